@@ -1,0 +1,54 @@
+"""A library of the system as a Bazel repository: checks that it is there, says which package brings it."""
+
+def _fail_missing(ctx, what):
+    fail(("\n\n{name}: {what} was not found.\n" +
+          "Install the Debian package that brings it:\n\n    sudo apt-get install {package}\n\n" +
+          "or run ./bazelw instead of bazel, which installs all that is missing.\n").format(
+        name = ctx.name,
+        what = what,
+        package = ctx.attr.package,
+    ))
+
+def _include_path(ctx, header):
+    for folder in ["/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/local/include"]:
+        if ctx.path(folder + "/" + header).exists:
+            return folder
+    return None
+
+def _pkg_config_linkopts(ctx, modules):
+    tool = ctx.which("pkg-config")
+    if not tool:
+        fail("pkg-config was not found. Install it: sudo apt-get install pkg-config")
+    result = ctx.execute([tool, "--libs"] + modules)
+    if result.return_code != 0:
+        _fail_missing(ctx, "pkg-config module " + " ".join(modules))
+    return [flag for flag in result.stdout.strip().split(" ") if flag]
+
+def _system_library_impl(ctx):
+    if not _include_path(ctx, ctx.attr.header):
+        _fail_missing(ctx, "header " + ctx.attr.header)
+    targets = ['package(default_visibility = ["//visibility:public"])']
+    for target in sorted(ctx.attr.linkopts.keys() + ctx.attr.pkg_config.keys()):
+        linkopts = list(ctx.attr.linkopts.get(target, []))
+        if target in ctx.attr.pkg_config:
+            linkopts += _pkg_config_linkopts(ctx, ctx.attr.pkg_config[target])
+        targets.append("cc_library(name = {}, linkopts = {}, deps = {})".format(
+            repr(target),
+            repr(linkopts),
+            repr(ctx.attr.target_deps.get(target, [])),
+        ))
+    ctx.file("WORKSPACE", "workspace(name = {})\n".format(repr(ctx.name)))
+    ctx.file("BUILD", "\n\n".join(targets) + "\n" + ctx.attr.extra_build)
+
+system_library = repository_rule(
+    implementation = _system_library_impl,
+    local = True,
+    attrs = {
+        "package": attr.string(mandatory = True, doc = "The Debian package that brings the library."),
+        "header": attr.string(mandatory = True, doc = "A header that proves the library is there."),
+        "linkopts": attr.string_list_dict(doc = "Target name to its link flags."),
+        "pkg_config": attr.string_list_dict(doc = "Target name to the pkg-config modules that give its link flags."),
+        "target_deps": attr.string_list_dict(doc = "Target name to further dependencies."),
+        "extra_build": attr.string(doc = "Text added to the BUILD file."),
+    },
+)

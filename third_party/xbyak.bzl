@@ -1,0 +1,6 @@
+"""Xbyak, the run-time assembler oneDNN itself is built on (Debian: libxbyak-dev; headers only)."""
+
+load(":system_library.bzl", "system_library")
+
+def xbyak(name):
+    system_library(name = name, package = "libxbyak-dev", header = "xbyak/xbyak.h", linkopts = {"xbyak": []})
