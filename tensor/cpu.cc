@@ -1,0 +1,62 @@
+#include "tensor/cpu.h"
+
+#include <cpuid.h>
+#include <omp.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <string>
+
+namespace cotangent::tensor {
+
+bool HasAvx2() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return has;
+}
+
+bool HasAvx512() {
+  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return has;
+}
+
+bool HasAvx512Bf16() {
+  static const bool has = HasAvx512() && __builtin_cpu_supports("avx512bf16");
+  return has;
+}
+
+std::string ProcessorName() {
+  unsigned registers[12];
+  for (unsigned leaf = 0; leaf < 3; ++leaf) {
+    unsigned* out = registers + 4 * leaf;
+    if (!__get_cpuid(0x80000002 + leaf, &out[0], &out[1], &out[2], &out[3])) return "unknown processor";
+  }
+  std::string name(reinterpret_cast<const char*>(registers), sizeof registers);
+  name.resize(std::strlen(name.c_str()));
+  const size_t begin = name.find_first_not_of(' ');
+  if (begin == std::string::npos) return "unknown processor";
+  return name.substr(begin, name.find_last_not_of(' ') + 1 - begin);
+}
+
+int PhysicalThreads() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return std::max(1, omp_get_num_procs());
+  std::set<std::string> cores;  // each named by the list of its hyperthreads
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::string siblings;
+    cores.insert(std::getline(file, siblings) ? siblings : "cpu " + std::to_string(cpu));
+  }
+  return std::max<int>(1, static_cast<int>(cores.size()));
+}
+
+void SetThreads(int threads) { omp_set_num_threads(std::max(1, threads)); }
+
+int Threads() { return omp_get_max_threads(); }
+
+}  // namespace cotangent::tensor

@@ -1,0 +1,27 @@
+// What this processor can do, and how many threads compute.
+#ifndef COTANGENT_TENSOR_CPU_H_
+#define COTANGENT_TENSOR_CPU_H_
+
+#include <string>
+
+namespace cotangent::tensor {
+
+// Instruction sets that both the processor and the operating system support.
+bool HasAvx2();        // with FMA
+bool HasAvx512();      // F, BW, DQ, VL: Skylake-X and Zen 4 on
+bool HasAvx512Bf16();  // dot products of bfloat16 pairs
+
+// "AMD EPYC 9654 96-Core Processor", as the processor tells it; "unknown processor" if it does not.
+std::string ProcessorName();
+
+// Logical processors this process may run on, counting hyperthreads of one core once.
+int PhysicalThreads();
+
+// Sets and tells how many threads the kernels use (OpenMP's setting, oneDNN's too). OpenMP keeps the number for each
+// calling thread, so set it on the thread that creates and runs the kernels, before it creates them.
+void SetThreads(int threads);
+int Threads();
+
+}  // namespace cotangent::tensor
+
+#endif  // COTANGENT_TENSOR_CPU_H_
