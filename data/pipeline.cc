@@ -1,0 +1,255 @@
+#include "data/pipeline.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "data/random.h"
+
+namespace cotangent::data {
+namespace {
+
+absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
+  if (options.batch_size < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the batch size is ", options.batch_size, "; at least 1 is needed"));
+  }
+  if (options.buffers < 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the pipeline has ", options.buffers, " buffers; at least 2 are needed"));
+  }
+  if (dataset.size() == 0) return absl::InvalidArgumentError("the data set has no images");
+  if (options.drop_last && options.batch_size > dataset.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the batch size is ", options.batch_size, ", but the data set ", dataset.name,
+                     " has only ", dataset.size(), " images; take a batch size of at most that"));
+  }
+  for (double deviation : options.normalization.deviation) {
+    if (!(deviation > 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a channel's standard deviation is ", deviation, "; it must be above 0"));
+    }
+  }
+  return Validate(options.augmentation, dataset.height, dataset.width);
+}
+
+// 64-byte aligned memory, touched when made so that the first batches do not wait for the system.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(int64_t bytes)
+      : data_(::operator new(bytes, std::align_val_t(64))), bytes_(bytes) {
+    std::memset(data_, 0, bytes_);
+  }
+  AlignedBytes(AlignedBytes&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
+    other.data_ = nullptr;
+  }
+  ~AlignedBytes() { ::operator delete(data_, std::align_val_t(64)); }
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+  int64_t bytes_;
+};
+
+}  // namespace
+
+PipelineOptions EvaluationOptions(int batch_size, const Normalization& normalization,
+                                  BatchFormat format) {
+  PipelineOptions options;
+  options.batch_size = batch_size;
+  options.shuffle = false;
+  options.drop_last = false;
+  options.normalization = normalization;
+  options.format = format;
+  return options;
+}
+
+absl::StatusOr<BatchMaker> BatchMaker::Create(const Dataset* dataset,
+                                              const PipelineOptions& options) {
+  if (absl::Status status = Check(*dataset, options); !status.ok()) return status;
+  return BatchMaker(dataset, options);
+}
+
+BatchMaker::BatchMaker(const Dataset* dataset, const PipelineOptions& options)
+    : dataset_(dataset),
+      options_(options),
+      writer_(dataset->channels, dataset->height, dataset->width, options.normalization,
+              options.format),
+      order_(dataset->size()) {
+  std::iota(order_.begin(), order_.end(), 0);
+}
+
+int64_t BatchMaker::batches_per_epoch() const {
+  const int64_t size = dataset_->size(), batch = options_.batch_size;
+  return options_.drop_last ? size / batch : (size + batch - 1) / batch;
+}
+
+int BatchMaker::SizeOf(int64_t index) const {
+  const int64_t batch = options_.batch_size;
+  return static_cast<int>(std::min(batch, dataset_->size() - index * batch));
+}
+
+void BatchMaker::OrderEpoch(int64_t epoch) {
+  if (!options_.shuffle || epoch == ordered_epoch_) return;
+  // Fisher and Yates, always from the identity: the order depends on no other epoch's.
+  std::iota(order_.begin(), order_.end(), 0);
+  SplitMix64 random = GeneratorAt(options_.seed, Purpose::kShuffle, epoch, 0);
+  for (size_t left = order_.size(); left > 1; --left) {
+    std::swap(order_[left - 1], order_[random.Below(left)]);
+  }
+  ordered_epoch_ = epoch;
+}
+
+void BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels) {
+  OrderEpoch(epoch);
+  const int64_t first = index * options_.batch_size;
+  const int size = SizeOf(index);
+  auto* output = static_cast<std::byte*>(images);
+  for (int i = 0; i < size; ++i) {
+    // Shuffled images lie anywhere in memory: ask for one while writing another.
+    if (i + 1 < size) {
+      const uint8_t* next = dataset_->image(order_[first + i + 1]);
+      for (int64_t at = 0; at < dataset_->image_bytes(); at += 64) __builtin_prefetch(next + at);
+    }
+    const int64_t image = order_[first + i];
+    const Placement placement = PlacementOf(options_.augmentation, dataset_->height,
+                                            dataset_->width, options_.seed, epoch, image);
+    writer_.Write(dataset_->image(image), placement, output + i * writer_.output_bytes());
+    labels[i] = dataset_->labels[image];
+  }
+}
+
+void BatchMaker::MakeView(const Placement& placement, int64_t index, void* images,
+                          int32_t* labels) const {
+  const int64_t first = index * options_.batch_size;
+  const int size = SizeOf(index);
+  auto* output = static_cast<std::byte*>(images);
+  for (int i = 0; i < size; ++i) {
+    writer_.Write(dataset_->image(first + i), placement, output + i * writer_.output_bytes());
+    labels[i] = dataset_->labels[first + i];
+  }
+}
+
+// Places in a ring: the caller reads one, those after it are ready, the worker writes the one after those.
+class Pipeline::Worker {
+ public:
+  explicit Worker(BatchMaker maker) : maker_(std::move(maker)) {
+    const PipelineOptions& options = maker_.options();
+    for (int i = 0; i < options.buffers; ++i) {
+      places_.push_back({AlignedBytes(maker_.image_bytes()),
+                         AlignedBytes(options.batch_size * int64_t{sizeof(int32_t)}),
+                         {}});
+    }
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  ~Worker() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stop_ = true;
+    }
+    room_.notify_one();
+    thread_.join();
+  }
+
+  int64_t batches_per_epoch() const { return maker_.batches_per_epoch(); }
+
+  Batch Next() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    GiveBack();
+    filled_.wait(lock, [this] { return ready_ > 0; });
+    --ready_;
+    held_ = true;
+    const Batch batch = places_[head_].batch;
+    lock.unlock();
+    room_.notify_one();
+    return batch;
+  }
+
+  void Seek(int64_t epoch, int64_t index) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      GiveBack();
+      head_ = (head_ + ready_) % places_.size();
+      ready_ = 0;
+      next_epoch_ = epoch;
+      next_index_ = index;
+      ++seeks_;
+    }
+    room_.notify_one();
+  }
+
+ private:
+  struct Place {
+    AlignedBytes images;
+    AlignedBytes labels;
+    Batch batch;
+  };
+
+  // The place that the caller was reading is free again.
+  void GiveBack() {
+    if (held_) head_ = (head_ + 1) % places_.size();
+    held_ = false;
+  }
+
+  void Run() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      room_.wait(lock, [this] { return stop_ || ready_ + (held_ ? 1 : 0) < places_.size(); });
+      if (stop_) return;
+      // The place after the ready ones stays the same while the lock is open: calls of Next() and Seek() move the
+      // head and the count of ready places by opposite amounts.
+      Place& place = places_[(head_ + (held_ ? 1 : 0) + ready_) % places_.size()];
+      const int64_t epoch = next_epoch_, index = next_index_, seeks = seeks_;
+      lock.unlock();
+      auto* labels = static_cast<int32_t*>(place.labels.data());
+      maker_.MakeBatch(epoch, index, place.images.data(), labels);
+      lock.lock();
+      if (seeks != seeks_) continue;  // Nobody wants this batch any more.
+      place.batch = {place.images.data(), labels, maker_.SizeOf(index), epoch, index};
+      ++ready_;
+      next_index_ = index + 1;
+      if (next_index_ == maker_.batches_per_epoch()) {
+        next_index_ = 0;
+        ++next_epoch_;
+      }
+      filled_.notify_one();
+    }
+  }
+
+  BatchMaker maker_;  // Used by the thread alone, but for what never changes.
+  std::vector<Place> places_;
+
+  std::mutex mutex_;  // Guards what follows.
+  std::condition_variable room_, filled_;
+  size_t head_ = 0;   // The place held by the caller, or else the first ready one.
+  size_t ready_ = 0;  // Places ready after the held one.
+  bool held_ = false;
+  bool stop_ = false;
+  int64_t next_epoch_ = 0, next_index_ = 0;  // The batch to make next.
+  int64_t seeks_ = 0;
+
+  std::thread thread_;
+};
+
+Pipeline::Pipeline(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+Pipeline::~Pipeline() = default;
+
+absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(const Dataset* dataset,
+                                                           const PipelineOptions& options) {
+  absl::StatusOr<BatchMaker> maker = BatchMaker::Create(dataset, options);
+  if (!maker.ok()) return maker.status();
+  return std::unique_ptr<Pipeline>(new Pipeline(std::make_unique<Worker>(*std::move(maker))));
+}
+
+int64_t Pipeline::batches_per_epoch() const { return worker_->batches_per_epoch(); }
+Pipeline::Batch Pipeline::Next() { return worker_->Next(); }
+void Pipeline::Seek(int64_t epoch, int64_t index) { worker_->Seek(epoch, index); }
+
+}  // namespace cotangent::data

@@ -1,0 +1,109 @@
+#ifndef COTANGENT_DATA_PIPELINE_H_
+#define COTANGENT_DATA_PIPELINE_H_
+
+// Batches of a data set, made ahead of the step that consumes them.
+//
+// A batch is a pure function of (options.seed, epoch, index in the epoch): its images, their augmentation and their
+// order come out the same whenever and wherever it is made. So a run can be resumed at any step (Seek) and any epoch
+// can be replayed from its number alone.
+//
+//   auto pipeline = Pipeline::Create(&dataset, {.batch_size = 128, .seed = 1});
+//   for (int step = 0; step < steps; ++step) {
+//     Pipeline::Batch batch = (*pipeline)->Next();   // the next one is being made meanwhile
+//     Train(batch.images, batch.labels);
+//   }
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "data/augment.h"
+#include "data/dataset.h"
+
+namespace cotangent::data {
+
+struct PipelineOptions {
+  int batch_size = 128;
+  uint64_t seed = 0;
+  // A new random order each epoch; otherwise the order of the data set.
+  bool shuffle = true;
+  // Leaves out the last images of an epoch where they do not fill a batch; otherwise the last batch is a short one.
+  bool drop_last = true;
+  Augmentation augmentation = {};
+  Normalization normalization = {};
+  BatchFormat format = BatchFormat::kF32Nchw;
+  // Batches in memory: one that the caller reads, the others ready or being made. At least 2.
+  int buffers = 3;
+};
+
+// For evaluation: in order, all images, nothing random.
+PipelineOptions EvaluationOptions(int batch_size, const Normalization& normalization,
+                                  BatchFormat format);
+
+// Makes batches where it is called, in the caller's memory.
+class BatchMaker {
+ public:
+  // `dataset` must outlive the maker. kInvalidArgument for options that do not fit the data set.
+  static absl::StatusOr<BatchMaker> Create(const Dataset* dataset, const PipelineOptions& options);
+
+  const PipelineOptions& options() const { return options_; }
+  int64_t batches_per_epoch() const;
+  // The number of images in batch `index` of an epoch: batch_size but for a short last one.
+  int SizeOf(int64_t index) const;
+  // What a full batch takes: `images` [batch_size, ...] and int32_t `labels` [batch_size].
+  int64_t image_bytes() const { return options_.batch_size * writer_.output_bytes(); }
+
+  // Writes a batch, index in [0, batches_per_epoch()). Allocates nothing after the first call. It keeps the order of
+  // the latest epoch, so only one thread may call it at a time.
+  void MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels);
+
+  // Writes the images of batch `index` of the data set in order, all placed alike (see TestTimeViews()).
+  void MakeView(const Placement& placement, int64_t index, void* images, int32_t* labels) const;
+
+ private:
+  BatchMaker(const Dataset* dataset, const PipelineOptions& options);
+  void OrderEpoch(int64_t epoch);
+
+  const Dataset* dataset_;
+  PipelineOptions options_;
+  ImageWriter writer_;
+  int64_t ordered_epoch_ = -1;
+  std::vector<int32_t> order_;  // The images of epoch `ordered_epoch_` in their order.
+};
+
+// The same batches, one after the other, made by a thread of its own while the caller computes.
+class Pipeline {
+ public:
+  struct Batch {
+    const void* images;     // [size, ...] in the format of the options, 64-byte aligned.
+    const int32_t* labels;  // [size]
+    int size;
+    int64_t epoch;
+    int64_t index;  // In the epoch.
+  };
+
+  // `dataset` must outlive the pipeline. Starts making batch 0 of epoch 0.
+  static absl::StatusOr<std::unique_ptr<Pipeline>> Create(const Dataset* dataset,
+                                                          const PipelineOptions& options);
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  int64_t batches_per_epoch() const;
+
+  // Waits for the next batch; epoch follows epoch without end. Its memory stays as it is until the next call of
+  // Next() or Seek(). The memory is one of `options.buffers` places that never move.
+  Batch Next();
+
+  // Makes batch `index` of `epoch` the next one, index in [0, batches_per_epoch()).
+  void Seek(int64_t epoch, int64_t index);
+
+ private:
+  class Worker;
+  explicit Pipeline(std::unique_ptr<Worker> worker);
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace cotangent::data
+
+#endif  // COTANGENT_DATA_PIPELINE_H_

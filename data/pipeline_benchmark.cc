@@ -1,0 +1,71 @@
+// How fast batches are made, on one thread: bazel run //data:pipeline_benchmark
+
+#include <cstdint>
+#include <vector>
+
+#include "benchmark/benchmark.h"
+#include "data/pipeline.h"
+
+namespace cotangent::data {
+namespace {
+
+// As many images as CIFAR-10 has, so that reading them misses the caches as it does in training.
+const Dataset& LargeDataset() {
+  static const Dataset* const dataset = [] {
+    const Dataset sample = LoadSample(Split::kTrain).value();
+    auto* large = new Dataset(sample);
+    for (int i = 1; i < 125; ++i) {
+      large->images.insert(large->images.end(), sample.images.begin(), sample.images.end());
+      large->labels.insert(large->labels.end(), sample.labels.begin(), sample.labels.end());
+    }
+    return large;
+  }();
+  return *dataset;
+}
+
+PipelineOptions Options(BatchFormat format, bool augmented) {
+  PipelineOptions options;
+  options.batch_size = 128;
+  options.format = format;
+  options.normalization = KnownNormalization(DatasetName::kCifar10);
+  if (augmented) options.augmentation = {.flip = Flip::kRandom, .crop_padding = 4, .cutout = 8};
+  return options;
+}
+
+void BM_MakeBatch(benchmark::State& state) {
+  const auto format = static_cast<BatchFormat>(state.range(0));
+  BatchMaker maker = BatchMaker::Create(&LargeDataset(), Options(format, state.range(1))).value();
+  std::vector<uint8_t> images(maker.image_bytes());
+  std::vector<int32_t> labels(128);
+  int64_t step = 0;
+  maker.MakeBatch(0, 0, images.data(), labels.data());
+  for (auto _ : state) {
+    maker.MakeBatch(0, step++ % maker.batches_per_epoch(), images.data(), labels.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * 128);
+}
+BENCHMARK(BM_MakeBatch)
+    ->ArgNames({"format", "augmented"})
+    ->ArgsProduct({{static_cast<int>(BatchFormat::kF32Nchw), static_cast<int>(BatchFormat::kF32Nhwc),
+                    static_cast<int>(BatchFormat::kBf16Nchw), static_cast<int>(BatchFormat::kBf16Nhwc)},
+                   {0, 1}});
+
+void BM_OrderEpoch(benchmark::State& state) {
+  BatchMaker maker = BatchMaker::Create(&LargeDataset(), {.batch_size = 1}).value();
+  std::vector<uint8_t> image(maker.image_bytes());
+  int32_t label;
+  int64_t epoch = 0;
+  for (auto _ : state) maker.MakeBatch(epoch++, 0, image.data(), &label);
+}
+BENCHMARK(BM_OrderEpoch)->Unit(benchmark::kMicrosecond);
+
+void BM_PipelineNext(benchmark::State& state) {
+  auto pipeline = Pipeline::Create(&LargeDataset(), Options(BatchFormat::kBf16Nhwc, true)).value();
+  for (auto _ : state) benchmark::DoNotOptimize(pipeline->Next());
+  state.SetItemsProcessed(state.iterations() * 128);
+}
+BENCHMARK(BM_PipelineNext)->UseRealTime();
+
+}  // namespace
+}  // namespace cotangent::data

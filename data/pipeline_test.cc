@@ -1,0 +1,222 @@
+#include "data/pipeline.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::data {
+namespace {
+
+using ::testing::HasSubstr;
+
+const Dataset& Sample() {
+  static const Dataset* const sample = new Dataset(LoadSample(Split::kTrain).value());
+  return *sample;
+}
+
+PipelineOptions Augmented(int batch_size) {
+  PipelineOptions options;
+  options.batch_size = batch_size;
+  options.seed = 5;
+  options.augmentation = {.flip = Flip::kRandom, .crop_padding = 4, .cutout = 8};
+  options.normalization = KnownNormalization(DatasetName::kSample);
+  return options;
+}
+
+struct Copy {
+  std::vector<char> images;
+  std::vector<int32_t> labels;
+  bool operator==(const Copy&) const = default;
+};
+
+Copy Make(BatchMaker& maker, int64_t epoch, int64_t index) {
+  Copy copy;
+  copy.images.resize(maker.image_bytes());
+  copy.labels.resize(maker.options().batch_size, -1);
+  maker.MakeBatch(epoch, index, copy.images.data(), copy.labels.data());
+  return copy;
+}
+
+// A data set of `size` images whose first two bytes are the number of the image.
+Dataset Numbered(int size) {
+  Dataset dataset;
+  dataset.name = "numbered";
+  dataset.height = dataset.width = 2;
+  dataset.images.resize(size * 12);
+  dataset.labels.resize(size);
+  for (int i = 0; i < size; ++i) {
+    dataset.images[i * 12] = i & 255;
+    dataset.images[i * 12 + 1] = i >> 8;
+    dataset.labels[i] = i % 10;
+  }
+  return dataset;
+}
+
+std::vector<int> ImagesOfEpoch(const Dataset& dataset, const PipelineOptions& options, int64_t epoch) {
+  BatchMaker maker = BatchMaker::Create(&dataset, options).value();
+  std::vector<int> images;
+  std::vector<float> pixels(options.batch_size * 12);
+  std::vector<int32_t> labels(options.batch_size);
+  for (int64_t index = 0; index < maker.batches_per_epoch(); ++index) {
+    maker.MakeBatch(epoch, index, pixels.data(), labels.data());
+    for (int i = 0; i < maker.SizeOf(index); ++i) {
+      const float* image = &pixels[i * 12];
+      images.push_back(static_cast<int>(image[0] * 255 + 0.5f) + 256 * static_cast<int>(image[1] * 255 + 0.5f));
+      EXPECT_EQ(labels[i], images.back() % 10);
+    }
+  }
+  return images;
+}
+
+TEST(BatchMakerTest, AnEpochIsAPermutation) {
+  const Dataset dataset = Numbered(1003);
+  PipelineOptions options;
+  options.batch_size = 10;
+  options.drop_last = false;
+  std::vector<int> first = ImagesOfEpoch(dataset, options, 0), second = ImagesOfEpoch(dataset, options, 1);
+  EXPECT_EQ(first.size(), 1003);
+  EXPECT_NE(first, second);
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  for (int i = 0; i < 1003; ++i) EXPECT_EQ(first[i], i);
+  EXPECT_EQ(first, second);
+
+  options.drop_last = true;
+  const std::vector<int> dropped = ImagesOfEpoch(dataset, options, 0);
+  EXPECT_EQ(dropped.size(), 1000);
+  EXPECT_EQ(std::set<int>(dropped.begin(), dropped.end()).size(), 1000);
+}
+
+TEST(BatchMakerTest, EveryImageComesAtEveryPlace) {
+  // Where image 0 lies in 4000 orders of 4 images: 1000 times at each place, standard deviation 27.
+  const Dataset dataset = Numbered(4);
+  std::vector<int> count(4);
+  for (int epoch = 0; epoch < 4000; ++epoch) {
+    const std::vector<int> images = ImagesOfEpoch(dataset, {.batch_size = 4}, epoch);
+    ++count[std::find(images.begin(), images.end(), 0) - images.begin()];
+  }
+  EXPECT_THAT(count, ::testing::Each(::testing::AllOf(::testing::Gt(870), ::testing::Lt(1130))));
+}
+
+TEST(BatchMakerTest, WithoutShufflingInOrderWithAShortLastBatch) {
+  const Dataset dataset = Numbered(25);
+  const PipelineOptions options = EvaluationOptions(10, Normalization(), BatchFormat::kF32Nchw);
+  const std::vector<int> images = ImagesOfEpoch(dataset, options, 0);
+  ASSERT_EQ(images.size(), 25);
+  for (int i = 0; i < 25; ++i) EXPECT_EQ(images[i], i);
+  EXPECT_EQ(BatchMaker::Create(&dataset, options)->SizeOf(2), 5);
+  // A data set smaller than a batch is one short batch.
+  const PipelineOptions wide = EvaluationOptions(100, Normalization(), BatchFormat::kF32Nchw);
+  EXPECT_EQ(ImagesOfEpoch(dataset, wide, 0).size(), 25);
+}
+
+TEST(BatchMakerTest, ABatchIsAFunctionOfSeedEpochAndIndex) {
+  BatchMaker maker = BatchMaker::Create(&Sample(), Augmented(32)).value();
+  BatchMaker other = BatchMaker::Create(&Sample(), Augmented(32)).value();
+  const Copy batch = Make(maker, 3, 5);
+  for (auto [epoch, index] : {std::pair(0, 0), std::pair(3, 4), std::pair(9, 5)}) {
+    EXPECT_FALSE(Make(other, epoch, index) == batch);
+  }
+  EXPECT_TRUE(Make(other, 3, 5) == batch);
+  PipelineOptions reseeded = Augmented(32);
+  reseeded.seed = 6;
+  BatchMaker another = BatchMaker::Create(&Sample(), reseeded).value();
+  EXPECT_FALSE(Make(another, 3, 5) == batch);
+}
+
+TEST(BatchMakerTest, AnImageIsPlacedAlikeInBatchesOfAnySize) {
+  BatchMaker large = BatchMaker::Create(&Sample(), Augmented(64)).value();
+  BatchMaker small = BatchMaker::Create(&Sample(), Augmented(32)).value();
+  const Copy whole = Make(large, 2, 1), first = Make(small, 2, 2), second = Make(small, 2, 3);
+  std::vector<char> joined = first.images;
+  joined.insert(joined.end(), second.images.begin(), second.images.end());
+  EXPECT_EQ(whole.images, joined);
+}
+
+TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
+  const BatchMaker maker =
+      BatchMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw)).value();
+  std::vector<float> images(maker.image_bytes() / 4);
+  std::vector<int32_t> labels(64);
+  const auto pixel = [&](int image, int y, int x) {
+    return images[image * 3072 + y * 32 + x] * 255;
+  };
+  // Batch 6 holds images 384 to 399.
+  maker.MakeView({.dy = -1, .dx = -1, .flip = true}, 6, images.data(), labels.data());
+  const uint8_t* source = Sample().image(399);
+  EXPECT_EQ(labels[15], Sample().labels[399]);
+  EXPECT_NEAR(pixel(15, 10, 10), source[9 * 32 + 20], 1e-3);
+  EXPECT_NEAR(pixel(15, 0, 31), source[1 * 32 + 1], 1e-3);  // Reflected in both directions.
+}
+
+TEST(BatchMakerTest, OptionsThatDoNotFit) {
+  const auto message = [](PipelineOptions options) {
+    return std::string(BatchMaker::Create(&Sample(), options).status().message());
+  };
+  EXPECT_THAT(message({.batch_size = 0}), HasSubstr("batch size is 0"));
+  EXPECT_THAT(message({.batch_size = -3}), HasSubstr("batch size is -3"));
+  EXPECT_THAT(message({.batch_size = 401}), HasSubstr("only 400 images"));
+  EXPECT_THAT(message({.batch_size = 4, .buffers = 1}), HasSubstr("at least 2"));
+  EXPECT_THAT(message({.batch_size = 4, .augmentation = {.crop_padding = 99}}), HasSubstr("padding"));
+  EXPECT_THAT(message({.batch_size = 4, .normalization = {.deviation = {1, 0, 1}}}), HasSubstr("above 0"));
+  const Dataset empty;
+  EXPECT_FALSE(BatchMaker::Create(&empty, {}).ok());
+}
+
+class PipelineTest : public ::testing::TestWithParam<int> {};  // The number of buffers.
+
+TEST_P(PipelineTest, GivesWhatTheMakerMakes) {
+  PipelineOptions options = Augmented(48);  // 8 batches an epoch.
+  options.buffers = GetParam();
+  BatchMaker maker = BatchMaker::Create(&Sample(), options).value();
+  const auto pipeline = Pipeline::Create(&Sample(), options).value();
+  ASSERT_EQ(pipeline->batches_per_epoch(), 8);
+  std::set<const void*> places;
+  for (int step = 0; step < 20; ++step) {
+    const Pipeline::Batch batch = pipeline->Next();
+    EXPECT_EQ(batch.epoch, step / 8);
+    EXPECT_EQ(batch.index, step % 8);
+    EXPECT_EQ(batch.size, 48);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(batch.images) % 64, 0);
+    const Copy expected = Make(maker, batch.epoch, batch.index);
+    EXPECT_EQ(std::memcmp(batch.images, expected.images.data(), expected.images.size()), 0);
+    EXPECT_TRUE(std::equal(expected.labels.begin(), expected.labels.end(), batch.labels));
+    places.insert(batch.images);
+  }
+  EXPECT_EQ(places.size(), GetParam());
+}
+
+TEST_P(PipelineTest, SeeksAnywhere) {
+  PipelineOptions options = Augmented(48);
+  options.buffers = GetParam();
+  BatchMaker maker = BatchMaker::Create(&Sample(), options).value();
+  const auto pipeline = Pipeline::Create(&Sample(), options).value();
+  for (int round = 0; round < 50; ++round) {
+    const int64_t epoch = round % 7, index = (round * 5) % 8;
+    pipeline->Seek(epoch, index);
+    for (int step = 0; step < round % 4; ++step) {
+      const Pipeline::Batch batch = pipeline->Next();
+      EXPECT_EQ(batch.epoch * 8 + batch.index, epoch * 8 + index + step);
+      const Copy expected = Make(maker, batch.epoch, batch.index);
+      EXPECT_EQ(std::memcmp(batch.images, expected.images.data(), expected.images.size()), 0);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Buffers, PipelineTest, ::testing::Values(2, 3, 5));
+
+TEST(PipelineTest, ShortLastBatchesAndThenTheNextEpoch) {
+  const Dataset dataset = Numbered(25);
+  const auto pipeline =
+      Pipeline::Create(&dataset, EvaluationOptions(10, Normalization(), BatchFormat::kF32Nhwc)).value();
+  std::vector<int> sizes;
+  for (int step = 0; step < 6; ++step) sizes.push_back(pipeline->Next().size);
+  EXPECT_THAT(sizes, ::testing::ElementsAre(10, 10, 5, 10, 10, 5));
+}
+
+}  // namespace
+}  // namespace cotangent::data
