@@ -1,0 +1,265 @@
+#include "autodiff/symbolic/vector_interpreter.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+uint32_t Bits(float x) { return std::bit_cast<uint32_t>(x); }
+float FromBits(uint32_t x) { return std::bit_cast<float>(x); }
+float Truth(bool x) { return FromBits(x ? ~0u : 0u); }
+
+// a * b + c with the product exact: the sum is rounded to double, then to float, which differs from
+// one rounding in about one case of 2^29. Unlike std::fma this is fast without FMA instructions.
+float MultiplyAdd(double a, double b, double c) { return static_cast<float>(a * b + c); }
+
+// Round half to even by the classical addition of 1.5 * 2^23, exact up to 2^22, past which
+// everything in sight is rounded already.
+float RoundHalfEven(float a) {
+  const float magic = 0x1.8p23f;
+  const float rounded = (a + magic) - magic;
+  return std::fabs(a) < 0x1p22f ? std::copysign(rounded, a) : std::nearbyint(a);
+}
+
+template <typename F>
+void ForEach(int count, float* result, F f) {
+  for (int i = 0; i < count; ++i) result[i] = f(i);
+}
+
+uint16_t ToBf16(float x) {
+  const uint32_t bits = Bits(x);
+  if (std::isnan(x)) return static_cast<uint16_t>((bits >> 16) | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+uint8_t ToU8(float x) {
+  const float low = x > 0 ? x : 0;
+  return static_cast<uint8_t>(std::nearbyint(low < 255 ? low : 255));
+}
+
+int32_t ToS32(float x) {
+  return static_cast<int32_t>(Bits(EvaluateInstruction({.opcode = Opcode::kToInteger}, x, 0, 0)));
+}
+
+template <typename T, typename F>
+void Convert(const float* from, void* to, int count, F f) {
+  char* bytes = static_cast<char*>(to);
+  for (int i = 0; i < count; ++i) {
+    const T element = f(from[i]);
+    std::memcpy(bytes + i * sizeof(T), &element, sizeof(T));
+  }
+}
+
+void StoreBlock(ElementType type, const float* from, void* to, int count) {
+  switch (type) {
+    case ElementType::kF32:
+      std::memcpy(to, from, count * sizeof(float));
+      return;
+    case ElementType::kBf16:
+      return Convert<uint16_t>(from, to, count, ToBf16);
+    case ElementType::kU8:
+      return Convert<uint8_t>(from, to, count, ToU8);
+    case ElementType::kS32:
+      return Convert<int32_t>(from, to, count, ToS32);
+  }
+}
+
+template <typename T, typename F>
+void Expand(const char* from, int count, float* result, F f) {
+  for (int i = 0; i < count; ++i) {
+    T element;
+    std::memcpy(&element, from + i * sizeof(T), sizeof(T));
+    result[i] = f(element);
+  }
+}
+
+void Execute(const Instruction& instruction, int n, float* r, const float* a, const float* b,
+             const float* c) {
+  switch (instruction.opcode) {
+    case Opcode::kAdd:
+      return ForEach(n, r, [=](int i) { return a[i] + b[i]; });
+    case Opcode::kSub:
+      return ForEach(n, r, [=](int i) { return a[i] - b[i]; });
+    case Opcode::kMul:
+      return ForEach(n, r, [=](int i) { return a[i] * b[i]; });
+    case Opcode::kDiv:
+      return ForEach(n, r, [=](int i) { return a[i] / b[i]; });
+    case Opcode::kMulAdd:
+      return ForEach(n, r, [=](int i) { return MultiplyAdd(a[i], b[i], c[i]); });
+    case Opcode::kMulSub:
+      return ForEach(n, r, [=](int i) { return MultiplyAdd(a[i], b[i], -c[i]); });
+    case Opcode::kNegMulAdd:
+      return ForEach(n, r, [=](int i) { return MultiplyAdd(-a[i], b[i], c[i]); });
+    case Opcode::kNeg:
+      return ForEach(n, r, [=](int i) { return -a[i]; });
+    case Opcode::kAbs:
+      return ForEach(n, r, [=](int i) { return std::fabs(a[i]); });
+    case Opcode::kMin:
+      return ForEach(n, r, [=](int i) { return a[i] < b[i] ? a[i] : b[i]; });
+    case Opcode::kMax:
+      return ForEach(n, r, [=](int i) { return a[i] > b[i] ? a[i] : b[i]; });
+    case Opcode::kSqrt:
+      return ForEach(n, r, [=](int i) { return std::sqrt(a[i]); });
+    case Opcode::kRound:
+      return ForEach(n, r, [=](int i) { return RoundHalfEven(a[i]); });
+    case Opcode::kBitAnd:
+    case Opcode::kMaskAnd:
+      return ForEach(n, r, [=](int i) { return FromBits(Bits(a[i]) & Bits(b[i])); });
+    case Opcode::kBitOr:
+    case Opcode::kMaskOr:
+      return ForEach(n, r, [=](int i) { return FromBits(Bits(a[i]) | Bits(b[i])); });
+    case Opcode::kBitXor:
+      return ForEach(n, r, [=](int i) { return FromBits(Bits(a[i]) ^ Bits(b[i])); });
+    case Opcode::kLess:
+      return ForEach(n, r, [=](int i) { return Truth(a[i] < b[i]); });
+    case Opcode::kLessEqual:
+      return ForEach(n, r, [=](int i) { return Truth(a[i] <= b[i]); });
+    case Opcode::kEqual:
+      return ForEach(n, r, [=](int i) { return Truth(a[i] == b[i]); });
+    case Opcode::kSelect:
+      return ForEach(n, r, [=](int i) {
+        return FromBits((Bits(a[i]) & Bits(b[i])) | (~Bits(a[i]) & Bits(c[i])));
+      });
+    default: {
+      // The rare ones one by one; unary operations have no b and no c to read.
+      const float* second = b != nullptr ? b : a;
+      const float* third = c != nullptr ? c : a;
+      return ForEach(n, r, [&, a](int i) {
+        return EvaluateInstruction(instruction, a[i], second[i], third[i]);
+      });
+    }
+  }
+}
+
+}  // namespace
+
+VectorInterpreter::VectorInterpreter(const VectorProgram& program, int columns)
+    : columns_(columns) {
+  AssignRegisters(program);
+}
+
+void VectorInterpreter::AssignRegisters(const VectorProgram& program) {
+  const std::vector<Value> schedule = program.Schedule();
+  std::vector<int> last_use(program.instructions().size(), -1);
+  const int end = static_cast<int>(schedule.size());
+  for (int i = 0; i < end; ++i) {
+    const Instruction& instruction = program.instructions()[schedule[i]];
+    for (const Value operand : {instruction.a, instruction.b, instruction.c}) {
+      if (operand >= 0) last_use[operand] = i;
+    }
+  }
+  for (const VectorProgram::Output& output : program.outputs()) last_use[output.value] = end;
+  for (const Value sum : program.sums()) last_use[sum] = end;
+
+  std::vector<int> place(program.instructions().size(), -1);
+  std::vector<int> free_registers;
+  for (int i = 0; i < end; ++i) {
+    const Value value = schedule[i];
+    const Instruction& instruction = program.instructions()[value];
+    // The result never shares a register with an operand: the loops then vectorise.
+    if (free_registers.empty()) free_registers.push_back(num_registers_++);
+    place[value] = free_registers.back();
+    free_registers.pop_back();
+    const auto where = [&](Value v) { return v < 0 ? -1 : place[v]; };
+    steps_.push_back({instruction, place[value], where(instruction.a), where(instruction.b),
+                      where(instruction.c)});
+    std::vector<Value> operands = {instruction.a, instruction.b, instruction.c};
+    std::sort(operands.begin(), operands.end());
+    operands.erase(std::unique(operands.begin(), operands.end()), operands.end());
+    for (const Value operand : operands) {
+      if (operand >= 0 && last_use[operand] == i) free_registers.push_back(place[operand]);
+    }
+  }
+  for (const VectorProgram::Output& output : program.outputs()) {
+    outputs_.push_back({place[output.value], output.type});
+  }
+  for (const Value sum : program.sums()) sums_.push_back(place[sum]);
+}
+
+const char* VectorInterpreter::RowAddress(const void* base, const int64_t* strides, int operand,
+                                          int64_t row) const {
+  const char* first = static_cast<const char*>(base);
+  return columns_ == 0 ? first : first + row * strides[operand];
+}
+
+void VectorInterpreter::LoadBlock(const Instruction& load, const KernelCall& call, int64_t row,
+                                  int64_t column, int count, float* result) const {
+  const char* from = RowAddress(call.loads[load.slot], call.load_strides, load.slot, row) +
+                     column * ElementSize(load.type);
+  switch (load.type) {
+    case ElementType::kF32:
+      std::memcpy(result, from, count * sizeof(float));
+      return;
+    case ElementType::kBf16:
+      return Expand<uint16_t>(from, count, result,
+                              [](uint16_t x) { return FromBits(uint32_t{x} << 16); });
+    case ElementType::kU8:
+      return Expand<uint8_t>(from, count, result, [](uint8_t x) { return static_cast<float>(x); });
+    case ElementType::kS32:
+      return Expand<int32_t>(from, count, result, [](int32_t x) { return static_cast<float>(x); });
+  }
+}
+
+void VectorInterpreter::RunBlock(const KernelCall& call, float* registers, int64_t row,
+                                 int64_t column, int count) const {
+  const auto block = [registers](int r) { return r < 0 ? nullptr : registers + r * kBlock; };
+  for (const Step& step : steps_) {
+    float* result = block(step.result);
+    switch (step.instruction.opcode) {
+      case Opcode::kLoad:
+        LoadBlock(step.instruction, call, row, column, count, result);
+        break;
+      case Opcode::kLoadChannel:
+        std::memcpy(result, call.channels[step.instruction.slot] + column, count * sizeof(float));
+        break;
+      case Opcode::kLoadScalar:
+        std::fill_n(result, count, call.scalars[step.instruction.slot]);
+        break;
+      case Opcode::kConstant:
+        std::fill_n(result, count, FromBits(step.instruction.bits));
+        break;
+      default:
+        Execute(step.instruction, count, result, block(step.a), block(step.b), block(step.c));
+    }
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    char* to = const_cast<char*>(RowAddress(call.stores[i], call.store_strides, i, row)) +
+               column * ElementSize(outputs_[i].type);
+    StoreBlock(outputs_[i].type, block(outputs_[i].source), to, count);
+  }
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    const float* source = block(sums_[i]);
+    if (columns_ == 0) {
+      float total = 0;
+      for (int j = 0; j < count; ++j) total += source[j];
+      call.sums[i][0] += total;
+    } else {
+      for (int j = 0; j < count; ++j) call.sums[i][column + j] += source[j];
+    }
+  }
+}
+
+void VectorInterpreter::Run(const KernelCall& call) const {
+  // Enough for all but the longest formulas.
+  constexpr int kOnStack = 48;
+  alignas(64) float stack_registers[kOnStack * kBlock];
+  std::vector<float> heap_registers;
+  float* registers = stack_registers;
+  if (num_registers_ > kOnStack) {
+    heap_registers.resize(static_cast<size_t>(num_registers_) * kBlock);
+    registers = heap_registers.data();
+  }
+  const int64_t rows = columns_ == 0 ? 1 : call.rows;
+  const int64_t columns = columns_ == 0 ? call.rows : columns_;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t column = 0; column < columns; column += kBlock) {
+      const int count = static_cast<int>(std::min<int64_t>(kBlock, columns - column));
+      RunBlock(call, registers, row, column, count);
+    }
+  }
+}
+
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,52 @@
+#ifndef COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_INTERPRETER_H_
+#define COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_INTERPRETER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "autodiff/symbolic/vector_kernel.h"
+#include "autodiff/symbolic/vector_program.h"
+
+namespace cotangent::autodiff::symbolic {
+
+// A VectorProgram run in plain C++, a block of elements at a time: what processors without AVX2 do,
+// and what the compiled kernels are tested against.
+class VectorInterpreter {
+ public:
+  // `columns` as in KernelOptions.
+  VectorInterpreter(const VectorProgram& program, int columns);
+
+  void Run(const KernelCall& call) const;
+
+  int num_steps() const { return static_cast<int>(steps_.size()); }
+
+ private:
+  static constexpr int kBlock = 64;
+
+  // An instruction whose operands are registers: blocks of kBlock floats.
+  struct Step {
+    Instruction instruction;
+    int result, a, b, c;
+  };
+  struct Output {
+    int source;
+    ElementType type;
+  };
+
+  void AssignRegisters(const VectorProgram& program);
+  void RunBlock(const KernelCall& call, float* registers, int64_t row, int64_t column,
+                int count) const;
+  void LoadBlock(const Instruction& load, const KernelCall& call, int64_t row, int64_t column,
+                 int count, float* result) const;
+  const char* RowAddress(const void* base, const int64_t* strides, int operand, int64_t row) const;
+
+  int columns_;
+  int num_registers_ = 0;
+  std::vector<Step> steps_;
+  std::vector<Output> outputs_;
+  std::vector<int> sums_;
+};
+
+}  // namespace cotangent::autodiff::symbolic
+
+#endif  // COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_INTERPRETER_H_

@@ -1,0 +1,234 @@
+// The elementary functions of VectorProgram, written out in its primitives. Coefficients and how
+// good they are: coefficients/minimax.py. Errors of the whole: vector_math_test.cc.
+
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+
+#include "autodiff/symbolic/vector_program.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+constexpr float kLog2E = 1.44269504088896341f;
+// ln 2 = kLn2 + kLn2Low to 48 bits; an FMA takes n * kLn2 off without rounding.
+constexpr float kLn2 = 0.693147180559945309f;
+constexpr float kLn2Low = -1.90465429995776e-09f;
+// ln 2 with 15 bits, so that n * kLn2Short is exact, and the rest.
+constexpr float kLn2Short = 0x1.62e4p-1f;
+constexpr float kLn2Rest = 1.42860682030941723e-06f;
+
+// pi/2 = kHalfPi + kHalfPiLow + kHalfPiLowest to 72 bits.
+constexpr float kHalfPi = 1.57079632679489662f;
+constexpr float kHalfPiLow = -4.37113882867379e-08f;
+constexpr float kHalfPiLowest = -1.71512446e-15f;
+
+// What to add to 1 + r for e^r, |r| <= ln(2)/2: r^2 times this.
+constexpr std::initializer_list<float> kExp = {1.0f,
+                                               1.0f,
+                                               4.999999404e-01f,
+                                               1.666652113e-01f,
+                                               4.166838899e-02f,
+                                               8.368716575e-03f,
+                                               1.381459995e-03f};
+
+// 2^f, |f| <= 1/2.
+constexpr std::initializer_list<float> kExp2 = {
+    1.0f, 6.931470037e-01f, 2.402224243e-01f, 5.550733954e-02f, 9.671533480e-03f, 1.326470287e-03f};
+
+// (log(1 + r) - r + r^2/2) / r^3, |r| <= 1/3.
+constexpr std::initializer_list<float> kLog = {
+    3.333322406e-01f, -2.499968857e-01f, 2.001004517e-01f, -1.668546945e-01f,
+    1.401090324e-01f, -1.211507320e-01f, 1.396254897e-01f, -1.319189370e-01f};
+
+// (sin(r) - r) / r^3 and (cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4.
+constexpr std::initializer_list<float> kSin = {-1.666665524e-01f, 8.332177997e-03f,
+                                               -1.951723389e-04f};
+constexpr std::initializer_list<float> kCos = {4.166664556e-02f, -1.388736651e-03f,
+                                               2.443837911e-05f};
+
+// tanh(x) = x P(x^2) / Q(x^2), |x| <= 9.02.
+constexpr std::initializer_list<float> kTanhP = {1.0f, 1.337971389e-01f, 3.494029865e-03f,
+                                                 2.058340942e-05f, 1.331898236e-08f};
+constexpr std::initializer_list<float> kTanhQ = {1.0f, 4.671303034e-01f, 2.587105520e-02f,
+                                                 3.283085534e-04f, 7.761980783e-07f};
+
+// erf(x) = x P(x^2) / Q(x^2), |x| <= 3.95.
+constexpr std::initializer_list<float> kErfP = {1.128379107e+00f, 1.915513724e-01f,
+                                                5.287558213e-02f, 3.808205482e-03f,
+                                                2.846884890e-04f, 2.025897402e-06f};
+constexpr std::initializer_list<float> kErfQ = {
+    1.0f, 5.030906796e-01f, 1.145600602e-01f, 1.505517866e-02f, 1.170735923e-03f, 3.783173088e-05f};
+
+}  // namespace
+
+Value VectorProgram::Polynomial(Value x, std::initializer_list<float> coefficients) {
+  const float* c = coefficients.end();
+  Value sum = Constant(*--c);
+  while (c != coefficients.begin()) sum = Fma(sum, x, Constant(*--c));
+  return sum;
+}
+
+Value VectorProgram::Clamp(Value a, float low, float high) {
+  return Min(Constant(high), Max(Constant(low), a));
+}
+
+// e^a = 2^n e^r with n = round(a / ln 2). Beyond the clamp the result has become 0 or infinity.
+Value VectorProgram::Exp(Value a) {
+  const Value x = Clamp(a, -104, 89);
+  const Value n = Round(Mul(x, Constant(kLog2E)));
+  Value r = Fma(n, Constant(-kLn2), x);
+  r = Fma(n, Constant(-kLn2Low), r);
+  return Binary(Opcode::kScale, Polynomial(r, kExp), n);
+}
+
+// a = 2^e (1 + r) with 1 + r in [2/3, 4/3): taking the bits of 2/3 off the bits of a leaves e in
+// the exponent's place, whatever the mantissa.
+Value VectorProgram::Log(Value a) {
+  const Value tiny = Less(a, Constant(std::numeric_limits<float>::min()));
+  const Value x = Select(tiny, Mul(a, Constant(0x1p23f)), a);
+  const Value exponent = Shift(Opcode::kShiftRightArithmetic,
+                               Binary(Opcode::kBitSub, x, ConstantBits(0x3f2aaaab)), 23);
+  const Value mantissa = Binary(Opcode::kBitSub, x, Shift(Opcode::kShiftLeft, exponent, 23));
+  const Value e =
+      Add(Unary(Opcode::kFromInteger, exponent), Select(tiny, Constant(-23), Constant(0)));
+  const Value r = Sub(mantissa, Constant(1));
+  const Value square = Mul(r, r);
+  Value tail = Mul(Mul(square, r), Polynomial(r, kLog));
+  tail = Fma(e, Constant(kLn2Rest), tail);
+  tail = Fma(square, Constant(-0.5f), tail);
+  Value y = Fma(e, Constant(kLn2Short), Add(r, tail));
+  y = Select(Less(a, Constant(kInfinity)), y, a);  // infinity and NaN stand for themselves
+  y = Select(Equal(a, Constant(0)), Constant(-kInfinity), y);
+  return Select(Less(a, Constant(0)), Constant(kNaN), y);
+}
+
+Value VectorProgram::SinOfQuadrant(Value a, float quadrants) {
+  const Value n = Round(Mul(a, Constant(0.636619772367581343f)));
+  Value r = Fma(n, Constant(-kHalfPi), a);
+  r = Fma(n, Constant(-kHalfPiLow), r);
+  r = Fma(n, Constant(-kHalfPiLowest), r);
+  const Value square = Mul(r, r);
+  const Value sine = Fma(Mul(square, r), Polynomial(square, kSin), r);
+  const Value cosine =
+      Fma(Mul(square, square), Polynomial(square, kCos), Fma(square, Constant(-0.5f), Constant(1)));
+  const Value quadrant = Add(n, Constant(quadrants));
+  const Value half_turns = Floor(Mul(quadrant, Constant(0.5f)));
+  const Value is_odd = Less(Constant(0), Fma(half_turns, Constant(-2), quadrant));
+  const Value sign = Shift(Opcode::kShiftLeft, Unary(Opcode::kToInteger, half_turns), 31);
+  return Binary(Opcode::kBitXor, Select(is_odd, cosine, sine), sign);
+}
+
+Value VectorProgram::Sin(Value a) { return SinOfQuadrant(a, 0); }
+Value VectorProgram::Cos(Value a) { return SinOfQuadrant(a, 1); }
+Value VectorProgram::Tan(Value a) { return Div(Sin(a), Cos(a)); }
+
+// Past the fitted range the quotient is taken at its end, times a/9: above 1, and clamped. The
+// clamp also takes away the roundings that would reach above 1 within the range.
+Value VectorProgram::Tanh(Value a) {
+  const Value square = Min(Constant(81), Mul(a, a));
+  const Value y = Div(Mul(a, Polynomial(square, kTanhP)), Polynomial(square, kTanhQ));
+  return Clamp(y, -1, 1);
+}
+
+// 2^-n is off the ends of f32 only where sigmoid is 0 or 1 to all its digits, so the clamp costs
+// nothing there.
+Value VectorProgram::Sigmoid(Value a) {
+  const Value x = Mul(Clamp(a, -88, 87), Constant(-kLog2E));
+  const Value n = Round(x);
+  // The product again, but exactly: f is good to the rounding of log2(e).
+  const Value f = Fma(Clamp(a, -88, 87), Constant(-kLog2E), Neg(n));
+  const Value power =
+      Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, kExp2), .b = n});
+  return Reciprocal(Add(power, Constant(1)));
+}
+
+Value VectorProgram::Erf(Value a) {
+  const Value square = Min(Constant(3.95f * 3.95f), Mul(a, a));
+  const Value y = Div(Mul(a, Polynomial(square, kErfP)), Polynomial(square, kErfQ));
+  return Clamp(y, -1, 1);
+}
+
+Value VectorProgram::IntegerPower(Value a, int exponent) {
+  Value result = -1;
+  for (Value power = a; exponent > 0; exponent >>= 1) {
+    if (exponent & 1) result = result < 0 ? power : Mul(result, power);
+    if (exponent > 1) power = Mul(power, power);
+  }
+  return result;
+}
+
+// |a|^b = e^(b log|a|), with the logarithm and the product in two floats each (a head and a tail),
+// because e^ turns an absolute error into a relative one.
+Value VectorProgram::Pow(Value a, Value b) {
+  float exponent;
+  if (IsConstant(b, &exponent)) {
+    if (exponent == 0) return Constant(1);
+    if (exponent == 0.5f) return Sqrt(a);
+    if (exponent == -0.5f) return Reciprocal(Sqrt(a));
+    if (std::fabs(exponent) <= 32 && exponent == std::floor(exponent)) {
+      const Value power = IntegerPower(a, static_cast<int>(std::fabs(exponent)));
+      return exponent > 0 ? power : Reciprocal(power);
+    }
+  }
+  const Value size = Abs(a);
+  const Value tiny = Less(size, Constant(std::numeric_limits<float>::min()));
+  const Value x = Select(tiny, Mul(size, Constant(0x1p23f)), size);
+  const Value bits = Shift(Opcode::kShiftRightArithmetic,
+                           Binary(Opcode::kBitSub, x, ConstantBits(0x3f2aaaab)), 23);
+  const Value mantissa = Binary(Opcode::kBitSub, x, Shift(Opcode::kShiftLeft, bits, 23));
+  const Value e = Add(Unary(Opcode::kFromInteger, bits), Select(tiny, Constant(-23), Constant(0)));
+  const Value r = Sub(mantissa, Constant(1));
+
+  // log(1 + r) = r - r^2/2 + ...: head r - half, tail what that rounded away and the rest of the
+  // series.
+  const Value half_r = Mul(r, Constant(0.5f));
+  const Value half = Mul(half_r, r);
+  const Value half_tail = Emit({.opcode = Opcode::kMulSub, .a = half_r, .b = r, .c = half});
+  const Value series_head = Binary(Opcode::kSub, r, half);
+  Value series_tail = Sub(Sub(Sub(r, series_head), half), half_tail);
+  series_tail = Fma(Mul(Mul(r, r), r), Polynomial(r, kLog), series_tail);
+  // e ln 2 is 0 or greater than the series: no need to ask which is greater (Dekker 1971).
+  const Value scale = Mul(e, Constant(kLn2Short));
+  const Value head = Binary(Opcode::kAdd, scale, series_head);
+  Value tail = Sub(series_head, Binary(Opcode::kSub, head, scale));
+  tail = Add(Fma(e, Constant(kLn2Rest), tail), series_tail);
+  const Value log_head = Binary(Opcode::kAdd, head, tail);
+  const Value log_tail = Sub(tail, Binary(Opcode::kSub, log_head, head));
+
+  const Value product = Clamp(Binary(Opcode::kMul, b, log_head), -200, 200);
+  const Value product_tail =
+      Fma(b, log_tail, Emit({.opcode = Opcode::kMulSub, .a = b, .b = log_head, .c = product}));
+  const Value n = Round(Mul(product, Constant(kLog2E)));
+  Value f = Fma(n, Constant(-kLn2), product);
+  f = Add(Fma(n, Constant(-kLn2Low), f), Clamp(product_tail, -1e-3f, 1e-3f));
+  Value y = Binary(Opcode::kScale, Polynomial(f, kExp), n);
+
+  // The ends: 0 and infinity to a positive or a negative power; negative numbers to integers and
+  // others; x^0 and 1^y.
+  const Value zero = Constant(0);
+  const Value infinity = Constant(kInfinity);
+  const Value to_positive = Less(zero, b);
+  y = Select(Equal(size, zero), Select(to_positive, zero, infinity), y);
+  y = Select(Equal(size, infinity), Select(to_positive, infinity, zero), y);
+  const Value grows = Less(Constant(1), size);
+  const Value infinite_power = Equal(Abs(b), infinity);
+  y = Select(
+      infinite_power,
+      Select(grows, Select(to_positive, infinity, zero), Select(to_positive, zero, infinity)), y);
+  const Value is_integer = Equal(Floor(b), b);
+  const Value half_b = Mul(b, Constant(0.5f));
+  const Value is_odd = And(is_integer, Not(Equal(Floor(half_b), half_b)));
+  const Value sign = Binary(Opcode::kBitAnd, a, ConstantBits(0x80000000));
+  y = Select(is_odd, Binary(Opcode::kBitOr, y, sign), y);
+  const Value no_real = And(And(Less(a, zero), Less(size, infinity)), Not(is_integer));
+  y = Select(no_real, Constant(kNaN), y);
+  y = Select(And(Equal(a, a), Equal(b, b)), y, Binary(Opcode::kAdd, a, b));
+  const Value is_one = Or(Equal(a, Constant(1)), And(Equal(size, Constant(1)), infinite_power));
+  return Select(Or(Equal(b, zero), is_one), Constant(1), y);
+}
+
+}  // namespace cotangent::autodiff::symbolic

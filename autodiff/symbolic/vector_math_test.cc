@@ -1,0 +1,195 @@
+// The elementary functions of the vector kernels against double-precision libm, on every
+// instruction set this machine has.
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autodiff/symbolic/vector_kernel.h"
+#include "autodiff/symbolic/vector_program.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+using Unary = Value (VectorProgram::*)(Value);
+
+class VectorMath : public testing::TestWithParam<Isa> {
+ protected:
+  std::vector<float> Apply(Unary function, const std::vector<float>& x) {
+    VectorProgram program;
+    program.Store((program.*function)(program.Load(ElementType::kF32)), ElementType::kF32);
+    return Run(program, {x.data()}, x.size());
+  }
+
+  std::vector<float> ApplyPow(const std::vector<float>& x, const std::vector<float>& y) {
+    VectorProgram program;
+    const Value a = program.Load(ElementType::kF32);
+    const Value b = program.Load(ElementType::kF32);
+    program.Store(program.Pow(a, b), ElementType::kF32);
+    return Run(program, {x.data(), y.data()}, x.size());
+  }
+
+  std::vector<float> Run(const VectorProgram& program, std::vector<const void*> loads, size_t n) {
+    auto kernel = VectorKernel::Compile(program, {.isa = GetParam()});
+    EXPECT_TRUE(kernel.ok()) << kernel.status();
+    std::vector<float> y(n);
+    void* store = y.data();
+    (**kernel)({.rows = static_cast<int64_t>(n), .loads = loads.data(), .stores = &store});
+    return y;
+  }
+
+  // The largest error in units of the last place of the exact result (of at least `floor`).
+  void ExpectUlps(const char* name, Unary function, double (*exact)(double), float low, float high,
+                  double bound, double floor = std::numeric_limits<float>::min()) {
+    std::vector<float> x;
+    for (int i = 0; i <= 400000; ++i) x.push_back(low + (high - low) * (i / 400000.0));
+    // Also every size of number near zero.
+    for (float size = 1e-30f; size < high; size *= 1.01f) {
+      for (const float v : {size, -size}) {
+        if (v >= low) x.push_back(v);
+      }
+    }
+    const std::vector<float> y = Apply(function, x);
+    double worst = 0;
+    float worst_x = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double want = exact(x[i]);
+      if (std::fabs(want) > std::numeric_limits<float>::max()) continue;
+      const double size = std::max(std::fabs(want), floor);
+      const double ulp = std::ldexp(1.0, std::ilogb(size) - 23);
+      const double error = std::fabs(y[i] - want) / ulp;
+      if (!(error <= worst)) worst = error, worst_x = x[i];
+    }
+    std::printf("%-8s on [%g, %g]: %.2f ulp, at %.9g\n", name, low, high, worst, worst_x);
+    EXPECT_LE(worst, bound) << name << " at " << worst_x;
+  }
+
+  void ExpectValues(Unary function, const std::vector<float>& x, const std::vector<float>& want) {
+    const std::vector<float> y = Apply(function, x);
+    for (size_t i = 0; i < x.size(); ++i) {
+      if (std::isnan(want[i])) {
+        EXPECT_TRUE(std::isnan(y[i])) << "at " << x[i] << " found " << y[i];
+      } else {
+        EXPECT_EQ(y[i], want[i]) << "at " << x[i];
+      }
+    }
+  }
+};
+
+double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+TEST_P(VectorMath, Exp) {
+  ExpectUlps("exp", &VectorProgram::Exp, std::exp, -87.3f, 88.72f, 1.1);
+  ExpectValues(&VectorProgram::Exp, {0, kInf, -kInf, kNaN, 89, 1000, -1000, -104},
+               {1, kInf, 0, kNaN, kInf, kInf, 0, 0});
+}
+
+TEST_P(VectorMath, Log) {
+  ExpectUlps("log", &VectorProgram::Log, std::log, 1e-37f, 4, 1.0);
+  ExpectUlps("log", &VectorProgram::Log, std::log, 4, 1e38f, 1.0);
+  ExpectValues(&VectorProgram::Log, {1, 0, -0.0f, -1, -kInf, kInf, kNaN},
+               {0, -kInf, -kInf, kNaN, kNaN, kInf, kNaN});
+  // Denormals keep their logarithm.
+  EXPECT_NEAR(Apply(&VectorProgram::Log, {1e-40f})[0], std::log(static_cast<double>(1e-40f)), 1e-5);
+}
+
+TEST_P(VectorMath, SinAndCos) {
+  // Absolute error: in ulps of numbers just below 1.
+  ExpectUlps("sin", &VectorProgram::Sin, std::sin, -1e5f, 1e5f, 2, 0.5);
+  ExpectUlps("cos", &VectorProgram::Cos, std::cos, -1e5f, 1e5f, 2, 0.5);
+  ExpectUlps("sin", &VectorProgram::Sin, std::sin, -3.2f, 3.2f, 1.6, 1e-5);
+  ExpectUlps("tan", &VectorProgram::Tan, std::tan, -1.57f, 1.57f, 4);
+  ExpectValues(&VectorProgram::Sin, {0, kInf, kNaN}, {0, kNaN, kNaN});
+}
+
+TEST_P(VectorMath, Tanh) {
+  ExpectUlps("tanh", &VectorProgram::Tanh, std::tanh, -12, 12, 5.2);
+  ExpectValues(&VectorProgram::Tanh, {0, 20, kInf, -kInf, kNaN}, {0, 1, 1, -1, kNaN});
+  std::vector<float> x;
+  for (uint32_t bits = std::bit_cast<uint32_t>(6.0f); bits < std::bit_cast<uint32_t>(9.1f);
+       ++bits) {
+    x.push_back(std::bit_cast<float>(bits));
+  }
+  float greatest = 0;
+  for (const float y : Apply(&VectorProgram::Tanh, x)) greatest = std::max(greatest, y);
+  EXPECT_EQ(greatest, 1);
+}
+
+TEST_P(VectorMath, Sigmoid) {
+  ExpectUlps("sigmoid", &VectorProgram::Sigmoid, Sigmoid, -10, 60, 5);
+  ExpectUlps("sigmoid", &VectorProgram::Sigmoid, Sigmoid, -86, -10, 24);
+  ExpectValues(&VectorProgram::Sigmoid, {0, 100, kInf, kNaN}, {0.5, 1, 1, kNaN});
+  EXPECT_LT(Apply(&VectorProgram::Sigmoid, {-kInf})[0], 1e-37);
+}
+
+TEST_P(VectorMath, Erf) {
+  ExpectUlps("erf", &VectorProgram::Erf, std::erf, -6, 6, 5);
+  ExpectValues(&VectorProgram::Erf, {0, 5, kInf, -kInf, kNaN}, {0, 1, 1, -1, kNaN});
+  std::vector<float> x;
+  for (uint32_t bits = std::bit_cast<uint32_t>(2.5f); bits < std::bit_cast<uint32_t>(4.0f);
+       ++bits) {
+    x.push_back(std::bit_cast<float>(bits));
+  }
+  float greatest = 0;
+  for (const float y : Apply(&VectorProgram::Erf, x)) greatest = std::max(greatest, y);
+  EXPECT_EQ(greatest, 1);
+}
+
+TEST_P(VectorMath, Pow) {
+  std::vector<float> x, y;
+  for (double base = 1e-3; base < 1e3; base *= 1.013) {
+    for (double power = -12; power <= 12; power += 0.0371) {
+      x.push_back(base);
+      y.push_back(power);
+    }
+  }
+  const std::vector<float> found = ApplyPow(x, y);
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double want = std::pow(static_cast<double>(x[i]), y[i]);
+    if (want < 1.2e-38 || want > 3.4e38) continue;
+    worst = std::max(worst, std::fabs(found[i] / want - 1));
+  }
+  std::printf("pow: relative error %.3g\n", worst);
+  EXPECT_LT(worst, 2.5e-7);
+}
+
+TEST_P(VectorMath, PowAtItsEnds) {
+  std::vector<float> x, y;
+  const std::vector<float> odd = {0,    -0.0f, 1,      -1,    2,    -2,    0.5,
+                                  -0.5, 3,     1e-30f, 1e30f, kInf, -kInf, kNaN};
+  for (const float a : odd) {
+    for (const float b : odd) x.push_back(a), y.push_back(b);
+  }
+  const std::vector<float> found = ApplyPow(x, y);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float want = std::pow(x[i], y[i]);
+    if (std::isnan(want)) {
+      EXPECT_TRUE(std::isnan(found[i])) << x[i] << "^" << y[i] << " found " << found[i];
+    } else if (std::fabs(want) > 1.2e-38 || want == 0) {
+      EXPECT_FLOAT_EQ(found[i], want) << x[i] << "^" << y[i];
+    }
+  }
+}
+
+std::vector<Isa> Available() {
+  std::vector<Isa> all;
+  for (int i = 0; i <= static_cast<int>(BestIsa()); ++i) all.push_back(static_cast<Isa>(i));
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, VectorMath, testing::ValuesIn(Available()),
+                         [](const auto& info) { return std::string(IsaName(info.param)); });
+
+}  // namespace
+}  // namespace cotangent::autodiff::symbolic
