@@ -147,6 +147,9 @@ class Convolution {
   std::unique_ptr<State> state_;
 };
 
+// bias_gradient[c] = sum of out_gradient over images and pixels, as a pass of its own. Image sums in f32, their sum in f64.
+void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient, float* bias_gradient);
+
 struct ConvolutionTime {
   double run_seconds;   // fastest of the repetitions of Run()
   double pack_seconds;  // fastest of PackWeights(), or UnpackWeightGradient(); 0 if the weights are plain

@@ -1,0 +1,117 @@
+// Times every candidate of every direction on the convolutions of well-known networks, and prints a table:
+//
+//   convolution_benchmark [batch] [f32|bf16] [filter]     filter: only shapes whose name contains it
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tensor/convolution.h"
+#include "tensor/cpu.h"
+#include "tensor/memory.h"
+#include "tensor/onednn.h"
+
+namespace cotangent::tensor {
+namespace {
+
+struct NamedShape {
+  std::string name;
+  ConvolutionShape shape;
+};
+
+ConvolutionShape Square(int64_t in, int64_t out, int64_t image, int64_t kernel, int64_t pad, int64_t stride = 1,
+                        int64_t groups = 1) {
+  return {.in_channels = in, .out_channels = out, .groups = groups, .in_height = image, .in_width = image,
+          .kernel_height = kernel, .kernel_width = kernel, .stride_height = stride, .stride_width = stride,
+          .pad_top = pad, .pad_bottom = pad, .pad_left = pad, .pad_right = pad};
+}
+
+std::vector<NamedShape> Shapes() {
+  return {
+      {"cifar94 stem", Square(3, 24, 32, 2, 0)},
+      {"cifar94 conv1", Square(24, 64, 31, 3, 1)},
+      {"cifar94 conv2", Square(64, 64, 15, 3, 1)},
+      {"cifar94 conv3", Square(64, 256, 15, 3, 1)},
+      {"cifar94 conv4,5", Square(256, 256, 7, 3, 1)},
+      {"cifar94 conv6", Square(256, 256, 3, 3, 1)},
+      {"convnet conv", Square(3, 32, 32, 7, 3)},
+      {"resnet20 stem", Square(3, 16, 32, 3, 1)},
+      {"resnet20 16@32", Square(16, 16, 32, 3, 1)},
+      {"resnet20 32@16", Square(32, 32, 16, 3, 1)},
+      {"resnet20 64@8", Square(64, 64, 8, 3, 1)},
+      {"resnet20 16->32 s2", Square(16, 32, 32, 3, 1, 2)},
+      {"resnet18 64@32", Square(64, 64, 32, 3, 1)},
+      {"resnet18 128@16", Square(128, 128, 16, 3, 1)},
+      {"resnet18 256@8", Square(256, 256, 8, 3, 1)},
+      {"resnet18 512@4", Square(512, 512, 4, 3, 1)},
+      {"resnet18 64->128 s2", Square(64, 128, 32, 3, 1, 2)},
+      {"resnet18 64->128 1x1 s2", Square(64, 128, 32, 1, 0, 2)},
+      {"depthwise 64@16", Square(64, 64, 16, 3, 1, 1, 64)},
+      {"linear 8192->100", Square(32, 100, 16, 16, 0)},
+      {"linear 4096->512", Square(256, 512, 4, 4, 0)},
+      {"linear 512->10", Square(512, 10, 1, 1, 0)},
+      {"linear 256->10", Square(256, 10, 1, 1, 0)},
+  };
+}
+
+AlignedBuffer Filled(int64_t bytes, ElementType type) {
+  absl::StatusOr<AlignedBuffer> buffer = AlignedBuffer::Create(bytes);
+  if (!buffer.ok()) {
+    std::fprintf(stderr, "%s\n", buffer.status().ToString().c_str());
+    std::exit(1);
+  }
+  const int64_t count = bytes / Bytes(type);
+  for (int64_t i = 0; i < count; ++i) {
+    const float value = static_cast<float>(i * 2654435761u % 1024) / 1024 - 0.5f;
+    if (type == ElementType::kBf16) {
+      buffer->as<Bf16>()[i] = Bf16(value);
+    } else {
+      buffer->as<float>()[i] = value;
+    }
+  }
+  return *std::move(buffer);
+}
+
+void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision) {
+  for (const ConvolutionChoice& choice : Candidates(shape, direction, precision, /*exact=*/false)) {
+    absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(shape, direction, choice);
+    if (!convolution.ok()) {
+      std::printf("    %s: %s\n", choice.ToString().c_str(), convolution.status().ToString().c_str());
+      continue;
+    }
+    AlignedBuffer in = Filled(StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
+    AlignedBuffer out = Filled(StorageBytes(shape.out(), choice.out_layout, choice.out_type), choice.out_type);
+    AlignedBuffer packed = Filled((*convolution)->packed_weight_bytes(), ElementType::kF32);
+    AlignedBuffer plain = Filled(shape.weights().NumElements() * 4, ElementType::kF32);
+    AlignedBuffer scratch = Filled((*convolution)->scratch_bytes(), ElementType::kF32);
+    const ConvolutionArguments arguments = {in.data(), packed.data(), nullptr, out.data(), scratch.data()};
+    const ConvolutionTime time = Measure(**convolution, arguments, plain.as<float>(), 7);
+    std::printf("    %9.3f ms  %7.0f GFLOP/s  pack %6.3f ms  scratch %6.1f MiB  %s\n", time.run_seconds * 1e3,
+                2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds, time.pack_seconds * 1e3,
+                static_cast<double>((*convolution)->scratch_bytes()) / (1 << 20), choice.ToString().c_str());
+    std::fflush(stdout);
+  }
+}
+
+int Main(int argc, char** argv) {
+  const int64_t batch = argc > 1 ? std::atoll(argv[1]) : 128;
+  const ElementType precision = argc > 2 && std::string(argv[2]) == "bf16" ? ElementType::kBf16 : ElementType::kF32;
+  const std::string filter = argc > 3 ? argv[3] : "";
+  std::printf("%s, %d threads, oneDNN %s, batch %d, %s\n", ProcessorName().c_str(), Threads(), onednn::Version().c_str(),
+              static_cast<int>(batch), std::string(Name(precision)).c_str());
+  for (NamedShape& named : Shapes()) {
+    if (named.name.find(filter) == std::string::npos) continue;
+    named.shape.batch = batch;
+    std::printf("\n%s: %s\n", named.name.c_str(), named.shape.ToString().c_str());
+    for (Direction direction : {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+      std::printf("  %s\n", std::string(Name(direction)).c_str());
+      MeasureAll(named.shape, direction, precision);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace cotangent::tensor
+
+int main(int argc, char** argv) { return cotangent::tensor::Main(argc, argv); }

@@ -1,0 +1,92 @@
+// oneDNN, behind a door: the only engine and stream, and one small wrapper through which every primitive is made. Nothing
+// outside onednn.cc includes dnnl.hpp or knows which version of its API is installed.
+//
+//   Description d;                                   // what to compute, and the layouts of what is already fixed
+//   for (const std::string& name : Implementations(d)) ...
+//   auto primitive = Primitive::Create(d, name);     // make: layouts left open are oneDNN's to choose
+//   (*primitive)->weight_bytes();                    // ask
+//   (*primitive)->Run(in, weights, bias, out, scratch);
+#ifndef COTANGENT_TENSOR_ONEDNN_H_
+#define COTANGENT_TENSOR_ONEDNN_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tensor/element_type.h"
+#include "tensor/layout.h"
+
+namespace cotangent::tensor::onednn {
+
+// "2.6.3".
+std::string Version();
+
+// Whether oneDNN's bf16 kernels run on this processor.
+bool Bf16Available();
+
+enum class Operation {
+  kConvolutionForward,
+  kConvolutionInputGradient,
+  kConvolutionWeightGradient,
+  kMatmul,  // out [m, n] = in [m, k] weights [k, n] + bias [n]
+};
+
+// A tensor as a primitive sees it: where neither layout nor strides are given, the primitive chooses.
+struct Tensor {
+  std::vector<int64_t> dims;
+  ElementType type = ElementType::kF32;
+  std::optional<Layout> layout = std::nullopt;  // of a 4-D tensor
+  std::vector<int64_t> strides = {};            // in elements, one a dimension
+};
+
+struct Description {
+  Operation operation = Operation::kConvolutionForward;
+  bool winograd = false;
+  // Convolutions: `in` and `out` are the activations on either side or their gradients. Weights [out, in, kh, kw], or
+  // [groups, out / groups, in / groups, kh, kw].
+  Tensor in, weights, out;
+  bool with_bias = false;
+  // Convolutions: vertical, horizontal. A dilation of 1 is dense.
+  std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
+};
+
+// oneDNN's names of the implementations that can do this here, in its own order of preference; its plain reference loops
+// are the last ("ref:any", "ref_...").
+std::vector<std::string> Implementations(const Description& description);
+
+class Primitive {
+ public:
+  // implementation: one of Implementations(), or "" for the first.
+  static absl::StatusOr<std::unique_ptr<Primitive>> Create(const Description& description,
+                                                           std::string_view implementation);
+  ~Primitive();
+
+  const std::string& implementation() const;
+  int64_t weight_bytes() const;
+  int64_t scratch_bytes() const;
+
+  // Whether the weights lie in memory as row-major f32.
+  bool weights_are_plain() const;
+
+  // Row-major f32 to the primitive's own form of the weights; the reverse for a weight gradient.
+  void PackWeights(const float* plain, void* packed);
+  void UnpackWeights(const void* packed, float* plain);
+
+  // Computes. What is read and what is written follows from the operation; a bias is f32, ignored unless asked for. No
+  // memory is allocated here beyond oneDNN's own bookkeeping.
+  void Run(void* in, void* weights, void* bias, void* out, void* scratch);
+
+ private:
+  struct State;
+  explicit Primitive(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cotangent::tensor::onednn
+
+#endif  // COTANGENT_TENSOR_ONEDNN_H_
