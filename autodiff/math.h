@@ -21,7 +21,7 @@
 //   function            value                               derivative              at its kink
 //   sqr(x)              x x                                 2 x
 //   sign(x)             -1, 0, 1                            0                       0 at 0
-//   sigmoid(x)          1 / (1 + e^-x)                      y (1 - y)
+//   sigmoid(x)          1 / (1 + e^-x)                      y sigmoid(-x), which does not cancel
 //   softplus(x)         ln(1 + e^x)                         sigmoid(x)
 //   softsign(x)         x / (1 + |x|)                       1 / (1 + |x|)^2
 //   relu(x)             max(x, 0)                           x > 0 ? 1 : 0           0 at 0
@@ -29,9 +29,9 @@
 //   elu(x, a)           x > 0 ? x : a (e^x - 1)             x > 0 ? 1 : a e^x       a at 0
 //   gelu(x)             x Phi(x)                            Phi(x) + x phi(x)
 //   gelu_tanh(x)        x/2 (1 + tanh(c (x + 0.044715 x^3))), c = sqrt(2 / pi)
-//   silu(x)             x sigmoid(x)                        s (1 + x (1 - s)), s = sigmoid(x)
+//   silu(x)             x sigmoid(x)                        sigmoid(x) (1 + x sigmoid(-x))
 //   hard_swish(x)       x min(max(x + 3, 0), 6) / 6         (2 x + 3) / 6 inside    0 at -3, 1 at 3
-//   logsumexp(a, b)     ln(e^a + e^b)                       e^(a - y), e^(b - y)
+//   logsumexp(a, b)     ln(e^a + e^b)                       sigmoid(a - b), sigmoid(b - a)
 //   digamma(x)          d/dx ln Gamma(x)                    polygamma(1, x)
 //   polygamma(n, x)     (d/dx)^(n+1) ln Gamma(x)            polygamma(n + 1, x)
 //

@@ -1,0 +1,146 @@
+#ifndef COTANGENT_AUTODIFF_FORWARD_LANES_H_
+#define COTANGENT_AUTODIFF_FORWARD_LANES_H_
+
+// Lanes<T, N>: the N tangents of a dual number, a small vector of which nothing is asked but linear combinations.
+//
+// For `double` and `float` the lanes are held in 16-byte vectors, the widest that every x86-64 has, and every loop over them is
+// unrolled at compile time, so that a compiler can keep a whole dual number in registers. (A single wide vector type
+// reads simpler; GCC then moves it through memory on processors without such a register.) The padding of an uneven N
+// computes along and is never read. For other T, which are duals themselves, the lanes are an array.
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace cotangent::autodiff::forward {
+
+// As a number of directions: known only at run time.
+inline constexpr int kDynamic = -1;
+
+template <class T, int N>
+struct LaneStorage {
+  using Chunk = T;
+  static constexpr int kWidth = 1;
+};
+
+template <std::floating_point T, int N>
+  requires(N > 1 && sizeof(T) <= 8)
+struct LaneStorage<T, N> {
+  typedef T Chunk __attribute__((vector_size(16)));
+  static constexpr int kWidth = 16 / sizeof(T);
+};
+
+template <class T, int N>
+class Lanes {
+  static_assert(N >= 1, "a dual number needs at least one direction");
+  using Chunk = typename LaneStorage<T, N>::Chunk;
+  static constexpr int kWidth = LaneStorage<T, N>::kWidth;
+  static constexpr int kChunks = (N + kWidth - 1) / kWidth;
+  using Indices = std::make_index_sequence<kChunks>;
+
+ public:
+  // All zero.
+  constexpr Lanes() : chunk_{} {}
+
+  static constexpr int size() { return N; }
+  T& operator[](int i) { return reinterpret_cast<T*>(chunk_)[i]; }
+  const T& operator[](int i) const { return reinterpret_cast<const T*>(chunk_)[i]; }
+
+  // Makes room for n lanes; only of use for Lanes<T, kDynamic>.
+  void Resize(int) {}
+
+  friend Lanes operator+(const Lanes& a, const Lanes& b) {
+    return Map([&](auto i) __attribute__((always_inline)) { return a.chunk_[i] + b.chunk_[i]; });
+  }
+  friend Lanes operator-(const Lanes& a, const Lanes& b) {
+    return Map([&](auto i) __attribute__((always_inline)) { return a.chunk_[i] - b.chunk_[i]; });
+  }
+  friend Lanes operator-(const Lanes& a) {
+    return Map([&](auto i) __attribute__((always_inline)) { return -a.chunk_[i]; });
+  }
+  // s a, for s of type T or a plain number.
+  template <class S>
+  friend Lanes operator*(const S& s, const Lanes& a) {
+    return Map([&](auto i) __attribute__((always_inline)) { return s * a.chunk_[i]; });
+  }
+  // s a + t b.
+  friend Lanes Combine(const T& s, const Lanes& a, const T& t, const Lanes& b) {
+    return Map([&](auto i) __attribute__((always_inline)) { return s * a.chunk_[i] + t * b.chunk_[i]; });
+  }
+  // s (a - t b), the quotient rule's.
+  friend Lanes ScaledDifference(const T& s, const Lanes& a, const T& t, const Lanes& b) {
+    return Map([&](auto i) __attribute__((always_inline)) { return s * (a.chunk_[i] - t * b.chunk_[i]); });
+  }
+
+ private:
+  struct Uninitialized {};
+  explicit Lanes(Uninitialized) {}
+
+  template <class F>
+  static Lanes Map(F f) {
+    return Map(f, Indices());
+  }
+  template <class F, std::size_t... kIndex>
+  static Lanes Map(F f, std::index_sequence<kIndex...>) {
+    Lanes result{Uninitialized()};
+    ((result.chunk_[kIndex] = f(std::integral_constant<std::size_t, kIndex>())), ...);
+    return result;
+  }
+
+  Chunk chunk_[kChunks];
+};
+
+// Lanes counted at run time. No lanes at all stand for zeros, so that a constant costs no memory; where two counts
+// meet, the shorter is continued with zeros.
+template <class T>
+class Lanes<T, kDynamic> {
+ public:
+  Lanes() = default;
+
+  int size() const { return static_cast<int>(lane_.size()); }
+  T& operator[](int i) { return lane_[i]; }
+  T operator[](int i) const { return i < size() ? lane_[i] : T(0); }
+
+  void Resize(int n) { lane_.resize(n, T(0)); }
+
+  friend Lanes operator+(Lanes a, const Lanes& b) {
+    a.Resize(std::max(a.size(), b.size()));
+    for (int i = 0; i < b.size(); ++i) a.lane_[i] = a.lane_[i] + b.lane_[i];
+    return a;
+  }
+  friend Lanes operator-(Lanes a, const Lanes& b) {
+    a.Resize(std::max(a.size(), b.size()));
+    for (int i = 0; i < b.size(); ++i) a.lane_[i] = a.lane_[i] - b.lane_[i];
+    return a;
+  }
+  friend Lanes operator-(Lanes a) {
+    for (T& lane : a.lane_) lane = -lane;
+    return a;
+  }
+  template <class S>
+  friend Lanes operator*(const S& s, Lanes a) {
+    for (T& lane : a.lane_) lane = s * lane;
+    return a;
+  }
+  friend Lanes Combine(const T& s, Lanes a, const T& t, const Lanes& b) {
+    a.Resize(std::max(a.size(), b.size()));
+    for (int i = 0; i < a.size(); ++i) a.lane_[i] = s * a.lane_[i];
+    for (int i = 0; i < b.size(); ++i) a.lane_[i] = a.lane_[i] + t * b.lane_[i];
+    return a;
+  }
+  friend Lanes ScaledDifference(const T& s, Lanes a, const T& t, const Lanes& b) {
+    a.Resize(std::max(a.size(), b.size()));
+    for (int i = 0; i < b.size(); ++i) a.lane_[i] = a.lane_[i] - t * b.lane_[i];
+    for (int i = 0; i < a.size(); ++i) a.lane_[i] = s * a.lane_[i];
+    return a;
+  }
+
+ private:
+  std::vector<T> lane_;
+};
+
+}  // namespace cotangent::autodiff::forward
+
+#endif  // COTANGENT_AUTODIFF_FORWARD_LANES_H_
