@@ -1,0 +1,233 @@
+#include "autodiff/numeric/differences.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace cotangent::autodiff::numeric {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr Estimate kUnknown = {kNaN, kInfinity};
+
+// Difference quotients for one step, one for each output, and how much rounding may have changed them.
+struct Quotients {
+  std::vector<double> value;
+  std::vector<double> rounding;
+};
+using QuotientsOfStep = std::function<Quotients(double step)>;
+
+bool AllFinite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+// Richardson's table for one output: grows by a row a step, and remembers its best entry.
+class Tableau {
+ public:
+  void AddRow(double quotient, double rounding) {
+    std::vector<double> row = {quotient};
+    double power = 4;
+    for (std::size_t j = 0; j < last_.size() && j < kColumns; ++j, power *= 4) {
+      row.push_back(row[j] + (row[j] - last_[j]) / (power - 1));
+      const double difference = std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
+      // Neighbours may agree by chance; the rounding of f cannot be beaten.
+      const double error = difference + 2 * rounding;
+      if (error < best_.error) best_ = {row[j + 1], error};
+    }
+    last_ = std::move(row);
+    rounding_ = rounding;
+  }
+
+  bool RoundingExceedsError() const { return 2 * rounding_ >= best_.error; }
+  bool Converged(double tolerance) const { return best_.error <= tolerance * std::abs(best_.value); }
+
+  // The best entry, doubted as far as the shortest steps contradict it: long steps may agree with each other and be wrong, on the
+  // far side of a kink or over many periods.
+  Estimate Result() const {
+    if (last_.size() < 2) return kUnknown;
+    return {best_.value, std::max(best_.error, 2 * std::abs(best_.value - last_[1]))};
+  }
+
+ private:
+  static constexpr std::size_t kColumns = 8;
+  std::vector<double> last_;
+  double rounding_ = 0;
+  Estimate best_ = kUnknown;
+};
+
+// The limit of the quotients, whose error is a series in even powers of the step.
+std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance) {
+  constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 900;
+  Quotients row = quotients(step);
+  for (int halvings = 0; !AllFinite(row.value); ++halvings) {
+    step /= 2;
+    if (halvings == kMostHalvings || step == 0) break;
+    row = quotients(step);
+  }
+  std::vector<Tableau> tableaus(row.value.size());
+  for (int k = 0; k < kMostRows; ++k) {
+    bool done = k + 1 >= kLeastRows;
+    for (std::size_t i = 0; i < tableaus.size(); ++i) {
+      tableaus[i].AddRow(row.value[i], row.rounding[i]);
+      done = done && (tableaus[i].Converged(tolerance) || tableaus[i].RoundingExceedsError());
+    }
+    if (done) break;
+    step /= 2;
+    row = quotients(step);
+    if (!AllFinite(row.value)) break;
+  }
+  std::vector<Estimate> result;
+  for (const Tableau& tableau : tableaus) result.push_back(tableau.Result());
+  return result;
+}
+
+// One quotient with its error judged by the step twice as long: the error of order p is their difference over 2^p - 1, taken
+// whole here.
+std::vector<Estimate> Single(const QuotientsOfStep& quotients, double step) {
+  const Quotients fine = quotients(step), coarse = quotients(2 * step);
+  std::vector<Estimate> result;
+  for (std::size_t i = 0; i < fine.value.size(); ++i) {
+    const double truncation = std::abs(fine.value[i] - coarse.value[i]);
+    if (!std::isfinite(fine.value[i])) {
+      result.push_back(kUnknown);
+    } else {
+      result.push_back({fine.value[i], std::isfinite(truncation) ? truncation + fine.rounding[i] : kInfinity});
+    }
+  }
+  return result;
+}
+
+double Magnitude(std::span<const double> x) {
+  double largest = 0;
+  for (double xi : x) largest = std::max(largest, std::abs(xi));
+  return largest;
+}
+
+// A power of two, so that x + h is exact more often than not.
+double RoundToPowerOfTwo(double h) { return std::exp2(std::round(std::log2(h))); }
+
+// Long enough that f changes, for extrapolation; else the step that balances truncation and rounding at unit curvature.
+double ChooseStep(const Options& options, double magnitude) {
+  if (options.step != 0) return options.step;
+  const double scale = std::max(1.0, magnitude);
+  switch (options.scheme) {
+    case Scheme::kForward:
+      return RoundToPowerOfTwo(std::sqrt(options.precision) * scale);
+    case Scheme::kCentral:
+      return RoundToPowerOfTwo(std::cbrt(options.precision) * scale);
+    case Scheme::kRichardson:
+      return RoundToPowerOfTwo(0.125 * std::sqrt(scale));
+  }
+  return kNaN;
+}
+
+std::vector<double> Moved(std::span<const double> x, std::span<const double> direction, double step) {
+  std::vector<double> moved(x.begin(), x.end());
+  for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += step * direction[i];
+  return moved;
+}
+
+}  // namespace
+
+std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<const double> x,
+                                            std::span<const double> direction, const Options& options) {
+  const std::vector<double> here = f(x);
+  if (!AllFinite(here)) return std::vector<Estimate>(here.size(), kUnknown);
+  const double length = Magnitude(direction);
+  if (length == 0) return std::vector<Estimate>(here.size(), Estimate{0, 0});
+
+  const bool one_sided = options.scheme == Scheme::kForward;
+  const double x_magnitude = Magnitude(x);
+  // Where x + h rounds, the argument is off by eps |x| and the quotient, about, by the same relative to h.
+  const auto quotients = [&](double step) {
+    const std::vector<double> ahead = f(Moved(x, direction, step));
+    const std::vector<double> behind = one_sided ? here : f(Moved(x, direction, -step));
+    const double width = one_sided ? step : 2 * step;
+    Quotients result;
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      const double quotient = (ahead[i] - behind[i]) / width;
+      const double largest = std::max({std::abs(ahead[i]), std::abs(behind[i]), std::abs(here[i])});
+      result.value.push_back(quotient);
+      result.rounding.push_back(2 * options.precision * largest / std::abs(width) +
+                                std::abs(quotient) * std::numeric_limits<double>::epsilon() *
+                                    (2 + x_magnitude / (std::abs(step) * length)));
+    }
+    return result;
+  };
+  const double step = ChooseStep(options, x_magnitude) / (options.step != 0 ? 1 : length);
+  if (options.scheme == Scheme::kRichardson) return Extrapolate(quotients, step, 1e3 * options.precision);
+  return Single(quotients, step);
+}
+
+std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> x, const Options& options) {
+  const std::size_t n = x.size();
+  std::vector<Estimate> jacobian;
+  std::vector<double> direction(n, 0.0);
+  for (std::size_t j = 0; j < n; ++j) {
+    // The step is fit to this coordinate, not to the largest.
+    Options column_options = options;
+    if (options.step == 0) column_options.step = ChooseStep(options, std::abs(x[j]));
+    direction[j] = 1;
+    const std::vector<Estimate> column = DirectionalDerivative(f, x, direction, column_options);
+    direction[j] = 0;
+    if (j == 0) jacobian.resize(column.size() * n, kUnknown);
+    for (std::size_t i = 0; i < column.size(); ++i) jacobian[i * n + j] = column[i];
+  }
+  return jacobian;
+}
+
+std::vector<Estimate> Gradient(const ScalarFunction& f, std::span<const double> x, const Options& options) {
+  return Jacobian([&](std::span<const double> at) { return std::vector<double>{f(at)}; }, x, options);
+}
+
+Estimate Derivative(const std::function<double(double)>& f, double x, const Options& options) {
+  return Gradient([&](std::span<const double> at) { return f(at[0]); }, std::span(&x, 1), options)[0];
+}
+
+std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x, const Options& options) {
+  const std::size_t n = x.size();
+  std::vector<Estimate> hessian(n * n, kUnknown);
+  const double here = f(x);
+  if (!std::isfinite(here)) return hessian;
+  std::vector<double> at(x.begin(), x.end());
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      const auto value_at = [&](double hi, double hj) {
+        at[i] += hi;
+        at[j] += hj;
+        const double value = f(at);
+        at[i] = x[i];
+        at[j] = x[j];
+        return value;
+      };
+      const auto quotients = [&](double step) {
+        double numerator, largest, area;
+        if (i == j) {
+          const double ahead = value_at(step, 0), behind = value_at(-step, 0);
+          numerator = (ahead - here) - (here - behind);
+          largest = std::max({std::abs(ahead), std::abs(here), std::abs(behind)});
+          area = step * step;
+        } else {
+          const double pp = value_at(step, step), pm = value_at(step, -step);
+          const double mp = value_at(-step, step), mm = value_at(-step, -step);
+          numerator = (pp - pm) - (mp - mm);
+          largest = std::max({std::abs(pp), std::abs(pm), std::abs(mp), std::abs(mm)});
+          area = 4 * step * step;
+        }
+        return Quotients{{numerator / area}, {4 * options.precision * largest / area}};
+      };
+      // Second differences lose precision twice as fast: a plain one wants the fourth root of it for a step.
+      const double scale = std::max(1.0, std::max(std::abs(x[i]), std::abs(x[j])));
+      const double plain = options.step != 0 ? options.step : RoundToPowerOfTwo(std::pow(options.precision, 0.25) * scale);
+      const Estimate entry =
+          options.scheme == Scheme::kRichardson
+              ? Extrapolate(quotients, ChooseStep(options, scale), 1e5 * options.precision)[0]
+              : Single(quotients, plain)[0];
+      hessian[i * n + j] = hessian[j * n + i] = entry;
+    }
+  }
+  return hessian;
+}
+
+}  // namespace cotangent::autodiff::numeric
