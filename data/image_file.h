@@ -1,0 +1,49 @@
+#ifndef COTANGENT_DATA_IMAGE_FILE_H_
+#define COTANGENT_DATA_IMAGE_FILE_H_
+
+// PNG and JPEG pictures of any size, and how they become images of a network's size.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace cotangent::data {
+
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<uint8_t> rgb;  // [height, width, 3]
+};
+
+// Pictures of more pixels are refused before memory for them is asked for.
+inline constexpr int64_t kMaxPixels = 100'000'000;
+
+// Decodes a PNG or a JPEG, told apart by their first bytes, of any bit depth and colour type. Transparent pixels are
+// laid over white. `source` names the bytes in errors, which are kInvalidArgument for bytes that are no such picture,
+// cut short or corrupt, and kResourceExhausted for pictures of more than kMaxPixels.
+absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source);
+
+// The same for a file.
+absl::StatusOr<Image> ReadImage(const std::string& path);
+
+// Resamples with a triangle filter as wide as the step between output pixels (or between input pixels, where that is
+// more), so that making an image smaller averages instead of skipping: the bilinear filter of Python's imaging library.
+// The sizes must be positive.
+Image Resize(const Image& image, int width, int height);
+
+// The bytes as a data set holds them: [3, height, width].
+std::vector<uint8_t> ToPlanar(const Image& image);
+Image FromPlanar(absl::Span<const uint8_t> planar, int width, int height);
+
+// A PNG file of 8-bit RGB; the file appears whole or not at all.
+absl::StatusOr<std::string> EncodePng(const Image& image);
+absl::Status WritePng(const std::string& path, const Image& image);
+
+}  // namespace cotangent::data
+
+#endif  // COTANGENT_DATA_IMAGE_FILE_H_

@@ -1,0 +1,218 @@
+#include "data/image_file.h"
+
+#include <png.h>
+#include <stdio.h>
+// jpeglib.h needs stdio.h before it.
+#include <jpeglib.h>
+#include <stdlib.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "data/file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::data {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::Span<const uint8_t> Bytes(const std::string& text) {
+  return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
+Image Decode(const std::string& bytes) { return DecodeImage(Bytes(bytes), "test").value(); }
+std::string DecodeError(const std::string& bytes) {
+  return std::string(DecodeImage(Bytes(bytes), "test").status().message());
+}
+
+Image Gradient(int width, int height) {
+  Image image = {width, height, {}};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int value : {x * 255 / width, y * 255 / height, 128}) image.rgb.push_back(value);
+    }
+  }
+  return image;
+}
+
+// A PNG of any format that libpng's simplified interface knows.
+std::string PngOf(int width, int height, png_uint_32 format, const void* pixels, const void* colormap = nullptr,
+                  int colormap_entries = 0) {
+  png_image png;
+  std::memset(&png, 0, sizeof(png));
+  png.version = PNG_IMAGE_VERSION;
+  png.width = width;
+  png.height = height;
+  png.format = format;
+  png.colormap_entries = colormap_entries;
+  png_alloc_size_t bytes = 1 << 20;
+  std::string encoded(bytes, '\0');
+  EXPECT_TRUE(png_image_write_to_memory(&png, encoded.data(), &bytes, 0, pixels, 0, colormap)) << png.message;
+  encoded.resize(bytes);
+  return encoded;
+}
+
+std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours, const std::vector<uint8_t>& samples,
+                   bool progressive = false) {
+  jpeg_compress_struct jpeg;
+  jpeg_error_mgr errors;
+  jpeg.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&jpeg);
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&jpeg, &buffer, &size);
+  jpeg.image_width = width;
+  jpeg.image_height = height;
+  jpeg.input_components = components;
+  jpeg.in_color_space = colours;
+  jpeg_set_defaults(&jpeg);
+  jpeg_set_quality(&jpeg, 98, TRUE);
+  if (progressive) jpeg_simple_progression(&jpeg);
+  jpeg_start_compress(&jpeg, TRUE);
+  while (jpeg.next_scanline < jpeg.image_height) {
+    JSAMPROW row = const_cast<uint8_t*>(samples.data()) + size_t(jpeg.next_scanline) * width * components;
+    jpeg_write_scanlines(&jpeg, &row, 1);
+  }
+  jpeg_finish_compress(&jpeg);
+  std::string encoded(reinterpret_cast<char*>(buffer), size);
+  jpeg_destroy_compress(&jpeg);
+  free(buffer);
+  return encoded;
+}
+
+void ExpectClose(const Image& a, const Image& b, int tolerance) {
+  ASSERT_EQ(a.width, b.width);
+  ASSERT_EQ(a.height, b.height);
+  ASSERT_EQ(a.rgb.size(), b.rgb.size());
+  for (size_t i = 0; i < a.rgb.size(); ++i) ASSERT_NEAR(a.rgb[i], b.rgb[i], tolerance) << "at " << i;
+}
+
+TEST(PngTest, RoundTrip) {
+  const Image image = Gradient(37, 21);
+  ExpectClose(Decode(EncodePng(image).value()), image, 0);
+  const std::string path = JoinPath(::testing::TempDir(), "image.png");
+  ASSERT_TRUE(WritePng(path, image).ok());
+  ExpectClose(ReadImage(path).value(), image, 0);
+}
+
+TEST(PngTest, GreyAlphaPaletteAndSixteenBits) {
+  const uint8_t grey[] = {0, 100, 255};
+  EXPECT_THAT(Decode(PngOf(3, 1, PNG_FORMAT_GRAY, grey)).rgb, ElementsAre(0, 0, 0, 100, 100, 100, 255, 255, 255));
+  const uint8_t rgba[] = {10, 20, 30, 255, 10, 20, 30, 0};
+  EXPECT_THAT(Decode(PngOf(2, 1, PNG_FORMAT_RGBA, rgba)).rgb, ElementsAre(10, 20, 30, 255, 255, 255));
+  const uint8_t palette[] = {1, 2, 3, 200, 100, 50};
+  const uint8_t indices[] = {1, 0, 1};
+  EXPECT_THAT(Decode(PngOf(3, 1, PNG_FORMAT_RGB_COLORMAP, indices, palette, 2)).rgb,
+              ElementsAre(200, 100, 50, 1, 2, 3, 200, 100, 50));
+  const uint16_t linear[] = {0, 65535, 65535};
+  EXPECT_THAT(Decode(PngOf(1, 1, PNG_FORMAT_LINEAR_RGB, linear)).rgb, ElementsAre(0, 255, 255));
+}
+
+TEST(PngTest, CutShortAnywhereIsAnError) {
+  const std::string png = EncodePng(Gradient(16, 16)).value();
+  for (size_t size = 8; size < png.size() - 12; ++size) {
+    EXPECT_THAT(DecodeError(png.substr(0, size)), HasSubstr("test: not a sound PNG")) << size;
+  }
+}
+
+TEST(PngTest, CorruptBytesNeverCrash) {
+  const std::string png = EncodePng(Gradient(16, 16)).value();
+  for (size_t i = 8; i < png.size(); ++i) {
+    std::string corrupt = png;
+    corrupt[i] ^= 0x5a;
+    const auto image = DecodeImage(Bytes(corrupt), "test");
+    if (image.ok()) {
+      EXPECT_EQ(image->rgb.size(), size_t(image->width) * image->height * 3);
+    }
+  }
+}
+
+TEST(PngTest, AHugePictureIsRefusedBeforeMemoryIsAskedFor) {
+  // The header of a PNG of 100,001 x 100,001 pixels, its CRC made here.
+  std::string png = EncodePng(Gradient(1, 1)).value();
+  const auto put = [&](size_t at, uint32_t value) {
+    for (int i = 0; i < 4; ++i) png[at + i] = static_cast<char>(value >> (24 - 8 * i));
+  };
+  put(16, 100001);
+  put(20, 100001);
+  uint32_t crc = 0xffffffff;
+  for (size_t i = 12; i < 29; ++i) {
+    crc ^= static_cast<uint8_t>(png[i]);
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+  }
+  put(29, ~crc);
+  EXPECT_THAT(DecodeError(png), HasSubstr("100001 x 100001 pixels; at most 100000000"));
+}
+
+TEST(JpegTest, ColoursAndGrey) {
+  const Image image = Gradient(64, 48);
+  ExpectClose(Decode(JpegOf(64, 48, 3, JCS_RGB, image.rgb)), image, 8);
+  ExpectClose(Decode(JpegOf(64, 48, 3, JCS_RGB, image.rgb, /*progressive=*/true)), image, 8);
+  const Image grey = Decode(JpegOf(8, 8, 1, JCS_GRAYSCALE, std::vector<uint8_t>(64, 77)));
+  EXPECT_THAT(grey.rgb, ::testing::Each(77));
+}
+
+TEST(JpegTest, FourInks) {
+  // With Adobe's marker the inks are inverted: all at 255 is white paper.
+  const Image white = Decode(JpegOf(8, 8, 4, JCS_CMYK, std::vector<uint8_t>(256, 255)));
+  EXPECT_THAT(white.rgb, ::testing::Each(255));
+}
+
+TEST(JpegTest, CutShortAnywhereIsAnError) {
+  const std::string jpeg = JpegOf(16, 16, 3, JCS_RGB, Gradient(16, 16).rgb);
+  for (size_t size = 3; size + 2 < jpeg.size(); ++size) {
+    EXPECT_THAT(DecodeError(jpeg.substr(0, size)), HasSubstr("test: not a sound JPEG")) << size;
+  }
+}
+
+TEST(JpegTest, CorruptBytesNeverCrash) {
+  const std::string jpeg = JpegOf(16, 16, 3, JCS_RGB, Gradient(16, 16).rgb);
+  for (size_t i = 3; i < jpeg.size(); ++i) {
+    std::string corrupt = jpeg;
+    corrupt[i] ^= 0x5a;
+    const auto image = DecodeImage(Bytes(corrupt), "test");
+    if (image.ok()) {
+      EXPECT_EQ(image->rgb.size(), size_t(image->width) * image->height * 3);
+    }
+  }
+}
+
+TEST(DecodeImageTest, OtherKindsOfFile) {
+  EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("test: neither a PNG nor a JPEG"));
+  EXPECT_THAT(DecodeError(""), HasSubstr("empty"));
+  EXPECT_THAT(std::string(ReadImage("/nowhere/a.png").status().message()), HasSubstr("cannot read /nowhere/a.png"));
+}
+
+TEST(ResizeTest, SameSizeIsTheSame) {
+  const Image image = Gradient(9, 7);
+  ExpectClose(Resize(image, 9, 7), image, 0);
+}
+
+TEST(ResizeTest, SmallerAverages) {
+  // Python's imaging library gives these for the bilinear filter: weights 3 3 1, and 1 3 3, sevenths.
+  const Image row = {4, 1, {0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40}};
+  EXPECT_THAT(Resize(row, 2, 1).rgb, ElementsAre(71, 71, 71, 117, 117, 117));
+  // A checkerboard becomes grey, not black or white.
+  Image board = {256, 256, {}};
+  for (int i = 0; i < 256 * 256; ++i) board.rgb.insert(board.rgb.end(), 3, (i + i / 256) % 2 * 255);
+  for (uint8_t value : Resize(board, 32, 32).rgb) EXPECT_NEAR(value, 128, 2);
+}
+
+TEST(ResizeTest, LargerInterpolates) {
+  const Image row = {2, 1, {0, 0, 0, 100, 100, 100}};
+  EXPECT_THAT(Resize(row, 4, 1).rgb, ElementsAre(0, 0, 0, 25, 25, 25, 75, 75, 75, 100, 100, 100));
+  EXPECT_THAT(Resize({1, 1, {7, 8, 9}}, 2, 2).rgb, ElementsAre(7, 8, 9, 7, 8, 9, 7, 8, 9, 7, 8, 9));
+}
+
+TEST(PlanarTest, ThereAndBack) {
+  const Image image = Gradient(5, 3);
+  const std::vector<uint8_t> planar = ToPlanar(image);
+  EXPECT_EQ(planar[15 + 7], image.rgb[7 * 3 + 1]);
+  ExpectClose(FromPlanar(planar, 5, 3), image, 0);
+}
+
+}  // namespace
+}  // namespace cotangent::data
