@@ -1,0 +1,33 @@
+#ifndef COTANGENT_AUTODIFF_SYMBOLIC_DIFFERENTIATE_H_
+#define COTANGENT_AUTODIFF_SYMBOLIC_DIFFERENTIATE_H_
+
+#include <vector>
+
+#include "absl/types/span.h"
+#include "autodiff/symbolic/expression.h"
+
+// Derivatives as expressions.
+//
+// At kinks they have the values of autodiff/math.h: abs' = sign (0 at 0), sign' = step' = floor' = 0, max and min pass
+// the derivative of their first argument on a tie, select that of the branch taken.
+namespace cotangent::autodiff::symbolic {
+
+// d e / d variable. Forward accumulation: one pass over the graph.
+Expr Differentiate(Expr e, Expr variable);
+
+// d e / d v for each v. Reverse accumulation: one pass over the graph for all of them, sharing their work.
+std::vector<Expr> Gradient(Expr e, absl::Span<const Expr> variables);
+
+// Row i is the gradient of outputs[i].
+std::vector<std::vector<Expr>> Jacobian(absl::Span<const Expr> outputs,
+                                        absl::Span<const Expr> variables);
+
+// Second derivatives: row i is the gradient of d e / d variables[i]. Symmetric, node by node.
+std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables);
+
+// The derivative of one operation by its i-th argument, its arguments held as they are.
+Expr PartialDerivative(Expr e, size_t i);
+
+}  // namespace cotangent::autodiff::symbolic
+
+#endif  // COTANGENT_AUTODIFF_SYMBOLIC_DIFFERENTIATE_H_

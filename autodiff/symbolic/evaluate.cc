@@ -1,0 +1,155 @@
+#include "autodiff/symbolic/evaluate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "autodiff/symbolic/print.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+// A subexpression as an error message shows it.
+std::string Short(Expr e) {
+  std::string text = ToText(e);
+  if (text.size() > 80) text = absl::StrCat(text.substr(0, 77), "...");
+  return text;
+}
+
+std::string Value(double value) {
+  return value == 0 ? "0" : absl::StrFormat("%.10g", value);  // "0", not "-0".
+}
+
+// The nodes whose values the outputs depend on at this point: all but those only in branches not taken.
+std::vector<bool> Needed(const Program& program, const std::vector<double>& values) {
+  std::vector<bool> needed(values.size(), false);
+  for (uint32_t slot : program.outputs()) needed[slot] = true;
+  for (size_t i = values.size(); i-- > 0;) {
+    if (!needed[i]) continue;
+    const Program::Step& step = program.steps()[i];
+    for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
+      const uint32_t position = a - step.arguments_begin;
+      if (step.op == Op::kSelect && position >= 2) {
+        const bool less = values[program.argument_slots()[step.arguments_begin]] <
+                          values[program.argument_slots()[step.arguments_begin + 1]];
+        if (position != (less ? 2u : 3u)) continue;
+      }
+      needed[program.argument_slots()[a]] = true;
+    }
+  }
+  return needed;
+}
+
+absl::Status DomainError(Expr culprit, double value, absl::Span<const double> arguments) {
+  std::vector<std::string> at;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Expr arg = culprit.arg(i);
+    if (!arg.IsConstant()) at.push_back(absl::StrCat(Short(arg), " = ", Value(arguments[i])));
+  }
+  const bool pole = (culprit.op() == Op::kPow && arguments[0] == 0) || culprit.op() == Op::kLn ||
+                    culprit.op() == Op::kLog1p || culprit.op() == Op::kAtanh;
+  const char* what = std::isnan(value) ? "is not defined (over the real numbers)"
+                     : pole            ? "is not defined (it has a pole)"
+                                       : "overflows";
+  return absl::OutOfRangeError(absl::StrCat(Short(culprit), " ", what,
+                                            at.empty() ? "" : " at ", absl::StrJoin(at, ", ")));
+}
+
+// The first node that leaves its domain, or, where an output is not finite, that overflows.
+absl::Status Check(const Program& program, absl::Span<const Expr> order,
+                   const std::vector<double>& values) {
+  const std::vector<bool> needed = Needed(program, values);
+  bool finite = true;
+  for (uint32_t slot : program.outputs()) finite &= std::isfinite(values[slot]);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!needed[i] || std::isfinite(values[i])) continue;
+    const Program::Step& step = program.steps()[i];
+    std::vector<double> arguments;
+    for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
+      arguments.push_back(values[program.argument_slots()[a]]);
+    }
+    if (!std::all_of(arguments.begin(), arguments.end(), [](double v) { return std::isfinite(v); })) {
+      if (finite || !std::isnan(values[i])) continue;
+    }
+    if (step.op == Op::kVariable) {
+      return absl::OutOfRangeError(
+          absl::StrCat(order[i].name(), " = ", values[i], " is not a finite number"));
+    }
+    const absl::Status error = DomainError(order[i], values[i], arguments);
+    if (finite && absl::StrContains(error.message(), "overflows")) continue;
+    return error;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
+                                        absl::Span<const Expr> variables) {
+  Program program;
+  absl::flat_hash_map<Expr, uint32_t> slots;
+  const std::vector<Expr> order = TopologicalOrder(outputs);
+  for (Expr e : order) {
+    Step step{e.op(), static_cast<uint32_t>(program.argument_slots_.size()), 0, 0, 0,
+              std::numeric_limits<double>::quiet_NaN()};
+    for (Expr arg : e.args()) program.argument_slots_.push_back(slots[arg]);
+    step.arguments_end = static_cast<uint32_t>(program.argument_slots_.size());
+    if (e.IsConstant()) step.value = e.number().ToDouble();
+    if (e.op() == Op::kPow && e.arg(1).IsConstant()) step.exponent = e.arg(1).number().ToDouble();
+    if (e.IsVariable()) {
+      const auto found = std::find(variables.begin(), variables.end(), e);
+      if (found == variables.end()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "the variable ", e.name(), " has no value; there are values for: ",
+            variables.empty() ? "none"
+                              : absl::StrJoin(variables, ", ", [](std::string* out, Expr v) {
+                                  absl::StrAppend(out, v.name());
+                                })));
+      }
+      step.variable = static_cast<uint32_t>(found - variables.begin());
+    }
+    slots[e] = static_cast<uint32_t>(program.steps_.size());
+    program.steps_.push_back(step);
+  }
+  for (Expr e : outputs) program.outputs_.push_back(slots[e]);
+  return program;
+}
+
+absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs,
+                                             const Bindings& point) {
+  std::vector<Expr> variables;
+  std::vector<double> at;
+  for (Expr variable : Variables(outputs)) {
+    const auto found = point.find(variable.name());
+    if (found == point.end()) {
+      std::vector<std::string> given;
+      for (const auto& [name, value] : point) given.push_back(name);
+      std::sort(given.begin(), given.end());
+      return absl::InvalidArgumentError(
+          absl::StrCat("the variable ", variable.name(), " has no value; there are values for: ",
+                       given.empty() ? "none" : absl::StrJoin(given, ", ")));
+    }
+    variables.push_back(variable);
+    at.push_back(found->second);
+  }
+  absl::StatusOr<Program> program = Program::Create(outputs, variables);
+  if (!program.ok()) return program.status();
+  const std::vector<double> values = program->EvaluateAll<double>(at);
+  if (absl::Status status = Check(*program, TopologicalOrder(outputs), values); !status.ok()) {
+    return status;
+  }
+  std::vector<double> result;
+  for (uint32_t slot : program->outputs()) result.push_back(values[slot]);
+  return result;
+}
+
+absl::StatusOr<double> Evaluate(Expr e, const Bindings& point) {
+  absl::StatusOr<std::vector<double>> values = Evaluate(absl::MakeConstSpan(&e, 1), point);
+  if (!values.ok()) return values.status();
+  return values->front();
+}
+
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,365 @@
+#include "autodiff/symbolic/expression.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+constexpr std::array<OpInfo, kOpCount> kInfo = {{
+    {"constant", 0}, {"pi", 0},      {"variable", 0}, {"add", -1},     {"mul", -1},  {"pow", 2},
+    {"exp", 1},      {"ln", 1},      {"sin", 1},      {"cos", 1},      {"tan", 1},   {"asin", 1},
+    {"acos", 1},     {"atan", 1},    {"sinh", 1},     {"cosh", 1},     {"tanh", 1},  {"asinh", 1},
+    {"acosh", 1},    {"atanh", 1},   {"log1p", 1},    {"expm1", 1},    {"erf", 1},   {"sigmoid", 1},
+    {"softplus", 1}, {"abs", 1},     {"sign", 1},     {"step", 1},     {"floor", 1}, {"min", 2},
+    {"max", 2},      {"select", 4},
+}};
+
+// The right operand as a node of the left one's pool.
+Expr Beside(Expr left, Expr right) {
+  return &left.pool() == &right.pool() ? right : left.pool().Import(right);
+}
+
+Expr Unary(Op op, Expr a) { return a.pool().Make(op, {a}); }
+
+// f(0) = `at_zero` and otherwise the plain node.
+Expr UnaryWithZero(Op op, Expr a, int at_zero) {
+  if (a.IsZero()) return a.pool().Constant(at_zero);
+  return Unary(op, a);
+}
+
+}  // namespace
+
+const OpInfo& Info(Op op) { return kInfo[static_cast<size_t>(op)]; }
+
+Pool::Pool() = default;
+Pool::~Pool() = default;
+
+Expr Pool::Intern(Op op, absl::Span<const Expr> args, const Number& number,
+                  absl::string_view name) {
+  std::vector<Expr> key(args.begin(), args.end());
+  const bool commutes = op == Op::kAdd || op == Op::kMul;
+  if (commutes) std::sort(key.begin(), key.end());
+  const size_t hash = absl::HashOf(static_cast<int>(op), number, name, key);
+  std::vector<const Expr::Node*>& bucket = unique_[hash];
+  for (const Expr::Node* node : bucket) {
+    if (node->op != op || node->number != number || node->name != name ||
+        node->args.size() != args.size()) {
+      continue;
+    }
+    if (std::equal(args.begin(), args.end(), node->args.begin())) return Expr(node);
+    if (commutes && std::is_permutation(args.begin(), args.end(), node->args.begin())) {
+      return Expr(node);
+    }
+  }
+  nodes_.push_back({op, static_cast<uint32_t>(nodes_.size()), this, number, std::string(name),
+                    std::vector<Expr>(args.begin(), args.end())});
+  bucket.push_back(&nodes_.back());
+  return Expr(&nodes_.back());
+}
+
+Expr Pool::Constant(const Number& value) { return Intern(Op::kConstant, {}, value, ""); }
+Expr Pool::Variable(absl::string_view name) { return Intern(Op::kVariable, {}, 0, name); }
+Expr Pool::Pi() { return Intern(Op::kPi, {}, 0, ""); }
+Expr Pool::E() { return Make(Op::kExp, {Constant(1)}); }
+Expr Pool::Make(Op op, absl::Span<const Expr> args) { return Intern(op, args, 0, ""); }
+
+Expr Pool::Import(Expr e) {
+  if (&e.pool() == this) return e;
+  absl::flat_hash_map<Expr, Expr> copies;
+  for (Expr node : TopologicalOrder(e)) {
+    std::vector<Expr> args;
+    args.reserve(node.args().size());
+    for (Expr arg : node.args()) args.push_back(copies[arg]);
+    copies[node] = Intern(node.op(), args, node.number(), node.name());
+  }
+  return copies[e];
+}
+
+std::pair<Number, Expr> SplitCoefficient(Expr e) {
+  Pool& pool = e.pool();
+  if (e.IsConstant()) return {e.number(), pool.Constant(1)};
+  if (e.op() != Op::kMul || !e.arg(0).IsConstant()) return {1, e};
+  const absl::Span<const Expr> rest = e.args().subspan(1);
+  return {e.arg(0).number(), rest.size() == 1 ? rest[0] : pool.Make(Op::kMul, rest)};
+}
+
+Expr Add(absl::Span<const Expr> terms) {
+  Pool& pool = terms[0].pool();
+  Number constant = 0;
+  std::optional<size_t> constant_at;
+  std::vector<Expr> kept;
+  kept.reserve(terms.size());
+  for (Expr term : terms) {
+    term = Beside(terms[0], term);
+    if (term.IsConstant()) {
+      if (!constant_at.has_value()) constant_at = kept.size();
+      constant = constant + term.number();
+    } else {
+      kept.push_back(term);
+    }
+  }
+  if (kept.size() == 2) {
+    const auto [first, left] = SplitCoefficient(kept[0]);
+    const auto [second, right] = SplitCoefficient(kept[1]);
+    if (left == right) {
+      kept = {pool.Constant(first + second) * left};
+      if (kept[0].IsZero()) kept.clear();
+      constant_at = constant_at.has_value() ? std::optional<size_t>(0) : std::nullopt;
+    }
+  }
+  if (kept.empty()) return pool.Constant(constant);
+  if (!constant.IsZero()) kept.insert(kept.begin() + *constant_at, pool.Constant(constant));
+  return kept.size() == 1 ? kept[0] : pool.Make(Op::kAdd, kept);
+}
+
+Expr Mul(absl::Span<const Expr> factors) {
+  Pool& pool = factors[0].pool();
+  Number constant = 1;
+  std::vector<Expr> kept;
+  kept.reserve(factors.size() + 1);
+  for (Expr factor : factors) {
+    const auto [coefficient, rest] = SplitCoefficient(Beside(factors[0], factor));
+    constant = constant * coefficient;
+    if (!rest.IsOne()) kept.push_back(rest);
+  }
+  if (constant.IsZero()) return pool.Constant(0);
+  if (kept.size() == 2 && kept[0] == kept[1]) kept = {Pow(kept[0], Number(2))};
+  if (kept.empty()) return pool.Constant(constant);
+  // A product of products under a constant stays one node beside its coefficient: 2 * (x * y) is 2 * x * y.
+  if (kept.size() == 1 && kept[0].op() == Op::kMul && !constant.IsOne()) {
+    const Expr inner = kept[0];
+    kept.assign(inner.args().begin(), inner.args().end());
+  }
+  if (!constant.IsOne()) kept.insert(kept.begin(), pool.Constant(constant));
+  return kept.size() == 1 ? kept[0] : pool.Make(Op::kMul, kept);
+}
+
+Expr Pow(Expr base, const Number& exponent) { return Pow(base, base.pool().Constant(exponent)); }
+
+Expr Pow(Expr base, Expr exponent) {
+  Pool& pool = base.pool();
+  exponent = Beside(base, exponent);
+  if (base.IsOne()) return base;
+  if (!exponent.IsConstant()) return pool.Make(Op::kPow, {base, exponent});
+  const Number& power = exponent.number();
+  if (power.IsZero()) return pool.Constant(1);
+  if (power.IsOne()) return base;
+  if (base.IsConstant() && power.exact()) {
+    const Number& value = base.number();
+    if (value.IsZero() && power.sign() > 0) return base;
+    if (value.exact() && !value.IsZero()) {
+      if (power.integer()) {
+        const Number result = Power(value, power.numerator());
+        if (result.exact()) return pool.Constant(result);
+      } else if (const auto root = ExactRoot(value, power.denominator()); root.has_value()) {
+        const Number result = Power(*root, power.numerator());
+        if (result.exact()) return pool.Constant(result);
+      }
+    }
+  }
+  if (base.op() == Op::kPow && power.integer() && base.arg(1).IsConstant() &&
+      base.arg(1).number().integer()) {
+    return Pow(base.arg(0), base.arg(1).number() * power);
+  }
+  if (power.integer()) {
+    // (3 x)^-1 is 1/3 x^-1: constants stay in front.
+    const auto [coefficient, rest] = SplitCoefficient(base);
+    if (coefficient.exact() && !coefficient.IsZero() && !coefficient.IsOne() && !rest.IsOne()) {
+      const Number scale = Power(coefficient, power.numerator());
+      if (scale.exact()) return pool.Constant(scale) * Pow(rest, power);
+    }
+  }
+  return pool.Make(Op::kPow, {base, exponent});
+}
+
+Expr operator+(Expr a, Expr b) { return Add({a, b}); }
+Expr operator-(Expr a, Expr b) { return Add({a, -b}); }
+Expr operator*(Expr a, Expr b) { return Mul({a, b}); }
+Expr operator-(Expr a) { return Mul({a.pool().Constant(-1), a}); }
+
+Expr operator/(Expr a, Expr b) {
+  b = Beside(a, b);
+  if (b.IsConstant() && !b.IsZero()) return a.pool().Constant(Number(1) / b.number()) * a;
+  return a * Pow(b, Number(-1));
+}
+
+Expr Sqrt(Expr a) { return Pow(a, Number::Ratio(1, 2)); }
+Expr Square(Expr a) { return Pow(a, Number(2)); }
+Expr Exp(Expr a) { return UnaryWithZero(Op::kExp, a, 1); }
+
+Expr Ln(Expr a) {
+  if (a.IsOne()) return a.pool().Constant(0);
+  if (a == a.pool().E()) return a.pool().Constant(1);
+  return Unary(Op::kLn, a);
+}
+
+Expr Sin(Expr a) { return UnaryWithZero(Op::kSin, a, 0); }
+Expr Cos(Expr a) { return UnaryWithZero(Op::kCos, a, 1); }
+Expr Tan(Expr a) { return UnaryWithZero(Op::kTan, a, 0); }
+Expr Asin(Expr a) { return UnaryWithZero(Op::kAsin, a, 0); }
+Expr Acos(Expr a) { return a.IsOne() ? a.pool().Constant(0) : Unary(Op::kAcos, a); }
+Expr Atan(Expr a) { return UnaryWithZero(Op::kAtan, a, 0); }
+Expr Sinh(Expr a) { return UnaryWithZero(Op::kSinh, a, 0); }
+Expr Cosh(Expr a) { return UnaryWithZero(Op::kCosh, a, 1); }
+Expr Tanh(Expr a) { return UnaryWithZero(Op::kTanh, a, 0); }
+Expr Asinh(Expr a) { return UnaryWithZero(Op::kAsinh, a, 0); }
+Expr Acosh(Expr a) { return a.IsOne() ? a.pool().Constant(0) : Unary(Op::kAcosh, a); }
+Expr Atanh(Expr a) { return UnaryWithZero(Op::kAtanh, a, 0); }
+Expr Log1p(Expr a) { return UnaryWithZero(Op::kLog1p, a, 0); }
+Expr Expm1(Expr a) { return UnaryWithZero(Op::kExpm1, a, 0); }
+Expr Erf(Expr a) { return UnaryWithZero(Op::kErf, a, 0); }
+Expr Erfc(Expr a) { return UnaryWithZero(Op::kErfc, a, 1); }
+
+Expr Sigmoid(Expr a) {
+  if (a.IsZero()) return a.pool().Constant(Number::Ratio(1, 2));
+  return Unary(Op::kSigmoid, a);
+}
+
+Expr Softplus(Expr a) {
+  if (a.IsZero()) return Ln(a.pool().Constant(2));
+  return Unary(Op::kSoftplus, a);
+}
+
+Expr Abs(Expr a) {
+  return a.IsConstant() ? a.pool().Constant(Abs(a.number())) : Unary(Op::kAbs, a);
+}
+
+Expr Sign(Expr a) {
+  return a.IsConstant() ? a.pool().Constant(a.number().sign()) : Unary(Op::kSign, a);
+}
+
+Expr Step(Expr a) {
+  return a.IsConstant() ? a.pool().Constant(a.number().sign() > 0 ? 1 : 0) : Unary(Op::kStep, a);
+}
+
+Expr Floor(Expr a) {
+  return a.IsConstant() ? a.pool().Constant(Floor(a.number())) : Unary(Op::kFloor, a);
+}
+
+Expr Min(Expr a, Expr b) {
+  b = Beside(a, b);
+  if (a == b) return a;
+  if (a.IsConstant() && b.IsConstant()) return a.pool().Constant(Min(a.number(), b.number()));
+  return a.pool().Make(Op::kMin, {a, b});
+}
+
+Expr Max(Expr a, Expr b) {
+  b = Beside(a, b);
+  if (a == b) return a;
+  if (a.IsConstant() && b.IsConstant()) return a.pool().Constant(Max(a.number(), b.number()));
+  return a.pool().Make(Op::kMax, {a, b});
+}
+
+Expr Select(Expr a, Expr b, Expr if_less, Expr otherwise) {
+  b = Beside(a, b);
+  if_less = Beside(a, if_less);
+  otherwise = Beside(a, otherwise);
+  if (a == b) return otherwise;
+  if (if_less == otherwise) return if_less;
+  if (a.IsConstant() && b.IsConstant()) return a.number() < b.number() ? if_less : otherwise;
+  return a.pool().Make(Op::kSelect, {a, b, if_less, otherwise});
+}
+
+Expr Relu(Expr a) { return Max(a.pool().Constant(0), a); }
+
+Expr Apply(Op op, absl::Span<const Expr> args) {
+  switch (op) {
+    case Op::kConstant:
+    case Op::kPi:
+    case Op::kVariable: return Expr();
+    case Op::kAdd: return Add(args);
+    case Op::kMul: return Mul(args);
+    case Op::kPow: return Pow(args[0], args[1]);
+    case Op::kExp: return Exp(args[0]);
+    case Op::kLn: return Ln(args[0]);
+    case Op::kSin: return Sin(args[0]);
+    case Op::kCos: return Cos(args[0]);
+    case Op::kTan: return Tan(args[0]);
+    case Op::kAsin: return Asin(args[0]);
+    case Op::kAcos: return Acos(args[0]);
+    case Op::kAtan: return Atan(args[0]);
+    case Op::kSinh: return Sinh(args[0]);
+    case Op::kCosh: return Cosh(args[0]);
+    case Op::kTanh: return Tanh(args[0]);
+    case Op::kAsinh: return Asinh(args[0]);
+    case Op::kAcosh: return Acosh(args[0]);
+    case Op::kAtanh: return Atanh(args[0]);
+    case Op::kLog1p: return Log1p(args[0]);
+    case Op::kExpm1: return Expm1(args[0]);
+    case Op::kErf: return Erf(args[0]);
+    case Op::kErfc: return Erfc(args[0]);
+    case Op::kSigmoid: return Sigmoid(args[0]);
+    case Op::kSoftplus: return Softplus(args[0]);
+    case Op::kAbs: return Abs(args[0]);
+    case Op::kSign: return Sign(args[0]);
+    case Op::kStep: return Step(args[0]);
+    case Op::kFloor: return Floor(args[0]);
+    case Op::kMin: return Min(args[0], args[1]);
+    case Op::kMax: return Max(args[0], args[1]);
+    case Op::kSelect: return Select(args[0], args[1], args[2], args[3]);
+  }
+  return Expr();
+}
+
+std::vector<Expr> TopologicalOrder(absl::Span<const Expr> roots) {
+  std::vector<Expr> order;
+  absl::flat_hash_set<Expr> seen;
+  std::vector<Expr> open(roots.begin(), roots.end());
+  while (!open.empty()) {
+    const Expr e = open.back();
+    open.pop_back();
+    if (!seen.insert(e).second) continue;
+    order.push_back(e);
+    open.insert(open.end(), e.args().begin(), e.args().end());
+  }
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+std::vector<Expr> TopologicalOrder(Expr root) {
+  return TopologicalOrder(absl::MakeConstSpan(&root, 1));
+}
+
+std::vector<Expr> Variables(absl::Span<const Expr> roots) {
+  std::vector<Expr> variables;
+  for (Expr e : TopologicalOrder(roots)) {
+    if (e.IsVariable()) variables.push_back(e);
+  }
+  return variables;
+}
+
+std::vector<Expr> Variables(Expr root) { return Variables(absl::MakeConstSpan(&root, 1)); }
+
+bool Contains(Expr whole, Expr part) {
+  const std::vector<Expr> order = TopologicalOrder(whole);
+  return std::binary_search(order.begin(), order.end(), part);
+}
+
+Expr Substitute(Expr e, const Substitutions& replacements) {
+  absl::flat_hash_map<Expr, Expr> result;
+  std::vector<Expr> args;
+  for (Expr node : TopologicalOrder(e)) {
+    if (const auto found = replacements.find(node); found != replacements.end()) {
+      result[node] = e.pool().Import(found->second);
+      continue;
+    }
+    args.clear();
+    bool changed = false;
+    for (Expr arg : node.args()) {
+      args.push_back(result[arg]);
+      changed |= args.back() != arg;
+    }
+    result[node] = changed ? Apply(node.op(), args) : node;
+  }
+  return result[e];
+}
+
+Expr Substitute(Expr e, Expr from, Expr to) {
+  return Substitute(e, Substitutions{{from, to}});
+}
+
+}  // namespace cotangent::autodiff::symbolic
