@@ -1,7 +1,7 @@
 #include "autodiff/symbolic/expression.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
@@ -9,14 +9,15 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-constexpr std::array<OpInfo, kOpCount> kInfo = {{
+constexpr OpInfo kInfo[] = {
     {"constant", 0}, {"pi", 0},      {"variable", 0}, {"add", -1},     {"mul", -1},  {"pow", 2},
     {"exp", 1},      {"ln", 1},      {"sin", 1},      {"cos", 1},      {"tan", 1},   {"asin", 1},
     {"acos", 1},     {"atan", 1},    {"sinh", 1},     {"cosh", 1},     {"tanh", 1},  {"asinh", 1},
-    {"acosh", 1},    {"atanh", 1},   {"log1p", 1},    {"expm1", 1},    {"erf", 1},   {"sigmoid", 1},
+    {"acosh", 1},    {"atanh", 1},   {"log1p", 1},    {"expm1", 1},    {"erf", 1},     {"erfc", 1},    {"sigmoid", 1},
     {"softplus", 1}, {"abs", 1},     {"sign", 1},     {"step", 1},     {"floor", 1}, {"min", 2},
     {"max", 2},      {"select", 4},
-}};
+};
+static_assert(std::size(kInfo) == kOpCount);
 
 // The right operand as a node of the left one's pool.
 Expr Beside(Expr left, Expr right) {

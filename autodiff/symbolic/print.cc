@@ -134,7 +134,8 @@ Pieces WriteSum(const Markup& markup, Expr e) {
     const bool negative = SplitCoefficient(term).first.sign() < 0;
     if (!pieces.empty()) pieces.push_back(markup.Operator(negative ? '-' : '+'));
     if (!negative) {
-      pieces.push_back(Piece(term, kProduct));
+      // A sum that starts with a sum is how text without parentheses parses.
+      pieces.push_back(Piece(term, pieces.empty() ? kSum : kProduct));
     } else {
       if (pieces.empty()) pieces.push_back(markup.Operator('n'));
       Append(&pieces, term.IsConstant() ? WriteConstant(markup, -term.number())

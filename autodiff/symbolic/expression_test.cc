@@ -1,0 +1,98 @@
+#include "autodiff/symbolic/expression.h"
+
+#include "autodiff/symbolic/print.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+TEST(NumberTest, StaysExactUntilItCannot) {
+  EXPECT_EQ(Number::Ratio(2, 6) + Number::Ratio(1, 6), Number::Ratio(1, 2));
+  EXPECT_EQ(Number::FromDouble(0.1), Number::Ratio(1, 10));
+  EXPECT_EQ(Number::FromText("0.044715"), Number::Ratio(8943, 200000));
+  EXPECT_EQ(Number::FromText("1e-3"), Number::Ratio(1, 1000));
+  EXPECT_FALSE(Number::FromText("nan").has_value());
+  EXPECT_EQ(Number::FromDouble(1e300).exact(), false);
+  const Number big = Power(Number(10), 18);
+  EXPECT_TRUE(big.exact());
+  EXPECT_FALSE((big * big).exact());
+  EXPECT_DOUBLE_EQ((big * big).ToDouble(), 1e36);
+  EXPECT_EQ(ExactRoot(Number::Ratio(8, 27), 3), Number::Ratio(2, 3));
+  EXPECT_FALSE(ExactRoot(Number(2), 2).has_value());
+  EXPECT_EQ(Floor(Number::Ratio(-1, 2)), Number(-1));
+  EXPECT_EQ(Number::FromText("0.044715")->ToText(), "0.044715");
+  EXPECT_EQ(Number::Ratio(-1, 3).ToText(), "-1/3");
+}
+
+TEST(ExpressionTest, EqualStructureIsOneNode) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const Expr y = pool.Variable("y");
+  EXPECT_EQ(x + y, y + x);
+  EXPECT_EQ(Sin(x * y), Sin(y * x));
+  EXPECT_NE(x - y, y - x);
+  const size_t before = pool.size();
+  (void)Sin(x * y);
+  EXPECT_EQ(pool.size(), before);
+}
+
+TEST(ExpressionTest, FoldsWhatIsFree) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  EXPECT_TRUE((0 * x).IsZero());
+  EXPECT_EQ(1 * x + 0, x);
+  EXPECT_EQ(x * x, Pow(x, Number(2)));
+  EXPECT_EQ(-(-x), x);
+  EXPECT_EQ(x + x, 2 * x);
+  EXPECT_TRUE((x - x).IsZero());
+  EXPECT_EQ(2 * (3 * x), 6 * x);
+  EXPECT_TRUE(Sqrt(pool.Constant(4)).IsNumber(2));
+  EXPECT_EQ(Pow(Pow(x, Number(3)), Number(-1)), Pow(x, Number(-3)));
+  EXPECT_TRUE(Max(pool.Constant(1), pool.Constant(2)).IsNumber(2));
+}
+
+TEST(ExpressionTest, MixesPools) {
+  Pool left, right;
+  const Expr sum = left.Variable("x") + Sin(right.Variable("y"));
+  EXPECT_EQ(sum, left.Variable("x") + Sin(left.Variable("y")));
+}
+
+TEST(ExpressionTest, SubstitutesAllAtOnce) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const Expr y = pool.Variable("y");
+  EXPECT_EQ(Substitute(x - y, {{x, y}, {y, x}}), y - x);
+  EXPECT_EQ(Substitute(Abs(x) + 1, x, pool.Constant(-2)), pool.Constant(3));
+}
+
+TEST(ExpressionTest, DepthCostsNoStack) {
+  Pool pool;
+  Expr e = pool.Variable("x");
+  for (int i = 0; i < 100000; ++i) e = Sin(e);
+  EXPECT_EQ(TopologicalOrder(e).size(), 100001u);
+  EXPECT_EQ(Variables(e).size(), 1u);
+  EXPECT_EQ(Substitute(e, pool.Variable("x"), pool.Variable("y")).op(), Op::kSin);
+  EXPECT_GT(ToText(e).size(), 100000u);
+}
+
+TEST(PrintTest, Styles) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const Expr w1 = pool.Variable("w1");
+  EXPECT_EQ(ToText(x / (1 + Abs(x))), "x/(1 + abs(x))");
+  EXPECT_EQ(ToText(-x * Pow(1 + x, Number(-2)) / 3), "-x/(3*(1 + x)^2)");
+  EXPECT_EQ(ToText(x - 2 * w1 - 0.5), "x - 2*w1 - 1/2");
+  EXPECT_EQ(ToText(Select(pool.Constant(0), x, x, Exp(x))), "if(0 < x, x, exp(x))");
+  EXPECT_EQ(ToLatex(x / (1 + Abs(x))), "\\frac{x}{1 + \\left|x\\right|}");
+  EXPECT_EQ(ToLatex(Sqrt(w1) * Exp(-x)), "\\sqrt{w_{1}} \\cdot e^{-x}");
+  EXPECT_THAT(ToMathMl(x / w1), testing::HasSubstr("<mfrac><mrow><mi>x</mi></mrow><mrow><msub>"));
+  EXPECT_EQ(ToCpp("f", {Square(x + w1)}, {x, w1}),
+            "double f(double x, double w1) {\n"
+            "  const double v1 = x + w1;\n"
+            "  const double v2 = v1 * v1;\n"
+            "  return v2;\n}\n");
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,436 @@
+#include "autodiff/symbolic/parse.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "autodiff/symbolic/functions.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+enum class TokenKind { kNumber, kName, kSymbol, kEnd, kBad };
+
+struct Token {
+  TokenKind kind = TokenKind::kEnd;
+  std::string text;
+  int line = 1;
+  int column = 1;
+};
+
+bool IsNameStart(char c) { return absl::ascii_isalpha(c) || c == '_'; }
+bool IsNamePart(char c) { return absl::ascii_isalnum(c) || c == '_'; }
+
+class Lexer {
+ public:
+  explicit Lexer(absl::string_view text) : text_(text) {}
+
+  Token Next() {
+    SkipSpace();
+    Token token{TokenKind::kEnd, "", line_, column_};
+    if (at_ == text_.size()) return token;
+    const char c = text_[at_];
+    if (absl::ascii_isdigit(c) || (c == '.' && absl::ascii_isdigit(Peek(1)))) {
+      token.kind = TokenKind::kNumber;
+      token.text = Take(NumberLength());
+    } else if (IsNameStart(c)) {
+      size_t length = 1;
+      while (IsNamePart(Peek(length))) ++length;
+      token.kind = TokenKind::kName;
+      token.text = Take(length);
+    } else if (StartsWith("<=") || StartsWith(">=") || StartsWith("**")) {
+      token.kind = TokenKind::kSymbol;
+      token.text = Take(2);
+    } else if (absl::string_view("+-*/^(),;=<>").find(c) != absl::string_view::npos) {
+      token.kind = TokenKind::kSymbol;
+      token.text = Take(1);
+    } else {
+      token.kind = TokenKind::kBad;
+      token.text = Take(CharacterLength());
+    }
+    return token;
+  }
+
+ private:
+  char Peek(size_t ahead) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
+  bool StartsWith(absl::string_view s) const { return text_.substr(at_, s.size()) == s; }
+
+  // Bytes of the UTF-8 character here, so that an error shows it whole.
+  size_t CharacterLength() const {
+    size_t length = 1;
+    while ((static_cast<unsigned char>(Peek(length)) & 0xC0) == 0x80) ++length;
+    return length;
+  }
+
+  size_t NumberLength() const {
+    size_t length = 0;
+    while (absl::ascii_isdigit(Peek(length))) ++length;
+    if (Peek(length) == '.') ++length;
+    while (absl::ascii_isdigit(Peek(length))) ++length;
+    if (Peek(length) == 'e' || Peek(length) == 'E') {
+      size_t digits = length + 1;
+      if (Peek(digits) == '+' || Peek(digits) == '-') ++digits;
+      if (absl::ascii_isdigit(Peek(digits))) {
+        length = digits;
+        while (absl::ascii_isdigit(Peek(length))) ++length;
+      }
+    }
+    return length;
+  }
+
+  std::string Take(size_t length) {
+    std::string text(text_.substr(at_, length));
+    at_ += length;
+    ++column_;
+    for (size_t i = 1; i < length; ++i) {
+      column_ += (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    }
+    return text;
+  }
+
+  void SkipSpace() {
+    while (at_ < text_.size() && absl::ascii_isspace(text_[at_])) {
+      ++column_;
+      if (text_[at_] == '\n') {
+        ++line_;
+        column_ = 1;
+      }
+      ++at_;
+    }
+  }
+
+  absl::string_view text_;
+  size_t at_ = 0;
+  int line_ = 1;
+  int column_ = 1;
+};
+
+// Least number of single-letter changes from one word to the other.
+size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+// "; did you mean ...?" or nothing when no candidate is near.
+std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {
+  std::string lower = absl::AsciiStrToLower(word);
+  const std::string* best = nullptr;
+  size_t best_distance = 2 * std::min<size_t>(3, word.size());
+  for (const std::string& candidate : candidates) {
+    // Among equally near words the one with the same first letter.
+    const size_t distance = 2 * EditDistance(lower, candidate) + (candidate[0] != lower[0]);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = &candidate;
+    }
+  }
+  return best == nullptr ? "" : absl::StrCat("; did you mean ", *best, "?");
+}
+
+class Parser {
+ public:
+  Parser(absl::string_view text, Pool& pool, const ParseOptions& options)
+      : lexer_(text), pool_(pool), options_(options) {
+    Advance();
+    Advance();
+  }
+
+  absl::StatusOr<Expr> Formula() {
+    while (true) {
+      const bool let = token_.kind == TokenKind::kName && token_.text == "let" &&
+                       next_.kind == TokenKind::kName;
+      if (let) Advance();
+      if (token_.kind == TokenKind::kName && IsSymbol(next_, "=")) {
+        if (absl::Status status = Definition(); !status.ok()) return status;
+        continue;
+      }
+      if (let) return Unexpected("'=' after the name that 'let' defines", next_);
+      absl::StatusOr<Expr> value = Sum();
+      if (!value.ok()) return value;
+      if (IsSymbol(token_, ";") && next_.kind == TokenKind::kEnd) Advance();
+      if (IsSymbol(token_, ";")) {
+        return Error(token_, "found ';' after an expression without a name; expected the end of "
+                             "the formula (name what comes before: u = ...; ...)");
+      }
+      if (token_.kind != TokenKind::kEnd) {
+        return Unexpected("an operator or the end of the formula", token_);
+      }
+      return value;
+    }
+  }
+
+ private:
+  // Counts nesting for as long as it lives.
+  class Depth {
+   public:
+    explicit Depth(int* depth) : depth_(depth) { ++*depth_; }
+    ~Depth() { --*depth_; }
+
+   private:
+    int* depth_;
+  };
+
+  void Advance() {
+    token_ = next_;
+    next_ = lexer_.Next();
+  }
+
+  static bool IsSymbol(const Token& token, absl::string_view symbol) {
+    return token.kind == TokenKind::kSymbol && token.text == symbol;
+  }
+
+  absl::Status Error(const Token& at, const std::string& message) const {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.source, ":", at.line, ":", at.column, ": ", message));
+  }
+
+  absl::Status Unexpected(const std::string& expected, const Token& at) const {
+    std::string found = absl::StrCat("'", at.text, "'");
+    if (at.kind == TokenKind::kEnd) found = "the end of the formula";
+    std::string mend;
+    const bool juxtaposed = expected[0] == 'a' && expected[1] == 'n' && expected[2] == ' ';
+    if (juxtaposed && (at.kind == TokenKind::kName || at.kind == TokenKind::kNumber ||
+                       IsSymbol(at, "("))) {
+      mend = "; write * for a product";
+    }
+    return Error(at, absl::StrCat("found ", found, ", expected ", expected, mend));
+  }
+
+  absl::Status Expect(absl::string_view symbol, const std::string& why) {
+    if (!IsSymbol(token_, symbol)) {
+      return Unexpected(absl::StrCat("'", symbol, "'", why), token_);
+    }
+    Advance();
+    return absl::OkStatus();
+  }
+
+  // name = sum ;
+  absl::Status Definition() {
+    const Token name = token_;
+    Advance();
+    Advance();
+    if (FindFunction(name.text.c_str()) != nullptr || name.text == "pi" || name.text == "e" ||
+        name.text == "if") {
+      return Error(name, absl::StrCat("'", name.text, "' already has a meaning; choose another name"));
+    }
+    if (named_.count(name.text) > 0) {
+      return Error(name, absl::StrCat("'", name.text, "' is defined twice; choose another name"));
+    }
+    if (used_.count(name.text) > 0) {
+      return Error(name, absl::StrCat("'", name.text,
+                                      "' was used as a variable before this definition; define it first"));
+    }
+    absl::StatusOr<Expr> value = Sum();
+    if (!value.ok()) return value.status();
+    named_[name.text] = *value;
+    if (token_.kind == TokenKind::kEnd) {
+      return Error(token_, absl::StrCat("found the end of the formula, expected ';' and the "
+                                        "expression that uses '", name.text, "'"));
+    }
+    return Expect(";", " after a definition");
+  }
+
+  absl::StatusOr<Expr> Sum() {
+    absl::StatusOr<Expr> left = Product();
+    while (left.ok() && (IsSymbol(token_, "+") || IsSymbol(token_, "-"))) {
+      const bool minus = token_.text == "-";
+      Advance();
+      absl::StatusOr<Expr> right = Product();
+      if (!right.ok()) return right;
+      left = minus ? *left - *right : *left + *right;
+    }
+    return left;
+  }
+
+  absl::StatusOr<Expr> Product() {
+    absl::StatusOr<Expr> left = Unary();
+    while (left.ok() && (IsSymbol(token_, "*") || IsSymbol(token_, "/"))) {
+      const Token op = token_;
+      Advance();
+      absl::StatusOr<Expr> right = Unary();
+      if (!right.ok()) return right;
+      if (op.text == "/" && right->IsZero()) return Error(op, "division by zero");
+      left = op.text == "*" ? *left * *right : *left / *right;
+    }
+    return left;
+  }
+
+  absl::StatusOr<Expr> Unary() {
+    bool negative = false;
+    while (IsSymbol(token_, "-") || IsSymbol(token_, "+")) {
+      negative ^= token_.text == "-";
+      Advance();
+    }
+    absl::StatusOr<Expr> value = Power();
+    if (value.ok() && negative) return -*value;
+    return value;
+  }
+
+  absl::StatusOr<Expr> Power() {
+    absl::StatusOr<Expr> base = Primary();
+    if (!base.ok() || !(IsSymbol(token_, "^") || IsSymbol(token_, "**"))) return base;
+    const Token op = token_;
+    Advance();
+    const Depth depth(&depth_);
+    if (depth_ > options_.max_depth) return TooDeep(op);
+    absl::StatusOr<Expr> exponent = Unary();
+    if (!exponent.ok()) return exponent;
+    if (base->IsZero() && exponent->IsConstant() && exponent->number().sign() < 0) {
+      return Error(op, "division by zero");
+    }
+    return Pow(*base, *exponent);
+  }
+
+  absl::Status TooDeep(const Token& at) const {
+    return Error(at, absl::StrCat("nested more than ", options_.max_depth,
+                                  " deep; name inner parts (u = ...; ...)"));
+  }
+
+  absl::StatusOr<Expr> Primary() {
+    const Depth depth(&depth_);
+    if (depth_ > options_.max_depth) return TooDeep(token_);
+    const Token token = token_;
+    if (token.kind == TokenKind::kNumber) {
+      Advance();
+      const std::optional<Number> number = Number::FromText(token.text);
+      if (!number.has_value()) return Error(token, absl::StrCat("'", token.text, "' is no number"));
+      return pool_.Constant(*number);
+    }
+    if (IsSymbol(token, "(")) {
+      Advance();
+      absl::StatusOr<Expr> inside = Sum();
+      if (!inside.ok()) return inside;
+      absl::Status status =
+          Expect(")", absl::StrCat(" to close the '(' at ", token.line, ":", token.column));
+      if (!status.ok()) return status;
+      return inside;
+    }
+    if (token.kind == TokenKind::kName) {
+      Advance();
+      return IsSymbol(token_, "(") ? Call(token) : Name(token);
+    }
+    return Unexpected("a number, a name, '(' or '-'", token);
+  }
+
+  absl::StatusOr<Expr> Name(const Token& token) {
+    const std::string& name = token.text;
+    if (const auto found = named_.find(name); found != named_.end()) return found->second;
+    if (options_.variables.has_value()) {
+      const std::vector<std::string>& allowed = *options_.variables;
+      if (std::find(allowed.begin(), allowed.end(), name) != allowed.end()) return Variable(name);
+    }
+    if (name == "pi") return pool_.Pi();
+    if (name == "e") return pool_.E();
+    if (FindFunction(name.c_str()) != nullptr || name == "if") {
+      return Error(token, absl::StrCat("'", name, "' is a function; expected '(' after it"));
+    }
+    if (!options_.variables.has_value()) return Variable(name);
+    const std::vector<std::string>& allowed = *options_.variables;
+    return Error(token, absl::StrCat("unknown variable '", name, "'; expected ",
+                                     allowed.empty() ? "no variables at all"
+                                                     : absl::StrJoin(allowed, ", ")));
+  }
+
+  Expr Variable(const std::string& name) {
+    used_[name] = true;
+    return pool_.Variable(name);
+  }
+
+  absl::StatusOr<Expr> Call(const Token& name) {
+    if (name.text == "if") return If();
+    const NamedFunction* function = FindFunction(name.text.c_str());
+    if (function == nullptr) {
+      const bool variable = named_.count(name.text) > 0 || used_.count(name.text) > 0;
+      return Error(name, absl::StrCat("unknown function '", name.text, "'",
+                                      variable ? "; it is a variable: write * for a product"
+                                               : DidYouMean(name.text, FunctionNames())));
+    }
+    Advance();
+    std::vector<Expr> args;
+    while (!IsSymbol(token_, ")") || !args.empty()) {
+      absl::StatusOr<Expr> arg = Sum();
+      if (!arg.ok()) return arg;
+      args.push_back(*arg);
+      if (IsSymbol(token_, ")")) break;
+      absl::Status status =
+          Expect(",", absl::StrCat(" or ')' in the arguments of ", name.text));
+      if (!status.ok()) return status;
+    }
+    Advance();
+    const int count = static_cast<int>(args.size());
+    if (count < function->min_arguments ||
+        (function->max_arguments >= 0 && count > function->max_arguments)) {
+      return Error(name, absl::StrCat(name.text, " takes ", Arguments(*function), ", found ", count));
+    }
+    return function->build(args);
+  }
+
+  static std::string Arguments(const NamedFunction& f) {
+    if (f.max_arguments < 0) return absl::StrCat(f.min_arguments, " or more arguments");
+    if (f.max_arguments > f.min_arguments) {
+      return absl::StrCat(f.min_arguments, " or ", f.max_arguments, " arguments");
+    }
+    return absl::StrCat(f.min_arguments, f.min_arguments == 1 ? " argument" : " arguments");
+  }
+
+  // if(a < b, x, y)
+  absl::StatusOr<Expr> If() {
+    Advance();
+    absl::StatusOr<Expr> a = Sum();
+    if (!a.ok()) return a;
+    const std::string comparison = token_.text;
+    if (token_.kind != TokenKind::kSymbol || (comparison != "<" && comparison != ">" &&
+                                              comparison != "<=" && comparison != ">=")) {
+      return Unexpected("'<', '<=', '>' or '>=' in the condition of if(a < b, x, y)", token_);
+    }
+    Advance();
+    std::vector<Expr> parts;
+    for (const char* after : {",", ",", ")"}) {
+      absl::StatusOr<Expr> part = Sum();
+      if (!part.ok()) return part;
+      parts.push_back(*part);
+      absl::Status status = Expect(after, " in if(a < b, x, y)");
+      if (!status.ok()) return status;
+    }
+    if (comparison == "<") return Select(*a, parts[0], parts[1], parts[2]);
+    if (comparison == ">") return Select(parts[0], *a, parts[1], parts[2]);
+    if (comparison == "<=") return Select(parts[0], *a, parts[2], parts[1]);
+    return Select(*a, parts[0], parts[2], parts[1]);
+  }
+
+  Lexer lexer_;
+  Pool& pool_;
+  const ParseOptions& options_;
+  Token token_;
+  Token next_;
+  int depth_ = 0;
+  std::map<std::string, Expr> named_;
+  std::map<std::string, bool> used_;
+};
+
+}  // namespace
+
+absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options) {
+  return Parser(text, pool, options).Formula();
+}
+
+std::vector<std::string> FunctionNames() {
+  std::vector<std::string> names;
+  for (const NamedFunction& function : NamedFunctions()) names.push_back(function.name);
+  return names;
+}
+
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,43 @@
+#ifndef COTANGENT_AUTODIFF_SYMBOLIC_PARSE_H_
+#define COTANGENT_AUTODIFF_SYMBOLIC_PARSE_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "autodiff/symbolic/expression.h"
+
+// Formula text to expression.
+//
+//   x^2*sin(y) + ln(z)                 + - * / ^ (or **), ^ binds tightest and to the right: -x^2 is -(x^2)
+//   u = x + y; u*(u + 1)               named subexpressions, with or without "let"; the last statement is the value
+//   if(a < b, x, y)                    also <=, >, >=; select(a, b, x, y) is the same
+//   |x| is written abs(x), constants pi and e, numbers 12, 0.044715 (read exactly), 1e-3
+//
+// Functions: exp ln (or log) log2 log10 sqrt cbrt pow sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh log1p expm1 erf
+// erfc abs sign step (or heaviside) floor min max hypot logsumexp, and the activations relu leaky_relu(x, slope = 0.01)
+// elu(x, alpha = 1) selu sigmoid hard_sigmoid softplus softsign gelu gelu_tanh silu hard_swish mish; min, max and
+// logsumexp take two or more arguments.
+namespace cotangent::autodiff::symbolic {
+
+struct ParseOptions {
+  // The variables a formula may use; any name when not set.
+  std::optional<std::vector<std::string>> variables;
+  // Parentheses, calls and signs may be nested this deep.
+  int max_depth = 1000;
+  // What stands before "line:column: " in errors, such as a file's name.
+  std::string source = "formula";
+};
+
+// Errors (InvalidArgument): "formula:1:7: found ')', expected a number, a name, '(' or '-'", an unknown function (with the nearest
+// name), a variable that is not allowed (with those that are), a wrong number of arguments, nesting too deep.
+absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options = {});
+
+// The names of all functions above, sorted.
+std::vector<std::string> FunctionNames();
+
+}  // namespace cotangent::autodiff::symbolic
+
+#endif  // COTANGENT_AUTODIFF_SYMBOLIC_PARSE_H_

@@ -1,0 +1,132 @@
+#include "autodiff/symbolic/parse.h"
+
+#include <cmath>
+#include <string>
+
+#include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/print.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+using testing::HasSubstr;
+
+std::string ErrorOf(const std::string& text, const ParseOptions& options = {}) {
+  Pool pool;
+  const auto result = Parse(text, pool, options);
+  return result.ok() ? "parsed" : std::string(result.status().message());
+}
+
+double ValueOf(const std::string& text, const Bindings& point = {}) {
+  Pool pool;
+  const auto e = Parse(text, pool);
+  if (!e.ok()) {
+    ADD_FAILURE() << e.status();
+    return std::nan("");
+  }
+  const auto value = Evaluate(*e, point);
+  if (!value.ok()) {
+    ADD_FAILURE() << value.status();
+    return std::nan("");
+  }
+  return *value;
+}
+
+TEST(ParseTest, Grammar) {
+  EXPECT_DOUBLE_EQ(ValueOf("x^2*sin(y) + ln(z)", {{"x", 2}, {"y", 1}, {"z", 3}}),
+                   4 * std::sin(1) + std::log(3));
+  EXPECT_DOUBLE_EQ(ValueOf("-2^2"), -4);
+  EXPECT_DOUBLE_EQ(ValueOf("2^3^2"), 512);
+  EXPECT_DOUBLE_EQ(ValueOf("2**-1"), 0.5);
+  EXPECT_DOUBLE_EQ(ValueOf("8/4/2"), 1);
+  EXPECT_DOUBLE_EQ(ValueOf("1 - 2 - 3"), -4);
+  EXPECT_DOUBLE_EQ(ValueOf("let u = x + y; u*(y + 1)", {{"x", 1}, {"y", 2}}), 9);
+  EXPECT_DOUBLE_EQ(ValueOf("u = x + 1;\nv = u^2;\nu*v", {{"x", 1}}), 8);
+  EXPECT_DOUBLE_EQ(ValueOf("if(x >= 0, x, -x)", {{"x", -3}}), 3);
+  EXPECT_DOUBLE_EQ(ValueOf("max(1, 5, 2) + e - e + 1.5e1"), 20);
+  EXPECT_DOUBLE_EQ(ValueOf("gelu_tanh(1)"), gelu_tanh(1.0));
+  EXPECT_NEAR(ValueOf("gelu(-6)") / gelu(-6.0), 1, 1e-13);
+  EXPECT_DOUBLE_EQ(ValueOf("hard_swish(1)"), hard_swish(1.0));
+  EXPECT_DOUBLE_EQ(ValueOf("logsumexp(1, 2)"), logsumexp(1.0, 2.0));
+}
+
+TEST(ParseTest, ErrorsNameThePlace) {
+  EXPECT_EQ(ErrorOf("x + )"),
+            "formula:1:5: found ')', expected a number, a name, '(' or '-'");
+  EXPECT_EQ(ErrorOf("x +\n  sn(x)"), "formula:2:3: unknown function 'sn'; did you mean sin?");
+  EXPECT_THAT(ErrorOf("(x + 1"), HasSubstr("formula:1:7: found the end of the formula, expected ')'"));
+  EXPECT_THAT(ErrorOf("2 x"), HasSubstr("1:3: found 'x', expected an operator"));
+  EXPECT_THAT(ErrorOf("2 x"), HasSubstr("write * for a product"));
+  EXPECT_EQ(ErrorOf("sin(x, y)"), "formula:1:1: sin takes 1 argument, found 2");
+  EXPECT_EQ(ErrorOf("min(x)"), "formula:1:1: min takes 2 or more arguments, found 1");
+  EXPECT_EQ(ErrorOf("sin()"), "formula:1:1: sin takes 1 argument, found 0");
+  EXPECT_THAT(ErrorOf("sin + 1"), HasSubstr("'sin' is a function"));
+  EXPECT_THAT(ErrorOf("x $ 2"), HasSubstr("1:3: found '$'"));
+  EXPECT_THAT(ErrorOf("x × y"), HasSubstr("1:3: found '×'"));
+  EXPECT_THAT(ErrorOf(""), HasSubstr("found the end of the formula"));
+  EXPECT_THAT(ErrorOf("u = x"), HasSubstr("expected ';'"));
+  EXPECT_THAT(ErrorOf("u = x; u = y; u"), HasSubstr("1:8: 'u' is defined twice"));
+  EXPECT_THAT(ErrorOf("1/0"), HasSubstr("1:2: division by zero"));
+  EXPECT_EQ(ErrorOf("x + q", {.variables = {{"x", "y"}}}),
+            "formula:1:5: unknown variable 'q'; expected x, y");
+  EXPECT_THAT(ErrorOf("y", {.variables = {{"x"}}, .source = "net.textproto"}),
+              HasSubstr("net.textproto:1:1: "));
+}
+
+TEST(ParseTest, DeepNestingIsAnError) {
+  EXPECT_THAT(ErrorOf(std::string(100000, '(') + "x" + std::string(100000, ')')),
+              HasSubstr("formula:1:1001: nested more than 1000 deep"));
+  std::string powers = "x", calls = "x";
+  for (int i = 0; i < 100000; ++i) powers += "^x";
+  EXPECT_THAT(ErrorOf(powers), HasSubstr("nested more than"));
+  EXPECT_EQ(ErrorOf(std::string(100000, '-') + "x"), "parsed");
+  std::string sum = "x";
+  for (int i = 0; i < 20000; ++i) sum += "+sin(x)";
+  EXPECT_EQ(ErrorOf(sum), "parsed");
+}
+
+TEST(ParseTest, PrintedTextParsesBack) {
+  for (const char* text :
+       {"x/(1 + abs(x))", "x^2*sin(y) + ln(z)", "-x^2/(3*y*(1 + z)^2)", "sqrt(x)/2 - 0.044715*x^3",
+        "if(x < y, x, -y)", "exp(-x^2/2)/sqrt(2*pi)", "(x + y)^(-3/2)", "2^x*x^y", "1/x/y", "(-x)^2",
+        "tanh(softplus(x))*x - 1/3", "max(0, min(x, y))", "-(x + y)", "x - (y - z)", "(x^y)^z", "x^y^z",
+        "e^x*(-1/2)^3", "x*(-y)", "1/sqrt(x + 1)"}) {
+    Pool pool;
+    const auto e = Parse(text, pool);
+    ASSERT_TRUE(e.ok()) << e.status();
+    const std::string printed = ToText(*e);
+    const auto back = Parse(printed, pool);
+    ASSERT_TRUE(back.ok()) << printed << ": " << back.status();
+    const Bindings point = {{"x", 0.7}, {"y", 1.3}, {"z", 2.1}};
+    EXPECT_NEAR(*Evaluate(*e, point), *Evaluate(*back, point), 1e-14) << text << " -> " << printed;
+    EXPECT_EQ(ToText(*back), printed);
+  }
+  // Shared subexpressions are named, so that the text is not exponentially long.
+  Pool pool;
+  Expr e = pool.Variable("x");
+  for (int i = 0; i < 60; ++i) e = Sin(e) * e + 1;
+  const std::string printed = ToText(e);
+  EXPECT_LT(printed.size(), 4000u);
+  EXPECT_EQ(*Parse(printed, pool), e);
+}
+
+TEST(EvaluateTest, DomainErrorsNameTheSubexpression) {
+  Pool pool;
+  const auto error = [&](const char* text, const Bindings& point) {
+    const auto value = Evaluate(*Parse(text, pool), point);
+    return value.ok() ? "fine" : std::string(value.status().message());
+  };
+  EXPECT_EQ(error("1 + ln(x - 3)", {{"x", 2}}),
+            "ln(x - 3) is not defined (over the real numbers) at x - 3 = -1");
+  EXPECT_EQ(error("1/x", {{"x", 0}}), "1/x is not defined (it has a pole) at x = 0");
+  EXPECT_THAT(error("tanh(1/x)", {{"x", 0}}), HasSubstr("has a pole"));
+  EXPECT_EQ(error("exp(x)", {{"x", 1000}}), "exp(x) overflows at x = 1000");
+  EXPECT_EQ(error("exp(-exp(x))", {{"x", 1000}}), "fine");
+  EXPECT_EQ(error("if(0 < x, ln(x), 0)", {{"x", -1}}), "fine");
+  EXPECT_EQ(error("x + y", {{"x", 1}}), "the variable y has no value; there are values for: x");
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff::symbolic
