@@ -11,19 +11,10 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "optim/optimizer.pb.h"
+#include "optim/parameter_slice.h"
 #include "optim/run_length.h"
 
 namespace cotangent::optim {
-
-// A parameter tensor's place in the flat buffer that holds all parameters, and, at the same place,
-// in the one that holds their gradients. Offsets and sizes count floats.
-struct ParameterSlice {
-  std::string name;            // "conv1.weight"
-  std::vector<int64_t> shape;  // [out, in, height, width] for a convolution
-  int64_t offset = 0;
-  int64_t size = 0;  // the product of shape
-  bool trainable = true;
-};
 
 // One piece of the optimizer's state, for one parameter.
 struct StateSlice {

@@ -16,6 +16,9 @@ namespace cotangent::optim {
 // formulas.
 class Schedule {
  public:
+  // Constant.
+  Schedule() = default;
+
   // `place` is the path of `config` in the recipe, for errors: lengths that are missing, negative
   // or beyond the run, factors that are negative or not numbers, moments that do not rise.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
@@ -25,8 +28,6 @@ class Schedule {
   double Multiplier(int64_t step) const;
 
  private:
-  Schedule() = default;
-
   // The multiple `step` steps after the warm-up.
   double AfterWarmup(int64_t step) const;
   double OneCycleMultiplier(int64_t step) const;

@@ -1,0 +1,175 @@
+#ifndef COTANGENT_OPTIM_DESCENT_H_
+#define COTANGENT_OPTIM_DESCENT_H_
+
+// Gradient descent on any function of a vector, in double:
+//
+//   w_{t+1} = P(w_t - eta_t v_t),   v_t = grad f(w_t), or any vector in its stead,   t = 1 .. T.
+//
+// For convex f whose subgradients are no longer than rho, started within B of a minimiser w*, the
+// average of the iterates at the constant step eta = B / (rho sqrt(T)) satisfies
+//
+//   f((w_1 + ... + w_T) / T) - f(w*) <= B rho / sqrt(T)
+//
+// (Shalev-Shwartz and Ben-David, "Understanding machine learning", 2014, corollary 14.2).
+//
+//   auto f = [](absl::Span<const double> w) { return w[0] * w[0]; };
+//   auto gradient = [](absl::Span<const double> w, absl::Span<double> g) { g[0] = 2 * w[0]; };
+//   auto result = Minimise(f, gradient, {3.0}, {.steps = 100, .step_size = ConstantStep(0.1)});
+//   result->last[0];   // near 0
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+
+namespace cotangent::optim {
+
+// eta_t for t = 1, 2, ...
+using StepSize = std::function<double(int64_t)>;
+
+// eta.
+inline StepSize ConstantStep(double eta) {
+  return [eta](int64_t) { return eta; };
+}
+
+// eta / t^power: power 1/2 for convex functions, 1 for strongly convex ones.
+inline StepSize DecayingStep(double eta, double power = 0.5) {
+  return [eta, power](int64_t t) { return eta * std::pow(static_cast<double>(t), -power); };
+}
+
+// The step size of the bound above: B / (rho sqrt(T)).
+inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
+  return ConstantStep(distance / (lipschitz * std::sqrt(static_cast<double>(steps))));
+}
+
+// Replaces w by the nearest point of a convex set.
+using Projection = std::function<void(absl::Span<double>)>;
+
+// Onto the ball of this radius about the origin.
+inline Projection OntoBall(double radius) {
+  return [radius](absl::Span<double> w) {
+    double square = 0;
+    for (double x : w) square += x * x;
+    const double norm = std::sqrt(square);
+    if (norm <= radius) return;
+    for (double& x : w) x *= radius / norm;
+  };
+}
+
+// Onto the box of points whose every coordinate lies in [low, high].
+inline Projection OntoBox(double low, double high) {
+  return [low, high](absl::Span<double> w) {
+    for (double& x : w) x = x < low ? low : (x > high ? high : x);
+  };
+}
+
+struct DescentOptions {
+  int64_t steps = 1000;  // T
+  StepSize step_size = ConstantStep(0.01);
+  Projection projection = nullptr;  // none: P(w) = w
+  // Of the T iterates, the share that the average takes in, from the end: 1 for the plain average.
+  double averaged_share = 1;
+  // Iterates 1, 1 + record_every, ... and the one after the last step are recorded, with their
+  // values; 0 records none.
+  int64_t record_every = 0;
+  // Stops early where |v_t| is at most this; negative: never.
+  double gradient_tolerance = -1;
+};
+
+struct DescentRecord {
+  int64_t t;  // 1 for the start
+  std::vector<double> w;
+  double value;
+};
+
+struct DescentResult {
+  std::vector<double> last;     // after the last step
+  std::vector<double> average;  // of w_1 .. w_T (or their tail), before each step
+  double last_value = 0;
+  double average_value = 0;
+  int64_t steps = 0;  // taken
+  bool diverged =
+      false;  // stopped since v_t or w was no longer finite; `last` is then the last finite w
+  std::vector<DescentRecord> trajectory;
+};
+
+// Minimises `f(absl::Span<const double> w) -> double` from `start` by `gradient(absl::Span<const
+// double> w, absl::Span<double> v)`, which fills v. `f` is called for records and for the two final
+// values only. Errors: no coordinates, no step size, negative steps, averaged_share outside (0, 1],
+// a step size that is negative or not a number (saying at which t).
+template <typename Function, typename Gradient>
+absl::StatusOr<DescentResult> Minimise(Function&& f, Gradient&& gradient, std::vector<double> start,
+                                       const DescentOptions& options = {}) {
+  if (start.empty()) return absl::InvalidArgumentError("the start has no coordinates");
+  if (!options.step_size) return absl::InvalidArgumentError("step_size is empty");
+  if (options.steps < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("steps is ", options.steps, ": expected 0 or more"));
+  }
+  if (!(options.averaged_share > 0 && options.averaged_share <= 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("averaged_share is ", options.averaged_share,
+                                                   ": expected above 0 and at most 1"));
+  }
+  const int64_t tail =
+      std::llround(std::ceil(options.averaged_share * static_cast<double>(options.steps)));
+  const int64_t first_averaged = options.steps - tail + 1;
+
+  DescentResult result;
+  std::vector<double> w = std::move(start), next = w, v(w.size());
+  result.average.assign(w.size(), 0.0);
+  int64_t averaged = 0;
+  auto record = [&](int64_t t) {
+    result.trajectory.push_back({t, w, f(absl::Span<const double>(w))});
+  };
+
+  for (int64_t t = 1; t <= options.steps; ++t) {
+    if (options.record_every > 0 && (t - 1) % options.record_every == 0) record(t);
+    if (t >= first_averaged) {
+      // The running mean: no sum to lose digits in over millions of steps.
+      ++averaged;
+      for (size_t i = 0; i < w.size(); ++i) {
+        result.average[i] += (w[i] - result.average[i]) / static_cast<double>(averaged);
+      }
+    }
+    gradient(absl::Span<const double>(w), absl::Span<double>(v));
+    double square = 0;
+    for (double x : v) square += x * x;
+    if (std::sqrt(square) <= options.gradient_tolerance) break;
+    const double eta = options.step_size(t);
+    if (!(eta >= 0 && eta < std::numeric_limits<double>::infinity())) {
+      return absl::InvalidArgumentError(absl::StrCat("the step size at t = ", t, " is ", eta,
+                                                     ": expected a number from 0 upwards"));
+    }
+    bool finite = true;
+    for (size_t i = 0; i < w.size(); ++i) {
+      next[i] = w[i] - eta * v[i];
+      finite = finite && std::isfinite(next[i]);
+    }
+    if (!finite) {
+      result.diverged = true;
+      break;
+    }
+    if (options.projection) options.projection(absl::Span<double>(next));
+    std::swap(w, next);
+    result.steps = t;
+  }
+  const bool recorded =
+      !result.trajectory.empty() && result.trajectory.back().t == result.steps + 1;
+  if (options.record_every > 0 && !recorded) record(result.steps + 1);
+  if (averaged == 0) result.average = w;
+  result.last_value = f(absl::Span<const double>(w));
+  result.average_value = f(absl::Span<const double>(result.average));
+  result.last = std::move(w);
+  return result;
+}
+
+}  // namespace cotangent::optim
+
+#endif  // COTANGENT_OPTIM_DESCENT_H_

@@ -1,0 +1,564 @@
+#include "optim/optimizer.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "optim/orthogonalise.h"
+#include "optim/parameter_groups.h"
+#include "optim/schedule.h"
+#include "optim/update_kernels.h"
+#include "optim/update_rule.h"
+
+namespace cotangent::optim {
+namespace {
+
+// Work is handed out in pieces of at most this many parameters: small enough that what one pass
+// leaves in the second-level cache is still there for the next (slow weights, averages), large
+// enough that handing out costs nothing.
+constexpr int64_t kChunk = 8192;
+// Pieces of state start at multiples of a cache line.
+constexpr int64_t kAlignment = 64 / sizeof(float);
+
+int64_t RoundUp(int64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+
+struct Free {
+  void operator()(float* memory) const { std::free(memory); }
+};
+using FloatBuffer = std::unique_ptr<float[], Free>;
+
+FloatBuffer AllocateZeros(int64_t size) {
+  const size_t bytes = RoundUp(std::max<int64_t>(size, 1)) * sizeof(float);
+  FloatBuffer buffer(static_cast<float*>(std::aligned_alloc(64, bytes)));
+  if (buffer != nullptr) std::memset(buffer.get(), 0, bytes);
+  return buffer;
+}
+
+struct ParameterGroup {
+  std::string name;
+  UpdateRule rule;
+  UpdateKernels::Update loop = nullptr;
+  double multiplier = 1;
+  Schedule schedule;
+  int64_t freeze_step = Optimizer::kNever;
+};
+
+// Neighbouring parameters of one group, which one loop can run through: their state lies in one
+// piece for each thing the rule keeps. A parameter under Muon, being a matrix, is a run of its own.
+struct Run {
+  int group;
+  int64_t begin, size;         // in the parameters
+  int64_t state, state_pitch;  // start of the first piece in the state, distance between pieces
+  int64_t rows, columns;       // under Muon
+};
+
+// A part of a run, of at most kChunk parameters.
+struct Chunk {
+  int run;
+  int64_t begin, size;
+};
+
+absl::Status CheckSlices(absl::Span<const ParameterSlice> slices) {
+  std::vector<const ParameterSlice*> by_offset;
+  for (const ParameterSlice& slice : slices) {
+    int64_t size = 1;
+    for (int64_t extent : slice.shape) size *= extent;
+    if (slice.size != size || slice.size <= 0 || slice.offset < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("parameter ", slice.name, " has offset ", slice.offset, ", size ",
+                       slice.size, " and shape [", absl::StrJoin(slice.shape, ", "),
+                       "]: expected a size that is the product of the shape and above 0"));
+    }
+    by_offset.push_back(&slice);
+  }
+  std::sort(by_offset.begin(), by_offset.end(),
+            [](const auto* a, const auto* b) { return a->offset < b->offset; });
+  for (size_t i = 1; i < by_offset.size(); ++i) {
+    const ParameterSlice &before = *by_offset[i - 1], &after = *by_offset[i];
+    if (before.offset + before.size > after.offset) {
+      return absl::InvalidArgumentError(absl::StrCat("parameters ", before.name, " and ",
+                                                     after.name, " overlap in the flat buffer"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckWhole(const OptimizerConfig& config, const RunLength& run) {
+  auto bad = [](absl::string_view field, double value, absl::string_view expected) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("optimizer.", field, " is ", value, ": expected ", expected));
+  };
+  auto is_share = [](double x) { return x >= 0 && x < 1; };
+  if (run.total_steps <= 0 || run.steps_per_epoch <= 0) {
+    return absl::InvalidArgumentError(absl::StrCat("the run has ", run.total_steps, " steps, ",
+                                                   run.steps_per_epoch,
+                                                   " an epoch: expected at least one of each"));
+  }
+  if (config.has_clip_norm() && !(config.clip_norm() > 0)) {
+    return bad("clip_norm", config.clip_norm(), "a number above 0");
+  }
+  if (config.has_clip_value() && !(config.clip_value() > 0)) {
+    return bad("clip_value", config.clip_value(), "a number above 0");
+  }
+  if (config.has_lookahead()) {
+    const Lookahead& lookahead = config.lookahead();
+    if (lookahead.every() <= 0) return bad("lookahead.every", lookahead.every(), "at least 1");
+    if (!is_share(lookahead.decay())) {
+      return bad("lookahead.decay", lookahead.decay(), "at least 0 and below 1");
+    }
+    if (!(lookahead.decay_power() >= 0 && std::isfinite(lookahead.decay_power()))) {
+      return bad("lookahead.decay_power", lookahead.decay_power(), "a number from 0 upwards");
+    }
+  }
+  if (config.has_ema()) {
+    if (!is_share(config.ema().decay())) {
+      return bad("ema.decay", config.ema().decay(), "at least 0 and below 1");
+    }
+    if (config.ema().every() <= 0) return bad("ema.every", config.ema().every(), "at least 1");
+  }
+  return absl::OkStatus();
+}
+
+// `own` is the Group of the recipe, or null for group 0.
+absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Group* own,
+                                         const RunLength& run, const std::string& place) {
+  ParameterGroup group;
+  OptimizerConfig rule_config = config;
+  if (own != nullptr) {
+    auto changed = RuleOfGroup(config, *own, place);
+    if (!changed.ok()) return changed.status();
+    rule_config = *std::move(changed);
+  }
+  auto rule = UpdateRule::Create(rule_config, place);
+  if (!rule.ok()) return rule.status();
+  group.rule = *std::move(rule);
+
+  const bool own_schedule = own != nullptr && own->has_schedule();
+  auto schedule = Schedule::Create(own_schedule ? own->schedule() : config.schedule(), run,
+                                   absl::StrCat(own_schedule ? place : "optimizer", ".schedule"));
+  if (!schedule.ok()) return schedule.status();
+  group.schedule = *std::move(schedule);
+
+  group.name = "default";
+  if (own == nullptr) return group;
+  group.name = own->pattern().empty() ? absl::StrCat("rank ", absl::StrJoin(own->rank(), " "))
+                                      : absl::StrJoin(own->pattern(), " ");
+  group.multiplier = own->learning_rate_multiplier();
+  if (!(group.multiplier >= 0 && std::isfinite(group.multiplier))) {
+    return absl::InvalidArgumentError(absl::StrCat(place, ".learning_rate_multiplier is ",
+                                                   group.multiplier,
+                                                   ": expected a number from 0 upwards"));
+  }
+  if (own->has_freeze_after()) {
+    auto step = StepsOf(own->freeze_after(), run, absl::StrCat(place, ".freeze_after"));
+    if (!step.ok()) return step.status();
+    group.freeze_step = *step;
+  }
+  if (own->frozen()) group.freeze_step = 0;
+  return group;
+}
+
+class FlatOptimizer final : public Optimizer {
+ public:
+  FlatOptimizer(const OptimizerConfig& config, absl::Span<const ParameterSlice> slices,
+                const RunLength& run, std::vector<ParameterGroup> groups, std::vector<int> group_of)
+      : config_(config),
+        run_(run),
+        slices_(slices.begin(), slices.end()),
+        groups_(std::move(groups)),
+        group_of_(std::move(group_of)),
+        coefficients_(groups_.size()),
+        kernels_(KernelsForThisProcessor()) {}
+
+  // Lays out work and state. False when there is no memory for the state.
+  bool Plan();
+
+  void Initialise(const float* parameters) override;
+  bool Step(float* parameters, const float* gradients, int64_t step) override;
+  std::optional<std::string> FindNonFinite(const float* gradients) const override;
+  std::optional<double> GradientNorm() const override { return gradient_norm_; }
+  const float* EvaluationParameters(const float* parameters) override;
+  absl::Span<float> State() override { return {state_.get(), static_cast<size_t>(state_size_)}; }
+  absl::Span<const StateSlice> StateSlices() const override { return state_slices_; }
+  int GroupCount() const override { return static_cast<int>(groups_.size()); }
+  const std::string& GroupName(int group) const override { return groups_[group].name; }
+  int GroupOf(int64_t parameter) const override { return group_of_[parameter]; }
+  double LearningRate(int64_t step, int group) const override;
+  int64_t FreezeStep(int64_t parameter) const override;
+
+ private:
+  bool Frozen(const Run& run, int64_t step) const { return step >= groups_[run.group].freeze_step; }
+  void PlanRuns();
+  void PlanState();
+  void PlanMuon();
+  // Takes the norm of all gradients in use at `step`; false if one is not finite.
+  bool Inspect(const float* gradients, int64_t step);
+  void SetCoefficients(int64_t step);
+  void UpdateMatrix(const Run& run, float* parameters, const float* gradients, int64_t step);
+  // Slow weights and moving averages of one chunk after its update.
+  void Follow(const Chunk& chunk, float* parameters, int64_t step);
+  UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
+                    const float* gradients) const;
+  double SumOfSquares(const float* values, int64_t size);
+
+  const OptimizerConfig config_;
+  const RunLength run_;
+  const std::vector<ParameterSlice> slices_;
+  const std::vector<ParameterGroup> groups_;
+  const std::vector<int> group_of_;  // of each slice
+
+  std::vector<Run> runs_;
+  std::vector<Chunk> chunks_;         // of the runs whose rule works entry by entry
+  std::vector<Chunk> matrix_chunks_;  // of those under Muon
+  std::vector<int> matrices_;         // runs under Muon
+  int64_t parameter_size_ = 0;        // of the flat parameter buffer
+
+  FloatBuffer state_;
+  int64_t state_size_ = 0;
+  int64_t slow_ = -1,
+          average_ =
+              -1;  // where slow weights and averages start in the state, laid out as the parameters
+  std::vector<StateSlice> state_slices_;
+
+  // What a step works with, made beforehand.
+  std::vector<UpdateCoefficients> coefficients_;  // of each group
+  std::vector<double> partial_sums_;
+  FloatBuffer direction_;  // of one matrix under Muon
+  std::unique_ptr<Orthogonaliser> orthogonaliser_;
+  const UpdateKernels& kernels_;
+  float slow_keep_ = 1, average_keep_ = 1;
+  bool slow_due_ = false, average_due_ = false;
+  std::optional<double> gradient_norm_;
+};
+
+bool FlatOptimizer::Plan() {
+  for (const ParameterSlice& slice : slices_) {
+    parameter_size_ = std::max(parameter_size_, slice.offset + slice.size);
+  }
+  PlanRuns();
+  PlanState();
+  state_ = AllocateZeros(state_size_);
+  if (state_ == nullptr) return false;
+  PlanMuon();
+  return matrices_.empty() || direction_ != nullptr;
+}
+
+void FlatOptimizer::PlanRuns() {
+  std::vector<int> order(slices_.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+  std::sort(order.begin(), order.end(),
+            [&](int a, int b) { return slices_[a].offset < slices_[b].offset; });
+  for (int i : order) {
+    const ParameterSlice& slice = slices_[i];
+    if (FreezeStep(i) == 0) continue;
+    const bool matrix = groups_[group_of_[i]].rule.IsMuon();
+    if (!runs_.empty() && !matrix && runs_.back().group == group_of_[i] &&
+        runs_.back().begin + runs_.back().size == slice.offset) {
+      runs_.back().size += slice.size;
+      continue;
+    }
+    const int64_t rows = slice.shape.empty() ? 1 : slice.shape[0];
+    if (matrix) matrices_.push_back(static_cast<int>(runs_.size()));
+    runs_.push_back({group_of_[i], slice.offset, slice.size, 0, 0, rows, slice.size / rows});
+  }
+  for (size_t r = 0; r < runs_.size(); ++r) {
+    const Run& run = runs_[r];
+    auto& chunks = groups_[run.group].rule.IsMuon() ? matrix_chunks_ : chunks_;
+    for (int64_t begin = 0; begin < run.size; begin += kChunk) {
+      chunks.push_back(
+          {static_cast<int>(r), run.begin + begin, std::min(kChunk, run.size - begin)});
+    }
+  }
+  partial_sums_.resize(chunks_.size() + matrix_chunks_.size());
+}
+
+void FlatOptimizer::PlanState() {
+  for (Run& run : runs_) {
+    const auto& names = groups_[run.group].rule.state_names;
+    run.state = state_size_;
+    run.state_pitch = RoundUp(run.size);
+    for (const std::string& name : names) {
+      for (size_t i = 0; i < slices_.size(); ++i) {
+        const ParameterSlice& slice = slices_[i];
+        if (slice.offset < run.begin || slice.offset >= run.begin + run.size) continue;
+        state_slices_.push_back({absl::StrCat(slice.name, "/", name), static_cast<int64_t>(i),
+                                 state_size_ + slice.offset - run.begin, slice.size});
+      }
+      state_size_ += run.state_pitch;
+    }
+  }
+  auto add_copy = [&](absl::string_view name) {
+    const int64_t start = state_size_;
+    for (size_t i = 0; i < slices_.size(); ++i) {
+      if (FreezeStep(static_cast<int64_t>(i)) == 0) continue;
+      state_slices_.push_back({absl::StrCat(slices_[i].name, "/", name), static_cast<int64_t>(i),
+                               start + slices_[i].offset, slices_[i].size});
+    }
+    state_size_ += RoundUp(parameter_size_);
+    return start;
+  };
+  if (config_.has_lookahead()) slow_ = add_copy("slow");
+  if (config_.has_ema()) average_ = add_copy("ema");
+  std::sort(state_slices_.begin(), state_slices_.end(),
+            [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
+}
+
+void FlatOptimizer::PlanMuon() {
+  if (matrices_.empty()) return;
+  int64_t side = 0, size = 0;
+  for (int r : matrices_) {
+    side = std::max(side, std::min(runs_[r].rows, runs_[r].columns));
+    size = std::max(size, runs_[r].size);
+  }
+  direction_ = AllocateZeros(size);
+  orthogonaliser_ = std::make_unique<Orthogonaliser>(side, size);
+}
+
+void FlatOptimizer::Initialise(const float* parameters) {
+  std::fill_n(state_.get(), state_size_, 0.0f);
+  for (const Run& run : runs_) {
+    const UpdateRule& rule = groups_[run.group].rule;
+    std::fill_n(state_.get() + run.state,
+                run.state_pitch * static_cast<int64_t>(rule.state_names.size()),
+                static_cast<float>(rule.initial_state));
+  }
+  if (slow_ >= 0) std::copy_n(parameters, parameter_size_, state_.get() + slow_);
+  if (average_ >= 0) std::copy_n(parameters, parameter_size_, state_.get() + average_);
+}
+
+double FlatOptimizer::LearningRate(int64_t step, int group) const {
+  const ParameterGroup& g = groups_[group];
+  if (step >= g.freeze_step) return 0;
+  return g.rule.learning_rate * g.multiplier * g.schedule.Multiplier(step);
+}
+
+int64_t FlatOptimizer::FreezeStep(int64_t parameter) const {
+  return slices_[parameter].trainable ? groups_[group_of_[parameter]].freeze_step : 0;
+}
+
+bool FlatOptimizer::Inspect(const float* gradients, int64_t step) {
+  const int64_t elementwise = static_cast<int64_t>(chunks_.size());
+  const int64_t count = static_cast<int64_t>(partial_sums_.size());
+  const bool want_norm = config_.has_clip_norm();
+  bool finite = true;
+#pragma omp parallel for schedule(static) reduction(&& : finite)
+  for (int64_t i = 0; i < count; ++i) {
+    const Chunk& chunk = i < elementwise ? chunks_[i] : matrix_chunks_[i - elementwise];
+    partial_sums_[i] = 0;
+    if (Frozen(runs_[chunk.run], step)) continue;
+    if (want_norm) {
+      const GradientSummary summary = kernels_.summarise(gradients + chunk.begin, chunk.size);
+      partial_sums_[i] = summary.sum_of_squares;
+      finite = finite && summary.finite;
+    } else {
+      finite = finite && kernels_.all_finite(gradients + chunk.begin, chunk.size);
+    }
+  }
+  if (want_norm) {
+    double sum = 0;  // in the order of the chunks, whichever thread had them
+    for (double partial : partial_sums_) sum += partial;
+    gradient_norm_ = std::sqrt(sum);
+  }
+  return finite;
+}
+
+void FlatOptimizer::SetCoefficients(int64_t step) {
+  float scale = 1;
+  if (config_.has_clip_norm()) {
+    scale = static_cast<float>(std::min(1.0, config_.clip_norm() / (*gradient_norm_ + 1e-6)));
+  }
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    UpdateCoefficients& c = coefficients_[g];
+    c = groups_[g].rule.Coefficients(step, LearningRate(step, static_cast<int>(g)));
+    c.gradient_scale = scale;
+    if (config_.has_clip_value()) c.gradient_bound = static_cast<float>(config_.clip_value());
+  }
+
+  const int64_t done = step + 1;
+  const bool last = done >= run_.total_steps;
+  if (slow_ >= 0) {
+    const Lookahead& lookahead = config_.lookahead();
+    const bool regular = done % lookahead.every() == 0;
+    const double gone =
+        std::min(1.0, static_cast<double>(done) / static_cast<double>(run_.total_steps));
+    slow_due_ = regular || (last && lookahead.adopt_at_end());
+    slow_keep_ =
+        regular ? static_cast<float>(lookahead.decay() * std::pow(gone, lookahead.decay_power()))
+                : 1.0f;
+  }
+  if (average_ >= 0) {
+    const MovingAverage& ema = config_.ema();
+    average_due_ = done % ema.every() == 0;
+    const double count = static_cast<double>(done / ema.every());
+    average_keep_ = static_cast<float>(
+        ema.warm_up() ? std::min(ema.decay(), (1 + count) / (10 + count)) : ema.decay());
+  }
+}
+
+UpdateRange FlatOptimizer::Range(const Run& run, int64_t begin, int64_t size, float* parameters,
+                                 const float* gradients) const {
+  float* const state = state_.get() + run.state + (begin - run.begin);
+  return {parameters + begin,
+          gradients + begin,
+          {state, state + run.state_pitch, state + 2 * run.state_pitch},
+          size};
+}
+
+bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step) {
+  if (!Inspect(gradients, step)) return false;
+  SetCoefficients(step);
+  const int64_t count = static_cast<int64_t>(chunks_.size());
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i) {
+    const Chunk& chunk = chunks_[i];
+    const Run& run = runs_[chunk.run];
+    if (!Frozen(run, step)) {
+      groups_[run.group].loop(Range(run, chunk.begin, chunk.size, parameters, gradients),
+                              coefficients_[run.group]);
+    }
+    Follow(chunk, parameters, step);
+  }
+  for (int r : matrices_) {
+    if (!Frozen(runs_[r], step)) UpdateMatrix(runs_[r], parameters, gradients, step);
+  }
+  const int64_t matrix_count = static_cast<int64_t>(matrix_chunks_.size());
+  if (slow_due_ || average_due_) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < matrix_count; ++i) Follow(matrix_chunks_[i], parameters, step);
+  }
+  return true;
+}
+
+void FlatOptimizer::Follow(const Chunk& chunk, float* parameters, int64_t step) {
+  float* const w = parameters + chunk.begin;
+  if (slow_due_ && !Frozen(runs_[chunk.run], step)) {
+    float* const slow = state_.get() + slow_ + chunk.begin;
+    kernels_.blend(slow, w, chunk.size, slow_keep_);
+    std::copy_n(slow, chunk.size, w);
+  }
+  if (average_due_) {
+    kernels_.blend(state_.get() + average_ + chunk.begin, w, chunk.size, average_keep_);
+  }
+}
+
+double FlatOptimizer::SumOfSquares(const float* values, int64_t size) {
+  const int64_t count = (size + kChunk - 1) / kChunk;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i) {
+    partial_sums_[i] =
+        kernels_.summarise(values + i * kChunk, std::min(kChunk, size - i * kChunk)).sum_of_squares;
+  }
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += partial_sums_[i];
+  return sum;
+}
+
+void FlatOptimizer::UpdateMatrix(const Run& run, float* parameters, const float* gradients,
+                                 int64_t step) {
+  const UpdateCoefficients& c = coefficients_[run.group];
+  const ParameterGroup& group = groups_[run.group];
+  const int64_t count = (run.size + kChunk - 1) / kChunk;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = i * kChunk;
+    UpdateRange range =
+        Range(run, run.begin + begin, std::min(kChunk, run.size - begin), parameters, gradients);
+    range.state[1] = direction_.get() + begin;
+    group.loop(range, c);
+  }
+
+  const Muon& muon = group.rule.muon;
+  const double rows = static_cast<double>(run.rows), columns = static_cast<double>(run.columns);
+  double scale = 1;
+  if (muon.scale() == Muon::SHAPE) scale = std::sqrt(std::max(1.0, rows / columns));
+  if (muon.scale() == Muon::RMS) scale = 0.2 * std::sqrt(std::max(rows, columns));
+  float* const w = parameters + run.begin;
+  double keep = c.shrink;
+  if (muon.renormalise_weights()) {
+    const double norm = std::sqrt(SumOfSquares(w, run.size));
+    if (norm > 0) keep *= std::sqrt(rows) / norm;
+  }
+  orthogonaliser_->Update(direction_.get(), run.rows, run.columns, muon.newton_schulz_steps(),
+                          static_cast<float>(-c.learning_rate * scale), static_cast<float>(keep),
+                          w);
+}
+
+std::optional<std::string> FlatOptimizer::FindNonFinite(const float* gradients) const {
+  for (size_t i = 0; i < slices_.size(); ++i) {
+    if (FreezeStep(static_cast<int64_t>(i)) == 0) continue;
+    if (!kernels_.all_finite(gradients + slices_[i].offset, slices_[i].size)) {
+      return slices_[i].name;
+    }
+  }
+  return std::nullopt;
+}
+
+const float* FlatOptimizer::EvaluationParameters(const float* parameters) {
+  if (average_ < 0) return parameters;
+  float* const average = state_.get() + average_;
+  for (size_t i = 0; i < slices_.size(); ++i) {
+    if (FreezeStep(static_cast<int64_t>(i)) > 0) continue;
+    std::copy_n(parameters + slices_[i].offset, slices_[i].size, average + slices_[i].offset);
+  }
+  return average;
+}
+
+absl::Status CheckMuonShapes(absl::Span<const ParameterSlice> slices,
+                             const std::vector<ParameterGroup>& groups,
+                             const std::vector<int>& group_of) {
+  for (size_t i = 0; i < slices.size(); ++i) {
+    const ParameterGroup& group = groups[group_of[i]];
+    if (!slices[i].trainable || group.freeze_step == 0 || !group.rule.IsMuon()) continue;
+    if (slices[i].shape.size() < 2) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "muon (group ", group.name, ") was given ", slices[i].name, " of shape [",
+          absl::StrJoin(slices[i].shape, ", "),
+          "]: it updates matrices and filters; give this parameter another rule by a group, such "
+          "as group { rank: 1 sgd {} }"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
+    const OptimizerConfig& config, absl::Span<const ParameterSlice> slices, const RunLength& run) {
+  if (slices.empty()) {
+    return absl::InvalidArgumentError("the network has no parameters: there is nothing to train");
+  }
+  absl::Status status = CheckSlices(slices);
+  if (status.ok()) status = CheckWhole(config, run);
+  if (!status.ok()) return status;
+
+  std::vector<const Group*> recipe_groups;
+  for (const Group& group : config.group()) recipe_groups.push_back(&group);
+  auto group_of = AssignGroups(slices, recipe_groups, "optimizer.group");
+  if (!group_of.ok()) return group_of.status();
+
+  std::vector<ParameterGroup> groups;
+  for (int g = 0; g <= config.group_size(); ++g) {
+    const std::string place = g == 0 ? "optimizer" : absl::StrCat("optimizer.group[", g - 1, "]");
+    auto group = MakeGroup(config, g == 0 ? nullptr : &config.group(g - 1), run, place);
+    if (!group.ok()) return group.status();
+    group->loop = group->rule.Loop(KernelsForThisProcessor());
+    groups.push_back(*std::move(group));
+  }
+  status = CheckMuonShapes(slices, groups, *group_of);
+  if (!status.ok()) return status;
+
+  auto optimizer =
+      std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups), *std::move(group_of));
+  if (!optimizer->Plan()) {
+    return absl::ResourceExhaustedError("there is no memory for the optimizer's state");
+  }
+  return std::unique_ptr<Optimizer>(std::move(optimizer));
+}
+
+}  // namespace cotangent::optim

@@ -1,0 +1,406 @@
+#include "optim/optimizer.h"
+
+#include <omp.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}  // namespace
+
+// Counts what this test's process allocates through operator new.
+__attribute__((noinline)) void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept { std::free(memory); }
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace cotangent::optim {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+OptimizerConfig Parse(const std::string& text) {
+  OptimizerConfig config;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
+  return config;
+}
+
+// A small network's parameters; between the first two there is a gap, as alignment leaves.
+std::vector<ParameterSlice> SmallSlices() {
+  return {{"conv.weight", {4, 2, 3, 3}, 0, 72},
+          {"conv.bias", {4}, 80, 4},
+          {"stem.weight", {3, 2}, 84, 6, /*trainable=*/false},
+          {"fc.weight", {5, 4}, 90, 20},
+          {"fc.bias", {5}, 110, 5}};
+}
+constexpr int kSmallSize = 115;
+
+std::vector<float> Normal(int64_t size, int seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(size);
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+std::unique_ptr<Optimizer> Make(const std::string& text, const RunLength& run = {10, 100}) {
+  auto optimizer = Optimizer::Create(Parse(text), SmallSlices(), run);
+  EXPECT_TRUE(optimizer.ok()) << optimizer.status();
+  return *std::move(optimizer);
+}
+
+// The parameters after `steps` steps from Normal(1) along gradients Normal(100 + step).
+std::vector<float> Train(Optimizer& optimizer, int from, int to, std::vector<float> w) {
+  for (int step = from; step < to; ++step) {
+    const std::vector<float> g = Normal(static_cast<int64_t>(w.size()), 100 + step);
+    EXPECT_TRUE(optimizer.Step(w.data(), g.data(), step));
+  }
+  return w;
+}
+
+TEST(OptimizerTest, LeavesAloneWhatIsNotTrainableAndGaps) {
+  for (const char* text : {"sgd { momentum: 0.9 }", "adam {} ema {} lookahead {}"}) {
+    auto optimizer = Make(text);
+    const std::vector<float> start = Normal(kSmallSize, 1);
+    optimizer->Initialise(start.data());
+    std::vector<float> g(kSmallSize, 1.0f);
+    for (int i = 72; i < 80; ++i) g[i] = kNan;
+    for (int i = 84; i < 90; ++i) g[i] = kNan;
+    std::vector<float> w = start;
+    for (int step = 0; step < 20; ++step) ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
+    for (int i = 0; i < kSmallSize; ++i) {
+      const bool updated = i < 72 || (i >= 80 && i < 84) || i >= 90;
+      EXPECT_EQ(w[i] != start[i], updated) << i;
+    }
+    EXPECT_EQ(optimizer->EvaluationParameters(w.data())[85], start[85]);
+  }
+}
+
+TEST(OptimizerTest, StateHasNamesAndPlacesThatDoNotOverlap) {
+  auto optimizer = Make("adam {} group { pattern: \"fc.*\" sgd { momentum: 0.5 } } ema {}");
+  std::vector<std::string> names;
+  int64_t end = 0;
+  for (const StateSlice& slice : optimizer->StateSlices()) {
+    names.push_back(slice.name);
+    EXPECT_GE(slice.offset, end);
+    EXPECT_EQ(slice.size, SmallSlices()[slice.parameter].size);
+    end = slice.offset + slice.size;
+  }
+  EXPECT_LE(end, optimizer->State().size());
+  EXPECT_THAT(names, ElementsAre("conv.weight/first_moment", "conv.weight/second_moment",
+                                 "conv.bias/first_moment", "conv.bias/second_moment",
+                                 "fc.weight/momentum", "fc.bias/momentum", "conv.weight/ema",
+                                 "conv.bias/ema", "fc.weight/ema", "fc.bias/ema"));
+}
+
+TEST(OptimizerTest, SavedAndRestoredByNameItGoesOnWithTheSameBits) {
+  for (const char* text :
+       {"sgd { momentum: 0.9 nesterov: true }", "adam { amsgrad: true }", "adamw {}",
+        "rmsprop { centered: true momentum: 0.5 }", "adagrad { initial_accumulator: 0.1 }",
+        "muon {} group { rank: 1 sgd { momentum: 0.8 } }",
+        "sgd { momentum: 0.9 } ema { every: 2 } lookahead { decay_power: 3 } clip_norm: 1 "
+        "schedule { cosine {} warmup { length { epochs: 1 } } }"}) {
+    SCOPED_TRACE(text);
+    auto whole = Make(text);
+    const std::vector<float> start = Normal(kSmallSize, 1);
+    whole->Initialise(start.data());
+    const std::vector<float> middle = Train(*whole, 0, 17, start);
+    std::vector<std::pair<std::string, std::vector<float>>> saved;
+    for (const StateSlice& slice : whole->StateSlices()) {
+      const float* data = whole->State().data() + slice.offset;
+      saved.push_back({slice.name, {data, data + slice.size}});
+    }
+    const std::vector<float> expected = Train(*whole, 17, 40, middle);
+
+    auto resumed = Make(text);
+    resumed->Initialise(middle.data());
+    for (const StateSlice& slice : resumed->StateSlices()) {
+      for (const auto& [name, values] : saved) {
+        if (name == slice.name) {
+          std::copy(values.begin(), values.end(), resumed->State().begin() + slice.offset);
+        }
+      }
+    }
+    EXPECT_EQ(Train(*resumed, 17, 40, middle), expected);
+    const float* a = whole->EvaluationParameters(expected.data());
+    const float* b = resumed->EvaluationParameters(expected.data());
+    for (int i = 90; i < kSmallSize; ++i) EXPECT_EQ(a[i], b[i]);
+  }
+}
+
+TEST(OptimizerTest, GroupsHaveRatesSchedulesAndEnds) {
+  auto optimizer = Make(
+      "sgd { learning_rate: 0.5 } schedule { polynomial {} } "
+      "group { pattern: 'conv.bias' learning_rate: 2 schedule { polynomial { length { epochs: 3 } "
+      "} }"
+      "        freeze_after { epochs: 3 } } "
+      "group { pattern: 'fc.*' learning_rate_multiplier: 0.1 schedule { constant {} } }");
+  EXPECT_EQ(optimizer->GroupCount(), 3);
+  EXPECT_EQ(optimizer->GroupName(0), "default");
+  EXPECT_EQ(optimizer->GroupName(2), "fc.*");
+  EXPECT_EQ(optimizer->GroupOf(1), 1);
+  EXPECT_EQ(optimizer->GroupOf(4), 2);
+  EXPECT_DOUBLE_EQ(optimizer->LearningRate(50), 0.25);
+  EXPECT_DOUBLE_EQ(optimizer->LearningRate(15, 1), 1);
+  EXPECT_DOUBLE_EQ(optimizer->LearningRate(99, 2), 0.05);
+  EXPECT_EQ(optimizer->FreezeStep(0), Optimizer::kNever);
+  EXPECT_EQ(optimizer->FreezeStep(1), 30);
+  EXPECT_EQ(optimizer->FreezeStep(2), 0);
+
+  std::vector<float> w(kSmallSize, 1.0f), g(kSmallSize, 1.0f);
+  optimizer->Initialise(w.data());
+  ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 0));
+  EXPECT_FLOAT_EQ(w[0], 0.5f);
+  EXPECT_FLOAT_EQ(w[80], -1);
+  EXPECT_FLOAT_EQ(w[90], 0.95f);
+  g[80] = kNan;  // frozen by then: not looked at
+  ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 30));
+  EXPECT_FLOAT_EQ(w[80], -1);
+}
+
+TEST(OptimizerTest, FrozenGroupsKeepNoState) {
+  auto optimizer = Make("sgd { momentum: 0.9 } group { pattern: 'conv*' frozen: true }");
+  for (const StateSlice& slice : optimizer->StateSlices()) EXPECT_GE(slice.parameter, 3);
+  EXPECT_EQ(optimizer->FreezeStep(0), 0);
+}
+
+TEST(OptimizerTest, NonFiniteGradientsChangeNothingAndAreNamed) {
+  for (const char* text : {"sgd { momentum: 0.9 }", "adam {} clip_norm: 1"}) {
+    auto optimizer = Make(text);
+    const std::vector<float> start = Normal(kSmallSize, 1);
+    optimizer->Initialise(start.data());
+    std::vector<float> w = start, g = Normal(kSmallSize, 2);
+    EXPECT_EQ(optimizer->FindNonFinite(g.data()), std::nullopt);
+    g[112] = -std::numeric_limits<float>::infinity();
+    EXPECT_FALSE(optimizer->Step(w.data(), g.data(), 0));
+    EXPECT_EQ(w, start);
+    for (float value : optimizer->State()) EXPECT_EQ(value, 0);
+    EXPECT_EQ(optimizer->FindNonFinite(g.data()), "fc.bias");
+  }
+}
+
+TEST(OptimizerTest, GradientNormCountsWhatIsUpdated) {
+  auto optimizer = Make("sgd { learning_rate: 1 } clip_norm: 2");
+  std::vector<float> w(kSmallSize, 0.0f), g(kSmallSize, 1.0f);
+  optimizer->Initialise(w.data());
+  ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 0));
+  EXPECT_DOUBLE_EQ(*optimizer->GradientNorm(), std::sqrt(101.0));
+  EXPECT_NEAR(w[0], -2 / std::sqrt(101.0), 1e-6);
+  EXPECT_EQ(Make("sgd {}")->GradientNorm(), std::nullopt);
+}
+
+TEST(OptimizerTest, DecoupledDecayOfSgdPassesTheMomentumBy) {
+  auto optimizer = Make(
+      "sgd { learning_rate: 0.1 momentum: 0.9 weight_decay: 0.5 decoupled_weight_decay: true }");
+  std::vector<float> w(kSmallSize, 2.0f), g(kSmallSize, 0.0f);
+  optimizer->Initialise(w.data());
+  ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 0));
+  EXPECT_FLOAT_EQ(w[0], 1.9f);
+  EXPECT_EQ(optimizer->State()[0], 0);
+}
+
+TEST(OptimizerTest, MovingAverage) {
+  auto optimizer = Make("sgd { learning_rate: 1 } ema { decay: 0.75 every: 2 warm_up: false }");
+  std::vector<float> w(kSmallSize, 0.0f), g(kSmallSize, -1.0f);
+  optimizer->Initialise(w.data());
+  double average = 0;
+  for (int step = 0; step < 9; ++step) {
+    ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
+    if (step % 2 == 1) average = 0.75 * average + 0.25 * (step + 1);
+    EXPECT_FLOAT_EQ(optimizer->EvaluationParameters(w.data())[0], average);
+  }
+  EXPECT_EQ(Make("sgd {}")->EvaluationParameters(w.data()), w.data());
+}
+
+TEST(OptimizerTest, MovingAverageWarmsUp) {
+  auto optimizer = Make("sgd { learning_rate: 1 } ema { decay: 0.9 }");
+  std::vector<float> w(kSmallSize, 0.0f), g(kSmallSize, -1.0f);
+  optimizer->Initialise(w.data());
+  double average = 0;
+  for (int step = 0; step < 99; ++step) {
+    ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
+    const double keep = std::min(0.9, (step + 2.0) / (step + 11.0));
+    average = keep * average + (1 - keep) * (step + 1);
+    EXPECT_NEAR(optimizer->EvaluationParameters(w.data())[100], average, 1e-5 * (1 + average));
+  }
+}
+
+TEST(OptimizerTest, LookaheadWithDecayThatGrows) {
+  // Step by step as the reference implementation of the 94% recipe: every 2 steps, and at the end
+  // of a run of 7.
+  auto optimizer =
+      Make("sgd { learning_rate: 1 } lookahead { every: 2 decay: 0.8 decay_power: 3 }", {7, 7});
+  std::vector<float> w(kSmallSize, 1.0f), g(kSmallSize, -1.0f);
+  optimizer->Initialise(w.data());
+  double fast = 1, slow = 1;
+  for (int step = 0; step < 7; ++step) {
+    ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
+    fast += 1;
+    if ((step + 1) % 2 == 0) {
+      const double keep = 0.8 * std::pow((step + 1) / 7.0, 3);
+      slow = keep * slow + (1 - keep) * fast;
+      fast = slow;
+    }
+    if (step == 6) fast = slow;
+    EXPECT_NEAR(w[0], fast, 1e-5) << step;
+    EXPECT_EQ(w[84], 1);
+  }
+}
+
+TEST(OptimizerTest, MuonAsTheRecipeForCifarDoesIt) {
+  // In double: momentum, renormalised weights, orthogonalised update, from the recipe's own lines.
+  auto optimizer = Make(
+      "sgd {} group { rank: 4 muon { learning_rate: 0.24 momentum: 0.6 newton_schulz_steps: 3 "
+      "renormalise_weights: true } schedule { polynomial {} } }");
+  std::vector<float> w = Normal(kSmallSize, 1);
+  optimizer->Initialise(w.data());
+  std::vector<double> p(w.begin(), w.begin() + 72), v(72, 0.0);
+  constexpr int kRows = 4, kColumns = 18;
+  for (int step = 0; step < 10; ++step) {
+    const std::vector<float> g = Normal(kSmallSize, 100 + step);
+    ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
+    std::vector<double> x(72);
+    double norm = 0, weight_norm = 0;
+    for (int i = 0; i < 72; ++i) {
+      v[i] = 0.6 * v[i] + g[i];
+      x[i] = g[i] + 0.6 * v[i];
+      norm += x[i] * x[i];
+      weight_norm += p[i] * p[i];
+    }
+    for (double& entry : x) entry /= std::sqrt(norm) + 1e-7;
+    for (int k = 0; k < 3; ++k) {
+      double a[kRows][kRows] = {}, b[kRows][kRows] = {};
+      for (int i = 0; i < kRows; ++i) {
+        for (int j = 0; j < kRows; ++j) {
+          for (int c = 0; c < kColumns; ++c) a[i][j] += x[i * kColumns + c] * x[j * kColumns + c];
+        }
+      }
+      for (int i = 0; i < kRows; ++i) {
+        for (int j = 0; j < kRows; ++j) {
+          b[i][j] = -4.7750 * a[i][j] + (i == j ? 3.4445 : 0);
+          for (int c = 0; c < kRows; ++c) b[i][j] += 2.0315 * a[i][c] * a[c][j];
+        }
+      }
+      std::vector<double> next(72, 0.0);
+      for (int i = 0; i < kRows; ++i) {
+        for (int j = 0; j < kRows; ++j) {
+          for (int c = 0; c < kColumns; ++c) {
+            next[i * kColumns + c] += b[i][j] * x[j * kColumns + c];
+          }
+        }
+      }
+      x = next;
+    }
+    for (int i = 0; i < 72; ++i) {
+      p[i] = p[i] * std::sqrt(kRows / weight_norm) - 0.24 * (1 - step / 100.0) * x[i];
+      EXPECT_NEAR(w[i], p[i], 2e-5) << "step " << step;
+    }
+  }
+}
+
+TEST(OptimizerTest, StepsAllocateNothing) {
+  auto optimizer = Make(
+      "sgd { momentum: 0.9 } clip_norm: 1 ema {} lookahead {} schedule { one_cycle {} } "
+      "group { pattern: 'fc.weight' adam {} schedule { multi_step { at { epochs: 1 } } } }"
+      "group { rank: 4 muon {} }");
+  std::vector<float> w = Normal(kSmallSize, 1);
+  const std::vector<float> g = Normal(kSmallSize, 2);
+  optimizer->Initialise(w.data());
+  for (int step = 0; step < 2; ++step) ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
+  const int64_t before = allocations;
+  for (int step = 2; step < 50; ++step) optimizer->Step(w.data(), g.data(), step);
+  EXPECT_EQ(allocations, before);
+}
+
+TEST(OptimizerTest, ThreadsDoNotChangeTheBits) {
+  const std::vector<ParameterSlice> slices = {{"a.weight", {300, 200}, 0, 60000},
+                                              {"a.bias", {300}, 60000, 300}};
+  auto train = [&](int threads) {
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    auto optimizer = *Optimizer::Create(
+        Parse("adam {} clip_norm: 0.5 lookahead {} group { rank: 1 sgd { momentum: 0.9 } }"),
+        slices, {10, 20});
+    std::vector<float> w = Normal(60300, 1);
+    optimizer->Initialise(w.data());
+    w = Train(*optimizer, 0, 12, w);
+    omp_set_num_threads(before);
+    return w;
+  };
+  const std::vector<float> one = train(1);
+  EXPECT_EQ(one, train(2));
+  EXPECT_EQ(one, train(3));
+}
+
+TEST(OptimizerTest, MistakesAreNamed) {
+  const struct {
+    const char* text;
+    const char* message;
+  } kMistakes[] = {
+      {"sgd { learning_rate: -1 }", "optimizer.sgd.learning_rate is -1"},
+      {"sgd { learning_rate: nan }", "optimizer.sgd.learning_rate is nan"},
+      {"sgd { momentum: 1 }", "optimizer.sgd.momentum is 1: expected at least 0 and below 1"},
+      {"sgd { nesterov: true }", "above 0, since nesterov is true"},
+      {"sgd { nesterov: true momentum: 0.9 dampening: 0.1 }", "optimizer.sgd.dampening is 0.1"},
+      {"sgd { dampening: 2 }", "optimizer.sgd.dampening is 2"},
+      {"adam { beta1: -0.1 }", "optimizer.adam.beta1 is -0.1"},
+      {"adamw { beta2: 1 }", "optimizer.adamw.beta2 is 1"},
+      {"adam { epsilon: -1 }", "optimizer.adam.epsilon is -1"},
+      {"rmsprop { smoothing: 1.5 }", "optimizer.rmsprop.smoothing is 1.5"},
+      {"adagrad { initial_accumulator: -1 }", "optimizer.adagrad.initial_accumulator is -1"},
+      {"muon { newton_schulz_steps: 0 }", "optimizer.muon.newton_schulz_steps is 0"},
+      {"muon {}", "conv.bias of shape [4]"},
+      {"clip_norm: 0", "optimizer.clip_norm is 0"},
+      {"clip_value: nan", "optimizer.clip_value is nan"},
+      {"ema { decay: 1 }", "optimizer.ema.decay is 1"},
+      {"ema { every: 0 }", "optimizer.ema.every is 0"},
+      {"lookahead { every: 0 }", "optimizer.lookahead.every is 0"},
+      {"lookahead { decay: 1 }", "optimizer.lookahead.decay is 1"},
+      {"schedule { step {} }", "optimizer.schedule.step.every is empty"},
+      {"group { pattern: 'x*' }", "optimizer.group[0].pattern \"x*\" fits no parameter"},
+      {"group { pattern: '*' weight_decay: -1 }", "optimizer.group[0].sgd.weight_decay is -1"},
+      {"group { pattern: '*' learning_rate_multiplier: -1 }", "learning_rate_multiplier is -1"},
+      {"group { pattern: '*' sgd {} learning_rate: 1 }", "inside the rule"},
+      {"group { pattern: '*' adam { beta1: 2 } }", "optimizer.group[0].adam.beta1 is 2"},
+      {"group { pattern: '*' schedule { step {} } }", "optimizer.group[0].schedule.step.every"},
+      {"group { pattern: '*' freeze_after {} }", "optimizer.group[0].freeze_after is empty"},
+  };
+  for (const auto& mistake : kMistakes) {
+    auto optimizer = Optimizer::Create(Parse(mistake.text), SmallSlices(), {10, 100});
+    ASSERT_FALSE(optimizer.ok()) << mistake.text;
+    EXPECT_EQ(optimizer.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(optimizer.status().message()), HasSubstr(mistake.message));
+  }
+}
+
+TEST(OptimizerTest, SlicesThatCannotBeAreRefused) {
+  auto message = [](std::vector<ParameterSlice> slices, RunLength run = {10, 100}) {
+    return std::string(Optimizer::Create({}, slices, run).status().message());
+  };
+  EXPECT_THAT(message({}), HasSubstr("no parameters"));
+  EXPECT_THAT(message({{"a", {2, 3}, 0, 5}}), HasSubstr("product of the shape"));
+  EXPECT_THAT(message({{"a", {5}, 0, 5}, {"b", {5}, 4, 5}}), HasSubstr("a and b overlap"));
+  EXPECT_THAT(message({{"a", {5}, 0, 5}}, {10, 0}), HasSubstr("0 steps"));
+}
+
+}  // namespace
+}  // namespace cotangent::optim
