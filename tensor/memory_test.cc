@@ -1,0 +1,125 @@
+#include "tensor/memory.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::tensor {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(AlignedBuffer, IsAlignedAndZeroed) {
+  for (int64_t bytes : {int64_t{1}, int64_t{100}, int64_t{1} << 20, (int64_t{5} << 20) + 3}) {
+    absl::StatusOr<AlignedBuffer> buffer = AlignedBuffer::Create(bytes);
+    ASSERT_TRUE(buffer.ok());
+    EXPECT_EQ(buffer->size(), bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer->data()) % kAlignment, 0u);
+    const uint8_t* data = buffer->as<uint8_t>();
+    EXPECT_TRUE(std::all_of(data, data + bytes, [](uint8_t byte) { return byte == 0; }));
+    AlignedBuffer moved = *std::move(buffer);
+    EXPECT_EQ(moved.data(), data);
+  }
+  EXPECT_EQ(AlignedBuffer::Create(0)->data(), nullptr);
+  EXPECT_FALSE(AlignedBuffer::Create(-1).ok());
+}
+
+TEST(AlignedBuffer, RefusesWhatTheMachineDoesNotHave) {
+  const absl::Status status = AlignedBuffer::Create(int64_t{1} << 60, "the training plan").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the training plan needs 1073741824.0 GiB of memory; "));
+  EXPECT_GT(AvailableMemoryBytes(), 0);
+}
+
+struct Piece {
+  int64_t bytes, first_use, last_use;
+};
+
+ArenaPlanner PlanOf(const std::vector<Piece>& pieces) {
+  ArenaPlanner planner;
+  for (const Piece& piece : pieces) planner.Add(piece.bytes, piece.first_use, piece.last_use);
+  EXPECT_TRUE(planner.Plan().ok());
+  return planner;
+}
+
+void ExpectNoOverlap(const ArenaPlanner& planner, const std::vector<Piece>& pieces) {
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    EXPECT_EQ(planner.offset(i) % kAlignment, 0);
+    EXPECT_LE(planner.offset(i) + pieces[i].bytes, planner.total());
+    for (size_t j = 0; j < i; ++j) {
+      const bool meet = pieces[i].first_use <= pieces[j].last_use && pieces[j].first_use <= pieces[i].last_use;
+      const bool overlap = planner.offset(i) < planner.offset(j) + pieces[j].bytes &&
+                           planner.offset(j) < planner.offset(i) + pieces[i].bytes;
+      EXPECT_FALSE(meet && overlap) << "pieces " << j << " and " << i;
+    }
+  }
+}
+
+TEST(ArenaPlanner, SharesWhatIsNeverAliveTogether) {
+  const std::vector<Piece> chain = {{640, 0, 1}, {640, 1, 2}, {640, 2, 3}, {640, 3, 4}};
+  const ArenaPlanner planner = PlanOf(chain);
+  ExpectNoOverlap(planner, chain);
+  EXPECT_EQ(planner.total(), 2 * 640);
+  EXPECT_EQ(planner.LowerBound(), 2 * 640);
+}
+
+TEST(ArenaPlanner, KeepsApartWhatIsAliveTogether) {
+  const std::vector<Piece> together = {{100, 0, 9}, {64, 2, 3}, {1, 3, 3}};
+  const ArenaPlanner planner = PlanOf(together);
+  ExpectNoOverlap(planner, together);
+  EXPECT_EQ(planner.total(), 128 + 64 + 64);
+}
+
+TEST(ArenaPlanner, HoldsForwardAndBackwardOfAChain) {
+  // Activation i is written at step i and read again on the way back: all are alive at the turning point.
+  std::vector<Piece> pieces;
+  const int64_t layers = 20;
+  for (int64_t i = 0; i < layers; ++i) {
+    pieces.push_back({6400 * (layers - i), i, 2 * layers - i});
+    pieces.push_back({6400 * (layers - i), 2 * layers - i - 1, 2 * layers - i});  // its gradient
+  }
+  const ArenaPlanner planner = PlanOf(pieces);
+  ExpectNoOverlap(planner, pieces);
+  EXPECT_LE(planner.total(), planner.LowerBound() * 1.1);
+}
+
+TEST(ArenaPlanner, StaysNearTheLowerBoundOnRandomLifetimes) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<Piece> pieces(60);
+    for (Piece& piece : pieces) {
+      piece.bytes = 1 + random() % 100000;
+      piece.first_use = random() % 100;
+      piece.last_use = piece.first_use + random() % 20;
+    }
+    const ArenaPlanner planner = PlanOf(pieces);
+    ExpectNoOverlap(planner, pieces);
+    EXPECT_LE(planner.total(), planner.LowerBound() * 1.3);
+  }
+}
+
+TEST(ArenaPlanner, RejectsNonsense) {
+  ArenaPlanner negative, backward;
+  negative.Add(-1, 0, 0);
+  EXPECT_FALSE(negative.Plan().ok());
+  backward.Add(64, 3, 2);
+  EXPECT_THAT(std::string(backward.Plan().message()), HasSubstr("used from step 3 to 2"));
+}
+
+TEST(Arena, IsOneAllocation) {
+  ArenaPlanner planner = PlanOf({{1000, 0, 1}, {2000, 1, 2}});
+  absl::StatusOr<Arena> arena = Arena::Create(planner, "a test");
+  ASSERT_TRUE(arena.ok());
+  EXPECT_EQ(arena->size(), planner.total());
+  EXPECT_EQ(static_cast<char*>(arena->at(planner.offset(0))) - static_cast<char*>(arena->at(0)), planner.offset(0));
+  ArenaPlanner absurd = PlanOf({{int64_t{1} << 60, 0, 1}});
+  EXPECT_FALSE(Arena::Create(absurd, "a test").ok());
+}
+
+}  // namespace
+}  // namespace cotangent::tensor
