@@ -103,20 +103,18 @@ struct Dual {
   using Scalar = T;
   using Tangent = Lanes<T, N>;
 
-  constexpr Dual() : value(), tangent() {}
+  // Like a plain number: `Dual x;` is uninitialized, `Dual x{};` zero.
+  Dual() = default;
   // A constant: zero tangents.
   template <class S>
     requires std::convertible_to<S, T>
-  constexpr Dual(const S& constant) : value(constant), tangent() {}
+  constexpr Dual(const S& constant) : value(constant), tangent{} {}
   Dual(const T& value, const Tangent& tangent) : value(value), tangent(tangent) {}
   Dual(const T& value, Tangent&& tangent) : value(value), tangent(std::move(tangent)) {}
 
   // The variable of the given direction: tangent 1 there. A DynamicDual is given the number of directions too.
   static Dual Variable(const T& value, int direction, int directions = N) {
-    Dual variable(value);
-    variable.tangent.Resize(directions);
-    variable.tangent[direction] = T(1);
-    return variable;
+    return Dual(value, Tangent::Unit(direction, directions));
   }
 
   T value;

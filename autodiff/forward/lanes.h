@@ -41,15 +41,26 @@ class Lanes {
   using Indices = std::make_index_sequence<kChunks>;
 
  public:
-  // All zero.
-  constexpr Lanes() : chunk_{} {}
+  // Like a plain number: `Lanes a;` is uninitialized, `Lanes a{};` zero.
+  Lanes() = default;
+
+  // 1 in lane k, 0 elsewhere. Made a chunk at a time: a lane written alone and read back within its chunk would stall
+  // the processor's store forwarding.
+  static Lanes Unit(int k, int = N) {
+    return Map([&](auto i) __attribute__((always_inline)) {
+      if constexpr (kWidth == 1) {
+        return Chunk(k == static_cast<int>(i) ? 1 : 0);
+      } else {
+        Chunk chunk;
+        for (int lane = 0; lane < kWidth; ++lane) chunk[lane] = k == static_cast<int>(i) * kWidth + lane ? 1 : 0;
+        return chunk;
+      }
+    });
+  }
 
   static constexpr int size() { return N; }
   T& operator[](int i) { return reinterpret_cast<T*>(chunk_)[i]; }
   const T& operator[](int i) const { return reinterpret_cast<const T*>(chunk_)[i]; }
-
-  // Makes room for n lanes; only of use for Lanes<T, kDynamic>.
-  void Resize(int) {}
 
   friend Lanes operator+(const Lanes& a, const Lanes& b) {
     return Map([&](auto i) __attribute__((always_inline)) { return a.chunk_[i] + b.chunk_[i]; });
@@ -75,16 +86,13 @@ class Lanes {
   }
 
  private:
-  struct Uninitialized {};
-  explicit Lanes(Uninitialized) {}
-
   template <class F>
   static Lanes Map(F f) {
     return Map(f, Indices());
   }
   template <class F, std::size_t... kIndex>
   static Lanes Map(F f, std::index_sequence<kIndex...>) {
-    Lanes result{Uninitialized()};
+    Lanes result;
     ((result.chunk_[kIndex] = f(std::integral_constant<std::size_t, kIndex>())), ...);
     return result;
   }
@@ -99,10 +107,19 @@ class Lanes<T, kDynamic> {
  public:
   Lanes() = default;
 
+  // 1 in lane k of n.
+  static Lanes Unit(int k, int n) {
+    Lanes unit;
+    unit.Resize(n);
+    unit[k] = T(1);
+    return unit;
+  }
+
   int size() const { return static_cast<int>(lane_.size()); }
   T& operator[](int i) { return lane_[i]; }
   T operator[](int i) const { return i < size() ? lane_[i] : T(0); }
 
+  // Makes room for n lanes, zero where they are new.
   void Resize(int n) { lane_.resize(n, T(0)); }
 
   friend Lanes operator+(Lanes a, const Lanes& b) {
