@@ -18,12 +18,15 @@
 #define COTANGENT_LAYERS_GRAPH_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 #include "tensor/convolution.h"
@@ -126,6 +129,8 @@ struct StateUpdate {
 
 class Graph {
  public:
+  Graph() : pool_(std::make_shared<autodiff::symbolic::Pool>()) {}
+
   // ---- Leaves --------------------------------------------------------------------------------------------------
   TensorId Input(absl::string_view name, Shape shape);
   TensorId Parameter(absl::string_view name, Shape shape);
@@ -189,8 +194,12 @@ class Graph {
   // ---- Marks ------------------------------------------------------------------------------------------------------
   void UpdateState(TensorId state, TensorId value) { state_updates_.push_back({state, value}); }
 
-  // Any node at all, unchecked, with inferred output shapes given; for the derivative rules.
+  // Any node with one output, unchecked, its shape given; for the derivative rules. An equal elementwise node or channel
+  // sum that is already there is returned instead.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs, Attributes attributes, Shape shape);
+  // The variable a<i> of elementwise formulas, and the pool that owns this graph's formulas.
+  Expr Operand(int i) const { return pool_->Variable(absl::StrCat("a", i)); }
+  autodiff::symbolic::Pool& pool() const { return *pool_; }
 
   // ---- Reading ----------------------------------------------------------------------------------------------------
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -208,8 +217,11 @@ class Graph {
 
  private:
   TensorId NewTensor(absl::string_view name, Shape shape, int node);
+  // The formula in the operands it really uses, each once, in ascending order: equal computations become equal nodes.
+  Expr Canonical(Expr formula, std::vector<TensorId>& operands) const;
   int NewNode(Op op, absl::string_view name, std::vector<TensorId> inputs, Attributes attributes);
 
+  std::shared_ptr<autodiff::symbolic::Pool> pool_;
   std::vector<Node> nodes_;
   std::vector<TensorInfo> tensors_;
   std::vector<TensorId> parameters_, states_, inputs_;
