@@ -34,10 +34,9 @@ struct Buffer {
   }
 };
 
-// Per-channel vectors are followed by zeros up to a multiple of this many floats, so that a kernel may take them in whole
-// blocks of channels.
-inline constexpr int64_t kChannelPadding = 16;
-inline int64_t PaddedToChannelBlock(int64_t channels) { return (channels + kChannelPadding - 1) / kChannelPadding * kChannelPadding; }
+// Vectors and parameters begin on multiples of this many floats: a cache line.
+inline constexpr int64_t kFloatAlignment = 16;
+inline int64_t AlignFloats(int64_t count) { return (count + kFloatAlignment - 1) / kFloatAlignment * kFloatAlignment; }
 
 }  // namespace cotangent::layers
 

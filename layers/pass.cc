@@ -234,6 +234,11 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
   return absl::OkStatus();
 }
 
+// Weights: 4-D, but plain row-major, so that a pass over them is a pass over one long row.
+bool AllPlain(const std::vector<Operand>& operands) {
+  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.format.layout == Layout::kNchw; });
+}
+
 int64_t BlockOf(const std::vector<Operand>& operands) {
   for (const Operand& operand : operands) {
     if (operand.format.layout == Layout::kBlocked16) return 16;
@@ -272,9 +277,9 @@ class Region {
  private:
   Region(Emitter emitter, const Graph& graph, const Pass& pass, bool remainder) : e_(std::move(emitter)), pass_(pass), remainder_(remainder) {
     const Shape& domain = remainder ? pass.fine : pass.domain;
-    flat_ = domain.rank() < 2;
+    flat_ = domain.rank() < 2 || (domain.rank() == 4 && e_.loads.size() + e_.stores.size() > 0 && AllPlain(e_.loads) && AllPlain(e_.stores));
     if (flat_) {
-      elements_ = domain.rank() == 0 ? 1 : PaddedToChannelBlock(domain[0]);
+      elements_ = domain.NumElements();
       return;
     }
     batch_ = domain[0], channels_ = domain[1];
@@ -289,7 +294,7 @@ class Region {
   }
 
   void BindOperand(const Buffer& buffer, Operand& operand);
-  void RunFlat(int thread, float* sums, int64_t sum_stride) const;
+  void RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const;
   void RunRange(int thread, int threads, float* sums, int64_t sum_stride) const;
   void RunTiles(int thread, int threads, float* sums, int64_t sum_stride) const;
   void RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const;
@@ -309,7 +314,10 @@ class Region {
 void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   const int64_t size = tensor::Bytes(operand.format.type);
   operand.base = buffer.data;
-  if (buffer.shape.rank() < 2) return;
+  if (flat_) {
+    operand.step_row = size;
+    return;
+  }
   const bool is_image = buffer.shape.rank() == 4;
   const Shape shape = is_image ? buffer.shape : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
   const tensor::Strides strides = tensor::StridesOf(shape, is_image ? operand.format.layout : Layout::kNhwc);
@@ -350,8 +358,9 @@ void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64
               .stores = stores.data(), .store_strides = store_strides.data(), .sums = sum_data.data()});
 }
 
-void Region::RunFlat(int thread, float* sums, int64_t sum_stride) const {
-  if (thread == 0) Call(0, 0, 0, 0, elements_, sums, sum_stride);
+void Region::RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const {
+  const int64_t begin = elements_ * thread / threads, end = elements_ * (thread + 1) / threads;
+  if (begin < end) Call(0, 0, 0, begin, end - begin, sums, sum_stride);
 }
 
 // All pixels of all images are rows of one sequence.
@@ -390,7 +399,7 @@ void Region::RunRemainder(int thread, int threads, float* sums, int64_t sum_stri
 }
 
 void Region::Run(int thread, int threads, float* sums, int64_t sum_stride) const {
-  if (flat_) return RunFlat(thread, sums, sum_stride);
+  if (flat_) return RunFlat(thread, threads, sums, sum_stride);
   if (remainder_) return RunRemainder(thread, threads, sums, sum_stride);
   if (one_range_) return RunRange(thread, threads, sums, sum_stride);
   RunTiles(thread, threads, sums, sum_stride);
@@ -407,7 +416,7 @@ class CompiledPass : public PassKernel {
       if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, true); !status.ok()) return status;
     }
     const int64_t channels = pass_.domain.rank() >= 2 ? pass_.domain[1] : 1;
-    sum_stride_ = PaddedToChannelBlock(channels);
+    sum_stride_ = AlignFloats(channels);
     for (const auto& region : regions_) most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
     absl::StatusOr<tensor::AlignedBuffer> partial = tensor::AlignedBuffer::Create(std::max<int64_t>(64, 4 * threads_ * regions_.size() * most_sums_ * sum_stride_));
     if (!partial.ok()) return partial.status();

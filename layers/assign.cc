@@ -1,0 +1,234 @@
+#include "layers/assign.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace cotangent::layers {
+namespace {
+
+using tensor::ConvolutionChoice;
+using tensor::Direction;
+using tensor::ElementType;
+using tensor::Layout;
+
+// What moving a byte costs, about: it only weighs conversions against measured times.
+constexpr double kSecondsPerByte = 1 / 12e9;
+constexpr int kSweeps = 4;
+
+int64_t BytesIn(const Shape& shape, const Format& format) {
+  return shape.rank() == 4 ? tensor::StorageBytes(shape, format.layout, format.type) : shape.NumElements() * tensor::Bytes(format.type);
+}
+
+// Who makes and who reads a tensor in memory.
+struct Use {
+  enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
+  int convolution = -1;             // index of the maker, if it is one
+  std::vector<int> convolutions;    // readers
+  int passes = 0, operations = 0;   // readers
+};
+
+struct Candidate {
+  int node;
+  ConvolutionSides sides;
+  std::vector<MeasuredChoice> choices;
+  size_t chosen = 0;
+
+  const ConvolutionChoice& choice() const { return choices[chosen].choice; }
+  Format FormatAt(TensorId t) const {
+    return t == sides.in ? Format{choice().in_layout, choice().in_type} : Format{choice().out_layout, choice().out_type};
+  }
+};
+
+class Assigner {
+ public:
+  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options) : graph_(graph), schedule_(schedule), options_(options), uses_(graph.num_tensors()) {}
+
+  absl::StatusOr<Assignment> Run(Tuner& tuner) {
+    for (const Item& item : schedule_.items) {
+      if (absl::Status status = AddItem(item, tuner); !status.ok()) return status;
+    }
+    for (int sweep = 0; sweep < kSweeps && Improve(); ++sweep) {
+    }
+    Assignment result;
+    result.formats.resize(graph_.num_tensors());
+    for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
+      if (schedule_.in_memory[t]) result.formats[t] = FormatsOf(t);
+    }
+    for (const Candidate& c : convolutions_) result.choices[c.node] = c.choice();
+    return result;
+  }
+
+ private:
+  absl::Status AddItem(const Item& item, Tuner& tuner);
+  absl::Status AddConvolution(int node, Tuner& tuner);
+  bool PassesCanRead(TensorId t, const Format& format) const;
+  std::vector<Format> FormatsOf(TensorId t) const;
+  double CostOf(TensorId t) const;
+  double CostOf(const Candidate& c) const { return c.choices[c.chosen].seconds + CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out)); }
+  bool Improve();
+
+  const Graph& graph_;
+  const Schedule& schedule_;
+  const PlanOptions& options_;
+  std::vector<Candidate> convolutions_;
+  std::vector<Use> uses_;
+};
+
+absl::Status Assigner::AddItem(const Item& item, Tuner& tuner) {
+  if (item.node >= 0 && IsConvolution(graph_.node(item.node).op)) return AddConvolution(item.node, tuner);
+  for (TensorId t : item.reads) ++(item.node < 0 ? uses_[t].passes : uses_[t].operations);
+  for (TensorId t : item.writes) uses_[t].maker = item.node < 0 ? Use::kPass : Use::kOperation;
+  return absl::OkStatus();
+}
+
+absl::Status Assigner::AddConvolution(int node_index, Tuner& tuner) {
+  const Node& node = graph_.node(node_index);
+  const int index = static_cast<int>(convolutions_.size());
+  Candidate candidate{.node = node_index, .sides = SidesOf(node), .choices = {}};
+  const ConvolutionSides& sides = candidate.sides;
+  if (auto given = options_.choices.find(ChoiceKey(node)); given != options_.choices.end()) {
+    absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
+    if (choice.ok() && tensor::Convolution::Create(node.attributes.convolution, sides.direction, *choice).ok()) candidate.choices = {{*choice, 0}};
+  }
+  if (candidate.choices.empty()) {
+    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(node.attributes.convolution, sides.direction, options_.precision, options_.exact);
+    if (!measured.ok()) return measured.status();
+    candidate.choices = *std::move(measured);
+    // What passes cannot read in place costs a reorder that is never worth it where there is a choice.
+    const auto unreadable = [&](const MeasuredChoice& c) {
+      return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside && !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
+             !PassesCanRead(sides.out, {c.choice.out_layout, c.choice.out_type});
+    };
+    std::vector<MeasuredChoice> readable = candidate.choices;
+    readable.erase(std::remove_if(readable.begin(), readable.end(), unreadable), readable.end());
+    if (!readable.empty()) candidate.choices = std::move(readable);
+  }
+  const TensorId made = sides.direction == Direction::kForward ? sides.out : sides.direction == Direction::kInputGradient ? sides.in : kNoTensor;
+  for (TensorId t : {sides.in, sides.out}) {
+    if (t != made) uses_[t].convolutions.push_back(index);
+  }
+  if (made != kNoTensor) uses_[made].maker = Use::kConvolution, uses_[made].convolution = index;
+  convolutions_.push_back(std::move(candidate));
+  return absl::OkStatus();
+}
+
+bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
+  const Shape& shape = graph_.shape(t);
+  if (shape.rank() != 4) return true;
+  if (format.layout == Layout::kNchw) return tensor::SameStorage(shape, Layout::kNchw, Layout::kNhwc);
+  const int64_t block = format.layout == Layout::kBlocked16 ? 16 : format.layout == Layout::kBlocked8 ? 8 : 1;
+  return shape[1] % block == 0;
+}
+
+std::vector<Format> Assigner::FormatsOf(TensorId t) const {
+  const Use& use = uses_[t];
+  const Shape& shape = graph_.shape(t);
+  const Format fallback = DefaultFormat(graph_, t, options_.precision);
+  switch (use.maker) {
+    case Use::kOutside:
+      return {{Layout::kNchw, fallback.type == ElementType::kBf16 ? ElementType::kF32 : fallback.type}};
+    case Use::kOperation:
+      return {fallback};
+    case Use::kConvolution: {
+      const Format made = convolutions_[use.convolution].FormatAt(t);
+      return {PassesCanRead(t, made) ? made : fallback};
+    }
+    case Use::kPass:
+      break;
+  }
+  std::vector<Format> formats;
+  const auto add = [&](const Format& format) {
+    const auto same = [&](const Format& f) { return SameFormat(shape, f, format); };
+    if (std::none_of(formats.begin(), formats.end(), same)) formats.push_back(format);
+  };
+  for (int c : use.convolutions) {
+    const Format wanted = convolutions_[c].FormatAt(t);
+    if (PassesCanRead(t, wanted)) add(wanted);
+  }
+  if (use.operations > 0 || formats.empty()) add(fallback);
+  std::stable_sort(formats.begin(), formats.end(), [&](const Format& a, const Format& b) { return BytesIn(shape, a) < BytesIn(shape, b); });
+  return formats;
+}
+
+double Assigner::CostOf(TensorId t) const {
+  const Use& use = uses_[t];
+  const Shape& shape = graph_.shape(t);
+  const std::vector<Format> formats = FormatsOf(t);
+  double bytes = use.passes * static_cast<double>(BytesIn(shape, formats[0]));
+  for (const Format& format : formats) bytes += BytesIn(shape, format);
+  const auto reorder = [&](const Format& wanted) {
+    const auto same = [&](const Format& f) { return SameFormat(shape, f, wanted); };
+    if (std::none_of(formats.begin(), formats.end(), same)) bytes += 2 * static_cast<double>(BytesIn(shape, formats[0]) + BytesIn(shape, wanted));
+  };
+  for (int c : use.convolutions) reorder(convolutions_[c].FormatAt(t));
+  if (use.convolution >= 0) reorder(convolutions_[use.convolution].FormatAt(t));
+  if (use.operations > 0) reorder(DefaultFormat(graph_, t, options_.precision));
+  return bytes * kSecondsPerByte;
+}
+
+bool Assigner::Improve() {
+  bool improved = false;
+  for (Candidate& c : convolutions_) {
+    const size_t before = c.chosen;
+    size_t best = before;
+    double least = CostOf(c);
+    for (size_t i = 0; i < c.choices.size(); ++i) {
+      c.chosen = i;
+      if (const double cost = CostOf(c); cost < least) least = cost, best = i;
+    }
+    c.chosen = best;
+    improved = improved || best != before;
+  }
+  return improved;
+}
+
+// Weights and what is computed from them alone are 4-D but plain.
+bool IsWeightLike(const Graph& graph, TensorId t) {
+  const Node& node = graph.producer(t);
+  if (node.op == Op::kParameter || node.op == Op::kState || node.op == Op::kConvolutionWeightGradient) return true;
+  if (node.op != Op::kElementwise) return false;
+  for (TensorId input : node.inputs) {
+    if (graph.shape(input).rank() == 4 && IsWeightLike(graph, input)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool IsConvolution(Op op) {
+  return op == Op::kConvolution || op == Op::kConvolutionInputGradient || op == Op::kConvolutionWeightGradient;
+}
+
+ConvolutionSides SidesOf(const Node& node) {
+  switch (node.op) {
+    case Op::kConvolution:
+      return {Direction::kForward, node.inputs[0], node.outputs[0], node.inputs[1]};
+    case Op::kConvolutionInputGradient:
+      return {Direction::kInputGradient, node.outputs[0], node.inputs[0], node.inputs[1]};
+    default:
+      return {Direction::kWeightGradient, node.inputs[0], node.inputs[1], node.outputs[0]};
+  }
+}
+
+std::string ChoiceKey(const Node& node) { return absl::StrCat(node.name, " ", std::string(tensor::Name(SidesOf(node).direction))); }
+
+Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
+  const Node& node = graph.producer(t);
+  const bool is_image = graph.shape(t).rank() == 4 && !IsWeightLike(graph, t);
+  if ((node.op == Op::kMaxPool && t == node.outputs[1])) return {Layout::kNhwc, ElementType::kU8};
+  if (node.op == Op::kInput && graph.shape(t).rank() == 1) return {Layout::kNchw, ElementType::kS32};
+  return is_image ? Format{Layout::kNhwc, precision} : Format{Layout::kNchw, ElementType::kF32};
+}
+
+bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
+  if (a.type != b.type) return false;
+  return shape.rank() != 4 || a.layout == b.layout || tensor::SameStorage(shape, a.layout, b.layout);
+}
+
+absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options) {
+  return Assigner(graph, schedule, options).Run(tuner);
+}
+
+}  // namespace cotangent::layers

@@ -1,0 +1,55 @@
+// Measures which implementation of a convolution is fastest on this machine, and remembers.
+#ifndef COTANGENT_LAYERS_TUNER_H_
+#define COTANGENT_LAYERS_TUNER_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tensor/convolution.h"
+
+namespace cotangent::layers {
+
+struct MeasuredChoice {
+  tensor::ConvolutionChoice choice;
+  double seconds = 0;  // of one run with its weights packed or unpacked, at the full batch
+};
+
+// Times each candidate once per (processor, oneDNN version, threads, shape, direction, precision). The times can be kept
+// as text, a line a candidate, so that another run measures nothing.
+class Tuner {
+ public:
+  // on_measure: told once, when the first measurement begins.
+  explicit Tuner(int threads, std::function<void()> on_measure = nullptr);
+
+  // Takes over the times in `text`, made by ToText(). Lines that cannot be read are passed over: they cost a measurement.
+  void Restore(absl::string_view text);
+  // All times known, other machines' included.
+  std::string ToText() const;
+  // Whether anything was measured since the last Restore().
+  bool changed() const { return changed_; }
+
+  // All candidates with their times, fastest first. Never empty.
+  absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+                                                      tensor::ElementType precision, bool exact);
+
+  double seconds_spent() const { return seconds_spent_; }
+
+ private:
+  std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction, tensor::ElementType precision, bool exact) const;
+  absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+                                                         tensor::ElementType precision, bool exact) const;
+
+  const std::string machine_;
+  std::function<void()> on_measure_;
+  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;
+  bool changed_ = false;
+  double seconds_spent_ = 0;
+};
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_TUNER_H_
