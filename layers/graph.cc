@@ -172,7 +172,7 @@ absl::StatusOr<TensorId> Graph::Formula(absl::string_view name, absl::string_vie
     renamed[pool_->Variable(variable)] = Operand(static_cast<int>(ids.size()));
     ids.push_back(id);
   }
-  absl::StatusOr<Expr> formula = autodiff::symbolic::Parse(*pool_, text, options);
+  absl::StatusOr<Expr> formula = autodiff::symbolic::Parse(text, *pool_, options);
   if (!formula.ok()) return Invalid(name, absl::StrCat("formula \"", text, "\": ", formula.status().message()));
   return Elementwise(name, autodiff::symbolic::Substitute(*formula, renamed), std::move(ids));
 }
