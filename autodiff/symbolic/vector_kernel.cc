@@ -1,12 +1,16 @@
 #include "autodiff/symbolic/vector_kernel.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "autodiff/symbolic/vector_interpreter.h"
+#include "autodiff/symbolic/vector_jit.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -26,6 +30,38 @@ class InterpretedKernel : public VectorKernel {
 
  private:
   VectorInterpreter interpreter_;
+};
+
+// Code in pages of its own, written first and then made executable: never both at once.
+class CompiledKernel : public VectorKernel {
+ public:
+  static absl::StatusOr<std::unique_ptr<VectorKernel>> Load(const MachineCode& code) {
+    const size_t size = code.bytes.size();
+    void* pages = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("no memory for a vector kernel of ", size, " bytes"));
+    }
+    std::unique_ptr<CompiledKernel> kernel(new CompiledKernel(pages, size));
+    std::memcpy(pages, code.bytes.data(), size);
+    if (mprotect(pages, size, PROT_READ | PROT_EXEC) != 0) {
+      return absl::ResourceExhaustedError(
+          "this system does not let a program make code at run time (mprotect refused PROT_EXEC); "
+          "set "
+          "COTANGENT_ISA=portable to do without");
+    }
+    kernel->entry_ = reinterpret_cast<Entry>(pages);
+    kernel->description_ = code.description;
+    return kernel;
+  }
+
+  ~CompiledKernel() override { munmap(pages_, size_); }
+
+ private:
+  CompiledKernel(void* pages, size_t size) : pages_(pages), size_(size) {}
+
+  void* pages_;
+  size_t size_;
 };
 
 Isa ProcessorIsa() {
@@ -70,7 +106,12 @@ absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const Vector
                                                    ", but this processor has only ",
                                                    IsaName(ProcessorIsa())));
   }
-  return std::make_unique<InterpretedKernel>(program, options.columns);
+  if (options.isa == Isa::kPortable) {
+    return std::make_unique<InterpretedKernel>(program, options.columns);
+  }
+  const absl::StatusOr<MachineCode> code = AssembleKernel(program, options);
+  if (!code.ok()) return code.status();
+  return CompiledKernel::Load(*code);
 }
 
 }  // namespace cotangent::autodiff::symbolic

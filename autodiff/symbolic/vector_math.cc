@@ -199,7 +199,7 @@ Value VectorProgram::Pow(Value a, Value b) {
   const Value log_head = Binary(Opcode::kAdd, head, tail);
   const Value log_tail = Sub(tail, Binary(Opcode::kSub, log_head, head));
 
-  const Value product = Clamp(Binary(Opcode::kMul, b, log_head), -200, 200);
+  const Value product = Clamp(Binary(Opcode::kMul, b, log_head), -104, 89);
   const Value product_tail =
       Fma(b, log_tail, Emit({.opcode = Opcode::kMulSub, .a = b, .b = log_head, .c = product}));
   const Value n = Round(Mul(product, Constant(kLog2E)));
