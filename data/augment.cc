@@ -12,14 +12,55 @@ namespace cotangent::data {
 namespace {
 
 constexpr int kLargestSide = 256;
-constexpr int kTableEntries = 257;
-constexpr int kCutOut = 256;
+constexpr int kRowsPerBand = 8;
 
 // The source row or column that padding by reflection shows at `at`, |at| < 2 * size - 1.
 int Reflect(int at, int size) {
   if (size == 1) return 0;
   if (at < 0) at = -at;
   return at >= size ? 2 * (size - 1) - at : at;
+}
+
+// Short runs of bytes, forwards or mirrored; a general memcpy would take longer to find out what to do.
+void CopyForwards(const uint8_t* from, int count, uint8_t* to) {
+  if (count < 16) {
+    for (int i = 0; i < count; ++i) to[i] = from[i];
+    return;
+  }
+  for (int i = 0; i + 16 <= count; i += 16) std::memcpy(to + i, from + i, 16);
+  std::memcpy(to + count - 16, from + count - 16, 16);
+}
+
+void CopyMirrored(const uint8_t* from, int count, uint8_t* to) {
+  const auto copy_eight = [=](int i) {
+    uint64_t bytes;
+    std::memcpy(&bytes, from + i, 8);
+    bytes = __builtin_bswap64(bytes);
+    std::memcpy(to + count - 8 - i, &bytes, 8);
+  };
+  if (count < 8) {
+    for (int i = 0; i < count; ++i) to[count - 1 - i] = from[i];
+    return;
+  }
+  for (int i = 0; i + 8 <= count; i += 8) copy_eight(i);
+  copy_eight(count - 8);
+}
+
+// One row of a channel, shifted, padded and mirrored.
+void PlaceRow(const uint8_t* source, int width, const Placement& placement, uint8_t* row) {
+  // Without mirroring, columns [begin, end) of the row lie inside the source; the others are padding.
+  const int dx = placement.dx, begin = std::max(0, -dx), end = std::min(width, width - dx);
+  const auto pad = [&](int x) {
+    const uint8_t value = placement.padding == Padding::kZero ? 0 : source[Reflect(x + dx, width)];
+    row[placement.flip ? width - 1 - x : x] = value;
+  };
+  if (placement.flip) {
+    CopyMirrored(source + begin + dx, end - begin, row + width - end);
+  } else {
+    CopyForwards(source + begin + dx, end - begin, row + begin);
+  }
+  for (int x = 0; x < begin; ++x) pad(x);
+  for (int x = end; x < width; ++x) pad(x);
 }
 
 }  // namespace
@@ -124,16 +165,15 @@ uint16_t ToBf16(float value) {
 
 ImageWriter::ImageWriter(int channels, int height, int width, const Normalization& normalization,
                          BatchFormat format)
-    : channels_(channels), height_(height), width_(width), format_(format) {
-  for (int channel = 0; channel < channels; ++channel) {
-    for (int value = 0; value < kTableEntries; ++value) {
-      const double normalized =
-          value == kCutOut
-              ? 0
-              : (value / 255.0 - normalization.mean[channel]) / normalization.deviation[channel];
-      f32_table_.push_back(static_cast<float>(normalized));
-      bf16_table_.push_back(ToBf16(f32_table_.back()));
-    }
+    : channels_(channels),
+      height_(height),
+      width_(width),
+      format_(format),
+      to_f32_(ConvertersFor<float>()),
+      to_bf16_(ConvertersFor<uint16_t>()) {
+  for (int c = 0; c < 3; ++c) {
+    scale_[c] = static_cast<float>(1 / (255 * normalization.deviation[c]));
+    offset_[c] = static_cast<float>(-normalization.mean[c] / normalization.deviation[c]);
   }
 }
 
@@ -141,56 +181,52 @@ int64_t ImageWriter::output_bytes() const {
   return BytesPerElement(format_) * channels_ * height_ * width_;
 }
 
-template <typename Element, bool kChannelsLast>
-void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement, const Element* table,
-                          Element* output) const {
-  const int width = width_, channels = channels_;
-  // Column x of the output shows column column[x] of the source; where that is `width`, black.
-  uint16_t column[kLargestSide];
-  for (int x = 0; x < width; ++x) {
-    const int at = (placement.flip ? width - 1 - x : x) + placement.dx;
-    const bool outside = at < 0 || at >= width;
-    column[x] = outside && placement.padding == Padding::kZero ? width : Reflect(at, width);
-  }
-  uint8_t row[kLargestSide + 1];
-  row[width] = 0;
-  for (int y = 0; y < height_; ++y) {
-    const int at = y + placement.dy;
-    const bool black = (at < 0 || at >= height_) && placement.padding == Padding::kZero;
-    const bool cut = y >= placement.cut_top && y < placement.cut_bottom;
-    for (int channel = 0; channel < channels; ++channel) {
-      if (black) {
-        std::memset(row, 0, width);
-      } else {
-        std::memcpy(row, source + (channel * height_ + Reflect(at, height_)) * width, width);
-      }
-      const Element* values = table + channel * kTableEntries;
-      constexpr bool kLast = kChannelsLast;
-      const int stride = kLast ? channels : 1;
-      Element* to = kLast ? output + y * width * channels + channel
-                          : output + (channel * height_ + y) * width;
-      for (int x = 0; x < width; ++x) to[x * stride] = values[row[column[x]]];
-      if (cut) {
-        for (int x = placement.cut_left; x < placement.cut_right; ++x) {
-          to[x * stride] = values[kCutOut];
+template <typename Element>
+void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
+                          const Converters<Element>& converters, Element* output) const {
+  const bool channels_last = format_ == BatchFormat::kF32Nhwc || format_ == BatchFormat::kBf16Nhwc;
+  const int64_t plane = int64_t{height_} * width_;
+  // Some rows are placed, then converted: had each row been read back at once, the processor would have to wait until
+  // its bytes are stored.
+  uint8_t band[3 * kRowsPerBand * kLargestSide];
+  const int64_t band_stride = int64_t{kRowsPerBand} * width_;
+  for (int top = 0; top < height_; top += kRowsPerBand) {
+    const int rows = std::min(kRowsPerBand, height_ - top);
+    for (int c = 0; c < channels_; ++c) {
+      for (int y = 0; y < rows; ++y) {
+        const int at = top + y + placement.dy;
+        uint8_t* row = band + c * band_stride + y * width_;
+        if ((at < 0 || at >= height_) && placement.padding == Padding::kZero) {
+          std::memset(row, 0, width_);
+        } else {
+          PlaceRow(source + c * plane + Reflect(at, height_) * width_, width_, placement, row);
         }
       }
+    }
+    const ByteRows bytes = {band, band_stride, channels_, rows, width_, scale_.data(), offset_.data()};
+    if (channels_last) {
+      converters.interleaved(bytes, output + int64_t{top} * width_ * channels_);
+    } else {
+      converters.planar(bytes, plane, output + int64_t{top} * width_);
+    }
+  }
+  // Zero is the mean, and zero bits in either element type.
+  const size_t cut_bytes = sizeof(Element) * std::max(0, placement.cut_right - placement.cut_left);
+  for (int y = placement.cut_top; y < placement.cut_bottom; ++y) {
+    const int64_t first = int64_t{y} * width_ + placement.cut_left;
+    if (channels_last) {
+      std::memset(output + first * channels_, 0, cut_bytes * channels_);
+    } else {
+      for (int c = 0; c < channels_; ++c) std::memset(output + c * plane + first, 0, cut_bytes);
     }
   }
 }
 
 void ImageWriter::Write(const uint8_t* source, const Placement& placement, void* output) const {
-  auto* f32 = static_cast<float*>(output);
-  auto* bf16 = static_cast<uint16_t*>(output);
-  switch (format_) {
-    case BatchFormat::kF32Nchw:
-      return WriteAs<float, false>(source, placement, f32_table_.data(), f32);
-    case BatchFormat::kF32Nhwc:
-      return WriteAs<float, true>(source, placement, f32_table_.data(), f32);
-    case BatchFormat::kBf16Nchw:
-      return WriteAs<uint16_t, false>(source, placement, bf16_table_.data(), bf16);
-    case BatchFormat::kBf16Nhwc:
-      return WriteAs<uint16_t, true>(source, placement, bf16_table_.data(), bf16);
+  if (BytesPerElement(format_) == 4) {
+    WriteAs(source, placement, to_f32_, static_cast<float*>(output));
+  } else {
+    WriteAs(source, placement, to_bf16_, static_cast<uint16_t*>(output));
   }
 }
 

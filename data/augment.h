@@ -7,9 +7,8 @@
 //      mirrored; a square of it may be cut out.
 //   2. Normalisation: each byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
 //
-// The placement of an image is a pure function of (seed, epoch, number of the image), see PlacementOf(). Placement and
-// normalisation happen in one pass over the bytes: a channel has only 256 different values, so normalisation, with its
-// conversion to the element type, is a table of 256 entries per channel.
+// The placement of an image is a pure function of (seed, epoch, number of the image), see PlacementOf(). Images stay
+// bytes until they are written: placement moves bytes, and what it leaves is converted in one pass.
 
 #include <array>
 #include <cstddef>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "data/convert.h"
 #include "data/dataset.h"
 
 namespace cotangent::data {
@@ -108,16 +108,19 @@ class ImageWriter {
   int64_t output_bytes() const;
 
  private:
-  template <typename Element, bool kChannelsLast>
-  void WriteAs(const uint8_t* source, const Placement& placement, const Element* table,
-               Element* output) const;
+  template <typename Element>
+  void WriteAs(const uint8_t* source, const Placement& placement,
+               const Converters<Element>& converters, Element* output) const;
 
   int channels_;
   int height_;
   int width_;
   BatchFormat format_;
-  std::vector<float> f32_table_;      // [channels, 257]; the last entry is zero, for what is cut out.
-  std::vector<uint16_t> bf16_table_;  // The same.
+  // A byte v of channel c becomes v * scale_[c] + offset_[c].
+  std::array<float, 3> scale_;
+  std::array<float, 3> offset_;
+  Converters<float> to_f32_;
+  Converters<uint16_t> to_bf16_;
 };
 
 }  // namespace cotangent::data

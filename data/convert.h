@@ -1,0 +1,37 @@
+#ifndef COTANGENT_DATA_CONVERT_H_
+#define COTANGENT_DATA_CONVERT_H_
+
+// The inner loop of the batch pipeline: bytes to normalised numbers, 16 pixels at a time, with the widest vectors the
+// processor has. Every processor computes the same bits: a product and a sum, each rounded (see -ffp-contract in BUILD).
+
+#include <cstdint>
+
+namespace cotangent::data {
+
+// Up to three planes of bytes, whose channel c becomes byte * scale[c] + offset[c].
+struct ByteRows {
+  const uint8_t* bytes;  // Row y of channel c begins at bytes + c * channel_stride + y * width.
+  int64_t channel_stride;
+  int channels;  // 1 or 3
+  int rows;
+  int width;
+  const float* scale;   // [channels]
+  const float* offset;  // [channels]
+};
+
+// Element: float, or uint16_t for bf16 (rounded to nearest, ties to even).
+template <typename Element>
+struct Converters {
+  // To planes: row y of channel c goes to output + c * channel_stride + y * rows.width.
+  void (*planar)(const ByteRows& rows, int64_t channel_stride, Element* output);
+  // To pixels, channels last: row y goes to output + y * rows.width * rows.channels.
+  void (*interleaved)(const ByteRows& rows, Element* output);
+};
+
+// The fastest for this processor; with `baseline`, those that any x86-64 can run.
+template <typename Element>
+Converters<Element> ConvertersFor(bool baseline = false);
+
+}  // namespace cotangent::data
+
+#endif  // COTANGENT_DATA_CONVERT_H_
