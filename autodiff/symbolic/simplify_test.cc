@@ -1,0 +1,133 @@
+#include "autodiff/symbolic/simplify.h"
+
+#include <string>
+#include <utility>
+
+#include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/parse.h"
+#include "autodiff/symbolic/print.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+std::string Simplified(const std::string& text) {
+  Pool pool;
+  return ToText(Simplify(*Parse(text, pool)));
+}
+
+Verdict Compare(const std::string& a, const std::string& b) {
+  Pool pool;
+  return Equal(*Parse(a, pool), *Parse(b, pool));
+}
+
+TEST(SimplifyTest, CollectsAndCancels) {
+  EXPECT_EQ(Simplified("x + 2*x + y - x"), "2*x + y");
+  EXPECT_EQ(Simplified("x*y*x/y"), "x^2");
+  EXPECT_EQ(Simplified("(x + 1)^2 - x^2 - 2*x"), "1");
+  EXPECT_EQ(Simplified("(x^2 - 1)/(x - 1)"), "x + 1");
+  EXPECT_EQ(Simplified("(x - 1)/(x^2 - 1)"), "1/(x + 1)");
+  EXPECT_EQ(Simplified("(x^2 - 1)/(x^2 - 2*x + 1)"), "(x + 1)/(x - 1)");
+  EXPECT_EQ(Simplified("1/(1 + abs(x)) - x*sign(x)/(1 + abs(x))^2"), "1/(1 + abs(x))^2");
+  EXPECT_EQ(Simplified("1/3 + 1/6"), "1/2");
+  EXPECT_EQ(Simplified("sqrt(12)*sqrt(3)"), "6");
+}
+
+TEST(SimplifyTest, Identities) {
+  EXPECT_EQ(Simplified("sin(x)^2 + cos(x)^2"), "1");
+  EXPECT_EQ(Simplified("3 - 3*cos(x*y)^2"), "3*sin(x*y)^2");
+  EXPECT_EQ(Simplified("cosh(x)^2 - sinh(x)^2"), "1");
+  EXPECT_EQ(Simplified("exp(x)*exp(y)/exp(x - y)"), "exp(2*y)");
+  EXPECT_EQ(Simplified("ln(exp(x^2))"), "x^2");
+  EXPECT_EQ(Simplified("exp(ln(x))"), "x");
+  EXPECT_EQ(Simplified("sqrt(x^2)"), "abs(x)");
+  EXPECT_EQ(Simplified("sqrt(x)^2"), "x");
+  EXPECT_EQ(Simplified("abs(-3*x)"), "3*abs(x)");
+  EXPECT_EQ(Simplified("abs(x)^2"), "x^2");
+  EXPECT_EQ(Simplified("sign(x)*abs(x)"), "x");
+  EXPECT_EQ(Simplified("x*sign(x)"), "abs(x)");
+  EXPECT_EQ(Simplified("abs(x)/x*x^2"), "x*abs(x)");
+  EXPECT_EQ(Simplified("sin(-x) + sin(x)"), "0");
+  EXPECT_EQ(Simplified("ln(x^2)"), "2*ln(abs(x))");
+}
+
+TEST(SimplifyTest, KeepsWhatHoldsNotEverywhere) {
+  EXPECT_EQ(Simplified("sign(x)^2"), "sign(x)^2");  // 0 at 0.
+  EXPECT_EQ(Simplified("asin(sin(x))"), "asin(sin(x))");
+  EXPECT_EQ(Simplified("ln(x*y)"), "ln(x*y)");
+  EXPECT_EQ(Compare("sign(x)^2", "1"), Verdict::kUnknown);
+  EXPECT_EQ(Compare("sqrt(x^2)", "x"), Verdict::kDifferent);
+}
+
+TEST(EqualTest, FindsEqual) {
+  const std::pair<const char*, const char*> pairs[] = {
+      {"tanh(x)", "2*sigmoid(2*x) - 1"},
+      {"tanh(x)", "sinh(x)/cosh(x)"},
+      {"sin(2*x)", "2*sin(x)*cos(x)"},
+      {"sin(x + y)", "sin(x)*cos(y) + cos(x)*sin(y)"},
+      {"tan(x)^2 + 1", "1/cos(x)^2"},
+      {"cos(x/2)^2", "(1 + cos(x))/2"},
+      {"softplus(x) - softplus(-x)", "x"},
+      {"sigmoid(x)*(1 - sigmoid(x))", "exp(-x)/(1 + exp(-x))^2"},
+      {"max(x, y)", "(x + y + abs(x - y))/2"},
+      {"relu(x) - relu(-x)", "x"},
+      {"ln(x*y)", "ln(x) + ln(y)"},
+      {"ln(x^3)/ln(x)", "3"},
+      {"x^y*x^2", "x^(y + 2)"},
+      {"asinh(sinh(x))", "x"},
+      {"sqrt(x^2 + 2*x + 1)", "abs(x + 1)"},
+      {"sin(pi/3)", "sqrt(3)/2"},
+      {"acos(x) + asin(x)", "pi/2"},
+      {"cos(asin(x))", "sqrt(1 - x^2)"},
+      {"1/(sqrt(x) + 1)", "(sqrt(x) - 1)/(x - 1)"},
+      {"step(x) + step(-x)", "sign(x)^2"},
+      {"exp(-abs(x))*exp(abs(x))", "1"},
+      {"if(0 < x, x, -x)", "abs(x)"},
+      {"erf(-x)", "-erf(x)"},
+      {"8^x", "2^(3*x)"},
+      {"abs(x*y)", "abs(x)*abs(y)"},
+      {"softplus(x)", "max(x, 0) + log1p(exp(-abs(x)))"},
+  };
+  for (const auto& [a, b] : pairs) EXPECT_EQ(Compare(a, b), Verdict::kEqual) << a << " = " << b;
+}
+
+TEST(EqualTest, FindsDifferent) {
+  EXPECT_EQ(Compare("sin(x)", "cos(x)"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("x^2", "x^2 + 0.0001"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("tanh(x)", "erf(x)"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("abs(x)", "x"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("x*y", "x + y"), Verdict::kDifferent);
+}
+
+TEST(SimplifyTest, SecondDerivativesStaySmall) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const Expr tanh = Tanh(x);
+  EXPECT_EQ(ToText(Simplify(Differentiate(x / (1 + Abs(x)), x))), "1/(1 + abs(x))^2");
+  EXPECT_EQ(Equal(Differentiate(tanh, x), 1 - Square(tanh)), Verdict::kEqual);
+}
+
+TEST(ParityTest, ProvesWithSteps) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const auto parity = [&](const char* text) { return ProveParity(*Parse(text, pool), x); };
+  const ParityProof softsign = parity("x/(1 + abs(x))");
+  EXPECT_EQ(softsign.parity, Parity::kOdd);
+  EXPECT_EQ(ToText(softsign.reflected), "-x/(1 + abs(-x))");
+  ASSERT_EQ(softsign.steps.size(), 1u);
+  EXPECT_EQ(softsign.steps[0].rule, "|-u| = |u|");
+  EXPECT_EQ(ToText(softsign.steps[0].whole), "-x/(1 + abs(x))");
+  EXPECT_EQ(parity("tanh(x)").parity, Parity::kOdd);
+  EXPECT_EQ(parity("sigmoid(x) - 1/2").parity, Parity::kOdd);
+  EXPECT_EQ(parity("1/(1 + abs(x))^2").parity, Parity::kEven);
+  EXPECT_EQ(parity("x*erf(x)").parity, Parity::kEven);
+  EXPECT_EQ(parity("x*(sigmoid(x) - 0.5)").parity, Parity::kEven);
+  EXPECT_EQ(parity("exp(-x^2/2)").parity, Parity::kEven);
+  EXPECT_EQ(parity("ln((1 + x)/(1 - x))").parity, Parity::kOdd);
+  for (const char* text : {"sigmoid(x)", "relu(x)", "gelu(x)", "silu(x)", "softplus(x)", "elu(x)", "x + 1"}) {
+    EXPECT_EQ(parity(text).parity, Parity::kNeither) << text;
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff::symbolic
