@@ -20,38 +20,42 @@ int64_t OutExtent(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, 
   return (in + pad - ((kernel - 1) * dilation + 1)) / stride + 1;
 }
 
-onednn::Description ConvolutionDescription(const ConvolutionShape& s, Direction direction, const ConvolutionChoice& choice,
-                                           bool with_bias) {
+onednn::Description ConvolutionDescription(const ConvolutionShape& s, Direction direction,
+                                           const ConvolutionChoice& choice, bool with_bias) {
   std::vector<int64_t> weights = {s.out_channels, s.in_channels, s.kernel_height, s.kernel_width};
   if (s.groups > 1) {
-    weights = {s.groups, s.out_channels / s.groups, s.in_channels / s.groups, s.kernel_height, s.kernel_width};
+    weights = {s.groups, s.out_channels / s.groups, s.in_channels / s.groups, s.kernel_height,
+               s.kernel_width};
   }
   const bool read_bf16 = direction == Direction::kForward ? choice.in_type == ElementType::kBf16
                                                           : choice.out_type == ElementType::kBf16;
   const bool bf16_weights = read_bf16 && direction != Direction::kWeightGradient;
-  const onednn::Operation operation = direction == Direction::kForward ? onednn::Operation::kConvolutionForward
-                                      : direction == Direction::kInputGradient
-                                          ? onednn::Operation::kConvolutionInputGradient
-                                          : onednn::Operation::kConvolutionWeightGradient;
-  return {.operation = operation,
-          .winograd = choice.algorithm == Algorithm::kWinograd,
-          .in = {{s.batch, s.in_channels, s.in_height, s.in_width}, choice.in_type, choice.in_layout},
-          .weights = {std::move(weights), bf16_weights ? ElementType::kBf16 : ElementType::kF32},
-          .out = {{s.batch, s.out_channels, s.out_height(), s.out_width()}, choice.out_type, choice.out_layout},
-          .with_bias = with_bias,
-          .strides = {s.stride_height, s.stride_width},
-          .dilations = {s.dilation_height, s.dilation_width},
-          .pad_begin = {s.pad_top, s.pad_left},
-          .pad_end = {s.pad_bottom, s.pad_right}};
+  const onednn::Operation operation =
+      direction == Direction::kForward         ? onednn::Operation::kConvolutionForward
+      : direction == Direction::kInputGradient ? onednn::Operation::kConvolutionInputGradient
+                                               : onednn::Operation::kConvolutionWeightGradient;
+  return {
+      .operation = operation,
+      .winograd = choice.algorithm == Algorithm::kWinograd,
+      .in = {{s.batch, s.in_channels, s.in_height, s.in_width}, choice.in_type, choice.in_layout},
+      .weights = {std::move(weights), bf16_weights ? ElementType::kBf16 : ElementType::kF32},
+      .out = {{s.batch, s.out_channels, s.out_height(), s.out_width()},
+              choice.out_type,
+              choice.out_layout},
+      .with_bias = with_bias,
+      .strides = {s.stride_height, s.stride_width},
+      .dilations = {s.dilation_height, s.dilation_width},
+      .pad_begin = {s.pad_top, s.pad_left},
+      .pad_end = {s.pad_bottom, s.pad_right}};
 }
 
-// A linear layer as a product of matrices. With features in the order in which the input's layout has them (k, padding
-// included), weights are [out, k]:
+// A linear layer as a product of matrices. With features in the order in which the input's layout
+// has them (k, padding included), weights are [out, k]:
 //   forward           out [n, out]       = in [n, k] weights^T
 //   input gradient    in_gradient [n, k] = out_gradient [n, out] weights
 //   weight gradient   [out, k]           = out_gradient^T in
-onednn::Description MatmulDescription(const ConvolutionShape& s, Direction direction, const ConvolutionChoice& choice,
-                                      bool with_bias) {
+onednn::Description MatmulDescription(const ConvolutionShape& s, Direction direction,
+                                      const ConvolutionChoice& choice, bool with_bias) {
   const int64_t features = StorageElements(s.in(), choice.in_layout) / s.batch;
   auto matrix = [](int64_t rows, int64_t columns, ElementType type) {
     return onednn::Tensor{{rows, columns}, type, std::nullopt, {columns, 1}};
@@ -87,35 +91,43 @@ onednn::Description MatmulDescription(const ConvolutionShape& s, Direction direc
   return description;
 }
 
-onednn::Description DescriptionOf(const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
-                                  bool with_bias) {
-  return choice.algorithm == Algorithm::kMatmul ? MatmulDescription(shape, direction, choice, with_bias)
-                                                : ConvolutionDescription(shape, direction, choice, with_bias);
+onednn::Description DescriptionOf(const ConvolutionShape& shape, Direction direction,
+                                  const ConvolutionChoice& choice, bool with_bias) {
+  return choice.algorithm == Algorithm::kMatmul
+             ? MatmulDescription(shape, direction, choice, with_bias)
+             : ConvolutionDescription(shape, direction, choice, with_bias);
 }
 
 bool IsReference(std::string_view implementation) { return implementation.rfind("ref", 0) == 0; }
 bool IsGemm(std::string_view implementation) {
-  return implementation.find("gemm") != std::string_view::npos && implementation.find("brg") == std::string_view::npos;
+  return implementation.find("gemm") != std::string_view::npos &&
+         implementation.find("brg") == std::string_view::npos;
 }
-bool UsesAvx512(std::string_view implementation) { return implementation.find("avx512") != std::string_view::npos; }
+bool UsesAvx512(std::string_view implementation) {
+  return implementation.find("avx512") != std::string_view::npos;
+}
 
-std::vector<std::pair<Layout, Layout>> LayoutPairs(const ConvolutionShape& shape, Algorithm algorithm) {
+std::vector<std::pair<Layout, Layout>> LayoutPairs(const ConvolutionShape& shape,
+                                                   Algorithm algorithm) {
   using enum Layout;
   if (algorithm == Algorithm::kWinograd) return {{kBlocked16, kBlocked16}};
   if (algorithm == Algorithm::kDirect) {
-    return {{kNhwc, kNhwc},     {kBlocked16, kBlocked16}, {kBlocked8, kBlocked8}, {kNchw, kBlocked16},
-            {kNchw, kBlocked8}, {kNchw, kNhwc},           {kNchw, kNchw}};
+    return {{kNhwc, kNhwc},      {kBlocked16, kBlocked16}, {kBlocked8, kBlocked8},
+            {kNchw, kBlocked16}, {kNchw, kBlocked8},       {kNchw, kNhwc},
+            {kNchw, kNchw}};
   }
   std::vector<std::pair<Layout, Layout>> pairs;
   for (Layout layout : {kNhwc, kNchw, HasAvx512() ? kBlocked16 : kBlocked8}) {
-    const bool known = std::any_of(pairs.begin(), pairs.end(),
-                                   [&](const auto& pair) { return SameStorage(shape.in(), pair.first, layout); });
+    const bool known = std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
+      return SameStorage(shape.in(), pair.first, layout);
+    });
     if (!known) pairs.emplace_back(layout, kNhwc);
   }
   return pairs;
 }
 
-std::vector<std::pair<ElementType, ElementType>> TypePairs(Direction direction, ElementType precision) {
+std::vector<std::pair<ElementType, ElementType>> TypePairs(Direction direction,
+                                                           ElementType precision) {
   using enum ElementType;
   if (precision != kBf16 || !Bf16Available()) return {{kF32, kF32}};
   switch (direction) {
@@ -130,17 +142,20 @@ std::vector<std::pair<ElementType, ElementType>> TypePairs(Direction direction, 
 }
 
 // Every implementation for every layout and type.
-std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape, Direction direction,
-                                                  ElementType precision, bool exact) {
+std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
+                                                  Direction direction, ElementType precision,
+                                                  bool exact) {
   std::vector<Algorithm> algorithms = {Algorithm::kDirect};
   if (!exact) algorithms.push_back(Algorithm::kWinograd);
-  if (shape.IsLinear()) algorithms = {Algorithm::kMatmul};  // always several times faster than a convolution of that shape
+  // As a convolution, a linear layer is several times slower.
+  if (shape.IsLinear()) algorithms = {Algorithm::kMatmul};
   std::vector<ConvolutionChoice> all;
   for (Algorithm algorithm : algorithms) {
     for (auto [in_layout, out_layout] : LayoutPairs(shape, algorithm)) {
       for (auto [in_type, out_type] : TypePairs(direction, precision)) {
         ConvolutionChoice choice{algorithm, in_layout, out_layout, in_type, out_type, ""};
-        for (std::string& name : onednn::Implementations(DescriptionOf(shape, direction, choice, false))) {
+        for (std::string& name :
+             onednn::Implementations(DescriptionOf(shape, direction, choice, false))) {
           choice.implementation = std::move(name);
           all.push_back(choice);
         }
@@ -150,7 +165,8 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
   return all;
 }
 
-// Sums columns of [rows, channels], in any layout, in double across images so that large batches lose nothing.
+// Sums columns of [rows, channels], in any layout, in double across images so that large batches
+// lose nothing.
 template <typename T>
 void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) {
   const Strides strides = StridesOf(shape, layout);
@@ -189,28 +205,34 @@ int64_t ConvolutionShape::out_width() const {
 }
 
 int64_t ConvolutionShape::MultiplyAdds() const {
-  return batch * out_channels * out_height() * out_width() * (in_channels / groups) * kernel_height * kernel_width;
+  return batch * out_channels * out_height() * out_width() * (in_channels / groups) *
+         kernel_height * kernel_width;
 }
 
 bool ConvolutionShape::IsLinear() const {
   return groups == 1 && kernel_height == in_height && kernel_width == in_width &&
-         pad_top + pad_bottom + pad_left + pad_right == 0 && (dilation_height == 1 || kernel_height == 1) &&
-         (dilation_width == 1 || kernel_width == 1);
+         pad_top + pad_bottom + pad_left + pad_right == 0 &&
+         (dilation_height == 1 || kernel_height == 1) && (dilation_width == 1 || kernel_width == 1);
 }
 
 absl::Status ConvolutionShape::Validate() const {
-  const std::pair<const char*, int64_t> sizes[] = {
-      {"batch", batch},                 {"in_channels", in_channels},
-      {"out_channels", out_channels},   {"groups", groups},
-      {"in_height", in_height},         {"in_width", in_width},
-      {"kernel_height", kernel_height}, {"kernel_width", kernel_width},
-      {"stride_height", stride_height}, {"stride_width", stride_width},
-      {"dilation_height", dilation_height}, {"dilation_width", dilation_width}};
+  const std::pair<const char*, int64_t> sizes[] = {{"batch", batch},
+                                                   {"in_channels", in_channels},
+                                                   {"out_channels", out_channels},
+                                                   {"groups", groups},
+                                                   {"in_height", in_height},
+                                                   {"in_width", in_width},
+                                                   {"kernel_height", kernel_height},
+                                                   {"kernel_width", kernel_width},
+                                                   {"stride_height", stride_height},
+                                                   {"stride_width", stride_width},
+                                                   {"dilation_height", dilation_height},
+                                                   {"dilation_width", dilation_width}};
   constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();
   for (auto [name, size] : sizes) {
     if (size < 1 || size > kLargest) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a convolution's ", name, " is ", size, "; it must be from 1 to ", kLargest));
+      return absl::InvalidArgumentError(absl::StrCat("a convolution's ", name, " is ", size,
+                                                     "; it must be from 1 to ", kLargest));
     }
   }
   for (int64_t pad : {pad_top, pad_bottom, pad_left, pad_right}) {
@@ -220,16 +242,18 @@ absl::Status ConvolutionShape::Validate() const {
     }
   }
   if (in_channels % groups != 0 || out_channels % groups != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("a convolution from ", in_channels, " to ", out_channels,
-                                                   " channels cannot have ", groups,
-                                                   " groups: the number of groups must divide both"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a convolution from ", in_channels, " to ", out_channels, " channels cannot have ", groups,
+        " groups: the number of groups must divide both"));
   }
   const int64_t span_height = (kernel_height - 1) * dilation_height + 1,
                 span_width = (kernel_width - 1) * dilation_width + 1;
-  if (span_height > in_height + pad_top + pad_bottom || span_width > in_width + pad_left + pad_right) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a convolution's kernel spans ", span_height, "x", span_width, " pixels, more than its padded input of ",
-        in_height + pad_top + pad_bottom, "x", in_width + pad_left + pad_right));
+  if (span_height > in_height + pad_top + pad_bottom ||
+      span_width > in_width + pad_left + pad_right) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a convolution's kernel spans ", span_height, "x", span_width,
+                     " pixels, more than its padded input of ", in_height + pad_top + pad_bottom,
+                     "x", in_width + pad_left + pad_right));
   }
   for (const Shape& shape : {in(), out(), weights()}) {
     if (absl::Status status = shape.Validate(); !status.ok()) return status;
@@ -238,11 +262,13 @@ absl::Status ConvolutionShape::Validate() const {
 }
 
 std::string ConvolutionShape::ToString() const {
-  std::string text = absl::StrCat(batch, "x", in_channels, "x", in_height, "x", in_width, " -> ", out_channels, "x",
-                                  out_height(), "x", out_width(), " k", kernel_height, "x", kernel_width, " s",
-                                  stride_height, "x", stride_width);
+  std::string text =
+      absl::StrCat(batch, "x", in_channels, "x", in_height, "x", in_width, " -> ", out_channels,
+                   "x", out_height(), "x", out_width(), " k", kernel_height, "x", kernel_width,
+                   " s", stride_height, "x", stride_width);
   absl::StrAppend(&text, " p", pad_top, ",", pad_bottom, ",", pad_left, ",", pad_right);
-  if (dilation_height != 1 || dilation_width != 1) absl::StrAppend(&text, " d", dilation_height, "x", dilation_width);
+  if (dilation_height != 1 || dilation_width != 1)
+    absl::StrAppend(&text, " d", dilation_height, "x", dilation_width);
   if (groups != 1) absl::StrAppend(&text, " g", groups);
   return text;
 }
@@ -259,17 +285,18 @@ std::string_view Name(Algorithm algorithm) {
 
 std::string ConvolutionChoice::ToString() const {
   std::string text;
-  for (std::string_view part : {Name(algorithm), std::string_view(" "), Name(in_layout), std::string_view("/"), Name(in_type),
-                                std::string_view(" "), Name(out_layout), std::string_view("/"), Name(out_type),
-                                std::string_view(" "), std::string_view(implementation)}) {
+  for (std::string_view part :
+       {Name(algorithm), std::string_view(" "), Name(in_layout), std::string_view("/"),
+        Name(in_type), std::string_view(" "), Name(out_layout), std::string_view("/"),
+        Name(out_type), std::string_view(" "), std::string_view(implementation)}) {
     text.append(part);
   }
   return text;
 }
 
 absl::StatusOr<ConvolutionChoice> ConvolutionChoice::Parse(std::string_view text) {
-  const absl::Status error =
-      absl::InvalidArgumentError(absl::StrCat("'", std::string(text), "' does not name a choice of convolution"));
+  const absl::Status error = absl::InvalidArgumentError(
+      absl::StrCat("'", std::string(text), "' does not name a choice of convolution"));
   const std::vector<std::string> parts = absl::StrSplit(std::string(text), absl::MaxSplits(' ', 3));
   if (parts.size() != 4) return error;
   ConvolutionChoice choice;
@@ -286,11 +313,15 @@ absl::StatusOr<ConvolutionChoice> ConvolutionChoice::Parse(std::string_view text
     const size_t slash = part.find('/');
     if (slash == std::string::npos) return false;
     using enum Layout;
-    return match(layout, std::initializer_list<Layout>{kNchw, kNhwc, kBlocked8, kBlocked16}, part.substr(0, slash)) &&
-           match(type, std::initializer_list<ElementType>{ElementType::kF32, ElementType::kBf16}, part.substr(slash + 1));
+    return match(layout, std::initializer_list<Layout>{kNchw, kNhwc, kBlocked8, kBlocked16},
+                 part.substr(0, slash)) &&
+           match(type, std::initializer_list<ElementType>{ElementType::kF32, ElementType::kBf16},
+                 part.substr(slash + 1));
   };
-  const std::initializer_list<Algorithm> algorithms = {Algorithm::kDirect, Algorithm::kWinograd, Algorithm::kMatmul};
-  if (!match(choice.algorithm, algorithms, parts[0]) || !side(choice.in_layout, choice.in_type, parts[1]) ||
+  const std::initializer_list<Algorithm> algorithms = {Algorithm::kDirect, Algorithm::kWinograd,
+                                                       Algorithm::kMatmul};
+  if (!match(choice.algorithm, algorithms, parts[0]) ||
+      !side(choice.in_layout, choice.in_type, parts[1]) ||
       !side(choice.out_layout, choice.out_type, parts[2])) {
     return error;
   }
@@ -300,11 +331,12 @@ absl::StatusOr<ConvolutionChoice> ConvolutionChoice::Parse(std::string_view text
 
 bool Bf16Available() { return onednn::Bf16Available(); }
 
-std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction, ElementType precision,
-                                          bool exact) {
+std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
+                                          ElementType precision, bool exact) {
   if (!shape.Validate().ok()) return {};
   std::vector<ConvolutionChoice> all = AllImplementations(shape, direction, precision, exact);
-  // Keep the best kind there is: kernels for the widest vectors; else any generated kernel; else whatever there is.
+  // Keep the best kind there is: kernels for the widest vectors; else any generated kernel; else
+  // whatever there is.
   auto is_kernel = [](const ConvolutionChoice& choice) {
     return choice.algorithm == Algorithm::kMatmul || !IsGemm(choice.implementation);
   };
@@ -316,7 +348,8 @@ std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Directi
     for (const auto& kind : kinds) {
       const size_t before = kept.size();
       for (const ConvolutionChoice& choice : all) {
-        if (std::pair(choice.in_type, choice.out_type) == types && !IsReference(choice.implementation) && kind(choice)) {
+        if (std::pair(choice.in_type, choice.out_type) == types &&
+            !IsReference(choice.implementation) && kind(choice)) {
           kept.push_back(choice);
         }
       }
@@ -344,26 +377,33 @@ struct Convolution::State {
 Convolution::Convolution(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Convolution::~Convolution() = default;
 
-absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const ConvolutionShape& shape, Direction direction,
-                                                                 const ConvolutionChoice& choice, bool with_bias) {
+absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const ConvolutionShape& shape,
+                                                                 Direction direction,
+                                                                 const ConvolutionChoice& choice,
+                                                                 bool with_bias) {
   if (absl::Status status = shape.Validate(); !status.ok()) return status;
   if (choice.algorithm == Algorithm::kMatmul && !shape.IsLinear()) {
-    return absl::InvalidArgumentError(absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr});
   const bool weight_gradient = direction == Direction::kWeightGradient;
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");
-  const bool primitive_bias = with_bias && !(weight_gradient && choice.algorithm == Algorithm::kMatmul);
+  const bool primitive_bias =
+      with_bias && !(weight_gradient && choice.algorithm == Algorithm::kMatmul);
   if (primitive_bias) {
-    primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, true), choice.implementation);
+    primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, true),
+                                          choice.implementation);
   }
   if (!primitive.ok() && (!with_bias || weight_gradient)) {
-    primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, false), choice.implementation);
+    primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, false),
+                                          choice.implementation);
     state->sum_bias_gradient = with_bias;
   }
   if (!primitive.ok()) {
-    return absl::Status(primitive.status().code(), absl::StrCat("convolution ", shape.ToString(), ", ", choice.ToString(),
-                                                                ": ", primitive.status().message()));
+    return absl::Status(primitive.status().code(),
+                        absl::StrCat("convolution ", shape.ToString(), ", ", choice.ToString(),
+                                     ": ", primitive.status().message()));
   }
   state->primitive = *std::move(primitive);
   return std::unique_ptr<Convolution>(new Convolution(std::move(state)));
@@ -376,7 +416,8 @@ int64_t Convolution::scratch_bytes() const { return state_->primitive->scratch_b
 std::string Convolution::implementation() const { return state_->primitive->implementation(); }
 
 int64_t Convolution::packed_weight_bytes() const {
-  if (state_->matmul()) return StorageBytes(state_->shape.weights(), state_->choice.in_layout, state_->weight_type());
+  if (state_->matmul())
+    return StorageBytes(state_->shape.weights(), state_->choice.in_layout, state_->weight_type());
   return state_->primitive->weight_bytes();
 }
 
@@ -388,8 +429,8 @@ bool Convolution::weights_are_plain() const {
 
 void Convolution::PackWeights(const float* oihw, void* packed) const {
   if (state_->matmul()) {
-    Reorder(state_->shape.weights(), oihw, Layout::kNchw, ElementType::kF32, packed, state_->choice.in_layout,
-            state_->weight_type());
+    Reorder(state_->shape.weights(), oihw, Layout::kNchw, ElementType::kF32, packed,
+            state_->choice.in_layout, state_->weight_type());
   } else {
     state_->primitive->PackWeights(oihw, packed);
   }
@@ -397,8 +438,8 @@ void Convolution::PackWeights(const float* oihw, void* packed) const {
 
 void Convolution::UnpackWeightGradient(const void* packed, float* oihw) const {
   if (state_->matmul()) {
-    Reorder(state_->shape.weights(), packed, state_->choice.in_layout, ElementType::kF32, oihw, Layout::kNchw,
-            ElementType::kF32);
+    Reorder(state_->shape.weights(), packed, state_->choice.in_layout, ElementType::kF32, oihw,
+            Layout::kNchw, ElementType::kF32);
   } else {
     state_->primitive->UnpackWeights(packed, oihw);
   }
@@ -414,11 +455,13 @@ void Convolution::Run(const ConvolutionArguments& a) {
     state.primitive->Run(a.out, a.in, nullptr, a.weights, a.scratch);
   }
   if (state.sum_bias_gradient) {
-    BiasGradient(state.shape.out(), state.choice.out_layout, state.choice.out_type, a.out, static_cast<float*>(a.bias));
+    BiasGradient(state.shape.out(), state.choice.out_layout, state.choice.out_type, a.out,
+                 static_cast<float*>(a.bias));
   }
 }
 
-void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient, float* bias_gradient) {
+void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient,
+                  float* bias_gradient) {
   if (type == ElementType::kBf16) {
     SumChannels(shape, layout, static_cast<const Bf16*>(out_gradient), bias_gradient);
   } else {
@@ -426,8 +469,8 @@ void BiasGradient(const Shape& shape, Layout layout, ElementType type, const voi
   }
 }
 
-ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments, float* plain_weights,
-                        int repetitions, double budget_seconds) {
+ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments,
+                        float* plain_weights, int repetitions, double budget_seconds) {
   auto pack = [&] {
     if (convolution.direction() == Direction::kWeightGradient) {
       convolution.UnpackWeightGradient(arguments.weights, plain_weights);
@@ -436,7 +479,7 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
     }
   };
   auto fastest = [&](auto function) {
-    double spent = SecondsOf(function), best = spent;  // the first run warms up, and counts only if it was the fastest
+    double best = SecondsOf(function), spent = best;  // the first run warms up
     for (int i = 0; i < repetitions && (i < 2 || spent < budget_seconds); ++i) {
       const double seconds = SecondsOf(function);
       best = std::min(best, seconds);
@@ -444,7 +487,8 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
     }
     return best;
   };
-  ConvolutionTime time{.run_seconds = 0, .pack_seconds = convolution.weights_are_plain() ? 0 : fastest(pack)};
+  ConvolutionTime time{.run_seconds = 0,
+                       .pack_seconds = convolution.weights_are_plain() ? 0 : fastest(pack)};
   time.run_seconds = fastest([&] { convolution.Run(arguments); });
   return time;
 }

@@ -1,20 +1,22 @@
-// Convolution in its three directions, each with every implementation oneDNN has for it on this machine.
+// Convolution in its three directions, each with every implementation oneDNN has for it on this
+// machine.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
-//   out[n, o, y, x] = bias[o] + sum over i, ky, kx of
-//       weights[o, i, ky, kx] * in[n, i, y * stride + ky * dilation - pad_top, x * stride + kx * dilation - pad_left]
+//   out[n, o, y, x] = bias[o] + sum over i, ky, kx of weights[o, i, ky, kx] * in[n, i, y', x']
+//   where y' = y * stride + ky * dilation - pad_top, x' = x * stride + kx * dilation - pad_left
 //
-// (cross-correlation, as every deep learning library has it; in is zero outside its image). It is linear in `in` and in
-// `weights`: the other two directions are its transposes,
+// (cross-correlation, as every deep learning library has it; in is zero outside its image). It is
+// linear in `in` and in `weights`; the other two directions are its transposes:
 //
-//   input gradient:   in_gradient[n, i, ., .] = sum of weights * out_gradient over every place the input went to,
-//   weight gradient:  weight_gradient[o, i, ky, kx] = sum over n, y, x of in * out_gradient; bias_gradient[o] = sum of
-//                     out_gradient.
+//   in_gradient[n, i, y', x']        sums weights * out_gradient over all (o, ky, kx) that read it
+//   weight_gradient[o, i, ky, kx]    sums in * out_gradient over n, y, x
+//   bias_gradient[o]                 sums out_gradient over n, y, x
 //
-// Which implementation is fastest differs by shape, direction and machine, so the choice is explicit: Candidates() lists
-// what is worth trying, Convolution::Create() builds one, Measure() times it. A linear layer is the case of a kernel as
-// large as its image without padding; it has matrix-product candidates besides.
+// Which implementation is fastest differs by shape, direction and machine, so the choice is
+// explicit: Candidates() lists what is worth trying, Convolution::Create() builds one, Measure()
+// times it. A linear layer is the case of a kernel as large as its image without padding; it has
+// matrix-product candidates besides.
 #ifndef COTANGENT_TENSOR_CONVOLUTION_H_
 #define COTANGENT_TENSOR_CONVOLUTION_H_
 
@@ -34,26 +36,30 @@ namespace cotangent::tensor {
 struct ConvolutionShape {
   int64_t batch = 1;
   int64_t in_channels = 1, out_channels = 1;
-  int64_t groups = 1;  // divides both; group g maps the g-th share of the inputs to the g-th share of the outputs
+  int64_t groups = 1;  // group g maps the g-th share of the inputs to the g-th of the outputs
   int64_t in_height = 1, in_width = 1;
   int64_t kernel_height = 1, kernel_width = 1;
   int64_t stride_height = 1, stride_width = 1;
-  int64_t dilation_height = 1, dilation_width = 1;  // distance of neighbouring kernel cells: 1 is a dense kernel
+  int64_t dilation_height = 1, dilation_width = 1;  // from one kernel cell to the next: 1 is dense
   int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
 
   int64_t out_height() const;
   int64_t out_width() const;
   Shape in() const { return {batch, in_channels, in_height, in_width}; }
   Shape out() const { return {batch, out_channels, out_height(), out_width()}; }
-  Shape weights() const { return {out_channels, in_channels / groups, kernel_height, kernel_width}; }
+  Shape weights() const {
+    return {out_channels, in_channels / groups, kernel_height, kernel_width};
+  }
 
   // A multiply-add for each kernel cell and output, cells on the padding included: 2 FLOP each.
   int64_t MultiplyAdds() const;
 
-  // Whether the kernel covers the whole image without padding: a linear layer on in_channels * height * width features.
+  // Whether the kernel covers the whole image without padding: a linear layer on in_channels *
+  // height * width features.
   bool IsLinear() const;
 
-  // Every size positive (padding: not negative), groups dividing the channels, the kernel inside the padded image.
+  // Every size positive (padding: not negative), groups dividing the channels, the kernel inside
+  // the padded image.
   absl::Status Validate() const;
 
   // "128x24x31x31 -> 64x31x31 k3x3 s1x1 p1,1,1,1", with "g" and "d" where not 1.
@@ -67,39 +73,41 @@ std::string_view Name(Direction direction);  // "forward", "input_gradient", "we
 
 enum class Algorithm : uint8_t {
   kDirect,    // oneDNN's direct kernels, and implicit GEMM where that is what it has
-  kWinograd,  // F(4x4, 3x3) of Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016)
+  kWinograd,  // Lavin and Gray, "Fast algorithms for convolutional neural networks", F(4x4, 3x3)
   kMatmul,    // linear layers: one matrix product; weights are only permuted to the input's layout
 };
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
 
-// One way to compute one direction of a convolution. `in_*` describe the activations on the input side (in forward, the
-// input gradient in kInputGradient), `out_*` those on the output side.
+// One way to compute one direction of a convolution. `in_*` describe the activations on the input
+// side (in forward, the input gradient in kInputGradient), `out_*` those on the output side.
 struct ConvolutionChoice {
   Algorithm algorithm = Algorithm::kDirect;
   Layout in_layout = Layout::kNchw, out_layout = Layout::kNchw;
   ElementType in_type = ElementType::kF32, out_type = ElementType::kF32;
   std::string implementation;  // oneDNN's name for it; empty: its first
 
-  // "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core": for caches and reports; Parse() inverts it.
+  // "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core", which Parse() reads again.
   std::string ToString() const;
   static absl::StatusOr<ConvolutionChoice> Parse(std::string_view text);
 
   friend bool operator==(const ConvolutionChoice&, const ConvolutionChoice&) = default;
 };
 
-// Whether bf16 activations and weights can be computed with here (with AVX-512; fast with AVX512_BF16).
+// Whether bf16 activations and weights can be computed with here (with AVX-512; fast with
+// AVX512_BF16).
 bool Bf16Available();
 
-// What is worth measuring on this machine: everything oneDNN implements with the machine's best instruction set, its
-// reference loops only where nothing else exists. Never empty for a valid shape.
-//   precision   kF32: f32 everywhere. kBf16: bf16 on both sides, bf16 read and f32 written (output of kForward,
-//               in_gradient of kInputGradient), and the f32 candidates too. Without Bf16Available(): f32.
+// What is worth measuring on this machine: everything oneDNN implements with the machine's best
+// instruction set, its reference loops only where nothing else exists. Never empty for a valid
+// shape.
+//   precision   kF32: f32 on both sides. kBf16: also bf16 on both sides, and bf16 read with f32
+//               written (out of kForward, in_gradient of kInputGradient). Sums are f32 in any case.
 //   exact       leaves Winograd out.
-std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction, ElementType precision,
-                                          bool exact);
+std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
+                                          ElementType precision, bool exact);
 
-// Where a Convolution reads and writes. Activations are in the choice's layouts and types, `weights` is packed; bias is
-// f32 [out_channels] and needed only where asked for in Create().
+// Where a Convolution reads and writes. Activations are in the choice's layouts and types,
+// `weights` is packed; bias is f32 [out_channels] and needed only where asked for in Create().
 //
 //                    in        weights   bias      out       scratch
 //   kForward         reads     reads     reads     writes    uses
@@ -110,16 +118,19 @@ struct ConvolutionArguments {
   void* weights = nullptr;
   void* bias = nullptr;
   void* out = nullptr;
-  void* scratch = nullptr;  // scratch_bytes(), aligned to 64; its content does not matter before or after
+  void* scratch = nullptr;  // scratch_bytes(), aligned to 64; keeps nothing between runs
 };
 
-// One direction of a convolution, ready to run any number of times without allocating. Used by one thread at a time.
+// One direction of a convolution, ready to run any number of times without allocating. Used by one
+// thread at a time.
 class Convolution {
  public:
-  // with_bias: kForward adds a bias, kWeightGradient also yields the bias gradient; not for kInputGradient.
-  // Errors: an invalid shape, or a choice that this machine does not offer for it.
-  static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape, Direction direction,
-                                                             const ConvolutionChoice& choice, bool with_bias = false);
+  // with_bias: kForward adds a bias, kWeightGradient also yields the bias gradient; not for
+  // kInputGradient. Errors: an invalid shape, or a choice that this machine does not offer for it.
+  static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
+                                                             Direction direction,
+                                                             const ConvolutionChoice& choice,
+                                                             bool with_bias = false);
   ~Convolution();
 
   const ConvolutionShape& shape() const;
@@ -129,10 +140,12 @@ class Convolution {
   int64_t packed_weight_bytes() const;
   int64_t scratch_bytes() const;
 
-  // Whether packed weights are f32 [out, in / groups, height, width] as they are, so that nothing need be packed.
+  // Whether packed weights are f32 [out, in / groups, height, width] as they are, so that nothing
+  // need be packed.
   bool weights_are_plain() const;
 
-  // f32 [out, in / groups, height, width] to the implementation's own layout and type, and the reverse for kWeightGradient.
+  // f32 [out, in / groups, height, width] to the implementation's own layout and type, and the
+  // reverse for kWeightGradient.
   void PackWeights(const float* oihw, void* packed) const;
   void UnpackWeightGradient(const void* packed, float* oihw) const;
 
@@ -147,18 +160,21 @@ class Convolution {
   std::unique_ptr<State> state_;
 };
 
-// bias_gradient[c] = sum of out_gradient over images and pixels, as a pass of its own. Image sums in f32, their sum in f64.
-void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient, float* bias_gradient);
+// bias_gradient[c] = sum of out_gradient over images and pixels, as a pass of its own. Image sums
+// in f32, their sum in f64.
+void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient,
+                  float* bias_gradient);
 
 struct ConvolutionTime {
-  double run_seconds;   // fastest of the repetitions of Run()
-  double pack_seconds;  // fastest of PackWeights(), or UnpackWeightGradient(); 0 if the weights are plain
+  double run_seconds;   // fastest Run()
+  double pack_seconds;  // fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights
 };
 
-// Times a convolution on buffers of the caller's (all that its direction uses, and plain_weights of f32 for packing):
-// one run to warm up, then until `repetitions` or, after at least two, `budget_seconds` are spent.
-ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments, float* plain_weights,
-                        int repetitions = 5, double budget_seconds = 0.25);
+// Times a convolution on buffers of the caller's (all that its direction uses, and plain_weights of
+// f32 for packing): one run to warm up, then until `repetitions` or, after at least two,
+// `budget_seconds` are spent.
+ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments,
+                        float* plain_weights, int repetitions = 5, double budget_seconds = 0.25);
 
 }  // namespace cotangent::tensor
 

@@ -1,6 +1,8 @@
-// Times every candidate of every direction on the convolutions of well-known networks, and prints a table:
+// Times every candidate of every direction on the convolutions of well-known networks, and prints a
+// table:
 //
-//   convolution_benchmark [batch] [f32|bf16] [filter]     filter: only shapes whose name contains it
+//   convolution_benchmark [batch] [f32|bf16] [filter]     filter: only shapes whose name contains
+//   it
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -19,11 +21,21 @@ struct NamedShape {
   ConvolutionShape shape;
 };
 
-ConvolutionShape Square(int64_t in, int64_t out, int64_t image, int64_t kernel, int64_t pad, int64_t stride = 1,
-                        int64_t groups = 1) {
-  return {.in_channels = in, .out_channels = out, .groups = groups, .in_height = image, .in_width = image,
-          .kernel_height = kernel, .kernel_width = kernel, .stride_height = stride, .stride_width = stride,
-          .pad_top = pad, .pad_bottom = pad, .pad_left = pad, .pad_right = pad};
+ConvolutionShape Square(int64_t in, int64_t out, int64_t image, int64_t kernel, int64_t pad,
+                        int64_t stride = 1, int64_t groups = 1) {
+  return {.in_channels = in,
+          .out_channels = out,
+          .groups = groups,
+          .in_height = image,
+          .in_width = image,
+          .kernel_height = kernel,
+          .kernel_width = kernel,
+          .stride_height = stride,
+          .stride_width = stride,
+          .pad_top = pad,
+          .pad_bottom = pad,
+          .pad_left = pad,
+          .pad_right = pad};
 }
 
 std::vector<NamedShape> Shapes() {
@@ -74,36 +86,46 @@ AlignedBuffer Filled(int64_t bytes, ElementType type) {
 
 void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision) {
   for (const ConvolutionChoice& choice : Candidates(shape, direction, precision, /*exact=*/false)) {
-    absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(shape, direction, choice);
+    absl::StatusOr<std::unique_ptr<Convolution>> convolution =
+        Convolution::Create(shape, direction, choice);
     if (!convolution.ok()) {
-      std::printf("    %s: %s\n", choice.ToString().c_str(), convolution.status().ToString().c_str());
+      std::printf("    %s: %s\n", choice.ToString().c_str(),
+                  convolution.status().ToString().c_str());
       continue;
     }
-    AlignedBuffer in = Filled(StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
-    AlignedBuffer out = Filled(StorageBytes(shape.out(), choice.out_layout, choice.out_type), choice.out_type);
+    AlignedBuffer in =
+        Filled(StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
+    AlignedBuffer out =
+        Filled(StorageBytes(shape.out(), choice.out_layout, choice.out_type), choice.out_type);
     AlignedBuffer packed = Filled((*convolution)->packed_weight_bytes(), ElementType::kF32);
     AlignedBuffer plain = Filled(shape.weights().NumElements() * 4, ElementType::kF32);
     AlignedBuffer scratch = Filled((*convolution)->scratch_bytes(), ElementType::kF32);
-    const ConvolutionArguments arguments = {in.data(), packed.data(), nullptr, out.data(), scratch.data()};
+    const ConvolutionArguments arguments = {in.data(), packed.data(), nullptr, out.data(),
+                                            scratch.data()};
     const ConvolutionTime time = Measure(**convolution, arguments, plain.as<float>(), 7);
-    std::printf("    %9.3f ms  %7.0f GFLOP/s  pack %6.3f ms  scratch %6.1f MiB  %s\n", time.run_seconds * 1e3,
-                2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds, time.pack_seconds * 1e3,
-                static_cast<double>((*convolution)->scratch_bytes()) / (1 << 20), choice.ToString().c_str());
+    std::printf(
+        "    %9.3f ms  %7.0f GFLOP/s  pack %6.3f ms  scratch %6.1f MiB  %s\n",
+        time.run_seconds * 1e3, 2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds,
+        time.pack_seconds * 1e3, static_cast<double>((*convolution)->scratch_bytes()) / (1 << 20),
+        choice.ToString().c_str());
     std::fflush(stdout);
   }
 }
 
 int Main(int argc, char** argv) {
   const int64_t batch = argc > 1 ? std::atoll(argv[1]) : 128;
-  const ElementType precision = argc > 2 && std::string(argv[2]) == "bf16" ? ElementType::kBf16 : ElementType::kF32;
+  const ElementType precision =
+      argc > 2 && std::string(argv[2]) == "bf16" ? ElementType::kBf16 : ElementType::kF32;
   const std::string filter = argc > 3 ? argv[3] : "";
-  std::printf("%s, %d threads, oneDNN %s, batch %d, %s\n", ProcessorName().c_str(), Threads(), onednn::Version().c_str(),
-              static_cast<int>(batch), std::string(Name(precision)).c_str());
+  std::printf("%s, %d threads, oneDNN %s, batch %d, %s\n", ProcessorName().c_str(), Threads(),
+              onednn::Version().c_str(), static_cast<int>(batch),
+              std::string(Name(precision)).c_str());
   for (NamedShape& named : Shapes()) {
     if (named.name.find(filter) == std::string::npos) continue;
     named.shape.batch = batch;
     std::printf("\n%s: %s\n", named.name.c_str(), named.shape.ToString().c_str());
-    for (Direction direction : {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+    for (Direction direction :
+         {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
       std::printf("  %s\n", std::string(Name(direction)).c_str());
       MeasureAll(named.shape, direction, precision);
     }

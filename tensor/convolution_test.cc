@@ -18,42 +18,155 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Largest error allowed, relative to the largest exact value. The last bits of f32 sums differ by their order; Winograd's
-// transforms multiply rounding errors by small constants; a bf16 result is rounded to 8 bits.
+// Largest error allowed, relative to the largest exact value. The last bits of f32 sums differ by
+// their order; Winograd's transforms multiply rounding errors by small constants; a bf16 result is
+// rounded to 8 bits.
 constexpr double kDirectTolerance = 5e-6;
 constexpr double kWinogradTolerance = 1e-5;
 constexpr double kBf16Tolerance = 1.0 / 256;
 
 std::vector<ConvolutionShape> Shapes() {
   return {
-      {.batch = 2, .in_channels = 3, .out_channels = 16, .in_height = 9, .in_width = 7, .kernel_height = 3,
-       .kernel_width = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1},
-      {.batch = 2, .in_channels = 3, .out_channels = 24, .in_height = 8, .in_width = 8, .kernel_height = 2,
+      {.batch = 2,
+       .in_channels = 3,
+       .out_channels = 16,
+       .in_height = 9,
+       .in_width = 7,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad_top = 1,
+       .pad_bottom = 1,
+       .pad_left = 1,
+       .pad_right = 1},
+      {.batch = 2,
+       .in_channels = 3,
+       .out_channels = 24,
+       .in_height = 8,
+       .in_width = 8,
+       .kernel_height = 2,
        .kernel_width = 2},
-      {.batch = 3, .in_channels = 16, .out_channels = 24, .in_height = 11, .in_width = 6, .kernel_height = 3,
-       .kernel_width = 2, .stride_height = 2, .stride_width = 1, .pad_top = 0, .pad_bottom = 2, .pad_left = 1},
-      {.batch = 2, .in_channels = 64, .out_channels = 64, .in_height = 8, .in_width = 8, .kernel_height = 3,
-       .kernel_width = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1},
-      {.batch = 2, .in_channels = 24, .out_channels = 64, .in_height = 15, .in_width = 15, .kernel_height = 3,
-       .kernel_width = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1},
-      {.batch = 2, .in_channels = 16, .out_channels = 32, .in_height = 10, .in_width = 9, .kernel_height = 3,
-       .kernel_width = 3, .dilation_height = 2, .dilation_width = 3, .pad_top = 2, .pad_bottom = 2, .pad_left = 3,
+      {.batch = 3,
+       .in_channels = 16,
+       .out_channels = 24,
+       .in_height = 11,
+       .in_width = 6,
+       .kernel_height = 3,
+       .kernel_width = 2,
+       .stride_height = 2,
+       .stride_width = 1,
+       .pad_top = 0,
+       .pad_bottom = 2,
+       .pad_left = 1},
+      {.batch = 2,
+       .in_channels = 64,
+       .out_channels = 64,
+       .in_height = 8,
+       .in_width = 8,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad_top = 1,
+       .pad_bottom = 1,
+       .pad_left = 1,
+       .pad_right = 1},
+      {.batch = 2,
+       .in_channels = 24,
+       .out_channels = 64,
+       .in_height = 15,
+       .in_width = 15,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad_top = 1,
+       .pad_bottom = 1,
+       .pad_left = 1,
+       .pad_right = 1},
+      {.batch = 2,
+       .in_channels = 16,
+       .out_channels = 32,
+       .in_height = 10,
+       .in_width = 9,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .dilation_height = 2,
+       .dilation_width = 3,
+       .pad_top = 2,
+       .pad_bottom = 2,
+       .pad_left = 3,
        .pad_right = 3},
-      {.batch = 2, .in_channels = 32, .out_channels = 16, .in_height = 7, .in_width = 7, .stride_height = 2,
+      {.batch = 2,
+       .in_channels = 32,
+       .out_channels = 16,
+       .in_height = 7,
+       .in_width = 7,
+       .stride_height = 2,
        .stride_width = 2},
-      {.batch = 2, .in_channels = 24, .out_channels = 24, .groups = 24, .in_height = 9, .in_width = 9,
-       .kernel_height = 3, .kernel_width = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1},
-      {.batch = 2, .in_channels = 32, .out_channels = 32, .groups = 32, .in_height = 9, .in_width = 9,
-       .kernel_height = 3, .kernel_width = 3, .stride_height = 2, .stride_width = 2, .pad_top = 1, .pad_left = 1},
-      {.batch = 2, .in_channels = 12, .out_channels = 24, .groups = 3, .in_height = 6, .in_width = 5,
-       .kernel_height = 3, .kernel_width = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1},
-      {.batch = 2, .in_channels = 64, .out_channels = 32, .groups = 2, .in_height = 6, .in_width = 6,
-       .kernel_height = 3, .kernel_width = 3, .pad_bottom = 1, .pad_right = 1},
-      {.batch = 2, .in_channels = 5, .out_channels = 7, .in_height = 5, .in_width = 13, .kernel_height = 5,
-       .kernel_width = 1, .pad_top = 2, .pad_bottom = 1},
-      {.batch = 5, .in_channels = 8, .out_channels = 10, .in_height = 4, .in_width = 4, .kernel_height = 4,
+      {.batch = 2,
+       .in_channels = 24,
+       .out_channels = 24,
+       .groups = 24,
+       .in_height = 9,
+       .in_width = 9,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad_top = 1,
+       .pad_bottom = 1,
+       .pad_left = 1,
+       .pad_right = 1},
+      {.batch = 2,
+       .in_channels = 32,
+       .out_channels = 32,
+       .groups = 32,
+       .in_height = 9,
+       .in_width = 9,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .stride_height = 2,
+       .stride_width = 2,
+       .pad_top = 1,
+       .pad_left = 1},
+      {.batch = 2,
+       .in_channels = 12,
+       .out_channels = 24,
+       .groups = 3,
+       .in_height = 6,
+       .in_width = 5,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad_top = 1,
+       .pad_bottom = 1,
+       .pad_left = 1,
+       .pad_right = 1},
+      {.batch = 2,
+       .in_channels = 64,
+       .out_channels = 32,
+       .groups = 2,
+       .in_height = 6,
+       .in_width = 6,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad_bottom = 1,
+       .pad_right = 1},
+      {.batch = 2,
+       .in_channels = 5,
+       .out_channels = 7,
+       .in_height = 5,
+       .in_width = 13,
+       .kernel_height = 5,
+       .kernel_width = 1,
+       .pad_top = 2,
+       .pad_bottom = 1},
+      {.batch = 5,
+       .in_channels = 8,
+       .out_channels = 10,
+       .in_height = 4,
+       .in_width = 4,
+       .kernel_height = 4,
        .kernel_width = 4},
-      {.batch = 5, .in_channels = 24, .out_channels = 17, .in_height = 3, .in_width = 2, .kernel_height = 3,
+      {.batch = 5,
+       .in_channels = 24,
+       .out_channels = 17,
+       .in_height = 3,
+       .in_width = 2,
+       .kernel_height = 3,
        .kernel_width = 2},
       {.batch = 7, .in_channels = 48, .out_channels = 10},
       {.batch = 1, .in_channels = 1, .out_channels = 1, .in_height = 1, .in_width = 1},
@@ -72,7 +185,9 @@ std::vector<double> Random(int64_t count, ElementType type, int seed) {
   return values;
 }
 
-std::vector<float> ToFloat(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+std::vector<float> ToFloat(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
 
 AlignedBuffer BufferOfNan(int64_t bytes) {
   AlignedBuffer buffer = *AlignedBuffer::Create(std::max<int64_t>(bytes, 64));
@@ -109,7 +224,8 @@ double Error(const std::vector<float>& found, const std::vector<double>& exact) 
   double largest = 0, difference = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
     largest = std::max(largest, std::abs(exact[i]));
-    difference = std::max(difference, std::isnan(found[i]) ? INFINITY : std::abs(found[i] - exact[i]));
+    difference =
+        std::max(difference, std::isnan(found[i]) ? INFINITY : std::abs(found[i] - exact[i]));
   }
   return largest == 0 ? difference : difference / largest;
 }
@@ -119,8 +235,10 @@ struct Errors {
   bool padding_is_zero = true;
 };
 
-// Runs one choice on random numbers, twice (the second time with outputs that hold garbage), against the reference.
-Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice) {
+// Runs one choice on random numbers, twice (the second time with outputs that hold garbage),
+// against the reference.
+Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
+                           const ConvolutionChoice& choice) {
   const bool with_bias = direction != Direction::kInputGradient;
   auto convolution = Convolution::Create(shape, direction, choice, with_bias);
   EXPECT_TRUE(convolution.ok()) << convolution.status();
@@ -138,7 +256,9 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction, c
   AlignedBuffer scratch = BufferOfNan((*convolution)->scratch_bytes());
   std::vector<float> plain_weights = ToFloat(weights), bias_values = ToFloat(bias);
   auto run = [&] {
-    (*convolution)->Run({in_side.buffer.data(), packed.data(), bias_values.data(), out_side.buffer.data(), scratch.data()});
+    (*convolution)
+        ->Run({in_side.buffer.data(), packed.data(), bias_values.data(), out_side.buffer.data(),
+               scratch.data()});
   };
   auto pack = [&] {
     if ((*convolution)->weights_are_plain()) {
@@ -154,16 +274,18 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction, c
       run();
       std::memset(out_side.buffer.data(), 0xff, out_side.buffer.size());
       run();
-      return {.result = Error(out_side.Get(), reference::ConvolutionForward(shape, in, weights, bias)),
-              .padding_is_zero = out_side.PaddingIsZero()};
+      return {
+          .result = Error(out_side.Get(), reference::ConvolutionForward(shape, in, weights, bias)),
+          .padding_is_zero = out_side.PaddingIsZero()};
     case Direction::kInputGradient:
       out_side.Set(out);
       pack();
       run();
       std::memset(in_side.buffer.data(), 0xff, in_side.buffer.size());
       run();
-      return {.result = Error(in_side.Get(), reference::ConvolutionInputGradient(shape, out, weights)),
-              .padding_is_zero = in_side.PaddingIsZero()};
+      return {
+          .result = Error(in_side.Get(), reference::ConvolutionInputGradient(shape, out, weights)),
+          .padding_is_zero = in_side.PaddingIsZero()};
     case Direction::kWeightGradient:
       in_side.Set(in);
       out_side.Set(out);
@@ -184,22 +306,27 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction, c
 TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   std::map<std::string, double> largest_error;  // by algorithm and type of the result
   for (const ConvolutionShape& shape : Shapes()) {
-    for (Direction direction : {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
-      const std::vector<ConvolutionChoice> candidates = Candidates(shape, direction, ElementType::kBf16, false);
+    for (Direction direction :
+         {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+      const std::vector<ConvolutionChoice> candidates =
+          Candidates(shape, direction, ElementType::kBf16, false);
       ASSERT_FALSE(candidates.empty()) << shape.ToString();
       for (const ConvolutionChoice& choice : candidates) {
-        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(direction)) + ": " + choice.ToString());
-        const ElementType result_type = direction == Direction::kForward         ? choice.out_type
-                                        : direction == Direction::kInputGradient ? choice.in_type
-                                                                                 : ElementType::kF32;
-        const double tolerance = result_type == ElementType::kBf16               ? kBf16Tolerance
+        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(direction)) + ": " +
+                     choice.ToString());
+        const ElementType result_type = direction == Direction::kForward ? choice.out_type
+                                        : direction == Direction::kInputGradient
+                                            ? choice.in_type
+                                            : ElementType::kF32;
+        const double tolerance = result_type == ElementType::kBf16          ? kBf16Tolerance
                                  : choice.algorithm == Algorithm::kWinograd ? kWinogradTolerance
                                                                             : kDirectTolerance;
         const Errors errors = RunAgainstReference(shape, direction, choice);
         EXPECT_LE(errors.result, tolerance);
         EXPECT_LE(errors.bias, kDirectTolerance);
         EXPECT_TRUE(errors.padding_is_zero);
-        double& largest = largest_error[std::string(Name(choice.algorithm)) + " " + std::string(Name(result_type))];
+        double& largest = largest_error[std::string(Name(choice.algorithm)) + " " +
+                                        std::string(Name(result_type))];
         largest = std::max(largest, errors.result);
       }
     }
@@ -212,7 +339,8 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
 
 TEST(Convolution, ExactLeavesWinogradOut) {
   const ConvolutionShape shape = Shapes()[3];
-  for (const ConvolutionChoice& choice : Candidates(shape, Direction::kForward, ElementType::kF32, /*exact=*/true)) {
+  for (const ConvolutionChoice& choice :
+       Candidates(shape, Direction::kForward, ElementType::kF32, /*exact=*/true)) {
     EXPECT_NE(choice.algorithm, Algorithm::kWinograd);
     EXPECT_EQ(choice.in_type, ElementType::kF32);
   }
@@ -220,7 +348,8 @@ TEST(Convolution, ExactLeavesWinogradOut) {
 
 TEST(Convolution, ChoicesSurviveTheirText) {
   for (const ConvolutionShape& shape : Shapes()) {
-    for (const ConvolutionChoice& choice : Candidates(shape, Direction::kForward, ElementType::kBf16, false)) {
+    for (const ConvolutionChoice& choice :
+         Candidates(shape, Direction::kForward, ElementType::kBf16, false)) {
       absl::StatusOr<ConvolutionChoice> parsed = ConvolutionChoice::Parse(choice.ToString());
       ASSERT_TRUE(parsed.ok()) << parsed.status();
       EXPECT_EQ(*parsed, choice);
@@ -233,7 +362,8 @@ TEST(Convolution, ChoicesSurviveTheirText) {
 
 TEST(Convolution, RefusesAChoiceThisMachineDoesNotOffer) {
   const ConvolutionShape shape = Shapes()[3];
-  ConvolutionChoice choice = Candidates(shape, Direction::kForward, ElementType::kF32, true).front();
+  ConvolutionChoice choice =
+      Candidates(shape, Direction::kForward, ElementType::kF32, true).front();
   choice.implementation = "jit:avx4096";
   const absl::Status status = Convolution::Create(shape, Direction::kForward, choice).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("jit:avx4096"));
@@ -263,8 +393,14 @@ TEST(ConvolutionShape, RejectsSizesThatDoNotFit) {
 }
 
 TEST(ConvolutionShape, CountsMultiplyAdds) {
-  EXPECT_EQ((ConvolutionShape{.batch = 2, .in_channels = 8, .out_channels = 6, .groups = 2, .in_height = 5, .in_width = 5,
-                              .kernel_height = 3, .kernel_width = 3}
+  EXPECT_EQ((ConvolutionShape{.batch = 2,
+                              .in_channels = 8,
+                              .out_channels = 6,
+                              .groups = 2,
+                              .in_height = 5,
+                              .in_width = 5,
+                              .kernel_height = 3,
+                              .kernel_width = 3}
                  .MultiplyAdds()),
             2 * 6 * 3 * 3 * 4 * 3 * 3);
 }
@@ -274,13 +410,16 @@ TEST(Convolution, IsMeasured) {
   for (Direction direction : {Direction::kForward, Direction::kWeightGradient}) {
     const ConvolutionChoice choice = Candidates(shape, direction, ElementType::kF32, true).front();
     auto convolution = *Convolution::Create(shape, direction, choice);
-    AlignedBuffer in = *AlignedBuffer::Create(StorageBytes(shape.in(), choice.in_layout, choice.in_type));
-    AlignedBuffer out = *AlignedBuffer::Create(StorageBytes(shape.out(), choice.out_layout, choice.out_type));
+    AlignedBuffer in =
+        *AlignedBuffer::Create(StorageBytes(shape.in(), choice.in_layout, choice.in_type));
+    AlignedBuffer out =
+        *AlignedBuffer::Create(StorageBytes(shape.out(), choice.out_layout, choice.out_type));
     AlignedBuffer packed = *AlignedBuffer::Create(convolution->packed_weight_bytes());
     AlignedBuffer scratch = *AlignedBuffer::Create(convolution->scratch_bytes());
     std::vector<float> plain(shape.weights().NumElements());
     const ConvolutionTime time =
-        Measure(*convolution, {in.data(), packed.data(), nullptr, out.data(), scratch.data()}, plain.data(), 2);
+        Measure(*convolution, {in.data(), packed.data(), nullptr, out.data(), scratch.data()},
+                plain.data(), 2);
     EXPECT_GT(time.run_seconds, 0);
     EXPECT_LT(time.run_seconds, 10);
   }

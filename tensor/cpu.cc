@@ -32,7 +32,8 @@ std::string ProcessorName() {
   unsigned registers[12];
   for (unsigned leaf = 0; leaf < 3; ++leaf) {
     unsigned* out = registers + 4 * leaf;
-    if (!__get_cpuid(0x80000002 + leaf, &out[0], &out[1], &out[2], &out[3])) return "unknown processor";
+    if (!__get_cpuid(0x80000002 + leaf, &out[0], &out[1], &out[2], &out[3]))
+      return "unknown processor";
   }
   std::string name(reinterpret_cast<const char*>(registers), sizeof registers);
   name.resize(std::strlen(name.c_str()));
@@ -48,7 +49,8 @@ int PhysicalThreads() {
   std::set<std::string> cores;  // each named by the list of its hyperthreads
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
     std::string siblings;
     cores.insert(std::getline(file, siblings) ? siblings : "cpu " + std::to_string(cpu));
   }

@@ -17,8 +17,9 @@ std::string ProcessorName();
 // Logical processors this process may run on, counting hyperthreads of one core once.
 int PhysicalThreads();
 
-// Sets and tells how many threads the kernels use (OpenMP's setting, oneDNN's too). OpenMP keeps the number for each
-// calling thread, so set it on the thread that creates and runs the kernels, before it creates them.
+// Sets and tells how many threads the kernels use (OpenMP's setting, oneDNN's too). OpenMP keeps
+// the number for each calling thread, so set it on the thread that creates and runs the kernels,
+// before it creates them.
 void SetThreads(int threads);
 int Threads();
 

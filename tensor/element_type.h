@@ -49,8 +49,9 @@ constexpr std::string_view Name(ElementType type) {
   return "?";
 }
 
-// bfloat16 has float's sign and exponent and 7 explicit bits of its mantissa: relative rounding error at most 2^-8.
-// Narrowing rounds to nearest, ties to even; NaN stays NaN (quiet), overflow becomes infinity as in IEEE 754.
+// bfloat16 has float's sign and exponent and 7 explicit bits of its mantissa: relative rounding
+// error at most 2^-8. Narrowing rounds to nearest, ties to even; NaN stays NaN (quiet), overflow
+// becomes infinity as in IEEE 754.
 inline uint16_t FloatToBf16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
   uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
@@ -60,7 +61,8 @@ inline uint16_t FloatToBf16(float value) {
 
 inline float Bf16ToFloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
-// A bfloat16 in memory, for kernels that are templates over their storage type: arithmetic happens in float.
+// A bfloat16 in memory, for kernels that are templates over their storage type: arithmetic happens
+// in float.
 struct Bf16 {
   uint16_t bits;
 

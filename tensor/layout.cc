@@ -31,8 +31,8 @@ inline To Convert(From value) {
 
 // Both layouts have spans of adjacent channels: copy those span by span, reading in order.
 template <typename From, typename To>
-void CopyChannelSpans(const Shape& shape, const From* source, const Strides& from, To* destination, const Strides& to,
-                      int64_t padded_channels) {
+void CopyChannelSpans(const Shape& shape, const From* source, const Strides& from, To* destination,
+                      const Strides& to, int64_t padded_channels) {
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
   const int64_t span = std::min({from.block, to.block, channels});
 #pragma omp parallel for collapse(2) schedule(static)
@@ -50,10 +50,11 @@ void CopyChannelSpans(const Shape& shape, const From* source, const Strides& fro
   }
 }
 
-// One side is NCHW: transpose in tiles of 16 channels by 16 pixels, which stay in the first-level cache.
+// One side is NCHW: transpose in tiles of 16 channels by 16 pixels, which stay in the first-level
+// cache.
 template <typename From, typename To>
-void TransposeTiles(const Shape& shape, const From* source, const Strides& from, To* destination, const Strides& to,
-                    int64_t padded_channels) {
+void TransposeTiles(const Shape& shape, const From* source, const Strides& from, To* destination,
+                    const Strides& to, int64_t padded_channels) {
   constexpr int64_t kTile = 16;
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
   const int64_t channel_tiles = (padded_channels + kTile - 1) / kTile;
@@ -61,7 +62,8 @@ void TransposeTiles(const Shape& shape, const From* source, const Strides& from,
   for (int64_t n = 0; n < shape.batch(); ++n) {
     for (int64_t channel_tile = 0; channel_tile < channel_tiles; ++channel_tile) {
       const int64_t begin = channel_tile * kTile;
-      const int64_t true_end = std::min(begin + kTile, channels), end = std::min(begin + kTile, padded_channels);
+      const int64_t true_end = std::min(begin + kTile, channels),
+                    end = std::min(begin + kTile, padded_channels);
       To tile[kTile][kTile] = {};  // [pixel][channel]
       int64_t read_offset[kTile], write_offset[kTile];
       for (int64_t c = begin; c < end; ++c) {
@@ -72,7 +74,8 @@ void TransposeTiles(const Shape& shape, const From* source, const Strides& from,
         const int64_t count = std::min(kTile, pixels - p);
         if (from.w == 1) {
           for (int64_t c = 0; c < true_end - begin; ++c)
-            for (int64_t i = 0; i < count; ++i) tile[i][c] = Convert<To>(source[read_offset[c] + p + i]);
+            for (int64_t i = 0; i < count; ++i)
+              tile[i][c] = Convert<To>(source[read_offset[c] + p + i]);
         } else {
           for (int64_t i = 0; i < count; ++i)
             for (int64_t c = 0; c < true_end - begin; ++c)
@@ -83,7 +86,8 @@ void TransposeTiles(const Shape& shape, const From* source, const Strides& from,
             for (int64_t i = 0; i < count; ++i) destination[write_offset[c] + p + i] = tile[i][c];
         } else {
           for (int64_t i = 0; i < count; ++i)
-            for (int64_t c = 0; c < end - begin; ++c) destination[write_offset[c] + (p + i) * to.w] = tile[i][c];
+            for (int64_t c = 0; c < end - begin; ++c)
+              destination[write_offset[c] + (p + i) * to.w] = tile[i][c];
         }
       }
     }
@@ -101,7 +105,8 @@ void ReorderTyped(const Shape& shape, const void* source, Layout source_layout, 
                   Layout destination_layout) {
   const From* read = static_cast<const From*>(source);
   To* write = static_cast<To*>(destination);
-  if (source_layout == destination_layout || SameStorage(shape, source_layout, destination_layout)) {
+  if (source_layout == destination_layout ||
+      SameStorage(shape, source_layout, destination_layout)) {
     CopyFlat(StorageElements(shape, source_layout), read, write);
     return;
   }
@@ -149,11 +154,13 @@ bool SameStorage(const Shape& shape, Layout a, Layout b) {
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
   // A layout is plain [n, c, p] or [n, p, c] where its blocking makes no difference.
   auto like_nchw = [&](Layout layout) {
-    return layout == Layout::kNchw || (pixels == 1 && PaddedChannels(channels, layout) == channels) ||
+    return layout == Layout::kNchw ||
+           (pixels == 1 && PaddedChannels(channels, layout) == channels) ||
            (channels == 1 && layout == Layout::kNhwc);
   };
   auto like_nhwc = [&](Layout layout) {
-    return layout == Layout::kNhwc || BlockOf(channels, layout) == channels || (like_nchw(layout) && pixels == 1);
+    return layout == Layout::kNhwc || BlockOf(channels, layout) == channels ||
+           (like_nchw(layout) && pixels == 1);
   };
   return (like_nchw(a) && like_nchw(b)) || (like_nhwc(a) && like_nhwc(b));
 }
@@ -168,8 +175,8 @@ Strides StridesOf(const Shape& shape, Layout layout) {
           .block = block};
 }
 
-void Reorder(const Shape& shape, const void* source, Layout source_layout, ElementType source_type, void* destination,
-             Layout destination_layout, ElementType destination_type) {
+void Reorder(const Shape& shape, const void* source, Layout source_layout, ElementType source_type,
+             void* destination, Layout destination_layout, ElementType destination_type) {
   auto reorder = [&]<typename From, typename To>(From, To) {
     ReorderTyped<From, To>(shape, source, source_layout, destination, destination_layout);
   };

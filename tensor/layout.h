@@ -1,15 +1,16 @@
 // How a tensor's elements are ordered in memory.
 //
-// An image tensor's logical shape is always [batch, channels, height, width]; its layout says where element
-// (n, c, h, w) lies:
+// An image tensor's logical shape is always [batch, channels, height, width]; its layout says where
+// element (n, c, h, w) lies:
 //
-//   kNchw       n, c, h, w              plain row-major: also the only layout of tensors that are not 4-D
-//   kNhwc       n, h, w, c              channels last
-//   kBlocked8   n, c / 8, h, w, c % 8   oneDNN's nChw8c: a vector register of 8 channels side by side (AVX2)
-//   kBlocked16  n, c / 16, h, w, c % 16 oneDNN's nChw16c (AVX-512)
+//   kNchw       n, c, h, w               row-major; the only layout of tensors that are not 4-D
+//   kNhwc       n, h, w, c               channels last
+//   kBlocked8   n, c / 8, h, w, c % 8    oneDNN's nChw8c: a register of 8 channels (AVX2)
+//   kBlocked16  n, c / 16, h, w, c % 16  oneDNN's nChw16c (AVX-512)
 //
-// In the blocked layouts channels are padded up to a multiple of the block, and the padding holds zeros: whoever writes
-// such a tensor writes them too (oneDNN's primitives and this package's kernels do), whoever reads it may rely on them.
+// In the blocked layouts channels are padded up to a multiple of the block, and the padding holds
+// zeros: whoever writes such a tensor writes them too (oneDNN's primitives and this package's
+// kernels do), whoever reads it may rely on them.
 #ifndef COTANGENT_TENSOR_LAYOUT_H_
 #define COTANGENT_TENSOR_LAYOUT_H_
 
@@ -33,12 +34,14 @@ int64_t PaddedChannels(int64_t channels, Layout layout);
 int64_t StorageElements(const Shape& shape, Layout layout);
 int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type);
 
-// Whether the two layouts put every element of this shape in the same place without padding, so that one may be taken
-// for the other (a 1x1 image is the same in NCHW and NHWC; with channels divisible by 16, in kBlocked16 too).
+// Whether the two layouts put every element of this shape in the same place without padding, so
+// that one may be taken for the other (a 1x1 image is the same in NCHW and NHWC; with channels
+// divisible by 16, in kBlocked16 too).
 bool SameStorage(const Shape& shape, Layout a, Layout b);
 
 // Offsets, in elements: Offset(n, c, h, w) = n Sn + (c / block) Sc + h Sh + w Sw + c % block.
-// NCHW has block 1; NHWC has block C. In every layout h = width * w, so that pixels p = h * width + w lie evenly spaced.
+// NCHW has block 1; NHWC has block C. In every layout h = width * w, so that pixels p = h * width +
+// w lie evenly spaced.
 struct Strides {
   int64_t n, c_block, h, w;
   int64_t block;
@@ -49,11 +52,13 @@ struct Strides {
 };
 Strides StridesOf(const Shape& shape4d, Layout layout);
 
-// Copies a 4-D tensor from one layout and element type to another, in parallel. f32 and bf16 convert into each other;
-// any other type only changes its layout. The destination's padding is set to zero. source and destination must not
-// overlap. Tensors that are not 4-D: give them as [elements, 1, 1, 1].
-void Reorder(const Shape& shape4d, const void* source, Layout source_layout, ElementType source_type, void* destination,
-             Layout destination_layout, ElementType destination_type);
+// Copies a 4-D tensor from one layout and element type to another, in parallel. f32 and bf16
+// convert into each other; any other type only changes its layout. The destination's padding is set
+// to zero. source and destination must not overlap. Tensors that are not 4-D: give them as
+// [elements, 1, 1, 1].
+void Reorder(const Shape& shape4d, const void* source, Layout source_layout,
+             ElementType source_type, void* destination, Layout destination_layout,
+             ElementType destination_type);
 
 }  // namespace cotangent::tensor
 

@@ -44,7 +44,8 @@ std::optional<int64_t> ReadField(const std::string& path, std::string_view key) 
 
 // What one control group leaves: its limit less its use, with inactive file cache counted as free.
 int64_t LeftInGroup(const std::string& folder, const char* limit_name, const char* usage_name) {
-  std::optional<int64_t> limit = ReadNumber(folder + limit_name), usage = ReadNumber(folder + usage_name);
+  std::optional<int64_t> limit = ReadNumber(folder + limit_name),
+                         usage = ReadNumber(folder + usage_name);
   if (!limit || !usage) return kUnlimited;
   int64_t cache = ReadField(folder + "/memory.stat", "inactive_file ").value_or(0);
   return std::max<int64_t>(0, *limit - *usage + cache);
@@ -52,12 +53,14 @@ int64_t LeftInGroup(const std::string& folder, const char* limit_name, const cha
 
 // The least that this process's control group (version 2) and its ancestors leave.
 int64_t LeftInControlGroups() {
-  int64_t left = LeftInGroup("/sys/fs/cgroup/memory", "/memory.limit_in_bytes", "/memory.usage_in_bytes");
+  int64_t left =
+      LeftInGroup("/sys/fs/cgroup/memory", "/memory.limit_in_bytes", "/memory.usage_in_bytes");
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
     if (line.rfind("0::", 0) != 0) continue;
     for (std::string group = line.substr(3);; group.resize(group.rfind('/'))) {
-      left = std::min(left, LeftInGroup("/sys/fs/cgroup" + group, "/memory.max", "/memory.current"));
+      left =
+          std::min(left, LeftInGroup("/sys/fs/cgroup" + group, "/memory.max", "/memory.current"));
       if (group.find('/') == std::string::npos) break;
     }
   }
@@ -66,7 +69,8 @@ int64_t LeftInControlGroups() {
 
 std::string Readable(int64_t bytes) {
   const double mebibytes = static_cast<double>(bytes) / (1 << 20);
-  return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes) : absl::StrFormat("%.1f GiB", mebibytes / 1024);
+  return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes)
+                          : absl::StrFormat("%.1f GiB", mebibytes / 1024);
 }
 
 }  // namespace
@@ -82,9 +86,9 @@ int64_t AvailableMemoryBytes() {
 absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
   const int64_t available = AvailableMemoryBytes();
   if (bytes <= available) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ", Readable(bytes), " of memory; ",
-                                                   Readable(available),
-                                                   " are available: use a smaller batch or network"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat(std::string(needed_by), " needs ", Readable(bytes), " of memory; ",
+                   Readable(available), " are available: use a smaller batch or network"));
 }
 
 absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_view needed_by) {
@@ -98,10 +102,12 @@ absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_v
     std::memset(buffer.data_, 0, rounded);
   } else {
     if (absl::Status status = CheckMemoryAvailable(bytes, needed_by); !status.ok()) return status;
-    void* mapped = mmap(nullptr, RoundUp(bytes, kHugePage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* mapped = mmap(nullptr, RoundUp(bytes, kHugePage), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(std::string(needed_by), " needs ", Readable(bytes), " of memory, which the system refused"));
+      return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ",
+                                                       Readable(bytes),
+                                                       " of memory, which the system refused"));
     }
     madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // a refusal only costs speed
     buffer.data_ = mapped;
@@ -127,8 +133,9 @@ absl::Status ArenaPlanner::Plan() {
   for (size_t i = 0; i < pieces_.size(); ++i) {
     const Piece& piece = pieces_[i];
     if (piece.bytes < 0 || piece.bytes > kUnlimited / 2 || piece.last_use < piece.first_use) {
-      return absl::InvalidArgumentError(absl::StrCat("piece ", i, " of the arena: ", piece.bytes, " bytes, used from step ",
-                                                     piece.first_use, " to ", piece.last_use));
+      return absl::InvalidArgumentError(absl::StrCat("piece ", i, " of the arena: ", piece.bytes,
+                                                     " bytes, used from step ", piece.first_use,
+                                                     " to ", piece.last_use));
     }
   }
   std::vector<int> by_size(pieces_.size());
@@ -157,9 +164,10 @@ absl::Status ArenaPlanner::Plan() {
       return absl::ResourceExhaustedError("the arena's size exceeds what 63 bits can count");
     }
     total_ = std::max(total_, free_from);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                   [&](int a, int b) { return pieces_[a].offset < pieces_[b].offset; }),
-                  index);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), index,
+                         [&](int a, int b) { return pieces_[a].offset < pieces_[b].offset; }),
+        index);
   }
   return absl::OkStatus();
 }
@@ -169,7 +177,8 @@ int64_t ArenaPlanner::LowerBound() const {
   for (const Piece& at : pieces_) {  // the maximum is reached where some piece begins
     int64_t alive = 0;
     for (const Piece& piece : pieces_) {
-      if (piece.first_use <= at.first_use && at.first_use <= piece.last_use) alive += RoundUp(piece.bytes, kAlignment);
+      if (piece.first_use <= at.first_use && at.first_use <= piece.last_use)
+        alive += RoundUp(piece.bytes, kAlignment);
     }
     most = std::max(most, alive);
   }

@@ -1,4 +1,5 @@
-// Memory for tensors: aligned buffers, and an arena in which tensors that are never alive together share space.
+// Memory for tensors: aligned buffers, and an arena in which tensors that are never alive together
+// share space.
 #ifndef COTANGENT_TENSOR_MEMORY_H_
 #define COTANGENT_TENSOR_MEMORY_H_
 
@@ -12,23 +13,27 @@
 
 namespace cotangent::tensor {
 
-// Every buffer and every piece of an arena begins on a cache line, which is also an AVX-512 register's width.
+// Every buffer and every piece of an arena begins on a cache line, which is also an AVX-512
+// register's width.
 inline constexpr int64_t kAlignment = 64;
 
-// Bytes that can still be allocated before the machine swaps or the kernel kills: the least of MemAvailable and what the
-// process's control groups leave (file cache counts as free). A large positive number where nothing is known.
+// Bytes that can still be allocated before the machine swaps or the kernel kills: the least of
+// MemAvailable and what the process's control groups leave (file cache counts as free). A large
+// positive number where nothing is known.
 int64_t AvailableMemoryBytes();
 
 // A ResourceExhausted error if `bytes` exceed what is available, naming both figures:
-//   "the training plan needs 51.2 GiB of memory; 22.0 GiB are available: use a smaller batch or network"
+//   "training needs 51.2 GiB of memory; 22.0 GiB are available: use a smaller batch or network"
 absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by);
 
-// Owns `size()` bytes, aligned to kAlignment and zeroed. From 1 MiB on they are mapped, with huge pages asked for.
+// Owns `size()` bytes, aligned to kAlignment and zeroed. From 1 MiB on they are mapped, with huge
+// pages asked for.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   // Checks the memory available first: asks for nothing it cannot have.
-  static absl::StatusOr<AlignedBuffer> Create(int64_t bytes, std::string_view needed_by = "a buffer");
+  static absl::StatusOr<AlignedBuffer> Create(int64_t bytes,
+                                              std::string_view needed_by = "a buffer");
 
   AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -56,9 +61,9 @@ class AlignedBuffer {
   int64_t size_ = 0;
 };
 
-// Lays pieces out so that those whose lifetimes meet do not overlap and the total is small: greedy by size, each piece
-// into the smallest gap that fits among those alive at the same time (Pisarchyk and Lee, "Efficient memory management
-// for deep neural net inference", 2020, section 5.2).
+// Lays pieces out so that those whose lifetimes meet do not overlap and the total is small: greedy
+// by size, each piece into the smallest gap that fits among those alive at the same time (Pisarchyk
+// and Lee, "Efficient memory management for deep neural net inference", 2020, section 5.2).
 //
 //   ArenaPlanner planner;
 //   int a = planner.Add(bytes, /*first_use=*/0, /*last_use=*/2);
@@ -67,10 +72,11 @@ class AlignedBuffer {
 //   planner.offset(a), planner.offset(b), planner.total()
 class ArenaPlanner {
  public:
-  // A piece alive from step first_use to step last_use, both included. Returns its number: 0, 1, 2, ...
+  // A piece alive from step first_use to step last_use, both included. Returns its number, from 0.
   int Add(int64_t bytes, int64_t first_use, int64_t last_use);
 
-  // Assigns all offsets. Errors: a negative size, a lifetime that ends before it begins, a total beyond int64_t.
+  // Assigns all offsets. Errors: a negative size, a lifetime that ends before it begins, a total
+  // beyond int64_t.
   absl::Status Plan();
 
   // After Plan().

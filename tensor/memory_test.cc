@@ -32,7 +32,8 @@ TEST(AlignedBuffer, IsAlignedAndZeroed) {
 TEST(AlignedBuffer, RefusesWhatTheMachineDoesNotHave) {
   const absl::Status status = AlignedBuffer::Create(int64_t{1} << 60, "the training plan").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("the training plan needs 1073741824.0 GiB of memory; "));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("the training plan needs 1073741824.0 GiB of memory; "));
   EXPECT_GT(AvailableMemoryBytes(), 0);
 }
 
@@ -52,7 +53,8 @@ void ExpectNoOverlap(const ArenaPlanner& planner, const std::vector<Piece>& piec
     EXPECT_EQ(planner.offset(i) % kAlignment, 0);
     EXPECT_LE(planner.offset(i) + pieces[i].bytes, planner.total());
     for (size_t j = 0; j < i; ++j) {
-      const bool meet = pieces[i].first_use <= pieces[j].last_use && pieces[j].first_use <= pieces[i].last_use;
+      const bool meet =
+          pieces[i].first_use <= pieces[j].last_use && pieces[j].first_use <= pieces[i].last_use;
       const bool overlap = planner.offset(i) < planner.offset(j) + pieces[j].bytes &&
                            planner.offset(j) < planner.offset(i) + pieces[i].bytes;
       EXPECT_FALSE(meet && overlap) << "pieces " << j << " and " << i;
@@ -76,7 +78,8 @@ TEST(ArenaPlanner, KeepsApartWhatIsAliveTogether) {
 }
 
 TEST(ArenaPlanner, HoldsForwardAndBackwardOfAChain) {
-  // Activation i is written at step i and read again on the way back: all are alive at the turning point.
+  // Activation i is written at step i and read again on the way back: all are alive at the turning
+  // point.
   std::vector<Piece> pieces;
   const int64_t layers = 20;
   for (int64_t i = 0; i < layers; ++i) {
@@ -116,7 +119,8 @@ TEST(Arena, IsOneAllocation) {
   absl::StatusOr<Arena> arena = Arena::Create(planner, "a test");
   ASSERT_TRUE(arena.ok());
   EXPECT_EQ(arena->size(), planner.total());
-  EXPECT_EQ(static_cast<char*>(arena->at(planner.offset(0))) - static_cast<char*>(arena->at(0)), planner.offset(0));
+  EXPECT_EQ(static_cast<char*>(arena->at(planner.offset(0))) - static_cast<char*>(arena->at(0)),
+            planner.offset(0));
   ArenaPlanner absurd = PlanOf({{int64_t{1} << 60, 0, 1}});
   EXPECT_FALSE(Arena::Create(absurd, "a test").ok());
 }

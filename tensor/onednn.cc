@@ -88,9 +88,11 @@ dnnl_data_type_t TypeOf(ElementType type) {
 
 dnnl_memory_desc_t RowMajor(const std::vector<int64_t>& dims, dnnl_data_type_t type) {
   std::vector<int64_t> strides(dims.size(), 1);
-  for (int axis = static_cast<int>(dims.size()) - 2; axis >= 0; --axis) strides[axis] = strides[axis + 1] * dims[axis + 1];
+  for (int axis = static_cast<int>(dims.size()) - 2; axis >= 0; --axis)
+    strides[axis] = strides[axis + 1] * dims[axis + 1];
   dnnl_memory_desc_t description;
-  dnnl_memory_desc_init_by_strides(&description, static_cast<int>(dims.size()), dims.data(), type, strides.data());
+  dnnl_memory_desc_init_by_strides(&description, static_cast<int>(dims.size()), dims.data(), type,
+                                   strides.data());
   return description;
 }
 
@@ -99,7 +101,8 @@ dnnl_memory_desc_t MemoryDescription(const Tensor& tensor) {
   const dnnl_data_type_t type = TypeOf(tensor.type);
   dnnl_memory_desc_t description;
   if (!tensor.strides.empty()) {
-    dnnl_memory_desc_init_by_strides(&description, rank, tensor.dims.data(), type, tensor.strides.data());
+    dnnl_memory_desc_init_by_strides(&description, rank, tensor.dims.data(), type,
+                                     tensor.strides.data());
     return description;
   }
   dnnl_format_tag_t tag = dnnl_format_tag_any;
@@ -124,7 +127,8 @@ dnnl_memory_desc_t MemoryDescription(const Tensor& tensor) {
 }
 
 // Walks oneDNN's implementations in order until `accept` says yes; whether it ever did.
-bool FindImplementation(const Description& d, const std::function<bool(dnnl_primitive_desc_t)>& accept) {
+bool FindImplementation(const Description& d,
+                        const std::function<bool(dnnl_primitive_desc_t)>& accept) {
   const dnnl_memory_desc_t in = MemoryDescription(d.in), weights = MemoryDescription(d.weights),
                            out = MemoryDescription(d.out);
   const bool matmul = d.operation == Operation::kMatmul;
@@ -132,8 +136,10 @@ bool FindImplementation(const Description& d, const std::function<bool(dnnl_prim
   const dnnl_memory_desc_t bias_description =
       matmul ? RowMajor({1, outputs}, dnnl_f32) : RowMajor({outputs}, dnnl_f32);
   const dnnl_memory_desc_t* bias = d.with_bias ? &bias_description : nullptr;
-  const std::array<int64_t, 2> dilates = {d.dilations[0] - 1, d.dilations[1] - 1};  // oneDNN counts the holes
-  const dnnl_alg_kind_t algorithm = d.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+  // oneDNN counts the holes between a kernel's cells.
+  const std::array<int64_t, 2> dilates = {d.dilations[0] - 1, d.dilations[1] - 1};
+  const dnnl_alg_kind_t algorithm =
+      d.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
 
   dnnl_convolution_desc_t convolution;
   dnnl_matmul_desc_t product;
@@ -141,19 +147,19 @@ bool FindImplementation(const Description& d, const std::function<bool(dnnl_prim
   dnnl_status_t status = dnnl_success;
   switch (d.operation) {
     case Operation::kConvolutionForward:
-      status = dnnl_dilated_convolution_forward_desc_init(&convolution, dnnl_forward_training, algorithm, &in, &weights, bias,
-                                                          &out, d.strides.data(), dilates.data(), d.pad_begin.data(),
-                                                          d.pad_end.data());
+      status = dnnl_dilated_convolution_forward_desc_init(
+          &convolution, dnnl_forward_training, algorithm, &in, &weights, bias, &out,
+          d.strides.data(), dilates.data(), d.pad_begin.data(), d.pad_end.data());
       break;
     case Operation::kConvolutionInputGradient:
-      status = dnnl_dilated_convolution_backward_data_desc_init(&convolution, algorithm, &in, &weights, &out,
-                                                                d.strides.data(), dilates.data(), d.pad_begin.data(),
-                                                                d.pad_end.data());
+      status = dnnl_dilated_convolution_backward_data_desc_init(
+          &convolution, algorithm, &in, &weights, &out, d.strides.data(), dilates.data(),
+          d.pad_begin.data(), d.pad_end.data());
       break;
     case Operation::kConvolutionWeightGradient:
-      status = dnnl_dilated_convolution_backward_weights_desc_init(&convolution, algorithm, &in, &weights, bias, &out,
-                                                                   d.strides.data(), dilates.data(), d.pad_begin.data(),
-                                                                   d.pad_end.data());
+      status = dnnl_dilated_convolution_backward_weights_desc_init(
+          &convolution, algorithm, &in, &weights, bias, &out, d.strides.data(), dilates.data(),
+          d.pad_begin.data(), d.pad_end.data());
       break;
     case Operation::kMatmul:
       operation = &product;
@@ -166,8 +172,8 @@ bool FindImplementation(const Description& d, const std::function<bool(dnnl_prim
   dnnl_primitive_attr_create(attributes.out());
   dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user);
   Iterator iterator;
-  if (dnnl_primitive_desc_iterator_create(iterator.out(), operation, attributes.get(), Runtime::Get().engine, nullptr) !=
-      dnnl_success) {
+  if (dnnl_primitive_desc_iterator_create(iterator.out(), operation, attributes.get(),
+                                          Runtime::Get().engine, nullptr) != dnnl_success) {
     return false;
   }
   do {
@@ -184,11 +190,14 @@ bool FindImplementation(const Description& d, const std::function<bool(dnnl_prim
 
 std::string ImplementationName(dnnl_primitive_desc_t description) {
   const char* name = nullptr;
-  if (dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name) != dnnl_success || name == nullptr) return "";
+  if (dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name) != dnnl_success ||
+      name == nullptr)
+    return "";
   return name;
 }
 
-dnnl_memory_desc_t QueryMemory(dnnl_primitive_desc_t description, dnnl_query_t what, int index = 0) {
+dnnl_memory_desc_t QueryMemory(dnnl_primitive_desc_t description, dnnl_query_t what,
+                               int index = 0) {
   const dnnl_memory_desc_t* found = dnnl_primitive_desc_query_md(description, what, index);
   return found != nullptr ? *found : dnnl_memory_desc_t{};
 }
@@ -199,7 +208,8 @@ class Reordering {
   bool Create(const dnnl_memory_desc_t& from, const dnnl_memory_desc_t& to) {
     PrimitiveDescription description;
     const dnnl_engine_t engine = Runtime::Get().engine;
-    if (dnnl_reorder_primitive_desc_create(description.out(), &from, engine, &to, engine, nullptr) != dnnl_success ||
+    if (dnnl_reorder_primitive_desc_create(description.out(), &from, engine, &to, engine,
+                                           nullptr) != dnnl_success ||
         dnnl_primitive_create(primitive_.out(), description.get()) != dnnl_success) {
       return false;
     }
@@ -261,7 +271,8 @@ struct Primitive::State {
 Primitive::Primitive(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Primitive::~Primitive() = default;
 
-absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& d, std::string_view implementation) {
+absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& d,
+                                                             std::string_view implementation) {
   PrimitiveDescription description;
   const bool found = FindImplementation(d, [&](dnnl_primitive_desc_t candidate) {
     if (!implementation.empty() && ImplementationName(candidate) != implementation) return false;
@@ -269,7 +280,8 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
     return true;
   });
   if (!found) {
-    return absl::NotFoundError(absl::StrCat("oneDNN ", Version(), " has no implementation '", std::string(implementation),
+    return absl::NotFoundError(absl::StrCat("oneDNN ", Version(), " has no implementation '",
+                                            std::string(implementation),
                                             "' of this operation on this processor"));
   }
 
@@ -278,13 +290,17 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
   const bool input_gradient = d.operation == Operation::kConvolutionInputGradient;
   const bool weight_gradient = d.operation == Operation::kConvolutionWeightGradient;
   const bool forward = !input_gradient && !weight_gradient;
-  const dnnl_memory_desc_t in = QueryMemory(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
-  const dnnl_query_t weights_query = weight_gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+  const dnnl_memory_desc_t in =
+      QueryMemory(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
+  const dnnl_query_t weights_query =
+      weight_gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
   const dnnl_memory_desc_t weights = QueryMemory(pd, weights_query);
-  const dnnl_memory_desc_t out = QueryMemory(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
+  const dnnl_memory_desc_t out =
+      QueryMemory(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
   const dnnl_memory_desc_t scratch = QueryMemory(pd, dnnl_query_scratchpad_md);
 
-  // Building the primitive generates its machine code, and for Winograd may need some temporary memory.
+  // Building the primitive generates its machine code, and for Winograd may need some temporary
+  // memory.
   state->scratch_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&scratch));
   if (dnnl_primitive_create(state->primitive.out(), pd) != dnnl_success) {
     return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
@@ -297,21 +313,25 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
   state->weights.Create(weights);
   state->out.Create(out);
   state->scratch.Create(scratch);
-  state->arguments = {{input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, state->in.get()},
-                      {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, state->weights.get()},
-                      {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, state->out.get()},
-                      {DNNL_ARG_SCRATCHPAD, state->scratch.get()}};
+  state->arguments = {
+      {input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, state->in.get()},
+      {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, state->weights.get()},
+      {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, state->out.get()},
+      {DNNL_ARG_SCRATCHPAD, state->scratch.get()}};
   if (d.with_bias) {
     state->bias.Create(QueryMemory(pd, weights_query, 1));
-    state->arguments.push_back({weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, state->bias.get()});
+    state->arguments.push_back(
+        {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, state->bias.get()});
   }
 
   const dnnl_memory_desc_t plain = RowMajor(d.weights.dims, dnnl_f32);
   state->weights_are_plain = dnnl_memory_desc_equal(&plain, &weights);
   // A matrix product's weights are given with strides; no other form of them is known here.
   if (!state->weights_are_plain && d.operation != Operation::kMatmul) {
-    if (!(weight_gradient ? state->packing.Create(weights, plain) : state->packing.Create(plain, weights))) {
-      return absl::InternalError(absl::StrCat("oneDNN cannot reorder the weights of ", state->implementation));
+    if (!(weight_gradient ? state->packing.Create(weights, plain)
+                          : state->packing.Create(plain, weights))) {
+      return absl::InternalError(
+          absl::StrCat("oneDNN cannot reorder the weights of ", state->implementation));
     }
   }
   return std::unique_ptr<Primitive>(new Primitive(std::move(state)));
@@ -321,8 +341,12 @@ const std::string& Primitive::implementation() const { return state_->implementa
 int64_t Primitive::weight_bytes() const { return state_->weight_bytes; }
 int64_t Primitive::scratch_bytes() const { return state_->scratch_bytes; }
 bool Primitive::weights_are_plain() const { return state_->weights_are_plain; }
-void Primitive::PackWeights(const float* plain, void* packed) { state_->packing.Run(plain, packed); }
-void Primitive::UnpackWeights(const void* packed, float* plain) { state_->packing.Run(packed, plain); }
+void Primitive::PackWeights(const float* plain, void* packed) {
+  state_->packing.Run(plain, packed);
+}
+void Primitive::UnpackWeights(const void* packed, float* plain) {
+  state_->packing.Run(packed, plain);
+}
 
 void Primitive::Run(void* in, void* weights, void* bias, void* out, void* scratch) {
   State& state = *state_;
@@ -331,8 +355,8 @@ void Primitive::Run(void* in, void* weights, void* bias, void* out, void* scratc
   state.out.Bind(out);
   state.scratch.Bind(scratch);
   if (state.with_bias) state.bias.Bind(bias);
-  dnnl_primitive_execute(state.primitive.get(), Runtime::Get().stream, static_cast<int>(state.arguments.size()),
-                         state.arguments.data());
+  dnnl_primitive_execute(state.primitive.get(), Runtime::Get().stream,
+                         static_cast<int>(state.arguments.size()), state.arguments.data());
 }
 
 }  // namespace cotangent::tensor::onednn

@@ -1,10 +1,11 @@
-// oneDNN, behind a door: the only engine and stream, and one small wrapper through which every primitive is made. Nothing
-// outside onednn.cc includes dnnl.hpp or knows which version of its API is installed.
+// oneDNN, behind a door: the only engine and stream, and one small wrapper through which every
+// primitive is made. Nothing outside onednn.cc includes dnnl.hpp or knows which version of its API
+// is installed.
 //
-//   Description d;                                   // what to compute, and the layouts of what is already fixed
-//   for (const std::string& name : Implementations(d)) ...
-//   auto primitive = Primitive::Create(d, name);     // make: layouts left open are oneDNN's to choose
-//   (*primitive)->weight_bytes();                    // ask
+//   Description d = ...;                           // what to compute, and the layouts fixed
+//   already for (const std::string& name : Implementations(d)) ... auto primitive =
+//   Primitive::Create(d, name);   // make: the layouts left open are now chosen
+//   (*primitive)->weight_bytes();                  // ask
 //   (*primitive)->Run(in, weights, bias, out, scratch);
 #ifndef COTANGENT_TENSOR_ONEDNN_H_
 #define COTANGENT_TENSOR_ONEDNN_H_
@@ -36,7 +37,8 @@ enum class Operation {
   kMatmul,  // out [m, n] = in [m, k] weights [k, n] + bias [n]
 };
 
-// A tensor as a primitive sees it: where neither layout nor strides are given, the primitive chooses.
+// A tensor as a primitive sees it: where neither layout nor strides are given, the primitive
+// chooses.
 struct Tensor {
   std::vector<int64_t> dims;
   ElementType type = ElementType::kF32;
@@ -47,16 +49,16 @@ struct Tensor {
 struct Description {
   Operation operation = Operation::kConvolutionForward;
   bool winograd = false;
-  // Convolutions: `in` and `out` are the activations on either side or their gradients. Weights [out, in, kh, kw], or
-  // [groups, out / groups, in / groups, kh, kw].
+  // Convolutions: `in` and `out` are the activations on either side or their gradients. Weights
+  // [out, in, kh, kw], or [groups, out / groups, in / groups, kh, kw].
   Tensor in, weights, out;
   bool with_bias = false;
   // Convolutions: vertical, horizontal. A dilation of 1 is dense.
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
 };
 
-// oneDNN's names of the implementations that can do this here, in its own order of preference; its plain reference loops
-// are the last ("ref:any", "ref_...").
+// oneDNN's names of the implementations that can do this here, in its own order of preference; its
+// plain reference loops are the last ("ref:any", "ref_...").
 std::vector<std::string> Implementations(const Description& description);
 
 class Primitive {
@@ -77,8 +79,8 @@ class Primitive {
   void PackWeights(const float* plain, void* packed);
   void UnpackWeights(const void* packed, float* plain);
 
-  // Computes. What is read and what is written follows from the operation; a bias is f32, ignored unless asked for. No
-  // memory is allocated here beyond oneDNN's own bookkeeping.
+  // Computes. What is read and what is written follows from the operation; a bias is f32, ignored
+  // unless asked for. No memory is allocated here beyond oneDNN's own bookkeeping.
   void Run(void* in, void* weights, void* bias, void* out, void* scratch);
 
  private:

@@ -5,11 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 
-// Kernels are compiled for each of these instruction sets; the dynamic linker picks one when the program starts.
+// Kernels are compiled for each of these instruction sets; the dynamic linker picks one when the
+// program starts, before the sanitizers' run-time libraries could serve it.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define COTANGENT_FOR_EACH_CPU  // their run-time libraries are not ready when the linker would choose
+#define COTANGENT_FOR_EACH_CPU
 #else
-#define COTANGENT_FOR_EACH_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define COTANGENT_FOR_EACH_CPU \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 #define COTANGENT_INLINE inline __attribute__((always_inline))
 
@@ -19,8 +21,9 @@ namespace {
 // Channels worked on side by side: a register of AVX-512.
 constexpr int64_t kLanes = 16;
 
-// One row of pixels in one span of adjacent channels of one image. Output rows for forward, input rows for backward: each
-// element of the result is computed whole from what it depends on, so rows are independent and each is written once.
+// One row of pixels in one span of adjacent channels of one image. Output rows for forward, input
+// rows for backward: each element of the result is computed whole from what it depends on, so rows
+// are independent and each is written once.
 struct Row {
   const PoolShape* shape;
   int64_t y;             // of the row
@@ -37,16 +40,20 @@ struct Range {
   int64_t size() const { return end - begin; }
 };
 
-// The window's cells that lie on true pixels, for the window at output coordinate `out` along one axis.
-COTANGENT_INLINE Range CellsOfWindow(int64_t out, int64_t stride, int64_t pad, int64_t window, int64_t in_extent) {
+// The window's cells that lie on true pixels, for the window at output coordinate `out` along one
+// axis.
+COTANGENT_INLINE Range CellsOfWindow(int64_t out, int64_t stride, int64_t pad, int64_t window,
+                                     int64_t in_extent) {
   const int64_t first = out * stride - pad;
   return {std::max<int64_t>(0, -first), std::min(window, in_extent - first)};
 }
 
 // The output coordinates whose windows cover input coordinate `in` along one axis.
-COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int64_t window, int64_t out_extent) {
+COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int64_t window,
+                                   int64_t out_extent) {
   const int64_t padded = in + pad;
-  return {padded < window ? 0 : (padded - window) / stride + 1, std::min(out_extent, padded / stride + 1)};
+  return {padded < window ? 0 : (padded - window) / stride + 1,
+          std::min(out_extent, padded / stride + 1)};
 }
 
 // Calls body(first channel, count) over a row's span, with a constant count wherever possible.
@@ -70,31 +77,33 @@ COTANGENT_INLINE void MaxForwardRow(const Row& row) {
   for (int64_t x = 0; x < out_width; ++x) {
     const Range columns = CellsOfWindow(x, s.stride_width, s.pad_left, s.window_width, s.in_width);
     const int64_t out_offset = (row.y * out_width + x) * row.pixel_stride;
-    ForEachLanes(row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-      float best[kLanes];
-      int32_t position[kLanes];
-      for (int64_t i = 0; i < count; ++i) best[i] = -INFINITY, position[i] = rows.begin * s.window_width + columns.begin;
-      for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
-        const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
-        for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
-          const int64_t in_x = x * s.stride_width - s.pad_left + kx;
-          const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
-          const int32_t cell = static_cast<int32_t>(ky * s.window_width + kx);
-          for (int64_t i = 0; i < count; ++i) {
-            const float value = static_cast<float>(at[i]);
-            const bool wins = value > best[i] || value != value;  // a NaN wins too
-            best[i] = wins ? value : best[i];
-            position[i] = wins ? cell : position[i];
+    ForEachLanes(
+        row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
+          float best[kLanes];
+          int32_t position[kLanes];
+          for (int64_t i = 0; i < count; ++i)
+            best[i] = -INFINITY, position[i] = rows.begin * s.window_width + columns.begin;
+          for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
+            const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
+            for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
+              const int64_t in_x = x * s.stride_width - s.pad_left + kx;
+              const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
+              const int32_t cell = static_cast<int32_t>(ky * s.window_width + kx);
+              for (int64_t i = 0; i < count; ++i) {
+                const float value = static_cast<float>(at[i]);
+                const bool wins = value > best[i] || value != value;  // a NaN wins too
+                best[i] = wins ? value : best[i];
+                position[i] = wins ? cell : position[i];
+              }
+            }
           }
-        }
-      }
-      T* out = static_cast<T*>(row.write) + out_offset + c;
-      for (int64_t i = 0; i < count; ++i) out[i] = T(best[i]);
-      if (row.positions != nullptr) {
-        uint8_t* positions = row.positions + out_offset + c;
-        for (int64_t i = 0; i < count; ++i) positions[i] = static_cast<uint8_t>(position[i]);
-      }
-    });
+          T* out = static_cast<T*>(row.write) + out_offset + c;
+          for (int64_t i = 0; i < count; ++i) out[i] = T(best[i]);
+          if (row.positions != nullptr) {
+            uint8_t* positions = row.positions + out_offset + c;
+            for (int64_t i = 0; i < count; ++i) positions[i] = static_cast<uint8_t>(position[i]);
+          }
+        });
   }
 }
 
@@ -103,31 +112,35 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
   const T* out_gradient = static_cast<const T*>(row.read);
   const int64_t out_width = s.out_width();
-  const Range rows = WindowsOver(row.y, s.stride_height, s.pad_top, s.window_height, s.out_height());
+  const Range rows =
+      WindowsOver(row.y, s.stride_height, s.pad_top, s.window_height, s.out_height());
   for (int64_t x = 0; x < s.in_width; ++x) {
     const Range columns = WindowsOver(x, s.stride_width, s.pad_left, s.window_width, out_width);
     T* in_gradient = static_cast<T*>(row.write) + (row.y * s.in_width + x) * row.pixel_stride;
-    ForEachLanes(row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-      float sum[kLanes] = {};
-      for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
-        const int64_t ky = row.y + s.pad_top - out_y * s.stride_height;
-        for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
-          const uint8_t cell = static_cast<uint8_t>(ky * s.window_width + x + s.pad_left - out_x * s.stride_width);
-          const int64_t at = (out_y * out_width + out_x) * row.pixel_stride + c;
-          for (int64_t i = 0; i < count; ++i) {
-            sum[i] += row.positions[at + i] == cell ? static_cast<float>(out_gradient[at + i]) : 0.0f;
+    ForEachLanes(
+        row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
+          float sum[kLanes] = {};
+          for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
+            const int64_t ky = row.y + s.pad_top - out_y * s.stride_height;
+            for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
+              const uint8_t cell = static_cast<uint8_t>(ky * s.window_width + x + s.pad_left -
+                                                        out_x * s.stride_width);
+              const int64_t at = (out_y * out_width + out_x) * row.pixel_stride + c;
+              for (int64_t i = 0; i < count; ++i) {
+                sum[i] +=
+                    row.positions[at + i] == cell ? static_cast<float>(out_gradient[at + i]) : 0.0f;
+              }
+            }
           }
-        }
-      }
-      for (int64_t i = 0; i < count; ++i) in_gradient[c + i] = T(sum[i]);
-    });
+          for (int64_t i = 0; i < count; ++i) in_gradient[c + i] = T(sum[i]);
+        });
   }
 }
 
 // 1 / cells of the window whose cells on true pixels are given.
 COTANGENT_INLINE float Weight(const Row& row, Range rows, Range columns) {
-  const int64_t cells =
-      row.count_include_pad ? row.shape->window_height * row.shape->window_width : rows.size() * columns.size();
+  const int64_t cells = row.count_include_pad ? row.shape->window_height * row.shape->window_width
+                                              : rows.size() * columns.size();
   return 1.0f / static_cast<float>(cells);
 }
 
@@ -141,18 +154,19 @@ COTANGENT_INLINE void AverageForwardRow(const Row& row) {
     const Range columns = CellsOfWindow(x, s.stride_width, s.pad_left, s.window_width, s.in_width);
     const float weight = Weight(row, rows, columns);
     T* out = static_cast<T*>(row.write) + (row.y * out_width + x) * row.pixel_stride;
-    ForEachLanes(row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-      float sum[kLanes] = {};
-      for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
-        const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
-        for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
-          const int64_t in_x = x * s.stride_width - s.pad_left + kx;
-          const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
-          for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]);
-        }
-      }
-      for (int64_t i = 0; i < count; ++i) out[c + i] = T(sum[i] * weight);
-    });
+    ForEachLanes(
+        row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
+          float sum[kLanes] = {};
+          for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
+            const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
+            for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
+              const int64_t in_x = x * s.stride_width - s.pad_left + kx;
+              const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
+              for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]);
+            }
+          }
+          for (int64_t i = 0; i < count; ++i) out[c + i] = T(sum[i] * weight);
+        });
   }
 }
 
@@ -161,23 +175,27 @@ COTANGENT_INLINE void AverageBackwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
   const T* out_gradient = static_cast<const T*>(row.read);
   const int64_t out_width = s.out_width();
-  const Range rows = WindowsOver(row.y, s.stride_height, s.pad_top, s.window_height, s.out_height());
+  const Range rows =
+      WindowsOver(row.y, s.stride_height, s.pad_top, s.window_height, s.out_height());
   for (int64_t x = 0; x < s.in_width; ++x) {
     const Range columns = WindowsOver(x, s.stride_width, s.pad_left, s.window_width, out_width);
     T* in_gradient = static_cast<T*>(row.write) + (row.y * s.in_width + x) * row.pixel_stride;
-    ForEachLanes(row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-      float sum[kLanes] = {};
-      for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
-        const Range cell_rows = CellsOfWindow(out_y, s.stride_height, s.pad_top, s.window_height, s.in_height);
-        for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
-          const float weight =
-              Weight(row, cell_rows, CellsOfWindow(out_x, s.stride_width, s.pad_left, s.window_width, s.in_width));
-          const T* at = out_gradient + (out_y * out_width + out_x) * row.pixel_stride + c;
-          for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]) * weight;
-        }
-      }
-      for (int64_t i = 0; i < count; ++i) in_gradient[c + i] = T(sum[i]);
-    });
+    ForEachLanes(
+        row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
+          float sum[kLanes] = {};
+          for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
+            const Range cell_rows =
+                CellsOfWindow(out_y, s.stride_height, s.pad_top, s.window_height, s.in_height);
+            for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
+              const float weight = Weight(
+                  row, cell_rows,
+                  CellsOfWindow(out_x, s.stride_width, s.pad_left, s.window_width, s.in_width));
+              const T* at = out_gradient + (out_y * out_width + out_x) * row.pixel_stride + c;
+              for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]) * weight;
+            }
+          }
+          for (int64_t i = 0; i < count; ++i) in_gradient[c + i] = T(sum[i]);
+        });
   }
 }
 
@@ -193,11 +211,13 @@ COTANGENT_FOR_EACH_CPU void AverageBackwardF32(const Row& row) { AverageBackward
 COTANGENT_FOR_EACH_CPU void AverageBackwardBf16(const Row& row) { AverageBackwardRow<Bf16>(row); }
 
 // Runs a kernel over all rows of `written`, in parallel. Positions go with the output side.
-void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, ElementType type, const Shape& read_shape,
-                const void* read, const Shape& written, void* write, uint8_t* positions, bool count_include_pad) {
+void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, ElementType type,
+                const Shape& read_shape, const void* read, const Shape& written, void* write,
+                uint8_t* positions, bool count_include_pad) {
   const Strides to = StridesOf(written, layout), from = StridesOf(read_shape, layout);
   const bool output_written = written == shape.out();
-  const int64_t positions_n = output_written ? to.n : from.n, positions_c = output_written ? to.c_block : from.c_block;
+  const int64_t positions_n = output_written ? to.n : from.n,
+                positions_c = output_written ? to.c_block : from.c_block;
   const int64_t size = Bytes(type), blocks = PaddedChannels(shape.channels, layout) / to.block;
 #pragma omp parallel for collapse(3) schedule(static)
   for (int64_t n = 0; n < shape.batch; ++n) {
@@ -208,7 +228,9 @@ void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, Element
                 .span = to.block,
                 .pixel_stride = to.w,
                 .read = static_cast<const char*>(read) + (n * from.n + block * from.c_block) * size,
-                .positions = positions == nullptr ? nullptr : positions + n * positions_n + block * positions_c,
+                .positions = positions == nullptr
+                                 ? nullptr
+                                 : positions + n * positions_n + block * positions_c,
                 .write = static_cast<char*>(write) + (n * to.n + block * to.c_block) * size,
                 .count_include_pad = count_include_pad});
       }
@@ -218,77 +240,91 @@ void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, Element
 
 absl::Status CheckArguments(const PoolShape& shape, ElementType type) {
   if (type != ElementType::kF32 && type != ElementType::kBf16) {
-    return absl::InvalidArgumentError(absl::StrCat("pooling of ", std::string(Name(type)), "; f32 or bf16 expected"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("pooling of ", std::string(Name(type)), "; f32 or bf16 expected"));
   }
   return shape.Validate();
 }
 
 }  // namespace
 
-int64_t PoolShape::out_height() const { return (in_height + pad_top + pad_bottom - window_height) / stride_height + 1; }
-int64_t PoolShape::out_width() const { return (in_width + pad_left + pad_right - window_width) / stride_width + 1; }
+int64_t PoolShape::out_height() const {
+  return (in_height + pad_top + pad_bottom - window_height) / stride_height + 1;
+}
+int64_t PoolShape::out_width() const {
+  return (in_width + pad_left + pad_right - window_width) / stride_width + 1;
+}
 
 absl::Status PoolShape::Validate() const {
-  for (int64_t size : {batch, channels, in_height, in_width, window_height, window_width, stride_height, stride_width}) {
+  for (int64_t size : {batch, channels, in_height, in_width, window_height, window_width,
+                       stride_height, stride_width}) {
     if (size < 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("pooling with a size of ", size, "; image, window and stride must be at least 1"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "pooling with a size of ", size, "; image, window and stride must be at least 1"));
     }
   }
   const bool pads_fit = std::min({pad_top, pad_bottom, pad_left, pad_right}) >= 0 &&
-                        std::max(pad_top, pad_bottom) < window_height && std::max(pad_left, pad_right) < window_width;
+                        std::max(pad_top, pad_bottom) < window_height &&
+                        std::max(pad_left, pad_right) < window_width;
   if (!pads_fit) {
     return absl::InvalidArgumentError(
-        absl::StrCat("pooling with padding ", pad_top, ",", pad_bottom, ",", pad_left, ",", pad_right, " and a window of ",
-                     window_height, "x", window_width, ": padding must not be negative, and less than the window"));
+        absl::StrCat("pooling with padding ", pad_top, ",", pad_bottom, ",", pad_left, ",",
+                     pad_right, " and a window of ", window_height, "x", window_width,
+                     ": padding must not be negative, and less than the window"));
   }
-  if (window_height > in_height + pad_top + pad_bottom || window_width > in_width + pad_left + pad_right) {
-    return absl::InvalidArgumentError(absl::StrCat("a pooling window of ", window_height, "x", window_width,
-                                                   " is larger than its padded input of ",
-                                                   in_height + pad_top + pad_bottom, "x", in_width + pad_left + pad_right));
+  if (window_height > in_height + pad_top + pad_bottom ||
+      window_width > in_width + pad_left + pad_right) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a pooling window of ", window_height, "x", window_width,
+                     " is larger than its padded input of ", in_height + pad_top + pad_bottom, "x",
+                     in_width + pad_left + pad_right));
   }
   return in().Validate();
 }
 
 std::string PoolShape::ToString() const {
-  return absl::StrCat(batch, "x", channels, "x", in_height, "x", in_width, " -> ", out_height(), "x", out_width(),
-                      " window ", window_height, "x", window_width, " s", stride_height, "x", stride_width, " p", pad_top,
-                      ",", pad_bottom, ",", pad_left, ",", pad_right);
+  return absl::StrCat(batch, "x", channels, "x", in_height, "x", in_width, " -> ", out_height(),
+                      "x", out_width(), " window ", window_height, "x", window_width, " s",
+                      stride_height, "x", stride_width, " p", pad_top, ",", pad_bottom, ",",
+                      pad_left, ",", pad_right);
 }
 
-absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in, void* out,
-                            uint8_t* positions) {
+absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
+                            void* out, uint8_t* positions) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
   if (shape.window_height * shape.window_width > kMaxPoolCells) {
-    return absl::InvalidArgumentError(absl::StrCat("a max pooling window of ", shape.window_height, "x",
-                                                   shape.window_width, " has more than ", kMaxPoolCells, " cells"));
+    return absl::InvalidArgumentError(absl::StrCat("a max pooling window of ", shape.window_height,
+                                                   "x", shape.window_width, " has more than ",
+                                                   kMaxPoolCells, " cells"));
   }
-  ForEachRow(type == ElementType::kF32 ? MaxForwardF32 : MaxForwardBf16, shape, layout, type, shape.in(), in, shape.out(),
-             out, positions, false);
+  ForEachRow(type == ElementType::kF32 ? MaxForwardF32 : MaxForwardBf16, shape, layout, type,
+             shape.in(), in, shape.out(), out, positions, false);
   return absl::OkStatus();
 }
 
-absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type, const void* out_gradient,
-                             const uint8_t* positions, void* in_gradient) {
+absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
+                             const void* out_gradient, const uint8_t* positions,
+                             void* in_gradient) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  ForEachRow(type == ElementType::kF32 ? MaxBackwardF32 : MaxBackwardBf16, shape, layout, type, shape.out(), out_gradient,
-             shape.in(), in_gradient, const_cast<uint8_t*>(positions), false);
+  ForEachRow(type == ElementType::kF32 ? MaxBackwardF32 : MaxBackwardBf16, shape, layout, type,
+             shape.out(), out_gradient, shape.in(), in_gradient, const_cast<uint8_t*>(positions),
+             false);
   return absl::OkStatus();
 }
 
-absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout, ElementType type,
-                                const void* in, void* out) {
+absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout,
+                                ElementType type, const void* in, void* out) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  ForEachRow(type == ElementType::kF32 ? AverageForwardF32 : AverageForwardBf16, shape, layout, type, shape.in(), in,
-             shape.out(), out, nullptr, count_include_pad);
+  ForEachRow(type == ElementType::kF32 ? AverageForwardF32 : AverageForwardBf16, shape, layout,
+             type, shape.in(), in, shape.out(), out, nullptr, count_include_pad);
   return absl::OkStatus();
 }
 
-absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout, ElementType type,
-                                 const void* out_gradient, void* in_gradient) {
+absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout,
+                                 ElementType type, const void* out_gradient, void* in_gradient) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  ForEachRow(type == ElementType::kF32 ? AverageBackwardF32 : AverageBackwardBf16, shape, layout, type, shape.out(),
-             out_gradient, shape.in(), in_gradient, nullptr, count_include_pad);
+  ForEachRow(type == ElementType::kF32 ? AverageBackwardF32 : AverageBackwardBf16, shape, layout,
+             type, shape.out(), out_gradient, shape.in(), in_gradient, nullptr, count_include_pad);
   return absl::OkStatus();
 }
 

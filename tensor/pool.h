@@ -1,8 +1,10 @@
-// Max and average pooling of any window, stride and padding; global pooling is a window as large as the image.
+// Max and average pooling of any window, stride and padding; global pooling is a window as large as
+// the image.
 //
-// Image tensors are given in kNchw, kNhwc or blocked layout; input and output have the same layout and element type (f32
-// or bf16, summed in f32). The kernels run in parallel over images and rows, vectorised over channels (fastest in kNhwc
-// and the blocked layouts). The padding of blocked layouts is written as zero.
+// Image tensors are given in kNchw, kNhwc or blocked layout; input and output have the same layout
+// and element type (f32 or bf16, summed in f32). The kernels run in parallel over images and rows,
+// vectorised over channels (fastest in kNhwc and the blocked layouts). The padding of blocked
+// layouts is written as zero.
 #ifndef COTANGENT_TENSOR_POOL_H_
 #define COTANGENT_TENSOR_POOL_H_
 
@@ -28,31 +30,33 @@ struct PoolShape {
   Shape in() const { return {batch, channels, in_height, in_width}; }
   Shape out() const { return {batch, channels, out_height(), out_width()}; }
 
-  // Every size positive, padding less than the window (so that each window holds at least one true pixel), the window
-  // inside the padded image.
+  // Every size positive, padding less than the window (so that each window holds at least one true
+  // pixel), the window inside the padded image.
   absl::Status Validate() const;
   std::string ToString() const;  // "128x64x32x32 -> 16x16 window 2x2 s2x2 p0,0,0,0"
 };
 
-// Max pooling notes which cell of its window won, as one byte for each output element: row * window_width + column.
+// Max pooling notes which cell of its window won, row * window_width + column, in one byte for each
+// output element.
 inline constexpr int64_t kMaxPoolCells = 255;
 
-// out[n, c, y, x] = max over the window's true pixels; positions (output's shape and layout, u8) says where: the first
-// in row-major order among equals. A NaN in a window wins. positions may be null where no backward pass follows.
-// Errors: more than kMaxPoolCells cells in a window.
-absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in, void* out,
-                            uint8_t* positions);
+// out[n, c, y, x] = max over the window's true pixels; positions (output's shape and layout, u8)
+// says where: the first in row-major order among equals. A NaN in a window wins. positions may be
+// null where no backward pass follows. Errors: more than kMaxPoolCells cells in a window.
+absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
+                            void* out, uint8_t* positions);
 
-// in_gradient at each pixel = sum of out_gradient over the windows it won; zero elsewhere. Every element is written.
-absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type, const void* out_gradient,
-                             const uint8_t* positions, void* in_gradient);
+// in_gradient at each pixel = sum of out_gradient over the windows it won; zero elsewhere. Every
+// element is written.
+absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
+                             const void* out_gradient, const uint8_t* positions, void* in_gradient);
 
-// out = sum of the window's true pixels / cells, where cells counts the whole window (count_include_pad, PyTorch's
-// default), or the true pixels only.
-absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout, ElementType type,
-                                const void* in, void* out);
-absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout, ElementType type,
-                                 const void* out_gradient, void* in_gradient);
+// out = sum of the window's true pixels / cells, where cells counts the whole window
+// (count_include_pad, PyTorch's default), or the true pixels only.
+absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout,
+                                ElementType type, const void* in, void* out);
+absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout,
+                                 ElementType type, const void* out_gradient, void* in_gradient);
 
 }  // namespace cotangent::tensor
 

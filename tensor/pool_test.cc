@@ -18,15 +18,48 @@ using ::testing::HasSubstr;
 
 std::vector<PoolShape> Shapes() {
   return {
-      {.batch = 2, .channels = 24, .in_height = 8, .in_width = 6, .window_height = 2, .window_width = 2,
-       .stride_height = 2, .stride_width = 2},
-      {.batch = 2, .channels = 17, .in_height = 7, .in_width = 9, .window_height = 3, .window_width = 3,
-       .stride_height = 2, .stride_width = 2, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1},
-      {.batch = 1, .channels = 3, .in_height = 6, .in_width = 5, .window_height = 3, .window_width = 2, .pad_top = 2,
+      {.batch = 2,
+       .channels = 24,
+       .in_height = 8,
+       .in_width = 6,
+       .window_height = 2,
+       .window_width = 2,
+       .stride_height = 2,
+       .stride_width = 2},
+      {.batch = 2,
+       .channels = 17,
+       .in_height = 7,
+       .in_width = 9,
+       .window_height = 3,
+       .window_width = 3,
+       .stride_height = 2,
+       .stride_width = 2,
+       .pad_top = 1,
+       .pad_bottom = 1,
+       .pad_left = 1,
        .pad_right = 1},
-      {.batch = 2, .channels = 40, .in_height = 5, .in_width = 4, .window_height = 2, .window_width = 1,
-       .stride_height = 3, .stride_width = 2},
-      {.batch = 3, .channels = 16, .in_height = 15, .in_width = 17, .window_height = 15, .window_width = 17},
+      {.batch = 1,
+       .channels = 3,
+       .in_height = 6,
+       .in_width = 5,
+       .window_height = 3,
+       .window_width = 2,
+       .pad_top = 2,
+       .pad_right = 1},
+      {.batch = 2,
+       .channels = 40,
+       .in_height = 5,
+       .in_width = 4,
+       .window_height = 2,
+       .window_width = 1,
+       .stride_height = 3,
+       .stride_width = 2},
+      {.batch = 3,
+       .channels = 16,
+       .in_height = 15,
+       .in_width = 17,
+       .window_height = 15,
+       .window_width = 17},
       {},
   };
 }
@@ -43,14 +76,16 @@ std::vector<double> Random(int64_t count, int seed) {
   return values;
 }
 
-std::vector<uint8_t> Store(const std::vector<double>& values, const Shape& shape, Layout layout, ElementType type) {
+std::vector<uint8_t> Store(const std::vector<double>& values, const Shape& shape, Layout layout,
+                           ElementType type) {
   const std::vector<float> plain(values.begin(), values.end());
   std::vector<uint8_t> stored(StorageBytes(shape, layout, type));
   Reorder(shape, plain.data(), Layout::kNchw, ElementType::kF32, stored.data(), layout, type);
   return stored;
 }
 
-std::vector<float> Load(const std::vector<uint8_t>& stored, const Shape& shape, Layout layout, ElementType type) {
+std::vector<float> Load(const std::vector<uint8_t>& stored, const Shape& shape, Layout layout,
+                        ElementType type) {
   std::vector<float> plain(shape.NumElements());
   Reorder(shape, stored.data(), layout, type, plain.data(), Layout::kNchw, ElementType::kF32);
   return plain;
@@ -60,19 +95,22 @@ std::vector<uint8_t> Garbage(const Shape& shape, Layout layout, ElementType type
   return std::vector<uint8_t>(StorageBytes(shape, layout, type), 0xff);
 }
 
-void ExpectNear(const std::vector<float>& found, const std::vector<double>& exact, double tolerance) {
+void ExpectNear(const std::vector<float>& found, const std::vector<double>& exact,
+                double tolerance) {
   ASSERT_EQ(found.size(), exact.size());
   for (size_t i = 0; i < found.size(); ++i) {
     ASSERT_NEAR(found[i], exact[i], tolerance * (1 + std::abs(exact[i]))) << "element " << i;
   }
 }
 
-void ExpectPaddingZero(const std::vector<uint8_t>& stored, const Shape& shape, Layout layout, ElementType type) {
+void ExpectPaddingZero(const std::vector<uint8_t>& stored, const Shape& shape, Layout layout,
+                       ElementType type) {
   const std::vector<float> plain = Load(stored, shape, layout, type);
   EXPECT_EQ(Store({plain.begin(), plain.end()}, shape, layout, type), stored);
 }
 
-// The gradient of max pooling: each output's gradient goes to the first pixel that holds its maximum.
+// The gradient of max pooling: each output's gradient goes to the first pixel that holds its
+// maximum.
 std::vector<double> MaxPoolGradient(const PoolShape& shape, const std::vector<double>& in,
                                     const std::vector<double>& out_gradient) {
   std::vector<double> best(out_gradient.size()), gradient(in.size(), 0.0);
@@ -84,13 +122,17 @@ std::vector<double> MaxPoolGradient(const PoolShape& shape, const std::vector<do
   return gradient;
 }
 
-// The gradient of average pooling: each output's gradient goes to its window's pixels in equal parts.
+// The gradient of average pooling: each output's gradient goes to its window's pixels in equal
+// parts.
 std::vector<double> AveragePoolGradient(const PoolShape& shape, bool count_include_pad,
                                         const std::vector<double>& out_gradient) {
-  std::vector<double> cells(out_gradient.size(), count_include_pad ? shape.window_height * shape.window_width : 0);
-  if (!count_include_pad) reference::ForEachWindowPixel(shape, [&](int64_t, int64_t o, bool) { ++cells[o]; });
+  std::vector<double> cells(out_gradient.size(),
+                            count_include_pad ? shape.window_height * shape.window_width : 0);
+  if (!count_include_pad)
+    reference::ForEachWindowPixel(shape, [&](int64_t, int64_t o, bool) { ++cells[o]; });
   std::vector<double> gradient(shape.in().NumElements(), 0.0);
-  reference::ForEachWindowPixel(shape, [&](int64_t i, int64_t o, bool) { gradient[i] += out_gradient[o] / cells[o]; });
+  reference::ForEachWindowPixel(
+      shape, [&](int64_t i, int64_t o, bool) { gradient[i] += out_gradient[o] / cells[o]; });
   return gradient;
 }
 
@@ -99,7 +141,8 @@ void ForEachCase(Test test) {
   for (const PoolShape& shape : Shapes()) {
     for (Layout layout : kLayouts) {
       for (ElementType type : kTypes) {
-        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(layout)) + " " + std::string(Name(type)));
+        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(layout)) + " " +
+                     std::string(Name(type)));
         test(shape, layout, type, type == ElementType::kF32 ? 1e-5 : 1.0 / 256);
       }
     }
@@ -110,17 +153,20 @@ TEST(MaxPool, ForwardAndBackwardAgreeWithTheReference) {
   ForEachCase([](const PoolShape& shape, Layout layout, ElementType type, double tolerance) {
     const std::vector<double> in = Random(shape.in().NumElements(), 1),
                               out_gradient = Random(shape.out().NumElements(), 2);
-    std::vector<uint8_t> out = Garbage(shape.out(), layout, type), gradient = Garbage(shape.in(), layout, type);
+    std::vector<uint8_t> out = Garbage(shape.out(), layout, type),
+                         gradient = Garbage(shape.in(), layout, type);
     std::vector<uint8_t> positions = Garbage(shape.out(), layout, ElementType::kU8);
-    ASSERT_TRUE(MaxPoolForward(shape, layout, type, Store(in, shape.in(), layout, type).data(), out.data(),
-                               positions.data())
+    ASSERT_TRUE(MaxPoolForward(shape, layout, type, Store(in, shape.in(), layout, type).data(),
+                               out.data(), positions.data())
                     .ok());
     ExpectNear(Load(out, shape.out(), layout, type), reference::MaxPoolForward(shape, in), 0);
     ExpectPaddingZero(out, shape.out(), layout, type);
-    ASSERT_TRUE(MaxPoolBackward(shape, layout, type, Store(out_gradient, shape.out(), layout, type).data(),
+    ASSERT_TRUE(MaxPoolBackward(shape, layout, type,
+                                Store(out_gradient, shape.out(), layout, type).data(),
                                 positions.data(), gradient.data())
                     .ok());
-    ExpectNear(Load(gradient, shape.in(), layout, type), MaxPoolGradient(shape, in, out_gradient), tolerance);
+    ExpectNear(Load(gradient, shape.in(), layout, type), MaxPoolGradient(shape, in, out_gradient),
+               tolerance);
     ExpectPaddingZero(gradient, shape.in(), layout, type);
   });
 }
@@ -130,18 +176,20 @@ TEST(AveragePool, ForwardAndBackwardAgreeWithTheReference) {
     ForEachCase([&](const PoolShape& shape, Layout layout, ElementType type, double tolerance) {
       const std::vector<double> in = Random(shape.in().NumElements(), 1),
                                 out_gradient = Random(shape.out().NumElements(), 2);
-      std::vector<uint8_t> out = Garbage(shape.out(), layout, type), gradient = Garbage(shape.in(), layout, type);
+      std::vector<uint8_t> out = Garbage(shape.out(), layout, type),
+                           gradient = Garbage(shape.in(), layout, type);
       ASSERT_TRUE(AveragePoolForward(shape, count_include_pad, layout, type,
                                      Store(in, shape.in(), layout, type).data(), out.data())
                       .ok());
-      ExpectNear(Load(out, shape.out(), layout, type), reference::AveragePoolForward(shape, count_include_pad, in),
-                 tolerance);
+      ExpectNear(Load(out, shape.out(), layout, type),
+                 reference::AveragePoolForward(shape, count_include_pad, in), tolerance);
       ExpectPaddingZero(out, shape.out(), layout, type);
       ASSERT_TRUE(AveragePoolBackward(shape, count_include_pad, layout, type,
-                                      Store(out_gradient, shape.out(), layout, type).data(), gradient.data())
+                                      Store(out_gradient, shape.out(), layout, type).data(),
+                                      gradient.data())
                       .ok());
-      ExpectNear(Load(gradient, shape.in(), layout, type), AveragePoolGradient(shape, count_include_pad, out_gradient),
-                 tolerance);
+      ExpectNear(Load(gradient, shape.in(), layout, type),
+                 AveragePoolGradient(shape, count_include_pad, out_gradient), tolerance);
       ExpectPaddingZero(gradient, shape.in(), layout, type);
     });
   }
@@ -149,29 +197,38 @@ TEST(AveragePool, ForwardAndBackwardAgreeWithTheReference) {
 
 TEST(MaxPool, FirstOfEqualsWinsAndNanWins) {
   const PoolShape shape{.in_height = 2, .in_width = 2, .window_height = 2, .window_width = 2};
-  const float equal[] = {1, 3, 3, 2}, minus_infinity[] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY},
+  const float equal[] = {1, 3, 3, 2},
+              minus_infinity[] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY},
               with_nan[] = {1, 7, std::numeric_limits<float>::quiet_NaN(), 8};
   float out;
   uint8_t position;
   ASSERT_TRUE(MaxPoolForward(shape, Layout::kNchw, ElementType::kF32, equal, &out, &position).ok());
   EXPECT_EQ(out, 3);
   EXPECT_EQ(position, 1);
-  ASSERT_TRUE(MaxPoolForward(shape, Layout::kNchw, ElementType::kF32, minus_infinity, &out, &position).ok());
+  ASSERT_TRUE(
+      MaxPoolForward(shape, Layout::kNchw, ElementType::kF32, minus_infinity, &out, &position)
+          .ok());
   EXPECT_EQ(out, -INFINITY);
   EXPECT_EQ(position, 0);
-  ASSERT_TRUE(MaxPoolForward(shape, Layout::kNchw, ElementType::kF32, with_nan, &out, nullptr).ok());
+  ASSERT_TRUE(
+      MaxPoolForward(shape, Layout::kNchw, ElementType::kF32, with_nan, &out, nullptr).ok());
   EXPECT_TRUE(std::isnan(out));
 }
 
 TEST(PoolShape, RejectsWhatDoesNotFit) {
   const PoolShape too_large{.in_height = 3, .in_width = 3, .window_height = 4, .window_width = 2};
-  EXPECT_THAT(std::string(too_large.Validate().message()), HasSubstr("4x2 is larger than its padded input of 3x3"));
-  const PoolShape padded{.in_height = 3, .in_width = 3, .window_height = 2, .window_width = 2, .pad_top = 2};
+  EXPECT_THAT(std::string(too_large.Validate().message()),
+              HasSubstr("4x2 is larger than its padded input of 3x3"));
+  const PoolShape padded{
+      .in_height = 3, .in_width = 3, .window_height = 2, .window_width = 2, .pad_top = 2};
   EXPECT_THAT(std::string(padded.Validate().message()), HasSubstr("less than the window"));
-  const PoolShape many_cells{.in_height = 16, .in_width = 16, .window_height = 16, .window_width = 16};
+  const PoolShape many_cells{
+      .in_height = 16, .in_width = 16, .window_height = 16, .window_width = 16};
   std::vector<float> in(256);
   float out;
-  EXPECT_THAT(std::string(MaxPoolForward(many_cells, Layout::kNchw, ElementType::kF32, in.data(), &out, nullptr).message()),
+  EXPECT_THAT(std::string(MaxPoolForward(many_cells, Layout::kNchw, ElementType::kF32, in.data(),
+                                         &out, nullptr)
+                              .message()),
               HasSubstr("more than 255 cells"));
 }
 

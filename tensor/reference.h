@@ -1,8 +1,9 @@
 // Convolution and pooling as plain loops over any scalar type: the oracle for the kernels.
 //
-// Tensors are row-major [batch, channels, height, width] and [out, in / groups, height, width] here. Run with double, these
-// check the kernels; run with dual numbers or reverse-mode variables, their derivatives check the gradient kernels.
-// A scalar needs a constructor from double, + and *; pooling also <.
+// Tensors are row-major [batch, channels, height, width] and [out, in / groups, height, width]
+// here. Run with double, these check the kernels; run with dual numbers or reverse-mode variables,
+// their derivatives check the gradient kernels. A scalar needs a constructor from double, + and *;
+// pooling also <.
 #ifndef COTANGENT_TENSOR_REFERENCE_H_
 #define COTANGENT_TENSOR_REFERENCE_H_
 
@@ -14,7 +15,8 @@
 
 namespace cotangent::tensor::reference {
 
-// Calls visit(in_index, weight_index, out_index) for every multiply-add of the convolution that falls on a true pixel.
+// Calls visit(in_index, weight_index, out_index) for every multiply-add of the convolution that
+// falls on a true pixel.
 template <typename Visit>
 void ForEachMultiplyAdd(const ConvolutionShape& s, Visit visit) {
   const int64_t in_share = s.in_channels / s.groups, out_share = s.out_channels / s.groups;
@@ -25,15 +27,16 @@ void ForEachMultiplyAdd(const ConvolutionShape& s, Visit visit) {
         for (int64_t ky = 0; ky < s.kernel_height; ++ky)
           for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
             const int64_t channel = o / out_share * in_share + i;
-            const int64_t weight = ((o * in_share + i) * s.kernel_height + ky) * s.kernel_width + kx;
+            const int64_t weight =
+                ((o * in_share + i) * s.kernel_height + ky) * s.kernel_width + kx;
             for (int64_t y = 0; y < out_height; ++y) {
               const int64_t in_y = y * s.stride_height + ky * s.dilation_height - s.pad_top;
               if (in_y < 0 || in_y >= s.in_height) continue;
               for (int64_t x = 0; x < out_width; ++x) {
                 const int64_t in_x = x * s.stride_width + kx * s.dilation_width - s.pad_left;
                 if (in_x < 0 || in_x >= s.in_width) continue;
-                visit(((n * s.in_channels + channel) * s.in_height + in_y) * s.in_width + in_x, weight,
-                      ((n * s.out_channels + o) * out_height + y) * out_width + x);
+                visit(((n * s.in_channels + channel) * s.in_height + in_y) * s.in_width + in_x,
+                      weight, ((n * s.out_channels + o) * out_height + y) * out_width + x);
               }
             }
           }
@@ -48,12 +51,14 @@ std::vector<T> ConvolutionForward(const ConvolutionShape& shape, const std::vect
     const int64_t pixels = shape.out_height() * shape.out_width();
     for (size_t i = 0; i < out.size(); ++i) out[i] = bias[i / pixels % shape.out_channels];
   }
-  ForEachMultiplyAdd(shape, [&](int64_t i, int64_t w, int64_t o) { out[o] = out[o] + in[i] * weights[w]; });
+  ForEachMultiplyAdd(
+      shape, [&](int64_t i, int64_t w, int64_t o) { out[o] = out[o] + in[i] * weights[w]; });
   return out;
 }
 
 template <typename T>
-std::vector<T> ConvolutionInputGradient(const ConvolutionShape& shape, const std::vector<T>& out_gradient,
+std::vector<T> ConvolutionInputGradient(const ConvolutionShape& shape,
+                                        const std::vector<T>& out_gradient,
                                         const std::vector<T>& weights) {
   std::vector<T> gradient(shape.in().NumElements(), T(0.0));
   ForEachMultiplyAdd(shape, [&](int64_t i, int64_t w, int64_t o) {
@@ -73,7 +78,8 @@ std::vector<T> ConvolutionWeightGradient(const ConvolutionShape& shape, const st
 }
 
 template <typename T>
-std::vector<T> ConvolutionBiasGradient(const ConvolutionShape& shape, const std::vector<T>& out_gradient) {
+std::vector<T> ConvolutionBiasGradient(const ConvolutionShape& shape,
+                                       const std::vector<T>& out_gradient) {
   std::vector<T> gradient(shape.out_channels, T(0.0));
   const int64_t pixels = shape.out_height() * shape.out_width();
   for (size_t i = 0; i < out_gradient.size(); ++i) {
@@ -83,8 +89,8 @@ std::vector<T> ConvolutionBiasGradient(const ConvolutionShape& shape, const std:
   return gradient;
 }
 
-// Calls visit(in_index, out_index, first) for every true pixel of every window in row-major order; `first` marks the
-// window's first true pixel.
+// Calls visit(in_index, out_index, first) for every true pixel of every window in row-major order;
+// `first` marks the window's first true pixel.
 template <typename Visit>
 void ForEachWindowPixel(const PoolShape& s, Visit visit) {
   const int64_t out_height = s.out_height(), out_width = s.out_width();
@@ -94,9 +100,11 @@ void ForEachWindowPixel(const PoolShape& s, Visit visit) {
         bool first = true;
         for (int64_t ky = 0; ky < s.window_height; ++ky)
           for (int64_t kx = 0; kx < s.window_width; ++kx) {
-            const int64_t in_y = y * s.stride_height + ky - s.pad_top, in_x = x * s.stride_width + kx - s.pad_left;
+            const int64_t in_y = y * s.stride_height + ky - s.pad_top,
+                          in_x = x * s.stride_width + kx - s.pad_left;
             if (in_y < 0 || in_y >= s.in_height || in_x < 0 || in_x >= s.in_width) continue;
-            visit((image * s.in_height + in_y) * s.in_width + in_x, (image * out_height + y) * out_width + x, first);
+            visit((image * s.in_height + in_y) * s.in_width + in_x,
+                  (image * out_height + y) * out_width + x, first);
             first = false;
           }
       }
@@ -112,9 +120,11 @@ std::vector<T> MaxPoolForward(const PoolShape& shape, const std::vector<T>& in) 
 }
 
 template <typename T>
-std::vector<T> AveragePoolForward(const PoolShape& shape, bool count_include_pad, const std::vector<T>& in) {
+std::vector<T> AveragePoolForward(const PoolShape& shape, bool count_include_pad,
+                                  const std::vector<T>& in) {
   const int64_t out_elements = shape.out().NumElements();
-  std::vector<int64_t> cells(out_elements, count_include_pad ? shape.window_height * shape.window_width : 0);
+  std::vector<int64_t> cells(out_elements,
+                             count_include_pad ? shape.window_height * shape.window_width : 0);
   if (!count_include_pad) ForEachWindowPixel(shape, [&](int64_t, int64_t o, bool) { ++cells[o]; });
   std::vector<T> out(out_elements, T(0.0));
   ForEachWindowPixel(shape, [&](int64_t i, int64_t o, bool) {

@@ -16,14 +16,15 @@ int64_t Shape::NumElements() const {
 
 absl::Status Shape::Validate() const {
   if (rank() > kMaxRank) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("shape ", ToString(), " has ", rank(), " dimensions; at most ", kMaxRank, " are supported"));
+    return absl::InvalidArgumentError(absl::StrCat("shape ", ToString(), " has ", rank(),
+                                                   " dimensions; at most ", kMaxRank,
+                                                   " are supported"));
   }
   int64_t product = 1;
   for (int64_t extent : dims_) {
     if (extent < 1) {
-      return absl::InvalidArgumentError(absl::StrCat("shape ", ToString(), " has the extent ", extent,
-                                                     "; every extent must be at least 1"));
+      return absl::InvalidArgumentError(absl::StrCat("shape ", ToString(), " has the extent ",
+                                                     extent, "; every extent must be at least 1"));
     }
     if (__builtin_mul_overflow(product, extent, &product) ||
         product > std::numeric_limits<int64_t>::max() / 8) {

@@ -1,4 +1,5 @@
-// The extents of a tensor. Images are [batch, channels, height, width], whatever their layout in memory.
+// The extents of a tensor. Images are [batch, channels, height, width], whatever their layout in
+// memory.
 #ifndef COTANGENT_TENSOR_SHAPE_H_
 #define COTANGENT_TENSOR_SHAPE_H_
 
@@ -36,8 +37,8 @@ class Shape {
   // Product of the extents, of a shape that Validate() accepts.
   int64_t NumElements() const;
 
-  // An error if the rank exceeds kMaxRank, an extent is less than 1, or the number of elements times 8 bytes (the widest
-  // element type) does not fit into an int64_t.
+  // An error if the rank exceeds kMaxRank, an extent is less than 1, or the number of elements
+  // times 8 bytes (the widest element type) does not fit into an int64_t.
   absl::Status Validate() const;
 
   // "[128, 64, 32, 32]"

@@ -17,7 +17,8 @@ TEST(Shape, CountsAndPrints) {
 }
 
 TEST(Shape, RejectsEmptyNegativeAndAbsurdExtents) {
-  EXPECT_EQ(Shape({4, 0}).Validate().message(), "shape [4, 0] has the extent 0; every extent must be at least 1");
+  EXPECT_EQ(Shape({4, 0}).Validate().message(),
+            "shape [4, 0] has the extent 0; every extent must be at least 1");
   EXPECT_FALSE(Shape({-1}).Validate().ok());
   EXPECT_FALSE(Shape({int64_t{1} << 40, int64_t{1} << 40}).Validate().ok());
   EXPECT_FALSE(Shape({int64_t{1} << 61}).Validate().ok());  // its bytes would not fit
