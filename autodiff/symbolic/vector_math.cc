@@ -26,14 +26,9 @@ constexpr float kHalfPi = 1.57079632679489662f;
 constexpr float kHalfPiLow = -4.37113882867379e-08f;
 constexpr float kHalfPiLowest = -1.71512446e-15f;
 
-// What to add to 1 + r for e^r, |r| <= ln(2)/2: r^2 times this.
-constexpr std::initializer_list<float> kExp = {1.0f,
-                                               1.0f,
-                                               4.999999404e-01f,
-                                               1.666652113e-01f,
-                                               4.166838899e-02f,
-                                               8.368716575e-03f,
-                                               1.381459995e-03f};
+// (e^r - 1 - r) / r^2, |r| <= ln(2)/2.
+constexpr std::initializer_list<float> kExpTail = {
+    4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459995e-03f};
 
 // 2^f, |f| <= 1/2.
 constexpr std::initializer_list<float> kExp2 = {
@@ -63,6 +58,19 @@ constexpr std::initializer_list<float> kErfP = {1.128379107e+00f, 1.915513724e-0
 constexpr std::initializer_list<float> kErfQ = {
     1.0f, 5.030906796e-01f, 1.145600602e-01f, 1.505517866e-02f, 1.170735923e-03f, 3.783173088e-05f};
 
+// e^(x^2) erfc(x) = P(x) / Q(x), 0 <= x <= 10.1.
+constexpr std::initializer_list<float> kErfcP = {1.0f, 1.238428831e+00f, 7.316234708e-01f,
+                                                 2.292280197e-01f, 3.279845417e-02f};
+constexpr std::initializer_list<float> kErfcQ = {
+    1.0f, 2.366808653e+00f, 2.402271748e+00f, 1.325404763e+00f, 4.063225091e-01f, 5.813305080e-02f};
+
+// (atan(t) - t) / t^3, |t| <= 1, and (asin(t) - t) / t^3, |t| <= 1/2, in t^2.
+constexpr std::initializer_list<float> kAtan = {
+    -3.333315253e-01f, 1.999377310e-01f, -1.421105713e-01f, 1.066600904e-01f,
+    -7.552222908e-02f, 4.321195930e-02f, -1.636798494e-02f, 2.920706058e-03f};
+constexpr std::initializer_list<float> kAsin = {
+    1.666675359e-01f, 7.495241612e-02f, 4.547709227e-02f, 2.414762601e-02f, 4.221852869e-02f};
+
 }  // namespace
 
 Value VectorProgram::Polynomial(Value x, std::initializer_list<float> coefficients) {
@@ -76,13 +84,17 @@ Value VectorProgram::Clamp(Value a, float low, float high) {
   return Min(Constant(high), Max(Constant(low), a));
 }
 
+Value VectorProgram::ExpOfSmall(Value r) {
+  return Fma(Fma(Polynomial(r, kExpTail), r, Constant(1)), r, Constant(1));
+}
+
 // e^a = 2^n e^r with n = round(a / ln 2). Beyond the clamp the result has become 0 or infinity.
 Value VectorProgram::Exp(Value a) {
   const Value x = Clamp(a, -104, 89);
   const Value n = Round(Mul(x, Constant(kLog2E)));
   Value r = Fma(n, Constant(-kLn2), x);
   r = Fma(n, Constant(-kLn2Low), r);
-  return Binary(Opcode::kScale, Polynomial(r, kExp), n);
+  return Binary(Opcode::kScale, ExpOfSmall(r), n);
 }
 
 // a = 2^e (1 + r) with 1 + r in [2/3, 4/3): taking the bits of 2/3 off the bits of a leaves e in
@@ -134,16 +146,29 @@ Value VectorProgram::Tanh(Value a) {
   return Clamp(y, -1, 1);
 }
 
-// 2^-n is off the ends of f32 only where sigmoid is 0 or 1 to all its digits, so the clamp costs
-// nothing there.
+// e^-a, for sigmoid: the clamp keeps it off the ends of f32, where sigmoid is 0 or 1 to all its
+// digits.
+Value VectorProgram::ExpOfNegative(Value a) {
+  const Value x = Clamp(a, -88, 87);
+  const Value n = Round(Mul(x, Constant(-kLog2E)));
+  // The product again, unrounded, less n: as good as log2(e) is.
+  const Value f = Fma(x, Constant(-kLog2E), Neg(n));
+  return Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, kExp2), .b = n});
+}
+
+// sigmoid(-b) is e^-b sigmoid(b): what the derivative sigmoid(b) sigmoid(-b) needs beside
+// sigmoid(b) is one product.
 Value VectorProgram::Sigmoid(Value a) {
-  const Value x = Mul(Clamp(a, -88, 87), Constant(-kLog2E));
-  const Value n = Round(x);
-  // The product again, but exactly: f is good to the rounding of log2(e).
-  const Value f = Fma(Clamp(a, -88, 87), Constant(-kLog2E), Neg(n));
-  const Value power =
-      Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, kExp2), .b = n});
-  return Reciprocal(Add(power, Constant(1)));
+  Value opposite = -1;
+  const Instruction i = instructions_[a];
+  float factor;
+  if (i.opcode == Opcode::kNeg) opposite = i.a;
+  if (i.opcode == Opcode::kMul) {
+    if (IsConstant(i.b, &factor) && factor < 0) opposite = Mul(i.a, Constant(-factor));
+    if (IsConstant(i.a, &factor) && factor < 0) opposite = Mul(i.b, Constant(-factor));
+  }
+  if (opposite >= 0) return Mul(ExpOfNegative(opposite), Sigmoid(opposite));
+  return Reciprocal(Add(ExpOfNegative(a), Constant(1)));
 }
 
 Value VectorProgram::Erf(Value a) {
@@ -151,6 +176,125 @@ Value VectorProgram::Erf(Value a) {
   const Value y = Div(Mul(a, Polynomial(square, kErfP)), Polynomial(square, kErfQ));
   return Clamp(y, -1, 1);
 }
+
+// e^(-a^2) times a quotient; what the rounding of a^2 lost is put back to first order. e^(-a^2)
+// itself stands in the derivative too, and is shared with it.
+Value VectorProgram::Erfc(Value a) {
+  const Value size = Min(Constant(10.1f), Abs(a));
+  const Value square = Binary(Opcode::kMul, a, a);
+  const Value power = Exp(Neg(square));
+  const Value lost = Emit(
+      {.opcode = Opcode::kMulSub, .a = size, .b = size, .c = Min(Constant(10.1f * 10.1f), square)});
+  const Value quotient = Div(Polynomial(size, kErfcP), Polynomial(size, kErfcQ));
+  const Value y = Mul(Sub(power, Mul(power, lost)), quotient);
+  return Select(Less(a, Constant(0)), Sub(Constant(2), y), y);
+}
+
+// e^a - 1 = 2^n (e^r - 1) + (2^n - 1), halved and doubled because 2^n may be 2^128.
+Value VectorProgram::Expm1(Value a) {
+  const Value x = Clamp(a, -104, 89);
+  const Value n = Round(Mul(x, Constant(kLog2E)));
+  Value r = Fma(n, Constant(-kLn2), x);
+  r = Fma(n, Constant(-kLn2Low), r);
+  const Value tail = Polynomial(r, kExpTail);
+  const Value small = Fma(Mul(r, r), tail, r);
+  const Value half = Binary(Opcode::kScale, Constant(0.5f), n);
+  const Value y = Fma(half, small, Sub(half, Constant(0.5f)));
+  return Add(y, y);
+}
+
+// log(w), w = 1 + a rounded, and what the rounding lost, to first order.
+Value VectorProgram::Log1p(Value a) {
+  const Value w = Binary(Opcode::kAdd, a, Constant(1));
+  const Value lost = Sub(a, Binary(Opcode::kSub, w, Constant(1)));
+  const Value logarithm = Log(w);
+  const Value y = Add(logarithm, Div(lost, w));
+  const Value regular = And(Less(Constant(-1), a), Less(a, Constant(kInfinity)));
+  return Select(regular, y, logarithm);
+}
+
+Value VectorProgram::CopySign(Value size, Value sign) {
+  return Binary(Opcode::kBitOr, size, Binary(Opcode::kBitAnd, sign, ConstantBits(0x80000000)));
+}
+
+// Large arguments by e^(|a|/2) squared, which overflows only where the result does.
+Value VectorProgram::Sinh(Value a) {
+  const Value size = Abs(a);
+  const Value e = Expm1(size);
+  const Value small = Mul(Constant(0.5f), Add(e, Div(e, Add(e, Constant(1)))));
+  const Value root = Exp(Mul(size, Constant(0.5f)));
+  const Value large = Mul(Mul(root, Constant(0.5f)), root);
+  return CopySign(Select(Less(Constant(20), size), large, small), a);
+}
+
+Value VectorProgram::Cosh(Value a) {
+  const Value root = Exp(Mul(Abs(a), Constant(0.5f)));
+  const Value half = Mul(root, Constant(0.5f));
+  return Fma(half, root, Div(Constant(0.25f), Mul(half, root)));
+}
+
+// Above 1/2, asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)).
+Value VectorProgram::AsinOfSmall(Value t) {
+  const Value square = Mul(t, t);
+  return Fma(Mul(square, t), Polynomial(square, kAsin), t);
+}
+
+Value VectorProgram::Asin(Value a) {
+  const Value size = Abs(a);
+  const Value is_large = Less(Constant(0.5f), size);
+  const Value folded = Sqrt(Fma(size, Constant(-0.5f), Constant(0.5f)));
+  const Value inner = AsinOfSmall(Select(is_large, folded, size));
+  const Value outer = Add(Fma(inner, Constant(-2), Constant(kHalfPi)), Constant(kHalfPiLow));
+  return CopySign(Select(is_large, outer, inner), a);
+}
+
+Value VectorProgram::Acos(Value a) {
+  const Value size = Abs(a);
+  const Value is_large = Less(Constant(0.5f), size);
+  const Value folded = Sqrt(Fma(size, Constant(-0.5f), Constant(0.5f)));
+  const Value inner = AsinOfSmall(Select(is_large, folded, size));
+  const Value negative = Less(a, Constant(0));
+  const Value twice = Add(inner, inner);
+  const Value near_end =
+      Select(negative, Sub(Constant(2 * kHalfPi), Add(twice, Constant(-2 * kHalfPiLow))), twice);
+  const Value middle = Add(Sub(Constant(kHalfPi), CopySign(inner, a)), Constant(kHalfPiLow));
+  return Select(is_large, near_end, middle);
+}
+
+Value VectorProgram::Atan(Value a) {
+  const Value size = Abs(a);
+  const Value is_large = Less(Constant(1), size);
+  const Value t = Select(is_large, Reciprocal(size), size);
+  const Value square = Mul(t, t);
+  const Value inner = Fma(Mul(square, t), Polynomial(square, kAtan), t);
+  const Value outer = Add(Sub(Constant(kHalfPi), inner), Constant(kHalfPiLow));
+  return CopySign(Select(is_large, outer, inner), a);
+}
+
+// asinh(x) = log1p(x + x^2 / (1 + sqrt(1 + x^2))); log(2x) where the square would overflow.
+Value VectorProgram::Asinh(Value a) {
+  const Value size = Abs(a);
+  const Value square = Mul(size, size);
+  const Value root = Sqrt(Add(square, Constant(1)));
+  const Value small = Log1p(Add(size, Div(square, Add(root, Constant(1)))));
+  const Value large = Add(Log(size), Constant(kLn2));
+  return CopySign(Select(Less(Constant(1e9f), size), large, small), a);
+}
+
+Value VectorProgram::Acosh(Value a) {
+  const Value t = Sub(a, Constant(1));
+  const Value small = Log1p(Add(t, Sqrt(Mul(t, Add(t, Constant(2))))));
+  const Value large = Add(Log(a), Constant(kLn2));
+  return Select(Less(Constant(1e9f), a), large, small);
+}
+
+Value VectorProgram::Atanh(Value a) {
+  const Value size = Abs(a);
+  const Value y = Log1p(Div(Add(size, size), Sub(Constant(1), size)));
+  return CopySign(Mul(y, Constant(0.5f)), a);
+}
+
+Value VectorProgram::Softplus(Value a) { return Add(Max(Constant(0), a), Log1p(Exp(Neg(Abs(a))))); }
 
 Value VectorProgram::IntegerPower(Value a, int exponent) {
   Value result = -1;
@@ -205,7 +349,7 @@ Value VectorProgram::Pow(Value a, Value b) {
   const Value n = Round(Mul(product, Constant(kLog2E)));
   Value f = Fma(n, Constant(-kLn2), product);
   f = Add(Fma(n, Constant(-kLn2Low), f), Clamp(product_tail, -1e-3f, 1e-3f));
-  Value y = Binary(Opcode::kScale, Polynomial(f, kExp), n);
+  Value y = Binary(Opcode::kScale, ExpOfSmall(f), n);
 
   // The ends: 0 and infinity to a positive or a negative power; negative numbers to integers and
   // others; x^0 and 1^y.

@@ -87,6 +87,7 @@ class VectorMath : public testing::TestWithParam<Isa> {
 };
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double Softplus(double x) { return std::log1p(std::exp(x)); }
 
 TEST_P(VectorMath, Exp) {
   ExpectUlps("exp", &VectorProgram::Exp, std::exp, -87.3f, 88.72f, 1.1);
@@ -143,6 +144,34 @@ TEST_P(VectorMath, Erf) {
   float greatest = 0;
   for (const float y : Apply(&VectorProgram::Erf, x)) greatest = std::max(greatest, y);
   EXPECT_EQ(greatest, 1);
+}
+
+TEST_P(VectorMath, TheOthers) {
+  ExpectUlps("expm1", &VectorProgram::Expm1, std::expm1, -20, 88.7f, 2);
+  ExpectUlps("log1p", &VectorProgram::Log1p, std::log1p, -0.9999f, 10, 2);
+  ExpectUlps("log1p", &VectorProgram::Log1p, std::log1p, 10, 1e30f, 2);
+  ExpectUlps("sinh", &VectorProgram::Sinh, std::sinh, -89, 89, 4);
+  ExpectUlps("cosh", &VectorProgram::Cosh, std::cosh, -89, 89, 3);
+  ExpectUlps("asin", &VectorProgram::Asin, std::asin, -1, 1, 4);
+  ExpectUlps("acos", &VectorProgram::Acos, std::acos, -1, 1, 4);
+  ExpectUlps("atan", &VectorProgram::Atan, std::atan, -20, 20, 3);
+  ExpectUlps("asinh", &VectorProgram::Asinh, std::asinh, -1000, 1000, 4);
+  ExpectUlps("acosh", &VectorProgram::Acosh, std::acosh, 1, 1000, 4);
+  ExpectUlps("atanh", &VectorProgram::Atanh, std::atanh, -0.9999f, 0.9999f, 4);
+  ExpectUlps("erfc", &VectorProgram::Erfc, std::erfc, -6, 9, 7);
+  ExpectUlps("softplus", &VectorProgram::Softplus, Softplus, -80, 100, 4);
+  ExpectValues(&VectorProgram::Expm1, {0, kInf, -kInf, kNaN}, {0, kInf, -1, kNaN});
+  ExpectValues(&VectorProgram::Log1p, {0, kInf, -1, -2, kNaN}, {0, kInf, -kInf, kNaN, kNaN});
+  ExpectValues(&VectorProgram::Sinh, {0, kInf, -kInf, kNaN}, {0, kInf, -kInf, kNaN});
+  ExpectValues(&VectorProgram::Cosh, {0, kInf, -kInf, kNaN}, {1, kInf, kInf, kNaN});
+  ExpectValues(&VectorProgram::Asin, {0, 1.5f, kNaN}, {0, kNaN, kNaN});
+  ExpectValues(&VectorProgram::Acos, {1, 1.5f, kNaN}, {0, kNaN, kNaN});
+  ExpectValues(&VectorProgram::Atan, {0, kInf, kNaN}, {0, std::atan(kInf), kNaN});
+  ExpectValues(&VectorProgram::Asinh, {0, kInf, -kInf, kNaN}, {0, kInf, -kInf, kNaN});
+  ExpectValues(&VectorProgram::Acosh, {1, 0.5f, kInf, kNaN}, {0, kNaN, kInf, kNaN});
+  ExpectValues(&VectorProgram::Atanh, {0, 1, -1, 2, kNaN}, {0, kInf, -kInf, kNaN, kNaN});
+  ExpectValues(&VectorProgram::Erfc, {0, kInf, -kInf, kNaN}, {1, 0, 2, kNaN});
+  ExpectValues(&VectorProgram::Softplus, {kInf, -kInf, kNaN}, {kInf, 0, kNaN});
 }
 
 TEST_P(VectorMath, Pow) {

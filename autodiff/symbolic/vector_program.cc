@@ -261,6 +261,15 @@ Value VectorProgram::Mul(Value a, Value b) {
   if (Is(a, Opcode::kNeg) && Is(b, Opcode::kNeg)) {
     return Mul(instructions_[a].a, instructions_[b].a);
   }
+  // Times a mask.
+  for (const auto& [select, factor] : {std::pair{a, b}, std::pair{b, a}}) {
+    const Instruction i = instructions_[select];
+    float yes, no;
+    if (i.opcode == Opcode::kSelect && IsConstant(i.b, &yes) && IsConstant(i.c, &no)) {
+      if (yes == 1 && no == 0) return Select(i.a, factor, i.c);
+      if (yes == 0 && no == 1) return Select(i.a, i.b, factor);
+    }
+  }
   if (Is(a, Opcode::kNeg) && IsConstant(b, &x)) return Mul(instructions_[a].a, Constant(-x));
   return Binary(Opcode::kMul, a, b);
 }

@@ -147,6 +147,18 @@ class VectorProgram {
                            // where it stops
   Value Erf(Value a);      // 5 ulp; never outside [-1, 1]
   Value Pow(Value a, Value b);  // 2 ulp; by multiplications for small constant integers b
+  Value Expm1(Value a);         // 2 ulp
+  Value Log1p(Value a);         // 2 ulp
+  Value Sinh(Value a);          // 4 ulp
+  Value Cosh(Value a);          // 3 ulp
+  Value Asin(Value a);          // 4 ulp
+  Value Acos(Value a);          // 4 ulp
+  Value Atan(Value a);          // 3 ulp
+  Value Asinh(Value a);         // 4 ulp
+  Value Acosh(Value a);         // 4 ulp
+  Value Atanh(Value a);         // 4 ulp
+  Value Erfc(Value a);          // 1 - erf(a): 7 ulp for a < 9, where it is 4e-37
+  Value Softplus(Value a);      // log(1 + exp(a)): 4 ulp
 
   // Masks.
   Value Less(Value a, Value b);
@@ -200,6 +212,10 @@ class VectorProgram {
   Value Polynomial(Value x, std::initializer_list<float> coefficients);
   Value Clamp(Value a, float low, float high);  // NaN stays NaN
   Value IntegerPower(Value a, int exponent);
+  Value ExpOfSmall(Value r);
+  Value ExpOfNegative(Value a);
+  Value AsinOfSmall(Value t);
+  Value CopySign(Value size, Value sign);  // size >= 0
   // sin(a + quadrants * pi/2).
   Value SinOfQuadrant(Value a, float quadrants);
 

@@ -32,6 +32,33 @@ def erf(x):
     return total * 2 / PI.sqrt()
 
 
+def scaled_erfc(x):
+    """erfc(x) e^(x^2): by erf where that leaves digits, else by the continued fraction of Laplace."""
+    if x < 3:
+        return (1 - erf(x)) * (x * x).exp()
+    fraction = D(0)
+    for k in range(400, 0, -1):
+        fraction = D(k) / 2 / (x + fraction)
+    return 1 / (x + fraction) / PI.sqrt()
+
+
+def atan(x):
+    halvings = 0
+    while abs(x) > D("0.05"):
+        x = x / (1 + (1 + x * x).sqrt())
+        halvings += 1
+    term, total, n = x, x, 1
+    while abs(term) > D(10) ** -48:
+        term = -term * x * x
+        n += 2
+        total += term / n
+    return total * 2**halvings
+
+
+def asin(x):
+    return atan(x / (1 - x * x).sqrt())
+
+
 def sin(x):
     term, total, n = x, x, 1
     while abs(term) > D(10) ** -48:
@@ -180,6 +207,26 @@ def fit_sin_cos():
     report("cos", p, worst)
 
 
+def fit_scaled_erfc():
+    for degrees in ((4, 5), (5, 6)):
+        p, q, worst = remez(scaled_erfc, lambda x: 1 / scaled_erfc(x), *degrees, D(0), D("10.1"), rounds=30, grid=700)
+        report(f"erfc P {degrees}", p, worst)
+        report(f"erfc Q {degrees}", q, worst)
+
+
+def fit_atan_asin():
+    def arctangent(s):  # atan(t) = t + t^3 P(t^2), |t| <= 1
+        t = s.sqrt()
+        return (atan(t) - t) / (t * s) if s > D(10) ** -12 else D(-1) / 3 + s / 5
+    p, _, worst = remez(arctangent, lambda s: s.sqrt() * s / atan(s.sqrt()) if s > 0 else D(10) ** -9, 7, 0, D(0), D(1), grid=700)
+    report("atan", p, worst)
+    def arcsine(s):  # asin(t) = t + t^3 P(t^2), |t| <= 1/2
+        t = s.sqrt()
+        return (asin(t) - t) / (t * s) if s > D(10) ** -12 else D(1) / 6 + 3 * s / 40
+    p, _, worst = remez(arcsine, lambda s: s + D(10) ** -9, 4, 0, D(0), D("0.25"), grid=700)
+    report("asin", p, worst)
+
+
 def fit_odd_rational(name, function, slope, limit, shapes):
     # function(x) = x P(x^2) / Q(x^2), relative error, P(0) free, Q(0) = 1.
     def target(s):
@@ -195,5 +242,7 @@ if __name__ == "__main__":
     fit_exp2()
     fit_log()
     fit_sin_cos()
+    fit_scaled_erfc()
+    fit_atan_asin()
     fit_odd_rational("tanh", tanh, D(1), "9.02", [(4, 4), (6, 3), (5, 3), (4, 3), (5, 4)])
     fit_odd_rational("erf", erf, 2 / PI.sqrt(), "3.95", [(4, 5), (5, 4), (6, 4), (5, 5)])

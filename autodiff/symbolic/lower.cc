@@ -1,0 +1,246 @@
+#include "autodiff/symbolic/lower.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "autodiff/symbolic/evaluate.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+class Lowering {
+ public:
+  Lowering(const VariableValues& variables, VectorProgram& program)
+      : variables_(variables), program_(program) {}
+
+  absl::StatusOr<std::vector<Value>> Run(absl::Span<const Expr> roots);
+
+ private:
+  void CountReciprocals(absl::Span<const Expr> nodes);
+  absl::StatusOr<Value> LowerNode(Expr e);
+  absl::StatusOr<Value> LowerVariable(Expr e);
+  Value LowerSum(Expr e);
+  Value LowerProduct(Expr e);
+  Value LowerPower(Expr e);
+  Value LowerFunction(Expr e);
+  bool IsConstant(Expr e) const { return constants_.contains(e); }
+  double ConstantOf(Expr e) const { return constants_.at(e); }
+  Value At(Expr e);
+  Value PositivePower(Expr base, double exponent) {
+    return program_.Pow(At(base), program_.Constant(static_cast<float>(exponent)));
+  }
+
+  const VariableValues& variables_;
+  VectorProgram& program_;
+  absl::flat_hash_map<Expr, Value> values_;
+  absl::flat_hash_map<Expr, double> constants_;  // subexpressions without variables
+  absl::flat_hash_map<Expr, int> divisions_by_;
+};
+
+// A power whose reciprocal is a power with a positive exponent: what stands in a denominator.
+bool IsReciprocal(Expr e) {
+  return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
+}
+
+void Lowering::CountReciprocals(absl::Span<const Expr> nodes) {
+  for (const Expr e : nodes) {
+    for (const Expr argument : e.args()) {
+      if (IsReciprocal(argument)) ++divisions_by_[argument.arg(0)];
+    }
+  }
+}
+
+absl::StatusOr<std::vector<Value>> Lowering::Run(absl::Span<const Expr> roots) {
+  const std::vector<Expr> nodes = TopologicalOrder(roots);
+  CountReciprocals(nodes);
+  for (const Expr e : nodes) {
+    const absl::Span<const Expr> args = e.args();
+    if (e.op() != Op::kVariable &&
+        std::all_of(args.begin(), args.end(), [this](Expr a) { return IsConstant(a); })) {
+      const absl::StatusOr<double> value = Evaluate(e, Bindings());
+      if (!value.ok()) return value.status();
+      constants_[e] = *value;
+      continue;
+    }
+    const absl::StatusOr<Value> value = LowerNode(e);
+    if (!value.ok()) return value.status();
+    values_[e] = *value;
+  }
+  std::vector<Value> results;
+  for (const Expr root : roots) results.push_back(At(root));
+  return results;
+}
+
+Value Lowering::At(Expr e) {
+  const auto constant = constants_.find(e);
+  if (constant != constants_.end()) return program_.Constant(static_cast<float>(constant->second));
+  return values_.at(e);
+}
+
+absl::StatusOr<Value> Lowering::LowerVariable(Expr e) {
+  const auto found = variables_.find(e.name());
+  if (found != variables_.end()) return found->second;
+  std::vector<std::string> names;
+  for (const auto& [name, value] : variables_) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the formula uses ", e.name(), ", but the variables are ", absl::StrJoin(names, ", ")));
+}
+
+absl::StatusOr<Value> Lowering::LowerNode(Expr e) {
+  switch (e.op()) {
+    case Op::kVariable:
+      return LowerVariable(e);
+    case Op::kAdd:
+      return LowerSum(e);
+    case Op::kMul:
+      return LowerProduct(e);
+    case Op::kPow:
+      return LowerPower(e);
+    default:
+      return LowerFunction(e);
+  }
+}
+
+// Terms that are no products first, so that every product becomes part of an FMA.
+Value Lowering::LowerSum(Expr e) {
+  double constant = 0;
+  std::vector<Expr> terms;
+  for (const Expr term : e.args()) {
+    if (IsConstant(term)) {
+      constant += ConstantOf(term);
+    } else {
+      terms.push_back(term);
+    }
+  }
+  std::stable_partition(terms.begin(), terms.end(),
+                        [](Expr term) { return term.op() != Op::kMul && term.op() != Op::kPow; });
+  Value sum = program_.Constant(static_cast<float>(constant));
+  for (const Expr term : terms) sum = program_.Add(sum, At(term));
+  return sum;
+}
+
+// Constants in one, and one division by all of the denominator; but a denominator that occurs
+// elsewhere too becomes a reciprocal that all of them share.
+Value Lowering::LowerProduct(Expr e) {
+  double coefficient = 1;
+  Value numerator = -1, denominator = -1;
+  const auto times = [this](Value& product, Value factor) {
+    product = product < 0 ? factor : program_.Mul(product, factor);
+  };
+  for (const Expr factor : e.args()) {
+    if (IsConstant(factor)) {
+      coefficient *= ConstantOf(factor);
+    } else if (IsReciprocal(factor) && divisions_by_[factor.arg(0)] == 1) {
+      times(denominator, PositivePower(factor.arg(0), -factor.arg(1).number().ToDouble()));
+    } else {
+      times(numerator, At(factor));
+    }
+  }
+  const Value constant = program_.Constant(static_cast<float>(coefficient));
+  numerator = numerator < 0 ? constant : program_.Mul(numerator, constant);
+  return denominator < 0 ? numerator : program_.Div(numerator, denominator);
+}
+
+Value Lowering::LowerPower(Expr e) {
+  if (!IsConstant(e.arg(1))) return program_.Pow(At(e.arg(0)), At(e.arg(1)));
+  const double exponent = ConstantOf(e.arg(1));
+  if (exponent == -0.5) return program_.Reciprocal(program_.Sqrt(At(e.arg(0))));
+  const bool integral = exponent == std::floor(exponent) && std::abs(exponent) <= 32;
+  if (exponent < 0 && integral) {
+    const Value reciprocal = program_.Reciprocal(At(e.arg(0)));
+    return program_.Pow(reciprocal, program_.Constant(static_cast<float>(-exponent)));
+  }
+  return PositivePower(e.arg(0), exponent);
+}
+
+Value Lowering::LowerFunction(Expr e) {
+  VectorProgram& p = program_;
+  const Value a = At(e.arg(0));
+  switch (e.op()) {
+    case Op::kExp:
+      return p.Exp(a);
+    case Op::kLn:
+      return p.Log(a);
+    case Op::kSin:
+      return p.Sin(a);
+    case Op::kCos:
+      return p.Cos(a);
+    case Op::kTan:
+      return p.Tan(a);
+    case Op::kAsin:
+      return p.Asin(a);
+    case Op::kAcos:
+      return p.Acos(a);
+    case Op::kAtan:
+      return p.Atan(a);
+    case Op::kSinh:
+      return p.Sinh(a);
+    case Op::kCosh:
+      return p.Cosh(a);
+    case Op::kTanh:
+      return p.Tanh(a);
+    case Op::kAsinh:
+      return p.Asinh(a);
+    case Op::kAcosh:
+      return p.Acosh(a);
+    case Op::kAtanh:
+      return p.Atanh(a);
+    case Op::kLog1p:
+      return p.Log1p(a);
+    case Op::kExpm1:
+      return p.Expm1(a);
+    case Op::kErf:
+      return p.Erf(a);
+    case Op::kErfc:
+      return p.Erfc(a);
+    case Op::kSigmoid:
+      return p.Sigmoid(a);
+    case Op::kSoftplus:
+      return p.Softplus(a);
+    case Op::kAbs:
+      return p.Abs(a);
+    case Op::kSign:
+      return p.Sign(a);
+    case Op::kStep:
+      return p.Select(p.Less(p.Constant(0), a), p.Constant(1), p.Constant(0));
+    case Op::kFloor:
+      return p.Floor(a);
+    // The order of the operands keeps a NaN in the second.
+    case Op::kMin:
+      return p.Min(a, At(e.arg(1)));
+    case Op::kMax:
+      return p.Max(a, At(e.arg(1)));
+    case Op::kSelect:
+      return p.Select(p.Less(a, At(e.arg(1))), At(e.arg(2)), At(e.arg(3)));
+    case Op::kConstant:
+    case Op::kPi:
+    case Op::kVariable:
+    case Op::kAdd:
+    case Op::kMul:
+    case Op::kPow:
+      break;  // Not functions: LowerNode's.
+  }
+  return a;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Value>> Lower(absl::Span<const Expr> roots,
+                                         const VariableValues& variables, VectorProgram& program) {
+  return Lowering(variables, program).Run(roots);
+}
+
+absl::StatusOr<Value> Lower(Expr e, const VariableValues& variables, VectorProgram& program) {
+  const absl::StatusOr<std::vector<Value>> values =
+      Lower(absl::Span<const Expr>(&e, 1), variables, program);
+  if (!values.ok()) return values.status();
+  return values->front();
+}
+
+}  // namespace cotangent::autodiff::symbolic
