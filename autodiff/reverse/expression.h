@@ -1,0 +1,536 @@
+#ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
+#define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
+
+// Expression templates: the right side of a statement as a value of a type that spells its formula. Include
+// autodiff/reverse/tape.h, not this file.
+//
+// In `y = a * b + sin(a)` the operators compute no new variable; they build a node
+//
+//   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
+//
+// that holds its value and, where it is not evident, its derivative by each operand. Assigning it to a variable walks the node
+// from the top with the weight 1, multiplying by the local derivative on the way down, so that at each leaf arrives
+// dy/d(leaf): the chain rule inside the statement, done by the compiler, with nothing written to memory but the result. The
+// tape then stores one row, (a, b + cos a), (b, a), instead of three operations.
+//
+// A node copies what it needs and refers to nothing; but it denotes the variables as they are *now*. Use it in the statement that
+// builds it; keep results in the scalar type (`T t = a * b;`), not in `auto`.
+
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "autodiff/forward/dual.h"
+
+#if !defined(COTANGENT_REVERSE_CHECKS)
+#if defined(NDEBUG)
+#define COTANGENT_REVERSE_CHECKS 0
+#else
+#define COTANGENT_REVERSE_CHECKS 1
+#endif
+#endif
+
+#define COTANGENT_INLINE [[gnu::always_inline]] inline
+
+namespace cotangent::autodiff::reverse {
+
+template <class Tape>
+class BasicVar;
+
+// ---- The nodes ----
+//
+// Each has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight, row), which adds to `row` the
+// derivatives by its leaves, numbered from K on, times `weight`.
+
+template <class TapeType>
+struct Leaf {
+  using Tape = TapeType;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = 1;
+
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    row.template Add<K>(*this, weight);
+  }
+
+  Real value;
+  std::uint32_t index;  // of its slot on the tape; 0 for a constant
+#if COTANGENT_REVERSE_CHECKS
+  std::uint32_t owner;  // the tape's serial number
+#endif
+};
+
+template <class TapeType>
+struct Constant {
+  using Tape = TapeType;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = 0;
+
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real&, Row&) const {}
+
+  Real value;
+};
+
+template <class Node>
+inline constexpr bool kIsConstant = false;
+template <class Tape>
+inline constexpr bool kIsConstant<Constant<Tape>> = true;
+
+// What the four operations share.
+template <class L, class R>
+struct BinaryNode {
+  using Tape = typename L::Tape;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = L::kLeaves + R::kLeaves;
+
+  COTANGENT_INLINE BinaryNode(const L& l, const R& r, const Real& value) : l(l), r(r), value(value) {}
+  COTANGENT_INLINE const Real& Value() const { return value; }
+
+  L l;
+  R r;
+  Real value;
+};
+
+template <class L, class R>
+struct Sum : BinaryNode<L, R> {  // d(l + r) = dl + dr
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Sum(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() + r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    this->l.template Push<K>(weight, row);
+    this->r.template Push<K + L::kLeaves>(weight, row);
+  }
+};
+
+template <class L, class R>
+struct Difference : BinaryNode<L, R> {  // d(l - r) = dl - dr
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Difference(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() - r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    this->l.template Push<K>(weight, row);
+    this->r.template Push<K + L::kLeaves>(-weight, row);
+  }
+};
+
+template <class L, class R>
+struct Product : BinaryNode<L, R> {  // d(l r) = r dl + l dr
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Product(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() * r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    if constexpr (L::kLeaves > 0) this->l.template Push<K>(weight * this->r.Value(), row);
+    if constexpr (R::kLeaves > 0) this->r.template Push<K + L::kLeaves>(weight * this->l.Value(), row);
+  }
+};
+
+template <class L, class R>
+struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Quotient(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() / r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    const Real by_l = weight / this->r.Value();
+    this->l.template Push<K>(by_l, row);
+    if constexpr (R::kLeaves > 0) this->r.template Push<K + L::kLeaves>(-by_l * this->value, row);
+  }
+};
+
+template <class A>
+struct Negative {
+  using Tape = typename A::Tape;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = A::kLeaves;
+  COTANGENT_INLINE explicit Negative(const A& a) : a(a), value(-a.Value()) {}
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    a.template Push<K>(-weight, row);
+  }
+
+  A a;
+  Real value;
+};
+
+// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified; called with dual numbers of one direction for each
+// operand it returns the value and the derivatives together, so there is one table of derivatives, autodiff/forward's, and
+// both modes agree to the last bit, at kinks and at the edges of domains too.
+template <class Rule, class... Args>
+struct Apply {
+  using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = (Args::kLeaves + ...);
+  static constexpr int kDirections = ((kIsConstant<Args> ? 0 : 1) + ...);
+  using Dual = forward::Dual<Real, kDirections>;
+
+  // The number of non-constant arguments, or of leaves, before argument I.
+  template <int I>
+  static constexpr int Before(bool leaves) {
+    constexpr bool kConstant[] = {kIsConstant<Args>...};
+    constexpr int kCount[] = {Args::kLeaves...};
+    int before = 0;
+    for (int i = 0; i < I; ++i) before += leaves ? kCount[i] : !kConstant[i];
+    return before;
+  }
+
+  COTANGENT_INLINE explicit Apply(const Rule& rule, const Args&... args) : rule(rule), args(args...) {
+    Evaluate(std::index_sequence_for<Args...>());
+  }
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    PushAll<K>(weight, row, std::index_sequence_for<Args...>());
+  }
+
+  template <std::size_t... I>
+  COTANGENT_INLINE void Evaluate(std::index_sequence<I...>) {
+    if constexpr (requires { Rule::Apart(std::get<0>(args).Value(), value, derivative[0]); }) {
+      Rule::Apart(std::get<0>(args).Value(), value, derivative[0]);
+    } else {
+      const Dual result = rule(Seed<I>(std::get<I>(args))...);
+      value = result.value;
+      for (int i = 0; i < kDirections; ++i) derivative[i] = result.tangent[i];
+    }
+  }
+  template <int I, class A>
+  COTANGENT_INLINE static auto Seed(const A& a) {
+    if constexpr (kIsConstant<A>) {
+      return a.value;
+    } else {
+      return Dual::Variable(a.Value(), Before<I>(false));
+    }
+  }
+  template <int K, class Row, std::size_t... I>
+  COTANGENT_INLINE void PushAll(const Real& weight, Row& row, std::index_sequence<I...>) const {
+    (PushOne<K, I>(weight, row), ...);
+  }
+  template <int K, int I, class Row>
+  COTANGENT_INLINE void PushOne(const Real& weight, Row& row) const {
+    using A = std::tuple_element_t<I, std::tuple<Args...>>;
+    if constexpr (!kIsConstant<A>) {
+      std::get<I>(args).template Push<K + Before<I>(true)>(weight * derivative[Before<I>(false)], row);
+    }
+  }
+
+  [[no_unique_address]] Rule rule;
+  std::tuple<Args...> args;
+  Real value;
+  Real derivative[kDirections];
+};
+
+// ---- Operands: variables, nodes and, beside at least one of those, plain numbers ----
+
+template <class A>
+struct OperandTraits {
+  static constexpr bool kActive = false;
+};
+template <class T>
+struct OperandTraits<BasicVar<T>> {
+  static constexpr bool kActive = true;
+  using Tape = T;
+};
+template <class Node>
+  requires requires {
+    typename Node::Tape;
+    Node::kLeaves;
+  }
+struct OperandTraits<Node> {
+  static constexpr bool kActive = true;
+  using Tape = typename Node::Tape;
+};
+
+template <class A>
+concept Active = OperandTraits<A>::kActive;
+
+template <class A, class... Rest>
+struct FirstTape : FirstTape<Rest...> {};
+template <Active A, class... Rest>
+struct FirstTape<A, Rest...> {
+  using type = typename OperandTraits<A>::Tape;
+};
+template <class... A>
+using TapeOf = typename FirstTape<A...>::type;
+
+template <class A, class Tape>
+concept OperandOf = (Active<A> && std::same_as<TapeOf<A>, Tape>) || (!Active<A> && std::convertible_to<A, typename Tape::Real>);
+
+template <class... A>
+concept Operands = (Active<A> || ...) && (OperandOf<A, TapeOf<A...>> && ...);
+
+template <class Tape, class A>
+COTANGENT_INLINE auto Lift(const A& a) {
+  if constexpr (!Active<A>) {
+    return Constant<Tape>{static_cast<typename Tape::Real>(a)};
+  } else if constexpr (requires { a.AsLeaf(); }) {
+    return a.AsLeaf();
+  } else {
+    return a;
+  }
+}
+template <class Tape, class A>
+using Lifted = decltype(Lift<Tape>(std::declval<const A&>()));
+
+// The value of an operand, by which comparisons are made.
+template <class A>
+COTANGENT_INLINE const auto& ValueOf(const A& a) {
+  if constexpr (Active<A>) {
+    return a.Value();
+  } else {
+    return a;
+  }
+}
+
+// ---- Arithmetic and comparison ----
+
+template <class A, class B>
+  requires Operands<A, B>
+COTANGENT_INLINE auto operator+(const A& a, const B& b) {
+  using Tape = TapeOf<A, B>;
+  return Sum<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+}
+template <class A, class B>
+  requires Operands<A, B>
+COTANGENT_INLINE auto operator-(const A& a, const B& b) {
+  using Tape = TapeOf<A, B>;
+  return Difference<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+}
+template <class A, class B>
+  requires Operands<A, B>
+COTANGENT_INLINE auto operator*(const A& a, const B& b) {
+  using Tape = TapeOf<A, B>;
+  return Product<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+}
+template <class A, class B>
+  requires Operands<A, B>
+COTANGENT_INLINE auto operator/(const A& a, const B& b) {
+  using Tape = TapeOf<A, B>;
+  return Quotient<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+}
+template <Active A>
+COTANGENT_INLINE auto operator-(const A& a) {
+  using Tape = TapeOf<A>;
+  return Negative<Lifted<Tape, A>>(Lift<Tape>(a));
+}
+template <Active A>
+COTANGENT_INLINE auto operator+(const A& a) {
+  return Lift<TapeOf<A>>(a);
+}
+
+// A tape may take note of the branch.
+#define COTANGENT_COMPARISON(op, relation)                                                  \
+  template <class A, class B>                                                               \
+    requires Operands<A, B>                                                                 \
+  COTANGENT_INLINE bool operator op(const A& a, const B& b) {                               \
+    using Tape = TapeOf<A, B>;                                                              \
+    const bool outcome = ValueOf(a) op ValueOf(b);                                          \
+    if constexpr (Tape::kNotesBranches) Tape::NoteBranch(Relation::relation, a, b, outcome); \
+    return outcome;                                                                         \
+  }
+enum class Relation { kEqual, kNotEqual, kLess, kGreater, kLessEqual, kGreaterEqual };
+COTANGENT_COMPARISON(==, kEqual)
+COTANGENT_COMPARISON(!=, kNotEqual)
+COTANGENT_COMPARISON(<, kLess)
+COTANGENT_COMPARISON(>, kGreater)
+COTANGENT_COMPARISON(<=, kLessEqual)
+COTANGENT_COMPARISON(>=, kGreaterEqual)
+#undef COTANGENT_COMPARISON
+
+// ---- Functions ----
+//
+// To add a function: give it a rule for dual numbers in autodiff/forward/functions.h and name it here.
+
+#define COTANGENT_UNARY(name)                                         \
+  struct name##Rule {                                                 \
+    template <class T>                                                \
+    COTANGENT_INLINE auto operator()(const T& x) const {              \
+      return name(x);                                                 \
+    }                                                                 \
+  };                                                                  \
+  template <Active A>                                                 \
+  COTANGENT_INLINE auto name(const A& a) {                            \
+    using Tape = TapeOf<A>;                                           \
+    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));     \
+  }
+
+#define COTANGENT_BINARY(name)                                                                       \
+  struct name##Rule {                                                                                \
+    template <class T, class U>                                                                      \
+    COTANGENT_INLINE auto operator()(const T& x, const U& y) const {                                 \
+      return name(x, y);                                                                             \
+    }                                                                                                \
+  };                                                                                                 \
+  template <class A, class B>                                                                        \
+    requires Operands<A, B>                                                                          \
+  COTANGENT_INLINE auto name(const A& a, const B& b) {                                               \
+    using Tape = TapeOf<A, B>;                                                                       \
+    return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>>({}, Lift<Tape>(a), Lift<Tape>(b));    \
+  }
+
+COTANGENT_UNARY(abs)
+COTANGENT_UNARY(fabs)
+COTANGENT_UNARY(sqrt)
+COTANGENT_UNARY(cbrt)
+COTANGENT_UNARY(exp)
+COTANGENT_UNARY(exp2)
+COTANGENT_UNARY(expm1)
+COTANGENT_UNARY(log)
+COTANGENT_UNARY(log2)
+COTANGENT_UNARY(log10)
+COTANGENT_UNARY(log1p)
+COTANGENT_UNARY(tan)
+COTANGENT_UNARY(asin)
+COTANGENT_UNARY(acos)
+COTANGENT_UNARY(atan)
+COTANGENT_UNARY(sinh)
+COTANGENT_UNARY(cosh)
+COTANGENT_UNARY(tanh)
+COTANGENT_UNARY(asinh)
+COTANGENT_UNARY(acosh)
+COTANGENT_UNARY(atanh)
+COTANGENT_UNARY(erf)
+COTANGENT_UNARY(erfc)
+COTANGENT_UNARY(lgamma)
+COTANGENT_UNARY(tgamma)
+COTANGENT_UNARY(digamma)
+COTANGENT_UNARY(floor)
+COTANGENT_UNARY(ceil)
+COTANGENT_UNARY(trunc)
+COTANGENT_UNARY(round)
+COTANGENT_UNARY(rint)
+COTANGENT_UNARY(nearbyint)
+COTANGENT_UNARY(sqr)
+COTANGENT_UNARY(sign)
+COTANGENT_UNARY(sigmoid)
+COTANGENT_UNARY(softplus)
+COTANGENT_UNARY(softsign)
+COTANGENT_UNARY(relu)
+COTANGENT_UNARY(gelu)
+COTANGENT_UNARY(gelu_tanh)
+COTANGENT_UNARY(silu)
+COTANGENT_UNARY(hard_swish)
+
+COTANGENT_BINARY(pow)
+COTANGENT_BINARY(hypot)
+COTANGENT_BINARY(atan2)
+COTANGENT_BINARY(max)
+COTANGENT_BINARY(min)
+COTANGENT_BINARY(fmax)
+COTANGENT_BINARY(fmin)
+COTANGENT_BINARY(fdim)
+COTANGENT_BINARY(fmod)
+COTANGENT_BINARY(remainder)
+COTANGENT_BINARY(copysign)
+COTANGENT_BINARY(logsumexp)
+#undef COTANGENT_UNARY
+#undef COTANGENT_BINARY
+
+// GCC joins sin(x) and cos(x) into one call that returns either later than a call for it alone would. The derivative can wait, the
+// value often cannot (the next step of a loop hangs on it), so the two are kept apart: the same numbers, sooner.
+COTANGENT_INLINE double Detached(double x) {
+#if defined(__x86_64__)
+  asm("" : "+x"(x));
+#endif
+  return x;
+}
+
+#define COTANGENT_TRIGONOMETRIC(name, slope)                                                \
+  struct name##Rule {                                                                       \
+    template <class T>                                                                      \
+    COTANGENT_INLINE auto operator()(const T& x) const {                                    \
+      return name(x);                                                                       \
+    }                                                                                       \
+    COTANGENT_INLINE static void Apart(double x, double& value, double& derivative) {       \
+      value = std::name(x);                                                                 \
+      x = Detached(x);                                                                      \
+      derivative = slope;                                                                   \
+    }                                                                                       \
+  };                                                                                        \
+  template <Active A>                                                                       \
+  COTANGENT_INLINE auto name(const A& a) {                                                  \
+    using Tape = TapeOf<A>;                                                                 \
+    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));                           \
+  }
+COTANGENT_TRIGONOMETRIC(sin, std::cos(x))
+COTANGENT_TRIGONOMETRIC(cos, -std::sin(x))
+#undef COTANGENT_TRIGONOMETRIC
+
+// Functions with a parameter that is a plain number.
+struct LeakyReluRule {
+  template <class T>
+  COTANGENT_INLINE auto operator()(const T& x) const {
+    return leaky_relu(x, slope);
+  }
+  double slope;
+};
+template <Active A>
+COTANGENT_INLINE auto leaky_relu(const A& a, double slope) {
+  using Tape = TapeOf<A>;
+  return Apply<LeakyReluRule, Lifted<Tape, A>>({slope}, Lift<Tape>(a));
+}
+
+struct EluRule {
+  template <class T>
+  COTANGENT_INLINE auto operator()(const T& x) const {
+    return elu(x, alpha);
+  }
+  double alpha;
+};
+template <Active A>
+COTANGENT_INLINE auto elu(const A& a, double alpha = 1) {
+  using Tape = TapeOf<A>;
+  return Apply<EluRule, Lifted<Tape, A>>({alpha}, Lift<Tape>(a));
+}
+
+struct PolygammaRule {
+  template <class T>
+  COTANGENT_INLINE auto operator()(const T& x) const {
+    return polygamma(n, x);
+  }
+  int n;
+};
+template <Active A>
+COTANGENT_INLINE auto polygamma(int n, const A& a) {
+  using Tape = TapeOf<A>;
+  return Apply<PolygammaRule, Lifted<Tape, A>>({n}, Lift<Tape>(a));
+}
+
+struct LdexpRule {
+  template <class T>
+  COTANGENT_INLINE auto operator()(const T& x) const {
+    using forward::ldexp;
+    return ldexp(x, exponent);
+  }
+  int exponent;
+};
+template <Active A>
+COTANGENT_INLINE auto ldexp(const A& a, int exponent) {
+  using Tape = TapeOf<A>;
+  return Apply<LdexpRule, Lifted<Tape, A>>({exponent}, Lift<Tape>(a));
+}
+
+template <class A, class B, class C>
+  requires Operands<A, B, C>
+COTANGENT_INLINE auto fma(const A& a, const B& b, const C& c) {
+  using Tape = TapeOf<A, B, C>;
+  return Lift<Tape>(a) * Lift<Tape>(b) + Lift<Tape>(c);
+}
+
+#define COTANGENT_PREDICATE(name)              \
+  template <Active A>                          \
+  COTANGENT_INLINE bool name(const A& a) {     \
+    using forward::name;                       \
+    return name(a.Value());                    \
+  }
+COTANGENT_PREDICATE(isfinite)
+COTANGENT_PREDICATE(isinf)
+COTANGENT_PREDICATE(isnan)
+COTANGENT_PREDICATE(signbit)
+#undef COTANGENT_PREDICATE
+
+}  // namespace cotangent::autodiff::reverse
+
+#endif  // COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_

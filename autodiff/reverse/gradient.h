@@ -1,0 +1,127 @@
+#ifndef COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
+#define COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
+
+// Derivatives of functions by the tape: gradient, Jacobian, products with vectors, Hessian, in the shapes of autodiff/forward/gradient.h.
+// See autodiff/function.h for what counts as a function.
+//
+//   auto f = [](auto x) { return x[0] * x[1] + sin(x[0]); };
+//   reverse::Gradient(f, std::vector{2.0, 3.0});     // {2.584, 2}
+//
+// Each call uses a tape of its own; GradientInto is given one, whose memory it uses again.
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "autodiff/forward/dual.h"
+#include "autodiff/function.h"
+#include "autodiff/reverse/tape.h"
+
+namespace cotangent::autodiff::reverse {
+
+// f recorded at x on `tape`, which is cleared first.
+template <class Tape>
+struct Recording {
+  using Var = typename Tape::Var;
+  std::vector<Var> inputs;
+  std::vector<Var> outputs;
+};
+
+template <class Tape, class F, class X>
+Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
+  using Var = typename Tape::Var;
+  typename Tape::Scope recording(tape);
+  tape.Clear();
+  Recording<Tape> recorded;
+  recorded.inputs.reserve(std::size(x));
+  for (const auto& xi : x) recorded.inputs.push_back(tape.Input(xi));
+  recorded.outputs = Outputs<Var>(f, std::span<const Var>(recorded.inputs));
+  return recorded;
+}
+
+// f(x) of a scalar function, and df/dx into `gradient`, of x's size.
+template <class F>
+double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span<double> gradient) {
+  const Recording<Tape> recorded = Record(tape, f, x);
+  tape.Backward(recorded.outputs[0]);
+  for (std::size_t i = 0; i < x.size(); ++i) gradient[i] = tape.Adjoint(recorded.inputs[i]);
+  return recorded.outputs[0].Value();
+}
+
+// df/dx of a scalar function.
+template <class F>
+std::vector<double> Gradient(const F& f, std::span<const double> x) {
+  Tape tape;
+  std::vector<double> gradient(x.size());
+  GradientInto(tape, f, x, gradient);
+  return gradient;
+}
+
+// The vector-Jacobian product: sum over i of weights[i] df_i/dx, in one sweep.
+template <class F>
+std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const double> weights) {
+  Tape tape;
+  const Recording<Tape> recorded = Record(tape, f, x);
+  tape.ClearAdjoints();
+  for (std::size_t i = 0; i < recorded.outputs.size(); ++i) tape.AddAdjoint(recorded.outputs[i], weights[i]);
+  tape.Sweep();
+  std::vector<double> product;
+  for (const Var& input : recorded.inputs) product.push_back(tape.Adjoint(input));
+  return product;
+}
+
+// df_i/dx_j at [i * x.size() + j]: recorded once and swept once for each row.
+template <class F>
+std::vector<double> Jacobian(const F& f, std::span<const double> x) {
+  Tape tape;
+  const Recording<Tape> recorded = Record(tape, f, x);
+  std::vector<double> jacobian;
+  jacobian.reserve(recorded.outputs.size() * x.size());
+  for (const Var& output : recorded.outputs) {
+    tape.Backward(output);
+    for (const Var& input : recorded.inputs) jacobian.push_back(tape.Adjoint(input));
+  }
+  return jacobian;
+}
+
+// The Hessian of a scalar function times a direction: the gradient's derivative along it, forward over reverse, at a small multiple of
+// the gradient's cost whatever the size of x.
+template <class F>
+std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
+  using Dual = forward::Dual<double, 1>;
+  std::vector<Dual> point(x.begin(), x.end());
+  for (std::size_t i = 0; i < x.size(); ++i) point[i].tangent[0] = direction[i];
+  BasicTape<Dual> tape;
+  const auto recorded = Record(tape, f, point);
+  tape.Backward(recorded.outputs[0]);
+  std::vector<double> product;
+  for (const auto& input : recorded.inputs) product.push_back(tape.Adjoint(input).tangent[0]);
+  return product;
+}
+
+// d2f/dx_i dx_j of a scalar function at [i * x.size() + j], four columns for each recording.
+template <class F>
+std::vector<double> Hessian(const F& f, std::span<const double> x) {
+  constexpr std::size_t kColumns = 4;
+  using Dual = forward::Dual<double, kColumns>;
+  const std::size_t n = x.size();
+  std::vector<double> hessian(n * n);
+  BasicTape<Dual> tape;
+  for (std::size_t first = 0; first < n; first += kColumns) {
+    const std::size_t columns = std::min(kColumns, n - first);
+    std::vector<Dual> point(x.begin(), x.end());
+    for (std::size_t j = 0; j < columns; ++j) point[first + j].tangent[j] = 1;
+    const auto recorded = Record(tape, f, point);
+    tape.Backward(recorded.outputs[0]);
+    for (std::size_t i = 0; i < n; ++i) {
+      const Dual adjoint = tape.Adjoint(recorded.inputs[i]);
+      for (std::size_t j = 0; j < columns; ++j) hessian[i * n + first + j] = adjoint.tangent[j];
+    }
+  }
+  return hessian;
+}
+
+}  // namespace cotangent::autodiff::reverse
+
+#endif  // COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_

@@ -1,0 +1,443 @@
+#include "autodiff/reverse/tape.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <random>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "autodiff/math.h"
+#include "autodiff/reverse/benchmark_functions.h"
+#include "autodiff/reverse/gradient.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* p = std::malloc(size)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace cotangent::autodiff {
+namespace {
+
+using namespace reverse;
+
+using ::testing::ElementsAre;
+
+// Recorded at x and swept: the value, then the derivatives.
+template <class F, class... X>
+std::vector<double> Differentiate(F f, X... x) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  const Var inputs[] = {tape.Input(x)...};
+  const Var y = std::apply([&](auto... i) { return Var(f(inputs[i]...)); },
+                           [&]<int... I>(std::integer_sequence<int, I...>) { return std::make_tuple(I...); }(
+                               std::make_integer_sequence<int, sizeof...(X)>()));
+  tape.Backward(y);
+  std::vector<double> result{y.Value()};
+  for (const Var& input : inputs) result.push_back(tape.Adjoint(input));
+  return result;
+}
+
+TEST(TapeTest, TheExampleOfTheHeader) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  Var x1 = tape.Input(2.0), x2 = tape.Input(3.0);
+  Var y = x1 * x2 + sin(x1);
+  EXPECT_EQ(tape.rows(), 1u);
+  tape.Backward(y);
+  EXPECT_DOUBLE_EQ(y.Value(), 6 + std::sin(2));
+  EXPECT_DOUBLE_EQ(tape.Adjoint(x1), 3 + std::cos(2));
+  EXPECT_DOUBLE_EQ(tape.Adjoint(x2), 2);
+}
+
+TEST(TapeTest, Arithmetic) {
+  EXPECT_THAT(Differentiate([](Var x, Var y) { return x + y; }, 3, 4), ElementsAre(7, 1, 1));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { return x - y; }, 3, 4), ElementsAre(-1, 1, -1));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { return x * y; }, 3, 4), ElementsAre(12, 4, 3));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { return x / y; }, 3, 4), ElementsAre(0.75, 0.25, -3.0 / 16));
+  EXPECT_THAT(Differentiate([](Var x) { return -x; }, 3), ElementsAre(-3, -1));
+  EXPECT_THAT(Differentiate([](Var x) { return +x; }, 3), ElementsAre(3, 1));
+  EXPECT_THAT(Differentiate([](Var x) { return 2 + x * 3 - 1; }, 3), ElementsAre(10, 3));
+  EXPECT_THAT(Differentiate([](Var x) { return 12 / x; }, 3), ElementsAre(4, -12.0 / 9));
+  EXPECT_THAT(Differentiate([](Var x) { return x * x * x; }, 3), ElementsAre(27, 27));
+  EXPECT_THAT(Differentiate([](Var) { return Var(5); }, 3), ElementsAre(5, 0));
+}
+
+TEST(TapeTest, CompoundAssignment) {
+  EXPECT_THAT(Differentiate([](Var x, Var y) { x += y; x += 1; return x; }, 3, 4), ElementsAre(8, 1, 1));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { x -= y * y; return x; }, 3, 4), ElementsAre(-13, 1, -8));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { x *= y; x *= 2; return x; }, 3, 4), ElementsAre(24, 8, 6));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { x /= y; return x; }, 3, 4), ElementsAre(0.75, 0.25, -3.0 / 16));
+  EXPECT_THAT(Differentiate([](Var x) { x += x; x += x * x; return x; }, 3), ElementsAre(42, 26));  // 2x + 4x^2
+  EXPECT_THAT(Differentiate([](Var x) { x -= x; return x; }, 3), ElementsAre(0, 0));
+}
+
+// += shares the slot of the old value; these are the ways in which that could go wrong.
+TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
+  const auto copied_before = [](Var x, Var y) {
+    Var sum = x * y;
+    Var old = sum;  // x y
+    sum += y;       // x y + y
+    return Var(old * sum);
+  };
+  EXPECT_THAT(Differentiate(copied_before, 3, 4), ElementsAre(192, 4 * 16 + 12 * 4, 3 * 16 + 12 * 4));
+  const auto copy_grows = [](Var x, Var y) {
+    Var sum = x * y;
+    Var other = sum;
+    other += y;
+    return Var(other * sum);
+  };
+  EXPECT_THAT(Differentiate(copy_grows, 3, 4), ElementsAre(192, 4 * 16 + 12 * 4, 3 * 16 + 12 * 4));
+  const auto used_between = [](Var x, Var y) {
+    Var sum = x * x;
+    Var a = sum * y;  // of the old sum: x^2 y
+    sum += y;
+    Var b = sum * y;  // (x^2 + y) y
+    sum += a;
+    return Var(sum + b);  // x^2 + y + x^2 y + x^2 y + y^2
+  };
+  EXPECT_THAT(Differentiate(used_between, 3, 4), ElementsAre(101, 6 + 48, 1 + 18 + 8));
+  const auto mentions_itself = [](Var x, Var y) {
+    Var s = x * 1.0;
+    s += y;
+    s += s * y;
+    s += x;
+    s = s + s * s;
+    return s;
+  };
+  // t = (x + y)(1 + y) + x, s = t + t^2
+  const double t = 7 * 5 + 3;
+  EXPECT_THAT(Differentiate(mentions_itself, 3, 4), ElementsAre(t + t * t, 6 * (1 + 2 * t), (5 + 7) * (1 + 2 * t)));
+  const auto moved = [](Var x, Var y) {
+    std::vector<Var> v{x * y, y * y};
+    v[0] += x;
+    std::swap(v[0], v[1]);
+    v[0] += v[1];
+    v[1] += v[0];
+    return v[1];  // 2 (x y + x) + y^2
+  };
+  EXPECT_THAT(Differentiate(moved, 3, 4), ElementsAre(46, 10, 14));
+  const auto overwritten = [](Var x, Var y) {
+    Var s = x * y;
+    s += x;
+    s = y * 2;
+    s += x;
+    return s;
+  };
+  EXPECT_THAT(Differentiate(overwritten, 3, 4), ElementsAre(11, 1, 2));
+}
+
+TEST(TapeTest, ADotProductIsOneRow) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  std::vector<Var> a, b;
+  for (int i = 0; i < 100; ++i) a.push_back(tape.Input(i)), b.push_back(tape.Input(1));
+  Var sum = 0;
+  for (int i = 0; i < 100; ++i) sum += a[i] * b[i];
+  EXPECT_EQ(tape.rows(), 1u);
+  EXPECT_EQ(tape.pairs(), 200u);
+  tape.Backward(sum);
+  EXPECT_EQ(tape.Adjoint(b[7]), 7);
+  EXPECT_EQ(tape.Adjoint(a[7]), 1);
+}
+
+// ---- Every function, against dual numbers and central differences ----
+
+struct Function {
+  std::string name;
+  std::function<double(double)> plain;
+  std::function<Var(const Var&)> recorded;
+  std::function<forward::Dual<double, 1>(const forward::Dual<double, 1>&)> dual;
+  std::vector<double> at = {-2.3, -0.4, 0.7, 1.9, 5.1};
+};
+
+#define FUNCTION(name, ...)                                                                                    \
+  Function {                                                                                                   \
+#name, [](double x) { using namespace functions; return double(name(x)); },                                \
+        [](const Var& x) { using namespace functions; return Var(name(x)); },                                  \
+        [](const forward::Dual<double, 1>& x) { using namespace functions; return forward::Dual<double, 1>(name(x)); } \
+        __VA_OPT__(, ) __VA_ARGS__                                                                             \
+  }
+
+std::vector<Function> Functions() {
+  return {
+      FUNCTION(abs), FUNCTION(fabs), FUNCTION(sqrt, {0.3, 4.0}), FUNCTION(cbrt), FUNCTION(exp), FUNCTION(exp2),
+      FUNCTION(expm1), FUNCTION(log, {0.3, 4.0}), FUNCTION(log2, {0.3, 4.0}), FUNCTION(log10, {0.3, 4.0}),
+      FUNCTION(log1p, {-0.5, 4.0}), FUNCTION(sin), FUNCTION(cos), FUNCTION(tan), FUNCTION(asin, {-0.4, 0.7}),
+      FUNCTION(acos, {-0.4, 0.7}), FUNCTION(atan), FUNCTION(sinh), FUNCTION(cosh), FUNCTION(tanh), FUNCTION(asinh),
+      FUNCTION(acosh, {1.2, 4.0}), FUNCTION(atanh, {-0.4, 0.7}), FUNCTION(erf), FUNCTION(erfc),
+      FUNCTION(lgamma, {0.3, 4.2}), FUNCTION(tgamma, {0.3, 4.2}), FUNCTION(digamma, {0.3, 4.2}), FUNCTION(floor),
+      FUNCTION(ceil), FUNCTION(trunc), FUNCTION(round), FUNCTION(rint), FUNCTION(nearbyint), FUNCTION(sqr),
+      FUNCTION(sign), FUNCTION(sigmoid), FUNCTION(softplus), FUNCTION(softsign), FUNCTION(relu), FUNCTION(gelu),
+      FUNCTION(gelu_tanh), FUNCTION(silu), FUNCTION(hard_swish), FUNCTION(elu),
+  };
+}
+
+TEST(TapeTest, EveryFunctionAgreesWithDualNumbersAndDifferences) {
+  for (const Function& f : Functions()) {
+    for (const double x : f.at) {
+      SCOPED_TRACE(f.name + " at " + std::to_string(x));
+      const std::vector<double> reverse = Differentiate([&](const Var& v) { return f.recorded(v); }, x);
+      const auto dual = f.dual(forward::Dual<double, 1>::Variable(x, 0));
+      EXPECT_DOUBLE_EQ(reverse[0], f.plain(x));
+      EXPECT_EQ(reverse[1], dual.tangent[0]);
+      const double h = 1e-5;
+      const double difference = (f.plain(x + h) - f.plain(x - h)) / (2 * h);
+      EXPECT_NEAR(reverse[1], difference, 1e-6 * (1 + std::abs(difference)));
+    }
+  }
+}
+
+#define EXPECT_LIKE_DUAL(call, x0, y0)                                                       \
+  do {                                                                                       \
+    using namespace functions;                                                               \
+    const auto f = [](const auto& x, const auto& y) { return std::decay_t<decltype(x)>(call); }; \
+    using D = forward::Dual<double, 2>;                                                      \
+    const D dual = f(D::Variable(x0, 0), D::Variable(y0, 1));                                \
+    EXPECT_THAT(Differentiate([&](const Var& x, const Var& y) { return f(x, y); }, x0, y0),  \
+                ElementsAre(dual.value, dual.tangent[0], dual.tangent[1]))                   \
+        << #call;                                                                            \
+  } while (false)
+
+TEST(TapeTest, FunctionsOfTwoVariables) {
+  EXPECT_LIKE_DUAL(pow(x, y), 2.5, 1.5);
+  EXPECT_LIKE_DUAL(pow(x, 3) + pow(2.0, y), 2.5, 1.5);
+  EXPECT_LIKE_DUAL(hypot(x, y), 3.0, 4.0);
+  EXPECT_LIKE_DUAL(hypot(x, y), 0.0, 0.0);
+  EXPECT_LIKE_DUAL(atan2(x, y), 3.0, 4.0);
+  EXPECT_LIKE_DUAL(max(x, y), 3.0, 4.0);
+  EXPECT_LIKE_DUAL(max(x, y), 4.0, 4.0);
+  EXPECT_LIKE_DUAL(min(x, y), 4.0, 4.0);
+  EXPECT_LIKE_DUAL(max(x, 0.0) * min(y, 3.0), 3.0, 4.0);
+  EXPECT_LIKE_DUAL(fmax(x, y), 3.0, 4.0);
+  EXPECT_LIKE_DUAL(fmin(x, y), 3.0, 4.0);
+  EXPECT_LIKE_DUAL(fdim(x, y), 4.0, 3.0);
+  EXPECT_LIKE_DUAL(fmod(x, y), 7.5, 2.0);
+  EXPECT_LIKE_DUAL(remainder(x, y), 7.5, 2.0);
+  EXPECT_LIKE_DUAL(copysign(x, y), 7.5, -2.0);
+  EXPECT_LIKE_DUAL(logsumexp(x, y), 7.5, 7.0);
+  EXPECT_LIKE_DUAL(leaky_relu(x, 0.1) + elu(y, 2.0), -7.5, -2.0);
+  EXPECT_LIKE_DUAL(polygamma(2, x) * y, 2.5, 2.0);
+  EXPECT_LIKE_DUAL(fma(x, y, x), 2.5, 2.0);
+}
+
+TEST(TapeTest, KinksAndEdgesAsForDualNumbers) {
+  using namespace functions;
+  EXPECT_THAT(Differentiate([](Var x) { return Var(abs(x)); }, 0), ElementsAre(0, 0));
+  EXPECT_THAT(Differentiate([](Var x) { return Var(relu(x)); }, 0), ElementsAre(0, 0));
+  EXPECT_THAT(Differentiate([](Var x) { return Var(sqrt(x)); }, 0), ElementsAre(0, INFINITY));
+  EXPECT_THAT(Differentiate([](Var x) { return Var(log(x)); }, 0), ElementsAre(-INFINITY, INFINITY));
+  EXPECT_TRUE(std::isnan(Differentiate([](Var x) { return Var(log(x)); }, -1)[1]));
+  EXPECT_THAT(Differentiate([](Var x) { return Var(0 * sqrt(x) + x); }, 1), ElementsAre(1, 1));
+}
+
+TEST(TapeTest, BranchesByValue) {
+  const auto f = [](Var x, Var y) { return x > y || x * 2 >= 100 ? Var(x * x) : Var(y * y); };
+  EXPECT_THAT(Differentiate(f, 3, 4), ElementsAre(16, 0, 8));
+  EXPECT_THAT(Differentiate(f, 5, 4), ElementsAre(25, 10, 0));
+  EXPECT_THAT(Differentiate([](Var x) { return clamp(x, -1.0, 1.0) * 2; }, 0.5), ElementsAre(1, 2));
+  EXPECT_THAT(Differentiate([](Var x) { return clamp(x, -1.0, 1.0) * 2; }, 3), ElementsAre(2, 0));
+  EXPECT_TRUE(isnan(Var(NAN)));
+  EXPECT_EQ(std::numeric_limits<Var>::max(), std::numeric_limits<double>::max());
+}
+
+// ---- Random programs: assignments and compound assignments among a few variables ----
+
+template <class T>
+T RandomProgram(std::uint64_t seed, std::span<const T> inputs) {
+  using namespace functions;
+  std::mt19937_64 random(seed);
+  constexpr int kSteps = 40;
+  std::vector<T> v(inputs.begin(), inputs.end());
+  v.reserve(inputs.size() + kSteps);
+  for (int step = 0; step < kSteps; ++step) {
+    T& y = v[random() % v.size()];
+    const T& a = v[random() % v.size()];
+    const T& b = v[random() % v.size()];
+    switch (random() % 12) {
+      case 0: y = a * b; break;
+      case 1: y += a * 0.5; break;
+      case 2: y -= sin(a) * b; break;
+      case 3: y *= cos(b); break;
+      case 4: y = a / (2 + b * b); break;
+      case 5: y += y * a * 0.1; break;
+      case 6: v.push_back(tanh(a + b)); break;
+      case 7: y = a; break;
+      case 8: y = y + a * sigmoid(b); break;
+      case 9: std::swap(v[random() % v.size()], v[random() % v.size()]); break;
+      case 10: y = a > b ? T(exp(-a * a)) : T(b * 0.3); break;
+      case 11: y = 0.7; break;
+    }
+    y = tanh(y);
+    y += 0.1 * b;
+  }
+  T sum = 0;
+  for (const T& x : v) sum += x * x;
+  return sum;
+}
+
+TEST(TapeTest, RandomProgramsAgreeWithDualNumbers) {
+  for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const std::vector<double> x = benchmark::Noise(4, seed);
+    const auto f = [&]<class T>(std::span<const T> inputs) { return RandomProgram<T>(seed, inputs); };
+    const std::vector<double> gradient = Gradient(f, x);
+    using D = forward::Dual<double, 4>;
+    std::vector<D> duals;
+    for (int i = 0; i < 4; ++i) duals.push_back(D::Variable(x[i], i));
+    const D dual = RandomProgram<D>(seed, std::span<const D>(duals));
+    for (int i = 0; i < 4; ++i) {
+      ASSERT_NEAR(gradient[i], dual.tangent[i], 1e-12 * (1 + std::abs(gradient[i])));
+    }
+  }
+}
+
+// ---- Memory ----
+
+TEST(TapeTest, ATapeUsedAgainAllocatesNothing) {
+  Tape tape;
+  const auto loop = [&](int steps) {
+    Tape::Scope recording(tape);
+    tape.Clear();
+    const Var x = tape.Input(1.0);
+    Var y = x * 1.0;
+    for (int i = 0; i < steps; ++i) y = sin(y) * x + 0.3 * y;
+    tape.Backward(y);
+    return tape.Adjoint(x);
+  };
+  const double first = loop(10000);
+  const long before = allocations;
+  EXPECT_EQ(loop(10000), first);
+  EXPECT_EQ(allocations, before);
+}
+
+TEST(TapeTest, RosenbrockTakesFewBytesAnOperation) {
+  Tape tape;
+  const std::vector<double> x = benchmark::Rosenbrock::Point();
+  std::vector<double> gradient(x.size());
+  GradientInto(tape, benchmark::Rosenbrock(), x, gradient);
+  EXPECT_LE(static_cast<double>(tape.bytes()) / benchmark::Rosenbrock::kOperations, 24);
+}
+
+TEST(TapeTest, MarkAndRewind) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  const Var x = tape.Input(2);
+  const Var y = x * x;
+  const Tape::Mark mark = tape.Here();
+  for (int i = 0; i < 3; ++i) {
+    tape.Rewind(mark);
+    Var z = y * static_cast<double>(i);
+    z += y;
+    tape.Backward(z);
+    EXPECT_EQ(tape.Adjoint(x), 4 * (i + 1));
+    EXPECT_EQ(tape.rows(), 2u);
+  }
+}
+
+TEST(TapeTest, ScopesNest) {
+  Tape outer;
+  Tape::Scope outer_recording(outer);
+  const Var x = outer.Input(2);
+  double slope;
+  {
+    Tape inner;
+    Tape::Scope inner_recording(inner);
+    const Var u = inner.Input(x.Value());
+    inner.Backward(u * u * u);
+    slope = inner.Adjoint(u);
+  }
+  EXPECT_EQ(Tape::Current(), &outer);
+  const Var y = x * slope;
+  outer.Backward(y);
+  EXPECT_EQ(outer.Adjoint(x), 12);
+}
+
+TEST(TapeTest, EachThreadHasItsTape) {
+  const benchmark::TanhNetwork network;
+  const std::vector<double> x = benchmark::TanhNetwork::Point();
+  const std::vector<double> expected = Gradient(network, x);
+  std::vector<std::thread> threads;
+  std::vector<std::vector<double>> results(4);
+  for (auto& result : results) threads.emplace_back([&] { result = Gradient(network, x); });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& result : results) EXPECT_EQ(result, expected);
+}
+
+#if COTANGENT_REVERSE_CHECKS
+TEST(TapeDeathTest, MixingTapesIsAnError) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  const Var x = tape.Input(2);
+  const auto use_elsewhere = [&] {
+    std::thread([&] {
+      Tape own;
+      Tape::Scope own_recording(own);
+      own.Backward(own.Input(1) * x);
+    }).join();
+  };
+  EXPECT_DEATH(use_elsewhere(), "used with a tape that is not its own");
+  const auto use_without = [&] { std::thread([&] { tape.Backward(x * x); }).join(); };
+  EXPECT_DEATH(use_without(), "no tape is current");
+  Tape other;
+  EXPECT_DEATH(other.Backward(x), "not its own");
+}
+#endif
+
+// ---- The functions of gradient.h ----
+
+TEST(GradientTest, OfAFunction) {
+  const auto f = [](auto x) { return x[0] * x[1] + sin(x[0]); };
+  EXPECT_THAT(Gradient(f, std::vector{2.0, 3.0}), ElementsAre(3 + std::cos(2), 2));
+  Tape tape;
+  std::vector<double> gradient(2);
+  EXPECT_DOUBLE_EQ(GradientInto(tape, f, std::vector{2.0, 3.0}, gradient), 6 + std::sin(2));
+  EXPECT_THAT(gradient, ElementsAre(3 + std::cos(2), 2));
+}
+
+TEST(GradientTest, JacobianAndVjp) {
+  const auto f = []<class T>(std::span<const T> x) { return std::vector<T>{x[0] * x[1], x[1] + 1.0, T(5), x[0]}; };
+  EXPECT_THAT(Jacobian(f, std::vector{2.0, 3.0}), ElementsAre(3, 2, 0, 1, 0, 0, 1, 0));
+  EXPECT_THAT(Vjp(f, std::vector{2.0, 3.0}, std::vector{1.0, 10.0, 100.0, 1000.0}), ElementsAre(1003, 12));
+}
+
+TEST(GradientTest, HessianByForwardOverReverse) {
+  const auto f = [](auto x) {
+    std::decay_t<decltype(x[0])> sum = 0;
+    for (int i = 0; i < 6; ++i) sum += x[i] * x[i] * x[(i + 1) % 6] + sin(x[i]);
+    return sum;
+  };
+  const std::vector<double> x = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}, v = {1, -1, 2, 0, 1, 3};
+  const std::vector<double> hessian = Hessian(f, x);
+  for (int i = 0; i < 6; ++i) {
+    for (int j = 0; j < 6; ++j) {
+      double expected = 0;
+      if (i == j) expected += 2 * x[(i + 1) % 6] - std::sin(x[i]);
+      if (j == (i + 1) % 6) expected += 2 * x[i];
+      if (i == (j + 1) % 6) expected += 2 * x[j];
+      EXPECT_NEAR(hessian[i * 6 + j], expected, 1e-14);
+    }
+  }
+  const std::vector<double> hvp = Hvp(f, x, v);
+  for (int i = 0; i < 6; ++i) {
+    double expected = 0;
+    for (int j = 0; j < 6; ++j) expected += hessian[i * 6 + j] * v[j];
+    EXPECT_NEAR(hvp[i], expected, 1e-13);
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff

@@ -1,0 +1,173 @@
+#ifndef COTANGENT_AUTODIFF_REVERSE_VAR_H_
+#define COTANGENT_AUTODIFF_REVERSE_VAR_H_
+
+// The scalar that records what is done to it. Include autodiff/reverse/tape.h, not this file.
+
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "autodiff/reverse/expression.h"
+
+namespace cotangent::autodiff::reverse {
+
+// A number and the index of its slot on the tape (0: a constant, that no tape knows). It may be used wherever
+// a double may: copied, compared, kept in containers. Every assignment of an expression is a row on the thread's current tape.
+template <class TapeType>
+class BasicVar {
+ public:
+  using Tape = TapeType;
+  using Real = typename Tape::Real;
+
+  COTANGENT_INLINE BasicVar() : BasicVar(Real(0)) {}
+  template <class Number>
+    requires(!Active<Number> && std::convertible_to<Number, Real>)
+  COTANGENT_INLINE BasicVar(const Number& constant) : value_(constant), index_(0), shared_(false) {}
+  template <Active Node>
+    requires std::same_as<TapeOf<Node>, Tape>
+  COTANGENT_INLINE BasicVar(const Node& node) : value_(node.Value()) {
+    Set(Tape::Record(node));
+  }
+  COTANGENT_INLINE BasicVar(const BasicVar& other) : value_(other.value_) { Share(other); }
+  COTANGENT_INLINE BasicVar(BasicVar&& other) noexcept : value_(std::move(other.value_)) { Take(other); }
+
+  COTANGENT_INLINE BasicVar& operator=(const BasicVar& other) {
+    value_ = other.value_;
+    Share(other);
+    return *this;
+  }
+  COTANGENT_INLINE BasicVar& operator=(BasicVar&& other) noexcept {
+    value_ = std::move(other.value_);
+    Take(other);
+    return *this;
+  }
+  template <class Number>
+    requires(!Active<Number> && std::convertible_to<Number, Real>)
+  COTANGENT_INLINE BasicVar& operator=(const Number& constant) {
+    value_ = Real(constant);
+    index_ = 0;
+    shared_ = false;
+    return *this;
+  }
+  template <Active Node>
+    requires std::same_as<TapeOf<Node>, Tape>
+  COTANGENT_INLINE BasicVar& operator=(const Node& node) {
+    Set(Tape::Record(node));
+    value_ = node.Value();
+    return *this;
+  }
+  // x = x + r, the other way of writing x += r.
+  template <class R>
+  COTANGENT_INLINE BasicVar& operator=(const Sum<Leaf<Tape>, R>& node) {
+    if (index_ != 0 && node.l.index == index_) return *this += node.r;
+    Set(Tape::Record(node));
+    value_ = node.Value();
+    return *this;
+  }
+
+  template <class A>
+    requires OperandOf<A, Tape>
+  COTANGENT_INLINE BasicVar& operator+=(const A& a) {
+    const auto term = Lift<Tape>(a);
+    const Real sum = value_ + term.Value();
+    Set(Tape::Accumulate(AsLeaf(), shared_, term));
+    value_ = sum;
+    return *this;
+  }
+  template <class A>
+    requires OperandOf<A, Tape>
+  COTANGENT_INLINE BasicVar& operator-=(const A& a) {
+    return *this += -Lift<Tape>(a);
+  }
+  template <class A>
+    requires OperandOf<A, Tape>
+  COTANGENT_INLINE BasicVar& operator*=(const A& a) {
+    return *this = *this * a;
+  }
+  template <class A>
+    requires OperandOf<A, Tape>
+  COTANGENT_INLINE BasicVar& operator/=(const A& a) {
+    return *this = *this / a;
+  }
+
+  COTANGENT_INLINE const Real& Value() const { return value_; }
+  // The slot, 0 for a constant.
+  COTANGENT_INLINE std::uint32_t Index() const { return index_; }
+
+  COTANGENT_INLINE Leaf<Tape> AsLeaf() const {
+#if COTANGENT_REVERSE_CHECKS
+    return {value_, index_, owner_};
+#else
+    return {value_, index_};
+#endif
+  }
+
+ private:
+  friend Tape;
+
+  // Two variables share a slot from here on (see BasicTape::Accumulate).
+  COTANGENT_INLINE void Share(const BasicVar& other) {
+    index_ = other.index_;
+    shared_ = other.shared_ = true;
+    TakeOwner(other);
+  }
+  COTANGENT_INLINE void Take(const BasicVar& other) {
+    index_ = other.index_;
+    shared_ = other.shared_;
+    TakeOwner(other);
+  }
+  COTANGENT_INLINE void TakeOwner(const BasicVar& other) {
+#if COTANGENT_REVERSE_CHECKS
+    owner_ = other.owner_;
+#endif
+  }
+  COTANGENT_INLINE void Set(std::uint32_t index) {
+    index_ = index;
+    shared_ = false;
+#if COTANGENT_REVERSE_CHECKS
+    owner_ = index == 0 ? 0 : Tape::CurrentSerial();
+#endif
+  }
+
+  Real value_;
+  std::uint32_t index_;
+  mutable bool shared_;
+#if COTANGENT_REVERSE_CHECKS
+  std::uint32_t owner_ = 0;
+#endif
+};
+
+// More special than std::max and std::min, which would otherwise be chosen where both are in scope.
+template <class Tape>
+  requires requires { typename Tape::Real; }
+COTANGENT_INLINE BasicVar<Tape> max(const BasicVar<Tape>& a, const BasicVar<Tape>& b) {
+  return Apply<maxRule, Leaf<Tape>, Leaf<Tape>>({}, a.AsLeaf(), b.AsLeaf());
+}
+template <class Tape>
+  requires requires { typename Tape::Real; }
+COTANGENT_INLINE BasicVar<Tape> min(const BasicVar<Tape>& a, const BasicVar<Tape>& b) {
+  return Apply<minRule, Leaf<Tape>, Leaf<Tape>>({}, a.AsLeaf(), b.AsLeaf());
+}
+template <class A, class B, class C>
+  requires Operands<A, B, C>
+COTANGENT_INLINE BasicVar<TapeOf<A, B, C>> clamp(const A& x, const B& low, const C& high) {
+  using Var = BasicVar<TapeOf<A, B, C>>;
+  const Var clamped(x);
+  if (clamped < low) return Var(low);
+  if (high < clamped) return Var(high);
+  return clamped;
+}
+
+template <class Stream, class Tape>
+Stream& operator<<(Stream& out, const BasicVar<Tape>& x) {
+  out << x.Value();
+  return out;
+}
+
+}  // namespace cotangent::autodiff::reverse
+
+template <class Tape>
+class std::numeric_limits<cotangent::autodiff::reverse::BasicVar<Tape>> : public std::numeric_limits<typename Tape::Real> {};
+
+#endif  // COTANGENT_AUTODIFF_REVERSE_VAR_H_
