@@ -580,8 +580,8 @@ class Builder {
     ASSIGN_OR_RETURN(const Pair dilation, PairOf("dilation", text.dilation(), {1, 1}, 1));
     ASSIGN_OR_RETURN(const Pair extra, PairOf("output_padding", text.output_padding(), {0, 0}, 0));
     ASSIGN_OR_RETURN(const Padding pad, PadOf(text.pad(), 0));
-    if (extra.height >= stride.height + (stride.height == 0) || extra.width >= stride.width) {
-      if (extra.height > 0 || extra.width > 0) return Error(absl::StrCat("output_padding ", Times(extra), " is not smaller than the stride ", Times(stride)));
+    if (extra.height >= stride.height || extra.width >= stride.width) {
+      return Error(absl::StrCat("output_padding ", Times(extra), " is not smaller than the stride ", Times(stride)));
     }
     const Pair out = {(in.height() - 1) * stride.height + (kernel.height - 1) * dilation.height + 1 - pad.top - pad.bottom + extra.height,
                       (in.width() - 1) * stride.width + (kernel.width - 1) * dilation.width + 1 - pad.left - pad.right + extra.width};
@@ -764,9 +764,9 @@ class Builder {
     autodiff::symbolic::Pool pool;
     autodiff::symbolic::ParseOptions options;
     options.variables = {"x"};
-    if (absl::StatusOr<Expr> parsed = autodiff::symbolic::Parse(formula, pool, options); !parsed.ok()) {
-      return FormulaError(text.formula_place(), absl::StrCat("formula of layer '", name, "'"), parsed.status());
-    }
+    const absl::StatusOr<Expr> parsed = autodiff::symbolic::Parse(formula, pool, options);
+    if (!parsed.ok()) return FormulaError(text.formula_place(), absl::StrCat("formula of layer '", name, "'"), parsed.status());
+    if (autodiff::symbolic::Variables(*parsed).empty()) return Error(absl::StrCat("its formula \"", formula, "\" does not depend on x"));
     ASSIGN_OR_RETURN(const TensorId y, built_.graph.Formula(name, formula, {{"x", input.id}}));
     return Value{y, input.is_flattened, ""};
   }
@@ -825,6 +825,9 @@ class Builder {
         options.variables = {"prediction", "target"};
         absl::StatusOr<Expr> formula = autodiff::symbolic::Parse(text.formula().text(), pool, options);
         if (!formula.ok()) return FormulaError(text.formula().place(), "formula of the loss", formula.status());
+        if (!autodiff::symbolic::Contains(*formula, pool.Variable("prediction"))) {
+          return Error(absl::StrCat("the loss \"", text.formula().text(), "\" does not depend on prediction"));
+        }
         attributes.formula = autodiff::symbolic::Substitute(
             *formula, {{pool.Variable("prediction"), pool.Variable("a0")}, {pool.Variable("target"), pool.Variable("a1")}});
         break;
