@@ -21,7 +21,8 @@ int Reflect(int at, int size) {
   return at >= size ? 2 * (size - 1) - at : at;
 }
 
-// Short runs of bytes, forwards or mirrored; a general memcpy would take longer to find out what to do.
+// Short runs of bytes, forwards or mirrored; a general memcpy would take longer to find out what to
+// do.
 void CopyForwards(const uint8_t* from, int count, uint8_t* to) {
   if (count < 16) {
     for (int i = 0; i < count; ++i) to[i] = from[i];
@@ -48,7 +49,8 @@ void CopyMirrored(const uint8_t* from, int count, uint8_t* to) {
 
 // One row of a channel, shifted, padded and mirrored.
 void PlaceRow(const uint8_t* source, int width, const Placement& placement, uint8_t* row) {
-  // Without mirroring, columns [begin, end) of the row lie inside the source; the others are padding.
+  // Without mirroring, columns [begin, end) of the row lie inside the source; the others are
+  // padding.
   const int dx = placement.dx, begin = std::max(0, -dx), end = std::min(width, width - dx);
   const auto pad = [&](int x) {
     const uint8_t value = placement.padding == Padding::kZero ? 0 : source[Reflect(x + dx, width)];
@@ -104,9 +106,9 @@ Normalization ComputeNormalization(const Dataset& dataset) {
 absl::Status Validate(const Augmentation& augmentation, int height, int width) {
   const int side = std::min(height, width);
   if (augmentation.crop_padding < 0 || augmentation.crop_padding >= side) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the padding of the random crop is ", augmentation.crop_padding, "; images of ", height,
-        " x ", width, " take 0 to ", side - 1));
+    return absl::InvalidArgumentError(absl::StrCat("the padding of the random crop is ",
+                                                   augmentation.crop_padding, "; images of ",
+                                                   height, " x ", width, " take 0 to ", side - 1));
   }
   if (augmentation.cutout < 0 || augmentation.cutout > 2 * side) {
     return absl::InvalidArgumentError(absl::StrCat("the size of the cutout is ",
@@ -120,7 +122,8 @@ Placement PlacementOf(const Augmentation& augmentation, int height, int width, u
                       int64_t epoch, int64_t image) {
   Placement placement;
   placement.padding = augmentation.padding;
-  // Every number is drawn whatever the options are, so that turning one on does not change the others.
+  // Every number is drawn whatever the options are, so that turning one on does not change the
+  // others.
   SplitMix64 random = GeneratorAt(seed, Purpose::kPlacement, epoch, image);
   const int padding = augmentation.crop_padding;
   placement.dy = static_cast<int>(random.Below(2 * padding + 1)) - padding;
@@ -186,8 +189,8 @@ void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
                           const Converters<Element>& converters, Element* output) const {
   const bool channels_last = format_ == BatchFormat::kF32Nhwc || format_ == BatchFormat::kBf16Nhwc;
   const int64_t plane = int64_t{height_} * width_;
-  // Some rows are placed, then converted: had each row been read back at once, the processor would have to wait until
-  // its bytes are stored.
+  // Some rows are placed, then converted: had each row been read back at once, the processor would
+  // have to wait until its bytes are stored.
   uint8_t band[3 * kRowsPerBand * kLargestSide];
   const int64_t band_stride = int64_t{kRowsPerBand} * width_;
   for (int top = 0; top < height_; top += kRowsPerBand) {
@@ -203,7 +206,8 @@ void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
         }
       }
     }
-    const ByteRows bytes = {band, band_stride, channels_, rows, width_, scale_.data(), offset_.data()};
+    const ByteRows bytes = {band,   band_stride,   channels_,     rows,
+                            width_, scale_.data(), offset_.data()};
     if (channels_last) {
       converters.interleaved(bytes, output + int64_t{top} * width_ * channels_);
     } else {

@@ -1,14 +1,17 @@
 #ifndef COTANGENT_DATA_AUGMENT_H_
 #define COTANGENT_DATA_AUGMENT_H_
 
-// What happens to an image on its way from the data set (bytes, planar) to the network (numbers, normalised).
+// What happens to an image on its way from the data set (bytes, planar) to the network (numbers,
+// normalised).
 //
-//   1. Placement: the image, padded by reflection or with black, is cropped back to its size at some shift; it may be
+//   1. Placement: the image, padded by reflection or with black, is cropped back to its size at
+//   some shift; it may be
 //      mirrored; a square of it may be cut out.
 //   2. Normalisation: each byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
 //
-// The placement of an image is a pure function of (seed, epoch, number of the image), see PlacementOf(). Images stay
-// bytes until they are written: placement moves bytes, and what it leaves is converted in one pass.
+// The placement of an image is a pure function of (seed, epoch, number of the image), see
+// PlacementOf(). Images stay bytes until they are written: placement moves bytes, and what it
+// leaves is converted in one pass.
 
 #include <array>
 #include <cstddef>
@@ -29,16 +32,18 @@ struct Normalization {
 
 // Channel means and standard deviations over the training set (the sample's are CIFAR-10's).
 Normalization KnownNormalization(DatasetName name);
-// The same, computed from the images of `dataset`. A channel without variation gets the deviation 1.
+// The same, computed from the images of `dataset`. A channel without variation gets the
+// deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
 enum class Flip {
   kNone,
   // Each image is mirrored with probability 1/2, anew each epoch.
   kRandom,
-  // Each image is mirrored either in the even or in the odd epochs, as a coin tossed once for the image says: the
-  // network sees both sides of every image in any two epochs, where random flips show half of the images the same
-  // side twice. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, section 3.6.
+  // Each image is mirrored either in the even or in the odd epochs, as a coin tossed once for the
+  // image says: the network sees both sides of every image in any two epochs, where random flips
+  // show half of the images the same side twice. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a
+  // Single GPU", 2024, section 3.6.
   kAlternating,
 };
 
@@ -54,17 +59,17 @@ struct Augmentation {
   // The image is padded by this many pixels on each side, then cropped at a random place.
   int crop_padding = 0;
   Padding padding = Padding::kReflect;
-  // A square of this many pixels a side, centred on a random pixel and clipped at the border, is set to the mean
-  // (zero after normalisation). DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with
-  // Cutout", 2017. 0: none.
+  // A square of this many pixels a side, centred on a random pixel and clipped at the border, is
+  // set to the mean (zero after normalisation). DeVries and Taylor, "Improved Regularization of
+  // Convolutional Neural Networks with Cutout", 2017. 0: none.
   int cutout = 0;
 };
 
 // An error where a size is negative or does not fit images of this height and width.
 absl::Status Validate(const Augmentation& augmentation, int height, int width);
 
-// Where an output image lies in its source: output (y, x) shows source (y + dy, x + dx), after mirroring
-// source (y + dy, width - 1 - x + dx).
+// Where an output image lies in its source: output (y, x) shows source (y + dy, x + dx), after
+// mirroring source (y + dy, width - 1 - x + dx).
 struct Placement {
   int dy = 0;
   int dx = 0;
@@ -78,9 +83,10 @@ struct Placement {
 Placement PlacementOf(const Augmentation& augmentation, int height, int width, uint64_t seed,
                       int64_t epoch, int64_t image);
 
-// Test-time averaging: the views whose predictions, weighted, are added. f being the network's answer and f' the mean
-// of its answers to an image and its mirror image: f'(x) / 2 + f'(x shifted by (-1, -1)) / 4 + f'(x shifted by (1, 1)) / 4,
-// shifts padded by reflection. The weights sum to 1.
+// Test-time averaging: the views whose predictions, weighted, are added. f being the network's
+// answer and f' the mean of its answers to an image and its mirror image: f'(x) / 2 + f'(x shifted
+// by (-1, -1)) / 4 + f'(x shifted by (1, 1)) / 4, shifts padded by reflection. The weights sum
+// to 1.
 struct View {
   Placement placement = {};
   float weight;
@@ -94,15 +100,16 @@ int64_t BytesPerElement(BatchFormat format);
 // The bf16 nearest to `value`, ties to even; NaN stays NaN.
 uint16_t ToBf16(float value);
 
-// Writes placed and normalised images in one format. Thread-safe after construction; allocates nothing when writing.
+// Writes placed and normalised images in one format. Thread-safe after construction; allocates
+// nothing when writing.
 class ImageWriter {
  public:
   // Images of 1 or 3 channels, height and width from 1 to 256.
   ImageWriter(int channels, int height, int width, const Normalization& normalization,
               BatchFormat format);
 
-  // Writes the image with bytes `source`, [channels, height, width], to `output`, which takes output_bytes().
-  // |placement.dy| < height and |placement.dx| < width.
+  // Writes the image with bytes `source`, [channels, height, width], to `output`, which takes
+  // output_bytes(). |placement.dy| < height and |placement.dx| < width.
   void Write(const uint8_t* source, const Placement& placement, void* output) const;
 
   int64_t output_bytes() const;

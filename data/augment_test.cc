@@ -32,7 +32,9 @@ std::vector<int> Placed(int height, int width, const Placement& placement) {
   return bytes;
 }
 
-TEST(ImageWriterTest, InPlace) { EXPECT_THAT(Placed(2, 3, {}), ElementsAre(10, 11, 12, 20, 21, 22)); }
+TEST(ImageWriterTest, InPlace) {
+  EXPECT_THAT(Placed(2, 3, {}), ElementsAre(10, 11, 12, 20, 21, 22));
+}
 
 TEST(ImageWriterTest, Flip) {
   EXPECT_THAT(Placed(2, 3, {.flip = true}), ElementsAre(12, 11, 10, 22, 21, 20));
@@ -46,7 +48,8 @@ TEST(ImageWriterTest, ReflectionDoesNotRepeatTheBorder) {
 }
 
 TEST(ImageWriterTest, ZeroPaddingIsBlack) {
-  EXPECT_THAT(Placed(2, 3, {.dy = 1, .dx = -2, .padding = Padding::kZero}), ElementsAre(0, 0, 20, 0, 0, 0));
+  EXPECT_THAT(Placed(2, 3, {.dy = 1, .dx = -2, .padding = Padding::kZero}),
+              ElementsAre(0, 0, 20, 0, 0, 0));
   // Black is a pixel like others: it is normalised.
   const ImageWriter writer(1, 1, 2, {.mean = {0.5}, .deviation = {0.25}}, BatchFormat::kF32Nchw);
   const std::vector<uint8_t> white = {255, 255};
@@ -61,7 +64,8 @@ TEST(ImageWriterTest, MirroringComesBeforeTheShift) {
 }
 
 TEST(ImageWriterTest, CutoutIsTheMeanAndInOutputCoordinates) {
-  const Placement placement = {.flip = true, .cut_top = 0, .cut_bottom = 1, .cut_left = 1, .cut_right = 3};
+  const Placement placement = {
+      .flip = true, .cut_top = 0, .cut_bottom = 1, .cut_left = 1, .cut_right = 3};
   EXPECT_THAT(Placed(2, 3, placement), ElementsAre(12, 0, 0, 22, 21, 20));
   const ImageWriter writer(1, 1, 2, {.mean = {0.5}, .deviation = {0.25}}, BatchFormat::kF32Nchw);
   const std::vector<uint8_t> white = {255, 255};
@@ -75,7 +79,13 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
   std::vector<uint8_t> pixels;
   for (int i = 0; i < channels * plane; ++i) pixels.push_back(i * 37);
   const Normalization normalization = KnownNormalization(DatasetName::kCifar10);
-  const Placement placement = {.dy = -2, .dx = 1, .flip = true, .cut_top = 1, .cut_bottom = 3, .cut_left = 2, .cut_right = 6};
+  const Placement placement = {.dy = -2,
+                               .dx = 1,
+                               .flip = true,
+                               .cut_top = 1,
+                               .cut_bottom = 3,
+                               .cut_left = 2,
+                               .cut_right = 6};
   std::vector<float> nchw(channels * plane), nhwc(channels * plane);
   std::vector<uint16_t> bf16_nchw(channels * plane), bf16_nhwc(channels * plane);
   const auto write = [&](BatchFormat format, void* output, size_t bytes) {
@@ -171,7 +181,8 @@ TEST(PlacementTest, DependsOnSeedEpochAndImageAlone) {
   const auto same = [&](uint64_t seed, int64_t epoch, int64_t image) {
     const Placement a = PlacementOf(augmentation, 32, 32, 7, 3, 100);
     const Placement b = PlacementOf(augmentation, 32, 32, seed, epoch, image);
-    return a.dy == b.dy && a.dx == b.dx && a.flip == b.flip && a.cut_top == b.cut_top && a.cut_left == b.cut_left;
+    return a.dy == b.dy && a.dx == b.dx && a.flip == b.flip && a.cut_top == b.cut_top &&
+           a.cut_left == b.cut_left;
   };
   EXPECT_TRUE(same(7, 3, 100));
   EXPECT_FALSE(same(8, 3, 100));

@@ -41,8 +41,8 @@ COTANGENT_INLINE void Planar(const ByteRows& rows, int64_t channel_stride, Eleme
   }
 }
 
-// Three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... become r0 g0 b0 r1 ...: first red and green are put where they
-// belong, then blue between them.
+// Three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... become r0 g0 b0 r1 ...: first red and
+// green are put where they belong, then blue between them.
 COTANGENT_INLINE void Interleave(const Bytes& r, const Bytes& g, const Bytes& b, Bytes (&out)[3]) {
   constexpr Bytes kRedGreen[3] = {{0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5},
                                   {21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26},
@@ -50,7 +50,8 @@ COTANGENT_INLINE void Interleave(const Bytes& r, const Bytes& g, const Bytes& b,
   constexpr Bytes kBlue[3] = {{0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15},
                               {0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14, 15},
                               {26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14, 31}};
-  for (int i = 0; i < 3; ++i) out[i] = __builtin_shuffle(__builtin_shuffle(r, g, kRedGreen[i]), b, kBlue[i]);
+  for (int i = 0; i < 3; ++i)
+    out[i] = __builtin_shuffle(__builtin_shuffle(r, g, kRedGreen[i]), b, kBlue[i]);
 }
 
 template <typename Element>
@@ -96,7 +97,8 @@ void InterleavedBaseline(const ByteRows& rows, Element* output) {
 }
 
 template <typename Element>
-__attribute__((target("avx2"))) void PlanarAvx2(const ByteRows& rows, int64_t channel_stride, Element* output) {
+__attribute__((target("avx2"))) void PlanarAvx2(const ByteRows& rows, int64_t channel_stride,
+                                                Element* output) {
   Planar(rows, channel_stride, output);
 }
 template <typename Element>
@@ -104,7 +106,8 @@ __attribute__((target("avx2"))) void InterleavedAvx2(const ByteRows& rows, Eleme
   Interleaved(rows, output);
 }
 
-#define COTANGENT_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,prefer-vector-width=512")))
+#define COTANGENT_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512vl,prefer-vector-width=512")))
 template <typename Element>
 COTANGENT_AVX512 void PlanarAvx512(const ByteRows& rows, int64_t channel_stride, Element* output) {
   Planar(rows, channel_stride, output);
@@ -121,7 +124,8 @@ Converters<Element> ConvertersFor(bool baseline) {
   if (!baseline && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
     return {PlanarAvx512<Element>, InterleavedAvx512<Element>};
   }
-  if (!baseline && __builtin_cpu_supports("avx2")) return {PlanarAvx2<Element>, InterleavedAvx2<Element>};
+  if (!baseline && __builtin_cpu_supports("avx2"))
+    return {PlanarAvx2<Element>, InterleavedAvx2<Element>};
   return {PlanarBaseline<Element>, InterleavedBaseline<Element>};
 }
 

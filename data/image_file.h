@@ -23,17 +23,18 @@ struct Image {
 // Pictures of more pixels are refused before memory for them is asked for.
 inline constexpr int64_t kMaxPixels = 100'000'000;
 
-// Decodes a PNG or a JPEG, told apart by their first bytes, of any bit depth and colour type. Transparent pixels are
-// laid over white. `source` names the bytes in errors, which are kInvalidArgument for bytes that are no such picture,
-// cut short or corrupt, and kResourceExhausted for pictures of more than kMaxPixels.
+// Decodes a PNG or a JPEG, told apart by their first bytes, of any bit depth and colour type.
+// Transparent pixels are laid over white. `source` names the bytes in errors, which are
+// kInvalidArgument for bytes that are no such picture, cut short or corrupt, and kResourceExhausted
+// for pictures of more than kMaxPixels.
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source);
 
 // The same for a file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
 
-// Resamples with a triangle filter as wide as the step between output pixels (or between input pixels, where that is
-// more), so that making an image smaller averages instead of skipping: the bilinear filter of Python's imaging library.
-// The sizes must be positive.
+// Resamples with a triangle filter as wide as the step between output pixels (or between input
+// pixels, where that is more), so that making an image smaller averages instead of skipping: the
+// bilinear filter of Python's imaging library. The sizes must be positive.
 Image Resize(const Image& image, int width, int height);
 
 // The bytes as a data set holds them: [3, height, width].

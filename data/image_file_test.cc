@@ -39,8 +39,8 @@ Image Gradient(int width, int height) {
 }
 
 // A PNG of any format that libpng's simplified interface knows.
-std::string PngOf(int width, int height, png_uint_32 format, const void* pixels, const void* colormap = nullptr,
-                  int colormap_entries = 0) {
+std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
+                  const void* colormap = nullptr, int colormap_entries = 0) {
   png_image png;
   std::memset(&png, 0, sizeof(png));
   png.version = PNG_IMAGE_VERSION;
@@ -50,13 +50,14 @@ std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
   png.colormap_entries = colormap_entries;
   png_alloc_size_t bytes = 1 << 20;
   std::string encoded(bytes, '\0');
-  EXPECT_TRUE(png_image_write_to_memory(&png, encoded.data(), &bytes, 0, pixels, 0, colormap)) << png.message;
+  EXPECT_TRUE(png_image_write_to_memory(&png, encoded.data(), &bytes, 0, pixels, 0, colormap))
+      << png.message;
   encoded.resize(bytes);
   return encoded;
 }
 
-std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours, const std::vector<uint8_t>& samples,
-                   bool progressive = false) {
+std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
+                   const std::vector<uint8_t>& samples, bool progressive = false) {
   jpeg_compress_struct jpeg;
   jpeg_error_mgr errors;
   jpeg.err = jpeg_std_error(&errors);
@@ -73,7 +74,8 @@ std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
   if (progressive) jpeg_simple_progression(&jpeg);
   jpeg_start_compress(&jpeg, TRUE);
   while (jpeg.next_scanline < jpeg.image_height) {
-    JSAMPROW row = const_cast<uint8_t*>(samples.data()) + size_t(jpeg.next_scanline) * width * components;
+    JSAMPROW row =
+        const_cast<uint8_t*>(samples.data()) + size_t(jpeg.next_scanline) * width * components;
     jpeg_write_scanlines(&jpeg, &row, 1);
   }
   jpeg_finish_compress(&jpeg);
@@ -87,7 +89,8 @@ void ExpectClose(const Image& a, const Image& b, int tolerance) {
   ASSERT_EQ(a.width, b.width);
   ASSERT_EQ(a.height, b.height);
   ASSERT_EQ(a.rgb.size(), b.rgb.size());
-  for (size_t i = 0; i < a.rgb.size(); ++i) ASSERT_NEAR(a.rgb[i], b.rgb[i], tolerance) << "at " << i;
+  for (size_t i = 0; i < a.rgb.size(); ++i)
+    ASSERT_NEAR(a.rgb[i], b.rgb[i], tolerance) << "at " << i;
 }
 
 TEST(PngTest, RoundTrip) {
@@ -100,9 +103,11 @@ TEST(PngTest, RoundTrip) {
 
 TEST(PngTest, GreyAlphaPaletteAndSixteenBits) {
   const uint8_t grey[] = {0, 100, 255};
-  EXPECT_THAT(Decode(PngOf(3, 1, PNG_FORMAT_GRAY, grey)).rgb, ElementsAre(0, 0, 0, 100, 100, 100, 255, 255, 255));
+  EXPECT_THAT(Decode(PngOf(3, 1, PNG_FORMAT_GRAY, grey)).rgb,
+              ElementsAre(0, 0, 0, 100, 100, 100, 255, 255, 255));
   const uint8_t rgba[] = {10, 20, 30, 255, 10, 20, 30, 0};
-  EXPECT_THAT(Decode(PngOf(2, 1, PNG_FORMAT_RGBA, rgba)).rgb, ElementsAre(10, 20, 30, 255, 255, 255));
+  EXPECT_THAT(Decode(PngOf(2, 1, PNG_FORMAT_RGBA, rgba)).rgb,
+              ElementsAre(10, 20, 30, 255, 255, 255));
   const uint8_t palette[] = {1, 2, 3, 200, 100, 50};
   const uint8_t indices[] = {1, 0, 1};
   EXPECT_THAT(Decode(PngOf(3, 1, PNG_FORMAT_RGB_COLORMAP, indices, palette, 2)).rgb,
@@ -183,7 +188,8 @@ TEST(JpegTest, CorruptBytesNeverCrash) {
 TEST(DecodeImageTest, OtherKindsOfFile) {
   EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("test: neither a PNG nor a JPEG"));
   EXPECT_THAT(DecodeError(""), HasSubstr("empty"));
-  EXPECT_THAT(std::string(ReadImage("/nowhere/a.png").status().message()), HasSubstr("cannot read /nowhere/a.png"));
+  EXPECT_THAT(std::string(ReadImage("/nowhere/a.png").status().message()),
+              HasSubstr("cannot read /nowhere/a.png"));
 }
 
 TEST(ResizeTest, SameSizeIsTheSame) {
@@ -192,7 +198,8 @@ TEST(ResizeTest, SameSizeIsTheSame) {
 }
 
 TEST(ResizeTest, SmallerAverages) {
-  // Python's imaging library gives these for the bilinear filter: weights 3 3 1, and 1 3 3, sevenths.
+  // Python's imaging library gives these for the bilinear filter: weights 3 3 1, and 1 3 3,
+  // sevenths.
   const Image row = {4, 1, {0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40}};
   EXPECT_THAT(Resize(row, 2, 1).rgb, ElementsAre(71, 71, 71, 117, 117, 117));
   // A checkerboard becomes grey, not black or white.

@@ -46,7 +46,8 @@ absl::StatusOr<std::string> Md5OfFile(const std::string& path) {
   }
   Digest digest;
   std::vector<char> buffer(1 << 20);
-  while (const size_t size = fread(buffer.data(), 1, buffer.size(), file.get())) digest.Add(buffer.data(), size);
+  while (const size_t size = fread(buffer.data(), 1, buffer.size(), file.get()))
+    digest.Add(buffer.data(), size);
   if (ferror(file.get())) return FileError(errno, "read", path);
   return digest.Hexadecimal();
 }

@@ -8,8 +8,8 @@
 
 namespace cotangent::data {
 
-// The MD5 of some bytes, and of a file, as 32 hexadecimal digits. It tells the file that was meant from any that chance
-// makes of it; who wants to deceive can.
+// The MD5 of some bytes, and of a file, as 32 hexadecimal digits. It tells the file that was meant
+// from any that chance makes of it; who wants to deceive can.
 std::string Md5(absl::string_view bytes);
 absl::StatusOr<std::string> Md5OfFile(const std::string& path);
 

@@ -136,7 +136,8 @@ void BatchMaker::MakeView(const Placement& placement, int64_t index, void* image
   }
 }
 
-// Places in a ring: the caller reads one, those after it are ready, the worker writes the one after those.
+// Places in a ring: the caller reads one, those after it are ready, the worker writes the one after
+// those.
 class Pipeline::Worker {
  public:
   explicit Worker(BatchMaker maker) : maker_(std::move(maker)) {
@@ -203,8 +204,8 @@ class Pipeline::Worker {
     while (true) {
       room_.wait(lock, [this] { return stop_ || ready_ + (held_ ? 1 : 0) < places_.size(); });
       if (stop_) return;
-      // The place after the ready ones stays the same while the lock is open: calls of Next() and Seek() move the
-      // head and the count of ready places by opposite amounts.
+      // The place after the ready ones stays the same while the lock is open: calls of Next() and
+      // Seek() move the head and the count of ready places by opposite amounts.
       Place& place = places_[(head_ + (held_ ? 1 : 0) + ready_) % places_.size()];
       const int64_t epoch = next_epoch_, index = next_index_, seeks = seeks_;
       lock.unlock();

@@ -3,9 +3,9 @@
 
 // Batches of a data set, made ahead of the step that consumes them.
 //
-// A batch is a pure function of (options.seed, epoch, index in the epoch): its images, their augmentation and their
-// order come out the same whenever and wherever it is made. So a run can be resumed at any step (Seek) and any epoch
-// can be replayed from its number alone.
+// A batch is a pure function of (options.seed, epoch, index in the epoch): its images, their
+// augmentation and their order come out the same whenever and wherever it is made. So a run can be
+// resumed at any step (Seek) and any epoch can be replayed from its number alone.
 //
 //   auto pipeline = Pipeline::Create(&dataset, {.batch_size = 128, .seed = 1});
 //   for (int step = 0; step < steps; ++step) {
@@ -27,7 +27,8 @@ struct PipelineOptions {
   uint64_t seed = 0;
   // A new random order each epoch; otherwise the order of the data set.
   bool shuffle = true;
-  // Leaves out the last images of an epoch where they do not fill a batch; otherwise the last batch is a short one.
+  // Leaves out the last images of an epoch where they do not fill a batch; otherwise the last batch
+  // is a short one.
   bool drop_last = true;
   Augmentation augmentation = {};
   Normalization normalization = {};
@@ -53,11 +54,12 @@ class BatchMaker {
   // What a full batch takes: `images` [batch_size, ...] and int32_t `labels` [batch_size].
   int64_t image_bytes() const { return options_.batch_size * writer_.output_bytes(); }
 
-  // Writes a batch, index in [0, batches_per_epoch()). Allocates nothing after the first call. It keeps the order of
-  // the latest epoch, so only one thread may call it at a time.
+  // Writes a batch, index in [0, batches_per_epoch()). Allocates nothing after the first call. It
+  // keeps the order of the latest epoch, so only one thread may call it at a time.
   void MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels);
 
-  // Writes the images of batch `index` of the data set in order, all placed alike (see TestTimeViews()).
+  // Writes the images of batch `index` of the data set in order, all placed alike (see
+  // TestTimeViews()).
   void MakeView(const Placement& placement, int64_t index, void* images, int32_t* labels) const;
 
  private:
@@ -91,8 +93,8 @@ class Pipeline {
 
   int64_t batches_per_epoch() const;
 
-  // Waits for the next batch; epoch follows epoch without end. Its memory stays as it is until the next call of
-  // Next() or Seek(). The memory is one of `options.buffers` places that never move.
+  // Waits for the next batch; epoch follows epoch without end. Its memory stays as it is until the
+  // next call of Next() or Seek(). The memory is one of `options.buffers` places that never move.
   Batch Next();
 
   // Makes batch `index` of `epoch` the next one, index in [0, batches_per_epoch()).

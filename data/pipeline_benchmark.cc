@@ -47,9 +47,10 @@ void BM_MakeBatch(benchmark::State& state) {
 }
 BENCHMARK(BM_MakeBatch)
     ->ArgNames({"format", "augmented"})
-    ->ArgsProduct({{static_cast<int>(BatchFormat::kF32Nchw), static_cast<int>(BatchFormat::kF32Nhwc),
-                    static_cast<int>(BatchFormat::kBf16Nchw), static_cast<int>(BatchFormat::kBf16Nhwc)},
-                   {0, 1}});
+    ->ArgsProduct(
+        {{static_cast<int>(BatchFormat::kF32Nchw), static_cast<int>(BatchFormat::kF32Nhwc),
+          static_cast<int>(BatchFormat::kBf16Nchw), static_cast<int>(BatchFormat::kBf16Nhwc)},
+         {0, 1}});
 
 void BM_OrderEpoch(benchmark::State& state) {
   BatchMaker maker = BatchMaker::Create(&LargeDataset(), {.batch_size = 1}).value();

@@ -56,7 +56,8 @@ Dataset Numbered(int size) {
   return dataset;
 }
 
-std::vector<int> ImagesOfEpoch(const Dataset& dataset, const PipelineOptions& options, int64_t epoch) {
+std::vector<int> ImagesOfEpoch(const Dataset& dataset, const PipelineOptions& options,
+                               int64_t epoch) {
   BatchMaker maker = BatchMaker::Create(&dataset, options).value();
   std::vector<int> images;
   std::vector<float> pixels(options.batch_size * 12);
@@ -65,7 +66,8 @@ std::vector<int> ImagesOfEpoch(const Dataset& dataset, const PipelineOptions& op
     maker.MakeBatch(epoch, index, pixels.data(), labels.data());
     for (int i = 0; i < maker.SizeOf(index); ++i) {
       const float* image = &pixels[i * 12];
-      images.push_back(static_cast<int>(image[0] * 255 + 0.5f) + 256 * static_cast<int>(image[1] * 255 + 0.5f));
+      images.push_back(static_cast<int>(image[0] * 255 + 0.5f) +
+                       256 * static_cast<int>(image[1] * 255 + 0.5f));
       EXPECT_EQ(labels[i], images.back() % 10);
     }
   }
@@ -77,7 +79,8 @@ TEST(BatchMakerTest, AnEpochIsAPermutation) {
   PipelineOptions options;
   options.batch_size = 10;
   options.drop_last = false;
-  std::vector<int> first = ImagesOfEpoch(dataset, options, 0), second = ImagesOfEpoch(dataset, options, 1);
+  std::vector<int> first = ImagesOfEpoch(dataset, options, 0),
+                   second = ImagesOfEpoch(dataset, options, 1);
   EXPECT_EQ(first.size(), 1003);
   EXPECT_NE(first, second);
   std::sort(first.begin(), first.end());
@@ -139,7 +142,8 @@ TEST(BatchMakerTest, AnImageIsPlacedAlikeInBatchesOfAnySize) {
 
 TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
   const BatchMaker maker =
-      BatchMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw)).value();
+      BatchMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw))
+          .value();
   std::vector<float> images(maker.image_bytes() / 4);
   std::vector<int32_t> labels(64);
   const auto pixel = [&](int image, int y, int x) {
@@ -161,8 +165,10 @@ TEST(BatchMakerTest, OptionsThatDoNotFit) {
   EXPECT_THAT(message({.batch_size = -3}), HasSubstr("batch size is -3"));
   EXPECT_THAT(message({.batch_size = 401}), HasSubstr("only 400 images"));
   EXPECT_THAT(message({.batch_size = 4, .buffers = 1}), HasSubstr("at least 2"));
-  EXPECT_THAT(message({.batch_size = 4, .augmentation = {.crop_padding = 99}}), HasSubstr("padding"));
-  EXPECT_THAT(message({.batch_size = 4, .normalization = {.deviation = {1, 0, 1}}}), HasSubstr("above 0"));
+  EXPECT_THAT(message({.batch_size = 4, .augmentation = {.crop_padding = 99}}),
+              HasSubstr("padding"));
+  EXPECT_THAT(message({.batch_size = 4, .normalization = {.deviation = {1, 0, 1}}}),
+              HasSubstr("above 0"));
   const Dataset empty;
   EXPECT_FALSE(BatchMaker::Create(&empty, {}).ok());
 }
@@ -212,7 +218,8 @@ INSTANTIATE_TEST_SUITE_P(Buffers, PipelineTest, ::testing::Values(2, 3, 5));
 TEST(PipelineTest, ShortLastBatchesAndThenTheNextEpoch) {
   const Dataset dataset = Numbered(25);
   const auto pipeline =
-      Pipeline::Create(&dataset, EvaluationOptions(10, Normalization(), BatchFormat::kF32Nhwc)).value();
+      Pipeline::Create(&dataset, EvaluationOptions(10, Normalization(), BatchFormat::kF32Nhwc))
+          .value();
   std::vector<int> sizes;
   for (int step = 0; step < 6; ++step) sizes.push_back(pipeline->Next().size);
   EXPECT_THAT(sizes, ::testing::ElementsAre(10, 10, 5, 10, 10, 5));

@@ -1,23 +1,24 @@
 #ifndef COTANGENT_DATA_RANDOM_H_
 #define COTANGENT_DATA_RANDOM_H_
 
-// Random numbers that are functions of their coordinates: the number for (seed, purpose, epoch, image) needs none of
-// the numbers before it, so any batch of any epoch can be made alone.
+// Random numbers that are functions of their coordinates: the number for (seed, purpose, epoch,
+// image) needs none of the numbers before it, so any batch of any epoch can be made alone.
 
 #include <cstdint>
 
 namespace cotangent::data {
 
-// The SplitMix64 generator: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014. Its states
-// are an arithmetic sequence; each is hashed by a bijection of 64 bits in which every input bit changes every output
-// bit with probability close to 1/2.
+// The SplitMix64 generator: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
+// Generators", 2014. Its states are an arithmetic sequence; each is hashed by a bijection of 64
+// bits in which every input bit changes every output bit with probability close to 1/2.
 class SplitMix64 {
  public:
   explicit SplitMix64(uint64_t state) : state_(state) {}
 
   uint64_t Next() { return Hash(state_ += 0x9e3779b97f4a7c15); }
 
-  // Uniform in [0, bound), bound in [1, 2^32]: the high half of a 32 x 32 bit product, whose bias is below 2^-32 * bound.
+  // Uniform in [0, bound), bound in [1, 2^32]: the high half of a 32 x 32 bit product, whose bias
+  // is below 2^-32 * bound.
   uint32_t Below(uint64_t bound) { return static_cast<uint32_t>(((Next() >> 32) * bound) >> 32); }
 
   bool Coin() { return Next() >> 63; }

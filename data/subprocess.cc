@@ -36,21 +36,25 @@ absl::StatusOr<pid_t> Spawn(const Command& command) {
     posix_spawnattr_destroy(&attributes);
   });
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, command.log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, command.log.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0666);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   posix_spawn_file_actions_addchdir_np(&actions, command.directory.c_str());
-  // A process group of its own: an interrupt from the terminal reaches this program alone, which then ends the whole
-  // group and tidies up.
+  // A process group of its own: an interrupt from the terminal reaches this program alone, which
+  // then ends the whole group and tidies up.
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   posix_spawnattr_setpgroup(&attributes, 0);
   std::vector<char*> arguments;
-  for (const std::string& argument : command.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : command.arguments)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   pid_t process;
-  const int error = posix_spawnp(&process, arguments[0], &actions, &attributes, arguments.data(), environ);
+  const int error =
+      posix_spawnp(&process, arguments[0], &actions, &attributes, arguments.data(), environ);
   if (error == ENOENT) {
     return absl::NotFoundError(absl::StrCat("there is no program ", command.arguments[0],
-                                            "; install it: sudo apt-get install ", command.arguments[0]));
+                                            "; install it: sudo apt-get install ",
+                                            command.arguments[0]));
   }
   if (error != 0) return FileError(error, "run", command.arguments[0]);
   return process;
@@ -90,8 +94,9 @@ absl::Status Run(const Command& command) {
   }
   if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0) return absl::OkStatus();
   const std::string lines = LastLines(command.log);
-  const std::string how = WIFEXITED(exit_status) ? absl::StrCat("exit code ", WEXITSTATUS(exit_status))
-                                                 : absl::StrCat("signal ", WTERMSIG(exit_status));
+  const std::string how = WIFEXITED(exit_status)
+                              ? absl::StrCat("exit code ", WEXITSTATUS(exit_status))
+                              : absl::StrCat("signal ", WTERMSIG(exit_status));
   return absl::UnavailableError(
       absl::StrCat(command.arguments[0], " failed (", how, ")", lines.empty() ? "" : ": ", lines));
 }

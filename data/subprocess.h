@@ -17,8 +17,9 @@ struct Command {
   std::function<bool()> keep_running;
 };
 
-// Runs a program to its end, without standard input. kNotFound where there is no such program, kCancelled where
-// `keep_running` said so, kUnavailable (with the last lines it printed) where it ends with an error.
+// Runs a program to its end, without standard input. kNotFound where there is no such program,
+// kCancelled where `keep_running` said so, kUnavailable (with the last lines it printed) where it
+// ends with an error.
 absl::Status Run(const Command& command);
 
 }  // namespace cotangent::data

@@ -24,7 +24,8 @@ constexpr char kUsage[] =
     "  fetch_cifar --dataset=cifar10|cifar100 --data_dir=DIR\n"
     "\n"
     "  --dataset   the data set; cifar10 if not given\n"
-    "  --data_dir  where it goes; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent if not given\n";
+    "  --data_dir  where it goes; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent if not "
+    "given\n";
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
@@ -59,7 +60,8 @@ int main(int argc, char** argv) {
     }
   }
   if (data_dir.empty()) return Usage("--data_dir names no directory");
-  const absl::StatusOr<cotangent::data::DatasetName> name = cotangent::data::ParseDatasetName(dataset);
+  const absl::StatusOr<cotangent::data::DatasetName> name =
+      cotangent::data::ParseDatasetName(dataset);
   if (!name.ok()) return Usage("--dataset: " + std::string(name.status().message()));
 
   // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
