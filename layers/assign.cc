@@ -17,8 +17,11 @@ using tensor::Layout;
 constexpr double kSecondsPerByte = 1 / 12e9;
 constexpr int kSweeps = 4;
 
+// Features [N, K] are images of one pixel.
+Shape AsImage(const Shape& shape) { return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : shape; }
+
 int64_t BytesIn(const Shape& shape, const Format& format) {
-  return shape.rank() == 4 ? tensor::StorageBytes(shape, format.layout, format.type) : shape.NumElements() * tensor::Bytes(format.type);
+  return Buffer{nullptr, shape, format}.bytes();
 }
 
 // Who makes and who reads a tensor in memory.
@@ -115,9 +118,8 @@ absl::Status Assigner::AddConvolution(int node_index, Tuner& tuner) {
 }
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
-  const Shape& shape = graph_.shape(t);
-  if (shape.rank() != 4) return true;
-  if (format.layout == Layout::kNchw) return tensor::SameStorage(shape, Layout::kNchw, Layout::kNhwc);
+  const Shape shape = AsImage(graph_.shape(t));
+  if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2) return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
   const int64_t block = format.layout == Layout::kBlocked16 ? 16 : format.layout == Layout::kBlocked8 ? 8 : 1;
   return shape[1] % block == 0;
 }
@@ -224,7 +226,7 @@ Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
 
 bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
   if (a.type != b.type) return false;
-  return shape.rank() != 4 || a.layout == b.layout || tensor::SameStorage(shape, a.layout, b.layout);
+  return a.layout == b.layout || shape.rank() < 2 || tensor::SameStorage(AsImage(shape), a.layout, b.layout);
 }
 
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options) {

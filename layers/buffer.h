@@ -30,7 +30,9 @@ struct Buffer {
     return reinterpret_cast<T*>(data);
   }
   int64_t bytes() const {
-    return shape.rank() == 4 ? tensor::StorageBytes(shape, format.layout, format.type) : shape.NumElements() * tensor::Bytes(format.type);
+    if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);
+    if (shape.rank() == 2) return tensor::StorageBytes({shape[0], shape[1], 1, 1}, format.layout, format.type);
+    return shape.NumElements() * tensor::Bytes(format.type);
   }
 };
 

@@ -228,7 +228,7 @@ int CompiledPlan::VersionIn(TensorId t, const Format& format) const {
 
 Step CompiledPlan::ReorderStep(TensorId t, Place from, Format from_format, Place to, Format to_format) const {
   const Shape& shape = graph_.shape(t);
-  const Shape image = shape.rank() == 4 ? shape : Shape({shape.NumElements(), 1, 1, 1});
+  const Shape image = shape.rank() == 4 ? shape : shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : Shape({shape.NumElements(), 1, 1, 1});
   Step step;
   step.description = {graph_.tensor(t).name, "reorder", "", absl::StrCat(from_format.ToString(), " -> ", to_format.ToString()), 0,
                       static_cast<double>(BufferOf(t, Place{}, from_format).bytes() + BufferOf(t, Place{}, to_format).bytes())};
