@@ -548,6 +548,8 @@ class Builder {
     if (text.padding_mode() == Layer::ZEROS || !HasPadding(window.padding)) {
       options.padding = window.padding;
     } else {
+      const Padding& pad = window.padding;
+      RETURN_IF_ERROR(CheckResult({in.channels(), in.height() + pad.top + pad.bottom, in.width() + pad.left + pad.right}));
       ASSIGN_OR_RETURN(x, built_.graph.Pad(name, x, PadModeOf(text.padding_mode()), window.padding));
     }
     ASSIGN_OR_RETURN(const TensorId y, built_.graph.Convolution(name, x, weight, options));

@@ -1,8 +1,9 @@
 #include "layers/zoo.h"
 
-#include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <random>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -110,6 +111,48 @@ TEST(Zoo, ResolvedTextBuildsTheSame) {
     ASSERT_TRUE(built.ok()) << built.status();
     EXPECT_EQ(ParameterNames(*built), ParameterNames(BuildZoo(name)));
   }
+}
+
+// The page's example does what the page says.
+TEST(Readme, ExampleBuilds) {
+  std::ifstream file("layers/README.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const size_t begin = page.find("```\n") + 4;
+  auto network = ParseNetwork(page.substr(begin, page.find("```", begin) - begin));
+  ASSERT_TRUE(network.ok()) << network.status();
+  for (const char* assignment : {"train.optimizer.sgd.learning_rate=0.05", "layer[fc].linear.bias=false",
+                                 "layer[unit1].sequence.layer[conv].convolution.kernel=5", "train.optimizer.adamw={learning_rate: 0.001}"}) {
+    EXPECT_EQ(ApplyOverride(*network, assignment), absl::OkStatus());
+  }
+  auto built = Build(*network, {});
+  ASSERT_TRUE(built.ok()) << built.status();
+  EXPECT_THAT(ParameterNames(*built), Contains("unit1.conv.weight"));
+}
+
+// Whatever a text holds, there is an answer.
+TEST(Robustness, MutatedTexts) {
+  std::vector<std::string> texts;
+  for (const std::string& name : ZooNames()) texts.push_back(*ZooText(name));
+  std::mt19937 random(1);
+  const auto below = [&](size_t n) { return static_cast<size_t>(random() % n); };
+  const std::string pieces[] = {"{", "}", "\"", "$", "-", "0", "9999999999", "layer {", "repeat: 100 ", "nan", "#", "\n", "input: \"input\" ", "[", "<", "1e400"};
+  int built = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string text = texts[below(texts.size())];
+    for (size_t edits = 1 + below(3); edits > 0; --edits) {
+      const size_t at = below(text.size());
+      switch (below(4)) {
+        case 0: text.erase(at, 1 + below(8)); break;
+        case 1: text.insert(at, pieces[below(std::size(pieces))]); break;
+        case 2: text[at] = static_cast<char>(random()); break;
+        case 3: text.insert(at, text.substr(below(text.size()), below(40))); break;
+      }
+    }
+    const auto network = ParseNetwork(text);
+    if (!network.ok()) EXPECT_THAT(std::string(network.status().message()), testing::StartsWith("network:"));
+    if (network.ok()) built += Build(*network, {}).ok();
+  }
+  EXPECT_GT(built, 100);
 }
 
 TEST(FindNetwork, ReadsFilesAndExplains) {
