@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/normal_form.h"
@@ -254,7 +255,7 @@ struct Probe {
   double scale;  // The largest magnitude among all intermediate values.
 };
 
-std::vector<Probe> ProbePoints(Expr a, Expr b, int wanted) {
+std::vector<Probe> ProbePoints(Expr a, Expr b, int wanted, absl::Span<const Expr> positive = {}) {
   const Expr both[] = {a, b};
   const std::vector<Expr> variables = Variables(both);
   std::vector<Probe> probes;
@@ -266,7 +267,7 @@ std::vector<Probe> ProbePoints(Expr a, Expr b, int wanted) {
     const double range = trial % 4 == 0 ? 0.9 : trial % 4 == 1 ? 2.5 : trial % 4 == 2 ? 6 : 1.5;
     for (size_t i = 0; i < variables.size(); ++i) {
       double u = std::uniform_real_distribution<double>(-range, range)(random);
-      if (trial % 3 == 0) u = std::abs(u);
+      if (trial % 3 == 0 || absl::c_linear_search(positive, variables[i])) u = std::abs(u);
       probe.point.push_back(u);
     }
     const std::vector<double> values = program->EvaluateAll<double>(probe.point);
@@ -288,12 +289,13 @@ bool Differ(const Probe& probe) {
 }
 
 // The difference is zero for every choice of the open signs.
-bool ZeroInEveryCase(Expr difference, const std::vector<Expr>& open, Normalizer::Signs* signs) {
-  if (signs->size() < open.size()) {
-    const Expr base = open[signs->size()];
+bool ZeroInEveryCase(Expr difference, const std::vector<Expr>& open, size_t decided,
+                     Normalizer::Signs* signs) {
+  if (decided < open.size()) {
+    const Expr base = open[decided];
     for (int sign : {1, -1}) {
       signs->emplace_back(base, sign);
-      const bool zero = ZeroInEveryCase(difference, open, signs);
+      const bool zero = ZeroInEveryCase(difference, open, decided + 1, signs);
       signs->pop_back();
       if (!zero) return false;
     }
@@ -311,21 +313,23 @@ bool HasJumps(Expr e) {
   });
 }
 
-bool ProvedZero(Expr difference, int depth = 0) {
-  Normalizer normalizer(difference.pool(), Normalizer::Mode::kFull);
+bool ProvedZero(Expr difference, absl::Span<const Expr> positive, int depth = 0) {
+  Normalizer::Signs signs;
+  for (Expr variable : positive) signs.emplace_back(variable, 1);
+  Normalizer normalizer(difference.pool(), Normalizer::Mode::kFull, signs);
   const std::optional<Fraction> form = normalizer.Normalize(difference);
   if (!form.has_value()) return false;
   if (normalizer.IsZero(*form)) return true;
   const std::vector<Expr> open = normalizer.OpenSigns();
   if (open.empty() || open.size() > 5) return false;
-  Normalizer::Signs signs;
-  if (!ZeroInEveryCase(difference, open, &signs)) return false;
+  if (!ZeroInEveryCase(difference, open, 0, &signs)) return false;
   // Between the cases: by continuity, or where there are jumps, at 0 itself.
   if (!HasJumps(difference)) return true;
   if (depth > 3) return false;
   for (Expr base : open) {
     if (!base.IsVariable()) return false;
-    if (!ProvedZero(Substitute(difference, base, difference.pool().Constant(0)), depth + 1)) {
+    if (!ProvedZero(Substitute(difference, base, difference.pool().Constant(0)), positive,
+                    depth + 1)) {
       return false;
     }
   }
@@ -342,14 +346,14 @@ Expr Canonical(Expr e) {
   return form.has_value() ? normalizer.ToExpr(*form) : e;
 }
 
-Verdict Equal(Expr a, Expr b) {
+Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive) {
   b = a.pool().Import(b);
   if (a == b) return Verdict::kEqual;
-  for (const Probe& probe : ProbePoints(a, b, 8)) {
+  for (const Probe& probe : ProbePoints(a, b, 8, positive)) {
     if (Differ(probe)) return Verdict::kDifferent;
   }
-  if (ProvedZero(a - b)) return Verdict::kEqual;
-  for (const Probe& probe : ProbePoints(a, b, 200)) {
+  if (ProvedZero(a - b, positive)) return Verdict::kEqual;
+  for (const Probe& probe : ProbePoints(a, b, 200, positive)) {
     if (Differ(probe)) return Verdict::kDifferent;
   }
   return Verdict::kUnknown;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
 namespace cotangent::autodiff::symbolic {
@@ -25,8 +26,8 @@ enum class Verdict { kEqual, kDifferent, kUnknown };
 
 // Whether two expressions have the same value wherever both are defined. kEqual is proved (their difference has normal form 0, case by
 // case of the signs in its absolute values); kDifferent means that a point was found where they differ by far more than
-// rounding; kUnknown that neither was.
-Verdict Equal(Expr a, Expr b);
+// rounding; kUnknown that neither was. With `positive`, only positive values of those variables count.
+Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive = {});
 
 // e in normal form (normal_form.h): hyperbolic functions, tanh and sigmoid in exp, angle sums expanded. Equal expressions mostly become
 // the same node. `e` itself where the form would grow too large.

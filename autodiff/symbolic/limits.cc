@@ -1,0 +1,881 @@
+#include "autodiff/symbolic/limits.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/print.h"
+#include "autodiff/symbolic/simplify.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+using Kind = LimitValue::Kind;
+
+constexpr int kMaxWork = 3000;
+constexpr int kMaxDepth = 40;
+constexpr char kBounded[] = "bounded quantity ";  // No formula can name a variable so.
+
+// sum of coefficient * w^exponent with coefficients that vary more slowly than any power of w, up to O(w^order).
+struct Series {
+  std::map<Number, Expr> terms;
+  std::optional<Number> order;  // Not set: exact.
+};
+
+// Limits as t -> +infinity.
+class Gruntz {
+ public:
+  Gruntz(Pool& pool, Expr t) : pool_(pool), t_(t) {}
+
+  LimitValue Run(Expr e) {
+    const std::optional<Expr> prepared = Prepare(e);
+    if (!prepared.has_value()) return {};
+    LimitValue limit = Lim(*prepared);
+    if (limit.finite()) {
+      limit.value = Simplify(limit.value);
+      if (HasBounded(limit.value) || !WellDefined(limit.value)) return {};
+    }
+    return limit;
+  }
+
+ private:
+  static bool HasBounded(Expr e) {
+    for (Expr variable : Variables(e)) {
+      if (absl::StartsWith(variable.name(), kBounded)) return true;
+    }
+    return false;
+  }
+
+  static bool WellDefined(Expr e) {
+    return !Variables(e).empty() || Evaluate(e, Bindings()).ok();
+  }
+
+  bool Constant(Expr e) const { return !Contains(e, t_); }
+
+  // ---- Preparation: nothing is left but + * constant powers, exp, ln, and analytic functions at finite limits ----
+
+  std::optional<Expr> Prepare(Expr e) {
+    absl::flat_hash_map<Expr, Expr> result;
+    for (Expr node : TopologicalOrder(e)) {
+      std::vector<Expr> args;
+      for (Expr arg : node.args()) args.push_back(result[arg]);
+      const std::optional<Expr> prepared = node.args().empty() ? node : PrepareNode(node.op(), args);
+      if (!prepared.has_value()) return std::nullopt;
+      result[node] = *prepared;
+    }
+    return result[e];
+  }
+
+  std::optional<Expr> PrepareNode(Op op, const std::vector<Expr>& a) {
+    const Expr u = a[0];
+    if (std::all_of(a.begin(), a.end(), [&](Expr arg) { return Constant(arg); })) {
+      return Apply(op, a);
+    }
+    switch (op) {
+      case Op::kPow:
+        if (a[1].IsConstant()) return Pow(u, a[1]);
+        return Exp(a[1] * Ln(u));
+      case Op::kLn: return u.op() == Op::kExp ? u.arg(0) : Ln(u);
+      case Op::kExp: return u.op() == Op::kLn ? u.arg(0) : Exp(u);
+      case Op::kSinh: return 0.5 * Exp(u) - 0.5 * Exp(-u);
+      case Op::kCosh: return 0.5 * Exp(u) + 0.5 * Exp(-u);
+      case Op::kTanh: return 1 - 2 / (Exp(2 * u) + 1);
+      case Op::kSigmoid: return 1 / (1 + Exp(-u));
+      case Op::kSoftplus: return Ln(1 + Exp(u));
+      case Op::kLog1p: return Ln(1 + u);
+      case Op::kExpm1: return Exp(u) - 1;
+      case Op::kAsinh: return PrepareAsinh(u);
+      case Op::kAcosh: return Ln(u + Sqrt(Square(u) - 1));
+      case Op::kAtanh: return 0.5 * Ln((1 + u) / (1 - u));
+      case Op::kErf: return PrepareErf(u, false);
+      case Op::kErfc: return PrepareErf(u, true);
+      case Op::kSin:
+      case Op::kCos:
+      case Op::kTan: return PrepareCircular(op, u);
+      case Op::kAtan: return PrepareAtan(u);
+      case Op::kAsin:
+      case Op::kAcos: return PrepareAsin(op, u);
+      case Op::kFloor: return PrepareFloor(u);
+      case Op::kAbs:
+      case Op::kSign:
+      case Op::kStep:
+      case Op::kMin:
+      case Op::kMax:
+      case Op::kSelect: return PrepareBySign(op, a);
+      default: return Apply(op, a);
+    }
+  }
+
+  std::optional<Expr> PrepareBySign(Op op, const std::vector<Expr>& a) {
+    const bool unary = a.size() == 1;
+    const std::optional<int> sign = EventualSign(unary ? a[0] : a[0] - a[1]);
+    if (!sign.has_value()) return std::nullopt;
+    switch (op) {
+      case Op::kAbs: return *sign < 0 ? -a[0] : a[0];
+      case Op::kSign: return pool_.Constant(*sign);
+      case Op::kStep: return pool_.Constant(*sign > 0 ? 1 : 0);
+      case Op::kMin: return *sign > 0 ? a[1] : a[0];
+      case Op::kMax: return *sign < 0 ? a[1] : a[0];
+      default: return *sign < 0 ? a[2] : a[3];
+    }
+  }
+
+  // ln(u + sqrt(u^2 + 1)), turned so that the sum does not cancel.
+  std::optional<Expr> PrepareAsinh(Expr u) {
+    const std::optional<int> sign = EventualSign(u);
+    if (!sign.has_value()) return std::nullopt;
+    const Expr v = *sign < 0 ? -u : u;
+    const Expr value = Ln(v + Sqrt(Square(v) + 1));
+    return *sign < 0 ? -value : value;
+  }
+
+  Expr Bounded() { return pool_.Variable(absl::StrCat(kBounded, ++bounded_)); }
+
+  // erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6), B bounded (Abramowitz and Stegun 7.1.23).
+  std::optional<Expr> PrepareErf(Expr u, bool complement) {
+    const LimitValue limit = Lim(u);
+    if (!limit.known()) return std::nullopt;
+    if (limit.finite()) return complement ? 1 - Erf(u) : Erf(u);
+    const bool negative = limit.kind == Kind::kMinusInfinity;
+    const Expr v = negative ? -u : u;
+    const Expr tail = Exp(-Square(v)) / (v * Sqrt(pool_.Pi())) *
+                      (1 - 0.5 * Pow(v, Number(-2)) + 0.75 * Pow(v, Number(-4)) +
+                       Bounded() * Pow(v, Number(-6)));
+    if (complement) return negative ? 2 - tail : tail;
+    return negative ? tail - 1 : 1 - tail;
+  }
+
+  std::optional<Expr> PrepareCircular(Op op, Expr u) {
+    const LimitValue limit = Lim(u);
+    if (!limit.known()) return std::nullopt;
+    if (op == Op::kTan) {
+      if (!limit.finite()) return std::nullopt;
+      return Sin(u) / Cos(u);
+    }
+    if (limit.finite()) return Apply(op, {u});
+    return Bounded();
+  }
+
+  std::optional<Expr> PrepareAtan(Expr u) {
+    const LimitValue limit = Lim(u);
+    if (!limit.known()) return std::nullopt;
+    if (limit.finite()) return Atan(u);
+    const Expr quarter = pool_.Pi() / 2;
+    return (limit.kind == Kind::kPlusInfinity ? quarter : -quarter) - Atan(1 / u);
+  }
+
+  // Near 1 and -1: asin(u) = pi/2 - 2 asin(sqrt((1 - u)/2)).
+  std::optional<Expr> PrepareAsin(Op op, Expr u) {
+    const LimitValue limit = Lim(u);
+    if (!limit.finite()) return std::nullopt;
+    const bool at_one = Simplify(limit.value).IsNumber(1), at_minus_one = Simplify(limit.value).IsNumber(-1);
+    Expr asin = Asin(u);
+    if (at_one || at_minus_one) {
+      const Expr gap = 0.5 * (at_one ? 1 - u : 1 + u);
+      const std::optional<int> sign = EventualSign(gap);
+      if (!sign.has_value() || *sign < 0) return std::nullopt;
+      const Expr value = pool_.Pi() / 2 - 2 * Asin(Sqrt(gap));
+      asin = at_one ? value : -value;
+    } else {
+      const std::optional<int> inside = EventualSign(1 - Square(u));
+      if (!inside.has_value() || *inside <= 0) return std::nullopt;
+    }
+    return op == Op::kAsin ? asin : pool_.Pi() / 2 - asin;
+  }
+
+  std::optional<Expr> PrepareFloor(Expr u) {
+    const LimitValue limit = Lim(u);
+    if (!limit.finite()) return std::nullopt;
+    const Expr value = Simplify(limit.value);
+    const absl::StatusOr<double> number = Evaluate(value, Bindings());
+    if (!number.ok()) return std::nullopt;
+    const double nearest = std::round(*number);
+    if (std::abs(*number - nearest) > 1e-6) return pool_.Constant(std::floor(*number));
+    if (!(value.IsConstant() && value.number().integer())) return std::nullopt;
+    const std::optional<int> sign = EventualSign(u - value);
+    if (!sign.has_value()) return std::nullopt;
+    return *sign < 0 ? value - 1 : value;
+  }
+
+  // ---- Signs and zeros ----
+
+  // Nothing when it can be neither proved nor refuted.
+  std::optional<bool> IsZero(Expr e) {
+    if (e.IsConstant()) return e.IsZero();
+    if (Spend(1)) return std::nullopt;
+    switch (Equal(e, pool_.Constant(0), absl::MakeConstSpan(&t_, 1))) {
+      case Verdict::kEqual: return true;
+      case Verdict::kDifferent: return false;
+      case Verdict::kUnknown: return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<int> SignOfConstant(Expr e) {
+    if (e.IsConstant()) return e.number().sign();
+    const std::optional<bool> zero = IsZero(e);
+    if (!zero.has_value()) return std::nullopt;
+    if (*zero) return 0;
+    if (!Variables(e).empty()) return std::nullopt;
+    const absl::StatusOr<double> value = Evaluate(e, Bindings());
+    if (!value.ok() || std::abs(*value) < 1e-9) return std::nullopt;
+    return *value > 0 ? 1 : -1;
+  }
+
+  // The sign for all large enough t.
+  std::optional<int> EventualSign(Expr e) {
+    e = Simplify(e);
+    if (Constant(e)) return SignOfConstant(e);
+    if (e == t_) return 1;
+    const std::optional<bool> zero = IsZero(e);
+    if (!zero.has_value()) return std::nullopt;
+    if (*zero) return 0;
+    const auto leading = LeadingTerm(e);
+    if (!leading.has_value()) return std::nullopt;
+    return EventualSign(leading->second);
+  }
+
+  // ---- Growth ----
+
+  // Whether the allowance of work is used up.
+  bool Spend(int work) { return (work_ += work) > kMaxWork; }
+
+  LimitValue Lim(Expr e) {
+    e = Simplify(e);
+    if (Constant(e)) return {Kind::kFinite, e};
+    if (e == t_) return {Kind::kPlusInfinity, Expr()};
+    if (const auto found = limits_.find(e); found != limits_.end()) return found->second;
+    if (Spend(1) || depth_ > kMaxDepth) return {};
+    ++depth_;
+    const LimitValue limit = LimByLeadingTerm(e);
+    --depth_;
+    limits_[e] = limit;
+    return limit;
+  }
+
+  LimitValue LimByLeadingTerm(Expr e) {
+    const auto leading = LeadingTerm(e);
+    if (!leading.has_value()) return {};
+    const auto& [exponent, coefficient] = *leading;
+    if (exponent.sign() > 0) return {Kind::kFinite, pool_.Constant(0)};
+    if (exponent.sign() == 0) return Lim(coefficient);
+    const std::optional<int> sign = EventualSign(coefficient);
+    if (!sign.has_value() || *sign == 0) return {};
+    return {*sign > 0 ? Kind::kPlusInfinity : Kind::kMinusInfinity, Expr()};
+  }
+
+  using Set = std::vector<Expr>;
+
+  Expr LogOf(Expr e) { return e.op() == Op::kExp ? e.arg(0) : Ln(e); }
+
+  // exp(c t^k), k > 0: where comparing with t begins.
+  bool OutgrowsT(Expr e) const {
+    if (e.op() != Op::kExp) return false;
+    const Expr u = SplitCoefficient(e.arg(0)).second;
+    return u == t_ || (u.op() == Op::kPow && u.arg(0) == t_ && u.arg(1).IsConstant() &&
+                       u.arg(1).number().sign() > 0);
+  }
+
+  // The faster of two comparability classes, or both where they are one.
+  std::optional<Set> Faster(const Set& a, const Set& b) {
+    if (a.empty()) return b;
+    if (b.empty()) return a;
+    Set both = a;
+    bool shared = false;
+    for (Expr e : b) {
+      if (std::find(a.begin(), a.end(), e) == a.end()) {
+        both.push_back(e);
+      } else {
+        shared = true;
+      }
+    }
+    if (shared) return both;
+    if (a[0] == t_ && OutgrowsT(b[0])) return b;
+    if (b[0] == t_ && OutgrowsT(a[0])) return a;
+    const LimitValue ratio = Lim(LogOf(a[0]) / LogOf(b[0]));
+    if (!ratio.known()) return std::nullopt;
+    if (!ratio.finite()) return a;
+    const std::optional<bool> zero = IsZero(ratio.value);
+    if (!zero.has_value()) return std::nullopt;
+    return *zero ? b : both;
+  }
+
+  // The subexpressions of e that vary most rapidly: t itself, or exponentials that grow or vanish.
+  std::optional<Set> MostRapid(Expr e) {
+    absl::flat_hash_map<Expr, Set> sets;
+    for (Expr node : TopologicalOrder(e)) {
+      if (node == t_) {
+        sets[node] = {t_};
+        continue;
+      }
+      Set fastest;
+      for (Expr arg : node.args()) {
+        const std::optional<Set> faster = Faster(fastest, sets[arg]);
+        if (!faster.has_value()) return std::nullopt;
+        fastest = *faster;
+      }
+      if (node.op() == Op::kExp && !fastest.empty()) {
+        const LimitValue limit = Lim(node.arg(0));
+        if (!limit.known()) return std::nullopt;
+        if (!limit.finite()) {
+          const std::optional<Set> faster = Faster({node}, fastest);
+          if (!faster.has_value()) return std::nullopt;
+          fastest = *faster;
+        }
+      }
+      sets[node] = std::move(fastest);
+    }
+    return sets[e];
+  }
+
+  // exp(t) for t throughout: limits stay the same, growth gains a level.
+  Expr MoveUp(Expr e) {
+    absl::flat_hash_map<Expr, Expr> result;
+    for (Expr node : TopologicalOrder(e)) {
+      if (node == t_) {
+        result[node] = Exp(t_);
+        continue;
+      }
+      std::vector<Expr> args;
+      for (Expr arg : node.args()) args.push_back(result[arg]);
+      if (node.op() == Op::kLn && args[0].op() == Op::kExp) {
+        result[node] = args[0].arg(0);
+      } else {
+        result[node] = args.empty() ? node : Apply(node.op(), args);
+      }
+    }
+    return result[e];
+  }
+
+  // (exponent, coefficient) of the leading term in a quantity that vanishes, for an e that is not 0.
+  std::optional<std::pair<Number, Expr>> LeadingTerm(Expr e) {
+    if (Spend(5)) return std::nullopt;
+    std::optional<Set> rapid = MostRapid(e);
+    if (!rapid.has_value() || rapid->empty()) return std::nullopt;
+    if (std::find(rapid->begin(), rapid->end(), t_) != rapid->end()) {
+      e = MoveUp(e);
+      rapid = MostRapid(e);
+      if (!rapid.has_value() || rapid->empty()) return std::nullopt;
+    }
+    // w = exp(h) -> 0, with the simplest member of the class.
+    const Expr simplest = *std::min_element(rapid->begin(), rapid->end());
+    const LimitValue limit = Lim(simplest.arg(0));
+    if (!limit.known() || limit.finite()) return std::nullopt;
+    const Expr h = limit.kind == Kind::kPlusInfinity ? -simplest.arg(0) : simplest.arg(0);
+    const Expr w = pool_.Variable(absl::StrCat("small quantity ", ++small_));
+    const std::optional<Expr> rewritten = InTermsOf(e, *rapid, w, h);
+    if (!rewritten.has_value()) return std::nullopt;
+    for (size_t terms : {4, 8, 14}) {
+      const std::optional<Series> series = Expansion(*rewritten, w, h, terms);
+      if (!series.has_value()) return std::nullopt;
+      if (!series->terms.empty()) return *series->terms.begin();
+      if (!series->order.has_value()) return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  // Every member exp(u) of the class as exp(u - c h) w^c, c = lim u / h.
+  std::optional<Expr> InTermsOf(Expr e, const Set& rapid, Expr w, Expr h) {
+    absl::flat_hash_map<Expr, Expr> result;
+    for (Expr node : TopologicalOrder(e)) {
+      std::vector<Expr> args;
+      for (Expr arg : node.args()) args.push_back(result[arg]);
+      if (std::find(rapid.begin(), rapid.end(), node) == rapid.end()) {
+        result[node] = args.empty() ? node : Apply(node.op(), args);
+        continue;
+      }
+      const LimitValue c = Lim(node.arg(0) / h);
+      if (!c.finite()) return std::nullopt;
+      const Expr power = Simplify(c.value);
+      if (!power.IsConstant() || !power.number().exact() || power.IsZero()) return std::nullopt;
+      result[node] = Exp(Simplify(args[0] - power * h)) * Pow(w, power.number());
+    }
+    return result[e];
+  }
+
+  // ---- Series in w ----
+
+  // Drops leading coefficients that are 0 in disguise. False when one cannot be decided.
+  bool Settle(Series* s) {
+    while (!s->terms.empty()) {
+      const auto first = s->terms.begin();
+      first->second = Simplify(first->second);
+      const std::optional<bool> zero = IsZero(first->second);
+      if (!zero.has_value()) return false;
+      if (!*zero) return true;
+      s->terms.erase(first);
+    }
+    return true;
+  }
+
+  static void Truncate(Series* s, size_t terms) {
+    if (s->order.has_value()) s->terms.erase(s->terms.lower_bound(*s->order), s->terms.end());
+    if (s->terms.size() <= terms) return;
+    const auto cut = std::next(s->terms.begin(), terms);
+    s->order = cut->first;
+    s->terms.erase(cut, s->terms.end());
+  }
+
+  static void LowerOrder(Series* s, const std::optional<Number>& order) {
+    if (order.has_value() && (!s->order.has_value() || *order < *s->order)) s->order = order;
+  }
+
+  Series Plus(const Series& a, const Series& b, size_t terms) {
+    Series sum = a;
+    LowerOrder(&sum, b.order);
+    for (const auto& [exponent, coefficient] : b.terms) {
+      const auto [place, inserted] = sum.terms.try_emplace(exponent, coefficient);
+      if (inserted) continue;
+      place->second = Simplify(place->second + coefficient);
+      if (place->second.IsZero()) sum.terms.erase(place);
+    }
+    Truncate(&sum, terms);
+    return sum;
+  }
+
+  Series Times(const Series& a, const Series& b, size_t terms) {
+    Series product;
+    const auto lowest = [](const Series& s) {
+      return s.terms.empty() ? s.order : std::optional<Number>(s.terms.begin()->first);
+    };
+    const std::optional<Number> low_a = lowest(a), low_b = lowest(b);
+    if (!low_a.has_value() || !low_b.has_value()) return product;  // Exactly 0.
+    if (a.order.has_value()) LowerOrder(&product, *a.order + *low_b);
+    if (b.order.has_value()) LowerOrder(&product, *b.order + *low_a);
+    for (const auto& [ea, ca] : a.terms) {
+      for (const auto& [eb, cb] : b.terms) {
+        const Number exponent = ea + eb;
+        if (product.order.has_value() && !(exponent < *product.order)) continue;
+        const auto [place, inserted] = product.terms.try_emplace(exponent, ca * cb);
+        if (!inserted) place->second = place->second + ca * cb;
+      }
+    }
+    for (auto place = product.terms.begin(); place != product.terms.end();) {
+      place->second = Simplify(place->second);
+      place = place->second.IsZero() ? product.terms.erase(place) : std::next(place);
+    }
+    Truncate(&product, terms);
+    return product;
+  }
+
+  Series Of(Expr coefficient) {
+    Series s;
+    if (!coefficient.IsZero()) s.terms[Number(0)] = coefficient;
+    return s;
+  }
+
+  // sum a[n] delta^n for a delta of positive exponents.
+  Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms) {
+    Series sum = Of(a[0]);
+    Series power = Of(pool_.Constant(1));
+    for (size_t n = 1; n < a.size(); ++n) {
+      power = Times(power, delta, terms);
+      sum = Plus(sum, Times(power, Of(a[n]), terms), terms);
+    }
+    // What is left out begins with delta^size.
+    const std::optional<Number> low =
+        delta.terms.empty() ? delta.order : std::optional<Number>(delta.terms.begin()->first);
+    if (low.has_value()) {
+      LowerOrder(&sum, *low * Number(static_cast<int64_t>(a.size())));
+      LowerOrder(&sum, delta.order);
+    }
+    Truncate(&sum, terms);
+    return sum;
+  }
+
+  // s = c w^k (1 + delta): the leading term and delta.
+  struct Lead {
+    Number exponent;
+    Expr coefficient;
+    Series delta;
+  };
+  std::optional<Lead> SplitLead(Series s, size_t terms) {
+    if (!Settle(&s) || s.terms.empty()) return std::nullopt;
+    Lead lead{s.terms.begin()->first, s.terms.begin()->second, {}};
+    s.terms.erase(s.terms.begin());
+    Series inverse;
+    inverse.terms[-lead.exponent] = 1 / lead.coefficient;
+    lead.delta = Times(s, inverse, terms);
+    if (s.terms.empty() && s.order.has_value()) lead.delta.order = *s.order - lead.exponent;
+    return lead;
+  }
+
+  std::optional<Series> PowerOf(const Series& s, const Number& exponent, size_t terms) {
+    if (s.terms.empty() && !s.order.has_value() && exponent.sign() > 0) return s;
+    const std::optional<Lead> lead = SplitLead(s, terms);
+    if (!lead.has_value()) return std::nullopt;
+    if (!exponent.integer()) {
+      const std::optional<int> sign = EventualSign(lead->coefficient);
+      if (!sign.has_value() || *sign <= 0) return std::nullopt;
+    }
+    if (HasBounded(lead->coefficient) && (!exponent.integer() || exponent.sign() < 0)) return std::nullopt;
+    std::vector<Expr> binomial;
+    Number coefficient = 1;
+    for (size_t n = 0; n <= terms; ++n) {
+      binomial.push_back(pool_.Constant(coefficient));
+      coefficient = coefficient * (exponent - Number(static_cast<int64_t>(n))) /
+                    Number(static_cast<int64_t>(n + 1));
+      if (!coefficient.exact()) return std::nullopt;
+      if (coefficient.IsZero()) break;
+    }
+    Series scale;
+    scale.terms[lead->exponent * exponent] = Simplify(Pow(lead->coefficient, exponent));
+    Series sum = Compose(binomial, lead->delta, terms);
+    if (coefficient.IsZero() && !lead->delta.order.has_value()) sum.order.reset();
+    return Times(scale, sum, terms);
+  }
+
+  std::optional<Series> LogarithmOf(const Series& s, Expr h, size_t terms) {
+    const std::optional<Lead> lead = SplitLead(s, terms);
+    if (!lead.has_value()) return std::nullopt;
+    const std::optional<int> sign = EventualSign(lead->coefficient);
+    if (!sign.has_value() || *sign <= 0) return std::nullopt;
+    std::vector<Expr> a = {Simplify(Ln(lead->coefficient) + pool_.Constant(lead->exponent) * h)};
+    for (int n = 1; n <= static_cast<int>(terms); ++n) {
+      a.push_back(pool_.Constant(Number::Ratio(n % 2 == 1 ? 1 : -1, n)));
+    }
+    return Compose(a, lead->delta, terms);
+  }
+
+  // f(c0 + delta) by Taylor's series of a function analytic at c0.
+  std::optional<Series> AnalyticOf(Op op, Series s, size_t terms) {
+    if (!Settle(&s)) return std::nullopt;
+    if (!s.terms.empty() && s.terms.begin()->first.sign() < 0) return std::nullopt;
+    if (s.order.has_value() && s.order->sign() <= 0) return std::nullopt;
+    Expr c0 = pool_.Constant(0);
+    if (!s.terms.empty() && s.terms.begin()->first.IsZero()) {
+      c0 = s.terms.begin()->second;
+      s.terms.erase(s.terms.begin());
+    }
+    const Expr u = pool_.Variable("argument of a series");
+    std::vector<Expr> a;
+    Expr derivative = Apply(op, {u});
+    Number factorial = 1;
+    for (size_t n = 0; n <= terms; ++n) {
+      const Expr at = Simplify(Substitute(derivative, u, c0));
+      if (!WellDefined(at)) return std::nullopt;
+      a.push_back(Simplify(pool_.Constant(Number(1) / factorial) * at));
+      derivative = Simplify(Differentiate(derivative, u));
+      factorial = factorial * Number(static_cast<int64_t>(n + 1));
+      if (s.terms.empty() && !s.order.has_value()) break;
+    }
+    Series result = Compose(a, s, terms);
+    return result;
+  }
+
+  std::optional<Series> Expansion(Expr e, Expr w, Expr h, size_t terms) {
+    absl::flat_hash_map<Expr, Series> series;
+    for (Expr node : TopologicalOrder(e)) {
+      if (Spend(1)) return std::nullopt;
+      if (node == w) {
+        series[node].terms[Number(1)] = pool_.Constant(1);
+        continue;
+      }
+      const bool free = std::all_of(node.args().begin(), node.args().end(), [&](Expr arg) {
+        return series[arg].terms.size() <= 1 && !series[arg].order.has_value() &&
+               (series[arg].terms.empty() || series[arg].terms.begin()->first.IsZero());
+      });
+      if (free && !Contains(node, w)) {
+        series[node] = Of(node);
+        continue;
+      }
+      std::optional<Series> result;
+      switch (node.op()) {
+        case Op::kAdd:
+        case Op::kMul:
+          result = series[node.arg(0)];
+          for (size_t i = 1; i < node.args().size(); ++i) {
+            const Series& next = series[node.arg(i)];
+            result = node.op() == Op::kAdd ? Plus(*result, next, terms) : Times(*result, next, terms);
+          }
+          break;
+        case Op::kPow:
+          result = PowerOf(series[node.arg(0)], node.arg(1).number(), terms);
+          break;
+        case Op::kLn: result = LogarithmOf(series[node.arg(0)], h, terms); break;
+        case Op::kExp:
+        case Op::kSin:
+        case Op::kCos:
+        case Op::kErf:
+        case Op::kAtan:
+        case Op::kAsin: result = AnalyticOf(node.op(), series[node.arg(0)], terms); break;
+        default: return std::nullopt;
+      }
+      if (!result.has_value()) return std::nullopt;
+      series[node] = *std::move(result);
+    }
+    Series result = series[e];
+    if (!Settle(&result)) return std::nullopt;
+    return result;
+  }
+
+  Pool& pool_;
+  const Expr t_;
+  absl::flat_hash_map<Expr, LimitValue> limits_;
+  int work_ = 0;
+  int depth_ = 0;
+  int bounded_ = 0;
+  int small_ = 0;
+};
+
+// ---- Zeros, for the places where a function may fail to be differentiable ----
+
+struct Zeros {
+  std::vector<Expr> points;
+  bool complete = true;
+};
+
+void Join(Zeros* all, const Zeros& more) {
+  all->points.insert(all->points.end(), more.points.begin(), more.points.end());
+  all->complete &= more.complete;
+}
+
+// Zeros of a x^2 + b x + c with constant coefficients without variables.
+Zeros QuadraticZeros(Expr a, Expr b, Expr c) {
+  Zeros zeros;
+  const Expr discriminant = Simplify(Square(b) - 4 * a * c);
+  const absl::StatusOr<double> value = Evaluate(discriminant, Bindings());
+  if (!value.ok()) return {{}, false};
+  if (discriminant.IsZero()) return {{Simplify(-b / (2 * a))}, true};
+  if (*value < 0) return zeros;
+  for (int sign : {-1, 1}) zeros.points.push_back(Simplify((sign * Sqrt(discriminant) - b) / (2 * a)));
+  return zeros;
+}
+
+// The branches a piecewise operation chooses between; empty for others.
+std::vector<Expr> Branches(Expr node) {
+  switch (node.op()) {
+    case Op::kAbs: return {node.arg(0), -node.arg(0)};
+    case Op::kMin:
+    case Op::kMax: return {node.arg(0), node.arg(1)};
+    case Op::kSelect: return {node.arg(2), node.arg(3)};
+    default: return {};
+  }
+}
+
+// Points among which all zeros of u are, as long as they are isolated.
+Zeros ZerosOf(Expr u, Expr x) {
+  u = Simplify(u);
+  if (!Contains(u, x)) return {};
+  for (Expr node : TopologicalOrder(u)) {
+    if (node == u || !Contains(node, x)) continue;
+    Zeros zeros;
+    const std::vector<Expr> branches = Branches(node);
+    for (Expr branch : branches) Join(&zeros, ZerosOf(Substitute(u, node, branch), x));
+    if (!branches.empty()) return zeros;
+  }
+  if (u == x) return {{x.pool().Constant(0)}, true};
+  switch (u.op()) {
+    case Op::kMul: {
+      Zeros zeros;
+      for (Expr factor : u.args()) Join(&zeros, ZerosOf(factor, x));
+      return zeros;
+    }
+    case Op::kPow:
+      if (!u.arg(1).IsConstant()) return {};
+      return u.arg(1).number().sign() > 0 ? ZerosOf(u.arg(0), x) : Zeros();
+    case Op::kExp:
+    case Op::kSigmoid:
+    case Op::kSoftplus:
+    case Op::kCosh:
+    case Op::kErfc: return {};
+    case Op::kAbs:
+    case Op::kSign:
+    case Op::kTanh:
+    case Op::kSinh:
+    case Op::kAsinh:
+    case Op::kAtanh:
+    case Op::kAtan:
+    case Op::kAsin:
+    case Op::kErf:
+    case Op::kLog1p:
+    case Op::kExpm1: return ZerosOf(u.arg(0), x);
+    case Op::kLn: return ZerosOf(u.arg(0) - 1, x);
+    default: break;
+  }
+  if (u.op() == Op::kAdd) {
+    // A positive constant and terms that are never negative.
+    bool none = true, strict = false;
+    for (Expr term : u.args()) {
+      const auto [coefficient, rest] = SplitCoefficient(term);
+      const bool even_power = rest.op() == Op::kPow && rest.arg(1).IsConstant() &&
+                              (!rest.arg(1).number().integer() || rest.arg(1).number().numerator() % 2 == 0);
+      const bool positive = rest.IsOne() || rest.op() == Op::kExp || rest.op() == Op::kSigmoid ||
+                            rest.op() == Op::kCosh || rest.op() == Op::kSoftplus;
+      none &= coefficient.sign() > 0 && (positive || even_power || rest.op() == Op::kAbs);
+      strict |= positive;
+    }
+    if (none && strict) return {};
+    // c + d f(v) = 0 with f = exp: v = ln(-c/d).
+    if (u.args().size() == 2) {
+      for (int i : {0, 1}) {
+        const auto [d, f] = SplitCoefficient(u.arg(i));
+        const Expr c = u.arg(1 - i);
+        if (f.op() != Op::kExp || !c.IsConstant()) continue;
+        const Number ratio = -c.number() / d;
+        if (ratio.sign() <= 0) return {};
+        return ZerosOf(f.arg(0) - Ln(x.pool().Constant(ratio)), x);
+      }
+    }
+  }
+  const Expr slope = Simplify(Differentiate(u, x));
+  const Expr at_zero = Simplify(Substitute(u, x, x.pool().Constant(0)));
+  if (!Contains(slope, x)) {
+    if (!Variables(slope).empty() || !Variables(at_zero).empty()) return {{}, false};
+    return {{Simplify(-at_zero / slope)}, true};
+  }
+  const Expr curvature = Simplify(Differentiate(slope, x));
+  if (!Contains(curvature, x) && Variables(u).size() == 1) {
+    return QuadraticZeros(Simplify(curvature / 2), Simplify(Substitute(slope, x, x.pool().Constant(0))),
+                          at_zero);
+  }
+  return {{}, false};
+}
+
+// What must not be 0 (or is a place to look at when it is) for each operation to be smooth.
+std::vector<Expr> Suspects(Expr node) {
+  switch (node.op()) {
+    case Op::kAbs:
+    case Op::kSign:
+    case Op::kStep:
+    case Op::kLn: return {node.arg(0)};
+    case Op::kLog1p: return {1 + node.arg(0)};
+    case Op::kMin:
+    case Op::kMax:
+    case Op::kSelect: return {node.arg(0) - node.arg(1)};
+    case Op::kAsin:
+    case Op::kAcos:
+    case Op::kAtanh: return {1 - node.arg(0), 1 + node.arg(0)};
+    case Op::kAcosh: return {node.arg(0) - 1};
+    case Op::kTan: return {Cos(node.arg(0))};
+    case Op::kPow:
+      if (!node.arg(1).IsConstant()) return {node.arg(0)};
+      if (node.arg(1).number().integer() && node.arg(1).number().sign() > 0) return {};
+      return {node.arg(0)};
+    default: return {};
+  }
+}
+
+NonDifferentiablePoint::Kind Classify(const NonDifferentiablePoint& p, const absl::StatusOr<double>& value,
+                                      bool* smooth) {
+  using PointKind = NonDifferentiablePoint::Kind;
+  *smooth = false;
+  const auto infinite = [](const LimitValue& v) { return v.known() && !v.finite(); };
+  if (infinite(p.left_value) || infinite(p.right_value)) return PointKind::kPole;
+  if (p.left_value.known() != p.right_value.known()) return PointKind::kEdge;
+  if (!p.left_value.known()) return PointKind::kUnknown;
+  if (!Same(p.left_value, p.right_value)) {
+    const Verdict verdict = Equal(p.left_value.value, p.right_value.value);
+    return verdict == Verdict::kDifferent ? PointKind::kJump : PointKind::kUnknown;
+  }
+  const absl::StatusOr<double> limit = Evaluate(p.left_value.value, Bindings());
+  if (!value.ok() || !limit.ok()) return PointKind::kUnknown;
+  if (std::abs(*value - *limit) > 1e-9 * (1 + std::abs(*limit))) return PointKind::kJump;
+  if (!p.left_slope.known() || !p.right_slope.known()) return PointKind::kUnknown;
+  if (infinite(p.left_slope) || infinite(p.right_slope)) return PointKind::kVertical;
+  if (Same(p.left_slope, p.right_slope)) *smooth = true;
+  return PointKind::kKink;
+}
+
+}  // namespace
+
+std::string ToText(const LimitValue& limit) {
+  switch (limit.kind) {
+    case Kind::kFinite: return ToText(limit.value);
+    case Kind::kPlusInfinity: return "+inf";
+    case Kind::kMinusInfinity: return "-inf";
+    case Kind::kUnknown: break;
+  }
+  return "cannot tell";
+}
+
+bool Same(const LimitValue& a, const LimitValue& b) {
+  if (!a.known() || a.kind != b.kind) return false;
+  return !a.finite() || a.value == b.value || Equal(a.value, b.value) == Verdict::kEqual;
+}
+
+const char* ToText(NonDifferentiablePoint::Kind kind) {
+  switch (kind) {
+    case NonDifferentiablePoint::Kind::kKink: return "kink";
+    case NonDifferentiablePoint::Kind::kVertical: return "vertical tangent";
+    case NonDifferentiablePoint::Kind::kJump: return "jump";
+    case NonDifferentiablePoint::Kind::kPole: return "pole";
+    case NonDifferentiablePoint::Kind::kEdge: return "edge of the domain";
+    case NonDifferentiablePoint::Kind::kUnknown: break;
+  }
+  return "undecided";
+}
+
+LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive) {
+  Pool& pool = e.pool();
+  variable = pool.Import(variable);
+  const Expr t = pool.Variable("variable of a limit");
+  return Gruntz(pool, t).Run(Substitute(e, variable, positive ? t : -t));
+}
+
+LimitValue Limit(Expr e, Expr variable, Expr point, Side side) {
+  if (side == Side::kBoth) {
+    const LimitValue left = Limit(e, variable, point, Side::kLeft);
+    if (!left.known()) return left;
+    const LimitValue right = Limit(e, variable, point, Side::kRight);
+    return Same(left, right) ? left : LimitValue();
+  }
+  Pool& pool = e.pool();
+  variable = pool.Import(variable);
+  point = pool.Import(point);
+  const Expr t = pool.Variable("variable of a limit");
+  const Expr near = side == Side::kRight ? point + 1 / t : point - 1 / t;
+  return Gruntz(pool, t).Run(Substitute(e, variable, near));
+}
+
+Differentiability NonDifferentiablePoints(Expr e, Expr variable) {
+  Differentiability result;
+  variable = e.pool().Import(variable);
+  std::vector<std::pair<double, Expr>> candidates;
+  for (Expr node : TopologicalOrder(e)) {
+    if (!Contains(node, variable)) continue;
+    bool found = node.op() != Op::kFloor;
+    for (Expr suspect : Suspects(node)) {
+      const Zeros zeros = ZerosOf(suspect, variable);
+      found &= zeros.complete;
+      for (Expr point : zeros.points) {
+        const absl::StatusOr<double> at = Evaluate(point, Bindings());
+        if (!at.ok()) {
+          found = false;
+          continue;
+        }
+        const bool known = std::any_of(candidates.begin(), candidates.end(), [&](const auto& c) {
+          return std::abs(c.first - *at) <= 1e-12 * (1 + std::abs(*at));
+        });
+        if (!known) candidates.emplace_back(*at, point);
+      }
+    }
+    if (!found) {
+      result.complete = false;
+      result.reason = absl::StrCat("cannot tell where ", ToText(node), " is differentiable");
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  const Expr derivative = Simplify(Differentiate(e, variable));
+  for (const auto& [at, where] : candidates) {
+    NonDifferentiablePoint point;
+    point.point = where;
+    point.left_value = Limit(e, variable, where, Side::kLeft);
+    point.right_value = Limit(e, variable, where, Side::kRight);
+    point.left_slope = Limit(derivative, variable, where, Side::kLeft);
+    point.right_slope = Limit(derivative, variable, where, Side::kRight);
+    bool smooth;
+    point.kind = Classify(point, Evaluate(e, {{variable.name(), at}}), &smooth);
+    if (!smooth) result.points.push_back(point);
+  }
+  return result;
+}
+
+}  // namespace cotangent::autodiff::symbolic

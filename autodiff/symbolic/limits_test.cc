@@ -1,0 +1,140 @@
+#include "autodiff/symbolic/limits.h"
+
+#include <string>
+
+#include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/parse.h"
+#include "autodiff/symbolic/print.h"
+#include "autodiff/symbolic/simplify.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+std::string AtInfinity(const std::string& text, bool positive = true) {
+  Pool pool;
+  return ToText(LimitAtInfinity(*Parse(text, pool), pool.Variable("x"), positive));
+}
+
+std::string At(const std::string& text, const std::string& point, Side side) {
+  Pool pool;
+  return ToText(Limit(*Parse(text, pool), pool.Variable("x"), *Parse(point, pool), side));
+}
+
+TEST(LimitTest, AtInfinity) {
+  EXPECT_EQ(AtInfinity("x/(1 + abs(x))"), "1");
+  EXPECT_EQ(AtInfinity("x/(1 + abs(x))", false), "-1");
+  EXPECT_EQ(AtInfinity("1/(1 + abs(x))^2"), "0");
+  EXPECT_EQ(AtInfinity("tanh(x)"), "1");
+  EXPECT_EQ(AtInfinity("tanh(x)", false), "-1");
+  EXPECT_EQ(AtInfinity("sigmoid(x)"), "1");
+  EXPECT_EQ(AtInfinity("sigmoid(x)", false), "0");
+  EXPECT_EQ(AtInfinity("relu(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("relu(x)", false), "0");
+  EXPECT_EQ(AtInfinity("gelu(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("gelu(x)", false), "0");
+  EXPECT_EQ(AtInfinity("gelu_tanh(x)", false), "0");
+  EXPECT_EQ(AtInfinity("silu(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("silu(x)", false), "0");
+  EXPECT_EQ(AtInfinity("softplus(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("softplus(x)", false), "0");
+  EXPECT_EQ(AtInfinity("softplus(x) - x"), "0");
+  EXPECT_EQ(AtInfinity("elu(x)", false), "-1");
+  EXPECT_EQ(AtInfinity("elu(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("x^5*exp(-x)"), "0");
+  EXPECT_EQ(AtInfinity("ln(x)/x"), "0");
+  EXPECT_EQ(AtInfinity("ln(x)/sqrt(x)"), "0");
+  EXPECT_EQ(AtInfinity("(1 + 1/x)^x"), "e");
+  EXPECT_EQ(AtInfinity("(1 + 2/x)^x"), "exp(2)");
+  EXPECT_EQ(AtInfinity("sqrt(x^2 + x) - x"), "1/2");
+  EXPECT_EQ(AtInfinity("(2*x^2 + x)/(3*x^2 - 1)"), "2/3");
+  EXPECT_EQ(AtInfinity("exp(x)/x^100"), "+inf");
+  EXPECT_EQ(AtInfinity("exp(x + exp(-x)) - exp(x)"), "1");
+  EXPECT_EQ(AtInfinity("atan(x)"), "pi/2");
+  EXPECT_EQ(AtInfinity("erf(x)", false), "-1");
+  EXPECT_EQ(AtInfinity("x*(1 - erf(x))"), "0");
+  EXPECT_EQ(AtInfinity("x^(1/x)"), "1");
+}
+
+TEST(LimitTest, SlopesOfActivations) {
+  const struct {
+    const char* text;
+    const char* minus;
+    const char* plus;
+  } cases[] = {{"x/(1 + abs(x))", "0", "0"}, {"tanh(x)", "0", "0"},  {"sigmoid(x)", "0", "0"},
+               {"relu(x)", "0", "1"},        {"gelu(x)", "0", "1"},  {"silu(x)", "0", "1"},
+               {"softplus(x)", "0", "1"},    {"elu(x)", "0", "1"},   {"gelu_tanh(x)", "0", "1"},
+               {"mish(x)", "0", "1"},        {"leaky_relu(x)", "0.01", "1"}};
+  for (const auto& c : cases) {
+    Pool pool;
+    const Expr x = pool.Variable("x");
+    const Expr slope = Differentiate(*Parse(c.text, pool), x);
+    EXPECT_EQ(ToText(LimitAtInfinity(slope, x, false)), c.minus) << c.text;
+    EXPECT_EQ(ToText(LimitAtInfinity(slope, x, true)), c.plus) << c.text;
+  }
+}
+
+TEST(LimitTest, OneSided) {
+  EXPECT_EQ(At("1/(1 + abs(x))^2", "0", Side::kBoth), "1");
+  EXPECT_EQ(At("abs(x)/x", "0", Side::kLeft), "-1");
+  EXPECT_EQ(At("abs(x)/x", "0", Side::kRight), "1");
+  EXPECT_EQ(At("abs(x)/x", "0", Side::kBoth), "cannot tell");
+  EXPECT_EQ(At("1/x", "0", Side::kLeft), "-inf");
+  EXPECT_EQ(At("1/x^2", "0", Side::kBoth), "+inf");
+  EXPECT_EQ(At("sin(x)/x", "0", Side::kBoth), "1");
+  EXPECT_EQ(At("(1 - cos(x))/x^2", "0", Side::kBoth), "1/2");
+  EXPECT_EQ(At("x*ln(x)", "0", Side::kRight), "0");
+  EXPECT_EQ(At("x^x", "0", Side::kRight), "1");
+  EXPECT_EQ(At("(x^2 - 1)/(x - 1)", "1", Side::kBoth), "2");
+  EXPECT_EQ(At("exp(-1/x^2)/x^7", "0", Side::kBoth), "0");
+  EXPECT_EQ(At("floor(x)", "2", Side::kLeft), "1");
+  EXPECT_EQ(At("floor(x)", "2", Side::kRight), "2");
+  EXPECT_EQ(At("tan(x)", "pi/2", Side::kLeft), "+inf");
+  EXPECT_EQ(At("asin(x)", "1", Side::kLeft), "pi/2");
+}
+
+TEST(LimitTest, CannotTellRatherThanWrong) {
+  EXPECT_EQ(AtInfinity("sin(x)"), "cannot tell");
+  EXPECT_EQ(AtInfinity("sin(x)/x"), "0");
+  EXPECT_EQ(AtInfinity("x + sin(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("x*sin(x)"), "cannot tell");
+  EXPECT_EQ(AtInfinity("x/sin(x)"), "cannot tell");
+  EXPECT_EQ(AtInfinity("exp(a*x)"), "cannot tell");
+  EXPECT_EQ(At("ln(x)", "0", Side::kLeft), "cannot tell");
+  EXPECT_EQ(At("sqrt(x)", "0", Side::kLeft), "cannot tell");
+  EXPECT_EQ(At("sin(1/x)", "0", Side::kRight), "cannot tell");
+  EXPECT_EQ(At("x*sin(1/x)", "0", Side::kRight), "0");
+  EXPECT_EQ(AtInfinity("x^6*exp(x^2)*(sqrt(pi)*x*(1 - erf(x)) - exp(-x^2)*(1 - 1/(2*x^2) + 3/(4*x^4)))"),
+            "cannot tell");
+}
+
+std::string Points(const std::string& text) {
+  Pool pool;
+  const Differentiability d = NonDifferentiablePoints(*Parse(text, pool), pool.Variable("x"));
+  std::string result;
+  for (const NonDifferentiablePoint& p : d.points) {
+    result += ToText(p.point) + ": " + ToText(p.kind) + " " + ToText(p.left_slope) + " " + ToText(p.right_slope) + "; ";
+  }
+  return result + (d.complete ? "all" : "more");
+}
+
+TEST(NonDifferentiableTest, FindsKinks) {
+  EXPECT_EQ(Points("x/(1 + abs(x))"), "all");
+  EXPECT_EQ(Points("abs(x)"), "0: kink -1 1; all");
+  EXPECT_EQ(Points("relu(2*x - 1)"), "1/2: kink 0 2; all");
+  EXPECT_EQ(Points("elu(x)"), "all");
+  EXPECT_EQ(Points("elu(x, 2)"), "0: kink 2 1; all");
+  EXPECT_EQ(Points("x*abs(x)"), "all");
+  EXPECT_EQ(Points("hard_swish(x)"), "-3: kink 0 -1/2; 3: kink 3/2 1; all");
+  EXPECT_EQ(Points("abs(x^2 - 1)"), "-1: kink -2 2; 1: kink -2 2; all");
+  EXPECT_EQ(Points("sign(x)"), "0: jump 0 0; all");
+  EXPECT_EQ(Points("1/x"), "0: pole -inf -inf; all");
+  EXPECT_EQ(Points("sqrt(x)"), "0: edge of the domain cannot tell +inf; all");
+  EXPECT_EQ(Points("sqrt(abs(x))"), "0: vertical tangent -inf +inf; all");
+  EXPECT_EQ(Points("tanh(x)"), "all");
+  EXPECT_EQ(Points("gelu(x)"), "all");
+  EXPECT_EQ(Points("abs(sin(x))"), "more");
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff::symbolic
