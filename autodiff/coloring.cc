@@ -1,0 +1,97 @@
+#include "autodiff/coloring.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+namespace cotangent::autodiff {
+namespace {
+
+constexpr std::uint32_t kUncolored = 0xffffffff;
+
+// Marks colours forbidden to one vertex after the other without clearing in between.
+class ForbiddenColors {
+ public:
+  explicit ForbiddenColors(std::size_t vertices) : forbidden_for_(vertices + 1, kUncolored) {}
+
+  void Forbid(std::uint32_t color, std::uint32_t vertex) {
+    if (color != kUncolored) forbidden_for_[color] = vertex;
+  }
+  std::uint32_t SmallestAllowed(std::uint32_t vertex) const {
+    std::uint32_t color = 0;
+    while (forbidden_for_[color] == vertex) ++color;
+    return color;
+  }
+
+ private:
+  std::vector<std::uint32_t> forbidden_for_;
+};
+
+}  // namespace
+
+std::size_t Pattern::nonzeros() const {
+  std::size_t count = 0;
+  for (const auto& row : rows) count += row.size();
+  return count;
+}
+
+Pattern Transposed(const Pattern& pattern) {
+  Pattern transposed;
+  transposed.columns = pattern.rows.size();
+  transposed.rows.resize(pattern.columns);
+  for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
+    for (std::uint32_t j : pattern.rows[i]) transposed.rows[j].push_back(static_cast<std::uint32_t>(i));
+  }
+  return transposed;
+}
+
+Coloring ColorColumns(const Pattern& pattern) {
+  const Pattern by_column = Transposed(pattern);
+  std::vector<std::size_t> neighbours(pattern.columns, 0);
+  for (std::size_t j = 0; j < pattern.columns; ++j) {
+    for (std::uint32_t i : by_column.rows[j]) neighbours[j] += pattern.rows[i].size();
+  }
+  std::vector<std::uint32_t> order(pattern.columns);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return neighbours[a] > neighbours[b]; });
+
+  Coloring coloring;
+  coloring.color.assign(pattern.columns, kUncolored);
+  ForbiddenColors forbidden(pattern.columns);
+  for (std::uint32_t j : order) {
+    for (std::uint32_t i : by_column.rows[j]) {
+      for (std::uint32_t other : pattern.rows[i]) forbidden.Forbid(coloring.color[other], j);
+    }
+    coloring.color[j] = forbidden.SmallestAllowed(j);
+    coloring.colors = std::max(coloring.colors, coloring.color[j] + 1);
+  }
+  return coloring;
+}
+
+Coloring ColorSymmetric(const Pattern& pattern) {
+  Coloring coloring;
+  std::vector<std::uint32_t>& color = coloring.color;
+  color.assign(pattern.columns, kUncolored);
+  ForbiddenColors forbidden(pattern.columns);
+  for (std::uint32_t v = 0; v < pattern.columns; ++v) {
+    for (std::uint32_t w : pattern.rows[v]) {
+      if (w == v) continue;
+      forbidden.Forbid(color[w], v);
+      for (std::uint32_t x : pattern.rows[w]) {
+        if (x == v || x == w || color[x] == kUncolored) continue;
+        if (color[w] == kUncolored) {
+          forbidden.Forbid(color[x], v);
+          continue;
+        }
+        for (std::uint32_t y : pattern.rows[x]) {
+          if (y != w && y != x && color[y] == color[w]) forbidden.Forbid(color[x], v);
+        }
+      }
+    }
+    color[v] = forbidden.SmallestAllowed(v);
+    coloring.colors = std::max(coloring.colors, color[v] + 1);
+  }
+  return coloring;
+}
+
+}  // namespace cotangent::autodiff

@@ -1,0 +1,131 @@
+#include "autodiff/differentiate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "autodiff/symbolic/differentiate.h"
+
+namespace cotangent::autodiff {
+
+const char* ModeName(Mode mode) {
+  switch (mode) {
+    case Mode::kNumeric:
+      return "numeric";
+    case Mode::kForward:
+      return "forward";
+    case Mode::kReverse:
+      return "reverse";
+    case Mode::kSymbolic:
+      return "symbolic";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<ExpressionFunction> ExpressionFunction::Create(std::vector<symbolic::Expr> outputs,
+                                                              std::vector<symbolic::Expr> variables) {
+  if (outputs.empty()) return absl::InvalidArgumentError("a function needs at least one formula");
+  absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs, variables);
+  if (!program.ok()) return program.status();
+  return ExpressionFunction(*std::move(program), std::move(outputs), std::move(variables));
+}
+
+namespace differentiate_internal {
+namespace {
+
+// "(x0 = 1, x1 = 2, ... 98 more)"
+std::string DescribePoint(std::span<const double> x) {
+  constexpr std::size_t kMostShown = 6;
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < std::min(x.size(), kMostShown); ++i) parts.push_back(absl::StrCat("x", i, " = ", x[i]));
+  if (x.size() > kMostShown) parts.push_back(absl::StrCat("... ", x.size() - kMostShown, " more"));
+  return absl::StrCat("(", absl::StrJoin(parts, ", "), ")");
+}
+
+std::string Causes(const Inspection& inspection) {
+  return inspection.findings.domain.empty() ? "an intermediate result overflows" : absl::StrJoin(inspection.findings.domain, "; ");
+}
+
+absl::StatusOr<Vector> EvaluateAt(const std::vector<symbolic::Expr>& outputs, const std::vector<symbolic::Expr>& variables,
+                                  std::span<const double> x) {
+  const absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs, variables);
+  if (!program.ok()) return program.status();
+  return program->Evaluate<double>(absl::Span<const double>(x.data(), x.size()));
+}
+
+std::vector<symbolic::Expr> Flattened(const std::vector<std::vector<symbolic::Expr>>& rows) {
+  std::vector<symbolic::Expr> flat;
+  for (const auto& row : rows) flat.insert(flat.end(), row.begin(), row.end());
+  return flat;
+}
+
+}  // namespace
+
+absl::Status CheckInputs(std::span<const double> x) {
+  if (x.empty()) return absl::InvalidArgumentError("the point has no coordinates: there is nothing to differentiate by");
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!std::isfinite(x[i])) return absl::InvalidArgumentError(absl::StrCat("input ", i, " is ", x[i], "; expected a finite number"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSize(const char* what, std::size_t found, const char* of_what, std::size_t expected) {
+  if (found == expected) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, ": found ", found, " entries, expected ", expected, ", as many as there are ", of_what));
+}
+
+absl::Status CheckOneResult(const char* operation, std::size_t results) {
+  if (results == 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(operation, " is of a function with one result; this one has ", results,
+                                                 ": ask for its Jacobian, or weigh its results"));
+}
+
+bool AllFinite(std::span<const double> values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+absl::Status NotFinite(const Inspection& inspection, std::span<const double> x) {
+  return absl::OutOfRangeError(
+      absl::StrCat("the function is not finite at ", DescribePoint(x), ": ", Causes(inspection)));
+}
+
+absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const double> x, const std::string& which) {
+  return absl::OutOfRangeError(absl::StrCat(which, " is not finite at ", DescribePoint(x), ": ", Causes(inspection)));
+}
+
+absl::Status UnsupportedSymbolically(const std::string& name) {
+  return absl::UnimplementedError(absl::StrCat(name, " has no symbolic form; take another mode"));
+}
+
+absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs, const std::vector<symbolic::Expr>& variables,
+                                        std::span<const double> x) {
+  return EvaluateAt(Flattened(symbolic::Jacobian(outputs, variables)), variables, x);
+}
+
+absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output, const std::vector<symbolic::Expr>& variables,
+                                       std::span<const double> x) {
+  return EvaluateAt(Flattened(symbolic::Hessian(output, variables)), variables, x);
+}
+
+Vector Values(const std::vector<numeric::Estimate>& estimates) {
+  Vector values;
+  for (const numeric::Estimate& estimate : estimates) values.push_back(estimate.value);
+  return values;
+}
+
+Vector Multiply(const Vector& matrix, std::span<const double> v) {
+  Vector product(matrix.size() / v.size(), 0.0);
+  for (std::size_t k = 0; k < matrix.size(); ++k) product[k / v.size()] += matrix[k] * v[k % v.size()];
+  return product;
+}
+
+Vector MultiplyTransposed(const Vector& matrix, std::span<const double> w, std::size_t columns) {
+  Vector product(columns, 0.0);
+  for (std::size_t k = 0; k < matrix.size(); ++k) product[k % columns] += matrix[k] * w[k / columns];
+  return product;
+}
+
+}  // namespace differentiate_internal
+}  // namespace cotangent::autodiff

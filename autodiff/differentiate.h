@@ -1,0 +1,383 @@
+#ifndef COTANGENT_AUTODIFF_DIFFERENTIATE_H_
+#define COTANGENT_AUTODIFF_DIFFERENTIATE_H_
+
+// One door to four ways of differentiating.
+//
+//   auto f = [](auto x) {                                   // see autodiff/function.h for what a function is
+//     using namespace cotangent::autodiff::functions;
+//     return cos(x[0]) * cos(x[1]) + sigmoid(x[1]);
+//   };
+//   const std::vector<double> x = {1, 2};
+//   absl::StatusOr<std::vector<double>> gradient = Gradient(f, x, Mode::kReverse);
+//
+// or of formulas:
+//
+//   symbolic::Pool pool;
+//   ... outputs, variables from symbolic::Parse ...
+//   auto function = ExpressionFunction::Create(outputs, variables);
+//   absl::StatusOr<Matrix> jacobian = Jacobian(*function, x, Mode::kForward);
+//
+// With n inputs and m outputs, in multiples of one evaluation of f (a few, of course, where "1" stands):
+//
+//              numeric            forward     reverse           symbolic
+//   Gradient   20 n               n / 8       1                 the formulas are built first; evaluating them is then
+//   Jacobian   20 n               n / 8       1 + m sweeps      as cheap as reverse mode or cheaper
+//   Jvp        20                 1           1 + m sweeps
+//   Vjp        20 n               n / 8       1
+//   Hvp        40 n^2             n / 8       1
+//   Hessian    40 n^2             n^2 / 8     n / 8
+//
+// All modes return the same shapes and the same errors, with the same derivatives at kinks (autodiff/math.h):
+//
+//   InvalidArgument  no inputs, a direction or weights of the wrong size, Gradient, Hessian or Hvp of a function with more than one
+//                    result, an input that is not finite
+//   OutOfRange       the function is not finite at the point, or a derivative is not: says which operation did it, at which
+//                    value
+//   Unimplemented    symbolic mode, and a function without a symbolic form (the gamma function)
+//
+// Functions with state must be safe to call several times. Sparse Jacobians and Hessians: autodiff/sparse.h.
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "autodiff/forward/gradient.h"
+#include "autodiff/function.h"
+#include "autodiff/numeric/differences.h"
+#include "autodiff/probe.h"
+#include "autodiff/reverse/tape.h"
+#include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/expression.h"
+#include "autodiff/symbolic_scalar.h"
+
+namespace cotangent::autodiff {
+
+enum class Mode { kNumeric, kForward, kReverse, kSymbolic };
+inline constexpr Mode kAllModes[] = {Mode::kNumeric, Mode::kForward, Mode::kReverse, Mode::kSymbolic};
+
+// "numeric", ...
+const char* ModeName(Mode mode);
+
+// How to differentiate: a mode, or a mode with particulars.
+struct Method {
+  Method(Mode mode) : mode(mode) {}  // NOLINT: a mode is a method
+
+  Mode mode;
+  numeric::Options numeric;
+  // Receives a line for every kink the point sits on, saying which side the derivatives are of. Costs an evaluation.
+  std::vector<std::string>* kinks = nullptr;
+};
+
+// Row after row.
+struct Matrix {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::vector<double> values;
+
+  double operator()(std::size_t row, std::size_t column) const { return values[row * columns + column]; }
+};
+
+// Formulas as a function of all modes.
+class ExpressionFunction {
+ public:
+  // Errors: an output has a variable that is not in `variables`. The expressions' Pool must outlive the function, and is
+  // added to when the function is differentiated symbolically: one thread at a time.
+  static absl::StatusOr<ExpressionFunction> Create(std::vector<symbolic::Expr> outputs, std::vector<symbolic::Expr> variables);
+
+  template <class S>
+  std::vector<S> operator()(std::span<const S> x) const {
+    return program_.Evaluate<S>(absl::Span<const S>(x.data(), x.size()));
+  }
+
+  const std::vector<symbolic::Expr>& outputs() const { return outputs_; }
+  const std::vector<symbolic::Expr>& variables() const { return variables_; }
+
+ private:
+  ExpressionFunction(symbolic::Program program, std::vector<symbolic::Expr> outputs, std::vector<symbolic::Expr> variables)
+      : program_(std::move(program)), outputs_(std::move(outputs)), variables_(std::move(variables)) {}
+
+  symbolic::Program program_;
+  std::vector<symbolic::Expr> outputs_, variables_;
+};
+
+namespace differentiate_internal {
+
+using Vector = std::vector<double>;
+
+absl::Status CheckInputs(std::span<const double> x);
+absl::Status CheckSize(const char* what, std::size_t found, const char* of_what, std::size_t expected);
+absl::Status CheckOneResult(const char* operation, std::size_t results);
+absl::Status NotFinite(const Inspection& inspection, std::span<const double> x);
+absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const double> x, const std::string& which);
+bool AllFinite(std::span<const double> values);
+
+// m by n, at x.
+absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs, const std::vector<symbolic::Expr>& variables,
+                                        std::span<const double> x);
+// n by n, at x.
+absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output, const std::vector<symbolic::Expr>& variables,
+                                       std::span<const double> x);
+absl::Status UnsupportedSymbolically(const std::string& name);
+
+Vector Values(const std::vector<numeric::Estimate>& estimates);
+// matrix (m by n) times v.
+Vector Multiply(const Vector& matrix, std::span<const double> v);
+// matrix^T (n by m) times w.
+Vector MultiplyTransposed(const Vector& matrix, std::span<const double> w, std::size_t columns);
+
+// f's results at x, all finite.
+template <class F>
+absl::StatusOr<Vector> CheckedValues(const F& f, std::span<const double> x, const Method& how) {
+  if (absl::Status status = CheckInputs(x); !status.ok()) return status;
+  Vector values = Outputs<double>(f, x);
+  const bool finite = AllFinite(values);
+  if (finite && how.kinks == nullptr) return values;
+  const Inspection inspection = Inspect(f, x);
+  if (how.kinks != nullptr) *how.kinks = inspection.findings.kinks;
+  if (!finite) return NotFinite(inspection, x);
+  return values;
+}
+
+template <class F>
+absl::Status CheckFinite(const F& f, std::span<const double> x, const Vector& derivatives, std::size_t columns) {
+  for (std::size_t k = 0; k < derivatives.size(); ++k) {
+    if (std::isfinite(derivatives[k])) continue;
+    const std::string which = "derivative (" + std::to_string(k / columns) + ", " + std::to_string(k % columns) + ")";
+    return DerivativeNotFinite(Inspect(f, x), x, which);
+  }
+  return absl::OkStatus();
+}
+
+// f as a plain function for numeric differences.
+template <class F>
+numeric::VectorFunction Plain(const F& f) {
+  return [&f](std::span<const double> at) { return Outputs<double>(f, at); };
+}
+template <class F>
+numeric::ScalarFunction PlainScalar(const F& f) {
+  return [&f](std::span<const double> at) { return Outputs<double>(f, at)[0]; };
+}
+
+// Records f on a tape at x and hands tape, inputs and outputs on.
+template <class Real, class F, class Visit>
+void WithRecording(const F& f, std::span<const Real> x, Visit visit) {
+  using Tape = reverse::BasicTape<Real>;
+  using Var = typename Tape::Var;
+  Tape tape;
+  typename Tape::Scope recording(tape);
+  std::vector<Var> inputs;
+  inputs.reserve(x.size());
+  for (const Real& xi : x) inputs.push_back(tape.Input(xi));
+  const std::vector<Var> outputs = Outputs<Var>(f, std::span<const Var>(inputs));
+  visit(tape, inputs, outputs);
+}
+
+// weights^T J for each row of weights, one sweep each.
+template <class F>
+Vector ReverseVjps(const F& f, std::span<const double> x, std::span<const Vector> weights) {
+  Vector result;
+  WithRecording<double>(f, x, [&](auto& tape, const auto& inputs, const auto& outputs) {
+    for (const Vector& row : weights) {
+      tape.ClearAdjoints();
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        if (row[i] != 0) tape.AddAdjoint(outputs[i], row[i]);
+      }
+      tape.Sweep();
+      for (const auto& input : inputs) result.push_back(tape.Adjoint(input));
+    }
+  });
+  return result;
+}
+
+inline std::vector<Vector> UnitVectors(std::size_t n) {
+  std::vector<Vector> unit(n, Vector(n, 0.0));
+  for (std::size_t i = 0; i < n; ++i) unit[i][i] = 1;
+  return unit;
+}
+
+// H times each of the directions, eight at a time, forward over reverse: the tape's numbers are duals.
+template <class F>
+Vector ReverseHvps(const F& f, std::span<const double> x, std::span<const Vector> directions) {
+  constexpr std::size_t kAtOnce = 8;
+  const std::size_t n = x.size();
+  Vector result(directions.size() * n);
+  const auto group = [&]<int kWidth>(std::size_t first, std::integral_constant<int, kWidth>) {
+    using D = forward::Dual<double, kWidth>;
+    const std::size_t count = std::min<std::size_t>(kWidth, directions.size() - first);
+    std::vector<D> at = forward::Constants<D>(x);
+    for (std::size_t k = 0; k < count; ++k) {
+      for (std::size_t j = 0; j < n; ++j) at[j].tangent[static_cast<int>(k)] = directions[first + k][j];
+    }
+    WithRecording<D>(f, std::span<const D>(at), [&](auto& tape, const auto& inputs, const auto& outputs) {
+      tape.Backward(outputs[0]);
+      for (std::size_t j = 0; j < n; ++j) {
+        const D adjoint = tape.Adjoint(inputs[j]);
+        for (std::size_t k = 0; k < count; ++k) result[(first + k) * n + j] = adjoint.tangent[static_cast<int>(k)];
+      }
+    });
+  };
+  if (directions.size() == 1) {
+    group(0, std::integral_constant<int, 1>());
+  } else {
+    for (std::size_t first = 0; first < directions.size(); first += kAtOnce) group(first, std::integral_constant<int, kAtOnce>());
+  }
+  return result;
+}
+
+// f's formulas: its own, or those of the path it takes at x.
+template <class F, class Use>
+absl::StatusOr<Vector> WithFormulas(const F& f, std::span<const double> x, Use use) {
+  if constexpr (std::same_as<F, ExpressionFunction>) {
+    return use(f.outputs(), f.variables());
+  } else {
+    SymbolicTrace trace;
+    const Formulas formulas = TraceFormulas(f, x, trace);
+    if (!trace.unsupported.empty()) return UnsupportedSymbolically(trace.unsupported);
+    return use(formulas.outputs, formulas.variables);
+  }
+}
+
+template <class F>
+absl::StatusOr<Vector> JacobianValues(const F& f, std::span<const double> x, std::size_t results, const Method& how) {
+  switch (how.mode) {
+    case Mode::kNumeric:
+      return Values(numeric::Jacobian(Plain(f), x, how.numeric));
+    case Mode::kForward:
+      return forward::Jacobian(f, x);
+    case Mode::kReverse:
+      return ReverseVjps(f, x, UnitVectors(results));
+    case Mode::kSymbolic:
+      return WithFormulas(f, x, [&](const auto& outputs, const auto& variables) { return SymbolicJacobian(outputs, variables, x); });
+  }
+  return absl::InvalidArgumentError("no such mode");
+}
+
+template <class F>
+absl::StatusOr<Vector> HessianValues(const F& f, std::span<const double> x, const Method& how) {
+  switch (how.mode) {
+    case Mode::kNumeric:
+      return Values(numeric::Hessian(PlainScalar(f), x, how.numeric));
+    case Mode::kForward:
+      return forward::Hessian(f, x);
+    case Mode::kReverse:
+      return ReverseHvps(f, x, UnitVectors(x.size()));
+    case Mode::kSymbolic:
+      return WithFormulas(f, x,
+                          [&](const auto& outputs, const auto& variables) { return SymbolicHessian(outputs[0], variables, x); });
+  }
+  return absl::InvalidArgumentError("no such mode");
+}
+
+template <class F>
+absl::StatusOr<Vector> Checked(const F& f, std::span<const double> x, absl::StatusOr<Vector> derivatives, std::size_t columns) {
+  if (!derivatives.ok()) return derivatives;
+  if (absl::Status status = CheckFinite(f, x, *derivatives, columns); !status.ok()) return status;
+  return derivatives;
+}
+
+}  // namespace differentiate_internal
+
+// f(x): m results.
+template <class F>
+absl::StatusOr<std::vector<double>> Value(const F& f, std::span<const double> x) {
+  return differentiate_internal::CheckedValues(f, x, Mode::kForward);
+}
+
+// The m by n Jacobian at x: row i holds the partial derivatives of result i.
+template <class F>
+absl::StatusOr<Matrix> Jacobian(const F& f, std::span<const double> x, const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  absl::StatusOr<Vector> values = Checked(f, x, JacobianValues(f, x, y->size(), how), x.size());
+  if (!values.ok()) return values.status();
+  return Matrix{y->size(), x.size(), *std::move(values)};
+}
+
+// The n partial derivatives at x of a function with one result.
+template <class F>
+absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double> x, const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckOneResult("Gradient", y->size()); !status.ok()) return status;
+  return Checked(f, x, JacobianValues(f, x, 1, how), x.size());
+}
+
+// The symmetric n by n Hessian at x of a function with one result.
+template <class F>
+absl::StatusOr<Matrix> Hessian(const F& f, std::span<const double> x, const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckOneResult("Hessian", y->size()); !status.ok()) return status;
+  absl::StatusOr<Vector> values = Checked(f, x, HessianValues(f, x, how), x.size());
+  if (!values.ok()) return values.status();
+  return Matrix{x.size(), x.size(), *std::move(values)};
+}
+
+// J(x) direction: how the m results change along a direction of n entries.
+template <class F>
+absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x, std::span<const double> direction,
+                                        const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size()); !status.ok()) return status;
+  if (how.mode == Mode::kNumeric) {
+    return Checked(f, x, Values(numeric::DirectionalDerivative(Plain(f), x, direction, how.numeric)), 1);
+  }
+  if (how.mode == Mode::kForward) return Checked(f, x, forward::Jvp(f, x, direction), 1);
+  const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, y->size(), how), x.size());
+  if (!jacobian.ok()) return jacobian.status();
+  return Multiply(*jacobian, direction);
+}
+
+// J(x)^T weights: the gradient of the weighted sum of the m results.
+template <class F>
+absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x, std::span<const double> weights,
+                                        const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckSize("weights", weights.size(), "results", y->size()); !status.ok()) return status;
+  if (how.mode == Mode::kForward) return Checked(f, x, forward::Vjp(f, x, weights), x.size());
+  if (how.mode == Mode::kReverse) {
+    const Vector row(weights.begin(), weights.end());
+    return Checked(f, x, ReverseVjps(f, x, {&row, 1}), x.size());
+  }
+  const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, y->size(), how), x.size());
+  if (!jacobian.ok()) return jacobian.status();
+  return MultiplyTransposed(*jacobian, weights, x.size());
+}
+
+// H(x) direction for a function with one result.
+template <class F>
+absl::StatusOr<std::vector<double>> Hvp(const F& f, std::span<const double> x, std::span<const double> direction,
+                                        const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckOneResult("Hvp", y->size()); !status.ok()) return status;
+  if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size()); !status.ok()) return status;
+  if (how.mode == Mode::kForward) return Checked(f, x, forward::Hvp(f, x, direction), x.size());
+  if (how.mode == Mode::kReverse) {
+    const Vector along(direction.begin(), direction.end());
+    return Checked(f, x, ReverseHvps(f, x, {&along, 1}), x.size());
+  }
+  const absl::StatusOr<Vector> hessian = Checked(f, x, HessianValues(f, x, how), x.size());
+  if (!hessian.ok()) return hessian.status();
+  return Multiply(*hessian, direction);
+}
+
+}  // namespace cotangent::autodiff
+
+#endif  // COTANGENT_AUTODIFF_DIFFERENTIATE_H_
