@@ -89,7 +89,9 @@ struct RealOf<Dual<T, N>> {
 template <class A>
 using Real = typename RealOf<A>::type;
 
+// Other scalars that duals are made of bring a ValueOf of their own.
 template <class A>
+  requires(DualNumber<A> || std::is_arithmetic_v<A>)
 constexpr const auto& ValueOf(const A& a) {
   if constexpr (DualNumber<A>) {
     return ValueOf(a.value);

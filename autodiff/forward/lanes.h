@@ -51,7 +51,7 @@ class Lanes {
       if constexpr (kWidth == 1) {
         return Chunk(k == static_cast<int>(i) ? 1 : 0);
       } else {
-        Chunk chunk;
+        Chunk chunk{};
         for (int lane = 0; lane < kWidth; ++lane) chunk[lane] = k == static_cast<int>(i) * kWidth + lane ? 1 : 0;
         return chunk;
       }
