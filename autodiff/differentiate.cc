@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "autodiff/sparse.h"
 #include "autodiff/symbolic/differentiate.h"
 
 namespace cotangent::autodiff {
@@ -127,5 +128,85 @@ Vector MultiplyTransposed(const Vector& matrix, std::span<const double> w, std::
   return product;
 }
 
+absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t columns) {
+  if (pattern.rows.size() != rows || pattern.columns != columns) {
+    return absl::InvalidArgumentError(absl::StrCat("the pattern is ", pattern.rows.size(), " x ", pattern.columns,
+                                                   "; expected ", rows, " x ", columns));
+  }
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::uint32_t j : pattern.rows[i]) {
+      if (j >= columns) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the pattern's row ", i, " names column ", j, "; expected columns below ", columns));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Vector> Seeds(const Coloring& coloring) {
+  std::vector<Vector> seeds(coloring.colors, Vector(coloring.color.size(), 0.0));
+  for (std::size_t j = 0; j < coloring.color.size(); ++j) seeds[coloring.color[j]][j] = 1;
+  return seeds;
+}
+
+Vector FromColumns(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products) {
+  Vector values;
+  for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
+    for (std::uint32_t j : pattern.rows[i]) values.push_back(products[coloring.color[j]][i]);
+  }
+  return values;
+}
+
+Vector FromRows(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products) {
+  Vector values;
+  for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
+    for (std::uint32_t j : pattern.rows[i]) values.push_back(products[coloring.color[i]][j]);
+  }
+  return values;
+}
+
+// Row i of the product with colour c is the sum of row i's entries in columns of that colour: an entry by itself if only one
+// column of row i has the colour. In a star colouring that holds of (i, j) or of (j, i).
+Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products) {
+  const auto alone = [&](std::uint32_t i, std::uint32_t j) {
+    return std::count_if(pattern.rows[i].begin(), pattern.rows[i].end(),
+                         [&](std::uint32_t other) { return coloring.color[other] == coloring.color[j]; }) == 1;
+  };
+  Vector values;
+  for (std::uint32_t i = 0; i < pattern.rows.size(); ++i) {
+    for (std::uint32_t j : pattern.rows[i]) {
+      values.push_back(alone(i, j) ? products[coloring.color[j]][i] : products[coloring.color[i]][j]);
+    }
+  }
+  return values;
+}
+
+absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern, const std::vector<symbolic::Expr>& outputs,
+                                       const std::vector<symbolic::Expr>& variables, std::span<const double> x) {
+  std::vector<symbolic::Expr> entries;
+  for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
+    std::vector<symbolic::Expr> by;
+    for (std::uint32_t j : pattern.rows[i]) by.push_back(variables[j]);
+    for (symbolic::Expr entry : symbolic::Gradient(outputs[i], by)) entries.push_back(entry);
+  }
+  return EvaluateAt(entries, variables, x);
+}
+
+absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::Expr output,
+                                             const std::vector<symbolic::Expr>& variables, std::span<const double> x) {
+  return SymbolicEntries(pattern, symbolic::Gradient(output, variables), variables, x);
+}
+
 }  // namespace differentiate_internal
+
+Matrix SparseMatrix::Dense() const {
+  Matrix dense{pattern.rows.size(), pattern.columns, std::vector<double>(pattern.rows.size() * pattern.columns, 0.0)};
+  std::size_t k = 0;
+  for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
+    for (std::uint32_t j : pattern.rows[i]) dense.values[i * pattern.columns + j] = values[k++];
+  }
+  return dense;
+}
+
 }  // namespace cotangent::autodiff

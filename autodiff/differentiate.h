@@ -25,7 +25,7 @@
 //   Jvp        20                 1           1 + m sweeps
 //   Vjp        20 n               n / 8       1
 //   Hvp        40 n^2             n / 8       1
-//   Hessian    40 n^2             n^2 / 8     n / 8
+//   Hessian    40 n^2             n^2 / 8     n / 4
 //
 // All modes return the same shapes and the same errors, with the same derivatives at kinks (autodiff/math.h):
 //
@@ -37,13 +37,11 @@
 //
 // Functions with state must be safe to call several times. Sparse Jacobians and Hessians: autodiff/sparse.h.
 
-#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -53,7 +51,7 @@
 #include "autodiff/function.h"
 #include "autodiff/numeric/differences.h"
 #include "autodiff/probe.h"
-#include "autodiff/reverse/tape.h"
+#include "autodiff/reverse/gradient.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic_scalar.h"
@@ -166,72 +164,6 @@ numeric::ScalarFunction PlainScalar(const F& f) {
   return [&f](std::span<const double> at) { return Outputs<double>(f, at)[0]; };
 }
 
-// Records f on a tape at x and hands tape, inputs and outputs on.
-template <class Real, class F, class Visit>
-void WithRecording(const F& f, std::span<const Real> x, Visit visit) {
-  using Tape = reverse::BasicTape<Real>;
-  using Var = typename Tape::Var;
-  Tape tape;
-  typename Tape::Scope recording(tape);
-  std::vector<Var> inputs;
-  inputs.reserve(x.size());
-  for (const Real& xi : x) inputs.push_back(tape.Input(xi));
-  const std::vector<Var> outputs = Outputs<Var>(f, std::span<const Var>(inputs));
-  visit(tape, inputs, outputs);
-}
-
-// weights^T J for each row of weights, one sweep each.
-template <class F>
-Vector ReverseVjps(const F& f, std::span<const double> x, std::span<const Vector> weights) {
-  Vector result;
-  WithRecording<double>(f, x, [&](auto& tape, const auto& inputs, const auto& outputs) {
-    for (const Vector& row : weights) {
-      tape.ClearAdjoints();
-      for (std::size_t i = 0; i < outputs.size(); ++i) {
-        if (row[i] != 0) tape.AddAdjoint(outputs[i], row[i]);
-      }
-      tape.Sweep();
-      for (const auto& input : inputs) result.push_back(tape.Adjoint(input));
-    }
-  });
-  return result;
-}
-
-inline std::vector<Vector> UnitVectors(std::size_t n) {
-  std::vector<Vector> unit(n, Vector(n, 0.0));
-  for (std::size_t i = 0; i < n; ++i) unit[i][i] = 1;
-  return unit;
-}
-
-// H times each of the directions, eight at a time, forward over reverse: the tape's numbers are duals.
-template <class F>
-Vector ReverseHvps(const F& f, std::span<const double> x, std::span<const Vector> directions) {
-  constexpr std::size_t kAtOnce = 8;
-  const std::size_t n = x.size();
-  Vector result(directions.size() * n);
-  const auto group = [&]<int kWidth>(std::size_t first, std::integral_constant<int, kWidth>) {
-    using D = forward::Dual<double, kWidth>;
-    const std::size_t count = std::min<std::size_t>(kWidth, directions.size() - first);
-    std::vector<D> at = forward::Constants<D>(x);
-    for (std::size_t k = 0; k < count; ++k) {
-      for (std::size_t j = 0; j < n; ++j) at[j].tangent[static_cast<int>(k)] = directions[first + k][j];
-    }
-    WithRecording<D>(f, std::span<const D>(at), [&](auto& tape, const auto& inputs, const auto& outputs) {
-      tape.Backward(outputs[0]);
-      for (std::size_t j = 0; j < n; ++j) {
-        const D adjoint = tape.Adjoint(inputs[j]);
-        for (std::size_t k = 0; k < count; ++k) result[(first + k) * n + j] = adjoint.tangent[static_cast<int>(k)];
-      }
-    });
-  };
-  if (directions.size() == 1) {
-    group(0, std::integral_constant<int, 1>());
-  } else {
-    for (std::size_t first = 0; first < directions.size(); first += kAtOnce) group(first, std::integral_constant<int, kAtOnce>());
-  }
-  return result;
-}
-
 // f's formulas: its own, or those of the path it takes at x.
 template <class F, class Use>
 absl::StatusOr<Vector> WithFormulas(const F& f, std::span<const double> x, Use use) {
@@ -246,14 +178,14 @@ absl::StatusOr<Vector> WithFormulas(const F& f, std::span<const double> x, Use u
 }
 
 template <class F>
-absl::StatusOr<Vector> JacobianValues(const F& f, std::span<const double> x, std::size_t results, const Method& how) {
+absl::StatusOr<Vector> JacobianValues(const F& f, std::span<const double> x, const Method& how) {
   switch (how.mode) {
     case Mode::kNumeric:
       return Values(numeric::Jacobian(Plain(f), x, how.numeric));
     case Mode::kForward:
       return forward::Jacobian(f, x);
     case Mode::kReverse:
-      return ReverseVjps(f, x, UnitVectors(results));
+      return reverse::Jacobian(f, x);
     case Mode::kSymbolic:
       return WithFormulas(f, x, [&](const auto& outputs, const auto& variables) { return SymbolicJacobian(outputs, variables, x); });
   }
@@ -268,7 +200,7 @@ absl::StatusOr<Vector> HessianValues(const F& f, std::span<const double> x, cons
     case Mode::kForward:
       return forward::Hessian(f, x);
     case Mode::kReverse:
-      return ReverseHvps(f, x, UnitVectors(x.size()));
+      return reverse::Hessian(f, x);
     case Mode::kSymbolic:
       return WithFormulas(f, x,
                           [&](const auto& outputs, const auto& variables) { return SymbolicHessian(outputs[0], variables, x); });
@@ -297,7 +229,7 @@ absl::StatusOr<Matrix> Jacobian(const F& f, std::span<const double> x, const Met
   using namespace differentiate_internal;  // NOLINT
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
-  absl::StatusOr<Vector> values = Checked(f, x, JacobianValues(f, x, y->size(), how), x.size());
+  absl::StatusOr<Vector> values = Checked(f, x, JacobianValues(f, x, how), x.size());
   if (!values.ok()) return values.status();
   return Matrix{y->size(), x.size(), *std::move(values)};
 }
@@ -309,7 +241,7 @@ absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double>
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
   if (absl::Status status = CheckOneResult("Gradient", y->size()); !status.ok()) return status;
-  return Checked(f, x, JacobianValues(f, x, 1, how), x.size());
+  return Checked(f, x, JacobianValues(f, x, how), x.size());
 }
 
 // The symmetric n by n Hessian at x of a function with one result.
@@ -336,7 +268,7 @@ absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x, s
     return Checked(f, x, Values(numeric::DirectionalDerivative(Plain(f), x, direction, how.numeric)), 1);
   }
   if (how.mode == Mode::kForward) return Checked(f, x, forward::Jvp(f, x, direction), 1);
-  const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, y->size(), how), x.size());
+  const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, how), x.size());
   if (!jacobian.ok()) return jacobian.status();
   return Multiply(*jacobian, direction);
 }
@@ -350,11 +282,8 @@ absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x, s
   if (!y.ok()) return y.status();
   if (absl::Status status = CheckSize("weights", weights.size(), "results", y->size()); !status.ok()) return status;
   if (how.mode == Mode::kForward) return Checked(f, x, forward::Vjp(f, x, weights), x.size());
-  if (how.mode == Mode::kReverse) {
-    const Vector row(weights.begin(), weights.end());
-    return Checked(f, x, ReverseVjps(f, x, {&row, 1}), x.size());
-  }
-  const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, y->size(), how), x.size());
+  if (how.mode == Mode::kReverse) return Checked(f, x, reverse::Vjp(f, x, weights), x.size());
+  const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, how), x.size());
   if (!jacobian.ok()) return jacobian.status();
   return MultiplyTransposed(*jacobian, weights, x.size());
 }
@@ -369,10 +298,7 @@ absl::StatusOr<std::vector<double>> Hvp(const F& f, std::span<const double> x, s
   if (absl::Status status = CheckOneResult("Hvp", y->size()); !status.ok()) return status;
   if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size()); !status.ok()) return status;
   if (how.mode == Mode::kForward) return Checked(f, x, forward::Hvp(f, x, direction), x.size());
-  if (how.mode == Mode::kReverse) {
-    const Vector along(direction.begin(), direction.end());
-    return Checked(f, x, ReverseHvps(f, x, {&along, 1}), x.size());
-  }
+  if (how.mode == Mode::kReverse) return Checked(f, x, reverse::Hvp(f, x, direction), x.size());
   const absl::StatusOr<Vector> hessian = Checked(f, x, HessianValues(f, x, how), x.size());
   if (!hessian.ok()) return hessian.status();
   return Multiply(*hessian, direction);

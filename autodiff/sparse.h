@@ -1,0 +1,226 @@
+#ifndef COTANGENT_AUTODIFF_SPARSE_H_
+#define COTANGENT_AUTODIFF_SPARSE_H_
+
+// Sparse Jacobians and Hessians: the pattern is given, or detected by running the function once on probes (autodiff/probe.h); columns that do
+// not disturb one another are coloured alike (autodiff/coloring.h) and computed together. A tridiagonal Jacobian of a
+// million rows takes three directions.
+//
+//   forward    colours of columns, eight of them for each evaluation
+//   reverse    Jacobian: colours of rows, one sweep each. Hessian: a star colouring, eight colours for each recording
+//   symbolic   the formulas of the entries in the pattern
+//   numeric    Jacobian: colours of columns, some twenty evaluations for each. Hessian: all second differences, the pattern unused
+//
+// A pattern may hold more than the true one and must not hold less: an entry outside is taken for zero. A detected pattern holds
+// at x and wherever f takes the same branches.
+//
+// Errors as in autodiff/differentiate.h, and InvalidArgument for a pattern of another shape than the derivative's.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "autodiff/coloring.h"
+#include "autodiff/differentiate.h"
+
+namespace cotangent::autodiff {
+
+// values[k] is the entry at pattern.rows[i][k - first(i)], row after row.
+struct SparseMatrix {
+  Pattern pattern;
+  std::vector<double> values;
+  std::uint32_t colors = 0;  // how many directions, or sweeps, it took; 0 where none were formed
+
+  Matrix Dense() const;
+};
+
+// Which results depend on which inputs at x.
+template <class F>
+Pattern JacobianPattern(const F& f, std::span<const double> x) {
+  return {x.size(), Inspect(f, x).dependencies};
+}
+
+// Which inputs of a function with one result meet in a nonlinear operation at x; the diagonal included.
+template <class F>
+Pattern HessianPattern(const F& f, std::span<const double> x) {
+  const Inspection inspection = Inspect(f, x, /*track_pairs=*/true);
+  Pattern pattern{x.size(), {}};
+  for (std::uint32_t i = 0; i < x.size(); ++i) {
+    std::set<std::uint32_t> row = inspection.findings.neighbours[i];
+    row.insert(i);
+    pattern.rows.emplace_back(row.begin(), row.end());
+  }
+  return pattern;
+}
+
+namespace differentiate_internal {
+
+absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t columns);
+
+// The sum of the unit vectors of each colour.
+std::vector<Vector> Seeds(const Coloring& coloring);
+
+// From the product of the Jacobian with each colour's seed: entry (i, j) stands in the product of j's colour.
+Vector FromColumns(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products);
+// From the products of the transposed Jacobian: entry (i, j) stands in the product of i's colour.
+Vector FromRows(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products);
+// From the products of a Hessian, star-coloured.
+Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products);
+
+absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern, const std::vector<symbolic::Expr>& outputs,
+                                       const std::vector<symbolic::Expr>& variables, std::span<const double> x);
+absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::Expr output,
+                                             const std::vector<symbolic::Expr>& variables, std::span<const double> x);
+
+inline constexpr int kColorsAtOnce = 8;
+
+// Calls visit(k0, count, at) for groups of seeds, x's duals carrying seeds k0 .. k0 + count - 1 as tangents.
+template <class Visit>
+void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Visit visit) {
+  using D = forward::Dual<double, kColorsAtOnce>;
+  for (std::size_t first = 0; first < seeds.size(); first += kColorsAtOnce) {
+    const std::size_t count = std::min<std::size_t>(kColorsAtOnce, seeds.size() - first);
+    std::vector<D> at = forward::Constants<D>(x);
+    for (std::size_t k = 0; k < count; ++k) {
+      for (std::size_t j = 0; j < x.size(); ++j) at[j].tangent[static_cast<int>(k)] = seeds[first + k][j];
+    }
+    visit(first, count, std::span<const D>(at));
+  }
+}
+
+// J times each seed.
+template <class F>
+std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x, const std::vector<Vector>& seeds) {
+  using D = forward::Dual<double, kColorsAtOnce>;
+  std::vector<Vector> products(seeds.size());
+  VisitSeeds(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
+    const std::vector<D> results = Outputs<D>(f, at);
+    for (std::size_t k = 0; k < count; ++k) {
+      for (const D& result : results) products[first + k].push_back(result.tangent[static_cast<int>(k)]);
+    }
+  });
+  return products;
+}
+
+// J^T times each seed, recorded once.
+template <class F>
+std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x, const std::vector<Vector>& seeds) {
+  reverse::Tape tape;
+  const auto recorded = reverse::Record(tape, f, x);
+  std::vector<Vector> products;
+  for (const Vector& seed : seeds) {
+    tape.ClearAdjoints();
+    for (std::size_t i = 0; i < recorded.outputs.size(); ++i) {
+      if (seed[i] != 0) tape.AddAdjoint(recorded.outputs[i], seed[i]);
+    }
+    tape.Sweep();
+    products.emplace_back();
+    for (const auto& input : recorded.inputs) products.back().push_back(tape.Adjoint(input));
+  }
+  return products;
+}
+
+// H times each seed, forward over reverse.
+template <class F>
+std::vector<Vector> SecondProducts(const F& f, std::span<const double> x, const std::vector<Vector>& seeds) {
+  using D = forward::Dual<double, kColorsAtOnce>;
+  std::vector<Vector> products(seeds.size(), Vector(x.size()));
+  reverse::BasicTape<D> tape;
+  VisitSeeds(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
+    const auto recorded = reverse::Record(tape, f, at);
+    tape.Backward(recorded.outputs[0]);
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      const D adjoint = tape.Adjoint(recorded.inputs[j]);
+      for (std::size_t k = 0; k < count; ++k) products[first + k][j] = adjoint.tangent[static_cast<int>(k)];
+    }
+  });
+  return products;
+}
+
+}  // namespace differentiate_internal
+
+// The Jacobian at x, with the given pattern or, if that is null, the detected one.
+template <class F>
+absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> x, const Method& how,
+                                            const Pattern* pattern = nullptr) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  SparseMatrix result;
+  result.pattern = pattern != nullptr ? *pattern : JacobianPattern(f, x);
+  if (absl::Status status = CheckPattern(result.pattern, y->size(), x.size()); !status.ok()) return status;
+
+  absl::StatusOr<Vector> values;
+  if (how.mode == Mode::kSymbolic) {
+    values = WithFormulas(f, x, [&](const auto& outputs, const auto& variables) {
+      return SymbolicEntries(result.pattern, outputs, variables, x);
+    });
+  } else if (how.mode == Mode::kReverse) {
+    const Coloring rows = ColorColumns(Transposed(result.pattern));
+    result.colors = rows.colors;
+    values = FromRows(result.pattern, rows, ReverseProducts(f, x, Seeds(rows)));
+  } else {
+    const Coloring columns = ColorColumns(result.pattern);
+    result.colors = columns.colors;
+    std::vector<Vector> products;
+    if (how.mode == Mode::kForward) {
+      products = ForwardProducts(f, x, Seeds(columns));
+    } else {
+      for (const Vector& seed : Seeds(columns)) {
+        products.push_back(Values(numeric::DirectionalDerivative(Plain(f), x, seed, how.numeric)));
+      }
+    }
+    values = FromColumns(result.pattern, columns, products);
+  }
+  values = Checked(f, x, std::move(values), x.size());
+  if (!values.ok()) return values.status();
+  result.values = *std::move(values);
+  return result;
+}
+
+// The Hessian at x of a function with one result, with the given symmetric pattern or, if that is null, the detected one. Forward mode uses the
+// tape as well: duals of duals cannot be coloured.
+template <class F>
+absl::StatusOr<SparseMatrix> SparseHessian(const F& f, std::span<const double> x, const Method& how,
+                                           const Pattern* pattern = nullptr) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckOneResult("SparseHessian", y->size()); !status.ok()) return status;
+  SparseMatrix result;
+  result.pattern = pattern != nullptr ? *pattern : HessianPattern(f, x);
+  if (absl::Status status = CheckPattern(result.pattern, x.size(), x.size()); !status.ok()) return status;
+  if (Transposed(result.pattern).rows != result.pattern.rows) {
+    return absl::InvalidArgumentError("the pattern of a Hessian is symmetric, its columns ascending in each row; this one is not");
+  }
+
+  absl::StatusOr<Vector> values;
+  if (how.mode == Mode::kSymbolic) {
+    values = WithFormulas(f, x, [&](const auto& outputs, const auto& variables) {
+      return SymbolicSecondEntries(result.pattern, outputs[0], variables, x);
+    });
+  } else if (how.mode == Mode::kNumeric) {
+    const Vector dense = Values(numeric::Hessian(PlainScalar(f), x, how.numeric));
+    values = Vector();
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      for (std::uint32_t j : result.pattern.rows[i]) values->push_back(dense[i * x.size() + j]);
+    }
+  } else {
+    const Coloring coloring = ColorSymmetric(result.pattern);
+    result.colors = coloring.colors;
+    values = FromSymmetric(result.pattern, coloring, SecondProducts(f, x, Seeds(coloring)));
+  }
+  values = Checked(f, x, std::move(values), x.size());
+  if (!values.ok()) return values.status();
+  result.values = *std::move(values);
+  return result;
+}
+
+}  // namespace cotangent::autodiff
+
+#endif  // COTANGENT_AUTODIFF_SPARSE_H_
