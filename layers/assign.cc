@@ -120,8 +120,7 @@ absl::Status Assigner::AddConvolution(int node_index, Tuner& tuner) {
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   const Shape shape = AsImage(graph_.shape(t));
   if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2) return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
-  const int64_t block = format.layout == Layout::kBlocked16 ? 16 : format.layout == Layout::kBlocked8 ? 8 : 1;
-  return shape[1] % block == 0;
+  return true;
 }
 
 std::vector<Format> Assigner::FormatsOf(TensorId t) const {

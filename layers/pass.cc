@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <utility>
 
@@ -48,6 +49,7 @@ struct Operand {
   Access access = Access::kCoarse;
   int cell = -1;
   Format format;
+  bool is_blocked = false;
   // Bound: bytes.
   char* base = nullptr;
   int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
@@ -255,6 +257,10 @@ class Region {
     absl::StatusOr<std::unique_ptr<VectorKernel>> kernel = VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->columns_)});
     if (!kernel.ok()) return kernel.status();
     region->kernel_ = *std::move(kernel);
+    if (region->tail_ == 0) return region;
+    kernel = VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->tail_)});
+    if (!kernel.ok()) return kernel.status();
+    region->tail_kernel_ = *std::move(kernel);
     return region;
   }
 
@@ -287,6 +293,7 @@ class Region {
     int64_t block = std::max(BlockOf(e_.loads), BlockOf(e_.stores));
     columns_ = block > 0 ? block : channels_;
     blocks_ = (channels_ + columns_ - 1) / columns_;
+    tail_ = channels_ % columns_;
     bool image_access = false;
     for (const Operand& operand : e_.loads) image_access = image_access || operand.access == Access::kImage;
     by_line_ = pass.HasWindow();
@@ -307,13 +314,15 @@ class Region {
   bool remainder_, flat_ = false, by_line_ = false, one_range_ = false;
   int64_t batch_ = 1, channels_ = 1, height_ = 1, width_ = 1;
   int64_t columns_ = 0, blocks_ = 1, elements_ = 0;
-  std::unique_ptr<VectorKernel> kernel_;
+  int64_t tail_ = 0;  // channels in the last block, if it is not full
+  std::unique_ptr<VectorKernel> kernel_, tail_kernel_;
   std::vector<const float*> channel_data_, scalar_data_;
 };
 
 void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   const int64_t size = tensor::Bytes(operand.format.type);
   operand.base = buffer.data;
+  operand.is_blocked = operand.format.layout == Layout::kBlocked16 || operand.format.layout == Layout::kBlocked8;
   if (flat_) {
     operand.step_row = size;
     return;
@@ -323,7 +332,7 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   const tensor::Strides strides = tensor::StridesOf(shape, is_image ? operand.format.layout : Layout::kNhwc);
   operand.step_image = strides.n * size;
   // A block of `columns_` channels: in NHWC it lies inside the pixel.
-  operand.step_block = (strides.block == columns_ ? strides.c_block : columns_) * size;
+  operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
   operand.step_line = strides.h * size;
   operand.step_row = strides.w * size;
   if (operand.access == Access::kImage) operand.step_line = operand.step_row = 0;
@@ -354,8 +363,16 @@ void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64
   for (size_t i = 0; i < channel_data_.size(); ++i) channels[i] = channel_data_[i] + block * columns_;
   for (size_t i = 0; i < scalar_data_.size(); ++i) scalars[i] = *scalar_data_[i];
   for (size_t i = 0; i < e_.sums.size(); ++i) sum_data[i] = sums + i * sum_stride + block * columns_;
-  (*kernel_)({.rows = rows, .loads = loads.data(), .load_strides = load_strides.data(), .channels = channels.data(), .scalars = scalars.data(),
+  const bool is_tail = tail_ != 0 && block == blocks_ - 1;
+  (is_tail ? *tail_kernel_ : *kernel_)({.rows = rows, .loads = loads.data(), .load_strides = load_strides.data(), .channels = channels.data(), .scalars = scalars.data(),
               .stores = stores.data(), .store_strides = store_strides.data(), .sums = sum_data.data()});
+  if (!is_tail) return;
+  // The channels that pad a blocked tensor are zero.
+  for (size_t i = 0; i < e_.stores.size(); ++i) {
+    if (!e_.stores[i].is_blocked) continue;
+    const int64_t size = tensor::Bytes(e_.stores[i].format.type);
+    for (int64_t r = 0; r < rows; ++r) std::memset(static_cast<char*>(stores[i]) + r * store_strides[i] + tail_ * size, 0, (columns_ - tail_) * size);
+  }
 }
 
 void Region::RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const {

@@ -110,8 +110,11 @@ class CompiledPlan : public Plan {
 };
 
 absl::Status CompiledPlan::Prepare(Tuner& tuner) {
+  // Gradients come in the order of the parameters: asked for from the last, each is computed as soon as backpropagation
+  // reaches its layer, and what it needs need not be kept.
   std::vector<TensorId> wanted;
   for (const PlanResult& result : results_) wanted.push_back(result.tensor);
+  if (!wanted.empty()) std::reverse(wanted.begin() + 1, wanted.end());
   for (const StateUpdate& update : graph_.state_updates()) wanted.push_back(update.value);
   absl::StatusOr<Schedule> schedule = Fuse(graph_, wanted);
   if (!schedule.ok()) return schedule.status();
