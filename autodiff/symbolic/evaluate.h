@@ -90,7 +90,12 @@ T ConstantPower(const T& a, double exponent) {
   if (exponent == std::floor(exponent) && std::abs(exponent) <= 64) {
     return IntegerPower(a, static_cast<int>(exponent));
   }
-  return pow(a, T(exponent));
+  // Of a double, where T's pow takes one: a constant exponent has no derivative of its own.
+  if constexpr (requires { T(pow(a, exponent)); }) {
+    return T(pow(a, exponent));
+  } else {
+    return T(pow(a, T(exponent)));
+  }
 }
 
 // What each operation computes. `arg(i)` is the i-th argument's value.
