@@ -21,7 +21,9 @@ class Lowering {
   absl::StatusOr<std::vector<Value>> Run(absl::Span<const Expr> roots);
 
  private:
-  void CountReciprocals(absl::Span<const Expr> nodes);
+  void CountUses(absl::Span<const Expr> nodes, absl::Span<const Expr> roots);
+  // The product's factors, those of inner products that nothing else uses among them.
+  std::vector<Expr> Factors(Expr product) const;
   absl::StatusOr<Value> LowerNode(Expr e);
   absl::StatusOr<Value> LowerVariable(Expr e);
   Value LowerSum(Expr e);
@@ -39,7 +41,7 @@ class Lowering {
   VectorProgram& program_;
   absl::flat_hash_map<Expr, Value> values_;
   absl::flat_hash_map<Expr, double> constants_;  // subexpressions without variables
-  absl::flat_hash_map<Expr, int> divisions_by_;
+  absl::flat_hash_map<Expr, int> uses_, divisions_by_;
 };
 
 // A power whose reciprocal is a power with a positive exponent: what stands in a denominator.
@@ -47,17 +49,34 @@ bool IsReciprocal(Expr e) {
   return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
 }
 
-void Lowering::CountReciprocals(absl::Span<const Expr> nodes) {
+void Lowering::CountUses(absl::Span<const Expr> nodes, absl::Span<const Expr> roots) {
+  for (const Expr root : roots) ++uses_[root];
   for (const Expr e : nodes) {
     for (const Expr argument : e.args()) {
+      ++uses_[argument];
       if (IsReciprocal(argument)) ++divisions_by_[argument.arg(0)];
     }
   }
 }
 
+std::vector<Expr> Lowering::Factors(Expr product) const {
+  std::vector<Expr> factors;
+  std::vector<Expr> pending(product.args().rbegin(), product.args().rend());
+  while (!pending.empty()) {
+    const Expr e = pending.back();
+    pending.pop_back();
+    if (e.op() == Op::kMul && !IsConstant(e) && uses_.at(e) == 1) {
+      pending.insert(pending.end(), e.args().rbegin(), e.args().rend());
+    } else {
+      factors.push_back(e);
+    }
+  }
+  return factors;
+}
+
 absl::StatusOr<std::vector<Value>> Lowering::Run(absl::Span<const Expr> roots) {
   const std::vector<Expr> nodes = TopologicalOrder(roots);
-  CountReciprocals(nodes);
+  CountUses(nodes, roots);
   for (const Expr e : nodes) {
     const absl::Span<const Expr> args = e.args();
     if (e.op() != Op::kVariable &&
@@ -125,15 +144,26 @@ Value Lowering::LowerSum(Expr e) {
   return sum;
 }
 
-// Constants in one, and one division by all of the denominator; but a denominator that occurs
-// elsewhere too becomes a reciprocal that all of them share.
+// x * sign(x) is |x|. Constants in one, and one division by all of the denominator; but a
+// denominator that occurs elsewhere too becomes a reciprocal that all of them share.
 Value Lowering::LowerProduct(Expr e) {
   double coefficient = 1;
   Value numerator = -1, denominator = -1;
   const auto times = [this](Value& product, Value factor) {
     product = product < 0 ? factor : program_.Mul(product, factor);
   };
-  for (const Expr factor : e.args()) {
+  std::vector<Expr> factors = Factors(e);
+  for (size_t i = 0; i < factors.size(); ++i) {
+    if (factors[i].op() != Op::kSign) continue;
+    const auto number = std::find(factors.begin(), factors.end(), factors[i].arg(0));
+    if (number == factors.end()) continue;
+    times(numerator, program_.Abs(At(*number)));
+    const Expr sign = factors[i];
+    factors.erase(number);
+    factors.erase(std::find(factors.begin(), factors.end(), sign));
+    break;
+  }
+  for (const Expr factor : factors) {
     if (IsConstant(factor)) {
       coefficient *= ConstantOf(factor);
     } else if (IsReciprocal(factor) && divisions_by_[factor.arg(0)] == 1) {

@@ -90,7 +90,10 @@ Value VectorProgram::ExpOfSmall(Value r) {
 
 // e^a = 2^n e^r with n = round(a / ln 2). Beyond the clamp the result has become 0 or infinity.
 Value VectorProgram::Exp(Value a) {
-  const Value x = Clamp(a, -104, 89);
+  const Instruction inner = Is(a, Opcode::kNeg) ? instructions_[instructions_[a].a] : Instruction{};
+  const bool never_positive =
+      inner.opcode == Opcode::kAbs || (inner.opcode == Opcode::kMul && inner.a == inner.b);
+  const Value x = never_positive ? Max(Constant(-104), a) : Clamp(a, -104, 89);
   const Value n = Round(Mul(x, Constant(kLog2E)));
   Value r = Fma(n, Constant(-kLn2), x);
   r = Fma(n, Constant(-kLn2Low), r);
@@ -159,15 +162,8 @@ Value VectorProgram::ExpOfNegative(Value a) {
 // sigmoid(-b) is e^-b sigmoid(b): what the derivative sigmoid(b) sigmoid(-b) needs beside
 // sigmoid(b) is one product.
 Value VectorProgram::Sigmoid(Value a) {
-  Value opposite = -1;
-  const Instruction i = instructions_[a];
-  float factor;
-  if (i.opcode == Opcode::kNeg) opposite = i.a;
-  if (i.opcode == Opcode::kMul) {
-    if (IsConstant(i.b, &factor) && factor < 0) opposite = Mul(i.a, Constant(-factor));
-    if (IsConstant(i.a, &factor) && factor < 0) opposite = Mul(i.b, Constant(-factor));
-  }
-  if (opposite >= 0) return Mul(ExpOfNegative(opposite), Sigmoid(opposite));
+  const Value opposite = WithoutSign(a);
+  if (opposite != a) return Mul(ExpOfNegative(opposite), Sigmoid(opposite));
   return Reciprocal(Add(ExpOfNegative(a), Constant(1)));
 }
 
@@ -181,13 +177,20 @@ Value VectorProgram::Erf(Value a) {
 // itself stands in the derivative too, and is shared with it.
 Value VectorProgram::Erfc(Value a) {
   const Value size = Min(Constant(10.1f), Abs(a));
-  const Value square = Binary(Opcode::kMul, a, a);
+  const Value square = Mul(a, a);
   const Value power = Exp(Neg(square));
   const Value lost = Emit(
       {.opcode = Opcode::kMulSub, .a = size, .b = size, .c = Min(Constant(10.1f * 10.1f), square)});
   const Value quotient = Div(Polynomial(size, kErfcP), Polynomial(size, kErfcQ));
   const Value y = Mul(Sub(power, Mul(power, lost)), quotient);
-  return Select(Less(a, Constant(0)), Sub(Constant(2), y), y);
+  return Select(IsNegative(a), Sub(Constant(2), y), y);
+}
+
+// Without the product where a is one with a negative constant.
+Value VectorProgram::IsNegative(Value a) {
+  float factor;
+  const Value multiple = NegativeMultiple(a, &factor);
+  return multiple < 0 ? Less(a, Constant(0)) : Less(Constant(0), multiple);
 }
 
 // e^a - 1 = 2^n (e^r - 1) + (2^n - 1), halved and doubled because 2^n may be 2^128.

@@ -251,8 +251,29 @@ Value VectorProgram::Sub(Value a, Value b) {
   return Binary(Opcode::kSub, a, b);
 }
 
+// x where a is x times a negative constant, with that constant; -1 elsewhere.
+Value VectorProgram::NegativeMultiple(Value a, float* factor) const {
+  const Instruction& i = instructions_[a];
+  if (i.opcode != Opcode::kMul) return -1;
+  if (IsConstant(i.b, factor) && *factor < 0) return i.a;
+  if (IsConstant(i.a, factor) && *factor < 0) return i.b;
+  return -1;
+}
+
+Value VectorProgram::WithoutSign(Value a) {
+  float factor;
+  if (Is(a, Opcode::kNeg)) return instructions_[a].a;
+  const Value multiple = NegativeMultiple(a, &factor);
+  return multiple < 0 ? a : Mul(multiple, Constant(-factor));
+}
+
 Value VectorProgram::Mul(Value a, Value b) {
   float x;
+  // Squares of c x and of -c x are one.
+  if (a == b && !IsConstant(a)) {
+    const Value positive = WithoutSign(a);
+    return Binary(Opcode::kMul, positive, positive);
+  }
   if (IsConstant(a)) std::swap(a, b);
   if (IsConstant(b, &x) && !IsConstant(a)) {
     if (x == 1) return a;
@@ -312,9 +333,8 @@ Value VectorProgram::Neg(Value a) {
 }
 
 Value VectorProgram::Abs(Value a) {
-  if (Is(a, Opcode::kNeg)) return Abs(instructions_[a].a);
   if (Is(a, Opcode::kAbs)) return a;
-  return Unary(Opcode::kAbs, a);
+  return Unary(Opcode::kAbs, WithoutSign(a));
 }
 
 Value VectorProgram::Min(Value a, Value b) { return Binary(Opcode::kMin, a, b); }

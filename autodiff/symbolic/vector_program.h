@@ -208,10 +208,13 @@ class VectorProgram {
   Value ConstantBits(uint32_t bits);
   bool IsConstant(Value value, float* constant = nullptr) const;
   bool Is(Value value, Opcode opcode) const;
+  Value NegativeMultiple(Value a, float* factor) const;
+  Value WithoutSign(Value a);  // b where a is -b by construction, else a
   // c[0] + x * (c[1] + x * (...)).
   Value Polynomial(Value x, std::initializer_list<float> coefficients);
   Value Clamp(Value a, float low, float high);  // NaN stays NaN
   Value IntegerPower(Value a, int exponent);
+  Value IsNegative(Value a);
   Value ExpOfSmall(Value r);
   Value ExpOfNegative(Value a);
   Value AsinOfSmall(Value t);
