@@ -7,8 +7,8 @@
 
 namespace cotangent::layers {
 
-// The formula in x that an activation of a known kind stands for, or its own. Every activation is one: a built-in
-// differs from the user's only in having a name.
+// The formula in x that an activation of a known kind stands for, or its own. Every activation is
+// one: a built-in differs from the user's only in having a name.
 std::string ActivationFormula(const Layer::Activation& activation);
 
 }  // namespace cotangent::layers

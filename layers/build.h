@@ -16,12 +16,14 @@ namespace cotangent::layers {
 
 // Limits on what a text may ask for, checked before anything of that size is made.
 inline constexpr int64_t kMostLayers = 10'000;
-inline constexpr int64_t kMostParameters = int64_t{1} << 30;         // of the whole network
-inline constexpr int64_t kMostElements = int64_t{1} << 32;           // of one tensor, the batch counted
-inline constexpr int64_t kMostActivations = int64_t{1} << 36;        // of all layers' results, the batch counted
+inline constexpr int64_t kMostParameters = int64_t{1} << 30;  // of the whole network
+inline constexpr int64_t kMostElements = int64_t{1} << 32;    // of one tensor, the batch counted
+inline constexpr int64_t kMostActivations = int64_t{1}
+                                            << 36;  // of all layers' results, the batch counted
 inline constexpr int64_t kLargestBatch = int64_t{1} << 20;
-inline constexpr int64_t kMostChannels = int64_t{1} << 24;           // or features, or classes
-inline constexpr int64_t kLargestExtent = int64_t{1} << 14;          // of an image, kernel, stride, dilation or padding
+inline constexpr int64_t kMostChannels = int64_t{1} << 24;  // or features, or classes
+inline constexpr int64_t kLargestExtent =
+    int64_t{1} << 14;  // of an image, kernel, stride, dilation or padding
 
 struct BuildOptions {
   int64_t batch_size = 128;
@@ -62,10 +64,11 @@ struct BuiltNetwork {
   std::vector<LayerRow> layers;
 };
 
-// The graph of a network that ParseNetwork() read. Every error is an InvalidArgument and names the place in the text,
-// the layer, what was found and what was expected: sizes that are negative, zero or absurd, shapes that do not fit, a
-// kernel larger than its input, an input that names nothing, a cycle, two layers of one name, a result nobody reads, a
-// formula with an error, a recipe that makes no sense.
+// The graph of a network that ParseNetwork() read. Every error is an InvalidArgument and names the
+// place in the text, the layer, what was found and what was expected: sizes that are negative, zero
+// or absurd, shapes that do not fit, a kernel larger than its input, an input that names nothing, a
+// cycle, two layers of one name, a result nobody reads, a formula with an error, a recipe that
+// makes no sense.
 absl::StatusOr<BuiltNetwork> Build(const Network& network, const BuildOptions& options);
 
 }  // namespace cotangent::layers

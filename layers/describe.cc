@@ -27,7 +27,8 @@ std::string Grouped(int64_t number) {
 // Of f32 numbers.
 std::string Memory(int64_t floats) {
   const double kibibytes = static_cast<double>(floats) * 4 / 1024;
-  return kibibytes < 1024 ? absl::StrFormat("%.1f KiB", kibibytes) : absl::StrFormat("%.1f MiB", kibibytes / 1024);
+  return kibibytes < 1024 ? absl::StrFormat("%.1f KiB", kibibytes)
+                          : absl::StrFormat("%.1f MiB", kibibytes / 1024);
 }
 
 // Text to the left, numbers to the right.
@@ -44,12 +45,16 @@ std::string Row(const Cells& cells, const std::array<size_t, kColumns>& widths) 
 
 std::string Describe(const BuiltNetwork& network) {
   std::vector<Cells> rows = {{"layer", "kind", "output", "parameters", "multiply-adds", "memory"}};
-  int64_t parameters = 0, multiply_adds = 0, floats = network.graph.shape(network.images).NumElements();
+  int64_t parameters = 0, multiply_adds = 0,
+          floats = network.graph.shape(network.images).NumElements();
   const auto seen = [](const Shape& shape) { return Shape(shape.dims().subspan(1)).ToString(); };
-  rows.push_back({"input", "images", seen(network.graph.shape(network.images)), "", "", Memory(floats)});
+  rows.push_back(
+      {"input", "images", seen(network.graph.shape(network.images)), "", "", Memory(floats)});
   for (const LayerRow& layer : network.layers) {
-    rows.push_back({layer.name, layer.kind, seen(layer.output), layer.parameters > 0 ? Grouped(layer.parameters) : "",
-                    layer.multiply_adds > 0 ? Grouped(layer.multiply_adds) : "", Memory(layer.output.NumElements())});
+    rows.push_back({layer.name, layer.kind, seen(layer.output),
+                    layer.parameters > 0 ? Grouped(layer.parameters) : "",
+                    layer.multiply_adds > 0 ? Grouped(layer.multiply_adds) : "",
+                    Memory(layer.output.NumElements())});
     parameters += layer.parameters;
     multiply_adds += layer.multiply_adds;
     floats += layer.output.NumElements();
@@ -69,9 +74,12 @@ std::string Describe(const BuiltNetwork& network) {
     table += Row(rows[i], widths);
   }
   int64_t frozen = 0;
-  for (const ParameterSpec& parameter : network.parameters) frozen += parameter.trainable ? 0 : parameter.shape.NumElements();
-  if (frozen > 0) absl::StrAppend(&table, Grouped(frozen), " parameters stay as they are initialised\n");
-  absl::StrAppend(&table, "memory: results of the layers for a batch of ", network.graph.shape(network.images)[0], " images in f32\n");
+  for (const ParameterSpec& parameter : network.parameters)
+    frozen += parameter.trainable ? 0 : parameter.shape.NumElements();
+  if (frozen > 0)
+    absl::StrAppend(&table, Grouped(frozen), " parameters stay as they are initialised\n");
+  absl::StrAppend(&table, "memory: results of the layers for a batch of ",
+                  network.graph.shape(network.images)[0], " images in f32\n");
   return table;
 }
 

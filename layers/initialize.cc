@@ -42,14 +42,18 @@ double XavierDeviation(const Initialiser::Xavier& xavier, const ParameterSpec& p
 }
 
 void FillUniform(const RandomStream& random, double low, double high, absl::Span<float> values) {
-  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(low + (high - low) * random.Uniform(i));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(low + (high - low) * random.Uniform(i));
 }
 
-void FillNormal(const RandomStream& random, double mean, double deviation, absl::Span<float> values) {
-  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(mean + deviation * random.Normal(i));
+void FillNormal(const RandomStream& random, double mean, double deviation,
+                absl::Span<float> values) {
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(mean + deviation * random.Normal(i));
 }
 
-void Fill(const ParameterSpec& parameter, const Initialiser& initialiser, const RandomStream& random, absl::Span<float> values);
+void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
+          const RandomStream& random, absl::Span<float> values);
 
 void FillIdentity(const tensor::Shape& shape, absl::Span<float> values) {
   std::fill(values.begin(), values.end(), 0.0f);
@@ -57,7 +61,8 @@ void FillIdentity(const tensor::Shape& shape, absl::Span<float> values) {
 }
 
 // Filter i passes channel i on, through the middle of its kernel.
-void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac, const RandomStream& random, absl::Span<float> values) {
+void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac,
+               const RandomStream& random, absl::Span<float> values) {
   const tensor::Shape& shape = parameter.shape;
   if (dirac.default_others()) {
     Fill(parameter, parameter.default_initialiser, random, values);
@@ -72,7 +77,8 @@ void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac, 
   }
 }
 
-void Fill(const ParameterSpec& parameter, const Initialiser& initialiser, const RandomStream& random, absl::Span<float> values) {
+void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
+          const RandomStream& random, absl::Span<float> values) {
   const double root3 = std::sqrt(3.0);
   switch (initialiser.kind_case()) {
     case Initialiser::kKaimingUniform: {
@@ -80,7 +86,8 @@ void Fill(const ParameterSpec& parameter, const Initialiser& initialiser, const 
       return FillUniform(random, -bound, bound, values);
     }
     case Initialiser::kKaimingNormal:
-      return FillNormal(random, 0, KaimingDeviation(initialiser.kaiming_normal(), parameter), values);
+      return FillNormal(random, 0, KaimingDeviation(initialiser.kaiming_normal(), parameter),
+                        values);
     case Initialiser::kXavierUniform: {
       const double bound = root3 * XavierDeviation(initialiser.xavier_uniform(), parameter);
       return FillUniform(random, -bound, bound, values);
@@ -91,7 +98,8 @@ void Fill(const ParameterSpec& parameter, const Initialiser& initialiser, const 
       std::fill(values.begin(), values.end(), static_cast<float>(initialiser.constant().value()));
       return;
     case Initialiser::kNormal:
-      return FillNormal(random, initialiser.normal().mean(), initialiser.normal().deviation(), values);
+      return FillNormal(random, initialiser.normal().mean(), initialiser.normal().deviation(),
+                        values);
     case Initialiser::kUniform:
       return FillUniform(random, initialiser.uniform().low(), initialiser.uniform().high(), values);
     case Initialiser::kIdentity:
@@ -113,7 +121,8 @@ double Deviation(absl::Span<const float> values) {
   return n > 1 ? std::sqrt(sum / (n - 1)) : 0;
 }
 
-// Eigenvalues and eigenvectors (columns of v) of the symmetric n x n matrix a, which is destroyed: Jacobi's method.
+// Eigenvalues and eigenvectors (columns of v) of the symmetric n x n matrix a, which is destroyed:
+// Jacobi's method.
 void Diagonalize(int n, std::vector<double>& a, std::vector<double>& v) {
   v.assign(n * n, 0);
   for (int i = 0; i < n; ++i) v[i * n + i] = 1;
@@ -154,18 +163,26 @@ absl::Status CheckInitialiser(const ParameterSpec& parameter) {
   const Initialiser& initialiser = parameter.initialiser;
   const auto error = [](absl::string_view message) { return absl::InvalidArgumentError(message); };
   const int rank = parameter.shape.rank();
-  if (initialiser.has_identity() && rank != 2) return error("identity is for the weight of a linear layer");
-  if (initialiser.has_dirac() && rank != 4) return error("dirac is for the weight of a convolution");
-  if (initialiser.has_whiten() && rank != 4) return error("whiten is for the weight of a convolution");
-  for (double value : {initialiser.multiply(), initialiser.constant().value(), initialiser.normal().mean(), initialiser.normal().deviation(),
-                       initialiser.uniform().low(), initialiser.uniform().high(), initialiser.xavier_uniform().gain(),
-                       initialiser.xavier_normal().gain(), initialiser.kaiming_uniform().negative_slope(),
-                       initialiser.kaiming_normal().negative_slope(), initialiser.whiten().epsilon()}) {
+  if (initialiser.has_identity() && rank != 2)
+    return error("identity is for the weight of a linear layer");
+  if (initialiser.has_dirac() && rank != 4)
+    return error("dirac is for the weight of a convolution");
+  if (initialiser.has_whiten() && rank != 4)
+    return error("whiten is for the weight of a convolution");
+  for (double value :
+       {initialiser.multiply(), initialiser.constant().value(), initialiser.normal().mean(),
+        initialiser.normal().deviation(), initialiser.uniform().low(), initialiser.uniform().high(),
+        initialiser.xavier_uniform().gain(), initialiser.xavier_normal().gain(),
+        initialiser.kaiming_uniform().negative_slope(),
+        initialiser.kaiming_normal().negative_slope(), initialiser.whiten().epsilon()}) {
     if (!std::isfinite(value)) return error("a number in it is not finite");
   }
-  if (initialiser.normal().deviation() < 0) return error("the deviation of normal is negative; expected 0 or more");
-  if (initialiser.uniform().low() > initialiser.uniform().high()) return error("the low end of uniform is above its high end");
-  if (initialiser.whiten().epsilon() < 0) return error("the epsilon of whiten is negative; expected 0 or more");
+  if (initialiser.normal().deviation() < 0)
+    return error("the deviation of normal is negative; expected 0 or more");
+  if (initialiser.uniform().low() > initialiser.uniform().high())
+    return error("the low end of uniform is above its high end");
+  if (initialiser.whiten().epsilon() < 0)
+    return error("the epsilon of whiten is negative; expected 0 or more");
   if (initialiser.whiten().images() < 1) return error("whiten needs at least one image");
   return absl::OkStatus();
 }
@@ -180,7 +197,8 @@ void Initialize(const ParameterSpec& parameter, uint64_t seed, absl::Span<float>
   for (float& value : values) value = static_cast<float>(value * factor);
 }
 
-void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed, absl::Span<float> values) {
+void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed,
+                absl::Span<float> values) {
   size_t at = 0;
   for (const ParameterSpec& parameter : parameters) {
     const size_t size = parameter.shape.NumElements();
@@ -189,13 +207,16 @@ void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed, absl:
   }
 }
 
-absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape, double epsilon, const tensor::Shape& shape,
-                    absl::Span<float> filters) {
-  const int64_t count = image_shape.batch(), channels = image_shape.channels(), height = image_shape.height(), width = image_shape.width();
+absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape,
+                    double epsilon, const tensor::Shape& shape, absl::Span<float> filters) {
+  const int64_t count = image_shape.batch(), channels = image_shape.channels(),
+                height = image_shape.height(), width = image_shape.width();
   const int64_t kernel_height = shape.height(), kernel_width = shape.width();
   const int64_t n = channels * kernel_height * kernel_width;
-  if (shape.channels() != channels || shape.batch() != 2 * n || kernel_height > height || kernel_width > width || count < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("filters ", shape.ToString(), " cannot whiten images ", image_shape.ToString()));
+  if (shape.channels() != channels || shape.batch() != 2 * n || kernel_height > height ||
+      kernel_width > width || count < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "filters ", shape.ToString(), " cannot whiten images ", image_shape.ToString()));
   }
   std::vector<double> moments(n * n), patch(n), vectors;
   for (int64_t image = 0; image < count; ++image) {
@@ -203,7 +224,8 @@ absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_s
     for (int64_t y = 0; y + kernel_height <= height; ++y) {
       for (int64_t x = 0; x + kernel_width <= width; ++x) {
         for (int64_t i = 0; i < n; ++i) {
-          const int64_t c = i / (kernel_height * kernel_width), dy = i / kernel_width % kernel_height, dx = i % kernel_width;
+          const int64_t c = i / (kernel_height * kernel_width),
+                        dy = i / kernel_width % kernel_height, dx = i % kernel_width;
           patch[i] = pixels[(c * height + y + dy) * width + x + dx];
         }
         for (int64_t i = 0; i < n; ++i) {
@@ -212,17 +234,21 @@ absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_s
       }
     }
   }
-  const double patches = static_cast<double>(count * (height - kernel_height + 1) * (width - kernel_width + 1));
+  const double patches =
+      static_cast<double>(count * (height - kernel_height + 1) * (width - kernel_width + 1));
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = i; j < n; ++j) moments[j * n + i] = moments[i * n + j] /= patches;
   }
   Diagonalize(static_cast<int>(n), moments, vectors);
   std::vector<int64_t> order(n);
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return moments[a * n + a] < moments[b * n + b]; });
+  std::sort(order.begin(), order.end(),
+            [&](int64_t a, int64_t b) { return moments[a * n + a] < moments[b * n + b]; });
   for (int64_t i = 0; i < n; ++i) {
     const double variance = std::max(0.0, moments[order[i] * n + order[i]]);
-    if (variance + epsilon <= 0) return absl::InvalidArgumentError("the images do not vary enough to be whitened without an epsilon");
+    if (variance + epsilon <= 0)
+      return absl::InvalidArgumentError(
+          "the images do not vary enough to be whitened without an epsilon");
     const double scale = 1 / std::sqrt(variance + epsilon);
     for (int64_t j = 0; j < n; ++j) {
       const float value = static_cast<float>(vectors[j * n + order[i]] * scale);
@@ -238,12 +264,14 @@ RandomStream::RandomStream(uint64_t seed, absl::string_view stream)
       stream_{static_cast<uint32_t>(Hash(stream)), static_cast<uint32_t>(Hash(stream) >> 32)} {}
 
 RandomStream::Block RandomStream::BlockAt(uint64_t i) const {
-  uint32_t c[4] = {static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), stream_[0], stream_[1]};
+  uint32_t c[4] = {static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), stream_[0],
+                   stream_[1]};
   uint32_t k[2] = {key_[0], key_[1]};
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53} * c[0], b = uint64_t{0xCD9E8D57} * c[2];
-    const uint32_t next[4] = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<uint32_t>(b),
-                              static_cast<uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<uint32_t>(a)};
+    const uint32_t next[4] = {
+        static_cast<uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<uint32_t>(b),
+        static_cast<uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<uint32_t>(a)};
     std::copy(next, next + 4, c);
     k[0] += 0x9E3779B9, k[1] += 0xBB67AE85;
   }
@@ -256,7 +284,8 @@ double RandomStream::Normal(uint64_t i) const {
   const Block block = BlockAt(i / 4);
   // Each pair of words makes a pair of normal numbers.
   const uint32_t* pair = block.words + i % 4 / 2 * 2;
-  const double radius = std::sqrt(-2 * std::log((pair[0] + 1.0) * 0x1p-32)), angle = 2 * M_PI * pair[1] * 0x1p-32;
+  const double radius = std::sqrt(-2 * std::log((pair[0] + 1.0) * 0x1p-32)),
+               angle = 2 * M_PI * pair[1] * 0x1p-32;
   return radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 

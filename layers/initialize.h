@@ -19,31 +19,35 @@ struct ParameterSpec {
   tensor::Shape shape;
   Initialiser initialiser;          // complete: the layer's default where the text gives none
   Initialiser default_initialiser;  // the layer's default; also what dirac's other filters may take
-  int64_t fan_in = 1, fan_out = 1;  // see Initialiser in network.proto; a bias has those of its weight
-  bool trainable = true;            // false: stays as it is initialised
-  int tensor = -1;                  // its TensorId in the graph
+  int64_t fan_in = 1,
+          fan_out = 1;    // see Initialiser in network.proto; a bias has those of its weight
+  bool trainable = true;  // false: stays as it is initialised
+  int tensor = -1;        // its TensorId in the graph
 };
 
-// An error if the initialiser does not suit the shape or has a number that makes no sense; to be said before "bias_init".
+// An error if the initialiser does not suit the shape or has a number that makes no sense; to be
+// said before "bias_init".
 absl::Status CheckInitialiser(const ParameterSpec& parameter);
 
-// Writes the initial values, shape.NumElements() of them in row-major order. They depend on the seed and the
-// parameter's name alone: a layer keeps its values when others are added. `whiten` needs images: see Whiten() below;
-// here it stands for the layer's default.
+// Writes the initial values, shape.NumElements() of them in row-major order. They depend on the
+// seed and the parameter's name alone: a layer keeps its values when others are added. `whiten`
+// needs images: see Whiten() below; here it stands for the layer's default.
 void Initialize(const ParameterSpec& parameter, uint64_t seed, absl::Span<float> values);
 
 // All parameters, one after the other in one buffer of their total size.
-void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed, absl::Span<float> values);
+void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed,
+                absl::Span<float> values);
 
-// Filters [2 C K_h K_w, C, K_h, K_w] that whiten patches of images: the eigenvectors v_i of the patches' second moments
-// (1/n) sum p p^T, from the smallest eigenvalue l_i to the largest, each as v_i / sqrt(l_i + epsilon), and then all of
-// them negated. `images` are [N, C, H, W], row-major, normalised as the network will see them; every patch at stride 1
-// counts. `shape` is the filters'.
-absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape, double epsilon, const tensor::Shape& shape,
-                    absl::Span<float> filters);
+// Filters [2 C K_h K_w, C, K_h, K_w] that whiten patches of images: the eigenvectors v_i of the
+// patches' second moments (1/n) sum p p^T, from the smallest eigenvalue l_i to the largest, each as
+// v_i / sqrt(l_i + epsilon), and then all of them negated. `images` are [N, C, H, W], row-major,
+// normalised as the network will see them; every patch at stride 1 counts. `shape` is the filters'.
+absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape,
+                    double epsilon, const tensor::Shape& shape, absl::Span<float> filters);
 
-// A stream of random numbers that can be entered anywhere: the counter-based generator Philox-4x32-10 of Salmon et al.,
-// "Parallel random numbers: as easy as 1, 2, 3" (2011), keyed by seed and stream.
+// A stream of random numbers that can be entered anywhere: the counter-based generator
+// Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), keyed by
+// seed and stream.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view stream);

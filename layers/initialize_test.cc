@@ -31,7 +31,8 @@ struct Moments {
 
 Moments MomentsOf(const std::vector<float>& values) {
   double sum = 0, squares = 0, largest = 0;
-  for (float v : values) sum += v, squares += double{v} * v, largest = std::max(largest, std::abs(double{v}));
+  for (float v : values)
+    sum += v, squares += double{v} * v, largest = std::max(largest, std::abs(double{v}));
   const double mean = sum / values.size();
   return {mean, std::sqrt(squares / values.size() - mean * mean), largest};
 }
@@ -125,7 +126,9 @@ TEST(Whiten, MakesPatchesWhite) {
   std::vector<float> images(images_shape.NumElements());
   const RandomStream random(1, "images");
   // Neighbours and channels correlated.
-  for (size_t i = 0; i < images.size(); ++i) images[i] = random.Normal(i / 2) + 0.5 * random.Normal(i % 1000) + 0.1 * random.Normal(1000000 + i);
+  for (size_t i = 0; i < images.size(); ++i)
+    images[i] =
+        random.Normal(i / 2) + 0.5 * random.Normal(i % 1000) + 0.1 * random.Normal(1000000 + i);
   std::vector<float> filters(filters_shape.NumElements());
   ASSERT_TRUE(Whiten(images, images_shape, 0, filters_shape, absl::MakeSpan(filters)).ok());
   // The responses of the first 12 filters have second moments 1, and none with each other.
@@ -135,7 +138,8 @@ TEST(Whiten, MakesPatchesWhite) {
       double response[12] = {};
       for (int f = 0; f < 12; ++f) {
         for (int i = 0; i < 12; ++i) {
-          response[f] += filters[f * 12 + i] * images[((n * 3 + i / 4) * 8 + at / 7 + i / 2 % 2) * 8 + at % 7 + i % 2];
+          response[f] += filters[f * 12 + i] *
+                         images[((n * 3 + i / 4) * 8 + at / 7 + i / 2 % 2) * 8 + at % 7 + i % 2];
         }
       }
       for (int f = 0; f < 144; ++f) moments[f] += response[f / 12] * response[f % 12] / (16 * 49);

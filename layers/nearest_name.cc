@@ -36,10 +36,13 @@ std::string NearestName(absl::string_view found, const std::vector<std::string>&
   std::string nearest;
   size_t smallest = kLongestCompared;
   for (const std::string& name : names) {
-    const std::string other = absl::AsciiStrToLower(absl::string_view(name).substr(0, kLongestCompared));
+    const std::string other =
+        absl::AsciiStrToLower(absl::string_view(name).substr(0, kLongestCompared));
     const size_t distance = Distance(lower, other);
     const size_t bound = std::max<size_t>(2, std::max(lower.size(), other.size()) / 3);
-    if (distance > bound || distance >= std::max(lower.size(), other.size()) || distance >= smallest) continue;
+    if (distance > bound || distance >= std::max(lower.size(), other.size()) ||
+        distance >= smallest)
+      continue;
     smallest = distance;
     nearest = name;
   }

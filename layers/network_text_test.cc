@@ -25,7 +25,8 @@ layer { name: "fc" linear {} }
 )";
 
 TEST(ParseNetwork, ReadsASmallNetwork) {
-  const auto network = ParseNetwork("layer { name: \"fc\" linear { features: 10 } }  # that is all\ntrain { epochs: 2.5 }");
+  const auto network = ParseNetwork(
+      "layer { name: \"fc\" linear { features: 10 } }  # that is all\ntrain { epochs: 2.5 }");
   ASSERT_TRUE(network.ok()) << network.status();
   EXPECT_EQ(network->layer(0).linear().features(), 10);
   EXPECT_EQ(network->layer(0).place(), "network:1:1");
@@ -65,11 +66,14 @@ TEST(ParseNetwork, SurvivesAnything) {
   std::string doubling = "block { name: \"b0\" layer { linear {} } }\n";
   for (int i = 1; i < 16; ++i) {
     absl::StrAppend(&doubling, "block { name: \"b", i, "\" parameter: \"x=1\" ");
-    for (int j = 0; j < 20; ++j) absl::StrAppend(&doubling, "layer { use { block: \"b", i - 1, "\" ", i > 1 ? "with: \"x=$x$x$x$x\"" : "", " } } ");
+    for (int j = 0; j < 20; ++j)
+      absl::StrAppend(&doubling, "layer { use { block: \"b", i - 1, "\" ",
+                      i > 1 ? "with: \"x=$x$x$x$x\"" : "", " } } ");
     absl::StrAppend(&doubling, "}\n");
   }
   absl::StrAppend(&doubling, "layer { use { block: \"b15\" } }");
-  for (const std::string& text : {nested, deep, doubling, std::string("\0\xff\x01", 3), std::string("layer { name: \"unclosed"), std::string("block {"),
+  for (const std::string& text : {nested, deep, doubling, std::string("\0\xff\x01", 3),
+                                  std::string("layer { name: \"unclosed"), std::string("block {"),
                                   std::string(kLongestNetworkText + 1, ' ')}) {
     EXPECT_FALSE(ParseNetwork(text).ok()) << text.substr(0, 50);
   }
@@ -93,50 +97,79 @@ TEST_P(BadText, IsExplained) {
 INSTANTIATE_TEST_SUITE_P(
     All, BadText,
     ::testing::Values(
-        Bad{"layer {\n  convolutoin { channels: 8 }\n}", "net:2:3: 'layer' has no field 'convolutoin'; did you mean 'convolution'?"},
-        Bad{"layer { batchnorm {} }", "net:1:9: 'layer' has no field 'batchnorm'; did you mean 'batch_norm'?"},
-        Bad{"layer { linear { features: \"ten\" } }", "net:1:28: 'features' expects a whole number, but found \"ten\""},
-        Bad{"layer { linear { features: 10.5 } }", "net:1:28: 'features' expects a whole number, but found 10.5"},
+        Bad{"layer {\n  convolutoin { channels: 8 }\n}",
+            "net:2:3: 'layer' has no field 'convolutoin'; did you mean 'convolution'?"},
+        Bad{"layer { batchnorm {} }",
+            "net:1:9: 'layer' has no field 'batchnorm'; did you mean 'batch_norm'?"},
+        Bad{"layer { linear { features: \"ten\" } }",
+            "net:1:28: 'features' expects a whole number, but found \"ten\""},
+        Bad{"layer { linear { features: 10.5 } }",
+            "net:1:28: 'features' expects a whole number, but found 10.5"},
         Bad{"layer { linear { features: 99999999999999999999 } }",
-            "net:1:28: 'features' expects a whole number, but found 99999999999999999999, which is out of its range"},
-        Bad{"train { seed: -1 }", "net:1:15: 'seed' expects a whole number that is not negative, but found -1"},
-        Bad{"layer { linear { bias: maybe } }", "net:1:24: 'bias' expects true or false, but found 'maybe'"},
-        Bad{"layer { activation { kind: RELUU } }", "net:1:28: 'kind' cannot be 'RELUU'; did you mean 'RELU'?"},
-        Bad{"layer { activation { kind: relu } }", "net:1:28: 'kind' cannot be 'relu'; did you mean 'RELU'?"},
-        Bad{"layer { convolution { padding: QUITE_A_LOT } }", "net:1:32: 'padding' cannot be 'QUITE_A_LOT'; known are: VALID, SAME"},
+            "net:1:28: 'features' expects a whole number, but found 99999999999999999999, which is "
+            "out of its range"},
+        Bad{"train { seed: -1 }",
+            "net:1:15: 'seed' expects a whole number that is not negative, but found -1"},
+        Bad{"layer { linear { bias: maybe } }",
+            "net:1:24: 'bias' expects true or false, but found 'maybe'"},
+        Bad{"layer { activation { kind: RELUU } }",
+            "net:1:28: 'kind' cannot be 'RELUU'; did you mean 'RELU'?"},
+        Bad{"layer { activation { kind: relu } }",
+            "net:1:28: 'kind' cannot be 'relu'; did you mean 'RELU'?"},
+        Bad{"layer { convolution { padding: QUITE_A_LOT } }",
+            "net:1:32: 'padding' cannot be 'QUITE_A_LOT'; known are: VALID, SAME"},
         Bad{"layer { name: conv1 }", "net:1:15: 'name' expects a text in quotes, but found conv1"},
-        Bad{"layer { name: \"a\" name: \"b\" }", "net:1:19: 'name' is given twice in 'layer'; expected once"},
-        Bad{"layer { flatten {} linear {} }", "net:1:20: 'layer' already has 'flatten' and cannot have 'linear' too; keep one of them"},
-        Bad{"train { optimizer { sgd { learning_rte: 1 } } }", "net:1:27: 'sgd' has no field 'learning_rte'; did you mean 'learning_rate'?"},
-        Bad{"\tlayer {\n\t\tliner {} }", "net:2:3: 'layer' has no field 'liner'; did you mean 'linear'?"},
+        Bad{"layer { name: \"a\" name: \"b\" }",
+            "net:1:19: 'name' is given twice in 'layer'; expected once"},
+        Bad{"layer { flatten {} linear {} }",
+            "net:1:20: 'layer' already has 'flatten' and cannot have 'linear' too; keep one of "
+            "them"},
+        Bad{"train { optimizer { sgd { learning_rte: 1 } } }",
+            "net:1:27: 'sgd' has no field 'learning_rte'; did you mean 'learning_rate'?"},
+        Bad{"\tlayer {\n\t\tliner {} }",
+            "net:2:3: 'layer' has no field 'liner'; did you mean 'linear'?"},
         Bad{"layer { name: \"a\"\n", "net:2:1: expected a field of 'layer', but found the end"},
         Bad{"layer { name: \"a\n\" }", "net:1:17: string literals cannot cross line boundaries"},
-        Bad{"layer { linear { features: $n } }", "net:1:28: '$' names a parameter of a block, but this is outside of any block"},
-        Bad{"block { layer { linear {} } }", "net:1:7: this block has no name; expected name: \"...\" in it"},
-        Bad{"block { name: \"b\" }\nblock { name: \"b\" }", "net:2:7: there is a block 'b' already; give this one another name"},
+        Bad{"layer { linear { features: $n } }",
+            "net:1:28: '$' names a parameter of a block, but this is outside of any block"},
+        Bad{"block { layer { linear {} } }",
+            "net:1:7: this block has no name; expected name: \"...\" in it"},
+        Bad{"block { name: \"b\" }\nblock { name: \"b\" }",
+            "net:2:7: there is a block 'b' already; give this one another name"},
         Bad{"block { name: \"b\" ", "net:1:7: this block is not closed; expected a '}' for it"},
         Bad{"layer { use { block: \"b\" } }", "net:1:1: there is no block 'b'; none is known here"},
-        Bad{"block { name: \"unit\" }\nlayer { use { block: \"unti\" } }", "net:2:1: there is no block 'unti'; did you mean 'unit'?"},
+        Bad{"block { name: \"unit\" }\nlayer { use { block: \"unti\" } }",
+            "net:2:1: there is no block 'unti'; did you mean 'unit'?"},
         Bad{"block { name: \"b\" parameter: \"n\" }\nlayer { use { block: \"b\" } }",
             "net:2:1: block 'b' needs a value for 'n'; expected with: \"n=...\""},
         Bad{"block { name: \"b\" parameter: \"n\" }\nlayer { use { block: \"b\" with: \"m=1\" } }",
             "net:2:1: block 'b' has no parameter 'm'; known are: n"},
-        Bad{"block { name: \"b\" layer { use { block: \"b\" } } }\nlayer { use { block: \"b\" } }", "net:1:19: block 'b' uses itself: b -> b"},
-        Bad{"block { name: \"b\"\n  parameter: \"n\"\n  layer { linear { features: $n features: 3 } }\n}\nlayer { use { block: \"b\" with: \"n=10\" } }",
-            "net:3:33: 'features' is given twice in 'linear'; expected once (in block 'b' with n=10, used at net:5:1)"},
-        Bad{"block { name: \"b\"\n  parameter: \"n\"\n  layer { linear { features: $n  bais: true } }\n}\nlayer { use { block: \"b\" with: \"n=1000\" } }",
-            "net:3:34: 'linear' has no field 'bais'; did you mean 'bias'? (in block 'b' with n=1000, used at net:5:1)"},
-        Bad{"block { name: \"b\" parameter: \"n\" layer { linear { features: $n } } }\nlayer { use { block: \"b\" with: \"n=x\" } }",
-            "net:1:61: 'features' expects a whole number, but found x (in block 'b' with n=x, used at net:2:1)"},
-        Bad{"block { name: \"b\" parameter: \"n\" layer { linear { features: $m } } }\nlayer { use { block: \"b\" with: \"n=1\" } }",
+        Bad{"block { name: \"b\" layer { use { block: \"b\" } } }\nlayer { use { block: \"b\" } }",
+            "net:1:19: block 'b' uses itself: b -> b"},
+        Bad{"block { name: \"b\"\n  parameter: \"n\"\n  layer { linear { features: $n features: 3 "
+            "} }\n}\nlayer { use { block: \"b\" with: \"n=10\" } }",
+            "net:3:33: 'features' is given twice in 'linear'; expected once (in block 'b' with "
+            "n=10, used at net:5:1)"},
+        Bad{"block { name: \"b\"\n  parameter: \"n\"\n  layer { linear { features: $n  bais: true "
+            "} }\n}\nlayer { use { block: \"b\" with: \"n=1000\" } }",
+            "net:3:34: 'linear' has no field 'bais'; did you mean 'bias'? (in block 'b' with "
+            "n=1000, used at net:5:1)"},
+        Bad{"block { name: \"b\" parameter: \"n\" layer { linear { features: $n } } }\nlayer { use "
+            "{ block: \"b\" with: \"n=x\" } }",
+            "net:1:61: 'features' expects a whole number, but found x (in block 'b' with n=x, used "
+            "at net:2:1)"},
+        Bad{"block { name: \"b\" parameter: \"n\" layer { linear { features: $m } } }\nlayer { use "
+            "{ block: \"b\" with: \"n=1\" } }",
             "net:1:61: '$m' is no parameter of this block; known are: n"}));
 
 TEST(ApplyOverride, SetsFields) {
   auto network = ParseNetwork(kBlocks);
   ASSERT_TRUE(network.ok());
-  for (const char* assignment : {"train.optimizer.sgd.learning_rate=0.1", "layer[fc].linear.features=100", "name=other", "train.precision=BF16",
-                                 "layer[b].sequence.layer[conv].convolution.kernel=[3, 5]", "train.optimizer.group=[{pattern: '*.bias'}]",
-                                 "layer[2].linear.bias=false", "train.optimizer.group.pattern=*.weight", "loss={focal {gamma: 1}}"}) {
+  for (const char* assignment :
+       {"train.optimizer.sgd.learning_rate=0.1", "layer[fc].linear.features=100", "name=other",
+        "train.precision=BF16", "layer[b].sequence.layer[conv].convolution.kernel=[3, 5]",
+        "train.optimizer.group=[{pattern: '*.bias'}]", "layer[2].linear.bias=false",
+        "train.optimizer.group.pattern=*.weight", "loss={focal {gamma: 1}}"}) {
     EXPECT_EQ(ApplyOverride(*network, assignment), absl::OkStatus());
   }
   EXPECT_EQ(network->train().optimizer().sgd().learning_rate(), 0.1);
@@ -153,7 +186,8 @@ TEST(ApplyOverride, ReplacesAnAlternativeOnlyAsAWhole) {
   auto network = ParseNetwork("train { optimizer { adamw { learning_rate: 0.001 } } }");
   ASSERT_TRUE(network.ok());
   EXPECT_EQ(std::string(ApplyOverride(*network, "train.optimizer.sgd.learning_rate=0.1").message()),
-            "--set train.optimizer.sgd.learning_rate=0.1: it is 'adamw', not 'sgd'; to change it, set sgd={...} as a whole");
+            "--set train.optimizer.sgd.learning_rate=0.1: it is 'adamw', not 'sgd'; to change it, "
+            "set sgd={...} as a whole");
   EXPECT_TRUE(ApplyOverride(*network, "train.optimizer.sgd={learning_rate: 0.1}").ok());
   EXPECT_TRUE(network->train().optimizer().has_sgd());
 }
@@ -168,7 +202,8 @@ TEST(ApplyOverride, ExplainsErrors) {
            {"train.epochs=3 seed: 4", "expected one value, a number"},
            {"train.precision=F16", "'precision' cannot be 'F16'; did you mean 'BF16'?"},
            {"train.epochs.x=3", "'epochs' is a number and has no fields"},
-           {"layer.linear.features=3", "there are 3 of 'layer'; expected layer[name or number]: a, b, fc"},
+           {"layer.linear.features=3",
+            "there are 3 of 'layer'; expected layer[name or number]: a, b, fc"},
            {"layer[fd].linear.features=3", "there is no layer 'fd'; did you mean 'fc'?"},
            {"layer[9].linear.features=3", "there is no layer '9'; known are: a, b, fc"},
            {"layer[fc].place=x", "'layer' has no field 'place'; "},
@@ -176,7 +211,8 @@ TEST(ApplyOverride, ExplainsErrors) {
            {"layer[fc]=3", "one element of 'layer' cannot be replaced"},
            {"layer[fc=3", "a '[' is not closed"}}) {
     Network network = *original;
-    EXPECT_THAT(std::string(ApplyOverride(network, assignment).message()), HasSubstr(absl::StrCat("--set ", assignment, ": ", message)));
+    EXPECT_THAT(std::string(ApplyOverride(network, assignment).message()),
+                HasSubstr(absl::StrCat("--set ", assignment, ": ", message)));
     EXPECT_EQ(network.SerializeAsString(), original->SerializeAsString());
   }
 }

@@ -24,20 +24,25 @@ size_t EndOfWord(absl::string_view text, size_t begin) {
   return begin;
 }
 
-size_t EndOfLine(absl::string_view text, size_t begin) { return std::min(text.find('\n', begin), text.size()); }
+size_t EndOfLine(absl::string_view text, size_t begin) {
+  return std::min(text.find('\n', begin), text.size());
+}
 
 // Past the closing quote, or the end of the line if there is none.
 size_t EndOfString(absl::string_view text, size_t begin) {
   for (size_t i = begin + 1; i < text.size() && text[i] != '\n'; ++i) {
-    if (text[i] == '\\') ++i;
-    else if (text[i] == text[begin]) return i + 1;
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == text[begin])
+      return i + 1;
   }
   return EndOfLine(text, begin);
 }
 
 }  // namespace
 
-Source::Source(absl::string_view file, absl::string_view text) : file_(file), text_(text), line_starts_(LineStarts(text)) {}
+Source::Source(absl::string_view file, absl::string_view text)
+    : file_(file), text_(text), line_starts_(LineStarts(text)) {}
 
 std::string Source::Place(size_t offset) const {
   offset = std::min(offset, text_.size());
@@ -50,11 +55,14 @@ absl::Status Source::Error(size_t offset, absl::string_view message) const {
 }
 
 Fragment::Fragment(const Source& source, std::string text)
-    : source_(&source), text_(std::move(text)), segments_({{0, 0, true}}), line_starts_(LineStarts(text_)) {}
+    : source_(&source),
+      text_(std::move(text)),
+      segments_({{0, 0, true}}),
+      line_starts_(LineStarts(text_)) {}
 
 absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin, size_t end,
-                                              const std::map<std::string, std::string>& values, std::string purpose,
-                                              size_t longest) {
+                                              const std::map<std::string, std::string>& values,
+                                              std::string purpose, size_t longest) {
   const absl::string_view text = source.text();
   Fragment result(source, "");
   result.purpose_ = std::move(purpose);
@@ -73,19 +81,25 @@ absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin
       if (value == values.end()) {
         std::vector<std::string> names;
         for (const auto& [known, unused] : values) names.push_back(known);
-        return source.Error(i, absl::StrCat("'$", name, "' is no parameter of this block; ", Suggestion(name, names)));
+        return source.Error(i, absl::StrCat("'$", name, "' is no parameter of this block; ",
+                                            Suggestion(name, names)));
       }
       result.segments_.push_back({result.text_.size(), i, false});
       result.text_ += value->second;
-      if (result.text_.size() > longest) return source.Error(i, "the blocks of this network expand to too long a text");
+      if (result.text_.size() > longest)
+        return source.Error(i, "the blocks of this network expand to too long a text");
       i = name_end;
       result.segments_.push_back({result.text_.size(), i, true});
       continue;
     }
-    if (quote != 0 && text[i] == '\\' && i + 1 < end) result.text_ += text[i++];
-    else if (text[i] == '\n') quote = 0;
-    else if (quote != 0 && text[i] == quote) quote = 0;
-    else if (quote == 0 && (text[i] == '"' || text[i] == '\'')) quote = text[i];
+    if (quote != 0 && text[i] == '\\' && i + 1 < end)
+      result.text_ += text[i++];
+    else if (text[i] == '\n')
+      quote = 0;
+    else if (quote != 0 && text[i] == quote)
+      quote = 0;
+    else if (quote == 0 && (text[i] == '"' || text[i] == '\''))
+      quote = text[i];
     result.text_ += text[i++];
   }
   result.line_starts_ = LineStarts(result.text_);
@@ -103,8 +117,9 @@ size_t Fragment::OffsetOf(int line, int column) const {
 }
 
 size_t Fragment::Origin(size_t offset) const {
-  const auto after = std::upper_bound(segments_.begin(), segments_.end(), offset,
-                                      [](size_t value, const Segment& segment) { return value < segment.at; });
+  const auto after =
+      std::upper_bound(segments_.begin(), segments_.end(), offset,
+                       [](size_t value, const Segment& segment) { return value < segment.at; });
   const Segment& segment = after == segments_.begin() ? *after : *(after - 1);
   return segment.copied ? segment.origin + (offset - segment.at) : segment.origin;
 }
@@ -126,7 +141,10 @@ std::vector<Token> Tokenize(absl::string_view text) {
       const bool is_string = text[i] == '"' || text[i] == '\'';
       const bool is_word = IsWordCharacter(text[i]);
       const size_t end = is_string ? EndOfString(text, i) : is_word ? EndOfWord(text, i) : i + 1;
-      tokens.push_back({is_string ? Token::kString : is_word ? Token::kWord : Token::kSymbol, i, end, text.substr(i, end - i)});
+      tokens.push_back({is_string ? Token::kString
+                        : is_word ? Token::kWord
+                                  : Token::kSymbol,
+                        i, end, text.substr(i, end - i)});
       i = end;
     }
   }

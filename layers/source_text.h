@@ -32,23 +32,24 @@ class Fragment {
  public:
   // `text` is the source's whole text, byte for byte, parts of it blanked out.
   Fragment(const Source& source, std::string text);
-  // The bytes [begin, end) of `source`, every `$name` outside comments replaced by its value. `purpose` ends every
-  // message: " (in block 'unit' with channels=64, used at net:40:3)". An error if a name has no value or if the result is
-  // longer than `longest`.
+  // The bytes [begin, end) of `source`, every `$name` outside comments replaced by its value.
+  // `purpose` ends every message: " (in block 'unit' with channels=64, used at net:40:3)". An error
+  // if a name has no value or if the result is longer than `longest`.
   static absl::StatusOr<Fragment> Substitute(const Source& source, size_t begin, size_t end,
-                                             const std::map<std::string, std::string>& values, std::string purpose,
-                                             size_t longest);
+                                             const std::map<std::string, std::string>& values,
+                                             std::string purpose, size_t longest);
 
   const std::string& text() const { return text_; }
-  // The byte at a line and column as protobuf counts them: from 0, tabs moving to the next multiple of 8.
+  // The byte at a line and column as protobuf counts them: from 0, tabs moving to the next multiple
+  // of 8.
   size_t OffsetOf(int line, int column) const;
   // "file:line:column" of a byte of text() in the source.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
  private:
-  // text_[at, next segment's at) comes from source bytes from `origin` on if copied, else all of it from the
-  // parameter that stands at `origin`.
+  // text_[at, next segment's at) comes from source bytes from `origin` on if copied, else all of it
+  // from the parameter that stands at `origin`.
   struct Segment {
     size_t at;
     size_t origin;
@@ -64,7 +65,8 @@ class Fragment {
   std::vector<size_t> line_starts_;
 };
 
-// A word (letters, digits, `_`), a string with its quotes, or a single other character. Comments are skipped.
+// A word (letters, digits, `_`), a string with its quotes, or a single other character. Comments
+// are skipped.
 struct Token {
   enum Kind { kWord, kString, kSymbol } kind;
   size_t begin, end;

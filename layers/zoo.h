@@ -17,10 +17,11 @@ std::vector<std::string> ZooNames();
 // The text of a zoo network, or an error with the nearest name.
 absl::StatusOr<std::string> ZooText(absl::string_view name);
 
-// The network of the zoo of that name or, where the name has a '/' or a '.', the one in that file, relative to `directory`
-// unless it is empty. Errors: no such network (with the nearest name), a file that cannot be read, and those of
-// ParseNetwork() (network_text.h).
-absl::StatusOr<Network> FindNetwork(absl::string_view name_or_path, absl::string_view directory = "");
+// The network of the zoo of that name or, where the name has a '/' or a '.', the one in that file,
+// relative to `directory` unless it is empty. Errors: no such network (with the nearest name), a
+// file that cannot be read, and those of ParseNetwork() (network_text.h).
+absl::StatusOr<Network> FindNetwork(absl::string_view name_or_path,
+                                    absl::string_view directory = "");
 
 }  // namespace cotangent::layers
 

@@ -41,19 +41,26 @@ std::vector<std::string> ParameterNames(const BuiltNetwork& network) {
 }
 
 TEST(Zoo, HasTheNetworks) {
-  EXPECT_THAT(ZooNames(), ElementsAre("cifar94", "convnet", "resnet18", "resnet20", "softmax_classifier", "two_layer_net", "vgg"));
+  EXPECT_THAT(ZooNames(), ElementsAre("cifar94", "convnet", "resnet18", "resnet20",
+                                      "softmax_classifier", "two_layer_net", "vgg"));
 }
 
-// sum(p.numel() for p in net.parameters()) of the same networks in PyTorch; of cifar94 without the 1152 scales that its
-// normalisations have there and do not learn.
+// sum(p.numel() for p in net.parameters()) of the same networks in PyTorch; of cifar94 without the
+// 1152 scales that its normalisations have there and do not learn.
 TEST(Zoo, HasPyTorchsNumberOfParameters) {
-  const std::map<std::string, int64_t> expected = {{"softmax_classifier", 30730}, {"two_layer_net", 1578506}, {"convnet", 825046}, {"vgg", 3839434},
-                                                   {"resnet20", 272474},          {"resnet18", 11173962},     {"cifar94", 1971640}};
-  for (const std::string& name : ZooNames()) EXPECT_EQ(CountParameters(BuildZoo(name)), expected.at(name)) << name;
+  const std::map<std::string, int64_t> expected = {
+      {"softmax_classifier", 30730}, {"two_layer_net", 1578506},
+      {"convnet", 825046},           {"vgg", 3839434},
+      {"resnet20", 272474},          {"resnet18", 11173962},
+      {"cifar94", 1971640}};
+  for (const std::string& name : ZooNames())
+    EXPECT_EQ(CountParameters(BuildZoo(name)), expected.at(name)) << name;
 }
 
 TEST(Zoo, NamesParametersAsPyTorchDoes) {
-  EXPECT_THAT(ParameterNames(BuildZoo("convnet")), ElementsAre("conv1.weight", "conv1.bias", "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"));
+  EXPECT_THAT(ParameterNames(BuildZoo("convnet")),
+              ElementsAre("conv1.weight", "conv1.bias", "fc1.weight", "fc1.bias", "fc2.weight",
+                          "fc2.bias"));
   const BuiltNetwork resnet = BuildZoo("resnet18");
   EXPECT_THAT(ParameterNames(resnet), Contains("layer1.0.conv1.weight"));
   EXPECT_THAT(ParameterNames(resnet), Contains("layer1.1.bn2.bias"));
@@ -64,7 +71,8 @@ TEST(Zoo, NamesParametersAsPyTorchDoes) {
 }
 
 TEST(Zoo, ConvnetIsDescribed) {
-  EXPECT_EQ(Describe(BuildZoo("convnet")), R"(layer  kind         output        parameters  multiply-adds    memory
+  EXPECT_EQ(Describe(BuildZoo("convnet")),
+            R"(layer  kind         output        parameters  multiply-adds    memory
 ---------------------------------------------------------------------
 input  images       [3, 32, 32]                               1.5 MiB
 conv1  convolution  [32, 32, 32]       4,736      4,816,896  16.0 MiB
@@ -120,8 +128,10 @@ TEST(Readme, ExampleBuilds) {
   const size_t begin = page.find("```\n") + 4;
   auto network = ParseNetwork(page.substr(begin, page.find("```", begin) - begin));
   ASSERT_TRUE(network.ok()) << network.status();
-  for (const char* assignment : {"train.optimizer.sgd.learning_rate=0.05", "layer[fc].linear.bias=false",
-                                 "layer[unit1].sequence.layer[conv].convolution.kernel=5", "train.optimizer.adamw={learning_rate: 0.001}"}) {
+  for (const char* assignment :
+       {"train.optimizer.sgd.learning_rate=0.05", "layer[fc].linear.bias=false",
+        "layer[unit1].sequence.layer[conv].convolution.kernel=5",
+        "train.optimizer.adamw={learning_rate: 0.001}"}) {
     EXPECT_EQ(ApplyOverride(*network, assignment), absl::OkStatus());
   }
   auto built = Build(*network, {});
@@ -135,33 +145,61 @@ TEST(Robustness, MutatedTexts) {
   for (const std::string& name : ZooNames()) texts.push_back(*ZooText(name));
   std::mt19937 random(1);
   const auto below = [&](size_t n) { return static_cast<size_t>(random() % n); };
-  const std::string pieces[] = {"{", "}", "\"", "$", "-", "0", "9999999999", "layer {", "repeat: 100 ", "nan", "#", "\n", "input: \"input\" ", "[", "<", "1e400"};
+  const std::string pieces[] = {"{",
+                                "}",
+                                "\"",
+                                "$",
+                                "-",
+                                "0",
+                                "9999999999",
+                                "layer {",
+                                "repeat: 100 ",
+                                "nan",
+                                "#",
+                                "\n",
+                                "input: \"input\" ",
+                                "[",
+                                "<",
+                                "1e400"};
   int built = 0;
   for (int i = 0; i < 3000; ++i) {
     std::string text = texts[below(texts.size())];
     for (size_t edits = 1 + below(3); edits > 0; --edits) {
       const size_t at = below(text.size());
       switch (below(4)) {
-        case 0: text.erase(at, 1 + below(8)); break;
-        case 1: text.insert(at, pieces[below(std::size(pieces))]); break;
-        case 2: text[at] = static_cast<char>(random()); break;
-        case 3: text.insert(at, text.substr(below(text.size()), below(40))); break;
+        case 0:
+          text.erase(at, 1 + below(8));
+          break;
+        case 1:
+          text.insert(at, pieces[below(std::size(pieces))]);
+          break;
+        case 2:
+          text[at] = static_cast<char>(random());
+          break;
+        case 3:
+          text.insert(at, text.substr(below(text.size()), below(40)));
+          break;
       }
     }
     const auto network = ParseNetwork(text);
-    if (!network.ok()) EXPECT_THAT(std::string(network.status().message()), testing::StartsWith("network:"));
+    if (!network.ok())
+      EXPECT_THAT(std::string(network.status().message()), testing::StartsWith("network:"));
     if (network.ok()) built += Build(*network, {}).ok();
   }
   EXPECT_GT(built, 100);
 }
 
 TEST(FindNetwork, ReadsFilesAndExplains) {
-  EXPECT_EQ(std::string(FindNetwork("convnt").status().message()), "there is no network 'convnt'; did you mean 'convnet'?; a file's name has a '/' or a '.'");
-  EXPECT_THAT(std::string(FindNetwork("./nothing.textproto").status().message()), HasSubstr("./nothing.textproto: cannot be read: No such file"));
+  EXPECT_EQ(
+      std::string(FindNetwork("convnt").status().message()),
+      "there is no network 'convnt'; did you mean 'convnet'?; a file's name has a '/' or a '.'");
+  EXPECT_THAT(std::string(FindNetwork("./nothing.textproto").status().message()),
+              HasSubstr("./nothing.textproto: cannot be read: No such file"));
   EXPECT_FALSE(FindNetwork("/").ok());
   const std::string directory = ::testing::TempDir();
   std::ofstream(directory + "/net.textproto") << "layer { linear {} }\nlayer { lnear {} }";
-  EXPECT_EQ(std::string(FindNetwork("net.textproto", directory).status().message()), "net.textproto:2:9: 'layer' has no field 'lnear'; did you mean 'linear'?");
+  EXPECT_EQ(std::string(FindNetwork("net.textproto", directory).status().message()),
+            "net.textproto:2:9: 'layer' has no field 'lnear'; did you mean 'linear'?");
 }
 
 }  // namespace
