@@ -104,7 +104,7 @@ class BasicVar {
   }
 
  private:
-  friend Tape;
+  friend Tape;  // sets the slots of inputs
 
   // Two variables share a slot from here on (see BasicTape::Accumulate).
   COTANGENT_INLINE void Share(const BasicVar& other) {

@@ -1,0 +1,124 @@
+#include "autodiff/reverse/program.h"
+
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "autodiff/reverse/benchmark_functions.h"
+#include "autodiff/reverse/gradient.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff {
+namespace {
+
+using namespace reverse;
+using ::testing::ElementsAre;
+
+// Replays f, recorded at the first of `count` points, at all of them, and compares with a tape at each.
+template <class F>
+void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t count, double tolerance) {
+  const std::size_t n = x.size();
+  std::vector<double> points, values(count), gradients(count * n);
+  for (std::size_t p = 0; p < count; ++p) {
+    for (const double xi : x) points.push_back(xi * (1 + 0.01 * static_cast<double>(p)));
+  }
+  Program program(f, x);
+  ASSERT_THAT(program.Gradients(points, values, gradients), ElementsAre());
+  Tape tape;
+  std::vector<double> gradient(n);
+  for (std::size_t p = 0; p < count; ++p) {
+    const double value = GradientInto(tape, f, std::span<const double>(points).subspan(p * n, n), gradient);
+    ASSERT_NEAR(values[p], value, tolerance * (1 + std::abs(value)));
+    for (std::size_t i = 0; i < n; ++i) ASSERT_NEAR(gradients[p * n + i], gradient[i], tolerance * (1 + std::abs(gradient[i])));
+  }
+}
+
+TEST(ProgramTest, TheBenchmarkFunctions) {
+  ExpectLikeTheTape(benchmark::GaussianMixture(), benchmark::GaussianMixture::Point(), 3, 1e-12);
+  ExpectLikeTheTape(benchmark::TanhNetwork(), benchmark::TanhNetwork::Point(), 9, 1e-12);
+  ExpectLikeTheTape(benchmark::Rosenbrock(), benchmark::Rosenbrock::Point(), 8, 1e-12);
+  ExpectLikeTheTape(benchmark::PendulumLoop(), benchmark::PendulumLoop::Point(), 17, 1e-12);
+}
+
+TEST(ProgramTest, EveryKindOfStatement) {
+  const auto f = [](auto x) {
+    using namespace functions;
+    using T = std::decay_t<decltype(x[0])>;
+    T constant = 0.5;
+    T a = -x[0] * constant + 2.0 / x[1];
+    T copy = a;
+    a += x[1] * x[1];
+    a += constant;
+    a += 3.0;
+    copy -= a * copy;
+    a = a + copy;
+    a *= pow(x[0], 3) + pow(x[0], x[1]);
+    a /= 1.0 + abs(x[0] - x[1]);
+    a += max(x[0], x[1]) + max(a, 0.0) + leaky_relu(x[0] - 2.0, 0.1) + elu(-x[1], 0.7) + hypot(x[0], x[1]);
+    a += exp(-sqr(x[0])) + cos(x[1]) * sin(x[0]) + tanh(x[0]) + log(x[1]) + gelu(x[0]) + sigmoid(a) + floor(x[0]);
+    a += a;
+    return a;
+  };
+  ExpectLikeTheTape(f, {1.3, 1.7}, 21, 1e-12);
+}
+
+TEST(ProgramTest, RandomPrograms) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const auto f = [&]<class T>(std::span<const T> inputs) {
+      std::mt19937_64 random(seed);
+      std::vector<T> v(inputs.begin(), inputs.end());
+      for (int step = 0; step < 30; ++step) {
+        T& y = v[random() % v.size()];
+        const T& a = v[random() % v.size()];
+        const T& b = v[random() % v.size()];
+        switch (random() % 8) {
+          case 0: y = a * b; break;
+          case 1: y += a * 0.5; break;
+          case 2: y -= sin(a) * b; break;
+          case 3: y = a / (2.0 + b * b); break;
+          case 4: y += y * a * 0.1; break;
+          case 5: y = a; break;
+          case 6: std::swap(y, v[random() % v.size()]); break;
+          case 7: y = 0.7; break;
+        }
+        y += tanh(b);
+      }
+      T sum = 0;
+      for (const T& x : v) sum += x * x;
+      return sum;
+    };
+    ExpectLikeTheTape(f, benchmark::Noise(4, seed), 3, 1e-11);
+  }
+}
+
+TEST(ProgramTest, ReportsPointsThatBranchOtherwise) {
+  const auto f = [](auto x) {
+    using T = std::decay_t<decltype(x[0])>;
+    return x[0] > 2.0 * x[1] ? T(x[0] * x[0]) : T(x[1] * 3.0);
+  };
+  Program program(f, std::vector{5.0, 1.0});
+  std::vector<double> values(3), gradients(6);
+  EXPECT_THAT(program.Gradients(std::vector{3.0, 1.0, 1.0, 1.0, 4.0, 1.5}, values, gradients), ElementsAre(1));
+  EXPECT_EQ(values[0], 9);
+  EXPECT_TRUE(std::isnan(values[1]));
+  EXPECT_EQ(values[2], 16);
+  EXPECT_THAT(std::span(gradients).first(2), ElementsAre(6, 0));
+  EXPECT_TRUE(std::isnan(gradients[2]));
+  EXPECT_THAT(std::span(gradients).last(2), ElementsAre(8, 0));
+}
+
+TEST(ProgramTest, AConstantFunction) {
+  Program program([](auto x) { return std::decay_t<decltype(x[0])>(4); }, std::vector{5.0});
+  std::vector<double> values(1), gradients(1);
+  program.Gradients(std::vector{3.0}, values, gradients);
+  EXPECT_EQ(values[0], 4);
+  EXPECT_EQ(gradients[0], 0);
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff

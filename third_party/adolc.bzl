@@ -1,0 +1,6 @@
+"""ADOL-C (Debian: libadolc-dev), which only a benchmark uses: nothing else needs the package."""
+
+load(":system_library.bzl", "system_library")
+
+def adolc(name):
+    system_library(name = name, package = "libadolc-dev", header = "adolc/adolc.h", linkopts = {"adolc": ["-ladolc"]})
