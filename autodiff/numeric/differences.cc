@@ -39,13 +39,16 @@ class Tableau {
     rounding_ = rounding;
   }
 
-  bool RoundingExceedsError() const { return 2 * rounding_ >= best_.error; }
-  bool Converged(double tolerance) const { return best_.error <= tolerance * std::abs(best_.value); }
+  // No shorter step can better it.
+  bool Done(double tolerance) const {
+    const Estimate result = Result();
+    return result.error <= tolerance * std::abs(result.value) || 2 * rounding_ >= result.error;
+  }
 
   // The best entry, doubted as far as the shortest steps contradict it: long steps may agree with each other and be wrong, on the
   // far side of a kink or over many periods.
   Estimate Result() const {
-    if (last_.size() < 2) return kUnknown;
+    if (last_.size() < 2) return kUnknown;  // a single quotient tells nothing about its error
     return {best_.value, std::max(best_.error, 2 * std::abs(best_.value - last_[1]))};
   }
 
@@ -58,24 +61,22 @@ class Tableau {
 
 // The limit of the quotients, whose error is a series in even powers of the step.
 std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance) {
-  constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 900;
-  Quotients row = quotients(step);
-  for (int halvings = 0; !AllFinite(row.value); ++halvings) {
-    step /= 2;
-    if (halvings == kMostHalvings || step == 0) break;
-    row = quotients(step);
-  }
-  std::vector<Tableau> tableaus(row.value.size());
-  for (int k = 0; k < kMostRows; ++k) {
-    bool done = k + 1 >= kLeastRows;
+  constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 1000;
+  std::vector<Tableau> tableaus;
+  for (int halvings = 0, rows = 0; halvings < kMostHalvings && rows < kMostRows; ++halvings, step /= 2) {
+    const Quotients row = quotients(step);
+    if (rows == 0) tableaus.assign(row.value.size(), Tableau());
+    if (!AllFinite(row.value)) {  // a pole, or the edge of the domain: what longer steps said means nothing
+      rows = 0;
+      continue;
+    }
+    ++rows;
+    bool done = rows >= kLeastRows;
     for (std::size_t i = 0; i < tableaus.size(); ++i) {
       tableaus[i].AddRow(row.value[i], row.rounding[i]);
-      done = done && (tableaus[i].Converged(tolerance) || tableaus[i].RoundingExceedsError());
+      done = done && tableaus[i].Done(tolerance);
     }
     if (done) break;
-    step /= 2;
-    row = quotients(step);
-    if (!AllFinite(row.value)) break;
   }
   std::vector<Estimate> result;
   for (const Tableau& tableau : tableaus) result.push_back(tableau.Result());
@@ -128,6 +129,29 @@ std::vector<double> Moved(std::span<const double> x, std::span<const double> dir
   return moved;
 }
 
+// How far rounding moves f near x, by output: at least precision |f|, and more where f cancels inside. Over seven points this close
+// together the fourth differences of a smooth function vanish, those of noise of deviation s have the deviation
+// sqrt(70) s (Hamming; More and Wild, SIAM J. Sci. Comput. 33(3), 2011).
+std::vector<double> Noise(const VectorFunction& f, std::span<const double> x, std::span<const double> direction,
+                          const std::vector<double>& here, double precision) {
+  constexpr int kPoints = 7;
+  constexpr double kDeviations = 3, kFourthDifferenceOfNoise = 8.366600265340756;  // sqrt(70)
+  const double spacing = std::exp2(-36) * std::max(1.0, Magnitude(x)) / Magnitude(direction);
+  std::vector<std::vector<double>> samples;
+  for (int k = 0; k < kPoints; ++k) samples.push_back(f(Moved(x, direction, (k - kPoints / 2) * spacing)));
+  std::vector<double> noise;
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    double largest = 0;
+    for (int k = 0; k + 4 < kPoints; ++k) {
+      const double difference =
+          samples[k][i] - 4 * samples[k + 1][i] + 6 * samples[k + 2][i] - 4 * samples[k + 3][i] + samples[k + 4][i];
+      if (std::isfinite(difference)) largest = std::max(largest, std::abs(difference));
+    }
+    noise.push_back(std::max(precision * std::abs(here[i]), kDeviations * largest / kFourthDifferenceOfNoise));
+  }
+  return noise;
+}
+
 }  // namespace
 
 std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<const double> x,
@@ -139,6 +163,7 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
 
   const bool one_sided = options.scheme == Scheme::kForward;
   const double x_magnitude = Magnitude(x);
+  const std::vector<double> noise = Noise(f, x, direction, here, options.precision);
   // Where x + h rounds, the argument is off by eps |x| and the quotient, about, by the same relative to h.
   const auto quotients = [&](double step) {
     const std::vector<double> ahead = f(Moved(x, direction, step));
@@ -149,7 +174,7 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
       const double quotient = (ahead[i] - behind[i]) / width;
       const double largest = std::max({std::abs(ahead[i]), std::abs(behind[i]), std::abs(here[i])});
       result.value.push_back(quotient);
-      result.rounding.push_back(2 * options.precision * largest / std::abs(width) +
+      result.rounding.push_back(2 * std::max(noise[i], options.precision * largest) / std::abs(width) +
                                 std::abs(quotient) * std::numeric_limits<double>::epsilon() *
                                     (2 + x_magnitude / (std::abs(step) * length)));
     }
