@@ -83,13 +83,15 @@ void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
   if (lines[0] != kHeader) return;
+  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
   for (absl::string_view line : lines) {
     const std::vector<std::string> fields = absl::StrSplit(line, '\t');
     double seconds = 0;
     if (fields.size() != 5 || !absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
     absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[4]);
-    if (choice.ok()) known_[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back({*choice, seconds});
+    if (choice.ok()) restored[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back({*choice, seconds});
   }
+  for (auto& [key, choices] : restored) known_[key] = std::move(choices);
 }
 
 std::string Tuner::ToText() const {

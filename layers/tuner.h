@@ -25,7 +25,7 @@ class Tuner {
   // on_measure: told once, when the first measurement begins.
   explicit Tuner(int threads, std::function<void()> on_measure = nullptr);
 
-  // Takes over the times in `text`, made by ToText(). Lines that cannot be read are passed over: they cost a measurement.
+  // Takes over the times in `text`, made by ToText(), instead of those known of the same convolutions. Lines that cannot be read are passed over: they cost a measurement.
   void Restore(absl::string_view text);
   // All times known, other machines' included.
   std::string ToText() const;

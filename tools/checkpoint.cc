@@ -1,0 +1,335 @@
+#include "tools/checkpoint.h"
+
+#include <fcntl.h>
+#include <isa-l.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "data/file.h"
+#include "nlohmann/json.hpp"
+#include "tensor/memory.h"
+
+namespace cotangent::tools {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kFormatKey[] = "format";
+constexpr char kFormat[] = "cotangent checkpoint 1";
+constexpr char kChecksumsKey[] = "crc32c";
+constexpr char kHeaderChecksumKey[] = "header_crc32c";
+// What stands in the header's place of its own checksum while that is computed.
+constexpr char kNoChecksum[] = "00000000";
+constexpr char kMetadataKey[] = "__metadata__";
+constexpr char kBroken[] = "the file is damaged; use an earlier checkpoint";
+constexpr int64_t kLengthBytes = 8;
+constexpr size_t kMostDimensions = 6;
+// The data begins at a multiple of this.
+constexpr int64_t kDataAlignment = 64;
+
+absl::Status Damaged(absl::string_view source, absl::string_view finding) {
+  return absl::InvalidArgumentError(absl::StrCat(source, ": ", finding, "; ", kBroken));
+}
+
+std::string Hex(uint32_t checksum) { return absl::StrFormat("%08x", checksum); }
+
+int64_t ReadLength(const char* bytes) {
+  uint64_t length = 0;
+  for (int i = kLengthBytes - 1; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(bytes[i]);
+  return static_cast<int64_t>(std::min<uint64_t>(length, INT64_MAX));
+}
+
+// Reads the header piece by piece, so that what it takes in memory is in proportion to its bytes, however it is nested.
+class HeaderReader : public nlohmann::json_sax<json> {
+ public:
+  struct Entry {
+    std::string dtype;
+    std::vector<int64_t> shape, offsets;
+    bool has_shape = false;
+  };
+
+  Metadata metadata;
+  std::map<std::string, Entry> entries;
+  std::string error;
+
+  bool null() override { return Unexpected("null"); }
+  bool boolean(bool) override { return Unexpected("a truth value"); }
+  bool number_integer(number_integer_t) override { return Unexpected("a negative number"); }
+  bool number_float(number_float_t, const string_t&) override { return Unexpected("a fraction"); }
+  bool binary(binary_t&) override { return Unexpected("binary data"); }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    if (numbers_ == nullptr) return Unexpected("a number");
+    if (value > static_cast<uint64_t>(INT64_MAX)) return Fail("a number is too large");
+    if (numbers_->size() >= kMostDimensions) return Fail(absl::StrCat("more than ", kMostDimensions, " numbers in a list"));
+    numbers_->push_back(static_cast<int64_t>(value));
+    return true;
+  }
+
+  bool string(string_t& value) override {
+    if (depth_ != 2 || numbers_ != nullptr) return Unexpected("a string");
+    if (in_metadata_) {
+      if (!metadata.try_emplace(inner_, std::move(value)).second) return Fail(absl::StrCat("two entries \"", inner_, "\""));
+      return true;
+    }
+    if (inner_ != "dtype" || !entry_->dtype.empty()) return Unexpected("a string");
+    entry_->dtype = std::move(value);
+    return true;
+  }
+
+  bool start_object(size_t) override {
+    if (depth_ >= 2 || numbers_ != nullptr) return Fail("nested deeper than a checkpoint's header is");
+    ++depth_;
+    if (depth_ == 1) return true;
+    in_metadata_ = outer_ == kMetadataKey;
+    if (in_metadata_) return true;
+    if (static_cast<int64_t>(entries.size()) >= kMostCheckpointTensors) return Fail(absl::StrCat("more than ", kMostCheckpointTensors, " tensors"));
+    const auto [place, is_new] = entries.try_emplace(outer_);
+    if (!is_new) return Fail(absl::StrCat("two tensors \"", outer_, "\""));
+    entry_ = &place->second;
+    return true;
+  }
+  bool key(string_t& value) override {
+    (depth_ == 1 ? outer_ : inner_) = std::move(value);
+    return true;
+  }
+  bool end_object() override {
+    --depth_;
+    return true;
+  }
+
+  bool start_array(size_t) override {
+    if (depth_ != 2 || in_metadata_ || numbers_ != nullptr) return Unexpected("a list");
+    if (inner_ == "shape" && !entry_->has_shape) {
+      entry_->has_shape = true;
+      numbers_ = &entry_->shape;
+    } else if (inner_ == "data_offsets" && entry_->offsets.empty()) {
+      numbers_ = &entry_->offsets;
+    } else {
+      return Unexpected("a list");
+    }
+    return true;
+  }
+  bool end_array() override {
+    numbers_ = nullptr;
+    return true;
+  }
+
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    return Fail(absl::StrCat("no JSON at byte ", position));
+  }
+
+ private:
+  bool Fail(std::string message) {
+    error = std::move(message);
+    return false;
+  }
+  bool Unexpected(absl::string_view what) {
+    return Fail(absl::StrCat("unexpected ", what, " in \"", depth_ >= 1 ? outer_ : "", depth_ >= 2 ? "/" : "", depth_ >= 2 ? inner_ : "", "\""));
+  }
+
+  int depth_ = 0;
+  bool in_metadata_ = false;
+  std::string outer_, inner_;
+  Entry* entry_ = nullptr;
+  std::vector<int64_t>* numbers_ = nullptr;
+};
+
+// The product of the extents, or -1 where it exceeds `most`.
+int64_t Elements(const std::vector<int64_t>& shape, int64_t most) {
+  int64_t count = 1;
+  for (int64_t extent : shape) {
+    if (extent == 0) return 0;
+    if (count > most / extent) return -1;
+    count *= extent;
+  }
+  return count;
+}
+
+// Whether the header's own checksum is right: computed with zeros in its place.
+bool HeaderIsIntact(std::string header, const std::string& checksum) {
+  const std::string field = absl::StrCat("\"", kHeaderChecksumKey, "\":\"", checksum, "\"");
+  const size_t place = header.find(field);
+  if (place == std::string::npos || checksum.size() != sizeof(kNoChecksum) - 1) return false;
+  header.replace(place + field.size() - 1 - checksum.size(), checksum.size(), kNoChecksum);
+  return Hex(Crc32c(header)) == checksum;
+}
+
+}  // namespace
+
+uint32_t Crc32c(absl::string_view bytes) {
+  uint32_t checksum = 0xffffffff;
+  constexpr size_t kPiece = size_t{1} << 30;  // the library counts in int
+  for (size_t at = 0; at < bytes.size(); at += kPiece) {
+    auto* piece = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data() + at));
+    checksum = crc32_iscsi(piece, static_cast<int>(std::min(kPiece, bytes.size() - at)), checksum);
+  }
+  return ~checksum;
+}
+
+std::string Checkpoint::Get(const std::string& key) const {
+  const auto found = metadata_.find(key);
+  return found == metadata_.end() ? "" : found->second;
+}
+
+const Checkpoint::Tensor* Checkpoint::Find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+void Checkpoint::CopyTo(const Tensor& tensor, float* destination) const {
+  std::memcpy(destination, bytes_.data() + tensor.begin, tensor.size * sizeof(float));
+}
+
+absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view source) {
+  const int64_t size = static_cast<int64_t>(bytes.size());
+  if (size < kLengthBytes) return Damaged(source, absl::StrCat("only ", size, " bytes, where a checkpoint begins with the 8 bytes of its header's length"));
+  const int64_t header_bytes = ReadLength(bytes.data());
+  if (header_bytes > kLargestCheckpointHeader || header_bytes > size - kLengthBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": not a checkpoint, or cut short: its first 8 bytes announce a header of ", header_bytes,
+                                                   " bytes, ", size - kLengthBytes, " follow; expected is a file that train wrote (checkpoint-STEP.safetensors)"));
+  }
+  const std::string header = bytes.substr(kLengthBytes, header_bytes);
+  HeaderReader reader;
+  if (!json::sax_parse(header, &reader)) {
+    return Damaged(source, absl::StrCat("in the header: ", reader.error.empty() ? "no JSON object" : reader.error));
+  }
+  Checkpoint checkpoint;
+  checkpoint.metadata_ = std::move(reader.metadata);
+  if (const std::string format = checkpoint.Get(kFormatKey); format != kFormat) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": a safetensors file, but not a checkpoint of train: its metadata says format \"", format.substr(0, 40), "\", expected \"", kFormat, "\""));
+  }
+  if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey))) return Damaged(source, "the header's checksum is wrong");
+
+  // Every tensor's place is checked, and that they cover the data without gaps, before any byte of it is looked at.
+  const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
+  std::vector<std::pair<int64_t, int64_t>> places;
+  for (const auto& [name, entry] : reader.entries) {
+    if (entry.dtype != "F32") return Damaged(source, absl::StrCat("tensor ", name, " has the type \"", entry.dtype, "\", expected F32"));
+    if (entry.offsets.size() != 2 || !entry.has_shape) return Damaged(source, absl::StrCat("tensor ", name, " lacks a shape or two data offsets"));
+    const int64_t begin = entry.offsets[0], end = entry.offsets[1];
+    const int64_t count = Elements(entry.shape, data_bytes / static_cast<int64_t>(sizeof(float)));
+    if (begin > end || end > data_bytes || count < 0 || (end - begin) != count * static_cast<int64_t>(sizeof(float))) {
+      return Damaged(source, absl::StrCat("tensor ", name, " of shape [", absl::StrJoin(entry.shape, ", "), "] is said to lie at bytes ", begin, " to ", end, " of ", data_bytes));
+    }
+    places.emplace_back(begin, end);
+    checkpoint.tensors_[name] = {entry.shape, data_begin + begin, count};
+  }
+  std::sort(places.begin(), places.end());
+  int64_t covered = 0;
+  for (const auto& [begin, end] : places) {
+    if (begin != covered) return Damaged(source, absl::StrCat("tensors leave a gap or overlap at byte ", covered, " of the data"));
+    covered = end;
+  }
+  if (covered != data_bytes) return Damaged(source, absl::StrCat("tensors take ", covered, " bytes of ", data_bytes));
+
+  const json checksums = json::parse(checkpoint.Get(kChecksumsKey), nullptr, /*allow_exceptions=*/false);
+  if (!checksums.is_object()) return Damaged(source, "no checksums of the tensors");
+  for (const auto& [name, tensor] : checkpoint.tensors_) {
+    const auto expected = checksums.find(name);
+    const uint32_t found = Crc32c(absl::string_view(bytes).substr(tensor.begin, tensor.size * sizeof(float)));
+    if (expected == checksums.end() || !expected->is_string() || expected->get_ref<const std::string&>() != Hex(found)) {
+      return Damaged(source, absl::StrCat("the checksum of tensor ", name, " is wrong"));
+    }
+  }
+  checkpoint.bytes_ = std::move(bytes);
+  return checkpoint;
+}
+
+absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return data::FileError(errno, "read", path);
+  auto closer = absl::MakeCleanup([descriptor] { close(descriptor); });
+  struct stat about;
+  if (fstat(descriptor, &about) != 0) return data::FileError(errno, "read", path);
+  char length[kLengthBytes];
+  if (S_ISREG(about.st_mode) && about.st_size > kLengthBytes && pread(descriptor, length, kLengthBytes, 0) == kLengthBytes) {
+    const int64_t header_bytes = ReadLength(length);
+    if (header_bytes > kLargestCheckpointHeader || header_bytes > about.st_size - kLengthBytes) {
+      return ParseCheckpoint(std::string(length, kLengthBytes), path);  // says what is wrong
+    }
+    if (absl::Status status = tensor::CheckMemoryAvailable(about.st_size, path); !status.ok()) return status;
+  }
+  absl::StatusOr<std::string> bytes = data::ReadFile(path);
+  if (!bytes.ok()) return bytes.status();
+  return ParseCheckpoint(*std::move(bytes), path);
+}
+
+absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata, absl::Span<const CheckpointTensor> tensors) {
+  std::vector<absl::string_view> pieces = {"", ""};
+  json header = json::object(), checksums = json::object();
+  int64_t offset = 0;
+  for (const CheckpointTensor& tensor : tensors) {
+    int64_t count = 1;
+    for (int64_t extent : tensor.shape) count *= extent;
+    const absl::string_view bytes(reinterpret_cast<const char*>(tensor.data), count * sizeof(float));
+    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + static_cast<int64_t>(bytes.size())}}};
+    checksums[tensor.name] = Hex(Crc32c(bytes));
+    offset += static_cast<int64_t>(bytes.size());
+    pieces.push_back(bytes);
+  }
+  json& about = header[kMetadataKey] = metadata;
+  about[kFormatKey] = kFormat;
+  about[kChecksumsKey] = checksums.dump();
+  about[kHeaderChecksumKey] = kNoChecksum;
+  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+  text.append((kDataAlignment - (kLengthBytes + text.size()) % kDataAlignment) % kDataAlignment, ' ');
+  const std::string field = absl::StrCat("\"", kHeaderChecksumKey, "\":\"");
+  text.replace(text.find(field) + field.size(), sizeof(kNoChecksum) - 1, Hex(Crc32c(text)));
+
+  std::string length(kLengthBytes, '\0');
+  for (int i = 0; i < kLengthBytes; ++i) length[i] = static_cast<char>(text.size() >> (8 * i));
+  pieces[0] = length;
+  pieces[1] = text;
+  if (absl::Status status = data::WriteFileAtomically(path, pieces); !status.ok()) return status;
+  absl::StatusOr<Checkpoint> written = ReadCheckpoint(path);
+  if (!written.ok()) return absl::DataLossError(absl::StrCat("what was written does not read back: ", written.status().message()));
+  return absl::OkStatus();
+}
+
+std::string CheckpointPath(const std::string& directory, int64_t step) {
+  return data::JoinPath(directory, absl::StrFormat("checkpoint-%08d.safetensors", step));
+}
+
+std::vector<CheckpointFile> ListCheckpoints(const std::string& directory) {
+  std::vector<CheckpointFile> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    absl::string_view digits = name;
+    int64_t step;
+    if (absl::ConsumePrefix(&digits, "checkpoint-") && absl::ConsumeSuffix(&digits, ".safetensors") && absl::SimpleAtoi(digits, &step) && step >= 0) {
+      files.push_back({entry->path().string(), step});
+    }
+  }
+  std::sort(files.begin(), files.end(), [](const CheckpointFile& a, const CheckpointFile& b) { return a.step > b.step; });
+  return files;
+}
+
+std::optional<FoundCheckpoint> FindNewestGood(const std::string& directory, const std::function<void(const std::string&)>& report) {
+  for (const CheckpointFile& file : ListCheckpoints(directory)) {
+    absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file.path);
+    if (checkpoint.ok()) return FoundCheckpoint{file.path, *std::move(checkpoint)};
+    report(std::string(checkpoint.status().message()));
+  }
+  return std::nullopt;
+}
+
+void RemoveOldCheckpoints(const std::string& directory, int keep) {
+  const std::vector<CheckpointFile> files = ListCheckpoints(directory);
+  for (size_t i = std::max(keep, 1); i < files.size(); ++i) unlink(files[i].path.c_str());
+}
+
+}  // namespace cotangent::tools

@@ -1,0 +1,142 @@
+#include "tools/command_line.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/flags/commandlineflag.h"
+#include "absl/flags/reflection.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "layers/nearest_name.h"
+#include "tensor/cpu.h"
+
+namespace cotangent::tools {
+namespace {
+
+constexpr int kMostThreads = 1024;
+
+volatile sig_atomic_t interrupt_signal = 0;
+
+void OnInterrupt(int signal_number) {
+  if (interrupt_signal != 0) _exit(128 + signal_number);
+  interrupt_signal = signal_number;
+}
+
+// The flags of the program itself: Abseil has some of its own.
+std::vector<std::pair<std::string, absl::CommandLineFlag*>> ProgramFlags() {
+  std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags;
+  for (const auto& [name, flag] : absl::GetAllFlags()) {
+    if (!absl::StrContains(flag->Filename(), "absl/")) flags.emplace_back(std::string(name), flag);
+  }
+  std::sort(flags.begin(), flags.end());
+  return flags;
+}
+
+void PrintUsage(absl::string_view usage) {
+  printf("%s\n", std::string(usage).c_str());
+  for (const auto& [name, flag] : ProgramFlags()) {
+    const std::string standard = flag->DefaultValue();
+    printf("  --%-18s %s%s\n", name.c_str(), flag->Help().c_str(), standard.empty() || standard == "false" ? "" : absl::StrCat(" [", standard, "]").c_str());
+  }
+}
+
+[[noreturn]] void UsageError(const std::string& message) {
+  fprintf(stderr, "%s: %s\n  (%s --help lists the flags)\n", program_invocation_short_name, message.c_str(), program_invocation_short_name);
+  exit(kExitUsage);
+}
+
+}  // namespace
+
+CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage, absl::string_view repeated) {
+  CommandLine line;
+  const std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags = ProgramFlags();
+  const auto find = [&](absl::string_view name) -> absl::CommandLineFlag* {
+    for (const auto& [known, flag] : flags) {
+      if (known == name) return flag;
+    }
+    return nullptr;
+  };
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    if (argument == "--") {
+      line.arguments.insert(line.arguments.end(), argv + i + 1, argv + argc);
+      break;
+    }
+    if (argument == "--help" || argument == "-h" || argument == "-help") {
+      PrintUsage(usage);
+      exit(kExitDone);
+    }
+    if (argument.size() < 2 || argument[0] != '-') {
+      line.arguments.emplace_back(argument);
+      continue;
+    }
+    if (!absl::ConsumePrefix(&argument, "--")) argument.remove_prefix(1);
+    const size_t equals = argument.find('=');
+    const std::string name(argument.substr(0, equals));
+    absl::CommandLineFlag* flag = find(name);
+    std::string value;
+    if (equals != absl::string_view::npos) {
+      value = std::string(argument.substr(equals + 1));
+    } else if (flag != nullptr && flag->IsOfType<bool>()) {
+      value = "true";
+    } else if (flag == nullptr && absl::StartsWith(name, "no") && find(name.substr(2)) != nullptr && find(name.substr(2))->IsOfType<bool>()) {
+      flag = find(name.substr(2));
+      value = "false";
+    } else if (flag != nullptr) {
+      if (i + 1 == argc) UsageError(absl::StrCat("--", name, " needs a value: --", name, "=..."));
+      value = argv[++i];
+    }
+    if (flag == nullptr) {
+      std::vector<std::string> names;
+      for (const auto& entry : flags) names.push_back(entry.first);
+      UsageError(absl::StrCat("there is no flag --", name, "; ", layers::Suggestion(name, names)));
+    }
+    std::string error;
+    if (!flag->ParseFrom(value, &error)) {
+      UsageError(absl::StrCat("--", name, "=", value, ": not a value of this flag", error.empty() ? "" : ": ", error, " (", flag->Help(), ")"));
+    }
+    line.given.insert(std::string(flag->Name()));
+    if (flag->Name() == repeated) line.repeated.push_back(value);
+  }
+  // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
+  const char* directory = getenv("BUILD_WORKING_DIRECTORY");
+  if (directory != nullptr && chdir(directory) != 0) UsageError(absl::StrCat("cannot go to the directory ", directory));
+  return line;
+}
+
+int Fail(const absl::Status& status) {
+  fprintf(stderr, "%s: %s\n", program_invocation_short_name, std::string(status.message()).c_str());
+  const bool input = absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
+  return input ? kExitUsage : kExitFailed;
+}
+
+void CatchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = OnInterrupt;
+  action.sa_flags = SA_RESTART;
+  for (int signal_number : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal_number, &action, nullptr);
+}
+
+int InterruptSignal() { return interrupt_signal; }
+
+int InterruptExitCode() { return 128 + interrupt_signal; }
+
+absl::Status UseThreads(int requested, int* used) {
+  if (requested < 0 || requested > kMostThreads) {
+    return absl::InvalidArgumentError(absl::StrCat("--threads=", requested, ": expected a number from 1 to ", kMostThreads, ", or 0 for one a core"));
+  }
+  *used = requested == 0 ? tensor::PhysicalThreads() : requested;
+  tensor::SetThreads(*used);
+  return absl::OkStatus();
+}
+
+}  // namespace cotangent::tools

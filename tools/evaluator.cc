@@ -1,0 +1,161 @@
+#include "tools/evaluator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "autodiff/symbolic/evaluate.h"
+#include "data/pipeline.h"
+#include "layers/kernels.h"
+#include "layers/network_text.h"
+
+namespace cotangent::tools {
+
+using Averaging = layers::Train::Evaluation;
+
+std::vector<data::View> ViewsOf(Averaging::TestTimeAveraging averaging) {
+  switch (averaging) {
+    case Averaging::FLIP: {
+      data::Placement mirrored;
+      mirrored.flip = true;
+      return {{{}, 0.5f}, {mirrored, 0.5f}};
+    }
+    case Averaging::FLIP_AND_SHIFT:
+      return data::TestTimeViews();
+    default:
+      return {{{}, 1.0f}};
+  }
+}
+
+Averaging::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network) {
+  const Averaging& evaluation = network.train().evaluation();
+  return evaluation.has_test_time_averaging() ? evaluation.test_time_averaging() : Averaging::FLIP;
+}
+
+absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Network& network, int64_t classes, int64_t batch_size,
+                                                             const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner) {
+  auto evaluator = std::unique_ptr<Evaluator>(new Evaluator);
+  evaluator->batch_size_ = batch_size;
+  layers::BuildOptions build;
+  build.batch_size = batch_size;
+  build.training = false;
+  build.classes = classes;
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
+  if (!built.ok()) return built.status();
+  evaluator->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
+  const layers::BuiltNetwork& made = *evaluator->network_;
+  evaluator->loss_ = made.graph.producer(made.loss).attributes.loss;
+  evaluator->loss_gradient_.resize(batch_size * made.classes);
+
+  layers::PlanOptions plan;
+  plan.precision = options.precision;
+  plan.exact = options.exact;
+  plan.threads = options.threads;
+  plan.constant_parameters = true;
+  plan.choices = options.choices;
+  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled = layers::Plan::Compile(made.graph, {{made.prediction}}, store, tuner, plan);
+  if (!compiled.ok()) return compiled.status();
+  evaluator->plan_ = *std::move(compiled);
+  return evaluator;
+}
+
+bool Evaluator::gives_probabilities() const { return network_->graph.producer(network_->prediction).op == layers::Op::kSoftmax; }
+
+const float* Evaluator::Run() {
+  plan_->Run(0);
+  return plan_->result(network_->prediction);
+}
+
+double Evaluator::SumOfLosses(const float* scores, const int32_t* labels, int64_t count) {
+  const int64_t classes = network_->classes;
+  if (loss_.kind == layers::LossKind::kFormula) {
+    double sum = 0;
+    for (int64_t i = 0; i < count * classes; ++i) {
+      const double target = labels[i / classes] == i % classes ? 1 : 0;
+      const absl::StatusOr<double> value = autodiff::symbolic::Evaluate(loss_.formula, {{"a0", scores[i]}, {"a1", target}});
+      sum += value.value_or(std::numeric_limits<double>::quiet_NaN());
+    }
+    return sum / static_cast<double>(classes);
+  }
+  const tensor::Shape shape = {count, classes};
+  float mean = 0;
+  layers::Loss(loss_, {reinterpret_cast<char*>(const_cast<float*>(scores)), shape, {}}, labels, &mean,
+               {reinterpret_cast<char*>(loss_gradient_.data()), shape, {}});
+  return static_cast<double>(mean) * static_cast<double>(count);
+}
+
+absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset, const data::Normalization& normalization,
+                                                      const std::vector<data::View>& views, const std::function<bool()>& cancelled) {
+  absl::StatusOr<data::BatchMaker> maker =
+      data::BatchMaker::Create(&dataset, data::EvaluationOptions(static_cast<int>(batch_size_), normalization, data::BatchFormat::kF32Nchw));
+  if (!maker.ok()) return maker.status();
+  const int64_t classes = network_->classes;
+  std::vector<float> scores(batch_size_ * classes);
+  std::vector<int32_t> labels(batch_size_);
+  int64_t right = 0;
+  double loss = 0;
+  for (int64_t batch = 0; batch < maker->batches_per_epoch(); ++batch) {
+    const int64_t size = maker->SizeOf(batch);
+    std::fill(scores.begin(), scores.end(), 0.0f);
+    for (const data::View& view : views) {
+      if (cancelled()) return absl::CancelledError("interrupted");
+      maker->MakeView(view.placement, batch, images(), labels.data());
+      const float* const result = Run();
+      for (int64_t i = 0; i < size * classes; ++i) scores[i] += view.weight * result[i];
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      const float* const row = scores.data() + i * classes;
+      if (std::max_element(row, row + classes) - row == labels[i]) ++right;
+    }
+    loss += SumOfLosses(scores.data(), labels.data(), size);
+  }
+  return Result{static_cast<double>(right) / static_cast<double>(dataset.size()), loss / static_cast<double>(dataset.size())};
+}
+
+absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path, const std::vector<layers::ParameterStore::Slot>& slots,
+                         const std::string& prefix, float* values) {
+  for (const layers::ParameterStore::Slot& slot : slots) {
+    const Checkpoint::Tensor* tensor = prefix.empty() ? nullptr : checkpoint.Find(absl::StrCat(prefix, slot.name));
+    if (tensor == nullptr) tensor = checkpoint.Find(slot.name);
+    if (tensor == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": holds no tensor ", slot.name, "; it is a checkpoint of another network"));
+    }
+    const tensor::Shape shape{absl::Span<const int64_t>(tensor->shape)};
+    if (!(shape == slot.shape)) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", slot.name, " has the shape ", shape.ToString(), ", expected ", slot.shape.ToString(),
+                                                     "; it is a checkpoint of another network"));
+    }
+    checkpoint.CopyTo(*tensor, values + slot.offset);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path) {
+  TrainedNetwork trained;
+  absl::StatusOr<layers::Network> network = layers::ParseNetwork(checkpoint.Get("network"), absl::StrCat(path, " (its network)"));
+  if (!network.ok()) return network.status();
+  trained.network = *std::move(network);
+  absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(checkpoint.Get("dataset"));
+  if (!dataset.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
+  trained.dataset = *dataset;
+  absl::StatusOr<data::Normalization> normalization = NormalizationOf(trained.network, *dataset);
+  if (!normalization.ok()) return normalization.status();
+  trained.normalization = *normalization;
+  trained.classes = *dataset == data::DatasetName::kCifar100 ? data::Cifar100Classes(data::LabelKind::kFine) : data::Cifar10Classes();
+
+  layers::BuildOptions build;
+  build.batch_size = 1;
+  build.training = false;
+  build.classes = static_cast<int64_t>(trained.classes.size());
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(trained.network, build);
+  if (!built.ok()) return built.status();
+  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store = layers::ParameterStore::Create(built->graph);
+  if (!store.ok()) return store.status();
+  trained.store = *std::move(store);
+  if (absl::Status status = CopyTensors(checkpoint, path, trained.store->parameters(), "ema/", trained.store->values()); !status.ok()) return status;
+  if (absl::Status status = CopyTensors(checkpoint, path, trained.store->states(), "", trained.store->state_values()); !status.ok()) return status;
+  return trained;
+}
+
+}  // namespace cotangent::tools

@@ -1,0 +1,88 @@
+// A trained network's answers, and how good they are.
+#ifndef COTANGENT_TOOLS_EVALUATOR_H_
+#define COTANGENT_TOOLS_EVALUATOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "layers/build.h"
+#include "layers/network.pb.h"
+#include "layers/parameters.h"
+#include "layers/plan.h"
+#include "layers/tuner.h"
+#include "tools/checkpoint.h"
+#include "tools/training_step.h"
+
+namespace cotangent::tools {
+
+// The views whose predictions are averaged: the one untouched view for NONE.
+std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
+
+// What evaluation with test-time averaging means for a network: as its recipe says, FLIP where it does not say.
+layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
+
+class Evaluator {
+ public:
+  struct Result {
+    double accuracy = 0;
+    double loss = 0;  // mean over the images
+  };
+
+  // The inference plan of a network whose parameters and statistics lie in `store`, which must outlive the evaluator.
+  static absl::StatusOr<std::unique_ptr<Evaluator>> Create(const layers::Network& network, int64_t classes, int64_t batch_size,
+                                                           const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner);
+
+  int64_t batch_size() const { return batch_size_; }
+  int64_t classes() const { return network_->classes; }
+  // Whether the network's results are probabilities already.
+  bool gives_probabilities() const;
+  // Where a batch is to be put, [batch_size, C, H, W].
+  float* images() { return static_cast<float*>(plan_->input(network_->images)); }
+  // The network's results for it, [batch_size, classes].
+  const float* Run();
+  // The parameters have changed since the last Run().
+  void ParametersChanged() { plan_->ParametersChanged(); }
+  layers::Plan& plan() { return *plan_; }
+  const layers::BuiltNetwork& network() const { return *network_; }
+
+  // Over all images of a data set, results averaged over the views. `cancelled` is asked before each batch; when it says
+  // so the call ends with kCancelled.
+  absl::StatusOr<Result> Evaluate(const data::Dataset& dataset, const data::Normalization& normalization, const std::vector<data::View>& views,
+                                  const std::function<bool()>& cancelled = [] { return false; });
+
+ private:
+  Evaluator() = default;
+  double SumOfLosses(const float* scores, const int32_t* labels, int64_t count);
+
+  int64_t batch_size_ = 0;
+  std::unique_ptr<layers::BuiltNetwork> network_;
+  std::unique_ptr<layers::Plan> plan_;
+  layers::LossAttributes loss_;
+  std::vector<float> loss_gradient_;
+};
+
+// A network as a checkpoint holds it, ready to answer.
+struct TrainedNetwork {
+  layers::Network network;
+  data::DatasetName dataset;
+  data::Normalization normalization;
+  std::vector<std::string> classes;
+  std::unique_ptr<layers::ParameterStore> store;
+};
+
+// Takes network and parameters (moving averages where there are any) from a checkpoint; `path` names it in errors, which
+// are InvalidArgument: a network text that cannot be read, parameters that are missing or of another shape.
+absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
+
+// Copies a checkpoint's tensors into the slots of the same names; `prefix` + name is tried first where prefix is not empty.
+absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path, const std::vector<layers::ParameterStore::Slot>& slots,
+                         const std::string& prefix, float* values);
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_EVALUATOR_H_

@@ -1,0 +1,76 @@
+#include "tools/explain.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "layers/initialize.h"
+#include "tools/plan_report.h"
+#include "tools/trainer.h"
+
+namespace cotangent::tools {
+namespace {
+
+constexpr int kWarmUpSteps = 2, kTimedSteps = 5;
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+void FillWithNoise(float* images, int64_t count) {
+  // A normal number costs a logarithm: a few thousand of them, over and over, are noise enough.
+  constexpr int64_t kNumbers = 4099;
+  const layers::RandomStream stream(0, "noise");
+  std::vector<float> numbers(kNumbers);
+  for (int64_t i = 0; i < kNumbers; ++i) numbers[i] = static_cast<float>(stream.Normal(i));
+  for (int64_t i = 0; i < count; ++i) images[i] = numbers[i % kNumbers];
+}
+
+void FillWithNoise(int32_t* labels, int64_t count, int64_t classes) {
+  for (int64_t i = 0; i < count; ++i) labels[i] = static_cast<int32_t>(i % classes);
+}
+
+absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options,
+                                                          layers::Tuner* tuner) {
+  absl::StatusOr<optim::RunLength> run = RunLengthOf(network, images);
+  if (!run.ok()) return run.status();
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made = TrainingStep::Create(network, classes, *run, options, tuner);
+  if (!made.ok()) return made.status();
+  TrainingStep& step = **made;
+  if (absl::Status status = step.Initialise(nullptr, {}); !status.ok()) return status;
+  if (absl::Status status = step.Prepare(0); !status.ok()) return status;
+  const layers::Graph& graph = step.network().graph;
+  FillWithNoise(step.images(), graph.shape(step.network().images).NumElements());
+  FillWithNoise(step.labels(), graph.shape(step.network().labels).NumElements(), step.network().classes);
+  return made;
+}
+
+absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options, layers::Tuner* tuner) {
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made = StepOnNoise(network, classes, images, options, tuner);
+  if (!made.ok()) return made.status();
+  TrainingStep& step = **made;
+  for (int i = 0; i < kWarmUpSteps; ++i) step.Run(i);
+  layers::Plan& plan = step.plan();
+  plan.EnableTiming();
+  std::vector<std::vector<double>> seconds(plan.seconds().size());
+  std::vector<double> update_seconds;
+  for (int i = 0; i < kTimedSteps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    step.Run(kWarmUpSteps + i);
+    double rest = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (size_t k = 0; k < seconds.size(); ++k) {
+      seconds[k].push_back(plan.seconds()[k]);
+      rest -= plan.seconds()[k];
+    }
+    update_seconds.push_back(std::max(rest, 0.0));
+  }
+  std::vector<double> medians;
+  for (const std::vector<double>& times : seconds) medians.push_back(Median(times));
+  return PlanTable(plan, medians, Median(update_seconds));
+}
+
+}  // namespace cotangent::tools

@@ -1,0 +1,30 @@
+// Training steps on made-up images: to time a plan.
+#ifndef COTANGENT_TOOLS_EXPLAIN_H_
+#define COTANGENT_TOOLS_EXPLAIN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "layers/network.pb.h"
+#include "layers/tuner.h"
+#include "tools/training_step.h"
+
+namespace cotangent::tools {
+
+// A training step of a network for data of so many classes and images, initialised, its plan compiled and its inputs filled with
+// noise: ready to be run. The learning rate is that of a run that never warms up: parameters stay finite for a few hundred steps.
+absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options,
+                                                          layers::Tuner* tuner);
+
+// Numbers of deviation 1 and labels below `classes`, the same at every call.
+void FillWithNoise(float* images, int64_t count);
+void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
+
+// What the planned step does, as a table (see plan_report.h): the median times of a few steps.
+absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options, layers::Tuner* tuner);
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_EXPLAIN_H_

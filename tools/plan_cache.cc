@@ -1,0 +1,48 @@
+#include "tools/plan_cache.h"
+
+#include <stdio.h>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "data/dataset.h"
+#include "data/file.h"
+#include "tools/checkpoint.h"
+
+namespace cotangent::tools {
+namespace {
+
+constexpr int64_t kLargestCache = 64 << 20;
+constexpr char kChecksum[] = "crc32c ";
+
+// The times in the cache file; nothing where it is missing or not what was written.
+std::string ReadCache() {
+  absl::StatusOr<std::string> file = data::ReadFile(PlanCachePath(), kLargestCache);
+  if (!file.ok()) return "";
+  const size_t line_end = file->find('\n');
+  if (line_end == std::string::npos) return "";
+  const std::string text = file->substr(line_end + 1);
+  return file->substr(0, line_end) == absl::StrCat(kChecksum, Crc32c(text)) ? text : "";
+}
+
+}  // namespace
+
+std::string PlanCachePath() { return data::JoinPath(data::DefaultDataDir(), "plan-cache"); }
+
+CachedTuner::CachedTuner(int threads)
+    : tuner_(threads, [] { fprintf(stderr, "measuring convolutions on this machine (once)...\n"); }) {
+  tuner_.Restore(ReadCache());
+}
+
+void CachedTuner::Save() {
+  if (!tuner_.changed()) return;
+  // Another program may have saved its measurements meanwhile: they are kept as well.
+  const std::string mine = tuner_.ToText();
+  tuner_.Restore(ReadCache());
+  tuner_.Restore(mine);
+  const std::string text = tuner_.ToText();
+  if (data::MakeDirectories(data::DefaultDataDir()).ok()) {
+    data::WriteFileAtomically(PlanCachePath(), absl::StrCat(kChecksum, Crc32c(text), "\n", text)).IgnoreError();
+  }
+}
+
+}  // namespace cotangent::tools

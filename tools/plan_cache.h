@@ -1,0 +1,30 @@
+// The times of convolutions measured on this machine, kept between runs.
+#ifndef COTANGENT_TOOLS_PLAN_CACHE_H_
+#define COTANGENT_TOOLS_PLAN_CACHE_H_
+
+#include <string>
+
+#include "layers/tuner.h"
+
+namespace cotangent::tools {
+
+// $XDG_CACHE_HOME/cotangent/plan-cache, else ~/.cache/cotangent/plan-cache.
+std::string PlanCachePath();
+
+// A tuner that begins with what the cache file holds and says on standard error when it has to measure. A file that is missing or
+// damaged costs measurements, no more.
+class CachedTuner {
+ public:
+  explicit CachedTuner(int threads);
+  // Writes what was measured since then back, if anything; a cache that cannot be written is not an error.
+  void Save();
+  layers::Tuner& operator*() { return tuner_; }
+  layers::Tuner* get() { return &tuner_; }
+
+ private:
+  layers::Tuner tuner_;
+};
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_PLAN_CACHE_H_

@@ -1,0 +1,216 @@
+// Trains a network, described by a text file, on CIFAR.
+
+#include <stdio.h>
+
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "data/dataset.h"
+#include "data/fetch.h"
+#include "data/file.h"
+#include "layers/build.h"
+#include "layers/describe.h"
+#include "layers/network_text.h"
+#include "layers/zoo.h"
+#include "tools/command_line.h"
+#include "tools/explain.h"
+#include "tools/plan_cache.h"
+#include "tools/run_directory.h"
+#include "tools/trainer.h"
+
+ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
+ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100 or sample");
+ABSL_FLAG(std::string, data_dir, "", "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+ABSL_FLAG(std::string, output_dir, "", "where checkpoints and metrics go; runs/NETWORK if not given");
+ABSL_FLAG(double, epochs, 0, "passes over the training images; as the network text says if not given");
+ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
+ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
+ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+ABSL_FLAG(uint64_t, seed, 0, "of initial values, order, augmentation, dropout; as the network text says if not given");
+ABSL_FLAG(int64_t, max_steps, 0, "stop after so many steps of the run; 0: do not");
+ABSL_FLAG(bool, resume, false, "go on from the newest good checkpoint of the output directory");
+ABSL_FLAG(int64_t, checkpoint_every, 0, "steps between checkpoints; 0: one after each epoch");
+ABSL_FLAG(int, keep, 2, "how many checkpoints are kept");
+ABSL_FLAG(int64_t, log_every, 50, "steps between lines of metrics.jsonl");
+ABSL_FLAG(std::string, on_nonfinite, "stop", "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
+ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
+ABSL_FLAG(bool, describe, false, "print the network as a table and do not train");
+ABSL_FLAG(bool, explain, false, "print what the planned step does, with measured times, and do not train");
+ABSL_FLAG(std::string, profile, "", "write a trace of a few steps to this file, for chrome://tracing or Perfetto");
+ABSL_FLAG(std::string, set, "", "field.path=value: override a field of the network text; may be repeated");
+
+namespace cotangent::tools {
+namespace {
+
+constexpr char kUsage[] =
+    "Trains a convolutional network, described by a text file, on CIFAR.\n"
+    "\n"
+    "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] ...\n";
+
+absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected) {
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", found, ": expected ", expected));
+}
+
+// The flags that stand for fields of the network text.
+absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
+  layers::Train& train = *network.mutable_train();
+  if (line.WasGiven("epochs")) train.set_epochs(absl::GetFlag(FLAGS_epochs));
+  if (line.WasGiven("batch_size")) train.set_batch_size(absl::GetFlag(FLAGS_batch_size));
+  if (line.WasGiven("seed")) train.set_seed(absl::GetFlag(FLAGS_seed));
+  if (line.WasGiven("precision")) {
+    const std::string precision = absl::GetFlag(FLAGS_precision);
+    if (precision != "f32" && precision != "bf16") return FlagError("precision", precision, "f32 or bf16");
+    train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
+  }
+  for (const std::string& assignment : line.repeated) {
+    if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--set ", assignment, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFlags(const CommandLine& line) {
+  if (!line.arguments.empty()) return absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? train takes flags only"));
+  if (absl::GetFlag(FLAGS_max_steps) < 0) return FlagError("max_steps", absl::StrCat(absl::GetFlag(FLAGS_max_steps)), "0 or more steps");
+  if (absl::GetFlag(FLAGS_checkpoint_every) < 0) return FlagError("checkpoint_every", absl::StrCat(absl::GetFlag(FLAGS_checkpoint_every)), "0 or more steps");
+  if (absl::GetFlag(FLAGS_log_every) < 1) return FlagError("log_every", absl::StrCat(absl::GetFlag(FLAGS_log_every)), "1 or more steps");
+  if (absl::GetFlag(FLAGS_keep) < 1) return FlagError("keep", absl::StrCat(absl::GetFlag(FLAGS_keep)), "1 or more checkpoints");
+  const std::string on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite);
+  if (on_nonfinite != "stop" && on_nonfinite != "skip") return FlagError("on_nonfinite", on_nonfinite, "stop or skip");
+  return absl::OkStatus();
+}
+
+// "runs/convnet" for --network=convnet or nets/convnet.textproto.
+std::string OutputDirectory() {
+  if (const std::string given = absl::GetFlag(FLAGS_output_dir); !given.empty()) return given;
+  std::string name = absl::GetFlag(FLAGS_network);
+  name = name.substr(name.rfind('/') + 1);
+  return data::JoinPath("runs", name.substr(0, name.find('.')));
+}
+
+void Say(const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); }
+
+absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
+  data::FetchOptions options;
+  options.progress = Say;
+  options.cancelled = [] { return InterruptSignal() != 0; };
+  return data::FetchIfMissing(dataset, data_dir, options);
+}
+
+absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line, const std::optional<FoundCheckpoint>& found) {
+  absl::StatusOr<layers::Network> network = found.has_value() && !line.WasGiven("network")
+                                                ? layers::ParseNetwork(found->checkpoint.Get("network"), absl::StrCat(found->path, " (its network)"))
+                                                : layers::FindNetwork(absl::GetFlag(FLAGS_network));
+  if (!network.ok()) return network.status();
+  // The recipe is resolved in full, so that what is written beside the checkpoints tells all.
+  layers::Train& train = *network->mutable_train();
+  train.set_epochs(train.epochs());
+  train.set_batch_size(train.batch_size());
+  train.set_seed(train.seed());
+  train.set_precision(train.precision());
+  if (absl::Status status = ApplyFlags(line, *network); !status.ok()) return status;
+  return network;
+}
+
+absl::Status Describe(const layers::Network& network, data::DatasetName dataset) {
+  layers::BuildOptions options;
+  options.batch_size = network.train().batch_size();
+  options.classes = Classes(dataset);
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, options);
+  if (!built.ok()) return built.status();
+  fputs(layers::Describe(*built).c_str(), stdout);
+  return absl::OkStatus();
+}
+
+// The checkpoint to go on from, if there is to be one.
+std::optional<FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
+  std::optional<FoundCheckpoint> found = FindNewestGood(output_dir, Say);
+  if (found.has_value()) {
+    Say(absl::StrCat("going on from ", found->path));
+  } else {
+    Say(absl::StrCat("no checkpoint in ", output_dir, "; starting anew"));
+  }
+  return found;
+}
+
+int Main(const CommandLine& line) {
+  if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
+  TrainerOptions options;
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads); !status.ok()) return Fail(status);
+  options.output_dir = OutputDirectory();
+  options.exact = absl::GetFlag(FLAGS_exact);
+  const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
+
+  std::unique_ptr<DirectoryLock> lock;
+  if (trains) {
+    // What is wrong with the network is said before a directory is made for it.
+    if (!absl::GetFlag(FLAGS_resume)) {
+      if (absl::StatusOr<layers::Network> network = ResolveNetwork(line, std::nullopt); !network.ok()) return Fail(network.status());
+    }
+    CatchInterrupts();
+    absl::StatusOr<std::unique_ptr<DirectoryLock>> acquired = DirectoryLock::Acquire(options.output_dir, Say);
+    if (!acquired.ok()) return Fail(acquired.status());
+    lock = *std::move(acquired);
+    RemoveTemporaryFiles(options.output_dir);
+    if (absl::GetFlag(FLAGS_resume)) options.resume_from = FindCheckpoint(options.output_dir);
+  }
+  absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
+  if (!network.ok()) return Fail(network.status());
+  options.network = *std::move(network);
+  const bool takes_dataset = options.resume_from.has_value() && !line.WasGiven("dataset");
+  absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(takes_dataset ? options.resume_from->checkpoint.Get("dataset") : absl::GetFlag(FLAGS_dataset));
+  if (!dataset.ok()) return Fail(absl::InvalidArgumentError(absl::StrCat("--dataset: ", dataset.status().message())));
+  options.dataset = *dataset;
+  if (absl::GetFlag(FLAGS_describe)) {
+    const absl::Status status = Describe(options.network, options.dataset);
+    return status.ok() ? kExitDone : Fail(status);
+  }
+
+  CachedTuner tuner(options.threads);
+  if (absl::GetFlag(FLAGS_explain)) {
+    const absl::StatusOr<std::string> table = Explain(options.network, Classes(options.dataset), TrainingImages(options.dataset),
+                                                      {PrecisionOf(options.network), options.exact, options.threads, {}}, tuner.get());
+    tuner.Save();
+    if (!table.ok()) return Fail(table.status());
+    fputs(table->c_str(), stdout);
+    return kExitDone;
+  }
+
+  options.data_dir = absl::GetFlag(FLAGS_data_dir).empty() ? data::DefaultDataDir() : absl::GetFlag(FLAGS_data_dir);
+  if (absl::Status status = FetchData(options.dataset, options.data_dir); !status.ok()) {
+    return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
+  }
+  if (!options.resume_from.has_value()) {
+    absl::StatusOr<std::string> aside = SetEarlierRunAside(options.output_dir);
+    if (!aside.ok()) return Fail(aside.status());
+    if (!aside->empty()) Say(absl::StrCat("the files of an earlier run are now in ", *aside));
+  }
+  options.max_steps = absl::GetFlag(FLAGS_max_steps);
+  options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
+  options.keep = absl::GetFlag(FLAGS_keep);
+  options.log_every = absl::GetFlag(FLAGS_log_every);
+  options.on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? OnNonFinite::kSkip : OnNonFinite::kStop;
+  options.profile_path = absl::GetFlag(FLAGS_profile);
+
+  const absl::StatusOr<TrainingResult> result = Train(options, tuner.get(), [&] { tuner.Save(); }, [] { return InterruptSignal() != 0; });
+  tuner.Save();
+  if (!result.ok()) return Fail(result.status());
+  if (result->interrupted) {
+    Say(absl::StrCat("interrupted; go on with: train --resume --output_dir=", options.output_dir));
+    return InterruptExitCode();
+  }
+  printf("test accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n", result->test_accuracy, result->tta_accuracy,
+         absl::StrCat(result->epochs).c_str(), result->train_seconds);
+  return kExitDone;
+}
+
+}  // namespace
+}  // namespace cotangent::tools
+
+int main(int argc, char** argv) {
+  return cotangent::tools::Main(cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"));
+}

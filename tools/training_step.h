@@ -1,0 +1,99 @@
+// A network ready to be trained: parameters, optimizer and the compiled step.
+#ifndef COTANGENT_TOOLS_TRAINING_STEP_H_
+#define COTANGENT_TOOLS_TRAINING_STEP_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "layers/build.h"
+#include "layers/network.pb.h"
+#include "layers/parameters.h"
+#include "layers/plan.h"
+#include "layers/tuner.h"
+#include "optim/optimizer.h"
+
+namespace cotangent::tools {
+
+// The mean and deviation the recipe asks for, else those of the data set.
+absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network, data::DatasetName dataset);
+
+// What layers::PlanOptions says, of training and evaluation alike.
+struct StepOptions {
+  tensor::ElementType precision = tensor::ElementType::kF32;
+  bool exact = false;
+  int threads = 1;
+  absl::flat_hash_map<std::string, std::string> choices;  // made before; they are kept
+};
+
+class TrainingStep {
+ public:
+  struct Outcome {
+    float loss = 0;
+    // Loss and gradients are finite. If not, parameters, statistics and optimizer are as before the step.
+    bool finite = true;
+  };
+
+  // Batch size, seed, loss and optimizer are those of network.train(). The tuner must outlive the step. Errors of the
+  // network text or its recipe are InvalidArgument.
+  static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(const layers::Network& network, int64_t classes, const optim::RunLength& run,
+                                                              const StepOptions& options, layers::Tuner* tuner);
+
+  // Initial parameters, statistics and optimizer state. `images` serve the initialisers that look at the data; null where
+  // there are none: these then take their default.
+  absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
+
+  // Compiles the step for the parameters that are trained at step number `step`. To be called before the first step and
+  // whenever PreparedUntil() is reached.
+  absl::Status Prepare(int64_t step);
+  int64_t PreparedUntil() const { return prepared_until_; }
+
+  // Where the next batch is to be put: f32 [N, C, H, W], and [N].
+  float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
+  int32_t* labels() { return static_cast<int32_t*>(plan_->input(compiled_->labels)); }
+  // Forward, backward, update number `step`. Allocates nothing.
+  Outcome Run(int64_t step);
+
+  // After a Run() that was not finite: which parameter, layer's result or gradient is the first that is not. Slow.
+  std::string FindNonFinite(int64_t step);
+
+  const layers::BuiltNetwork& network() const { return *network_; }
+  layers::ParameterStore& store() { return *store_; }
+  optim::Optimizer& optimizer() { return *optimizer_; }
+  layers::Plan& plan() { return *plan_; }
+  const std::vector<optim::ParameterSlice>& slices() const { return slices_; }
+  // All choices made so far, those of earlier plans included.
+  const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
+
+ private:
+  TrainingStep(const layers::Network& network, int64_t classes, const StepOptions& options, layers::Tuner* tuner)
+      : text_(network), classes_(classes), options_(options), tuner_(tuner) {}
+  absl::StatusOr<layers::BuiltNetwork> BuildGraph() const;
+  layers::PlanOptions OptionsOfPlan() const;
+  // The first tensor of graph node number `first` on whose value is not finite, looking at a few of them at a time.
+  std::string FindNonFiniteTensor(int64_t step);
+
+  const layers::Network text_;
+  const int64_t classes_;
+  StepOptions options_;
+  layers::Tuner* const tuner_;
+  std::unique_ptr<layers::BuiltNetwork> network_;  // without gradients
+  std::unique_ptr<layers::ParameterStore> store_;
+  std::vector<optim::ParameterSlice> slices_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<layers::BuiltNetwork> compiled_;  // with the gradients of the parameters trained now
+  std::unique_ptr<layers::Plan> plan_;
+  int64_t prepared_until_ = 0;
+  std::vector<float> states_before_;
+};
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_TRAINING_STEP_H_
