@@ -1,0 +1,188 @@
+// Values and derivatives of formulas at a point, by four independent methods:
+//
+//   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --step=0.01 --trace
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "tools/derivative_report.h"
+#include "tools/graph_picture.h"
+
+namespace {
+
+namespace tools = cotangent::tools;
+using tools::DerivativeMode;
+
+constexpr char kUsage[] =
+    "Values and derivatives of formulas at a point, by four independent methods.\n"
+    "\n"
+    "  differentiate FORMULA... --at=x=1,y=2\n"
+    "\n"
+    "  --at=NAME=VALUE,...  the point; the formulas may use these variables\n"
+    "  --mode=MODE          all (default), numeric, forward, reverse, symbolic, or several with commas\n"
+    "  --step=H             step of the central differences; chosen, with extrapolation, if not given\n"
+    "  --hessian            second derivatives too\n"
+    "  --trace              each intermediate value with its tangents and adjoints\n"
+    "  --graph=FILE         draws the computation graph: FILE.svg, FILE.png or FILE.dot\n"
+    "  --format=FORMAT      text (default), json, latex\n"
+    "\n"
+    "Formulas: x^2*sin(y) + ln(z); names for parts: u = x + y; u*(u + 1); if(x < 0, -x, x).\n";
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+struct Arguments {
+  std::vector<std::string> formulas;
+  std::vector<std::pair<std::string, double>> point;
+  tools::ReportOptions report;
+  std::string graph;
+  std::string format = "text";
+  bool help = false;
+};
+
+absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
+  for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    const std::vector<std::string> sides = absl::StrSplit(part, '=');
+    double value;
+    if (sides.size() != 2 || sides[0].empty() || !absl::SimpleAtod(sides[1], &value)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--at: found '", part, "', expected NAME=NUMBER, such as --at=x=1,y=0.5"));
+    }
+    const std::string name(absl::StripAsciiWhitespace(sides[0]));
+    if (!std::isfinite(value)) {
+      return absl::InvalidArgumentError(absl::StrCat("--at: ", name, " is not a finite number"));
+    }
+    for (const auto& [other, other_value] : arguments->point) {
+      if (other == name) return absl::InvalidArgumentError(absl::StrCat("--at: ", name, " is given twice"));
+    }
+    arguments->point.emplace_back(name, value);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseModes(absl::string_view text, Arguments* arguments) {
+  if (text == "all") return absl::OkStatus();
+  const std::pair<absl::string_view, DerivativeMode> modes[] = {
+      {"numeric", DerivativeMode::kNumeric},
+      {"forward", DerivativeMode::kForward},
+      {"reverse", DerivativeMode::kReverse},
+      {"symbolic", DerivativeMode::kSymbolic}};
+  arguments->report.modes.clear();
+  for (absl::string_view part : absl::StrSplit(text, ',')) {
+    bool known = false;
+    for (const auto& [name, mode] : modes) {
+      if (part != name) continue;
+      arguments->report.modes.push_back(mode);
+      known = true;
+    }
+    if (!known) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--mode: found '", part, "', expected all, numeric, forward, reverse or symbolic"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
+  if (argument == "--help" || argument == "-h") {
+    arguments->help = true;
+  } else if (absl::ConsumePrefix(&argument, "--at=")) {
+    return ParsePoint(argument, arguments);
+  } else if (absl::ConsumePrefix(&argument, "--mode=")) {
+    return ParseModes(argument, arguments);
+  } else if (absl::ConsumePrefix(&argument, "--step=")) {
+    double& step = arguments->report.step;
+    if (!absl::SimpleAtod(argument, &step) || !(step > 0) || !std::isfinite(step)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--step: found '", argument, "', expected a positive number such as 0.01"));
+    }
+  } else if (argument == "--hessian") {
+    arguments->report.hessian = true;
+  } else if (argument == "--trace") {
+    arguments->report.trace = true;
+  } else if (absl::ConsumePrefix(&argument, "--graph=")) {
+    arguments->graph = std::string(argument);
+  } else if (absl::ConsumePrefix(&argument, "--format=")) {
+    arguments->format = std::string(argument);
+    if (argument != "text" && argument != "json" && argument != "latex") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--format: found '", argument, "', expected text, json or latex"));
+    }
+  } else {
+    return absl::InvalidArgumentError(absl::StrCat("there is no flag ", argument));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const absl::string_view argument = argv[i];
+    if (absl::StartsWith(argument, "--") || argument == "-h") {
+      if (absl::Status status = ParseFlag(argument, &arguments); !status.ok()) return status;
+    } else {
+      arguments.formulas.emplace_back(argument);
+    }
+  }
+  if (arguments.formulas.empty() && !arguments.help) {
+    return absl::InvalidArgumentError("no formula given");
+  }
+  if (arguments.point.empty() && !arguments.help) {
+    return absl::InvalidArgumentError("no point given: --at=x=1,...");
+  }
+  return arguments;
+}
+
+int Usage(absl::string_view message) {
+  fprintf(stderr, "differentiate: %s\n\n%s", std::string(message).c_str(), kUsage);
+  return kExitUsage;
+}
+
+int Fail(const absl::Status& status) {
+  fprintf(stderr, "differentiate: %s\n", std::string(status.message()).c_str());
+  return status.code() == absl::StatusCode::kInternal ? kExitFailed : kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const absl::StatusOr<Arguments> arguments = ParseArguments(argc, argv);
+  if (!arguments.ok()) return Usage(arguments.status().message());
+  if (arguments->help) {
+    fputs(kUsage, stdout);
+    return 0;
+  }
+  // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
+  const char* directory = getenv("BUILD_WORKING_DIRECTORY");
+  if (directory != nullptr && chdir(directory) != 0) {
+    perror(directory);
+    return kExitFailed;
+  }
+  const absl::StatusOr<tools::Report> report =
+      tools::MakeReport(arguments->formulas, arguments->point, arguments->report);
+  if (!report.ok()) return Fail(report.status());
+  for (const std::string& note : report->notes) fprintf(stderr, "note: %s\n", note.c_str());
+  if (!arguments->graph.empty()) {
+    std::vector<std::string> names;
+    for (const tools::FunctionReport& function : report->functions) names.push_back(function.name);
+    const std::string dot = cotangent::autodiff::symbolic::ToDot(report->trace, names);
+    if (absl::Status status = tools::WriteGraph(dot, arguments->graph); !status.ok()) return Fail(status);
+  }
+  const std::string text = arguments->format == "json"    ? tools::ReportAsJson(*report)
+                           : arguments->format == "latex" ? tools::ReportAsLatex(*report)
+                                                          : tools::ReportAsText(*report);
+  fputs(text.c_str(), stdout);
+  return fflush(stdout) == 0 ? 0 : kExitFailed;
+}
