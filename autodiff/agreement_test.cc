@@ -1,5 +1,6 @@
-// Forward, reverse and symbolic mode agree to 1e-12, relatively, and numeric differences within their own error estimate: on every
-// operation at points all over its domain, and on 10,000 random compositions of operations. Another seed:
+// Forward, reverse and symbolic mode agree to 1e-12, relatively, and numeric differences within
+// their own error estimate: on every operation at points all over its domain, and on 10,000 random
+// compositions of operations. Another seed:
 //
 //   bazel test //autodiff:agreement_test --test_arg=--gtest_random_seed=7
 
@@ -24,77 +25,80 @@ namespace cotangent::autodiff {
 namespace {
 
 // Away from the jumps of floor and its kin.
-bool InsideStep(double u) { return std::abs(u - std::round(u)) > 0.05 && std::abs(u - std::floor(u) - 0.5) > 0.05; }
+bool InsideStep(double u) {
+  return std::abs(u - std::round(u)) > 0.05 && std::abs(u - std::floor(u) - 0.5) > 0.05;
+}
 
-// Name, operands, where it is defined and differentiable with moderate values (u and v are a's and b's values), formula.
-#define COTANGENT_OPERATIONS(X)                                                                  \
-  X(add, 2, true, a + b)                                                                         \
-  X(subtract, 2, true, a - b)                                                                    \
-  X(multiply, 2, true, a* b)                                                                     \
-  X(divide, 2, std::abs(v) > 0.1, a / b)                                                         \
-  X(negate, 1, true, -a)                                                                         \
-  X(plus_number, 1, true, 1.5 + a)                                                               \
-  X(minus_number, 1, true, 2.5 - a)                                                              \
-  X(times_number, 1, true, a * 0.75)                                                             \
-  X(into_number, 1, std::abs(u) > 0.1, 2.0 / a)                                                  \
-  X(abs, 1, std::abs(u) > 0.05, abs(a))                                                          \
-  X(fabs, 1, std::abs(u) > 0.05, fabs(a))                                                        \
-  X(sqr, 1, true, sqr(a))                                                                        \
-  X(sqrt, 1, u > 0.05, sqrt(a))                                                                  \
-  X(cbrt, 1, std::abs(u) > 0.05, cbrt(a))                                                        \
-  X(exp, 1, u < 5, exp(a))                                                                       \
-  X(exp2, 1, u < 5, exp2(a))                                                                     \
-  X(expm1, 1, u < 5, expm1(a))                                                                   \
-  X(log, 1, u > 0.05, log(a))                                                                    \
-  X(log2, 1, u > 0.05, log2(a))                                                                  \
-  X(log10, 1, u > 0.05, log10(a))                                                                \
-  X(log1p, 1, u > -0.9, log1p(a))                                                                \
-  X(sin, 1, true, sin(a))                                                                        \
-  X(cos, 1, true, cos(a))                                                                        \
-  X(tan, 1, std::abs(std::cos(u)) > 0.2, tan(a))                                                 \
-  X(asin, 1, std::abs(u) < 0.95, asin(a))                                                        \
-  X(acos, 1, std::abs(u) < 0.95, acos(a))                                                        \
-  X(atan, 1, true, atan(a))                                                                      \
-  X(sinh, 1, std::abs(u) < 5, sinh(a))                                                           \
-  X(cosh, 1, std::abs(u) < 5, cosh(a))                                                           \
-  X(tanh, 1, std::abs(u) < 5, tanh(a))                                                           \
-  X(asinh, 1, true, asinh(a))                                                                    \
-  X(acosh, 1, u > 1.1, acosh(a))                                                                 \
-  X(atanh, 1, std::abs(u) < 0.9, atanh(a))                                                       \
-  X(erf, 1, std::abs(u) < 4, erf(a))                                                             \
-  X(erfc, 1, std::abs(u) < 4, erfc(a))                                                           \
-  X(sign, 1, std::abs(u) > 0.05, sign(a) + a)                                                    \
-  X(floor, 1, InsideStep(u), floor(a) * a)                                                       \
-  X(ceil, 1, InsideStep(u), ceil(a) * a)                                                         \
-  X(trunc, 1, InsideStep(u), trunc(a) * a)                                                       \
-  X(round, 1, InsideStep(u), round(a) * a)                                                       \
-  X(rint, 1, InsideStep(u), rint(a) * a)                                                         \
-  X(nearbyint, 1, InsideStep(u), nearbyint(a) * a)                                               \
-  X(pow, 2, u > 0.1 && std::abs(v) < 3, pow(a, b))                                               \
-  X(pow_integer, 1, std::abs(u) > 0.1, pow(a, 3) - pow(a, -2))                                   \
-  X(pow_real, 1, u > 0.1, pow(a, 1.7))                                                           \
-  X(power_of_number, 1, std::abs(u) < 4, pow(1.3, a))                                            \
-  X(hypot, 2, std::abs(u) + std::abs(v) > 0.1, hypot(a, b))                                      \
-  X(atan2, 2, std::abs(u) > 0.1 || v > 0.1, atan2(a, b))                                         \
-  X(max, 2, std::abs(u - v) > 0.05, max(a, b))                                                   \
-  X(min, 2, std::abs(u - v) > 0.05, min(a, b))                                                   \
-  X(fmax, 2, std::abs(u - v) > 0.05, fmax(a, b))                                                 \
-  X(fmin, 2, std::abs(u - v) > 0.05, fmin(a, b))                                                 \
-  X(fdim, 2, std::abs(u - v) > 0.05, fdim(a, b))                                                 \
-  X(fmod, 2, std::abs(v) > 0.5 && InsideStep(u / v), fmod(a, b))                                 \
-  X(remainder, 2, std::abs(v) > 0.5 && InsideStep(u / v), remainder(a, b))                       \
-  X(copysign, 2, std::abs(u) > 0.05 && std::abs(v) > 0.05, copysign(a, b))                       \
-  X(fma, 2, true, fma(a, b, a))                                                                  \
-  X(sigmoid, 1, std::abs(u) < 8, sigmoid(a))                                                     \
-  X(softplus, 1, std::abs(u) < 8, softplus(a))                                                   \
-  X(softsign, 1, std::abs(u) > 0.05, softsign(a))                                                \
-  X(relu, 1, std::abs(u) > 0.05, relu(a))                                                        \
-  X(leaky_relu, 1, std::abs(u) > 0.05, leaky_relu(a, 0.2))                                       \
-  X(elu, 1, std::abs(u) > 0.05, elu(a, 1.4))                                                     \
-  X(gelu, 1, std::abs(u) < 6, gelu(a))                                                           \
-  X(gelu_tanh, 1, std::abs(u) < 6, gelu_tanh(a))                                                 \
-  X(silu, 1, std::abs(u) < 8, silu(a))                                                           \
-  X(hard_swish, 1, std::abs(std::abs(u) - 3) > 0.05, hard_swish(a))                              \
+// Name, operands, where it is defined and differentiable with moderate values (u and v are a's and
+// b's values), formula.
+#define COTANGENT_OPERATIONS(X)                                            \
+  X(add, 2, true, a + b)                                                   \
+  X(subtract, 2, true, a - b)                                              \
+  X(multiply, 2, true, a* b)                                               \
+  X(divide, 2, std::abs(v) > 0.1, a / b)                                   \
+  X(negate, 1, true, -a)                                                   \
+  X(plus_number, 1, true, 1.5 + a)                                         \
+  X(minus_number, 1, true, 2.5 - a)                                        \
+  X(times_number, 1, true, a * 0.75)                                       \
+  X(into_number, 1, std::abs(u) > 0.1, 2.0 / a)                            \
+  X(abs, 1, std::abs(u) > 0.05, abs(a))                                    \
+  X(fabs, 1, std::abs(u) > 0.05, fabs(a))                                  \
+  X(sqr, 1, true, sqr(a))                                                  \
+  X(sqrt, 1, u > 0.05, sqrt(a))                                            \
+  X(cbrt, 1, std::abs(u) > 0.05, cbrt(a))                                  \
+  X(exp, 1, u < 5, exp(a))                                                 \
+  X(exp2, 1, u < 5, exp2(a))                                               \
+  X(expm1, 1, u < 5, expm1(a))                                             \
+  X(log, 1, u > 0.05, log(a))                                              \
+  X(log2, 1, u > 0.05, log2(a))                                            \
+  X(log10, 1, u > 0.05, log10(a))                                          \
+  X(log1p, 1, u > -0.9, log1p(a))                                          \
+  X(sin, 1, true, sin(a))                                                  \
+  X(cos, 1, true, cos(a))                                                  \
+  X(tan, 1, std::abs(std::cos(u)) > 0.2, tan(a))                           \
+  X(asin, 1, std::abs(u) < 0.95, asin(a))                                  \
+  X(acos, 1, std::abs(u) < 0.95, acos(a))                                  \
+  X(atan, 1, true, atan(a))                                                \
+  X(sinh, 1, std::abs(u) < 5, sinh(a))                                     \
+  X(cosh, 1, std::abs(u) < 5, cosh(a))                                     \
+  X(tanh, 1, std::abs(u) < 5, tanh(a))                                     \
+  X(asinh, 1, true, asinh(a))                                              \
+  X(acosh, 1, u > 1.1, acosh(a))                                           \
+  X(atanh, 1, std::abs(u) < 0.9, atanh(a))                                 \
+  X(erf, 1, std::abs(u) < 4, erf(a))                                       \
+  X(erfc, 1, std::abs(u) < 4, erfc(a))                                     \
+  X(sign, 1, std::abs(u) > 0.05, sign(a) + a)                              \
+  X(floor, 1, InsideStep(u), floor(a) * a)                                 \
+  X(ceil, 1, InsideStep(u), ceil(a) * a)                                   \
+  X(trunc, 1, InsideStep(u), trunc(a) * a)                                 \
+  X(round, 1, InsideStep(u), round(a) * a)                                 \
+  X(rint, 1, InsideStep(u), rint(a) * a)                                   \
+  X(nearbyint, 1, InsideStep(u), nearbyint(a) * a)                         \
+  X(pow, 2, u > 0.1 && std::abs(v) < 3, pow(a, b))                         \
+  X(pow_integer, 1, std::abs(u) > 0.1, pow(a, 3) - pow(a, -2))             \
+  X(pow_real, 1, u > 0.1, pow(a, 1.7))                                     \
+  X(power_of_number, 1, std::abs(u) < 4, pow(1.3, a))                      \
+  X(hypot, 2, std::abs(u) + std::abs(v) > 0.1, hypot(a, b))                \
+  X(atan2, 2, std::abs(u) > 0.1 || v > 0.1, atan2(a, b))                   \
+  X(max, 2, std::abs(u - v) > 0.05, max(a, b))                             \
+  X(min, 2, std::abs(u - v) > 0.05, min(a, b))                             \
+  X(fmax, 2, std::abs(u - v) > 0.05, fmax(a, b))                           \
+  X(fmin, 2, std::abs(u - v) > 0.05, fmin(a, b))                           \
+  X(fdim, 2, std::abs(u - v) > 0.05, fdim(a, b))                           \
+  X(fmod, 2, std::abs(v) > 0.5 && InsideStep(u / v), fmod(a, b))           \
+  X(remainder, 2, std::abs(v) > 0.5 && InsideStep(u / v), remainder(a, b)) \
+  X(copysign, 2, std::abs(u) > 0.05 && std::abs(v) > 0.05, copysign(a, b)) \
+  X(fma, 2, true, fma(a, b, a))                                            \
+  X(sigmoid, 1, std::abs(u) < 8, sigmoid(a))                               \
+  X(softplus, 1, std::abs(u) < 8, softplus(a))                             \
+  X(softsign, 1, std::abs(u) > 0.05, softsign(a))                          \
+  X(relu, 1, std::abs(u) > 0.05, relu(a))                                  \
+  X(leaky_relu, 1, std::abs(u) > 0.05, leaky_relu(a, 0.2))                 \
+  X(elu, 1, std::abs(u) > 0.05, elu(a, 1.4))                               \
+  X(gelu, 1, std::abs(u) < 6, gelu(a))                                     \
+  X(gelu_tanh, 1, std::abs(u) < 6, gelu_tanh(a))                           \
+  X(silu, 1, std::abs(u) < 8, silu(a))                                     \
+  X(hard_swish, 1, std::abs(std::abs(u) - 3) > 0.05, hard_swish(a))        \
   X(logsumexp, 2, std::abs(u - v) < 8, logsumexp(a, b))
 
 #define COTANGENT_NAME(name, ...) k_##name,
@@ -128,7 +132,8 @@ S ApplyOperation(Operation operation, const S& a, const S& b) {
 
 constexpr std::size_t kInputs = 3;
 
-// A straight-line program: registers 0 .. inputs-1 are the inputs, every step appends one; the result is the sum of the last two.
+// A straight-line program: registers 0 .. inputs-1 are the inputs, every step appends one; the
+// result is the sum of the last two.
 struct RandomProgram {
   struct Step {
     Operation operation;
@@ -139,28 +144,33 @@ struct RandomProgram {
   template <class S>
   S operator()(std::span<const S> x) const {
     std::vector<S> registers(x.begin(), x.end());
-    for (const Step& step : steps) registers.push_back(ApplyOperation<S>(step.operation, registers[step.a], registers[step.b]));
+    for (const Step& step : steps)
+      registers.push_back(ApplyOperation<S>(step.operation, registers[step.a], registers[step.b]));
     return S(registers.back() + registers[registers.size() - 2]);
   }
 
-  // What each entry of the gradient is a sum of, without the signs: over all paths from the input to the result, the product of
-  // the magnitudes of the derivatives along it. Where the sum cancels, its rounding errors are relative to this.
+  // What each entry of the gradient is a sum of, without the signs: over all paths from the input
+  // to the result, the product of the magnitudes of the derivatives along it. Where the sum
+  // cancels, its rounding errors are relative to this.
   std::vector<double> Magnitudes(std::span<const double> x) const {
     using D = forward::Dual<double, 2>;
     std::vector<double> values(x.begin(), x.end());
     std::vector<std::array<double, kInputs>> magnitudes(x.size(), std::array<double, kInputs>{});
     for (std::size_t i = 0; i < x.size(); ++i) magnitudes[i][i] = 1;
     for (const Step& step : steps) {
-      const D result = ApplyOperation(step.operation, D::Variable(values[step.a], 0), D::Variable(values[step.b], 1));
+      const D result = ApplyOperation(step.operation, D::Variable(values[step.a], 0),
+                                      D::Variable(values[step.b], 1));
       std::array<double, kInputs> sum;
       for (std::size_t i = 0; i < kInputs; ++i) {
-        sum[i] = std::abs(result.tangent[0]) * magnitudes[step.a][i] + std::abs(result.tangent[1]) * magnitudes[step.b][i];
+        sum[i] = std::abs(result.tangent[0]) * magnitudes[step.a][i] +
+                 std::abs(result.tangent[1]) * magnitudes[step.b][i];
       }
       values.push_back(result.value);
       magnitudes.push_back(sum);
     }
     std::vector<double> total;
-    for (std::size_t i = 0; i < kInputs; ++i) total.push_back(magnitudes.back()[i] + magnitudes[magnitudes.size() - 2][i]);
+    for (std::size_t i = 0; i < kInputs; ++i)
+      total.push_back(magnitudes.back()[i] + magnitudes[magnitudes.size() - 2][i]);
     return total;
   }
 
@@ -181,7 +191,8 @@ struct Sample {
   std::vector<double> x;
 };
 
-// Grows a program whose every intermediate stays inside its operation's domain and of moderate size.
+// Grows a program whose every intermediate stays inside its operation's domain and of moderate
+// size.
 Sample Draw(std::mt19937_64& random) {
   Sample sample;
   std::uniform_real_distribution<double> coordinate(-2, 2);
@@ -208,7 +219,8 @@ double LargestOf(const std::vector<double>& values) {
   return largest;
 }
 
-// Relative to an entry's magnitudes; an entry that is 0 but for rounding is told from 0 by an absolute 1e-15.
+// Relative to an entry's magnitudes; an entry that is 0 but for rounding is told from 0 by an
+// absolute 1e-15.
 void ExpectAgreement(const Sample& sample, const std::string& what) {
   constexpr double kTolerance = 1e-12, kLeastMagnitude = 1e-3;
   const auto& [f, x] = sample;
@@ -220,21 +232,25 @@ void ExpectAgreement(const Sample& sample, const std::string& what) {
     const auto other = Gradient(f, x, mode);
     ASSERT_TRUE(other.ok()) << what << ": " << other.status();
     for (std::size_t i = 0; i < x.size(); ++i) {
-      EXPECT_NEAR((*other)[i], (*forward)[i], kTolerance * magnitudes[i]) << ModeName(mode) << " by v" << i << ": " << what;
+      EXPECT_NEAR((*other)[i], (*forward)[i], kTolerance * magnitudes[i])
+          << ModeName(mode) << " by v" << i << ": " << what;
     }
   }
   const numeric::ScalarFunction plain = [&f = f](std::span<const double> at) { return f(at); };
   const std::vector<numeric::Estimate> differences = numeric::Gradient(plain, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double own_rounding = 16 * std::numeric_limits<double>::epsilon() * magnitudes[i];  // of what they are compared with
-    EXPECT_NEAR(differences[i].value, (*forward)[i], differences[i].error + own_rounding) << "numeric by v" << i << ": " << what;
+    const double own_rounding = 16 * std::numeric_limits<double>::epsilon() *
+                                magnitudes[i];  // of what they are compared with
+    EXPECT_NEAR(differences[i].value, (*forward)[i], differences[i].error + own_rounding)
+        << "numeric by v" << i << ": " << what;
   }
 }
 
 std::string Describe(const Sample& sample) {
   std::ostringstream text;
   text.precision(17);
-  text << "at (" << sample.x[0] << ", " << sample.x[1] << ", " << sample.x[2] << "): " << sample.program.Text();
+  text << "at (" << sample.x[0] << ", " << sample.x[1] << ", " << sample.x[2]
+       << "): " << sample.program.Text();
   return text.str();
 }
 
@@ -260,7 +276,8 @@ TEST(AgreementTest, RandomCompositions) {
   constexpr double kSteepest = 1e6;
   for (int compared = 0; compared < 10000;) {
     const Sample sample = Draw(random);
-    // A slope of a million over domains of unit size has singularities too near for any comparison to be fair.
+    // A slope of a million over domains of unit size has singularities too near for any comparison
+    // to be fair.
     const std::vector<double> slope = forward::Gradient(sample.program, sample.x);
     if (!(LargestOf(slope) < kSteepest)) continue;
     ++compared;

@@ -40,7 +40,8 @@ Pattern Transposed(const Pattern& pattern) {
   transposed.columns = pattern.rows.size();
   transposed.rows.resize(pattern.columns);
   for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
-    for (std::uint32_t j : pattern.rows[i]) transposed.rows[j].push_back(static_cast<std::uint32_t>(i));
+    for (std::uint32_t j : pattern.rows[i])
+      transposed.rows[j].push_back(static_cast<std::uint32_t>(i));
   }
   return transposed;
 }
@@ -53,7 +54,8 @@ Coloring ColorColumns(const Pattern& pattern) {
   }
   std::vector<std::uint32_t> order(pattern.columns);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return neighbours[a] > neighbours[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](auto a, auto b) { return neighbours[a] > neighbours[b]; });
 
   Coloring coloring;
   coloring.color.assign(pattern.columns, kUncolored);

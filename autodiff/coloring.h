@@ -3,11 +3,12 @@
 
 // Which columns of a sparse derivative can be had together.
 //
-// Two columns of a Jacobian without a common row do not disturb each other: one product J (e_j + e_k) holds both. Columns that share a row get
-// different colours, and as many products as colours give the whole matrix (Curtis, Powell and Reid, 1974). A
-// Hessian is symmetric, so an entry can be read off at (i, j) or at (j, i), and fewer colours do: a star colouring, in which neighbours
-// differ and no path of four vertices has two colours only (Coleman and More, 1984; the greedy algorithm is 4.1 in Gebremedhin, Manne
-// and Pothen, SIAM Review 47(4), 2005).
+// Two columns of a Jacobian without a common row do not disturb each other: one product J (e_j +
+// e_k) holds both. Columns that share a row get different colours, and as many products as colours
+// give the whole matrix (Curtis, Powell and Reid, 1974). A Hessian is symmetric, so an entry can be
+// read off at (i, j) or at (j, i), and fewer colours do: a star colouring, in which neighbours
+// differ and no path of four vertices has two colours only (Coleman and More, 1984; the greedy
+// algorithm is 4.1 in Gebremedhin, Manne and Pothen, SIAM Review 47(4), 2005).
 
 #include <cstdint>
 #include <vector>

@@ -11,7 +11,8 @@ Pattern Tridiagonal(std::uint32_t n) {
   Pattern pattern{n, {}};
   for (std::uint32_t i = 0; i < n; ++i) {
     pattern.rows.push_back({});
-    for (std::uint32_t j = i == 0 ? 0 : i - 1; j <= std::min(i + 1, n - 1); ++j) pattern.rows.back().push_back(j);
+    for (std::uint32_t j = i == 0 ? 0 : i - 1; j <= std::min(i + 1, n - 1); ++j)
+      pattern.rows.back().push_back(j);
   }
   return pattern;
 }

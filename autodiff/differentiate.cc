@@ -24,8 +24,8 @@ const char* ModeName(Mode mode) {
   return "unknown";
 }
 
-absl::StatusOr<ExpressionFunction> ExpressionFunction::Create(std::vector<symbolic::Expr> outputs,
-                                                              std::vector<symbolic::Expr> variables) {
+absl::StatusOr<ExpressionFunction> ExpressionFunction::Create(
+    std::vector<symbolic::Expr> outputs, std::vector<symbolic::Expr> variables) {
   if (outputs.empty()) return absl::InvalidArgumentError("a function needs at least one formula");
   absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs, variables);
   if (!program.ok()) return program.status();
@@ -39,16 +39,19 @@ namespace {
 std::string DescribePoint(std::span<const double> x) {
   constexpr std::size_t kMostShown = 6;
   std::vector<std::string> parts;
-  for (std::size_t i = 0; i < std::min(x.size(), kMostShown); ++i) parts.push_back(absl::StrCat("x", i, " = ", x[i]));
+  for (std::size_t i = 0; i < std::min(x.size(), kMostShown); ++i)
+    parts.push_back(absl::StrCat("x", i, " = ", x[i]));
   if (x.size() > kMostShown) parts.push_back(absl::StrCat("... ", x.size() - kMostShown, " more"));
   return absl::StrCat("(", absl::StrJoin(parts, ", "), ")");
 }
 
 std::string Causes(const Inspection& inspection) {
-  return inspection.findings.domain.empty() ? "an intermediate result overflows" : absl::StrJoin(inspection.findings.domain, "; ");
+  return inspection.findings.domain.empty() ? "an intermediate result overflows"
+                                            : absl::StrJoin(inspection.findings.domain, "; ");
 }
 
-absl::StatusOr<Vector> EvaluateAt(const std::vector<symbolic::Expr>& outputs, const std::vector<symbolic::Expr>& variables,
+absl::StatusOr<Vector> EvaluateAt(const std::vector<symbolic::Expr>& outputs,
+                                  const std::vector<symbolic::Expr>& variables,
                                   std::span<const double> x) {
   const absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs, variables);
   if (!program.ok()) return program.status();
@@ -64,23 +67,29 @@ std::vector<symbolic::Expr> Flattened(const std::vector<std::vector<symbolic::Ex
 }  // namespace
 
 absl::Status CheckInputs(std::span<const double> x) {
-  if (x.empty()) return absl::InvalidArgumentError("the point has no coordinates: there is nothing to differentiate by");
+  if (x.empty())
+    return absl::InvalidArgumentError(
+        "the point has no coordinates: there is nothing to differentiate by");
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (!std::isfinite(x[i])) return absl::InvalidArgumentError(absl::StrCat("input ", i, " is ", x[i], "; expected a finite number"));
+    if (!std::isfinite(x[i]))
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", i, " is ", x[i], "; expected a finite number"));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckSize(const char* what, std::size_t found, const char* of_what, std::size_t expected) {
+absl::Status CheckSize(const char* what, std::size_t found, const char* of_what,
+                       std::size_t expected) {
   if (found == expected) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(what, ": found ", found, " entries, expected ", expected, ", as many as there are ", of_what));
+  return absl::InvalidArgumentError(absl::StrCat(what, ": found ", found, " entries, expected ",
+                                                 expected, ", as many as there are ", of_what));
 }
 
 absl::Status CheckOneResult(const char* operation, std::size_t results) {
   if (results == 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(operation, " is of a function with one result; this one has ", results,
-                                                 ": ask for its Jacobian, or weigh its results"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(operation, " is of a function with one result; this one has ", results,
+                   ": ask for its Jacobian, or weigh its results"));
 }
 
 bool AllFinite(std::span<const double> values) {
@@ -92,20 +101,24 @@ absl::Status NotFinite(const Inspection& inspection, std::span<const double> x) 
       absl::StrCat("the function is not finite at ", DescribePoint(x), ": ", Causes(inspection)));
 }
 
-absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const double> x, const std::string& which) {
-  return absl::OutOfRangeError(absl::StrCat(which, " is not finite at ", DescribePoint(x), ": ", Causes(inspection)));
+absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const double> x,
+                                 const std::string& which) {
+  return absl::OutOfRangeError(
+      absl::StrCat(which, " is not finite at ", DescribePoint(x), ": ", Causes(inspection)));
 }
 
 absl::Status UnsupportedSymbolically(const std::string& name) {
   return absl::UnimplementedError(absl::StrCat(name, " has no symbolic form; take another mode"));
 }
 
-absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs, const std::vector<symbolic::Expr>& variables,
+absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
+                                        const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x) {
   return EvaluateAt(Flattened(symbolic::Jacobian(outputs, variables)), variables, x);
 }
 
-absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output, const std::vector<symbolic::Expr>& variables,
+absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,
+                                       const std::vector<symbolic::Expr>& variables,
                                        std::span<const double> x) {
   return EvaluateAt(Flattened(symbolic::Hessian(output, variables)), variables, x);
 }
@@ -118,26 +131,29 @@ Vector Values(const std::vector<numeric::Estimate>& estimates) {
 
 Vector Multiply(const Vector& matrix, std::span<const double> v) {
   Vector product(matrix.size() / v.size(), 0.0);
-  for (std::size_t k = 0; k < matrix.size(); ++k) product[k / v.size()] += matrix[k] * v[k % v.size()];
+  for (std::size_t k = 0; k < matrix.size(); ++k)
+    product[k / v.size()] += matrix[k] * v[k % v.size()];
   return product;
 }
 
 Vector MultiplyTransposed(const Vector& matrix, std::span<const double> w, std::size_t columns) {
   Vector product(columns, 0.0);
-  for (std::size_t k = 0; k < matrix.size(); ++k) product[k % columns] += matrix[k] * w[k / columns];
+  for (std::size_t k = 0; k < matrix.size(); ++k)
+    product[k % columns] += matrix[k] * w[k / columns];
   return product;
 }
 
 absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t columns) {
   if (pattern.rows.size() != rows || pattern.columns != columns) {
-    return absl::InvalidArgumentError(absl::StrCat("the pattern is ", pattern.rows.size(), " x ", pattern.columns,
-                                                   "; expected ", rows, " x ", columns));
+    return absl::InvalidArgumentError(absl::StrCat("the pattern is ", pattern.rows.size(), " x ",
+                                                   pattern.columns, "; expected ", rows, " x ",
+                                                   columns));
   }
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::uint32_t j : pattern.rows[i]) {
       if (j >= columns) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the pattern's row ", i, " names column ", j, "; expected columns below ", columns));
+        return absl::InvalidArgumentError(absl::StrCat("the pattern's row ", i, " names column ", j,
+                                                       "; expected columns below ", columns));
       }
     }
   }
@@ -150,7 +166,8 @@ std::vector<Vector> Seeds(const Coloring& coloring) {
   return seeds;
 }
 
-Vector FromColumns(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products) {
+Vector FromColumns(const Pattern& pattern, const Coloring& coloring,
+                   const std::vector<Vector>& products) {
   Vector values;
   for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
     for (std::uint32_t j : pattern.rows[i]) values.push_back(products[coloring.color[j]][i]);
@@ -158,7 +175,8 @@ Vector FromColumns(const Pattern& pattern, const Coloring& coloring, const std::
   return values;
 }
 
-Vector FromRows(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products) {
+Vector FromRows(const Pattern& pattern, const Coloring& coloring,
+                const std::vector<Vector>& products) {
   Vector values;
   for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
     for (std::uint32_t j : pattern.rows[i]) values.push_back(products[coloring.color[i]][j]);
@@ -166,24 +184,30 @@ Vector FromRows(const Pattern& pattern, const Coloring& coloring, const std::vec
   return values;
 }
 
-// Row i of the product with colour c is the sum of row i's entries in columns of that colour: an entry by itself if only one
-// column of row i has the colour. In a star colouring that holds of (i, j) or of (j, i).
-Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products) {
+// Row i of the product with colour c is the sum of row i's entries in columns of that colour: an
+// entry by itself if only one column of row i has the colour. In a star colouring that holds of (i,
+// j) or of (j, i).
+Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
+                     const std::vector<Vector>& products) {
   const auto alone = [&](std::uint32_t i, std::uint32_t j) {
-    return std::count_if(pattern.rows[i].begin(), pattern.rows[i].end(),
-                         [&](std::uint32_t other) { return coloring.color[other] == coloring.color[j]; }) == 1;
+    return std::count_if(pattern.rows[i].begin(), pattern.rows[i].end(), [&](std::uint32_t other) {
+             return coloring.color[other] == coloring.color[j];
+           }) == 1;
   };
   Vector values;
   for (std::uint32_t i = 0; i < pattern.rows.size(); ++i) {
     for (std::uint32_t j : pattern.rows[i]) {
-      values.push_back(alone(i, j) ? products[coloring.color[j]][i] : products[coloring.color[i]][j]);
+      values.push_back(alone(i, j) ? products[coloring.color[j]][i]
+                                   : products[coloring.color[i]][j]);
     }
   }
   return values;
 }
 
-absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern, const std::vector<symbolic::Expr>& outputs,
-                                       const std::vector<symbolic::Expr>& variables, std::span<const double> x) {
+absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern,
+                                       const std::vector<symbolic::Expr>& outputs,
+                                       const std::vector<symbolic::Expr>& variables,
+                                       std::span<const double> x) {
   std::vector<symbolic::Expr> entries;
   for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
     std::vector<symbolic::Expr> by;
@@ -194,14 +218,16 @@ absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern, const std::vector
 }
 
 absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::Expr output,
-                                             const std::vector<symbolic::Expr>& variables, std::span<const double> x) {
+                                             const std::vector<symbolic::Expr>& variables,
+                                             std::span<const double> x) {
   return SymbolicEntries(pattern, symbolic::Gradient(output, variables), variables, x);
 }
 
 }  // namespace differentiate_internal
 
 Matrix SparseMatrix::Dense() const {
-  Matrix dense{pattern.rows.size(), pattern.columns, std::vector<double>(pattern.rows.size() * pattern.columns, 0.0)};
+  Matrix dense{pattern.rows.size(), pattern.columns,
+               std::vector<double>(pattern.rows.size() * pattern.columns, 0.0)};
   std::size_t k = 0;
   for (std::size_t i = 0; i < pattern.rows.size(); ++i) {
     for (std::uint32_t j : pattern.rows[i]) dense.values[i * pattern.columns + j] = values[k++];

@@ -3,7 +3,7 @@
 
 // One door to four ways of differentiating.
 //
-//   auto f = [](auto x) {                                   // see autodiff/function.h for what a function is
+//   auto f = [](auto x) {  // autodiff/function.h says what a function is
 //     using namespace cotangent::autodiff::functions;
 //     return cos(x[0]) * cos(x[1]) + sigmoid(x[1]);
 //   };
@@ -17,25 +17,30 @@
 //   auto function = ExpressionFunction::Create(outputs, variables);
 //   absl::StatusOr<Matrix> jacobian = Jacobian(*function, x, Mode::kForward);
 //
-// With n inputs and m outputs, in multiples of one evaluation of f (a few, of course, where "1" stands):
+// With n inputs and m outputs, in multiples of one evaluation of f (a few, where "1" stands):
 //
-//              numeric            forward     reverse           symbolic
-//   Gradient   20 n               n / 8       1                 the formulas are built first; evaluating them is then
-//   Jacobian   20 n               n / 8       1 + m sweeps      as cheap as reverse mode or cheaper
-//   Jvp        20                 1           1 + m sweeps
-//   Vjp        20 n               n / 8       1
-//   Hvp        40 n^2             n / 8       1
-//   Hessian    40 n^2             n^2 / 8     n / 4
+//              numeric   forward   reverse
+//   Gradient   20 n      n / 8     1
+//   Jacobian   20 n      n / 8     1 + m sweeps
+//   Jvp        20        1         1 + m sweeps
+//   Vjp        20 n      n / 8     1
+//   Hvp        40 n^2    n / 8     1
+//   Hessian    40 n^2    n^2 / 8   n / 4
 //
-// All modes return the same shapes and the same errors, with the same derivatives at kinks (autodiff/math.h):
+// Symbolic mode builds the formulas of the derivatives each time, which costs far more than
+// evaluating them; keep the formulas (autodiff/symbolic) to evaluate them often.
 //
-//   InvalidArgument  no inputs, a direction or weights of the wrong size, Gradient, Hessian or Hvp of a function with more than one
-//                    result, an input that is not finite
-//   OutOfRange       the function is not finite at the point, or a derivative is not: says which operation did it, at which
-//                    value
+// All modes return the same shapes and the same errors, with the same derivatives at kinks
+// (autodiff/math.h):
+//
+//   InvalidArgument  no inputs; an input that is not finite; a direction or weights of the wrong
+//                    size; Gradient, Hessian or Hvp of a function with more than one result
+//   OutOfRange       the function is not finite at the point, or a derivative is not: says which
+//                    operation did it, at which value
 //   Unimplemented    symbolic mode, and a function without a symbolic form (the gamma function)
 //
-// Functions with state must be safe to call several times. Sparse Jacobians and Hessians: autodiff/sparse.h.
+// Functions with state must be safe to call several times. Sparse Jacobians and Hessians:
+// autodiff/sparse.h.
 
 #include <cmath>
 #include <concepts>
@@ -59,7 +64,8 @@
 namespace cotangent::autodiff {
 
 enum class Mode { kNumeric, kForward, kReverse, kSymbolic };
-inline constexpr Mode kAllModes[] = {Mode::kNumeric, Mode::kForward, Mode::kReverse, Mode::kSymbolic};
+inline constexpr Mode kAllModes[] = {Mode::kNumeric, Mode::kForward, Mode::kReverse,
+                                     Mode::kSymbolic};
 
 // "numeric", ...
 const char* ModeName(Mode mode);
@@ -70,7 +76,8 @@ struct Method {
 
   Mode mode;
   numeric::Options numeric;
-  // Receives a line for every kink the point sits on, saying which side the derivatives are of. Costs an evaluation.
+  // Receives a line for every kink the point sits on, saying which side the derivatives are of.
+  // Costs an evaluation.
   std::vector<std::string>* kinks = nullptr;
 };
 
@@ -80,15 +87,19 @@ struct Matrix {
   std::size_t columns = 0;
   std::vector<double> values;
 
-  double operator()(std::size_t row, std::size_t column) const { return values[row * columns + column]; }
+  double operator()(std::size_t row, std::size_t column) const {
+    return values[row * columns + column];
+  }
 };
 
 // Formulas as a function of all modes.
 class ExpressionFunction {
  public:
-  // Errors: an output has a variable that is not in `variables`. The expressions' Pool must outlive the function, and is
-  // added to when the function is differentiated symbolically: one thread at a time.
-  static absl::StatusOr<ExpressionFunction> Create(std::vector<symbolic::Expr> outputs, std::vector<symbolic::Expr> variables);
+  // Errors: an output has a variable that is not in `variables`. The expressions' Pool must outlive
+  // the function, and is added to when the function is differentiated symbolically: one thread at a
+  // time.
+  static absl::StatusOr<ExpressionFunction> Create(std::vector<symbolic::Expr> outputs,
+                                                   std::vector<symbolic::Expr> variables);
 
   template <class S>
   std::vector<S> operator()(std::span<const S> x) const {
@@ -99,8 +110,11 @@ class ExpressionFunction {
   const std::vector<symbolic::Expr>& variables() const { return variables_; }
 
  private:
-  ExpressionFunction(symbolic::Program program, std::vector<symbolic::Expr> outputs, std::vector<symbolic::Expr> variables)
-      : program_(std::move(program)), outputs_(std::move(outputs)), variables_(std::move(variables)) {}
+  ExpressionFunction(symbolic::Program program, std::vector<symbolic::Expr> outputs,
+                     std::vector<symbolic::Expr> variables)
+      : program_(std::move(program)),
+        outputs_(std::move(outputs)),
+        variables_(std::move(variables)) {}
 
   symbolic::Program program_;
   std::vector<symbolic::Expr> outputs_, variables_;
@@ -111,17 +125,21 @@ namespace differentiate_internal {
 using Vector = std::vector<double>;
 
 absl::Status CheckInputs(std::span<const double> x);
-absl::Status CheckSize(const char* what, std::size_t found, const char* of_what, std::size_t expected);
+absl::Status CheckSize(const char* what, std::size_t found, const char* of_what,
+                       std::size_t expected);
 absl::Status CheckOneResult(const char* operation, std::size_t results);
 absl::Status NotFinite(const Inspection& inspection, std::span<const double> x);
-absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const double> x, const std::string& which);
+absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const double> x,
+                                 const std::string& which);
 bool AllFinite(std::span<const double> values);
 
 // m by n, at x.
-absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs, const std::vector<symbolic::Expr>& variables,
+absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
+                                        const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x);
 // n by n, at x.
-absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output, const std::vector<symbolic::Expr>& variables,
+absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,
+                                       const std::vector<symbolic::Expr>& variables,
                                        std::span<const double> x);
 absl::Status UnsupportedSymbolically(const std::string& name);
 
@@ -145,10 +163,12 @@ absl::StatusOr<Vector> CheckedValues(const F& f, std::span<const double> x, cons
 }
 
 template <class F>
-absl::Status CheckFinite(const F& f, std::span<const double> x, const Vector& derivatives, std::size_t columns) {
+absl::Status CheckFinite(const F& f, std::span<const double> x, const Vector& derivatives,
+                         std::size_t columns) {
   for (std::size_t k = 0; k < derivatives.size(); ++k) {
     if (std::isfinite(derivatives[k])) continue;
-    const std::string which = "derivative (" + std::to_string(k / columns) + ", " + std::to_string(k % columns) + ")";
+    const std::string which =
+        "derivative (" + std::to_string(k / columns) + ", " + std::to_string(k % columns) + ")";
     return DerivativeNotFinite(Inspect(f, x), x, which);
   }
   return absl::OkStatus();
@@ -187,7 +207,9 @@ absl::StatusOr<Vector> JacobianValues(const F& f, std::span<const double> x, con
     case Mode::kReverse:
       return reverse::Jacobian(f, x);
     case Mode::kSymbolic:
-      return WithFormulas(f, x, [&](const auto& outputs, const auto& variables) { return SymbolicJacobian(outputs, variables, x); });
+      return WithFormulas(f, x, [&](const auto& outputs, const auto& variables) {
+        return SymbolicJacobian(outputs, variables, x);
+      });
   }
   return absl::InvalidArgumentError("no such mode");
 }
@@ -202,14 +224,16 @@ absl::StatusOr<Vector> HessianValues(const F& f, std::span<const double> x, cons
     case Mode::kReverse:
       return reverse::Hessian(f, x);
     case Mode::kSymbolic:
-      return WithFormulas(f, x,
-                          [&](const auto& outputs, const auto& variables) { return SymbolicHessian(outputs[0], variables, x); });
+      return WithFormulas(f, x, [&](const auto& outputs, const auto& variables) {
+        return SymbolicHessian(outputs[0], variables, x);
+      });
   }
   return absl::InvalidArgumentError("no such mode");
 }
 
 template <class F>
-absl::StatusOr<Vector> Checked(const F& f, std::span<const double> x, absl::StatusOr<Vector> derivatives, std::size_t columns) {
+absl::StatusOr<Vector> Checked(const F& f, std::span<const double> x,
+                               absl::StatusOr<Vector> derivatives, std::size_t columns) {
   if (!derivatives.ok()) return derivatives;
   if (absl::Status status = CheckFinite(f, x, *derivatives, columns); !status.ok()) return status;
   return derivatives;
@@ -236,7 +260,8 @@ absl::StatusOr<Matrix> Jacobian(const F& f, std::span<const double> x, const Met
 
 // The n partial derivatives at x of a function with one result.
 template <class F>
-absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double> x, const Method& how) {
+absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double> x,
+                                             const Method& how) {
   using namespace differentiate_internal;  // NOLINT
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
@@ -258,14 +283,17 @@ absl::StatusOr<Matrix> Hessian(const F& f, std::span<const double> x, const Meth
 
 // J(x) direction: how the m results change along a direction of n entries.
 template <class F>
-absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x, std::span<const double> direction,
-                                        const Method& how) {
+absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x,
+                                        std::span<const double> direction, const Method& how) {
   using namespace differentiate_internal;  // NOLINT
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
-  if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size()); !status.ok()) return status;
+  if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size());
+      !status.ok())
+    return status;
   if (how.mode == Mode::kNumeric) {
-    return Checked(f, x, Values(numeric::DirectionalDerivative(Plain(f), x, direction, how.numeric)), 1);
+    return Checked(f, x,
+                   Values(numeric::DirectionalDerivative(Plain(f), x, direction, how.numeric)), 1);
   }
   if (how.mode == Mode::kForward) return Checked(f, x, forward::Jvp(f, x, direction), 1);
   const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, how), x.size());
@@ -275,12 +303,14 @@ absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x, s
 
 // J(x)^T weights: the gradient of the weighted sum of the m results.
 template <class F>
-absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x, std::span<const double> weights,
-                                        const Method& how) {
+absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x,
+                                        std::span<const double> weights, const Method& how) {
   using namespace differentiate_internal;  // NOLINT
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
-  if (absl::Status status = CheckSize("weights", weights.size(), "results", y->size()); !status.ok()) return status;
+  if (absl::Status status = CheckSize("weights", weights.size(), "results", y->size());
+      !status.ok())
+    return status;
   if (how.mode == Mode::kForward) return Checked(f, x, forward::Vjp(f, x, weights), x.size());
   if (how.mode == Mode::kReverse) return Checked(f, x, reverse::Vjp(f, x, weights), x.size());
   const absl::StatusOr<Vector> jacobian = Checked(f, x, JacobianValues(f, x, how), x.size());
@@ -290,13 +320,15 @@ absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x, s
 
 // H(x) direction for a function with one result.
 template <class F>
-absl::StatusOr<std::vector<double>> Hvp(const F& f, std::span<const double> x, std::span<const double> direction,
-                                        const Method& how) {
+absl::StatusOr<std::vector<double>> Hvp(const F& f, std::span<const double> x,
+                                        std::span<const double> direction, const Method& how) {
   using namespace differentiate_internal;  // NOLINT
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
   if (absl::Status status = CheckOneResult("Hvp", y->size()); !status.ok()) return status;
-  if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size()); !status.ok()) return status;
+  if (absl::Status status = CheckSize("direction", direction.size(), "inputs", x.size());
+      !status.ok())
+    return status;
   if (how.mode == Mode::kForward) return Checked(f, x, forward::Hvp(f, x, direction), x.size());
   if (how.mode == Mode::kReverse) return Checked(f, x, reverse::Hvp(f, x, direction), x.size());
   const absl::StatusOr<Vector> hessian = Checked(f, x, HessianValues(f, x, how), x.size());

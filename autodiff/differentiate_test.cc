@@ -19,12 +19,15 @@ class EveryMode : public testing::TestWithParam<Mode> {
   // What a mode may be off by.
   double tolerance() const { return GetParam() == Mode::kNumeric ? 1e-7 : 1e-13; }
 
-  void ExpectNear(const absl::StatusOr<std::vector<double>>& found, const std::vector<double>& expected) const {
+  void ExpectNear(const absl::StatusOr<std::vector<double>>& found,
+                  const std::vector<double>& expected) const {
     ASSERT_TRUE(found.ok()) << found.status();
     ASSERT_EQ(found->size(), expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR((*found)[i], expected[i], tolerance()) << "entry " << i;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR((*found)[i], expected[i], tolerance()) << "entry " << i;
   }
-  void ExpectNear(const absl::StatusOr<Matrix>& found, std::size_t rows, const std::vector<double>& expected) const {
+  void ExpectNear(const absl::StatusOr<Matrix>& found, std::size_t rows,
+                  const std::vector<double>& expected) const {
     ASSERT_TRUE(found.ok()) << found.status();
     EXPECT_EQ(found->rows, rows);
     EXPECT_EQ(found->columns, expected.size() / rows);
@@ -32,13 +35,15 @@ class EveryMode : public testing::TestWithParam<Mode> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kAllModes), [](const auto& info) { return ModeName(info.param); });
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kAllModes),
+                         [](const auto& info) { return ModeName(info.param); });
 
 // f1 = cos(w1) cos(w2) + sigmoid(w2), f2 = ln(w1 + w2) + w1^2 w2.
 constexpr auto kTextbook = [](auto w) {
   using namespace functions;  // NOLINT
   using S = std::decay_t<decltype(w[0])>;
-  return std::array<S, 2>{cos(w[0]) * cos(w[1]) + sigmoid(w[1]), log(w[0] + w[1]) + w[0] * w[0] * w[1]};
+  return std::array<S, 2>{cos(w[0]) * cos(w[1]) + sigmoid(w[1]),
+                          log(w[0] + w[1]) + w[0] * w[0] * w[1]};
 };
 constexpr auto kFirst = [](auto w) {
   using std::exp, std::sin;
@@ -48,40 +53,48 @@ const std::vector<double> kPoint = {1, 2};
 
 TEST_P(EveryMode, ComputesEveryDerivative) {
   const double s = sigmoid(2.0) * sigmoid(-2.0);
-  const std::vector<double> jacobian = {-std::sin(1.0) * std::cos(2.0), -std::cos(1.0) * std::sin(2.0) + s, 1.0 / 3 + 4, 1.0 / 3 + 1};
+  const std::vector<double> jacobian = {
+      -std::sin(1.0) * std::cos(2.0), -std::cos(1.0) * std::sin(2.0) + s, 1.0 / 3 + 4, 1.0 / 3 + 1};
   ExpectNear(Jacobian(kTextbook, kPoint, how()), 2, jacobian);
   const std::vector<double> v = {3, -1};
-  ExpectNear(Jvp(kTextbook, kPoint, v, how()), {3 * jacobian[0] - jacobian[1], 3 * jacobian[2] - jacobian[3]});
-  ExpectNear(Vjp(kTextbook, kPoint, v, how()), {3 * jacobian[0] - jacobian[2], 3 * jacobian[1] - jacobian[3]});
+  ExpectNear(Jvp(kTextbook, kPoint, v, how()),
+             {3 * jacobian[0] - jacobian[1], 3 * jacobian[2] - jacobian[3]});
+  ExpectNear(Vjp(kTextbook, kPoint, v, how()),
+             {3 * jacobian[0] - jacobian[2], 3 * jacobian[1] - jacobian[3]});
 
   const double e = std::exp(2.0), sine = std::sin(1.0), cosine = std::cos(1.0);
   ExpectNear(Gradient(kFirst, kPoint, how()), {cosine * e + 2, sine * e});
   ExpectNear(Hessian(kFirst, kPoint, how()), 2, {-sine * e + 2, cosine * e, cosine * e, sine * e});
-  ExpectNear(Hvp(kFirst, kPoint, v, how()), {3 * (-sine * e + 2) - cosine * e, 3 * cosine * e - sine * e});
+  ExpectNear(Hvp(kFirst, kPoint, v, how()),
+             {3 * (-sine * e + 2) - cosine * e, 3 * cosine * e - sine * e});
 }
 
 TEST_P(EveryMode, DifferentiatesFormulas) {
   symbolic::Pool pool;
   const auto expression = symbolic::Parse("x^2*sin(y) + ln(z)", pool);
   ASSERT_TRUE(expression.ok()) << expression.status();
-  const auto f = ExpressionFunction::Create({*expression}, {pool.Variable("x"), pool.Variable("y"), pool.Variable("z")});
+  const auto f = ExpressionFunction::Create(
+      {*expression}, {pool.Variable("x"), pool.Variable("y"), pool.Variable("z")});
   ASSERT_TRUE(f.ok()) << f.status();
   const std::vector<double> x = {2, 0.5, 4};
   ExpectNear(Gradient(*f, x, how()), {4 * std::sin(0.5), 4 * std::cos(0.5), 0.25});
   ExpectNear(Hessian(*f, x, how()), 3,
-             {2 * std::sin(0.5), 4 * std::cos(0.5), 0, 4 * std::cos(0.5), -4 * std::sin(0.5), 0, 0, 0, -1.0 / 16});
+             {2 * std::sin(0.5), 4 * std::cos(0.5), 0, 4 * std::cos(0.5), -4 * std::sin(0.5), 0, 0,
+              0, -1.0 / 16});
 }
 
 TEST_P(EveryMode, RefusesWrongSizes) {
   const std::vector<double> three = {1, 2, 3}, none;
   EXPECT_EQ(Gradient(kTextbook, kPoint, how()).status().message(),
-            "Gradient is of a function with one result; this one has 2: ask for its Jacobian, or weigh its results");
+            "Gradient is of a function with one result; this one has 2: ask for its Jacobian, or "
+            "weigh its results");
   EXPECT_EQ(Jvp(kTextbook, kPoint, three, how()).status().message(),
             "direction: found 3 entries, expected 2, as many as there are inputs");
   EXPECT_EQ(Vjp(kTextbook, kPoint, three, how()).status().message(),
             "weights: found 3 entries, expected 2, as many as there are results");
   EXPECT_TRUE(absl::IsInvalidArgument(Gradient(kFirst, none, how()).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(Gradient(kFirst, std::vector<double>{1, NAN}, how()).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(Gradient(kFirst, std::vector<double>{1, NAN}, how()).status()));
 }
 
 TEST_P(EveryMode, SaysWhereTheFunctionOrItsDerivativeIsNotFinite) {
@@ -99,7 +112,8 @@ TEST_P(EveryMode, SaysWhereTheFunctionOrItsDerivativeIsNotFinite) {
   };
   const absl::Status edge = Gradient(root, std::vector<double>{0}, how()).status();
   EXPECT_TRUE(absl::IsOutOfRange(edge));
-  EXPECT_EQ(edge.message(), "derivative (0, 0) is not finite at (x0 = 0): sqrt(0) has derivative inf");
+  EXPECT_EQ(edge.message(),
+            "derivative (0, 0) is not finite at (x0 = 0): sqrt(0) has derivative inf");
 }
 
 TEST_P(EveryMode, TellsTheSideTakenAtAKink) {
@@ -122,8 +136,9 @@ TEST(DifferentiateTest, TheGammaFunctionHasNoSymbolicForm) {
     return lgamma(x[0]);
   };
   EXPECT_TRUE(Gradient(f, std::vector<double>{2.5}, Mode::kReverse).ok());
-  EXPECT_THAT(std::string(Gradient(f, std::vector<double>{2.5}, Mode::kSymbolic).status().message()),
-              HasSubstr("lgamma has no symbolic form"));
+  EXPECT_THAT(
+      std::string(Gradient(f, std::vector<double>{2.5}, Mode::kSymbolic).status().message()),
+      HasSubstr("lgamma has no symbolic form"));
 }
 
 TEST(DifferentiateTest, ReverseHessiansOfManyInputs) {
@@ -138,9 +153,11 @@ TEST(DifferentiateTest, ReverseHessiansOfManyInputs) {
   };
   std::vector<double> x(11);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.1 * static_cast<double>(i);
-  const auto forward = Hessian(rosenbrock, x, Mode::kForward), reverse = Hessian(rosenbrock, x, Mode::kReverse);
+  const auto forward = Hessian(rosenbrock, x, Mode::kForward),
+             reverse = Hessian(rosenbrock, x, Mode::kReverse);
   ASSERT_TRUE(forward.ok() && reverse.ok());
-  for (std::size_t k = 0; k < forward->values.size(); ++k) EXPECT_NEAR(forward->values[k], reverse->values[k], 1e-11);
+  for (std::size_t k = 0; k < forward->values.size(); ++k)
+    EXPECT_NEAR(forward->values[k], reverse->values[k], 1e-11);
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
-// Dual<double, 8> against Ceres Solver's Jet<double, 8>: the reprojection error of bundle adjustment and its derivatives by the
-// camera's eight parameters, the same template for both, compiled with the same flags.
+// Dual<double, 8> against Ceres Solver's Jet<double, 8>: the reprojection error of bundle
+// adjustment and its derivatives by the camera's eight parameters, the same template for both,
+// compiled with the same flags.
 //
 //   sudo apt-get install libceres-dev
-//   bazel run //autodiff:forward_benchmark -- --benchmark_repetitions=15 --benchmark_enable_random_interleaving=true
+//   bazel run //autodiff:forward_benchmark -- --benchmark_repetitions=15
+//   --benchmark_enable_random_interleaving=true
 
 #include <ceres/jet.h>
 
@@ -20,10 +22,12 @@ constexpr double kCamera[kParameters] = {0.1, -0.2, 0.3, 0.5, -0.4, -8, 500, -1e
 constexpr double kPoint[3] = {1, 2, -3};
 constexpr double kObserved[2] = {10, 20};
 
-// Where the camera sees the point, less where it was observed, in pixels. Rotation by Rodrigues' formula
-// p cos + (w x p) sin + w (w . p)(1 - cos); projection and distortion as in Snavely, Seitz and Szeliski (2006).
+// Where the camera sees the point, less where it was observed, in pixels. Rotation by Rodrigues'
+// formula p cos + (w x p) sin + w (w . p)(1 - cos); projection and distortion as in Snavely, Seitz
+// and Szeliski (2006).
 template <class T>
-[[gnu::noinline]] void ReprojectionError(const T* camera, const double* point, const double* observed, T* residual) {
+[[gnu::noinline]] void ReprojectionError(const T* camera, const double* point,
+                                         const double* observed, T* residual) {
   using std::cos, std::sin, std::sqrt;
   T p[3];
   const T squared_angle = camera[0] * camera[0] + camera[1] * camera[1] + camera[2] * camera[2];

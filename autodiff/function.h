@@ -1,8 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_FUNCTION_H_
 #define COTANGENT_AUTODIFF_FUNCTION_H_
 
-// What counts as a function to differentiate: anything callable with a std::span<const S> of its inputs, for each scalar S that a mode
-// calls it with, that returns one S or a container (std::vector, std::array, ...) of them.
+// What counts as a function to differentiate: anything callable with a std::span<const S> of its
+// inputs, for each scalar S that a mode calls it with, that returns one S or a container
+// (std::vector, std::array, ...) of them.
 //
 //   auto f = [](auto x) {                       // x is a std::span<const S>
 //     using namespace cotangent::autodiff::functions;

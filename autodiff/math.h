@@ -1,11 +1,13 @@
 #ifndef COTANGENT_AUTODIFF_MATH_H_
 #define COTANGENT_AUTODIFF_MATH_H_
 
-// The functions that <cmath> lacks and machine learning wants, for the plain numbers `float` and `double`.
+// The functions that <cmath> lacks and machine learning wants, for the plain numbers `float` and
+// `double`.
 //
-// A function written once for every way of differentiating it is a template over its scalar. It brings the names of
-// the plain functions into scope and calls them unqualified, so that plain numbers find them here and in <cmath>, and
-// the scalars of the derivatives (forward::Dual, reverse::Var, ...) find their own overloads in their own namespace:
+// A function written once for every way of differentiating it is a template over its scalar. It
+// brings the names of the plain functions into scope and calls them unqualified, so that plain
+// numbers find them here and in <cmath>, and the scalars of the derivatives (forward::Dual,
+// reverse::Var, ...) find their own overloads in their own namespace:
 //
 //   template <class T>
 //   T Score(const T& x, const T& y) {
@@ -14,7 +16,8 @@
 //     return cos(x) * cos(y) + sigmoid(y);
 //   }
 //
-// `using namespace cotangent::autodiff::functions;` brings in all of them at once, those of <cmath> included.
+// `using namespace cotangent::autodiff::functions;` brings in all of them at once, those of <cmath>
+// included.
 //
 // The same table holds in every mode. y stands for the function's value.
 //
@@ -35,15 +38,18 @@
 //   digamma(x)          d/dx ln Gamma(x)                    polygamma(1, x)
 //   polygamma(n, x)     (d/dx)^(n+1) ln Gamma(x)            polygamma(n + 1, x)
 //
-// and of <cmath>, at their kinks: abs(x) has derivative sign(x), so 0 at 0; hypot has gradient 0 at the origin, being
-// the abs of two dimensions; max, min, fmax and fmin pass the derivative of their first argument on a tie; clamp(x, low,
-// high) passes x's on the bounds; floor, ceil, round, trunc, rint and nearbyint have derivative 0 everywhere; fmod(x, y)
-// has (1, -trunc(x / y)), remainder(x, y) the same with the nearest integer; copysign(x, y) has sign(x) sign(y) by x and
-// 0 by y. At the edge of a domain derivatives are the one-sided limits (sqrt'(0) = +inf, log'(0) = +inf, acos'(1) = -inf), and
-// outside it NaN. pow(0, y) has derivative by x: 0 for y > 1, 1 for y = 1, +inf for 0 < y < 1, 0 for y = 0; by y: 0 for y > 0.
+// and of <cmath>, at their kinks: abs(x) has derivative sign(x), so 0 at 0; hypot has gradient 0 at
+// the origin, being the abs of two dimensions; max, min, fmax and fmin pass the derivative of their
+// first argument on a tie; clamp(x, low, high) passes x's on the bounds; floor, ceil, round, trunc,
+// rint and nearbyint have derivative 0 everywhere; fmod(x, y) has (1, -trunc(x / y)), remainder(x,
+// y) the same with the nearest integer; copysign(x, y) has sign(x) sign(y) by x and 0 by y. At the
+// edge of a domain derivatives are the one-sided limits (sqrt'(0) = +inf, log'(0) = +inf, acos'(1)
+// = -inf), and outside it NaN. pow(0, y) has derivative by x: 0 for y > 1, 1 for y = 1, +inf for 0
+// < y < 1, 0 for y = 0; by y: 0 for y > 0.
 //
-// Sources: GELU, Hendrycks and Gimpel (2016), arXiv:1606.08415; SiLU, Elfwing et al. (2018), arXiv:1702.03118; hard-swish,
-// Howard et al. (2019), arXiv:1905.02244; ELU, Clevert et al. (2016), arXiv:1511.07289; softsign, Bergstra et al. (2009).
+// Sources: GELU, Hendrycks and Gimpel (2016), arXiv:1606.08415; SiLU, Elfwing et al. (2018),
+// arXiv:1702.03118; hard-swish, Howard et al. (2019), arXiv:1905.02244; ELU, Clevert et al. (2016),
+// arXiv:1511.07289; softsign, Bergstra et al. (2009).
 
 #include <algorithm>
 #include <cmath>
@@ -144,8 +150,8 @@ T logsumexp(std::span<const T> x) {
 }
 
 // psi_n(x) for n >= 0: the asymptotic series (Abramowitz and Stegun 6.4.11) after the recurrence
-// psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) has raised x; for x < 0 the recurrence walks up to the positive side.
-// NaN at the poles 0, -1, -2, ...
+// psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) has raised x; for x < 0 the recurrence walks up to
+// the positive side. NaN at the poles 0, -1, -2, ...
 double polygamma(int n, double x);
 inline double digamma(double x) { return polygamma(0, x); }
 
@@ -168,8 +174,8 @@ using autodiff::softsign;
 using autodiff::sqr;
 
 using std::abs, std::fabs, std::sqrt, std::cbrt, std::hypot, std::pow, std::fma;
-using std::acosh, std::asinh, std::atanh, std::cosh, std::sinh, std::tanh;
 using std::acos, std::asin, std::atan, std::atan2, std::cos, std::sin, std::tan;
+using std::acosh, std::asinh, std::atanh, std::cosh, std::sinh, std::tanh;
 using std::ceil, std::floor, std::nearbyint, std::rint, std::round, std::trunc;
 using std::copysign, std::fdim, std::fmax, std::fmin, std::fmod, std::max, std::min, std::remainder;
 using std::erf, std::erfc, std::lgamma, std::tgamma;

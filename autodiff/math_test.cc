@@ -35,7 +35,8 @@ TEST(MathTest, LogSumExpShiftsByTheLargest) {
   EXPECT_DOUBLE_EQ(logsumexp(1000.0, 1000.0), 1000 + std::log(2.0));
   EXPECT_EQ(logsumexp(-kInf, -kInf), -kInf);
   const std::vector<double> x = {1, 2, 3};
-  EXPECT_DOUBLE_EQ(logsumexp(std::span<const double>(x)), std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0)));
+  EXPECT_DOUBLE_EQ(logsumexp(std::span<const double>(x)),
+                   std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0)));
   EXPECT_EQ(logsumexp(std::span<const double>()), -kInf);
 }
 

@@ -15,7 +15,8 @@ std::string Number(double value) {
 }
 
 void AddNote(std::vector<std::string>& notes, std::string note) {
-  if (notes.size() < Findings::kMostNotes && std::find(notes.begin(), notes.end(), note) == notes.end()) {
+  if (notes.size() < Findings::kMostNotes &&
+      std::find(notes.begin(), notes.end(), note) == notes.end()) {
     notes.push_back(std::move(note));
   }
 }
@@ -46,7 +47,8 @@ std::string Call(const std::string& name, std::span<const Probe* const> operands
     return Number(operands[0]->value()) + " " + name + " " + Number(operands[1]->value());
   }
   std::string call = name + "(";
-  for (std::size_t i = 0; i < operands.size(); ++i) call += (i == 0 ? "" : ", ") + Number(operands[i]->value());
+  for (std::size_t i = 0; i < operands.size(); ++i)
+    call += (i == 0 ? "" : ", ") + Number(operands[i]->value());
   return call + ")";
 }
 
@@ -62,8 +64,8 @@ Probe Probe::Input(double value, std::uint32_t index, Findings* findings) {
   return input;
 }
 
-Probe Probe::Apply(const char* name, double value, std::span<const double> derivatives, std::span<const Probe* const> operands,
-                   bool linear) {
+Probe Probe::Apply(const char* name, double value, std::span<const double> derivatives,
+                   std::span<const Probe* const> operands, bool linear) {
   Probe result(value);
   bool finite_arguments = true;
   for (const Probe* operand : operands) {
@@ -99,12 +101,14 @@ void Probe::NoteTie(const Probe& a, const Probe& b, const char* relation, bool o
   if (a.value_ != b.value_) return;
   Findings* const findings = a.findings_ != nullptr ? a.findings_ : b.findings_;
   if (findings == nullptr) return;
-  findings->AddKink("a branch on " + Number(a.value_) + " " + relation + " " + Number(b.value_) + ", of equals: the side where it is " +
-                    (outcome ? "true" : "false") + " is taken");
+  findings->AddKink("a branch on " + Number(a.value_) + " " + relation + " " + Number(b.value_) +
+                    ", of equals: the side where it is " + (outcome ? "true" : "false") +
+                    " is taken");
 }
 
 void Probe::NoteKink(const char* name, const std::string& taken) const {
-  if (findings_ != nullptr) findings_->AddKink(std::string(name) + " at " + Number(value_) + ": " + taken);
+  if (findings_ != nullptr)
+    findings_->AddKink(std::string(name) + " at " + Number(value_) + ": " + taken);
 }
 
 Probe logsumexp(std::span<const Probe> x) {

@@ -1,17 +1,19 @@
 #ifndef COTANGENT_AUTODIFF_PROBE_H_
 #define COTANGENT_AUTODIFF_PROBE_H_
 
-// Probe: a scalar that computes nothing but knows. Run a function on Probes and read from its Findings
+// Probe: a scalar that computes nothing but knows. Run a function on Probes and read from its
+// Findings
 //
 //   - where it left its domain, and which operation at which value did it ("log(-1) is nan");
 //   - where a derivative is not finite ("sqrt has an infinite derivative at 0");
-//   - where the point sits on a kink, and which side the derivatives take ("abs(0): derivative 0 is taken");
+//   - where the point sits on a kink, and which side the derivatives take ("abs(0): derivative 0 is
+//   taken");
 //   - which results depend on which inputs: the pattern of the Jacobian;
 //   - which inputs meet in a nonlinear operation: the pattern of the Hessian.
 //
-// The patterns hold at the point and wherever the same branches are taken. An index set rides along with every value, each operation's being
-// the union of its operands' (Griewank and Walther, Evaluating Derivatives, 2nd ed., section 7.1; for the Hessian,
-// Walther, ACM TOMS 34(1), 2008).
+// The patterns hold at the point and wherever the same branches are taken. An index set rides along
+// with every value, each operation's being the union of its operands' (Griewank and Walther,
+// Evaluating Derivatives, 2nd ed., section 7.1; for the Hessian, Walther, ACM TOMS 34(1), 2008).
 
 #include <cmath>
 #include <cstddef>
@@ -28,16 +30,19 @@
 
 namespace cotangent::autodiff {
 
-// The inputs a value depends on, ascending; null for a constant. Shared: most operations have one operand.
+// The inputs a value depends on, ascending; null for a constant. Shared: most operations have one
+// operand.
 using IndexSet = std::shared_ptr<const std::vector<std::uint32_t>>;
 
 struct Findings {
   static constexpr std::size_t kMostNotes = 8;  // of each kind; a loop would repeat them
 
-  std::vector<std::string> domain;  // values and derivatives that are not finite though their arguments are
+  std::vector<std::string>
+      domain;  // values and derivatives that are not finite though their arguments are
   std::vector<std::string> kinks;
-  bool track_pairs = false;                        // whether to collect the next
-  std::vector<std::set<std::uint32_t>> neighbours;  // by input: those it meets in a nonlinear operation, itself included
+  bool track_pairs = false;  // whether to collect the next
+  std::vector<std::set<std::uint32_t>>
+      neighbours;  // by input: those it meets in a nonlinear operation, itself included
 
   void AddDomain(std::string note);
   void AddKink(std::string note);
@@ -47,8 +52,7 @@ class Probe {
  public:
   Probe() = default;
   template <class S>
-    requires std::is_arithmetic_v<S>
-  Probe(S constant) : value_(static_cast<double>(constant)) {}
+  requires std::is_arithmetic_v<S> Probe(S constant) : value_(static_cast<double>(constant)) {}
 
   static Probe Input(double value, std::uint32_t index, Findings* findings);
 
@@ -56,8 +60,8 @@ class Probe {
   const IndexSet& inputs() const { return inputs_; }
 
   // An operation with these operands and this value and these derivatives by them.
-  static Probe Apply(const char* name, double value, std::span<const double> derivatives, std::span<const Probe* const> operands,
-                     bool linear);
+  static Probe Apply(const char* name, double value, std::span<const double> derivatives,
+                     std::span<const Probe* const> operands, bool linear);
   // The comparison of equals is a kink where the branches meet at an angle.
   static void NoteTie(const Probe& a, const Probe& b, const char* relation, bool outcome);
   void NoteKink(const char* name, const std::string& taken) const;
@@ -69,12 +73,14 @@ class Probe {
 };
 
 template <class A, class B>
-concept ProbePair = (std::same_as<A, Probe> && (std::same_as<B, Probe> || std::is_arithmetic_v<B>)) ||
+concept ProbePair = (std::same_as<A, Probe> &&
+                     (std::same_as<B, Probe> || std::is_arithmetic_v<B>)) ||
                     (std::same_as<B, Probe> && std::is_arithmetic_v<A>);
 
 namespace probe_internal {
 
-// Value and derivatives by autodiff/forward's rules, so that what is found is what the modes will meet.
+// Value and derivatives by autodiff/forward's rules, so that what is found is what the modes will
+// meet.
 template <class Rule>
 Probe Unary(const char* name, const Probe& x, Rule rule, bool linear = false) {
   using D = forward::Dual<double, 1>;
@@ -98,27 +104,26 @@ Probe Binary(const char* name, const Probe& a, const Probe& b, Rule rule, bool l
 }  // namespace probe_internal
 
 template <class A, class B>
-  requires ProbePair<A, B>
-Probe operator+(const A& a, const B& b) {
-  return probe_internal::Binary("+", a, b, [](const auto& x, const auto& y) { return x + y; }, true);
+requires ProbePair<A, B> Probe operator+(const A& a, const B& b) {
+  return probe_internal::Binary(
+      "+", a, b, [](const auto& x, const auto& y) { return x + y; }, true);
 }
 template <class A, class B>
-  requires ProbePair<A, B>
-Probe operator-(const A& a, const B& b) {
-  return probe_internal::Binary("-", a, b, [](const auto& x, const auto& y) { return x - y; }, true);
+requires ProbePair<A, B> Probe operator-(const A& a, const B& b) {
+  return probe_internal::Binary(
+      "-", a, b, [](const auto& x, const auto& y) { return x - y; }, true);
 }
 template <class A, class B>
-  requires ProbePair<A, B>
-Probe operator*(const A& a, const B& b) {
+requires ProbePair<A, B> Probe operator*(const A& a, const B& b) {
   return probe_internal::Binary("*", a, b, [](const auto& x, const auto& y) { return x * y; });
 }
 template <class A, class B>
-  requires ProbePair<A, B>
-Probe operator/(const A& a, const B& b) {
+requires ProbePair<A, B> Probe operator/(const A& a, const B& b) {
   return probe_internal::Binary("/", a, b, [](const auto& x, const auto& y) { return x / y; });
 }
 inline Probe operator-(const Probe& x) {
-  return probe_internal::Unary("-", x, [](const auto& v) { return -v; }, true);
+  return probe_internal::Unary(
+      "-", x, [](const auto& v) { return -v; }, true);
 }
 inline Probe operator+(const Probe& x) { return x; }
 template <class B>
@@ -138,14 +143,14 @@ Probe& operator/=(Probe& a, const B& b) {
   return a = a / b;
 }
 
-#define COTANGENT_PROBE_COMPARISON(op)                   \
-  template <class A, class B>                            \
-    requires ProbePair<A, B>                             \
-  bool operator op(const A& a, const B& b) {             \
-    const Probe x = a, y = b;                            \
-    const bool outcome = x.value() op y.value();         \
-    Probe::NoteTie(x, y, #op, outcome);                  \
-    return outcome;                                      \
+#define COTANGENT_PROBE_COMPARISON(op)           \
+  template <class A, class B>                    \
+  requires ProbePair<A, B>                       \
+  bool operator op(const A& a, const B& b) {     \
+    const Probe x = a, y = b;                    \
+    const bool outcome = x.value() op y.value(); \
+    Probe::NoteTie(x, y, #op, outcome);          \
+    return outcome;                              \
   }
 COTANGENT_PROBE_COMPARISON(==)
 COTANGENT_PROBE_COMPARISON(<)
@@ -154,8 +159,8 @@ COTANGENT_PROBE_COMPARISON(<=)
 COTANGENT_PROBE_COMPARISON(>=)
 #undef COTANGENT_PROBE_COMPARISON
 
-#define COTANGENT_PROBE_UNARY(name)                                                        \
-  inline Probe name(const Probe& x) {                                                      \
+#define COTANGENT_PROBE_UNARY(name)                                                         \
+  inline Probe name(const Probe& x) {                                                       \
     return probe_internal::Unary(#name, x, [](const auto& v) { return forward::name(v); }); \
   }
 COTANGENT_PROBE_UNARY(sqr)
@@ -194,59 +199,68 @@ COTANGENT_PROBE_UNARY(silu)
 #undef COTANGENT_PROBE_UNARY
 
 // Functions with a kink, or a jump, at the points that the condition tells.
-#define COTANGENT_PROBE_KINKED(name, at_kink, linear, taken)                                       \
-  inline Probe name(const Probe& x) {                                                              \
-    const double v = x.value();                                                                    \
-    if (at_kink) x.NoteKink(#name, taken);                                                         \
-    return probe_internal::Unary(#name, x, [](const auto& u) { return forward::name(u); }, linear); \
+#define COTANGENT_PROBE_KINKED(name, at_kink, linear, taken)               \
+  inline Probe name(const Probe& x) {                                      \
+    const double v = x.value();                                            \
+    if (at_kink) x.NoteKink(#name, taken);                                 \
+    return probe_internal::Unary(                                          \
+        #name, x, [](const auto& u) { return forward::name(u); }, linear); \
   }
 COTANGENT_PROBE_KINKED(abs, v == 0, true, "derivative 0 is taken, between -1 and 1")
 COTANGENT_PROBE_KINKED(fabs, v == 0, true, "derivative 0 is taken, between -1 and 1")
 COTANGENT_PROBE_KINKED(relu, v == 0, true, "derivative 0 is taken, from the left")
-COTANGENT_PROBE_KINKED(hard_swish, v == 3 || v == -3, false, "the derivative is taken from outside [-3, 3]")
+COTANGENT_PROBE_KINKED(hard_swish, v == 3 || v == -3, false,
+                       "the derivative is taken from outside [-3, 3]")
 COTANGENT_PROBE_KINKED(sign, v == 0, true, "it jumps; derivative 0 is taken")
 COTANGENT_PROBE_KINKED(floor, v == std::floor(v), true, "it jumps; derivative 0 is taken")
 COTANGENT_PROBE_KINKED(ceil, v == std::floor(v), true, "it jumps; derivative 0 is taken")
 COTANGENT_PROBE_KINKED(trunc, v == std::floor(v) && v != 0, true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(round, v + 0.5 == std::floor(v + 0.5), true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(rint, v + 0.5 == std::floor(v + 0.5), true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(nearbyint, v + 0.5 == std::floor(v + 0.5), true, "it jumps; derivative 0 is taken")
+COTANGENT_PROBE_KINKED(round, v + 0.5 == std::floor(v + 0.5), true,
+                       "it jumps; derivative 0 is taken")
+COTANGENT_PROBE_KINKED(rint, v + 0.5 == std::floor(v + 0.5), true,
+                       "it jumps; derivative 0 is taken")
+COTANGENT_PROBE_KINKED(nearbyint, v + 0.5 == std::floor(v + 0.5), true,
+                       "it jumps; derivative 0 is taken")
 #undef COTANGENT_PROBE_KINKED
 
 inline Probe leaky_relu(const Probe& x, double slope) {
   if (x.value() == 0) x.NoteKink("leaky_relu", "the derivative is taken from the left");
-  return probe_internal::Unary("leaky_relu", x, [&](const auto& v) { return forward::leaky_relu(v, slope); }, true);
+  return probe_internal::Unary(
+      "leaky_relu", x, [&](const auto& v) { return forward::leaky_relu(v, slope); }, true);
 }
 inline Probe elu(const Probe& x, double alpha = 1) {
   if (x.value() == 0 && alpha != 1) x.NoteKink("elu", "the derivative is taken from the left");
   return probe_internal::Unary("elu", x, [&](const auto& v) { return forward::elu(v, alpha); });
 }
 inline Probe polygamma(int n, const Probe& x) {
-  return probe_internal::Unary("polygamma", x, [&](const auto& v) { return forward::polygamma(n, v); });
+  return probe_internal::Unary("polygamma", x,
+                               [&](const auto& v) { return forward::polygamma(n, v); });
 }
 inline Probe ldexp(const Probe& x, int exponent) {
-  return probe_internal::Unary("ldexp", x, [&](const auto& v) { return forward::ldexp(v, exponent); }, true);
+  return probe_internal::Unary(
+      "ldexp", x, [&](const auto& v) { return forward::ldexp(v, exponent); }, true);
 }
 
-#define COTANGENT_PROBE_BINARY(name, at_kink, linear, taken)                                                  \
-  template <class A, class B>                                                                                 \
-    requires ProbePair<A, B>                                                                                  \
-  Probe name(const A& a, const B& b) {                                                                        \
-    const Probe x = a, y = b;                                                                                 \
-    const double u = x.value(), v = y.value();                                                                \
-    if (at_kink) (x.inputs() ? x : y).NoteKink(#name, taken);                                                 \
-    return probe_internal::Binary(                                                                            \
-        #name, x, y, [](const auto& s, const auto& t) { return forward::name(s, t); }, linear);                \
+#define COTANGENT_PROBE_BINARY(name, at_kink, linear, taken)                                    \
+  template <class A, class B>                                                                   \
+  requires ProbePair<A, B> Probe name(const A& a, const B& b) {                                 \
+    const Probe x = a, y = b;                                                                   \
+    const double u = x.value(), v = y.value();                                                  \
+    if (at_kink) (x.inputs() ? x : y).NoteKink(#name, taken);                                   \
+    return probe_internal::Binary(                                                              \
+        #name, x, y, [](const auto& s, const auto& t) { return forward::name(s, t); }, linear); \
   }
 COTANGENT_PROBE_BINARY(pow, false && u == v, false, "")
 COTANGENT_PROBE_BINARY(hypot, u == 0 && v == 0, false, "gradient 0 is taken")
-COTANGENT_PROBE_BINARY(atan2, u == 0 && v < 0, false, "it jumps; the derivative is that along either side")
+COTANGENT_PROBE_BINARY(atan2, u == 0 && v < 0, false,
+                       "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(max, u == v, true, "a tie; the first argument's derivative is taken")
 COTANGENT_PROBE_BINARY(min, u == v, true, "a tie; the first argument's derivative is taken")
 COTANGENT_PROBE_BINARY(fmax, u == v, true, "a tie; the first argument's derivative is taken")
 COTANGENT_PROBE_BINARY(fmin, u == v, true, "a tie; the first argument's derivative is taken")
 COTANGENT_PROBE_BINARY(fdim, u == v, true, "derivative 0 is taken")
-COTANGENT_PROBE_BINARY(fmod, std::fmod(u, v) == 0, true, "it jumps; the derivative is that along either side")
+COTANGENT_PROBE_BINARY(fmod, std::fmod(u, v) == 0, true,
+                       "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(remainder, 2 * std::abs(std::remainder(u, v)) == std::abs(v), true,
                        "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(copysign, u == 0 || v == 0, true, "derivative 0 is taken")
@@ -284,7 +298,8 @@ Inspection Inspect(const F& f, std::span<const double> x, bool track_pairs = fal
   }
   for (const Probe& result : Outputs<Probe>(f, std::span<const Probe>(at))) {
     inspection.values.push_back(result.value());
-    inspection.dependencies.push_back(result.inputs() ? *result.inputs() : std::vector<std::uint32_t>());
+    inspection.dependencies.push_back(result.inputs() ? *result.inputs()
+                                                      : std::vector<std::uint32_t>());
   }
   return inspection;
 }

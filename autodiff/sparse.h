@@ -1,19 +1,23 @@
 #ifndef COTANGENT_AUTODIFF_SPARSE_H_
 #define COTANGENT_AUTODIFF_SPARSE_H_
 
-// Sparse Jacobians and Hessians: the pattern is given, or detected by running the function once on probes (autodiff/probe.h); columns that do
-// not disturb one another are coloured alike (autodiff/coloring.h) and computed together. A tridiagonal Jacobian of a
-// million rows takes three directions.
+// Sparse Jacobians and Hessians: the pattern is given, or detected by running the function once on
+// probes (autodiff/probe.h); columns that do not disturb one another are coloured alike
+// (autodiff/coloring.h) and computed together. A tridiagonal Jacobian of a million rows takes three
+// directions.
 //
 //   forward    colours of columns, eight of them for each evaluation
-//   reverse    Jacobian: colours of rows, one sweep each. Hessian: a star colouring, eight colours for each recording
+//   reverse    Jacobian: colours of rows, one sweep each.
+//              Hessian: a star colouring, eight colours for each recording
 //   symbolic   the formulas of the entries in the pattern
-//   numeric    Jacobian: colours of columns, some twenty evaluations for each. Hessian: all second differences, the pattern unused
+//   numeric    Jacobian: colours of columns, some twenty evaluations for each.
+//              Hessian: all second differences, the pattern unused
 //
-// A pattern may hold more than the true one and must not hold less: an entry outside is taken for zero. A detected pattern holds
-// at x and wherever f takes the same branches.
+// A pattern may hold more than the true one and must not hold less: an entry outside is taken for
+// zero. A detected pattern holds at x and wherever f takes the same branches.
 //
-// Errors as in autodiff/differentiate.h, and InvalidArgument for a pattern of another shape than the derivative's.
+// Errors as in autodiff/differentiate.h, and InvalidArgument for a pattern of another shape than
+// the derivative's.
 
 #include <algorithm>
 #include <cstddef>
@@ -45,7 +49,8 @@ Pattern JacobianPattern(const F& f, std::span<const double> x) {
   return {x.size(), Inspect(f, x).dependencies};
 }
 
-// Which inputs of a function with one result meet in a nonlinear operation at x; the diagonal included.
+// Which inputs of a function with one result meet in a nonlinear operation at x; the diagonal
+// included.
 template <class F>
 Pattern HessianPattern(const F& f, std::span<const double> x) {
   const Inspection inspection = Inspect(f, x, /*track_pairs=*/true);
@@ -65,21 +70,29 @@ absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t 
 // The sum of the unit vectors of each colour.
 std::vector<Vector> Seeds(const Coloring& coloring);
 
-// From the product of the Jacobian with each colour's seed: entry (i, j) stands in the product of j's colour.
-Vector FromColumns(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products);
+// From the product of the Jacobian with each colour's seed: entry (i, j) stands in the product of
+// j's colour.
+Vector FromColumns(const Pattern& pattern, const Coloring& coloring,
+                   const std::vector<Vector>& products);
 // From the products of the transposed Jacobian: entry (i, j) stands in the product of i's colour.
-Vector FromRows(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products);
+Vector FromRows(const Pattern& pattern, const Coloring& coloring,
+                const std::vector<Vector>& products);
 // From the products of a Hessian, star-coloured.
-Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring, const std::vector<Vector>& products);
+Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
+                     const std::vector<Vector>& products);
 
-absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern, const std::vector<symbolic::Expr>& outputs,
-                                       const std::vector<symbolic::Expr>& variables, std::span<const double> x);
+absl::StatusOr<Vector> SymbolicEntries(const Pattern& pattern,
+                                       const std::vector<symbolic::Expr>& outputs,
+                                       const std::vector<symbolic::Expr>& variables,
+                                       std::span<const double> x);
 absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::Expr output,
-                                             const std::vector<symbolic::Expr>& variables, std::span<const double> x);
+                                             const std::vector<symbolic::Expr>& variables,
+                                             std::span<const double> x);
 
 inline constexpr int kColorsAtOnce = 8;
 
-// Calls visit(k0, count, at) for groups of seeds, x's duals carrying seeds k0 .. k0 + count - 1 as tangents.
+// Calls visit(k0, count, at) for groups of seeds, x's duals carrying seeds k0 .. k0 + count - 1 as
+// tangents.
 template <class Visit>
 void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Visit visit) {
   using D = forward::Dual<double, kColorsAtOnce>;
@@ -87,7 +100,8 @@ void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Vis
     const std::size_t count = std::min<std::size_t>(kColorsAtOnce, seeds.size() - first);
     std::vector<D> at = forward::Constants<D>(x);
     for (std::size_t k = 0; k < count; ++k) {
-      for (std::size_t j = 0; j < x.size(); ++j) at[j].tangent[static_cast<int>(k)] = seeds[first + k][j];
+      for (std::size_t j = 0; j < x.size(); ++j)
+        at[j].tangent[static_cast<int>(k)] = seeds[first + k][j];
     }
     visit(first, count, std::span<const D>(at));
   }
@@ -95,13 +109,15 @@ void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Vis
 
 // J times each seed.
 template <class F>
-std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x, const std::vector<Vector>& seeds) {
+std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x,
+                                    const std::vector<Vector>& seeds) {
   using D = forward::Dual<double, kColorsAtOnce>;
   std::vector<Vector> products(seeds.size());
   VisitSeeds(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
     const std::vector<D> results = Outputs<D>(f, at);
     for (std::size_t k = 0; k < count; ++k) {
-      for (const D& result : results) products[first + k].push_back(result.tangent[static_cast<int>(k)]);
+      for (const D& result : results)
+        products[first + k].push_back(result.tangent[static_cast<int>(k)]);
     }
   });
   return products;
@@ -109,7 +125,8 @@ std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x, const
 
 // J^T times each seed, recorded once.
 template <class F>
-std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x, const std::vector<Vector>& seeds) {
+std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
+                                    const std::vector<Vector>& seeds) {
   reverse::Tape tape;
   const auto recorded = reverse::Record(tape, f, x);
   std::vector<Vector> products;
@@ -127,7 +144,8 @@ std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x, const
 
 // H times each seed, forward over reverse.
 template <class F>
-std::vector<Vector> SecondProducts(const F& f, std::span<const double> x, const std::vector<Vector>& seeds) {
+std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
+                                   const std::vector<Vector>& seeds) {
   using D = forward::Dual<double, kColorsAtOnce>;
   std::vector<Vector> products(seeds.size(), Vector(x.size()));
   reverse::BasicTape<D> tape;
@@ -136,7 +154,8 @@ std::vector<Vector> SecondProducts(const F& f, std::span<const double> x, const 
     tape.Backward(recorded.outputs[0]);
     for (std::size_t j = 0; j < x.size(); ++j) {
       const D adjoint = tape.Adjoint(recorded.inputs[j]);
-      for (std::size_t k = 0; k < count; ++k) products[first + k][j] = adjoint.tangent[static_cast<int>(k)];
+      for (std::size_t k = 0; k < count; ++k)
+        products[first + k][j] = adjoint.tangent[static_cast<int>(k)];
     }
   });
   return products;
@@ -146,14 +165,15 @@ std::vector<Vector> SecondProducts(const F& f, std::span<const double> x, const 
 
 // The Jacobian at x, with the given pattern or, if that is null, the detected one.
 template <class F>
-absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> x, const Method& how,
-                                            const Pattern* pattern = nullptr) {
+absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> x,
+                                            const Method& how, const Pattern* pattern = nullptr) {
   using namespace differentiate_internal;  // NOLINT
   const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
   if (!y.ok()) return y.status();
   SparseMatrix result;
   result.pattern = pattern != nullptr ? *pattern : JacobianPattern(f, x);
-  if (absl::Status status = CheckPattern(result.pattern, y->size(), x.size()); !status.ok()) return status;
+  if (absl::Status status = CheckPattern(result.pattern, y->size(), x.size()); !status.ok())
+    return status;
 
   absl::StatusOr<Vector> values;
   if (how.mode == Mode::kSymbolic) {
@@ -183,8 +203,8 @@ absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> 
   return result;
 }
 
-// The Hessian at x of a function with one result, with the given symmetric pattern or, if that is null, the detected one. Forward mode uses the
-// tape as well: duals of duals cannot be coloured.
+// The Hessian at x of a function with one result, with the given symmetric pattern or, if that is
+// null, the detected one. Forward mode uses the tape as well: duals of duals cannot be coloured.
 template <class F>
 absl::StatusOr<SparseMatrix> SparseHessian(const F& f, std::span<const double> x, const Method& how,
                                            const Pattern* pattern = nullptr) {
@@ -194,9 +214,12 @@ absl::StatusOr<SparseMatrix> SparseHessian(const F& f, std::span<const double> x
   if (absl::Status status = CheckOneResult("SparseHessian", y->size()); !status.ok()) return status;
   SparseMatrix result;
   result.pattern = pattern != nullptr ? *pattern : HessianPattern(f, x);
-  if (absl::Status status = CheckPattern(result.pattern, x.size(), x.size()); !status.ok()) return status;
+  if (absl::Status status = CheckPattern(result.pattern, x.size(), x.size()); !status.ok())
+    return status;
   if (Transposed(result.pattern).rows != result.pattern.rows) {
-    return absl::InvalidArgumentError("the pattern of a Hessian is symmetric, its columns ascending in each row; this one is not");
+    return absl::InvalidArgumentError(
+        "the pattern of a Hessian is symmetric, its columns ascending in each row; this one is "
+        "not");
   }
 
   absl::StatusOr<Vector> values;

@@ -37,11 +37,13 @@ std::vector<double> Point(std::size_t n) {
 
 void ExpectSame(const Matrix& found, const Matrix& expected, double tolerance) {
   ASSERT_EQ(found.values.size(), expected.values.size());
-  for (std::size_t k = 0; k < found.values.size(); ++k) EXPECT_NEAR(found.values[k], expected.values[k], tolerance) << k;
+  for (std::size_t k = 0; k < found.values.size(); ++k)
+    EXPECT_NEAR(found.values[k], expected.values[k], tolerance) << k;
 }
 
 class EveryMode : public testing::TestWithParam<Mode> {};
-INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kAllModes), [](const auto& info) { return ModeName(info.param); });
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kAllModes),
+                         [](const auto& info) { return ModeName(info.param); });
 
 TEST_P(EveryMode, SparseJacobianIsTheDenseOne) {
   const std::vector<double> x = Point(23);
@@ -82,9 +84,11 @@ TEST(SparseTest, LargeTridiagonalHessianTakesFewColors) {
 
 TEST(SparseTest, AKnownPatternIsChecked) {
   const std::vector<double> x = Point(3);
-  const Pattern known = {3, {{0, 1}, {0, 1, 2}, {1, 2}}}, short_one = {3, {{0}, {1}}}, outside = {3, {{0}, {1}, {3}}};
+  const Pattern known = {3, {{0, 1}, {0, 1, 2}, {1, 2}}}, short_one = {3, {{0}, {1}}},
+                outside = {3, {{0}, {1}, {3}}};
   EXPECT_TRUE(SparseJacobian(kBroyden, x, Mode::kForward, &known).ok());
-  EXPECT_EQ(SparseJacobian(kBroyden, x, Mode::kForward, &short_one).status().message(), "the pattern is 2 x 3; expected 3 x 3");
+  EXPECT_EQ(SparseJacobian(kBroyden, x, Mode::kForward, &short_one).status().message(),
+            "the pattern is 2 x 3; expected 3 x 3");
   EXPECT_EQ(SparseJacobian(kBroyden, x, Mode::kForward, &outside).status().message(),
             "the pattern's row 2 names column 3; expected columns below 3");
 }

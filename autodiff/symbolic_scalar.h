@@ -3,10 +3,11 @@
 
 // SymbolicScalar: the scalar that turns a function template into formulas.
 //
-// It carries a value, by which comparisons are decided, and the symbolic expression that the value came from. What comes out is the
-// formula of the path taken at that point: a branch not taken is not in it, and a step function (floor, round, sign, ...) is a
-// constant in it, as is the quotient that fmod cuts off. That is just what differentiating at the point needs. The gamma function and its
-// kin have no symbolic form; using them is noted in the trace.
+// It carries a value, by which comparisons are decided, and the symbolic expression that the value
+// came from. What comes out is the formula of the path taken at that point: a branch not taken is
+// not in it, and a step function (floor, round, sign, ...) is a constant in it, as is the quotient
+// that fmod cuts off. That is just what differentiating at the point needs. The gamma function and
+// its kin have no symbolic form; using them is noted in the trace.
 
 #include <cmath>
 #include <concepts>
@@ -24,7 +25,8 @@
 
 namespace cotangent::autodiff {
 
-// Where the expressions of one trace live. `unsupported` names the first function met that has no symbolic form.
+// Where the expressions of one trace live. `unsupported` names the first function met that has no
+// symbolic form.
 struct SymbolicTrace {
   symbolic::Pool pool;
   std::string unsupported;
@@ -34,8 +36,8 @@ class SymbolicScalar {
  public:
   SymbolicScalar() = default;
   template <class S>
-    requires std::is_arithmetic_v<S>
-  SymbolicScalar(S constant) : value_(static_cast<double>(constant)) {}
+  requires std::is_arithmetic_v<S> SymbolicScalar(S constant)
+      : value_(static_cast<double>(constant)) {}
   SymbolicScalar(double value, symbolic::Expr expression, SymbolicTrace* trace)
       : value_(value), expression_(expression), trace_(trace) {}
 
@@ -52,7 +54,8 @@ class SymbolicScalar {
 };
 
 template <class A, class B>
-concept SymbolicPair = (std::same_as<A, SymbolicScalar> && (std::same_as<B, SymbolicScalar> || std::is_arithmetic_v<B>)) ||
+concept SymbolicPair = (std::same_as<A, SymbolicScalar> &&
+                        (std::same_as<B, SymbolicScalar> || std::is_arithmetic_v<B>)) ||
                        (std::same_as<B, SymbolicScalar> && std::is_arithmetic_v<A>);
 
 namespace symbolic_internal {
@@ -63,7 +66,8 @@ SymbolicScalar Unsupported(const char* name, const SymbolicScalar& x);
 
 // build(a, b) on the operands' expressions; a constant if both are.
 template <class Build>
-SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScalar& b, Build build) {
+SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScalar& b,
+                       Build build) {
   SymbolicTrace* const trace = a.IsConstant() ? b.trace() : a.trace();
   if (trace == nullptr) return SymbolicScalar(value);
   return SymbolicScalar(value, build(a.In(*trace), b.In(*trace)), trace);
@@ -72,28 +76,28 @@ SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScal
 }  // namespace symbolic_internal
 
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar operator+(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar operator+(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  return symbolic_internal::Combine(x.value() + y.value(), x, y, [](auto s, auto t) { return s + t; });
+  return symbolic_internal::Combine(x.value() + y.value(), x, y,
+                                    [](auto s, auto t) { return s + t; });
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar operator-(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar operator-(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  return symbolic_internal::Combine(x.value() - y.value(), x, y, [](auto s, auto t) { return s - t; });
+  return symbolic_internal::Combine(x.value() - y.value(), x, y,
+                                    [](auto s, auto t) { return s - t; });
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar operator*(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar operator*(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  return symbolic_internal::Combine(x.value() * y.value(), x, y, [](auto s, auto t) { return s * t; });
+  return symbolic_internal::Combine(x.value() * y.value(), x, y,
+                                    [](auto s, auto t) { return s * t; });
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar operator/(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar operator/(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  return symbolic_internal::Combine(x.value() / y.value(), x, y, [](auto s, auto t) { return s / t; });
+  return symbolic_internal::Combine(x.value() / y.value(), x, y,
+                                    [](auto s, auto t) { return s / t; });
 }
 inline SymbolicScalar operator-(const SymbolicScalar& x) { return x * -1.0; }
 inline SymbolicScalar operator+(const SymbolicScalar& x) { return x; }
@@ -114,10 +118,10 @@ SymbolicScalar& operator/=(SymbolicScalar& a, const B& b) {
   return a = a / b;
 }
 
-#define COTANGENT_SYMBOLIC_COMPARISON(op)                       \
-  template <class A, class B>                                   \
-    requires SymbolicPair<A, B>                                 \
-  bool operator op(const A& a, const B& b) {                    \
+#define COTANGENT_SYMBOLIC_COMPARISON(op)                          \
+  template <class A, class B>                                      \
+  requires SymbolicPair<A, B>                                      \
+  bool operator op(const A& a, const B& b) {                       \
     return SymbolicScalar(a).value() op SymbolicScalar(b).value(); \
   }
 COTANGENT_SYMBOLIC_COMPARISON(==)
@@ -127,10 +131,10 @@ COTANGENT_SYMBOLIC_COMPARISON(<=)
 COTANGENT_SYMBOLIC_COMPARISON(>=)
 #undef COTANGENT_SYMBOLIC_COMPARISON
 
-#define COTANGENT_SYMBOLIC_NAMED(name)                              \
-  inline SymbolicScalar name(const SymbolicScalar& x) {             \
-    using namespace functions;                                      \
-    return symbolic_internal::Named(#name, name(x.value()), x);     \
+#define COTANGENT_SYMBOLIC_NAMED(name)                          \
+  inline SymbolicScalar name(const SymbolicScalar& x) {         \
+    using namespace functions;                                  \
+    return symbolic_internal::Named(#name, name(x.value()), x); \
   }
 COTANGENT_SYMBOLIC_NAMED(abs)
 COTANGENT_SYMBOLIC_NAMED(sqrt)
@@ -165,10 +169,10 @@ COTANGENT_SYMBOLIC_NAMED(silu)
 COTANGENT_SYMBOLIC_NAMED(hard_swish)
 #undef COTANGENT_SYMBOLIC_NAMED
 
-#define COTANGENT_SYMBOLIC_STEP(name)                    \
+#define COTANGENT_SYMBOLIC_STEP(name)                   \
   inline SymbolicScalar name(const SymbolicScalar& x) { \
-    using namespace functions;                           \
-    return SymbolicScalar(name(x.value()));              \
+    using namespace functions;                          \
+    return SymbolicScalar(name(x.value()));             \
   }
 COTANGENT_SYMBOLIC_STEP(sign)
 COTANGENT_SYMBOLIC_STEP(floor)
@@ -179,85 +183,89 @@ COTANGENT_SYMBOLIC_STEP(rint)
 COTANGENT_SYMBOLIC_STEP(nearbyint)
 #undef COTANGENT_SYMBOLIC_STEP
 
-inline SymbolicScalar lgamma(const SymbolicScalar& x) { return symbolic_internal::Unsupported("lgamma", x); }
-inline SymbolicScalar tgamma(const SymbolicScalar& x) { return symbolic_internal::Unsupported("tgamma", x); }
-inline SymbolicScalar digamma(const SymbolicScalar& x) { return symbolic_internal::Unsupported("digamma", x); }
-inline SymbolicScalar polygamma(int, const SymbolicScalar& x) { return symbolic_internal::Unsupported("polygamma", x); }
+inline SymbolicScalar lgamma(const SymbolicScalar& x) {
+  return symbolic_internal::Unsupported("lgamma", x);
+}
+inline SymbolicScalar tgamma(const SymbolicScalar& x) {
+  return symbolic_internal::Unsupported("tgamma", x);
+}
+inline SymbolicScalar digamma(const SymbolicScalar& x) {
+  return symbolic_internal::Unsupported("digamma", x);
+}
+inline SymbolicScalar polygamma(int, const SymbolicScalar& x) {
+  return symbolic_internal::Unsupported("polygamma", x);
+}
 
 inline SymbolicScalar fabs(const SymbolicScalar& x) { return abs(x); }
 inline SymbolicScalar sqr(const SymbolicScalar& x) { return x * x; }
 inline SymbolicScalar exp2(const SymbolicScalar& x) { return exp(x * std::numbers::ln2); }
-inline SymbolicScalar leaky_relu(const SymbolicScalar& x, double slope) { return x > 0 ? x : slope * x; }
-inline SymbolicScalar elu(const SymbolicScalar& x, double alpha = 1) { return x > 0 ? x : alpha * expm1(x); }
-inline SymbolicScalar ldexp(const SymbolicScalar& x, int exponent) { return x * std::ldexp(1.0, exponent); }
+inline SymbolicScalar leaky_relu(const SymbolicScalar& x, double slope) {
+  return x > 0 ? x : slope * x;
+}
+inline SymbolicScalar elu(const SymbolicScalar& x, double alpha = 1) {
+  return x > 0 ? x : alpha * expm1(x);
+}
+inline SymbolicScalar ldexp(const SymbolicScalar& x, int exponent) {
+  return x * std::ldexp(1.0, exponent);
+}
 
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar pow(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar pow(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  return symbolic_internal::Combine(std::pow(x.value(), y.value()), x, y, [](auto s, auto t) { return symbolic::Pow(s, t); });
+  return symbolic_internal::Combine(std::pow(x.value(), y.value()), x, y,
+                                    [](auto s, auto t) { return symbolic::Pow(s, t); });
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar max(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar max(const A& a, const B& b) {
   return a < b ? SymbolicScalar(b) : SymbolicScalar(a);
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar min(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar min(const A& a, const B& b) {
   return b < a ? SymbolicScalar(b) : SymbolicScalar(a);
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar fmax(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar fmax(const A& a, const B& b) {
   return std::isnan(SymbolicScalar(a).value()) ? SymbolicScalar(b) : max(a, b);
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar fmin(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar fmin(const A& a, const B& b) {
   return std::isnan(SymbolicScalar(a).value()) ? SymbolicScalar(b) : min(a, b);
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar fdim(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar fdim(const A& a, const B& b) {
   return a <= b ? SymbolicScalar(0) : a - b;
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar hypot(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar hypot(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
   if (x == 0 && y == 0) return SymbolicScalar(0);  // gradient 0 at the origin
   return sqrt(x * x + y * y);
 }
 // Whichever of y / x and x / y does not overflow.
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar atan2(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar atan2(const A& a, const B& b) {
   constexpr double kPi = std::numbers::pi;
   const SymbolicScalar y(a), x(b);
-  if (std::abs(y.value()) > std::abs(x.value())) return std::copysign(kPi / 2, y.value()) - atan(x / y);
+  if (std::abs(y.value()) > std::abs(x.value()))
+    return std::copysign(kPi / 2, y.value()) - atan(x / y);
   return x > 0 ? atan(y / x) : atan(y / x) + std::copysign(kPi, y.value());
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar fmod(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar fmod(const A& a, const B& b) {
   const double x = SymbolicScalar(a).value(), y = SymbolicScalar(b).value();
   return a - SymbolicScalar(b) * std::round((x - std::fmod(x, y)) / y);
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar remainder(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar remainder(const A& a, const B& b) {
   const double x = SymbolicScalar(a).value(), y = SymbolicScalar(b).value();
   return a - SymbolicScalar(b) * std::round((x - std::remainder(x, y)) / y);
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar copysign(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar copysign(const A& a, const B& b) {
   return abs(SymbolicScalar(a)) * std::copysign(1.0, SymbolicScalar(b).value());
 }
 template <class A, class B>
-  requires SymbolicPair<A, B>
-SymbolicScalar logsumexp(const A& a, const B& b) {
+requires SymbolicPair<A, B> SymbolicScalar logsumexp(const A& a, const B& b) {
   return a < b ? b + softplus(a - SymbolicScalar(b)) : a + softplus(b - SymbolicScalar(a));
 }
 inline SymbolicScalar logsumexp(std::span<const SymbolicScalar> x) {
@@ -292,7 +300,8 @@ Formulas TraceFormulas(const F& f, std::span<const double> x, SymbolicTrace& tra
     formulas.variables.push_back(trace.pool.Variable("x" + std::to_string(i)));
     at.emplace_back(x[i], formulas.variables.back(), &trace);
   }
-  for (const SymbolicScalar& output : Outputs<SymbolicScalar>(f, std::span<const SymbolicScalar>(at))) {
+  for (const SymbolicScalar& output :
+       Outputs<SymbolicScalar>(f, std::span<const SymbolicScalar>(at))) {
     formulas.outputs.push_back(output.In(trace));
   }
   return formulas;
@@ -301,6 +310,7 @@ Formulas TraceFormulas(const F& f, std::span<const double> x, SymbolicTrace& tra
 }  // namespace cotangent::autodiff
 
 template <>
-class std::numeric_limits<cotangent::autodiff::SymbolicScalar> : public std::numeric_limits<double> {};
+class std::numeric_limits<cotangent::autodiff::SymbolicScalar>
+    : public std::numeric_limits<double> {};
 
 #endif  // COTANGENT_AUTODIFF_SYMBOLIC_SCALAR_H_

@@ -5,8 +5,8 @@
 //
 // THE MATHEMATICS
 //
-// Adjoin to the real numbers an element e that is not zero but whose square is. A dual number is v + t e, and arithmetic needs no
-// other rule than e^2 = 0:
+// Adjoin to the real numbers an element e that is not zero but whose square is. A dual number is v
+// + t e, and arithmetic needs no other rule than e^2 = 0:
 //
 //   (v + t e) + (w + u e) = (v + w) + (t + u) e
 //   (v + t e) (w + u e)   = v w + (v u + t w) e                        the product rule
@@ -16,8 +16,8 @@
 //
 //   f(v + t e) = f(v) + f'(v) t e                                      the chain rule
 //
-// So whoever computes f at x + 1 e with dual numbers instead of real ones reads f(x) off as the value and f'(x), exact to
-// rounding, as the tangent. By hand, for f(x) = x^2 sin x at x = 2:
+// So whoever computes f at x + 1 e with dual numbers instead of real ones reads f(x) off as the
+// value and f'(x), exact to rounding, as the tangent. By hand, for f(x) = x^2 sin x at x = 2:
 //
 //   x          = 2 + 1 e
 //   x x        = 4 + 4 e
@@ -26,30 +26,34 @@
 //
 // and indeed f'(x) = 2 x sin x + x^2 cos x = 1.972602 at 2.
 //
-// For a function of several variables one carries N such elements, e_1 .. e_N, all products of which are zero. A dual number is then
-// v + t_1 e_1 + ... + t_N e_N; seed x_i with e_i and the result's tangents are the gradient; seed x with a vector's
-// components along a single e and the tangent is the directional derivative, the Jacobian-vector product.
+// For a function of several variables one carries N such elements, e_1 .. e_N, all products of
+// which are zero. A dual number is then v + t_1 e_1 + ... + t_N e_N; seed x_i with e_i and the
+// result's tangents are the gradient; seed x with a vector's components along a single e and the
+// tangent is the directional derivative, the Jacobian-vector product.
 //
 //   Dual<double, 2> x = Dual<double, 2>::Variable(3.0, 0), y = Dual<double, 2>::Variable(4.0, 1);
 //   auto r = hypot(x, y);            // r.value == 5, r.tangent[0] == 0.6, r.tangent[1] == 0.8
 //
 // HIGHER ORDERS
 //
-// Any T that computes as a number may be the value, so duals nest: in Dual<Dual<double, N>, N> the tangents are dual numbers, whose
-// tangents are second derivatives: r.tangent[i].tangent[j] is an entry of the Hessian. See VariableOf for the seeding, and taylor.h
-// for many derivatives along one direction at less cost.
+// Any T that computes as a number may be the value, so duals nest: in Dual<Dual<double, N>, N> the
+// tangents are dual numbers, whose tangents are second derivatives: r.tangent[i].tangent[j] is an
+// entry of the Hessian. See VariableOf for the seeding, and taylor.h for many derivatives along one
+// direction at less cost.
 //
 // COMPARISON
 //
-// ==, <, isnan and their like look at the innermost value alone; a branch is taken as the plain program would take it, and the
-// derivative is that of the branch taken.
+// ==, <, isnan and their like look at the innermost value alone; a branch is taken as the plain
+// program would take it, and the derivative is that of the branch taken.
 //
 // KINKS AND EDGES
 //
-// autodiff/math.h has the table: the derivative at a kink is a fixed member of the subdifferential, at the edge of a domain the
-// one-sided limit, which may be infinite, and outside it NaN. Arithmetic on tangents is IEEE's: a zero tangent times an infinite
-// derivative is NaN, so sqrt of a *constant* 0 spoils the result; the one exception is pow, whose derivative by a constant
-// exponent is not formed. Duals are not thread-shared state: they may be used wherever a double may.
+// autodiff/math.h has the table: the derivative at a kink is a fixed member of the subdifferential,
+// at the edge of a domain the one-sided limit, which may be infinite, and outside it NaN.
+// Arithmetic on tangents is IEEE's: a zero tangent times an infinite derivative is NaN, so sqrt of
+// a *constant* 0 spoils the result; the one exception is pow, whose derivative by a constant
+// exponent is not formed. Duals are not thread-shared state: they may be used wherever a double
+// may.
 
 #include <cmath>
 #include <compare>
@@ -75,7 +79,8 @@ template <class T, int N>
 inline constexpr int kDepth<Dual<T, N>> = 1 + kDepth<T>;
 
 template <class A>
-concept DualNumber = kDepth<A> > 0;
+concept DualNumber = kDepth<A> >
+0;
 
 // The plain number inside A.
 template <class A>
@@ -91,8 +96,7 @@ using Real = typename RealOf<A>::type;
 
 // Other scalars that duals are made of bring a ValueOf of their own.
 template <class A>
-  requires(DualNumber<A> || std::is_arithmetic_v<A>)
-constexpr const auto& ValueOf(const A& a) {
+requires(DualNumber<A> || std::is_arithmetic_v<A>) constexpr const auto& ValueOf(const A& a) {
   if constexpr (DualNumber<A>) {
     return ValueOf(a.value);
   } else {
@@ -109,12 +113,13 @@ struct Dual {
   Dual() = default;
   // A constant: zero tangents.
   template <class S>
-    requires std::convertible_to<S, T>
+  requires std::convertible_to<S, T>
   constexpr Dual(const S& constant) : value(constant), tangent{} {}
   Dual(const T& value, const Tangent& tangent) : value(value), tangent(tangent) {}
   Dual(const T& value, Tangent&& tangent) : value(value), tangent(std::move(tangent)) {}
 
-  // The variable of the given direction: tangent 1 there. A DynamicDual is given the number of directions too.
+  // The variable of the given direction: tangent 1 there. A DynamicDual is given the number of
+  // directions too.
   static Dual Variable(const T& value, int direction, int directions = N) {
     return Dual(value, Tangent::Unit(direction, directions));
   }
@@ -123,24 +128,26 @@ struct Dual {
   Tangent tangent;
 };
 
-// x as the variable of a direction at every level of nesting: in f(VariableOf<D>(x, i)...) for a twice nested D,
-// tangent[i].tangent[j] is the second derivative by x_i and x_j.
+// x as the variable of a direction at every level of nesting: in f(VariableOf<D>(x, i)...) for a
+// twice nested D, tangent[i].tangent[j] is the second derivative by x_i and x_j.
 template <DualNumber D>
 D VariableOf(const Real<D>& x, int direction, int directions) {
   if constexpr (kDepth<D> == 1) {
     return D::Variable(x, direction, directions);
   } else {
-    return D::Variable(VariableOf<typename D::Scalar>(x, direction, directions), direction, directions);
+    return D::Variable(VariableOf<typename D::Scalar>(x, direction, directions), direction,
+                       directions);
   }
 }
 
 // Of two operands, the deeper nested is the result's type; the other is a constant to it.
 template <class A, class B>
-concept DualPair = (DualNumber<A> || DualNumber<B>) &&
-                   (std::same_as<A, B> || (kDepth<A> > kDepth<B> && std::convertible_to<B, A>) ||
-                    (kDepth<B> > kDepth<A> && std::convertible_to<A, B>));
+concept DualPair = (DualNumber<A> ||
+                    DualNumber<B>)&&(std::same_as<A, B> ||
+                                     (kDepth<A> > kDepth<B> && std::convertible_to<B, A>) ||
+                                     (kDepth<B> > kDepth<A> && std::convertible_to<A, B>));
 template <class A, class B>
-  requires DualPair<A, B>
+requires DualPair<A, B>
 using Promoted = std::conditional_t<(kDepth<A> >= kDepth<B>), A, B>;
 
 // The constant c as an operand for D's tangents: a plain number stays plain.
@@ -161,8 +168,8 @@ D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x)
 
 // f(x, y) with derivatives dfdx and dfdy.
 template <DualNumber D>
-D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x, const typename D::Scalar& dfdy,
-        const D& y) {
+D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x,
+        const typename D::Scalar& dfdy, const D& y) {
   return D(f, Combine(dfdx, x.tangent, dfdy, y.tangent));
 }
 
@@ -177,7 +184,7 @@ template <DualNumber D>
 }
 
 template <class A, class B>
-  requires DualPair<A, B>
+requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator+(const A& a, const B& b) {
   if constexpr (std::same_as<A, B>) {
     return A(a.value + b.value, a.tangent + b.tangent);
@@ -189,7 +196,7 @@ template <class A, class B>
 }
 
 template <class A, class B>
-  requires DualPair<A, B>
+requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator-(const A& a, const B& b) {
   if constexpr (std::same_as<A, B>) {
     return A(a.value - b.value, a.tangent - b.tangent);
@@ -202,7 +209,7 @@ template <class A, class B>
 
 // (v + t e)(w + u e) = v w + (v u + t w) e
 template <class A, class B>
-  requires DualPair<A, B>
+requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator*(const A& a, const B& b) {
   if constexpr (std::same_as<A, B>) {
     return A(a.value * b.value, Combine(b.value, a.tangent, a.value, b.tangent));
@@ -217,11 +224,12 @@ template <class A, class B>
 
 // (v + t e) / (w + u e) = q + (t - q u) / w e, q = v / w
 template <class A, class B>
-  requires DualPair<A, B>
+requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator/(const A& a, const B& b) {
   if constexpr (std::same_as<A, B>) {
     const typename A::Scalar quotient = a.value / b.value;
-    return A(quotient, ScaledDifference(typename A::Scalar(1) / b.value, a.tangent, quotient, b.tangent));
+    return A(quotient,
+             ScaledDifference(typename A::Scalar(1) / b.value, a.tangent, quotient, b.tangent));
   } else if constexpr (kDepth<A> > kDepth<B>) {
     const auto c = Constant<A>(b);
     return A(a.value / c, (Real<A>(1) / c) * a.tangent);
@@ -232,52 +240,30 @@ template <class A, class B>
 }
 
 template <DualNumber D, class B>
-  requires std::convertible_to<B, D>
-D& operator+=(D& a, const B& b) {
-  return a = a + b;
-}
+requires std::convertible_to<B, D> D& operator+=(D& a, const B& b) { return a = a + b; }
 template <DualNumber D, class B>
-  requires std::convertible_to<B, D>
-D& operator-=(D& a, const B& b) {
-  return a = a - b;
-}
+requires std::convertible_to<B, D> D& operator-=(D& a, const B& b) { return a = a - b; }
 template <DualNumber D, class B>
-  requires std::convertible_to<B, D>
-D& operator*=(D& a, const B& b) {
-  return a = a * b;
-}
+requires std::convertible_to<B, D> D& operator*=(D& a, const B& b) { return a = a * b; }
 template <DualNumber D, class B>
-  requires std::convertible_to<B, D>
-D& operator/=(D& a, const B& b) {
-  return a = a / b;
-}
+requires std::convertible_to<B, D> D& operator/=(D& a, const B& b) { return a = a / b; }
 
 // Comparison is by value.
 template <class A, class B>
-  requires DualPair<A, B>
-constexpr bool operator==(const A& a, const B& b) {
-  return ValueOf(a) == ValueOf(b);
-}
+requires DualPair<A, B>
+constexpr bool operator==(const A& a, const B& b) { return ValueOf(a) == ValueOf(b); }
 template <class A, class B>
-  requires DualPair<A, B>
-constexpr bool operator<(const A& a, const B& b) {
-  return ValueOf(a) < ValueOf(b);
-}
+requires DualPair<A, B>
+constexpr bool operator<(const A& a, const B& b) { return ValueOf(a) < ValueOf(b); }
 template <class A, class B>
-  requires DualPair<A, B>
-constexpr bool operator>(const A& a, const B& b) {
-  return ValueOf(a) > ValueOf(b);
-}
+requires DualPair<A, B>
+constexpr bool operator>(const A& a, const B& b) { return ValueOf(a) > ValueOf(b); }
 template <class A, class B>
-  requires DualPair<A, B>
-constexpr bool operator<=(const A& a, const B& b) {
-  return ValueOf(a) <= ValueOf(b);
-}
+requires DualPair<A, B>
+constexpr bool operator<=(const A& a, const B& b) { return ValueOf(a) <= ValueOf(b); }
 template <class A, class B>
-  requires DualPair<A, B>
-constexpr bool operator>=(const A& a, const B& b) {
-  return ValueOf(a) >= ValueOf(b);
-}
+requires DualPair<A, B>
+constexpr bool operator>=(const A& a, const B& b) { return ValueOf(a) >= ValueOf(b); }
 
 // "3.63719 [1.9726]"
 template <class Stream, DualNumber D>
@@ -292,7 +278,8 @@ Stream& operator<<(Stream& out, const D& x) {
 
 // A dual number has the range and precision of its value.
 template <class T, int N>
-class std::numeric_limits<cotangent::autodiff::forward::Dual<T, N>> : public std::numeric_limits<T> {
+class std::numeric_limits<cotangent::autodiff::forward::Dual<T, N>>
+    : public std::numeric_limits<T> {
   using D = cotangent::autodiff::forward::Dual<T, N>;
   using Limits = std::numeric_limits<T>;
 

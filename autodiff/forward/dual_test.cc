@@ -24,12 +24,14 @@ void ExpectDerivatives(const char* name, F f, double x) {
   const double slope = (f(x + kStep) - f(x - kStep)) / (2 * kStep);
   const double curvature = (f(X(x + kStep)).tangent[0] - f(X(x - kStep)).tangent[0]) / (2 * kStep);
   EXPECT_NEAR(y.tangent[0], slope, 2e-8 * std::max(1.0, std::abs(slope))) << name << " at " << x;
-  EXPECT_NEAR(z.tangent[0].tangent[0], curvature, 2e-8 * std::max(1.0, std::abs(curvature))) << name << " at " << x;
+  EXPECT_NEAR(z.tangent[0].tangent[0], curvature, 2e-8 * std::max(1.0, std::abs(curvature)))
+      << name << " at " << x;
   EXPECT_EQ(z.tangent[0].value, y.tangent[0]) << name << " at " << x;
 }
 
 #define EXPECT_DERIVATIVES(expression, point) \
-  ExpectDerivatives(#expression, [](const auto& x) { return expression; }, point)
+  ExpectDerivatives(                          \
+      #expression, [](const auto& x) { return expression; }, point)
 
 TEST(DualTest, DerivativesOfEveryFunction) {
   using namespace functions;
@@ -120,7 +122,8 @@ void ExpectGradientOfProduct() {
   using D = Dual<double, N>;
   D product(1);
   for (int i = 0; i < N; ++i) product *= D::Variable(i + 1, i);
-  for (int i = 0; i < N; ++i) EXPECT_NEAR(product.tangent[i], product.value / (i + 1), 1e-12 * product.value) << N;
+  for (int i = 0; i < N; ++i)
+    EXPECT_NEAR(product.tangent[i], product.value / (i + 1), 1e-12 * product.value) << N;
 }
 
 TEST(DualTest, AnyNumberOfDirections) {
@@ -193,8 +196,8 @@ TEST(DualTest, EdgesAndOutsidesOfDomains) {
   EXPECT_EQ(acos(X(1)).tangent[0], -kInf);
   EXPECT_EQ(acosh(X(1)).tangent[0], kInf);
   EXPECT_EQ(atanh(X(1)).tangent[0], kInf);
-  for (const D1& y : {sqrt(X(-1)), log(X(-1)), log1p(X(-2)), asin(X(2)), acos(X(-2)), acosh(X(0)), acosh(X(-2)),
-                      atanh(X(2)), log2(X(-1)), pow(X(-1), 0.5)}) {
+  for (const D1& y : {sqrt(X(-1)), log(X(-1)), log1p(X(-2)), asin(X(2)), acos(X(-2)), acosh(X(0)),
+                      acosh(X(-2)), atanh(X(2)), log2(X(-1)), pow(X(-1), 0.5)}) {
     EXPECT_TRUE(std::isnan(y.value)) << y.value;
     EXPECT_TRUE(std::isnan(y.tangent[0])) << y.tangent[0];
   }

@@ -1,11 +1,13 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_FORWARD_FUNCTIONS_H_
 
-// The functions of <cmath> and of autodiff/math.h for dual numbers. Include autodiff/forward/dual.h, not this file.
+// The functions of <cmath> and of autodiff/math.h for dual numbers. Include
+// autodiff/forward/dual.h, not this file.
 //
-// Each is its chain rule and nothing else: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v), f'(v), x). Every rule
-// computes in T, which may be a dual number itself, so it has to be smooth wherever the function is: tanh' is 1 / cosh^2, and not a form
-// with |x| that would be wrong once differentiated again. And no rule subtracts nearly equal numbers.
+// Each is its chain rule and nothing else: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v),
+// f'(v), x). Every rule computes in T, which may be a dual number itself, so it has to be smooth
+// wherever the function is: tanh' is 1 / cosh^2, and not a form with |x| that would be wrong once
+// differentiated again. And no rule subtracts nearly equal numbers.
 
 #include <algorithm>
 #include <cmath>
@@ -17,18 +19,20 @@
 namespace cotangent::autodiff::forward {
 
 // The functions of the innermost plain numbers; those of nested duals are found by their argument.
+using autodiff::digamma, autodiff::polygamma, autodiff::sign, autodiff::sqr;
+using autodiff::elu, autodiff::gelu, autodiff::gelu_tanh, autodiff::hard_swish,
+    autodiff::leaky_relu, autodiff::logsumexp;
+using autodiff::relu, autodiff::sigmoid, autodiff::silu, autodiff::softplus, autodiff::softsign;
 using std::abs, std::fabs, std::sqrt, std::cbrt, std::hypot, std::pow, std::fma, std::lerp;
 using std::acos, std::asin, std::atan, std::atan2, std::cos, std::sin, std::tan;
 using std::acosh, std::asinh, std::atanh, std::cosh, std::sinh, std::tanh;
 using std::ceil, std::floor, std::nearbyint, std::rint, std::round, std::trunc;
 using std::copysign, std::fdim, std::fmax, std::fmin, std::fmod, std::max, std::min, std::remainder;
 using std::erf, std::erfc, std::lgamma, std::tgamma;
-using std::exp, std::exp2, std::expm1, std::log, std::log10, std::log1p, std::log2, std::logb, std::ilogb;
+using std::exp, std::exp2, std::expm1, std::log, std::log10, std::log1p, std::log2, std::logb,
+    std::ilogb;
 using std::fpclassify, std::isfinite, std::isinf, std::isnan, std::isnormal, std::signbit;
 using std::frexp, std::ldexp, std::modf, std::nextafter, std::scalbn;
-using autodiff::digamma, autodiff::polygamma, autodiff::sign, autodiff::sqr;
-using autodiff::elu, autodiff::gelu, autodiff::gelu_tanh, autodiff::hard_swish, autodiff::leaky_relu, autodiff::logsumexp;
-using autodiff::relu, autodiff::sigmoid, autodiff::silu, autodiff::softplus, autodiff::softsign;
 
 // ---- Absolute value, powers, roots ----
 
@@ -61,8 +65,7 @@ D cbrt(const D& x) {  // cbrt'(x) = 1 / (3 cbrt(x)^2)
 
 // x^n for a constant n: (x^n)' = n x^(n-1).
 template <DualNumber D, class S>
-  requires std::is_arithmetic_v<S>
-D pow(const D& x, S n) {
+requires std::is_arithmetic_v<S> D pow(const D& x, S n) {
   const Real<D> exponent = static_cast<Real<D>>(n);
   if (exponent == 0) return D(1);
   return Chain<D>(pow(x.value, exponent), exponent * pow(x.value, exponent - 1), x);
@@ -70,8 +73,7 @@ D pow(const D& x, S n) {
 
 // b^y for a constant b: (b^y)' = ln(b) b^y.
 template <class S, DualNumber D>
-  requires std::is_arithmetic_v<S>
-D pow(S b, const D& y) {
+requires std::is_arithmetic_v<S> D pow(S b, const D& y) {
   const Real<D> base = static_cast<Real<D>>(b);
   const typename D::Scalar power = pow(base, y.value);
   if (base == 0 && y > 0) return D(power);
@@ -81,20 +83,21 @@ D pow(S b, const D& y) {
 template <DualNumber D>
 bool IsConstant(const D& x) {
   for (int i = 0; i < x.tangent.size(); ++i) {
-    if constexpr (kDepth<D> > 1) {
+    if constexpr (kDepth < D >> 1) {
       if (!(x.tangent[i] == 0) || !IsConstant(x.tangent[i])) return false;
     } else {
       if (!(x.tangent[i] == 0)) return false;
     }
   }
-  if constexpr (kDepth<D> > 1) return IsConstant(x.value);
+  if constexpr (kDepth < D >> 1) return IsConstant(x.value);
   return true;
 }
 
-// x^y: y x^(y-1) by x, ln(x) x^y by y. Where y is constant its derivative, NaN for negative x, is left out.
+// x^y: y x^(y-1) by x, ln(x) x^y by y. Where y is constant its derivative, NaN for negative x, is
+// left out.
 template <class A, class B>
-  requires(DualNumber<A> && DualNumber<B> && DualPair<A, B>)
-Promoted<A, B> pow(const A& a, const B& b) {
+requires(DualNumber<A>&& DualNumber<B>&& DualPair<A, B>) Promoted<A, B> pow(const A& a,
+                                                                            const B& b) {
   using D = Promoted<A, B>;
   const D x(a), y(b);
   if (IsConstant(y)) return pow(x, ValueOf(y));
@@ -108,8 +111,7 @@ Promoted<A, B> pow(const A& a, const B& b) {
 
 // hypot has gradient (x, y) / hypot(x, y), and 0 at the origin.
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> hypot(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> hypot(const A& a, const B& b) {
   using D = Promoted<A, B>;
   const D x(a), y(b);
   const typename D::Scalar length = hypot(x.value, y.value);
@@ -123,8 +125,9 @@ D hypot(const D& x, const D& y, const D& z) {
 }
 
 template <class A, class B, class C>
-  requires(DualPair<A, B> && DualPair<Promoted<A, B>, C>)
-Promoted<Promoted<A, B>, C> fma(const A& a, const B& b, const C& c) {
+requires(DualPair<A, B>&& DualPair<Promoted<A, B>, C>) Promoted<Promoted<A, B>, C> fma(const A& a,
+                                                                                       const B& b,
+                                                                                       const C& c) {
   return a * b + c;
 }
 
@@ -154,7 +157,10 @@ D expm1(const D& x) {  // (e^x - 1)' = e^x
 
 template <DualNumber D>
 D log(const D& x) {  // ln'(x) = 1 / x, for x >= 0
-  return Chain<D>(log(x.value), x < 0 ? typename D::Scalar(std::numeric_limits<Real<D>>::quiet_NaN()) : Real<D>(1) / x.value, x);
+  return Chain<D>(
+      log(x.value),
+      x < 0 ? typename D::Scalar(std::numeric_limits<Real<D>>::quiet_NaN()) : Real<D>(1) / x.value,
+      x);
 }
 
 template <DualNumber D>
@@ -170,7 +176,9 @@ D log10(const D& x) {  // 1 / (x ln 10)
 template <DualNumber D>
 D log1p(const D& x) {  // ln(1 + x)' = 1 / (1 + x), for x >= -1
   return Chain<D>(log1p(x.value),
-               x < -1 ? typename D::Scalar(std::numeric_limits<Real<D>>::quiet_NaN()) : Real<D>(1) / (Real<D>(1) + x.value), x);
+                  x < -1 ? typename D::Scalar(std::numeric_limits<Real<D>>::quiet_NaN())
+                         : Real<D>(1) / (Real<D>(1) + x.value),
+                  x);
 }
 
 // ---- Trigonometric functions ----
@@ -193,12 +201,14 @@ D tan(const D& x) {  // tan' = 1 + tan^2
 
 template <DualNumber D>
 D asin(const D& x) {  // asin'(x) = 1 / sqrt((1 - x)(1 + x))
-  return Chain<D>(asin(x.value), Real<D>(1) / sqrt((Real<D>(1) - x.value) * (Real<D>(1) + x.value)), x);
+  return Chain<D>(asin(x.value), Real<D>(1) / sqrt((Real<D>(1) - x.value) * (Real<D>(1) + x.value)),
+                  x);
 }
 
 template <DualNumber D>
 D acos(const D& x) {  // acos' = -asin'
-  return Chain<D>(acos(x.value), Real<D>(-1) / sqrt((Real<D>(1) - x.value) * (Real<D>(1) + x.value)), x);
+  return Chain<D>(acos(x.value),
+                  Real<D>(-1) / sqrt((Real<D>(1) - x.value) * (Real<D>(1) + x.value)), x);
 }
 
 template <DualNumber D>
@@ -206,10 +216,10 @@ D atan(const D& x) {  // atan'(x) = 1 / (1 + x^2)
   return Chain<D>(atan(x.value), Real<D>(1) / (Real<D>(1) + x.value * x.value), x);
 }
 
-// The angle of (x, y) has gradient (-y, x) / (x^2 + y^2); NaN at the origin, where there is no angle.
+// The angle of (x, y) has gradient (-y, x) / (x^2 + y^2); NaN at the origin, where there is no
+// angle.
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> atan2(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> atan2(const A& a, const B& b) {
   using D = Promoted<A, B>;
   const D y(a), x(b);
   const typename D::Scalar inverse = Real<D>(1) / (x.value * x.value + y.value * y.value);
@@ -240,8 +250,10 @@ D asinh(const D& x) {  // asinh'(x) = 1 / sqrt(1 + x^2)
 }
 
 template <DualNumber D>
-D acosh(const D& x) {  // acosh'(x) = 1 / sqrt((x - 1)(x + 1)), for x >= 1; NaN below, since sqrt(x - 1) is
-  return Chain<D>(acosh(x.value), Real<D>(1) / (sqrt(x.value - Real<D>(1)) * sqrt(x.value + Real<D>(1))), x);
+D acosh(const D& x) {  // acosh'(x) = 1 / sqrt((x - 1)(x + 1)), for x >= 1; NaN below, since sqrt(x
+                       // - 1) is
+  return Chain<D>(acosh(x.value),
+                  Real<D>(1) / (sqrt(x.value - Real<D>(1)) * sqrt(x.value + Real<D>(1))), x);
 }
 
 template <DualNumber D>
@@ -329,8 +341,9 @@ int ilogb(const D& x) {
 // ---- Remainders, scaling, neighbours ----
 
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> fmod(const A& a, const B& b) {  // x - trunc(x / y) y; the quotient is found without rounding it to a neighbour
+requires DualPair<A, B> Promoted<A, B> fmod(
+    const A& a,
+    const B& b) {  // x - trunc(x / y) y; the quotient is found without rounding it to a neighbour
   using D = Promoted<A, B>;
   const D x(a), y(b);
   const Real<D> rest = fmod(ValueOf(x), ValueOf(y));
@@ -341,8 +354,7 @@ Promoted<A, B> fmod(const A& a, const B& b) {  // x - trunc(x / y) y; the quotie
 }
 
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> remainder(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> remainder(const A& a, const B& b) {
   using D = Promoted<A, B>;
   const D x(a), y(b);
   const Real<D> rest = remainder(ValueOf(x), ValueOf(y));
@@ -376,8 +388,8 @@ D modf(const D& x, D* whole) {
 }
 
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> copysign(const A& a, const B& b) {  // |x| with y's sign: sign(x) sign(y) by x
+requires DualPair<A, B> Promoted<A, B> copysign(
+    const A& a, const B& b) {  // |x| with y's sign: sign(x) sign(y) by x
   using D = Promoted<A, B>;
   return abs(D(a)) * copysign(Real<D>(1), static_cast<Real<D>>(ValueOf(b)));
 }
@@ -390,32 +402,28 @@ D nextafter(const D& x, const D& y) {
 // ---- The larger, the smaller: on a tie the first ----
 
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> max(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> max(const A& a, const B& b) {
   using D = Promoted<A, B>;
   return a < b ? D(b) : D(a);
 }
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> min(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> min(const A& a, const B& b) {
   using D = Promoted<A, B>;
   return b < a ? D(b) : D(a);
 }
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> fmax(const A& a, const B& b) {  // a NaN loses
+requires DualPair<A, B> Promoted<A, B> fmax(const A& a, const B& b) {  // a NaN loses
   using D = Promoted<A, B>;
   return isnan(ValueOf(a)) || a < b ? D(b) : D(a);
 }
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> fmin(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> fmin(const A& a, const B& b) {
   using D = Promoted<A, B>;
   return isnan(ValueOf(a)) || b < a ? D(b) : D(a);
 }
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> fdim(const A& a, const B& b) {  // max(a - b, 0), with derivative 0 where a <= b
+requires DualPair<A, B> Promoted<A, B> fdim(
+    const A& a, const B& b) {  // max(a - b, 0), with derivative 0 where a <= b
   using D = Promoted<A, B>;
   return a <= b ? D(0) : D(a - b);
 }
@@ -517,12 +525,12 @@ D hard_swish(const D& x) {
 
 // ln(e^a + e^b) has the softmax of (a, b) for a gradient.
 template <class A, class B>
-  requires DualPair<A, B>
-Promoted<A, B> logsumexp(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> logsumexp(const A& a, const B& b) {
   using D = Promoted<A, B>;
   using T = typename D::Scalar;
   const D x(a), y(b);
-  return Chain<D>(T(logsumexp(x.value, y.value)), T(sigmoid(x.value - y.value)), x, T(sigmoid(y.value - x.value)), y);
+  return Chain<D>(T(logsumexp(x.value, y.value)), T(sigmoid(x.value - y.value)), x,
+                  T(sigmoid(y.value - x.value)), y);
 }
 
 // Shifted by the largest value, which is a constant: it cancels.

@@ -27,8 +27,10 @@ TEST(GradientTest, EveryProduct) {
   EXPECT_THAT(Hvp(kProduct, x, v), ElementsAre(2, DoubleNear(4 + std::sin(3.0), 1e-15)));
   const double c = std::cos(3.0), s = std::sin(3.0);
   EXPECT_THAT(Jacobian(Polar(), x), ElementsAre(c, -2 * s, s, 2 * c));
-  EXPECT_THAT(Jvp(Polar(), x, v), ElementsAre(DoubleNear(c + 2 * s, 1e-15), DoubleNear(s - 2 * c, 1e-15)));
-  EXPECT_THAT(Vjp(Polar(), x, v), ElementsAre(DoubleNear(c - s, 1e-15), DoubleNear(-2 * s - 2 * c, 1e-15)));
+  EXPECT_THAT(Jvp(Polar(), x, v),
+              ElementsAre(DoubleNear(c + 2 * s, 1e-15), DoubleNear(s - 2 * c, 1e-15)));
+  EXPECT_THAT(Vjp(Polar(), x, v),
+              ElementsAre(DoubleNear(c - s, 1e-15), DoubleNear(-2 * s - 2 * c, 1e-15)));
 }
 
 TEST(GradientTest, MoreInputsThanDirectionsAtOnce) {
@@ -39,10 +41,12 @@ TEST(GradientTest, MoreInputsThanDirectionsAtOnce) {
   };
   std::vector<double> x(19);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.5 * static_cast<double>(i);
-  const std::vector<double> gradient = Gradient(sum_of_cubes, x), hessian = Hessian(sum_of_cubes, x);
+  const std::vector<double> gradient = Gradient(sum_of_cubes, x),
+                            hessian = Hessian(sum_of_cubes, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
     EXPECT_DOUBLE_EQ(gradient[i], 3 * x[i] * x[i]);
-    for (std::size_t j = 0; j < x.size(); ++j) EXPECT_DOUBLE_EQ(hessian[i * x.size() + j], i == j ? 6 * x[i] : 0);
+    for (std::size_t j = 0; j < x.size(); ++j)
+      EXPECT_DOUBLE_EQ(hessian[i * x.size() + j], i == j ? 6 * x[i] : 0);
   }
 }
 

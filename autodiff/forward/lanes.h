@@ -1,12 +1,14 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_LANES_H_
 #define COTANGENT_AUTODIFF_FORWARD_LANES_H_
 
-// Lanes<T, N>: the N tangents of a dual number, a small vector of which nothing is asked but linear combinations.
+// Lanes<T, N>: the N tangents of a dual number, a small vector of which nothing is asked but linear
+// combinations.
 //
-// For `double` and `float` the lanes are held in 16-byte vectors, the widest that every x86-64 has, and every loop over them is
-// unrolled at compile time, so that a compiler can keep a whole dual number in registers. (A single wide vector type
-// reads simpler; GCC then moves it through memory on processors without such a register.) The padding of an uneven N
-// computes along and is never read. For other T, which are duals themselves, the lanes are an array.
+// For `double` and `float` the lanes are held in 16-byte vectors, the widest that every x86-64 has,
+// and every loop over them is unrolled at compile time, so that a compiler can keep a whole dual
+// number in registers. (A single wide vector type reads simpler; GCC then moves it through memory
+// on processors without such a register.) The padding of an uneven N computes along and is never
+// read. For other T, which are duals themselves, the lanes are an array.
 
 #include <algorithm>
 #include <concepts>
@@ -26,8 +28,7 @@ struct LaneStorage {
 };
 
 template <std::floating_point T, int N>
-  requires(N > 1 && sizeof(T) <= 8)
-struct LaneStorage<T, N> {
+requires(N > 1 && sizeof(T) <= 8) struct LaneStorage<T, N> {
   typedef T Chunk __attribute__((vector_size(16)));
   static constexpr int kWidth = 16 / sizeof(T);
 };
@@ -44,15 +45,16 @@ class Lanes {
   // Like a plain number: `Lanes a;` is uninitialized, `Lanes a{};` zero.
   Lanes() = default;
 
-  // 1 in lane k, 0 elsewhere. Made a chunk at a time: a lane written alone and read back within its chunk would stall
-  // the processor's store forwarding.
+  // 1 in lane k, 0 elsewhere. Made a chunk at a time: a lane written alone and read back within its
+  // chunk would stall the processor's store forwarding.
   static Lanes Unit(int k, int = N) {
     return Map([&](auto i) __attribute__((always_inline)) {
       if constexpr (kWidth == 1) {
         return Chunk(k == static_cast<int>(i) ? 1 : 0);
       } else {
         Chunk chunk{};
-        for (int lane = 0; lane < kWidth; ++lane) chunk[lane] = k == static_cast<int>(i) * kWidth + lane ? 1 : 0;
+        for (int lane = 0; lane < kWidth; ++lane)
+          chunk[lane] = k == static_cast<int>(i) * kWidth + lane ? 1 : 0;
         return chunk;
       }
     });
@@ -78,11 +80,13 @@ class Lanes {
   }
   // s a + t b.
   friend Lanes Combine(const T& s, const Lanes& a, const T& t, const Lanes& b) {
-    return Map([&](auto i) __attribute__((always_inline)) { return s * a.chunk_[i] + t * b.chunk_[i]; });
+    return Map([&](auto i)
+                   __attribute__((always_inline)) { return s * a.chunk_[i] + t * b.chunk_[i]; });
   }
   // s (a - t b), the quotient rule's.
   friend Lanes ScaledDifference(const T& s, const Lanes& a, const T& t, const Lanes& b) {
-    return Map([&](auto i) __attribute__((always_inline)) { return s * (a.chunk_[i] - t * b.chunk_[i]); });
+    return Map([&](auto i)
+                   __attribute__((always_inline)) { return s * (a.chunk_[i] - t * b.chunk_[i]); });
   }
 
  private:
@@ -100,8 +104,8 @@ class Lanes {
   Chunk chunk_[kChunks];
 };
 
-// Lanes counted at run time. No lanes at all stand for zeros, so that a constant costs no memory; where two counts
-// meet, the shorter is continued with zeros.
+// Lanes counted at run time. No lanes at all stand for zeros, so that a constant costs no memory;
+// where two counts meet, the shorter is continued with zeros.
 template <class T>
 class Lanes<T, kDynamic> {
  public:

@@ -1,22 +1,24 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_TAYLOR_H_
 #define COTANGENT_AUTODIFF_FORWARD_TAYLOR_H_
 
-// Truncated Taylor arithmetic: all derivatives up to order K along one line, in O(K^2) operations each, where nesting
-// duals K times would cost 2^K.
+// Truncated Taylor arithmetic: all derivatives up to order K along one line, in O(K^2) operations
+// each, where nesting duals K times would cost 2^K.
 //
-// A Taylor<T, K> is the polynomial x_0 + x_1 t + ... + x_K t^K, all higher powers dropped. Compute f on x_0 + t: the coefficients
-// of the result are f(x_0), f'(x_0), f''(x_0) / 2!, ..., f^(K)(x_0) / K!. Sums are sums of coefficients, and the product is
-// the polynomials' (Cauchy's): z_k = sum_j x_j y_(k-j). A function y = f(x) that satisfies a first-order differential equation gives its
+// A Taylor<T, K> is the polynomial x_0 + x_1 t + ... + x_K t^K, all higher powers dropped. Compute
+// f on x_0 + t: the coefficients of the result are f(x_0), f'(x_0), f''(x_0) / 2!, ..., f^(K)(x_0)
+// / K!. Sums are sums of coefficients, and the product is the polynomials' (Cauchy's): z_k = sum_j
+// x_j y_(k-j). A function y = f(x) that satisfies a first-order differential equation gives its
 // coefficients one after the other from those of x. With x' meaning d/dt:
 //
 //   y = e^x      y' = y x'           k y_k = sum_(j=1..k) j x_j y_(k-j)
 //   y = ln x     x y' = x'           x_0 y_k = x_k - 1/k sum_(j=1..k-1) j y_j x_(k-j)
 //   y = x^a      x y' = a y x'       x_0 y_k = 1/k sum_(j=1..k) (a j - (k - j)) x_j y_(k-j)
-//   y = g(x)     y' = h x', where h = g'(x) as a series           k y_k = sum_(j=1..k) j x_j h_(k-j)
+//   y = g(x)     y' = h x'           k y_k = sum_(j=1..k) j x_j h_(k-j), h = g'(x) as a series
 //
-// (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). Comparisons look at x_0. Kinks behave as in
-// autodiff/math.h, the series being that of the branch taken. sqrt, log and negative powers at x_0 = 0, which have no series, give
-// infinities or NaN from the first coefficient on.
+// (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). Comparisons look
+// at x_0. Kinks behave as in autodiff/math.h, the series being that of the branch taken. sqrt, log
+// and negative powers at x_0 = 0, which have no series, give infinities or NaN from the first
+// coefficient on.
 
 #include <array>
 #include <cmath>
@@ -36,10 +38,8 @@ struct Taylor {
   static_assert(K >= 0);
   constexpr Taylor() : coefficient{} {}
   template <class S>
-    requires std::convertible_to<S, T>
-  constexpr Taylor(const S& constant) : coefficient{} {
-    coefficient[0] = constant;
-  }
+  requires std::convertible_to<S, T>
+  constexpr Taylor(const S& constant) : coefficient{} { coefficient[0] = constant; }
 
   // x_0 + t.
   static Taylor Variable(const T& x) {
@@ -202,7 +202,8 @@ template <class T, int K>
 struct SinePair {
   Taylor<T, K> sine, cosine;
 
-  SinePair(const T& sine0, const T& cosine0, int sign, const Taylor<T, K>& x) : sine(sine0), cosine(cosine0) {
+  SinePair(const T& sine0, const T& cosine0, int sign, const Taylor<T, K>& x)
+      : sine(sine0), cosine(cosine0) {
     for (int k = 1; k <= K; ++k) {
       T s(0), c(0);
       for (int j = 1; j <= k; ++j) {
@@ -288,7 +289,8 @@ Taylor<T, K> erfc(const Taylor<T, K>& x) {
   return Integrate(T(erfc(x[0])), -2 * std::numbers::inv_sqrtpi_v<T> * exp(-(x * x)), x);
 }
 
-// The gradient of atan2(y, x) is (x, -y) / (x^2 + y^2): its slope along t is (x y' - y x') / (x^2 + y^2).
+// The gradient of atan2(y, x) is (x, -y) / (x^2 + y^2): its slope along t is (x y' - y x') / (x^2 +
+// y^2).
 template <class T, int K>
 Taylor<T, K> atan2(const Taylor<T, K>& y, const Taylor<T, K>& x) {
   using std::atan2;

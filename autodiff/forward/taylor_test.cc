@@ -16,7 +16,8 @@ template <class F>
 void ExpectSeriesMatchesNestedDuals(const char* name, F f, double x) {
   const Series series = f(Series::Variable(x));
   const D3 nested = f(VariableOf<D3>(x, 0, 1));
-  const double expected[] = {nested.value.value.value, nested.tangent[0].value.value, nested.tangent[0].tangent[0].value,
+  const double expected[] = {nested.value.value.value, nested.tangent[0].value.value,
+                             nested.tangent[0].tangent[0].value,
                              nested.tangent[0].tangent[0].tangent[0]};
   for (int k = 0; k <= 3; ++k) {
     EXPECT_NEAR(series.Derivative(k), expected[k], 1e-11 * std::max(1.0, std::abs(expected[k])))
@@ -25,7 +26,8 @@ void ExpectSeriesMatchesNestedDuals(const char* name, F f, double x) {
 }
 
 #define EXPECT_SERIES(expression, point) \
-  ExpectSeriesMatchesNestedDuals(#expression, [](const auto& x) { return expression; }, point)
+  ExpectSeriesMatchesNestedDuals(        \
+      #expression, [](const auto& x) { return expression; }, point)
 
 TEST(TaylorTest, MatchesNestedDualsOnEveryFunction) {
   for (double x : {-0.7, 0.3, 0.8}) {

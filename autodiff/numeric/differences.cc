@@ -11,7 +11,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Estimate kUnknown = {kNaN, kInfinity};
 
-// Difference quotients for one step, one for each output, and how much rounding may have changed them.
+// Difference quotients for one step, one for each output, and how much rounding may have changed
+// them.
 struct Quotients {
   std::vector<double> value;
   std::vector<double> rounding;
@@ -30,7 +31,8 @@ class Tableau {
     double power = 4;
     for (std::size_t j = 0; j < last_.size() && j < kColumns; ++j, power *= 4) {
       row.push_back(row[j] + (row[j] - last_[j]) / (power - 1));
-      const double difference = std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
+      const double difference =
+          std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
       // Neighbours may agree by chance; the rounding of f cannot be beaten.
       const double error = difference + 2 * rounding;
       if (error < best_.error) best_ = {row[j + 1], error};
@@ -45,8 +47,8 @@ class Tableau {
     return result.error <= tolerance * std::abs(result.value) || 2 * rounding_ >= result.error;
   }
 
-  // The best entry, doubted as far as the shortest steps contradict it: long steps may agree with each other and be wrong, on the
-  // far side of a kink or over many periods.
+  // The best entry, doubted as far as the shortest steps contradict it: long steps may agree with
+  // each other and be wrong, on the far side of a kink or over many periods.
   Estimate Result() const {
     if (last_.size() < 2) return kUnknown;  // a single quotient tells nothing about its error
     return {best_.value, std::max(best_.error, 2 * std::abs(best_.value - last_[1]))};
@@ -63,10 +65,12 @@ class Tableau {
 std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance) {
   constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 1000;
   std::vector<Tableau> tableaus;
-  for (int halvings = 0, rows = 0; halvings < kMostHalvings && rows < kMostRows; ++halvings, step /= 2) {
+  for (int halvings = 0, rows = 0; halvings < kMostHalvings && rows < kMostRows;
+       ++halvings, step /= 2) {
     const Quotients row = quotients(step);
     if (rows == 0) tableaus.assign(row.value.size(), Tableau());
-    if (!AllFinite(row.value)) {  // a pole, or the edge of the domain: what longer steps said means nothing
+    if (!AllFinite(row.value)) {  // a pole, or the edge of the domain: what longer steps said means
+                                  // nothing
       rows = 0;
       continue;
     }
@@ -83,8 +87,8 @@ std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step,
   return result;
 }
 
-// One quotient with its error judged by the step twice as long: the error of order p is their difference over 2^p - 1, taken
-// whole here.
+// One quotient with its error judged by the step twice as long: the error of order p is their
+// difference over 2^p - 1, taken whole here.
 std::vector<Estimate> Single(const QuotientsOfStep& quotients, double step) {
   const Quotients fine = quotients(step), coarse = quotients(2 * step);
   std::vector<Estimate> result;
@@ -93,7 +97,8 @@ std::vector<Estimate> Single(const QuotientsOfStep& quotients, double step) {
     if (!std::isfinite(fine.value[i])) {
       result.push_back(kUnknown);
     } else {
-      result.push_back({fine.value[i], std::isfinite(truncation) ? truncation + fine.rounding[i] : kInfinity});
+      result.push_back(
+          {fine.value[i], std::isfinite(truncation) ? truncation + fine.rounding[i] : kInfinity});
     }
   }
   return result;
@@ -108,7 +113,8 @@ double Magnitude(std::span<const double> x) {
 // A power of two, so that x + h is exact more often than not.
 double RoundToPowerOfTwo(double h) { return std::exp2(std::round(std::log2(h))); }
 
-// Long enough that f changes, for extrapolation; else the step that balances truncation and rounding at unit curvature.
+// Long enough that f changes, for extrapolation; else the step that balances truncation and
+// rounding at unit curvature.
 double ChooseStep(const Options& options, double magnitude) {
   if (options.step != 0) return options.step;
   const double scale = std::max(1.0, magnitude);
@@ -123,31 +129,36 @@ double ChooseStep(const Options& options, double magnitude) {
   return kNaN;
 }
 
-std::vector<double> Moved(std::span<const double> x, std::span<const double> direction, double step) {
+std::vector<double> Moved(std::span<const double> x, std::span<const double> direction,
+                          double step) {
   std::vector<double> moved(x.begin(), x.end());
   for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += step * direction[i];
   return moved;
 }
 
-// How far rounding moves f near x, by output: at least precision |f|, and more where f cancels inside. Over seven points this close
-// together the fourth differences of a smooth function vanish, those of noise of deviation s have the deviation
-// sqrt(70) s (Hamming; More and Wild, SIAM J. Sci. Comput. 33(3), 2011).
-std::vector<double> Noise(const VectorFunction& f, std::span<const double> x, std::span<const double> direction,
-                          const std::vector<double>& here, double precision) {
+// How far rounding moves f near x, by output: at least precision |f|, and more where f cancels
+// inside. Over seven points this close together the fourth differences of a smooth function vanish,
+// those of noise of deviation s have the deviation sqrt(70) s (Hamming; More and Wild, SIAM J. Sci.
+// Comput. 33(3), 2011).
+std::vector<double> Noise(const VectorFunction& f, std::span<const double> x,
+                          std::span<const double> direction, const std::vector<double>& here,
+                          double precision) {
   constexpr int kPoints = 7;
   constexpr double kDeviations = 3, kFourthDifferenceOfNoise = 8.366600265340756;  // sqrt(70)
   const double spacing = std::exp2(-36) * std::max(1.0, Magnitude(x)) / Magnitude(direction);
   std::vector<std::vector<double>> samples;
-  for (int k = 0; k < kPoints; ++k) samples.push_back(f(Moved(x, direction, (k - kPoints / 2) * spacing)));
+  for (int k = 0; k < kPoints; ++k)
+    samples.push_back(f(Moved(x, direction, (k - kPoints / 2) * spacing)));
   std::vector<double> noise;
   for (std::size_t i = 0; i < here.size(); ++i) {
     double largest = 0;
     for (int k = 0; k + 4 < kPoints; ++k) {
-      const double difference =
-          samples[k][i] - 4 * samples[k + 1][i] + 6 * samples[k + 2][i] - 4 * samples[k + 3][i] + samples[k + 4][i];
+      const double difference = samples[k][i] - 4 * samples[k + 1][i] + 6 * samples[k + 2][i] -
+                                4 * samples[k + 3][i] + samples[k + 4][i];
       if (std::isfinite(difference)) largest = std::max(largest, std::abs(difference));
     }
-    noise.push_back(std::max(precision * std::abs(here[i]), kDeviations * largest / kFourthDifferenceOfNoise));
+    noise.push_back(
+        std::max(precision * std::abs(here[i]), kDeviations * largest / kFourthDifferenceOfNoise));
   }
   return noise;
 }
@@ -155,7 +166,8 @@ std::vector<double> Noise(const VectorFunction& f, std::span<const double> x, st
 }  // namespace
 
 std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<const double> x,
-                                            std::span<const double> direction, const Options& options) {
+                                            std::span<const double> direction,
+                                            const Options& options) {
   const std::vector<double> here = f(x);
   if (!AllFinite(here)) return std::vector<Estimate>(here.size(), kUnknown);
   const double length = Magnitude(direction);
@@ -164,7 +176,8 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
   const bool one_sided = options.scheme == Scheme::kForward;
   const double x_magnitude = Magnitude(x);
   const std::vector<double> noise = Noise(f, x, direction, here, options.precision);
-  // Where x + h rounds, the argument is off by eps |x| and the quotient, about, by the same relative to h.
+  // Where x + h rounds, the argument is off by eps |x| and the quotient, about, by the same
+  // relative to h.
   const auto quotients = [&](double step) {
     const std::vector<double> ahead = f(Moved(x, direction, step));
     const std::vector<double> behind = one_sided ? here : f(Moved(x, direction, -step));
@@ -174,18 +187,21 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
       const double quotient = (ahead[i] - behind[i]) / width;
       const double largest = std::max({std::abs(ahead[i]), std::abs(behind[i]), std::abs(here[i])});
       result.value.push_back(quotient);
-      result.rounding.push_back(2 * std::max(noise[i], options.precision * largest) / std::abs(width) +
+      result.rounding.push_back(2 * std::max(noise[i], options.precision * largest) /
+                                    std::abs(width) +
                                 std::abs(quotient) * std::numeric_limits<double>::epsilon() *
                                     (2 + x_magnitude / (std::abs(step) * length)));
     }
     return result;
   };
   const double step = ChooseStep(options, x_magnitude) / (options.step != 0 ? 1 : length);
-  if (options.scheme == Scheme::kRichardson) return Extrapolate(quotients, step, 1e3 * options.precision);
+  if (options.scheme == Scheme::kRichardson)
+    return Extrapolate(quotients, step, 1e3 * options.precision);
   return Single(quotients, step);
 }
 
-std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> x, const Options& options) {
+std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> x,
+                               const Options& options) {
   const std::size_t n = x.size();
   std::vector<Estimate> jacobian;
   std::vector<double> direction(n, 0.0);
@@ -202,15 +218,19 @@ std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> 
   return jacobian;
 }
 
-std::vector<Estimate> Gradient(const ScalarFunction& f, std::span<const double> x, const Options& options) {
-  return Jacobian([&](std::span<const double> at) { return std::vector<double>{f(at)}; }, x, options);
+std::vector<Estimate> Gradient(const ScalarFunction& f, std::span<const double> x,
+                               const Options& options) {
+  return Jacobian([&](std::span<const double> at) { return std::vector<double>{f(at)}; }, x,
+                  options);
 }
 
 Estimate Derivative(const std::function<double(double)>& f, double x, const Options& options) {
-  return Gradient([&](std::span<const double> at) { return f(at[0]); }, std::span(&x, 1), options)[0];
+  return Gradient([&](std::span<const double> at) { return f(at[0]); }, std::span(&x, 1),
+                  options)[0];
 }
 
-std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x, const Options& options) {
+std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x,
+                              const Options& options) {
   const std::size_t n = x.size();
   std::vector<Estimate> hessian(n * n, kUnknown);
   const double here = f(x);
@@ -242,9 +262,12 @@ std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x
         }
         return Quotients{{numerator / area}, {4 * options.precision * largest / area}};
       };
-      // Second differences lose precision twice as fast: a plain one wants the fourth root of it for a step.
+      // Second differences lose precision twice as fast: a plain one wants the fourth root of it
+      // for a step.
       const double scale = std::max(1.0, std::max(std::abs(x[i]), std::abs(x[j])));
-      const double plain = options.step != 0 ? options.step : RoundToPowerOfTwo(std::pow(options.precision, 0.25) * scale);
+      const double plain = options.step != 0
+                               ? options.step
+                               : RoundToPowerOfTwo(std::pow(options.precision, 0.25) * scale);
       const Estimate entry =
           options.scheme == Scheme::kRichardson
               ? Extrapolate(quotients, ChooseStep(options, scale), 1e5 * options.precision)[0]

@@ -9,7 +9,8 @@ namespace cotangent::autodiff::numeric {
 namespace {
 
 void ExpectWithinItsError(const Estimate& estimate, double truth, double most_error) {
-  EXPECT_LE(std::abs(estimate.value - truth), estimate.error) << estimate.value << " against " << truth;
+  EXPECT_LE(std::abs(estimate.value - truth), estimate.error)
+      << estimate.value << " against " << truth;
   EXPECT_LE(estimate.error, most_error);
 }
 
@@ -27,15 +28,21 @@ TEST(DifferencesTest, EachSchemeWithinItsOwnErrorEstimate) {
 TEST(DifferencesTest, AGivenStepIsUsedAsGiven) {
   const auto square = [](double x) { return x * x; };
   EXPECT_NEAR(Derivative(square, 1, {.scheme = Scheme::kForward, .step = 0.01}).value, 2.01, 1e-12);
-  EXPECT_NEAR(Derivative([](double x) { return x * x * x; }, 1, {.scheme = Scheme::kCentral, .step = 0.01}).value, 3.0001, 1e-12);
+  EXPECT_NEAR(
+      Derivative([](double x) { return x * x * x; }, 1, {.scheme = Scheme::kCentral, .step = 0.01})
+          .value,
+      3.0001, 1e-12);
 }
 
 TEST(DifferencesTest, NearPolesEdgesAndFastOscillation) {
   ExpectWithinItsError(Derivative([](double x) { return std::log(x); }, 1e-6), 1e6, 1e-2);
   ExpectWithinItsError(Derivative([](double x) { return 1 / x; }, 1e-6), -1e12, 1e5);
-  ExpectWithinItsError(Derivative([](double x) { return std::sqrt(x); }, 1e-3), 0.5 / std::sqrt(1e-3), 1e-7);
-  ExpectWithinItsError(Derivative([](double x) { return std::sin(200 * x); }, 0.3), 200 * std::cos(60.0), 1e-4);
-  ExpectWithinItsError(Derivative([](double x) { return std::sin(x); }, 1000), std::cos(1000.0), 1e-6);
+  ExpectWithinItsError(Derivative([](double x) { return std::sqrt(x); }, 1e-3),
+                       0.5 / std::sqrt(1e-3), 1e-7);
+  ExpectWithinItsError(Derivative([](double x) { return std::sin(200 * x); }, 0.3),
+                       200 * std::cos(60.0), 1e-4);
+  ExpectWithinItsError(Derivative([](double x) { return std::sin(x); }, 1000), std::cos(1000.0),
+                       1e-6);
   ExpectWithinItsError(Derivative([](double x) { return std::abs(x); }, 0.001), 1, 1e-9);
 }
 
@@ -61,7 +68,9 @@ TEST(DifferencesTest, JacobianRowsAreOutputs) {
 }
 
 TEST(DifferencesTest, Hessian) {
-  const ScalarFunction f = [](std::span<const double> x) { return x[0] * x[0] * x[1] + std::exp(x[1]); };
+  const ScalarFunction f = [](std::span<const double> x) {
+    return x[0] * x[0] * x[1] + std::exp(x[1]);
+  };
   const double x[] = {1.5, 0.5};
   const std::vector<Estimate> hessian = Hessian(f, x);
   ExpectWithinItsError(hessian[0], 1, 1e-7);

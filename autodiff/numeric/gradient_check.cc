@@ -28,41 +28,48 @@ std::vector<std::size_t> InputsToCheck(std::size_t n, const CheckOptions& option
 }
 
 std::string Describe(const CheckResult& result, std::size_t rows, std::size_t columns) {
-  const std::string place = rows == 1 ? "gradient entry " + std::to_string(result.column) + " of " + std::to_string(columns)
-                                      : "Jacobian entry (" + std::to_string(result.row) + ", " +
-                                            std::to_string(result.column) + ") of " + std::to_string(rows) + " x " +
-                                            std::to_string(columns);
-  return place + (result.ok ? " is the worst and right" : " is wrong") + ": claimed " + Number(result.claimed) +
-         ", differences say " + Number(result.expected.value) + " (give or take " + Number(result.expected.error) +
-         "); off by " + Number(result.off_by) + ", allowed " + Number(result.allowed);
+  const std::string place =
+      rows == 1
+          ? "gradient entry " + std::to_string(result.column) + " of " + std::to_string(columns)
+          : "Jacobian entry (" + std::to_string(result.row) + ", " + std::to_string(result.column) +
+                ") of " + std::to_string(rows) + " x " + std::to_string(columns);
+  return place + (result.ok ? " is the worst and right" : " is wrong") + ": claimed " +
+         Number(result.claimed) + ", differences say " + Number(result.expected.value) +
+         " (give or take " + Number(result.expected.error) + "); off by " + Number(result.off_by) +
+         ", allowed " + Number(result.allowed);
 }
 
 }  // namespace
 
-CheckResult CheckJacobian(const VectorFunction& f, std::span<const double> x, std::span<const double> jacobian,
-                          const CheckOptions& options) {
+CheckResult CheckJacobian(const VectorFunction& f, std::span<const double> x,
+                          std::span<const double> jacobian, const CheckOptions& options) {
   const std::size_t columns = x.size();
   const std::size_t rows = f(x).size();
   CheckResult worst;
   if (jacobian.size() != rows * columns) {
     worst.ok = false;
-    worst.message = "expected " + std::to_string(rows) + " x " + std::to_string(columns) + " derivatives, found " +
-                    std::to_string(jacobian.size());
+    worst.message = "expected " + std::to_string(rows) + " x " + std::to_string(columns) +
+                    " derivatives, found " + std::to_string(jacobian.size());
     return worst;
   }
   double worst_ratio = -1;
   std::vector<double> direction(columns, 0.0);
   for (std::size_t column : InputsToCheck(columns, options)) {
     direction[column] = 1;
-    const std::vector<Estimate> expected = DirectionalDerivative(f, x, direction, options.differences);
+    const std::vector<Estimate> expected =
+        DirectionalDerivative(f, x, direction, options.differences);
     direction[column] = 0;
     for (std::size_t row = 0; row < rows; ++row) {
       const double claimed = jacobian[row * columns + column];
       const double off_by = std::abs(claimed - expected[row].value);
-      const double allowed = options.tolerance * std::max(1.0, std::abs(expected[row].value)) + expected[row].error;
-      // NaN on either side is as wrong as can be, and so is an error estimate that would allow anything.
+      const double allowed =
+          options.tolerance * std::max(1.0, std::abs(expected[row].value)) + expected[row].error;
+      // NaN on either side is as wrong as can be, and so is an error estimate that would allow
+      // anything.
       const bool comparable = std::isfinite(off_by) && std::isfinite(allowed);
-      const double ratio = !comparable ? std::numeric_limits<double>::infinity() : off_by == 0 ? 0 : off_by / allowed;
+      const double ratio = !comparable   ? std::numeric_limits<double>::infinity()
+                           : off_by == 0 ? 0
+                                         : off_by / allowed;
       ++worst.entries_checked;
       if (ratio <= worst_ratio) continue;
       worst_ratio = ratio;
@@ -79,9 +86,10 @@ CheckResult CheckJacobian(const VectorFunction& f, std::span<const double> x, st
   return worst;
 }
 
-CheckResult CheckGradient(const ScalarFunction& f, std::span<const double> x, std::span<const double> gradient,
-                          const CheckOptions& options) {
-  return CheckJacobian([&](std::span<const double> at) { return std::vector<double>{f(at)}; }, x, gradient, options);
+CheckResult CheckGradient(const ScalarFunction& f, std::span<const double> x,
+                          std::span<const double> gradient, const CheckOptions& options) {
+  return CheckJacobian([&](std::span<const double> at) { return std::vector<double>{f(at)}; }, x,
+                       gradient, options);
 }
 
 }  // namespace cotangent::autodiff::numeric

@@ -28,7 +28,8 @@ TEST(GradientCheckTest, NamesTheWorstEntryAndHowWrongItIs) {
   EXPECT_FALSE(check.ok);
   EXPECT_EQ(check.column, 2);
   EXPECT_NEAR(check.off_by, 0.5, 1e-9);
-  EXPECT_THAT(check.message, testing::HasSubstr("gradient entry 2 of 4 is wrong: claimed 6.5, differences say 6"));
+  EXPECT_THAT(check.message,
+              testing::HasSubstr("gradient entry 2 of 4 is wrong: claimed 6.5, differences say 6"));
 }
 
 TEST(GradientCheckTest, RefusesNaNAndTheWrongSize) {
@@ -44,7 +45,8 @@ TEST(GradientCheckTest, FunctionsComputedInFloat) {
     return static_cast<double>(std::exp(static_cast<float>(x[0])) * static_cast<float>(x[1]));
   };
   const std::vector<double> x = {0.5, 2}, gradient = {2 * std::exp(0.5), std::exp(0.5)};
-  const CheckResult check = CheckGradient(f, x, gradient, {.tolerance = 1e-4, .differences = {.precision = 1.2e-7}});
+  const CheckResult check =
+      CheckGradient(f, x, gradient, {.tolerance = 1e-4, .differences = {.precision = 1.2e-7}});
   EXPECT_TRUE(check.ok) << check.message;
   EXPECT_LT(check.allowed, 1e-2);
 }
@@ -55,11 +57,14 @@ TEST(GradientCheckTest, SamplesSomeInputsOfMany) {
 }
 
 TEST(GradientCheckTest, JacobianEntriesAreNamedByRowAndColumn) {
-  const VectorFunction f = [](std::span<const double> x) { return std::vector<double>{x[0] + x[1], x[0] * x[1]}; };
+  const VectorFunction f = [](std::span<const double> x) {
+    return std::vector<double>{x[0] + x[1], x[0] * x[1]};
+  };
   const std::vector<double> x = {2, 5}, wrong = {1, 1, 5, 3};
   const CheckResult check = CheckJacobian(f, x, wrong);
   EXPECT_FALSE(check.ok);
-  EXPECT_THAT(check.message, testing::HasSubstr("Jacobian entry (1, 1) of 2 x 2 is wrong: claimed 3"));
+  EXPECT_THAT(check.message,
+              testing::HasSubstr("Jacobian entry (1, 1) of 2 x 2 is wrong: claimed 3"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Minimises Rosenbrock's function by Newton's method, with the gradient from the tape and the Hessian from dual numbers: a program in
-// a workspace of its own, built with //autodiff/forward and //autodiff/reverse alone.
+// Minimises Rosenbrock's function by Newton's method, with the gradient from the tape and the
+// Hessian from dual numbers: a program in a workspace of its own, built with //autodiff/forward and
+// //autodiff/reverse alone.
 //
 //   cd tests/outside_workspace && bazel run //:newton
 
