@@ -152,7 +152,8 @@ int Usage(absl::string_view message) {
 
 int Fail(const absl::Status& status) {
   fprintf(stderr, "differentiate: %s\n", std::string(status.message()).c_str());
-  return status.code() == absl::StatusCode::kInternal ? kExitFailed : kExitUsage;
+  // What is wrong with the input comes as one of these; all else is a failure at work.
+  return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ? kExitUsage : kExitFailed;
 }
 
 }  // namespace

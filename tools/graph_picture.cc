@@ -1,16 +1,12 @@
 #include "tools/graph_picture.h"
 
-#include <fcntl.h>
 #include <graphviz/gvc.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "data/file.h"
 
 namespace cotangent::tools {
 namespace {
@@ -26,31 +22,6 @@ struct CloseGraph {
     agclose(graph);
   }
 };
-
-absl::Status FileError(const std::string& path) {
-  return absl::InvalidArgumentError(absl::StrCat("cannot write ", path, ": ", strerror(errno)));
-}
-
-// Writes to a neighbour, then renames.
-absl::Status WriteWhole(const std::string& path, const std::string& contents) {
-  const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file < 0) return FileError(path);
-  size_t written = 0;
-  while (written < contents.size()) {
-    const ssize_t count = write(file, contents.data() + written, contents.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) break;
-    written += count;
-  }
-  const bool good = written == contents.size() && fsync(file) == 0;
-  if (close(file) != 0 || !good || rename(temporary.c_str(), path.c_str()) != 0) {
-    const absl::Status error = FileError(path);
-    unlink(temporary.c_str());
-    return error;
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -74,9 +45,9 @@ absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string&
 absl::Status WriteGraph(const std::string& dot, const std::string& path) {
   for (const char* format : {"svg", "png", "dot"}) {
     if (!absl::EndsWith(path, absl::StrCat(".", format))) continue;
-    if (std::string(format) == "dot") return WriteWhole(path, dot);
+    if (std::string(format) == "dot") return data::WriteFileAtomically(path, dot);
     const absl::StatusOr<std::string> picture = DrawGraph(dot, format);
-    return picture.ok() ? WriteWhole(path, *picture) : picture.status();
+    return picture.ok() ? data::WriteFileAtomically(path, *picture) : picture.status();
   }
   return absl::InvalidArgumentError(
       absl::StrCat("cannot tell the format of '", path, "': expected a name ending in .svg, .dot or .png"));

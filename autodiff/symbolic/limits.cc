@@ -358,7 +358,9 @@ class Gruntz {
     if (Spend(5)) return std::nullopt;
     std::optional<Set> rapid = MostRapid(e);
     if (!rapid.has_value() || rapid->empty()) return std::nullopt;
-    if (std::find(rapid->begin(), rapid->end(), t_) != rapid->end()) {
+    // Logarithms of t alone need several levels.
+    for (int level = 0; std::find(rapid->begin(), rapid->end(), t_) != rapid->end(); ++level) {
+      if (level > 5) return std::nullopt;
       e = MoveUp(e);
       rapid = MostRapid(e);
       if (!rapid.has_value() || rapid->empty()) return std::nullopt;
