@@ -1,10 +1,14 @@
 #include "tools/evaluator.h"
 
+#include <stdio.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "data/pipeline.h"
 #include "layers/kernels.h"
@@ -43,6 +47,7 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   build.classes = classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
   if (!built.ok()) return built.status();
+  if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
   evaluator->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
   const layers::BuiltNetwork& made = *evaluator->network_;
   evaluator->loss_ = made.graph.producer(made.loss).attributes.loss;
@@ -131,11 +136,27 @@ absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path, 
   return absl::OkStatus();
 }
 
+absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory) {
+  if (file_or_directory.empty()) return absl::InvalidArgumentError("--checkpoint is missing: expected a checkpoint, or the directory of a run");
+  std::error_code error;
+  if (std::filesystem::is_directory(file_or_directory, error)) {
+    std::string damaged;
+    std::optional<FoundCheckpoint> found = FindNewestGood(file_or_directory, [&](const std::string& line) { absl::StrAppend(&damaged, "; ", line); });
+    if (!found.has_value()) return absl::NotFoundError(absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged, "; train writes them: train --output_dir=", file_or_directory));
+    if (!damaged.empty()) fprintf(stderr, "passed over%s\n", damaged.substr(1).c_str());
+    return *std::move(found);
+  }
+  absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);
+  if (!checkpoint.ok()) return checkpoint.status();
+  return FoundCheckpoint{file_or_directory, *std::move(checkpoint)};
+}
+
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path) {
   TrainedNetwork trained;
   absl::StatusOr<layers::Network> network = layers::ParseNetwork(checkpoint.Get("network"), absl::StrCat(path, " (its network)"));
   if (!network.ok()) return network.status();
   trained.network = *std::move(network);
+  if (absl::Status status = CheckImages(trained.network); !status.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
   absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(checkpoint.Get("dataset"));
   if (!dataset.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
   trained.dataset = *dataset;

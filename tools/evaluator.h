@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -65,6 +66,9 @@ class Evaluator {
   layers::LossAttributes loss_;
   std::vector<float> loss_gradient_;
 };
+
+// The checkpoint of that path or, of a directory, the newest good one.
+absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory);
 
 // A network as a checkpoint holds it, ready to answer.
 struct TrainedNetwork {

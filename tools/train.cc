@@ -2,7 +2,10 @@
 
 #include <stdio.h>
 
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/ascii.h"
@@ -20,6 +23,7 @@
 #include "tools/plan_cache.h"
 #include "tools/run_directory.h"
 #include "tools/trainer.h"
+#include "tools/training_step.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
 ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100 or sample");
@@ -137,6 +141,30 @@ std::optional<FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
   return found;
 }
 
+// What is wrong with network, recipe or data set is said before anything is made or fetched for them.
+absl::Status CheckEarly(const layers::Network& network, data::DatasetName dataset) {
+  if (absl::Status status = CheckImages(network); !status.ok()) return status;
+  if (absl::StatusOr<optim::RunLength> run = RunLengthOf(network, TrainingImages(dataset)); !run.ok()) return run.status();
+  layers::BuildOptions options;
+  options.batch_size = network.train().batch_size();
+  options.classes = Classes(dataset);
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, options);
+  return built.ok() ? CheckClasses(*built, options.classes) : built.status();
+}
+
+// Network and data set, from the checkpoint that is resumed or from the flags.
+absl::Status Resolve(const CommandLine& line, TrainerOptions& options) {
+  absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
+  if (!network.ok()) return network.status();
+  options.network = *std::move(network);
+  const bool takes_dataset = options.resume_from.has_value() && !line.WasGiven("dataset");
+  absl::StatusOr<data::DatasetName> dataset =
+      data::ParseDatasetName(takes_dataset ? options.resume_from->checkpoint.Get("dataset") : absl::GetFlag(FLAGS_dataset));
+  if (!dataset.ok()) return absl::InvalidArgumentError(absl::StrCat("--dataset: ", dataset.status().message()));
+  options.dataset = *dataset;
+  return CheckEarly(options.network, options.dataset);
+}
+
 int Main(const CommandLine& line) {
   if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
   TrainerOptions options;
@@ -144,27 +172,22 @@ int Main(const CommandLine& line) {
   options.output_dir = OutputDirectory();
   options.exact = absl::GetFlag(FLAGS_exact);
   const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
-
+  const bool resumes = trains && absl::GetFlag(FLAGS_resume);
+  if (!resumes) {
+    if (absl::Status status = Resolve(line, options); !status.ok()) return Fail(status);
+  }
   std::unique_ptr<DirectoryLock> lock;
   if (trains) {
-    // What is wrong with the network is said before a directory is made for it.
-    if (!absl::GetFlag(FLAGS_resume)) {
-      if (absl::StatusOr<layers::Network> network = ResolveNetwork(line, std::nullopt); !network.ok()) return Fail(network.status());
-    }
     CatchInterrupts();
     absl::StatusOr<std::unique_ptr<DirectoryLock>> acquired = DirectoryLock::Acquire(options.output_dir, Say);
     if (!acquired.ok()) return Fail(acquired.status());
     lock = *std::move(acquired);
     RemoveTemporaryFiles(options.output_dir);
-    if (absl::GetFlag(FLAGS_resume)) options.resume_from = FindCheckpoint(options.output_dir);
   }
-  absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
-  if (!network.ok()) return Fail(network.status());
-  options.network = *std::move(network);
-  const bool takes_dataset = options.resume_from.has_value() && !line.WasGiven("dataset");
-  absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(takes_dataset ? options.resume_from->checkpoint.Get("dataset") : absl::GetFlag(FLAGS_dataset));
-  if (!dataset.ok()) return Fail(absl::InvalidArgumentError(absl::StrCat("--dataset: ", dataset.status().message())));
-  options.dataset = *dataset;
+  if (resumes) {
+    options.resume_from = FindCheckpoint(options.output_dir);
+    if (absl::Status status = Resolve(line, options); !status.ok()) return Fail(status);
+  }
   if (absl::GetFlag(FLAGS_describe)) {
     const absl::Status status = Describe(options.network, options.dataset);
     return status.ok() ? kExitDone : Fail(status);

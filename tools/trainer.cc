@@ -81,13 +81,6 @@ absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& te
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
 double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr); }
 
-absl::Status CheckInput(const layers::Network& network) {
-  const auto& input = network.input();
-  if (input.channels() == 3 && input.height() == 32 && input.width() == 32) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
-                                                 ", the data set has 3x32x32: write input { channels: 3 height: 32 width: 32 }"));
-}
-
 // What goes wrong while running has another exit code than what is wrong with the input.
 absl::Status Running(const absl::Status& status) { return absl::UnavailableError(status.message()); }
 
@@ -156,7 +149,7 @@ class Trainer {
 };
 
 absl::Status Trainer::Prepare() {
-  if (absl::Status status = CheckInput(network_); !status.ok()) return status;
+  if (absl::Status status = CheckImages(network_); !status.ok()) return status;
   absl::StatusOr<data::Normalization> normalization = NormalizationOf(network_, options_.dataset);
   if (!normalization.ok()) return normalization.status();
   normalization_ = *normalization;

@@ -39,6 +39,19 @@ absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization&
 
 }  // namespace
 
+absl::Status CheckImages(const layers::Network& network) {
+  const auto& input = network.input();
+  if (input.channels() == 3 && input.height() == 32 && input.width() == 32) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
+                                                 ", the data set has 3x32x32: write input { channels: 3 height: 32 width: 32 }"));
+}
+
+absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes) {
+  if (network.classes == classes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the network tells ", network.classes, " classes apart, the data set has ", classes,
+                                                 ": write input { classes: ", classes, " }, or leave it out"));
+}
+
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network, data::DatasetName dataset) {
   data::Normalization normalization = data::KnownNormalization(dataset);
   const auto& recipe = network.train().normalisation();
@@ -83,6 +96,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers:
   auto step = std::unique_ptr<TrainingStep>(new TrainingStep(network, classes, options, tuner));
   absl::StatusOr<layers::BuiltNetwork> built = step->BuildGraph();
   if (!built.ok()) return built.status();
+  if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
   step->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store = layers::ParameterStore::Create(step->network_->graph);
   if (!store.ok()) return store.status();
@@ -99,19 +113,23 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers:
   return step;
 }
 
-absl::Status TrainingStep::Initialise(const data::Dataset* images, const data::Normalization& normalization) {
-  for (const layers::ParameterSpec& parameter : network_->parameters) {
-    const layers::ParameterStore::Slot& slot = *store_->FindParameter(parameter.name);
-    float* const values = store_->values() + slot.offset;
-    if (images != nullptr && parameter.initialiser.has_whiten()) {
-      if (absl::Status status = WhitenFrom(*images, normalization, parameter, values); !status.ok()) return status;
-    } else {
-      layers::Initialize(parameter, text_.train().seed(), absl::MakeSpan(values, slot.size));
-    }
+void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed, layers::ParameterStore& store) {
+  for (const layers::ParameterSpec& parameter : network.parameters) {
+    const layers::ParameterStore::Slot& slot = *store.FindParameter(parameter.name);
+    layers::Initialize(parameter, seed, absl::MakeSpan(store.values() + slot.offset, slot.size));
   }
-  for (const layers::StateSpec& state : network_->states) {
-    const layers::ParameterStore::Slot& slot = *store_->FindState(state.name);
-    std::fill_n(store_->state_values() + slot.offset, slot.size, static_cast<float>(state.initial_value));
+  for (const layers::StateSpec& state : network.states) {
+    const layers::ParameterStore::Slot& slot = *store.FindState(state.name);
+    std::fill_n(store.state_values() + slot.offset, slot.size, static_cast<float>(state.initial_value));
+  }
+}
+
+absl::Status TrainingStep::Initialise(const data::Dataset* images, const data::Normalization& normalization) {
+  InitialiseStore(*network_, text_.train().seed(), *store_);
+  for (const layers::ParameterSpec& parameter : network_->parameters) {
+    if (images == nullptr || !parameter.initialiser.has_whiten()) continue;
+    float* const values = store_->values() + store_->FindParameter(parameter.name)->offset;
+    if (absl::Status status = WhitenFrom(*images, normalization, parameter, values); !status.ok()) return status;
   }
   optimizer_->Initialise(store_->values());
   return absl::OkStatus();

@@ -22,8 +22,17 @@
 
 namespace cotangent::tools {
 
+// An error unless the network takes images of the size the data sets have.
+absl::Status CheckImages(const layers::Network& network);
+
+// An error unless the network has as many classes as the data.
+absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes);
+
 // The mean and deviation the recipe asks for, else those of the data set.
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network, data::DatasetName dataset);
+
+// Fills parameters and statistics with their initial values; where these would be made from images, with the layer's default.
+void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed, layers::ParameterStore& store);
 
 // What layers::PlanOptions says, of training and evaluation alike.
 struct StepOptions {

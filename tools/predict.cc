@@ -1,0 +1,106 @@
+// Says what pictures show.
+
+#include <stdio.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "data/image_file.h"
+#include "tools/command_line.h"
+#include "tools/evaluator.h"
+#include "tools/plan_cache.h"
+#include "tools/trainer.h"
+
+ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+ABSL_FLAG(int, top, 5, "how many classes to print for each picture, the most probable first");
+ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+
+namespace cotangent::tools {
+namespace {
+
+constexpr char kUsage[] =
+    "Says what pictures show: PNG or JPEG files of any size, which are scaled to the network's.\n"
+    "\n"
+    "  predict --checkpoint=runs/convnet IMAGE...\n";
+
+// e^x_k / sum_j e^x_j.
+std::vector<double> Softmax(const float* scores, int64_t classes) {
+  const float largest = *std::max_element(scores, scores + classes);
+  std::vector<double> probabilities(classes);
+  for (int64_t k = 0; k < classes; ++k) probabilities[k] = std::exp(static_cast<double>(scores[k]) - largest);
+  const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
+  for (double& p : probabilities) p /= sum;
+  return probabilities;
+}
+
+// "cat 0.8123  dog 0.1012"
+std::string MostProbable(const std::vector<double>& probabilities, const std::vector<std::string>& names, int count) {
+  std::vector<size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
+  std::string text;
+  for (size_t i = 0; i < std::min<size_t>(count, order.size()); ++i) {
+    const std::string name = order[i] < names.size() ? names[order[i]] : absl::StrCat("class ", order[i]);
+    absl::StrAppendFormat(&text, "%s%s %.4f", text.empty() ? "" : "  ", name, probabilities[order[i]]);
+  }
+  return text;
+}
+
+// Prints a line for each picture; the status of the first that could not be read, after the others are done.
+absl::Status Predict(const std::vector<std::string>& paths) {
+  if (paths.empty()) return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE...");
+  const int top = absl::GetFlag(FLAGS_top);
+  if (top < 1) return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
+  absl::StatusOr<FoundCheckpoint> found = OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
+  if (!found.ok()) return found.status();
+  absl::StatusOr<TrainedNetwork> trained = LoadTrained(found->checkpoint, found->path);
+  if (!trained.ok()) return trained.status();
+  StepOptions options;
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads); !status.ok()) return status;
+  CachedTuner tuner(options.threads);
+  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
+      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), 1, options, *trained->store, *tuner);
+  tuner.Save();
+  if (!evaluator.ok()) return evaluator.status();
+
+  const auto& input = trained->network.input();
+  const int height = static_cast<int>(input.height()), width = static_cast<int>(input.width());
+  const data::ImageWriter writer(3, height, width, trained->normalization, data::BatchFormat::kF32Nchw);
+  absl::Status first_error;
+  for (const std::string& path : paths) {
+    absl::StatusOr<data::Image> image = data::ReadImage(path);
+    if (!image.ok()) {
+      if (first_error.ok()) {
+        first_error = image.status();
+      } else {
+        Fail(image.status());
+      }
+      continue;
+    }
+    writer.Write(data::ToPlanar(data::Resize(*image, width, height)).data(), {}, (*evaluator)->images());
+    const float* const scores = (*evaluator)->Run();
+    const int64_t classes = (*evaluator)->classes();
+    const std::vector<double> probabilities =
+        (*evaluator)->gives_probabilities() ? std::vector<double>(scores, scores + classes) : Softmax(scores, classes);
+    printf("%s: %s\n", path.c_str(), MostProbable(probabilities, trained->classes, top).c_str());
+  }
+  return first_error;
+}
+
+}  // namespace
+}  // namespace cotangent::tools
+
+int main(int argc, char** argv) {
+  using namespace cotangent::tools;
+  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
+  const absl::Status status = Predict(line.arguments);
+  if (status.ok()) return kExitDone;
+  return absl::IsResourceExhausted(status) ? (Fail(status), kExitUsage) : Fail(status);
+}
