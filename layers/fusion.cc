@@ -66,6 +66,7 @@ class Fuser {
   void FindNeeded(absl::Span<const TensorId> results);
   void ChooseMemory(absl::Span<const TensorId> results);
   int LeafCount(TensorId t);
+  void KeepWindowsApart(const Node& node);
   void Demand(TensorId t);
   void DemandOperation(int node);
   void Place(TensorId t);
@@ -111,12 +112,25 @@ int Fuser::LeafCount(TensorId t) {
   return count + (cone.windowed != nullptr ? 2 : 0);
 }
 
+// Poolings of different geometry do not go into one pass: where an operation would bring them together, its inputs that have
+// pooling inside are put in memory.
+void Fuser::KeepWindowsApart(const Node& node) {
+  if (node.outputs.empty() || !IsFusible(graph_, node) || !ConeOf(node.outputs[0]).several_windows) return;
+  for (TensorId t : node.inputs) {
+    absl::flat_hash_set<TensorId> seen;
+    Cone cone;
+    Walk(t, cone, seen);
+    if (cone.windowed != nullptr) schedule_.in_memory[t] = true;
+  }
+}
+
 void Fuser::ChooseMemory(absl::Span<const TensorId> results) {
   schedule_.in_memory.assign(graph_.num_tensors(), false);
   const absl::flat_hash_set<TensorId> is_result(results.begin(), results.end());
   for (size_t i = 0; i < graph_.nodes().size(); ++i) {
     const Node& node = graph_.node(static_cast<int>(i));
     if (!needed_[i]) continue;
+    KeepWindowsApart(node);
     for (TensorId t : node.outputs) {
       bool in_memory = is_result.contains(t) || !IsFusible(graph_, node) || IsSum(node);
       in_memory = in_memory || (node.op == Op::kElementwise && graph_.shape(t).rank() < 2);
@@ -127,10 +141,7 @@ void Fuser::ChooseMemory(absl::Span<const TensorId> results) {
         in_memory = in_memory || !IsFusible(graph_, user) || user.op == Op::kAverageUnpool;
         ++passes;
       }
-      if (node.op == Op::kConstant && !is_result.contains(t)) in_memory = false;
-      else if (!in_memory && passes >= 2 && LeafCount(t) >= 3) in_memory = true;
-      // Two poolings of different geometry do not go into one pass.
-      else if (!in_memory && ConeOf(t).several_windows) in_memory = true;
+      if (!in_memory && passes >= 2 && node.op != Op::kConstant) in_memory = LeafCount(t) >= 3;
       schedule_.in_memory[t] = in_memory;
       if (IsLeaf(node.op)) made_by_[t] = -1;
     }

@@ -168,6 +168,22 @@ void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, in
   }
 }
 
+void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& position, const Buffer& y) {
+  const int64_t channels = y.shape[1], height = Height(y), width = Width(y);
+  WithElementType(x, [&]<typename T>(T*) {
+#pragma omp parallel for
+    for (int64_t pixel = 0; pixel < y.shape[0] * height * width; ++pixel) {
+      const int64_t n = pixel / (height * width), h = pixel / width % height, w = pixel % width;
+      for (int64_t c = 0; c < channels; ++c) {
+        const int64_t cell = position.as<uint8_t>()[pixel * channels + c];
+        const int64_t from_h = h * window.stride_height + cell / window.width - window.padding.top;
+        const int64_t from_w = w * window.stride_width + cell % window.width - window.padding.left;
+        y.as<T>()[pixel * channels + c] = x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
+      }
+    }
+  });
+}
+
 void SetToZero(const Buffer& x) { std::memset(x.data, 0, x.bytes()); }
 
 void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* mean, float* inverse_deviation) {

@@ -18,6 +18,8 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
 
 // Channels [from_channel, from_channel + count) of `from` become channels [to_channel, ...) of `to`.
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel, int64_t count);
+// y = the element of each window of x that `position` (u8: row * window width + column) names.
+void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& position, const Buffer& y);
 // Sets all of a tensor to zero.
 void SetToZero(const Buffer& x);
 

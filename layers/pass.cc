@@ -238,7 +238,7 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
 
 // Weights: 4-D, but plain row-major, so that a pass over them is a pass over one long row.
 bool AllPlain(const std::vector<Operand>& operands) {
-  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.format.layout == Layout::kNchw; });
+  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.format.layout == Layout::kNchw && o.access != Access::kImage; });
 }
 
 int64_t BlockOf(const std::vector<Operand>& operands) {
@@ -283,7 +283,7 @@ class Region {
  private:
   Region(Emitter emitter, const Graph& graph, const Pass& pass, bool remainder) : e_(std::move(emitter)), pass_(pass), remainder_(remainder) {
     const Shape& domain = remainder ? pass.fine : pass.domain;
-    flat_ = domain.rank() < 2 || (domain.rank() == 4 && e_.loads.size() + e_.stores.size() > 0 && AllPlain(e_.loads) && AllPlain(e_.stores));
+    flat_ = domain.rank() < 2 || (domain.rank() == 4 && !pass.HasWindow() && e_.channels.empty() && e_.sums.empty() && AllPlain(e_.loads) && AllPlain(e_.stores));
     if (flat_) {
       elements_ = domain.NumElements();
       return;
@@ -327,9 +327,10 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
     operand.step_row = size;
     return;
   }
+  // What is plain here has one pixel an image: NHWC too.
   const bool is_image = buffer.shape.rank() == 4;
   const Shape shape = is_image ? buffer.shape : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
-  const tensor::Strides strides = tensor::StridesOf(shape, is_image ? operand.format.layout : Layout::kNhwc);
+  const tensor::Strides strides = tensor::StridesOf(shape, is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
   operand.step_image = strides.n * size;
   // A block of `columns_` channels: in NHWC it lies inside the pixel.
   operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
@@ -464,9 +465,14 @@ class CompiledPass : public PassKernel {
       Combine(1);
       return;
     }
+    int threads = 1;  // as many as there really are
 #pragma omp parallel num_threads(threads_)
-    RunShare(omp_get_thread_num(), omp_get_num_threads());
-    Combine(threads_);
+    {
+#pragma omp single nowait
+      threads = omp_get_num_threads();
+      RunShare(omp_get_thread_num(), omp_get_num_threads());
+    }
+    Combine(threads);
   }
 
   int64_t bytes_moved() const override { return bytes_; }

@@ -40,6 +40,12 @@ struct Version {
   int last_use = -1;
 };
 
+// Any tensor as one of images, of one pixel if need be.
+Shape AsImage(const Shape& shape) {
+  if (shape.rank() == 4) return shape;
+  return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : Shape({shape.NumElements(), 1, 1, 1});
+}
+
 // One thing the plan does.
 struct Step {
   std::function<void(int64_t step)> run;
@@ -84,6 +90,10 @@ class CompiledPlan : public Plan {
   Place WriteAs(TensorId t, const Format& format, int item, std::vector<Step>& after);
   Step ReorderStep(TensorId t, Place from, Format from_format, Place to, Format to_format) const;
 
+  // Tensors that an item uses in another place and format than their own.
+  using Elsewhere = std::map<TensorId, std::pair<Place, Format>>;
+  bool IsPlainPass(const Item& item) const;
+  Elsewhere MoveForPass(const Item& item, int index, std::vector<Step>& after);
   absl::Status AddPass(const Item& item, int index, const Schedule& schedule);
   absl::Status AddConvolution(const Item& item, int index, const ConvolutionChoice& choice);
   absl::Status AddOperation(const Item& item, int index);
@@ -231,7 +241,7 @@ int CompiledPlan::VersionIn(TensorId t, const Format& format) const {
 
 Step CompiledPlan::ReorderStep(TensorId t, Place from, Format from_format, Place to, Format to_format) const {
   const Shape& shape = graph_.shape(t);
-  const Shape image = shape.rank() == 4 ? shape : shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : Shape({shape.NumElements(), 1, 1, 1});
+  const Shape image = AsImage(shape);
   Step step;
   step.description = {graph_.tensor(t).name, "reorder", "", absl::StrCat(from_format.ToString(), " -> ", to_format.ToString()), 0,
                       static_cast<double>(BufferOf(t, Place{}, from_format).bytes() + BufferOf(t, Place{}, to_format).bytes())};
@@ -265,10 +275,49 @@ std::string CompiledPlan::LayersOf(const Item& item) const {
   return absl::StrJoin(names, ",");
 }
 
+// Whether a pass can use all its tensors as one row of numbers: they are plain, and nothing goes by channels or windows.
+bool CompiledPlan::IsPlainPass(const Item& item) const {
+  if (item.pass.HasWindow() || !item.pass.sums.empty()) return false;
+  for (const auto* tensors : {&item.reads, &item.writes}) {
+    for (TensorId t : *tensors) {
+      if (graph_.shape(t).rank() == 1 && item.pass.domain.rank() > 1) return false;
+      if (graph_.shape(t).rank() == 4 && versions_[t][0].format.layout != tensor::Layout::kNchw) return false;
+      if (graph_.shape(t).rank() == 4 && !(graph_.shape(t) == item.pass.domain)) return false;
+    }
+  }
+  return true;
+}
+
+// Images that come from outside are NCHW; a pass over images wants the channels of a pixel side by side.
+CompiledPlan::Elsewhere CompiledPlan::MoveForPass(const Item& item, int index, std::vector<Step>& after) {
+  Elsewhere moved;
+  if (IsPlainPass(item)) return moved;
+  const auto is_plain = [&](TensorId t) {
+    const Shape& shape = graph_.shape(t);
+    const Format& format = versions_[t][0].format;
+    return shape.rank() == 4 && format.layout == tensor::Layout::kNchw && !tensor::SameStorage(shape, tensor::Layout::kNchw, tensor::Layout::kNhwc);
+  };
+  for (TensorId t : item.reads) {
+    const Format format{tensor::Layout::kNhwc, versions_[t][0].format.type};
+    if (is_plain(t)) moved[t] = {ReadAs(t, format, index), format};
+  }
+  for (TensorId t : item.pass.stores) {
+    const Format format{tensor::Layout::kNhwc, versions_[t][0].format.type};
+    if (is_plain(t)) moved[t] = {WriteAs(t, format, index, after), format};
+  }
+  return moved;
+}
+
 absl::Status CompiledPlan::AddPass(const Item& item, int index, const Schedule& schedule) {
-  const auto format_of = [this](TensorId t) { return versions_[t][0].format; };
-  const auto store_formats_of = [this](TensorId t) {
+  std::vector<Step> after;
+  const auto moved = std::make_shared<const Elsewhere>(MoveForPass(item, index, after));
+  const auto format_of = [this, moved](TensorId t) {
+    const auto found = moved->find(t);
+    return found == moved->end() ? versions_[t][0].format : found->second.second;
+  };
+  const auto store_formats_of = [this, moved](TensorId t) {
     std::vector<Format> formats;
+    if (const auto found = moved->find(t); found != moved->end()) return std::vector<Format>{found->second.second};
     for (const Version& version : versions_[t]) formats.push_back(version.format);
     return formats;
   };
@@ -289,9 +338,15 @@ absl::Status CompiledPlan::AddPass(const Item& item, int index, const Schedule& 
     for (TensorId t : *tensors) bytes += BufferOf(t, Place{}, versions_[t][0].format).bytes();
   }
   step.description = {LayersOf(item), item.pass.domain.rank() < 2 ? "channel pass" : "pass", pass->Describe(), absl::StrCat(formats(item.reads), " -> ", formats(item.writes)), 0, bytes};
-  step.bind = [this, pass] { pass->Bind([this](TensorId t, int version) { return BufferOf(t, version); }); };
+  step.bind = [this, pass, moved] {
+    pass->Bind([this, &moved](TensorId t, int version) {
+      const auto found = moved->find(t);
+      return found == moved->end() ? BufferOf(t, version) : BufferOf(t, found->second.first, found->second.second);
+    });
+  };
   step.run = [pass](int64_t) { pass->Run(); };
   steps_.push_back(std::move(step));
+  for (Step& reorder : after) steps_.push_back(std::move(reorder));
   return absl::OkStatus();
 }
 
@@ -307,9 +362,10 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
   std::vector<Step> after;
   const Place in = sides.direction == Direction::kInputGradient ? WriteAs(sides.in, in_format, index, after) : ReadAs(sides.in, in_format, index);
   const Place out = sides.direction == Direction::kForward ? WriteAs(sides.out, out_format, index, after) : ReadAs(sides.out, out_format, index);
-  const Place plain = versions_[sides.weights][0].place;
   const bool packs = !convolution->weights_are_plain();
   const bool is_gradient = sides.direction == Direction::kWeightGradient;
+  const Format weight_format{tensor::Layout::kNchw, ElementType::kF32};
+  const Place plain = is_gradient ? WriteAs(sides.weights, weight_format, index, after) : ReadAs(sides.weights, weight_format, index);
   const bool packs_once = options_.constant_parameters && !is_gradient && graph_.producer(sides.weights).op == Op::kParameter;
   Place packed = plain;
   if (packs) packed = packs_once ? Persistent(convolution->packed_weight_bytes()) : Temporary(convolution->packed_weight_bytes(), index);
@@ -347,6 +403,7 @@ absl::Status CompiledPlan::AddPool(const Node& node, const BufferFunction& buffe
     const Buffer x = buffer(node.inputs[0]), y = buffer(node.outputs[0]);
     switch (node.op) {
       case Op::kMaxPool: (void)tensor::MaxPoolForward(shape, tensor::Layout::kNhwc, type, x.data, y.data, buffer(node.outputs[1]).as<uint8_t>()); break;
+      case Op::kMaxPoolGather: MaxPoolGather(node.attributes.window, x, buffer(node.inputs[1]), y); break;
       case Op::kMaxUnpool: (void)tensor::MaxPoolBackward(shape, tensor::Layout::kNhwc, type, x.data, buffer(node.inputs[1]).as<uint8_t>(), y.data); break;
       case Op::kAveragePool: (void)tensor::AveragePoolForward(shape, count_padding, tensor::Layout::kNhwc, type, x.data, y.data); break;
       default: (void)tensor::AveragePoolBackward(shape, count_padding, tensor::Layout::kNhwc, type, x.data, y.data); break;
@@ -415,6 +472,7 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   const std::vector<TensorId>& out = node.outputs;
   switch (node.op) {
     case Op::kMaxPool:
+    case Op::kMaxPoolGather:
     case Op::kMaxUnpool:
     case Op::kAveragePool:
     case Op::kAverageUnpool:
@@ -446,13 +504,13 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
       };
       break;
     case Op::kReshape: {
-      // Row-major order is what a reshape keeps: through NCHW, whatever the image's layout.
-      const TensorId image = graph_.shape(in[0]).rank() == 4 ? in[0] : out[0];
-      const bool to_plain = image == in[0];
-      step.run = [this, buffer, in, out, image, to_plain](int64_t) {
+      // Row-major order is what a reshape keeps: through NCHW, whatever the images' layouts.
+      const Place plain = Temporary(graph_.shape(in[0]).NumElements() * static_cast<int64_t>(sizeof(float)), index);
+      step.run = [this, buffer, in, out, plain](int64_t) {
         const Buffer from = buffer(in[0]), to = buffer(out[0]);
-        tensor::Reorder(graph_.shape(image), from.data, to_plain ? from.format.layout : tensor::Layout::kNchw, from.format.type,
-                        to.data, to_plain ? tensor::Layout::kNchw : to.format.layout, to.format.type);
+        const Format row_major{tensor::Layout::kNchw, ElementType::kF32};
+        tensor::Reorder(AsImage(from.shape), from.data, from.format.layout, from.format.type, Data(plain), row_major.layout, row_major.type);
+        tensor::Reorder(AsImage(to.shape), Data(plain), row_major.layout, row_major.type, to.data, to.format.layout, to.format.type);
       };
       break;
     }

@@ -13,6 +13,10 @@ namespace symbolic = autodiff::symbolic;
 #define RETURN_IF_ERROR(expression)                               \
   if (absl::Status status = (expression); !status.ok()) return status
 
+absl::Status NoSecondDerivative(const Node& node) {
+  return absl::UnimplementedError(absl::StrCat(node.name, ": ", OpName(node.op), " has no second derivative as a graph; differentiate it forward over reverse instead"));
+}
+
 // Cotangents of a graph's tensors while they are gathered, from the last operation to the first.
 class Reverse {
  public:
@@ -41,7 +45,6 @@ class Reverse {
   Graph& graph_;
   std::vector<bool> needed_;
   std::vector<std::vector<TensorId>> terms_;
-  TensorId one_ = kNoTensor;
 };
 
 void Reverse::MarkNeeded(absl::Span<const TensorId> with_respect_to) {
@@ -158,16 +161,14 @@ absl::Status Reverse::Visit(int index) {
       Contribute(in[0], Like(Op::kReshape, node, {dy}, in[0]));
       return absl::OkStatus();
     case Op::kLayerNorm:
+      if (d[1] != kNoTensor || d[2] != kNoTensor) return NoSecondDerivative(node);
       Contribute(in[0], Like(Op::kLayerNormGradient, node, {dy, node.outputs[0], node.outputs[2]}, in[0]));
       return absl::OkStatus();
     case Op::kSoftmax:
       Contribute(in[0], Like(Op::kSoftmaxGradient, node, {dy, node.outputs[0]}, in[0]));
       return absl::OkStatus();
     case Op::kLoss: {
-      if (dy == one_) {
-        Contribute(in[0], node.outputs[1]);
-        return absl::OkStatus();
-      }
+      if (d[1] != kNoTensor && needed_[in[0]]) return NoSecondDerivative(node);
       absl::StatusOr<TensorId> scaled = graph_.Elementwise(node.name, graph_.Operand(0) * graph_.Operand(1), {node.outputs[1], dy});
       if (!scaled.ok()) return scaled.status();
       Contribute(in[0], *scaled);
@@ -175,7 +176,7 @@ absl::Status Reverse::Visit(int index) {
     }
     case Op::kLayerNormGradient:
     case Op::kSoftmaxGradient:
-      return absl::UnimplementedError(absl::StrCat(node.name, ": ", OpName(node.op), " has no second derivative as a graph; differentiate it forward over reverse instead"));
+      return NoSecondDerivative(node);
   }
   return absl::OkStatus();
 }
