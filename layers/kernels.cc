@@ -1,6 +1,7 @@
 #include "layers/kernels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -36,6 +37,23 @@ int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
     case PadMode::kReflect: return index < 0 ? -index : 2 * (size - 1) - index;
   }
   return -1;
+}
+
+// Where a line or column went in the padded image: at most to three places, as padding is no longer than the image.
+struct Copies {
+  std::array<int64_t, 3> at;
+  int count = 0;
+};
+Copies CopiesOf(PadMode mode, int64_t index, int64_t size, int64_t before, int64_t after) {
+  Copies copies;
+  const auto add = [&](int64_t place) {
+    if (place >= -before && place < size + after) copies.at[copies.count++] = place + before;
+  };
+  add(index);
+  if (mode == PadMode::kCircular) add(index - size), add(index + size);
+  if (mode == PadMode::kReflect && index > 0) add(-index);
+  if (mode == PadMode::kReflect && index < size - 1) add(2 * (size - 1) - index);
+  return copies;
 }
 
 // The sum of values in double, of every row of f32 [N, K], scaled: mean over the batch of weights.
@@ -134,26 +152,22 @@ void PadForward(PadMode mode, const Padding& padding, const Buffer& x, const Buf
 }
 
 void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const Buffer& dx) {
-  const int64_t channels = dx.shape[1], height = Height(dy), width = Width(dy);
+  const int64_t channels = dx.shape[1], height = Height(dx), width = Width(dx);
   WithElementType(dx, [&]<typename T>(T*) {
-#pragma omp parallel
-    {
-      std::vector<float> sum(ElementsPerImage(dx));
-#pragma omp for
-      for (int64_t n = 0; n < dx.shape[0]; ++n) {
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        for (int64_t h = 0; h < height; ++h) {
-          const int64_t to_h = SourceIndex(mode, h - padding.top, Height(dx));
-          for (int64_t w = 0; w < width && to_h >= 0; ++w) {
-            const int64_t to_w = SourceIndex(mode, w - padding.left, Width(dx));
-            if (to_w < 0) continue;
-            const T* from = dy.as<T>() + ((n * height + h) * width + w) * channels;
-            float* to = sum.data() + (to_h * Width(dx) + to_w) * channels;
-            for (int64_t c = 0; c < channels; ++c) to[c] += static_cast<float>(from[c]);
+#pragma omp parallel for
+    for (int64_t line = 0; line < dx.shape[0] * height; ++line) {
+      const int64_t n = line / height;
+      const Copies lines = CopiesOf(mode, line % height, height, padding.top, padding.bottom);
+      for (int64_t w = 0; w < width; ++w) {
+        const Copies columns = CopiesOf(mode, w, width, padding.left, padding.right);
+        T* to = dx.as<T>() + (line * width + w) * channels;
+        for (int64_t c = 0; c < channels; ++c) {
+          float sum = 0;
+          for (int i = 0; i < lines.count; ++i) {
+            for (int j = 0; j < columns.count; ++j) sum += static_cast<float>(dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) * channels + c]);
           }
+          to[c] = static_cast<T>(sum);
         }
-        T* to = dx.as<T>() + n * ElementsPerImage(dx);
-        for (size_t i = 0; i < sum.size(); ++i) to[i] = static_cast<T>(sum[i]);
       }
     }
   });

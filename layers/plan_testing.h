@@ -41,7 +41,9 @@ struct AgreementOptions {
   int threads = 1;
   uint64_t seed = 1;
   bool derivatives = true;
-  // Errors are relative to the largest magnitude of the tensor.
+  // Errors are the largest relative to the largest magnitude of the tensor or, with `by_norm`, the Euclidean norm of all
+  // relative to that of the tensor.
+  bool by_norm = false;
   double forward_tolerance = 1e-5;
   double gradient_tolerance = 1e-4;  // of the plan's
   double rule_tolerance = 1e-10;     // of the rules of vjp.h, in double
@@ -54,7 +56,7 @@ struct AgreementOptions {
 // Adds the gradient's operations to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
 
-// The same in bf16, to bf16's accuracy.
+// The same in bf16, to bf16's accuracy: by norm, since rounding makes other elements the largest of their window.
 AgreementOptions InBf16();
 
 }  // namespace cotangent::layers

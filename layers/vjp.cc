@@ -228,7 +228,11 @@ absl::StatusOr<TensorId> Reverse::SumToChannels(const std::string& name, Expr in
   if (!summand.ok()) return summand;
   absl::StatusOr<TensorId> sum = graph_.ChannelSum(name, *summand);
   if (!sum.ok() || outside.empty()) return sum;
+  // The full tensors are not in what stands outside; were they among its operands, it would have their shape.
   std::vector<TensorId> channel_operands = operands;
+  for (TensorId& t : channel_operands) {
+    if (graph_.shape(t).rank() >= 2) t = *sum;
+  }
   const Expr sum_variable = graph_.Operand(static_cast<int>(operands.size()));
   channel_operands.push_back(*sum);
   outside.push_back(sum_variable);

@@ -1,0 +1,208 @@
+// Plans of whole networks against the reference: what fusion brings together, several formats of one tensor, second
+// derivatives, networks drawn at random.
+
+#include "layers/plan.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "layers/graph.h"
+#include "layers/plan_testing.h"
+#include "layers/vjp.h"
+
+namespace cotangent::layers {
+namespace {
+
+template <class T>
+T Made(absl::StatusOr<T> value) {
+  EXPECT_TRUE(value.ok()) << value.status();
+  return *std::move(value);
+}
+
+// Convenience: layers with parameters of their own, named after their number.
+class Builder {
+ public:
+  Graph& graph() { return graph_; }
+
+  TensorId Convolution(TensorId x, int64_t channels, int64_t kernel, int64_t stride = 1) {
+    const int64_t pad = kernel / 2;
+    const TensorId w = graph_.Parameter(Name("weight"), {channels, graph_.shape(x)[1], kernel, kernel});
+    return Made(graph_.Convolution(Name("conv"), x, w, {.stride_height = stride, .stride_width = stride, .padding = {pad, pad, pad, pad}}));
+  }
+  TensorId Linear(TensorId x, int64_t features) {
+    const TensorId w = graph_.Parameter(Name("weight"), {features, graph_.shape(x).NumElements() / graph_.shape(x)[0]});
+    return Made(graph_.AddBias(Name("bias"), Made(graph_.Linear(Name("fc"), x, w)), graph_.Parameter(Name("bias"), {features})));
+  }
+  TensorId BatchNorm(TensorId x) {
+    const Shape channels = {graph_.shape(x)[1]};
+    return Made(graph_.BatchNorm(Name("bn"), x,
+                                 {.scale = graph_.Parameter(Name("scale"), channels),
+                                  .shift = graph_.Parameter(Name("shift"), channels),
+                                  .running_mean = graph_.State(Name("mean"), channels),
+                                  .running_variance = graph_.State(Name("variance"), channels),
+                                  .epsilon = 1e-2}));
+  }
+  TensorId Activation(TensorId x, const std::string& formula = "x * sigmoid(x)") { return Made(graph_.Formula(Name("act"), formula, {{"x", x}})); }
+  TensorId MaxPool(TensorId x, int64_t window, int64_t stride) {
+    return Made(graph_.MaxPool(Name("pool"), x, {.height = window, .width = window, .stride_height = stride, .stride_width = stride})).value;
+  }
+  TensorId GlobalAverage(TensorId x) {
+    return Made(graph_.AveragePool(Name("global"), x, {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
+  }
+  TensorId Loss(TensorId x) { return Made(graph_.Loss("loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {})); }
+
+ private:
+  std::string Name(const std::string& kind) { return absl::StrCat(kind, ++made_); }
+
+  Graph graph_;
+  int made_ = 0;
+};
+
+const std::vector<AgreementOptions>& Ways() {
+  static const std::vector<AgreementOptions> ways = {{}, {.exact = false, .threads = 2, .forward_tolerance = 1e-4, .gradient_tolerance = 2e-4}, InBf16()};
+  return ways;
+}
+
+TEST(PlanTest, PoolingsInARow) {
+  for (const std::string between : {"", "tanh(x)"}) {
+    for (AgreementOptions way : Ways()) {
+      // In bf16 two values of a window may be equal that are not.
+      if (way.by_norm) way.gradient_tolerance = 0.2;
+      Builder b;
+      TensorId x = b.MaxPool(b.Activation(b.graph().Input("x", {2, 8, 13, 12})), 2, 2);
+      if (!between.empty()) x = b.Activation(x, between);
+      ExpectPlanAgrees(b.graph(), b.MaxPool(x, 2, 2), way);
+    }
+  }
+}
+
+TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
+  Builder b;
+  const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 4, 4})), small = b.Activation(b.graph().Input("small", {2, 8, 2, 4}));
+  const TensorId a = b.MaxPool(x, 2, 2);
+  const TensorId c = Made(b.graph().MaxPool("other", small, {.height = 1, .width = 2, .stride_height = 1, .stride_width = 2})).value;
+  ExpectPlanAgrees(b.graph(), Made(b.graph().Add("sum", {a, c})));
+}
+
+TEST(PlanTest, BlockWithPoolOfARemainder) {
+  for (const int64_t channels : {3, 8, 24, 40, 64}) {
+    for (AgreementOptions way : {AgreementOptions{.threads = channels == 24 ? 2 : 1}, InBf16()}) {
+      SCOPED_TRACE(channels);
+      Builder b;
+      way.gradient_tolerance *= 3;
+      const TensorId x = b.Convolution(b.graph().Input("x", {2, 3, 7, 7}), channels, 3);
+      TensorId y = b.Activation(b.BatchNorm(b.MaxPool(x, 2, 2)));
+      y = b.Activation(b.BatchNorm(b.Convolution(y, channels, 3)));
+      ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.MaxPool(y, 3, 3), 10)), way);
+    }
+  }
+}
+
+TEST(PlanTest, ResidualBlock) {
+  for (const AgreementOptions& way : Ways()) {
+    Builder b;
+    const TensorId x = b.Activation(b.BatchNorm(b.Convolution(b.graph().Input("x", {3, 3, 6, 6}), 16, 3)));
+    const TensorId h = b.BatchNorm(b.Convolution(b.Activation(b.BatchNorm(b.Convolution(x, 16, 3))), 16, 3));
+    const TensorId y = b.Activation(Made(b.graph().Add("add", {h, x})));
+    const TensorId down = b.BatchNorm(b.Convolution(y, 24, 1, 2));
+    const TensorId z = b.Activation(Made(b.graph().Add("add2", {b.BatchNorm(b.Convolution(y, 24, 3, 2)), down})));
+    AgreementOptions options = way;
+    options.gradient_tolerance *= 3;
+    ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.GlobalAverage(z), 10)), options);
+  }
+}
+
+TEST(PlanTest, ConstantsReadByOperations) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), ones = b.graph().Constant(1, {2, 8, 5, 5});
+  const TensorId w = b.graph().Parameter("w", {8, 8, 3, 3});
+  const TensorId counts = Made(b.graph().Convolution("conv", ones, w, {.padding = {1, 1, 1, 1}}));
+  ExpectPlanAgrees(b.graph(), Made(b.graph().Formula("product", "a * b", {{"a", counts}, {"b", x}})));
+}
+
+TEST(PlanTest, WeightsComputedFromInputs) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), w = b.graph().Input("w", {16, 8, 3, 3});
+  ExpectPlanAgrees(b.graph(), Made(b.graph().Convolution("conv", x, b.Activation(w, "tanh(x)"), {})));
+}
+
+TEST(PlanTest, SecondDerivatives) {
+  for (const int64_t window : {2, 3}) {
+    Builder b;
+    Graph& graph = b.graph();
+    const TensorId x = graph.Input("x", {2, 8, 7, 7});
+    const TensorId h = b.MaxPool(b.Activation(b.BatchNorm(b.Convolution(x, 8, 3)), "tanh(x)"), window, 2);
+    const TensorId y = b.Convolution(Made(graph.Pad("pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
+    const TensorId seed = graph.Input("seed", graph.shape(y));
+    // The derivatives of a gradient, by the image and by the first weight.
+    for (const TensorId t : {x, graph.parameters()[0]}) {
+      Graph copy = graph;
+      const std::vector<TensorId> gradient = Made(VectorJacobianProduct(copy, {y}, {seed}, {t}));
+      ExpectPlanAgrees(copy, gradient[0], {.forward_tolerance = 1e-4, .gradient_tolerance = 5e-4});
+    }
+  }
+}
+
+TEST(PlanTest, DerivativesThatAreNotThereAreErrors) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {3, 5});
+  const TensorId loss = b.Loss(x);
+  const std::vector<TensorId> gradient = Made(Gradient(b.graph(), loss, {x}));
+  const TensorId seed = b.graph().Input("seed", {3, 5});
+  EXPECT_FALSE(VectorJacobianProduct(b.graph(), {gradient[0]}, {seed}, {x}).ok());
+}
+
+// A network of ten random operations on images, and a loss.
+void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
+  SplitMix random(seed);
+  Builder b;
+  const auto pick = [&](std::vector<int64_t> from) { return from[random.Below(from.size())]; };
+  const int64_t extent = pick({6, 7, 9});
+  std::vector<TensorId> images = {b.graph().Input("x", {pick({2, 3, 5}), pick({3, 8, 16}), extent, extent})};
+  for (int i = 0; i < 10; ++i) {
+    const TensorId x = images[images.size() - 1 - random.Below(std::min<int64_t>(3, images.size()))];
+    const Shape shape = b.graph().shape(x);
+    TensorId y = x;
+    switch (random.Below(9)) {
+      case 0: y = b.Convolution(x, pick({3, 8, 16, 24}), 3); break;
+      case 1: y = b.Convolution(x, pick({8, 16, 40}), pick({1, 3}), pick({1, 2})); break;
+      case 2: y = b.BatchNorm(x); break;
+      case 3: y = b.Activation(x); break;
+      case 4: y = shape[2] >= 4 ? b.MaxPool(x, 2, 2) : b.Activation(x, "tanh(x)"); break;
+      case 5: y = shape[2] >= 4 ? b.MaxPool(x, 3, 2) : b.Activation(x, "x / (1 + abs(x))"); break;
+      case 6: y = Made(b.graph().Slice("slice", x, shape[1] / 3, (shape[1] + 1) / 2)); break;
+      default: {
+        // Joined with all others that fit.
+        std::vector<TensorId> alike = {x};
+        for (TensorId other : images) {
+          Shape s = b.graph().shape(other);
+          if (other != x && s == shape) alike.push_back(other);
+        }
+        y = i % 2 == 0 ? Made(b.graph().Add("sum", alike)) : Made(b.graph().Concat("concat", alike));
+      }
+    }
+    images.push_back(y);
+  }
+  std::vector<TensorId> ends;
+  for (size_t i = images.size() - 3; i < images.size(); ++i) {
+    const TensorId y = b.GlobalAverage(images[i]);
+    ends.push_back(Made(b.graph().Reshape("flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
+  }
+  options.seed = seed;
+  ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(Made(b.graph().Concat("ends", ends)), 5)), options);
+}
+
+TEST(PlanTest, RandomNetworks) {
+  for (uint64_t seed = 1; seed <= 10 && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    AgreementOptions options = Ways()[seed % 4 == 0];
+    options.gradient_tolerance *= 5;
+    CheckRandomNetwork(seed, options);
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::layers
