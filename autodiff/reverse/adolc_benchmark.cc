@@ -1,6 +1,8 @@
-// Gradients by ADOL-C and by this tape in turn: medians over the rounds, in microseconds of processor time, and their ratio.
+// Gradients by ADOL-C and by this tape in turn: medians over the rounds, in microseconds of
+// processor time, and their ratio.
 //
-// ADOL-C records with keep = 1, so that its reverse sweep needs no forward sweep, and with buffers that hold all of its tape in memory.
+// ADOL-C records with keep = 1, so that its reverse sweep needs no forward sweep, and with buffers
+// that hold all of its tape in memory.
 
 #include <adolc/adolc.h>
 #include <time.h>
@@ -66,10 +68,15 @@ void Compare(const char* name) {
     their_times.push_back(Microseconds([&] { theirs = AdolcGradient(f, x); }));
   }
   double difference = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) difference = std::max(difference, std::abs(gradient[i] - theirs[i]) / (1 + std::abs(theirs[i])));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    difference =
+        std::max(difference, std::abs(gradient[i] - theirs[i]) / (1 + std::abs(theirs[i])));
   const double plain = Median(plain_times), ours = Median(our_times), adolc = Median(their_times);
-  std::printf("%-18s plain %7.1f   tape %7.1f (%5.2f of plain)   ADOL-C %7.1f   ratio %.3f   largest difference %.1e\n", name, plain,
-              ours, ours / plain, adolc, ours / adolc, std::isfinite(value) ? difference : HUGE_VAL);
+  std::printf(
+      "%-18s plain %7.1f   tape %7.1f (%5.2f of plain)   ADOL-C %7.1f   ratio %.3f   largest "
+      "difference %.1e\n",
+      name, plain, ours, ours / plain, adolc, ours / adolc,
+      std::isfinite(value) ? difference : HUGE_VAL);
 }
 
 }  // namespace

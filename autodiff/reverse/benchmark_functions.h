@@ -1,7 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_BENCHMARK_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_REVERSE_BENCHMARK_FUNCTIONS_H_
 
-// The four functions whose gradients are timed, each written once as an ordinary template over its scalar, with plain loops.
+// The four functions whose gradients are timed, each written once as an ordinary template over its
+// scalar, with plain loops.
 
 #include <algorithm>
 #include <cmath>
@@ -29,14 +30,16 @@ inline std::vector<double> Noise(std::size_t n, std::uint64_t seed) {
   std::vector<double> noise(n);
   for (double& value : noise) {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
-    value = static_cast<double>(static_cast<std::int64_t>(seed) >> 11) / static_cast<double>(std::int64_t{1} << 52);
+    value = static_cast<double>(static_cast<std::int64_t>(seed) >> 11) /
+            static_cast<double>(std::int64_t{1} << 52);
   }
   return noise;
 }
 
-// The log-likelihood of n points in d dimensions under a mixture of k Gaussians, as in Srajer, Kukelova and Fitzgibbon, A benchmark of selected
-// algorithmic differentiation tools (2018): by the k logits of the weights, the k means and, per component, the d logarithms of the
-// diagonal and the d (d - 1) / 2 entries below it of the lower triangular square root of the inverse covariance.
+// The log-likelihood of n points in d dimensions under a mixture of k Gaussians, as in Srajer,
+// Kukelova and Fitzgibbon, A benchmark of selected algorithmic differentiation tools (2018): by the
+// k logits of the weights, the k means and, per component, the d logarithms of the diagonal and the
+// d (d - 1) / 2 entries below it of the lower triangular square root of the inverse covariance.
 struct GaussianMixture {
   static constexpr int kDimensions = 10, kComponents = 25, kPoints = 100;
   static constexpr int kBelow = kDimensions * (kDimensions - 1) / 2;
@@ -81,7 +84,8 @@ struct GaussianMixture {
   }
 };
 
-// The squared error of two layers of 64 tanh units, each with 64 inputs and a bias, on one sample, by the weights and biases.
+// The squared error of two layers of 64 tanh units, each with 64 inputs and a bias, on one sample,
+// by the weights and biases.
 struct TanhNetwork {
   static constexpr int kWidth = 64, kLayers = 2;
   static constexpr int kSize = kLayers * kWidth * (kWidth + 1);
@@ -135,7 +139,8 @@ struct Rosenbrock {
   static constexpr int kOperations = 8 * (kSize - 1);  // -, *, -, *, *, *, +, +
 };
 
-// 20,000 explicit Euler steps of the overdamped pendulum x' = p - k sin x, by its start x, torque p and stiffness k.
+// 20,000 explicit Euler steps of the overdamped pendulum x' = p - k sin x, by its start x, torque p
+// and stiffness k.
 struct PendulumLoop {
   static constexpr int kSize = 3, kSteps = 20000;
 

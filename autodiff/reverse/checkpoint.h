@@ -3,15 +3,18 @@
 
 // The gradient of a long loop in bounded memory.
 //
-// A tape of a loop of a million steps holds a million steps. But a step can be recorded again from the state it began in, so it is enough to
-// keep the state at some steps, checkpoints, and to take the loop apart from its end: advance without recording from the nearest
-// checkpoint, record a few steps, sweep them, drop them. With c checkpoints and every step run without recording at most r times, loops
-// of up to binomial(c + r, c) segments can be reversed, and no schedule does better (Griewank and Walther, Algorithm 799: revolve, ACM TOMS
-// 26, 2000): 20 checkpoints and 4 runs reach 10,626 segments. This is that schedule, written as a recursion.
+// A tape of a loop of a million steps holds a million steps. But a step can be recorded again from
+// the state it began in, so it is enough to keep the state at some steps, checkpoints, and to take
+// the loop apart from its end: advance without recording from the nearest checkpoint, record a few
+// steps, sweep them, drop them. With c checkpoints and every step run without recording at most r
+// times, loops of up to binomial(c + r, c) segments can be reversed, and no schedule does better
+// (Griewank and Walther, Algorithm 799: revolve, ACM TOMS 26, 2000): 20 checkpoints and 4 runs
+// reach 10,626 segments. This is that schedule, written as a recursion.
 //
-//   auto step = [](auto state, auto parameters, std::size_t k) { state[0] += parameters[0] * sin(state[0]); };
-//   auto loss = [](auto state) { return state[0] * state[0]; };
-//   LoopGradient(step, 1'000'000, state, parameters, loss);     // with 24 checkpoints, 64 steps recorded at a time
+//   auto step = [](auto state, auto parameters, std::size_t k) { state[0] += parameters[0] *
+//   sin(state[0]); }; auto loss = [](auto state) { return state[0] * state[0]; };
+//   LoopGradient(step, 1'000'000, state, parameters, loss);     // with 24 checkpoints, 64 steps
+//   recorded at a time
 //
 // Memory: the tape of `steps_per_recording` steps, and `checkpoints` copies of the state.
 
@@ -41,7 +44,8 @@ struct LoopDerivative {
 
 namespace internal {
 
-// The number of segments that c checkpoints reverse with r runs: binomial(c + r, c), or `most` if that is less.
+// The number of segments that c checkpoints reverse with r runs: binomial(c + r, c), or `most` if
+// that is less.
 inline std::size_t Reach(std::size_t c, std::size_t r, std::size_t most) {
   std::size_t reach = 1;
   for (std::size_t i = 1; i <= std::min(c, r); ++i) {
@@ -57,9 +61,10 @@ class LoopReversal {
   LoopReversal(Step& step, std::span<const double> parameters, const CheckpointOptions& options)
       : step_(step), parameters_(parameters), options_(options) {}
 
-  // Segments [begin, end) of steps_per_recording steps each, of `steps` in all; `state` is that at the begin. Turns the cotangent of the
-  // state at the end into that of the state at the begin.
-  void Reverse(std::size_t begin, std::size_t end, std::size_t steps, std::vector<double>& state, std::size_t checkpoints) {
+  // Segments [begin, end) of steps_per_recording steps each, of `steps` in all; `state` is that at
+  // the begin. Turns the cotangent of the state at the end into that of the state at the begin.
+  void Reverse(std::size_t begin, std::size_t end, std::size_t steps, std::vector<double>& state,
+               std::size_t checkpoints) {
     while (end - begin > 1) {
       const std::size_t middle = begin + Advance(end - begin, checkpoints);
       std::vector<double> at_middle = state;
@@ -83,13 +88,14 @@ class LoopReversal {
     return std::min(steps, segment * options_.steps_per_recording);
   }
 
-  // How many segments to advance before the next checkpoint: as far as leaves a rest that the remaining checkpoints reverse with the
-  // least number of runs.
+  // How many segments to advance before the next checkpoint: as far as leaves a rest that the
+  // remaining checkpoints reverse with the least number of runs.
   static std::size_t Advance(std::size_t segments, std::size_t checkpoints) {
     if (checkpoints <= 1) return segments - 1;
     std::size_t runs = 1;
     while (Reach(checkpoints, runs, segments) < segments) ++runs;
-    const std::size_t before = Reach(checkpoints, runs - 1, segments);  // reversed later, with one run less
+    const std::size_t before =
+        Reach(checkpoints, runs - 1, segments);  // reversed later, with one run less
     return std::clamp<std::size_t>(before, 1, segments - 1);
   }
 
@@ -100,12 +106,14 @@ class LoopReversal {
     for (double s : state) inputs.push_back(tape_.Input(s));
     for (double p : parameters_) parameters.push_back(tape_.Input(p));
     std::vector<Var> variables = inputs;
-    for (std::size_t k = first; k < last; ++k) step_(std::span<Var>(variables), std::span<const Var>(parameters), k);
+    for (std::size_t k = first; k < last; ++k)
+      step_(std::span<Var>(variables), std::span<const Var>(parameters), k);
     tape_.ClearAdjoints();
     for (std::size_t i = 0; i < variables.size(); ++i) tape_.AddAdjoint(variables[i], cotangent[i]);
     tape_.Sweep();
     for (std::size_t i = 0; i < inputs.size(); ++i) cotangent[i] = tape_.Adjoint(inputs[i]);
-    for (std::size_t i = 0; i < parameters.size(); ++i) result.by_parameters[i] += tape_.Adjoint(parameters[i]);
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      result.by_parameters[i] += tape_.Adjoint(parameters[i]);
     result.tape_bytes = std::max(result.tape_bytes, tape_.bytes());
   }
 
@@ -117,16 +125,19 @@ class LoopReversal {
 
 }  // namespace internal
 
-// The vector-Jacobian product of `steps` runs of step(std::span<T> state, std::span<const T> parameters, std::size_t k), k = 0, 1, ..: for
-// the cotangent of the final state (for a scalar function of it, that function's gradient).
+// The vector-Jacobian product of `steps` runs of step(std::span<T> state, std::span<const T>
+// parameters, std::size_t k), k = 0, 1, ..: for the cotangent of the final state (for a scalar
+// function of it, that function's gradient).
 template <class Step>
-LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> state, std::span<const double> parameters,
-                       std::span<const double> cotangent, const CheckpointOptions& options = {}) {
+LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> state,
+                       std::span<const double> parameters, std::span<const double> cotangent,
+                       const CheckpointOptions& options = {}) {
   internal::LoopReversal<Step> reversal(step, parameters, options);
   reversal.cotangent.assign(cotangent.begin(), cotangent.end());
   reversal.result.by_parameters.assign(parameters.size(), 0);
   std::vector<double> first(state.begin(), state.end());
-  const std::size_t segments = (steps + options.steps_per_recording - 1) / options.steps_per_recording;
+  const std::size_t segments =
+      (steps + options.steps_per_recording - 1) / options.steps_per_recording;
   std::vector<double> last = first;
   reversal.Run(last, 0, steps);
   reversal.Reverse(0, segments, steps, first, std::max<std::size_t>(1, options.checkpoints));
@@ -137,11 +148,13 @@ LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> s
 
 // The gradient of loss(std::span<const T> final_state), by the initial state and the parameters.
 template <class Step, class Loss>
-LoopDerivative LoopGradient(Step&& step, std::size_t steps, std::span<const double> state, std::span<const double> parameters,
-                            Loss&& loss, const CheckpointOptions& options = {}) {
+LoopDerivative LoopGradient(Step&& step, std::size_t steps, std::span<const double> state,
+                            std::span<const double> parameters, Loss&& loss,
+                            const CheckpointOptions& options = {}) {
   std::vector<double> last(state.begin(), state.end());
   for (std::size_t k = 0; k < steps; ++k) step(std::span<double>(last), parameters, k);
-  LoopDerivative derivative = LoopVjp(step, steps, state, parameters, Gradient(loss, last), options);
+  LoopDerivative derivative =
+      LoopVjp(step, steps, state, parameters, Gradient(loss, last), options);
   derivative.plain_steps += steps;
   return derivative;
 }

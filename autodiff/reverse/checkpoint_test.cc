@@ -16,7 +16,8 @@ const auto kStep = [](auto state, auto parameters, std::size_t k) {
   using std::sin;
   const double h = 0.01;
   const typename decltype(state)::value_type speed =
-      state[1] + h * (std::cos(0.01 * static_cast<double>(k)) - parameters[0] * sin(state[0]) - parameters[1] * state[1]);
+      state[1] + h * (std::cos(0.01 * static_cast<double>(k)) - parameters[0] * sin(state[0]) -
+                      parameters[1] * state[1]);
   state[0] += h * speed;
   state[1] = speed;
 };
@@ -37,11 +38,16 @@ LoopDerivative Plain(std::size_t steps) {
 TEST(CheckpointTest, EqualsThePlainTapeForEverySchedule) {
   for (const std::size_t steps : {0, 1, 2, 7, 64, 65, 500, 1001}) {
     const LoopDerivative expected = Plain(steps);
-    for (const CheckpointOptions& options : {CheckpointOptions{1, 1}, {1, 50}, {2, 1}, {3, 7}, {24, 64}, {5, 2000}}) {
-      SCOPED_TRACE(testing::Message() << steps << " steps, " << options.checkpoints << " checkpoints, " << options.steps_per_recording);
-      const LoopDerivative derivative = LoopGradient(kStep, steps, kState, kParameters, kLoss, options);
-      EXPECT_THAT(derivative.by_state, testing::Pointwise(testing::DoubleNear(1e-12), expected.by_state));
-      EXPECT_THAT(derivative.by_parameters, testing::Pointwise(testing::DoubleNear(1e-12), expected.by_parameters));
+    for (const CheckpointOptions& options :
+         {CheckpointOptions{1, 1}, {1, 50}, {2, 1}, {3, 7}, {24, 64}, {5, 2000}}) {
+      SCOPED_TRACE(testing::Message() << steps << " steps, " << options.checkpoints
+                                      << " checkpoints, " << options.steps_per_recording);
+      const LoopDerivative derivative =
+          LoopGradient(kStep, steps, kState, kParameters, kLoss, options);
+      EXPECT_THAT(derivative.by_state,
+                  testing::Pointwise(testing::DoubleNear(1e-12), expected.by_state));
+      EXPECT_THAT(derivative.by_parameters,
+                  testing::Pointwise(testing::DoubleNear(1e-12), expected.by_parameters));
     }
   }
 }
@@ -55,7 +61,8 @@ TEST(CheckpointTest, AMillionStepsWithinAMegabyte) {
   const LoopDerivative expected = Plain(steps);
   for (int i = 0; i < 2; ++i) {
     EXPECT_NEAR(derivative.by_state[i], expected.by_state[i], 1e-12);
-    EXPECT_NEAR(derivative.by_parameters[i], expected.by_parameters[i], 1e-9 * std::abs(expected.by_parameters[i]));
+    EXPECT_NEAR(derivative.by_parameters[i], expected.by_parameters[i],
+                1e-9 * std::abs(expected.by_parameters[i]));
   }
 }
 

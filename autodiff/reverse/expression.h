@@ -1,20 +1,22 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 #define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 
-// Expression templates: the right side of a statement as a value of a type that spells its formula. Include
-// autodiff/reverse/tape.h, not this file.
+// Expression templates: the right side of a statement as a value of a type that spells its formula.
+// Include autodiff/reverse/tape.h, not this file.
 //
 // In `y = a * b + sin(a)` the operators compute no new variable; they build a node
 //
 //   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
 //
-// that holds its value and, where it is not evident, its derivative by each operand. Assigning it to a variable walks the node
-// from the top with the weight 1, multiplying by the local derivative on the way down, so that at each leaf arrives
-// dy/d(leaf): the chain rule inside the statement, done by the compiler, with nothing written to memory but the result. The
-// tape then stores one row, (a, b + cos a), (b, a), instead of three operations.
+// that holds its value and, where it is not evident, its derivative by each operand. Assigning it
+// to a variable walks the node from the top with the weight 1, multiplying by the local derivative
+// on the way down, so that at each leaf arrives dy/d(leaf): the chain rule inside the statement,
+// done by the compiler, with nothing written to memory but the result. The tape then stores one
+// row, (a, b + cos a), (b, a), instead of three operations.
 //
-// A node copies what it needs and refers to nothing; but it denotes the variables as they are *now*. Use it in the statement that
-// builds it; keep results in the scalar type (`T t = a * b;`), not in `auto`.
+// A node copies what it needs and refers to nothing; but it denotes the variables as they are
+// *now*. Use it in the statement that builds it; keep results in the scalar type (`T t = a * b;`),
+// not in `auto`.
 
 #include <cstdint>
 #include <tuple>
@@ -22,6 +24,7 @@
 #include <utility>
 
 #include "autodiff/forward/dual.h"
+#include "autodiff/reverse/sin_cos.h"
 
 #if !defined(COTANGENT_REVERSE_CHECKS)
 #if defined(NDEBUG)
@@ -40,8 +43,8 @@ class BasicVar;
 
 // ---- The nodes ----
 //
-// Each has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight, row), which adds to `row` the
-// derivatives by its leaves, numbered from K on, times `weight`.
+// Each has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight, row), which
+// adds to `row` the derivatives by its leaves, numbered from K on, times `weight`.
 
 template <class TapeType>
 struct Leaf {
@@ -87,7 +90,8 @@ struct BinaryNode {
   using Real = typename Tape::Real;
   static constexpr int kLeaves = L::kLeaves + R::kLeaves;
 
-  COTANGENT_INLINE BinaryNode(const L& l, const R& r, const Real& value) : l(l), r(r), value(value) {}
+  COTANGENT_INLINE BinaryNode(const L& l, const R& r, const Real& value)
+      : l(l), r(r), value(value) {}
   COTANGENT_INLINE const Real& Value() const { return value; }
 
   L l;
@@ -109,7 +113,8 @@ struct Sum : BinaryNode<L, R> {  // d(l + r) = dl + dr
 template <class L, class R>
 struct Difference : BinaryNode<L, R> {  // d(l - r) = dl - dr
   using typename BinaryNode<L, R>::Real;
-  COTANGENT_INLINE Difference(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() - r.Value()) {}
+  COTANGENT_INLINE Difference(const L& l, const R& r)
+      : BinaryNode<L, R>(l, r, l.Value() - r.Value()) {}
   template <int K, class Row>
   COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
     this->l.template Push<K>(weight, row);
@@ -120,18 +125,21 @@ struct Difference : BinaryNode<L, R> {  // d(l - r) = dl - dr
 template <class L, class R>
 struct Product : BinaryNode<L, R> {  // d(l r) = r dl + l dr
   using typename BinaryNode<L, R>::Real;
-  COTANGENT_INLINE Product(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() * r.Value()) {}
+  COTANGENT_INLINE Product(const L& l, const R& r)
+      : BinaryNode<L, R>(l, r, l.Value() * r.Value()) {}
   template <int K, class Row>
   COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
     if constexpr (L::kLeaves > 0) this->l.template Push<K>(weight * this->r.Value(), row);
-    if constexpr (R::kLeaves > 0) this->r.template Push<K + L::kLeaves>(weight * this->l.Value(), row);
+    if constexpr (R::kLeaves > 0)
+      this->r.template Push<K + L::kLeaves>(weight * this->l.Value(), row);
   }
 };
 
 template <class L, class R>
 struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
   using typename BinaryNode<L, R>::Real;
-  COTANGENT_INLINE Quotient(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() / r.Value()) {}
+  COTANGENT_INLINE Quotient(const L& l, const R& r)
+      : BinaryNode<L, R>(l, r, l.Value() / r.Value()) {}
   template <int K, class Row>
   COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
     const Real by_l = weight / this->r.Value();
@@ -156,9 +164,10 @@ struct Negative {
   Real value;
 };
 
-// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified; called with dual numbers of one direction for each
-// operand it returns the value and the derivatives together, so there is one table of derivatives, autodiff/forward's, and
-// both modes agree to the last bit, at kinks and at the edges of domains too.
+// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified; called with dual
+// numbers of one direction for each operand it returns the value and the derivatives together, so
+// there is one table of derivatives, autodiff/forward's, and both modes agree to the last bit, at
+// kinks and at the edges of domains too.
 template <class Rule, class... Args>
 struct Apply {
   using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;
@@ -177,7 +186,8 @@ struct Apply {
     return before;
   }
 
-  COTANGENT_INLINE explicit Apply(const Rule& rule, const Args&... args) : rule(rule), args(args...) {
+  COTANGENT_INLINE explicit Apply(const Rule& rule, const Args&... args)
+      : rule(rule), args(args...) {
     Evaluate(std::index_sequence_for<Args...>());
   }
   COTANGENT_INLINE const Real& Value() const { return value; }
@@ -188,8 +198,8 @@ struct Apply {
 
   template <std::size_t... I>
   COTANGENT_INLINE void Evaluate(std::index_sequence<I...>) {
-    if constexpr (requires { Rule::Apart(std::get<0>(args).Value(), value, derivative[0]); }) {
-      Rule::Apart(std::get<0>(args).Value(), value, derivative[0]);
+    if constexpr (requires { Rule::Together(std::get<0>(args).Value(), value, derivative[0]); }) {
+      Rule::Together(std::get<0>(args).Value(), value, derivative[0]);
     } else {
       const Dual result = rule(Seed<I>(std::get<I>(args))...);
       value = result.value;
@@ -212,7 +222,8 @@ struct Apply {
   COTANGENT_INLINE void PushOne(const Real& weight, Row& row) const {
     using A = std::tuple_element_t<I, std::tuple<Args...>>;
     if constexpr (!kIsConstant<A>) {
-      std::get<I>(args).template Push<K + Before<I>(true)>(weight * derivative[Before<I>(false)], row);
+      std::get<I>(args).template Push<K + Before<I>(true)>(weight * derivative[Before<I>(false)],
+                                                           row);
     }
   }
 
@@ -234,10 +245,10 @@ struct OperandTraits<BasicVar<T>> {
   using Tape = T;
 };
 template <class Node>
-  requires requires {
-    typename Node::Tape;
-    Node::kLeaves;
-  }
+requires requires {
+  typename Node::Tape;
+  Node::kLeaves;
+}
 struct OperandTraits<Node> {
   static constexpr bool kActive = true;
   using Tape = typename Node::Tape;
@@ -256,7 +267,8 @@ template <class... A>
 using TapeOf = typename FirstTape<A...>::type;
 
 template <class A, class Tape>
-concept OperandOf = (Active<A> && std::same_as<TapeOf<A>, Tape>) || (!Active<A> && std::convertible_to<A, typename Tape::Real>);
+concept OperandOf = (Active<A> && std::same_as<TapeOf<A>, Tape>) ||
+                    (!Active<A> && std::convertible_to<A, typename Tape::Real>);
 
 template <class... A>
 concept Operands = (Active<A> || ...) && (OperandOf<A, TapeOf<A...>> && ...);
@@ -287,26 +299,22 @@ COTANGENT_INLINE const auto& ValueOf(const A& a) {
 // ---- Arithmetic and comparison ----
 
 template <class A, class B>
-  requires Operands<A, B>
-COTANGENT_INLINE auto operator+(const A& a, const B& b) {
+requires Operands<A, B> COTANGENT_INLINE auto operator+(const A& a, const B& b) {
   using Tape = TapeOf<A, B>;
   return Sum<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
 }
 template <class A, class B>
-  requires Operands<A, B>
-COTANGENT_INLINE auto operator-(const A& a, const B& b) {
+requires Operands<A, B> COTANGENT_INLINE auto operator-(const A& a, const B& b) {
   using Tape = TapeOf<A, B>;
   return Difference<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
 }
 template <class A, class B>
-  requires Operands<A, B>
-COTANGENT_INLINE auto operator*(const A& a, const B& b) {
+requires Operands<A, B> COTANGENT_INLINE auto operator*(const A& a, const B& b) {
   using Tape = TapeOf<A, B>;
   return Product<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
 }
 template <class A, class B>
-  requires Operands<A, B>
-COTANGENT_INLINE auto operator/(const A& a, const B& b) {
+requires Operands<A, B> COTANGENT_INLINE auto operator/(const A& a, const B& b) {
   using Tape = TapeOf<A, B>;
   return Quotient<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
 }
@@ -321,14 +329,13 @@ COTANGENT_INLINE auto operator+(const A& a) {
 }
 
 // A tape may take note of the branch.
-#define COTANGENT_COMPARISON(op, relation)                                                  \
-  template <class A, class B>                                                               \
-    requires Operands<A, B>                                                                 \
-  COTANGENT_INLINE bool operator op(const A& a, const B& b) {                               \
-    using Tape = TapeOf<A, B>;                                                              \
-    const bool outcome = ValueOf(a) op ValueOf(b);                                          \
+#define COTANGENT_COMPARISON(op, relation)                                                   \
+  template <class A, class B>                                                                \
+  requires Operands<A, B> COTANGENT_INLINE bool operator op(const A& a, const B& b) {        \
+    using Tape = TapeOf<A, B>;                                                               \
+    const bool outcome = ValueOf(a) op ValueOf(b);                                           \
     if constexpr (Tape::kNotesBranches) Tape::NoteBranch(Relation::relation, a, b, outcome); \
-    return outcome;                                                                         \
+    return outcome;                                                                          \
   }
 enum class Relation { kEqual, kNotEqual, kLess, kGreater, kLessEqual, kGreaterEqual };
 COTANGENT_COMPARISON(==, kEqual)
@@ -341,33 +348,33 @@ COTANGENT_COMPARISON(>=, kGreaterEqual)
 
 // ---- Functions ----
 //
-// To add a function: give it a rule for dual numbers in autodiff/forward/functions.h and name it here.
+// To add a function: give it a rule for dual numbers in autodiff/forward/functions.h and name it
+// here.
 
-#define COTANGENT_UNARY(name)                                         \
-  struct name##Rule {                                                 \
-    template <class T>                                                \
-    COTANGENT_INLINE auto operator()(const T& x) const {              \
-      return name(x);                                                 \
-    }                                                                 \
-  };                                                                  \
-  template <Active A>                                                 \
-  COTANGENT_INLINE auto name(const A& a) {                            \
-    using Tape = TapeOf<A>;                                           \
-    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));     \
+#define COTANGENT_UNARY(name)                                     \
+  struct name##Rule {                                             \
+    template <class T>                                            \
+    COTANGENT_INLINE auto operator()(const T& x) const {          \
+      return name(x);                                             \
+    }                                                             \
+  };                                                              \
+  template <Active A>                                             \
+  COTANGENT_INLINE auto name(const A& a) {                        \
+    using Tape = TapeOf<A>;                                       \
+    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a)); \
   }
 
-#define COTANGENT_BINARY(name)                                                                       \
-  struct name##Rule {                                                                                \
-    template <class T, class U>                                                                      \
-    COTANGENT_INLINE auto operator()(const T& x, const U& y) const {                                 \
-      return name(x, y);                                                                             \
-    }                                                                                                \
-  };                                                                                                 \
-  template <class A, class B>                                                                        \
-    requires Operands<A, B>                                                                          \
-  COTANGENT_INLINE auto name(const A& a, const B& b) {                                               \
-    using Tape = TapeOf<A, B>;                                                                       \
-    return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>>({}, Lift<Tape>(a), Lift<Tape>(b));    \
+#define COTANGENT_BINARY(name)                                                                    \
+  struct name##Rule {                                                                             \
+    template <class T, class U>                                                                   \
+    COTANGENT_INLINE auto operator()(const T& x, const U& y) const {                              \
+      return name(x, y);                                                                          \
+    }                                                                                             \
+  };                                                                                              \
+  template <class A, class B>                                                                     \
+  requires Operands<A, B> COTANGENT_INLINE auto name(const A& a, const B& b) {                    \
+    using Tape = TapeOf<A, B>;                                                                    \
+    return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>>({}, Lift<Tape>(a), Lift<Tape>(b)); \
   }
 
 COTANGENT_UNARY(abs)
@@ -428,34 +435,27 @@ COTANGENT_BINARY(logsumexp)
 #undef COTANGENT_UNARY
 #undef COTANGENT_BINARY
 
-// GCC joins sin(x) and cos(x) into one call that returns either later than a call for it alone would. The derivative can wait, the
-// value often cannot (the next step of a loop hangs on it), so the two are kept apart: the same numbers, sooner.
-COTANGENT_INLINE double Detached(double x) {
-#if defined(__x86_64__)
-  asm("" : "+x"(x));
-#endif
-  return x;
-}
-
-#define COTANGENT_TRIGONOMETRIC(name, slope)                                                \
-  struct name##Rule {                                                                       \
-    template <class T>                                                                      \
-    COTANGENT_INLINE auto operator()(const T& x) const {                                    \
-      return name(x);                                                                       \
-    }                                                                                       \
-    COTANGENT_INLINE static void Apart(double x, double& value, double& derivative) {       \
-      value = std::name(x);                                                                 \
-      x = Detached(x);                                                                      \
-      derivative = slope;                                                                   \
-    }                                                                                       \
-  };                                                                                        \
-  template <Active A>                                                                       \
-  COTANGENT_INLINE auto name(const A& a) {                                                  \
-    using Tape = TapeOf<A>;                                                                 \
-    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));                           \
+// The value and the derivative share their work, see sin_cos.h: both within a unit in the last
+// place of the C library's.
+#define COTANGENT_TRIGONOMETRIC(name, slope)                                             \
+  struct name##Rule {                                                                    \
+    template <class T>                                                                   \
+    COTANGENT_INLINE auto operator()(const T& x) const {                                 \
+      return name(x);                                                                    \
+    }                                                                                    \
+    COTANGENT_INLINE static void Together(double x, double& value, double& derivative) { \
+      const SinCos both = SinAndCos(x);                                                  \
+      value = both.name;                                                                 \
+      derivative = slope;                                                                \
+    }                                                                                    \
+  };                                                                                     \
+  template <Active A>                                                                    \
+  COTANGENT_INLINE auto name(const A& a) {                                               \
+    using Tape = TapeOf<A>;                                                              \
+    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));                        \
   }
-COTANGENT_TRIGONOMETRIC(sin, std::cos(x))
-COTANGENT_TRIGONOMETRIC(cos, -std::sin(x))
+COTANGENT_TRIGONOMETRIC(sin, both.cos)
+COTANGENT_TRIGONOMETRIC(cos, -both.sin)
 #undef COTANGENT_TRIGONOMETRIC
 
 // Functions with a parameter that is a plain number.
@@ -513,17 +513,16 @@ COTANGENT_INLINE auto ldexp(const A& a, int exponent) {
 }
 
 template <class A, class B, class C>
-  requires Operands<A, B, C>
-COTANGENT_INLINE auto fma(const A& a, const B& b, const C& c) {
+requires Operands<A, B, C> COTANGENT_INLINE auto fma(const A& a, const B& b, const C& c) {
   using Tape = TapeOf<A, B, C>;
   return Lift<Tape>(a) * Lift<Tape>(b) + Lift<Tape>(c);
 }
 
-#define COTANGENT_PREDICATE(name)              \
-  template <Active A>                          \
-  COTANGENT_INLINE bool name(const A& a) {     \
-    using forward::name;                       \
-    return name(a.Value());                    \
+#define COTANGENT_PREDICATE(name)          \
+  template <Active A>                      \
+  COTANGENT_INLINE bool name(const A& a) { \
+    using forward::name;                   \
+    return name(a.Value());                \
   }
 COTANGENT_PREDICATE(isfinite)
 COTANGENT_PREDICATE(isinf)

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
 #define COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
 
-// Derivatives of functions by the tape: gradient, Jacobian, products with vectors, Hessian, in the shapes of autodiff/forward/gradient.h.
-// See autodiff/function.h for what counts as a function.
+// Derivatives of functions by the tape: gradient, Jacobian, products with vectors, Hessian, in the
+// shapes of autodiff/forward/gradient.h. See autodiff/function.h for what counts as a function.
 //
 //   auto f = [](auto x) { return x[0] * x[1] + sin(x[0]); };
 //   reverse::Gradient(f, std::vector{2.0, 3.0});     // {2.584, 2}
@@ -64,7 +64,8 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
   Tape tape;
   const Recording<Tape> recorded = Record(tape, f, x);
   tape.ClearAdjoints();
-  for (std::size_t i = 0; i < recorded.outputs.size(); ++i) tape.AddAdjoint(recorded.outputs[i], weights[i]);
+  for (std::size_t i = 0; i < recorded.outputs.size(); ++i)
+    tape.AddAdjoint(recorded.outputs[i], weights[i]);
   tape.Sweep();
   std::vector<double> product;
   for (const Var& input : recorded.inputs) product.push_back(tape.Adjoint(input));
@@ -85,8 +86,8 @@ std::vector<double> Jacobian(const F& f, std::span<const double> x) {
   return jacobian;
 }
 
-// The Hessian of a scalar function times a direction: the gradient's derivative along it, forward over reverse, at a small multiple of
-// the gradient's cost whatever the size of x.
+// The Hessian of a scalar function times a direction: the gradient's derivative along it, forward
+// over reverse, at a small multiple of the gradient's cost whatever the size of x.
 template <class F>
 std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
   using Dual = forward::Dual<double, 1>;

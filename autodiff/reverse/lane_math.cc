@@ -27,22 +27,23 @@ namespace {
 using Function = void (*)(const double* x, double* y);
 
 // Calls the variant for this processor.
-#define COTANGENT_LANE_FUNCTION(name)                                                                                \
-  __attribute__((target("avx512f"))) void name##Avx512(const double* x, double* y) {                                 \
-    _mm512_store_pd(y, _ZGVeN8v_##name(_mm512_load_pd(x)));                                                          \
-  }                                                                                                                  \
-  __attribute__((target("avx2"))) void name##Avx2(const double* x, double* y) {                                      \
-    for (int i = 0; i < kLanes; i += 4) _mm256_store_pd(y + i, _ZGVdN4v_##name(_mm256_load_pd(x + i)));              \
-  }                                                                                                                  \
-  void name##Sse(const double* x, double* y) {                                                                       \
-    for (int i = 0; i < kLanes; i += 2) _mm_store_pd(y + i, _ZGVbN2v_##name(_mm_load_pd(x + i)));                    \
-  }                                                                                                                  \
-  void name##Lanes(const Pack& x, Pack& y) {                                                                         \
-    static const Function kBest = __builtin_cpu_supports("avx512f")                                                  \
-                                      ? name##Avx512                                                                 \
-                                      : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##Avx2 \
-                                                                                                        : name##Sse; \
-    kBest(reinterpret_cast<const double*>(x.chunk), reinterpret_cast<double*>(y.chunk));                             \
+#define COTANGENT_LANE_FUNCTION(name)                                                             \
+  __attribute__((target("avx512f"))) void name##Avx512(const double* x, double* y) {              \
+    _mm512_store_pd(y, _ZGVeN8v_##name(_mm512_load_pd(x)));                                       \
+  }                                                                                               \
+  __attribute__((target("avx2"))) void name##Avx2(const double* x, double* y) {                   \
+    for (int i = 0; i < kLanes; i += 4)                                                           \
+      _mm256_store_pd(y + i, _ZGVdN4v_##name(_mm256_load_pd(x + i)));                             \
+  }                                                                                               \
+  void name##Sse(const double* x, double* y) {                                                    \
+    for (int i = 0; i < kLanes; i += 2) _mm_store_pd(y + i, _ZGVbN2v_##name(_mm_load_pd(x + i))); \
+  }                                                                                               \
+  void name##Lanes(const Pack& x, Pack& y) {                                                      \
+    static const Function kBest =                                                                 \
+        __builtin_cpu_supports("avx512f")                                 ? name##Avx512          \
+        : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##Avx2            \
+                                                                          : name##Sse;            \
+    kBest(reinterpret_cast<const double*>(x.chunk), reinterpret_cast<double*>(y.chunk));          \
   }
 COTANGENT_LANE_FUNCTION(sin)
 COTANGENT_LANE_FUNCTION(cos)

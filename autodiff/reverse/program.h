@@ -1,21 +1,25 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_PROGRAM_H_
 #define COTANGENT_AUTODIFF_REVERSE_PROGRAM_H_
 
-// A function recorded once, whose value and gradient are then computed at many points without running it again.
+// A function recorded once, whose value and gradient are then computed at many points without
+// running it again.
 //
 //   reverse::Program program(f, x);                               // runs f once, at x
 //   program.Gradients(points, values, gradients);                 // at any number of points
 //
-// Each statement of f (see expression.h) has become a pair of functions that the compiler made of its expression's type: one computes it, one
-// hands its adjoint to its operands. What is recorded is which pair, the slots of the operands, and the constants; to replay is to
-// walk that list forth and back. Eight points are walked at once, in the lanes of vector registers, so that reading the list costs
-// an eighth, and a loop in which each step waits for the one before has eight steps to work on. The price is that a single point
-// takes as long as eight.
+// Each statement of f (see expression.h) has become a pair of functions that the compiler made of
+// its expression's type: one computes it, one hands its adjoint to its operands. What is recorded
+// is which pair, the slots of the operands, and the constants; to replay is to walk that list forth
+// and back. Eight points are walked at once, in the lanes of vector registers, so that reading the
+// list costs an eighth, and a loop in which each step waits for the one before has eight steps to
+// work on. The price is that a single point takes as long as eight.
 //
-// A recording holds the branches that f took at x. Every comparison is recorded with its outcome; a point at which one comes out otherwise
-// is not answered but reported, and its results are NaN. abs, max, relu and their like are operations, not branches, and are right on
-// both sides. Numbers that f takes out of its variables by Value() are constants of the recording.
+// A recording holds the branches that f took at x. Every comparison is recorded with its outcome; a
+// point at which one comes out otherwise is not answered but reported, and its results are NaN.
+// abs, max, relu and their like are operations, not branches, and are right on both sides. Numbers
+// that f takes out of its variables by Value() are constants of the recording.
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -55,7 +59,8 @@ struct Kernel {
   void (*backward)(const Machine&, const Run&);
 };
 
-// Statements of the same type one after the other: `count` results in slots from `result` on, or all added to slot `result`.
+// Statements of the same type one after the other: `count` results in slots from `result` on, or
+// all added to slot `result`.
 struct Run {
   const Kernel* kernel;
   std::uint32_t count;
@@ -72,18 +77,36 @@ struct Cursor {
   int chunk = 0;  // of the packs, on the way back
 };
 
-// On the way back a statement is computed again, two lanes (a chunk) at a time: the values of its nodes, in registers, and where to add
-// the weights that reach its leaves.
+// On the way back a statement is computed again, two lanes (a chunk) at a time: the values of its
+// nodes, in registers, and where to add the weights that reach its leaves.
 template <int kNodes>
 struct Scratch {
+  // Weights of one variable, as in x * x, are added before they are stored: a load from where a
+  // store has just been waits for it.
+  COTANGENT_INLINE void Add(Pack::Chunk* to, const Pack::Chunk& weight) {
+    if (to == pending_to) {
+      pending += weight;
+    } else {
+      Flush();
+      pending_to = to;
+      pending = weight;
+    }
+  }
+  COTANGENT_INLINE void Flush() {
+    if (pending_to != nullptr) *pending_to += pending;
+  }
+
   Pack::Chunk value[kNodes];
   Pack::Chunk* adjoint[kNodes];
+  Pack::Chunk* pending_to = nullptr;
+  Pack::Chunk pending{};
 };
 
-// For a node type: how many nodes it has (itself the first, numbered from K in the statement), and how many constants and saved packs it
-// takes; Store, which records those of a node and its operands; Value, which computes it on the way forth; and on the way back Load, which
-// fills in the values, and Push, which hands on a weight. Functions are computed on the way forth only: their values and derivatives are
-// saved for the way back.
+// For a node type: how many nodes it has (itself the first, numbered from K in the statement), and
+// how many constants and saved packs it takes; Store, which records those of a node and its
+// operands; Value, which computes it on the way forth; and on the way back Load, which fills in the
+// values, and Push, which hands on a weight. Functions are computed on the way forth only: their
+// values and derivatives are saved for the way back.
 template <class Node>
 struct Form;
 
@@ -100,7 +123,7 @@ struct Form<Leaf<Tape>> {
   }
   template <int K, class S>
   COTANGENT_INLINE static void Push(const Pack::Chunk& weight, S& scratch) {
-    *scratch.adjoint[K] += weight;
+    scratch.Add(scratch.adjoint[K], weight);
   }
 };
 
@@ -119,35 +142,36 @@ struct Form<Constant<Tape>> {
 };
 
 // l op r, where Push is given the weight w and the values of l, r and the node itself.
-#define COTANGENT_FORM(Op, op, weight_l, weight_r)                                                                   \
-  template <class L, class R>                                                                                        \
-  struct Form<Op<L, R>> {                                                                                            \
-    static constexpr int kNodes = 1 + Form<L>::kNodes + Form<R>::kNodes;                                             \
-    static constexpr int kConstants = Form<L>::kConstants + Form<R>::kConstants;                                     \
-    static constexpr int kSaved = Form<L>::kSaved + Form<R>::kSaved;                                                 \
-    static void Store(const Op<L, R>& node, Recorder& recorder) {                                                    \
-      Form<L>::Store(node.l, recorder);                                                                              \
-      Form<R>::Store(node.r, recorder);                                                                              \
-    }                                                                                                                \
-    COTANGENT_INLINE static Pack Value(Cursor& at) {                                                                 \
-      const Pack l = Form<L>::Value(at);                                                                             \
-      const Pack r = Form<R>::Value(at);                                                                             \
-      return l op r;                                                                                                 \
-    }                                                                                                                \
-    template <int K, class S>                                                                                        \
-    COTANGENT_INLINE static void Load(Cursor& at, Pack* adjoint, S& scratch) {                                       \
-      constexpr int kL = K + 1, kR = kL + Form<L>::kNodes;                                                           \
-      Form<L>::template Load<kL>(at, adjoint, scratch);                                                              \
-      Form<R>::template Load<kR>(at, adjoint, scratch);                                                              \
-      scratch.value[K] = scratch.value[kL] op scratch.value[kR];                                                     \
-    }                                                                                                                \
-    template <int K, class S>                                                                                        \
-    COTANGENT_INLINE static void Push(const Pack::Chunk& w, S& scratch) {                                            \
-      constexpr int kL = K + 1, kR = kL + Form<L>::kNodes;                                                           \
-      [[maybe_unused]] const Pack::Chunk l = scratch.value[kL], r = scratch.value[kR], y = scratch.value[K];         \
-      if constexpr (!kIsConstant<L>) Form<L>::template Push<kL>(weight_l, scratch);                                  \
-      if constexpr (!kIsConstant<R>) Form<R>::template Push<kR>(weight_r, scratch);                                  \
-    }                                                                                                                \
+#define COTANGENT_FORM(Op, op, weight_l, weight_r)                                     \
+  template <class L, class R>                                                          \
+  struct Form<Op<L, R>> {                                                              \
+    static constexpr int kNodes = 1 + Form<L>::kNodes + Form<R>::kNodes;               \
+    static constexpr int kConstants = Form<L>::kConstants + Form<R>::kConstants;       \
+    static constexpr int kSaved = Form<L>::kSaved + Form<R>::kSaved;                   \
+    static void Store(const Op<L, R>& node, Recorder& recorder) {                      \
+      Form<L>::Store(node.l, recorder);                                                \
+      Form<R>::Store(node.r, recorder);                                                \
+    }                                                                                  \
+    COTANGENT_INLINE static Pack Value(Cursor& at) {                                   \
+      const Pack l = Form<L>::Value(at);                                               \
+      const Pack r = Form<R>::Value(at);                                               \
+      return l op r;                                                                   \
+    }                                                                                  \
+    template <int K, class S>                                                          \
+    COTANGENT_INLINE static void Load(Cursor& at, Pack* adjoint, S& scratch) {         \
+      constexpr int kL = K + 1, kR = kL + Form<L>::kNodes;                             \
+      Form<L>::template Load<kL>(at, adjoint, scratch);                                \
+      Form<R>::template Load<kR>(at, adjoint, scratch);                                \
+      scratch.value[K] = scratch.value[kL] op scratch.value[kR];                       \
+    }                                                                                  \
+    template <int K, class S>                                                          \
+    COTANGENT_INLINE static void Push(const Pack::Chunk& w, S& scratch) {              \
+      constexpr int kL = K + 1, kR = kL + Form<L>::kNodes;                             \
+      [[maybe_unused]] const Pack::Chunk l = scratch.value[kL], r = scratch.value[kR], \
+                                         y = scratch.value[K];                         \
+      if constexpr (!kIsConstant<L>) Form<L>::template Push<kL>(weight_l, scratch);    \
+      if constexpr (!kIsConstant<R>) Form<R>::template Push<kR>(weight_r, scratch);    \
+    }                                                                                  \
   };
 COTANGENT_FORM(Sum, +, w, w)
 COTANGENT_FORM(Difference, -, w, -w)
@@ -159,7 +183,9 @@ template <class A>
 struct Form<Negative<A>> {
   static constexpr int kNodes = 1 + Form<A>::kNodes;
   static constexpr int kConstants = Form<A>::kConstants, kSaved = Form<A>::kSaved;
-  static void Store(const Negative<A>& node, Recorder& recorder) { Form<A>::Store(node.a, recorder); }
+  static void Store(const Negative<A>& node, Recorder& recorder) {
+    Form<A>::Store(node.a, recorder);
+  }
   COTANGENT_INLINE static Pack Value(Cursor& at) { return -Form<A>::Value(at); }
   template <int K, class S>
   COTANGENT_INLINE static void Load(Cursor& at, Pack* adjoint, S& scratch) {
@@ -185,7 +211,8 @@ struct Form<Apply<Rule, Args...>> {
   static void Store(const Node& node, Recorder& recorder);
 
   COTANGENT_INLINE static Pack Value(Cursor& at) {
-    const std::tuple<OnePack<Args>...> args{Form<Args>::Value(at)...};  // braces evaluate from left to right
+    const std::tuple<OnePack<Args>...> args{
+        Form<Args>::Value(at)...};  // braces evaluate from left to right
     Rule rule{};
     if constexpr (kParameter) std::memcpy(&rule, at.constant++, sizeof(Rule));
     Pack* const result = at.saved;
@@ -197,16 +224,19 @@ struct Form<Apply<Rule, Args...>> {
   COTANGENT_INLINE static void Load(Cursor& at, Pack* adjoint, S& scratch) {
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
       (Form<Args>::template Load<K + NodesBefore<I>()>(at, adjoint, scratch), ...);
-    }(std::index_sequence_for<Args...>());
+    }
+    (std::index_sequence_for<Args...>());
     if constexpr (kParameter) ++at.constant;
     scratch.value[K] = (at.saved++)->chunk[at.chunk];
-    for (int i = 0; i < kDirections; ++i) scratch.value[K + 1 + kArgumentNodes + i] = (at.saved++)->chunk[at.chunk];
+    for (int i = 0; i < kDirections; ++i)
+      scratch.value[K + 1 + kArgumentNodes + i] = (at.saved++)->chunk[at.chunk];
   }
   template <int K, class S>
   COTANGENT_INLINE static void Push(const Pack::Chunk& weight, S& scratch) {
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
       (PushOne<K, I, Args>(weight, scratch), ...);
-    }(std::index_sequence_for<Args...>());
+    }
+    (std::index_sequence_for<Args...>());
   }
 
  private:
@@ -229,7 +259,8 @@ struct Form<Apply<Rule, Args...>> {
   }
 
   // By autodiff/forward's rules, a lane at a time, where lane_math.h has no vector function.
-  static void Evaluate(const Rule& rule, const std::tuple<OnePack<Args>...>& args, Pack& value, Pack* derivative) {
+  static void Evaluate(const Rule& rule, const std::tuple<OnePack<Args>...>& args, Pack& value,
+                       Pack* derivative) {
     if constexpr (requires { EvaluateLanes(rule, std::get<0>(args), value, derivative[0]); }) {
       EvaluateLanes(rule, std::get<0>(args), value, derivative[0]);
     } else {
@@ -238,7 +269,8 @@ struct Form<Apply<Rule, Args...>> {
           const typename Node::Dual result = rule(Seed<I>(std::get<I>(args)[lane])...);
           value[lane] = result.value;
           for (int i = 0; i < kDirections; ++i) derivative[i][lane] = result.tangent[i];
-        }(std::index_sequence_for<Args...>());
+        }
+        (std::index_sequence_for<Args...>());
       }
     }
   }
@@ -274,13 +306,17 @@ struct KernelOf {
   static void Backward(const Machine& machine, const Run& run) {
     for (std::uint32_t i = run.count; i-- > 0;) {
       const Cursor begin = At(machine, run, i);
-      const Pack& weight = machine.adjoint[run.result + (kAccumulate ? 0 : i)];
+      Pack& adjoint = machine.adjoint[run.result + (kAccumulate ? 0 : i)];
       for (int chunk = 0; chunk < Pack::kChunks; ++chunk) {
         Cursor at = begin;
         at.chunk = chunk;
         Scratch<F::kNodes> scratch;
         F::template Load<0>(at, machine.adjoint, scratch);
-        F::template Push<0>(weight.chunk[chunk], scratch);
+        const Pack::Chunk weight = adjoint.chunk[chunk];
+        // The last use of this adjoint: 0 again for the next points.
+        if constexpr (!kAccumulate) adjoint.chunk[chunk] = Pack::Chunk{};
+        F::template Push<0>(weight, scratch);
+        scratch.Flush();
       }
     }
   }
@@ -351,12 +387,14 @@ class Recorder {
     return result;
   }
 
-  // A sum that has not been read may grow in place; its intermediate values are of no use to anyone.
+  // A sum that has not been read may grow in place; its intermediate values are of no use to
+  // anyone.
   template <class Node>
   static std::uint32_t Accumulate(const Leaf<Recorder>& y, bool shared, const Node& term) {
     if (y.index == 0) return Record(Sum<Constant<Recorder>, Node>({y.value}, term));
     Recorder& recorder = *current_;
-    if (shared || recorder.read_[y.index] || Node::kLeaves == 0 || !AnyActive(term) || Mentions(term, y.index)) {
+    if (shared || recorder.read_[y.index] || Node::kLeaves == 0 || !AnyActive(term) ||
+        Mentions(term, y.index)) {
       return Record(Sum<Leaf<Recorder>, Node>(y, term));
     }
     Begin begin = recorder.Here();
@@ -473,64 +511,100 @@ class Program {
     const std::vector<Var> outputs = Outputs<Var>(f, std::span<const Var>(inputs));
     output_ = recorder_.SlotOf(outputs[0].Index(), outputs[0].Value());
     value_.resize(recorder_.slots);
-    adjoint_.resize(recorder_.slots);
+    adjoint_.resize(recorder_.slots, Pack(0));
     saved_.resize(recorder_.saved);
     for (const auto& [slot, constant] : recorder_.fixed) value_[slot] = Pack(constant);
   }
 
-  // values[p] and the gradient at gradients[p * n ..] for the points x[p * n ..], n the number of inputs. Returns the points, in order, at which
-  // f branches otherwise than where it was recorded; their results are NaN.
-  std::vector<std::size_t> Gradients(std::span<const double> x, std::span<double> values, std::span<double> gradients) {
+  // values[p] and the gradient at gradients[p * n ..] for the points x[p * n ..], n the number of
+  // inputs. Returns the points, in order, at which f branches otherwise than where it was recorded;
+  // their results are NaN.
+  std::vector<std::size_t> Gradients(std::span<const double> x, std::span<double> values,
+                                     std::span<double> gradients) {
     std::vector<std::size_t> diverged;
     for (std::size_t first = 0; first < values.size(); first += kLanes) {
       const std::size_t points = std::min<std::size_t>(kLanes, values.size() - first);
       Load(x.subspan(first * inputs_), points);
       Run();
+      bool kept[kLanes];
       for (std::size_t lane = 0; lane < points; ++lane) {
-        const bool kept = Kept(lane);
-        if (!kept) diverged.push_back(first + lane);
-        const double nan = std::numeric_limits<double>::quiet_NaN();
-        values[first + lane] = kept ? value_[output_][lane] : nan;
-        double* const gradient = gradients.data() + (first + lane) * inputs_;
-        for (std::size_t i = 0; i < inputs_; ++i) gradient[i] = kept ? adjoint_[1 + i][lane] : nan;
+        kept[lane] = Kept(lane);
+        if (!kept[lane]) diverged.push_back(first + lane);
+        values[first + lane] =
+            kept[lane] ? value_[output_][lane] : std::numeric_limits<double>::quiet_NaN();
       }
+      Unload(gradients.subspan(first * inputs_, points * inputs_), kept);
     }
     return diverged;
   }
 
-  // How many runs of equal statements were recorded, and the bytes of the recording and of its working memory.
+  // How many runs of equal statements were recorded, and the bytes of the recording and of its
+  // working memory.
   std::size_t runs() const { return recorder_.runs.size(); }
   std::size_t bytes() const {
-    return recorder_.runs.size() * sizeof(replay::Run) + recorder_.operand.size() * sizeof(std::uint32_t) +
-           recorder_.constant.size() * sizeof(double) + (value_.size() + adjoint_.size() + saved_.size()) * sizeof(Pack);
+    return recorder_.runs.size() * sizeof(replay::Run) +
+           recorder_.operand.size() * sizeof(std::uint32_t) +
+           recorder_.constant.size() * sizeof(double) +
+           (value_.size() + adjoint_.size() + saved_.size()) * sizeof(Pack);
   }
 
  private:
   // The inputs have slots 1, 2, ..; lanes without a point repeat the first.
   void Load(std::span<const double> x, std::size_t points) {
     for (std::size_t i = 0; i < inputs_; ++i) {
-      for (std::size_t lane = 0; lane < kLanes; ++lane) value_[1 + i][lane] = x[(lane < points ? lane : 0) * inputs_ + i];
+      for (std::size_t lane = 0; lane < kLanes; ++lane)
+        value_[1 + i][lane] = x[(lane < points ? lane : 0) * inputs_ + i];
     }
   }
+  // Takes the inputs' adjoints, and leaves 0. A block of inputs at a time, so that all lanes find
+  // it in the cache.
+  void Unload(std::span<double> gradients, const bool (&kept)[kLanes]) {
+    constexpr std::size_t kBlock = 128;
+    const std::size_t points = gradients.size() / std::max<std::size_t>(inputs_, 1);
+    for (std::size_t begin = 0; begin < inputs_; begin += kBlock) {
+      const std::size_t end = std::min(inputs_, begin + kBlock);
+      for (std::size_t lane = 0; lane < points; ++lane) {
+        double* const gradient = gradients.data() + lane * inputs_;
+        for (std::size_t i = begin; i < end; ++i) {
+          gradient[i] =
+              kept[lane] ? adjoint_[1 + i][lane] : std::numeric_limits<double>::quiet_NaN();
+        }
+      }
+      std::fill(&adjoint_[1 + begin], &adjoint_[1 + end], Pack(0));
+    }
+  }
+  // Adjoints are 0 before and after, but for those of constants, which nobody reads.
   void Run() {
-    const replay::Machine machine{value_.data(), adjoint_.data(), saved_.data(), recorder_.operand.data(),
-                                  recorder_.constant.data()};
+    const replay::Machine machine{value_.data(), adjoint_.data(), saved_.data(),
+                                  recorder_.operand.data(), recorder_.constant.data()};
     for (const replay::Run& run : recorder_.runs) run.kernel->forward(machine, run);
-    std::fill(adjoint_.begin(), adjoint_.end(), Pack(0));
     adjoint_[output_] = Pack(1);
-    for (auto run = recorder_.runs.rbegin(); run != recorder_.runs.rend(); ++run) run->kernel->backward(machine, *run);
+    for (auto run = recorder_.runs.rbegin(); run != recorder_.runs.rend(); ++run)
+      run->kernel->backward(machine, *run);
   }
   bool Kept(std::size_t lane) const {
     for (const auto& branch : recorder_.branches) {
       const double a = value_[branch.a][lane], b = value_[branch.b][lane];
       bool outcome = false;
       switch (branch.relation) {
-        case Relation::kEqual: outcome = a == b; break;
-        case Relation::kNotEqual: outcome = a != b; break;
-        case Relation::kLess: outcome = a < b; break;
-        case Relation::kGreater: outcome = a > b; break;
-        case Relation::kLessEqual: outcome = a <= b; break;
-        case Relation::kGreaterEqual: outcome = a >= b; break;
+        case Relation::kEqual:
+          outcome = a == b;
+          break;
+        case Relation::kNotEqual:
+          outcome = a != b;
+          break;
+        case Relation::kLess:
+          outcome = a < b;
+          break;
+        case Relation::kGreater:
+          outcome = a > b;
+          break;
+        case Relation::kLessEqual:
+          outcome = a <= b;
+          break;
+        case Relation::kGreaterEqual:
+          outcome = a >= b;
+          break;
       }
       if (outcome != branch.outcome) return false;
     }

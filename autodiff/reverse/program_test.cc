@@ -18,9 +18,11 @@ namespace {
 using namespace reverse;
 using ::testing::ElementsAre;
 
-// Replays f, recorded at the first of `count` points, at all of them, and compares with a tape at each.
+// Replays f, recorded at the first of `count` points, at all of them, and compares with a tape at
+// each.
 template <class F>
-void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t count, double tolerance) {
+void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t count,
+                       double tolerance) {
   const std::size_t n = x.size();
   std::vector<double> points, values(count), gradients(count * n);
   for (std::size_t p = 0; p < count; ++p) {
@@ -31,9 +33,11 @@ void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t cou
   Tape tape;
   std::vector<double> gradient(n);
   for (std::size_t p = 0; p < count; ++p) {
-    const double value = GradientInto(tape, f, std::span<const double>(points).subspan(p * n, n), gradient);
+    const double value =
+        GradientInto(tape, f, std::span<const double>(points).subspan(p * n, n), gradient);
     ASSERT_NEAR(values[p], value, tolerance * (1 + std::abs(value)));
-    for (std::size_t i = 0; i < n; ++i) ASSERT_NEAR(gradients[p * n + i], gradient[i], tolerance * (1 + std::abs(gradient[i])));
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_NEAR(gradients[p * n + i], gradient[i], tolerance * (1 + std::abs(gradient[i])));
   }
 }
 
@@ -58,8 +62,10 @@ TEST(ProgramTest, EveryKindOfStatement) {
     a = a + copy;
     a *= pow(x[0], 3) + pow(x[0], x[1]);
     a /= 1.0 + abs(x[0] - x[1]);
-    a += max(x[0], x[1]) + max(a, 0.0) + leaky_relu(x[0] - 2.0, 0.1) + elu(-x[1], 0.7) + hypot(x[0], x[1]);
-    a += exp(-sqr(x[0])) + cos(x[1]) * sin(x[0]) + tanh(x[0]) + log(x[1]) + gelu(x[0]) + sigmoid(a) + floor(x[0]);
+    a += max(x[0], x[1]) + max(a, 0.0) + leaky_relu(x[0] - 2.0, 0.1) + elu(-x[1], 0.7) +
+         hypot(x[0], x[1]);
+    a += exp(-sqr(x[0])) + cos(x[1]) * sin(x[0]) + tanh(x[0]) + log(x[1]) + gelu(x[0]) +
+         sigmoid(a) + floor(x[0]);
     a += a;
     return a;
   };
@@ -77,14 +83,30 @@ TEST(ProgramTest, RandomPrograms) {
         const T& a = v[random() % v.size()];
         const T& b = v[random() % v.size()];
         switch (random() % 8) {
-          case 0: y = a * b; break;
-          case 1: y += a * 0.5; break;
-          case 2: y -= sin(a) * b; break;
-          case 3: y = a / (2.0 + b * b); break;
-          case 4: y += y * a * 0.1; break;
-          case 5: y = a; break;
-          case 6: std::swap(y, v[random() % v.size()]); break;
-          case 7: y = 0.7; break;
+          case 0:
+            y = a * b;
+            break;
+          case 1:
+            y += a * 0.5;
+            break;
+          case 2:
+            y -= sin(a) * b;
+            break;
+          case 3:
+            y = a / (2.0 + b * b);
+            break;
+          case 4:
+            y += y * a * 0.1;
+            break;
+          case 5:
+            y = a;
+            break;
+          case 6:
+            std::swap(y, v[random() % v.size()]);
+            break;
+          case 7:
+            y = 0.7;
+            break;
         }
         y += tanh(b);
       }
@@ -103,7 +125,8 @@ TEST(ProgramTest, ReportsPointsThatBranchOtherwise) {
   };
   Program program(f, std::vector{5.0, 1.0});
   std::vector<double> values(3), gradients(6);
-  EXPECT_THAT(program.Gradients(std::vector{3.0, 1.0, 1.0, 1.0, 4.0, 1.5}, values, gradients), ElementsAre(1));
+  EXPECT_THAT(program.Gradients(std::vector{3.0, 1.0, 1.0, 1.0, 4.0, 1.5}, values, gradients),
+              ElementsAre(1));
   EXPECT_EQ(values[0], 9);
   EXPECT_TRUE(std::isnan(values[1]));
   EXPECT_EQ(values[2], 16);

@@ -1,4 +1,5 @@
-// The plain function, its gradient with recording, and the gradient replayed (time per point) on the four benchmark functions.
+// The plain function, its gradient with recording, and the gradient replayed (time per point) on
+// the four benchmark functions.
 
 #include <cstddef>
 #include <span>
@@ -39,8 +40,8 @@ void GradientReplayed(::benchmark::State& state) {
   }
   Program program(F(), x);
   for (auto _ : state) program.Gradients(points, values, gradients);
-  state.counters["per_point"] =
-      ::benchmark::Counter(kPoints, ::benchmark::Counter::kIsIterationInvariantRate | ::benchmark::Counter::kInvert);
+  state.counters["per_point"] = ::benchmark::Counter(
+      kPoints, ::benchmark::Counter::kIsIterationInvariantRate | ::benchmark::Counter::kInvert);
 }
 
 #define COTANGENT_BENCHMARK(F)                                                   \

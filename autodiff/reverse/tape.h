@@ -5,8 +5,9 @@
 //
 // THE MATHEMATICS
 //
-// A program that computes a number y from numbers x1 .. xn does so statement by statement, v = f(u1, .., uk), each of them simple
-// enough that its partial derivatives dv/du1 .. dv/duk are known. The adjoint of an intermediate v is how the result hangs on it:
+// A program that computes a number y from numbers x1 .. xn does so statement by statement, v =
+// f(u1, .., uk), each of them simple enough that its partial derivatives dv/du1 .. dv/duk are
+// known. The adjoint of an intermediate v is how the result hangs on it:
 //
 //   adj(v) = dy/dv
 //
@@ -14,73 +15,86 @@
 //
 //   adj(u) = sum over the statements v = f(.., u, ..) of  adj(v) dv/du
 //
-// Start from adj(y) = 1 and take the statements in the *reverse* of the order in which they ran; when a statement's turn comes, all
-// uses of its v lie behind, adj(v) is complete, and what remains is to hand it on:
+// Start from adj(y) = 1 and take the statements in the *reverse* of the order in which they ran;
+// when a statement's turn comes, all uses of its v lie behind, adj(v) is complete, and what remains
+// is to hand it on:
 //
 //   for each operand u:  adj(u) += adj(v) dv/du
 //
-// At the end adj(x1) .. adj(xn) is the gradient: all n derivatives for one sweep whose cost is a small multiple of the
-// program's own, however large n is. By hand, for y = x1 x2 + sin(x1) at (2, 3):
+// At the end adj(x1) .. adj(xn) is the gradient: all n derivatives for one sweep whose cost is a
+// small multiple of the program's own, however large n is. By hand, for y = x1 x2 + sin(x1) at (2,
+// 3):
 //
 //   a = x1 x2        partials  3 by x1, 2 by x2          adj(y) = 1
 //   b = sin(x1)      partial   cos 2 = -0.416 by x1      adj(b) = 1, adj(a) = 1
-//   y = a + b        partials  1 by a, 1 by b            adj(x1) = 1 * -0.416 + 1 * 3 = 2.584,  adj(x2) = 2
+//   y = a + b        partials  1 by a, 1 by b            adj(x1) = 1 * -0.416 + 1 * 3 = 2.584,
+//   adj(x2) = 2
 //
 // (Griewank and Walther, Evaluating Derivatives, 2nd edition, SIAM 2008, chapters 3 and 4.)
 //
 // THE TAPE
 //
-// The program runs forward once with the scalar Var, which writes down each statement's partials; Backward reads them from the end:
+// The program runs forward once with the scalar Var, which writes down each statement's partials;
+// Backward reads them from the end:
 //
 //   reverse::Tape tape;
-//   reverse::Tape::Scope recording(tape);          // this thread's Vars record on `tape` from here to the end of the block
-//   reverse::Var x1 = tape.Input(2.0), x2 = tape.Input(3.0);
-//   reverse::Var y = x1 * x2 + sin(x1);            // one row: (x1, 2.584), (x2, 2)
-//   tape.Backward(y);
+//   reverse::Tape::Scope recording(tape);          // this thread's Vars record on `tape` from here
+//   to the end of the block reverse::Var x1 = tape.Input(2.0), x2 = tape.Input(3.0); reverse::Var y
+//   = x1 * x2 + sin(x1);            // one row: (x1, 2.584), (x2, 2) tape.Backward(y);
 //   tape.Adjoint(x1);                              // 2.584
 //
-// gradient.h wraps this for functions; program.h records a program that can be run again at other points.
+// gradient.h wraps this for functions; program.h records a program that can be run again at other
+// points.
 //
-// A row is what one statement leaves behind: the slot of its result and (operand's slot, partial) pairs, the partials accumulated through the
-// whole right side by expression templates (see expression.h); 12 bytes a pair, 8 a row, and 8 a slot for the adjoint. An operand
-// that a statement mentions twice is one pair wherever the compiler can see that it is the same.
+// A row is what one statement leaves behind: the slot of its result and (operand's slot, partial)
+// pairs, the partials accumulated through the whole right side by expression templates (see
+// expression.h); 12 bytes a pair, 8 a row, and 8 a slot for the adjoint. An operand that a
+// statement mentions twice is one pair wherever the compiler can see that it is the same.
 //
-// Adding is special. In sum += a * b the new sum's partial by the old one is 1, so both may share a slot: on the way back, when the row's turn
-// comes, the slot holds what hangs on the new sum; the row hands it on to a and b; and with the earlier uses of the old sum added as
-// they come it is the old sum's adjoint. (x += f(x) works too: the slot's adjoint is read before the row adds to it.) And while
-// no other row comes between, sum += a * b only adds its pairs to the row before: a dot product is one row. Sharing is right only
-// as long as no other variable holds the old value's slot, so a copied variable is marked, and += on it starts a new slot.
+// Adding is special. In sum += a * b the new sum's partial by the old one is 1, so both may share a
+// slot: on the way back, when the row's turn comes, the slot holds what hangs on the new sum; the
+// row hands it on to a and b; and with the earlier uses of the old sum added as they come it is the
+// old sum's adjoint. (x += f(x) works too: the slot's adjoint is read before the row adds to it.)
+// And while no other row comes between, sum += a * b only adds its pairs to the row before: a dot
+// product is one row. Sharing is right only as long as no other variable holds the old value's
+// slot, so a copied variable is marked, and += on it starts a new slot.
 //
-// Rows are kept in arrays that grow by doubling; nothing is allocated per operation, and Clear keeps the memory, so a
-// tape used again allocates nothing at all. Slots are counted in 32 bits, and pairs may take 16 GiB: a program that needs more ends
-// with a message that says so; checkpoint.h differentiates loops of any length in bounded memory.
+// Rows and pairs are kept in arenas (arena.h): nothing is allocated per operation, and Clear keeps
+// the memory, so a tape used again asks the system for nothing at all. Rows are counted in 31 bits,
+// and pairs may take 16 GiB: a program that needs more ends with a message that says so;
+// checkpoint.h differentiates loops of any length in bounded memory.
 //
 // WHAT TO KNOW
 //
-// Comparisons are by value and a branch is taken as the plain program would take it; derivatives are those of the branch taken.
-// Kinks and edges of domains: the table in autodiff/math.h, exactly as for dual numbers, since the derivatives of all functions are
-// taken from autodiff/forward. A row whose adjoint is 0 hands nothing on, so that an infinite partial that nothing hangs on does no harm.
+// Comparisons are by value and a branch is taken as the plain program would take it; derivatives
+// are those of the branch taken. Kinks and edges of domains: the table in autodiff/math.h, exactly
+// as for dual numbers, since the derivatives of all functions are taken from autodiff/forward. A
+// row whose adjoint is 0 hands nothing on, so that an infinite partial that nothing hangs on does
+// no harm.
 //
-// Write `T t = a * b;`, never `auto t = a * b;`: see expression.h. A Var that was moved from may be assigned or destroyed, not read.
+// Write `T t = a * b;`, never `auto t = a * b;`: see expression.h. A Var that was moved from may be
+// assigned or destroyed, not read.
 //
-// Threads. Each thread has a current tape of its own, and a tape serves one thread at a time. A Var belongs to the tape that was
-// current when it was made: using it while another tape is current, another thread's for example, or none at all, is an error. In debug builds (without NDEBUG; or with
-// COTANGENT_REVERSE_CHECKS=1) the program ends there with a message; in optimised builds it is not noticed, and the derivatives are wrong. All
-// translation units of a program must agree on the setting.
+// Threads. Each thread has a current tape of its own, and a tape serves one thread at a time. A Var
+// belongs to the tape that was current when it was made: using it while another tape is current,
+// another thread's for example, or none at all, is an error. In debug builds (without NDEBUG; or
+// with COTANGENT_REVERSE_CHECKS=1) the program ends there with a message; in optimised builds it is
+// not noticed, and the derivatives are wrong. All translation units of a program must agree on the
+// setting.
 //
-// Higher derivatives: BasicTape<forward::Dual<double, N>> carries N tangents through values, partials and adjoints; the tangents of the adjoints
-// are then Hessian-vector products (forward over reverse).
+// Higher derivatives: BasicTape<forward::Dual<double, N>> carries N tangents through values,
+// partials and adjoints; the tangents of the adjoints are then Hessian-vector products (forward
+// over reverse).
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <limits>
-#include <memory>
-#include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "autodiff/reverse/arena.h"
 #include "autodiff/reverse/expression.h"
 #include "autodiff/reverse/var.h"
 
@@ -122,7 +136,8 @@ class BasicTape {
     return x;
   }
 
-  // Computes the adjoints of all rows from d/dy = seed. May be called again, for other results or seeds.
+  // Computes the adjoints of all rows from d/dy = seed. May be called again, for other results or
+  // seeds.
   void Backward(const Var& y, const Real& seed = Real(1)) {
     ClearAdjoints();
     AddAdjoint(y, seed);
@@ -146,29 +161,32 @@ class BasicTape {
   // Forgets all rows and inputs and keeps the memory. Vars made before are void.
   void Clear() { Rewind({0, 0, 1, 0}); }
 
-  // A place on the tape to come back to: Rewind forgets what was recorded after it. A variable from before that was assigned since is void.
+  // A place on the tape to come back to: Rewind forgets what was recorded after it. A variable from
+  // before that was assigned since is void.
   struct Mark {
     std::size_t rows, pairs;
     std::uint32_t slots, inputs;
   };
   Mark Here() {
     last_slot_ = 0;
-    return {static_cast<std::size_t>(next_row_ - row_.get()), pairs(), slots_, inputs_};
+    return {rows(), pairs(), slots_, inputs_};
   }
   void Rewind(const Mark& mark) {
     last_slot_ = 0;
-    next_row_ = row_.get() + mark.rows;
-    next_pair_ = pair_.get() + mark.pairs;
+    next_row_ = row_begin() + mark.rows;
+    next_pair_ = pair_begin() + mark.pairs;
     slots_ = mark.slots;
     inputs_ = mark.inputs;
   }
 
   // What is recorded: statements, their pairs, and inputs.
-  std::size_t rows() const { return next_row_ - row_.get(); }
-  std::size_t pairs() const { return next_pair_ - pair_.get(); }
+  std::size_t rows() const { return next_row_ - row_begin(); }
+  std::size_t pairs() const { return next_pair_ - pair_begin(); }
   std::size_t inputs() const { return inputs_; }
   // Bytes that hold it, and the adjoints.
-  std::size_t bytes() const { return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots_ * sizeof(Real); }
+  std::size_t bytes() const {
+    return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots_ * sizeof(Real);
+  }
 
   // ---- For Var ----
 
@@ -187,7 +205,8 @@ class BasicTape {
 
   // y += term. The slot of the new y.
   template <class Node>
-  COTANGENT_INLINE static std::uint32_t Accumulate(const Leaf<BasicTape>& y, bool shared, const Node& term) {
+  COTANGENT_INLINE static std::uint32_t Accumulate(const Leaf<BasicTape>& y, bool shared,
+                                                   const Node& term) {
     if constexpr (Node::kLeaves == 0) {
       return y.index;
     } else if (y.index == 0) {
@@ -230,7 +249,8 @@ class BasicTape {
   COTANGENT_INLINE static void Unrolled(F f) {
     [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
       (f(std::integral_constant<int, K>()), ...);
-    }(std::make_integer_sequence<int, N>());
+    }
+    (std::make_integer_sequence<int, N>());
   }
 
   // The pairs of one statement, not yet on the tape.
@@ -242,9 +262,11 @@ class BasicTape {
       source[K] = Merge(leaf.index, weight, std::make_integer_sequence<int, K>()) ? 0 : leaf.index;
       partial[K] = weight;
     }
-    // Adds the weight to an earlier pair if the compiler knows it to be of the same variable: costs nothing when run.
+    // Adds the weight to an earlier pair if the compiler knows it to be of the same variable: costs
+    // nothing when run.
     template <int... J>
-    COTANGENT_INLINE bool Merge([[maybe_unused]] std::uint32_t index, const Real& weight, std::integer_sequence<int, J...>) {
+    COTANGENT_INLINE bool Merge([[maybe_unused]] std::uint32_t index, const Real& weight,
+                                std::integer_sequence<int, J...>) {
       bool merged = false;
       ((!merged && __builtin_constant_p(source[J] == index) && source[J] == index
             ? (partial[J] += weight, merged = true)
@@ -262,33 +284,67 @@ class BasicTape {
       Unrolled<N>([&](auto k) __attribute__((always_inline)) { any |= source[k]; });
       return any != 0;
     }
+    COTANGENT_INLINE bool AllActive() const {
+      bool all = true;
+      Unrolled<N>([&](auto k) __attribute__((always_inline)) { all &= source[k] != 0; });
+      return all;
+    }
     std::uint32_t source[N > 0 ? N : 1];
     Real partial[N > 0 ? N : 1];
   };
 
   COTANGENT_INLINE void OpenRow(std::uint32_t slot) {
     if (next_row_ == row_limit_) [[unlikely]] {
-      GrowRows();
+      Full();
     }
     *next_row_++ = {slot, Offset()};
     last_slot_ = slot;
   }
   template <int N>
   COTANGENT_INLINE void Write(const Row<N>& row) {
-    if (pair_limit_ - next_pair_ < N) [[unlikely]] {
-      GrowPairs(N);
+    if (next_pair_ > pair_limit_) [[unlikely]] {
+      Full();
     }
+    static_assert(N <= kLongest, "a statement of so many operands wants to be several");
     Pair* pair = next_pair_;
-    Unrolled<N>([&](auto k) __attribute__((always_inline)) {
-      if (row.source[k] != 0) *pair++ = {row.partial[k], row.source[k]};
-    });
-    next_pair_ = pair;
+    if (row.AllActive()) {
+      Unrolled<N>([&](auto k) __attribute__((always_inline)) {
+        pair[k] = {row.partial[k], row.source[k]};
+      });
+      next_pair_ = pair + N;
+    } else {
+      Unrolled<N>([&](auto k) __attribute__((always_inline)) {
+        if (row.source[k] != 0) *pair++ = {row.partial[k], row.source[k]};
+      });
+      next_pair_ = pair;
+    }
   }
+  const Pair* PairsOf(const RowHead& row) const {
+    return reinterpret_cast<const Pair*>(reinterpret_cast<const char*>(pair_begin()) +
+                                         kUnit * row.begin);
+  }
+  // The steps of a loop, x += f(x, p, ..), are rows of the same slot and the same operands one
+  // after the other: their adjoints stay in registers. Sweeps as many such rows as there are from
+  // `row`, whose pairs are before `end`, back; returns the last one done, or the one after `row` if
+  // it is no such step.
+  static constexpr int kStepOperands = 4;
+  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
+  template <int N>
+  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
   std::uint32_t Offset() const {
-    return static_cast<std::uint32_t>((reinterpret_cast<const char*>(next_pair_) - reinterpret_cast<const char*>(pair_.get())) / kUnit);
+    return static_cast<std::uint32_t>(
+        (reinterpret_cast<const char*>(next_pair_) - reinterpret_cast<const char*>(pair_begin())) /
+        kUnit);
   }
-  [[gnu::noinline, gnu::cold]] void GrowRows();
-  [[gnu::noinline, gnu::cold]] void GrowPairs(std::size_t spare);
+  [[noreturn, gnu::noinline, gnu::cold]] static void Full() {
+    std::fputs(
+        "cotangent: a reverse tape is full; differentiate the loop with checkpoints "
+        "(autodiff/reverse/checkpoint.h)\n",
+        stderr);
+    std::abort();
+  }
+  Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()); }
+  RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()); }
 
   COTANGENT_INLINE static void CheckOwner(const Leaf<BasicTape>& leaf) {
 #if COTANGENT_REVERSE_CHECKS
@@ -302,7 +358,8 @@ class BasicTape {
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void Foreign() {
     std::fputs(
-        "cotangent: a reverse::Var was used with a tape that is not its own: it was made on another tape (of another thread?), or no "
+        "cotangent: a reverse::Var was used with a tape that is not its own: it was made on "
+        "another tape (of another thread?), or no "
         "tape is current. Make it with Input() on the tape whose Scope is active in this thread.\n",
         stderr);
     std::abort();
@@ -313,15 +370,17 @@ class BasicTape {
     return __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED);
   }
 
-  Pair* next_pair_ = nullptr;
-  Pair* pair_limit_ = nullptr;
-  RowHead* next_row_ = nullptr;
-  RowHead* row_limit_ = nullptr;
+  static constexpr std::size_t kArena = std::size_t{1} << 34;  // bytes
+  static constexpr std::size_t kLongest = 1024;                // pairs of a statement
+
+  const Arena pairs_{kArena}, rows_{kArena};
+  Pair* next_pair_ = pair_begin();
+  Pair* const pair_limit_ = next_pair_ + pairs_.bytes() / sizeof(Pair) - kLongest;
+  RowHead* next_row_ = row_begin();
+  RowHead* const row_limit_ = next_row_ + rows_.bytes() / sizeof(RowHead);
   std::uint32_t slots_ = 1;      // slot 0 is that of all constants
   std::uint32_t last_slot_ = 0;  // of the last row, or 0 if it may not grow
   std::uint32_t inputs_ = 0;
-  std::unique_ptr<Pair[]> pair_;
-  std::unique_ptr<RowHead[]> row_;
   const std::uint32_t serial_ = NextSerial();
   std::vector<Real> adjoint_;
 };
@@ -331,48 +390,102 @@ using Var = Tape::Var;
 
 // ---- Implementation ----
 
-// Doubles an array of which [begin, next) is in use.
-template <class T>
-void Enlarge(std::unique_ptr<T[]>& array, T*& next, T*& limit, std::size_t spare, std::size_t most) {
-  const std::size_t used = next - array.get();
-  const std::size_t capacity = std::max<std::size_t>({1024, 2 * static_cast<std::size_t>(limit - array.get()), used + spare});
-  if (capacity > most) {
-    std::fputs("cotangent: a reverse tape is full; differentiate the loop with checkpoints (autodiff/reverse/checkpoint.h)\n", stderr);
-    std::abort();
+// dy/dx is 0, and with dual numbers stays 0 nearby.
+template <class Real>
+COTANGENT_INLINE bool IsZero(const Real& x) {
+  if constexpr (requires { x.tangent; }) {
+    if (!IsZero(x.value)) return false;
+    for (int i = 0; i < x.tangent.size(); ++i) {
+      if (!IsZero(x.tangent[i])) return false;
+    }
+    return true;
+  } else {
+    return x == 0;
   }
-  auto larger = std::make_unique_for_overwrite<T[]>(capacity);
-  std::copy_n(array.get(), used, larger.get());
-  array = std::move(larger);
-  next = array.get() + used;
-  limit = array.get() + capacity;
-}
-
-template <class Real>
-void BasicTape<Real>::GrowRows() {
-  Enlarge(row_, next_row_, row_limit_, 1, std::numeric_limits<std::uint32_t>::max());
-}
-
-template <class Real>
-void BasicTape<Real>::GrowPairs(std::size_t spare) {
-  Enlarge(pair_, next_pair_, pair_limit_, spare, kUnit * (std::size_t{1} << 32) / sizeof(Pair));
 }
 
 template <class Real>
 void BasicTape<Real>::Sweep() {
   Real* const adjoint = adjoint_.data();
-  const Pair* pair = next_pair_;
-  for (const RowHead* row = next_row_; row-- != row_.get();) {
-    const Pair* const begin = reinterpret_cast<const Pair*>(reinterpret_cast<const char*>(pair_.get()) + kUnit * row->begin);
+  const RowHead* const first = row_begin();
+  const Pair* end = next_pair_;
+  for (const RowHead* row = next_row_; row != first;) {
+    --row;
+    const Pair* const begin = PairsOf(*row);
+    if (row != first && row[-1].slot == row->slot && end - begin <= kStepOperands) {
+      const RowHead* const next = SweepSteps(row, end);
+      if (next != row + 1) {
+        end = PairsOf(*next);
+        row = next;
+        continue;
+      }
+    }
     const Real weight = adjoint[row->slot];
-    if (weight == 0) {
-      pair = begin;
-      continue;
+    if (!IsZero(weight)) {
+      const Pair* pair = end;
+      for (; pair - begin >= 2; pair -= 2) {
+        adjoint[pair[-1].source] += weight * pair[-1].partial;
+        adjoint[pair[-2].source] += weight * pair[-2].partial;
+      }
+      if (pair != begin) adjoint[begin->source] += weight * begin->partial;
     }
-    while (pair != begin) {
-      --pair;
-      adjoint[pair->source] += weight * pair->partial;
-    }
+    end = begin;
   }
+}
+
+template <class Real>
+const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHead* row,
+                                                                     const Pair* end) {
+  switch (end - PairsOf(*row)) {
+    case 1:
+      return SweepSteps<1>(row, end);
+    case 2:
+      return SweepSteps<2>(row, end);
+    case 3:
+      return SweepSteps<3>(row, end);
+    case 4:
+      return SweepSteps<4>(row, end);
+    default:
+      return row + 1;
+  }
+}
+
+template <class Real>
+template <int N>
+const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHead* row,
+                                                                     const Pair* end) {
+  const std::uint32_t slot = row->slot;
+  const Pair* pair = end - N;
+  std::uint32_t source[N];
+  int self = 0, selves = 0;
+  Unrolled<N>([&](auto k) {
+    source[k] = pair[k].source;
+    if (source[k] == slot) self = k, ++selves;
+  });
+  if (selves != 1) return row + 1;
+  Real weight = adjoint_[slot];
+  Real sum[N] = {};
+  // The last row of the loop may be followed by others of the slot.
+  const RowHead* const first = row_begin();
+  while (!IsZero(weight)) {
+    Unrolled<N>([&](auto k) __attribute__((always_inline)) { sum[k] += weight * pair[k].partial; });
+    weight += weight * pair[self].partial;
+    if (row == first) break;
+    const RowHead* const before = row - 1;
+    const Pair* const begin = PairsOf(*before);
+    bool same = before->slot == slot && pair - begin == N;
+    if (!same) break;
+    Unrolled<N>([&](auto k)
+                    __attribute__((always_inline)) { same &= begin[k].source == source[k]; });
+    if (!same) break;
+    row = before;
+    pair = begin;
+  }
+  Unrolled<N>([&](auto k) {
+    if (k != self) adjoint_[source[k]] += sum[k];
+  });
+  adjoint_[slot] = weight;
+  return row;
 }
 
 }  // namespace cotangent::autodiff::reverse

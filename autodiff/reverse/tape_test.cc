@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <new>
+#include <numbers>
 #include <random>
 #include <span>
 #include <string>
@@ -34,6 +36,7 @@ namespace {
 
 using namespace reverse;
 
+using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 
 // Recorded at x and swept: the value, then the derivatives.
@@ -43,8 +46,9 @@ std::vector<double> Differentiate(F f, X... x) {
   Tape::Scope recording(tape);
   const Var inputs[] = {tape.Input(x)...};
   const Var y = std::apply([&](auto... i) { return Var(f(inputs[i]...)); },
-                           [&]<int... I>(std::integer_sequence<int, I...>) { return std::make_tuple(I...); }(
-                               std::make_integer_sequence<int, sizeof...(X)>()));
+                           [&]<int... I>(std::integer_sequence<int, I...>) {
+                             return std::make_tuple(I...);
+                           }(std::make_integer_sequence<int, sizeof...(X)>()));
   tape.Backward(y);
   std::vector<double> result{y.Value()};
   for (const Var& input : inputs) result.push_back(tape.Adjoint(input));
@@ -67,7 +71,8 @@ TEST(TapeTest, Arithmetic) {
   EXPECT_THAT(Differentiate([](Var x, Var y) { return x + y; }, 3, 4), ElementsAre(7, 1, 1));
   EXPECT_THAT(Differentiate([](Var x, Var y) { return x - y; }, 3, 4), ElementsAre(-1, 1, -1));
   EXPECT_THAT(Differentiate([](Var x, Var y) { return x * y; }, 3, 4), ElementsAre(12, 4, 3));
-  EXPECT_THAT(Differentiate([](Var x, Var y) { return x / y; }, 3, 4), ElementsAre(0.75, 0.25, -3.0 / 16));
+  EXPECT_THAT(Differentiate([](Var x, Var y) { return x / y; }, 3, 4),
+              ElementsAre(0.75, 0.25, -3.0 / 16));
   EXPECT_THAT(Differentiate([](Var x) { return -x; }, 3), ElementsAre(-3, -1));
   EXPECT_THAT(Differentiate([](Var x) { return +x; }, 3), ElementsAre(3, 1));
   EXPECT_THAT(Differentiate([](Var x) { return 2 + x * 3 - 1; }, 3), ElementsAre(10, 3));
@@ -77,12 +82,51 @@ TEST(TapeTest, Arithmetic) {
 }
 
 TEST(TapeTest, CompoundAssignment) {
-  EXPECT_THAT(Differentiate([](Var x, Var y) { x += y; x += 1; return x; }, 3, 4), ElementsAre(8, 1, 1));
-  EXPECT_THAT(Differentiate([](Var x, Var y) { x -= y * y; return x; }, 3, 4), ElementsAre(-13, 1, -8));
-  EXPECT_THAT(Differentiate([](Var x, Var y) { x *= y; x *= 2; return x; }, 3, 4), ElementsAre(24, 8, 6));
-  EXPECT_THAT(Differentiate([](Var x, Var y) { x /= y; return x; }, 3, 4), ElementsAre(0.75, 0.25, -3.0 / 16));
-  EXPECT_THAT(Differentiate([](Var x) { x += x; x += x * x; return x; }, 3), ElementsAre(42, 26));  // 2x + 4x^2
-  EXPECT_THAT(Differentiate([](Var x) { x -= x; return x; }, 3), ElementsAre(0, 0));
+  EXPECT_THAT(Differentiate(
+                  [](Var x, Var y) {
+                    x += y;
+                    x += 1;
+                    return x;
+                  },
+                  3, 4),
+              ElementsAre(8, 1, 1));
+  EXPECT_THAT(Differentiate(
+                  [](Var x, Var y) {
+                    x -= y * y;
+                    return x;
+                  },
+                  3, 4),
+              ElementsAre(-13, 1, -8));
+  EXPECT_THAT(Differentiate(
+                  [](Var x, Var y) {
+                    x *= y;
+                    x *= 2;
+                    return x;
+                  },
+                  3, 4),
+              ElementsAre(24, 8, 6));
+  EXPECT_THAT(Differentiate(
+                  [](Var x, Var y) {
+                    x /= y;
+                    return x;
+                  },
+                  3, 4),
+              ElementsAre(0.75, 0.25, -3.0 / 16));
+  EXPECT_THAT(Differentiate(
+                  [](Var x) {
+                    x += x;
+                    x += x * x;
+                    return x;
+                  },
+                  3),
+              ElementsAre(42, 26));  // 2x + 4x^2
+  EXPECT_THAT(Differentiate(
+                  [](Var x) {
+                    x -= x;
+                    return x;
+                  },
+                  3),
+              ElementsAre(0, 0));
 }
 
 // += shares the slot of the old value; these are the ways in which that could go wrong.
@@ -93,7 +137,8 @@ TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
     sum += y;       // x y + y
     return Var(old * sum);
   };
-  EXPECT_THAT(Differentiate(copied_before, 3, 4), ElementsAre(192, 4 * 16 + 12 * 4, 3 * 16 + 12 * 4));
+  EXPECT_THAT(Differentiate(copied_before, 3, 4),
+              ElementsAre(192, 4 * 16 + 12 * 4, 3 * 16 + 12 * 4));
   const auto copy_grows = [](Var x, Var y) {
     Var sum = x * y;
     Var other = sum;
@@ -120,7 +165,8 @@ TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
   };
   // t = (x + y)(1 + y) + x, s = t + t^2
   const double t = 7 * 5 + 3;
-  EXPECT_THAT(Differentiate(mentions_itself, 3, 4), ElementsAre(t + t * t, 6 * (1 + 2 * t), (5 + 7) * (1 + 2 * t)));
+  EXPECT_THAT(Differentiate(mentions_itself, 3, 4),
+              ElementsAre(t + t * t, 6 * (1 + 2 * t), (5 + 7) * (1 + 2 * t)));
   const auto moved = [](Var x, Var y) {
     std::vector<Var> v{x * y, y * y};
     v[0] += x;
@@ -164,25 +210,61 @@ struct Function {
   std::vector<double> at = {-2.3, -0.4, 0.7, 1.9, 5.1};
 };
 
-#define FUNCTION(name, ...)                                                                                    \
-  Function {                                                                                                   \
+#define FUNCTION(name, ...)                                                                                  \
+  Function {                                                                                                 \
 #name, [](double x) { using namespace functions; return double(name(x)); },                                \
         [](const Var& x) { using namespace functions; return Var(name(x)); },                                  \
         [](const forward::Dual<double, 1>& x) { using namespace functions; return forward::Dual<double, 1>(name(x)); } \
-        __VA_OPT__(, ) __VA_ARGS__                                                                             \
+        __VA_OPT__(, ) __VA_ARGS__ \
   }
 
 std::vector<Function> Functions() {
   return {
-      FUNCTION(abs), FUNCTION(fabs), FUNCTION(sqrt, {0.3, 4.0}), FUNCTION(cbrt), FUNCTION(exp), FUNCTION(exp2),
-      FUNCTION(expm1), FUNCTION(log, {0.3, 4.0}), FUNCTION(log2, {0.3, 4.0}), FUNCTION(log10, {0.3, 4.0}),
-      FUNCTION(log1p, {-0.5, 4.0}), FUNCTION(sin), FUNCTION(cos), FUNCTION(tan), FUNCTION(asin, {-0.4, 0.7}),
-      FUNCTION(acos, {-0.4, 0.7}), FUNCTION(atan), FUNCTION(sinh), FUNCTION(cosh), FUNCTION(tanh), FUNCTION(asinh),
-      FUNCTION(acosh, {1.2, 4.0}), FUNCTION(atanh, {-0.4, 0.7}), FUNCTION(erf), FUNCTION(erfc),
-      FUNCTION(lgamma, {0.3, 4.2}), FUNCTION(tgamma, {0.3, 4.2}), FUNCTION(digamma, {0.3, 4.2}), FUNCTION(floor),
-      FUNCTION(ceil), FUNCTION(trunc), FUNCTION(round), FUNCTION(rint), FUNCTION(nearbyint), FUNCTION(sqr),
-      FUNCTION(sign), FUNCTION(sigmoid), FUNCTION(softplus), FUNCTION(softsign), FUNCTION(relu), FUNCTION(gelu),
-      FUNCTION(gelu_tanh), FUNCTION(silu), FUNCTION(hard_swish), FUNCTION(elu),
+      FUNCTION(abs),
+      FUNCTION(fabs),
+      FUNCTION(sqrt, {0.3, 4.0}),
+      FUNCTION(cbrt),
+      FUNCTION(exp),
+      FUNCTION(exp2),
+      FUNCTION(expm1),
+      FUNCTION(log, {0.3, 4.0}),
+      FUNCTION(log2, {0.3, 4.0}),
+      FUNCTION(log10, {0.3, 4.0}),
+      FUNCTION(log1p, {-0.5, 4.0}),
+      FUNCTION(sin),
+      FUNCTION(cos),
+      FUNCTION(tan),
+      FUNCTION(asin, {-0.4, 0.7}),
+      FUNCTION(acos, {-0.4, 0.7}),
+      FUNCTION(atan),
+      FUNCTION(sinh),
+      FUNCTION(cosh),
+      FUNCTION(tanh),
+      FUNCTION(asinh),
+      FUNCTION(acosh, {1.2, 4.0}),
+      FUNCTION(atanh, {-0.4, 0.7}),
+      FUNCTION(erf),
+      FUNCTION(erfc),
+      FUNCTION(lgamma, {0.3, 4.2}),
+      FUNCTION(tgamma, {0.3, 4.2}),
+      FUNCTION(digamma, {0.3, 4.2}),
+      FUNCTION(floor),
+      FUNCTION(ceil),
+      FUNCTION(trunc),
+      FUNCTION(round),
+      FUNCTION(rint),
+      FUNCTION(nearbyint),
+      FUNCTION(sqr),
+      FUNCTION(sign),
+      FUNCTION(sigmoid),
+      FUNCTION(softplus),
+      FUNCTION(softsign),
+      FUNCTION(relu),
+      FUNCTION(gelu),
+      FUNCTION(gelu_tanh),
+      FUNCTION(silu),
+      FUNCTION(hard_swish),
+      FUNCTION(elu),
   };
 }
 
@@ -190,7 +272,8 @@ TEST(TapeTest, EveryFunctionAgreesWithDualNumbersAndDifferences) {
   for (const Function& f : Functions()) {
     for (const double x : f.at) {
       SCOPED_TRACE(f.name + " at " + std::to_string(x));
-      const std::vector<double> reverse = Differentiate([&](const Var& v) { return f.recorded(v); }, x);
+      const std::vector<double> reverse =
+          Differentiate([&](const Var& v) { return f.recorded(v); }, x);
       const auto dual = f.dual(forward::Dual<double, 1>::Variable(x, 0));
       EXPECT_DOUBLE_EQ(reverse[0], f.plain(x));
       EXPECT_EQ(reverse[1], dual.tangent[0]);
@@ -201,15 +284,15 @@ TEST(TapeTest, EveryFunctionAgreesWithDualNumbersAndDifferences) {
   }
 }
 
-#define EXPECT_LIKE_DUAL(call, x0, y0)                                                       \
-  do {                                                                                       \
-    using namespace functions;                                                               \
+#define EXPECT_LIKE_DUAL(call, x0, y0)                                                           \
+  do {                                                                                           \
+    using namespace functions;                                                                   \
     const auto f = [](const auto& x, const auto& y) { return std::decay_t<decltype(x)>(call); }; \
-    using D = forward::Dual<double, 2>;                                                      \
-    const D dual = f(D::Variable(x0, 0), D::Variable(y0, 1));                                \
-    EXPECT_THAT(Differentiate([&](const Var& x, const Var& y) { return f(x, y); }, x0, y0),  \
-                ElementsAre(dual.value, dual.tangent[0], dual.tangent[1]))                   \
-        << #call;                                                                            \
+    using D = forward::Dual<double, 2>;                                                          \
+    const D dual = f(D::Variable(x0, 0), D::Variable(y0, 1));                                    \
+    EXPECT_THAT(Differentiate([&](const Var& x, const Var& y) { return f(x, y); }, x0, y0),      \
+                ElementsAre(dual.value, dual.tangent[0], dual.tangent[1]))                       \
+        << #call;                                                                                \
   } while (false)
 
 TEST(TapeTest, FunctionsOfTwoVariables) {
@@ -239,7 +322,8 @@ TEST(TapeTest, KinksAndEdgesAsForDualNumbers) {
   EXPECT_THAT(Differentiate([](Var x) { return Var(abs(x)); }, 0), ElementsAre(0, 0));
   EXPECT_THAT(Differentiate([](Var x) { return Var(relu(x)); }, 0), ElementsAre(0, 0));
   EXPECT_THAT(Differentiate([](Var x) { return Var(sqrt(x)); }, 0), ElementsAre(0, INFINITY));
-  EXPECT_THAT(Differentiate([](Var x) { return Var(log(x)); }, 0), ElementsAre(-INFINITY, INFINITY));
+  EXPECT_THAT(Differentiate([](Var x) { return Var(log(x)); }, 0),
+              ElementsAre(-INFINITY, INFINITY));
   EXPECT_TRUE(std::isnan(Differentiate([](Var x) { return Var(log(x)); }, -1)[1]));
   EXPECT_THAT(Differentiate([](Var x) { return Var(0 * sqrt(x) + x); }, 1), ElementsAre(1, 1));
 }
@@ -268,18 +352,42 @@ T RandomProgram(std::uint64_t seed, std::span<const T> inputs) {
     const T& a = v[random() % v.size()];
     const T& b = v[random() % v.size()];
     switch (random() % 12) {
-      case 0: y = a * b; break;
-      case 1: y += a * 0.5; break;
-      case 2: y -= sin(a) * b; break;
-      case 3: y *= cos(b); break;
-      case 4: y = a / (2 + b * b); break;
-      case 5: y += y * a * 0.1; break;
-      case 6: v.push_back(tanh(a + b)); break;
-      case 7: y = a; break;
-      case 8: y = y + a * sigmoid(b); break;
-      case 9: std::swap(v[random() % v.size()], v[random() % v.size()]); break;
-      case 10: y = a > b ? T(exp(-a * a)) : T(b * 0.3); break;
-      case 11: y = 0.7; break;
+      case 0:
+        y = a * b;
+        break;
+      case 1:
+        y += a * 0.5;
+        break;
+      case 2:
+        y -= sin(a) * b;
+        break;
+      case 3:
+        y *= cos(b);
+        break;
+      case 4:
+        y = a / (2 + b * b);
+        break;
+      case 5:
+        y += y * a * 0.1;
+        break;
+      case 6:
+        v.push_back(tanh(a + b));
+        break;
+      case 7:
+        y = a;
+        break;
+      case 8:
+        y = y + a * sigmoid(b);
+        break;
+      case 9:
+        std::swap(v[random() % v.size()], v[random() % v.size()]);
+        break;
+      case 10:
+        y = a > b ? T(exp(-a * a)) : T(b * 0.3);
+        break;
+      case 11:
+        y = 0.7;
+        break;
     }
     y = tanh(y);
     y += 0.1 * b;
@@ -293,7 +401,9 @@ TEST(TapeTest, RandomProgramsAgreeWithDualNumbers) {
   for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const std::vector<double> x = benchmark::Noise(4, seed);
-    const auto f = [&]<class T>(std::span<const T> inputs) { return RandomProgram<T>(seed, inputs); };
+    const auto f = [&]<class T>(std::span<const T> inputs) {
+      return RandomProgram<T>(seed, inputs);
+    };
     const std::vector<double> gradient = Gradient(f, x);
     using D = forward::Dual<double, 4>;
     std::vector<D> duals;
@@ -409,9 +519,12 @@ TEST(GradientTest, OfAFunction) {
 }
 
 TEST(GradientTest, JacobianAndVjp) {
-  const auto f = []<class T>(std::span<const T> x) { return std::vector<T>{x[0] * x[1], x[1] + 1.0, T(5), x[0]}; };
+  const auto f = []<class T>(std::span<const T> x) {
+    return std::vector<T>{x[0] * x[1], x[1] + 1.0, T(5), x[0]};
+  };
   EXPECT_THAT(Jacobian(f, std::vector{2.0, 3.0}), ElementsAre(3, 2, 0, 1, 0, 0, 1, 0));
-  EXPECT_THAT(Vjp(f, std::vector{2.0, 3.0}, std::vector{1.0, 10.0, 100.0, 1000.0}), ElementsAre(1003, 12));
+  EXPECT_THAT(Vjp(f, std::vector{2.0, 3.0}, std::vector{1.0, 10.0, 100.0, 1000.0}),
+              ElementsAre(1003, 12));
 }
 
 TEST(GradientTest, HessianByForwardOverReverse) {
@@ -437,6 +550,65 @@ TEST(GradientTest, HessianByForwardOverReverse) {
     for (int j = 0; j < 6; ++j) expected += hessian[i * 6 + j] * v[j];
     EXPECT_NEAR(hvp[i], expected, 1e-13);
   }
+}
+
+// The inner square's adjoint is 0 here, its tangent is not.
+TEST(GradientTest, HessianWhereAnAdjointPassesThroughZero) {
+  const auto f = [](auto x) {
+    std::decay_t<decltype(x[0])> product = x[0] * x[1];
+    return product * product;
+  };
+  EXPECT_THAT(Hvp(f, std::vector{0.0, 1.0}, std::vector{1.0, 0.0}), ElementsAre(2, 0));
+}
+
+TEST(GradientTest, LogSumExpOfManyHasTheSoftmaxForItsGradient) {
+  const auto f = [](auto x) { return logsumexp(x); };
+  const std::vector<double> x = {1000, 1001, 999};
+  const double sum = 1 + std::exp(1) + std::exp(-1);
+  EXPECT_THAT(Gradient(f, x),
+              ElementsAre(DoubleNear(1 / sum, 1e-15), DoubleNear(std::exp(1) / sum, 1e-15),
+                          DoubleNear(std::exp(-1) / sum, 1e-15)));
+  const double nothing = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(Gradient(f, std::vector{-nothing, -nothing}), ElementsAre(0, 0));
+}
+
+// Loops x += f(x, p, ..) are swept with the adjoints in registers; here beside rows that are no
+// such steps.
+TEST(GradientTest, LoopsOfOneVariable) {
+  const auto f = [](auto start) {
+    std::decay_t<decltype(start[0])> x = start[0];
+    for (int step = 0; step < 40; ++step) {
+      if (step < 10) x += 0.1 * start[1] * sin(x);                             // two operands
+      if (step >= 10 && step < 20) x += 0.1 * (start[1] - start[2] * sin(x));  // three
+      if (step >= 20 && step < 30) x += 0.1 * x;                               // itself
+      if (step == 30) x += start[1];
+      if (step > 30) x += 0.1 * x * (step % 2 ? start[1] : start[2]);  // operands that change
+    }
+    return x * x;
+  };
+  const std::vector<double> x = {0.3, 0.9, 1.1};
+  const std::vector<double> gradient = Gradient(f, x);
+  for (int i = 0; i < 3; ++i) {
+    std::vector<forward::Dual<double, 1>> point(x.begin(), x.end());
+    point[i].tangent[0] = 1;
+    const forward::Dual<double, 1> y = f(std::span<const forward::Dual<double, 1>>(point));
+    EXPECT_NEAR(gradient[i], y.tangent[0], 1e-13 * std::abs(y.tangent[0]));
+  }
+}
+
+TEST(SinCosTest, AgreesWithTheLibrary) {
+  for (const double scale : {1e-300, 1e-8, 0.5, 3.0, 1e3, 5e5, 1e9, 1e300}) {
+    for (int i = -50; i <= 50; ++i) {
+      const double x = scale * i / 49.0;
+      for (const SinCos both : {SinAndCos(x), sin_cos::Apart(x)}) {
+        EXPECT_NEAR(both.sin, std::sin(x), 4e-16 * std::abs(std::sin(x))) << x;
+        EXPECT_NEAR(both.cos, std::cos(x), 4e-16 * std::abs(std::cos(x))) << x;
+      }
+    }
+  }
+  // The double next to pi / 2, where the cosine is what pi / 2 lost.
+  EXPECT_NEAR(SinAndCos(std::numbers::pi / 2).cos, 6.123233995736766e-17, 1e-31);
+  EXPECT_TRUE(std::isnan(SinAndCos(HUGE_VAL).sin));
 }
 
 }  // namespace

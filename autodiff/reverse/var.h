@@ -6,14 +6,16 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "autodiff/reverse/expression.h"
 
 namespace cotangent::autodiff::reverse {
 
-// A number and the index of its slot on the tape (0: a constant, that no tape knows). It may be used wherever
-// a double may: copied, compared, kept in containers. Every assignment of an expression is a row on the thread's current tape.
+// A number and the index of its slot on the tape (0: a constant, that no tape knows). It may be
+// used wherever a double may: copied, compared, kept in containers. Every assignment of an
+// expression is a row on the thread's current tape.
 template <class TapeType>
 class BasicVar {
  public:
@@ -22,15 +24,18 @@ class BasicVar {
 
   COTANGENT_INLINE BasicVar() : BasicVar(Real(0)) {}
   template <class Number>
-    requires(!Active<Number> && std::convertible_to<Number, Real>)
-  COTANGENT_INLINE BasicVar(const Number& constant) : value_(constant), index_(0), shared_(false) {}
+  requires(!Active<Number> && std::convertible_to<Number, Real>) COTANGENT_INLINE
+      BasicVar(const Number& constant)
+      : value_(constant), index_(0), shared_(false) {}
   template <Active Node>
-    requires std::same_as<TapeOf<Node>, Tape>
-  COTANGENT_INLINE BasicVar(const Node& node) : value_(node.Value()) {
+  requires std::same_as<TapeOf<Node>, Tape> COTANGENT_INLINE BasicVar(const Node& node)
+      : value_(node.Value()) {
     Set(Tape::Record(node));
   }
   COTANGENT_INLINE BasicVar(const BasicVar& other) : value_(other.value_) { Share(other); }
-  COTANGENT_INLINE BasicVar(BasicVar&& other) noexcept : value_(std::move(other.value_)) { Take(other); }
+  COTANGENT_INLINE BasicVar(BasicVar&& other) noexcept : value_(std::move(other.value_)) {
+    Take(other);
+  }
 
   COTANGENT_INLINE BasicVar& operator=(const BasicVar& other) {
     value_ = other.value_;
@@ -43,16 +48,15 @@ class BasicVar {
     return *this;
   }
   template <class Number>
-    requires(!Active<Number> && std::convertible_to<Number, Real>)
-  COTANGENT_INLINE BasicVar& operator=(const Number& constant) {
+  requires(!Active<Number> && std::convertible_to<Number, Real>) COTANGENT_INLINE BasicVar&
+  operator=(const Number& constant) {
     value_ = Real(constant);
     index_ = 0;
     shared_ = false;
     return *this;
   }
   template <Active Node>
-    requires std::same_as<TapeOf<Node>, Tape>
-  COTANGENT_INLINE BasicVar& operator=(const Node& node) {
+  requires std::same_as<TapeOf<Node>, Tape> COTANGENT_INLINE BasicVar& operator=(const Node& node) {
     Set(Tape::Record(node));
     value_ = node.Value();
     return *this;
@@ -67,8 +71,7 @@ class BasicVar {
   }
 
   template <class A>
-    requires OperandOf<A, Tape>
-  COTANGENT_INLINE BasicVar& operator+=(const A& a) {
+  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator+=(const A& a) {
     const auto term = Lift<Tape>(a);
     const Real sum = value_ + term.Value();
     Set(Tape::Accumulate(AsLeaf(), shared_, term));
@@ -76,18 +79,15 @@ class BasicVar {
     return *this;
   }
   template <class A>
-    requires OperandOf<A, Tape>
-  COTANGENT_INLINE BasicVar& operator-=(const A& a) {
+  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator-=(const A& a) {
     return *this += -Lift<Tape>(a);
   }
   template <class A>
-    requires OperandOf<A, Tape>
-  COTANGENT_INLINE BasicVar& operator*=(const A& a) {
+  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator*=(const A& a) {
     return *this = *this * a;
   }
   template <class A>
-    requires OperandOf<A, Tape>
-  COTANGENT_INLINE BasicVar& operator/=(const A& a) {
+  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator/=(const A& a) {
     return *this = *this / a;
   }
 
@@ -140,23 +140,39 @@ class BasicVar {
 
 // More special than std::max and std::min, which would otherwise be chosen where both are in scope.
 template <class Tape>
-  requires requires { typename Tape::Real; }
+requires requires { typename Tape::Real; }
 COTANGENT_INLINE BasicVar<Tape> max(const BasicVar<Tape>& a, const BasicVar<Tape>& b) {
   return Apply<maxRule, Leaf<Tape>, Leaf<Tape>>({}, a.AsLeaf(), b.AsLeaf());
 }
 template <class Tape>
-  requires requires { typename Tape::Real; }
+requires requires { typename Tape::Real; }
 COTANGENT_INLINE BasicVar<Tape> min(const BasicVar<Tape>& a, const BasicVar<Tape>& b) {
   return Apply<minRule, Leaf<Tape>, Leaf<Tape>>({}, a.AsLeaf(), b.AsLeaf());
 }
 template <class A, class B, class C>
-  requires Operands<A, B, C>
-COTANGENT_INLINE BasicVar<TapeOf<A, B, C>> clamp(const A& x, const B& low, const C& high) {
+requires Operands<A, B, C> COTANGENT_INLINE BasicVar<TapeOf<A, B, C>> clamp(const A& x,
+                                                                            const B& low,
+                                                                            const C& high) {
   using Var = BasicVar<TapeOf<A, B, C>>;
   const Var clamped(x);
   if (clamped < low) return Var(low);
   if (high < clamped) return Var(high);
   return clamped;
+}
+
+// ln(sum e^xi), by the stable form: shifted by the largest value, which is a constant here because
+// it cancels. Two rows for each term. Minus infinity for no terms.
+template <class Tape>
+BasicVar<Tape> logsumexp(std::span<const BasicVar<Tape>> x) {
+  using Var = BasicVar<Tape>;
+  using forward::exp, forward::log, forward::isfinite;
+  using Real = typename Tape::Real;
+  Real high = -std::numeric_limits<Real>::infinity();
+  for (const Var& xi : x) high = xi.Value() > high || isnan(xi) ? xi.Value() : high;
+  if (!isfinite(high)) return Var(high);
+  Var sum = 0;
+  for (const Var& xi : x) sum += exp(xi - high);
+  return log(sum) + high;
 }
 
 template <class Stream, class Tape>
@@ -168,6 +184,7 @@ Stream& operator<<(Stream& out, const BasicVar<Tape>& x) {
 }  // namespace cotangent::autodiff::reverse
 
 template <class Tape>
-class std::numeric_limits<cotangent::autodiff::reverse::BasicVar<Tape>> : public std::numeric_limits<typename Tape::Real> {};
+class std::numeric_limits<cotangent::autodiff::reverse::BasicVar<Tape>>
+    : public std::numeric_limits<typename Tape::Real> {};
 
 #endif  // COTANGENT_AUTODIFF_REVERSE_VAR_H_
