@@ -276,7 +276,11 @@ TEST(TapeTest, EveryFunctionAgreesWithDualNumbersAndDifferences) {
           Differentiate([&](const Var& v) { return f.recorded(v); }, x);
       const auto dual = f.dual(forward::Dual<double, 1>::Variable(x, 0));
       EXPECT_DOUBLE_EQ(reverse[0], f.plain(x));
-      EXPECT_EQ(reverse[1], dual.tangent[0]);
+      if (f.name == "sin" || f.name == "cos") {  // computed together here: see sin_cos.h
+        EXPECT_DOUBLE_EQ(reverse[1], dual.tangent[0]);
+      } else {
+        EXPECT_EQ(reverse[1], dual.tangent[0]);
+      }
       const double h = 1e-5;
       const double difference = (f.plain(x + h) - f.plain(x - h)) / (2 * h);
       EXPECT_NEAR(reverse[1], difference, 1e-6 * (1 + std::abs(difference)));
