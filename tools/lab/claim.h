@@ -1,0 +1,40 @@
+#ifndef COTANGENT_TOOLS_LAB_CLAIM_H_
+#define COTANGENT_TOOLS_LAB_CLAIM_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+// What an experiment brings back: claims with their verdicts, and a section of the page.
+namespace cotangent::tools::lab {
+
+enum class Verdict { kHolds, kFails, kSkipped };
+
+inline Verdict HoldsIf(bool condition) { return condition ? Verdict::kHolds : Verdict::kFails; }
+
+struct Number {
+  std::string name;
+  double value;
+};
+
+struct Claim {
+  std::string id;                    // "activation.odd": the experiment, then the claim
+  std::vector<int> equations;        // Of the table in README.md; none for a claim beside them.
+  std::string statement;             // One line of plain text.
+  std::string formula;               // The same in the notation of mathml.h; may be empty.
+  std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...
+  std::vector<Number> numbers = {};  // What the verdict rests on.
+  Verdict verdict = Verdict::kFails;
+};
+
+struct Report {
+  std::string name;   // "activation"
+  std::string title;
+  std::vector<Claim> claims = {};
+  std::string body = {};  // HTML
+  double seconds = 0;
+};
+
+}  // namespace cotangent::tools::lab
+
+#endif  // COTANGENT_TOOLS_LAB_CLAIM_H_
