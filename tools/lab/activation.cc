@@ -140,27 +140,37 @@ std::pair<double, double> GaussianMeans(const Evaluator& evaluate, double q) {
   return {value / weight, slope / weight};
 }
 
+// The weights of kNetworks networks, [layer, out, in] each: normal with variance 1/width.
+std::vector<std::vector<float>> RandomWeights() {
+  std::mt19937_64 generator(7);
+  std::normal_distribution<float> normal(0, 1 / std::sqrt(static_cast<float>(kWidth)));
+  std::vector<std::vector<float>> weights(kNetworks, std::vector<float>(kDepth * kWidth * kWidth));
+  for (auto& network : weights) {
+    for (float& w : network) w = normal(generator);
+  }
+  return weights;
+}
+
 struct DepthCurve {
   std::vector<double> measured;   // |dL/dh_l| / |dL/dh_L| for l = 0 .. L, h_l the input of layer l + 1
   std::vector<double> predicted;  // the same by mean-field theory
 };
 
-// Gradient norms in networks h_{l+1} = g(W_l h_l), W entries normal with variance 1/width, at initialisation.
-DepthCurve GradientByDepth(const Activation& activation, Expr x) {
+// Gradient norms in networks h_{l+1} = g(W_l h_l) at initialisation.
+DepthCurve GradientByDepth(const Activation& activation, Expr x, const std::vector<std::vector<float>>& weights) {
   const Evaluator evaluate(activation.g, activation.slope, x);
   std::vector<double> log_norms(kDepth + 1, 0.0);
-  std::mt19937_64 generator(7);
+  std::mt19937_64 generator(8);
   std::normal_distribution<double> normal;
   for (int network = 0; network < kNetworks; ++network) {
-    std::vector<std::vector<float>> weights(kDepth, std::vector<float>(kWidth * kWidth));
     std::vector<std::vector<double>> slopes(kDepth, std::vector<double>(kWidth));
     std::vector<double> h(kWidth), next(kWidth), gradient(kWidth);
     for (double& v : h) v = normal(generator);
     for (int l = 0; l < kDepth; ++l) {
-      for (float& w : weights[l]) w = static_cast<float>(normal(generator) / std::sqrt(kWidth));
+      const float* const layer = weights[network].data() + l * kWidth * kWidth;
       for (int i = 0; i < kWidth; ++i) {
         double sum = 0;
-        for (int j = 0; j < kWidth; ++j) sum += weights[l][i * kWidth + j] * h[j];
+        for (int j = 0; j < kWidth; ++j) sum += layer[i * kWidth + j] * h[j];
         std::tie(next[i], slopes[l][i]) = evaluate(sum);
       }
       std::swap(h, next);
@@ -175,7 +185,8 @@ DepthCurve GradientByDepth(const Activation& activation, Expr x) {
       std::fill(next.begin(), next.end(), 0.0);
       for (int i = 0; i < kWidth; ++i) {
         const double through = gradient[i] * slopes[l - 1][i];
-        for (int j = 0; j < kWidth; ++j) next[j] += weights[l - 1][i * kWidth + j] * through;
+        const float* const row = weights[network].data() + ((l - 1) * kWidth + i) * kWidth;
+        for (int j = 0; j < kWidth; ++j) next[j] += row[j] * through;
       }
       std::swap(gradient, next);
     }
@@ -331,10 +342,11 @@ Claim DepthClaim(const std::vector<Activation>& all, Expr x, Section& section) {
               "30 layers change the gradient's norm at initialisation as E[g'^2], layer by layer, predicts (to 5% a layer)",
               "\\frac{\\Vert \\partial L / \\partial h_0 \\Vert}{\\Vert \\partial L / \\partial h_L \\Vert} \\approx \\prod_{l} \\sqrt{\\chi_l}",
               "measured on random networks of 30 layers"};
+  const std::vector<std::vector<float>> weights = RandomWeights();
   double worst = 0;
   std::vector<std::vector<std::string>> rows;
   for (size_t i = 0; i < all.size(); ++i) {
-    const DepthCurve curve = GradientByDepth(all[i], x);
+    const DepthCurve curve = GradientByDepth(all[i], x, weights);
     Series measured{.name = all[i].name, .mark = Mark::kLine, .colour = static_cast<int>(i)};
     Series predicted{.name = "", .mark = Mark::kPoints, .colour = static_cast<int>(i)};
     for (int l = 0; l <= kDepth; ++l) {

@@ -42,7 +42,7 @@ std::string Joined(const std::vector<double>& values) {
 
 // The SVG inside a document that Graphviz wrote, its black the page's ink.
 std::string GraphPicture(const sym::Trace& trace, const std::vector<std::string>& names) {
-  const auto svg = RenderGraph(sym::ToDot(trace, names), "svg");
+  const auto svg = DrawGraph(sym::ToDot(trace, names), "svg");
   if (!svg.ok()) return absl::StrCat("<p class=\"note\">No picture of the graph: ", EscapeHtml(std::string(svg.status().message())), "</p>");
   const size_t begin = svg->find("<svg");
   return absl::StrCat("<div class=\"graph\">", begin == std::string::npos ? *svg : svg->substr(begin), "</div>");

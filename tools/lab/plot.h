@@ -14,16 +14,16 @@ namespace cotangent::tools::lab {
 enum class Mark { kLine, kDashed, kPoints, kLinePoints };
 
 struct Series {
-  std::string name;  // In the legend; empty: not there.
-  std::vector<double> x, y;
+  std::string name = {};  // In the legend; empty: not there.
+  std::vector<double> x = {}, y = {};
   Mark mark = Mark::kLine;
   int colour = -1;  // 0 .. 7; -1: its place among the series
 };
 
 struct Plot {
-  std::string title, x_label, y_label;
+  std::string title = {}, x_label = {}, y_label = {};
   bool log_x = false, log_y = false;
-  std::vector<Series> series;
+  std::vector<Series> series = {};
   // Ranges; where low = high, that of the points.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
   int width = 480, height = 320;
@@ -33,14 +33,14 @@ struct Plot {
 std::string ToSvg(const Plot& plot);
 
 struct HeatMap {
-  std::string title, x_label, y_label;
+  std::string title = {}, x_label = {}, y_label = {};
   int64_t rows = 0, columns = 0;
-  std::vector<double> values;  // [rows, columns], the first row on top
+  std::vector<double> values = {};  // [rows, columns], the first row on top
   // Shown at the axes' ends.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
   double low = 0, high = 0;  // of the colour scale; where equal, the values'
   bool numbers = false;      // each cell's value in it
-  std::vector<std::string> row_names, column_names;
+  std::vector<std::string> row_names = {}, column_names = {};
 };
 
 std::string ToSvg(const HeatMap& map);

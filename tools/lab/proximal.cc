@@ -3,7 +3,9 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "autodiff/differentiate.h"
+#include "autodiff/forward/gradient.h"
+#include "autodiff/math.h"
+#include "autodiff/reverse/gradient.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
@@ -122,8 +124,8 @@ StepCheck CheckStep(const RandomConvex& f, double lambda, double eta, std::mt199
   std::normal_distribution<double> normal;
   std::vector<double> at(f.n);
   for (double& v : at) v = normal(generator);
-  const double value = autodiff::Value(f, at).value()[0];
-  const std::vector<double> gradient = autodiff::Gradient(f, at, autodiff::Mode::kReverse).value();
+  const double value = f(std::span<const double>(at));
+  const std::vector<double> gradient = autodiff::reverse::Gradient(f, at);
   const auto objective = [&](absl::Span<const double> w) {
     double sum = value;
     for (int i = 0; i < f.n; ++i) sum += (w[i] - at[i]) * gradient[i] + lambda / 2 * (w[i] - at[i]) * (w[i] - at[i]);
@@ -138,7 +140,7 @@ StepCheck CheckStep(const RandomConvex& f, double lambda, double eta, std::mt199
   const auto found = optim::Minimise(objective, objective_gradient, elsewhere, {.steps = 80, .step_size = optim::ConstantStep(0.5 / lambda)});
   // One step of gradient descent on f.
   const auto f_gradient = [&](absl::Span<const double> w, absl::Span<double> v) {
-    const auto g = autodiff::Gradient(f, std::span<const double>(w.data(), w.size()), autodiff::Mode::kForward).value();
+    const auto g = autodiff::forward::Gradient(f, std::span<const double>(w.data(), w.size()));
     std::copy(g.begin(), g.end(), v.begin());
   };
   const auto stepped = optim::Minimise([](absl::Span<const double>) { return 0.0; }, f_gradient, at,

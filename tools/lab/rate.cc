@@ -24,15 +24,15 @@ double Norm(Span v) {
 
 // A convex function with what the theorem needs to know of it.
 struct Problem {
-  std::string name;
+  std::string name = {};
   int64_t size = 1;
   double distance = 1;   // B: |w*| <= B
   double lipschitz = 1;  // rho: no subgradient is longer
   double least = 0;      // f(w*), or less by no more than `least_error`
   double least_error = 0;
   int64_t most_steps = 1'000'000;
-  std::function<double(Span)> value;
-  std::function<void(Span, absl::Span<double>)> gradient;
+  std::function<double(Span)> value = nullptr;
+  std::function<void(Span, absl::Span<double>)> gradient = nullptr;
 };
 
 // f(mean w) - f(w*) after `steps` at step size eta.
@@ -92,12 +92,14 @@ Problem MaximumOfAffine() {
 struct TwoClasses {
   static constexpr int kFeatures = 48;
   std::vector<double> features;  // [images, kFeatures]
+  // The same, [kFeatures, images]: what is computed for all images at once runs along them.
+  std::vector<double> by_feature;
   std::vector<double> labels;    // -1, 1
   std::string source, first, second;
 };
 
 TwoClasses ReadTwoClasses(const std::string& data_dir) {
-  constexpr int kImages = 80, kFirst = 0, kSecond = 5;
+  constexpr int kImages = 40, kFirst = 0, kSecond = 5;
   auto dataset = data::LoadCifar10(data_dir, data::Split::kTest);
   TwoClasses classes;
   classes.source = dataset.ok() ? "the test images of CIFAR-10" : "the sample of CIFAR-10";
@@ -118,6 +120,9 @@ TwoClasses ReadTwoClasses(const std::string& data_dir) {
       classes.features.push_back(sum / (64 * 255) - 0.5);
     }
   }
+  for (int k = 0; k < TwoClasses::kFeatures; ++k) {
+    for (size_t i = 0; i < classes.labels.size(); ++i) classes.by_feature.push_back(classes.features[i * TwoClasses::kFeatures + k]);
+  }
   return classes;
 }
 
@@ -132,21 +137,31 @@ Problem LogisticRegression(const TwoClasses& classes, int64_t most_steps) {
   for (size_t i = 0; i < images; ++i) {
     p.lipschitz += Norm(Span(data->features.data() + i * TwoClasses::kFeatures, TwoClasses::kFeatures)) / images;
   }
-  const auto margin = [=](Span w, size_t i) {
-    double sum = 0;
-    for (int k = 0; k < TwoClasses::kFeatures; ++k) sum += data->features[i * TwoClasses::kFeatures + k] * w[k];
-    return data->labels[i] * sum;
+  // y <w, x> of every image.
+  const auto margins = [=](Span w, double* result) {
+    std::fill(result, result + images, 0.0);
+    for (int k = 0; k < TwoClasses::kFeatures; ++k) {
+      const double wk = w[k];
+      const double* const x = data->by_feature.data() + k * images;
+      for (size_t i = 0; i < images; ++i) result[i] += wk * x[i];
+    }
+    for (size_t i = 0; i < images; ++i) result[i] *= data->labels[i];
   };
+  auto scratch = std::make_shared<std::vector<double>>(images);
   p.value = [=](Span w) {
+    margins(w, scratch->data());
     double sum = 0;
-    for (size_t i = 0; i < images; ++i) sum += std::log1p(std::exp(-margin(w, i)));
+    for (const double margin : *scratch) sum += std::log1p(std::exp(-margin));
     return sum / images;
   };
   p.gradient = [=](Span w, absl::Span<double> g) {
+    margins(w, scratch->data());
     std::fill(g.begin(), g.end(), 0.0);
+    double* const result = g.data();
     for (size_t i = 0; i < images; ++i) {
-      const double weight = -data->labels[i] / (1 + std::exp(margin(w, i))) / images;
-      for (int k = 0; k < TwoClasses::kFeatures; ++k) g[k] += weight * data->features[i * TwoClasses::kFeatures + k];
+      const double weight = -data->labels[i] / (1 + std::exp((*scratch)[i])) / images;
+      const double* const x = data->features.data() + i * TwoClasses::kFeatures;
+      for (int k = 0; k < TwoClasses::kFeatures; ++k) result[k] += weight * x[k];
     }
   };
   const auto best = optim::Minimise(p.value, p.gradient, std::vector<double>(p.size, 0.0),
@@ -201,7 +216,7 @@ std::vector<int64_t> StepCounts(int64_t most) {
 }
 
 struct Measurement {
-  Series relative;  // error / (B rho) against T
+  Series relative = {};  // error / (B rho) against T
   double worst = -INFINITY;  // the largest error over the bound claimed
   double slope = 0;
 };
