@@ -45,6 +45,8 @@ TEST(Circulant, FourierProductIsTheMatrixProduct) {
     }
     Convolver(n)->Convolve(a, x, absl::MakeSpan(result));
     EXPECT_THAT(result, Pointwise(DoubleNear(1e-12), expected)) << n;
+    CircularConvolver::Create(n, CircularConvolver::Planning::kMeasured).value()->Convolve(a, x, absl::MakeSpan(result));
+    EXPECT_THAT(result, Pointwise(DoubleNear(1e-12), expected)) << n;
     EXPECT_THAT(DirectCircularConvolution(a, x), Pointwise(DoubleNear(1e-12), expected)) << n;
   }
 }

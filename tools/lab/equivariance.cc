@@ -349,7 +349,7 @@ Claim CircularClaim(const std::vector<LayerErrors>& study) {
     worst = std::max(worst, layer.Largest());
     exact += layer.Largest() == 0;
   }
-  claim.numbers = {{"largest relative error", worst}, {"layers", static_cast<double>(study.size())}, {"layers with an error of exactly 0", exact}};
+  claim.numbers = {{"largest relative error", worst}, {"layers", static_cast<double>(study.size())}, {"layers with an error of exactly 0", static_cast<double>(exact)}};
   claim.verdict = HoldsIf(worst < kRounding);
   return claim;
 }
