@@ -66,6 +66,8 @@ class Reader {
         below = Argument();
       } else if (Consume('^')) {
         above = Argument();
+      } else if (Consume('\'')) {
+        above = "<mo>′</mo>";
       } else {
         break;
       }
@@ -107,8 +109,8 @@ class Reader {
     const absl::string_view character = text_.substr(begin, at_ - begin);
     if (std::isalpha(static_cast<unsigned char>(c))) return Element("mi", character);
     if (c == '-') return Element("mo", "−");
-    if (c == '\'') return Element("mo", "′");
-    return Element("mo", EscapeHtml(character));
+    // Brackets and bars keep the size of the text: fonts without large ones make them ugly.
+    return absl::StrCat("<mo stretchy=\"false\">", EscapeHtml(character), "</mo>");
   }
 
   std::string Command(bool* stacked) {
@@ -127,6 +129,9 @@ class Reader {
     const auto found = Symbols().find(name);
     if (found == Symbols().end()) return Element("mi", EscapeHtml(name));
     *stacked = found->second.stacks_limits;
+    if (name == "vert" || name == "Vert" || name == "langle" || name == "rangle") {
+      return absl::StrCat("<mo stretchy=\"false\">", found->second.text, "</mo>");
+    }
     return Element(found->second.element, found->second.text);
   }
 

@@ -40,7 +40,7 @@ figure > svg { width: 100%; max-width: 42rem; height: auto; display: block; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: .4rem 1.4rem; }
 .row figure { margin: .5rem 0; min-width: 0; }
 .graph { overflow-x: auto; } .graph svg { max-width: 100%; height: auto; min-width: min(100%, 18rem); }
-.graph polygon[fill="white"] { fill: none; } .graph text { fill: var(--ink); }
+.graph polygon[fill="white"] { fill: none; } .graph text { fill: var(--ink); } .graph .node text { fill: #1d2226; }
 .graph [stroke="black"] { stroke: var(--soft); } .graph polygon[fill="black"] { fill: var(--soft); }
 .mistakes { display: flex; flex-wrap: wrap; gap: .6rem 1rem; } .mistakes figure { width: 7rem; margin: .3rem 0; }
 img.pixels { image-rendering: pixelated; max-width: 100%; height: auto; }
@@ -96,12 +96,12 @@ Count CountClaims(const std::vector<Report>& reports) {
 }
 
 std::string EquationTable(const std::vector<Report>& reports) {
-  std::string html = "<div class=\"scroll\"><table><thead><tr><th></th><th>equation</th><th></th><th>verdict</th></tr></thead><tbody>\n";
+  std::string html = "<div class=\"scroll\"><table><thead><tr><th></th><th>verdict</th><th>equation</th><th></th></tr></thead><tbody>\n";
   for (int k = 1; k <= static_cast<int>(Equations().size()); ++k) {
     const Equation& equation = Equations()[k - 1];
     const char* const verdict = VerdictName(EquationVerdict(reports, k));
-    absl::StrAppend(&html, "<tr><td>(", k, ")</td><td>", EscapeHtml(equation.title), "</td><td>", InlineMath(equation.notation),
-                    "</td><td><span class=\"verdict ", verdict, "\">", verdict, "</span></td></tr>\n");
+    absl::StrAppend(&html, "<tr><td>(", k, ")</td><td><span class=\"verdict ", verdict, "\">", verdict, "</span></td><td>",
+                    EscapeHtml(equation.title), "</td><td>", InlineMath(equation.notation), "</td></tr>\n");
   }
   return html + "</tbody></table></div>\n";
 }

@@ -48,7 +48,8 @@ TEST(MathMl, SetsScriptsFractionsAndLimits) {
   EXPECT_EQ(MathRow("x_1^2"), "<msubsup><mi>x</mi><mn>1</mn><mn>2</mn></msubsup>");
   EXPECT_EQ(MathRow("\\frac{1}{y}"), "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>y</mi></mrow></mfrac>");
   EXPECT_EQ(MathRow("\\sum_{t}"), "<munder><mo>∑</mo><mrow><mi>t</mi></mrow></munder>");
-  EXPECT_EQ(MathRow("a < b"), "<mi>a</mi><mo>&lt;</mo><mi>b</mi>");
+  EXPECT_EQ(MathRow("a < b"), "<mi>a</mi><mo stretchy=\"false\">&lt;</mo><mi>b</mi>");
+  EXPECT_EQ(MathRow("g'"), "<msup><mi>g</mi><mo>′</mo></msup>");
   // Unfinished notation is no reason to crash.
   for (const char* text : {"\\frac{", "x_", "{", "}", "\\", "^"}) MathRow(text);
 }
