@@ -41,7 +41,6 @@ layer { name: "relu3" activation { kind: RELU } }
 layer { name: "pool" global_average_pool {} }
 layer { name: "fc" linear {} }
 train {
-  batch_size: 50
   optimizer { sgd { learning_rate: 0.05 momentum: 0.9 nesterov: true weight_decay: 5e-4 } schedule { cosine {} } }
 })";
 
@@ -222,7 +221,7 @@ void ShowStudy(const std::string& name, const std::vector<LayerErrors>& study, S
 // ---- The images and the training ----
 
 struct Images {
-  data::Dataset train, test;
+  data::Dataset train = {}, test = {};
   data::Normalization normalization;
   std::string source;
 };
@@ -252,7 +251,7 @@ void Normalise(const uint8_t* bytes, const data::Normalization& n, float* image)
 
 // Test accuracy at shifts (d, d), d = 0 .. 31, of a network trained on the first images.
 absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, const Images& images, int64_t epochs, int threads, layers::Tuner* tuner) {
-  const int64_t batch = 50, used = std::min<int64_t>(images.train.size(), 2000) / batch * batch;
+  const int64_t batch = kBatch, used = std::min<int64_t>(images.train.size(), 1600) / batch * batch;
   text.mutable_train()->set_batch_size(batch);
   const StepOptions options{.exact = true, .threads = threads, .choices = {}};
   const optim::RunLength run{.steps_per_epoch = used / batch, .total_steps = used / batch * epochs};

@@ -71,7 +71,7 @@ struct EquivariancePremises {
   // The text of a network whose convolutions are all circular and of stride 1; empty: one of the laboratory's own.
   std::string circular_text;
   int64_t images = 1;         // per network, for every shift
-  int64_t training_epochs = 6;  // of the networks whose accuracy under shifts is measured
+  int64_t training_epochs = 5;  // of the networks whose accuracy under shifts is measured
   std::string data_dir;
   int threads = 2;
 };
