@@ -33,7 +33,8 @@ ABSL_FLAG(int64_t, steps, 10, "how many steps to measure, at least");
 ABSL_FLAG(bool, inference, false, "measure answers instead of training");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
 ABSL_FLAG(bool, json, false, "print one JSON object");
-ABSL_FLAG(std::string, set, "", "field.path=value: override a field of the network text; may be repeated");
+ABSL_FLAG(std::string, set, "",
+          "field.path=value: override a field of the network text; may be repeated");
 
 namespace cotangent::tools {
 namespace {
@@ -41,7 +42,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr char kUsage[] =
-    "Measures how fast a network is trained, or answers, on this machine: the median step, on made-up images.\n"
+    "Measures how fast a network is trained, or answers, on this machine: the median step, on "
+    "made-up images.\n"
     "\n"
     "  benchmark --network=cifar94 --batch_size=128 --precision=bf16 [--inference] [--json]\n";
 
@@ -61,7 +63,9 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
   if (line.WasGiven("batch_size")) train.set_batch_size(absl::GetFlag(FLAGS_batch_size));
   if (line.WasGiven("precision")) {
     const std::string precision = absl::GetFlag(FLAGS_precision);
-    if (precision != "f32" && precision != "bf16") return absl::InvalidArgumentError(absl::StrCat("--precision=", precision, ": expected f32 or bf16"));
+    if (precision != "f32" && precision != "bf16")
+      return absl::InvalidArgumentError(
+          absl::StrCat("--precision=", precision, ": expected f32 or bf16"));
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
   }
   for (const std::string& assignment : line.repeated) {
@@ -72,15 +76,19 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
   return network;
 }
 
-int64_t ClassesOf(const layers::Network& network) { return network.input().has_classes() ? network.input().classes() : absl::GetFlag(FLAGS_classes); }
+int64_t ClassesOf(const layers::Network& network) {
+  return network.input().has_classes() ? network.input().classes() : absl::GetFlag(FLAGS_classes);
+}
 
 double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-absl::StatusOr<Times> Measure(Clock::time_point program_start, const std::function<absl::Status()>& step) {
+absl::StatusOr<Times> Measure(Clock::time_point program_start,
+                              const std::function<absl::Status()>& step) {
   Times times;
   std::vector<double> seconds;
   double total = 0;
-  for (int64_t i = 0; i < kWarmUpSteps + absl::GetFlag(FLAGS_steps) || total < absl::GetFlag(FLAGS_seconds); ++i) {
+  for (int64_t i = 0;
+       i < kWarmUpSteps + absl::GetFlag(FLAGS_steps) || total < absl::GetFlag(FLAGS_seconds); ++i) {
     const Clock::time_point start = Clock::now();
     if (absl::Status status = step(); !status.ok()) return status;
     if (i == 0) times.first_step_seconds = Seconds(Clock::now() - program_start);
@@ -93,35 +101,43 @@ absl::StatusOr<Times> Measure(Clock::time_point program_start, const std::functi
   return times;
 }
 
-absl::StatusOr<Times> MeasureTraining(const layers::Network& network, const StepOptions& options, Clock::time_point program_start, CachedTuner& tuner) {
+absl::StatusOr<Times> MeasureTraining(const layers::Network& network, const StepOptions& options,
+                                      Clock::time_point program_start, CachedTuner& tuner) {
   // As many images as make the recipe's schedule of a usual length.
   const int64_t images = std::max<int64_t>(50'000, network.train().batch_size());
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made = StepOnNoise(network, ClassesOf(network), images, options, tuner.get());
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
+      StepOnNoise(network, ClassesOf(network), images, options, tuner.get());
   if (!made.ok()) return made.status();
   TrainingStep& step = **made;
   int64_t number = 0;
   absl::StatusOr<Times> times = Measure(program_start, [&]() -> absl::Status {
-    if (!step.Run(number++).finite) return absl::AbortedError(absl::StrCat("on noise the loss became infinite at step ", number, "; use a smaller learning rate: --set ..."));
+    if (!step.Run(number++).finite)
+      return absl::AbortedError(absl::StrCat("on noise the loss became infinite at step ", number,
+                                             "; use a smaller learning rate: --set ..."));
     return absl::OkStatus();
   });
   if (times.ok()) times->flops = PlanFlops(step.plan());
   return times;
 }
 
-absl::StatusOr<Times> MeasureInference(const layers::Network& network, const StepOptions& options, Clock::time_point program_start, CachedTuner& tuner) {
+absl::StatusOr<Times> MeasureInference(const layers::Network& network, const StepOptions& options,
+                                       Clock::time_point program_start, CachedTuner& tuner) {
   layers::BuildOptions build;
   build.batch_size = network.train().batch_size();
   build.training = false;
   build.classes = ClassesOf(network);
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
   if (!built.ok()) return built.status();
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store = layers::ParameterStore::Create(built->graph);
+  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
+      layers::ParameterStore::Create(built->graph);
   if (!store.ok()) return store.status();
   InitialiseStore(*built, network.train().seed(), **store);
-  absl::StatusOr<std::unique_ptr<Evaluator>> made = Evaluator::Create(network, build.classes, build.batch_size, options, **store, *tuner);
+  absl::StatusOr<std::unique_ptr<Evaluator>> made =
+      Evaluator::Create(network, build.classes, build.batch_size, options, **store, *tuner);
   if (!made.ok()) return made.status();
   Evaluator& evaluator = **made;
-  FillWithNoise(evaluator.images(), evaluator.network().graph.shape(evaluator.network().images).NumElements());
+  FillWithNoise(evaluator.images(),
+                evaluator.network().graph.shape(evaluator.network().images).NumElements());
   absl::StatusOr<Times> times = Measure(program_start, [&] {
     evaluator.Run();
     return absl::OkStatus();
@@ -131,36 +147,53 @@ absl::StatusOr<Times> MeasureInference(const layers::Network& network, const Ste
 }
 
 int Main(const CommandLine& line, Clock::time_point program_start) {
-  if (!line.arguments.empty()) return Fail(absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? benchmark takes flags only")));
-  if (absl::GetFlag(FLAGS_classes) < 1) return Fail(absl::InvalidArgumentError("--classes: expected 1 or more"));
-  if (!(absl::GetFlag(FLAGS_seconds) >= 0) || absl::GetFlag(FLAGS_seconds) > 1e6) return Fail(absl::InvalidArgumentError("--seconds: expected a number from 0 to 1e6"));
-  if (absl::GetFlag(FLAGS_steps) < 1) return Fail(absl::InvalidArgumentError("--steps: expected 1 or more"));
+  if (!line.arguments.empty())
+    return Fail(absl::InvalidArgumentError(
+        absl::StrCat("what is ", line.arguments[0], "? benchmark takes flags only")));
+  if (absl::GetFlag(FLAGS_classes) < 1)
+    return Fail(absl::InvalidArgumentError("--classes: expected 1 or more"));
+  if (!(absl::GetFlag(FLAGS_seconds) >= 0) || absl::GetFlag(FLAGS_seconds) > 1e6)
+    return Fail(absl::InvalidArgumentError("--seconds: expected a number from 0 to 1e6"));
+  if (absl::GetFlag(FLAGS_steps) < 1)
+    return Fail(absl::InvalidArgumentError("--steps: expected 1 or more"));
   absl::StatusOr<layers::Network> network = ResolveNetwork(line);
   if (!network.ok()) return Fail(network.status());
   StepOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads); !status.ok()) return Fail(status);
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
+      !status.ok())
+    return Fail(status);
   options.precision = PrecisionOf(*network);
   options.exact = absl::GetFlag(FLAGS_exact);
   CachedTuner tuner(options.threads);
-  const absl::StatusOr<Times> times = absl::GetFlag(FLAGS_inference) ? MeasureInference(*network, options, program_start, tuner)
-                                                                     : MeasureTraining(*network, options, program_start, tuner);
+  const absl::StatusOr<Times> times =
+      absl::GetFlag(FLAGS_inference) ? MeasureInference(*network, options, program_start, tuner)
+                                     : MeasureTraining(*network, options, program_start, tuner);
   tuner.Save();
   if (!times.ok()) return Fail(times.status());
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   const int64_t batch = network->train().batch_size();
-  const double images_per_second = static_cast<double>(batch) / times->step_seconds, gflops = times->flops / times->step_seconds * 1e-9;
+  const double images_per_second = static_cast<double>(batch) / times->step_seconds,
+               gflops = times->flops / times->step_seconds * 1e-9;
   const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
   const char* precision = options.precision == tensor::ElementType::kBf16 ? "bf16" : "f32";
   if (absl::GetFlag(FLAGS_json)) {
-    const nlohmann::json object = {{"images_per_second", images_per_second}, {"milliseconds_per_step", times->step_seconds * 1e3}, {"gflops", gflops},
-                                   {"peak_rss_mib", peak_rss_mib},           {"first_step_seconds", times->first_step_seconds},     {"batch_size", batch},
-                                   {"precision", precision},                 {"threads", options.threads}};
+    const nlohmann::json object = {{"images_per_second", images_per_second},
+                                   {"milliseconds_per_step", times->step_seconds * 1e3},
+                                   {"gflops", gflops},
+                                   {"peak_rss_mib", peak_rss_mib},
+                                   {"first_step_seconds", times->first_step_seconds},
+                                   {"batch_size", batch},
+                                   {"precision", precision},
+                                   {"threads", options.threads}};
     printf("%s\n", object.dump().c_str());
   } else {
-    printf("%s, batch %lld, %s, %d threads: %.1f images/s, %.3f ms a step, %.0f GFLOP/s, %.0f MiB at most, first step done after %.2f s\n",
-           absl::GetFlag(FLAGS_inference) ? "inference" : "training", static_cast<long long>(batch), precision, options.threads, images_per_second,
-           times->step_seconds * 1e3, gflops, peak_rss_mib, times->first_step_seconds);
+    printf(
+        "%s, batch %lld, %s, %d threads: %.1f images/s, %.3f ms a step, %.0f GFLOP/s, %.0f MiB at "
+        "most, first step done after %.2f s\n",
+        absl::GetFlag(FLAGS_inference) ? "inference" : "training", static_cast<long long>(batch),
+        precision, options.threads, images_per_second, times->step_seconds * 1e3, gflops,
+        peak_rss_mib, times->first_step_seconds);
   }
   return kExitDone;
 }
@@ -170,5 +203,6 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
 
 int main(int argc, char** argv) {
   const auto start = std::chrono::steady_clock::now();
-  return cotangent::tools::Main(cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"), start);
+  return cotangent::tools::Main(
+      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"), start);
 }

@@ -47,11 +47,13 @@ std::string Hex(uint32_t checksum) { return absl::StrFormat("%08x", checksum); }
 
 int64_t ReadLength(const char* bytes) {
   uint64_t length = 0;
-  for (int i = kLengthBytes - 1; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(bytes[i]);
+  for (int i = kLengthBytes - 1; i >= 0; --i)
+    length = length << 8 | static_cast<unsigned char>(bytes[i]);
   return static_cast<int64_t>(std::min<uint64_t>(length, INT64_MAX));
 }
 
-// Reads the header piece by piece, so that what it takes in memory is in proportion to its bytes, however it is nested.
+// Reads the header piece by piece, so that what it takes in memory is in proportion to its bytes,
+// however it is nested.
 class HeaderReader : public nlohmann::json_sax<json> {
  public:
   struct Entry {
@@ -73,7 +75,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool number_unsigned(number_unsigned_t value) override {
     if (numbers_ == nullptr) return Unexpected("a number");
     if (value > static_cast<uint64_t>(INT64_MAX)) return Fail("a number is too large");
-    if (numbers_->size() >= kMostDimensions) return Fail(absl::StrCat("more than ", kMostDimensions, " numbers in a list"));
+    if (numbers_->size() >= kMostDimensions)
+      return Fail(absl::StrCat("more than ", kMostDimensions, " numbers in a list"));
     numbers_->push_back(static_cast<int64_t>(value));
     return true;
   }
@@ -81,7 +84,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool string(string_t& value) override {
     if (depth_ != 2 || numbers_ != nullptr) return Unexpected("a string");
     if (in_metadata_) {
-      if (!metadata.try_emplace(inner_, std::move(value)).second) return Fail(absl::StrCat("two entries \"", inner_, "\""));
+      if (!metadata.try_emplace(inner_, std::move(value)).second)
+        return Fail(absl::StrCat("two entries \"", inner_, "\""));
       return true;
     }
     if (inner_ != "dtype" || !entry_->dtype.empty()) return Unexpected("a string");
@@ -90,12 +94,14 @@ class HeaderReader : public nlohmann::json_sax<json> {
   }
 
   bool start_object(size_t) override {
-    if (depth_ >= 2 || numbers_ != nullptr) return Fail("nested deeper than a checkpoint's header is");
+    if (depth_ >= 2 || numbers_ != nullptr)
+      return Fail("nested deeper than a checkpoint's header is");
     ++depth_;
     if (depth_ == 1) return true;
     in_metadata_ = outer_ == kMetadataKey;
     if (in_metadata_) return true;
-    if (static_cast<int64_t>(entries.size()) >= kMostCheckpointTensors) return Fail(absl::StrCat("more than ", kMostCheckpointTensors, " tensors"));
+    if (static_cast<int64_t>(entries.size()) >= kMostCheckpointTensors)
+      return Fail(absl::StrCat("more than ", kMostCheckpointTensors, " tensors"));
     const auto [place, is_new] = entries.try_emplace(outer_);
     if (!is_new) return Fail(absl::StrCat("two tensors \"", outer_, "\""));
     entry_ = &place->second;
@@ -127,7 +133,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
     return true;
   }
 
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception&) override {
     return Fail(absl::StrCat("no JSON at byte ", position));
   }
 
@@ -137,7 +144,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
     return false;
   }
   bool Unexpected(absl::string_view what) {
-    return Fail(absl::StrCat("unexpected ", what, " in \"", depth_ >= 1 ? outer_ : "", depth_ >= 2 ? "/" : "", depth_ >= 2 ? inner_ : "", "\""));
+    return Fail(absl::StrCat("unexpected ", what, " in \"", depth_ >= 1 ? outer_ : "",
+                             depth_ >= 2 ? "/" : "", depth_ >= 2 ? inner_ : "", "\""));
   }
 
   int depth_ = 0;
@@ -195,34 +203,52 @@ void Checkpoint::CopyTo(const Tensor& tensor, float* destination) const {
 
 absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view source) {
   const int64_t size = static_cast<int64_t>(bytes.size());
-  if (size < kLengthBytes) return Damaged(source, absl::StrCat("only ", size, " bytes, where a checkpoint begins with the 8 bytes of its header's length"));
+  if (size < kLengthBytes)
+    return Damaged(
+        source,
+        absl::StrCat("only ", size,
+                     " bytes, where a checkpoint begins with the 8 bytes of its header's length"));
   const int64_t header_bytes = ReadLength(bytes.data());
   if (header_bytes > kLargestCheckpointHeader || header_bytes > size - kLengthBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": not a checkpoint, or cut short: its first 8 bytes announce a header of ", header_bytes,
-                                                   " bytes, ", size - kLengthBytes, " follow; expected is a file that train wrote (checkpoint-STEP.safetensors)"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        source, ": not a checkpoint, or cut short: its first 8 bytes announce a header of ",
+        header_bytes, " bytes, ", size - kLengthBytes,
+        " follow; expected is a file that train wrote (checkpoint-STEP.safetensors)"));
   }
   const std::string header = bytes.substr(kLengthBytes, header_bytes);
   HeaderReader reader;
   if (!json::sax_parse(header, &reader)) {
-    return Damaged(source, absl::StrCat("in the header: ", reader.error.empty() ? "no JSON object" : reader.error));
+    return Damaged(source, absl::StrCat("in the header: ",
+                                        reader.error.empty() ? "no JSON object" : reader.error));
   }
   Checkpoint checkpoint;
   checkpoint.metadata_ = std::move(reader.metadata);
   if (const std::string format = checkpoint.Get(kFormatKey); format != kFormat) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": a safetensors file, but not a checkpoint of train: its metadata says format \"", format.substr(0, 40), "\", expected \"", kFormat, "\""));
+    return absl::InvalidArgumentError(absl::StrCat(
+        source, ": a safetensors file, but not a checkpoint of train: its metadata says format \"",
+        format.substr(0, 40), "\", expected \"", kFormat, "\""));
   }
-  if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey))) return Damaged(source, "the header's checksum is wrong");
+  if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey)))
+    return Damaged(source, "the header's checksum is wrong");
 
-  // Every tensor's place is checked, and that they cover the data without gaps, before any byte of it is looked at.
+  // Every tensor's place is checked, and that they cover the data without gaps, before any byte of
+  // it is looked at.
   const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
   std::vector<std::pair<int64_t, int64_t>> places;
   for (const auto& [name, entry] : reader.entries) {
-    if (entry.dtype != "F32") return Damaged(source, absl::StrCat("tensor ", name, " has the type \"", entry.dtype, "\", expected F32"));
-    if (entry.offsets.size() != 2 || !entry.has_shape) return Damaged(source, absl::StrCat("tensor ", name, " lacks a shape or two data offsets"));
+    if (entry.dtype != "F32")
+      return Damaged(source, absl::StrCat("tensor ", name, " has the type \"", entry.dtype,
+                                          "\", expected F32"));
+    if (entry.offsets.size() != 2 || !entry.has_shape)
+      return Damaged(source, absl::StrCat("tensor ", name, " lacks a shape or two data offsets"));
     const int64_t begin = entry.offsets[0], end = entry.offsets[1];
     const int64_t count = Elements(entry.shape, data_bytes / static_cast<int64_t>(sizeof(float)));
-    if (begin > end || end > data_bytes || count < 0 || (end - begin) != count * static_cast<int64_t>(sizeof(float))) {
-      return Damaged(source, absl::StrCat("tensor ", name, " of shape [", absl::StrJoin(entry.shape, ", "), "] is said to lie at bytes ", begin, " to ", end, " of ", data_bytes));
+    if (begin > end || end > data_bytes || count < 0 ||
+        (end - begin) != count * static_cast<int64_t>(sizeof(float))) {
+      return Damaged(
+          source,
+          absl::StrCat("tensor ", name, " of shape [", absl::StrJoin(entry.shape, ", "),
+                       "] is said to lie at bytes ", begin, " to ", end, " of ", data_bytes));
     }
     places.emplace_back(begin, end);
     checkpoint.tensors_[name] = {entry.shape, data_begin + begin, count};
@@ -230,17 +256,23 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   std::sort(places.begin(), places.end());
   int64_t covered = 0;
   for (const auto& [begin, end] : places) {
-    if (begin != covered) return Damaged(source, absl::StrCat("tensors leave a gap or overlap at byte ", covered, " of the data"));
+    if (begin != covered)
+      return Damaged(
+          source, absl::StrCat("tensors leave a gap or overlap at byte ", covered, " of the data"));
     covered = end;
   }
-  if (covered != data_bytes) return Damaged(source, absl::StrCat("tensors take ", covered, " bytes of ", data_bytes));
+  if (covered != data_bytes)
+    return Damaged(source, absl::StrCat("tensors take ", covered, " bytes of ", data_bytes));
 
-  const json checksums = json::parse(checkpoint.Get(kChecksumsKey), nullptr, /*allow_exceptions=*/false);
+  const json checksums =
+      json::parse(checkpoint.Get(kChecksumsKey), nullptr, /*allow_exceptions=*/false);
   if (!checksums.is_object()) return Damaged(source, "no checksums of the tensors");
   for (const auto& [name, tensor] : checkpoint.tensors_) {
     const auto expected = checksums.find(name);
-    const uint32_t found = Crc32c(absl::string_view(bytes).substr(tensor.begin, tensor.size * sizeof(float)));
-    if (expected == checksums.end() || !expected->is_string() || expected->get_ref<const std::string&>() != Hex(found)) {
+    const uint32_t found =
+        Crc32c(absl::string_view(bytes).substr(tensor.begin, tensor.size * sizeof(float)));
+    if (expected == checksums.end() || !expected->is_string() ||
+        expected->get_ref<const std::string&>() != Hex(found)) {
       return Damaged(source, absl::StrCat("the checksum of tensor ", name, " is wrong"));
     }
   }
@@ -255,27 +287,33 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
   struct stat about;
   if (fstat(descriptor, &about) != 0) return data::FileError(errno, "read", path);
   char length[kLengthBytes];
-  if (S_ISREG(about.st_mode) && about.st_size > kLengthBytes && pread(descriptor, length, kLengthBytes, 0) == kLengthBytes) {
+  if (S_ISREG(about.st_mode) && about.st_size > kLengthBytes &&
+      pread(descriptor, length, kLengthBytes, 0) == kLengthBytes) {
     const int64_t header_bytes = ReadLength(length);
     if (header_bytes > kLargestCheckpointHeader || header_bytes > about.st_size - kLengthBytes) {
       return ParseCheckpoint(std::string(length, kLengthBytes), path);  // says what is wrong
     }
-    if (absl::Status status = tensor::CheckMemoryAvailable(about.st_size, path); !status.ok()) return status;
+    if (absl::Status status = tensor::CheckMemoryAvailable(about.st_size, path); !status.ok())
+      return status;
   }
   absl::StatusOr<std::string> bytes = data::ReadFile(path);
   if (!bytes.ok()) return bytes.status();
   return ParseCheckpoint(*std::move(bytes), path);
 }
 
-absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata, absl::Span<const CheckpointTensor> tensors) {
+absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
+                             absl::Span<const CheckpointTensor> tensors) {
   std::vector<absl::string_view> pieces = {"", ""};
   json header = json::object(), checksums = json::object();
   int64_t offset = 0;
   for (const CheckpointTensor& tensor : tensors) {
     int64_t count = 1;
     for (int64_t extent : tensor.shape) count *= extent;
-    const absl::string_view bytes(reinterpret_cast<const char*>(tensor.data), count * sizeof(float));
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + static_cast<int64_t>(bytes.size())}}};
+    const absl::string_view bytes(reinterpret_cast<const char*>(tensor.data),
+                                  count * sizeof(float));
+    header[tensor.name] = {{"dtype", "F32"},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {offset, offset + static_cast<int64_t>(bytes.size())}}};
     checksums[tensor.name] = Hex(Crc32c(bytes));
     offset += static_cast<int64_t>(bytes.size());
     pieces.push_back(bytes);
@@ -285,7 +323,8 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata, 
   about[kChecksumsKey] = checksums.dump();
   about[kHeaderChecksumKey] = kNoChecksum;
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
-  text.append((kDataAlignment - (kLengthBytes + text.size()) % kDataAlignment) % kDataAlignment, ' ');
+  text.append((kDataAlignment - (kLengthBytes + text.size()) % kDataAlignment) % kDataAlignment,
+              ' ');
   const std::string field = absl::StrCat("\"", kHeaderChecksumKey, "\":\"");
   text.replace(text.find(field) + field.size(), sizeof(kNoChecksum) - 1, Hex(Crc32c(text)));
 
@@ -295,7 +334,9 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata, 
   pieces[1] = text;
   if (absl::Status status = data::WriteFileAtomically(path, pieces); !status.ok()) return status;
   absl::StatusOr<Checkpoint> written = ReadCheckpoint(path);
-  if (!written.ok()) return absl::DataLossError(absl::StrCat("what was written does not read back: ", written.status().message()));
+  if (!written.ok())
+    return absl::DataLossError(
+        absl::StrCat("what was written does not read back: ", written.status().message()));
   return absl::OkStatus();
 }
 
@@ -306,19 +347,24 @@ std::string CheckpointPath(const std::string& directory, int64_t step) {
 std::vector<CheckpointFile> ListCheckpoints(const std::string& directory) {
   std::vector<CheckpointFile> files;
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     absl::string_view digits = name;
     int64_t step;
-    if (absl::ConsumePrefix(&digits, "checkpoint-") && absl::ConsumeSuffix(&digits, ".safetensors") && absl::SimpleAtoi(digits, &step) && step >= 0) {
+    if (absl::ConsumePrefix(&digits, "checkpoint-") &&
+        absl::ConsumeSuffix(&digits, ".safetensors") && absl::SimpleAtoi(digits, &step) &&
+        step >= 0) {
       files.push_back({entry->path().string(), step});
     }
   }
-  std::sort(files.begin(), files.end(), [](const CheckpointFile& a, const CheckpointFile& b) { return a.step > b.step; });
+  std::sort(files.begin(), files.end(),
+            [](const CheckpointFile& a, const CheckpointFile& b) { return a.step > b.step; });
   return files;
 }
 
-std::optional<FoundCheckpoint> FindNewestGood(const std::string& directory, const std::function<void(const std::string&)>& report) {
+std::optional<FoundCheckpoint> FindNewestGood(
+    const std::string& directory, const std::function<void(const std::string&)>& report) {
   for (const CheckpointFile& file : ListCheckpoints(directory)) {
     absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file.path);
     if (checkpoint.ok()) return FoundCheckpoint{file.path, *std::move(checkpoint)};

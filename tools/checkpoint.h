@@ -1,11 +1,15 @@
-// Checkpoints: safetensors files, so that other programs can read them, that cannot be read wrongly.
+// Checkpoints: safetensors files, so that other programs can read them, that cannot be read
+// wrongly.
 //
-// A safetensors file is eight bytes, little-endian, the length of a header; the header, a JSON object
+// A safetensors file is eight bytes, little-endian, the length of a header; the header, a JSON
+// object
 //
-//   {"__metadata__": {"step": "1200", ...}, "conv1.weight": {"dtype": "F32", "shape": [32, 3, 7, 7], "data_offsets": [0, 18816]}, ...}
+//   {"__metadata__": {"step": "1200", ...}, "conv1.weight": {"dtype": "F32", "shape": [32, 3, 7,
+//   7], "data_offsets": [0, 18816]}, ...}
 //
-// and the tensors' bytes, one after the other without gaps (https://github.com/huggingface/safetensors). In the metadata
-// lie the checksums (CRC-32C) of every tensor and of the header itself, so that a flipped bit or a missing end is found.
+// and the tensors' bytes, one after the other without gaps
+// (https://github.com/huggingface/safetensors). In the metadata lie the checksums (CRC-32C) of
+// every tensor and of the header itself, so that a flipped bit or a missing end is found.
 #ifndef COTANGENT_TOOLS_CHECKPOINT_H_
 #define COTANGENT_TOOLS_CHECKPOINT_H_
 
@@ -61,19 +65,23 @@ class Checkpoint {
   std::string bytes_;
 };
 
-// Reads the bytes of a file that WriteCheckpoint() made. Whatever the bytes: a checkpoint whose every checksum is right, or an
-// InvalidArgument error that begins with `source` and says what was found, where, and what was expected.
+// Reads the bytes of a file that WriteCheckpoint() made. Whatever the bytes: a checkpoint whose
+// every checksum is right, or an InvalidArgument error that begins with `source` and says what was
+// found, where, and what was expected.
 absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view source);
 
-// The same for a file. Nothing of the file's size is allocated before its header has been found to fit it.
+// The same for a file. Nothing of the file's size is allocated before its header has been found to
+// fit it.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 
 // The checksum of the iSCSI standard, Castagnoli's polynomial.
 uint32_t Crc32c(absl::string_view bytes);
 
-// Writes a checkpoint that appears whole or not at all, and reads it back to see that the disk holds what was meant.
-// `metadata` must not use the keys of this format: "format", "crc32c", "header_crc32c".
-absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata, absl::Span<const CheckpointTensor> tensors);
+// Writes a checkpoint that appears whole or not at all, and reads it back to see that the disk
+// holds what was meant. `metadata` must not use the keys of this format: "format", "crc32c",
+// "header_crc32c".
+absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
+                             absl::Span<const CheckpointTensor> tensors);
 
 // "DIRECTORY/checkpoint-00001200.safetensors"
 std::string CheckpointPath(const std::string& directory, int64_t step);
@@ -85,12 +93,14 @@ struct CheckpointFile {
 };
 std::vector<CheckpointFile> ListCheckpoints(const std::string& directory);
 
-// The newest checkpoint of a directory that is whole. Those before it in age that are damaged are reported, one line each.
+// The newest checkpoint of a directory that is whole. Those before it in age that are damaged are
+// reported, one line each.
 struct FoundCheckpoint {
   std::string path;
   Checkpoint checkpoint;
 };
-std::optional<FoundCheckpoint> FindNewestGood(const std::string& directory, const std::function<void(const std::string&)>& report);
+std::optional<FoundCheckpoint> FindNewestGood(
+    const std::string& directory, const std::function<void(const std::string&)>& report);
 
 // Removes all but the `keep` newest checkpoints of a directory.
 void RemoveOldCheckpoints(const std::string& directory, int keep);

@@ -29,8 +29,9 @@ const std::vector<float> kWeights = {1, -2, 3.5f, 1e-30f, -0.0f, 7};
 const std::vector<float> kBias = {0.25f};
 
 std::string WriteSample(const std::string& path) {
-  const absl::Status status = WriteCheckpoint(path, {{"step", "12"}, {"network", "name: \"a \\\" b\"\nlayer {}"}},
-                                              {{"conv1.weight", {1, 2, 3, 1}, kWeights.data()}, {"conv1.bias", {1}, kBias.data()}});
+  const absl::Status status = WriteCheckpoint(
+      path, {{"step", "12"}, {"network", "name: \"a \\\" b\"\nlayer {}"}},
+      {{"conv1.weight", {1, 2, 3, 1}, kWeights.data()}, {"conv1.bias", {1}, kBias.data()}});
   EXPECT_TRUE(status.ok()) << status;
   return data::ReadFile(path).value();
 }
@@ -38,7 +39,8 @@ std::string WriteSample(const std::string& path) {
 // A file of a header and so many bytes of data, without checksums.
 std::string File(const std::string& header, size_t data_bytes) {
   std::string file(8, '\0');
-  for (int i = 0; i < 8; ++i) file[i] = static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i));
+  for (int i = 0; i < 8; ++i)
+    file[i] = static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i));
   return file + header + std::string(data_bytes, '\0');
 }
 
@@ -61,13 +63,15 @@ TEST(Checkpoint, ComesBackAsItWasWritten) {
 
 TEST(Checkpoint, IsASafetensorsFile) {
   const std::string bytes = WriteSample(TestDirectory("format") + "/c");
-  const size_t header_bytes = static_cast<unsigned char>(bytes[0]) + 256u * static_cast<unsigned char>(bytes[1]);
+  const size_t header_bytes =
+      static_cast<unsigned char>(bytes[0]) + 256u * static_cast<unsigned char>(bytes[1]);
   EXPECT_EQ((8 + header_bytes) % 64, 0u);
   const json header = json::parse(bytes.substr(8, header_bytes));
   EXPECT_EQ(header["conv1.weight"]["dtype"], "F32");
   EXPECT_EQ(header["conv1.weight"]["data_offsets"], (json{0, 24}));
   EXPECT_EQ(header["conv1.bias"]["data_offsets"], (json{24, 28}));
-  for (const auto& [key, value] : header["__metadata__"].items()) EXPECT_TRUE(value.is_string()) << key;
+  for (const auto& [key, value] : header["__metadata__"].items())
+    EXPECT_TRUE(value.is_string()) << key;
 }
 
 TEST(Checkpoint, AnyFlippedBitIsFound) {
@@ -81,12 +85,14 @@ TEST(Checkpoint, AnyFlippedBitIsFound) {
 
 TEST(Checkpoint, AnyMissingOrAddedEndIsFound) {
   const std::string bytes = WriteSample(TestDirectory("cut") + "/c");
-  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(ParseCheckpoint(bytes.substr(0, size), "c").ok()) << size;
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(ParseCheckpoint(bytes.substr(0, size), "c").ok()) << size;
   EXPECT_FALSE(ParseCheckpoint(bytes + std::string(4, '\0'), "c").ok());
 }
 
 TEST(Checkpoint, HostileHeadersAreRefusedWithAReason) {
-  const std::string meta = R"("__metadata__": {"format": "cotangent checkpoint 1", "header_crc32c": "00000000", "crc32c": "{}"})";
+  const std::string meta =
+      R"("__metadata__": {"format": "cotangent checkpoint 1", "header_crc32c": "00000000", "crc32c": "{}"})";
   const struct {
     std::string header;
     std::string says;
@@ -119,7 +125,8 @@ TEST(Checkpoint, HostileHeadersAreRefusedWithAReason) {
 
 // A header with a right checksum of its own, whose tensors lie where they cannot.
 std::string Signed(json tensors, size_t data_bytes) {
-  tensors["__metadata__"] = {{"format", "cotangent checkpoint 1"}, {"header_crc32c", "00000000"}, {"crc32c", "{}"}};
+  tensors["__metadata__"] = {
+      {"format", "cotangent checkpoint 1"}, {"header_crc32c", "00000000"}, {"crc32c", "{}"}};
   std::string header = tensors.dump();
   char checksum[9];
   snprintf(checksum, sizeof(checksum), "%08x", Crc32c(header));
@@ -128,7 +135,9 @@ std::string Signed(json tensors, size_t data_bytes) {
 }
 
 TEST(Checkpoint, TensorsOutsideTheDataAreRefused) {
-  const auto tensor = [](json shape, json offsets) { return json{{"dtype", "F32"}, {"shape", shape}, {"data_offsets", offsets}}; };
+  const auto tensor = [](json shape, json offsets) {
+    return json{{"dtype", "F32"}, {"shape", shape}, {"data_offsets", offsets}};
+  };
   const struct {
     json tensors;
     std::string says;
@@ -153,7 +162,9 @@ TEST(Checkpoint, TensorsOutsideTheDataAreRefused) {
 
 TEST(Checkpoint, ALengthBeyondTheFileAsksForNoMemory) {
   const std::string path = TestDirectory("length") + "/c";
-  ASSERT_TRUE(data::WriteFileAtomically(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}").ok());
+  ASSERT_TRUE(
+      data::WriteFileAtomically(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}")
+          .ok());
   ASSERT_EQ(truncate(path.c_str(), int64_t{1} << 40), 0);  // a hole
   const absl::StatusOr<Checkpoint> read = ReadCheckpoint(path);
   ASSERT_FALSE(read.ok());
@@ -168,9 +179,11 @@ TEST(Directory, TheNewestGoodCheckpointIsFound) {
   WriteSample(CheckpointPath(directory, 5));
   const std::string bytes = WriteSample(CheckpointPath(directory, 9));
   WriteSample(CheckpointPath(directory, 100000000));
-  ASSERT_TRUE(data::WriteFileAtomically(CheckpointPath(directory, 100000000), bytes.substr(0, 300)).ok());
+  ASSERT_TRUE(
+      data::WriteFileAtomically(CheckpointPath(directory, 100000000), bytes.substr(0, 300)).ok());
   std::vector<std::string> reports;
-  const auto found = FindNewestGood(directory, [&](const std::string& line) { reports.push_back(line); });
+  const auto found =
+      FindNewestGood(directory, [&](const std::string& line) { reports.push_back(line); });
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->path, CheckpointPath(directory, 9));
   ASSERT_EQ(reports.size(), 1u);
@@ -188,7 +201,8 @@ TEST(Directory, OldCheckpointsAreRemoved) {
 }
 
 TEST(Directory, ADirectoryThatIsNotThereIsSaidSo) {
-  const absl::Status status = WriteCheckpoint(::testing::TempDir() + "/nowhere/checkpoint-1.safetensors", {}, {});
+  const absl::Status status =
+      WriteCheckpoint(::testing::TempDir() + "/nowhere/checkpoint-1.safetensors", {}, {});
   EXPECT_THAT(std::string(status.message()), HasSubstr("nowhere"));
 }
 

@@ -45,18 +45,22 @@ void PrintUsage(absl::string_view usage) {
   printf("%s\n", std::string(usage).c_str());
   for (const auto& [name, flag] : ProgramFlags()) {
     const std::string standard = flag->DefaultValue();
-    printf("  --%-18s %s%s\n", name.c_str(), flag->Help().c_str(), standard.empty() || standard == "false" ? "" : absl::StrCat(" [", standard, "]").c_str());
+    printf(
+        "  --%-18s %s%s\n", name.c_str(), flag->Help().c_str(),
+        standard.empty() || standard == "false" ? "" : absl::StrCat(" [", standard, "]").c_str());
   }
 }
 
 [[noreturn]] void UsageError(const std::string& message) {
-  fprintf(stderr, "%s: %s\n  (%s --help lists the flags)\n", program_invocation_short_name, message.c_str(), program_invocation_short_name);
+  fprintf(stderr, "%s: %s\n  (%s --help lists the flags)\n", program_invocation_short_name,
+          message.c_str(), program_invocation_short_name);
   exit(kExitUsage);
 }
 
 }  // namespace
 
-CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage, absl::string_view repeated) {
+CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
+                             absl::string_view repeated) {
   CommandLine line;
   const std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags = ProgramFlags();
   const auto find = [&](absl::string_view name) -> absl::CommandLineFlag* {
@@ -88,7 +92,8 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage, abs
       value = std::string(argument.substr(equals + 1));
     } else if (flag != nullptr && flag->IsOfType<bool>()) {
       value = "true";
-    } else if (flag == nullptr && absl::StartsWith(name, "no") && find(name.substr(2)) != nullptr && find(name.substr(2))->IsOfType<bool>()) {
+    } else if (flag == nullptr && absl::StartsWith(name, "no") && find(name.substr(2)) != nullptr &&
+               find(name.substr(2))->IsOfType<bool>()) {
       flag = find(name.substr(2));
       value = "false";
     } else if (flag != nullptr) {
@@ -102,20 +107,23 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage, abs
     }
     std::string error;
     if (!flag->ParseFrom(value, &error)) {
-      UsageError(absl::StrCat("--", name, "=", value, ": not a value of this flag", error.empty() ? "" : ": ", error, " (", flag->Help(), ")"));
+      UsageError(absl::StrCat("--", name, "=", value, ": not a value of this flag",
+                              error.empty() ? "" : ": ", error, " (", flag->Help(), ")"));
     }
     line.given.insert(std::string(flag->Name()));
     if (flag->Name() == repeated) line.repeated.push_back(value);
   }
   // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
   const char* directory = getenv("BUILD_WORKING_DIRECTORY");
-  if (directory != nullptr && chdir(directory) != 0) UsageError(absl::StrCat("cannot go to the directory ", directory));
+  if (directory != nullptr && chdir(directory) != 0)
+    UsageError(absl::StrCat("cannot go to the directory ", directory));
   return line;
 }
 
 int Fail(const absl::Status& status) {
   fprintf(stderr, "%s: %s\n", program_invocation_short_name, std::string(status.message()).c_str());
-  const bool input = absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
+  const bool input =
+      absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
   return input ? kExitUsage : kExitFailed;
 }
 
@@ -132,7 +140,9 @@ int InterruptExitCode() { return 128 + interrupt_signal; }
 
 absl::Status UseThreads(int requested, int* used) {
   if (requested < 0 || requested > kMostThreads) {
-    return absl::InvalidArgumentError(absl::StrCat("--threads=", requested, ": expected a number from 1 to ", kMostThreads, ", or 0 for one a core"));
+    return absl::InvalidArgumentError(absl::StrCat("--threads=", requested,
+                                                   ": expected a number from 1 to ", kMostThreads,
+                                                   ", or 0 for one a core"));
   }
   *used = requested == 0 ? tensor::PhysicalThreads() : requested;
   tensor::SetThreads(*used);

@@ -12,14 +12,16 @@
 namespace cotangent::tools {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;       // while running
-inline constexpr int kExitUsage = 2;        // the command line or an input file is wrong
+inline constexpr int kExitFailed = 1;         // while running
+inline constexpr int kExitUsage = 2;          // the command line or an input file is wrong
 inline constexpr int kExitInterrupted = 130;  // 128 + the signal's number
 
-// Reads the command line into the program's absl flags and returns what are no flags, in order. Understands --flag=value,
-// --flag value, --bool_flag, --nobool_flag, and `--`, after which nothing is a flag. Repeated flags: the last one counts, but those
-// named in `repeated` are collected. Prints the usage and exits with 0 when --help is given; with kExitUsage and the reason, when
-// a flag is unknown or its value is wrong. Goes to the directory the user stands in where `bazel run` started the program.
+// Reads the command line into the program's absl flags and returns what are no flags, in order.
+// Understands --flag=value,
+// --flag value, --bool_flag, --nobool_flag, and `--`, after which nothing is a flag. Repeated
+// flags: the last one counts, but those named in `repeated` are collected. Prints the usage and
+// exits with 0 when --help is given; with kExitUsage and the reason, when a flag is unknown or its
+// value is wrong. Goes to the directory the user stands in where `bazel run` started the program.
 struct CommandLine {
   std::vector<std::string> arguments;
   std::vector<std::string> repeated;
@@ -27,20 +29,24 @@ struct CommandLine {
 
   bool WasGiven(const std::string& flag) const { return given.count(flag) > 0; }
 };
-CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage, absl::string_view repeated = "");
+CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
+                             absl::string_view repeated = "");
 
-// "program: message" on standard error; returns the exit code that suits the status: kExitUsage for what is wrong with the command
-// line or an input file (InvalidArgument, NotFound, OutOfRange), else kExitFailed.
+// "program: message" on standard error; returns the exit code that suits the status: kExitUsage for
+// what is wrong with the command line or an input file (InvalidArgument, NotFound, OutOfRange),
+// else kExitFailed.
 int Fail(const absl::Status& status);
 
-// From now on the first SIGINT, SIGTERM or SIGHUP is noted, and the second ends the process at once.
+// From now on the first SIGINT, SIGTERM or SIGHUP is noted, and the second ends the process at
+// once.
 void CatchInterrupts();
 // The number of the signal that came, or 0.
 int InterruptSignal();
 // The exit code after an interruption: 130 for Ctrl-C, 143 for SIGTERM.
 int InterruptExitCode();
 
-// As many threads as `requested`, or one for each physical core where that is 0; a usage error below 0 or above 1024.
+// As many threads as `requested`, or one for each physical core where that is 0; a usage error
+// below 0 or above 1024.
 absl::Status UseThreads(int requested, int* used);
 
 }  // namespace cotangent::tools

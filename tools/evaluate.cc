@@ -16,7 +16,8 @@
 #include "tools/trainer.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
-ABSL_FLAG(std::string, data_dir, "", "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+ABSL_FLAG(std::string, data_dir, "",
+          "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
 ABSL_FLAG(bool, tta, false, "average over views of each image, as the network's recipe says");
 ABSL_FLAG(int64_t, batch_size, 0, "images at a time; that of the training if not given");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
@@ -35,31 +36,46 @@ absl::Status Evaluate() {
   if (!found.ok()) return found.status();
   absl::StatusOr<TrainedNetwork> trained = LoadTrained(found->checkpoint, found->path);
   if (!trained.ok()) return trained.status();
-  const std::string data_dir = absl::GetFlag(FLAGS_data_dir).empty() ? data::DefaultDataDir() : absl::GetFlag(FLAGS_data_dir);
-  absl::StatusOr<data::Dataset> test_set = data::Load(trained->dataset, data_dir, data::Split::kTest);
+  const std::string data_dir = absl::GetFlag(FLAGS_data_dir).empty()
+                                   ? data::DefaultDataDir()
+                                   : absl::GetFlag(FLAGS_data_dir);
+  absl::StatusOr<data::Dataset> test_set =
+      data::Load(trained->dataset, data_dir, data::Split::kTest);
   if (!test_set.ok()) return test_set.status();
 
   StepOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads); !status.ok()) return status;
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
+      !status.ok())
+    return status;
   options.precision = PrecisionOf(trained->network);
   options.exact = absl::GetFlag(FLAGS_exact);
-  int64_t batch = absl::GetFlag(FLAGS_batch_size) != 0 ? absl::GetFlag(FLAGS_batch_size) : trained->network.train().batch_size();
-  if (batch < 1) return absl::InvalidArgumentError(absl::StrCat("--batch_size=", batch, ": expected 1 or more images"));
+  int64_t batch = absl::GetFlag(FLAGS_batch_size) != 0 ? absl::GetFlag(FLAGS_batch_size)
+                                                       : trained->network.train().batch_size();
+  if (batch < 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("--batch_size=", batch, ": expected 1 or more images"));
   batch = std::min(batch, test_set->size());
   CachedTuner tuner(options.threads);
   absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), batch, options, *trained->store, *tuner);
+      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), batch,
+                        options, *trained->store, *tuner);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
-  absl::StatusOr<Evaluator::Result> plain = (*evaluator)->Evaluate(*test_set, trained->normalization, ViewsOf(layers::Train::Evaluation::NONE));
+  absl::StatusOr<Evaluator::Result> plain =
+      (*evaluator)
+          ->Evaluate(*test_set, trained->normalization, ViewsOf(layers::Train::Evaluation::NONE));
   if (!plain.ok()) return plain.status();
   std::string averaged;
   if (absl::GetFlag(FLAGS_tta)) {
-    absl::StatusOr<Evaluator::Result> result = (*evaluator)->Evaluate(*test_set, trained->normalization, ViewsOf(TestTimeAveragingOf(trained->network)));
+    absl::StatusOr<Evaluator::Result> result =
+        (*evaluator)
+            ->Evaluate(*test_set, trained->normalization,
+                       ViewsOf(TestTimeAveragingOf(trained->network)));
     if (!result.ok()) return result.status();
     averaged = absl::StrFormat(" (tta %.4f)", result->accuracy);
   }
-  printf("test accuracy: %.4f%s, loss %.4f, on %lld images\n", plain->accuracy, averaged.c_str(), plain->loss, static_cast<long long>(test_set->size()));
+  printf("test accuracy: %.4f%s, loss %.4f, on %lld images\n", plain->accuracy, averaged.c_str(),
+         plain->loss, static_cast<long long>(test_set->size()));
   return absl::OkStatus();
 }
 
@@ -69,7 +85,9 @@ absl::Status Evaluate() {
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
   const CommandLine line = ParseCommandLine(argc, argv, kUsage);
-  if (!line.arguments.empty()) return Fail(absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? evaluate takes flags only")));
+  if (!line.arguments.empty())
+    return Fail(absl::InvalidArgumentError(
+        absl::StrCat("what is ", line.arguments[0], "? evaluate takes flags only")));
   const absl::Status status = Evaluate();
   return status.ok() ? kExitDone : Fail(status);
 }

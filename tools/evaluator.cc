@@ -37,8 +37,11 @@ Averaging::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network)
   return evaluation.has_test_time_averaging() ? evaluation.test_time_averaging() : Averaging::FLIP;
 }
 
-absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Network& network, int64_t classes, int64_t batch_size,
-                                                             const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner) {
+absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Network& network,
+                                                             int64_t classes, int64_t batch_size,
+                                                             const StepOptions& options,
+                                                             layers::ParameterStore& store,
+                                                             layers::Tuner& tuner) {
   auto evaluator = std::unique_ptr<Evaluator>(new Evaluator);
   evaluator->batch_size_ = batch_size;
   layers::BuildOptions build;
@@ -59,13 +62,16 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   plan.threads = options.threads;
   plan.constant_parameters = true;
   plan.choices = options.choices;
-  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled = layers::Plan::Compile(made.graph, {{made.prediction}}, store, tuner, plan);
+  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled =
+      layers::Plan::Compile(made.graph, {{made.prediction}}, store, tuner, plan);
   if (!compiled.ok()) return compiled.status();
   evaluator->plan_ = *std::move(compiled);
   return evaluator;
 }
 
-bool Evaluator::gives_probabilities() const { return network_->graph.producer(network_->prediction).op == layers::Op::kSoftmax; }
+bool Evaluator::gives_probabilities() const {
+  return network_->graph.producer(network_->prediction).op == layers::Op::kSoftmax;
+}
 
 const float* Evaluator::Run() {
   plan_->Run(0);
@@ -78,22 +84,26 @@ double Evaluator::SumOfLosses(const float* scores, const int32_t* labels, int64_
     double sum = 0;
     for (int64_t i = 0; i < count * classes; ++i) {
       const double target = labels[i / classes] == i % classes ? 1 : 0;
-      const absl::StatusOr<double> value = autodiff::symbolic::Evaluate(loss_.formula, {{"a0", scores[i]}, {"a1", target}});
+      const absl::StatusOr<double> value =
+          autodiff::symbolic::Evaluate(loss_.formula, {{"a0", scores[i]}, {"a1", target}});
       sum += value.value_or(std::numeric_limits<double>::quiet_NaN());
     }
     return sum / static_cast<double>(classes);
   }
   const tensor::Shape shape = {count, classes};
   float mean = 0;
-  layers::Loss(loss_, {reinterpret_cast<char*>(const_cast<float*>(scores)), shape, {}}, labels, &mean,
-               {reinterpret_cast<char*>(loss_gradient_.data()), shape, {}});
+  layers::Loss(loss_, {reinterpret_cast<char*>(const_cast<float*>(scores)), shape, {}}, labels,
+               &mean, {reinterpret_cast<char*>(loss_gradient_.data()), shape, {}});
   return static_cast<double>(mean) * static_cast<double>(count);
 }
 
-absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset, const data::Normalization& normalization,
-                                                      const std::vector<data::View>& views, const std::function<bool()>& cancelled) {
-  absl::StatusOr<data::BatchMaker> maker =
-      data::BatchMaker::Create(&dataset, data::EvaluationOptions(static_cast<int>(batch_size_), normalization, data::BatchFormat::kF32Nchw));
+absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset,
+                                                      const data::Normalization& normalization,
+                                                      const std::vector<data::View>& views,
+                                                      const std::function<bool()>& cancelled) {
+  absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(
+      &dataset, data::EvaluationOptions(static_cast<int>(batch_size_), normalization,
+                                        data::BatchFormat::kF32Nchw));
   if (!maker.ok()) return maker.status();
   const int64_t classes = network_->classes;
   std::vector<float> scores(batch_size_ * classes);
@@ -115,21 +125,26 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
     }
     loss += SumOfLosses(scores.data(), labels.data(), size);
   }
-  return Result{static_cast<double>(right) / static_cast<double>(dataset.size()), loss / static_cast<double>(dataset.size())};
+  return Result{static_cast<double>(right) / static_cast<double>(dataset.size()),
+                loss / static_cast<double>(dataset.size())};
 }
 
-absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path, const std::vector<layers::ParameterStore::Slot>& slots,
+absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
+                         const std::vector<layers::ParameterStore::Slot>& slots,
                          const std::string& prefix, float* values) {
   for (const layers::ParameterStore::Slot& slot : slots) {
-    const Checkpoint::Tensor* tensor = prefix.empty() ? nullptr : checkpoint.Find(absl::StrCat(prefix, slot.name));
+    const Checkpoint::Tensor* tensor =
+        prefix.empty() ? nullptr : checkpoint.Find(absl::StrCat(prefix, slot.name));
     if (tensor == nullptr) tensor = checkpoint.Find(slot.name);
     if (tensor == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": holds no tensor ", slot.name, "; it is a checkpoint of another network"));
+      return absl::InvalidArgumentError(absl::StrCat(path, ": holds no tensor ", slot.name,
+                                                     "; it is a checkpoint of another network"));
     }
     const tensor::Shape shape{absl::Span<const int64_t>(tensor->shape)};
     if (!(shape == slot.shape)) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", slot.name, " has the shape ", shape.ToString(), ", expected ", slot.shape.ToString(),
-                                                     "; it is a checkpoint of another network"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": tensor ", slot.name, " has the shape ", shape.ToString(), ", expected ",
+          slot.shape.ToString(), "; it is a checkpoint of another network"));
     }
     checkpoint.CopyTo(*tensor, values + slot.offset);
   }
@@ -137,33 +152,48 @@ absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path, 
 }
 
 absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory) {
-  if (file_or_directory.empty()) return absl::InvalidArgumentError("--checkpoint is missing: expected a checkpoint, or the directory of a run");
+  if (file_or_directory.empty())
+    return absl::InvalidArgumentError(
+        "--checkpoint is missing: expected a checkpoint, or the directory of a run");
   std::error_code error;
   if (std::filesystem::is_directory(file_or_directory, error)) {
     std::string damaged;
-    std::optional<FoundCheckpoint> found = FindNewestGood(file_or_directory, [&](const std::string& line) { absl::StrAppend(&damaged, "; ", line); });
-    if (!found.has_value()) return absl::NotFoundError(absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged, "; train writes them: train --output_dir=", file_or_directory));
+    std::optional<FoundCheckpoint> found = FindNewestGood(
+        file_or_directory, [&](const std::string& line) { absl::StrAppend(&damaged, "; ", line); });
+    if (!found.has_value())
+      return absl::NotFoundError(
+          absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged,
+                       "; train writes them: train --output_dir=", file_or_directory));
     if (!damaged.empty()) fprintf(stderr, "passed over%s\n", damaged.substr(1).c_str());
     return *std::move(found);
   }
   absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);
-  if (!checkpoint.ok()) return checkpoint.status();
+  if (!checkpoint.ok()) {
+    return absl::IsResourceExhausted(checkpoint.status())
+               ? checkpoint.status()
+               : absl::InvalidArgumentError(checkpoint.status().message());
+  }
   return FoundCheckpoint{file_or_directory, *std::move(checkpoint)};
 }
 
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path) {
   TrainedNetwork trained;
-  absl::StatusOr<layers::Network> network = layers::ParseNetwork(checkpoint.Get("network"), absl::StrCat(path, " (its network)"));
+  absl::StatusOr<layers::Network> network =
+      layers::ParseNetwork(checkpoint.Get("network"), absl::StrCat(path, " (its network)"));
   if (!network.ok()) return network.status();
   trained.network = *std::move(network);
-  if (absl::Status status = CheckImages(trained.network); !status.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
+  if (absl::Status status = CheckImages(trained.network); !status.ok())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
   absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(checkpoint.Get("dataset"));
-  if (!dataset.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
+  if (!dataset.ok())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
   trained.dataset = *dataset;
   absl::StatusOr<data::Normalization> normalization = NormalizationOf(trained.network, *dataset);
   if (!normalization.ok()) return normalization.status();
   trained.normalization = *normalization;
-  trained.classes = *dataset == data::DatasetName::kCifar100 ? data::Cifar100Classes(data::LabelKind::kFine) : data::Cifar10Classes();
+  trained.classes = *dataset == data::DatasetName::kCifar100
+                        ? data::Cifar100Classes(data::LabelKind::kFine)
+                        : data::Cifar10Classes();
 
   layers::BuildOptions build;
   build.batch_size = 1;
@@ -171,11 +201,18 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
   build.classes = static_cast<int64_t>(trained.classes.size());
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(trained.network, build);
   if (!built.ok()) return built.status();
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store = layers::ParameterStore::Create(built->graph);
+  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
+      layers::ParameterStore::Create(built->graph);
   if (!store.ok()) return store.status();
   trained.store = *std::move(store);
-  if (absl::Status status = CopyTensors(checkpoint, path, trained.store->parameters(), "ema/", trained.store->values()); !status.ok()) return status;
-  if (absl::Status status = CopyTensors(checkpoint, path, trained.store->states(), "", trained.store->state_values()); !status.ok()) return status;
+  if (absl::Status status = CopyTensors(checkpoint, path, trained.store->parameters(), "ema/",
+                                        trained.store->values());
+      !status.ok())
+    return status;
+  if (absl::Status status =
+          CopyTensors(checkpoint, path, trained.store->states(), "", trained.store->state_values());
+      !status.ok())
+    return status;
   return trained;
 }
 

@@ -24,7 +24,8 @@ namespace cotangent::tools {
 // The views whose predictions are averaged: the one untouched view for NONE.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
 
-// What evaluation with test-time averaging means for a network: as its recipe says, FLIP where it does not say.
+// What evaluation with test-time averaging means for a network: as its recipe says, FLIP where it
+// does not say.
 layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
 
 class Evaluator {
@@ -34,9 +35,13 @@ class Evaluator {
     double loss = 0;  // mean over the images
   };
 
-  // The inference plan of a network whose parameters and statistics lie in `store`, which must outlive the evaluator.
-  static absl::StatusOr<std::unique_ptr<Evaluator>> Create(const layers::Network& network, int64_t classes, int64_t batch_size,
-                                                           const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner);
+  // The inference plan of a network whose parameters and statistics lie in `store`, which must
+  // outlive the evaluator.
+  static absl::StatusOr<std::unique_ptr<Evaluator>> Create(const layers::Network& network,
+                                                           int64_t classes, int64_t batch_size,
+                                                           const StepOptions& options,
+                                                           layers::ParameterStore& store,
+                                                           layers::Tuner& tuner);
 
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
@@ -51,10 +56,12 @@ class Evaluator {
   layers::Plan& plan() { return *plan_; }
   const layers::BuiltNetwork& network() const { return *network_; }
 
-  // Over all images of a data set, results averaged over the views. `cancelled` is asked before each batch; when it says
-  // so the call ends with kCancelled.
-  absl::StatusOr<Result> Evaluate(const data::Dataset& dataset, const data::Normalization& normalization, const std::vector<data::View>& views,
-                                  const std::function<bool()>& cancelled = [] { return false; });
+  // Over all images of a data set, results averaged over the views. `cancelled` is asked before
+  // each batch; when it says so the call ends with kCancelled.
+  absl::StatusOr<Result> Evaluate(
+      const data::Dataset& dataset, const data::Normalization& normalization,
+      const std::vector<data::View>& views,
+      const std::function<bool()>& cancelled = [] { return false; });
 
  private:
   Evaluator() = default;
@@ -79,12 +86,15 @@ struct TrainedNetwork {
   std::unique_ptr<layers::ParameterStore> store;
 };
 
-// Takes network and parameters (moving averages where there are any) from a checkpoint; `path` names it in errors, which
-// are InvalidArgument: a network text that cannot be read, parameters that are missing or of another shape.
+// Takes network and parameters (moving averages where there are any) from a checkpoint; `path`
+// names it in errors, which are InvalidArgument: a network text that cannot be read, parameters
+// that are missing or of another shape.
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
 
-// Copies a checkpoint's tensors into the slots of the same names; `prefix` + name is tried first where prefix is not empty.
-absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path, const std::vector<layers::ParameterStore::Slot>& slots,
+// Copies a checkpoint's tensors into the slots of the same names; `prefix` + name is tried first
+// where prefix is not empty.
+absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
+                         const std::vector<layers::ParameterStore::Slot>& slots,
                          const std::string& prefix, float* values);
 
 }  // namespace cotangent::tools

@@ -34,23 +34,29 @@ void FillWithNoise(int32_t* labels, int64_t count, int64_t classes) {
   for (int64_t i = 0; i < count; ++i) labels[i] = static_cast<int32_t>(i % classes);
 }
 
-absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options,
+absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network,
+                                                          int64_t classes, int64_t images,
+                                                          const StepOptions& options,
                                                           layers::Tuner* tuner) {
   absl::StatusOr<optim::RunLength> run = RunLengthOf(network, images);
   if (!run.ok()) return run.status();
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made = TrainingStep::Create(network, classes, *run, options, tuner);
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
+      TrainingStep::Create(network, classes, *run, options, tuner);
   if (!made.ok()) return made.status();
   TrainingStep& step = **made;
   if (absl::Status status = step.Initialise(nullptr, {}); !status.ok()) return status;
   if (absl::Status status = step.Prepare(0); !status.ok()) return status;
   const layers::Graph& graph = step.network().graph;
   FillWithNoise(step.images(), graph.shape(step.network().images).NumElements());
-  FillWithNoise(step.labels(), graph.shape(step.network().labels).NumElements(), step.network().classes);
+  FillWithNoise(step.labels(), graph.shape(step.network().labels).NumElements(),
+                step.network().classes);
   return made;
 }
 
-absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options, layers::Tuner* tuner) {
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made = StepOnNoise(network, classes, images, options, tuner);
+absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
+                                    const StepOptions& options, layers::Tuner* tuner) {
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
+      StepOnNoise(network, classes, images, options, tuner);
   if (!made.ok()) return made.status();
   TrainingStep& step = **made;
   for (int i = 0; i < kWarmUpSteps; ++i) step.Run(i);

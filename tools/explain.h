@@ -13,9 +13,12 @@
 
 namespace cotangent::tools {
 
-// A training step of a network for data of so many classes and images, initialised, its plan compiled and its inputs filled with
-// noise: ready to be run. The learning rate is that of a run that never warms up: parameters stay finite for a few hundred steps.
-absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options,
+// A training step of a network for data of so many classes and images, initialised, its plan
+// compiled and its inputs filled with noise: ready to be run. The learning rate is that of a run
+// that never warms up: parameters stay finite for a few hundred steps.
+absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network,
+                                                          int64_t classes, int64_t images,
+                                                          const StepOptions& options,
                                                           layers::Tuner* tuner);
 
 // Numbers of deviation 1 and labels below `classes`, the same at every call.
@@ -23,7 +26,8 @@ void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
 // What the planned step does, as a table (see plan_report.h): the median times of a few steps.
-absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images, const StepOptions& options, layers::Tuner* tuner);
+absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
+                                    const StepOptions& options, layers::Tuner* tuner);
 
 }  // namespace cotangent::tools
 

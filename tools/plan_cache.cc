@@ -29,7 +29,8 @@ std::string ReadCache() {
 std::string PlanCachePath() { return data::JoinPath(data::DefaultDataDir(), "plan-cache"); }
 
 CachedTuner::CachedTuner(int threads)
-    : tuner_(threads, [] { fprintf(stderr, "measuring convolutions on this machine (once)...\n"); }) {
+    : tuner_(threads,
+             [] { fprintf(stderr, "measuring convolutions on this machine (once)...\n"); }) {
   tuner_.Restore(ReadCache());
 }
 
@@ -41,7 +42,8 @@ void CachedTuner::Save() {
   tuner_.Restore(mine);
   const std::string text = tuner_.ToText();
   if (data::MakeDirectories(data::DefaultDataDir()).ok()) {
-    data::WriteFileAtomically(PlanCachePath(), absl::StrCat(kChecksum, Crc32c(text), "\n", text)).IgnoreError();
+    data::WriteFileAtomically(PlanCachePath(), absl::StrCat(kChecksum, Crc32c(text), "\n", text))
+        .IgnoreError();
   }
 }
 

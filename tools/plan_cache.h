@@ -11,12 +11,13 @@ namespace cotangent::tools {
 // $XDG_CACHE_HOME/cotangent/plan-cache, else ~/.cache/cotangent/plan-cache.
 std::string PlanCachePath();
 
-// A tuner that begins with what the cache file holds and says on standard error when it has to measure. A file that is missing or
-// damaged costs measurements, no more.
+// A tuner that begins with what the cache file holds and says on standard error when it has to
+// measure. A file that is missing or damaged costs measurements, no more.
 class CachedTuner {
  public:
   explicit CachedTuner(int threads);
-  // Writes what was measured since then back, if anything; a cache that cannot be written is not an error.
+  // Writes what was measured since then back, if anything; a cache that cannot be written is not an
+  // error.
   void Save();
   layers::Tuner& operator*() { return tuner_; }
   layers::Tuner* get() { return &tuner_; }

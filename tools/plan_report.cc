@@ -10,33 +10,45 @@
 
 namespace cotangent::tools {
 
-std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds, double update_seconds) {
+std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
+                      double update_seconds) {
   const std::vector<layers::Plan::Description> operations = plan.Describe();
   const double total = std::accumulate(seconds.begin(), seconds.end(), update_seconds);
   size_t name_width = 9, kind_width = 4, implementation_width = 14;
   for (const auto& operation : operations) {
     name_width = std::max(name_width, std::min<size_t>(operation.name.size(), 40));
     kind_width = std::max(kind_width, operation.kind.size());
-    implementation_width = std::max(implementation_width, std::min<size_t>(operation.implementation.size(), 40));
+    implementation_width =
+        std::max(implementation_width, std::min<size_t>(operation.implementation.size(), 40));
   }
   std::string table;
-  const auto row = [&](const std::string& name, const std::string& kind, const std::string& implementation, const std::string& ms, const std::string& share,
-                       const std::string& gflops, const std::string& megabytes, const std::string& formats) {
-    absl::StrAppendFormat(&table, "%-*s  %-*s  %-*s  %9s  %6s  %8s  %8s  %s\n", static_cast<int>(name_width), name.substr(0, 40), static_cast<int>(kind_width),
-                          kind, static_cast<int>(implementation_width), implementation.substr(0, 40), ms, share, gflops, megabytes, formats);
+  const auto row = [&](const std::string& name, const std::string& kind,
+                       const std::string& implementation, const std::string& ms,
+                       const std::string& share, const std::string& gflops,
+                       const std::string& megabytes, const std::string& formats) {
+    absl::StrAppendFormat(&table, "%-*s  %-*s  %-*s  %9s  %6s  %8s  %8s  %s\n",
+                          static_cast<int>(name_width), name.substr(0, 40),
+                          static_cast<int>(kind_width), kind,
+                          static_cast<int>(implementation_width), implementation.substr(0, 40), ms,
+                          share, gflops, megabytes, formats);
   };
   row("operation", "kind", "implementation", "ms", "share", "GFLOP/s", "MB", "formats");
   const auto percent = [&](double part) { return absl::StrFormat("%.1f%%", 100 * part / total); };
   double flops = 0, bytes = 0;
   for (size_t i = 0; i < operations.size(); ++i) {
     const auto& operation = operations[i];
-    row(operation.name, operation.kind, operation.implementation, absl::StrFormat("%.3f", seconds[i] * 1e3), percent(seconds[i]),
-        operation.flops > 0 ? absl::StrFormat("%.0f", operation.flops / seconds[i] * 1e-9) : "", absl::StrFormat("%.2f", operation.bytes * 1e-6), operation.formats);
+    row(operation.name, operation.kind, operation.implementation,
+        absl::StrFormat("%.3f", seconds[i] * 1e3), percent(seconds[i]),
+        operation.flops > 0 ? absl::StrFormat("%.0f", operation.flops / seconds[i] * 1e-9) : "",
+        absl::StrFormat("%.2f", operation.bytes * 1e-6), operation.formats);
     flops += operation.flops;
     bytes += operation.bytes;
   }
-  if (update_seconds > 0) row("optimizer", "update", "", absl::StrFormat("%.3f", update_seconds * 1e3), percent(update_seconds), "", "", "");
-  row("total", "", "", absl::StrFormat("%.3f", total * 1e3), "100.0%", absl::StrFormat("%.0f", flops / total * 1e-9), absl::StrFormat("%.2f", bytes * 1e-6),
+  if (update_seconds > 0)
+    row("optimizer", "update", "", absl::StrFormat("%.3f", update_seconds * 1e3),
+        percent(update_seconds), "", "", "");
+  row("total", "", "", absl::StrFormat("%.3f", total * 1e3), "100.0%",
+      absl::StrFormat("%.0f", flops / total * 1e-9), absl::StrFormat("%.2f", bytes * 1e-6),
       absl::StrFormat("arena %.1f MiB", static_cast<double>(plan.arena_bytes()) / (1 << 20)));
   return table;
 }
@@ -47,15 +59,20 @@ double PlanFlops(const layers::Plan& plan) {
   return flops;
 }
 
-void Trace::AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin, Clock::time_point batch_ready, Clock::time_point end) {
+void Trace::AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin,
+                    Clock::time_point batch_ready, Clock::time_point end) {
   if (steps_++ == 0) origin_ = begin;
-  const auto since = [this](Clock::time_point t) { return std::chrono::duration<double>(t - origin_).count(); };
+  const auto since = [this](Clock::time_point t) {
+    return std::chrono::duration<double>(t - origin_).count();
+  };
   double at = since(batch_ready);
-  events_.push_back({"batch", "wait and copy", "", "", since(begin), at - since(begin), 0, 0, step});
+  events_.push_back(
+      {"batch", "wait and copy", "", "", since(begin), at - since(begin), 0, 0, step});
   const std::vector<layers::Plan::Description> operations = plan.Describe();
   for (size_t i = 0; i < operations.size(); ++i) {
     const auto& o = operations[i];
-    events_.push_back({o.name, o.kind, o.implementation, o.formats, at, plan.seconds()[i], o.flops, o.bytes, step});
+    events_.push_back({o.name, o.kind, o.implementation, o.formats, at, plan.seconds()[i], o.flops,
+                       o.bytes, step});
     at += plan.seconds()[i];
   }
   events_.push_back({"optimizer", "update", "", "", at, since(end) - at, 0, 0, step});
@@ -64,22 +81,24 @@ void Trace::AddStep(const layers::Plan& plan, int64_t step, Clock::time_point be
 absl::Status Trace::Write(const std::string& path) const {
   nlohmann::json events = nlohmann::json::array();
   for (const Event& event : events_) {
-    events.push_back({{"name", event.name.empty() ? event.kind : absl::StrCat(event.name, " ", event.kind)},
-                      {"cat", event.kind},
-                      {"ph", "X"},
-                      {"ts", event.begin * 1e6},
-                      {"dur", event.seconds * 1e6},
-                      {"pid", 1},
-                      {"tid", 1},
-                      {"args",
-                       {{"step", event.step},
-                        {"implementation", event.implementation},
-                        {"formats", event.formats},
-                        {"gflops_per_second", event.seconds > 0 ? event.flops / event.seconds * 1e-9 : 0},
-                        {"megabytes", event.bytes * 1e-6}}}});
+    events.push_back(
+        {{"name", event.name.empty() ? event.kind : absl::StrCat(event.name, " ", event.kind)},
+         {"cat", event.kind},
+         {"ph", "X"},
+         {"ts", event.begin * 1e6},
+         {"dur", event.seconds * 1e6},
+         {"pid", 1},
+         {"tid", 1},
+         {"args",
+          {{"step", event.step},
+           {"implementation", event.implementation},
+           {"formats", event.formats},
+           {"gflops_per_second", event.seconds > 0 ? event.flops / event.seconds * 1e-9 : 0},
+           {"megabytes", event.bytes * 1e-6}}}});
   }
   const nlohmann::json trace = {{"traceEvents", events}, {"displayTimeUnit", "ms"}};
-  return data::WriteFileAtomically(path, trace.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return data::WriteFileAtomically(
+      path, trace.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace cotangent::tools

@@ -12,21 +12,26 @@
 
 namespace cotangent::tools {
 
-// A line an operation: implementation, formats, milliseconds, share, GFLOP/s, MB moved; then the totals. `seconds` is in the order of
-// plan.Describe(); `update_seconds` is what the optimizer took.
-std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds, double update_seconds);
+// A line an operation: implementation, formats, milliseconds, share, GFLOP/s, MB moved; then the
+// totals. `seconds` is in the order of plan.Describe(); `update_seconds` is what the optimizer
+// took.
+std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
+                      double update_seconds);
 
-// The floating point operations of one run of the plan: those of all its convolutions and matrix products.
+// The floating point operations of one run of the plan: those of all its convolutions and matrix
+// products.
 double PlanFlops(const layers::Plan& plan);
 
-// Collects training steps as events of the Trace Event Format, which chrome://tracing and Perfetto show.
+// Collects training steps as events of the Trace Event Format, which chrome://tracing and Perfetto
+// show.
 class Trace {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // A step of a plan with timing enabled: the wait for its batch from `begin` on, the plan's operations from `batch_ready` on, then the update
-  // until `end`.
-  void AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin, Clock::time_point batch_ready, Clock::time_point end);
+  // A step of a plan with timing enabled: the wait for its batch from `begin` on, the plan's
+  // operations from `batch_ready` on, then the update until `end`.
+  void AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin,
+               Clock::time_point batch_ready, Clock::time_point end);
   int64_t steps() const { return steps_; }
   // The file appears whole or not at all.
   absl::Status Write(const std::string& path) const;

@@ -34,61 +34,76 @@ constexpr char kUsage[] =
 std::vector<double> Softmax(const float* scores, int64_t classes) {
   const float largest = *std::max_element(scores, scores + classes);
   std::vector<double> probabilities(classes);
-  for (int64_t k = 0; k < classes; ++k) probabilities[k] = std::exp(static_cast<double>(scores[k]) - largest);
+  for (int64_t k = 0; k < classes; ++k)
+    probabilities[k] = std::exp(static_cast<double>(scores[k]) - largest);
   const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
   for (double& p : probabilities) p /= sum;
   return probabilities;
 }
 
 // "cat 0.8123  dog 0.1012"
-std::string MostProbable(const std::vector<double>& probabilities, const std::vector<std::string>& names, int count) {
+std::string MostProbable(const std::vector<double>& probabilities,
+                         const std::vector<std::string>& names, int count) {
   std::vector<size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
   std::string text;
   for (size_t i = 0; i < std::min<size_t>(count, order.size()); ++i) {
-    const std::string name = order[i] < names.size() ? names[order[i]] : absl::StrCat("class ", order[i]);
-    absl::StrAppendFormat(&text, "%s%s %.4f", text.empty() ? "" : "  ", name, probabilities[order[i]]);
+    const std::string name =
+        order[i] < names.size() ? names[order[i]] : absl::StrCat("class ", order[i]);
+    absl::StrAppendFormat(&text, "%s%s %.4f", text.empty() ? "" : "  ", name,
+                          probabilities[order[i]]);
   }
   return text;
 }
 
-// Prints a line for each picture; the status of the first that could not be read, after the others are done.
+// Prints a line for each picture; the status of the first that could not be read, after the others
+// are done.
 absl::Status Predict(const std::vector<std::string>& paths) {
-  if (paths.empty()) return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE...");
+  if (paths.empty())
+    return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE...");
   const int top = absl::GetFlag(FLAGS_top);
-  if (top < 1) return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
+  if (top < 1)
+    return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
   absl::StatusOr<FoundCheckpoint> found = OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
   if (!found.ok()) return found.status();
   absl::StatusOr<TrainedNetwork> trained = LoadTrained(found->checkpoint, found->path);
   if (!trained.ok()) return trained.status();
   StepOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads); !status.ok()) return status;
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
+      !status.ok())
+    return status;
   CachedTuner tuner(options.threads);
   absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), 1, options, *trained->store, *tuner);
+      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), 1, options,
+                        *trained->store, *tuner);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
 
   const auto& input = trained->network.input();
   const int height = static_cast<int>(input.height()), width = static_cast<int>(input.width());
-  const data::ImageWriter writer(3, height, width, trained->normalization, data::BatchFormat::kF32Nchw);
+  const data::ImageWriter writer(3, height, width, trained->normalization,
+                                 data::BatchFormat::kF32Nchw);
   absl::Status first_error;
   for (const std::string& path : paths) {
     absl::StatusOr<data::Image> image = data::ReadImage(path);
     if (!image.ok()) {
+      const absl::Status error = absl::InvalidArgumentError(image.status().message());
       if (first_error.ok()) {
-        first_error = image.status();
+        first_error = error;
       } else {
-        Fail(image.status());
+        Fail(error);
       }
       continue;
     }
-    writer.Write(data::ToPlanar(data::Resize(*image, width, height)).data(), {}, (*evaluator)->images());
+    writer.Write(data::ToPlanar(data::Resize(*image, width, height)).data(), {},
+                 (*evaluator)->images());
     const float* const scores = (*evaluator)->Run();
     const int64_t classes = (*evaluator)->classes();
-    const std::vector<double> probabilities =
-        (*evaluator)->gives_probabilities() ? std::vector<double>(scores, scores + classes) : Softmax(scores, classes);
+    const std::vector<double> probabilities = (*evaluator)->gives_probabilities()
+                                                  ? std::vector<double>(scores, scores + classes)
+                                                  : Softmax(scores, classes);
     printf("%s: %s\n", path.c_str(), MostProbable(probabilities, trained->classes, top).c_str());
   }
   return first_error;
@@ -101,6 +116,5 @@ int main(int argc, char** argv) {
   using namespace cotangent::tools;
   const CommandLine line = ParseCommandLine(argc, argv, kUsage);
   const absl::Status status = Predict(line.arguments);
-  if (status.ok()) return kExitDone;
-  return absl::IsResourceExhausted(status) ? (Fail(status), kExitUsage) : Fail(status);
+  return status.ok() ? kExitDone : Fail(status);
 }

@@ -1,4 +1,5 @@
-// What a person sees while a network is trained: on a terminal one live line an epoch, elsewhere one plain line an epoch.
+// What a person sees while a network is trained: on a terminal one live line an epoch, elsewhere
+// one plain line an epoch.
 #ifndef COTANGENT_TOOLS_PROGRESS_H_
 #define COTANGENT_TOOLS_PROGRESS_H_
 
@@ -14,8 +15,8 @@ class Progress {
   Progress(double epochs, int64_t steps_per_epoch, int64_t total_steps);
 
   struct Numbers {
-    int64_t steps = 0;       // made in all
-    double loss = 0;         // mean over the epoch so far
+    int64_t steps = 0;  // made in all
+    double loss = 0;    // mean over the epoch so far
     double learning_rate = 0;
     double images_per_second = 0;
     double seconds_left = 0;

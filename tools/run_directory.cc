@@ -30,8 +30,8 @@ constexpr int64_t kLargestMetrics = int64_t{1} << 32;
 // Whether a path still names the file behind a descriptor: the holder before may have removed it.
 bool IsStill(const std::string& path, int descriptor) {
   struct stat by_path, by_descriptor;
-  return stat(path.c_str(), &by_path) == 0 && fstat(descriptor, &by_descriptor) == 0 && by_path.st_ino == by_descriptor.st_ino &&
-         by_path.st_dev == by_descriptor.st_dev;
+  return stat(path.c_str(), &by_path) == 0 && fstat(descriptor, &by_descriptor) == 0 &&
+         by_path.st_ino == by_descriptor.st_ino && by_path.st_dev == by_descriptor.st_dev;
 }
 
 std::string ReadAll(int descriptor) {
@@ -41,13 +41,15 @@ std::string ReadAll(int descriptor) {
 }
 
 bool BelongsToARun(const std::string& name) {
-  return name == "metrics.jsonl" || name == "network.textproto" || (absl::StartsWith(name, "checkpoint-") && absl::EndsWith(name, ".safetensors"));
+  return name == "metrics.jsonl" || name == "network.textproto" ||
+         (absl::StartsWith(name, "checkpoint-") && absl::EndsWith(name, ".safetensors"));
 }
 
 std::vector<fs::path> FilesIn(const std::string& directory) {
   std::vector<fs::path> files;
   std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
     if (entry->is_regular_file(error)) files.push_back(entry->path());
   }
   return files;
@@ -55,7 +57,8 @@ std::vector<fs::path> FilesIn(const std::string& directory) {
 
 // The "step" of a line, or -1 where it is no object with one.
 int64_t StepOf(absl::string_view line) {
-  const nlohmann::json object = nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json object =
+      nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return -1;
   const auto step = object.find("step");
   return step != object.end() && step->is_number_integer() ? step->get<int64_t>() : -1;
@@ -63,15 +66,19 @@ int64_t StepOf(absl::string_view line) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(const std::string& directory, const std::function<void(const std::string&)>& report) {
+absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
+    const std::string& directory, const std::function<void(const std::string&)>& report) {
   if (absl::Status status = data::MakeDirectories(directory); !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(status.message(), "; choose another --output_dir"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(status.message(), "; choose another --output_dir"));
   }
   const std::string path = data::JoinPath(directory, "lock");
   for (;;) {
     const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor < 0) {
-      return absl::InvalidArgumentError(absl::StrCat(data::FileError(errno, "write", path).message(), "; choose an --output_dir that you may write to"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(data::FileError(errno, "write", path).message(),
+                       "; choose an --output_dir that you may write to"));
     }
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
       const int error_number = errno;
@@ -80,8 +87,10 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(const std:
       if (error_number == EINTR) continue;
       if (error_number != EWOULDBLOCK) return data::FileError(error_number, "lock", path);
       const std::vector<std::string> words = absl::StrSplit(holder, '\n');
-      return absl::FailedPreconditionError(absl::StrCat("another run is writing to ", directory, ": ", holder.empty() ? "a process just starting" : words[0],
-                                                        "; wait for it, stop it, or choose another --output_dir"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("another run is writing to ", directory, ": ",
+                       holder.empty() ? "a process just starting" : words[0],
+                       "; wait for it, stop it, or choose another --output_dir"));
     }
     if (!IsStill(path, descriptor)) {
       close(descriptor);
@@ -93,7 +102,9 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(const std:
     }
     char host[256] = "";
     gethostname(host, sizeof(host) - 1);
-    const std::string text = absl::StrCat("process ", getpid(), " on ", host, ", since ", absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::Now(), absl::LocalTimeZone()), "\n");
+    const std::string text = absl::StrCat(
+        "process ", getpid(), " on ", host, ", since ",
+        absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::Now(), absl::LocalTimeZone()), "\n");
     // Should a full disk keep the text out, the lock holds all the same.
     if (ftruncate(descriptor, 0) == 0) (void)!pwrite(descriptor, text.data(), text.size(), 0);
     return std::unique_ptr<DirectoryLock>(new DirectoryLock(path, descriptor));
@@ -113,7 +124,8 @@ absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory) {
   if (files.empty()) return "";
   std::string aside;
   std::error_code error;
-  for (int number = 1; aside.empty() || fs::exists(aside, error); ++number) aside = data::JoinPath(directory, absl::StrCat("earlier-", number));
+  for (int number = 1; aside.empty() || fs::exists(aside, error); ++number)
+    aside = data::JoinPath(directory, absl::StrCat("earlier-", number));
   if (absl::Status status = data::MakeDirectories(aside); !status.ok()) return status;
   for (const fs::path& file : files) {
     const std::string to = data::JoinPath(aside, file.filename().string());
@@ -128,7 +140,8 @@ void RemoveTemporaryFiles(const std::string& directory) {
   }
 }
 
-absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& path, int64_t last_step) {
+absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& path,
+                                                             int64_t last_step) {
   std::string kept;
   absl::StatusOr<std::string> before = data::ReadFile(path, kLargestMetrics);
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
@@ -143,7 +156,8 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
   }
   const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor < 0) return data::FileError(errno, "write", path);
-  return std::unique_ptr<MetricsLog>(new MetricsLog(path, descriptor, static_cast<int64_t>(kept.size())));
+  return std::unique_ptr<MetricsLog>(
+      new MetricsLog(path, descriptor, static_cast<int64_t>(kept.size())));
 }
 
 MetricsLog::~MetricsLog() { close(descriptor_); }
@@ -173,7 +187,8 @@ absl::Status MetricsLog::Flush() {
   if (absl::Status status = WritePending(); !status.ok()) return status;
   // A directory that was removed takes writes to its files without complaint.
   struct stat about;
-  if (fstat(descriptor_, &about) == 0 && about.st_nlink == 0) return data::FileError(ENOENT, "write", path_);
+  if (fstat(descriptor_, &about) == 0 && about.st_nlink == 0)
+    return data::FileError(ENOENT, "write", path_);
   if (fsync(descriptor_) != 0 && errno != EINVAL) return data::FileError(errno, "write", path_);
   return absl::OkStatus();
 }

@@ -1,4 +1,5 @@
-// The directory a training run writes to: one run at a time, and a log that stays readable whatever happens.
+// The directory a training run writes to: one run at a time, and a log that stays readable whatever
+// happens.
 #ifndef COTANGENT_TOOLS_RUN_DIRECTORY_H_
 #define COTANGENT_TOOLS_RUN_DIRECTORY_H_
 
@@ -13,34 +14,40 @@
 
 namespace cotangent::tools {
 
-// Holds a directory for this process as long as the object lives. The lock is the kernel's (flock on the file `lock`), so
-// it ends with its process however that ends; the file's text names the holder for whoever finds the door shut.
+// Holds a directory for this process as long as the object lives. The lock is the kernel's (flock
+// on the file `lock`), so it ends with its process however that ends; the file's text names the
+// holder for whoever finds the door shut.
 class DirectoryLock {
  public:
-  // Makes the directory where it is missing. FailedPrecondition where another process holds it, naming that process. A lock
-  // file whose process is gone is taken over, which `report` is told.
-  static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(const std::string& directory, const std::function<void(const std::string&)>& report);
+  // Makes the directory where it is missing. FailedPrecondition where another process holds it,
+  // naming that process. A lock file whose process is gone is taken over, which `report` is told.
+  static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(
+      const std::string& directory, const std::function<void(const std::string&)>& report);
   ~DirectoryLock();
   DirectoryLock(const DirectoryLock&) = delete;
   DirectoryLock& operator=(const DirectoryLock&) = delete;
 
  private:
-  DirectoryLock(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  DirectoryLock(std::string path, int descriptor)
+      : path_(std::move(path)), descriptor_(descriptor) {}
   const std::string path_;
   const int descriptor_;
 };
 
-// Puts what an earlier run has left in the directory (checkpoints, metrics.jsonl, network.textproto) into a new directory
-// "earlier-N" inside it, and removes temporary files of runs that were killed. Returns the name, empty if there was nothing.
+// Puts what an earlier run has left in the directory (checkpoints, metrics.jsonl,
+// network.textproto) into a new directory "earlier-N" inside it, and removes temporary files of
+// runs that were killed. Returns the name, empty if there was nothing.
 absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory);
 void RemoveTemporaryFiles(const std::string& directory);
 
-// A file of one JSON object a line. A line is in it whole or not at all: what a full disk refuses is kept and tried again
-// with the next line.
+// A file of one JSON object a line. A line is in it whole or not at all: what a full disk refuses
+// is kept and tried again with the next line.
 class MetricsLog {
  public:
-  // Goes on after the lines whose "step" is at most `last_step`; others, and a torn last line, are dropped.
-  static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& path, int64_t last_step);
+  // Goes on after the lines whose "step" is at most `last_step`; others, and a torn last line, are
+  // dropped.
+  static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& path,
+                                                          int64_t last_step);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
@@ -51,7 +58,8 @@ class MetricsLog {
   absl::Status Flush();
 
  private:
-  MetricsLog(std::string path, int descriptor, int64_t size) : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  MetricsLog(std::string path, int descriptor, int64_t size)
+      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
   absl::Status WritePending();
 
   const std::string path_;

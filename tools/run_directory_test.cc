@@ -30,7 +30,8 @@ TEST(DirectoryLock, RefusesASecondHolderAndNamesTheFirst) {
   ASSERT_TRUE(first.ok()) << first.status();
   const auto second = DirectoryLock::Acquire(directory, Ignore);
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(absl::StrCat("process ", getpid())));
+  EXPECT_THAT(std::string(second.status().message()),
+              HasSubstr(absl::StrCat("process ", getpid())));
   first->reset();
   EXPECT_FALSE(std::filesystem::exists(directory + "/lock"));
   EXPECT_TRUE(DirectoryLock::Acquire(directory, Ignore).ok());
@@ -39,9 +40,12 @@ TEST(DirectoryLock, RefusesASecondHolderAndNamesTheFirst) {
 TEST(DirectoryLock, TakesOverFromAProcessThatIsGone) {
   const std::string directory = TestDirectory("stale");
   ASSERT_TRUE(data::MakeDirectories(directory).ok());
-  ASSERT_TRUE(data::WriteFileAtomically(directory + "/lock", "process 1234567 on nowhere, since then\n").ok());
+  ASSERT_TRUE(
+      data::WriteFileAtomically(directory + "/lock", "process 1234567 on nowhere, since then\n")
+          .ok());
   std::string report;
-  EXPECT_TRUE(DirectoryLock::Acquire(directory, [&](const std::string& line) { report = line; }).ok());
+  EXPECT_TRUE(
+      DirectoryLock::Acquire(directory, [&](const std::string& line) { report = line; }).ok());
   EXPECT_THAT(report, HasSubstr("process 1234567"));
 }
 
@@ -67,7 +71,9 @@ TEST(MetricsLog, GoesOnAfterTheLastStep) {
   const std::string directory = TestDirectory("metrics");
   ASSERT_TRUE(data::MakeDirectories(directory).ok());
   const std::string path = directory + "/metrics.jsonl";
-  ASSERT_TRUE(data::WriteFileAtomically(path, "{\"step\":1}\n{\"step\":5}\nnonsense\n{\"step\":9}\n{\"st").ok());
+  ASSERT_TRUE(
+      data::WriteFileAtomically(path, "{\"step\":1}\n{\"step\":5}\nnonsense\n{\"step\":9}\n{\"st")
+          .ok());
   auto log = MetricsLog::Open(path, 5);
   ASSERT_TRUE(log.ok()) << log.status();
   ASSERT_TRUE((*log)->Append("{\"step\":6}").ok());

@@ -27,24 +27,32 @@
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
 ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100 or sample");
-ABSL_FLAG(std::string, data_dir, "", "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
-ABSL_FLAG(std::string, output_dir, "", "where checkpoints and metrics go; runs/NETWORK if not given");
-ABSL_FLAG(double, epochs, 0, "passes over the training images; as the network text says if not given");
+ABSL_FLAG(std::string, data_dir, "",
+          "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+ABSL_FLAG(std::string, output_dir, "",
+          "where checkpoints and metrics go; runs/NETWORK if not given");
+ABSL_FLAG(double, epochs, 0,
+          "passes over the training images; as the network text says if not given");
 ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
 ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
-ABSL_FLAG(uint64_t, seed, 0, "of initial values, order, augmentation, dropout; as the network text says if not given");
+ABSL_FLAG(uint64_t, seed, 0,
+          "of initial values, order, augmentation, dropout; as the network text says if not given");
 ABSL_FLAG(int64_t, max_steps, 0, "stop after so many steps of the run; 0: do not");
 ABSL_FLAG(bool, resume, false, "go on from the newest good checkpoint of the output directory");
 ABSL_FLAG(int64_t, checkpoint_every, 0, "steps between checkpoints; 0: one after each epoch");
 ABSL_FLAG(int, keep, 2, "how many checkpoints are kept");
 ABSL_FLAG(int64_t, log_every, 50, "steps between lines of metrics.jsonl");
-ABSL_FLAG(std::string, on_nonfinite, "stop", "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
+ABSL_FLAG(std::string, on_nonfinite, "stop",
+          "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
 ABSL_FLAG(bool, describe, false, "print the network as a table and do not train");
-ABSL_FLAG(bool, explain, false, "print what the planned step does, with measured times, and do not train");
-ABSL_FLAG(std::string, profile, "", "write a trace of a few steps to this file, for chrome://tracing or Perfetto");
-ABSL_FLAG(std::string, set, "", "field.path=value: override a field of the network text; may be repeated");
+ABSL_FLAG(bool, explain, false,
+          "print what the planned step does, with measured times, and do not train");
+ABSL_FLAG(std::string, profile, "",
+          "write a trace of a few steps to this file, for chrome://tracing or Perfetto");
+ABSL_FLAG(std::string, set, "",
+          "field.path=value: override a field of the network text; may be repeated");
 
 namespace cotangent::tools {
 namespace {
@@ -52,9 +60,11 @@ namespace {
 constexpr char kUsage[] =
     "Trains a convolutional network, described by a text file, on CIFAR.\n"
     "\n"
-    "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] ...\n";
+    "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
+    "...\n";
 
-absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected) {
+absl::Status FlagError(absl::string_view flag, absl::string_view found,
+                       absl::string_view expected) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", found, ": expected ", expected));
 }
 
@@ -66,7 +76,8 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   if (line.WasGiven("seed")) train.set_seed(absl::GetFlag(FLAGS_seed));
   if (line.WasGiven("precision")) {
     const std::string precision = absl::GetFlag(FLAGS_precision);
-    if (precision != "f32" && precision != "bf16") return FlagError("precision", precision, "f32 or bf16");
+    if (precision != "f32" && precision != "bf16")
+      return FlagError("precision", precision, "f32 or bf16");
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
   }
   for (const std::string& assignment : line.repeated) {
@@ -78,13 +89,21 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
 }
 
 absl::Status CheckFlags(const CommandLine& line) {
-  if (!line.arguments.empty()) return absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? train takes flags only"));
-  if (absl::GetFlag(FLAGS_max_steps) < 0) return FlagError("max_steps", absl::StrCat(absl::GetFlag(FLAGS_max_steps)), "0 or more steps");
-  if (absl::GetFlag(FLAGS_checkpoint_every) < 0) return FlagError("checkpoint_every", absl::StrCat(absl::GetFlag(FLAGS_checkpoint_every)), "0 or more steps");
-  if (absl::GetFlag(FLAGS_log_every) < 1) return FlagError("log_every", absl::StrCat(absl::GetFlag(FLAGS_log_every)), "1 or more steps");
-  if (absl::GetFlag(FLAGS_keep) < 1) return FlagError("keep", absl::StrCat(absl::GetFlag(FLAGS_keep)), "1 or more checkpoints");
+  if (!line.arguments.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat("what is ", line.arguments[0], "? train takes flags only"));
+  if (absl::GetFlag(FLAGS_max_steps) < 0)
+    return FlagError("max_steps", absl::StrCat(absl::GetFlag(FLAGS_max_steps)), "0 or more steps");
+  if (absl::GetFlag(FLAGS_checkpoint_every) < 0)
+    return FlagError("checkpoint_every", absl::StrCat(absl::GetFlag(FLAGS_checkpoint_every)),
+                     "0 or more steps");
+  if (absl::GetFlag(FLAGS_log_every) < 1)
+    return FlagError("log_every", absl::StrCat(absl::GetFlag(FLAGS_log_every)), "1 or more steps");
+  if (absl::GetFlag(FLAGS_keep) < 1)
+    return FlagError("keep", absl::StrCat(absl::GetFlag(FLAGS_keep)), "1 or more checkpoints");
   const std::string on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite);
-  if (on_nonfinite != "stop" && on_nonfinite != "skip") return FlagError("on_nonfinite", on_nonfinite, "stop or skip");
+  if (on_nonfinite != "stop" && on_nonfinite != "skip")
+    return FlagError("on_nonfinite", on_nonfinite, "stop or skip");
   return absl::OkStatus();
 }
 
@@ -105,10 +124,13 @@ absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
   return data::FetchIfMissing(dataset, data_dir, options);
 }
 
-absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line, const std::optional<FoundCheckpoint>& found) {
-  absl::StatusOr<layers::Network> network = found.has_value() && !line.WasGiven("network")
-                                                ? layers::ParseNetwork(found->checkpoint.Get("network"), absl::StrCat(found->path, " (its network)"))
-                                                : layers::FindNetwork(absl::GetFlag(FLAGS_network));
+absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line,
+                                               const std::optional<FoundCheckpoint>& found) {
+  absl::StatusOr<layers::Network> network =
+      found.has_value() && !line.WasGiven("network")
+          ? layers::ParseNetwork(found->checkpoint.Get("network"),
+                                 absl::StrCat(found->path, " (its network)"))
+          : layers::FindNetwork(absl::GetFlag(FLAGS_network));
   if (!network.ok()) return network.status();
   // The recipe is resolved in full, so that what is written beside the checkpoints tells all.
   layers::Train& train = *network->mutable_train();
@@ -141,10 +163,13 @@ std::optional<FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
   return found;
 }
 
-// What is wrong with network, recipe or data set is said before anything is made or fetched for them.
+// What is wrong with network, recipe or data set is said before anything is made or fetched for
+// them.
 absl::Status CheckEarly(const layers::Network& network, data::DatasetName dataset) {
   if (absl::Status status = CheckImages(network); !status.ok()) return status;
-  if (absl::StatusOr<optim::RunLength> run = RunLengthOf(network, TrainingImages(dataset)); !run.ok()) return run.status();
+  if (absl::StatusOr<optim::RunLength> run = RunLengthOf(network, TrainingImages(dataset));
+      !run.ok())
+    return run.status();
   layers::BuildOptions options;
   options.batch_size = network.train().batch_size();
   options.classes = Classes(dataset);
@@ -159,8 +184,10 @@ absl::Status Resolve(const CommandLine& line, TrainerOptions& options) {
   options.network = *std::move(network);
   const bool takes_dataset = options.resume_from.has_value() && !line.WasGiven("dataset");
   absl::StatusOr<data::DatasetName> dataset =
-      data::ParseDatasetName(takes_dataset ? options.resume_from->checkpoint.Get("dataset") : absl::GetFlag(FLAGS_dataset));
-  if (!dataset.ok()) return absl::InvalidArgumentError(absl::StrCat("--dataset: ", dataset.status().message()));
+      data::ParseDatasetName(takes_dataset ? options.resume_from->checkpoint.Get("dataset")
+                                           : absl::GetFlag(FLAGS_dataset));
+  if (!dataset.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--dataset: ", dataset.status().message()));
   options.dataset = *dataset;
   return CheckEarly(options.network, options.dataset);
 }
@@ -168,7 +195,9 @@ absl::Status Resolve(const CommandLine& line, TrainerOptions& options) {
 int Main(const CommandLine& line) {
   if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
   TrainerOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads); !status.ok()) return Fail(status);
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
+      !status.ok())
+    return Fail(status);
   options.output_dir = OutputDirectory();
   options.exact = absl::GetFlag(FLAGS_exact);
   const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
@@ -179,7 +208,8 @@ int Main(const CommandLine& line) {
   std::unique_ptr<DirectoryLock> lock;
   if (trains) {
     CatchInterrupts();
-    absl::StatusOr<std::unique_ptr<DirectoryLock>> acquired = DirectoryLock::Acquire(options.output_dir, Say);
+    absl::StatusOr<std::unique_ptr<DirectoryLock>> acquired =
+        DirectoryLock::Acquire(options.output_dir, Say);
     if (!acquired.ok()) return Fail(acquired.status());
     lock = *std::move(acquired);
     RemoveTemporaryFiles(options.output_dir);
@@ -195,15 +225,17 @@ int Main(const CommandLine& line) {
 
   CachedTuner tuner(options.threads);
   if (absl::GetFlag(FLAGS_explain)) {
-    const absl::StatusOr<std::string> table = Explain(options.network, Classes(options.dataset), TrainingImages(options.dataset),
-                                                      {PrecisionOf(options.network), options.exact, options.threads, {}}, tuner.get());
+    const absl::StatusOr<std::string> table =
+        Explain(options.network, Classes(options.dataset), TrainingImages(options.dataset),
+                {PrecisionOf(options.network), options.exact, options.threads, {}}, tuner.get());
     tuner.Save();
     if (!table.ok()) return Fail(table.status());
     fputs(table->c_str(), stdout);
     return kExitDone;
   }
 
-  options.data_dir = absl::GetFlag(FLAGS_data_dir).empty() ? data::DefaultDataDir() : absl::GetFlag(FLAGS_data_dir);
+  options.data_dir = absl::GetFlag(FLAGS_data_dir).empty() ? data::DefaultDataDir()
+                                                           : absl::GetFlag(FLAGS_data_dir);
   if (absl::Status status = FetchData(options.dataset, options.data_dir); !status.ok()) {
     return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
   }
@@ -216,18 +248,21 @@ int Main(const CommandLine& line) {
   options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
   options.keep = absl::GetFlag(FLAGS_keep);
   options.log_every = absl::GetFlag(FLAGS_log_every);
-  options.on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? OnNonFinite::kSkip : OnNonFinite::kStop;
+  options.on_nonfinite =
+      absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? OnNonFinite::kSkip : OnNonFinite::kStop;
   options.profile_path = absl::GetFlag(FLAGS_profile);
 
-  const absl::StatusOr<TrainingResult> result = Train(options, tuner.get(), [&] { tuner.Save(); }, [] { return InterruptSignal() != 0; });
+  const absl::StatusOr<TrainingResult> result = Train(
+      options, tuner.get(), [&] { tuner.Save(); }, [] { return InterruptSignal() != 0; });
   tuner.Save();
   if (!result.ok()) return Fail(result.status());
   if (result->interrupted) {
     Say(absl::StrCat("interrupted; go on with: train --resume --output_dir=", options.output_dir));
     return InterruptExitCode();
   }
-  printf("test accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n", result->test_accuracy, result->tta_accuracy,
-         absl::StrCat(result->epochs).c_str(), result->train_seconds);
+  printf("test accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n",
+         result->test_accuracy, result->tta_accuracy, absl::StrCat(result->epochs).c_str(),
+         result->train_seconds);
   return kExitDone;
 }
 
@@ -235,5 +270,6 @@ int Main(const CommandLine& line) {
 }  // namespace cotangent::tools
 
 int main(int argc, char** argv) {
-  return cotangent::tools::Main(cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"));
+  return cotangent::tools::Main(
+      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"));
 }

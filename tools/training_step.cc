@@ -14,7 +14,8 @@ namespace {
 using layers::Op;
 using layers::TensorId;
 
-// How many intermediate results are looked at at a time when a number that is not finite is searched.
+// How many intermediate results are looked at at a time when a number that is not finite is
+// searched.
 constexpr size_t kTensorsAtATime = 8;
 
 bool AllFinite(const float* values, int64_t count) {
@@ -22,15 +23,19 @@ bool AllFinite(const float* values, int64_t count) {
 }
 
 // Filters made from the first images of the data set.
-absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization& normalization, const layers::ParameterSpec& parameter, float* filters) {
+absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization& normalization,
+                        const layers::ParameterSpec& parameter, float* filters) {
   const auto& whiten = parameter.initialiser.whiten();
   const int64_t count = std::min<int64_t>(whiten.images(), dataset.size());
-  const data::ImageWriter writer(dataset.channels, dataset.height, dataset.width, normalization, data::BatchFormat::kF32Nchw);
+  const data::ImageWriter writer(dataset.channels, dataset.height, dataset.width, normalization,
+                                 data::BatchFormat::kF32Nchw);
   const int64_t floats = dataset.image_bytes();
   std::vector<float> images(count * floats);
-  for (int64_t i = 0; i < count; ++i) writer.Write(dataset.image(i), {}, images.data() + i * floats);
-  if (absl::Status status = layers::Whiten(images, {count, dataset.channels, dataset.height, dataset.width}, whiten.epsilon(), parameter.shape,
-                                           absl::MakeSpan(filters, parameter.shape.NumElements()));
+  for (int64_t i = 0; i < count; ++i)
+    writer.Write(dataset.image(i), {}, images.data() + i * floats);
+  if (absl::Status status = layers::Whiten(
+          images, {count, dataset.channels, dataset.height, dataset.width}, whiten.epsilon(),
+          parameter.shape, absl::MakeSpan(filters, parameter.shape.NumElements()));
       !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(parameter.name, ": ", status.message()));
   }
@@ -42,34 +47,45 @@ absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization&
 absl::Status CheckImages(const layers::Network& network) {
   const auto& input = network.input();
   if (input.channels() == 3 && input.height() == 32 && input.width() == 32) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
-                                                 ", the data set has 3x32x32: write input { channels: 3 height: 32 width: 32 }"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
+      ", the data set has 3x32x32: write input { channels: 3 height: 32 width: 32 }"));
 }
 
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes) {
   if (network.classes == classes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the network tells ", network.classes, " classes apart, the data set has ", classes,
-                                                 ": write input { classes: ", classes, " }, or leave it out"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the network tells ", network.classes, " classes apart, the data set has ",
+                   classes, ": write input { classes: ", classes, " }, or leave it out"));
 }
 
-absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network, data::DatasetName dataset) {
+absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
+                                                    data::DatasetName dataset) {
   data::Normalization normalization = data::KnownNormalization(dataset);
   const auto& recipe = network.train().normalisation();
-  const auto take = [](const auto& from, auto& to, absl::string_view name, bool positive) -> absl::Status {
+  const auto take = [](const auto& from, auto& to, absl::string_view name,
+                       bool positive) -> absl::Status {
     if (from.empty()) return absl::OkStatus();
     if (from.size() != static_cast<int>(to.size())) {
-      return absl::InvalidArgumentError(absl::StrCat("train.normalisation.", name, " has ", from.size(), " numbers; expected one for each of ", to.size(), " channels"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("train.normalisation.", name, " has ", from.size(),
+                       " numbers; expected one for each of ", to.size(), " channels"));
     }
     for (int c = 0; c < from.size(); ++c) {
       if (!std::isfinite(from[c]) || (positive && from[c] <= 0)) {
-        return absl::InvalidArgumentError(absl::StrCat("train.normalisation.", name, ": ", from[c], " is not a ", positive ? "number above 0" : "finite number"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("train.normalisation.", name, ": ", from[c], " is not a ",
+                         positive ? "number above 0" : "finite number"));
       }
       to[c] = from[c];
     }
     return absl::OkStatus();
   };
-  if (absl::Status status = take(recipe.mean(), normalization.mean, "mean", false); !status.ok()) return status;
-  if (absl::Status status = take(recipe.deviation(), normalization.deviation, "deviation", true); !status.ok()) return status;
+  if (absl::Status status = take(recipe.mean(), normalization.mean, "mean", false); !status.ok())
+    return status;
+  if (absl::Status status = take(recipe.deviation(), normalization.deviation, "deviation", true);
+      !status.ok())
+    return status;
   return normalization;
 }
 
@@ -91,45 +107,60 @@ layers::PlanOptions TrainingStep::OptionsOfPlan() const {
   return options;
 }
 
-absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers::Network& network, int64_t classes, const optim::RunLength& run,
-                                                                   const StepOptions& options, layers::Tuner* tuner) {
+absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers::Network& network,
+                                                                   int64_t classes,
+                                                                   const optim::RunLength& run,
+                                                                   const StepOptions& options,
+                                                                   layers::Tuner* tuner) {
   auto step = std::unique_ptr<TrainingStep>(new TrainingStep(network, classes, options, tuner));
   absl::StatusOr<layers::BuiltNetwork> built = step->BuildGraph();
   if (!built.ok()) return built.status();
   if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
   step->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store = layers::ParameterStore::Create(step->network_->graph);
+  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
+      layers::ParameterStore::Create(step->network_->graph);
   if (!store.ok()) return store.status();
   step->store_ = *std::move(store);
   absl::flat_hash_map<std::string, const layers::ParameterSpec*> specs;
   for (const layers::ParameterSpec& spec : step->network_->parameters) specs[spec.name] = &spec;
   for (const layers::ParameterStore::Slot& slot : step->store_->parameters()) {
-    step->slices_.push_back({slot.name, {slot.shape.begin(), slot.shape.end()}, slot.offset, slot.size, specs.at(slot.name)->trainable});
+    step->slices_.push_back({slot.name,
+                             {slot.shape.begin(), slot.shape.end()},
+                             slot.offset,
+                             slot.size,
+                             specs.at(slot.name)->trainable});
   }
-  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer = optim::Optimizer::Create(network.train().optimizer(), step->slices_, run);
-  if (!optimizer.ok()) return absl::Status(optimizer.status().code(), absl::StrCat("train.optimizer: ", optimizer.status().message()));
+  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer =
+      optim::Optimizer::Create(network.train().optimizer(), step->slices_, run);
+  if (!optimizer.ok())
+    return absl::Status(optimizer.status().code(),
+                        absl::StrCat("train.optimizer: ", optimizer.status().message()));
   step->optimizer_ = *std::move(optimizer);
   step->states_before_.resize(step->store_->state_floats());
   return step;
 }
 
-void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed, layers::ParameterStore& store) {
+void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
+                     layers::ParameterStore& store) {
   for (const layers::ParameterSpec& parameter : network.parameters) {
     const layers::ParameterStore::Slot& slot = *store.FindParameter(parameter.name);
     layers::Initialize(parameter, seed, absl::MakeSpan(store.values() + slot.offset, slot.size));
   }
   for (const layers::StateSpec& state : network.states) {
     const layers::ParameterStore::Slot& slot = *store.FindState(state.name);
-    std::fill_n(store.state_values() + slot.offset, slot.size, static_cast<float>(state.initial_value));
+    std::fill_n(store.state_values() + slot.offset, slot.size,
+                static_cast<float>(state.initial_value));
   }
 }
 
-absl::Status TrainingStep::Initialise(const data::Dataset* images, const data::Normalization& normalization) {
+absl::Status TrainingStep::Initialise(const data::Dataset* images,
+                                      const data::Normalization& normalization) {
   InitialiseStore(*network_, text_.train().seed(), *store_);
   for (const layers::ParameterSpec& parameter : network_->parameters) {
     if (images == nullptr || !parameter.initialiser.has_whiten()) continue;
     float* const values = store_->values() + store_->FindParameter(parameter.name)->offset;
-    if (absl::Status status = WhitenFrom(*images, normalization, parameter, values); !status.ok()) return status;
+    if (absl::Status status = WhitenFrom(*images, normalization, parameter, values); !status.ok())
+      return status;
   }
   optimizer_->Initialise(store_->values());
   return absl::OkStatus();
@@ -153,13 +184,15 @@ absl::Status TrainingStep::Prepare(int64_t step) {
     }
     destinations.push_back(store_->gradients() + slices_[i].offset);
   }
-  absl::StatusOr<std::vector<TensorId>> gradients = layers::Gradient(compiled_->graph, compiled_->loss, trained);
+  absl::StatusOr<std::vector<TensorId>> gradients =
+      layers::Gradient(compiled_->graph, compiled_->loss, trained);
   if (!gradients.ok()) return gradients.status();
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
   for (size_t i = 0; i < gradients->size(); ++i) {
     if ((*gradients)[i] != layers::kNoTensor) results.push_back({(*gradients)[i], destinations[i]});
   }
-  absl::StatusOr<std::unique_ptr<layers::Plan>> plan = layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan());
+  absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
+      layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan());
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);
   for (const auto& [operation, choice] : plan_->choices()) options_.choices[operation] = choice;
@@ -171,23 +204,28 @@ TrainingStep::Outcome TrainingStep::Run(int64_t step) {
   plan_->Run(step);
   Outcome outcome;
   outcome.loss = *plan_->result(compiled_->loss);
-  outcome.finite = std::isfinite(outcome.loss) && optimizer_->Step(store_->values(), store_->gradients(), step);
-  if (!outcome.finite) std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
+  outcome.finite =
+      std::isfinite(outcome.loss) && optimizer_->Step(store_->values(), store_->gradients(), step);
+  if (!outcome.finite)
+    std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   return outcome;
 }
 
 std::string TrainingStep::FindNonFinite(int64_t step) {
   for (const optim::ParameterSlice& slice : slices_) {
-    if (!AllFinite(store_->values() + slice.offset, slice.size)) return absl::StrCat("parameter ", slice.name);
+    if (!AllFinite(store_->values() + slice.offset, slice.size))
+      return absl::StrCat("parameter ", slice.name);
   }
   const layers::ParameterStore& store = *store_;
   for (const layers::ParameterStore::Slot& slot : store.states()) {
-    if (!AllFinite(store.state_values() + slot.offset, slot.size)) return absl::StrCat("statistics ", slot.name);
+    if (!AllFinite(store.state_values() + slot.offset, slot.size))
+      return absl::StrCat("statistics ", slot.name);
   }
   const std::optional<std::string> gradient = optimizer_->FindNonFinite(store_->gradients());
   std::string tensor = FindNonFiniteTensor(step);
   std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
-  if (!tensor.empty() && gradient.has_value()) return absl::StrCat(tensor, ", and with it the gradient of ", *gradient);
+  if (!tensor.empty() && gradient.has_value())
+    return absl::StrCat(tensor, ", and with it the gradient of ", *gradient);
   if (!tensor.empty()) return tensor;
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
@@ -196,12 +234,14 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   const float* const images = this->images();
   const int32_t* const labels = this->labels();
-  const int64_t image_floats = graph.shape(compiled_->images).NumElements(), label_count = graph.shape(compiled_->labels).NumElements();
+  const int64_t image_floats = graph.shape(compiled_->images).NumElements(),
+                label_count = graph.shape(compiled_->labels).NumElements();
   if (!AllFinite(images, image_floats)) return "the batch of images";
 
   std::vector<TensorId> candidates;
   for (const layers::Node& node : graph.nodes()) {
-    const bool is_leaf = node.op == Op::kInput || node.op == Op::kParameter || node.op == Op::kState || node.op == Op::kConstant;
+    const bool is_leaf = node.op == Op::kInput || node.op == Op::kParameter ||
+                         node.op == Op::kState || node.op == Op::kConstant;
     if (!is_leaf && node.op != Op::kDropoutMask) candidates.push_back(node.outputs[0]);
   }
   const int forward_end = graph.tensor(compiled_->loss).node;
@@ -211,7 +251,8 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
     for (size_t i = begin; i < end; ++i) {
       if (candidates[i] != compiled_->loss) results.push_back({candidates[i]});
     }
-    absl::StatusOr<std::unique_ptr<layers::Plan>> plan = layers::Plan::Compile(graph, results, *store_, *tuner_, OptionsOfPlan());
+    absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
+        layers::Plan::Compile(graph, results, *store_, *tuner_, OptionsOfPlan());
     if (!plan.ok()) return "";  // no memory for a closer look
     std::copy_n(images, image_floats, static_cast<float*>((*plan)->input(compiled_->images)));
     std::copy_n(labels, label_count, static_cast<int32_t*>((*plan)->input(compiled_->labels)));
@@ -221,7 +262,9 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
       if (AllFinite((*plan)->result(t), graph.shape(t).NumElements())) continue;
       if (t == compiled_->loss) return "the loss";
       const layers::Node& node = graph.producer(t);
-      return absl::StrCat(graph.tensor(t).node <= forward_end ? "the result of layer " : "the gradient at layer ", node.name, " (", layers::OpName(node.op), ")");
+      return absl::StrCat(
+          graph.tensor(t).node <= forward_end ? "the result of layer " : "the gradient at layer ",
+          node.name, " (", layers::OpName(node.op), ")");
     }
   }
   return "";

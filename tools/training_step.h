@@ -29,10 +29,13 @@ absl::Status CheckImages(const layers::Network& network);
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes);
 
 // The mean and deviation the recipe asks for, else those of the data set.
-absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network, data::DatasetName dataset);
+absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
+                                                    data::DatasetName dataset);
 
-// Fills parameters and statistics with their initial values; where these would be made from images, with the layer's default.
-void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed, layers::ParameterStore& store);
+// Fills parameters and statistics with their initial values; where these would be made from images,
+// with the layer's default.
+void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
+                     layers::ParameterStore& store);
 
 // What layers::PlanOptions says, of training and evaluation alike.
 struct StepOptions {
@@ -46,21 +49,25 @@ class TrainingStep {
  public:
   struct Outcome {
     float loss = 0;
-    // Loss and gradients are finite. If not, parameters, statistics and optimizer are as before the step.
+    // Loss and gradients are finite. If not, parameters, statistics and optimizer are as before the
+    // step.
     bool finite = true;
   };
 
-  // Batch size, seed, loss and optimizer are those of network.train(). The tuner must outlive the step. Errors of the
-  // network text or its recipe are InvalidArgument.
-  static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(const layers::Network& network, int64_t classes, const optim::RunLength& run,
-                                                              const StepOptions& options, layers::Tuner* tuner);
+  // Batch size, seed, loss and optimizer are those of network.train(). The tuner must outlive the
+  // step. Errors of the network text or its recipe are InvalidArgument.
+  static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(const layers::Network& network,
+                                                              int64_t classes,
+                                                              const optim::RunLength& run,
+                                                              const StepOptions& options,
+                                                              layers::Tuner* tuner);
 
-  // Initial parameters, statistics and optimizer state. `images` serve the initialisers that look at the data; null where
-  // there are none: these then take their default.
+  // Initial parameters, statistics and optimizer state. `images` serve the initialisers that look
+  // at the data; null where there are none: these then take their default.
   absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
 
-  // Compiles the step for the parameters that are trained at step number `step`. To be called before the first step and
-  // whenever PreparedUntil() is reached.
+  // Compiles the step for the parameters that are trained at step number `step`. To be called
+  // before the first step and whenever PreparedUntil() is reached.
   absl::Status Prepare(int64_t step);
   int64_t PreparedUntil() const { return prepared_until_; }
 
@@ -70,7 +77,8 @@ class TrainingStep {
   // Forward, backward, update number `step`. Allocates nothing.
   Outcome Run(int64_t step);
 
-  // After a Run() that was not finite: which parameter, layer's result or gradient is the first that is not. Slow.
+  // After a Run() that was not finite: which parameter, layer's result or gradient is the first
+  // that is not. Slow.
   std::string FindNonFinite(int64_t step);
 
   const layers::BuiltNetwork& network() const { return *network_; }
@@ -82,11 +90,13 @@ class TrainingStep {
   const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
 
  private:
-  TrainingStep(const layers::Network& network, int64_t classes, const StepOptions& options, layers::Tuner* tuner)
+  TrainingStep(const layers::Network& network, int64_t classes, const StepOptions& options,
+               layers::Tuner* tuner)
       : text_(network), classes_(classes), options_(options), tuner_(tuner) {}
   absl::StatusOr<layers::BuiltNetwork> BuildGraph() const;
   layers::PlanOptions OptionsOfPlan() const;
-  // The first tensor of graph node number `first` on whose value is not finite, looking at a few of them at a time.
+  // The first tensor of graph node number `first` on whose value is not finite, looking at a few of
+  // them at a time.
   std::string FindNonFiniteTensor(int64_t step);
 
   const layers::Network text_;
@@ -97,7 +107,8 @@ class TrainingStep {
   std::unique_ptr<layers::ParameterStore> store_;
   std::vector<optim::ParameterSlice> slices_;
   std::unique_ptr<optim::Optimizer> optimizer_;
-  std::unique_ptr<layers::BuiltNetwork> compiled_;  // with the gradients of the parameters trained now
+  std::unique_ptr<layers::BuiltNetwork>
+      compiled_;  // with the gradients of the parameters trained now
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_until_ = 0;
   std::vector<float> states_before_;

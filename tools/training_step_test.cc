@@ -1,0 +1,186 @@
+#include "tools/training_step.h"
+
+#include <errno.h>
+#include <malloc.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "layers/network_text.h"
+#include "tensor/cpu.h"
+#include "tools/explain.h"
+
+// Every allocation of the process passes here, whoever asks for it. Sanitizers bring an allocator
+// of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COTANGENT_COUNTS_ALLOCATIONS 0
+#else
+#define COTANGENT_COUNTS_ALLOCATIONS 1
+#endif
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}  // namespace
+
+#if COTANGENT_COUNTS_ALLOCATIONS
+extern "C" {
+void* __libc_malloc(size_t size);
+void* __libc_calloc(size_t count, size_t size);
+void* __libc_realloc(void* data, size_t size);
+void* __libc_memalign(size_t alignment, size_t size);
+
+void* malloc(size_t size) {
+  ++allocations;
+  return __libc_malloc(size);
+}
+void* calloc(size_t count, size_t size) {
+  ++allocations;
+  return __libc_calloc(count, size);
+}
+void* realloc(void* data, size_t size) {
+  ++allocations;
+  return __libc_realloc(data, size);
+}
+void* memalign(size_t alignment, size_t size) {
+  ++allocations;
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(size_t alignment, size_t size) {
+  ++allocations;
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** data, size_t alignment, size_t size) {
+  ++allocations;
+  *data = __libc_memalign(alignment, size);
+  return *data == nullptr ? ENOMEM : 0;
+}
+}
+#endif
+
+namespace cotangent::tools {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kNetwork[] = R"(
+layer { name: "conv1" convolution { channels: 24 kernel: 2 weight_init { whiten { images: 100 } } } }
+layer { name: "bn1" batch_norm {} }
+layer { activation { kind: GELU } }
+layer { max_pool { kernel: 3 } }
+layer { dropout { rate: 0.2 } }
+layer { name: "conv2" convolution { channels: 16 kernel: 3 padding: SAME bias: false } }
+layer { name: "bn2" batch_norm {} }
+layer { activation { kind: RELU } }
+layer { global_average_pool {} }
+layer { name: "fc" linear {} }
+loss { softmax_cross_entropy { label_smoothing: 0.1 } }
+train {
+  batch_size: 16
+  optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } clip_norm: 5 ema {} group { pattern: "fc.bias" freeze_after { steps: 3 } } }
+}
+)";
+
+class TrainingStepTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    tensor::SetThreads(1);
+    network_ = layers::ParseNetwork(kNetwork).value();
+  }
+
+  std::unique_ptr<TrainingStep> Make() {
+    absl::StatusOr<std::unique_ptr<TrainingStep>> step =
+        StepOnNoise(network_, 10, 400, {}, &tuner_);
+    EXPECT_TRUE(step.ok()) << step.status();
+    return *std::move(step);
+  }
+
+  layers::Network network_;
+  layers::Tuner tuner_{1};
+};
+
+TEST_F(TrainingStepTest, ALossFallsOnABatchSeenAgain) {
+  auto step = Make();
+  const float first = step->Run(0).loss;
+  TrainingStep::Outcome last;
+  for (int i = 1; i < 3; ++i) last = step->Run(i);
+  EXPECT_TRUE(last.finite);
+  EXPECT_LT(last.loss, first);
+}
+
+TEST_F(TrainingStepTest, AllocatesNothingAfterTheSecondStep) {
+  if (!COTANGENT_COUNTS_ALLOCATIONS) GTEST_SKIP() << "sanitizers bring an allocator of their own";
+  network_.mutable_train()->mutable_optimizer()->clear_group();
+  auto step = Make();
+  for (int i = 0; i < 2; ++i) step->Run(i);
+  const int64_t before = allocations;
+  for (int i = 2; i < 6; ++i) step->Run(i);
+  EXPECT_EQ(allocations - before, 0);
+}
+
+TEST_F(TrainingStepTest, AFrozenParameterStaysAndItsGradientIsNoLongerMade) {
+  auto step = Make();
+  EXPECT_EQ(step->PreparedUntil(), 3);
+  for (int i = 0; i < 3; ++i) step->Run(i);
+  layers::ParameterStore& store = step->store();
+  const layers::ParameterStore::Slot& slot = *store.FindParameter("fc.bias");
+  const std::vector<float> bias(store.values() + slot.offset,
+                                store.values() + slot.offset + slot.size);
+  ASSERT_TRUE(step->Prepare(3).ok());
+  EXPECT_GT(step->PreparedUntil(), 1000000);
+  FillWithNoise(step->images(), 16 * 3 * 32 * 32);
+  FillWithNoise(step->labels(), 16, 10);
+  std::fill_n(store.gradients() + slot.offset, slot.size, 42.0f);
+  EXPECT_TRUE(step->Run(3).finite);
+  EXPECT_EQ(
+      std::vector<float>(store.values() + slot.offset, store.values() + slot.offset + slot.size),
+      bias);
+  EXPECT_EQ(store.gradients()[slot.offset], 42.0f);
+}
+
+TEST_F(TrainingStepTest, AStepThatIsNotFiniteChangesNothingAndIsExplained) {
+  auto step = Make();
+  layers::ParameterStore& store = step->store();
+  step->Run(0);
+  float& image = step->images()[7];
+  const float before = image;
+  image = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> values(store.values(), store.values() + store.parameter_floats()),
+      states(store.state_values(), store.state_values() + store.state_floats());
+  EXPECT_FALSE(step->Run(1).finite);
+  EXPECT_EQ(std::vector<float>(store.values(), store.values() + store.parameter_floats()), values);
+  EXPECT_EQ(std::vector<float>(store.state_values(), store.state_values() + store.state_floats()),
+            states);
+  EXPECT_EQ(step->FindNonFinite(1), "the batch of images");
+  image = before;
+  // A filter so large that the layer's sums overflow, though it is finite itself.
+  const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
+  std::fill_n(store.values() + slot.offset, slot.size, 3e38f);
+  EXPECT_FALSE(step->Run(1).finite);
+  EXPECT_THAT(step->FindNonFinite(1), HasSubstr("conv2"));
+}
+
+TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {
+  auto step = Make();
+  const data::Dataset images = data::LoadSample(data::Split::kTrain).value();
+  layers::ParameterStore& store = step->store();
+  const layers::ParameterStore::Slot& slot = *store.FindParameter("conv1.weight");
+  const float without = store.values()[slot.offset];
+  ASSERT_TRUE(step->Initialise(&images, data::KnownNormalization(data::DatasetName::kSample)).ok());
+  EXPECT_NE(store.values()[slot.offset], without);
+  // The second half of the filters is the first, negated.
+  EXPECT_EQ(store.values()[slot.offset], -store.values()[slot.offset + slot.size / 2]);
+}
+
+TEST_F(TrainingStepTest, ClassesMustBeThoseOfTheData) {
+  network_.mutable_input()->set_classes(5);
+  EXPECT_THAT(std::string(StepOnNoise(network_, 10, 400, {}, &tuner_).status().message()),
+              HasSubstr("5 classes"));
+}
+
+}  // namespace
+}  // namespace cotangent::tools
