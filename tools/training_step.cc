@@ -221,12 +221,10 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
     if (!AllFinite(store.state_values() + slot.offset, slot.size))
       return absl::StrCat("statistics ", slot.name);
   }
-  const std::optional<std::string> gradient = optimizer_->FindNonFinite(store_->gradients());
   std::string tensor = FindNonFiniteTensor(step);
   std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
-  if (!tensor.empty() && gradient.has_value())
-    return absl::StrCat(tensor, ", and with it the gradient of ", *gradient);
   if (!tensor.empty()) return tensor;
+  const std::optional<std::string> gradient = optimizer_->FindNonFinite(store_->gradients());
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
 
