@@ -303,13 +303,20 @@ absl::Status WaitForLock(int descriptor, const std::string& data_dir, const Fetc
   return absl::OkStatus();
 }
 
+// A directory that cannot be used is the caller's mistake, a full disk is not.
+absl::Status Unusable(const absl::Status& status) {
+  if (absl::IsResourceExhausted(status)) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), "; choose another --data_dir, one that you may write to"));
+}
+
 absl::Status FetchUnless(bool (*done)(DatasetName, const std::string&), DatasetName name,
                          const std::string& relative_data_dir, const FetchOptions& options) {
   std::error_code error;
   const std::string data_dir = fs::absolute(relative_data_dir, error).string();
-  if (absl::Status status = MakeDirectories(data_dir); !status.ok()) return status;
+  if (absl::Status status = MakeDirectories(data_dir); !status.ok()) return Unusable(status);
   const int lock = open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock < 0) return FileError(errno, "open the directory", data_dir);
+  if (lock < 0) return Unusable(FileError(errno, "open the directory", data_dir));
   auto unlocker = absl::MakeCleanup([lock] { close(lock); });
   if (absl::Status status = WaitForLock(lock, data_dir, options); !status.ok()) return status;
   RemoveLeftovers(data_dir);
@@ -323,7 +330,8 @@ absl::Status FetchUnless(bool (*done)(DatasetName, const std::string&), DatasetN
                      " MB free. Make room or choose another place with --data_dir"));
   }
   std::string work_dir = JoinPath(data_dir, absl::StrCat(kTemporaryPrefix, "XXXXXX"));
-  if (mkdtemp(work_dir.data()) == nullptr) return FileError(errno, "make a directory in", data_dir);
+  if (mkdtemp(work_dir.data()) == nullptr)
+    return Unusable(FileError(errno, "make a directory in", data_dir));
   auto remover = absl::MakeCleanup([&work_dir] { RemoveTree(work_dir); });
   absl::Status status = Fetcher(name, data_dir, work_dir, options).Fetch();
   if (status.ok())

@@ -35,7 +35,7 @@ bool IsPresent(DatasetName name, const std::string& data_dir);
 bool IsIntact(DatasetName name, const std::string& data_dir);
 
 // Makes sure that the data set is there and intact; does nothing but say so where it is. Files that
-// are not intact are replaced.
+// are not intact are replaced. A directory that cannot be made or used is kInvalidArgument.
 absl::Status Fetch(DatasetName name, const std::string& data_dir, const FetchOptions& options);
 
 // Fetches the data set where it is not present, for programs that are about to use it.

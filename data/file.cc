@@ -66,7 +66,8 @@ absl::Status FileError(int error_number, absl::string_view action, absl::string_
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, a pipe that nobody writes to would be waited for.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return FileError(errno, "read", path);
   auto closer = absl::MakeCleanup([descriptor] { close(descriptor); });
   struct stat about;

@@ -26,11 +26,24 @@ absl::Status CheckSize(int64_t width, int64_t height, absl::string_view source) 
         absl::StrCat(source, ": a picture of ", width, " x ", height, " pixels"));
   }
   if (width > kMaxPixels / height) {
-    return absl::ResourceExhaustedError(absl::StrCat(source, ": a picture of ", width, " x ",
-                                                     height, " pixels; at most ", kMaxPixels,
-                                                     " are read. Make it smaller first"));
+    return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
+                                                   " pixels; at most ", kMaxPixels,
+                                                   " are read. Make it smaller first"));
   }
   return absl::OkStatus();
+}
+
+// Pixels that a byte of a file can stand for at most: deflate makes a byte of 1032, which hold 8
+// pixels each; Huffman codes spend a bit on every block of 8 x 8 pixels. What claims more is cut
+// short, which shows before memory is asked for.
+constexpr int64_t kMostPixelsOfPngByte = 1032 * 8, kMostPixelsOfJpegByte = 8 * 64;
+
+absl::Status CheckLength(int64_t width, int64_t height, size_t bytes, int64_t most_pixels_of_byte,
+                         absl::string_view kind, absl::string_view source) {
+  if (width * height <= static_cast<int64_t>(bytes) * most_pixels_of_byte) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(source, ": not a sound ", kind, ": it is cut short: ", bytes,
+                   " bytes cannot hold ", width, " x ", height, " pixels"));
 }
 
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_view source) {
@@ -43,6 +56,11 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_vi
   };
   if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) return error();
   if (absl::Status status = CheckSize(png.width, png.height, source); !status.ok()) return status;
+  if (absl::Status status =
+          CheckLength(png.width, png.height, bytes.size(), kMostPixelsOfPngByte, "PNG", source);
+      !status.ok()) {
+    return status;
+  }
   png.format = PNG_FORMAT_RGB;
   // Otherwise 16-bit channels would be taken as linear in light, which hardly any file means.
   png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
@@ -77,11 +95,15 @@ struct JpegReader {
     if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).cut_short = true;
   }
   static void Ignore(j_common_ptr) {}
-  // A small file can hold many thousands of passes over a large picture.
+  // A small file can hold many thousands of passes over a large picture: so many pixels are gone
+  // over, at least ten times the largest picture there may be.
   static void LimitScans(j_common_ptr jpeg) {
-    constexpr int kMaxScans = 500;
-    if (Of(jpeg).jpeg.input_scan_number > kMaxScans) {
-      snprintf(Of(jpeg).message, JMSG_LENGTH_MAX, "more than %d scans", kMaxScans);
+    constexpr int64_t kMaxScans = 500, kMaxPixelsInAll = 10 * kMaxPixels;
+    const jpeg_decompress_struct& reader = Of(jpeg).jpeg;
+    const int64_t pixels = int64_t{reader.image_width} * reader.image_height;
+    const int64_t most = std::min(kMaxScans, kMaxPixelsInAll / std::max<int64_t>(pixels, 1));
+    if (reader.input_scan_number > most) {
+      snprintf(Of(jpeg).message, JMSG_LENGTH_MAX, "more than %d scans", static_cast<int>(most));
       longjmp(Of(jpeg).jump, 1);
     }
   }
@@ -140,6 +162,11 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_v
   if (!ReadJpegHeader(reader, bytes)) return error();
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   if (absl::Status status = CheckSize(width, height, source); !status.ok()) return status;
+  if (absl::Status status =
+          CheckLength(width, height, bytes.size(), kMostPixelsOfJpegByte, "JPEG", source);
+      !status.ok() && !reader.jpeg.arith_code) {
+    return status;
+  }
   Image image;
   image.width = static_cast<int>(width);
   image.height = static_cast<int>(height);

@@ -25,8 +25,8 @@ inline constexpr int64_t kMaxPixels = 100'000'000;
 
 // Decodes a PNG or a JPEG, told apart by their first bytes, of any bit depth and colour type.
 // Transparent pixels are laid over white. `source` names the bytes in errors, which are
-// kInvalidArgument for bytes that are no such picture, cut short or corrupt, and kResourceExhausted
-// for pictures of more than kMaxPixels.
+// kInvalidArgument: for bytes that are no such picture, cut short or corrupt, and for pictures of
+// more than kMaxPixels.
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source);
 
 // The same for a file.

@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
   }
   if (!status.ok()) {
     fprintf(stderr, "fetch_cifar: %s\n", std::string(status.message()).c_str());
-    return kExitFailed;
+    return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailed;
   }
   return 0;
 }

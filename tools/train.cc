@@ -1,6 +1,7 @@
 // Trains a network, described by a text file, on CIFAR.
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -81,9 +82,8 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
   }
   for (const std::string& assignment : line.repeated) {
-    if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("--set ", assignment, ": ", status.message()));
-    }
+    if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }
@@ -104,6 +104,16 @@ absl::Status CheckFlags(const CommandLine& line) {
   const std::string on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite);
   if (on_nonfinite != "stop" && on_nonfinite != "skip")
     return FlagError("on_nonfinite", on_nonfinite, "stop or skip");
+  // Said before the steps that are to be traced, not after them.
+  if (const std::string trace = absl::GetFlag(FLAGS_profile); !trace.empty()) {
+    const size_t slash = trace.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : trace.substr(0, slash + 1);
+    if (access(directory.c_str(), W_OK) != 0)
+      return FlagError(
+          "profile", trace,
+          absl::StrCat("a file in a directory that is there and may be written to; make ",
+                       directory, " or choose another"));
+  }
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "layers/vjp.h"
+#include "tensor/memory.h"
 
 namespace cotangent::tools {
 namespace {
@@ -20,6 +21,26 @@ constexpr size_t kTensorsAtATime = 8;
 
 bool AllFinite(const float* values, int64_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
+}
+
+// The plan's size is compared with the memory there is before the plan is allocated; what cannot
+// fit in any plan, a convolution's input beside its output, is found before convolutions of that
+// size are measured.
+absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph,
+                                              tensor::ElementType precision) {
+  int64_t most = 0;
+  std::string layer;
+  for (const layers::Node& node : graph.nodes()) {
+    if (node.op != layers::Op::kConvolution) continue;
+    const int64_t elements = graph.tensor(node.inputs[0]).shape.NumElements() +
+                             graph.tensor(node.outputs[0]).shape.NumElements();
+    if (elements <= most) continue;
+    most = elements;
+    layer = node.name;
+  }
+  return tensor::CheckMemoryAvailable(
+      most * tensor::Bytes(precision),
+      absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }
 
 // Filters made from the first images of the data set.
@@ -117,6 +138,10 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers:
   if (!built.ok()) return built.status();
   if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
   step->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
+  if (absl::Status status =
+          CheckMemoryForLargestConvolution(step->network_->graph, options.precision);
+      !status.ok())
+    return status;
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
       layers::ParameterStore::Create(step->network_->graph);
   if (!store.ok()) return store.status();

@@ -163,7 +163,7 @@ Number operator*(const Number& a, const Number& b) {
 }
 
 Number operator/(const Number& a, const Number& b) {
-  if (a.exact_ && b.exact_) {
+  if (a.exact_ && b.exact_ && !b.IsZero()) {
     return FromWide(static_cast<Wide>(a.numerator_) * b.denominator_,
                     static_cast<Wide>(a.denominator_) * b.numerator_);
   }
@@ -178,8 +178,8 @@ Number Number::operator-() const {
 }
 
 bool operator==(const Number& a, const Number& b) {
-  return a.exact_ == b.exact_ && a.numerator_ == b.numerator_ &&
-         a.denominator_ == b.denominator_ && a.value_ == b.value_;
+  return a.exact_ == b.exact_ && a.numerator_ == b.numerator_ && a.denominator_ == b.denominator_ &&
+         a.value_ == b.value_;
 }
 
 bool operator<(const Number& a, const Number& b) {

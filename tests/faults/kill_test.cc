@@ -1,0 +1,136 @@
+// kill -9 at random moments of a run that checkpoints often, again and again, each time resumed.
+// Every resumption starts from a checkpoint that is whole, loses at most one interval, and the run
+// ends with the bits of an undisturbed one.
+//
+//   bazel run //tests/faults:kill_test -- --kills=200
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/faults/training_run.h"
+#include "tests/process/process.h"
+#include "tools/checkpoint.h"
+
+namespace cotangent::tests {
+namespace {
+
+int kills = 10;
+
+// Names and bytes of all tensors: parameters, statistics, optimizer state, averages.
+std::string Numbers(const std::string& path) {
+  const absl::StatusOr<tools::Checkpoint> checkpoint = tools::ReadCheckpoint(path);
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
+  if (!checkpoint.ok()) return "";
+  std::string all;
+  for (const auto& [name, tensor] : checkpoint->tensors()) {
+    std::vector<float> numbers(tensor.size);
+    checkpoint->CopyTo(tensor, numbers.data());
+    all += name;
+    all.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float));
+  }
+  return all;
+}
+
+// The steps of metrics.jsonl's lines of steps, in their order.
+std::vector<int64_t> LoggedSteps(const std::string& path) {
+  const std::string text = ReadFileOrEmpty(path);
+  std::vector<int64_t> steps;
+  for (size_t line = 0; line < text.size(); line = text.find('\n', line) + 1) {
+    const size_t step = text.find("\"step\":", line);
+    if (text.substr(line, text.find('\n', line) - line).find("learning_rate") == std::string::npos)
+      continue;
+    steps.push_back(atoll(text.c_str() + step + 7));
+  }
+  return steps;
+}
+
+TEST(Kill, AnywhereAndResumed) {
+  // Long enough that the kills, each a few steps after the last, fall before its end.
+  const int64_t steps = 40 + 12 * static_cast<int64_t>(kills);
+  const TrainingRun undisturbed(steps), disturbed(steps, &undisturbed);
+  const Outcome whole = undisturbed.RunToEnd();
+  ASSERT_EQ(whole.exit_code, 0) << whole.errors;
+
+  std::mt19937_64 random(1);
+  int64_t newest = -1, most_lost = 0;
+  int done = 0, before_first_checkpoint = 0, temporary_files = 0;
+  while (done < kills) {
+    Process run(disturbed.program(), disturbed.Arguments({"--resume"}), disturbed.Options());
+    // From the first moments, in which the network is planned, to some steps after the next
+    // checkpoint.
+    const bool early = random() % 8 == 0;
+    if (!early) {
+      const bool began = run.WaitUntil([&] { return disturbed.NewestStep() > newest; }, kPatience);
+      ASSERT_TRUE(began || !run.IsRunning())
+          << "no step in " << kPatience << " s: " << run.Errors();
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % (early ? 300'000 : 20'000)));
+    if (!run.IsRunning()) {
+      const Outcome end = run.Wait(0);
+      ASSERT_EQ(end.exit_code, 0) << end.errors;
+      break;
+    }
+    run.Signal(SIGKILL);
+    const Outcome end = run.Wait(kPatience);
+    ASSERT_EQ(end.signal, SIGKILL);
+    ++done;
+    for (const std::string& name : FilesIn(disturbed.output()))
+      temporary_files += name.find(".tmp-") != std::string::npos;
+
+    // What the killed process has said of where it began, and what it leaves.
+    EXPECT_EQ(end.errors.find("damaged"), std::string::npos) << end.errors;
+    for (const std::string& name : disturbed.Checkpoints()) {
+      EXPECT_TRUE(tools::ReadCheckpoint(disturbed.output() + "/" + name).ok()) << name;
+    }
+    const int64_t now = disturbed.NewestStep();
+    EXPECT_GE(now, newest) << "a checkpoint is lost";
+    if (now < 0) ++before_first_checkpoint;
+    newest = now;
+    const std::vector<int64_t> logged = LoggedSteps(disturbed.output() + "/metrics.jsonl");
+    if (!logged.empty())
+      most_lost = std::max(most_lost, logged.back() - std::max<int64_t>(newest, 0));
+  }
+  printf(
+      "%d kills: %d of them before the first checkpoint, %d with a file half written; at most %d "
+      "steps lost of an interval of %d\n",
+      done, before_first_checkpoint, temporary_files, static_cast<int>(most_lost),
+      static_cast<int>(kCheckpointEvery));
+  EXPECT_EQ(done, kills) << "the run ended too soon to be killed as often";
+  EXPECT_LE(most_lost, kCheckpointEvery);
+
+  const Outcome rest = disturbed.RunToEnd({"--resume"});
+  ASSERT_EQ(rest.exit_code, 0) << rest.errors;
+  ASSERT_EQ(disturbed.NewestStep(), undisturbed.NewestStep());
+  EXPECT_TRUE(Numbers(disturbed.LastCheckpoint()) == Numbers(undisturbed.LastCheckpoint()))
+      << "the weights differ from those of the undisturbed run";
+  // The accuracies, too, to the last digit; not the time.
+  EXPECT_EQ(rest.output.substr(0, rest.output.find(',')),
+            whole.output.substr(0, whole.output.find(',')));
+  // The log reads as if nothing had happened.
+  EXPECT_EQ(LoggedSteps(disturbed.output() + "/metrics.jsonl"),
+            LoggedSteps(undisturbed.output() + "/metrics.jsonl"));
+}
+
+}  // namespace
+}  // namespace cotangent::tests
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    if (sscanf(argv[i], "--kills=%d", &cotangent::tests::kills) != 1 ||
+        cotangent::tests::kills < 1) {
+      fprintf(stderr, "kill_test: found %s, expected --kills=NUMBER\n", argv[i]);
+      return 2;
+    }
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,66 @@
+#include "tests/faults/training_run.h"
+
+#include <stdlib.h>
+
+namespace cotangent::tests {
+namespace {
+
+constexpr char kNetwork[] = R"(
+layer { name: "conv" convolution { channels: 4 kernel: 3 stride: 2 padding: SAME bias: false } }
+layer { name: "norm" batch_norm {} }
+layer { name: "relu" activation { kind: RELU } }
+layer { name: "pool" max_pool { kernel: 4 } }
+layer { name: "drop" dropout { rate: 0.2 } }
+layer { name: "fc" linear {} }
+train {
+  batch_size: 16
+  epochs: 1000
+  augmentation { flip: RANDOM crop: 2 }
+  optimizer {
+    sgd { learning_rate: 0.05 momentum: 0.9 weight_decay: 5e-4 }
+    schedule { cosine {} }
+    ema { decay: 0.9 }
+  }
+  evaluation { every_epochs: 1000000 }
+}
+)";
+constexpr int kStepsPerEpoch = 25;  // 400 images
+
+}  // namespace
+
+TrainingRun::TrainingRun(int64_t steps, const TrainingRun* like)
+    : steps_(steps),
+      directory_(MakeTestDirectory("run")),
+      cache_(like == nullptr ? directory_ : like->cache_) {
+  WriteFile(directory_ + "/net.textproto", kNetwork);
+}
+
+std::vector<std::string> TrainingRun::Arguments(const std::vector<std::string>& more) const {
+  std::vector<std::string> arguments = {
+      "--network=net.textproto",
+      "--dataset=sample",
+      "--output_dir=out",
+      "--threads=1",
+      "--keep=3",
+      "--log_every=1",
+      "--epochs=" + std::to_string(static_cast<double>(steps_) / kStepsPerEpoch),
+      "--checkpoint_every=" + std::to_string(kCheckpointEvery)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::vector<std::string> TrainingRun::Checkpoints() const {
+  std::vector<std::string> names;
+  for (const std::string& name : FilesIn(output())) {
+    if (name.rfind("checkpoint-", 0) == 0 && name.find(".tmp-") == std::string::npos)
+      names.push_back(name);
+  }
+  return names;
+}
+
+int64_t TrainingRun::NewestStep() const {
+  const std::vector<std::string> names = Checkpoints();
+  return names.empty() ? -1 : atoll(names.back().c_str() + std::string("checkpoint-").size());
+}
+
+}  // namespace cotangent::tests

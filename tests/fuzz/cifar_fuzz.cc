@@ -1,0 +1,26 @@
+// CIFAR records. The first byte says of which format and with which of CIFAR-100's labels.
+#include <cstddef>
+#include <cstdint>
+
+#include "data/dataset.h"
+#include "tests/fuzz/property.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  namespace data_sets = cotangent::data;
+  if (size == 0) return 0;
+  const auto format =
+      data[0] & 1 ? data_sets::RecordFormat::kCifar100 : data_sets::RecordFormat::kCifar10;
+  const auto label_kind = data[0] & 2 ? data_sets::LabelKind::kCoarse : data_sets::LabelKind::kFine;
+  const absl::StatusOr<data_sets::Dataset> parsed = data_sets::ParseCifarRecords(
+      absl::MakeConstSpan(data + 1, size - 1), format, label_kind, "fuzz");
+  if (!parsed.ok()) {
+    COTANGENT_PROPERTY(!parsed.status().message().empty());
+    return 0;
+  }
+  COTANGENT_PROPERTY(parsed->size() * data_sets::RecordBytes(format) ==
+                     static_cast<int64_t>(size - 1));
+  COTANGENT_PROPERTY(static_cast<int64_t>(parsed->images.size()) ==
+                     parsed->size() * parsed->image_bytes());
+  for (const uint8_t label : parsed->labels) COTANGENT_PROPERTY(label < parsed->classes.size());
+  return 0;
+}

@@ -1,0 +1,30 @@
+// Network texts: read, built into a graph, printed and read again.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "layers/build.h"
+#include "layers/network_text.h"
+#include "tests/fuzz/property.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  namespace layers = cotangent::layers;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const absl::StatusOr<layers::Network> network = layers::ParseNetwork(text, "fuzz");
+  if (!network.ok()) {
+    COTANGENT_PROPERTY(absl::StartsWith(network.status().message(), "fuzz:"));
+    return 0;
+  }
+  const std::string printed = layers::NetworkText(*network);
+  const absl::StatusOr<layers::Network> again = layers::ParseNetwork(printed, "printed");
+  // What blocks expand to may be longer than what may be read.
+  if (printed.size() <= layers::kLongestNetworkText) {
+    COTANGENT_PROPERTY(again.ok());
+    COTANGENT_PROPERTY(layers::NetworkText(*again) == printed);
+  }
+  layers::BuildOptions options;
+  options.batch_size = 4;
+  layers::Build(*network, options).status().IgnoreError();
+  return 0;
+}

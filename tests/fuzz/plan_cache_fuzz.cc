@@ -1,0 +1,18 @@
+// The cache of measured times. What was read, written and read again is the same.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "layers/tuner.h"
+#include "tests/fuzz/property.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  cotangent::layers::Tuner tuner(1);
+  tuner.Restore(absl::string_view(reinterpret_cast<const char*>(data), size));
+  const std::string text = tuner.ToText();
+  cotangent::layers::Tuner second(1);
+  second.Restore(text);
+  COTANGENT_PROPERTY(second.ToText() == text);
+  return 0;
+}
