@@ -72,7 +72,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
   auto closer = absl::MakeCleanup([descriptor] { close(descriptor); });
   struct stat about;
   if (fstat(descriptor, &about) != 0) return FileError(errno, "read", path);
-  if (S_ISDIR(about.st_mode)) return FileError(EISDIR, "read", path);
+  if (S_ISDIR(about.st_mode))
+    return absl::InvalidArgumentError(FileError(EISDIR, "read", path).message());
   if (!S_ISREG(about.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": not a regular file"));
   }

@@ -82,7 +82,8 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction, tenso
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  if (lines[0] != kHeader) return;
+  // A view of nothing splits into no lines at all.
+  if (lines.empty() || lines[0] != kHeader) return;
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
   for (absl::string_view line : lines) {
     const std::vector<std::string> fields = absl::StrSplit(line, '\t');

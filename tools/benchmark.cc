@@ -70,7 +70,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
   }
   for (const std::string& assignment : line.repeated) {
     if (absl::Status status = layers::ApplyOverride(*network, assignment); !status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("--set ", assignment, ": ", status.message()));
+      return status;
     }
   }
   return network;

@@ -152,8 +152,9 @@ int Usage(absl::string_view message) {
 
 int Fail(const absl::Status& status) {
   fprintf(stderr, "differentiate: %s\n", std::string(status.message()).c_str());
-  // What is wrong with the input comes as one of these; all else is a failure at work.
-  return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ? kExitUsage : kExitFailed;
+  // What is wrong with the input, a directory that is not there included, comes as one of these; all else is a failure at work.
+  const bool input = absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
+  return input ? kExitUsage : kExitFailed;
 }
 
 }  // namespace

@@ -104,9 +104,10 @@ TEST(Signals, ASecondCtrlCEndsAtOnce) {
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   ASSERT_TRUE(process.IsRunning()) << "the first signal should only have been noted";
   process.Signal(SIGINT);
-  const Outcome outcome = process.Wait(2);
+  const Outcome outcome = process.Wait(kPatience);
   EXPECT_FALSE(outcome.timed_out);
   EXPECT_EQ(outcome.exit_code, 130);
+  // Had it gone on to the end of its step, there would be a checkpoint.
   for (const std::string& name : FilesIn(directory + "/out"))
     EXPECT_EQ(name.find("checkpoint"), std::string::npos) << name;
 }

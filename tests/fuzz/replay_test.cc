@@ -47,7 +47,7 @@ double ProcessorSeconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-void Run(const std::string& name, const std::string& bytes) {
+void RunInput(const std::string& name, const std::string& bytes) {
   SCOPED_TRACE(name);
   const double start = ProcessorSeconds();
   // A copy of its own, so that address sanitizer sees the first byte past the end.
@@ -91,8 +91,8 @@ std::string Mutate(std::string bytes, const std::vector<Input>& inputs, std::mt1
 TEST(Replay, Corpus) {
   const std::vector<Input> inputs = ReadCorpus();
   ASSERT_FALSE(inputs.empty());
-  Run("empty", "");
-  for (const Input& input : inputs) Run(input.name, input.bytes);
+  RunInput("empty", "");
+  for (const Input& input : inputs) RunInput(input.name, input.bytes);
 }
 
 TEST(Replay, Mutations) {
@@ -101,7 +101,7 @@ TEST(Replay, Mutations) {
   std::mt19937_64 random(1);
   for (int i = 0; i < kMutations; ++i) {
     const Input& input = inputs[i % inputs.size()];
-    Run(input.name + ", mutation " + std::to_string(i), Mutate(input.bytes, inputs, random));
+    RunInput(input.name + ", mutation " + std::to_string(i), Mutate(input.bytes, inputs, random));
     if (HasFailure()) break;
   }
 }
