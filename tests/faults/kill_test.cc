@@ -55,7 +55,7 @@ std::vector<int64_t> LoggedSteps(const std::string& path) {
 
 TEST(Kill, AnywhereAndResumed) {
   // Long enough that the kills, each a few steps after the last, fall before its end.
-  const int64_t steps = 40 + 12 * static_cast<int64_t>(kills);
+  const int64_t steps = 200 + 100 * static_cast<int64_t>(kills);
   const TrainingRun undisturbed(steps), disturbed(steps, &undisturbed);
   const Outcome whole = undisturbed.RunToEnd();
   ASSERT_EQ(whole.exit_code, 0) << whole.errors;
@@ -73,7 +73,7 @@ TEST(Kill, AnywhereAndResumed) {
       ASSERT_TRUE(began || !run.IsRunning())
           << "no step in " << kPatience << " s: " << run.Errors();
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % (early ? 300'000 : 20'000)));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % (early ? 300'000 : 8'000)));
     if (!run.IsRunning()) {
       const Outcome end = run.Wait(0);
       ASSERT_EQ(end.exit_code, 0) << end.errors;

@@ -12,7 +12,7 @@
 namespace cotangent::tests {
 
 inline constexpr int64_t kCheckpointEvery = 3;
-inline constexpr double kPatience = 120;  // seconds
+inline constexpr double kPatience = 240;  // seconds
 
 class TrainingRun {
  public:
