@@ -100,13 +100,23 @@ struct LayerErrors {
 };
 
 double SquaredDistance(const float* a, const float* b, int64_t n) {
-  double total = 0;
-  for (int64_t begin = 0; begin < n; begin += 256) {
-    float sum = 0;
-    for (int64_t i = begin; i < std::min(n, begin + 256); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-    total += sum;
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+// |S x - found|^2 for x moved down and right, which need not be made for it.
+double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, int64_t width, int64_t down, int64_t right, const float* found) {
+  double sum = 0;
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t y = 0; y < height; ++y) {
+      const float* const from = x + (c * height + (y - down + height) % height) * width;
+      const float* const to = found + (c * height + y) * width;
+      sum += SquaredDistance(from, to + right, width - right) + SquaredDistance(from + width - right, to, right);
+    }
   }
-  return total;
+  return sum;
 }
 
 // The whole shifts of a result of `size` pixels that are nearest to an input shift.
@@ -116,14 +126,12 @@ std::vector<int64_t> NearestShifts(int64_t shift, int64_t size) {
   return {whole % size, (whole + 1) % size};
 }
 
-double ErrorOf(const LayerErrors& layer, const float* reference, double norm, const float* found, int64_t down, int64_t right, std::vector<float>* scratch) {
-  const int64_t n = layer.elements();
+double ErrorOf(const LayerErrors& layer, const float* reference, double norm, const float* found, int64_t down, int64_t right) {
+  const int64_t channels = layer.elements() / (layer.height() * layer.width());
   double least = INFINITY;
   for (const int64_t y : NearestShifts(down, layer.height())) {
     for (const int64_t x : NearestShifts(right, layer.width())) {
-      scratch->resize(n);
-      ShiftImage(reference, n / (layer.height() * layer.width()), layer.height(), layer.width(), y, x, scratch->data());
-      least = std::min(least, SquaredDistance(scratch->data(), found, n));
+      least = std::min(least, SquaredDistanceShifted(reference, channels, layer.height(), layer.width(), y, x, found));
     }
   }
   return norm > 0 ? std::sqrt(least) / norm : 0;
@@ -165,7 +173,6 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
   if (!plan.ok()) return plan.status();
 
   float* const input = static_cast<float*>((*plan)->input(network->images));
-  std::vector<float> scratch;
   for (const std::vector<float>& image : images) {
     std::vector<std::vector<float>> references(result.size());
     std::vector<double> norms(result.size());
@@ -181,9 +188,10 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
           references[l].assign(values, values + n);
           norms[l] = std::sqrt(SquaredDistance(values, std::vector<float>(n).data(), n));
         }
+#pragma omp parallel for num_threads(threads)
         for (int64_t k = 0; k < kBatch; ++k) {
           result[l].by_shift[first + k] +=
-              ErrorOf(result[l], references[l].data(), norms[l], values + k * n, (first + k) / kSize, (first + k) % kSize, &scratch) / images.size();
+              ErrorOf(result[l], references[l].data(), norms[l], values + k * n, (first + k) / kSize, (first + k) % kSize) / images.size();
         }
       }
     }
