@@ -169,7 +169,7 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
     const auto* const slot = (*store)->FindState(state.name);
     std::fill_n((*store)->state_values() + slot->offset, slot->size, static_cast<float>(state.initial_value));
   }
-  auto plan = layers::Plan::Compile(network->graph, wanted, **store, tuner, {.exact = true, .threads = threads, .constant_parameters = true});
+  auto plan = layers::Plan::Compile(network->graph, wanted, **store, tuner, {.exact = true, .threads = threads, .constant_parameters = true, .choices = {}});
   if (!plan.ok()) return plan.status();
 
   float* const input = static_cast<float*>((*plan)->input(network->images));
