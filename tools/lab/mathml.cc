@@ -66,8 +66,6 @@ class Reader {
         below = Argument();
       } else if (Consume('^')) {
         above = Argument();
-      } else if (Consume('\'')) {
-        above = "<mo>′</mo>";
       } else {
         break;
       }
@@ -109,6 +107,7 @@ class Reader {
     const absl::string_view character = text_.substr(begin, at_ - begin);
     if (std::isalpha(static_cast<unsigned char>(c))) return Element("mi", character);
     if (c == '-') return Element("mo", "−");
+    if (c == '\'') return "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">′</mo>";
     // Brackets and bars keep the size of the text: fonts without large ones make them ugly.
     return absl::StrCat("<mo stretchy=\"false\">", EscapeHtml(character), "</mo>");
   }

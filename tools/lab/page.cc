@@ -123,7 +123,7 @@ const std::vector<Equation>& Equations() {
       {"a function and its gradient", "f(x, y) = (x + y)(y + 1)"},
       {"the ways to differentiate agree", "J_{\\text{numeric}} \\approx J_{\\text{forward}} = J_{\\text{reverse}} = J_{\\text{symbolic}}"},
       {"a vector function and its Jacobian",
-       "f_1 = \\cos w_1 \\cos w_2 + \\sigma (w_2), \\quad f_2 = \\ln (w_1 + w_2) + w_1^2 w_2"},
+       "f_1 = \\cos (w_1) \\cos (w_2) + \\sigma (w_2), \\quad f_2 = \\ln (w_1 + w_2) + w_1^2 w_2"},
       {"circulants commute with the shift", "C_a S = S C_a"},
       {"and nothing else does", "L S = S L \\iff L = C_a"},
       {"a stochastic step can go up", "f(w - \\eta f_i'(w)) > f(w)"},
