@@ -27,7 +27,7 @@ constexpr double kEnoughFlops = 4e9;
 constexpr int64_t kFewestImages = 16;
 // A candidate slower than the best by this factor after one run is not run again.
 constexpr double kHopeless = 1.25;
-constexpr char kHeader[] = "cotangent plan cache 2";
+constexpr char kHeader[] = "cotangent plan cache 4";
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(tensor::ProcessorName(), "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");

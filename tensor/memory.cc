@@ -91,6 +91,21 @@ absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
                    Readable(available), " are available: use a smaller batch or network"));
 }
 
+namespace {
+
+// Fresh memory that begins where a huge page can: else its first and last parts would be in small pages. Null if refused.
+void* MapAligned(int64_t bytes) {
+  char* mapped = static_cast<char*>(mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (mapped == MAP_FAILED) return nullptr;
+  const int64_t before = -reinterpret_cast<intptr_t>(mapped) & (kHugePage - 1);
+  if (before > 0) munmap(mapped, before);
+  munmap(mapped + before + bytes, kHugePage - before);
+  return mapped + before;
+}
+
+}  // namespace
+
 absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_view needed_by) {
   if (bytes < 0) return absl::InvalidArgumentError(absl::StrCat("a buffer of ", bytes, " bytes"));
   AlignedBuffer buffer;
@@ -102,9 +117,8 @@ absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_v
     std::memset(buffer.data_, 0, rounded);
   } else {
     if (absl::Status status = CheckMemoryAvailable(bytes, needed_by); !status.ok()) return status;
-    void* mapped = mmap(nullptr, RoundUp(bytes, kHugePage), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) {
+    void* mapped = MapAligned(RoundUp(bytes, kHugePage));
+    if (mapped == nullptr) {
       return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ",
                                                        Readable(bytes),
                                                        " of memory, which the system refused"));
