@@ -1,6 +1,7 @@
 #include "tensor/memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -67,6 +68,14 @@ int64_t LeftInControlGroups() {
   return left;
 }
 
+// What the limit of address space leaves.
+int64_t LeftOfAddressSpace() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;
+  const int64_t used = ReadField("/proc/self/status", "VmSize:").value_or(0) * 1024;
+  return std::max<int64_t>(0, static_cast<int64_t>(limit.rlim_cur) - used);
+}
+
 std::string Readable(int64_t bytes) {
   const double mebibytes = static_cast<double>(bytes) / (1 << 20);
   return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes)
@@ -76,7 +85,7 @@ std::string Readable(int64_t bytes) {
 }  // namespace
 
 int64_t AvailableMemoryBytes() {
-  int64_t available = LeftInControlGroups();
+  int64_t available = std::min(LeftInControlGroups(), LeftOfAddressSpace());
   if (std::optional<int64_t> kibibytes = ReadField("/proc/meminfo", "MemAvailable:")) {
     available = std::min(available, *kibibytes * 1024);
   }

@@ -62,10 +62,13 @@ absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
     }
     const std::string name(absl::StripAsciiWhitespace(sides[0]));
     if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(absl::StrCat("--at: ", name, " is not a finite number"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--at: ", name, " is not a finite number; give it one"));
     }
     for (const auto& [other, other_value] : arguments->point) {
-      if (other == name) return absl::InvalidArgumentError(absl::StrCat("--at: ", name, " is given twice"));
+      if (other == name)
+        return absl::InvalidArgumentError(
+            absl::StrCat("--at: ", name, " is given twice; keep one"));
     }
     arguments->point.emplace_back(name, value);
   }
@@ -151,7 +154,8 @@ int Usage(absl::string_view message) {
 }
 
 int Fail(const absl::Status& status) {
-  fprintf(stderr, "differentiate: %s\n", std::string(status.message()).c_str());
+  fprintf(stderr, "differentiate: %s%s\n", std::string(status.message()).c_str(),
+          absl::IsOutOfRange(status) ? "; choose another point with --at" : "");
   // What is wrong with the input, a directory that is not there included, comes as one of these; all else is a failure at work.
   const bool input = absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
   return input ? kExitUsage : kExitFailed;
