@@ -533,6 +533,9 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
         DropoutMask(rate, options_.seed, stream, static_cast<uint64_t>(step), buffer(out[0]));
       };
       break;
+    case Op::kOneHot:
+      step.run = [buffer, node](int64_t) { OneHot(node.attributes.loss.class_weights, buffer(node.inputs[0]).as<int32_t>(), buffer(node.outputs[0])); };
+      break;
     case Op::kLoss:
       status = AddLoss(node, buffer, step);
       break;
