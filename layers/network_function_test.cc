@@ -27,7 +27,7 @@ using Dual = autodiff::forward::Dual<double, 1>;
 using testing::HasSubstr;
 
 // Every kind of layer.
-constexpr char kAllLayers[] = R"(
+constexpr char kAllLayers[] = R"text(
 input { channels: 3 height: 12 width: 12 }
 layer { name: "conv1" convolution { channels: 8 kernel: 3 pad: 1 } }
 layer { name: "bn1" batch_norm {} }
@@ -48,7 +48,7 @@ layer { name: "global" global_average_pool {} }
 layer { name: "fc1" linear { features: 9 } }
 layer { name: "probabilities" softmax {} }
 layer { name: "fc2" linear { features: 5 } }
-)";
+)text";
 
 std::unique_ptr<NetworkFunction> FunctionOf(const absl::StatusOr<Network>& network, const NetworkFunctionOptions& options = {}) {
   static Tuner& tuner = *new Tuner(1);
