@@ -67,6 +67,7 @@ const char* OpName(Op op) {
     case Op::kSoftmax: return "softmax";
     case Op::kSoftmaxGradient: return "softmax_gradient";
     case Op::kDropoutMask: return "dropout_mask";
+    case Op::kOneHot: return "one_hot";
     case Op::kLoss: return "loss";
   }
   return "unknown";

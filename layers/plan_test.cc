@@ -162,15 +162,6 @@ TEST(PlanTest, SecondDerivatives) {
   }
 }
 
-TEST(PlanTest, DerivativesThatAreNotThereAreErrors) {
-  Builder b;
-  const TensorId x = b.graph().Input("x", {3, 5});
-  const TensorId loss = b.Loss(x);
-  const std::vector<TensorId> gradient = Made(Gradient(b.graph(), loss, {x}));
-  const TensorId seed = b.graph().Input("seed", {3, 5});
-  EXPECT_FALSE(VectorJacobianProduct(b.graph(), {gradient[0]}, {seed}, {x}).ok());
-}
-
 // A network of ten random operations on images, and a loss.
 void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
   SplitMix random(seed);
