@@ -11,14 +11,16 @@
 namespace cotangent::tools {
 namespace {
 
-struct FreeContext {
-  void operator()(GVC_t* context) const { gvFreeContext(context); }
-};
+// One for the process, never freed: Graphviz 2.42 keeps the name of the font it used last beyond the
+// life of its context, and looks at it in the next.
+GVC_t* Context() {
+  static GVC_t* const context = gvContext();
+  return context;
+}
 
 struct CloseGraph {
-  GVC_t* context;
   void operator()(Agraph_t* graph) const {
-    gvFreeLayout(context, graph);
+    gvFreeLayout(Context(), graph);
     agclose(graph);
   }
 };
@@ -26,15 +28,14 @@ struct CloseGraph {
 }  // namespace
 
 absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string& format) {
-  const std::unique_ptr<GVC_t, FreeContext> context(gvContext());
-  const std::unique_ptr<Agraph_t, CloseGraph> graph(agmemread(dot.c_str()), {context.get()});
+  const std::unique_ptr<Agraph_t, CloseGraph> graph(agmemread(dot.c_str()));
   if (graph == nullptr) return absl::InvalidArgumentError("Graphviz cannot read the graph");
-  if (gvLayout(context.get(), graph.get(), "dot") != 0) {
+  if (gvLayout(Context(), graph.get(), "dot") != 0) {
     return absl::InternalError("Graphviz cannot lay the graph out: is its plugin package (libgvc6) complete?");
   }
   char* data = nullptr;
   unsigned int length = 0;
-  if (gvRenderData(context.get(), graph.get(), format.c_str(), &data, &length) != 0) {
+  if (gvRenderData(Context(), graph.get(), format.c_str(), &data, &length) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("Graphviz cannot write ", format));
   }
   std::string picture(data, length);

@@ -25,8 +25,9 @@ namespace cotangent::autodiff::symbolic {
 struct ParseOptions {
   // The variables a formula may use; any name when not set.
   std::optional<std::vector<std::string>> variables;
-  // Parentheses, calls and signs may be nested this deep.
-  int max_depth = 1000;
+  // Parentheses, calls and powers may be nested this deep: what a stack of a few megabytes holds,
+  // with a sanitizer's frames, too.
+  int max_depth = 250;
   // What stands before "line:column: " in errors, such as a file's name.
   std::string source = "formula";
 };

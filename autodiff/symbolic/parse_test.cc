@@ -77,7 +77,7 @@ TEST(ParseTest, ErrorsNameThePlace) {
 
 TEST(ParseTest, DeepNestingIsAnError) {
   EXPECT_THAT(ErrorOf(std::string(100000, '(') + "x" + std::string(100000, ')')),
-              HasSubstr("formula:1:1001: nested more than 1000 deep"));
+              HasSubstr("formula:1:251: nested more than 250 deep"));
   std::string powers = "x", calls = "x";
   for (int i = 0; i < 100000; ++i) powers += "^x";
   EXPECT_THAT(ErrorOf(powers), HasSubstr("nested more than"));

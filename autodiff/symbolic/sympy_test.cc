@@ -71,7 +71,8 @@ TEST(SympyTest, FindsEqualWhatSympyCallsEqual) {
 
 // Simplify keeps the value wherever there was one.
 TEST(SympyTest, SimplifyKeepsValues) {
-  for (const auto& item : Cases()["pairs"]) {
+  const nlohmann::json pairs = Cases()["pairs"];
+  for (const auto& item : pairs) {
     Pool pool;
     const Expr e = *Parse(std::string(item[0]), pool);
     const Expr simplified = Simplify(e);

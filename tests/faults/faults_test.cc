@@ -323,39 +323,40 @@ std::vector<std::string> MakeBlackData(const TrainingRun& run) {
   return files;
 }
 
-// A run holds its data in memory: whatever `change` does to the files, it goes on, and to its end.
-// Returns what the resumed run says.
-std::string ChangeDataMidRun(const std::function<void(const std::string& file)>& change) {
-  const TrainingRun run(kEndless);
+const std::vector<std::string> kBlackData = {"--dataset=cifar10", "--data_dir=data"};
+
+// A run holds its data in memory: whatever `change` does to the files, it goes on.
+void ChangeDataMidRun(const TrainingRun& run,
+                      const std::function<void(const std::string& file)>& change) {
   const std::vector<std::string> files = MakeBlackData(run);
-  const std::vector<std::string> data = {"--dataset=cifar10", "--data_dir=data"};
-  Endless process(run, data);
+  Endless process(run, kBlackData);
   EXPECT_TRUE(process.HasCheckpointAfter(0)) << process->Errors();
   for (const std::string& file : files) change(file);
   EXPECT_TRUE(process.HasCheckpointAfter(run.NewestStep())) << process->Errors();
   process->Signal(SIGINT);
   EXPECT_EQ(process->Wait(kPatience).exit_code, 130);
   EXPECT_TRUE(IsTidy(run.output()));
-  const std::string steps = "--max_steps=" + std::to_string(run.NewestStep());
-  return run.RunToEnd({data[0], data[1], "--resume", steps}).errors;
 }
 
 TEST(Data, TruncatedMidRun) {
-  const std::string resumed =
-      ChangeDataMidRun([](const std::string& file) { fs::resize_file(file, 1000); });
-  EXPECT_TRUE(Says(resumed, "data_batch_1.bin"));
-  EXPECT_TRUE(Says(resumed, "1000 bytes"));
+  const TrainingRun run(kEndless);
+  // Resumed, it would fetch the data again.
+  ChangeDataMidRun(run, [](const std::string& file) { fs::resize_file(file, 1000); });
 }
 
 TEST(Data, ReplacedMidRun) {
-  const std::string resumed = ChangeDataMidRun([](const std::string& file) {
+  const TrainingRun run(kEndless);
+  ChangeDataMidRun(run, [](const std::string& file) {
     fs::copy_file(file, file + ".new");
     std::fstream(file + ".new", std::ios::in | std::ios::out | std::ios::binary)
         << '\7';  // a label
     fs::rename(file + ".new", file);
   });
-  EXPECT_TRUE(Says(resumed, "going on from"));
-  EXPECT_TRUE(Says(resumed, "note: the checkpoint was made with the training images "));
+  const std::string steps = "--max_steps=" + std::to_string(run.NewestStep() + 1);
+  const Outcome resumed = run.RunToEnd({kBlackData[0], kBlackData[1], "--resume", steps});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.errors;
+  EXPECT_TRUE(Says(resumed.errors, "going on from"));
+  EXPECT_TRUE(Says(resumed.errors, "note: the checkpoint was made with the training images "));
 }
 
 // ---- Memory and numbers
