@@ -200,6 +200,16 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
   }
 }
 
+template <typename T>
+void AddAndRelu(int64_t count, const T* addend, bool relu, T* out) {
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < count; ++i) {
+    float y = static_cast<float>(out[i]);
+    if (addend != nullptr) y += static_cast<float>(addend[i]);
+    out[i] = static_cast<T>(relu ? std::max(y, 0.0f) : y);
+  }
+}
+
 template <typename Function>
 double SecondsOf(Function function) {
   const auto begin = std::chrono::steady_clock::now();
@@ -381,6 +391,7 @@ struct Convolution::State {
   std::unique_ptr<onednn::Primitive> primitive;
   std::unique_ptr<WinogradConvolution> winograd;
   bool sum_bias_gradient = false;  // in a pass of its own, where the primitive has none
+  Epilogue pass = {};              // what the primitive has not of the epilogue: a pass of its own
 
   bool matmul() const { return choice.algorithm == Algorithm::kMatmul; }
   ElementType weight_type() const {
@@ -395,26 +406,31 @@ Convolution::~Convolution() = default;
 absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const ConvolutionShape& shape,
                                                                  Direction direction,
                                                                  const ConvolutionChoice& choice,
-                                                                 bool with_bias) {
+                                                                 const Epilogue& epilogue) {
   if (absl::Status status = shape.Validate(); !status.ok()) return status;
   if (choice.algorithm == Algorithm::kMatmul && !shape.IsLinear()) {
     return absl::InvalidArgumentError(
         absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
-  const bool weight_gradient = direction == Direction::kWeightGradient;
+  const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
   if (IsOwnWinograd(shape, choice)) {
-    state->winograd = std::make_unique<WinogradConvolution>(shape, direction, choice.in_type);
+    state->winograd = std::make_unique<WinogradConvolution>(shape, direction, choice.in_type, epilogue.relu);
     state->sum_bias_gradient = with_bias && weight_gradient;
     return std::unique_ptr<Convolution>(new Convolution(std::move(state)));
   }
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");
   const bool primitive_bias =
       with_bias && !(weight_gradient && choice.algorithm == Algorithm::kMatmul);
-  if (primitive_bias) {
-    primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, true),
-                                          choice.implementation);
+  onednn::Description description = DescriptionOf(shape, direction, choice, primitive_bias);
+  if (epilogue.addend || epilogue.relu) {
+    description.with_addend = epilogue.addend, description.with_relu = epilogue.relu;
+    primitive = onednn::Primitive::Create(description, choice.implementation);
+    if (!primitive.ok()) state->pass = {.addend = epilogue.addend, .relu = epilogue.relu};
+    description.with_addend = description.with_relu = false;
   }
+  if (!primitive.ok() && primitive_bias)
+    primitive = onednn::Primitive::Create(description, choice.implementation);
   if (!primitive.ok() && (!with_bias || weight_gradient)) {
     primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, false),
                                           choice.implementation);
@@ -481,11 +497,20 @@ void Convolution::Run(const ConvolutionArguments& a) {
   if (state.winograd) {
     state.winograd->Run(a);
   } else if (!state.matmul() || state.direction == Direction::kForward) {
-    state.primitive->Run(a.in, a.weights, a.bias, a.out, a.scratch);
+    state.primitive->Run(a.in, a.weights, a.bias, a.addend, a.out, a.scratch);
   } else if (state.direction == Direction::kInputGradient) {
-    state.primitive->Run(a.out, a.weights, nullptr, a.in, a.scratch);
+    state.primitive->Run(a.out, a.weights, nullptr, nullptr, a.in, a.scratch);
   } else {
-    state.primitive->Run(a.out, a.in, nullptr, a.weights, a.scratch);
+    state.primitive->Run(a.out, a.in, nullptr, nullptr, a.weights, a.scratch);
+  }
+  if (state.pass.addend || state.pass.relu) {
+    const int64_t count = StorageElements(state.shape.out(), state.choice.out_layout);
+    const void* addend = state.pass.addend ? a.addend : nullptr;
+    if (state.choice.out_type == ElementType::kBf16) {
+      AddAndRelu(count, static_cast<const Bf16*>(addend), state.pass.relu, static_cast<Bf16*>(a.out));
+    } else {
+      AddAndRelu(count, static_cast<const float*>(addend), state.pass.relu, static_cast<float*>(a.out));
+    }
   }
   if (state.sum_bias_gradient) {
     BiasGradient(state.shape.out(), state.choice.out_layout, state.choice.out_type, a.out,
