@@ -2,7 +2,8 @@
 //
 // A Graph is a list of operations in the order they can be computed. An operation reads tensors and makes tensors; a
 // tensor has one producer and a fixed shape. There are few kinds of operation, chosen so that they are closed under
-// differentiation: the vector-Jacobian product of each is built from the same kinds (see vjp.h).
+// differentiation: the vector-Jacobian product and the Jacobian-vector product of each are built from the same kinds (see
+// vjp.h and jvp.h), so derivatives of any order are graphs.
 //
 //   * kElementwise applies a formula of autodiff/symbolic, in the variables a0, a1, ..., at every element. Its operands
 //     have the shape of the result, or [C] (one value a channel, axis 1), or [] (one value). Its derivatives come from
@@ -68,6 +69,7 @@ enum class Op {
   kSoftmax,            // [N, K] -> [N, K]
   kSoftmaxGradient,    // dy, y -> dx
   kDropoutMask,        // shape of x -> 0 or 1 / (1 - rate), drawn anew every step
+  kOneHot,             // labels [N] -> [N, K]: in the column of the label its class weight (1 without loss.class_weights), else 0
   kLoss,               // prediction [N, K], labels [N] -> loss [], d loss / d prediction [N, K]
 };
 
@@ -105,7 +107,7 @@ struct Attributes {
   Padding padding;                     // kPad, kUnpad
   int64_t begin = 0;                   // kSlice, kUnslice
   double epsilon = 1e-5;               // kLayerNorm
-  LossAttributes loss;                 // kLoss
+  LossAttributes loss;                 // kLoss; kOneHot
 };
 
 struct Node {

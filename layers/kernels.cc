@@ -270,6 +270,13 @@ void DropoutMask(double rate, uint64_t seed, uint64_t stream, uint64_t step, con
   });
 }
 
+void OneHot(const std::vector<double>& class_weights, const int32_t* labels, const Buffer& y) {
+  SetToZero(y);
+  for (int64_t n = 0; n < y.shape[0]; ++n) {
+    y.as<float>()[n * y.shape[1] + labels[n]] = class_weights.empty() ? 1.0f : static_cast<float>(class_weights[labels[n]]);
+  }
+}
+
 void Loss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels, float* loss, const Buffer& gradient) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
   double total_weight = 0, total = 0;

@@ -5,6 +5,7 @@
 #define COTANGENT_LAYERS_KERNELS_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "layers/buffer.h"
 #include "layers/graph.h"
@@ -36,6 +37,9 @@ void SoftmaxBackward(const Buffer& dy, const Buffer& y, const Buffer& dx);
 
 // 0 with probability `rate`, else 1 / (1 - rate): element i of step `step` is a pure function of (seed, stream, step, i).
 void DropoutMask(double rate, uint64_t seed, uint64_t stream, uint64_t step, const Buffer& mask);
+
+// y [N, K] = in the column of each label the weight of its class (1 where there are no weights), else 0.
+void OneHot(const std::vector<double>& class_weights, const int32_t* labels, const Buffer& y);
 
 // The mean loss of f32 predictions [N, K] against class numbers labels [N] and its gradient by the prediction. Summed in
 // double, in a fixed order. kFormula is not among them (formula_loss.h).

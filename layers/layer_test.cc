@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "layers/graph.h"
 #include "layers/plan_testing.h"
+#include "layers/vjp.h"
 
 namespace cotangent::layers {
 namespace {
@@ -284,23 +285,47 @@ LossAttributes LossByFormula(const Graph& graph) {
   return loss;
 }
 
+const std::vector<LossAttributes>& Losses() {
+  static const std::vector<double> weights = {1, 0.5, 2, 0.25, 3, 1, 1.5};
+  static const Graph& formulas = *new Graph();
+  static const std::vector<LossAttributes> losses = {{.kind = LossKind::kSoftmaxCrossEntropy},
+                                                     {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.2},
+                                                     {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.1, .class_weights = weights},
+                                                     {.kind = LossKind::kHinge},
+                                                     {.kind = LossKind::kHinge, .class_weights = weights, .margin = 0.5},
+                                                     {.kind = LossKind::kMeanSquaredError},
+                                                     {.kind = LossKind::kFocal, .gamma = 2},
+                                                     {.kind = LossKind::kFocal, .class_weights = weights, .gamma = 0.5},
+                                                     LossByFormula(formulas)};
+  return losses;
+}
+
 TEST(LossTest, All) {
-  const std::vector<double> weights = {1, 0.5, 2, 0.25, 3, 1, 1.5};
-  Graph formulas;
-  const std::vector<LossAttributes> losses = {{.kind = LossKind::kSoftmaxCrossEntropy},
-                                              {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.2},
-                                              {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.1, .class_weights = weights},
-                                              {.kind = LossKind::kHinge},
-                                              {.kind = LossKind::kHinge, .class_weights = weights, .margin = 0.5},
-                                              {.kind = LossKind::kMeanSquaredError},
-                                              {.kind = LossKind::kFocal, .gamma = 2},
-                                              {.kind = LossKind::kFocal, .class_weights = weights, .gamma = 0.5},
-                                              LossByFormula(formulas)};
-  for (size_t i = 0; i < losses.size(); ++i) {
+  for (size_t i = 0; i < Losses().size(); ++i) {
     SCOPED_TRACE(absl::StrCat("loss ", i));
     Graph graph;
     const TensorId x = graph.Input("x", {5, 12}), labels = graph.Input("labels", {5}), w = graph.Parameter("w", {7, 12});
-    ExpectPlanAgrees(graph, Made(graph.Loss("loss", Made(graph.Linear("fc", x, w)), labels, losses[i])));
+    ExpectPlanAgrees(graph, Made(graph.Loss("loss", Made(graph.Linear("fc", x, w)), labels, Losses()[i])));
+  }
+}
+
+// Gradients have derivatives in forward and in reverse mode, and those have some again.
+TEST(GradientTest, OfLossesHasDerivatives) {
+  for (size_t i = 0; i < Losses().size(); ++i) {
+    if (Losses()[i].kind == LossKind::kHinge) continue;
+    SCOPED_TRACE(absl::StrCat("loss ", i));
+    Graph graph;
+    const TensorId x = graph.Input("x", {5, 7}), labels = graph.Input("labels", {5});
+    ExpectPlanAgrees(graph, Made(Gradient(graph, Made(graph.Loss("loss", x, labels, Losses()[i])), {x}))[0]);
+  }
+}
+
+TEST(GradientTest, OfLayerNormAndSoftmaxHasDerivatives) {
+  for (const bool softmax : {false, true}) {
+    Graph graph;
+    const TensorId x = graph.Input("x", {3, 12}), seed = graph.Input("seed", {3, 12});
+    const TensorId y = softmax ? Made(graph.Softmax("softmax", x)) : Made(graph.LayerNorm("ln", x, 1e-3));
+    ExpectPlanAgrees(graph, Made(VectorJacobianProduct(graph, {y}, {seed}, {x}))[0]);
   }
 }
 

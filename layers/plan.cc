@@ -60,7 +60,7 @@ class CompiledPlan : public Plan {
 
   absl::Status Prepare(Tuner& tuner);
 
-  void* input(TensorId input) override { return Data(versions_[input][0].place); }
+  void* input(TensorId input) override { return versions_[input].empty() ? nullptr : Data(versions_[input][0].place); }
   const float* result(TensorId t) const override { return reinterpret_cast<const float*>(Data(result_place_.at(t))); }
   void ParametersChanged() override { weights_packed_ = false; }
   int64_t arena_bytes() const override { return arena_.size(); }
@@ -535,6 +535,9 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
       step.run = [this, buffer, out, rate = node.attributes.value, stream = static_cast<uint64_t>(item.node)](int64_t step) {
         DropoutMask(rate, options_.seed, stream, static_cast<uint64_t>(step), buffer(out[0]));
       };
+      break;
+    case Op::kOneHot:
+      step.run = [buffer, node](int64_t) { OneHot(node.attributes.loss.class_weights, buffer(node.inputs[0]).as<int32_t>(), buffer(node.outputs[0])); };
       break;
     case Op::kLoss:
       status = AddLoss(node, buffer, step);

@@ -55,7 +55,7 @@ class Plan {
                                                        Tuner& tuner, const PlanOptions& options);
   virtual ~Plan() = default;
 
-  // Where an input is to be put before Run(): images f32 NCHW, labels int32.
+  // Where an input is to be put before Run(): images f32 NCHW, labels int32. Null where no result needs it.
   virtual void* input(TensorId input) = 0;
   // Runs everything. `step` seeds the dropout masks.
   virtual void Run(int64_t step) = 0;

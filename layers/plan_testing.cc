@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <utility>
@@ -9,8 +10,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "autodiff/forward/dual.h"
+#include "autodiff/forward/functions.h"
 #include "autodiff/reverse/gradient.h"
 #include "gtest/gtest.h"
+#include "layers/jvp.h"
 #include "layers/parameters.h"
 #include "layers/plan.h"
 #include "layers/reference.h"
@@ -21,8 +25,9 @@
 namespace cotangent::layers {
 namespace {
 
-using autodiff::reverse::Tape;
-using autodiff::reverse::Var;
+using Dual = autodiff::forward::Dual<double, 1>;
+using Tape = autodiff::reverse::BasicTape<Dual>;
+using Var = Tape::Var;
 using Values = std::vector<double>;
 
 bool IsLabels(const Graph& graph, TensorId t) { return graph.producer(t).op == Op::kInput && graph.shape(t).rank() == 1; }
@@ -76,31 +81,50 @@ void ExpectNear(const std::string& what, const Values& found, const Values& expe
 
 std::string NameOf(const Graph& graph, TensorId t) { return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString()); }
 
-// By the reference's own reverse mode: the derivative of <cotangent, y> by each of `with_respect_to`.
-std::vector<Values> GradientByTape(const Graph& graph, const Leaves& leaves, TensorId y, TensorId cotangent, const std::vector<TensorId>& with_respect_to) {
+// The derivatives of y: along the tangents; of <cotangent, y> by each of `with_respect_to`; and of these along the tangents.
+struct Derivatives {
+  Values tangent;
+  std::vector<Values> gradient, hessian_product;
+};
+
+// By the reference's own forward over reverse mode.
+Derivatives DerivativesByTape(const Graph& graph, const Leaves& leaves, TensorId y, TensorId cotangent, const std::vector<TensorId>& with_respect_to,
+                              const std::vector<TensorId>& tangents) {
   Tape tape;
   Tape::Scope recording(tape);
   ReferenceEvaluator<Var> reference(graph);
   GiveAll(leaves, reference);
   std::vector<std::vector<Var>> inputs;
-  for (TensorId t : with_respect_to) {
+  for (size_t k = 0; k < with_respect_to.size(); ++k) {
+    const Values &values = leaves.values.at(with_respect_to[k]), &tangent = leaves.values.at(tangents[k]);
     std::vector<Var> variables;
-    for (double value : leaves.values.at(t)) variables.push_back(tape.Input(value));
+    for (size_t i = 0; i < values.size(); ++i) {
+      Dual value = values[i];
+      value.tangent[0] = tangent[i];
+      variables.push_back(tape.Input(value));
+    }
     inputs.push_back(variables);
-    reference.Give(t, variables);
+    reference.Give(with_respect_to[k], variables);
   }
   const absl::Status status = reference.Compute({y});
   EXPECT_TRUE(status.ok()) << status;
+  Derivatives found;
   tape.ClearAdjoints();
-  for (size_t i = 0; i < reference.values(y).size(); ++i) tape.AddAdjoint(reference.values(y)[i], cotangent == kNoTensor ? 1 : leaves.values.at(cotangent)[i]);
-  tape.Sweep();
-  std::vector<Values> gradients;
-  for (const std::vector<Var>& variables : inputs) {
-    Values gradient;
-    for (const Var& variable : variables) gradient.push_back(tape.Adjoint(variable));
-    gradients.push_back(gradient);
+  for (size_t i = 0; i < reference.values(y).size(); ++i) {
+    found.tangent.push_back(reference.values(y)[i].Value().tangent[0]);
+    tape.AddAdjoint(reference.values(y)[i], cotangent == kNoTensor ? 1 : leaves.values.at(cotangent)[i]);
   }
-  return gradients;
+  tape.Sweep();
+  for (const std::vector<Var>& variables : inputs) {
+    Values gradient, product;
+    for (const Var& variable : variables) {
+      gradient.push_back(tape.Adjoint(variable).value);
+      product.push_back(tape.Adjoint(variable).tangent[0]);
+    }
+    found.gradient.push_back(gradient);
+    found.hessian_product.push_back(product);
+  }
+  return found;
 }
 
 // What a plan computes, by tensor, and the states it leaves, by name.
@@ -158,10 +182,15 @@ TensorId PredictionOfLoss(const Graph& graph) {
   return kNoTensor;
 }
 
+std::vector<TensorId> Built(absl::StatusOr<std::vector<TensorId>> derivatives) {
+  EXPECT_TRUE(derivatives.ok()) << derivatives.status();
+  return derivatives.value();
+}
+
 }  // namespace
 
 AgreementOptions InBf16() {
-  return {.precision = tensor::ElementType::kBf16, .by_norm = true, .forward_tolerance = 0.02, .gradient_tolerance = 0.05};
+  return {.precision = tensor::ElementType::kBf16, .by_norm = true, .forward_tolerance = 0.02, .gradient_tolerance = 0.05, .second_derivatives = false};
 }
 
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options) {
@@ -171,20 +200,24 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     if (node.op == Op::kParameter || (node.op == Op::kInput && !IsLabels(graph, t))) with_respect_to.push_back(t);
   }
   TensorId cotangent = kNoTensor;
-  std::vector<TensorId> gradients;
+  std::vector<TensorId> gradients, tangents, along, products;
   if (options.derivatives) {
     const bool is_scalar = graph.shape(y).rank() == 0;
     if (!is_scalar) cotangent = graph.Input("cotangent", graph.shape(y));
-    const absl::StatusOr<std::vector<TensorId>> built =
-        is_scalar ? Gradient(graph, y, with_respect_to) : VectorJacobianProduct(graph, {y}, {cotangent}, with_respect_to);
-    ASSERT_TRUE(built.ok()) << built.status();
-    gradients = *built;
+    gradients = Built(is_scalar ? Gradient(graph, y, with_respect_to) : VectorJacobianProduct(graph, {y}, {cotangent}, with_respect_to));
+    for (TensorId t : with_respect_to) {
+      // What is one-dimensional and comes from outside would be labels.
+      const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
+      tangents.push_back(graph.producer(t).op == Op::kInput ? graph.Input(name, graph.shape(t)) : graph.State(name, graph.shape(t)));
+    }
+    along = Built(JacobianVectorProduct(graph, {y}, with_respect_to, tangents));
+    if (options.second_derivatives) products = Built(JacobianVectorProduct(graph, gradients, with_respect_to, tangents));
   }
 
   // A plan's dropout masks are the reference's.
   std::vector<TensorId> results = {y};
-  for (TensorId t : gradients) {
-    if (t != kNoTensor) results.push_back(t);
+  for (const auto* derivatives : {&gradients, &along, &products}) {
+    std::copy_if(derivatives->begin(), derivatives->end(), std::back_inserter(results), [](TensorId t) { return t != kNoTensor; });
   }
   const size_t checked = results.size();
   for (const Node& node : graph.nodes()) {
@@ -207,15 +240,22 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
                options.forward_tolerance, options.by_norm);
   }
   if (!options.derivatives) return;
-  const std::vector<Values> truth = GradientByTape(graph, leaves, y, cotangent, with_respect_to);
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const std::string what = NameOf(graph, with_respect_to[i]);
-    if (gradients[i] == kNoTensor) {
-      EXPECT_TRUE(std::all_of(truth[i].begin(), truth[i].end(), [](double g) { return g == 0; })) << what << ": no gradient was built";
-      continue;
+  const Derivatives truth = DerivativesByTape(graph, leaves, y, cotangent, with_respect_to, tangents);
+  const auto expect = [&](const std::string& kind, const std::string& what, TensorId derivative, const Values& expected, double rule_tolerance, double tolerance) {
+    if (derivative == kNoTensor) {
+      EXPECT_TRUE(std::all_of(expected.begin(), expected.end(), [](double g) { return g == 0; })) << kind << " of " << what << ": none was built";
+      return;
     }
-    ExpectNear(absl::StrCat("gradient's rules, ", what), reference.values(gradients[i]), truth[i], options.rule_tolerance);
-    ExpectNear(absl::StrCat("plan, gradient by ", what), found.results.at(gradients[i]), truth[i], options.gradient_tolerance, options.by_norm);
+    ExpectNear(absl::StrCat("rules, ", kind, " of ", what), reference.values(derivative), expected, rule_tolerance);
+    ExpectNear(absl::StrCat("plan, ", kind, " of ", what), found.results.at(derivative), expected, tolerance, options.by_norm);
+  };
+  expect("tangent", NameOf(graph, y), along[0], truth.tangent, options.rule_tolerance, options.gradient_tolerance);
+  for (size_t i = 0; i < with_respect_to.size(); ++i) {
+    const std::string what = NameOf(graph, with_respect_to[i]);
+    expect("gradient", what, gradients[i], truth.gradient[i], options.rule_tolerance, options.gradient_tolerance);
+    if (!options.second_derivatives) continue;
+    // Larger terms cancel in it.
+    expect("Hessian product", what, products[i], truth.hessian_product[i], 10 * options.rule_tolerance, options.hessian_tolerance);
   }
 }
 

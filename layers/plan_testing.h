@@ -46,14 +46,17 @@ struct AgreementOptions {
   bool by_norm = false;
   double forward_tolerance = 1e-5;
   double gradient_tolerance = 1e-4;  // of the plan's
-  double rule_tolerance = 1e-10;     // of the rules of vjp.h, in double
+  double hessian_tolerance = 1e-3;   // of the plan's Hessian-vector product
+  double rule_tolerance = 1e-10;     // of the rules of vjp.h and jvp.h, in double
+  bool second_derivatives = true;
 };
 
 // Fails the running test where one of these does not hold:
 //   * y and the new values of states, computed by a plan, are those of the reference in double;
-//   * the gradient that vjp.h builds, computed by the reference in double, is that of the reference's own reverse mode;
-//   * the same gradient computed by a plan is so too.
-// Adds the gradient's operations to the graph.
+//   * the gradient that vjp.h builds, y's derivative along a random direction that jvp.h builds and the gradient's, which is the
+//     Hessian-vector product, computed by the reference in double, are those of the reference's own forward over reverse mode;
+//   * the same computed by a plan are so too.
+// Adds the derivatives' operations to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
 
 // The same in bf16, to bf16's accuracy: by norm, since rounding makes other elements the largest of their window.

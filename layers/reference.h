@@ -199,6 +199,12 @@ absl::Status ReferenceEvaluator<T>::Evaluate(const Node& node) {
     case Op::kSoftmaxGradient:
       SoftmaxGradient(node);
       return absl::OkStatus();
+    case Op::kOneHot: {
+      const std::vector<double>& weights = node.attributes.loss.class_weights;
+      const std::vector<int64_t>& labels = indices_[node.inputs[0]];
+      for (size_t n = 0; n < labels.size(); ++n) y[n * Channels(out) + labels[n]] = T(weights.empty() ? 1.0 : weights[labels[n]]);
+      break;
+    }
     case Op::kLoss:
       return Loss(node);
   }

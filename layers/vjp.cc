@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "layers/derivative_rules.h"
 
 namespace cotangent::layers {
 namespace {
@@ -12,10 +13,6 @@ namespace symbolic = autodiff::symbolic;
 
 #define RETURN_IF_ERROR(expression)                               \
   if (absl::Status status = (expression); !status.ok()) return status
-
-absl::Status NoSecondDerivative(const Node& node) {
-  return absl::UnimplementedError(absl::StrCat(node.name, ": ", OpName(node.op), " has no second derivative as a graph; differentiate it forward over reverse instead"));
-}
 
 // Cotangents of a graph's tensors while they are gathered, from the last operation to the first.
 class Reverse {
@@ -36,6 +33,10 @@ class Reverse {
   absl::Status VisitElementwise(const Node& node, TensorId dy);
   absl::Status VisitMoments(const Node& node, TensorId d_mean, TensorId d_variance);
   absl::Status VisitConcat(const Node& node, TensorId dy);
+  absl::Status VisitLayerNorm(const Node& node, TensorId dy, TensorId d_mean, TensorId d_inverse);
+  absl::Status VisitLayerNormGradient(const Node& node, TensorId d_dx);
+  absl::Status VisitSoftmaxGradient(const Node& node, TensorId d_dx);
+  absl::Status VisitLoss(const Node& node, TensorId d_loss, TensorId d_gradient);
   absl::StatusOr<TensorId> SumToChannels(const std::string& name, Expr integrand, const std::vector<TensorId>& operands);
 
   TensorId Like(Op op, const Node& node, std::vector<TensorId> inputs, TensorId like) {
@@ -104,6 +105,7 @@ absl::Status Reverse::Visit(int index) {
     case Op::kState:
     case Op::kConstant:
     case Op::kDropoutMask:
+    case Op::kOneHot:
       return absl::OkStatus();
     case Op::kElementwise:
       return VisitElementwise(node, dy);
@@ -161,22 +163,16 @@ absl::Status Reverse::Visit(int index) {
       Contribute(in[0], Like(Op::kReshape, node, {dy}, in[0]));
       return absl::OkStatus();
     case Op::kLayerNorm:
-      if (d[1] != kNoTensor || d[2] != kNoTensor) return NoSecondDerivative(node);
-      Contribute(in[0], Like(Op::kLayerNormGradient, node, {dy, node.outputs[0], node.outputs[2]}, in[0]));
-      return absl::OkStatus();
+      return VisitLayerNorm(node, dy, d[1], d[2]);
     case Op::kSoftmax:
       Contribute(in[0], Like(Op::kSoftmaxGradient, node, {dy, node.outputs[0]}, in[0]));
       return absl::OkStatus();
-    case Op::kLoss: {
-      if (d[1] != kNoTensor && needed_[in[0]]) return NoSecondDerivative(node);
-      absl::StatusOr<TensorId> scaled = graph_.Elementwise(node.name, graph_.Operand(0) * graph_.Operand(1), {node.outputs[1], dy});
-      if (!scaled.ok()) return scaled.status();
-      Contribute(in[0], *scaled);
-      return absl::OkStatus();
-    }
     case Op::kLayerNormGradient:
+      return VisitLayerNormGradient(node, dy);
     case Op::kSoftmaxGradient:
-      return NoSecondDerivative(node);
+      return VisitSoftmaxGradient(node, dy);
+    case Op::kLoss:
+      return VisitLoss(node, dy, d[1]);
   }
   return absl::OkStatus();
 }
@@ -197,7 +193,9 @@ absl::Status Reverse::VisitElementwise(const Node& node, TensorId dy) {
     } else if (graph_.shape(input).rank() == 1) {
       cotangent = SumToChannels(node.name, derivative * seed, operands);
     } else {
-      cotangent = absl::UnimplementedError(absl::StrCat(node.name, ": a scalar operand has no gradient"));
+      RuleBuilder rules(graph_, node.name);
+      cotangent = rules.Sum(rules.Elementwise(derivative * seed, operands, result));
+      RETURN_IF_ERROR(rules.status());
     }
     if (!cotangent.ok()) return cotangent.status();
     Contribute(input, *cotangent);
@@ -271,6 +269,53 @@ absl::Status Reverse::VisitConcat(const Node& node, TensorId dy) {
     begin += channels;
   }
   return absl::OkStatus();
+}
+
+// With r the inverse deviation: dx = r (dy - M(dy) - y M(dy y)) + d_mean / K - r^2 y d_r / K.
+absl::Status Reverse::VisitLayerNorm(const Node& node, TensorId dy, TensorId d_mean, TensorId d_inverse) {
+  const TensorId x = node.inputs[0], y = node.outputs[0], inverse = node.outputs[2];
+  const Shape shape = graph_.shape(x);
+  RuleBuilder rules(graph_, node.name);
+  PerImage image(rules, shape);
+  if (dy != kNoTensor) Contribute(x, Like(Op::kLayerNormGradient, node, {dy, y, inverse}, x));
+  if (d_mean != kNoTensor) Contribute(x, image.Map(rules.a(0) / image.count(), {d_mean}));
+  if (d_inverse != kNoTensor) Contribute(x, image.Map(-rules.a(0) * rules.a(1) * rules.a(1) * rules.a(2) / image.count(), {y, inverse, d_inverse}));
+  return rules.status();
+}
+
+absl::Status Reverse::VisitLayerNormGradient(const Node& node, TensorId d_dx) {
+  const TensorId g = node.inputs[0], y = node.inputs[1], inverse = node.inputs[2], dx = node.outputs[0];
+  RuleBuilder rules(graph_, node.name);
+  // In g the operation is its own adjoint.
+  if (needed_[g]) Contribute(g, Like(Op::kLayerNormGradient, node, {d_dx, y, inverse}, g));
+  if (needed_[y]) Contribute(y, GradientByOutput(rules, node, d_dx, true));
+  if (needed_[inverse]) {
+    const TensorId along = PerImage(rules, graph_.shape(y)).Sum(rules.a(0) * rules.a(1), {dx, d_dx});
+    Contribute(inverse, rules.Elementwise(rules.a(0) / rules.a(1), {along, inverse}, Shape(graph_.shape(inverse))));
+  }
+  return rules.status();
+}
+
+absl::Status Reverse::VisitSoftmaxGradient(const Node& node, TensorId d_dx) {
+  const TensorId g = node.inputs[0], y = node.inputs[1];
+  RuleBuilder rules(graph_, node.name);
+  if (needed_[g]) Contribute(g, Like(Op::kSoftmaxGradient, node, {d_dx, y}, g));
+  if (needed_[y]) Contribute(y, GradientByOutput(rules, node, d_dx, true));
+  return rules.status();
+}
+
+absl::Status Reverse::VisitLoss(const Node& node, TensorId d_loss, TensorId d_gradient) {
+  const TensorId prediction = node.inputs[0];
+  if (d_loss != kNoTensor) {
+    absl::StatusOr<TensorId> scaled = graph_.Elementwise(node.name, graph_.Operand(0) * graph_.Operand(1), {node.outputs[1], d_loss});
+    if (!scaled.ok()) return scaled.status();
+    Contribute(prediction, *scaled);
+  }
+  if (d_gradient == kNoTensor || !needed_[prediction]) return absl::OkStatus();
+  RuleBuilder rules(graph_, node.name);
+  const TensorId along = LossHessianProduct(rules, node, d_gradient);
+  if (along != kNoTensor) Contribute(prediction, along);
+  return rules.status();
 }
 
 }  // namespace

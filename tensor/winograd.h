@@ -49,30 +49,44 @@ class WinogradConvolution {
   };
 
   Tile TileAt(int64_t index) const;
-  // Transforms of tiles [first, first + count) of the chunk that begins at `begin`.
-  void TransformSource(const char* source, const char* zeros, int64_t begin, int64_t first, int64_t count, char* points) const;
-  void TransformPairs(const char* in, const char* out, const char* zeros, int64_t begin, int64_t pair, char* in_points, char* out_points) const;
-  void RunForward(const ConvolutionArguments& arguments) const;
-  void ForwardBlock(const ConvolutionArguments& arguments, int64_t begin, int64_t tiles, int64_t group, const char* points, float* products) const;
-  void RunWeightGradient(const ConvolutionArguments& arguments) const;
+  // Transforms tiles [first, first + count) of all; `points` is where that of `first` belongs.
+  void TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const;
+  void TransformPair(const ConvolutionArguments& arguments, const char* zeros, int64_t first, char* in_points, char* out_points) const;
+
+  // Both: one group of target channels for up to block_ tiles.
+  void ForwardBlock(const ConvolutionArguments& arguments, int64_t first, int64_t tiles, int64_t group, const char* points, float* products) const;
+  // Each thread transforms a block of tiles and multiplies it while it is in its own cache.
+  void RunForwardByThread(const ConvolutionArguments& arguments) const;
+  // All threads transform a chunk, then share out its products: for tiles too wide for one cache.
+  void RunForwardTogether(const ConvolutionArguments& arguments) const;
+
+  // Products of `pairs` pairs of tiles for rows [row, row + rows) at one point.
+  void WeightGradientRows(int point, int64_t row, int64_t rows, int64_t pairs, const char* in_points, const char* out_points, float* sums, bool accumulate) const;
+  void RunWeightGradientByThread(const ConvolutionArguments& arguments) const;
+  void RunWeightGradientTogether(const ConvolutionArguments& arguments) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   // Steps of Product over `count` channels or tiles.
   int64_t Depth(int64_t count) const { return bf16_ ? (count + 1) / 2 : count; }
-  int64_t SourcePointStride() const;
-  int64_t GradientPointStride() const;
-  int64_t ProductPointStride() const { return kBlockTiles * 64 + 16; }
+  // Bytes of a tile's numbers at one point.
+  int64_t SourceRow() const;
+  int64_t GradientRow() const;
+  int64_t SourcePointStride() const;    // bytes
+  int64_t GradientPointStride() const;  // bytes
+  int64_t ProductPointStride() const;   // floats
+  int64_t ZeroBytes() const;
   int64_t GroupBytes(int64_t group) const;
   int64_t GroupVectors(int64_t group) const;
-
-  static constexpr int64_t kBlockTiles = 48;
+  int64_t groups() const;
 
   Direction direction_;
   bool bf16_, relu_;
   Side source_, target_;  // what is transformed by B, and what by A
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;
-  int64_t chunk_ = 0;  // tiles in scratch at a time
+  bool by_thread_ = false;
+  int64_t chunk_ = 0;  // tiles whose transforms are in scratch at a time: a thread's, or all threads'
+  int64_t block_ = 0;  // tiles whose products are
   int threads_;
 };
 

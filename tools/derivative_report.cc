@@ -17,6 +17,7 @@
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
 #include "nlohmann/json.hpp"
+#include "tools/text_table.h"
 
 namespace cotangent::tools {
 namespace {
@@ -230,26 +231,6 @@ std::string Number(double value, int digits = 12) {
   return absl::StrFormat("%.*g", digits, value == 0 ? 0.0 : value);
 }
 
-// Columns padded to the widest cell; the first is left-aligned, the rest right-aligned.
-std::string Table(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& left) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      const std::string pad(widths[i] - row[i].size(), ' ');
-      absl::StrAppend(&line, i == 0 ? "  " : "   ", left[i] ? row[i] + pad : pad + row[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    absl::StrAppend(&text, line, "\n");
-  }
-  return text;
-}
-
 bool ModeShown(const Report& report, size_t mode) {
   return Asked(report.options, static_cast<DerivativeMode>(mode));
 }
@@ -296,7 +277,7 @@ std::string DerivativesTable(const Report& report) {
       }
     }
   }
-  return Table(rows, left);
+  return TextTable(rows, left);
 }
 
 std::string SymbolicList(const Report& report) {
@@ -329,7 +310,7 @@ std::string TraceTable(const Report& report) {
     for (double adjoint : row.adjoints) cells.push_back(Number(adjoint, 8));
     rows.push_back(std::move(cells));
   }
-  return Table(rows, left);
+  return TextTable(rows, left);
 }
 
 std::string Agreement(const Report& report) {

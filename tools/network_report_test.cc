@@ -1,0 +1,54 @@
+#include "tools/network_report.h"
+
+#include <fstream>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace cotangent::tools {
+namespace {
+
+using testing::HasSubstr;
+
+absl::StatusOr<NetworkReport> ReportOf(const std::string& text, const std::string& change = "") {
+  NetworkReportOptions options;
+  options.network = testing::TempDir() + "/net.textproto";
+  std::ofstream(options.network) << text;
+  options.threads = 1;
+  if (!change.empty()) options.overrides = {change};
+  return MakeNetworkReport(options);
+}
+
+TEST(NetworkReportTest, SaysThatAllAgrees) {
+  const auto report = ReportOf(
+      "name: \"small\" input { height: 4 width: 4 classes: 3 } layer { name: \"fc\" linear {} }");
+  ASSERT_TRUE(report.ok()) << report.status();
+  const std::string text = NetworkReportAsText(*report);
+  EXPECT_THAT(text, HasSubstr("small at a random point, batch 2, 147 parameters"));
+  EXPECT_THAT(text, HasSubstr("fc.weight"));
+  EXPECT_THAT(text, HasSubstr("reverse, forward and numeric agree"));
+  const auto json = nlohmann::json::parse(NetworkReportAsJson(*report));
+  EXPECT_TRUE(json["agrees"].get<bool>());
+  EXPECT_EQ(json["rows"].size(), 3u);
+  EXPECT_EQ(json["rows"][0]["shape"], nlohmann::json({3, 48}));
+  EXPECT_NEAR(json["rows"][0]["reverse"].get<double>(), json["rows"][0]["numeric"].get<double>(), 1e-6);
+}
+
+TEST(NetworkReportTest, SaysWhatDisagrees) {
+  const auto report =
+      ReportOf("input { height: 4 width: 4 classes: 3 } layer { name: \"fc\" linear {} } "
+               "layer { activation { formula: \"sin(x + 10000000)\" } }");
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->check.agrees);
+  EXPECT_THAT(NetworkReportAsText(*report), HasSubstr("reverse, forward and numeric DISAGREE"));
+}
+
+TEST(NetworkReportTest, WhatIsWrongIsAnError) {
+  EXPECT_THAT(std::string(ReportOf("layer { linear { features: -1 } }").status().message()),
+              HasSubstr("net.textproto:1:"));
+  EXPECT_TRUE(absl::IsInvalidArgument(ReportOf("layer { linear {} }", "nothing=1").status()));
+}
+
+}  // namespace
+}  // namespace cotangent::tools
