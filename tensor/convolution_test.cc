@@ -342,7 +342,9 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
         EXPECT_TRUE(errors.padding_is_zero);
         if (direction == Direction::kForward) {
           const Errors clipped = RunAgainstReference(shape, direction, choice, true);
-          EXPECT_LE(clipped.result, tolerance) << "with a sum and a ReLU";
+          // Where the sum is a pass of its own, bf16 results are rounded twice.
+          const double roundings = result_type == ElementType::kBf16 ? 2 : 1;
+          EXPECT_LE(clipped.result, roundings * tolerance) << "with a sum and a ReLU";
           EXPECT_TRUE(clipped.padding_is_zero);
         }
         double& largest = largest_error[std::string(Name(choice.algorithm)) + " " +
