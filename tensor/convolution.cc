@@ -200,13 +200,17 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
   }
 }
 
+// out = max(least, out + addend), without the addend where it is null. What is not a number stays so.
 template <typename T>
-void AddAndRelu(int64_t count, const T* addend, bool relu, T* out) {
+void AddAndClip(int64_t count, const T* addend, float least, T* out) {
+  const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };
+  if (addend == nullptr) {
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < count; ++i) {
-    float y = static_cast<float>(out[i]);
-    if (addend != nullptr) y += static_cast<float>(addend[i]);
-    out[i] = static_cast<T>(relu ? std::max(y, 0.0f) : y);
+    for (int64_t i = 0; i < count; ++i) out[i] = clipped(static_cast<float>(out[i]));
+  } else {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = clipped(static_cast<float>(out[i]) + static_cast<float>(addend[i]));
   }
 }
 
@@ -506,10 +510,11 @@ void Convolution::Run(const ConvolutionArguments& a) {
   if (state.pass.addend || state.pass.relu) {
     const int64_t count = StorageElements(state.shape.out(), state.choice.out_layout);
     const void* addend = state.pass.addend ? a.addend : nullptr;
+    const float least = state.pass.relu ? 0 : -std::numeric_limits<float>::infinity();
     if (state.choice.out_type == ElementType::kBf16) {
-      AddAndRelu(count, static_cast<const Bf16*>(addend), state.pass.relu, static_cast<Bf16*>(a.out));
+      AddAndClip(count, static_cast<const Bf16*>(addend), least, static_cast<Bf16*>(a.out));
     } else {
-      AddAndRelu(count, static_cast<const float*>(addend), state.pass.relu, static_cast<float*>(a.out));
+      AddAndClip(count, static_cast<const float*>(addend), least, static_cast<float*>(a.out));
     }
   }
   if (state.sum_bias_gradient) {
