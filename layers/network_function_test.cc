@@ -214,8 +214,6 @@ TEST(NetworkCheckTest, KinksAreNoFalseAlarm) {
   ASSERT_TRUE(function->SetPoint(point, function->labels()).ok());
   const auto check = CheckNetwork(*function);
   ASSERT_TRUE(check.ok()) << check.status();
-  for (const auto& r : check->rows) printf("%s rev %g fwd %g num %g kink %d foff %g noff %g hoff %g hn %g he %g ok %d\n", r.name.c_str(), r.reverse, r.forward, r.numeric, r.at_kink, r.forward_off, r.numeric_off, r.hessian_off, r.hessian_norm, r.hessian_error, r.agrees);
- printf("loss %g %g sym %d asym %g %g %g\n", check->loss, check->reference_loss, check->symmetric, check->asymmetry, check->u_hessian_v, check->v_hessian_u);
   EXPECT_TRUE(check->agrees);
   EXPECT_TRUE(check->rows[0].at_kink);
   EXPECT_FALSE(check->rows[2].at_kink);

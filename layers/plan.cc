@@ -381,7 +381,7 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
                       2.0 * node.attributes.convolution.MultiplyAdds(), elements + convolution->packed_weight_bytes()};
   step.run = [this, convolution, in, out, plain, packed, scratch, bias, addend, packs, is_gradient, packs_once](int64_t) {
     if (packs && !is_gradient && !(packs_once && weights_packed_)) convolution->PackWeights(reinterpret_cast<const float*>(Data(plain)), Data(packed));
-    convolution->Run({.in = Data(in), .weights = Data(packed), .bias = Data(bias), .addend = Data(addend), .out = Data(out), .scratch = Data(scratch)});
+    convolution->Run({.in = Data(in), .weights = Data(packed), .bias = Data(bias), .out = Data(out), .scratch = Data(scratch), .addend = Data(addend)});
     if (packs && is_gradient) convolution->UnpackWeightGradient(Data(packed), reinterpret_cast<float*>(Data(plain)));
   };
   steps_.push_back(std::move(step));

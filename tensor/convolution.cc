@@ -501,7 +501,7 @@ void Convolution::Run(const ConvolutionArguments& a) {
   if (state.winograd) {
     state.winograd->Run(a);
   } else if (!state.matmul() || state.direction == Direction::kForward) {
-    state.primitive->Run(a.in, a.weights, a.bias, a.addend, a.out, a.scratch);
+    state.primitive->Run(a.in, a.weights, a.bias, const_cast<void*>(a.addend), a.out, a.scratch);
   } else if (state.direction == Direction::kInputGradient) {
     state.primitive->Run(a.out, a.weights, nullptr, nullptr, a.in, a.scratch);
   } else {

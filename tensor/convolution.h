@@ -125,9 +125,9 @@ struct ConvolutionArguments {
   void* in = nullptr;
   void* weights = nullptr;
   void* bias = nullptr;
-  void* addend = nullptr;
   void* out = nullptr;
   void* scratch = nullptr;  // scratch_bytes(), aligned to 64; keeps nothing between runs
+  const void* addend = nullptr;
 };
 
 // One direction of a convolution, ready to run any number of times without allocating. Used by one

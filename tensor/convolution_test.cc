@@ -267,9 +267,9 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
         ->Run({.in = in_side.buffer.data(),
                .weights = packed.data(),
                .bias = bias_values.data(),
-               .addend = adds_and_clips ? addend_side.buffer.data() : nullptr,
                .out = out_side.buffer.data(),
-               .scratch = scratch.data()});
+               .scratch = scratch.data(),
+               .addend = adds_and_clips ? addend_side.buffer.data() : nullptr});
   };
   auto pack = [&] {
     if ((*convolution)->weights_are_plain()) {
