@@ -445,8 +445,9 @@ TEST(Resumption, SaysWhatDiffers) {
   const std::string other =
       run.RunToEnd({"--resume", "--max_steps=9", "--threads=2", "--precision=bf16"}).errors;
   EXPECT_TRUE(Says(other, "note: the checkpoint was made with threads 1, this run has 2: "));
-  if (other.find("no bf16 arithmetic") == std::string::npos)
+  if (other.find("no bf16 arithmetic") == std::string::npos) {
     EXPECT_TRUE(Says(other, "made with precision f32, this run has bf16: "));
+  }
   EXPECT_TRUE(Says(other, "note: the network text differs from the checkpoint's"));
   // Another build: a program of the same code and other bytes.
   const std::string program = run.directory() + "/train";

@@ -114,8 +114,9 @@ TEST(Training, LeavesWhatTheContractSays) {
     for (const char* key : {"step", "epoch", "train_seconds", "train_loss"})
       EXPECT_TRUE(object.contains(key)) << line;
     if (object.contains("test_accuracy")) ++evaluations;
-    if (!object.contains("test_accuracy"))
+    if (!object.contains("test_accuracy")) {
       EXPECT_TRUE(object.contains("learning_rate") && object.contains("images_per_second")) << line;
+    }
   }
   EXPECT_EQ(evaluations, 3);
   EXPECT_EQ(last["step"], kSteps);
