@@ -266,9 +266,8 @@ void Checker::Judge() {
     if (!(scale > 0)) scale = 1;
     row.forward_off = std::abs(row.forward - row.reverse) / scale;
     row.numeric_off = std::abs(row.numeric - row.reverse) / scale;
-    // On a kink, forward and reverse may each have taken another side of it.
-    row.agrees = row.forward_off <= options_.tolerance + (row.at_kink ? row.numeric_error / scale : 0) &&
-                 row.numeric_off <= options_.tolerance + row.numeric_error / scale && row.hessian_off <= options_.tolerance + row.hessian_error;
+    row.agrees = row.forward_off <= options_.tolerance && (row.at_kink || row.numeric_off <= options_.tolerance + row.numeric_error / scale) &&
+                 row.hessian_off <= options_.tolerance + row.hessian_error;
     check_.agrees = check_.agrees && row.agrees;
   }
   check_.symmetric = check_.asymmetry <= options_.tolerance;

@@ -11,9 +11,10 @@
 // gradient, and <u, H v> against <v, H u>.
 //
 // Kinks (ReLU, max pooling, hinge): the point is a random one, which almost surely stands on none, and the steps are so short
-// (1e-5; 1e-7 for gradients, which jump at kinks) that they hardly cross any. Where they do, or the point stands on one,
-// one-sided differences disagree or those at h and 2h do; half that disagreement counts as the differences' error, so a kink is
-// no false alarm: any slope between the one-sided ones passes, and the row says so.
+// (1e-5; 1e-7 for gradients, which jump at kinks) that they hardly cross any. What they do cross makes one-sided differences
+// disagree, or those at h and 2h, and counts as the differences' error. Where the point itself stands on a kink, as where all
+// that a ReLU reads is 0, differences cannot tell which of many slopes is right: the row says so (at_kink), they do not judge it,
+// and forward and reverse must still agree.
 //
 // What is compared may differ by `tolerance` times the slope a parameter's gradient has on average (its norm / sqrt(n)), or
 // times a hundredth of the largest such, plus the differences' error. Deep networks round a gradient in f32 to about 1e-4.
