@@ -20,10 +20,15 @@ namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
+absl::Status Unsound(absl::string_view kind, absl::string_view finding, absl::string_view source) {
+  return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound ", kind, ": ", finding,
+                                                 "; save or copy the picture again"));
+}
+
 absl::Status CheckSize(int64_t width, int64_t height, absl::string_view source) {
   if (width < 1 || height < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(source, ": a picture of ", width, " x ", height, " pixels"));
+    return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
+                                                   " pixels; expected at least one"));
   }
   if (width > kMaxPixels / height) {
     return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
@@ -41,9 +46,10 @@ constexpr int64_t kMostPixelsOfPngByte = 1032 * 8, kMostPixelsOfJpegByte = 8 * 6
 absl::Status CheckLength(int64_t width, int64_t height, size_t bytes, int64_t most_pixels_of_byte,
                          absl::string_view kind, absl::string_view source) {
   if (width * height <= static_cast<int64_t>(bytes) * most_pixels_of_byte) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(source, ": not a sound ", kind, ": it is cut short: ", bytes,
-                   " bytes cannot hold ", width, " x ", height, " pixels"));
+  return Unsound(kind,
+                 absl::StrCat("it is cut short: ", bytes, " bytes cannot hold ", width, " x ",
+                              height, " pixels"),
+                 source);
 }
 
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_view source) {
@@ -51,9 +57,7 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_vi
   std::memset(&png, 0, sizeof(png));
   png.version = PNG_IMAGE_VERSION;
   auto freer = absl::MakeCleanup([&png] { png_image_free(&png); });
-  const auto error = [&] {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound PNG: ", png.message));
-  };
+  const auto error = [&] { return Unsound("PNG", png.message, source); };
   if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) return error();
   if (absl::Status status = CheckSize(png.width, png.height, source); !status.ok()) return status;
   if (absl::Status status =
@@ -156,9 +160,7 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_v
   reader.errors.output_message = JpegReader::Ignore;
   reader.progress.progress_monitor = JpegReader::LimitScans;
   auto destroyer = absl::MakeCleanup([&reader] { jpeg_destroy_decompress(&reader.jpeg); });
-  const auto error = [&] {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound JPEG: ", reader.message));
-  };
+  const auto error = [&] { return Unsound("JPEG", reader.message, source); };
   if (!ReadJpegHeader(reader, bytes)) return error();
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   if (absl::Status status = CheckSize(width, height, source); !status.ok()) return status;
@@ -173,9 +175,7 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_v
   image.rgb.resize(width * height * 3);
   std::vector<uint8_t> row(width * 4);
   if (!ReadJpegPixels(reader, row.data(), image.rgb.data())) return error();
-  if (reader.cut_short) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound JPEG: it is cut short"));
-  }
+  if (reader.cut_short) return Unsound("JPEG", "it is cut short", source);
   return image;
 }
 
@@ -220,7 +220,10 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {
   absl::StatusOr<std::string> contents = ReadFile(path, kMaxFileBytes);
-  if (!contents.ok()) return contents.status();
+  if (!contents.ok()) {
+    return absl::Status(contents.status().code(),
+                        absl::StrCat(contents.status().message(), "; expected a PNG or JPEG file"));
+  }
   return DecodeImage(
       absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(contents->data()), contents->size()),
       path);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 
@@ -52,8 +53,7 @@ class Assigner {
     for (const Item& item : schedule_.items) {
       if (absl::Status status = AddItem(item, tuner); !status.ok()) return status;
     }
-    for (int sweep = 0; sweep < kSweeps && Improve(); ++sweep) {
-    }
+    ChooseBest();
     Assignment result;
     result.formats.resize(graph_.num_tensors());
     for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
@@ -70,7 +70,9 @@ class Assigner {
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
   double CostOf(const Candidate& c) const { return c.choices[c.chosen].seconds + CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out)); }
+  double TotalCost() const;
   bool Improve();
+  void ChooseBest();
 
   const Graph& graph_;
   const Schedule& schedule_;
@@ -167,6 +169,37 @@ double Assigner::CostOf(TensorId t) const {
   if (use.convolution >= 0) reorder(convolutions_[use.convolution].FormatAt(t));
   if (use.operations > 0) reorder(DefaultFormat(graph_, t, options_.precision));
   return bytes * kSecondsPerByte;
+}
+
+double Assigner::TotalCost() const {
+  double seconds = 0;
+  for (const Candidate& c : convolutions_) seconds += c.choices[c.chosen].seconds;
+  for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
+    if (schedule_.in_memory[t] && graph_.shape(t).rank() >= 2) seconds += CostOf(t);
+  }
+  return seconds;
+}
+
+// Improving one convolution at a time ends where changing any one of them does not pay, though changing several might. So
+// it begins in several places: everywhere the fastest, and everywhere the fastest of one layout.
+void Assigner::ChooseBest() {
+  std::vector<size_t> best;
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::optional<Layout> layout : {std::optional<Layout>(), std::optional(Layout::kNhwc), std::optional(Layout::kBlocked16)}) {
+    for (Candidate& c : convolutions_) {
+      const auto fits = [&](const MeasuredChoice& m) { return !layout || (m.choice.in_layout == *layout && m.choice.out_layout == *layout); };
+      const auto found = std::find_if(c.choices.begin(), c.choices.end(), fits);
+      c.chosen = found == c.choices.end() ? 0 : found - c.choices.begin();
+    }
+    for (int sweep = 0; sweep < kSweeps && Improve(); ++sweep) {
+    }
+    if (const double cost = TotalCost(); cost < least) {
+      least = cost;
+      best.clear();
+      for (const Candidate& c : convolutions_) best.push_back(c.chosen);
+    }
+  }
+  for (size_t i = 0; i < best.size(); ++i) convolutions_[i].chosen = best[i];
 }
 
 bool Assigner::Improve() {

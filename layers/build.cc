@@ -290,7 +290,8 @@ class Builder {
     if (Product({options_.batch_size, input.channels(), input.height(), input.width()},
                 kMostElements) > kMostElements) {
       return Error(absl::StrCat("a batch of ", options_.batch_size, " images ", input.channels(),
-                                "x", input.height(), "x", input.width(), " is too large"));
+                                "x", input.height(), "x", input.width(),
+                                " is too large; use a smaller batch_size"));
     }
     if (network_.layer().empty())
       return Error("the network has no layers; expected at least one 'layer { ... }'");
@@ -495,11 +496,13 @@ class Builder {
                             const std::vector<Value>& inputs) {
     if (++layers_ > kMostLayers)
       return InLayer(layer, name,
-                     Error(absl::StrCat("the network has more than ", kMostLayers, " layers")));
+                     Error(absl::StrCat("the network has more than ", kMostLayers,
+                                        " layers; use fewer, or repeat less")));
     const size_t first_parameter = built_.parameters.size();
     if (layer.has_sequence()) {
       if (inputs.size() > 1)
-        return InLayer(layer, name, Error("a sequence or block has one input"));
+        return InLayer(layer, name,
+                       Error("a sequence or block has one input; add or concat others first"));
       ASSIGN_OR_RETURN(Value value, Sequence(layer.sequence().layer(), name + ".", inputs[0]));
       if (absl::Status status = Freeze(layer, name, first_parameter); !status.ok())
         return InLayer(layer, name, status);
@@ -655,14 +658,15 @@ class Builder {
     RETURN_IF_ERROR(CheckSize("groups", groups, 1, kMostChannels));
     if (in % groups == 0 && out % groups == 0) return absl::OkStatus();
     return Error(absl::StrCat("groups: ", groups, " does not divide both the ", in,
-                              " channels of '", input.maker, "' and its own ", out));
+                              " channels of '", input.maker, "' and its own ", out,
+                              "; use a number that does"));
   }
 
   absl::Status CheckWhitening(const Value& input, const Shape& weight) const {
     if (input.id != built_.images)
       return Error(absl::StrCat(
           "whiten is for a convolution that reads the images themselves, but its input is '",
-          input.maker, "'"));
+          input.maker, "'; take it out"));
     const int64_t patch = weight[1] * weight[2] * weight[3];
     if (weight[1] == shape(input).channels() && weight[0] == 2 * patch) return absl::OkStatus();
     return Error(absl::StrCat("whiten makes 2 x ", patch, " filters from patches of ", patch,
@@ -687,7 +691,7 @@ class Builder {
     ASSIGN_OR_RETURN(const Padding pad, PadOf(text.pad(), 0));
     if (extra.height >= stride.height || extra.width >= stride.width) {
       return Error(absl::StrCat("output_padding ", Times(extra), " is not smaller than the stride ",
-                                Times(stride)));
+                                Times(stride), "; make it less"));
     }
     const Pair out = {(in.height() - 1) * stride.height + (kernel.height - 1) * dilation.height +
                           1 - pad.top - pad.bottom + extra.height,
@@ -875,8 +879,8 @@ class Builder {
       const std::string rest = Shape(part.dims().subspan(2)).ToString();
       if (parts.empty()) beyond_channels = rest;
       if (rest != beyond_channels)
-        return Error(
-            absl::StrCat("its inputs differ in more than their channels: ", ListShapes(inputs)));
+        return Error(absl::StrCat("its inputs differ in more than their channels: ",
+                                  ListShapes(inputs), "; bring them to one height and width"));
       channels += part[1];
       parts.push_back(flat);
     }
@@ -907,7 +911,7 @@ class Builder {
                        : "has neither a kind nor a formula; expected one, such as kind: RELU");
     }
     for (double number : {text.slope(), text.alpha()}) {
-      if (!std::isfinite(number)) return Error("slope or alpha is not finite");
+      if (!std::isfinite(number)) return Error("slope or alpha is not finite; expected a number");
     }
     row.kind = text.has_formula()
                    ? "formula"
@@ -921,7 +925,8 @@ class Builder {
       return FormulaError(text.formula_place(), absl::StrCat("formula of layer '", name, "'"),
                           parsed.status());
     if (autodiff::symbolic::Variables(*parsed).empty())
-      return Error(absl::StrCat("its formula \"", formula, "\" does not depend on x"));
+      return Error(
+          absl::StrCat("its formula \"", formula, "\" does not depend on x; expected x in it"));
     ASSIGN_OR_RETURN(const TensorId y, built_.graph.Formula(name, formula, {{"x", input.id}}));
     return Value{y, input.is_flattened, ""};
   }
@@ -995,7 +1000,7 @@ class Builder {
           return FormulaError(text.formula().place(), "formula of the loss", formula.status());
         if (!autodiff::symbolic::Contains(*formula, pool.Variable("prediction"))) {
           return Error(absl::StrCat("the loss \"", text.formula().text(),
-                                    "\" does not depend on prediction"));
+                                    "\" does not depend on prediction; expected that in it"));
         }
         attributes.formula = autodiff::symbolic::Substitute(
             *formula, {{pool.Variable("prediction"), pool.Variable("a0")},

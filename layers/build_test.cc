@@ -200,7 +200,8 @@ INSTANTIATE_TEST_SUITE_P(
             "net:1:1: layer 'a': repeat is 2000000000; expected 1 to 10000"},
         Bad{"layer { name: \"a\" repeat: 9000 sequence { layer { name: \"b\" repeat: 9000 "
             "activation { kind: RELU } } } }",
-            "net:1:43: layer 'a.1.b.998': the network has more than 10000 layers"},
+            "net:1:43: layer 'a.1.b.998': the network has more than 10000 layers; use fewer, or "
+            "repeat less"},
         Bad{Fc("layer { name: \"c\" convolution { channels: 8 } }"),
             "net:1:1: layer 'c': kernel is missing; expected its size, such as kernel: 3"},
         Bad{Fc("layer { name: \"c\" convolution { kernel: 3 } }"),
@@ -221,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(
             "net:1:1: layer 'c': both padding: SAME and pad are given; expected one of them"},
         Bad{Fc("layer { name: \"c\" convolution { channels: 8 kernel: 3 groups: 2 } }"),
             "net:1:1: layer 'c': groups: 2 does not divide both the 3 channels of 'input' and its "
-            "own 8"},
+            "own 8; use a number that does"},
         Bad{Fc("layer { name: \"c\" convolution { channels: 8 kernel: 33 } }"),
             "net:1:1: layer 'c': its kernel 33x33 is larger than its input 32x32; use a smaller "
             "kernel, more padding, or less pooling before it"},
@@ -237,10 +238,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{Fc("layer { name: \"c\" convolution { channels: 8 kernel: 3 pad: 32 padding_mode: "
                "REFLECT } }"),
             "net:1:1: layer 'c': reflect padding of 32x32 needs more rows or columns than its "
-            "input [128, 3, 32, 32] has"},
+            "input [128, 3, 32, 32] has; pad less, or with zeros"},
         Bad{Fc("layer { name: \"t\" transposed_convolution { channels: 8 kernel: 3 output_padding: "
                "1 } }"),
-            "net:1:1: layer 't': output_padding 1x1 is not smaller than the stride 1x1"},
+            "net:1:1: layer 't': output_padding 1x1 is not smaller than the stride 1x1; make it "
+            "less"},
         Bad{Fc("layer { name: \"t\" transposed_convolution { channels: 8 kernel: 3 pad: 100 } }"),
             "net:1:1: layer 't': its padding leaves nothing of its result (-166x-166) from its "
             "input 32x32; use less padding"},
@@ -259,7 +261,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { name: \"a\" activation { kind: RELU } }\nlayer { name: \"p\" max_pool { "
             "kernel: 2 } }\nlayer { name: \"s\" input: \"a\" input: \"p\" concat {} }",
             "net:3:1: layer 's': its inputs differ in more than their channels: 'a' [3, 32, 32], "
-            "'p' [3, 16, 16]"},
+            "'p' [3, 16, 16]; bring them to one height and width"},
         Bad{"layer { name: \"s\" add {} }",
             "net:1:1: layer 's': has one input; expected two or more, such as input: \"a\" input: "
             "\"b\""},
@@ -290,7 +292,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{Fc("layer { name: \"a\" activation { kind: RELU formula: \"x\" } }"),
             "net:1:1: layer 'a': has both a kind and a formula; expected one of them"},
         Bad{Fc("layer { name: \"a\" activation { formula: \"2\" } }"),
-            "net:1:1: layer 'a': its formula \"2\" does not depend on x"},
+            "net:1:1: layer 'a': its formula \"2\" does not depend on x; expected x in it"},
         Bad{Fc("layer { name: \"d\" dropout { rate: 1 } }"),
             "net:1:1: layer 'd': rate is 1; expected 0 to less than 1"},
         Bad{Fc("layer { name: \"d\" dropout { rate: nan } }"),
@@ -319,7 +321,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { linear {} } loss { softmax_cross_entropy { label_smoothing: 2 } }",
             "loss: label_smoothing is 2; expected 0 to 1"},
         Bad{"layer { linear {} } loss { formula { text: \"target\" } }",
-            "the loss \"target\" does not depend on prediction"},
+            "the loss \"target\" does not depend on prediction; expected that in it"},
         Bad{"layer { linear {} } train { batch_size: 0 }",
             "train.batch_size is 0; expected 1 to 1048576"},
         Bad{"layer { linear {} } train { epochs: -1 }",
@@ -333,7 +335,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { linear {} } input { width: 1000000000000 }",
             "input.width is 1000000000000; expected 1 to 16384"},
         Bad{"layer { linear {} } input { channels: 1000 width: 16384 height: 16384 }",
-            "a batch of 128 images 1000x16384x16384 is too large"}));
+            "a batch of 128 images 1000x16384x16384 is too large; use a smaller batch_size"}));
 
 TEST(BadFormula, IsFoundInTheFile) {
   const auto activation = BuildText(

@@ -12,6 +12,10 @@ namespace {
 // Beyond this many operands a pass spills registers and outruns the prefetchers.
 constexpr int kMostOperands = 16;
 
+// What a pass can load (pass.cc), and what one tensor or sum is computed from: beyond that, its
+// inputs come from memory.
+constexpr int kMostLoads = 64, kMostLoadsOfCone = 32;
+
 bool Tiles(const PoolWindow& window) {
   return window.stride_height == window.height && window.stride_width == window.width && window.padding.top == 0 && window.padding.left == 0 &&
          window.padding.bottom == 0 && window.padding.right == 0 && window.height * window.width <= 4;
@@ -67,6 +71,9 @@ class Fuser {
   void ChooseMemory(absl::Span<const TensorId> results);
   int LeafCount(TensorId t);
   void KeepWindowsApart(const Node& node);
+  void KeepConesSmall(const Node& node);
+  // Operands that these tensors are in a pass: images are read once for each cell of its window.
+  int Loads(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
   void DemandOperation(int node);
   void Place(TensorId t);
@@ -124,6 +131,33 @@ void Fuser::KeepWindowsApart(const Node& node) {
   }
 }
 
+int Fuser::Loads(const std::vector<TensorId>& tensors, const Pass& pass) const {
+  const int cells = static_cast<int>(pass.window_height * pass.window_width);
+  int loads = 0;
+  for (TensorId t : tensors) loads += graph_.shape(t).rank() >= 2 ? cells : 1;
+  return loads;
+}
+
+void Fuser::KeepConesSmall(const Node& node) {
+  if (node.outputs.empty() || !IsFusible(graph_, node)) return;
+  const auto is_large = [&] {
+    const Cone cone = ConeOf(node.outputs[0]);
+    return Loads(cone.leaves, NewPass(cone, node.outputs[0])) > kMostLoadsOfCone;
+  };
+  while (is_large()) {
+    TensorId largest = kNoTensor;
+    size_t most = 1;
+    for (TensorId t : node.inputs) {
+      absl::flat_hash_set<TensorId> seen;
+      Cone cone;
+      if (!schedule_.in_memory[t]) Walk(t, cone, seen);
+      if (cone.leaves.size() > most) largest = t, most = cone.leaves.size();
+    }
+    if (largest == kNoTensor) return;
+    schedule_.in_memory[largest] = true;
+  }
+}
+
 void Fuser::ChooseMemory(absl::Span<const TensorId> results) {
   schedule_.in_memory.assign(graph_.num_tensors(), false);
   const absl::flat_hash_set<TensorId> is_result(results.begin(), results.end());
@@ -131,6 +165,7 @@ void Fuser::ChooseMemory(absl::Span<const TensorId> results) {
     const Node& node = graph_.node(static_cast<int>(i));
     if (!needed_[i]) continue;
     KeepWindowsApart(node);
+    KeepConesSmall(node);
     for (TensorId t : node.outputs) {
       bool in_memory = is_result.contains(t) || !IsFusible(graph_, node) || IsSum(node);
       in_memory = in_memory || (node.op == Op::kElementwise && graph_.shape(t).rank() < 2);
@@ -234,7 +269,10 @@ bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) c
     if (!stored_here && made_by_[leaf] >= index) return false;
     shares = shares || stored_here || (graph_.shape(leaf).rank() >= 2 && std::find(item.reads.begin(), item.reads.end(), leaf) != item.reads.end());
   }
-  return shares && static_cast<int>(item.reads.size() + pass.stores.size() + pass.sums.size()) < kMostOperands;
+  return shares &&
+         static_cast<int>(item.reads.size() + pass.stores.size() + pass.sums.size()) <
+             kMostOperands &&
+         Loads(item.reads, pass) + Loads(cone.leaves, pass) <= kMostLoads;
 }
 
 void Fuser::AddRoot(TensorId root, Item& item, int index) {

@@ -302,8 +302,10 @@ absl::StatusOr<TensorId> Graph::Pad(absl::string_view name, TensorId x, PadMode 
   const int64_t most_height = std::max(padding.top, padding.bottom), most_width = std::max(padding.left, padding.right);
   const int64_t limit = mode == PadMode::kReflect ? 1 : 0;
   if (mode != PadMode::kZeros && (most_height > in[2] - limit || most_width > in[3] - limit)) {
-    return Invalid(name, absl::StrCat(mode == PadMode::kReflect ? "reflect" : "circular", " padding of ", most_height, "x", most_width,
-                                      " needs more rows or columns than its input ", in.ToString(), " has"));
+    return Invalid(name, absl::StrCat(mode == PadMode::kReflect ? "reflect" : "circular",
+                                      " padding of ", most_height, "x", most_width,
+                                      " needs more rows or columns than its input ", in.ToString(),
+                                      " has; pad less, or with zeros"));
   }
   Attributes attributes;
   attributes.pad_mode = mode, attributes.padding = padding;
@@ -390,6 +392,14 @@ absl::StatusOr<TensorId> Graph::Loss(absl::string_view name, TensorId prediction
 }
 
 absl::StatusOr<TensorId> Graph::Add(absl::string_view name, std::vector<TensorId> terms) {
+  // Many terms are added a few at a time: a pass over memory has a limited number of operands.
+  constexpr size_t kMostTerms = 8;
+  while (terms.size() > kMostTerms) {
+    absl::StatusOr<TensorId> sum = Add(name, {terms.end() - kMostTerms, terms.end()});
+    if (!sum.ok()) return sum;
+    terms.resize(terms.size() - kMostTerms);
+    terms.push_back(*sum);
+  }
   if (terms.size() == 1) return terms[0];
   std::vector<Expr> operands;
   for (size_t i = 0; i < terms.size(); ++i) operands.push_back(Operand(static_cast<int>(i)));

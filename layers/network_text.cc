@@ -150,18 +150,21 @@ bool IsValueDue(absl::string_view text, size_t offset) {
   return before == ":" || before == "[" || before == "," || before == "-";
 }
 
+absl::Status NoSuchField(const Fragment& fragment, size_t begin, const Context& context,
+                         absl::string_view name) {
+  return fragment.Error(begin, absl::StrCat("'", context.name, "' has no field '", name, "'; ",
+                                            Suggestion(name, context.message == nullptr
+                                                                 ? std::vector<std::string>()
+                                                                 : FieldNames(context.message))));
+}
+
 absl::Status Explain(const Fragment& fragment, const Descriptor* root, absl::string_view root_name,
                      size_t offset, absl::string_view message) {
   const absl::string_view text = fragment.text();
   const std::vector<std::string> quoted = Quoted(message);
   if (absl::StrContains(message, "has no field named") && quoted.size() >= 2) {
     const size_t begin = BeginOf(quoted[1], text, offset);
-    const Context context = ContextAt(text, root, root_name, begin);
-    return fragment.Error(begin,
-                          absl::StrCat("'", context.name, "' has no field '", quoted[1], "'; ",
-                                       Suggestion(quoted[1], context.message == nullptr
-                                                                 ? std::vector<std::string>()
-                                                                 : FieldNames(context.message))));
+    return NoSuchField(fragment, begin, ContextAt(text, root, root_name, begin), quoted[1]);
   }
   if (absl::StartsWith(message, "Unknown enumeration value of") && quoted.size() >= 2) {
     const size_t begin = BeginOf(quoted[0], text, offset);
@@ -205,8 +208,15 @@ absl::Status Explain(const Fragment& fragment, const Descriptor* root, absl::str
   }
   if (absl::StartsWith(message, "Expected identifier, got: ")) {
     return fragment.Error(
-        offset, absl::StrCat("expected a field of '", context.name, "', but found ", found));
+        offset, absl::StrCat("expected a field of '", context.name, "', but found ", found,
+                             found == "the end" ? "; is a '}' missing?"
+                             : found == "}"     ? "; is there a '}' too many?"
+                                                : ""));
   }
+  if (absl::StartsWith(message, "String literals cannot cross line boundaries"))
+    return fragment.Error(offset, "the line ends within a text; expected the quote that closes it");
+  if (absl::StartsWith(message, "Invalid control characters"))
+    return fragment.Error(offset, "bytes that are no text; expected a network text");
   std::string plain(message);
   if (!plain.empty()) plain[0] = absl::ascii_tolower(plain[0]);
   while (!plain.empty() && plain.back() == '.') plain.pop_back();
@@ -230,6 +240,44 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   };
   std::optional<Found> found;
 };
+
+// A field that only ParseNetwork() writes, set by a text.
+struct HiddenField {
+  const FieldDescriptor* field;
+  TextFormat::ParseLocation at;
+};
+
+std::optional<HiddenField> FindHiddenField(const Message& message,
+                                           const TextFormat::ParseInfoTree& tree) {
+  const Reflection* reflection = message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->number() >= kFirstHiddenField)
+      return HiddenField{field, tree.GetLocation(field, -1)};
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      const TextFormat::ParseInfoTree* nested =
+          tree.GetTreeForNested(field, field->is_repeated() ? i : -1);
+      if (nested == nullptr) continue;
+      const std::optional<HiddenField> found =
+          FindHiddenField(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
+                                               : reflection->GetMessage(message, field),
+                          *nested);
+      if (found) return found;
+    }
+  }
+  return std::nullopt;
+}
+
+// As if it were not there.
+absl::Status RefuseHiddenField(const Fragment& fragment, const Descriptor* root,
+                               absl::string_view root_name, const HiddenField& hidden) {
+  const size_t begin = fragment.OffsetOf(hidden.at.line, hidden.at.column);
+  return NoSuchField(fragment, begin, ContextAt(fragment.text(), root, root_name, begin),
+                     hidden.field->name());
+}
 
 // Where the text in quotes begins that is the value of `field`.
 std::string PlaceOfText(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
@@ -280,6 +328,8 @@ absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name
     return Explain(fragment, M::descriptor(), root_name,
                    fragment.OffsetOf(error.found->line, error.found->column), error.found->message);
   }
+  if (const auto hidden = FindHiddenField(message, tree))
+    return RefuseHiddenField(fragment, M::descriptor(), root_name, *hidden);
   NotePlaces(fragment, tree, M::descriptor()->FindFieldByName("layer"), *message.mutable_layer());
   if constexpr (std::is_same_v<M, Network>) {
     if (message.loss().has_formula()) {
@@ -373,7 +423,8 @@ class Reader {
     for (size_t i = 0; i < tokens.size(); ++i) {
       if (tokens[i].Is("$"))
         return source_.Error(tokens[i].begin,
-                             "'$' names a parameter of a block, but this is outside of any block");
+                             "'$' names a parameter of a block, but this is outside of any block; "
+                             "write its value");
       if (tokens[i].Opens()) ++depth;
       if (tokens[i].Closes()) --depth;
       if (depth != 0 || !tokens[i].Is("block")) continue;
@@ -469,7 +520,7 @@ class Reader {
     const BlockText& block = found->second;
     if (std::find(active_.begin(), active_.end(), name) != active_.end()) {
       return error(absl::StrCat("block '", name, "' uses itself: ", absl::StrJoin(active_, " -> "),
-                                " -> ", name));
+                                " -> ", name, "; take this use out of it"));
     }
     absl::StatusOr<std::map<std::string, std::string>> values = Arguments(layer, name, block);
     if (!values.ok()) return values.status();
@@ -481,8 +532,7 @@ class Reader {
                              kLongestExpandedText - std::min(expanded_, kLongestExpandedText));
     if (!fragment.ok()) return fragment.status();
     expanded_ += fragment->text().size() + 1;
-    if (expanded_ > kLongestExpandedText)
-      return error("the blocks of this network expand to too long a text");
+    if (expanded_ > kLongestExpandedText) return error(kTooLong);
     Block body;
     if (absl::Status status = ParseFragment(*fragment, "block", body); !status.ok()) return status;
     active_.push_back(name);
@@ -554,7 +604,8 @@ absl::StatusOr<std::pair<std::vector<Step>, std::string>> SplitAssignment(
       return BadPath(assignment, "expected field.path=value, such as train.epochs=5");
     if (i < assignment.size() && assignment[i] == '[') {
       const size_t close = assignment.find(']', i);
-      if (close == absl::string_view::npos) return BadPath(assignment, "a '[' is not closed");
+      if (close == absl::string_view::npos)
+        return BadPath(assignment, "a '[' is not closed; expected a ']' for it");
       step.selector = std::string(assignment.substr(i + 1, close - i - 1));
       i = close + 1;
     }
@@ -611,7 +662,7 @@ absl::StatusOr<Message*> Descend(Message& message, const FieldDescriptor* field,
                                  absl::string_view assignment) {
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
     return BadPath(assignment, absl::StrCat("'", field->name(), "' is ", Expectation(field),
-                                            " and has no fields"));
+                                            " and has no fields; set ", field->name(), "=..."));
   }
   if (field->is_repeated()) return Select(message, field, step, assignment);
   if (step.selector)
@@ -639,23 +690,27 @@ absl::Status Assign(Message& parent, const FieldDescriptor* field, std::string v
   std::unique_ptr<Message> parsed(parent.New());
   TextFormat::Parser parser;
   FirstError error;
+  TextFormat::ParseInfoTree tree;
   parser.RecordErrorsTo(&error);
+  parser.WriteLocationsTo(&tree);
   parser.SetRecursionLimit(kDeepestMessage);
   const std::string text = absl::StrCat(field->name(), ": ", value);
   const bool ok = parser.ParseFromString(text, parsed.get());
-  std::vector<const FieldDescriptor*> set;
-  parsed->GetReflection()->ListFields(*parsed, &set);
-  if (!ok) {
+  const std::optional<HiddenField> hidden = ok ? FindHiddenField(*parsed, tree) : std::nullopt;
+  if (!ok || hidden) {
     const Source source("value", text);
     const Fragment fragment(source, text);
+    const Descriptor* root = parent.GetDescriptor();
     const size_t offset =
         error.found ? fragment.OffsetOf(error.found->line, error.found->column) : 0;
-    const absl::Status why =
-        Explain(fragment, parent.GetDescriptor(), parent.GetDescriptor()->name(), offset,
-                error.found ? error.found->message : "not a value");
+    const absl::Status why = hidden ? RefuseHiddenField(fragment, root, root->name(), *hidden)
+                                    : Explain(fragment, root, root->name(), offset,
+                                              error.found ? error.found->message : "not a value");
     const absl::string_view message = why.message();
     return BadPath(assignment, message.substr(message.find(": ") + 2));
   }
+  std::vector<const FieldDescriptor*> set;
+  parsed->GetReflection()->ListFields(*parsed, &set);
   if (set.size() > 1 || (set.size() == 1 && set[0] != field))
     return BadPath(assignment, absl::StrCat("expected one value, ", Expectation(field)));
   parent.GetReflection()->ClearField(&parent, field);

@@ -121,6 +121,13 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { name: conv1 }", "net:1:15: 'name' expects a text in quotes, but found conv1"},
         Bad{"layer { name: \"a\" name: \"b\" }",
             "net:1:19: 'name' is given twice in 'layer'; expected once"},
+        // Written by ParseNetwork() alone, so no field of a text.
+        Bad{"loss { formula { text: \"x\"\n place: \"here\" } }",
+            "net:2:2: 'formula' has no field 'place'; known are: text"},
+        Bad{"block { name: \"b\" layer { activation { formula: \"x\" formula_place: \"p\" } } }\n"
+            "layer { use { block: \"b\" } }",
+            "net:1:53: 'activation' has no field 'formula_place'; known are: kind, formula, slope, "
+            "alpha (in block 'b', used at net:2:1)"},
         Bad{"layer { flatten {} linear {} }",
             "net:1:20: 'layer' already has 'flatten' and cannot have 'linear' too; keep one of "
             "them"},
@@ -128,10 +135,13 @@ INSTANTIATE_TEST_SUITE_P(
             "net:1:27: 'sgd' has no field 'learning_rte'; did you mean 'learning_rate'?"},
         Bad{"\tlayer {\n\t\tliner {} }",
             "net:2:3: 'layer' has no field 'liner'; did you mean 'linear'?"},
-        Bad{"layer { name: \"a\"\n", "net:2:1: expected a field of 'layer', but found the end"},
-        Bad{"layer { name: \"a\n\" }", "net:1:17: string literals cannot cross line boundaries"},
+        Bad{"layer { name: \"a\"\n",
+            "net:2:1: expected a field of 'layer', but found the end; is a '}' missing?"},
+        Bad{"layer { name: \"a\n\" }",
+            "net:1:17: the line ends within a text; expected the quote that closes it"},
         Bad{"layer { linear { features: $n } }",
-            "net:1:28: '$' names a parameter of a block, but this is outside of any block"},
+            "net:1:28: '$' names a parameter of a block, but this is outside of any block; write "
+            "its value"},
         Bad{"block { layer { linear {} } }",
             "net:1:7: this block has no name; expected name: \"...\" in it"},
         Bad{"block { name: \"b\" }\nblock { name: \"b\" }",
@@ -145,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"block { name: \"b\" parameter: \"n\" }\nlayer { use { block: \"b\" with: \"m=1\" } }",
             "net:2:1: block 'b' has no parameter 'm'; known are: n"},
         Bad{"block { name: \"b\" layer { use { block: \"b\" } } }\nlayer { use { block: \"b\" } }",
-            "net:1:19: block 'b' uses itself: b -> b"},
+            "net:1:19: block 'b' uses itself: b -> b; take this use out of it"},
         Bad{"block { name: \"b\"\n  parameter: \"n\"\n  layer { linear { features: $n features: 3 "
             "} }\n}\nlayer { use { block: \"b\" with: \"n=10\" } }",
             "net:3:33: 'features' is given twice in 'linear'; expected once (in block 'b' with "
@@ -207,9 +217,10 @@ TEST(ApplyOverride, ExplainsErrors) {
            {"layer[fd].linear.features=3", "there is no layer 'fd'; did you mean 'fc'?"},
            {"layer[9].linear.features=3", "there is no layer '9'; known are: a, b, fc"},
            {"layer[fc].place=x", "'layer' has no field 'place'; "},
+           {"layer=[{linear {}}, {place: \"x\"}]", "'layer' has no field 'place'; "},
            {"train[0].epochs=1", "there is only one 'train'; expected no [0]"},
            {"layer[fc]=3", "one element of 'layer' cannot be replaced"},
-           {"layer[fc=3", "a '[' is not closed"}}) {
+           {"layer[fc=3", "a '[' is not closed; expected a ']' for it"}}) {
     Network network = *original;
     EXPECT_THAT(std::string(ApplyOverride(network, assignment).message()),
                 HasSubstr(absl::StrCat("--set ", assignment, ": ", message)));

@@ -87,6 +87,22 @@ TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
   ExpectPlanAgrees(b.graph(), Made(b.graph().Add("sum", {a, c})));
 }
 
+// More than one pass over memory takes as operands.
+TEST(PlanTest, ManyOperands) {
+  for (const AgreementOptions& way : Ways()) {
+    Builder b;
+    TensorId x = b.graph().Input("x", {2, 8, 4, 4});
+    std::vector<TensorId> branches;
+    for (int i = 0; i < 20; ++i)
+      branches.push_back(
+          b.BatchNorm(b.Activation(b.graph().Input("x" + std::to_string(i), {2, 8, 4, 4}))));
+    TensorId y = Made(b.graph().Add("sum", branches));
+    for (int i = 0; i < 20; ++i)
+      y = Made(b.graph().Add("sum", {y, b.graph().Input("y" + std::to_string(i), {2, 8, 4, 4})}));
+    ExpectPlanAgrees(b.graph(), b.MaxPool(Made(b.graph().Add("both", {x, y})), 2, 2), way);
+  }
+}
+
 TEST(PlanTest, BlockWithPoolOfARemainder) {
   for (const int64_t channels : {3, 8, 24, 40, 64}) {
     for (AgreementOptions way : {AgreementOptions{.threads = channels == 24 ? 2 : 1}, InBf16()}) {

@@ -86,8 +86,7 @@ absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin
       }
       result.segments_.push_back({result.text_.size(), i, false});
       result.text_ += value->second;
-      if (result.text_.size() > longest)
-        return source.Error(i, "the blocks of this network expand to too long a text");
+      if (result.text_.size() > longest) return source.Error(i, kTooLong);
       i = name_end;
       result.segments_.push_back({result.text_.size(), i, true});
       continue;

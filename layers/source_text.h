@@ -11,6 +11,10 @@
 
 namespace cotangent::layers {
 
+// Why blocks are not expanded any further.
+inline constexpr char kTooLong[] =
+    "the blocks of this network expand to too long a text; use fewer of them, or smaller ones";
+
 // A file as it was read.
 class Source {
  public:

@@ -22,12 +22,13 @@ using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
 
-// Work beyond which a smaller batch tells as much.
-constexpr double kEnoughFlops = 4e9;
+// Work beyond which a smaller batch tells as much, and work that tells who is out of the running. What does not grow with the
+// batch makes small ones unfair, so the second judges mildly.
+constexpr double kEnoughFlops = 1e10;
+constexpr double kFirstFlops = 1e9;
 constexpr int64_t kFewestImages = 16;
-// A candidate slower than the best by this factor after one run is not run again.
-constexpr double kHopeless = 1.25;
-constexpr char kHeader[] = "cotangent plan cache 1";
+constexpr double kHopeless = 1.6;
+constexpr char kHeader[] = "cotangent plan cache 5";
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(tensor::ProcessorName(), "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");
@@ -69,6 +70,24 @@ struct Workspace {
 
   ConvolutionArguments Arguments() { return {.in = in.data(), .weights = weights.data(), .out = out.data(), .scratch = scratch.data()}; }
 };
+
+ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
+  while (2.0 * shape.MultiplyAdds() > most_flops && shape.batch >= 2 * kFewestImages) shape.batch /= 2;
+  return shape;
+}
+
+// Of one run with its weights packed or unpacked.
+absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, int repetitions, double budget_seconds) {
+  absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(shape, direction, choice);
+  if (!convolution.ok()) return convolution.status();
+  absl::StatusOr<Workspace> workspace = Workspace::Create(**convolution);
+  if (!workspace.ok()) return workspace.status();
+  const ConvolutionArguments arguments = workspace->Arguments();
+  float* plain = workspace->plain.as<float>();
+  if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(plain, arguments.weights);
+  const tensor::ConvolutionTime time = tensor::Measure(**convolution, arguments, plain, repetitions, budget_seconds);
+  return time.run_seconds + time.pack_seconds;
+}
 
 }  // namespace
 
@@ -119,32 +138,28 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
 }
 
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape, Direction direction, tensor::ElementType precision, bool exact) const {
-  ConvolutionShape sample = shape;
-  while (2.0 * sample.MultiplyAdds() > kEnoughFlops && sample.batch >= 2 * kFewestImages) sample.batch /= 2;
-  const double scale = static_cast<double>(shape.batch) / sample.batch;
-  std::vector<MeasuredChoice> measured;
-  double best = std::numeric_limits<double>::infinity();
+  const ConvolutionShape first = WithLessWork(shape, kFirstFlops), sample = WithLessWork(shape, kEnoughFlops);
+  std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
-  for (const tensor::ConvolutionChoice& choice : tensor::Candidates(sample, direction, precision, exact)) {
-    absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(sample, direction, choice);
-    if (!convolution.ok()) {
-      last = convolution.status();
-      continue;
+  for (const tensor::ConvolutionChoice& choice : tensor::Candidates(first, direction, precision, exact)) {
+    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, 1, 0);
+    if (seconds.ok()) {
+      candidates.push_back({choice, *seconds});
+    } else {
+      last = seconds.status();
     }
-    absl::StatusOr<Workspace> workspace = Workspace::Create(**convolution);
-    if (!workspace.ok()) return workspace.status();
-    const ConvolutionArguments arguments = workspace->Arguments();
-    float* plain = workspace->plain.as<float>();
-    if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(plain, arguments.weights);
-    tensor::ConvolutionTime time = tensor::Measure(**convolution, arguments, plain, 1, 0);
-    // Packing does not grow with the batch.
-    const auto total = [&](const tensor::ConvolutionTime& t) { return t.run_seconds * scale + t.pack_seconds; };
-    if (total(time) < kHopeless * best) time = tensor::Measure(**convolution, arguments, plain, 3, 0.1);
-    best = std::min(best, total(time));
-    measured.push_back({choice, total(time)});
+  }
+  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; };
+  std::stable_sort(candidates.begin(), candidates.end(), faster);
+  std::vector<MeasuredChoice> measured;
+  for (const MeasuredChoice& candidate : candidates) {
+    if (candidate.seconds > kHopeless * candidates[0].seconds) break;
+    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, 3, 0.1);
+    if (!seconds.ok()) return seconds.status();
+    measured.push_back({candidate.choice, *seconds * (static_cast<double>(shape.batch) / sample.batch)});
   }
   if (measured.empty()) return last;
-  std::sort(measured.begin(), measured.end(), [](const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; });
+  std::stable_sort(measured.begin(), measured.end(), faster);
   return measured;
 }
 

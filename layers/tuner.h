@@ -18,7 +18,7 @@ struct MeasuredChoice {
   double seconds = 0;  // of one run with its weights packed or unpacked, at the full batch
 };
 
-// Times each candidate once per (processor, oneDNN version, threads, shape, direction, precision). The times can be kept
+// Times the candidates once per (processor, oneDNN version, threads, shape, direction, precision). The times can be kept
 // as text, a line a candidate, so that another run measures nothing.
 class Tuner {
  public:
@@ -32,7 +32,7 @@ class Tuner {
   // Whether anything was measured since the last Restore().
   bool changed() const { return changed_; }
 
-  // All candidates with their times, fastest first. Never empty.
+  // The candidates worth considering with their times, fastest first. Never empty.
   absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape, tensor::Direction direction,
                                                       tensor::ElementType precision, bool exact);
 

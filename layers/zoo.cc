@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "layers/nearest_name.h"
 #include "layers/network_text.h"
 
@@ -27,14 +28,14 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   if (file == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno),
                                                    "; expected a network text, or one of ",
-                                                   Suggestion("", ZooNames())));
+                                                   absl::StrJoin(ZooNames(), ", ")));
   }
   // One byte more than is allowed, so that ParseNetwork() can tell.
   std::string text(kLongestNetworkText + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get()))
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno),
+                                                   "; expected a network text"));
   return text;
 }
 

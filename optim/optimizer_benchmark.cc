@@ -56,6 +56,20 @@ void BM_Muon(benchmark::State& state) {
   RunSteps(state, "muon { newton_schulz_steps: 3 renormalise_weights: true }", slices);
 }
 
+// What it costs, on one thread, to see that the gradients of a network of so many parameters are
+// finite.
+void BM_FiniteCheck(benchmark::State& state) {
+  const int64_t size = state.range(0);
+  OptimizerConfig config;
+  config.mutable_sgd();
+  auto optimizer = Optimizer::Create(config, {{"weight", {size}, 0, size}}, {100, 1000000});
+  if (!optimizer.ok())
+    return state.SkipWithError(std::string(optimizer.status().message()).c_str());
+  const std::vector<float> gradients(size, 1e-3f);
+  for (auto _ : state) benchmark::DoNotOptimize((*optimizer)->FindNonFinite(gradients.data()));
+}
+
+BENCHMARK(BM_FiniteCheck)->ArgName("parameters")->Arg(272474)->Arg(11173962);
 BENCHMARK_CAPTURE(BM_Step, sgd, std::string("sgd {}"))->UseRealTime();
 BENCHMARK_CAPTURE(BM_Step, sgd_momentum, std::string("sgd { momentum: 0.9 weight_decay: 1e-4 }"))
     ->UseRealTime();

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"
+#include "tensor/winograd.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -107,6 +108,13 @@ bool UsesAvx512(std::string_view implementation) {
   return implementation.find("avx512") != std::string_view::npos;
 }
 
+// Whether the choice is that of winograd.h.
+bool IsOwnWinograd(const ConvolutionShape& shape, const ConvolutionChoice& choice) {
+  return choice.algorithm == Algorithm::kWinograd && choice.in_layout == Layout::kNhwc &&
+         choice.out_layout == Layout::kNhwc && choice.in_type == choice.out_type &&
+         WinogradConvolution::IsAvailable(shape, choice.in_type);
+}
+
 std::vector<std::pair<Layout, Layout>> LayoutPairs(const ConvolutionShape& shape,
                                                    Algorithm algorithm) {
   using enum Layout;
@@ -150,6 +158,11 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
   // As a convolution, a linear layer is several times slower.
   if (shape.IsLinear()) algorithms = {Algorithm::kMatmul};
   std::vector<ConvolutionChoice> all;
+  for (auto [in_type, out_type] : TypePairs(direction, precision)) {
+    if (exact || in_type != out_type || !WinogradConvolution::IsAvailable(shape, in_type)) continue;
+    all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
+                   WinogradConvolution::ImplementationName(in_type)});
+  }
   for (Algorithm algorithm : algorithms) {
     for (auto [in_layout, out_layout] : LayoutPairs(shape, algorithm)) {
       for (auto [in_type, out_type] : TypePairs(direction, precision)) {
@@ -364,7 +377,9 @@ struct Convolution::State {
   ConvolutionShape shape;
   Direction direction;
   ConvolutionChoice choice;
+  // One of the two.
   std::unique_ptr<onednn::Primitive> primitive;
+  std::unique_ptr<WinogradConvolution> winograd;
   bool sum_bias_gradient = false;  // in a pass of its own, where the primitive has none
 
   bool matmul() const { return choice.algorithm == Algorithm::kMatmul; }
@@ -386,8 +401,13 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
     return absl::InvalidArgumentError(
         absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
   }
-  auto state = std::make_unique<State>(State{shape, direction, choice, nullptr});
+  auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
   const bool weight_gradient = direction == Direction::kWeightGradient;
+  if (IsOwnWinograd(shape, choice)) {
+    state->winograd = std::make_unique<WinogradConvolution>(shape, direction, choice.in_type);
+    state->sum_bias_gradient = with_bias && weight_gradient;
+    return std::unique_ptr<Convolution>(new Convolution(std::move(state)));
+  }
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");
   const bool primitive_bias =
       with_bias && !(weight_gradient && choice.algorithm == Algorithm::kMatmul);
@@ -412,23 +432,32 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
 const ConvolutionShape& Convolution::shape() const { return state_->shape; }
 Direction Convolution::direction() const { return state_->direction; }
 const ConvolutionChoice& Convolution::choice() const { return state_->choice; }
-int64_t Convolution::scratch_bytes() const { return state_->primitive->scratch_bytes(); }
-std::string Convolution::implementation() const { return state_->primitive->implementation(); }
+int64_t Convolution::scratch_bytes() const {
+  return state_->winograd ? state_->winograd->scratch_bytes() : state_->primitive->scratch_bytes();
+}
+std::string Convolution::implementation() const {
+  return state_->winograd ? WinogradConvolution::ImplementationName(state_->choice.in_type)
+                          : state_->primitive->implementation();
+}
 
 int64_t Convolution::packed_weight_bytes() const {
+  if (state_->winograd) return state_->winograd->packed_weight_bytes();
   if (state_->matmul())
     return StorageBytes(state_->shape.weights(), state_->choice.in_layout, state_->weight_type());
   return state_->primitive->weight_bytes();
 }
 
 bool Convolution::weights_are_plain() const {
+  if (state_->winograd) return false;
   if (!state_->matmul()) return state_->primitive->weights_are_plain();
   return state_->weight_type() == ElementType::kF32 &&
          SameStorage(state_->shape.weights(), state_->choice.in_layout, Layout::kNchw);
 }
 
 void Convolution::PackWeights(const float* oihw, void* packed) const {
-  if (state_->matmul()) {
+  if (state_->winograd) {
+    state_->winograd->PackWeights(oihw, packed);
+  } else if (state_->matmul()) {
     Reorder(state_->shape.weights(), oihw, Layout::kNchw, ElementType::kF32, packed,
             state_->choice.in_layout, state_->weight_type());
   } else {
@@ -437,7 +466,9 @@ void Convolution::PackWeights(const float* oihw, void* packed) const {
 }
 
 void Convolution::UnpackWeightGradient(const void* packed, float* oihw) const {
-  if (state_->matmul()) {
+  if (state_->winograd) {
+    state_->winograd->UnpackWeightGradient(packed, oihw);
+  } else if (state_->matmul()) {
     Reorder(state_->shape.weights(), packed, state_->choice.in_layout, ElementType::kF32, oihw,
             Layout::kNchw, ElementType::kF32);
   } else {
@@ -447,7 +478,9 @@ void Convolution::UnpackWeightGradient(const void* packed, float* oihw) const {
 
 void Convolution::Run(const ConvolutionArguments& a) {
   State& state = *state_;
-  if (!state.matmul() || state.direction == Direction::kForward) {
+  if (state.winograd) {
+    state.winograd->Run(a);
+  } else if (!state.matmul() || state.direction == Direction::kForward) {
     state.primitive->Run(a.in, a.weights, a.bias, a.out, a.scratch);
   } else if (state.direction == Direction::kInputGradient) {
     state.primitive->Run(a.out, a.weights, nullptr, a.in, a.scratch);

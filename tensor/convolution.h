@@ -1,5 +1,5 @@
-// Convolution in its three directions, each with every implementation oneDNN has for it on this
-// machine.
+// Convolution in its three directions, each with every implementation there is for it on this
+// machine: oneDNN's, and winograd.h.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
@@ -73,7 +73,7 @@ std::string_view Name(Direction direction);  // "forward", "input_gradient", "we
 
 enum class Algorithm : uint8_t {
   kDirect,    // oneDNN's direct kernels, and implicit GEMM where that is what it has
-  kWinograd,  // Lavin and Gray, "Fast algorithms for convolutional neural networks", F(4x4, 3x3)
+  kWinograd,  // F(4x4, 3x3), oneDNN's or, in NHWC, winograd.h's
   kMatmul,    // linear layers: one matrix product; weights are only permuted to the input's layout
 };
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
@@ -84,7 +84,7 @@ struct ConvolutionChoice {
   Algorithm algorithm = Algorithm::kDirect;
   Layout in_layout = Layout::kNchw, out_layout = Layout::kNchw;
   ElementType in_type = ElementType::kF32, out_type = ElementType::kF32;
-  std::string implementation;  // oneDNN's name for it; empty: its first
+  std::string implementation;  // its name; empty: oneDNN's first
 
   // "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core", which Parse() reads again.
   std::string ToString() const;
@@ -151,7 +151,7 @@ class Convolution {
 
   void Run(const ConvolutionArguments& arguments);
 
-  // oneDNN's name for what runs, such as "jit:avx512_core_bf16".
+  // The name of what runs, such as "jit:avx512_core_bf16".
   std::string implementation() const;
 
  private:

@@ -1,6 +1,7 @@
 #include "tensor/memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -67,6 +68,14 @@ int64_t LeftInControlGroups() {
   return left;
 }
 
+// What the limit of address space leaves.
+int64_t LeftOfAddressSpace() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;
+  const int64_t used = ReadField("/proc/self/status", "VmSize:").value_or(0) * 1024;
+  return std::max<int64_t>(0, static_cast<int64_t>(limit.rlim_cur) - used);
+}
+
 std::string Readable(int64_t bytes) {
   const double mebibytes = static_cast<double>(bytes) / (1 << 20);
   return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes)
@@ -76,7 +85,7 @@ std::string Readable(int64_t bytes) {
 }  // namespace
 
 int64_t AvailableMemoryBytes() {
-  int64_t available = LeftInControlGroups();
+  int64_t available = std::min(LeftInControlGroups(), LeftOfAddressSpace());
   if (std::optional<int64_t> kibibytes = ReadField("/proc/meminfo", "MemAvailable:")) {
     available = std::min(available, *kibibytes * 1024);
   }
@@ -91,6 +100,21 @@ absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
                    Readable(available), " are available: use a smaller batch or network"));
 }
 
+namespace {
+
+// Fresh memory that begins where a huge page can: else its first and last parts would be in small pages. Null if refused.
+void* MapAligned(int64_t bytes) {
+  char* mapped = static_cast<char*>(mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (mapped == MAP_FAILED) return nullptr;
+  const int64_t before = -reinterpret_cast<intptr_t>(mapped) & (kHugePage - 1);
+  if (before > 0) munmap(mapped, before);
+  munmap(mapped + before + bytes, kHugePage - before);
+  return mapped + before;
+}
+
+}  // namespace
+
 absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_view needed_by) {
   if (bytes < 0) return absl::InvalidArgumentError(absl::StrCat("a buffer of ", bytes, " bytes"));
   AlignedBuffer buffer;
@@ -102,9 +126,8 @@ absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_v
     std::memset(buffer.data_, 0, rounded);
   } else {
     if (absl::Status status = CheckMemoryAvailable(bytes, needed_by); !status.ok()) return status;
-    void* mapped = mmap(nullptr, RoundUp(bytes, kHugePage), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) {
+    void* mapped = MapAligned(RoundUp(bytes, kHugePage));
+    if (mapped == nullptr) {
       return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ",
                                                        Readable(bytes),
                                                        " of memory, which the system refused"));

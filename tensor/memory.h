@@ -17,9 +17,9 @@ namespace cotangent::tensor {
 // register's width.
 inline constexpr int64_t kAlignment = 64;
 
-// Bytes that can still be allocated before the machine swaps or the kernel kills: the least of
-// MemAvailable and what the process's control groups leave (file cache counts as free). A large
-// positive number where nothing is known.
+// Bytes that can still be allocated before the machine swaps or the kernel kills or refuses: the
+// least of MemAvailable and what the process's control groups (file cache counts as free) and its
+// limit of address space (ulimit -v) leave. A large positive number where nothing is known.
 int64_t AvailableMemoryBytes();
 
 // A ResourceExhausted error if `bytes` exceed what is available, naming both figures:

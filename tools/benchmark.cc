@@ -33,6 +33,7 @@ ABSL_FLAG(int64_t, steps, 10, "how many steps to measure, at least");
 ABSL_FLAG(bool, inference, false, "measure answers instead of training");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
 ABSL_FLAG(bool, json, false, "print one JSON object");
+ABSL_FLAG(bool, explain, false, "print the plan before: its operations with their times");
 ABSL_FLAG(std::string, set, "",
           "field.path=value: override a field of the network text; may be repeated");
 
@@ -54,6 +55,7 @@ struct Times {
   double first_step_seconds = 0;  // from the program's start
   double step_seconds = 0;        // the median
   double flops = 0;               // of a step
+  std::string table;              // with --explain
 };
 
 absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
@@ -117,6 +119,9 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network, const Step
     return absl::OkStatus();
   });
   if (times.ok()) times->flops = PlanFlops(step.plan());
+  if (times.ok() && absl::GetFlag(FLAGS_explain)) {
+    times->table = TimedPlanTable(step.plan(), [&](int64_t) { step.Run(number++); });
+  }
   return times;
 }
 
@@ -143,13 +148,17 @@ absl::StatusOr<Times> MeasureInference(const layers::Network& network, const Ste
     return absl::OkStatus();
   });
   if (times.ok()) times->flops = PlanFlops(evaluator.plan());
+  if (times.ok() && absl::GetFlag(FLAGS_explain)) {
+    times->table = TimedPlanTable(evaluator.plan(), [&](int64_t) { evaluator.Run(); });
+  }
   return times;
 }
 
 int Main(const CommandLine& line, Clock::time_point program_start) {
   if (!line.arguments.empty())
     return Fail(absl::InvalidArgumentError(
-        absl::StrCat("what is ", line.arguments[0], "? benchmark takes flags only")));
+        absl::StrCat("what is ", line.arguments[0],
+                     "? benchmark takes flags only; benchmark --help lists them")));
   if (absl::GetFlag(FLAGS_classes) < 1)
     return Fail(absl::InvalidArgumentError("--classes: expected 1 or more"));
   if (!(absl::GetFlag(FLAGS_seconds) >= 0) || absl::GetFlag(FLAGS_seconds) > 1e6)
@@ -176,6 +185,7 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   const double images_per_second = static_cast<double>(batch) / times->step_seconds,
                gflops = times->flops / times->step_seconds * 1e-9;
   const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
+  if (!absl::GetFlag(FLAGS_json)) printf("%s", times->table.c_str());
   const char* precision = options.precision == tensor::ElementType::kBf16 ? "bf16" : "f32";
   if (absl::GetFlag(FLAGS_json)) {
     const nlohmann::json object = {{"images_per_second", images_per_second},

@@ -51,6 +51,17 @@ void PrintUsage(absl::string_view usage) {
   }
 }
 
+// What a flag takes.
+std::string Expectation(const absl::CommandLineFlag& flag) {
+  if (flag.IsOfType<bool>()) return "true or false";
+  if (flag.IsOfType<std::string>()) return "a text";
+  if (flag.IsOfType<double>() || flag.IsOfType<float>()) return "a number";
+  if (flag.IsOfType<uint64_t>() || flag.IsOfType<uint32_t>())
+    return "a whole number that is not negative";
+  return flag.IsOfType<int64_t>() ? "a whole number of at most 18 digits"
+                                  : "a whole number of at most 9 digits";
+}
+
 [[noreturn]] void UsageError(const std::string& message) {
   fprintf(stderr, "%s: %s\n  (%s --help lists the flags)\n", program_invocation_short_name,
           message.c_str(), program_invocation_short_name);
@@ -107,8 +118,8 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
     }
     std::string error;
     if (!flag->ParseFrom(value, &error)) {
-      UsageError(absl::StrCat("--", name, "=", value, ": not a value of this flag",
-                              error.empty() ? "" : ": ", error, " (", flag->Help(), ")"));
+      UsageError(absl::StrCat("--", name, "=", value, ": expected ", Expectation(*flag), " (",
+                              flag->Help(), ")"));
     }
     line.given.insert(std::string(flag->Name()));
     if (flag->Name() == repeated) line.repeated.push_back(value);

@@ -73,10 +73,13 @@ absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
     }
     const std::string name(absl::StripAsciiWhitespace(sides[0]));
     if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(absl::StrCat("--at: ", name, " is not a finite number"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--at: ", name, " is not a finite number; give it one"));
     }
     for (const auto& [other, other_value] : arguments->point) {
-      if (other == name) return absl::InvalidArgumentError(absl::StrCat("--at: ", name, " is given twice"));
+      if (other == name)
+        return absl::InvalidArgumentError(
+            absl::StrCat("--at: ", name, " is given twice; keep one"));
     }
     arguments->point.emplace_back(name, value);
   }
@@ -199,6 +202,14 @@ int Usage(absl::string_view message) {
   return tools::kExitUsage;
 }
 
+int Fail(const absl::Status& status) {
+  fprintf(stderr, "differentiate: %s%s\n", std::string(status.message()).c_str(),
+          absl::IsOutOfRange(status) ? "; choose another point with --at" : "");
+  // What is wrong with the input, a directory that is not there included, comes as one of these; all else is a failure at work.
+  const bool input = absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
+  return input ? tools::kExitUsage : tools::kExitFailed;
+}
+
 int Print(const std::string& text) {
   fputs(text.c_str(), stdout);
   return fflush(stdout) == 0 ? tools::kExitDone : tools::kExitFailed;
@@ -206,7 +217,7 @@ int Print(const std::string& text) {
 
 int CheckNetwork(const Arguments& arguments) {
   const absl::StatusOr<tools::NetworkReport> report = tools::MakeNetworkReport(arguments.network);
-  if (!report.ok()) return tools::Fail(report.status());
+  if (!report.ok()) return Fail(report.status());
   const int printed = Print(arguments.format == "json" ? tools::NetworkReportAsJson(*report) : tools::NetworkReportAsText(*report));
   return report->check.agrees ? printed : tools::kExitFailed;
 }
@@ -214,13 +225,13 @@ int CheckNetwork(const Arguments& arguments) {
 int Differentiate(const Arguments& arguments) {
   const absl::StatusOr<tools::Report> report =
       tools::MakeReport(arguments.formulas, arguments.point, arguments.report);
-  if (!report.ok()) return tools::Fail(report.status());
+  if (!report.ok()) return Fail(report.status());
   for (const std::string& note : report->notes) fprintf(stderr, "note: %s\n", note.c_str());
   if (!arguments.graph.empty()) {
     std::vector<std::string> names;
     for (const tools::FunctionReport& function : report->functions) names.push_back(function.name);
     const std::string dot = cotangent::autodiff::symbolic::ToDot(report->trace, names);
-    if (absl::Status status = tools::WriteGraph(dot, arguments.graph); !status.ok()) return tools::Fail(status);
+    if (absl::Status status = tools::WriteGraph(dot, arguments.graph); !status.ok()) return Fail(status);
   }
   return Print(arguments.format == "json"    ? tools::ReportAsJson(*report)
                : arguments.format == "latex" ? tools::ReportAsLatex(*report)

@@ -86,8 +86,8 @@ int main(int argc, char** argv) {
   using namespace cotangent::tools;
   const CommandLine line = ParseCommandLine(argc, argv, kUsage);
   if (!line.arguments.empty())
-    return Fail(absl::InvalidArgumentError(
-        absl::StrCat("what is ", line.arguments[0], "? evaluate takes flags only")));
+    return Fail(absl::InvalidArgumentError(absl::StrCat(
+        "what is ", line.arguments[0], "? evaluate takes flags only; evaluate --help lists them")));
   const absl::Status status = Evaluate();
   return status.ok() ? kExitDone : Fail(status);
 }

@@ -15,6 +15,12 @@
 #include "layers/network_text.h"
 
 namespace cotangent::tools {
+namespace {
+
+constexpr char kAnotherNetwork[] =
+    "; it is a checkpoint of another network: use that one's --network, or another --output_dir";
+
+}  // namespace
 
 using Averaging = layers::Train::Evaluation;
 
@@ -137,14 +143,14 @@ absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
         prefix.empty() ? nullptr : checkpoint.Find(absl::StrCat(prefix, slot.name));
     if (tensor == nullptr) tensor = checkpoint.Find(slot.name);
     if (tensor == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": holds no tensor ", slot.name,
-                                                     "; it is a checkpoint of another network"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": holds no tensor ", slot.name, kAnotherNetwork));
     }
     const tensor::Shape shape{absl::Span<const int64_t>(tensor->shape)};
     if (!(shape == slot.shape)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          path, ": tensor ", slot.name, " has the shape ", shape.ToString(), ", expected ",
-          slot.shape.ToString(), "; it is a checkpoint of another network"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": tensor ", slot.name, " has the shape ", shape.ToString(),
+                       ", expected ", slot.shape.ToString(), kAnotherNetwork));
     }
     checkpoint.CopyTo(*tensor, values + slot.offset);
   }
@@ -169,9 +175,12 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_direct
   }
   absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);
   if (!checkpoint.ok()) {
-    return absl::IsResourceExhausted(checkpoint.status())
-               ? checkpoint.status()
-               : absl::InvalidArgumentError(checkpoint.status().message());
+    if (absl::IsResourceExhausted(checkpoint.status()) ||
+        absl::IsInvalidArgument(checkpoint.status()))
+      return checkpoint.status();
+    return absl::InvalidArgumentError(
+        absl::StrCat(checkpoint.status().message(),
+                     "; --checkpoint takes a file that train wrote, or the directory of a run"));
   }
   return FoundCheckpoint{file_or_directory, *std::move(checkpoint)};
 }

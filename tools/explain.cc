@@ -12,7 +12,7 @@
 namespace cotangent::tools {
 namespace {
 
-constexpr int kWarmUpSteps = 2, kTimedSteps = 5;
+constexpr int kWarmUpSteps = 2, kTimedSteps = 9;
 
 double Median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
@@ -53,20 +53,14 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
   return made;
 }
 
-absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
-                                    const StepOptions& options, layers::Tuner* tuner) {
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
-      StepOnNoise(network, classes, images, options, tuner);
-  if (!made.ok()) return made.status();
-  TrainingStep& step = **made;
-  for (int i = 0; i < kWarmUpSteps; ++i) step.Run(i);
-  layers::Plan& plan = step.plan();
+std::string TimedPlanTable(layers::Plan& plan, const std::function<void(int64_t)>& run) {
+  for (int i = 0; i < kWarmUpSteps; ++i) run(i);
   plan.EnableTiming();
   std::vector<std::vector<double>> seconds(plan.seconds().size());
   std::vector<double> update_seconds;
   for (int i = 0; i < kTimedSteps; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    step.Run(kWarmUpSteps + i);
+    run(kWarmUpSteps + i);
     double rest = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (size_t k = 0; k < seconds.size(); ++k) {
       seconds[k].push_back(plan.seconds()[k]);
@@ -77,6 +71,14 @@ absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t clas
   std::vector<double> medians;
   for (const std::vector<double>& times : seconds) medians.push_back(Median(times));
   return PlanTable(plan, medians, Median(update_seconds));
+}
+
+absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
+                                    const StepOptions& options, layers::Tuner* tuner) {
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
+      StepOnNoise(network, classes, images, options, tuner);
+  if (!made.ok()) return made.status();
+  return TimedPlanTable((*made)->plan(), [&](int64_t number) { (*made)->Run(number); });
 }
 
 }  // namespace cotangent::tools

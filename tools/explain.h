@@ -3,11 +3,13 @@
 #define COTANGENT_TOOLS_EXPLAIN_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "layers/network.pb.h"
+#include "layers/plan.h"
 #include "layers/tuner.h"
 #include "tools/training_step.h"
 
@@ -24,6 +26,10 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
 // Numbers of deviation 1 and labels below `classes`, the same at every call.
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
+
+// What a plan does, as a table: the median times of a few runs. `run` runs the plan, and perhaps an
+// optimizer after it.
+std::string TimedPlanTable(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 
 // What the planned step does, as a table (see plan_report.h): the median times of a few steps.
 absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,

@@ -56,10 +56,11 @@ int main(int argc, char** argv) {
     } else if (absl::ConsumePrefix(&argument, "--data_dir=")) {
       data_dir = std::string(argument);
     } else {
-      return Usage("what is " + std::string(argument) + "?");
+      return Usage("what is " + std::string(argument) + "? Expected --dataset= or --data_dir=");
     }
   }
-  if (data_dir.empty()) return Usage("--data_dir names no directory");
+  if (data_dir.empty())
+    return Usage("--data_dir= names no directory; expected one, such as --data_dir=data");
   const absl::StatusOr<cotangent::data::DatasetName> name =
       cotangent::data::ParseDatasetName(dataset);
   if (!name.ok()) return Usage("--dataset: " + std::string(name.status().message()));

@@ -42,12 +42,25 @@ absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string&
   return picture;
 }
 
+namespace {
+
+absl::Status WritePicture(const std::string& path, const std::string& picture) {
+  const absl::Status status = data::WriteFileAtomically(path, picture);
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat(status.message(),
+                   "; name a file in a directory that is there and may be written to"));
+}
+
+}  // namespace
+
 absl::Status WriteGraph(const std::string& dot, const std::string& path) {
   for (const char* format : {"svg", "png", "dot"}) {
     if (!absl::EndsWith(path, absl::StrCat(".", format))) continue;
-    if (std::string(format) == "dot") return data::WriteFileAtomically(path, dot);
+    if (std::string(format) == "dot") return WritePicture(path, dot);
     const absl::StatusOr<std::string> picture = DrawGraph(dot, format);
-    return picture.ok() ? data::WriteFileAtomically(path, *picture) : picture.status();
+    return picture.ok() ? WritePicture(path, *picture) : picture.status();
   }
   return absl::InvalidArgumentError(
       absl::StrCat("cannot tell the format of '", path, "': expected a name ending in .svg, .dot or .png"));

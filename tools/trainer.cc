@@ -67,6 +67,13 @@ std::string BuildChecksum() {
   return program.ok() ? absl::StrFormat("%08x", Crc32c(*program)) : "unknown";
 }
 
+std::string ChecksumOf(const data::Dataset& dataset) {
+  const auto bytes = [](const std::vector<uint8_t>& values) {
+    return absl::string_view(reinterpret_cast<const char*>(values.data()), values.size());
+  };
+  return absl::StrFormat("%08x%08x", Crc32c(bytes(dataset.images)), Crc32c(bytes(dataset.labels)));
+}
+
 std::string ChoicesText(const absl::flat_hash_map<std::string, std::string>& choices) {
   json object = json::object();
   for (const auto& [operation, choice] : choices) object[operation] = choice;
@@ -143,6 +150,7 @@ class Trainer {
   std::unique_ptr<Progress> progress_;
   Trace trace_;
   const std::string build_ = BuildChecksum();
+  std::string data_checksum_;  // of the training images and their labels
 
   // The state of the run, all of it in checkpoints.
   int64_t step_number_ = 0;  // steps made
@@ -154,6 +162,7 @@ class Trainer {
   // Of this process.
   int64_t saved_step_ = -1;
   absl::Status save_status_, log_status_;
+  double save_seconds_ = 0;  // in writing checkpoints
   int64_t own_steps_ = 0;
   double own_seconds_ = 0;
   double epoch_seconds_ = 0;  // since the epoch, or the resumption, began
@@ -196,6 +205,8 @@ absl::Status Trainer::Prepare() {
   absl::StatusOr<data::Dataset> train_set = train_loading.get();
   if (!train_set.ok()) return train_set.status();
   train_set_ = *std::move(train_set);
+  data_checksum_ = ChecksumOf(train_set_);
+  if (options_.resume_from.has_value()) CompareWithResumed(options_.resume_from->checkpoint);
   test_loading_ = load(data::Split::kTest);
   if (!options_.resume_from.has_value()) {
     if (absl::Status status = step_->Initialise(&train_set_, normalization_); !status.ok())
@@ -261,7 +272,6 @@ absl::Status Trainer::Resume(const FoundCheckpoint& found) {
   (void)!absl::SimpleAtoi(checkpoint.Get("epoch_losses"), &epoch_losses_);
   (void)!absl::SimpleAtoi(checkpoint.Get("skipped"), &skipped_);
   saved_step_ = step_number_;
-  CompareWithResumed(checkpoint);
   return absl::OkStatus();
 }
 
@@ -269,7 +279,7 @@ absl::Status Trainer::Resume(const FoundCheckpoint& found) {
 void Trainer::CompareWithResumed(const Checkpoint& checkpoint) const {
   const auto differ = [&](const std::string& key, const std::string& now, const char* what) {
     const std::string before = checkpoint.Get(key);
-    if (before != now)
+    if (!before.empty() && before != now)
       fprintf(stderr,
               "note: the checkpoint was made with %s %s, this run has %s: results will differ a "
               "little from an undisturbed run's\n",
@@ -281,6 +291,7 @@ void Trainer::CompareWithResumed(const Checkpoint& checkpoint) const {
   differ("onednn", tensor::onednn::Version(), "oneDNN");
   differ("processor", tensor::ProcessorName(), "the processor");
   differ("build", build_, "build");
+  differ("data", data_checksum_, "the training images");
   differ("exact", options_.exact ? "1" : "0", "--exact");
   if (checkpoint.Get("network") != layers::NetworkText(network_)) {
     fprintf(stderr,
@@ -294,6 +305,7 @@ Metadata Trainer::DescribeState() {
           {"seed", absl::StrCat(network_.train().seed())},
           {"network", layers::NetworkText(network_)},
           {"dataset", std::string(data::ToString(options_.dataset))},
+          {"data", data_checksum_},
           {"precision", step_options_.precision == tensor::ElementType::kBf16 ? "bf16" : "f32"},
           {"exact", options_.exact ? "1" : "0"},
           {"threads", absl::StrCat(options_.threads)},
@@ -331,7 +343,9 @@ void Trainer::Save() {
           {absl::StrCat(kAveragePrefix, slot.name), dims(slot.shape), average + slot.offset});
   }
   const std::string path = CheckpointPath(options_.output_dir, step_number_);
+  const Clock::time_point start = Clock::now();
   save_status_ = WriteCheckpoint(path, DescribeState(), tensors);
+  save_seconds_ += SecondsSince(start);
   if (!save_status_.ok()) {
     progress_->Say(absl::StrCat("no checkpoint of step ", step_number_, ": ",
                                 save_status_.message(),
@@ -413,7 +427,8 @@ absl::Status Trainer::Evaluate(bool is_last) {
       {"step", step_number_},
       {"epoch", static_cast<double>(step_number_) / static_cast<double>(run_.steps_per_epoch)},
       {"train_seconds", train_seconds_},
-      {"train_loss", Numbers().loss}};
+      {"train_loss", Numbers().loss},
+      {"checkpoint_seconds", save_seconds_}};
   if (evaluated_step_ != step_number_) {
     absl::StatusOr<Evaluator::Result> plain = evaluator_->Evaluate(
         test_set_, normalization_, ViewsOf(layers::Train::Evaluation::NONE), cancelled);

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "layers/network_text.h"
 #include "tensor/cpu.h"
+#include "tensor/onednn.h"
 #include "tools/explain.h"
 
 namespace cotangent::tools {
@@ -43,9 +44,12 @@ class TrainingStepTest : public ::testing::Test {
     network_ = layers::ParseNetwork(kNetwork).value();
   }
 
-  std::unique_ptr<TrainingStep> Make() {
+  std::unique_ptr<TrainingStep> Make(
+      tensor::ElementType precision = tensor::ElementType::kF32) {
+    StepOptions options;
+    options.precision = precision;
     absl::StatusOr<std::unique_ptr<TrainingStep>> step =
-        StepOnNoise(network_, 10, 400, {}, &tuner_);
+        StepOnNoise(network_, 10, 400, options, &tuner_);
     EXPECT_TRUE(step.ok()) << step.status();
     return *std::move(step);
   }
@@ -103,6 +107,18 @@ TEST_F(TrainingStepTest, AStepThatIsNotFiniteChangesNothingAndIsExplained) {
   std::fill_n(store.values() + slot.offset, slot.size, 3e38f);
   EXPECT_FALSE(step->Run(1).finite);
   EXPECT_THAT(step->FindNonFinite(1), HasSubstr("conv2"));
+}
+
+TEST_F(TrainingStepTest, AnOverflowInBf16IsExplained) {
+  if (!tensor::onednn::Bf16Available()) GTEST_SKIP() << "this processor has no bf16 arithmetic";
+  auto step = Make(tensor::ElementType::kBf16);
+  EXPECT_TRUE(step->Run(0).finite);
+  layers::ParameterStore& store = step->store();
+  const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
+  // Finite in f32, beyond the largest number of bf16 (3.3895e38).
+  std::fill_n(store.values() + slot.offset, slot.size, 3.4e38f);
+  EXPECT_FALSE(step->Run(1).finite);
+  EXPECT_EQ(step->FindNonFinite(1), "the result of layer conv2 (convolution)");
 }
 
 TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {

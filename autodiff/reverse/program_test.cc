@@ -5,6 +5,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "autodiff/reverse/benchmark_functions.h"
@@ -18,8 +19,8 @@ namespace {
 using namespace reverse;
 using ::testing::ElementsAre;
 
-// Replays f, recorded at the first of `count` points, at all of them, and compares with a tape at
-// each.
+// Replays f, recorded at the first of `count` points, at all of them together and at each alone,
+// and compares with a tape at each; in registers of every width.
 template <class F>
 void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t count,
                        double tolerance) {
@@ -28,16 +29,25 @@ void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t cou
   for (std::size_t p = 0; p < count; ++p) {
     for (const double xi : x) points.push_back(xi * (1 + 0.01 * static_cast<double>(p)));
   }
-  Program program(f, x);
-  ASSERT_THAT(program.Gradients(points, values, gradients), ElementsAre());
   Tape tape;
-  std::vector<double> gradient(n);
-  for (std::size_t p = 0; p < count; ++p) {
-    const double value =
-        GradientInto(tape, f, std::span<const double>(points).subspan(p * n, n), gradient);
-    ASSERT_NEAR(values[p], value, tolerance * (1 + std::abs(value)));
-    for (std::size_t i = 0; i < n; ++i)
-      ASSERT_NEAR(gradients[p * n + i], gradient[i], tolerance * (1 + std::abs(gradient[i])));
+  std::vector<double> gradient(n), alone(n);
+  for (int width = 2; width <= WidestChunk(); width *= 2) {
+    SCOPED_TRACE(width);
+    Program program(f, x, width);
+    ASSERT_THAT(program.Gradients(points, values, gradients), ElementsAre());
+    for (std::size_t p = 0; p < count; ++p) {
+      const auto point = std::span<const double>(points).subspan(p * n, n);
+      const double value = GradientInto(tape, f, point, gradient);
+      double value_alone;
+      ASSERT_THAT(program.Gradients(point, std::span(&value_alone, 1), alone), ElementsAre());
+      ASSERT_NEAR(values[p], value, tolerance * (1 + std::abs(value)));
+      ASSERT_NEAR(value_alone, value, tolerance * (1 + std::abs(value)));
+      for (std::size_t i = 0; i < n; ++i) {
+        const double bound = tolerance * (1 + std::abs(gradient[i]));
+        ASSERT_NEAR(gradients[p * n + i], gradient[i], bound);
+        ASSERT_NEAR(alone[i], gradient[i], bound);
+      }
+    }
   }
 }
 
@@ -70,6 +80,48 @@ TEST(ProgramTest, EveryKindOfStatement) {
     return a;
   };
   ExpectLikeTheTape(f, {1.3, 1.7}, 21, 1e-12);
+}
+
+// Sums of fewer and more terms than lanes, of the same and of different kinds, whose operands are
+// one variable, neighbours, and neither.
+TEST(ProgramTest, SumsOfEveryLength) {
+  for (int n = 1; n <= 70; ++n) {
+    SCOPED_TRACE(n);
+    const auto f = [n]<class T>(std::span<const T> x) {
+      using std::exp;
+      std::vector<T> sums(5, T(0));
+      for (int i = 0; i < n; ++i) {
+        for (int k = 0; k < 5; ++k) sums[k] += x[i] * x[(k * i + 1) % n];
+        sums[2] += x[0] * x[n - 1 - i];
+        sums[3] += exp(x[i * i % n]);
+      }
+      T total = 0;
+      for (T& sum : sums) total += sum * sum;
+      return total;
+    };
+    ExpectLikeTheTape(f, benchmark::Noise(n, n), 3, 1e-12);
+  }
+}
+
+// sqrt has an infinite derivative at 0, which nothing hangs on.
+TEST(ProgramTest, AnAdjointOfZeroHandsNothingOn) {
+  const auto f = [](auto x) {
+    using T = std::decay_t<decltype(x[0])>;
+    T sum = 0;
+    for (int i = 0; i < 9; ++i) {
+      const T root = sqrt(x[i]);
+      sum += root * x[9];
+    }
+    return sum;
+  };
+  std::vector<double> x(10, 0.0), values(8), gradients(80, 1.0), points;
+  for (int p = 0; p < 8; ++p) points.insert(points.end(), x.begin(), x.end());
+  Program program(f, x);
+  for (const std::size_t count : {1, 8}) {
+    program.Gradients(std::span(points).first(10 * count), std::span(values).first(count),
+                      std::span(gradients).first(10 * count));
+    EXPECT_THAT(std::span(gradients).first(10 * count), ::testing::Each(0.0)) << count;
+  }
 }
 
 TEST(ProgramTest, RandomPrograms) {

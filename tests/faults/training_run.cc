@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include "gtest/gtest.h"
+#include "tools/checkpoint.h"
+
 namespace cotangent::tests {
 namespace {
 
@@ -61,6 +64,31 @@ std::vector<std::string> TrainingRun::Checkpoints() const {
 int64_t TrainingRun::NewestStep() const {
   const std::vector<std::string> names = Checkpoints();
   return names.empty() ? -1 : atoll(names.back().c_str() + std::string("checkpoint-").size());
+}
+
+std::vector<int64_t> TrainingRun::LoggedSteps() const {
+  const std::string text = ReadFileOrEmpty(output() + "/metrics.jsonl");
+  std::vector<int64_t> steps;
+  for (size_t line = 0; line < text.size(); line = text.find('\n', line) + 1) {
+    const size_t step = text.find("\"step\":", line);
+    if (text.substr(line, text.find('\n', line) - line).find("learning_rate") == std::string::npos)
+      continue;
+    steps.push_back(atoll(text.c_str() + step + 7));
+  }
+  return steps;
+}
+
+std::map<std::string, std::string> TensorsOf(const std::string& path) {
+  const absl::StatusOr<tools::Checkpoint> checkpoint = tools::ReadCheckpoint(path);
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
+  std::map<std::string, std::string> tensors;
+  if (!checkpoint.ok()) return tensors;
+  for (const auto& [name, tensor] : checkpoint->tensors()) {
+    std::string& bytes = tensors[name];
+    bytes.resize(tensor.size * sizeof(float));
+    checkpoint->CopyTo(tensor, reinterpret_cast<float*>(bytes.data()));
+  }
+  return tensors;
 }
 
 }  // namespace cotangent::tests

@@ -4,6 +4,7 @@
 #define COTANGENT_TESTS_FAULTS_TRAINING_RUN_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,20 +32,26 @@ class TrainingRun {
         .directory = directory_, .environment = {"XDG_CACHE_HOME=" + cache_}, .before_exec = {}};
   }
 
-  // Trains to the end.
-  Outcome RunToEnd(const std::vector<std::string>& more = {}) const {
-    return RunProgram(program(), Arguments(more), Options(), kPatience);
+  // Trains to the end, in at most so many seconds.
+  Outcome RunToEnd(const std::vector<std::string>& more = {}, double patience = kPatience) const {
+    return RunProgram(program(), Arguments(more), Options(), patience);
   }
   // The checkpoints there are, oldest first: names.
   std::vector<std::string> Checkpoints() const;
   // Of the newest; -1 where there is none.
   int64_t NewestStep() const;
   std::string LastCheckpoint() const { return output() + "/" + Checkpoints().back(); }
+  // The steps of the lines of steps of metrics.jsonl, in their order.
+  std::vector<int64_t> LoggedSteps() const;
 
  private:
   const int64_t steps_;
   const std::string directory_, cache_;
 };
+
+// The bytes of all tensors of a checkpoint (parameters, statistics, optimizer state, averages) by
+// name; none, and the test fails, where it is not whole.
+std::map<std::string, std::string> TensorsOf(const std::string& path);
 
 }  // namespace cotangent::tests
 

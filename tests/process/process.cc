@@ -50,15 +50,15 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment = options.environment;
-  for (const std::string name : {"HOME", "XDG_CACHE_HOME"}) {
-    if (!Sets(environment, name)) environment.push_back(name + "=" + options.directory);
-  }
+  const auto set = [&](const std::string& name, const char* value) {
+    if (value != nullptr && !Sets(environment, name)) environment.push_back(name + "=" + value);
+  };
+  for (const char* name : {"HOME", "XDG_CACHE_HOME"}) set(name, options.directory.c_str());
+  // Threads that wait do not spin: tests share the machine.
+  set("OMP_WAIT_POLICY", "passive");
   // Sanitizers are told their options by the environment.
-  for (const char* name :
-       {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
-    if (const char* value = getenv(name); value != nullptr)
-      environment.push_back(std::string(name) + "=" + value);
-  }
+  for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"})
+    set(name, getenv(name));
   const std::vector<char*> argv = Pointers(words), envp = Pointers(environment);
   const int output = open(output_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   const int errors = open(errors_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -11,6 +11,12 @@
 
 namespace cotangent::tests {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+
 struct Outcome {
   int exit_code = -1;  // -1 where a signal ended the process
   int signal = 0;

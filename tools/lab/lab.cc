@@ -96,7 +96,9 @@ absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& al
 
 // An error now, rather than after a minute of experiments, if nothing can be written there.
 absl::Status CheckWritable(const std::string& directory) {
-  if (absl::Status status = data::MakeDirectories(directory); !status.ok()) return absl::InvalidArgumentError(absl::StrCat("--output_dir: ", status.message()));
+  if (absl::Status status = data::MakeDirectories(directory); !status.ok())
+    return absl::InvalidArgumentError(
+        absl::StrCat("--output_dir: ", status.message(), "; name another directory"));
   if (access(directory.c_str(), W_OK | X_OK) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("--output_dir: cannot write in ", directory, "; name another directory"));
   }

@@ -1,0 +1,111 @@
+#ifndef COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
+#define COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
+
+// Doubles that compute as one, for program.h; and the functions that have a vector form.
+
+#include <utility>
+
+#include "autodiff/reverse/expression.h"
+
+namespace cotangent::autodiff::reverse {
+
+// kWidth doubles in one register: 2 on every x86-64 (SSE2), 4 with AVX2, 8 with AVX-512. Its code
+// is compiled for the instructions of the function that it is inlined into, so all of it is
+// COTANGENT_INLINE.
+template <int kWidth>
+struct VectorOf {
+  typedef double Aligned __attribute__((vector_size(8 * kWidth), may_alias));
+  typedef double Unaligned __attribute__((vector_size(8 * kWidth), may_alias, aligned(8)));
+};
+
+template <int kWidth>
+struct Chunk {
+  static_assert(kWidth == 1 || kWidth == 2 || kWidth == 4 || kWidth == 8);
+  using Vector = typename VectorOf<kWidth>::Aligned;
+  using Unaligned = typename VectorOf<kWidth>::Unaligned;
+
+  COTANGENT_INLINE static Chunk Load(const double* from) {
+    return {*reinterpret_cast<const Unaligned*>(from)};
+  }
+  COTANGENT_INLINE void Store(double* to) const { *reinterpret_cast<Unaligned*>(to) = vector; }
+  COTANGENT_INLINE static Chunk Broadcast(double x) {
+    return Fill([x](int) __attribute__((always_inline)) { return x; });
+  }
+  // f(0), .., f(kWidth - 1).
+  template <class F>
+  COTANGENT_INLINE static Chunk Fill(const F& f) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+      return Chunk{Vector{f(I)...}};
+    }
+    (std::make_integer_sequence<int, kWidth>());
+  }
+  COTANGENT_INLINE double operator[](int lane) const { return vector[lane]; }
+  // The sum of the lanes from kFirst to before kEnd.
+  template <int kFirst = 0, int kEnd = kWidth>
+  COTANGENT_INLINE double Total() const {
+    if constexpr (kEnd - kFirst == 1) {
+      return vector[kFirst];
+    } else {
+      constexpr int kMiddle = (kFirst + kEnd) / 2;
+      return Total<kFirst, kMiddle>() + Total<kMiddle, kEnd>();
+    }
+  }
+  // This, but 0 in lanes where x is 0.
+  COTANGENT_INLINE Chunk WhereNonzero(const Chunk& x) const {
+    return {x.vector != Vector{} ? vector : Vector{}};
+  }
+
+#define COTANGENT_LANES(op)                                                   \
+  COTANGENT_INLINE friend Chunk operator op(const Chunk& a, const Chunk& b) { \
+    return {a.vector op b.vector};                                            \
+  }
+  COTANGENT_LANES(+)
+  COTANGENT_LANES(-)
+  COTANGENT_LANES(*)
+  COTANGENT_LANES(/)
+#undef COTANGENT_LANES
+  COTANGENT_INLINE friend Chunk operator-(const Chunk& a) { return {-a.vector}; }
+  COTANGENT_INLINE Chunk& operator+=(const Chunk& b) { return *this = *this + b; }
+
+  Vector vector;
+};
+
+// A double by itself.
+template <>
+struct Chunk<1> {
+  COTANGENT_INLINE static Chunk Load(const double* from) { return {*from}; }
+  COTANGENT_INLINE void Store(double* to) const { *to = value; }
+  COTANGENT_INLINE static Chunk Broadcast(double x) { return {x}; }
+  COTANGENT_INLINE double Total() const { return value; }
+  COTANGENT_INLINE Chunk WhereNonzero(const Chunk& x) const { return {x.value != 0 ? value : 0}; }
+  COTANGENT_INLINE friend Chunk operator+(Chunk a, Chunk b) { return {a.value + b.value}; }
+  COTANGENT_INLINE friend Chunk operator-(Chunk a, Chunk b) { return {a.value - b.value}; }
+  COTANGENT_INLINE friend Chunk operator*(Chunk a, Chunk b) { return {a.value * b.value}; }
+  COTANGENT_INLINE friend Chunk operator/(Chunk a, Chunk b) { return {a.value / b.value}; }
+  COTANGENT_INLINE friend Chunk operator-(Chunk a) { return {-a.value}; }
+  COTANGENT_INLINE Chunk& operator+=(Chunk b) { return *this = *this + b; }
+
+  double value;
+};
+
+// The width of the widest chunks that the processor has.
+int WidestChunk();
+
+// f(x) and f'(x) in every lane, by the vector functions of the C library (libmvec); within 4 units
+// in the last place of the scalar functions.
+#define COTANGENT_VECTOR_FUNCTION(name, width) \
+  void EvaluateLanes(name##Rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope);
+#define COTANGENT_VECTOR_FUNCTIONS(width) \
+  COTANGENT_VECTOR_FUNCTION(sin, width)   \
+  COTANGENT_VECTOR_FUNCTION(cos, width)   \
+  COTANGENT_VECTOR_FUNCTION(exp, width)   \
+  COTANGENT_VECTOR_FUNCTION(tanh, width)
+COTANGENT_VECTOR_FUNCTIONS(2)
+COTANGENT_VECTOR_FUNCTIONS(4)
+COTANGENT_VECTOR_FUNCTIONS(8)
+#undef COTANGENT_VECTOR_FUNCTIONS
+#undef COTANGENT_VECTOR_FUNCTION
+
+}  // namespace cotangent::autodiff::reverse
+
+#endif  // COTANGENT_AUTODIFF_REVERSE_CHUNK_H_

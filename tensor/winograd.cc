@@ -1,0 +1,320 @@
+#include "tensor/winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "tensor/cpu.h"
+#include "tensor/winograd_kernels.h"
+
+namespace cotangent::tensor {
+namespace {
+
+using winograd::kInputs;
+using winograd::kLanes;
+using winograd::kOutputs;
+using winograd::kPoints;
+
+constexpr int64_t kGroupColumns = winograd::kProductVectors * kLanes;
+// What a thread may keep in its second-level cache, and all of them in the last one.
+constexpr int64_t kOwnBytes = 512 << 10;
+constexpr int64_t kCommonBytes = 8 << 20;
+// Fewer tiles at a time than this are not worth the loading of their weights.
+constexpr int64_t kFewestTiles = 24;
+constexpr int64_t kMostTiles = 192;
+constexpr int64_t kBlockTiles = 48;
+// Rows of a weight gradient that one task multiplies.
+constexpr int64_t kTaskRows = 48;
+
+int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t RoundUp(int64_t a, int64_t b) { return DivideUp(a, b) * b; }
+// The 36 points of one element must not fall into the same lines of a cache.
+int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
+
+// The share [begin, end) of a thread.
+std::pair<int64_t, int64_t> ShareOf(int64_t count, int64_t thread, int64_t threads) { return {count * thread / threads, count * (thread + 1) / threads}; }
+
+// Pointers to the size x size pixels from (row, column) on; `outside` for those that are not in the image.
+void PointAt(const char* images, int64_t image, int64_t height, int64_t width, int64_t pixel_bytes, int64_t row, int64_t column, int size, const void* outside,
+             winograd::Pixels& pixels) {
+  const char* base = images + image * height * width * pixel_bytes;
+  for (int r = 0; r < size; ++r) {
+    for (int c = 0; c < size; ++c) {
+      const int64_t y = row + r, x = column + c;
+      const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+      pixels.at[r * size + c] = inside ? base + (y * width + x) * pixel_bytes : outside;
+    }
+  }
+}
+
+}  // namespace
+
+bool WinogradConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {
+  const bool has = type == ElementType::kBf16 ? HasAvx512Bf16() : type == ElementType::kF32 && HasAvx512();
+  return has && s.kernel_height == 3 && s.kernel_width == 3 && s.stride_height == 1 && s.stride_width == 1 && s.dilation_height == 1 &&
+         s.dilation_width == 1 && s.groups == 1 && std::max(s.in_channels, s.out_channels) < (1 << 20);
+}
+
+std::string WinogradConvolution::ImplementationName(ElementType type) { return type == ElementType::kBf16 ? "wino_4x3:avx512_bf16" : "wino_4x3:avx512"; }
+
+WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type)
+    : direction_(direction), bf16_(type == ElementType::kBf16), pad_top_(s.pad_top), pad_left_(s.pad_left), threads_(Threads()) {
+  source_ = {s.in_channels, s.in_height, s.in_width};
+  target_ = {s.out_channels, s.out_height(), s.out_width()};
+  if (direction == Direction::kInputGradient) {
+    std::swap(source_, target_);
+    pad_top_ = 2 - pad_top_, pad_left_ = 2 - pad_left_;
+  }
+  tile_rows_ = DivideUp(target_.height, kOutputs), tile_columns_ = DivideUp(target_.width, kOutputs);
+  tiles_ = s.batch * tile_rows_ * tile_columns_;
+  const bool gradient = direction == Direction::kWeightGradient;
+  // Bytes a tile takes: its transforms, and its products where they are not summed.
+  const int64_t transforms = kPoints * (SourceRow() + (gradient ? GradientRow() : 0));
+  const int64_t products = gradient ? 0 : kPoints * std::min(kGroupColumns, RoundUp(target_.channels, kLanes)) * 4;
+  const int64_t own = (kOwnBytes - (gradient ? packed_weight_bytes() : 0)) / (transforms + products);
+  by_thread_ = own >= kFewestTiles;
+  if (by_thread_) {
+    chunk_ = block_ = std::min({own / 12 * 12, kMostTiles, RoundUp(DivideUp(tiles_, threads_), 2)});
+  } else {
+    chunk_ = std::min(std::max(kCommonBytes / (transforms * kBlockTiles), int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
+    block_ = kBlockTiles;
+  }
+}
+
+int64_t WinogradConvolution::SourceRow() const { return direction_ == Direction::kWeightGradient ? source_.channels * element_bytes() : Depth(source_.channels) * 4; }
+int64_t WinogradConvolution::GradientRow() const { return RoundUp(target_.channels, kLanes) * element_bytes(); }
+int64_t WinogradConvolution::SourcePointStride() const { return Spread(RoundUp(chunk_, 2) * SourceRow()); }
+int64_t WinogradConvolution::GradientPointStride() const { return Spread(RoundUp(chunk_, 2) * GradientRow()); }
+int64_t WinogradConvolution::ProductPointStride() const { return Spread(block_ * std::min(kGroupColumns, RoundUp(target_.channels, kLanes)) * 4) / 4; }
+int64_t WinogradConvolution::ZeroBytes() const { return RoundUp(std::max(source_.channels, target_.channels) * 4, 64) + 64; }
+int64_t WinogradConvolution::groups() const { return DivideUp(target_.channels, kGroupColumns); }
+
+int64_t WinogradConvolution::GroupVectors(int64_t group) const {
+  return std::min(winograd::kProductVectors, DivideUp(target_.channels - group * kGroupColumns, kLanes));
+}
+
+int64_t WinogradConvolution::GroupBytes(int64_t group) const { return kPoints * Depth(source_.channels) * GroupVectors(group) * 64; }
+
+int64_t WinogradConvolution::packed_weight_bytes() const {
+  const int64_t rows = direction_ == Direction::kWeightGradient ? source_.channels : Depth(source_.channels);
+  return kPoints * rows * RoundUp(target_.channels, kLanes) * 4;
+}
+
+int64_t WinogradConvolution::scratch_bytes() const {
+  const int64_t copies = by_thread_ ? threads_ : 1;
+  if (direction_ == Direction::kWeightGradient) {
+    return ZeroBytes() + copies * kPoints * (SourcePointStride() + GradientPointStride()) + (copies - 1) * packed_weight_bytes();
+  }
+  return ZeroBytes() + kPoints * (copies * SourcePointStride() + threads_ * ProductPointStride() * 4);
+}
+
+void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
+  // Taps of (source channel k, target channel n).
+  const bool rotated = direction_ == Direction::kInputGradient;
+  const int64_t row_stride = rotated ? 9 * target_.channels : 9;
+  const int64_t column_stride = rotated ? 9 : 9 * source_.channels;
+  const int64_t pieces = DivideUp(source_.channels, 2);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
+  for (int64_t group = 0; group < groups(); ++group) {
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      const int64_t vectors = GroupVectors(group), columns = std::min(kGroupColumns, target_.channels - group * kGroupColumns);
+      const int64_t rows = std::min<int64_t>(2, source_.channels - piece * 2);
+      char* out = static_cast<char*>(packed) + group * GroupBytes(0) + Depth(2 * piece) * vectors * 64;
+      winograd::TransformWeights(bf16_, oihw + 2 * piece * row_stride + group * kGroupColumns * column_stride, rows, columns, row_stride, column_stride,
+                                 rotated, vectors, out, Depth(source_.channels) * vectors * 64);
+    }
+  }
+}
+
+void WinogradConvolution::UnpackWeightGradient(const void* packed, float* oihw) const {
+  const int64_t row = RoundUp(target_.channels, kLanes);
+#pragma omp parallel for schedule(static) num_threads(threads_)
+  for (int64_t c = 0; c < source_.channels; ++c) {
+    winograd::TransformWeightGradient(static_cast<const float*>(packed) + c * row, source_.channels * row, target_.channels, oihw + c * 9, source_.channels * 9);
+  }
+}
+
+WinogradConvolution::Tile WinogradConvolution::TileAt(int64_t index) const {
+  const int64_t column = index % tile_columns_, rest = index / tile_columns_;
+  return {rest / tile_rows_, rest % tile_rows_ * kOutputs, column * kOutputs};
+}
+
+// ---- Forward, and the gradient by the input ---------------------------------------------------------------------------
+
+void WinogradConvolution::TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const {
+  winograd::Pixels pixels;
+  for (int64_t t = 0; t < count; ++t) {
+    const Tile tile = TileAt(first + t);
+    PointAt(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, kInputs, zeros, pixels);
+    winograd::TransformInput(bf16_, pixels, source_.channels, points + t * SourceRow(), SourcePointStride());
+  }
+}
+
+void WinogradConvolution::ForwardBlock(const ConvolutionArguments& arguments, int64_t first, int64_t tiles, int64_t group, const char* points, float* products) const {
+  const bool forward = direction_ == Direction::kForward;
+  const int64_t depth = Depth(source_.channels), vectors = GroupVectors(group);
+  const char* weights = static_cast<const char*>(arguments.weights) + group * GroupBytes(0);
+  for (int p = 0; p < kPoints; ++p) {
+    winograd::Multiply(bf16_, {.rows = tiles, .vectors = vectors, .depth = depth, .a = points + p * SourcePointStride(), .a_row = SourceRow(), .a_step = 4,
+                               .b = weights + p * depth * vectors * 64, .b_step = vectors * 64, .c = products + p * ProductPointStride(), .c_row = vectors * kLanes});
+  }
+  const int64_t channel = group * kGroupColumns, pixel_bytes = target_.channels * element_bytes();
+  const char* target = static_cast<const char*>(forward ? arguments.out : arguments.in) + channel * element_bytes();
+  const float* bias = forward && arguments.bias != nullptr ? static_cast<const float*>(arguments.bias) + channel : nullptr;
+  winograd::Pixels pixels;
+  for (int64_t t = 0; t < tiles; ++t) {
+    const Tile tile = TileAt(first + t);
+    PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
+    winograd::TransformOutput(bf16_, products + t * vectors * kLanes, ProductPointStride(), std::min(kGroupColumns, target_.channels - channel), bias, pixels);
+  }
+}
+
+void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& arguments) const {
+  const char* source = static_cast<const char*>(direction_ == Direction::kForward ? arguments.in : arguments.out);
+  char* zeros = static_cast<char*>(arguments.scratch);
+  std::memset(zeros, 0, ZeroBytes());
+  const int64_t own_bytes = kPoints * (SourcePointStride() + ProductPointStride() * 4);
+#pragma omp parallel num_threads(threads_)
+  {
+    char* points = zeros + ZeroBytes() + omp_get_thread_num() * own_bytes;
+    float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride());
+    const auto [begin, end] = ShareOf(tiles_, omp_get_thread_num(), omp_get_num_threads());
+    for (int64_t first = begin; first < end; first += block_) {
+      const int64_t tiles = std::min(block_, end - first);
+      TransformSource(source, zeros, first, tiles, points);
+      for (int64_t group = 0; group < groups(); ++group) ForwardBlock(arguments, first, tiles, group, points, products);
+    }
+  }
+}
+
+void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& arguments) const {
+  const char* source = static_cast<const char*>(direction_ == Direction::kForward ? arguments.in : arguments.out);
+  char* zeros = static_cast<char*>(arguments.scratch);
+  std::memset(zeros, 0, ZeroBytes());
+  char* points = zeros + ZeroBytes();
+#pragma omp parallel num_threads(threads_)
+  {
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride()) + thread * kPoints * ProductPointStride();
+    for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
+      const int64_t count = std::min(chunk_, tiles_ - begin);
+      const auto [first, last] = ShareOf(count, thread, threads);
+      TransformSource(source, zeros, begin + first, last - first, points + first * SourceRow());
+#pragma omp barrier
+      // Blocks of nearly equal size, as many for every thread; neighbours share their weights.
+      const int64_t blocks = std::min(count, RoundUp(DivideUp(count, block_), groups() % threads == 0 ? 1 : threads));
+      const auto [task, end] = ShareOf(blocks * groups(), thread, threads);
+      for (int64_t i = task; i < end; ++i) {
+        const auto [t, t_end] = ShareOf(count, i % blocks, blocks);
+        ForwardBlock(arguments, begin + t, t_end - t, i / blocks, points + t * SourceRow(), products);
+      }
+#pragma omp barrier
+    }
+  }
+}
+
+// ---- The gradient by the weights ----------------------------------------------------------------------------------
+
+// Tiles first and first + 1; one beyond the last is all zeros.
+void WinogradConvolution::TransformPair(const ConvolutionArguments& arguments, const char* zeros, int64_t first, char* in_points, char* out_points) const {
+  winograd::Pixels in[2], out[2];
+  for (int64_t i = 0; i < 2; ++i) {
+    const Tile tile = TileAt(std::min(first + i, tiles_ - 1));
+    const int64_t below = first + i < tiles_ ? 0 : source_.height + target_.height;
+    PointAt(static_cast<const char*>(arguments.in), tile.image, source_.height, source_.width, source_.channels * element_bytes(),
+            tile.row - pad_top_ + below, tile.column - pad_left_, kInputs, zeros, in[i]);
+    PointAt(static_cast<const char*>(arguments.out), tile.image, target_.height, target_.width, target_.channels * element_bytes(), tile.row + below,
+            tile.column, kOutputs, zeros, out[i]);
+  }
+  if (bf16_) {
+    winograd::TransformInputPair(in[0], in[1], source_.channels, in_points, SourcePointStride());
+    winograd::TransformGradientPair(out[0], out[1], target_.channels, out_points, GradientPointStride());
+    return;
+  }
+  for (int64_t i = 0; i < 2; ++i) {
+    winograd::TransformInput(false, in[i], source_.channels, in_points + i * SourceRow(), SourcePointStride());
+    winograd::TransformGradient(false, out[i], target_.channels, out_points + i * GradientRow(), GradientPointStride());
+  }
+}
+
+void WinogradConvolution::WeightGradientRows(int point, int64_t row, int64_t rows, int64_t pairs, const char* in_points, const char* out_points, float* sums,
+                                             bool accumulate) const {
+  const int64_t columns = RoundUp(target_.channels, kLanes);
+  for (int64_t n = 0; n < columns; n += kGroupColumns) {
+    winograd::Multiply(bf16_, {.rows = rows, .vectors = std::min(kGroupColumns, columns - n) / kLanes, .depth = Depth(2 * pairs),
+                               .a = in_points + point * SourcePointStride() + row * 4, .a_row = 4, .a_step = source_.channels * 4,
+                               .b = out_points + point * GradientPointStride() + n * 4, .b_step = columns * 4,
+                               .c = sums + (point * source_.channels + row) * columns + n, .c_row = columns, .accumulate = accumulate});
+  }
+}
+
+// Every thread sums its own tiles; the sums are added in the end.
+void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& arguments) const {
+  char* zeros = static_cast<char*>(arguments.scratch);
+  std::memset(zeros, 0, ZeroBytes());
+  const int64_t own_bytes = kPoints * (SourcePointStride() + GradientPointStride()), floats = packed_weight_bytes() / 4;
+  float* total = static_cast<float*>(arguments.weights);
+  float* others = reinterpret_cast<float*>(zeros + ZeroBytes() + threads_ * own_bytes);
+#pragma omp parallel num_threads(threads_)
+  {
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    char* in_points = zeros + ZeroBytes() + thread * own_bytes;
+    char* out_points = in_points + kPoints * SourcePointStride();
+    float* sums = thread == 0 ? total : others + (thread - 1) * floats;
+    if (target_.channels % kLanes != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
+    const auto [begin, end] = ShareOf(DivideUp(tiles_, 2), thread, threads);
+    if (begin == end) std::memset(sums, 0, floats * sizeof(float));
+    for (int64_t first = begin; first < end; first += chunk_ / 2) {
+      const int64_t pairs = std::min(chunk_ / 2, end - first);
+      for (int64_t i = 0; i < pairs; ++i) {
+        TransformPair(arguments, zeros, 2 * (first + i), in_points + 2 * i * SourceRow(), out_points + 2 * i * GradientRow());
+      }
+      for (int p = 0; p < kPoints; ++p) WeightGradientRows(p, 0, source_.channels, pairs, in_points, out_points, sums, first > begin);
+    }
+#pragma omp barrier
+    const auto [from, to] = ShareOf(floats, thread, threads);
+    for (int other = 0; other < threads - 1; ++other) {
+      for (int64_t i = from; i < to; ++i) total[i] += others[other * floats + i];
+    }
+  }
+}
+
+void WinogradConvolution::RunWeightGradientTogether(const ConvolutionArguments& arguments) const {
+  char* zeros = static_cast<char*>(arguments.scratch);
+  std::memset(zeros, 0, ZeroBytes());
+  char* in_points = zeros + ZeroBytes();
+  char* out_points = in_points + kPoints * SourcePointStride();
+  if (target_.channels % kLanes != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
+  const int64_t tasks_a_point = DivideUp(source_.channels, kTaskRows);
+#pragma omp parallel num_threads(threads_)
+  {
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
+      const int64_t pairs = DivideUp(std::min(chunk_, tiles_ - begin), 2);
+      const auto [first, last] = ShareOf(pairs, thread, threads);
+      for (int64_t i = first; i < last; ++i) {
+        TransformPair(arguments, zeros, begin + 2 * i, in_points + 2 * i * SourceRow(), out_points + 2 * i * GradientRow());
+      }
+#pragma omp barrier
+      const auto [task, end] = ShareOf(kPoints * tasks_a_point, thread, threads);
+      for (int64_t i = task; i < end; ++i) {
+        const int64_t row = i % tasks_a_point * kTaskRows;
+        WeightGradientRows(static_cast<int>(i / tasks_a_point), row, std::min(kTaskRows, source_.channels - row), pairs, in_points, out_points,
+                           static_cast<float*>(arguments.weights), begin > 0);
+      }
+#pragma omp barrier
+    }
+  }
+}
+
+void WinogradConvolution::Run(const ConvolutionArguments& arguments) const {
+  if (direction_ == Direction::kWeightGradient) {
+    by_thread_ ? RunWeightGradientByThread(arguments) : RunWeightGradientTogether(arguments);
+  } else {
+    by_thread_ ? RunForwardByThread(arguments) : RunForwardTogether(arguments);
+  }
+}
+
+}  // namespace cotangent::tensor

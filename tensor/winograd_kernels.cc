@@ -1,0 +1,317 @@
+#include "tensor/winograd_kernels.h"
+
+#include <immintrin.h>
+
+// The points of the polynomials are 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2. Their product is 1, which saves
+// multiplications, and among such points they lose the fewest digits: in bf16 a third of what the usual 0, 1, -1, 2, -2 do.
+namespace cotangent::tensor::winograd {
+namespace {
+
+constexpr float kA = 2.0f / 3, kB = 3.0f / 2;
+constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA * kA * kA, kB3 = kB * kB * kB;
+constexpr float kSumOfSquares = kA2 + kB2;
+// 1 / product of (x_i - x_j) over j != i, for x_i = +-a and +-b.
+constexpr float kNa = 1 / (2 * kA2 * (kA2 - kB2)), kNb = 1 / (2 * kB2 * (kB2 - kA2));
+
+using Vector = __m512;
+
+inline Vector Set(float x) { return _mm512_set1_ps(x); }
+inline Vector MultiplyAdd(Vector a, float b, Vector c) { return _mm512_fmadd_ps(a, Set(b), c); }
+inline Vector Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+inline Vector Sub(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
+inline Vector Scale(Vector a, float b) { return _mm512_mul_ps(a, Set(b)); }
+
+// B^T: 6 inputs to 6 points.
+struct InputMatrix {
+  static constexpr int kFrom = kInputs, kTo = kInputs;
+  static inline void Apply(const Vector* d, Vector* t) {
+    const Vector even_a = MultiplyAdd(d[2], -kB2, d[4]), odd_a = MultiplyAdd(d[1], -kB2, d[3]);
+    const Vector even_b = MultiplyAdd(d[2], -kA2, d[4]), odd_b = MultiplyAdd(d[1], -kA2, d[3]);
+    t[0] = MultiplyAdd(d[2], -kSumOfSquares, Add(d[0], d[4]));
+    t[1] = MultiplyAdd(odd_a, kA, even_a);
+    t[2] = MultiplyAdd(odd_a, -kA, even_a);
+    t[3] = MultiplyAdd(odd_b, kB, even_b);
+    t[4] = MultiplyAdd(odd_b, -kB, even_b);
+    t[5] = MultiplyAdd(d[3], -kSumOfSquares, Add(d[1], d[5]));
+  }
+};
+
+// A^T: 6 points to 4 outputs.
+struct OutputMatrix {
+  static constexpr int kFrom = kInputs, kTo = kOutputs;
+  static inline void Apply(const Vector* m, Vector* y) {
+    const Vector sum_a = Add(m[1], m[2]), difference_a = Sub(m[1], m[2]);
+    const Vector sum_b = Add(m[3], m[4]), difference_b = Sub(m[3], m[4]);
+    y[0] = Add(m[0], Add(sum_a, sum_b));
+    y[1] = MultiplyAdd(difference_b, kB, Scale(difference_a, kA));
+    y[2] = MultiplyAdd(sum_b, kB2, Scale(sum_a, kA2));
+    y[3] = MultiplyAdd(difference_b, kB3, MultiplyAdd(difference_a, kA3, m[5]));
+  }
+};
+
+// A: the gradients of 4 outputs to 6 points.
+struct GradientMatrix {
+  static constexpr int kFrom = kOutputs, kTo = kInputs;
+  static inline void Apply(const Vector* y, Vector* t) {
+    const Vector even_a = MultiplyAdd(y[2], kA2, y[0]), odd_a = MultiplyAdd(y[3], kA3, Scale(y[1], kA));
+    const Vector even_b = MultiplyAdd(y[2], kB2, y[0]), odd_b = MultiplyAdd(y[3], kB3, Scale(y[1], kB));
+    t[0] = y[0];
+    t[1] = Add(even_a, odd_a);
+    t[2] = Sub(even_a, odd_a);
+    t[3] = Add(even_b, odd_b);
+    t[4] = Sub(even_b, odd_b);
+    t[5] = y[3];
+  }
+};
+
+// G: 3 taps to 6 points.
+struct WeightMatrix {
+  static constexpr int kFrom = 3, kTo = kInputs;
+  static inline void Apply(const Vector* g, Vector* u) {
+    const Vector even_a = MultiplyAdd(g[2], kNa * kA2, Scale(g[0], kNa)), odd_a = Scale(g[1], kNa * kA);
+    const Vector even_b = MultiplyAdd(g[2], kNb * kB2, Scale(g[0], kNb)), odd_b = Scale(g[1], kNb * kB);
+    u[0] = g[0];
+    u[1] = Add(even_a, odd_a);
+    u[2] = Sub(even_a, odd_a);
+    u[3] = Add(even_b, odd_b);
+    u[4] = Sub(even_b, odd_b);
+    u[5] = g[2];
+  }
+};
+
+// G^T: 6 points to the gradients of 3 taps.
+struct WeightGradientMatrix {
+  static constexpr int kFrom = kInputs, kTo = 3;
+  static inline void Apply(const Vector* p, Vector* g) {
+    const Vector sum_a = Add(p[1], p[2]), difference_a = Sub(p[1], p[2]);
+    const Vector sum_b = Add(p[3], p[4]), difference_b = Sub(p[3], p[4]);
+    g[0] = MultiplyAdd(sum_b, kNb, MultiplyAdd(sum_a, kNa, p[0]));
+    g[1] = MultiplyAdd(difference_b, kNb * kB, Scale(difference_a, kNa * kA));
+    g[2] = MultiplyAdd(sum_b, kNb * kB2, MultiplyAdd(sum_a, kNa * kA2, p[5]));
+  }
+};
+
+// Applies a matrix to both sides: load(i) gives the i-th of kFrom^2 numbers, sink(i, x) takes the i-th of kTo^2.
+template <typename Matrix, typename Load, typename Sink>
+inline __attribute__((always_inline)) void BothSides(Load load, Sink sink) {
+  constexpr int kFrom = Matrix::kFrom, kTo = Matrix::kTo;
+  Vector middle[kTo][kFrom];
+#pragma GCC unroll 8
+  for (int column = 0; column < kFrom; ++column) {
+    Vector from[kFrom], to[kTo];
+#pragma GCC unroll 8
+    for (int row = 0; row < kFrom; ++row) from[row] = load(row * kFrom + column);
+    Matrix::Apply(from, to);
+#pragma GCC unroll 8
+    for (int row = 0; row < kTo; ++row) middle[row][column] = to[row];
+  }
+#pragma GCC unroll 8
+  for (int row = 0; row < kTo; ++row) {
+    Vector to[kTo];
+    Matrix::Apply(middle[row], to);
+#pragma GCC unroll 8
+    for (int column = 0; column < kTo; ++column) sink(row * kTo + column, to[column]);
+  }
+}
+
+// ---- Memory -------------------------------------------------------------------------------------------------------
+
+inline __mmask16 MaskOf(int64_t count) { return count >= kLanes ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
+
+template <bool kBf16>
+inline Vector Load(const void* data, int64_t channel, __mmask16 mask) {
+  if constexpr (kBf16) {
+    const __m256i bits = _mm256_maskz_loadu_epi16(mask, static_cast<const uint16_t*>(data) + channel);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+  } else {
+    return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(data) + channel);
+  }
+}
+
+template <bool kBf16>
+inline void Store(void* data, int64_t channel, __mmask16 mask, Vector x) {
+  if constexpr (kBf16) {
+    _mm256_mask_storeu_epi16(static_cast<uint16_t*>(data) + channel, mask, (__m256i)_mm512_cvtneps_pbh(x));
+  } else {
+    _mm512_mask_storeu_ps(static_cast<float*>(data) + channel, mask, x);
+  }
+}
+
+// bf16 of x and of y side by side in each lane, x first.
+inline __m512i Interleave(Vector x, Vector y) {
+  const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
+  const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(y));
+  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+// ---- Tiles --------------------------------------------------------------------------------------------------------
+
+template <typename Matrix, bool kBf16>
+void TransformTile(const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const __mmask16 mask = MaskOf(channels - c);
+    const __mmask16 stored = kBf16 ? MaskOf((channels - c + 1) / 2 * 2) : mask;
+    char* out = points + c * kSize;
+    BothSides<Matrix>([&](int i) { return Load<kBf16>(tile.at[i], c, mask); },
+                      [&](int i, Vector x) { Store<kBf16>(out + i * point_stride, 0, stored, x); });
+  }
+}
+
+template <typename Matrix>
+void TransformPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const __mmask16 mask = MaskOf(channels - c);
+    char* out = points + c * 4;
+    Vector kept[kPoints];
+    BothSides<Matrix>([&](int i) { return Load<true>(first.at[i], c, mask); }, [&](int i, Vector x) { kept[i] = x; });
+    BothSides<Matrix>([&](int i) { return Load<true>(second.at[i], c, mask); },
+                      [&](int i, Vector x) { _mm512_mask_storeu_epi32(out + i * point_stride, mask, Interleave(kept[i], x)); });
+  }
+}
+
+template <bool kBf16>
+void TransformOutputTile(const float* points, int64_t point_stride, int64_t channels, const float* bias, const Pixels& tile) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const __mmask16 mask = MaskOf(channels - c);
+    const Vector shift = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, bias + c);
+    const float* in = points + c;
+    BothSides<OutputMatrix>([&](int i) { return _mm512_loadu_ps(in + i * point_stride); },
+                            [&](int i, Vector y) {
+                              void* pixel = const_cast<void*>(tile.at[i]);
+                              if (pixel != nullptr) Store<kBf16>(pixel, c, mask, Add(y, shift));
+                            });
+  }
+}
+
+// ---- Products -----------------------------------------------------------------------------------------------------
+
+template <bool kBf16, int kRows, int kVectors>
+void MultiplyBlock(const Product& p, int64_t row) {
+  Vector sums[kRows][kVectors];
+  float* c = p.c + row * p.c_row;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = p.accumulate ? _mm512_loadu_ps(c + r * p.c_row + v * kLanes) : _mm512_setzero_ps();
+  }
+  const char* a = p.a + row * p.a_row;
+  const char* b = p.b;
+  const int64_t a_row = p.a_row;
+  for (int64_t k = 0; k < p.depth; ++k, a += p.a_step, b += p.b_step) {
+    Vector columns[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) columns[v] = _mm512_loadu_ps(b + v * 64);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vector x = _mm512_set1_ps(*reinterpret_cast<const float*>(a + r * a_row));
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        if constexpr (kBf16) {
+          sums[r][v] = _mm512_dpbf16_ps(sums[r][v], (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(columns[v]));
+        } else {
+          sums[r][v] = _mm512_fmadd_ps(x, columns[v], sums[r][v]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(c + r * p.c_row + v * kLanes, sums[r][v]);
+  }
+}
+
+// Rows in blocks of as many as the registers hold.
+template <bool kBf16, int kRows, int kVectors>
+void MultiplyRows(const Product& p) {
+  int64_t row = 0;
+  for (; row + kRows <= p.rows; row += kRows) MultiplyBlock<kBf16, kRows, kVectors>(p, row);
+  if constexpr (kRows > 4) {
+    for (; row + 4 <= p.rows; row += 4) MultiplyBlock<kBf16, 4, kVectors>(p, row);
+  }
+  for (; row + 2 <= p.rows; row += 2) MultiplyBlock<kBf16, 2, kVectors>(p, row);
+  if (row < p.rows) MultiplyBlock<kBf16, 1, kVectors>(p, row);
+}
+
+template <bool kBf16>
+void MultiplyColumns(const Product& p) {
+  switch (p.vectors) {
+    case 1: return MultiplyRows<kBf16, 12, 1>(p);
+    case 2: return MultiplyRows<kBf16, 12, 2>(p);
+    case 3: return MultiplyRows<kBf16, 8, 3>(p);
+    default: return MultiplyRows<kBf16, 6, 4>(p);
+  }
+}
+
+// ---- Weights ------------------------------------------------------------------------------------------------------
+
+inline __m512i LaneOffsets(int64_t stride) {
+  return _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int>(stride)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+
+inline __attribute__((always_inline)) void TransformTaps(const float* taps, __m512i offsets, __mmask16 mask, bool rotated, Vector* points) {
+  BothSides<WeightMatrix>(
+      [&](int i) { return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, offsets, taps + (rotated ? 8 - i : i), 4); },
+      [&](int i, Vector u) { points[i] = u; });
+}
+
+}  // namespace
+
+void Multiply(bool bf16, const Product& product) { bf16 ? MultiplyColumns<true>(product) : MultiplyColumns<false>(product); }
+
+void TransformInput(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
+  bf16 ? TransformTile<InputMatrix, true>(tile, channels, points, point_stride)
+       : TransformTile<InputMatrix, false>(tile, channels, points, point_stride);
+}
+
+void TransformInputPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride) {
+  TransformPair<InputMatrix>(first, second, channels, points, point_stride);
+}
+
+void TransformGradient(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
+  bf16 ? TransformTile<GradientMatrix, true>(tile, channels, points, point_stride)
+       : TransformTile<GradientMatrix, false>(tile, channels, points, point_stride);
+}
+
+void TransformGradientPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride) {
+  TransformPair<GradientMatrix>(first, second, channels, points, point_stride);
+}
+
+void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const float* bias, const Pixels& tile) {
+  bf16 ? TransformOutputTile<true>(points, point_stride, channels, bias, tile)
+       : TransformOutputTile<false>(points, point_stride, channels, bias, tile);
+}
+
+void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
+                      bool rotated, int64_t vectors, char* points, int64_t point_stride) {
+  const __m512i offsets = LaneOffsets(column_stride);
+  const int64_t rows_a_step = bf16 ? 2 : 1;
+  for (int64_t k = 0; k < rows; k += rows_a_step) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      const int64_t left = columns - v * kLanes;
+      const __mmask16 mask = left > 0 ? MaskOf(left) : 0;
+      const float* taps = plain + k * row_stride + v * kLanes * column_stride;
+      char* out = points + (k / rows_a_step * vectors + v) * 64;
+      Vector first[kPoints], second[kPoints];
+      TransformTaps(taps, offsets, mask, rotated, first);
+      if (!bf16) {
+        for (int i = 0; i < kPoints; ++i) _mm512_storeu_ps(out + i * point_stride, first[i]);
+        continue;
+      }
+      TransformTaps(taps + row_stride, offsets, k + 1 < rows ? mask : 0, rotated, second);
+      for (int i = 0; i < kPoints; ++i) _mm512_storeu_si512(out + i * point_stride, Interleave(first[i], second[i]));
+    }
+  }
+}
+
+void TransformWeightGradient(const float* points, int64_t point_stride, int64_t columns, float* plain, int64_t column_stride) {
+  const __m512i offsets = LaneOffsets(column_stride);
+  for (int64_t n = 0; n < columns; n += kLanes) {
+    const __mmask16 mask = MaskOf(columns - n);
+    BothSides<WeightGradientMatrix>([&](int i) { return _mm512_loadu_ps(points + n + i * point_stride); },
+                                    [&](int i, Vector g) { _mm512_mask_i32scatter_ps(plain + n * column_stride + i, mask, offsets, g, 4); });
+  }
+}
+
+}  // namespace cotangent::tensor::winograd

@@ -1,0 +1,226 @@
+"""The other side of compare.py: how fast PyTorch trains a network of the zoo, or PyTorch or ONNX Runtime answers with it.
+
+compare.py gives this file to the peer's Python on its standard input. Prints one JSON object with the fields of
+`tools:benchmark --json`. The images are made up.
+
+Variants:
+  nchw, nhwc                      PyTorch as it is, in either memory layout
+  frozen-nchw, frozen-nhwc        inference: torch.jit.freeze and optimize_for_inference (batch norm folded)
+  compiled-nchw, compiled-nhwc    inference: torch.compile with frozen weights; needs a C++ compiler
+  onnxruntime                     inference: the network exported to ONNX
+bf16 is autocast in training; in inference weights and images are bf16.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+import types
+
+START = time.monotonic()
+
+
+# ---- The networks of the zoo ------------------------------------------------------------------------------------------
+
+
+def network_of(name):
+    import torch.nn as nn
+
+    def convolution(inputs, outputs, stride=1, kernel=3):
+        return [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)]
+
+    class Residual(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.branch = nn.Sequential(*convolution(inputs, outputs, stride), nn.ReLU(), *convolution(outputs, outputs))
+            same = stride == 1 and inputs == outputs
+            self.shortcut = nn.Identity() if same else nn.Sequential(*convolution(inputs, outputs, stride, 1))
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            return self.relu(self.branch(x) + self.shortcut(x))
+
+    def resnet(width, blocks):
+        layers, inputs = [*convolution(3, width), nn.ReLU()], width
+        for stage, count in enumerate(blocks):
+            for block in range(count):
+                outputs = width << stage
+                layers.append(Residual(inputs, outputs, 2 if stage > 0 and block == 0 else 1))
+                inputs = outputs
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 10))
+
+    def vgg():
+        layers, inputs = [], 3
+        for outputs, count in ((64, 2), (128, 2), (256, 3)):
+            for _ in range(count):
+                layers += [*convolution(inputs, outputs), nn.ReLU()]
+                inputs = outputs
+            layers.append(nn.MaxPool2d(2))
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * 16, 512), nn.ReLU(), nn.Linear(512, 10))
+
+    def convnet():
+        return nn.Sequential(
+            nn.Conv2d(3, 32, 7, padding=3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(32 * 256, 100), nn.ReLU(), nn.Linear(100, 10))
+
+    def cifar94():
+        def block(inputs, outputs):
+            first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            return [first, nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.GELU(), *convolution(outputs, outputs), nn.GELU()]
+
+        return nn.Sequential(
+            nn.Conv2d(3, 24, 2), nn.GELU(), *block(24, 64), *block(64, 256), *block(256, 256),
+            nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False))
+
+    makers = {
+        "cifar94": cifar94,
+        "convnet": convnet,
+        "resnet18": lambda: resnet(64, (2, 2, 2, 2)),
+        "resnet20": lambda: resnet(16, (3, 3, 3)),
+        "vgg": vgg,
+    }
+    if name not in makers:
+        sys.exit(f"--network={name}: expected one of {', '.join(makers)}")
+    return makers[name]()
+
+
+# ---- What is timed: functions that make a function that does one step -------------------------------------------------
+
+
+def torch_training(options):
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(options.threads)
+    layout = torch.channels_last if options.variant == "nhwc" else torch.contiguous_format
+    network = network_of(options.network).to(memory_format=layout)
+    images = torch.randn(options.batch_size, 3, 32, 32).contiguous(memory_format=layout)
+    labels = torch.randint(0, 10, (options.batch_size,))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, nesterov=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bf16"):
+            loss = functional.cross_entropy(network(images).float(), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return step
+
+
+def torch_inference(options):
+    if options.variant.startswith("compiled"):
+        os.environ["TORCHINDUCTOR_FREEZING"] = "1"
+    import torch
+
+    torch.set_num_threads(options.threads)
+    layout = torch.channels_last if options.variant.endswith("nhwc") else torch.contiguous_format
+    kind = torch.bfloat16 if options.precision == "bf16" else torch.float32
+    network = network_of(options.network).eval().to(memory_format=layout, dtype=kind)
+    images = torch.randn(options.batch_size, 3, 32, 32).contiguous(memory_format=layout)
+    with torch.no_grad():
+        if options.variant.startswith("frozen"):
+            traced = torch.jit.trace(network, images.to(kind))
+            network = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+            try:
+                network(images.to(kind))
+            except RuntimeError:  # 2.14 has no max pooling for what optimize_for_inference makes of f32
+                network = torch.jit.freeze(traced)
+        elif options.variant.startswith("compiled"):
+            network = torch.compile(network)
+
+    def step():
+        with torch.no_grad():
+            network(images.to(kind)).float()
+
+    return step
+
+
+def export_to_onnx(name, path):
+    """Writes the network as ONNX, its batch size free."""
+    import torch
+
+    try:
+        import onnx
+    except ImportError:
+        # The exporter asks it only for functions to add, of which these networks have none.
+        nothing = types.SimpleNamespace(graph=types.SimpleNamespace(node=[]))
+        sys.modules["onnx"] = types.ModuleType("onnx")
+        sys.modules["onnx"].load_model_from_string = lambda _: nothing
+    torch.onnx.export(
+        network_of(name).eval(), (torch.randn(1, 3, 32, 32),), path, dynamo=False, opset_version=20,
+        input_names=["images"], dynamic_axes={"images": {0: "batch"}})
+
+
+def onnxruntime_inference(options):
+    if options.precision != "f32":
+        sys.exit("ONNX Runtime has no bf16 convolutions for CPUs")
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "network.onnx")
+        # In a process of its own: PyTorch's memory and threads are none of ONNX Runtime's.
+        exporter = os.fork()
+        if exporter == 0:
+            export_to_onnx(options.network, path)
+            os._exit(0)
+        if os.waitpid(exporter, 0)[1] != 0:
+            sys.exit("the export to ONNX failed")
+        import numpy
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = options.threads
+        settings.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    images = numpy.random.randn(options.batch_size, 3, 32, 32).astype(numpy.float32)
+    return lambda: session.run(None, {"images": images})
+
+
+# ---- Timing -----------------------------------------------------------------------------------------------------------
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--network", required=True)
+    parser.add_argument("--batch_size", type=int, required=True)
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--inference", action="store_true")
+    parser.add_argument("--variant", default="nhwc")
+    parser.add_argument("--seconds", type=float, default=3, help="for how long to measure, at least")
+    parser.add_argument("--steps", type=int, default=5, help="how many steps to measure, at least")
+    options = parser.parse_args()
+
+    if not options.inference:
+        step = torch_training(options)
+    elif options.variant == "onnxruntime":
+        step = onnxruntime_inference(options)
+    else:
+        step = torch_inference(options)
+    step()
+    first_step_seconds = time.monotonic() - START
+    for _ in range(2):
+        step()
+    times = []
+    while len(times) < options.steps or sum(times) < options.seconds:
+        begin = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - begin)
+    seconds = statistics.median(times)
+    print(json.dumps({
+        "images_per_second": options.batch_size / seconds,
+        "milliseconds_per_step": seconds * 1e3,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "first_step_seconds": first_step_seconds,
+        "batch_size": options.batch_size,
+        "precision": options.precision,
+        "threads": options.threads,
+        "variant": options.variant,
+    }))
+
+
+main()

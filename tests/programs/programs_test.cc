@@ -1,0 +1,215 @@
+// The programs as a user starts them, on the sample: what they print and leave, how runs go on.
+
+#include <stdio.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/faults/training_run.h"
+#include "tests/process/process.h"
+
+namespace cotangent::tests {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+// Small, yet with all that a run has to remember: momentum, running statistics, dropout,
+// augmentation, averages.
+constexpr char kNetwork[] = R"(
+name: "small"
+layer { name: "conv1" convolution { channels: 8 kernel: 3 padding: SAME } }
+layer { name: "bn1" batch_norm {} }
+layer { activation { kind: RELU } }
+layer { max_pool { kernel: 4 } }
+layer { dropout { rate: 0.2 } }
+layer { name: "fc" linear {} }
+train {
+  batch_size: 50
+  epochs: 3
+  augmentation { flip: RANDOM crop: 2 }
+  optimizer { sgd { learning_rate: 0.05 momentum: 0.9 } ema { decay: 0.9 } schedule { cosine {} } }
+}
+)";
+constexpr int kSteps = 24;  // 400 images, 3 epochs
+
+std::string Prepare(const std::string& name) {
+  const std::string directory = MakeTestDirectory(name);
+  WriteFile(directory + "/small.textproto", kNetwork);
+  return directory;
+}
+
+// All from one cache, so that the same implementations of convolutions are chosen.
+Outcome Run(const std::string& program, const std::vector<std::string>& arguments,
+            const std::string& directory) {
+  static const std::string* const cache = new std::string(MakeTestDirectory("cache"));
+  return RunProgram(
+      Runfile("tools/" + program), arguments,
+      {.directory = directory, .environment = {"XDG_CACHE_HOME=" + *cache}, .before_exec = {}},
+      kPatience);
+}
+
+std::vector<std::string> TrainArguments(const std::string& output,
+                                        std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"--network=./small.textproto", "--dataset=sample",
+                                        "--threads=1", "--output_dir=" + output};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string Checkpoint(const std::string& directory, int step) {
+  char name[64];
+  snprintf(name, sizeof(name), "/checkpoint-%08d.safetensors", step);
+  return directory + name;
+}
+
+std::string LastLine(const std::string& text) {
+  const size_t end = text.find_last_not_of('\n');
+  if (end == std::string::npos) return "";
+  const size_t begin = text.find_last_of('\n', end);
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     end - (begin == std::string::npos ? -1 : begin));
+}
+
+// The tensors at the end of an undisturbed run.
+const std::map<std::string, std::string>& Undisturbed() {
+  static const std::map<std::string, std::string> tensors = [] {
+    const std::string directory = Prepare("undisturbed");
+    const Outcome run = Run("train", TrainArguments("run"), directory);
+    EXPECT_EQ(run.exit_code, 0) << run.errors;
+    return TensorsOf(Checkpoint(directory + "/run", kSteps));
+  }();
+  return tensors;
+}
+
+TEST(Training, LeavesWhatTheContractSays) {
+  const std::string directory = Prepare("contract");
+  const Outcome run = Run("train", TrainArguments("run", {"--log_every=5"}), directory);
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_TRUE(std::regex_match(
+      LastLine(run.output),
+      std::regex(
+          R"(test accuracy: 0\.\d{4} \(tta 0\.\d{4}\) after 3 epochs, \d+\.\d s of training)")))
+      << run.output;
+  EXPECT_TRUE(std::filesystem::exists(directory + "/run/network.textproto"));
+  EXPECT_FALSE(std::filesystem::exists(directory + "/run/lock"));
+  const std::map<std::string, std::string> tensors =
+      TensorsOf(Checkpoint(directory + "/run", kSteps));
+  for (const char* name :
+       {"conv1.weight", "conv1.bias", "bn1.weight", "bn1.running_mean", "bn1.running_var",
+        "fc.weight", "optimizer/fc.weight/momentum", "ema/fc.weight"}) {
+    EXPECT_TRUE(tensors.count(name)) << name;
+  }
+  std::ifstream metrics(directory + "/run/metrics.jsonl");
+  int evaluations = 0;
+  json last;
+  for (std::string line; std::getline(metrics, line); last = json::parse(line)) {
+    const json object = json::parse(line);
+    for (const char* key : {"step", "epoch", "train_seconds", "train_loss"})
+      EXPECT_TRUE(object.contains(key)) << line;
+    if (object.contains("test_accuracy")) ++evaluations;
+    if (!object.contains("test_accuracy"))
+      EXPECT_TRUE(object.contains("learning_rate") && object.contains("images_per_second")) << line;
+  }
+  EXPECT_EQ(evaluations, 3);
+  EXPECT_EQ(last["step"], kSteps);
+  EXPECT_TRUE(last.contains("tta_accuracy"));
+}
+
+TEST(Training, OneSeedGivesOneResultAndAnotherAnother) {
+  const std::string directory = Prepare("seeds");
+  ASSERT_EQ(Run("train", TrainArguments("same"), directory).exit_code, 0);
+  EXPECT_EQ(TensorsOf(Checkpoint(directory + "/same", kSteps)), Undisturbed());
+  ASSERT_EQ(Run("train", TrainArguments("other", {"--seed=2"}), directory).exit_code, 0);
+  EXPECT_NE(TensorsOf(Checkpoint(directory + "/other", kSteps)), Undisturbed());
+}
+
+TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
+  const std::string directory = Prepare("resumed");
+  ASSERT_EQ(Run("train", TrainArguments("run", {"--max_steps=3"}), directory).exit_code, 0);
+  // In the middle of an epoch, at its end, and within the last.
+  for (const char* steps : {"--max_steps=8", "--max_steps=19", "--max_steps=24"}) {
+    const Outcome run =
+        Run("train", {"--resume", "--output_dir=run", "--threads=1", steps}, directory);
+    ASSERT_EQ(run.exit_code, 0) << run.errors;
+    EXPECT_THAT(run.errors, HasSubstr("going on from"));
+    EXPECT_THAT(run.errors, ::testing::Not(HasSubstr("note:")));
+  }
+  EXPECT_EQ(TensorsOf(Checkpoint(directory + "/run", kSteps)), Undisturbed());
+}
+
+TEST(Training, AnEarlierRunIsSetAside) {
+  const std::string directory = Prepare("again");
+  ASSERT_EQ(Run("train", TrainArguments("run", {"--max_steps=1"}), directory).exit_code, 0);
+  const Outcome run = Run("train", TrainArguments("run", {"--max_steps=2"}), directory);
+  ASSERT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.errors, HasSubstr("run/earlier-1"));
+  EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run/earlier-1", 1)));
+}
+
+TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
+  const std::string directory = Prepare("evaluate");
+  const Outcome train = Run("train", TrainArguments("run"), directory);
+  ASSERT_EQ(train.exit_code, 0) << train.errors;
+  const Outcome evaluate = Run(
+      "evaluate", {"--checkpoint=" + Checkpoint("run", kSteps), "--tta", "--threads=1"}, directory);
+  ASSERT_EQ(evaluate.exit_code, 0) << evaluate.errors;
+  EXPECT_EQ(evaluate.output.substr(0, 34), LastLine(train.output).substr(0, 34));
+  // A black picture of one pixel: a PNG written by hand.
+  const unsigned char png[] = {0x89, 'P', 'N', 'G', 13,  10,   26,   10,   0,    0,    0,    13,
+                               'I',  'H', 'D', 'R', 0,   0,    0,    1,    0,    0,    0,    1,
+                               8,    2,   0,   0,   0,   0x90, 0x77, 0x53, 0xde, 0,    0,    0,
+                               12,   'I', 'D', 'A', 'T', 0x78, 0x9c, 0x63, 0x60, 0x60, 0x60, 0,
+                               0,    0,   4,   0,   1,   0xf6, 0x17, 0x38, 0x55, 0,    0,    0,
+                               0,    'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  std::ofstream(directory + "/black.png", std::ios::binary)
+      .write(reinterpret_cast<const char*>(png), sizeof(png));
+  const Outcome predict = Run("predict", {"--checkpoint=run", "--top=3", "black.png"}, directory);
+  ASSERT_EQ(predict.exit_code, 0) << predict.errors;
+  EXPECT_TRUE(std::regex_search(
+      predict.output, std::regex(R"(^black\.png: \w+ [01]\.\d{4}  \w+ 0\.\d{4}  \w+ 0\.\d{4}\n$)")))
+      << predict.output;
+}
+
+TEST(Programs, BenchmarkPrintsOneObject) {
+  const std::string directory = Prepare("benchmark");
+  for (const char* mode : {"--inference", "--noinference"}) {
+    const Outcome run = Run("benchmark",
+                            {"--network=./small.textproto", "--batch_size=8", "--threads=1",
+                             "--seconds=0", "--steps=2", "--json", mode},
+                            directory);
+    ASSERT_EQ(run.exit_code, 0) << run.errors;
+    const json object = json::parse(run.output);
+    for (const char* key : {"images_per_second", "milliseconds_per_step", "gflops", "peak_rss_mib",
+                            "first_step_seconds"})
+      EXPECT_GT(object[key].get<double>(), 0) << key;
+    EXPECT_EQ(object["batch_size"], 8);
+    EXPECT_EQ(object["precision"], "f32");
+    EXPECT_EQ(object["threads"], 1);
+  }
+}
+
+TEST(Programs, ExplainAndProfileTellWhatAStepDoes) {
+  const std::string directory = Prepare("explain");
+  const Outcome explain =
+      Run("train", {"--network=./small.textproto", "--dataset=sample", "--threads=1", "--explain"},
+          directory);
+  ASSERT_EQ(explain.exit_code, 0) << explain.errors;
+  for (const char* word : {"conv1", "convolution forward", "convolution weight_gradient",
+                           "optimizer", "total", "GFLOP/s"})
+    EXPECT_THAT(explain.output, HasSubstr(word));
+  const Outcome profile = Run("train", TrainArguments("run", {"--profile=trace.json"}), directory);
+  ASSERT_EQ(profile.exit_code, 0) << profile.errors;
+  const json trace = json::parse(ReadFileOrEmpty(directory + "/trace.json"));
+  EXPECT_GT(trace["traceEvents"].size(), 20u);
+  EXPECT_EQ(trace["traceEvents"][0]["ph"], "X");
+}
+
+}  // namespace
+}  // namespace cotangent::tests
