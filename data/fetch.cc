@@ -398,7 +398,11 @@ absl::Status Fetch(DatasetName name, const std::string& data_dir, const FetchOpt
 
 absl::Status FetchIfMissing(DatasetName name, const std::string& data_dir,
                             const FetchOptions& options) {
-  if (IsPresent(name, data_dir)) return absl::OkStatus();
+  const absl::Status found = CheckFiles(name, data_dir, /*check_md5=*/false);
+  if (found.ok()) return found;
+  std::error_code error;
+  const std::string folder = JoinPath(data_dir, ArchiveOf(name).folder);
+  if (fs::is_directory(folder, error)) options.progress(absl::StrCat("what is there is not whole: ", found.message()));
   return FetchUnless(IsPresent, name, data_dir, options);
 }
 

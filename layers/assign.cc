@@ -69,7 +69,10 @@ class Assigner {
   bool PassesCanRead(TensorId t, const Format& format) const;
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
-  double CostOf(const Candidate& c) const { return c.choices[c.chosen].seconds + CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out)); }
+  double CostOf(const Candidate& c) const {
+    const double sides = CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out));
+    return c.choices[c.chosen].seconds + sides + (c.sides.addend == kNoTensor ? 0 : CostOf(c.sides.addend));
+  }
   double TotalCost() const;
   bool Improve();
   void ChooseBest();
@@ -111,8 +114,8 @@ absl::Status Assigner::AddConvolution(int node_index, Tuner& tuner) {
     if (!readable.empty()) candidate.choices = std::move(readable);
   }
   const TensorId made = sides.direction == Direction::kForward ? sides.out : sides.direction == Direction::kInputGradient ? sides.in : kNoTensor;
-  for (TensorId t : {sides.in, sides.out}) {
-    if (t != made) uses_[t].convolutions.push_back(index);
+  for (TensorId t : {sides.in, sides.out, sides.addend}) {
+    if (t != kNoTensor && t != made) uses_[t].convolutions.push_back(index);
   }
   if (made != kNoTensor) uses_[made].maker = Use::kConvolution, uses_[made].convolution = index;
   convolutions_.push_back(std::move(candidate));
@@ -238,7 +241,12 @@ bool IsConvolution(Op op) {
 ConvolutionSides SidesOf(const Node& node) {
   switch (node.op) {
     case Op::kConvolution:
-      return {Direction::kForward, node.inputs[0], node.outputs[0], node.inputs[1]};
+      return {.direction = Direction::kForward,
+              .in = node.inputs[0],
+              .out = node.outputs[0],
+              .weights = node.inputs[1],
+              .bias = node.inputs.size() > 2 ? node.inputs[2] : kNoTensor,
+              .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor};
     case Op::kConvolutionInputGradient:
       return {Direction::kInputGradient, node.outputs[0], node.inputs[0], node.inputs[1]};
     default:

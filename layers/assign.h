@@ -24,6 +24,7 @@ namespace cotangent::layers {
 struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
+  TensorId bias = kNoTensor, addend = kNoTensor;  // of a folded graph; addend in the format of out
 };
 bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);

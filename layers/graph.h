@@ -50,7 +50,7 @@ enum class Op {
   kElementwise,  // inputs a0, a1, ...; attributes.formula
   kChannelSum,   // [N, C, ...] -> [C]
   kMoments,      // [N, C, ...] -> mean [C], biased variance [C]
-  kConvolution,                // x, w -> y
+  kConvolution,                // x, w -> y; in a folded graph (fold.h) x, w, bias[, addend] -> w * x + bias + addend
   kConvolutionInputGradient,   // dy, w -> dx; also the transposed convolution
   kConvolutionWeightGradient,  // x, dy -> dw
   kMaxPool,        // x -> y, position of the maximum in its window
@@ -101,6 +101,7 @@ struct Attributes {
   double value = 0;                    // kConstant; kDropoutMask: the rate
   Expr formula;                        // kElementwise
   tensor::ConvolutionShape convolution;  // the three convolutions: the whole geometry
+  bool relu = false;                   // kConvolution of a folded graph: max(0, y) instead of y
   PoolWindow window;                   // pools
   PadMode pad_mode = PadMode::kZeros;  // kPad, kUnpad
   Padding padding;                     // kPad, kUnpad
@@ -199,6 +200,8 @@ class Graph {
   // Any node with one output, unchecked, its shape given; for the derivative rules. An equal elementwise node or channel
   // sum that is already there is returned instead.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs, Attributes attributes, Shape shape);
+  // Makes one node another operation with the same results, for rewrites. Its inputs come before it, or are leaves.
+  void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
   // The variable a<i> of elementwise formulas, and the pool that owns this graph's formulas.
   Expr Operand(int i) const { return pool_->Variable(absl::StrCat("a", i)); }
   autodiff::symbolic::Pool& pool() const { return *pool_; }

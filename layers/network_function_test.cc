@@ -28,7 +28,7 @@ using testing::HasSubstr;
 
 // Every kind of layer.
 constexpr char kAllLayers[] = R"text(
-input { channels: 3 height: 12 width: 12 }
+input { channels: 3 height: 12 width: 12 classes: 5 }
 layer { name: "conv1" convolution { channels: 8 kernel: 3 pad: 1 } }
 layer { name: "bn1" batch_norm {} }
 layer { name: "act1" activation { kind: GELU } }

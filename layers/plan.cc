@@ -177,7 +177,7 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
         const ConvolutionSides sides = SidesOf(graph_.node(item.node));
         const ConvolutionChoice& choice = assignment.choices.at(item.node);
         if (t == sides.in) version = std::max(0, VersionIn(t, {choice.in_layout, choice.in_type}));
-        if (t == sides.out) version = std::max(0, VersionIn(t, {choice.out_layout, choice.out_type}));
+        if (t == sides.out || t == sides.addend) version = std::max(0, VersionIn(t, {choice.out_layout, choice.out_type}));
       } else if (item.node >= 0) {
         version = std::max(0, VersionIn(t, DefaultFormat(graph_, t, options_.precision)));
       }
@@ -353,7 +353,8 @@ absl::Status CompiledPlan::AddPass(const Item& item, int index, const Schedule& 
 absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const ConvolutionChoice& choice) {
   const Node& node = graph_.node(item.node);
   const ConvolutionSides sides = SidesOf(node);
-  absl::StatusOr<std::unique_ptr<Convolution>> made = Convolution::Create(node.attributes.convolution, sides.direction, choice);
+  const tensor::Epilogue epilogue{.bias = sides.bias != kNoTensor, .addend = sides.addend != kNoTensor, .relu = node.attributes.relu};
+  absl::StatusOr<std::unique_ptr<Convolution>> made = Convolution::Create(node.attributes.convolution, sides.direction, choice, epilogue);
   if (!made.ok()) return made.status();
   std::shared_ptr<Convolution> convolution = *std::move(made);
   choices_[ChoiceKey(node)] = choice.ToString();
@@ -366,6 +367,8 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
   const bool is_gradient = sides.direction == Direction::kWeightGradient;
   const Format weight_format{tensor::Layout::kNchw, ElementType::kF32};
   const Place plain = is_gradient ? WriteAs(sides.weights, weight_format, index, after) : ReadAs(sides.weights, weight_format, index);
+  const Place bias = epilogue.bias ? ReadAs(sides.bias, weight_format, index) : Place{};
+  const Place addend = epilogue.addend ? ReadAs(sides.addend, out_format, index) : Place{};
   const bool packs_once = options_.constant_parameters && !is_gradient && graph_.producer(sides.weights).op == Op::kParameter;
   Place packed = plain;
   if (packs) packed = packs_once ? Persistent(convolution->packed_weight_bytes()) : Temporary(convolution->packed_weight_bytes(), index);
@@ -376,9 +379,9 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
   step.description = {node.name, absl::StrCat("convolution ", std::string(tensor::Name(sides.direction))), convolution->implementation(),
                       absl::StrCat(in_format.ToString(), sides.direction == Direction::kInputGradient ? " <- " : " -> ", out_format.ToString()),
                       2.0 * node.attributes.convolution.MultiplyAdds(), elements + convolution->packed_weight_bytes()};
-  step.run = [this, convolution, in, out, plain, packed, scratch, packs, is_gradient, packs_once](int64_t) {
+  step.run = [this, convolution, in, out, plain, packed, scratch, bias, addend, packs, is_gradient, packs_once](int64_t) {
     if (packs && !is_gradient && !(packs_once && weights_packed_)) convolution->PackWeights(reinterpret_cast<const float*>(Data(plain)), Data(packed));
-    convolution->Run({.in = Data(in), .weights = Data(packed), .out = Data(out), .scratch = Data(scratch)});
+    convolution->Run({.in = Data(in), .weights = Data(packed), .bias = Data(bias), .out = Data(out), .scratch = Data(scratch), .addend = Data(addend)});
     if (packs && is_gradient) convolution->UnpackWeightGradient(Data(packed), reinterpret_cast<float*>(Data(plain)));
   };
   steps_.push_back(std::move(step));

@@ -125,7 +125,7 @@ TEST(Zoo, ResolvedTextBuildsTheSame) {
 TEST(Readme, ExampleBuilds) {
   std::ifstream file("layers/README.md");
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const size_t begin = page.find("```\n") + 4;
+  const size_t begin = page.find("```\nname:") + 4;
   auto network = ParseNetwork(page.substr(begin, page.find("```", begin) - begin));
   ASSERT_TRUE(network.ok()) << network.status();
   for (const char* assignment :

@@ -200,6 +200,20 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
   }
 }
 
+// out = max(least, out + addend), without the addend where it is null. What is not a number stays so.
+template <typename T>
+void AddAndClip(int64_t count, const T* addend, float least, T* out) {
+  const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };
+  if (addend == nullptr) {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; ++i) out[i] = clipped(static_cast<float>(out[i]));
+  } else {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = clipped(static_cast<float>(out[i]) + static_cast<float>(addend[i]));
+  }
+}
+
 template <typename Function>
 double SecondsOf(Function function) {
   const auto begin = std::chrono::steady_clock::now();
@@ -381,6 +395,7 @@ struct Convolution::State {
   std::unique_ptr<onednn::Primitive> primitive;
   std::unique_ptr<WinogradConvolution> winograd;
   bool sum_bias_gradient = false;  // in a pass of its own, where the primitive has none
+  Epilogue pass = {};              // what the primitive has not of the epilogue: a pass of its own
 
   bool matmul() const { return choice.algorithm == Algorithm::kMatmul; }
   ElementType weight_type() const {
@@ -395,26 +410,31 @@ Convolution::~Convolution() = default;
 absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const ConvolutionShape& shape,
                                                                  Direction direction,
                                                                  const ConvolutionChoice& choice,
-                                                                 bool with_bias) {
+                                                                 const Epilogue& epilogue) {
   if (absl::Status status = shape.Validate(); !status.ok()) return status;
   if (choice.algorithm == Algorithm::kMatmul && !shape.IsLinear()) {
     return absl::InvalidArgumentError(
         absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
-  const bool weight_gradient = direction == Direction::kWeightGradient;
+  const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
   if (IsOwnWinograd(shape, choice)) {
-    state->winograd = std::make_unique<WinogradConvolution>(shape, direction, choice.in_type);
+    state->winograd = std::make_unique<WinogradConvolution>(shape, direction, choice.in_type, epilogue.relu);
     state->sum_bias_gradient = with_bias && weight_gradient;
     return std::unique_ptr<Convolution>(new Convolution(std::move(state)));
   }
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");
   const bool primitive_bias =
       with_bias && !(weight_gradient && choice.algorithm == Algorithm::kMatmul);
-  if (primitive_bias) {
-    primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, true),
-                                          choice.implementation);
+  onednn::Description description = DescriptionOf(shape, direction, choice, primitive_bias);
+  if (epilogue.addend || epilogue.relu) {
+    description.with_addend = epilogue.addend, description.with_relu = epilogue.relu;
+    primitive = onednn::Primitive::Create(description, choice.implementation);
+    if (!primitive.ok()) state->pass = {.addend = epilogue.addend, .relu = epilogue.relu};
+    description.with_addend = description.with_relu = false;
   }
+  if (!primitive.ok() && primitive_bias)
+    primitive = onednn::Primitive::Create(description, choice.implementation);
   if (!primitive.ok() && (!with_bias || weight_gradient)) {
     primitive = onednn::Primitive::Create(DescriptionOf(shape, direction, choice, false),
                                           choice.implementation);
@@ -481,11 +501,21 @@ void Convolution::Run(const ConvolutionArguments& a) {
   if (state.winograd) {
     state.winograd->Run(a);
   } else if (!state.matmul() || state.direction == Direction::kForward) {
-    state.primitive->Run(a.in, a.weights, a.bias, a.out, a.scratch);
+    state.primitive->Run(a.in, a.weights, a.bias, const_cast<void*>(a.addend), a.out, a.scratch);
   } else if (state.direction == Direction::kInputGradient) {
-    state.primitive->Run(a.out, a.weights, nullptr, a.in, a.scratch);
+    state.primitive->Run(a.out, a.weights, nullptr, nullptr, a.in, a.scratch);
   } else {
-    state.primitive->Run(a.out, a.in, nullptr, a.weights, a.scratch);
+    state.primitive->Run(a.out, a.in, nullptr, nullptr, a.weights, a.scratch);
+  }
+  if (state.pass.addend || state.pass.relu) {
+    const int64_t count = StorageElements(state.shape.out(), state.choice.out_layout);
+    const void* addend = state.pass.addend ? a.addend : nullptr;
+    const float least = state.pass.relu ? 0 : -std::numeric_limits<float>::infinity();
+    if (state.choice.out_type == ElementType::kBf16) {
+      AddAndClip(count, static_cast<const Bf16*>(addend), least, static_cast<Bf16*>(a.out));
+    } else {
+      AddAndClip(count, static_cast<const float*>(addend), least, static_cast<float*>(a.out));
+    }
   }
   if (state.sum_bias_gradient) {
     BiasGradient(state.shape.out(), state.choice.out_layout, state.choice.out_type, a.out,

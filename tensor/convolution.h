@@ -106,31 +106,40 @@ bool Bf16Available();
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
                                           ElementType precision, bool exact);
 
+// What is done to the results of a convolution before they are stored.
+struct Epilogue {
+  bool bias = false;    // kForward: a bias is added; kWeightGradient: the bias gradient is yielded, too
+  bool addend = false;  // kForward: a tensor as `out` is added
+  bool relu = false;    // kForward: then max(0, out)
+};
+
 // Where a Convolution reads and writes. Activations are in the choice's layouts and types,
-// `weights` is packed; bias is f32 [out_channels] and needed only where asked for in Create().
+// `weights` is packed; bias is f32 [out_channels]. Bias and addend are needed only where asked for
+// in Create(); the addend is as `out`, and may not be `out` itself.
 //
-//                    in        weights   bias      out       scratch
-//   kForward         reads     reads     reads     writes    uses
-//   kInputGradient   writes    reads               reads     uses
-//   kWeightGradient  reads     writes    writes    reads     uses
+//                    in        weights   bias      addend    out       scratch
+//   kForward         reads     reads     reads     reads     writes    uses
+//   kInputGradient   writes    reads                         reads     uses
+//   kWeightGradient  reads     writes    writes              reads     uses
 struct ConvolutionArguments {
   void* in = nullptr;
   void* weights = nullptr;
   void* bias = nullptr;
   void* out = nullptr;
   void* scratch = nullptr;  // scratch_bytes(), aligned to 64; keeps nothing between runs
+  const void* addend = nullptr;
 };
 
 // One direction of a convolution, ready to run any number of times without allocating. Used by one
 // thread at a time.
 class Convolution {
  public:
-  // with_bias: kForward adds a bias, kWeightGradient also yields the bias gradient; not for
-  // kInputGradient. Errors: an invalid shape, or a choice that this machine does not offer for it.
+  // No epilogue for kInputGradient. Errors: an invalid shape, or a choice that this machine does not
+  // offer for it.
   static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
                                                              Direction direction,
                                                              const ConvolutionChoice& choice,
-                                                             bool with_bias = false);
+                                                             const Epilogue& epilogue = {});
   ~Convolution();
 
   const ConvolutionShape& shape() const;

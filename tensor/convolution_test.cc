@@ -240,9 +240,11 @@ struct Errors {
 // Runs one choice on random numbers, twice (the second time with outputs that hold garbage),
 // against the reference.
 Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
-                           const ConvolutionChoice& choice) {
-  const bool with_bias = direction != Direction::kInputGradient;
-  auto convolution = Convolution::Create(shape, direction, choice, with_bias);
+                           const ConvolutionChoice& choice, bool adds_and_clips = false) {
+  const Epilogue epilogue{.bias = direction != Direction::kInputGradient,
+                          .addend = adds_and_clips,
+                          .relu = adds_and_clips};
+  auto convolution = Convolution::Create(shape, direction, choice, epilogue);
   EXPECT_TRUE(convolution.ok()) << convolution.status();
   if (!convolution.ok()) return {INFINITY, INFINITY, false};
   EXPECT_EQ((*convolution)->implementation(), choice.implementation);
@@ -251,16 +253,23 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
   const std::vector<double> in = Random(shape.in().NumElements(), read_type, 1),
                             out = Random(shape.out().NumElements(), read_type, 2),
                             weights = Random(shape.weights().NumElements(), read_type, 3),
-                            bias = Random(shape.out_channels, ElementType::kF32, 4);
+                            bias = Random(shape.out_channels, ElementType::kF32, 4),
+                            addend = Random(shape.out().NumElements(), choice.out_type, 5);
   Activation in_side{shape.in(), choice.in_layout, choice.in_type};
   Activation out_side{shape.out(), choice.out_layout, choice.out_type};
+  Activation addend_side{shape.out(), choice.out_layout, choice.out_type};
+  addend_side.Set(addend);
   AlignedBuffer packed = BufferOfNan((*convolution)->packed_weight_bytes());
   AlignedBuffer scratch = BufferOfNan((*convolution)->scratch_bytes());
   std::vector<float> plain_weights = ToFloat(weights), bias_values = ToFloat(bias);
   auto run = [&] {
     (*convolution)
-        ->Run({in_side.buffer.data(), packed.data(), bias_values.data(), out_side.buffer.data(),
-               scratch.data()});
+        ->Run({.in = in_side.buffer.data(),
+               .weights = packed.data(),
+               .bias = bias_values.data(),
+               .out = out_side.buffer.data(),
+               .scratch = scratch.data(),
+               .addend = adds_and_clips ? addend_side.buffer.data() : nullptr});
   };
   auto pack = [&] {
     if ((*convolution)->weights_are_plain()) {
@@ -270,15 +279,17 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
     }
   };
   switch (direction) {
-    case Direction::kForward:
+    case Direction::kForward: {
       in_side.Set(in);
       pack();
       run();
       std::memset(out_side.buffer.data(), 0xff, out_side.buffer.size());
       run();
-      return {
-          .result = Error(out_side.Get(), reference::ConvolutionForward(shape, in, weights, bias)),
-          .padding_is_zero = out_side.PaddingIsZero()};
+      std::vector<double> exact = reference::ConvolutionForward(shape, in, weights, bias);
+      for (size_t i = 0; adds_and_clips && i < exact.size(); ++i)
+        exact[i] = std::max(0.0, exact[i] + addend[i]);
+      return {.result = Error(out_side.Get(), exact), .padding_is_zero = out_side.PaddingIsZero()};
+    }
     case Direction::kInputGradient:
       out_side.Set(out);
       pack();
@@ -329,6 +340,13 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
         EXPECT_LE(errors.result, tolerance);
         EXPECT_LE(errors.bias, kDirectTolerance);
         EXPECT_TRUE(errors.padding_is_zero);
+        if (direction == Direction::kForward) {
+          const Errors clipped = RunAgainstReference(shape, direction, choice, true);
+          // Where the sum is a pass of its own, bf16 results are rounded twice.
+          const double roundings = result_type == ElementType::kBf16 ? 2 : 1;
+          EXPECT_LE(clipped.result, roundings * tolerance) << "with a sum and a ReLU";
+          EXPECT_TRUE(clipped.padding_is_zero);
+        }
         double& largest = largest_error[std::string(Name(choice.algorithm)) + " " +
                                         std::string(Name(choice.in_type)) + " to " +
                                         std::string(Name(result_type))];

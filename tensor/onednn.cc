@@ -46,6 +46,7 @@ class Owned {
  private:
   Handle handle_ = nullptr;
 };
+using PostOperations = Owned<dnnl_post_ops_t, dnnl_post_ops_destroy>;
 using Attributes = Owned<dnnl_primitive_attr_t, dnnl_primitive_attr_destroy>;
 using Iterator = Owned<dnnl_primitive_desc_iterator_t, dnnl_primitive_desc_iterator_destroy>;
 using PrimitiveDescription = Owned<dnnl_primitive_desc_t, dnnl_primitive_desc_destroy>;
@@ -171,6 +172,13 @@ bool FindImplementation(const Description& d,
   Attributes attributes;
   dnnl_primitive_attr_create(attributes.out());
   dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user);
+  PostOperations post;
+  if (d.with_addend || d.with_relu) {
+    dnnl_post_ops_create(post.out());
+    if (d.with_addend && dnnl_post_ops_append_binary(post.get(), dnnl_binary_add, &out) != dnnl_success) return false;
+    if (d.with_relu && dnnl_post_ops_append_eltwise(post.get(), 1, dnnl_eltwise_relu, 0, 0) != dnnl_success) return false;
+    dnnl_primitive_attr_set_post_ops(attributes.get(), post.get());
+  }
   Iterator iterator;
   if (dnnl_primitive_desc_iterator_create(iterator.out(), operation, attributes.get(),
                                           Runtime::Get().engine, nullptr) != dnnl_success) {
@@ -261,10 +269,10 @@ std::vector<std::string> Implementations(const Description& description) {
 struct Primitive::State {
   PrimitiveHandle primitive;
   std::string implementation;
-  Memory in, weights, bias, out, scratch;
+  Memory in, weights, bias, addend, out, scratch;
   std::vector<dnnl_exec_arg_t> arguments;
   int64_t weight_bytes = 0, scratch_bytes = 0;
-  bool with_bias = false, weights_are_plain = false;
+  bool with_bias = false, with_addend = false, weights_are_plain = false;
   Reordering packing;
 };
 
@@ -308,6 +316,7 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
   state->implementation = ImplementationName(pd);
   state->weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&weights));
   state->with_bias = d.with_bias;
+  state->with_addend = d.with_addend;
 
   state->in.Create(in);
   state->weights.Create(weights);
@@ -322,6 +331,12 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
     state->bias.Create(QueryMemory(pd, weights_query, 1));
     state->arguments.push_back(
         {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, state->bias.get()});
+  }
+
+  if (d.with_addend) {
+    state->addend.Create(out);
+    state->arguments.push_back(
+        {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, state->addend.get()});
   }
 
   const dnnl_memory_desc_t plain = RowMajor(d.weights.dims, dnnl_f32);
@@ -348,13 +363,14 @@ void Primitive::UnpackWeights(const void* packed, float* plain) {
   state_->packing.Run(packed, plain);
 }
 
-void Primitive::Run(void* in, void* weights, void* bias, void* out, void* scratch) {
+void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out, void* scratch) {
   State& state = *state_;
   state.in.Bind(in);
   state.weights.Bind(weights);
   state.out.Bind(out);
   state.scratch.Bind(scratch);
   if (state.with_bias) state.bias.Bind(bias);
+  if (state.with_addend) state.addend.Bind(addend);
   dnnl_primitive_execute(state.primitive.get(), Runtime::Get().stream,
                          static_cast<int>(state.arguments.size()), state.arguments.data());
 }

@@ -53,6 +53,7 @@ struct Description {
   // [out, in, kh, kw], or [groups, out / groups, in / groups, kh, kw].
   Tensor in, weights, out;
   bool with_bias = false;
+  bool with_addend = false, with_relu = false;  // forward: post-operations, in this order
   // Convolutions: vertical, horizontal. A dilation of 1 is dense.
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
 };
@@ -80,8 +81,9 @@ class Primitive {
   void UnpackWeights(const void* packed, float* plain);
 
   // Computes. What is read and what is written follows from the operation; a bias is f32, ignored
-  // unless asked for. No memory is allocated here beyond oneDNN's own bookkeeping.
-  void Run(void* in, void* weights, void* bias, void* out, void* scratch);
+  // unless asked for, and so is an addend. No memory is allocated here beyond oneDNN's own
+  // bookkeeping.
+  void Run(void* in, void* weights, void* bias, void* addend, void* out, void* scratch);
 
  private:
   struct State;

@@ -59,8 +59,8 @@ bool WinogradConvolution::IsAvailable(const ConvolutionShape& s, ElementType typ
 
 std::string WinogradConvolution::ImplementationName(ElementType type) { return type == ElementType::kBf16 ? "wino_4x3:avx512_bf16" : "wino_4x3:avx512"; }
 
-WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type)
-    : direction_(direction), bf16_(type == ElementType::kBf16), pad_top_(s.pad_top), pad_left_(s.pad_left), threads_(Threads()) {
+WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type, bool relu)
+    : direction_(direction), bf16_(type == ElementType::kBf16), relu_(relu), pad_top_(s.pad_top), pad_left_(s.pad_left), threads_(Threads()) {
   source_ = {s.in_channels, s.in_height, s.in_width};
   target_ = {s.out_channels, s.out_height(), s.out_width()};
   if (direction == Direction::kInputGradient) {
@@ -162,12 +162,16 @@ void WinogradConvolution::ForwardBlock(const ConvolutionArguments& arguments, in
   }
   const int64_t channel = group * kGroupColumns, pixel_bytes = target_.channels * element_bytes();
   const char* target = static_cast<const char*>(forward ? arguments.out : arguments.in) + channel * element_bytes();
-  const float* bias = forward && arguments.bias != nullptr ? static_cast<const float*>(arguments.bias) + channel : nullptr;
+  winograd::Finish finish{.relu = relu_};
+  if (forward && arguments.bias != nullptr) finish.bias = static_cast<const float*>(arguments.bias) + channel;
+  const char* addend = forward && arguments.addend != nullptr ? static_cast<const char*>(arguments.addend) + channel * element_bytes() : nullptr;
+  if (addend != nullptr) finish.addend_offset = addend - target;
+  finish.add = addend != nullptr;
   winograd::Pixels pixels;
   for (int64_t t = 0; t < tiles; ++t) {
     const Tile tile = TileAt(first + t);
     PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
-    winograd::TransformOutput(bf16_, products + t * vectors * kLanes, ProductPointStride(), std::min(kGroupColumns, target_.channels - channel), bias, pixels);
+    winograd::TransformOutput(bf16_, products + t * vectors * kLanes, ProductPointStride(), std::min(kGroupColumns, target_.channels - channel), finish, pixels);
   }
 }
 

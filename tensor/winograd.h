@@ -29,7 +29,8 @@ class WinogradConvolution {
   static std::string ImplementationName(ElementType type);
 
   // Requires IsAvailable(). The scratch is for as many threads as Threads() says now.
-  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type);
+  // relu: forward, results are max(0, y). A bias and an addend are added where Run() is given them.
+  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, bool relu = false);
 
   int64_t packed_weight_bytes() const;
   int64_t scratch_bytes() const;
@@ -79,7 +80,7 @@ class WinogradConvolution {
   int64_t groups() const;
 
   Direction direction_;
-  bool bf16_;
+  bool bf16_, relu_;
   Side source_, target_;  // what is transformed by B, and what by A
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;

@@ -171,15 +171,20 @@ void TransformPair(const Pixels& first, const Pixels& second, int64_t channels, 
 }
 
 template <bool kBf16>
-void TransformOutputTile(const float* points, int64_t point_stride, int64_t channels, const float* bias, const Pixels& tile) {
+void TransformOutputTile(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = MaskOf(channels - c);
-    const Vector shift = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, bias + c);
+    const Vector shift = finish.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, finish.bias + c);
+    // max_ps gives its second operand where one is not a number, so that it stays one.
+    const Vector least = Set(finish.relu ? 0.0f : -__builtin_inff());
     const float* in = points + c;
     BothSides<OutputMatrix>([&](int i) { return _mm512_loadu_ps(in + i * point_stride); },
                             [&](int i, Vector y) {
-                              void* pixel = const_cast<void*>(tile.at[i]);
-                              if (pixel != nullptr) Store<kBf16>(pixel, c, mask, Add(y, shift));
+                              char* pixel = static_cast<char*>(const_cast<void*>(tile.at[i]));
+                              if (pixel == nullptr) return;
+                              y = Add(y, shift);
+                              if (finish.add) y = Add(y, Load<kBf16>(pixel + finish.addend_offset, c, mask));
+                              Store<kBf16>(pixel, c, mask, _mm512_max_ps(least, y));
                             });
   }
 }
@@ -278,9 +283,9 @@ void TransformGradientPair(const Pixels& first, const Pixels& second, int64_t ch
   TransformPair<GradientMatrix>(first, second, channels, points, point_stride);
 }
 
-void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const float* bias, const Pixels& tile) {
-  bf16 ? TransformOutputTile<true>(points, point_stride, channels, bias, tile)
-       : TransformOutputTile<false>(points, point_stride, channels, bias, tile);
+void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile) {
+  bf16 ? TransformOutputTile<true>(points, point_stride, channels, finish, tile)
+       : TransformOutputTile<false>(points, point_stride, channels, finish, tile);
 }
 
 void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,

@@ -44,9 +44,16 @@ void TransformInputPair(const Pixels& first, const Pixels& second, int64_t chann
 void TransformGradient(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride);
 void TransformGradientPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride);
 
-// The outputs of a tile from its products: points[p] at `points` + p * point_stride floats, channels in order. bias: null,
-// or a float a channel.
-void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const float* bias, const Pixels& tile);
+// What is done to outputs before they are stored.
+struct Finish {
+  const float* bias = nullptr;  // a float a channel to be added, or null
+  bool add = false;             // the number `addend_offset` bytes from where an output is stored is added
+  int64_t addend_offset = 0;
+  bool relu = false;
+};
+
+// The outputs of a tile from its products: points[p] at `points` + p * point_stride floats, channels in order.
+void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile);
 
 // Transformed weights of one group of up to 16 * vectors columns: element (row k, column n) has its nine taps at
 // plain + k * row_stride + n * column_stride (floats), in reverse order if `rotated`. Written point by point, each

@@ -62,6 +62,10 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   evaluator->loss_ = made.graph.producer(made.loss).attributes.loss;
   evaluator->loss_gradient_.resize(batch_size * made.classes);
 
+  absl::StatusOr<std::unique_ptr<layers::FoldedGraph>> folded =
+      layers::FoldedGraph::Create(made.graph, made.prediction, store);
+  if (!folded.ok()) return folded.status();
+  evaluator->folded_ = *std::move(folded);
   layers::PlanOptions plan;
   plan.precision = options.precision;
   plan.exact = options.exact;
@@ -69,7 +73,8 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   plan.constant_parameters = true;
   plan.choices = options.choices;
   absl::StatusOr<std::unique_ptr<layers::Plan>> compiled =
-      layers::Plan::Compile(made.graph, {{made.prediction}}, store, tuner, plan);
+      layers::Plan::Compile(evaluator->folded_->graph(), {{made.prediction}},
+                            evaluator->folded_->store(), tuner, plan);
   if (!compiled.ok()) return compiled.status();
   evaluator->plan_ = *std::move(compiled);
   return evaluator;
@@ -80,6 +85,10 @@ bool Evaluator::gives_probabilities() const {
 }
 
 const float* Evaluator::Run() {
+  if (std::exchange(parameters_changed_, false)) {
+    folded_->Update();
+    plan_->ParametersChanged();
+  }
   plan_->Run(0);
   return plan_->result(network_->prediction);
 }

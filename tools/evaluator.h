@@ -12,6 +12,7 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "layers/build.h"
+#include "layers/fold.h"
 #include "layers/network.pb.h"
 #include "layers/parameters.h"
 #include "layers/plan.h"
@@ -35,7 +36,7 @@ class Evaluator {
     double loss = 0;  // mean over the images
   };
 
-  // The inference plan of a network whose parameters and statistics lie in `store`, which must
+  // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie in `store`, which must
   // outlive the evaluator.
   static absl::StatusOr<std::unique_ptr<Evaluator>> Create(const layers::Network& network,
                                                            int64_t classes, int64_t batch_size,
@@ -52,7 +53,7 @@ class Evaluator {
   // The network's results for it, [batch_size, classes].
   const float* Run();
   // The parameters have changed since the last Run().
-  void ParametersChanged() { plan_->ParametersChanged(); }
+  void ParametersChanged() { parameters_changed_ = true; }
   layers::Plan& plan() { return *plan_; }
   const layers::BuiltNetwork& network() const { return *network_; }
 
@@ -69,7 +70,9 @@ class Evaluator {
 
   int64_t batch_size_ = 0;
   std::unique_ptr<layers::BuiltNetwork> network_;
+  std::unique_ptr<layers::FoldedGraph> folded_;
   std::unique_ptr<layers::Plan> plan_;
+  bool parameters_changed_ = true;
   layers::LossAttributes loss_;
   std::vector<float> loss_gradient_;
 };

@@ -46,8 +46,8 @@ std::string Prepare(const std::string& name) {
 }
 
 // All from one cache, so that the same implementations of convolutions are chosen.
-Outcome Run(const std::string& program, const std::vector<std::string>& arguments,
-            const std::string& directory) {
+Outcome RunTool(const std::string& program, const std::vector<std::string>& arguments,
+                const std::string& directory) {
   static const std::string* const cache = new std::string(MakeTestDirectory("cache"));
   return RunProgram(
       Runfile("tools/" + program), arguments,
@@ -81,7 +81,7 @@ std::string LastLine(const std::string& text) {
 const std::map<std::string, std::string>& Undisturbed() {
   static const std::map<std::string, std::string> tensors = [] {
     const std::string directory = Prepare("undisturbed");
-    const Outcome run = Run("train", TrainArguments("run"), directory);
+    const Outcome run = RunTool("train", TrainArguments("run"), directory);
     EXPECT_EQ(run.exit_code, 0) << run.errors;
     return TensorsOf(Checkpoint(directory + "/run", kSteps));
   }();
@@ -90,7 +90,7 @@ const std::map<std::string, std::string>& Undisturbed() {
 
 TEST(Training, LeavesWhatTheContractSays) {
   const std::string directory = Prepare("contract");
-  const Outcome run = Run("train", TrainArguments("run", {"--log_every=5"}), directory);
+  const Outcome run = RunTool("train", TrainArguments("run", {"--log_every=5"}), directory);
   ASSERT_EQ(run.exit_code, 0) << run.errors;
   EXPECT_TRUE(std::regex_match(
       LastLine(run.output),
@@ -124,19 +124,19 @@ TEST(Training, LeavesWhatTheContractSays) {
 
 TEST(Training, OneSeedGivesOneResultAndAnotherAnother) {
   const std::string directory = Prepare("seeds");
-  ASSERT_EQ(Run("train", TrainArguments("same"), directory).exit_code, 0);
+  ASSERT_EQ(RunTool("train", TrainArguments("same"), directory).exit_code, 0);
   EXPECT_EQ(TensorsOf(Checkpoint(directory + "/same", kSteps)), Undisturbed());
-  ASSERT_EQ(Run("train", TrainArguments("other", {"--seed=2"}), directory).exit_code, 0);
+  ASSERT_EQ(RunTool("train", TrainArguments("other", {"--seed=2"}), directory).exit_code, 0);
   EXPECT_NE(TensorsOf(Checkpoint(directory + "/other", kSteps)), Undisturbed());
 }
 
 TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
   const std::string directory = Prepare("resumed");
-  ASSERT_EQ(Run("train", TrainArguments("run", {"--max_steps=3"}), directory).exit_code, 0);
+  ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=3"}), directory).exit_code, 0);
   // In the middle of an epoch, at its end, and within the last.
   for (const char* steps : {"--max_steps=8", "--max_steps=19", "--max_steps=24"}) {
     const Outcome run =
-        Run("train", {"--resume", "--output_dir=run", "--threads=1", steps}, directory);
+        RunTool("train", {"--resume", "--output_dir=run", "--threads=1", steps}, directory);
     ASSERT_EQ(run.exit_code, 0) << run.errors;
     EXPECT_THAT(run.errors, HasSubstr("going on from"));
     EXPECT_THAT(run.errors, ::testing::Not(HasSubstr("note:")));
@@ -146,8 +146,8 @@ TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
 
 TEST(Training, AnEarlierRunIsSetAside) {
   const std::string directory = Prepare("again");
-  ASSERT_EQ(Run("train", TrainArguments("run", {"--max_steps=1"}), directory).exit_code, 0);
-  const Outcome run = Run("train", TrainArguments("run", {"--max_steps=2"}), directory);
+  ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=1"}), directory).exit_code, 0);
+  const Outcome run = RunTool("train", TrainArguments("run", {"--max_steps=2"}), directory);
   ASSERT_EQ(run.exit_code, 0);
   EXPECT_THAT(run.errors, HasSubstr("run/earlier-1"));
   EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run/earlier-1", 1)));
@@ -155,9 +155,9 @@ TEST(Training, AnEarlierRunIsSetAside) {
 
 TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   const std::string directory = Prepare("evaluate");
-  const Outcome train = Run("train", TrainArguments("run"), directory);
+  const Outcome train = RunTool("train", TrainArguments("run"), directory);
   ASSERT_EQ(train.exit_code, 0) << train.errors;
-  const Outcome evaluate = Run(
+  const Outcome evaluate = RunTool(
       "evaluate", {"--checkpoint=" + Checkpoint("run", kSteps), "--tta", "--threads=1"}, directory);
   ASSERT_EQ(evaluate.exit_code, 0) << evaluate.errors;
   EXPECT_EQ(evaluate.output.substr(0, 34), LastLine(train.output).substr(0, 34));
@@ -170,7 +170,7 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
                                0,    'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
   std::ofstream(directory + "/black.png", std::ios::binary)
       .write(reinterpret_cast<const char*>(png), sizeof(png));
-  const Outcome predict = Run("predict", {"--checkpoint=run", "--top=3", "black.png"}, directory);
+  const Outcome predict = RunTool("predict", {"--checkpoint=run", "--top=3", "black.png"}, directory);
   ASSERT_EQ(predict.exit_code, 0) << predict.errors;
   EXPECT_TRUE(std::regex_search(
       predict.output, std::regex(R"(^black\.png: \w+ [01]\.\d{4}  \w+ 0\.\d{4}  \w+ 0\.\d{4}\n$)")))
@@ -180,7 +180,7 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
 TEST(Programs, BenchmarkPrintsOneObject) {
   const std::string directory = Prepare("benchmark");
   for (const char* mode : {"--inference", "--noinference"}) {
-    const Outcome run = Run("benchmark",
+    const Outcome run = RunTool("benchmark",
                             {"--network=./small.textproto", "--batch_size=8", "--threads=1",
                              "--seconds=0", "--steps=2", "--json", mode},
                             directory);
@@ -198,13 +198,13 @@ TEST(Programs, BenchmarkPrintsOneObject) {
 TEST(Programs, ExplainAndProfileTellWhatAStepDoes) {
   const std::string directory = Prepare("explain");
   const Outcome explain =
-      Run("train", {"--network=./small.textproto", "--dataset=sample", "--threads=1", "--explain"},
+      RunTool("train", {"--network=./small.textproto", "--dataset=sample", "--threads=1", "--explain"},
           directory);
   ASSERT_EQ(explain.exit_code, 0) << explain.errors;
   for (const char* word : {"conv1", "convolution forward", "convolution weight_gradient",
                            "optimizer", "total", "GFLOP/s"})
     EXPECT_THAT(explain.output, HasSubstr(word));
-  const Outcome profile = Run("train", TrainArguments("run", {"--profile=trace.json"}), directory);
+  const Outcome profile = RunTool("train", TrainArguments("run", {"--profile=trace.json"}), directory);
   ASSERT_EQ(profile.exit_code, 0) << profile.errors;
   const json trace = json::parse(ReadFileOrEmpty(directory + "/trace.json"));
   EXPECT_GT(trace["traceEvents"].size(), 20u);
