@@ -13,8 +13,8 @@
 //
 // Each derivative is a graph (jvp.h, vjp.h) that is compiled at its first use and then only run: in f32 with exact
 // convolutions, a value costs a forward pass, a gradient about three, a Jacobian-vector product about two, a Hessian-vector
-// product about six, whatever the number of parameters. Dropout masks are the same at every call. Training only ever
-// changes the network's running statistics, which the function does not read unless it is that of evaluation.
+// product about six, whatever the number of parameters. Dropout masks are the same at every call. Running statistics, which
+// batch normalisation reads in evaluation alone, are the network's initial ones.
 #ifndef COTANGENT_LAYERS_NETWORK_FUNCTION_H_
 #define COTANGENT_LAYERS_NETWORK_FUNCTION_H_
 

@@ -47,7 +47,7 @@ layer { name: "relu" activation { kind: RELU } }
 layer { name: "global" global_average_pool {} }
 layer { name: "fc1" linear { features: 9 } }
 layer { name: "probabilities" softmax {} }
-layer { name: "fc2" linear { features: 5 } }
+layer { name: "fc2" linear {} }
 )text";
 
 std::unique_ptr<NetworkFunction> FunctionOf(const absl::StatusOr<Network>& network, const NetworkFunctionOptions& options = {}) {

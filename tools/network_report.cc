@@ -79,7 +79,7 @@ std::string NetworkReportAsText(const NetworkReport& report) {
                   "its product with a direction against differences of gradients\n");
   if (kinks) {
     absl::StrAppend(&text,
-                    "at a kink: one-sided slopes differ there; any slope between them is right\n");
+                    "at a kink: one-sided slopes differ there, so differences do not judge\n");
   }
   absl::StrAppend(&text, "Hessian symmetric: u H v = ", Number(check.u_hessian_v, 7),
                   ", v H u = ", Number(check.v_hessian_u, 7), ", off by ",
