@@ -98,7 +98,9 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   double* const adjoints = point_.adjoint.data()->lane;
   std::ranges::copy(x, values + 1);
   std::ranges::fill(point_.adjoint, Pack{});
-  const replay::StatementMachine machine{values, adjoints, point_.saved.data()->lane,
+  // A program may save nothing.
+  double* const saved = point_.saved.empty() ? nullptr : point_.saved.data()->lane;
+  const replay::StatementMachine machine{values, adjoints, saved,
                                          schedule.operand.data(), schedule.list.data()};
   const int variant = Kernel::Variant(width_);
   const auto way = [&](const replay::Schedule::Part& part) {
