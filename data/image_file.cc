@@ -42,6 +42,9 @@ absl::Status CheckSize(int64_t width, int64_t height, absl::string_view source) 
 // pixels each; Huffman codes spend a bit on every block of 8 x 8 pixels. What claims more is cut
 // short, which shows before memory is asked for.
 constexpr int64_t kMostPixelsOfPngByte = 1032 * 8, kMostPixelsOfJpegByte = 8 * 64;
+// Arithmetic codes have no such bound. This is 16 times what Huffman codes reach, and keeps a few hundred bytes from taking
+// seconds.
+constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfJpegByte;
 
 absl::Status CheckLength(int64_t width, int64_t height, size_t bytes, int64_t most_pixels_of_byte,
                          absl::string_view kind, absl::string_view source) {
@@ -164,9 +167,9 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_v
   if (!ReadJpegHeader(reader, bytes)) return error();
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   if (absl::Status status = CheckSize(width, height, source); !status.ok()) return status;
-  if (absl::Status status =
-          CheckLength(width, height, bytes.size(), kMostPixelsOfJpegByte, "JPEG", source);
-      !status.ok() && !reader.jpeg.arith_code) {
+  const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfJpegByte;
+  if (absl::Status status = CheckLength(width, height, bytes.size(), most, "JPEG", source);
+      !status.ok()) {
     return status;
   }
   Image image;
