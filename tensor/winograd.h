@@ -9,8 +9,8 @@
 //   weight gradient   dw = G^T (sum over tiles of V (A dy A^T)) G
 //
 // Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy are bf16, all sums f32.
-// The relative error (root mean square, against double) is about 4e-7 in f32; in bf16 about 1e-2 where a direct convolution
-// in bf16 has 2e-3.
+// The largest error, relative to the largest result and against double (convolution_test): 1.7e-6 in f32, where a direct
+// convolution has 1e-6; in bf16 1.5e-2 against 3.5e-3.
 #ifndef COTANGENT_TENSOR_WINOGRAD_H_
 #define COTANGENT_TENSOR_WINOGRAD_H_
 
