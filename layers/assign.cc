@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -38,6 +39,7 @@ struct Candidate {
   ConvolutionSides sides;
   std::vector<MeasuredChoice> choices;
   size_t chosen = 0;
+  bool measured_anew = false;
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
   Format FormatAt(TensorId t) const {
@@ -53,7 +55,12 @@ class Assigner {
     for (const Item& item : schedule_.items) {
       if (absl::Status status = AddItem(item, tuner); !status.ok()) return status;
     }
-    ChooseBest();
+    for (bool done = false; !done;) {
+      ChooseBest();
+      const absl::StatusOr<bool> possible = DropWhatCannotBeMade(tuner);
+      if (!possible.ok()) return possible.status();
+      done = *possible;
+    }
     Assignment result;
     result.formats.resize(graph_.num_tensors());
     for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
@@ -76,6 +83,7 @@ class Assigner {
   double TotalCost() const;
   bool Improve();
   void ChooseBest();
+  absl::StatusOr<bool> DropWhatCannotBeMade(Tuner& tuner);
 
   const Graph& graph_;
   const Schedule& schedule_;
@@ -203,6 +211,25 @@ void Assigner::ChooseBest() {
     }
   }
   for (size_t i = 0; i < best.size(); ++i) convolutions_[i].chosen = best[i];
+}
+
+// Times that a file left behind may name what cannot be made here: true if all that is chosen can, else choose again.
+absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
+  bool possible = true;
+  for (Candidate& c : convolutions_) {
+    const tensor::ConvolutionShape& shape = graph_.node(c.node).attributes.convolution;
+    const absl::Status made = tensor::Convolution::Create(shape, c.sides.direction, c.choice()).status();
+    if (made.ok()) continue;
+    possible = false;
+    c.choices.erase(c.choices.begin() + static_cast<int64_t>(c.chosen));
+    if (!c.choices.empty()) continue;
+    if (std::exchange(c.measured_anew, true)) return made;
+    tuner.Forget(shape, c.sides.direction, options_.precision, options_.exact);
+    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, c.sides.direction, options_.precision, options_.exact);
+    if (!measured.ok()) return measured.status();
+    c.choices = *std::move(measured);
+  }
+  return possible;
 }
 
 bool Assigner::Improve() {

@@ -88,6 +88,7 @@ class ReferenceEvaluator {
 
   Values Zeros(TensorId t) const { return Values(Elements(t), T(0.0)); }
   static Values Probabilities(const Values& x);
+  static Values LogProbabilities(const Values& x);
 
   const Graph& graph_;
   std::vector<Values> values_;
@@ -373,18 +374,26 @@ void ReferenceEvaluator<T>::LayerNormGradient(const Node& node) {
   values_[node.outputs[0]] = std::move(dx);
 }
 
-// The largest is subtracted as a constant: it changes neither the value nor, since the terms cancel, any derivative.
+// ln p_k = x_k - ln sum_j exp(x_j), which is finite with all its derivatives where p_k itself is too small for a number. The
+// largest x is subtracted first: it changes neither the value nor, since the terms cancel, any derivative.
 template <class T>
-std::vector<T> ReferenceEvaluator<T>::Probabilities(const Values& x) {
+std::vector<T> ReferenceEvaluator<T>::LogProbabilities(const Values& x) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
   T largest = x[0], sum(0.0);
   for (const T& value : x) {
     if (largest < value) largest = value;
   }
-  Values p;
-  for (const T& value : x) p.push_back(exp(value - largest));
-  for (const T& value : p) sum = sum + value;
-  for (T& value : p) value = value / sum;
+  for (const T& value : x) sum = sum + exp(value - largest);
+  Values logs;
+  for (const T& value : x) logs.push_back(value - largest - log(sum));
+  return logs;
+}
+
+template <class T>
+std::vector<T> ReferenceEvaluator<T>::Probabilities(const Values& x) {
+  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+  Values p = LogProbabilities(x);
+  for (T& value : p) value = exp(value);
   return p;
 }
 
@@ -423,10 +432,10 @@ std::pair<T, std::vector<T>> ReferenceEvaluator<T>::LossOfRow(const LossAttribut
   switch (a.kind) {
     case LossKind::kSoftmaxCrossEntropy: {
       // -sum_k t_k w_k ln p_k for the smoothed target t.
-      const Values p = Probabilities(x);
+      const Values p = Probabilities(x), log_p = LogProbabilities(x);
       for (int64_t k = 0; k < classes; ++k) {
         const double t = weight(k) * ((1 - a.label_smoothing) * target(k) + a.label_smoothing / classes);
-        loss = loss - T(t) * log(p[k]);
+        loss = loss - T(t) * log_p[k];
         for (int64_t j = 0; j < classes; ++j) gradient[j] = gradient[j] + T(t) * (p[j] - T(k == j ? 1.0 : 0.0));
       }
       break;
@@ -449,10 +458,11 @@ std::pair<T, std::vector<T>> ReferenceEvaluator<T>::LossOfRow(const LossAttribut
       break;
     case LossKind::kFocal: {
       const Values p = Probabilities(x);
-      const T rest = T(1.0) - p[label];
-      loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log(p[label]));
-      const T slope = T(weight(label)) * (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log(p[label]) - pow(rest, T(a.gamma)) / p[label]);
-      for (int64_t k = 0; k < classes; ++k) gradient[k] = slope * p[label] * (T(target(k)) - p[k]);
+      const T rest = T(1.0) - p[label], log_p = LogProbabilities(x)[label];
+      loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log_p);
+      // By ln p of the label: d ln p / d x_k = [k = label] - p_k.
+      const T slope = T(weight(label)) * (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
+      for (int64_t k = 0; k < classes; ++k) gradient[k] = slope * (T(target(k)) - p[k]);
       break;
     }
     case LossKind::kFormula:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <utility>
@@ -21,6 +22,7 @@ using tensor::Convolution;
 using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
+using tensor::ElementType;
 
 // Work beyond which a smaller batch tells as much, and work that tells who is out of the running. What does not grow with the
 // batch makes small ones unfair, so the second judges mildly.
@@ -36,39 +38,55 @@ std::string MachineKey(int threads) {
   return key;
 }
 
-// Buffers for one convolution, filled with small numbers (zeros would hide denormals and flatter nobody).
-struct Workspace {
-  tensor::AlignedBuffer in, out, weights, plain, scratch;
-
-  static absl::StatusOr<Workspace> Create(const Convolution& convolution) {
+// Memory for the candidates of one convolution in turn, filled with small numbers (zeros would hide denormals and flatter
+// nobody). Fresh pages and filling take as long as running, so what is there is used again.
+class Workspace {
+ public:
+  // Pointers into memory that is large enough, valid until the next call.
+  absl::StatusOr<ConvolutionArguments> Fit(const Convolution& convolution) {
     const ConvolutionShape& shape = convolution.shape();
     const tensor::ConvolutionChoice& choice = convolution.choice();
-    Workspace w;
-    const std::pair<tensor::AlignedBuffer*, int64_t> wanted[] = {
-        {&w.in, tensor::StorageBytes(shape.in(), choice.in_layout, choice.in_type)},
-        {&w.out, tensor::StorageBytes(shape.out(), choice.out_layout, choice.out_type)},
-        {&w.weights, convolution.packed_weight_bytes()},
-        {&w.plain, shape.weights().NumElements() * 4},
-        {&w.scratch, std::max<int64_t>(convolution.scratch_bytes(), 64)}};
-    for (const auto& [buffer, bytes] : wanted) {
-      absl::StatusOr<tensor::AlignedBuffer> made = tensor::AlignedBuffer::Create(bytes, "measuring convolutions");
-      if (!made.ok()) return made.status();
-      *buffer = *std::move(made);
-    }
-    Fill(w.in, choice.in_type), Fill(w.out, choice.out_type), Fill(w.plain, tensor::ElementType::kF32);
-    return w;
+    tensor::AlignedBuffer& in = in_[choice.in_type == ElementType::kBf16];
+    tensor::AlignedBuffer& out = out_[choice.out_type == ElementType::kBf16];
+    absl::Status status = Grow(in, tensor::StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
+    status.Update(Grow(out, tensor::StorageBytes(shape.out(), choice.out_layout, choice.out_type), choice.out_type));
+    status.Update(Grow(plain_, shape.weights().NumElements() * 4, ElementType::kF32));
+    status.Update(Grow(weights_, convolution.packed_weight_bytes(), ElementType::kU8));
+    status.Update(Grow(scratch_, std::max<int64_t>(convolution.scratch_bytes(), 64), ElementType::kU8));
+    if (!status.ok()) return status;
+    return ConvolutionArguments{.in = in.data(), .weights = weights_.data(), .out = out.data(), .scratch = scratch_.data()};
+  }
+  float* plain() { return plain_.as<float>(); }
+
+ private:
+  // At least so many bytes, filled with numbers of this type; bytes stay zero.
+  static absl::Status Grow(tensor::AlignedBuffer& buffer, int64_t bytes, ElementType type) {
+    if (buffer.size() >= bytes) return absl::OkStatus();
+    buffer = {};
+    absl::StatusOr<tensor::AlignedBuffer> made = tensor::AlignedBuffer::Create(bytes, "measuring convolutions");
+    if (!made.ok()) return made.status();
+    buffer = *std::move(made);
+    if (type != ElementType::kU8) Fill(buffer, type);
+    return absl::OkStatus();
   }
 
-  static void Fill(tensor::AlignedBuffer& buffer, tensor::ElementType type) {
-    const int64_t count = buffer.size() / tensor::Bytes(type);
-    for (int64_t i = 0; i < count; ++i) {
+  static void Fill(tensor::AlignedBuffer& buffer, ElementType type) {
+    const int64_t count = buffer.size() / tensor::Bytes(type), period = std::min<int64_t>(count, 1 << 16);
+    for (int64_t i = 0; i < period; ++i) {
       const float value = static_cast<float>((i * 2654435761u >> 16) % 257) / 128 - 1;
-      if (type == tensor::ElementType::kBf16) buffer.as<uint16_t>()[i] = tensor::FloatToBf16(value);
+      if (type == ElementType::kBf16) buffer.as<uint16_t>()[i] = tensor::FloatToBf16(value);
       else buffer.as<float>()[i] = value;
     }
+    char* const bytes = buffer.as<char>();
+    for (int64_t filled = period * tensor::Bytes(type); filled < buffer.size();) {
+      const int64_t more = std::min(filled, buffer.size() - filled);
+      std::memcpy(bytes + filled, bytes, more);
+      filled += more;
+    }
   }
 
-  ConvolutionArguments Arguments() { return {.in = in.data(), .weights = weights.data(), .out = out.data(), .scratch = scratch.data()}; }
+  tensor::AlignedBuffer in_[2], out_[2];  // f32, bf16
+  tensor::AlignedBuffer weights_, plain_, scratch_;
 };
 
 ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
@@ -77,15 +95,14 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
 }
 
 // Of one run with its weights packed or unpacked.
-absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, int repetitions, double budget_seconds) {
+absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, Workspace& workspace,
+                                 int repetitions, double budget_seconds) {
   absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(shape, direction, choice);
   if (!convolution.ok()) return convolution.status();
-  absl::StatusOr<Workspace> workspace = Workspace::Create(**convolution);
-  if (!workspace.ok()) return workspace.status();
-  const ConvolutionArguments arguments = workspace->Arguments();
-  float* plain = workspace->plain.as<float>();
-  if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(plain, arguments.weights);
-  const tensor::ConvolutionTime time = tensor::Measure(**convolution, arguments, plain, repetitions, budget_seconds);
+  absl::StatusOr<ConvolutionArguments> arguments = workspace.Fit(**convolution);
+  if (!arguments.ok()) return arguments.status();
+  if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(workspace.plain(), arguments->weights);
+  const tensor::ConvolutionTime time = tensor::Measure(**convolution, *arguments, workspace.plain(), repetitions, budget_seconds);
   return time.run_seconds + time.pack_seconds;
 }
 
@@ -139,10 +156,11 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
 
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape, Direction direction, tensor::ElementType precision, bool exact) const {
   const ConvolutionShape first = WithLessWork(shape, kFirstFlops), sample = WithLessWork(shape, kEnoughFlops);
+  Workspace workspace;
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
   for (const tensor::ConvolutionChoice& choice : tensor::Candidates(first, direction, precision, exact)) {
-    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, 1, 0);
+    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, workspace, 1, 0);
     if (seconds.ok()) {
       candidates.push_back({choice, *seconds});
     } else {
@@ -154,7 +172,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   std::vector<MeasuredChoice> measured;
   for (const MeasuredChoice& candidate : candidates) {
     if (candidate.seconds > kHopeless * candidates[0].seconds) break;
-    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, 3, 0.1);
+    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, workspace, 3, 0.1);
     if (!seconds.ok()) return seconds.status();
     measured.push_back({candidate.choice, *seconds * (static_cast<double>(shape.batch) / sample.batch)});
   }

@@ -36,6 +36,11 @@ class Tuner {
   absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape, tensor::Direction direction,
                                                       tensor::ElementType precision, bool exact);
 
+  // The next Measure() of this one measures.
+  void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction, tensor::ElementType precision, bool exact) {
+    known_.erase(Key(shape, direction, precision, exact));
+  }
+
   double seconds_spent() const { return seconds_spent_; }
 
  private:
