@@ -230,7 +230,11 @@ void Fuser::Demand(TensorId t) {
 
 void Fuser::DemandOperation(int index) {
   const Node& node = graph_.node(index);
-  for (TensorId input : node.inputs) Demand(input);
+  const auto is_recomputed = [&](TensorId t) { return graph_.producer(t).attributes.recomputed; };
+  for (TensorId input : node.inputs) {
+    if (!is_recomputed(input)) Demand(input);
+  }
+  for (TensorId input : node.inputs) Demand(input);  // what is computed again, last: it takes memory from then on
   Item item;
   item.node = index;
   item.reads = node.inputs;
@@ -293,6 +297,7 @@ void Fuser::Place(TensorId root) {
   const Cone cone = ConeOf(root);
   int earliest = 0;
   for (TensorId leaf : cone.leaves) earliest = std::max(earliest, made_by_[leaf]);
+  if (graph_.producer(root).attributes.recomputed) earliest = static_cast<int>(schedule_.items.size());
   for (int i = earliest; i < static_cast<int>(schedule_.items.size()); ++i) {
     Item& item = schedule_.items[i];
     if (item.node >= 0 || !Fits(cone, root, item, i)) continue;

@@ -89,7 +89,7 @@ TensorId Graph::AddNode(Op op, absl::string_view name, std::vector<TensorId> inp
   if (op != Op::kElementwise && op != Op::kChannelSum) {
     return NewTensor(name, std::move(shape), NewNode(op, name, std::move(inputs), std::move(attributes)));
   }
-  const std::string key = absl::StrCat(static_cast<int>(op), ":", op == Op::kElementwise ? attributes.formula.id() : 0, ":",
+  const std::string key = absl::StrCat(static_cast<int>(op), ":", op == Op::kElementwise ? attributes.formula.id() : 0, attributes.recomputed ? "again:" : ":",
                                        absl::StrJoin(inputs, ","), ":", shape.ToString());
   auto [entry, is_new] = interned_.try_emplace(key, kNoTensor);
   if (is_new) entry->second = NewTensor(name, std::move(shape), NewNode(op, name, std::move(inputs), std::move(attributes)));

@@ -100,6 +100,7 @@ struct PoolWindow {
 struct Attributes {
   double value = 0;                    // kConstant; kDropoutMask: the rate
   Expr formula;                        // kElementwise
+  bool recomputed = false;             // kElementwise: computed again just before it is read, not kept since it was first computed
   tensor::ConvolutionShape convolution;  // the three convolutions: the whole geometry
   bool relu = false;                   // kConvolution of a folded graph: max(0, y) instead of y
   PoolWindow window;                   // pools

@@ -68,6 +68,7 @@ class CompiledPlan : public Plan {
   std::vector<Description> Describe() const override;
   void EnableTiming() override { seconds_.assign(steps_.size(), 0); }
   const std::vector<double>& seconds() const override { return seconds_; }
+  void RunAlone(size_t operation) override { steps_[operation].run(0); }
   absl::flat_hash_map<std::string, std::string> choices() const override { return choices_; }
 
  private:

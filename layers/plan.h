@@ -69,6 +69,8 @@ class Plan {
   // Seconds each operation took in the last Run() after EnableTiming(), in the order of Describe().
   virtual void EnableTiming() = 0;
   virtual const std::vector<double>& seconds() const = 0;
+  // Runs one operation of Describe() by itself, on whatever the last Run() left in memory: to time it alone.
+  virtual void RunAlone(size_t operation) = 0;
   // The choices in use, to be stored with a checkpoint and given back as PlanOptions::choices.
   virtual absl::flat_hash_map<std::string, std::string> choices() const = 0;
 };

@@ -17,12 +17,17 @@ namespace symbolic = autodiff::symbolic;
 // Cotangents of a graph's tensors while they are gathered, from the last operation to the first.
 class Reverse {
  public:
-  explicit Reverse(Graph& graph) : graph_(graph) {}
+  Reverse(Graph& graph, const ReverseOptions& options) : graph_(graph) {
+    if (options.recompute) FindRecomputable();
+  }
 
   absl::StatusOr<std::vector<TensorId>> Run(absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
                                             absl::Span<const TensorId> with_respect_to);
 
  private:
+  void FindRecomputable();
+  // The value of t for a gradient by weights: t itself, or the same computed again.
+  TensorId Again(TensorId t);
   void MarkNeeded(absl::Span<const TensorId> with_respect_to);
   void Contribute(TensorId to, TensorId cotangent) {
     if (needed_[to]) terms_[to].push_back(cotangent);
@@ -44,9 +49,30 @@ class Reverse {
   }
 
   Graph& graph_;
+  std::vector<bool> recomputable_;  // by tensor of the graph as it was given; empty: none
   std::vector<bool> needed_;
   std::vector<std::vector<TensorId>> terms_;
 };
+
+// What other operations than convolutions read, their own derivatives will most likely read again, so that it is kept anyway.
+void Reverse::FindRecomputable() {
+  recomputable_.assign(graph_.num_tensors(), false);
+  for (const Node& node : graph_.nodes()) {
+    if (node.op == Op::kElementwise) recomputable_[node.outputs[0]] = graph_.shape(node.outputs[0]).rank() == 4;
+  }
+  for (const Node& node : graph_.nodes()) {
+    if (node.op == Op::kConvolution) continue;
+    for (TensorId input : node.inputs) recomputable_[input] = false;
+  }
+}
+
+TensorId Reverse::Again(TensorId t) {
+  if (t >= static_cast<TensorId>(recomputable_.size()) || !recomputable_[t]) return t;
+  const Node& node = graph_.producer(t);
+  Attributes attributes = node.attributes;
+  attributes.recomputed = true;
+  return graph_.AddNode(Op::kElementwise, node.name, node.inputs, std::move(attributes), Shape(graph_.shape(t)));
+}
 
 void Reverse::MarkNeeded(absl::Span<const TensorId> with_respect_to) {
   needed_.assign(graph_.num_tensors(), false);
@@ -120,7 +146,7 @@ absl::Status Reverse::Visit(int index) {
       return VisitMoments(node, d[0], d[1]);
     case Op::kConvolution:
       if (needed_[in[0]]) Contribute(in[0], Like(Op::kConvolutionInputGradient, node, {dy, in[1]}, in[0]));
-      if (needed_[in[1]]) Contribute(in[1], Like(Op::kConvolutionWeightGradient, node, {in[0], dy}, in[1]));
+      if (needed_[in[1]]) Contribute(in[1], Like(Op::kConvolutionWeightGradient, node, {Again(in[0]), dy}, in[1]));
       return absl::OkStatus();
     case Op::kConvolutionInputGradient:
       if (needed_[in[0]]) Contribute(in[0], Like(Op::kConvolution, node, {dy, in[1]}, in[0]));
@@ -322,16 +348,17 @@ absl::Status Reverse::VisitLoss(const Node& node, TensorId d_loss, TensorId d_gr
 
 absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(Graph& graph, absl::Span<const TensorId> outputs,
                                                             absl::Span<const TensorId> cotangents,
-                                                            absl::Span<const TensorId> with_respect_to) {
+                                                            absl::Span<const TensorId> with_respect_to, const ReverseOptions& options) {
   if (outputs.size() != cotangents.size()) {
     return absl::InvalidArgumentError(absl::StrCat(outputs.size(), " outputs need as many cotangents; found ", cotangents.size()));
   }
-  return Reverse(graph).Run(outputs, cotangents, with_respect_to);
+  return Reverse(graph, options).Run(outputs, cotangents, with_respect_to);
 }
 
-absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar, absl::Span<const TensorId> with_respect_to) {
+absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar, absl::Span<const TensorId> with_respect_to,
+                                               const ReverseOptions& options) {
   const TensorId one = graph.Constant(1, Shape());
-  return VectorJacobianProduct(graph, {scalar}, {one}, with_respect_to);
+  return VectorJacobianProduct(graph, {scalar}, {one}, with_respect_to, options);
 }
 
 }  // namespace cotangent::layers

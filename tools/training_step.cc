@@ -210,7 +210,8 @@ absl::Status TrainingStep::Prepare(int64_t step) {
     destinations.push_back(store_->gradients() + slices_[i].offset);
   }
   absl::StatusOr<std::vector<TensorId>> gradients =
-      layers::Gradient(compiled_->graph, compiled_->loss, trained);
+      layers::Gradient(compiled_->graph, compiled_->loss, trained,
+                       {.recompute = text_.train().recompute()});
   if (!gradients.ok()) return gradients.status();
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
   for (size_t i = 0; i < gradients->size(); ++i) {
