@@ -33,7 +33,8 @@ ABSL_FLAG(int64_t, steps, 10, "how many steps to measure, at least");
 ABSL_FLAG(bool, inference, false, "measure answers instead of training");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
 ABSL_FLAG(bool, json, false, "print one JSON object");
-ABSL_FLAG(bool, explain, false, "print the plan before: its operations with their times");
+ABSL_FLAG(bool, explain, false, "print the plan before: its operations with their times; with --json only what its convolutions "
+          "take alone");
 ABSL_FLAG(std::string, set, "",
           "field.path=value: override a field of the network text; may be repeated");
 
@@ -55,7 +56,7 @@ struct Times {
   double first_step_seconds = 0;  // from the program's start
   double step_seconds = 0;        // the median
   double flops = 0;               // of a step
-  std::string table;              // with --explain
+  TimedPlan plan;                 // with --explain
 };
 
 absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
@@ -120,7 +121,7 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network, const Step
   });
   if (times.ok()) times->flops = PlanFlops(step.plan());
   if (times.ok() && absl::GetFlag(FLAGS_explain)) {
-    times->table = TimedPlanTable(step.plan(), [&](int64_t) { step.Run(number++); });
+    times->plan = TimePlan(step.plan(), [&](int64_t) { step.Run(number++); });
   }
   return times;
 }
@@ -149,7 +150,7 @@ absl::StatusOr<Times> MeasureInference(const layers::Network& network, const Ste
   });
   if (times.ok()) times->flops = PlanFlops(evaluator.plan());
   if (times.ok() && absl::GetFlag(FLAGS_explain)) {
-    times->table = TimedPlanTable(evaluator.plan(), [&](int64_t) { evaluator.Run(); });
+    times->plan = TimePlan(evaluator.plan(), [&](int64_t) { evaluator.Run(); });
   }
   return times;
 }
@@ -185,10 +186,10 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   const double images_per_second = static_cast<double>(batch) / times->step_seconds,
                gflops = times->flops / times->step_seconds * 1e-9;
   const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
-  if (!absl::GetFlag(FLAGS_json)) printf("%s", times->table.c_str());
+  if (!absl::GetFlag(FLAGS_json)) printf("%s", times->plan.table.c_str());
   const char* precision = options.precision == tensor::ElementType::kBf16 ? "bf16" : "f32";
   if (absl::GetFlag(FLAGS_json)) {
-    const nlohmann::json object = {{"images_per_second", images_per_second},
+    nlohmann::json object = {{"images_per_second", images_per_second},
                                    {"milliseconds_per_step", times->step_seconds * 1e3},
                                    {"gflops", gflops},
                                    {"peak_rss_mib", peak_rss_mib},
@@ -196,6 +197,8 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
                                    {"batch_size", batch},
                                    {"precision", precision},
                                    {"threads", options.threads}};
+    if (absl::GetFlag(FLAGS_explain))
+      object["milliseconds_of_convolutions_alone"] = times->plan.convolution_seconds_alone * 1e3;
     printf("%s\n", object.dump().c_str());
   } else {
     printf(

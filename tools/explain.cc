@@ -53,7 +53,25 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
   return made;
 }
 
-std::string TimedPlanTable(layers::Plan& plan, const std::function<void(int64_t)>& run) {
+double SecondsOfConvolutionsAlone(layers::Plan& plan) {
+  const std::vector<layers::Plan::Description> operations = plan.Describe();
+  double total = 0;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (!IsConvolution(operations[i])) continue;
+    std::vector<double> seconds;
+    for (int run = 0; run < kWarmUpSteps + kTimedSteps; ++run) {
+      const auto start = std::chrono::steady_clock::now();
+      plan.RunAlone(i);
+      if (run >= kWarmUpSteps)
+        seconds.push_back(
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    total += Median(std::move(seconds));
+  }
+  return total;
+}
+
+TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) {
   for (int i = 0; i < kWarmUpSteps; ++i) run(i);
   plan.EnableTiming();
   std::vector<std::vector<double>> seconds(plan.seconds().size());
@@ -70,7 +88,8 @@ std::string TimedPlanTable(layers::Plan& plan, const std::function<void(int64_t)
   }
   std::vector<double> medians;
   for (const std::vector<double>& times : seconds) medians.push_back(Median(times));
-  return PlanTable(plan, medians, Median(update_seconds));
+  const double alone = SecondsOfConvolutionsAlone(plan);
+  return {PlanTable(plan, medians, Median(update_seconds), alone), alone};
 }
 
 absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
@@ -78,7 +97,7 @@ absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t clas
   absl::StatusOr<std::unique_ptr<TrainingStep>> made =
       StepOnNoise(network, classes, images, options, tuner);
   if (!made.ok()) return made.status();
-  return TimedPlanTable((*made)->plan(), [&](int64_t number) { (*made)->Run(number); });
+  return TimePlan((*made)->plan(), [&](int64_t number) { (*made)->Run(number); }).table;
 }
 
 }  // namespace cotangent::tools

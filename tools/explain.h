@@ -27,9 +27,13 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
-// What a plan does, as a table: the median times of a few runs. `run` runs the plan, and perhaps an
-// optimizer after it.
-std::string TimedPlanTable(layers::Plan& plan, const std::function<void(int64_t number)>& run);
+// What a plan does: the median times of a few runs. `run` runs the plan, and perhaps an optimizer
+// after it.
+struct TimedPlan {
+  std::string table;                   // see plan_report.h
+  double convolution_seconds_alone = 0;  // the sum of its convolutions, each run over and over by itself
+};
+TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 
 // What the planned step does, as a table (see plan_report.h): the median times of a few steps.
 absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,

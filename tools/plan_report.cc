@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "data/file.h"
@@ -10,8 +11,12 @@
 
 namespace cotangent::tools {
 
+bool IsConvolution(const layers::Plan::Description& operation) {
+  return absl::StartsWith(operation.kind, "convolution");
+}
+
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
-                      double update_seconds) {
+                      double update_seconds, double alone) {
   const std::vector<layers::Plan::Description> operations = plan.Describe();
   const double total = std::accumulate(seconds.begin(), seconds.end(), update_seconds);
   size_t name_width = 9, kind_width = 4, implementation_width = 14;
@@ -50,6 +55,8 @@ std::string PlanTable(const layers::Plan& plan, const std::vector<double>& secon
   row("total", "", "", absl::StrFormat("%.3f", total * 1e3), "100.0%",
       absl::StrFormat("%.0f", flops / total * 1e-9), absl::StrFormat("%.2f", bytes * 1e-6),
       absl::StrFormat("arena %.1f MiB", static_cast<double>(plan.arena_bytes()) / (1 << 20)));
+  row("its convolutions alone", "", "", absl::StrFormat("%.3f", alone * 1e3), percent(alone),
+      absl::StrFormat("%.0f", alone > 0 ? flops / alone * 1e-9 : 0), "", "");
   return table;
 }
 

@@ -14,9 +14,12 @@ namespace cotangent::tools {
 
 // A line an operation: implementation, formats, milliseconds, share, GFLOP/s, MB moved; then the
 // totals. `seconds` is in the order of plan.Describe(); `update_seconds` is what the optimizer
-// took.
+// took, `alone` what the convolutions take together, each by itself.
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
-                      double update_seconds);
+                      double update_seconds, double alone);
+
+// Whether it is a convolution, in any direction.
+bool IsConvolution(const layers::Plan::Description& operation);
 
 // The floating point operations of one run of the plan: those of all its convolutions and matrix
 // products.

@@ -39,6 +39,7 @@ INFERENCE_LIMIT = 1.3
 LARGE_BATCH_LIMIT = 0.95
 THREADS_LIMIT = 1.8
 DATA_LIMIT = 0.98
+CONVOLUTIONS_LIMIT = 0.85
 
 
 class Failure(Exception):
@@ -87,6 +88,15 @@ class Sides:
     def ours(self, network, batch, precision, threads=None, inference=False):
         command = [str(self.tools / "benchmark"), "--json"] + self.arguments(network, batch, precision, threads, inference)
         return lambda: json.loads(self.run(command))
+
+    def convolutions_alone(self, network, batch, precision):
+        """Our step as fast as its convolutions alone."""
+        command = [str(self.tools / "benchmark"), "--json", "--explain"] + self.arguments(network, batch, precision, None, False)
+
+        def run():
+            return {"images_per_second": 1e3 * batch / json.loads(self.run(command))["milliseconds_of_convolutions_alone"]}
+
+        return run
 
     def theirs(self, network, batch, precision, variant, inference=False):
         command = (self.peer + ["-"] + self.arguments(network, batch, precision, None, inference) + [f"--variant={variant}"])
@@ -254,6 +264,8 @@ def compare_scaling(options, sides, limits):
         for network in options.networks or ("cifar94",):
             ratio("batch 2000 against 128", network, precision, sides.ours(network, 2000, precision),
                   sides.ours(network, 128, precision), LARGE_BATCH_LIMIT)
+            ratio("the step against its convolutions alone", network, precision, sides.ours(network, 512, precision),
+                  sides.convolutions_alone(network, 512, precision), CONVOLUTIONS_LIMIT)
             ratio("two threads against one", network, precision, sides.ours(network, 128, precision, threads=2),
                   sides.ours(network, 128, precision, threads=1), THREADS_LIMIT)
             ratio("CIFAR-10 with augmentation against made-up images", network, precision,
