@@ -18,8 +18,8 @@ using winograd::kOutputs;
 using winograd::kPoints;
 
 constexpr int64_t kGroupColumns = winograd::kProductVectors * kLanes;
-// What a thread may keep in its second-level cache, and all of them in the last one.
-constexpr int64_t kOwnBytes = 512 << 10;
+// What a thread may keep in its second-level cache (1 MiB or more where there is AVX-512), and all of them in the last one.
+constexpr int64_t kOwnBytes = 896 << 10;
 constexpr int64_t kCommonBytes = 8 << 20;
 // Fewer tiles at a time than this are not worth the loading of their weights.
 constexpr int64_t kFewestTiles = 24;
