@@ -718,6 +718,12 @@ absl::Status Assign(Message& parent, const FieldDescriptor* field, std::string v
   return absl::OkStatus();
 }
 
+bool HasUse(const RepeatedPtrField<Layer>& layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+    return layer.has_use() || HasUse(layer.sequence().layer());
+  });
+}
+
 void RemovePlaces(RepeatedPtrField<Layer>& layers) {
   for (Layer& layer : layers) {
     layer.clear_place();
@@ -764,6 +770,11 @@ absl::Status ApplyOverride(Network& network, absl::string_view assignment) {
     absl::StatusOr<Message*> next = Descend(*message, *field, steps[i], assignment);
     if (!next.ok()) return next.status();
     message = *next;
+  }
+  if (changed.block_size() > 0 || HasUse(changed.layer())) {
+    return BadPath(assignment,
+                   "blocks are there while the text is read, and no longer; write out the layers "
+                   "themselves, as 'sequence { layer { ... } }'");
   }
   network.Swap(&changed);
   return absl::OkStatus();

@@ -219,6 +219,8 @@ TEST(ApplyOverride, ExplainsErrors) {
            {"layer[fc].place=x", "'layer' has no field 'place'; "},
            {"layer=[{linear {}}, {place: \"x\"}]", "'layer' has no field 'place'; "},
            {"train[0].epochs=1", "there is only one 'train'; expected no [0]"},
+           {"block={}", "blocks are there while the text is read, and no longer"},
+           {"layer[a].use={block: 'unit'}", "blocks are there while"},
            {"layer[fc]=3", "one element of 'layer' cannot be replaced"},
            {"layer[fc=3", "a '[' is not closed; expected a ']' for it"}}) {
     Network network = *original;
