@@ -42,13 +42,20 @@ double XavierDeviation(const Initialiser::Xavier& xavier, const ParameterSpec& p
 }
 
 void FillUniform(const RandomStream& random, double low, double high, absl::Span<float> values) {
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<float>(low + (high - low) * random.Uniform(i));
+  const int64_t count = static_cast<int64_t>(values.size());
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += 4) {
+    const std::array<double, 4> uniform = random.Uniforms(i / 4);
+    for (int64_t k = i; k < std::min(i + 4, count); ++k)
+      values[k] = static_cast<float>(low + (high - low) * uniform[k - i]);
+  }
 }
 
 void FillNormal(const RandomStream& random, double mean, double deviation,
                 absl::Span<float> values) {
-  for (size_t i = 0; i < values.size(); ++i)
+  const int64_t count = static_cast<int64_t>(values.size());
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i)
     values[i] = static_cast<float>(mean + deviation * random.Normal(i));
 }
 
@@ -298,7 +305,13 @@ RandomStream::Block RandomStream::BlockAt(uint64_t i) const {
   return {{c[0], c[1], c[2], c[3]}};
 }
 
-double RandomStream::Uniform(uint64_t i) const { return BlockAt(i / 4).words[i % 4] * 0x1p-32; }
+std::array<double, 4> RandomStream::Uniforms(uint64_t i) const {
+  const Block block = BlockAt(i);
+  return {block.words[0] * 0x1p-32, block.words[1] * 0x1p-32, block.words[2] * 0x1p-32,
+          block.words[3] * 0x1p-32};
+}
+
+double RandomStream::Uniform(uint64_t i) const { return Uniforms(i / 4)[i % 4]; }
 
 double RandomStream::Normal(uint64_t i) const {
   const Block block = BlockAt(i / 4);
