@@ -190,13 +190,13 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   const char* precision = options.precision == tensor::ElementType::kBf16 ? "bf16" : "f32";
   if (absl::GetFlag(FLAGS_json)) {
     nlohmann::json object = {{"images_per_second", images_per_second},
-                                   {"milliseconds_per_step", times->step_seconds * 1e3},
-                                   {"gflops", gflops},
-                                   {"peak_rss_mib", peak_rss_mib},
-                                   {"first_step_seconds", times->first_step_seconds},
-                                   {"batch_size", batch},
-                                   {"precision", precision},
-                                   {"threads", options.threads}};
+                             {"milliseconds_per_step", times->step_seconds * 1e3},
+                             {"gflops", gflops},
+                             {"peak_rss_mib", peak_rss_mib},
+                             {"first_step_seconds", times->first_step_seconds},
+                             {"batch_size", batch},
+                             {"precision", precision},
+                             {"threads", options.threads}};
     if (absl::GetFlag(FLAGS_explain))
       object["milliseconds_of_convolutions_alone"] = times->plan.convolution_seconds_alone * 1e3;
     printf("%s\n", object.dump().c_str());

@@ -19,6 +19,24 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+double SecondsOfConvolutionsAlone(layers::Plan& plan) {
+  const std::vector<layers::Plan::Description> operations = plan.Describe();
+  double total = 0;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (!IsConvolution(operations[i])) continue;
+    std::vector<double> seconds;
+    for (int run = 0; run < kWarmUpSteps + kTimedSteps; ++run) {
+      const auto start = std::chrono::steady_clock::now();
+      plan.RunAlone(i);
+      if (run >= kWarmUpSteps)
+        seconds.push_back(
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    total += Median(std::move(seconds));
+  }
+  return total;
+}
+
 }  // namespace
 
 void FillWithNoise(float* images, int64_t count) {
@@ -51,24 +69,6 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
   FillWithNoise(step.labels(), graph.shape(step.network().labels).NumElements(),
                 step.network().classes);
   return made;
-}
-
-double SecondsOfConvolutionsAlone(layers::Plan& plan) {
-  const std::vector<layers::Plan::Description> operations = plan.Describe();
-  double total = 0;
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (!IsConvolution(operations[i])) continue;
-    std::vector<double> seconds;
-    for (int run = 0; run < kWarmUpSteps + kTimedSteps; ++run) {
-      const auto start = std::chrono::steady_clock::now();
-      plan.RunAlone(i);
-      if (run >= kWarmUpSteps)
-        seconds.push_back(
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    total += Median(std::move(seconds));
-  }
-  return total;
 }
 
 TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) {
