@@ -2,8 +2,9 @@
 //
 // Layout and type belong to the convolution, not to the network: passes read and write any layout, so what counts is the
 // sum of the convolutions' measured times and of what the conversions between them cost. A tensor that a pass stores may
-// be stored in two formats; a tensor that a convolution writes is reordered where another wants it differently. The sum is
-// brought down by coordinate descent from each convolution's own best.
+// be stored in two formats; a tensor that a convolution writes is reordered where another wants it differently. Memory counts
+// too: the peak of what is alive, scratch included, has a price in seconds. The sum is brought down by coordinate descent from
+// each convolution's own best.
 #ifndef COTANGENT_LAYERS_ASSIGN_H_
 #define COTANGENT_LAYERS_ASSIGN_H_
 

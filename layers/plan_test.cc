@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "layers/graph.h"
 #include "layers/parameters.h"
@@ -177,6 +180,37 @@ TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   misled.Restore(text);
   const auto plan = Made(Plan::Compile(b.graph(), {{y}}, *store, misled, {}));
   for (const auto& [operation, choice] : plan->choices()) EXPECT_EQ(choice.find("imaginary"), std::string::npos) << operation;
+}
+
+// Of choices that are equally fast, the one is taken that needs the least memory while it runs.
+TEST(PlanTest, MemoryDecidesBetweenEquals) {
+  Builder b;
+  const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {2, 16, 12, 12}), 16, 3));
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  Tuner measured(1);
+  Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
+  const std::string text = measured.ToText();
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  int leanest = 0;
+  for (size_t lean = 1; lean < lines.size(); ++lean) {
+    std::string told = absl::StrCat(lines[0], "\n");
+    std::string choice;
+    for (size_t i = 1; i < lines.size(); ++i) {
+      std::vector<std::string> fields = absl::StrSplit(lines[i], '\t');
+      ASSERT_EQ(fields.size(), 6) << lines[i];
+      fields[3] = "1e-3";
+      fields[4] = i == lean ? "1024" : "100000000";
+      if (i == lean) choice = fields[5];
+      absl::StrAppend(&told, absl::StrJoin(fields, "\t"), "\n");
+    }
+    if (absl::StrContains(choice, " nchw/f32 ")) continue;  // passes cannot read the result
+    Tuner tuner(1);
+    tuner.Restore(told);
+    const auto plan = Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, {}));
+    EXPECT_EQ(plan->choices().begin()->second, choice);
+    ++leanest;
+  }
+  EXPECT_GE(leanest, 1);
 }
 
 // A network of ten random operations on images, and a loss.

@@ -30,7 +30,9 @@ constexpr double kEnoughFlops = 1e10;
 constexpr double kFirstFlops = 1e9;
 constexpr int64_t kFewestImages = 16;
 constexpr double kHopeless = 1.6;
-constexpr char kHeader[] = "cotangent plan cache 5";
+// More than any machine has: what a file says beyond it is not believed.
+constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
+constexpr char kHeader[] = "cotangent plan cache 6";
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(tensor::ProcessorName(), "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");
@@ -114,7 +116,7 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction, tenso
   return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)), " ", std::string(tensor::Name(precision)), exact ? " exact" : "");
 }
 
-// A line: machine, shape, direction and precision, seconds, choice; separated by tabs.
+// A line: machine, shape, direction and precision, seconds, temporary bytes, choice; separated by tabs.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
@@ -124,9 +126,11 @@ void Tuner::Restore(absl::string_view text) {
   for (absl::string_view line : lines) {
     const std::vector<std::string> fields = absl::StrSplit(line, '\t');
     double seconds = 0;
-    if (fields.size() != 5 || !absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
-    absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[4]);
-    if (choice.ok()) restored[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back({*choice, seconds});
+    int64_t bytes = 0;
+    if (fields.size() != 6 || !absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
+    if (!absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes) continue;
+    absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[5]);
+    if (choice.ok()) restored[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back({*choice, seconds, bytes});
   }
   for (auto& [key, choices] : restored) known_[key] = std::move(choices);
 }
@@ -136,7 +140,7 @@ std::string Tuner::ToText() const {
   for (const auto& [key, choices] : known_) sorted[key] = &choices;
   std::string text = absl::StrCat(kHeader, "\n");
   for (const auto& [key, choices] : sorted) {
-    for (const MeasuredChoice& c : *choices) absl::StrAppend(&text, key, "\t", absl::StrFormat("%.3e", c.seconds), "\t", c.choice.ToString(), "\n");
+    for (const MeasuredChoice& c : *choices) absl::StrAppend(&text, key, "\t", absl::StrFormat("%.3e", c.seconds), "\t", c.temporary_bytes, "\t", c.choice.ToString(), "\n");
   }
   return text;
 }
@@ -162,7 +166,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   for (const tensor::ConvolutionChoice& choice : tensor::Candidates(first, direction, precision, exact)) {
     const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, workspace, 1, 0);
     if (seconds.ok()) {
-      candidates.push_back({choice, *seconds});
+      candidates.push_back({choice, *seconds, 0});
     } else {
       last = seconds.status();
     }
@@ -174,7 +178,10 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
     if (candidate.seconds > kHopeless * candidates[0].seconds) break;
     const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, workspace, 3, 0.1);
     if (!seconds.ok()) return seconds.status();
-    measured.push_back({candidate.choice, *seconds * (static_cast<double>(shape.batch) / sample.batch)});
+    const absl::StatusOr<std::unique_ptr<Convolution>> whole = Convolution::Create(shape, direction, candidate.choice);
+    if (!whole.ok()) return whole.status();
+    const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
+    measured.push_back({candidate.choice, *seconds * (static_cast<double>(shape.batch) / sample.batch), (*whole)->scratch_bytes() + packed});
   }
   if (measured.empty()) return last;
   std::stable_sort(measured.begin(), measured.end(), faster);

@@ -15,7 +15,8 @@ namespace cotangent::layers {
 
 struct MeasuredChoice {
   tensor::ConvolutionChoice choice;
-  double seconds = 0;  // of one run with its weights packed or unpacked, at the full batch
+  double seconds = 0;           // of one run with its weights packed or unpacked, at the full batch
+  int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
 };
 
 // Times the candidates once per (processor, oneDNN version, threads, shape, direction, precision). The times can be kept
