@@ -241,15 +241,18 @@ void Assigner::AccountAll() {
   }
 }
 
-// Bytes. Not the largest of what is alive, which one change seldom lowers where several are nearly as large, but their mean by the
-// eighth power.
+// Bytes. Not the largest of what is alive, which one change seldom lowers where several items need nearly as much, but their mean by
+// the 32nd power.
 double Assigner::Peak() const {
+  const double most = static_cast<double>(*std::max_element(alive_.begin(), alive_.end()));
+  if (most <= 0) return 0;
   double sum = 0;
   for (const int64_t bytes : alive_) {
-    const double two = static_cast<double>(bytes) * static_cast<double>(bytes), four = two * two;
-    sum += four * four;
+    double power = static_cast<double>(bytes) / most;
+    for (int squared = 0; squared < 5; ++squared) power *= power;
+    sum += power;
   }
-  return std::pow(sum / static_cast<double>(alive_.size()), 1.0 / 8);
+  return most * std::pow(sum / static_cast<double>(alive_.size()), 1.0 / 32);
 }
 
 double Assigner::TotalCost() const {
