@@ -244,8 +244,9 @@ void Assigner::AccountAll() {
 // Bytes. Not the largest of what is alive, which one change seldom lowers where several items need nearly as much, but their mean by
 // the 32nd power.
 double Assigner::Peak() const {
-  const double most = static_cast<double>(*std::max_element(alive_.begin(), alive_.end()));
-  if (most <= 0) return 0;
+  const auto largest = std::max_element(alive_.begin(), alive_.end());
+  if (largest == alive_.end() || *largest <= 0) return 0;
+  const double most = static_cast<double>(*largest);
   double sum = 0;
   for (const int64_t bytes : alive_) {
     double power = static_cast<double>(bytes) / most;

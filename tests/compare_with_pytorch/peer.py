@@ -11,7 +11,7 @@ Variants:
 bf16 is autocast in training; in inference weights and images are bf16.
 
 The C library's allocator is told to keep what is freed: by default every intermediate of PyTorch's is fresh memory of the
-system's, which on some virtual machines makes it three times slower.
+system's, which on some virtual machines makes it up to three times slower.
 """
 
 import argparse
