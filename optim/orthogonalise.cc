@@ -3,33 +3,34 @@
 #include <algorithm>
 #include <cmath>
 
-#include "dnnl.h"
+#include "tensor/matrix_product.h"
 
 namespace cotangent::optim {
 namespace {
+
+using tensor::MatrixView;
+using tensor::MultiplyMatrices;
+using tensor::ResultForm;
 
 constexpr float kA = 3.4445f;
 constexpr float kB = -4.7750f;
 constexpr float kC = 2.0315f;
 constexpr int kStepsPerGram = 5;
 
-// c = beta c + alpha a b for square row-major matrices.
+// c = beta c + alpha a b for polynomials a, b of one symmetric matrix.
 void SquareProduct(int64_t side, float alpha, const std::vector<float>& a,
                    const std::vector<float>& b, float beta, std::vector<float>& c) {
-  dnnl_sgemm('N', 'N', side, side, side, alpha, a.data(), side, b.data(), side, beta, c.data(),
-             side);
+  MultiplyMatrices(alpha, {a.data(), side, side, side}, {b.data(), side, side, side}, beta,
+                   c.data(), ResultForm::kSymmetric);
 }
 
 // result = keep result + scale q matrix, or matrix q where the columns are the short side.
-void ApplyPolynomial(const float* q, const float* matrix, int64_t rows, int64_t columns,
-                     float scale, float keep, float* result) {
-  if (rows <= columns) {
-    dnnl_sgemm('N', 'N', rows, columns, rows, scale, q, rows, matrix, columns, keep, result,
-               columns);
-  } else {
-    dnnl_sgemm('N', 'N', rows, columns, columns, scale, matrix, columns, q, columns, keep, result,
-               columns);
-  }
+void ApplyPolynomial(const float* q, const MatrixView& matrix, float scale, float keep,
+                     float* result) {
+  const int64_t side = std::min(matrix.rows, matrix.columns);
+  const MatrixView polynomial = {q, side, side, side};
+  const bool wide = matrix.rows <= matrix.columns;
+  MultiplyMatrices(scale, wide ? polynomial : matrix, wide ? matrix : polynomial, keep, result);
 }
 
 }  // namespace
@@ -41,14 +42,9 @@ Orthogonaliser::Orthogonaliser(int64_t largest_short_side, int64_t largest_size)
       product_(gram_.size()),
       long_(largest_size) {}
 
-void Orthogonaliser::FormGram(const float* matrix, int64_t rows, int64_t columns, float scale) {
-  if (rows <= columns) {
-    dnnl_sgemm('N', 'T', rows, rows, columns, scale, matrix, columns, matrix, columns, 0.0f,
-               gram_.data(), rows);
-  } else {
-    dnnl_sgemm('T', 'N', columns, columns, rows, scale, matrix, columns, matrix, columns, 0.0f,
-               gram_.data(), columns);
-  }
+void Orthogonaliser::FormGram(const MatrixView& matrix) {
+  const MatrixView wide = matrix.rows <= matrix.columns ? matrix : matrix.Transposed();
+  MultiplyMatrices(1, wide, wide.Transposed(), 0, gram_.data(), ResultForm::kSymmetric);
 }
 
 void Orthogonaliser::Iterate(int64_t side, int steps) {
@@ -73,7 +69,8 @@ void Orthogonaliser::Iterate(int64_t side, int steps) {
 void Orthogonaliser::Update(float* matrix, int64_t rows, int64_t columns, int steps, float scale,
                             float keep, float* result) {
   const int64_t side = std::min(rows, columns);
-  FormGram(matrix, rows, columns, 1);
+  const MatrixView view = {matrix, rows, columns, columns};
+  FormGram(view);
   double trace = 0;  // of G G^T: |G|^2
   for (int64_t d = 0; d < side; ++d) trace += gram_[d * side + d];
   const double inverse_norm = 1 / (std::sqrt(trace) + 1e-7);
@@ -86,12 +83,12 @@ void Orthogonaliser::Update(float* matrix, int64_t rows, int64_t columns, int st
     Iterate(side, now);
     done += now;
     if (done == steps) break;
-    ApplyPolynomial(polynomial_.data(), matrix, rows, columns, matrix_scale, 0, long_.data());
+    ApplyPolynomial(polynomial_.data(), view, matrix_scale, 0, long_.data());
     std::copy_n(long_.begin(), rows * columns, matrix);
     matrix_scale = 1;
-    FormGram(matrix, rows, columns, 1);
+    FormGram(view);
   }
-  ApplyPolynomial(polynomial_.data(), matrix, rows, columns, scale * matrix_scale, keep, result);
+  ApplyPolynomial(polynomial_.data(), view, scale * matrix_scale, keep, result);
 }
 
 }  // namespace cotangent::optim

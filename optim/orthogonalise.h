@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "tensor/matrix_product.h"
+
 namespace cotangent::optim {
 
 // Brings the singular values of a matrix near 1 and keeps its singular vectors: a cheap stand-in
@@ -25,14 +27,13 @@ class Orthogonaliser {
   Orthogonaliser(int64_t largest_short_side, int64_t largest_size);
 
   // result = keep result + scale orthogonalise(matrix), both [rows, columns], row-major; `matrix`
-  // may be overwritten. A matrix of zeros adds nothing. Allocates nothing itself; products are
-  // oneDNN's, on all OpenMP threads.
+  // may be overwritten. A matrix of zeros adds nothing. Allocates nothing; all threads compute.
   void Update(float* matrix, int64_t rows, int64_t columns, int steps, float scale, float keep,
               float* result);
 
  private:
-  // gram_ = matrix's product with its own transpose over the long side, times `scale`.
-  void FormGram(const float* matrix, int64_t rows, int64_t columns, float scale);
+  // gram_ = the matrix's product with its own transpose over the long side.
+  void FormGram(const tensor::MatrixView& matrix);
   // Runs `steps` steps from gram_; polynomial_ becomes Q.
   void Iterate(int64_t side, int steps);
 

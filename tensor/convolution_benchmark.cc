@@ -1,8 +1,9 @@
 // Times every candidate of every direction on the convolutions of well-known networks, and prints a
 // table:
 //
-//   convolution_benchmark [batch] [f32|bf16] [filter]     filter: only shapes whose name contains
-//   it
+//   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
+//
+// With `shape` only the shapes whose name contains it, with `choice` only the candidates whose name does.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -84,8 +85,9 @@ AlignedBuffer Filled(int64_t bytes, ElementType type) {
   return *std::move(buffer);
 }
 
-void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision) {
+void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision, const std::string& filter) {
   for (const ConvolutionChoice& choice : Candidates(shape, direction, precision, /*exact=*/false)) {
+    if (choice.ToString().find(filter) == std::string::npos) continue;
     absl::StatusOr<std::unique_ptr<Convolution>> convolution =
         Convolution::Create(shape, direction, choice);
     if (!convolution.ok()) {
@@ -116,18 +118,18 @@ int Main(int argc, char** argv) {
   const int64_t batch = argc > 1 ? std::atoll(argv[1]) : 128;
   const ElementType precision =
       argc > 2 && std::string(argv[2]) == "bf16" ? ElementType::kBf16 : ElementType::kF32;
-  const std::string filter = argc > 3 ? argv[3] : "";
+  const std::string shape_filter = argc > 3 ? argv[3] : "", choice_filter = argc > 4 ? argv[4] : "";
   std::printf("%s, %d threads, oneDNN %s, batch %d, %s\n", ProcessorName().c_str(), Threads(),
               onednn::Version().c_str(), static_cast<int>(batch),
               std::string(Name(precision)).c_str());
   for (NamedShape& named : Shapes()) {
-    if (named.name.find(filter) == std::string::npos) continue;
+    if (named.name.find(shape_filter) == std::string::npos) continue;
     named.shape.batch = batch;
     std::printf("\n%s: %s\n", named.name.c_str(), named.shape.ToString().c_str());
     for (Direction direction :
          {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
       std::printf("  %s\n", std::string(Name(direction)).c_str());
-      MeasureAll(named.shape, direction, precision);
+      MeasureAll(named.shape, direction, precision, choice_filter);
     }
   }
   return 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tensor/cpu.h"
+#include "tensor/product_kernels.h"
 #include "tensor/winograd_kernels.h"
 
 namespace cotangent::tensor {
@@ -17,7 +18,7 @@ using winograd::kLanes;
 using winograd::kOutputs;
 using winograd::kPoints;
 
-constexpr int64_t kGroupColumns = winograd::kProductVectors * kLanes;
+constexpr int64_t kGroupColumns = product_kernels::kProductVectors * kLanes;
 // What a thread may keep in its second-level cache (1 MiB or more where there is AVX-512), and all of them in the last one.
 constexpr int64_t kOwnBytes = 896 << 10;
 constexpr int64_t kCommonBytes = 8 << 20;
@@ -72,14 +73,14 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   const bool gradient = direction == Direction::kWeightGradient;
   // Bytes a tile takes: its transforms, and its products where they are not summed.
   const int64_t transforms = kPoints * (SourceRow() + (gradient ? GradientRow() : 0));
-  const int64_t products = gradient ? 0 : kPoints * std::min(kGroupColumns, RoundUp(target_.channels, kLanes)) * 4;
-  const int64_t own = (kOwnBytes - (gradient ? packed_weight_bytes() : 0)) / (transforms + products);
-  by_thread_ = own >= kFewestTiles;
-  if (by_thread_) {
-    chunk_ = block_ = std::min({own / 12 * 12, kMostTiles, RoundUp(DivideUp(tiles_, threads_), 2)});
+  by_thread_ = true;
+  const int64_t own = (kOwnBytes - (gradient ? packed_weight_bytes() : 0)) / (transforms + (gradient ? 0 : kPoints * ProductRow() * 4));
+  if (own >= kFewestTiles) {
+    chunk_ = std::min({own / 12 * 12, kMostTiles, RoundUp(DivideUp(tiles_, threads_), 2)});
   } else {
-    chunk_ = std::min(std::max(kCommonBytes / (transforms * kBlockTiles), int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
-    block_ = kBlockTiles;
+    by_thread_ = false;
+    const int64_t common = (getenv("KC") ? atoi(getenv("KC"))<<20 : kCommonBytes) / (transforms + (gradient ? 0 : kPoints * ProductRow() * 4));
+    chunk_ = std::min(std::max(common / kBlockTiles, int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
   }
 }
 
@@ -87,19 +88,20 @@ int64_t WinogradConvolution::SourceRow() const { return direction_ == Direction:
 int64_t WinogradConvolution::GradientRow() const { return RoundUp(target_.channels, kLanes) * element_bytes(); }
 int64_t WinogradConvolution::SourcePointStride() const { return Spread(RoundUp(chunk_, 2) * SourceRow()); }
 int64_t WinogradConvolution::GradientPointStride() const { return Spread(RoundUp(chunk_, 2) * GradientRow()); }
-int64_t WinogradConvolution::ProductPointStride() const { return Spread(block_ * std::min(kGroupColumns, RoundUp(target_.channels, kLanes)) * 4) / 4; }
+int64_t WinogradConvolution::ProductRow() const { return by_thread_ ? std::min(kGroupColumns, RoundUp(target_.channels, kLanes)) : RoundUp(target_.channels, kLanes); }
+int64_t WinogradConvolution::ProductPointStride() const { return Spread(chunk_ * ProductRow() * 4) / 4; }
 int64_t WinogradConvolution::ZeroBytes() const { return RoundUp(std::max(source_.channels, target_.channels) * 4, 64) + 64; }
 int64_t WinogradConvolution::groups() const { return DivideUp(target_.channels, kGroupColumns); }
 
 int64_t WinogradConvolution::GroupVectors(int64_t group) const {
-  return std::min(winograd::kProductVectors, DivideUp(target_.channels - group * kGroupColumns, kLanes));
+  return std::min(product_kernels::kProductVectors, DivideUp(target_.channels - group * kGroupColumns, kLanes));
 }
 
-int64_t WinogradConvolution::GroupBytes(int64_t group) const { return kPoints * Depth(source_.channels) * GroupVectors(group) * 64; }
+int64_t WinogradConvolution::WeightPointStride(int64_t group) const { return Spread(Depth(source_.channels) * GroupVectors(group) * 64); }
 
 int64_t WinogradConvolution::packed_weight_bytes() const {
-  const int64_t rows = direction_ == Direction::kWeightGradient ? source_.channels : Depth(source_.channels);
-  return kPoints * rows * RoundUp(target_.channels, kLanes) * 4;
+  if (direction_ == Direction::kWeightGradient) return kPoints * source_.channels * RoundUp(target_.channels, kLanes) * 4;
+  return kPoints * ((groups() - 1) * WeightPointStride(0) + WeightPointStride(groups() - 1));
 }
 
 int64_t WinogradConvolution::scratch_bytes() const {
@@ -107,7 +109,7 @@ int64_t WinogradConvolution::scratch_bytes() const {
   if (direction_ == Direction::kWeightGradient) {
     return ZeroBytes() + copies * kPoints * (SourcePointStride() + GradientPointStride()) + (copies - 1) * packed_weight_bytes();
   }
-  return ZeroBytes() + kPoints * (copies * SourcePointStride() + threads_ * ProductPointStride() * 4);
+  return ZeroBytes() + copies * kPoints * (SourcePointStride() + ProductPointStride() * 4);
 }
 
 void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
@@ -121,9 +123,9 @@ void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t vectors = GroupVectors(group), columns = std::min(kGroupColumns, target_.channels - group * kGroupColumns);
       const int64_t rows = std::min<int64_t>(2, source_.channels - piece * 2);
-      char* out = static_cast<char*>(packed) + group * GroupBytes(0) + Depth(2 * piece) * vectors * 64;
+      char* out = static_cast<char*>(packed) + group * kPoints * WeightPointStride(0) + Depth(2 * piece) * vectors * 64;
       winograd::TransformWeights(bf16_, oihw + 2 * piece * row_stride + group * kGroupColumns * column_stride, rows, columns, row_stride, column_stride,
-                                 rotated, vectors, out, Depth(source_.channels) * vectors * 64);
+                                 rotated, vectors, out, WeightPointStride(group));
     }
   }
 }
@@ -152,15 +154,17 @@ void WinogradConvolution::TransformSource(const char* source, const char* zeros,
   }
 }
 
-void WinogradConvolution::ForwardBlock(const ConvolutionArguments& arguments, int64_t first, int64_t tiles, int64_t group, const char* points, float* products) const {
+void WinogradConvolution::MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const {
+  const int64_t vectors = GroupVectors(group);
+  const char* weights = static_cast<const char*>(arguments.weights) + group * kPoints * WeightPointStride(0);
+  product_kernels::Multiply(bf16_, {.rows = tiles, .vectors = vectors, .depth = Depth(source_.channels), .a = points + point * SourcePointStride(), .a_row = SourceRow(),
+                             .a_step = 4, .b = weights + point * WeightPointStride(group), .b_step = vectors * 64, .c = products + point * ProductPointStride(),
+                             .c_row = ProductRow()});
+}
+
+void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count, int64_t channel, const float* products) const {
   const bool forward = direction_ == Direction::kForward;
-  const int64_t depth = Depth(source_.channels), vectors = GroupVectors(group);
-  const char* weights = static_cast<const char*>(arguments.weights) + group * GroupBytes(0);
-  for (int p = 0; p < kPoints; ++p) {
-    winograd::Multiply(bf16_, {.rows = tiles, .vectors = vectors, .depth = depth, .a = points + p * SourcePointStride(), .a_row = SourceRow(), .a_step = 4,
-                               .b = weights + p * depth * vectors * 64, .b_step = vectors * 64, .c = products + p * ProductPointStride(), .c_row = vectors * kLanes});
-  }
-  const int64_t channel = group * kGroupColumns, pixel_bytes = target_.channels * element_bytes();
+  const int64_t pixel_bytes = target_.channels * element_bytes(), channels = std::min(ProductRow(), target_.channels - channel);
   const char* target = static_cast<const char*>(forward ? arguments.out : arguments.in) + channel * element_bytes();
   winograd::Finish finish{.relu = relu_};
   if (forward && arguments.bias != nullptr) finish.bias = static_cast<const float*>(arguments.bias) + channel;
@@ -168,10 +172,10 @@ void WinogradConvolution::ForwardBlock(const ConvolutionArguments& arguments, in
   if (addend != nullptr) finish.addend_offset = addend - target;
   finish.add = addend != nullptr;
   winograd::Pixels pixels;
-  for (int64_t t = 0; t < tiles; ++t) {
+  for (int64_t t = 0; t < count; ++t) {
     const Tile tile = TileAt(first + t);
     PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
-    winograd::TransformOutput(bf16_, products + t * vectors * kLanes, ProductPointStride(), std::min(kGroupColumns, target_.channels - channel), finish, pixels);
+    winograd::TransformOutput(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, pixels);
   }
 }
 
@@ -185,10 +189,13 @@ void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& argumen
     char* points = zeros + ZeroBytes() + omp_get_thread_num() * own_bytes;
     float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride());
     const auto [begin, end] = ShareOf(tiles_, omp_get_thread_num(), omp_get_num_threads());
-    for (int64_t first = begin; first < end; first += block_) {
-      const int64_t tiles = std::min(block_, end - first);
+    for (int64_t first = begin; first < end; first += chunk_) {
+      const int64_t tiles = std::min(chunk_, end - first);
       TransformSource(source, zeros, first, tiles, points);
-      for (int64_t group = 0; group < groups(); ++group) ForwardBlock(arguments, first, tiles, group, points, products);
+      for (int64_t group = 0; group < groups(); ++group) {
+        for (int p = 0; p < kPoints; ++p) MultiplyGroup(arguments, p, group, tiles, points, products);
+        TransformTarget(arguments, first, tiles, group * kGroupColumns, products);
+      }
     }
   }
 }
@@ -198,23 +205,21 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
   char* zeros = static_cast<char*>(arguments.scratch);
   std::memset(zeros, 0, ZeroBytes());
   char* points = zeros + ZeroBytes();
+  float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride());
 #pragma omp parallel num_threads(threads_)
   {
     const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride()) + thread * kPoints * ProductPointStride();
     for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
       const int64_t count = std::min(chunk_, tiles_ - begin);
       const auto [first, last] = ShareOf(count, thread, threads);
       TransformSource(source, zeros, begin + first, last - first, points + first * SourceRow());
 #pragma omp barrier
-      // Blocks of nearly equal size, as many for every thread; neighbours share their weights.
-      const int64_t blocks = std::min(count, RoundUp(DivideUp(count, block_), groups() % threads == 0 ? 1 : threads));
-      const auto [task, end] = ShareOf(blocks * groups(), thread, threads);
+      const auto [task, end] = ShareOf(kPoints * groups(), thread, threads);
       for (int64_t i = task; i < end; ++i) {
-        const auto [t, t_end] = ShareOf(count, i % blocks, blocks);
-        ForwardBlock(arguments, begin + t, t_end - t, i / blocks, points + t * SourceRow(), products);
+        MultiplyGroup(arguments, static_cast<int>(i / groups()), i % groups(), count, points, products + i % groups() * kGroupColumns);
       }
 #pragma omp barrier
+      TransformTarget(arguments, begin + first, last - first, 0, products + first * ProductRow());
     }
   }
 }
@@ -247,7 +252,7 @@ void WinogradConvolution::WeightGradientRows(int point, int64_t row, int64_t row
                                              bool accumulate) const {
   const int64_t columns = RoundUp(target_.channels, kLanes);
   for (int64_t n = 0; n < columns; n += kGroupColumns) {
-    winograd::Multiply(bf16_, {.rows = rows, .vectors = std::min(kGroupColumns, columns - n) / kLanes, .depth = Depth(2 * pairs),
+    product_kernels::Multiply(bf16_, {.rows = rows, .vectors = std::min(kGroupColumns, columns - n) / kLanes, .depth = Depth(2 * pairs),
                                .a = in_points + point * SourcePointStride() + row * 4, .a_row = 4, .a_step = source_.channels * 4,
                                .b = out_points + point * GradientPointStride() + n * 4, .b_step = columns * 4,
                                .c = sums + (point * source_.channels + row) * columns + n, .c_row = columns, .accumulate = accumulate});

@@ -53,11 +53,14 @@ class WinogradConvolution {
   void TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const;
   void TransformPair(const ConvolutionArguments& arguments, const char* zeros, int64_t first, char* in_points, char* out_points) const;
 
-  // Both: one group of target channels for up to block_ tiles.
-  void ForwardBlock(const ConvolutionArguments& arguments, int64_t first, int64_t tiles, int64_t group, const char* points, float* products) const;
+  // The products of one group of target channels at one point, for the first `tiles` in `points`.
+  void MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const;
+  // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row of products has.
+  void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count, int64_t channel, const float* products) const;
   // Each thread transforms a block of tiles and multiplies it while it is in its own cache.
   void RunForwardByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products: for tiles too wide for one cache.
+  // All threads transform a chunk, then share out its products by points, so that each point's weights are read once a chunk:
+  // for tiles too wide for one cache.
   void RunForwardTogether(const ConvolutionArguments& arguments) const;
 
   // Products of `pairs` pairs of tiles for rows [row, row + rows) at one point.
@@ -73,9 +76,10 @@ class WinogradConvolution {
   int64_t GradientRow() const;
   int64_t SourcePointStride() const;    // bytes
   int64_t GradientPointStride() const;  // bytes
+  int64_t ProductRow() const;           // floats
   int64_t ProductPointStride() const;   // floats
   int64_t ZeroBytes() const;
-  int64_t GroupBytes(int64_t group) const;
+  int64_t WeightPointStride(int64_t group) const;  // bytes
   int64_t GroupVectors(int64_t group) const;
   int64_t groups() const;
 
@@ -85,8 +89,7 @@ class WinogradConvolution {
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;
   bool by_thread_ = false;
-  int64_t chunk_ = 0;  // tiles whose transforms are in scratch at a time: a thread's, or all threads'
-  int64_t block_ = 0;  // tiles whose products are
+  int64_t chunk_ = 0;  // tiles that are in scratch at a time: a thread's, or all threads'
   int threads_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include "tensor/transpose16.h"
+
 // The points of the polynomials are 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2. Their product is 1, which saves
 // multiplications, and among such points they lose the fewest digits: in bf16 a third of what the usual 0, 1, -1, 2, -2 do.
 namespace cotangent::tensor::winograd {
@@ -189,81 +191,25 @@ void TransformOutputTile(const float* points, int64_t point_stride, int64_t chan
   }
 }
 
-// ---- Products -----------------------------------------------------------------------------------------------------
-
-template <bool kBf16, int kRows, int kVectors>
-void MultiplyBlock(const Product& p, int64_t row) {
-  Vector sums[kRows][kVectors];
-  float* c = p.c + row * p.c_row;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = p.accumulate ? _mm512_loadu_ps(c + r * p.c_row + v * kLanes) : _mm512_setzero_ps();
-  }
-  const char* a = p.a + row * p.a_row;
-  const char* b = p.b;
-  const int64_t a_row = p.a_row;
-  for (int64_t k = 0; k < p.depth; ++k, a += p.a_step, b += p.b_step) {
-    Vector columns[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) columns[v] = _mm512_loadu_ps(b + v * 64);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const Vector x = _mm512_set1_ps(*reinterpret_cast<const float*>(a + r * a_row));
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        if constexpr (kBf16) {
-          sums[r][v] = _mm512_dpbf16_ps(sums[r][v], (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(columns[v]));
-        } else {
-          sums[r][v] = _mm512_fmadd_ps(x, columns[v], sums[r][v]);
-        }
-      }
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(c + r * p.c_row + v * kLanes, sums[r][v]);
-  }
-}
-
-// Rows in blocks of as many as the registers hold.
-template <bool kBf16, int kRows, int kVectors>
-void MultiplyRows(const Product& p) {
-  int64_t row = 0;
-  for (; row + kRows <= p.rows; row += kRows) MultiplyBlock<kBf16, kRows, kVectors>(p, row);
-  if constexpr (kRows > 4) {
-    for (; row + 4 <= p.rows; row += 4) MultiplyBlock<kBf16, 4, kVectors>(p, row);
-  }
-  for (; row + 2 <= p.rows; row += 2) MultiplyBlock<kBf16, 2, kVectors>(p, row);
-  if (row < p.rows) MultiplyBlock<kBf16, 1, kVectors>(p, row);
-}
-
-template <bool kBf16>
-void MultiplyColumns(const Product& p) {
-  switch (p.vectors) {
-    case 1: return MultiplyRows<kBf16, 12, 1>(p);
-    case 2: return MultiplyRows<kBf16, 12, 2>(p);
-    case 3: return MultiplyRows<kBf16, 8, 3>(p);
-    default: return MultiplyRows<kBf16, 6, 4>(p);
-  }
-}
-
 // ---- Weights ------------------------------------------------------------------------------------------------------
 
-inline __m512i LaneOffsets(int64_t stride) {
-  return _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int>(stride)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-}
+constexpr int kTaps = 9;
+constexpr __mmask16 kTapMask = (1 << kTaps) - 1;
 
-inline __attribute__((always_inline)) void TransformTaps(const float* taps, __m512i offsets, __mmask16 mask, bool rotated, Vector* points) {
-  BothSides<WeightMatrix>(
-      [&](int i) { return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, offsets, taps + (rotated ? 8 - i : i), 4); },
-      [&](int i, Vector u) { points[i] = u; });
+// The points of `count` weights, each of nine taps in a row at taps + i * stride; zeros beyond.
+inline __attribute__((always_inline)) void TransformTaps(const float* taps, int64_t stride, int64_t count, bool rotated, Vector* points) {
+  Vector rows[kLanes], columns[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) rows[i] = _mm512_maskz_loadu_ps(i < count ? kTapMask : 0, taps + i * stride);
+  Transpose16(rows, columns);
+  if (rotated) {
+    BothSides<WeightMatrix>([&](int i) { return columns[kTaps - 1 - i]; }, [&](int i, Vector u) { points[i] = u; });
+  } else {
+    BothSides<WeightMatrix>([&](int i) { return columns[i]; }, [&](int i, Vector u) { points[i] = u; });
+  }
 }
 
 }  // namespace
-
-void Multiply(bool bf16, const Product& product) { bf16 ? MultiplyColumns<true>(product) : MultiplyColumns<false>(product); }
 
 void TransformInput(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
   bf16 ? TransformTile<InputMatrix, true>(tile, channels, points, point_stride)
@@ -290,32 +236,34 @@ void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64
 
 void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
                       bool rotated, int64_t vectors, char* points, int64_t point_stride) {
-  const __m512i offsets = LaneOffsets(column_stride);
   const int64_t rows_a_step = bf16 ? 2 : 1;
   for (int64_t k = 0; k < rows; k += rows_a_step) {
     for (int64_t v = 0; v < vectors; ++v) {
       const int64_t left = columns - v * kLanes;
-      const __mmask16 mask = left > 0 ? MaskOf(left) : 0;
       const float* taps = plain + k * row_stride + v * kLanes * column_stride;
       char* out = points + (k / rows_a_step * vectors + v) * 64;
       Vector first[kPoints], second[kPoints];
-      TransformTaps(taps, offsets, mask, rotated, first);
+      TransformTaps(taps, column_stride, left, rotated, first);
       if (!bf16) {
         for (int i = 0; i < kPoints; ++i) _mm512_storeu_ps(out + i * point_stride, first[i]);
         continue;
       }
-      TransformTaps(taps + row_stride, offsets, k + 1 < rows ? mask : 0, rotated, second);
+      TransformTaps(taps + row_stride, column_stride, k + 1 < rows ? left : 0, rotated, second);
       for (int i = 0; i < kPoints; ++i) _mm512_storeu_si512(out + i * point_stride, Interleave(first[i], second[i]));
     }
   }
 }
 
 void TransformWeightGradient(const float* points, int64_t point_stride, int64_t columns, float* plain, int64_t column_stride) {
-  const __m512i offsets = LaneOffsets(column_stride);
   for (int64_t n = 0; n < columns; n += kLanes) {
-    const __mmask16 mask = MaskOf(columns - n);
-    BothSides<WeightGradientMatrix>([&](int i) { return _mm512_loadu_ps(points + n + i * point_stride); },
-                                    [&](int i, Vector g) { _mm512_mask_i32scatter_ps(plain + n * column_stride + i, mask, offsets, g, 4); });
+    Vector taps[kLanes], weights[kLanes];
+    for (int i = kTaps; i < kLanes; ++i) taps[i] = _mm512_setzero_ps();
+    BothSides<WeightGradientMatrix>([&](int i) { return _mm512_loadu_ps(points + n + i * point_stride); }, [&](int i, Vector g) { taps[i] = g; });
+    Transpose16(taps, weights);
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      if (n + i < columns) _mm512_mask_storeu_ps(plain + (n + i) * column_stride, kTapMask, weights[i]);
+    }
   }
 }
 

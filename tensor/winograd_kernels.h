@@ -1,4 +1,4 @@
-// The arithmetic of winograd.h, for one tile or one product at a time, in AVX-512. Nothing here may be called where
+// The arithmetic of winograd.h but the products, for one tile at a time, in AVX-512. Nothing here may be called where
 // HasAvx512() is false, nor, with `bf16`, where HasAvx512Bf16() is.
 //
 // Included by a file that is compiled for AVX-512: it must include nothing with inline functions that others share.
@@ -13,21 +13,6 @@ inline constexpr int kOutputs = 4;              // a tile's outputs along a side
 inline constexpr int kInputs = 6;               // the inputs they depend on
 inline constexpr int kPoints = kInputs * kInputs;  // products of a tile
 inline constexpr int kLanes = 16;
-
-// c[row][16 * vectors] (+)= sum over k < depth of a[row][k] b[k]. A step of k is one f32 of a row of `a` and of each lane
-// of b, or a pair of bf16 of each.
-struct Product {
-  int64_t rows = 0, vectors = 0, depth = 0;  // vectors <= kProductVectors
-  const char* a = nullptr;
-  int64_t a_row = 0, a_step = 0;  // bytes from one row, and one k, to the next
-  const char* b = nullptr;
-  int64_t b_step = 0;  // bytes
-  float* c = nullptr;
-  int64_t c_row = 0;  // floats
-  bool accumulate = false;
-};
-inline constexpr int64_t kProductVectors = 4;
-void Multiply(bool bf16, const Product& product);
 
 // Pixels of one tile: kPoints pointers (inputs) or kOutputs^2 (outputs or their gradients), each to `channels` numbers, f32 or
 // bf16. What lies outside the image points to zeros where it is read, and is null where it is written.
@@ -57,7 +42,7 @@ void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64
 
 // Transformed weights of one group of up to 16 * vectors columns: element (row k, column n) has its nine taps at
 // plain + k * row_stride + n * column_stride (floats), in reverse order if `rotated`. Written point by point, each
-// [rows, 16 * vectors] as Product's b wants it.
+// [rows, 16 * vectors] as the b of a product_kernels::Product wants it.
 void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
                       bool rotated, int64_t vectors, char* points, int64_t point_stride);
 

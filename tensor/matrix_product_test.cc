@@ -1,0 +1,77 @@
+#include "tensor/matrix_product.h"
+
+#include <cmath>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace cotangent::tensor {
+namespace {
+
+std::vector<float> Random(int64_t size, int seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(size);
+  for (float& value : values) value = uniform(random);
+  return values;
+}
+
+double At(const MatrixView& m, int64_t i, int64_t j) {
+  return m.transposed ? m.data[j * m.row + i] : m.data[i * m.row + j];
+}
+
+// alpha a b + beta c in double.
+std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixView& b, double beta,
+                              const std::vector<float>& c) {
+  std::vector<double> result(c.begin(), c.end());
+  for (int64_t i = 0; i < a.rows; ++i) {
+    for (int64_t j = 0; j < b.columns; ++j) {
+      double sum = 0;
+      for (int64_t k = 0; k < a.columns; ++k) sum += At(a, i, k) * At(b, k, j);
+      double& element = result[i * b.columns + j];
+      element = alpha * sum + beta * element;
+    }
+  }
+  return result;
+}
+
+TEST(MatrixProductTest, EqualsTheSumsInDouble) {
+  // Sizes below, at and above a block of the result and a piece of the sum.
+  for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 256}, {70, 130, 300}}) {
+    for (bool transpose_a : {false, true}) {
+      for (bool transpose_b : {false, true}) {
+        // Rows a little longer than they need to be.
+        const int64_t a_row = (transpose_a ? m : k) + 2, b_row = (transpose_b ? k : n) + 3;
+        const std::vector<float> a = Random(a_row * (transpose_a ? k : m), 1);
+        const std::vector<float> b = Random(b_row * (transpose_b ? n : k), 2);
+        const MatrixView a_view = {a.data(), m, k, a_row, transpose_a};
+        const MatrixView b_view = {b.data(), k, n, b_row, transpose_b};
+        std::vector<float> c = Random(m * n, 3);
+        const std::vector<double> expected = Reference(0.5, a_view, b_view, -2, c);
+        MultiplyMatrices(0.5f, a_view, b_view, -2, c.data());
+        for (size_t i = 0; i < c.size(); ++i) {
+          ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(MatrixProductTest, SymmetricResultsAreWhole) {
+  for (auto [side, length] : {std::pair{5, 40}, {64, 64}, {150, 300}}) {
+    const std::vector<float> a = Random(side * length, 4);
+    const MatrixView view = {a.data(), side, length, length};
+    std::vector<float> c(side * side, std::nanf(""));  // not read
+    MultiplyMatrices(1, view, view.Transposed(), 0, c.data(), ResultForm::kSymmetric);
+    const std::vector<double> expected =
+        Reference(1, view, view.Transposed(), 0, std::vector<float>(side * side));
+    for (size_t i = 0; i < c.size(); ++i) {
+      ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(length)) << "element " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::tensor
