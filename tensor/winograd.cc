@@ -50,6 +50,19 @@ void PointAt(const char* images, int64_t image, int64_t height, int64_t width, i
   }
 }
 
+// Calls transform(i, tile, next) for `count` tiles, which point_at(i, tile) finds; after the last comes any.
+template <typename Tile, typename PointAt, typename Transform>
+void ForEachTile(int64_t count, PointAt point_at, Transform transform) {
+  if (count == 0) return;
+  Tile tiles[2];
+  point_at(0, tiles[0]);
+  tiles[1] = tiles[0];
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + 1 < count) point_at(i + 1, tiles[(i + 1) % 2]);
+    transform(i, tiles[i % 2], tiles[(i + 1) % 2]);
+  }
+}
+
 }  // namespace
 
 bool WinogradConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {
@@ -146,12 +159,15 @@ WinogradConvolution::Tile WinogradConvolution::TileAt(int64_t index) const {
 // ---- Forward, and the gradient by the input ---------------------------------------------------------------------------
 
 void WinogradConvolution::TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const {
-  winograd::Pixels pixels;
-  for (int64_t t = 0; t < count; ++t) {
-    const Tile tile = TileAt(first + t);
-    PointAt(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, kInputs, zeros, pixels);
-    winograd::TransformInput(bf16_, pixels, source_.channels, points + t * SourceRow(), SourcePointStride());
-  }
+  ForEachTile<winograd::Pixels>(
+      count,
+      [&](int64_t t, winograd::Pixels& pixels) {
+        const Tile tile = TileAt(first + t);
+        PointAt(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, kInputs, zeros, pixels);
+      },
+      [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
+        winograd::TransformInput(bf16_, tile, next, source_.channels, points + t * SourceRow(), SourcePointStride());
+      });
 }
 
 void WinogradConvolution::MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const {
@@ -171,12 +187,15 @@ void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments,
   const char* addend = forward && arguments.addend != nullptr ? static_cast<const char*>(arguments.addend) + channel * element_bytes() : nullptr;
   if (addend != nullptr) finish.addend_offset = addend - target;
   finish.add = addend != nullptr;
-  winograd::Pixels pixels;
-  for (int64_t t = 0; t < count; ++t) {
-    const Tile tile = TileAt(first + t);
-    PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
-    winograd::TransformOutput(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, pixels);
-  }
+  ForEachTile<winograd::Pixels>(
+      count,
+      [&](int64_t t, winograd::Pixels& pixels) {
+        const Tile tile = TileAt(first + t);
+        PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
+      },
+      [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
+        winograd::TransformOutput(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, tile, next);
+      });
 }
 
 void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& arguments) const {
@@ -226,26 +245,37 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
 
 // ---- The gradient by the weights ----------------------------------------------------------------------------------
 
-// Tiles first and first + 1; one beyond the last is all zeros.
-void WinogradConvolution::TransformPair(const ConvolutionArguments& arguments, const char* zeros, int64_t first, char* in_points, char* out_points) const {
-  winograd::Pixels in[2], out[2];
-  for (int64_t i = 0; i < 2; ++i) {
-    const Tile tile = TileAt(std::min(first + i, tiles_ - 1));
-    const int64_t below = first + i < tiles_ ? 0 : source_.height + target_.height;
+void WinogradConvolution::TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const {
+  struct Pair {
+    winograd::PixelPair in, out;
+  };
+  const auto point_at = [&](int64_t t, winograd::Pixels& in, winograd::Pixels& out) {
+    const Tile tile = TileAt(std::min(t, tiles_ - 1));
+    const int64_t below = t < tiles_ ? 0 : source_.height + target_.height;  // a tile beyond the last is all zeros
     PointAt(static_cast<const char*>(arguments.in), tile.image, source_.height, source_.width, source_.channels * element_bytes(),
-            tile.row - pad_top_ + below, tile.column - pad_left_, kInputs, zeros, in[i]);
+            tile.row - pad_top_ + below, tile.column - pad_left_, kInputs, zeros, in);
     PointAt(static_cast<const char*>(arguments.out), tile.image, target_.height, target_.width, target_.channels * element_bytes(), tile.row + below,
-            tile.column, kOutputs, zeros, out[i]);
-  }
-  if (bf16_) {
-    winograd::TransformInputPair(in[0], in[1], source_.channels, in_points, SourcePointStride());
-    winograd::TransformGradientPair(out[0], out[1], target_.channels, out_points, GradientPointStride());
-    return;
-  }
-  for (int64_t i = 0; i < 2; ++i) {
-    winograd::TransformInput(false, in[i], source_.channels, in_points + i * SourceRow(), SourcePointStride());
-    winograd::TransformGradient(false, out[i], target_.channels, out_points + i * GradientRow(), GradientPointStride());
-  }
+            tile.column, kOutputs, zeros, out);
+  };
+  ForEachTile<Pair>(
+      count,
+      [&](int64_t i, Pair& pair) {
+        point_at(first + 2 * i, pair.in.first, pair.out.first);
+        point_at(first + 2 * i + 1, pair.in.second, pair.out.second);
+      },
+      [&](int64_t i, const Pair& pair, const Pair& next) {
+        char* const in = in_points + 2 * i * SourceRow();
+        char* const out = out_points + 2 * i * GradientRow();
+        if (bf16_) {
+          winograd::TransformInputPair(pair.in, next.in, source_.channels, in, SourcePointStride());
+          winograd::TransformGradientPair(pair.out, next.out, target_.channels, out, GradientPointStride());
+        } else {
+          winograd::TransformInput(false, pair.in.first, next.in.first, source_.channels, in, SourcePointStride());
+          winograd::TransformInput(false, pair.in.second, next.in.second, source_.channels, in + SourceRow(), SourcePointStride());
+          winograd::TransformGradient(false, pair.out.first, next.out.first, target_.channels, out, GradientPointStride());
+          winograd::TransformGradient(false, pair.out.second, next.out.second, target_.channels, out + GradientRow(), GradientPointStride());
+        }
+      });
 }
 
 void WinogradConvolution::WeightGradientRows(int point, int64_t row, int64_t rows, int64_t pairs, const char* in_points, const char* out_points, float* sums,
@@ -277,9 +307,7 @@ void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& 
     if (begin == end) std::memset(sums, 0, floats * sizeof(float));
     for (int64_t first = begin; first < end; first += chunk_ / 2) {
       const int64_t pairs = std::min(chunk_ / 2, end - first);
-      for (int64_t i = 0; i < pairs; ++i) {
-        TransformPair(arguments, zeros, 2 * (first + i), in_points + 2 * i * SourceRow(), out_points + 2 * i * GradientRow());
-      }
+      TransformPairs(arguments, zeros, 2 * first, pairs, in_points, out_points);
       for (int p = 0; p < kPoints; ++p) WeightGradientRows(p, 0, source_.channels, pairs, in_points, out_points, sums, first > begin);
     }
 #pragma omp barrier
@@ -303,9 +331,7 @@ void WinogradConvolution::RunWeightGradientTogether(const ConvolutionArguments& 
     for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
       const int64_t pairs = DivideUp(std::min(chunk_, tiles_ - begin), 2);
       const auto [first, last] = ShareOf(pairs, thread, threads);
-      for (int64_t i = first; i < last; ++i) {
-        TransformPair(arguments, zeros, begin + 2 * i, in_points + 2 * i * SourceRow(), out_points + 2 * i * GradientRow());
-      }
+      TransformPairs(arguments, zeros, begin + 2 * first, last - first, in_points + 2 * first * SourceRow(), out_points + 2 * first * GradientRow());
 #pragma omp barrier
       const auto [task, end] = ShareOf(kPoints * tasks_a_point, thread, threads);
       for (int64_t i = task; i < end; ++i) {

@@ -51,7 +51,8 @@ class WinogradConvolution {
   Tile TileAt(int64_t index) const;
   // Transforms tiles [first, first + count) of all; `points` is where that of `first` belongs.
   void TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const;
-  void TransformPair(const ConvolutionArguments& arguments, const char* zeros, int64_t first, char* in_points, char* out_points) const;
+  // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights.
+  void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const;
 
   // The products of one group of target channels at one point, for the first `tiles` in `points`.
   void MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const;

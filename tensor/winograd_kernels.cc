@@ -148,34 +148,50 @@ inline __m512i Interleave(Vector x, Vector y) {
 
 // ---- Tiles --------------------------------------------------------------------------------------------------------
 
+// Asks for the line at `byte` of every pixel of a tile that is transformed next: tiles are too far apart for the processor to
+// foresee them.
+template <typename Matrix, bool kToWrite = false>
+inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t byte) {
+  constexpr int kSide = kToWrite ? Matrix::kTo : Matrix::kFrom;
+#pragma GCC unroll 36
+  for (int i = 0; i < kSide * kSide; ++i) __builtin_prefetch(static_cast<const char*>(next.at[i]) + byte, kToWrite);
+}
+
 template <typename Matrix, bool kBf16>
-void TransformTile(const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
+void TransformTile(const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride) {
   constexpr int64_t kSize = kBf16 ? 2 : 4;
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = MaskOf(channels - c);
     const __mmask16 stored = kBf16 ? MaskOf((channels - c + 1) / 2 * 2) : mask;
     char* out = points + c * kSize;
+    if (c * kSize % 64 == 0) Prefetch<Matrix>(next, c * kSize);
     BothSides<Matrix>([&](int i) { return Load<kBf16>(tile.at[i], c, mask); },
                       [&](int i, Vector x) { Store<kBf16>(out + i * point_stride, 0, stored, x); });
   }
 }
 
 template <typename Matrix>
-void TransformPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride) {
+void TransformPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = MaskOf(channels - c);
     char* out = points + c * 4;
+    if (c * 2 % 64 == 0) {
+      Prefetch<Matrix>(next.first, c * 2);
+      Prefetch<Matrix>(next.second, c * 2);
+    }
     Vector kept[kPoints];
-    BothSides<Matrix>([&](int i) { return Load<true>(first.at[i], c, mask); }, [&](int i, Vector x) { kept[i] = x; });
-    BothSides<Matrix>([&](int i) { return Load<true>(second.at[i], c, mask); },
+    BothSides<Matrix>([&](int i) { return Load<true>(tiles.first.at[i], c, mask); }, [&](int i, Vector x) { kept[i] = x; });
+    BothSides<Matrix>([&](int i) { return Load<true>(tiles.second.at[i], c, mask); },
                       [&](int i, Vector x) { _mm512_mask_storeu_epi32(out + i * point_stride, mask, Interleave(kept[i], x)); });
   }
 }
 
 template <bool kBf16>
-void TransformOutputTile(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile) {
+void TransformOutputTile(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile, const Pixels& next) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
   for (int64_t c = 0; c < channels; c += kLanes) {
     const __mmask16 mask = MaskOf(channels - c);
+    if (c * kSize % 64 == 0) Prefetch<OutputMatrix, /*kToWrite=*/true>(next, c * kSize);
     const Vector shift = finish.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, finish.bias + c);
     // max_ps gives its second operand where one is not a number, so that it stays one.
     const Vector least = Set(finish.relu ? 0.0f : -__builtin_inff());
@@ -211,27 +227,28 @@ inline __attribute__((always_inline)) void TransformTaps(const float* taps, int6
 
 }  // namespace
 
-void TransformInput(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
-  bf16 ? TransformTile<InputMatrix, true>(tile, channels, points, point_stride)
-       : TransformTile<InputMatrix, false>(tile, channels, points, point_stride);
+void TransformInput(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride) {
+  bf16 ? TransformTile<InputMatrix, true>(tile, next, channels, points, point_stride)
+       : TransformTile<InputMatrix, false>(tile, next, channels, points, point_stride);
 }
 
-void TransformInputPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride) {
-  TransformPair<InputMatrix>(first, second, channels, points, point_stride);
+void TransformInputPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride) {
+  TransformPair<InputMatrix>(tiles, next, channels, points, point_stride);
 }
 
-void TransformGradient(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride) {
-  bf16 ? TransformTile<GradientMatrix, true>(tile, channels, points, point_stride)
-       : TransformTile<GradientMatrix, false>(tile, channels, points, point_stride);
+void TransformGradient(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride) {
+  bf16 ? TransformTile<GradientMatrix, true>(tile, next, channels, points, point_stride)
+       : TransformTile<GradientMatrix, false>(tile, next, channels, points, point_stride);
 }
 
-void TransformGradientPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride) {
-  TransformPair<GradientMatrix>(first, second, channels, points, point_stride);
+void TransformGradientPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride) {
+  TransformPair<GradientMatrix>(tiles, next, channels, points, point_stride);
 }
 
-void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile) {
-  bf16 ? TransformOutputTile<true>(points, point_stride, channels, finish, tile)
-       : TransformOutputTile<false>(points, point_stride, channels, finish, tile);
+void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
+                     const Pixels& next) {
+  bf16 ? TransformOutputTile<true>(points, point_stride, channels, finish, tile, next)
+       : TransformOutputTile<false>(points, point_stride, channels, finish, tile, next);
 }
 
 void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,

@@ -19,15 +19,20 @@ inline constexpr int kLanes = 16;
 struct Pixels {
   const void* at[kPoints];
 };
+struct PixelPair {
+  Pixels first, second;
+};
+
+// Every transform is told which tile its thread comes to next, to ask for it in time.
 
 // The transformed tile, point by point, `point_stride` bytes apart, in the pixels' own type; an odd number of bf16 channels is
 // filled up with a zero.
-void TransformInput(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride);
+void TransformInput(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride);
 // The same of two tiles, as the reduction over tiles wants them: each channel's two bf16 side by side.
-void TransformInputPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride);
+void TransformInputPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride);
 // The transformed gradient of a tile's outputs, stored likewise.
-void TransformGradient(bool bf16, const Pixels& tile, int64_t channels, char* points, int64_t point_stride);
-void TransformGradientPair(const Pixels& first, const Pixels& second, int64_t channels, char* points, int64_t point_stride);
+void TransformGradient(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride);
+void TransformGradientPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride);
 
 // What is done to outputs before they are stored.
 struct Finish {
@@ -38,7 +43,8 @@ struct Finish {
 };
 
 // The outputs of a tile from its products: points[p] at `points` + p * point_stride floats, channels in order.
-void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile);
+void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
+                     const Pixels& next);
 
 // Transformed weights of one group of up to 16 * vectors columns: element (row k, column n) has its nine taps at
 // plain + k * row_stride + n * column_stride (floats), in reverse order if `rotated`. Written point by point, each
