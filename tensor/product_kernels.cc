@@ -20,6 +20,12 @@ void MultiplyBlock(const Product& p, int64_t row) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sums[r][v] = p.accumulate ? _mm512_loadu_ps(c + r * p.c_row + v * kLanes) : _mm512_setzero_ps();
   }
+  // The next rows' results, which may be far away, have the time that these rows' sums take.
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + (kRows + r) * p.c_row + v * kLanes, 1);
+  }
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;

@@ -84,17 +84,19 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   tile_rows_ = DivideUp(target_.height, kOutputs), tile_columns_ = DivideUp(target_.width, kOutputs);
   tiles_ = s.batch * tile_rows_ * tile_columns_;
   const bool gradient = direction == Direction::kWeightGradient;
-  // Bytes a tile takes: its transforms, and its products where they are not summed.
-  const int64_t transforms = kPoints * (SourceRow() + (gradient ? GradientRow() : 0));
+  // Bytes of the sums over all tiles, and of what a tile takes beside them: its transforms, and products that are not summed.
+  const int64_t sums = gradient ? packed_weight_bytes() : 0;
+  const auto tile_bytes = [&] { return kPoints * (SourceRow() + (gradient ? GradientRow() : ProductRow() * 4)); };
   by_thread_ = true;
-  const int64_t own = (kOwnBytes - (gradient ? packed_weight_bytes() : 0)) / (transforms + (gradient ? 0 : kPoints * ProductRow() * 4));
+  const int64_t own = (kOwnBytes - sums) / tile_bytes();
   if (own >= kFewestTiles) {
     chunk_ = std::min({own / 12 * 12, kMostTiles, RoundUp(DivideUp(tiles_, threads_), 2)});
-  } else {
-    by_thread_ = false;
-    const int64_t common = (getenv("KC") ? atoi(getenv("KC"))<<20 : kCommonBytes) / (transforms + (gradient ? 0 : kPoints * ProductRow() * 4));
-    chunk_ = std::min(std::max(common / kBlockTiles, int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
+    return;
   }
+  by_thread_ = false;
+  // The sums pass through the caches once a chunk, which should be worth it.
+  const int64_t common = std::max(kCommonBytes, sums / 2) / tile_bytes();
+  chunk_ = std::min(std::max(common / kBlockTiles, int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
 }
 
 int64_t WinogradConvolution::SourceRow() const { return direction_ == Direction::kWeightGradient ? source_.channels * element_bytes() : Depth(source_.channels) * 4; }
