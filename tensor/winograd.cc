@@ -19,8 +19,10 @@ using winograd::kOutputs;
 using winograd::kPoints;
 
 constexpr int64_t kGroupColumns = product_kernels::kProductVectors * kLanes;
-// What a thread may keep in its second-level cache (1 MiB or more where there is AVX-512), and all of them in the last one.
-constexpr int64_t kOwnBytes = 896 << 10;
+// What a thread may keep in its second-level cache (1 MiB or more where there is AVX-512), what of the last one is its own, and
+// what all threads keep there together. Threads share as little as they can: what another core has written is slow to come.
+constexpr int64_t kNearBytes = 896 << 10;
+constexpr int64_t kFarBytes = 3 << 20;
 constexpr int64_t kCommonBytes = 8 << 20;
 // Fewer tiles at a time than this are not worth the loading of their weights.
 constexpr int64_t kFewestTiles = 24;
@@ -86,24 +88,27 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   const bool gradient = direction == Direction::kWeightGradient;
   // Bytes of the sums over all tiles, and of what a tile takes beside them: its transforms, and products that are not summed.
   const int64_t sums = gradient ? packed_weight_bytes() : 0;
-  const auto tile_bytes = [&] { return kPoints * (SourceRow() + (gradient ? GradientRow() : ProductRow() * 4)); };
-  by_thread_ = true;
-  const int64_t own = (kOwnBytes - sums) / tile_bytes();
-  if (own >= kFewestTiles) {
-    chunk_ = std::min({own / 12 * 12, kMostTiles, RoundUp(DivideUp(tiles_, threads_), 2)});
-    return;
+  by_thread_ = gradient ? threads_ * sums <= tiles_ * kPoints * (SourceRow() + GradientRow()) : tiles_ >= threads_ * kFewestTiles;
+  const int64_t tile_bytes = kPoints * (SourceRow() + (gradient ? GradientRow() : ProductRow() * 4));
+  if (by_thread_) {
+    const int64_t near = (kNearBytes - sums) / tile_bytes, far = kFarBytes / tile_bytes;
+    const int64_t most = near >= kFewestTiles ? std::min(near, kMostTiles) : std::max(far, kFewestTiles);
+    chunk_ = std::min(most / 12 * 12, RoundUp(DivideUp(tiles_, threads_), 2));
+  } else {
+    // The sums pass through the caches once a chunk, which should be worth it.
+    const int64_t blocks = std::max(kCommonBytes, sums / 2) / (tile_bytes * kBlockTiles);
+    chunk_ = std::min(std::max(blocks, int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
   }
-  by_thread_ = false;
-  // The sums pass through the caches once a chunk, which should be worth it.
-  const int64_t common = std::max(kCommonBytes, sums / 2) / tile_bytes();
-  chunk_ = std::min(std::max(common / kBlockTiles, int64_t{1}) * kBlockTiles, RoundUp(tiles_, 2));
 }
 
 int64_t WinogradConvolution::SourceRow() const { return direction_ == Direction::kWeightGradient ? source_.channels * element_bytes() : Depth(source_.channels) * 4; }
 int64_t WinogradConvolution::GradientRow() const { return RoundUp(target_.channels, kLanes) * element_bytes(); }
 int64_t WinogradConvolution::SourcePointStride() const { return Spread(RoundUp(chunk_, 2) * SourceRow()); }
 int64_t WinogradConvolution::GradientPointStride() const { return Spread(RoundUp(chunk_, 2) * GradientRow()); }
-int64_t WinogradConvolution::ProductRow() const { return by_thread_ ? std::min(kGroupColumns, RoundUp(target_.channels, kLanes)) : RoundUp(target_.channels, kLanes); }
+int64_t WinogradConvolution::ProductRow() const {
+  const int64_t columns = RoundUp(target_.channels, kLanes);
+  return by_thread_ ? std::min(kGroupColumns, columns) : columns;
+}
 int64_t WinogradConvolution::ProductPointStride() const { return Spread(chunk_ * ProductRow() * 4) / 4; }
 int64_t WinogradConvolution::ZeroBytes() const { return RoundUp(std::max(source_.channels, target_.channels) * 4, 64) + 64; }
 int64_t WinogradConvolution::groups() const { return DivideUp(target_.channels, kGroupColumns); }

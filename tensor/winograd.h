@@ -58,15 +58,16 @@ class WinogradConvolution {
   void MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const;
   // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row of products has.
   void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count, int64_t channel, const float* products) const;
-  // Each thread transforms a block of tiles and multiplies it while it is in its own cache.
+  // Each thread transforms a chunk of tiles and multiplies it while it is in its own cache.
   void RunForwardByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products by points, so that each point's weights are read once a chunk:
-  // for tiles too wide for one cache.
+  // All threads transform a chunk, then share out its products by points, so that the weights are read once: for few tiles.
   void RunForwardTogether(const ConvolutionArguments& arguments) const;
 
   // Products of `pairs` pairs of tiles for rows [row, row + rows) at one point.
   void WeightGradientRows(int point, int64_t row, int64_t rows, int64_t pairs, const char* in_points, const char* out_points, float* sums, bool accumulate) const;
+  // Every thread sums its own tiles, and the sums are added in the end.
   void RunWeightGradientByThread(const ConvolutionArguments& arguments) const;
+  // All threads transform a chunk, then share out its products: where the sums are larger than all the transforms.
   void RunWeightGradientTogether(const ConvolutionArguments& arguments) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
