@@ -164,6 +164,13 @@ absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Gr
   return group;
 }
 
+// What one matrix under Muon is worked on with.
+struct MatrixWork {
+  FloatBuffer direction;
+  std::vector<double> partial_sums;
+  std::unique_ptr<Orthogonaliser> orthogonaliser;
+};
+
 class FlatOptimizer final : public Optimizer {
  public:
   FlatOptimizer(const OptimizerConfig& config, absl::Span<const ParameterSlice> slices,
@@ -196,16 +203,16 @@ class FlatOptimizer final : public Optimizer {
   bool Frozen(const Run& run, int64_t step) const { return step >= groups_[run.group].freeze_step; }
   void PlanRuns();
   void PlanState();
-  void PlanMuon();
+  bool PlanMuon();
   // Takes the norm of all gradients in use at `step`; false if one is not finite.
   bool Inspect(const float* gradients, int64_t step);
   void SetCoefficients(int64_t step);
-  void UpdateMatrix(const Run& run, float* parameters, const float* gradients, int64_t step);
+  void UpdateMatrix(const Run& run, float* parameters, const float* gradients, MatrixWork& work);
   // Slow weights and moving averages of one chunk after its update.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;
-  double SumOfSquares(const float* values, int64_t size);
+  double SumOfSquares(const float* values, int64_t size, std::vector<double>& partial_sums);
 
   const OptimizerConfig config_;
   const RunLength run_;
@@ -216,7 +223,8 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Run> runs_;
   std::vector<Chunk> chunks_;         // of the runs whose rule works entry by entry
   std::vector<Chunk> matrix_chunks_;  // of those under Muon
-  std::vector<int> matrices_;         // runs under Muon
+  std::vector<int> matrices_;         // runs under Muon, those with most work first
+  int64_t shared_matrices_ = 0;  // so many of them are more than a thread's share: all work on each
   int64_t parameter_size_ = 0;        // of the flat parameter buffer
 
   FloatBuffer state_;
@@ -229,8 +237,7 @@ class FlatOptimizer final : public Optimizer {
   // What a step works with, made beforehand.
   std::vector<UpdateCoefficients> coefficients_;  // of each group
   std::vector<double> partial_sums_;
-  FloatBuffer direction_;  // of one matrix under Muon
-  std::unique_ptr<Orthogonaliser> orthogonaliser_;
+  std::vector<MatrixWork> matrix_works_;  // of each thread; all that work on one matrix use the first
   const UpdateKernels& kernels_;
   float slow_keep_ = 1, average_keep_ = 1;
   bool slow_due_ = false, average_due_ = false;
@@ -245,8 +252,7 @@ bool FlatOptimizer::Plan() {
   PlanState();
   state_ = AllocateZeros(state_size_);
   if (state_ == nullptr) return false;
-  PlanMuon();
-  return matrices_.empty() || direction_ != nullptr;
+  return PlanMuon();
 }
 
 void FlatOptimizer::PlanRuns() {
@@ -309,15 +315,37 @@ void FlatOptimizer::PlanState() {
             [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
 }
 
-void FlatOptimizer::PlanMuon() {
-  if (matrices_.empty()) return;
-  int64_t side = 0, size = 0;
-  for (int r : matrices_) {
-    side = std::max(side, std::min(runs_[r].rows, runs_[r].columns));
-    size = std::max(size, runs_[r].size);
+// Matrices go to threads whole, because a thread that waits for another's numbers after each of many small products waits
+// longer than it computes.
+bool FlatOptimizer::PlanMuon() {
+  if (matrices_.empty()) return true;
+  auto multiplications = [this](int r) {
+    const double rows = static_cast<double>(runs_[r].rows), columns = static_cast<double>(runs_[r].columns);
+    const double side = std::min(rows, columns);
+    return side * (2 * rows * columns + groups_[runs_[r].group].rule.muon.newton_schulz_steps() * 2 * side * side);
+  };
+  std::stable_sort(matrices_.begin(), matrices_.end(), [&](int a, int b) { return multiplications(a) > multiplications(b); });
+  double total = 0;
+  for (int r : matrices_) total += multiplications(r);
+  const int threads = omp_get_max_threads();
+  const int64_t count = static_cast<int64_t>(matrices_.size());
+  while (shared_matrices_ < count && multiplications(matrices_[shared_matrices_]) * threads > total) ++shared_matrices_;
+
+  matrix_works_.resize(std::clamp<int64_t>(count - shared_matrices_, 1, threads));
+  for (size_t i = 0; i < matrix_works_.size(); ++i) {
+    int64_t side = 0, size = 0;
+    for (int64_t m = i == 0 ? 0 : shared_matrices_; m < count; ++m) {
+      const Run& run = runs_[matrices_[m]];
+      side = std::max(side, std::min(run.rows, run.columns));
+      size = std::max(size, run.size);
+    }
+    MatrixWork& work = matrix_works_[i];
+    work.direction = AllocateZeros(size);
+    if (work.direction == nullptr) return false;
+    work.partial_sums.resize((size + kChunk - 1) / kChunk);
+    work.orthogonaliser = std::make_unique<Orthogonaliser>(side, size);
   }
-  direction_ = AllocateZeros(size);
-  orthogonaliser_ = std::make_unique<Orthogonaliser>(side, size);
+  return true;
 }
 
 void FlatOptimizer::Initialise(const float* parameters) {
@@ -424,8 +452,14 @@ bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step
     }
     Follow(chunk, parameters, step);
   }
-  for (int r : matrices_) {
-    if (!Frozen(runs_[r], step)) UpdateMatrix(runs_[r], parameters, gradients, step);
+  for (int64_t m = 0; m < shared_matrices_; ++m) {
+    const Run& run = runs_[matrices_[m]];
+    if (!Frozen(run, step)) UpdateMatrix(run, parameters, gradients, matrix_works_[0]);
+  }
+#pragma omp parallel for schedule(dynamic) num_threads(static_cast<int>(std::max<size_t>(matrix_works_.size(), 1)))
+  for (int64_t m = shared_matrices_; m < static_cast<int64_t>(matrices_.size()); ++m) {
+    const Run& run = runs_[matrices_[m]];
+    if (!Frozen(run, step)) UpdateMatrix(run, parameters, gradients, matrix_works_[omp_get_thread_num()]);
   }
   const int64_t matrix_count = static_cast<int64_t>(matrix_chunks_.size());
   if (slow_due_ || average_due_) {
@@ -447,20 +481,20 @@ void FlatOptimizer::Follow(const Chunk& chunk, float* parameters, int64_t step) 
   }
 }
 
-double FlatOptimizer::SumOfSquares(const float* values, int64_t size) {
+double FlatOptimizer::SumOfSquares(const float* values, int64_t size, std::vector<double>& partial_sums) {
   const int64_t count = (size + kChunk - 1) / kChunk;
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {
-    partial_sums_[i] =
+    partial_sums[i] =
         kernels_.summarise(values + i * kChunk, std::min(kChunk, size - i * kChunk)).sum_of_squares;
   }
   double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += partial_sums_[i];
+  for (int64_t i = 0; i < count; ++i) sum += partial_sums[i];
   return sum;
 }
 
 void FlatOptimizer::UpdateMatrix(const Run& run, float* parameters, const float* gradients,
-                                 int64_t step) {
+                                 MatrixWork& work) {
   const UpdateCoefficients& c = coefficients_[run.group];
   const ParameterGroup& group = groups_[run.group];
   const int64_t count = (run.size + kChunk - 1) / kChunk;
@@ -469,7 +503,7 @@ void FlatOptimizer::UpdateMatrix(const Run& run, float* parameters, const float*
     const int64_t begin = i * kChunk;
     UpdateRange range =
         Range(run, run.begin + begin, std::min(kChunk, run.size - begin), parameters, gradients);
-    range.state[1] = direction_.get() + begin;
+    range.state[1] = work.direction.get() + begin;
     group.loop(range, c);
   }
 
@@ -481,10 +515,10 @@ void FlatOptimizer::UpdateMatrix(const Run& run, float* parameters, const float*
   float* const w = parameters + run.begin;
   double keep = c.shrink;
   if (muon.renormalise_weights()) {
-    const double norm = std::sqrt(SumOfSquares(w, run.size));
+    const double norm = std::sqrt(SumOfSquares(w, run.size, work.partial_sums));
     if (norm > 0) keep *= std::sqrt(rows) / norm;
   }
-  orthogonaliser_->Update(direction_.get(), run.rows, run.columns, muon.newton_schulz_steps(),
+  work.orthogonaliser->Update(work.direction.get(), run.rows, run.columns, muon.newton_schulz_steps(),
                           static_cast<float>(-c.learning_rate * scale), static_cast<float>(keep),
                           w);
 }

@@ -24,25 +24,37 @@ struct Block {
   int64_t row, column, rows, columns;
 };
 
-// block = a b, kBlock floats a row.
-void MultiplyBlock(const MatrixView& a, const MatrixView& b, const Block& block, float* panel, float* products) {
+// What a thread works with.
+struct Work {
+  alignas(64) float panel[kDepth * kBlock];     // kBlock columns of a piece of b
+  alignas(64) float products[kBlock * kBlock];  // of a block of the result
+  int64_t panel_row = -1, panel_column = -1;    // where in b the panel is from
+};
+
+void FetchPanel(const MatrixView& b, int64_t row, int64_t rows, int64_t column, int64_t columns, Work& work) {
+  if (work.panel_row == row && work.panel_column == column) return;
+  work.panel_row = row, work.panel_column = column;
+  const float* from = At(b, row, column);
+  if (b.transposed) {
+    product_kernels::Transpose(from, b.row, columns, rows, work.panel, kBlock, /*fill=*/true);
+  } else {
+    product_kernels::CopyRows(from, b.row, rows, columns, work.panel, kBlock);
+  }
+}
+
+void MultiplyBlock(const MatrixView& a, const MatrixView& b, const Block& block, Work& work) {
   for (int64_t k = 0; k < a.columns; k += kDepth) {
     const int64_t depth = std::min(kDepth, a.columns - k);
-    const float* from = At(b, k, block.column);
-    if (b.transposed) {
-      product_kernels::Transpose(from, b.row, block.columns, depth, panel, kBlock, /*fill=*/true);
-    } else {
-      product_kernels::CopyRows(from, b.row, depth, block.columns, panel, kBlock);
-    }
+    FetchPanel(b, k, depth, block.column, block.columns, work);
     product_kernels::Multiply(/*bf16=*/false, {.rows = block.rows,
                                                .vectors = DivideUp(block.columns, kLanes),
                                                .depth = depth,
                                                .a = reinterpret_cast<const char*>(At(a, block.row, k)),
                                                .a_row = (a.transposed ? 1 : a.row) * 4,
                                                .a_step = (a.transposed ? a.row : 1) * 4,
-                                               .b = reinterpret_cast<const char*>(panel),
+                                               .b = reinterpret_cast<const char*>(work.panel),
                                                .b_step = kBlock * 4,
-                                               .c = products,
+                                               .c = work.products,
                                                .c_row = kBlock,
                                                .accumulate = k > 0});
   }
@@ -60,16 +72,15 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const int64_t block_rows = DivideUp(rows, kBlock), block_columns = DivideUp(columns, kBlock);
 #pragma omp parallel num_threads(Threads())
   {
-    alignas(64) float panel[kDepth * kBlock];
-    alignas(64) float products[kBlock * kBlock];
+    Work work;
 #pragma omp for collapse(2) schedule(dynamic)
-    for (int64_t i = 0; i < block_rows; ++i) {
-      for (int64_t j = 0; j < block_columns; ++j) {
+    for (int64_t j = 0; j < block_columns; ++j) {
+      for (int64_t i = 0; i < block_rows; ++i) {
         if (symmetric && j > i) continue;
         const Block block = {i * kBlock, j * kBlock, std::min(kBlock, rows - i * kBlock), std::min(kBlock, columns - j * kBlock)};
-        MultiplyBlock(a, b, block, panel, products);
+        MultiplyBlock(a, b, block, work);
         float* const to = c + block.row * columns + block.column;
-        product_kernels::Combine(block.rows, block.columns, alpha, products, kBlock, beta, to, columns);
+        product_kernels::Combine(block.rows, block.columns, alpha, work.products, kBlock, beta, to, columns);
         if (symmetric && j < i) {
           product_kernels::Transpose(to, columns, block.rows, block.columns, c + block.column * columns + block.row, columns, /*fill=*/false);
         }

@@ -27,6 +27,8 @@ constexpr int64_t kCommonBytes = 8 << 20;
 // Fewer tiles at a time than this are not worth the loading of their weights.
 constexpr int64_t kFewestTiles = 24;
 constexpr int64_t kMostTiles = 192;
+// Products go by so many rows.
+constexpr int64_t kRowsAtOnce = 6;
 constexpr int64_t kBlockTiles = 48;
 // Rows of a weight gradient that one task multiplies.
 constexpr int64_t kTaskRows = 48;
@@ -93,7 +95,8 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   if (by_thread_) {
     const int64_t near = (kNearBytes - sums) / tile_bytes, far = kFarBytes / tile_bytes;
     const int64_t most = near >= kFewestTiles ? std::min(near, kMostTiles) : std::max(far, kFewestTiles);
-    chunk_ = std::min(most / 12 * 12, RoundUp(DivideUp(tiles_, threads_), 2));
+    const int64_t share = DivideUp(tiles_, threads_);
+    chunk_ = RoundUp(DivideUp(share, DivideUp(share, most)), kRowsAtOnce);
   } else {
     // The sums pass through the caches once a chunk, which should be worth it.
     const int64_t blocks = std::max(kCommonBytes, sums / 2) / (tile_bytes * kBlockTiles);
