@@ -20,6 +20,8 @@ using tensor::Layout;
 constexpr double kSecondsPerByte = 1 / 12e9;
 // What a byte of the plan's peak is held to cost, in time of a step: a tenth of resnet18's memory, some 2% of its time.
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
+// Of the last cache, what weights may hope for between two runs.
+constexpr int64_t kCacheBytes = 12 << 20;
 constexpr int kSweeps = 4;
 
 // Features [N, K] are images of one pixel.
@@ -27,6 +29,16 @@ Shape AsImage(const Shape& shape) { return shape.rank() == 2 ? Shape({shape[0], 
 
 int64_t BytesIn(const Shape& shape, const Format& format) {
   return Buffer{nullptr, shape, format}.bytes();
+}
+
+// Weights that change are packed in every step. Others stay in the caches if all of them have room there.
+Weights WeightsOf(const Graph& graph, const PlanOptions& options) {
+  if (!options.constant_parameters) return Weights::kChanging;
+  int64_t bytes = 0;
+  for (const Node& node : graph.nodes()) {
+    if (IsConvolution(node.op)) bytes += node.attributes.convolution.weights().NumElements() * tensor::Bytes(options.precision);
+  }
+  return bytes < kCacheBytes ? Weights::kAtHand : Weights::kFarAway;
 }
 
 // Who makes and who reads a tensor in memory.
@@ -54,7 +66,7 @@ struct Candidate {
 
 class Assigner {
  public:
-  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options) : graph_(graph), schedule_(schedule), options_(options), uses_(graph.num_tensors()) {}
+  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options) : graph_(graph), schedule_(schedule), options_(options), use_{options.precision, options.exact, WeightsOf(graph, options)}, uses_(graph.num_tensors()) {}
 
   absl::StatusOr<Assignment> Run(Tuner& tuner) {
     for (size_t i = 0; i < schedule_.items.size(); ++i) {
@@ -102,6 +114,7 @@ class Assigner {
   const Graph& graph_;
   const Schedule& schedule_;
   const PlanOptions& options_;
+  const ConvolutionUse use_;
   std::vector<Candidate> convolutions_;
   std::vector<Use> uses_;
   std::vector<int64_t> alive_;  // bytes in the arena while an item runs
@@ -131,7 +144,7 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
     if (choice.ok() && tensor::Convolution::Create(node.attributes.convolution, sides.direction, *choice).ok()) candidate.choices = {{*choice}};
   }
   if (candidate.choices.empty()) {
-    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(node.attributes.convolution, sides.direction, options_.precision, options_.exact);
+    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(node.attributes.convolution, sides.direction, use_);
     if (!measured.ok()) return measured.status();
     candidate.choices = *std::move(measured);
     // What passes cannot read in place costs a reorder that is never worth it where there is a choice.
@@ -299,8 +312,8 @@ absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
     c.choices.erase(c.choices.begin() + static_cast<int64_t>(c.chosen));
     if (!c.choices.empty()) continue;
     if (std::exchange(c.measured_anew, true)) return made;
-    tuner.Forget(shape, c.sides.direction, options_.precision, options_.exact);
-    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, c.sides.direction, options_.precision, options_.exact);
+    tuner.Forget(shape, c.sides.direction, use_);
+    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, c.sides.direction, use_);
     if (!measured.ok()) return measured.status();
     c.choices = *std::move(measured);
   }

@@ -30,9 +30,11 @@ constexpr double kEnoughFlops = 1e10;
 constexpr double kFirstFlops = 1e9;
 constexpr int64_t kFewestImages = 16;
 constexpr double kHopeless = 1.6;
+// For a thread's share of all caches.
+constexpr int64_t kMoreThanCaches = 40 << 20;
 // More than any machine has: what a file says beyond it is not believed.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
-constexpr char kHeader[] = "cotangent plan cache 6";
+constexpr char kHeader[] = "cotangent plan cache 7";
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(tensor::ProcessorName(), "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");
@@ -59,6 +61,17 @@ class Workspace {
     return ConvolutionArguments{.in = in.data(), .weights = weights_.data(), .out = out.data(), .scratch = scratch_.data()};
   }
   float* plain() { return plain_.as<float>(); }
+
+  // Reads more than the caches hold, on all threads, so that nothing else is left in them.
+  void EmptyCaches() {
+    if (!Grow(other_, kMoreThanCaches * tensor::Threads(), ElementType::kF32).ok()) return;
+    const float* const numbers = other_.as<float>();
+    const int64_t count = other_.size() / 4;
+    float sum = 0;
+#pragma omp parallel for schedule(static) reduction(+ : sum)
+    for (int64_t i = 0; i < count; i += 16) sum += numbers[i];
+    sum_ = sum;
+  }
 
  private:
   // At least so many bytes, filled with numbers of this type; bytes stay zero.
@@ -88,7 +101,8 @@ class Workspace {
   }
 
   tensor::AlignedBuffer in_[2], out_[2];  // f32, bf16
-  tensor::AlignedBuffer weights_, plain_, scratch_;
+  tensor::AlignedBuffer weights_, plain_, scratch_, other_;
+  volatile float sum_ = 0;
 };
 
 ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
@@ -96,24 +110,40 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
   return shape;
 }
 
-// Of one run with its weights packed or unpacked.
-absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, Workspace& workspace,
-                                 int repetitions, double budget_seconds) {
+// The fastest of some runs whose weights, and all else, come from memory.
+double SecondsFromAfar(Convolution& convolution, const ConvolutionArguments& arguments, Workspace& workspace, int repetitions) {
+  convolution.Run(arguments);
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < repetitions; ++i) {
+    workspace.EmptyCaches();
+    const auto start = std::chrono::steady_clock::now();
+    convolution.Run(arguments);
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+// Of one run, with its weights packed or unpacked where they change.
+absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, Weights weights,
+                                 Workspace& workspace, int repetitions, double budget_seconds) {
   absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(shape, direction, choice);
   if (!convolution.ok()) return convolution.status();
   absl::StatusOr<ConvolutionArguments> arguments = workspace.Fit(**convolution);
   if (!arguments.ok()) return arguments.status();
   if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(workspace.plain(), arguments->weights);
+  if (weights == Weights::kFarAway) return SecondsFromAfar(**convolution, *arguments, workspace, repetitions);
   const tensor::ConvolutionTime time = tensor::Measure(**convolution, *arguments, workspace.plain(), repetitions, budget_seconds);
-  return time.run_seconds + time.pack_seconds;
+  return time.run_seconds + (weights == Weights::kChanging ? time.pack_seconds : 0);
 }
 
 }  // namespace
 
 Tuner::Tuner(int threads, std::function<void()> on_measure) : machine_(MachineKey(threads)), on_measure_(std::move(on_measure)) {}
 
-std::string Tuner::Key(const ConvolutionShape& shape, Direction direction, tensor::ElementType precision, bool exact) const {
-  return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)), " ", std::string(tensor::Name(precision)), exact ? " exact" : "");
+std::string Tuner::Key(const ConvolutionShape& shape, Direction direction, const ConvolutionUse& use) const {
+  constexpr const char* kWeights[] = {"", " weights at hand", " weights far away"};
+  return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)), " ", std::string(tensor::Name(use.precision)),
+                      use.exact ? " exact" : "", kWeights[static_cast<int>(use.weights)]);
 }
 
 // A line: machine, shape, direction and precision, seconds, temporary bytes, choice; separated by tabs.
@@ -145,12 +175,12 @@ std::string Tuner::ToText() const {
   return text;
 }
 
-absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShape& shape, Direction direction, tensor::ElementType precision, bool exact) {
-  const std::string key = Key(shape, direction, precision, exact);
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShape& shape, Direction direction, const ConvolutionUse& use) {
+  const std::string key = Key(shape, direction, use);
   if (auto known = known_.find(key); known != known_.end()) return known->second;
   if (on_measure_) std::exchange(on_measure_, nullptr)();
   const auto start = std::chrono::steady_clock::now();
-  absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, precision, exact);
+  absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, use);
   seconds_spent_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!measured.ok()) return measured;
   known_[key] = *measured;
@@ -158,13 +188,13 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   return measured;
 }
 
-absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape, Direction direction, tensor::ElementType precision, bool exact) const {
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape, Direction direction, const ConvolutionUse& use) const {
   const ConvolutionShape first = WithLessWork(shape, kFirstFlops), sample = WithLessWork(shape, kEnoughFlops);
   Workspace workspace;
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
-  for (const tensor::ConvolutionChoice& choice : tensor::Candidates(first, direction, precision, exact)) {
-    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, workspace, 1, 0);
+  for (const tensor::ConvolutionChoice& choice : tensor::Candidates(first, direction, use.precision, use.exact)) {
+    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, use.weights, workspace, 1, 0);
     if (seconds.ok()) {
       candidates.push_back({choice, *seconds, 0});
     } else {
@@ -176,7 +206,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   std::vector<MeasuredChoice> measured;
   for (const MeasuredChoice& candidate : candidates) {
     if (candidate.seconds > kHopeless * candidates[0].seconds) break;
-    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, workspace, 3, 0.1);
+    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, use.weights, workspace, 3, 0.1);
     if (!seconds.ok()) return seconds.status();
     const absl::StatusOr<std::unique_ptr<Convolution>> whole = Convolution::Create(shape, direction, candidate.choice);
     if (!whole.ok()) return whole.status();

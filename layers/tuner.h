@@ -2,6 +2,7 @@
 #ifndef COTANGENT_LAYERS_TUNER_H_
 #define COTANGENT_LAYERS_TUNER_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,13 +14,27 @@
 
 namespace cotangent::layers {
 
+// Where a convolution's weights are when it begins.
+enum class Weights : uint8_t {
+  kChanging,  // still to be packed, or a gradient to be unpacked
+  kAtHand,    // packed once and for all, in a cache
+  kFarAway,   // packed once and for all, and no longer in any cache: those of a large network for few images
+};
+
+// What a convolution is measured for.
+struct ConvolutionUse {
+  tensor::ElementType precision = tensor::ElementType::kF32;
+  bool exact = false;
+  Weights weights = Weights::kChanging;
+};
+
 struct MeasuredChoice {
   tensor::ConvolutionChoice choice;
-  double seconds = 0;           // of one run with its weights packed or unpacked, at the full batch
+  double seconds = 0;           // of one run, with its weights packed or unpacked where they change, at the full batch
   int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
 };
 
-// Times the candidates once per (processor, oneDNN version, threads, shape, direction, precision). The times can be kept
+// Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The times can be kept
 // as text, a line a candidate, so that another run measures nothing.
 class Tuner {
  public:
@@ -35,19 +50,19 @@ class Tuner {
 
   // The candidates worth considering with their times, fastest first. Never empty.
   absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape, tensor::Direction direction,
-                                                      tensor::ElementType precision, bool exact);
+                                                      const ConvolutionUse& use);
 
   // The next Measure() of this one measures.
-  void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction, tensor::ElementType precision, bool exact) {
-    known_.erase(Key(shape, direction, precision, exact));
+  void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction, const ConvolutionUse& use) {
+    known_.erase(Key(shape, direction, use));
   }
 
   double seconds_spent() const { return seconds_spent_; }
 
  private:
-  std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction, tensor::ElementType precision, bool exact) const;
+  std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction, const ConvolutionUse& use) const;
   absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape, tensor::Direction direction,
-                                                         tensor::ElementType precision, bool exact) const;
+                                                         const ConvolutionUse& use) const;
 
   const std::string machine_;
   std::function<void()> on_measure_;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"
+#include "tensor/product_convolution.h"
 #include "tensor/winograd.h"
 
 namespace cotangent::tensor {
@@ -108,11 +109,22 @@ bool UsesAvx512(std::string_view implementation) {
   return implementation.find("avx512") != std::string_view::npos;
 }
 
-// Whether the choice is that of winograd.h.
-bool IsOwnWinograd(const ConvolutionShape& shape, const ConvolutionChoice& choice) {
-  return choice.algorithm == Algorithm::kWinograd && choice.in_layout == Layout::kNhwc &&
-         choice.out_layout == Layout::kNhwc && choice.in_type == choice.out_type &&
-         WinogradConvolution::IsAvailable(shape, choice.in_type);
+// The choice as a convolution of our own, if it is one.
+std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Direction direction,
+                                          const ConvolutionChoice& choice, bool relu) {
+  const ElementType type = choice.in_type;
+  if (choice.in_layout != Layout::kNhwc || choice.out_layout != Layout::kNhwc ||
+      choice.out_type != type) {
+    return nullptr;
+  }
+  if (choice.algorithm == Algorithm::kWinograd && WinogradConvolution::IsAvailable(shape, type)) {
+    return std::make_unique<WinogradConvolution>(shape, direction, type, relu);
+  }
+  if (choice.implementation == ProductConvolution::ImplementationName(type) &&
+      ProductConvolution::IsAvailable(shape, direction, type)) {
+    return std::make_unique<ProductConvolution>(shape, type, relu);
+  }
+  return nullptr;
 }
 
 std::vector<std::pair<Layout, Layout>> LayoutPairs(const ConvolutionShape& shape,
@@ -159,9 +171,15 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
   if (shape.IsLinear()) algorithms = {Algorithm::kMatmul};
   std::vector<ConvolutionChoice> all;
   for (auto [in_type, out_type] : TypePairs(direction, precision)) {
-    if (exact || in_type != out_type || !WinogradConvolution::IsAvailable(shape, in_type)) continue;
-    all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
-                   WinogradConvolution::ImplementationName(in_type)});
+    if (in_type != out_type) continue;
+    if (!exact && WinogradConvolution::IsAvailable(shape, in_type)) {
+      all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
+                     WinogradConvolution::ImplementationName(in_type)});
+    }
+    if (ProductConvolution::IsAvailable(shape, direction, in_type)) {
+      all.push_back({Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
+                     ProductConvolution::ImplementationName(in_type)});
+    }
   }
   for (Algorithm algorithm : algorithms) {
     for (auto [in_layout, out_layout] : LayoutPairs(shape, algorithm)) {
@@ -393,7 +411,7 @@ struct Convolution::State {
   ConvolutionChoice choice;
   // One of the two.
   std::unique_ptr<onednn::Primitive> primitive;
-  std::unique_ptr<WinogradConvolution> winograd;
+  std::unique_ptr<OwnConvolution> own;
   bool sum_bias_gradient = false;  // in a pass of its own, where the primitive has none
   Epilogue pass = {};              // what the primitive has not of the epilogue: a pass of its own
 
@@ -418,8 +436,8 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
   const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
-  if (IsOwnWinograd(shape, choice)) {
-    state->winograd = std::make_unique<WinogradConvolution>(shape, direction, choice.in_type, epilogue.relu);
+  state->own = CreateOwn(shape, direction, choice, epilogue.relu);
+  if (state->own) {
     state->sum_bias_gradient = with_bias && weight_gradient;
     return std::unique_ptr<Convolution>(new Convolution(std::move(state)));
   }
@@ -453,30 +471,29 @@ const ConvolutionShape& Convolution::shape() const { return state_->shape; }
 Direction Convolution::direction() const { return state_->direction; }
 const ConvolutionChoice& Convolution::choice() const { return state_->choice; }
 int64_t Convolution::scratch_bytes() const {
-  return state_->winograd ? state_->winograd->scratch_bytes() : state_->primitive->scratch_bytes();
+  return state_->own ? state_->own->scratch_bytes() : state_->primitive->scratch_bytes();
 }
 std::string Convolution::implementation() const {
-  return state_->winograd ? WinogradConvolution::ImplementationName(state_->choice.in_type)
-                          : state_->primitive->implementation();
+  return state_->own ? state_->own->implementation() : state_->primitive->implementation();
 }
 
 int64_t Convolution::packed_weight_bytes() const {
-  if (state_->winograd) return state_->winograd->packed_weight_bytes();
+  if (state_->own) return state_->own->packed_weight_bytes();
   if (state_->matmul())
     return StorageBytes(state_->shape.weights(), state_->choice.in_layout, state_->weight_type());
   return state_->primitive->weight_bytes();
 }
 
 bool Convolution::weights_are_plain() const {
-  if (state_->winograd) return false;
+  if (state_->own) return false;
   if (!state_->matmul()) return state_->primitive->weights_are_plain();
   return state_->weight_type() == ElementType::kF32 &&
          SameStorage(state_->shape.weights(), state_->choice.in_layout, Layout::kNchw);
 }
 
 void Convolution::PackWeights(const float* oihw, void* packed) const {
-  if (state_->winograd) {
-    state_->winograd->PackWeights(oihw, packed);
+  if (state_->own) {
+    state_->own->PackWeights(oihw, packed);
   } else if (state_->matmul()) {
     Reorder(state_->shape.weights(), oihw, Layout::kNchw, ElementType::kF32, packed,
             state_->choice.in_layout, state_->weight_type());
@@ -486,8 +503,8 @@ void Convolution::PackWeights(const float* oihw, void* packed) const {
 }
 
 void Convolution::UnpackWeightGradient(const void* packed, float* oihw) const {
-  if (state_->winograd) {
-    state_->winograd->UnpackWeightGradient(packed, oihw);
+  if (state_->own) {
+    state_->own->UnpackWeightGradient(packed, oihw);
   } else if (state_->matmul()) {
     Reorder(state_->shape.weights(), packed, state_->choice.in_layout, ElementType::kF32, oihw,
             Layout::kNchw, ElementType::kF32);
@@ -498,8 +515,8 @@ void Convolution::UnpackWeightGradient(const void* packed, float* oihw) const {
 
 void Convolution::Run(const ConvolutionArguments& a) {
   State& state = *state_;
-  if (state.winograd) {
-    state.winograd->Run(a);
+  if (state.own) {
+    state.own->Run(a);
   } else if (!state.matmul() || state.direction == Direction::kForward) {
     state.primitive->Run(a.in, a.weights, a.bias, const_cast<void*>(a.addend), a.out, a.scratch);
   } else if (state.direction == Direction::kInputGradient) {

@@ -1,5 +1,5 @@
 // Convolution in its three directions, each with every implementation there is for it on this
-// machine: oneDNN's, and winograd.h.
+// machine: oneDNN's, and those of winograd.h and product_convolution.h.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
@@ -72,7 +72,7 @@ enum class Direction : uint8_t { kForward, kInputGradient, kWeightGradient };
 std::string_view Name(Direction direction);  // "forward", "input_gradient", "weight_gradient"
 
 enum class Algorithm : uint8_t {
-  kDirect,    // oneDNN's direct kernels, and implicit GEMM where that is what it has
+  kDirect,    // oneDNN's direct kernels, implicit GEMM where that is what it has, and product_convolution.h's
   kWinograd,  // F(4x4, 3x3), oneDNN's or, in NHWC, winograd.h's
   kMatmul,    // linear layers: one matrix product; weights are only permuted to the input's layout
 };

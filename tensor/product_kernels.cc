@@ -2,14 +2,10 @@
 
 #include <immintrin.h>
 
-#include "tensor/transpose16.h"
+#include "tensor/vectors.h"
 
 namespace cotangent::tensor::product_kernels {
 namespace {
-
-using Vector = __m512;
-
-inline __mmask16 MaskOf(int64_t count) { return count >= kLanes ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
 
 template <bool kBf16, int kRows, int kVectors>
 void MultiplyBlock(const Product& p, int64_t row) {
@@ -75,7 +71,26 @@ void MultiplyColumns(const Product& p) {
   }
 }
 
+template <bool kBf16>
+void FinishRows(const Results& r) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
+  const Vector least = _mm512_set1_ps(r.relu ? 0.0f : -__builtin_inff());
+  for (int64_t i = 0; i < r.rows; ++i) {
+    for (int64_t j = 0; j < r.columns; j += kLanes) {
+      const __mmask16 mask = MaskOf(r.columns - j);
+      const int64_t at = i * r.out_row + j * kSize;
+      Vector y = _mm512_loadu_ps(r.sums + i * r.sums_row + j);
+      if (r.bias != nullptr) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, r.bias + j));
+      if (r.addend != nullptr) y = _mm512_add_ps(y, Load<kBf16>(r.addend + at, 0, mask));
+      // max_ps gives its second operand where one is not a number, so that it stays one.
+      Store<kBf16>(r.out + at, 0, mask, _mm512_max_ps(least, y));
+    }
+  }
+}
+
 }  // namespace
+
+void Finish(bool bf16, const Results& results) { bf16 ? FinishRows<true>(results) : FinishRows<false>(results); }
 
 void Multiply(bool bf16, const Product& product) { bf16 ? MultiplyColumns<true>(product) : MultiplyColumns<false>(product); }
 

@@ -26,6 +26,19 @@ struct Product {
 };
 void Multiply(bool bf16, const Product& product);
 
+// out = sums (+ bias) (+ addend), then max(0, .) if asked for; `out` and `addend`, with rows as far apart, are f32 or bf16.
+struct Results {
+  int64_t rows = 0, columns = 0;
+  const float* sums = nullptr;
+  int64_t sums_row = 0;         // floats
+  const float* bias = nullptr;  // one a column
+  const char* addend = nullptr;
+  bool relu = false;
+  char* out = nullptr;
+  int64_t out_row = 0;  // bytes
+};
+void Finish(bool bf16, const Results& results);
+
 // to[row] = from[row] for rows of `columns` floats, filled up with zeros to a multiple of 16.
 void CopyRows(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row);
 

@@ -17,11 +17,11 @@
 #include <cstdint>
 #include <string>
 
-#include "tensor/convolution.h"
+#include "tensor/own_convolution.h"
 
 namespace cotangent::tensor {
 
-class WinogradConvolution {
+class WinogradConvolution final : public OwnConvolution {
  public:
   // Whether this processor has the instructions and the convolution is of the kind. `type` is that of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
@@ -29,15 +29,15 @@ class WinogradConvolution {
   static std::string ImplementationName(ElementType type);
 
   // Requires IsAvailable(). The scratch is for as many threads as Threads() says now.
-  // relu: forward, results are max(0, y). A bias and an addend are added where Run() is given them.
+  // relu: forward, results are max(0, y).
   WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, bool relu = false);
 
-  int64_t packed_weight_bytes() const;
-  int64_t scratch_bytes() const;
-  // As in Convolution.
-  void PackWeights(const float* oihw, void* packed) const;
-  void UnpackWeightGradient(const void* packed, float* oihw) const;
-  void Run(const ConvolutionArguments& arguments) const;
+  std::string implementation() const override { return ImplementationName(bf16_ ? ElementType::kBf16 : ElementType::kF32); }
+  int64_t packed_weight_bytes() const override;
+  int64_t scratch_bytes() const override;
+  void PackWeights(const float* oihw, void* packed) const override;
+  void UnpackWeightGradient(const void* packed, float* oihw) const override;
+  void Run(const ConvolutionArguments& arguments) const override;
 
  private:
   // One side of the convolution as images of `channels`.

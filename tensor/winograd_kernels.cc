@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-#include "tensor/transpose16.h"
+#include "tensor/vectors.h"
 
 // The points of the polynomials are 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2. Their product is 1, which saves
 // multiplications, and among such points they lose the fewest digits: in bf16 a third of what the usual 0, 1, -1, 2, -2 do.
@@ -14,8 +14,6 @@ constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA * kA * kA, kB3 = kB * kB 
 constexpr float kSumOfSquares = kA2 + kB2;
 // 1 / product of (x_i - x_j) over j != i, for x_i = +-a and +-b.
 constexpr float kNa = 1 / (2 * kA2 * (kA2 - kB2)), kNb = 1 / (2 * kB2 * (kB2 - kA2));
-
-using Vector = __m512;
 
 inline Vector Set(float x) { return _mm512_set1_ps(x); }
 inline Vector MultiplyAdd(Vector a, float b, Vector c) { return _mm512_fmadd_ps(a, Set(b), c); }
@@ -117,27 +115,6 @@ inline __attribute__((always_inline)) void BothSides(Load load, Sink sink) {
 }
 
 // ---- Memory -------------------------------------------------------------------------------------------------------
-
-inline __mmask16 MaskOf(int64_t count) { return count >= kLanes ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
-
-template <bool kBf16>
-inline Vector Load(const void* data, int64_t channel, __mmask16 mask) {
-  if constexpr (kBf16) {
-    const __m256i bits = _mm256_maskz_loadu_epi16(mask, static_cast<const uint16_t*>(data) + channel);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
-  } else {
-    return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(data) + channel);
-  }
-}
-
-template <bool kBf16>
-inline void Store(void* data, int64_t channel, __mmask16 mask, Vector x) {
-  if constexpr (kBf16) {
-    _mm256_mask_storeu_epi16(static_cast<uint16_t*>(data) + channel, mask, (__m256i)_mm512_cvtneps_pbh(x));
-  } else {
-    _mm512_mask_storeu_ps(static_cast<float*>(data) + channel, mask, x);
-  }
-}
 
 // bf16 of x and of y side by side in each lane, x first.
 inline __m512i Interleave(Vector x, Vector y) {

@@ -1,11 +1,37 @@
-// The transpose of 16x16 floats in registers. Only for files that are compiled for AVX-512.
-#ifndef COTANGENT_TENSOR_TRANSPOSE16_H_
-#define COTANGENT_TENSOR_TRANSPOSE16_H_
+// Sixteen floats in a register: loaded and stored as f32 or bf16, and transposed 16 by 16. Only for files that are compiled for
+// AVX-512, each of which has its own copy.
+#ifndef COTANGENT_TENSOR_VECTORS_H_
+#define COTANGENT_TENSOR_VECTORS_H_
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace cotangent::tensor {
 namespace {
+
+using Vector = __m512;
+
+inline __mmask16 MaskOf(int64_t count) { return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
+
+template <bool kBf16>
+inline Vector Load(const void* data, int64_t channel, __mmask16 mask) {
+  if constexpr (kBf16) {
+    const __m256i bits = _mm256_maskz_loadu_epi16(mask, static_cast<const uint16_t*>(data) + channel);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+  } else {
+    return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(data) + channel);
+  }
+}
+
+template <bool kBf16>
+inline void Store(void* data, int64_t channel, __mmask16 mask, Vector x) {
+  if constexpr (kBf16) {
+    _mm256_mask_storeu_epi16(static_cast<uint16_t*>(data) + channel, mask, (__m256i)_mm512_cvtneps_pbh(x));
+  } else {
+    _mm512_mask_storeu_ps(static_cast<float*>(data) + channel, mask, x);
+  }
+}
 
 // columns[j] lane i = rows[i] lane j. What is not used of `columns` costs nothing where this is inlined.
 inline __attribute__((always_inline)) void Transpose16(const __m512* rows, __m512* columns) {
@@ -36,4 +62,4 @@ inline __attribute__((always_inline)) void Transpose16(const __m512* rows, __m51
 }  // namespace
 }  // namespace cotangent::tensor
 
-#endif  // COTANGENT_TENSOR_TRANSPOSE16_H_
+#endif  // COTANGENT_TENSOR_VECTORS_H_

@@ -1,0 +1,124 @@
+#include "tensor/product_convolution.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tensor/cpu.h"
+#include "tensor/product_kernels.h"
+
+namespace cotangent::tensor {
+namespace {
+
+using product_kernels::kLanes;
+
+constexpr int64_t kPanelColumns = product_kernels::kProductVectors * kLanes;
+// Steps of a panel that stay in the nearest cache while all rows pass by.
+constexpr int64_t kPieceSteps = 96;
+// More pixels than this have enough to do with each weight, and other algorithms do it better.
+constexpr int64_t kMostPixels = 1100;
+constexpr int64_t kMostRowsBytes = 16 << 20;
+
+int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
+  const bool has = type == ElementType::kBf16 ? HasAvx512Bf16() : type == ElementType::kF32 && HasAvx512();
+  if (!has || direction != Direction::kForward || s.groups != 1 || s.IsLinear()) return false;
+  const int64_t pixels = s.batch * s.out_height() * s.out_width();
+  return pixels <= kMostPixels && pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
+}
+
+std::string ProductConvolution::ImplementationName(ElementType type) { return type == ElementType::kBf16 ? "product:avx512_bf16" : "product:avx512"; }
+
+ProductConvolution::ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
+    : shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
+
+int64_t ProductConvolution::panels() const { return DivideUp(shape_.out_channels, kPanelColumns); }
+int64_t ProductConvolution::PanelVectors(int64_t panel) const {
+  return std::min(product_kernels::kProductVectors, DivideUp(shape_.out_channels - panel * kPanelColumns, kLanes));
+}
+int64_t ProductConvolution::RowsBytes() const { return DivideUp(pixels() * RowBytes(), 64) * 64; }
+int64_t ProductConvolution::packed_weight_bytes() const { return depth() * DivideUp(shape_.out_channels, kLanes) * kLanes * 4; }
+int64_t ProductConvolution::scratch_bytes() const { return RowsBytes() + threads_ * pixels() * kPanelColumns * 4; }
+
+void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
+  const int64_t channels = shape_.in_channels, pair = bf16_ ? 2 : 1;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
+  for (int64_t panel = 0; panel < panels(); ++panel) {
+    for (int64_t tap = 0; tap < taps(); ++tap) {
+      const int64_t columns = PanelVectors(panel) * kLanes;
+      char* step = static_cast<char*>(packed) + (panel * depth() * kPanelColumns + tap * steps_a_tap() * columns) * 4;
+      for (int64_t c = 0; c < channels; c += pair, step += columns * 4) {
+        for (int64_t i = 0; i < columns; ++i) {
+          const int64_t n = panel * kPanelColumns + i;
+          const auto weight = [&](int64_t c) { return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap] : 0.0f; };
+          if (bf16_) {
+            const Bf16 both[2] = {Bf16(weight(c)), Bf16(weight(c + 1))};
+            std::memcpy(step + i * 4, both, 4);
+          } else {
+            const float one = weight(c);
+            std::memcpy(step + i * 4, &one, 4);
+          }
+        }
+      }
+    }
+  }
+}
+
+void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) const {
+  const int64_t width = shape_.out_width(), height = shape_.out_height();
+  const int64_t top = pixel / width % height * shape_.stride_height - shape_.pad_top;
+  const int64_t left = pixel % width * shape_.stride_width - shape_.pad_left;
+  const int64_t bytes = shape_.in_channels * element_bytes(), tap_bytes = steps_a_tap() * 4;
+  const char* const image = in + pixel / (width * height) * shape_.in_height * shape_.in_width * bytes;
+  for (int64_t r = 0; r < shape_.kernel_height; ++r) {
+    const int64_t y = top + r * shape_.dilation_height;
+    for (int64_t c = 0; c < shape_.kernel_width; ++c, row += tap_bytes) {
+      const int64_t x = left + c * shape_.dilation_width;
+      const bool inside = y >= 0 && y < shape_.in_height && x >= 0 && x < shape_.in_width;
+      const int64_t filled = inside ? bytes : 0;
+      if (inside) std::memcpy(row, image + (y * shape_.in_width + x) * bytes, bytes);
+      std::memset(row + filled, 0, tap_bytes - filled);
+    }
+  }
+}
+
+void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows, int64_t first, int64_t count, float* sums) const {
+  const int64_t vectors = PanelVectors(panel);
+  const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * kPanelColumns * 4;
+  for (int64_t k = 0; k < depth(); k += kPieceSteps) {
+    product_kernels::Multiply(bf16_, {.rows = count, .vectors = vectors, .depth = std::min(kPieceSteps, depth() - k), .a = rows + first * RowBytes() + k * 4,
+                                      .a_row = RowBytes(), .a_step = 4, .b = weights + k * vectors * 64, .b_step = vectors * 64, .c = sums,
+                                      .c_row = kPanelColumns, .accumulate = k > 0});
+  }
+  const int64_t channel = panel * kPanelColumns, offset = (first * shape_.out_channels + channel) * element_bytes();
+  const auto from_here = [&](const void* data) { return data == nullptr ? nullptr : static_cast<const char*>(data) + offset; };
+  product_kernels::Finish(bf16_, {.rows = count, .columns = std::min(kPanelColumns, shape_.out_channels - channel), .sums = sums, .sums_row = kPanelColumns,
+                                  .bias = arguments.bias == nullptr ? nullptr : static_cast<const float*>(arguments.bias) + channel,
+                                  .addend = from_here(arguments.addend), .relu = relu_, .out = static_cast<char*>(arguments.out) + offset,
+                                  .out_row = shape_.out_channels * element_bytes()});
+}
+
+void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
+  char* const rows = static_cast<char*>(arguments.scratch);
+  float* const sums = reinterpret_cast<float*>(rows + RowsBytes());
+  // Threads share out panels, and pixels where there are too few of those.
+  const int64_t shares = std::min(DivideUp(threads_, panels()), pixels());
+#pragma omp parallel num_threads(threads_)
+  {
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < pixels(); ++i) GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
+#pragma omp for collapse(2) schedule(dynamic)
+    for (int64_t panel = 0; panel < panels(); ++panel) {
+      for (int64_t share = 0; share < shares; ++share) {
+        const int64_t begin = pixels() * share / shares, end = pixels() * (share + 1) / shares;
+        MultiplyPanel(arguments, panel, rows, begin, end - begin, sums + omp_get_thread_num() * pixels() * kPanelColumns);
+      }
+    }
+  }
+}
+
+}  // namespace cotangent::tensor
