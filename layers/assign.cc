@@ -241,9 +241,9 @@ void Assigner::Account(TensorId t, int64_t sign) {
 
 void Assigner::Account(const Candidate& c, int64_t sign) {
   alive_[c.item] += sign * c.choices[c.chosen].temporary_bytes;
-  for (TensorId t : {c.sides.in, c.sides.out, c.sides.addend}) {
-    if (t != kNoTensor && (t != c.sides.out || t != c.sides.in)) Account(t, sign);
-  }
+  Account(c.sides.in, sign);
+  if (c.sides.out != c.sides.in) Account(c.sides.out, sign);
+  if (c.sides.addend != kNoTensor) Account(c.sides.addend, sign);
 }
 
 void Assigner::AccountAll() {

@@ -193,7 +193,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   Workspace workspace;
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
-  for (const tensor::ConvolutionChoice& choice : tensor::Candidates(first, direction, use.precision, use.exact)) {
+  for (const tensor::ConvolutionChoice& choice : tensor::Candidates(shape, direction, use.precision, use.exact)) {
     const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, use.weights, workspace, 1, 0);
     if (seconds.ok()) {
       candidates.push_back({choice, *seconds, 0});
