@@ -324,7 +324,9 @@ bool FlatOptimizer::PlanMuon() {
     const double side = std::min(rows, columns);
     return side * (2 * rows * columns + groups_[runs_[r].group].rule.muon.newton_schulz_steps() * 2 * side * side);
   };
-  std::stable_sort(matrices_.begin(), matrices_.end(), [&](int a, int b) { return multiplications(a) > multiplications(b); });
+  std::sort(matrices_.begin(), matrices_.end(), [&](int a, int b) {
+    return std::pair(-multiplications(a), a) < std::pair(-multiplications(b), b);
+  });
   double total = 0;
   for (int r : matrices_) total += multiplications(r);
   const int threads = omp_get_max_threads();
