@@ -183,6 +183,22 @@ TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
 }
 
 // Of choices that are equally fast, the one is taken that needs the least memory while it runs.
+TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
+  const auto measured = [](int channels, bool constant) {
+    Builder b;
+    const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {1, channels, 3, 3}), channels, 3));
+    const auto store = Made(ParameterStore::Create(b.graph()));
+    Tuner tuner(1);
+    PlanOptions options;
+    options.constant_parameters = constant;
+    Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, options));
+    return tuner.ToText();
+  };
+  EXPECT_FALSE(absl::StrContains(measured(16, false), "weights"));
+  EXPECT_TRUE(absl::StrContains(measured(16, true), " weights at hand\t"));
+  EXPECT_TRUE(absl::StrContains(measured(640, true), " weights far away\t"));  // 14 MiB of them
+}
+
 TEST(PlanTest, MemoryDecidesBetweenEquals) {
   Builder b;
   const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {2, 16, 12, 12}), 16, 3));

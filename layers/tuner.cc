@@ -30,8 +30,8 @@ constexpr double kEnoughFlops = 1e10;
 constexpr double kFirstFlops = 1e9;
 constexpr int64_t kFewestImages = 16;
 constexpr double kHopeless = 1.6;
-// For a thread's share of all caches.
-constexpr int64_t kMoreThanCaches = 40 << 20;
+// More than the caches: what a thread may have for itself, and what all may have.
+constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
 // More than any machine has: what a file says beyond it is not believed.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
 constexpr char kHeader[] = "cotangent plan cache 7";
@@ -64,7 +64,7 @@ class Workspace {
 
   // Reads more than the caches hold, on all threads, so that nothing else is left in them.
   void EmptyCaches() {
-    if (!Grow(other_, kMoreThanCaches * tensor::Threads(), ElementType::kF32).ok()) return;
+    if (!Grow(other_, std::min(kMoreThanOwnCaches * tensor::Threads(), kMoreThanAllCaches), ElementType::kF32).ok()) return;
     const float* const numbers = other_.as<float>();
     const int64_t count = other_.size() / 4;
     float sum = 0;
@@ -146,7 +146,7 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction, const
                       use.exact ? " exact" : "", kWeights[static_cast<int>(use.weights)]);
 }
 
-// A line: machine, shape, direction and precision, seconds, temporary bytes, choice; separated by tabs.
+// A line: machine, shape, direction and use, seconds, temporary bytes, choice; separated by tabs.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');

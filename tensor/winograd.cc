@@ -54,15 +54,15 @@ void PointAt(const char* images, int64_t image, int64_t height, int64_t width, i
   }
 }
 
-// Calls transform(i, tile, next) for `count` tiles, which point_at(i, tile) finds; after the last comes any.
-template <typename Tile, typename PointAt, typename Transform>
-void ForEachTile(int64_t count, PointAt point_at, Transform transform) {
+// Calls transform(i, tile, next) for `count` tiles, which find(i, tile) points at; after the last comes any.
+template <typename Tile, typename Find, typename Transform>
+void ForEachTile(int64_t count, Find find, Transform transform) {
   if (count == 0) return;
   Tile tiles[2];
-  point_at(0, tiles[0]);
+  find(0, tiles[0]);
   tiles[1] = tiles[0];
   for (int64_t i = 0; i < count; ++i) {
-    if (i + 1 < count) point_at(i + 1, tiles[(i + 1) % 2]);
+    if (i + 1 < count) find(i + 1, tiles[(i + 1) % 2]);
     transform(i, tiles[i % 2], tiles[(i + 1) % 2]);
   }
 }
