@@ -7,12 +7,14 @@
 
 #include <cstdint>
 
+#include "tensor/product_kernels.h"
+
 namespace cotangent::tensor::winograd {
 
+using product_kernels::kLanes;
 inline constexpr int kOutputs = 4;              // a tile's outputs along a side
 inline constexpr int kInputs = 6;               // the inputs they depend on
 inline constexpr int kPoints = kInputs * kInputs;  // products of a tile
-inline constexpr int kLanes = 16;
 
 // Pixels of one tile: kPoints pointers (inputs) or kOutputs^2 (outputs or their gradients), each to `channels` numbers, f32 or
 // bf16. What lies outside the image points to zeros where it is read, and is null where it is written.
