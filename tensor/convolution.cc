@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tensor/cpu.h"
+#include "tensor/linear_product.h"
 #include "tensor/onednn.h"
 #include "tensor/product_convolution.h"
 #include "tensor/winograd.h"
@@ -105,20 +106,24 @@ bool IsGemm(std::string_view implementation) {
   return implementation.find("gemm") != std::string_view::npos &&
          implementation.find("brg") == std::string_view::npos;
 }
-bool UsesAvx512(std::string_view implementation) {
-  return implementation.find("avx512") != std::string_view::npos;
+bool Uses(std::string_view instruction_set, std::string_view implementation) {
+  return implementation.find(instruction_set) != std::string_view::npos;
 }
 
 // The choice as a convolution of our own, if it is one.
 std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Direction direction,
                                           const ConvolutionChoice& choice, bool relu) {
   const ElementType type = choice.in_type;
-  if (choice.in_layout != Layout::kNhwc || choice.out_layout != Layout::kNhwc ||
-      choice.out_type != type) {
-    return nullptr;
+  if (choice.out_type != type || choice.out_layout != Layout::kNhwc) return nullptr;
+  if (choice.algorithm == Algorithm::kMatmul && LinearProduct::IsAvailable(shape, type) &&
+      choice.implementation == LinearProduct::ImplementationName()) {
+    return std::make_unique<LinearProduct>(shape, direction, choice.in_layout, relu);
   }
-  if (choice.algorithm == Algorithm::kWinograd && WinogradConvolution::IsAvailable(shape, type)) {
-    return std::make_unique<WinogradConvolution>(shape, direction, type, relu);
+  if (choice.in_layout != Layout::kNhwc) return nullptr;
+  if (choice.algorithm == Algorithm::kWinograd && WinogradConvolution::IsAvailable(shape, type) &&
+      WinogradConvolution::IsImplementation(choice.implementation, type)) {
+    return std::make_unique<WinogradConvolution>(shape, direction, type, choice.implementation,
+                                                 relu);
   }
   if (choice.implementation == ProductConvolution::ImplementationName(type) &&
       ProductConvolution::IsAvailable(shape, direction, type)) {
@@ -172,9 +177,11 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
   std::vector<ConvolutionChoice> all;
   for (auto [in_type, out_type] : TypePairs(direction, precision)) {
     if (in_type != out_type) continue;
-    if (!exact && WinogradConvolution::IsAvailable(shape, in_type)) {
-      all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
-                     WinogradConvolution::ImplementationName(in_type)});
+    if (!exact) {
+      for (std::string& name : WinogradConvolution::Implementations(shape, direction, in_type)) {
+        all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
+                       std::move(name)});
+      }
     }
     if (ProductConvolution::IsAvailable(shape, direction, in_type)) {
       all.push_back({Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
@@ -185,6 +192,11 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
     for (auto [in_layout, out_layout] : LayoutPairs(shape, algorithm)) {
       for (auto [in_type, out_type] : TypePairs(direction, precision)) {
         ConvolutionChoice choice{algorithm, in_layout, out_layout, in_type, out_type, ""};
+        if (algorithm == Algorithm::kMatmul && in_type == out_type &&
+            LinearProduct::IsAvailable(shape, in_type)) {
+          choice.implementation = LinearProduct::ImplementationName();
+          all.push_back(choice);
+        }
         for (std::string& name :
              onednn::Implementations(DescriptionOf(shape, direction, choice, false))) {
           choice.implementation = std::move(name);
@@ -386,7 +398,8 @@ std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Directi
     return choice.algorithm == Algorithm::kMatmul || !IsGemm(choice.implementation);
   };
   const std::vector<std::function<bool(const ConvolutionChoice&)>> kinds = {
-      [&](const auto& c) { return is_kernel(c) && UsesAvx512(c.implementation); }, is_kernel,
+      [&](const auto& c) { return is_kernel(c) && Uses("avx512", c.implementation); },
+      [&](const auto& c) { return is_kernel(c) && Uses("avx2", c.implementation); }, is_kernel,
       [](const auto& c) { return true; }};
   std::vector<ConvolutionChoice> kept;
   for (auto types : TypePairs(direction, precision)) {
@@ -447,7 +460,9 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
   onednn::Description description = DescriptionOf(shape, direction, choice, primitive_bias);
   if (epilogue.addend || epilogue.relu) {
     description.with_addend = epilogue.addend, description.with_relu = epilogue.relu;
-    primitive = onednn::Primitive::Create(description, choice.implementation);
+    // The wrong numbers, in some shapes, are what oneDNN 2.6's products give here without AVX-512.
+    if (HasAvx512() || !IsGemm(choice.implementation))
+      primitive = onednn::Primitive::Create(description, choice.implementation);
     if (!primitive.ok()) state->pass = {.addend = epilogue.addend, .relu = epilogue.relu};
     description.with_addend = description.with_relu = false;
   }
@@ -485,7 +500,7 @@ int64_t Convolution::packed_weight_bytes() const {
 }
 
 bool Convolution::weights_are_plain() const {
-  if (state_->own) return false;
+  if (state_->own) return state_->own->weights_are_plain();
   if (!state_->matmul()) return state_->primitive->weights_are_plain();
   return state_->weight_type() == ElementType::kF32 &&
          SameStorage(state_->shape.weights(), state_->choice.in_layout, Layout::kNchw);

@@ -62,6 +62,7 @@ std::vector<NamedShape> Shapes() {
       {"depthwise 64@16", Square(64, 64, 16, 3, 1, 1, 64)},
       {"linear 8192->100", Square(32, 100, 16, 16, 0)},
       {"linear 4096->512", Square(256, 512, 4, 4, 0)},
+      {"linear 3072->512", Square(3, 512, 32, 32, 0)},
       {"linear 512->10", Square(512, 10, 1, 1, 0)},
       {"linear 256->10", Square(256, 10, 1, 1, 0)},
   };

@@ -3,8 +3,10 @@
 #include <cpuid.h>
 #include <omp.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -12,20 +14,41 @@
 
 namespace cotangent::tensor {
 
-bool HasAvx2() {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return has;
+namespace {
+
+constexpr const char* kInstructionSets[] = {"portable", "avx2", "avx512", "avx512_bf16"};
+
+int OfProcessor() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return !avx512 ? 1 : __builtin_cpu_supports("avx512bf16") ? 3 : 2;
 }
 
-bool HasAvx512() {
-  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return has;
+// The widest that is there and allowed, as an index of kInstructionSets.
+int Widest() {
+  static const int widest = [] {
+    const char* allowed = std::getenv("COTANGENT_ISA");
+    const int there = OfProcessor();
+    for (int i = 0; allowed != nullptr && i < there; ++i) {
+      if (std::strcmp(allowed, kInstructionSets[i]) == 0) return i;
+    }
+    return there;
+  }();
+  return widest;
 }
 
-bool HasAvx512Bf16() {
-  static const bool has = HasAvx512() && __builtin_cpu_supports("avx512bf16");
-  return has;
+}  // namespace
+
+bool HasAvx2() { return Widest() >= 1; }
+bool HasAvx512() { return Widest() >= 2; }
+bool HasAvx512Bf16() { return Widest() >= 3; }
+std::string InstructionSet() { return kInstructionSets[Widest()]; }
+
+int64_t SecondCacheBytes() {
+  static const int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 512 << 10;
 }
 
 std::string ProcessorName() {

@@ -1,5 +1,8 @@
 #include "tensor/cpu.h"
 
+#include <cstdlib>
+#include <string>
+
 #include "gtest/gtest.h"
 
 namespace cotangent::tensor {
@@ -10,6 +13,18 @@ TEST(Cpu, InstructionSetsInclude) {
   EXPECT_TRUE(!HasAvx512Bf16() || HasAvx512());
   EXPECT_FALSE(ProcessorName().empty());
   EXPECT_NE(ProcessorName().back(), ' ');
+}
+
+TEST(Cpu, TheEnvironmentRulesInstructionSetsOut) {
+  const char* allowed = std::getenv("COTANGENT_ISA");
+  if (allowed == nullptr) GTEST_SKIP() << "nothing is ruled out";
+  if (std::string(allowed) == "portable") EXPECT_FALSE(HasAvx2());
+  if (std::string(allowed) == "avx2") EXPECT_FALSE(HasAvx512());
+}
+
+TEST(Cpu, ASecondCacheHasASize) {
+  EXPECT_GE(SecondCacheBytes(), 64 << 10);
+  EXPECT_LE(SecondCacheBytes(), 1 << 30);
 }
 
 TEST(Cpu, ThreadsAreSetAndAtLeastOne) {

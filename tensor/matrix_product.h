@@ -1,5 +1,5 @@
 // Products of a few matrices of a few hundred rows in f32, on all threads: what orthogonalising a gradient takes. Where there
-// is AVX-512 by kernels of our own, of which a symmetric result takes half of the time; elsewhere by oneDNN's sgemm.
+// is AVX2 by kernels of our own, of which a symmetric result takes half of the time; elsewhere by oneDNN's sgemm.
 #ifndef COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 #define COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 
@@ -23,7 +23,7 @@ enum class ResultForm {
 };
 
 // c = alpha a b + beta c, with c [a.rows, b.columns] row-major and dense; where beta is 0, c is not read. Requires
-// a.columns = b.rows. Bitwise the same for any number of threads where there is AVX-512.
+// a.columns = b.rows. Bitwise the same for any number of threads where there is AVX2.
 void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, float beta, float* c,
                       ResultForm form = ResultForm::kGeneral);
 

@@ -7,9 +7,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "oneapi/dnnl/dnnl.h"
+#include "tensor/cpu.h"
 
 namespace cotangent::tensor::onednn {
 namespace {
+
+// What we rule out (cpu.h), oneDNN must not use either.
+void LimitInstructionSet() {
+  if (HasAvx512Bf16()) return;
+  dnnl_set_max_cpu_isa(HasAvx512() ? dnnl_cpu_isa_avx512_core_vnni : HasAvx2() ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
+}
 
 // The process's one engine (the processor) and stream (in order, synchronous).
 struct Runtime {
@@ -18,6 +25,7 @@ struct Runtime {
 
   static const Runtime& Get() {
     static const Runtime* const runtime = [] {
+      LimitInstructionSet();
       auto* created = new Runtime;
       dnnl_engine_create(&created->engine, dnnl_cpu, 0);
       dnnl_stream_create(&created->stream, created->engine, dnnl_stream_default_flags);

@@ -6,14 +6,11 @@
 #include <cstring>
 
 #include "tensor/cpu.h"
-#include "tensor/product_kernels.h"
+#include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
 namespace {
 
-using product_kernels::kLanes;
-
-constexpr int64_t kPanelColumns = product_kernels::kProductVectors * kLanes;
 // Steps of a panel that stay in the nearest cache while all rows pass by.
 constexpr int64_t kPieceSteps = 96;
 // More pixels than this have enough to do with each weight, and other algorithms do it better.
@@ -25,35 +22,35 @@ int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
-  const bool has = type == ElementType::kBf16 ? HasAvx512Bf16() : type == ElementType::kF32 && HasAvx512();
-  if (!has || direction != Direction::kForward || s.groups != 1 || s.IsLinear()) return false;
+  if (!HaveOwnKernels(type) || direction != Direction::kForward || s.groups != 1 || s.IsLinear()) return false;
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
   return pixels <= kMostPixels && pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
 }
 
-std::string ProductConvolution::ImplementationName(ElementType type) { return type == ElementType::kBf16 ? "product:avx512_bf16" : "product:avx512"; }
+std::string ProductConvolution::ImplementationName(ElementType type) { return "product:" + OwnKernelsName(type); }
 
 ProductConvolution::ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
-    : shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
+    : kernels_(ProductKernels()), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
 
-int64_t ProductConvolution::panels() const { return DivideUp(shape_.out_channels, kPanelColumns); }
+int64_t ProductConvolution::panel_columns() const { return kernels_.panel_vectors * kernels_.lanes; }
+int64_t ProductConvolution::panels() const { return DivideUp(shape_.out_channels, panel_columns()); }
 int64_t ProductConvolution::PanelVectors(int64_t panel) const {
-  return std::min(product_kernels::kProductVectors, DivideUp(shape_.out_channels - panel * kPanelColumns, kLanes));
+  return std::min(kernels_.panel_vectors, DivideUp(shape_.out_channels - panel * panel_columns(), kernels_.lanes));
 }
 int64_t ProductConvolution::RowsBytes() const { return DivideUp(pixels() * RowBytes(), 64) * 64; }
-int64_t ProductConvolution::packed_weight_bytes() const { return depth() * DivideUp(shape_.out_channels, kLanes) * kLanes * 4; }
-int64_t ProductConvolution::scratch_bytes() const { return RowsBytes() + threads_ * pixels() * kPanelColumns * 4; }
+int64_t ProductConvolution::packed_weight_bytes() const { return depth() * DivideUp(shape_.out_channels, kernels_.lanes) * kernels_.lanes * 4; }
+int64_t ProductConvolution::scratch_bytes() const { return RowsBytes() + threads_ * pixels() * panel_columns() * 4; }
 
 void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t channels = shape_.in_channels, pair = bf16_ ? 2 : 1;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
   for (int64_t panel = 0; panel < panels(); ++panel) {
     for (int64_t tap = 0; tap < taps(); ++tap) {
-      const int64_t columns = PanelVectors(panel) * kLanes;
-      char* step = static_cast<char*>(packed) + (panel * depth() * kPanelColumns + tap * steps_a_tap() * columns) * 4;
+      const int64_t columns = PanelVectors(panel) * kernels_.lanes;
+      char* step = static_cast<char*>(packed) + (panel * depth() * panel_columns() + tap * steps_a_tap() * columns) * 4;
       for (int64_t c = 0; c < channels; c += pair, step += columns * 4) {
         for (int64_t i = 0; i < columns; ++i) {
-          const int64_t n = panel * kPanelColumns + i;
+          const int64_t n = panel * panel_columns() + i;
           const auto weight = [&](int64_t c) { return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap] : 0.0f; };
           if (bf16_) {
             const Bf16 both[2] = {Bf16(weight(c)), Bf16(weight(c + 1))};
@@ -88,15 +85,15 @@ void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) con
 
 void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows, int64_t first, int64_t count, float* sums) const {
   const int64_t vectors = PanelVectors(panel);
-  const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * kPanelColumns * 4;
+  const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * panel_columns() * 4;
   for (int64_t k = 0; k < depth(); k += kPieceSteps) {
-    product_kernels::Multiply(bf16_, {.rows = count, .vectors = vectors, .depth = std::min(kPieceSteps, depth() - k), .a = rows + first * RowBytes() + k * 4,
-                                      .a_row = RowBytes(), .a_step = 4, .b = weights + k * vectors * 64, .b_step = vectors * 64, .c = sums,
-                                      .c_row = kPanelColumns, .accumulate = k > 0});
+    kernels_.multiply(bf16_, {.rows = count, .vectors = vectors, .depth = std::min(kPieceSteps, depth() - k), .a = rows + first * RowBytes() + k * 4,
+                                      .a_row = RowBytes(), .a_step = 4, .b = weights + k * vectors * kernels_.lanes * 4, .b_step = vectors * kernels_.lanes * 4, .c = sums,
+                                      .c_row = panel_columns(), .accumulate = k > 0});
   }
-  const int64_t channel = panel * kPanelColumns, offset = (first * shape_.out_channels + channel) * element_bytes();
+  const int64_t channel = panel * panel_columns(), offset = (first * shape_.out_channels + channel) * element_bytes();
   const auto from_here = [&](const void* data) { return data == nullptr ? nullptr : static_cast<const char*>(data) + offset; };
-  product_kernels::Finish(bf16_, {.rows = count, .columns = std::min(kPanelColumns, shape_.out_channels - channel), .sums = sums, .sums_row = kPanelColumns,
+  kernels_.finish(bf16_, {.rows = count, .columns = std::min(panel_columns(), shape_.out_channels - channel), .sums = sums, .sums_row = panel_columns(),
                                   .bias = arguments.bias == nullptr ? nullptr : static_cast<const float*>(arguments.bias) + channel,
                                   .addend = from_here(arguments.addend), .relu = relu_, .out = static_cast<char*>(arguments.out) + offset,
                                   .out_row = shape_.out_channels * element_bytes()});
@@ -115,7 +112,7 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
     for (int64_t panel = 0; panel < panels(); ++panel) {
       for (int64_t share = 0; share < shares; ++share) {
         const int64_t begin = pixels() * share / shares, end = pixels() * (share + 1) / shares;
-        MultiplyPanel(arguments, panel, rows, begin, end - begin, sums + omp_get_thread_num() * pixels() * kPanelColumns);
+        MultiplyPanel(arguments, panel, rows, begin, end - begin, sums + omp_get_thread_num() * pixels() * panel_columns());
       }
     }
   }

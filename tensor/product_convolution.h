@@ -1,7 +1,7 @@
 // A forward convolution as one product of matrices, pixels by weights, for few pixels and many weights: inference of one
 // image. Such a convolution waits for its weights, which here are read once, in the order in which they lie.
 //
-// Every output pixel's inputs are gathered into a row; a thread multiplies all rows by 64 output channels at a time.
+// Every output pixel's inputs are gathered into a row; a thread multiplies all rows by a panel of output channels at a time.
 #ifndef COTANGENT_TENSOR_PRODUCT_CONVOLUTION_H_
 #define COTANGENT_TENSOR_PRODUCT_CONVOLUTION_H_
 
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/own_convolution.h"
+#include "tensor/product_kernels.h"
 
 namespace cotangent::tensor {
 
@@ -16,7 +17,7 @@ class ProductConvolution final : public OwnConvolution {
  public:
   // Whether this processor has the instructions and the convolution is of the kind. `type` is that of both sides, NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
-  // "product:avx512", "product:avx512_bf16".
+  // "product:avx2", "product:avx512", "product:avx512_bf16".
   static std::string ImplementationName(ElementType type);
 
   // Requires IsAvailable(). relu: results are max(0, y).
@@ -41,11 +42,13 @@ class ProductConvolution final : public OwnConvolution {
   // Steps of a product: one f32, or a pair of bf16, each.
   int64_t steps_a_tap() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }
   int64_t depth() const { return taps() * steps_a_tap(); }
+  int64_t panel_columns() const;
   int64_t panels() const;
   int64_t PanelVectors(int64_t panel) const;
   int64_t RowBytes() const { return depth() * 4; }
   int64_t RowsBytes() const;  // of all rows
 
+  const product_kernels::Kernels& kernels_;
   const ConvolutionShape shape_;
   const bool bf16_, relu_;
   const int threads_;

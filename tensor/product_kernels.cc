@@ -1,7 +1,5 @@
 #include "tensor/product_kernels.h"
 
-#include <immintrin.h>
-
 #include "tensor/vectors.h"
 
 namespace cotangent::tensor::product_kernels {
@@ -14,13 +12,13 @@ void MultiplyBlock(const Product& p, int64_t row) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = p.accumulate ? _mm512_loadu_ps(c + r * p.c_row + v * kLanes) : _mm512_setzero_ps();
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = p.accumulate ? Load(c + r * p.c_row + v * kLanes) : Zero();
   }
   // The next rows' results, which may be far away, have the time that these rows' sums take.
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + (kRows + r) * p.c_row + v * kLanes, 1);
+    for (int v = 0; v < kVectors * kLanes; v += 16) __builtin_prefetch(c + (kRows + r) * p.c_row + v, 1);
   }
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
@@ -28,16 +26,16 @@ void MultiplyBlock(const Product& p, int64_t row) {
   for (int64_t k = 0; k < p.depth; ++k, a += p.a_step, b += p.b_step) {
     Vector columns[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) columns[v] = _mm512_loadu_ps(b + v * 64);
+    for (int v = 0; v < kVectors; ++v) columns[v] = Load(reinterpret_cast<const float*>(b) + v * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Vector x = _mm512_set1_ps(*reinterpret_cast<const float*>(a + r * a_row));
+      const Vector x = Set(*reinterpret_cast<const float*>(a + r * a_row));
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         if constexpr (kBf16) {
-          sums[r][v] = _mm512_dpbf16_ps(sums[r][v], (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(columns[v]));
+          sums[r][v] = MulAddPairs(x, columns[v], sums[r][v]);
         } else {
-          sums[r][v] = _mm512_fmadd_ps(x, columns[v], sums[r][v]);
+          sums[r][v] = MulAdd(x, columns[v], sums[r][v]);
         }
       }
     }
@@ -45,7 +43,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(c + r * p.c_row + v * kLanes, sums[r][v]);
+    for (int v = 0; v < kVectors; ++v) Store(c + r * p.c_row + v * kLanes, sums[r][v]);
   }
 }
 
@@ -61,6 +59,8 @@ void MultiplyRows(const Product& p) {
   if (row < p.rows) MultiplyBlock<kBf16, 1, kVectors>(p, row);
 }
 
+#if defined(__AVX512F__)
+constexpr int64_t kPanelVectors = 4;  // of 32 registers
 template <bool kBf16>
 void MultiplyColumns(const Product& p) {
   switch (p.vectors) {
@@ -70,66 +70,83 @@ void MultiplyColumns(const Product& p) {
     default: return MultiplyRows<kBf16, 6, 4>(p);
   }
 }
+#else
+constexpr int64_t kPanelVectors = 2;  // of 16 registers
+template <bool kBf16>
+void MultiplyColumns(const Product& p) {
+  p.vectors == 1 ? MultiplyRows<kBf16, 12, 1>(p) : MultiplyRows<kBf16, 6, 2>(p);
+}
+#endif
 
 template <bool kBf16>
 void FinishRows(const Results& r) {
   constexpr int64_t kSize = kBf16 ? 2 : 4;
-  const Vector least = _mm512_set1_ps(r.relu ? 0.0f : -__builtin_inff());
+  const Vector least = Set(r.relu ? 0.0f : -__builtin_inff());
   for (int64_t i = 0; i < r.rows; ++i) {
-    for (int64_t j = 0; j < r.columns; j += kLanes) {
-      const __mmask16 mask = MaskOf(r.columns - j);
+    ForEachVector(r.columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
       const int64_t at = i * r.out_row + j * kSize;
-      Vector y = _mm512_loadu_ps(r.sums + i * r.sums_row + j);
-      if (r.bias != nullptr) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, r.bias + j));
-      if (r.addend != nullptr) y = _mm512_add_ps(y, Load<kBf16>(r.addend + at, 0, mask));
-      // max_ps gives its second operand where one is not a number, so that it stays one.
-      Store<kBf16>(r.out + at, 0, mask, _mm512_max_ps(least, y));
-    }
+      Vector y = Load(r.sums + i * r.sums_row + j, lanes);
+      if (r.bias != nullptr) y = Add(y, Load(r.bias + j, lanes));
+      if (r.addend != nullptr) y = Add(y, LoadAs<kBf16>(r.addend + at, lanes));
+      StoreAs<kBf16>(r.out + at, Max(least, y), lanes);
+    });
+  }
+}
+
+void Multiply(bool bf16, const Product& product) {
+  WithType(bf16, [&](auto type) { MultiplyColumns<type.value>(product); });
+}
+
+void Finish(bool bf16, const Results& results) {
+  WithType(bf16, [&](auto type) { FinishRows<type.value>(results); });
+}
+
+void CopyRows(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row) {
+  for (int64_t i = 0; i < rows; ++i) {
+    ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) { Store(to + i * to_row + j, Load(from + i * from_row + j, lanes)); });
+  }
+}
+
+void TransposeMatrix(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row, bool fill) {
+  for (int64_t i = 0; i < rows; i += kLanes) {
+    ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+      Vector in[kLanes], out[kLanes];
+#pragma GCC unroll 16
+      for (int r = 0; r < kLanes; ++r) in[r] = i + r < rows ? Load(from + (i + r) * from_row + j, lanes) : Zero();
+      Transpose(in, out);
+#pragma GCC unroll 16
+      for (int c = 0; c < kLanes; ++c) {
+        if (j + c >= columns) continue;
+        float* const at = to + (j + c) * to_row + i;
+        fill || i + kLanes <= rows ? Store(at, out[c]) : Store(at, out[c], Some{rows - i});
+      }
+    });
+  }
+}
+
+void Combine(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row) {
+  const Vector a = Set(alpha), b = Set(beta);
+  for (int64_t i = 0; i < rows; ++i) {
+    ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+      float* to = c + i * c_row + j;
+      Vector x = Mul(a, Load(t + i * t_row + j, lanes));
+      if (beta != 0) x = MulAdd(b, Load(to, lanes), x);
+      Store(to, x, lanes);
+    });
   }
 }
 
 }  // namespace
 
-void Finish(bool bf16, const Results& results) { bf16 ? FinishRows<true>(results) : FinishRows<false>(results); }
-
-void Multiply(bool bf16, const Product& product) { bf16 ? MultiplyColumns<true>(product) : MultiplyColumns<false>(product); }
-
-void CopyRows(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; j += kLanes) {
-      _mm512_storeu_ps(to + i * to_row + j, _mm512_maskz_loadu_ps(MaskOf(columns - j), from + i * from_row + j));
-    }
-  }
-}
-
-void Transpose(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row, bool fill) {
-  for (int64_t i = 0; i < rows; i += kLanes) {
-    for (int64_t j = 0; j < columns; j += kLanes) {
-      Vector in[kLanes], out[kLanes];
-      const __mmask16 mask = MaskOf(columns - j);
-#pragma GCC unroll 16
-      for (int r = 0; r < kLanes; ++r) in[r] = i + r < rows ? _mm512_maskz_loadu_ps(mask, from + (i + r) * from_row + j) : _mm512_setzero_ps();
-      Transpose16(in, out);
-      const __mmask16 stored = fill ? 0xffff : MaskOf(rows - i);
-#pragma GCC unroll 16
-      for (int c = 0; c < kLanes; ++c) {
-        if (j + c < columns) _mm512_mask_storeu_ps(to + (j + c) * to_row + i, stored, out[c]);
-      }
-    }
-  }
-}
-
-void Combine(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row) {
-  const Vector a = _mm512_set1_ps(alpha), b = _mm512_set1_ps(beta);
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; j += kLanes) {
-      const __mmask16 mask = MaskOf(columns - j);
-      float* to = c + i * c_row + j;
-      Vector x = _mm512_mul_ps(a, _mm512_maskz_loadu_ps(mask, t + i * t_row + j));
-      if (beta != 0) x = _mm512_fmadd_ps(b, _mm512_maskz_loadu_ps(mask, to), x);
-      _mm512_mask_storeu_ps(to, mask, x);
-    }
-  }
-}
+const Kernels COTANGENT_KERNELS = {
+    .isa = kIsa,
+    .lanes = kLanes,
+    .panel_vectors = kPanelVectors,
+    .multiply = Multiply,
+    .finish = Finish,
+    .copy_rows = CopyRows,
+    .transpose = TransposeMatrix,
+    .combine = Combine,
+};
 
 }  // namespace cotangent::tensor::product_kernels

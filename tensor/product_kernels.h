@@ -1,7 +1,6 @@
-// Products of small matrices and what surrounds them, in AVX-512. Nothing here may be called where HasAvx512() is false, nor,
-// with `bf16`, where HasAvx512Bf16() is.
+// Products of small matrices and what surrounds them, for each instruction set.
 //
-// Included by a file that is compiled for AVX-512: it must include nothing with inline functions that others share.
+// Included by a file that is compiled for an instruction set: it must include nothing with inline functions that others share.
 #ifndef COTANGENT_TENSOR_PRODUCT_KERNELS_H_
 #define COTANGENT_TENSOR_PRODUCT_KERNELS_H_
 
@@ -9,13 +8,10 @@
 
 namespace cotangent::tensor::product_kernels {
 
-inline constexpr int kLanes = 16;
-inline constexpr int64_t kProductVectors = 4;
-
-// c[row][16 * vectors] (+)= sum over k < depth of a[row][k] b[k]. A step of k is one f32 of a row of `a` and of each lane
+// c[row][lanes * vectors] (+)= sum over k < depth of a[row][k] b[k]. A step of k is one f32 of a row of `a` and of each lane
 // of b, or a pair of bf16 of each.
 struct Product {
-  int64_t rows = 0, vectors = 0, depth = 0;  // vectors <= kProductVectors
+  int64_t rows = 0, vectors = 0, depth = 0;  // vectors <= Kernels::panel_vectors
   const char* a = nullptr;
   int64_t a_row = 0, a_step = 0;  // bytes from one row, and one k, to the next
   const char* b = nullptr;
@@ -24,9 +20,9 @@ struct Product {
   int64_t c_row = 0;  // floats
   bool accumulate = false;
 };
-void Multiply(bool bf16, const Product& product);
 
-// out = sums (+ bias) (+ addend), then max(0, .) if asked for; `out` and `addend`, with rows as far apart, are f32 or bf16.
+// out = sums (+ bias) (+ addend), then max(0, .) if asked for; `out` and `addend`, with rows as far apart, are f32 or bf16;
+// `out` may be `sums`.
 struct Results {
   int64_t rows = 0, columns = 0;
   const float* sums = nullptr;
@@ -37,16 +33,24 @@ struct Results {
   char* out = nullptr;
   int64_t out_row = 0;  // bytes
 };
-void Finish(bool bf16, const Results& results);
 
-// to[row] = from[row] for rows of `columns` floats, filled up with zeros to a multiple of 16.
-void CopyRows(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row);
+// The kernels of one instruction set. Only those of AVX-512 may be told bf16, and only where HasAvx512Bf16().
+struct Kernels {
+  const char* isa;        // "avx512", "avx2"
+  int64_t lanes;          // f32 in a register
+  int64_t panel_vectors;  // columns of a product, in registers, that go with the others in one sweep over its depth
 
-// to[j][i] = from[i][j] for i < rows, j < columns. Rows of `to` are filled up with zeros to a multiple of 16 if `fill`.
-void Transpose(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row, bool fill);
+  void (*multiply)(bool bf16, const Product& product);
+  void (*finish)(bool bf16, const Results& results);
+  // to[row] = from[row] for rows of `columns` floats, filled up with zeros to a multiple of `lanes`.
+  void (*copy_rows)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row);
+  // to[j][i] = from[i][j] for i < rows, j < columns. Rows of `to` are filled up with zeros to a multiple of `lanes` if `fill`.
+  void (*transpose)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row, bool fill);
+  // c = alpha t + beta c; c is not read where beta is 0.
+  void (*combine)(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row);
+};
 
-// c = alpha t + beta c; c is not read where beta is 0.
-void Combine(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row);
+extern const Kernels kAvx512, kAvx2;
 
 }  // namespace cotangent::tensor::product_kernels
 

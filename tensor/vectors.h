@@ -1,5 +1,5 @@
-// Sixteen floats in a register: loaded and stored as f32 or bf16, and transposed 16 by 16. Only for files that are compiled for
-// AVX-512, each of which has its own copy.
+// A register of floats: loaded and stored as f32 or bf16, whole or in part, and transposed. Sixteen floats in a file that is
+// compiled for AVX-512, eight in one that is compiled for AVX2; only for such files, each of which has its own copy.
 #ifndef COTANGENT_TENSOR_VECTORS_H_
 #define COTANGENT_TENSOR_VECTORS_H_
 
@@ -7,34 +7,69 @@
 
 #include <cstdint>
 
+// What a file that is compiled once for each instruction set calls its table of kernels.
+#if defined(__AVX512F__)
+#define COTANGENT_KERNELS kAvx512
+#else
+#define COTANGENT_KERNELS kAvx2
+#endif
+
 namespace cotangent::tensor {
 namespace {
 
+// How many of a register's numbers are meant.
+struct All {};
+struct Some {
+  int64_t count;  // the first ones, fewer than all
+};
+
+#if defined(__AVX512F__)
+
 using Vector = __m512;
+inline constexpr int kLanes = 16;
+inline constexpr bool kHasBf16 = true;  // what is told bf16 only
+inline constexpr const char* kIsa = "avx512";
 
-inline __mmask16 MaskOf(int64_t count) { return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
-
-template <bool kBf16>
-inline Vector Load(const void* data, int64_t channel, __mmask16 mask) {
-  if constexpr (kBf16) {
-    const __m256i bits = _mm256_maskz_loadu_epi16(mask, static_cast<const uint16_t*>(data) + channel);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
-  } else {
-    return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(data) + channel);
-  }
+inline Vector Zero() { return _mm512_setzero_ps(); }
+inline Vector Set(float x) { return _mm512_set1_ps(x); }
+inline Vector Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+inline Vector Sub(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
+inline Vector Mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+// The second operand where one is not a number.
+inline Vector Max(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+// Sums of products of bf16 pairs.
+inline Vector MulAddPairs(Vector a, Vector b, Vector c) {
+  return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
 }
 
-template <bool kBf16>
-inline void Store(void* data, int64_t channel, __mmask16 mask, Vector x) {
-  if constexpr (kBf16) {
-    _mm256_mask_storeu_epi16(static_cast<uint16_t*>(data) + channel, mask, (__m256i)_mm512_cvtneps_pbh(x));
-  } else {
-    _mm512_mask_storeu_ps(static_cast<float*>(data) + channel, mask, x);
-  }
+inline Vector Load(const float* data, All = {}) { return _mm512_loadu_ps(data); }
+inline void Store(float* data, Vector x, All = {}) { _mm512_storeu_ps(data, x); }
+
+inline __mmask16 MaskOf(All) { return 0xffff; }
+inline __mmask16 MaskOf(Some some) { return static_cast<__mmask16>((1u << some.count) - 1); }
+inline Vector Load(const float* data, Some some) { return _mm512_maskz_loadu_ps(MaskOf(some), data); }
+inline void Store(float* data, Vector x, Some some) { _mm512_mask_storeu_ps(data, MaskOf(some), x); }
+
+template <typename Lanes>
+inline Vector LoadBf16(const void* data, Lanes lanes) {
+  const __m256i bits = _mm256_maskz_loadu_epi16(MaskOf(lanes), data);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+template <typename Lanes>
+inline void StoreBf16(void* data, Vector x, Lanes lanes) {
+  _mm256_mask_storeu_epi16(data, MaskOf(lanes), (__m256i)_mm512_cvtneps_pbh(x));
+}
+
+// bf16 of x and of y side by side in each lane, x first.
+inline Vector Interleave(Vector x, Vector y) {
+  const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
+  const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(y));
+  return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
 // columns[j] lane i = rows[i] lane j. What is not used of `columns` costs nothing where this is inlined.
-inline __attribute__((always_inline)) void Transpose16(const __m512* rows, __m512* columns) {
+inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {
   __m512 quads[16];  // quads[4 g + c], 128-bit block b: rows 4 g .. 4 g + 3 of column 4 b + c
 #pragma GCC unroll 4
   for (int g = 0; g < 16; g += 4) {
@@ -57,6 +92,91 @@ inline __attribute__((always_inline)) void Transpose16(const __m512* rows, __m51
     columns[8 + c] = _mm512_shuffle_f32x4(even_a, even_b, kOdd);
     columns[12 + c] = _mm512_shuffle_f32x4(odd_a, odd_b, kOdd);
   }
+}
+
+#else
+
+using Vector = __m256;
+inline constexpr int kLanes = 8;
+inline constexpr bool kHasBf16 = false;
+inline constexpr const char* kIsa = "avx2";
+
+inline Vector Zero() { return _mm256_setzero_ps(); }
+inline Vector Set(float x) { return _mm256_set1_ps(x); }
+inline Vector Add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+inline Vector Sub(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
+inline Vector Mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
+inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+// The second operand where one is not a number.
+inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+// Named, but never called: there is no bf16.
+inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
+inline Vector Interleave(Vector x, Vector) { return x; }
+
+inline Vector Load(const float* data, All = {}) { return _mm256_loadu_ps(data); }
+inline void Store(float* data, Vector x, All = {}) { _mm256_storeu_ps(data, x); }
+
+inline __m256i MaskOf(Some some) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(some.count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vector Load(const float* data, Some some) { return _mm256_maskload_ps(data, MaskOf(some)); }
+inline void Store(float* data, Vector x, Some some) { _mm256_maskstore_ps(data, MaskOf(some), x); }
+
+// columns[j] lane i = rows[i] lane j.
+inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {
+  __m256 quads[8];  // quads[4 g + c], 128-bit block b: rows 4 g .. 4 g + 3 of column 4 b + c
+#pragma GCC unroll 2
+  for (int g = 0; g < 8; g += 4) {
+    const __m256d low_a = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g], rows[g + 1]));
+    const __m256d high_a = _mm256_castps_pd(_mm256_unpackhi_ps(rows[g], rows[g + 1]));
+    const __m256d low_b = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g + 2], rows[g + 3]));
+    const __m256d high_b = _mm256_castps_pd(_mm256_unpackhi_ps(rows[g + 2], rows[g + 3]));
+    quads[g] = _mm256_castpd_ps(_mm256_unpacklo_pd(low_a, low_b));
+    quads[g + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low_a, low_b));
+    quads[g + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high_a, high_b));
+    quads[g + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high_a, high_b));
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    columns[c] = _mm256_permute2f128_ps(quads[c], quads[4 + c], 0x20);
+    columns[4 + c] = _mm256_permute2f128_ps(quads[c], quads[4 + c], 0x31);
+  }
+}
+
+#endif
+
+// Where an instruction set has bf16, what is told bf16 reads and writes that.
+template <bool kBf16, typename Lanes>
+inline Vector LoadAs(const void* data, Lanes lanes) {
+  if constexpr (kBf16) return LoadBf16(data, lanes);
+  else return Load(static_cast<const float*>(data), lanes);
+}
+template <bool kBf16, typename Lanes>
+inline void StoreAs(void* data, Vector x, Lanes lanes) {
+  if constexpr (kBf16) StoreBf16(data, x, lanes);
+  else Store(static_cast<float*>(data), x, lanes);
+}
+
+template <bool kTruth>
+struct Bool {
+  static constexpr bool value = kTruth;
+};
+
+// Calls f(Bool<bf16>()); bf16 is false where this instruction set has none.
+template <typename Function>
+inline __attribute__((always_inline)) void WithType(bool bf16, Function f) {
+  if constexpr (kHasBf16) {
+    if (bf16) return f(Bool<true>());
+  }
+  f(Bool<false>());
+}
+
+// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is All, or Some for the last.
+template <typename Function>
+inline __attribute__((always_inline)) void ForEachVector(int64_t count, Function f) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) f(i, All());
+  if (i < count) f(i, Some{count - i});
 }
 
 }  // namespace

@@ -7,21 +7,19 @@
 #include <utility>
 
 #include "tensor/cpu.h"
-#include "tensor/product_kernels.h"
-#include "tensor/winograd_kernels.h"
+#include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
 namespace {
 
 using winograd::kInputs;
-using winograd::kLanes;
 using winograd::kOutputs;
 using winograd::kPoints;
 
-constexpr int64_t kGroupColumns = product_kernels::kProductVectors * kLanes;
-// What a thread may keep in its second-level cache (1 MiB or more where there is AVX-512), what of the last one is its own, and
-// what all threads keep there together. Threads share as little as they can: what another core has written is slow to come.
-constexpr int64_t kNearBytes = 896 << 10;
+// Columns of products that a thread turns into outputs at a time.
+constexpr int64_t kGroupColumns = 64;
+// What a thread may keep of the last cache, and what all threads keep there together. Threads share as little as they can: what
+// another core has written is slow to come.
 constexpr int64_t kFarBytes = 3 << 20;
 constexpr int64_t kCommonBytes = 8 << 20;
 // Fewer tiles at a time than this are not worth the loading of their weights.
@@ -30,8 +28,8 @@ constexpr int64_t kMostTiles = 192;
 // Products go by so many rows.
 constexpr int64_t kRowsAtOnce = 6;
 constexpr int64_t kBlockTiles = 48;
-// Rows of a weight gradient that one task multiplies.
-constexpr int64_t kTaskRows = 48;
+
+constexpr char kName[] = "wino_4x3:", kTogetherName[] = "wino_4x3_together:";
 
 int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t RoundUp(int64_t a, int64_t b) { return DivideUp(a, b) * b; }
@@ -70,15 +68,34 @@ void ForEachTile(int64_t count, Find find, Transform transform) {
 }  // namespace
 
 bool WinogradConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {
-  const bool has = type == ElementType::kBf16 ? HasAvx512Bf16() : type == ElementType::kF32 && HasAvx512();
-  return has && s.kernel_height == 3 && s.kernel_width == 3 && s.stride_height == 1 && s.stride_width == 1 && s.dilation_height == 1 &&
+  return HaveOwnKernels(type) && s.kernel_height == 3 && s.kernel_width == 3 && s.stride_height == 1 && s.stride_width == 1 && s.dilation_height == 1 &&
          s.dilation_width == 1 && s.groups == 1 && std::max(s.in_channels, s.out_channels) < (1 << 20);
 }
 
-std::string WinogradConvolution::ImplementationName(ElementType type) { return type == ElementType::kBf16 ? "wino_4x3:avx512_bf16" : "wino_4x3:avx512"; }
+std::vector<std::string> WinogradConvolution::Implementations(const ConvolutionShape& shape, Direction direction, ElementType type) {
+  if (!IsAvailable(shape, type)) return {};
+  std::vector<std::string> names = {kName + OwnKernelsName(type)};
+  if (direction == Direction::kWeightGradient) {
+    const WinogradConvolution usual(shape, direction, type, names[0]);
+    if (usual.by_thread_ && usual.threads_ > 1 && usual.packed_weight_bytes() > SecondCacheBytes()) names.push_back(kTogetherName + OwnKernelsName(type));
+  }
+  return names;
+}
 
-WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type, bool relu)
-    : direction_(direction), bf16_(type == ElementType::kBf16), relu_(relu), pad_top_(s.pad_top), pad_left_(s.pad_left), threads_(Threads()) {
+bool WinogradConvolution::IsImplementation(const std::string& implementation, ElementType type) {
+  return implementation == kName + OwnKernelsName(type) || implementation == kTogetherName + OwnKernelsName(type);
+}
+
+WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type, const std::string& implementation, bool relu)
+    : kernels_(WinogradKernels()),
+      products_(ProductKernels()),
+      implementation_(implementation),
+      direction_(direction),
+      bf16_(type == ElementType::kBf16),
+      relu_(relu),
+      pad_top_(s.pad_top),
+      pad_left_(s.pad_left),
+      threads_(Threads()) {
   source_ = {s.in_channels, s.in_height, s.in_width};
   target_ = {s.out_channels, s.out_height(), s.out_width()};
   if (direction == Direction::kInputGradient) {
@@ -91,9 +108,10 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   // Bytes of the sums over all tiles, and of what a tile takes beside them: its transforms, and products that are not summed.
   const int64_t sums = gradient ? packed_weight_bytes() : 0;
   by_thread_ = gradient ? threads_ * sums <= tiles_ * kPoints * (SourceRow() + GradientRow()) : tiles_ >= threads_ * kFewestTiles;
+  if (implementation == kTogetherName + OwnKernelsName(type)) by_thread_ = false;
   const int64_t tile_bytes = kPoints * (SourceRow() + (gradient ? GradientRow() : ProductRow() * 4));
   if (by_thread_) {
-    const int64_t near = (kNearBytes - sums) / tile_bytes, far = kFarBytes / tile_bytes;
+    const int64_t near = (SecondCacheBytes() / 8 * 7 - sums) / tile_bytes, far = kFarBytes / tile_bytes;
     const int64_t most = near >= kFewestTiles ? std::min(near, kMostTiles) : std::max(far, kFewestTiles);
     const int64_t share = DivideUp(tiles_, threads_);
     chunk_ = RoundUp(DivideUp(share, DivideUp(share, most)), kRowsAtOnce);
@@ -104,27 +122,36 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   }
 }
 
-int64_t WinogradConvolution::SourceRow() const { return direction_ == Direction::kWeightGradient ? source_.channels * element_bytes() : Depth(source_.channels) * 4; }
-int64_t WinogradConvolution::GradientRow() const { return RoundUp(target_.channels, kLanes) * element_bytes(); }
+int64_t WinogradConvolution::PanelWidth(int64_t channels) const { return std::min(panel_columns(), RoundUp(channels, lanes())); }
+int64_t WinogradConvolution::WidthBytes(int64_t channels) const { return PanelWidth(channels) * element_bytes(); }
+int64_t WinogradConvolution::SourceRow() const {
+  return direction_ == Direction::kWeightGradient ? RoundUp(source_.channels, PanelWidth(source_.channels)) * element_bytes() : Depth(source_.channels) * 4;
+}
+int64_t WinogradConvolution::GradientRow() const { return RoundUp(target_.channels, PanelWidth(target_.channels)) * element_bytes(); }
+winograd::Places WinogradConvolution::GradientPlaces(int64_t channels, int64_t point_stride) const {
+  return {.point = point_stride, .panel = RoundUp(chunk_, 2) * WidthBytes(channels), .width = PanelWidth(channels)};
+}
 int64_t WinogradConvolution::SourcePointStride() const { return Spread(RoundUp(chunk_, 2) * SourceRow()); }
 int64_t WinogradConvolution::GradientPointStride() const { return Spread(RoundUp(chunk_, 2) * GradientRow()); }
 int64_t WinogradConvolution::ProductRow() const {
-  const int64_t columns = RoundUp(target_.channels, kLanes);
+  const int64_t columns = RoundUp(target_.channels, lanes());
   return by_thread_ ? std::min(kGroupColumns, columns) : columns;
 }
 int64_t WinogradConvolution::ProductPointStride() const { return Spread(chunk_ * ProductRow() * 4) / 4; }
 int64_t WinogradConvolution::ZeroBytes() const { return RoundUp(std::max(source_.channels, target_.channels) * 4, 64) + 64; }
-int64_t WinogradConvolution::groups() const { return DivideUp(target_.channels, kGroupColumns); }
+int64_t WinogradConvolution::lanes() const { return products_.lanes; }
+int64_t WinogradConvolution::panel_columns() const { return products_.panel_vectors * lanes(); }
+int64_t WinogradConvolution::panels() const { return DivideUp(target_.channels, panel_columns()); }
 
-int64_t WinogradConvolution::GroupVectors(int64_t group) const {
-  return std::min(product_kernels::kProductVectors, DivideUp(target_.channels - group * kGroupColumns, kLanes));
+int64_t WinogradConvolution::PanelVectors(int64_t panel) const {
+  return std::min(products_.panel_vectors, DivideUp(target_.channels - panel * panel_columns(), lanes()));
 }
 
-int64_t WinogradConvolution::WeightPointStride(int64_t group) const { return Spread(Depth(source_.channels) * GroupVectors(group) * 64); }
+int64_t WinogradConvolution::WeightPointStride(int64_t panel) const { return Spread(Depth(source_.channels) * PanelVectors(panel) * lanes() * 4); }
 
 int64_t WinogradConvolution::packed_weight_bytes() const {
-  if (direction_ == Direction::kWeightGradient) return kPoints * source_.channels * RoundUp(target_.channels, kLanes) * 4;
-  return kPoints * ((groups() - 1) * WeightPointStride(0) + WeightPointStride(groups() - 1));
+  if (direction_ == Direction::kWeightGradient) return kPoints * source_.channels * RoundUp(target_.channels, lanes()) * 4;
+  return kPoints * ((panels() - 1) * WeightPointStride(0) + WeightPointStride(panels() - 1));
 }
 
 int64_t WinogradConvolution::scratch_bytes() const {
@@ -142,22 +169,22 @@ void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t column_stride = rotated ? 9 : 9 * source_.channels;
   const int64_t pieces = DivideUp(source_.channels, 2);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
-  for (int64_t group = 0; group < groups(); ++group) {
+  for (int64_t panel = 0; panel < panels(); ++panel) {
     for (int64_t piece = 0; piece < pieces; ++piece) {
-      const int64_t vectors = GroupVectors(group), columns = std::min(kGroupColumns, target_.channels - group * kGroupColumns);
+      const int64_t vectors = PanelVectors(panel), column = panel * panel_columns(), columns = std::min(panel_columns(), target_.channels - column);
       const int64_t rows = std::min<int64_t>(2, source_.channels - piece * 2);
-      char* out = static_cast<char*>(packed) + group * kPoints * WeightPointStride(0) + Depth(2 * piece) * vectors * 64;
-      winograd::TransformWeights(bf16_, oihw + 2 * piece * row_stride + group * kGroupColumns * column_stride, rows, columns, row_stride, column_stride,
-                                 rotated, vectors, out, WeightPointStride(group));
+      char* out = static_cast<char*>(packed) + panel * kPoints * WeightPointStride(0) + Depth(2 * piece) * vectors * lanes() * 4;
+      kernels_.transform_weights(bf16_, oihw + 2 * piece * row_stride + column * column_stride, rows, columns, row_stride, column_stride, rotated, vectors,
+                                 out, WeightPointStride(panel));
     }
   }
 }
 
 void WinogradConvolution::UnpackWeightGradient(const void* packed, float* oihw) const {
-  const int64_t row = RoundUp(target_.channels, kLanes);
+  const int64_t row = RoundUp(target_.channels, lanes());
 #pragma omp parallel for schedule(static) num_threads(threads_)
   for (int64_t c = 0; c < source_.channels; ++c) {
-    winograd::TransformWeightGradient(static_cast<const float*>(packed) + c * row, source_.channels * row, target_.channels, oihw + c * 9, source_.channels * 9);
+    kernels_.transform_weight_gradient(static_cast<const float*>(packed) + c * row, source_.channels * row, target_.channels, oihw + c * 9, source_.channels * 9);
   }
 }
 
@@ -176,16 +203,16 @@ void WinogradConvolution::TransformSource(const char* source, const char* zeros,
         PointAt(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, kInputs, zeros, pixels);
       },
       [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
-        winograd::TransformInput(bf16_, tile, next, source_.channels, points + t * SourceRow(), SourcePointStride());
+        kernels_.transform_input(bf16_, tile, next, source_.channels, points + t * SourceRow(), {.point = SourcePointStride(), .width = source_.channels});
       });
 }
 
-void WinogradConvolution::MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const {
-  const int64_t vectors = GroupVectors(group);
-  const char* weights = static_cast<const char*>(arguments.weights) + group * kPoints * WeightPointStride(0);
-  product_kernels::Multiply(bf16_, {.rows = tiles, .vectors = vectors, .depth = Depth(source_.channels), .a = points + point * SourcePointStride(), .a_row = SourceRow(),
-                             .a_step = 4, .b = weights + point * WeightPointStride(group), .b_step = vectors * 64, .c = products + point * ProductPointStride(),
-                             .c_row = ProductRow()});
+void WinogradConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles, const char* points, float* products) const {
+  const int64_t vectors = PanelVectors(panel);
+  const char* weights = static_cast<const char*>(arguments.weights) + panel * kPoints * WeightPointStride(0);
+  products_.multiply(bf16_, {.rows = tiles, .vectors = vectors, .depth = Depth(source_.channels), .a = points + point * SourcePointStride(), .a_row = SourceRow(),
+                             .a_step = 4, .b = weights + point * WeightPointStride(panel), .b_step = vectors * lanes() * 4,
+                             .c = products + point * ProductPointStride(), .c_row = ProductRow()});
 }
 
 void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count, int64_t channel, const float* products) const {
@@ -204,7 +231,7 @@ void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments,
         PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
       },
       [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
-        winograd::TransformOutput(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, tile, next);
+        kernels_.transform_output(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, tile, next);
       });
 }
 
@@ -221,9 +248,12 @@ void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& argumen
     for (int64_t first = begin; first < end; first += chunk_) {
       const int64_t tiles = std::min(chunk_, end - first);
       TransformSource(source, zeros, first, tiles, points);
-      for (int64_t group = 0; group < groups(); ++group) {
-        for (int p = 0; p < kPoints; ++p) MultiplyGroup(arguments, p, group, tiles, points, products);
-        TransformTarget(arguments, first, tiles, group * kGroupColumns, products);
+      for (int64_t channel = 0; channel < target_.channels; channel += kGroupColumns) {
+        const int64_t panel = channel / panel_columns(), end_panel = std::min(panel + kGroupColumns / panel_columns(), panels());
+        for (int p = 0; p < kPoints; ++p) {
+          for (int64_t i = panel; i < end_panel; ++i) MultiplyPanel(arguments, p, i, tiles, points, products + (i - panel) * panel_columns());
+        }
+        TransformTarget(arguments, first, tiles, channel, products);
       }
     }
   }
@@ -243,9 +273,9 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
       const auto [first, last] = ShareOf(count, thread, threads);
       TransformSource(source, zeros, begin + first, last - first, points + first * SourceRow());
 #pragma omp barrier
-      const auto [task, end] = ShareOf(kPoints * groups(), thread, threads);
+      const auto [task, end] = ShareOf(kPoints * panels(), thread, threads);
       for (int64_t i = task; i < end; ++i) {
-        MultiplyGroup(arguments, static_cast<int>(i / groups()), i % groups(), count, points, products + i % groups() * kGroupColumns);
+        MultiplyPanel(arguments, static_cast<int>(i / panels()), i % panels(), count, points, products + i % panels() * panel_columns());
       }
 #pragma omp barrier
       TransformTarget(arguments, begin + first, last - first, 0, products + first * ProductRow());
@@ -259,6 +289,8 @@ void WinogradConvolution::TransformPairs(const ConvolutionArguments& arguments, 
   struct Pair {
     winograd::PixelPair in, out;
   };
+  const int64_t in_bytes = WidthBytes(source_.channels), out_bytes = WidthBytes(target_.channels);
+  const winograd::Places in_places = GradientPlaces(source_.channels, SourcePointStride()), out_places = GradientPlaces(target_.channels, GradientPointStride());
   const auto point_at = [&](int64_t t, winograd::Pixels& in, winograd::Pixels& out) {
     const Tile tile = TileAt(std::min(t, tiles_ - 1));
     const int64_t below = t < tiles_ ? 0 : source_.height + target_.height;  // a tile beyond the last is all zeros
@@ -274,27 +306,29 @@ void WinogradConvolution::TransformPairs(const ConvolutionArguments& arguments, 
         point_at(first + 2 * i + 1, pair.in.second, pair.out.second);
       },
       [&](int64_t i, const Pair& pair, const Pair& next) {
-        char* const in = in_points + 2 * i * SourceRow();
-        char* const out = out_points + 2 * i * GradientRow();
+        char* const in = in_points + 2 * i * in_bytes;
+        char* const out = out_points + 2 * i * out_bytes;
         if (bf16_) {
-          winograd::TransformInputPair(pair.in, next.in, source_.channels, in, SourcePointStride());
-          winograd::TransformGradientPair(pair.out, next.out, target_.channels, out, GradientPointStride());
+          kernels_.transform_input_pair(pair.in, next.in, source_.channels, in, in_places);
+          kernels_.transform_gradient_pair(pair.out, next.out, target_.channels, out, out_places);
         } else {
-          winograd::TransformInput(false, pair.in.first, next.in.first, source_.channels, in, SourcePointStride());
-          winograd::TransformInput(false, pair.in.second, next.in.second, source_.channels, in + SourceRow(), SourcePointStride());
-          winograd::TransformGradient(false, pair.out.first, next.out.first, target_.channels, out, GradientPointStride());
-          winograd::TransformGradient(false, pair.out.second, next.out.second, target_.channels, out + GradientRow(), GradientPointStride());
+          kernels_.transform_input(false, pair.in.first, next.in.first, source_.channels, in, in_places);
+          kernels_.transform_input(false, pair.in.second, next.in.second, source_.channels, in + in_bytes, in_places);
+          kernels_.transform_gradient(false, pair.out.first, next.out.first, target_.channels, out, out_places);
+          kernels_.transform_gradient(false, pair.out.second, next.out.second, target_.channels, out + out_bytes, out_places);
         }
       });
 }
 
-void WinogradConvolution::WeightGradientRows(int point, int64_t row, int64_t rows, int64_t pairs, const char* in_points, const char* out_points, float* sums,
-                                             bool accumulate) const {
-  const int64_t columns = RoundUp(target_.channels, kLanes);
-  for (int64_t n = 0; n < columns; n += kGroupColumns) {
-    product_kernels::Multiply(bf16_, {.rows = rows, .vectors = std::min(kGroupColumns, columns - n) / kLanes, .depth = Depth(2 * pairs),
-                               .a = in_points + point * SourcePointStride() + row * 4, .a_row = 4, .a_step = source_.channels * 4,
-                               .b = out_points + point * GradientPointStride() + n * 4, .b_step = columns * 4,
+void WinogradConvolution::WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points, const char* out_points, float* sums,
+                                              bool accumulate) const {
+  const int64_t columns = RoundUp(target_.channels, lanes()), width = PanelWidth(target_.channels);
+  const int64_t row = panel * PanelWidth(source_.channels), rows = std::min(PanelWidth(source_.channels), source_.channels - row);
+  const winograd::Places in = GradientPlaces(source_.channels, SourcePointStride()), out = GradientPlaces(target_.channels, GradientPointStride());
+  for (int64_t n = 0; n < columns; n += width) {
+    products_.multiply(bf16_, {.rows = rows, .vectors = std::min(width, columns - n) / lanes(), .depth = Depth(2 * pairs),
+                               .a = in_points + point * in.point + panel * in.panel, .a_row = 4, .a_step = in.width * 4,
+                               .b = out_points + point * out.point + n / width * out.panel, .b_step = out.width * 4,
                                .c = sums + (point * source_.channels + row) * columns + n, .c_row = columns, .accumulate = accumulate});
   }
 }
@@ -304,6 +338,7 @@ void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& 
   char* zeros = static_cast<char*>(arguments.scratch);
   std::memset(zeros, 0, ZeroBytes());
   const int64_t own_bytes = kPoints * (SourcePointStride() + GradientPointStride()), floats = packed_weight_bytes() / 4;
+  const int64_t source_panels = DivideUp(source_.channels, PanelWidth(source_.channels));
   float* total = static_cast<float*>(arguments.weights);
   float* others = reinterpret_cast<float*>(zeros + ZeroBytes() + threads_ * own_bytes);
 #pragma omp parallel num_threads(threads_)
@@ -312,13 +347,15 @@ void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& 
     char* in_points = zeros + ZeroBytes() + thread * own_bytes;
     char* out_points = in_points + kPoints * SourcePointStride();
     float* sums = thread == 0 ? total : others + (thread - 1) * floats;
-    if (target_.channels % kLanes != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
+    if (target_.channels % lanes() != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
     const auto [begin, end] = ShareOf(DivideUp(tiles_, 2), thread, threads);
     if (begin == end) std::memset(sums, 0, floats * sizeof(float));
     for (int64_t first = begin; first < end; first += chunk_ / 2) {
       const int64_t pairs = std::min(chunk_ / 2, end - first);
       TransformPairs(arguments, zeros, 2 * first, pairs, in_points, out_points);
-      for (int p = 0; p < kPoints; ++p) WeightGradientRows(p, 0, source_.channels, pairs, in_points, out_points, sums, first > begin);
+      for (int p = 0; p < kPoints; ++p) {
+        for (int64_t i = 0; i < source_panels; ++i) WeightGradientPanel(p, i, pairs, in_points, out_points, sums, first > begin);
+      }
     }
 #pragma omp barrier
     const auto [from, to] = ShareOf(floats, thread, threads);
@@ -333,21 +370,20 @@ void WinogradConvolution::RunWeightGradientTogether(const ConvolutionArguments& 
   std::memset(zeros, 0, ZeroBytes());
   char* in_points = zeros + ZeroBytes();
   char* out_points = in_points + kPoints * SourcePointStride();
-  if (target_.channels % kLanes != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
-  const int64_t tasks_a_point = DivideUp(source_.channels, kTaskRows);
+  if (target_.channels % lanes() != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
+  const int64_t source_panels = DivideUp(source_.channels, PanelWidth(source_.channels));
 #pragma omp parallel num_threads(threads_)
   {
     const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
     for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
       const int64_t pairs = DivideUp(std::min(chunk_, tiles_ - begin), 2);
       const auto [first, last] = ShareOf(pairs, thread, threads);
-      TransformPairs(arguments, zeros, begin + 2 * first, last - first, in_points + 2 * first * SourceRow(), out_points + 2 * first * GradientRow());
+      TransformPairs(arguments, zeros, begin + 2 * first, last - first, in_points + 2 * first * WidthBytes(source_.channels),
+                     out_points + 2 * first * WidthBytes(target_.channels));
 #pragma omp barrier
-      const auto [task, end] = ShareOf(kPoints * tasks_a_point, thread, threads);
+      const auto [task, end] = ShareOf(kPoints * source_panels, thread, threads);
       for (int64_t i = task; i < end; ++i) {
-        const int64_t row = i % tasks_a_point * kTaskRows;
-        WeightGradientRows(static_cast<int>(i / tasks_a_point), row, std::min(kTaskRows, source_.channels - row), pairs, in_points, out_points,
-                           static_cast<float*>(arguments.weights), begin > 0);
+        WeightGradientPanel(static_cast<int>(i / source_panels), i % source_panels, pairs, in_points, out_points, static_cast<float*>(arguments.weights), begin > 0);
       }
 #pragma omp barrier
     }

@@ -16,8 +16,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tensor/own_convolution.h"
+#include "tensor/product_kernels.h"
+#include "tensor/winograd_kernels.h"
 
 namespace cotangent::tensor {
 
@@ -25,14 +28,19 @@ class WinogradConvolution final : public OwnConvolution {
  public:
   // Whether this processor has the instructions and the convolution is of the kind. `type` is that of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // "wino_4x3:avx512", "wino_4x3:avx512_bf16".
-  static std::string ImplementationName(ElementType type);
+  // The ways to run it that are worth measuring: "wino_4x3:avx2" (or avx512, avx512_bf16) and, for gradients by the weights whose
+  // sums leave the nearest caches, "wino_4x3_together:avx2".
+  // None where !IsAvailable().
+  static std::vector<std::string> Implementations(const ConvolutionShape& shape, Direction direction, ElementType type);
 
-  // Requires IsAvailable(). The scratch is for as many threads as Threads() says now.
+  // Whether `implementation` is one of those names, worth measuring or not.
+  static bool IsImplementation(const std::string& implementation, ElementType type);
+
+  // Requires IsAvailable() and IsImplementation(). The scratch is for as many threads as Threads() says now.
   // relu: forward, results are max(0, y).
-  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, bool relu = false);
+  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, const std::string& implementation, bool relu = false);
 
-  std::string implementation() const override { return ImplementationName(bf16_ ? ElementType::kBf16 : ElementType::kF32); }
+  std::string implementation() const override { return implementation_; }
   int64_t packed_weight_bytes() const override;
   int64_t scratch_bytes() const override;
   void PackWeights(const float* oihw, void* packed) const override;
@@ -54,8 +62,8 @@ class WinogradConvolution final : public OwnConvolution {
   // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights.
   void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const;
 
-  // The products of one group of target channels at one point, for the first `tiles` in `points`.
-  void MultiplyGroup(const ConvolutionArguments& arguments, int point, int64_t group, int64_t tiles, const char* points, float* products) const;
+  // The products of one panel of target channels at one point, for the first `tiles` in `points`.
+  void MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles, const char* points, float* products) const;
   // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row of products has.
   void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count, int64_t channel, const float* products) const;
   // Each thread transforms a chunk of tiles and multiplies it while it is in its own cache.
@@ -63,28 +71,38 @@ class WinogradConvolution final : public OwnConvolution {
   // All threads transform a chunk, then share out its products by points, so that the weights are read once: for few tiles.
   void RunForwardTogether(const ConvolutionArguments& arguments) const;
 
-  // Products of `pairs` pairs of tiles for rows [row, row + rows) at one point.
-  void WeightGradientRows(int point, int64_t row, int64_t rows, int64_t pairs, const char* in_points, const char* out_points, float* sums, bool accumulate) const;
+  // Products of `pairs` pairs of tiles at one point, for the source channels of one panel.
+  void WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points, const char* out_points, float* sums, bool accumulate) const;
   // Every thread sums its own tiles, and the sums are added in the end.
   void RunWeightGradientByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products: where the sums are larger than all the transforms.
+  // All threads transform a chunk, then share out its products: where the sums are larger than the transforms, or the caches.
   void RunWeightGradientTogether(const ConvolutionArguments& arguments) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   // Steps of Product over `count` channels or tiles.
   int64_t Depth(int64_t count) const { return bf16_ ? (count + 1) / 2 : count; }
-  // Bytes of a tile's numbers at one point.
+  // Bytes of a tile's numbers at one point. For the gradient by the weights both sides lie in panels of `width` channels: all
+  // tiles of the first, then those of the next; each tile, or pair of bf16 tiles, is a step of a product.
   int64_t SourceRow() const;
   int64_t GradientRow() const;
+  int64_t PanelWidth(int64_t channels) const;
+  int64_t WidthBytes(int64_t channels) const;  // of a tile in a panel
+  winograd::Places GradientPlaces(int64_t channels, int64_t point_stride) const;
   int64_t SourcePointStride() const;    // bytes
   int64_t GradientPointStride() const;  // bytes
   int64_t ProductRow() const;           // floats
   int64_t ProductPointStride() const;   // floats
   int64_t ZeroBytes() const;
-  int64_t WeightPointStride(int64_t group) const;  // bytes
-  int64_t GroupVectors(int64_t group) const;
-  int64_t groups() const;
+  // Target channels go through a product in panels of as many columns as the registers hold.
+  int64_t lanes() const;
+  int64_t panel_columns() const;
+  int64_t panels() const;
+  int64_t PanelVectors(int64_t panel) const;
+  int64_t WeightPointStride(int64_t panel) const;  // bytes
 
+  const winograd::Kernels& kernels_;
+  const product_kernels::Kernels& products_;
+  const std::string implementation_;
   Direction direction_;
   bool bf16_, relu_;
   Side source_, target_;  // what is transformed by B, and what by A

@@ -1,7 +1,5 @@
 #include "tensor/winograd_kernels.h"
 
-#include <immintrin.h>
-
 #include "tensor/vectors.h"
 
 // The points of the polynomials are 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2. Their product is 1, which saves
@@ -15,11 +13,8 @@ constexpr float kSumOfSquares = kA2 + kB2;
 // 1 / product of (x_i - x_j) over j != i, for x_i = +-a and +-b.
 constexpr float kNa = 1 / (2 * kA2 * (kA2 - kB2)), kNb = 1 / (2 * kB2 * (kB2 - kA2));
 
-inline Vector Set(float x) { return _mm512_set1_ps(x); }
-inline Vector MultiplyAdd(Vector a, float b, Vector c) { return _mm512_fmadd_ps(a, Set(b), c); }
-inline Vector Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
-inline Vector Sub(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
-inline Vector Scale(Vector a, float b) { return _mm512_mul_ps(a, Set(b)); }
+inline Vector MultiplyAdd(Vector a, float b, Vector c) { return MulAdd(a, Set(b), c); }
+inline Vector Scale(Vector a, float b) { return Mul(a, Set(b)); }
 
 // B^T: 6 inputs to 6 points.
 struct InputMatrix {
@@ -114,15 +109,6 @@ inline __attribute__((always_inline)) void BothSides(Load load, Sink sink) {
   }
 }
 
-// ---- Memory -------------------------------------------------------------------------------------------------------
-
-// bf16 of x and of y side by side in each lane, x first.
-inline __m512i Interleave(Vector x, Vector y) {
-  const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
-  const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(y));
-  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
-}
-
 // ---- Tiles --------------------------------------------------------------------------------------------------------
 
 // Asks for the line at `byte` of every pixel of a tile that is transformed next: tiles are too far apart for the processor to
@@ -134,67 +120,132 @@ inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t 
   for (int i = 0; i < kSide * kSide; ++i) __builtin_prefetch(static_cast<const char*>(next.at[i]) + byte, kToWrite);
 }
 
-template <typename Matrix, bool kBf16>
-void TransformTile(const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride) {
-  constexpr int64_t kSize = kBf16 ? 2 : 4;
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    const __mmask16 mask = MaskOf(channels - c);
-    const __mmask16 stored = kBf16 ? MaskOf((channels - c + 1) / 2 * 2) : mask;
-    char* out = points + c * kSize;
-    if (c * kSize % 64 == 0) Prefetch<Matrix>(next, c * kSize);
-    BothSides<Matrix>([&](int i) { return Load<kBf16>(tile.at[i], c, mask); },
-                      [&](int i, Vector x) { Store<kBf16>(out + i * point_stride, 0, stored, x); });
+inline All FilledUp(All lanes) { return lanes; }
+inline Some FilledUp(Some lanes) { return {(lanes.count + 1) / 2 * 2}; }
+
+// Calls f(c, at, lanes) for the first of every register of channels, stored at `at` with `size` bytes each.
+template <typename Function>
+inline __attribute__((always_inline)) void ForEachPlace(int64_t channels, char* points, const Places& places, int64_t size, Function f) {
+  for (int64_t first = 0; first < channels; first += places.width, points += places.panel) {
+    const int64_t count = first + places.width < channels ? places.width : channels - first;
+    ForEachVector(count, [&](int64_t c, auto lanes) __attribute__((always_inline)) { f(first + c, points + c * size, lanes); });
   }
 }
 
+template <typename Matrix, bool kBf16>
+void TransformTileAs(const Pixels& tile, const Pixels& next, int64_t channels, char* points, const Places& places) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
+  ForEachPlace(channels, points, places, kSize, [&](int64_t c, char* at, auto lanes) __attribute__((always_inline)) {
+    if (c * kSize % 64 == 0) Prefetch<Matrix>(next, c * kSize);
+    BothSides<Matrix>([&](int i) { return LoadAs<kBf16>(static_cast<const char*>(tile.at[i]) + c * kSize, lanes); },
+                      [&](int i, Vector x) {
+                        if constexpr (kBf16) StoreBf16(at + i * places.point, x, FilledUp(lanes));
+                        else Store(reinterpret_cast<float*>(at + i * places.point), x, lanes);
+                      });
+  });
+}
+
 template <typename Matrix>
-void TransformPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride) {
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    const __mmask16 mask = MaskOf(channels - c);
-    char* out = points + c * 4;
+void TransformTile(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, const Places& places) {
+  WithType(bf16, [&](auto type) { TransformTileAs<Matrix, type.value>(tile, next, channels, points, places); });
+}
+
+#if defined(__AVX512F__)
+template <typename Matrix>
+void TransformPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, const Places& places) {
+  ForEachPlace(channels, points, places, 4, [&](int64_t c, char* at, auto lanes) __attribute__((always_inline)) {
     if (c * 2 % 64 == 0) {
       Prefetch<Matrix>(next.first, c * 2);
       Prefetch<Matrix>(next.second, c * 2);
     }
     Vector kept[kPoints];
-    BothSides<Matrix>([&](int i) { return Load<true>(tiles.first.at[i], c, mask); }, [&](int i, Vector x) { kept[i] = x; });
-    BothSides<Matrix>([&](int i) { return Load<true>(tiles.second.at[i], c, mask); },
-                      [&](int i, Vector x) { _mm512_mask_storeu_epi32(out + i * point_stride, mask, Interleave(kept[i], x)); });
-  }
+    const auto pixel = [&](const Pixels& pixels, int i) { return LoadBf16(static_cast<const char*>(pixels.at[i]) + c * 2, lanes); };
+    BothSides<Matrix>([&](int i) { return pixel(tiles.first, i); }, [&](int i, Vector x) { kept[i] = x; });
+    BothSides<Matrix>([&](int i) { return pixel(tiles.second, i); },
+                      [&](int i, Vector x) { Store(reinterpret_cast<float*>(at + i * places.point), Interleave(kept[i], x), lanes); });
+  });
 }
+#endif
 
 template <bool kBf16>
-void TransformOutputTile(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile, const Pixels& next) {
+void TransformOutputAs(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile, const Pixels& next) {
   constexpr int64_t kSize = kBf16 ? 2 : 4;
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    const __mmask16 mask = MaskOf(channels - c);
+  ForEachVector(channels, [&](int64_t c, auto lanes) __attribute__((always_inline)) {
     if (c * kSize % 64 == 0) Prefetch<OutputMatrix, /*kToWrite=*/true>(next, c * kSize);
-    const Vector shift = finish.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, finish.bias + c);
-    // max_ps gives its second operand where one is not a number, so that it stays one.
+    const Vector shift = finish.bias == nullptr ? Zero() : Load(finish.bias + c, lanes);
     const Vector least = Set(finish.relu ? 0.0f : -__builtin_inff());
     const float* in = points + c;
-    BothSides<OutputMatrix>([&](int i) { return _mm512_loadu_ps(in + i * point_stride); },
+    BothSides<OutputMatrix>([&](int i) { return Load(in + i * point_stride); },
                             [&](int i, Vector y) {
-                              char* pixel = static_cast<char*>(const_cast<void*>(tile.at[i]));
-                              if (pixel == nullptr) return;
+                              if (tile.at[i] == nullptr) return;
+                              char* pixel = static_cast<char*>(const_cast<void*>(tile.at[i])) + c * kSize;
                               y = Add(y, shift);
-                              if (finish.add) y = Add(y, Load<kBf16>(pixel + finish.addend_offset, c, mask));
-                              Store<kBf16>(pixel, c, mask, _mm512_max_ps(least, y));
+                              if (finish.add) y = Add(y, LoadAs<kBf16>(pixel + finish.addend_offset, lanes));
+                              StoreAs<kBf16>(pixel, Max(least, y), lanes);
                             });
-  }
+  });
+}
+
+void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
+                     const Pixels& next) {
+  WithType(bf16, [&](auto type) { TransformOutputAs<type.value>(points, point_stride, channels, finish, tile, next); });
 }
 
 // ---- Weights ------------------------------------------------------------------------------------------------------
 
 constexpr int kTaps = 9;
-constexpr __mmask16 kTapMask = (1 << kTaps) - 1;
+
+#if defined(__AVX512F__)
+// Nine taps in a row to each lane of nine registers; zeros beyond `count` lanes.
+inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t stride, int64_t count, Vector* columns) {
+  Vector rows[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) rows[i] = i < count ? Load(taps + i * stride, Some{kTaps}) : Zero();
+  Transpose(rows, columns);
+}
+
+// The reverse.
+inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, float* taps, int64_t stride, int64_t count) {
+  Vector all[kLanes], rows[kLanes];
+  for (int i = 0; i < kLanes; ++i) all[i] = i < kTaps ? columns[i] : Zero();
+  Transpose(all, rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if (i < count) Store(taps + i * stride, rows[i], Some{kTaps});
+  }
+}
+#else
+// Eight taps fill a register, the ninth goes by itself.
+inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t stride, int64_t count, Vector* columns) {
+  Vector rows[kLanes];
+  alignas(32) float last[kLanes];
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes; ++i) {
+    rows[i] = i < count ? Load(taps + i * stride) : Zero();
+    last[i] = i < count ? taps[i * stride + kLanes] : 0;
+  }
+  Transpose(rows, columns);
+  columns[kLanes] = Load(last);
+}
+
+inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, float* taps, int64_t stride, int64_t count) {
+  Vector rows[kLanes];
+  alignas(32) float last[kLanes];
+  Store(last, columns[kLanes]);
+  Transpose(columns, rows);
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes; ++i) {
+    if (i >= count) continue;
+    Store(taps + i * stride, rows[i]);
+    taps[i * stride + kLanes] = last[i];
+  }
+}
+#endif
 
 // The points of `count` weights, each of nine taps in a row at taps + i * stride; zeros beyond.
 inline __attribute__((always_inline)) void TransformTaps(const float* taps, int64_t stride, int64_t count, bool rotated, Vector* points) {
-  Vector rows[kLanes], columns[kLanes];
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes; ++i) rows[i] = _mm512_maskz_loadu_ps(i < count ? kTapMask : 0, taps + i * stride);
-  Transpose16(rows, columns);
+  Vector columns[kLanes + kTaps];
+  LoadTaps(taps, stride, count, columns);
   if (rotated) {
     BothSides<WeightMatrix>([&](int i) { return columns[kTaps - 1 - i]; }, [&](int i, Vector u) { points[i] = u; });
   } else {
@@ -202,63 +253,53 @@ inline __attribute__((always_inline)) void TransformTaps(const float* taps, int6
   }
 }
 
-}  // namespace
-
-void TransformInput(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride) {
-  bf16 ? TransformTile<InputMatrix, true>(tile, next, channels, points, point_stride)
-       : TransformTile<InputMatrix, false>(tile, next, channels, points, point_stride);
-}
-
-void TransformInputPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride) {
-  TransformPair<InputMatrix>(tiles, next, channels, points, point_stride);
-}
-
-void TransformGradient(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride) {
-  bf16 ? TransformTile<GradientMatrix, true>(tile, next, channels, points, point_stride)
-       : TransformTile<GradientMatrix, false>(tile, next, channels, points, point_stride);
-}
-
-void TransformGradientPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride) {
-  TransformPair<GradientMatrix>(tiles, next, channels, points, point_stride);
-}
-
-void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
-                     const Pixels& next) {
-  bf16 ? TransformOutputTile<true>(points, point_stride, channels, finish, tile, next)
-       : TransformOutputTile<false>(points, point_stride, channels, finish, tile, next);
-}
-
-void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
-                      bool rotated, int64_t vectors, char* points, int64_t point_stride) {
-  const int64_t rows_a_step = bf16 ? 2 : 1;
-  for (int64_t k = 0; k < rows; k += rows_a_step) {
+template <bool kBf16>
+void TransformWeightsAs(const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride, bool rotated, int64_t vectors,
+                        char* points, int64_t point_stride) {
+  constexpr int64_t kRowsAStep = kBf16 ? 2 : 1;
+  for (int64_t k = 0; k < rows; k += kRowsAStep) {
     for (int64_t v = 0; v < vectors; ++v) {
       const int64_t left = columns - v * kLanes;
       const float* taps = plain + k * row_stride + v * kLanes * column_stride;
-      char* out = points + (k / rows_a_step * vectors + v) * 64;
+      char* out = points + (k / kRowsAStep * vectors + v) * kLanes * 4;
       Vector first[kPoints], second[kPoints];
       TransformTaps(taps, column_stride, left, rotated, first);
-      if (!bf16) {
-        for (int i = 0; i < kPoints; ++i) _mm512_storeu_ps(out + i * point_stride, first[i]);
-        continue;
+      if constexpr (kBf16) {
+        TransformTaps(taps + row_stride, column_stride, k + 1 < rows ? left : 0, rotated, second);
+        for (int i = 0; i < kPoints; ++i) first[i] = Interleave(first[i], second[i]);
       }
-      TransformTaps(taps + row_stride, column_stride, k + 1 < rows ? left : 0, rotated, second);
-      for (int i = 0; i < kPoints; ++i) _mm512_storeu_si512(out + i * point_stride, Interleave(first[i], second[i]));
+      for (int i = 0; i < kPoints; ++i) Store(reinterpret_cast<float*>(out + i * point_stride), first[i]);
     }
   }
+}
+
+void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride, bool rotated,
+                      int64_t vectors, char* points, int64_t point_stride) {
+  WithType(bf16, [&](auto type) {
+    TransformWeightsAs<type.value>(plain, rows, columns, row_stride, column_stride, rotated, vectors, points, point_stride);
+  });
 }
 
 void TransformWeightGradient(const float* points, int64_t point_stride, int64_t columns, float* plain, int64_t column_stride) {
   for (int64_t n = 0; n < columns; n += kLanes) {
-    Vector taps[kLanes], weights[kLanes];
-    for (int i = kTaps; i < kLanes; ++i) taps[i] = _mm512_setzero_ps();
-    BothSides<WeightGradientMatrix>([&](int i) { return _mm512_loadu_ps(points + n + i * point_stride); }, [&](int i, Vector g) { taps[i] = g; });
-    Transpose16(taps, weights);
-#pragma GCC unroll 16
-    for (int i = 0; i < kLanes; ++i) {
-      if (n + i < columns) _mm512_mask_storeu_ps(plain + (n + i) * column_stride, kTapMask, weights[i]);
-    }
+    Vector taps[kTaps];
+    BothSides<WeightGradientMatrix>([&](int i) { return Load(points + n + i * point_stride); }, [&](int i, Vector g) { taps[i] = g; });
+    StoreTaps(taps, plain + n * column_stride, column_stride, columns - n);
   }
 }
+
+}  // namespace
+
+const Kernels COTANGENT_KERNELS = {
+    .transform_input = TransformTile<InputMatrix>,
+    .transform_gradient = TransformTile<GradientMatrix>,
+#if defined(__AVX512F__)
+    .transform_input_pair = TransformPair<InputMatrix>,
+    .transform_gradient_pair = TransformPair<GradientMatrix>,
+#endif
+    .transform_output = TransformOutput,
+    .transform_weights = TransformWeights,
+    .transform_weight_gradient = TransformWeightGradient,
+};
 
 }  // namespace cotangent::tensor::winograd

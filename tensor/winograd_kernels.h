@@ -1,17 +1,13 @@
-// The arithmetic of winograd.h but the products, for one tile at a time, in AVX-512. Nothing here may be called where
-// HasAvx512() is false, nor, with `bf16`, where HasAvx512Bf16() is.
+// The arithmetic of winograd.h but the products, for one tile at a time, for each instruction set.
 //
-// Included by a file that is compiled for AVX-512: it must include nothing with inline functions that others share.
+// Included by a file that is compiled for an instruction set: it must include nothing with inline functions that others share.
 #ifndef COTANGENT_TENSOR_WINOGRAD_KERNELS_H_
 #define COTANGENT_TENSOR_WINOGRAD_KERNELS_H_
 
 #include <cstdint>
 
-#include "tensor/product_kernels.h"
-
 namespace cotangent::tensor::winograd {
 
-using product_kernels::kLanes;
 inline constexpr int kOutputs = 4;              // a tile's outputs along a side
 inline constexpr int kInputs = 6;               // the inputs they depend on
 inline constexpr int kPoints = kInputs * kInputs;  // products of a tile
@@ -25,16 +21,11 @@ struct PixelPair {
   Pixels first, second;
 };
 
-// Every transform is told which tile its thread comes to next, to ask for it in time.
-
-// The transformed tile, point by point, `point_stride` bytes apart, in the pixels' own type; an odd number of bf16 channels is
-// filled up with a zero.
-void TransformInput(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride);
-// The same of two tiles, as the reduction over tiles wants them: each channel's two bf16 side by side.
-void TransformInputPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride);
-// The transformed gradient of a tile's outputs, stored likewise.
-void TransformGradient(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, int64_t point_stride);
-void TransformGradientPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, int64_t point_stride);
+// Where a transform stores: channel c of point p lies `p * point + c / width * panel + c % width * (bytes of a number)` bytes on.
+struct Places {
+  int64_t point = 0, panel = 0;
+  int64_t width = 0;  // channels of a panel: a multiple of a register's numbers, or all
+};
 
 // What is done to outputs before they are stored.
 struct Finish {
@@ -44,18 +35,34 @@ struct Finish {
   bool relu = false;
 };
 
-// The outputs of a tile from its products: points[p] at `points` + p * point_stride floats, channels in order.
-void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
-                     const Pixels& next);
+// The kernels of one instruction set. Only those of AVX-512 may be told bf16 or take pairs, and only where HasAvx512Bf16().
+// Every transform of tiles is told which tile its thread comes to next, to ask for it in time.
+struct Kernels {
+  // The transformed tile, or the transformed gradient of a tile's outputs, in the pixels' own type; an odd number of bf16
+  // channels is filled up with a zero.
+  using TransformTile = void(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, const Places& places);
+  TransformTile *transform_input = nullptr, *transform_gradient = nullptr;
+  // The same of two bf16 tiles, as the reduction over tiles wants them: each channel's two numbers side by side, as one of four
+  // bytes. Null without bf16.
+  using TransformPair = void(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, const Places& places);
+  TransformPair *transform_input_pair = nullptr, *transform_gradient_pair = nullptr;
 
-// Transformed weights of one group of up to 16 * vectors columns: element (row k, column n) has its nine taps at
-// plain + k * row_stride + n * column_stride (floats), in reverse order if `rotated`. Written point by point, each
-// [rows, 16 * vectors] as the b of a product_kernels::Product wants it.
-void TransformWeights(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
-                      bool rotated, int64_t vectors, char* points, int64_t point_stride);
+  // The outputs of a tile from its products: points[p] at `points` + p * point_stride floats, channels in order and filled up to
+  // a multiple of the register's numbers.
+  void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
+                           const Pixels& next);
 
-// Nine taps of each of `columns` weights, `column_stride` floats apart in `plain`, from the products summed over all tiles.
-void TransformWeightGradient(const float* points, int64_t point_stride, int64_t columns, float* plain, int64_t column_stride);
+  // Transformed weights of one panel of columns in up to `vectors` registers: element (row k, column n) has its nine taps at
+  // plain + k * row_stride + n * column_stride (floats), in reverse order if `rotated`. Written point by point, each
+  // [rows, lanes * vectors] as the b of a product_kernels::Product wants it.
+  void (*transform_weights)(bool bf16, const float* plain, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
+                            bool rotated, int64_t vectors, char* points, int64_t point_stride);
+
+  // Nine taps of each of `columns` weights, `column_stride` floats apart in `plain`, from the products summed over all tiles.
+  void (*transform_weight_gradient)(const float* points, int64_t point_stride, int64_t columns, float* plain, int64_t column_stride);
+};
+
+extern const Kernels kAvx512, kAvx2;
 
 }  // namespace cotangent::tensor::winograd
 
