@@ -11,8 +11,8 @@
 namespace cotangent::tensor {
 namespace {
 
-// Steps of a panel that stay in the nearest cache while all rows pass by.
-constexpr int64_t kPieceSteps = 96;
+// Of a panel, as much as stays in the nearest cache while all rows pass by.
+constexpr int64_t kPieceBytes = 24 << 10;
 // More pixels than this have enough to do with each weight, and other algorithms do it better.
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kMostRowsBytes = 16 << 20;
@@ -86,10 +86,15 @@ void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) con
 void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows, int64_t first, int64_t count, float* sums) const {
   const int64_t vectors = PanelVectors(panel);
   const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * panel_columns() * 4;
-  for (int64_t k = 0; k < depth(); k += kPieceSteps) {
-    kernels_.multiply(bf16_, {.rows = count, .vectors = vectors, .depth = std::min(kPieceSteps, depth() - k), .a = rows + first * RowBytes() + k * 4,
-                                      .a_row = RowBytes(), .a_step = 4, .b = weights + k * vectors * kernels_.lanes * 4, .b_step = vectors * kernels_.lanes * 4, .c = sums,
-                                      .c_row = panel_columns(), .accumulate = k > 0});
+  const int64_t step_bytes = vectors * kernels_.lanes * 4, piece_steps = kPieceBytes / step_bytes;
+  for (int64_t k = 0; k < depth(); k += piece_steps) {
+    const int64_t piece = std::min(piece_steps, depth() - k);
+    // After a panel's last piece the next panel is read; the very last asks for what it has.
+    const bool more = k + piece < depth() || panel + 1 < panels();
+    const char* const b = weights + k * step_bytes;
+    kernels_.multiply(bf16_, {.rows = count, .vectors = vectors, .depth = piece, .a = rows + first * RowBytes() + k * 4, .a_row = RowBytes(), .a_step = 4,
+                              .b = b, .b_step = step_bytes, .c = sums, .c_row = panel_columns(), .accumulate = k > 0,
+                              .next = more ? b + piece * step_bytes : b, .next_bytes = piece * step_bytes});
   }
   const int64_t channel = panel * panel_columns(), offset = (first * shape_.out_channels + channel) * element_bytes();
   const auto from_here = [&](const void* data) { return data == nullptr ? nullptr : static_cast<const char*>(data) + offset; };

@@ -5,7 +5,7 @@
 namespace cotangent::tensor::product_kernels {
 namespace {
 
-template <bool kBf16, int kRows, int kVectors>
+template <bool kBf16, int kRows, int kVectors, bool kAhead>
 void MultiplyBlock(const Product& p, int64_t row) {
   Vector sums[kRows][kVectors];
   float* c = p.c + row * p.c_row;
@@ -23,7 +23,12 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
+  // These rows' part of what is next, a little with every step.
+  const char* next = nullptr;
+  int64_t next_step = 0;
+  if constexpr (kAhead) next = p.next + p.next_bytes * row / p.rows, next_step = p.next_bytes * kRows / (p.rows * p.depth);
   for (int64_t k = 0; k < p.depth; ++k, a += p.a_step, b += p.b_step) {
+    if constexpr (kAhead) __builtin_prefetch(next), next += next_step;
     Vector columns[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) columns[v] = Load(reinterpret_cast<const float*>(b) + v * kLanes);
@@ -48,15 +53,20 @@ void MultiplyBlock(const Product& p, int64_t row) {
 }
 
 // Rows in blocks of as many as the registers hold.
+template <bool kBf16, int kRows, int kVectors, bool kAhead>
+void MultiplyRowsAs(const Product& p) {
+  int64_t row = 0;
+  for (; row + kRows <= p.rows; row += kRows) MultiplyBlock<kBf16, kRows, kVectors, kAhead>(p, row);
+  if constexpr (kRows > 4) {
+    for (; row + 4 <= p.rows; row += 4) MultiplyBlock<kBf16, 4, kVectors, kAhead>(p, row);
+  }
+  for (; row + 2 <= p.rows; row += 2) MultiplyBlock<kBf16, 2, kVectors, kAhead>(p, row);
+  if (row < p.rows) MultiplyBlock<kBf16, 1, kVectors, kAhead>(p, row);
+}
+
 template <bool kBf16, int kRows, int kVectors>
 void MultiplyRows(const Product& p) {
-  int64_t row = 0;
-  for (; row + kRows <= p.rows; row += kRows) MultiplyBlock<kBf16, kRows, kVectors>(p, row);
-  if constexpr (kRows > 4) {
-    for (; row + 4 <= p.rows; row += 4) MultiplyBlock<kBf16, 4, kVectors>(p, row);
-  }
-  for (; row + 2 <= p.rows; row += 2) MultiplyBlock<kBf16, 2, kVectors>(p, row);
-  if (row < p.rows) MultiplyBlock<kBf16, 1, kVectors>(p, row);
+  p.next != nullptr ? MultiplyRowsAs<kBf16, kRows, kVectors, true>(p) : MultiplyRowsAs<kBf16, kRows, kVectors, false>(p);
 }
 
 #if defined(__AVX512F__)

@@ -19,6 +19,9 @@ struct Product {
   float* c = nullptr;
   int64_t c_row = 0;  // floats
   bool accumulate = false;
+  // What is to be read next and lies far away, asked for bit by bit while this is computed; or null.
+  const char* next = nullptr;
+  int64_t next_bytes = 0;
 };
 
 // out = sums (+ bias) (+ addend), then max(0, .) if asked for; `out` and `addend`, with rows as far apart, are f32 or bf16;
