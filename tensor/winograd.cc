@@ -39,15 +39,21 @@ int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 // The share [begin, end) of a thread.
 std::pair<int64_t, int64_t> ShareOf(int64_t count, int64_t thread, int64_t threads) { return {count * thread / threads, count * (thread + 1) / threads}; }
 
-// Pointers to the size x size pixels from (row, column) on; `outside` for those that are not in the image.
-void PointAt(const char* images, int64_t image, int64_t height, int64_t width, int64_t pixel_bytes, int64_t row, int64_t column, int size, const void* outside,
+// Pointers to the kSize x kSize pixels from (row, column) on; `outside` for those that are not in the image.
+template <int kSize>
+void PointAt(const char* images, int64_t image, int64_t height, int64_t width, int64_t pixel_bytes, int64_t row, int64_t column, const void* outside,
              winograd::Pixels& pixels) {
-  const char* base = images + image * height * width * pixel_bytes;
-  for (int r = 0; r < size; ++r) {
-    for (int c = 0; c < size; ++c) {
-      const int64_t y = row + r, x = column + c;
-      const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      pixels.at[r * size + c] = inside ? base + (y * width + x) * pixel_bytes : outside;
+  const char* line = images + ((image * height + row) * width + column) * pixel_bytes;
+  const bool inside = row >= 0 && row + kSize <= height && column >= 0 && column + kSize <= width;
+  for (int r = 0; r < kSize; ++r, line += width * pixel_bytes) {
+    if (inside) {
+      for (int c = 0; c < kSize; ++c) pixels.at[r * kSize + c] = line + c * pixel_bytes;
+      continue;
+    }
+    const bool row_inside = row + r >= 0 && row + r < height;
+    for (int c = 0; c < kSize; ++c) {
+      const bool pixel_inside = row_inside && column + c >= 0 && column + c < width;
+      pixels.at[r * kSize + c] = pixel_inside ? line + c * pixel_bytes : outside;
     }
   }
 }
@@ -200,7 +206,7 @@ void WinogradConvolution::TransformSource(const char* source, const char* zeros,
       count,
       [&](int64_t t, winograd::Pixels& pixels) {
         const Tile tile = TileAt(first + t);
-        PointAt(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, kInputs, zeros, pixels);
+        PointAt<kInputs>(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, zeros, pixels);
       },
       [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
         kernels_.transform_input(bf16_, tile, next, source_.channels, points + t * SourceRow(), {.point = SourcePointStride(), .width = source_.channels});
@@ -228,7 +234,7 @@ void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments,
       count,
       [&](int64_t t, winograd::Pixels& pixels) {
         const Tile tile = TileAt(first + t);
-        PointAt(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, kOutputs, nullptr, pixels);
+        PointAt<kOutputs>(target, tile.image, target_.height, target_.width, pixel_bytes, tile.row, tile.column, nullptr, pixels);
       },
       [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
         kernels_.transform_output(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, tile, next);
@@ -294,10 +300,10 @@ void WinogradConvolution::TransformPairs(const ConvolutionArguments& arguments, 
   const auto point_at = [&](int64_t t, winograd::Pixels& in, winograd::Pixels& out) {
     const Tile tile = TileAt(std::min(t, tiles_ - 1));
     const int64_t below = t < tiles_ ? 0 : source_.height + target_.height;  // a tile beyond the last is all zeros
-    PointAt(static_cast<const char*>(arguments.in), tile.image, source_.height, source_.width, source_.channels * element_bytes(),
-            tile.row - pad_top_ + below, tile.column - pad_left_, kInputs, zeros, in);
-    PointAt(static_cast<const char*>(arguments.out), tile.image, target_.height, target_.width, target_.channels * element_bytes(), tile.row + below,
-            tile.column, kOutputs, zeros, out);
+    PointAt<kInputs>(static_cast<const char*>(arguments.in), tile.image, source_.height, source_.width, source_.channels * element_bytes(),
+            tile.row - pad_top_ + below, tile.column - pad_left_, zeros, in);
+    PointAt<kOutputs>(static_cast<const char*>(arguments.out), tile.image, target_.height, target_.width, target_.channels * element_bytes(), tile.row + below,
+            tile.column, zeros, out);
   };
   ForEachTile<Pair>(
       count,
