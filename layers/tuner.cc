@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <utility>
 
@@ -110,19 +109,6 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
   return shape;
 }
 
-// The fastest of some runs whose weights, and all else, come from memory.
-double SecondsFromAfar(Convolution& convolution, const ConvolutionArguments& arguments, Workspace& workspace, int repetitions) {
-  convolution.Run(arguments);
-  double best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < repetitions; ++i) {
-    workspace.EmptyCaches();
-    const auto start = std::chrono::steady_clock::now();
-    convolution.Run(arguments);
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
-
 // Of one run, with its weights packed or unpacked where they change.
 absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, Weights weights,
                                  Workspace& workspace, int repetitions, double budget_seconds) {
@@ -131,9 +117,10 @@ absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direct
   absl::StatusOr<ConvolutionArguments> arguments = workspace.Fit(**convolution);
   if (!arguments.ok()) return arguments.status();
   if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(workspace.plain(), arguments->weights);
-  if (weights == Weights::kFarAway) return SecondsFromAfar(**convolution, *arguments, workspace, repetitions);
-  const tensor::ConvolutionTime time = tensor::Measure(**convolution, *arguments, workspace.plain(), repetitions, budget_seconds);
-  return time.run_seconds + (weights == Weights::kChanging ? time.pack_seconds : 0);
+  tensor::MeasureOptions options = {.repetitions = repetitions, .budget_seconds = budget_seconds, .packing = weights == Weights::kChanging};
+  if (weights == Weights::kFarAway) options.before_run = [&] { workspace.EmptyCaches(); };
+  const tensor::ConvolutionTime time = tensor::Measure(**convolution, *arguments, workspace.plain(), options);
+  return time.run_seconds + time.pack_seconds;
 }
 
 }  // namespace

@@ -565,7 +565,7 @@ void BiasGradient(const Shape& shape, Layout layout, ElementType type, const voi
 }
 
 ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments,
-                        float* plain_weights, int repetitions, double budget_seconds) {
+                        float* plain_weights, const MeasureOptions& options) {
   auto pack = [&] {
     if (convolution.direction() == Direction::kWeightGradient) {
       convolution.UnpackWeightGradient(arguments.weights, plain_weights);
@@ -573,19 +573,20 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
       convolution.PackWeights(plain_weights, arguments.weights);
     }
   };
-  auto fastest = [&](auto function) {
+  auto fastest = [&](auto function, const std::function<void()>& before) {
     double best = SecondsOf(function), spent = best;  // the first run warms up
-    for (int i = 0; i < repetitions && (i < 2 || spent < budget_seconds); ++i) {
+    for (int i = 0; i < options.repetitions && (i < 2 || spent < options.budget_seconds); ++i) {
+      if (before) before();
       const double seconds = SecondsOf(function);
-      best = std::min(best, seconds);
+      best = i == 0 && before ? seconds : std::min(best, seconds);
       spent += seconds;
     }
     return best;
   };
-  ConvolutionTime time{.run_seconds = 0,
-                       .pack_seconds = convolution.weights_are_plain() ? 0 : fastest(pack)};
-  time.run_seconds = fastest([&] { convolution.Run(arguments); });
-  return time;
+  const bool packs = options.packing && !convolution.weights_are_plain();
+  const double pack_seconds = packs ? fastest(pack, nullptr) : 0;
+  return {.run_seconds = fastest([&] { convolution.Run(arguments); }, options.before_run),
+          .pack_seconds = pack_seconds};
 }
 
 }  // namespace cotangent::tensor

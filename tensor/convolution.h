@@ -1,5 +1,5 @@
 // Convolution in its three directions, each with every implementation there is for it on this
-// machine: oneDNN's, and those of winograd.h and product_convolution.h.
+// machine: oneDNN's, and those of winograd.h, product_convolution.h and linear_product.h.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
@@ -21,6 +21,7 @@
 #define COTANGENT_TENSOR_CONVOLUTION_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -176,14 +177,22 @@ void BiasGradient(const Shape& shape, Layout layout, ElementType type, const voi
 
 struct ConvolutionTime {
   double run_seconds;   // fastest Run()
-  double pack_seconds;  // fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights
+  double pack_seconds;  // fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights, or where not asked for
+};
+
+struct MeasureOptions {
+  // After one run to warm up: so many, or until, after at least two, `budget_seconds` are spent.
+  int repetitions = 5;
+  double budget_seconds = 0.25;
+  bool packing = true;
+  // Called before every run, in time that is not counted: to empty the caches.
+  std::function<void()> before_run = nullptr;
 };
 
 // Times a convolution on buffers of the caller's (all that its direction uses, and plain_weights of
-// f32 for packing): one run to warm up, then until `repetitions` or, after at least two,
-// `budget_seconds` are spent.
+// f32 for packing).
 ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments,
-                        float* plain_weights, int repetitions = 5, double budget_seconds = 0.25);
+                        float* plain_weights, const MeasureOptions& options = {});
 
 }  // namespace cotangent::tensor
 

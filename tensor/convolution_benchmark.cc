@@ -105,7 +105,7 @@ void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType 
     AlignedBuffer scratch = Filled((*convolution)->scratch_bytes(), ElementType::kF32);
     const ConvolutionArguments arguments = {in.data(), packed.data(), nullptr, out.data(),
                                             scratch.data()};
-    const ConvolutionTime time = Measure(**convolution, arguments, plain.as<float>(), 7);
+    const ConvolutionTime time = Measure(**convolution, arguments, plain.as<float>(), {.repetitions = 7});
     std::printf(
         "    %9.3f ms  %7.0f GFLOP/s  pack %6.3f ms  scratch %6.1f MiB  %s\n",
         time.run_seconds * 1e3, 2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds,

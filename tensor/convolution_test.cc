@@ -442,7 +442,7 @@ TEST(Convolution, IsMeasured) {
     std::vector<float> plain(shape.weights().NumElements());
     const ConvolutionTime time =
         Measure(*convolution, {in.data(), packed.data(), nullptr, out.data(), scratch.data()},
-                plain.data(), 2);
+                plain.data(), {.repetitions = 2});
     EXPECT_GT(time.run_seconds, 0);
     EXPECT_LT(time.run_seconds, 10);
   }
