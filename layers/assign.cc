@@ -31,14 +31,15 @@ int64_t BytesIn(const Shape& shape, const Format& format) {
   return Buffer{nullptr, shape, format}.bytes();
 }
 
-// Weights that change are packed in every step. Others stay in the caches if all of them have room there.
-Weights WeightsOf(const Graph& graph, const PlanOptions& options) {
-  if (!options.constant_parameters) return Weights::kChanging;
-  int64_t bytes = 0;
+ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
+  ConvolutionUse use = {.precision = options.precision, .exact = options.exact, .constant_weights = options.constant_parameters};
+  if (!use.constant_weights) return use;
+  int64_t bytes = 1;
   for (const Node& node : graph.nodes()) {
     if (IsConvolution(node.op)) bytes += node.attributes.convolution.weights().NumElements() * tensor::Bytes(options.precision);
   }
-  return bytes < kCacheBytes ? Weights::kAtHand : Weights::kFarAway;
+  use.room = static_cast<int>(std::min<int64_t>(kCacheBytes / bytes, kMostRoom));
+  return use;
 }
 
 // Who makes and who reads a tensor in memory.
@@ -66,7 +67,7 @@ struct Candidate {
 
 class Assigner {
  public:
-  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options) : graph_(graph), schedule_(schedule), options_(options), use_{options.precision, options.exact, WeightsOf(graph, options)}, uses_(graph.num_tensors()) {}
+  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options) : graph_(graph), schedule_(schedule), options_(options), use_(UseOf(graph, options)), uses_(graph.num_tensors()) {}
 
   absl::StatusOr<Assignment> Run(Tuner& tuner) {
     for (size_t i = 0; i < schedule_.items.size(); ++i) {

@@ -195,8 +195,9 @@ TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
     return tuner.ToText();
   };
   EXPECT_FALSE(absl::StrContains(measured(16, false), "weights"));
-  EXPECT_TRUE(absl::StrContains(measured(16, true), " weights at hand\t"));
-  EXPECT_TRUE(absl::StrContains(measured(640, true), " weights far away\t"));  // 14 MiB of them
+  EXPECT_TRUE(absl::StrContains(measured(16, true), " constant weights, room 4\t"));
+  EXPECT_TRUE(absl::StrContains(measured(400, true), " constant weights, room 2\t"));  // 5.5 MiB of them
+  EXPECT_TRUE(absl::StrContains(measured(640, true), " constant weights, room 0\t"));  // 14 MiB
 }
 
 TEST(PlanTest, MemoryDecidesBetweenEquals) {

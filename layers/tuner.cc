@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -109,16 +110,22 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
   return shape;
 }
 
+// Whether packed weights are no longer in any cache when a run begins.
+bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
+  const double plain = static_cast<double>(convolution.shape().weights().NumElements() * tensor::Bytes(use.precision));
+  return use.constant_weights && std::lround(static_cast<double>(convolution.packed_weight_bytes()) / plain) > use.room;
+}
+
 // Of one run, with its weights packed or unpacked where they change.
-absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, Weights weights,
+absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction, const tensor::ConvolutionChoice& choice, const ConvolutionUse& use,
                                  Workspace& workspace, int repetitions, double budget_seconds) {
   absl::StatusOr<std::unique_ptr<Convolution>> convolution = Convolution::Create(shape, direction, choice);
   if (!convolution.ok()) return convolution.status();
   absl::StatusOr<ConvolutionArguments> arguments = workspace.Fit(**convolution);
   if (!arguments.ok()) return arguments.status();
   if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(workspace.plain(), arguments->weights);
-  tensor::MeasureOptions options = {.repetitions = repetitions, .budget_seconds = budget_seconds, .packing = weights == Weights::kChanging};
-  if (weights == Weights::kFarAway) options.before_run = [&] { workspace.EmptyCaches(); };
+  tensor::MeasureOptions options = {.repetitions = repetitions, .budget_seconds = budget_seconds, .packing = !use.constant_weights};
+  if (AreFarAway(**convolution, use)) options.before_run = [&] { workspace.EmptyCaches(); };
   const tensor::ConvolutionTime time = tensor::Measure(**convolution, *arguments, workspace.plain(), options);
   return time.run_seconds + time.pack_seconds;
 }
@@ -128,9 +135,9 @@ absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direct
 Tuner::Tuner(int threads, std::function<void()> on_measure) : machine_(MachineKey(threads)), on_measure_(std::move(on_measure)) {}
 
 std::string Tuner::Key(const ConvolutionShape& shape, Direction direction, const ConvolutionUse& use) const {
-  constexpr const char* kWeights[] = {"", " weights at hand", " weights far away"};
+  const std::string weights = use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
   return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)), " ", std::string(tensor::Name(use.precision)),
-                      use.exact ? " exact" : "", kWeights[static_cast<int>(use.weights)]);
+                      use.exact ? " exact" : "", weights);
 }
 
 // A line: machine, shape, direction and use, seconds, temporary bytes, choice; separated by tabs.
@@ -181,7 +188,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
   for (const tensor::ConvolutionChoice& choice : tensor::Candidates(shape, direction, use.precision, use.exact)) {
-    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, use.weights, workspace, 1, 0);
+    const absl::StatusOr<double> seconds = SecondsOf(first, direction, choice, use, workspace, 1, 0);
     if (seconds.ok()) {
       candidates.push_back({choice, *seconds, 0});
     } else {
@@ -193,7 +200,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   std::vector<MeasuredChoice> measured;
   for (const MeasuredChoice& candidate : candidates) {
     if (candidate.seconds > kHopeless * candidates[0].seconds) break;
-    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, use.weights, workspace, 3, 0.1);
+    const absl::StatusOr<double> seconds = SecondsOf(sample, direction, candidate.choice, use, workspace, 3, 0.1);
     if (!seconds.ok()) return seconds.status();
     const absl::StatusOr<std::unique_ptr<Convolution>> whole = Convolution::Create(shape, direction, candidate.choice);
     if (!whole.ok()) return whole.status();

@@ -14,19 +14,17 @@
 
 namespace cotangent::layers {
 
-// Where a convolution's weights are when it begins.
-enum class Weights : uint8_t {
-  kChanging,  // still to be packed, or a gradient to be unpacked
-  kAtHand,    // packed once and for all, in a cache
-  kFarAway,   // packed once and for all, and no longer in any cache: those of a large network for few images
-};
-
 // What a convolution is measured for.
 struct ConvolutionUse {
   tensor::ElementType precision = tensor::ElementType::kF32;
   bool exact = false;
-  Weights weights = Weights::kChanging;
+  // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are packed once and for all.
+  bool constant_weights = false;
+  // How many times their plain size all constant weights of the network have room in a cache: what packs them larger finds them
+  // in memory. From 0 to kMostRoom.
+  int room = 0;
 };
+inline constexpr int kMostRoom = 4;
 
 struct MeasuredChoice {
   tensor::ConvolutionChoice choice;

@@ -15,6 +15,7 @@
 #include "tensor/onednn.h"
 #include "tensor/product_convolution.h"
 #include "tensor/winograd.h"
+#include "tensor/winograd_rows.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -125,6 +126,10 @@ std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Directi
     return std::make_unique<WinogradConvolution>(shape, direction, type, choice.implementation,
                                                  relu);
   }
+  if (choice.implementation == WinogradRows::ImplementationName(type) &&
+      WinogradRows::IsAvailable(shape, direction, type)) {
+    return std::make_unique<WinogradRows>(shape, type, relu);
+  }
   if (choice.implementation == ProductConvolution::ImplementationName(type) &&
       ProductConvolution::IsAvailable(shape, direction, type)) {
     return std::make_unique<ProductConvolution>(shape, type, relu);
@@ -182,6 +187,10 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
         all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
                        std::move(name)});
       }
+    }
+    if (!exact && WinogradRows::IsAvailable(shape, direction, in_type)) {
+      all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
+                     WinogradRows::ImplementationName(in_type)});
     }
     if (ProductConvolution::IsAvailable(shape, direction, in_type)) {
       all.push_back({Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, out_type,

@@ -167,21 +167,29 @@ void TransformPair(const PixelPair& tiles, const PixelPair& next, int64_t channe
 }
 #endif
 
+// Outputs before they are stored: y with a bias and an addend, at least `least`.
+template <bool kBf16, typename Lanes>
+inline __attribute__((always_inline)) void StoreOutput(char* pixel, Vector y, Vector shift, Vector least, const Finish& finish, Lanes lanes) {
+  y = Add(y, shift);
+  if (finish.add) y = Add(y, LoadAs<kBf16>(pixel + finish.addend_offset, lanes));
+  StoreAs<kBf16>(pixel, Max(least, y), lanes);
+}
+inline Vector Least(const Finish& finish) { return Set(finish.relu ? 0.0f : -__builtin_inff()); }
+template <typename Lanes>
+inline Vector Shift(const Finish& finish, int64_t channel, Lanes lanes) {
+  return finish.bias == nullptr ? Zero() : Load(finish.bias + channel, lanes);
+}
+inline char* Pixel(const Pixels& pixels, int i, int64_t byte) { return static_cast<char*>(const_cast<void*>(pixels.at[i])) + byte; }
+
 template <bool kBf16>
 void TransformOutputAs(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile, const Pixels& next) {
   constexpr int64_t kSize = kBf16 ? 2 : 4;
   ForEachVector(channels, [&](int64_t c, auto lanes) __attribute__((always_inline)) {
     if (c * kSize % 64 == 0) Prefetch<OutputMatrix, /*kToWrite=*/true>(next, c * kSize);
-    const Vector shift = finish.bias == nullptr ? Zero() : Load(finish.bias + c, lanes);
-    const Vector least = Set(finish.relu ? 0.0f : -__builtin_inff());
-    const float* in = points + c;
-    BothSides<OutputMatrix>([&](int i) { return Load(in + i * point_stride); },
+    const Vector shift = Shift(finish, c, lanes), least = Least(finish);
+    BothSides<OutputMatrix>([&](int i) { return Load(points + c + i * point_stride); },
                             [&](int i, Vector y) {
-                              if (tile.at[i] == nullptr) return;
-                              char* pixel = static_cast<char*>(const_cast<void*>(tile.at[i])) + c * kSize;
-                              y = Add(y, shift);
-                              if (finish.add) y = Add(y, LoadAs<kBf16>(pixel + finish.addend_offset, lanes));
-                              StoreAs<kBf16>(pixel, Max(least, y), lanes);
+                              if (tile.at[i] != nullptr) StoreOutput<kBf16>(Pixel(tile, i, c * kSize), y, shift, least, finish, lanes);
                             });
   });
 }
@@ -189,6 +197,49 @@ void TransformOutputAs(const float* points, int64_t point_stride, int64_t channe
 void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
                      const Pixels& next) {
   WithType(bf16, [&](auto type) { TransformOutputAs<type.value>(points, point_stride, channels, finish, tile, next); });
+}
+
+// ---- Rows ---------------------------------------------------------------------------------------------------------
+
+template <bool kBf16>
+void TransformInputRowAs(const Pixels& pixels, int64_t channels, char* points, int64_t point_stride) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
+  ForEachVector(channels, [&](int64_t c, auto lanes) __attribute__((always_inline)) {
+    Vector from[kInputs], to[kInputs];
+#pragma GCC unroll 8
+    for (int i = 0; i < kInputs; ++i) from[i] = LoadAs<kBf16>(Pixel(pixels, i, c * kSize), lanes);
+    InputMatrix::Apply(from, to);
+#pragma GCC unroll 8
+    for (int i = 0; i < kInputs; ++i) {
+      char* const at = points + i * point_stride + c * kSize;
+      if constexpr (kBf16) StoreBf16(at, to[i], FilledUp(lanes));
+      else Store(reinterpret_cast<float*>(at), to[i], lanes);
+    }
+  });
+}
+
+void TransformInputRow(bool bf16, const Pixels& pixels, int64_t channels, char* points, int64_t point_stride) {
+  WithType(bf16, [&](auto type) { TransformInputRowAs<type.value>(pixels, channels, points, point_stride); });
+}
+
+template <bool kBf16>
+void TransformOutputRowAs(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& pixels) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
+  ForEachVector(channels, [&](int64_t c, auto lanes) __attribute__((always_inline)) {
+    const Vector shift = Shift(finish, c, lanes), least = Least(finish);
+    Vector from[kInputs], to[kOutputs];
+#pragma GCC unroll 8
+    for (int i = 0; i < kInputs; ++i) from[i] = Load(points + c + i * point_stride);
+    OutputMatrix::Apply(from, to);
+#pragma GCC unroll 8
+    for (int i = 0; i < kOutputs; ++i) {
+      if (pixels.at[i] != nullptr) StoreOutput<kBf16>(Pixel(pixels, i, c * kSize), to[i], shift, least, finish, lanes);
+    }
+  });
+}
+
+void TransformOutputRow(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& pixels) {
+  WithType(bf16, [&](auto type) { TransformOutputRowAs<type.value>(points, point_stride, channels, finish, pixels); });
 }
 
 // ---- Weights ------------------------------------------------------------------------------------------------------
@@ -298,6 +349,8 @@ const Kernels COTANGENT_KERNELS = {
     .transform_gradient_pair = TransformPair<GradientMatrix>,
 #endif
     .transform_output = TransformOutput,
+    .transform_input_row = TransformInputRow,
+    .transform_output_row = TransformOutputRow,
     .transform_weights = TransformWeights,
     .transform_weight_gradient = TransformWeightGradient,
 };

@@ -12,6 +12,12 @@ inline constexpr int kOutputs = 4;              // a tile's outputs along a side
 inline constexpr int kInputs = 6;               // the inputs they depend on
 inline constexpr int kPoints = kInputs * kInputs;  // products of a tile
 
+// G: a weight's points are these times its three taps. The points of the polynomials are 0, a, -a, b, -b and infinity with
+// a = 2/3 and b = 3/2, whose product is 1: see winograd_kernels.cc.
+inline constexpr float kWeightMatrix[kInputs][3] = {
+    {1, 0, 0}, {-81.0f / 130, -27.0f / 65, -18.0f / 65}, {-81.0f / 130, 27.0f / 65, -18.0f / 65},
+    {8.0f / 65, 12.0f / 65, 18.0f / 65}, {8.0f / 65, -12.0f / 65, 18.0f / 65}, {0, 0, 1}};
+
 // Pixels of one tile: kPoints pointers (inputs) or kOutputs^2 (outputs or their gradients), each to `channels` numbers, f32 or
 // bf16. What lies outside the image points to zeros where it is read, and is null where it is written.
 struct Pixels {
@@ -51,6 +57,10 @@ struct Kernels {
   // a multiple of the register's numbers.
   void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
                            const Pixels& next);
+
+  // The same along a row: kInputs pixels to as many points, and those to kOutputs outputs.
+  void (*transform_input_row)(bool bf16, const Pixels& pixels, int64_t channels, char* points, int64_t point_stride);
+  void (*transform_output_row)(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& pixels);
 
   // Transformed weights of one panel of columns in up to `vectors` registers: element (row k, column n) has its nine taps at
   // plain + k * row_stride + n * column_stride (floats), in reverse order if `rotated`. Written point by point, each

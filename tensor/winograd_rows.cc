@@ -1,0 +1,142 @@
+#include "tensor/winograd_rows.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tensor/cpu.h"
+#include "tensor/own_kernels.h"
+
+namespace cotangent::tensor {
+namespace {
+
+using winograd::kInputs;
+using winograd::kOutputs;
+
+// More pixels than this make up for the reading of larger weights.
+constexpr int64_t kMostPixels = 1100;
+constexpr int64_t kTaps = 3;
+
+int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t RoundUp(int64_t a, int64_t b) { return DivideUp(a, b) * b; }
+// The points of one element must not fall into the same lines of a cache.
+int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
+
+}  // namespace
+
+bool WinogradRows::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
+  return HaveOwnKernels(type) && direction == Direction::kForward && s.kernel_height == 3 && s.kernel_width == 3 && s.stride_height == 1 &&
+         s.stride_width == 1 && s.dilation_height == 1 && s.dilation_width == 1 && s.groups == 1 &&
+         s.batch * s.out_height() * s.out_width() <= kMostPixels;
+}
+
+std::string WinogradRows::ImplementationName(ElementType type) { return "wino_rows:" + OwnKernelsName(type); }
+
+WinogradRows::WinogradRows(const ConvolutionShape& shape, ElementType type, bool relu)
+    : kernels_(WinogradKernels()), products_(ProductKernels()), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
+
+int64_t WinogradRows::tiles_a_row() const { return DivideUp(shape_.out_width(), kOutputs); }
+int64_t WinogradRows::panels() const { return DivideUp(shape_.out_channels, panel_columns()); }
+int64_t WinogradRows::PanelVectors(int64_t panel) const {
+  return std::min(products_.panel_vectors, DivideUp(shape_.out_channels - panel * panel_columns(), products_.lanes));
+}
+int64_t WinogradRows::WeightPointBytes() const { return kTaps * depth() * ProductRow() * 4; }
+int64_t WinogradRows::PointBytes() const { return Spread(in_tiles() * depth() * 4); }
+int64_t WinogradRows::ProductRow() const { return RoundUp(shape_.out_channels, products_.lanes); }
+int64_t WinogradRows::ProductPoint() const { return Spread(out_tiles() * ProductRow() * 4) / 4; }
+int64_t WinogradRows::ZeroBytes() const { return RoundUp(shape_.in_channels * 4, 64) + 64; }
+int64_t WinogradRows::packed_weight_bytes() const { return kInputs * WeightPointBytes(); }
+int64_t WinogradRows::scratch_bytes() const { return ZeroBytes() + kInputs * (PointBytes() + ProductPoint() * 4); }
+
+// Point by point and panel by panel: tap by tap, as the b of a product.
+void WinogradRows::PackWeights(const float* oihw, void* packed) const {
+  const int64_t channels = shape_.in_channels, pair = bf16_ ? 2 : 1;
+#pragma omp parallel for collapse(3) schedule(static) num_threads(threads_)
+  for (int64_t point = 0; point < kInputs; ++point) {
+    for (int64_t panel = 0; panel < panels(); ++panel) {
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        const float* const matrix = winograd::kWeightMatrix[point];
+        const auto weight = [&](int64_t n, int64_t c) {
+          if (n >= shape_.out_channels || c >= channels) return 0.0f;
+          const float* const taps = oihw + ((n * channels + c) * kTaps + tap) * kTaps;
+          return matrix[0] * taps[0] + matrix[1] * taps[1] + matrix[2] * taps[2];
+        };
+        const int64_t first = panel * panel_columns(), columns = PanelVectors(panel) * products_.lanes;
+        char* step = static_cast<char*>(packed) + point * WeightPointBytes() + kTaps * depth() * first * 4 + tap * TapBytes(panel);
+        for (int64_t c = 0; c < channels; c += pair) {
+          for (int64_t i = 0; i < columns; ++i, step += 4) {
+            if (bf16_) {
+              const Bf16 both[2] = {Bf16(weight(first + i, c)), Bf16(weight(first + i, c + 1))};
+              std::memcpy(step, both, 4);
+            } else {
+              const float one = weight(first + i, c);
+              std::memcpy(step, &one, 4);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+void WinogradRows::TransformInTile(const char* in, const char* zeros, int64_t tile, char* points) const {
+  const int64_t bytes = shape_.in_channels * element_bytes(), row = tile / tiles_a_row();
+  const int64_t y = row % in_rows() - shape_.pad_top, x = tile % tiles_a_row() * kOutputs - shape_.pad_left;
+  const char* const line = in + ((row / in_rows() * shape_.in_height + y) * shape_.in_width + x) * bytes;
+  winograd::Pixels pixels;
+  for (int i = 0; i < kInputs; ++i) {
+    const bool inside = y >= 0 && y < shape_.in_height && x + i >= 0 && x + i < shape_.in_width;
+    pixels.at[i] = inside ? line + i * bytes : zeros;
+  }
+  kernels_.transform_input_row(bf16_, pixels, shape_.in_channels, points + tile * depth() * 4, PointBytes());
+}
+
+void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points, float* products) const {
+  const int64_t vectors = PanelVectors(panel), row = depth() * 4, rows = shape_.out_height() * tiles_a_row();
+  const char* const panel_weights = weights + point * WeightPointBytes() + kTaps * depth() * panel * panel_columns() * 4;
+  for (int64_t image = 0; image < shape_.batch; ++image) {
+    const char* const a = points + point * PointBytes() + image * in_rows() * tiles_a_row() * row;
+    for (int64_t tap = 0; tap < kTaps; ++tap) {
+      const char* const b = panel_weights + tap * TapBytes(panel);
+      // What follows in memory is read next, and what follows all weights is asked for in vain.
+      const bool last = image + 1 < shape_.batch || (point + 1 == kInputs && panel + 1 == panels() && tap + 1 == kTaps);
+      products_.multiply(bf16_, {.rows = rows, .vectors = vectors, .depth = depth(), .a = a + tap * tiles_a_row() * row, .a_row = row, .a_step = 4,
+                                 .b = b, .b_step = vectors * products_.lanes * 4,
+                                 .c = products + point * ProductPoint() + image * rows * ProductRow() + panel * panel_columns(), .c_row = ProductRow(),
+                                 .accumulate = tap > 0, .next = last ? b : b + TapBytes(panel), .next_bytes = TapBytes(panel)});
+    }
+  }
+}
+
+void WinogradRows::TransformOutTile(const ConvolutionArguments& arguments, int64_t tile, const float* products) const {
+  const int64_t bytes = shape_.out_channels * element_bytes(), x = tile % tiles_a_row() * kOutputs;
+  char* const out = static_cast<char*>(arguments.out);
+  winograd::Finish finish{.bias = static_cast<const float*>(arguments.bias), .relu = relu_};
+  if (arguments.addend != nullptr) finish.add = true, finish.addend_offset = static_cast<const char*>(arguments.addend) - out;
+  winograd::Pixels pixels;
+  for (int i = 0; i < kOutputs; ++i) {
+    pixels.at[i] = x + i < shape_.out_width() ? out + (tile / tiles_a_row() * shape_.out_width() + x + i) * bytes : nullptr;
+  }
+  kernels_.transform_output_row(bf16_, products + tile * ProductRow(), ProductPoint(), shape_.out_channels, finish, pixels);
+}
+
+void WinogradRows::Run(const ConvolutionArguments& arguments) const {
+  char* const zeros = static_cast<char*>(arguments.scratch);
+  char* const points = zeros + ZeroBytes();
+  float* const products = reinterpret_cast<float*>(points + kInputs * PointBytes());
+  std::memset(zeros, 0, ZeroBytes());
+#pragma omp parallel num_threads(threads_)
+  {
+#pragma omp for schedule(static)
+    for (int64_t tile = 0; tile < in_tiles(); ++tile) TransformInTile(static_cast<const char*>(arguments.in), zeros, tile, points);
+#pragma omp for collapse(2) schedule(static)
+    for (int64_t point = 0; point < kInputs; ++point) {
+      for (int64_t panel = 0; panel < panels(); ++panel) MultiplyPanel(static_cast<const char*>(arguments.weights), point, panel, points, products);
+    }
+#pragma omp for schedule(static)
+    for (int64_t tile = 0; tile < out_tiles(); ++tile) TransformOutTile(arguments, tile, products);
+  }
+}
+
+}  // namespace cotangent::tensor
