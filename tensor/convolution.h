@@ -1,5 +1,6 @@
 // Convolution in its three directions, each with every implementation there is for it on this
-// machine: oneDNN's, and those of winograd.h, product_convolution.h and linear_product.h.
+// machine: oneDNN's, and those of winograd.h, winograd_rows.h, product_convolution.h
+// and linear_product.h.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
