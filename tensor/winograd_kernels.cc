@@ -120,8 +120,8 @@ inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t 
   for (int i = 0; i < kSide * kSide; ++i) __builtin_prefetch(static_cast<const char*>(next.at[i]) + byte, kToWrite);
 }
 
-inline All FilledUp(All lanes) { return lanes; }
-inline Some FilledUp(Some lanes) { return {(lanes.count + 1) / 2 * 2}; }
+[[maybe_unused]] inline All FilledUp(All lanes) { return lanes; }
+[[maybe_unused]] inline Some FilledUp(Some lanes) { return {(lanes.count + 1) / 2 * 2}; }
 
 // Calls f(c, at, lanes) for the first of every register of channels, stored at `at` with `size` bytes each.
 template <typename Function>
