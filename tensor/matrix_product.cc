@@ -5,6 +5,7 @@
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"
 #include "tensor/own_kernels.h"
+#include "tensor/panels.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -14,8 +15,6 @@ namespace {
 constexpr int64_t kBlock = 64;
 constexpr int64_t kMostRows = 2 * kBlock;
 constexpr int64_t kDepth = 256;
-
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Elements (row, column) and on.
 const float* At(const MatrixView& m, int64_t row, int64_t column) { return m.data + (m.transposed ? column * m.row + row : row * m.row + column); }

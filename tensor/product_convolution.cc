@@ -17,8 +17,6 @@ constexpr int64_t kPieceBytes = 24 << 10;
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
@@ -30,37 +28,23 @@ bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direct
 std::string ProductConvolution::ImplementationName(ElementType type) { return "product:" + OwnKernelsName(type); }
 
 ProductConvolution::ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
-    : kernels_(ProductKernels()), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
+    : kernels_(ProductKernels()), panels_(kernels_, shape.out_channels), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
 
-int64_t ProductConvolution::panel_columns() const { return kernels_.panel_vectors * kernels_.lanes; }
-int64_t ProductConvolution::panels() const { return DivideUp(shape_.out_channels, panel_columns()); }
-int64_t ProductConvolution::PanelVectors(int64_t panel) const {
-  return std::min(kernels_.panel_vectors, DivideUp(shape_.out_channels - panel * panel_columns(), kernels_.lanes));
-}
-int64_t ProductConvolution::RowsBytes() const { return DivideUp(pixels() * RowBytes(), 64) * 64; }
-int64_t ProductConvolution::packed_weight_bytes() const { return depth() * DivideUp(shape_.out_channels, kernels_.lanes) * kernels_.lanes * 4; }
-int64_t ProductConvolution::scratch_bytes() const { return RowsBytes() + threads_ * pixels() * panel_columns() * 4; }
+int64_t ProductConvolution::RowsBytes() const { return RoundUp(pixels() * RowBytes(), 64); }
+int64_t ProductConvolution::packed_weight_bytes() const { return depth() * RoundUp(shape_.out_channels, kernels_.lanes) * 4; }
+int64_t ProductConvolution::scratch_bytes() const { return RowsBytes() + threads_ * pixels() * panels_.width() * 4; }
 
 void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
-  const int64_t channels = shape_.in_channels, pair = bf16_ ? 2 : 1;
+  const int64_t channels = shape_.in_channels;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
-  for (int64_t panel = 0; panel < panels(); ++panel) {
+  for (int64_t panel = 0; panel < panels_.count(); ++panel) {
     for (int64_t tap = 0; tap < taps(); ++tap) {
-      const int64_t columns = PanelVectors(panel) * kernels_.lanes;
-      char* step = static_cast<char*>(packed) + (panel * depth() * panel_columns() + tap * steps_a_tap() * columns) * 4;
-      for (int64_t c = 0; c < channels; c += pair, step += columns * 4) {
-        for (int64_t i = 0; i < columns; ++i) {
-          const int64_t n = panel * panel_columns() + i;
-          const auto weight = [&](int64_t c) { return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap] : 0.0f; };
-          if (bf16_) {
-            const Bf16 both[2] = {Bf16(weight(c)), Bf16(weight(c + 1))};
-            std::memcpy(step + i * 4, both, 4);
-          } else {
-            const float one = weight(c);
-            std::memcpy(step + i * 4, &one, 4);
-          }
-        }
-      }
+      const int64_t first = panel * panels_.width(), columns = panels_.Columns(panel);
+      const auto weight = [&](int64_t column, int64_t c) {
+        const int64_t n = first + column;
+        return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap] : 0.0f;
+      };
+      PackSteps(bf16_, channels, columns, weight, static_cast<char*>(packed) + (first * depth() + tap * steps_a_tap() * columns) * 4);
     }
   }
 }
@@ -84,21 +68,21 @@ void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) con
 }
 
 void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows, int64_t first, int64_t count, float* sums) const {
-  const int64_t vectors = PanelVectors(panel);
-  const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * panel_columns() * 4;
-  const int64_t step_bytes = vectors * kernels_.lanes * 4, piece_steps = kPieceBytes / step_bytes;
+  const int64_t vectors = panels_.Vectors(panel);
+  const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * panels_.width() * 4;
+  const int64_t step_bytes = panels_.Columns(panel) * 4, piece_steps = kPieceBytes / step_bytes;
   for (int64_t k = 0; k < depth(); k += piece_steps) {
     const int64_t piece = std::min(piece_steps, depth() - k);
     // After a panel's last piece the next panel is read; the very last asks for what it has.
-    const bool more = k + piece < depth() || panel + 1 < panels();
+    const bool more = k + piece < depth() || panel + 1 < panels_.count();
     const char* const b = weights + k * step_bytes;
     kernels_.multiply(bf16_, {.rows = count, .vectors = vectors, .depth = piece, .a = rows + first * RowBytes() + k * 4, .a_row = RowBytes(), .a_step = 4,
-                              .b = b, .b_step = step_bytes, .c = sums, .c_row = panel_columns(), .accumulate = k > 0,
+                              .b = b, .b_step = step_bytes, .c = sums, .c_row = panels_.width(), .accumulate = k > 0,
                               .next = more ? b + piece * step_bytes : b, .next_bytes = piece * step_bytes});
   }
-  const int64_t channel = panel * panel_columns(), offset = (first * shape_.out_channels + channel) * element_bytes();
+  const int64_t channel = panel * panels_.width(), offset = (first * shape_.out_channels + channel) * element_bytes();
   const auto from_here = [&](const void* data) { return data == nullptr ? nullptr : static_cast<const char*>(data) + offset; };
-  kernels_.finish(bf16_, {.rows = count, .columns = std::min(panel_columns(), shape_.out_channels - channel), .sums = sums, .sums_row = panel_columns(),
+  kernels_.finish(bf16_, {.rows = count, .columns = std::min(panels_.width(), shape_.out_channels - channel), .sums = sums, .sums_row = panels_.width(),
                                   .bias = arguments.bias == nullptr ? nullptr : static_cast<const float*>(arguments.bias) + channel,
                                   .addend = from_here(arguments.addend), .relu = relu_, .out = static_cast<char*>(arguments.out) + offset,
                                   .out_row = shape_.out_channels * element_bytes()});
@@ -108,16 +92,16 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
   char* const rows = static_cast<char*>(arguments.scratch);
   float* const sums = reinterpret_cast<float*>(rows + RowsBytes());
   // Threads share out panels, and pixels where there are too few of those.
-  const int64_t shares = std::min(DivideUp(threads_, panels()), pixels());
+  const int64_t shares = std::min(DivideUp(threads_, panels_.count()), pixels());
 #pragma omp parallel num_threads(threads_)
   {
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < pixels(); ++i) GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
 #pragma omp for collapse(2) schedule(dynamic)
-    for (int64_t panel = 0; panel < panels(); ++panel) {
+    for (int64_t panel = 0; panel < panels_.count(); ++panel) {
       for (int64_t share = 0; share < shares; ++share) {
         const int64_t begin = pixels() * share / shares, end = pixels() * (share + 1) / shares;
-        MultiplyPanel(arguments, panel, rows, begin, end - begin, sums + omp_get_thread_num() * pixels() * panel_columns());
+        MultiplyPanel(arguments, panel, rows, begin, end - begin, sums + omp_get_thread_num() * pixels() * panels_.width());
       }
     }
   }

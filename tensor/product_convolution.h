@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/own_convolution.h"
+#include "tensor/panels.h"
 #include "tensor/product_kernels.h"
 
 namespace cotangent::tensor {
@@ -42,13 +43,11 @@ class ProductConvolution final : public OwnConvolution {
   // Steps of a product: one f32, or a pair of bf16, each.
   int64_t steps_a_tap() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }
   int64_t depth() const { return taps() * steps_a_tap(); }
-  int64_t panel_columns() const;
-  int64_t panels() const;
-  int64_t PanelVectors(int64_t panel) const;
   int64_t RowBytes() const { return depth() * 4; }
   int64_t RowsBytes() const;  // of all rows
 
   const product_kernels::Kernels& kernels_;
+  const Panels panels_;  // of output channels
   const ConvolutionShape shape_;
   const bool bf16_, relu_;
   const int threads_;

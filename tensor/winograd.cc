@@ -31,11 +31,6 @@ constexpr int64_t kBlockTiles = 48;
 
 constexpr char kName[] = "wino_4x3:", kTogetherName[] = "wino_4x3_together:";
 
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t RoundUp(int64_t a, int64_t b) { return DivideUp(a, b) * b; }
-// The 36 points of one element must not fall into the same lines of a cache.
-int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
-
 // The share [begin, end) of a thread.
 std::pair<int64_t, int64_t> ShareOf(int64_t count, int64_t thread, int64_t threads) { return {count * thread / threads, count * (thread + 1) / threads}; }
 
@@ -95,6 +90,7 @@ bool WinogradConvolution::IsImplementation(const std::string& implementation, El
 WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type, const std::string& implementation, bool relu)
     : kernels_(WinogradKernels()),
       products_(ProductKernels()),
+      panels_(products_, direction == Direction::kInputGradient ? s.in_channels : s.out_channels),
       implementation_(implementation),
       direction_(direction),
       bf16_(type == ElementType::kBf16),
@@ -128,7 +124,7 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   }
 }
 
-int64_t WinogradConvolution::PanelWidth(int64_t channels) const { return std::min(panel_columns(), RoundUp(channels, lanes())); }
+int64_t WinogradConvolution::PanelWidth(int64_t channels) const { return std::min(panels_.width(), RoundUp(channels, lanes())); }
 int64_t WinogradConvolution::WidthBytes(int64_t channels) const { return PanelWidth(channels) * element_bytes(); }
 int64_t WinogradConvolution::SourceRow() const {
   return direction_ == Direction::kWeightGradient ? RoundUp(source_.channels, PanelWidth(source_.channels)) * element_bytes() : Depth(source_.channels) * 4;
@@ -146,18 +142,12 @@ int64_t WinogradConvolution::ProductRow() const {
 int64_t WinogradConvolution::ProductPointStride() const { return Spread(chunk_ * ProductRow() * 4) / 4; }
 int64_t WinogradConvolution::ZeroBytes() const { return RoundUp(std::max(source_.channels, target_.channels) * 4, 64) + 64; }
 int64_t WinogradConvolution::lanes() const { return products_.lanes; }
-int64_t WinogradConvolution::panel_columns() const { return products_.panel_vectors * lanes(); }
-int64_t WinogradConvolution::panels() const { return DivideUp(target_.channels, panel_columns()); }
 
-int64_t WinogradConvolution::PanelVectors(int64_t panel) const {
-  return std::min(products_.panel_vectors, DivideUp(target_.channels - panel * panel_columns(), lanes()));
-}
-
-int64_t WinogradConvolution::WeightPointStride(int64_t panel) const { return Spread(Depth(source_.channels) * PanelVectors(panel) * lanes() * 4); }
+int64_t WinogradConvolution::WeightPointStride(int64_t panel) const { return Spread(Depth(source_.channels) * panels_.Columns(panel) * 4); }
 
 int64_t WinogradConvolution::packed_weight_bytes() const {
   if (direction_ == Direction::kWeightGradient) return kPoints * source_.channels * RoundUp(target_.channels, lanes()) * 4;
-  return kPoints * ((panels() - 1) * WeightPointStride(0) + WeightPointStride(panels() - 1));
+  return kPoints * ((panels_.count() - 1) * WeightPointStride(0) + WeightPointStride(panels_.count() - 1));
 }
 
 int64_t WinogradConvolution::scratch_bytes() const {
@@ -175,9 +165,9 @@ void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t column_stride = rotated ? 9 : 9 * source_.channels;
   const int64_t pieces = DivideUp(source_.channels, 2);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
-  for (int64_t panel = 0; panel < panels(); ++panel) {
+  for (int64_t panel = 0; panel < panels_.count(); ++panel) {
     for (int64_t piece = 0; piece < pieces; ++piece) {
-      const int64_t vectors = PanelVectors(panel), column = panel * panel_columns(), columns = std::min(panel_columns(), target_.channels - column);
+      const int64_t vectors = panels_.Vectors(panel), column = panel * panels_.width(), columns = std::min(panels_.width(), target_.channels - column);
       const int64_t rows = std::min<int64_t>(2, source_.channels - piece * 2);
       char* out = static_cast<char*>(packed) + panel * kPoints * WeightPointStride(0) + Depth(2 * piece) * vectors * lanes() * 4;
       kernels_.transform_weights(bf16_, oihw + 2 * piece * row_stride + column * column_stride, rows, columns, row_stride, column_stride, rotated, vectors,
@@ -214,7 +204,7 @@ void WinogradConvolution::TransformSource(const char* source, const char* zeros,
 }
 
 void WinogradConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles, const char* points, float* products) const {
-  const int64_t vectors = PanelVectors(panel);
+  const int64_t vectors = panels_.Vectors(panel);
   const char* weights = static_cast<const char*>(arguments.weights) + panel * kPoints * WeightPointStride(0);
   products_.multiply(bf16_, {.rows = tiles, .vectors = vectors, .depth = Depth(source_.channels), .a = points + point * SourcePointStride(), .a_row = SourceRow(),
                              .a_step = 4, .b = weights + point * WeightPointStride(panel), .b_step = vectors * lanes() * 4,
@@ -255,9 +245,9 @@ void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& argumen
       const int64_t tiles = std::min(chunk_, end - first);
       TransformSource(source, zeros, first, tiles, points);
       for (int64_t channel = 0; channel < target_.channels; channel += kGroupColumns) {
-        const int64_t panel = channel / panel_columns(), end_panel = std::min(panel + kGroupColumns / panel_columns(), panels());
+        const int64_t panel = channel / panels_.width(), end_panel = std::min(panel + kGroupColumns / panels_.width(), panels_.count());
         for (int p = 0; p < kPoints; ++p) {
-          for (int64_t i = panel; i < end_panel; ++i) MultiplyPanel(arguments, p, i, tiles, points, products + (i - panel) * panel_columns());
+          for (int64_t i = panel; i < end_panel; ++i) MultiplyPanel(arguments, p, i, tiles, points, products + (i - panel) * panels_.width());
         }
         TransformTarget(arguments, first, tiles, channel, products);
       }
@@ -279,9 +269,9 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
       const auto [first, last] = ShareOf(count, thread, threads);
       TransformSource(source, zeros, begin + first, last - first, points + first * SourceRow());
 #pragma omp barrier
-      const auto [task, end] = ShareOf(kPoints * panels(), thread, threads);
+      const auto [task, end] = ShareOf(kPoints * panels_.count(), thread, threads);
       for (int64_t i = task; i < end; ++i) {
-        MultiplyPanel(arguments, static_cast<int>(i / panels()), i % panels(), count, points, products + i % panels() * panel_columns());
+        MultiplyPanel(arguments, static_cast<int>(i / panels_.count()), i % panels_.count(), count, points, products + i % panels_.count() * panels_.width());
       }
 #pragma omp barrier
       TransformTarget(arguments, begin + first, last - first, 0, products + first * ProductRow());

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "tensor/own_convolution.h"
+#include "tensor/panels.h"
 #include "tensor/product_kernels.h"
 #include "tensor/winograd_kernels.h"
 
@@ -93,15 +94,12 @@ class WinogradConvolution final : public OwnConvolution {
   int64_t ProductRow() const;           // floats
   int64_t ProductPointStride() const;   // floats
   int64_t ZeroBytes() const;
-  // Target channels go through a product in panels of as many columns as the registers hold.
   int64_t lanes() const;
-  int64_t panel_columns() const;
-  int64_t panels() const;
-  int64_t PanelVectors(int64_t panel) const;
   int64_t WeightPointStride(int64_t panel) const;  // bytes
 
   const winograd::Kernels& kernels_;
   const product_kernels::Kernels& products_;
+  const Panels panels_;  // of target channels
   const std::string implementation_;
   Direction direction_;
   bool bf16_, relu_;

@@ -2,7 +2,6 @@
 
 #include <omp.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "tensor/cpu.h"
@@ -18,11 +17,6 @@ using winograd::kOutputs;
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kTaps = 3;
 
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t RoundUp(int64_t a, int64_t b) { return DivideUp(a, b) * b; }
-// The points of one element must not fall into the same lines of a cache.
-int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
-
 }  // namespace
 
 bool WinogradRows::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
@@ -34,13 +28,9 @@ bool WinogradRows::IsAvailable(const ConvolutionShape& s, Direction direction, E
 std::string WinogradRows::ImplementationName(ElementType type) { return "wino_rows:" + OwnKernelsName(type); }
 
 WinogradRows::WinogradRows(const ConvolutionShape& shape, ElementType type, bool relu)
-    : kernels_(WinogradKernels()), products_(ProductKernels()), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
+    : kernels_(WinogradKernels()), products_(ProductKernels()), panels_(products_, shape.out_channels), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
 
 int64_t WinogradRows::tiles_a_row() const { return DivideUp(shape_.out_width(), kOutputs); }
-int64_t WinogradRows::panels() const { return DivideUp(shape_.out_channels, panel_columns()); }
-int64_t WinogradRows::PanelVectors(int64_t panel) const {
-  return std::min(products_.panel_vectors, DivideUp(shape_.out_channels - panel * panel_columns(), products_.lanes));
-}
 int64_t WinogradRows::WeightPointBytes() const { return kTaps * depth() * ProductRow() * 4; }
 int64_t WinogradRows::PointBytes() const { return Spread(in_tiles() * depth() * 4); }
 int64_t WinogradRows::ProductRow() const { return RoundUp(shape_.out_channels, products_.lanes); }
@@ -51,30 +41,21 @@ int64_t WinogradRows::scratch_bytes() const { return ZeroBytes() + kInputs * (Po
 
 // Point by point and panel by panel: tap by tap, as the b of a product.
 void WinogradRows::PackWeights(const float* oihw, void* packed) const {
-  const int64_t channels = shape_.in_channels, pair = bf16_ ? 2 : 1;
+  const int64_t channels = shape_.in_channels;
 #pragma omp parallel for collapse(3) schedule(static) num_threads(threads_)
   for (int64_t point = 0; point < kInputs; ++point) {
-    for (int64_t panel = 0; panel < panels(); ++panel) {
+    for (int64_t panel = 0; panel < panels_.count(); ++panel) {
       for (int64_t tap = 0; tap < kTaps; ++tap) {
-        const float* const matrix = winograd::kWeightMatrix[point];
-        const auto weight = [&](int64_t n, int64_t c) {
+        const int64_t first = panel * panels_.width();
+        const auto weight = [&](int64_t column, int64_t c) {
+          const int64_t n = first + column;
           if (n >= shape_.out_channels || c >= channels) return 0.0f;
+          const float* const matrix = winograd::kWeightMatrix[point];
           const float* const taps = oihw + ((n * channels + c) * kTaps + tap) * kTaps;
           return matrix[0] * taps[0] + matrix[1] * taps[1] + matrix[2] * taps[2];
         };
-        const int64_t first = panel * panel_columns(), columns = PanelVectors(panel) * products_.lanes;
-        char* step = static_cast<char*>(packed) + point * WeightPointBytes() + kTaps * depth() * first * 4 + tap * TapBytes(panel);
-        for (int64_t c = 0; c < channels; c += pair) {
-          for (int64_t i = 0; i < columns; ++i, step += 4) {
-            if (bf16_) {
-              const Bf16 both[2] = {Bf16(weight(first + i, c)), Bf16(weight(first + i, c + 1))};
-              std::memcpy(step, both, 4);
-            } else {
-              const float one = weight(first + i, c);
-              std::memcpy(step, &one, 4);
-            }
-          }
-        }
+        char* const to = static_cast<char*>(packed) + point * WeightPointBytes() + kTaps * depth() * first * 4 + tap * TapBytes(panel);
+        PackSteps(bf16_, channels, panels_.Columns(panel), weight, to);
       }
     }
   }
@@ -93,18 +74,19 @@ void WinogradRows::TransformInTile(const char* in, const char* zeros, int64_t ti
 }
 
 void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points, float* products) const {
-  const int64_t vectors = PanelVectors(panel), row = depth() * 4, rows = shape_.out_height() * tiles_a_row();
-  const char* const panel_weights = weights + point * WeightPointBytes() + kTaps * depth() * panel * panel_columns() * 4;
+  const int64_t vectors = panels_.Vectors(panel), row = depth() * 4, rows = shape_.out_height() * tiles_a_row();
+  const char* const panel_weights = weights + point * WeightPointBytes() + kTaps * depth() * panel * panels_.width() * 4;
   for (int64_t image = 0; image < shape_.batch; ++image) {
     const char* const a = points + point * PointBytes() + image * in_rows() * tiles_a_row() * row;
     for (int64_t tap = 0; tap < kTaps; ++tap) {
       const char* const b = panel_weights + tap * TapBytes(panel);
-      // What follows in memory is read next, and what follows all weights is asked for in vain.
-      const bool last = image + 1 < shape_.batch || (point + 1 == kInputs && panel + 1 == panels() && tap + 1 == kTaps);
+      // After the last image what follows in memory is read, but for the very last, which asks for what it has.
+      const bool ends = point + 1 == kInputs && panel + 1 == panels_.count() && tap + 1 == kTaps;
+      const char* const next = image + 1 == shape_.batch && !ends ? b + TapBytes(panel) : b;
       products_.multiply(bf16_, {.rows = rows, .vectors = vectors, .depth = depth(), .a = a + tap * tiles_a_row() * row, .a_row = row, .a_step = 4,
                                  .b = b, .b_step = vectors * products_.lanes * 4,
-                                 .c = products + point * ProductPoint() + image * rows * ProductRow() + panel * panel_columns(), .c_row = ProductRow(),
-                                 .accumulate = tap > 0, .next = last ? b : b + TapBytes(panel), .next_bytes = TapBytes(panel)});
+                                 .c = products + point * ProductPoint() + image * rows * ProductRow() + panel * panels_.width(), .c_row = ProductRow(),
+                                 .accumulate = tap > 0, .next = next, .next_bytes = TapBytes(panel)});
     }
   }
 }
@@ -132,7 +114,7 @@ void WinogradRows::Run(const ConvolutionArguments& arguments) const {
     for (int64_t tile = 0; tile < in_tiles(); ++tile) TransformInTile(static_cast<const char*>(arguments.in), zeros, tile, points);
 #pragma omp for collapse(2) schedule(static)
     for (int64_t point = 0; point < kInputs; ++point) {
-      for (int64_t panel = 0; panel < panels(); ++panel) MultiplyPanel(static_cast<const char*>(arguments.weights), point, panel, points, products);
+      for (int64_t panel = 0; panel < panels_.count(); ++panel) MultiplyPanel(static_cast<const char*>(arguments.weights), point, panel, points, products);
     }
 #pragma omp for schedule(static)
     for (int64_t tile = 0; tile < out_tiles(); ++tile) TransformOutTile(arguments, tile, products);

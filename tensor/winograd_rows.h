@@ -12,6 +12,7 @@
 #include <string>
 
 #include "tensor/own_convolution.h"
+#include "tensor/panels.h"
 #include "tensor/product_kernels.h"
 #include "tensor/winograd_kernels.h"
 
@@ -49,10 +50,7 @@ class WinogradRows final : public OwnConvolution {
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t depth() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }  // steps of a product for one tap
-  int64_t panel_columns() const { return products_.panel_vectors * products_.lanes; }
-  int64_t panels() const;
-  int64_t PanelVectors(int64_t panel) const;
-  int64_t TapBytes(int64_t panel) const { return depth() * PanelVectors(panel) * products_.lanes * 4; }  // of a panel's weights
+  int64_t TapBytes(int64_t panel) const { return depth() * panels_.Columns(panel) * 4; }  // of a panel's weights
   int64_t WeightPointBytes() const;
   int64_t PointBytes() const;    // of all transformed tiles at one point
   int64_t ProductRow() const;    // floats
@@ -61,6 +59,7 @@ class WinogradRows final : public OwnConvolution {
 
   const winograd::Kernels& kernels_;
   const product_kernels::Kernels& products_;
+  const Panels panels_;  // of output channels
   const ConvolutionShape shape_;
   const bool bf16_, relu_;
   const int threads_;
