@@ -182,7 +182,6 @@ TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   for (const auto& [operation, choice] : plan->choices()) EXPECT_EQ(choice.find("imaginary"), std::string::npos) << operation;
 }
 
-// Of choices that are equally fast, the one is taken that needs the least memory while it runs.
 TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
   const auto measured = [](int channels, bool constant) {
     Builder b;
@@ -200,6 +199,7 @@ TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
   EXPECT_TRUE(absl::StrContains(measured(640, true), " constant weights, room 0\t"));  // 14 MiB
 }
 
+// Of choices that are equally fast, the one is taken that needs the least memory while it runs.
 TEST(PlanTest, MemoryDecidesBetweenEquals) {
   Builder b;
   const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {2, 16, 12, 12}), 16, 3));

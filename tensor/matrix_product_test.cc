@@ -59,6 +59,23 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
   }
 }
 
+// What needs neither scaling nor adding is made in place, in blocks of more rows.
+TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
+  for (auto [m, n, k] : {std::tuple{5, 8, 3}, {130, 512, 300}, {300, 72, 600}}) {
+    for (bool transposed : {false, true}) {
+      const std::vector<float> a = Random(m * k, 5), b = Random(k * n, 6);
+      const MatrixView a_view = {a.data(), m, k, transposed ? m : k, transposed};
+      const MatrixView b_view = {b.data(), k, n, transposed ? k : n, transposed};
+      std::vector<float> c(m * n, std::nanf(""));  // not read
+      MultiplyMatrices(1, a_view, b_view, 0, c.data());
+      const std::vector<double> expected = Reference(1, a_view, b_view, 0, std::vector<float>(m * n));
+      for (size_t i = 0; i < c.size(); ++i) {
+        ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
+      }
+    }
+  }
+}
+
 TEST(MatrixProductTest, SymmetricResultsAreWhole) {
   for (auto [side, length] : {std::pair{5, 40}, {64, 64}, {150, 300}}) {
     const std::vector<float> a = Random(side * length, 4);
