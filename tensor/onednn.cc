@@ -385,6 +385,7 @@ void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out
 
 void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t a_row,
            const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
+  Runtime::Get();  // which limits the instruction set
   dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, a_row, b, b_row, beta, c, c_row);
 }
 
