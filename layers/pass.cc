@@ -26,6 +26,8 @@ constexpr int kMaxOperands = 64;
 // Work given to a kernel call at a time where rows are free to be cut anywhere: what it touches should stay in the
 // second-level cache while the kernel sweeps over its groups of columns.
 constexpr int64_t kBlockBytes = 128 << 10;
+// How many rows further on the caches are asked for; by line of windows, a line.
+constexpr int64_t kRowsAhead = 16;
 
 symbolic::ElementType StorageType(tensor::ElementType type) {
   switch (type) {
@@ -308,6 +310,8 @@ class Region {
   // Calls the kernel on `rows` rows whose first is at (image, channel block, line, row).
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums, int64_t sum_stride) const;
   int64_t RowBytes() const;
+  // Bytes from an operand's element to the one that is worth asking for meanwhile.
+  int64_t Ahead(const Operand& o) const { return by_line_ ? o.step_line : kRowsAhead * o.step_row; }
 
   Emitter e_;
   const Pass& pass_;
@@ -354,19 +358,19 @@ int64_t Region::RowBytes() const {
 void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums, int64_t sum_stride) const {
   std::array<const void*, kMaxOperands> loads;
   std::array<void*, kMaxOperands> stores;
-  std::array<int64_t, kMaxOperands> load_strides, store_strides;
+  std::array<int64_t, kMaxOperands> load_strides, store_strides, load_aheads, store_aheads;
   std::array<const float*, kMaxOperands> channels;
   std::array<float, kMaxOperands> scalars;
   std::array<float*, kMaxOperands> sum_data;
   const auto address = [&](const Operand& o) { return o.base + image * o.step_image + block * o.step_block + line * o.step_line + row * o.step_row; };
-  for (size_t i = 0; i < e_.loads.size(); ++i) loads[i] = address(e_.loads[i]), load_strides[i] = e_.loads[i].step_row;
-  for (size_t i = 0; i < e_.stores.size(); ++i) stores[i] = address(e_.stores[i]), store_strides[i] = e_.stores[i].step_row;
+  for (size_t i = 0; i < e_.loads.size(); ++i) loads[i] = address(e_.loads[i]), load_strides[i] = e_.loads[i].step_row, load_aheads[i] = Ahead(e_.loads[i]);
+  for (size_t i = 0; i < e_.stores.size(); ++i) stores[i] = address(e_.stores[i]), store_strides[i] = e_.stores[i].step_row, store_aheads[i] = Ahead(e_.stores[i]);
   for (size_t i = 0; i < channel_data_.size(); ++i) channels[i] = channel_data_[i] + block * columns_;
   for (size_t i = 0; i < scalar_data_.size(); ++i) scalars[i] = *scalar_data_[i];
   for (size_t i = 0; i < e_.sums.size(); ++i) sum_data[i] = sums + i * sum_stride + block * columns_;
   const bool is_tail = tail_ != 0 && block == blocks_ - 1;
   (is_tail ? *tail_kernel_ : *kernel_)({.rows = rows, .loads = loads.data(), .load_strides = load_strides.data(), .channels = channels.data(), .scalars = scalars.data(),
-              .stores = stores.data(), .store_strides = store_strides.data(), .sums = sum_data.data()});
+              .stores = stores.data(), .store_strides = store_strides.data(), .sums = sum_data.data(), .load_aheads = load_aheads.data(), .store_aheads = store_aheads.data()});
   if (!is_tail) return;
   // The channels that pad a blocked tensor are zero.
   for (size_t i = 0; i < e_.stores.size(); ++i) {

@@ -15,6 +15,9 @@
 //     for each group of columns           channels and sums into registers
 //       for each `down` rows, then for each row left over: body
 //
+// Walking so, no line of memory follows its neighbour and the processor foresees none of them: every body
+// asks for what the caller says comes later (KernelCall's aheads).
+//
 // A flat kernel is one loop over vectors, then one for single vectors, then the masked rest.
 
 #include "autodiff/symbolic/vector_jit.h"
@@ -71,6 +74,7 @@ struct Stream {
   int address = 0;  // frame offsets
   int stride = 0;
   int block = 0;  // address of the block of rows, at column 0
+  int ahead = 0;  // distance to what is prefetched
 };
 
 // The memory the assembler writes to is never executed: the finished code is copied out.
@@ -104,6 +108,7 @@ class Assembler : private PlainMemory, public Xbyak::CodeGenerator {
   void LayOutFrame();
   void Prologue();
   void Epilogue();
+  void LoadAhead(const Stream& stream);
   void LoadInvariantPointers();
   void CheckStreamingAlignment(Label& misaligned);
   void Loops();
@@ -135,6 +140,7 @@ class Assembler : private PlainMemory, public Xbyak::CodeGenerator {
   // ---- Elements in memory ----
   Address StreamAddress(const Stream& stream, int across, int offset = 0);
   void AdvanceStream(const Stream& stream);
+  void PrefetchStream(const Stream& stream);
   bool IsTail() const { return shape_.tail != 0 && copy_ % shape_.across == shape_.across - 1; }
   void LoadFloats(const Xmm& to, const Address& from);
   void LoadPieces(const Xmm& to, const Stream& stream, int across, int bytes);
@@ -430,6 +436,7 @@ void Assembler::LayOutFrame() {
     stream.address = Frame(8);
     stream.stride = Frame(8);
     stream.block = Frame(8);
+    stream.ahead = Frame(8);
   }
   for (int i = 0; i < program_.num_channels(); ++i) {
     channel_gpr_.push_back(channel_used_[i] && gprs < std::size(kAddressGprs) ? kAddressGprs[gprs++]
@@ -480,8 +487,21 @@ void Assembler::Prologue() {
     mov(rdx, ptr[rsi + strides]);
     mov(rax, ptr[rdx + 8 * stream.slot]);
     mov(ptr[rsp + stream.stride], rax);
+    LoadAhead(stream);
   }
   LoadInvariantPointers();
+}
+
+void Assembler::LoadAhead(const Stream& stream) {
+  Label none;
+  mov(rdx, ptr[rsi + (stream.is_store ? offsetof(KernelCall, store_aheads)
+                                      : offsetof(KernelCall, load_aheads))]);
+  xor_(eax, eax);
+  test(rdx, rdx);
+  jz(none);
+  mov(rax, ptr[rdx + 8 * stream.slot]);
+  L(none);
+  mov(ptr[rsp + stream.ahead], rax);
 }
 
 void Assembler::LoadInvariantPointers() {
@@ -1163,6 +1183,25 @@ void Assembler::AdvanceStream(const Stream& stream) {
   }
 }
 
+// Asks for what lies `ahead` of the vectors side by side, with the last of them.
+void Assembler::PrefetchStream(const Stream& stream) {
+  if (!column_index_ || columns_ == 0 || copy_ % shape_.across != shape_.across - 1) return;
+  if (stream.gpr >= 0) {
+    mov(rax, ptr[rsp + stream.ahead]);
+    add(rax, Reg64(stream.gpr));
+  } else {
+    mov(rax, ptr[rsp + stream.address]);
+    add(rax, ptr[rsp + stream.ahead]);
+  }
+  for (int byte = 0; byte < shape_.across * width_ * stream.size; byte += 64) {
+    if (stream.is_store) {
+      prefetchw(ptr[rax + byte]);
+    } else {
+      prefetcht0(ptr[rax + byte]);
+    }
+  }
+}
+
 void Assembler::LoadFloats(const Xmm& to, const Address& from) {
   if (!IsTail()) {
     vmovups(to, from);
@@ -1258,6 +1297,7 @@ void Assembler::EmitLoad(Value v, const Instruction& i) {
       vcvtdq2ps(d, d);
       break;
   }
+  PrefetchStream(stream);
   AdvanceStream(stream);
 }
 
@@ -1376,6 +1416,7 @@ void Assembler::EmitStore(const Step& step) {
       break;
     }
   }
+  PrefetchStream(stream);
   AdvanceStream(stream);
 }
 

@@ -38,6 +38,12 @@ struct KernelCall {
   void* const* stores = nullptr;
   const int64_t* store_strides = nullptr;
   float* const* sums = nullptr;  // `columns` floats each (flat: one), added to
+
+  // Bytes from a row to the one the caches are asked for meanwhile, by load and by store; null: none
+  // is. What lies there is not read. Only for rows so wide that they are taken in groups of columns,
+  // a walk through memory that no prefetcher recognises.
+  const int64_t* load_aheads = nullptr;
+  const int64_t* store_aheads = nullptr;
 };
 
 // A program compiled to machine code at run time, or interpreted where the processor has no AVX2.

@@ -121,7 +121,9 @@ struct Fixture {
             .scalars = scalars.data(),
             .stores = store_pointers.data(),
             .store_strides = store_strides.data(),
-            .sums = sum_pointers.data()});
+            .sums = sum_pointers.data(),
+            .load_aheads = aheads.data(),
+            .store_aheads = aheads.data()});
     for (auto& a : stores) EXPECT_TRUE(a->BandIntact());
     for (auto& a : sums) EXPECT_TRUE(a->BandIntact());
   }
@@ -144,6 +146,8 @@ struct Fixture {
   int64_t rows;
   std::vector<std::unique_ptr<GuardedArray>> loads, stores, channels, sums;
   std::vector<int64_t> load_strides, store_strides;
+  // To where nothing may be read or written, only asked for.
+  std::vector<int64_t> aheads = std::vector<int64_t>(256, int64_t{1} << 20);
   std::vector<float> scalars;
 };
 
