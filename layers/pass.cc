@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,10 +61,16 @@ struct Operand {
 // Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no window covers.
 class Emitter {
  public:
-  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule, const PassKernel::FormatOf& format_of, bool remainder)
-      : graph_(graph), pass_(pass), schedule_(schedule), format_of_(format_of), remainder_(remainder), flat_(pass.domain.rank() < 2) {}
+  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule, const PassKernel::FormatOf& format_of, bool remainder,
+          symbolic::Accuracy accuracy)
+      : program(accuracy), graph_(graph), pass_(pass), schedule_(schedule), format_of_(format_of), remainder_(remainder), flat_(pass.domain.rank() < 2) {}
 
   absl::Status Emit(const PassKernel::StoreFormatsOf& store_formats_of);
+
+  bool TouchesBf16() const {
+    const auto is_bf16 = [](const Operand& operand) { return operand.format.type == tensor::ElementType::kBf16; };
+    return std::any_of(loads.begin(), loads.end(), is_bf16) || std::any_of(stores.begin(), stores.end(), is_bf16);
+  }
 
   VectorProgram program;
   std::vector<Operand> loads, stores;
@@ -491,9 +498,14 @@ class CompiledPass : public PassKernel {
   };
 
   absl::Status AddRegion(const Schedule& schedule, const FormatOf& format_of, const StoreFormatsOf& store_formats_of, bool remainder) {
-    Emitter emitter(graph_, pass_, schedule, format_of, remainder);
-    if (absl::Status status = emitter.Emit(store_formats_of); !status.ok()) return status;
-    absl::StatusOr<std::unique_ptr<Region>> region = Region::Compile(std::move(emitter), graph_, pass_, remainder);
+    std::optional<Emitter> emitter;
+    for (const symbolic::Accuracy accuracy : {symbolic::Accuracy::kF32, symbolic::Accuracy::kBf16}) {
+      // What it touches is known when all is emitted.
+      if (accuracy == symbolic::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
+      emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
+      if (absl::Status status = emitter->Emit(store_formats_of); !status.ok()) return status;
+    }
+    absl::StatusOr<std::unique_ptr<Region>> region = Region::Compile(*std::move(emitter), graph_, pass_, remainder);
     if (!region.ok()) return region.status();
     regions_.push_back(*std::move(region));
     return absl::OkStatus();

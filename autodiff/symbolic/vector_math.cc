@@ -34,6 +34,10 @@ constexpr std::initializer_list<float> kExpTail = {
 constexpr std::initializer_list<float> kExp2 = {
     1.0f, 6.931470037e-01f, 2.402224243e-01f, 5.550733954e-02f, 9.671533480e-03f, 1.326470287e-03f};
 
+// The same within 7.5e-5.
+constexpr std::initializer_list<float> kShortExp2 = {9.999279976e-01f, 6.932610869e-01f,
+                                                     2.426120788e-01f, 5.517153442e-02f};
+
 // (log(1 + r) - r + r^2/2) / r^3, |r| <= 1/3.
 constexpr std::initializer_list<float> kLog = {
     3.333322406e-01f, -2.499968857e-01f, 2.001004517e-01f, -1.668546945e-01f,
@@ -64,6 +68,12 @@ constexpr std::initializer_list<float> kErfcP = {1.0f, 1.238428831e+00f, 7.31623
 constexpr std::initializer_list<float> kErfcQ = {
     1.0f, 2.366808653e+00f, 2.402271748e+00f, 1.325404763e+00f, 4.063225091e-01f, 5.813305080e-02f};
 
+// The same within 2.5e-5.
+constexpr std::initializer_list<float> kShortErfcP = {1.000024557e+00f, 7.882082462e-01f,
+                                                      2.507826090e-01f};
+constexpr std::initializer_list<float> kShortErfcQ = {1.0f, 1.917665362e+00f, 1.407085776e+00f,
+                                                      4.440134466e-01f};
+
 // (atan(t) - t) / t^3, |t| <= 1, and (asin(t) - t) / t^3, |t| <= 1/2, in t^2.
 constexpr std::initializer_list<float> kAtan = {
     -3.333315253e-01f, 1.999377310e-01f, -1.421105713e-01f, 1.066600904e-01f,
@@ -88,12 +98,19 @@ Value VectorProgram::ExpOfSmall(Value r) {
   return Fma(Fma(Polynomial(r, kExpTail), r, Constant(1)), r, Constant(1));
 }
 
+Value VectorProgram::ShortExp(Value x) {
+  const Value n = Round(Mul(x, Constant(kLog2E)));
+  const Value f = Fma(x, Constant(kLog2E), Neg(n));
+  return Binary(Opcode::kScale, Polynomial(f, kShortExp2), n);
+}
+
 // e^a = 2^n e^r with n = round(a / ln 2). Beyond the clamp the result has become 0 or infinity.
 Value VectorProgram::Exp(Value a) {
   const Instruction inner = Is(a, Opcode::kNeg) ? instructions_[instructions_[a].a] : Instruction{};
   const bool never_positive =
       inner.opcode == Opcode::kAbs || (inner.opcode == Opcode::kMul && inner.a == inner.b);
   const Value x = never_positive ? Max(Constant(-104), a) : Clamp(a, -104, 89);
+  if (accuracy_ == Accuracy::kBf16) return ShortExp(x);
   const Value n = Round(Mul(x, Constant(kLog2E)));
   Value r = Fma(n, Constant(-kLn2), x);
   r = Fma(n, Constant(-kLn2Low), r);
@@ -156,7 +173,8 @@ Value VectorProgram::ExpOfNegative(Value a) {
   const Value n = Round(Mul(x, Constant(-kLog2E)));
   // The product again, unrounded, less n: as good as log2(e) is.
   const Value f = Fma(x, Constant(-kLog2E), Neg(n));
-  return Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, kExp2), .b = n});
+  const auto& coefficients = accuracy_ == Accuracy::kBf16 ? kShortExp2 : kExp2;
+  return Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, coefficients), .b = n});
 }
 
 // sigmoid(-b) is e^-b sigmoid(b): what the derivative sigmoid(b) sigmoid(-b) needs beside
@@ -179,6 +197,10 @@ Value VectorProgram::Erfc(Value a) {
   const Value size = Min(Constant(10.1f), Abs(a));
   const Value square = Mul(a, a);
   const Value power = Exp(Neg(square));
+  if (accuracy_ == Accuracy::kBf16) {
+    const Value y = Mul(power, Div(Polynomial(size, kShortErfcP), Polynomial(size, kShortErfcQ)));
+    return Select(IsNegative(a), Sub(Constant(2), y), y);
+  }
   const Value lost = Emit(
       {.opcode = Opcode::kMulSub, .a = size, .b = size, .c = Min(Constant(10.1f * 10.1f), square)});
   const Value quotient = Div(Polynomial(size, kErfcP), Polynomial(size, kErfcQ));

@@ -25,8 +25,9 @@ using Unary = Value (VectorProgram::*)(Value);
 
 class VectorMath : public testing::TestWithParam<Isa> {
  protected:
-  std::vector<float> Apply(Unary function, const std::vector<float>& x) {
-    VectorProgram program;
+  std::vector<float> Apply(Unary function, const std::vector<float>& x,
+                           Accuracy accuracy = Accuracy::kF32) {
+    VectorProgram program(accuracy);
     program.Store((program.*function)(program.Load(ElementType::kF32)), ElementType::kF32);
     return Run(program, {x.data()}, x.size());
   }
@@ -72,6 +73,21 @@ class VectorMath : public testing::TestWithParam<Isa> {
     }
     std::printf("%-8s on [%g, %g]: %.2f ulp, at %.9g\n", name, low, high, worst, worst_x);
     EXPECT_LE(worst, bound) << name << " at " << worst_x;
+  }
+
+  // As ExpectUlps, the largest error relative to the exact result, of Accuracy::kBf16.
+  void ExpectBf16(const char* name, Unary function, double (*exact)(double), float low,
+                  float high) {
+    std::vector<float> x;
+    for (int i = 0; i <= 400000; ++i) x.push_back(low + (high - low) * (i / 400000.0));
+    const std::vector<float> y = Apply(function, x, Accuracy::kBf16);
+    double worst = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double error = std::fabs(y[i] / exact(x[i]) - 1);
+      if (!(error <= worst)) worst = error;
+    }
+    std::printf("%-8s on [%g, %g], for bf16: %.2g\n", name, low, high, worst);
+    EXPECT_LE(worst, 1.2e-4) << name;
   }
 
   void ExpectValues(Unary function, const std::vector<float>& x, const std::vector<float>& want) {
@@ -172,6 +188,23 @@ TEST_P(VectorMath, TheOthers) {
   ExpectValues(&VectorProgram::Atanh, {0, 1, -1, 2, kNaN}, {0, kInf, -kInf, kNaN, kNaN});
   ExpectValues(&VectorProgram::Erfc, {0, kInf, -kInf, kNaN}, {1, 0, 2, kNaN});
   ExpectValues(&VectorProgram::Softplus, {kInf, -kInf, kNaN}, {kInf, 0, kNaN});
+}
+
+TEST_P(VectorMath, ForBf16) {
+  ExpectBf16("exp", &VectorProgram::Exp, std::exp, -87, 88.7f);
+  ExpectBf16("sigmoid", &VectorProgram::Sigmoid, Sigmoid, -85, 60);
+  ExpectBf16("erfc", &VectorProgram::Erfc, std::erfc, -6, 9);
+  const std::vector<float> ends = {kInf, -kInf, kNaN, 1000, -1000};
+  const auto expect = [&](Unary function, const std::vector<float>& want) {
+    const std::vector<float> y = Apply(function, ends, Accuracy::kBf16);
+    for (size_t i = 0; i < ends.size(); ++i) {
+      EXPECT_TRUE(std::isnan(want[i]) ? std::isnan(y[i]) : std::fabs(y[i] - want[i]) < 1e-30 || y[i] == want[i])
+          << "at " << ends[i] << " found " << y[i];
+    }
+  };
+  expect(&VectorProgram::Exp, {kInf, 0, kNaN, kInf, 0});
+  expect(&VectorProgram::Sigmoid, {1, 0, kNaN, 1, 0});
+  expect(&VectorProgram::Erfc, {0, 2, kNaN, 0, 2});
 }
 
 TEST_P(VectorMath, Pow) {

@@ -180,6 +180,9 @@ def fit_exp2():
     report("exp2 degree 6", p, worst)
     p, _, worst = remez(target, lambda f: abs(f) / (f * D(2).ln()).exp() + D(10) ** -9, 4, 0, D("-0.5001"), D("0.5001"))
     report("exp2 degree 5", p, worst)
+    # The short one, P(0) free too.
+    p, _, worst = remez(lambda f: (f * D(2).ln()).exp(), lambda f: 1 / (f * D(2).ln()).exp(), 3, 0, D("-0.5001"), D("0.5001"), grid=400)
+    report("exp2 short", p, worst)
 
 
 def fit_log():
@@ -208,7 +211,7 @@ def fit_sin_cos():
 
 
 def fit_scaled_erfc():
-    for degrees in ((4, 5), (5, 6)):
+    for degrees in ((2, 3), (4, 5), (5, 6)):
         p, q, worst = remez(scaled_erfc, lambda x: 1 / scaled_erfc(x), *degrees, D(0), D("10.1"), rounds=30, grid=700)
         report(f"erfc P {degrees}", p, worst)
         report(f"erfc Q {degrees}", q, worst)
