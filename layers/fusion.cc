@@ -12,13 +12,16 @@ namespace {
 // Beyond this many operands a pass spills registers and outruns the prefetchers.
 constexpr int kMostOperands = 16;
 
-// What a pass can load (pass.cc), and what one tensor or sum is computed from: beyond that, its
-// inputs come from memory.
-constexpr int kMostLoads = 64, kMostLoadsOfCone = 32;
+// What a pass can load, and store (pass.cc), and what one tensor or sum is computed from: beyond that,
+// its inputs come from memory.
+constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
+
+// Cells of the largest pooling window that a pass takes: each is a piece of its program.
+constexpr int kMostCells = 9;
 
 bool Tiles(const PoolWindow& window) {
   return window.stride_height == window.height && window.stride_width == window.width && window.padding.top == 0 && window.padding.left == 0 &&
-         window.padding.bottom == 0 && window.padding.right == 0 && window.height * window.width <= 4;
+         window.padding.bottom == 0 && window.padding.right == 0 && window.height * window.width <= kMostCells;
 }
 
 bool IsLeaf(Op op) { return op == Op::kInput || op == Op::kParameter || op == Op::kState; }
@@ -73,7 +76,7 @@ class Fuser {
   void KeepWindowsApart(const Node& node);
   void KeepConesSmall(const Node& node);
   // Operands that these tensors are in a pass: images are read once for each cell of its window.
-  int Loads(const std::vector<TensorId>& tensors, const Pass& pass) const;
+  int OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
   void DemandOperation(int node);
   void Place(TensorId t);
@@ -131,18 +134,18 @@ void Fuser::KeepWindowsApart(const Node& node) {
   }
 }
 
-int Fuser::Loads(const std::vector<TensorId>& tensors, const Pass& pass) const {
+int Fuser::OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const {
   const int cells = static_cast<int>(pass.window_height * pass.window_width);
-  int loads = 0;
-  for (TensorId t : tensors) loads += graph_.shape(t).rank() >= 2 ? cells : 1;
-  return loads;
+  int operands = 0;
+  for (TensorId t : tensors) operands += graph_.shape(t).rank() >= 2 ? cells : 1;
+  return operands;
 }
 
 void Fuser::KeepConesSmall(const Node& node) {
   if (node.outputs.empty() || !IsFusible(graph_, node)) return;
   const auto is_large = [&] {
     const Cone cone = ConeOf(node.outputs[0]);
-    return Loads(cone.leaves, NewPass(cone, node.outputs[0])) > kMostLoadsOfCone;
+    return OperandsOf(cone.leaves, NewPass(cone, node.outputs[0])) > kMostLoadsOfCone;
   };
   while (is_large()) {
     TensorId largest = kNoTensor;
@@ -276,7 +279,8 @@ bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) c
   return shares &&
          static_cast<int>(item.reads.size() + pass.stores.size() + pass.sums.size()) <
              kMostOperands &&
-         Loads(item.reads, pass) + Loads(cone.leaves, pass) <= kMostLoads;
+         OperandsOf(item.reads, pass) + OperandsOf(cone.leaves, pass) <= kMostLoads &&
+         OperandsOf(pass.stores, pass) + OperandsOf({root}, pass) <= kMostStores;
 }
 
 void Fuser::AddRoot(TensorId root, Item& item, int index) {
