@@ -174,9 +174,11 @@ struct MatrixWork {
 class FlatOptimizer final : public Optimizer {
  public:
   FlatOptimizer(const OptimizerConfig& config, absl::Span<const ParameterSlice> slices,
-                const RunLength& run, std::vector<ParameterGroup> groups, std::vector<int> group_of)
+                const RunLength& run, std::vector<ParameterGroup> groups, std::vector<int> group_of,
+                bool bf16)
       : config_(config),
         run_(run),
+        bf16_(bf16),
         slices_(slices.begin(), slices.end()),
         groups_(std::move(groups)),
         group_of_(std::move(group_of)),
@@ -216,6 +218,7 @@ class FlatOptimizer final : public Optimizer {
 
   const OptimizerConfig config_;
   const RunLength run_;
+  const bool bf16_;
   const std::vector<ParameterSlice> slices_;
   const std::vector<ParameterGroup> groups_;
   const std::vector<int> group_of_;  // of each slice
@@ -345,7 +348,7 @@ bool FlatOptimizer::PlanMuon() {
     work.direction = AllocateZeros(size);
     if (work.direction == nullptr) return false;
     work.partial_sums.resize((size + kChunk - 1) / kChunk);
-    work.orthogonaliser = std::make_unique<Orthogonaliser>(side, size);
+    work.orthogonaliser = std::make_unique<Orthogonaliser>(side, size, bf16_);
   }
   return true;
 }
@@ -565,7 +568,8 @@ absl::Status CheckMuonShapes(absl::Span<const ParameterSlice> slices,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
-    const OptimizerConfig& config, absl::Span<const ParameterSlice> slices, const RunLength& run) {
+    const OptimizerConfig& config, absl::Span<const ParameterSlice> slices, const RunLength& run,
+    bool bf16) {
   if (slices.empty()) {
     return absl::InvalidArgumentError("the network has no parameters: there is nothing to train");
   }
@@ -590,7 +594,7 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
   if (!status.ok()) return status;
 
   auto optimizer =
-      std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups), *std::move(group_of));
+      std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups), *std::move(group_of), bf16);
   if (!optimizer->Plan()) {
     return absl::ResourceExhaustedError("there is no memory for the optimizer's state");
   }

@@ -42,9 +42,10 @@ class Optimizer {
   // that is negative or not a number, a momentum outside [0, 1), a pattern that fits no parameter
   // (with the names there are), Muon for a parameter of one dimension, slices that overlap or whose
   // size is not their shape's, lengths that do not fit the run.
+  // `bf16`: Muon's long products may round to bf16 (orthogonalise.h), as the network's own do.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
-                                                           const RunLength& run);
+                                                           const RunLength& run, bool bf16 = false);
   virtual ~Optimizer() = default;
 
   // Puts the state where it is before the first step; slow weights and moving averages start as

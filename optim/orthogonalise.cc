@@ -8,6 +8,7 @@
 namespace cotangent::optim {
 namespace {
 
+using tensor::Factors;
 using tensor::MatrixView;
 using tensor::MultiplyMatrices;
 using tensor::ResultForm;
@@ -24,27 +25,59 @@ void SquareProduct(int64_t side, float alpha, const std::vector<float>& a,
                    c.data(), ResultForm::kSymmetric);
 }
 
-// result = keep result + scale q matrix, or matrix q where the columns are the short side.
-void ApplyPolynomial(const float* q, const MatrixView& matrix, float scale, float keep,
-                     float* result) {
-  const int64_t side = std::min(matrix.rows, matrix.columns);
-  const MatrixView polynomial = {q, side, side, side};
-  const bool wide = matrix.rows <= matrix.columns;
-  MultiplyMatrices(scale, wide ? polynomial : matrix, wide ? matrix : polynomial, keep, result);
-}
-
 }  // namespace
 
-Orthogonaliser::Orthogonaliser(int64_t largest_short_side, int64_t largest_size)
+Orthogonaliser::Orthogonaliser(int64_t largest_short_side, int64_t largest_size, bool bf16)
     : gram_(largest_short_side * largest_short_side),
       step_(gram_.size()),
       polynomial_(gram_.size()),
       product_(gram_.size()),
-      long_(largest_size) {}
+      long_(largest_size),
+      bf16_(bf16 && tensor::HaveBf16Products()) {
+  if (!bf16_) return;
+  // A side that is odd has a pair more than halves.
+  row_pairs_.resize(largest_size);
+  column_pairs_.resize(largest_size);
+  polynomial_pairs_.resize(gram_.size());
+}
+
+MatrixView Orthogonaliser::RowPairs(const MatrixView& matrix) const {
+  const int64_t half = (matrix.columns + 1) / 2;
+  return {row_pairs_.data(), matrix.rows, half, half};
+}
+MatrixView Orthogonaliser::ColumnPairs(const MatrixView& matrix) const {
+  return {column_pairs_.data(), (matrix.rows + 1) / 2, matrix.columns, matrix.columns};
+}
 
 void Orthogonaliser::FormGram(const MatrixView& matrix) {
-  const MatrixView wide = matrix.rows <= matrix.columns ? matrix : matrix.Transposed();
-  MultiplyMatrices(1, wide, wide.Transposed(), 0, gram_.data(), ResultForm::kSymmetric);
+  const bool is_wide = matrix.rows <= matrix.columns;
+  const auto form = [&](const MatrixView& wide, Factors factors) {
+    MultiplyMatrices(1, wide, wide.Transposed(), 0, gram_.data(), ResultForm::kSymmetric, factors);
+  };
+  if (!bf16_) {
+    form(is_wide ? matrix : matrix.Transposed(), Factors::kFloats);
+    return;
+  }
+  tensor::PairColumns(matrix.data, matrix.rows, matrix.columns, row_pairs_.data());
+  tensor::PairRows(matrix.data, matrix.rows, matrix.columns, column_pairs_.data());
+  form(is_wide ? RowPairs(matrix) : ColumnPairs(matrix).Transposed(), Factors::kBf16Pairs);
+}
+
+void Orthogonaliser::ApplyPolynomial(const MatrixView& matrix, float scale, float keep, float* result) {
+  const int64_t side = std::min(matrix.rows, matrix.columns), half = (side + 1) / 2;
+  const bool is_wide = matrix.rows <= matrix.columns;
+  if (!bf16_) {
+    const MatrixView polynomial = {polynomial_.data(), side, side, side};
+    MultiplyMatrices(scale, is_wide ? polynomial : matrix, is_wide ? matrix : polynomial, keep, result);
+    return;
+  }
+  if (is_wide) {
+    tensor::PairColumns(polynomial_.data(), side, side, polynomial_pairs_.data());
+    MultiplyMatrices(scale, {polynomial_pairs_.data(), side, half, half}, ColumnPairs(matrix), keep, result, ResultForm::kGeneral, Factors::kBf16Pairs);
+  } else {
+    tensor::PairRows(polynomial_.data(), side, side, polynomial_pairs_.data());
+    MultiplyMatrices(scale, RowPairs(matrix), {polynomial_pairs_.data(), half, side, side}, keep, result, ResultForm::kGeneral, Factors::kBf16Pairs);
+  }
 }
 
 void Orthogonaliser::Iterate(int64_t side, int steps) {
@@ -83,12 +116,12 @@ void Orthogonaliser::Update(float* matrix, int64_t rows, int64_t columns, int st
     Iterate(side, now);
     done += now;
     if (done == steps) break;
-    ApplyPolynomial(polynomial_.data(), view, matrix_scale, 0, long_.data());
+    ApplyPolynomial(view, matrix_scale, 0, long_.data());
     std::copy_n(long_.begin(), rows * columns, matrix);
     matrix_scale = 1;
     FormGram(view);
   }
-  ApplyPolynomial(polynomial_.data(), view, scale * matrix_scale, keep, result);
+  ApplyPolynomial(view, scale * matrix_scale, keep, result);
 }
 
 }  // namespace cotangent::optim

@@ -23,8 +23,9 @@ namespace cotangent::optim {
 // from it anew.
 class Orthogonaliser {
  public:
-  // Room for matrices up to these sizes: the short side, and the number of entries.
-  Orthogonaliser(int64_t largest_short_side, int64_t largest_size);
+  // Room for matrices up to these sizes: the short side, and the number of entries. `bf16` counts where the processor has products
+  // of it.
+  Orthogonaliser(int64_t largest_short_side, int64_t largest_size, bool bf16 = false);
 
   // result = keep result + scale orthogonalise(matrix), both [rows, columns], row-major; `matrix`
   // may be overwritten. A matrix of zeros adds nothing. Allocates nothing; all threads compute.
@@ -34,11 +35,19 @@ class Orthogonaliser {
  private:
   // gram_ = the matrix's product with its own transpose over the long side.
   void FormGram(const tensor::MatrixView& matrix);
+  // result = keep result + scale Q matrix, or matrix Q where the columns are the short side; `matrix` is what FormGram saw last.
+  void ApplyPolynomial(const tensor::MatrixView& matrix, float scale, float keep, float* result);
+  // The matrix, rounded, as FormGram left it.
+  tensor::MatrixView RowPairs(const tensor::MatrixView& matrix) const;
+  tensor::MatrixView ColumnPairs(const tensor::MatrixView& matrix) const;
   // Runs `steps` steps from gram_; polynomial_ becomes Q.
   void Iterate(int64_t side, int steps);
 
   std::vector<float> gram_, step_, polynomial_, product_;  // [short side, short side]
   std::vector<float> long_;                                // [rows, columns]
+  const bool bf16_;
+  // In bf16, the matrix in pairs along its rows and along its columns, and Q along either.
+  std::vector<float> row_pairs_, column_pairs_, polynomial_pairs_;
 };
 
 }  // namespace cotangent::optim

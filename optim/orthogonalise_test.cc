@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tensor/element_type.h"
 
 namespace cotangent::optim {
 namespace {
@@ -70,10 +71,10 @@ Matrix Random(int64_t rows, int64_t columns, int seed) {
   return matrix;
 }
 
-Matrix Orthogonalised(const Matrix& matrix, int steps) {
+Matrix Orthogonalised(const Matrix& matrix, int steps, bool bf16 = false) {
   std::vector<float> entries(matrix.entries.begin(), matrix.entries.end());
   std::vector<float> result(entries.size(), 0.0f);
-  Orthogonaliser(std::min(matrix.rows, matrix.columns), matrix.rows * matrix.columns)
+  Orthogonaliser(std::min(matrix.rows, matrix.columns), matrix.rows * matrix.columns, bf16)
       .Update(entries.data(), matrix.rows, matrix.columns, steps, 1, 0, result.data());
   return {matrix.rows, matrix.columns, {result.begin(), result.end()}};
 }
@@ -92,6 +93,21 @@ TEST(OrthogonaliseTest, EqualsTheIterationInDouble) {
       const Matrix g = Random(rows, columns, rows + steps);
       EXPECT_LT(LargestDifference(Orthogonalised(g, steps), Reference(g, steps)),
                 steps <= 5 ? 5e-5 : 1e-3)
+          << rows << " x " << columns << ", " << steps << " steps";
+    }
+  }
+}
+
+// Where there are no products of bf16, this is the test before once more.
+TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
+  for (auto [rows, columns] : {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {
+    for (int steps : {1, 3, 5}) {
+      Matrix g = Random(rows, columns, rows + steps);
+      for (double& entry : g.entries) entry = static_cast<float>(tensor::Bf16(static_cast<float>(entry)));
+      const Matrix expected = Reference(g, steps);
+      double largest = 0;
+      for (double entry : expected.entries) largest = std::max(largest, std::abs(entry));
+      EXPECT_LT(LargestDifference(Orthogonalised(g, steps, /*bf16=*/true), expected), 0.01 * largest)
           << rows << " x " << columns << ", " << steps << " steps";
     }
   }

@@ -49,13 +49,13 @@ void FetchPanels(const MatrixView& b, int64_t row, int64_t rows, int64_t column,
 }
 
 // The products of a block to `c`, in whole registers.
-void MultiplyBlock(const MatrixView& a, const MatrixView& b, const Block& block, Work& work, float* c, int64_t c_row) {
+void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, const Block& block, Work& work, float* c, int64_t c_row) {
   const int64_t panel_columns = work.panel_columns();
   for (int64_t k = 0; k < a.columns; k += kDepth) {
     const int64_t depth = std::min(kDepth, a.columns - k);
     FetchPanels(b, k, depth, block.column, block.columns, work);
     for (int64_t j = 0; j < block.columns; j += panel_columns) {
-      work.kernels.multiply(/*bf16=*/false, {.rows = block.rows,
+      work.kernels.multiply(factors == Factors::kBf16Pairs, {.rows = block.rows,
                                              .vectors = DivideUp(std::min(panel_columns, block.columns - j), work.kernels.lanes),
                                              .depth = depth,
                                              .a = reinterpret_cast<const char*>(At(a, block.row, k)),
@@ -72,7 +72,22 @@ void MultiplyBlock(const MatrixView& a, const MatrixView& b, const Block& block,
 
 }  // namespace
 
-void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, float beta, float* c, ResultForm form) {
+bool HaveBf16Products() { return HaveOwnKernels(ElementType::kBf16); }
+
+void PairColumns(const float* matrix, int64_t rows, int64_t columns, float* pairs) {
+#pragma omp parallel for schedule(static) num_threads(Threads())
+  for (int64_t i = 0; i < rows; ++i) ProductKernels().pair_columns(matrix + i * columns, columns, pairs + i * DivideUp(columns, 2));
+}
+
+void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs) {
+#pragma omp parallel for schedule(static) num_threads(Threads())
+  for (int64_t i = 0; i < rows; i += 2) {
+    const float* const first = matrix + i * columns;
+    ProductKernels().pair_rows(first, i + 1 < rows ? first + columns : nullptr, columns, pairs + i / 2 * columns);
+  }
+}
+
+void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, float beta, float* c, ResultForm form, Factors factors) {
   const int64_t rows = a.rows, columns = b.columns;
   if (!HaveOwnKernels(ElementType::kF32)) {
     onednn::Sgemm(a.transposed, b.transposed, rows, columns, a.columns, alpha, a.data, a.row, b.data, b.row, beta, c, columns);
@@ -93,10 +108,10 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
         const Block block = {i * height, j * kBlock, std::min(height, rows - i * height), std::min(kBlock, columns - j * kBlock)};
         float* const to = c + block.row * columns + block.column;
         if (plain && block.columns % work.kernels.lanes == 0) {
-          MultiplyBlock(a, b, block, work, to, columns);
+          MultiplyBlock(factors, a, b, block, work, to, columns);
           continue;
         }
-        MultiplyBlock(a, b, block, work, work.products, kBlock);
+        MultiplyBlock(factors, a, b, block, work, work.products, kBlock);
         work.kernels.combine(block.rows, block.columns, alpha, work.products, kBlock, beta, to, columns);
         if (symmetric && j < i) {
           work.kernels.transpose(to, columns, block.rows, block.columns, c + block.column * columns + block.row, columns, /*fill=*/false);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tensor/element_type.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -72,6 +73,27 @@ TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
       for (size_t i = 0; i < c.size(); ++i) {
         ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
       }
+    }
+  }
+}
+
+float Rounded(float x) { return static_cast<float>(Bf16(x)); }
+
+TEST(MatrixProductTest, PairsOfBf16EqualTheSumsOfRoundedNumbers) {
+  if (!HaveBf16Products()) GTEST_SKIP() << "no products of bf16 on this processor";
+  for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 512}, {70, 130, 601}}) {
+    std::vector<float> a = Random(m * k, 7), b = Random(k * n, 8);
+    const int64_t half = (k + 1) / 2;
+    std::vector<float> a_pairs(m * half), b_pairs(half * n), c(m * n);
+    PairColumns(a.data(), m, k, a_pairs.data());
+    PairRows(b.data(), k, n, b_pairs.data());
+    MultiplyMatrices(1, {a_pairs.data(), m, half, half}, {b_pairs.data(), half, n, n}, 0, c.data(), ResultForm::kGeneral,
+                     Factors::kBf16Pairs);
+    for (float& x : a) x = Rounded(x);
+    for (float& x : b) x = Rounded(x);
+    const std::vector<double> expected = Reference(1, {a.data(), m, k, k}, {b.data(), k, n, n}, 0, std::vector<float>(m * n));
+    for (size_t i = 0; i < c.size(); ++i) {
+      ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
     }
   }
 }

@@ -134,6 +134,20 @@ void TransposeMatrix(const float* from, int64_t from_row, int64_t rows, int64_t 
   }
 }
 
+#if defined(__AVX512F__)
+void PairRows(const float* first, const float* second, int64_t columns, float* to) {
+  ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+    Store(to + j, Interleave(Load(first + j, lanes), second == nullptr ? Zero() : Load(second + j, lanes)), lanes);
+  });
+}
+
+void PairColumns(const float* from, int64_t columns, float* to) {
+  char* out = reinterpret_cast<char*>(to);
+  ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) { StoreBf16(out + j * 2, Load(from + j, lanes), lanes); });
+  if (columns % 2 != 0) StoreBf16(out + columns * 2, Zero(), Some{1});
+}
+#endif
+
 void Combine(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row) {
   const Vector a = Set(alpha), b = Set(beta);
   for (int64_t i = 0; i < rows; ++i) {
@@ -156,6 +170,10 @@ const Kernels COTANGENT_KERNELS = {
     .finish = Finish,
     .copy_rows = CopyRows,
     .transpose = TransposeMatrix,
+#if defined(__AVX512F__)
+    .pair_rows = PairRows,
+    .pair_columns = PairColumns,
+#endif
     .combine = Combine,
 };
 

@@ -156,7 +156,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers:
                              specs.at(slot.name)->trainable});
   }
   absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer =
-      optim::Optimizer::Create(network.train().optimizer(), step->slices_, run);
+      optim::Optimizer::Create(network.train().optimizer(), step->slices_, run,
+                               /*bf16=*/options.precision == tensor::ElementType::kBf16);
   if (!optimizer.ok())
     return absl::Status(optimizer.status().code(),
                         absl::StrCat("train.optimizer: ", optimizer.status().message()));
