@@ -21,6 +21,10 @@ namespace cotangent::optim {
 // runs on square matrices of the short side. Rounding in A_0 stands for singular values that are
 // not there and grows by a^2 each step, so after five the long product is formed and A is taken
 // from it anew.
+//
+// With bf16, the two products with the long side take G and Q rounded to it: the result is that of a
+// matrix a bf16 rounding from G, within 1% for up to five steps. The iteration stays in f32. (Muon's
+// authors run all of it in bf16.)
 class Orthogonaliser {
  public:
   // Room for matrices up to these sizes: the short side, and the number of entries. `bf16` counts where the processor has products
