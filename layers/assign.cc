@@ -91,6 +91,7 @@ class Assigner {
  private:
   absl::Status AddItem(int index, Tuner& tuner);
   absl::Status AddConvolution(int node, int item, Tuner& tuner);
+  void KeepWhatPools(Candidate& c) const;
   bool PassesCanRead(TensorId t, const Format& format) const;
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
@@ -148,6 +149,7 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
     absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(node.attributes.convolution, sides.direction, use_);
     if (!measured.ok()) return measured.status();
     candidate.choices = *std::move(measured);
+    if (node.attributes.pooled) KeepWhatPools(candidate);
     // What passes cannot read in place costs a reorder that is never worth it where there is a choice.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside && !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
@@ -161,9 +163,22 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   for (TensorId t : {sides.in, sides.out, sides.addend}) {
     if (t != kNoTensor && t != made) uses_[t].convolutions.push_back(index);
   }
+  if (sides.positions != kNoTensor) {
+    Use& use = uses_[sides.positions];
+    if (sides.direction == Direction::kForward) {
+      use.maker = Use::kOperation, use.made = item;
+    } else {
+      ++use.operations, use.last_operation = item;
+    }
+  }
   if (made != kNoTensor) uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
   convolutions_.push_back(std::move(candidate));
   return absl::OkStatus();
+}
+
+void Assigner::KeepWhatPools(Candidate& c) const {
+  const auto cannot = [&](const MeasuredChoice& m) { return !tensor::CanPool(graph_.node(c.node).attributes.convolution, m.choice); };
+  c.choices.erase(std::remove_if(c.choices.begin(), c.choices.end(), cannot), c.choices.end());
 }
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
@@ -317,6 +332,8 @@ absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
     absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, c.sides.direction, use_);
     if (!measured.ok()) return measured.status();
     c.choices = *std::move(measured);
+    if (graph_.node(c.node).attributes.pooled) KeepWhatPools(c);
+    if (c.choices.empty()) return made;
   }
   return possible;
 }
@@ -355,6 +372,7 @@ bool IsConvolution(Op op) {
 }
 
 ConvolutionSides SidesOf(const Node& node) {
+  const TensorId positions = node.attributes.pooled ? node.inputs.back() : kNoTensor;  // of a gradient
   switch (node.op) {
     case Op::kConvolution:
       return {.direction = Direction::kForward,
@@ -362,11 +380,12 @@ ConvolutionSides SidesOf(const Node& node) {
               .out = node.outputs[0],
               .weights = node.inputs[1],
               .bias = node.inputs.size() > 2 ? node.inputs[2] : kNoTensor,
-              .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor};
+              .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor,
+              .positions = node.attributes.pooled ? node.outputs[1] : kNoTensor};
     case Op::kConvolutionInputGradient:
-      return {Direction::kInputGradient, node.outputs[0], node.inputs[0], node.inputs[1]};
+      return {.direction = Direction::kInputGradient, .in = node.outputs[0], .out = node.inputs[0], .weights = node.inputs[1], .positions = positions};
     default:
-      return {Direction::kWeightGradient, node.inputs[0], node.inputs[1], node.outputs[0]};
+      return {.direction = Direction::kWeightGradient, .in = node.inputs[0], .out = node.inputs[1], .weights = node.outputs[0], .positions = positions};
   }
 }
 
@@ -375,7 +394,8 @@ std::string ChoiceKey(const Node& node) { return absl::StrCat(node.name, " ", st
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
   const Node& node = graph.producer(t);
   const bool is_image = graph.shape(t).rank() == 4 && !IsWeightLike(graph, t);
-  if ((node.op == Op::kMaxPool && t == node.outputs[1])) return {Layout::kNhwc, ElementType::kU8};
+  const bool is_pooled = node.op == Op::kMaxPool || (node.op == Op::kConvolution && node.attributes.pooled);
+  if (is_pooled && t == node.outputs[1]) return {Layout::kNhwc, ElementType::kU8};
   if (node.op == Op::kInput && graph.shape(t).rank() == 1) return {Layout::kNchw, ElementType::kS32};
   return is_image ? Format{Layout::kNhwc, precision} : Format{Layout::kNchw, ElementType::kF32};
 }
@@ -383,6 +403,18 @@ Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
 bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
   if (a.type != b.type) return false;
   return a.layout == b.layout || shape.rank() < 2 || tensor::SameStorage(AsImage(shape), a.layout, b.layout);
+}
+
+bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options) {
+  const ConvolutionSides sides = SidesOf(node);
+  const tensor::ConvolutionShape& shape = node.attributes.convolution;
+  if (sides.addend != kNoTensor) return false;
+  if (auto given = options.choices.find(ChoiceKey(node)); given != options.choices.end()) {
+    const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
+    if (choice.ok() && tensor::Convolution::Create(shape, sides.direction, *choice).ok()) return tensor::CanPool(shape, *choice);
+  }
+  const absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, sides.direction, UseOf(graph, options));
+  return measured.ok() && tensor::CanPool(shape, measured->front().choice);
 }
 
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options) {

@@ -26,6 +26,7 @@ struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
   TensorId bias = kNoTensor, addend = kNoTensor;  // of a folded graph; addend in the format of out
+  TensorId positions = kNoTensor;                 // of what is pooled, as `out` is then
 };
 bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);
@@ -41,6 +42,9 @@ struct Assignment {
 Format DefaultFormat(const Graph& graph, TensorId t, tensor::ElementType precision);
 // Equal formats for this shape, even where they have different names.
 bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
+
+// Whether the convolution is fastest, or was chosen to run, as one that can pool (pooling.h).
+bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options);
 

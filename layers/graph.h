@@ -52,7 +52,7 @@ enum class Op {
   kMoments,      // [N, C, ...] -> mean [C], biased variance [C]
   kConvolution,                // x, w -> y; in a folded graph (fold.h) x, w, bias[, addend] -> w * x + bias + addend
   kConvolutionInputGradient,   // dy, w -> dx; also the transposed convolution
-  kConvolutionWeightGradient,  // x, dy -> dw
+  kConvolutionWeightGradient,  // x, dy -> dw; pooled, these three yield, or take as their last, positions too
   kMaxPool,        // x -> y, position of the maximum in its window
   kMaxPoolGather,  // x, position -> y: the elements of x at the positions (the derivative of kMaxPool along x)
   kMaxUnpool,      // dy, position -> dx: the adjoint of kMaxPoolGather
@@ -103,6 +103,7 @@ struct Attributes {
   bool recomputed = false;             // kElementwise: computed again just before it is read, not kept since it was first computed
   tensor::ConvolutionShape convolution;  // the three convolutions: the whole geometry
   bool relu = false;                   // kConvolution of a folded graph: max(0, y) instead of y
+  bool pooled = false;                 // the three convolutions: max-pooled in windows of 2x2 (pooling.h)
   PoolWindow window;                   // pools
   PadMode pad_mode = PadMode::kZeros;  // kPad, kUnpad
   Padding padding;                     // kPad, kUnpad

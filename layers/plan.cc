@@ -16,6 +16,7 @@
 #include "layers/fusion.h"
 #include "layers/kernels.h"
 #include "layers/pass.h"
+#include "layers/pooling.h"
 #include "tensor/pool.h"
 
 namespace cotangent::layers {
@@ -55,8 +56,8 @@ struct Step {
 
 class CompiledPlan : public Plan {
  public:
-  CompiledPlan(const Graph& graph, std::vector<PlanResult> results, ParameterStore& store, const PlanOptions& options)
-      : graph_(graph), results_(std::move(results)), store_(store), options_(options) {}
+  CompiledPlan(Graph graph, std::vector<PlanResult> results, ParameterStore& store, const PlanOptions& options)
+      : graph_(std::move(graph)), results_(std::move(results)), store_(store), options_(options) {}
 
   absl::Status Prepare(Tuner& tuner);
 
@@ -105,7 +106,7 @@ class CompiledPlan : public Plan {
   void NoteUses(const Schedule& schedule, const Assignment& assignment);
   std::string LayersOf(const Item& item) const;
 
-  const Graph& graph_;
+  Graph graph_;  // rewritten before all else
   std::vector<PlanResult> results_;
   ParameterStore& store_;
   const PlanOptions options_;
@@ -127,6 +128,7 @@ absl::Status CompiledPlan::Prepare(Tuner& tuner) {
   for (const PlanResult& result : results_) wanted.push_back(result.tensor);
   if (!wanted.empty()) std::reverse(wanted.begin() + 1, wanted.end());
   for (const StateUpdate& update : graph_.state_updates()) wanted.push_back(update.value);
+  PoolInConvolutions(wanted, [&](const Node& node) { return PrefersToPool(graph_, node, tuner, options_); }, graph_);
   absl::StatusOr<Schedule> schedule = Fuse(graph_, wanted);
   if (!schedule.ok()) return schedule.status();
   absl::StatusOr<Assignment> assignment = Assign(graph_, *schedule, tuner, options_);
@@ -354,7 +356,7 @@ absl::Status CompiledPlan::AddPass(const Item& item, int index, const Schedule& 
 absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const ConvolutionChoice& choice) {
   const Node& node = graph_.node(item.node);
   const ConvolutionSides sides = SidesOf(node);
-  const tensor::Epilogue epilogue{.bias = sides.bias != kNoTensor, .addend = sides.addend != kNoTensor, .relu = node.attributes.relu};
+  const tensor::Epilogue epilogue{.bias = sides.bias != kNoTensor, .addend = sides.addend != kNoTensor, .relu = node.attributes.relu, .pooled = node.attributes.pooled};
   absl::StatusOr<std::unique_ptr<Convolution>> made = Convolution::Create(node.attributes.convolution, sides.direction, choice, epilogue);
   if (!made.ok()) return made.status();
   std::shared_ptr<Convolution> convolution = *std::move(made);
@@ -370,6 +372,8 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
   const Place plain = is_gradient ? WriteAs(sides.weights, weight_format, index, after) : ReadAs(sides.weights, weight_format, index);
   const Place bias = epilogue.bias ? ReadAs(sides.bias, weight_format, index) : Place{};
   const Place addend = epilogue.addend ? ReadAs(sides.addend, out_format, index) : Place{};
+  const Format byte_format{tensor::Layout::kNhwc, ElementType::kU8};
+  const Place positions = !epilogue.pooled ? Place{} : sides.direction == Direction::kForward ? WriteAs(sides.positions, byte_format, index, after) : ReadAs(sides.positions, byte_format, index);
   const bool packs_once = options_.constant_parameters && !is_gradient && graph_.producer(sides.weights).op == Op::kParameter;
   Place packed = plain;
   if (packs) packed = packs_once ? Persistent(convolution->packed_weight_bytes()) : Temporary(convolution->packed_weight_bytes(), index);
@@ -377,12 +381,13 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
 
   Step step;
   const double elements = static_cast<double>(graph_.shape(sides.in).NumElements() * tensor::Bytes(choice.in_type) + graph_.shape(sides.out).NumElements() * tensor::Bytes(choice.out_type));
-  step.description = {node.name, absl::StrCat("convolution ", std::string(tensor::Name(sides.direction))), convolution->implementation(),
+  const std::string pooled = epilogue.pooled ? ", pooled" : "";
+  step.description = {node.name, absl::StrCat("convolution ", std::string(tensor::Name(sides.direction)), pooled), convolution->implementation(),
                       absl::StrCat(in_format.ToString(), sides.direction == Direction::kInputGradient ? " <- " : " -> ", out_format.ToString()),
                       2.0 * node.attributes.convolution.MultiplyAdds(), elements + convolution->packed_weight_bytes()};
-  step.run = [this, convolution, in, out, plain, packed, scratch, bias, addend, packs, is_gradient, packs_once](int64_t) {
+  step.run = [this, convolution, in, out, plain, packed, scratch, bias, addend, positions, packs, is_gradient, packs_once](int64_t) {
     if (packs && !is_gradient && !(packs_once && weights_packed_)) convolution->PackWeights(reinterpret_cast<const float*>(Data(plain)), Data(packed));
-    convolution->Run({.in = Data(in), .weights = Data(packed), .bias = Data(bias), .out = Data(out), .scratch = Data(scratch), .addend = Data(addend)});
+    convolution->Run({.in = Data(in), .weights = Data(packed), .bias = Data(bias), .out = Data(out), .scratch = Data(scratch), .addend = Data(addend), .positions = reinterpret_cast<uint8_t*>(Data(positions))});
     if (packs && is_gradient) convolution->UnpackWeightGradient(Data(packed), reinterpret_cast<float*>(Data(plain)));
   };
   steps_.push_back(std::move(step));

@@ -113,7 +113,7 @@ bool Uses(std::string_view instruction_set, std::string_view implementation) {
 
 // The choice as a convolution of our own, if it is one.
 std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Direction direction,
-                                          const ConvolutionChoice& choice, bool relu) {
+                                          const ConvolutionChoice& choice, bool relu, bool pooled) {
   const ElementType type = choice.in_type;
   if (choice.out_type != type || choice.out_layout != Layout::kNhwc) return nullptr;
   if (choice.algorithm == Algorithm::kMatmul && LinearProduct::IsAvailable(shape, type) &&
@@ -124,7 +124,7 @@ std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Directi
   if (choice.algorithm == Algorithm::kWinograd && WinogradConvolution::IsAvailable(shape, type) &&
       WinogradConvolution::IsImplementation(choice.implementation, type)) {
     return std::make_unique<WinogradConvolution>(shape, direction, type, choice.implementation,
-                                                 relu);
+                                                 relu, pooled);
   }
   if (choice.implementation == WinogradRows::ImplementationName(type) &&
       WinogradRows::IsAvailable(shape, direction, type)) {
@@ -395,6 +395,13 @@ absl::StatusOr<ConvolutionChoice> ConvolutionChoice::Parse(std::string_view text
   return choice;
 }
 
+bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice) {
+  const ElementType type = choice.in_type;
+  return choice.out_type == type && choice.in_layout == Layout::kNhwc && choice.out_layout == Layout::kNhwc &&
+         choice.algorithm == Algorithm::kWinograd && WinogradConvolution::IsAvailable(shape, type) &&
+         WinogradConvolution::IsImplementation(choice.implementation, type) && WinogradConvolution::CanPool(shape);
+}
+
 bool Bf16Available() { return onednn::Bf16Available(); }
 
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
@@ -456,9 +463,15 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
     return absl::InvalidArgumentError(
         absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
   }
+  const bool weight_bias = epilogue.bias && direction == Direction::kWeightGradient;
+  if (epilogue.pooled && (!CanPool(shape, choice) || epilogue.addend || weight_bias)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("convolution ", shape.ToString(), ", ", choice.ToString(),
+                     ": cannot pool its output side; Winograd convolutions of our own with a padding of 1 can"));
+  }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
   const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
-  state->own = CreateOwn(shape, direction, choice, epilogue.relu);
+  state->own = CreateOwn(shape, direction, choice, epilogue.relu, epilogue.pooled);
   if (state->own) {
     state->sum_bias_gradient = with_bias && weight_gradient;
     return std::unique_ptr<Convolution>(new Convolution(std::move(state)));

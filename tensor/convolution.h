@@ -113,7 +113,15 @@ struct Epilogue {
   bool bias = false;    // kForward: a bias is added; kWeightGradient: the bias gradient is yielded, too
   bool addend = false;  // kForward: a tensor as `out` is added
   bool relu = false;    // kForward: then max(0, out)
+  // The output side is max-pooled in windows of 2x2, rows and columns that fill none left out: `out` is
+  // [out_channels, out_height / 2, out_width / 2], and `positions`, bytes in NHWC, tells which cell of its window, 0 to
+  // 3 by rows, the number came from. kForward makes both (null: no positions); the gradients read both, as the
+  // gradient of the whole output. Only what CanPool(), and without an addend.
+  bool pooled = false;
 };
+
+// Whether a choice, of Candidates() or as good, can have Epilogue::pooled.
+bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 
 // Where a Convolution reads and writes. Activations are in the choice's layouts and types,
 // `weights` is packed; bias is f32 [out_channels]. Bias and addend are needed only where asked for
@@ -130,6 +138,7 @@ struct ConvolutionArguments {
   void* out = nullptr;
   void* scratch = nullptr;  // scratch_bytes(), aligned to 64; keeps nothing between runs
   const void* addend = nullptr;
+  uint8_t* positions = nullptr;
 };
 
 // One direction of a convolution, ready to run any number of times without allocating. Used by one

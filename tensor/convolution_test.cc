@@ -10,6 +10,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tensor/cpu.h"
 #include "tensor/memory.h"
 #include "tensor/reference.h"
 
@@ -357,6 +358,124 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   for (const auto& [kind, error] : largest_error) {
     RecordProperty(kind, std::to_string(error));
     std::printf("largest error, %s: %.2g\n", kind.c_str(), error);
+  }
+}
+
+// The pooled tensor, and the whole one with zeros where nothing came from.
+struct PooledSide {
+  Shape fine, coarse;
+  std::vector<uint8_t> positions;  // NHWC
+
+  explicit PooledSide(const Shape& fine)
+      : fine(fine), coarse({fine[0], fine[1], fine[2] / 2, fine[3] / 2}), positions(coarse.NumElements()) {}
+
+  // Calls f(index in the coarse NCHW tensor, that in the fine one of cell 0, index of its position).
+  template <typename Function>
+  void ForEach(Function f) const {
+    int64_t at = 0;
+    for (int64_t n = 0; n < coarse[0]; ++n) {
+      for (int64_t c = 0; c < coarse[1]; ++c) {
+        for (int64_t y = 0; y < coarse[2]; ++y) {
+          for (int64_t x = 0; x < coarse[3]; ++x, ++at) {
+            f(at, ((n * fine[1] + c) * fine[2] + 2 * y) * fine[3] + 2 * x,
+              ((n * coarse[2] + y) * coarse[3] + x) * coarse[1] + c);
+          }
+        }
+      }
+    }
+  }
+  int64_t Cell(int position) const { return position / 2 * fine[3] + position % 2; }
+  std::vector<double> Unpooled(const std::vector<double>& values) const {
+    std::vector<double> all(fine.NumElements());
+    ForEach([&](int64_t at, int64_t corner, int64_t place) { all[corner + Cell(positions[place])] = values[at]; });
+    return all;
+  }
+};
+
+// Runs a direction, `out` being the whole output side or what is left of it.
+struct PoolRun {
+  ConvolutionShape shape;
+  Direction direction;
+  ConvolutionChoice choice;
+  Activation in{shape.in(), choice.in_layout, choice.in_type};
+  std::vector<float> weights = ToFloat(Random(shape.weights().NumElements(), choice.in_type, 11));
+  std::vector<float> bias = ToFloat(Random(shape.out_channels, ElementType::kF32, 12));
+
+  void Run(bool pooled, Activation& out, uint8_t* positions) {
+    const bool forward = direction == Direction::kForward;
+    auto convolution = Convolution::Create(shape, direction, choice, {.bias = forward, .pooled = pooled});
+    ASSERT_TRUE(convolution.ok()) << convolution.status();
+    AlignedBuffer packed = BufferOfNan((*convolution)->packed_weight_bytes());
+    AlignedBuffer scratch = BufferOfNan((*convolution)->scratch_bytes());
+    if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(weights.data(), packed.data());
+    (*convolution)->Run({.in = in.buffer.data(),
+                         .weights = packed.data(),
+                         .bias = forward ? bias.data() : nullptr,
+                         .out = out.buffer.data(),
+                         .scratch = scratch.data(),
+                         .positions = positions});
+    if (direction == Direction::kWeightGradient) (*convolution)->UnpackWeightGradient(packed.data(), weights.data());
+  }
+};
+
+void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice) {
+  PoolRun run{shape, direction, choice};
+  PooledSide side(shape.out());
+  Activation fine{side.fine, choice.out_layout, choice.out_type}, coarse{side.coarse, choice.out_layout, choice.out_type};
+  if (direction != Direction::kInputGradient) run.in.Set(Random(shape.in().NumElements(), choice.in_type, 13));
+  if (direction == Direction::kForward) {
+    run.Run(false, fine, nullptr);
+    run.Run(true, coarse, side.positions.data());
+    const std::vector<float> all = fine.Get(), values = coarse.Get();
+    side.ForEach([&](int64_t at, int64_t corner, int64_t place) {
+      const float greatest = std::max({all[corner], all[corner + 1], all[corner + side.fine[3]], all[corner + side.fine[3] + 1]});
+      ASSERT_EQ(values[at], greatest);
+      ASSERT_LT(side.positions[place], 4);
+      ASSERT_EQ(all[corner + side.Cell(side.positions[place])], greatest);
+    });
+    Activation again{side.coarse, choice.out_layout, choice.out_type};
+    run.Run(true, again, nullptr);  // nobody asks where they came from
+    EXPECT_EQ(again.Get(), values);
+    return;
+  }
+  std::mt19937 random(14);
+  for (uint8_t& position : side.positions) position = random() % 4;
+  const std::vector<double> values = Random(side.coarse.NumElements(), choice.out_type, 15);
+  coarse.Set(values);
+  fine.Set(side.Unpooled(values));
+  PoolRun plain = {shape, direction, choice};
+  if (direction == Direction::kWeightGradient) plain.in.Set(Random(shape.in().NumElements(), choice.in_type, 13));
+  plain.Run(false, fine, nullptr);
+  run.Run(true, coarse, side.positions.data());
+  if (direction == Direction::kInputGradient) {
+    EXPECT_EQ(run.in.Get(), plain.in.Get());
+  } else {
+    EXPECT_EQ(run.weights, plain.weights);
+  }
+}
+
+// To the bit: the same numbers go through the same sums.
+TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
+  std::vector<ConvolutionShape> shapes = Shapes();
+  ConvolutionShape odd = shapes[0];
+  odd.batch = 9, odd.in_channels = 21, odd.out_channels = 37, odd.in_height = 30, odd.in_width = 17;
+  shapes.push_back(odd);
+  int pooled = 0;
+  for (const ConvolutionShape& shape : shapes) {
+    for (Direction direction : {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+      for (const ConvolutionChoice& choice : Candidates(shape, direction, ElementType::kBf16, false)) {
+        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(direction)) + ": " + choice.ToString());
+        if (!CanPool(shape, choice)) {
+          EXPECT_FALSE(Convolution::Create(shape, direction, choice, {.pooled = true}).ok());
+          continue;
+        }
+        ExpectPooledAsThePlainOne(shape, direction, choice);
+        ++pooled;
+      }
+    }
+  }
+  if (HasAvx2()) {
+    EXPECT_GE(pooled, 12);
   }
 }
 

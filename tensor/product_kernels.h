@@ -50,9 +50,9 @@ struct Kernels {
   // to[j][i] = from[i][j] for i < rows, j < columns. Rows of `to` are filled up with zeros to a multiple of `lanes` if `fill`.
   void (*transpose)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row, bool fill);
   // to[i] = the bf16 pair (first[i], second[i]), for i < columns; zeros for `second` where it is null. AVX-512 only.
-  void (*pair_rows)(const float* first, const float* second, int64_t columns, float* to);
+  void (*pair_rows)(const float* first, const float* second, int64_t columns, float* to) = nullptr;
   // to[i] = the bf16 pair (from[2 i], from[2 i + 1]), for 2 i < columns; a zero follows an odd last one. AVX-512 only.
-  void (*pair_columns)(const float* from, int64_t columns, float* to);
+  void (*pair_columns)(const float* from, int64_t columns, float* to) = nullptr;
   // c = alpha t + beta c; c is not read where beta is 0.
   void (*combine)(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row);
 };

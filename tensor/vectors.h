@@ -38,6 +38,8 @@ inline Vector Mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
 inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 // The second operand where one is not a number.
 inline Vector Max(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+// a < b ? x : y.
+inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x); }
 // Sums of products of bf16 pairs.
 inline Vector MulAddPairs(Vector a, Vector b, Vector c) {
   return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
@@ -59,6 +61,23 @@ inline Vector LoadBf16(const void* data, Lanes lanes) {
 template <typename Lanes>
 inline void StoreBf16(void* data, Vector x, Lanes lanes) {
   _mm256_mask_storeu_epi16(data, MaskOf(lanes), (__m256i)_mm512_cvtneps_pbh(x));
+}
+
+// Bytes: stored from small whole numbers, and compared with one.
+template <typename Lanes>
+inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
+  _mm512_mask_cvtepi32_storeu_epi8(data, MaskOf(lanes), _mm512_cvtps_epi32(x));
+}
+template <typename Lanes>
+inline __mmask16 WhereEqual(const uint8_t* data, uint8_t byte, Lanes lanes) {
+  return _mm_mask_cmpeq_epi8_mask(MaskOf(lanes), _mm_maskz_loadu_epi8(MaskOf(lanes), data), _mm_set1_epi8(static_cast<char>(byte)));
+}
+template <typename Lanes>
+inline Vector LoadWhere(__mmask16 where, const float* data, Lanes) {
+  return _mm512_maskz_loadu_ps(where, data);
+}
+inline Vector LoadBf16Where(__mmask16 where, const void* data) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(where, data)), 16));
 }
 
 // bf16 of x and of y side by side in each lane, x first.
@@ -109,6 +128,7 @@ inline Vector Mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
 inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 // The second operand where one is not a number.
 inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
 // Named, but never called: there is no bf16.
 inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
 inline Vector Interleave(Vector x, Vector) { return x; }
@@ -121,6 +141,27 @@ inline __m256i MaskOf(Some some) {
 }
 inline Vector Load(const float* data, Some some) { return _mm256_maskload_ps(data, MaskOf(some)); }
 inline void Store(float* data, Vector x, Some some) { _mm256_maskstore_ps(data, MaskOf(some), x); }
+
+inline int64_t CountOf(All) { return kLanes; }
+inline int64_t CountOf(Some some) { return some.count; }
+template <typename Lanes>
+inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
+  const __m256i words = _mm256_cvtps_epi32(x);
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(halves, halves));
+  __builtin_memcpy(data, &bytes, CountOf(lanes));
+}
+template <typename Lanes>
+inline __m256i WhereEqual(const uint8_t* data, uint8_t byte, Lanes lanes) {
+  int64_t bytes = -1;
+  __builtin_memcpy(&bytes, data, CountOf(lanes));
+  return _mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)), _mm256_set1_epi32(byte));
+}
+template <typename Lanes>
+inline Vector LoadWhere(__m256i where, const float* data, Lanes lanes) {
+  return _mm256_and_ps(_mm256_castsi256_ps(where), Load(data, lanes));
+}
+inline Vector LoadBf16Where(__m256i, const void*) { return Zero(); }  // never called
 
 // columns[j] lane i = rows[i] lane j.
 inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "tensor/cpu.h"
@@ -83,11 +84,15 @@ std::vector<std::string> WinogradConvolution::Implementations(const ConvolutionS
   return names;
 }
 
+bool WinogradConvolution::CanPool(const ConvolutionShape& s) {
+  return s.pad_top == 1 && s.pad_left == 1 && s.out_height() >= 2 && s.out_width() >= 2;
+}
+
 bool WinogradConvolution::IsImplementation(const std::string& implementation, ElementType type) {
   return implementation == kName + OwnKernelsName(type) || implementation == kTogetherName + OwnKernelsName(type);
 }
 
-WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type, const std::string& implementation, bool relu)
+WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction direction, ElementType type, const std::string& implementation, bool relu, bool pooled)
     : kernels_(WinogradKernels()),
       products_(ProductKernels()),
       panels_(products_, direction == Direction::kInputGradient ? s.in_channels : s.out_channels),
@@ -95,6 +100,7 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
       direction_(direction),
       bf16_(type == ElementType::kBf16),
       relu_(relu),
+      pooled_(pooled),
       pad_top_(s.pad_top),
       pad_left_(s.pad_left),
       threads_(Threads()) {
@@ -189,9 +195,38 @@ WinogradConvolution::Tile WinogradConvolution::TileAt(int64_t index) const {
   return {rest / tile_rows_, rest % tile_rows_ * kOutputs, column * kOutputs};
 }
 
+template <int kSide>
+void WinogradConvolution::PointAtWindows(const ConvolutionArguments& arguments, int64_t image, int64_t row, int64_t column, int64_t channel,
+                                         const void* outside, winograd::Windows& windows) const {
+  const Side& side = direction_ == Direction::kInputGradient ? source_ : target_;
+  const int64_t height = side.height / 2, width = side.width / 2;
+  const char* const values = static_cast<const char*>(arguments.out) + channel * element_bytes();
+  PointAt<kSide>(values, image, height, width, side.channels * element_bytes(), row, column, outside, windows.value);
+  if (arguments.positions != nullptr) {
+    PointAt<kSide>(reinterpret_cast<const char*>(arguments.positions) + channel, image, height, width, side.channels, row, column, outside, windows.position);
+  } else {
+    windows.position = {};
+  }
+}
+
 // ---- Forward, and the gradient by the input ---------------------------------------------------------------------------
 
-void WinogradConvolution::TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const {
+void WinogradConvolution::TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* points) const {
+  const winograd::Places places = {.point = SourcePointStride(), .width = source_.channels};
+  if (pooled_ && direction_ == Direction::kInputGradient) {
+    ForEachTile<winograd::Windows>(
+        count,
+        [&](int64_t t, winograd::Windows& windows) {
+          // A tile begins a row and a column before a window does.
+          const Tile tile = TileAt(first + t);
+          PointAtWindows<4>(arguments, tile.image, tile.row / 2 - 1, tile.column / 2 - 1, 0, zeros, windows);
+        },
+        [&](int64_t t, const winograd::Windows& tile, const winograd::Windows& next) {
+          kernels_.transform_pooled_input(bf16_, tile, next, source_.channels, points + t * SourceRow(), places);
+        });
+    return;
+  }
+  const char* const source = static_cast<const char*>(direction_ == Direction::kForward ? arguments.in : arguments.out);
   ForEachTile<winograd::Pixels>(
       count,
       [&](int64_t t, winograd::Pixels& pixels) {
@@ -199,7 +234,7 @@ void WinogradConvolution::TransformSource(const char* source, const char* zeros,
         PointAt<kInputs>(source, tile.image, source_.height, source_.width, source_.channels * element_bytes(), tile.row - pad_top_, tile.column - pad_left_, zeros, pixels);
       },
       [&](int64_t t, const winograd::Pixels& tile, const winograd::Pixels& next) {
-        kernels_.transform_input(bf16_, tile, next, source_.channels, points + t * SourceRow(), {.point = SourcePointStride(), .width = source_.channels});
+        kernels_.transform_input(bf16_, tile, next, source_.channels, points + t * SourceRow(), places);
       });
 }
 
@@ -220,6 +255,18 @@ void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments,
   const char* addend = forward && arguments.addend != nullptr ? static_cast<const char*>(arguments.addend) + channel * element_bytes() : nullptr;
   if (addend != nullptr) finish.addend_offset = addend - target;
   finish.add = addend != nullptr;
+  if (pooled_ && forward) {
+    ForEachTile<winograd::Windows>(
+        count,
+        [&](int64_t t, winograd::Windows& windows) {
+          const Tile tile = TileAt(first + t);
+          PointAtWindows<2>(arguments, tile.image, tile.row / 2, tile.column / 2, channel, nullptr, windows);
+        },
+        [&](int64_t t, const winograd::Windows& tile, const winograd::Windows& next) {
+          kernels_.transform_pooled_output(bf16_, products + t * ProductRow(), ProductPointStride(), channels, finish, tile, next);
+        });
+    return;
+  }
   ForEachTile<winograd::Pixels>(
       count,
       [&](int64_t t, winograd::Pixels& pixels) {
@@ -232,7 +279,6 @@ void WinogradConvolution::TransformTarget(const ConvolutionArguments& arguments,
 }
 
 void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& arguments) const {
-  const char* source = static_cast<const char*>(direction_ == Direction::kForward ? arguments.in : arguments.out);
   char* zeros = static_cast<char*>(arguments.scratch);
   std::memset(zeros, 0, ZeroBytes());
   const int64_t own_bytes = kPoints * (SourcePointStride() + ProductPointStride() * 4);
@@ -243,7 +289,7 @@ void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& argumen
     const auto [begin, end] = ShareOf(tiles_, omp_get_thread_num(), omp_get_num_threads());
     for (int64_t first = begin; first < end; first += chunk_) {
       const int64_t tiles = std::min(chunk_, end - first);
-      TransformSource(source, zeros, first, tiles, points);
+      TransformSource(arguments, zeros, first, tiles, points);
       for (int64_t channel = 0; channel < target_.channels; channel += kGroupColumns) {
         const int64_t panel = channel / panels_.width(), end_panel = std::min(panel + kGroupColumns / panels_.width(), panels_.count());
         for (int p = 0; p < kPoints; ++p) {
@@ -256,7 +302,6 @@ void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& argumen
 }
 
 void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& arguments) const {
-  const char* source = static_cast<const char*>(direction_ == Direction::kForward ? arguments.in : arguments.out);
   char* zeros = static_cast<char*>(arguments.scratch);
   std::memset(zeros, 0, ZeroBytes());
   char* points = zeros + ZeroBytes();
@@ -267,7 +312,7 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
     for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
       const int64_t count = std::min(chunk_, tiles_ - begin);
       const auto [first, last] = ShareOf(count, thread, threads);
-      TransformSource(source, zeros, begin + first, last - first, points + first * SourceRow());
+      TransformSource(arguments, zeros, begin + first, last - first, points + first * SourceRow());
 #pragma omp barrier
       const auto [task, end] = ShareOf(kPoints * panels_.count(), thread, threads);
       for (int64_t i = task; i < end; ++i) {
@@ -281,39 +326,63 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
 
 // ---- The gradient by the weights ----------------------------------------------------------------------------------
 
+template <typename Gradient>
 void WinogradConvolution::TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const {
-  struct Pair {
-    winograd::PixelPair in, out;
+  constexpr bool kPooled = std::is_same_v<Gradient, winograd::Windows>;
+  struct Both {
+    winograd::Pair<winograd::Pixels> in;
+    winograd::Pair<Gradient> out;
   };
   const int64_t in_bytes = WidthBytes(source_.channels), out_bytes = WidthBytes(target_.channels);
   const winograd::Places in_places = GradientPlaces(source_.channels, SourcePointStride()), out_places = GradientPlaces(target_.channels, GradientPointStride());
-  const auto point_at = [&](int64_t t, winograd::Pixels& in, winograd::Pixels& out) {
+  const auto point_at = [&](int64_t t, winograd::Pixels& in, Gradient& out) {
     const Tile tile = TileAt(std::min(t, tiles_ - 1));
     const int64_t below = t < tiles_ ? 0 : source_.height + target_.height;  // a tile beyond the last is all zeros
     PointAt<kInputs>(static_cast<const char*>(arguments.in), tile.image, source_.height, source_.width, source_.channels * element_bytes(),
             tile.row - pad_top_ + below, tile.column - pad_left_, zeros, in);
-    PointAt<kOutputs>(static_cast<const char*>(arguments.out), tile.image, target_.height, target_.width, target_.channels * element_bytes(), tile.row + below,
-            tile.column, zeros, out);
+    if constexpr (kPooled) {
+      PointAtWindows<2>(arguments, tile.image, tile.row / 2 + below, tile.column / 2, 0, zeros, out);
+    } else {
+      PointAt<kOutputs>(static_cast<const char*>(arguments.out), tile.image, target_.height, target_.width, target_.channels * element_bytes(), tile.row + below,
+              tile.column, zeros, out);
+    }
   };
-  ForEachTile<Pair>(
+  const auto transform_gradient = [&](const Gradient& tile, const Gradient& next, char* points) {
+    if constexpr (kPooled) kernels_.transform_pooled_gradient(false, tile, next, target_.channels, points, out_places);
+    else kernels_.transform_gradient(false, tile, next, target_.channels, points, out_places);
+  };
+  const auto transform_gradient_pair = [&](const winograd::Pair<Gradient>& tiles, const winograd::Pair<Gradient>& next, char* points) {
+    if constexpr (kPooled) kernels_.transform_pooled_gradient_pair(tiles, next, target_.channels, points, out_places);
+    else kernels_.transform_gradient_pair(tiles, next, target_.channels, points, out_places);
+  };
+  ForEachTile<Both>(
       count,
-      [&](int64_t i, Pair& pair) {
+      [&](int64_t i, Both& pair) {
         point_at(first + 2 * i, pair.in.first, pair.out.first);
         point_at(first + 2 * i + 1, pair.in.second, pair.out.second);
       },
-      [&](int64_t i, const Pair& pair, const Pair& next) {
+      [&](int64_t i, const Both& pair, const Both& next) {
         char* const in = in_points + 2 * i * in_bytes;
         char* const out = out_points + 2 * i * out_bytes;
         if (bf16_) {
           kernels_.transform_input_pair(pair.in, next.in, source_.channels, in, in_places);
-          kernels_.transform_gradient_pair(pair.out, next.out, target_.channels, out, out_places);
+          transform_gradient_pair(pair.out, next.out, out);
         } else {
           kernels_.transform_input(false, pair.in.first, next.in.first, source_.channels, in, in_places);
           kernels_.transform_input(false, pair.in.second, next.in.second, source_.channels, in + in_bytes, in_places);
-          kernels_.transform_gradient(false, pair.out.first, next.out.first, target_.channels, out, out_places);
-          kernels_.transform_gradient(false, pair.out.second, next.out.second, target_.channels, out + out_bytes, out_places);
+          transform_gradient(pair.out.first, next.out.first, out);
+          transform_gradient(pair.out.second, next.out.second, out + out_bytes);
         }
       });
+}
+
+void WinogradConvolution::TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points,
+                                         char* out_points) const {
+  if (pooled_) {
+    TransformPairs<winograd::Windows>(arguments, zeros, first, count, in_points, out_points);
+  } else {
+    TransformPairs<winograd::Pixels>(arguments, zeros, first, count, in_points, out_points);
+  }
 }
 
 void WinogradConvolution::WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points, const char* out_points, float* sums,
@@ -348,7 +417,7 @@ void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& 
     if (begin == end) std::memset(sums, 0, floats * sizeof(float));
     for (int64_t first = begin; first < end; first += chunk_ / 2) {
       const int64_t pairs = std::min(chunk_ / 2, end - first);
-      TransformPairs(arguments, zeros, 2 * first, pairs, in_points, out_points);
+      TransformChunk(arguments, zeros, 2 * first, pairs, in_points, out_points);
       for (int p = 0; p < kPoints; ++p) {
         for (int64_t i = 0; i < source_panels; ++i) WeightGradientPanel(p, i, pairs, in_points, out_points, sums, first > begin);
       }
@@ -374,7 +443,7 @@ void WinogradConvolution::RunWeightGradientTogether(const ConvolutionArguments& 
     for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
       const int64_t pairs = DivideUp(std::min(chunk_, tiles_ - begin), 2);
       const auto [first, last] = ShareOf(pairs, thread, threads);
-      TransformPairs(arguments, zeros, begin + 2 * first, last - first, in_points + 2 * first * WidthBytes(source_.channels),
+      TransformChunk(arguments, zeros, begin + 2 * first, last - first, in_points + 2 * first * WidthBytes(source_.channels),
                      out_points + 2 * first * WidthBytes(target_.channels));
 #pragma omp barrier
       const auto [task, end] = ShareOf(kPoints * source_panels, thread, threads);

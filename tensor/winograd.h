@@ -37,9 +37,13 @@ class WinogradConvolution final : public OwnConvolution {
   // Whether `implementation` is one of those names, worth measuring or not.
   static bool IsImplementation(const std::string& implementation, ElementType type);
 
+  // Whether the results can be pooled, or their gradients taken from what pooling left. Requires IsAvailable().
+  static bool CanPool(const ConvolutionShape& shape);
+
   // Requires IsAvailable() and IsImplementation(). The scratch is for as many threads as Threads() says now.
-  // relu: forward, results are max(0, y).
-  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, const std::string& implementation, bool relu = false);
+  // relu: forward, results are max(0, y). pooled: as in Epilogue.
+  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, const std::string& implementation, bool relu = false,
+                      bool pooled = false);
 
   std::string implementation() const override { return implementation_; }
   int64_t packed_weight_bytes() const override;
@@ -58,9 +62,14 @@ class WinogradConvolution final : public OwnConvolution {
   };
 
   Tile TileAt(int64_t index) const;
+  // Points at the kSide x kSide windows of a pooled image of the output side from (row, column) on.
+  template <int kSide>
+  void PointAtWindows(const ConvolutionArguments& arguments, int64_t image, int64_t row, int64_t column, int64_t channel, const void* outside,
+                      winograd::Windows& windows) const;
   // Transforms tiles [first, first + count) of all; `points` is where that of `first` belongs.
-  void TransformSource(const char* source, const char* zeros, int64_t first, int64_t count, char* points) const;
-  // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights.
+  void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* points) const;
+  // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights. Gradient: Pixels, or Windows if pooled.
+  template <typename Gradient>
   void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const;
 
   // The products of one panel of target channels at one point, for the first `tiles` in `points`.
@@ -71,6 +80,8 @@ class WinogradConvolution final : public OwnConvolution {
   void RunForwardByThread(const ConvolutionArguments& arguments) const;
   // All threads transform a chunk, then share out its products by points, so that the weights are read once: for few tiles.
   void RunForwardTogether(const ConvolutionArguments& arguments) const;
+
+  void TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const;
 
   // Products of `pairs` pairs of tiles at one point, for the source channels of one panel.
   void WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points, const char* out_points, float* sums, bool accumulate) const;
@@ -102,7 +113,7 @@ class WinogradConvolution final : public OwnConvolution {
   const Panels panels_;  // of target channels
   const std::string implementation_;
   Direction direction_;
-  bool bf16_, relu_;
+  bool bf16_, relu_, pooled_;
   Side source_, target_;  // what is transformed by B, and what by A
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;

@@ -120,6 +120,33 @@ inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t 
   for (int i = 0; i < kSide * kSide; ++i) __builtin_prefetch(static_cast<const char*>(next.at[i]) + byte, kToWrite);
 }
 
+// A window's values and, once for as many channels as its line has, its positions.
+template <typename Matrix, bool kToWrite = false>
+inline __attribute__((always_inline)) void Prefetch(const Windows& next, int64_t byte, int64_t channel) {
+  constexpr int kSide = kToWrite ? Matrix::kTo / 2 : Matrix::kFrom / 2 + Matrix::kFrom % 4 / 2;
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide * kSide; ++i) {
+    __builtin_prefetch(static_cast<const char*>(next.value.at[i]) + byte, kToWrite);
+    if (channel % 64 == 0) __builtin_prefetch(static_cast<const char*>(next.position.at[i]) + channel, kToWrite);
+  }
+}
+template <typename Matrix, bool kToWrite = false>
+inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t byte, int64_t) { Prefetch<Matrix, kToWrite>(next, byte); }
+
+// The i-th number of a tile, of the lanes from channel c on.
+template <typename Matrix, bool kBf16, typename Lanes>
+inline __attribute__((always_inline)) Vector LoadFrom(const Pixels& tile, int i, int64_t c, Lanes lanes) {
+  return LoadAs<kBf16>(static_cast<const char*>(tile.at[i]) + c * (kBf16 ? 2 : 4), lanes);
+}
+template <typename Matrix, bool kBf16, typename Lanes>
+inline __attribute__((always_inline)) Vector LoadFrom(const Windows& tile, int i, int64_t c, Lanes lanes) {
+  constexpr int kFrom = Matrix::kFrom, kFirst = kFrom == kInputs ? 1 : 0, kSide = kFrom == kInputs ? 4 : 2;
+  const int row = i / kFrom + kFirst, column = i % kFrom + kFirst, window = row / 2 * kSide + column / 2;
+  const auto where = WhereEqual(static_cast<const uint8_t*>(tile.position.at[window]) + c, row % 2 * 2 + column % 2, lanes);
+  if constexpr (kBf16) return LoadBf16Where(where, static_cast<const char*>(tile.value.at[window]) + c * 2);
+  else return LoadWhere(where, static_cast<const float*>(tile.value.at[window]) + c, lanes);
+}
+
 [[maybe_unused]] inline All FilledUp(All lanes) { return lanes; }
 [[maybe_unused]] inline Some FilledUp(Some lanes) { return {(lanes.count + 1) / 2 * 2}; }
 
@@ -132,12 +159,12 @@ inline __attribute__((always_inline)) void ForEachPlace(int64_t channels, char* 
   }
 }
 
-template <typename Matrix, bool kBf16>
-void TransformTileAs(const Pixels& tile, const Pixels& next, int64_t channels, char* points, const Places& places) {
+template <typename Matrix, typename Tile, bool kBf16>
+void TransformTileAs(const Tile& tile, const Tile& next, int64_t channels, char* points, const Places& places) {
   constexpr int64_t kSize = kBf16 ? 2 : 4;
   ForEachPlace(channels, points, places, kSize, [&](int64_t c, char* at, auto lanes) __attribute__((always_inline)) {
-    if (c * kSize % 64 == 0) Prefetch<Matrix>(next, c * kSize);
-    BothSides<Matrix>([&](int i) { return LoadAs<kBf16>(static_cast<const char*>(tile.at[i]) + c * kSize, lanes); },
+    if (c * kSize % 64 == 0) Prefetch<Matrix>(next, c * kSize, c);
+    BothSides<Matrix>([&](int i) { return LoadFrom<Matrix, kBf16>(tile, i, c, lanes); },
                       [&](int i, Vector x) {
                         if constexpr (kBf16) StoreBf16(at + i * places.point, x, FilledUp(lanes));
                         else Store(reinterpret_cast<float*>(at + i * places.point), x, lanes);
@@ -145,23 +172,22 @@ void TransformTileAs(const Pixels& tile, const Pixels& next, int64_t channels, c
   });
 }
 
-template <typename Matrix>
-void TransformTile(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, const Places& places) {
-  WithType(bf16, [&](auto type) { TransformTileAs<Matrix, type.value>(tile, next, channels, points, places); });
+template <typename Matrix, typename Tile>
+void TransformTile(bool bf16, const Tile& tile, const Tile& next, int64_t channels, char* points, const Places& places) {
+  WithType(bf16, [&](auto type) { TransformTileAs<Matrix, Tile, type.value>(tile, next, channels, points, places); });
 }
 
 #if defined(__AVX512F__)
-template <typename Matrix>
-void TransformPair(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, const Places& places) {
+template <typename Matrix, typename Tile>
+void TransformPair(const Pair<Tile>& tiles, const Pair<Tile>& next, int64_t channels, char* points, const Places& places) {
   ForEachPlace(channels, points, places, 4, [&](int64_t c, char* at, auto lanes) __attribute__((always_inline)) {
     if (c * 2 % 64 == 0) {
-      Prefetch<Matrix>(next.first, c * 2);
-      Prefetch<Matrix>(next.second, c * 2);
+      Prefetch<Matrix>(next.first, c * 2, c);
+      Prefetch<Matrix>(next.second, c * 2, c);
     }
     Vector kept[kPoints];
-    const auto pixel = [&](const Pixels& pixels, int i) { return LoadBf16(static_cast<const char*>(pixels.at[i]) + c * 2, lanes); };
-    BothSides<Matrix>([&](int i) { return pixel(tiles.first, i); }, [&](int i, Vector x) { kept[i] = x; });
-    BothSides<Matrix>([&](int i) { return pixel(tiles.second, i); },
+    BothSides<Matrix>([&](int i) { return LoadFrom<Matrix, true>(tiles.first, i, c, lanes); }, [&](int i, Vector x) { kept[i] = x; });
+    BothSides<Matrix>([&](int i) { return LoadFrom<Matrix, true>(tiles.second, i, c, lanes); },
                       [&](int i, Vector x) { Store(reinterpret_cast<float*>(at + i * places.point), Interleave(kept[i], x), lanes); });
   });
 }
@@ -197,6 +223,36 @@ void TransformOutputAs(const float* points, int64_t point_stride, int64_t channe
 void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
                      const Pixels& next) {
   WithType(bf16, [&](auto type) { TransformOutputAs<type.value>(points, point_stride, channels, finish, tile, next); });
+}
+
+template <bool kBf16>
+void TransformPooledOutputAs(const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Windows& tile, const Windows& next) {
+  constexpr int64_t kSize = kBf16 ? 2 : 4;
+  ForEachVector(channels, [&](int64_t c, auto lanes) __attribute__((always_inline)) {
+    if (c * kSize % 64 == 0) Prefetch<OutputMatrix, /*kToWrite=*/true>(next, c * kSize, c);
+    const Vector shift = Shift(finish, c, lanes), least = Least(finish);
+    Vector y[kOutputs * kOutputs];
+    BothSides<OutputMatrix>([&](int i) { return Load(points + c + i * point_stride); }, [&](int i, Vector x) { y[i] = x; });
+#pragma GCC unroll 4
+    for (int window = 0; window < 4; ++window) {
+      if (tile.value.at[window] == nullptr) continue;
+      const int corner = window / 2 * 2 * kOutputs + window % 2 * 2;
+      Vector greatest = y[corner], position = Zero();
+#pragma GCC unroll 3
+      for (int cell = 1; cell < 4; ++cell) {
+        const Vector x = y[corner + cell / 2 * kOutputs + cell % 2];
+        position = IfLess(greatest, x, Set(static_cast<float>(cell)), position);
+        greatest = Max(greatest, x);
+      }
+      StoreAs<kBf16>(Pixel(tile.value, window, c * kSize), Max(least, Add(greatest, shift)), lanes);
+      if (tile.position.at[window] != nullptr) StoreBytes(reinterpret_cast<uint8_t*>(Pixel(tile.position, window, c)), position, lanes);
+    }
+  });
+}
+
+void TransformPooledOutput(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Windows& tile,
+                           const Windows& next) {
+  WithType(bf16, [&](auto type) { TransformPooledOutputAs<type.value>(points, point_stride, channels, finish, tile, next); });
 }
 
 // ---- Rows ---------------------------------------------------------------------------------------------------------
@@ -342,13 +398,17 @@ void TransformWeightGradient(const float* points, int64_t point_stride, int64_t 
 }  // namespace
 
 const Kernels COTANGENT_KERNELS = {
-    .transform_input = TransformTile<InputMatrix>,
-    .transform_gradient = TransformTile<GradientMatrix>,
+    .transform_input = TransformTile<InputMatrix, Pixels>,
+    .transform_gradient = TransformTile<GradientMatrix, Pixels>,
+    .transform_pooled_input = TransformTile<InputMatrix, Windows>,
+    .transform_pooled_gradient = TransformTile<GradientMatrix, Windows>,
 #if defined(__AVX512F__)
-    .transform_input_pair = TransformPair<InputMatrix>,
-    .transform_gradient_pair = TransformPair<GradientMatrix>,
+    .transform_input_pair = TransformPair<InputMatrix, Pixels>,
+    .transform_gradient_pair = TransformPair<GradientMatrix, Pixels>,
+    .transform_pooled_gradient_pair = TransformPair<GradientMatrix, Windows>,
 #endif
     .transform_output = TransformOutput,
+    .transform_pooled_output = TransformPooledOutput,
     .transform_input_row = TransformInputRow,
     .transform_output_row = TransformOutputRow,
     .transform_weights = TransformWeights,

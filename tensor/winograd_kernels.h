@@ -23,8 +23,15 @@ inline constexpr float kWeightMatrix[kInputs][3] = {
 struct Pixels {
   const void* at[kPoints];
 };
-struct PixelPair {
-  Pixels first, second;
+// What max pooling of windows of 2x2 left of a tile: for each window the greatest number, or its gradient, and as bytes which cell it
+// came from, 0 to 3; the other cells are zero where gradients are read. A tile of outputs has 2x2 windows; a tile of inputs, which
+// begins with the second row and column of a window, 4x4.
+struct Windows {
+  Pixels value, position;
+};
+template <typename Tile>
+struct Pair {
+  Tile first, second;
 };
 
 // Where a transform stores: channel c of point p lies `p * point + c / width * panel + c % width * (bytes of a number)` bytes on.
@@ -46,17 +53,24 @@ struct Finish {
 struct Kernels {
   // The transformed tile, or the transformed gradient of a tile's outputs, in the pixels' own type; an odd number of bf16
   // channels is filled up with a zero.
-  using TransformTile = void(bool bf16, const Pixels& tile, const Pixels& next, int64_t channels, char* points, const Places& places);
-  TransformTile *transform_input = nullptr, *transform_gradient = nullptr;
+  template <typename Tile>
+  using TransformTile = void(bool bf16, const Tile& tile, const Tile& next, int64_t channels, char* points, const Places& places);
+  TransformTile<Pixels> *transform_input = nullptr, *transform_gradient = nullptr;
+  TransformTile<Windows> *transform_pooled_input = nullptr, *transform_pooled_gradient = nullptr;
   // The same of two bf16 tiles, as the reduction over tiles wants them: each channel's two numbers side by side, as one of four
   // bytes. Null without bf16.
-  using TransformPair = void(const PixelPair& tiles, const PixelPair& next, int64_t channels, char* points, const Places& places);
-  TransformPair *transform_input_pair = nullptr, *transform_gradient_pair = nullptr;
+  template <typename Tile>
+  using TransformPair = void(const Pair<Tile>& tiles, const Pair<Tile>& next, int64_t channels, char* points, const Places& places);
+  TransformPair<Pixels> *transform_input_pair = nullptr, *transform_gradient_pair = nullptr;
+  TransformPair<Windows>* transform_pooled_gradient_pair = nullptr;
 
   // The outputs of a tile from its products: points[p] at `points` + p * point_stride floats, channels in order and filled up to
   // a multiple of the register's numbers.
   void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Pixels& tile,
                            const Pixels& next);
+  // The same, pooled: the first greatest of each window, and its position unless that is null.
+  void (*transform_pooled_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels, const Finish& finish, const Windows& tile,
+                                  const Windows& next);
 
   // The same along a row: kInputs pixels to as many points, and those to kOutputs outputs.
   void (*transform_input_row)(bool bf16, const Pixels& pixels, int64_t channels, char* points, int64_t point_stride);
