@@ -414,7 +414,9 @@ bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const Pla
     if (choice.ok() && tensor::Convolution::Create(shape, sides.direction, *choice).ok()) return tensor::CanPool(shape, *choice);
   }
   const absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, sides.direction, UseOf(graph, options));
-  return measured.ok() && tensor::CanPool(shape, measured->front().choice);
+  if (!measured.ok()) return false;
+  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; };
+  return tensor::CanPool(shape, std::min_element(measured->begin(), measured->end(), faster)->choice);
 }
 
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options) {

@@ -3,6 +3,8 @@
 
 #include "layers/plan.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "layers/plan_testing.h"
 #include "layers/tuner.h"
 #include "layers/vjp.h"
+#include "tensor/cpu.h"
 
 namespace cotangent::layers {
 namespace {
@@ -228,6 +231,56 @@ TEST(PlanTest, MemoryDecidesBetweenEquals) {
     ++leanest;
   }
   EXPECT_GE(leanest, 1);
+}
+
+// Times that make Winograd's kernels the fastest, or the slowest.
+std::string Told(const std::string& measured, bool winograd_is_fast) {
+  std::string told;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(measured, '\n', absl::SkipEmpty()))) {
+    std::vector<std::string> fields = absl::StrSplit(line, '\t');
+    if (fields.size() == 6) fields[3] = absl::StrContains(fields[5], "wino_4x3:") == winograd_is_fast ? "1e-6" : "1e-3";
+    absl::StrAppend(&told, absl::StrJoin(fields, "\t"), "\n");
+  }
+  return told;
+}
+
+TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {3, 5, 14, 9});
+  TensorId y = b.MaxPool(b.Convolution(b.Convolution(x, 16, 3), 24, 3), 2, 2);
+  y = b.Loss(b.Linear(b.GlobalAverage(b.Activation(b.BatchNorm(y))), 10));
+  std::vector<TensorId> wanted = {y};
+  for (TensorId gradient : Made(Gradient(b.graph(), y, {b.graph().parameters()[0], b.graph().parameters()[1]}))) wanted.push_back(gradient);
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  SplitMix random(1);
+  for (int64_t i = 0; i < store->parameter_floats(); ++i) store->values()[i] = static_cast<float>(random.Uniform());
+
+  std::vector<std::vector<float>> results[2];
+  int pooled[2] = {};
+  for (const bool fast : {false, true}) {
+    std::vector<PlanResult> asked;
+    for (TensorId t : wanted) asked.push_back({t});
+    Tuner measured(1), told(1);
+    Made(Plan::Compile(b.graph(), asked, *store, measured, {}));
+    told.Restore(Told(measured.ToText(), fast));
+    const auto plan = Made(Plan::Compile(b.graph(), asked, *store, told, {}));
+    for (const Plan::Description& operation : plan->Describe()) pooled[fast] += absl::EndsWith(operation.kind, ", pooled");
+    SplitMix images(2);
+    for (int64_t i = 0; i < b.graph().shape(x).NumElements(); ++i) static_cast<float*>(plan->input(x))[i] = static_cast<float>(images.Uniform());
+    for (TensorId t : b.graph().inputs()) {
+      if (t != x) std::fill_n(static_cast<int32_t*>(plan->input(t)), 3, 7);
+    }
+    plan->Run(0);
+    for (TensorId t : wanted) results[fast].emplace_back(plan->result(t), plan->result(t) + b.graph().shape(t).NumElements());
+  }
+  EXPECT_EQ(pooled[false], 0);
+  EXPECT_EQ(pooled[true], tensor::HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    double largest = 0;
+    for (float value : results[false][i]) largest = std::max<double>(largest, std::abs(value));
+    EXPECT_GT(largest, 0);
+    for (size_t k = 0; k < results[false][i].size(); ++k) EXPECT_NEAR(results[true][i][k], results[false][i][k], 1e-4 * largest) << "result " << i;
+  }
 }
 
 // A network of ten random operations on images, and a loss.
