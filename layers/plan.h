@@ -1,8 +1,8 @@
 // A graph planned for this machine: every decision is made before the first batch; running only executes.
 //
-// Compile() fuses the graph (fusion.h), measures the candidates for each convolution (tuner.h) and picks the choices and
-// memory layouts that are fastest as a whole, compiles the fused passes, lays all tensors out in one arena by
-// their lifetimes, and binds every address. Run() then allocates nothing.
+// Compile() gives poolings to the convolutions that do them at once (pooling.h), fuses the rest of the graph (fusion.h), measures the
+// candidates for each convolution (tuner.h) and picks the choices and memory layouts that are fastest as a whole, compiles the fused
+// passes, lays all tensors out in one arena by their lifetimes, and binds every address. Run() then allocates nothing.
 #ifndef COTANGENT_LAYERS_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_H_
 

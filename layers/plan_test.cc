@@ -112,6 +112,19 @@ TEST(PlanTest, ManyOperands) {
   }
 }
 
+// Beside a pooling every image that is stored is one for each cell of a window: more than one pass may store.
+TEST(PlanTest, ManyStoresBesideAPool) {
+  for (const int64_t window : {2, 3}) {
+    Builder b;
+    const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 6, 6}));
+    std::vector<TensorId> branches;
+    for (int i = 0; i < 12; ++i) branches.push_back(b.Convolution(b.Activation(x, absl::StrCat("tanh(x - ", i, ")")), 8, 1));
+    const TensorId y = Made(b.graph().Add("sum", branches));
+    ExpectPlanAgrees(b.graph(), Made(b.graph().Add("both", {b.MaxPool(x, window, window), b.MaxPool(y, window, window)})),
+                     {.second_derivatives = false});
+  }
+}
+
 TEST(PlanTest, BlockWithPoolOfARemainder) {
   for (const int64_t channels : {3, 8, 24, 40, 64}) {
     for (AgreementOptions way : {AgreementOptions{.threads = channels == 24 ? 2 : 1}, InBf16()}) {

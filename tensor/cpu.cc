@@ -46,6 +46,15 @@ bool HasAvx512() { return Widest() >= 2; }
 bool HasAvx512Bf16() { return Widest() >= 3; }
 std::string InstructionSet() { return kInstructionSets[Widest()]; }
 
+std::string UnknownInstructionSet() {
+  const char* allowed = std::getenv("COTANGENT_ISA");
+  if (allowed == nullptr) return "";
+  for (const char* known : kInstructionSets) {
+    if (std::strcmp(allowed, known) == 0) return "";
+  }
+  return allowed;
+}
+
 int64_t SecondCacheBytes() {
   static const int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
   return bytes > 0 ? bytes : 512 << 10;

@@ -14,6 +14,8 @@ bool HasAvx512();      // F, BW, DQ, VL: Skylake-X and Zen 4 on
 bool HasAvx512Bf16();  // dot products of bfloat16 pairs
 // The widest of them, named as above.
 std::string InstructionSet();
+// What COTANGENT_ISA says if it names none of these, and rules nothing out therefore; else "".
+std::string UnknownInstructionSet();
 
 // Bytes of a core's second-level cache; 512 KiB where the system does not tell.
 int64_t SecondCacheBytes();

@@ -84,7 +84,7 @@ TEST(MatrixProductTest, PairsOfBf16EqualTheSumsOfRoundedNumbers) {
   for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 512}, {70, 130, 601}}) {
     std::vector<float> a = Random(m * k, 7), b = Random(k * n, 8);
     const int64_t half = (k + 1) / 2;
-    std::vector<float> a_pairs(m * half), b_pairs(half * n), c(m * n);
+    std::vector<float> a_pairs(m * half, std::nanf("")), b_pairs(half * n, std::nanf("")), c(m * n);
     PairColumns(a.data(), m, k, a_pairs.data());
     PairRows(b.data(), k, n, b_pairs.data());
     MultiplyMatrices(1, {a_pairs.data(), m, half, half}, {b_pairs.data(), half, n, n}, 0, c.data(), ResultForm::kGeneral,

@@ -8,6 +8,9 @@
 //   input gradient    the same of dy, with the kernel rotated and its channels exchanged
 //   weight gradient   dw = G^T (sum over tiles of V (A dy A^T)) G
 //
+// What is max-pooled at once in windows of 2x2 never lies in memory: a tile of outputs is four windows, which leave a number and
+// a position each; the gradients of the whole output are made from those while tiles are read.
+//
 // Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy are bf16, all sums f32.
 // The largest error, relative to the largest result and against double (convolution_test): 1.7e-6 in f32, where a direct
 // convolution has 1e-6; in bf16 1.5e-2 against 3.5e-3.

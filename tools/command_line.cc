@@ -124,6 +124,10 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
     line.given.insert(std::string(flag->Name()));
     if (flag->Name() == repeated) line.repeated.push_back(value);
   }
+  if (const std::string isa = tensor::UnknownInstructionSet(); !isa.empty()) {
+    UsageError(absl::StrCat("the environment variable COTANGENT_ISA is '", isa,
+                            "'; expected portable, avx2, avx512 or avx512_bf16, or none"));
+  }
   // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
   const char* directory = getenv("BUILD_WORKING_DIRECTORY");
   if (directory != nullptr && chdir(directory) != 0)

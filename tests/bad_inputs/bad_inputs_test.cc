@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,15 @@ void TryCase(const Case& c, const Shell& shell) {
     EXPECT_THAT(name, Not(HasSubstr(".tmp-"))) << "half a file";
 }
 
+// Its first word that sets no variable.
+std::string ProgramOf(const std::string& command) {
+  std::istringstream words(command);
+  std::string word;
+  while (words >> word && word.find('=') != std::string::npos) {
+  }
+  return word;
+}
+
 TEST(BadInputs, EachIsRefusedWithAReason) {
   const std::vector<Case> cases = AllCases();
   EXPECT_GE(cases.size(), 100u);
@@ -130,7 +140,7 @@ TEST(BadInputs, EachIsRefusedWithAReason) {
   std::set<std::string> tried;
   for (const Case& c : cases) {
     TryCase(c, shell);
-    tried.insert(c.command.substr(0, c.command.find(' ')));
+    tried.insert(ProgramOf(c.command));
   }
   EXPECT_EQ(tried, kPrograms);
 }
