@@ -344,6 +344,7 @@ void Trainer::Save() {
   }
   const std::string path = CheckpointPath(options_.output_dir, step_number_);
   const Clock::time_point start = Clock::now();
+  const bool failed_before = !save_status_.ok();
   save_status_ = WriteCheckpoint(path, DescribeState(), tensors);
   save_seconds_ += SecondsSince(start);
   if (!save_status_.ok()) {
@@ -353,6 +354,8 @@ void Trainer::Save() {
     return;
   }
   saved_step_ = step_number_;
+  // What kept the last one from being written may have kept its half from being removed.
+  if (failed_before) RemoveTemporaryFiles(options_.output_dir);
   RemoveOldCheckpoints(options_.output_dir, options_.keep);
 }
 
