@@ -373,7 +373,12 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index, const Con
   const Place bias = epilogue.bias ? ReadAs(sides.bias, weight_format, index) : Place{};
   const Place addend = epilogue.addend ? ReadAs(sides.addend, out_format, index) : Place{};
   const Format byte_format{tensor::Layout::kNhwc, ElementType::kU8};
-  const Place positions = !epilogue.pooled ? Place{} : sides.direction == Direction::kForward ? WriteAs(sides.positions, byte_format, index, after) : ReadAs(sides.positions, byte_format, index);
+  Place positions;
+  if (epilogue.pooled && sides.direction != Direction::kForward) {
+    positions = ReadAs(sides.positions, byte_format, index);
+  } else if (epilogue.pooled && versions_[sides.positions][0].last_use > index) {  // without backpropagation nobody reads them
+    positions = WriteAs(sides.positions, byte_format, index, after);
+  }
   const bool packs_once = options_.constant_parameters && !is_gradient && graph_.producer(sides.weights).op == Op::kParameter;
   Place packed = plain;
   if (packs) packed = packs_once ? Persistent(convolution->packed_weight_bytes()) : Temporary(convolution->packed_weight_bytes(), index);

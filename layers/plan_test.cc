@@ -257,6 +257,15 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   SplitMix random(1);
   for (int64_t i = 0; i < store->parameter_floats(); ++i) store->values()[i] = static_cast<float>(random.Uniform());
 
+  const auto run = [&](Plan& plan) {
+    SplitMix images(2);
+    for (int64_t i = 0; i < b.graph().shape(x).NumElements(); ++i) static_cast<float*>(plan.input(x))[i] = static_cast<float>(images.Uniform());
+    for (TensorId t : b.graph().inputs()) {
+      if (t != x) std::fill_n(static_cast<int32_t*>(plan.input(t)), 3, 7);
+    }
+    plan.Run(0);
+  };
+
   PlanOptions winograd;
   const std::string choice = absl::StrCat("winograd nhwc/f32 nhwc/f32 wino_4x3:", tensor::HasAvx512() ? "avx512" : "avx2");
   for (const char* operation : {"conv2", "conv4"}) {
@@ -271,16 +280,17 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
     Tuner tuner(1);
     const auto plan = Made(Plan::Compile(b.graph(), asked, *store, tuner, fast ? winograd : PlanOptions{.exact = true}));
     for (const Plan::Description& operation : plan->Describe()) pooled[fast] += absl::EndsWith(operation.kind, ", pooled");
-    SplitMix images(2);
-    for (int64_t i = 0; i < b.graph().shape(x).NumElements(); ++i) static_cast<float*>(plan->input(x))[i] = static_cast<float>(images.Uniform());
-    for (TensorId t : b.graph().inputs()) {
-      if (t != x) std::fill_n(static_cast<int32_t*>(plan->input(t)), 3, 7);
-    }
-    plan->Run(0);
+    run(*plan);
     for (TensorId t : wanted) results[fast].emplace_back(plan->result(t), plan->result(t) + b.graph().shape(t).NumElements());
   }
   EXPECT_EQ(pooled[false], 0);
   EXPECT_EQ(pooled[true], tensor::HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
+
+  // Without gradients, positions are not kept.
+  Tuner tuner(1);
+  const auto forward = Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, winograd));
+  run(*forward);
+  EXPECT_EQ(*forward->result(y), results[true][0][0]);
   for (size_t i = 0; i < wanted.size(); ++i) {
     double largest = 0;
     for (float value : results[false][i]) largest = std::max<double>(largest, std::abs(value));
