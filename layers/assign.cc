@@ -42,6 +42,15 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
   return use;
 }
 
+// The choice made before, if it names an implementation that exists here.
+std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions& options) {
+  const auto given = options.choices.find(ChoiceKey(node));
+  if (given == options.choices.end()) return std::nullopt;
+  const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
+  if (!choice.ok() || !tensor::Convolution::Create(node.attributes.convolution, SidesOf(node).direction, *choice).ok()) return std::nullopt;
+  return *choice;
+}
+
 // Who makes and who reads a tensor in memory.
 struct Use {
   enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
@@ -91,7 +100,6 @@ class Assigner {
  private:
   absl::Status AddItem(int index, Tuner& tuner);
   absl::Status AddConvolution(int node, int item, Tuner& tuner);
-  void KeepWhatPools(Candidate& c) const;
   bool PassesCanRead(TensorId t, const Format& format) const;
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
@@ -141,15 +149,13 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   const int index = static_cast<int>(convolutions_.size());
   Candidate candidate{.node = node_index, .item = item, .sides = SidesOf(node), .choices = {}};
   const ConvolutionSides& sides = candidate.sides;
-  if (auto given = options_.choices.find(ChoiceKey(node)); given != options_.choices.end()) {
-    absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
-    if (choice.ok() && tensor::Convolution::Create(node.attributes.convolution, sides.direction, *choice).ok()) candidate.choices = {{*choice}};
-  }
+  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_)) candidate.choices = {{*given}};
   if (candidate.choices.empty()) {
     absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(node.attributes.convolution, sides.direction, use_);
     if (!measured.ok()) return measured.status();
     candidate.choices = *std::move(measured);
-    if (node.attributes.pooled) KeepWhatPools(candidate);
+    const auto cannot_pool = [&](const MeasuredChoice& c) { return !tensor::CanPool(node.attributes.convolution, c.choice); };
+    if (node.attributes.pooled) candidate.choices.erase(std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool), candidate.choices.end());
     // What passes cannot read in place costs a reorder that is never worth it where there is a choice.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside && !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
@@ -174,11 +180,6 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   if (made != kNoTensor) uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
   convolutions_.push_back(std::move(candidate));
   return absl::OkStatus();
-}
-
-void Assigner::KeepWhatPools(Candidate& c) const {
-  const auto cannot = [&](const MeasuredChoice& m) { return !tensor::CanPool(graph_.node(c.node).attributes.convolution, m.choice); };
-  c.choices.erase(std::remove_if(c.choices.begin(), c.choices.end(), cannot), c.choices.end());
 }
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
@@ -332,8 +333,6 @@ absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
     absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, c.sides.direction, use_);
     if (!measured.ok()) return measured.status();
     c.choices = *std::move(measured);
-    if (graph_.node(c.node).attributes.pooled) KeepWhatPools(c);
-    if (c.choices.empty()) return made;
   }
   return possible;
 }
@@ -409,10 +408,7 @@ bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const Pla
   const ConvolutionSides sides = SidesOf(node);
   const tensor::ConvolutionShape& shape = node.attributes.convolution;
   if (sides.addend != kNoTensor) return false;
-  if (auto given = options.choices.find(ChoiceKey(node)); given != options.choices.end()) {
-    const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
-    if (choice.ok() && tensor::Convolution::Create(shape, sides.direction, *choice).ok()) return tensor::CanPool(shape, *choice);
-  }
+  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options)) return tensor::CanPool(shape, *given);
   const absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, sides.direction, UseOf(graph, options));
   if (!measured.ok()) return false;
   const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; };

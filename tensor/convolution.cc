@@ -463,14 +463,14 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
     return absl::InvalidArgumentError(
         absl::StrCat(shape.ToString(), " is no linear layer: it cannot run as a matmul"));
   }
-  const bool weight_bias = epilogue.bias && direction == Direction::kWeightGradient;
-  if (epilogue.pooled && (!CanPool(shape, choice) || epilogue.addend || weight_bias)) {
+  const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
+  if (epilogue.pooled &&
+      (!CanPool(shape, choice) || epilogue.addend || (weight_gradient && with_bias))) {
     return absl::InvalidArgumentError(
         absl::StrCat("convolution ", shape.ToString(), ", ", choice.ToString(),
                      ": cannot pool its output side; Winograd convolutions of our own with a padding of 1 can"));
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
-  const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
   state->own = CreateOwn(shape, direction, choice, epilogue.relu, epilogue.pooled);
   if (state->own) {
     state->sum_bias_gradient = with_bias && weight_gradient;

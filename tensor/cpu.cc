@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -26,16 +28,18 @@ int OfProcessor() {
   return !avx512 ? 1 : __builtin_cpu_supports("avx512bf16") ? 3 : 2;
 }
 
-// The widest that is there and allowed, as an index of kInstructionSets.
+// What COTANGENT_ISA names, as an index of kInstructionSets, if it names one of them.
+std::optional<int> Allowed() {
+  const char* allowed = std::getenv("COTANGENT_ISA");
+  for (int i = 0; allowed != nullptr && i < static_cast<int>(std::size(kInstructionSets)); ++i) {
+    if (std::strcmp(allowed, kInstructionSets[i]) == 0) return i;
+  }
+  return std::nullopt;
+}
+
+// The widest that is there and allowed.
 int Widest() {
-  static const int widest = [] {
-    const char* allowed = std::getenv("COTANGENT_ISA");
-    const int there = OfProcessor();
-    for (int i = 0; allowed != nullptr && i < there; ++i) {
-      if (std::strcmp(allowed, kInstructionSets[i]) == 0) return i;
-    }
-    return there;
-  }();
+  static const int widest = std::min(OfProcessor(), Allowed().value_or(OfProcessor()));
   return widest;
 }
 
@@ -48,11 +52,7 @@ std::string InstructionSet() { return kInstructionSets[Widest()]; }
 
 std::string UnknownInstructionSet() {
   const char* allowed = std::getenv("COTANGENT_ISA");
-  if (allowed == nullptr) return "";
-  for (const char* known : kInstructionSets) {
-    if (std::strcmp(allowed, known) == 0) return "";
-  }
-  return allowed;
+  return allowed == nullptr || Allowed() ? "" : allowed;
 }
 
 int64_t SecondCacheBytes() {

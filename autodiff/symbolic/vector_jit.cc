@@ -1175,6 +1175,7 @@ Address Assembler::StreamAddress(const Stream& stream, int across, int offset) {
 
 void Assembler::AdvanceStream(const Stream& stream) {
   if (columns_ == 0 || copy_ % shape_.across != shape_.across - 1) return;
+  if (column_index_) PrefetchStream(stream);
   if (stream.gpr >= 0) {
     add(Reg64(stream.gpr), ptr[rsp + stream.stride]);
   } else {
@@ -1183,9 +1184,8 @@ void Assembler::AdvanceStream(const Stream& stream) {
   }
 }
 
-// Asks for what lies `ahead` of the vectors side by side, with the last of them.
+// Asks for what lies `ahead` of the vectors side by side.
 void Assembler::PrefetchStream(const Stream& stream) {
-  if (!column_index_ || columns_ == 0 || copy_ % shape_.across != shape_.across - 1) return;
   if (stream.gpr >= 0) {
     mov(rax, ptr[rsp + stream.ahead]);
     add(rax, Reg64(stream.gpr));
@@ -1297,7 +1297,6 @@ void Assembler::EmitLoad(Value v, const Instruction& i) {
       vcvtdq2ps(d, d);
       break;
   }
-  PrefetchStream(stream);
   AdvanceStream(stream);
 }
 
@@ -1416,7 +1415,6 @@ void Assembler::EmitStore(const Step& step) {
       break;
     }
   }
-  PrefetchStream(stream);
   AdvanceStream(stream);
 }
 
