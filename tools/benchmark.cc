@@ -156,10 +156,7 @@ absl::StatusOr<Times> MeasureInference(const layers::Network& network, const Ste
 }
 
 int Main(const CommandLine& line, Clock::time_point program_start) {
-  if (!line.arguments.empty())
-    return Fail(absl::InvalidArgumentError(
-        absl::StrCat("what is ", line.arguments[0],
-                     "? benchmark takes flags only; benchmark --help lists them")));
+  if (absl::Status status = TakesFlagsOnly(line, "benchmark"); !status.ok()) return Fail(status);
   if (absl::GetFlag(FLAGS_classes) < 1)
     return Fail(absl::InvalidArgumentError("--classes: expected 1 or more"));
   if (!(absl::GetFlag(FLAGS_seconds) >= 0) || absl::GetFlag(FLAGS_seconds) > 1e6)

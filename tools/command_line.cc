@@ -18,6 +18,7 @@
 #include "absl/strings/strip.h"
 #include "layers/nearest_name.h"
 #include "tensor/cpu.h"
+#include "tools/standard_streams.h"
 
 namespace cotangent::tools {
 namespace {
@@ -72,6 +73,7 @@ std::string Expectation(const absl::CommandLineFlag& flag) {
 
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
                              absl::string_view repeated) {
+  GuardStandardStreams();
   CommandLine line;
   const std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags = ProgramFlags();
   const auto find = [&](absl::string_view name) -> absl::CommandLineFlag* {
@@ -135,6 +137,13 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
   return line;
 }
 
+absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program) {
+  if (line.arguments.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? ", program,
+                                                 " takes flags only; ", program,
+                                                 " --help lists them"));
+}
+
 int Fail(const absl::Status& status) {
   fprintf(stderr, "%s: %s\n", program_invocation_short_name, std::string(status.message()).c_str());
   const bool input =
@@ -146,7 +155,11 @@ void CatchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = OnInterrupt;
   action.sa_flags = SA_RESTART;
-  for (int signal_number : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal_number, &action, nullptr);
+  for (int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before;
+    if (sigaction(signal_number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+    sigaction(signal_number, &action, nullptr);
+  }
 }
 
 int InterruptSignal() { return interrupt_signal; }

@@ -29,8 +29,12 @@ struct CommandLine {
 
   bool WasGiven(const std::string& flag) const { return given.count(flag) > 0; }
 };
+// Guards the standard streams (standard_streams.h), so it belongs to the beginning of main().
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
                              absl::string_view repeated = "");
+
+// An error where the command line of `program` has anything but flags.
+absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 
 // "program: message" on standard error; returns the exit code that suits the status: kExitUsage for
 // what is wrong with the command line or an input file (InvalidArgument, NotFound, OutOfRange),
@@ -38,7 +42,8 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
 int Fail(const absl::Status& status);
 
 // From now on the first SIGINT, SIGTERM or SIGHUP is noted, and the second ends the process at
-// once.
+// once. A signal that was ignored when the program started, as under nohup or in a script's
+// background job, stays ignored.
 void CatchInterrupts();
 // The number of the signal that came, or 0.
 int InterruptSignal();

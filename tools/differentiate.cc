@@ -22,6 +22,7 @@
 #include "tools/derivative_report.h"
 #include "tools/graph_picture.h"
 #include "tools/network_report.h"
+#include "tools/standard_streams.h"
 
 namespace {
 
@@ -212,7 +213,7 @@ int Fail(const absl::Status& status) {
 
 int Print(const std::string& text) {
   fputs(text.c_str(), stdout);
-  return fflush(stdout) == 0 ? tools::kExitDone : tools::kExitFailed;
+  return tools::kExitDone;
 }
 
 int CheckNetwork(const Arguments& arguments) {
@@ -241,6 +242,7 @@ int Differentiate(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tools::GuardStandardStreams();
   const absl::StatusOr<Arguments> arguments = ParseArguments(argc, argv);
   if (!arguments.ok()) return Usage(arguments.status().message());
   if (arguments->help) {

@@ -85,9 +85,7 @@ absl::Status Evaluate() {
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
   const CommandLine line = ParseCommandLine(argc, argv, kUsage);
-  if (!line.arguments.empty())
-    return Fail(absl::InvalidArgumentError(absl::StrCat(
-        "what is ", line.arguments[0], "? evaluate takes flags only; evaluate --help lists them")));
+  if (absl::Status status = TakesFlagsOnly(line, "evaluate"); !status.ok()) return Fail(status);
   const absl::Status status = Evaluate();
   return status.ok() ? kExitDone : Fail(status);
 }

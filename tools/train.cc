@@ -89,9 +89,7 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
 }
 
 absl::Status CheckFlags(const CommandLine& line) {
-  if (!line.arguments.empty())
-    return absl::InvalidArgumentError(absl::StrCat(
-        "what is ", line.arguments[0], "? train takes flags only; train --help lists them"));
+  if (absl::Status status = TakesFlagsOnly(line, "train"); !status.ok()) return status;
   if (absl::GetFlag(FLAGS_max_steps) < 0)
     return FlagError("max_steps", absl::StrCat(absl::GetFlag(FLAGS_max_steps)), "0 or more steps");
   if (absl::GetFlag(FLAGS_checkpoint_every) < 0)
