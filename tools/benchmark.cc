@@ -17,11 +17,11 @@
 #include "layers/zoo.h"
 #include "nlohmann/json.hpp"
 #include "tools/command_line.h"
-#include "tools/evaluator.h"
-#include "tools/explain.h"
-#include "tools/plan_cache.h"
-#include "tools/plan_report.h"
-#include "tools/trainer.h"
+#include "training/evaluation.h"
+#include "training/explain.h"
+#include "training/plan_cache.h"
+#include "training/plan_report.h"
+#include "training/run.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
 ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
@@ -33,7 +33,9 @@ ABSL_FLAG(int64_t, steps, 10, "how many steps to measure, at least");
 ABSL_FLAG(bool, inference, false, "measure answers instead of training");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
 ABSL_FLAG(bool, json, false, "print one JSON object");
-ABSL_FLAG(bool, explain, false, "print the plan before: its operations with their times; with --json only what its convolutions "
+ABSL_FLAG(bool, explain, false,
+          "print the plan before: its operations with their times; with --json only what its "
+          "convolutions "
           "take alone");
 ABSL_FLAG(std::string, set, "",
           "field.path=value: override a field of the network text; may be repeated");
@@ -56,7 +58,7 @@ struct Times {
   double first_step_seconds = 0;  // from the program's start
   double step_seconds = 0;        // the median
   double flops = 0;               // of a step
-  TimedPlan plan;                 // with --explain
+  training::TimedPlan plan;       // with --explain
 };
 
 absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
@@ -104,14 +106,16 @@ absl::StatusOr<Times> Measure(Clock::time_point program_start,
   return times;
 }
 
-absl::StatusOr<Times> MeasureTraining(const layers::Network& network, const StepOptions& options,
-                                      Clock::time_point program_start, CachedTuner& tuner) {
+absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
+                                      const training::StepOptions& options,
+                                      Clock::time_point program_start,
+                                      training::CachedTuner& tuner) {
   // As many images as make the recipe's schedule of a usual length.
   const int64_t images = std::max<int64_t>(50'000, network.train().batch_size());
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
-      StepOnNoise(network, ClassesOf(network), images, options, tuner.get());
+  absl::StatusOr<std::unique_ptr<training::TrainingStep>> made =
+      training::StepOnNoise(network, ClassesOf(network), images, options, tuner.get());
   if (!made.ok()) return made.status();
-  TrainingStep& step = **made;
+  training::TrainingStep& step = **made;
   int64_t number = 0;
   absl::StatusOr<Times> times = Measure(program_start, [&]() -> absl::Status {
     if (!step.Run(number++).finite)
@@ -119,15 +123,17 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network, const Step
                                              "; use a smaller learning rate: --set ..."));
     return absl::OkStatus();
   });
-  if (times.ok()) times->flops = PlanFlops(step.plan());
+  if (times.ok()) times->flops = training::PlanFlops(step.plan());
   if (times.ok() && absl::GetFlag(FLAGS_explain)) {
-    times->plan = TimePlan(step.plan(), [&](int64_t) { step.Run(number++); });
+    times->plan = training::TimePlan(step.plan(), [&](int64_t) { step.Run(number++); });
   }
   return times;
 }
 
-absl::StatusOr<Times> MeasureInference(const layers::Network& network, const StepOptions& options,
-                                       Clock::time_point program_start, CachedTuner& tuner) {
+absl::StatusOr<Times> MeasureInference(const layers::Network& network,
+                                       const training::StepOptions& options,
+                                       Clock::time_point program_start,
+                                       training::CachedTuner& tuner) {
   layers::BuildOptions build;
   build.batch_size = network.train().batch_size();
   build.training = false;
@@ -137,20 +143,21 @@ absl::StatusOr<Times> MeasureInference(const layers::Network& network, const Ste
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
       layers::ParameterStore::Create(built->graph);
   if (!store.ok()) return store.status();
-  InitialiseStore(*built, network.train().seed(), **store);
-  absl::StatusOr<std::unique_ptr<Evaluator>> made =
-      Evaluator::Create(network, build.classes, build.batch_size, options, **store, *tuner);
+  training::InitialiseStore(*built, network.train().seed(), **store);
+  absl::StatusOr<std::unique_ptr<training::Evaluator>> made = training::Evaluator::Create(
+      network, build.classes, build.batch_size, options, **store, *tuner);
   if (!made.ok()) return made.status();
-  Evaluator& evaluator = **made;
-  FillWithNoise(evaluator.images(),
-                evaluator.network().graph.shape(evaluator.network().images).NumElements());
+  training::Evaluator& evaluator = **made;
+  training::FillWithNoise(
+      evaluator.images(),
+      evaluator.network().graph.shape(evaluator.network().images).NumElements());
   absl::StatusOr<Times> times = Measure(program_start, [&] {
     evaluator.Run();
     return absl::OkStatus();
   });
-  if (times.ok()) times->flops = PlanFlops(evaluator.plan());
+  if (times.ok()) times->flops = training::PlanFlops(evaluator.plan());
   if (times.ok() && absl::GetFlag(FLAGS_explain)) {
-    times->plan = TimePlan(evaluator.plan(), [&](int64_t) { evaluator.Run(); });
+    times->plan = training::TimePlan(evaluator.plan(), [&](int64_t) { evaluator.Run(); });
   }
   return times;
 }
@@ -165,13 +172,13 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     return Fail(absl::InvalidArgumentError("--steps: expected 1 or more"));
   absl::StatusOr<layers::Network> network = ResolveNetwork(line);
   if (!network.ok()) return Fail(network.status());
-  StepOptions options;
+  training::StepOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
-  options.precision = PrecisionOf(*network);
+  options.precision = training::PrecisionOf(*network);
   options.exact = absl::GetFlag(FLAGS_exact);
-  CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads);
   const absl::StatusOr<Times> times =
       absl::GetFlag(FLAGS_inference) ? MeasureInference(*network, options, program_start, tuner)
                                      : MeasureTraining(*network, options, program_start, tuner);

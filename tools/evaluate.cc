@@ -11,9 +11,9 @@
 #include "absl/strings/str_format.h"
 #include "data/dataset.h"
 #include "tools/command_line.h"
-#include "tools/evaluator.h"
-#include "tools/plan_cache.h"
-#include "tools/trainer.h"
+#include "training/evaluation.h"
+#include "training/plan_cache.h"
+#include "training/run.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
 ABSL_FLAG(std::string, data_dir, "",
@@ -32,9 +32,11 @@ constexpr char kUsage[] =
     "  evaluate --checkpoint=runs/convnet [--data_dir=DIR] [--tta]\n";
 
 absl::Status Evaluate() {
-  absl::StatusOr<FoundCheckpoint> found = OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
+  absl::StatusOr<training::FoundCheckpoint> found =
+      training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
   if (!found.ok()) return found.status();
-  absl::StatusOr<TrainedNetwork> trained = LoadTrained(found->checkpoint, found->path);
+  absl::StatusOr<training::TrainedNetwork> trained =
+      training::LoadTrained(found->checkpoint, found->path);
   if (!trained.ok()) return trained.status();
   const std::string data_dir = absl::GetFlag(FLAGS_data_dir).empty()
                                    ? data::DefaultDataDir()
@@ -43,11 +45,11 @@ absl::Status Evaluate() {
       data::Load(trained->dataset, data_dir, data::Split::kTest);
   if (!test_set.ok()) return test_set.status();
 
-  StepOptions options;
+  training::StepOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return status;
-  options.precision = PrecisionOf(trained->network);
+  options.precision = training::PrecisionOf(trained->network);
   options.exact = absl::GetFlag(FLAGS_exact);
   int64_t batch = absl::GetFlag(FLAGS_batch_size) != 0 ? absl::GetFlag(FLAGS_batch_size)
                                                        : trained->network.train().batch_size();
@@ -55,22 +57,23 @@ absl::Status Evaluate() {
     return absl::InvalidArgumentError(
         absl::StrCat("--batch_size=", batch, ": expected 1 or more images"));
   batch = std::min(batch, test_set->size());
-  CachedTuner tuner(options.threads);
-  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), batch,
-                        options, *trained->store, *tuner);
+  training::CachedTuner tuner(options.threads);
+  absl::StatusOr<std::unique_ptr<training::Evaluator>> evaluator =
+      training::Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()),
+                                  batch, options, *trained->store, *tuner);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
-  absl::StatusOr<Evaluator::Result> plain =
+  absl::StatusOr<training::Evaluator::Result> plain =
       (*evaluator)
-          ->Evaluate(*test_set, trained->normalization, ViewsOf(layers::Train::Evaluation::NONE));
+          ->Evaluate(*test_set, trained->normalization,
+                     training::ViewsOf(layers::Train::Evaluation::NONE));
   if (!plain.ok()) return plain.status();
   std::string averaged;
   if (absl::GetFlag(FLAGS_tta)) {
-    absl::StatusOr<Evaluator::Result> result =
+    absl::StatusOr<training::Evaluator::Result> result =
         (*evaluator)
             ->Evaluate(*test_set, trained->normalization,
-                       ViewsOf(TestTimeAveragingOf(trained->network)));
+                       training::ViewsOf(training::TestTimeAveragingOf(trained->network)));
     if (!result.ok()) return result.status();
     averaged = absl::StrFormat(" (tta %.4f)", result->accuracy);
   }

@@ -9,7 +9,7 @@
 #include "layers/zoo.h"
 #include "nlohmann/json.hpp"
 #include "tools/command_line.h"
-#include "tools/plan_cache.h"
+#include "training/plan_cache.h"
 #include "tools/text_table.h"
 
 namespace cotangent::tools {
@@ -30,7 +30,7 @@ absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& opti
   }
   int threads;
   if (absl::Status status = UseThreads(options.threads, &threads); !status.ok()) return status;
-  CachedTuner tuner(threads);
+  training::CachedTuner tuner(threads);
   layers::NetworkFunctionOptions of_function;
   of_function.batch_size = options.batch_size;
   of_function.seed = options.seed;

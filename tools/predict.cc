@@ -14,9 +14,9 @@
 #include "absl/strings/str_format.h"
 #include "data/image_file.h"
 #include "tools/command_line.h"
-#include "tools/evaluator.h"
-#include "tools/plan_cache.h"
-#include "tools/trainer.h"
+#include "training/evaluation.h"
+#include "training/plan_cache.h"
+#include "training/run.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
 ABSL_FLAG(int, top, 5, "how many classes to print for each picture, the most probable first");
@@ -66,18 +66,20 @@ absl::Status Predict(const std::vector<std::string>& paths) {
   const int top = absl::GetFlag(FLAGS_top);
   if (top < 1)
     return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
-  absl::StatusOr<FoundCheckpoint> found = OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
+  absl::StatusOr<training::FoundCheckpoint> found =
+      training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
   if (!found.ok()) return found.status();
-  absl::StatusOr<TrainedNetwork> trained = LoadTrained(found->checkpoint, found->path);
+  absl::StatusOr<training::TrainedNetwork> trained =
+      training::LoadTrained(found->checkpoint, found->path);
   if (!trained.ok()) return trained.status();
-  StepOptions options;
+  training::StepOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return status;
-  CachedTuner tuner(options.threads);
-  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()), 1, options,
-                        *trained->store, *tuner);
+  training::CachedTuner tuner(options.threads);
+  absl::StatusOr<std::unique_ptr<training::Evaluator>> evaluator =
+      training::Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()),
+                                  1, options, *trained->store, *tuner);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
 

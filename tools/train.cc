@@ -20,11 +20,11 @@
 #include "layers/network_text.h"
 #include "layers/zoo.h"
 #include "tools/command_line.h"
-#include "tools/explain.h"
-#include "tools/plan_cache.h"
-#include "tools/run_directory.h"
-#include "tools/trainer.h"
-#include "tools/training_step.h"
+#include "training/explain.h"
+#include "training/plan_cache.h"
+#include "training/run.h"
+#include "training/run_directory.h"
+#include "training/step.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
 ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100 or sample");
@@ -132,8 +132,8 @@ absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
   return data::FetchIfMissing(dataset, data_dir, options);
 }
 
-absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line,
-                                               const std::optional<FoundCheckpoint>& found) {
+absl::StatusOr<layers::Network> ResolveNetwork(
+    const CommandLine& line, const std::optional<training::FoundCheckpoint>& found) {
   absl::StatusOr<layers::Network> network =
       found.has_value() && !line.WasGiven("network")
           ? layers::ParseNetwork(found->checkpoint.Get("network"),
@@ -153,7 +153,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line,
 absl::Status Describe(const layers::Network& network, data::DatasetName dataset) {
   layers::BuildOptions options;
   options.batch_size = network.train().batch_size();
-  options.classes = Classes(dataset);
+  options.classes = training::Classes(dataset);
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, options);
   if (!built.ok()) return built.status();
   fputs(layers::Describe(*built).c_str(), stdout);
@@ -161,8 +161,8 @@ absl::Status Describe(const layers::Network& network, data::DatasetName dataset)
 }
 
 // The checkpoint to go on from, if there is to be one.
-std::optional<FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
-  std::optional<FoundCheckpoint> found = FindNewestGood(output_dir, Say);
+std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
+  std::optional<training::FoundCheckpoint> found = training::FindNewestGood(output_dir, Say);
   if (found.has_value()) {
     Say(absl::StrCat("going on from ", found->path));
   } else {
@@ -174,19 +174,20 @@ std::optional<FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
 // What is wrong with network, recipe or data set is said before anything is made or fetched for
 // them.
 absl::Status CheckEarly(const layers::Network& network, data::DatasetName dataset) {
-  if (absl::Status status = CheckImages(network); !status.ok()) return status;
-  if (absl::StatusOr<optim::RunLength> run = RunLengthOf(network, TrainingImages(dataset));
+  if (absl::Status status = training::CheckImages(network); !status.ok()) return status;
+  if (absl::StatusOr<optim::RunLength> run =
+          training::RunLengthOf(network, training::TrainingImages(dataset));
       !run.ok())
     return run.status();
   layers::BuildOptions options;
   options.batch_size = network.train().batch_size();
-  options.classes = Classes(dataset);
+  options.classes = training::Classes(dataset);
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, options);
-  return built.ok() ? CheckClasses(*built, options.classes) : built.status();
+  return built.ok() ? training::CheckClasses(*built, options.classes) : built.status();
 }
 
 // Network and data set, from the checkpoint that is resumed or from the flags.
-absl::Status Resolve(const CommandLine& line, TrainerOptions& options) {
+absl::Status Resolve(const CommandLine& line, training::TrainerOptions& options) {
   absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
   if (!network.ok()) return network.status();
   options.network = *std::move(network);
@@ -202,7 +203,7 @@ absl::Status Resolve(const CommandLine& line, TrainerOptions& options) {
 
 int Main(const CommandLine& line) {
   if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
-  TrainerOptions options;
+  training::TrainerOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
@@ -213,14 +214,14 @@ int Main(const CommandLine& line) {
   if (!resumes) {
     if (absl::Status status = Resolve(line, options); !status.ok()) return Fail(status);
   }
-  std::unique_ptr<DirectoryLock> lock;
+  std::unique_ptr<training::DirectoryLock> lock;
   if (trains) {
     CatchInterrupts();
-    absl::StatusOr<std::unique_ptr<DirectoryLock>> acquired =
-        DirectoryLock::Acquire(options.output_dir, Say);
+    absl::StatusOr<std::unique_ptr<training::DirectoryLock>> acquired =
+        training::DirectoryLock::Acquire(options.output_dir, Say);
     if (!acquired.ok()) return Fail(acquired.status());
     lock = *std::move(acquired);
-    RemoveTemporaryFiles(options.output_dir);
+    training::RemoveTemporaryFiles(options.output_dir);
   }
   if (resumes) {
     options.resume_from = FindCheckpoint(options.output_dir);
@@ -231,11 +232,12 @@ int Main(const CommandLine& line) {
     return status.ok() ? kExitDone : Fail(status);
   }
 
-  CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads);
   if (absl::GetFlag(FLAGS_explain)) {
-    const absl::StatusOr<std::string> table =
-        Explain(options.network, Classes(options.dataset), TrainingImages(options.dataset),
-                {PrecisionOf(options.network), options.exact, options.threads, {}}, tuner.get());
+    const absl::StatusOr<std::string> table = training::Explain(
+        options.network, training::Classes(options.dataset),
+        training::TrainingImages(options.dataset),
+        {training::PrecisionOf(options.network), options.exact, options.threads, {}}, tuner.get());
     tuner.Save();
     if (!table.ok()) return Fail(table.status());
     fputs(table->c_str(), stdout);
@@ -248,7 +250,7 @@ int Main(const CommandLine& line) {
     return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
   }
   if (!options.resume_from.has_value()) {
-    absl::StatusOr<std::string> aside = SetEarlierRunAside(options.output_dir);
+    absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
     if (!aside.ok()) return Fail(aside.status());
     if (!aside->empty()) Say(absl::StrCat("the files of an earlier run are now in ", *aside));
   }
@@ -256,11 +258,11 @@ int Main(const CommandLine& line) {
   options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
   options.keep = absl::GetFlag(FLAGS_keep);
   options.log_every = absl::GetFlag(FLAGS_log_every);
-  options.on_nonfinite =
-      absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? OnNonFinite::kSkip : OnNonFinite::kStop;
+  options.on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? training::OnNonFinite::kSkip
+                                                                     : training::OnNonFinite::kStop;
   options.profile_path = absl::GetFlag(FLAGS_profile);
 
-  const absl::StatusOr<TrainingResult> result = Train(
+  const absl::StatusOr<training::TrainingResult> result = training::Train(
       options, tuner.get(), [&] { tuner.Save(); }, [] { return InterruptSignal() != 0; });
   tuner.Save();
   if (!result.ok()) return Fail(result.status());

@@ -18,7 +18,7 @@
 #include "gtest/gtest.h"
 #include "tests/faults/training_run.h"
 #include "tests/process/process.h"
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
 namespace cotangent::tests {
 namespace {
@@ -62,7 +62,7 @@ TEST(Kill, AnywhereAndResumed) {
     // What the killed process has said of where it began, and what it leaves.
     EXPECT_EQ(end.errors.find("damaged"), std::string::npos) << end.errors;
     for (const std::string& name : disturbed.Checkpoints()) {
-      EXPECT_TRUE(tools::ReadCheckpoint(disturbed.output() + "/" + name).ok()) << name;
+      EXPECT_TRUE(training::ReadCheckpoint(disturbed.output() + "/" + name).ok()) << name;
     }
     const int64_t now = disturbed.NewestStep();
     EXPECT_GE(now, newest) << "a checkpoint is lost";

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "gtest/gtest.h"
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
 namespace cotangent::tests {
 namespace {
@@ -79,7 +79,7 @@ std::vector<int64_t> TrainingRun::LoggedSteps() const {
 }
 
 std::map<std::string, std::string> TensorsOf(const std::string& path) {
-  const absl::StatusOr<tools::Checkpoint> checkpoint = tools::ReadCheckpoint(path);
+  const absl::StatusOr<training::Checkpoint> checkpoint = training::ReadCheckpoint(path);
   EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
   std::map<std::string, std::string> tensors;
   if (!checkpoint.ok()) return tensors;

@@ -9,14 +9,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "tests/fuzz/property.h"
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
 namespace {
 
-namespace tools = cotangent::tools;
+namespace training = cotangent::training;
 
 void Read(const std::string& bytes) {
-  const absl::StatusOr<tools::Checkpoint> checkpoint = tools::ParseCheckpoint(bytes, "fuzz");
+  const absl::StatusOr<training::Checkpoint> checkpoint = training::ParseCheckpoint(bytes, "fuzz");
   if (!checkpoint.ok()) {
     COTANGENT_PROPERTY(absl::StartsWith(checkpoint.status().message(), "fuzz: "));
     return;
@@ -39,7 +39,7 @@ void MakeHeaderChecksumRight(std::string& bytes) {
   if (digits + kDigits > kLengthBytes + header_bytes) return;
   bytes.replace(digits, kDigits, kDigits, '0');
   bytes.replace(digits, kDigits,
-                absl::StrFormat("%08x", tools::Crc32c(absl::string_view(bytes).substr(
+                absl::StrFormat("%08x", training::Crc32c(absl::string_view(bytes).substr(
                                             kLengthBytes, header_bytes))));
 }
 

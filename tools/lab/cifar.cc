@@ -13,13 +13,13 @@
 #include "data/image_file.h"
 #include "layers/zoo.h"
 #include "nlohmann/json.hpp"
-#include "tools/checkpoint.h"
-#include "tools/evaluator.h"
+#include "training/checkpoint.h"
+#include "training/evaluation.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
-#include "tools/plan_cache.h"
-#include "tools/run_directory.h"
-#include "tools/trainer.h"
+#include "training/plan_cache.h"
+#include "training/run_directory.h"
+#include "training/run.h"
 
 namespace cotangent::tools::lab {
 namespace {
@@ -78,8 +78,8 @@ std::pair<int, double> Decide(const float* scores, bool probabilities) {
   return {best, 1 / sum};
 }
 
-absl::StatusOr<Answers> Answer(TrainedNetwork& trained, const data::Dataset& test, int threads, layers::Tuner& tuner) {
-  auto evaluator = Evaluator::Create(trained.network, kClasses, kBatch, {.threads = threads, .choices = {}}, *trained.store, tuner);
+absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Dataset& test, int threads, layers::Tuner& tuner) {
+  auto evaluator = training::Evaluator::Create(trained.network, kClasses, kBatch, {.threads = threads, .choices = {}}, *trained.store, tuner);
   if (!evaluator.ok()) return evaluator.status();
   Answers answers;
   for (int64_t first = 0; first < test.size(); first += kBatch) {
@@ -105,7 +105,7 @@ absl::StatusOr<Answers> Answer(TrainedNetwork& trained, const data::Dataset& tes
 }
 
 // Filters of three channels as a sheet of small images, each stretched to its own range.
-absl::StatusOr<std::string> FilterSheet(const Checkpoint& checkpoint) {
+absl::StatusOr<std::string> FilterSheet(const training::Checkpoint& checkpoint) {
   for (const char* name : {"conv1.weight", "fc1.weight", "fc.weight"}) {
     const auto* const tensor = checkpoint.Find(name);
     if (tensor == nullptr) continue;
@@ -133,7 +133,7 @@ absl::StatusOr<std::string> FilterSheet(const Checkpoint& checkpoint) {
   return absl::NotFoundError("no first layer that sees images");
 }
 
-void ShowAnswers(const std::string& name, const Answers& answers, const Checkpoint& checkpoint, const data::Dataset& test, Section& section) {
+void ShowAnswers(const std::string& name, const Answers& answers, const training::Checkpoint& checkpoint, const data::Dataset& test, Section& section) {
   section.Heading(EscapeHtml(name));
   HeatMap map{.title = absl::StrCat("Confusion: ", name), .x_label = "predicted", .y_label = "", .rows = kClasses, .columns = kClasses, .numbers = true,
               .row_names = test.classes, .column_names = test.classes};
@@ -162,16 +162,16 @@ void ShowAnswers(const std::string& name, const Answers& answers, const Checkpoi
 }
 
 absl::Status TrainMissing(const CifarPremises& premises, const std::string& name, layers::Tuner* tuner) {
-  TrainerOptions options;
+  training::TrainerOptions options;
   auto network = layers::FindNetwork(name);
   if (!network.ok()) return network.status();
   options.network = *std::move(network);
   options.data_dir = premises.data_dir;
   options.output_dir = data::JoinPath(premises.runs_dir, name);
   options.threads = premises.threads;
-  auto lock = DirectoryLock::Acquire(options.output_dir, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
+  auto lock = training::DirectoryLock::Acquire(options.output_dir, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
   if (!lock.ok()) return lock.status();
-  return Train(options, tuner, [] {}, [] { return false; }).status();
+  return training::Train(options, tuner, [] {}, [] { return false; }).status();
 }
 
 struct Run {
@@ -222,7 +222,7 @@ void AddClaims(const std::vector<Run>& runs, bool complete, const std::string& m
 absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
   Report report{"cifar", "CIFAR-10: three classifiers"};
   Section section;
-  CachedTuner tuner(premises.threads);
+  training::CachedTuner tuner(premises.threads);
   const auto test = data::LoadCifar10(premises.data_dir, data::Split::kTest);
   std::string missing;
   if (!test.ok()) missing = absl::StrCat("no data: fetch it with  bazel run //tools:fetch_cifar -- --dataset=cifar10 --data_dir=", premises.data_dir);
@@ -254,12 +254,12 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
     section.EndRow();
   }
   for (Run& run : runs) {
-    const auto found = FindNewestGood(data::JoinPath(premises.runs_dir, run.name), [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
+    const auto found = training::FindNewestGood(data::JoinPath(premises.runs_dir, run.name), [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
     if (!found.has_value() || !test.ok()) {
       if (missing.empty()) missing = absl::StrCat("no checkpoint in ", data::JoinPath(premises.runs_dir, run.name));
       continue;
     }
-    auto trained = LoadTrained(found->checkpoint, found->path);
+    auto trained = training::LoadTrained(found->checkpoint, found->path);
     if (!trained.ok()) return trained.status();
     auto answers = Answer(*trained, *test, premises.threads, *tuner);
     if (!answers.ok()) return answers.status();

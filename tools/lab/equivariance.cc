@@ -15,11 +15,11 @@
 #include "layers/parameters.h"
 #include "layers/plan.h"
 #include "layers/zoo.h"
-#include "tools/evaluator.h"
+#include "training/evaluation.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
-#include "tools/plan_cache.h"
-#include "tools/training_step.h"
+#include "training/plan_cache.h"
+#include "training/step.h"
 
 namespace cotangent::tools::lab {
 namespace {
@@ -261,9 +261,9 @@ void Normalise(const uint8_t* bytes, const data::Normalization& n, float* image)
 absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, const Images& images, int64_t epochs, int threads, layers::Tuner* tuner) {
   const int64_t batch = kBatch, used = std::min<int64_t>(images.train.size(), 1600) / batch * batch;
   text.mutable_train()->set_batch_size(batch);
-  const StepOptions options{.exact = true, .threads = threads, .choices = {}};
+  const training::StepOptions options{.exact = true, .threads = threads, .choices = {}};
   const optim::RunLength run{.steps_per_epoch = used / batch, .total_steps = used / batch * epochs};
-  auto step = TrainingStep::Create(text, 10, run, options, tuner);
+  auto step = training::TrainingStep::Create(text, 10, run, options, tuner);
   if (!step.ok()) return step.status();
   if (absl::Status status = (*step)->Initialise(nullptr, images.normalization); !status.ok()) return status;
   std::vector<int64_t> order(used);
@@ -281,7 +281,7 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
     }
     if (!(*step)->Run(s).finite) return absl::InternalError(absl::StrCat("training ", text.name(), " diverged at step ", s));
   }
-  auto evaluator = Evaluator::Create(text, 10, batch, options, (*step)->store(), *tuner);
+  auto evaluator = training::Evaluator::Create(text, 10, batch, options, (*step)->store(), *tuner);
   if (!evaluator.ok()) return evaluator.status();
   const int64_t tested = std::min<int64_t>(images.test.size(), 500) / batch * batch;
   std::vector<double> accuracy(kSize);
@@ -405,7 +405,7 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
                             " is taken for every layer F of networks at initialisation, where ", InlineMath("S'"),
                             " is the shift at the layer's resolution. Circular convolutions of stride 1 and pointwise layers have no error, zero padding one at the border, "
                             "steps of more than a pixel one at shifts that are no multiples."));
-  CachedTuner tuner(premises.threads);
+  training::CachedTuner tuner(premises.threads);
   std::vector<std::pair<std::string, layers::Network>> networks = {{"circular", *circular}, {"circular with strides", *strided}};
   for (const std::string& name : premises.networks) {
     auto network = layers::FindNetwork(name);

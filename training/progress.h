@@ -1,13 +1,13 @@
 // What a person sees while a network is trained: on a terminal one live line an epoch, elsewhere
 // one plain line an epoch.
-#ifndef COTANGENT_TOOLS_PROGRESS_H_
-#define COTANGENT_TOOLS_PROGRESS_H_
+#ifndef COTANGENT_TRAINING_PROGRESS_H_
+#define COTANGENT_TRAINING_PROGRESS_H_
 
 #include <chrono>
 #include <cstdint>
 #include <string>
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 class Progress {
  public:
@@ -38,6 +38,6 @@ class Progress {
   std::chrono::steady_clock::time_point last_drawn_{};
 };
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_PROGRESS_H_
+#endif  // COTANGENT_TRAINING_PROGRESS_H_

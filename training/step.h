@@ -1,6 +1,6 @@
 // A network ready to be trained: parameters, optimizer and the compiled step.
-#ifndef COTANGENT_TOOLS_TRAINING_STEP_H_
-#define COTANGENT_TOOLS_TRAINING_STEP_H_
+#ifndef COTANGENT_TRAINING_STEP_H_
+#define COTANGENT_TRAINING_STEP_H_
 
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,7 @@
 #include "layers/tuner.h"
 #include "optim/optimizer.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // An error unless the network takes images of the size the data sets have.
 absl::Status CheckImages(const layers::Network& network);
@@ -114,6 +114,6 @@ class TrainingStep {
   std::vector<float> states_before_;
 };
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_TRAINING_STEP_H_
+#endif  // COTANGENT_TRAINING_STEP_H_

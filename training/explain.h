@@ -1,6 +1,6 @@
 // Training steps on made-up images: to time a plan.
-#ifndef COTANGENT_TOOLS_EXPLAIN_H_
-#define COTANGENT_TOOLS_EXPLAIN_H_
+#ifndef COTANGENT_TRAINING_EXPLAIN_H_
+#define COTANGENT_TRAINING_EXPLAIN_H_
 
 #include <cstdint>
 #include <functional>
@@ -11,9 +11,9 @@
 #include "layers/network.pb.h"
 #include "layers/plan.h"
 #include "layers/tuner.h"
-#include "tools/training_step.h"
+#include "training/step.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // A training step of a network for data of so many classes and images, initialised, its plan
 // compiled and its inputs filled with noise: ready to be run. The learning rate is that of a run
@@ -30,8 +30,9 @@ void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 // What a plan does: the median times of a few runs. `run` runs the plan, and perhaps an optimizer
 // after it.
 struct TimedPlan {
-  std::string table;                   // see plan_report.h
-  double convolution_seconds_alone = 0;  // the sum of its convolutions, each run over and over by itself
+  std::string table;  // see plan_report.h
+  double convolution_seconds_alone =
+      0;  // the sum of its convolutions, each run over and over by itself
 };
 TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 
@@ -39,6 +40,6 @@ TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t number)>
 absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
                                     const StepOptions& options, layers::Tuner* tuner);
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_EXPLAIN_H_
+#endif  // COTANGENT_TRAINING_EXPLAIN_H_

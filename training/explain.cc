@@ -1,4 +1,4 @@
-#include "tools/explain.h"
+#include "training/explain.h"
 
 #include <algorithm>
 #include <chrono>
@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "layers/initialize.h"
-#include "tools/plan_report.h"
-#include "tools/trainer.h"
+#include "training/plan_report.h"
+#include "training/run.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 constexpr int kWarmUpSteps = 2, kTimedSteps = 9;
@@ -100,4 +100,4 @@ absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t clas
   return TimePlan((*made)->plan(), [&](int64_t number) { (*made)->Run(number); }).table;
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

@@ -1,4 +1,4 @@
-#include "tools/run_directory.h"
+#include "training/run_directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "data/file.h"
 #include "nlohmann/json.hpp"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 namespace fs = std::filesystem;
@@ -193,4 +193,4 @@ absl::Status MetricsLog::Flush() {
   return absl::OkStatus();
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

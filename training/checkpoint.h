@@ -10,8 +10,8 @@
 // and the tensors' bytes, one after the other without gaps
 // (https://github.com/huggingface/safetensors). In the metadata lie the checksums (CRC-32C) of
 // every tensor and of the header itself, so that a flipped bit or a missing end is found.
-#ifndef COTANGENT_TOOLS_CHECKPOINT_H_
-#define COTANGENT_TOOLS_CHECKPOINT_H_
+#ifndef COTANGENT_TRAINING_CHECKPOINT_H_
+#define COTANGENT_TRAINING_CHECKPOINT_H_
 
 #include <cstdint>
 #include <functional>
@@ -25,7 +25,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // A file that claims more is refused before memory is asked for.
 inline constexpr int64_t kLargestCheckpointHeader = int64_t{64} << 20;
@@ -105,6 +105,6 @@ std::optional<FoundCheckpoint> FindNewestGood(
 // Removes all but the `keep` newest checkpoints of a directory.
 void RemoveOldCheckpoints(const std::string& directory, int keep);
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_CHECKPOINT_H_
+#endif  // COTANGENT_TRAINING_CHECKPOINT_H_

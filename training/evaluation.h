@@ -1,6 +1,6 @@
 // A trained network's answers, and how good they are.
-#ifndef COTANGENT_TOOLS_EVALUATOR_H_
-#define COTANGENT_TOOLS_EVALUATOR_H_
+#ifndef COTANGENT_TRAINING_EVALUATION_H_
+#define COTANGENT_TRAINING_EVALUATION_H_
 
 #include <cstdint>
 #include <functional>
@@ -17,10 +17,10 @@
 #include "layers/parameters.h"
 #include "layers/plan.h"
 #include "layers/tuner.h"
-#include "tools/checkpoint.h"
-#include "tools/training_step.h"
+#include "training/checkpoint.h"
+#include "training/step.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // The views whose predictions are averaged: the one untouched view for NONE.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
@@ -36,8 +36,8 @@ class Evaluator {
     double loss = 0;  // mean over the images
   };
 
-  // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie in `store`, which must
-  // outlive the evaluator.
+  // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie
+  // in `store`, which must outlive the evaluator.
   static absl::StatusOr<std::unique_ptr<Evaluator>> Create(const layers::Network& network,
                                                            int64_t classes, int64_t batch_size,
                                                            const StepOptions& options,
@@ -100,6 +100,6 @@ absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
                          const std::vector<layers::ParameterStore::Slot>& slots,
                          const std::string& prefix, float* values);
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_EVALUATOR_H_
+#endif  // COTANGENT_TRAINING_EVALUATION_H_

@@ -1,4 +1,4 @@
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
 #include <unistd.h>
 
@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 using nlohmann::json;
@@ -207,4 +207,4 @@ TEST(Directory, ADirectoryThatIsNotThereIsSaidSo) {
 }
 
 }  // namespace
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

@@ -1,7 +1,7 @@
 // The directory a training run writes to: one run at a time, and a log that stays readable whatever
 // happens.
-#ifndef COTANGENT_TOOLS_RUN_DIRECTORY_H_
-#define COTANGENT_TOOLS_RUN_DIRECTORY_H_
+#ifndef COTANGENT_TRAINING_RUN_DIRECTORY_H_
+#define COTANGENT_TRAINING_RUN_DIRECTORY_H_
 
 #include <cstdint>
 #include <functional>
@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // Holds a directory for this process as long as the object lives. The lock is the kernel's (flock
 // on the file `lock`), so it ends with its process however that ends; the file's text names the
@@ -68,6 +68,6 @@ class MetricsLog {
   std::string pending_;
 };
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_RUN_DIRECTORY_H_
+#endif  // COTANGENT_TRAINING_RUN_DIRECTORY_H_

@@ -1,12 +1,12 @@
 // The times of convolutions measured on this machine, kept between runs.
-#ifndef COTANGENT_TOOLS_PLAN_CACHE_H_
-#define COTANGENT_TOOLS_PLAN_CACHE_H_
+#ifndef COTANGENT_TRAINING_PLAN_CACHE_H_
+#define COTANGENT_TRAINING_PLAN_CACHE_H_
 
 #include <string>
 
 #include "layers/tuner.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // $XDG_CACHE_HOME/cotangent/plan-cache, else ~/.cache/cotangent/plan-cache.
 std::string PlanCachePath();
@@ -26,6 +26,6 @@ class CachedTuner {
   layers::Tuner tuner_;
 };
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_PLAN_CACHE_H_
+#endif  // COTANGENT_TRAINING_PLAN_CACHE_H_

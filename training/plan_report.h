@@ -1,6 +1,6 @@
 // What a compiled plan does and how long each part takes: as a table, and as a trace for a viewer.
-#ifndef COTANGENT_TOOLS_PLAN_REPORT_H_
-#define COTANGENT_TOOLS_PLAN_REPORT_H_
+#ifndef COTANGENT_TRAINING_PLAN_REPORT_H_
+#define COTANGENT_TRAINING_PLAN_REPORT_H_
 
 #include <chrono>
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "layers/plan.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // A line an operation: implementation, formats, milliseconds, share, GFLOP/s, MB moved; then the
 // totals. `seconds` is in the order of plan.Describe(); `update_seconds` is what the optimizer
@@ -50,6 +50,6 @@ class Trace {
   int64_t steps_ = 0;
 };
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_PLAN_REPORT_H_
+#endif  // COTANGENT_TRAINING_PLAN_REPORT_H_

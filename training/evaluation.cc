@@ -1,4 +1,4 @@
-#include "tools/evaluator.h"
+#include "training/evaluation.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
 #include "layers/kernels.h"
 #include "layers/network_text.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 constexpr char kAnotherNetwork[] =
@@ -72,9 +72,8 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   plan.threads = options.threads;
   plan.constant_parameters = true;
   plan.choices = options.choices;
-  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled =
-      layers::Plan::Compile(evaluator->folded_->graph(), {{made.prediction}},
-                            evaluator->folded_->store(), tuner, plan);
+  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled = layers::Plan::Compile(
+      evaluator->folded_->graph(), {{made.prediction}}, evaluator->folded_->store(), tuner, plan);
   if (!compiled.ok()) return compiled.status();
   evaluator->plan_ = *std::move(compiled);
   return evaluator;
@@ -234,4 +233,4 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
   return trained;
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

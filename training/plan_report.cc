@@ -1,4 +1,4 @@
-#include "tools/plan_report.h"
+#include "training/plan_report.h"
 
 #include <algorithm>
 #include <numeric>
@@ -9,7 +9,7 @@
 #include "data/file.h"
 #include "nlohmann/json.hpp"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 bool IsConvolution(const layers::Plan::Description& operation) {
   return absl::StartsWith(operation.kind, "convolution");
@@ -108,4 +108,4 @@ absl::Status Trace::Write(const std::string& path) const {
       path, trace.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

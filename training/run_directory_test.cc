@@ -1,4 +1,4 @@
-#include "tools/run_directory.h"
+#include "training/run_directory.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 using ::testing::HasSubstr;
@@ -92,4 +92,4 @@ TEST(MetricsLog, ARemovedDirectoryIsNoticed) {
 }
 
 }  // namespace
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

@@ -1,4 +1,4 @@
-#include "tools/training_step.h"
+#include "training/step.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "layers/vjp.h"
 #include "tensor/memory.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 using layers::Op;
@@ -210,9 +210,8 @@ absl::Status TrainingStep::Prepare(int64_t step) {
     }
     destinations.push_back(store_->gradients() + slices_[i].offset);
   }
-  absl::StatusOr<std::vector<TensorId>> gradients =
-      layers::Gradient(compiled_->graph, compiled_->loss, trained,
-                       {.recompute = text_.train().recompute()});
+  absl::StatusOr<std::vector<TensorId>> gradients = layers::Gradient(
+      compiled_->graph, compiled_->loss, trained, {.recompute = text_.train().recompute()});
   if (!gradients.ok()) return gradients.status();
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
   for (size_t i = 0; i < gradients->size(); ++i) {
@@ -295,4 +294,4 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   return "";
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

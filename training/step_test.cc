@@ -1,4 +1,4 @@
-#include "tools/training_step.h"
+#include "training/step.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,9 +12,9 @@
 #include "layers/network_text.h"
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"
-#include "tools/explain.h"
+#include "training/explain.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 using ::testing::HasSubstr;
@@ -44,8 +44,7 @@ class TrainingStepTest : public ::testing::Test {
     network_ = layers::ParseNetwork(kNetwork).value();
   }
 
-  std::unique_ptr<TrainingStep> Make(
-      tensor::ElementType precision = tensor::ElementType::kF32) {
+  std::unique_ptr<TrainingStep> Make(tensor::ElementType precision = tensor::ElementType::kF32) {
     StepOptions options;
     options.precision = precision;
     absl::StatusOr<std::unique_ptr<TrainingStep>> step =
@@ -182,4 +181,4 @@ TEST_F(TrainingStepTest, ClassesMustBeThoseOfTheData) {
 }
 
 }  // namespace
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

@@ -1,4 +1,4 @@
-#include "tools/trainer.h"
+#include "training/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +20,13 @@
 #include "nlohmann/json.hpp"
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"
-#include "tools/evaluator.h"
-#include "tools/plan_report.h"
-#include "tools/progress.h"
-#include "tools/run_directory.h"
-#include "tools/training_step.h"
+#include "training/evaluation.h"
+#include "training/plan_report.h"
+#include "training/progress.h"
+#include "training/run_directory.h"
+#include "training/step.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -611,4 +611,4 @@ absl::StatusOr<TrainingResult> Train(const TrainerOptions& options, layers::Tune
   return trainer.Run();
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

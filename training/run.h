@@ -1,6 +1,6 @@
 // A training run from its first step, or from a checkpoint, to its last.
-#ifndef COTANGENT_TOOLS_TRAINER_H_
-#define COTANGENT_TOOLS_TRAINER_H_
+#ifndef COTANGENT_TRAINING_RUN_H_
+#define COTANGENT_TRAINING_RUN_H_
 
 #include <cstdint>
 #include <functional>
@@ -15,9 +15,9 @@
 #include "layers/tuner.h"
 #include "optim/run_length.h"
 #include "tensor/element_type.h"
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 
 // What becomes of a step whose loss or gradient is infinite or not a number.
 enum class OnNonFinite {
@@ -73,6 +73,6 @@ absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int
 // processor has no bf16.
 tensor::ElementType PrecisionOf(const layers::Network& network);
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
 
-#endif  // COTANGENT_TOOLS_TRAINER_H_
+#endif  // COTANGENT_TRAINING_RUN_H_

@@ -1,4 +1,4 @@
-#include "tools/progress.h"
+#include "training/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 constexpr int kBarCells = 20;
@@ -71,4 +71,4 @@ void Progress::EndEpoch(const Numbers& numbers, double test_accuracy, double tes
   fprintf(stderr, "%s\n", line.c_str());
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

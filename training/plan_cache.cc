@@ -1,4 +1,4 @@
-#include "tools/plan_cache.h"
+#include "training/plan_cache.h"
 
 #include <stdio.h>
 
@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "data/dataset.h"
 #include "data/file.h"
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 constexpr int64_t kLargestCache = 64 << 20;
@@ -47,4 +47,4 @@ void CachedTuner::Save() {
   }
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training

@@ -1,4 +1,4 @@
-#include "tools/checkpoint.h"
+#include "training/checkpoint.h"
 
 #include <fcntl.h>
 #include <isa-l.h>
@@ -21,7 +21,7 @@
 #include "nlohmann/json.hpp"
 #include "tensor/memory.h"
 
-namespace cotangent::tools {
+namespace cotangent::training {
 namespace {
 
 using nlohmann::json;
@@ -378,4 +378,4 @@ void RemoveOldCheckpoints(const std::string& directory, int keep) {
   for (size_t i = std::max(keep, 1); i < files.size(); ++i) unlink(files[i].path.c_str());
 }
 
-}  // namespace cotangent::tools
+}  // namespace cotangent::training
