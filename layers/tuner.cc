@@ -34,7 +34,7 @@ constexpr double kHopeless = 1.6;
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
 // More than any machine has: what a file says beyond it is not believed.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
-constexpr char kHeader[] = "cotangent plan cache 8";
+constexpr char kHeader[] = "cotangent plan cache 9";
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(tensor::ProcessorName(), "; ", tensor::InstructionSet(), "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tensor/cpu.h"
+#include "tensor/depthwise.h"
 #include "tensor/linear_product.h"
 #include "tensor/onednn.h"
 #include "tensor/product_convolution.h"
@@ -126,6 +127,9 @@ std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Directi
     return std::make_unique<WinogradConvolution>(shape, direction, type, choice.implementation,
                                                  relu, pooled);
   }
+  if (choice.implementation == DepthwiseConvolution::ImplementationName(type) && DepthwiseConvolution::IsAvailable(shape, type)) {
+    return std::make_unique<DepthwiseConvolution>(shape, direction, type, relu);
+  }
   if (choice.implementation == WinogradRows::ImplementationName(type) &&
       WinogradRows::IsAvailable(shape, direction, type)) {
     return std::make_unique<WinogradRows>(shape, type, relu);
@@ -191,6 +195,10 @@ std::vector<ConvolutionChoice> AllImplementations(const ConvolutionShape& shape,
     if (!exact && WinogradRows::IsAvailable(shape, direction, in_type)) {
       all.push_back({Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
                      WinogradRows::ImplementationName(in_type)});
+    }
+    if (DepthwiseConvolution::IsAvailable(shape, in_type)) {
+      all.push_back({Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, out_type,
+                     DepthwiseConvolution::ImplementationName(in_type)});
     }
     if (ProductConvolution::IsAvailable(shape, direction, in_type)) {
       all.push_back({Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, out_type,

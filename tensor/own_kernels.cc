@@ -12,6 +12,8 @@ const product_kernels::Kernels& ProductKernels() { return HasAvx512() ? product_
 
 const winograd::Kernels& WinogradKernels() { return HasAvx512() ? winograd::kAvx512 : winograd::kAvx2; }
 
+const depthwise_kernels::Kernels& DepthwiseKernels() { return HasAvx512() ? depthwise_kernels::kAvx512 : depthwise_kernels::kAvx2; }
+
 std::string OwnKernelsName(ElementType type) {
   return std::string(ProductKernels().isa) + (type == ElementType::kBf16 ? "_bf16" : "");
 }
