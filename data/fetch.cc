@@ -402,7 +402,8 @@ absl::Status FetchIfMissing(DatasetName name, const std::string& data_dir,
   if (found.ok()) return found;
   std::error_code error;
   const std::string folder = JoinPath(data_dir, ArchiveOf(name).folder);
-  if (fs::is_directory(folder, error)) options.progress(absl::StrCat("what is there is not whole: ", found.message()));
+  if (fs::is_directory(folder, error))
+    options.progress(absl::StrCat("what is there is not whole: ", found.message()));
   return FetchUnless(IsPresent, name, data_dir, options);
 }
 

@@ -42,8 +42,8 @@ absl::Status CheckSize(int64_t width, int64_t height, absl::string_view source) 
 // pixels each; Huffman codes spend a bit on every block of 8 x 8 pixels. What claims more is cut
 // short, which shows before memory is asked for.
 constexpr int64_t kMostPixelsOfPngByte = 1032 * 8, kMostPixelsOfJpegByte = 8 * 64;
-// Arithmetic codes have no such bound. This is 16 times what Huffman codes reach, and keeps a few hundred bytes from taking
-// seconds.
+// Arithmetic codes have no such bound. This is 16 times what Huffman codes reach, and keeps a few
+// hundred bytes from taking seconds.
 constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfJpegByte;
 
 absl::Status CheckLength(int64_t width, int64_t height, size_t bytes, int64_t most_pixels_of_byte,

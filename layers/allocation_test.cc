@@ -1,8 +1,9 @@
 // Counts every allocation of the process while a network trains, by who asked for it.
 //
-// Cotangent asks for nothing. Two libraries do, and cannot be kept from it: oneDNN's dnnl_primitive_execute copies its few
-// arguments into a table of its own, and OpenMP's runtime makes the record of a team that is not as large as the last. Theirs
-// are counted apart; the test holds them to less than a page each, so that no tensor can hide among them.
+// Cotangent asks for nothing. Two libraries do, and cannot be kept from it: oneDNN's
+// dnnl_primitive_execute copies its few arguments into a table of its own, and OpenMP's runtime
+// makes the record of a team that is not as large as the last. Theirs are counted apart; the test
+// holds them to less than a page each, so that no tensor can hide among them.
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -30,7 +31,7 @@ namespace {
 constexpr size_t kPage = 4096;
 
 std::atomic<bool> counting = false;
-std::atomic<int> allocations = 0;        // by anything but the two libraries
+std::atomic<int> allocations = 0;  // by anything but the two libraries
 std::atomic<size_t> largest_of_libraries = 0;
 
 // Whether the code that called malloc or new, at most a few frames up, is oneDNN's or OpenMP's.
@@ -38,7 +39,9 @@ bool IsLibrary(void* const* frames, int count) {
   for (int i = 0; i < count; ++i) {
     Dl_info info;
     if (dladdr(frames[i], &info) == 0 || info.dli_fname == nullptr) return false;
-    if (std::strstr(info.dli_fname, "libdnnl") != nullptr || std::strstr(info.dli_fname, "libgomp") != nullptr) return true;
+    if (std::strstr(info.dli_fname, "libdnnl") != nullptr ||
+        std::strstr(info.dli_fname, "libgomp") != nullptr)
+      return true;
     if (std::strstr(info.dli_fname, "libstdc++") == nullptr) return false;
   }
   return false;
@@ -125,28 +128,35 @@ void ExpectNoAllocations(const char* text, int threads, tensor::ElementType prec
   absl::StatusOr<BuiltNetwork> built = Build(*network, {.batch_size = 8});
   ASSERT_TRUE(built.ok()) << built.status();
   const std::vector<TensorId> parameters = built->graph.parameters();
-  const absl::StatusOr<std::vector<TensorId>> gradients = Gradient(built->graph, built->loss, parameters);
+  const absl::StatusOr<std::vector<TensorId>> gradients =
+      Gradient(built->graph, built->loss, parameters);
   ASSERT_TRUE(gradients.ok()) << gradients.status();
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(built->graph);
   ASSERT_TRUE(store.ok()) << store.status();
   std::vector<PlanResult> results = {{built->loss}};
   std::vector<optim::ParameterSlice> slices;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    const ParameterStore::Slot& slot = *(*store)->FindParameter(built->graph.tensor(parameters[i]).name);
+    const ParameterStore::Slot& slot =
+        *(*store)->FindParameter(built->graph.tensor(parameters[i]).name);
     results.push_back({(*gradients)[i], (*store)->gradients() + slot.offset});
     optim::ParameterSlice slice;
-    slice.name = slot.name, slice.shape.assign(slot.shape.begin(), slot.shape.end()), slice.offset = slot.offset, slice.size = slot.size;
+    slice.name = slot.name, slice.shape.assign(slot.shape.begin(), slot.shape.end()),
+    slice.offset = slot.offset, slice.size = slot.size;
     slices.push_back(slice);
   }
   Tuner tuner(threads);
-  absl::StatusOr<std::unique_ptr<Plan>> plan = Plan::Compile(built->graph, results, **store, tuner, {.precision = precision, .threads = threads});
+  absl::StatusOr<std::unique_ptr<Plan>> plan = Plan::Compile(
+      built->graph, results, **store, tuner, {.precision = precision, .threads = threads});
   ASSERT_TRUE(plan.ok()) << plan.status();
-  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer = optim::Optimizer::Create(network->train().optimizer(), slices, {.steps_per_epoch = 10, .total_steps = 10});
+  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer = optim::Optimizer::Create(
+      network->train().optimizer(), slices, {.steps_per_epoch = 10, .total_steps = 10});
   ASSERT_TRUE(optimizer.ok()) << optimizer.status();
   SplitMix random(1);
-  for (int64_t i = 0; i < (*store)->parameter_floats(); ++i) (*store)->values()[i] = static_cast<float>(0.1 * random.Uniform());
+  for (int64_t i = 0; i < (*store)->parameter_floats(); ++i)
+    (*store)->values()[i] = static_cast<float>(0.1 * random.Uniform());
   float* images = static_cast<float*>((*plan)->input(built->images));
-  for (int64_t i = 0; i < built->graph.shape(built->images).NumElements(); ++i) images[i] = static_cast<float>(random.Uniform());
+  for (int64_t i = 0; i < built->graph.shape(built->images).NumElements(); ++i)
+    images[i] = static_cast<float>(random.Uniform());
   for (int i = 0; i < 8; ++i) static_cast<int32_t*>((*plan)->input(built->labels))[i] = i;
   (*optimizer)->Initialise((*store)->values());
   for (int64_t step = 0; step < 6; ++step) {
@@ -168,8 +178,12 @@ TEST(AllocationTest, CountsWhatTheProcessAllocates) {
   EXPECT_EQ(allocations.exchange(0), 2);
 }
 
-TEST(AllocationTest, NoneInATrainingStep) { ExpectNoAllocations(kNetwork, 1, tensor::ElementType::kF32); }
-TEST(AllocationTest, NoneOnTwoThreads) { ExpectNoAllocations(kNetwork, 2, tensor::ElementType::kF32); }
+TEST(AllocationTest, NoneInATrainingStep) {
+  ExpectNoAllocations(kNetwork, 1, tensor::ElementType::kF32);
+}
+TEST(AllocationTest, NoneOnTwoThreads) {
+  ExpectNoAllocations(kNetwork, 2, tensor::ElementType::kF32);
+}
 TEST(AllocationTest, NoneInBf16) { ExpectNoAllocations(kNetwork, 1, tensor::ElementType::kBf16); }
 
 }  // namespace

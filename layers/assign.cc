@@ -18,25 +18,32 @@ using tensor::Layout;
 
 // What moving a byte costs, about: it only weighs conversions against measured times.
 constexpr double kSecondsPerByte = 1 / 12e9;
-// What a byte of the plan's peak is held to cost, in time of a step: a tenth of resnet18's memory, some 2% of its time.
+// What a byte of the plan's peak is held to cost, in time of a step: a tenth of resnet18's memory,
+// some 2% of its time.
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
 // Of the last cache, what weights may hope for between two runs.
 constexpr int64_t kCacheBytes = 12 << 20;
 constexpr int kSweeps = 4;
 
 // Features [N, K] are images of one pixel.
-Shape AsImage(const Shape& shape) { return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : shape; }
+Shape AsImage(const Shape& shape) {
+  return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : shape;
+}
 
 int64_t BytesIn(const Shape& shape, const Format& format) {
   return Buffer{nullptr, shape, format}.bytes();
 }
 
 ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
-  ConvolutionUse use = {.precision = options.precision, .exact = options.exact, .constant_weights = options.constant_parameters};
+  ConvolutionUse use = {.precision = options.precision,
+                        .exact = options.exact,
+                        .constant_weights = options.constant_parameters};
   if (!use.constant_weights) return use;
   int64_t bytes = 1;
   for (const Node& node : graph.nodes()) {
-    if (IsConvolution(node.op)) bytes += node.attributes.convolution.weights().NumElements() * tensor::Bytes(options.precision);
+    if (IsConvolution(node.op))
+      bytes +=
+          node.attributes.convolution.weights().NumElements() * tensor::Bytes(options.precision);
   }
   use.room = static_cast<int>(std::min<int64_t>(kCacheBytes / bytes, kMostRoom));
   return use;
@@ -47,17 +54,20 @@ std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions
   const auto given = options.choices.find(ChoiceKey(node));
   if (given == options.choices.end()) return std::nullopt;
   const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
-  if (!choice.ok() || !tensor::Convolution::Create(node.attributes.convolution, SidesOf(node).direction, *choice).ok()) return std::nullopt;
+  if (!choice.ok() ||
+      !tensor::Convolution::Create(node.attributes.convolution, SidesOf(node).direction, *choice)
+           .ok())
+    return std::nullopt;
   return *choice;
 }
 
 // Who makes and who reads a tensor in memory.
 struct Use {
   enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
-  int convolution = -1;             // index of the maker, if it is one
-  int made = 0;                     // the item that makes it
-  std::vector<int> convolutions;    // readers
-  int passes = 0, operations = 0;   // readers
+  int convolution = -1;                   // index of the maker, if it is one
+  int made = 0;                           // the item that makes it
+  std::vector<int> convolutions;          // readers
+  int passes = 0, operations = 0;         // readers
   int last_pass = 0, last_operation = 0;  // items
 };
 
@@ -70,13 +80,19 @@ struct Candidate {
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
   Format FormatAt(TensorId t) const {
-    return t == sides.in ? Format{choice().in_layout, choice().in_type} : Format{choice().out_layout, choice().out_type};
+    return t == sides.in ? Format{choice().in_layout, choice().in_type}
+                         : Format{choice().out_layout, choice().out_type};
   }
 };
 
 class Assigner {
  public:
-  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options) : graph_(graph), schedule_(schedule), options_(options), use_(UseOf(graph, options)), uses_(graph.num_tensors()) {}
+  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options)
+      : graph_(graph),
+        schedule_(schedule),
+        options_(options),
+        use_(UseOf(graph, options)),
+        uses_(graph.num_tensors()) {}
 
   absl::StatusOr<Assignment> Run(Tuner& tuner) {
     for (size_t i = 0; i < schedule_.items.size(); ++i) {
@@ -114,7 +130,8 @@ class Assigner {
   }
   double CostOf(const Candidate& c) const {
     const double sides = CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out));
-    return c.choices[c.chosen].seconds + sides + (c.sides.addend == kNoTensor ? 0 : CostOf(c.sides.addend));
+    return c.choices[c.chosen].seconds + sides +
+           (c.sides.addend == kNoTensor ? 0 : CostOf(c.sides.addend));
   }
   double TotalCost() const;
   bool Improve();
@@ -132,7 +149,8 @@ class Assigner {
 
 absl::Status Assigner::AddItem(int index, Tuner& tuner) {
   const Item& item = schedule_.items[index];
-  if (item.node >= 0 && IsConvolution(graph_.node(item.node).op)) return AddConvolution(item.node, index, tuner);
+  if (item.node >= 0 && IsConvolution(graph_.node(item.node).op))
+    return AddConvolution(item.node, index, tuner);
   for (TensorId t : item.reads) {
     ++(item.node < 0 ? uses_[t].passes : uses_[t].operations);
     (item.node < 0 ? uses_[t].last_pass : uses_[t].last_operation) = index;
@@ -149,23 +167,34 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   const int index = static_cast<int>(convolutions_.size());
   Candidate candidate{.node = node_index, .item = item, .sides = SidesOf(node), .choices = {}};
   const ConvolutionSides& sides = candidate.sides;
-  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_)) candidate.choices = {{*given}};
+  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_))
+    candidate.choices = {{*given}};
   if (candidate.choices.empty()) {
-    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(node.attributes.convolution, sides.direction, use_);
+    absl::StatusOr<std::vector<MeasuredChoice>> measured =
+        tuner.Measure(node.attributes.convolution, sides.direction, use_);
     if (!measured.ok()) return measured.status();
     candidate.choices = *std::move(measured);
-    const auto cannot_pool = [&](const MeasuredChoice& c) { return !tensor::CanPool(node.attributes.convolution, c.choice); };
-    if (node.attributes.pooled) candidate.choices.erase(std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool), candidate.choices.end());
-    // What passes cannot read in place costs a reorder that is never worth it where there is a choice.
+    const auto cannot_pool = [&](const MeasuredChoice& c) {
+      return !tensor::CanPool(node.attributes.convolution, c.choice);
+    };
+    if (node.attributes.pooled)
+      candidate.choices.erase(
+          std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
+          candidate.choices.end());
+    // What passes cannot read in place costs a reorder that is never worth it where there is a
+    // choice.
     const auto unreadable = [&](const MeasuredChoice& c) {
-      return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside && !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
+      return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
+              !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
              !PassesCanRead(sides.out, {c.choice.out_layout, c.choice.out_type});
     };
     std::vector<MeasuredChoice> readable = candidate.choices;
     readable.erase(std::remove_if(readable.begin(), readable.end(), unreadable), readable.end());
     if (!readable.empty()) candidate.choices = std::move(readable);
   }
-  const TensorId made = sides.direction == Direction::kForward ? sides.out : sides.direction == Direction::kInputGradient ? sides.in : kNoTensor;
+  const TensorId made = sides.direction == Direction::kForward         ? sides.out
+                        : sides.direction == Direction::kInputGradient ? sides.in
+                                                                       : kNoTensor;
   for (TensorId t : {sides.in, sides.out, sides.addend}) {
     if (t != kNoTensor && t != made) uses_[t].convolutions.push_back(index);
   }
@@ -177,14 +206,16 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
       ++use.operations, use.last_operation = item;
     }
   }
-  if (made != kNoTensor) uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
+  if (made != kNoTensor)
+    uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
   convolutions_.push_back(std::move(candidate));
   return absl::OkStatus();
 }
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   const Shape shape = AsImage(graph_.shape(t));
-  if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2) return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
+  if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2)
+    return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
   return true;
 }
 
@@ -194,7 +225,8 @@ std::vector<Format> Assigner::FormatsOf(TensorId t) const {
   const Format fallback = DefaultFormat(graph_, t, options_.precision);
   switch (use.maker) {
     case Use::kOutside:
-      return {{Layout::kNchw, fallback.type == ElementType::kBf16 ? ElementType::kF32 : fallback.type}};
+      return {
+          {Layout::kNchw, fallback.type == ElementType::kBf16 ? ElementType::kF32 : fallback.type}};
     case Use::kOperation:
       return {fallback};
     case Use::kConvolution: {
@@ -214,7 +246,9 @@ std::vector<Format> Assigner::FormatsOf(TensorId t) const {
     if (PassesCanRead(t, wanted)) add(wanted);
   }
   if (use.operations > 0 || formats.empty()) add(fallback);
-  std::stable_sort(formats.begin(), formats.end(), [&](const Format& a, const Format& b) { return BytesIn(shape, a) < BytesIn(shape, b); });
+  std::stable_sort(formats.begin(), formats.end(), [&](const Format& a, const Format& b) {
+    return BytesIn(shape, a) < BytesIn(shape, b);
+  });
   return formats;
 }
 
@@ -226,7 +260,8 @@ double Assigner::CostOf(TensorId t) const {
   for (const Format& format : formats) bytes += BytesIn(shape, format);
   const auto reorder = [&](const Format& wanted) {
     const auto same = [&](const Format& f) { return SameFormat(shape, f, wanted); };
-    if (std::none_of(formats.begin(), formats.end(), same)) bytes += 2 * static_cast<double>(BytesIn(shape, formats[0]) + BytesIn(shape, wanted));
+    if (std::none_of(formats.begin(), formats.end(), same))
+      bytes += 2 * static_cast<double>(BytesIn(shape, formats[0]) + BytesIn(shape, wanted));
   };
   for (int c : use.convolutions) reorder(convolutions_[c].FormatAt(t));
   if (use.convolution >= 0) reorder(convolutions_[use.convolution].FormatAt(t));
@@ -234,8 +269,8 @@ double Assigner::CostOf(TensorId t) const {
   return bytes * kSecondsPerByte;
 }
 
-// Each format is kept from the item that makes the tensor to the last that reads it so; what finds no format of its own, and
-// passes, read the first.
+// Each format is kept from the item that makes the tensor to the last that reads it so; what finds
+// no format of its own, and passes, read the first.
 void Assigner::Account(TensorId t, int64_t sign) {
   const Use& use = uses_[t];
   const Shape& shape = graph_.shape(t);
@@ -271,8 +306,8 @@ void Assigner::AccountAll() {
   }
 }
 
-// Bytes. Not the largest of what is alive, which one change seldom lowers where several items need nearly as much, but their mean by
-// the 32nd power.
+// Bytes. Not the largest of what is alive, which one change seldom lowers where several items need
+// nearly as much, but their mean by the 32nd power.
 double Assigner::Peak() const {
   const auto largest = std::max_element(alive_.begin(), alive_.end());
   if (largest == alive_.end() || *largest <= 0) return 0;
@@ -295,14 +330,18 @@ double Assigner::TotalCost() const {
   return seconds;
 }
 
-// Improving one convolution at a time ends where changing any one of them does not pay, though changing several might. So
-// it begins in several places: everywhere the fastest, and everywhere the fastest of one layout.
+// Improving one convolution at a time ends where changing any one of them does not pay, though
+// changing several might. So it begins in several places: everywhere the fastest, and everywhere
+// the fastest of one layout.
 void Assigner::ChooseBest() {
   std::vector<size_t> best;
   double least = std::numeric_limits<double>::infinity();
-  for (const std::optional<Layout> layout : {std::optional<Layout>(), std::optional(Layout::kNhwc), std::optional(Layout::kBlocked16)}) {
+  for (const std::optional<Layout> layout :
+       {std::optional<Layout>(), std::optional(Layout::kNhwc), std::optional(Layout::kBlocked16)}) {
     for (Candidate& c : convolutions_) {
-      const auto fits = [&](const MeasuredChoice& m) { return !layout || (m.choice.in_layout == *layout && m.choice.out_layout == *layout); };
+      const auto fits = [&](const MeasuredChoice& m) {
+        return !layout || (m.choice.in_layout == *layout && m.choice.out_layout == *layout);
+      };
       const auto found = std::find_if(c.choices.begin(), c.choices.end(), fits);
       c.chosen = found == c.choices.end() ? 0 : found - c.choices.begin();
     }
@@ -318,19 +357,22 @@ void Assigner::ChooseBest() {
   for (size_t i = 0; i < best.size(); ++i) convolutions_[i].chosen = best[i];
 }
 
-// Times that a file left behind may name what cannot be made here: true if all that is chosen can, else choose again.
+// Times that a file left behind may name what cannot be made here: true if all that is chosen can,
+// else choose again.
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {
     const tensor::ConvolutionShape& shape = graph_.node(c.node).attributes.convolution;
-    const absl::Status made = tensor::Convolution::Create(shape, c.sides.direction, c.choice()).status();
+    const absl::Status made =
+        tensor::Convolution::Create(shape, c.sides.direction, c.choice()).status();
     if (made.ok()) continue;
     possible = false;
     c.choices.erase(c.choices.begin() + static_cast<int64_t>(c.chosen));
     if (!c.choices.empty()) continue;
     if (std::exchange(c.measured_anew, true)) return made;
     tuner.Forget(shape, c.sides.direction, use_);
-    absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, c.sides.direction, use_);
+    absl::StatusOr<std::vector<MeasuredChoice>> measured =
+        tuner.Measure(shape, c.sides.direction, use_);
     if (!measured.ok()) return measured.status();
     c.choices = *std::move(measured);
   }
@@ -345,7 +387,8 @@ bool Assigner::Improve() {
     double least = CostOf(c) + Peak() * kSecondsPerPeakByte;
     for (size_t i = 0; i < c.choices.size(); ++i) {
       Choose(c, i);
-      if (const double cost = CostOf(c) + Peak() * kSecondsPerPeakByte; cost < least) least = cost, best = i;
+      if (const double cost = CostOf(c) + Peak() * kSecondsPerPeakByte; cost < least)
+        least = cost, best = i;
     }
     Choose(c, best);
     improved = improved || best != before;
@@ -356,7 +399,9 @@ bool Assigner::Improve() {
 // Weights and what is computed from them alone are 4-D but plain.
 bool IsWeightLike(const Graph& graph, TensorId t) {
   const Node& node = graph.producer(t);
-  if (node.op == Op::kParameter || node.op == Op::kState || node.op == Op::kConvolutionWeightGradient) return true;
+  if (node.op == Op::kParameter || node.op == Op::kState ||
+      node.op == Op::kConvolutionWeightGradient)
+    return true;
   if (node.op != Op::kElementwise) return false;
   for (TensorId input : node.inputs) {
     if (graph.shape(input).rank() == 4 && IsWeightLike(graph, input)) return true;
@@ -367,11 +412,13 @@ bool IsWeightLike(const Graph& graph, TensorId t) {
 }  // namespace
 
 bool IsConvolution(Op op) {
-  return op == Op::kConvolution || op == Op::kConvolutionInputGradient || op == Op::kConvolutionWeightGradient;
+  return op == Op::kConvolution || op == Op::kConvolutionInputGradient ||
+         op == Op::kConvolutionWeightGradient;
 }
 
 ConvolutionSides SidesOf(const Node& node) {
-  const TensorId positions = node.attributes.pooled ? node.inputs.back() : kNoTensor;  // of a gradient
+  const TensorId positions =
+      node.attributes.pooled ? node.inputs.back() : kNoTensor;  // of a gradient
   switch (node.op) {
     case Op::kConvolution:
       return {.direction = Direction::kForward,
@@ -382,40 +429,59 @@ ConvolutionSides SidesOf(const Node& node) {
               .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor,
               .positions = node.attributes.pooled ? node.outputs[1] : kNoTensor};
     case Op::kConvolutionInputGradient:
-      return {.direction = Direction::kInputGradient, .in = node.outputs[0], .out = node.inputs[0], .weights = node.inputs[1], .positions = positions};
+      return {.direction = Direction::kInputGradient,
+              .in = node.outputs[0],
+              .out = node.inputs[0],
+              .weights = node.inputs[1],
+              .positions = positions};
     default:
-      return {.direction = Direction::kWeightGradient, .in = node.inputs[0], .out = node.inputs[1], .weights = node.outputs[0], .positions = positions};
+      return {.direction = Direction::kWeightGradient,
+              .in = node.inputs[0],
+              .out = node.inputs[1],
+              .weights = node.outputs[0],
+              .positions = positions};
   }
 }
 
-std::string ChoiceKey(const Node& node) { return absl::StrCat(node.name, " ", std::string(tensor::Name(SidesOf(node).direction))); }
+std::string ChoiceKey(const Node& node) {
+  return absl::StrCat(node.name, " ", std::string(tensor::Name(SidesOf(node).direction)));
+}
 
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
   const Node& node = graph.producer(t);
   const bool is_image = graph.shape(t).rank() == 4 && !IsWeightLike(graph, t);
-  const bool is_pooled = node.op == Op::kMaxPool || (node.op == Op::kConvolution && node.attributes.pooled);
+  const bool is_pooled =
+      node.op == Op::kMaxPool || (node.op == Op::kConvolution && node.attributes.pooled);
   if (is_pooled && t == node.outputs[1]) return {Layout::kNhwc, ElementType::kU8};
-  if (node.op == Op::kInput && graph.shape(t).rank() == 1) return {Layout::kNchw, ElementType::kS32};
+  if (node.op == Op::kInput && graph.shape(t).rank() == 1)
+    return {Layout::kNchw, ElementType::kS32};
   return is_image ? Format{Layout::kNhwc, precision} : Format{Layout::kNchw, ElementType::kF32};
 }
 
 bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
   if (a.type != b.type) return false;
-  return a.layout == b.layout || shape.rank() < 2 || tensor::SameStorage(AsImage(shape), a.layout, b.layout);
+  return a.layout == b.layout || shape.rank() < 2 ||
+         tensor::SameStorage(AsImage(shape), a.layout, b.layout);
 }
 
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options) {
   const ConvolutionSides sides = SidesOf(node);
   const tensor::ConvolutionShape& shape = node.attributes.convolution;
   if (sides.addend != kNoTensor) return false;
-  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options)) return tensor::CanPool(shape, *given);
-  const absl::StatusOr<std::vector<MeasuredChoice>> measured = tuner.Measure(shape, sides.direction, UseOf(graph, options));
+  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options))
+    return tensor::CanPool(shape, *given);
+  const absl::StatusOr<std::vector<MeasuredChoice>> measured =
+      tuner.Measure(shape, sides.direction, UseOf(graph, options));
   if (!measured.ok()) return false;
-  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; };
-  return tensor::CanPool(shape, std::min_element(measured->begin(), measured->end(), faster)->choice);
+  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) {
+    return a.seconds < b.seconds;
+  };
+  return tensor::CanPool(shape,
+                         std::min_element(measured->begin(), measured->end(), faster)->choice);
 }
 
-absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options) {
+absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,
+                                  const PlanOptions& options) {
   return Assigner(graph, schedule, options).Run(tuner);
 }
 

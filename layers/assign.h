@@ -1,10 +1,12 @@
-// Chooses, for every convolution of a schedule, its implementation, and for every tensor the formats it is kept in.
+// Chooses, for every convolution of a schedule, its implementation, and for every tensor the
+// formats it is kept in.
 //
-// Layout and type belong to the convolution, not to the network: passes read and write any layout, so what counts is the
-// sum of the convolutions' measured times and of what the conversions between them cost. A tensor that a pass stores may
-// be stored in two formats; a tensor that a convolution writes is reordered where another wants it differently. Memory counts
-// too: the peak of what is alive, scratch included, has a price in seconds. The sum is brought down by coordinate descent from
-// each convolution's own best.
+// Layout and type belong to the convolution, not to the network: passes read and write any layout,
+// so what counts is the sum of the convolutions' measured times and of what the conversions between
+// them cost. A tensor that a pass stores may be stored in two formats; a tensor that a convolution
+// writes is reordered where another wants it differently. Memory counts too: the peak of what is
+// alive, scratch included, has a price in seconds. The sum is brought down by coordinate descent
+// from each convolution's own best.
 #ifndef COTANGENT_LAYERS_ASSIGN_H_
 #define COTANGENT_LAYERS_ASSIGN_H_
 
@@ -21,7 +23,8 @@
 
 namespace cotangent::layers {
 
-// The direction a convolution node computes, and its activations: `in` on the input side, `out` on the output side.
+// The direction a convolution node computes, and its activations: `in` on the input side, `out` on
+// the output side.
 struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
@@ -34,8 +37,8 @@ ConvolutionSides SidesOf(const Node& node);
 std::string ChoiceKey(const Node& node);
 
 struct Assignment {
-  std::vector<std::vector<Format>> formats;                       // by tensor in memory; passes read the first
-  absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;    // by convolution node
+  std::vector<std::vector<Format>> formats;  // by tensor in memory; passes read the first
+  absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;  // by convolution node
 };
 
 // The format an operation other than a convolution or a pass needs its tensors in.
@@ -46,7 +49,8 @@ bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 // Whether the convolution is fastest, or was chosen to run, as one that can pool (pooling.h).
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
-absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner, const PlanOptions& options);
+absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,
+                                  const PlanOptions& options);
 
 }  // namespace cotangent::layers
 

@@ -17,7 +17,9 @@ struct Format {
   tensor::ElementType type = tensor::ElementType::kF32;
 
   friend bool operator==(const Format&, const Format&) = default;
-  std::string ToString() const { return absl::StrCat(std::string(Name(layout)), "/", std::string(Name(type))); }
+  std::string ToString() const {
+    return absl::StrCat(std::string(Name(layout)), "/", std::string(Name(type)));
+  }
 };
 
 struct Buffer {
@@ -31,14 +33,17 @@ struct Buffer {
   }
   int64_t bytes() const {
     if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);
-    if (shape.rank() == 2) return tensor::StorageBytes({shape[0], shape[1], 1, 1}, format.layout, format.type);
+    if (shape.rank() == 2)
+      return tensor::StorageBytes({shape[0], shape[1], 1, 1}, format.layout, format.type);
     return shape.NumElements() * tensor::Bytes(format.type);
   }
 };
 
 // Vectors and parameters begin on multiples of this many floats: a cache line.
 inline constexpr int64_t kFloatAlignment = 16;
-inline int64_t AlignFloats(int64_t count) { return (count + kFloatAlignment - 1) / kFloatAlignment * kFloatAlignment; }
+inline int64_t AlignFloats(int64_t count) {
+  return (count + kFloatAlignment - 1) / kFloatAlignment * kFloatAlignment;
+}
 
 }  // namespace cotangent::layers
 

@@ -52,7 +52,8 @@ std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
 // Rewrites the copy, convolution by convolution.
 class Folder {
  public:
-  Folder(FoldedGraph& folded, TensorId result) : folded_(folded), graph_(folded.graph_), result_(result), y_(graph_.pool().Variable("y")) {}
+  Folder(FoldedGraph& folded, TensorId result)
+      : folded_(folded), graph_(folded.graph_), result_(result), y_(graph_.pool().Variable("y")) {}
 
   absl::Status Run() {
     FindReaders();
@@ -90,7 +91,7 @@ class Folder {
   Graph& graph_;
   const TensorId result_;
   const Expr y_;
-  std::vector<bool> needed_, taken_;       // by node: computed for the result; folded into a convolution
+  std::vector<bool> needed_, taken_;  // by node: computed for the result; folded into a convolution
   std::vector<std::vector<int>> readers_;  // by tensor: needed nodes
   mutable absl::flat_hash_map<Expr, TensorId> variable_tensors_;
 };
@@ -131,7 +132,8 @@ bool Folder::ExtendByChannels(const Node& node, Chain& chain) const {
   if (chain.addend != kNoTensor) return false;
   symbolic::Substitutions operands;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const std::optional<Expr> operand = node.inputs[i] == chain.end ? chain.value : ChannelExpression(node.inputs[i]);
+    const std::optional<Expr> operand =
+        node.inputs[i] == chain.end ? chain.value : ChannelExpression(node.inputs[i]);
     if (!operand) return false;
     operands[graph_.Operand(static_cast<int>(i))] = *operand;
   }
@@ -145,14 +147,17 @@ bool Folder::Extend(Chain& chain) const {
   if (chain.relu || chain.end == result_ || readers_[chain.end].size() != 1) return false;
   const int index = readers_[chain.end][0];
   const Node& node = graph_.node(index);
-  if (taken_[index] || node.op != Op::kElementwise || !(graph_.shape(node.outputs[0]) == graph_.shape(chain.end))) return false;
+  if (taken_[index] || node.op != Op::kElementwise ||
+      !(graph_.shape(node.outputs[0]) == graph_.shape(chain.end)))
+    return false;
   const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.attributes.formula;
   const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
   if (ExtendByChannels(node, chain)) {
     // The chain's value says it all.
   } else if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
     chain.relu = true;
-  } else if (formula == a0 + a1 && node.inputs.size() == 2 && is_full(node.inputs[0]) && is_full(node.inputs[1]) && chain.addend == kNoTensor) {
+  } else if (formula == a0 + a1 && node.inputs.size() == 2 && is_full(node.inputs[0]) &&
+             is_full(node.inputs[1]) && chain.addend == kNoTensor) {
     chain.addend = node.inputs[0] == chain.end ? node.inputs[1] : node.inputs[0];
   } else {
     return false;
@@ -165,7 +170,9 @@ bool Folder::Extend(Chain& chain) const {
 absl::Status Folder::Fold(int index) {
   const Node convolution = graph_.node(index);
   const TensorId x = convolution.inputs[0], weight = convolution.inputs[1];
-  if (convolution.inputs.size() != 2 || graph_.producer(weight).op != Op::kParameter || readers_[weight].size() != 1) return absl::OkStatus();
+  if (convolution.inputs.size() != 2 || graph_.producer(weight).op != Op::kParameter ||
+      readers_[weight].size() != 1)
+    return absl::OkStatus();
   Chain chain{convolution.outputs[0], y_};
   // A convolution that adds its own input would need it in two formats.
   for (Chain longer = chain; Extend(longer) && longer.addend != x;) chain = longer;
@@ -176,20 +183,26 @@ absl::Status Folder::Fold(int index) {
   std::vector<TensorId> operands;
   const std::vector<Expr> variables = symbolic::Variables({affine.slope, affine.offset});
   for (const Expr& variable : variables) operands.push_back(variable_tensors_.at(variable));
-  absl::StatusOr<symbolic::Program> program = symbolic::Program::Create({affine.slope, affine.offset}, variables);
+  absl::StatusOr<symbolic::Program> program =
+      symbolic::Program::Create({affine.slope, affine.offset}, variables);
   if (!program.ok()) return program.status();
 
-  const TensorId bias = graph_.Parameter(absl::StrCat(convolution.name, ".folded_bias"), {graph_.shape(chain.end)[1]});
+  const TensorId bias = graph_.Parameter(absl::StrCat(convolution.name, ".folded_bias"),
+                                         {graph_.shape(chain.end)[1]});
   Attributes attributes = convolution.attributes;
   attributes.relu = chain.relu;
   std::vector<TensorId> inputs = {x, weight, bias};
   if (chain.addend != kNoTensor) inputs.push_back(chain.addend);
-  graph_.ReplaceNode(graph_.tensor(chain.end).node, {Op::kConvolution, convolution.name, std::move(inputs), {chain.end}, std::move(attributes)});
+  graph_.ReplaceNode(
+      graph_.tensor(chain.end).node,
+      {Op::kConvolution, convolution.name, std::move(inputs), {chain.end}, std::move(attributes)});
   folded_.convolutions_.push_back({weight, bias, std::move(operands), *std::move(program)});
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<FoldedGraph>> FoldedGraph::Create(const Graph& graph, TensorId result, const ParameterStore& source) {
+absl::StatusOr<std::unique_ptr<FoldedGraph>> FoldedGraph::Create(const Graph& graph,
+                                                                 TensorId result,
+                                                                 const ParameterStore& source) {
   auto folded = std::unique_ptr<FoldedGraph>(new FoldedGraph(graph, source));
   if (absl::Status status = Folder(*folded, result).Run(); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(folded->graph_);
@@ -200,16 +213,20 @@ absl::StatusOr<std::unique_ptr<FoldedGraph>> FoldedGraph::Create(const Graph& gr
 
 void FoldedGraph::Update() {
   for (const ParameterStore::Slot& slot : store_->parameters()) {
-    if (const ParameterStore::Slot* from = source_.FindParameter(slot.name)) std::copy_n(source_.values() + from->offset, slot.size, store_->values() + slot.offset);
+    if (const ParameterStore::Slot* from = source_.FindParameter(slot.name))
+      std::copy_n(source_.values() + from->offset, slot.size, store_->values() + slot.offset);
   }
   for (const ParameterStore::Slot& slot : store_->states()) {
-    if (const ParameterStore::Slot* from = source_.FindState(slot.name)) std::copy_n(source_.state_values() + from->offset, slot.size, store_->state_values() + slot.offset);
+    if (const ParameterStore::Slot* from = source_.FindState(slot.name))
+      std::copy_n(source_.state_values() + from->offset, slot.size,
+                  store_->state_values() + slot.offset);
   }
   for (const FoldedConvolution& convolution : convolutions_) UpdateConvolution(convolution);
 }
 
 void FoldedGraph::UpdateConvolution(const FoldedConvolution& convolution) {
-  const ParameterStore::Slot& weight = *store_->FindParameter(graph_.tensor(convolution.weight).name);
+  const ParameterStore::Slot& weight =
+      *store_->FindParameter(graph_.tensor(convolution.weight).name);
   const ParameterStore::Slot& bias = *store_->FindParameter(graph_.tensor(convolution.bias).name);
   struct Operand {
     const float* values;
@@ -219,13 +236,16 @@ void FoldedGraph::UpdateConvolution(const FoldedConvolution& convolution) {
   for (TensorId t : convolution.operands) {
     const std::string& name = graph_.tensor(t).name;
     const bool is_state = graph_.producer(t).op == Op::kState;
-    const ParameterStore::Slot& slot = is_state ? *store_->FindState(name) : *store_->FindParameter(name);
-    operands.push_back({(is_state ? store_->state_values() : store_->values()) + slot.offset, graph_.shape(t).rank() == 0});
+    const ParameterStore::Slot& slot =
+        is_state ? *store_->FindState(name) : *store_->FindParameter(name);
+    operands.push_back({(is_state ? store_->state_values() : store_->values()) + slot.offset,
+                        graph_.shape(t).rank() == 0});
   }
   const int64_t channels = bias.size, taps = weight.size / channels;
   std::vector<double> point(operands.size());
   for (int64_t c = 0; c < channels; ++c) {
-    for (size_t i = 0; i < operands.size(); ++i) point[i] = operands[i].values[operands[i].is_number ? 0 : c];
+    for (size_t i = 0; i < operands.size(); ++i)
+      point[i] = operands[i].values[operands[i].is_number ? 0 : c];
     const std::vector<double> affine = convolution.affine.Evaluate(point);
     float* row = store_->values() + weight.offset + c * taps;
     for (int64_t k = 0; k < taps; ++k) row[k] = static_cast<float>(affine[0] * row[k]);

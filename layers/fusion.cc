@@ -12,16 +12,17 @@ namespace {
 // Beyond this many operands a pass spills registers and outruns the prefetchers.
 constexpr int kMostOperands = 16;
 
-// What a pass can load, and store (pass.cc), and what one tensor or sum is computed from: beyond that,
-// its inputs come from memory.
+// What a pass can load, and store (pass.cc), and what one tensor or sum is computed from: beyond
+// that, its inputs come from memory.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
 // Cells of the largest pooling window that a pass takes: each is a piece of its program.
 constexpr int kMostCells = 9;
 
 bool Tiles(const PoolWindow& window) {
-  return window.stride_height == window.height && window.stride_width == window.width && window.padding.top == 0 && window.padding.left == 0 &&
-         window.padding.bottom == 0 && window.padding.right == 0 && window.height * window.width <= kMostCells;
+  return window.stride_height == window.height && window.stride_width == window.width &&
+         window.padding.top == 0 && window.padding.left == 0 && window.padding.bottom == 0 &&
+         window.padding.right == 0 && window.height * window.width <= kMostCells;
 }
 
 bool IsLeaf(Op op) { return op == Op::kInput || op == Op::kParameter || op == Op::kState; }
@@ -46,13 +47,15 @@ bool IsFusible(const Graph& graph, const Node& node) {
 }
 
 bool IsSum(const Node& node) { return node.op == Op::kChannelSum || node.op == Op::kMoments; }
-bool IsWindowed(const Node& node) { return node.op == Op::kMaxPool || node.op == Op::kMaxPoolGather || node.op == Op::kMaxUnpool; }
+bool IsWindowed(const Node& node) {
+  return node.op == Op::kMaxPool || node.op == Op::kMaxPoolGather || node.op == Op::kMaxUnpool;
+}
 
 // What computing a tensor (or a sum) in a pass takes.
 struct Cone {
-  std::vector<TensorId> leaves;     // tensors in memory it reads
-  const Node* windowed = nullptr;   // a pooling operation inside
-  bool several_windows = false;     // poolings of different geometry inside: cannot be one pass
+  std::vector<TensorId> leaves;    // tensors in memory it reads
+  const Node* windowed = nullptr;  // a pooling operation inside
+  bool several_windows = false;    // poolings of different geometry inside: cannot be one pass
 };
 
 class Fuser {
@@ -94,8 +97,8 @@ class Fuser {
 
   const Graph& graph_;
   Schedule schedule_;
-  std::vector<bool> needed_;               // by node
-  std::vector<int> made_by_;               // by tensor: item index; -1: there from the start; -2: not yet
+  std::vector<bool> needed_;  // by node
+  std::vector<int> made_by_;  // by tensor: item index; -1: there from the start; -2: not yet
   std::vector<std::vector<int>> readers_;  // by tensor: needed nodes
 };
 
@@ -122,10 +125,11 @@ int Fuser::LeafCount(TensorId t) {
   return count + (cone.windowed != nullptr ? 2 : 0);
 }
 
-// Poolings of different geometry do not go into one pass: where an operation would bring them together, its inputs that have
-// pooling inside are put in memory.
+// Poolings of different geometry do not go into one pass: where an operation would bring them
+// together, its inputs that have pooling inside are put in memory.
 void Fuser::KeepWindowsApart(const Node& node) {
-  if (node.outputs.empty() || !IsFusible(graph_, node) || !ConeOf(node.outputs[0]).several_windows) return;
+  if (node.outputs.empty() || !IsFusible(graph_, node) || !ConeOf(node.outputs[0]).several_windows)
+    return;
   for (TensorId t : node.inputs) {
     absl::flat_hash_set<TensorId> seen;
     Cone cone;
@@ -195,11 +199,14 @@ void Fuser::Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) co
   }
   if (IsWindowed(node)) {
     const PoolWindow* other = cone.windowed ? &cone.windowed->attributes.window : nullptr;
-    const Shape& coarse = graph_.shape(node.op == Op::kMaxUnpool ? node.inputs[0] : node.outputs[0]);
+    const Shape& coarse =
+        graph_.shape(node.op == Op::kMaxUnpool ? node.inputs[0] : node.outputs[0]);
     if (other != nullptr) {
       const Node& w = *cone.windowed;
       const Shape& known = graph_.shape(w.op == Op::kMaxUnpool ? w.inputs[0] : w.outputs[0]);
-      cone.several_windows = cone.several_windows || other->height != node.attributes.window.height || other->width != node.attributes.window.width || !(known == coarse);
+      cone.several_windows = cone.several_windows ||
+                             other->height != node.attributes.window.height ||
+                             other->width != node.attributes.window.width || !(known == coarse);
     }
     cone.windowed = &node;
   }
@@ -237,7 +244,8 @@ void Fuser::DemandOperation(int index) {
   for (TensorId input : node.inputs) {
     if (!is_recomputed(input)) Demand(input);
   }
-  for (TensorId input : node.inputs) Demand(input);  // what is computed again, last: it takes memory from then on
+  for (TensorId input : node.inputs)
+    Demand(input);  // what is computed again, last: it takes memory from then on
   Item item;
   item.node = index;
   item.reads = node.inputs;
@@ -260,21 +268,26 @@ Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
   return pass;
 }
 
-// Whether the root can be computed in this pass: its range belongs to the pass, all it reads is there before the pass or
-// stored by it, and it shares something with the pass.
+// Whether the root can be computed in this pass: its range belongs to the pass, all it reads is
+// there before the pass or stored by it, and it shares something with the pass.
 bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) const {
   const Pass wanted = NewPass(cone, root);
   const Pass& pass = item.pass;
   if (wanted.HasWindow()) {
-    if (!(wanted.domain == pass.domain) || !(wanted.fine == pass.fine) || wanted.window_height != pass.window_height || wanted.window_width != pass.window_width) return false;
+    if (!(wanted.domain == pass.domain) || !(wanted.fine == pass.fine) ||
+        wanted.window_height != pass.window_height || wanted.window_width != pass.window_width)
+      return false;
   } else if (!(wanted.domain == pass.domain) && !pass.IsFine(wanted.domain)) {
     return false;
   }
   bool shares = wanted.domain.rank() < 2;
   for (TensorId leaf : cone.leaves) {
-    const bool stored_here = std::find(pass.stores.begin(), pass.stores.end(), leaf) != pass.stores.end();
+    const bool stored_here =
+        std::find(pass.stores.begin(), pass.stores.end(), leaf) != pass.stores.end();
     if (!stored_here && made_by_[leaf] >= index) return false;
-    shares = shares || stored_here || (graph_.shape(leaf).rank() >= 2 && std::find(item.reads.begin(), item.reads.end(), leaf) != item.reads.end());
+    shares = shares || stored_here ||
+             (graph_.shape(leaf).rank() >= 2 &&
+              std::find(item.reads.begin(), item.reads.end(), leaf) != item.reads.end());
   }
   return shares &&
          static_cast<int>(item.reads.size() + pass.stores.size() + pass.sums.size()) <
@@ -293,7 +306,8 @@ void Fuser::AddRoot(TensorId root, Item& item, int index) {
     made_by_[root] = index;
   }
   for (TensorId leaf : ConeOf(root).leaves) {
-    if (std::find(item.reads.begin(), item.reads.end(), leaf) == item.reads.end()) item.reads.push_back(leaf);
+    if (std::find(item.reads.begin(), item.reads.end(), leaf) == item.reads.end())
+      item.reads.push_back(leaf);
   }
 }
 
@@ -301,7 +315,8 @@ void Fuser::Place(TensorId root) {
   const Cone cone = ConeOf(root);
   int earliest = 0;
   for (TensorId leaf : cone.leaves) earliest = std::max(earliest, made_by_[leaf]);
-  if (graph_.producer(root).attributes.recomputed) earliest = static_cast<int>(schedule_.items.size());
+  if (graph_.producer(root).attributes.recomputed)
+    earliest = static_cast<int>(schedule_.items.size());
   for (int i = earliest; i < static_cast<int>(schedule_.items.size()); ++i) {
     Item& item = schedule_.items[i];
     if (item.node >= 0 || !Fits(cone, root, item, i)) continue;
@@ -321,7 +336,10 @@ void Fuser::FinishPass(Item& item) {
   }
   // What the pass stores itself, it has in registers.
   item.reads.erase(std::remove_if(item.reads.begin(), item.reads.end(),
-                                  [&](TensorId t) { return std::find(item.writes.begin(), item.writes.end(), t) != item.writes.end(); }),
+                                  [&](TensorId t) {
+                                    return std::find(item.writes.begin(), item.writes.end(), t) !=
+                                           item.writes.end();
+                                  }),
                    item.reads.end());
 }
 
@@ -331,23 +349,29 @@ bool IsGlobalAverageUnpool(const Graph& graph, const Node& node) {
   if (node.op != Op::kAverageUnpool) return false;
   const Shape& fine = graph.shape(node.outputs[0]);
   const PoolWindow& window = node.attributes.window;
-  return window.height == fine[2] && window.width == fine[3] && window.padding.top == 0 && window.padding.left == 0 &&
-         window.padding.bottom == 0 && window.padding.right == 0;
+  return window.height == fine[2] && window.width == fine[3] && window.padding.top == 0 &&
+         window.padding.left == 0 && window.padding.bottom == 0 && window.padding.right == 0;
 }
 
-absl::StatusOr<Schedule> Fuse(const Graph& graph, absl::Span<const TensorId> results) { return Fuser(graph).Run(results); }
+absl::StatusOr<Schedule> Fuse(const Graph& graph, absl::Span<const TensorId> results) {
+  return Fuser(graph).Run(results);
+}
 
 std::string Schedule::ToString(const Graph& graph) const {
   std::string text;
   const auto list = [&](const std::vector<TensorId>& tensors) {
     std::string out;
-    for (TensorId t : tensors) absl::StrAppend(&out, out.empty() ? "" : ", ", "%", t, graph.shape(t).ToString());
+    for (TensorId t : tensors)
+      absl::StrAppend(&out, out.empty() ? "" : ", ", "%", t, graph.shape(t).ToString());
     return out;
   };
   for (size_t i = 0; i < items.size(); ++i) {
     const Item& item = items[i];
-    const std::string what = item.node >= 0 ? absl::StrCat(OpName(graph.node(item.node).op), " ", graph.node(item.node).name)
-                                            : absl::StrCat("pass over ", item.pass.domain.ToString(), item.pass.HasWindow() ? " with windows" : "");
+    const std::string what =
+        item.node >= 0
+            ? absl::StrCat(OpName(graph.node(item.node).op), " ", graph.node(item.node).name)
+            : absl::StrCat("pass over ", item.pass.domain.ToString(),
+                           item.pass.HasWindow() ? " with windows" : "");
     absl::StrAppend(&text, i, ": ", what, ": ", list(item.reads), " -> ", list(item.writes), "\n");
   }
   return text;

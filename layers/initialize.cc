@@ -164,29 +164,35 @@ void Diagonalize(int n, std::vector<double>& a, std::vector<double>& v) {
   }
 }
 
-// The mean over all kernel_height x kernel_width patches of the images of patch patch^T, [n, n] with n the elements of a
-// patch. Element i of all patches of one row lies side by side in the image, so each entry is a sum of dot products of rows.
-std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape, int64_t kernel_height, int64_t kernel_width) {
+// The mean over all kernel_height x kernel_width patches of the images of patch patch^T, [n, n]
+// with n the elements of a patch. Element i of all patches of one row lies side by side in the
+// image, so each entry is a sum of dot products of rows.
+std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape,
+                                 int64_t kernel_height, int64_t kernel_width) {
   const int64_t channels = shape.channels(), height = shape.height(), width = shape.width();
   const int64_t n = channels * kernel_height * kernel_width, length = width - kernel_width + 1;
-  // Summed by themselves, then in order: the same result whatever the threads. A large matrix is not made many times.
+  // Summed by themselves, then in order: the same result whatever the threads. A large matrix is
+  // not made many times.
   const int count = n <= 256 ? 32 : 1;
   std::vector<std::vector<double>> parts(count, std::vector<double>(n * n));
 #pragma omp parallel for schedule(dynamic)
   for (int part = 0; part < count; ++part) {
     std::vector<const float*> rows(n);
     double* const sums = parts[part].data();
-    for (int64_t image = shape.batch() * part / count; image < shape.batch() * (part + 1) / count; ++image) {
+    for (int64_t image = shape.batch() * part / count; image < shape.batch() * (part + 1) / count;
+         ++image) {
       for (int64_t y = 0; y + kernel_height <= height; ++y) {
         for (int64_t i = 0; i < n; ++i) {
-          const int64_t c = i / (kernel_height * kernel_width), dy = i / kernel_width % kernel_height, dx = i % kernel_width;
+          const int64_t c = i / (kernel_height * kernel_width),
+                        dy = i / kernel_width % kernel_height, dx = i % kernel_width;
           rows[i] = images + ((image * channels + c) * height + y + dy) * width + dx;
         }
         for (int64_t i = 0; i < n; ++i) {
           for (int64_t j = i; j < n; ++j) {
             double sum = 0;
 #pragma omp simd reduction(+ : sum)
-            for (int64_t x = 0; x < length; ++x) sum += static_cast<double>(rows[i][x]) * static_cast<double>(rows[j][x]);
+            for (int64_t x = 0; x < length; ++x)
+              sum += static_cast<double>(rows[i][x]) * static_cast<double>(rows[j][x]);
             sums[i * n + j] += sum;
           }
         }
@@ -265,7 +271,9 @@ absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_s
     return absl::InvalidArgumentError(absl::StrCat(
         "filters ", shape.ToString(), " cannot whiten images ", image_shape.ToString()));
   }
-  std::vector<double> moments = PatchMoments(images.data(), image_shape, kernel_height, kernel_width), vectors;
+  std::vector<double> moments =
+                          PatchMoments(images.data(), image_shape, kernel_height, kernel_width),
+                      vectors;
   Diagonalize(static_cast<int>(n), moments, vectors);
   std::vector<int64_t> order(n);
   std::iota(order.begin(), order.end(), 0);

@@ -55,8 +55,9 @@ class RandomStream {
 
   // The i-th number of each kind; of one stream use one kind alone.
   double Uniform(uint64_t i) const;  // in [0, 1), 32 bits
-  std::array<double, 4> Uniforms(uint64_t i) const;  // numbers 4 i to 4 i + 3 of these, for the price of one
-  double Normal(uint64_t i) const;   // mean 0, deviation 1, by Box and Muller
+  std::array<double, 4> Uniforms(
+      uint64_t i) const;            // numbers 4 i to 4 i + 3 of these, for the price of one
+  double Normal(uint64_t i) const;  // mean 0, deviation 1, by Box and Muller
 
  private:
   struct Block {

@@ -32,14 +32,18 @@ int64_t ElementsPerImage(const Buffer& b) { return b.shape.NumElements() / b.sha
 int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   if (index >= 0 && index < size) return index;
   switch (mode) {
-    case PadMode::kZeros: return -1;
-    case PadMode::kCircular: return (index % size + size) % size;
-    case PadMode::kReflect: return index < 0 ? -index : 2 * (size - 1) - index;
+    case PadMode::kZeros:
+      return -1;
+    case PadMode::kCircular:
+      return (index % size + size) % size;
+    case PadMode::kReflect:
+      return index < 0 ? -index : 2 * (size - 1) - index;
   }
   return -1;
 }
 
-// Where a line or column went in the padded image: at most to three places, as padding is no longer than the image.
+// Where a line or column went in the padded image: at most to three places, as padding is no longer
+// than the image.
 struct Copies {
   std::array<int64_t, 3> at;
   int count = 0;
@@ -57,7 +61,9 @@ Copies CopiesOf(PadMode mode, int64_t index, int64_t size, int64_t before, int64
 }
 
 // The sum of values in double, of every row of f32 [N, K], scaled: mean over the batch of weights.
-double WeightOf(const LossAttributes& attributes, int32_t label) { return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label]; }
+double WeightOf(const LossAttributes& attributes, int32_t label) {
+  return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label];
+}
 
 // log(sum_k exp(x_k)) without overflow.
 double LogSumExp(const float* x, int64_t count) {
@@ -68,23 +74,28 @@ double LogSumExp(const float* x, int64_t count) {
   return largest + std::log(sum);
 }
 
-// PyTorch's cross_entropy with label smoothing s: (1 - s) w_y (-log p_y) + s / K sum_k w_k (-log p_k), over sum of w_y.
-double CrossEntropyRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label, double total_weight, float* gradient) {
+// PyTorch's cross_entropy with label smoothing s: (1 - s) w_y (-log p_y) + s / K sum_k w_k (-log
+// p_k), over sum of w_y.
+double CrossEntropyRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
+                       double total_weight, float* gradient) {
   const double log_sum = LogSumExp(x, classes), s = a.label_smoothing;
   double loss = 0, target_sum = 0;
   for (int64_t k = 0; k < classes; ++k) {
-    const double t = (s / classes) * WeightOf(a, static_cast<int32_t>(k)) + (k == label ? (1 - s) * WeightOf(a, label) : 0);
+    const double t = (s / classes) * WeightOf(a, static_cast<int32_t>(k)) +
+                     (k == label ? (1 - s) * WeightOf(a, label) : 0);
     loss += t * (log_sum - x[k]);
     target_sum += t;
   }
   for (int64_t k = 0; k < classes; ++k) {
-    const double t = (s / classes) * WeightOf(a, static_cast<int32_t>(k)) + (k == label ? (1 - s) * WeightOf(a, label) : 0);
+    const double t = (s / classes) * WeightOf(a, static_cast<int32_t>(k)) +
+                     (k == label ? (1 - s) * WeightOf(a, label) : 0);
     gradient[k] = static_cast<float>((std::exp(x[k] - log_sum) * target_sum - t) / total_weight);
   }
   return loss / total_weight;
 }
 
-double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label, double total_weight, float* gradient) {
+double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
+                double total_weight, float* gradient) {
   double loss = 0, active = 0;
   const double weight = WeightOf(a, label) / total_weight;
   for (int64_t k = 0; k < classes; ++k) {
@@ -98,7 +109,8 @@ double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_
 }
 
 // Against the one-hot target, mean over classes too, as PyTorch's mse_loss.
-double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label, double total_weight, float* gradient) {
+double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
+                           double total_weight, float* gradient) {
   const double weight = WeightOf(a, label) / total_weight / classes;
   double loss = 0;
   for (int64_t k = 0; k < classes; ++k) {
@@ -109,19 +121,23 @@ double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t clas
   return loss * weight;
 }
 
-// (1 - p)^gamma (-log p) for p the probability of the label (Lin et al., "Focal loss for dense object detection", 2017).
-double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label, double total_weight, float* gradient) {
+// (1 - p)^gamma (-log p) for p the probability of the label (Lin et al., "Focal loss for dense
+// object detection", 2017).
+double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
+                double total_weight, float* gradient) {
   const double log_sum = LogSumExp(x, classes), weight = WeightOf(a, label) / total_weight;
   const double log_p = x[label] - log_sum, p = std::exp(log_p), rest = -std::expm1(log_p);
   const double power = std::pow(rest, a.gamma);
   // d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
   const double inner = rest > 0 ? a.gamma * std::pow(rest, a.gamma - 1) * p * log_p : 0;
   const double slope = (inner - power) * weight;
-  for (int64_t k = 0; k < classes; ++k) gradient[k] = static_cast<float>(slope * ((k == label ? 1.0 : 0.0) - std::exp(x[k] - log_sum)));
+  for (int64_t k = 0; k < classes; ++k)
+    gradient[k] = static_cast<float>(slope * ((k == label ? 1.0 : 0.0) - std::exp(x[k] - log_sum)));
   return -power * log_p * weight;
 }
 
-// SplitMix64's finaliser (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+// SplitMix64's finaliser (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+// 2014).
 uint64_t Mix(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
@@ -143,7 +159,8 @@ void PadForward(PadMode mode, const Padding& padding, const Buffer& x, const Buf
           if (from_h < 0 || from_w < 0) {
             std::memset(to, 0, channels * sizeof(T));
           } else {
-            std::memcpy(to, x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels, channels * sizeof(T));
+            std::memcpy(to, x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
+                        channels * sizeof(T));
           }
         }
       }
@@ -164,7 +181,11 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
         for (int64_t c = 0; c < channels; ++c) {
           float sum = 0;
           for (int i = 0; i < lines.count; ++i) {
-            for (int j = 0; j < columns.count; ++j) sum += static_cast<float>(dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) * channels + c]);
+            for (int j = 0; j < columns.count; ++j)
+              sum += static_cast<float>(
+                  dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) *
+                                 channels +
+                             c]);
           }
           to[c] = static_cast<T>(sum);
         }
@@ -173,16 +194,20 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
   });
 }
 
-void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel, int64_t count) {
-  const int64_t pixels = from.shape[0] * Height(from) * Width(from), size = tensor::Bytes(from.format.type);
+void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
+                  int64_t count) {
+  const int64_t pixels = from.shape[0] * Height(from) * Width(from),
+                size = tensor::Bytes(from.format.type);
   const int64_t from_stride = from.shape[1] * size, to_stride = to.shape[1] * size;
 #pragma omp parallel for
   for (int64_t p = 0; p < pixels; ++p) {
-    std::memcpy(to.data + p * to_stride + to_channel * size, from.data + p * from_stride + from_channel * size, count * size);
+    std::memcpy(to.data + p * to_stride + to_channel * size,
+                from.data + p * from_stride + from_channel * size, count * size);
   }
 }
 
-void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& position, const Buffer& y) {
+void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& position,
+                   const Buffer& y) {
   const int64_t channels = y.shape[1], height = Height(y), width = Width(y);
   WithElementType(x, [&]<typename T>(T*) {
 #pragma omp parallel for
@@ -192,7 +217,8 @@ void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& posi
         const int64_t cell = position.as<uint8_t>()[pixel * channels + c];
         const int64_t from_h = h * window.stride_height + cell / window.width - window.padding.top;
         const int64_t from_w = w * window.stride_width + cell % window.width - window.padding.left;
-        y.as<T>()[pixel * channels + c] = x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
+        y.as<T>()[pixel * channels + c] =
+            x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
       }
     }
   });
@@ -200,7 +226,8 @@ void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& posi
 
 void SetToZero(const Buffer& x) { std::memset(x.data, 0, x.bytes()); }
 
-void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* mean, float* inverse_deviation) {
+void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* mean,
+                      float* inverse_deviation) {
   const int64_t count = ElementsPerImage(x);
   WithElementType(x, [&]<typename T>(T*) {
 #pragma omp parallel for
@@ -210,16 +237,19 @@ void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* m
       double sum = 0, squares = 0;
       for (int64_t i = 0; i < count; ++i) sum += static_cast<float>(in[i]);
       const double m = sum / count;
-      for (int64_t i = 0; i < count; ++i) squares += (static_cast<float>(in[i]) - m) * (static_cast<float>(in[i]) - m);
+      for (int64_t i = 0; i < count; ++i)
+        squares += (static_cast<float>(in[i]) - m) * (static_cast<float>(in[i]) - m);
       const double inverse = 1 / std::sqrt(squares / count + epsilon);
       mean[n] = static_cast<float>(m);
       inverse_deviation[n] = static_cast<float>(inverse);
-      for (int64_t i = 0; i < count; ++i) out[i] = static_cast<T>(static_cast<float>((static_cast<float>(in[i]) - m) * inverse));
+      for (int64_t i = 0; i < count; ++i)
+        out[i] = static_cast<T>(static_cast<float>((static_cast<float>(in[i]) - m) * inverse));
     }
   });
 }
 
-void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_deviation, const Buffer& dx) {
+void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_deviation,
+                       const Buffer& dx) {
   const int64_t count = ElementsPerImage(y);
   WithElementType(y, [&]<typename T>(T*) {
 #pragma omp parallel for
@@ -231,9 +261,12 @@ void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_d
         sum += static_cast<float>(g[i]);
         product += static_cast<double>(static_cast<float>(g[i])) * static_cast<float>(out[i]);
       }
-      const float mean = static_cast<float>(sum / count), slope = static_cast<float>(product / count), inverse = inverse_deviation[n];
+      const float mean = static_cast<float>(sum / count),
+                  slope = static_cast<float>(product / count), inverse = inverse_deviation[n];
       T* to = dx.as<T>() + n * count;
-      for (int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(inverse * (static_cast<float>(g[i]) - mean - static_cast<float>(out[i]) * slope));
+      for (int64_t i = 0; i < count; ++i)
+        to[i] = static_cast<T>(
+            inverse * (static_cast<float>(g[i]) - mean - static_cast<float>(out[i]) * slope));
     }
   });
 }
@@ -244,7 +277,8 @@ void SoftmaxForward(const Buffer& x, const Buffer& y) {
   for (int64_t n = 0; n < x.shape[0]; ++n) {
     const float* in = x.as<float>() + n * classes;
     const double log_sum = LogSumExp(in, classes);
-    for (int64_t k = 0; k < classes; ++k) y.as<float>()[n * classes + k] = static_cast<float>(std::exp(in[k] - log_sum));
+    for (int64_t k = 0; k < classes; ++k)
+      y.as<float>()[n * classes + k] = static_cast<float>(std::exp(in[k] - log_sum));
   }
 }
 
@@ -256,28 +290,33 @@ void SoftmaxBackward(const Buffer& dy, const Buffer& y, const Buffer& dx) {
     const float* p = y.as<float>() + n * classes;
     double dot = 0;
     for (int64_t k = 0; k < classes; ++k) dot += static_cast<double>(g[k]) * p[k];
-    for (int64_t k = 0; k < classes; ++k) dx.as<float>()[n * classes + k] = static_cast<float>(p[k] * (g[k] - dot));
+    for (int64_t k = 0; k < classes; ++k)
+      dx.as<float>()[n * classes + k] = static_cast<float>(p[k] * (g[k] - dot));
   }
 }
 
 void DropoutMask(double rate, uint64_t seed, uint64_t stream, uint64_t step, const Buffer& mask) {
   const int64_t count = mask.shape.NumElements();
-  const uint64_t key = Mix(Mix(Mix(seed) + stream) + step), limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
+  const uint64_t key = Mix(Mix(Mix(seed) + stream) + step),
+                 limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
   const float keep = static_cast<float>(1 / (1 - rate));
   WithElementType(mask, [&]<typename T>(T*) {
 #pragma omp parallel for
-    for (int64_t i = 0; i < count; ++i) mask.as<T>()[i] = static_cast<T>(Mix(key + i * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+    for (int64_t i = 0; i < count; ++i)
+      mask.as<T>()[i] = static_cast<T>(Mix(key + i * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
   });
 }
 
 void OneHot(const std::vector<double>& class_weights, const int32_t* labels, const Buffer& y) {
   SetToZero(y);
   for (int64_t n = 0; n < y.shape[0]; ++n) {
-    y.as<float>()[n * y.shape[1] + labels[n]] = class_weights.empty() ? 1.0f : static_cast<float>(class_weights[labels[n]]);
+    y.as<float>()[n * y.shape[1] + labels[n]] =
+        class_weights.empty() ? 1.0f : static_cast<float>(class_weights[labels[n]]);
   }
 }
 
-void Loss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels, float* loss, const Buffer& gradient) {
+void Loss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels,
+          float* loss, const Buffer& gradient) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
   double total_weight = 0, total = 0;
   for (int64_t n = 0; n < batch; ++n) total_weight += WeightOf(attributes, labels[n]);
@@ -285,11 +324,20 @@ void Loss(const LossAttributes& attributes, const Buffer& prediction, const int3
     const float* x = prediction.as<float>() + n * classes;
     float* dx = gradient.as<float>() + n * classes;
     switch (attributes.kind) {
-      case LossKind::kSoftmaxCrossEntropy: total += CrossEntropyRow(attributes, x, classes, labels[n], total_weight, dx); break;
-      case LossKind::kHinge: total += HingeRow(attributes, x, classes, labels[n], total_weight, dx); break;
-      case LossKind::kMeanSquaredError: total += MeanSquaredErrorRow(attributes, x, classes, labels[n], total_weight, dx); break;
-      case LossKind::kFocal: total += FocalRow(attributes, x, classes, labels[n], total_weight, dx); break;
-      case LossKind::kFormula: break;
+      case LossKind::kSoftmaxCrossEntropy:
+        total += CrossEntropyRow(attributes, x, classes, labels[n], total_weight, dx);
+        break;
+      case LossKind::kHinge:
+        total += HingeRow(attributes, x, classes, labels[n], total_weight, dx);
+        break;
+      case LossKind::kMeanSquaredError:
+        total += MeanSquaredErrorRow(attributes, x, classes, labels[n], total_weight, dx);
+        break;
+      case LossKind::kFocal:
+        total += FocalRow(attributes, x, classes, labels[n], total_weight, dx);
+        break;
+      case LossKind::kFormula:
+        break;
     }
   }
   *loss = static_cast<float>(total);

@@ -16,8 +16,8 @@ namespace {
 using Values = std::vector<double>;
 using Reference = ReferenceEvaluator<double>;
 
-// Of differences of the loss: the next shorter one where a kink shows, which is then crossed no more unless the point stands on
-// it. Of gradients, which jump at kinks.
+// Of differences of the loss: the next shorter one where a kink shows, which is then crossed no
+// more unless the point stands on it. Of gradients, which jump at kinks.
 constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
 // Rounding errors of a loss in f64 are about this many units in the last place.
 constexpr double kLossRounding = 32;
@@ -56,35 +56,45 @@ struct Leaf {
 
   template <class Vector>
   auto Of(Vector& vector) const {
-    return offset < 0 ? absl::MakeSpan(vector.images) : absl::MakeSpan(vector.parameters).subspan(offset, shape.NumElements());
+    return offset < 0 ? absl::MakeSpan(vector.images)
+                      : absl::MakeSpan(vector.parameters).subspan(offset, shape.NumElements());
   }
 };
 
 std::vector<Leaf> LeavesOf(const NetworkFunction& function) {
   std::vector<Leaf> leaves;
-  for (const NetworkFunction::Part& part : function.parameters()) leaves.push_back({part.name, part.shape, function.leaves()[leaves.size()], part.offset});
-  leaves.push_back({"images", function.network().graph.shape(function.network().images), function.network().images});
+  for (const NetworkFunction::Part& part : function.parameters())
+    leaves.push_back({part.name, part.shape, function.leaves()[leaves.size()], part.offset});
+  leaves.push_back({"images", function.network().graph.shape(function.network().images),
+                    function.network().images});
   return leaves;
 }
 
 class Checker {
  public:
   Checker(NetworkFunction& function, const NetworkCheckOptions& options)
-      : function_(function), options_(options), graph_(function.network().graph), leaves_(LeavesOf(function)), at_point_(graph_) {}
+      : function_(function),
+        options_(options),
+        graph_(function.network().graph),
+        leaves_(LeavesOf(function)),
+        at_point_(graph_) {}
 
   absl::StatusOr<NetworkCheck> Run();
 
  private:
   absl::Status Slopes();
-  absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h, NetworkCheckRow& row);
+  absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
+                       NetworkCheckRow& row);
   absl::Status Hessian();
   void Judge();
 
   void GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const;
-  absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction, double step) const;
+  absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction,
+                                double step) const;
   // The gradient at point + step direction, in f64, by leaf; then the central difference of two.
   absl::StatusOr<std::vector<Values>> GradientAt(const NetworkVector& direction, double step) const;
-  absl::StatusOr<std::vector<Values>> GradientDifference(const NetworkVector& direction, double step) const;
+  absl::StatusOr<std::vector<Values>> GradientDifference(const NetworkVector& direction,
+                                                         double step) const;
   NetworkVector Direction(const std::string& name) const;
 
   NetworkFunction& function_;
@@ -104,10 +114,13 @@ absl::StatusOr<NetworkCheck> Checker::Run() {
   if (!masks.ok()) return masks.status();
   masks_ = *std::move(masks);
   GiveLeaves(function_.Zero(), 0, at_point_);
-  if (absl::Status status = at_point_.Compute({function_.network().loss}); !status.ok()) return status;
+  if (absl::Status status = at_point_.Compute({function_.network().loss}); !status.ok())
+    return status;
   check_.loss = value->loss, check_.reference_loss = at_point_.values(function_.network().loss)[0];
   if (!std::isfinite(check_.loss) || !std::isfinite(check_.reference_loss)) {
-    return absl::FailedPreconditionError(absl::StrCat("the loss is not finite at this point: ", check_.loss, " in f32, ", check_.reference_loss, " in f64"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the loss is not finite at this point: ", check_.loss, " in f32, ",
+                     check_.reference_loss, " in f64"));
   }
   if (absl::Status status = Slopes(); !status.ok()) return status;
   if (absl::Status status = Hessian(); !status.ok()) return status;
@@ -122,7 +135,8 @@ absl::Status Checker::Slopes() {
   for (const Leaf& leaf : leaves_) {
     NetworkCheckRow row{.name = leaf.name, .shape = leaf.shape};
     NetworkVector tangent = function_.Zero();
-    const std::vector<float> signs = Signs(options_.seed, absl::StrCat("slope ", leaf.name), leaf.shape.NumElements());
+    const std::vector<float> signs =
+        Signs(options_.seed, absl::StrCat("slope ", leaf.name), leaf.shape.NumElements());
     std::copy(signs.begin(), signs.end(), leaf.Of(tangent).begin());
     absl::StatusOr<NetworkOutput> along = function_.Jvp(tangent);
     if (!along.ok()) return along.status();
@@ -137,7 +151,8 @@ absl::Status Checker::Slopes() {
   return absl::OkStatus();
 }
 
-absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> direction, double h, NetworkCheckRow& row) {
+absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
+                              NetworkCheckRow& row) {
   double above[2], below[2];
   for (int k = 0; k < 2; ++k) {
     for (const double sign : {1.0, -1.0}) {
@@ -147,13 +162,19 @@ absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> directio
     }
   }
   const double here = check_.reference_loss;
-  const double slope = (above[0] - below[0]) / (2 * h), wide_slope = (above[1] - below[1]) / (4 * h);
-  // One-sided slopes differ by a jump and, where the loss is curved, by something that grows with the step.
-  const double jump = 2 * (above[0] - 2 * here + below[0]) / h - (above[1] - 2 * here + below[1]) / (2 * h);
-  const double rounding = kLossRounding * std::numeric_limits<double>::epsilon() * std::abs(here) / h;
+  const double slope = (above[0] - below[0]) / (2 * h),
+               wide_slope = (above[1] - below[1]) / (4 * h);
+  // One-sided slopes differ by a jump and, where the loss is curved, by something that grows with
+  // the step.
+  const double jump =
+      2 * (above[0] - 2 * here + below[0]) / h - (above[1] - 2 * here + below[1]) / (2 * h);
+  const double rounding =
+      kLossRounding * std::numeric_limits<double>::epsilon() * std::abs(here) / h;
   row.numeric = slope + (slope - wide_slope) / 3;
   row.numeric_error = std::abs(slope - wide_slope) + std::abs(jump) / 2 + rounding;
-  row.at_kink = std::abs(jump) / 2 > options_.tolerance / 10 * row.gradient_norm / std::sqrt(static_cast<double>(direction.size())) + 10 * rounding;
+  row.at_kink = std::abs(jump) / 2 > options_.tolerance / 10 * row.gradient_norm /
+                                             std::sqrt(static_cast<double>(direction.size())) +
+                                         10 * rounding;
   return absl::OkStatus();
 }
 
@@ -164,13 +185,16 @@ void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference&
     for (size_t i = 0; i < from.size(); ++i) values.push_back(from[i] + step * along[i]);
     reference.Give(leaf.tensor, std::move(values));
   }
-  reference.GiveLabels(function_.network().labels, std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
-  for (const StateSpec& state : function_.network().states) reference.Give(state.tensor, Values(state.shape.NumElements(), state.initial_value));
+  reference.GiveLabels(function_.network().labels,
+                       std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
+  for (const StateSpec& state : function_.network().states)
+    reference.Give(state.tensor, Values(state.shape.NumElements(), state.initial_value));
   for (const auto& [t, mask] : masks_) reference.Give(t, Values(mask.begin(), mask.end()));
 }
 
 // What does not depend on the leaf is as it was at the point.
-absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float> direction, double step) const {
+absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float> direction,
+                                       double step) const {
   const TensorId loss = function_.network().loss;
   std::vector<bool> depends(graph_.num_tensors(), false);
   depends[leaf.tensor] = true;
@@ -188,13 +212,15 @@ absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float>
   Values moved = at_point_.values(leaf.tensor);
   for (size_t i = 0; i < moved.size(); ++i) moved[i] += step * direction[i];
   reference.Give(leaf.tensor, std::move(moved));
-  reference.GiveLabels(function_.network().labels, std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
+  reference.GiveLabels(function_.network().labels,
+                       std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
   if (!depends[loss]) return check_.reference_loss;
   if (absl::Status status = reference.Compute({loss}); !status.ok()) return status;
   return reference.values(loss)[0];
 }
 
-absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& direction, double step) const {
+absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& direction,
+                                                        double step) const {
   Reference reference(graph_);
   GiveLeaves(direction, step, reference);
   std::vector<TensorId> wanted;
@@ -205,17 +231,21 @@ absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& dir
   std::vector<Values> gradient;
   for (size_t k = 0; k < leaves_.size(); ++k) {
     const TensorId t = function_.gradients()[k];
-    gradient.push_back(t == kNoTensor ? Values(leaves_[k].shape.NumElements(), 0.0) : reference.values(t));
+    gradient.push_back(t == kNoTensor ? Values(leaves_[k].shape.NumElements(), 0.0)
+                                      : reference.values(t));
   }
   return gradient;
 }
 
-absl::StatusOr<std::vector<Values>> Checker::GradientDifference(const NetworkVector& direction, double step) const {
-  absl::StatusOr<std::vector<Values>> above = GradientAt(direction, step), below = GradientAt(direction, -step);
+absl::StatusOr<std::vector<Values>> Checker::GradientDifference(const NetworkVector& direction,
+                                                                double step) const {
+  absl::StatusOr<std::vector<Values>> above = GradientAt(direction, step),
+                                      below = GradientAt(direction, -step);
   if (!above.ok()) return above.status();
   if (!below.ok()) return below.status();
   for (size_t k = 0; k < above->size(); ++k) {
-    for (size_t i = 0; i < (*above)[k].size(); ++i) (*above)[k][i] = ((*above)[k][i] - (*below)[k][i]) / (2 * step);
+    for (size_t i = 0; i < (*above)[k].size(); ++i)
+      (*above)[k][i] = ((*above)[k][i] - (*below)[k][i]) / (2 * step);
   }
   return above;
 }
@@ -223,7 +253,8 @@ absl::StatusOr<std::vector<Values>> Checker::GradientDifference(const NetworkVec
 NetworkVector Checker::Direction(const std::string& name) const {
   NetworkVector direction = function_.Zero();
   for (const Leaf& leaf : leaves_) {
-    const std::vector<float> signs = Signs(options_.seed, absl::StrCat(name, " ", leaf.name), leaf.shape.NumElements());
+    const std::vector<float> signs =
+        Signs(options_.seed, absl::StrCat(name, " ", leaf.name), leaf.shape.NumElements());
     std::copy(signs.begin(), signs.end(), leaf.Of(direction).begin());
   }
   return direction;
@@ -234,14 +265,16 @@ absl::Status Checker::Hessian() {
   absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
   if (!along_v.ok()) return along_v.status();
   if (!along_u.ok()) return along_u.status();
-  absl::StatusOr<std::vector<Values>> near = GradientDifference(v, kGradientStep), wide = GradientDifference(v, 2 * kGradientStep);
+  absl::StatusOr<std::vector<Values>> near = GradientDifference(v, kGradientStep),
+                                      wide = GradientDifference(v, 2 * kGradientStep);
   if (!near.ok()) return near.status();
   if (!wide.ok()) return wide.status();
   double largest = 0, bound = 0;
   for (size_t k = 0; k < leaves_.size(); ++k) {
     NetworkCheckRow& row = check_.rows[k];
     row.hessian_norm = Norm((*near)[k]);
-    largest = std::max(largest, row.hessian_norm / std::sqrt(static_cast<double>((*near)[k].size())));
+    largest =
+        std::max(largest, row.hessian_norm / std::sqrt(static_cast<double>((*near)[k].size())));
   }
   for (size_t k = 0; k < leaves_.size(); ++k) {
     NetworkCheckRow& row = check_.rows[k];
@@ -251,11 +284,15 @@ absl::Status Checker::Hessian() {
       off.push_back(product[i] - (*near)[k][i]);
       error.push_back((*near)[k][i] - (*wide)[k][i]);
     }
-    const double scale = std::max(row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
+    const double scale = std::max(
+        row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
     // Between a jump over h and one over 2h, a factor of 2 is the sign of a kink.
-    row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off), row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;
-    check_.u_hessian_v += Dot(leaves_[k].Of(u), product), check_.v_hessian_u += Dot(leaves_[k].Of(v), leaves_[k].Of(*along_u));
-    bound += std::max(Norm(product), Norm(leaves_[k].Of(*along_u))) / std::sqrt(static_cast<double>(product.size()));
+    row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
+    row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;
+    check_.u_hessian_v += Dot(leaves_[k].Of(u), product),
+        check_.v_hessian_u += Dot(leaves_[k].Of(v), leaves_[k].Of(*along_u));
+    bound += std::max(Norm(product), Norm(leaves_[k].Of(*along_u))) /
+             std::sqrt(static_cast<double>(product.size()));
   }
   const double difference = std::abs(check_.u_hessian_v - check_.v_hessian_u);
   check_.asymmetry = bound > 0 ? difference / bound : difference;
@@ -263,7 +300,9 @@ absl::Status Checker::Hessian() {
 }
 
 void Checker::Judge() {
-  const auto average = [](const NetworkCheckRow& row) { return row.gradient_norm / std::sqrt(static_cast<double>(row.shape.NumElements())); };
+  const auto average = [](const NetworkCheckRow& row) {
+    return row.gradient_norm / std::sqrt(static_cast<double>(row.shape.NumElements()));
+  };
   double largest = 0;
   for (const NetworkCheckRow& row : check_.rows) largest = std::max(largest, average(row));
   for (NetworkCheckRow& row : check_.rows) {
@@ -271,8 +310,10 @@ void Checker::Judge() {
     if (!(scale > 0)) scale = 1;
     row.forward_off = std::abs(row.forward - row.reverse) / scale;
     row.numeric_off = std::abs(row.numeric - row.reverse) / scale;
-    row.agrees = row.forward_off <= options_.tolerance && (row.at_kink || row.numeric_off <= options_.tolerance + row.numeric_error / scale) &&
-                 row.hessian_off <= options_.tolerance + row.hessian_error;
+    row.agrees =
+        row.forward_off <= options_.tolerance &&
+        (row.at_kink || row.numeric_off <= options_.tolerance + row.numeric_error / scale) &&
+        row.hessian_off <= options_.tolerance + row.hessian_error;
     check_.agrees = check_.agrees && row.agrees;
   }
   check_.symmetric = check_.asymmetry <= options_.tolerance;
@@ -281,6 +322,9 @@ void Checker::Judge() {
 
 }  // namespace
 
-absl::StatusOr<NetworkCheck> CheckNetwork(NetworkFunction& function, const NetworkCheckOptions& options) { return Checker(function, options).Run(); }
+absl::StatusOr<NetworkCheck> CheckNetwork(NetworkFunction& function,
+                                          const NetworkCheckOptions& options) {
+  return Checker(function, options).Run();
+}
 
 }  // namespace cotangent::layers

@@ -1,4 +1,5 @@
-// A network's parameters, gradients and state: each in one flat buffer of f32, named as PyTorch names them.
+// A network's parameters, gradients and state: each in one flat buffer of f32, named as PyTorch
+// names them.
 #ifndef COTANGENT_LAYERS_PARAMETERS_H_
 #define COTANGENT_LAYERS_PARAMETERS_H_
 
@@ -29,10 +30,13 @@ class ParameterStore {
   const std::vector<Slot>& parameters() const { return parameters_; }
   const std::vector<Slot>& states() const { return states_; }
   // Null where there is none of that name.
-  const Slot* FindParameter(absl::string_view name) const { return Find(parameter_index_, parameters_, name); }
+  const Slot* FindParameter(absl::string_view name) const {
+    return Find(parameter_index_, parameters_, name);
+  }
   const Slot* FindState(absl::string_view name) const { return Find(state_index_, states_, name); }
 
-  // The flat buffers; parameter_floats() floats in each of the first two, state_floats() in the third.
+  // The flat buffers; parameter_floats() floats in each of the first two, state_floats() in the
+  // third.
   float* values() { return values_.as<float>(); }
   float* gradients() { return gradients_.as<float>(); }
   float* state_values() { return state_values_.as<float>(); }
@@ -43,7 +47,8 @@ class ParameterStore {
 
  private:
   using Index = absl::flat_hash_map<std::string, int>;
-  static const Slot* Find(const Index& index, const std::vector<Slot>& slots, absl::string_view name) {
+  static const Slot* Find(const Index& index, const std::vector<Slot>& slots,
+                          absl::string_view name) {
     const auto found = index.find(name);
     return found == index.end() ? nullptr : &slots[found->second];
   }

@@ -24,18 +24,22 @@ using symbolic::VectorProgram;
 using tensor::Layout;
 
 constexpr int kMaxOperands = 64;
-// Work given to a kernel call at a time where rows are free to be cut anywhere: what it touches should stay in the
-// second-level cache while the kernel sweeps over its groups of columns.
+// Work given to a kernel call at a time where rows are free to be cut anywhere: what it touches
+// should stay in the second-level cache while the kernel sweeps over its groups of columns.
 constexpr int64_t kBlockBytes = 128 << 10;
 // How many rows further on the caches are asked for; by line of windows, a line.
 constexpr int64_t kRowsAhead = 16;
 
 symbolic::ElementType StorageType(tensor::ElementType type) {
   switch (type) {
-    case tensor::ElementType::kBf16: return symbolic::ElementType::kBf16;
-    case tensor::ElementType::kU8: return symbolic::ElementType::kU8;
-    case tensor::ElementType::kS32: return symbolic::ElementType::kS32;
-    default: return symbolic::ElementType::kF32;
+    case tensor::ElementType::kBf16:
+      return symbolic::ElementType::kBf16;
+    case tensor::ElementType::kU8:
+      return symbolic::ElementType::kU8;
+    case tensor::ElementType::kS32:
+      return symbolic::ElementType::kS32;
+    default:
+      return symbolic::ElementType::kF32;
   }
 }
 
@@ -58,18 +62,28 @@ struct Operand {
   int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
 };
 
-// Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no window covers.
+// Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no
+// window covers.
 class Emitter {
  public:
-  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule, const PassKernel::FormatOf& format_of, bool remainder,
-          symbolic::Accuracy accuracy)
-      : program(accuracy), graph_(graph), pass_(pass), schedule_(schedule), format_of_(format_of), remainder_(remainder), flat_(pass.domain.rank() < 2) {}
+  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
+          const PassKernel::FormatOf& format_of, bool remainder, symbolic::Accuracy accuracy)
+      : program(accuracy),
+        graph_(graph),
+        pass_(pass),
+        schedule_(schedule),
+        format_of_(format_of),
+        remainder_(remainder),
+        flat_(pass.domain.rank() < 2) {}
 
   absl::Status Emit(const PassKernel::StoreFormatsOf& store_formats_of);
 
   bool TouchesBf16() const {
-    const auto is_bf16 = [](const Operand& operand) { return operand.format.type == tensor::ElementType::kBf16; };
-    return std::any_of(loads.begin(), loads.end(), is_bf16) || std::any_of(stores.begin(), stores.end(), is_bf16);
+    const auto is_bf16 = [](const Operand& operand) {
+      return operand.format.type == tensor::ElementType::kBf16;
+    };
+    return std::any_of(loads.begin(), loads.end(), is_bf16) ||
+           std::any_of(stores.begin(), stores.end(), is_bf16);
   }
 
   VectorProgram program;
@@ -82,8 +96,12 @@ class Emitter {
   std::vector<SumOutput> sums;
 
  private:
-  int Cells() const { return remainder_ ? 1 : static_cast<int>(pass_.window_height * pass_.window_width); }
-  bool IsStoredHere(TensorId t) const { return std::find(pass_.stores.begin(), pass_.stores.end(), t) != pass_.stores.end(); }
+  int Cells() const {
+    return remainder_ ? 1 : static_cast<int>(pass_.window_height * pass_.window_width);
+  }
+  bool IsStoredHere(TensorId t) const {
+    return std::find(pass_.stores.begin(), pass_.stores.end(), t) != pass_.stores.end();
+  }
   bool IsFine(TensorId t) const { return pass_.IsFine(graph_.shape(t)); }
   absl::StatusOr<Value> ValueOf(TensorId t, int cell);
   absl::StatusOr<Value> Compute(TensorId t, int cell);
@@ -144,11 +162,14 @@ absl::StatusOr<Value> Emitter::Compute(TensorId t, int cell) {
     case Op::kMaxUnpool:
       return ComputeUnpool(node, cell);
     case Op::kAverageUnpool: {
-      const double cells = static_cast<double>(node.attributes.window.height * node.attributes.window.width);
-      return program.Mul(LoadTensor(node.inputs[0], Access::kImage, -1), program.Constant(static_cast<float>(1 / cells)));
+      const double cells =
+          static_cast<double>(node.attributes.window.height * node.attributes.window.width);
+      return program.Mul(LoadTensor(node.inputs[0], Access::kImage, -1),
+                         program.Constant(static_cast<float>(1 / cells)));
     }
     default:
-      return absl::InternalError(absl::StrCat(node.name, ": ", OpName(node.op), " is not an operation of a pass"));
+      return absl::InternalError(
+          absl::StrCat(node.name, ": ", OpName(node.op), " is not an operation of a pass"));
   }
 }
 
@@ -188,7 +209,8 @@ absl::StatusOr<Value> Emitter::ComputeGather(const Node& node) {
   for (int cell = 0; cell < Cells(); ++cell) {
     absl::StatusOr<Value> value = ValueOf(node.inputs[0], cell);
     if (!value.ok()) return value;
-    result = program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))), *value, result);
+    result = program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))),
+                            *value, result);
   }
   return result;
 }
@@ -199,7 +221,8 @@ absl::StatusOr<Value> Emitter::ComputeUnpool(const Node& node, int cell) {
   if (!gradient.ok()) return gradient;
   absl::StatusOr<Value> position = ValueOf(node.inputs[1], -1);
   if (!position.ok()) return position;
-  return program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))), *gradient, program.Constant(0));
+  return program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))),
+                        *gradient, program.Constant(0));
 }
 
 absl::Status Emitter::EmitSum(const Node& node, int index) {
@@ -231,7 +254,11 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
       if (!value.ok()) return value.status();
       int version = 0;
       for (const Format& format : store_formats_of(t)) {
-        stores.push_back({.tensor = t, .version = version++, .access = fine ? Access::kFine : Access::kCoarse, .cell = fine ? cell : -1, .format = format});
+        stores.push_back({.tensor = t,
+                          .version = version++,
+                          .access = fine ? Access::kFine : Access::kCoarse,
+                          .cell = fine ? cell : -1,
+                          .format = format});
         program.Store(*value, StorageType(format.type));
       }
     }
@@ -239,7 +266,8 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
   for (int index : pass_.sums) {
     if (absl::Status status = EmitSum(graph_.node(index), index); !status.ok()) return status;
   }
-  if (loads.size() > kMaxOperands || stores.size() > kMaxOperands || channels.size() > kMaxOperands || sums.size() > kMaxOperands) {
+  if (loads.size() > kMaxOperands || stores.size() > kMaxOperands ||
+      channels.size() > kMaxOperands || sums.size() > kMaxOperands) {
     return absl::InternalError("a pass has too many operands");
   }
   return absl::OkStatus();
@@ -247,7 +275,9 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
 
 // Weights: 4-D, but plain row-major, so that a pass over them is a pass over one long row.
 bool AllPlain(const std::vector<Operand>& operands) {
-  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) { return o.format.layout == Layout::kNchw && o.access != Access::kImage; });
+  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) {
+    return o.format.layout == Layout::kNchw && o.access != Access::kImage;
+  });
 }
 
 int64_t BlockOf(const std::vector<Operand>& operands) {
@@ -261,21 +291,26 @@ int64_t BlockOf(const std::vector<Operand>& operands) {
 // One compiled program with the region it runs over.
 class Region {
  public:
-  static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph, const Pass& pass, bool remainder) {
+  static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph,
+                                                         const Pass& pass, bool remainder) {
     auto region = std::unique_ptr<Region>(new Region(std::move(emitter), graph, pass, remainder));
-    absl::StatusOr<std::unique_ptr<VectorKernel>> kernel = VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->columns_)});
+    absl::StatusOr<std::unique_ptr<VectorKernel>> kernel =
+        VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->columns_)});
     if (!kernel.ok()) return kernel.status();
     region->kernel_ = *std::move(kernel);
     if (region->tail_ == 0) return region;
-    kernel = VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->tail_)});
+    kernel =
+        VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->tail_)});
     if (!kernel.ok()) return kernel.status();
     region->tail_kernel_ = *std::move(kernel);
     return region;
   }
 
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) {
-    for (Operand& operand : e_.loads) BindOperand(buffer_of(operand.tensor, operand.version), operand);
-    for (Operand& operand : e_.stores) BindOperand(buffer_of(operand.tensor, operand.version), operand);
+    for (Operand& operand : e_.loads)
+      BindOperand(buffer_of(operand.tensor, operand.version), operand);
+    for (Operand& operand : e_.stores)
+      BindOperand(buffer_of(operand.tensor, operand.version), operand);
     channel_data_.clear(), scalar_data_.clear();
     for (TensorId t : e_.channels) channel_data_.push_back(buffer_of(t, 0).as<const float>());
     for (TensorId t : e_.scalars) scalar_data_.push_back(buffer_of(t, 0).as<const float>());
@@ -290,9 +325,11 @@ class Region {
   std::string Describe() const { return kernel_->Describe(); }
 
  private:
-  Region(Emitter emitter, const Graph& graph, const Pass& pass, bool remainder) : e_(std::move(emitter)), pass_(pass), remainder_(remainder) {
+  Region(Emitter emitter, const Graph& graph, const Pass& pass, bool remainder)
+      : e_(std::move(emitter)), pass_(pass), remainder_(remainder) {
     const Shape& domain = remainder ? pass.fine : pass.domain;
-    flat_ = domain.rank() < 2 || (domain.rank() == 4 && !pass.HasWindow() && e_.channels.empty() && e_.sums.empty() && AllPlain(e_.loads) && AllPlain(e_.stores));
+    flat_ = domain.rank() < 2 || (domain.rank() == 4 && !pass.HasWindow() && e_.channels.empty() &&
+                                  e_.sums.empty() && AllPlain(e_.loads) && AllPlain(e_.stores));
     if (flat_) {
       elements_ = domain.NumElements();
       return;
@@ -304,7 +341,8 @@ class Region {
     blocks_ = (channels_ + columns_ - 1) / columns_;
     tail_ = channels_ % columns_;
     bool image_access = false;
-    for (const Operand& operand : e_.loads) image_access = image_access || operand.access == Access::kImage;
+    for (const Operand& operand : e_.loads)
+      image_access = image_access || operand.access == Access::kImage;
     by_line_ = pass.HasWindow();
     one_range_ = !by_line_ && !image_access && blocks_ == 1;
   }
@@ -315,7 +353,8 @@ class Region {
   void RunTiles(int thread, int threads, float* sums, int64_t sum_stride) const;
   void RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const;
   // Calls the kernel on `rows` rows whose first is at (image, channel block, line, row).
-  void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums, int64_t sum_stride) const;
+  void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
+            int64_t sum_stride) const;
   int64_t RowBytes() const;
   // Bytes from an operand's element to the one that is worth asking for meanwhile.
   int64_t Ahead(const Operand& o) const { return by_line_ ? o.step_line : kRowsAhead * o.step_row; }
@@ -333,15 +372,20 @@ class Region {
 void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   const int64_t size = tensor::Bytes(operand.format.type);
   operand.base = buffer.data;
-  operand.is_blocked = operand.format.layout == Layout::kBlocked16 || operand.format.layout == Layout::kBlocked8;
+  operand.is_blocked =
+      operand.format.layout == Layout::kBlocked16 || operand.format.layout == Layout::kBlocked8;
   if (flat_) {
     operand.step_row = size;
     return;
   }
   // What is plain here has one pixel an image: NHWC too.
   const bool is_image = buffer.shape.rank() == 4;
-  const Shape shape = is_image ? buffer.shape : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
-  const tensor::Strides strides = tensor::StridesOf(shape, is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
+  const Shape shape =
+      is_image ? buffer.shape
+               : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
+  const tensor::Strides strides = tensor::StridesOf(
+      shape,
+      is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
   operand.step_image = strides.n * size;
   // A block of `columns_` channels: in NHWC it lies inside the pixel.
   operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
@@ -349,7 +393,8 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   operand.step_row = strides.w * size;
   if (operand.access == Access::kImage) operand.step_line = operand.step_row = 0;
   if (operand.access == Access::kFine && !remainder_) {
-    operand.base += (operand.cell / pass_.window_width) * operand.step_line + (operand.cell % pass_.window_width) * operand.step_row;
+    operand.base += (operand.cell / pass_.window_width) * operand.step_line +
+                    (operand.cell % pass_.window_width) * operand.step_row;
     operand.step_line *= pass_.window_height;
     operand.step_row *= pass_.window_width;
   }
@@ -362,28 +407,48 @@ int64_t Region::RowBytes() const {
   return std::max<int64_t>(bytes, 1);
 }
 
-void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums, int64_t sum_stride) const {
+void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows,
+                  float* sums, int64_t sum_stride) const {
   std::array<const void*, kMaxOperands> loads;
   std::array<void*, kMaxOperands> stores;
   std::array<int64_t, kMaxOperands> load_strides, store_strides, load_aheads, store_aheads;
   std::array<const float*, kMaxOperands> channels;
   std::array<float, kMaxOperands> scalars;
   std::array<float*, kMaxOperands> sum_data;
-  const auto address = [&](const Operand& o) { return o.base + image * o.step_image + block * o.step_block + line * o.step_line + row * o.step_row; };
-  for (size_t i = 0; i < e_.loads.size(); ++i) loads[i] = address(e_.loads[i]), load_strides[i] = e_.loads[i].step_row, load_aheads[i] = Ahead(e_.loads[i]);
-  for (size_t i = 0; i < e_.stores.size(); ++i) stores[i] = address(e_.stores[i]), store_strides[i] = e_.stores[i].step_row, store_aheads[i] = Ahead(e_.stores[i]);
-  for (size_t i = 0; i < channel_data_.size(); ++i) channels[i] = channel_data_[i] + block * columns_;
+  const auto address = [&](const Operand& o) {
+    return o.base + image * o.step_image + block * o.step_block + line * o.step_line +
+           row * o.step_row;
+  };
+  for (size_t i = 0; i < e_.loads.size(); ++i)
+    loads[i] = address(e_.loads[i]), load_strides[i] = e_.loads[i].step_row,
+    load_aheads[i] = Ahead(e_.loads[i]);
+  for (size_t i = 0; i < e_.stores.size(); ++i)
+    stores[i] = address(e_.stores[i]), store_strides[i] = e_.stores[i].step_row,
+    store_aheads[i] = Ahead(e_.stores[i]);
+  for (size_t i = 0; i < channel_data_.size(); ++i)
+    channels[i] = channel_data_[i] + block * columns_;
   for (size_t i = 0; i < scalar_data_.size(); ++i) scalars[i] = *scalar_data_[i];
-  for (size_t i = 0; i < e_.sums.size(); ++i) sum_data[i] = sums + i * sum_stride + block * columns_;
+  for (size_t i = 0; i < e_.sums.size(); ++i)
+    sum_data[i] = sums + i * sum_stride + block * columns_;
   const bool is_tail = tail_ != 0 && block == blocks_ - 1;
-  (is_tail ? *tail_kernel_ : *kernel_)({.rows = rows, .loads = loads.data(), .load_strides = load_strides.data(), .channels = channels.data(), .scalars = scalars.data(),
-              .stores = stores.data(), .store_strides = store_strides.data(), .sums = sum_data.data(), .load_aheads = load_aheads.data(), .store_aheads = store_aheads.data()});
+  (is_tail ? *tail_kernel_ : *kernel_)({.rows = rows,
+                                        .loads = loads.data(),
+                                        .load_strides = load_strides.data(),
+                                        .channels = channels.data(),
+                                        .scalars = scalars.data(),
+                                        .stores = stores.data(),
+                                        .store_strides = store_strides.data(),
+                                        .sums = sum_data.data(),
+                                        .load_aheads = load_aheads.data(),
+                                        .store_aheads = store_aheads.data()});
   if (!is_tail) return;
   // The channels that pad a blocked tensor are zero.
   for (size_t i = 0; i < e_.stores.size(); ++i) {
     if (!e_.stores[i].is_blocked) continue;
     const int64_t size = tensor::Bytes(e_.stores[i].format.type);
-    for (int64_t r = 0; r < rows; ++r) std::memset(static_cast<char*>(stores[i]) + r * store_strides[i] + tail_ * size, 0, (columns_ - tail_) * size);
+    for (int64_t r = 0; r < rows; ++r)
+      std::memset(static_cast<char*>(stores[i]) + r * store_strides[i] + tail_ * size, 0,
+                  (columns_ - tail_) * size);
   }
 }
 
@@ -397,7 +462,8 @@ void Region::RunRange(int thread, int threads, float* sums, int64_t sum_stride) 
   const int64_t rows = batch_ * height_ * width_;
   const int64_t begin = rows * thread / threads, end = rows * (thread + 1) / threads;
   const int64_t step = std::max<int64_t>(8, kBlockBytes / RowBytes());
-  for (int64_t row = begin; row < end; row += step) Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
+  for (int64_t row = begin; row < end; row += step)
+    Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
 }
 
 // Image by image, channel block by channel block, and line by line where windows make lines uneven.
@@ -410,19 +476,22 @@ void Region::RunTiles(int thread, int threads, float* sums, int64_t sum_stride) 
       Call(image, block, 0, 0, height_ * width_, sums, sum_stride);
       continue;
     }
-    for (int64_t line = 0; line < height_; ++line) Call(image, block, line, 0, width_, sums, sum_stride);
+    for (int64_t line = 0; line < height_; ++line)
+      Call(image, block, line, 0, width_, sums, sum_stride);
   }
 }
 
 // The fine lines below the last window, and the ends of the others.
 void Region::RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const {
-  const int64_t covered_height = pass_.domain[2] * pass_.window_height, covered_width = pass_.domain[3] * pass_.window_width;
+  const int64_t covered_height = pass_.domain[2] * pass_.window_height,
+                covered_width = pass_.domain[3] * pass_.window_width;
   const int64_t tasks = batch_ * blocks_;
   const int64_t begin = tasks * thread / threads, end = tasks * (thread + 1) / threads;
   for (int64_t task = begin; task < end; ++task) {
     for (int64_t line = 0; line < height_; ++line) {
       const int64_t first = line < covered_height ? covered_width : 0;
-      if (first < width_) Call(task / blocks_, task % blocks_, line, first, width_ - first, sums, sum_stride);
+      if (first < width_)
+        Call(task / blocks_, task % blocks_, line, first, width_ - first, sums, sum_stride);
     }
   }
 }
@@ -436,18 +505,27 @@ void Region::Run(int thread, int threads, float* sums, int64_t sum_stride) const
 
 class CompiledPass : public PassKernel {
  public:
-  CompiledPass(const Graph& graph, const Pass& pass, int threads) : graph_(graph), pass_(pass), threads_(threads) {}
+  CompiledPass(const Graph& graph, const Pass& pass, int threads)
+      : graph_(graph), pass_(pass), threads_(threads) {}
 
-  absl::Status Prepare(const Schedule& schedule, const FormatOf& format_of, const StoreFormatsOf& store_formats_of) {
-    if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, false); !status.ok()) return status;
-    const bool has_rest = pass_.HasWindow() && (pass_.domain[2] * pass_.window_height < pass_.fine[2] || pass_.domain[3] * pass_.window_width < pass_.fine[3]);
+  absl::Status Prepare(const Schedule& schedule, const FormatOf& format_of,
+                       const StoreFormatsOf& store_formats_of) {
+    if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, false); !status.ok())
+      return status;
+    const bool has_rest =
+        pass_.HasWindow() && (pass_.domain[2] * pass_.window_height < pass_.fine[2] ||
+                              pass_.domain[3] * pass_.window_width < pass_.fine[3]);
     if (has_rest && TouchesFine()) {
-      if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, true); !status.ok()) return status;
+      if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, true);
+          !status.ok())
+        return status;
     }
     const int64_t channels = pass_.domain.rank() >= 2 ? pass_.domain[1] : 1;
     sum_stride_ = AlignFloats(channels);
-    for (const auto& region : regions_) most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
-    absl::StatusOr<tensor::AlignedBuffer> partial = tensor::AlignedBuffer::Create(std::max<int64_t>(64, 4 * threads_ * regions_.size() * most_sums_ * sum_stride_));
+    for (const auto& region : regions_)
+      most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
+    absl::StatusOr<tensor::AlignedBuffer> partial = tensor::AlignedBuffer::Create(
+        std::max<int64_t>(64, 4 * threads_ * regions_.size() * most_sums_ * sum_stride_));
     if (!partial.ok()) return partial.status();
     partial_ = *std::move(partial);
     return absl::OkStatus();
@@ -456,14 +534,18 @@ class CompiledPass : public PassKernel {
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) override {
     bytes_ = 0;
     for (const auto& region : regions_) region->Bind(buffer_of);
-    for (const Operand& operand : regions_[0]->loads()) bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
-    for (const Operand& operand : regions_[0]->stores()) bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
+    for (const Operand& operand : regions_[0]->loads())
+      bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
+    for (const Operand& operand : regions_[0]->stores())
+      bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
     sum_outputs_.clear();
     for (const Emitter::SumOutput& sum : regions_[0]->sums()) {
       if (sum.squares) continue;
       const Node& node = graph_.node(sum.node);
       const Shape& x = graph_.shape(node.inputs[0]);
-      SumOutput out{.channels = x[1], .count = static_cast<double>(x.NumElements() / x[1]), .first = buffer_of(node.outputs[0], 0).as<float>()};
+      SumOutput out{.channels = x[1],
+                    .count = static_cast<double>(x.NumElements() / x[1]),
+                    .first = buffer_of(node.outputs[0], 0).as<float>()};
       if (node.op == Op::kMoments) out.variance = buffer_of(node.outputs[1], 0).as<float>();
       sum_outputs_.push_back(out);
     }
@@ -493,19 +575,22 @@ class CompiledPass : public PassKernel {
   struct SumOutput {
     int64_t channels;
     double count;
-    float* first;              // the sum, or the mean
+    float* first;               // the sum, or the mean
     float* variance = nullptr;  // moments only
   };
 
-  absl::Status AddRegion(const Schedule& schedule, const FormatOf& format_of, const StoreFormatsOf& store_formats_of, bool remainder) {
+  absl::Status AddRegion(const Schedule& schedule, const FormatOf& format_of,
+                         const StoreFormatsOf& store_formats_of, bool remainder) {
     std::optional<Emitter> emitter;
-    for (const symbolic::Accuracy accuracy : {symbolic::Accuracy::kF32, symbolic::Accuracy::kBf16}) {
+    for (const symbolic::Accuracy accuracy :
+         {symbolic::Accuracy::kF32, symbolic::Accuracy::kBf16}) {
       // What it touches is known when all is emitted.
       if (accuracy == symbolic::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
       emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
       if (absl::Status status = emitter->Emit(store_formats_of); !status.ok()) return status;
     }
-    absl::StatusOr<std::unique_ptr<Region>> region = Region::Compile(*std::move(emitter), graph_, pass_, remainder);
+    absl::StatusOr<std::unique_ptr<Region>> region =
+        Region::Compile(*std::move(emitter), graph_, pass_, remainder);
     if (!region.ok()) return region.status();
     regions_.push_back(*std::move(region));
     return absl::OkStatus();
@@ -521,7 +606,9 @@ class CompiledPass : public PassKernel {
     return false;
   }
 
-  float* Partial(int thread, size_t region) { return partial_.as<float>() + (thread * regions_.size() + region) * most_sums_ * sum_stride_; }
+  float* Partial(int thread, size_t region) {
+    return partial_.as<float>() + (thread * regions_.size() + region) * most_sums_ * sum_stride_;
+  }
 
   void RunShare(int thread, int threads) {
     for (size_t i = 0; i < regions_.size(); ++i) {
@@ -531,7 +618,8 @@ class CompiledPass : public PassKernel {
     }
   }
 
-  // The total of one sum over threads and regions. A remainder has the sums over fine tensors only, in the same order.
+  // The total of one sum over threads and regions. A remainder has the sums over fine tensors only,
+  // in the same order.
   double Total(int threads, size_t sum, int64_t channel) {
     double total = 0;
     for (size_t region = 0; region < regions_.size(); ++region) {
@@ -539,7 +627,8 @@ class CompiledPass : public PassKernel {
       const auto& own = regions_[region]->sums();
       for (size_t i = 0; i < own.size(); ++i) {
         if (own[i].node != all[sum].node || own[i].squares != all[sum].squares) continue;
-        for (int thread = 0; thread < threads; ++thread) total += Partial(thread, region)[i * sum_stride_ + channel];
+        for (int thread = 0; thread < threads; ++thread)
+          total += Partial(thread, region)[i * sum_stride_ + channel];
       }
     }
     return total;
@@ -554,7 +643,8 @@ class CompiledPass : public PassKernel {
           out.first[channel] = static_cast<float>(total);
           continue;
         }
-        const double mean = total / out.count, mean_square = Total(threads, sum + 1, channel) / out.count;
+        const double mean = total / out.count,
+                     mean_square = Total(threads, sum + 1, channel) / out.count;
         out.first[channel] = static_cast<float>(mean);
         // Not std::max(0, .): a NaN must stay one.
         const double variance = mean_square - mean * mean;
@@ -575,10 +665,12 @@ class CompiledPass : public PassKernel {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PassKernel>> PassKernel::Compile(const Graph& graph, const Pass& pass, const Schedule& schedule,
-                                                                const FormatOf& format_of, const StoreFormatsOf& store_formats_of, int threads) {
+absl::StatusOr<std::unique_ptr<PassKernel>> PassKernel::Compile(
+    const Graph& graph, const Pass& pass, const Schedule& schedule, const FormatOf& format_of,
+    const StoreFormatsOf& store_formats_of, int threads) {
   auto compiled = std::make_unique<CompiledPass>(graph, pass, threads);
-  if (absl::Status status = compiled->Prepare(schedule, format_of, store_formats_of); !status.ok()) return status;
+  if (absl::Status status = compiled->Prepare(schedule, format_of, store_formats_of); !status.ok())
+    return status;
   return compiled;
 }
 

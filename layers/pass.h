@@ -1,5 +1,5 @@
-// A fused pass (fusion.h) as machine code: its operations lowered to one VectorProgram, compiled for the layouts and
-// types of the tensors it reads and writes, and run over them in parallel.
+// A fused pass (fusion.h) as machine code: its operations lowered to one VectorProgram, compiled
+// for the layouts and types of the tensors it reads and writes, and run over them in parallel.
 #ifndef COTANGENT_LAYERS_PASS_H_
 #define COTANGENT_LAYERS_PASS_H_
 
@@ -22,8 +22,11 @@ class PassKernel {
   // All the formats in which a tensor that the pass stores is wanted (a tensor may be kept in two).
   using StoreFormatsOf = std::function<std::vector<Format>(TensorId)>;
 
-  static absl::StatusOr<std::unique_ptr<PassKernel>> Compile(const Graph& graph, const Pass& pass, const Schedule& schedule,
-                                                             const FormatOf& format_of, const StoreFormatsOf& store_formats_of, int threads);
+  static absl::StatusOr<std::unique_ptr<PassKernel>> Compile(const Graph& graph, const Pass& pass,
+                                                             const Schedule& schedule,
+                                                             const FormatOf& format_of,
+                                                             const StoreFormatsOf& store_formats_of,
+                                                             int threads);
   virtual ~PassKernel() = default;
 
   // Tells where tensors lie; to be called before the first Run and again whenever one moves.

@@ -1,5 +1,5 @@
-// Plans of whole networks against the reference: what fusion brings together, several formats of one tensor, second
-// derivatives, networks drawn at random.
+// Plans of whole networks against the reference: what fusion brings together, several formats of
+// one tensor, second derivatives, networks drawn at random.
 
 #include "layers/plan.h"
 
@@ -38,12 +38,17 @@ class Builder {
 
   TensorId Convolution(TensorId x, int64_t channels, int64_t kernel, int64_t stride = 1) {
     const int64_t pad = kernel / 2;
-    const TensorId w = graph_.Parameter(Name("weight"), {channels, graph_.shape(x)[1], kernel, kernel});
-    return Made(graph_.Convolution(Name("conv"), x, w, {.stride_height = stride, .stride_width = stride, .padding = {pad, pad, pad, pad}}));
+    const TensorId w =
+        graph_.Parameter(Name("weight"), {channels, graph_.shape(x)[1], kernel, kernel});
+    return Made(graph_.Convolution(
+        Name("conv"), x, w,
+        {.stride_height = stride, .stride_width = stride, .padding = {pad, pad, pad, pad}}));
   }
   TensorId Linear(TensorId x, int64_t features) {
-    const TensorId w = graph_.Parameter(Name("weight"), {features, graph_.shape(x).NumElements() / graph_.shape(x)[0]});
-    return Made(graph_.AddBias(Name("bias"), Made(graph_.Linear(Name("fc"), x, w)), graph_.Parameter(Name("bias"), {features})));
+    const TensorId w = graph_.Parameter(
+        Name("weight"), {features, graph_.shape(x).NumElements() / graph_.shape(x)[0]});
+    return Made(graph_.AddBias(Name("bias"), Made(graph_.Linear(Name("fc"), x, w)),
+                               graph_.Parameter(Name("bias"), {features})));
   }
   TensorId BatchNorm(TensorId x) {
     const Shape channels = {graph_.shape(x)[1]};
@@ -54,14 +59,24 @@ class Builder {
                                   .running_variance = graph_.State(Name("variance"), channels),
                                   .epsilon = 1e-2}));
   }
-  TensorId Activation(TensorId x, const std::string& formula = "x * sigmoid(x)") { return Made(graph_.Formula(Name("act"), formula, {{"x", x}})); }
+  TensorId Activation(TensorId x, const std::string& formula = "x * sigmoid(x)") {
+    return Made(graph_.Formula(Name("act"), formula, {{"x", x}}));
+  }
   TensorId MaxPool(TensorId x, int64_t window, int64_t stride) {
-    return Made(graph_.MaxPool(Name("pool"), x, {.height = window, .width = window, .stride_height = stride, .stride_width = stride})).value;
+    return Made(graph_.MaxPool(Name("pool"), x,
+                               {.height = window,
+                                .width = window,
+                                .stride_height = stride,
+                                .stride_width = stride}))
+        .value;
   }
   TensorId GlobalAverage(TensorId x) {
-    return Made(graph_.AveragePool(Name("global"), x, {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
+    return Made(graph_.AveragePool(Name("global"), x,
+                                   {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
   }
-  TensorId Loss(TensorId x) { return Made(graph_.Loss("loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {})); }
+  TensorId Loss(TensorId x) {
+    return Made(graph_.Loss("loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {}));
+  }
 
  private:
   std::string Name(const std::string& kind) { return absl::StrCat(kind, ++made_); }
@@ -71,7 +86,10 @@ class Builder {
 };
 
 const std::vector<AgreementOptions>& Ways() {
-  static const std::vector<AgreementOptions> ways = {{}, {.exact = false, .threads = 2, .forward_tolerance = 1e-4, .gradient_tolerance = 2e-4}, InBf16()};
+  static const std::vector<AgreementOptions> ways = {
+      {},
+      {.exact = false, .threads = 2, .forward_tolerance = 1e-4, .gradient_tolerance = 2e-4},
+      InBf16()};
   return ways;
 }
 
@@ -90,9 +108,13 @@ TEST(PlanTest, PoolingsInARow) {
 
 TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
   Builder b;
-  const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 4, 4})), small = b.Activation(b.graph().Input("small", {2, 8, 2, 4}));
+  const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 4, 4})),
+                 small = b.Activation(b.graph().Input("small", {2, 8, 2, 4}));
   const TensorId a = b.MaxPool(x, 2, 2);
-  const TensorId c = Made(b.graph().MaxPool("other", small, {.height = 1, .width = 2, .stride_height = 1, .stride_width = 2})).value;
+  const TensorId c =
+      Made(b.graph().MaxPool("other", small,
+                             {.height = 1, .width = 2, .stride_height = 1, .stride_width = 2}))
+          .value;
   ExpectPlanAgrees(b.graph(), Made(b.graph().Add("sum", {a, c})));
 }
 
@@ -112,16 +134,20 @@ TEST(PlanTest, ManyOperands) {
   }
 }
 
-// Beside a pooling every image that is stored is one for each cell of a window: more than one pass may store.
+// Beside a pooling every image that is stored is one for each cell of a window: more than one pass
+// may store.
 TEST(PlanTest, ManyStoresBesideAPool) {
   for (const int64_t window : {2, 3}) {
     Builder b;
     const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 6, 6}));
     std::vector<TensorId> branches;
-    for (int i = 0; i < 12; ++i) branches.push_back(b.Convolution(b.Activation(x, absl::StrCat("tanh(x - ", i, ")")), 8, 1));
+    for (int i = 0; i < 12; ++i)
+      branches.push_back(b.Convolution(b.Activation(x, absl::StrCat("tanh(x - ", i, ")")), 8, 1));
     const TensorId y = Made(b.graph().Add("sum", branches));
-    ExpectPlanAgrees(b.graph(), Made(b.graph().Add("both", {b.MaxPool(x, window, window), b.MaxPool(y, window, window)})),
-                     {.second_derivatives = false});
+    ExpectPlanAgrees(
+        b.graph(),
+        Made(b.graph().Add("both", {b.MaxPool(x, window, window), b.MaxPool(y, window, window)})),
+        {.second_derivatives = false});
   }
 }
 
@@ -142,11 +168,14 @@ TEST(PlanTest, BlockWithPoolOfARemainder) {
 TEST(PlanTest, ResidualBlock) {
   for (const AgreementOptions& way : Ways()) {
     Builder b;
-    const TensorId x = b.Activation(b.BatchNorm(b.Convolution(b.graph().Input("x", {3, 3, 6, 6}), 16, 3)));
-    const TensorId h = b.BatchNorm(b.Convolution(b.Activation(b.BatchNorm(b.Convolution(x, 16, 3))), 16, 3));
+    const TensorId x =
+        b.Activation(b.BatchNorm(b.Convolution(b.graph().Input("x", {3, 3, 6, 6}), 16, 3)));
+    const TensorId h =
+        b.BatchNorm(b.Convolution(b.Activation(b.BatchNorm(b.Convolution(x, 16, 3))), 16, 3));
     const TensorId y = b.Activation(Made(b.graph().Add("add", {h, x})));
     const TensorId down = b.BatchNorm(b.Convolution(y, 24, 1, 2));
-    const TensorId z = b.Activation(Made(b.graph().Add("add2", {b.BatchNorm(b.Convolution(y, 24, 3, 2)), down})));
+    const TensorId z =
+        b.Activation(Made(b.graph().Add("add2", {b.BatchNorm(b.Convolution(y, 24, 3, 2)), down})));
     AgreementOptions options = way;
     options.gradient_tolerance *= 3;
     ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.GlobalAverage(z), 10)), options);
@@ -158,13 +187,15 @@ TEST(PlanTest, ConstantsReadByOperations) {
   const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), ones = b.graph().Constant(1, {2, 8, 5, 5});
   const TensorId w = b.graph().Parameter("w", {8, 8, 3, 3});
   const TensorId counts = Made(b.graph().Convolution("conv", ones, w, {.padding = {1, 1, 1, 1}}));
-  ExpectPlanAgrees(b.graph(), Made(b.graph().Formula("product", "a * b", {{"a", counts}, {"b", x}})));
+  ExpectPlanAgrees(b.graph(),
+                   Made(b.graph().Formula("product", "a * b", {{"a", counts}, {"b", x}})));
 }
 
 TEST(PlanTest, WeightsComputedFromInputs) {
   Builder b;
   const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), w = b.graph().Input("w", {16, 8, 3, 3});
-  ExpectPlanAgrees(b.graph(), Made(b.graph().Convolution("conv", x, b.Activation(w, "tanh(x)"), {})));
+  ExpectPlanAgrees(b.graph(),
+                   Made(b.graph().Convolution("conv", x, b.Activation(w, "tanh(x)"), {})));
 }
 
 TEST(PlanTest, SecondDerivatives) {
@@ -172,8 +203,10 @@ TEST(PlanTest, SecondDerivatives) {
     Builder b;
     Graph& graph = b.graph();
     const TensorId x = graph.Input("x", {2, 8, 7, 7});
-    const TensorId h = b.MaxPool(b.Activation(b.BatchNorm(b.Convolution(x, 8, 3)), "tanh(x)"), window, 2);
-    const TensorId y = b.Convolution(Made(graph.Pad("pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
+    const TensorId h =
+        b.MaxPool(b.Activation(b.BatchNorm(b.Convolution(x, 8, 3)), "tanh(x)"), window, 2);
+    const TensorId y =
+        b.Convolution(Made(graph.Pad("pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
     const TensorId seed = graph.Input("seed", graph.shape(y));
     // The derivatives of a gradient, by the image and by the first weight.
     for (const TensorId t : {x, graph.parameters()[0]}) {
@@ -187,21 +220,26 @@ TEST(PlanTest, SecondDerivatives) {
 // What a plan cache says may come from another build of oneDNN, or from nowhere.
 TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   Builder b;
-  const TensorId y = b.Loss(b.Linear(b.GlobalAverage(b.Convolution(b.graph().Input("x", {2, 3, 6, 6}), 16, 3)), 10));
+  const TensorId y = b.Loss(
+      b.Linear(b.GlobalAverage(b.Convolution(b.graph().Input("x", {2, 3, 6, 6}), 16, 3)), 10));
   const auto store = Made(ParameterStore::Create(b.graph()));
   Tuner measured(1), misled(1);
   Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
-  const std::string text = absl::StrReplaceAll(measured.ToText(), {{"jit", "imaginary"}, {"brg", "imaginary"}, {"gemm", "imaginary"}, {"ref", "imaginary"}});
+  const std::string text = absl::StrReplaceAll(
+      measured.ToText(),
+      {{"jit", "imaginary"}, {"brg", "imaginary"}, {"gemm", "imaginary"}, {"ref", "imaginary"}});
   ASSERT_NE(text, measured.ToText());
   misled.Restore(text);
   const auto plan = Made(Plan::Compile(b.graph(), {{y}}, *store, misled, {}));
-  for (const auto& [operation, choice] : plan->choices()) EXPECT_EQ(choice.find("imaginary"), std::string::npos) << operation;
+  for (const auto& [operation, choice] : plan->choices())
+    EXPECT_EQ(choice.find("imaginary"), std::string::npos) << operation;
 }
 
 TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
   const auto measured = [](int channels, bool constant) {
     Builder b;
-    const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {1, channels, 3, 3}), channels, 3));
+    const TensorId y =
+        b.Activation(b.Convolution(b.graph().Input("x", {1, channels, 3, 3}), channels, 3));
     const auto store = Made(ParameterStore::Create(b.graph()));
     Tuner tuner(1);
     PlanOptions options;
@@ -211,7 +249,8 @@ TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
   };
   EXPECT_FALSE(absl::StrContains(measured(16, false), "weights"));
   EXPECT_TRUE(absl::StrContains(measured(16, true), " constant weights, room 4\t"));
-  EXPECT_TRUE(absl::StrContains(measured(400, true), " constant weights, room 2\t"));  // 5.5 MiB of them
+  EXPECT_TRUE(
+      absl::StrContains(measured(400, true), " constant weights, room 2\t"));  // 5.5 MiB of them
   EXPECT_TRUE(absl::StrContains(measured(640, true), " constant weights, room 0\t"));  // 14 MiB
 }
 
@@ -252,14 +291,18 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   TensorId y = b.MaxPool(b.Convolution(b.Convolution(x, 16, 3), 24, 3), 2, 2);
   y = b.Loss(b.Linear(b.GlobalAverage(b.Activation(b.BatchNorm(y))), 10));
   std::vector<TensorId> wanted = {y};
-  for (TensorId gradient : Made(Gradient(b.graph(), y, {b.graph().parameters()[0], b.graph().parameters()[1]}))) wanted.push_back(gradient);
+  for (TensorId gradient :
+       Made(Gradient(b.graph(), y, {b.graph().parameters()[0], b.graph().parameters()[1]})))
+    wanted.push_back(gradient);
   const auto store = Made(ParameterStore::Create(b.graph()));
   SplitMix random(1);
-  for (int64_t i = 0; i < store->parameter_floats(); ++i) store->values()[i] = static_cast<float>(random.Uniform());
+  for (int64_t i = 0; i < store->parameter_floats(); ++i)
+    store->values()[i] = static_cast<float>(random.Uniform());
 
   const auto run = [&](Plan& plan) {
     SplitMix images(2);
-    for (int64_t i = 0; i < b.graph().shape(x).NumElements(); ++i) static_cast<float*>(plan.input(x))[i] = static_cast<float>(images.Uniform());
+    for (int64_t i = 0; i < b.graph().shape(x).NumElements(); ++i)
+      static_cast<float*>(plan.input(x))[i] = static_cast<float>(images.Uniform());
     for (TensorId t : b.graph().inputs()) {
       if (t != x) std::fill_n(static_cast<int32_t*>(plan.input(t)), 3, 7);
     }
@@ -267,9 +310,11 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   };
 
   PlanOptions winograd;
-  const std::string choice = absl::StrCat("winograd nhwc/f32 nhwc/f32 wino_4x3:", tensor::HasAvx512() ? "avx512" : "avx2");
+  const std::string choice =
+      absl::StrCat("winograd nhwc/f32 nhwc/f32 wino_4x3:", tensor::HasAvx512() ? "avx512" : "avx2");
   for (const char* operation : {"conv2", "conv4"}) {
-    for (const char* direction : {"forward", "input_gradient", "weight_gradient"}) winograd.choices[absl::StrCat(operation, " ", direction)] = choice;
+    for (const char* direction : {"forward", "input_gradient", "weight_gradient"})
+      winograd.choices[absl::StrCat(operation, " ", direction)] = choice;
   }
 
   std::vector<std::vector<float>> results[2];
@@ -278,10 +323,14 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
     std::vector<PlanResult> asked;
     for (TensorId t : wanted) asked.push_back({t});
     Tuner tuner(1);
-    const auto plan = Made(Plan::Compile(b.graph(), asked, *store, tuner, fast ? winograd : PlanOptions{.exact = true}));
-    for (const Plan::Description& operation : plan->Describe()) pooled[fast] += absl::EndsWith(operation.kind, ", pooled");
+    const auto plan = Made(Plan::Compile(b.graph(), asked, *store, tuner,
+                                         fast ? winograd : PlanOptions{.exact = true}));
+    for (const Plan::Description& operation : plan->Describe())
+      pooled[fast] += absl::EndsWith(operation.kind, ", pooled");
     run(*plan);
-    for (TensorId t : wanted) results[fast].emplace_back(plan->result(t), plan->result(t) + b.graph().shape(t).NumElements());
+    for (TensorId t : wanted)
+      results[fast].emplace_back(plan->result(t),
+                                 plan->result(t) + b.graph().shape(t).NumElements());
   }
   EXPECT_EQ(pooled[false], 0);
   EXPECT_EQ(pooled[true], tensor::HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
@@ -295,7 +344,8 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
     double largest = 0;
     for (float value : results[false][i]) largest = std::max<double>(largest, std::abs(value));
     EXPECT_GT(largest, 0);
-    for (size_t k = 0; k < results[false][i].size(); ++k) EXPECT_NEAR(results[true][i][k], results[false][i][k], 1e-4 * largest) << "result " << i;
+    for (size_t k = 0; k < results[false][i].size(); ++k)
+      EXPECT_NEAR(results[true][i][k], results[false][i][k], 1e-4 * largest) << "result " << i;
   }
 }
 
@@ -305,19 +355,35 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
   Builder b;
   const auto pick = [&](std::vector<int64_t> from) { return from[random.Below(from.size())]; };
   const int64_t extent = pick({6, 7, 9});
-  std::vector<TensorId> images = {b.graph().Input("x", {pick({2, 3, 5}), pick({3, 8, 16}), extent, extent})};
+  std::vector<TensorId> images = {
+      b.graph().Input("x", {pick({2, 3, 5}), pick({3, 8, 16}), extent, extent})};
   for (int i = 0; i < 10; ++i) {
-    const TensorId x = images[images.size() - 1 - random.Below(std::min<int64_t>(3, images.size()))];
+    const TensorId x =
+        images[images.size() - 1 - random.Below(std::min<int64_t>(3, images.size()))];
     const Shape shape = b.graph().shape(x);
     TensorId y = x;
     switch (random.Below(9)) {
-      case 0: y = b.Convolution(x, pick({3, 8, 16, 24}), 3); break;
-      case 1: y = b.Convolution(x, pick({8, 16, 40}), pick({1, 3}), pick({1, 2})); break;
-      case 2: y = b.BatchNorm(x); break;
-      case 3: y = b.Activation(x); break;
-      case 4: y = shape[2] >= 4 ? b.MaxPool(x, 2, 2) : b.Activation(x, "tanh(x)"); break;
-      case 5: y = shape[2] >= 4 ? b.MaxPool(x, 3, 2) : b.Activation(x, "x / (1 + abs(x))"); break;
-      case 6: y = Made(b.graph().Slice("slice", x, shape[1] / 3, (shape[1] + 1) / 2)); break;
+      case 0:
+        y = b.Convolution(x, pick({3, 8, 16, 24}), 3);
+        break;
+      case 1:
+        y = b.Convolution(x, pick({8, 16, 40}), pick({1, 3}), pick({1, 2}));
+        break;
+      case 2:
+        y = b.BatchNorm(x);
+        break;
+      case 3:
+        y = b.Activation(x);
+        break;
+      case 4:
+        y = shape[2] >= 4 ? b.MaxPool(x, 2, 2) : b.Activation(x, "tanh(x)");
+        break;
+      case 5:
+        y = shape[2] >= 4 ? b.MaxPool(x, 3, 2) : b.Activation(x, "x / (1 + abs(x))");
+        break;
+      case 6:
+        y = Made(b.graph().Slice("slice", x, shape[1] / 3, (shape[1] + 1) / 2));
+        break;
       default: {
         // Joined with all others that fit.
         std::vector<TensorId> alike = {x};
@@ -325,7 +391,8 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
           Shape s = b.graph().shape(other);
           if (other != x && s == shape) alike.push_back(other);
         }
-        y = i % 2 == 0 ? Made(b.graph().Add("sum", alike)) : Made(b.graph().Concat("concat", alike));
+        y = i % 2 == 0 ? Made(b.graph().Add("sum", alike))
+                       : Made(b.graph().Concat("concat", alike));
       }
     }
     images.push_back(y);
@@ -333,11 +400,13 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
   std::vector<TensorId> ends;
   for (size_t i = images.size() - 3; i < images.size(); ++i) {
     const TensorId y = b.GlobalAverage(images[i]);
-    ends.push_back(Made(b.graph().Reshape("flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
+    ends.push_back(
+        Made(b.graph().Reshape("flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
   }
   options.seed = seed;
   // Normalised, so that the softmax does not saturate: its curvature would be lost in rounding.
-  const TensorId features = Made(b.graph().LayerNorm("normal", Made(b.graph().Concat("ends", ends)), 1e-2));
+  const TensorId features =
+      Made(b.graph().LayerNorm("normal", Made(b.graph().Concat("ends", ends)), 1e-2));
   ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(features, 5)), options);
 }
 

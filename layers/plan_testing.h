@@ -17,7 +17,8 @@
 
 namespace cotangent::layers {
 
-// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014): numbers a test can count on.
+// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014): numbers
+// a test can count on.
 class SplitMix {
  public:
   explicit SplitMix(uint64_t seed) : state_(seed) {}
@@ -27,7 +28,9 @@ class SplitMix {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
-  int64_t Below(int64_t limit) { return static_cast<int64_t>(Next() % static_cast<uint64_t>(limit)); }
+  int64_t Below(int64_t limit) {
+    return static_cast<int64_t>(Next() % static_cast<uint64_t>(limit));
+  }
   // In [-1, 1): a multiple of 2^-23, so exact in f32.
   double Uniform() { return static_cast<double>(Next() >> 40) / (1 << 23) - 1; }
 
@@ -41,8 +44,8 @@ struct AgreementOptions {
   int threads = 1;
   uint64_t seed = 1;
   bool derivatives = true;
-  // Errors are the largest relative to the largest magnitude of the tensor or, with `by_norm`, the Euclidean norm of all
-  // relative to that of the tensor.
+  // Errors are the largest relative to the largest magnitude of the tensor or, with `by_norm`, the
+  // Euclidean norm of all relative to that of the tensor.
   bool by_norm = false;
   double forward_tolerance = 1e-5;
   double gradient_tolerance = 1e-4;  // of the plan's
@@ -53,13 +56,15 @@ struct AgreementOptions {
 
 // Fails the running test where one of these does not hold:
 //   * y and the new values of states, computed by a plan, are those of the reference in double;
-//   * the gradient that vjp.h builds, y's derivative along a random direction that jvp.h builds and the gradient's, which is the
-//     Hessian-vector product, computed by the reference in double, are those of the reference's own forward over reverse mode;
+//   * the gradient that vjp.h builds, y's derivative along a random direction that jvp.h builds and
+//     the gradient's, which is the Hessian-vector product, computed by the reference in double, are
+//     those of the reference's own forward over reverse mode;
 //   * the same computed by a plan are so too.
 // Adds the derivatives' operations to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
 
-// The same in bf16, to bf16's accuracy: by norm, since rounding makes other elements the largest of their window.
+// The same in bf16, to bf16's accuracy: by norm, since rounding makes other elements the largest of
+// their window.
 AgreementOptions InBf16();
 
 }  // namespace cotangent::layers

@@ -15,9 +15,11 @@ namespace cotangent::layers {
 //   y = kConvolution(x, w), (z, position) = kMaxPool(y)      (z, position) = kConvolution(x, w), pooled
 //   dy = kMaxUnpool(dz, position), kConvolution...Gradient(.. dy ..)   the gradients of dz and position, pooled
 //
-// where the pooling has windows of 2x2 that tile the image, nothing else needs y, or dy, and can_pool() says of every convolution
-// concerned (the node before, not yet pooled) that it is able and fast. Forward and backward are rewritten independently.
-void PoolInConvolutions(absl::Span<const TensorId> results, const std::function<bool(const Node&)>& can_pool, Graph& graph);
+// where the pooling has windows of 2x2 that tile the image, nothing else needs y, or dy, and
+// can_pool() says of every convolution concerned (the node before, not yet pooled) that it is able
+// and fast. Forward and backward are rewritten independently.
+void PoolInConvolutions(absl::Span<const TensorId> results,
+                        const std::function<bool(const Node&)>& can_pool, Graph& graph);
 
 }  // namespace cotangent::layers
 

@@ -1,8 +1,10 @@
-// A graph computed by plain loops over any scalar type: the truth that compiled plans are held against.
+// A graph computed by plain loops over any scalar type: the truth that compiled plans are held
+// against.
 //
-// Nothing here is shared with what it checks: neither kernels nor fusion nor layouts. Run with double it checks the forward
-// values of a plan; run with reverse-mode variables or dual numbers, its derivatives check the gradient that vjp.h builds as a
-// graph, itself computed here in double or by a plan.
+// Nothing here is shared with what it checks: neither kernels nor fusion nor layouts. Run with
+// double it checks the forward values of a plan; run with reverse-mode variables or dual numbers,
+// its derivatives check the gradient that vjp.h builds as a graph, itself computed here in double
+// or by a plan.
 //
 //   ReferenceEvaluator<double> reference(graph);
 //   reference.Give(images, pixels);
@@ -39,13 +41,14 @@ class ReferenceEvaluator {
   explicit ReferenceEvaluator(const Graph& graph)
       : graph_(graph), values_(graph.num_tensors()), indices_(graph.num_tensors()) {}
 
-  // The value of a tensor from outside: of inputs, parameters, states and dropout masks it must be given; any other that is
-  // given is not computed.
+  // The value of a tensor from outside: of inputs, parameters, states and dropout masks it must be
+  // given; any other that is given is not computed.
   void Give(TensorId t, Values values) { values_[t] = std::move(values); }
   // Class numbers.
   void GiveLabels(TensorId t, std::vector<int64_t> labels) { indices_[t] = std::move(labels); }
 
-  // Computes the results and all they need. Errors: a leaf without a value, or with one of the wrong size.
+  // Computes the results and all they need. Errors: a leaf without a value, or with one of the
+  // wrong size.
   absl::Status Compute(absl::Span<const TensorId> results);
 
   // Of a tensor that was given or computed.
@@ -58,7 +61,9 @@ class ReferenceEvaluator {
   int64_t Elements(TensorId t) const { return graph_.shape(t).NumElements(); }
   // Numbers of channels, and of pixels in each.
   int64_t Channels(TensorId t) const { return graph_.shape(t)[1]; }
-  int64_t Pixels(TensorId t) const { return Elements(t) / (graph_.shape(t)[0] * graph_.shape(t)[1]); }
+  int64_t Pixels(TensorId t) const {
+    return Elements(t) / (graph_.shape(t)[0] * graph_.shape(t)[1]);
+  }
 
   absl::Status Evaluate(const Node& node);
   absl::Status Elementwise(const Node& node);
@@ -72,7 +77,8 @@ class ReferenceEvaluator {
   // Calls visit(fine index, coarse index, share) for every true pixel of an average pool's windows.
   template <class Visit>
   void ForEachAveraged(const Node& node, TensorId fine, Visit visit);
-  // Calls visit(inner index, outer index) for every pixel of the padded image that is a copy of one of the inner image.
+  // Calls visit(inner index, outer index) for every pixel of the padded image that is a copy of one
+  // of the inner image.
   template <class Visit>
   void ForEachPadded(const Node& node, TensorId inner, TensorId outer, Visit visit);
   // Calls visit(whole index, part index) for the channels [begin, begin + channels of part).
@@ -109,10 +115,12 @@ absl::Status ReferenceEvaluator<T>::Compute(absl::Span<const TensorId> results) 
     if (!needed[i]) continue;
     for (TensorId t : graph_.node(static_cast<int>(i)).inputs) {
       if (static_cast<int64_t>(values_[t].size() + indices_[t].size()) == Elements(t)) continue;
-      return absl::InvalidArgumentError(absl::StrCat("'", graph_.tensor(t).name, "' has ", values_[t].size() + indices_[t].size(), " values; its shape is ",
-                                                     graph_.shape(t).ToString()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", graph_.tensor(t).name, "' has ", values_[t].size() + indices_[t].size(),
+                       " values; its shape is ", graph_.shape(t).ToString()));
     }
-    if (absl::Status status = Evaluate(graph_.node(static_cast<int>(i))); !status.ok()) return status;
+    if (absl::Status status = Evaluate(graph_.node(static_cast<int>(i))); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }
@@ -129,7 +137,8 @@ absl::Status ReferenceEvaluator<T>::Evaluate(const Node& node) {
     case Op::kParameter:
     case Op::kState:
     case Op::kDropoutMask:
-      return absl::InvalidArgumentError(absl::StrCat("'", graph_.tensor(out).name, "' (", OpName(node.op), ") was not given a value"));
+      return absl::InvalidArgumentError(absl::StrCat("'", graph_.tensor(out).name, "' (",
+                                                     OpName(node.op), ") was not given a value"));
     case Op::kConstant:
       y.assign(Elements(out), T(node.attributes.value));
       break;
@@ -154,36 +163,47 @@ absl::Status ReferenceEvaluator<T>::Evaluate(const Node& node) {
       MaxPool(node);
       return absl::OkStatus();
     case Op::kMaxPoolGather:
-      ForEachMaximum(node, node.inputs[0], node.inputs[1], [&](int64_t fine, int64_t coarse) { y[coarse] = in(0)[fine]; });
+      ForEachMaximum(node, node.inputs[0], node.inputs[1],
+                     [&](int64_t fine, int64_t coarse) { y[coarse] = in(0)[fine]; });
       break;
     case Op::kMaxUnpool:
-      ForEachMaximum(node, out, node.inputs[1], [&](int64_t fine, int64_t coarse) { y[fine] = y[fine] + in(0)[coarse]; });
+      ForEachMaximum(node, out, node.inputs[1],
+                     [&](int64_t fine, int64_t coarse) { y[fine] = y[fine] + in(0)[coarse]; });
       break;
     case Op::kAveragePool:
-      ForEachAveraged(node, node.inputs[0], [&](int64_t fine, int64_t coarse, double share) { y[coarse] = y[coarse] + T(share) * in(0)[fine]; });
+      ForEachAveraged(node, node.inputs[0], [&](int64_t fine, int64_t coarse, double share) {
+        y[coarse] = y[coarse] + T(share) * in(0)[fine];
+      });
       break;
     case Op::kAverageUnpool:
-      ForEachAveraged(node, out, [&](int64_t fine, int64_t coarse, double share) { y[fine] = y[fine] + T(share) * in(0)[coarse]; });
+      ForEachAveraged(node, out, [&](int64_t fine, int64_t coarse, double share) {
+        y[fine] = y[fine] + T(share) * in(0)[coarse];
+      });
       break;
     case Op::kPad:
-      ForEachPadded(node, node.inputs[0], out, [&](int64_t inner, int64_t outer) { y[outer] = in(0)[inner]; });
+      ForEachPadded(node, node.inputs[0], out,
+                    [&](int64_t inner, int64_t outer) { y[outer] = in(0)[inner]; });
       break;
     case Op::kUnpad:
-      ForEachPadded(node, out, node.inputs[0], [&](int64_t inner, int64_t outer) { y[inner] = y[inner] + in(0)[outer]; });
+      ForEachPadded(node, out, node.inputs[0],
+                    [&](int64_t inner, int64_t outer) { y[inner] = y[inner] + in(0)[outer]; });
       break;
     case Op::kConcat: {
       int64_t begin = 0;
       for (TensorId x : node.inputs) {
-        ForEachOfSlice(out, x, begin, [&](int64_t whole, int64_t part) { y[whole] = values_[x][part]; });
+        ForEachOfSlice(out, x, begin,
+                       [&](int64_t whole, int64_t part) { y[whole] = values_[x][part]; });
         begin += Channels(x);
       }
       break;
     }
     case Op::kSlice:
-      ForEachOfSlice(node.inputs[0], out, node.attributes.begin, [&](int64_t whole, int64_t part) { y[part] = in(0)[whole]; });
+      ForEachOfSlice(node.inputs[0], out, node.attributes.begin,
+                     [&](int64_t whole, int64_t part) { y[part] = in(0)[whole]; });
       break;
     case Op::kUnslice:
-      ForEachOfSlice(out, node.inputs[0], node.attributes.begin, [&](int64_t whole, int64_t part) { y[whole] = in(0)[part]; });
+      ForEachOfSlice(out, node.inputs[0], node.attributes.begin,
+                     [&](int64_t whole, int64_t part) { y[whole] = in(0)[part]; });
       break;
     case Op::kReshape:
       y = in(0);
@@ -203,7 +223,8 @@ absl::Status ReferenceEvaluator<T>::Evaluate(const Node& node) {
     case Op::kOneHot: {
       const std::vector<double>& weights = node.attributes.loss.class_weights;
       const std::vector<int64_t>& labels = indices_[node.inputs[0]];
-      for (size_t n = 0; n < labels.size(); ++n) y[n * Channels(out) + labels[n]] = T(weights.empty() ? 1.0 : weights[labels[n]]);
+      for (size_t n = 0; n < labels.size(); ++n)
+        y[n * Channels(out) + labels[n]] = T(weights.empty() ? 1.0 : weights[labels[n]]);
       break;
     }
     case Op::kLoss:
@@ -216,18 +237,23 @@ absl::Status ReferenceEvaluator<T>::Evaluate(const Node& node) {
 template <class T>
 absl::Status ReferenceEvaluator<T>::Elementwise(const Node& node) {
   std::vector<Expr> variables;
-  for (size_t i = 0; i < node.inputs.size(); ++i) variables.push_back(graph_.Operand(static_cast<int>(i)));
-  const absl::StatusOr<autodiff::symbolic::Program> program = autodiff::symbolic::Program::Create({node.attributes.formula}, variables);
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    variables.push_back(graph_.Operand(static_cast<int>(i)));
+  const absl::StatusOr<autodiff::symbolic::Program> program =
+      autodiff::symbolic::Program::Create({node.attributes.formula}, variables);
   if (!program.ok()) return program.status();
   const TensorId out = node.outputs[0];
   const Shape& shape = graph_.shape(out);
-  const int64_t pixels = shape.rank() >= 2 ? Pixels(out) : 1, channels = shape.rank() >= 2 ? Channels(out) : 1;
+  const int64_t pixels = shape.rank() >= 2 ? Pixels(out) : 1,
+                channels = shape.rank() >= 2 ? Channels(out) : 1;
   Values y, point;
   for (int64_t i = 0; i < Elements(out); ++i) {
     point.clear();
     for (TensorId x : node.inputs) {
       const bool per_channel = graph_.shape(x).rank() == 1 && shape.rank() >= 2;
-      const int64_t index = graph_.shape(x).rank() == 0 ? 0 : per_channel ? i / pixels % channels : i;
+      const int64_t index = graph_.shape(x).rank() == 0 ? 0
+                            : per_channel               ? i / pixels % channels
+                                                        : i;
       point.push_back(values_[x][index]);
     }
     y.push_back(program->template Evaluate<T>(point)[0]);
@@ -253,7 +279,8 @@ void ReferenceEvaluator<T>::Moments(const Node& node) {
   const T share(1.0 / (Elements(x) / Channels(x)));
   Values mean(Channels(x), T(0.0)), variance(Channels(x), T(0.0));
   const auto channel = [&](int64_t i) { return i / Pixels(x) % Channels(x); };
-  for (int64_t i = 0; i < Elements(x); ++i) mean[channel(i)] = mean[channel(i)] + share * values_[x][i];
+  for (int64_t i = 0; i < Elements(x); ++i)
+    mean[channel(i)] = mean[channel(i)] + share * values_[x][i];
   for (int64_t i = 0; i < Elements(x); ++i) {
     const T deviation = values_[x][i] - mean[channel(i)];
     variance[channel(i)] = variance[channel(i)] + share * deviation * deviation;
@@ -266,7 +293,18 @@ template <class T>
 tensor::PoolShape ReferenceEvaluator<T>::PoolOf(const Node& node, TensorId fine) const {
   const PoolWindow& w = node.attributes.window;
   const Shape& s = graph_.shape(fine);
-  return {s[0], s[1], s[2], s[3], w.height, w.width, w.stride_height, w.stride_width, w.padding.top, w.padding.bottom, w.padding.left, w.padding.right};
+  return {s[0],
+          s[1],
+          s[2],
+          s[3],
+          w.height,
+          w.width,
+          w.stride_height,
+          w.stride_width,
+          w.padding.top,
+          w.padding.bottom,
+          w.padding.left,
+          w.padding.right};
 }
 
 template <class T>
@@ -280,7 +318,8 @@ void ReferenceEvaluator<T>::MaxPool(const Node& node) {
     const int64_t in_y = i / pool.in_width % pool.in_height, in_x = i % pool.in_width;
     const int64_t out_y = o / pool.out_width() % pool.out_height(), out_x = o % pool.out_width();
     y[o] = x[i];
-    position[o] = (in_y + pool.pad_top - out_y * pool.stride_height) * pool.window_width + in_x + pool.pad_left - out_x * pool.stride_width;
+    position[o] = (in_y + pool.pad_top - out_y * pool.stride_height) * pool.window_width + in_x +
+                  pool.pad_left - out_x * pool.stride_width;
   });
   values_[node.outputs[0]] = std::move(y);
   indices_[node.outputs[1]] = std::move(position);
@@ -288,13 +327,17 @@ void ReferenceEvaluator<T>::MaxPool(const Node& node) {
 
 template <class T>
 template <class Visit>
-void ReferenceEvaluator<T>::ForEachMaximum(const Node& node, TensorId fine, TensorId position, Visit visit) {
+void ReferenceEvaluator<T>::ForEachMaximum(const Node& node, TensorId fine, TensorId position,
+                                           Visit visit) {
   const tensor::PoolShape pool = PoolOf(node, fine);
   for (size_t o = 0; o < indices_[position].size(); ++o) {
-    const int64_t cell = indices_[position][o], out_width = pool.out_width(), out_height = pool.out_height(), coarse = static_cast<int64_t>(o);
+    const int64_t cell = indices_[position][o], out_width = pool.out_width(),
+                  out_height = pool.out_height(), coarse = static_cast<int64_t>(o);
     const int64_t image = coarse / (out_width * out_height);
-    const int64_t in_y = coarse / out_width % out_height * pool.stride_height + cell / pool.window_width - pool.pad_top;
-    const int64_t in_x = coarse % out_width * pool.stride_width + cell % pool.window_width - pool.pad_left;
+    const int64_t in_y = coarse / out_width % out_height * pool.stride_height +
+                         cell / pool.window_width - pool.pad_top;
+    const int64_t in_x =
+        coarse % out_width * pool.stride_width + cell % pool.window_width - pool.pad_left;
     visit((image * pool.in_height + in_y) * pool.in_width + in_x, coarse);
   }
 }
@@ -306,17 +349,21 @@ void ReferenceEvaluator<T>::ForEachAveraged(const Node& node, TensorId fine, Vis
   std::vector<int64_t> true_pixels(pool.out().NumElements(), 0);
   tensor::reference::ForEachWindowPixel(pool, [&](int64_t, int64_t o, bool) { ++true_pixels[o]; });
   const int64_t cells = pool.window_height * pool.window_width;
-  tensor::reference::ForEachWindowPixel(
-      pool, [&](int64_t i, int64_t o, bool) { visit(i, o, 1.0 / static_cast<double>(node.attributes.window.count_padding ? cells : true_pixels[o])); });
+  tensor::reference::ForEachWindowPixel(pool, [&](int64_t i, int64_t o, bool) {
+    visit(i, o,
+          1.0 / static_cast<double>(node.attributes.window.count_padding ? cells : true_pixels[o]));
+  });
 }
 
 template <class T>
 template <class Visit>
-void ReferenceEvaluator<T>::ForEachPadded(const Node& node, TensorId inner, TensorId outer, Visit visit) {
+void ReferenceEvaluator<T>::ForEachPadded(const Node& node, TensorId inner, TensorId outer,
+                                          Visit visit) {
   // The inner line or column that `index` of the outer image copies; -1: none.
   const auto source = [&](int64_t index, int64_t size) -> int64_t {
     if (node.attributes.pad_mode == PadMode::kCircular) return (index + size) % size;
-    if (node.attributes.pad_mode == PadMode::kReflect) return index < 0 ? -index : index >= size ? 2 * size - 2 - index : index;
+    if (node.attributes.pad_mode == PadMode::kReflect)
+      return index < 0 ? -index : index >= size ? 2 * size - 2 - index : index;
     return index < 0 || index >= size ? -1 : index;
   };
   const Shape& small = graph_.shape(inner);
@@ -330,7 +377,8 @@ void ReferenceEvaluator<T>::ForEachPadded(const Node& node, TensorId inner, Tens
 
 template <class T>
 template <class Visit>
-void ReferenceEvaluator<T>::ForEachOfSlice(TensorId whole, TensorId part, int64_t begin, Visit visit) {
+void ReferenceEvaluator<T>::ForEachOfSlice(TensorId whole, TensorId part, int64_t begin,
+                                           Visit visit) {
   const int64_t pixels = Pixels(part);
   for (int64_t i = 0; i < Elements(part); ++i) {
     const int64_t n = i / (Channels(part) * pixels), channel = i / pixels % Channels(part);
@@ -342,12 +390,14 @@ template <class T>
 void ReferenceEvaluator<T>::LayerNorm(const Node& node) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
   const Values& x = values_[node.inputs[0]];
-  const int64_t batch = graph_.shape(node.inputs[0])[0], count = static_cast<int64_t>(x.size()) / batch;
+  const int64_t batch = graph_.shape(node.inputs[0])[0],
+                count = static_cast<int64_t>(x.size()) / batch;
   Values y, means, inverses;
   for (int64_t n = 0; n < batch; ++n) {
     T mean(0.0), variance(0.0);
     for (int64_t i = n * count; i < (n + 1) * count; ++i) mean = mean + x[i] * T(1.0 / count);
-    for (int64_t i = n * count; i < (n + 1) * count; ++i) variance = variance + (x[i] - mean) * (x[i] - mean) * T(1.0 / count);
+    for (int64_t i = n * count; i < (n + 1) * count; ++i)
+      variance = variance + (x[i] - mean) * (x[i] - mean) * T(1.0 / count);
     const T inverse = T(1.0) / sqrt(variance + T(node.attributes.epsilon));
     for (int64_t i = n * count; i < (n + 1) * count; ++i) y.push_back((x[i] - mean) * inverse);
     means.push_back(mean);
@@ -360,7 +410,8 @@ void ReferenceEvaluator<T>::LayerNorm(const Node& node) {
 
 template <class T>
 void ReferenceEvaluator<T>::LayerNormGradient(const Node& node) {
-  const Values &dy = values_[node.inputs[0]], &y = values_[node.inputs[1]], &inverse = values_[node.inputs[2]];
+  const Values &dy = values_[node.inputs[0]], &y = values_[node.inputs[1]],
+               &inverse = values_[node.inputs[2]];
   const int64_t count = static_cast<int64_t>(y.size() / inverse.size());
   Values dx;
   for (size_t n = 0; n < inverse.size(); ++n) {
@@ -369,13 +420,15 @@ void ReferenceEvaluator<T>::LayerNormGradient(const Node& node) {
       mean = mean + dy[i] * T(1.0 / count);
       slope = slope + dy[i] * y[i] * T(1.0 / count);
     }
-    for (int64_t i = n * count; i < static_cast<int64_t>(n + 1) * count; ++i) dx.push_back(inverse[n] * (dy[i] - mean - y[i] * slope));
+    for (int64_t i = n * count; i < static_cast<int64_t>(n + 1) * count; ++i)
+      dx.push_back(inverse[n] * (dy[i] - mean - y[i] * slope));
   }
   values_[node.outputs[0]] = std::move(dx);
 }
 
-// ln p_k = x_k - ln sum_j exp(x_j), which is finite with all its derivatives where p_k itself is too small for a number. The
-// largest x is subtracted first: it changes neither the value nor, since the terms cancel, any derivative.
+// ln p_k = x_k - ln sum_j exp(x_j), which is finite with all its derivatives where p_k itself is
+// too small for a number. The largest x is subtracted first: it changes neither the value nor,
+// since the terms cancel, any derivative.
 template <class T>
 std::vector<T> ReferenceEvaluator<T>::LogProbabilities(const Values& x) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
@@ -403,7 +456,8 @@ void ReferenceEvaluator<T>::Softmax(const Node& node) {
   const int64_t classes = Channels(node.inputs[0]);
   Values y;
   for (size_t row = 0; row < x.size(); row += classes) {
-    for (const T& p : Probabilities(Values(x.begin() + row, x.begin() + row + classes))) y.push_back(p);
+    for (const T& p : Probabilities(Values(x.begin() + row, x.begin() + row + classes)))
+      y.push_back(p);
   }
   values_[node.outputs[0]] = std::move(y);
 }
@@ -422,7 +476,9 @@ void ReferenceEvaluator<T>::SoftmaxGradient(const Node& node) {
 }
 
 template <class T>
-std::pair<T, std::vector<T>> ReferenceEvaluator<T>::LossOfRow(const LossAttributes& a, const Values& x, int64_t label) const {
+std::pair<T, std::vector<T>> ReferenceEvaluator<T>::LossOfRow(const LossAttributes& a,
+                                                              const Values& x,
+                                                              int64_t label) const {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
   const int64_t classes = static_cast<int64_t>(x.size());
   const auto weight = [&](int64_t k) { return a.class_weights.empty() ? 1.0 : a.class_weights[k]; };
@@ -434,9 +490,11 @@ std::pair<T, std::vector<T>> ReferenceEvaluator<T>::LossOfRow(const LossAttribut
       // -sum_k t_k w_k ln p_k for the smoothed target t.
       const Values p = Probabilities(x), log_p = LogProbabilities(x);
       for (int64_t k = 0; k < classes; ++k) {
-        const double t = weight(k) * ((1 - a.label_smoothing) * target(k) + a.label_smoothing / classes);
+        const double t =
+            weight(k) * ((1 - a.label_smoothing) * target(k) + a.label_smoothing / classes);
         loss = loss - T(t) * log_p[k];
-        for (int64_t j = 0; j < classes; ++j) gradient[j] = gradient[j] + T(t) * (p[j] - T(k == j ? 1.0 : 0.0));
+        for (int64_t j = 0; j < classes; ++j)
+          gradient[j] = gradient[j] + T(t) * (p[j] - T(k == j ? 1.0 : 0.0));
       }
       break;
     }
@@ -461,7 +519,9 @@ std::pair<T, std::vector<T>> ReferenceEvaluator<T>::LossOfRow(const LossAttribut
       const T rest = T(1.0) - p[label], log_p = LogProbabilities(x)[label];
       loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log_p);
       // By ln p of the label: d ln p / d x_k = [k = label] - p_k.
-      const T slope = T(weight(label)) * (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
+      const T slope =
+          T(weight(label)) *
+          (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
       for (int64_t k = 0; k < classes; ++k) gradient[k] = slope * (T(target(k)) - p[k]);
       break;
     }
@@ -481,21 +541,25 @@ absl::Status ReferenceEvaluator<T>::Loss(const Node& node) {
   Values gradient;
   if (a.kind == LossKind::kFormula) {
     const Expr prediction = graph_.Operand(0), target = graph_.Operand(1);
-    const absl::StatusOr<autodiff::symbolic::Program> program =
-        autodiff::symbolic::Program::Create({a.formula, autodiff::symbolic::Differentiate(a.formula, prediction)}, {prediction, target});
+    const absl::StatusOr<autodiff::symbolic::Program> program = autodiff::symbolic::Program::Create(
+        {a.formula, autodiff::symbolic::Differentiate(a.formula, prediction)},
+        {prediction, target});
     if (!program.ok()) return program.status();
     const T share(1.0 / x.size());
     for (size_t i = 0; i < x.size(); ++i) {
-      const Values both = program->template Evaluate<T>(Values{x[i], T(labels[i / classes] == static_cast<int64_t>(i) % classes ? 1.0 : 0.0)});
+      const Values both = program->template Evaluate<T>(
+          Values{x[i], T(labels[i / classes] == static_cast<int64_t>(i) % classes ? 1.0 : 0.0)});
       loss = loss + share * both[0];
       gradient.push_back(share * both[1]);
     }
   } else {
     double total_weight = 0;
-    for (int64_t label : labels) total_weight += a.class_weights.empty() ? 1.0 : a.class_weights[label];
+    for (int64_t label : labels)
+      total_weight += a.class_weights.empty() ? 1.0 : a.class_weights[label];
     const T share(1.0 / total_weight);
     for (int64_t n = 0; n < batch; ++n) {
-      const auto [row_loss, row_gradient] = LossOfRow(a, Values(x.begin() + n * classes, x.begin() + (n + 1) * classes), labels[n]);
+      const auto [row_loss, row_gradient] =
+          LossOfRow(a, Values(x.begin() + n * classes, x.begin() + (n + 1) * classes), labels[n]);
       loss = loss + share * row_loss;
       for (const T& g : row_gradient) gradient.push_back(share * g);
     }

@@ -18,28 +18,31 @@ namespace cotangent::layers {
 struct ConvolutionUse {
   tensor::ElementType precision = tensor::ElementType::kF32;
   bool exact = false;
-  // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are packed once and for all.
+  // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are
+  // packed once and for all.
   bool constant_weights = false;
-  // How many times their plain size all constant weights of the network have room in a cache: what packs them larger finds them
-  // in memory. From 0 to kMostRoom.
+  // How many times their plain size all constant weights of the network have room in a cache: what
+  // packs them larger finds them in memory. From 0 to kMostRoom.
   int room = 0;
 };
 inline constexpr int kMostRoom = 4;
 
 struct MeasuredChoice {
   tensor::ConvolutionChoice choice;
-  double seconds = 0;           // of one run, with its weights packed or unpacked where they change, at the full batch
+  double seconds =
+      0;  // of one run, with its weights packed or unpacked where they change, at the full batch
   int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
 };
 
-// Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The times can be kept
-// as text, a line a candidate, so that another run measures nothing.
+// Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The
+// times can be kept as text, a line a candidate, so that another run measures nothing.
 class Tuner {
  public:
   // on_measure: told once, when the first measurement begins.
   explicit Tuner(int threads, std::function<void()> on_measure = nullptr);
 
-  // Takes over the times in `text`, made by ToText(), instead of those known of the same convolutions. Lines that cannot be read are passed over: they cost a measurement.
+  // Takes over the times in `text`, made by ToText(), instead of those known of the same
+  // convolutions. Lines that cannot be read are passed over: they cost a measurement.
   void Restore(absl::string_view text);
   // All times known, other machines' included.
   std::string ToText() const;
@@ -47,19 +50,23 @@ class Tuner {
   bool changed() const { return changed_; }
 
   // The candidates worth considering with their times, fastest first. Never empty.
-  absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+  absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape,
+                                                      tensor::Direction direction,
                                                       const ConvolutionUse& use);
 
   // The next Measure() of this one measures.
-  void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction, const ConvolutionUse& use) {
+  void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+              const ConvolutionUse& use) {
     known_.erase(Key(shape, direction, use));
   }
 
   double seconds_spent() const { return seconds_spent_; }
 
  private:
-  std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction, const ConvolutionUse& use) const;
-  absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+  std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+                  const ConvolutionUse& use) const;
+  absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape,
+                                                         tensor::Direction direction,
                                                          const ConvolutionUse& use) const;
 
   const std::string machine_;

@@ -11,7 +11,7 @@ namespace {
 
 namespace symbolic = autodiff::symbolic;
 
-#define RETURN_IF_ERROR(expression)                               \
+#define RETURN_IF_ERROR(expression) \
   if (absl::Status status = (expression); !status.ok()) return status
 
 // Cotangents of a graph's tensors while they are gathered, from the last operation to the first.
@@ -21,7 +21,8 @@ class Reverse {
     if (options.recompute) FindRecomputable();
   }
 
-  absl::StatusOr<std::vector<TensorId>> Run(absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
+  absl::StatusOr<std::vector<TensorId>> Run(absl::Span<const TensorId> outputs,
+                                            absl::Span<const TensorId> cotangents,
                                             absl::Span<const TensorId> with_respect_to);
 
  private:
@@ -42,10 +43,12 @@ class Reverse {
   absl::Status VisitLayerNormGradient(const Node& node, TensorId d_dx);
   absl::Status VisitSoftmaxGradient(const Node& node, TensorId d_dx);
   absl::Status VisitLoss(const Node& node, TensorId d_loss, TensorId d_gradient);
-  absl::StatusOr<TensorId> SumToChannels(const std::string& name, Expr integrand, const std::vector<TensorId>& operands);
+  absl::StatusOr<TensorId> SumToChannels(const std::string& name, Expr integrand,
+                                         const std::vector<TensorId>& operands);
 
   TensorId Like(Op op, const Node& node, std::vector<TensorId> inputs, TensorId like) {
-    return graph_.AddNode(op, node.name, std::move(inputs), node.attributes, Shape(graph_.shape(like)));
+    return graph_.AddNode(op, node.name, std::move(inputs), node.attributes,
+                          Shape(graph_.shape(like)));
   }
 
   Graph& graph_;
@@ -54,11 +57,13 @@ class Reverse {
   std::vector<std::vector<TensorId>> terms_;
 };
 
-// What other operations than convolutions read, their own derivatives will most likely read again, so that it is kept anyway.
+// What other operations than convolutions read, their own derivatives will most likely read again,
+// so that it is kept anyway.
 void Reverse::FindRecomputable() {
   recomputable_.assign(graph_.num_tensors(), false);
   for (const Node& node : graph_.nodes()) {
-    if (node.op == Op::kElementwise) recomputable_[node.outputs[0]] = graph_.shape(node.outputs[0]).rank() == 4;
+    if (node.op == Op::kElementwise)
+      recomputable_[node.outputs[0]] = graph_.shape(node.outputs[0]).rank() == 4;
   }
   for (const Node& node : graph_.nodes()) {
     if (node.op == Op::kConvolution) continue;
@@ -71,7 +76,8 @@ TensorId Reverse::Again(TensorId t) {
   const Node& node = graph_.producer(t);
   Attributes attributes = node.attributes;
   attributes.recomputed = true;
-  return graph_.AddNode(Op::kElementwise, node.name, node.inputs, std::move(attributes), Shape(graph_.shape(t)));
+  return graph_.AddNode(Op::kElementwise, node.name, node.inputs, std::move(attributes),
+                        Shape(graph_.shape(t)));
 }
 
 void Reverse::MarkNeeded(absl::Span<const TensorId> with_respect_to) {
@@ -96,7 +102,8 @@ absl::StatusOr<TensorId> Reverse::CotangentOf(TensorId t) {
   return terms[0];
 }
 
-absl::StatusOr<std::vector<TensorId>> Reverse::Run(absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
+absl::StatusOr<std::vector<TensorId>> Reverse::Run(absl::Span<const TensorId> outputs,
+                                                   absl::Span<const TensorId> cotangents,
                                                    absl::Span<const TensorId> with_respect_to) {
   MarkNeeded(with_respect_to);
   terms_.resize(graph_.num_tensors());
@@ -139,21 +146,26 @@ absl::Status Reverse::Visit(int index) {
       // The adjoint of summing is spreading: an elementwise copy whose shape is given by x.
       Attributes attributes;
       attributes.formula = graph_.Operand(0);
-      Contribute(in[0], graph_.AddNode(Op::kElementwise, node.name, {dy}, attributes, Shape(graph_.shape(in[0]))));
+      Contribute(in[0], graph_.AddNode(Op::kElementwise, node.name, {dy}, attributes,
+                                       Shape(graph_.shape(in[0]))));
       return absl::OkStatus();
     }
     case Op::kMoments:
       return VisitMoments(node, d[0], d[1]);
     case Op::kConvolution:
-      if (needed_[in[0]]) Contribute(in[0], Like(Op::kConvolutionInputGradient, node, {dy, in[1]}, in[0]));
-      if (needed_[in[1]]) Contribute(in[1], Like(Op::kConvolutionWeightGradient, node, {Again(in[0]), dy}, in[1]));
+      if (needed_[in[0]])
+        Contribute(in[0], Like(Op::kConvolutionInputGradient, node, {dy, in[1]}, in[0]));
+      if (needed_[in[1]])
+        Contribute(in[1], Like(Op::kConvolutionWeightGradient, node, {Again(in[0]), dy}, in[1]));
       return absl::OkStatus();
     case Op::kConvolutionInputGradient:
       if (needed_[in[0]]) Contribute(in[0], Like(Op::kConvolution, node, {dy, in[1]}, in[0]));
-      if (needed_[in[1]]) Contribute(in[1], Like(Op::kConvolutionWeightGradient, node, {dy, in[0]}, in[1]));
+      if (needed_[in[1]])
+        Contribute(in[1], Like(Op::kConvolutionWeightGradient, node, {dy, in[0]}, in[1]));
       return absl::OkStatus();
     case Op::kConvolutionWeightGradient:
-      if (needed_[in[0]]) Contribute(in[0], Like(Op::kConvolutionInputGradient, node, {in[1], dy}, in[0]));
+      if (needed_[in[0]])
+        Contribute(in[0], Like(Op::kConvolutionInputGradient, node, {in[1], dy}, in[0]));
       if (needed_[in[1]]) Contribute(in[1], Like(Op::kConvolution, node, {in[0], dy}, in[1]));
       return absl::OkStatus();
     case Op::kMaxPool:
@@ -211,7 +223,8 @@ absl::Status Reverse::VisitElementwise(const Node& node, TensorId dy) {
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const TensorId input = node.inputs[i];
     if (!needed_[input]) continue;
-    const Expr derivative = symbolic::Differentiate(node.attributes.formula, graph_.Operand(static_cast<int>(i)));
+    const Expr derivative =
+        symbolic::Differentiate(node.attributes.formula, graph_.Operand(static_cast<int>(i)));
     if (derivative.IsZero()) continue;
     absl::StatusOr<TensorId> cotangent;
     if (graph_.shape(input) == result) {
@@ -229,14 +242,18 @@ absl::Status Reverse::VisitElementwise(const Node& node, TensorId dy) {
   return absl::OkStatus();
 }
 
-// ChannelSum of an integrand, with the factors that are constant over each channel taken out of the sum: the reductions of
-// batch normalisation's gradient then turn out to be the same two, whatever they are multiplied with.
-absl::StatusOr<TensorId> Reverse::SumToChannels(const std::string& name, Expr integrand, const std::vector<TensorId>& operands) {
+// ChannelSum of an integrand, with the factors that are constant over each channel taken out of the
+// sum: the reductions of batch normalisation's gradient then turn out to be the same two, whatever
+// they are multiplied with.
+absl::StatusOr<TensorId> Reverse::SumToChannels(const std::string& name, Expr integrand,
+                                                const std::vector<TensorId>& operands) {
   const TensorId full = operands.back();  // the cotangent has the full shape
   const auto varies = [&](Expr e) {
     for (Expr variable : symbolic::Variables(e)) {
       for (size_t i = 0; i < operands.size(); ++i) {
-        if (variable == graph_.Operand(static_cast<int>(i)) && graph_.shape(operands[i]) == graph_.shape(full)) return true;
+        if (variable == graph_.Operand(static_cast<int>(i)) &&
+            graph_.shape(operands[i]) == graph_.shape(full))
+          return true;
       }
     }
     return false;
@@ -247,12 +264,14 @@ absl::StatusOr<TensorId> Reverse::SumToChannels(const std::string& name, Expr in
   } else {
     inside.push_back(integrand);
   }
-  if (inside.empty()) return absl::InternalError(absl::StrCat(name, ": a cotangent vanished from its own product"));
+  if (inside.empty())
+    return absl::InternalError(absl::StrCat(name, ": a cotangent vanished from its own product"));
   absl::StatusOr<TensorId> summand = graph_.Elementwise(name, symbolic::Mul(inside), operands);
   if (!summand.ok()) return summand;
   absl::StatusOr<TensorId> sum = graph_.ChannelSum(name, *summand);
   if (!sum.ok() || outside.empty()) return sum;
-  // The full tensors are not in what stands outside; were they among its operands, it would have their shape.
+  // The full tensors are not in what stands outside; were they among its operands, it would have
+  // their shape.
   std::vector<TensorId> channel_operands = operands;
   for (TensorId& t : channel_operands) {
     if (graph_.shape(t).rank() >= 2) t = *sum;
@@ -267,16 +286,19 @@ absl::StatusOr<TensorId> Reverse::SumToChannels(const std::string& name, Expr in
 absl::Status Reverse::VisitMoments(const Node& node, TensorId d_mean, TensorId d_variance) {
   const TensorId x = node.inputs[0];
   const double count = static_cast<double>(graph_.shape(x).NumElements() / graph_.shape(x)[1]);
-  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), a2 = graph_.Operand(2), a3 = graph_.Operand(3);
+  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), a2 = graph_.Operand(2),
+             a3 = graph_.Operand(3);
   absl::StatusOr<TensorId> dx;
   if (d_variance == kNoTensor) {
     Attributes attributes;
     attributes.formula = a0 / count;
     dx = graph_.AddNode(Op::kElementwise, node.name, {d_mean}, attributes, Shape(graph_.shape(x)));
   } else if (d_mean == kNoTensor) {
-    dx = graph_.Elementwise(node.name, (a0 - a1) * a2 * (2 / count), {x, node.outputs[0], d_variance});
+    dx = graph_.Elementwise(node.name, (a0 - a1) * a2 * (2 / count),
+                            {x, node.outputs[0], d_variance});
   } else {
-    dx = graph_.Elementwise(node.name, (a0 - a1) * a2 * (2 / count) + a3 / count, {x, node.outputs[0], d_variance, d_mean});
+    dx = graph_.Elementwise(node.name, (a0 - a1) * a2 * (2 / count) + a3 / count,
+                            {x, node.outputs[0], d_variance, d_mean});
   }
   if (!dx.ok()) return dx.status();
   Contribute(x, *dx);
@@ -298,26 +320,32 @@ absl::Status Reverse::VisitConcat(const Node& node, TensorId dy) {
 }
 
 // With r the inverse deviation: dx = r (dy - M(dy) - y M(dy y)) + d_mean / K - r^2 y d_r / K.
-absl::Status Reverse::VisitLayerNorm(const Node& node, TensorId dy, TensorId d_mean, TensorId d_inverse) {
+absl::Status Reverse::VisitLayerNorm(const Node& node, TensorId dy, TensorId d_mean,
+                                     TensorId d_inverse) {
   const TensorId x = node.inputs[0], y = node.outputs[0], inverse = node.outputs[2];
   const Shape shape = graph_.shape(x);
   RuleBuilder rules(graph_, node.name);
   PerImage image(rules, shape);
   if (dy != kNoTensor) Contribute(x, Like(Op::kLayerNormGradient, node, {dy, y, inverse}, x));
   if (d_mean != kNoTensor) Contribute(x, image.Map(rules.a(0) / image.count(), {d_mean}));
-  if (d_inverse != kNoTensor) Contribute(x, image.Map(-rules.a(0) * rules.a(1) * rules.a(1) * rules.a(2) / image.count(), {y, inverse, d_inverse}));
+  if (d_inverse != kNoTensor)
+    Contribute(x, image.Map(-rules.a(0) * rules.a(1) * rules.a(1) * rules.a(2) / image.count(),
+                            {y, inverse, d_inverse}));
   return rules.status();
 }
 
 absl::Status Reverse::VisitLayerNormGradient(const Node& node, TensorId d_dx) {
-  const TensorId g = node.inputs[0], y = node.inputs[1], inverse = node.inputs[2], dx = node.outputs[0];
+  const TensorId g = node.inputs[0], y = node.inputs[1], inverse = node.inputs[2],
+                 dx = node.outputs[0];
   RuleBuilder rules(graph_, node.name);
   // In g the operation is its own adjoint.
   if (needed_[g]) Contribute(g, Like(Op::kLayerNormGradient, node, {d_dx, y, inverse}, g));
   if (needed_[y]) Contribute(y, GradientByOutput(rules, node, d_dx, true));
   if (needed_[inverse]) {
-    const TensorId along = PerImage(rules, graph_.shape(y)).Sum(rules.a(0) * rules.a(1), {dx, d_dx});
-    Contribute(inverse, rules.Elementwise(rules.a(0) / rules.a(1), {along, inverse}, Shape(graph_.shape(inverse))));
+    const TensorId along =
+        PerImage(rules, graph_.shape(y)).Sum(rules.a(0) * rules.a(1), {dx, d_dx});
+    Contribute(inverse, rules.Elementwise(rules.a(0) / rules.a(1), {along, inverse},
+                                          Shape(graph_.shape(inverse))));
   }
   return rules.status();
 }
@@ -333,7 +361,8 @@ absl::Status Reverse::VisitSoftmaxGradient(const Node& node, TensorId d_dx) {
 absl::Status Reverse::VisitLoss(const Node& node, TensorId d_loss, TensorId d_gradient) {
   const TensorId prediction = node.inputs[0];
   if (d_loss != kNoTensor) {
-    absl::StatusOr<TensorId> scaled = graph_.Elementwise(node.name, graph_.Operand(0) * graph_.Operand(1), {node.outputs[1], d_loss});
+    absl::StatusOr<TensorId> scaled = graph_.Elementwise(
+        node.name, graph_.Operand(0) * graph_.Operand(1), {node.outputs[1], d_loss});
     if (!scaled.ok()) return scaled.status();
     Contribute(prediction, *scaled);
   }
@@ -346,16 +375,18 @@ absl::Status Reverse::VisitLoss(const Node& node, TensorId d_loss, TensorId d_gr
 
 }  // namespace
 
-absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(Graph& graph, absl::Span<const TensorId> outputs,
-                                                            absl::Span<const TensorId> cotangents,
-                                                            absl::Span<const TensorId> with_respect_to, const ReverseOptions& options) {
+absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(
+    Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
+    absl::Span<const TensorId> with_respect_to, const ReverseOptions& options) {
   if (outputs.size() != cotangents.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(outputs.size(), " outputs need as many cotangents; found ", cotangents.size()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        outputs.size(), " outputs need as many cotangents; found ", cotangents.size()));
   }
   return Reverse(graph, options).Run(outputs, cotangents, with_respect_to);
 }
 
-absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar, absl::Span<const TensorId> with_respect_to,
+absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar,
+                                               absl::Span<const TensorId> with_respect_to,
                                                const ReverseOptions& options) {
   const TensorId one = graph.Constant(1, Shape());
   return VectorJacobianProduct(graph, {scalar}, {one}, with_respect_to, options);

@@ -228,7 +228,7 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Chunk> matrix_chunks_;  // of those under Muon
   std::vector<int> matrices_;         // runs under Muon, those with most work first
   int64_t shared_matrices_ = 0;  // so many of them are more than a thread's share: all work on each
-  int64_t parameter_size_ = 0;        // of the flat parameter buffer
+  int64_t parameter_size_ = 0;   // of the flat parameter buffer
 
   FloatBuffer state_;
   int64_t state_size_ = 0;
@@ -240,7 +240,8 @@ class FlatOptimizer final : public Optimizer {
   // What a step works with, made beforehand.
   std::vector<UpdateCoefficients> coefficients_;  // of each group
   std::vector<double> partial_sums_;
-  std::vector<MatrixWork> matrix_works_;  // of each thread; all that work on one matrix use the first
+  std::vector<MatrixWork>
+      matrix_works_;  // of each thread; all that work on one matrix use the first
   const UpdateKernels& kernels_;
   float slow_keep_ = 1, average_keep_ = 1;
   bool slow_due_ = false, average_due_ = false;
@@ -318,14 +319,16 @@ void FlatOptimizer::PlanState() {
             [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
 }
 
-// Matrices go to threads whole, because a thread that waits for another's numbers after each of many small products waits
-// longer than it computes.
+// Matrices go to threads whole, because a thread that waits for another's numbers after each of
+// many small products waits longer than it computes.
 bool FlatOptimizer::PlanMuon() {
   if (matrices_.empty()) return true;
   auto multiplications = [this](int r) {
-    const double rows = static_cast<double>(runs_[r].rows), columns = static_cast<double>(runs_[r].columns);
+    const double rows = static_cast<double>(runs_[r].rows),
+                 columns = static_cast<double>(runs_[r].columns);
     const double side = std::min(rows, columns);
-    return side * (2 * rows * columns + groups_[runs_[r].group].rule.muon.newton_schulz_steps() * 2 * side * side);
+    return side * (2 * rows * columns +
+                   groups_[runs_[r].group].rule.muon.newton_schulz_steps() * 2 * side * side);
   };
   std::sort(matrices_.begin(), matrices_.end(), [&](int a, int b) {
     return std::pair(-multiplications(a), a) < std::pair(-multiplications(b), b);
@@ -334,7 +337,8 @@ bool FlatOptimizer::PlanMuon() {
   for (int r : matrices_) total += multiplications(r);
   const int threads = omp_get_max_threads();
   const int64_t count = static_cast<int64_t>(matrices_.size());
-  while (shared_matrices_ < count && multiplications(matrices_[shared_matrices_]) * threads > total) ++shared_matrices_;
+  while (shared_matrices_ < count && multiplications(matrices_[shared_matrices_]) * threads > total)
+    ++shared_matrices_;
 
   matrix_works_.resize(std::clamp<int64_t>(count - shared_matrices_, 1, threads));
   for (size_t i = 0; i < matrix_works_.size(); ++i) {
@@ -461,10 +465,12 @@ bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step
     const Run& run = runs_[matrices_[m]];
     if (!Frozen(run, step)) UpdateMatrix(run, parameters, gradients, matrix_works_[0]);
   }
-#pragma omp parallel for schedule(dynamic) num_threads(static_cast<int>(std::max<size_t>(matrix_works_.size(), 1)))
+#pragma omp parallel for schedule(dynamic) \
+    num_threads(static_cast <int>(std::max <size_t>(matrix_works_.size(), 1)))
   for (int64_t m = shared_matrices_; m < static_cast<int64_t>(matrices_.size()); ++m) {
     const Run& run = runs_[matrices_[m]];
-    if (!Frozen(run, step)) UpdateMatrix(run, parameters, gradients, matrix_works_[omp_get_thread_num()]);
+    if (!Frozen(run, step))
+      UpdateMatrix(run, parameters, gradients, matrix_works_[omp_get_thread_num()]);
   }
   const int64_t matrix_count = static_cast<int64_t>(matrix_chunks_.size());
   if (slow_due_ || average_due_) {
@@ -486,7 +492,8 @@ void FlatOptimizer::Follow(const Chunk& chunk, float* parameters, int64_t step) 
   }
 }
 
-double FlatOptimizer::SumOfSquares(const float* values, int64_t size, std::vector<double>& partial_sums) {
+double FlatOptimizer::SumOfSquares(const float* values, int64_t size,
+                                   std::vector<double>& partial_sums) {
   const int64_t count = (size + kChunk - 1) / kChunk;
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {
@@ -523,9 +530,9 @@ void FlatOptimizer::UpdateMatrix(const Run& run, float* parameters, const float*
     const double norm = std::sqrt(SumOfSquares(w, run.size, work.partial_sums));
     if (norm > 0) keep *= std::sqrt(rows) / norm;
   }
-  work.orthogonaliser->Update(work.direction.get(), run.rows, run.columns, muon.newton_schulz_steps(),
-                          static_cast<float>(-c.learning_rate * scale), static_cast<float>(keep),
-                          w);
+  work.orthogonaliser->Update(
+      work.direction.get(), run.rows, run.columns, muon.newton_schulz_steps(),
+      static_cast<float>(-c.learning_rate * scale), static_cast<float>(keep), w);
 }
 
 std::optional<std::string> FlatOptimizer::FindNonFinite(const float* gradients) const {
@@ -593,8 +600,8 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
   status = CheckMuonShapes(slices, groups, *group_of);
   if (!status.ok()) return status;
 
-  auto optimizer =
-      std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups), *std::move(group_of), bf16);
+  auto optimizer = std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups),
+                                                   *std::move(group_of), bf16);
   if (!optimizer->Plan()) {
     return absl::ResourceExhaustedError("there is no memory for the optimizer's state");
   }

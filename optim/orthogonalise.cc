@@ -63,20 +63,24 @@ void Orthogonaliser::FormGram(const MatrixView& matrix) {
   form(is_wide ? RowPairs(matrix) : ColumnPairs(matrix).Transposed(), Factors::kBf16Pairs);
 }
 
-void Orthogonaliser::ApplyPolynomial(const MatrixView& matrix, float scale, float keep, float* result) {
+void Orthogonaliser::ApplyPolynomial(const MatrixView& matrix, float scale, float keep,
+                                     float* result) {
   const int64_t side = std::min(matrix.rows, matrix.columns), half = (side + 1) / 2;
   const bool is_wide = matrix.rows <= matrix.columns;
   if (!bf16_) {
     const MatrixView polynomial = {polynomial_.data(), side, side, side};
-    MultiplyMatrices(scale, is_wide ? polynomial : matrix, is_wide ? matrix : polynomial, keep, result);
+    MultiplyMatrices(scale, is_wide ? polynomial : matrix, is_wide ? matrix : polynomial, keep,
+                     result);
     return;
   }
   if (is_wide) {
     tensor::PairColumns(polynomial_.data(), side, side, polynomial_pairs_.data());
-    MultiplyMatrices(scale, {polynomial_pairs_.data(), side, half, half}, ColumnPairs(matrix), keep, result, ResultForm::kGeneral, Factors::kBf16Pairs);
+    MultiplyMatrices(scale, {polynomial_pairs_.data(), side, half, half}, ColumnPairs(matrix), keep,
+                     result, ResultForm::kGeneral, Factors::kBf16Pairs);
   } else {
     tensor::PairRows(polynomial_.data(), side, side, polynomial_pairs_.data());
-    MultiplyMatrices(scale, RowPairs(matrix), {polynomial_pairs_.data(), half, side, side}, keep, result, ResultForm::kGeneral, Factors::kBf16Pairs);
+    MultiplyMatrices(scale, RowPairs(matrix), {polynomial_pairs_.data(), half, side, side}, keep,
+                     result, ResultForm::kGeneral, Factors::kBf16Pairs);
   }
 }
 

@@ -22,13 +22,13 @@ namespace cotangent::optim {
 // not there and grows by a^2 each step, so after five the long product is formed and A is taken
 // from it anew.
 //
-// With bf16, the two products with the long side take G and Q rounded to it: the result is that of a
-// matrix a bf16 rounding from G, within 1% for up to five steps. The iteration stays in f32. (Muon's
-// authors run all of it in bf16.)
+// With bf16, the two products with the long side take G and Q rounded to it: the result is that of
+// a matrix a bf16 rounding from G, within 1% for up to five steps. The iteration stays in f32.
+// (Muon's authors run all of it in bf16.)
 class Orthogonaliser {
  public:
-  // Room for matrices up to these sizes: the short side, and the number of entries. `bf16` counts where the processor has products
-  // of it.
+  // Room for matrices up to these sizes: the short side, and the number of entries. `bf16` counts
+  // where the processor has products of it.
   Orthogonaliser(int64_t largest_short_side, int64_t largest_size, bool bf16 = false);
 
   // result = keep result + scale orthogonalise(matrix), both [rows, columns], row-major; `matrix`
@@ -39,7 +39,8 @@ class Orthogonaliser {
  private:
   // gram_ = the matrix's product with its own transpose over the long side.
   void FormGram(const tensor::MatrixView& matrix);
-  // result = keep result + scale Q matrix, or matrix Q where the columns are the short side; `matrix` is what FormGram saw last.
+  // result = keep result + scale Q matrix, or matrix Q where the columns are the short side;
+  // `matrix` is what FormGram saw last.
   void ApplyPolynomial(const tensor::MatrixView& matrix, float scale, float keep, float* result);
   // The matrix, rounded, as FormGram left it.
   tensor::MatrixView RowPairs(const tensor::MatrixView& matrix) const;

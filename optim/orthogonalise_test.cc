@@ -100,14 +100,17 @@ TEST(OrthogonaliseTest, EqualsTheIterationInDouble) {
 
 // Where there are no products of bf16, this is the test before once more.
 TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
-  for (auto [rows, columns] : {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {
+  for (auto [rows, columns] :
+       {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {
     for (int steps : {1, 3, 5}) {
       Matrix g = Random(rows, columns, rows + steps);
-      for (double& entry : g.entries) entry = static_cast<float>(tensor::Bf16(static_cast<float>(entry)));
+      for (double& entry : g.entries)
+        entry = static_cast<float>(tensor::Bf16(static_cast<float>(entry)));
       const Matrix expected = Reference(g, steps);
       double largest = 0;
       for (double entry : expected.entries) largest = std::max(largest, std::abs(entry));
-      EXPECT_LT(LargestDifference(Orthogonalised(g, steps, /*bf16=*/true), expected), 0.01 * largest)
+      EXPECT_LT(LargestDifference(Orthogonalised(g, steps, /*bf16=*/true), expected),
+                0.01 * largest)
           << rows << " x " << columns << ", " << steps << " steps";
     }
   }

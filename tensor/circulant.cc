@@ -79,9 +79,11 @@ CircularConvolver::CircularConvolver(std::unique_ptr<State> state) : state_(std:
 CircularConvolver::~CircularConvolver() = default;
 int64_t CircularConvolver::size() const { return state_->n; }
 
-absl::StatusOr<std::unique_ptr<CircularConvolver>> CircularConvolver::Create(int64_t n, Planning planning) {
+absl::StatusOr<std::unique_ptr<CircularConvolver>> CircularConvolver::Create(int64_t n,
+                                                                             Planning planning) {
   if (n < 1 || n > (int64_t{1} << 30)) {
-    return absl::InvalidArgumentError(absl::StrCat("a circular convolution of length ", n, "; expected 1 to 2^30"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a circular convolution of length ", n, "; expected 1 to 2^30"));
   }
   auto state = std::make_unique<State>();
   state->n = n;
@@ -95,8 +97,10 @@ absl::StatusOr<std::unique_ptr<CircularConvolver>> CircularConvolver::Create(int
   const unsigned flags = planning == Planning::kMeasured ? FFTW_MEASURE : FFTW_ESTIMATE;
   {
     const std::lock_guard<std::mutex> lock(PlannerMutex());
-    state->forward = fftw_plan_dft_r2c_1d(static_cast<int>(n), state->time.get(), state->spectrum.get(), flags);
-    state->backward = fftw_plan_dft_c2r_1d(static_cast<int>(n), state->spectrum.get(), state->time.get(), flags);
+    state->forward =
+        fftw_plan_dft_r2c_1d(static_cast<int>(n), state->time.get(), state->spectrum.get(), flags);
+    state->backward =
+        fftw_plan_dft_c2r_1d(static_cast<int>(n), state->spectrum.get(), state->time.get(), flags);
   }
   if (state->forward == nullptr || state->backward == nullptr) {
     return absl::InternalError(absl::StrCat("FFTW has no plan for length ", n));
@@ -104,7 +108,9 @@ absl::StatusOr<std::unique_ptr<CircularConvolver>> CircularConvolver::Create(int
   return std::unique_ptr<CircularConvolver>(new CircularConvolver(std::move(state)));
 }
 
-void CircularConvolver::SetKernel(absl::Span<const double> a) { state_->Transform(a, state_->kernel.get()); }
+void CircularConvolver::SetKernel(absl::Span<const double> a) {
+  state_->Transform(a, state_->kernel.get());
+}
 
 void CircularConvolver::Multiply(absl::Span<const double> x, absl::Span<double> result) {
   state_->Transform(x, state_->spectrum.get());
@@ -112,7 +118,8 @@ void CircularConvolver::Multiply(absl::Span<const double> x, absl::Span<double> 
   state_->TransformBack(result);
 }
 
-void CircularConvolver::Convolve(absl::Span<const double> a, absl::Span<const double> x, absl::Span<double> result) {
+void CircularConvolver::Convolve(absl::Span<const double> a, absl::Span<const double> x,
+                                 absl::Span<double> result) {
   SetKernel(a);
   Multiply(x, result);
 }
@@ -128,17 +135,20 @@ std::vector<Complex> CircularConvolver::Eigenvalues(absl::Span<const double> a) 
   return eigenvalues;
 }
 
-absl::StatusOr<std::vector<double>> CircularConvolver::Inverse(absl::Span<const double> a, double tolerance) {
+absl::StatusOr<std::vector<double>> CircularConvolver::Inverse(absl::Span<const double> a,
+                                                               double tolerance) {
   State& state = *state_;
   state.Transform(a, state.spectrum.get());
   double largest = 0;
-  for (int64_t k = 0; k < state.half; ++k) largest = std::max(largest, std::hypot(state.spectrum[k][0], state.spectrum[k][1]));
+  for (int64_t k = 0; k < state.half; ++k)
+    largest = std::max(largest, std::hypot(state.spectrum[k][0], state.spectrum[k][1]));
   const double scale = 1.0 / static_cast<double>(state.n);
   for (int64_t k = 0; k < state.half; ++k) {
     const Complex value(state.spectrum[k][0], state.spectrum[k][1]);
     if (!(std::abs(value) > tolerance * largest)) {
-      return absl::FailedPreconditionError(absl::StrCat("the circulant matrix has no inverse: its eigenvalue at frequency ", k, " of ",
-                                                        state.n, " is ", std::abs(value), " in absolute value, its largest ", largest));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the circulant matrix has no inverse: its eigenvalue at frequency ", k, " of ", state.n,
+          " is ", std::abs(value), " in absolute value, its largest ", largest));
     }
     const Complex inverse = scale / value;
     state.spectrum[k][0] = inverse.real();
@@ -158,7 +168,8 @@ std::vector<double> Shifted(absl::Span<const double> x, int64_t shift) {
   return result;
 }
 
-std::vector<double> DirectCircularConvolution(absl::Span<const double> a, absl::Span<const double> x) {
+std::vector<double> DirectCircularConvolution(absl::Span<const double> a,
+                                              absl::Span<const double> x) {
   const size_t n = a.size();
   std::vector<double> result(n, 0.0);
   for (size_t j = 0; j < n; ++j) {
@@ -169,9 +180,11 @@ std::vector<double> DirectCircularConvolution(absl::Span<const double> a, absl::
   return result;
 }
 
-absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matrix, int64_t n, double tolerance) {
+absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matrix, int64_t n,
+                                                   double tolerance) {
   if (n < 1 || static_cast<int64_t>(matrix.size()) != n * n) {
-    return absl::InvalidArgumentError(absl::StrCat("a matrix of ", matrix.size(), " entries; expected ", n, " x ", n));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a matrix of ", matrix.size(), " entries; expected ", n, " x ", n));
   }
   CirculantDetection detection;
   double worst = tolerance * LargestMagnitude(matrix);
@@ -181,7 +194,8 @@ absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matr
       const double found = matrix[i * n + j], expected = matrix[(i + n - j) % n * n];
       if (std::abs(found - expected) <= worst) continue;
       worst = std::abs(found - expected);
-      detection = {.circulant = false, .a = {}, .row = i, .column = j, .found = found, .expected = expected};
+      detection = {
+          .circulant = false, .a = {}, .row = i, .column = j, .found = found, .expected = expected};
     }
   }
   if (detection.circulant) {
@@ -203,14 +217,17 @@ absl::Status CheckLinear(const LinearMap& map, int64_t n, double tolerance) {
   const std::vector<double> fu = map(u), fv = map(v), fw = map(w);
   for (const auto* result : {&fu, &fv, &fw}) {
     if (static_cast<int64_t>(result->size()) != n) {
-      return absl::InvalidArgumentError(absl::StrCat("the map takes ", n, " numbers to ", result->size(), "; expected as many"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the map takes ", n, " numbers to ", result->size(), "; expected as many"));
     }
   }
-  const double scale = std::max(LargestMagnitude(fw), 3 * std::max(LargestMagnitude(fu), LargestMagnitude(fv)));
+  const double scale =
+      std::max(LargestMagnitude(fw), 3 * std::max(LargestMagnitude(fu), LargestMagnitude(fv)));
   for (int64_t i = 0; i < n; ++i) {
     if (std::abs(fw[i] - 2 * fu[i] - fv[i]) > (tolerance + 1e-13 * n) * scale) {
-      return absl::InvalidArgumentError(absl::StrCat("the map is not linear: f(2u + v) and 2 f(u) + f(v) differ at index ", i, ": ", fw[i],
-                                                     " and ", 2 * fu[i] + fv[i]));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the map is not linear: f(2u + v) and 2 f(u) + f(v) differ at index ", i,
+                       ": ", fw[i], " and ", 2 * fu[i] + fv[i]));
     }
   }
   return absl::OkStatus();
@@ -218,8 +235,10 @@ absl::Status CheckLinear(const LinearMap& map, int64_t n, double tolerance) {
 
 }  // namespace
 
-absl::StatusOr<EquivarianceDecision> DecideShiftEquivariance(const LinearMap& map, int64_t n, double tolerance) {
-  if (n < 1) return absl::InvalidArgumentError(absl::StrCat("a map of ", n, " numbers; expected 1 or more"));
+absl::StatusOr<EquivarianceDecision> DecideShiftEquivariance(const LinearMap& map, int64_t n,
+                                                             double tolerance) {
+  if (n < 1)
+    return absl::InvalidArgumentError(absl::StrCat("a map of ", n, " numbers; expected 1 or more"));
   if (absl::Status status = CheckLinear(map, n, tolerance); !status.ok()) return status;
   EquivarianceDecision decision;
   std::vector<double> e(n, 0.0);
@@ -228,7 +247,8 @@ absl::StatusOr<EquivarianceDecision> DecideShiftEquivariance(const LinearMap& ma
   decision.equivariant = true;
   double largest = LargestMagnitude(decision.a), worst = 0;
   for (int64_t shift = 1; shift < n; ++shift) {
-    const std::vector<double> response = map(Shifted(e, shift)), expected = Shifted(decision.a, shift);
+    const std::vector<double> response = map(Shifted(e, shift)),
+                              expected = Shifted(decision.a, shift);
     largest = std::max(largest, LargestMagnitude(response));
     for (int64_t i = 0; i < n; ++i) {
       const double difference = std::abs(response[i] - expected[i]);
@@ -241,7 +261,8 @@ absl::StatusOr<EquivarianceDecision> DecideShiftEquivariance(const LinearMap& ma
     }
   }
   decision.equivariant = worst <= tolerance * largest;
-  if (decision.equivariant) return EquivarianceDecision{.equivariant = true, .a = std::move(decision.a), .input = {}};
+  if (decision.equivariant)
+    return EquivarianceDecision{.equivariant = true, .a = std::move(decision.a), .input = {}};
   decision.input = e;
   return decision;
 }

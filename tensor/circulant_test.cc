@@ -22,7 +22,9 @@ std::vector<double> Random(int64_t n, int seed) {
   return values;
 }
 
-std::unique_ptr<CircularConvolver> Convolver(int64_t n) { return CircularConvolver::Create(n).value(); }
+std::unique_ptr<CircularConvolver> Convolver(int64_t n) {
+  return CircularConvolver::Create(n).value();
+}
 
 TEST(Circulant, MatrixHoldsTheVectorInItsFirstColumn) {
   EXPECT_THAT(CirculantMatrix<double>({1, 2, 3}), ElementsAre(1, 3, 2, 2, 1, 3, 3, 2, 1));
@@ -38,14 +40,17 @@ TEST(Circulant, ShiftsEitherWayRoundTheEnd) {
 
 TEST(Circulant, FourierProductIsTheMatrixProduct) {
   for (const int64_t n : {1, 2, 3, 7, 8, 60, 127}) {
-    const std::vector<double> a = Random(n, 1), x = Random(n, 2), matrix = CirculantMatrix<double>(a);
+    const std::vector<double> a = Random(n, 1), x = Random(n, 2),
+                              matrix = CirculantMatrix<double>(a);
     std::vector<double> expected(n, 0.0), result(n);
     for (int64_t i = 0; i < n; ++i) {
       for (int64_t j = 0; j < n; ++j) expected[i] += matrix[i * n + j] * x[j];
     }
     Convolver(n)->Convolve(a, x, absl::MakeSpan(result));
     EXPECT_THAT(result, Pointwise(DoubleNear(1e-12), expected)) << n;
-    CircularConvolver::Create(n, CircularConvolver::Planning::kMeasured).value()->Convolve(a, x, absl::MakeSpan(result));
+    CircularConvolver::Create(n, CircularConvolver::Planning::kMeasured)
+        .value()
+        ->Convolve(a, x, absl::MakeSpan(result));
     EXPECT_THAT(result, Pointwise(DoubleNear(1e-12), expected)) << n;
     EXPECT_THAT(DirectCircularConvolution(a, x), Pointwise(DoubleNear(1e-12), expected)) << n;
   }
@@ -70,7 +75,8 @@ TEST(Circulant, EigenvaluesBelongToTheFourierVectors) {
   for (int64_t k = 0; k < n; ++k) {
     for (int64_t i = 0; i < n; ++i) {
       Complex product = 0;
-      for (int64_t j = 0; j < n; ++j) product += matrix[i * n + j] * std::polar(1.0, 2 * M_PI * j * k / n);
+      for (int64_t j = 0; j < n; ++j)
+        product += matrix[i * n + j] * std::polar(1.0, 2 * M_PI * j * k / n);
       EXPECT_LT(std::abs(product - eigenvalues[k] * std::polar(1.0, 2 * M_PI * i * k / n)), 1e-12);
     }
   }
@@ -81,7 +87,8 @@ TEST(Circulant, InverseGivesTheIdentity) {
   const std::vector<double> a = Random(9, 4);
   const auto b = convolver->Inverse(a);
   ASSERT_TRUE(b.ok());
-  EXPECT_THAT(DirectCircularConvolution(a, *b), Pointwise(DoubleNear(1e-12), Shifted({1, 0, 0, 0, 0, 0, 0, 0, 0}, 0)));
+  EXPECT_THAT(DirectCircularConvolution(a, *b),
+              Pointwise(DoubleNear(1e-12), Shifted({1, 0, 0, 0, 0, 0, 0, 0, 0}, 0)));
 }
 
 TEST(Circulant, SingularSaysAtWhichFrequency) {
@@ -108,7 +115,8 @@ TEST(Circulant, DetectionNamesTheEntryThatBreaksIt) {
 
 TEST(Circulant, EveryEquivariantMapIsACirculant) {
   const std::vector<double> a = Random(12, 5);
-  const auto decision = DecideShiftEquivariance([&](absl::Span<const double> x) { return DirectCircularConvolution(a, x); }, 12);
+  const auto decision = DecideShiftEquivariance(
+      [&](absl::Span<const double> x) { return DirectCircularConvolution(a, x); }, 12);
   ASSERT_TRUE(decision.ok());
   EXPECT_TRUE(decision->equivariant);
   EXPECT_THAT(decision->a, Pointwise(DoubleNear(1e-15), a));
@@ -132,13 +140,16 @@ TEST(Circulant, OthersComeWithAWitness) {
 }
 
 TEST(Circulant, RefusesWhatIsNoLinearMapOfRn) {
-  EXPECT_FALSE(DecideShiftEquivariance([](absl::Span<const double> x) { return std::vector<double>(x.size() + 1); }, 4).ok());
+  EXPECT_FALSE(DecideShiftEquivariance(
+                   [](absl::Span<const double> x) { return std::vector<double>(x.size() + 1); }, 4)
+                   .ok());
   const LinearMap square = [](absl::Span<const double> x) {
     std::vector<double> y;
     for (double v : x) y.push_back(v * v);
     return y;
   };
-  EXPECT_THAT(std::string(DecideShiftEquivariance(square, 4).status().message()), HasSubstr("not linear"));
+  EXPECT_THAT(std::string(DecideShiftEquivariance(square, 4).status().message()),
+              HasSubstr("not linear"));
   EXPECT_FALSE(CircularConvolver::Create(0).ok());
 }
 

@@ -127,7 +127,8 @@ std::unique_ptr<OwnConvolution> CreateOwn(const ConvolutionShape& shape, Directi
     return std::make_unique<WinogradConvolution>(shape, direction, type, choice.implementation,
                                                  relu, pooled);
   }
-  if (choice.implementation == DepthwiseConvolution::ImplementationName(type) && DepthwiseConvolution::IsAvailable(shape, type)) {
+  if (choice.implementation == DepthwiseConvolution::ImplementationName(type) &&
+      DepthwiseConvolution::IsAvailable(shape, type)) {
     return std::make_unique<DepthwiseConvolution>(shape, direction, type, relu);
   }
   if (choice.implementation == WinogradRows::ImplementationName(type) &&
@@ -247,7 +248,8 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
   }
 }
 
-// out = max(least, out + addend), without the addend where it is null. What is not a number stays so.
+// out = max(least, out + addend), without the addend where it is null. What is not a number stays
+// so.
 template <typename T>
 void AddAndClip(int64_t count, const T* addend, float least, T* out) {
   const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };
@@ -405,9 +407,11 @@ absl::StatusOr<ConvolutionChoice> ConvolutionChoice::Parse(std::string_view text
 
 bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice) {
   const ElementType type = choice.in_type;
-  return choice.out_type == type && choice.in_layout == Layout::kNhwc && choice.out_layout == Layout::kNhwc &&
-         choice.algorithm == Algorithm::kWinograd && WinogradConvolution::IsAvailable(shape, type) &&
-         WinogradConvolution::IsImplementation(choice.implementation, type) && WinogradConvolution::CanPool(shape);
+  return choice.out_type == type && choice.in_layout == Layout::kNhwc &&
+         choice.out_layout == Layout::kNhwc && choice.algorithm == Algorithm::kWinograd &&
+         WinogradConvolution::IsAvailable(shape, type) &&
+         WinogradConvolution::IsImplementation(choice.implementation, type) &&
+         WinogradConvolution::CanPool(shape);
 }
 
 bool Bf16Available() { return onednn::Bf16Available(); }
@@ -474,9 +478,9 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
   const bool weight_gradient = direction == Direction::kWeightGradient, with_bias = epilogue.bias;
   if (epilogue.pooled &&
       (!CanPool(shape, choice) || epilogue.addend || (weight_gradient && with_bias))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("convolution ", shape.ToString(), ", ", choice.ToString(),
-                     ": cannot pool its output side; Winograd convolutions of our own with a padding of 1 can"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "convolution ", shape.ToString(), ", ", choice.ToString(),
+        ": cannot pool its output side; Winograd convolutions of our own with a padding of 1 can"));
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
   state->own = CreateOwn(shape, direction, choice, epilogue.relu, epilogue.pooled);

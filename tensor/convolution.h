@@ -74,7 +74,7 @@ enum class Direction : uint8_t { kForward, kInputGradient, kWeightGradient };
 std::string_view Name(Direction direction);  // "forward", "input_gradient", "weight_gradient"
 
 enum class Algorithm : uint8_t {
-  kDirect,    // oneDNN's direct kernels, implicit GEMM where that is what it has, and product_convolution.h's
+  kDirect,  // oneDNN's direct kernels, implicit GEMM where that is what it has, and product_convolution.h's
   kWinograd,  // F(4x4, 3x3), oneDNN's or, in NHWC, winograd.h's
   kMatmul,    // linear layers: one matrix product; weights are only permuted to the input's layout
 };
@@ -110,13 +110,15 @@ std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Directi
 
 // What is done to the results of a convolution before they are stored.
 struct Epilogue {
-  bool bias = false;    // kForward: a bias is added; kWeightGradient: the bias gradient is yielded, too
+  bool bias =
+      false;  // kForward: a bias is added; kWeightGradient: the bias gradient is yielded, too
   bool addend = false;  // kForward: a tensor as `out` is added
   bool relu = false;    // kForward: then max(0, out)
-  // The output side is max-pooled in windows of 2x2, rows and columns that fill none left out: `out` is
-  // [out_channels, out_height / 2, out_width / 2], and `positions`, bytes in NHWC, tells which cell of its window, 0 to
-  // 3 by rows, the number came from. kForward makes both (null: no positions); the gradients read both, as the
-  // gradient of the whole output. Only what CanPool(), and without an addend.
+  // The output side is max-pooled in windows of 2x2, rows and columns that fill none left out:
+  // `out` is [out_channels, out_height / 2, out_width / 2], and `positions`, bytes in NHWC, tells
+  // which cell of its window, 0 to 3 by rows, the number came from. kForward makes both (null: no
+  // positions); the gradients read both, as the gradient of the whole output. Only what CanPool(),
+  // and without an addend.
   bool pooled = false;
 };
 
@@ -145,8 +147,8 @@ struct ConvolutionArguments {
 // thread at a time.
 class Convolution {
  public:
-  // No epilogue for kInputGradient. Errors: an invalid shape, or a choice that this machine does not
-  // offer for it.
+  // No epilogue for kInputGradient. Errors: an invalid shape, or a choice that this machine does
+  // not offer for it.
   static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
                                                              Direction direction,
                                                              const ConvolutionChoice& choice,
@@ -186,8 +188,9 @@ void BiasGradient(const Shape& shape, Layout layout, ElementType type, const voi
                   float* bias_gradient);
 
 struct ConvolutionTime {
-  double run_seconds;   // fastest Run()
-  double pack_seconds;  // fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights, or where not asked for
+  double run_seconds;  // fastest Run()
+  double
+      pack_seconds;  // fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights, or where not asked for
 };
 
 struct MeasureOptions {

@@ -3,7 +3,8 @@
 //
 //   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
 //
-// With `shape` only the shapes whose name contains it, with `choice` only the candidates whose name does.
+// With `shape` only the shapes whose name contains it, with `choice` only the candidates whose name
+// does.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -94,7 +95,8 @@ AlignedBuffer Filled(int64_t bytes, ElementType type) {
   return *std::move(buffer);
 }
 
-void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision, const std::string& filter) {
+void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision,
+                const std::string& filter) {
   for (const ConvolutionChoice& choice : Candidates(shape, direction, precision, /*exact=*/false)) {
     if (choice.ToString().find(filter) == std::string::npos) continue;
     absl::StatusOr<std::unique_ptr<Convolution>> convolution =
@@ -113,7 +115,8 @@ void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType 
     AlignedBuffer scratch = Filled((*convolution)->scratch_bytes(), ElementType::kF32);
     const ConvolutionArguments arguments = {in.data(), packed.data(), nullptr, out.data(),
                                             scratch.data()};
-    const ConvolutionTime time = Measure(**convolution, arguments, plain.as<float>(), {.repetitions = 7});
+    const ConvolutionTime time =
+        Measure(**convolution, arguments, plain.as<float>(), {.repetitions = 7});
     std::printf(
         "    %9.3f ms  %7.0f GFLOP/s  pack %6.3f ms  scratch %6.1f MiB  %s\n",
         time.run_seconds * 1e3, 2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds,

@@ -370,10 +370,11 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
                                             ? choice.in_type
                                             : ElementType::kF32;
         const bool winograd = choice.algorithm == Algorithm::kWinograd;
-        const double tolerance = winograd && choice.in_type == ElementType::kBf16 ? kBf16WinogradTolerance
-                                 : result_type == ElementType::kBf16              ? kBf16Tolerance
-                                 : winograd                                       ? kWinogradTolerance
-                                                                                  : kDirectTolerance;
+        const double tolerance = winograd && choice.in_type == ElementType::kBf16
+                                     ? kBf16WinogradTolerance
+                                 : result_type == ElementType::kBf16 ? kBf16Tolerance
+                                 : winograd                          ? kWinogradTolerance
+                                                                     : kDirectTolerance;
         const Errors errors = RunAgainstReference(shape, direction, choice);
         EXPECT_LE(errors.result, tolerance);
         EXPECT_LE(errors.bias, kDirectTolerance);
@@ -404,9 +405,12 @@ struct PooledSide {
   std::vector<uint8_t> positions;  // NHWC
 
   explicit PooledSide(const Shape& fine)
-      : fine(fine), coarse({fine[0], fine[1], fine[2] / 2, fine[3] / 2}), positions(coarse.NumElements()) {}
+      : fine(fine),
+        coarse({fine[0], fine[1], fine[2] / 2, fine[3] / 2}),
+        positions(coarse.NumElements()) {}
 
-  // Calls f(index in the coarse NCHW tensor, that in the fine one of cell 0, index of its position).
+  // Calls f(index in the coarse NCHW tensor, that in the fine one of cell 0, index of its
+  // position).
   template <typename Function>
   void ForEach(Function f) const {
     int64_t at = 0;
@@ -424,7 +428,9 @@ struct PooledSide {
   int64_t Cell(int position) const { return position / 2 * fine[3] + position % 2; }
   std::vector<double> Unpooled(const std::vector<double>& values) const {
     std::vector<double> all(fine.NumElements());
-    ForEach([&](int64_t at, int64_t corner, int64_t place) { all[corner + Cell(positions[place])] = values[at]; });
+    ForEach([&](int64_t at, int64_t corner, int64_t place) {
+      all[corner + Cell(positions[place])] = values[at];
+    });
     return all;
   }
 };
@@ -440,32 +446,40 @@ struct PoolRun {
 
   void Run(bool pooled, Activation& out, uint8_t* positions) {
     const bool forward = direction == Direction::kForward;
-    auto convolution = Convolution::Create(shape, direction, choice, {.bias = forward, .pooled = pooled});
+    auto convolution =
+        Convolution::Create(shape, direction, choice, {.bias = forward, .pooled = pooled});
     ASSERT_TRUE(convolution.ok()) << convolution.status();
     AlignedBuffer packed = BufferOfNan((*convolution)->packed_weight_bytes());
     AlignedBuffer scratch = BufferOfNan((*convolution)->scratch_bytes());
-    if (direction != Direction::kWeightGradient) (*convolution)->PackWeights(weights.data(), packed.data());
-    (*convolution)->Run({.in = in.buffer.data(),
-                         .weights = packed.data(),
-                         .bias = forward ? bias.data() : nullptr,
-                         .out = out.buffer.data(),
-                         .scratch = scratch.data(),
-                         .positions = positions});
-    if (direction == Direction::kWeightGradient) (*convolution)->UnpackWeightGradient(packed.data(), weights.data());
+    if (direction != Direction::kWeightGradient)
+      (*convolution)->PackWeights(weights.data(), packed.data());
+    (*convolution)
+        ->Run({.in = in.buffer.data(),
+               .weights = packed.data(),
+               .bias = forward ? bias.data() : nullptr,
+               .out = out.buffer.data(),
+               .scratch = scratch.data(),
+               .positions = positions});
+    if (direction == Direction::kWeightGradient)
+      (*convolution)->UnpackWeightGradient(packed.data(), weights.data());
   }
 };
 
-void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice) {
+void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction direction,
+                               const ConvolutionChoice& choice) {
   PoolRun run{shape, direction, choice};
   PooledSide side(shape.out());
-  Activation fine{side.fine, choice.out_layout, choice.out_type}, coarse{side.coarse, choice.out_layout, choice.out_type};
-  if (direction != Direction::kInputGradient) run.in.Set(Random(shape.in().NumElements(), choice.in_type, 13));
+  Activation fine{side.fine, choice.out_layout, choice.out_type},
+      coarse{side.coarse, choice.out_layout, choice.out_type};
+  if (direction != Direction::kInputGradient)
+    run.in.Set(Random(shape.in().NumElements(), choice.in_type, 13));
   if (direction == Direction::kForward) {
     run.Run(false, fine, nullptr);
     run.Run(true, coarse, side.positions.data());
     const std::vector<float> all = fine.Get(), values = coarse.Get();
     side.ForEach([&](int64_t at, int64_t corner, int64_t place) {
-      const float greatest = std::max({all[corner], all[corner + 1], all[corner + side.fine[3]], all[corner + side.fine[3] + 1]});
+      const float greatest = std::max({all[corner], all[corner + 1], all[corner + side.fine[3]],
+                                       all[corner + side.fine[3] + 1]});
       ASSERT_EQ(values[at], greatest);
       ASSERT_LT(side.positions[place], 4);
       ASSERT_EQ(all[corner + side.Cell(side.positions[place])], greatest);
@@ -481,7 +495,8 @@ void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction directio
   coarse.Set(values);
   fine.Set(side.Unpooled(values));
   PoolRun plain = {shape, direction, choice};
-  if (direction == Direction::kWeightGradient) plain.in.Set(Random(shape.in().NumElements(), choice.in_type, 13));
+  if (direction == Direction::kWeightGradient)
+    plain.in.Set(Random(shape.in().NumElements(), choice.in_type, 13));
   plain.Run(false, fine, nullptr);
   run.Run(true, coarse, side.positions.data());
   if (direction == Direction::kInputGradient) {
@@ -499,9 +514,12 @@ TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
   shapes.push_back(odd);
   int pooled = 0;
   for (const ConvolutionShape& shape : shapes) {
-    for (Direction direction : {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
-      for (const ConvolutionChoice& choice : Candidates(shape, direction, ElementType::kBf16, false)) {
-        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(direction)) + ": " + choice.ToString());
+    for (Direction direction :
+         {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+      for (const ConvolutionChoice& choice :
+           Candidates(shape, direction, ElementType::kBf16, false)) {
+        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(direction)) + ": " +
+                     choice.ToString());
         if (!CanPool(shape, choice)) {
           EXPECT_FALSE(Convolution::Create(shape, direction, choice, {.pooled = true}).ok());
           continue;

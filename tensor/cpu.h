@@ -7,8 +7,9 @@
 
 namespace cotangent::tensor {
 
-// Instruction sets that both the processor and the operating system support, and the environment variable COTANGENT_ISA does
-// not rule out: portable (none), avx2, avx512 or avx512_bf16 is the widest to be used, by oneDNN too.
+// Instruction sets that both the processor and the operating system support, and the environment
+// variable COTANGENT_ISA does not rule out: portable (none), avx2, avx512 or avx512_bf16 is the
+// widest to be used, by oneDNN too.
 bool HasAvx2();        // with FMA
 bool HasAvx512();      // F, BW, DQ, VL: Skylake-X and Zen 4 on
 bool HasAvx512Bf16();  // dot products of bfloat16 pairs

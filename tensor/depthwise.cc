@@ -11,7 +11,8 @@ namespace {
 
 // Larger kernels than 11x11 are not depthwise convolutions that anybody has.
 constexpr int64_t kMostTaps = 121;
-// Images are summed in so many shares, whatever the number of threads, so that results do not depend on it.
+// Images are summed in so many shares, whatever the number of threads, so that results do not
+// depend on it.
 constexpr int64_t kMostShares = 16;
 // Work is handed out in at least so many units where there are as many rows.
 constexpr int64_t kLeastUnits = 32;
@@ -19,14 +20,21 @@ constexpr int64_t kLeastUnits = 32;
 }  // namespace
 
 bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {
-  return HaveOwnKernels(type) && s.groups > 1 && s.groups == s.in_channels && s.groups == s.out_channels &&
-         s.kernel_height * s.kernel_width <= kMostTaps;
+  return HaveOwnKernels(type) && s.groups > 1 && s.groups == s.in_channels &&
+         s.groups == s.out_channels && s.kernel_height * s.kernel_width <= kMostTaps;
 }
 
-std::string DepthwiseConvolution::ImplementationName(ElementType type) { return "depthwise:" + OwnKernelsName(type); }
+std::string DepthwiseConvolution::ImplementationName(ElementType type) {
+  return "depthwise:" + OwnKernelsName(type);
+}
 
-DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, bool relu)
-    : kernels_(DepthwiseKernels()), shape_(shape), direction_(direction), bf16_(type == ElementType::kBf16), relu_(relu) {
+DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape, Direction direction,
+                                           ElementType type, bool relu)
+    : kernels_(DepthwiseKernels()),
+      shape_(shape),
+      direction_(direction),
+      bf16_(type == ElementType::kBf16),
+      relu_(relu) {
   if (direction == Direction::kWeightGradient) {
     rows_ = OfResults(vertical(), /*gradient=*/false);
     columns_ = OfKernel(horizontal());
@@ -37,36 +45,51 @@ DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape, Direct
   for (const Taps& rows : rows_) {
     for (int64_t i = 0; i < rows.count; ++i) lines_.push_back({&rows, i});
   }
-  std::sort(lines_.begin(), lines_.end(), [](const Line& a, const Line& b) { return a.row() < b.row(); });
+  std::sort(lines_.begin(), lines_.end(),
+            [](const Line& a, const Line& b) { return a.row() < b.row(); });
 }
 
 DepthwiseConvolution::Axis DepthwiseConvolution::vertical() const {
-  return {shape_.in_height, shape_.out_height(), shape_.kernel_height, shape_.stride_height, shape_.dilation_height, shape_.pad_top};
+  return {shape_.in_height,     shape_.out_height(),    shape_.kernel_height,
+          shape_.stride_height, shape_.dilation_height, shape_.pad_top};
 }
 
 DepthwiseConvolution::Axis DepthwiseConvolution::horizontal() const {
-  return {shape_.in_width, shape_.out_width(), shape_.kernel_width, shape_.stride_width, shape_.dilation_width, shape_.pad_left};
+  return {shape_.in_width,     shape_.out_width(),    shape_.kernel_width,
+          shape_.stride_width, shape_.dilation_width, shape_.pad_left};
 }
 
-// Output o reads, by tap k, input i = o stride + k dilation - pad; input i is read by output o = (i + pad - k dilation) / stride
-// where that is whole. Results whose taps are alike, neighbours in the one case and one stride apart in the other, go together.
-std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Axis& a, bool gradient) {
+// Output o reads, by tap k, input i = o stride + k dilation - pad; input i is read by output o = (i
+// + pad - k dilation) / stride where that is whole. Results whose taps are alike, neighbours in the
+// one case and one stride apart in the other, go together.
+std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Axis& a,
+                                                                        bool gradient) {
   const int64_t count = gradient ? a.in : a.out, sources = gradient ? a.out : a.in;
   const int64_t phases = gradient ? std::min(a.stride, count) : 1;
   std::vector<Taps> all;
   for (int64_t phase = 0; phase < phases; ++phase) {
     for (int64_t result = phase; result < count; result += phases) {
-      Taps taps{.first = result, .step = phases, .count = 1, .source_step = gradient ? 1 : a.stride, .taps = {}};
+      Taps taps{.first = result,
+                .step = phases,
+                .count = 1,
+                .source_step = gradient ? 1 : a.stride,
+                .taps = {}};
       for (int64_t k = 0; k < a.kernel; ++k) {
-        const int64_t at = gradient ? result + a.pad - k * a.dilation : result * a.stride + k * a.dilation - a.pad;
+        const int64_t at =
+            gradient ? result + a.pad - k * a.dilation : result * a.stride + k * a.dilation - a.pad;
         if (at < 0 || (gradient && at % a.stride != 0)) continue;
         const int64_t source = gradient ? at / a.stride : at;
         if (source < sources) taps.taps.push_back({k, source});
       }
-      const bool goes_on = result > phase && std::equal(taps.taps.begin(), taps.taps.end(), all.back().taps.begin(), all.back().taps.end(),
-                                                        [](const Tap& x, const Tap& y) { return x.kernel == y.kernel; });
-      if (goes_on) ++all.back().count;
-      else all.push_back(std::move(taps));
+      const bool goes_on =
+          result > phase && std::equal(taps.taps.begin(), taps.taps.end(), all.back().taps.begin(),
+                                       all.back().taps.end(), [](const Tap& x, const Tap& y) {
+                                         return x.kernel == y.kernel;
+                                       });
+      if (goes_on)
+        ++all.back().count;
+      else
+        all.push_back(std::move(taps));
     }
   }
   return all;
@@ -80,7 +103,12 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axi
     int64_t first = 0, end = a.out;
     while (first < end && source(first) < 0) ++first;
     while (first < end && source(end - 1) >= a.in) --end;
-    if (first < end) all.push_back({.first = first, .step = 1, .count = end - first, .source_step = a.stride, .taps = {{k, source(first)}}});
+    if (first < end)
+      all.push_back({.first = first,
+                     .step = 1,
+                     .count = end - first,
+                     .source_step = a.stride,
+                     .taps = {{k, source(first)}}});
   }
   return all;
 }
@@ -107,11 +135,15 @@ void DepthwiseConvolution::UnpackWeightGradient(const void* packed, float* oihw)
   }
 }
 
-void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t image, const Line& line) const {
+void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t image,
+                                  const Line& line) const {
   const bool forward = direction_ == Direction::kForward;
-  const int64_t source_height = forward ? shape_.in_height : shape_.out_height(), source_width = forward ? shape_.in_width : shape_.out_width();
-  const int64_t height = forward ? shape_.out_height() : shape_.in_height, width = forward ? shape_.out_width() : shape_.in_width;
-  const char* const sources = static_cast<const char*>(forward ? arguments.in : arguments.out) + image * source_height * source_width * pixel_bytes();
+  const int64_t source_height = forward ? shape_.in_height : shape_.out_height(),
+                source_width = forward ? shape_.in_width : shape_.out_width();
+  const int64_t height = forward ? shape_.out_height() : shape_.in_height,
+                width = forward ? shape_.out_width() : shape_.in_width;
+  const char* const sources = static_cast<const char*>(forward ? arguments.in : arguments.out) +
+                              image * source_height * source_width * pixel_bytes();
   const int64_t begin = (image * height + line.row()) * width * pixel_bytes();
   char* const results = static_cast<char*>(forward ? arguments.out : arguments.in);
   int64_t source_at[kMostTaps], weight_at[kMostTaps];
@@ -119,46 +151,73 @@ void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t
     int64_t count = 0;
     for (const Tap& y : line.rows->taps) {
       for (const Tap& x : columns.taps) {
-        source_at[count] = ((y.source + line.index * line.rows->source_step) * source_width + x.source) * pixel_bytes();
+        source_at[count] =
+            ((y.source + line.index * line.rows->source_step) * source_width + x.source) *
+            pixel_bytes();
         weight_at[count++] = (y.kernel * shape_.kernel_width + x.kernel) * row();
       }
     }
     const int64_t at = begin + columns.first * pixel_bytes();
-    kernels_.sum(bf16_, {.channels = shape_.in_channels, .pixels = columns.count, .taps = count, .source = sources, .source_at = source_at,
-                         .source_step = columns.source_step * pixel_bytes(), .weights = static_cast<const float*>(arguments.weights),
-                         .weight_at = weight_at, .bias = forward ? static_cast<const float*>(arguments.bias) : nullptr,
-                         .addend = forward && arguments.addend != nullptr ? static_cast<const char*>(arguments.addend) + at : nullptr,
-                         .relu = relu_, .out = results + at, .out_step = columns.step * pixel_bytes()});
+    kernels_.sum(bf16_, {.channels = shape_.in_channels,
+                         .pixels = columns.count,
+                         .taps = count,
+                         .source = sources,
+                         .source_at = source_at,
+                         .source_step = columns.source_step * pixel_bytes(),
+                         .weights = static_cast<const float*>(arguments.weights),
+                         .weight_at = weight_at,
+                         .bias = forward ? static_cast<const float*>(arguments.bias) : nullptr,
+                         .addend = forward && arguments.addend != nullptr
+                                       ? static_cast<const char*>(arguments.addend) + at
+                                       : nullptr,
+                         .relu = relu_,
+                         .out = results + at,
+                         .out_step = columns.step * pixel_bytes()});
   }
 }
 
 void DepthwiseConvolution::SumAll(const ConvolutionArguments& arguments) const {
   // Few images are cut along their rows, too.
-  const int64_t height = static_cast<int64_t>(lines_.size()), parts = std::min(height, DivideUp(kLeastUnits, shape_.batch));
+  const int64_t height = static_cast<int64_t>(lines_.size()),
+                parts = std::min(height, DivideUp(kLeastUnits, shape_.batch));
 #pragma omp parallel for collapse(2) schedule(dynamic)
   for (int64_t image = 0; image < shape_.batch; ++image) {
     for (int64_t part = 0; part < parts; ++part) {
-      for (int64_t i = height * part / parts; i < height * (part + 1) / parts; ++i) SumRow(arguments, image, lines_[i]);
+      for (int64_t i = height * part / parts; i < height * (part + 1) / parts; ++i)
+        SumRow(arguments, image, lines_[i]);
     }
   }
 }
 
-void DepthwiseConvolution::CorrelateImage(const ConvolutionArguments& arguments, int64_t image, float* sums) const {
-  const char* const in = static_cast<const char*>(arguments.in) + image * shape_.in_height * shape_.in_width * pixel_bytes();
-  const char* const gradient = static_cast<const char*>(arguments.out) + image * shape_.out_height() * shape_.out_width() * pixel_bytes();
+void DepthwiseConvolution::CorrelateImage(const ConvolutionArguments& arguments, int64_t image,
+                                          float* sums) const {
+  const char* const in = static_cast<const char*>(arguments.in) +
+                         image * shape_.in_height * shape_.in_width * pixel_bytes();
+  const char* const gradient = static_cast<const char*>(arguments.out) +
+                               image * shape_.out_height() * shape_.out_width() * pixel_bytes();
   int64_t source_at[kMostTaps], sum_at[kMostTaps];
   for (const Line& line : lines_) {
     const std::vector<Tap>& rows = line.rows->taps;
     for (const Taps& columns : columns_) {
       const Tap& x = columns.taps.front();
       for (size_t t = 0; t < rows.size(); ++t) {
-        source_at[t] = ((rows[t].source + line.index * line.rows->source_step) * shape_.in_width + x.source) * pixel_bytes();
+        source_at[t] =
+            ((rows[t].source + line.index * line.rows->source_step) * shape_.in_width + x.source) *
+            pixel_bytes();
         sum_at[t] = (rows[t].kernel * shape_.kernel_width + x.kernel) * row();
       }
-      kernels_.correlate(bf16_, {.channels = shape_.in_channels, .pixels = columns.count, .taps = static_cast<int64_t>(rows.size()), .source = in,
-                                 .source_at = source_at, .source_step = columns.source_step * pixel_bytes(),
-                                 .gradient = gradient + (line.row() * shape_.out_width() + columns.first) * pixel_bytes(),
-                                 .gradient_step = pixel_bytes(), .sums = sums, .sum_at = sum_at});
+      kernels_.correlate(
+          bf16_,
+          {.channels = shape_.in_channels,
+           .pixels = columns.count,
+           .taps = static_cast<int64_t>(rows.size()),
+           .source = in,
+           .source_at = source_at,
+           .source_step = columns.source_step * pixel_bytes(),
+           .gradient = gradient + (line.row() * shape_.out_width() + columns.first) * pixel_bytes(),
+           .gradient_step = pixel_bytes(),
+           .sums = sums,
+           .sum_at = sum_at});
     }
   }
 }
@@ -170,7 +229,8 @@ void DepthwiseConvolution::CorrelateAll(const ConvolutionArguments& arguments) c
 #pragma omp parallel for schedule(dynamic)
   for (int64_t share = 0; share < shares(); ++share) {
     const int64_t end = shape_.batch * (share + 1) / shares();
-    for (int64_t image = shape_.batch * share / shares(); image < end; ++image) CorrelateImage(arguments, image, sums + share * count);
+    for (int64_t image = shape_.batch * share / shares(); image < end; ++image)
+      CorrelateImage(arguments, image, sums + share * count);
   }
   float* const gradient = static_cast<float*>(arguments.weights);
   std::memcpy(gradient, sums, count * 4);

@@ -1,15 +1,16 @@
-// Depthwise convolution, where every channel has a kernel of its own (groups = input channels = output channels), in all three
-// directions at about the speed of memory.
+// Depthwise convolution, where every channel has a kernel of its own (groups = input channels =
+// output channels), in all three directions at about the speed of memory.
 //
-// Images are NHWC, so that neighbouring channels fill a register and every tap of the kernel is one multiply-add of registers.
-// With indices as in convolution.h,
+// Images are NHWC, so that neighbouring channels fill a register and every tap of the kernel is one
+// multiply-add of registers. With indices as in convolution.h,
 //
 //   forward           out[n, y, x, c]          = sum over ky, kx of weights[ky, kx, c] * in[n, y', x', c]
 //   input gradient    in_gradient[n, y', x', c] = sum over the (ky, kx) for which a (y, x) reads (y', x')
 //   weight gradient   weight_gradient[ky, kx, c] = sum over n, y, x of in[n, y', x', c] * out_gradient[n, y, x, c]
 //
-// Along each axis the taps that a result has are found once, when the convolution is made (Taps): the border and the phases of
-// a stride differ only in which taps there are, so that one loop computes all of them.
+// Along each axis the taps that a result has are found once, when the convolution is made (Taps):
+// the border and the phases of a stride differ only in which taps there are, so that one loop
+// computes all of them.
 #ifndef COTANGENT_TENSOR_DEPTHWISE_H_
 #define COTANGENT_TENSOR_DEPTHWISE_H_
 
@@ -24,15 +25,19 @@ namespace cotangent::tensor {
 
 class DepthwiseConvolution final : public OwnConvolution {
  public:
-  // Whether this processor has the instructions and the convolution is of the kind. `type` is that of both sides, NHWC.
+  // Whether this processor has the instructions and the convolution is of the kind. `type` is that
+  // of both sides, NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // "depthwise:avx2", "depthwise:avx512", "depthwise:avx512_bf16".
   static std::string ImplementationName(ElementType type);
 
   // Requires IsAvailable(). relu: results of kForward are max(0, y).
-  DepthwiseConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, bool relu);
+  DepthwiseConvolution(const ConvolutionShape& shape, Direction direction, ElementType type,
+                       bool relu);
 
-  std::string implementation() const override { return ImplementationName(bf16_ ? ElementType::kBf16 : ElementType::kF32); }
+  std::string implementation() const override {
+    return ImplementationName(bf16_ ? ElementType::kBf16 : ElementType::kF32);
+  }
   int64_t packed_weight_bytes() const override { return taps() * row() * 4; }
   // kWeightGradient: the sums of each share of the images.
   int64_t scratch_bytes() const override;
@@ -41,8 +46,8 @@ class DepthwiseConvolution final : public OwnConvolution {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Along one axis: results `first`, `first + step`, ... (`count` of them) read, by tap, sources that start at `source` and
-  // advance by `source_step`.
+  // Along one axis: results `first`, `first + step`, ... (`count` of them) read, by tap, sources
+  // that start at `source` and advance by `source_step`.
   struct Tap {
     int64_t kernel, source;
   };
@@ -78,7 +83,8 @@ class DepthwiseConvolution final : public OwnConvolution {
   const ConvolutionShape shape_;
   const Direction direction_;
   const bool bf16_, relu_;
-  // kForward and kInputGradient: by results. kWeightGradient: columns by tap of the kernel, rows by row of the output.
+  // kForward and kInputGradient: by results. kWeightGradient: columns by tap of the kernel, rows by
+  // row of the output.
   std::vector<Taps> rows_, columns_;
   std::vector<Line> lines_;  // of all rows_, from the top
 };

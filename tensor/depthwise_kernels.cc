@@ -10,7 +10,8 @@ inline constexpr int64_t kBytes = kBf16 ? 2 : 4;
 
 // The results of kPixels pixels from `pixel` on, at kVectors registers of channels from `c` on.
 template <bool kBf16, int kPixels, int kVectors, typename Lanes>
-inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t pixel, int64_t c, Lanes lanes) {
+inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t pixel, int64_t c,
+                                                   Lanes lanes) {
   Vector sums[kPixels][kVectors];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
@@ -28,7 +29,9 @@ inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p, at += s.source_step) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[p][v] = MulAdd(w[v], LoadAs<kBf16>(at + v * kLanes * kBytes<kBf16>, lanes), sums[p][v]);
+      for (int v = 0; v < kVectors; ++v)
+        sums[p][v] =
+            MulAdd(w[v], LoadAs<kBf16>(at + v * kLanes * kBytes<kBf16>, lanes), sums[p][v]);
     }
   }
   const Vector least = Set(s.relu ? 0.0f : -__builtin_inff());
@@ -44,11 +47,13 @@ inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t
   }
 }
 
-// kPixels pixels at the channels from `c` on: registers in groups of kVectors while there are as many, then in smaller groups,
-// then what fills none. Neighbours in memory are read one after the other, so that the processor fetches ahead.
+// kPixels pixels at the channels from `c` on: registers in groups of kVectors while there are as
+// many, then in smaller groups, then what fills none. Neighbours in memory are read one after the
+// other, so that the processor fetches ahead.
 template <bool kBf16, int kPixels, int kVectors>
 void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
-  for (; c + kVectors * kLanes <= s.channels; c += kVectors * kLanes) SumTile<kBf16, kPixels, kVectors>(s, pixel, c, All());
+  for (; c + kVectors * kLanes <= s.channels; c += kVectors * kLanes)
+    SumTile<kBf16, kPixels, kVectors>(s, pixel, c, All());
   if constexpr (kVectors > 1) {
     SumPixels<kBf16, kPixels, kVectors / 2>(s, pixel, c);
   } else if (c < s.channels) {
@@ -56,8 +61,8 @@ void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   }
 }
 
-// Sums that are formed at once: enough to hide the latency of an addition (4 cycles, 2 a cycle), few enough to stay in
-// registers with their weights.
+// Sums that are formed at once: enough to hide the latency of an addition (4 cycles, 2 a cycle),
+// few enough to stay in registers with their weights.
 constexpr int kSums = kLanes == 16 ? 24 : 12;
 
 template <bool kBf16>
@@ -71,38 +76,45 @@ void SumRow(const WeightedSum& s) {
 
 // Taps [first, first + kTaps) at kVectors registers of channels from `c` on.
 template <bool kBf16, int kTaps, int kVectors, typename Lanes>
-inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, int64_t first, int64_t c, Lanes lanes) {
+inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, int64_t first,
+                                                         int64_t c, Lanes lanes) {
   Vector sums[kTaps][kVectors];
   const char* source[kTaps];
 #pragma GCC unroll 8
   for (int t = 0; t < kTaps; ++t) {
     source[t] = r.source + r.source_at[first + t] + c * kBytes<kBf16>;
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sums[t][v] = Load(r.sums + r.sum_at[first + t] + c + v * kLanes, lanes);
+    for (int v = 0; v < kVectors; ++v)
+      sums[t][v] = Load(r.sums + r.sum_at[first + t] + c + v * kLanes, lanes);
   }
   const char* gradient = r.gradient + c * kBytes<kBf16>;
   int64_t offset = 0;
   for (int64_t p = 0; p < r.pixels; ++p, gradient += r.gradient_step, offset += r.source_step) {
     Vector g[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) g[v] = LoadAs<kBf16>(gradient + v * kLanes * kBytes<kBf16>, lanes);
+    for (int v = 0; v < kVectors; ++v)
+      g[v] = LoadAs<kBf16>(gradient + v * kLanes * kBytes<kBf16>, lanes);
 #pragma GCC unroll 8
     for (int t = 0; t < kTaps; ++t) {
       const char* const at = source[t] + offset;
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[t][v] = MulAdd(g[v], LoadAs<kBf16>(at + v * kLanes * kBytes<kBf16>, lanes), sums[t][v]);
+      for (int v = 0; v < kVectors; ++v)
+        sums[t][v] =
+            MulAdd(g[v], LoadAs<kBf16>(at + v * kLanes * kBytes<kBf16>, lanes), sums[t][v]);
     }
   }
 #pragma GCC unroll 8
   for (int t = 0; t < kTaps; ++t) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) Store(r.sums + r.sum_at[first + t] + c + v * kLanes, sums[t][v], lanes);
+    for (int v = 0; v < kVectors; ++v)
+      Store(r.sums + r.sum_at[first + t] + c + v * kLanes, sums[t][v], lanes);
   }
 }
 
 template <bool kBf16, int kTaps, int kVectors>
 void CorrelateTaps(const Correlation& r, int64_t first, int64_t c = 0) {
-  for (; c + kVectors * kLanes <= r.channels; c += kVectors * kLanes) CorrelateTile<kBf16, kTaps, kVectors>(r, first, c, All());
+  for (; c + kVectors * kLanes <= r.channels; c += kVectors * kLanes)
+    CorrelateTile<kBf16, kTaps, kVectors>(r, first, c, All());
   if constexpr (kVectors > 1) {
     CorrelateTaps<kBf16, kTaps, kVectors / 2>(r, first, c);
   } else if (c < r.channels) {
@@ -114,12 +126,24 @@ template <bool kBf16>
 void CorrelateRow(const Correlation& r) {
   for (int64_t first = 0; first < r.taps; first += 6) {
     switch (r.taps - first) {
-      case 1: CorrelateTaps<kBf16, 1, 8>(r, first); break;
-      case 2: CorrelateTaps<kBf16, 2, kSums / 3>(r, first); break;
-      case 3: CorrelateTaps<kBf16, 3, kSums / 3>(r, first); break;
-      case 4: CorrelateTaps<kBf16, 4, kSums / 6>(r, first); break;
-      case 5: CorrelateTaps<kBf16, 5, kSums / 6>(r, first); break;
-      default: CorrelateTaps<kBf16, 6, kSums / 6>(r, first); break;
+      case 1:
+        CorrelateTaps<kBf16, 1, 8>(r, first);
+        break;
+      case 2:
+        CorrelateTaps<kBf16, 2, kSums / 3>(r, first);
+        break;
+      case 3:
+        CorrelateTaps<kBf16, 3, kSums / 3>(r, first);
+        break;
+      case 4:
+        CorrelateTaps<kBf16, 4, kSums / 6>(r, first);
+        break;
+      case 5:
+        CorrelateTaps<kBf16, 5, kSums / 6>(r, first);
+        break;
+      default:
+        CorrelateTaps<kBf16, 6, kSums / 6>(r, first);
+        break;
     }
   }
 }

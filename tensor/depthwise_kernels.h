@@ -1,7 +1,8 @@
-// Inner loops of depthwise convolution (depthwise.h), for each instruction set. Channels are the lanes of a register: a
-// depthwise convolution never sums over them.
+// Inner loops of depthwise convolution (depthwise.h), for each instruction set. Channels are the
+// lanes of a register: a depthwise convolution never sums over them.
 //
-// Included by a file that is compiled for an instruction set: it must include nothing with inline functions that others share.
+// Included by a file that is compiled for an instruction set: it must include nothing with inline
+// functions that others share.
 #ifndef COTANGENT_TENSOR_DEPTHWISE_KERNELS_H_
 #define COTANGENT_TENSOR_DEPTHWISE_KERNELS_H_
 

@@ -9,48 +9,68 @@ bool LinearProduct::IsAvailable(const ConvolutionShape& shape, ElementType type)
   return type == ElementType::kF32 && HaveOwnKernels(type) && shape.IsLinear();
 }
 
-std::string LinearProduct::ImplementationName() { return "product:" + OwnKernelsName(ElementType::kF32); }
+std::string LinearProduct::ImplementationName() {
+  return "product:" + OwnKernelsName(ElementType::kF32);
+}
 
-LinearProduct::LinearProduct(const ConvolutionShape& shape, Direction direction, Layout in_layout, bool relu)
-    : shape_(shape), direction_(direction), in_layout_(in_layout), relu_(relu), features_(StorageElements(shape.in(), in_layout) / shape.batch) {}
+LinearProduct::LinearProduct(const ConvolutionShape& shape, Direction direction, Layout in_layout,
+                             bool relu)
+    : shape_(shape),
+      direction_(direction),
+      in_layout_(in_layout),
+      relu_(relu),
+      features_(StorageElements(shape.in(), in_layout) / shape.batch) {}
 
-bool LinearProduct::weights_are_plain() const { return SameStorage(shape_.weights(), in_layout_, Layout::kNchw); }
+bool LinearProduct::weights_are_plain() const {
+  return SameStorage(shape_.weights(), in_layout_, Layout::kNchw);
+}
 
 void LinearProduct::PackWeights(const float* oihw, void* packed) const {
-  Reorder(shape_.weights(), oihw, Layout::kNchw, ElementType::kF32, packed, in_layout_, ElementType::kF32);
+  Reorder(shape_.weights(), oihw, Layout::kNchw, ElementType::kF32, packed, in_layout_,
+          ElementType::kF32);
 }
 
 void LinearProduct::UnpackWeightGradient(const void* packed, float* oihw) const {
-  Reorder(shape_.weights(), packed, in_layout_, ElementType::kF32, oihw, Layout::kNchw, ElementType::kF32);
+  Reorder(shape_.weights(), packed, in_layout_, ElementType::kF32, oihw, Layout::kNchw,
+          ElementType::kF32);
 }
 
 void LinearProduct::RunForward(const ConvolutionArguments& a) const {
   float* const out = static_cast<float*>(a.out);
   const int64_t columns = shape_.out_channels;
-  MultiplyMatrices(1, {static_cast<const float*>(a.in), shape_.batch, features_, features_},
-                   MatrixView{static_cast<const float*>(a.weights), columns, features_, features_}.Transposed(), 0, out);
+  MultiplyMatrices(
+      1, {static_cast<const float*>(a.in), shape_.batch, features_, features_},
+      MatrixView{static_cast<const float*>(a.weights), columns, features_, features_}.Transposed(),
+      0, out);
   if (a.bias == nullptr && a.addend == nullptr && !relu_) return;
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < shape_.batch; ++i) {
     const int64_t at = i * columns;
-    ProductKernels().finish(/*bf16=*/false, {.rows = 1,
-                                             .columns = columns,
-                                             .sums = out + at,
-                                             .bias = static_cast<const float*>(a.bias),
-                                             .addend = a.addend == nullptr ? nullptr : static_cast<const char*>(a.addend) + at * 4,
-                                             .relu = relu_,
-                                             .out = reinterpret_cast<char*>(out + at)});
+    ProductKernels().finish(
+        /*bf16=*/false,
+        {.rows = 1,
+         .columns = columns,
+         .sums = out + at,
+         .bias = static_cast<const float*>(a.bias),
+         .addend = a.addend == nullptr ? nullptr : static_cast<const char*>(a.addend) + at * 4,
+         .relu = relu_,
+         .out = reinterpret_cast<char*>(out + at)});
   }
 }
 
 void LinearProduct::Run(const ConvolutionArguments& a) const {
   const MatrixView in = {static_cast<const float*>(a.in), shape_.batch, features_, features_};
-  const MatrixView out = {static_cast<const float*>(a.out), shape_.batch, shape_.out_channels, shape_.out_channels};
-  const MatrixView weights = {static_cast<const float*>(a.weights), shape_.out_channels, features_, features_};
+  const MatrixView out = {static_cast<const float*>(a.out), shape_.batch, shape_.out_channels,
+                          shape_.out_channels};
+  const MatrixView weights = {static_cast<const float*>(a.weights), shape_.out_channels, features_,
+                              features_};
   switch (direction_) {
-    case Direction::kForward: return RunForward(a);
-    case Direction::kInputGradient: return MultiplyMatrices(1, out, weights, 0, static_cast<float*>(a.in));
-    case Direction::kWeightGradient: return MultiplyMatrices(1, out.Transposed(), in, 0, static_cast<float*>(a.weights));
+    case Direction::kForward:
+      return RunForward(a);
+    case Direction::kInputGradient:
+      return MultiplyMatrices(1, out, weights, 0, static_cast<float*>(a.in));
+    case Direction::kWeightGradient:
+      return MultiplyMatrices(1, out.Transposed(), in, 0, static_cast<float*>(a.weights));
   }
 }
 

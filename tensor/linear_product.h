@@ -1,5 +1,5 @@
-// A linear layer as a product of matrices by matrix_product.h. Weights are [out, features], with features in the order in which
-// the input's layout has them:
+// A linear layer as a product of matrices by matrix_product.h. Weights are [out, features], with
+// features in the order in which the input's layout has them:
 //
 //   forward           out [n, out]       = in [n, features] weights^T, then the epilogue
 //   input gradient    in_gradient        = out_gradient [n, out] weights
@@ -16,7 +16,8 @@ namespace cotangent::tensor {
 
 class LinearProduct final : public OwnConvolution {
  public:
-  // Whether this processor has the instructions and the convolution is linear. `type` is that of both sides.
+  // Whether this processor has the instructions and the convolution is linear. `type` is that of
+  // both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // "product:avx2", "product:avx512".
   static std::string ImplementationName();

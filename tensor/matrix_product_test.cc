@@ -53,7 +53,8 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
         const std::vector<double> expected = Reference(0.5, a_view, b_view, -2, c);
         MultiplyMatrices(0.5f, a_view, b_view, -2, c.data());
         for (size_t i = 0; i < c.size(); ++i) {
-          ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
+          ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k))
+              << m << " x " << n << ", element " << i;
         }
       }
     }
@@ -69,7 +70,8 @@ TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
       const MatrixView b_view = {b.data(), k, n, transposed ? k : n, transposed};
       std::vector<float> c(m * n, std::nanf(""));  // not read
       MultiplyMatrices(1, a_view, b_view, 0, c.data());
-      const std::vector<double> expected = Reference(1, a_view, b_view, 0, std::vector<float>(m * n));
+      const std::vector<double> expected =
+          Reference(1, a_view, b_view, 0, std::vector<float>(m * n));
       for (size_t i = 0; i < c.size(); ++i) {
         ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
       }
@@ -87,11 +89,12 @@ TEST(MatrixProductTest, PairsOfBf16EqualTheSumsOfRoundedNumbers) {
     std::vector<float> a_pairs(m * half, std::nanf("")), b_pairs(half * n, std::nanf("")), c(m * n);
     PairColumns(a.data(), m, k, a_pairs.data());
     PairRows(b.data(), k, n, b_pairs.data());
-    MultiplyMatrices(1, {a_pairs.data(), m, half, half}, {b_pairs.data(), half, n, n}, 0, c.data(), ResultForm::kGeneral,
-                     Factors::kBf16Pairs);
+    MultiplyMatrices(1, {a_pairs.data(), m, half, half}, {b_pairs.data(), half, n, n}, 0, c.data(),
+                     ResultForm::kGeneral, Factors::kBf16Pairs);
     for (float& x : a) x = Rounded(x);
     for (float& x : b) x = Rounded(x);
-    const std::vector<double> expected = Reference(1, {a.data(), m, k, k}, {b.data(), k, n, n}, 0, std::vector<float>(m * n));
+    const std::vector<double> expected =
+        Reference(1, {a.data(), m, k, k}, {b.data(), k, n, n}, 0, std::vector<float>(m * n));
     for (size_t i = 0; i < c.size(); ++i) {
       ASSERT_NEAR(c[i], expected[i], 1e-5 * std::sqrt(k)) << m << " x " << n << ", element " << i;
     }

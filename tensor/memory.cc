@@ -102,10 +102,11 @@ absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
 
 namespace {
 
-// Fresh memory that begins where a huge page can: else its first and last parts would be in small pages. Null if refused.
+// Fresh memory that begins where a huge page can: else its first and last parts would be in small
+// pages. Null if refused.
 void* MapAligned(int64_t bytes) {
-  char* mapped = static_cast<char*>(mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
-                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* mapped = static_cast<char*>(
+      mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (mapped == MAP_FAILED) return nullptr;
   const int64_t before = -reinterpret_cast<intptr_t>(mapped) & (kHugePage - 1);
   if (before > 0) munmap(mapped, before);

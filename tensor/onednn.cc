@@ -15,7 +15,9 @@ namespace {
 // What we rule out (cpu.h), oneDNN must not use either.
 void LimitInstructionSet() {
   if (HasAvx512Bf16()) return;
-  dnnl_set_max_cpu_isa(HasAvx512() ? dnnl_cpu_isa_avx512_core_vnni : HasAvx2() ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
+  dnnl_set_max_cpu_isa(HasAvx512() ? dnnl_cpu_isa_avx512_core_vnni
+                       : HasAvx2() ? dnnl_cpu_isa_avx2
+                                   : dnnl_cpu_isa_sse41);
 }
 
 // The process's one engine (the processor) and stream (in order, synchronous).
@@ -183,8 +185,12 @@ bool FindImplementation(const Description& d,
   PostOperations post;
   if (d.with_addend || d.with_relu) {
     dnnl_post_ops_create(post.out());
-    if (d.with_addend && dnnl_post_ops_append_binary(post.get(), dnnl_binary_add, &out) != dnnl_success) return false;
-    if (d.with_relu && dnnl_post_ops_append_eltwise(post.get(), 1, dnnl_eltwise_relu, 0, 0) != dnnl_success) return false;
+    if (d.with_addend &&
+        dnnl_post_ops_append_binary(post.get(), dnnl_binary_add, &out) != dnnl_success)
+      return false;
+    if (d.with_relu &&
+        dnnl_post_ops_append_eltwise(post.get(), 1, dnnl_eltwise_relu, 0, 0) != dnnl_success)
+      return false;
     dnnl_primitive_attr_set_post_ops(attributes.get(), post.get());
   }
   Iterator iterator;
@@ -383,10 +389,12 @@ void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out
                          static_cast<int>(state.arguments.size()), state.arguments.data());
 }
 
-void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t a_row,
-           const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
+void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+           const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,
+           int64_t c_row) {
   Runtime::Get();  // which limits the instruction set
-  dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, a_row, b, b_row, beta, c, c_row);
+  dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, a_row, b, b_row,
+             beta, c, c_row);
 }
 
 }  // namespace cotangent::tensor::onednn

@@ -91,10 +91,11 @@ class Primitive {
   std::unique_ptr<State> state_;
 };
 
-// c = alpha op(a) op(b) + beta c in f32, row-major: op(a) [m, k], op(b) [k, n], transposed where told; a row of each is so many
-// floats after the one before.
-void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t a_row,
-           const float* b, int64_t b_row, float beta, float* c, int64_t c_row);
+// c = alpha op(a) op(b) + beta c in f32, row-major: op(a) [m, k], op(b) [k, n], transposed where
+// told; a row of each is so many floats after the one before.
+void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+           const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,
+           int64_t c_row);
 
 }  // namespace cotangent::tensor::onednn
 

@@ -1,4 +1,5 @@
-// What convolutions of our own (winograd.h, winograd_rows.h, product_convolution.h, linear_product.h) have in common, as Convolution runs them.
+// What convolutions of our own (winograd.h, winograd_rows.h, product_convolution.h,
+// linear_product.h) have in common, as Convolution runs them.
 #ifndef COTANGENT_TENSOR_OWN_CONVOLUTION_H_
 #define COTANGENT_TENSOR_OWN_CONVOLUTION_H_
 

@@ -1,4 +1,5 @@
-// Which kernels of our own (product_kernels.h, winograd_kernels.h, depthwise_kernels.h) this processor runs: those of its widest instruction set.
+// Which kernels of our own (product_kernels.h, winograd_kernels.h, depthwise_kernels.h) this
+// processor runs: those of its widest instruction set.
 #ifndef COTANGENT_TENSOR_OWN_KERNELS_H_
 #define COTANGENT_TENSOR_OWN_KERNELS_H_
 

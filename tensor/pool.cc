@@ -127,7 +127,8 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
                                                         out_x * s.stride_width);
               const int64_t at = (out_y * out_width + out_x) * row.pixel_stride + c;
               for (int64_t i = 0; i < count; ++i) {
-                // Read in any case, so that it is no branch that keeps the loop from being vectorised.
+                // Read in any case, so that it is no branch that keeps the loop from being
+                // vectorised.
                 const float gradient = static_cast<float>(out_gradient[at + i]);
                 sum[i] += row.positions[at + i] == cell ? gradient : 0.0f;
               }

@@ -19,20 +19,34 @@ constexpr int64_t kMostRowsBytes = 16 << 20;
 
 }  // namespace
 
-bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
-  if (!HaveOwnKernels(type) || direction != Direction::kForward || s.groups != 1 || s.IsLinear()) return false;
+bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction,
+                                     ElementType type) {
+  if (!HaveOwnKernels(type) || direction != Direction::kForward || s.groups != 1 || s.IsLinear())
+    return false;
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
-  return pixels <= kMostPixels && pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
+  return pixels <= kMostPixels &&
+         pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
 }
 
-std::string ProductConvolution::ImplementationName(ElementType type) { return "product:" + OwnKernelsName(type); }
+std::string ProductConvolution::ImplementationName(ElementType type) {
+  return "product:" + OwnKernelsName(type);
+}
 
 ProductConvolution::ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
-    : kernels_(ProductKernels()), panels_(kernels_, shape.out_channels), shape_(shape), bf16_(type == ElementType::kBf16), relu_(relu), threads_(Threads()) {}
+    : kernels_(ProductKernels()),
+      panels_(kernels_, shape.out_channels),
+      shape_(shape),
+      bf16_(type == ElementType::kBf16),
+      relu_(relu),
+      threads_(Threads()) {}
 
 int64_t ProductConvolution::RowsBytes() const { return RoundUp(pixels() * RowBytes(), 64); }
-int64_t ProductConvolution::packed_weight_bytes() const { return depth() * RoundUp(shape_.out_channels, kernels_.lanes) * 4; }
-int64_t ProductConvolution::scratch_bytes() const { return RowsBytes() + threads_ * pixels() * panels_.width() * 4; }
+int64_t ProductConvolution::packed_weight_bytes() const {
+  return depth() * RoundUp(shape_.out_channels, kernels_.lanes) * 4;
+}
+int64_t ProductConvolution::scratch_bytes() const {
+  return RowsBytes() + threads_ * pixels() * panels_.width() * 4;
+}
 
 void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t channels = shape_.in_channels;
@@ -42,9 +56,11 @@ void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
       const int64_t first = panel * panels_.width(), columns = panels_.Columns(panel);
       const auto weight = [&](int64_t column, int64_t c) {
         const int64_t n = first + column;
-        return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap] : 0.0f;
+        return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap]
+                                                       : 0.0f;
       };
-      PackSteps(bf16_, channels, columns, weight, static_cast<char*>(packed) + (first * depth() + tap * steps_a_tap() * columns) * 4);
+      PackSteps(bf16_, channels, columns, weight,
+                static_cast<char*>(packed) + (first * depth() + tap * steps_a_tap() * columns) * 4);
     }
   }
 }
@@ -54,7 +70,8 @@ void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) con
   const int64_t top = pixel / width % height * shape_.stride_height - shape_.pad_top;
   const int64_t left = pixel % width * shape_.stride_width - shape_.pad_left;
   const int64_t bytes = shape_.in_channels * element_bytes(), tap_bytes = steps_a_tap() * 4;
-  const char* const image = in + pixel / (width * height) * shape_.in_height * shape_.in_width * bytes;
+  const char* const image =
+      in + pixel / (width * height) * shape_.in_height * shape_.in_width * bytes;
   for (int64_t r = 0; r < shape_.kernel_height; ++r) {
     const int64_t y = top + r * shape_.dilation_height;
     for (int64_t c = 0; c < shape_.kernel_width; ++c, row += tap_bytes) {
@@ -67,25 +84,48 @@ void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) con
   }
 }
 
-void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows, int64_t first, int64_t count, float* sums) const {
+void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel,
+                                       const char* rows, int64_t first, int64_t count,
+                                       float* sums) const {
   const int64_t vectors = panels_.Vectors(panel);
-  const char* const weights = static_cast<const char*>(arguments.weights) + panel * depth() * panels_.width() * 4;
+  const char* const weights =
+      static_cast<const char*>(arguments.weights) + panel * depth() * panels_.width() * 4;
   const int64_t step_bytes = panels_.Columns(panel) * 4, piece_steps = kPieceBytes / step_bytes;
   for (int64_t k = 0; k < depth(); k += piece_steps) {
     const int64_t piece = std::min(piece_steps, depth() - k);
     // After a panel's last piece the next panel is read; the very last asks for what it has.
     const bool more = k + piece < depth() || panel + 1 < panels_.count();
     const char* const b = weights + k * step_bytes;
-    kernels_.multiply(bf16_, {.rows = count, .vectors = vectors, .depth = piece, .a = rows + first * RowBytes() + k * 4, .a_row = RowBytes(), .a_step = 4,
-                              .b = b, .b_step = step_bytes, .c = sums, .c_row = panels_.width(), .accumulate = k > 0,
-                              .next = more ? b + piece * step_bytes : b, .next_bytes = piece * step_bytes});
+    kernels_.multiply(bf16_, {.rows = count,
+                              .vectors = vectors,
+                              .depth = piece,
+                              .a = rows + first * RowBytes() + k * 4,
+                              .a_row = RowBytes(),
+                              .a_step = 4,
+                              .b = b,
+                              .b_step = step_bytes,
+                              .c = sums,
+                              .c_row = panels_.width(),
+                              .accumulate = k > 0,
+                              .next = more ? b + piece * step_bytes : b,
+                              .next_bytes = piece * step_bytes});
   }
-  const int64_t channel = panel * panels_.width(), offset = (first * shape_.out_channels + channel) * element_bytes();
-  const auto from_here = [&](const void* data) { return data == nullptr ? nullptr : static_cast<const char*>(data) + offset; };
-  kernels_.finish(bf16_, {.rows = count, .columns = std::min(panels_.width(), shape_.out_channels - channel), .sums = sums, .sums_row = panels_.width(),
-                                  .bias = arguments.bias == nullptr ? nullptr : static_cast<const float*>(arguments.bias) + channel,
-                                  .addend = from_here(arguments.addend), .relu = relu_, .out = static_cast<char*>(arguments.out) + offset,
-                                  .out_row = shape_.out_channels * element_bytes()});
+  const int64_t channel = panel * panels_.width(),
+                offset = (first * shape_.out_channels + channel) * element_bytes();
+  const auto from_here = [&](const void* data) {
+    return data == nullptr ? nullptr : static_cast<const char*>(data) + offset;
+  };
+  kernels_.finish(bf16_, {.rows = count,
+                          .columns = std::min(panels_.width(), shape_.out_channels - channel),
+                          .sums = sums,
+                          .sums_row = panels_.width(),
+                          .bias = arguments.bias == nullptr
+                                      ? nullptr
+                                      : static_cast<const float*>(arguments.bias) + channel,
+                          .addend = from_here(arguments.addend),
+                          .relu = relu_,
+                          .out = static_cast<char*>(arguments.out) + offset,
+                          .out_row = shape_.out_channels * element_bytes()});
 }
 
 void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
@@ -96,12 +136,14 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
 #pragma omp parallel num_threads(threads_)
   {
 #pragma omp for schedule(static)
-    for (int64_t i = 0; i < pixels(); ++i) GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
+    for (int64_t i = 0; i < pixels(); ++i)
+      GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
 #pragma omp for collapse(2) schedule(dynamic)
     for (int64_t panel = 0; panel < panels_.count(); ++panel) {
       for (int64_t share = 0; share < shares; ++share) {
         const int64_t begin = pixels() * share / shares, end = pixels() * (share + 1) / shares;
-        MultiplyPanel(arguments, panel, rows, begin, end - begin, sums + omp_get_thread_num() * pixels() * panels_.width());
+        MultiplyPanel(arguments, panel, rows, begin, end - begin,
+                      sums + omp_get_thread_num() * pixels() * panels_.width());
       }
     }
   }

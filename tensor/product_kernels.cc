@@ -12,13 +12,15 @@ void MultiplyBlock(const Product& p, int64_t row) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = p.accumulate ? Load(c + r * p.c_row + v * kLanes) : Zero();
+    for (int v = 0; v < kVectors; ++v)
+      sums[r][v] = p.accumulate ? Load(c + r * p.c_row + v * kLanes) : Zero();
   }
   // The next rows' results, which may be far away, have the time that these rows' sums take.
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors * kLanes; v += 16) __builtin_prefetch(c + (kRows + r) * p.c_row + v, 1);
+    for (int v = 0; v < kVectors * kLanes; v += 16)
+      __builtin_prefetch(c + (kRows + r) * p.c_row + v, 1);
   }
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
@@ -26,12 +28,15 @@ void MultiplyBlock(const Product& p, int64_t row) {
   // These rows' part of what is next, a little with every step.
   const char* next = nullptr;
   int64_t next_step = 0;
-  if constexpr (kAhead) next = p.next + p.next_bytes * row / p.rows, next_step = p.next_bytes * kRows / (p.rows * p.depth);
+  if constexpr (kAhead)
+    next = p.next + p.next_bytes * row / p.rows,
+    next_step = p.next_bytes * kRows / (p.rows * p.depth);
   for (int64_t k = 0; k < p.depth; ++k, a += p.a_step, b += p.b_step) {
     if constexpr (kAhead) __builtin_prefetch(next), next += next_step;
     Vector columns[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) columns[v] = Load(reinterpret_cast<const float*>(b) + v * kLanes);
+    for (int v = 0; v < kVectors; ++v)
+      columns[v] = Load(reinterpret_cast<const float*>(b) + v * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vector x = Set(*reinterpret_cast<const float*>(a + r * a_row));
@@ -66,7 +71,8 @@ void MultiplyRowsAs(const Product& p) {
 
 template <bool kBf16, int kRows, int kVectors>
 void MultiplyRows(const Product& p) {
-  p.next != nullptr ? MultiplyRowsAs<kBf16, kRows, kVectors, true>(p) : MultiplyRowsAs<kBf16, kRows, kVectors, false>(p);
+  p.next != nullptr ? MultiplyRowsAs<kBf16, kRows, kVectors, true>(p)
+                    : MultiplyRowsAs<kBf16, kRows, kVectors, false>(p);
 }
 
 #if defined(__AVX512F__)
@@ -74,10 +80,14 @@ constexpr int64_t kPanelVectors = 4;  // of 32 registers
 template <bool kBf16>
 void MultiplyColumns(const Product& p) {
   switch (p.vectors) {
-    case 1: return MultiplyRows<kBf16, 12, 1>(p);
-    case 2: return MultiplyRows<kBf16, 12, 2>(p);
-    case 3: return MultiplyRows<kBf16, 8, 3>(p);
-    default: return MultiplyRows<kBf16, 6, 4>(p);
+    case 1:
+      return MultiplyRows<kBf16, 12, 1>(p);
+    case 2:
+      return MultiplyRows<kBf16, 12, 2>(p);
+    case 3:
+      return MultiplyRows<kBf16, 8, 3>(p);
+    default:
+      return MultiplyRows<kBf16, 6, 4>(p);
   }
 }
 #else
@@ -93,13 +103,14 @@ void FinishRows(const Results& r) {
   constexpr int64_t kSize = kBf16 ? 2 : 4;
   const Vector least = Set(r.relu ? 0.0f : -__builtin_inff());
   for (int64_t i = 0; i < r.rows; ++i) {
-    ForEachVector(r.columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
-      const int64_t at = i * r.out_row + j * kSize;
-      Vector y = Load(r.sums + i * r.sums_row + j, lanes);
-      if (r.bias != nullptr) y = Add(y, Load(r.bias + j, lanes));
-      if (r.addend != nullptr) y = Add(y, LoadAs<kBf16>(r.addend + at, lanes));
-      StoreAs<kBf16>(r.out + at, Max(least, y), lanes);
-    });
+    ForEachVector(
+        r.columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+          const int64_t at = i * r.out_row + j * kSize;
+          Vector y = Load(r.sums + i * r.sums_row + j, lanes);
+          if (r.bias != nullptr) y = Add(y, Load(r.bias + j, lanes));
+          if (r.addend != nullptr) y = Add(y, LoadAs<kBf16>(r.addend + at, lanes));
+          StoreAs<kBf16>(r.out + at, Max(least, y), lanes);
+        });
   }
 }
 
@@ -111,52 +122,68 @@ void Finish(bool bf16, const Results& results) {
   WithType(bf16, [&](auto type) { FinishRows<type.value>(results); });
 }
 
-void CopyRows(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row) {
+void CopyRows(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to,
+              int64_t to_row) {
   for (int64_t i = 0; i < rows; ++i) {
-    ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) { Store(to + i * to_row + j, Load(from + i * from_row + j, lanes)); });
+    ForEachVector(
+        columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+          Store(to + i * to_row + j, Load(from + i * from_row + j, lanes));
+        });
   }
 }
 
-void TransposeMatrix(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to, int64_t to_row, bool fill) {
+void TransposeMatrix(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to,
+                     int64_t to_row, bool fill) {
   for (int64_t i = 0; i < rows; i += kLanes) {
-    ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
-      Vector in[kLanes], out[kLanes];
+    ForEachVector(
+        columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+          Vector in[kLanes], out[kLanes];
 #pragma GCC unroll 16
-      for (int r = 0; r < kLanes; ++r) in[r] = i + r < rows ? Load(from + (i + r) * from_row + j, lanes) : Zero();
-      Transpose(in, out);
+          for (int r = 0; r < kLanes; ++r)
+            in[r] = i + r < rows ? Load(from + (i + r) * from_row + j, lanes) : Zero();
+          Transpose(in, out);
 #pragma GCC unroll 16
-      for (int c = 0; c < kLanes; ++c) {
-        if (j + c >= columns) continue;
-        float* const at = to + (j + c) * to_row + i;
-        fill || i + kLanes <= rows ? Store(at, out[c]) : Store(at, out[c], Some{rows - i});
-      }
-    });
+          for (int c = 0; c < kLanes; ++c) {
+            if (j + c >= columns) continue;
+            float* const at = to + (j + c) * to_row + i;
+            fill || i + kLanes <= rows ? Store(at, out[c]) : Store(at, out[c], Some{rows - i});
+          }
+        });
   }
 }
 
 #if defined(__AVX512F__)
 void PairRows(const float* first, const float* second, int64_t columns, float* to) {
-  ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
-    Store(to + j, Interleave(Load(first + j, lanes), second == nullptr ? Zero() : Load(second + j, lanes)), lanes);
-  });
+  ForEachVector(
+      columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+        Store(to + j,
+              Interleave(Load(first + j, lanes),
+                         second == nullptr ? Zero() : Load(second + j, lanes)),
+              lanes);
+      });
 }
 
 void PairColumns(const float* from, int64_t columns, float* to) {
   char* out = reinterpret_cast<char*>(to);
-  ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) { StoreBf16(out + j * 2, Load(from + j, lanes), lanes); });
+  ForEachVector(
+      columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+        StoreBf16(out + j * 2, Load(from + j, lanes), lanes);
+      });
   if (columns % 2 != 0) StoreBf16(out + columns * 2, Zero(), Some{1});
 }
 #endif
 
-void Combine(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta, float* c, int64_t c_row) {
+void Combine(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row, float beta,
+             float* c, int64_t c_row) {
   const Vector a = Set(alpha), b = Set(beta);
   for (int64_t i = 0; i < rows; ++i) {
-    ForEachVector(columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
-      float* to = c + i * c_row + j;
-      Vector x = Mul(a, Load(t + i * t_row + j, lanes));
-      if (beta != 0) x = MulAdd(b, Load(to, lanes), x);
-      Store(to, x, lanes);
-    });
+    ForEachVector(
+        columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
+          float* to = c + i * c_row + j;
+          Vector x = Mul(a, Load(t + i * t_row + j, lanes));
+          if (beta != 0) x = MulAdd(b, Load(to, lanes), x);
+          Store(to, x, lanes);
+        });
   }
 }
 

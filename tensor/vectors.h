@@ -1,5 +1,6 @@
-// A register of floats: loaded and stored as f32 or bf16, whole or in part, and transposed. Sixteen floats in a file that is
-// compiled for AVX-512, eight in one that is compiled for AVX2; only for such files, each of which has its own copy.
+// A register of floats: loaded and stored as f32 or bf16, whole or in part, and transposed. Sixteen
+// floats in a file that is compiled for AVX-512, eight in one that is compiled for AVX2; only for
+// such files, each of which has its own copy.
 #ifndef COTANGENT_TENSOR_VECTORS_H_
 #define COTANGENT_TENSOR_VECTORS_H_
 
@@ -39,7 +40,9 @@ inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b
 // The second operand where one is not a number.
 inline Vector Max(Vector a, Vector b) { return _mm512_max_ps(a, b); }
 // a < b ? x : y.
-inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x); }
+inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
+}
 // Sums of products of bf16 pairs.
 inline Vector MulAddPairs(Vector a, Vector b, Vector c) {
   return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
@@ -50,8 +53,12 @@ inline void Store(float* data, Vector x, All = {}) { _mm512_storeu_ps(data, x); 
 
 inline __mmask16 MaskOf(All) { return 0xffff; }
 inline __mmask16 MaskOf(Some some) { return static_cast<__mmask16>((1u << some.count) - 1); }
-inline Vector Load(const float* data, Some some) { return _mm512_maskz_loadu_ps(MaskOf(some), data); }
-inline void Store(float* data, Vector x, Some some) { _mm512_mask_storeu_ps(data, MaskOf(some), x); }
+inline Vector Load(const float* data, Some some) {
+  return _mm512_maskz_loadu_ps(MaskOf(some), data);
+}
+inline void Store(float* data, Vector x, Some some) {
+  _mm512_mask_storeu_ps(data, MaskOf(some), x);
+}
 
 template <typename Lanes>
 inline Vector LoadBf16(const void* data, Lanes lanes) {
@@ -70,14 +77,16 @@ inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
 }
 template <typename Lanes>
 inline __mmask16 WhereEqual(const uint8_t* data, uint8_t byte, Lanes lanes) {
-  return _mm_mask_cmpeq_epi8_mask(MaskOf(lanes), _mm_maskz_loadu_epi8(MaskOf(lanes), data), _mm_set1_epi8(static_cast<char>(byte)));
+  return _mm_mask_cmpeq_epi8_mask(MaskOf(lanes), _mm_maskz_loadu_epi8(MaskOf(lanes), data),
+                                  _mm_set1_epi8(static_cast<char>(byte)));
 }
 template <typename Lanes>
 inline Vector LoadWhere(__mmask16 where, const float* data, Lanes) {
   return _mm512_maskz_loadu_ps(where, data);
 }
 inline Vector LoadBf16Where(__mmask16 where, const void* data) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(where, data)), 16));
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(where, data)), 16));
 }
 
 // bf16 of x and of y side by side in each lane, x first.
@@ -87,7 +96,8 @@ inline Vector Interleave(Vector x, Vector y) {
   return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
-// columns[j] lane i = rows[i] lane j. What is not used of `columns` costs nothing where this is inlined.
+// columns[j] lane i = rows[i] lane j. What is not used of `columns` costs nothing where this is
+// inlined.
 inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {
   __m512 quads[16];  // quads[4 g + c], 128-bit block b: rows 4 g .. 4 g + 3 of column 4 b + c
 #pragma GCC unroll 4
@@ -104,8 +114,10 @@ inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector*
   constexpr int kEven = 0x88, kOdd = 0xdd;  // blocks 0, 2 and 1, 3 of either
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) {
-    const __m512 even_a = _mm512_shuffle_f32x4(quads[c], quads[4 + c], kEven), odd_a = _mm512_shuffle_f32x4(quads[c], quads[4 + c], kOdd);
-    const __m512 even_b = _mm512_shuffle_f32x4(quads[8 + c], quads[12 + c], kEven), odd_b = _mm512_shuffle_f32x4(quads[8 + c], quads[12 + c], kOdd);
+    const __m512 even_a = _mm512_shuffle_f32x4(quads[c], quads[4 + c], kEven),
+                 odd_a = _mm512_shuffle_f32x4(quads[c], quads[4 + c], kOdd);
+    const __m512 even_b = _mm512_shuffle_f32x4(quads[8 + c], quads[12 + c], kEven),
+                 odd_b = _mm512_shuffle_f32x4(quads[8 + c], quads[12 + c], kOdd);
     columns[c] = _mm512_shuffle_f32x4(even_a, even_b, kEven);
     columns[4 + c] = _mm512_shuffle_f32x4(odd_a, odd_b, kEven);
     columns[8 + c] = _mm512_shuffle_f32x4(even_a, even_b, kOdd);
@@ -128,7 +140,9 @@ inline Vector Mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
 inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 // The second operand where one is not a number.
 inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
-inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
+  return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
 // Named, but never called: there is no bf16.
 inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
 inline Vector Interleave(Vector x, Vector) { return x; }
@@ -137,7 +151,8 @@ inline Vector Load(const float* data, All = {}) { return _mm256_loadu_ps(data); 
 inline void Store(float* data, Vector x, All = {}) { _mm256_storeu_ps(data, x); }
 
 inline __m256i MaskOf(Some some) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(some.count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(some.count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 inline Vector Load(const float* data, Some some) { return _mm256_maskload_ps(data, MaskOf(some)); }
 inline void Store(float* data, Vector x, Some some) { _mm256_maskstore_ps(data, MaskOf(some), x); }
@@ -147,7 +162,8 @@ inline int64_t CountOf(Some some) { return some.count; }
 template <typename Lanes>
 inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
   const __m256i words = _mm256_cvtps_epi32(x);
-  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const __m128i halves =
+      _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   const int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(halves, halves));
   __builtin_memcpy(data, &bytes, CountOf(lanes));
 }
@@ -155,7 +171,8 @@ template <typename Lanes>
 inline __m256i WhereEqual(const uint8_t* data, uint8_t byte, Lanes lanes) {
   int64_t bytes = -1;
   __builtin_memcpy(&bytes, data, CountOf(lanes));
-  return _mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)), _mm256_set1_epi32(byte));
+  return _mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)),
+                            _mm256_set1_epi32(byte));
 }
 template <typename Lanes>
 inline Vector LoadWhere(__m256i where, const float* data, Lanes lanes) {
@@ -189,13 +206,17 @@ inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector*
 // Where an instruction set has bf16, what is told bf16 reads and writes that.
 template <bool kBf16, typename Lanes>
 inline Vector LoadAs(const void* data, Lanes lanes) {
-  if constexpr (kBf16) return LoadBf16(data, lanes);
-  else return Load(static_cast<const float*>(data), lanes);
+  if constexpr (kBf16)
+    return LoadBf16(data, lanes);
+  else
+    return Load(static_cast<const float*>(data), lanes);
 }
 template <bool kBf16, typename Lanes>
 inline void StoreAs(void* data, Vector x, Lanes lanes) {
-  if constexpr (kBf16) StoreBf16(data, x, lanes);
-  else Store(static_cast<float*>(data), x, lanes);
+  if constexpr (kBf16)
+    StoreBf16(data, x, lanes);
+  else
+    Store(static_cast<float*>(data), x, lanes);
 }
 
 template <bool kTruth>
@@ -212,7 +233,8 @@ inline __attribute__((always_inline)) void WithType(bool bf16, Function f) {
   f(Bool<false>());
 }
 
-// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is All, or Some for the last.
+// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is All, or Some for
+// the last.
 template <typename Function>
 inline __attribute__((always_inline)) void ForEachVector(int64_t count, Function f) {
   int64_t i = 0;

@@ -1,6 +1,7 @@
-// Dense 3x3 convolutions of stride 1 by minimal filtering, F(4x4, 3x3): Lavin and Gray, "Fast algorithms for convolutional
-// neural networks" (2015), after Winograd (1980). A tile of 4x4 outputs takes 36 multiplications a pair of channels instead of
-// 144, and those are 36 products of matrices (tiles by channels); the price is rounding: see kernels' own note on the points.
+// Dense 3x3 convolutions of stride 1 by minimal filtering, F(4x4, 3x3): Lavin and Gray, "Fast
+// algorithms for convolutional neural networks" (2015), after Winograd (1980). A tile of 4x4
+// outputs takes 36 multiplications a pair of channels instead of 144, and those are 36 products of
+// matrices (tiles by channels); the price is rounding: see kernels' own note on the points.
 //
 // In the three directions, with U = G w G^T, V = B^T x B and matrices over channels and tiles:
 //
@@ -8,12 +9,14 @@
 //   input gradient    the same of dy, with the kernel rotated and its channels exchanged
 //   weight gradient   dw = G^T (sum over tiles of V (A dy A^T)) G
 //
-// What is max-pooled at once in windows of 2x2 never lies in memory: a tile of outputs is four windows, which leave a number and
-// a position each; the gradients of the whole output are made from those while tiles are read.
+// What is max-pooled at once in windows of 2x2 never lies in memory: a tile of outputs is four
+// windows, which leave a number and a position each; the gradients of the whole output are made
+// from those while tiles are read.
 //
-// Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy are bf16, all sums f32.
-// The largest error, relative to the largest result and against double (convolution_test): 1.7e-6 in f32, where a direct
-// convolution has 1e-6; in bf16 1.5e-2 against 3.5e-3.
+// Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy
+// are bf16, all sums f32. The largest error, relative to the largest result and against double
+// (convolution_test): 1.7e-6 in f32, where a direct convolution has 1e-6; in bf16 1.5e-2 against
+// 3.5e-3.
 #ifndef COTANGENT_TENSOR_WINOGRAD_H_
 #define COTANGENT_TENSOR_WINOGRAD_H_
 
@@ -30,23 +33,26 @@ namespace cotangent::tensor {
 
 class WinogradConvolution final : public OwnConvolution {
  public:
-  // Whether this processor has the instructions and the convolution is of the kind. `type` is that of both sides.
+  // Whether this processor has the instructions and the convolution is of the kind. `type` is that
+  // of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // The ways to run it that are worth measuring: "wino_4x3:avx2" (or avx512, avx512_bf16) and, for gradients by the weights whose
   // sums leave the nearest caches, "wino_4x3_together:avx2".
   // None where !IsAvailable().
-  static std::vector<std::string> Implementations(const ConvolutionShape& shape, Direction direction, ElementType type);
+  static std::vector<std::string> Implementations(const ConvolutionShape& shape,
+                                                  Direction direction, ElementType type);
 
   // Whether `implementation` is one of those names, worth measuring or not.
   static bool IsImplementation(const std::string& implementation, ElementType type);
 
-  // Whether the results can be pooled, or their gradients taken from what pooling left. Requires IsAvailable().
+  // Whether the results can be pooled, or their gradients taken from what pooling left. Requires
+  // IsAvailable().
   static bool CanPool(const ConvolutionShape& shape);
 
-  // Requires IsAvailable() and IsImplementation(). The scratch is for as many threads as Threads() says now.
-  // relu: forward, results are max(0, y). pooled: as in Epilogue.
-  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type, const std::string& implementation, bool relu = false,
-                      bool pooled = false);
+  // Requires IsAvailable() and IsImplementation(). The scratch is for as many threads as Threads()
+  // says now. relu: forward, results are max(0, y). pooled: as in Epilogue.
+  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type,
+                      const std::string& implementation, bool relu = false, bool pooled = false);
 
   std::string implementation() const override { return implementation_; }
   int64_t packed_weight_bytes() const override;
@@ -67,37 +73,49 @@ class WinogradConvolution final : public OwnConvolution {
   Tile TileAt(int64_t index) const;
   // Points at the kSide x kSide windows of a pooled image of the output side from (row, column) on.
   template <int kSide>
-  void PointAtWindows(const ConvolutionArguments& arguments, int64_t image, int64_t row, int64_t column, int64_t channel, const void* outside,
+  void PointAtWindows(const ConvolutionArguments& arguments, int64_t image, int64_t row,
+                      int64_t column, int64_t channel, const void* outside,
                       winograd::Windows& windows) const;
   // Transforms tiles [first, first + count) of all; `points` is where that of `first` belongs.
-  void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* points) const;
-  // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights. Gradient: Pixels, or Windows if pooled.
+  void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
+                       int64_t count, char* points) const;
+  // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights.
+  // Gradient: Pixels, or Windows if pooled.
   template <typename Gradient>
-  void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const;
+  void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
+                      int64_t count, char* in_points, char* out_points) const;
 
   // The products of one panel of target channels at one point, for the first `tiles` in `points`.
-  void MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles, const char* points, float* products) const;
-  // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row of products has.
-  void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count, int64_t channel, const float* products) const;
+  void MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles,
+                     const char* points, float* products) const;
+  // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row
+  // of products has.
+  void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count,
+                       int64_t channel, const float* products) const;
   // Each thread transforms a chunk of tiles and multiplies it while it is in its own cache.
   void RunForwardByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products by points, so that the weights are read once: for few tiles.
+  // All threads transform a chunk, then share out its products by points, so that the weights are
+  // read once: for few tiles.
   void RunForwardTogether(const ConvolutionArguments& arguments) const;
 
-  void TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first, int64_t count, char* in_points, char* out_points) const;
+  void TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
+                      int64_t count, char* in_points, char* out_points) const;
 
   // Products of `pairs` pairs of tiles at one point, for the source channels of one panel.
-  void WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points, const char* out_points, float* sums, bool accumulate) const;
+  void WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points,
+                           const char* out_points, float* sums, bool accumulate) const;
   // Every thread sums its own tiles, and the sums are added in the end.
   void RunWeightGradientByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products: where the sums are larger than the transforms, or the caches.
+  // All threads transform a chunk, then share out its products: where the sums are larger than the
+  // transforms, or the caches.
   void RunWeightGradientTogether(const ConvolutionArguments& arguments) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   // Steps of Product over `count` channels or tiles.
   int64_t Depth(int64_t count) const { return bf16_ ? (count + 1) / 2 : count; }
-  // Bytes of a tile's numbers at one point. For the gradient by the weights both sides lie in panels of `width` channels: all
-  // tiles of the first, then those of the next; each tile, or pair of bf16 tiles, is a step of a product.
+  // Bytes of a tile's numbers at one point. For the gradient by the weights both sides lie in
+  // panels of `width` channels: all tiles of the first, then those of the next; each tile, or pair
+  // of bf16 tiles, is a step of a product.
   int64_t SourceRow() const;
   int64_t GradientRow() const;
   int64_t PanelWidth(int64_t channels) const;

@@ -53,7 +53,8 @@ bool Asked(const ReportOptions& options, DerivativeMode mode) {
 
 Entry EmptyEntry(Expr formula) {
   Entry entry;
-  std::fill(std::begin(entry.by_mode), std::end(entry.by_mode), std::numeric_limits<double>::quiet_NaN());
+  std::fill(std::begin(entry.by_mode), std::end(entry.by_mode),
+            std::numeric_limits<double>::quiet_NaN());
   entry.numeric_error = 0;
   entry.formula = formula;
   return entry;
@@ -69,11 +70,14 @@ autodiff::numeric::Options NumericOptions(const ReportOptions& options) {
 }
 
 // Fills one mode's column of `entries`, row after row.
-void Fill(DerivativeMode mode, const std::vector<double>& values, absl::Span<Entry* const> entries) {
-  for (size_t i = 0; i < entries.size(); ++i) entries[i]->by_mode[static_cast<int>(mode)] = values[i];
+void Fill(DerivativeMode mode, const std::vector<double>& values,
+          absl::Span<Entry* const> entries) {
+  for (size_t i = 0; i < entries.size(); ++i)
+    entries[i]->by_mode[static_cast<int>(mode)] = values[i];
 }
 
-void FillNumeric(const std::vector<autodiff::numeric::Estimate>& values, absl::Span<Entry* const> entries) {
+void FillNumeric(const std::vector<autodiff::numeric::Estimate>& values,
+                 absl::Span<Entry* const> entries) {
   for (size_t i = 0; i < entries.size(); ++i) {
     entries[i]->by_mode[kNumeric] = values[i].value;
     entries[i]->numeric_error = values[i].error;
@@ -84,7 +88,8 @@ absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const>
   for (Entry* entry : entries) {
     absl::StatusOr<double> value = symbolic::Evaluate(entry->formula, at);
     if (!value.ok()) {
-      return absl::OutOfRangeError(absl::StrCat("a derivative is not finite: ", value.status().message()));
+      return absl::OutOfRangeError(
+          absl::StrCat("a derivative is not finite: ", value.status().message()));
     }
     entry->by_mode[kSymbolic] = *value;
   }
@@ -93,7 +98,8 @@ absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const>
 
 class ReportMaker {
  public:
-  ReportMaker(absl::Span<const std::pair<std::string, double>> point, const ReportOptions& options) {
+  ReportMaker(absl::Span<const std::pair<std::string, double>> point,
+              const ReportOptions& options) {
     report_.pool = std::make_shared<symbolic::Pool>();
     report_.options = options;
     for (const auto& [name, value] : point) {
@@ -106,7 +112,8 @@ class ReportMaker {
 
   absl::StatusOr<Report> Run(absl::Span<const std::string> formulas) {
     if (absl::Status status = ParseAll(formulas); !status.ok()) return status;
-    absl::StatusOr<symbolic::Trace> trace = symbolic::MakeTrace(outputs_, variables_, report_.point);
+    absl::StatusOr<symbolic::Trace> trace =
+        symbolic::MakeTrace(outputs_, variables_, report_.point);
     if (!trace.ok()) return trace.status();
     report_.trace = *std::move(trace);
     report_.notes = symbolic::KinksAt(outputs_, variables_, report_.point);
@@ -150,13 +157,15 @@ class ReportMaker {
     for (FunctionReport& function : report_.functions) {
       for (Entry& entry : function.gradient) entries.push_back(&entry);
     }
-    const absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs_, variables_);
+    const absl::StatusOr<symbolic::Program> program =
+        symbolic::Program::Create(outputs_, variables_);
     if (!program.ok()) return program.status();
     const FormulaFunction f{&*program};
     const std::span<const double> x(report_.point);
     if (Asked(report_.options, DerivativeMode::kNumeric)) {
       FillNumeric(autodiff::numeric::Jacobian([&](std::span<const double> at) { return f(at); }, x,
-                                              NumericOptions(report_.options)), entries);
+                                              NumericOptions(report_.options)),
+                  entries);
     }
     if (Asked(report_.options, DerivativeMode::kForward)) {
       Fill(DerivativeMode::kForward, autodiff::forward::Jacobian(f, x), entries);
@@ -185,7 +194,8 @@ class ReportMaker {
     const std::span<const double> x(report_.point);
     if (Asked(report_.options, DerivativeMode::kNumeric)) {
       FillNumeric(autodiff::numeric::Hessian([&](std::span<const double> at) { return f(at); }, x,
-                                             NumericOptions(report_.options)), entries);
+                                             NumericOptions(report_.options)),
+                  entries);
     }
     if (Asked(report_.options, DerivativeMode::kForward)) {
       Fill(DerivativeMode::kForward, autodiff::forward::Hessian(f, x), entries);
@@ -214,7 +224,8 @@ class ReportMaker {
         const double relative = difference / std::max(1.0, std::abs(entry.by_mode[b]));
         double& worst = a == kNumeric ? report_.numeric_disagreement : report_.exact_disagreement;
         worst = std::max(worst, relative);
-        if (a == kNumeric && difference > entry.numeric_error + 1e-12 * std::abs(entry.by_mode[b])) {
+        if (a == kNumeric &&
+            difference > entry.numeric_error + 1e-12 * std::abs(entry.by_mode[b])) {
           report_.numeric_within_estimate = false;
         }
       }
@@ -251,7 +262,8 @@ std::string GradientName(const FunctionReport& f, const std::string& variable) {
 }
 
 std::string HessianName(const FunctionReport& f, const std::string& a, const std::string& b) {
-  return a == b ? absl::StrCat("d2", f.name, "/d", a, "^2") : absl::StrCat("d2", f.name, "/d", a, " d", b);
+  return a == b ? absl::StrCat("d2", f.name, "/d", a, "^2")
+                : absl::StrCat("d2", f.name, "/d", a, " d", b);
 }
 
 std::string DerivativesTable(const Report& report) {
@@ -284,12 +296,13 @@ std::string SymbolicList(const Report& report) {
   std::string text;
   for (const FunctionReport& f : report.functions) {
     for (size_t j = 0; j < f.gradient.size(); ++j) {
-      absl::StrAppend(&text, "  ", GradientName(f, report.variables[j]), " = ", ToText(f.gradient[j].formula), "\n");
+      absl::StrAppend(&text, "  ", GradientName(f, report.variables[j]), " = ",
+                      ToText(f.gradient[j].formula), "\n");
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = i; j < f.hessian.size(); ++j) {
-        absl::StrAppend(&text, "  ", HessianName(f, report.variables[i], report.variables[j]), " = ",
-                        ToText(f.hessian[i][j].formula), "\n");
+        absl::StrAppend(&text, "  ", HessianName(f, report.variables[i], report.variables[j]),
+                        " = ", ToText(f.hessian[i][j].formula), "\n");
       }
     }
   }
@@ -298,14 +311,17 @@ std::string SymbolicList(const Report& report) {
 
 std::string TraceTable(const Report& report) {
   std::vector<std::string> header = {"", "", "value"};
-  for (const std::string& variable : report.variables) header.push_back(absl::StrCat("d/d", variable));
-  for (const FunctionReport& f : report.functions) header.push_back(absl::StrCat("d", f.name, "/d."));
+  for (const std::string& variable : report.variables)
+    header.push_back(absl::StrCat("d/d", variable));
+  for (const FunctionReport& f : report.functions)
+    header.push_back(absl::StrCat("d", f.name, "/d."));
   std::vector<bool> left(header.size(), false);
   left[0] = left[1] = true;
   std::vector<std::vector<std::string>> rows = {header};
   for (const symbolic::TraceRow& row : report.trace.rows) {
-    std::vector<std::string> cells = {row.name, row.formula == row.name ? "" : absl::StrCat("= ", row.formula),
-                                      Number(row.value, 8)};
+    std::vector<std::string> cells = {
+        row.name, row.formula == row.name ? "" : absl::StrCat("= ", row.formula),
+        Number(row.value, 8)};
     for (double tangent : row.tangents) cells.push_back(Number(tangent, 8));
     for (double adjoint : row.adjoints) cells.push_back(Number(adjoint, 8));
     rows.push_back(std::move(cells));
@@ -326,8 +342,10 @@ std::string Agreement(const Report& report) {
                     Number(report.exact_disagreement, 2), " (relative)\n");
   }
   if (exact > 0 && ModeShown(report, kNumeric)) {
-    absl::StrAppend(&text, "numeric differs from them by at most ", Number(report.numeric_disagreement, 2),
-                    report.numeric_within_estimate ? ", within its own estimate\n" : ", beyond its own estimate\n");
+    absl::StrAppend(&text, "numeric differs from them by at most ",
+                    Number(report.numeric_disagreement, 2),
+                    report.numeric_within_estimate ? ", within its own estimate\n"
+                                                   : ", beyond its own estimate\n");
   }
   return text;
 }
@@ -347,8 +365,10 @@ nlohmann::json TraceAsJson(const Report& report) {
   nlohmann::json rows = nlohmann::json::array();
   for (const symbolic::TraceRow& row : report.trace.rows) {
     nlohmann::json json = {{"name", row.name}, {"formula", row.formula}, {"value", row.value}};
-    for (size_t i = 0; i < report.variables.size(); ++i) json["tangents"][report.variables[i]] = row.tangents[i];
-    for (size_t k = 0; k < report.functions.size(); ++k) json["adjoints"][report.functions[k].name] = row.adjoints[k];
+    for (size_t i = 0; i < report.variables.size(); ++i)
+      json["tangents"][report.variables[i]] = row.tangents[i];
+    for (size_t k = 0; k < report.functions.size(); ++k)
+      json["adjoints"][report.functions[k].name] = row.adjoints[k];
     rows.push_back(std::move(json));
   }
   return rows;
@@ -376,25 +396,30 @@ std::string ReportAsText(const Report& report) {
     absl::StrAppend(&text, "  ", f.name, " = ", Number(f.value), "\n");
   }
   absl::StrAppend(&text, "\n", DerivativesTable(report), "\n", Agreement(report));
-  if (ModeShown(report, kSymbolic)) absl::StrAppend(&text, "\nsymbolically:\n", SymbolicList(report));
+  if (ModeShown(report, kSymbolic))
+    absl::StrAppend(&text, "\nsymbolically:\n", SymbolicList(report));
   if (report.options.trace) {
-    absl::StrAppend(&text, "\nevaluation trace (value; tangents d/d", absl::StrJoin(report.variables, ", d/d"),
-                    "; adjoints by output):\n", TraceTable(report));
+    absl::StrAppend(&text, "\nevaluation trace (value; tangents d/d",
+                    absl::StrJoin(report.variables, ", d/d"), "; adjoints by output):\n",
+                    TraceTable(report));
   }
   return text;
 }
 
 std::string ReportAsJson(const Report& report) {
   nlohmann::json json;
-  for (size_t i = 0; i < report.variables.size(); ++i) json["at"][report.variables[i]] = report.point[i];
+  for (size_t i = 0; i < report.variables.size(); ++i)
+    json["at"][report.variables[i]] = report.point[i];
   for (const FunctionReport& f : report.functions) {
-    nlohmann::json function = {{"name", f.name}, {"formula", ToText(f.formula)}, {"value", f.value}};
+    nlohmann::json function = {
+        {"name", f.name}, {"formula", ToText(f.formula)}, {"value", f.value}};
     for (size_t j = 0; j < f.gradient.size(); ++j) {
       function["gradient"][report.variables[j]] = EntryAsJson(report, f.gradient[j]);
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = 0; j < f.hessian.size(); ++j) {
-        function["hessian"][report.variables[i]][report.variables[j]] = EntryAsJson(report, f.hessian[i][j]);
+        function["hessian"][report.variables[i]][report.variables[j]] =
+            EntryAsJson(report, f.hessian[i][j]);
       }
     }
     json["functions"].push_back(std::move(function));
@@ -418,15 +443,18 @@ std::string ReportAsLatex(const Report& report) {
   for (const FunctionReport& f : report.functions) {
     for (size_t j = 0; j < f.gradient.size(); ++j) {
       absl::StrAppend(&text, "\\frac{\\partial ", name(f), "}{\\partial ",
-                      ToLatex(report.pool->Variable(report.variables[j])), "} &= ", ToLatex(f.gradient[j].formula),
-                      " = ", Number(report.trace.rows[j].adjoints[&f - report.functions.data()]), " \\\\\n");
+                      ToLatex(report.pool->Variable(report.variables[j])),
+                      "} &= ", ToLatex(f.gradient[j].formula), " = ",
+                      Number(report.trace.rows[j].adjoints[&f - report.functions.data()]),
+                      " \\\\\n");
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = i; j < f.hessian.size(); ++j) {
         const std::string a = ToLatex(report.pool->Variable(report.variables[i]));
         const std::string b = ToLatex(report.pool->Variable(report.variables[j]));
-        absl::StrAppend(&text, "\\frac{\\partial^2 ", name(f), "}{\\partial ", a, i == j ? "^2" : " \\partial ",
-                        i == j ? "" : b, "} &= ", ToLatex(f.hessian[i][j].formula), " \\\\\n");
+        absl::StrAppend(&text, "\\frac{\\partial^2 ", name(f), "}{\\partial ", a,
+                        i == j ? "^2" : " \\partial ", i == j ? "" : b,
+                        "} &= ", ToLatex(f.hessian[i][j].formula), " \\\\\n");
       }
     }
   }

@@ -11,8 +11,8 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/trace.h"
 
-// What `differentiate` prints: formulas' values and derivatives at a point by finite differences, dual numbers, the tape and
-// the symbolic derivative, side by side.
+// What `differentiate` prints: formulas' values and derivatives at a point by finite differences,
+// dual numbers, the tape and the symbolic derivative, side by side.
 namespace cotangent::tools {
 
 enum class DerivativeMode { kNumeric, kForward, kReverse, kSymbolic };
@@ -28,8 +28,8 @@ struct ReportOptions {
 
 // One derivative by every mode; those not asked for are NaN.
 struct Entry {
-  double by_mode[4];     // In the order of DerivativeMode.
-  double numeric_error;  // The estimate that comes with the numeric one.
+  double by_mode[4];                 // In the order of DerivativeMode.
+  double numeric_error;              // The estimate that comes with the numeric one.
   autodiff::symbolic::Expr formula;  // Simplified.
 };
 
@@ -55,8 +55,9 @@ struct Report {
   bool numeric_within_estimate = true;
 };
 
-// Errors (InvalidArgument or OutOfRange, both about the input): a formula that does not parse or uses a variable without a value
-// (name:line:column), a point outside the domain (which subexpression, at which value), a derivative that is not finite.
+// Errors (InvalidArgument or OutOfRange, both about the input): a formula that does not parse or
+// uses a variable without a value (name:line:column), a point outside the domain (which
+// subexpression, at which value), a derivative that is not finite.
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);

@@ -13,7 +13,8 @@ namespace {
 using testing::HasSubstr;
 
 // The problem set's question 4.
-const std::vector<std::string> kFormulas = {"cos(w1)*cos(w2) + sigmoid(w2)", "ln(w1 + w2) + w1^2*w2"};
+const std::vector<std::string> kFormulas = {"cos(w1)*cos(w2) + sigmoid(w2)",
+                                            "ln(w1 + w2) + w1^2*w2"};
 const std::vector<std::pair<std::string, double>> kPoint = {{"w1", 1}, {"w2", 2}};
 
 TEST(DerivativeReportTest, FourModesAgree) {
@@ -41,10 +42,13 @@ TEST(DerivativeReportTest, ChosenStepIsAccurate) {
 
 TEST(DerivativeReportTest, EveryFunctionInEveryMode) {
   for (const char* formula :
-       {"sin(x)", "tan(x)", "asin(x)", "acos(x)", "atan(x)", "sinh(x)", "cosh(x)", "tanh(x)", "asinh(x)", "acosh(x+2)",
-        "atanh(x)", "log1p(x)", "expm1(x)", "erf(x)", "erfc(x)", "sigmoid(x)", "softplus(x)", "abs(x)", "sign(x)",
-        "step(x)", "floor(x)", "min(x, y)", "max(x, y)", "if(x < y, x^3, y)", "x^y", "x^-3", "x^0.3", "sqrt(x)", "gelu(x)",
-        "gelu_tanh(x)", "silu(x)", "mish(x)", "hard_swish(x)", "elu(-x)", "cbrt(x)", "hypot(x, y)", "(-x)^3*2"}) {
+       {"sin(x)",   "tan(x)",  "asin(x)",       "acos(x)",    "atan(x)",     "sinh(x)",
+        "cosh(x)",  "tanh(x)", "asinh(x)",      "acosh(x+2)", "atanh(x)",    "log1p(x)",
+        "expm1(x)", "erf(x)",  "erfc(x)",       "sigmoid(x)", "softplus(x)", "abs(x)",
+        "sign(x)",  "step(x)", "floor(x)",      "min(x, y)",  "max(x, y)",   "if(x < y, x^3, y)",
+        "x^y",      "x^-3",    "x^0.3",         "sqrt(x)",    "gelu(x)",     "gelu_tanh(x)",
+        "silu(x)",  "mish(x)", "hard_swish(x)", "elu(-x)",    "cbrt(x)",     "hypot(x, y)",
+        "(-x)^3*2"}) {
     ReportOptions options;
     options.hessian = true;
     const auto report = MakeReport({formula}, {{"x", 0.4}, {"y", 0.7}}, options);

@@ -1,4 +1,5 @@
-// Values and derivatives of formulas at a point, by four independent methods; and whether those of a network agree:
+// Values and derivatives of formulas at a point, by four independent methods; and whether those of
+// a network agree:
 //
 //   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --step=0.01 --trace
 //   differentiate --network=convnet --check
@@ -36,15 +37,18 @@ constexpr char kUsage[] =
     "  differentiate --network=NAME|FILE --check\n"
     "\n"
     "  --at=NAME=VALUE,...  the point; the formulas may use these variables\n"
-    "  --mode=MODE          all (default), numeric, forward, reverse, symbolic, or several with commas\n"
-    "  --step=H             step of the central differences; chosen, with extrapolation, if not given\n"
+    "  --mode=MODE          all (default), numeric, forward, reverse, symbolic, or several with "
+    "commas\n"
+    "  --step=H             step of the central differences; chosen, with extrapolation, if not "
+    "given\n"
     "  --hessian            second derivatives too\n"
     "  --trace              each intermediate value with its tangents and adjoints\n"
     "  --graph=FILE         draws the computation graph: FILE.svg, FILE.png or FILE.dot\n"
     "  --format=FORMAT      text (default), json, latex\n"
     "\n"
     "  --network=NAME|FILE  a network of the zoo, or the path of a network text\n"
-    "  --check              holds its gradient, Jacobian-vector and Hessian-vector products and differences in f64\n"
+    "  --check              holds its gradient, Jacobian-vector and Hessian-vector products and "
+    "differences in f64\n"
     "                       against each other at a random point; exit code 1 if they disagree\n"
     "  --batch_size=N       images [2]\n"
     "  --seed=N             of the point and the directions [1]\n"
@@ -111,9 +115,11 @@ absl::Status ParseModes(absl::string_view text, Arguments* arguments) {
 }
 
 template <class Number>
-absl::Status ParseNumber(absl::string_view flag, absl::string_view text, Number least, Number* number) {
+absl::Status ParseNumber(absl::string_view flag, absl::string_view text, Number least,
+                         Number* number) {
   if (absl::SimpleAtoi(text, number) && *number >= least) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(flag, ": found '", text, "', expected a whole number from ", least, " on"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": found '", text, "', expected a whole number from ", least, " on"));
 }
 
 absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) {
@@ -174,11 +180,16 @@ absl::Status CheckArguments(const Arguments& arguments) {
     if (!arguments.formulas.empty() || !arguments.point.empty()) {
       return absl::InvalidArgumentError("found both --network and formulas; one at a time");
     }
-    if (!arguments.check) return absl::InvalidArgumentError("what of the network? --check holds its derivatives against each other");
-    if (arguments.format == "latex") return absl::InvalidArgumentError("--format: found 'latex', expected text or json for a network");
+    if (!arguments.check)
+      return absl::InvalidArgumentError(
+          "what of the network? --check holds its derivatives against each other");
+    if (arguments.format == "latex")
+      return absl::InvalidArgumentError(
+          "--format: found 'latex', expected text or json for a network");
     return absl::OkStatus();
   }
-  if (arguments.check) return absl::InvalidArgumentError("--check needs a network: --network=NAME|FILE");
+  if (arguments.check)
+    return absl::InvalidArgumentError("--check needs a network: --network=NAME|FILE");
   if (arguments.formulas.empty()) return absl::InvalidArgumentError("no formula given");
   if (arguments.point.empty()) return absl::InvalidArgumentError("no point given: --at=x=1,...");
   return absl::OkStatus();
@@ -206,8 +217,10 @@ int Usage(absl::string_view message) {
 int Fail(const absl::Status& status) {
   fprintf(stderr, "differentiate: %s%s\n", std::string(status.message()).c_str(),
           absl::IsOutOfRange(status) ? "; choose another point with --at" : "");
-  // What is wrong with the input, a directory that is not there included, comes as one of these; all else is a failure at work.
-  const bool input = absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
+  // What is wrong with the input, a directory that is not there included, comes as one of these;
+  // all else is a failure at work.
+  const bool input =
+      absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
   return input ? tools::kExitUsage : tools::kExitFailed;
 }
 
@@ -219,7 +232,8 @@ int Print(const std::string& text) {
 int CheckNetwork(const Arguments& arguments) {
   const absl::StatusOr<tools::NetworkReport> report = tools::MakeNetworkReport(arguments.network);
   if (!report.ok()) return Fail(report.status());
-  const int printed = Print(arguments.format == "json" ? tools::NetworkReportAsJson(*report) : tools::NetworkReportAsText(*report));
+  const int printed = Print(arguments.format == "json" ? tools::NetworkReportAsJson(*report)
+                                                       : tools::NetworkReportAsText(*report));
   return report->check.agrees ? printed : tools::kExitFailed;
 }
 
@@ -232,7 +246,8 @@ int Differentiate(const Arguments& arguments) {
     std::vector<std::string> names;
     for (const tools::FunctionReport& function : report->functions) names.push_back(function.name);
     const std::string dot = cotangent::autodiff::symbolic::ToDot(report->trace, names);
-    if (absl::Status status = tools::WriteGraph(dot, arguments.graph); !status.ok()) return Fail(status);
+    if (absl::Status status = tools::WriteGraph(dot, arguments.graph); !status.ok())
+      return Fail(status);
   }
   return Print(arguments.format == "json"    ? tools::ReportAsJson(*report)
                : arguments.format == "latex" ? tools::ReportAsLatex(*report)

@@ -11,8 +11,8 @@
 namespace cotangent::tools {
 namespace {
 
-// One for the process, never freed: Graphviz 2.42 keeps the name of the font it used last beyond the
-// life of its context, and looks at it in the next.
+// One for the process, never freed: Graphviz 2.42 keeps the name of the font it used last beyond
+// the life of its context, and looks at it in the next.
 GVC_t* Context() {
   static GVC_t* const context = gvContext();
   return context;
@@ -31,7 +31,8 @@ absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string&
   const std::unique_ptr<Agraph_t, CloseGraph> graph(agmemread(dot.c_str()));
   if (graph == nullptr) return absl::InvalidArgumentError("Graphviz cannot read the graph");
   if (gvLayout(Context(), graph.get(), "dot") != 0) {
-    return absl::InternalError("Graphviz cannot lay the graph out: is its plugin package (libgvc6) complete?");
+    return absl::InternalError(
+        "Graphviz cannot lay the graph out: is its plugin package (libgvc6) complete?");
   }
   char* data = nullptr;
   unsigned int length = 0;
@@ -63,8 +64,8 @@ absl::Status WriteGraph(const std::string& dot, const std::string& path) {
     const absl::StatusOr<std::string> picture = DrawGraph(dot, format);
     return picture.ok() ? WritePicture(path, *picture) : picture.status();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("cannot tell the format of '", path, "': expected a name ending in .svg, .dot or .png"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "cannot tell the format of '", path, "': expected a name ending in .svg, .dot or .png"));
 }
 
 }  // namespace cotangent::tools

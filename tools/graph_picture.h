@@ -8,8 +8,8 @@
 
 namespace cotangent::tools {
 
-// A graph in the DOT language drawn by Graphviz. `format`: "svg", "png", or "dot" (the text itself, laid out).
-// Errors: text that is no graph; a format Graphviz has no plugin for.
+// A graph in the DOT language drawn by Graphviz. `format`: "svg", "png", or "dot" (the text itself,
+// laid out). Errors: text that is no graph; a format Graphviz has no plugin for.
 absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string& format);
 
 // Writes the picture to a file whose name ends in .svg, .dot or .png: whole or not at all.

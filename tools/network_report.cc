@@ -9,8 +9,8 @@
 #include "layers/zoo.h"
 #include "nlohmann/json.hpp"
 #include "tools/command_line.h"
-#include "training/plan_cache.h"
 #include "tools/text_table.h"
+#include "training/plan_cache.h"
 
 namespace cotangent::tools {
 namespace {
@@ -66,14 +66,16 @@ std::string NetworkReportAsText(const NetworkReport& report) {
   bool kinks = false;
   for (const layers::NetworkCheckRow& row : check.rows) {
     kinks = kinks || row.at_kink;
-    rows.push_back({row.name, row.shape.ToString(), Number(row.gradient_norm, 4),
-                    Number(row.reverse, 6), Number(row.forward, 6), Number(row.numeric, 6),
-                    absl::StrCat("+-", Number(row.numeric_error, 2)), Number(row.forward_off, 2),
-                    Number(row.numeric_off, 2), Number(row.hessian_off, 2),
-                    absl::StrCat(row.agrees ? "" : "DISAGREES", row.agrees || !row.at_kink ? "" : ", ",
-                                 row.at_kink ? "at a kink" : "")});
+    rows.push_back(
+        {row.name, row.shape.ToString(), Number(row.gradient_norm, 4), Number(row.reverse, 6),
+         Number(row.forward, 6), Number(row.numeric, 6),
+         absl::StrCat("+-", Number(row.numeric_error, 2)), Number(row.forward_off, 2),
+         Number(row.numeric_off, 2), Number(row.hessian_off, 2),
+         absl::StrCat(row.agrees ? "" : "DISAGREES", row.agrees || !row.at_kink ? "" : ", ",
+                      row.at_kink ? "at a kink" : "")});
   }
-  absl::StrAppend(&text, TextTable(rows, {true, true, false, false, false, false, false, false, false, false, true}));
+  absl::StrAppend(&text, TextTable(rows, {true, true, false, false, false, false, false, false,
+                                          false, false, true}));
   absl::StrAppend(&text,
                   "\noff: relative to the parameter's average slope |gradient| / sqrt(n); Hessian: "
                   "its product with a direction against differences of gradients\n");

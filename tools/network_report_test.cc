@@ -32,13 +32,14 @@ TEST(NetworkReportTest, SaysThatAllAgrees) {
   EXPECT_TRUE(json["agrees"].get<bool>());
   EXPECT_EQ(json["rows"].size(), 3u);
   EXPECT_EQ(json["rows"][0]["shape"], nlohmann::json({3, 48}));
-  EXPECT_NEAR(json["rows"][0]["reverse"].get<double>(), json["rows"][0]["numeric"].get<double>(), 1e-6);
+  EXPECT_NEAR(json["rows"][0]["reverse"].get<double>(), json["rows"][0]["numeric"].get<double>(),
+              1e-6);
 }
 
 TEST(NetworkReportTest, SaysWhatDisagrees) {
-  const auto report =
-      ReportOf("input { height: 4 width: 4 classes: 3 } layer { name: \"fc\" linear {} } "
-               "layer { activation { formula: \"sin(x + 10000000)\" } }");
+  const auto report = ReportOf(
+      "input { height: 4 width: 4 classes: 3 } layer { name: \"fc\" linear {} } "
+      "layer { activation { formula: \"sin(x + 10000000)\" } }");
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_FALSE(report->check.agrees);
   EXPECT_THAT(NetworkReportAsText(*report), HasSubstr("reverse, forward and numeric DISAGREE"));

@@ -20,8 +20,7 @@ void CheckStandardOutput(int exit_code, void*) {
   errno = 0;
   if (fflush(stdout) == 0 && !failed_before) return;
   fprintf(stderr, "%s: standard output could not be written%s%s; what it should hold is lost\n",
-          program_invocation_short_name, errno != 0 ? ": " : "",
-          errno != 0 ? strerror(errno) : "");
+          program_invocation_short_name, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
   if (exit_code == 0) _exit(kExitOutputLost);
 }
 

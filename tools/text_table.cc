@@ -6,7 +6,8 @@
 
 namespace cotangent::tools {
 
-std::string TextTable(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& left) {
+std::string TextTable(const std::vector<std::vector<std::string>>& rows,
+                      const std::vector<bool>& left) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

@@ -100,8 +100,8 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   std::ranges::fill(point_.adjoint, Pack{});
   // A program may save nothing.
   double* const saved = point_.saved.empty() ? nullptr : point_.saved.data()->lane;
-  const replay::StatementMachine machine{values, adjoints, saved,
-                                         schedule.operand.data(), schedule.list.data()};
+  const replay::StatementMachine machine{values, adjoints, saved, schedule.operand.data(),
+                                         schedule.list.data()};
   const int variant = Kernel::Variant(width_);
   const auto way = [&](const replay::Schedule::Part& part) {
     return part.alone ? part.run.kernel->alone : part.run.kernel->chunks[variant];

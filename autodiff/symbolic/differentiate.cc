@@ -38,31 +38,56 @@ Expr PartialDerivative(Expr e, size_t i) {
     case Op::kVariable:
     case Op::kSign:
     case Op::kStep:
-    case Op::kFloor: return zero;
-    case Op::kAdd: return one;
-    case Op::kMul: return OtherFactors(e, i);
-    case Op::kPow: return PowDerivative(e, i);
-    case Op::kExp: return e;
-    case Op::kLn: return 1 / a;
-    case Op::kSin: return Cos(a);
-    case Op::kCos: return -Sin(a);
-    case Op::kTan: return 1 + Square(e);
-    case Op::kAsin: return 1 / Sqrt(1 - Square(a));
-    case Op::kAcos: return -1 / Sqrt(1 - Square(a));
-    case Op::kAtan: return 1 / (1 + Square(a));
-    case Op::kSinh: return Cosh(a);
-    case Op::kCosh: return Sinh(a);
-    case Op::kTanh: return 1 - Square(e);
-    case Op::kAsinh: return 1 / Sqrt(Square(a) + 1);
-    case Op::kAcosh: return 1 / (Sqrt(a - 1) * Sqrt(a + 1));
-    case Op::kAtanh: return 1 / (1 - Square(a));
-    case Op::kLog1p: return 1 / (1 + a);
-    case Op::kExpm1: return Exp(a);
-    case Op::kErf: return ErfDerivative(a);
-    case Op::kErfc: return -ErfDerivative(a);
-    case Op::kSigmoid: return e * Sigmoid(-a);  // 1 - sigmoid(a) without its cancellation.
-    case Op::kSoftplus: return Sigmoid(a);
-    case Op::kAbs: return Sign(a);
+    case Op::kFloor:
+      return zero;
+    case Op::kAdd:
+      return one;
+    case Op::kMul:
+      return OtherFactors(e, i);
+    case Op::kPow:
+      return PowDerivative(e, i);
+    case Op::kExp:
+      return e;
+    case Op::kLn:
+      return 1 / a;
+    case Op::kSin:
+      return Cos(a);
+    case Op::kCos:
+      return -Sin(a);
+    case Op::kTan:
+      return 1 + Square(e);
+    case Op::kAsin:
+      return 1 / Sqrt(1 - Square(a));
+    case Op::kAcos:
+      return -1 / Sqrt(1 - Square(a));
+    case Op::kAtan:
+      return 1 / (1 + Square(a));
+    case Op::kSinh:
+      return Cosh(a);
+    case Op::kCosh:
+      return Sinh(a);
+    case Op::kTanh:
+      return 1 - Square(e);
+    case Op::kAsinh:
+      return 1 / Sqrt(Square(a) + 1);
+    case Op::kAcosh:
+      return 1 / (Sqrt(a - 1) * Sqrt(a + 1));
+    case Op::kAtanh:
+      return 1 / (1 - Square(a));
+    case Op::kLog1p:
+      return 1 / (1 + a);
+    case Op::kExpm1:
+      return Exp(a);
+    case Op::kErf:
+      return ErfDerivative(a);
+    case Op::kErfc:
+      return -ErfDerivative(a);
+    case Op::kSigmoid:
+      return e * Sigmoid(-a);  // 1 - sigmoid(a) without its cancellation.
+    case Op::kSoftplus:
+      return Sigmoid(a);
+    case Op::kAbs:
+      return Sign(a);
     case Op::kMin:
       return i == 0 ? Select(e.arg(1), a, zero, one) : Select(e.arg(1), a, one, zero);
     case Op::kMax:

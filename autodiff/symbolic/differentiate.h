@@ -8,14 +8,16 @@
 
 // Derivatives as expressions.
 //
-// At kinks they have the values of autodiff/math.h: abs' = sign (0 at 0), sign' = step' = floor' = 0, max and min pass
-// the derivative of their first argument on a tie, select that of the branch taken.
+// At kinks they have the values of autodiff/math.h: abs' = sign (0 at 0), sign' = step' = floor' =
+// 0, max and min pass the derivative of their first argument on a tie, select that of the branch
+// taken.
 namespace cotangent::autodiff::symbolic {
 
 // d e / d variable. Forward accumulation: one pass over the graph.
 Expr Differentiate(Expr e, Expr variable);
 
-// d e / d v for each v. Reverse accumulation: one pass over the graph for all of them, sharing their work.
+// d e / d v for each v. Reverse accumulation: one pass over the graph for all of them, sharing
+// their work.
 std::vector<Expr> Gradient(Expr e, absl::Span<const Expr> variables);
 
 // Row i is the gradient of outputs[i].

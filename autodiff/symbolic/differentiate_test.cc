@@ -17,16 +17,52 @@ double At(Expr e, const Bindings& point) {
 
 // Every function against a central difference, by both accumulations.
 TEST(DifferentiateTest, AgreesWithDifferences) {
-  for (const char* text :
-       {"x^3",      "x^y",        "2^x",       "exp(x)",        "ln(x)",       "log2(x)",
-        "sin(x)",   "cos(x)",     "tan(x)",    "asin(x)",       "acos(x)",     "atan(x)",
-        "sinh(x)",  "cosh(x)",    "tanh(x)",   "asinh(x)",      "acosh(x + 2)", "atanh(x)",
-        "log1p(x)", "expm1(x)",   "erf(x)",    "erfc(x)",       "sigmoid(x)",  "softplus(x)",
-        "abs(x)",   "sign(x)",    "step(x)",   "floor(x)",      "min(x, y)",   "max(x, y)",
-        "relu(-x)", "gelu(x)",    "silu(x)",   "gelu_tanh(x)",  "softsign(x)", "hard_swish(x)",
-        "mish(x)",  "selu(-x)",   "elu(-x)",   "leaky_relu(-x)", "cbrt(x)",    "hypot(x, y)",
-        "sqrt(x)*y/(x + y)", "u = x*y; u*sin(u)/(1 + u^2)", "if(x < y, x^2, y^2)",
-        "logsumexp(x, y, 1)"}) {
+  for (const char* text : {"x^3",
+                           "x^y",
+                           "2^x",
+                           "exp(x)",
+                           "ln(x)",
+                           "log2(x)",
+                           "sin(x)",
+                           "cos(x)",
+                           "tan(x)",
+                           "asin(x)",
+                           "acos(x)",
+                           "atan(x)",
+                           "sinh(x)",
+                           "cosh(x)",
+                           "tanh(x)",
+                           "asinh(x)",
+                           "acosh(x + 2)",
+                           "atanh(x)",
+                           "log1p(x)",
+                           "expm1(x)",
+                           "erf(x)",
+                           "erfc(x)",
+                           "sigmoid(x)",
+                           "softplus(x)",
+                           "abs(x)",
+                           "sign(x)",
+                           "step(x)",
+                           "floor(x)",
+                           "min(x, y)",
+                           "max(x, y)",
+                           "relu(-x)",
+                           "gelu(x)",
+                           "silu(x)",
+                           "gelu_tanh(x)",
+                           "softsign(x)",
+                           "hard_swish(x)",
+                           "mish(x)",
+                           "selu(-x)",
+                           "elu(-x)",
+                           "leaky_relu(-x)",
+                           "cbrt(x)",
+                           "hypot(x, y)",
+                           "sqrt(x)*y/(x + y)",
+                           "u = x*y; u*sin(u)/(1 + u^2)",
+                           "if(x < y, x^2, y^2)",
+                           "logsumexp(x, y, 1)"}) {
     Pool pool;
     const Expr e = *Parse(text, pool);
     const Expr x = pool.Variable("x");
@@ -71,9 +107,9 @@ TEST(DifferentiateTest, QuestionFour) {
   Pool pool;
   const Expr w1 = pool.Variable("w1");
   const Expr w2 = pool.Variable("w2");
-  const auto jacobian = Jacobian({*Parse("cos(w1)*cos(w2) + sigmoid(w2)", pool),
-                                  *Parse("ln(w1 + w2) + w1^2*w2", pool)},
-                                 {w1, w2});
+  const auto jacobian = Jacobian(
+      {*Parse("cos(w1)*cos(w2) + sigmoid(w2)", pool), *Parse("ln(w1 + w2) + w1^2*w2", pool)},
+      {w1, w2});
   const Bindings point = {{"w1", 1}, {"w2", 2}};
   const double s = 1 / (1 + std::exp(-2.0));
   EXPECT_NEAR(At(jacobian[0][0], point), -std::sin(1) * std::cos(2), 1e-15);
@@ -83,8 +119,8 @@ TEST(DifferentiateTest, QuestionFour) {
 }
 
 TEST(DifferentiateTest, GradientSharesItsWork) {
-  // The product of n variables: n derivatives, each a product of n - 1; reverse accumulation through a chain of
-  // binary products costs a small multiple of the chain.
+  // The product of n variables: n derivatives, each a product of n - 1; reverse accumulation
+  // through a chain of binary products costs a small multiple of the chain.
   Pool pool;
   std::vector<Expr> variables;
   Expr product = pool.Constant(1);

@@ -23,7 +23,8 @@ std::string Value(double value) {
   return value == 0 ? "0" : absl::StrFormat("%.10g", value);  // "0", not "-0".
 }
 
-// The nodes whose values the outputs depend on at this point: all but those only in branches not taken.
+// The nodes whose values the outputs depend on at this point: all but those only in branches not
+// taken.
 std::vector<bool> Needed(const Program& program, const std::vector<double>& values) {
   std::vector<bool> needed(values.size(), false);
   for (uint32_t slot : program.outputs()) needed[slot] = true;
@@ -54,8 +55,8 @@ absl::Status DomainError(Expr culprit, double value, absl::Span<const double> ar
   const char* what = std::isnan(value) ? "is not defined (over the real numbers)"
                      : pole            ? "is not defined (it has a pole)"
                                        : "overflows";
-  return absl::OutOfRangeError(absl::StrCat(Short(culprit), " ", what,
-                                            at.empty() ? "" : " at ", absl::StrJoin(at, ", ")));
+  return absl::OutOfRangeError(
+      absl::StrCat(Short(culprit), " ", what, at.empty() ? "" : " at ", absl::StrJoin(at, ", ")));
 }
 
 // The first node that leaves its domain, or, where an output is not finite, that overflows.
@@ -71,7 +72,8 @@ absl::Status Check(const Program& program, absl::Span<const Expr> order,
     for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
       arguments.push_back(values[program.argument_slots()[a]]);
     }
-    if (!std::all_of(arguments.begin(), arguments.end(), [](double v) { return std::isfinite(v); })) {
+    if (!std::all_of(arguments.begin(), arguments.end(),
+                     [](double v) { return std::isfinite(v); })) {
       if (finite || !std::isnan(values[i])) continue;
     }
     if (step.op == Op::kVariable) {
@@ -93,8 +95,9 @@ absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
   absl::flat_hash_map<Expr, uint32_t> slots;
   const std::vector<Expr> order = TopologicalOrder(outputs);
   for (Expr e : order) {
-    Step step{e.op(), static_cast<uint32_t>(program.argument_slots_.size()), 0, 0, 0,
-              std::numeric_limits<double>::quiet_NaN()};
+    Step step{e.op(), static_cast<uint32_t>(program.argument_slots_.size()),
+              0,      0,
+              0,      std::numeric_limits<double>::quiet_NaN()};
     for (Expr arg : e.args()) program.argument_slots_.push_back(slots[arg]);
     step.arguments_end = static_cast<uint32_t>(program.argument_slots_.size());
     if (e.IsConstant()) step.value = e.number().ToDouble();

@@ -24,11 +24,12 @@ namespace cotangent::autodiff::symbolic {
 // Values of variables by name.
 using Bindings = absl::flat_hash_map<std::string, double>;
 
-// Expressions laid out for evaluation: each node once, arguments first. Immutable; any number of threads may evaluate one.
-// It refers to nothing in the Pool it was made from.
+// Expressions laid out for evaluation: each node once, arguments first. Immutable; any number of
+// threads may evaluate one. It refers to nothing in the Pool it was made from.
 class Program {
  public:
-  // One node: its operation and the slots of its arguments, arguments_begin on, in argument_slots().
+  // One node: its operation and the slots of its arguments, arguments_begin on, in
+  // argument_slots().
   struct Step {
     Op op;
     uint32_t arguments_begin;
@@ -39,12 +40,14 @@ class Program {
     double exponent;
   };
 
-  // Errors: a variable of the outputs that `variables` does not list (says which, and lists those there are).
+  // Errors: a variable of the outputs that `variables` does not list (says which, and lists those
+  // there are).
   static absl::StatusOr<Program> Create(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables);
 
-  // Output values at a point, given in the order of `variables`. T needs to be made from double, compare with <,
-  // and bring the functions of autodiff/math.h by argument-dependent lookup. Outside the domain: NaN or infinity.
+  // Output values at a point, given in the order of `variables`. T needs to be made from double,
+  // compare with <, and bring the functions of autodiff/math.h by argument-dependent lookup.
+  // Outside the domain: NaN or infinity.
   template <typename T>
   std::vector<T> Evaluate(absl::Span<const T> point) const;
   template <typename T>
@@ -65,8 +68,9 @@ class Program {
   std::vector<uint32_t> outputs_;
 };
 
-// The value at a point, checked. Errors: a variable without a value; outside the domain (says which subexpression, at
-// which value of its argument); overflow (likewise). Branches of select that are not taken may be undefined.
+// The value at a point, checked. Errors: a variable without a value; outside the domain (says which
+// subexpression, at which value of its argument); overflow (likewise). Branches of select that are
+// not taken may be undefined.
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point);
 absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs, const Bindings& point);
 
@@ -103,9 +107,12 @@ template <typename T, typename Argument>
 T ApplyStep(const Program::Step& step, Argument arg) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
   switch (step.op) {
-    case Op::kConstant: return T(step.value);
-    case Op::kPi: return T(std::numbers::pi);
-    case Op::kVariable: break;  // The caller's.
+    case Op::kConstant:
+      return T(step.value);
+    case Op::kPi:
+      return T(std::numbers::pi);
+    case Op::kVariable:
+      break;  // The caller's.
     case Op::kAdd: {
       T sum = arg(0);
       for (uint32_t i = 1; i < step.arguments_end - step.arguments_begin; ++i) sum = sum + arg(i);
@@ -121,33 +128,60 @@ T ApplyStep(const Program::Step& step, Argument arg) {
     case Op::kPow:
       return std::isnan(step.exponent) ? T(pow(arg(0), arg(1)))
                                        : ConstantPower<T>(arg(0), step.exponent);
-    case Op::kExp: return exp(arg(0));
-    case Op::kLn: return log(arg(0));
-    case Op::kSin: return sin(arg(0));
-    case Op::kCos: return cos(arg(0));
-    case Op::kTan: return tan(arg(0));
-    case Op::kAsin: return asin(arg(0));
-    case Op::kAcos: return acos(arg(0));
-    case Op::kAtan: return atan(arg(0));
-    case Op::kSinh: return sinh(arg(0));
-    case Op::kCosh: return cosh(arg(0));
-    case Op::kTanh: return tanh(arg(0));
-    case Op::kAsinh: return asinh(arg(0));
-    case Op::kAcosh: return acosh(arg(0));
-    case Op::kAtanh: return atanh(arg(0));
-    case Op::kLog1p: return log1p(arg(0));
-    case Op::kExpm1: return expm1(arg(0));
-    case Op::kErf: return erf(arg(0));
-    case Op::kErfc: return erfc(arg(0));
-    case Op::kSigmoid: return sigmoid(arg(0));
-    case Op::kSoftplus: return softplus(arg(0));
-    case Op::kAbs: return abs(arg(0));
-    case Op::kSign: return sign(arg(0));
-    case Op::kStep: return T(0.0) < arg(0) ? T(1.0) : T(0.0);
-    case Op::kFloor: return floor(arg(0));
-    case Op::kMin: return arg(1) < arg(0) ? arg(1) : arg(0);
-    case Op::kMax: return arg(0) < arg(1) ? arg(1) : arg(0);
-    case Op::kSelect: return arg(0) < arg(1) ? arg(2) : arg(3);
+    case Op::kExp:
+      return exp(arg(0));
+    case Op::kLn:
+      return log(arg(0));
+    case Op::kSin:
+      return sin(arg(0));
+    case Op::kCos:
+      return cos(arg(0));
+    case Op::kTan:
+      return tan(arg(0));
+    case Op::kAsin:
+      return asin(arg(0));
+    case Op::kAcos:
+      return acos(arg(0));
+    case Op::kAtan:
+      return atan(arg(0));
+    case Op::kSinh:
+      return sinh(arg(0));
+    case Op::kCosh:
+      return cosh(arg(0));
+    case Op::kTanh:
+      return tanh(arg(0));
+    case Op::kAsinh:
+      return asinh(arg(0));
+    case Op::kAcosh:
+      return acosh(arg(0));
+    case Op::kAtanh:
+      return atanh(arg(0));
+    case Op::kLog1p:
+      return log1p(arg(0));
+    case Op::kExpm1:
+      return expm1(arg(0));
+    case Op::kErf:
+      return erf(arg(0));
+    case Op::kErfc:
+      return erfc(arg(0));
+    case Op::kSigmoid:
+      return sigmoid(arg(0));
+    case Op::kSoftplus:
+      return softplus(arg(0));
+    case Op::kAbs:
+      return abs(arg(0));
+    case Op::kSign:
+      return sign(arg(0));
+    case Op::kStep:
+      return T(0.0) < arg(0) ? T(1.0) : T(0.0);
+    case Op::kFloor:
+      return floor(arg(0));
+    case Op::kMin:
+      return arg(1) < arg(0) ? arg(1) : arg(0);
+    case Op::kMax:
+      return arg(0) < arg(1) ? arg(1) : arg(0);
+    case Op::kSelect:
+      return arg(0) < arg(1) ? arg(2) : arg(3);
   }
   return T(0.0);
 }

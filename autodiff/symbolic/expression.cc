@@ -10,12 +10,12 @@ namespace cotangent::autodiff::symbolic {
 namespace {
 
 constexpr OpInfo kInfo[] = {
-    {"constant", 0}, {"pi", 0},      {"variable", 0}, {"add", -1},     {"mul", -1},  {"pow", 2},
-    {"exp", 1},      {"ln", 1},      {"sin", 1},      {"cos", 1},      {"tan", 1},   {"asin", 1},
-    {"acos", 1},     {"atan", 1},    {"sinh", 1},     {"cosh", 1},     {"tanh", 1},  {"asinh", 1},
-    {"acosh", 1},    {"atanh", 1},   {"log1p", 1},    {"expm1", 1},    {"erf", 1},     {"erfc", 1},    {"sigmoid", 1},
-    {"softplus", 1}, {"abs", 1},     {"sign", 1},     {"step", 1},     {"floor", 1}, {"min", 2},
-    {"max", 2},      {"select", 4},
+    {"constant", 0}, {"pi", 0},       {"variable", 0}, {"add", -1},  {"mul", -1}, {"pow", 2},
+    {"exp", 1},      {"ln", 1},       {"sin", 1},      {"cos", 1},   {"tan", 1},  {"asin", 1},
+    {"acos", 1},     {"atan", 1},     {"sinh", 1},     {"cosh", 1},  {"tanh", 1}, {"asinh", 1},
+    {"acosh", 1},    {"atanh", 1},    {"log1p", 1},    {"expm1", 1}, {"erf", 1},  {"erfc", 1},
+    {"sigmoid", 1},  {"softplus", 1}, {"abs", 1},      {"sign", 1},  {"step", 1}, {"floor", 1},
+    {"min", 2},      {"max", 2},      {"select", 4},
 };
 static_assert(std::size(kInfo) == kOpCount);
 
@@ -130,7 +130,8 @@ Expr Mul(absl::Span<const Expr> factors) {
   if (constant.IsZero()) return pool.Constant(0);
   if (kept.size() == 2 && kept[0] == kept[1]) kept = {Pow(kept[0], Number(2))};
   if (kept.empty()) return pool.Constant(constant);
-  // A product of products under a constant stays one node beside its coefficient: 2 * (x * y) is 2 * x * y.
+  // A product of products under a constant stays one node beside its coefficient: 2 * (x * y) is 2
+  // * x * y.
   if (kept.size() == 1 && kept[0].op() == Op::kMul && !constant.IsOne()) {
     const Expr inner = kept[0];
     kept.assign(inner.args().begin(), inner.args().end());
@@ -271,37 +272,68 @@ Expr Apply(Op op, absl::Span<const Expr> args) {
   switch (op) {
     case Op::kConstant:
     case Op::kPi:
-    case Op::kVariable: return Expr();
-    case Op::kAdd: return Add(args);
-    case Op::kMul: return Mul(args);
-    case Op::kPow: return Pow(args[0], args[1]);
-    case Op::kExp: return Exp(args[0]);
-    case Op::kLn: return Ln(args[0]);
-    case Op::kSin: return Sin(args[0]);
-    case Op::kCos: return Cos(args[0]);
-    case Op::kTan: return Tan(args[0]);
-    case Op::kAsin: return Asin(args[0]);
-    case Op::kAcos: return Acos(args[0]);
-    case Op::kAtan: return Atan(args[0]);
-    case Op::kSinh: return Sinh(args[0]);
-    case Op::kCosh: return Cosh(args[0]);
-    case Op::kTanh: return Tanh(args[0]);
-    case Op::kAsinh: return Asinh(args[0]);
-    case Op::kAcosh: return Acosh(args[0]);
-    case Op::kAtanh: return Atanh(args[0]);
-    case Op::kLog1p: return Log1p(args[0]);
-    case Op::kExpm1: return Expm1(args[0]);
-    case Op::kErf: return Erf(args[0]);
-    case Op::kErfc: return Erfc(args[0]);
-    case Op::kSigmoid: return Sigmoid(args[0]);
-    case Op::kSoftplus: return Softplus(args[0]);
-    case Op::kAbs: return Abs(args[0]);
-    case Op::kSign: return Sign(args[0]);
-    case Op::kStep: return Step(args[0]);
-    case Op::kFloor: return Floor(args[0]);
-    case Op::kMin: return Min(args[0], args[1]);
-    case Op::kMax: return Max(args[0], args[1]);
-    case Op::kSelect: return Select(args[0], args[1], args[2], args[3]);
+    case Op::kVariable:
+      return Expr();
+    case Op::kAdd:
+      return Add(args);
+    case Op::kMul:
+      return Mul(args);
+    case Op::kPow:
+      return Pow(args[0], args[1]);
+    case Op::kExp:
+      return Exp(args[0]);
+    case Op::kLn:
+      return Ln(args[0]);
+    case Op::kSin:
+      return Sin(args[0]);
+    case Op::kCos:
+      return Cos(args[0]);
+    case Op::kTan:
+      return Tan(args[0]);
+    case Op::kAsin:
+      return Asin(args[0]);
+    case Op::kAcos:
+      return Acos(args[0]);
+    case Op::kAtan:
+      return Atan(args[0]);
+    case Op::kSinh:
+      return Sinh(args[0]);
+    case Op::kCosh:
+      return Cosh(args[0]);
+    case Op::kTanh:
+      return Tanh(args[0]);
+    case Op::kAsinh:
+      return Asinh(args[0]);
+    case Op::kAcosh:
+      return Acosh(args[0]);
+    case Op::kAtanh:
+      return Atanh(args[0]);
+    case Op::kLog1p:
+      return Log1p(args[0]);
+    case Op::kExpm1:
+      return Expm1(args[0]);
+    case Op::kErf:
+      return Erf(args[0]);
+    case Op::kErfc:
+      return Erfc(args[0]);
+    case Op::kSigmoid:
+      return Sigmoid(args[0]);
+    case Op::kSoftplus:
+      return Softplus(args[0]);
+    case Op::kAbs:
+      return Abs(args[0]);
+    case Op::kSign:
+      return Sign(args[0]);
+    case Op::kStep:
+      return Step(args[0]);
+    case Op::kFloor:
+      return Floor(args[0]);
+    case Op::kMin:
+      return Min(args[0], args[1]);
+    case Op::kMax:
+      return Max(args[0], args[1]);
+    case Op::kSelect:
+      return Select(args[0], args[1], args[2], args[3]);
   }
   return Expr();
 }
@@ -359,8 +391,6 @@ Expr Substitute(Expr e, const Substitutions& replacements) {
   return result[e];
 }
 
-Expr Substitute(Expr e, Expr from, Expr to) {
-  return Substitute(e, Substitutions{{from, to}});
-}
+Expr Substitute(Expr e, Expr from, Expr to) { return Substitute(e, Substitutions{{from, to}}); }
 
 }  // namespace cotangent::autodiff::symbolic

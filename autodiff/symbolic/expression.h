@@ -20,18 +20,20 @@
 //   Expr x = pool.Variable("x");
 //   Expr softsign = x / (1 + Abs(x));
 //
-// Hash-consed: building the same expression twice gives the same node, so `==` is structural equality in
-// one comparison, common subexpressions are shared by construction, and a derivative costs as much as the graph
-// is large, not as its printed text is long. An argument's id() is smaller than the id() of whatever uses it:
-// ascending ids are an evaluation order, and nothing here recurses over the depth of a graph.
+// Hash-consed: building the same expression twice gives the same node, so `==` is structural
+// equality in one comparison, common subexpressions are shared by construction, and a derivative
+// costs as much as the graph is large, not as its printed text is long. An argument's id() is
+// smaller than the id() of whatever uses it: ascending ids are an evaluation order, and nothing
+// here recurses over the depth of a graph.
 //
-// Building folds what is free to fold and never changes a value: exact constants (2/6 + 1 is 4/3), x + 0, 1 * x,
-// 0 * x, x * x = x^2, integer powers of powers. Everything else stays as written (so a trace shows what the user
-// wrote) until Simplify() is asked for (simplify.h).
+// Building folds what is free to fold and never changes a value: exact constants (2/6 + 1 is 4/3),
+// x + 0, 1 * x, 0 * x, x * x = x^2, integer powers of powers. Everything else stays as written (so
+// a trace shows what the user wrote) until Simplify() is asked for (simplify.h).
 //
 // Lifetime: a Pool owns its nodes; an Expr is a pointer into it and lives no longer than its Pool.
-// Threads: building changes the Pool, so one thread at a time; reading expressions that exist is safe from any number of
-// threads while none builds. Expressions of two pools may be mixed: the right one is copied into the left one's pool.
+// Threads: building changes the Pool, so one thread at a time; reading expressions that exist is
+// safe from any number of threads while none builds. Expressions of two pools may be mixed: the
+// right one is copied into the left one's pool.
 namespace cotangent::autodiff::symbolic {
 
 // The primitives. What differentiates, prints and evaluates them is a table indexed by Op.
@@ -81,7 +83,8 @@ const OpInfo& Info(Op op);
 
 class Pool;
 
-// A handle to a node: copy freely. A default-made Expr is null: it may only be assigned, compared and tested.
+// A handle to a node: copy freely. A default-made Expr is null: it may only be assigned, compared
+// and tested.
 class Expr {
  public:
   Expr() = default;
@@ -133,7 +136,8 @@ class Pool {
   Expr Pi();
   Expr E();
 
-  // The node itself, nothing folded. Sums and products are the same node in any order of their arguments.
+  // The node itself, nothing folded. Sums and products are the same node in any order of their
+  // arguments.
   Expr Make(Op op, absl::Span<const Expr> args);
   // The same expression as a node of this pool.
   Expr Import(Expr e);
@@ -216,7 +220,8 @@ Expr Max(Expr a, Expr b);
 Expr Select(Expr a, Expr b, Expr if_less, Expr otherwise);
 Expr Relu(Expr a);  // max(0, a)
 
-// Any operation by its Op, folding as its builder does. `args` as the operation takes them, kConstant, kPi and kVariable excepted.
+// Any operation by its Op, folding as its builder does. `args` as the operation takes them,
+// kConstant, kPi and kVariable excepted.
 Expr Apply(Op op, absl::Span<const Expr> args);
 
 // All nodes the roots are made of, each once, arguments before their users (roots included).
@@ -228,12 +233,14 @@ std::vector<Expr> Variables(Expr root);
 // Whether `part` occurs in `whole`.
 bool Contains(Expr whole, Expr part);
 
-// `e` with every occurrence of a key replaced by its value, all at once; replaced values are not searched again.
+// `e` with every occurrence of a key replaced by its value, all at once; replaced values are not
+// searched again.
 using Substitutions = absl::flat_hash_map<Expr, Expr>;
 Expr Substitute(Expr e, const Substitutions& replacements);
 Expr Substitute(Expr e, Expr from, Expr to);
 
-// Product split into its constant factor and the rest: -2 * x * y is (-2, x * y); the rest of a constant is 1.
+// Product split into its constant factor and the rest: -2 * x * y is (-2, x * y); the rest of a
+// constant is 1.
 std::pair<Number, Expr> SplitCoefficient(Expr e);
 
 }  // namespace cotangent::autodiff::symbolic

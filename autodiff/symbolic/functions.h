@@ -4,8 +4,8 @@
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
-// The functions formula text knows, as combinations of the primitives: one table that the parser reads.
-// Their values, derivatives and kinks are those of autodiff/math.h.
+// The functions formula text knows, as combinations of the primitives: one table that the parser
+// reads. Their values, derivatives and kinks are those of autodiff/math.h.
 namespace cotangent::autodiff::symbolic {
 
 struct NamedFunction {

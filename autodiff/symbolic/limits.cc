@@ -22,7 +22,8 @@ constexpr int kMaxWork = 3000;
 constexpr int kMaxDepth = 40;
 constexpr char kBounded[] = "bounded quantity ";  // No formula can name a variable so.
 
-// sum of coefficient * w^exponent with coefficients that vary more slowly than any power of w, up to O(w^order).
+// sum of coefficient * w^exponent with coefficients that vary more slowly than any power of w, up
+// to O(w^order).
 struct Series {
   std::map<Number, Expr> terms;
   std::optional<Number> order;  // Not set: exact.
@@ -52,9 +53,7 @@ class Gruntz {
     return false;
   }
 
-  static bool WellDefined(Expr e) {
-    return !Variables(e).empty() || Evaluate(e, Bindings()).ok();
-  }
+  static bool WellDefined(Expr e) { return !Variables(e).empty() || Evaluate(e, Bindings()).ok(); }
 
   bool Constant(Expr e) const { return !Contains(e, t_); }
 
@@ -65,7 +64,8 @@ class Gruntz {
     for (Expr node : TopologicalOrder(e)) {
       std::vector<Expr> args;
       for (Expr arg : node.args()) args.push_back(result[arg]);
-      const std::optional<Expr> prepared = node.args().empty() ? node : PrepareNode(node.op(), args);
+      const std::optional<Expr> prepared =
+          node.args().empty() ? node : PrepareNode(node.op(), args);
       if (!prepared.has_value()) return std::nullopt;
       result[node] = *prepared;
     }
@@ -81,34 +81,54 @@ class Gruntz {
       case Op::kPow:
         if (a[1].IsConstant()) return Pow(u, a[1]);
         return Exp(a[1] * Ln(u));
-      case Op::kLn: return u.op() == Op::kExp ? u.arg(0) : Ln(u);
-      case Op::kExp: return u.op() == Op::kLn ? u.arg(0) : Exp(u);
-      case Op::kSinh: return 0.5 * Exp(u) - 0.5 * Exp(-u);
-      case Op::kCosh: return 0.5 * Exp(u) + 0.5 * Exp(-u);
-      case Op::kTanh: return 1 - 2 / (Exp(2 * u) + 1);
-      case Op::kSigmoid: return 1 / (1 + Exp(-u));
-      case Op::kSoftplus: return Ln(1 + Exp(u));
-      case Op::kLog1p: return Ln(1 + u);
-      case Op::kExpm1: return Exp(u) - 1;
-      case Op::kAsinh: return PrepareAsinh(u);
-      case Op::kAcosh: return Ln(u + Sqrt(Square(u) - 1));
-      case Op::kAtanh: return 0.5 * Ln((1 + u) / (1 - u));
-      case Op::kErf: return PrepareErf(u, false);
-      case Op::kErfc: return PrepareErf(u, true);
+      case Op::kLn:
+        return u.op() == Op::kExp ? u.arg(0) : Ln(u);
+      case Op::kExp:
+        return u.op() == Op::kLn ? u.arg(0) : Exp(u);
+      case Op::kSinh:
+        return 0.5 * Exp(u) - 0.5 * Exp(-u);
+      case Op::kCosh:
+        return 0.5 * Exp(u) + 0.5 * Exp(-u);
+      case Op::kTanh:
+        return 1 - 2 / (Exp(2 * u) + 1);
+      case Op::kSigmoid:
+        return 1 / (1 + Exp(-u));
+      case Op::kSoftplus:
+        return Ln(1 + Exp(u));
+      case Op::kLog1p:
+        return Ln(1 + u);
+      case Op::kExpm1:
+        return Exp(u) - 1;
+      case Op::kAsinh:
+        return PrepareAsinh(u);
+      case Op::kAcosh:
+        return Ln(u + Sqrt(Square(u) - 1));
+      case Op::kAtanh:
+        return 0.5 * Ln((1 + u) / (1 - u));
+      case Op::kErf:
+        return PrepareErf(u, false);
+      case Op::kErfc:
+        return PrepareErf(u, true);
       case Op::kSin:
       case Op::kCos:
-      case Op::kTan: return PrepareCircular(op, u);
-      case Op::kAtan: return PrepareAtan(u);
+      case Op::kTan:
+        return PrepareCircular(op, u);
+      case Op::kAtan:
+        return PrepareAtan(u);
       case Op::kAsin:
-      case Op::kAcos: return PrepareAsin(op, u);
-      case Op::kFloor: return PrepareFloor(u);
+      case Op::kAcos:
+        return PrepareAsin(op, u);
+      case Op::kFloor:
+        return PrepareFloor(u);
       case Op::kAbs:
       case Op::kSign:
       case Op::kStep:
       case Op::kMin:
       case Op::kMax:
-      case Op::kSelect: return PrepareBySign(op, a);
-      default: return Apply(op, a);
+      case Op::kSelect:
+        return PrepareBySign(op, a);
+      default:
+        return Apply(op, a);
     }
   }
 
@@ -117,12 +137,18 @@ class Gruntz {
     const std::optional<int> sign = EventualSign(unary ? a[0] : a[0] - a[1]);
     if (!sign.has_value()) return std::nullopt;
     switch (op) {
-      case Op::kAbs: return *sign < 0 ? -a[0] : a[0];
-      case Op::kSign: return pool_.Constant(*sign);
-      case Op::kStep: return pool_.Constant(*sign > 0 ? 1 : 0);
-      case Op::kMin: return *sign > 0 ? a[1] : a[0];
-      case Op::kMax: return *sign < 0 ? a[1] : a[0];
-      default: return *sign < 0 ? a[2] : a[3];
+      case Op::kAbs:
+        return *sign < 0 ? -a[0] : a[0];
+      case Op::kSign:
+        return pool_.Constant(*sign);
+      case Op::kStep:
+        return pool_.Constant(*sign > 0 ? 1 : 0);
+      case Op::kMin:
+        return *sign > 0 ? a[1] : a[0];
+      case Op::kMax:
+        return *sign < 0 ? a[1] : a[0];
+      default:
+        return *sign < 0 ? a[2] : a[3];
     }
   }
 
@@ -137,16 +163,17 @@ class Gruntz {
 
   Expr Bounded() { return pool_.Variable(absl::StrCat(kBounded, ++bounded_)); }
 
-  // erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6), B bounded (Abramowitz and Stegun 7.1.23).
+  // erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6), B bounded (Abramowitz
+  // and Stegun 7.1.23).
   std::optional<Expr> PrepareErf(Expr u, bool complement) {
     const LimitValue limit = Lim(u);
     if (!limit.known()) return std::nullopt;
     if (limit.finite()) return complement ? 1 - Erf(u) : Erf(u);
     const bool negative = limit.kind == Kind::kMinusInfinity;
     const Expr v = negative ? -u : u;
-    const Expr tail = Exp(-Square(v)) / (v * Sqrt(pool_.Pi())) *
-                      (1 - 0.5 * Pow(v, Number(-2)) + 0.75 * Pow(v, Number(-4)) +
-                       Bounded() * Pow(v, Number(-6)));
+    const Expr tail =
+        Exp(-Square(v)) / (v * Sqrt(pool_.Pi())) *
+        (1 - 0.5 * Pow(v, Number(-2)) + 0.75 * Pow(v, Number(-4)) + Bounded() * Pow(v, Number(-6)));
     if (complement) return negative ? 2 - tail : tail;
     return negative ? tail - 1 : 1 - tail;
   }
@@ -174,7 +201,8 @@ class Gruntz {
   std::optional<Expr> PrepareAsin(Op op, Expr u) {
     const LimitValue limit = Lim(u);
     if (!limit.finite()) return std::nullopt;
-    const bool at_one = Simplify(limit.value).IsNumber(1), at_minus_one = Simplify(limit.value).IsNumber(-1);
+    const bool at_one = Simplify(limit.value).IsNumber(1),
+               at_minus_one = Simplify(limit.value).IsNumber(-1);
     Expr asin = Asin(u);
     if (at_one || at_minus_one) {
       const Expr gap = 0.5 * (at_one ? 1 - u : 1 + u);
@@ -210,9 +238,12 @@ class Gruntz {
     if (e.IsConstant()) return e.IsZero();
     if (Spend(1)) return std::nullopt;
     switch (Equal(e, pool_.Constant(0), absl::MakeConstSpan(&t_, 1))) {
-      case Verdict::kEqual: return true;
-      case Verdict::kDifferent: return false;
-      case Verdict::kUnknown: return std::nullopt;
+      case Verdict::kEqual:
+        return true;
+      case Verdict::kDifferent:
+        return false;
+      case Verdict::kUnknown:
+        return std::nullopt;
     }
     return std::nullopt;
   }
@@ -353,7 +384,8 @@ class Gruntz {
     return result[e];
   }
 
-  // (exponent, coefficient) of the leading term in a quantity that vanishes, for an e that is not 0.
+  // (exponent, coefficient) of the leading term in a quantity that vanishes, for an e that is not
+  // 0.
   std::optional<std::pair<Number, Expr>> LeadingTerm(Expr e) {
     if (Spend(5)) return std::nullopt;
     std::optional<Set> rapid = MostRapid(e);
@@ -516,7 +548,8 @@ class Gruntz {
       const std::optional<int> sign = EventualSign(lead->coefficient);
       if (!sign.has_value() || *sign <= 0) return std::nullopt;
     }
-    if (HasBounded(lead->coefficient) && (!exponent.integer() || exponent.sign() < 0)) return std::nullopt;
+    if (HasBounded(lead->coefficient) && (!exponent.integer() || exponent.sign() < 0))
+      return std::nullopt;
     std::vector<Expr> binomial;
     Number coefficient = 1;
     for (size_t n = 0; n <= terms; ++n) {
@@ -594,20 +627,26 @@ class Gruntz {
           result = series[node.arg(0)];
           for (size_t i = 1; i < node.args().size(); ++i) {
             const Series& next = series[node.arg(i)];
-            result = node.op() == Op::kAdd ? Plus(*result, next, terms) : Times(*result, next, terms);
+            result =
+                node.op() == Op::kAdd ? Plus(*result, next, terms) : Times(*result, next, terms);
           }
           break;
         case Op::kPow:
           result = PowerOf(series[node.arg(0)], node.arg(1).number(), terms);
           break;
-        case Op::kLn: result = LogarithmOf(series[node.arg(0)], h, terms); break;
+        case Op::kLn:
+          result = LogarithmOf(series[node.arg(0)], h, terms);
+          break;
         case Op::kExp:
         case Op::kSin:
         case Op::kCos:
         case Op::kErf:
         case Op::kAtan:
-        case Op::kAsin: result = AnalyticOf(node.op(), series[node.arg(0)], terms); break;
-        default: return std::nullopt;
+        case Op::kAsin:
+          result = AnalyticOf(node.op(), series[node.arg(0)], terms);
+          break;
+        default:
+          return std::nullopt;
       }
       if (!result.has_value()) return std::nullopt;
       series[node] = *std::move(result);
@@ -646,18 +685,23 @@ Zeros QuadraticZeros(Expr a, Expr b, Expr c) {
   if (!value.ok()) return {{}, false};
   if (discriminant.IsZero()) return {{Simplify(-b / (2 * a))}, true};
   if (*value < 0) return zeros;
-  for (int sign : {-1, 1}) zeros.points.push_back(Simplify((sign * Sqrt(discriminant) - b) / (2 * a)));
+  for (int sign : {-1, 1})
+    zeros.points.push_back(Simplify((sign * Sqrt(discriminant) - b) / (2 * a)));
   return zeros;
 }
 
 // The branches a piecewise operation chooses between; empty for others.
 std::vector<Expr> Branches(Expr node) {
   switch (node.op()) {
-    case Op::kAbs: return {node.arg(0), -node.arg(0)};
+    case Op::kAbs:
+      return {node.arg(0), -node.arg(0)};
     case Op::kMin:
-    case Op::kMax: return {node.arg(0), node.arg(1)};
-    case Op::kSelect: return {node.arg(2), node.arg(3)};
-    default: return {};
+    case Op::kMax:
+      return {node.arg(0), node.arg(1)};
+    case Op::kSelect:
+      return {node.arg(2), node.arg(3)};
+    default:
+      return {};
   }
 }
 
@@ -686,7 +730,8 @@ Zeros ZerosOf(Expr u, Expr x) {
     case Op::kSigmoid:
     case Op::kSoftplus:
     case Op::kCosh:
-    case Op::kErfc: return {};
+    case Op::kErfc:
+      return {};
     case Op::kAbs:
     case Op::kSign:
     case Op::kTanh:
@@ -697,17 +742,21 @@ Zeros ZerosOf(Expr u, Expr x) {
     case Op::kAsin:
     case Op::kErf:
     case Op::kLog1p:
-    case Op::kExpm1: return ZerosOf(u.arg(0), x);
-    case Op::kLn: return ZerosOf(u.arg(0) - 1, x);
-    default: break;
+    case Op::kExpm1:
+      return ZerosOf(u.arg(0), x);
+    case Op::kLn:
+      return ZerosOf(u.arg(0) - 1, x);
+    default:
+      break;
   }
   if (u.op() == Op::kAdd) {
     // A positive constant and terms that are never negative.
     bool none = true, strict = false;
     for (Expr term : u.args()) {
       const auto [coefficient, rest] = SplitCoefficient(term);
-      const bool even_power = rest.op() == Op::kPow && rest.arg(1).IsConstant() &&
-                              (!rest.arg(1).number().integer() || rest.arg(1).number().numerator() % 2 == 0);
+      const bool even_power =
+          rest.op() == Op::kPow && rest.arg(1).IsConstant() &&
+          (!rest.arg(1).number().integer() || rest.arg(1).number().numerator() % 2 == 0);
       const bool positive = rest.IsOne() || rest.op() == Op::kExp || rest.op() == Op::kSigmoid ||
                             rest.op() == Op::kCosh || rest.op() == Op::kSoftplus;
       none &= coefficient.sign() > 0 && (positive || even_power || rest.op() == Op::kAbs);
@@ -734,8 +783,8 @@ Zeros ZerosOf(Expr u, Expr x) {
   }
   const Expr curvature = Simplify(Differentiate(slope, x));
   if (!Contains(curvature, x) && Variables(u).size() == 1) {
-    return QuadraticZeros(Simplify(curvature / 2), Simplify(Substitute(slope, x, x.pool().Constant(0))),
-                          at_zero);
+    return QuadraticZeros(Simplify(curvature / 2),
+                          Simplify(Substitute(slope, x, x.pool().Constant(0))), at_zero);
   }
   return {{}, false};
 }
@@ -746,26 +795,33 @@ std::vector<Expr> Suspects(Expr node) {
     case Op::kAbs:
     case Op::kSign:
     case Op::kStep:
-    case Op::kLn: return {node.arg(0)};
-    case Op::kLog1p: return {1 + node.arg(0)};
+    case Op::kLn:
+      return {node.arg(0)};
+    case Op::kLog1p:
+      return {1 + node.arg(0)};
     case Op::kMin:
     case Op::kMax:
-    case Op::kSelect: return {node.arg(0) - node.arg(1)};
+    case Op::kSelect:
+      return {node.arg(0) - node.arg(1)};
     case Op::kAsin:
     case Op::kAcos:
-    case Op::kAtanh: return {1 - node.arg(0), 1 + node.arg(0)};
-    case Op::kAcosh: return {node.arg(0) - 1};
-    case Op::kTan: return {Cos(node.arg(0))};
+    case Op::kAtanh:
+      return {1 - node.arg(0), 1 + node.arg(0)};
+    case Op::kAcosh:
+      return {node.arg(0) - 1};
+    case Op::kTan:
+      return {Cos(node.arg(0))};
     case Op::kPow:
       if (!node.arg(1).IsConstant()) return {node.arg(0)};
       if (node.arg(1).number().integer() && node.arg(1).number().sign() > 0) return {};
       return {node.arg(0)};
-    default: return {};
+    default:
+      return {};
   }
 }
 
-NonDifferentiablePoint::Kind Classify(const NonDifferentiablePoint& p, const absl::StatusOr<double>& value,
-                                      bool* smooth) {
+NonDifferentiablePoint::Kind Classify(const NonDifferentiablePoint& p,
+                                      const absl::StatusOr<double>& value, bool* smooth) {
   using PointKind = NonDifferentiablePoint::Kind;
   *smooth = false;
   const auto infinite = [](const LimitValue& v) { return v.known() && !v.finite(); };
@@ -789,10 +845,14 @@ NonDifferentiablePoint::Kind Classify(const NonDifferentiablePoint& p, const abs
 
 std::string ToText(const LimitValue& limit) {
   switch (limit.kind) {
-    case Kind::kFinite: return ToText(limit.value);
-    case Kind::kPlusInfinity: return "+inf";
-    case Kind::kMinusInfinity: return "-inf";
-    case Kind::kUnknown: break;
+    case Kind::kFinite:
+      return ToText(limit.value);
+    case Kind::kPlusInfinity:
+      return "+inf";
+    case Kind::kMinusInfinity:
+      return "-inf";
+    case Kind::kUnknown:
+      break;
   }
   return "cannot tell";
 }
@@ -804,12 +864,18 @@ bool Same(const LimitValue& a, const LimitValue& b) {
 
 const char* ToText(NonDifferentiablePoint::Kind kind) {
   switch (kind) {
-    case NonDifferentiablePoint::Kind::kKink: return "kink";
-    case NonDifferentiablePoint::Kind::kVertical: return "vertical tangent";
-    case NonDifferentiablePoint::Kind::kJump: return "jump";
-    case NonDifferentiablePoint::Kind::kPole: return "pole";
-    case NonDifferentiablePoint::Kind::kEdge: return "edge of the domain";
-    case NonDifferentiablePoint::Kind::kUnknown: break;
+    case NonDifferentiablePoint::Kind::kKink:
+      return "kink";
+    case NonDifferentiablePoint::Kind::kVertical:
+      return "vertical tangent";
+    case NonDifferentiablePoint::Kind::kJump:
+      return "jump";
+    case NonDifferentiablePoint::Kind::kPole:
+      return "pole";
+    case NonDifferentiablePoint::Kind::kEdge:
+      return "edge of the domain";
+    case NonDifferentiablePoint::Kind::kUnknown:
+      break;
   }
   return "undecided";
 }

@@ -6,11 +6,12 @@
 
 #include "autodiff/symbolic/expression.h"
 
-// Limits, by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation System, ETH Zurich, 1996): the subexpression that
-// varies most rapidly becomes a small quantity w, the expression a series in w, and the leading term decides or is
-// again a limit problem, of slower growth. Absolute values, min, max, sign, step and select are resolved by the eventual sign of their
-// arguments, erf by its asymptotic series, and a sine or cosine of something that grows without bound is
-// kept as an unknown bounded quantity.
+// Limits, by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation System,
+// ETH Zurich, 1996): the subexpression that varies most rapidly becomes a small quantity w, the
+// expression a series in w, and the leading term decides or is again a limit problem, of slower
+// growth. Absolute values, min, max, sign, step and select are resolved by the eventual sign of
+// their arguments, erf by its asymptotic series, and a sine or cosine of something that grows
+// without bound is kept as an unknown bounded quantity.
 //
 // Every answer but kUnknown is right: a zero test or a sign that cannot be proved gives kUnknown.
 namespace cotangent::autodiff::symbolic {
@@ -32,8 +33,8 @@ bool Same(const LimitValue& a, const LimitValue& b);
 
 enum class Side { kLeft, kRight, kBoth };
 
-// The limit as variable -> point from a side; kBoth: known when both are known and the same. Other variables are
-// parameters: where the answer depends on the sign of one it is kUnknown.
+// The limit as variable -> point from a side; kBoth: known when both are known and the same. Other
+// variables are parameters: where the answer depends on the sign of one it is kUnknown.
 LimitValue Limit(Expr e, Expr variable, Expr point, Side side);
 
 // The limit as variable -> +infinity (or -infinity).
@@ -52,7 +53,8 @@ struct NonDifferentiablePoint {
   Kind kind = Kind::kUnknown;
   Expr point;
   LimitValue left_value, right_value;
-  LimitValue left_slope, right_slope;  // Limits of the derivative: the one-sided derivatives where continuous.
+  LimitValue left_slope,
+      right_slope;  // Limits of the derivative: the one-sided derivatives where continuous.
 };
 
 struct Differentiability {

@@ -61,10 +61,11 @@ TEST(LimitTest, SlopesOfActivations) {
     const char* text;
     const char* minus;
     const char* plus;
-  } cases[] = {{"x/(1 + abs(x))", "0", "0"}, {"tanh(x)", "0", "0"},  {"sigmoid(x)", "0", "0"},
-               {"relu(x)", "0", "1"},        {"gelu(x)", "0", "1"},  {"silu(x)", "0", "1"},
-               {"softplus(x)", "0", "1"},    {"elu(x)", "0", "1"},   {"gelu_tanh(x)", "0", "1"},
-               {"mish(x)", "0", "1"},        {"leaky_relu(x)", "0.01", "1"}};
+  } cases[] = {
+      {"x/(1 + abs(x))", "0", "0"}, {"tanh(x)", "0", "0"},         {"sigmoid(x)", "0", "0"},
+      {"relu(x)", "0", "1"},        {"gelu(x)", "0", "1"},         {"silu(x)", "0", "1"},
+      {"softplus(x)", "0", "1"},    {"elu(x)", "0", "1"},          {"gelu_tanh(x)", "0", "1"},
+      {"mish(x)", "0", "1"},        {"leaky_relu(x)", "0.01", "1"}};
   for (const auto& c : cases) {
     Pool pool;
     const Expr x = pool.Variable("x");
@@ -104,8 +105,9 @@ TEST(LimitTest, CannotTellRatherThanWrong) {
   EXPECT_EQ(At("sqrt(x)", "0", Side::kLeft), "cannot tell");
   EXPECT_EQ(At("sin(1/x)", "0", Side::kRight), "cannot tell");
   EXPECT_EQ(At("x*sin(1/x)", "0", Side::kRight), "0");
-  EXPECT_EQ(AtInfinity("x^6*exp(x^2)*(sqrt(pi)*x*(1 - erf(x)) - exp(-x^2)*(1 - 1/(2*x^2) + 3/(4*x^4)))"),
-            "cannot tell");
+  EXPECT_EQ(
+      AtInfinity("x^6*exp(x^2)*(sqrt(pi)*x*(1 - erf(x)) - exp(-x^2)*(1 - 1/(2*x^2) + 3/(4*x^4)))"),
+      "cannot tell");
 }
 
 std::string Points(const std::string& text) {
@@ -113,7 +115,8 @@ std::string Points(const std::string& text) {
   const Differentiability d = NonDifferentiablePoints(*Parse(text, pool), pool.Variable("x"));
   std::string result;
   for (const NonDifferentiablePoint& p : d.points) {
-    result += ToText(p.point) + ": " + ToText(p.kind) + " " + ToText(p.left_slope) + " " + ToText(p.right_slope) + "; ";
+    result += ToText(p.point) + ": " + ToText(p.kind) + " " + ToText(p.left_slope) + " " +
+              ToText(p.right_slope) + "; ";
   }
   return result + (d.complete ? "all" : "more");
 }

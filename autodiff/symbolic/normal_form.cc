@@ -13,15 +13,15 @@ constexpr int kMaxRestarts = 12;
 bool IsEven(const Number& n) { return n.integer() && n.numerator() % 2 == 0; }
 bool IsOdd(const Number& n) { return n.integer() && n.numerator() % 2 != 0; }
 
-// Whether a choice between branches guards a logarithm or a root: then what they imply holds in the branch only.
+// Whether a choice between branches guards a logarithm or a root: then what they imply holds in the
+// branch only.
 bool GuardsDomains(Expr e) {
   for (Expr node : TopologicalOrder(e)) {
     if (node.op() != Op::kSelect) continue;
     const Expr branches[] = {node.arg(2), node.arg(3)};
     for (Expr part : TopologicalOrder(branches)) {
       if (part.op() == Op::kLn || part.op() == Op::kLog1p || part.op() == Op::kAcosh) return true;
-      if (part.op() == Op::kPow &&
-          !(part.arg(1).IsConstant() && part.arg(1).number().integer())) {
+      if (part.op() == Op::kPow && !(part.arg(1).IsConstant() && part.arg(1).number().integer())) {
         return true;
       }
     }
@@ -41,10 +41,10 @@ Fraction Normalizer::Fail() {
 
 std::optional<Fraction> Normalizer::Normalize(Expr e) {
   may_assume_ = may_assume_ && !GuardsDomains(e);
-  // Variables first and by name, so that the form does not depend on how the expression was written.
+  // Variables first and by name, so that the form does not depend on how the expression was
+  // written.
   std::vector<Expr> variables = Variables(e);
-  std::sort(variables.begin(), variables.end(),
-            [](Expr a, Expr b) { return a.name() < b.name(); });
+  std::sort(variables.begin(), variables.end(), [](Expr a, Expr b) { return a.name() < b.name(); });
   for (Expr variable : variables) AtomOf(variable);
   for (const auto& [base, sign] : known_signs_) {
     const Fraction f = Convert(base);
@@ -103,7 +103,8 @@ Atom Normalizer::SignAtom(const Polynomial& base) {
 
 // Stands for the polynomial itself, to be taken to a power between 0 and 1.
 Atom Normalizer::RootAtom(const Polynomial& base) {
-  const Atom atom = AtomOf(pool_.Make(Op::kPow, {PolynomialToExpr(base), pool_.Constant(1)}), Kind::kRoot);
+  const Atom atom =
+      AtomOf(pool_.Make(Op::kPow, {PolynomialToExpr(base), pool_.Constant(1)}), Kind::kRoot);
   atoms_[atom].base = base;
   atoms_[atom].nonnegative = true;
   return atom;
@@ -167,7 +168,8 @@ Fraction Normalizer::Plus(const Fraction& a, const Fraction& b) {
     for (const auto& [factor, power] : sum.denominator) {
       const auto found = f.denominator.find(factor);
       const int missing = power - (found == f.denominator.end() ? 0 : found->second);
-      for (int i = 0; i < missing && numerator.size() < kMaxTerms; ++i) numerator = numerator * factor;
+      for (int i = 0; i < missing && numerator.size() < kMaxTerms; ++i)
+        numerator = numerator * factor;
     }
     return numerator;
   };
@@ -220,7 +222,8 @@ Fraction Normalizer::Cancel(Fraction a) {
 Fraction Normalizer::Invert(const Fraction& a) {
   if (failed_ || a.numerator.IsZero()) return Fail();
   const Content content = SplitContent(a.numerator);
-  Fraction inverse = Reduce(Polynomial(Power(content.monomial, Number(-1)), Number(1) / content.coefficient));
+  Fraction inverse =
+      Reduce(Polynomial(Power(content.monomial, Number(-1)), Number(1) / content.coefficient));
   for (const auto& [factor, power] : a.denominator) {
     for (int i = 0; i < power; ++i) inverse = Times(inverse, {factor, {}});
   }
@@ -330,7 +333,8 @@ Fraction Normalizer::AbsOfPrimitive(const Polynomial& p, const Number& exponent)
 
 // ---- Relations between atoms ----
 
-// Rewrites one offending factor of the monomial; what it becomes is appended to `factors`. False when there is none.
+// Rewrites one offending factor of the monomial; what it becomes is appended to `factors`. False
+// when there is none.
 bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
   for (size_t i = 0; i < m->size(); ++i) {
     const auto [atom, exponent] = (*m)[i];
@@ -383,7 +387,8 @@ bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
       const Atom base = info.base.Leading().first[0].first;
       if (ExponentOf(*m, base).sign() > 0) {
         replace_exponent(0);
-        if (IsOdd(exponent)) *m = *m * Monomial{{base, Number(-1)}} * Monomial{{info.partner, Number(1)}};
+        if (IsOdd(exponent))
+          *m = *m * Monomial{{base, Number(-1)}} * Monomial{{info.partner, Number(1)}};
         return true;
       }
     }
@@ -430,9 +435,9 @@ Fraction Normalizer::Absolute(const Fraction& a) {
   const Content content = SplitContent(a.numerator);
   Fraction result = Constant(Abs(content.coefficient));
   for (const auto& [atom, power] : content.monomial) {
-    result = Times(result, power.integer()
-                               ? AbsOfPrimitive(Polynomial({{atom, Number(1)}}, 1), power)
-                               : OfAtom(atom, power));
+    result =
+        Times(result, power.integer() ? AbsOfPrimitive(Polynomial({{atom, Number(1)}}, 1), power)
+                                      : OfAtom(atom, power));
   }
   if (!content.primitive.IsOne()) result = Times(result, AbsOfPrimitive(content.primitive, 1));
   for (const auto& [factor, power] : a.denominator) {
@@ -507,7 +512,8 @@ Fraction Normalizer::LogarithmOfNumber(const Number& value) {
   return result;
 }
 
-// ln of a product as the sum of the logarithms of its factors' absolute values: equal wherever ln(a) is defined.
+// ln of a product as the sum of the logarithms of its factors' absolute values: equal wherever
+// ln(a) is defined.
 Fraction Normalizer::Logarithm(const Fraction& a) {
   if (failed_ || a.numerator.IsZero()) return Fail();
   const Content content = SplitContent(a.numerator);
@@ -530,7 +536,8 @@ Fraction Normalizer::Logarithm(const Fraction& a) {
     factors.emplace_back(root.value_or(content.primitive), root.has_value() ? 2 : 1);
   }
   for (const auto& [factor, power] : a.denominator) factors.emplace_back(factor, -power);
-  if (factors.size() == 1 && content.coefficient.sign() > 0 && IsOdd(factors[0].second) && may_assume_) {
+  if (factors.size() == 1 && content.coefficient.sign() > 0 && IsOdd(factors[0].second) &&
+      may_assume_) {
     AssumePositive(factors[0].first);
   }
   for (const auto& [factor, power] : factors) {
@@ -548,7 +555,8 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
   const Number twelfths = multiple * Number(12);
   if (!twelfths.integer()) {
     const Expr angle = pool_.Constant(multiple) * pool_.Pi();
-    return {OfAtom(AtomOf(pool_.Make(Op::kSin, {angle}))), OfAtom(AtomOf(pool_.Make(Op::kCos, {angle})))};
+    return {OfAtom(AtomOf(pool_.Make(Op::kSin, {angle}))),
+            OfAtom(AtomOf(pool_.Make(Op::kCos, {angle})))};
   }
   // sin of 0, 15, ..., 90 degrees.
   const auto sine = [&](int64_t k) -> Fraction {
@@ -557,13 +565,20 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
     const Fraction root3 = NumberPower(Number(3), Number::Ratio(1, 2));
     const Fraction quarter = Times(half, half);
     switch (k) {
-      case 0: return {};
-      case 1: return Times(quarter, Times(root2, Plus(root3, Constant(-1))));
-      case 2: return half;
-      case 3: return Times(half, root2);
-      case 4: return Times(half, root3);
-      case 5: return Times(quarter, Times(root2, Plus(root3, Constant(1))));
-      default: return Constant(1);
+      case 0:
+        return {};
+      case 1:
+        return Times(quarter, Times(root2, Plus(root3, Constant(-1))));
+      case 2:
+        return half;
+      case 3:
+        return Times(half, root2);
+      case 4:
+        return Times(half, root3);
+      case 5:
+        return Times(quarter, Times(root2, Plus(root3, Constant(1))));
+      default:
+        return Constant(1);
     }
   };
   const auto of = [&](int64_t k) {
@@ -577,7 +592,8 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
 }
 
 // (sin, cos) of coefficient * part, by multiples of the smallest angle in use.
-std::pair<Fraction, Fraction> Normalizer::SinCosOfPart(const Fraction& part, const Number& coefficient) {
+std::pair<Fraction, Fraction> Normalizer::SinCosOfPart(const Fraction& part,
+                                                       const Number& coefficient) {
   const Expr angle = ToExpr(part);
   Fraction s, c;
   int64_t multiple;
@@ -671,24 +687,42 @@ Expr Normalizer::Expand(Expr e) const {
   if (e.op() == Op::kPow && !e.arg(1).IsConstant()) return Exp(e.arg(1) * Ln(u));
   if (mode_ == Mode::kShallow) return Expr();
   switch (e.op()) {
-    case Op::kTan: return Sin(u) / Cos(u);
-    case Op::kAcos: return pool_.Pi() / 2 - Asin(u);
-    case Op::kSinh: return 0.5 * Exp(u) - 0.5 * Exp(-u);
-    case Op::kCosh: return 0.5 * Exp(u) + 0.5 * Exp(-u);
-    case Op::kTanh: return 1 - 2 / (Exp(2 * u) + 1);
-    case Op::kAsinh: return Ln(u + Sqrt(Square(u) + 1));
-    case Op::kAcosh: return Ln(u + Sqrt(u - 1) * Sqrt(u + 1));
-    case Op::kAtanh: return 0.5 * (Ln(1 + u) - Ln(1 - u));
-    case Op::kLog1p: return Ln(1 + u);
-    case Op::kExpm1: return Exp(u) - 1;
-    case Op::kErfc: return 1 - Erf(u);
-    case Op::kSigmoid: return Exp(u) / (1 + Exp(u));
-    case Op::kSoftplus: return Ln(1 + Exp(u));
-    case Op::kStep: return 0.5 * (Sign(u) + Square(Sign(u)));
-    case Op::kMin: return 0.5 * (u + e.arg(1) - Abs(u - e.arg(1)));
-    case Op::kMax: return 0.5 * (u + e.arg(1) + Abs(u - e.arg(1)));
-    case Op::kSelect: return e.arg(3) + (e.arg(2) - e.arg(3)) * Step(e.arg(1) - u);
-    default: return Expr();
+    case Op::kTan:
+      return Sin(u) / Cos(u);
+    case Op::kAcos:
+      return pool_.Pi() / 2 - Asin(u);
+    case Op::kSinh:
+      return 0.5 * Exp(u) - 0.5 * Exp(-u);
+    case Op::kCosh:
+      return 0.5 * Exp(u) + 0.5 * Exp(-u);
+    case Op::kTanh:
+      return 1 - 2 / (Exp(2 * u) + 1);
+    case Op::kAsinh:
+      return Ln(u + Sqrt(Square(u) + 1));
+    case Op::kAcosh:
+      return Ln(u + Sqrt(u - 1) * Sqrt(u + 1));
+    case Op::kAtanh:
+      return 0.5 * (Ln(1 + u) - Ln(1 - u));
+    case Op::kLog1p:
+      return Ln(1 + u);
+    case Op::kExpm1:
+      return Exp(u) - 1;
+    case Op::kErfc:
+      return 1 - Erf(u);
+    case Op::kSigmoid:
+      return Exp(u) / (1 + Exp(u));
+    case Op::kSoftplus:
+      return Ln(1 + Exp(u));
+    case Op::kStep:
+      return 0.5 * (Sign(u) + Square(Sign(u)));
+    case Op::kMin:
+      return 0.5 * (u + e.arg(1) - Abs(u - e.arg(1)));
+    case Op::kMax:
+      return 0.5 * (u + e.arg(1) + Abs(u - e.arg(1)));
+    case Op::kSelect:
+      return e.arg(3) + (e.arg(2) - e.arg(3)) * Step(e.arg(1) - u);
+    default:
+      return Expr();
   }
 }
 
@@ -726,28 +760,40 @@ Fraction Normalizer::ConvertNode(Expr e) {
       return exponent.integer() ? WholePower(args[0], exponent.numerator())
                                 : RealPower(args[0], exponent);
     }
-    case Op::kAbs: return Absolute(args[0]);
-    case Op::kSign: return Signum(args[0]);
+    case Op::kAbs:
+      return Absolute(args[0]);
+    case Op::kSign:
+      return Signum(args[0]);
     case Op::kExp:
       if (e.arg(0).op() == Op::kLn) return memo_[e.arg(0).arg(0)];
       return Exponential(args[0]);
-    default: break;
+    default:
+      break;
   }
   if (shallow) {
-    const Kind kind = e.op() == Op::kSin ? Kind::kSin : e.op() == Op::kCos ? Kind::kCos : Kind::kPlain;
+    const Kind kind = e.op() == Op::kSin   ? Kind::kSin
+                      : e.op() == Op::kCos ? Kind::kCos
+                                           : Kind::kPlain;
     return OfAtom(AtomOf(e, kind));
   }
   switch (e.op()) {
     case Op::kLn:
       if (e.arg(0).op() == Op::kExp) return memo_[e.arg(0).arg(0)];
       return Logarithm(args[0]);
-    case Op::kSin: return SinCos(args[0]).first;
-    case Op::kCos: return SinCos(args[0]).second;
-    case Op::kAsin: return ArcSine(args[0]);
-    case Op::kAtan: return ArcTangent(args[0]);
-    case Op::kErf: return Odd(Op::kErf, args[0]);
-    case Op::kFloor: return OfAtom(AtomOf(pool_.Make(Op::kFloor, {ToExpr(args[0])})));
-    default: return OfAtom(AtomOf(e));  // Variables and pi.
+    case Op::kSin:
+      return SinCos(args[0]).first;
+    case Op::kCos:
+      return SinCos(args[0]).second;
+    case Op::kAsin:
+      return ArcSine(args[0]);
+    case Op::kAtan:
+      return ArcTangent(args[0]);
+    case Op::kErf:
+      return Odd(Op::kErf, args[0]);
+    case Op::kFloor:
+      return OfAtom(AtomOf(pool_.Make(Op::kFloor, {ToExpr(args[0])})));
+    default:
+      return OfAtom(AtomOf(e));  // Variables and pi.
   }
 }
 

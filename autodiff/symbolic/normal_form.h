@@ -11,13 +11,15 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/polynomial.h"
 
-// The normal form behind Simplify and Equal (simplify.h): a fraction of polynomials over "atoms" (variables, and functions of
-// normal forms), reduced by the relations between atoms that hold at every point of the real domain:
-// exp(a + b) = exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u, and in a full normal form
-// sin^2 = 1 - cos^2, angle sums, ln of products, and everything hyperbolic or sigmoidal written in exp.
+// The normal form behind Simplify and Equal (simplify.h): a fraction of polynomials over "atoms"
+// (variables, and functions of normal forms), reduced by the relations between atoms that hold at
+// every point of the real domain: exp(a + b) = exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|,
+// sign(u)^3 = sign(u), sqrt(u)^2 = u, and in a full normal form sin^2 = 1 - cos^2, angle sums, ln
+// of products, and everything hyperbolic or sigmoidal written in exp.
 //
-// Writing u for u wherever an expression contains ln(u) or sqrt(u), u >= 0 is known there and used: the form has the
-// expression's value at every point where that is defined, and may be defined at more (x / x is 1).
+// Writing u for u wherever an expression contains ln(u) or sqrt(u), u >= 0 is known there and used:
+// the form has the expression's value at every point where that is defined, and may be defined at
+// more (x / x is 1).
 namespace cotangent::autodiff::symbolic {
 
 struct Fraction {
@@ -51,7 +53,7 @@ class Normalizer {
   struct AtomInfo {
     Expr expr;
     Kind kind = Kind::kPlain;
-    Polynomial base;  // Of kAbs, kSign, kRoot.
+    Polynomial base;   // Of kAbs, kSign, kRoot.
     Atom partner = 0;  // Of kSin: its cosine. Of kSign: its absolute value.
     bool positive = false;
     bool nonnegative = false;
@@ -93,7 +95,8 @@ class Normalizer {
   Fraction Odd(Op op, const Fraction& a);
   Parts Split(const Fraction& a) const;
 
-  // Sign of a polynomial wherever it is defined and not 0: -1, 1, or 0 when not known. `strict`: never 0 either.
+  // Sign of a polynomial wherever it is defined and not 0: -1, 1, or 0 when not known. `strict`:
+  // never 0 either.
   int KnownSign(const Polynomial& p, bool* strict) const;
   Fraction AbsOfPrimitive(const Polynomial& p, const Number& exponent);
   Fraction SignOfPrimitive(const Polynomial& p);
@@ -115,7 +118,8 @@ class Normalizer {
   std::vector<AtomInfo> atoms_;
   absl::flat_hash_map<Expr, Atom> atom_ids_;
   absl::flat_hash_map<Expr, Fraction> memo_;
-  // The largest denominator of the angle's coefficients: sin(x/2) and sin(x) are both written in sin(x/2).
+  // The largest denominator of the angle's coefficients: sin(x/2) and sin(x) are both written in
+  // sin(x/2).
   absl::flat_hash_map<Expr, int64_t> angle_unit_;
   bool may_assume_ = true;
   bool restart_ = false;

@@ -8,22 +8,24 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// A constant of a formula: an exact fraction of 64-bit integers in lowest terms, so that 1/3 stays 1/3 and
-// 0.1 is 1/10; a double once a result no longer fits ("inexact"). Arithmetic never overflows silently.
+// A constant of a formula: an exact fraction of 64-bit integers in lowest terms, so that 1/3 stays
+// 1/3 and 0.1 is 1/10; a double once a result no longer fits ("inexact"). Arithmetic never
+// overflows silently.
 class Number {
  public:
-  Number() = default;                                   // 0
-  Number(int64_t integer) : numerator_(integer) {}      // NOLINT: 2 * x should read as such
-  Number(int integer) : numerator_(integer) {}          // NOLINT
+  Number() = default;                               // 0
+  Number(int64_t integer) : numerator_(integer) {}  // NOLINT: 2 * x should read as such
+  Number(int integer) : numerator_(integer) {}      // NOLINT
 
   // numerator / denominator in lowest terms. The denominator is not 0.
   static Number Ratio(int64_t numerator, int64_t denominator);
-  // The fraction a person means by this double: its shortest decimal form, where that fits ("0.1" is 1/10),
-  // and the double itself otherwise. ToDouble() gives `value` back in both cases.
+  // The fraction a person means by this double: its shortest decimal form, where that fits ("0.1"
+  // is 1/10), and the double itself otherwise. ToDouble() gives `value` back in both cases.
   static Number FromDouble(double value);
   // The double itself, to be treated as rounded.
   static Number Inexact(double value);
-  // Decimal text such as 12, 0.044715 or 1e-3, read exactly where it fits. Nothing when it is no number.
+  // Decimal text such as 12, 0.044715 or 1e-3, read exactly where it fits. Nothing when it is no
+  // number.
   static std::optional<Number> FromText(const std::string& text);
 
   bool exact() const { return exact_; }

@@ -150,8 +150,8 @@ class Parser {
 
   absl::StatusOr<Expr> Formula() {
     while (true) {
-      const bool let = token_.kind == TokenKind::kName && token_.text == "let" &&
-                       next_.kind == TokenKind::kName;
+      const bool let =
+          token_.kind == TokenKind::kName && token_.text == "let" && next_.kind == TokenKind::kName;
       if (let) Advance();
       if (token_.kind == TokenKind::kName && IsSymbol(next_, "=")) {
         if (absl::Status status = Definition(); !status.ok()) return status;
@@ -162,8 +162,9 @@ class Parser {
       if (!value.ok()) return value;
       if (IsSymbol(token_, ";") && next_.kind == TokenKind::kEnd) Advance();
       if (IsSymbol(token_, ";")) {
-        return Error(token_, "found ';' after an expression without a name; expected the end of "
-                             "the formula (name what comes before: u = ...; ...)");
+        return Error(token_,
+                     "found ';' after an expression without a name; expected the end of "
+                     "the formula (name what comes before: u = ...; ...)");
       }
       if (token_.kind != TokenKind::kEnd) {
         return Unexpected("an operator or the end of the formula", token_);
@@ -202,8 +203,8 @@ class Parser {
     if (at.kind == TokenKind::kEnd) found = "the end of the formula";
     std::string mend;
     const bool juxtaposed = expected[0] == 'a' && expected[1] == 'n' && expected[2] == ' ';
-    if (juxtaposed && (at.kind == TokenKind::kName || at.kind == TokenKind::kNumber ||
-                       IsSymbol(at, "("))) {
+    if (juxtaposed &&
+        (at.kind == TokenKind::kName || at.kind == TokenKind::kNumber || IsSymbol(at, "("))) {
       mend = "; write * for a product";
     }
     return Error(at, absl::StrCat("found ", found, ", expected ", expected, mend));
@@ -224,21 +225,24 @@ class Parser {
     Advance();
     if (FindFunction(name.text.c_str()) != nullptr || name.text == "pi" || name.text == "e" ||
         name.text == "if") {
-      return Error(name, absl::StrCat("'", name.text, "' already has a meaning; choose another name"));
+      return Error(name,
+                   absl::StrCat("'", name.text, "' already has a meaning; choose another name"));
     }
     if (named_.count(name.text) > 0) {
       return Error(name, absl::StrCat("'", name.text, "' is defined twice; choose another name"));
     }
     if (used_.count(name.text) > 0) {
-      return Error(name, absl::StrCat("'", name.text,
-                                      "' was used as a variable before this definition; define it first"));
+      return Error(
+          name, absl::StrCat("'", name.text,
+                             "' was used as a variable before this definition; define it first"));
     }
     absl::StatusOr<Expr> value = Sum();
     if (!value.ok()) return value.status();
     named_[name.text] = *value;
     if (token_.kind == TokenKind::kEnd) {
       return Error(token_, absl::StrCat("found the end of the formula, expected ';' and the "
-                                        "expression that uses '", name.text, "'"));
+                                        "expression that uses '",
+                                        name.text, "'"));
     }
     return Expect(";", " after a definition");
   }
@@ -365,15 +369,15 @@ class Parser {
       if (!arg.ok()) return arg;
       args.push_back(*arg);
       if (IsSymbol(token_, ")")) break;
-      absl::Status status =
-          Expect(",", absl::StrCat(" or ')' in the arguments of ", name.text));
+      absl::Status status = Expect(",", absl::StrCat(" or ')' in the arguments of ", name.text));
       if (!status.ok()) return status;
     }
     Advance();
     const int count = static_cast<int>(args.size());
     if (count < function->min_arguments ||
         (function->max_arguments >= 0 && count > function->max_arguments)) {
-      return Error(name, absl::StrCat(name.text, " takes ", Arguments(*function), ", found ", count));
+      return Error(name,
+                   absl::StrCat(name.text, " takes ", Arguments(*function), ", found ", count));
     }
     return function->build(args);
   }
@@ -392,8 +396,8 @@ class Parser {
     absl::StatusOr<Expr> a = Sum();
     if (!a.ok()) return a;
     const std::string comparison = token_.text;
-    if (token_.kind != TokenKind::kSymbol || (comparison != "<" && comparison != ">" &&
-                                              comparison != "<=" && comparison != ">=")) {
+    if (token_.kind != TokenKind::kSymbol ||
+        (comparison != "<" && comparison != ">" && comparison != "<=" && comparison != ">=")) {
       return Unexpected("'<', '<=', '>' or '>=' in the condition of if(a < b, x, y)", token_);
     }
     Advance();

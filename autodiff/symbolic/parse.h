@@ -16,10 +16,11 @@
 //   if(a < b, x, y)                    also <=, >, >=; select(a, b, x, y) is the same
 //   |x| is written abs(x), constants pi and e, numbers 12, 0.044715 (read exactly), 1e-3
 //
-// Functions: exp ln (or log) log2 log10 sqrt cbrt pow sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh log1p expm1 erf
-// erfc abs sign step (or heaviside) floor min max hypot logsumexp, and the activations relu leaky_relu(x, slope = 0.01)
-// elu(x, alpha = 1) selu sigmoid hard_sigmoid softplus softsign gelu gelu_tanh silu hard_swish mish; min, max and
-// logsumexp take two or more arguments.
+// Functions: exp ln (or log) log2 log10 sqrt cbrt pow sin cos tan asin acos atan sinh cosh tanh
+// asinh acosh atanh log1p expm1 erf erfc abs sign step (or heaviside) floor min max hypot
+// logsumexp, and the activations relu leaky_relu(x, slope = 0.01) elu(x, alpha = 1) selu sigmoid
+// hard_sigmoid softplus softsign gelu gelu_tanh silu hard_swish mish; min, max and logsumexp take
+// two or more arguments.
 namespace cotangent::autodiff::symbolic {
 
 struct ParseOptions {
@@ -32,8 +33,9 @@ struct ParseOptions {
   std::string source = "formula";
 };
 
-// Errors (InvalidArgument): "formula:1:7: found ')', expected a number, a name, '(' or '-'", an unknown function (with the nearest
-// name), a variable that is not allowed (with those that are), a wrong number of arguments, nesting too deep.
+// Errors (InvalidArgument): "formula:1:7: found ')', expected a number, a name, '(' or '-'", an
+// unknown function (with the nearest name), a variable that is not allowed (with those that are), a
+// wrong number of arguments, nesting too deep.
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options = {});
 
 // The names of all functions above, sorted.

@@ -53,10 +53,10 @@ TEST(ParseTest, Grammar) {
 }
 
 TEST(ParseTest, ErrorsNameThePlace) {
-  EXPECT_EQ(ErrorOf("x + )"),
-            "formula:1:5: found ')', expected a number, a name, '(' or '-'");
+  EXPECT_EQ(ErrorOf("x + )"), "formula:1:5: found ')', expected a number, a name, '(' or '-'");
   EXPECT_EQ(ErrorOf("x +\n  sn(x)"), "formula:2:3: unknown function 'sn'; did you mean sin?");
-  EXPECT_THAT(ErrorOf("(x + 1"), HasSubstr("formula:1:7: found the end of the formula, expected ')'"));
+  EXPECT_THAT(ErrorOf("(x + 1"),
+              HasSubstr("formula:1:7: found the end of the formula, expected ')'"));
   EXPECT_THAT(ErrorOf("2 x"), HasSubstr("1:3: found 'x', expected an operator"));
   EXPECT_THAT(ErrorOf("2 x"), HasSubstr("write * for a product"));
   EXPECT_EQ(ErrorOf("sin(x, y)"), "formula:1:1: sin takes 1 argument, found 2");
@@ -90,9 +90,9 @@ TEST(ParseTest, DeepNestingIsAnError) {
 TEST(ParseTest, PrintedTextParsesBack) {
   for (const char* text :
        {"x/(1 + abs(x))", "x^2*sin(y) + ln(z)", "-x^2/(3*y*(1 + z)^2)", "sqrt(x)/2 - 0.044715*x^3",
-        "if(x < y, x, -y)", "exp(-x^2/2)/sqrt(2*pi)", "(x + y)^(-3/2)", "2^x*x^y", "1/x/y", "(-x)^2",
-        "tanh(softplus(x))*x - 1/3", "max(0, min(x, y))", "-(x + y)", "x - (y - z)", "(x^y)^z", "x^y^z",
-        "e^x*(-1/2)^3", "x*(-y)", "1/sqrt(x + 1)"}) {
+        "if(x < y, x, -y)", "exp(-x^2/2)/sqrt(2*pi)", "(x + y)^(-3/2)", "2^x*x^y", "1/x/y",
+        "(-x)^2", "tanh(softplus(x))*x - 1/3", "max(0, min(x, y))", "-(x + y)", "x - (y - z)",
+        "(x^y)^z", "x^y^z", "e^x*(-1/2)^3", "x*(-y)", "1/sqrt(x + 1)"}) {
     Pool pool;
     const auto e = Parse(text, pool);
     ASSERT_TRUE(e.ok()) << e.status();

@@ -168,7 +168,8 @@ Polynomial operator+(const Polynomial& a, const Polynomial& b) {
 
 Polynomial operator-(const Polynomial& a, const Polynomial& b) {
   Polynomial difference = a;
-  for (const auto& [monomial, coefficient] : b.terms()) difference.Accumulate(monomial, -coefficient);
+  for (const auto& [monomial, coefficient] : b.terms())
+    difference.Accumulate(monomial, -coefficient);
   return difference;
 }
 
@@ -198,7 +199,8 @@ Content SplitContent(const Polynomial& p) {
   content.coefficient = Number::Ratio(numerators, denominators);
   if (p.Leading().second.sign() < 0) content.coefficient = -content.coefficient;
   content.monomial = LowestExponents(p);
-  content.primitive = Scale(p, Power(content.monomial, Number(-1)), Number(1) / content.coefficient);
+  content.primitive =
+      Scale(p, Power(content.monomial, Number(-1)), Number(1) / content.coefficient);
   return content;
 }
 
@@ -214,7 +216,7 @@ std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b) {
     const Monomial term = rest.Leading().first * inverse;
     const Number coefficient = rest.Leading().second / leading_coefficient;
     if (!coefficient.exact()) return std::nullopt;
-    for (const auto& [atom, slack] : term * Power(bound, Number(-1))) {
+    for (const auto& [atom, slack] : term* Power(bound, Number(-1))) {
       if (slack.sign() < 0) return std::nullopt;
     }
     quotient.Accumulate(term, coefficient);
@@ -239,7 +241,8 @@ std::optional<Polynomial> SquareRoot(const Polynomial& p) {
     root.Accumulate(term, coefficient);
     rest = p - root * root;
   }
-  return WholeExponents(root) || !WholeExponents(p) ? std::optional<Polynomial>(root) : std::nullopt;
+  return WholeExponents(root) || !WholeExponents(p) ? std::optional<Polynomial>(root)
+                                                    : std::nullopt;
 }
 
 Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
@@ -248,7 +251,8 @@ Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
   if (a.size() < 2 || b.size() < 2 || !WholeExponents(a) || !WholeExponents(b)) return one;
   const std::set<Atom> atoms_a = AtomsOf(a), atoms_b = AtomsOf(b);
   for (Atom atom : atoms_a) {
-    // A common divisor is free of an atom that only one of them has: it divides all its coefficients there.
+    // A common divisor is free of an atom that only one of them has: it divides all its
+    // coefficients there.
     if (atoms_b.count(atom) == 0) return Gcd(GcdOfCoefficients(a, atom), b);
   }
   for (Atom atom : atoms_b) {

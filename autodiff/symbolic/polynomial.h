@@ -10,8 +10,8 @@
 
 #include "autodiff/symbolic/number.h"
 
-// Sums of products of numbered indeterminates ("atoms") with rational exponents, negative ones included:
-// 3 x^2 y^-1 - 1/2 x^(1/2). The arithmetic under the normal form (normal_form.h).
+// Sums of products of numbered indeterminates ("atoms") with rational exponents, negative ones
+// included: 3 x^2 y^-1 - 1/2 x^(1/2). The arithmetic under the normal form (normal_form.h).
 namespace cotangent::autodiff::symbolic {
 
 using Atom = uint32_t;
@@ -24,7 +24,8 @@ Monomial operator*(const Monomial& a, const Monomial& b);
 Monomial Power(const Monomial& m, const Number& exponent);
 Monomial Without(const Monomial& m, Atom atom);
 
-// Lexicographic: the exponent of the lowest-numbered atom decides first. Compatible with multiplication.
+// Lexicographic: the exponent of the lowest-numbered atom decides first. Compatible with
+// multiplication.
 struct MonomialLess {
   bool operator()(const Monomial& a, const Monomial& b) const;
 };
@@ -35,7 +36,9 @@ class Polynomial {
 
   Polynomial() = default;  // 0
   explicit Polynomial(const Number& constant) { Accumulate({}, constant); }
-  Polynomial(const Monomial& monomial, const Number& coefficient) { Accumulate(monomial, coefficient); }
+  Polynomial(const Monomial& monomial, const Number& coefficient) {
+    Accumulate(monomial, coefficient);
+  }
 
   const Terms& terms() const { return terms_; }
   size_t size() const { return terms_.size(); }
@@ -63,8 +66,8 @@ Polynomial operator*(const Polynomial& a, const Polynomial& b);
 // a * coefficient * monomial
 Polynomial Scale(const Polynomial& a, const Monomial& monomial, const Number& coefficient);
 
-// p = coefficient * monomial * primitive, where the primitive polynomial has coprime integer coefficients, a positive
-// leading one, and no atom divides all its terms. p is not 0 and exact.
+// p = coefficient * monomial * primitive, where the primitive polynomial has coprime integer
+// coefficients, a positive leading one, and no atom divides all its terms. p is not 0 and exact.
 struct Content {
   Number coefficient;
   Monomial monomial;
@@ -78,8 +81,8 @@ std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b);
 // The primitive q with q^2 = p, for a primitive p that is a square.
 std::optional<Polynomial> SquareRoot(const Polynomial& p);
 
-// The greatest common divisor of two primitive polynomials whose exponents are whole, primitive itself. 1 also where
-// the computation would grow too large.
+// The greatest common divisor of two primitive polynomials whose exponents are whole, primitive
+// itself. 1 also where the computation would grow too large.
 Polynomial Gcd(const Polynomial& a, const Polynomial& b);
 
 }  // namespace cotangent::autodiff::symbolic

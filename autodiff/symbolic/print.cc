@@ -15,7 +15,8 @@ namespace {
 // What binds how tightly: a piece in a place that asks for more than it has is put in parentheses.
 enum Precedence { kSum = 1, kProduct = 2, kPower = 3, kAtom = 4 };
 
-// What is left to print: a finished string, or an expression with the precedence its place asks for.
+// What is left to print: a finished string, or an expression with the precedence its place asks
+// for.
 struct Piece {
   Piece(std::string t) : text(std::move(t)) {}  // NOLINT
   Piece(const char* t) : text(t) {}             // NOLINT
@@ -62,12 +63,15 @@ Precedence PrecedenceOf(Expr e) {
     case Op::kConstant:
       if (e.number().sign() < 0) return kSum;
       return DecimalText(e.number()) ? kAtom : kProduct;
-    case Op::kAdd: return kSum;
-    case Op::kMul: return SplitCoefficient(e).first.sign() < 0 ? kSum : kProduct;
+    case Op::kAdd:
+      return kSum;
+    case Op::kMul:
+      return SplitCoefficient(e).first.sign() < 0 ? kSum : kProduct;
     case Op::kPow:
       if (HasNegativeExponent(e)) return kProduct;
       return e.arg(1).IsConstant() && IsRoot(e.arg(1).number()) ? kAtom : kPower;
-    default: return kAtom;
+    default:
+      return kAtom;
   }
 }
 
@@ -90,8 +94,7 @@ Pieces WriteProduct(const Markup& markup, Expr e) {
   };
   const bool decimal = DecimalText(coefficient);
   size_t factors_below = decimal || coefficient.denominator() == 1 ? 0 : 1;
-  const absl::Span<const Expr> args =
-      e.op() == Op::kMul ? e.args() : absl::MakeConstSpan(&e, 1);
+  const absl::Span<const Expr> args = e.op() == Op::kMul ? e.args() : absl::MakeConstSpan(&e, 1);
   for (Expr arg : args) factors_below += HasNegativeExponent(arg);
   if (!coefficient.IsOne()) {
     const Number top = decimal ? coefficient : Number(coefficient.numerator());
@@ -147,10 +150,14 @@ Pieces WriteSum(const Markup& markup, Expr e) {
 
 Pieces Write(const Markup& markup, Expr e) {
   switch (e.op()) {
-    case Op::kConstant: return WriteConstant(markup, e.number());
-    case Op::kPi: return {markup.Pi()};
-    case Op::kVariable: return {markup.Name(e.name())};
-    case Op::kAdd: return WriteSum(markup, e);
+    case Op::kConstant:
+      return WriteConstant(markup, e.number());
+    case Op::kPi:
+      return {markup.Pi()};
+    case Op::kVariable:
+      return {markup.Name(e.name())};
+    case Op::kAdd:
+      return WriteSum(markup, e);
     case Op::kMul: {
       Pieces pieces;
       if (SplitCoefficient(e).first.sign() < 0) pieces.push_back(markup.Operator('n'));
@@ -164,7 +171,8 @@ Pieces Write(const Markup& markup, Expr e) {
     case Op::kExp:
       if (e.arg(0).IsOne()) return {markup.E()};
       return markup.Call(e);
-    default: return markup.Call(e);
+    default:
+      return markup.Call(e);
   }
 }
 
@@ -231,16 +239,16 @@ class TextMarkup : public Markup {
   Pieces Root(Expr a) const override { return {"sqrt(", Piece(a, kSum), ")"}; }
   Pieces Call(Expr e) const override {
     if (e.op() != Op::kSelect) return PlainCall(Info(e.op()).name, e, *this, ", ");
-    return {"if(",          Piece(e.arg(0), kSum), " < ", Piece(e.arg(1), kSum), ", ",
-            Piece(e.arg(2), kSum), ", ",           Piece(e.arg(3), kSum), ")"};
+    return {"if(", Piece(e.arg(0), kSum), " < ", Piece(e.arg(1), kSum), ", ", Piece(e.arg(2), kSum),
+            ", ",  Piece(e.arg(3), kSum), ")"};
   }
   bool Stacked() const override { return false; }
 };
 
 constexpr std::array<const char*, 24> kGreek = {
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
-    "iota",  "kappa", "lambda", "mu", "nu", "xi", "omicron", "rho",
-    "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "varepsilon"};
+    "alpha", "beta",  "gamma",   "delta", "epsilon", "zeta", "eta",     "theta",
+    "iota",  "kappa", "lambda",  "mu",    "nu",      "xi",   "omicron", "rho",
+    "sigma", "tau",   "upsilon", "phi",   "chi",     "psi",  "omega",   "varepsilon"};
 constexpr std::array<const char*, 24> kGreekEntities = {
     "&#x3B1;", "&#x3B2;", "&#x3B3;", "&#x3B4;", "&#x3B5;", "&#x3B6;", "&#x3B7;", "&#x3B8;",
     "&#x3B9;", "&#x3BA;", "&#x3BB;", "&#x3BC;", "&#x3BD;", "&#x3BE;", "&#x3BF;", "&#x3C1;",
@@ -295,8 +303,8 @@ class LatexMarkup : public Markup {
   Pieces Power(Expr base, const Number* exponent, Expr exponent_expr) const override {
     // e^x as a base would read e^{x}^{2}.
     const bool bare = base.op() != Op::kExp || base.arg(0).IsOne();
-    Pieces pieces = bare ? Pieces{Piece(base, kAtom), "^{"}
-                         : Pieces{Open(), Piece(base, kSum), Close(), "^{"};
+    Pieces pieces =
+        bare ? Pieces{Piece(base, kAtom), "^{"} : Pieces{Open(), Piece(base, kSum), Close(), "^{"};
     pieces.push_back(exponent == nullptr ? Piece(exponent_expr, kSum) : Piece(exponent->ToText()));
     pieces.push_back("}");
     return pieces;
@@ -305,19 +313,34 @@ class LatexMarkup : public Markup {
   Pieces Call(Expr e) const override {
     const Piece a(e.arg(0), kSum);
     switch (e.op()) {
-      case Op::kExp: return {"e^{", a, "}"};
-      case Op::kAbs: return {"\\left|", a, "\\right|"};
-      case Op::kFloor: return {"\\left\\lfloor ", a, "\\right\\rfloor "};
-      case Op::kSigmoid: return {"\\sigma\\left(", a, "\\right)"};
-      case Op::kLog1p: return {"\\ln\\left(1 + ", a, "\\right)"};
-      case Op::kExpm1: return {"\\left(e^{", a, "} - 1\\right)"};
+      case Op::kExp:
+        return {"e^{", a, "}"};
+      case Op::kAbs:
+        return {"\\left|", a, "\\right|"};
+      case Op::kFloor:
+        return {"\\left\\lfloor ", a, "\\right\\rfloor "};
+      case Op::kSigmoid:
+        return {"\\sigma\\left(", a, "\\right)"};
+      case Op::kLog1p:
+        return {"\\ln\\left(1 + ", a, "\\right)"};
+      case Op::kExpm1:
+        return {"\\left(e^{", a, "} - 1\\right)"};
       case Op::kSelect:
-        return {"\\begin{cases} ", Piece(e.arg(2), kSum), " & \\text{if } ", a, " < ",
-                Piece(e.arg(1), kSum), " \\\\ ", Piece(e.arg(3), kSum),
+        return {"\\begin{cases} ",
+                Piece(e.arg(2), kSum),
+                " & \\text{if } ",
+                a,
+                " < ",
+                Piece(e.arg(1), kSum),
+                " \\\\ ",
+                Piece(e.arg(3), kSum),
                 " & \\text{otherwise} \\end{cases}"};
-      case Op::kAsin: return PlainCall("\\arcsin", e, *this, ", ");
-      case Op::kAcos: return PlainCall("\\arccos", e, *this, ", ");
-      case Op::kAtan: return PlainCall("\\arctan", e, *this, ", ");
+      case Op::kAsin:
+        return PlainCall("\\arcsin", e, *this, ", ");
+      case Op::kAcos:
+        return PlainCall("\\arccos", e, *this, ", ");
+      case Op::kAtan:
+        return PlainCall("\\arctan", e, *this, ", ");
       case Op::kLn:
       case Op::kSin:
       case Op::kCos:
@@ -326,7 +349,8 @@ class LatexMarkup : public Markup {
       case Op::kCosh:
       case Op::kTanh:
       case Op::kMin:
-      case Op::kMax: return PlainCall(absl::StrCat("\\", Info(e.op()).name), e, *this, ", ");
+      case Op::kMax:
+        return PlainCall(absl::StrCat("\\", Info(e.op()).name), e, *this, ", ");
       default:
         return PlainCall(absl::StrCat("\\operatorname{", Info(e.op()).name, "}"), e, *this, ", ");
     }
@@ -378,14 +402,23 @@ class MathMlMarkup : public Markup {
   Pieces Call(Expr e) const override {
     const Piece a(e.arg(0), kSum);
     switch (e.op()) {
-      case Op::kExp: return {"<msup><mi>e</mi><mrow>", a, "</mrow></msup>"};
-      case Op::kAbs: return {"<mrow><mo>|</mo>", a, "<mo>|</mo></mrow>"};
-      case Op::kFloor: return {"<mrow><mo>&#x230A;</mo>", a, "<mo>&#x230B;</mo></mrow>"};
-      case Op::kSigmoid: return PlainCall("<mi>&#x3C3;</mi>", e, *this, "<mo>,</mo>");
+      case Op::kExp:
+        return {"<msup><mi>e</mi><mrow>", a, "</mrow></msup>"};
+      case Op::kAbs:
+        return {"<mrow><mo>|</mo>", a, "<mo>|</mo></mrow>"};
+      case Op::kFloor:
+        return {"<mrow><mo>&#x230A;</mo>", a, "<mo>&#x230B;</mo></mrow>"};
+      case Op::kSigmoid:
+        return PlainCall("<mi>&#x3C3;</mi>", e, *this, "<mo>,</mo>");
       case Op::kSelect:
-        return {"<mrow><mo>{</mo><mtable><mtr><mtd>", Piece(e.arg(2), kSum),
-                "</mtd><mtd><mtext>if&#xA0;</mtext>", a, "<mo>&lt;</mo>", Piece(e.arg(1), kSum),
-                "</mtd></mtr><mtr><mtd>", Piece(e.arg(3), kSum),
+        return {"<mrow><mo>{</mo><mtable><mtr><mtd>",
+                Piece(e.arg(2), kSum),
+                "</mtd><mtd><mtext>if&#xA0;</mtext>",
+                a,
+                "<mo>&lt;</mo>",
+                Piece(e.arg(1), kSum),
+                "</mtd></mtr><mtr><mtd>",
+                Piece(e.arg(3), kSum),
                 "</mtd><mtd><mtext>otherwise</mtext></mtd></mtr></mtable></mrow>"};
       default:
         return PlainCall(absl::StrCat("<mi>", Info(e.op()).name, "</mi>"), e, *this, "<mo>,</mo>");
@@ -405,7 +438,8 @@ size_t TreeSize(absl::Span<const Expr> order, size_t limit) {
   return size[order.back()];
 }
 
-// Compound nodes with several users, and every 200th level of a deep chain so that its text stays parseable.
+// Compound nodes with several users, and every 200th level of a deep chain so that its text stays
+// parseable.
 std::vector<Expr> WorthNaming(absl::Span<const Expr> order) {
   absl::flat_hash_map<Expr, int> users;
   for (Expr e : order) {
@@ -431,8 +465,10 @@ std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& o
   std::vector<std::string> a;
   for (Expr arg : e.args()) a.push_back(operand.at(arg));
   switch (e.op()) {
-    case Op::kAdd: return absl::StrJoin(a, " + ");
-    case Op::kMul: return absl::StrJoin(a, " * ");
+    case Op::kAdd:
+      return absl::StrJoin(a, " + ");
+    case Op::kMul:
+      return absl::StrJoin(a, " * ");
     case Op::kPow:
       if (e.arg(1).IsNumber(-1)) return absl::StrCat("1.0 / ", a[0]);
       if (e.arg(1).IsNumber(2)) return absl::StrCat(a[0], " * ", a[0]);
@@ -440,18 +476,25 @@ std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& o
         return absl::StrCat("std::sqrt(", a[0], ")");
       }
       return absl::StrCat("std::pow(", a[0], ", ", a[1], ")");
-    case Op::kLn: return absl::StrCat("std::log(", a[0], ")");
-    case Op::kSigmoid: return absl::StrCat("1.0 / (1.0 + std::exp(-(", a[0], ")))");
+    case Op::kLn:
+      return absl::StrCat("std::log(", a[0], ")");
+    case Op::kSigmoid:
+      return absl::StrCat("1.0 / (1.0 + std::exp(-(", a[0], ")))");
     case Op::kSoftplus:
       return absl::StrFormat("(%s > 0.0 ? %s : 0.0) + std::log1p(std::exp(-std::abs(%s)))", a[0],
                              a[0], a[0]);
     case Op::kSign:
       return absl::StrFormat("(%s > 0.0 ? 1.0 : %s < 0.0 ? -1.0 : 0.0)", a[0], a[0]);
-    case Op::kStep: return absl::StrFormat("(%s > 0.0 ? 1.0 : 0.0)", a[0]);
-    case Op::kMin: return absl::StrFormat("(%s < %s ? %s : %s)", a[1], a[0], a[1], a[0]);
-    case Op::kMax: return absl::StrFormat("(%s < %s ? %s : %s)", a[0], a[1], a[1], a[0]);
-    case Op::kSelect: return absl::StrFormat("(%s < %s ? %s : %s)", a[0], a[1], a[2], a[3]);
-    default: return absl::StrCat("std::", Info(e.op()).name, "(", a[0], ")");
+    case Op::kStep:
+      return absl::StrFormat("(%s > 0.0 ? 1.0 : 0.0)", a[0]);
+    case Op::kMin:
+      return absl::StrFormat("(%s < %s ? %s : %s)", a[1], a[0], a[1], a[0]);
+    case Op::kMax:
+      return absl::StrFormat("(%s < %s ? %s : %s)", a[0], a[1], a[1], a[0]);
+    case Op::kSelect:
+      return absl::StrFormat("(%s < %s ? %s : %s)", a[0], a[1], a[2], a[3]);
+    default:
+      return absl::StrCat("std::", Info(e.op()).name, "(", a[0], ")");
   }
 }
 
@@ -525,9 +568,9 @@ std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
   const bool single = outputs.size() == 1;
   const std::string type =
       single ? "double" : absl::StrCat("std::array<double, ", outputs.size(), ">");
-  return absl::StrCat(type, " ", name, "(", absl::StrJoin(parameters, ", "), ") {\n", body,
-                      "  return ", single ? results[0] : absl::StrCat("{", absl::StrJoin(results, ", "), "}"),
-                      ";\n}\n");
+  return absl::StrCat(
+      type, " ", name, "(", absl::StrJoin(parameters, ", "), ") {\n", body, "  return ",
+      single ? results[0] : absl::StrCat("{", absl::StrJoin(results, ", "), "}"), ";\n}\n");
 }
 
 }  // namespace cotangent::autodiff::symbolic

@@ -9,11 +9,12 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// Formula text: "x/(1 + abs(x))". Parse() (parse.h) reads it back to the same value. A graph whose text would be long beside
-// its nodes names what is shared: "u1 = x + y; u1^2*sin(u1)".
+// Formula text: "x/(1 + abs(x))". Parse() (parse.h) reads it back to the same value. A graph whose
+// text would be long beside its nodes names what is shared: "u1 = x + y; u1^2*sin(u1)".
 std::string ToText(Expr e);
 
-// LaTeX for math mode: "\frac{x}{1 + \left|x\right|}". Variables w1, w_1 and names of Greek letters read as they should.
+// LaTeX for math mode: "\frac{x}{1 + \left|x\right|}". Variables w1, w_1 and names of Greek letters
+// read as they should.
 std::string ToLatex(Expr e);
 
 // A MathML <math> element (presentation markup, MathML Core), to stand in an HTML page as it is.
@@ -22,7 +23,8 @@ std::string ToMathMl(Expr e);
 // The inside of that element, to be put together with other markup.
 std::string ToMathMlRow(Expr e);
 
-// A C++ function that computes `outputs` from double arguments (`variables`, in order) with <cmath> alone, each shared
+// A C++ function that computes `outputs` from double arguments (`variables`, in order) with <cmath>
+// alone, each shared
 // subexpression once:   std::array<double, 2> NAME(double x, double y) { const double v1 = ...; return {v1, v2}; }
 // A single output returns double. Every variable of the outputs is in `variables`.
 std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,

@@ -30,11 +30,16 @@ Expr Random(Pool& pool, std::mt19937_64& random, int depth) {
   const Expr b = Random(pool, random, pick(depth));
   const int op = static_cast<int>(Op::kAdd) + pick(kOpCount - static_cast<int>(Op::kAdd));
   switch (static_cast<Op>(op)) {
-    case Op::kAdd: return pick(2) ? a + b : a - b;
-    case Op::kMul: return pick(2) ? a * b : a / (1 + Abs(b));
-    case Op::kPow: return Pow(a, Number(pick(3) + 1));
-    case Op::kSelect: return Select(a, b, Sin(a), b);
-    default: break;
+    case Op::kAdd:
+      return pick(2) ? a + b : a - b;
+    case Op::kMul:
+      return pick(2) ? a * b : a / (1 + Abs(b));
+    case Op::kPow:
+      return Pow(a, Number(pick(3) + 1));
+    case Op::kSelect:
+      return Select(a, b, Sin(a), b);
+    default:
+      break;
   }
   if (Info(static_cast<Op>(op)).arguments == 2) return Apply(static_cast<Op>(op), {a, b});
   return Apply(static_cast<Op>(op), {a});
@@ -76,7 +81,8 @@ TEST(PropertyTest, LimitsAreWhereValuesGo) {
   for (int i = 0; i < 400; ++i) {
     Pool pool;
     const Expr x = pool.Variable("x");
-    const Expr e = Substitute(Random(pool, random, 1 + i % 3), pool.Variable("y"), pool.Constant(Number::Ratio(2, 3)));
+    const Expr e = Substitute(Random(pool, random, 1 + i % 3), pool.Variable("y"),
+                              pool.Constant(Number::Ratio(2, 3)));
     if (!Contains(e, x)) continue;
     ++tried;
     const LimitValue limit = Limit(e, x, pool.Constant(0), Side::kRight);

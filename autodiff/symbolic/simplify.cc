@@ -48,7 +48,8 @@ Expr Negated(Expr e) {
 
 bool NeverNegative(Expr e) {
   switch (e.op()) {
-    case Op::kConstant: return e.number().sign() >= 0;
+    case Op::kConstant:
+      return e.number().sign() >= 0;
     case Op::kPi:
     case Op::kExp:
     case Op::kCosh:
@@ -57,12 +58,15 @@ bool NeverNegative(Expr e) {
     case Op::kErfc:
     case Op::kAbs:
     case Op::kStep:
-    case Op::kAcos: return true;
+    case Op::kAcos:
+      return true;
     case Op::kPow:
       return e.arg(1).IsConstant() &&
              (!e.arg(1).number().integer() || e.arg(1).number().numerator() % 2 == 0);
-    case Op::kMax: return e.arg(0).IsZero() || e.arg(1).IsZero();
-    default: return false;
+    case Op::kMax:
+      return e.arg(0).IsZero() || e.arg(1).IsZero();
+    default:
+      return false;
   }
 }
 
@@ -71,20 +75,34 @@ std::optional<Rewritten> RewriteOddOrEven(Expr e) {
   if (e.args().size() != 1 || !IsNegative(u)) return std::nullopt;
   const Expr minus_u = Negated(u);
   switch (e.op()) {
-    case Op::kAbs: return Rewritten{"|-u| = |u|", Abs(minus_u)};
-    case Op::kCos: return Rewritten{"cos(-u) = cos(u)", Cos(minus_u)};
-    case Op::kCosh: return Rewritten{"cosh(-u) = cosh(u)", Cosh(minus_u)};
-    case Op::kSin: return Rewritten{"sin(-u) = -sin(u)", -Sin(minus_u)};
-    case Op::kTan: return Rewritten{"tan(-u) = -tan(u)", -Tan(minus_u)};
-    case Op::kAsin: return Rewritten{"asin(-u) = -asin(u)", -Asin(minus_u)};
-    case Op::kAtan: return Rewritten{"atan(-u) = -atan(u)", -Atan(minus_u)};
-    case Op::kSinh: return Rewritten{"sinh(-u) = -sinh(u)", -Sinh(minus_u)};
-    case Op::kTanh: return Rewritten{"tanh(-u) = -tanh(u)", -Tanh(minus_u)};
-    case Op::kAsinh: return Rewritten{"asinh(-u) = -asinh(u)", -Asinh(minus_u)};
-    case Op::kAtanh: return Rewritten{"atanh(-u) = -atanh(u)", -Atanh(minus_u)};
-    case Op::kErf: return Rewritten{"erf(-u) = -erf(u)", -Erf(minus_u)};
-    case Op::kSign: return Rewritten{"sign(-u) = -sign(u)", -Sign(minus_u)};
-    default: return std::nullopt;
+    case Op::kAbs:
+      return Rewritten{"|-u| = |u|", Abs(minus_u)};
+    case Op::kCos:
+      return Rewritten{"cos(-u) = cos(u)", Cos(minus_u)};
+    case Op::kCosh:
+      return Rewritten{"cosh(-u) = cosh(u)", Cosh(minus_u)};
+    case Op::kSin:
+      return Rewritten{"sin(-u) = -sin(u)", -Sin(minus_u)};
+    case Op::kTan:
+      return Rewritten{"tan(-u) = -tan(u)", -Tan(minus_u)};
+    case Op::kAsin:
+      return Rewritten{"asin(-u) = -asin(u)", -Asin(minus_u)};
+    case Op::kAtan:
+      return Rewritten{"atan(-u) = -atan(u)", -Atan(minus_u)};
+    case Op::kSinh:
+      return Rewritten{"sinh(-u) = -sinh(u)", -Sinh(minus_u)};
+    case Op::kTanh:
+      return Rewritten{"tanh(-u) = -tanh(u)", -Tanh(minus_u)};
+    case Op::kAsinh:
+      return Rewritten{"asinh(-u) = -asinh(u)", -Asinh(minus_u)};
+    case Op::kAtanh:
+      return Rewritten{"atanh(-u) = -atanh(u)", -Atanh(minus_u)};
+    case Op::kErf:
+      return Rewritten{"erf(-u) = -erf(u)", -Erf(minus_u)};
+    case Op::kSign:
+      return Rewritten{"sign(-u) = -sign(u)", -Sign(minus_u)};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -143,9 +161,12 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
   if (auto rewritten = RewriteOddOrEven(e)) return rewritten;
   const Expr u = e.args().empty() ? e : e.arg(0);
   switch (e.op()) {
-    case Op::kAbs: return RewriteAbs(e);
-    case Op::kPow: return RewritePow(e);
-    case Op::kLn: return RewriteLn(e);
+    case Op::kAbs:
+      return RewriteAbs(e);
+    case Op::kPow:
+      return RewritePow(e);
+    case Op::kLn:
+      return RewriteLn(e);
     case Op::kExp:
       if (u.op() == Op::kLn) return Rewritten{"exp(ln(u)) = u", u.arg(0)};
       break;
@@ -160,7 +181,8 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
       // A fixed order of the arguments; at a tie they are the same anyway.
       if (e.arg(1) < u) return Rewritten{"order of arguments", Apply(e.op(), {e.arg(1), u})};
       break;
-    default: break;
+    default:
+      break;
   }
   return std::nullopt;
 }
@@ -366,7 +388,8 @@ ParityProof ProveParity(Expr e, Expr variable) {
   const auto refuted = [&](Expr other) -> std::optional<double> {
     const Expr both[] = {proof.reflected, other};
     const std::vector<Expr> variables = Variables(both);
-    const size_t position = std::find(variables.begin(), variables.end(), variable) - variables.begin();
+    const size_t position =
+        std::find(variables.begin(), variables.end(), variable) - variables.begin();
     for (const Probe& probe : ProbePoints(proof.reflected, other, 60)) {
       if (Differ(probe)) return position < variables.size() ? probe.point[position] : 0;
     }
@@ -384,7 +407,8 @@ ParityProof ProveParity(Expr e, Expr variable) {
   if (simplified != target) {
     std::vector<RewriteStep> of_target;
     const Expr simplified_target = Simplify(target, &of_target);
-    const Verdict verdict = simplified == simplified_target ? Verdict::kEqual : Equal(simplified, target);
+    const Verdict verdict =
+        simplified == simplified_target ? Verdict::kEqual : Equal(simplified, target);
     if (verdict != Verdict::kEqual) return proof;
     proof.steps.push_back({simplified == simplified_target
                                ? "both sides simplify to the same"

@@ -9,7 +9,8 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// One step of a rewriting: `rule` turned the subexpression `before` into `after`, and with it the whole into `whole`.
+// One step of a rewriting: `rule` turned the subexpression `before` into `after`, and with it the
+// whole into `whole`.
 struct RewriteStep {
   std::string rule;  // "|-u| = |u|"
   Expr before;
@@ -17,20 +18,23 @@ struct RewriteStep {
   Expr whole;
 };
 
-// The shortest form found: like terms and powers collected, constants folded exactly, common factors of fractions cancelled, and
-// the identities applied that hold everywhere on the real domain. At every point where `e` is defined the result is defined and has
-// the same value; it may be defined at more (x / x is 1). With `steps`, what was done, in order.
+// The shortest form found: like terms and powers collected, constants folded exactly, common
+// factors of fractions cancelled, and the identities applied that hold everywhere on the real
+// domain. At every point where `e` is defined the result is defined and has the same value; it may
+// be defined at more (x / x is 1). With `steps`, what was done, in order.
 Expr Simplify(Expr e, std::vector<RewriteStep>* steps = nullptr);
 
 enum class Verdict { kEqual, kDifferent, kUnknown };
 
-// Whether two expressions have the same value wherever both are defined. kEqual is proved (their difference has normal form 0, case by
-// case of the signs in its absolute values); kDifferent means that a point was found where they differ by far more than
-// rounding; kUnknown that neither was. With `positive`, only positive values of those variables count.
+// Whether two expressions have the same value wherever both are defined. kEqual is proved (their
+// difference has normal form 0, case by case of the signs in its absolute values); kDifferent means
+// that a point was found where they differ by far more than rounding; kUnknown that neither was.
+// With `positive`, only positive values of those variables count.
 Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive = {});
 
-// e in normal form (normal_form.h): hyperbolic functions, tanh and sigmoid in exp, angle sums expanded. Equal expressions mostly become
-// the same node. `e` itself where the form would grow too large.
+// e in normal form (normal_form.h): hyperbolic functions, tanh and sigmoid in exp, angle sums
+// expanded. Equal expressions mostly become the same node. `e` itself where the form would grow too
+// large.
 Expr Canonical(Expr e);
 
 // Even and odd functions.
@@ -40,7 +44,8 @@ struct ParityProof {
   Parity parity = Parity::kUnknown;
   Expr reflected;                  // e with -variable for the variable
   std::vector<RewriteStep> steps;  // From `reflected` to e or -e (for kEven and kOdd)
-  // For kNeither: at this value (other variables at 1/2, 3/2, ...) e(-x) is neither e(x) nor -e(x), or, at two points, not both times the same.
+  // For kNeither: at this value (other variables at 1/2, 3/2, ...) e(-x) is neither e(x) nor -e(x),
+  // or, at two points, not both times the same.
   double counterexample = 0;
 };
 

@@ -124,7 +124,8 @@ TEST(ParityTest, ProvesWithSteps) {
   EXPECT_EQ(parity("x*(sigmoid(x) - 0.5)").parity, Parity::kEven);
   EXPECT_EQ(parity("exp(-x^2/2)").parity, Parity::kEven);
   EXPECT_EQ(parity("ln((1 + x)/(1 - x))").parity, Parity::kOdd);
-  for (const char* text : {"sigmoid(x)", "relu(x)", "gelu(x)", "silu(x)", "softplus(x)", "elu(x)", "x + 1"}) {
+  for (const char* text :
+       {"sigmoid(x)", "relu(x)", "gelu(x)", "silu(x)", "softplus(x)", "elu(x)", "x + 1"}) {
     EXPECT_EQ(parity(text).parity, Parity::kNeither) << text;
   }
 }

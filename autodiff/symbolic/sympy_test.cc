@@ -82,7 +82,8 @@ TEST(SympyTest, SimplifyKeepsValues) {
       if (!before.ok()) continue;
       const auto after = Evaluate(simplified, at);
       ASSERT_TRUE(after.ok()) << item[0] << " -> " << ToText(simplified) << ": " << after.status();
-      EXPECT_NEAR(*after, *before, 1e-9 * (1 + std::abs(*before))) << item[0] << " -> " << ToText(simplified);
+      EXPECT_NEAR(*after, *before, 1e-9 * (1 + std::abs(*before)))
+          << item[0] << " -> " << ToText(simplified);
     }
   }
 }

@@ -123,10 +123,10 @@ class Tracer {
       const size_t argument = RowOf(variable);
       const absl::StatusOr<double> partial = Evaluate(Differentiate(step, variable), bindings_);
       if (!partial.ok()) {
-        return absl::OutOfRangeError(absl::StrFormat(
-            "the derivative of %s by %s is not finite where %s = %.10g", ToText(e),
-            ToText(trace_.rows[argument].expr), ToText(trace_.rows[argument].expr),
-            trace_.rows[argument].value));
+        return absl::OutOfRangeError(
+            absl::StrFormat("the derivative of %s by %s is not finite where %s = %.10g", ToText(e),
+                            ToText(trace_.rows[argument].expr), ToText(trace_.rows[argument].expr),
+                            trace_.rows[argument].value));
       }
       row.arguments.push_back({argument, *partial});
       for (size_t i = 0; i < variables_.size(); ++i) {
@@ -180,7 +180,8 @@ std::string Adjoints(const TraceRow& row, absl::Span<const std::string> output_n
   std::string text;
   for (size_t k = 0; k < output_names.size(); ++k) {
     if (row.adjoints[k] == 0) continue;
-    absl::StrAppend(&text, "\\nd", output_names[k], "/d", Escaped(row.name), " = ", Short(row.adjoints[k]));
+    absl::StrAppend(&text, "\\nd", output_names[k], "/d", Escaped(row.name), " = ",
+                    Short(row.adjoints[k]));
   }
   return text;
 }
@@ -188,13 +189,14 @@ std::string Adjoints(const TraceRow& row, absl::Span<const std::string> output_n
 std::string KinkSentence(Expr e, const std::vector<double>& a) {
   const auto at = [&](size_t i) { return absl::StrCat(ToText(e.arg(i)), " = ", Short(a[i])); };
   const auto tie = [&] {
-    return absl::StrCat(ToText(e), " has a kink where ", ToText(e.arg(0)), " = ", ToText(e.arg(1)), " (= ",
-                        Short(a[0]), "): the derivative taken there is that of ");
+    return absl::StrCat(ToText(e), " has a kink where ", ToText(e.arg(0)), " = ", ToText(e.arg(1)),
+                        " (= ", Short(a[0]), "): the derivative taken there is that of ");
   };
   switch (e.op()) {
     case Op::kAbs:
       if (a[0] != 0) break;
-      return absl::StrCat(ToText(e), " has a kink at ", at(0), ": the derivative taken there is sign(0) = 0");
+      return absl::StrCat(ToText(e), " has a kink at ", at(0),
+                          ": the derivative taken there is sign(0) = 0");
     case Op::kSign:
     case Op::kStep:
       if (a[0] != 0) break;
@@ -209,7 +211,8 @@ std::string KinkSentence(Expr e, const std::vector<double>& a) {
     case Op::kSelect:
       if (a[0] != a[1]) break;
       return absl::StrCat(tie(), "the second branch, ", ToText(e.arg(3)));
-    default: break;
+    default:
+      break;
   }
   return "";
 }
@@ -236,11 +239,13 @@ std::string ToDot(const Trace& trace, absl::Span<const std::string> output_names
       if (trace.outputs[k] == i) title = absl::StrCat(output_names[k], " = ", title);
     }
     absl::StrAppend(&dot, "  n", i, " [label=\"", Escaped(title), "\\n= ", Short(row.value),
-                    Adjoints(row, output_names), "\"", input ? ", fillcolor=\"#fdf3e1\"" : "", "];\n");
+                    Adjoints(row, output_names), "\"", input ? ", fillcolor=\"#fdf3e1\"" : "",
+                    "];\n");
   }
   for (size_t i = 0; i < trace.rows.size(); ++i) {
     for (const TraceArgument& argument : trace.rows[i].arguments) {
-      absl::StrAppend(&dot, "  n", argument.row, " -> n", i, " [label=\"", Short(argument.partial), "\"];\n");
+      absl::StrAppend(&dot, "  n", argument.row, " -> n", i, " [label=\"", Short(argument.partial),
+                      "\"];\n");
     }
   }
   return dot + "}\n";

@@ -15,14 +15,16 @@ TEST(TraceTest, QuestionFour) {
   Pool pool;
   const Expr w1 = pool.Variable("w1");
   const Expr w2 = pool.Variable("w2");
-  const std::vector<Expr> f = {*Parse("cos(w1)*cos(w2) + sigmoid(w2)", pool), *Parse("ln(w1 + w2) + w1^2*w2", pool)};
+  const std::vector<Expr> f = {*Parse("cos(w1)*cos(w2) + sigmoid(w2)", pool),
+                               *Parse("ln(w1 + w2) + w1^2*w2", pool)};
   const auto trace = MakeTrace(f, {w1, w2}, {1, 2});
   ASSERT_TRUE(trace.ok()) << trace.status();
   std::vector<std::string> lines;
   for (const TraceRow& row : trace->rows) lines.push_back(row.name + " = " + row.formula);
-  EXPECT_THAT(lines, testing::ElementsAre("w1 = w1", "w2 = w2", "v1 = cos(w1)", "v2 = cos(w2)", "v3 = v1*v2",
-                                          "v4 = sigmoid(w2)", "v5 = v3 + v4", "v6 = w1 + w2", "v7 = ln(v6)",
-                                          "v8 = w1^2", "v9 = v8*w2", "v10 = v7 + v9"));
+  EXPECT_THAT(lines,
+              testing::ElementsAre("w1 = w1", "w2 = w2", "v1 = cos(w1)", "v2 = cos(w2)",
+                                   "v3 = v1*v2", "v4 = sigmoid(w2)", "v5 = v3 + v4", "v6 = w1 + w2",
+                                   "v7 = ln(v6)", "v8 = w1^2", "v9 = v8*w2", "v10 = v7 + v9"));
   const TraceRow& f2 = trace->rows[trace->outputs[1]];
   EXPECT_NEAR(f2.value, std::log(3) + 2, 1e-15);
   EXPECT_NEAR(f2.tangents[0], 1.0 / 3 + 4, 1e-14);
@@ -45,7 +47,8 @@ TEST(TraceTest, NonFiniteDerivativeIsAnError) {
   const Expr x = pool.Variable("x");
   const auto trace = MakeTrace({Sqrt(x)}, {x}, {0});
   EXPECT_EQ(trace.status().message(), "the derivative of sqrt(x) by x is not finite where x = 0");
-  EXPECT_THAT(std::string(MakeTrace({Ln(x)}, {x}, {-1}).status().message()), HasSubstr("ln(x) is not defined"));
+  EXPECT_THAT(std::string(MakeTrace({Ln(x)}, {x}, {-1}).status().message()),
+              HasSubstr("ln(x) is not defined"));
 }
 
 TEST(TraceTest, Graph) {
@@ -60,8 +63,10 @@ TEST(KinksTest, SaysWhichSide) {
   Pool pool;
   const Expr x = pool.Variable("x");
   EXPECT_THAT(KinksAt({Abs(x)}, {x}, {0}),
-              testing::ElementsAre("abs(x) has a kink at x = 0: the derivative taken there is sign(0) = 0"));
-  EXPECT_THAT(KinksAt({Relu(x)}, {x}, {0}), testing::ElementsAre(HasSubstr("that of the first argument, 0")));
+              testing::ElementsAre(
+                  "abs(x) has a kink at x = 0: the derivative taken there is sign(0) = 0"));
+  EXPECT_THAT(KinksAt({Relu(x)}, {x}, {0}),
+              testing::ElementsAre(HasSubstr("that of the first argument, 0")));
   EXPECT_TRUE(KinksAt({Abs(x)}, {x}, {1}).empty());
 }
 

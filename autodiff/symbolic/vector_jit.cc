@@ -15,8 +15,8 @@
 //     for each group of columns           channels and sums into registers
 //       for each `down` rows, then for each row left over: body
 //
-// Walking so, no line of memory follows its neighbour and the processor foresees none of them: every body
-// asks for what the caller says comes later (KernelCall's aheads).
+// Walking so, no line of memory follows its neighbour and the processor foresees none of them:
+// every body asks for what the caller says comes later (KernelCall's aheads).
 //
 // A flat kernel is one loop over vectors, then one for single vectors, then the masked rest.
 

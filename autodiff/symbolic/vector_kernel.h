@@ -39,9 +39,9 @@ struct KernelCall {
   const int64_t* store_strides = nullptr;
   float* const* sums = nullptr;  // `columns` floats each (flat: one), added to
 
-  // Bytes from a row to the one the caches are asked for meanwhile, by load and by store; null: none
-  // is. What lies there is not read. Only for rows so wide that they are taken in groups of columns,
-  // a walk through memory that no prefetcher recognises.
+  // Bytes from a row to the one the caches are asked for meanwhile, by load and by store; null:
+  // none is. What lies there is not read. Only for rows so wide that they are taken in groups of
+  // columns, a walk through memory that no prefetcher recognises.
   const int64_t* load_aheads = nullptr;
   const int64_t* store_aheads = nullptr;
 };

@@ -198,7 +198,8 @@ TEST_P(VectorMath, ForBf16) {
   const auto expect = [&](Unary function, const std::vector<float>& want) {
     const std::vector<float> y = Apply(function, ends, Accuracy::kBf16);
     for (size_t i = 0; i < ends.size(); ++i) {
-      EXPECT_TRUE(std::isnan(want[i]) ? std::isnan(y[i]) : std::fabs(y[i] - want[i]) < 1e-30 || y[i] == want[i])
+      EXPECT_TRUE(std::isnan(want[i]) ? std::isnan(y[i])
+                                      : std::fabs(y[i] - want[i]) < 1e-30 || y[i] == want[i])
           << "at " << ends[i] << " found " << y[i];
     }
   };

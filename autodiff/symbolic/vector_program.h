@@ -21,9 +21,10 @@ int ElementSize(ElementType type);
 // (kStreaming: non-temporal stores where the address is aligned for them, ordinary ones elsewhere).
 enum class StoreHint : uint8_t { kCached, kStreaming };
 
-// How good the elementary functions are. kBf16 is for numbers that are kept in bf16, where a rounding is 2e-3 of
-// the value: Exp, Sigmoid and Erfc, from which most activations and their derivatives are made, are
-// then within 1.2e-4 of theirs, for two thirds of the operations. The other functions stay as they are.
+// How good the elementary functions are. kBf16 is for numbers that are kept in bf16, where a
+// rounding is 2e-3 of the value: Exp, Sigmoid and Erfc, from which most activations and their
+// derivatives are made, are then within 1.2e-4 of theirs, for two thirds of the operations. The
+// other functions stay as they are.
 enum class Accuracy : uint8_t { kF32, kBf16 };
 
 // A value of a program: every operation gives a new one. Numbers and masks (truth values, from the
@@ -141,9 +142,9 @@ class VectorProgram {
   Value Round(Value a);  // ties to even
   Value Sign(Value a);   // -1, 0, 1; NaN -> NaN
 
-  // Elementary functions. Errors, with Accuracy::kF32, are the largest found over dense samples against double
-  // (vector_math_test.cc), one ulp being 6e-8 to 1.2e-7 of the value. Infinities, NaN and the ends
-  // of the domain give what <cmath> gives.
+  // Elementary functions. Errors, with Accuracy::kF32, are the largest found over dense samples
+  // against double (vector_math_test.cc), one ulp being 6e-8 to 1.2e-7 of the value. Infinities,
+  // NaN and the ends of the domain give what <cmath> gives.
   Value Exp(Value a);      // 1 ulp; denormal results may flush to 0
   Value Log(Value a);      // 1 ulp
   Value Sin(Value a);      // 1.2e-7 absolute for |a| <= 1e5; no meaning far beyond

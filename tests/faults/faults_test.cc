@@ -184,7 +184,8 @@ TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
       Says(process.Errors(), "Permission denied; those before it are kept, training goes on"));
   const int64_t newest = run.NewestStep();
   EXPECT_GT(newest, 0);
-  // Half a checkpoint that could be removed no more, as it is left when writing has begun just before.
+  // Half a checkpoint that could be removed no more, as it is left when writing has begun just
+  // before.
   std::ofstream(run.output() + "/checkpoint-00000001.safetensors.tmp-1-1") << "half";
   ASSERT_EQ(chmod(run.output().c_str(), 0755), 0);
   EXPECT_TRUE(has_checkpoint_after(newest))

@@ -1,5 +1,6 @@
-// The zoo's convnet and resnet20 train as PyTorch trains them: same weights, same batches, the same loss at each of 100
-// steps. make_reference.py made PyTorch's losses and says what weights and batches both start from.
+// The zoo's convnet and resnet20 train as PyTorch trains them: same weights, same batches, the same
+// loss at each of 100 steps. make_reference.py made PyTorch's losses and says what weights and
+// batches both start from.
 
 #include <algorithm>
 #include <cmath>
@@ -56,10 +57,12 @@ void Initialise(ParameterStore& store) {
       continue;
     }
     const double bound = std::sqrt(6 / static_cast<double>(slot.size / slot.shape[0]));
-    for (int64_t i = 0; i < slot.size; ++i) to[i] = static_cast<float>(SplitMix(Fnv1a(slot.name), i + 1) * bound);
+    for (int64_t i = 0; i < slot.size; ++i)
+      to[i] = static_cast<float>(SplitMix(Fnv1a(slot.name), i + 1) * bound);
   }
   for (const ParameterStore::Slot& slot : store.states()) {
-    for (int64_t i = 0; i < slot.size; ++i) store.state_values()[slot.offset + i] = absl::EndsWith(slot.name, "var") ? 1 : 0;
+    for (int64_t i = 0; i < slot.size; ++i)
+      store.state_values()[slot.offset + i] = absl::EndsWith(slot.name, "var") ? 1 : 0;
   }
 }
 
@@ -74,7 +77,8 @@ void FillBatch(const std::vector<uint8_t>& records, int64_t step, float* images,
     const uint8_t* record = records.data() + (step * kBatch + n) % count * kRecordBytes;
     labels[n] = record[0];
     for (int64_t i = 0; i < 3 * kPixels; ++i) {
-      images[n * 3 * kPixels + i] = static_cast<float>((record[1 + i] / 255.0 - kMean[i / kPixels]) / kDeviation[i / kPixels]);
+      images[n * 3 * kPixels + i] = static_cast<float>(
+          (record[1 + i] / 255.0 - kMean[i / kPixels]) / kDeviation[i / kPixels]);
     }
   }
 }
@@ -86,7 +90,8 @@ void ExpectPyTorchsLosses(const std::string& name, double learning_rate) {
   absl::StatusOr<BuiltNetwork> built = Build(*network, {.batch_size = kBatch});
   ASSERT_TRUE(built.ok()) << built.status();
   const std::vector<TensorId> parameters = built->graph.parameters();
-  const absl::StatusOr<std::vector<TensorId>> gradients = Gradient(built->graph, built->loss, parameters);
+  const absl::StatusOr<std::vector<TensorId>> gradients =
+      Gradient(built->graph, built->loss, parameters);
   ASSERT_TRUE(gradients.ok()) << gradients.status();
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(built->graph);
   ASSERT_TRUE(store.ok()) << store.status();
@@ -95,17 +100,20 @@ void ExpectPyTorchsLosses(const std::string& name, double learning_rate) {
   std::vector<PlanResult> results = {{built->loss}};
   std::vector<optim::ParameterSlice> slices;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    const ParameterStore::Slot& slot = *(*store)->FindParameter(built->graph.tensor(parameters[i]).name);
+    const ParameterStore::Slot& slot =
+        *(*store)->FindParameter(built->graph.tensor(parameters[i]).name);
     results.push_back({(*gradients)[i], (*store)->gradients() + slot.offset});
     slices.push_back({slot.name, {slot.shape.begin(), slot.shape.end()}, slot.offset, slot.size});
   }
   Tuner tuner(1);
-  absl::StatusOr<std::unique_ptr<Plan>> plan = Plan::Compile(built->graph, results, **store, tuner, PlanOptions());
+  absl::StatusOr<std::unique_ptr<Plan>> plan =
+      Plan::Compile(built->graph, results, **store, tuner, PlanOptions());
   ASSERT_TRUE(plan.ok()) << plan.status();
   optim::OptimizerConfig config;
   config.mutable_sgd()->set_learning_rate(learning_rate);
   config.mutable_sgd()->set_momentum(0.9);
-  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer = optim::Optimizer::Create(config, slices, {.steps_per_epoch = kSteps, .total_steps = kSteps});
+  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer =
+      optim::Optimizer::Create(config, slices, {.steps_per_epoch = kSteps, .total_steps = kSteps});
   ASSERT_TRUE(optimizer.ok()) << optimizer.status();
   (*optimizer)->Initialise((*store)->values());
 
@@ -117,14 +125,17 @@ void ExpectPyTorchsLosses(const std::string& name, double learning_rate) {
   for (int64_t step = 0; step < kSteps; ++step) {
     double expected = 0;
     ASSERT_TRUE(reference >> expected);
-    FillBatch(records, step, static_cast<float*>((*plan)->input(built->images)), static_cast<int32_t*>((*plan)->input(built->labels)));
+    FillBatch(records, step, static_cast<float*>((*plan)->input(built->images)),
+              static_cast<int32_t*>((*plan)->input(built->labels)));
     (*plan)->Run(step);
     const double loss = *(*plan)->result(built->loss);
-    if (const double difference = std::abs(loss / expected - 1); !(difference <= worst)) worst = difference, at = step;
+    if (const double difference = std::abs(loss / expected - 1); !(difference <= worst))
+      worst = difference, at = step;
     ASSERT_TRUE((*optimizer)->Step((*store)->values(), (*store)->gradients(), step));
   }
   EXPECT_LE(worst, 1e-4);
-  std::cout << name << ": losses differ from PyTorch's by at most " << worst << ", relative, at step " << at << "\n";
+  std::cout << name << ": losses differ from PyTorch's by at most " << worst
+            << ", relative, at step " << at << "\n";
 }
 
 TEST(ReplicationTest, ConvNet) { ExpectPyTorchsLosses("convnet", 0.0001); }

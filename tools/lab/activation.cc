@@ -35,20 +35,28 @@ std::string Math(Expr e) { return sym::ToMathMl(e); }
 std::string Math(const sym::LimitValue& limit) {
   using Kind = sym::LimitValue::Kind;
   switch (limit.kind) {
-    case Kind::kFinite: return Math(limit.value);
-    case Kind::kPlusInfinity: return InlineMath("+\\infty");
-    case Kind::kMinusInfinity: return InlineMath("-\\infty");
-    case Kind::kUnknown: return "cannot tell";
+    case Kind::kFinite:
+      return Math(limit.value);
+    case Kind::kPlusInfinity:
+      return InlineMath("+\\infty");
+    case Kind::kMinusInfinity:
+      return InlineMath("-\\infty");
+    case Kind::kUnknown:
+      return "cannot tell";
   }
   return "";
 }
 
 const char* Name(sym::Parity parity) {
   switch (parity) {
-    case sym::Parity::kEven: return "even";
-    case sym::Parity::kOdd: return "odd";
-    case sym::Parity::kNeither: return "neither";
-    case sym::Parity::kUnknown: return "unknown";
+    case sym::Parity::kEven:
+      return "even";
+    case sym::Parity::kOdd:
+      return "odd";
+    case sym::Parity::kNeither:
+      return "neither";
+    case sym::Parity::kUnknown:
+      return "unknown";
   }
   return "";
 }
@@ -152,12 +160,14 @@ std::vector<std::vector<float>> RandomWeights() {
 }
 
 struct DepthCurve {
-  std::vector<double> measured;   // |dL/dh_l| / |dL/dh_L| for l = 0 .. L, h_l the input of layer l + 1
+  std::vector<double>
+      measured;  // |dL/dh_l| / |dL/dh_L| for l = 0 .. L, h_l the input of layer l + 1
   std::vector<double> predicted;  // the same by mean-field theory
 };
 
 // Gradient norms in networks h_{l+1} = g(W_l h_l) at initialisation.
-DepthCurve GradientByDepth(const Activation& activation, Expr x, const std::vector<std::vector<float>>& weights) {
+DepthCurve GradientByDepth(const Activation& activation, Expr x,
+                           const std::vector<std::vector<float>>& weights) {
   const Evaluator evaluate(activation.g, activation.slope, x);
   std::vector<double> log_norms(kDepth + 1, 0.0);
   std::mt19937_64 generator(8);
@@ -190,7 +200,8 @@ DepthCurve GradientByDepth(const Activation& activation, Expr x, const std::vect
       }
       std::swap(gradient, next);
     }
-    for (int l = 0; l <= kDepth; ++l) log_norms[l] += std::log(norms[l] / norms[kDepth]) / kNetworks;
+    for (int l = 0; l <= kDepth; ++l)
+      log_norms[l] += std::log(norms[l] / norms[kDepth]) / kNetworks;
   }
   DepthCurve curve;
   for (const double v : log_norms) curve.measured.push_back(std::exp(v));
@@ -198,13 +209,18 @@ DepthCurve GradientByDepth(const Activation& activation, Expr x, const std::vect
   double q = 1;
   for (int l = 0; l < kDepth; ++l) std::tie(q, chi[l]) = GaussianMeans(evaluate, q);
   curve.predicted.assign(kDepth + 1, 1.0);
-  for (int l = kDepth - 1; l >= 0; --l) curve.predicted[l] = curve.predicted[l + 1] * std::sqrt(chi[l]);
+  for (int l = kDepth - 1; l >= 0; --l)
+    curve.predicted[l] = curve.predicted[l + 1] * std::sqrt(chi[l]);
   return curve;
 }
 
 Claim OddClaim(Expr g, Expr x, Section& section) {
   const sym::ParityProof proof = sym::ProveParity(g, x);
-  Claim claim{"activation.odd", {1}, "g(-x) = -g(x)", "g(-x) = -g(x)", "proved symbolically, the steps shown"};
+  Claim claim{"activation.odd",
+              {1},
+              "g(-x) = -g(x)",
+              "g(-x) = -g(x)",
+              "proved symbolically, the steps shown"};
   section.Heading("Symmetry");
   section.Text(absl::StrCat(InlineMath("g(-x)"), " is ", Math(proof.reflected), ". Rewriting:"));
   std::vector<std::vector<std::string>> rows;
@@ -227,17 +243,21 @@ Claim OddClaim(Expr g, Expr x, Section& section) {
 }
 
 // g' for x != 0: what symbolic differentiation gives, against the derivation by hand.
-Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::Pool& pool, Section& section) {
+Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::Pool& pool,
+                      Section& section) {
   const Expr slope = sym::Simplify(sym::Differentiate(g, x));
   section.Heading("Derivative");
-  section.Text(absl::StrCat("For ", InlineMath("x \\ne 0"), ": ", InlineMath("g'(x) ="), " ", Math(slope), "."));
+  section.Text(absl::StrCat("For ", InlineMath("x \\ne 0"), ": ", InlineMath("g'(x) ="), " ",
+                            Math(slope), "."));
   Claim claim{"activation.derivative", {2}, "", "", ""};
   if (premises.derivative.empty()) {
     claim.statement = absl::StrCat("g'(x) = ", sym::ToText(slope), " for x != 0");
     claim.how = "derived symbolically, checked against central differences at 200 points";
   } else {
     claim.statement = absl::StrCat("g'(x) = ", premises.derivative, " for x != 0");
-    claim.how = "proved symbolically equal to the derivation by hand, and checked against central differences at 200 points";
+    claim.how =
+        "proved symbolically equal to the derivation by hand, and checked against central "
+        "differences at 200 points";
   }
   const Evaluator evaluate(g, slope, x);
   double worst = 0;
@@ -246,13 +266,15 @@ Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::P
       const double h = 1e-5, d = evaluate(at).second;
       const double numeric = (evaluate(at + h).first - evaluate(at - h).first) / (2 * h);
       // Within reach of a kink the difference quotient is no derivative.
-      if (std::isfinite(d) && std::isfinite(numeric)) worst = std::max(worst, std::abs(numeric - d) / (1 + std::abs(d)));
+      if (std::isfinite(d) && std::isfinite(numeric))
+        worst = std::max(worst, std::abs(numeric - d) / (1 + std::abs(d)));
     }
   }
   claim.numbers.push_back({"largest difference from central differences", worst});
   bool same = true;
   if (!premises.derivative.empty()) {
-    const auto by_hand = sym::Parse(premises.derivative, pool, {.variables = std::vector<std::string>{"x"}});
+    const auto by_hand =
+        sym::Parse(premises.derivative, pool, {.variables = std::vector<std::string>{"x"}});
     same = by_hand.ok() && sym::Equal(sym::Differentiate(g, x), *by_hand) == sym::Verdict::kEqual;
   }
   claim.verdict = HoldsIf(same && worst < 1e-6);
@@ -265,21 +287,31 @@ Claim DerivativeAtZeroClaim(Expr g, Expr x, sym::Pool& pool, Section& section) {
   const Expr at_zero = sym::Substitute(g, x, zero);
   const Expr quotient = (g - at_zero) / x;
   const Expr slope = sym::Differentiate(g, x);
-  const sym::LimitValue left = sym::Limit(quotient, x, zero, sym::Side::kLeft), right = sym::Limit(quotient, x, zero, sym::Side::kRight);
+  const sym::LimitValue left = sym::Limit(quotient, x, zero, sym::Side::kLeft),
+                        right = sym::Limit(quotient, x, zero, sym::Side::kRight);
   const sym::LimitValue slope_left = sym::Limit(slope, x, zero, sym::Side::kLeft);
   const sym::LimitValue slope_right = sym::Limit(slope, x, zero, sym::Side::kRight);
   section.Text("At 0, by the difference quotient from both sides, and by the continuity of g':");
   section.Table({"", InlineMath("x \\to 0^-"), InlineMath("x \\to 0^+")},
-                {{InlineMath("\\frac{g(x) - g(0)}{x}"), Math(left), Math(right)}, {InlineMath("g'(x)"), Math(slope_left), Math(slope_right)}});
-  Claim claim{"activation.derivative_at_zero", {2}, "g'(0) exists: both one-sided difference quotients and both limits of g' agree",
-              "\\lim_{x \\to 0^-} \\frac{g(x) - g(0)}{x} = \\lim_{x \\to 0^+} \\frac{g(x) - g(0)}{x} = \\lim_{x \\to 0} g'(x) = g'(0)",
+                {{InlineMath("\\frac{g(x) - g(0)}{x}"), Math(left), Math(right)},
+                 {InlineMath("g'(x)"), Math(slope_left), Math(slope_right)}});
+  Claim claim{"activation.derivative_at_zero",
+              {2},
+              "g'(0) exists: both one-sided difference quotients and both limits of g' agree",
+              "\\lim_{x \\to 0^-} \\frac{g(x) - g(0)}{x} = \\lim_{x \\to 0^+} \\frac{g(x) - "
+              "g(0)}{x} = \\lim_{x \\to 0} g'(x) = g'(0)",
               "limits computed symbolically"};
   const auto number = [](const sym::LimitValue& limit) {
-    return limit.finite() ? sym::Evaluate(limit.value, {}).value_or(NAN) : limit.known() ? INFINITY : NAN;
+    return limit.finite()  ? sym::Evaluate(limit.value, {}).value_or(NAN)
+           : limit.known() ? INFINITY
+                           : NAN;
   };
-  claim.numbers = {{"quotient from the left", number(left)}, {"quotient from the right", number(right)},
-                   {"g' from the left", number(slope_left)}, {"g' from the right", number(slope_right)}};
-  claim.verdict = HoldsIf(left.finite() && sym::Same(left, right) && sym::Same(left, slope_left) && sym::Same(left, slope_right));
+  claim.numbers = {{"quotient from the left", number(left)},
+                   {"quotient from the right", number(right)},
+                   {"g' from the left", number(slope_left)},
+                   {"g' from the right", number(slope_right)}};
+  claim.verdict = HoldsIf(left.finite() && sym::Same(left, right) && sym::Same(left, slope_left) &&
+                          sym::Same(left, slope_right));
   return claim;
 }
 
@@ -290,24 +322,35 @@ Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
                 {{InlineMath("g(x)"), Math(a.left), Math(a.right)},
                  {InlineMath("g'(x)"), Math(a.left_slope), Math(a.right_slope)},
                  {"gradient", Fate(a.left_slope), Fate(a.right_slope)}});
-  Claim claim{"activation.limits", {3}, "", "", "limits computed symbolically, met by the values at x = -1e6 and 1e6"};
-  claim.statement = absl::StrCat("g tends to ", sym::ToText(a.left), " and ", sym::ToText(a.right), ", g' to ", sym::ToText(a.left_slope), " and ",
-                                 sym::ToText(a.right_slope), " at minus and plus infinity: the gradient ",
-                                 Fate(a.left_slope) == Fate(a.right_slope)
-                                     ? Fate(a.left_slope)
-                                     : absl::StrCat(Fate(a.left_slope), " on the left, ", Fate(a.right_slope), " on the right"));
+  Claim claim{"activation.limits",
+              {3},
+              "",
+              "",
+              "limits computed symbolically, met by the values at x = -1e6 and 1e6"};
+  claim.statement =
+      absl::StrCat("g tends to ", sym::ToText(a.left), " and ", sym::ToText(a.right), ", g' to ",
+                   sym::ToText(a.left_slope), " and ", sym::ToText(a.right_slope),
+                   " at minus and plus infinity: the gradient ",
+                   Fate(a.left_slope) == Fate(a.right_slope)
+                       ? Fate(a.left_slope)
+                       : absl::StrCat(Fate(a.left_slope), " on the left, ", Fate(a.right_slope),
+                                      " on the right"));
   const Evaluator evaluate(a.g, a.slope, x);
   bool met = true;
-  for (const auto& [limit, at, is_slope] : {std::tuple(a.left, -1e6, false), std::tuple(a.right, 1e6, false),
-                                            std::tuple(a.left_slope, -1e6, true), std::tuple(a.right_slope, 1e6, true)}) {
+  for (const auto& [limit, at, is_slope] :
+       {std::tuple(a.left, -1e6, false), std::tuple(a.right, 1e6, false),
+        std::tuple(a.left_slope, -1e6, true), std::tuple(a.right_slope, 1e6, true)}) {
     const auto [value, slope] = evaluate(at);
     const double found = is_slope ? slope : value;
-    if (limit.finite()) met = met && std::abs(found - sym::Evaluate(limit.value, {}).value_or(NAN)) < 1e-4;
+    if (limit.finite())
+      met = met && std::abs(found - sym::Evaluate(limit.value, {}).value_or(NAN)) < 1e-4;
     met = met && limit.known();
     claim.numbers.push_back({absl::StrCat(is_slope ? "g'(" : "g(", Short(at), ")"), found});
   }
   // The default's saturation is part of what is claimed.
-  if (by_hand) met = met && Fate(a.left_slope) == "vanishes" && Fate(a.right_slope) == "vanishes" && a.left.finite() && a.right.finite();
+  if (by_hand)
+    met = met && Fate(a.left_slope) == "vanishes" && Fate(a.right_slope) == "vanishes" &&
+          a.left.finite() && a.right.finite();
   claim.numbers.push_back({"sup |g'|", a.largest_slope});
   claim.verdict = HoldsIf(met);
   return claim;
@@ -317,30 +360,47 @@ void CompareActivations(const std::vector<Activation>& all, Expr x, Section& sec
   section.Heading("Beside others");
   std::vector<std::vector<std::string>> rows;
   for (const Activation& a : all) {
-    rows.push_back({EscapeHtml(a.name), Math(a.g), Name(a.parity), Math(a.left), Math(a.right), Math(a.left_slope), Math(a.right_slope),
-                    Short(a.largest_slope), a.parity == sym::Parity::kOdd ? "yes" : "no"});
+    rows.push_back({EscapeHtml(a.name), Math(a.g), Name(a.parity), Math(a.left), Math(a.right),
+                    Math(a.left_slope), Math(a.right_slope), Short(a.largest_slope),
+                    a.parity == sym::Parity::kOdd ? "yes" : "no"});
   }
-  section.Table({"", "g", "symmetry", "g at " + InlineMath("-\\infty"), "g at " + InlineMath("+\\infty"), "g' at " + InlineMath("-\\infty"),
+  section.Table({"", "g", "symmetry", "g at " + InlineMath("-\\infty"),
+                 "g at " + InlineMath("+\\infty"), "g' at " + InlineMath("-\\infty"),
                  "g' at " + InlineMath("+\\infty"), "sup |g'|", "zero-centred"},
                 rows);
-  section.Text("Zero-centred: for inputs spread symmetrically around 0 the mean of g is 0, which being odd ensures.");
+  section.Text(
+      "Zero-centred: for inputs spread symmetrically around 0 the mean of g is 0, which being odd "
+      "ensures.");
   section.BeginRow();
-  for (const Activation& a : all) section.Figure(ToSvg(CurvePlot(a, x)), absl::StrCat(EscapeHtml(a.name), " and its derivative (dashed)"));
+  for (const Activation& a : all)
+    section.Figure(ToSvg(CurvePlot(a, x)),
+                   absl::StrCat(EscapeHtml(a.name), " and its derivative (dashed)"));
   section.EndRow();
 }
 
 Claim DepthClaim(const std::vector<Activation>& all, Expr x, Section& section) {
   section.Heading("The consequence: gradients by depth");
-  section.Text(absl::StrCat("Networks of ", kDepth, " layers ", InlineMath("h_{l+1} = g(W_l h_l)"), ", ", kWidth,
-                            " wide, weights normal with variance 1/", kWidth,
-                            " at initialisation. The gradient reaching the input of a layer, relative to the last: measured (lines, mean of ",
-                            kNetworks, " networks) and predicted (points) by mean-field theory, in which each layer multiplies the norm by ",
-                            InlineMath("\\sqrt{\\chi}"), ", ", InlineMath("\\chi = E[g'(\\sqrt{q} z)^2]"), "."));
-  Plot plot{.title = "Gradient norm by depth at initialisation", .x_label = "layer (0 is the input)", .y_label = "relative gradient norm",
-            .log_y = true, .width = 640, .height = 420};
-  Claim claim{"activation.gradient_by_depth", {3},
-              "30 layers change the gradient's norm at initialisation as E[g'^2], layer by layer, predicts (to 5% a layer)",
-              "\\frac{\\Vert \\partial L / \\partial h_0 \\Vert}{\\Vert \\partial L / \\partial h_L \\Vert} \\approx \\prod_{l} \\sqrt{\\chi_l}",
+  section.Text(absl::StrCat("Networks of ", kDepth, " layers ", InlineMath("h_{l+1} = g(W_l h_l)"),
+                            ", ", kWidth, " wide, weights normal with variance 1/", kWidth,
+                            " at initialisation. The gradient reaching the input of a layer, "
+                            "relative to the last: measured (lines, mean of ",
+                            kNetworks,
+                            " networks) and predicted (points) by mean-field theory, in which each "
+                            "layer multiplies the norm by ",
+                            InlineMath("\\sqrt{\\chi}"), ", ",
+                            InlineMath("\\chi = E[g'(\\sqrt{q} z)^2]"), "."));
+  Plot plot{.title = "Gradient norm by depth at initialisation",
+            .x_label = "layer (0 is the input)",
+            .y_label = "relative gradient norm",
+            .log_y = true,
+            .width = 640,
+            .height = 420};
+  Claim claim{"activation.gradient_by_depth",
+              {3},
+              "30 layers change the gradient's norm at initialisation as E[g'^2], layer by layer, "
+              "predicts (to 5% a layer)",
+              "\\frac{\\Vert \\partial L / \\partial h_0 \\Vert}{\\Vert \\partial L / \\partial "
+              "h_L \\Vert} \\approx \\prod_{l} \\sqrt{\\chi_l}",
               "measured on random networks of 30 layers"};
   const std::vector<std::vector<float>> weights = RandomWeights();
   double worst = 0;
@@ -354,16 +414,23 @@ Claim DepthClaim(const std::vector<Activation>& all, Expr x, Section& section) {
       measured.y.push_back(curve.measured[l]);
       if (l % 3 == 0) predicted.x.push_back(l), predicted.y.push_back(curve.predicted[l]);
     }
-    const double factor = std::pow(curve.measured[0], 1.0 / kDepth), expected = std::pow(curve.predicted[0], 1.0 / kDepth);
-    if (std::isfinite(factor) && std::isfinite(expected)) worst = std::max(worst, std::abs(factor / expected - 1));
-    claim.numbers.push_back({absl::StrCat(all[i].name, ": gradient at the input over that at the output"), curve.measured[0]});
-    rows.push_back({EscapeHtml(all[i].name), Short(curve.measured[0]), Short(curve.predicted[0]), Short(factor)});
+    const double factor = std::pow(curve.measured[0], 1.0 / kDepth),
+                 expected = std::pow(curve.predicted[0], 1.0 / kDepth);
+    if (std::isfinite(factor) && std::isfinite(expected))
+      worst = std::max(worst, std::abs(factor / expected - 1));
+    claim.numbers.push_back(
+        {absl::StrCat(all[i].name, ": gradient at the input over that at the output"),
+         curve.measured[0]});
+    rows.push_back({EscapeHtml(all[i].name), Short(curve.measured[0]), Short(curve.predicted[0]),
+                    Short(factor)});
     plot.series.push_back(std::move(measured));
     plot.series.push_back(std::move(predicted));
   }
   claim.numbers.push_back({"largest disagreement of the factor per layer", worst});
   claim.verdict = HoldsIf(worst < 0.05);
-  section.Figure(ToSvg(plot), "The gradient's norm on its way back to the input. A straight line falls by a constant factor a layer.");
+  section.Figure(ToSvg(plot),
+                 "The gradient's norm on its way back to the input. A straight line falls by a "
+                 "constant factor a layer.");
   section.Table({"", "measured, input over output", "predicted", "factor a layer"}, rows);
   return claim;
 }
@@ -374,25 +441,30 @@ absl::StatusOr<Report> RunActivation(const ActivationPremises& premises) {
   Report report{"activation", "An activation function"};
   sym::Pool pool;
   const Expr x = pool.Variable("x");
-  const auto parsed = sym::Parse(premises.formula, pool, {.variables = std::vector<std::string>{"x"}, .source = "--activation"});
+  const auto parsed =
+      sym::Parse(premises.formula, pool,
+                 {.variables = std::vector<std::string>{"x"}, .source = "--activation"});
   if (!parsed.ok()) return parsed.status();
   const Expr g = *parsed;
-  if (sym::Variables(g).empty()) return absl::InvalidArgumentError("--activation: the formula has no x in it");
+  if (sym::Variables(g).empty())
+    return absl::InvalidArgumentError("--activation: the formula has no x in it");
 
   Section section;
-  section.MathMl(absl::StrCat("<math display=\"block\">", MathRow("g(x) = "), sym::ToMathMlRow(g), "</math>"));
+  section.MathMl(
+      absl::StrCat("<math display=\"block\">", MathRow("g(x) = "), sym::ToMathMlRow(g), "</math>"));
   report.claims.push_back(OddClaim(g, x, section));
   report.claims.push_back(DerivativeClaim(g, x, premises, pool, section));
   report.claims.push_back(DerivativeAtZeroClaim(g, x, pool, section));
   std::vector<Activation> all = {Study("g", g, x)};
   report.claims.push_back(LimitsClaim(all[0], x, !premises.derivative.empty(), section));
-  for (const auto& [name, formula] : std::vector<std::pair<std::string, std::string>>{{"tanh", "tanh(x)"},
-                                                                                      {"sigmoid", "sigmoid(x)"},
-                                                                                      {"ReLU", "relu(x)"},
-                                                                                      {"GELU", "gelu(x)"},
-                                                                                      {"SiLU", "silu(x)"},
-                                                                                      {"softplus", "softplus(x)"},
-                                                                                      {"ELU", "elu(x)"}}) {
+  for (const auto& [name, formula] :
+       std::vector<std::pair<std::string, std::string>>{{"tanh", "tanh(x)"},
+                                                        {"sigmoid", "sigmoid(x)"},
+                                                        {"ReLU", "relu(x)"},
+                                                        {"GELU", "gelu(x)"},
+                                                        {"SiLU", "silu(x)"},
+                                                        {"softplus", "softplus(x)"},
+                                                        {"ELU", "elu(x)"}}) {
     all.push_back(Study(name, *sym::Parse(formula, pool), x));
   }
   CompareActivations(all, x, section);

@@ -13,7 +13,8 @@ using ::testing::IsEmpty;
 TEST(Activation, SoftsignIsAsClaimed) { EXPECT_THAT(Failing(RunActivation()), IsEmpty()); }
 
 TEST(Activation, AWrongDerivativeFails) {
-  EXPECT_THAT(Failing(RunActivation({.derivative = "1/(1 + abs(x))"})), Contains("activation.derivative"));
+  EXPECT_THAT(Failing(RunActivation({.derivative = "1/(1 + abs(x))"})),
+              Contains("activation.derivative"));
 }
 
 TEST(Activation, AFunctionThatIsNotOddFails) {
@@ -22,16 +23,21 @@ TEST(Activation, AFunctionThatIsNotOddFails) {
 }
 
 TEST(Activation, AKinkAtZeroFails) {
-  EXPECT_THAT(Failing(RunActivation({.formula = "max(0, x)", .derivative = ""})), Contains("activation.derivative_at_zero"));
+  EXPECT_THAT(Failing(RunActivation({.formula = "max(0, x)", .derivative = ""})),
+              Contains("activation.derivative_at_zero"));
 }
 
 TEST(Activation, AnythingThatDoesNotSaturateFailsForTheDefaultsDerivative) {
-  EXPECT_THAT(Failing(RunActivation({.formula = "x", .derivative = "1"})), Contains("activation.limits"));
+  EXPECT_THAT(Failing(RunActivation({.formula = "x", .derivative = "1"})),
+              Contains("activation.limits"));
 }
 
 TEST(Activation, BadFormulasSayWhere) {
-  EXPECT_THAT(std::string(RunActivation({.formula = "x/(1 + ", .derivative = ""}).status().message()), HasSubstr("--activation:1:8"));
-  EXPECT_THAT(std::string(RunActivation({.formula = "x + y", .derivative = ""}).status().message()), HasSubstr("--activation:1:5"));
+  EXPECT_THAT(
+      std::string(RunActivation({.formula = "x/(1 + ", .derivative = ""}).status().message()),
+      HasSubstr("--activation:1:8"));
+  EXPECT_THAT(std::string(RunActivation({.formula = "x + y", .derivative = ""}).status().message()),
+              HasSubstr("--activation:1:5"));
   EXPECT_FALSE(RunActivation({.formula = "3", .derivative = ""}).ok());
 }
 

@@ -12,7 +12,8 @@ using ::testing::IsEmpty;
 TEST(Autodiff, Holds) { EXPECT_THAT(Failing(RunAutodiff()), IsEmpty()); }
 
 TEST(Autodiff, AWrongGradientFails) {
-  EXPECT_THAT(Failing(RunAutodiff({.product_gradient = {"y + 1", "x + y + 1"}})), ElementsAre("autodiff.product_jacobian"));
+  EXPECT_THAT(Failing(RunAutodiff({.product_gradient = {"y + 1", "x + y + 1"}})),
+              ElementsAre("autodiff.product_jacobian"));
 }
 
 TEST(Autodiff, AWrongJacobianFails) {

@@ -13,13 +13,13 @@
 #include "data/image_file.h"
 #include "layers/zoo.h"
 #include "nlohmann/json.hpp"
-#include "training/checkpoint.h"
-#include "training/evaluation.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
+#include "training/checkpoint.h"
+#include "training/evaluation.h"
 #include "training/plan_cache.h"
-#include "training/run_directory.h"
 #include "training/run.h"
+#include "training/run_directory.h"
 
 namespace cotangent::tools::lab {
 namespace {
@@ -27,7 +27,8 @@ namespace {
 constexpr int64_t kPixels = 32 * 32, kBatch = 100;
 constexpr int kClasses = 10;
 const std::vector<std::string>& Networks() {
-  static const auto* const names = new std::vector<std::string>{"softmax_classifier", "two_layer_net", "convnet"};
+  static const auto* const names =
+      new std::vector<std::string>{"softmax_classifier", "two_layer_net", "convnet"};
   return *names;
 }
 
@@ -46,12 +47,19 @@ absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
   for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
     ++number;
     if (line.empty()) continue;
-    const auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ":1: expected a JSON object"));
-    const auto number_of = [&](const char* key) { return json.contains(key) && json[key].is_number() ? json[key].get<double>() : NAN; };
+    const auto json =
+        nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object())
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ":1: expected a JSON object"));
+    const auto number_of = [&](const char* key) {
+      return json.contains(key) && json[key].is_number() ? json[key].get<double>() : NAN;
+    };
     const double epoch = number_of("epoch");
-    if (const double loss = number_of("train_loss"); std::isfinite(loss)) metrics.loss.x.push_back(epoch), metrics.loss.y.push_back(loss);
-    if (const double a = number_of("test_accuracy"); std::isfinite(a)) metrics.accuracy.x.push_back(epoch), metrics.accuracy.y.push_back(a);
+    if (const double loss = number_of("train_loss"); std::isfinite(loss))
+      metrics.loss.x.push_back(epoch), metrics.loss.y.push_back(loss);
+    if (const double a = number_of("test_accuracy"); std::isfinite(a))
+      metrics.accuracy.x.push_back(epoch), metrics.accuracy.y.push_back(a);
   }
   return metrics;
 }
@@ -64,8 +72,9 @@ struct Mistake {
 
 // A trained network's answers on the test images.
 struct Answers {
-  std::vector<std::vector<int64_t>> confusion = std::vector<std::vector<int64_t>>(kClasses, std::vector<int64_t>(kClasses));  // [label][prediction]
-  std::vector<Mistake> mistakes;  // the most confident first
+  std::vector<std::vector<int64_t>> confusion = std::vector<std::vector<int64_t>>(
+      kClasses, std::vector<int64_t>(kClasses));  // [label][prediction]
+  std::vector<Mistake> mistakes;                  // the most confident first
   double accuracy = 0;
 };
 
@@ -78,8 +87,11 @@ std::pair<int, double> Decide(const float* scores, bool probabilities) {
   return {best, 1 / sum};
 }
 
-absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Dataset& test, int threads, layers::Tuner& tuner) {
-  auto evaluator = training::Evaluator::Create(trained.network, kClasses, kBatch, {.threads = threads, .choices = {}}, *trained.store, tuner);
+absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Dataset& test,
+                               int threads, layers::Tuner& tuner) {
+  auto evaluator =
+      training::Evaluator::Create(trained.network, kClasses, kBatch,
+                                  {.threads = threads, .choices = {}}, *trained.store, tuner);
   if (!evaluator.ok()) return evaluator.status();
   Answers answers;
   for (int64_t first = 0; first < test.size(); first += kBatch) {
@@ -88,19 +100,25 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
       const uint8_t* const bytes = test.image(first + k);
       for (int64_t i = 0; i < 3 * kPixels; ++i) {
         const int64_t c = i / kPixels;
-        (*evaluator)->images()[k * 3 * kPixels + i] = static_cast<float>((bytes[i] / 255.0 - trained.normalization.mean[c]) / trained.normalization.deviation[c]);
+        (*evaluator)->images()[k * 3 * kPixels + i] =
+            static_cast<float>((bytes[i] / 255.0 - trained.normalization.mean[c]) /
+                               trained.normalization.deviation[c]);
       }
     }
     const float* const scores = (*evaluator)->Run();
     for (int64_t k = 0; k < count; ++k) {
-      const auto [prediction, confidence] = Decide(scores + k * kClasses, (*evaluator)->gives_probabilities());
+      const auto [prediction, confidence] =
+          Decide(scores + k * kClasses, (*evaluator)->gives_probabilities());
       const int label = test.labels[first + k];
       ++answers.confusion[label][prediction];
-      if (prediction == label) answers.accuracy += 1.0 / test.size();
-      else answers.mistakes.push_back({first + k, label, prediction, confidence});
+      if (prediction == label)
+        answers.accuracy += 1.0 / test.size();
+      else
+        answers.mistakes.push_back({first + k, label, prediction, confidence});
     }
   }
-  std::stable_sort(answers.mistakes.begin(), answers.mistakes.end(), [](const Mistake& a, const Mistake& b) { return a.confidence > b.confidence; });
+  std::stable_sort(answers.mistakes.begin(), answers.mistakes.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.confidence > b.confidence; });
   return answers;
 }
 
@@ -111,57 +129,79 @@ absl::StatusOr<std::string> FilterSheet(const training::Checkpoint& checkpoint) 
     if (tensor == nullptr) continue;
     std::vector<float> values(tensor->size);
     checkpoint.CopyTo(*tensor, values.data());
-    const int64_t filters = std::min<int64_t>(tensor->shape[0], 40), each = tensor->size / tensor->shape[0];
+    const int64_t filters = std::min<int64_t>(tensor->shape[0], 40),
+                  each = tensor->size / tensor->shape[0];
     const int64_t side = std::llround(std::sqrt(each / 3.0));
     if (3 * side * side != each) continue;
-    const int64_t columns = std::min<int64_t>(filters, side > 16 ? 5 : 8), rows = (filters + columns - 1) / columns;
-    data::Image sheet{static_cast<int>(columns * (side + 1) + 1), static_cast<int>(rows * (side + 1) + 1), {}};
+    const int64_t columns = std::min<int64_t>(filters, side > 16 ? 5 : 8),
+                  rows = (filters + columns - 1) / columns;
+    data::Image sheet{
+        static_cast<int>(columns * (side + 1) + 1), static_cast<int>(rows * (side + 1) + 1), {}};
     sheet.rgb.assign(3 * sheet.width * sheet.height, 128);
     for (int64_t f = 0; f < filters; ++f) {
       const float* const filter = values.data() + f * each;
       const auto [low, high] = std::minmax_element(filter, filter + each);
       const float range = std::max(*high - *low, 1e-12f);
       for (int64_t i = 0; i < each; ++i) {
-        const int64_t c = i / (side * side), y = f / columns * (side + 1) + 1 + i / side % side, x = f % columns * (side + 1) + 1 + i % side;
-        sheet.rgb[(y * sheet.width + x) * 3 + c] = static_cast<uint8_t>(std::lround(255 * (filter[i] - *low) / range));
+        const int64_t c = i / (side * side), y = f / columns * (side + 1) + 1 + i / side % side,
+                      x = f % columns * (side + 1) + 1 + i % side;
+        sheet.rgb[(y * sheet.width + x) * 3 + c] =
+            static_cast<uint8_t>(std::lround(255 * (filter[i] - *low) / range));
       }
     }
     const auto png = data::EncodePng(sheet);
     if (!png.ok()) return png.status();
-    return PngImage(*png, sheet.width * (side > 16 ? 2 : 5), absl::StrCat("the weights ", name, " as images"));
+    return PngImage(*png, sheet.width * (side > 16 ? 2 : 5),
+                    absl::StrCat("the weights ", name, " as images"));
   }
   return absl::NotFoundError("no first layer that sees images");
 }
 
-void ShowAnswers(const std::string& name, const Answers& answers, const training::Checkpoint& checkpoint, const data::Dataset& test, Section& section) {
+void ShowAnswers(const std::string& name, const Answers& answers,
+                 const training::Checkpoint& checkpoint, const data::Dataset& test,
+                 Section& section) {
   section.Heading(EscapeHtml(name));
-  HeatMap map{.title = absl::StrCat("Confusion: ", name), .x_label = "predicted", .y_label = "", .rows = kClasses, .columns = kClasses, .numbers = true,
-              .row_names = test.classes, .column_names = test.classes};
+  HeatMap map{.title = absl::StrCat("Confusion: ", name),
+              .x_label = "predicted",
+              .y_label = "",
+              .rows = kClasses,
+              .columns = kClasses,
+              .numbers = true,
+              .row_names = test.classes,
+              .column_names = test.classes};
   std::vector<std::string> header = {"class"}, row = {"accuracy"};
   for (int label = 0; label < kClasses; ++label) {
     const auto& counts = answers.confusion[label];
     for (const int64_t count : counts) map.values.push_back(static_cast<double>(count));
     header.push_back(EscapeHtml(test.classes[label]));
-    row.push_back(Short(static_cast<double>(counts[label]) / std::max<int64_t>(1, std::accumulate(counts.begin(), counts.end(), int64_t{0}))));
+    row.push_back(
+        Short(static_cast<double>(counts[label]) /
+              std::max<int64_t>(1, std::accumulate(counts.begin(), counts.end(), int64_t{0}))));
   }
   section.BeginRow();
   section.Figure(ToSvg(map), "Rows are true classes, columns predicted ones.");
-  if (const auto sheet = FilterSheet(checkpoint); sheet.ok()) section.Figure(*sheet, "First-layer filters, each stretched to its own range.");
+  if (const auto sheet = FilterSheet(checkpoint); sheet.ok())
+    section.Figure(*sheet, "First-layer filters, each stretched to its own range.");
   section.EndRow();
   section.Table(header, {row});
   section.Text("The most confident mistakes:");
   section.Raw("<div class=\"mistakes\">");
   for (size_t i = 0; i < std::min<size_t>(answers.mistakes.size(), 10); ++i) {
     const Mistake& mistake = answers.mistakes[i];
-    const auto png = data::EncodePng(data::FromPlanar(absl::MakeConstSpan(test.image(mistake.image), 3 * kPixels), 32, 32));
+    const auto png = data::EncodePng(
+        data::FromPlanar(absl::MakeConstSpan(test.image(mistake.image), 3 * kPixels), 32, 32));
     if (!png.ok()) continue;
-    const std::string label = EscapeHtml(test.classes[mistake.label]), prediction = EscapeHtml(test.classes[mistake.prediction]);
-    section.Figure(PngImage(*png, 96, absl::StrCat("a ", label)), absl::StrCat(label, ", taken for ", prediction, " (", Short(mistake.confidence), ")"));
+    const std::string label = EscapeHtml(test.classes[mistake.label]),
+                      prediction = EscapeHtml(test.classes[mistake.prediction]);
+    section.Figure(
+        PngImage(*png, 96, absl::StrCat("a ", label)),
+        absl::StrCat(label, ", taken for ", prediction, " (", Short(mistake.confidence), ")"));
   }
   section.Raw("</div>\n");
 }
 
-absl::Status TrainMissing(const CifarPremises& premises, const std::string& name, layers::Tuner* tuner) {
+absl::Status TrainMissing(const CifarPremises& premises, const std::string& name,
+                          layers::Tuner* tuner) {
   training::TrainerOptions options;
   auto network = layers::FindNetwork(name);
   if (!network.ok()) return network.status();
@@ -169,9 +209,12 @@ absl::Status TrainMissing(const CifarPremises& premises, const std::string& name
   options.data_dir = premises.data_dir;
   options.output_dir = data::JoinPath(premises.runs_dir, name);
   options.threads = premises.threads;
-  auto lock = training::DirectoryLock::Acquire(options.output_dir, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
+  auto lock = training::DirectoryLock::Acquire(
+      options.output_dir, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
   if (!lock.ok()) return lock.status();
-  return training::Train(options, tuner, [] {}, [] { return false; }).status();
+  return training::Train(
+             options, tuner, [] {}, [] { return false; })
+      .status();
 }
 
 struct Run {
@@ -180,19 +223,37 @@ struct Run {
   std::optional<Answers> answers;
 };
 
-double FinalAccuracy(const Run& run) { return run.metrics.accuracy.y.empty() ? NAN : run.metrics.accuracy.y.back(); }
+double FinalAccuracy(const Run& run) {
+  return run.metrics.accuracy.y.empty() ? NAN : run.metrics.accuracy.y.back();
+}
 
 double MeanLoss(const Run& run, bool last) {
   const auto& y = run.metrics.loss.y;
   const size_t share = std::max<size_t>(1, y.size() / 10);
   if (y.empty()) return NAN;
-  return (last ? std::accumulate(y.end() - share, y.end(), 0.0) : std::accumulate(y.begin(), y.begin() + share, 0.0)) / share;
+  return (last ? std::accumulate(y.end() - share, y.end(), 0.0)
+               : std::accumulate(y.begin(), y.begin() + share, 0.0)) /
+         share;
 }
 
-void AddClaims(const std::vector<Run>& runs, bool complete, const std::string& missing, Report& report) {
-  Claim order{"cifar.order", {}, "more of the image's structure in the network, more accuracy: softmax < two layers < convolution", "", "measured on the 10000 test images, by the runs' metrics"};
-  Claim falls{"cifar.loss_falls", {}, "training lowers each network's loss", "", "measured: mean of the last tenth of the logged losses against the first"};
-  Claim agrees{"cifar.reproduced", {}, "each checkpoint, evaluated here, has the accuracy its run recorded", "", "measured on the test images"};
+void AddClaims(const std::vector<Run>& runs, bool complete, const std::string& missing,
+               Report& report) {
+  Claim order{"cifar.order",
+              {},
+              "more of the image's structure in the network, more accuracy: softmax < two layers < "
+              "convolution",
+              "",
+              "measured on the 10000 test images, by the runs' metrics"};
+  Claim falls{"cifar.loss_falls",
+              {},
+              "training lowers each network's loss",
+              "",
+              "measured: mean of the last tenth of the logged losses against the first"};
+  Claim agrees{"cifar.reproduced",
+               {},
+               "each checkpoint, evaluated here, has the accuracy its run recorded",
+               "",
+               "measured on the test images"};
   bool ordered = complete, fell = complete, reproduced = complete;
   double before = 0;
   for (const Run& run : runs) {
@@ -204,7 +265,8 @@ void AddClaims(const std::vector<Run>& runs, bool complete, const std::string& m
     falls.numbers.push_back({absl::StrCat(run.name, ": last"), MeanLoss(run, true)});
     fell = fell && MeanLoss(run, true) < MeanLoss(run, false);
     if (!run.answers.has_value()) continue;
-    agrees.numbers.push_back({absl::StrCat(run.name, ": difference"), run.answers->accuracy - accuracy});
+    agrees.numbers.push_back(
+        {absl::StrCat(run.name, ": difference"), run.answers->accuracy - accuracy});
     reproduced = reproduced && std::abs(run.answers->accuracy - accuracy) < 0.003;
   }
   order.verdict = HoldsIf(ordered);
@@ -225,18 +287,26 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
   training::CachedTuner tuner(premises.threads);
   const auto test = data::LoadCifar10(premises.data_dir, data::Split::kTest);
   std::string missing;
-  if (!test.ok()) missing = absl::StrCat("no data: fetch it with  bazel run //tools:fetch_cifar -- --dataset=cifar10 --data_dir=", premises.data_dir);
-  Plot loss{.title = "Training loss", .x_label = "epochs", .y_label = "loss"}, accuracy{.title = "Test accuracy", .x_label = "epochs", .y_label = "accuracy"};
+  if (!test.ok())
+    missing = absl::StrCat(
+        "no data: fetch it with  bazel run //tools:fetch_cifar -- --dataset=cifar10 --data_dir=",
+        premises.data_dir);
+  Plot loss{.title = "Training loss", .x_label = "epochs", .y_label = "loss"},
+      accuracy{.title = "Test accuracy", .x_label = "epochs", .y_label = "accuracy"};
   std::vector<Run> runs;
   for (const std::string& name : Networks()) {
     const std::string directory = data::JoinPath(premises.runs_dir, name);
     auto metrics = ReadMetrics(directory);
     if (absl::IsNotFound(metrics.status()) && premises.train && test.ok()) {
-      if (absl::Status status = TrainMissing(premises, name, tuner.get()); !status.ok()) return status;
+      if (absl::Status status = TrainMissing(premises, name, tuner.get()); !status.ok())
+        return status;
       metrics = ReadMetrics(directory);
     }
     if (absl::IsNotFound(metrics.status())) {
-      if (missing.empty()) missing = absl::StrCat("no run of ", name, " in ", premises.runs_dir, ": give --train, or --runs_dir with the output directories of train");
+      if (missing.empty())
+        missing =
+            absl::StrCat("no run of ", name, " in ", premises.runs_dir,
+                         ": give --train, or --runs_dir with the output directories of train");
       continue;
     }
     if (!metrics.ok()) return metrics.status();
@@ -254,9 +324,12 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
     section.EndRow();
   }
   for (Run& run : runs) {
-    const auto found = training::FindNewestGood(data::JoinPath(premises.runs_dir, run.name), [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
+    const auto found = training::FindNewestGood(
+        data::JoinPath(premises.runs_dir, run.name),
+        [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
     if (!found.has_value() || !test.ok()) {
-      if (missing.empty()) missing = absl::StrCat("no checkpoint in ", data::JoinPath(premises.runs_dir, run.name));
+      if (missing.empty())
+        missing = absl::StrCat("no checkpoint in ", data::JoinPath(premises.runs_dir, run.name));
       continue;
     }
     auto trained = training::LoadTrained(found->checkpoint, found->path);
@@ -268,7 +341,8 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
   }
   tuner.Save();
   AddClaims(runs, runs.size() == Networks().size(), missing, report);
-  if (!missing.empty()) section.Text(absl::StrCat("Not all could be shown: ", EscapeHtml(missing), "."));
+  if (!missing.empty())
+    section.Text(absl::StrCat("Not all could be shown: ", EscapeHtml(missing), "."));
   report.body = section.html();
   return report;
 }

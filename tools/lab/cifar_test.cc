@@ -23,7 +23,9 @@ std::string Runs(const std::string& name, const std::vector<double>& accuracies)
     EXPECT_TRUE(data::MakeDirectories(run).ok());
     std::string lines;
     for (int epoch = 1; epoch <= 3; ++epoch) {
-      lines += "{\"step\": " + std::to_string(10 * epoch) + ", \"epoch\": " + std::to_string(epoch) + ", \"train_loss\": " + std::to_string(2.3 / epoch) +
+      lines += "{\"step\": " + std::to_string(10 * epoch) +
+               ", \"epoch\": " + std::to_string(epoch) +
+               ", \"train_loss\": " + std::to_string(2.3 / epoch) +
                ", \"test_accuracy\": " + std::to_string(accuracies[i] * epoch / 3) + "}\n";
     }
     EXPECT_TRUE(data::WriteFileAtomically(run + "/metrics.jsonl", lines).ok());
@@ -32,13 +34,16 @@ std::string Runs(const std::string& name, const std::vector<double>& accuracies)
 }
 
 TEST(Cifar, ReadsSavedMetrics) {
-  const auto report = RunCifar({.runs_dir = Runs("good", {0.4, 0.5, 0.6}), .data_dir = "/nonexistent"});
+  const auto report =
+      RunCifar({.runs_dir = Runs("good", {0.4, 0.5, 0.6}), .data_dir = "/nonexistent"});
   EXPECT_THAT(Ids(report, Verdict::kHolds), ElementsAre("cifar.order", "cifar.loss_falls"));
   EXPECT_THAT(Ids(report, Verdict::kSkipped), ElementsAre("cifar.reproduced"));
 }
 
 TEST(Cifar, AnotherOrderFails) {
-  EXPECT_THAT(Failing(RunCifar({.runs_dir = Runs("bad", {0.4, 0.7, 0.6}), .data_dir = "/nonexistent"})), ElementsAre("cifar.order"));
+  EXPECT_THAT(
+      Failing(RunCifar({.runs_dir = Runs("bad", {0.4, 0.7, 0.6}), .data_dir = "/nonexistent"})),
+      ElementsAre("cifar.order"));
 }
 
 TEST(Cifar, WithoutRunsOrDataSaysHowToGetThem) {
@@ -50,7 +55,9 @@ TEST(Cifar, WithoutRunsOrDataSaysHowToGetThem) {
 
 TEST(Cifar, BrokenMetricsAreAnError) {
   const std::string directory = Runs("broken", {0.4, 0.5, 0.6});
-  ASSERT_TRUE(data::WriteFileAtomically(directory + "/convnet/metrics.jsonl", "{\"step\": 1}\nnonsense\n").ok());
+  ASSERT_TRUE(
+      data::WriteFileAtomically(directory + "/convnet/metrics.jsonl", "{\"step\": 1}\nnonsense\n")
+          .ok());
   const auto report = RunCifar({.runs_dir = directory, .data_dir = "/nonexistent"});
   EXPECT_THAT(std::string(report.status().message()), ::testing::HasSubstr("metrics.jsonl:2:1"));
 }

@@ -39,13 +39,16 @@ double LargestDifference(absl::Span<const double> a, absl::Span<const double> b)
   return largest;
 }
 
-double LargestMagnitude(absl::Span<const double> a) { return LargestDifference(a, Vector(a.size(), 0.0)); }
+double LargestMagnitude(absl::Span<const double> a) {
+  return LargestDifference(a, Vector(a.size(), 0.0));
+}
 
 template <typename Run>
 double Milliseconds(Run run) {
   const auto begin = std::chrono::steady_clock::now();
   run();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
 }
 
 // The least time of several runs.
@@ -61,7 +64,11 @@ double Least(const std::function<void()>& run, double budget = 10) {
 
 // C_a S = S C_a entry by entry, for symbols a_0 .. a_{n-1}.
 Claim CommutesSymbolically(double perturbation, Section& section) {
-  Claim claim{"circular.commutes", {12}, "C_a S = S C_a for every a (n = 1 to 8, a symbolic)", "C_a S = S C_a", "proved symbolically, entry by entry"};
+  Claim claim{"circular.commutes",
+              {12},
+              "C_a S = S C_a for every a (n = 1 to 8, a symbolic)",
+              "C_a S = S C_a",
+              "proved symbolically, entry by entry"};
   bool holds = true;
   for (size_t n = 1; n <= 8; ++n) {
     sym::Pool pool;
@@ -70,13 +77,17 @@ Claim CommutesSymbolically(double perturbation, Section& section) {
     std::vector<Expr> c = tensor::CirculantMatrix<Expr>(a);
     if (perturbation != 0) c[n * n - 1] = c[n * n - 1] + perturbation;
     const std::vector<Expr> s = tensor::ShiftMatrix<Expr>(n, pool.Constant(0), pool.Constant(1));
-    const std::vector<Expr> left = tensor::MatrixProduct<Expr>(c, s, n), right = tensor::MatrixProduct<Expr>(s, c, n);
-    for (size_t i = 0; i < n * n; ++i) holds = holds && sym::Equal(left[i], right[i]) == sym::Verdict::kEqual;
+    const std::vector<Expr> left = tensor::MatrixProduct<Expr>(c, s, n),
+                            right = tensor::MatrixProduct<Expr>(s, c, n);
+    for (size_t i = 0; i < n * n; ++i)
+      holds = holds && sym::Equal(left[i], right[i]) == sym::Verdict::kEqual;
     if (n != 4) continue;
-    std::string matrix = "<math display=\"block\"><msub><mi>C</mi><mi>a</mi></msub><mo>=</mo><mo>(</mo><mtable>";
+    std::string matrix =
+        "<math display=\"block\"><msub><mi>C</mi><mi>a</mi></msub><mo>=</mo><mo>(</mo><mtable>";
     for (size_t i = 0; i < n; ++i) {
       absl::StrAppend(&matrix, "<mtr>");
-      for (size_t j = 0; j < n; ++j) absl::StrAppend(&matrix, "<mtd>", sym::ToMathMlRow(c[i * n + j]), "</mtd>");
+      for (size_t j = 0; j < n; ++j)
+        absl::StrAppend(&matrix, "<mtd>", sym::ToMathMlRow(c[i * n + j]), "</mtd>");
       absl::StrAppend(&matrix, "</mtr>");
     }
     section.MathMl(absl::StrCat(matrix, "</mtable><mo>)</mo></math>"));
@@ -88,7 +99,11 @@ Claim CommutesSymbolically(double perturbation, Section& section) {
 
 absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
   const int64_t n = premises.measured_size;
-  Claim claim{"circular.commutes_measured", {12}, absl::StrCat("C_a S x = S C_a x at n = ", n), "C_a S x = S C_a x", "measured for 5 random a and x"};
+  Claim claim{"circular.commutes_measured",
+              {12},
+              absl::StrCat("C_a S x = S C_a x at n = ", n),
+              "C_a S x = S C_a x",
+              "measured for 5 random a and x"};
   auto convolver = CircularConvolver::Create(n);
   if (!convolver.ok()) return convolver.status();
   double worst = 0, inverse_error = 0;
@@ -99,21 +114,28 @@ absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
     // What a matrix with one wrong entry, at the bottom right, would add.
     left[n - 1] += premises.perturbation * x[n - 2];
     right[n - 1] += premises.perturbation * x[n - 1];
-    worst = std::max(worst, LargestDifference(left, tensor::Shifted(right, 1)) / LargestMagnitude(left));
+    worst = std::max(worst,
+                     LargestDifference(left, tensor::Shifted(right, 1)) / LargestMagnitude(left));
     const auto b = (*convolver)->Inverse(a);
     if (!b.ok()) continue;
     (*convolver)->Convolve(*b, right, absl::MakeSpan(left));
-    if (premises.perturbation == 0) inverse_error = std::max(inverse_error, LargestDifference(left, x));
+    if (premises.perturbation == 0)
+      inverse_error = std::max(inverse_error, LargestDifference(left, x));
   }
-  claim.numbers = {{"n", static_cast<double>(n)}, {"largest relative difference", worst}, {"largest error of C_a^-1 C_a x", inverse_error}};
+  claim.numbers = {{"n", static_cast<double>(n)},
+                   {"largest relative difference", worst},
+                   {"largest error of C_a^-1 C_a x", inverse_error}};
   claim.verdict = HoldsIf(worst < 1e-12 && inverse_error < 1e-6);
   return claim;
 }
 
 absl::StatusOr<Claim> EigenvalueClaim(double perturbation) {
   const int64_t n = 64;
-  Claim claim{"circular.eigenvalues", {12}, "the eigenvalues of C_a are the discrete Fourier transform of a",
-              "C_a v_k = A_k v_k, \\quad A_k = \\sum_{j} a_j \\exp(-2 \\pi i j k / n)", "measured at n = 64, against the dense matrix"};
+  Claim claim{"circular.eigenvalues",
+              {12},
+              "the eigenvalues of C_a are the discrete Fourier transform of a",
+              "C_a v_k = A_k v_k, \\quad A_k = \\sum_{j} a_j \\exp(-2 \\pi i j k / n)",
+              "measured at n = 64, against the dense matrix"};
   const Vector a = Random(n, 77);
   Vector matrix = tensor::CirculantMatrix<double>(a);
   matrix[n * n - 1] += perturbation;
@@ -124,8 +146,13 @@ absl::StatusOr<Claim> EigenvalueClaim(double perturbation) {
   for (int64_t k = 0; k < n; ++k) {
     for (int64_t i = 0; i < n; ++i) {
       tensor::Complex product = 0;
-      for (int64_t j = 0; j < n; ++j) product += matrix[i * n + j] * std::polar(1.0, 2 * M_PI * static_cast<double>(j * k % n) / n);
-      worst = std::max(worst, std::abs(product - eigenvalues[k] * std::polar(1.0, 2 * M_PI * static_cast<double>(i * k % n) / n)));
+      for (int64_t j = 0; j < n; ++j)
+        product +=
+            matrix[i * n + j] * std::polar(1.0, 2 * M_PI * static_cast<double>(j * k % n) / n);
+      worst = std::max(
+          worst,
+          std::abs(product - eigenvalues[k] *
+                                 std::polar(1.0, 2 * M_PI * static_cast<double>(i * k % n) / n)));
     }
   }
   claim.numbers.push_back({"largest |C v - A v|", worst});
@@ -155,7 +182,12 @@ std::vector<Box> Boxes(int64_t n, double perturbation) {
     return [n, wrap](absl::Span<const double> x) {
       Vector y(n);
       for (int64_t i = 0; i < n; ++i) {
-        const double left = i > 0 ? x[i - 1] : wrap ? x[n - 1] : 0, right = i + 1 < n ? x[i + 1] : wrap ? x[0] : 0;
+        const double left = i > 0  ? x[i - 1]
+                            : wrap ? x[n - 1]
+                                   : 0,
+                     right = i + 1 < n ? x[i + 1]
+                             : wrap    ? x[0]
+                                       : 0;
         y[i] = (left + x[i] + right) / 3;
       }
       return y;
@@ -165,7 +197,8 @@ std::vector<Box> Boxes(int64_t n, double perturbation) {
       {"a circulant matrix", true, multiply},
       {"mean of three neighbours, round the end", true, neighbours(true)},
       {"mean of three neighbours, zeros beyond the end", false, neighbours(false)},
-      {"minus the mean", true, [n](absl::Span<const double> x) {
+      {"minus the mean", true,
+       [n](absl::Span<const double> x) {
          double mean = 0;
          for (const double v : x) mean += v / n;
          Vector y(x.begin(), x.end());
@@ -173,7 +206,8 @@ std::vector<Box> Boxes(int64_t n, double perturbation) {
          return y;
        }},
       {"reversal", false, [](absl::Span<const double> x) { return Vector(x.rbegin(), x.rend()); }},
-      {"every second entry set to 0", false, [](absl::Span<const double> x) {
+      {"every second entry set to 0", false,
+       [](absl::Span<const double> x) {
          Vector y(x.begin(), x.end());
          for (size_t i = 1; i < y.size(); i += 2) y[i] = 0;
          return y;
@@ -183,11 +217,17 @@ std::vector<Box> Boxes(int64_t n, double perturbation) {
 
 absl::StatusOr<Claim> ConverseClaim(double perturbation, Section& section) {
   const int64_t n = 24;
-  Claim claim{"circular.converse", {13}, "a linear map commutes with shifts if and only if it is C_a for its response a to e_0",
-              "L S = S L \\iff L = C_a, \\quad a = L e_0", "decided for black boxes of known nature: the a rebuilds the map, or the witness breaks it"};
+  Claim claim{
+      "circular.converse",
+      {13},
+      "a linear map commutes with shifts if and only if it is C_a for its response a to e_0",
+      "L S = S L \\iff L = C_a, \\quad a = L e_0",
+      "decided for black boxes of known nature: the a rebuilds the map, or the witness breaks it"};
   section.Heading("The converse, constructively");
-  section.Text(absl::StrCat("Given a linear map as a black box, its response to ", InlineMath("e_0"), " is the only candidate for a. It is tried at every ",
-                            InlineMath("e_j = S^j e_0"), "; where it fails, that is a shift and an input that show it."));
+  section.Text(absl::StrCat(
+      "Given a linear map as a black box, its response to ", InlineMath("e_0"),
+      " is the only candidate for a. It is tried at every ", InlineMath("e_j = S^j e_0"),
+      "; where it fails, that is a shift and an input that show it."));
   std::vector<std::vector<std::string>> rows;
   bool holds = true;
   for (const Box& box : Boxes(n, perturbation)) {
@@ -197,14 +237,21 @@ absl::StatusOr<Claim> ConverseClaim(double perturbation, Section& section) {
     std::string evidence;
     if (decision->equivariant) {
       const Vector x = Random(n, 123);
-      const double difference = LargestDifference(box.map(x), tensor::DirectCircularConvolution(decision->a, x));
+      const double difference =
+          LargestDifference(box.map(x), tensor::DirectCircularConvolution(decision->a, x));
       holds = holds && difference < 1e-12;
-      evidence = absl::StrCat("a = (", Short(decision->a[0]), ", ", Short(decision->a[1]), ", …); on a random input C<sub>a</sub> differs by ", Short(difference));
+      evidence =
+          absl::StrCat("a = (", Short(decision->a[0]), ", ", Short(decision->a[1]),
+                       ", …); on a random input C<sub>a</sub> differs by ", Short(difference));
     } else {
-      const double found = box.map(tensor::Shifted(decision->input, decision->shift))[decision->index];
-      const double expected = tensor::Shifted(box.map(decision->input), decision->shift)[decision->index];
+      const double found =
+          box.map(tensor::Shifted(decision->input, decision->shift))[decision->index];
+      const double expected =
+          tensor::Shifted(box.map(decision->input), decision->shift)[decision->index];
       holds = holds && found != expected;
-      evidence = absl::StrCat("shift e<sub>0</sub> by ", decision->shift, ": entry ", decision->index, " is ", Short(found), " instead of ", Short(expected));
+      evidence =
+          absl::StrCat("shift e<sub>0</sub> by ", decision->shift, ": entry ", decision->index,
+                       " is ", Short(found), " instead of ", Short(expected));
     }
     rows.push_back({EscapeHtml(box.name), decision->equivariant ? "yes" : "no", evidence});
   }
@@ -216,15 +263,21 @@ absl::StatusOr<Claim> ConverseClaim(double perturbation, Section& section) {
 
 absl::StatusOr<Claim> DetectionClaim(double perturbation) {
   const int64_t n = 32;
-  Claim claim{"circular.detection", {13}, "a circulant matrix is recognised, and one wrong entry found", "", "tried on a circulant and on one with a wrong entry"};
+  Claim claim{"circular.detection",
+              {13},
+              "a circulant matrix is recognised, and one wrong entry found",
+              "",
+              "tried on a circulant and on one with a wrong entry"};
   Vector matrix = tensor::CirculantMatrix<double>(Random(n, 5));
   matrix[3 * n + 3] += perturbation;
   const auto whole = tensor::DetectCirculant(matrix, n);
   matrix[7 * n + 20] += 1e-3;
   const auto broken = tensor::DetectCirculant(matrix, n);
   if (!whole.ok()) return whole.status();
-  claim.numbers = {{"row found", static_cast<double>(broken->row)}, {"column found", static_cast<double>(broken->column)}};
-  claim.verdict = HoldsIf(whole->circulant && !broken->circulant && broken->row == 7 && broken->column == 20);
+  claim.numbers = {{"row found", static_cast<double>(broken->row)},
+                   {"column found", static_cast<double>(broken->column)}};
+  claim.verdict =
+      HoldsIf(whole->circulant && !broken->circulant && broken->row == 7 && broken->column == 20);
   return claim;
 }
 
@@ -232,7 +285,10 @@ absl::StatusOr<Claim> DetectionClaim(double perturbation) {
 class ThreeTransforms {
  public:
   explicit ThreeTransforms(int64_t n)
-      : a_(fftw_alloc_real(n)), x_(fftw_alloc_real(n)), fa_(fftw_alloc_complex(n / 2 + 1)), fx_(fftw_alloc_complex(n / 2 + 1)) {
+      : a_(fftw_alloc_real(n)),
+        x_(fftw_alloc_real(n)),
+        fa_(fftw_alloc_complex(n / 2 + 1)),
+        fx_(fftw_alloc_complex(n / 2 + 1)) {
     forward_a_ = fftw_plan_dft_r2c_1d(static_cast<int>(n), a_, fa_, FFTW_ESTIMATE);
     forward_x_ = fftw_plan_dft_r2c_1d(static_cast<int>(n), x_, fx_, FFTW_ESTIMATE);
     backward_ = fftw_plan_dft_c2r_1d(static_cast<int>(n), fx_, x_, FFTW_ESTIMATE);
@@ -243,7 +299,9 @@ class ThreeTransforms {
   ThreeTransforms& operator=(const ThreeTransforms&) = delete;
   ~ThreeTransforms() {
     for (fftw_plan plan : {forward_a_, forward_x_, backward_}) fftw_destroy_plan(plan);
-    for (void* memory : {static_cast<void*>(a_), static_cast<void*>(x_), static_cast<void*>(fa_), static_cast<void*>(fx_)}) fftw_free(memory);
+    for (void* memory : {static_cast<void*>(a_), static_cast<void*>(x_), static_cast<void*>(fa_),
+                         static_cast<void*>(fx_)})
+      fftw_free(memory);
   }
   void Run() {
     fftw_execute(forward_a_);
@@ -258,8 +316,12 @@ class ThreeTransforms {
 };
 
 absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
-  Claim claim{"circular.fourier_speed", {12}, absl::StrCat("the product at n = ", n, " takes at most twice FFTW's own three transforms"), "",
-              "measured in turns, planned alike, least of 15 each"};
+  Claim claim{
+      "circular.fourier_speed",
+      {12},
+      absl::StrCat("the product at n = ", n, " takes at most twice FFTW's own three transforms"),
+      "",
+      "measured in turns, planned alike, least of 15 each"};
   auto convolver = CircularConvolver::Create(n);
   if (!convolver.ok()) return convolver.status();
   ThreeTransforms transforms(n);
@@ -267,7 +329,8 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
   Vector result(n);
   double product = INFINITY, alone = INFINITY;
   for (int i = 0; i < 15; ++i) {
-    product = std::min(product, Milliseconds([&] { (*convolver)->Convolve(a, x, absl::MakeSpan(result)); }));
+    product = std::min(product,
+                       Milliseconds([&] { (*convolver)->Convolve(a, x, absl::MakeSpan(result)); }));
     alone = std::min(alone, Milliseconds([&] { transforms.Run(); }));
   }
   // A few entries of the definition, so that what is timed is also right.
@@ -277,38 +340,58 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
     for (int64_t j = 0; j < n; ++j) sum += a[(i - j + n) % n] * x[j];
     worst = std::max(worst, std::abs(sum - result[i]) / std::sqrt(static_cast<double>(n)));
   }
-  claim.numbers = {{"n", static_cast<double>(n)}, {"product, ms", product}, {"three transforms, ms", alone}, {"ratio", product / alone},
+  claim.numbers = {{"n", static_cast<double>(n)},
+                   {"product, ms", product},
+                   {"three transforms, ms", alone},
+                   {"ratio", product / alone},
                    {"largest error against the definition, relative to sqrt(n)", worst}};
   claim.verdict = HoldsIf(product <= 2 * alone && worst < 1e-12);
   return claim;
 }
 
-// The least time of oneDNN's convolution of a row of n numbers, continued round the end, with a kernel of n; negative where it has none.
+// The least time of oneDNN's convolution of a row of n numbers, continued round the end, with a
+// kernel of n; negative where it has none.
 double OneDnnMilliseconds(int64_t n) {
   tensor::ConvolutionShape shape;
   shape.in_width = 2 * n - 1;
   shape.kernel_width = n;
   double best = -1;
-  for (const auto& choice : tensor::Candidates(shape, tensor::Direction::kForward, tensor::ElementType::kF32, /*exact=*/true)) {
+  for (const auto& choice : tensor::Candidates(shape, tensor::Direction::kForward,
+                                               tensor::ElementType::kF32, /*exact=*/true)) {
     auto convolution = tensor::Convolution::Create(shape, tensor::Direction::kForward, choice);
     if (!convolution.ok()) continue;
     std::vector<float> plain(n, 0.5f);
-    auto in = tensor::AlignedBuffer::Create(16 * 2 * n * sizeof(float)), out = tensor::AlignedBuffer::Create(16 * n * sizeof(float));
-    auto weights = tensor::AlignedBuffer::Create((*convolution)->packed_weight_bytes()), scratch = tensor::AlignedBuffer::Create((*convolution)->scratch_bytes() + 64);
+    auto in = tensor::AlignedBuffer::Create(16 * 2 * n * sizeof(float)),
+         out = tensor::AlignedBuffer::Create(16 * n * sizeof(float));
+    auto weights = tensor::AlignedBuffer::Create((*convolution)->packed_weight_bytes()),
+         scratch = tensor::AlignedBuffer::Create((*convolution)->scratch_bytes() + 64);
     if (!in.ok() || !out.ok() || !weights.ok() || !scratch.ok()) return -1;
     (*convolution)->PackWeights(plain.data(), weights->data());
-    const double time = Least([&] {
-      (*convolution)->Run({.in = in->data(), .weights = weights->data(), .out = out->data(), .scratch = scratch->data()});
-    }, 5);
+    const double time = Least(
+        [&] {
+          (*convolution)
+              ->Run({.in = in->data(),
+                     .weights = weights->data(),
+                     .out = out->data(),
+                     .scratch = scratch->data()});
+        },
+        5);
     if (best < 0 || time < best) best = time;
   }
   return best;
 }
 
 absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
-  Plot plot{.title = "A circular convolution of length n", .x_label = "n", .y_label = "milliseconds", .log_x = true, .log_y = true, .width = 560};
-  plot.series = {{.name = "Fourier", .mark = Mark::kLinePoints}, {.name = "dense matrix", .mark = Mark::kLinePoints},
-                 {.name = "oneDNN convolution (f32)", .mark = Mark::kLinePoints}, {.name = "by definition", .mark = Mark::kLinePoints}};
+  Plot plot{.title = "A circular convolution of length n",
+            .x_label = "n",
+            .y_label = "milliseconds",
+            .log_x = true,
+            .log_y = true,
+            .width = 560};
+  plot.series = {{.name = "Fourier", .mark = Mark::kLinePoints},
+                 {.name = "dense matrix", .mark = Mark::kLinePoints},
+                 {.name = "oneDNN convolution (f32)", .mark = Mark::kLinePoints},
+                 {.name = "by definition", .mark = Mark::kLinePoints}};
   double fourier_at_2048 = 0, dense_at_2048 = 0;
   for (int64_t n = 16; n <= largest; n *= 4) {
     const Vector a = Random(n, 1), x = Random(n, 2);
@@ -323,12 +406,12 @@ absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
     if (n <= 4096) {
       const Vector matrix = tensor::CirculantMatrix<double>(a);
       add(1, Least([&] {
-        for (int64_t i = 0; i < n; ++i) {
-          double sum = 0;
-          for (int64_t j = 0; j < n; ++j) sum += matrix[i * n + j] * x[j];
-          result[i] = sum;
-        }
-      }));
+            for (int64_t i = 0; i < n; ++i) {
+              double sum = 0;
+              for (int64_t j = 0; j < n; ++j) sum += matrix[i * n + j] * x[j];
+              result[i] = sum;
+            }
+          }));
       fourier_at_2048 = plot.series[0].y.back();
       dense_at_2048 = plot.series[1].y.back();
     }
@@ -339,9 +422,16 @@ absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
     if (n <= 4096) add(3, Least([&] { result = tensor::DirectCircularConvolution(a, x); }));
   }
   section.Heading("Speed");
-  section.Figure(ToSvg(plot), "n log n against n squared. The kernel is as long as the input: for the short kernels of networks the order is another.");
-  Claim claim{"circular.speed_by_size", {12}, "for long kernels the Fourier product is faster than the dense matrix", "", "measured"};
-  claim.numbers = {{"Fourier at the largest dense n, ms", fourier_at_2048}, {"dense there, ms", dense_at_2048}};
+  section.Figure(ToSvg(plot),
+                 "n log n against n squared. The kernel is as long as the input: for the short "
+                 "kernels of networks the order is another.");
+  Claim claim{"circular.speed_by_size",
+              {12},
+              "for long kernels the Fourier product is faster than the dense matrix",
+              "",
+              "measured"};
+  claim.numbers = {{"Fourier at the largest dense n, ms", fourier_at_2048},
+                   {"dense there, ms", dense_at_2048}};
   claim.verdict = HoldsIf(fourier_at_2048 < dense_at_2048);
   return claim;
 }
@@ -351,13 +441,19 @@ absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
 absl::StatusOr<Report> RunCircular(const CircularPremises& premises) {
   Report report{"circular", "Circular convolution and shifts"};
   Section section;
-  section.Text(absl::StrCat("The circulant matrix of a vector a holds it in its first column and, in every column, the one before moved down by one. The shift is ",
-                            InlineMath("S = C_{e_1}"), ", and ", InlineMath("C_a x"), " is the circular convolution of a and x."));
+  section.Text(
+      absl::StrCat("The circulant matrix of a vector a holds it in its first column and, in every "
+                   "column, the one before moved down by one. The shift is ",
+                   InlineMath("S = C_{e_1}"), ", and ", InlineMath("C_a x"),
+                   " is the circular convolution of a and x."));
   report.claims.push_back(CommutesSymbolically(premises.perturbation, section));
   using Step = std::function<absl::StatusOr<Claim>()>;
-  for (const Step& step : {Step([&] { return CommutesMeasured(premises); }), Step([&] { return EigenvalueClaim(premises.perturbation); }),
-                           Step([&] { return DetectionClaim(premises.perturbation); }), Step([&] { return ConverseClaim(premises.perturbation, section); }),
-                           Step([&] { return FourierSpeedClaim(premises.large_size); }), Step([&] { return SpeedBySize(premises.large_size, section); })}) {
+  for (const Step& step : {Step([&] { return CommutesMeasured(premises); }),
+                           Step([&] { return EigenvalueClaim(premises.perturbation); }),
+                           Step([&] { return DetectionClaim(premises.perturbation); }),
+                           Step([&] { return ConverseClaim(premises.perturbation, section); }),
+                           Step([&] { return FourierSpeedClaim(premises.large_size); }),
+                           Step([&] { return SpeedBySize(premises.large_size, section); })}) {
     const auto claim = step();
     if (!claim.ok()) return claim.status();
     report.claims.push_back(*claim);

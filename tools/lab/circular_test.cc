@@ -10,12 +10,16 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // Sizes at which a test is fast and the order of speeds is clear.
-CircularPremises Small(double perturbation = 0) { return {.perturbation = perturbation, .large_size = 1 << 14, .measured_size = 256}; }
+CircularPremises Small(double perturbation = 0) {
+  return {.perturbation = perturbation, .large_size = 1 << 14, .measured_size = 256};
+}
 
 TEST(Circular, Holds) { EXPECT_THAT(Failing(RunCircular(Small())), IsEmpty()); }
 
 TEST(Circular, OneWrongEntryFails) {
-  EXPECT_THAT(Failing(RunCircular(Small(0.01))), ElementsAre("circular.commutes", "circular.commutes_measured", "circular.eigenvalues", "circular.detection", "circular.converse"));
+  EXPECT_THAT(Failing(RunCircular(Small(0.01))),
+              ElementsAre("circular.commutes", "circular.commutes_measured", "circular.eigenvalues",
+                          "circular.detection", "circular.converse"));
 }
 
 }  // namespace

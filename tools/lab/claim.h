@@ -28,7 +28,7 @@ struct Claim {
 };
 
 struct Report {
-  std::string name;   // "activation"
+  std::string name;  // "activation"
   std::string title;
   std::vector<Claim> claims = {};
   std::string body = {};  // HTML

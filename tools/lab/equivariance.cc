@@ -15,9 +15,9 @@
 #include "layers/parameters.h"
 #include "layers/plan.h"
 #include "layers/zoo.h"
-#include "training/evaluation.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
+#include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/step.h"
 
@@ -57,10 +57,12 @@ layer { name: "fc" linear {} }
 )";
 
 // x moved down and right, round the borders.
-void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t width, int64_t down, int64_t right, float* result) {
+void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t width, int64_t down,
+                int64_t right, float* result) {
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t y = 0; y < height; ++y) {
-      const float* const from = image + (c * height + (y - down % height + height) % height) * width;
+      const float* const from =
+          image + (c * height + (y - down % height + height) % height) * width;
       float* const to = result + (c * height + y) * width;
       std::copy(from, from + width - right % width, to + right % width);
       std::copy(from + width - right % width, from + width, to);
@@ -68,24 +70,34 @@ void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t wi
   }
 }
 
-// What one layer does with shifts of the network's input. An error is |F(S x) - S' F(x)| / |F(x)| for the best whole shift S' of the
-// layer's result, of those next to the input's shift scaled to the result's size.
+// What one layer does with shifts of the network's input. An error is |F(S x) - S' F(x)| / |F(x)|
+// for the best whole shift S' of the layer's result, of those next to the input's shift scaled to
+// the result's size.
 struct LayerErrors {
   std::string name, kind;
   tensor::Shape shape;
   layers::TensorId tensor = layers::kNoTensor;
-  std::vector<double> by_shift = std::vector<double>(kShifts, 0.0);  // [down, right], the mean over the images
+  std::vector<double> by_shift =
+      std::vector<double>(kShifts, 0.0);  // [down, right], the mean over the images
 
   int64_t height() const { return shape.rank() == 4 ? shape[2] : 1; }
   int64_t width() const { return shape.rank() == 4 ? shape[3] : 1; }
   int64_t elements() const { return shape.NumElements() / shape[0]; }
   // Input pixels to a step of the result: 1, 2, 4, ...; 0 where shifts of the result make no sense.
-  int64_t step() const { return height() > 1 && kSize % height() == 0 && height() == width() ? kSize / height() : 0; }
+  int64_t step() const {
+    return height() > 1 && kSize % height() == 0 && height() == width() ? kSize / height() : 0;
+  }
   double Largest() const { return *std::max_element(by_shift.begin(), by_shift.end()); }
-  double Mean() const { return std::accumulate(by_shift.begin(), by_shift.end(), 0.0) / (kShifts - 1); }
+  double Mean() const {
+    return std::accumulate(by_shift.begin(), by_shift.end(), 0.0) / (kShifts - 1);
+  }
   // Over the shifts by multiples of the step in both directions (`aligned`), or over the others.
-  double Largest(bool aligned) const { return Extreme(aligned, 0, [](double a, double b) { return std::max(a, b); }); }
-  double Least(bool aligned) const { return Extreme(aligned, INFINITY, [](double a, double b) { return std::min(a, b); }); }
+  double Largest(bool aligned) const {
+    return Extreme(aligned, 0, [](double a, double b) { return std::max(a, b); });
+  }
+  double Least(bool aligned) const {
+    return Extreme(aligned, INFINITY, [](double a, double b) { return std::min(a, b); });
+  }
 
  private:
   template <typename Pick>
@@ -107,13 +119,15 @@ double SquaredDistance(const float* a, const float* b, int64_t n) {
 }
 
 // |S x - found|^2 for x moved down and right, which need not be made for it.
-double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, int64_t width, int64_t down, int64_t right, const float* found) {
+double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, int64_t width,
+                              int64_t down, int64_t right, const float* found) {
   double sum = 0;
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t y = 0; y < height; ++y) {
       const float* const from = x + (c * height + (y - down + height) % height) * width;
       const float* const to = found + (c * height + y) * width;
-      sum += SquaredDistance(from, to + right, width - right) + SquaredDistance(from + width - right, to, right);
+      sum += SquaredDistance(from, to + right, width - right) +
+             SquaredDistance(from + width - right, to, right);
     }
   }
   return sum;
@@ -126,25 +140,30 @@ std::vector<int64_t> NearestShifts(int64_t shift, int64_t size) {
   return {whole % size, (whole + 1) % size};
 }
 
-double ErrorOf(const LayerErrors& layer, const float* reference, double norm, const float* found, int64_t down, int64_t right) {
+double ErrorOf(const LayerErrors& layer, const float* reference, double norm, const float* found,
+               int64_t down, int64_t right) {
   const int64_t channels = layer.elements() / (layer.height() * layer.width());
   double least = INFINITY;
   for (const int64_t y : NearestShifts(down, layer.height())) {
     for (const int64_t x : NearestShifts(right, layer.width())) {
-      least = std::min(least, SquaredDistanceShifted(reference, channels, layer.height(), layer.width(), y, x, found));
+      least = std::min(least, SquaredDistanceShifted(reference, channels, layer.height(),
+                                                     layer.width(), y, x, found));
     }
   }
   return norm > 0 ? std::sqrt(least) / norm : 0;
 }
 
-// The results of layers as tensors of the graph: of each layer the last operation that bears its name.
+// The results of layers as tensors of the graph: of each layer the last operation that bears its
+// name.
 std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
   std::vector<LayerErrors> result;
   for (const layers::LayerRow& row : network.layers) {
     LayerErrors layer{.name = row.name, .kind = row.kind, .shape = row.output};
     for (const layers::Node& node : network.graph.nodes()) {
-      const bool computes = node.op != layers::Op::kParameter && node.op != layers::Op::kState && node.op != layers::Op::kConstant;
-      if (computes && node.name == row.name && !node.outputs.empty()) layer.tensor = node.outputs[0];
+      const bool computes = node.op != layers::Op::kParameter && node.op != layers::Op::kState &&
+                            node.op != layers::Op::kConstant;
+      if (computes && node.name == row.name && !node.outputs.empty())
+        layer.tensor = node.outputs[0];
     }
     if (layer.tensor == layers::kNoTensor) continue;
     layer.shape = network.graph.shape(layer.tensor);
@@ -153,7 +172,9 @@ std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
   return result;
 }
 
-absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& text, const std::vector<std::vector<float>>& images, int threads, layers::Tuner& tuner) {
+absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& text,
+                                                      const std::vector<std::vector<float>>& images,
+                                                      int threads, layers::Tuner& tuner) {
   auto network = layers::Build(text, {.batch_size = kBatch, .training = false, .with_loss = false});
   if (!network.ok()) return network.status();
   std::vector<LayerErrors> result = LayersOf(*network);
@@ -167,9 +188,12 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
   }
   for (const layers::StateSpec& state : network->states) {
     const auto* const slot = (*store)->FindState(state.name);
-    std::fill_n((*store)->state_values() + slot->offset, slot->size, static_cast<float>(state.initial_value));
+    std::fill_n((*store)->state_values() + slot->offset, slot->size,
+                static_cast<float>(state.initial_value));
   }
-  auto plan = layers::Plan::Compile(network->graph, wanted, **store, tuner, {.exact = true, .threads = threads, .constant_parameters = true, .choices = {}});
+  auto plan = layers::Plan::Compile(
+      network->graph, wanted, **store, tuner,
+      {.exact = true, .threads = threads, .constant_parameters = true, .choices = {}});
   if (!plan.ok()) return plan.status();
 
   float* const input = static_cast<float*>((*plan)->input(network->images));
@@ -178,7 +202,8 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
     std::vector<double> norms(result.size());
     for (int64_t first = 0; first < kShifts; first += kBatch) {
       for (int64_t k = 0; k < kBatch; ++k) {
-        ShiftImage(image.data(), 3, kSize, kSize, (first + k) / kSize, (first + k) % kSize, input + k * 3 * kPixels);
+        ShiftImage(image.data(), 3, kSize, kSize, (first + k) / kSize, (first + k) % kSize,
+                   input + k * 3 * kPixels);
       }
       (*plan)->Run(0);
       for (size_t l = 0; l < result.size(); ++l) {
@@ -191,7 +216,9 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
 #pragma omp parallel for num_threads(threads)
         for (int64_t k = 0; k < kBatch; ++k) {
           result[l].by_shift[first + k] +=
-              ErrorOf(result[l], references[l].data(), norms[l], values + k * n, (first + k) / kSize, (first + k) % kSize) / images.size();
+              ErrorOf(result[l], references[l].data(), norms[l], values + k * n,
+                      (first + k) / kSize, (first + k) % kSize) /
+              images.size();
         }
       }
     }
@@ -202,27 +229,46 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
 void ShowStudy(const std::string& name, const std::vector<LayerErrors>& study, Section& section) {
   section.Heading(absl::StrCat(EscapeHtml(name), ", layer by layer"));
   std::vector<std::vector<std::string>> rows;
-  Plot plot{.title = absl::StrCat("Equivariance error by layer: ", name), .x_label = "layer", .y_label = "relative error", .width = 560};
-  plot.series = {{.name = "mean over shifts", .mark = Mark::kLinePoints}, {.name = "largest at multiples of the step", .mark = Mark::kLinePoints}};
+  Plot plot{.title = absl::StrCat("Equivariance error by layer: ", name),
+            .x_label = "layer",
+            .y_label = "relative error",
+            .width = 560};
+  plot.series = {{.name = "mean over shifts", .mark = Mark::kLinePoints},
+                 {.name = "largest at multiples of the step", .mark = Mark::kLinePoints}};
   for (size_t l = 0; l < study.size(); ++l) {
     const LayerErrors& layer = study[l];
-    rows.push_back({EscapeHtml(layer.name), EscapeHtml(layer.kind), layer.step() > 0 ? absl::StrCat(layer.step()) : layer.height() == 1 ? "invariance" : "none", Short(layer.Mean()),
-                    Short(layer.Largest(true)), Short(layer.Largest())});
+    rows.push_back({EscapeHtml(layer.name), EscapeHtml(layer.kind),
+                    layer.step() > 0      ? absl::StrCat(layer.step())
+                    : layer.height() == 1 ? "invariance"
+                                          : "none",
+                    Short(layer.Mean()), Short(layer.Largest(true)), Short(layer.Largest())});
     plot.series[0].x.push_back(l + 1), plot.series[0].y.push_back(layer.Mean());
     plot.series[1].x.push_back(l + 1), plot.series[1].y.push_back(layer.Largest(true));
   }
   plot.y_low = 0;
-  plot.y_high = std::max({1e-6, *std::max_element(plot.series[0].y.begin(), plot.series[0].y.end()), *std::max_element(plot.series[1].y.begin(), plot.series[1].y.end())}) * 1.05;
+  plot.y_high = std::max({1e-6, *std::max_element(plot.series[0].y.begin(), plot.series[0].y.end()),
+                          *std::max_element(plot.series[1].y.begin(), plot.series[1].y.end())}) *
+                1.05;
   section.BeginRow();
   section.Figure(ToSvg(plot), "Of the map from the image to each layer's result, in order.");
   const auto& last = study.back();
-  section.Figure(ToSvg(HeatMap{.title = absl::StrCat(name, ": error of the result by shift"), .x_label = "shift right", .y_label = "shift down", .rows = kSize, .columns = kSize,
-                               .values = last.by_shift, .x_high = kSize - 1, .y_high = kSize - 1, .high = std::max(1e-6, last.Largest())}),
+  section.Figure(ToSvg(HeatMap{.title = absl::StrCat(name, ": error of the result by shift"),
+                               .x_label = "shift right",
+                               .y_label = "shift down",
+                               .rows = kSize,
+                               .columns = kSize,
+                               .values = last.by_shift,
+                               .x_high = kSize - 1,
+                               .y_high = kSize - 1,
+                               .high = std::max(1e-6, last.Largest())}),
                  "The prediction's relative change for each shift of the image.");
   section.EndRow();
   const std::string table_note = study.size() > 24 ? "details" : "";
-  if (!table_note.empty()) section.Raw(absl::StrCat("<details><summary>The ", study.size(), " layers</summary>\n"));
-  section.Table({"layer", "kind", "input pixels a step", "mean error", "largest at multiples of the step", "largest"}, rows);
+  if (!table_note.empty())
+    section.Raw(absl::StrCat("<details><summary>The ", study.size(), " layers</summary>\n"));
+  section.Table({"layer", "kind", "input pixels a step", "mean error",
+                 "largest at multiples of the step", "largest"},
+                rows);
   if (!table_note.empty()) section.Raw("</details>\n");
 }
 
@@ -235,8 +281,10 @@ struct Images {
 };
 
 absl::StatusOr<Images> ReadImages(const std::string& data_dir) {
-  auto train = data::LoadCifar10(data_dir, data::Split::kTrain), test = data::LoadCifar10(data_dir, data::Split::kTest);
-  Images images{.normalization = data::KnownNormalization(data::DatasetName::kCifar10), .source = "CIFAR-10"};
+  auto train = data::LoadCifar10(data_dir, data::Split::kTrain),
+       test = data::LoadCifar10(data_dir, data::Split::kTest);
+  Images images{.normalization = data::KnownNormalization(data::DatasetName::kCifar10),
+                .source = "CIFAR-10"};
   if (!train.ok() || !test.ok()) {
     train = data::LoadSample(data::Split::kTrain);
     test = data::LoadSample(data::Split::kTest);
@@ -252,20 +300,24 @@ absl::StatusOr<Images> ReadImages(const std::string& data_dir) {
 void Normalise(const uint8_t* bytes, const data::Normalization& n, float* image) {
   for (int64_t c = 0; c < 3; ++c) {
     for (int64_t i = 0; i < kPixels; ++i) {
-      image[c * kPixels + i] = static_cast<float>((bytes[c * kPixels + i] / 255.0 - n.mean[c]) / n.deviation[c]);
+      image[c * kPixels + i] =
+          static_cast<float>((bytes[c * kPixels + i] / 255.0 - n.mean[c]) / n.deviation[c]);
     }
   }
 }
 
 // Test accuracy at shifts (d, d), d = 0 .. 31, of a network trained on the first images.
-absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, const Images& images, int64_t epochs, int threads, layers::Tuner* tuner) {
+absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, const Images& images,
+                                                        int64_t epochs, int threads,
+                                                        layers::Tuner* tuner) {
   const int64_t batch = kBatch, used = std::min<int64_t>(images.train.size(), 1600) / batch * batch;
   text.mutable_train()->set_batch_size(batch);
   const training::StepOptions options{.exact = true, .threads = threads, .choices = {}};
   const optim::RunLength run{.steps_per_epoch = used / batch, .total_steps = used / batch * epochs};
   auto step = training::TrainingStep::Create(text, 10, run, options, tuner);
   if (!step.ok()) return step.status();
-  if (absl::Status status = (*step)->Initialise(nullptr, images.normalization); !status.ok()) return status;
+  if (absl::Status status = (*step)->Initialise(nullptr, images.normalization); !status.ok())
+    return status;
   std::vector<int64_t> order(used);
   std::iota(order.begin(), order.end(), 0);
   std::mt19937_64 generator(1);
@@ -276,10 +328,12 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
     if (s % run.steps_per_epoch == 0) std::shuffle(order.begin(), order.end(), generator);
     for (int64_t k = 0; k < batch; ++k) {
       const int64_t image = order[s % run.steps_per_epoch * batch + k];
-      Normalise(images.train.image(image), images.normalization, (*step)->images() + k * 3 * kPixels);
+      Normalise(images.train.image(image), images.normalization,
+                (*step)->images() + k * 3 * kPixels);
       (*step)->labels()[k] = images.train.labels[image];
     }
-    if (!(*step)->Run(s).finite) return absl::InternalError(absl::StrCat("training ", text.name(), " diverged at step ", s));
+    if (!(*step)->Run(s).finite)
+      return absl::InternalError(absl::StrCat("training ", text.name(), " diverged at step ", s));
   }
   auto evaluator = training::Evaluator::Create(text, 10, batch, options, (*step)->store(), *tuner);
   if (!evaluator.ok()) return evaluator.status();
@@ -309,32 +363,51 @@ double Spread(const std::vector<double>& values) {
   return *high - *low;
 }
 
-absl::StatusOr<Claim> AccuracyClaim(const EquivariancePremises& premises, const layers::Network& circular, const Images& images, layers::Tuner* tuner, Section& section) {
-  Claim claim{"equivariance.accuracy", {}, "shifting the test images leaves a circular network's accuracy as it was, and changes convnet's", "",
-              absl::StrCat("measured: both trained on images of ", images.source, ", tested at 32 shifts")};
+absl::StatusOr<Claim> AccuracyClaim(const EquivariancePremises& premises,
+                                    const layers::Network& circular, const Images& images,
+                                    layers::Tuner* tuner, Section& section) {
+  Claim claim{
+      "equivariance.accuracy",
+      {},
+      "shifting the test images leaves a circular network's accuracy as it was, and changes "
+      "convnet's",
+      "",
+      absl::StrCat("measured: both trained on images of ", images.source, ", tested at 32 shifts")};
   auto convnet = layers::FindNetwork("convnet");
   if (!convnet.ok()) return convnet.status();
-  const auto of_circular = AccuracyUnderShifts(circular, images, premises.training_epochs, premises.threads, tuner);
+  const auto of_circular =
+      AccuracyUnderShifts(circular, images, premises.training_epochs, premises.threads, tuner);
   if (!of_circular.ok()) return of_circular.status();
-  const auto of_convnet = AccuracyUnderShifts(*convnet, images, premises.training_epochs, premises.threads, tuner);
+  const auto of_convnet =
+      AccuracyUnderShifts(*convnet, images, premises.training_epochs, premises.threads, tuner);
   if (!of_convnet.ok()) return of_convnet.status();
-  Plot plot{.title = "Test accuracy of shifted images", .x_label = "shift down and right, pixels", .y_label = "test accuracy", .width = 560};
-  plot.series = {{.name = "circular", .y = *of_circular, .mark = Mark::kLinePoints}, {.name = "convnet", .y = *of_convnet, .mark = Mark::kLinePoints}};
+  Plot plot{.title = "Test accuracy of shifted images",
+            .x_label = "shift down and right, pixels",
+            .y_label = "test accuracy",
+            .width = 560};
+  plot.series = {{.name = "circular", .y = *of_circular, .mark = Mark::kLinePoints},
+                 {.name = "convnet", .y = *of_convnet, .mark = Mark::kLinePoints}};
   for (Series& series : plot.series) {
     for (int64_t d = 0; d < kSize; ++d) series.x.push_back(static_cast<double>(d));
   }
   section.Heading("Test accuracy under shifts");
-  section.Figure(ToSvg(plot), "Both networks were trained shortly on few images: what matters is how the lines run, not how high.");
+  section.Figure(ToSvg(plot),
+                 "Both networks were trained shortly on few images: what matters is how the lines "
+                 "run, not how high.");
   section.Table({"", "before shifting", "mean after", "least", "most"}, [&] {
     std::vector<std::vector<std::string>> rows;
     for (const Series& s : plot.series) {
-      rows.push_back({s.name, Short(s.y[0]), Short(std::accumulate(s.y.begin() + 1, s.y.end(), 0.0) / (kSize - 1)), Short(*std::min_element(s.y.begin(), s.y.end())),
+      rows.push_back({s.name, Short(s.y[0]),
+                      Short(std::accumulate(s.y.begin() + 1, s.y.end(), 0.0) / (kSize - 1)),
+                      Short(*std::min_element(s.y.begin(), s.y.end())),
                       Short(*std::max_element(s.y.begin(), s.y.end()))});
     }
     return rows;
   }());
-  claim.numbers = {{"circular: accuracy unshifted", (*of_circular)[0]}, {"circular: most minus least", Spread(*of_circular)},
-                   {"convnet: accuracy unshifted", (*of_convnet)[0]}, {"convnet: most minus least", Spread(*of_convnet)}};
+  claim.numbers = {{"circular: accuracy unshifted", (*of_circular)[0]},
+                   {"circular: most minus least", Spread(*of_circular)},
+                   {"convnet: accuracy unshifted", (*of_convnet)[0]},
+                   {"convnet: most minus least", Spread(*of_convnet)}};
   // Two nearly equal scores may change places by rounding.
   claim.verdict = HoldsIf(Spread(*of_circular) <= 0.01 && Spread(*of_convnet) > 0.03);
   return claim;
@@ -348,27 +421,39 @@ const LayerErrors* Find(const std::vector<LayerErrors>& study, absl::string_view
 }
 
 Claim CircularClaim(const std::vector<LayerErrors>& study) {
-  Claim claim{"equivariance.circular", {12}, "layers of circular stride-1 convolutions and pointwise operations commute with every shift", "F(S x) = S F(x)",
-              "measured on a network of them, all 1024 shifts, in single precision"};
+  Claim claim{
+      "equivariance.circular",
+      {12},
+      "layers of circular stride-1 convolutions and pointwise operations commute with every shift",
+      "F(S x) = S F(x)",
+      "measured on a network of them, all 1024 shifts, in single precision"};
   double worst = 0;
   int exact = 0;
   for (const LayerErrors& layer : study) {
     worst = std::max(worst, layer.Largest());
     exact += layer.Largest() == 0;
   }
-  claim.numbers = {{"largest relative error", worst}, {"layers", static_cast<double>(study.size())}, {"layers with an error of exactly 0", static_cast<double>(exact)}};
+  claim.numbers = {{"largest relative error", worst},
+                   {"layers", static_cast<double>(study.size())},
+                   {"layers with an error of exactly 0", static_cast<double>(exact)}};
   claim.verdict = HoldsIf(worst < kRounding);
   return claim;
 }
 
 Claim AliasingClaim(const std::vector<LayerErrors>& study) {
-  Claim claim{"equivariance.aliasing", {}, "after steps of 2 and 2 * 2 pixels layers commute with shifts by multiples of 2 and of 4, and with no others", "",
-              "measured on a circular network with a pool and a strided convolution, all 1024 shifts"};
+  Claim claim{
+      "equivariance.aliasing",
+      {},
+      "after steps of 2 and 2 * 2 pixels layers commute with shifts by multiples of 2 and of 4, "
+      "and with no others",
+      "",
+      "measured on a circular network with a pool and a strided convolution, all 1024 shifts"};
   bool holds = true;
   for (const char* name : {"pool1", "conv2"}) {
     const LayerErrors* const layer = Find(study, name);
     if (layer == nullptr) continue;
-    claim.numbers.push_back({absl::StrCat(name, ": largest error at multiples of ", layer->step()), layer->Largest(true)});
+    claim.numbers.push_back({absl::StrCat(name, ": largest error at multiples of ", layer->step()),
+                             layer->Largest(true)});
     claim.numbers.push_back({absl::StrCat(name, ": least error elsewhere"), layer->Least(false)});
     holds = holds && layer->Largest(true) < kRounding && layer->Least(false) > 1e-2;
   }
@@ -377,11 +462,17 @@ Claim AliasingClaim(const std::vector<LayerErrors>& study) {
 }
 
 Claim PaddingClaim(const std::vector<LayerErrors>& convnet) {
-  Claim claim{"equivariance.padding", {13}, "zero padding breaks equivariance: convnet's first convolution is off for every shift, by what happens at the border", "",
+  Claim claim{"equivariance.padding",
+              {13},
+              "zero padding breaks equivariance: convnet's first convolution is off for every "
+              "shift, by what happens at the border",
+              "",
               "measured, all 1024 shifts"};
   const LayerErrors* const layer = Find(convnet, "conv1");
   if (layer == nullptr) return claim;
-  claim.numbers = {{"least relative error", layer->Least(true)}, {"mean relative error", layer->Mean()}, {"largest relative error", layer->Largest()}};
+  claim.numbers = {{"least relative error", layer->Least(true)},
+                   {"mean relative error", layer->Mean()},
+                   {"largest relative error", layer->Largest()}};
   claim.verdict = HoldsIf(layer->Least(true) > 1e-3);
   return claim;
 }
@@ -393,35 +484,50 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
   const auto images = ReadImages(premises.data_dir);
   if (!images.ok()) return images.status();
   std::vector<std::vector<float>> chosen(premises.images, std::vector<float>(3 * kPixels));
-  for (int64_t i = 0; i < premises.images; ++i) Normalise(images->test.image(i), images->normalization, chosen[i].data());
-  const auto circular = layers::ParseNetwork(premises.circular_text.empty() ? kCircularText : premises.circular_text, "circular");
+  for (int64_t i = 0; i < premises.images; ++i)
+    Normalise(images->test.image(i), images->normalization, chosen[i].data());
+  const auto circular = layers::ParseNetwork(
+      premises.circular_text.empty() ? kCircularText : premises.circular_text, "circular");
   if (!circular.ok()) return circular.status();
   const auto strided = layers::ParseNetwork(kStridedText, "strided");
   if (!strided.ok()) return strided.status();
 
   Section section;
-  section.Text(absl::StrCat("A layer F commutes with shifts if shifting the image shifts its result: ", InlineMath("F(S x) = S F(x)"), ". Below, images of ", images->source,
-                            " are moved, round the borders, by each of 32 x 32 shifts, and ", InlineMath("\\Vert F(S x) - S' F(x) \\Vert / \\Vert F(x) \\Vert"),
-                            " is taken for every layer F of networks at initialisation, where ", InlineMath("S'"),
-                            " is the shift at the layer's resolution. Circular convolutions of stride 1 and pointwise layers have no error, zero padding one at the border, "
-                            "steps of more than a pixel one at shifts that are no multiples."));
+  section.Text(absl::StrCat(
+      "A layer F commutes with shifts if shifting the image shifts its result: ",
+      InlineMath("F(S x) = S F(x)"), ". Below, images of ", images->source,
+      " are moved, round the borders, by each of 32 x 32 shifts, and ",
+      InlineMath("\\Vert F(S x) - S' F(x) \\Vert / \\Vert F(x) \\Vert"),
+      " is taken for every layer F of networks at initialisation, where ", InlineMath("S'"),
+      " is the shift at the layer's resolution. Circular convolutions of stride 1 and pointwise "
+      "layers have no error, zero padding one at the border, "
+      "steps of more than a pixel one at shifts that are no multiples."));
   training::CachedTuner tuner(premises.threads);
-  std::vector<std::pair<std::string, layers::Network>> networks = {{"circular", *circular}, {"circular with strides", *strided}};
+  std::vector<std::pair<std::string, layers::Network>> networks = {
+      {"circular", *circular}, {"circular with strides", *strided}};
   for (const std::string& name : premises.networks) {
     auto network = layers::FindNetwork(name);
     if (!network.ok()) return network.status();
     networks.push_back({name, *std::move(network)});
   }
-  Claim compared{"equivariance.networks", {13}, "of the networks compared, the circular one alone gives a shifted image the same result", "", "measured, all 1024 shifts"};
+  Claim compared{
+      "equivariance.networks",
+      {13},
+      "of the networks compared, the circular one alone gives a shifted image the same result",
+      "",
+      "measured, all 1024 shifts"};
   bool alone = true;
   for (const auto& [name, network] : networks) {
     const auto study = StudyNetwork(network, chosen, premises.threads, *tuner.get());
-    if (!study.ok()) return absl::Status(study.status().code(), absl::StrCat(name, ": ", study.status().message()));
+    if (!study.ok())
+      return absl::Status(study.status().code(),
+                          absl::StrCat(name, ": ", study.status().message()));
     ShowStudy(name, *study, section);
     if (name == "circular") report.claims.push_back(CircularClaim(*study));
     if (name == "circular with strides") report.claims.push_back(AliasingClaim(*study));
     if (name == "convnet") report.claims.push_back(PaddingClaim(*study));
-    compared.numbers.push_back({absl::StrCat(name, ": mean relative error of the result"), study->back().Mean()});
+    compared.numbers.push_back(
+        {absl::StrCat(name, ": mean relative error of the result"), study->back().Mean()});
     alone = alone && (study->back().Mean() < kRounding) == (name == "circular");
   }
   compared.verdict = HoldsIf(alone);

@@ -8,12 +8,14 @@
 #include "absl/status/statusor.h"
 #include "tools/lab/claim.h"
 
-// The nine experiments. Each takes as its premises what its claims rest on, so that a test (or a reader) can put something
-// wrong in their place and see the claim fail, and brings back a report. A claim that fails is a result; an error
-// (absl::Status) means that the experiment could not be done.
+// The nine experiments. Each takes as its premises what its claims rest on, so that a test (or a
+// reader) can put something wrong in their place and see the claim fail, and brings back a report.
+// A claim that fails is a result; an error (absl::Status) means that the experiment could not be
+// done.
 namespace cotangent::tools::lab {
 
-// 1. An activation, its symmetry, derivative and limits, beside eight known ones; and what follows for the depth of networks.
+// 1. An activation, its symmetry, derivative and limits, beside eight known ones; and what follows
+//    for the depth of networks.
 struct ActivationPremises {
   std::string formula = "x/(1 + abs(x))";  // in x
   // g'(x) for x != 0, as derived by hand; empty for a formula nobody has derived by hand.
@@ -22,7 +24,8 @@ struct ActivationPremises {
 // Errors: a formula that does not parse, or has other variables ("--activation:1:5: ...").
 absl::StatusOr<Report> RunActivation(const ActivationPremises& premises = {});
 
-// 2. A step of gradient descent minimises the linear model plus lambda/2 times the squared distance.
+// 2. A step of gradient descent minimises the linear model plus lambda/2 times the squared
+//    distance.
 struct ProximalPremises {
   std::string step = "1/lambda";  // eta, in lambda
   int64_t functions = 300;
@@ -59,18 +62,19 @@ absl::StatusOr<Report> RunAutodiff(const AutodiffPremises& premises = {});
 
 // 6. Circulant matrices are the maps that commute with shifts.
 struct CircularPremises {
-  double perturbation = 0;           // added to one entry of the matrices that should be circulant
-  int64_t large_size = 1 << 20;      // where the Fourier product is timed
-  int64_t measured_size = 1 << 12;   // where commuting is measured
+  double perturbation = 0;          // added to one entry of the matrices that should be circulant
+  int64_t large_size = 1 << 20;     // where the Fourier product is timed
+  int64_t measured_size = 1 << 12;  // where commuting is measured
 };
 absl::StatusOr<Report> RunCircular(const CircularPremises& premises = {});
 
 // 7. Shift equivariance of networks, layer by layer.
 struct EquivariancePremises {
   std::vector<std::string> networks = {"convnet", "resnet20"};  // of the zoo, or files
-  // The text of a network whose convolutions are all circular and of stride 1; empty: one of the laboratory's own.
+  // The text of a network whose convolutions are all circular and of stride 1; empty: one of the
+  // laboratory's own.
   std::string circular_text;
-  int64_t images = 1;         // per network, for every shift
+  int64_t images = 1;           // per network, for every shift
   int64_t training_epochs = 5;  // of the networks whose accuracy under shifts is measured
   std::string data_dir;
   int threads = 2;
@@ -89,7 +93,8 @@ absl::StatusOr<Report> RunSgd(const SgdPremises& premises = {});
 
 // 9. Three classifiers of CIFAR-10.
 struct CifarPremises {
-  // Holds a directory for each of softmax_classifier, two_layer_net and convnet, as `train` writes it.
+  // Holds a directory for each of softmax_classifier, two_layer_net and convnet, as `train` writes
+  // it.
   std::string runs_dir;
   std::string data_dir;
   bool train = false;  // makes the runs that are missing

@@ -23,9 +23,13 @@
 #include "tools/lab/plot.h"
 
 ABSL_FLAG(std::string, output_dir, "lab", "where lab.html and results.json go");
-ABSL_FLAG(std::string, activation, "", "the activation that `activation` examines: a formula in x; x/(1 + abs(x)) if not given");
-ABSL_FLAG(std::string, data_dir, "", "where CIFAR-10 is; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent, if not given");
-ABSL_FLAG(std::string, runs_dir, "", "for `cifar`: holds the output directories of `train`, named as their networks; OUTPUT_DIR/runs if not given");
+ABSL_FLAG(std::string, activation, "",
+          "the activation that `activation` examines: a formula in x; x/(1 + abs(x)) if not given");
+ABSL_FLAG(std::string, data_dir, "",
+          "where CIFAR-10 is; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent, if not given");
+ABSL_FLAG(std::string, runs_dir, "",
+          "for `cifar`: holds the output directories of `train`, named as their networks; "
+          "OUTPUT_DIR/runs if not given");
 ABSL_FLAG(bool, train, false, "for `cifar`: trains the networks that --runs_dir has no run of");
 ABSL_FLAG(int, threads, 0, "for what runs on several; one for each physical core if 0");
 
@@ -33,11 +37,13 @@ namespace cotangent::tools::lab {
 namespace {
 
 constexpr char kUsage[] =
-    "Runs experiments on claims about how networks learn, and writes what came out as a page, lab.html, and as results.json.\n"
+    "Runs experiments on claims about how networks learn, and writes what came out as a page, "
+    "lab.html, and as results.json.\n"
     "\n"
     "  lab [experiment...] --output_dir=DIR\n"
     "\n"
-    "Experiments: activation proximal lemma rate autodiff circular equivariance sgd cifar; all, if none is named.\n"
+    "Experiments: activation proximal lemma rate autodiff circular equivariance sgd cifar; all, if "
+    "none is named.\n"
     "The exit code is 1 if a claim fails.\n";
 
 struct Experiment {
@@ -47,7 +53,8 @@ struct Experiment {
 
 std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
   ActivationPremises activation;
-  if (const std::string formula = absl::GetFlag(FLAGS_activation); !formula.empty()) activation = {.formula = formula, .derivative = ""};
+  if (const std::string formula = absl::GetFlag(FLAGS_activation); !formula.empty())
+    activation = {.formula = formula, .derivative = ""};
   RatePremises rate;
   rate.data_dir = data_dir;
   EquivariancePremises equivariance;
@@ -58,7 +65,8 @@ std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
   cifar.threads = threads;
   cifar.train = absl::GetFlag(FLAGS_train);
   cifar.runs_dir = absl::GetFlag(FLAGS_runs_dir);
-  if (cifar.runs_dir.empty()) cifar.runs_dir = data::JoinPath(absl::GetFlag(FLAGS_output_dir), "runs");
+  if (cifar.runs_dir.empty())
+    cifar.runs_dir = data::JoinPath(absl::GetFlag(FLAGS_output_dir), "runs");
   return {
       {"activation", [=] { return RunActivation(activation); }},
       {"proximal", [] { return RunProximal(); }},
@@ -73,15 +81,18 @@ std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
 }
 
 // Those asked for, in the order of the laboratory.
-absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& all, const std::vector<std::string>& names) {
+absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& all,
+                                               const std::vector<std::string>& names) {
   if (names.empty()) return all;
   for (const std::string& name : names) {
     bool found = false;
     for (const Experiment& experiment : all) found = found || experiment.name == name;
     if (found) continue;
-    return absl::InvalidArgumentError(absl::StrCat("no experiment '", name, "'; there are ", absl::StrJoin(all, ", ", [](std::string* out, const Experiment& e) {
-                                                     absl::StrAppend(out, e.name);
-                                                   })));
+    return absl::InvalidArgumentError(
+        absl::StrCat("no experiment '", name, "'; there are ",
+                     absl::StrJoin(all, ", ", [](std::string* out, const Experiment& e) {
+                       absl::StrAppend(out, e.name);
+                     })));
   }
   std::vector<Experiment> chosen;
   for (const Experiment& experiment : all) {
@@ -100,7 +111,8 @@ absl::Status CheckWritable(const std::string& directory) {
     return absl::InvalidArgumentError(
         absl::StrCat("--output_dir: ", status.message(), "; name another directory"));
   if (access(directory.c_str(), W_OK | X_OK) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("--output_dir: cannot write in ", directory, "; name another directory"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--output_dir: cannot write in ", directory, "; name another directory"));
   }
   return absl::OkStatus();
 }
@@ -108,10 +120,12 @@ absl::Status CheckWritable(const std::string& directory) {
 void PrintClaim(const Claim& claim) {
   std::string equations;
   for (const int k : claim.equations) absl::StrAppend(&equations, "(", k, ")");
-  std::printf("%-7s %-28s %-9s %s\n", VerdictName(claim.verdict), claim.id.c_str(), equations.c_str(), claim.statement.c_str());
+  std::printf("%-7s %-28s %-9s %s\n", VerdictName(claim.verdict), claim.id.c_str(),
+              equations.c_str(), claim.statement.c_str());
   if (claim.verdict != Verdict::kHolds) {
     std::printf("        %s", claim.how.c_str());
-    for (const Number& number : claim.numbers) std::printf("; %s: %s", number.name.c_str(), Short(number.value).c_str());
+    for (const Number& number : claim.numbers)
+      std::printf("; %s: %s", number.name.c_str(), Short(number.value).c_str());
     std::printf("\n");
   }
   std::fflush(stdout);
@@ -120,7 +134,8 @@ void PrintClaim(const Claim& claim) {
 int Main(int argc, char** argv) {
   const CommandLine command_line = ParseCommandLine(argc, argv, kUsage);
   int threads = 1;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &threads); !status.ok()) return Fail(status);
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &threads); !status.ok())
+    return Fail(status);
   std::string data_dir = absl::GetFlag(FLAGS_data_dir);
   if (data_dir.empty()) data_dir = data::DefaultDataDir();
   const std::string output_dir = absl::GetFlag(FLAGS_output_dir);
@@ -133,18 +148,25 @@ int Main(int argc, char** argv) {
   for (const Experiment& experiment : *chosen) {
     const auto begin = std::chrono::steady_clock::now();
     auto report = experiment.run();
-    if (!report.ok()) return Fail(absl::Status(report.status().code(), absl::StrCat(experiment.name, ": ", report.status().message())));
-    report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (!report.ok())
+      return Fail(absl::Status(report.status().code(),
+                               absl::StrCat(experiment.name, ": ", report.status().message())));
+    report->seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     for (const Claim& claim : report->claims) {
       PrintClaim(claim);
       all_hold = all_hold && claim.verdict != Verdict::kFails;
     }
     reports.push_back(*std::move(report));
   }
-  for (const auto& [name, contents] : {std::pair("lab.html", ToHtml(reports)), std::pair("results.json", ToJson(reports))}) {
-    if (absl::Status status = data::WriteFileAtomically(data::JoinPath(output_dir, name), contents); !status.ok()) return Fail(status);
+  for (const auto& [name, contents] :
+       {std::pair("lab.html", ToHtml(reports)), std::pair("results.json", ToJson(reports))}) {
+    if (absl::Status status = data::WriteFileAtomically(data::JoinPath(output_dir, name), contents);
+        !status.ok())
+      return Fail(status);
   }
-  std::fprintf(stderr, "lab: wrote %s and results.json\n", data::JoinPath(output_dir, "lab.html").c_str());
+  std::fprintf(stderr, "lab: wrote %s and results.json\n",
+               data::JoinPath(output_dir, "lab.html").c_str());
   return all_hold ? kExitDone : kExitFailed;
 }
 

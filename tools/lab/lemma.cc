@@ -40,7 +40,8 @@ struct Sides {
 };
 
 // A rule that fills v_t knowing t, w_t and w*.
-using Adversary = std::function<void(int64_t t, absl::Span<const double> w, absl::Span<const double> target, absl::Span<double> v)>;
+using Adversary = std::function<void(int64_t t, absl::Span<const double> w,
+                                     absl::Span<const double> target, absl::Span<double> v)>;
 
 // The updates are optim::Minimise's, its gradient the adversary.
 Sides Run(const Adversary& adversary, const Vector& target, double eta, int64_t steps) {
@@ -54,7 +55,8 @@ Sides Run(const Adversary& adversary, const Vector& target, double eta, int64_t 
     sides.steps += eta * Square(v);
     sides.size += std::sqrt(SquaredDistance(w, target) * Square(v)) + eta * Square(v);
   };
-  const auto result = optim::Minimise([](absl::Span<const double>) { return 0.0; }, gradient, Vector(target.size(), 0.0),
+  const auto result = optim::Minimise([](absl::Span<const double>) { return 0.0; }, gradient,
+                                      Vector(target.size(), 0.0),
                                       {.steps = steps, .step_size = optim::ConstantStep(eta)});
   sides.distance = Square(target) / eta;
   sides.last = SquaredDistance(result->last, target) / (2 * eta);
@@ -70,22 +72,39 @@ struct NamedAdversary {
 std::vector<NamedAdversary> Adversaries(std::mt19937_64& generator) {
   const auto normal = [&generator] { return std::normal_distribution<double>()(generator); };
   return {
-      {"random", [=](int64_t, auto, auto, absl::Span<double> v) { for (double& x : v) x = normal(); }},
-      {"heavy-tailed", [=](int64_t, auto, auto, absl::Span<double> v) { for (double& x : v) x = std::pow(normal(), 5); }},
-      {"away from w*", [](int64_t, auto w, auto target, absl::Span<double> v) {
+      {"random",
+       [=](int64_t, auto, auto, absl::Span<double> v) {
+         for (double& x : v) x = normal();
+       }},
+      {"heavy-tailed",
+       [=](int64_t, auto, auto, absl::Span<double> v) {
+         for (double& x : v) x = std::pow(normal(), 5);
+       }},
+      {"away from w*",
+       [](int64_t, auto w, auto target, absl::Span<double> v) {
          for (size_t i = 0; i < v.size(); ++i) v[i] = -(w[i] - target[i]);
        }},
-      {"towards w*", [](int64_t, auto w, auto target, absl::Span<double> v) {
+      {"towards w*",
+       [](int64_t, auto w, auto target, absl::Span<double> v) {
          for (size_t i = 0; i < v.size(); ++i) v[i] = w[i] - target[i];
        }},
-      {"alternating", [](int64_t t, auto, auto, absl::Span<double> v) { for (double& x : v) x = t % 2 == 0 ? 1 : -1; }},
-      {"growing", [=](int64_t t, auto, auto, absl::Span<double> v) { for (double& x : v) x = std::pow(1.1, std::min<int64_t>(t, 100)) * normal(); }},
-      {"zero", [](int64_t, auto, auto, absl::Span<double> v) { std::fill(v.begin(), v.end(), 0.0); }},
-      {"unit, at right angles to w_t - w*", [=](int64_t, auto w, auto target, absl::Span<double> v) {
+      {"alternating",
+       [](int64_t t, auto, auto, absl::Span<double> v) {
+         for (double& x : v) x = t % 2 == 0 ? 1 : -1;
+       }},
+      {"growing",
+       [=](int64_t t, auto, auto, absl::Span<double> v) {
+         for (double& x : v) x = std::pow(1.1, std::min<int64_t>(t, 100)) * normal();
+       }},
+      {"zero",
+       [](int64_t, auto, auto, absl::Span<double> v) { std::fill(v.begin(), v.end(), 0.0); }},
+      {"unit, at right angles to w_t - w*",
+       [=](int64_t, auto w, auto target, absl::Span<double> v) {
          double inner = 0;
          const double square = SquaredDistance(w, target);
          for (size_t i = 0; i < v.size(); ++i) inner += (w[i] - target[i]) * (v[i] = normal());
-         if (square > 0) for (size_t i = 0; i < v.size(); ++i) v[i] -= inner / square * (w[i] - target[i]);
+         if (square > 0)
+           for (size_t i = 0; i < v.size(); ++i) v[i] -= inner / square * (w[i] - target[i]);
        }},
   };
 }
@@ -93,11 +112,12 @@ std::vector<NamedAdversary> Adversaries(std::mt19937_64& generator) {
 // v_t = e_t and w* where T such steps lead: nothing is lost.
 Sides TightCase(int64_t steps, double eta) {
   const Vector target(steps, -eta);
-  return Run([](int64_t t, auto, auto, absl::Span<double> v) {
-               std::fill(v.begin(), v.end(), 0.0);
-               v[t - 1] = 1;
-             },
-             target, eta, steps);
+  return Run(
+      [](int64_t t, auto, auto, absl::Span<double> v) {
+        std::fill(v.begin(), v.end(), 0.0);
+        v[t - 1] = 1;
+      },
+      target, eta, steps);
 }
 
 // One step of the telescoping sum, coordinate by coordinate.
@@ -105,18 +125,27 @@ Claim IdentityClaim(Section& section) {
   sym::Pool pool;
   const Expr left = *sym::Parse("(w - s)*v", pool);
   const Expr right = *sym::Parse("((w - s)^2 - (w - eta*v - s)^2)/(2*eta) + eta*v^2/2", pool);
-  Claim claim{"lemma.identity", {7}, "<w_t - w*, v_t> = (|w_t - w*|^2 - |w_{t+1} - w*|^2)/(2 eta) + (eta/2)|v_t|^2",
-              "\\langle w_t - w^*, v_t \\rangle = \\frac{1}{2 \\eta} ( \\Vert w_t - w^* \\Vert^2 - \\Vert w_{t+1} - w^* \\Vert^2 ) + "
+  Claim claim{"lemma.identity",
+              {7},
+              "<w_t - w*, v_t> = (|w_t - w*|^2 - |w_{t+1} - w*|^2)/(2 eta) + (eta/2)|v_t|^2",
+              "\\langle w_t - w^*, v_t \\rangle = \\frac{1}{2 \\eta} ( \\Vert w_t - w^* \\Vert^2 - "
+              "\\Vert w_{t+1} - w^* \\Vert^2 ) + "
               "\\frac{\\eta}{2} \\Vert v_t \\Vert^2",
               "proved symbolically, in each coordinate"};
   claim.verdict = HoldsIf(sym::Equal(left, right) == sym::Verdict::kEqual);
   section.Heading("Why");
-  section.Text(absl::StrCat("With s for a coordinate of ", InlineMath("w^*"), " and ", InlineMath("w_{t+1} = w_t - \\eta v_t"), ","));
-  section.MathMl(absl::StrCat("<math display=\"block\">", sym::ToMathMlRow(left), "<mo>=</mo>", sym::ToMathMlRow(right), "</math>"));
-  section.Text(absl::StrCat("identically. Summed over coordinates and over t from 1 to T the middle terms cancel, and with ",
-                            InlineMath("w_1 = 0"), " there remains, exactly,"));
-  section.Formula("\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle = \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + \\frac{\\eta}{2} \\sum_{t=1}^T \\Vert v_t "
-                  "\\Vert^2 - \\frac{\\Vert w_{T+1} - w^* \\Vert^2}{2 \\eta}");
+  section.Text(absl::StrCat("With s for a coordinate of ", InlineMath("w^*"), " and ",
+                            InlineMath("w_{t+1} = w_t - \\eta v_t"), ","));
+  section.MathMl(absl::StrCat("<math display=\"block\">", sym::ToMathMlRow(left), "<mo>=</mo>",
+                              sym::ToMathMlRow(right), "</math>"));
+  section.Text(
+      absl::StrCat("identically. Summed over coordinates and over t from 1 to T the middle terms "
+                   "cancel, and with ",
+                   InlineMath("w_1 = 0"), " there remains, exactly,"));
+  section.Formula(
+      "\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle = \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + "
+      "\\frac{\\eta}{2} \\sum_{t=1}^T \\Vert v_t "
+      "\\Vert^2 - \\frac{\\Vert w_{T+1} - w^* \\Vert^2}{2 \\eta}");
   section.Text("The last term is what the lemma gives away.");
   return claim;
 }
@@ -126,10 +155,13 @@ Claim IdentityClaim(Section& section) {
 absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
   Report report{"lemma", "The lemma behind the rate"};
   Section section;
-  section.Text(absl::StrCat("For ", InlineMath("w_1 = 0"), ", ", InlineMath("w_{t+1} = w_t - \\eta v_t"), ", any vectors ", InlineMath("v_t"), " and any ",
-                            InlineMath("w^*"), ":"));
-  const char* const lemma = "\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle \\le \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + \\frac{\\eta}{2} \\sum_{t=1}^T "
-                            "\\Vert v_t \\Vert^2";
+  section.Text(absl::StrCat("For ", InlineMath("w_1 = 0"), ", ",
+                            InlineMath("w_{t+1} = w_t - \\eta v_t"), ", any vectors ",
+                            InlineMath("v_t"), " and any ", InlineMath("w^*"), ":"));
+  const char* const lemma =
+      "\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle \\le \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + "
+      "\\frac{\\eta}{2} \\sum_{t=1}^T "
+      "\\Vert v_t \\Vert^2";
   section.Formula(lemma);
   report.claims.push_back(IdentityClaim(section));
 
@@ -138,10 +170,18 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
   double worst_violation = -INFINITY, worst_slack = 0;
   std::vector<int64_t> counts(adversaries.size());
   std::vector<double> closest(adversaries.size(), INFINITY);
-  Plot plot{.title = "Both sides of the lemma", .x_label = "right side", .y_label = "left side", .log_x = true, .log_y = true, .width = 560, .height = 420};
-  for (const auto& adversary : adversaries) plot.series.push_back({.name = adversary.name, .mark = Mark::kPoints});
+  Plot plot{.title = "Both sides of the lemma",
+            .x_label = "right side",
+            .y_label = "left side",
+            .log_x = true,
+            .log_y = true,
+            .width = 560,
+            .height = 420};
+  for (const auto& adversary : adversaries)
+    plot.series.push_back({.name = adversary.name, .mark = Mark::kPoints});
   const auto take = [&](const Sides& sides, size_t kind) {
-    const double bound = premises.distance_factor * sides.distance + premises.step_factor * sides.steps;
+    const double bound =
+        premises.distance_factor * sides.distance + premises.step_factor * sides.steps;
     const double slack = bound - sides.inner;
     worst_violation = std::max(worst_violation, -slack / sides.size);
     worst_slack = std::max(worst_slack, std::abs(slack - sides.last) / sides.size);
@@ -156,19 +196,30 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
     Vector target(1 + generator() % 40);
     for (double& x : target) x = std::normal_distribution<double>(0, 3)(generator);
     const double eta = std::exp(std::uniform_real_distribution<double>(-5, 0)(generator));
-    take(Run(adversaries[kind].fill, target, eta, 1 + static_cast<int64_t>(generator() % 200)), kind);
+    take(Run(adversaries[kind].fill, target, eta, 1 + static_cast<int64_t>(generator() % 200)),
+         kind);
   }
   const Sides tight = TightCase(400, 0.05);
-  const double tight_slack = (premises.distance_factor * tight.distance + premises.step_factor * tight.steps - tight.inner) / tight.inner;
+  const double tight_slack = (premises.distance_factor * tight.distance +
+                              premises.step_factor * tight.steps - tight.inner) /
+                             tight.inner;
 
-  Claim bound{"lemma.bound", {6}, "sum <w_t - w*, v_t> <= |w*|^2/(2 eta) + (eta/2) sum |v_t|^2", lemma,
-              absl::StrCat("measured on ", premises.sequences, " sequences, random and adversarial")};
+  Claim bound{
+      "lemma.bound",
+      {6},
+      "sum <w_t - w*, v_t> <= |w*|^2/(2 eta) + (eta/2) sum |v_t|^2",
+      lemma,
+      absl::StrCat("measured on ", premises.sequences, " sequences, random and adversarial")};
   bound.numbers = {{"sequences", static_cast<double>(premises.sequences)},
                    {"largest violation, relative to the terms added", worst_violation},
                    {"slack of the sequence that makes it tight, relative", tight_slack}};
   bound.verdict = HoldsIf(worst_violation <= 1e-13 && std::abs(tight_slack) < 1e-12);
-  Claim slack{"lemma.slack", {7}, "what is given away is exactly |w_{T+1} - w*|^2/(2 eta)",
-              "\\text{right side} - \\text{left side} = \\frac{\\Vert w_{T+1} - w^* \\Vert^2}{2 \\eta}", "measured on the same sequences"};
+  Claim slack{
+      "lemma.slack",
+      {7},
+      "what is given away is exactly |w_{T+1} - w*|^2/(2 eta)",
+      "\\text{right side} - \\text{left side} = \\frac{\\Vert w_{T+1} - w^* \\Vert^2}{2 \\eta}",
+      "measured on the same sequences"};
   slack.numbers = {{"largest error, relative to the terms added", worst_slack}};
   slack.verdict = HoldsIf(worst_slack <= 1e-13);
   report.claims.push_back(bound);
@@ -179,10 +230,12 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
   for (size_t k = 0; k < adversaries.size(); ++k) {
     rows.push_back({EscapeHtml(adversaries[k].name), absl::StrCat(counts[k]), Short(closest[k])});
   }
-  rows.push_back({absl::StrCat(InlineMath("v_t = e_t, w^* = -\\eta \\sum_t e_t"), ", T = 400"), "1", Short(tight_slack)});
+  rows.push_back({absl::StrCat(InlineMath("v_t = e_t, w^* = -\\eta \\sum_t e_t"), ", T = 400"), "1",
+                  Short(tight_slack)});
   section.Table({InlineMath("v_t"), "sequences", "least slack, relative to the right side"}, rows);
   Series diagonal{.name = "equality", .mark = Mark::kDashed, .colour = 7};
-  for (int e = -3; e <= 8; ++e) diagonal.x.push_back(std::pow(10, e)), diagonal.y.push_back(std::pow(10, e));
+  for (int e = -3; e <= 8; ++e)
+    diagonal.x.push_back(std::pow(10, e)), diagonal.y.push_back(std::pow(10, e));
   plot.x_low = plot.y_low = 1e-1;
   plot.x_high = plot.y_high = 1e7;
   plot.series.push_back(diagonal);

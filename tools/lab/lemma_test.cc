@@ -13,7 +13,8 @@ TEST(Lemma, Holds) { EXPECT_THAT(Failing(RunLemma({.sequences = 400})), IsEmpty(
 
 TEST(Lemma, ASmallerBoundFails) {
   EXPECT_THAT(Failing(RunLemma({.step_factor = 0.49, .sequences = 400})), Contains("lemma.bound"));
-  EXPECT_THAT(Failing(RunLemma({.distance_factor = 0.49, .sequences = 400})), Contains("lemma.bound"));
+  EXPECT_THAT(Failing(RunLemma({.distance_factor = 0.49, .sequences = 400})),
+              Contains("lemma.bound"));
 }
 
 TEST(Lemma, ALargerBoundIsNotExact) {

@@ -17,20 +17,27 @@ struct Symbol {
 
 const absl::flat_hash_map<std::string, Symbol>& Symbols() {
   static const auto* const symbols = new absl::flat_hash_map<std::string, Symbol>{
-      {"alpha", {"mi", "α"}},     {"beta", {"mi", "β"}},      {"eta", {"mi", "η"}},
-      {"lambda", {"mi", "λ"}},    {"rho", {"mi", "ρ"}},       {"sigma", {"mi", "σ"}},
-      {"chi", {"mi", "χ"}},       {"varepsilon", {"mi", "ε"}}, {"omega", {"mi", "ω"}},
-      {"pi", {"mi", "π"}},        {"infty", {"mi", "∞"}},     {"nabla", {"mo", "∇"}},
-      {"partial", {"mi", "∂"}},   {"le", {"mo", "≤"}},        {"ge", {"mo", "≥"}},
-      {"ne", {"mo", "≠"}},        {"in", {"mo", "∈"}},        {"to", {"mo", "→"}},
-      {"cdot", {"mo", "⋅"}},      {"times", {"mo", "×"}},     {"pm", {"mo", "±"}},
-      {"langle", {"mo", "⟨"}},    {"rangle", {"mo", "⟩"}},    {"Vert", {"mo", "‖"}},
-      {"vert", {"mo", "|"}},      {"iff", {"mo", "⟺"}},      {"approx", {"mo", "≈"}},
-      {"dots", {"mo", "…"}},      {"sum", {"mo", "∑", true}}, {"prod", {"mo", "∏", true}},
-      {"lim", {"mo", "lim", true}}, {"max", {"mo", "max", true}}, {"min", {"mo", "min", true}},
-      {"argmin", {"mo", "arg min", true}}, {"sup", {"mo", "sup", true}},
-      {"cos", {"mi", "cos"}},     {"sin", {"mi", "sin"}},     {"ln", {"mi", "ln"}},
-      {"exp", {"mi", "exp"}},     {"mod", {"mo", "mod"}},     {"prime", {"mo", "′"}},
+      {"alpha", {"mi", "α"}},       {"beta", {"mi", "β"}},
+      {"eta", {"mi", "η"}},         {"lambda", {"mi", "λ"}},
+      {"rho", {"mi", "ρ"}},         {"sigma", {"mi", "σ"}},
+      {"chi", {"mi", "χ"}},         {"varepsilon", {"mi", "ε"}},
+      {"omega", {"mi", "ω"}},       {"pi", {"mi", "π"}},
+      {"infty", {"mi", "∞"}},       {"nabla", {"mo", "∇"}},
+      {"partial", {"mi", "∂"}},     {"le", {"mo", "≤"}},
+      {"ge", {"mo", "≥"}},          {"ne", {"mo", "≠"}},
+      {"in", {"mo", "∈"}},          {"to", {"mo", "→"}},
+      {"cdot", {"mo", "⋅"}},        {"times", {"mo", "×"}},
+      {"pm", {"mo", "±"}},          {"langle", {"mo", "⟨"}},
+      {"rangle", {"mo", "⟩"}},      {"Vert", {"mo", "‖"}},
+      {"vert", {"mo", "|"}},        {"iff", {"mo", "⟺"}},
+      {"approx", {"mo", "≈"}},      {"dots", {"mo", "…"}},
+      {"sum", {"mo", "∑", true}},   {"prod", {"mo", "∏", true}},
+      {"lim", {"mo", "lim", true}}, {"max", {"mo", "max", true}},
+      {"min", {"mo", "min", true}}, {"argmin", {"mo", "arg min", true}},
+      {"sup", {"mo", "sup", true}}, {"cos", {"mi", "cos"}},
+      {"sin", {"mi", "sin"}},       {"ln", {"mi", "ln"}},
+      {"exp", {"mi", "exp"}},       {"mod", {"mo", "mod"}},
+      {"prime", {"mo", "′"}},
   };
   return *symbols;
 }
@@ -98,7 +105,9 @@ class Reader {
     if (c == '\\') return Command(stacked);
     if (std::isdigit(static_cast<unsigned char>(c))) {
       const size_t begin = at_;
-      while (at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.')) ++at_;
+      while (at_ < text_.size() &&
+             (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.'))
+        ++at_;
       return Element("mn", text_.substr(begin, at_ - begin));
     }
     // One character, which may be several bytes.
@@ -158,11 +167,20 @@ std::string EscapeHtml(absl::string_view text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      default: escaped += c;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += c;
     }
   }
   return escaped;
@@ -170,10 +188,13 @@ std::string EscapeHtml(absl::string_view text) {
 
 std::string MathRow(absl::string_view notation) { return Reader(notation).Row(); }
 
-std::string InlineMath(absl::string_view notation) { return absl::StrCat("<math>", MathRow(notation), "</math>"); }
+std::string InlineMath(absl::string_view notation) {
+  return absl::StrCat("<math>", MathRow(notation), "</math>");
+}
 
 std::string DisplayMath(absl::string_view notation) {
-  return absl::StrCat("<div class=\"formula\"><math display=\"block\">", MathRow(notation), "</math></div>\n");
+  return absl::StrCat("<div class=\"formula\"><math display=\"block\">", MathRow(notation),
+                      "</math></div>\n");
 }
 
 }  // namespace cotangent::tools::lab

@@ -64,17 +64,20 @@ footer { margin: 3rem auto 2rem; color: var(--soft); font-size: .88rem; }
 
 std::string Numbered(const std::vector<int>& equations) {
   if (equations.empty()) return "";
-  return absl::StrJoin(equations, " ", [](std::string* out, int k) { absl::StrAppend(out, "(", k, ")"); });
+  return absl::StrJoin(equations, " ",
+                       [](std::string* out, int k) { absl::StrAppend(out, "(", k, ")"); });
 }
 
 std::string ClaimItem(const Claim& claim) {
   const char* const verdict = VerdictName(claim.verdict);
-  std::string html = absl::StrCat("<li class=\"", verdict, "\" id=\"", EscapeHtml(claim.id), "\"><span class=\"verdict ", verdict, "\">", verdict,
-                                  "</span> ", Numbered(claim.equations), " ", EscapeHtml(claim.statement));
+  std::string html = absl::StrCat("<li class=\"", verdict, "\" id=\"", EscapeHtml(claim.id),
+                                  "\"><span class=\"verdict ", verdict, "\">", verdict, "</span> ",
+                                  Numbered(claim.equations), " ", EscapeHtml(claim.statement));
   if (!claim.formula.empty()) absl::StrAppend(&html, DisplayMath(claim.formula));
   absl::StrAppend(&html, "<div class=\"how\">", EscapeHtml(claim.how));
   for (const Number& number : claim.numbers) {
-    absl::StrAppend(&html, "; <span class=\"number\">", EscapeHtml(number.name), ": ", Short(number.value), "</span>");
+    absl::StrAppend(&html, "; <span class=\"number\">", EscapeHtml(number.name), ": ",
+                    Short(number.value), "</span>");
   }
   return html + "</div></li>\n";
 }
@@ -96,17 +99,23 @@ Count CountClaims(const std::vector<Report>& reports) {
 }
 
 std::string EquationTable(const std::vector<Report>& reports) {
-  std::string html = "<div class=\"scroll\"><table><thead><tr><th></th><th>verdict</th><th>equation</th><th></th></tr></thead><tbody>\n";
+  std::string html =
+      "<div "
+      "class=\"scroll\"><table><thead><tr><th></th><th>verdict</th><th>equation</th><th></th></"
+      "tr></thead><tbody>\n";
   for (int k = 1; k <= static_cast<int>(Equations().size()); ++k) {
     const Equation& equation = Equations()[k - 1];
     const char* const verdict = VerdictName(EquationVerdict(reports, k));
-    absl::StrAppend(&html, "<tr><td>(", k, ")</td><td><span class=\"verdict ", verdict, "\">", verdict, "</span></td><td>",
-                    EscapeHtml(equation.title), "</td><td>", InlineMath(equation.notation), "</td></tr>\n");
+    absl::StrAppend(&html, "<tr><td>(", k, ")</td><td><span class=\"verdict ", verdict, "\">",
+                    verdict, "</span></td><td>", EscapeHtml(equation.title), "</td><td>",
+                    InlineMath(equation.notation), "</td></tr>\n");
   }
   return html + "</tbody></table></div>\n";
 }
 
-nlohmann::json NumberOrNull(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); }
+nlohmann::json NumberOrNull(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
 
 }  // namespace
 
@@ -114,14 +123,21 @@ const std::vector<Equation>& Equations() {
   static const auto* const equations = new std::vector<Equation>{
       {"the activation is odd", "g(-x) = -g(x)"},
       {"its derivative", "g'(x) = \\frac{1}{(1 + \\vert x \\vert)^2}"},
-      {"it saturates", "\\lim_{x \\to \\pm \\infty} g(x) = \\pm 1, \\quad \\lim_{x \\to \\pm \\infty} g'(x) = 0"},
-      {"the proximal step", "\\argmin_w \\{ \\langle w - w_t, \\nabla f(w_t) \\rangle + \\frac{\\lambda}{2} \\Vert w - w_t \\Vert^2 \\}"},
+      {"it saturates",
+       "\\lim_{x \\to \\pm \\infty} g(x) = \\pm 1, \\quad \\lim_{x \\to \\pm \\infty} g'(x) = 0"},
+      {"the proximal step",
+       "\\argmin_w \\{ \\langle w - w_t, \\nabla f(w_t) \\rangle + \\frac{\\lambda}{2} \\Vert w - "
+       "w_t \\Vert^2 \\}"},
       {"is gradient descent", "w_{t+1} = w_t - \\eta \\nabla f(w_t), \\quad \\eta = 1 / \\lambda"},
-      {"the lemma", "\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle \\le \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + \\frac{\\eta}{2} \\sum_{t=1}^T \\Vert v_t \\Vert^2"},
+      {"the lemma",
+       "\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle \\le \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + "
+       "\\frac{\\eta}{2} \\sum_{t=1}^T \\Vert v_t \\Vert^2"},
       {"its slack", "\\frac{1}{2 \\eta} \\Vert w_{T+1} - w^* \\Vert^2"},
       {"the rate", "f(\\bar{w}) - f(w^*) \\le \\frac{B \\rho}{\\sqrt{T}}"},
       {"a function and its gradient", "f(x, y) = (x + y)(y + 1)"},
-      {"the ways to differentiate agree", "J_{\\text{numeric}} \\approx J_{\\text{forward}} = J_{\\text{reverse}} = J_{\\text{symbolic}}"},
+      {"the ways to differentiate agree",
+       "J_{\\text{numeric}} \\approx J_{\\text{forward}} = J_{\\text{reverse}} = "
+       "J_{\\text{symbolic}}"},
       {"a vector function and its Jacobian",
        "f_1 = \\cos (w_1) \\cos (w_2) + \\sigma (w_2), \\quad f_2 = \\ln (w_1 + w_2) + w_1^2 w_2"},
       {"circulants commute with the shift", "C_a S = S C_a"},
@@ -133,9 +149,12 @@ const std::vector<Equation>& Equations() {
 
 const char* VerdictName(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kHolds: return "holds";
-    case Verdict::kFails: return "fails";
-    case Verdict::kSkipped: return "skipped";
+    case Verdict::kHolds:
+      return "holds";
+    case Verdict::kFails:
+      return "fails";
+    case Verdict::kSkipped:
+      return "skipped";
   }
   return "";
 }
@@ -155,20 +174,30 @@ Verdict EquationVerdict(const std::vector<Report>& reports, int equation) {
 std::string ToHtml(const std::vector<Report>& reports) {
   const Count count = CountClaims(reports);
   std::string html = absl::StrCat(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>The laboratory</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>", kStyle, "</style>\n</head>\n<body>\n<header>\n<h1>The laboratory</h1>\n"
-      "<p>Claims about how networks learn, each proved by symbolic mathematics or measured on this machine: ", count.holds, " hold, ", count.fails,
-      " fail", count.skipped > 0 ? absl::StrCat(", ", count.skipped, " were skipped") : "", ".</p>\n<nav><ol>\n");
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+      "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>The laboratory</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>",
+      kStyle,
+      "</style>\n</head>\n<body>\n<header>\n<h1>The laboratory</h1>\n"
+      "<p>Claims about how networks learn, each proved by symbolic mathematics or measured on this "
+      "machine: ",
+      count.holds, " hold, ", count.fails, " fail",
+      count.skipped > 0 ? absl::StrCat(", ", count.skipped, " were skipped") : "",
+      ".</p>\n<nav><ol>\n");
   for (const Report& report : reports) {
-    absl::StrAppend(&html, "<li><a href=\"#", report.name, "\">", EscapeHtml(report.title), "</a></li>\n");
+    absl::StrAppend(&html, "<li><a href=\"#", report.name, "\">", EscapeHtml(report.title),
+                    "</a></li>\n");
   }
   absl::StrAppend(&html, "</ol></nav>\n</header>\n<main>\n", EquationTable(reports));
   for (const Report& report : reports) {
-    absl::StrAppend(&html, "<section>\n<h2 id=\"", report.name, "\">", EscapeHtml(report.title), "</h2>\n<ul class=\"claims\">\n");
+    absl::StrAppend(&html, "<section>\n<h2 id=\"", report.name, "\">", EscapeHtml(report.title),
+                    "</h2>\n<ul class=\"claims\">\n");
     for (const Claim& claim : report.claims) absl::StrAppend(&html, ClaimItem(claim));
     absl::StrAppend(&html, "</ul>\n", report.body, "</section>\n");
   }
-  return html + "</main>\n<footer>The same numbers, for programs, are in results.json.</footer>\n</body>\n</html>\n";
+  return html +
+         "</main>\n<footer>The same numbers, for programs, are in "
+         "results.json.</footer>\n</body>\n</html>\n";
 }
 
 std::string ToJson(const std::vector<Report>& reports) {
@@ -183,13 +212,20 @@ std::string ToJson(const std::vector<Report>& reports) {
     entry["claims"] = nlohmann::ordered_json::array();
   }
   for (const Report& report : reports) {
-    root["experiments"].push_back({{"name", report.name}, {"title", report.title}, {"seconds", report.seconds}});
+    root["experiments"].push_back(
+        {{"name", report.name}, {"title", report.title}, {"seconds", report.seconds}});
     for (const Claim& claim : report.claims) {
       nlohmann::ordered_json numbers = nlohmann::ordered_json::object();
       for (const Number& number : claim.numbers) numbers[number.name] = NumberOrNull(number.value);
-      root["claims"].push_back({{"id", claim.id}, {"experiment", report.name}, {"equations", claim.equations}, {"statement", claim.statement},
-                                {"verdict", VerdictName(claim.verdict)}, {"how", claim.how}, {"numbers", numbers}});
-      for (const int k : claim.equations) root["equations"][absl::StrCat(k)]["claims"].push_back(claim.id);
+      root["claims"].push_back({{"id", claim.id},
+                                {"experiment", report.name},
+                                {"equations", claim.equations},
+                                {"statement", claim.statement},
+                                {"verdict", VerdictName(claim.verdict)},
+                                {"how", claim.how},
+                                {"numbers", numbers}});
+      for (const int k : claim.equations)
+        root["equations"][absl::StrCat(k)]["claims"].push_back(claim.id);
     }
   }
   return root.dump(2) + "\n";

@@ -16,8 +16,15 @@ using ::testing::Not;
 
 std::vector<Report> TwoReports() {
   Report a{.name = "a", .title = "A & B"}, b{.name = "b", .title = "B"};
-  a.claims = {{"a.one", {1, 2}, "x < y", "x_1^2 \\le \\frac{1}{2}", "proved", {{"number", NAN}}, Verdict::kHolds}};
-  b.claims = {{"b.two", {2}, "z", "", "measured", {{"number", 0.5}}, Verdict::kFails}, {"b.three", {3}, "u", "", "", {}, Verdict::kSkipped}};
+  a.claims = {{"a.one",
+               {1, 2},
+               "x < y",
+               "x_1^2 \\le \\frac{1}{2}",
+               "proved",
+               {{"number", NAN}},
+               Verdict::kHolds}};
+  b.claims = {{"b.two", {2}, "z", "", "measured", {{"number", 0.5}}, Verdict::kFails},
+              {"b.three", {3}, "u", "", "", {}, Verdict::kSkipped}};
   return {a, b};
 }
 
@@ -41,12 +48,14 @@ TEST(Page, NeedsNothingElse) {
   const std::string html = ToHtml(TwoReports());
   EXPECT_THAT(html, HasSubstr("A &amp; B"));
   EXPECT_THAT(html, HasSubstr("x &lt; y"));
-  for (const char* outside : {"http:", "https:", "<script", "@import", "url("}) EXPECT_THAT(html, Not(HasSubstr(outside)));
+  for (const char* outside : {"http:", "https:", "<script", "@import", "url("})
+    EXPECT_THAT(html, Not(HasSubstr(outside)));
 }
 
 TEST(MathMl, SetsScriptsFractionsAndLimits) {
   EXPECT_EQ(MathRow("x_1^2"), "<msubsup><mi>x</mi><mn>1</mn><mn>2</mn></msubsup>");
-  EXPECT_EQ(MathRow("\\frac{1}{y}"), "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>y</mi></mrow></mfrac>");
+  EXPECT_EQ(MathRow("\\frac{1}{y}"),
+            "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>y</mi></mrow></mfrac>");
   EXPECT_EQ(MathRow("\\sum_{t}"), "<munder><mo>∑</mo><mrow><mi>t</mi></mrow></munder>");
   EXPECT_EQ(MathRow("a < b"), "<mi>a</mi><mo stretchy=\"false\">&lt;</mo><mi>b</mi>");
   EXPECT_EQ(MathRow("g'"), "<mi>g</mi><mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">′</mo>");
@@ -55,7 +64,12 @@ TEST(MathMl, SetsScriptsFractionsAndLimits) {
 }
 
 TEST(Plot, SkipsWhatAnAxisCannotShow) {
-  Plot plot{.title = "t", .log_x = true, .log_y = true, .series = {{.name = "s", .x = {1, 10, 100, 1000}, .y = {1, 0, NAN, 2}, .mark = Mark::kLinePoints}}};
+  Plot plot{
+      .title = "t",
+      .log_x = true,
+      .log_y = true,
+      .series = {
+          {.name = "s", .x = {1, 10, 100, 1000}, .y = {1, 0, NAN, 2}, .mark = Mark::kLinePoints}}};
   const std::string svg = ToSvg(plot);
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
   EXPECT_THAT(svg, Not(HasSubstr("inf")));

@@ -29,16 +29,19 @@ class Axis {
   std::vector<double> Ticks() const {
     std::vector<double> ticks;
     if (logarithmic_) {
-      const int first = static_cast<int>(std::ceil(low_ - 1e-9)), last = static_cast<int>(std::floor(high_ + 1e-9));
+      const int first = static_cast<int>(std::ceil(low_ - 1e-9)),
+                last = static_cast<int>(std::floor(high_ + 1e-9));
       const int step = std::max(1, (last - first + 6) / 7);
-      for (int decade = first; decade <= last; decade += step) ticks.push_back(std::pow(10.0, decade));
+      for (int decade = first; decade <= last; decade += step)
+        ticks.push_back(std::pow(10.0, decade));
       return ticks;
     }
     const double rough = (high_ - low_) / 5;
     const double power = std::pow(10.0, std::floor(std::log10(rough)));
     const double ratio = rough / power;
     const double step = power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
-    for (double k = std::ceil(low_ / step - 1e-9); k * step <= high_ + 1e-9 * step; ++k) ticks.push_back(k * step);
+    for (double k = std::ceil(low_ / step - 1e-9); k * step <= high_ + 1e-9 * step; ++k)
+      ticks.push_back(k * step);
     return ticks;
   }
 
@@ -50,7 +53,8 @@ class Axis {
 };
 
 // The range of what is to be shown, a little widened where it was not given.
-void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values, bool logarithmic, double* low, double* high) {
+void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values,
+               bool logarithmic, double* low, double* high) {
   if (*low < *high) return;
   *low = std::numeric_limits<double>::infinity();
   *high = -*low;
@@ -73,17 +77,20 @@ void FindRange(const std::vector<Series>& series, std::vector<double> Series::*v
   }
 }
 
-std::string Text(double x, double y, absl::string_view anchor, absl::string_view css_class, absl::string_view text) {
-  return absl::StrCat("<text x=\"", Coordinate(x), "\" y=\"", Coordinate(y), "\" text-anchor=\"", anchor, "\" class=\"", css_class,
-                      "\">", EscapeHtml(text), "</text>");
+std::string Text(double x, double y, absl::string_view anchor, absl::string_view css_class,
+                 absl::string_view text) {
+  return absl::StrCat("<text x=\"", Coordinate(x), "\" y=\"", Coordinate(y), "\" text-anchor=\"",
+                      anchor, "\" class=\"", css_class, "\">", EscapeHtml(text), "</text>");
 }
 
 // "1e-6" as 10 with a raised exponent.
-std::string TickLabel(double x, double y, absl::string_view anchor, double value, bool logarithmic) {
+std::string TickLabel(double x, double y, absl::string_view anchor, double value,
+                      bool logarithmic) {
   const double decade = std::log10(std::abs(value));
   if (!logarithmic || std::abs(decade) < 3.5) return Text(x, y, anchor, "tick", Short(value));
-  return absl::StrCat("<text x=\"", Coordinate(x), "\" y=\"", Coordinate(y), "\" text-anchor=\"", anchor,
-                      "\" class=\"tick\">10<tspan dy=\"-4\" font-size=\"8\">", std::lround(decade), "</tspan></text>");
+  return absl::StrCat("<text x=\"", Coordinate(x), "\" y=\"", Coordinate(y), "\" text-anchor=\"",
+                      anchor, "\" class=\"tick\">10<tspan dy=\"-4\" font-size=\"8\">",
+                      std::lround(decade), "</tspan></text>");
 }
 
 struct Frame {
@@ -94,19 +101,24 @@ std::string Axes(const Plot& plot, const Axis& x, const Axis& y, const Frame& fr
   std::string svg;
   for (const double tick : x.Ticks()) {
     const std::string at = Coordinate(x.At(tick));
-    absl::StrAppend(&svg, "<line class=\"grid\" x1=\"", at, "\" x2=\"", at, "\" y1=\"", Coordinate(frame.top), "\" y2=\"",
-                    Coordinate(frame.bottom), "\"/>", TickLabel(x.At(tick), frame.bottom + 15, "middle", tick, plot.log_x));
+    absl::StrAppend(&svg, "<line class=\"grid\" x1=\"", at, "\" x2=\"", at, "\" y1=\"",
+                    Coordinate(frame.top), "\" y2=\"", Coordinate(frame.bottom), "\"/>",
+                    TickLabel(x.At(tick), frame.bottom + 15, "middle", tick, plot.log_x));
   }
   for (const double tick : y.Ticks()) {
     const std::string at = Coordinate(y.At(tick));
-    absl::StrAppend(&svg, "<line class=\"grid\" y1=\"", at, "\" y2=\"", at, "\" x1=\"", Coordinate(frame.left), "\" x2=\"",
-                    Coordinate(frame.right), "\"/>", TickLabel(frame.left - 6, y.At(tick) + 4, "end", tick, plot.log_y));
+    absl::StrAppend(&svg, "<line class=\"grid\" y1=\"", at, "\" y2=\"", at, "\" x1=\"",
+                    Coordinate(frame.left), "\" x2=\"", Coordinate(frame.right), "\"/>",
+                    TickLabel(frame.left - 6, y.At(tick) + 4, "end", tick, plot.log_y));
   }
-  absl::StrAppend(&svg, "<rect class=\"frame\" x=\"", Coordinate(frame.left), "\" y=\"", Coordinate(frame.top), "\" width=\"",
-                  Coordinate(frame.right - frame.left), "\" height=\"", Coordinate(frame.bottom - frame.top), "\"/>\n");
-  absl::StrAppend(&svg, Text((frame.left + frame.right) / 2, frame.bottom + 36, "middle", "label", plot.x_label));
+  absl::StrAppend(&svg, "<rect class=\"frame\" x=\"", Coordinate(frame.left), "\" y=\"",
+                  Coordinate(frame.top), "\" width=\"", Coordinate(frame.right - frame.left),
+                  "\" height=\"", Coordinate(frame.bottom - frame.top), "\"/>\n");
+  absl::StrAppend(&svg, Text((frame.left + frame.right) / 2, frame.bottom + 36, "middle", "label",
+                             plot.x_label));
   const double middle = (frame.top + frame.bottom) / 2;
-  absl::StrAppend(&svg, "<text transform=\"translate(14 ", Coordinate(middle), ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">",
+  absl::StrAppend(&svg, "<text transform=\"translate(14 ", Coordinate(middle),
+                  ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">",
                   EscapeHtml(plot.y_label), "</text>\n");
   return svg;
 }
@@ -123,24 +135,28 @@ std::string DrawSeries(const Series& series, int colour, const Axis& x, const Ax
       }
       // Far outside the frame a coordinate would not be legible to every renderer.
       const double py = std::clamp(y.At(series.y[i]), -2000.0, 4000.0);
-      absl::StrAppend(&path, pen_down ? "L" : "M", Coordinate(x.At(series.x[i])), " ", Coordinate(py));
+      absl::StrAppend(&path, pen_down ? "L" : "M", Coordinate(x.At(series.x[i])), " ",
+                      Coordinate(py));
       pen_down = true;
     }
     absl::StrAppend(&svg, "<path class=\"line\" style=\"stroke:var(--c", colour, ")\"",
-                    series.mark == Mark::kDashed ? " stroke-dasharray=\"6 4\"" : "", " d=\"", path, "\"/>");
+                    series.mark == Mark::kDashed ? " stroke-dasharray=\"6 4\"" : "", " d=\"", path,
+                    "\"/>");
   }
   if (series.mark == Mark::kPoints || series.mark == Mark::kLinePoints) {
     for (size_t i = 0; i < series.x.size(); ++i) {
       if (!x.Shows(series.x[i]) || !y.Shows(series.y[i])) continue;
-      absl::StrAppend(&svg, "<circle r=\"2.4\" style=\"fill:var(--c", colour, ")\" cx=\"", Coordinate(x.At(series.x[i])), "\" cy=\"",
-                      Coordinate(y.At(series.y[i])), "\"/>");
+      absl::StrAppend(&svg, "<circle r=\"2.4\" style=\"fill:var(--c", colour, ")\" cx=\"",
+                      Coordinate(x.At(series.x[i])), "\" cy=\"", Coordinate(y.At(series.y[i])),
+                      "\"/>");
     }
   }
   return svg + "\n";
 }
 
 int ColourOf(const Plot& plot, size_t index) {
-  return plot.series[index].colour >= 0 ? plot.series[index].colour % 8 : static_cast<int>(index % 8);
+  return plot.series[index].colour >= 0 ? plot.series[index].colour % 8
+                                        : static_cast<int>(index % 8);
 }
 
 // Names above the frame, as many in a row as fit. Returns the height used.
@@ -158,11 +174,12 @@ double Legend(const Plot& plot, double top, std::string* svg) {
     any = true;
     const char* const dash = series.mark == Mark::kDashed ? " stroke-dasharray=\"6 4\"" : "";
     if (series.mark == Mark::kPoints) {
-      absl::StrAppend(svg, "<circle r=\"3\" style=\"fill:var(--c", ColourOf(plot, i), ")\" cx=\"", Coordinate(x + 9), "\" cy=\"",
-                      Coordinate(y - 4), "\"/>");
+      absl::StrAppend(svg, "<circle r=\"3\" style=\"fill:var(--c", ColourOf(plot, i), ")\" cx=\"",
+                      Coordinate(x + 9), "\" cy=\"", Coordinate(y - 4), "\"/>");
     } else {
-      absl::StrAppend(svg, "<line class=\"line\"", dash, " style=\"stroke:var(--c", ColourOf(plot, i), ")\" x1=\"", Coordinate(x),
-                      "\" x2=\"", Coordinate(x + 18), "\" y1=\"", Coordinate(y - 4), "\" y2=\"", Coordinate(y - 4), "\"/>");
+      absl::StrAppend(svg, "<line class=\"line\"", dash, " style=\"stroke:var(--c",
+                      ColourOf(plot, i), ")\" x1=\"", Coordinate(x), "\" x2=\"", Coordinate(x + 18),
+                      "\" y1=\"", Coordinate(y - 4), "\" y2=\"", Coordinate(y - 4), "\"/>");
     }
     absl::StrAppend(svg, Text(x + 22, y, "start", "legend", series.name));
     x += width;
@@ -171,11 +188,13 @@ double Legend(const Plot& plot, double top, std::string* svg) {
 }
 
 std::string Open(double width, double height, absl::string_view title) {
-  return absl::StrCat("<svg viewBox=\"0 0 ", Coordinate(width), " ", Coordinate(height), "\" role=\"img\" aria-label=\"", EscapeHtml(title),
-                      "\">", Text(width / 2, 16, "middle", "title", title), "\n");
+  return absl::StrCat("<svg viewBox=\"0 0 ", Coordinate(width), " ", Coordinate(height),
+                      "\" role=\"img\" aria-label=\"", EscapeHtml(title), "\">",
+                      Text(width / 2, 16, "middle", "title", title), "\n");
 }
 
-// Where on a scale from light to dark a value stands, as an opacity of the ink; the page's background shows through.
+// Where on a scale from light to dark a value stands, as an opacity of the ink; the page's
+// background shows through.
 std::string Shade(double share) { return absl::StrFormat("%.3f", std::clamp(share, 0.0, 1.0)); }
 
 }  // namespace
@@ -196,16 +215,21 @@ std::string ToSvg(const Plot& given) {
   FindRange(plot.series, &Series::y, plot.log_y, &plot.y_low, &plot.y_high);
   std::string legend;
   const double legend_height = Legend(plot, 36, &legend);
-  const Frame frame = {kLeft, plot.width - kRight, 26 + legend_height, 26 + legend_height + plot.height - 72};
+  const Frame frame = {kLeft, plot.width - kRight, 26 + legend_height,
+                       26 + legend_height + plot.height - 72};
   const Axis x(plot.x_low, plot.x_high, plot.log_x, frame.left, frame.right);
   const Axis y(plot.y_low, plot.y_high, plot.log_y, frame.bottom, frame.top);
   // A name for the clipping region that no other picture of the page has.
-  const std::string clip = absl::StrCat("clip", absl::Hex(std::hash<std::string>()(plot.title + plot.y_label + legend)));
+  const std::string clip =
+      absl::StrCat("clip", absl::Hex(std::hash<std::string>()(plot.title + plot.y_label + legend)));
   std::string svg = Open(plot.width, frame.bottom + kBottom, plot.title);
-  absl::StrAppend(&svg, legend, Axes(plot, x, y, frame), "<clipPath id=\"", clip, "\"><rect x=\"", Coordinate(frame.left - 3), "\" y=\"",
-                  Coordinate(frame.top - 3), "\" width=\"", Coordinate(frame.right - frame.left + 6), "\" height=\"",
-                  Coordinate(frame.bottom - frame.top + 6), "\"/></clipPath><g clip-path=\"url(#", clip, ")\">\n");
-  for (size_t i = 0; i < plot.series.size(); ++i) absl::StrAppend(&svg, DrawSeries(plot.series[i], ColourOf(plot, i), x, y));
+  absl::StrAppend(&svg, legend, Axes(plot, x, y, frame), "<clipPath id=\"", clip, "\"><rect x=\"",
+                  Coordinate(frame.left - 3), "\" y=\"", Coordinate(frame.top - 3), "\" width=\"",
+                  Coordinate(frame.right - frame.left + 6), "\" height=\"",
+                  Coordinate(frame.bottom - frame.top + 6), "\"/></clipPath><g clip-path=\"url(#",
+                  clip, ")\">\n");
+  for (size_t i = 0; i < plot.series.size(); ++i)
+    absl::StrAppend(&svg, DrawSeries(plot.series[i], ColourOf(plot, i), x, y));
   return svg + "</g></svg>\n";
 }
 
@@ -228,23 +252,29 @@ std::string ToSvg(const HeatMap& map) {
       const double value = map.values[row * map.columns + column];
       const double share = flat ? 0 : (value - low) / (high - low);
       if (share < 0.002) continue;
-      absl::StrAppend(&svg, "<rect x=\"", Coordinate(left + column * cell_x), "\" y=\"", Coordinate(top + row * cell_y), "\" width=\"",
-                      Coordinate(cell_x), "\" height=\"", Coordinate(cell_y), "\" opacity=\"", Shade(share), "\"/>");
+      absl::StrAppend(&svg, "<rect x=\"", Coordinate(left + column * cell_x), "\" y=\"",
+                      Coordinate(top + row * cell_y), "\" width=\"", Coordinate(cell_x),
+                      "\" height=\"", Coordinate(cell_y), "\" opacity=\"", Shade(share), "\"/>");
     }
   }
-  absl::StrAppend(&svg, "</g><rect class=\"frame\" x=\"", left, "\" y=\"", top, "\" width=\"", size, "\" height=\"", size, "\"/>\n");
+  absl::StrAppend(&svg, "</g><rect class=\"frame\" x=\"", left, "\" y=\"", top, "\" width=\"", size,
+                  "\" height=\"", size, "\"/>\n");
   if (map.numbers) {
     for (int64_t i = 0; i < map.rows * map.columns; ++i) {
-      absl::StrAppend(&svg, Text(left + (i % map.columns + 0.5) * cell_x, top + (i / map.columns + 0.5) * cell_y + 3, "middle", "cell",
+      absl::StrAppend(&svg, Text(left + (i % map.columns + 0.5) * cell_x,
+                                 top + (i / map.columns + 0.5) * cell_y + 3, "middle", "cell",
                                  Short(map.values[i])));
     }
   }
   for (size_t i = 0; i < map.row_names.size(); ++i) {
-    absl::StrAppend(&svg, Text(left - 5, top + (i + 0.5) * cell_y + 4, "end", "tick", map.row_names[i]));
+    absl::StrAppend(&svg,
+                    Text(left - 5, top + (i + 0.5) * cell_y + 4, "end", "tick", map.row_names[i]));
   }
   for (size_t i = 0; i < map.column_names.size(); ++i) {
-    absl::StrAppend(&svg, "<text transform=\"translate(", Coordinate(left + (i + 0.5) * cell_x + 4), " ", Coordinate(top + size + 8),
-                    ") rotate(-60)\" text-anchor=\"end\" class=\"tick\">", EscapeHtml(map.column_names[i]), "</text>");
+    absl::StrAppend(&svg, "<text transform=\"translate(", Coordinate(left + (i + 0.5) * cell_x + 4),
+                    " ", Coordinate(top + size + 8),
+                    ") rotate(-60)\" text-anchor=\"end\" class=\"tick\">",
+                    EscapeHtml(map.column_names[i]), "</text>");
   }
   if (map.column_names.empty()) {
     absl::StrAppend(&svg, Text(left, top + size + 14, "middle", "tick", Short(map.x_low)),
@@ -254,24 +284,28 @@ std::string ToSvg(const HeatMap& map) {
     absl::StrAppend(&svg, Text(left - 5, top + 10, "end", "tick", Short(map.y_low)),
                     Text(left - 5, top + size, "end", "tick", Short(map.y_high)));
   }
-  absl::StrAppend(&svg, Text(left + size / 2, top + size + bottom - 12, "middle", "label", map.x_label));
+  absl::StrAppend(&svg,
+                  Text(left + size / 2, top + size + bottom - 12, "middle", "label", map.x_label));
   absl::StrAppend(&svg, "<text transform=\"translate(13 ", Coordinate(top + size / 2),
-                  ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">", EscapeHtml(map.y_label), "</text>\n");
+                  ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">",
+                  EscapeHtml(map.y_label), "</text>\n");
   // The colour scale.
   const double scale_y = top + size + bottom;
   for (int i = 0; i < 20; ++i) {
-    absl::StrAppend(&svg, "<rect style=\"fill:var(--c0)\" shape-rendering=\"crispEdges\" x=\"", Coordinate(left + 90 + i * 6), "\" y=\"",
-                    Coordinate(scale_y), "\" width=\"6\" height=\"10\" opacity=\"", Shade(i / 19.0), "\"/>");
+    absl::StrAppend(&svg, "<rect style=\"fill:var(--c0)\" shape-rendering=\"crispEdges\" x=\"",
+                    Coordinate(left + 90 + i * 6), "\" y=\"", Coordinate(scale_y),
+                    "\" width=\"6\" height=\"10\" opacity=\"", Shade(i / 19.0), "\"/>");
   }
-  absl::StrAppend(&svg, "<rect class=\"frame\" x=\"", Coordinate(left + 90), "\" y=\"", Coordinate(scale_y),
-                  "\" width=\"120\" height=\"10\"/>", Text(left + 84, scale_y + 9, "end", "tick", Short(low)),
+  absl::StrAppend(&svg, "<rect class=\"frame\" x=\"", Coordinate(left + 90), "\" y=\"",
+                  Coordinate(scale_y), "\" width=\"120\" height=\"10\"/>",
+                  Text(left + 84, scale_y + 9, "end", "tick", Short(low)),
                   Text(left + 216, scale_y + 9, "start", "tick", Short(high)));
   return svg + "</svg>\n";
 }
 
 std::string PngImage(absl::string_view png, int width, absl::string_view description) {
-  return absl::StrCat("<img class=\"pixels\" width=\"", width, "\" alt=\"", EscapeHtml(description), "\" src=\"data:image/png;base64,",
-                      absl::Base64Escape(png), "\">");
+  return absl::StrCat("<img class=\"pixels\" width=\"", width, "\" alt=\"", EscapeHtml(description),
+                      "\" src=\"data:image/png;base64,", absl::Base64Escape(png), "\">");
 }
 
 }  // namespace cotangent::tools::lab

@@ -7,8 +7,8 @@
 
 #include "absl/strings/string_view.h"
 
-// Pictures as SVG, to stand in an HTML page. Colours are CSS variables (--c0 .. --c7, --ink, --faint) of the page, so that a
-// picture follows its light or dark mode.
+// Pictures as SVG, to stand in an HTML page. Colours are CSS variables (--c0 .. --c7, --ink,
+// --faint) of the page, so that a picture follows its light or dark mode.
 namespace cotangent::tools::lab {
 
 enum class Mark { kLine, kDashed, kPoints, kLinePoints };

@@ -9,10 +9,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-TEST(Proximal, HoldsForOneOverLambda) { EXPECT_THAT(Failing(RunProximal({.functions = 30})), IsEmpty()); }
+TEST(Proximal, HoldsForOneOverLambda) {
+  EXPECT_THAT(Failing(RunProximal({.functions = 30})), IsEmpty());
+}
 
 TEST(Proximal, AnotherStepFails) {
-  EXPECT_THAT(Failing(RunProximal({.step = "2/lambda", .functions = 5})), ElementsAre("proximal.minimiser", "proximal.step"));
+  EXPECT_THAT(Failing(RunProximal({.step = "2/lambda", .functions = 5})),
+              ElementsAre("proximal.minimiser", "proximal.step"));
 }
 
 }  // namespace

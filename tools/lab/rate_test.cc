@@ -6,18 +6,24 @@
 namespace cotangent::tools::lab {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-TEST(Rate, Holds) { EXPECT_THAT(Failing(RunRate({.most_steps = 1000, .data_dir = "/nonexistent"})), IsEmpty()); }
+TEST(Rate, Holds) {
+  EXPECT_THAT(Failing(RunRate({.most_steps = 1000, .data_dir = "/nonexistent"})), IsEmpty());
+}
 
 TEST(Rate, ASmallerBoundFails) {
-  EXPECT_THAT(Failing(RunRate({.bound_factor = 0.99, .most_steps = 100, .data_dir = "/nonexistent"})), Contains("rate.bound"));
+  EXPECT_THAT(
+      Failing(RunRate({.bound_factor = 0.99, .most_steps = 100, .data_dir = "/nonexistent"})),
+      Contains("rate.bound"));
 }
 
 TEST(Rate, ALargerBoundIsNotTight) {
-  EXPECT_THAT(Failing(RunRate({.bound_factor = 1.01, .most_steps = 100, .data_dir = "/nonexistent"})), ElementsAre("rate.tight"));
+  EXPECT_THAT(
+      Failing(RunRate({.bound_factor = 1.01, .most_steps = 100, .data_dir = "/nonexistent"})),
+      ElementsAre("rate.tight"));
 }
 
 }  // namespace

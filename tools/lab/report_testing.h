@@ -23,7 +23,9 @@ inline std::vector<std::string> Ids(const absl::StatusOr<Report>& report, Verdic
   return ids;
 }
 
-inline std::vector<std::string> Failing(const absl::StatusOr<Report>& report) { return Ids(report, Verdict::kFails); }
+inline std::vector<std::string> Failing(const absl::StatusOr<Report>& report) {
+  return Ids(report, Verdict::kFails);
+}
 
 }  // namespace cotangent::tools::lab
 

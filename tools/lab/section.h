@@ -17,17 +17,21 @@ class Section {
   void Heading(absl::string_view text) { absl::StrAppend(&html_, "<h3>", text, "</h3>\n"); }
   void Text(absl::string_view html) { absl::StrAppend(&html_, "<p>", html, "</p>\n"); }
   void Formula(absl::string_view notation) { absl::StrAppend(&html_, DisplayMath(notation)); }
-  void MathMl(absl::string_view element) { absl::StrAppend(&html_, "<div class=\"formula\">", element, "</div>\n"); }
+  void MathMl(absl::string_view element) {
+    absl::StrAppend(&html_, "<div class=\"formula\">", element, "</div>\n");
+  }
   void Raw(absl::string_view html) { absl::StrAppend(&html_, html); }
 
   void Figure(absl::string_view picture, absl::string_view caption) {
-    absl::StrAppend(&html_, "<figure>", picture, "<figcaption>", caption, "</figcaption></figure>\n");
+    absl::StrAppend(&html_, "<figure>", picture, "<figcaption>", caption,
+                    "</figcaption></figure>\n");
   }
   // Figures between these stand beside each other where there is room.
   void BeginRow() { absl::StrAppend(&html_, "<div class=\"row\">\n"); }
   void EndRow() { absl::StrAppend(&html_, "</div>\n"); }
 
-  void Table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+  void Table(const std::vector<std::string>& header,
+             const std::vector<std::vector<std::string>>& rows) {
     absl::StrAppend(&html_, "<div class=\"scroll\"><table><thead><tr>");
     for (const std::string& cell : header) absl::StrAppend(&html_, "<th>", cell, "</th>");
     absl::StrAppend(&html_, "</tr></thead><tbody>\n");

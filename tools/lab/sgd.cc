@@ -33,39 +33,53 @@ struct Term {
 Claim ThresholdClaim(const Term& term, const std::string& threshold_text, Section& section) {
   sym::Pool pool;
   const Expr w = pool.Variable("w"), eta = pool.Variable("eta");
-  const Expr f = *sym::Parse("(w - 2)^2/2 + (w + 1)^2/2", pool), part = *sym::Parse(term.name, pool);
-  Claim claim{absl::StrCat("sgd.", term.id, "_term"), {14},
-              absl::StrCat("a step on ", term.name, " increases f if and only if eta > ", threshold_text, " (w != ", term.minimum, ")"),
-              "", "proved symbolically from the update, and checked at 20000 random (w, eta)"};
-  const auto threshold = sym::Parse(threshold_text, pool, {.variables = std::vector<std::string>{"w"}});
+  const Expr f = *sym::Parse("(w - 2)^2/2 + (w + 1)^2/2", pool),
+             part = *sym::Parse(term.name, pool);
+  Claim claim{absl::StrCat("sgd.", term.id, "_term"),
+              {14},
+              absl::StrCat("a step on ", term.name, " increases f if and only if eta > ",
+                           threshold_text, " (w != ", term.minimum, ")"),
+              "",
+              "proved symbolically from the update, and checked at 20000 random (w, eta)"};
+  const auto threshold =
+      sym::Parse(threshold_text, pool, {.variables = std::vector<std::string>{"w"}});
   if (!threshold.ok()) return claim;
   const Expr increase = Increase(f, part, w, eta), slope = sym::Differentiate(part, w);
   const Expr factored = eta * sym::Square(slope) * (eta - *threshold);
   const bool proved = sym::Equal(increase, factored) == sym::Verdict::kEqual;
-  section.Text(absl::StrCat("A step on ", sym::ToMathMl(part), " takes w to ", sym::ToMathMl(sym::Simplify(w - eta * slope)), " and changes f by"));
-  section.MathMl(absl::StrCat("<math display=\"block\">", sym::ToMathMlRow(sym::Simplify(increase)), "<mo>=</mo>", sym::ToMathMlRow(factored), "</math>"));
+  section.Text(absl::StrCat("A step on ", sym::ToMathMl(part), " takes w to ",
+                            sym::ToMathMl(sym::Simplify(w - eta * slope)), " and changes f by"));
+  section.MathMl(absl::StrCat("<math display=\"block\">", sym::ToMathMlRow(sym::Simplify(increase)),
+                              "<mo>=</mo>", sym::ToMathMlRow(factored), "</math>"));
   std::mt19937_64 generator(5);
   int64_t wrong = 0, increases = 0;
   for (int i = 0; i < 20000; ++i) {
-    const double at = std::uniform_real_distribution<double>(-4, 5)(generator), step = std::uniform_real_distribution<double>(0, 3)(generator);
+    const double at = std::uniform_real_distribution<double>(-4, 5)(generator),
+                 step = std::uniform_real_distribution<double>(0, 3)(generator);
     const double limit = sym::Evaluate(*threshold, {{"w", at}}).value_or(NAN);
     const double change = Whole(at - step * (at - term.at)) - Whole(at);
     if (std::abs(change) < 1e-12) continue;
     increases += change > 0;
     wrong += (change > 0) != (step > limit);
   }
-  claim.numbers = {{"points where it is otherwise", static_cast<double>(wrong)}, {"share of points where f increases", increases / 20000.0}};
+  claim.numbers = {{"points where it is otherwise", static_cast<double>(wrong)},
+                   {"share of points where f increases", increases / 20000.0}};
   claim.verdict = HoldsIf(proved && wrong == 0);
   return claim;
 }
 
 Claim CounterexampleClaim(Section& section) {
-  Claim claim{"sgd.counterexample", {14}, "at w = 1, a step on (w - 2)^2/2 increases f for every eta > 0",
-              "w = 1: \\quad f(w - \\eta f_1'(w)) - f(w) = \\eta + \\eta^2 > 0", "proved symbolically, and computed"};
+  Claim claim{"sgd.counterexample",
+              {14},
+              "at w = 1, a step on (w - 2)^2/2 increases f for every eta > 0",
+              "w = 1: \\quad f(w - \\eta f_1'(w)) - f(w) = \\eta + \\eta^2 > 0",
+              "proved symbolically, and computed"};
   sym::Pool pool;
   const Expr w = pool.Variable("w"), eta = pool.Variable("eta");
-  const Expr f = *sym::Parse("(w - 2)^2/2 + (w + 1)^2/2", pool), part = *sym::Parse("(w - 2)^2/2", pool);
-  const Expr increase = sym::Simplify(sym::Substitute(Increase(f, part, w, eta), w, pool.Constant(1)));
+  const Expr f = *sym::Parse("(w - 2)^2/2 + (w + 1)^2/2", pool),
+             part = *sym::Parse("(w - 2)^2/2", pool);
+  const Expr increase =
+      sym::Simplify(sym::Substitute(Increase(f, part, w, eta), w, pool.Constant(1)));
   const bool proved = sym::Equal(increase, eta + sym::Square(eta)) == sym::Verdict::kEqual;
   bool computed = true;
   for (const double step : {0.01, 0.1, 0.5, 1.0}) {
@@ -74,14 +88,26 @@ Claim CounterexampleClaim(Section& section) {
     claim.numbers.push_back({absl::StrCat("f(w') - f(w) for eta = ", Short(step)), change});
   }
   claim.verdict = HoldsIf(proved && computed);
-  section.Text(absl::StrCat("Between 1/2, the minimum of f, and 2 the threshold is negative: <strong>every</strong> step size makes f worse. At w = 1 "
-                            "the increase is ", sym::ToMathMl(increase), "."));
+  section.Text(
+      absl::StrCat("Between 1/2, the minimum of f, and 2 the threshold is negative: "
+                   "<strong>every</strong> step size makes f worse. At w = 1 "
+                   "the increase is ",
+                   sym::ToMathMl(increase), "."));
   return claim;
 }
 
 std::string RegionPicture() {
-  HeatMap map{.title = "Where a step on (w - 2)^2/2 increases f", .x_label = "w", .y_label = "eta", .rows = 60, .columns = 90, .x_low = -4, .x_high = 5,
-              .y_low = 3, .y_high = 0, .low = 0, .high = 2};
+  HeatMap map{.title = "Where a step on (w - 2)^2/2 increases f",
+              .x_label = "w",
+              .y_label = "eta",
+              .rows = 60,
+              .columns = 90,
+              .x_low = -4,
+              .x_high = 5,
+              .y_low = 3,
+              .y_high = 0,
+              .low = 0,
+              .high = 2};
   for (int64_t r = 0; r < map.rows; ++r) {
     for (int64_t c = 0; c < map.columns; ++c) {
       const double w = -4 + (c + 0.5) * 0.1, eta = 3 - (r + 0.5) * 0.05;
@@ -120,17 +146,30 @@ Stationary Simulate(double eta, int64_t steps) {
 
 void StationaryClaims(const SgdPremises& premises, Section& section, Report& report) {
   section.Heading("Where it ends: the stationary distribution");
-  section.Text(absl::StrCat("With a constant step and the term chosen by a fair coin, ", InlineMath("w_{t+1} = (1 - \\eta) w_t + \\eta c_t"), " with ",
-                            InlineMath("c_t \\in \\{-1, 2\\}"), ". The mean of the stationary distribution is the minimum 1/2, and its variance solves ",
-                            InlineMath("V = (1 - \\eta)^2 V + \\frac{9}{4} \\eta^2"), "."));
-  Claim claim{"sgd.stationary", {}, absl::StrCat("constant-step SGD does not converge: its stationary variance is ", premises.variance),
-              "V = \\frac{9 \\eta}{4 (2 - \\eta)}", "the fixed point proved symbolically, the variance measured"};
+  section.Text(absl::StrCat(
+      "With a constant step and the term chosen by a fair coin, ",
+      InlineMath("w_{t+1} = (1 - \\eta) w_t + \\eta c_t"), " with ",
+      InlineMath("c_t \\in \\{-1, 2\\}"),
+      ". The mean of the stationary distribution is the minimum 1/2, and its variance solves ",
+      InlineMath("V = (1 - \\eta)^2 V + \\frac{9}{4} \\eta^2"), "."));
+  Claim claim{"sgd.stationary",
+              {},
+              absl::StrCat("constant-step SGD does not converge: its stationary variance is ",
+                           premises.variance),
+              "V = \\frac{9 \\eta}{4 (2 - \\eta)}",
+              "the fixed point proved symbolically, the variance measured"};
   sym::Pool pool;
-  const auto variance = sym::Parse(premises.variance, pool, {.variables = std::vector<std::string>{"eta"}});
+  const auto variance =
+      sym::Parse(premises.variance, pool, {.variables = std::vector<std::string>{"eta"}});
   if (!variance.ok()) return report.claims.push_back(claim);
   const Expr eta = pool.Variable("eta");
-  const bool proved = sym::Equal(*variance, sym::Square(1 - eta) * *variance + 9.0 / 4 * sym::Square(eta)) == sym::Verdict::kEqual;
-  Plot plot{.title = "Stationary variance against the step size", .x_label = "eta", .y_label = "variance", .log_x = true, .log_y = true};
+  const bool proved = sym::Equal(*variance, sym::Square(1 - eta) * *variance +
+                                                9.0 / 4 * sym::Square(eta)) == sym::Verdict::kEqual;
+  Plot plot{.title = "Stationary variance against the step size",
+            .x_label = "eta",
+            .y_label = "variance",
+            .log_x = true,
+            .log_y = true};
   plot.series = {{.name = "measured", .mark = Mark::kPoints}, {.name = "9 eta / (4 (2 - eta))"}};
   double worst = 0;
   for (const double step : {0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95}) {
@@ -140,7 +179,8 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
     plot.series[0].x.push_back(step), plot.series[0].y.push_back(s.variance);
     plot.series[1].x.push_back(step), plot.series[1].y.push_back(expected);
   }
-  claim.numbers = {{"largest relative error of the variance", worst}, {"steps", static_cast<double>(premises.steps)}};
+  claim.numbers = {{"largest relative error of the variance", worst},
+                   {"steps", static_cast<double>(premises.steps)}};
   // The samples are correlated over 1/eta steps: of N steps, about N eta / 2 count.
   const double tolerance = 6 / std::sqrt(0.01 * static_cast<double>(premises.steps));
   claim.verdict = HoldsIf(proved && worst < tolerance);
@@ -160,12 +200,19 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
     }
     shapes.series.push_back(std::move(series));
   }
-  section.Figure(ToSvg(shapes), "A bell for small steps; exactly uniform on [-1, 2] for eta = 1/2 (w is then a random binary fraction); beyond, a Cantor "
-                                "set: after any step w is in one of two separate intervals.");
+  section.Figure(ToSvg(shapes),
+                 "A bell for small steps; exactly uniform on [-1, 2] for eta = 1/2 (w is then a "
+                 "random binary fraction); beyond, a Cantor "
+                 "set: after any step w is in one of two separate intervals.");
   section.EndRow();
-  Claim uniform{"sgd.uniform", {}, "for eta = 1/2 the stationary distribution is uniform on [-1, 2]", "", "measured by histogram"};
+  Claim uniform{"sgd.uniform",
+                {},
+                "for eta = 1/2 the stationary distribution is uniform on [-1, 2]",
+                "",
+                "measured by histogram"};
   uniform.numbers = {{"largest relative deviation of 60 cells from 1/3", flatness}};
-  uniform.verdict = HoldsIf(flatness < 5 * std::sqrt(60.0 * 3 / static_cast<double>(premises.steps)));
+  uniform.verdict =
+      HoldsIf(flatness < 5 * std::sqrt(60.0 * 3 / static_cast<double>(premises.steps)));
   report.claims.push_back(uniform);
 }
 
@@ -176,11 +223,15 @@ absl::StatusOr<Report> RunSgd(const SgdPremises& premises) {
   Section section;
   section.Text("A step on one term of a sum can increase the sum. The smallest example:");
   section.Formula("f(w) = \\frac{1}{2} (w - 2)^2 + \\frac{1}{2} (w + 1)^2, \\quad f'(w) = 2 w - 1");
-  report.claims.push_back(ThresholdClaim({"first", "(w - 2)^2/2", "2", 2}, premises.first_threshold, section));
-  report.claims.push_back(ThresholdClaim({"second", "(w + 1)^2/2", "-1", -1}, premises.second_threshold, section));
+  report.claims.push_back(
+      ThresholdClaim({"first", "(w - 2)^2/2", "2", 2}, premises.first_threshold, section));
+  report.claims.push_back(
+      ThresholdClaim({"second", "(w + 1)^2/2", "-1", -1}, premises.second_threshold, section));
   section.Text("The square is not negative, so the sign is that of the last factor.");
   report.claims.push_back(CounterexampleClaim(section));
-  section.Figure(RegionPicture(), "Dark: f increases, the more the darker. Every step size between w = 1/2 and w = 2.");
+  section.Figure(
+      RegionPicture(),
+      "Dark: f increases, the more the darker. Every step size between w = 1/2 and w = 2.");
   StationaryClaims(premises, section, report);
   report.body = section.html();
   return report;
