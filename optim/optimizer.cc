@@ -10,19 +10,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "optim/orthogonalise.h"
+#include "optim/buffer_loops.h"
 #include "optim/parameter_groups.h"
+#include "optim/rules/rule.h"
 #include "optim/schedule.h"
-#include "optim/update_kernels.h"
-#include "optim/update_rule.h"
 
 namespace cotangent::optim {
 namespace {
 
-// Work is handed out in pieces of at most this many parameters: small enough that what one pass
-// leaves in the second-level cache is still there for the next (slow weights, averages), large
-// enough that handing out costs nothing.
-constexpr int64_t kChunk = 8192;
 // Pieces of state start at multiples of a cache line.
 constexpr int64_t kAlignment = 64 / sizeof(float);
 
@@ -42,23 +37,22 @@ FloatBuffer AllocateZeros(int64_t size) {
 
 struct ParameterGroup {
   std::string name;
-  UpdateRule rule;
-  UpdateKernels::Update loop = nullptr;
+  std::unique_ptr<UpdateRule> rule;
   double multiplier = 1;
   Schedule schedule;
   int64_t freeze_step = Optimizer::kNever;
 };
 
 // Neighbouring parameters of one group, which one loop can run through: their state lies in one
-// piece for each thing the rule keeps. A parameter under Muon, being a matrix, is a run of its own.
+// piece for each thing the rule keeps. A parameter under a matrix rule is a run of its own.
 struct Run {
   int group;
   int64_t begin, size;         // in the parameters
   int64_t state, state_pitch;  // start of the first piece in the state, distance between pieces
-  int64_t rows, columns;       // under Muon
+  int64_t rows, columns;       // under a matrix rule
 };
 
-// A part of a run, of at most kChunk parameters.
+// A part of a run, of at most kUpdateChunk parameters.
 struct Chunk {
   int run;
   int64_t begin, size;
@@ -127,7 +121,8 @@ absl::Status CheckWhole(const OptimizerConfig& config, const RunLength& run) {
 
 // `own` is the Group of the recipe, or null for group 0.
 absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Group* own,
-                                         const RunLength& run, const std::string& place) {
+                                         const RunLength& run, const std::string& place,
+                                         bool bf16) {
   ParameterGroup group;
   OptimizerConfig rule_config = config;
   if (own != nullptr) {
@@ -135,7 +130,7 @@ absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Gr
     if (!changed.ok()) return changed.status();
     rule_config = *std::move(changed);
   }
-  auto rule = UpdateRule::Create(rule_config, place);
+  auto rule = MakeRule(rule_config, place, {.bf16 = bf16});
   if (!rule.ok()) return rule.status();
   group.rule = *std::move(rule);
 
@@ -164,26 +159,16 @@ absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Gr
   return group;
 }
 
-// What one matrix under Muon is worked on with.
-struct MatrixWork {
-  FloatBuffer direction;
-  std::vector<double> partial_sums;
-  std::unique_ptr<Orthogonaliser> orthogonaliser;
-};
-
 class FlatOptimizer final : public Optimizer {
  public:
   FlatOptimizer(const OptimizerConfig& config, absl::Span<const ParameterSlice> slices,
-                const RunLength& run, std::vector<ParameterGroup> groups, std::vector<int> group_of,
-                bool bf16)
+                const RunLength& run, std::vector<ParameterGroup> groups, std::vector<int> group_of)
       : config_(config),
         run_(run),
-        bf16_(bf16),
         slices_(slices.begin(), slices.end()),
         groups_(std::move(groups)),
         group_of_(std::move(group_of)),
-        coefficients_(groups_.size()),
-        kernels_(KernelsForThisProcessor()) {}
+        loops_(BufferLoopsFor()) {}
 
   // Lays out work and state. False when there is no memory for the state.
   bool Plan();
@@ -205,30 +190,31 @@ class FlatOptimizer final : public Optimizer {
   bool Frozen(const Run& run, int64_t step) const { return step >= groups_[run.group].freeze_step; }
   void PlanRuns();
   void PlanState();
-  bool PlanMuon();
+  void PlanMatrices();
   // Takes the norm of all gradients in use at `step`; false if one is not finite.
   bool Inspect(const float* gradients, int64_t step);
-  void SetCoefficients(int64_t step);
-  void UpdateMatrix(const Run& run, float* parameters, const float* gradients, MatrixWork& work);
+  void BeginStep(int64_t step);
+  // Updates the matrix number `m` of matrices_ with the scratch memory of `worker`.
+  void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
   // Slow weights and moving averages of one chunk after its update.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;
-  double SumOfSquares(const float* values, int64_t size, std::vector<double>& partial_sums);
 
   const OptimizerConfig config_;
   const RunLength run_;
-  const bool bf16_;
   const std::vector<ParameterSlice> slices_;
   const std::vector<ParameterGroup> groups_;
   const std::vector<int> group_of_;  // of each slice
 
   std::vector<Run> runs_;
   std::vector<Chunk> chunks_;         // of the runs whose rule works entry by entry
-  std::vector<Chunk> matrix_chunks_;  // of those under Muon
-  std::vector<int> matrices_;         // runs under Muon, those with most work first
-  int64_t shared_matrices_ = 0;  // so many of them are more than a thread's share: all work on each
-  int64_t parameter_size_ = 0;   // of the flat parameter buffer
+  std::vector<Chunk> matrix_chunks_;  // of those under matrix rules
+  std::vector<int> matrices_;         // runs under matrix rules, those with most work first
+  // The first so many of matrices_ are each more work than a thread's share: all threads work on
+  // one at a time. The others go to threads whole.
+  int64_t shared_matrices_ = 0;
+  int64_t parameter_size_ = 0;  // of the flat parameter buffer
 
   FloatBuffer state_;
   int64_t state_size_ = 0;
@@ -238,11 +224,11 @@ class FlatOptimizer final : public Optimizer {
   std::vector<StateSlice> state_slices_;
 
   // What a step works with, made beforehand.
-  std::vector<UpdateCoefficients> coefficients_;  // of each group
   std::vector<double> partial_sums_;
-  std::vector<MatrixWork>
-      matrix_works_;  // of each thread; all that work on one matrix use the first
-  const UpdateKernels& kernels_;
+  // [worker][group], of those groups that have matrices; all threads that work on one matrix use
+  // worker 0's.
+  std::vector<std::vector<std::unique_ptr<MatrixScratch>>> matrix_scratch_;
+  const BufferLoops loops_;
   float slow_keep_ = 1, average_keep_ = 1;
   bool slow_due_ = false, average_due_ = false;
   std::optional<double> gradient_norm_;
@@ -256,7 +242,8 @@ bool FlatOptimizer::Plan() {
   PlanState();
   state_ = AllocateZeros(state_size_);
   if (state_ == nullptr) return false;
-  return PlanMuon();
+  PlanMatrices();
+  return true;
 }
 
 void FlatOptimizer::PlanRuns() {
@@ -267,7 +254,7 @@ void FlatOptimizer::PlanRuns() {
   for (int i : order) {
     const ParameterSlice& slice = slices_[i];
     if (FreezeStep(i) == 0) continue;
-    const bool matrix = groups_[group_of_[i]].rule.IsMuon();
+    const bool matrix = groups_[group_of_[i]].rule->AsMatrixRule() != nullptr;
     if (!runs_.empty() && !matrix && runs_.back().group == group_of_[i] &&
         runs_.back().begin + runs_.back().size == slice.offset) {
       runs_.back().size += slice.size;
@@ -279,10 +266,10 @@ void FlatOptimizer::PlanRuns() {
   }
   for (size_t r = 0; r < runs_.size(); ++r) {
     const Run& run = runs_[r];
-    auto& chunks = groups_[run.group].rule.IsMuon() ? matrix_chunks_ : chunks_;
-    for (int64_t begin = 0; begin < run.size; begin += kChunk) {
+    auto& chunks = groups_[run.group].rule->AsMatrixRule() != nullptr ? matrix_chunks_ : chunks_;
+    for (int64_t begin = 0; begin < run.size; begin += kUpdateChunk) {
       chunks.push_back(
-          {static_cast<int>(r), run.begin + begin, std::min(kChunk, run.size - begin)});
+          {static_cast<int>(r), run.begin + begin, std::min(kUpdateChunk, run.size - begin)});
     }
   }
   partial_sums_.resize(chunks_.size() + matrix_chunks_.size());
@@ -290,7 +277,7 @@ void FlatOptimizer::PlanRuns() {
 
 void FlatOptimizer::PlanState() {
   for (Run& run : runs_) {
-    const auto& names = groups_[run.group].rule.state_names;
+    const auto& names = groups_[run.group].rule->state_names;
     run.state = state_size_;
     run.state_pitch = RoundUp(run.size);
     for (const std::string& name : names) {
@@ -319,16 +306,13 @@ void FlatOptimizer::PlanState() {
             [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
 }
 
-// Matrices go to threads whole, because a thread that waits for another's numbers after each of
-// many small products waits longer than it computes.
-bool FlatOptimizer::PlanMuon() {
-  if (matrices_.empty()) return true;
+// Matrices go to threads whole where they can: a thread that waits for another's numbers after each
+// of many small products waits longer than it computes.
+void FlatOptimizer::PlanMatrices() {
+  if (matrices_.empty()) return;
   auto multiplications = [this](int r) {
-    const double rows = static_cast<double>(runs_[r].rows),
-                 columns = static_cast<double>(runs_[r].columns);
-    const double side = std::min(rows, columns);
-    return side * (2 * rows * columns +
-                   groups_[runs_[r].group].rule.muon.newton_schulz_steps() * 2 * side * side);
+    const Run& run = runs_[r];
+    return groups_[run.group].rule->AsMatrixRule()->Multiplications(run.rows, run.columns);
   };
   std::sort(matrices_.begin(), matrices_.end(), [&](int a, int b) {
     return std::pair(-multiplications(a), a) < std::pair(-multiplications(b), b);
@@ -337,30 +321,31 @@ bool FlatOptimizer::PlanMuon() {
   for (int r : matrices_) total += multiplications(r);
   const int threads = omp_get_max_threads();
   const int64_t count = static_cast<int64_t>(matrices_.size());
-  while (shared_matrices_ < count && multiplications(matrices_[shared_matrices_]) * threads > total)
+  while (shared_matrices_ < count &&
+         multiplications(matrices_[shared_matrices_]) * threads > total) {
     ++shared_matrices_;
-
-  matrix_works_.resize(std::clamp<int64_t>(count - shared_matrices_, 1, threads));
-  for (size_t i = 0; i < matrix_works_.size(); ++i) {
-    int64_t side = 0, size = 0;
-    for (int64_t m = i == 0 ? 0 : shared_matrices_; m < count; ++m) {
-      const Run& run = runs_[matrices_[m]];
-      side = std::max(side, std::min(run.rows, run.columns));
-      size = std::max(size, run.size);
-    }
-    MatrixWork& work = matrix_works_[i];
-    work.direction = AllocateZeros(size);
-    if (work.direction == nullptr) return false;
-    work.partial_sums.resize((size + kChunk - 1) / kChunk);
-    work.orthogonaliser = std::make_unique<Orthogonaliser>(side, size, bf16_);
   }
-  return true;
+
+  matrix_scratch_.resize(std::clamp<int64_t>(count - shared_matrices_, 1, threads));
+  for (size_t worker = 0; worker < matrix_scratch_.size(); ++worker) {
+    std::vector<int64_t> side(groups_.size(), 0), size(groups_.size(), 0);
+    for (int64_t m = worker == 0 ? 0 : shared_matrices_; m < count; ++m) {
+      const Run& run = runs_[matrices_[m]];
+      side[run.group] = std::max(side[run.group], std::min(run.rows, run.columns));
+      size[run.group] = std::max(size[run.group], run.size);
+    }
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const MatrixRule* rule = size[g] > 0 ? groups_[g].rule->AsMatrixRule() : nullptr;
+      matrix_scratch_[worker].push_back(rule == nullptr ? nullptr
+                                                        : rule->MakeScratch(side[g], size[g]));
+    }
+  }
 }
 
 void FlatOptimizer::Initialise(const float* parameters) {
   std::fill_n(state_.get(), state_size_, 0.0f);
   for (const Run& run : runs_) {
-    const UpdateRule& rule = groups_[run.group].rule;
+    const UpdateRule& rule = *groups_[run.group].rule;
     std::fill_n(state_.get() + run.state,
                 run.state_pitch * static_cast<int64_t>(rule.state_names.size()),
                 static_cast<float>(rule.initial_state));
@@ -372,7 +357,7 @@ void FlatOptimizer::Initialise(const float* parameters) {
 double FlatOptimizer::LearningRate(int64_t step, int group) const {
   const ParameterGroup& g = groups_[group];
   if (step >= g.freeze_step) return 0;
-  return g.rule.learning_rate * g.multiplier * g.schedule.Multiplier(step);
+  return g.rule->learning_rate * g.multiplier * g.schedule.Multiplier(step);
 }
 
 int64_t FlatOptimizer::FreezeStep(int64_t parameter) const {
@@ -390,11 +375,11 @@ bool FlatOptimizer::Inspect(const float* gradients, int64_t step) {
     partial_sums_[i] = 0;
     if (Frozen(runs_[chunk.run], step)) continue;
     if (want_norm) {
-      const GradientSummary summary = kernels_.summarise(gradients + chunk.begin, chunk.size);
+      const GradientSummary summary = loops_.summarise(gradients + chunk.begin, chunk.size);
       partial_sums_[i] = summary.sum_of_squares;
       finite = finite && summary.finite;
     } else {
-      finite = finite && kernels_.all_finite(gradients + chunk.begin, chunk.size);
+      finite = finite && loops_.all_finite(gradients + chunk.begin, chunk.size);
     }
   }
   if (want_norm) {
@@ -405,16 +390,15 @@ bool FlatOptimizer::Inspect(const float* gradients, int64_t step) {
   return finite;
 }
 
-void FlatOptimizer::SetCoefficients(int64_t step) {
-  float scale = 1;
+void FlatOptimizer::BeginStep(int64_t step) {
+  Clipping clipping;
   if (config_.has_clip_norm()) {
-    scale = static_cast<float>(std::min(1.0, config_.clip_norm() / (*gradient_norm_ + 1e-6)));
+    clipping.scale =
+        static_cast<float>(std::min(1.0, config_.clip_norm() / (*gradient_norm_ + 1e-6)));
   }
+  if (config_.has_clip_value()) clipping.bound = static_cast<float>(config_.clip_value());
   for (size_t g = 0; g < groups_.size(); ++g) {
-    UpdateCoefficients& c = coefficients_[g];
-    c = groups_[g].rule.Coefficients(step, LearningRate(step, static_cast<int>(g)));
-    c.gradient_scale = scale;
-    if (config_.has_clip_value()) c.gradient_bound = static_cast<float>(config_.clip_value());
+    groups_[g].rule->BeginStep({step, LearningRate(step, static_cast<int>(g)), clipping});
   }
 
   const int64_t done = step + 1;
@@ -449,28 +433,26 @@ UpdateRange FlatOptimizer::Range(const Run& run, int64_t begin, int64_t size, fl
 
 bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step) {
   if (!Inspect(gradients, step)) return false;
-  SetCoefficients(step);
+  BeginStep(step);
   const int64_t count = static_cast<int64_t>(chunks_.size());
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {
     const Chunk& chunk = chunks_[i];
     const Run& run = runs_[chunk.run];
     if (!Frozen(run, step)) {
-      groups_[run.group].loop(Range(run, chunk.begin, chunk.size, parameters, gradients),
-                              coefficients_[run.group]);
+      groups_[run.group].rule->Update(Range(run, chunk.begin, chunk.size, parameters, gradients));
     }
     Follow(chunk, parameters, step);
   }
   for (int64_t m = 0; m < shared_matrices_; ++m) {
-    const Run& run = runs_[matrices_[m]];
-    if (!Frozen(run, step)) UpdateMatrix(run, parameters, gradients, matrix_works_[0]);
+    if (!Frozen(runs_[matrices_[m]], step)) UpdateMatrix(m, parameters, gradients, 0);
   }
-#pragma omp parallel for schedule(dynamic) \
-    num_threads(static_cast <int>(std::max <size_t>(matrix_works_.size(), 1)))
+  const int workers = static_cast<int>(std::max<size_t>(matrix_scratch_.size(), 1));
+#pragma omp parallel for schedule(dynamic) num_threads(workers)
   for (int64_t m = shared_matrices_; m < static_cast<int64_t>(matrices_.size()); ++m) {
-    const Run& run = runs_[matrices_[m]];
-    if (!Frozen(run, step))
-      UpdateMatrix(run, parameters, gradients, matrix_works_[omp_get_thread_num()]);
+    if (!Frozen(runs_[matrices_[m]], step)) {
+      UpdateMatrix(m, parameters, gradients, omp_get_thread_num());
+    }
   }
   const int64_t matrix_count = static_cast<int64_t>(matrix_chunks_.size());
   if (slow_due_ || average_due_) {
@@ -484,61 +466,25 @@ void FlatOptimizer::Follow(const Chunk& chunk, float* parameters, int64_t step) 
   float* const w = parameters + chunk.begin;
   if (slow_due_ && !Frozen(runs_[chunk.run], step)) {
     float* const slow = state_.get() + slow_ + chunk.begin;
-    kernels_.blend(slow, w, chunk.size, slow_keep_);
+    loops_.blend(slow, w, chunk.size, slow_keep_);
     std::copy_n(slow, chunk.size, w);
   }
   if (average_due_) {
-    kernels_.blend(state_.get() + average_ + chunk.begin, w, chunk.size, average_keep_);
+    loops_.blend(state_.get() + average_ + chunk.begin, w, chunk.size, average_keep_);
   }
 }
 
-double FlatOptimizer::SumOfSquares(const float* values, int64_t size,
-                                   std::vector<double>& partial_sums) {
-  const int64_t count = (size + kChunk - 1) / kChunk;
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i) {
-    partial_sums[i] =
-        kernels_.summarise(values + i * kChunk, std::min(kChunk, size - i * kChunk)).sum_of_squares;
-  }
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += partial_sums[i];
-  return sum;
-}
-
-void FlatOptimizer::UpdateMatrix(const Run& run, float* parameters, const float* gradients,
-                                 MatrixWork& work) {
-  const UpdateCoefficients& c = coefficients_[run.group];
-  const ParameterGroup& group = groups_[run.group];
-  const int64_t count = (run.size + kChunk - 1) / kChunk;
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t begin = i * kChunk;
-    UpdateRange range =
-        Range(run, run.begin + begin, std::min(kChunk, run.size - begin), parameters, gradients);
-    range.state[1] = work.direction.get() + begin;
-    group.loop(range, c);
-  }
-
-  const Muon& muon = group.rule.muon;
-  const double rows = static_cast<double>(run.rows), columns = static_cast<double>(run.columns);
-  double scale = 1;
-  if (muon.scale() == Muon::SHAPE) scale = std::sqrt(std::max(1.0, rows / columns));
-  if (muon.scale() == Muon::RMS) scale = 0.2 * std::sqrt(std::max(rows, columns));
-  float* const w = parameters + run.begin;
-  double keep = c.shrink;
-  if (muon.renormalise_weights()) {
-    const double norm = std::sqrt(SumOfSquares(w, run.size, work.partial_sums));
-    if (norm > 0) keep *= std::sqrt(rows) / norm;
-  }
-  work.orthogonaliser->Update(
-      work.direction.get(), run.rows, run.columns, muon.newton_schulz_steps(),
-      static_cast<float>(-c.learning_rate * scale), static_cast<float>(keep), w);
+void FlatOptimizer::UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker) {
+  const Run& run = runs_[matrices_[m]];
+  groups_[run.group].rule->AsMatrixRule()->UpdateMatrix(
+      Range(run, run.begin, run.size, parameters, gradients), run.rows, run.columns,
+      *matrix_scratch_[worker][run.group]);
 }
 
 std::optional<std::string> FlatOptimizer::FindNonFinite(const float* gradients) const {
   for (size_t i = 0; i < slices_.size(); ++i) {
     if (FreezeStep(static_cast<int64_t>(i)) == 0) continue;
-    if (!kernels_.all_finite(gradients + slices_[i].offset, slices_[i].size)) {
+    if (!loops_.all_finite(gradients + slices_[i].offset, slices_[i].size)) {
       return slices_[i].name;
     }
   }
@@ -555,19 +501,18 @@ const float* FlatOptimizer::EvaluationParameters(const float* parameters) {
   return average;
 }
 
-absl::Status CheckMuonShapes(absl::Span<const ParameterSlice> slices,
-                             const std::vector<ParameterGroup>& groups,
-                             const std::vector<int>& group_of) {
+absl::Status CheckMatrixShapes(absl::Span<const ParameterSlice> slices,
+                               const std::vector<ParameterGroup>& groups,
+                               const std::vector<int>& group_of) {
   for (size_t i = 0; i < slices.size(); ++i) {
     const ParameterGroup& group = groups[group_of[i]];
-    if (!slices[i].trainable || group.freeze_step == 0 || !group.rule.IsMuon()) continue;
-    if (slices[i].shape.size() < 2) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "muon (group ", group.name, ") was given ", slices[i].name, " of shape [",
-          absl::StrJoin(slices[i].shape, ", "),
-          "]: it updates matrices and filters; give this parameter another rule by a group, such "
-          "as group { rank: 1 sgd {} }"));
-    }
+    if (!slices[i].trainable || group.freeze_step == 0) continue;
+    if (group.rule->AsMatrixRule() == nullptr || slices[i].shape.size() >= 2) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(group.rule->name, " (group ", group.name, ") was given ", slices[i].name,
+                     " of shape [", absl::StrJoin(slices[i].shape, ", "),
+                     "]: it updates matrices and filters; give this parameter another rule by a "
+                     "group, such as group { rank: 1 sgd {} }"));
   }
   return absl::OkStatus();
 }
@@ -592,16 +537,15 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
   std::vector<ParameterGroup> groups;
   for (int g = 0; g <= config.group_size(); ++g) {
     const std::string place = g == 0 ? "optimizer" : absl::StrCat("optimizer.group[", g - 1, "]");
-    auto group = MakeGroup(config, g == 0 ? nullptr : &config.group(g - 1), run, place);
+    auto group = MakeGroup(config, g == 0 ? nullptr : &config.group(g - 1), run, place, bf16);
     if (!group.ok()) return group.status();
-    group->loop = group->rule.Loop(KernelsForThisProcessor());
     groups.push_back(*std::move(group));
   }
-  status = CheckMuonShapes(slices, groups, *group_of);
+  status = CheckMatrixShapes(slices, groups, *group_of);
   if (!status.ok()) return status;
 
-  auto optimizer = std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups),
-                                                   *std::move(group_of), bf16);
+  auto optimizer =
+      std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups), *std::move(group_of));
   if (!optimizer->Plan()) {
     return absl::ResourceExhaustedError("there is no memory for the optimizer's state");
   }

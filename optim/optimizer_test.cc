@@ -208,16 +208,6 @@ TEST(OptimizerTest, GradientNormCountsWhatIsUpdated) {
   EXPECT_EQ(Make("sgd {}")->GradientNorm(), std::nullopt);
 }
 
-TEST(OptimizerTest, DecoupledDecayOfSgdPassesTheMomentumBy) {
-  auto optimizer = Make(
-      "sgd { learning_rate: 0.1 momentum: 0.9 weight_decay: 0.5 decoupled_weight_decay: true }");
-  std::vector<float> w(kSmallSize, 2.0f), g(kSmallSize, 0.0f);
-  optimizer->Initialise(w.data());
-  ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 0));
-  EXPECT_FLOAT_EQ(w[0], 1.9f);
-  EXPECT_EQ(optimizer->State()[0], 0);
-}
-
 TEST(OptimizerTest, MovingAverage) {
   auto optimizer = Make("sgd { learning_rate: 1 } ema { decay: 0.75 every: 2 warm_up: false }");
   std::vector<float> w(kSmallSize, 0.0f), g(kSmallSize, -1.0f);
@@ -266,57 +256,6 @@ TEST(OptimizerTest, LookaheadWithDecayThatGrows) {
   }
 }
 
-TEST(OptimizerTest, MuonAsTheRecipeForCifarDoesIt) {
-  // In double: momentum, renormalised weights, orthogonalised update, from the recipe's own lines.
-  auto optimizer = Make(
-      "sgd {} group { rank: 4 muon { learning_rate: 0.24 momentum: 0.6 newton_schulz_steps: 3 "
-      "renormalise_weights: true } schedule { polynomial {} } }");
-  std::vector<float> w = Normal(kSmallSize, 1);
-  optimizer->Initialise(w.data());
-  std::vector<double> p(w.begin(), w.begin() + 72), v(72, 0.0);
-  constexpr int kRows = 4, kColumns = 18;
-  for (int step = 0; step < 10; ++step) {
-    const std::vector<float> g = Normal(kSmallSize, 100 + step);
-    ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
-    std::vector<double> x(72);
-    double norm = 0, weight_norm = 0;
-    for (int i = 0; i < 72; ++i) {
-      v[i] = 0.6 * v[i] + g[i];
-      x[i] = g[i] + 0.6 * v[i];
-      norm += x[i] * x[i];
-      weight_norm += p[i] * p[i];
-    }
-    for (double& entry : x) entry /= std::sqrt(norm) + 1e-7;
-    for (int k = 0; k < 3; ++k) {
-      double a[kRows][kRows] = {}, b[kRows][kRows] = {};
-      for (int i = 0; i < kRows; ++i) {
-        for (int j = 0; j < kRows; ++j) {
-          for (int c = 0; c < kColumns; ++c) a[i][j] += x[i * kColumns + c] * x[j * kColumns + c];
-        }
-      }
-      for (int i = 0; i < kRows; ++i) {
-        for (int j = 0; j < kRows; ++j) {
-          b[i][j] = -4.7750 * a[i][j] + (i == j ? 3.4445 : 0);
-          for (int c = 0; c < kRows; ++c) b[i][j] += 2.0315 * a[i][c] * a[c][j];
-        }
-      }
-      std::vector<double> next(72, 0.0);
-      for (int i = 0; i < kRows; ++i) {
-        for (int j = 0; j < kRows; ++j) {
-          for (int c = 0; c < kColumns; ++c) {
-            next[i * kColumns + c] += b[i][j] * x[j * kColumns + c];
-          }
-        }
-      }
-      x = next;
-    }
-    for (int i = 0; i < 72; ++i) {
-      p[i] = p[i] * std::sqrt(kRows / weight_norm) - 0.24 * (1 - step / 100.0) * x[i];
-      EXPECT_NEAR(w[i], p[i], 2e-5) << "step " << step;
-    }
-  }
-}
-
 TEST(OptimizerTest, StepsAllocateNothing) {
   auto optimizer = Make(
       "sgd { momentum: 0.9 } clip_norm: 1 ema {} lookahead {} schedule { one_cycle {} } "
@@ -358,16 +297,6 @@ TEST(OptimizerTest, MistakesAreNamed) {
   } kMistakes[] = {
       {"sgd { learning_rate: -1 }", "optimizer.sgd.learning_rate is -1"},
       {"sgd { learning_rate: nan }", "optimizer.sgd.learning_rate is nan"},
-      {"sgd { momentum: 1 }", "optimizer.sgd.momentum is 1: expected at least 0 and below 1"},
-      {"sgd { nesterov: true }", "above 0, since nesterov is true"},
-      {"sgd { nesterov: true momentum: 0.9 dampening: 0.1 }", "optimizer.sgd.dampening is 0.1"},
-      {"sgd { dampening: 2 }", "optimizer.sgd.dampening is 2"},
-      {"adam { beta1: -0.1 }", "optimizer.adam.beta1 is -0.1"},
-      {"adamw { beta2: 1 }", "optimizer.adamw.beta2 is 1"},
-      {"adam { epsilon: -1 }", "optimizer.adam.epsilon is -1"},
-      {"rmsprop { smoothing: 1.5 }", "optimizer.rmsprop.smoothing is 1.5"},
-      {"adagrad { initial_accumulator: -1 }", "optimizer.adagrad.initial_accumulator is -1"},
-      {"muon { newton_schulz_steps: 0 }", "optimizer.muon.newton_schulz_steps is 0"},
       {"muon {}", "conv.bias of shape [4]"},
       {"clip_norm: 0", "optimizer.clip_norm is 0"},
       {"clip_value: nan", "optimizer.clip_value is nan"},

@@ -1,0 +1,98 @@
+#include "optim/rules/rule.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace cotangent::optim {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+struct RegisteredRule {
+  const Descriptor* (*settings)();
+  RuleRegistration::Make make;
+};
+
+std::vector<RegisteredRule>& RegisteredRules() {
+  static auto& rules = *new std::vector<RegisteredRule>;
+  return rules;
+}
+
+// The field of the oneof `kind` that `message`, an OptimizerConfig or a Group, has set; else null.
+const FieldDescriptor* ChosenRule(const Message& message) {
+  return message.GetReflection()->GetOneofFieldDescriptor(
+      message, message.GetDescriptor()->FindOneofByName("kind"));
+}
+
+// Sets the number `name` of the rule that `config` holds.
+void SetInRule(const char* name, double value, OptimizerConfig& config) {
+  if (ChosenRule(config) == nullptr) config.mutable_sgd();
+  Message* rule = config.GetReflection()->MutableMessage(&config, ChosenRule(config));
+  rule->GetReflection()->SetDouble(rule, rule->GetDescriptor()->FindFieldByName(name), value);
+}
+
+}  // namespace
+
+void SettingsChecker::NotNegative(double value, absl::string_view field) {
+  Require(value >= 0 && std::isfinite(value), field, value, "a number from 0 upwards");
+}
+
+void SettingsChecker::Fraction(double value, absl::string_view field) {
+  Require(value >= 0 && value < 1, field, value, "at least 0 and below 1");
+}
+
+void SettingsChecker::Require(bool holds, absl::string_view field, double value,
+                              absl::string_view expected) {
+  if (holds || !status_.ok()) return;
+  status_ = absl::InvalidArgumentError(
+      absl::StrCat(place_, ".", field, " is ", value, ": expected ", expected));
+}
+
+RuleRegistration::RuleRegistration(const Descriptor* (*settings)(), Make make) {
+  RegisteredRules().push_back({settings, make});
+}
+
+absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& config,
+                                                     absl::string_view place,
+                                                     const RuleContext& context) {
+  const FieldDescriptor* chosen = ChosenRule(config);
+  if (chosen == nullptr) chosen = config.GetDescriptor()->FindFieldByName("sgd");
+  const Message& settings = config.GetReflection()->GetMessage(config, chosen);
+  for (const RegisteredRule& known : RegisteredRules()) {
+    if (known.settings() != settings.GetDescriptor()) continue;
+    SettingsChecker check(absl::StrCat(place, ".", chosen->name()));
+    std::unique_ptr<UpdateRule> rule = known.make(settings, context, check);
+    if (!check.status().ok()) return check.status();
+    rule->name = chosen->name();
+    return rule;
+  }
+  return absl::UnimplementedError(
+      absl::StrCat(place, ".", chosen->name(), " is a rule that this program was built without"));
+}
+
+absl::StatusOr<OptimizerConfig> RuleOfGroup(const OptimizerConfig& config, const Group& group,
+                                            absl::string_view place) {
+  if (const FieldDescriptor* own = ChosenRule(group); own != nullptr) {
+    if (group.has_learning_rate() || group.has_weight_decay()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " has both a rule of its own and ",
+                       group.has_learning_rate() ? "learning_rate" : "weight_decay",
+                       " beside it: expected that setting inside the rule"));
+    }
+    OptimizerConfig changed;
+    const FieldDescriptor* field = changed.GetDescriptor()->FindFieldByName(own->name());
+    changed.GetReflection()
+        ->MutableMessage(&changed, field)
+        ->CopyFrom(group.GetReflection()->GetMessage(group, own));
+    return changed;
+  }
+  OptimizerConfig changed = config;
+  if (group.has_learning_rate()) SetInRule("learning_rate", group.learning_rate(), changed);
+  if (group.has_weight_decay()) SetInRule("weight_decay", group.weight_decay(), changed);
+  return changed;
+}
+
+}  // namespace cotangent::optim
