@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tensor/pool.h"
 
 namespace cotangent::layers {
 namespace {
@@ -299,7 +300,8 @@ void Assigner::Account(const Candidate& c, int64_t sign) {
 }
 
 void Assigner::AccountAll() {
-  alive_.assign(schedule_.items.size(), 0);
+  alive_.assign(std::max<size_t>(1, schedule_.items.size()),
+                0);  // results that are inputs take no item
   for (const Candidate& c : convolutions_) alive_[c.item] += c.choices[c.chosen].temporary_bytes;
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
     if (schedule_.in_memory[t] && graph_.shape(t).rank() >= 2) Account(t, 1);
@@ -450,9 +452,11 @@ std::string ChoiceKey(const Node& node) {
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
   const Node& node = graph.producer(t);
   const bool is_image = graph.shape(t).rank() == 4 && !IsWeightLike(graph, t);
-  const bool is_pooled =
-      node.op == Op::kMaxPool || (node.op == Op::kConvolution && node.attributes.pooled);
-  if (is_pooled && t == node.outputs[1]) return {Layout::kNhwc, ElementType::kU8};
+  const bool is_pooled_convolution = node.op == Op::kConvolution && node.attributes.pooled;
+  if (is_pooled_convolution && t == node.outputs[1]) return {Layout::kNhwc, ElementType::kU8};
+  if (node.op == Op::kMaxPool && t == node.outputs[1])
+    return {Layout::kNhwc,
+            tensor::PositionType(node.attributes.window.height, node.attributes.window.width)};
   if (node.op == Op::kInput && graph.shape(t).rank() == 1)
     return {Layout::kNchw, ElementType::kS32};
   return is_image ? Format{Layout::kNhwc, precision} : Format{Layout::kNchw, ElementType::kF32};

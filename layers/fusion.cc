@@ -19,10 +19,12 @@ constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 // Cells of the largest pooling window that a pass takes: each is a piece of its program.
 constexpr int kMostCells = 9;
 
+// Windows of one cell are none to a pass (Pass::HasWindow), which would not know coarse from fine.
 bool Tiles(const PoolWindow& window) {
+  const int64_t cells = window.height * window.width;
   return window.stride_height == window.height && window.stride_width == window.width &&
          window.padding.top == 0 && window.padding.left == 0 && window.padding.bottom == 0 &&
-         window.padding.right == 0 && window.height * window.width <= kMostCells;
+         window.padding.right == 0 && cells > 1 && cells <= kMostCells;
 }
 
 bool IsLeaf(Op op) { return op == Op::kInput || op == Op::kParameter || op == Op::kState; }
@@ -53,7 +55,9 @@ bool IsWindowed(const Node& node) {
 
 // What computing a tensor (or a sum) in a pass takes.
 struct Cone {
-  std::vector<TensorId> leaves;    // tensors in memory it reads
+  std::vector<TensorId> leaves;  // tensors in memory it reads
+  std::vector<TensorId>
+      spread;  // those of which it reads one pixel for the whole image: from memory, where a pass has not stored yet
   const Node* windowed = nullptr;  // a pooling operation inside
   bool several_windows = false;    // poolings of different geometry inside: cannot be one pass
 };
@@ -89,6 +93,13 @@ class Fuser {
   void Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) const;
   void FinishPass(Item& item);
   Pass NewPass(const Cone& cone, TensorId root) const;
+  // The shapes on both sides of a pooling, either way.
+  const Shape& Coarse(const Node& pool) const {
+    return graph_.shape(pool.op == Op::kMaxUnpool ? pool.inputs[0] : pool.outputs[0]);
+  }
+  const Shape& Fine(const Node& pool) const {
+    return graph_.shape(pool.op == Op::kMaxUnpool ? pool.outputs[0] : pool.inputs[0]);
+  }
   // What a root ranges over: for a sum, the shape of what is summed.
   const Shape& RangeOf(TensorId root) const {
     const Node& node = graph_.producer(root);
@@ -199,17 +210,16 @@ void Fuser::Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) co
   }
   if (IsWindowed(node)) {
     const PoolWindow* other = cone.windowed ? &cone.windowed->attributes.window : nullptr;
-    const Shape& coarse =
-        graph_.shape(node.op == Op::kMaxUnpool ? node.inputs[0] : node.outputs[0]);
     if (other != nullptr) {
-      const Node& w = *cone.windowed;
-      const Shape& known = graph_.shape(w.op == Op::kMaxUnpool ? w.inputs[0] : w.outputs[0]);
-      cone.several_windows = cone.several_windows ||
-                             other->height != node.attributes.window.height ||
-                             other->width != node.attributes.window.width || !(known == coarse);
+      const bool same = other->height == node.attributes.window.height &&
+                        other->width == node.attributes.window.width &&
+                        Coarse(*cone.windowed) == Coarse(node) &&
+                        Fine(*cone.windowed) == Fine(node);
+      cone.several_windows = cone.several_windows || !same;
     }
     cone.windowed = &node;
   }
+  if (node.op == Op::kAverageUnpool) cone.spread.push_back(node.inputs[0]);
   for (TensorId input : node.inputs) Walk(input, cone, seen);
 }
 
@@ -223,6 +233,7 @@ Cone Fuser::ConeOf(TensorId root) const {
     return cone;
   }
   if (IsWindowed(node)) cone.windowed = &node;
+  if (node.op == Op::kAverageUnpool) cone.spread.push_back(node.inputs[0]);
   for (TensorId input : node.inputs) Walk(input, cone, seen);
   return cone;
 }
@@ -259,9 +270,8 @@ Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
   pass.domain = RangeOf(root);
   if (cone.windowed != nullptr) {
     const Node& node = *cone.windowed;
-    const bool unpool = node.op == Op::kMaxUnpool;
-    pass.domain = graph_.shape(unpool ? node.inputs[0] : node.outputs[0]);
-    pass.fine = graph_.shape(unpool ? node.outputs[0] : node.inputs[0]);
+    pass.domain = Coarse(node);
+    pass.fine = Fine(node);
     pass.window_height = node.attributes.window.height;
     pass.window_width = node.attributes.window.width;
   }
@@ -285,6 +295,8 @@ bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) c
     const bool stored_here =
         std::find(pass.stores.begin(), pass.stores.end(), leaf) != pass.stores.end();
     if (!stored_here && made_by_[leaf] >= index) return false;
+    if (stored_here && std::find(cone.spread.begin(), cone.spread.end(), leaf) != cone.spread.end())
+      return false;
     shares = shares || stored_here ||
              (graph_.shape(leaf).rank() >= 2 &&
               std::find(item.reads.begin(), item.reads.end(), leaf) != item.reads.end());

@@ -360,10 +360,17 @@ absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, Te
   return Shape({in[0], in[1], height, width});
 }
 
+// Whether pooling changes nothing: each window is one cell, and there is one for each pixel.
+// (Padding would be less than half of it.)
+bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window) {
+  return window.height == 1 && window.width == 1 && in == out;
+}
+
 absl::StatusOr<Graph::MaxPoolResult> Graph::MaxPool(absl::string_view name, TensorId x,
                                                     const PoolWindow& window) {
   absl::StatusOr<Shape> out = PooledShape(*this, name, x, window);
   if (!out.ok()) return out.status();
+  if (IsIdentity(shape(x), *out, window)) return MaxPoolResult{x, kNoTensor};
   Attributes attributes;
   attributes.window = window;
   const int node = NewNode(Op::kMaxPool, name, {x}, std::move(attributes));
@@ -375,6 +382,7 @@ absl::StatusOr<TensorId> Graph::AveragePool(absl::string_view name, TensorId x,
                                             const PoolWindow& window) {
   absl::StatusOr<Shape> out = PooledShape(*this, name, x, window);
   if (!out.ok()) return out.status();
+  if (IsIdentity(shape(x), *out, window)) return x;
   Attributes attributes;
   attributes.window = window;
   return AddNode(Op::kAveragePool, name, {x}, std::move(attributes), *out);

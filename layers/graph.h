@@ -177,6 +177,8 @@ class Graph {
                                                  int64_t output_padding_width);
   // x [N, C, H, W] or [N, K], w [O, C H W] -> [N, O]. A flattening before it is not needed.
   absl::StatusOr<TensorId> Linear(absl::string_view name, TensorId x, TensorId w);
+  // A pooling that changes nothing (each pixel a window of its own) is x itself, without positions
+  // (kNoTensor).
   struct MaxPoolResult {
     TensorId value, position;
   };

@@ -214,11 +214,12 @@ void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& posi
     for (int64_t pixel = 0; pixel < y.shape[0] * height * width; ++pixel) {
       const int64_t n = pixel / (height * width), h = pixel / width % height, w = pixel % width;
       for (int64_t c = 0; c < channels; ++c) {
-        const int64_t cell = position.as<uint8_t>()[pixel * channels + c];
+        const int64_t at = pixel * channels + c;
+        const int64_t cell = position.format.type == ElementType::kU8 ? position.as<uint8_t>()[at]
+                                                                      : position.as<int32_t>()[at];
         const int64_t from_h = h * window.stride_height + cell / window.width - window.padding.top;
         const int64_t from_w = w * window.stride_width + cell % window.width - window.padding.left;
-        y.as<T>()[pixel * channels + c] =
-            x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
+        y.as<T>()[at] = x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
       }
     }
   });

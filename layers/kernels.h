@@ -22,7 +22,8 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
 // `to`.
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
                   int64_t count);
-// y = the element of each window of x that `position` (u8: row * window width + column) names.
+// y = the element of each window of x that `position` (u8 or s32: row * window width + column)
+// names.
 void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& position,
                    const Buffer& y);
 // Sets all of a tensor to zero.

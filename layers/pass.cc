@@ -29,6 +29,8 @@ constexpr int kMaxOperands = 64;
 constexpr int64_t kBlockBytes = 128 << 10;
 // How many rows further on the caches are asked for; by line of windows, a line.
 constexpr int64_t kRowsAhead = 16;
+// Moments are summed around the mean of one pixel in each of so many images.
+constexpr int64_t kImagesSampled = 4;
 
 symbolic::ElementType StorageType(tensor::ElementType type) {
   switch (type) {
@@ -62,6 +64,16 @@ struct Operand {
   int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
 };
 
+// The number of a kMoments node among those of its pass, or with index -1 how many there are.
+int ShiftOf(const Graph& graph, const Pass& pass, int index) {
+  int count = 0;
+  for (int node : pass.sums) {
+    if (node == index) break;
+    count += graph.node(node).op == Op::kMoments;
+  }
+  return count;
+}
+
 // Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no
 // window covers.
 class Emitter {
@@ -88,10 +100,18 @@ class Emitter {
 
   VectorProgram program;
   std::vector<Operand> loads, stores;
-  std::vector<TensorId> channels, scalars;
+  // One value a channel: of a tensor, or the shift of moments.
+  struct ChannelOperand {
+    TensorId tensor;
+    int shift = -1;
+  };
+  std::vector<ChannelOperand> channels;
+  std::vector<TensorId> scalars;
   struct SumOutput {
     int node;
     bool squares;
+    int shift = -1;  // moments: around which their values are summed
+    int cells = 1;   // values of a row that go into it
   };
   std::vector<SumOutput> sums;
 
@@ -128,7 +148,7 @@ Value Emitter::LoadTensor(TensorId t, Access access, int cell) {
     return program.LoadScalar();
   }
   if (shape.rank() == 1 && !flat_) {
-    channels.push_back(t);
+    channels.push_back({t});
     return program.LoadChannel();
   }
   loads.push_back({.tensor = t, .access = access, .cell = cell, .format = format_of_(t)});
@@ -229,18 +249,25 @@ absl::Status Emitter::EmitSum(const Node& node, int index) {
   const TensorId x = node.inputs[0];
   const bool fine = IsFine(x);
   if (remainder_ && !fine) return absl::OkStatus();
-  Value sum = -1, squares = -1;
-  for (int cell = 0; cell < (fine ? Cells() : 1); ++cell) {
+  const int cells = fine ? Cells() : 1,
+            shift_index = node.op == Op::kMoments ? ShiftOf(graph_, pass_, index) : -1;
+  Value shift = -1, sum = -1, squares = -1;
+  if (node.op == Op::kMoments) {
+    channels.push_back({kNoTensor, shift_index});
+    shift = program.LoadChannel();
+  }
+  for (int cell = 0; cell < cells; ++cell) {
     absl::StatusOr<Value> value = ValueOf(x, fine ? cell : -1);
     if (!value.ok()) return value.status();
-    sum = cell == 0 ? *value : program.Add(sum, *value);
-    squares = cell == 0 ? program.Mul(*value, *value) : program.Fma(*value, *value, squares);
+    const Value summand = node.op == Op::kMoments ? program.Sub(*value, shift) : *value;
+    sum = cell == 0 ? summand : program.Add(sum, summand);
+    squares = cell == 0 ? program.Mul(summand, summand) : program.Fma(summand, summand, squares);
   }
   program.Sum(sum);
-  sums.push_back({index, false});
+  sums.push_back({index, false, shift_index, cells});
   if (node.op == Op::kMoments) {
     program.Sum(squares);
-    sums.push_back({index, true});
+    sums.push_back({index, true, shift_index, cells});
   }
   return absl::OkStatus();
 }
@@ -306,18 +333,24 @@ class Region {
     return region;
   }
 
-  void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) {
+  // shifts: of the pass's moments, a row of `stride` floats for each.
+  void Bind(const std::function<Buffer(TensorId, int)>& buffer_of, const float* shifts,
+            int64_t stride) {
     for (Operand& operand : e_.loads)
       BindOperand(buffer_of(operand.tensor, operand.version), operand);
     for (Operand& operand : e_.stores)
       BindOperand(buffer_of(operand.tensor, operand.version), operand);
     channel_data_.clear(), scalar_data_.clear();
-    for (TensorId t : e_.channels) channel_data_.push_back(buffer_of(t, 0).as<const float>());
+    for (const Emitter::ChannelOperand& c : e_.channels)
+      channel_data_.push_back(c.shift >= 0 ? shifts + c.shift * stride
+                                           : buffer_of(c.tensor, 0).as<const float>());
     for (TensorId t : e_.scalars) scalar_data_.push_back(buffer_of(t, 0).as<const float>());
   }
 
   // Runs this thread's share. sums: a row of `sum_stride` floats for each sum, added to.
   void Run(int thread, int threads, float* sums, int64_t sum_stride) const;
+  // Runs on a row in the middle of some images from all over the batch, and returns of how many.
+  int64_t RunSample(float* sums, int64_t sum_stride) const;
 
   const std::vector<Emitter::SumOutput>& sums() const { return e_.sums; }
   const std::vector<Operand>& loads() const { return e_.loads; }
@@ -503,6 +536,15 @@ void Region::Run(int thread, int threads, float* sums, int64_t sum_stride) const
   RunTiles(thread, threads, sums, sum_stride);
 }
 
+int64_t Region::RunSample(float* sums, int64_t sum_stride) const {
+  const int64_t images = std::min(batch_, kImagesSampled);
+  for (int64_t i = 0; i < images; ++i) {
+    for (int64_t block = 0; block < blocks_; ++block)
+      Call(i * batch_ / images, block, height_ / 2, width_ / 2, 1, sums, sum_stride);
+  }
+  return images;
+}
+
 class CompiledPass : public PassKernel {
  public:
   CompiledPass(const Graph& graph, const Pass& pass, int threads)
@@ -528,12 +570,13 @@ class CompiledPass : public PassKernel {
         std::max<int64_t>(64, 4 * threads_ * regions_.size() * most_sums_ * sum_stride_));
     if (!partial.ok()) return partial.status();
     partial_ = *std::move(partial);
+    shifts_.assign(ShiftOf(graph_, pass_, -1) * sum_stride_, 0.0f);
     return absl::OkStatus();
   }
 
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) override {
     bytes_ = 0;
-    for (const auto& region : regions_) region->Bind(buffer_of);
+    for (const auto& region : regions_) region->Bind(buffer_of, shifts_.data(), sum_stride_);
     for (const Operand& operand : regions_[0]->loads())
       bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
     for (const Operand& operand : regions_[0]->stores())
@@ -546,12 +589,15 @@ class CompiledPass : public PassKernel {
       SumOutput out{.channels = x[1],
                     .count = static_cast<double>(x.NumElements() / x[1]),
                     .first = buffer_of(node.outputs[0], 0).as<float>()};
-      if (node.op == Op::kMoments) out.variance = buffer_of(node.outputs[1], 0).as<float>();
+      if (node.op == Op::kMoments)
+        out.variance = buffer_of(node.outputs[1], 0).as<float>(),
+        out.shift = &shifts_[sum.shift * sum_stride_];
       sum_outputs_.push_back(out);
     }
   }
 
   void Run() override {
+    ChooseShifts();
     const bool small = pass_.domain.NumElements() < 16384;
     if (small || threads_ == 1) {
       RunShare(0, 1);
@@ -577,6 +623,7 @@ class CompiledPass : public PassKernel {
     double count;
     float* first;               // the sum, or the mean
     float* variance = nullptr;  // moments only
+    const float* shift = nullptr;
   };
 
   absl::Status AddRegion(const Schedule& schedule, const FormatOf& format_of,
@@ -608,6 +655,25 @@ class CompiledPass : public PassKernel {
 
   float* Partial(int thread, size_t region) {
     return partial_.as<float>() + (thread * regions_.size() + region) * most_sums_ * sum_stride_;
+  }
+
+  // With m near the mean, the variance is M((x - m)^2) - M(x - m)^2 (M: the mean over a channel),
+  // of numbers that hardly cancel; around 0 nothing is left of it in f32 where the mean is 10,000
+  // deviations. For |m - mean| > k deviations, more than 1 / k^2 of the sampled channel would have
+  // to lie so far away (Chebyshev).
+  void ChooseShifts() {
+    if (shifts_.empty()) return;
+    std::fill(shifts_.begin(), shifts_.end(), 0.0f);
+    float* sums = Partial(0, 0);
+    std::fill(sums, sums + most_sums_ * sum_stride_, 0.0f);
+    const int64_t rows = regions_[0]->RunSample(sums, sum_stride_);
+    const auto& all = regions_[0]->sums();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].shift < 0 || all[i].squares) continue;
+      for (int64_t c = 0; c < pass_.domain[1]; ++c)
+        shifts_[all[i].shift * sum_stride_ + c] =
+            sums[i * sum_stride_ + c] / static_cast<float>(rows * all[i].cells);
+    }
   }
 
   void RunShare(int thread, int threads) {
@@ -643,9 +709,10 @@ class CompiledPass : public PassKernel {
           out.first[channel] = static_cast<float>(total);
           continue;
         }
+        // Both around the shift.
         const double mean = total / out.count,
                      mean_square = Total(threads, sum + 1, channel) / out.count;
-        out.first[channel] = static_cast<float>(mean);
+        out.first[channel] = static_cast<float>(out.shift[channel] + mean);
         // Not std::max(0, .): a NaN must stay one.
         const double variance = mean_square - mean * mean;
         out.variance[channel] = static_cast<float>(variance < 0 ? 0 : variance);
@@ -660,6 +727,7 @@ class CompiledPass : public PassKernel {
   std::vector<std::unique_ptr<Region>> regions_;
   std::vector<SumOutput> sum_outputs_;
   tensor::AlignedBuffer partial_;
+  std::vector<float> shifts_;  // by moments and channel
   int64_t sum_stride_ = 0, most_sums_ = 0, bytes_ = 0;
 };
 

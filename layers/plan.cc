@@ -496,11 +496,6 @@ absl::Status CompiledPlan::AddPool(const Node& node, const BufferFunction& buffe
       w.padding.left, w.padding.right};
   if (absl::Status status = shape.Validate(); !status.ok())
     return absl::InvalidArgumentError(absl::StrCat(node.name, ": ", status.message()));
-  if (node.op == Op::kMaxPool && w.height * w.width > tensor::kMaxPoolCells) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(node.name, ": a max pooling window of ", w.height, "x", w.width,
-                     " is too large; at most ", tensor::kMaxPoolCells, " cells"));
-  }
   const bool count_padding = w.count_padding;
   const ElementType type = options_.precision;
   step.run = [node, shape, buffer, count_padding, type](int64_t) {
@@ -508,14 +503,14 @@ absl::Status CompiledPlan::AddPool(const Node& node, const BufferFunction& buffe
     switch (node.op) {
       case Op::kMaxPool:
         (void)tensor::MaxPoolForward(shape, tensor::Layout::kNhwc, type, x.data, y.data,
-                                     buffer(node.outputs[1]).as<uint8_t>());
+                                     buffer(node.outputs[1]).data);
         break;
       case Op::kMaxPoolGather:
         MaxPoolGather(node.attributes.window, x, buffer(node.inputs[1]), y);
         break;
       case Op::kMaxUnpool:
         (void)tensor::MaxPoolBackward(shape, tensor::Layout::kNhwc, type, x.data,
-                                      buffer(node.inputs[1]).as<uint8_t>(), y.data);
+                                      buffer(node.inputs[1]).data, y.data);
         break;
       case Op::kAveragePool:
         (void)tensor::AveragePoolForward(shape, count_padding, tensor::Layout::kNhwc, type, x.data,

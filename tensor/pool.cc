@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 
@@ -30,7 +31,7 @@ struct Row {
   int64_t span;          // adjacent channels
   int64_t pixel_stride;  // elements from one pixel to the next
   const void* read;      // the image's other side: input in forward, output gradient in backward
-  uint8_t* positions;    // of the output's image
+  void* positions;       // of the output's image
   void* write;           // the image's side being written
   bool count_include_pad;
 };
@@ -68,7 +69,8 @@ COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   if (c < span) body(c, span - c);
 }
 
-template <typename T>
+// P: what positions are stored as.
+template <typename T, typename P>
 COTANGENT_INLINE void MaxForwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
   const T* in = static_cast<const T*>(row.read);
@@ -100,17 +102,18 @@ COTANGENT_INLINE void MaxForwardRow(const Row& row) {
           T* out = static_cast<T*>(row.write) + out_offset + c;
           for (int64_t i = 0; i < count; ++i) out[i] = T(best[i]);
           if (row.positions != nullptr) {
-            uint8_t* positions = row.positions + out_offset + c;
-            for (int64_t i = 0; i < count; ++i) positions[i] = static_cast<uint8_t>(position[i]);
+            P* positions = static_cast<P*>(row.positions) + out_offset + c;
+            for (int64_t i = 0; i < count; ++i) positions[i] = static_cast<P>(position[i]);
           }
         });
   }
 }
 
-template <typename T>
+template <typename T, typename P>
 COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
   const T* out_gradient = static_cast<const T*>(row.read);
+  const P* positions = static_cast<const P*>(row.positions);
   const int64_t out_width = s.out_width();
   const Range rows =
       WindowsOver(row.y, s.stride_height, s.pad_top, s.window_height, s.out_height());
@@ -123,14 +126,14 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
           for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
             const int64_t ky = row.y + s.pad_top - out_y * s.stride_height;
             for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
-              const uint8_t cell = static_cast<uint8_t>(ky * s.window_width + x + s.pad_left -
-                                                        out_x * s.stride_width);
+              const P cell =
+                  static_cast<P>(ky * s.window_width + x + s.pad_left - out_x * s.stride_width);
               const int64_t at = (out_y * out_width + out_x) * row.pixel_stride + c;
               for (int64_t i = 0; i < count; ++i) {
                 // Read in any case, so that it is no branch that keeps the loop from being
                 // vectorised.
                 const float gradient = static_cast<float>(out_gradient[at + i]);
-                sum[i] += row.positions[at + i] == cell ? gradient : 0.0f;
+                sum[i] += positions[at + i] == cell ? gradient : 0.0f;
               }
             }
           }
@@ -203,10 +206,23 @@ COTANGENT_INLINE void AverageBackwardRow(const Row& row) {
 
 using RowKernel = void (*)(const Row&);
 
-COTANGENT_FOR_EACH_CPU void MaxForwardF32(const Row& row) { MaxForwardRow<float>(row); }
-COTANGENT_FOR_EACH_CPU void MaxForwardBf16(const Row& row) { MaxForwardRow<Bf16>(row); }
-COTANGENT_FOR_EACH_CPU void MaxBackwardF32(const Row& row) { MaxBackwardRow<float>(row); }
-COTANGENT_FOR_EACH_CPU void MaxBackwardBf16(const Row& row) { MaxBackwardRow<Bf16>(row); }
+COTANGENT_FOR_EACH_CPU void MaxForwardF32(const Row& row) { MaxForwardRow<float, uint8_t>(row); }
+COTANGENT_FOR_EACH_CPU void MaxForwardBf16(const Row& row) { MaxForwardRow<Bf16, uint8_t>(row); }
+COTANGENT_FOR_EACH_CPU void MaxBackwardF32(const Row& row) { MaxBackwardRow<float, uint8_t>(row); }
+COTANGENT_FOR_EACH_CPU void MaxBackwardBf16(const Row& row) { MaxBackwardRow<Bf16, uint8_t>(row); }
+// Of windows with more cells than a byte can tell apart.
+COTANGENT_FOR_EACH_CPU void LargeMaxForwardF32(const Row& row) {
+  MaxForwardRow<float, int32_t>(row);
+}
+COTANGENT_FOR_EACH_CPU void LargeMaxForwardBf16(const Row& row) {
+  MaxForwardRow<Bf16, int32_t>(row);
+}
+COTANGENT_FOR_EACH_CPU void LargeMaxBackwardF32(const Row& row) {
+  MaxBackwardRow<float, int32_t>(row);
+}
+COTANGENT_FOR_EACH_CPU void LargeMaxBackwardBf16(const Row& row) {
+  MaxBackwardRow<Bf16, int32_t>(row);
+}
 COTANGENT_FOR_EACH_CPU void AverageForwardF32(const Row& row) { AverageForwardRow<float>(row); }
 COTANGENT_FOR_EACH_CPU void AverageForwardBf16(const Row& row) { AverageForwardRow<Bf16>(row); }
 COTANGENT_FOR_EACH_CPU void AverageBackwardF32(const Row& row) { AverageBackwardRow<float>(row); }
@@ -215,12 +231,13 @@ COTANGENT_FOR_EACH_CPU void AverageBackwardBf16(const Row& row) { AverageBackwar
 // Runs a kernel over all rows of `written`, in parallel. Positions go with the output side.
 void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, ElementType type,
                 const Shape& read_shape, const void* read, const Shape& written, void* write,
-                uint8_t* positions, bool count_include_pad) {
+                void* positions, bool count_include_pad) {
   const Strides to = StridesOf(written, layout), from = StridesOf(read_shape, layout);
   const bool output_written = written == shape.out();
   const int64_t positions_n = output_written ? to.n : from.n,
                 positions_c = output_written ? to.c_block : from.c_block;
   const int64_t size = Bytes(type), blocks = PaddedChannels(shape.channels, layout) / to.block;
+  const int64_t position_size = Bytes(PositionType(shape.window_height, shape.window_width));
 #pragma omp parallel for collapse(3) schedule(static)
   for (int64_t n = 0; n < shape.batch; ++n) {
     for (int64_t block = 0; block < blocks; ++block) {
@@ -232,12 +249,17 @@ void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, Element
                 .read = static_cast<const char*>(read) + (n * from.n + block * from.c_block) * size,
                 .positions = positions == nullptr
                                  ? nullptr
-                                 : positions + n * positions_n + block * positions_c,
+                                 : static_cast<char*>(positions) +
+                                       (n * positions_n + block * positions_c) * position_size,
                 .write = static_cast<char*>(write) + (n * to.n + block * to.c_block) * size,
                 .count_include_pad = count_include_pad});
       }
     }
   }
+}
+
+bool HasSmallPositions(const PoolShape& shape) {
+  return PositionType(shape.window_height, shape.window_width) == ElementType::kU8;
 }
 
 absl::Status CheckArguments(const PoolShape& shape, ElementType type) {
@@ -281,6 +303,10 @@ absl::Status PoolShape::Validate() const {
                      " is larger than its padded input of ", in_height + pad_top + pad_bottom, "x",
                      in_width + pad_left + pad_right));
   }
+  if (window_height > std::numeric_limits<int32_t>::max() / window_width) {
+    return absl::InvalidArgumentError(absl::StrCat("a pooling window of ", window_height, "x",
+                                                   window_width, " has more than 2^31 - 1 cells"));
+  }
   return in().Validate();
 }
 
@@ -292,25 +318,22 @@ std::string PoolShape::ToString() const {
 }
 
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
-                            void* out, uint8_t* positions) {
+                            void* out, void* positions) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  if (shape.window_height * shape.window_width > kMaxPoolCells) {
-    return absl::InvalidArgumentError(absl::StrCat("a max pooling window of ", shape.window_height,
-                                                   "x", shape.window_width, " has more than ",
-                                                   kMaxPoolCells, " cells"));
-  }
-  ForEachRow(type == ElementType::kF32 ? MaxForwardF32 : MaxForwardBf16, shape, layout, type,
-             shape.in(), in, shape.out(), out, positions, false);
+  const RowKernel small = type == ElementType::kF32 ? MaxForwardF32 : MaxForwardBf16;
+  const RowKernel large = type == ElementType::kF32 ? LargeMaxForwardF32 : LargeMaxForwardBf16;
+  ForEachRow(HasSmallPositions(shape) ? small : large, shape, layout, type, shape.in(), in,
+             shape.out(), out, positions, false);
   return absl::OkStatus();
 }
 
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
-                             const void* out_gradient, const uint8_t* positions,
-                             void* in_gradient) {
+                             const void* out_gradient, const void* positions, void* in_gradient) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  ForEachRow(type == ElementType::kF32 ? MaxBackwardF32 : MaxBackwardBf16, shape, layout, type,
-             shape.out(), out_gradient, shape.in(), in_gradient, const_cast<uint8_t*>(positions),
-             false);
+  const RowKernel small = type == ElementType::kF32 ? MaxBackwardF32 : MaxBackwardBf16;
+  const RowKernel large = type == ElementType::kF32 ? LargeMaxBackwardF32 : LargeMaxBackwardBf16;
+  ForEachRow(HasSmallPositions(shape) ? small : large, shape, layout, type, shape.out(),
+             out_gradient, shape.in(), in_gradient, const_cast<void*>(positions), false);
   return absl::OkStatus();
 }
 

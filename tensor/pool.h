@@ -31,25 +31,27 @@ struct PoolShape {
   Shape out() const { return {batch, channels, out_height(), out_width()}; }
 
   // Every size positive, padding less than the window (so that each window holds at least one true
-  // pixel), the window inside the padded image.
+  // pixel), the window inside the padded image and of at most 2^31 - 1 cells.
   absl::Status Validate() const;
   std::string ToString() const;  // "128x64x32x32 -> 16x16 window 2x2 s2x2 p0,0,0,0"
 };
 
-// Max pooling notes which cell of its window won, row * window_width + column, in one byte for each
-// output element.
-inline constexpr int64_t kMaxPoolCells = 255;
+// Max pooling notes for each output element which cell of its window won, row * window_width +
+// column: as u8 where a byte can tell all cells of the window apart, else as s32.
+constexpr ElementType PositionType(int64_t window_height, int64_t window_width) {
+  return window_height * window_width <= 256 ? ElementType::kU8 : ElementType::kS32;
+}
 
-// out[n, c, y, x] = max over the window's true pixels; positions (output's shape and layout, u8)
-// says where: the first in row-major order among equals. A NaN in a window wins. positions may be
-// null where no backward pass follows. Errors: more than kMaxPoolCells cells in a window.
+// out[n, c, y, x] = max over the window's true pixels; positions (output's shape and layout,
+// PositionType()) says where: the first in row-major order among equals. A NaN in a window wins.
+// positions may be null where no backward pass follows.
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
-                            void* out, uint8_t* positions);
+                            void* out, void* positions);
 
 // in_gradient at each pixel = sum of out_gradient over the windows it won; zero elsewhere. Every
 // element is written.
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
-                             const void* out_gradient, const uint8_t* positions, void* in_gradient);
+                             const void* out_gradient, const void* positions, void* in_gradient);
 
 // out = sum of the window's true pixels / cells, where cells counts the whole window
 // (count_include_pad, PyTorch's default), or the true pixels only.

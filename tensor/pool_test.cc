@@ -60,6 +60,29 @@ std::vector<PoolShape> Shapes() {
        .in_width = 17,
        .window_height = 15,
        .window_width = 17},
+      // 256 cells still have positions in bytes, more in s32; windows of 17 x 20 cells overlap.
+      {.batch = 2,
+       .channels = 17,
+       .in_height = 16,
+       .in_width = 16,
+       .window_height = 16,
+       .window_width = 16},
+      {.batch = 2,
+       .channels = 9,
+       .in_height = 32,
+       .in_width = 40,
+       .window_height = 32,
+       .window_width = 40},
+      {.batch = 1,
+       .channels = 17,
+       .in_height = 24,
+       .in_width = 33,
+       .window_height = 17,
+       .window_width = 20,
+       .stride_height = 5,
+       .stride_width = 3,
+       .pad_top = 8,
+       .pad_right = 10},
       {},
   };
 }
@@ -155,7 +178,8 @@ TEST(MaxPool, ForwardAndBackwardAgreeWithTheReference) {
                               out_gradient = Random(shape.out().NumElements(), 2);
     std::vector<uint8_t> out = Garbage(shape.out(), layout, type),
                          gradient = Garbage(shape.in(), layout, type);
-    std::vector<uint8_t> positions = Garbage(shape.out(), layout, ElementType::kU8);
+    std::vector<uint8_t> positions =
+        Garbage(shape.out(), layout, PositionType(shape.window_height, shape.window_width));
     ASSERT_TRUE(MaxPoolForward(shape, layout, type, Store(in, shape.in(), layout, type).data(),
                                out.data(), positions.data())
                     .ok());
@@ -223,13 +247,8 @@ TEST(PoolShape, RejectsWhatDoesNotFit) {
       .in_height = 3, .in_width = 3, .window_height = 2, .window_width = 2, .pad_top = 2};
   EXPECT_THAT(std::string(padded.Validate().message()), HasSubstr("less than the window"));
   const PoolShape many_cells{
-      .in_height = 16, .in_width = 16, .window_height = 16, .window_width = 16};
-  std::vector<float> in(256);
-  float out;
-  EXPECT_THAT(std::string(MaxPoolForward(many_cells, Layout::kNchw, ElementType::kF32, in.data(),
-                                         &out, nullptr)
-                              .message()),
-              HasSubstr("more than 255 cells"));
+      .in_height = 1 << 16, .in_width = 1 << 16, .window_height = 1 << 16, .window_width = 1 << 16};
+  EXPECT_THAT(std::string(many_cells.Validate().message()), HasSubstr("more than 2^31 - 1 cells"));
 }
 
 }  // namespace
