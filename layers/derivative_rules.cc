@@ -10,6 +10,13 @@ namespace {
 
 namespace symbolic = autodiff::symbolic;
 
+// `quotient` where the divisor, a sum of weights, is above 0, else 0: a batch without weight has
+// the loss 0.
+Expr WhereWeighted(RuleBuilder& rules, const Expr& divisor, const Expr& quotient) {
+  symbolic::Pool& pool = rules.graph().pool();
+  return symbolic::Select(pool.Constant(0), divisor, quotient, pool.Constant(0));
+}
+
 // Weights of the label's class, one an image, [N], divided by their sum over the batch: each
 // image's share in the loss.
 TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
@@ -17,7 +24,8 @@ TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
   if (attributes.class_weights.empty()) return rules.graph().Constant(1.0 / shape[0], {shape[0]});
   const TensorId weighted = rules.Like(Op::kOneHot, loss, {loss.inputs[1]}, shape);
   const TensorId weights = PerImage(rules, shape).Sum(rules.a(0), {weighted});
-  return rules.Elementwise(rules.a(0) / rules.a(1), {weights, rules.Sum(weighted)}, {shape[0]});
+  return rules.Elementwise(WhereWeighted(rules, rules.a(1), rules.a(0) / rules.a(1)),
+                           {weights, rules.Sum(weighted)}, {shape[0]});
 }
 
 // 1 in the column of the label's class.
@@ -38,8 +46,9 @@ TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const 
   const double smoothing = attributes.label_smoothing;
   const double spread = smoothing / shape[1] * std::accumulate(weights.begin(), weights.end(), 0.0);
   const TensorId total = rules.Sum(rules.Like(Op::kOneHot, loss, {loss.inputs[1]}, shape));
-  const TensorId factor = rules.Elementwise((1 - smoothing) * rules.a(0) + spread / rules.a(1),
-                                            {share, total}, {shape[0]});
+  const TensorId factor = rules.Elementwise(
+      WhereWeighted(rules, rules.a(1), (1 - smoothing) * rules.a(0) + spread / rules.a(1)),
+      {share, total}, {shape[0]});
   return image.Map(rules.a(0) * rules.a(1), {along, factor});
 }
 

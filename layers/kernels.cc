@@ -136,6 +136,23 @@ double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_
   return -power * log_p * weight;
 }
 
+double LossRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
+               double total_weight, float* gradient) {
+  switch (a.kind) {
+    case LossKind::kSoftmaxCrossEntropy:
+      return CrossEntropyRow(a, x, classes, label, total_weight, gradient);
+    case LossKind::kHinge:
+      return HingeRow(a, x, classes, label, total_weight, gradient);
+    case LossKind::kMeanSquaredError:
+      return MeanSquaredErrorRow(a, x, classes, label, total_weight, gradient);
+    case LossKind::kFocal:
+      return FocalRow(a, x, classes, label, total_weight, gradient);
+    case LossKind::kFormula:
+      break;
+  }
+  return 0;
+}
+
 // SplitMix64's finaliser (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 // 2014).
 uint64_t Mix(uint64_t z) {
@@ -316,30 +333,30 @@ void OneHot(const std::vector<double>& class_weights, const int32_t* labels, con
   }
 }
 
+LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
+                   const int32_t* labels) {
+  const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
+  std::vector<float> gradient(classes);
+  LossSums sums;
+  for (int64_t n = 0; n < batch; ++n) {
+    sums.loss += LossRow(attributes, prediction.as<float>() + n * classes, classes, labels[n], 1,
+                         gradient.data());
+    sums.weight += WeightOf(attributes, labels[n]);
+  }
+  return sums;
+}
+
 void Loss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels,
           float* loss, const Buffer& gradient) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
   double total_weight = 0, total = 0;
   for (int64_t n = 0; n < batch; ++n) total_weight += WeightOf(attributes, labels[n]);
-  for (int64_t n = 0; n < batch; ++n) {
-    const float* x = prediction.as<float>() + n * classes;
-    float* dx = gradient.as<float>() + n * classes;
-    switch (attributes.kind) {
-      case LossKind::kSoftmaxCrossEntropy:
-        total += CrossEntropyRow(attributes, x, classes, labels[n], total_weight, dx);
-        break;
-      case LossKind::kHinge:
-        total += HingeRow(attributes, x, classes, labels[n], total_weight, dx);
-        break;
-      case LossKind::kMeanSquaredError:
-        total += MeanSquaredErrorRow(attributes, x, classes, labels[n], total_weight, dx);
-        break;
-      case LossKind::kFocal:
-        total += FocalRow(attributes, x, classes, labels[n], total_weight, dx);
-        break;
-      case LossKind::kFormula:
-        break;
-    }
+  if (total_weight > 0) {
+    for (int64_t n = 0; n < batch; ++n)
+      total += LossRow(attributes, prediction.as<float>() + n * classes, classes, labels[n],
+                       total_weight, gradient.as<float>() + n * classes);
+  } else {
+    SetToZero(gradient);
   }
   *loss = static_cast<float>(total);
 }

@@ -50,10 +50,20 @@ void DropoutMask(double rate, uint64_t seed, uint64_t stream, uint64_t step, con
 // else 0.
 void OneHot(const std::vector<double>& class_weights, const int32_t* labels, const Buffer& y);
 
-// The mean loss of f32 predictions [N, K] against class numbers labels [N] and its gradient by the
-// prediction. Summed in double, in a fixed order. kFormula is not among them (formula_loss.h).
+// The mean loss, weighted by class, of f32 predictions [N, K] against class numbers labels [N], and
+// its gradient by the prediction. Summed in double, in a fixed order. A batch in which no image has
+// weight has the loss 0 and the gradient 0. kFormula is not among them.
 void Loss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels,
           float* loss, const Buffer& gradient);
+
+// The loss is loss / weight, summed over as many batches as there are: so that of a data set does
+// not depend on how it is cut into batches. kFormula is not among them.
+struct LossSums {
+  double loss = 0;    // sum over n of the weighted loss of image n
+  double weight = 0;  // sum over n of the weight of its class
+};
+LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
+                   const int32_t* labels);
 
 }  // namespace cotangent::layers
 

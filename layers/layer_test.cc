@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/graph.h"
+#include "layers/kernels.h"
 #include "layers/plan_testing.h"
 #include "layers/vjp.h"
 
@@ -435,7 +437,7 @@ LossAttributes LossByFormula(const Graph& graph) {
 }
 
 const std::vector<LossAttributes>& Losses() {
-  static const std::vector<double> weights = {1, 0.5, 2, 0.25, 3, 1, 1.5};
+  static const std::vector<double> weights = {1, 0.5, 2, 0.25, 3, 1, 1.5}, nothing(7, 0.0);
   static const Graph& formulas = *new Graph();
   static const std::vector<LossAttributes> losses = {
       {.kind = LossKind::kSoftmaxCrossEntropy},
@@ -446,6 +448,9 @@ const std::vector<LossAttributes>& Losses() {
       {.kind = LossKind::kMeanSquaredError},
       {.kind = LossKind::kFocal, .gamma = 2},
       {.kind = LossKind::kFocal, .class_weights = weights, .gamma = 0.5},
+      {.kind = LossKind::kSoftmaxCrossEntropy, .class_weights = nothing},
+      {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.1, .class_weights = nothing},
+      {.kind = LossKind::kFocal, .class_weights = nothing, .gamma = 2},
       LossByFormula(formulas)};
   return losses;
 }
@@ -458,6 +463,21 @@ TEST(LossTest, All) {
                    w = graph.Parameter("w", {7, 12});
     ExpectPlanAgrees(graph,
                      Made(graph.Loss("loss", Made(graph.Linear("fc", x, w)), labels, Losses()[i])));
+  }
+}
+
+// Images without weight say nothing, not "not a number".
+TEST(LossTest, OfABatchWithoutWeightIsZero) {
+  for (const LossKind kind : {LossKind::kSoftmaxCrossEntropy, LossKind::kHinge,
+                              LossKind::kMeanSquaredError, LossKind::kFocal}) {
+    const LossAttributes attributes{
+        .kind = kind, .label_smoothing = 0.1, .class_weights = {1, 0, 0}, .margin = 1, .gamma = 2};
+    float x[6] = {1, 2, 3, -1, 0, 4}, gradient[6] = {7, 7, 7, 7, 7, 7}, loss = 7;
+    const int32_t labels[2] = {1, 2};
+    Loss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, labels, &loss,
+         {reinterpret_cast<char*>(gradient), {2, 3}, {}});
+    EXPECT_EQ(loss, 0);
+    EXPECT_THAT(gradient, testing::Each(0.0f));
   }
 }
 

@@ -556,7 +556,7 @@ absl::Status ReferenceEvaluator<T>::Loss(const Node& node) {
     double total_weight = 0;
     for (int64_t label : labels)
       total_weight += a.class_weights.empty() ? 1.0 : a.class_weights[label];
-    const T share(1.0 / total_weight);
+    const T share(total_weight > 0 ? 1.0 / total_weight : 0.0);  // without any weight the loss is 0
     for (int64_t n = 0; n < batch; ++n) {
       const auto [row_loss, row_gradient] =
           LossOfRow(a, Values(x.begin() + n * classes, x.begin() + (n + 1) * classes), labels[n]);

@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "data/pipeline.h"
-#include "layers/kernels.h"
 #include "layers/network_text.h"
 
 namespace cotangent::training {
@@ -60,7 +59,6 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   evaluator->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
   const layers::BuiltNetwork& made = *evaluator->network_;
   evaluator->loss_ = made.graph.producer(made.loss).attributes.loss;
-  evaluator->loss_gradient_.resize(batch_size * made.classes);
 
   absl::StatusOr<std::unique_ptr<layers::FoldedGraph>> folded =
       layers::FoldedGraph::Create(made.graph, made.prediction, store);
@@ -92,23 +90,21 @@ const float* Evaluator::Run() {
   return plan_->result(network_->prediction);
 }
 
-double Evaluator::SumOfLosses(const float* scores, const int32_t* labels, int64_t count) {
+layers::LossSums Evaluator::SumLosses(const float* scores, const int32_t* labels,
+                                      int64_t count) const {
   const int64_t classes = network_->classes;
-  if (loss_.kind == layers::LossKind::kFormula) {
-    double sum = 0;
-    for (int64_t i = 0; i < count * classes; ++i) {
-      const double target = labels[i / classes] == i % classes ? 1 : 0;
-      const absl::StatusOr<double> value =
-          autodiff::symbolic::Evaluate(loss_.formula, {{"a0", scores[i]}, {"a1", target}});
-      sum += value.value_or(std::numeric_limits<double>::quiet_NaN());
-    }
-    return sum / static_cast<double>(classes);
+  if (loss_.kind != layers::LossKind::kFormula) {
+    char* const data = reinterpret_cast<char*>(const_cast<float*>(scores));
+    return layers::SumLosses(loss_, {data, {count, classes}, {}}, labels);
   }
-  const tensor::Shape shape = {count, classes};
-  float mean = 0;
-  layers::Loss(loss_, {reinterpret_cast<char*>(const_cast<float*>(scores)), shape, {}}, labels,
-               &mean, {reinterpret_cast<char*>(loss_gradient_.data()), shape, {}});
-  return static_cast<double>(mean) * static_cast<double>(count);
+  double sum = 0;
+  for (int64_t i = 0; i < count * classes; ++i) {
+    const double target = labels[i / classes] == i % classes ? 1 : 0;
+    const absl::StatusOr<double> value =
+        autodiff::symbolic::Evaluate(loss_.formula, {{"a0", scores[i]}, {"a1", target}});
+    sum += value.value_or(std::numeric_limits<double>::quiet_NaN());
+  }
+  return {sum / static_cast<double>(classes), static_cast<double>(count)};
 }
 
 absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset,
@@ -123,7 +119,7 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   std::vector<float> scores(batch_size_ * classes);
   std::vector<int32_t> labels(batch_size_);
   int64_t right = 0;
-  double loss = 0;
+  layers::LossSums loss;
   for (int64_t batch = 0; batch < maker->batches_per_epoch(); ++batch) {
     const int64_t size = maker->SizeOf(batch);
     std::fill(scores.begin(), scores.end(), 0.0f);
@@ -137,10 +133,12 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
       const float* const row = scores.data() + i * classes;
       if (std::max_element(row, row + classes) - row == labels[i]) ++right;
     }
-    loss += SumOfLosses(scores.data(), labels.data(), size);
+    const layers::LossSums of_batch = SumLosses(scores.data(), labels.data(), size);
+    loss.loss += of_batch.loss;
+    loss.weight += of_batch.weight;
   }
   return Result{static_cast<double>(right) / static_cast<double>(dataset.size()),
-                loss / static_cast<double>(dataset.size())};
+                loss.weight > 0 ? loss.loss / loss.weight : 0};
 }
 
 absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,

@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "layers/build.h"
 #include "layers/fold.h"
+#include "layers/kernels.h"
 #include "layers/network.pb.h"
 #include "layers/parameters.h"
 #include "layers/plan.h"
@@ -33,7 +34,7 @@ class Evaluator {
  public:
   struct Result {
     double accuracy = 0;
-    double loss = 0;  // mean over the images
+    double loss = 0;  // mean over the images, weighted where the loss has weights of classes
   };
 
   // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie
@@ -66,7 +67,7 @@ class Evaluator {
 
  private:
   Evaluator() = default;
-  double SumOfLosses(const float* scores, const int32_t* labels, int64_t count);
+  layers::LossSums SumLosses(const float* scores, const int32_t* labels, int64_t count) const;
 
   int64_t batch_size_ = 0;
   std::unique_ptr<layers::BuiltNetwork> network_;
@@ -74,7 +75,6 @@ class Evaluator {
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
-  std::vector<float> loss_gradient_;
 };
 
 // The checkpoint of that path or, of a directory, the newest good one.
