@@ -154,8 +154,8 @@ absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direct
 
 }  // namespace
 
-Tuner::Tuner(int threads, std::function<void()> on_measure)
-    : machine_(MachineKey(threads)), on_measure_(std::move(on_measure)) {}
+Tuner::Tuner(int threads, TunerWatch watch)
+    : machine_(MachineKey(threads)), watch_(std::move(watch)) {}
 
 std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
                        const ConvolutionUse& use) const {
@@ -204,7 +204,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
                                                            const ConvolutionUse& use) {
   const std::string key = Key(shape, direction, use);
   if (auto known = known_.find(key); known != known_.end()) return known->second;
-  if (on_measure_) std::exchange(on_measure_, nullptr)();
+  if (watch_.before_measuring) watch_.before_measuring(measured_++);
   const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, use);
   seconds_spent_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -222,8 +222,12 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   Workspace workspace;
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
+  const auto cancelled = [this] { return watch_.cancelled && watch_.cancelled(); };
+  const absl::Status cancelled_status =
+      absl::CancelledError("interrupted while convolutions were measured");
   for (const tensor::ConvolutionChoice& choice :
        tensor::Candidates(shape, direction, use.precision, use.exact)) {
+    if (cancelled()) return cancelled_status;
     const absl::StatusOr<double> seconds =
         SecondsOf(first, direction, choice, use, workspace, 1, 0);
     if (seconds.ok()) {
@@ -238,6 +242,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   std::stable_sort(candidates.begin(), candidates.end(), faster);
   std::vector<MeasuredChoice> measured;
   for (const MeasuredChoice& candidate : candidates) {
+    if (cancelled()) return cancelled_status;
     if (candidate.seconds > kHopeless * candidates[0].seconds) break;
     const absl::StatusOr<double> seconds =
         SecondsOf(sample, direction, candidate.choice, use, workspace, 3, 0.1);

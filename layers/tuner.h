@@ -34,12 +34,19 @@ struct MeasuredChoice {
   int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
 };
 
+// What a tuner tells and asks while it measures, which may take minutes.
+struct TunerWatch {
+  // Told before each convolution that is measured how many were measured before it.
+  std::function<void(int measured)> before_measuring = nullptr;
+  // Asked before each candidate is timed; where it says so, Measure() ends with kCancelled.
+  std::function<bool()> cancelled = nullptr;
+};
+
 // Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The
 // times can be kept as text, a line a candidate, so that another run measures nothing.
 class Tuner {
  public:
-  // on_measure: told once, when the first measurement begins.
-  explicit Tuner(int threads, std::function<void()> on_measure = nullptr);
+  explicit Tuner(int threads, TunerWatch watch = {});
 
   // Takes over the times in `text`, made by ToText(), instead of those known of the same
   // convolutions. Lines that cannot be read are passed over: they cost a measurement.
@@ -70,7 +77,8 @@ class Tuner {
                                                          const ConvolutionUse& use) const;
 
   const std::string machine_;
-  std::function<void()> on_measure_;
+  const TunerWatch watch_;
+  int measured_ = 0;  // convolutions
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;
   bool changed_ = false;
   double seconds_spent_ = 0;

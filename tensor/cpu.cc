@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -13,6 +14,8 @@
 #include <optional>
 #include <set>
 #include <string>
+
+#include "tensor/cpu_quota.h"
 
 namespace cotangent::tensor {
 
@@ -86,7 +89,8 @@ int PhysicalThreads() {
     std::string siblings;
     cores.insert(std::getline(file, siblings) ? siblings : "cpu " + std::to_string(cpu));
   }
-  return std::max<int>(1, static_cast<int>(cores.size()));
+  const double count = static_cast<double>(cores.size());
+  return std::max(1, static_cast<int>(std::ceil(std::min(count, CpuQuota().value_or(count)))));
 }
 
 void SetThreads(int threads) { omp_set_num_threads(std::max(1, threads)); }

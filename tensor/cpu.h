@@ -24,7 +24,9 @@ int64_t SecondCacheBytes();
 // "AMD EPYC 9654 96-Core Processor", as the processor tells it; "unknown processor" if it does not.
 std::string ProcessorName();
 
-// Logical processors this process may run on, counting hyperthreads of one core once.
+// How many threads compute fastest, by default: the logical processors this process may run on,
+// counting hyperthreads of one core once, but no more than control groups grant time for
+// (cpu_quota.h), rounded up.
 int PhysicalThreads();
 
 // Sets and tells how many threads the kernels use (OpenMP's setting, oneDNN's too). OpenMP keeps

@@ -14,7 +14,6 @@
 #include "absl/strings/str_format.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
-#include "data/file.h"
 #include "layers/build.h"
 #include "layers/describe.h"
 #include "layers/network_text.h"
@@ -115,14 +114,6 @@ absl::Status CheckFlags(const CommandLine& line) {
   return absl::OkStatus();
 }
 
-// "runs/convnet" for --network=convnet or nets/convnet.textproto.
-std::string OutputDirectory() {
-  if (const std::string given = absl::GetFlag(FLAGS_output_dir); !given.empty()) return given;
-  std::string name = absl::GetFlag(FLAGS_network);
-  name = name.substr(name.rfind('/') + 1);
-  return data::JoinPath("runs", name.substr(0, name.find('.')));
-}
-
 void Say(const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); }
 
 absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
@@ -207,7 +198,9 @@ int Main(const CommandLine& line) {
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
-  options.output_dir = OutputDirectory();
+  options.output_dir = absl::GetFlag(FLAGS_output_dir);
+  if (options.output_dir.empty())
+    options.output_dir = training::DefaultRunDirectory(absl::GetFlag(FLAGS_network));
   options.exact = absl::GetFlag(FLAGS_exact);
   const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
   const bool resumes = trains && absl::GetFlag(FLAGS_resume);
@@ -232,7 +225,7 @@ int Main(const CommandLine& line) {
     return status.ok() ? kExitDone : Fail(status);
   }
 
-  training::CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads, [] { return InterruptSignal() != 0; });
   if (absl::GetFlag(FLAGS_explain)) {
     const absl::StatusOr<std::string> table = training::Explain(
         options.network, training::Classes(options.dataset),
@@ -265,6 +258,10 @@ int Main(const CommandLine& line) {
   const absl::StatusOr<training::TrainingResult> result = training::Train(
       options, tuner.get(), [&] { tuner.Save(); }, [] { return InterruptSignal() != 0; });
   tuner.Save();
+  if (absl::IsCancelled(result.status())) {
+    Say("interrupted before the first step; nothing was changed");
+    return InterruptExitCode();
+  }
   if (!result.ok()) return Fail(result.status());
   if (result->interrupted) {
     Say(absl::StrCat("interrupted; go on with: train --resume --output_dir=", options.output_dir));

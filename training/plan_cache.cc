@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 
+#include <chrono>
+#include <utility>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "data/dataset.h"
@@ -24,13 +27,29 @@ std::string ReadCache() {
   return file->substr(0, line_end) == absl::StrCat(kChecksum, Crc32c(text)) ? text : "";
 }
 
+// Lines on standard error: when the first convolution is measured, then every few seconds.
+std::function<void(int)> SignsOfLife() {
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kEvery(10);
+  return [start = Clock::now(), last = Clock::now()](int measured) mutable {
+    const Clock::time_point now = Clock::now();
+    if (measured == 0) {
+      start = last = now;
+      fprintf(stderr, "measuring convolutions on this machine (once)...\n");
+    } else if (now - last > kEvery) {
+      last = now;
+      fprintf(stderr, "measured %d convolutions in %.0f s, going on...\n", measured,
+              std::chrono::duration<double>(now - start).count());
+    }
+  };
+}
+
 }  // namespace
 
 std::string PlanCachePath() { return data::JoinPath(data::DefaultDataDir(), "plan-cache"); }
 
-CachedTuner::CachedTuner(int threads)
-    : tuner_(threads,
-             [] { fprintf(stderr, "measuring convolutions on this machine (once)...\n"); }) {
+CachedTuner::CachedTuner(int threads, std::function<bool()> cancelled)
+    : tuner_(threads, {SignsOfLife(), std::move(cancelled)}) {
   tuner_.Restore(ReadCache());
 }
 

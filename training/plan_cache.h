@@ -2,6 +2,7 @@
 #ifndef COTANGENT_TRAINING_PLAN_CACHE_H_
 #define COTANGENT_TRAINING_PLAN_CACHE_H_
 
+#include <functional>
 #include <string>
 
 #include "layers/tuner.h"
@@ -11,11 +12,13 @@ namespace cotangent::training {
 // $XDG_CACHE_HOME/cotangent/plan-cache, else ~/.cache/cotangent/plan-cache.
 std::string PlanCachePath();
 
-// A tuner that begins with what the cache file holds and says on standard error when it has to
-// measure. A file that is missing or damaged costs measurements, no more.
+// A tuner that begins with what the cache file holds. A file that is missing or damaged costs
+// measurements, no more.
 class CachedTuner {
  public:
-  explicit CachedTuner(int threads);
+  // Where it has to measure it says so on standard error, and every ten seconds how far it is.
+  // `cancelled`: see layers::TunerWatch.
+  explicit CachedTuner(int threads, std::function<bool()> cancelled = nullptr);
   // Writes what was measured since then back, if anything; a cache that cannot be written is not an
   // error.
   void Save();

@@ -22,6 +22,11 @@ std::string Duration(double seconds) {
   return absl::StrFormat("%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
+// "0.1234", or "none" where no step counts.
+std::string Loss(double loss) {
+  return std::isfinite(loss) ? absl::StrFormat("%.4f", loss) : "none";
+}
+
 }  // namespace
 
 Progress::Progress(double epochs, int64_t steps_per_epoch, int64_t total_steps)
@@ -50,10 +55,10 @@ void Progress::Update(const Numbers& numbers) {
   const double share = static_cast<double>(numbers.steps - epoch * steps_per_epoch_) /
                        static_cast<double>(std::max<int64_t>(in_epoch, 1));
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarCells);
-  fprintf(stderr, "\r\x1b[Kepoch %lld/%g [%s%s] loss %.4f  %.0f images/s  %s left",
+  fprintf(stderr, "\r\x1b[Kepoch %lld/%g [%s%s] loss %s  %.0f images/s  %s left",
           static_cast<long long>(epoch + 1), epochs_, std::string(filled, '=').c_str(),
-          std::string(kBarCells - filled, ' ').c_str(), numbers.loss, numbers.images_per_second,
-          Duration(numbers.seconds_left).c_str());
+          std::string(kBarCells - filled, ' ').c_str(), Loss(numbers.loss).c_str(),
+          numbers.images_per_second, Duration(numbers.seconds_left).c_str());
   fflush(stderr);
   line_is_open_ = true;
 }
@@ -62,7 +67,7 @@ void Progress::EndEpoch(const Numbers& numbers, double test_accuracy, double tes
                         double seconds) {
   Clear();
   const int64_t epoch = (numbers.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
-  std::string line = absl::StrFormat("epoch %d/%g  loss %.4f", epoch, epochs_, numbers.loss);
+  std::string line = absl::StrFormat("epoch %d/%g  loss %s", epoch, epochs_, Loss(numbers.loss));
   if (test_accuracy >= 0)
     absl::StrAppendFormat(&line, "  test accuracy %.4f  test loss %.4f", test_accuracy, test_loss);
   absl::StrAppendFormat(&line, "  %.0f images/s  %s of training  %s left",

@@ -96,6 +96,7 @@ double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr)
 
 // What goes wrong while running has another exit code than what is wrong with the input.
 absl::Status Running(const absl::Status& status) {
+  if (absl::IsCancelled(status)) return status;
   return absl::UnavailableError(status.message());
 }
 
@@ -115,7 +116,8 @@ class Trainer {
   absl::Status Resume(const FoundCheckpoint& found);
   void CompareWithResumed(const Checkpoint& checkpoint) const;
   absl::Status PrepareEvaluation();
-  absl::StatusOr<bool> MakeStep();
+  absl::Status Advance();
+  absl::Status MakeStep();
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
@@ -163,7 +165,7 @@ class Trainer {
   int64_t saved_step_ = -1;
   absl::Status save_status_, log_status_;
   double save_seconds_ = 0;  // in writing checkpoints
-  int64_t own_steps_ = 0;
+  int64_t own_steps_ = 0, own_skipped_ = 0;
   double own_seconds_ = 0;
   double epoch_seconds_ = 0;  // since the epoch, or the resumption, began
   int64_t epoch_steps_ = 0;
@@ -381,7 +383,7 @@ void Trainer::LogStep(float loss) {
 Progress::Numbers Trainer::Numbers() const {
   Progress::Numbers numbers;
   numbers.steps = step_number_;
-  numbers.loss = epoch_losses_ > 0 ? epoch_loss_ / static_cast<double>(epoch_losses_) : 0;
+  numbers.loss = epoch_losses_ > 0 ? epoch_loss_ / static_cast<double>(epoch_losses_) : NAN;
   numbers.learning_rate = step_->optimizer().LearningRate(std::max<int64_t>(step_number_ - 1, 0));
   if (epoch_seconds_ > 0)
     numbers.images_per_second =
@@ -394,9 +396,11 @@ Progress::Numbers Trainer::Numbers() const {
 
 absl::Status Trainer::PrepareEvaluation() {
   if (evaluator_ != nullptr) return absl::OkStatus();
-  absl::StatusOr<data::Dataset> test_set = test_loading_.get();
-  if (!test_set.ok()) return test_set.status();
-  test_set_ = *std::move(test_set);
+  if (test_loading_.valid()) {
+    absl::StatusOr<data::Dataset> test_set = test_loading_.get();
+    if (!test_set.ok()) return test_set.status();
+    test_set_ = *std::move(test_set);
+  }
   ParameterStore* store = &step_->store();
   if (network_.train().optimizer().has_ema()) {
     absl::StatusOr<std::unique_ptr<ParameterStore>> averaged =
@@ -458,7 +462,7 @@ absl::Status Trainer::Evaluate(bool is_last) {
 }
 
 absl::Status Trainer::HandleNonFinite(float loss) {
-  ++skipped_;
+  ++skipped_, ++own_skipped_;
   const std::string where = absl::StrCat(
       "step ", step_number_, " (epoch ", Epoch() + 1, "): ",
       std::isfinite(loss)
@@ -477,8 +481,7 @@ absl::Status Trainer::HandleNonFinite(float loss) {
                     : absl::StrCat("the last good checkpoint is ", files[0].path)));
 }
 
-// One step: true if it counts.
-absl::StatusOr<bool> Trainer::MakeStep() {
+absl::Status Trainer::MakeStep() {
   const Clock::time_point start = Clock::now();
   if (step_number_ >= step_->PreparedUntil()) {
     if (absl::Status status = step_->Prepare(step_number_); !status.ok()) return Running(status);
@@ -504,7 +507,7 @@ absl::StatusOr<bool> Trainer::MakeStep() {
   train_seconds_ += seconds, own_seconds_ += seconds, epoch_seconds_ += seconds;
   if (options_.log_every > 0 && (step_number_ % options_.log_every == 0 || step_number_ == 1))
     LogStep(outcome.loss);
-  return outcome.finite;
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::AtEpochEnd() {
@@ -520,27 +523,31 @@ absl::Status Trainer::AtEpochEnd() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TrainingResult> Trainer::Run() {
-  while (step_number_ < last_step_) {
-    if (step_number_ % run_.steps_per_epoch == 0)
-      epoch_loss_ = 0, epoch_losses_ = 0, epoch_seconds_ = 0, epoch_steps_ = 0;
-    if (absl::StatusOr<bool> made = MakeStep(); !made.ok()) return made.status();
-    if (own_steps_ == 1) {
-      // Early, so that what is wrong with the test images or memory shows at once.
-      if (absl::Status status = PrepareEvaluation(); !status.ok()) return status;
-    }
-    progress_->Update(Numbers());
-    if (options_.checkpoint_every > 0 && step_number_ % options_.checkpoint_every == 0) Save();
-    if (IsEpochEnd()) {
-      if (absl::Status status = AtEpochEnd(); !status.ok() && !absl::IsCancelled(status))
-        return status;
-    }
-    if (trace_.steps() == kTracedSteps) {
-      if (absl::Status status = trace_.Write(options_.profile_path); !status.ok())
-        return Running(status);
-    }
-    if (interrupted_()) break;
+// One step and what is due after it. Cancelled where planning was.
+absl::Status Trainer::Advance() {
+  if (step_number_ % run_.steps_per_epoch == 0)
+    epoch_loss_ = 0, epoch_losses_ = 0, epoch_seconds_ = 0, epoch_steps_ = 0;
+  if (absl::Status status = MakeStep(); !status.ok()) return status;
+  if (own_steps_ == 1) {
+    // Early, so that what is wrong with the test images or memory shows at once.
+    if (absl::Status status = PrepareEvaluation(); !status.ok()) return status;
   }
+  progress_->Update(Numbers());
+  if (options_.checkpoint_every > 0 && step_number_ % options_.checkpoint_every == 0) Save();
+  if (IsEpochEnd()) {
+    if (absl::Status status = AtEpochEnd(); !status.ok()) return status;
+  }
+  if (trace_.steps() == kTracedSteps) {
+    if (absl::Status status = trace_.Write(options_.profile_path); !status.ok())
+      return Running(status);
+  }
+  return interrupted_() ? absl::CancelledError("interrupted") : absl::OkStatus();
+}
+
+absl::StatusOr<TrainingResult> Trainer::Run() {
+  absl::Status status;
+  while (step_number_ < last_step_ && status.ok()) status = Advance();
+  if (!status.ok() && !absl::IsCancelled(status)) return status;
   Save();
   bool is_cut_short = step_number_ < last_step_;
   if (!is_cut_short) {
@@ -555,6 +562,14 @@ absl::StatusOr<TrainingResult> Trainer::Run() {
     return Running(absl::Status(
         save_status_.code(),
         absl::StrCat("the last checkpoint could not be written: ", save_status_.message())));
+  if (own_steps_ > 0 && own_skipped_ == own_steps_) {
+    return absl::AbortedError(
+        absl::StrCat("none of the ", own_steps_,
+                     " steps changed anything: each loss or gradient was infinite or "
+                     "not a number; try a smaller learning rate, or clip_norm in the optimizer"));
+  }
+  if (own_skipped_ > 0)
+    progress_->Say(absl::StrCat("note: ", own_skipped_, " of ", own_steps_, " steps were skipped"));
   result_.interrupted = is_cut_short;
   result_.epochs = static_cast<double>(step_number_) / static_cast<double>(run_.steps_per_epoch);
   result_.train_seconds = train_seconds_;

@@ -51,8 +51,9 @@ struct TrainingResult {
 };
 
 // Trains. `interrupted` is asked after every step. Errors: InvalidArgument and NotFound for what is
-// wrong in the network text, its recipe, the data or the checkpoint to be resumed from; others for
-// what failed on the way. The output directory must be locked.
+// wrong in the network text, its recipe, the data or the checkpoint to be resumed from; Cancelled
+// where the tuner was cancelled before the first step; others for what failed on the way. The
+// output directory must be locked.
 //
 // A run resumed from any of its checkpoints ends with the same bits as one that was not
 // interrupted, given as many threads on the same processor: batches and dropout masks are functions

@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "data/file.h"
@@ -114,6 +115,17 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
 DirectoryLock::~DirectoryLock() {
   if (IsStill(path_, descriptor_)) unlink(path_.c_str());
   close(descriptor_);
+}
+
+std::string DefaultRunDirectory(absl::string_view network) {
+  const absl::string_view file = network.substr(network.rfind('/') + 1);
+  absl::string_view name = file;
+  for (absl::string_view ending : {".textproto", ".prototxt", ".pbtxt", ".txt"}) {
+    if (absl::ConsumeSuffix(&name, ending)) break;
+  }
+  // What is left of ".textproto" or "..textproto" names no directory inside runs/.
+  if (name.empty() || name == "." || name == "..") name = file;
+  return data::JoinPath("runs", std::string(name));
 }
 
 absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory) {

@@ -34,6 +34,10 @@ class DirectoryLock {
   const int descriptor_;
 };
 
+// The directory of a run that was given none: "runs/NAME" for the network NAME of the zoo and for
+// the text "DIRECTORY/NAME.textproto" (or .pbtxt, .prototxt, .txt). NAME may have dots of its own.
+std::string DefaultRunDirectory(absl::string_view network);
+
 // Puts what an earlier run has left in the directory (checkpoints, metrics.jsonl,
 // network.textproto) into a new directory "earlier-N" inside it, and removes temporary files of
 // runs that were killed. Returns the name, empty if there was nothing.

@@ -24,6 +24,17 @@ std::string TestDirectory(const std::string& name) {
 
 void Ignore(const std::string&) {}
 
+TEST(DefaultRunDirectoryTest, IsOneANetwork) {
+  EXPECT_EQ(DefaultRunDirectory("convnet"), "runs/convnet");
+  EXPECT_EQ(DefaultRunDirectory("nets/mine.textproto"), "runs/mine");
+  EXPECT_EQ(DefaultRunDirectory("v1.2.textproto"), "runs/v1.2");
+  EXPECT_EQ(DefaultRunDirectory("./v1.3.textproto"), "runs/v1.3");
+  EXPECT_EQ(DefaultRunDirectory("nets/v1.2"), "runs/v1.2");
+  EXPECT_EQ(DefaultRunDirectory(".hidden.textproto"), "runs/.hidden");
+  EXPECT_EQ(DefaultRunDirectory("nets.d/.textproto"), "runs/.textproto");
+  EXPECT_EQ(DefaultRunDirectory("...textproto"), "runs/...textproto");
+}
+
 TEST(DirectoryLock, RefusesASecondHolderAndNamesTheFirst) {
   const std::string directory = TestDirectory("lock");
   auto first = DirectoryLock::Acquire(directory, Ignore);

@@ -98,19 +98,45 @@ void Interrupt(int signal_number, int exit_code) {
 TEST(Signals, CtrlCWritesACheckpoint) { Interrupt(SIGINT, 130); }
 TEST(Signals, SigtermWritesACheckpoint) { Interrupt(SIGTERM, 143); }
 
+TEST(Signals, TheFirstEndsPlanning) {
+  for (const auto& [signal_number, exit_code] : {std::pair(SIGTERM, 143), {SIGINT, 130}}) {
+    // Its convolutions take seconds to be measured.
+    const std::string directory = MakeTestDirectory("run");
+    Process process(Runfile("tools/train"),
+                    {"--network=resnet18", "--dataset=sample", "--output_dir=out"},
+                    {.directory = directory});
+    const auto has_begun = [&] {
+      return process.Errors().find("measuring convolutions") != std::string::npos;
+    };
+    ASSERT_TRUE(process.WaitUntil(has_begun, kPatience)) << process.Errors();
+    process.Signal(signal_number);
+    const Outcome outcome = process.Wait(kPatience);
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.errors;
+    EXPECT_TRUE(Says(outcome.errors, "interrupted before the first step"));
+    EXPECT_TRUE(FilesIn(directory + "/out").empty()) << "it went on to its first step";
+  }
+}
+
 TEST(Signals, ASecondCtrlCEndsAtOnce) {
   const std::string directory = MakeTestDirectory("run");
-  // A network whose convolutions take seconds to be measured, in which the first signal is only
-  // noted.
+  // Steps of seconds, at whose end the first signal is obeyed; two convolutions to be measured.
+  WriteFile(directory + "/net.textproto", R"(
+layer { name: "a" convolution { channels: 48 kernel: 7 padding: SAME } }
+layer { name: "b" convolution { channels: 48 kernel: 7 padding: SAME } }
+layer { global_average_pool {} }
+layer { name: "fc" linear {} })");
   Process process(Runfile("tools/train"),
-                  {"--network=resnet18", "--dataset=sample", "--output_dir=out"},
+                  {"--network=net.textproto", "--dataset=sample", "--output_dir=out",
+                   "--batch_size=400", "--log_every=1", "--checkpoint_every=1000000"},
                   {.directory = directory});
-  ASSERT_TRUE(process.WaitUntil(
-      [&] { return process.Errors().find("measuring convolutions") != std::string::npos; },
-      kPatience))
-      << process.Errors();
+  // By then evaluation is planned, too.
+  const auto has_begun = [&] {
+    return ReadFileOrEmpty(directory + "/out/metrics.jsonl").find("\"step\":2,") !=
+           std::string::npos;
+  };
+  ASSERT_TRUE(process.WaitUntil(has_begun, kPatience)) << process.Errors();
   process.Signal(SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   ASSERT_TRUE(process.IsRunning()) << "the first signal should only have been noted";
   process.Signal(SIGINT);
   const Outcome outcome = process.Wait(kPatience);
@@ -119,6 +145,22 @@ TEST(Signals, ASecondCtrlCEndsAtOnce) {
   // Had it gone on to the end of its step, there would be a checkpoint.
   for (const std::string& name : FilesIn(directory + "/out"))
     EXPECT_EQ(name.find("checkpoint"), std::string::npos) << name;
+}
+
+// As nohup and a shell's background jobs start programs.
+TEST(Signals, ThatWereIgnoredStayIgnored) {
+  const TrainingRun run(kEndless);
+  Process::Options options = run.Options();
+  options.before_exec = [] { signal(SIGHUP, SIG_IGN), signal(SIGINT, SIG_IGN); };
+  Process process(run.program(), run.Arguments(), options);
+  const auto has_step_after = [&](int64_t step) {
+    return process.WaitUntil([&] { return run.NewestStep() > step; }, kPatience);
+  };
+  ASSERT_TRUE(has_step_after(0)) << process.Errors();
+  for (int i = 0; i < 2; ++i) process.Signal(SIGHUP), process.Signal(SIGINT);
+  EXPECT_TRUE(has_step_after(run.NewestStep() + kCheckpointEvery)) << "the run ended";
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(kPatience).exit_code, 143);
 }
 
 // ---- The output directory
@@ -435,6 +477,16 @@ TEST(Numbers, OrIsSkippedWhereThatIsAskedFor) {
     EXPECT_TRUE(Says(outcome.errors, "step skipped"));
     EXPECT_TRUE(Says(ReadFileOrEmpty(run.output() + "/metrics.jsonl"), "skipped_steps"));
   }
+}
+
+TEST(Numbers, ARunThatOnlySkipsHasFailed) {
+  const TrainingRun run(10);
+  const Outcome outcome = run.RunToEnd(
+      {"--on_nonfinite=skip", "--set=layer[conv].convolution.weight_init.normal.deviation=1e38"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(Says(outcome.errors, "none of the 10 steps changed anything"));
+  EXPECT_EQ(outcome.errors.find("loss 0.0000"), std::string::npos) << outcome.errors;
+  EXPECT_EQ(outcome.output, "");
 }
 
 // ---- What keeps a resumed run from the bits of an undisturbed one

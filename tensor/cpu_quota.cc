@@ -1,0 +1,100 @@
+#include "tensor/cpu_quota.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace cotangent::tensor {
+namespace {
+
+// A control group's place in the kernel's tree, and how that tree is mounted.
+struct Hierarchy {
+  bool is_version_2 = false;
+  std::string group;        // "/docker/0a1b": of this process
+  std::string mount_root;   // the group that the mount shows
+  std::string mount_point;  // "/sys/fs/cgroup"
+};
+
+std::vector<std::string> Split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+bool HasWord(const std::string& list, const std::string& word) {
+  const std::vector<std::string> words = Split(list, ',');
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// The hierarchies that may limit processor time: version 2's, and version 1's with the controller
+// cpu.
+std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
+  std::vector<Hierarchy> found;
+  // "4:cpu,cpuacct:/docker/0a1b", of version 2 "0::/docker/0a1b".
+  std::ifstream groups(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (controllers.empty() || HasWord(controllers, "cpu"))
+      found.push_back({controllers.empty(), line.substr(second + 1), "", ""});
+  }
+  // "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw", with optional fields before the dash.
+  std::ifstream mounts(root + "/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    const size_t dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    const std::vector<std::string> before = Split(line.substr(0, dash), ' '),
+                                   after = Split(line.substr(dash + 3), ' ');
+    if (before.size() < 5 || after.size() < 3) continue;
+    for (Hierarchy& hierarchy : found) {
+      const bool fits = hierarchy.is_version_2 ? after[0] == "cgroup2"
+                                               : after[0] == "cgroup" && HasWord(after[2], "cpu");
+      if (fits && hierarchy.mount_point.empty())
+        hierarchy.mount_root = before[3], hierarchy.mount_point = before[4];
+    }
+  }
+  return found;
+}
+
+// Quota / period of one group; none where it has no limit or does not tell.
+std::optional<double> QuotaOf(const std::string& directory, bool is_version_2) {
+  double quota = 0, period = 0;
+  if (is_version_2) {
+    std::ifstream(directory + "/cpu.max") >> quota >> period;  // "max 100000" leaves the quota 0
+  } else {
+    std::ifstream(directory + "/cpu.cfs_quota_us") >> quota;  // -1: no limit
+    std::ifstream(directory + "/cpu.cfs_period_us") >> period;
+  }
+  if (!(quota > 0) || !(period > 0)) return std::nullopt;
+  return quota / period;
+}
+
+}  // namespace
+
+std::optional<double> CpuQuota(const std::string& root) {
+  std::optional<double> least;
+  for (const Hierarchy& hierarchy : HierarchiesOfProcess(root)) {
+    if (hierarchy.mount_point.empty()) continue;
+    // The group's path below the mount. In a container the mount may show another part of the tree:
+    // then its top is ours.
+    std::string below = hierarchy.group;
+    const std::string top = hierarchy.mount_root == "/" ? "" : hierarchy.mount_root;
+    below = below.compare(0, top.size(), top) == 0 ? below.substr(top.size()) : "";
+    if (below.find("..") != std::string::npos) below.clear();
+    while (true) {
+      if (const std::optional<double> quota =
+              QuotaOf(root + hierarchy.mount_point + below, hierarchy.is_version_2))
+        least = std::min(least.value_or(*quota), *quota);
+      const size_t slash = below.rfind('/');
+      if (slash == std::string::npos) break;
+      below.resize(slash);
+    }
+  }
+  return least;
+}
+
+}  // namespace cotangent::tensor
