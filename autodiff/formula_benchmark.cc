@@ -16,18 +16,19 @@
 #include <string>
 #include <vector>
 
+#include "autodiff/codegen/vector_kernel.h"
 #include "autodiff/symbolic/compiled_function.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/functions.h"
-#include "autodiff/symbolic/vector_kernel.h"
 #include "benchmark/benchmark.h"
 
 namespace {
 
+namespace codegen = cotangent::autodiff::codegen;
 namespace symbolic = cotangent::autodiff::symbolic;
+using codegen::Isa;
 using symbolic::Expr;
-using symbolic::Isa;
 
 enum Function { kSoftsign, kSoftsignSlope, kGelu, kGeluSlope, kSilu, kSiluSlope };
 constexpr const char* kFunctionNames[] = {"softsign",   "softsign'", "gelu_tanh",
@@ -205,7 +206,7 @@ void Label(benchmark::State& state) {
   const int64_t n = state.range(1);
   state.SetItemsProcessed(state.iterations() * n);
   state.SetLabel(std::string(kFunctionNames[state.range(0)]) + " " +
-                 symbolic::IsaName(static_cast<Isa>(state.range(2))));
+                 codegen::IsaName(static_cast<Isa>(state.range(2))));
 }
 
 void BM_Compiled(benchmark::State& state) {
@@ -224,7 +225,7 @@ void BM_Compiled(benchmark::State& state) {
 
 void BM_ByHand(benchmark::State& state) {
   const Isa isa = static_cast<Isa>(state.range(2));
-  if (isa > symbolic::BestIsa())
+  if (isa > codegen::BestIsa())
     return state.SkipWithError("this processor has no such instructions");
   const Loop loop = ByHand(state.range(0), isa, state.range(1) >= int64_t{4} << 20);
   const Arrays arrays(state.range(1));

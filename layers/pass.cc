@@ -10,17 +10,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "autodiff/codegen/vector_kernel.h"
 #include "autodiff/symbolic/lower.h"
-#include "autodiff/symbolic/vector_kernel.h"
 #include "tensor/memory.h"
 
 namespace cotangent::layers {
 namespace {
 
+namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
-using symbolic::Value;
-using symbolic::VectorKernel;
-using symbolic::VectorProgram;
+using codegen::Value;
+using codegen::VectorKernel;
+using codegen::VectorProgram;
 using tensor::Layout;
 
 constexpr int kMaxOperands = 64;
@@ -32,16 +33,16 @@ constexpr int64_t kRowsAhead = 16;
 // Moments are summed around the mean of one pixel in each of so many images.
 constexpr int64_t kImagesSampled = 4;
 
-symbolic::ElementType StorageType(tensor::ElementType type) {
+codegen::ElementType StorageType(tensor::ElementType type) {
   switch (type) {
     case tensor::ElementType::kBf16:
-      return symbolic::ElementType::kBf16;
+      return codegen::ElementType::kBf16;
     case tensor::ElementType::kU8:
-      return symbolic::ElementType::kU8;
+      return codegen::ElementType::kU8;
     case tensor::ElementType::kS32:
-      return symbolic::ElementType::kS32;
+      return codegen::ElementType::kS32;
     default:
-      return symbolic::ElementType::kF32;
+      return codegen::ElementType::kF32;
   }
 }
 
@@ -79,7 +80,7 @@ int ShiftOf(const Graph& graph, const Pass& pass, int index) {
 class Emitter {
  public:
   Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
-          const PassKernel::FormatOf& format_of, bool remainder, symbolic::Accuracy accuracy)
+          const PassKernel::FormatOf& format_of, bool remainder, codegen::Accuracy accuracy)
       : program(accuracy),
         graph_(graph),
         pass_(pass),
@@ -629,10 +630,9 @@ class CompiledPass : public PassKernel {
   absl::Status AddRegion(const Schedule& schedule, const FormatOf& format_of,
                          const StoreFormatsOf& store_formats_of, bool remainder) {
     std::optional<Emitter> emitter;
-    for (const symbolic::Accuracy accuracy :
-         {symbolic::Accuracy::kF32, symbolic::Accuracy::kBf16}) {
+    for (const codegen::Accuracy accuracy : {codegen::Accuracy::kF32, codegen::Accuracy::kBf16}) {
       // What it touches is known when all is emitted.
-      if (accuracy == symbolic::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
+      if (accuracy == codegen::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
       emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
       if (absl::Status status = emitter->Emit(store_formats_of); !status.ok()) return status;
     }

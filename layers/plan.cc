@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "autodiff/codegen/vector_kernel.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/lower.h"
-#include "autodiff/symbolic/vector_kernel.h"
 #include "layers/assign.h"
 #include "layers/fusion.h"
 #include "layers/kernels.h"
@@ -22,6 +22,7 @@
 namespace cotangent::layers {
 namespace {
 
+namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
 using tensor::Convolution;
 using tensor::ConvolutionChoice;
@@ -539,22 +540,22 @@ absl::Status CompiledPlan::AddLoss(const Node& node, const BufferFunction& buffe
   }
   const int64_t count = graph_.shape(prediction).NumElements(),
                 classes = graph_.shape(prediction)[1];
-  symbolic::VectorProgram program;
-  const absl::flat_hash_map<std::string, symbolic::Value> operands = {
-      {"a0", program.Load(symbolic::ElementType::kF32)},
-      {"a1", program.Load(symbolic::ElementType::kF32)}};
-  absl::StatusOr<symbolic::Value> value = symbolic::Lower(attributes.formula, operands, program);
+  codegen::VectorProgram program;
+  const absl::flat_hash_map<std::string, codegen::Value> operands = {
+      {"a0", program.Load(codegen::ElementType::kF32)},
+      {"a1", program.Load(codegen::ElementType::kF32)}};
+  absl::StatusOr<codegen::Value> value = symbolic::Lower(attributes.formula, operands, program);
   if (!value.ok()) return value.status();
-  absl::StatusOr<symbolic::Value> slope = symbolic::Lower(
+  absl::StatusOr<codegen::Value> slope = symbolic::Lower(
       symbolic::Differentiate(attributes.formula, graph_.Operand(0)) * (1.0 / count), operands,
       program);
   if (!slope.ok()) return slope.status();
-  program.Store(*slope, symbolic::ElementType::kF32);
+  program.Store(*slope, codegen::ElementType::kF32);
   program.Sum(*value);
-  absl::StatusOr<std::unique_ptr<symbolic::VectorKernel>> compiled =
-      symbolic::VectorKernel::Compile(program);
+  absl::StatusOr<std::unique_ptr<codegen::VectorKernel>> compiled =
+      codegen::VectorKernel::Compile(program);
   if (!compiled.ok()) return compiled.status();
-  std::shared_ptr<symbolic::VectorKernel> kernel = *std::move(compiled);
+  std::shared_ptr<codegen::VectorKernel> kernel = *std::move(compiled);
   auto target = std::make_shared<std::vector<float>>(count);
   step.run = [buffer, kernel, target, prediction, labels, loss, gradient, count, classes](int64_t) {
     std::fill(target->begin(), target->end(), 0.0f);

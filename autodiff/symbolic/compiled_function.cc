@@ -4,10 +4,17 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "autodiff/codegen/vector_program.h"
 #include "autodiff/symbolic/lower.h"
-#include "autodiff/symbolic/vector_program.h"
 
 namespace cotangent::autodiff::symbolic {
+using codegen::ElementType;
+using codegen::Isa;
+using codegen::StoreHint;
+using codegen::Value;
+using codegen::VectorKernel;
+using codegen::VectorProgram;
+
 namespace {
 
 // Outputs from this size on (in elements of all of them together) go past the caches.

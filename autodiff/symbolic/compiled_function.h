@@ -7,8 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "autodiff/codegen/vector_kernel.h"
 #include "autodiff/symbolic/expression.h"
-#include "autodiff/symbolic/vector_kernel.h"
 
 namespace cotangent::autodiff::symbolic {
 
@@ -30,7 +30,7 @@ class CompiledFunction {
   // outside its domain.
   static absl::StatusOr<CompiledFunction> Compile(absl::Span<const Expr> outputs,
                                                   absl::Span<const Expr> variables,
-                                                  Isa isa = BestIsa());
+                                                  codegen::Isa isa = codegen::BestIsa());
 
   // outputs[i][j] = output i at (inputs[0][j], inputs[1][j], ...) for 0 <= j < size. An output may
   // be the same array as an input; other overlaps are not allowed.
@@ -42,10 +42,10 @@ class CompiledFunction {
  private:
   CompiledFunction() = default;
 
-  std::unique_ptr<VectorKernel> cached_;
+  std::unique_ptr<codegen::VectorKernel> cached_;
   // Stores past the caches: for arrays far larger than they are, this spares reading what is
   // overwritten.
-  std::unique_ptr<VectorKernel> streaming_;
+  std::unique_ptr<codegen::VectorKernel> streaming_;
 };
 
 }  // namespace cotangent::autodiff::symbolic

@@ -15,6 +15,8 @@
 #include "gtest/gtest.h"
 
 namespace cotangent::autodiff::symbolic {
+using namespace codegen;  // NOLINT
+
 namespace {
 
 using testing::HasSubstr;

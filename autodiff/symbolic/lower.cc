@@ -11,6 +11,9 @@
 #include "autodiff/symbolic/evaluate.h"
 
 namespace cotangent::autodiff::symbolic {
+using codegen::Value;
+using codegen::VectorProgram;
+
 namespace {
 
 class Lowering {

@@ -1,5 +1,5 @@
-#ifndef COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_PROGRAM_H_
-#define COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_PROGRAM_H_
+#ifndef COTANGENT_AUTODIFF_CODEGEN_VECTOR_PROGRAM_H_
+#define COTANGENT_AUTODIFF_CODEGEN_VECTOR_PROGRAM_H_
 
 #include <cstdint>
 #include <string>
@@ -7,7 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 
 // How an operand's elements lie in memory. In registers everything is f32:
 //   kBf16  upper half of an f32; stored rounded to nearest even (a denormal may become zero, a NaN
@@ -246,6 +246,6 @@ class VectorProgram {
 // set, or zero).
 float EvaluateInstruction(const Instruction& instruction, float a, float b, float c);
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen
 
-#endif  // COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_PROGRAM_H_
+#endif  // COTANGENT_AUTODIFF_CODEGEN_VECTOR_PROGRAM_H_

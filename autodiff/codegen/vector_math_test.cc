@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/symbolic/vector_kernel.h"
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_kernel.h"
+#include "autodiff/codegen/vector_program.h"
 #include "gtest/gtest.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
@@ -255,4 +255,4 @@ INSTANTIATE_TEST_SUITE_P(All, VectorMath, testing::ValuesIn(Available()),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen

@@ -1,13 +1,13 @@
-#ifndef COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_INTERPRETER_H_
-#define COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_INTERPRETER_H_
+#ifndef COTANGENT_AUTODIFF_CODEGEN_VECTOR_INTERPRETER_H_
+#define COTANGENT_AUTODIFF_CODEGEN_VECTOR_INTERPRETER_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "autodiff/symbolic/vector_kernel.h"
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_kernel.h"
+#include "autodiff/codegen/vector_program.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 
 // A VectorProgram run in plain C++, a block of elements at a time: what processors without AVX2 do,
 // and what the compiled kernels are tested against.
@@ -47,6 +47,6 @@ class VectorInterpreter {
   std::vector<int> sums_;
 };
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen
 
-#endif  // COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_INTERPRETER_H_
+#endif  // COTANGENT_AUTODIFF_CODEGEN_VECTOR_INTERPRETER_H_

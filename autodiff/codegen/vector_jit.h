@@ -1,15 +1,15 @@
-#ifndef COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_JIT_H_
-#define COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_JIT_H_
+#ifndef COTANGENT_AUTODIFF_CODEGEN_VECTOR_JIT_H_
+#define COTANGENT_AUTODIFF_CODEGEN_VECTOR_JIT_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "autodiff/symbolic/vector_kernel.h"
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_kernel.h"
+#include "autodiff/codegen/vector_program.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 
 struct MachineCode {
   std::vector<uint8_t> bytes;  // position-independent; a function (const void*, const KernelCall*)
@@ -21,6 +21,6 @@ struct MachineCode {
 absl::StatusOr<MachineCode> AssembleKernel(const VectorProgram& program,
                                            const KernelOptions& options);
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen
 
-#endif  // COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_JIT_H_
+#endif  // COTANGENT_AUTODIFF_CODEGEN_VECTOR_JIT_H_

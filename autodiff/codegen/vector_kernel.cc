@@ -1,4 +1,4 @@
-#include "autodiff/symbolic/vector_kernel.h"
+#include "autodiff/codegen/vector_kernel.h"
 
 #include <sys/mman.h>
 
@@ -9,10 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "autodiff/symbolic/vector_interpreter.h"
-#include "autodiff/symbolic/vector_jit.h"
+#include "autodiff/codegen/vector_interpreter.h"
+#include "autodiff/codegen/vector_jit.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512_bf16"};
@@ -114,4 +114,4 @@ absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const Vector
   return CompiledKernel::Load(*code);
 }
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen

@@ -5,9 +5,9 @@
 #include <initializer_list>
 #include <limits>
 
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_program.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -400,4 +400,4 @@ Value VectorProgram::Pow(Value a, Value b) {
   return Select(Or(Equal(b, zero), is_one), Constant(1), y);
 }
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen

@@ -1,14 +1,14 @@
-#ifndef COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_KERNEL_H_
-#define COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_KERNEL_H_
+#ifndef COTANGENT_AUTODIFF_CODEGEN_VECTOR_KERNEL_H_
+#define COTANGENT_AUTODIFF_CODEGEN_VECTOR_KERNEL_H_
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_program.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 
 // What a kernel is compiled for, each including the ones before. kPortable interprets the program
 // in plain C++.
@@ -80,6 +80,6 @@ class VectorKernel {
   std::string description_;
 };
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen
 
-#endif  // COTANGENT_AUTODIFF_SYMBOLIC_VECTOR_KERNEL_H_
+#endif  // COTANGENT_AUTODIFF_CODEGEN_VECTOR_KERNEL_H_

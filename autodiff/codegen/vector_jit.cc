@@ -20,7 +20,7 @@
 //
 // A flat kernel is one loop over vectors, then one for single vectors, then the masked rest.
 
-#include "autodiff/symbolic/vector_jit.h"
+#include "autodiff/codegen/vector_jit.h"
 
 #include <xbyak/xbyak.h>
 
@@ -34,7 +34,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 using Xbyak::Address;
@@ -1645,4 +1645,4 @@ absl::StatusOr<MachineCode> AssembleKernel(const VectorProgram& program,
   }
 }
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen

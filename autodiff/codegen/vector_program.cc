@@ -1,4 +1,4 @@
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_program.h"
 
 #include <algorithm>
 #include <bit>
@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 constexpr const char* kNames[] = {"Load",       "LoadChannel",
@@ -455,4 +455,4 @@ std::string VectorProgram::DebugString() const {
   return text;
 }
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen

@@ -1,11 +1,11 @@
-#include "autodiff/symbolic/vector_interpreter.h"
+#include "autodiff/codegen/vector_interpreter.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 uint32_t Bits(float x) { return std::bit_cast<uint32_t>(x); }
@@ -262,4 +262,4 @@ void VectorInterpreter::Run(const KernelCall& call) const {
   }
 }
 
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen

@@ -1,7 +1,7 @@
 // Compiled kernels against the interpreter: random programs over every element type, row length and
 // instruction set, between canaries.
 
-#include "autodiff/symbolic/vector_kernel.h"
+#include "autodiff/codegen/vector_kernel.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,11 +15,11 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/symbolic/vector_program.h"
+#include "autodiff/codegen/vector_program.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace cotangent::autodiff::symbolic {
+namespace cotangent::autodiff::codegen {
 namespace {
 
 constexpr ElementType kTypes[] = {ElementType::kF32, ElementType::kBf16, ElementType::kU8,
@@ -507,4 +507,4 @@ INSTANTIATE_TEST_SUITE_P(All, Kernels, testing::ValuesIn(Available()),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
-}  // namespace cotangent::autodiff::symbolic
+}  // namespace cotangent::autodiff::codegen
