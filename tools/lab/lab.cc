@@ -20,7 +20,7 @@
 #include "tools/command_line.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/page.h"
-#include "tools/lab/plot.h"
+#include "tools/lab/section.h"
 
 ABSL_FLAG(std::string, output_dir, "lab", "where lab.html and results.json go");
 ABSL_FLAG(std::string, activation, "",

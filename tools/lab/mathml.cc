@@ -163,29 +163,6 @@ class Reader {
 
 }  // namespace
 
-std::string EscapeHtml(absl::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
-
 std::string MathRow(absl::string_view notation) { return Reader(notation).Row(); }
 
 std::string InlineMath(absl::string_view notation) {

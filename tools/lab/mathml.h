@@ -4,11 +4,11 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "training/report/html.h"
 
 namespace cotangent::tools::lab {
 
-// & < > " as entities.
-std::string EscapeHtml(absl::string_view text);
+using training::report::EscapeHtml;
 
 // The inside of a MathML <math> element for a formula in a small part of LaTeX's notation:
 //

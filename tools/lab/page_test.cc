@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tools/lab/mathml.h"
-#include "tools/lab/plot.h"
+#include "tools/lab/section.h"
 
 namespace cotangent::tools::lab {
 namespace {

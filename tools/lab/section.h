@@ -7,9 +7,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "tools/lab/mathml.h"
-#include "tools/lab/plot.h"
+#include "training/report/plot.h"
 
 namespace cotangent::tools::lab {
+
+using training::report::HeatMap;
+using training::report::Mark;
+using training::report::Plot;
+using training::report::PngImage;
+using training::report::Series;
+using training::report::Short;
+using training::report::ToSvg;
 
 // Builds a section of the page. Text and table cells are HTML: escape what comes from outside.
 class Section {

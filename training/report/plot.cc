@@ -1,4 +1,4 @@
-#include "tools/lab/plot.h"
+#include "training/report/plot.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "tools/lab/mathml.h"
+#include "training/report/html.h"
 
-namespace cotangent::tools::lab {
+namespace cotangent::training::report {
 namespace {
 
 constexpr double kLeft = 62, kRight = 14, kBottom = 46;
@@ -308,4 +308,4 @@ std::string PngImage(absl::string_view png, int width, absl::string_view descrip
                       "\" src=\"data:image/png;base64,", absl::Base64Escape(png), "\">");
 }
 
-}  // namespace cotangent::tools::lab
+}  // namespace cotangent::training::report

@@ -1,5 +1,5 @@
-#ifndef COTANGENT_TOOLS_LAB_PLOT_H_
-#define COTANGENT_TOOLS_LAB_PLOT_H_
+#ifndef COTANGENT_TRAINING_REPORT_PLOT_H_
+#define COTANGENT_TRAINING_REPORT_PLOT_H_
 
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 
 // Pictures as SVG, to stand in an HTML page. Colours are CSS variables (--c0 .. --c7, --ink,
 // --faint) of the page, so that a picture follows its light or dark mode.
-namespace cotangent::tools::lab {
+namespace cotangent::training::report {
 
 enum class Mark { kLine, kDashed, kPoints, kLinePoints };
 
@@ -51,6 +51,6 @@ std::string Short(double value);
 // An image as <img> with its bytes inside, enlarged without smoothing.
 std::string PngImage(absl::string_view png, int width, absl::string_view description);
 
-}  // namespace cotangent::tools::lab
+}  // namespace cotangent::training::report
 
-#endif  // COTANGENT_TOOLS_LAB_PLOT_H_
+#endif  // COTANGENT_TRAINING_REPORT_PLOT_H_
