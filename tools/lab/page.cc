@@ -145,7 +145,8 @@ std::string ToHtml(const std::vector<Report>& reports) {
   }
   return html +
          "</main>\n<footer>The same numbers, for programs, are in "
-         "results.json.</footer>\n" + training::report::EndPage();
+         "results.json.</footer>\n" +
+         training::report::EndPage();
 }
 
 std::string ToJson(const std::vector<Report>& reports) {

@@ -99,8 +99,8 @@ std::vector<Judgement> JudgeAll(absl::Span<const float> scores, absl::Span<const
   std::vector<Judgement> judgements;
   judgements.reserve(labels.size());
   for (size_t i = 0; i < labels.size(); ++i) {
-    const std::vector<double> p = Probabilities(scores.subspan(i * classes, classes),
-                                                are_probabilities, temperature);
+    const std::vector<double> p =
+        Probabilities(scores.subspan(i * classes, classes), are_probabilities, temperature);
     const auto answer = std::max_element(p.begin(), p.end());
     judgements.push_back({static_cast<int64_t>(i), labels[i],
                           static_cast<int32_t>(answer - p.begin()), *answer, p[labels[i]]});

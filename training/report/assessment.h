@@ -55,8 +55,8 @@ struct Assessment {
   std::vector<int64_t> confusion;  // [label, answer], row-major
   std::vector<ClassMeasures> of_class;
   std::vector<ReliabilityBin> reliability;
-  // Expected calibration error: the mean distance of confidence and accuracy over the bins, weighted
-  // by their counts (Guo et al., "On calibration of modern neural networks", 2017).
+  // Expected calibration error: the mean distance of confidence and accuracy over the bins,
+  // weighted by their counts (Guo et al., "On calibration of modern neural networks", 2017).
   double calibration_error = 0;
   // Scores divided by this have the least log loss (temperature scaling, the same paper), and what
   // calibration error and log loss are then.
@@ -74,8 +74,8 @@ struct Assessment {
 inline constexpr int kReliabilityBins = 15;  // as in Guo et al.
 
 // `scores` [images, classes] are logits (probabilities are their softmax) or, with
-// `are_probabilities`, probabilities already. `labels` [images] are from 0 to classes - 1. Where two
-// classes are equally probable the first is the answer.
+// `are_probabilities`, probabilities already. `labels` [images] are from 0 to classes - 1. Where
+// two classes are equally probable the first is the answer.
 Assessment Assess(absl::Span<const float> scores, absl::Span<const int32_t> labels, int64_t classes,
                   bool are_probabilities);
 

@@ -12,8 +12,8 @@ namespace cotangent::training::report {
 // & < > " ' as entities.
 std::string EscapeHtml(absl::string_view text);
 
-// From the document's type to the beginning of its body; `title` is plain text. `refresh_seconds`: a
-// page that is opened while it is still being written reads itself anew that often; 0: never.
+// From the document's type to the beginning of its body; `title` is plain text. `refresh_seconds`:
+// a page that is opened while it is still being written reads itself anew that often; 0: never.
 std::string BeginPage(absl::string_view title, int refresh_seconds = 0);
 std::string EndPage();
 
