@@ -11,20 +11,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "data/image.h"
 
 namespace cotangent::data {
 
-struct Image {
-  int width = 0;
-  int height = 0;
-  std::vector<uint8_t> rgb;  // [height, width, 3]
-};
-
-// Pictures of more pixels are refused before memory for them is asked for.
-inline constexpr int64_t kMaxPixels = 100'000'000;
-
 // Decodes a PNG or a JPEG, told apart by their first bytes, of any bit depth and colour type.
-// Transparent pixels are laid over white. `source` names the bytes in errors, which are
+// Turned upright as the file's EXIF orientation says: as cameras' pictures are shown. Transparent
+// pixels are laid over white, mixing the values as they are (sRGB, not linear in light), as viewers
+// do: round(alpha value + (1 - alpha) 255). Where a PNG's gAMA says that its values are not sRGB's,
+// they are made so first. `source` names the bytes in errors, which are
 // kInvalidArgument: for bytes that are no such picture, cut short or corrupt, and for pictures of
 // more than kMaxPixels.
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source);

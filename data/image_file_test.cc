@@ -6,6 +6,7 @@
 #include <jpeglib.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -116,6 +117,84 @@ TEST(PngTest, GreyAlphaPaletteAndSixteenBits) {
   EXPECT_THAT(Decode(PngOf(1, 1, PNG_FORMAT_LINEAR_RGB, linear)).rgb, ElementsAre(0, 255, 255));
 }
 
+// A PNG by libpng's full interface: any colour type and depth, interlaced or not. Rows are as the
+// file holds them, 16 bits big-endian.
+std::string RawPng(int width, int height, int colour_type, int depth, bool interlaced,
+                   std::vector<uint8_t> rows, double gamma = 0) {
+  std::string file;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &file,
+      [](png_structp writer, png_bytep bytes, size_t count) {
+        static_cast<std::string*>(png_get_io_ptr(writer))
+            ->append(reinterpret_cast<char*>(bytes), count);
+      },
+      nullptr);
+  png_set_IHDR(png, info, width, height, depth, colour_type,
+               interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  std::vector<png_color> palette;
+  for (int i = 0; i < 1 << depth && colour_type == PNG_COLOR_TYPE_PALETTE; ++i)
+    palette.push_back({png_byte(i * 7), png_byte(255 - i), png_byte(i * 13)});
+  if (!palette.empty()) png_set_PLTE(png, info, palette.data(), static_cast<int>(palette.size()));
+  if (gamma > 0) png_set_gAMA(png, info, gamma);
+  png_write_info(png, info);
+  std::vector<png_bytep> pointers;
+  const size_t row_bytes = png_get_rowbytes(png, info);
+  EXPECT_EQ(rows.size(), row_bytes * height);
+  for (int y = 0; y < height; ++y) pointers.push_back(rows.data() + y * row_bytes);
+  png_write_image(png, pointers.data());
+  png_write_end(png, nullptr);
+  png_destroy_write_struct(&png, &info);
+  return file;
+}
+
+// An interlaced picture is the same picture.
+TEST(PngTest, InterlacedOfEveryKind) {
+  constexpr int kWidth = 19, kHeight = 13;
+  const std::pair<int, std::vector<int>> kinds[] = {{PNG_COLOR_TYPE_GRAY, {1, 2, 4, 8, 16}},
+                                                    {PNG_COLOR_TYPE_RGB, {8, 16}},
+                                                    {PNG_COLOR_TYPE_PALETTE, {1, 2, 4, 8}},
+                                                    {PNG_COLOR_TYPE_GRAY_ALPHA, {8, 16}},
+                                                    {PNG_COLOR_TYPE_RGB_ALPHA, {8, 16}}};
+  for (const auto& [type, depths] : kinds) {
+    for (int depth : depths) {
+      SCOPED_TRACE(type * 100 + depth);
+      const int channels = type == PNG_COLOR_TYPE_RGB          ? 3
+                           : type == PNG_COLOR_TYPE_GRAY_ALPHA ? 2
+                           : type == PNG_COLOR_TYPE_RGB_ALPHA  ? 4
+                                                               : 1;
+      std::vector<uint8_t> rows((kWidth * channels * depth + 7) / 8 * kHeight);
+      for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<uint8_t>(i * i * 31 + i * 7);
+      const Image plain = Decode(RawPng(kWidth, kHeight, type, depth, false, rows));
+      ExpectClose(Decode(RawPng(kWidth, kHeight, type, depth, true, rows)), plain, 0);
+      if (type != PNG_COLOR_TYPE_RGB || depth != 16) continue;
+      for (size_t i = 0; i < plain.rgb.size(); ++i) {
+        const int value = rows[2 * i] * 256 + rows[2 * i + 1];
+        ASSERT_EQ(plain.rgb[i], (value * 255 + 32895) >> 16) << "the nearest of 8 bits";
+      }
+    }
+  }
+}
+
+// Half black over white is the middle of the values, 128, as viewers show it; mixed in linear light
+// it would be 188.
+TEST(PngTest, TransparencyMixesValues) {
+  const std::vector<uint8_t> rgba = {0, 0, 0, 128, 200, 100, 50, 64, 9, 9, 9, 0, 9, 8, 7, 255};
+  const Image image = Decode(RawPng(4, 1, PNG_COLOR_TYPE_RGB_ALPHA, 8, false, rgba));
+  EXPECT_THAT(image.rgb, ElementsAre(127, 127, 127, 241, 216, 204, 255, 255, 255, 9, 8, 7));
+}
+
+// Values that are linear in light, as gAMA says, become sRGB's: 0.5 is 188, whatever the depth.
+TEST(PngTest, GammaOfTheFile) {
+  const Image linear = Decode(RawPng(2, 1, PNG_COLOR_TYPE_GRAY, 8, false, {128, 255}, 1.0));
+  EXPECT_NEAR(linear.rgb[0], 188, 2);
+  EXPECT_EQ(linear.rgb[3], 255);
+  const Image usual = Decode(RawPng(2, 1, PNG_COLOR_TYPE_GRAY, 8, false, {128, 255}, 1 / 2.2));
+  EXPECT_EQ(usual.rgb[0], 128);
+}
+
 TEST(PngTest, CutShortAnywhereIsAnError) {
   const std::string png = EncodePng(Gradient(16, 16)).value();
   for (size_t size = 8; size < png.size() - 12; ++size) {
@@ -164,6 +243,82 @@ TEST(JpegTest, FourInks) {
   // With Adobe's marker the inks are inverted: all at 255 is white paper.
   const Image white = Decode(JpegOf(8, 8, 4, JCS_CMYK, std::vector<uint8_t>(256, 255)));
   EXPECT_THAT(white.rgb, ::testing::Each(255));
+}
+
+// The TIFF file that is EXIF data: one entry, the orientation.
+std::string Exif(int orientation, bool big_endian) {
+  if (big_endian)
+    return std::string("MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0", 19) +
+           static_cast<char>(orientation) + std::string(6, '\0');
+  return std::string("II*\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0", 18) +
+         static_cast<char>(orientation) + std::string(7, '\0');
+}
+
+std::string WithExif(const std::string& jpeg, const std::string& exif) {
+  const std::string data = std::string("Exif\0\0", 6) + exif;
+  const size_t length = data.size() + 2;
+  const std::string marker = {'\xff', '\xe1', static_cast<char>(length >> 8),
+                              static_cast<char>(length & 255)};
+  return jpeg.substr(0, 2) + marker + data + jpeg.substr(2);
+}
+
+std::string WithExifChunk(const std::string& png, const std::string& exif) {
+  std::string chunk = "eXIf" + exif;
+  uint32_t crc = 0xffffffff;
+  for (unsigned char byte : chunk) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+  }
+  const auto number = [](uint32_t n) {
+    return std::string{char(n >> 24), char(n >> 16), char(n >> 8), char(n)};
+  };
+  chunk = number(static_cast<uint32_t>(exif.size())) + chunk + number(~crc);
+  return png.substr(0, 33) + chunk + png.substr(33);  // after the header
+}
+
+// Orientations by the standard: where the corners of a picture of 2 x 3, named by their quarter,
+// are shown. Each letter is a pixel; rows from the top.
+TEST(OrientationTest, AsTheStandardSays) {
+  const char* const shown[] = {"ab/cd/ef", "ba/dc/fe", "fe/dc/ba", "ef/cd/ab",
+                               "ace/bdf",  "eca/fdb",  "fdb/eca",  "bdf/ace"};
+  Image stored = {2, 3, {}};
+  for (char letter : std::string("abcdef"))
+    for (int c = 0; c < 3; ++c) stored.rgb.push_back(letter);
+  const std::string png = EncodePng(stored).value();
+  // JPEGs of blocks of 16 x 16 pixels of one grey, so that what is lost does not matter.
+  std::vector<uint8_t> grey;
+  for (int i = 0; i < 48 * 32; ++i)
+    grey.push_back(static_cast<uint8_t>(40 * ("abcdef"[i / 32 / 16 * 2 + i % 32 / 16] - 'a')));
+  const std::string jpeg = JpegOf(32, 48, 1, JCS_GRAYSCALE, grey);
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    for (bool big_endian : {false, true}) {
+      SCOPED_TRACE(orientation);
+      const std::string exif = Exif(orientation, big_endian);
+      std::string expected = shown[orientation - 1];
+      const int width = static_cast<int>(expected.find('/'));
+      expected.erase(std::remove(expected.begin(), expected.end(), '/'), expected.end());
+      const Image of_png = Decode(WithExifChunk(png, exif)), of_jpeg = Decode(WithExif(jpeg, exif));
+      ASSERT_EQ(of_png.width, width);
+      ASSERT_EQ(of_jpeg.width, 16 * width);
+      for (int i = 0; i < 6; ++i) {
+        EXPECT_EQ(of_png.rgb[3 * i], expected[i]);
+        const int y = 16 * (i / width) + 8, x = 16 * (i % width) + 8;
+        EXPECT_NEAR(of_jpeg.rgb[3 * (y * of_jpeg.width + x)], 40 * (expected[i] - 'a'), 6);
+      }
+    }
+  }
+}
+
+TEST(OrientationTest, UnsoundDataSayNothing) {
+  const std::string jpeg = JpegOf(16, 8, 1, JCS_GRAYSCALE, std::vector<uint8_t>(128, 9));
+  const std::string exif = Exif(6, false);
+  for (size_t size = 0; size < exif.size() - 4; ++size)
+    EXPECT_EQ(Decode(WithExif(jpeg, exif.substr(0, size))).width, size < 22 ? 16 : 8) << size;
+  for (int orientation : {0, 9, 255})
+    EXPECT_EQ(Decode(WithExif(jpeg, Exif(orientation, true))).width, 16);
+  std::string far = exif;
+  far[7] = '\x7f';  // the directory's place
+  EXPECT_EQ(Decode(WithExif(jpeg, far)).width, 16);
 }
 
 TEST(JpegTest, CutShortAnywhereIsAnError) {

@@ -1,0 +1,36 @@
+#include "data/image.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace cotangent::data {
+
+absl::Status UnsoundFile(absl::string_view kind, absl::string_view finding,
+                         absl::string_view source) {
+  return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound ", kind, ": ", finding,
+                                                 "; save or copy the picture again"));
+}
+
+absl::Status CheckImageSize(int64_t width, int64_t height, absl::string_view source) {
+  if (width < 1 || height < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
+                                                   " pixels; expected at least one"));
+  }
+  if (width > kMaxPixels / height) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
+                                                   " pixels; at most ", kMaxPixels,
+                                                   " are read. Make it smaller first"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFileLength(int64_t width, int64_t height, int64_t bytes,
+                             int64_t most_pixels_of_byte, absl::string_view kind,
+                             absl::string_view source) {
+  if (width * height <= bytes * most_pixels_of_byte) return absl::OkStatus();
+  return UnsoundFile(kind,
+                     absl::StrCat("it is cut short: ", bytes, " bytes cannot hold ", width, " x ",
+                                  height, " pixels"),
+                     source);
+}
+
+}  // namespace cotangent::data

@@ -1,0 +1,150 @@
+#include "data/jpeg_file.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+// jpeglib.h needs stdio.h before it.
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "data/exif.h"
+
+namespace cotangent::data {
+namespace {
+
+// Pixels that a byte of a file can stand for at most: Huffman codes spend a bit on every block of
+// 8 x 8 pixels. What claims more is cut short, which shows before memory is asked for.
+constexpr int64_t kMostPixelsOfByte = 8 * 64;
+// Arithmetic codes have no such bound. This is 16 times what Huffman codes reach, and keeps a few
+// hundred bytes from taking seconds.
+constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfByte;
+
+constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr unsigned kMostMarkerBytes = 0xffff;
+constexpr char kExifId[6] = "Exif\0";
+
+// libjpeg reports an error by a function that must not return. Everything with a destructor belongs
+// to the caller of the function that sets the jump.
+struct JpegReader {
+  jpeg_decompress_struct jpeg;
+  jpeg_error_mgr errors;
+  jpeg_progress_mgr progress;
+  jmp_buf jump;
+  char message[JMSG_LENGTH_MAX];
+  bool cut_short;
+
+  static JpegReader& Of(j_common_ptr jpeg) { return *static_cast<JpegReader*>(jpeg->client_data); }
+
+  [[noreturn]] static void Fail(j_common_ptr jpeg) {
+    jpeg->err->format_message(jpeg, Of(jpeg).message);
+    longjmp(Of(jpeg).jump, 1);
+  }
+  // Warnings. Of a file that ends too early libjpeg makes up the rest.
+  static void Note(j_common_ptr jpeg, int level) {
+    if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).cut_short = true;
+  }
+  static void Ignore(j_common_ptr) {}
+  // A small file can hold many thousands of passes over a large picture: so many pixels are gone
+  // over, at least ten times the largest picture there may be.
+  static void LimitScans(j_common_ptr jpeg) {
+    constexpr int64_t kMaxScans = 500, kMaxPixelsInAll = 10 * kMaxPixels;
+    const jpeg_decompress_struct& reader = Of(jpeg).jpeg;
+    const int64_t pixels = int64_t{reader.image_width} * reader.image_height;
+    const int64_t most = std::min(kMaxScans, kMaxPixelsInAll / std::max<int64_t>(pixels, 1));
+    if (reader.input_scan_number > most) {
+      snprintf(Of(jpeg).message, JMSG_LENGTH_MAX, "more than %d scans", static_cast<int>(most));
+      longjmp(Of(jpeg).jump, 1);
+    }
+  }
+};
+
+bool ReadJpegHeader(JpegReader& reader, absl::Span<const uint8_t> bytes) {
+  if (setjmp(reader.jump) != 0) return false;
+  jpeg_create_decompress(&reader.jpeg);
+  reader.jpeg.client_data = &reader;
+  reader.jpeg.progress = &reader.progress;
+  reader.jpeg.mem->max_memory_to_use = int64_t{1} << 31;
+  jpeg_mem_src(&reader.jpeg, bytes.data(), bytes.size());
+  jpeg_save_markers(&reader.jpeg, kExifMarker, kMostMarkerBytes);
+  jpeg_read_header(&reader.jpeg, TRUE);
+  const bool four_inks =
+      reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
+  reader.jpeg.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
+  return true;
+}
+
+// As the first marker of EXIF says; kUpright where there is none.
+Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
+  const absl::string_view id(kExifId, sizeof(kExifId));  // with the zero at its end, and another
+  for (const jpeg_marker_struct* marker = jpeg.marker_list; marker != nullptr;
+       marker = marker->next) {
+    const absl::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+    if (marker->marker != kExifMarker || data.substr(0, id.size()) != id) continue;
+    return ExifOrientation(
+        absl::MakeConstSpan(marker->data, marker->data_length).subspan(id.size()));
+  }
+  return Orientation::kUpright;
+}
+
+// `row` takes a row of samples in the file's colours, `rgb` the picture.
+bool ReadJpegPixels(JpegReader& reader, uint8_t* row, uint8_t* rgb) {
+  if (setjmp(reader.jump) != 0) return false;
+  jpeg_start_decompress(&reader.jpeg);
+  const size_t width = reader.jpeg.output_width;
+  while (reader.jpeg.output_scanline < reader.jpeg.output_height) {
+    uint8_t* to = rgb + reader.jpeg.output_scanline * width * 3;
+    const bool four_inks = reader.jpeg.out_color_space == JCS_CMYK;
+    JSAMPROW rows[1] = {four_inks ? row : to};
+    jpeg_read_scanlines(&reader.jpeg, rows, 1);
+    for (size_t x = 0; four_inks && x < width; ++x) {
+      // Adobe's files, nearly all that exist, hold inverted inks: 255 is none.
+      for (int c = 0; c < 3; ++c) {
+        const int ink = row[4 * x + c], black = row[4 * x + 3];
+        to[3 * x + c] =
+            reader.jpeg.saw_Adobe_marker ? ink * black / 255 : (255 - ink) * (255 - black) / 255;
+      }
+    }
+  }
+  jpeg_finish_decompress(&reader.jpeg);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_view source) {
+  JpegReader reader;
+  std::memset(&reader, 0, sizeof(reader));
+  reader.jpeg.err = jpeg_std_error(&reader.errors);
+  reader.jpeg.client_data = &reader;
+  reader.errors.error_exit = JpegReader::Fail;
+  reader.errors.emit_message = JpegReader::Note;
+  reader.errors.output_message = JpegReader::Ignore;
+  reader.progress.progress_monitor = JpegReader::LimitScans;
+  auto destroyer = absl::MakeCleanup([&reader] { jpeg_destroy_decompress(&reader.jpeg); });
+  const auto error = [&] { return UnsoundFile("JPEG", reader.message, source); };
+  if (!ReadJpegHeader(reader, bytes)) return error();
+  const Orientation orientation = OrientationOf(reader.jpeg);  // markers go with the last row
+  const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
+  if (absl::Status status = CheckImageSize(width, height, source); !status.ok()) return status;
+  const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfByte;
+  if (absl::Status status =
+          CheckFileLength(width, height, static_cast<int64_t>(bytes.size()), most, "JPEG", source);
+      !status.ok()) {
+    return status;
+  }
+  Image image;
+  image.width = static_cast<int>(width);
+  image.height = static_cast<int>(height);
+  image.rgb.resize(width * height * 3);
+  std::vector<uint8_t> row(width * 4);
+  if (!ReadJpegPixels(reader, row.data(), image.rgb.data())) return error();
+  if (reader.cut_short) return UnsoundFile("JPEG", "it is cut short", source);
+  return Upright(std::move(image), orientation);
+}
+
+}  // namespace cotangent::data

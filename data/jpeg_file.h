@@ -1,0 +1,18 @@
+#ifndef COTANGENT_DATA_JPEG_FILE_H_
+#define COTANGENT_DATA_JPEG_FILE_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "data/image.h"
+
+namespace cotangent::data {
+
+// Decodes a JPEG (see DecodeImage()) and turns it upright as its EXIF orientation says.
+absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_view source);
+
+}  // namespace cotangent::data
+
+#endif  // COTANGENT_DATA_JPEG_FILE_H_

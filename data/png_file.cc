@@ -1,0 +1,144 @@
+#include "data/png_file.h"
+
+#include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "data/exif.h"
+
+namespace cotangent::data {
+namespace {
+
+// Pixels that a byte of a file can stand for at most: deflate makes a byte of 1032, which hold 8
+// pixels each. What claims more is cut short, which shows before memory is asked for.
+constexpr int64_t kMostPixelsOfByte = 1032 * 8;
+constexpr size_t kSignatureBytes = 8;
+
+// libpng reports an error by a function that must not return. Everything with a destructor belongs
+// to the caller of the functions that set the jump.
+struct PngReader {
+  png_structp png;
+  png_infop info;
+  const uint8_t* next;  // of the file's bytes
+  size_t left;
+  jmp_buf jump;
+  char message[128];
+
+  [[noreturn]] static void Fail(png_structp png, png_const_charp message) {
+    PngReader& reader = *static_cast<PngReader*>(png_get_error_ptr(png));
+    snprintf(reader.message, sizeof(reader.message), "%s", message);
+    longjmp(reader.jump, 1);
+  }
+  static void Ignore(png_structp, png_const_charp) {}
+  static void Read(png_structp png, png_bytep to, size_t count) {
+    PngReader& reader = *static_cast<PngReader*>(png_get_io_ptr(png));
+    if (count > reader.left) png_error(png, "it is cut short");
+    std::memcpy(to, reader.next, count);
+    reader.next += count;
+    reader.left -= count;
+  }
+};
+
+bool ReadHeader(PngReader& reader) {
+  if (setjmp(reader.jump) != 0) return false;
+  reader.png =
+      png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, PngReader::Fail, PngReader::Ignore);
+  if (reader.png == nullptr) return false;
+  reader.info = png_create_info_struct(reader.png);
+  if (reader.info == nullptr) return false;
+  png_set_read_fn(reader.png, &reader, PngReader::Read);
+  png_read_info(reader.png, reader.info);
+  return true;
+}
+
+// Asks for rows of 8-bit sRGB with alpha, whatever the file holds; tells whether they come whole,
+// one after the other.
+bool Transform(PngReader& reader, bool* is_interlaced) {
+  if (setjmp(reader.jump) != 0) return false;
+  png_set_alpha_mode(reader.png, PNG_ALPHA_PNG, PNG_DEFAULT_sRGB);
+  png_set_expand(reader.png);  // palettes, less than 8 bits, transparent colours
+  png_set_scale_16(reader.png);
+  png_set_gray_to_rgb(reader.png);
+  png_set_add_alpha(reader.png, 0xff, PNG_FILLER_AFTER);
+  *is_interlaced = png_set_interlace_handling(reader.png) > 1;
+  png_read_update_info(reader.png, reader.info);
+  return true;
+}
+
+// Lays a row of RGBA over white.
+void LayOverWhite(const uint8_t* rgba, size_t width, uint8_t* rgb) {
+  for (size_t x = 0; x < width; ++x) {
+    const int alpha = rgba[4 * x + 3];
+    for (int c = 0; c < 3; ++c) {
+      const int sum = rgba[4 * x + c] * alpha + 255 * (255 - alpha);
+      rgb[3 * x + c] = static_cast<uint8_t>((sum + 127) / 255);
+    }
+  }
+}
+
+// `rgba` takes a row, or where the picture is interlaced all of it, of which every pass fills a
+// part; `rgb` the picture.
+bool ReadPixels(PngReader& reader, bool is_interlaced, uint8_t* rgba, uint8_t* rgb) {
+  if (setjmp(reader.jump) != 0) return false;
+  const size_t width = png_get_image_width(reader.png, reader.info),
+               height = png_get_image_height(reader.png, reader.info);
+  for (int pass = 0; is_interlaced && pass < PNG_INTERLACE_ADAM7_PASSES; ++pass) {
+    for (size_t y = 0; y < height; ++y) png_read_row(reader.png, rgba + 4 * width * y, nullptr);
+  }
+  for (size_t y = 0; y < height; ++y) {
+    if (!is_interlaced) png_read_row(reader.png, rgba, nullptr);
+    LayOverWhite(rgba + (is_interlaced ? 4 * width * y : 0), width, rgb + 3 * width * y);
+  }
+  return true;
+}
+
+// EXIF data may follow the pixels. A file that ends without its end has all its pixels.
+Orientation ReadOrientation(PngReader& reader) {
+  if (setjmp(reader.jump) == 0) png_read_end(reader.png, reader.info);
+  png_bytep exif = nullptr;
+  png_uint_32 bytes = 0;
+  if (png_get_eXIf_1(reader.png, reader.info, &bytes, &exif) == 0) return Orientation::kUpright;
+  return ExifOrientation(absl::MakeConstSpan(exif, bytes));
+}
+
+}  // namespace
+
+bool IsPng(absl::Span<const uint8_t> bytes) {
+  return bytes.size() >= kSignatureBytes && png_sig_cmp(bytes.data(), 0, kSignatureBytes) == 0;
+}
+
+absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_view source) {
+  PngReader reader;
+  std::memset(&reader, 0, sizeof(reader));
+  reader.next = bytes.data();
+  reader.left = bytes.size();
+  auto destroyer =
+      absl::MakeCleanup([&reader] { png_destroy_read_struct(&reader.png, &reader.info, nullptr); });
+  const auto error = [&] {
+    return UnsoundFile("PNG", reader.message[0] != 0 ? reader.message : "no memory", source);
+  };
+  if (!ReadHeader(reader)) return error();
+  const int64_t width = png_get_image_width(reader.png, reader.info),
+                height = png_get_image_height(reader.png, reader.info);
+  if (absl::Status status = CheckImageSize(width, height, source); !status.ok()) return status;
+  if (absl::Status status = CheckFileLength(width, height, static_cast<int64_t>(bytes.size()),
+                                            kMostPixelsOfByte, "PNG", source);
+      !status.ok()) {
+    return status;
+  }
+  bool is_interlaced = false;
+  if (!Transform(reader, &is_interlaced)) return error();
+  Image image = {static_cast<int>(width), static_cast<int>(height),
+                 std::vector<uint8_t>(3 * width * height)};
+  std::vector<uint8_t> rgba(4 * width * (is_interlaced ? height : 1));
+  if (!ReadPixels(reader, is_interlaced, rgba.data(), image.rgb.data())) return error();
+  return Upright(std::move(image), ReadOrientation(reader));
+}
+
+}  // namespace cotangent::data
