@@ -18,6 +18,7 @@
 #include "absl/strings/strip.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
+#include "layers/editor_text.h"
 #include "layers/nearest_name.h"
 #include "layers/source_text.h"
 
@@ -740,7 +741,8 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
         absl::StrCat(file, ": ", text.size(), " bytes long; expected a network text of at most ",
                      kLongestNetworkText));
   }
-  const Source source(file, text);
+  const Source source(file, WithoutEditorMarks(text));
+  if (absl::Status status = CheckCharacters(source); !status.ok()) return status;
   return Reader(source).Read();
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -80,6 +81,23 @@ TEST(ParseNetwork, SurvivesAnything) {
   EXPECT_TRUE(ParseNetwork("").ok());
 }
 
+// A byte-order mark is not seen, and does not move places; nor do carriage returns.
+TEST(ParseNetwork, ReadsWhatEditorsAddToTexts) {
+  const std::string mark = "\xef\xbb\xbf", plain = "name: \"n\"\nlayer { linear {} }\n";
+  const std::string expected = NetworkText(*ParseNetwork(plain));
+  const std::string windows = absl::StrReplaceAll(plain, {{"\n", "\r\n"}});
+  const std::string old = "# a comment\r" + absl::StrReplaceAll(plain, {{"\n", "\r"}});
+  for (const std::string& text : {mark + plain, mark + windows, old}) {
+    const auto network = ParseNetwork(text);
+    ASSERT_TRUE(network.ok()) << network.status();
+    EXPECT_EQ(NetworkText(*network), expected);
+  }
+  EXPECT_EQ(ParseNetwork(mark + "nmae: \"n\"", "net").status().message(),
+            ParseNetwork("nmae: \"n\"", "net").status().message());
+  // In comments and quotes any character may stand.
+  EXPECT_TRUE(ParseNetwork("# “quoted” – and\u00a0spaced\nname: \"ü“\"").ok());
+}
+
 // Every bad text with the whole message it must give.
 struct Bad {
   const char* text;
@@ -97,6 +115,22 @@ TEST_P(BadText, IsExplained) {
 INSTANTIATE_TEST_SUITE_P(
     All, BadText,
     ::testing::Values(
+        Bad{"name: “n”",
+            "net:1:7: found the typographic quote “ (U+201C); expected a plain one, \" or '"},
+        Bad{"name: 'n’",
+            "net:1:9: found the typographic quote ’ (U+2019); expected a plain one, \" or '"},
+        Bad{"name: \"n\"\nlayer {\u00a0linear {} }",
+            "net:2:8: found a no-break space (U+00A0); expected a plain space"},
+        Bad{"layer { linear {} }\u200b",
+            "net:1:20: found an invisible character (U+200B); remove it"},
+        Bad{"train { epochs: –1 }",
+            "net:1:17: found the typographic dash – (U+2013); expected a plain one, -"},
+        Bad{"näme: \"n\"",
+            "net:1:2: found the character 'ä' (U+00E4), which may stand in comments and quotes "
+            "only"},
+        Bad{"n\xe4me: \"n\"",
+            "net:1:2: found the byte 0xe4, which is no UTF-8; save the text as UTF-8"},
+        Bad{"\xff\xfen", "net:1:1: the text is in UTF-16; save it as UTF-8"},
         Bad{"layer {\n  convolutoin { channels: 8 }\n}",
             "net:2:3: 'layer' has no field 'convolutoin'; did you mean 'convolution'?"},
         Bad{"layer { batchnorm {} }",
