@@ -1,8 +1,8 @@
 #ifndef COTANGENT_DATA_EXIF_H_
 #define COTANGENT_DATA_EXIF_H_
 
-// Which way up a picture is to be shown. Cameras store the rows as the sensor reads them, and say in
-// the file's EXIF data how it was held: CIPA DC-008, "Exchangeable image file format for digital
+// Which way up a picture is to be shown. Cameras store the rows as the sensor reads them, and say
+// in the file's EXIF data how it was held: CIPA DC-008, "Exchangeable image file format for digital
 // still cameras: Exif", tag 0x0112.
 
 #include <cstdint>

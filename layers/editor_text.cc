@@ -1,7 +1,9 @@
 #include "layers/editor_text.h"
 
+#include <algorithm>
 #include <cstdint>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -89,6 +91,10 @@ absl::Status CheckCharacters(const Source& source) {
   if (absl::StartsWith(text, "\xff\xfe") || absl::StartsWith(text, "\xfe\xff")) {
     return source.Error(0, "the text is in UTF-16; save it as UTF-8");
   }
+  const bool is_text = std::none_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_iscntrl(c) && !absl::ascii_isspace(c);
+  });
+  if (!is_text) return absl::OkStatus();  // which the parser says
   for (const Token& token : Tokenize(text)) {
     if (token.kind == Token::kSymbol && static_cast<unsigned char>(token.text[0]) >= 0x80) {
       const Character character = CharacterAt(text.substr(token.begin));

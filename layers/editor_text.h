@@ -15,8 +15,8 @@ namespace cotangent::layers {
 std::string WithoutEditorMarks(absl::string_view text);
 
 // An error at the first character outside of comments and quotes that is not ASCII, with its name
-// and what to write instead: typographic quotes, no-break spaces, dashes, whatever else; and where a
-// typographic quote closes what a plain one has opened. Names a text in UTF-16, too.
+// and what to write instead: typographic quotes, no-break spaces, dashes, whatever else; and where
+// a typographic quote closes what a plain one has opened. Names a text in UTF-16, too.
 absl::Status CheckCharacters(const Source& source);
 
 }  // namespace cotangent::layers
