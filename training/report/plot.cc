@@ -259,11 +259,11 @@ std::string ToSvg(const HeatMap& map) {
   }
   absl::StrAppend(&svg, "</g><rect class=\"frame\" x=\"", left, "\" y=\"", top, "\" width=\"", size,
                   "\" height=\"", size, "\"/>\n");
-  if (map.numbers) {
+  if (map.numbers || !map.texts.empty()) {
     for (int64_t i = 0; i < map.rows * map.columns; ++i) {
       absl::StrAppend(&svg, Text(left + (i % map.columns + 0.5) * cell_x,
                                  top + (i / map.columns + 0.5) * cell_y + 3, "middle", "cell",
-                                 Short(map.values[i])));
+                                 map.texts.empty() ? Short(map.values[i]) : map.texts[i]));
     }
   }
   for (size_t i = 0; i < map.row_names.size(); ++i) {

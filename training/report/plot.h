@@ -38,8 +38,9 @@ struct HeatMap {
   std::vector<double> values = {};  // [rows, columns], the first row on top
   // Shown at the axes' ends.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
-  double low = 0, high = 0;  // of the colour scale; where equal, the values'
-  bool numbers = false;      // each cell's value in it
+  double low = 0, high = 0;             // of the colour scale; where equal, the values'
+  bool numbers = false;                 // each cell's value in it
+  std::vector<std::string> texts = {};  // [rows, columns], written in the cells instead; or none
   std::vector<std::string> row_names = {}, column_names = {};
 };
 
