@@ -12,11 +12,11 @@
 namespace cotangent::training::report {
 
 struct Evaluation {
-  std::string network;               // its name
-  std::string data;                  // "cifar10, test images"
-  std::string checkpoint;            // where the parameters came from
-  std::vector<std::string> classes;  // names; fewer than classes: the rest are numbered
-  Assessment assessment;
+  std::string network = {};               // its name
+  std::string data = {};                  // "cifar10, test images"
+  std::string checkpoint = {};            // where the parameters came from
+  std::vector<std::string> classes = {};  // names; fewer than classes: the rest are numbered
+  Assessment assessment = {};
   // Of an image: the name of its file, or "" (it is then called by its number); and a PNG file of
   // it, or "" where it cannot be shown.
   std::function<std::string(int64_t image)> name = nullptr;
