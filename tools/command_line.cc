@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
-#include "layers/nearest_name.h"
+#include "layers/network/nearest_name.h"
 #include "tensor/cpu.h"
 #include "tools/standard_streams.h"
 

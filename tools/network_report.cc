@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "layers/network_text.h"
-#include "layers/zoo.h"
+#include "layers/network/network_text.h"
+#include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
 #include "tools/command_line.h"
 #include "tools/text_table.h"

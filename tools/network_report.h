@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "layers/network_check.h"
+#include "layers/network/network_check.h"
 
 // What `differentiate --network=FILE --check` prints: the derivatives of a network by reverse mode,
-// forward mode and differences, held against each other (layers/network_check.h).
+// forward mode and differences, held against each other (layers/network/network_check.h).
 namespace cotangent::tools {
 
 struct NetworkReportOptions {

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "data/pipeline.h"
-#include "layers/network_text.h"
+#include "layers/network/network_text.h"
 
 namespace cotangent::training {
 namespace {

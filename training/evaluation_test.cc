@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "layers/network_text.h"
+#include "layers/network/network_text.h"
 #include "tensor/cpu.h"
 
 namespace cotangent::training {

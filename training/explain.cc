@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "layers/initialize.h"
+#include "layers/network/initialize.h"
 #include "training/plan_report.h"
 #include "training/run.h"
 

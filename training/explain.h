@@ -8,9 +8,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "layers/network.pb.h"
-#include "layers/plan.h"
-#include "layers/tuner.h"
+#include "layers/network/network.pb.h"
+#include "layers/plan/plan.h"
+#include "layers/plan/tuner.h"
 #include "training/step.h"
 
 namespace cotangent::training {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "layers/tuner.h"
+#include "layers/plan/tuner.h"
 
 namespace cotangent::training {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "layers/plan.h"
+#include "layers/plan/plan.h"
 
 namespace cotangent::training {
 

@@ -16,7 +16,7 @@
 #include "absl/strings/str_format.h"
 #include "data/file.h"
 #include "data/pipeline.h"
-#include "layers/network_text.h"
+#include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "layers/vjp.h"
+#include "layers/graph/vjp.h"
 #include "tensor/memory.h"
 
 namespace cotangent::training {

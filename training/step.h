@@ -13,11 +13,11 @@
 #include "absl/status/statusor.h"
 #include "data/augment.h"
 #include "data/dataset.h"
-#include "layers/build.h"
-#include "layers/network.pb.h"
-#include "layers/parameters.h"
-#include "layers/plan.h"
-#include "layers/tuner.h"
+#include "layers/network/build.h"
+#include "layers/network/network.pb.h"
+#include "layers/plan/parameters.h"
+#include "layers/plan/plan.h"
+#include "layers/plan/tuner.h"
 #include "optim/optimizer.h"
 
 namespace cotangent::training {

@@ -9,7 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "layers/network_text.h"
+#include "layers/network/network_text.h"
 #include "tensor/cpu.h"
 #include "tensor/onednn.h"
 #include "training/explain.h"

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/strings/match.h"
-#include "layers/build.h"
-#include "layers/network_text.h"
+#include "layers/network/build.h"
+#include "layers/network/network_text.h"
 #include "tests/fuzz/property.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "layers/network_text.h"
+#include "layers/network/network_text.h"
 #include "tests/fuzz/property.h"
 
 namespace {

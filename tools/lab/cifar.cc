@@ -11,7 +11,7 @@
 #include "data/dataset.h"
 #include "data/file.h"
 #include "data/image_file.h"
-#include "layers/zoo.h"
+#include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"

@@ -1,0 +1,330 @@
+#include "layers/network/network_check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "layers/graph/reference.h"
+#include "layers/network/initialize.h"
+
+namespace cotangent::layers {
+namespace {
+
+using Values = std::vector<double>;
+using Reference = ReferenceEvaluator<double>;
+
+// Of differences of the loss: the next shorter one where a kink shows, which is then crossed no
+// more unless the point stands on it. Of gradients, which jump at kinks.
+constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
+// Rounding errors of a loss in f64 are about this many units in the last place.
+constexpr double kLossRounding = 32;
+// Parameters with less than this share of the largest average slope are measured by it.
+constexpr double kLeastShare = 0.01;
+
+// +-1 / sqrt(n), drawn at random.
+std::vector<float> Signs(uint64_t seed, const std::string& name, int64_t count) {
+  const RandomStream random(seed, name);
+  const float size = static_cast<float>(1 / std::sqrt(static_cast<double>(count)));
+  std::vector<float> signs;
+  for (int64_t i = 0; i < count; ++i) signs.push_back(random.Uniform(i) < 0.5 ? -size : size);
+  return signs;
+}
+
+double Dot(absl::Span<const float> a, absl::Span<const float> b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+double Norm(absl::Span<const float> a) { return std::sqrt(Dot(a, a)); }
+
+double Norm(const Values& a) {
+  double sum = 0;
+  for (double x : a) sum += x * x;
+  return std::sqrt(sum);
+}
+
+// A leaf's part of a vector.
+struct Leaf {
+  std::string name;
+  Shape shape;
+  TensorId tensor;
+  int64_t offset = -1;  // in the parameters; -1: the images
+
+  template <class Vector>
+  auto Of(Vector& vector) const {
+    return offset < 0 ? absl::MakeSpan(vector.images)
+                      : absl::MakeSpan(vector.parameters).subspan(offset, shape.NumElements());
+  }
+};
+
+std::vector<Leaf> LeavesOf(const NetworkFunction& function) {
+  std::vector<Leaf> leaves;
+  for (const NetworkFunction::Part& part : function.parameters())
+    leaves.push_back({part.name, part.shape, function.leaves()[leaves.size()], part.offset});
+  leaves.push_back({"images", function.network().graph.shape(function.network().images),
+                    function.network().images});
+  return leaves;
+}
+
+class Checker {
+ public:
+  Checker(NetworkFunction& function, const NetworkCheckOptions& options)
+      : function_(function),
+        options_(options),
+        graph_(function.network().graph),
+        leaves_(LeavesOf(function)),
+        at_point_(graph_) {}
+
+  absl::StatusOr<NetworkCheck> Run();
+
+ private:
+  absl::Status Slopes();
+  absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
+                       NetworkCheckRow& row);
+  absl::Status Hessian();
+  void Judge();
+
+  void GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const;
+  absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction,
+                                double step) const;
+  // The gradient at point + step direction, in f64, by leaf; then the central difference of two.
+  absl::StatusOr<std::vector<Values>> GradientAt(const NetworkVector& direction, double step) const;
+  absl::StatusOr<std::vector<Values>> GradientDifference(const NetworkVector& direction,
+                                                         double step) const;
+  NetworkVector Direction(const std::string& name) const;
+
+  NetworkFunction& function_;
+  const NetworkCheckOptions options_;
+  const Graph& graph_;
+  const std::vector<Leaf> leaves_;
+  std::vector<std::pair<TensorId, std::vector<float>>> masks_;
+  Reference at_point_;  // with all values up to the loss
+  NetworkVector gradient_;
+  NetworkCheck check_;
+};
+
+absl::StatusOr<NetworkCheck> Checker::Run() {
+  absl::StatusOr<NetworkOutput> value = function_.Value();
+  if (!value.ok()) return value.status();
+  auto masks = function_.DropoutMasks();
+  if (!masks.ok()) return masks.status();
+  masks_ = *std::move(masks);
+  GiveLeaves(function_.Zero(), 0, at_point_);
+  if (absl::Status status = at_point_.Compute({function_.network().loss}); !status.ok())
+    return status;
+  check_.loss = value->loss, check_.reference_loss = at_point_.values(function_.network().loss)[0];
+  if (!std::isfinite(check_.loss) || !std::isfinite(check_.reference_loss)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the loss is not finite at this point: ", check_.loss, " in f32, ",
+                     check_.reference_loss, " in f64"));
+  }
+  if (absl::Status status = Slopes(); !status.ok()) return status;
+  if (absl::Status status = Hessian(); !status.ok()) return status;
+  Judge();
+  return std::move(check_);
+}
+
+absl::Status Checker::Slopes() {
+  absl::StatusOr<NetworkVector> gradient = function_.Gradient();
+  if (!gradient.ok()) return gradient.status();
+  gradient_ = *std::move(gradient);
+  for (const Leaf& leaf : leaves_) {
+    NetworkCheckRow row{.name = leaf.name, .shape = leaf.shape};
+    NetworkVector tangent = function_.Zero();
+    const std::vector<float> signs =
+        Signs(options_.seed, absl::StrCat("slope ", leaf.name), leaf.shape.NumElements());
+    std::copy(signs.begin(), signs.end(), leaf.Of(tangent).begin());
+    absl::StatusOr<NetworkOutput> along = function_.Jvp(tangent);
+    if (!along.ok()) return along.status();
+    row.gradient_norm = Norm(leaf.Of(gradient_));
+    row.reverse = Dot(leaf.Of(gradient_), signs), row.forward = along->loss;
+    for (double step : kValueSteps) {
+      if (absl::Status status = Numeric(leaf, signs, step, row); !status.ok()) return status;
+      if (!row.at_kink) break;
+    }
+    check_.rows.push_back(std::move(row));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
+                              NetworkCheckRow& row) {
+  double above[2], below[2];
+  for (int k = 0; k < 2; ++k) {
+    for (const double sign : {1.0, -1.0}) {
+      absl::StatusOr<double> loss = LossAt(leaf, direction, sign * (k + 1) * h);
+      if (!loss.ok()) return loss.status();
+      (sign > 0 ? above : below)[k] = *loss;
+    }
+  }
+  const double here = check_.reference_loss;
+  const double slope = (above[0] - below[0]) / (2 * h),
+               wide_slope = (above[1] - below[1]) / (4 * h);
+  // One-sided slopes differ by a jump and, where the loss is curved, by something that grows with
+  // the step.
+  const double jump =
+      2 * (above[0] - 2 * here + below[0]) / h - (above[1] - 2 * here + below[1]) / (2 * h);
+  const double rounding =
+      kLossRounding * std::numeric_limits<double>::epsilon() * std::abs(here) / h;
+  row.numeric = slope + (slope - wide_slope) / 3;
+  row.numeric_error = std::abs(slope - wide_slope) + std::abs(jump) / 2 + rounding;
+  row.at_kink = std::abs(jump) / 2 > options_.tolerance / 10 * row.gradient_norm /
+                                             std::sqrt(static_cast<double>(direction.size())) +
+                                         10 * rounding;
+  return absl::OkStatus();
+}
+
+void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const {
+  for (const Leaf& leaf : leaves_) {
+    const auto from = leaf.Of(function_.point()), along = leaf.Of(direction);
+    Values values;
+    for (size_t i = 0; i < from.size(); ++i) values.push_back(from[i] + step * along[i]);
+    reference.Give(leaf.tensor, std::move(values));
+  }
+  reference.GiveLabels(function_.network().labels,
+                       std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
+  for (const StateSpec& state : function_.network().states)
+    reference.Give(state.tensor, Values(state.shape.NumElements(), state.initial_value));
+  for (const auto& [t, mask] : masks_) reference.Give(t, Values(mask.begin(), mask.end()));
+}
+
+// What does not depend on the leaf is as it was at the point.
+absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float> direction,
+                                       double step) const {
+  const TensorId loss = function_.network().loss;
+  std::vector<bool> depends(graph_.num_tensors(), false);
+  depends[leaf.tensor] = true;
+  Reference reference(graph_);
+  for (int i = 0; i <= graph_.tensor(loss).node; ++i) {
+    const Node& node = graph_.node(i);
+    bool reached = false;
+    for (TensorId t : node.inputs) reached = reached || depends[t];
+    if (!reached) continue;
+    for (TensorId t : node.outputs) depends[t] = true;
+    for (TensorId t : node.inputs) {
+      if (!depends[t] && t != function_.network().labels) reference.Give(t, at_point_.values(t));
+    }
+  }
+  Values moved = at_point_.values(leaf.tensor);
+  for (size_t i = 0; i < moved.size(); ++i) moved[i] += step * direction[i];
+  reference.Give(leaf.tensor, std::move(moved));
+  reference.GiveLabels(function_.network().labels,
+                       std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
+  if (!depends[loss]) return check_.reference_loss;
+  if (absl::Status status = reference.Compute({loss}); !status.ok()) return status;
+  return reference.values(loss)[0];
+}
+
+absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& direction,
+                                                        double step) const {
+  Reference reference(graph_);
+  GiveLeaves(direction, step, reference);
+  std::vector<TensorId> wanted;
+  for (TensorId t : function_.gradients()) {
+    if (t != kNoTensor) wanted.push_back(t);
+  }
+  if (absl::Status status = reference.Compute(wanted); !status.ok()) return status;
+  std::vector<Values> gradient;
+  for (size_t k = 0; k < leaves_.size(); ++k) {
+    const TensorId t = function_.gradients()[k];
+    gradient.push_back(t == kNoTensor ? Values(leaves_[k].shape.NumElements(), 0.0)
+                                      : reference.values(t));
+  }
+  return gradient;
+}
+
+absl::StatusOr<std::vector<Values>> Checker::GradientDifference(const NetworkVector& direction,
+                                                                double step) const {
+  absl::StatusOr<std::vector<Values>> above = GradientAt(direction, step),
+                                      below = GradientAt(direction, -step);
+  if (!above.ok()) return above.status();
+  if (!below.ok()) return below.status();
+  for (size_t k = 0; k < above->size(); ++k) {
+    for (size_t i = 0; i < (*above)[k].size(); ++i)
+      (*above)[k][i] = ((*above)[k][i] - (*below)[k][i]) / (2 * step);
+  }
+  return above;
+}
+
+NetworkVector Checker::Direction(const std::string& name) const {
+  NetworkVector direction = function_.Zero();
+  for (const Leaf& leaf : leaves_) {
+    const std::vector<float> signs =
+        Signs(options_.seed, absl::StrCat(name, " ", leaf.name), leaf.shape.NumElements());
+    std::copy(signs.begin(), signs.end(), leaf.Of(direction).begin());
+  }
+  return direction;
+}
+
+absl::Status Checker::Hessian() {
+  const NetworkVector v = Direction("v"), u = Direction("u");
+  absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
+  if (!along_v.ok()) return along_v.status();
+  if (!along_u.ok()) return along_u.status();
+  absl::StatusOr<std::vector<Values>> near = GradientDifference(v, kGradientStep),
+                                      wide = GradientDifference(v, 2 * kGradientStep);
+  if (!near.ok()) return near.status();
+  if (!wide.ok()) return wide.status();
+  double largest = 0, bound = 0;
+  for (size_t k = 0; k < leaves_.size(); ++k) {
+    NetworkCheckRow& row = check_.rows[k];
+    row.hessian_norm = Norm((*near)[k]);
+    largest =
+        std::max(largest, row.hessian_norm / std::sqrt(static_cast<double>((*near)[k].size())));
+  }
+  for (size_t k = 0; k < leaves_.size(); ++k) {
+    NetworkCheckRow& row = check_.rows[k];
+    const auto product = leaves_[k].Of(*along_v);
+    Values off, error;
+    for (size_t i = 0; i < product.size(); ++i) {
+      off.push_back(product[i] - (*near)[k][i]);
+      error.push_back((*near)[k][i] - (*wide)[k][i]);
+    }
+    const double scale = std::max(
+        row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
+    // Between a jump over h and one over 2h, a factor of 2 is the sign of a kink.
+    row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
+    row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;
+    check_.u_hessian_v += Dot(leaves_[k].Of(u), product),
+        check_.v_hessian_u += Dot(leaves_[k].Of(v), leaves_[k].Of(*along_u));
+    bound += std::max(Norm(product), Norm(leaves_[k].Of(*along_u))) /
+             std::sqrt(static_cast<double>(product.size()));
+  }
+  const double difference = std::abs(check_.u_hessian_v - check_.v_hessian_u);
+  check_.asymmetry = bound > 0 ? difference / bound : difference;
+  return absl::OkStatus();
+}
+
+void Checker::Judge() {
+  const auto average = [](const NetworkCheckRow& row) {
+    return row.gradient_norm / std::sqrt(static_cast<double>(row.shape.NumElements()));
+  };
+  double largest = 0;
+  for (const NetworkCheckRow& row : check_.rows) largest = std::max(largest, average(row));
+  for (NetworkCheckRow& row : check_.rows) {
+    double scale = std::max(average(row), kLeastShare * largest);
+    if (!(scale > 0)) scale = 1;
+    row.forward_off = std::abs(row.forward - row.reverse) / scale;
+    row.numeric_off = std::abs(row.numeric - row.reverse) / scale;
+    row.agrees =
+        row.forward_off <= options_.tolerance &&
+        (row.at_kink || row.numeric_off <= options_.tolerance + row.numeric_error / scale) &&
+        row.hessian_off <= options_.tolerance + row.hessian_error;
+    check_.agrees = check_.agrees && row.agrees;
+  }
+  check_.symmetric = check_.asymmetry <= options_.tolerance;
+  check_.agrees = check_.agrees && check_.symmetric;
+}
+
+}  // namespace
+
+absl::StatusOr<NetworkCheck> CheckNetwork(NetworkFunction& function,
+                                          const NetworkCheckOptions& options) {
+  return Checker(function, options).Run();
+}
+
+}  // namespace cotangent::layers

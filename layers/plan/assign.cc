@@ -1,0 +1,492 @@
+#include "layers/plan/assign.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tensor/pool.h"
+
+namespace cotangent::layers {
+namespace {
+
+using tensor::ConvolutionChoice;
+using tensor::Direction;
+using tensor::ElementType;
+using tensor::Layout;
+
+// What moving a byte costs, about: it only weighs conversions against measured times.
+constexpr double kSecondsPerByte = 1 / 12e9;
+// What a byte of the plan's peak is held to cost, in time of a step: a tenth of resnet18's memory,
+// some 2% of its time.
+constexpr double kSecondsPerPeakByte = 1 / 6e9;
+// Of the last cache, what weights may hope for between two runs.
+constexpr int64_t kCacheBytes = 12 << 20;
+constexpr int kSweeps = 4;
+
+// Features [N, K] are images of one pixel.
+Shape AsImage(const Shape& shape) {
+  return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : shape;
+}
+
+int64_t BytesIn(const Shape& shape, const Format& format) {
+  return Buffer{nullptr, shape, format}.bytes();
+}
+
+ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
+  ConvolutionUse use = {.precision = options.precision,
+                        .exact = options.exact,
+                        .constant_weights = options.constant_parameters};
+  if (!use.constant_weights) return use;
+  int64_t bytes = 1;
+  for (const Node& node : graph.nodes()) {
+    if (IsConvolution(node.op))
+      bytes +=
+          node.attributes.convolution.weights().NumElements() * tensor::Bytes(options.precision);
+  }
+  use.room = static_cast<int>(std::min<int64_t>(kCacheBytes / bytes, kMostRoom));
+  return use;
+}
+
+// The choice made before, if it names an implementation that exists here.
+std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions& options) {
+  const auto given = options.choices.find(ChoiceKey(node));
+  if (given == options.choices.end()) return std::nullopt;
+  const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
+  if (!choice.ok() ||
+      !tensor::Convolution::Create(node.attributes.convolution, SidesOf(node).direction, *choice)
+           .ok())
+    return std::nullopt;
+  return *choice;
+}
+
+// Who makes and who reads a tensor in memory.
+struct Use {
+  enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
+  int convolution = -1;                   // index of the maker, if it is one
+  int made = 0;                           // the item that makes it
+  std::vector<int> convolutions;          // readers
+  int passes = 0, operations = 0;         // readers
+  int last_pass = 0, last_operation = 0;  // items
+};
+
+struct Candidate {
+  int node, item;
+  ConvolutionSides sides;
+  std::vector<MeasuredChoice> choices;
+  size_t chosen = 0;
+  bool measured_anew = false;
+
+  const ConvolutionChoice& choice() const { return choices[chosen].choice; }
+  Format FormatAt(TensorId t) const {
+    return t == sides.in ? Format{choice().in_layout, choice().in_type}
+                         : Format{choice().out_layout, choice().out_type};
+  }
+};
+
+class Assigner {
+ public:
+  Assigner(const Graph& graph, const Schedule& schedule, const PlanOptions& options)
+      : graph_(graph),
+        schedule_(schedule),
+        options_(options),
+        use_(UseOf(graph, options)),
+        uses_(graph.num_tensors()) {}
+
+  absl::StatusOr<Assignment> Run(Tuner& tuner) {
+    for (size_t i = 0; i < schedule_.items.size(); ++i) {
+      if (absl::Status status = AddItem(static_cast<int>(i), tuner); !status.ok()) return status;
+    }
+    for (bool done = false; !done;) {
+      ChooseBest();
+      const absl::StatusOr<bool> possible = DropWhatCannotBeMade(tuner);
+      if (!possible.ok()) return possible.status();
+      done = *possible;
+    }
+    Assignment result;
+    result.formats.resize(graph_.num_tensors());
+    for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
+      if (schedule_.in_memory[t]) result.formats[t] = FormatsOf(t);
+    }
+    for (const Candidate& c : convolutions_) result.choices[c.node] = c.choice();
+    return result;
+  }
+
+ private:
+  absl::Status AddItem(int index, Tuner& tuner);
+  absl::Status AddConvolution(int node, int item, Tuner& tuner);
+  bool PassesCanRead(TensorId t, const Format& format) const;
+  std::vector<Format> FormatsOf(TensorId t) const;
+  double CostOf(TensorId t) const;
+  void Account(TensorId t, int64_t sign);
+  void Account(const Candidate& c, int64_t sign);
+  void AccountAll();
+  double Peak() const;
+  void Choose(Candidate& c, size_t choice) {
+    Account(c, -1);
+    c.chosen = choice;
+    Account(c, 1);
+  }
+  double CostOf(const Candidate& c) const {
+    const double sides = CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out));
+    return c.choices[c.chosen].seconds + sides +
+           (c.sides.addend == kNoTensor ? 0 : CostOf(c.sides.addend));
+  }
+  double TotalCost() const;
+  bool Improve();
+  void ChooseBest();
+  absl::StatusOr<bool> DropWhatCannotBeMade(Tuner& tuner);
+
+  const Graph& graph_;
+  const Schedule& schedule_;
+  const PlanOptions& options_;
+  const ConvolutionUse use_;
+  std::vector<Candidate> convolutions_;
+  std::vector<Use> uses_;
+  std::vector<int64_t> alive_;  // bytes in the arena while an item runs
+};
+
+absl::Status Assigner::AddItem(int index, Tuner& tuner) {
+  const Item& item = schedule_.items[index];
+  if (item.node >= 0 && IsConvolution(graph_.node(item.node).op))
+    return AddConvolution(item.node, index, tuner);
+  for (TensorId t : item.reads) {
+    ++(item.node < 0 ? uses_[t].passes : uses_[t].operations);
+    (item.node < 0 ? uses_[t].last_pass : uses_[t].last_operation) = index;
+  }
+  for (TensorId t : item.writes) {
+    uses_[t].maker = item.node < 0 ? Use::kPass : Use::kOperation;
+    uses_[t].made = index;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
+  const Node& node = graph_.node(node_index);
+  const int index = static_cast<int>(convolutions_.size());
+  Candidate candidate{.node = node_index, .item = item, .sides = SidesOf(node), .choices = {}};
+  const ConvolutionSides& sides = candidate.sides;
+  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_))
+    candidate.choices = {{*given}};
+  if (candidate.choices.empty()) {
+    absl::StatusOr<std::vector<MeasuredChoice>> measured =
+        tuner.Measure(node.attributes.convolution, sides.direction, use_);
+    if (!measured.ok()) return measured.status();
+    candidate.choices = *std::move(measured);
+    const auto cannot_pool = [&](const MeasuredChoice& c) {
+      return !tensor::CanPool(node.attributes.convolution, c.choice);
+    };
+    if (node.attributes.pooled)
+      candidate.choices.erase(
+          std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
+          candidate.choices.end());
+    // What passes cannot read in place costs a reorder that is never worth it where there is a
+    // choice.
+    const auto unreadable = [&](const MeasuredChoice& c) {
+      return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
+              !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
+             !PassesCanRead(sides.out, {c.choice.out_layout, c.choice.out_type});
+    };
+    std::vector<MeasuredChoice> readable = candidate.choices;
+    readable.erase(std::remove_if(readable.begin(), readable.end(), unreadable), readable.end());
+    if (!readable.empty()) candidate.choices = std::move(readable);
+  }
+  const TensorId made = sides.direction == Direction::kForward         ? sides.out
+                        : sides.direction == Direction::kInputGradient ? sides.in
+                                                                       : kNoTensor;
+  for (TensorId t : {sides.in, sides.out, sides.addend}) {
+    if (t != kNoTensor && t != made) uses_[t].convolutions.push_back(index);
+  }
+  if (sides.positions != kNoTensor) {
+    Use& use = uses_[sides.positions];
+    if (sides.direction == Direction::kForward) {
+      use.maker = Use::kOperation, use.made = item;
+    } else {
+      ++use.operations, use.last_operation = item;
+    }
+  }
+  if (made != kNoTensor)
+    uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
+  convolutions_.push_back(std::move(candidate));
+  return absl::OkStatus();
+}
+
+bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
+  const Shape shape = AsImage(graph_.shape(t));
+  if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2)
+    return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
+  return true;
+}
+
+std::vector<Format> Assigner::FormatsOf(TensorId t) const {
+  const Use& use = uses_[t];
+  const Shape& shape = graph_.shape(t);
+  const Format fallback = DefaultFormat(graph_, t, options_.precision);
+  switch (use.maker) {
+    case Use::kOutside:
+      return {
+          {Layout::kNchw, fallback.type == ElementType::kBf16 ? ElementType::kF32 : fallback.type}};
+    case Use::kOperation:
+      return {fallback};
+    case Use::kConvolution: {
+      const Format made = convolutions_[use.convolution].FormatAt(t);
+      return {PassesCanRead(t, made) ? made : fallback};
+    }
+    case Use::kPass:
+      break;
+  }
+  std::vector<Format> formats;
+  const auto add = [&](const Format& format) {
+    const auto same = [&](const Format& f) { return SameFormat(shape, f, format); };
+    if (std::none_of(formats.begin(), formats.end(), same)) formats.push_back(format);
+  };
+  for (int c : use.convolutions) {
+    const Format wanted = convolutions_[c].FormatAt(t);
+    if (PassesCanRead(t, wanted)) add(wanted);
+  }
+  if (use.operations > 0 || formats.empty()) add(fallback);
+  std::stable_sort(formats.begin(), formats.end(), [&](const Format& a, const Format& b) {
+    return BytesIn(shape, a) < BytesIn(shape, b);
+  });
+  return formats;
+}
+
+double Assigner::CostOf(TensorId t) const {
+  const Use& use = uses_[t];
+  const Shape& shape = graph_.shape(t);
+  const std::vector<Format> formats = FormatsOf(t);
+  double bytes = use.passes * static_cast<double>(BytesIn(shape, formats[0]));
+  for (const Format& format : formats) bytes += BytesIn(shape, format);
+  const auto reorder = [&](const Format& wanted) {
+    const auto same = [&](const Format& f) { return SameFormat(shape, f, wanted); };
+    if (std::none_of(formats.begin(), formats.end(), same))
+      bytes += 2 * static_cast<double>(BytesIn(shape, formats[0]) + BytesIn(shape, wanted));
+  };
+  for (int c : use.convolutions) reorder(convolutions_[c].FormatAt(t));
+  if (use.convolution >= 0) reorder(convolutions_[use.convolution].FormatAt(t));
+  if (use.operations > 0) reorder(DefaultFormat(graph_, t, options_.precision));
+  return bytes * kSecondsPerByte;
+}
+
+// Each format is kept from the item that makes the tensor to the last that reads it so; what finds
+// no format of its own, and passes, read the first.
+void Assigner::Account(TensorId t, int64_t sign) {
+  const Use& use = uses_[t];
+  const Shape& shape = graph_.shape(t);
+  const std::vector<Format> formats = FormatsOf(t);
+  std::vector<int> last(formats.size(), use.made);
+  const auto read = [&](const Format& format, int item) {
+    const auto same = [&](const Format& f) { return SameFormat(shape, f, format); };
+    const size_t k = std::find_if(formats.begin(), formats.end(), same) - formats.begin();
+    int& at = last[k < formats.size() ? k : 0];
+    at = std::max(at, item);
+  };
+  if (use.passes > 0) read(formats[0], use.last_pass);
+  if (use.operations > 0) read(DefaultFormat(graph_, t, options_.precision), use.last_operation);
+  for (int c : use.convolutions) read(convolutions_[c].FormatAt(t), convolutions_[c].item);
+  for (size_t k = 0; k < formats.size(); ++k) {
+    const int64_t bytes = sign * BytesIn(shape, formats[k]);
+    for (int i = use.made; i <= last[k]; ++i) alive_[i] += bytes;
+  }
+}
+
+void Assigner::Account(const Candidate& c, int64_t sign) {
+  alive_[c.item] += sign * c.choices[c.chosen].temporary_bytes;
+  Account(c.sides.in, sign);
+  if (c.sides.out != c.sides.in) Account(c.sides.out, sign);
+  if (c.sides.addend != kNoTensor) Account(c.sides.addend, sign);
+}
+
+void Assigner::AccountAll() {
+  alive_.assign(std::max<size_t>(1, schedule_.items.size()),
+                0);  // results that are inputs take no item
+  for (const Candidate& c : convolutions_) alive_[c.item] += c.choices[c.chosen].temporary_bytes;
+  for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
+    if (schedule_.in_memory[t] && graph_.shape(t).rank() >= 2) Account(t, 1);
+  }
+}
+
+// Bytes. Not the largest of what is alive, which one change seldom lowers where several items need
+// nearly as much, but their mean by the 32nd power.
+double Assigner::Peak() const {
+  const auto largest = std::max_element(alive_.begin(), alive_.end());
+  if (largest == alive_.end() || *largest <= 0) return 0;
+  const double most = static_cast<double>(*largest);
+  double sum = 0;
+  for (const int64_t bytes : alive_) {
+    double power = static_cast<double>(bytes) / most;
+    for (int squared = 0; squared < 5; ++squared) power *= power;
+    sum += power;
+  }
+  return most * std::pow(sum / static_cast<double>(alive_.size()), 1.0 / 32);
+}
+
+double Assigner::TotalCost() const {
+  double seconds = Peak() * kSecondsPerPeakByte;
+  for (const Candidate& c : convolutions_) seconds += c.choices[c.chosen].seconds;
+  for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
+    if (schedule_.in_memory[t] && graph_.shape(t).rank() >= 2) seconds += CostOf(t);
+  }
+  return seconds;
+}
+
+// Improving one convolution at a time ends where changing any one of them does not pay, though
+// changing several might. So it begins in several places: everywhere the fastest, and everywhere
+// the fastest of one layout.
+void Assigner::ChooseBest() {
+  std::vector<size_t> best;
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::optional<Layout> layout :
+       {std::optional<Layout>(), std::optional(Layout::kNhwc), std::optional(Layout::kBlocked16)}) {
+    for (Candidate& c : convolutions_) {
+      const auto fits = [&](const MeasuredChoice& m) {
+        return !layout || (m.choice.in_layout == *layout && m.choice.out_layout == *layout);
+      };
+      const auto found = std::find_if(c.choices.begin(), c.choices.end(), fits);
+      c.chosen = found == c.choices.end() ? 0 : found - c.choices.begin();
+    }
+    AccountAll();
+    for (int sweep = 0; sweep < kSweeps && Improve(); ++sweep) {
+    }
+    if (const double cost = TotalCost(); cost < least) {
+      least = cost;
+      best.clear();
+      for (const Candidate& c : convolutions_) best.push_back(c.chosen);
+    }
+  }
+  for (size_t i = 0; i < best.size(); ++i) convolutions_[i].chosen = best[i];
+}
+
+// Times that a file left behind may name what cannot be made here: true if all that is chosen can,
+// else choose again.
+absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
+  bool possible = true;
+  for (Candidate& c : convolutions_) {
+    const tensor::ConvolutionShape& shape = graph_.node(c.node).attributes.convolution;
+    const absl::Status made =
+        tensor::Convolution::Create(shape, c.sides.direction, c.choice()).status();
+    if (made.ok()) continue;
+    possible = false;
+    c.choices.erase(c.choices.begin() + static_cast<int64_t>(c.chosen));
+    if (!c.choices.empty()) continue;
+    if (std::exchange(c.measured_anew, true)) return made;
+    tuner.Forget(shape, c.sides.direction, use_);
+    absl::StatusOr<std::vector<MeasuredChoice>> measured =
+        tuner.Measure(shape, c.sides.direction, use_);
+    if (!measured.ok()) return measured.status();
+    c.choices = *std::move(measured);
+  }
+  return possible;
+}
+
+bool Assigner::Improve() {
+  bool improved = false;
+  for (Candidate& c : convolutions_) {
+    const size_t before = c.chosen;
+    size_t best = before;
+    double least = CostOf(c) + Peak() * kSecondsPerPeakByte;
+    for (size_t i = 0; i < c.choices.size(); ++i) {
+      Choose(c, i);
+      if (const double cost = CostOf(c) + Peak() * kSecondsPerPeakByte; cost < least)
+        least = cost, best = i;
+    }
+    Choose(c, best);
+    improved = improved || best != before;
+  }
+  return improved;
+}
+
+// Weights and what is computed from them alone are 4-D but plain.
+bool IsWeightLike(const Graph& graph, TensorId t) {
+  const Node& node = graph.producer(t);
+  if (node.op == Op::kParameter || node.op == Op::kState ||
+      node.op == Op::kConvolutionWeightGradient)
+    return true;
+  if (node.op != Op::kElementwise) return false;
+  for (TensorId input : node.inputs) {
+    if (graph.shape(input).rank() == 4 && IsWeightLike(graph, input)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool IsConvolution(Op op) {
+  return op == Op::kConvolution || op == Op::kConvolutionInputGradient ||
+         op == Op::kConvolutionWeightGradient;
+}
+
+ConvolutionSides SidesOf(const Node& node) {
+  const TensorId positions =
+      node.attributes.pooled ? node.inputs.back() : kNoTensor;  // of a gradient
+  switch (node.op) {
+    case Op::kConvolution:
+      return {.direction = Direction::kForward,
+              .in = node.inputs[0],
+              .out = node.outputs[0],
+              .weights = node.inputs[1],
+              .bias = node.inputs.size() > 2 ? node.inputs[2] : kNoTensor,
+              .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor,
+              .positions = node.attributes.pooled ? node.outputs[1] : kNoTensor};
+    case Op::kConvolutionInputGradient:
+      return {.direction = Direction::kInputGradient,
+              .in = node.outputs[0],
+              .out = node.inputs[0],
+              .weights = node.inputs[1],
+              .positions = positions};
+    default:
+      return {.direction = Direction::kWeightGradient,
+              .in = node.inputs[0],
+              .out = node.inputs[1],
+              .weights = node.outputs[0],
+              .positions = positions};
+  }
+}
+
+std::string ChoiceKey(const Node& node) {
+  return absl::StrCat(node.name, " ", std::string(tensor::Name(SidesOf(node).direction)));
+}
+
+Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
+  const Node& node = graph.producer(t);
+  const bool is_image = graph.shape(t).rank() == 4 && !IsWeightLike(graph, t);
+  const bool is_pooled_convolution = node.op == Op::kConvolution && node.attributes.pooled;
+  if (is_pooled_convolution && t == node.outputs[1]) return {Layout::kNhwc, ElementType::kU8};
+  if (node.op == Op::kMaxPool && t == node.outputs[1])
+    return {Layout::kNhwc,
+            tensor::PositionType(node.attributes.window.height, node.attributes.window.width)};
+  if (node.op == Op::kInput && graph.shape(t).rank() == 1)
+    return {Layout::kNchw, ElementType::kS32};
+  return is_image ? Format{Layout::kNhwc, precision} : Format{Layout::kNchw, ElementType::kF32};
+}
+
+bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
+  if (a.type != b.type) return false;
+  return a.layout == b.layout || shape.rank() < 2 ||
+         tensor::SameStorage(AsImage(shape), a.layout, b.layout);
+}
+
+bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options) {
+  const ConvolutionSides sides = SidesOf(node);
+  const tensor::ConvolutionShape& shape = node.attributes.convolution;
+  if (sides.addend != kNoTensor) return false;
+  if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options))
+    return tensor::CanPool(shape, *given);
+  const absl::StatusOr<std::vector<MeasuredChoice>> measured =
+      tuner.Measure(shape, sides.direction, UseOf(graph, options));
+  if (!measured.ok()) return false;
+  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) {
+    return a.seconds < b.seconds;
+  };
+  return tensor::CanPool(shape,
+                         std::min_element(measured->begin(), measured->end(), faster)->choice);
+}
+
+absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,
+                                  const PlanOptions& options) {
+  return Assigner(graph, schedule, options).Run(tuner);
+}
+
+}  // namespace cotangent::layers

@@ -1,0 +1,50 @@
+// Where a tensor lies while a plan runs, and how.
+#ifndef COTANGENT_LAYERS_PLAN_BUFFER_H_
+#define COTANGENT_LAYERS_PLAN_BUFFER_H_
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tensor/element_type.h"
+#include "tensor/layout.h"
+#include "tensor/shape.h"
+
+namespace cotangent::layers {
+
+// How a tensor's elements are stored. Tensors that are not 4-D are kNchw, plain row-major.
+struct Format {
+  tensor::Layout layout = tensor::Layout::kNchw;
+  tensor::ElementType type = tensor::ElementType::kF32;
+
+  friend bool operator==(const Format&, const Format&) = default;
+  std::string ToString() const {
+    return absl::StrCat(std::string(Name(layout)), "/", std::string(Name(type)));
+  }
+};
+
+struct Buffer {
+  char* data = nullptr;
+  tensor::Shape shape;
+  Format format;
+
+  template <typename T>
+  T* as() const {
+    return reinterpret_cast<T*>(data);
+  }
+  int64_t bytes() const {
+    if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);
+    if (shape.rank() == 2)
+      return tensor::StorageBytes({shape[0], shape[1], 1, 1}, format.layout, format.type);
+    return shape.NumElements() * tensor::Bytes(format.type);
+  }
+};
+
+// Vectors and parameters begin on multiples of this many floats: a cache line.
+inline constexpr int64_t kFloatAlignment = 16;
+inline int64_t AlignFloats(int64_t count) {
+  return (count + kFloatAlignment - 1) / kFloatAlignment * kFloatAlignment;
+}
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_PLAN_BUFFER_H_

@@ -1,0 +1,256 @@
+#include "layers/plan/fold.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+
+namespace cotangent::layers {
+
+namespace symbolic = autodiff::symbolic;
+
+namespace {
+
+// slope * y + offset.
+struct Affine {
+  Expr slope, offset;
+};
+
+// The expression as an affine function of y, if it is written as one.
+std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
+  symbolic::Pool& pool = y.pool();
+  if (e == y) return Affine{pool.Constant(1), pool.Constant(0)};
+  if (!symbolic::Contains(e, y)) return Affine{pool.Constant(0), e};
+  if (e.op() == symbolic::Op::kAdd) {
+    Affine sum{pool.Constant(0), pool.Constant(0)};
+    for (const Expr& argument : e.args()) {
+      const std::optional<Affine> part = AffineIn(argument, y);
+      if (!part) return std::nullopt;
+      sum = {sum.slope + part->slope, sum.offset + part->offset};
+    }
+    return sum;
+  }
+  if (e.op() != symbolic::Op::kMul) return std::nullopt;
+  Expr factor = pool.Constant(1);
+  std::optional<Affine> part;
+  for (const Expr& argument : e.args()) {
+    if (!symbolic::Contains(argument, y)) {
+      factor = factor * argument;
+    } else if (part) {
+      return std::nullopt;
+    } else if (part = AffineIn(argument, y); !part) {
+      return std::nullopt;
+    }
+  }
+  return Affine{part->slope * factor, part->offset * factor};
+}
+
+}  // namespace
+
+// Rewrites the copy, convolution by convolution.
+class Folder {
+ public:
+  Folder(FoldedGraph& folded, TensorId result)
+      : folded_(folded), graph_(folded.graph_), result_(result), y_(graph_.pool().Variable("y")) {}
+
+  absl::Status Run() {
+    FindReaders();
+    const int count = static_cast<int>(graph_.nodes().size());
+    for (int i = 0; i < count; ++i) {
+      if (!needed_[i] || graph_.node(i).op != Op::kConvolution) continue;
+      if (absl::Status status = Fold(i); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  // What is folded into a convolution so far, and the tensor it makes then.
+  struct Chain {
+    TensorId end;
+    Expr value;  // in y and the variables of VariableOf(), before addend and ReLU
+    TensorId addend = kNoTensor;
+    bool relu = false;
+    std::vector<int> nodes = {};
+  };
+
+  void FindReaders();
+  absl::Status Fold(int convolution);
+  // Folds the only reader of the chain's end, if it can be folded.
+  bool Extend(Chain& chain) const;
+  bool ExtendByChannels(const Node& node, Chain& chain) const;
+  std::optional<Expr> ChannelExpression(TensorId t) const;
+  Expr VariableOf(TensorId t) const {
+    const Expr variable = graph_.pool().Variable(absl::StrCat("t", t));
+    variable_tensors_[variable] = t;
+    return variable;
+  }
+
+  FoldedGraph& folded_;
+  Graph& graph_;
+  const TensorId result_;
+  const Expr y_;
+  std::vector<bool> needed_, taken_;  // by node: computed for the result; folded into a convolution
+  std::vector<std::vector<int>> readers_;  // by tensor: needed nodes
+  mutable absl::flat_hash_map<Expr, TensorId> variable_tensors_;
+};
+
+void Folder::FindReaders() {
+  const int count = static_cast<int>(graph_.nodes().size());
+  needed_.assign(count, false);
+  taken_.assign(count, false);
+  readers_.resize(graph_.num_tensors());
+  needed_[graph_.tensor(result_).node] = true;
+  for (int i = count - 1; i >= 0; --i) {
+    if (!needed_[i]) continue;
+    for (TensorId t : graph_.node(i).inputs) {
+      needed_[graph_.tensor(t).node] = true;
+      readers_[t].push_back(i);
+    }
+  }
+}
+
+// A channel vector or a number as an expression in parameters and states, if it is made of them.
+std::optional<Expr> Folder::ChannelExpression(TensorId t) const {
+  const Node& node = graph_.producer(t);
+  if (graph_.shape(t).rank() > 1) return std::nullopt;
+  if (node.op == Op::kParameter || node.op == Op::kState) return VariableOf(t);
+  if (node.op == Op::kConstant) return graph_.pool().Constant(node.attributes.value);
+  if (node.op != Op::kElementwise) return std::nullopt;
+  symbolic::Substitutions operands;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const std::optional<Expr> operand = ChannelExpression(node.inputs[i]);
+    if (!operand) return std::nullopt;
+    operands[graph_.Operand(static_cast<int>(i))] = *operand;
+  }
+  return symbolic::Substitute(node.attributes.formula, operands);
+}
+
+// An elementwise operation on the chain's end and channel vectors, affine in the former.
+bool Folder::ExtendByChannels(const Node& node, Chain& chain) const {
+  if (chain.addend != kNoTensor) return false;
+  symbolic::Substitutions operands;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const std::optional<Expr> operand =
+        node.inputs[i] == chain.end ? chain.value : ChannelExpression(node.inputs[i]);
+    if (!operand) return false;
+    operands[graph_.Operand(static_cast<int>(i))] = *operand;
+  }
+  const Expr value = symbolic::Substitute(node.attributes.formula, operands);
+  if (!AffineIn(value, y_)) return false;
+  chain.value = value;
+  return true;
+}
+
+bool Folder::Extend(Chain& chain) const {
+  if (chain.relu || chain.end == result_ || readers_[chain.end].size() != 1) return false;
+  const int index = readers_[chain.end][0];
+  const Node& node = graph_.node(index);
+  if (taken_[index] || node.op != Op::kElementwise ||
+      !(graph_.shape(node.outputs[0]) == graph_.shape(chain.end)))
+    return false;
+  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.attributes.formula;
+  const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
+  if (ExtendByChannels(node, chain)) {
+    // The chain's value says it all.
+  } else if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
+    chain.relu = true;
+  } else if (formula == a0 + a1 && node.inputs.size() == 2 && is_full(node.inputs[0]) &&
+             is_full(node.inputs[1]) && chain.addend == kNoTensor) {
+    chain.addend = node.inputs[0] == chain.end ? node.inputs[1] : node.inputs[0];
+  } else {
+    return false;
+  }
+  chain.nodes.push_back(index);
+  chain.end = node.outputs[0];
+  return true;
+}
+
+absl::Status Folder::Fold(int index) {
+  const Node convolution = graph_.node(index);
+  const TensorId x = convolution.inputs[0], weight = convolution.inputs[1];
+  if (convolution.inputs.size() != 2 || graph_.producer(weight).op != Op::kParameter ||
+      readers_[weight].size() != 1)
+    return absl::OkStatus();
+  Chain chain{convolution.outputs[0], y_};
+  // A convolution that adds its own input would need it in two formats.
+  for (Chain longer = chain; Extend(longer) && longer.addend != x;) chain = longer;
+  if (chain.nodes.empty()) return absl::OkStatus();
+  for (int node : chain.nodes) taken_[node] = true;
+
+  const Affine affine = *AffineIn(chain.value, y_);
+  std::vector<TensorId> operands;
+  const std::vector<Expr> variables = symbolic::Variables({affine.slope, affine.offset});
+  for (const Expr& variable : variables) operands.push_back(variable_tensors_.at(variable));
+  absl::StatusOr<symbolic::Program> program =
+      symbolic::Program::Create({affine.slope, affine.offset}, variables);
+  if (!program.ok()) return program.status();
+
+  const TensorId bias = graph_.Parameter(absl::StrCat(convolution.name, ".folded_bias"),
+                                         {graph_.shape(chain.end)[1]});
+  Attributes attributes = convolution.attributes;
+  attributes.relu = chain.relu;
+  std::vector<TensorId> inputs = {x, weight, bias};
+  if (chain.addend != kNoTensor) inputs.push_back(chain.addend);
+  graph_.ReplaceNode(
+      graph_.tensor(chain.end).node,
+      {Op::kConvolution, convolution.name, std::move(inputs), {chain.end}, std::move(attributes)});
+  folded_.convolutions_.push_back({weight, bias, std::move(operands), *std::move(program)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<FoldedGraph>> FoldedGraph::Create(const Graph& graph,
+                                                                 TensorId result,
+                                                                 const ParameterStore& source) {
+  auto folded = std::unique_ptr<FoldedGraph>(new FoldedGraph(graph, source));
+  if (absl::Status status = Folder(*folded, result).Run(); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(folded->graph_);
+  if (!store.ok()) return store.status();
+  folded->store_ = *std::move(store);
+  return folded;
+}
+
+void FoldedGraph::Update() {
+  for (const ParameterStore::Slot& slot : store_->parameters()) {
+    if (const ParameterStore::Slot* from = source_.FindParameter(slot.name))
+      std::copy_n(source_.values() + from->offset, slot.size, store_->values() + slot.offset);
+  }
+  for (const ParameterStore::Slot& slot : store_->states()) {
+    if (const ParameterStore::Slot* from = source_.FindState(slot.name))
+      std::copy_n(source_.state_values() + from->offset, slot.size,
+                  store_->state_values() + slot.offset);
+  }
+  for (const FoldedConvolution& convolution : convolutions_) UpdateConvolution(convolution);
+}
+
+void FoldedGraph::UpdateConvolution(const FoldedConvolution& convolution) {
+  const ParameterStore::Slot& weight =
+      *store_->FindParameter(graph_.tensor(convolution.weight).name);
+  const ParameterStore::Slot& bias = *store_->FindParameter(graph_.tensor(convolution.bias).name);
+  struct Operand {
+    const float* values;
+    bool is_number;
+  };
+  std::vector<Operand> operands;
+  for (TensorId t : convolution.operands) {
+    const std::string& name = graph_.tensor(t).name;
+    const bool is_state = graph_.producer(t).op == Op::kState;
+    const ParameterStore::Slot& slot =
+        is_state ? *store_->FindState(name) : *store_->FindParameter(name);
+    operands.push_back({(is_state ? store_->state_values() : store_->values()) + slot.offset,
+                        graph_.shape(t).rank() == 0});
+  }
+  const int64_t channels = bias.size, taps = weight.size / channels;
+  std::vector<double> point(operands.size());
+  for (int64_t c = 0; c < channels; ++c) {
+    for (size_t i = 0; i < operands.size(); ++i)
+      point[i] = operands[i].values[operands[i].is_number ? 0 : c];
+    const std::vector<double> affine = convolution.affine.Evaluate(point);
+    float* row = store_->values() + weight.offset + c * taps;
+    for (int64_t k = 0; k < taps; ++k) row[k] = static_cast<float>(affine[0] * row[k]);
+    store_->values()[bias.offset + c] = static_cast<float>(affine[1]);
+  }
+}
+
+}  // namespace cotangent::layers

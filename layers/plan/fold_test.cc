@@ -1,0 +1,184 @@
+#include "layers/plan/fold.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "layers/network/build.h"
+#include "layers/network/network_text.h"
+#include "layers/plan/plan.h"
+#include "layers/plan/plan_testing.h"
+#include "layers/zoo/zoo.h"
+#include "tensor/cpu.h"
+
+namespace cotangent::layers {
+namespace {
+
+// Values that keep activations of order one: weights by their fan-in, variances from 0.5 to 2, the
+// rest around zero, and scales of both signs.
+void FillAtRandom(ParameterStore& store) {
+  SplitMix random(7);
+  for (const ParameterStore::Slot& slot : store.parameters()) {
+    const double fan_in =
+        slot.shape.rank() >= 2 ? static_cast<double>(slot.size) / slot.shape[0] : 1;
+    for (int64_t i = 0; i < slot.size; ++i)
+      store.values()[slot.offset + i] =
+          static_cast<float>(random.Uniform() * std::sqrt(6 / fan_in));
+  }
+  for (const ParameterStore::Slot& slot : store.states()) {
+    const bool is_variance = slot.name.find("var") != std::string::npos;
+    for (int64_t i = 0; i < slot.size; ++i)
+      store.state_values()[slot.offset + i] =
+          static_cast<float>(is_variance ? std::exp2(random.Uniform()) : random.Uniform());
+  }
+}
+
+std::vector<float> Predict(const Graph& graph, TensorId images, TensorId prediction,
+                           ParameterStore& store, tensor::ElementType precision, bool exact) {
+  Tuner tuner(1);
+  PlanOptions options;
+  options.constant_parameters = true;
+  options.precision = precision;
+  options.exact = exact;
+  auto plan = Plan::Compile(graph, {{prediction}}, store, tuner, options);
+  EXPECT_TRUE(plan.ok()) << plan.status();
+  if (!plan.ok()) return {};
+  SplitMix random(3);
+  float* pixels = static_cast<float*>((*plan)->input(images));
+  for (int64_t i = 0; i < graph.shape(images).NumElements(); ++i)
+    pixels[i] = static_cast<float>(2 * random.Uniform());
+  (*plan)->Run(0);
+  const float* result = (*plan)->result(prediction);
+  return std::vector<float>(result, result + graph.shape(prediction).NumElements());
+}
+
+double RelativeDifference(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0, difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    most = std::max(most, std::abs(static_cast<double>(a[i])));
+    difference = std::max(difference, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return most > 0 ? difference / most : INFINITY;
+}
+
+struct Case {
+  BuiltNetwork network;
+  std::unique_ptr<ParameterStore> store;
+  std::unique_ptr<FoldedGraph> folded;
+
+  static Case Of(const Network& text) {
+    BuildOptions options;
+    options.batch_size = 2;
+    options.training = options.with_loss = false;
+    auto built = Build(text, options);
+    EXPECT_TRUE(built.ok()) << built.status();
+    Case made{*std::move(built), nullptr, nullptr};
+    made.store = *ParameterStore::Create(made.network.graph);
+    FillAtRandom(*made.store);
+    auto folded = FoldedGraph::Create(made.network.graph, made.network.prediction, *made.store);
+    EXPECT_TRUE(folded.ok()) << folded.status();
+    made.folded = *std::move(folded);
+    made.folded->Update();
+    return made;
+  }
+  double Difference(tensor::ElementType precision = tensor::ElementType::kF32, bool exact = true) {
+    return RelativeDifference(Predict(network.graph, network.images, network.prediction, *store,
+                                      tensor::ElementType::kF32, true),
+                              Predict(folded->graph(), network.images, network.prediction,
+                                      folded->store(), precision, exact));
+  }
+};
+
+Case OfText(const std::string& layers) {
+  auto network = ParseNetwork(
+      absl::StrCat("name: 'test' input { channels: 3 height: 8 width: 8 } ", layers), "test");
+  EXPECT_TRUE(network.ok()) << network.status();
+  return Case::Of(*network);
+}
+
+class FoldZoo : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(FoldZoo, ComputesTheSame) {
+  Case zoo = Case::Of(*FindNetwork(GetParam()));
+  EXPECT_GT(zoo.folded->size(), 0);
+  EXPECT_LT(zoo.Difference(), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Zoo, FoldZoo, ::testing::ValuesIn(ZooNames()),
+                         [](const auto& info) { return info.param; });
+
+TEST(Fold, WithWinograd) {
+  EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(tensor::ElementType::kF32, false), 1e-4);
+}
+
+TEST(Fold, InBf16) {
+  EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(tensor::ElementType::kBf16, true), 0.1);
+}
+
+// Every convolution of a residual network takes its normalisation, its ReLU and, once a block, the
+// sum; a normalisation after a pooling stays.
+TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
+  const Case zoo = Case::Of(*FindNetwork("resnet18"));
+  EXPECT_EQ(zoo.folded->size(), 21);
+  int sums = 0;
+  for (const Node& node : zoo.folded->graph().nodes())
+    sums += node.op == Op::kConvolution && node.inputs.size() == 4;
+  EXPECT_EQ(sums, 8);
+}
+
+TEST(Fold, FollowsItsSource) {
+  Case zoo = Case::Of(*FindNetwork("resnet20"));
+  zoo.store->values()[0] += 1;
+  zoo.store->state_values()[0] += 1;
+  EXPECT_GT(zoo.Difference(), 1e-4);
+  zoo.folded->Update();
+  EXPECT_LT(zoo.Difference(), 1e-5);
+}
+
+TEST(Fold, AnyArithmeticThatIsAffine) {
+  Case net = OfText(
+      "layer { name: 'conv' convolution { channels: 8 kernel: 3 } } layer { activation { formula: "
+      "'3 - (x + 1) / 7' } } "
+      "layer { batch_norm {} } layer { linear {} } layer { activation { formula: 'x / 256' } }");
+  EXPECT_EQ(net.folded->size(), 2);
+  EXPECT_LT(net.Difference(), 1e-5);
+}
+
+TEST(Fold, NoStepsOrCurves) {
+  for (const char* formula : {"floor(x)", "sign(x)", "x * x", "x * abs(x)", "max(0, x) + 1"}) {
+    Case net =
+        OfText(absl::StrCat("layer { name: 'conv' convolution { channels: 8 kernel: 3 bias: false "
+                            "} } layer { activation { formula: '",
+                            formula, "' } } layer { linear { bias: false } }"));
+    EXPECT_EQ(net.folded->size(), 0) << formula;
+  }
+}
+
+// What is read twice must be there as it was.
+TEST(Fold, OnlyWhatNobodyElseReads) {
+  Case net = OfText(
+      "layer { name: 'conv' convolution { channels: 3 kernel: 3 pad: 1 bias: false } } layer { "
+      "name: 'relu' activation { kind: RELU } } "
+      "layer { name: 'sum' input: 'conv' input: 'relu' add {} } layer { linear { bias: false } }");
+  EXPECT_EQ(net.folded->size(), 0);
+  EXPECT_LT(net.Difference(), 1e-5);
+}
+
+TEST(Fold, TwoConvolutionsOfOneSum) {
+  Case net = OfText(
+      "layer { name: 'stem' convolution { channels: 16 kernel: 3 pad: 1 } } "
+      "layer { name: 'left' input: 'stem' convolution { channels: 16 kernel: 3 pad: 1 } } layer { "
+      "name: 'bn' batch_norm {} } "
+      "layer { name: 'right' input: 'stem' convolution { channels: 16 kernel: 1 } } layer { name: "
+      "'bn2' batch_norm {} } "
+      "layer { name: 'sum' input: 'bn' input: 'bn2' add {} } layer { name: 'sum2' input: 'sum' "
+      "input: 'stem' add {} } layer { activation { kind: RELU } } layer { linear {} }");
+  EXPECT_EQ(net.folded->size(), 4);
+  EXPECT_LT(net.Difference(), 1e-5);
+}
+
+}  // namespace
+}  // namespace cotangent::layers

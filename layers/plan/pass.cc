@@ -1,0 +1,745 @@
+#include "layers/plan/pass.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "autodiff/codegen/vector_kernel.h"
+#include "autodiff/symbolic/lower.h"
+#include "tensor/memory.h"
+
+namespace cotangent::layers {
+namespace {
+
+namespace codegen = autodiff::codegen;
+namespace symbolic = autodiff::symbolic;
+using codegen::Value;
+using codegen::VectorKernel;
+using codegen::VectorProgram;
+using tensor::Layout;
+
+constexpr int kMaxOperands = 64;
+// Work given to a kernel call at a time where rows are free to be cut anywhere: what it touches
+// should stay in the second-level cache while the kernel sweeps over its groups of columns.
+constexpr int64_t kBlockBytes = 128 << 10;
+// How many rows further on the caches are asked for; by line of windows, a line.
+constexpr int64_t kRowsAhead = 16;
+// Moments are summed around the mean of one pixel in each of so many images.
+constexpr int64_t kImagesSampled = 4;
+
+codegen::ElementType StorageType(tensor::ElementType type) {
+  switch (type) {
+    case tensor::ElementType::kBf16:
+      return codegen::ElementType::kBf16;
+    case tensor::ElementType::kU8:
+      return codegen::ElementType::kU8;
+    case tensor::ElementType::kS32:
+      return codegen::ElementType::kS32;
+    default:
+      return codegen::ElementType::kF32;
+  }
+}
+
+// How a kernel operand walks over its tensor while the pass runs over its domain.
+enum class Access {
+  kCoarse,  // in step with the domain
+  kFine,    // before pooling: `cell` of the window that belongs to the domain's element
+  kImage,   // one pixel for the whole image
+};
+
+struct Operand {
+  TensorId tensor = kNoTensor;
+  int version = 0;  // which stored version
+  Access access = Access::kCoarse;
+  int cell = -1;
+  Format format;
+  bool is_blocked = false;
+  // Bound: bytes.
+  char* base = nullptr;
+  int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
+};
+
+// The number of a kMoments node among those of its pass, or with index -1 how many there are.
+int ShiftOf(const Graph& graph, const Pass& pass, int index) {
+  int count = 0;
+  for (int node : pass.sums) {
+    if (node == index) break;
+    count += graph.node(node).op == Op::kMoments;
+  }
+  return count;
+}
+
+// Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no
+// window covers.
+class Emitter {
+ public:
+  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
+          const PassKernel::FormatOf& format_of, bool remainder, codegen::Accuracy accuracy)
+      : program(accuracy),
+        graph_(graph),
+        pass_(pass),
+        schedule_(schedule),
+        format_of_(format_of),
+        remainder_(remainder),
+        flat_(pass.domain.rank() < 2) {}
+
+  absl::Status Emit(const PassKernel::StoreFormatsOf& store_formats_of);
+
+  bool TouchesBf16() const {
+    const auto is_bf16 = [](const Operand& operand) {
+      return operand.format.type == tensor::ElementType::kBf16;
+    };
+    return std::any_of(loads.begin(), loads.end(), is_bf16) ||
+           std::any_of(stores.begin(), stores.end(), is_bf16);
+  }
+
+  VectorProgram program;
+  std::vector<Operand> loads, stores;
+  // One value a channel: of a tensor, or the shift of moments.
+  struct ChannelOperand {
+    TensorId tensor;
+    int shift = -1;
+  };
+  std::vector<ChannelOperand> channels;
+  std::vector<TensorId> scalars;
+  struct SumOutput {
+    int node;
+    bool squares;
+    int shift = -1;  // moments: around which their values are summed
+    int cells = 1;   // values of a row that go into it
+  };
+  std::vector<SumOutput> sums;
+
+ private:
+  int Cells() const {
+    return remainder_ ? 1 : static_cast<int>(pass_.window_height * pass_.window_width);
+  }
+  bool IsStoredHere(TensorId t) const {
+    return std::find(pass_.stores.begin(), pass_.stores.end(), t) != pass_.stores.end();
+  }
+  bool IsFine(TensorId t) const { return pass_.IsFine(graph_.shape(t)); }
+  absl::StatusOr<Value> ValueOf(TensorId t, int cell);
+  absl::StatusOr<Value> Compute(TensorId t, int cell);
+  absl::StatusOr<Value> ComputeElementwise(const Node& node, int cell, bool fine);
+  absl::StatusOr<Value> ComputeMaxPool(const Node& node, bool position);
+  absl::StatusOr<Value> ComputeGather(const Node& node);
+  absl::StatusOr<Value> ComputeUnpool(const Node& node, int cell);
+  Value LoadTensor(TensorId t, Access access, int cell);
+  absl::Status EmitSum(const Node& node, int index);
+
+  const Graph& graph_;
+  const Pass& pass_;
+  const Schedule& schedule_;
+  const PassKernel::FormatOf& format_of_;
+  const bool remainder_;
+  const bool flat_;
+  std::map<std::pair<TensorId, int>, Value> values_;
+};
+
+Value Emitter::LoadTensor(TensorId t, Access access, int cell) {
+  const Shape& shape = graph_.shape(t);
+  if (shape.rank() == 0) {
+    scalars.push_back(t);
+    return program.LoadScalar();
+  }
+  if (shape.rank() == 1 && !flat_) {
+    channels.push_back({t});
+    return program.LoadChannel();
+  }
+  loads.push_back({.tensor = t, .access = access, .cell = cell, .format = format_of_(t)});
+  return program.Load(StorageType(loads.back().format.type));
+}
+
+absl::StatusOr<Value> Emitter::ValueOf(TensorId t, int cell) {
+  const auto key = std::make_pair(t, graph_.shape(t).rank() >= 2 ? cell : -1);
+  if (auto known = values_.find(key); known != values_.end()) return known->second;
+  absl::StatusOr<Value> value;
+  if (schedule_.in_memory[t] && !IsStoredHere(t)) {
+    value = LoadTensor(t, cell >= 0 ? Access::kFine : Access::kCoarse, cell);
+  } else {
+    value = Compute(t, cell);
+  }
+  if (value.ok()) values_[key] = *value;
+  return value;
+}
+
+absl::StatusOr<Value> Emitter::Compute(TensorId t, int cell) {
+  const Node& node = graph_.producer(t);
+  switch (node.op) {
+    case Op::kElementwise:
+      return ComputeElementwise(node, cell, IsFine(t));
+    case Op::kConstant:
+      return program.Constant(static_cast<float>(node.attributes.value));
+    case Op::kMaxPool:
+      return ComputeMaxPool(node, t == node.outputs[1]);
+    case Op::kMaxPoolGather:
+      return ComputeGather(node);
+    case Op::kMaxUnpool:
+      return ComputeUnpool(node, cell);
+    case Op::kAverageUnpool: {
+      const double cells =
+          static_cast<double>(node.attributes.window.height * node.attributes.window.width);
+      return program.Mul(LoadTensor(node.inputs[0], Access::kImage, -1),
+                         program.Constant(static_cast<float>(1 / cells)));
+    }
+    default:
+      return absl::InternalError(
+          absl::StrCat(node.name, ": ", OpName(node.op), " is not an operation of a pass"));
+  }
+}
+
+absl::StatusOr<Value> Emitter::ComputeElementwise(const Node& node, int cell, bool fine) {
+  absl::flat_hash_map<std::string, Value> bindings;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    absl::StatusOr<Value> value = ValueOf(node.inputs[i], fine ? cell : -1);
+    if (!value.ok()) return value;
+    bindings[absl::StrCat("a", i)] = *value;
+  }
+  return symbolic::Lower(node.attributes.formula, bindings, program);
+}
+
+// The first maximum in row-major order, and where it is.
+absl::StatusOr<Value> Emitter::ComputeMaxPool(const Node& node, bool position) {
+  Value best = -1, place = program.Constant(0);
+  for (int cell = 0; cell < Cells(); ++cell) {
+    absl::StatusOr<Value> value = ValueOf(node.inputs[0], cell);
+    if (!value.ok()) return value;
+    if (cell == 0) {
+      best = *value;
+      continue;
+    }
+    if (position) {
+      const Value better = program.Less(best, *value);
+      place = program.Select(better, program.Constant(static_cast<float>(cell)), place);
+    }
+    best = program.Max(best, *value);
+  }
+  return position ? place : best;
+}
+
+absl::StatusOr<Value> Emitter::ComputeGather(const Node& node) {
+  absl::StatusOr<Value> position = ValueOf(node.inputs[1], -1);
+  if (!position.ok()) return position;
+  Value result = program.Constant(0);
+  for (int cell = 0; cell < Cells(); ++cell) {
+    absl::StatusOr<Value> value = ValueOf(node.inputs[0], cell);
+    if (!value.ok()) return value;
+    result = program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))),
+                            *value, result);
+  }
+  return result;
+}
+
+absl::StatusOr<Value> Emitter::ComputeUnpool(const Node& node, int cell) {
+  if (remainder_) return program.Constant(0);
+  absl::StatusOr<Value> gradient = ValueOf(node.inputs[0], -1);
+  if (!gradient.ok()) return gradient;
+  absl::StatusOr<Value> position = ValueOf(node.inputs[1], -1);
+  if (!position.ok()) return position;
+  return program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))),
+                        *gradient, program.Constant(0));
+}
+
+absl::Status Emitter::EmitSum(const Node& node, int index) {
+  const TensorId x = node.inputs[0];
+  const bool fine = IsFine(x);
+  if (remainder_ && !fine) return absl::OkStatus();
+  const int cells = fine ? Cells() : 1,
+            shift_index = node.op == Op::kMoments ? ShiftOf(graph_, pass_, index) : -1;
+  Value shift = -1, sum = -1, squares = -1;
+  if (node.op == Op::kMoments) {
+    channels.push_back({kNoTensor, shift_index});
+    shift = program.LoadChannel();
+  }
+  for (int cell = 0; cell < cells; ++cell) {
+    absl::StatusOr<Value> value = ValueOf(x, fine ? cell : -1);
+    if (!value.ok()) return value.status();
+    const Value summand = node.op == Op::kMoments ? program.Sub(*value, shift) : *value;
+    sum = cell == 0 ? summand : program.Add(sum, summand);
+    squares = cell == 0 ? program.Mul(summand, summand) : program.Fma(summand, summand, squares);
+  }
+  program.Sum(sum);
+  sums.push_back({index, false, shift_index, cells});
+  if (node.op == Op::kMoments) {
+    program.Sum(squares);
+    sums.push_back({index, true, shift_index, cells});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
+  for (TensorId t : pass_.stores) {
+    const bool fine = IsFine(t);
+    if (remainder_ && !fine) continue;
+    for (int cell = 0; cell < (fine ? Cells() : 1); ++cell) {
+      absl::StatusOr<Value> value = ValueOf(t, fine ? cell : -1);
+      if (!value.ok()) return value.status();
+      int version = 0;
+      for (const Format& format : store_formats_of(t)) {
+        stores.push_back({.tensor = t,
+                          .version = version++,
+                          .access = fine ? Access::kFine : Access::kCoarse,
+                          .cell = fine ? cell : -1,
+                          .format = format});
+        program.Store(*value, StorageType(format.type));
+      }
+    }
+  }
+  for (int index : pass_.sums) {
+    if (absl::Status status = EmitSum(graph_.node(index), index); !status.ok()) return status;
+  }
+  if (loads.size() > kMaxOperands || stores.size() > kMaxOperands ||
+      channels.size() > kMaxOperands || sums.size() > kMaxOperands) {
+    return absl::InternalError("a pass has too many operands");
+  }
+  return absl::OkStatus();
+}
+
+// Weights: 4-D, but plain row-major, so that a pass over them is a pass over one long row.
+bool AllPlain(const std::vector<Operand>& operands) {
+  return std::all_of(operands.begin(), operands.end(), [](const Operand& o) {
+    return o.format.layout == Layout::kNchw && o.access != Access::kImage;
+  });
+}
+
+int64_t BlockOf(const std::vector<Operand>& operands) {
+  for (const Operand& operand : operands) {
+    if (operand.format.layout == Layout::kBlocked16) return 16;
+    if (operand.format.layout == Layout::kBlocked8) return 8;
+  }
+  return 0;
+}
+
+// One compiled program with the region it runs over.
+class Region {
+ public:
+  static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph,
+                                                         const Pass& pass, bool remainder) {
+    auto region = std::unique_ptr<Region>(new Region(std::move(emitter), graph, pass, remainder));
+    absl::StatusOr<std::unique_ptr<VectorKernel>> kernel =
+        VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->columns_)});
+    if (!kernel.ok()) return kernel.status();
+    region->kernel_ = *std::move(kernel);
+    if (region->tail_ == 0) return region;
+    kernel =
+        VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->tail_)});
+    if (!kernel.ok()) return kernel.status();
+    region->tail_kernel_ = *std::move(kernel);
+    return region;
+  }
+
+  // shifts: of the pass's moments, a row of `stride` floats for each.
+  void Bind(const std::function<Buffer(TensorId, int)>& buffer_of, const float* shifts,
+            int64_t stride) {
+    for (Operand& operand : e_.loads)
+      BindOperand(buffer_of(operand.tensor, operand.version), operand);
+    for (Operand& operand : e_.stores)
+      BindOperand(buffer_of(operand.tensor, operand.version), operand);
+    channel_data_.clear(), scalar_data_.clear();
+    for (const Emitter::ChannelOperand& c : e_.channels)
+      channel_data_.push_back(c.shift >= 0 ? shifts + c.shift * stride
+                                           : buffer_of(c.tensor, 0).as<const float>());
+    for (TensorId t : e_.scalars) scalar_data_.push_back(buffer_of(t, 0).as<const float>());
+  }
+
+  // Runs this thread's share. sums: a row of `sum_stride` floats for each sum, added to.
+  void Run(int thread, int threads, float* sums, int64_t sum_stride) const;
+  // Runs on a row in the middle of some images from all over the batch, and returns of how many.
+  int64_t RunSample(float* sums, int64_t sum_stride) const;
+
+  const std::vector<Emitter::SumOutput>& sums() const { return e_.sums; }
+  const std::vector<Operand>& loads() const { return e_.loads; }
+  const std::vector<Operand>& stores() const { return e_.stores; }
+  std::string Describe() const { return kernel_->Describe(); }
+
+ private:
+  Region(Emitter emitter, const Graph& graph, const Pass& pass, bool remainder)
+      : e_(std::move(emitter)), pass_(pass), remainder_(remainder) {
+    const Shape& domain = remainder ? pass.fine : pass.domain;
+    flat_ = domain.rank() < 2 || (domain.rank() == 4 && !pass.HasWindow() && e_.channels.empty() &&
+                                  e_.sums.empty() && AllPlain(e_.loads) && AllPlain(e_.stores));
+    if (flat_) {
+      elements_ = domain.NumElements();
+      return;
+    }
+    batch_ = domain[0], channels_ = domain[1];
+    height_ = domain.rank() == 4 ? domain[2] : 1, width_ = domain.rank() == 4 ? domain[3] : 1;
+    int64_t block = std::max(BlockOf(e_.loads), BlockOf(e_.stores));
+    columns_ = block > 0 ? block : channels_;
+    blocks_ = (channels_ + columns_ - 1) / columns_;
+    tail_ = channels_ % columns_;
+    bool image_access = false;
+    for (const Operand& operand : e_.loads)
+      image_access = image_access || operand.access == Access::kImage;
+    by_line_ = pass.HasWindow();
+    one_range_ = !by_line_ && !image_access && blocks_ == 1;
+  }
+
+  void BindOperand(const Buffer& buffer, Operand& operand);
+  void RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const;
+  void RunRange(int thread, int threads, float* sums, int64_t sum_stride) const;
+  void RunTiles(int thread, int threads, float* sums, int64_t sum_stride) const;
+  void RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const;
+  // Calls the kernel on `rows` rows whose first is at (image, channel block, line, row).
+  void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
+            int64_t sum_stride) const;
+  int64_t RowBytes() const;
+  // Bytes from an operand's element to the one that is worth asking for meanwhile.
+  int64_t Ahead(const Operand& o) const { return by_line_ ? o.step_line : kRowsAhead * o.step_row; }
+
+  Emitter e_;
+  const Pass& pass_;
+  bool remainder_, flat_ = false, by_line_ = false, one_range_ = false;
+  int64_t batch_ = 1, channels_ = 1, height_ = 1, width_ = 1;
+  int64_t columns_ = 0, blocks_ = 1, elements_ = 0;
+  int64_t tail_ = 0;  // channels in the last block, if it is not full
+  std::unique_ptr<VectorKernel> kernel_, tail_kernel_;
+  std::vector<const float*> channel_data_, scalar_data_;
+};
+
+void Region::BindOperand(const Buffer& buffer, Operand& operand) {
+  const int64_t size = tensor::Bytes(operand.format.type);
+  operand.base = buffer.data;
+  operand.is_blocked =
+      operand.format.layout == Layout::kBlocked16 || operand.format.layout == Layout::kBlocked8;
+  if (flat_) {
+    operand.step_row = size;
+    return;
+  }
+  // What is plain here has one pixel an image: NHWC too.
+  const bool is_image = buffer.shape.rank() == 4;
+  const Shape shape =
+      is_image ? buffer.shape
+               : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
+  const tensor::Strides strides = tensor::StridesOf(
+      shape,
+      is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
+  operand.step_image = strides.n * size;
+  // A block of `columns_` channels: in NHWC it lies inside the pixel.
+  operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
+  operand.step_line = strides.h * size;
+  operand.step_row = strides.w * size;
+  if (operand.access == Access::kImage) operand.step_line = operand.step_row = 0;
+  if (operand.access == Access::kFine && !remainder_) {
+    operand.base += (operand.cell / pass_.window_width) * operand.step_line +
+                    (operand.cell % pass_.window_width) * operand.step_row;
+    operand.step_line *= pass_.window_height;
+    operand.step_row *= pass_.window_width;
+  }
+}
+
+int64_t Region::RowBytes() const {
+  int64_t bytes = 0;
+  for (const Operand& operand : e_.loads) bytes += columns_ * tensor::Bytes(operand.format.type);
+  for (const Operand& operand : e_.stores) bytes += columns_ * tensor::Bytes(operand.format.type);
+  return std::max<int64_t>(bytes, 1);
+}
+
+void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows,
+                  float* sums, int64_t sum_stride) const {
+  std::array<const void*, kMaxOperands> loads;
+  std::array<void*, kMaxOperands> stores;
+  std::array<int64_t, kMaxOperands> load_strides, store_strides, load_aheads, store_aheads;
+  std::array<const float*, kMaxOperands> channels;
+  std::array<float, kMaxOperands> scalars;
+  std::array<float*, kMaxOperands> sum_data;
+  const auto address = [&](const Operand& o) {
+    return o.base + image * o.step_image + block * o.step_block + line * o.step_line +
+           row * o.step_row;
+  };
+  for (size_t i = 0; i < e_.loads.size(); ++i)
+    loads[i] = address(e_.loads[i]), load_strides[i] = e_.loads[i].step_row,
+    load_aheads[i] = Ahead(e_.loads[i]);
+  for (size_t i = 0; i < e_.stores.size(); ++i)
+    stores[i] = address(e_.stores[i]), store_strides[i] = e_.stores[i].step_row,
+    store_aheads[i] = Ahead(e_.stores[i]);
+  for (size_t i = 0; i < channel_data_.size(); ++i)
+    channels[i] = channel_data_[i] + block * columns_;
+  for (size_t i = 0; i < scalar_data_.size(); ++i) scalars[i] = *scalar_data_[i];
+  for (size_t i = 0; i < e_.sums.size(); ++i)
+    sum_data[i] = sums + i * sum_stride + block * columns_;
+  const bool is_tail = tail_ != 0 && block == blocks_ - 1;
+  (is_tail ? *tail_kernel_ : *kernel_)({.rows = rows,
+                                        .loads = loads.data(),
+                                        .load_strides = load_strides.data(),
+                                        .channels = channels.data(),
+                                        .scalars = scalars.data(),
+                                        .stores = stores.data(),
+                                        .store_strides = store_strides.data(),
+                                        .sums = sum_data.data(),
+                                        .load_aheads = load_aheads.data(),
+                                        .store_aheads = store_aheads.data()});
+  if (!is_tail) return;
+  // The channels that pad a blocked tensor are zero.
+  for (size_t i = 0; i < e_.stores.size(); ++i) {
+    if (!e_.stores[i].is_blocked) continue;
+    const int64_t size = tensor::Bytes(e_.stores[i].format.type);
+    for (int64_t r = 0; r < rows; ++r)
+      std::memset(static_cast<char*>(stores[i]) + r * store_strides[i] + tail_ * size, 0,
+                  (columns_ - tail_) * size);
+  }
+}
+
+void Region::RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const {
+  const int64_t begin = elements_ * thread / threads, end = elements_ * (thread + 1) / threads;
+  if (begin < end) Call(0, 0, 0, begin, end - begin, sums, sum_stride);
+}
+
+// All pixels of all images are rows of one sequence.
+void Region::RunRange(int thread, int threads, float* sums, int64_t sum_stride) const {
+  const int64_t rows = batch_ * height_ * width_;
+  const int64_t begin = rows * thread / threads, end = rows * (thread + 1) / threads;
+  const int64_t step = std::max<int64_t>(8, kBlockBytes / RowBytes());
+  for (int64_t row = begin; row < end; row += step)
+    Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
+}
+
+// Image by image, channel block by channel block, and line by line where windows make lines uneven.
+void Region::RunTiles(int thread, int threads, float* sums, int64_t sum_stride) const {
+  const int64_t tasks = batch_ * blocks_;
+  const int64_t begin = tasks * thread / threads, end = tasks * (thread + 1) / threads;
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t image = task / blocks_, block = task % blocks_;
+    if (!by_line_) {
+      Call(image, block, 0, 0, height_ * width_, sums, sum_stride);
+      continue;
+    }
+    for (int64_t line = 0; line < height_; ++line)
+      Call(image, block, line, 0, width_, sums, sum_stride);
+  }
+}
+
+// The fine lines below the last window, and the ends of the others.
+void Region::RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const {
+  const int64_t covered_height = pass_.domain[2] * pass_.window_height,
+                covered_width = pass_.domain[3] * pass_.window_width;
+  const int64_t tasks = batch_ * blocks_;
+  const int64_t begin = tasks * thread / threads, end = tasks * (thread + 1) / threads;
+  for (int64_t task = begin; task < end; ++task) {
+    for (int64_t line = 0; line < height_; ++line) {
+      const int64_t first = line < covered_height ? covered_width : 0;
+      if (first < width_)
+        Call(task / blocks_, task % blocks_, line, first, width_ - first, sums, sum_stride);
+    }
+  }
+}
+
+void Region::Run(int thread, int threads, float* sums, int64_t sum_stride) const {
+  if (flat_) return RunFlat(thread, threads, sums, sum_stride);
+  if (remainder_) return RunRemainder(thread, threads, sums, sum_stride);
+  if (one_range_) return RunRange(thread, threads, sums, sum_stride);
+  RunTiles(thread, threads, sums, sum_stride);
+}
+
+int64_t Region::RunSample(float* sums, int64_t sum_stride) const {
+  const int64_t images = std::min(batch_, kImagesSampled);
+  for (int64_t i = 0; i < images; ++i) {
+    for (int64_t block = 0; block < blocks_; ++block)
+      Call(i * batch_ / images, block, height_ / 2, width_ / 2, 1, sums, sum_stride);
+  }
+  return images;
+}
+
+class CompiledPass : public PassKernel {
+ public:
+  CompiledPass(const Graph& graph, const Pass& pass, int threads)
+      : graph_(graph), pass_(pass), threads_(threads) {}
+
+  absl::Status Prepare(const Schedule& schedule, const FormatOf& format_of,
+                       const StoreFormatsOf& store_formats_of) {
+    if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, false); !status.ok())
+      return status;
+    const bool has_rest =
+        pass_.HasWindow() && (pass_.domain[2] * pass_.window_height < pass_.fine[2] ||
+                              pass_.domain[3] * pass_.window_width < pass_.fine[3]);
+    if (has_rest && TouchesFine()) {
+      if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, true);
+          !status.ok())
+        return status;
+    }
+    const int64_t channels = pass_.domain.rank() >= 2 ? pass_.domain[1] : 1;
+    sum_stride_ = AlignFloats(channels);
+    for (const auto& region : regions_)
+      most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
+    absl::StatusOr<tensor::AlignedBuffer> partial = tensor::AlignedBuffer::Create(
+        std::max<int64_t>(64, 4 * threads_ * regions_.size() * most_sums_ * sum_stride_));
+    if (!partial.ok()) return partial.status();
+    partial_ = *std::move(partial);
+    shifts_.assign(ShiftOf(graph_, pass_, -1) * sum_stride_, 0.0f);
+    return absl::OkStatus();
+  }
+
+  void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) override {
+    bytes_ = 0;
+    for (const auto& region : regions_) region->Bind(buffer_of, shifts_.data(), sum_stride_);
+    for (const Operand& operand : regions_[0]->loads())
+      bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
+    for (const Operand& operand : regions_[0]->stores())
+      bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
+    sum_outputs_.clear();
+    for (const Emitter::SumOutput& sum : regions_[0]->sums()) {
+      if (sum.squares) continue;
+      const Node& node = graph_.node(sum.node);
+      const Shape& x = graph_.shape(node.inputs[0]);
+      SumOutput out{.channels = x[1],
+                    .count = static_cast<double>(x.NumElements() / x[1]),
+                    .first = buffer_of(node.outputs[0], 0).as<float>()};
+      if (node.op == Op::kMoments)
+        out.variance = buffer_of(node.outputs[1], 0).as<float>(),
+        out.shift = &shifts_[sum.shift * sum_stride_];
+      sum_outputs_.push_back(out);
+    }
+  }
+
+  void Run() override {
+    ChooseShifts();
+    const bool small = pass_.domain.NumElements() < 16384;
+    if (small || threads_ == 1) {
+      RunShare(0, 1);
+      Combine(1);
+      return;
+    }
+    int threads = 1;  // as many as there really are
+#pragma omp parallel num_threads(threads_)
+    {
+#pragma omp single nowait
+      threads = omp_get_num_threads();
+      RunShare(omp_get_thread_num(), omp_get_num_threads());
+    }
+    Combine(threads);
+  }
+
+  int64_t bytes_moved() const override { return bytes_; }
+  std::string Describe() const override { return regions_[0]->Describe(); }
+
+ private:
+  struct SumOutput {
+    int64_t channels;
+    double count;
+    float* first;               // the sum, or the mean
+    float* variance = nullptr;  // moments only
+    const float* shift = nullptr;
+  };
+
+  absl::Status AddRegion(const Schedule& schedule, const FormatOf& format_of,
+                         const StoreFormatsOf& store_formats_of, bool remainder) {
+    std::optional<Emitter> emitter;
+    for (const codegen::Accuracy accuracy : {codegen::Accuracy::kF32, codegen::Accuracy::kBf16}) {
+      // What it touches is known when all is emitted.
+      if (accuracy == codegen::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
+      emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
+      if (absl::Status status = emitter->Emit(store_formats_of); !status.ok()) return status;
+    }
+    absl::StatusOr<std::unique_ptr<Region>> region =
+        Region::Compile(*std::move(emitter), graph_, pass_, remainder);
+    if (!region.ok()) return region.status();
+    regions_.push_back(*std::move(region));
+    return absl::OkStatus();
+  }
+
+  bool TouchesFine() const {
+    for (TensorId t : pass_.stores) {
+      if (pass_.IsFine(graph_.shape(t))) return true;
+    }
+    for (int node : pass_.sums) {
+      if (pass_.IsFine(graph_.shape(graph_.node(node).inputs[0]))) return true;
+    }
+    return false;
+  }
+
+  float* Partial(int thread, size_t region) {
+    return partial_.as<float>() + (thread * regions_.size() + region) * most_sums_ * sum_stride_;
+  }
+
+  // With m near the mean, the variance is M((x - m)^2) - M(x - m)^2 (M: the mean over a channel),
+  // of numbers that hardly cancel; around 0 nothing is left of it in f32 where the mean is 10,000
+  // deviations. For |m - mean| > k deviations, more than 1 / k^2 of the sampled channel would have
+  // to lie so far away (Chebyshev).
+  void ChooseShifts() {
+    if (shifts_.empty()) return;
+    std::fill(shifts_.begin(), shifts_.end(), 0.0f);
+    float* sums = Partial(0, 0);
+    std::fill(sums, sums + most_sums_ * sum_stride_, 0.0f);
+    const int64_t rows = regions_[0]->RunSample(sums, sum_stride_);
+    const auto& all = regions_[0]->sums();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].shift < 0 || all[i].squares) continue;
+      for (int64_t c = 0; c < pass_.domain[1]; ++c)
+        shifts_[all[i].shift * sum_stride_ + c] =
+            sums[i * sum_stride_ + c] / static_cast<float>(rows * all[i].cells);
+    }
+  }
+
+  void RunShare(int thread, int threads) {
+    for (size_t i = 0; i < regions_.size(); ++i) {
+      float* sums = Partial(thread, i);
+      std::fill(sums, sums + most_sums_ * sum_stride_, 0.0f);
+      regions_[i]->Run(thread, threads, sums, sum_stride_);
+    }
+  }
+
+  // The total of one sum over threads and regions. A remainder has the sums over fine tensors only,
+  // in the same order.
+  double Total(int threads, size_t sum, int64_t channel) {
+    double total = 0;
+    for (size_t region = 0; region < regions_.size(); ++region) {
+      const auto& all = regions_[0]->sums();
+      const auto& own = regions_[region]->sums();
+      for (size_t i = 0; i < own.size(); ++i) {
+        if (own[i].node != all[sum].node || own[i].squares != all[sum].squares) continue;
+        for (int thread = 0; thread < threads; ++thread)
+          total += Partial(thread, region)[i * sum_stride_ + channel];
+      }
+    }
+    return total;
+  }
+
+  void Combine(int threads) {
+    size_t sum = 0;
+    for (const SumOutput& out : sum_outputs_) {
+      for (int64_t channel = 0; channel < out.channels; ++channel) {
+        const double total = Total(threads, sum, channel);
+        if (out.variance == nullptr) {
+          out.first[channel] = static_cast<float>(total);
+          continue;
+        }
+        // Both around the shift.
+        const double mean = total / out.count,
+                     mean_square = Total(threads, sum + 1, channel) / out.count;
+        out.first[channel] = static_cast<float>(out.shift[channel] + mean);
+        // Not std::max(0, .): a NaN must stay one.
+        const double variance = mean_square - mean * mean;
+        out.variance[channel] = static_cast<float>(variance < 0 ? 0 : variance);
+      }
+      sum += out.variance == nullptr ? 1 : 2;
+    }
+  }
+
+  const Graph& graph_;
+  const Pass pass_;
+  const int threads_;
+  std::vector<std::unique_ptr<Region>> regions_;
+  std::vector<SumOutput> sum_outputs_;
+  tensor::AlignedBuffer partial_;
+  std::vector<float> shifts_;  // by moments and channel
+  int64_t sum_stride_ = 0, most_sums_ = 0, bytes_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PassKernel>> PassKernel::Compile(
+    const Graph& graph, const Pass& pass, const Schedule& schedule, const FormatOf& format_of,
+    const StoreFormatsOf& store_formats_of, int threads) {
+  auto compiled = std::make_unique<CompiledPass>(graph, pass, threads);
+  if (absl::Status status = compiled->Prepare(schedule, format_of, store_formats_of); !status.ok())
+    return status;
+  return compiled;
+}
+
+}  // namespace cotangent::layers

@@ -1,0 +1,470 @@
+// Plans of whole networks against the reference: what fusion brings together, several formats of
+// one tensor, second derivatives, networks drawn at random.
+
+#include "layers/plan/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+#include "layers/graph/graph.h"
+#include "layers/graph/vjp.h"
+#include "layers/plan/parameters.h"
+#include "layers/plan/plan_testing.h"
+#include "layers/plan/tuner.h"
+#include "tensor/cpu.h"
+
+namespace cotangent::layers {
+namespace {
+
+template <class T>
+T Made(absl::StatusOr<T> value) {
+  EXPECT_TRUE(value.ok()) << value.status();
+  return *std::move(value);
+}
+
+// Convenience: layers with parameters of their own, named after their number.
+class Builder {
+ public:
+  Graph& graph() { return graph_; }
+
+  TensorId Convolution(TensorId x, int64_t channels, int64_t kernel, int64_t stride = 1) {
+    const int64_t pad = kernel / 2;
+    const TensorId w =
+        graph_.Parameter(Name("weight"), {channels, graph_.shape(x)[1], kernel, kernel});
+    return Made(graph_.Convolution(
+        Name("conv"), x, w,
+        {.stride_height = stride, .stride_width = stride, .padding = {pad, pad, pad, pad}}));
+  }
+  TensorId Linear(TensorId x, int64_t features) {
+    const TensorId w = graph_.Parameter(
+        Name("weight"), {features, graph_.shape(x).NumElements() / graph_.shape(x)[0]});
+    return Made(graph_.AddBias(Name("bias"), Made(graph_.Linear(Name("fc"), x, w)),
+                               graph_.Parameter(Name("bias"), {features})));
+  }
+  TensorId BatchNorm(TensorId x) {
+    const Shape channels = {graph_.shape(x)[1]};
+    return Made(graph_.BatchNorm(Name("bn"), x,
+                                 {.scale = graph_.Parameter(Name("scale"), channels),
+                                  .shift = graph_.Parameter(Name("shift"), channels),
+                                  .running_mean = graph_.State(Name("mean"), channels),
+                                  .running_variance = graph_.State(Name("variance"), channels),
+                                  .epsilon = 1e-2}));
+  }
+  TensorId Activation(TensorId x, const std::string& formula = "x * sigmoid(x)") {
+    return Made(graph_.Formula(Name("act"), formula, {{"x", x}}));
+  }
+  TensorId MaxPool(TensorId x, int64_t window, int64_t stride) {
+    return Made(graph_.MaxPool(Name("pool"), x,
+                               {.height = window,
+                                .width = window,
+                                .stride_height = stride,
+                                .stride_width = stride}))
+        .value;
+  }
+  TensorId GlobalAverage(TensorId x) {
+    return Made(graph_.AveragePool(Name("global"), x,
+                                   {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
+  }
+  TensorId Loss(TensorId x) {
+    return Made(graph_.Loss("loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {}));
+  }
+
+ private:
+  std::string Name(const std::string& kind) { return absl::StrCat(kind, ++made_); }
+
+  Graph graph_;
+  int made_ = 0;
+};
+
+const std::vector<AgreementOptions>& Ways() {
+  static const std::vector<AgreementOptions> ways = {
+      {},
+      {.exact = false, .threads = 2, .forward_tolerance = 1e-4, .gradient_tolerance = 2e-4},
+      InBf16()};
+  return ways;
+}
+
+TEST(PlanTest, PoolingsInARow) {
+  for (const std::string between : {"", "tanh(x)"}) {
+    for (AgreementOptions way : Ways()) {
+      // In bf16 two values of a window may be equal that are not.
+      if (way.by_norm) way.gradient_tolerance = 0.2;
+      Builder b;
+      TensorId x = b.MaxPool(b.Activation(b.graph().Input("x", {2, 8, 13, 12})), 2, 2);
+      if (!between.empty()) x = b.Activation(x, between);
+      ExpectPlanAgrees(b.graph(), b.MaxPool(x, 2, 2), way);
+    }
+  }
+}
+
+TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
+  Builder b;
+  const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 4, 4})),
+                 small = b.Activation(b.graph().Input("small", {2, 8, 2, 4}));
+  const TensorId a = b.MaxPool(x, 2, 2);
+  const TensorId c =
+      Made(b.graph().MaxPool("other", small,
+                             {.height = 1, .width = 2, .stride_height = 1, .stride_width = 2}))
+          .value;
+  ExpectPlanAgrees(b.graph(), Made(b.graph().Add("sum", {a, c})));
+}
+
+// More than one pass over memory takes as operands.
+TEST(PlanTest, ManyOperands) {
+  for (const AgreementOptions& way : Ways()) {
+    Builder b;
+    TensorId x = b.graph().Input("x", {2, 8, 4, 4});
+    std::vector<TensorId> branches;
+    for (int i = 0; i < 20; ++i)
+      branches.push_back(
+          b.BatchNorm(b.Activation(b.graph().Input("x" + std::to_string(i), {2, 8, 4, 4}))));
+    TensorId y = Made(b.graph().Add("sum", branches));
+    for (int i = 0; i < 20; ++i)
+      y = Made(b.graph().Add("sum", {y, b.graph().Input("y" + std::to_string(i), {2, 8, 4, 4})}));
+    ExpectPlanAgrees(b.graph(), b.MaxPool(Made(b.graph().Add("both", {x, y})), 2, 2), way);
+  }
+}
+
+// Beside a pooling every image that is stored is one for each cell of a window: more than one pass
+// may store.
+TEST(PlanTest, ManyStoresBesideAPool) {
+  for (const int64_t window : {2, 3}) {
+    Builder b;
+    const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 6, 6}));
+    std::vector<TensorId> branches;
+    for (int i = 0; i < 12; ++i)
+      branches.push_back(b.Convolution(b.Activation(x, absl::StrCat("tanh(x - ", i, ")")), 8, 1));
+    const TensorId y = Made(b.graph().Add("sum", branches));
+    ExpectPlanAgrees(
+        b.graph(),
+        Made(b.graph().Add("both", {b.MaxPool(x, window, window), b.MaxPool(y, window, window)})),
+        {.second_derivatives = false});
+  }
+}
+
+TEST(PlanTest, BlockWithPoolOfARemainder) {
+  for (const int64_t channels : {3, 8, 24, 40, 64}) {
+    for (AgreementOptions way : {AgreementOptions{.threads = channels == 24 ? 2 : 1}, InBf16()}) {
+      SCOPED_TRACE(channels);
+      Builder b;
+      way.gradient_tolerance *= 3;
+      const TensorId x = b.Convolution(b.graph().Input("x", {2, 3, 7, 7}), channels, 3);
+      TensorId y = b.Activation(b.BatchNorm(b.MaxPool(x, 2, 2)));
+      y = b.Activation(b.BatchNorm(b.Convolution(y, channels, 3)));
+      ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.MaxPool(y, 3, 3), 10)), way);
+    }
+  }
+}
+
+TEST(PlanTest, ResidualBlock) {
+  for (const AgreementOptions& way : Ways()) {
+    Builder b;
+    const TensorId x =
+        b.Activation(b.BatchNorm(b.Convolution(b.graph().Input("x", {3, 3, 6, 6}), 16, 3)));
+    const TensorId h =
+        b.BatchNorm(b.Convolution(b.Activation(b.BatchNorm(b.Convolution(x, 16, 3))), 16, 3));
+    const TensorId y = b.Activation(Made(b.graph().Add("add", {h, x})));
+    const TensorId down = b.BatchNorm(b.Convolution(y, 24, 1, 2));
+    const TensorId z =
+        b.Activation(Made(b.graph().Add("add2", {b.BatchNorm(b.Convolution(y, 24, 3, 2)), down})));
+    AgreementOptions options = way;
+    options.gradient_tolerance *= 3;
+    ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.GlobalAverage(z), 10)), options);
+  }
+}
+
+// Means of many deviations leave nothing of squares summed around 0 in f32; in double, of the same
+// numbers, they cost no digit that counts.
+TEST(PlanTest, MomentsOfNumbersFarFromZero) {
+  for (const double mean : {0.0, 300.0, 1e4, -1e5}) {
+    for (const int64_t window : {1, 2}) {
+      for (const int threads : {1, 2}) {
+        SCOPED_TRACE(absl::StrCat("mean ", mean, ", window ", window, ", ", threads, " threads"));
+        Builder b;
+        Graph& graph = b.graph();
+        const TensorId x = graph.Input("x", {6, 19, 33, 21}),
+                       offset = graph.Parameter("offset", {19});
+        const TensorId h = Made(graph.Formula("act", "x + offset", {{"x", x}, {"offset", offset}}));
+        std::vector<PlanResult> results = {{h}};
+        if (window > 1) results.push_back({b.MaxPool(h, window, window)});
+        const Graph::MomentsResult moments = Made(graph.Moments("moments", h));
+        results.push_back({moments.mean}), results.push_back({moments.variance});
+        const auto store = Made(ParameterStore::Create(graph));
+        Tuner tuner(1);
+        tensor::SetThreads(threads);
+        const auto plan = Made(Plan::Compile(graph, results, *store, tuner, {.threads = threads}));
+        SplitMix random(7);
+        for (int64_t i = 0; i < graph.shape(x).NumElements(); ++i)
+          static_cast<float*>(plan->input(x))[i] = static_cast<float>(random.Uniform());
+        for (int64_t c = 0; c < 19; ++c)
+          store->values()[c] = static_cast<float>(c % 2 == 0 ? mean : -mean);
+        plan->Run(0);
+        for (int64_t c = 0; c < 19; ++c) {
+          double sum = 0, squares = 0;
+          const auto for_each = [&](auto visit) {
+            for (int64_t n = 0; n < 6; ++n) {
+              for (int64_t i = 0; i < 33 * 21; ++i)
+                visit(static_cast<double>(plan->result(h)[(n * 19 + c) * 33 * 21 + i]));
+            }
+          };
+          constexpr double kCount = 6 * 33 * 21;
+          for_each([&](double v) { sum += v / kCount; });
+          for_each([&](double v) { squares += (v - sum) * (v - sum) / kCount; });
+          EXPECT_NEAR(plan->result(moments.mean)[c], sum, 1e-7 * std::abs(sum) + 1e-6);
+          // Sums of 4,158 numbers in f32, one after the other where nothing is vectorised.
+          EXPECT_NEAR(plan->result(moments.variance)[c], squares, 1e-4 * squares)
+              << "channel " << c;
+        }
+      }
+    }
+  }
+}
+
+TEST(PlanTest, ConstantsReadByOperations) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), ones = b.graph().Constant(1, {2, 8, 5, 5});
+  const TensorId w = b.graph().Parameter("w", {8, 8, 3, 3});
+  const TensorId counts = Made(b.graph().Convolution("conv", ones, w, {.padding = {1, 1, 1, 1}}));
+  ExpectPlanAgrees(b.graph(),
+                   Made(b.graph().Formula("product", "a * b", {{"a", counts}, {"b", x}})));
+}
+
+TEST(PlanTest, WeightsComputedFromInputs) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), w = b.graph().Input("w", {16, 8, 3, 3});
+  ExpectPlanAgrees(b.graph(),
+                   Made(b.graph().Convolution("conv", x, b.Activation(w, "tanh(x)"), {})));
+}
+
+TEST(PlanTest, SecondDerivatives) {
+  for (const int64_t window : {2, 3}) {
+    Builder b;
+    Graph& graph = b.graph();
+    const TensorId x = graph.Input("x", {2, 8, 7, 7});
+    const TensorId h =
+        b.MaxPool(b.Activation(b.BatchNorm(b.Convolution(x, 8, 3)), "tanh(x)"), window, 2);
+    const TensorId y =
+        b.Convolution(Made(graph.Pad("pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
+    const TensorId seed = graph.Input("seed", graph.shape(y));
+    // The derivatives of a gradient, by the image and by the first weight.
+    for (const TensorId t : {x, graph.parameters()[0]}) {
+      Graph copy = graph;
+      const std::vector<TensorId> gradient = Made(VectorJacobianProduct(copy, {y}, {seed}, {t}));
+      ExpectPlanAgrees(copy, gradient[0], {.forward_tolerance = 1e-4, .gradient_tolerance = 5e-4});
+    }
+  }
+}
+
+// What a plan cache says may come from another build of oneDNN, or from nowhere.
+TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
+  Builder b;
+  const TensorId y = b.Loss(
+      b.Linear(b.GlobalAverage(b.Convolution(b.graph().Input("x", {2, 3, 6, 6}), 16, 3)), 10));
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  Tuner measured(1), misled(1);
+  Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
+  const std::string text = absl::StrReplaceAll(
+      measured.ToText(),
+      {{"jit", "imaginary"}, {"brg", "imaginary"}, {"gemm", "imaginary"}, {"ref", "imaginary"}});
+  ASSERT_NE(text, measured.ToText());
+  misled.Restore(text);
+  const auto plan = Made(Plan::Compile(b.graph(), {{y}}, *store, misled, {}));
+  for (const auto& [operation, choice] : plan->choices())
+    EXPECT_EQ(choice.find("imaginary"), std::string::npos) << operation;
+}
+
+TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
+  const auto measured = [](int channels, bool constant) {
+    Builder b;
+    const TensorId y =
+        b.Activation(b.Convolution(b.graph().Input("x", {1, channels, 3, 3}), channels, 3));
+    const auto store = Made(ParameterStore::Create(b.graph()));
+    Tuner tuner(1);
+    PlanOptions options;
+    options.constant_parameters = constant;
+    Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, options));
+    return tuner.ToText();
+  };
+  EXPECT_FALSE(absl::StrContains(measured(16, false), "weights"));
+  EXPECT_TRUE(absl::StrContains(measured(16, true), " constant weights, room 4\t"));
+  EXPECT_TRUE(
+      absl::StrContains(measured(400, true), " constant weights, room 2\t"));  // 5.5 MiB of them
+  EXPECT_TRUE(absl::StrContains(measured(640, true), " constant weights, room 0\t"));  // 14 MiB
+}
+
+// Of choices that are equally fast, the one is taken that needs the least memory while it runs.
+TEST(PlanTest, MemoryDecidesBetweenEquals) {
+  Builder b;
+  const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {2, 16, 12, 12}), 16, 3));
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  Tuner measured(1);
+  Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
+  const std::string text = measured.ToText();
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  int leanest = 0;
+  for (size_t lean = 1; lean < lines.size(); ++lean) {
+    std::string told = absl::StrCat(lines[0], "\n");
+    std::string choice;
+    for (size_t i = 1; i < lines.size(); ++i) {
+      std::vector<std::string> fields = absl::StrSplit(lines[i], '\t');
+      ASSERT_EQ(fields.size(), 6) << lines[i];
+      fields[3] = "1e-3";
+      fields[4] = i == lean ? "1024" : "100000000";
+      if (i == lean) choice = fields[5];
+      absl::StrAppend(&told, absl::StrJoin(fields, "\t"), "\n");
+    }
+    if (absl::StrContains(choice, " nchw/f32 ")) continue;  // passes cannot read the result
+    Tuner tuner(1);
+    tuner.Restore(told);
+    const auto plan = Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, {}));
+    EXPECT_EQ(plan->choices().begin()->second, choice);
+    ++leanest;
+  }
+  EXPECT_GE(leanest, 1);
+}
+
+TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {3, 5, 14, 9});
+  TensorId y = b.MaxPool(b.Convolution(b.Convolution(x, 16, 3), 24, 3), 2, 2);
+  y = b.Loss(b.Linear(b.GlobalAverage(b.Activation(b.BatchNorm(y))), 10));
+  std::vector<TensorId> wanted = {y};
+  for (TensorId gradient :
+       Made(Gradient(b.graph(), y, {b.graph().parameters()[0], b.graph().parameters()[1]})))
+    wanted.push_back(gradient);
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  SplitMix random(1);
+  for (int64_t i = 0; i < store->parameter_floats(); ++i)
+    store->values()[i] = static_cast<float>(random.Uniform());
+
+  const auto run = [&](Plan& plan) {
+    SplitMix images(2);
+    for (int64_t i = 0; i < b.graph().shape(x).NumElements(); ++i)
+      static_cast<float*>(plan.input(x))[i] = static_cast<float>(images.Uniform());
+    for (TensorId t : b.graph().inputs()) {
+      if (t != x) std::fill_n(static_cast<int32_t*>(plan.input(t)), 3, 7);
+    }
+    plan.Run(0);
+  };
+
+  PlanOptions winograd;
+  const std::string choice =
+      absl::StrCat("winograd nhwc/f32 nhwc/f32 wino_4x3:", tensor::HasAvx512() ? "avx512" : "avx2");
+  for (const char* operation : {"conv2", "conv4"}) {
+    for (const char* direction : {"forward", "input_gradient", "weight_gradient"})
+      winograd.choices[absl::StrCat(operation, " ", direction)] = choice;
+  }
+
+  std::vector<std::vector<float>> results[2];
+  int pooled[2] = {};
+  for (const bool fast : {false, true}) {
+    std::vector<PlanResult> asked;
+    for (TensorId t : wanted) asked.push_back({t});
+    Tuner tuner(1);
+    const auto plan = Made(Plan::Compile(b.graph(), asked, *store, tuner,
+                                         fast ? winograd : PlanOptions{.exact = true}));
+    for (const Plan::Description& operation : plan->Describe())
+      pooled[fast] += absl::EndsWith(operation.kind, ", pooled");
+    run(*plan);
+    for (TensorId t : wanted)
+      results[fast].emplace_back(plan->result(t),
+                                 plan->result(t) + b.graph().shape(t).NumElements());
+  }
+  EXPECT_EQ(pooled[false], 0);
+  EXPECT_EQ(pooled[true], tensor::HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
+
+  // Without gradients, positions are not kept.
+  Tuner tuner(1);
+  const auto forward = Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, winograd));
+  run(*forward);
+  EXPECT_EQ(*forward->result(y), results[true][0][0]);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    double largest = 0;
+    for (float value : results[false][i]) largest = std::max<double>(largest, std::abs(value));
+    EXPECT_GT(largest, 0);
+    for (size_t k = 0; k < results[false][i].size(); ++k)
+      EXPECT_NEAR(results[true][i][k], results[false][i][k], 1e-4 * largest) << "result " << i;
+  }
+}
+
+// A network of ten random operations on images, and a loss.
+void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
+  SplitMix random(seed);
+  Builder b;
+  const auto pick = [&](std::vector<int64_t> from) { return from[random.Below(from.size())]; };
+  const int64_t extent = pick({6, 7, 9});
+  std::vector<TensorId> images = {
+      b.graph().Input("x", {pick({2, 3, 5}), pick({3, 8, 16}), extent, extent})};
+  for (int i = 0; i < 10; ++i) {
+    const TensorId x =
+        images[images.size() - 1 - random.Below(std::min<int64_t>(3, images.size()))];
+    const Shape shape = b.graph().shape(x);
+    TensorId y = x;
+    switch (random.Below(9)) {
+      case 0:
+        y = b.Convolution(x, pick({3, 8, 16, 24}), 3);
+        break;
+      case 1:
+        y = b.Convolution(x, pick({8, 16, 40}), pick({1, 3}), pick({1, 2}));
+        break;
+      case 2:
+        y = b.BatchNorm(x);
+        break;
+      case 3:
+        y = b.Activation(x);
+        break;
+      case 4:
+        y = shape[2] >= 4 ? b.MaxPool(x, 2, 2) : b.Activation(x, "tanh(x)");
+        break;
+      case 5:
+        y = shape[2] >= 4 ? b.MaxPool(x, 3, 2) : b.Activation(x, "x / (1 + abs(x))");
+        break;
+      case 6:
+        y = Made(b.graph().Slice("slice", x, shape[1] / 3, (shape[1] + 1) / 2));
+        break;
+      default: {
+        // Joined with all others that fit.
+        std::vector<TensorId> alike = {x};
+        for (TensorId other : images) {
+          Shape s = b.graph().shape(other);
+          if (other != x && s == shape) alike.push_back(other);
+        }
+        y = i % 2 == 0 ? Made(b.graph().Add("sum", alike))
+                       : Made(b.graph().Concat("concat", alike));
+      }
+    }
+    images.push_back(y);
+  }
+  std::vector<TensorId> ends;
+  for (size_t i = images.size() - 3; i < images.size(); ++i) {
+    const TensorId y = b.GlobalAverage(images[i]);
+    ends.push_back(
+        Made(b.graph().Reshape("flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
+  }
+  options.seed = seed;
+  // Normalised, so that the softmax does not saturate: its curvature would be lost in rounding.
+  const TensorId features =
+      Made(b.graph().LayerNorm("normal", Made(b.graph().Concat("ends", ends)), 1e-2));
+  ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(features, 5)), options);
+}
+
+TEST(PlanTest, RandomNetworks) {
+  for (uint64_t seed = 1; seed <= 10 && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    AgreementOptions options = Ways()[seed % 4 == 0];
+    options.gradient_tolerance *= 5;
+    CheckRandomNetwork(seed, options);
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::layers

@@ -1,0 +1,304 @@
+#include "layers/plan/plan_testing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "autodiff/forward/dual.h"
+#include "autodiff/forward/functions.h"
+#include "autodiff/reverse/gradient.h"
+#include "gtest/gtest.h"
+#include "layers/graph/jvp.h"
+#include "layers/graph/reference.h"
+#include "layers/graph/vjp.h"
+#include "layers/plan/parameters.h"
+#include "layers/plan/plan.h"
+#include "layers/plan/tuner.h"
+#include "tensor/cpu.h"
+
+namespace cotangent::layers {
+namespace {
+
+using Dual = autodiff::forward::Dual<double, 1>;
+using Tape = autodiff::reverse::BasicTape<Dual>;
+using Var = Tape::Var;
+using Values = std::vector<double>;
+
+bool IsLabels(const Graph& graph, TensorId t) {
+  return graph.producer(t).op == Op::kInput && graph.shape(t).rank() == 1;
+}
+
+// What is given from outside: by tensor.
+struct Leaves {
+  absl::flat_hash_map<TensorId, Values> values;
+  absl::flat_hash_map<TensorId, std::vector<int64_t>> labels;
+};
+
+Leaves RandomLeaves(const Graph& graph, TensorId prediction, uint64_t seed) {
+  SplitMix random(seed);
+  Leaves leaves;
+  const int64_t classes = prediction == kNoTensor ? 1 : graph.shape(prediction)[1];
+  for (const Node& node : graph.nodes()) {
+    if (node.op != Op::kInput && node.op != Op::kParameter && node.op != Op::kState) continue;
+    const TensorId t = node.outputs[0];
+    const int64_t count = graph.shape(t).NumElements();
+    if (IsLabels(graph, t)) {
+      for (int64_t i = 0; i < count; ++i) leaves.labels[t].push_back(random.Below(classes));
+      continue;
+    }
+    // States are running means and variances: positive.
+    Values& values = leaves.values[t];
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(node.op == Op::kState ? 1.5 + 0.5 * random.Uniform() : random.Uniform());
+  }
+  return leaves;
+}
+
+template <class T>
+void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
+  for (const auto& [t, values] : leaves.values)
+    reference.Give(t, std::vector<T>(values.begin(), values.end()));
+  for (const auto& [t, labels] : leaves.labels) reference.GiveLabels(t, labels);
+}
+
+void ExpectNear(const std::string& what, const Values& found, const Values& expected,
+                double tolerance, bool by_norm = false) {
+  ASSERT_EQ(found.size(), expected.size()) << what;
+  double largest = 0, worst = 0, squares = 0, error_squares = 0;
+  size_t at = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const double error = std::abs(found[i] - expected[i]);
+    largest = std::max(largest, std::abs(expected[i]));
+    squares += expected[i] * expected[i], error_squares += error * error;
+    if (!(error <= worst)) worst = error, at = i;
+  }
+  const double scale = by_norm ? std::sqrt(squares) : largest,
+               error = by_norm ? std::sqrt(error_squares) : worst;
+  // What is zero but for rounding has no scale of its own.
+  EXPECT_TRUE(error <= tolerance * std::max(scale, 1e-3))
+      << what << ": relative error " << error / scale << ", allowed " << tolerance << "; element "
+      << at << " of " << found.size() << " is " << found[at] << ", expected " << expected[at];
+}
+
+std::string NameOf(const Graph& graph, TensorId t) {
+  return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString());
+}
+
+// The derivatives of y: along the tangents; of <cotangent, y> by each of `with_respect_to`; and of
+// these along the tangents.
+struct Derivatives {
+  Values tangent;
+  std::vector<Values> gradient, hessian_product;
+};
+
+// By the reference's own forward over reverse mode.
+Derivatives DerivativesByTape(const Graph& graph, const Leaves& leaves, TensorId y,
+                              TensorId cotangent, const std::vector<TensorId>& with_respect_to,
+                              const std::vector<TensorId>& tangents) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  ReferenceEvaluator<Var> reference(graph);
+  GiveAll(leaves, reference);
+  std::vector<std::vector<Var>> inputs;
+  for (size_t k = 0; k < with_respect_to.size(); ++k) {
+    const Values &values = leaves.values.at(with_respect_to[k]),
+                 &tangent = leaves.values.at(tangents[k]);
+    std::vector<Var> variables;
+    for (size_t i = 0; i < values.size(); ++i) {
+      Dual value = values[i];
+      value.tangent[0] = tangent[i];
+      variables.push_back(tape.Input(value));
+    }
+    inputs.push_back(variables);
+    reference.Give(with_respect_to[k], variables);
+  }
+  const absl::Status status = reference.Compute({y});
+  EXPECT_TRUE(status.ok()) << status;
+  Derivatives found;
+  tape.ClearAdjoints();
+  for (size_t i = 0; i < reference.values(y).size(); ++i) {
+    found.tangent.push_back(reference.values(y)[i].Value().tangent[0]);
+    tape.AddAdjoint(reference.values(y)[i],
+                    cotangent == kNoTensor ? 1 : leaves.values.at(cotangent)[i]);
+  }
+  tape.Sweep();
+  for (const std::vector<Var>& variables : inputs) {
+    Values gradient, product;
+    for (const Var& variable : variables) {
+      gradient.push_back(tape.Adjoint(variable).value);
+      product.push_back(tape.Adjoint(variable).tangent[0]);
+    }
+    found.gradient.push_back(gradient);
+    found.hessian_product.push_back(product);
+  }
+  return found;
+}
+
+// What a plan computes, by tensor, and the states it leaves, by name.
+struct PlanValues {
+  absl::flat_hash_map<TensorId, Values> results;
+  absl::flat_hash_map<std::string, Values> states;
+};
+
+PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<TensorId>& results,
+                   const AgreementOptions& options) {
+  PlanValues found;
+  tensor::SetThreads(options.threads);
+  // What one test has measured another need not.
+  static auto& tuners = *new std::map<int, Tuner>();
+  Tuner& tuner = tuners.try_emplace(options.threads, options.threads).first->second;
+  absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(graph);
+  EXPECT_TRUE(store.ok()) << store.status();
+  // Every other result has a destination.
+  std::vector<std::vector<float>> destinations;
+  std::vector<PlanResult> wanted;
+  for (TensorId t : results) destinations.emplace_back(graph.shape(t).NumElements(), NAN);
+  for (size_t i = 0; i < results.size(); ++i)
+    wanted.push_back({results[i], i % 2 == 1 ? destinations[i].data() : nullptr});
+  PlanOptions plan_options{.precision = options.precision,
+                           .exact = options.exact,
+                           .threads = options.threads,
+                           .seed = options.seed};
+  absl::StatusOr<std::unique_ptr<Plan>> plan =
+      Plan::Compile(graph, wanted, **store, tuner, plan_options);
+  EXPECT_TRUE(plan.ok()) << plan.status();
+  if (!plan.ok()) return found;
+  // Run twice: nothing may be left over from the first run.
+  for (int run = 0; run < 2; ++run) {
+    for (const auto& [t, values] : leaves.values) {
+      const Op op = graph.producer(t).op;
+      const std::string& name = graph.tensor(t).name;
+      float* to = op == Op::kInput ? static_cast<float*>((*plan)->input(t))
+                  : op == Op::kParameter
+                      ? (*store)->values() + (*store)->FindParameter(name)->offset
+                      : (*store)->state_values() + (*store)->FindState(name)->offset;
+      for (size_t i = 0; i < values.size(); ++i)
+        to[i] = static_cast<float>(run == 0 ? -values[i] : values[i]);
+    }
+    for (const auto& [t, labels] : leaves.labels)
+      std::copy(labels.begin(), labels.end(), static_cast<int32_t*>((*plan)->input(t)));
+    (*plan)->Run(run);
+  }
+  for (TensorId t : results) {
+    const float* from = (*plan)->result(t);
+    found.results[t].assign(from, from + graph.shape(t).NumElements());
+  }
+  for (const ParameterStore::Slot& slot : (*store)->states()) {
+    const float* from = (*store)->state_values() + slot.offset;
+    found.states[slot.name].assign(from, from + slot.size);
+  }
+  return found;
+}
+
+// y's own leaf: what kind of labels there are is told by the loss that reads them.
+TensorId PredictionOfLoss(const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    if (node.op == Op::kLoss) return node.inputs[0];
+  }
+  return kNoTensor;
+}
+
+std::vector<TensorId> Built(absl::StatusOr<std::vector<TensorId>> derivatives) {
+  EXPECT_TRUE(derivatives.ok()) << derivatives.status();
+  return derivatives.value();
+}
+
+}  // namespace
+
+AgreementOptions InBf16() {
+  return {.precision = tensor::ElementType::kBf16,
+          .by_norm = true,
+          .forward_tolerance = 0.02,
+          .gradient_tolerance = 0.05,
+          .second_derivatives = false};
+}
+
+void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options) {
+  std::vector<TensorId> with_respect_to;
+  for (const Node& node : graph.nodes()) {
+    const TensorId t = node.outputs.empty() ? kNoTensor : node.outputs[0];
+    if (node.op == Op::kParameter || (node.op == Op::kInput && !IsLabels(graph, t)))
+      with_respect_to.push_back(t);
+  }
+  TensorId cotangent = kNoTensor;
+  std::vector<TensorId> gradients, tangents, along, products;
+  if (options.derivatives) {
+    const bool is_scalar = graph.shape(y).rank() == 0;
+    if (!is_scalar) cotangent = graph.Input("cotangent", graph.shape(y));
+    gradients = Built(is_scalar ? Gradient(graph, y, with_respect_to)
+                                : VectorJacobianProduct(graph, {y}, {cotangent}, with_respect_to));
+    for (TensorId t : with_respect_to) {
+      // What is one-dimensional and comes from outside would be labels.
+      const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
+      tangents.push_back(graph.producer(t).op == Op::kInput ? graph.Input(name, graph.shape(t))
+                                                            : graph.State(name, graph.shape(t)));
+    }
+    along = Built(JacobianVectorProduct(graph, {y}, with_respect_to, tangents));
+    if (options.second_derivatives)
+      products = Built(JacobianVectorProduct(graph, gradients, with_respect_to, tangents));
+  }
+
+  // A plan's dropout masks are the reference's.
+  std::vector<TensorId> results = {y};
+  for (const auto* derivatives : {&gradients, &along, &products}) {
+    std::copy_if(derivatives->begin(), derivatives->end(), std::back_inserter(results),
+                 [](TensorId t) { return t != kNoTensor; });
+  }
+  const size_t checked = results.size();
+  for (const Node& node : graph.nodes()) {
+    if (node.op == Op::kDropoutMask) results.push_back(node.outputs[0]);
+  }
+  Leaves leaves = RandomLeaves(graph, PredictionOfLoss(graph), options.seed);
+  const PlanValues found = RunPlan(graph, leaves, results, options);
+  if (found.results.empty()) return;
+  for (size_t i = checked; i < results.size(); ++i)
+    leaves.values[results[i]] = found.results.at(results[i]);
+
+  ReferenceEvaluator<double> reference(graph);
+  GiveAll(leaves, reference);
+  results.resize(checked);
+  for (const StateUpdate& update : graph.state_updates()) results.push_back(update.value);
+  const absl::Status status = reference.Compute(results);
+  ASSERT_TRUE(status.ok()) << status;
+  ExpectNear(absl::StrCat("plan, forward ", NameOf(graph, y)), found.results.at(y),
+             reference.values(y), options.forward_tolerance, options.by_norm);
+  for (const StateUpdate& update : graph.state_updates()) {
+    ExpectNear(absl::StrCat("plan, state ", NameOf(graph, update.state)),
+               found.states.at(graph.tensor(update.state).name), reference.values(update.value),
+               options.forward_tolerance, options.by_norm);
+  }
+  if (!options.derivatives) return;
+  const Derivatives truth =
+      DerivativesByTape(graph, leaves, y, cotangent, with_respect_to, tangents);
+  const auto expect = [&](const std::string& kind, const std::string& what, TensorId derivative,
+                          const Values& expected, double rule_tolerance, double tolerance) {
+    if (derivative == kNoTensor) {
+      EXPECT_TRUE(std::all_of(expected.begin(), expected.end(), [](double g) { return g == 0; }))
+          << kind << " of " << what << ": none was built";
+      return;
+    }
+    ExpectNear(absl::StrCat("rules, ", kind, " of ", what), reference.values(derivative), expected,
+               rule_tolerance);
+    ExpectNear(absl::StrCat("plan, ", kind, " of ", what), found.results.at(derivative), expected,
+               tolerance, options.by_norm);
+  };
+  expect("tangent", NameOf(graph, y), along[0], truth.tangent, options.rule_tolerance,
+         options.gradient_tolerance);
+  for (size_t i = 0; i < with_respect_to.size(); ++i) {
+    const std::string what = NameOf(graph, with_respect_to[i]);
+    expect("gradient", what, gradients[i], truth.gradient[i], options.rule_tolerance,
+           options.gradient_tolerance);
+    if (!options.second_derivatives) continue;
+    // Larger terms cancel in it.
+    expect("Hessian product", what, products[i], truth.hessian_product[i],
+           10 * options.rule_tolerance, options.hessian_tolerance);
+  }
+}
+
+}  // namespace cotangent::layers

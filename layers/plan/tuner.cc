@@ -1,0 +1,263 @@
+#include "layers/plan/tuner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "tensor/cpu.h"
+#include "tensor/memory.h"
+#include "tensor/onednn.h"
+
+namespace cotangent::layers {
+namespace {
+
+using tensor::Convolution;
+using tensor::ConvolutionArguments;
+using tensor::ConvolutionShape;
+using tensor::Direction;
+using tensor::ElementType;
+
+// Work beyond which a smaller batch tells as much, and work that tells who is out of the running.
+// What does not grow with the batch makes small ones unfair, so the second judges mildly.
+constexpr double kEnoughFlops = 1e10;
+constexpr double kFirstFlops = 1e9;
+constexpr int64_t kFewestImages = 16;
+constexpr double kHopeless = 1.6;
+// More than the caches: what a thread may have for itself, and what all may have.
+constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
+// More than any machine has: what a file says beyond it is not believed.
+constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
+constexpr char kHeader[] = "cotangent plan cache 9";
+
+std::string MachineKey(int threads) {
+  std::string key = absl::StrCat(tensor::ProcessorName(), "; ", tensor::InstructionSet(),
+                                 "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");
+  std::replace(key.begin(), key.end(), '\t', ' ');
+  return key;
+}
+
+// Memory for the candidates of one convolution in turn, filled with small numbers (zeros would hide
+// denormals and flatter nobody). Fresh pages and filling take as long as running, so what is there
+// is used again.
+class Workspace {
+ public:
+  // Pointers into memory that is large enough, valid until the next call.
+  absl::StatusOr<ConvolutionArguments> Fit(const Convolution& convolution) {
+    const ConvolutionShape& shape = convolution.shape();
+    const tensor::ConvolutionChoice& choice = convolution.choice();
+    tensor::AlignedBuffer& in = in_[choice.in_type == ElementType::kBf16];
+    tensor::AlignedBuffer& out = out_[choice.out_type == ElementType::kBf16];
+    absl::Status status = Grow(
+        in, tensor::StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
+    status.Update(Grow(out, tensor::StorageBytes(shape.out(), choice.out_layout, choice.out_type),
+                       choice.out_type));
+    status.Update(Grow(plain_, shape.weights().NumElements() * 4, ElementType::kF32));
+    status.Update(Grow(weights_, convolution.packed_weight_bytes(), ElementType::kU8));
+    status.Update(
+        Grow(scratch_, std::max<int64_t>(convolution.scratch_bytes(), 64), ElementType::kU8));
+    if (!status.ok()) return status;
+    return ConvolutionArguments{
+        .in = in.data(), .weights = weights_.data(), .out = out.data(), .scratch = scratch_.data()};
+  }
+  float* plain() { return plain_.as<float>(); }
+
+  // Reads more than the caches hold, on all threads, so that nothing else is left in them.
+  void EmptyCaches() {
+    if (!Grow(other_, std::min(kMoreThanOwnCaches * tensor::Threads(), kMoreThanAllCaches),
+              ElementType::kF32)
+             .ok())
+      return;
+    const float* const numbers = other_.as<float>();
+    const int64_t count = other_.size() / 4;
+    float sum = 0;
+#pragma omp parallel for schedule(static) reduction(+ : sum)
+    for (int64_t i = 0; i < count; i += 16) sum += numbers[i];
+    sum_ = sum;
+  }
+
+ private:
+  // At least so many bytes, filled with numbers of this type; bytes stay zero.
+  static absl::Status Grow(tensor::AlignedBuffer& buffer, int64_t bytes, ElementType type) {
+    if (buffer.size() >= bytes) return absl::OkStatus();
+    buffer = {};
+    absl::StatusOr<tensor::AlignedBuffer> made =
+        tensor::AlignedBuffer::Create(bytes, "measuring convolutions");
+    if (!made.ok()) return made.status();
+    buffer = *std::move(made);
+    if (type != ElementType::kU8) Fill(buffer, type);
+    return absl::OkStatus();
+  }
+
+  static void Fill(tensor::AlignedBuffer& buffer, ElementType type) {
+    const int64_t count = buffer.size() / tensor::Bytes(type),
+                  period = std::min<int64_t>(count, 1 << 16);
+    for (int64_t i = 0; i < period; ++i) {
+      const float value = static_cast<float>((i * 2654435761u >> 16) % 257) / 128 - 1;
+      if (type == ElementType::kBf16)
+        buffer.as<uint16_t>()[i] = tensor::FloatToBf16(value);
+      else
+        buffer.as<float>()[i] = value;
+    }
+    char* const bytes = buffer.as<char>();
+    for (int64_t filled = period * tensor::Bytes(type); filled < buffer.size();) {
+      const int64_t more = std::min(filled, buffer.size() - filled);
+      std::memcpy(bytes + filled, bytes, more);
+      filled += more;
+    }
+  }
+
+  tensor::AlignedBuffer in_[2], out_[2];  // f32, bf16
+  tensor::AlignedBuffer weights_, plain_, scratch_, other_;
+  volatile float sum_ = 0;
+};
+
+ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
+  while (2.0 * shape.MultiplyAdds() > most_flops && shape.batch >= 2 * kFewestImages)
+    shape.batch /= 2;
+  return shape;
+}
+
+// Whether packed weights are no longer in any cache when a run begins.
+bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
+  const double plain = static_cast<double>(convolution.shape().weights().NumElements() *
+                                           tensor::Bytes(use.precision));
+  return use.constant_weights &&
+         std::lround(static_cast<double>(convolution.packed_weight_bytes()) / plain) > use.room;
+}
+
+// Of one run, with its weights packed or unpacked where they change.
+absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction,
+                                 const tensor::ConvolutionChoice& choice, const ConvolutionUse& use,
+                                 Workspace& workspace, int repetitions, double budget_seconds) {
+  absl::StatusOr<std::unique_ptr<Convolution>> convolution =
+      Convolution::Create(shape, direction, choice);
+  if (!convolution.ok()) return convolution.status();
+  absl::StatusOr<ConvolutionArguments> arguments = workspace.Fit(**convolution);
+  if (!arguments.ok()) return arguments.status();
+  if (direction != Direction::kWeightGradient)
+    (*convolution)->PackWeights(workspace.plain(), arguments->weights);
+  tensor::MeasureOptions options = {.repetitions = repetitions,
+                                    .budget_seconds = budget_seconds,
+                                    .packing = !use.constant_weights};
+  if (AreFarAway(**convolution, use)) options.before_run = [&] { workspace.EmptyCaches(); };
+  const tensor::ConvolutionTime time =
+      tensor::Measure(**convolution, *arguments, workspace.plain(), options);
+  return time.run_seconds + time.pack_seconds;
+}
+
+}  // namespace
+
+Tuner::Tuner(int threads, TunerWatch watch)
+    : machine_(MachineKey(threads)), watch_(std::move(watch)) {}
+
+std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
+                       const ConvolutionUse& use) const {
+  const std::string weights =
+      use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
+  return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)),
+                      " ", std::string(tensor::Name(use.precision)), use.exact ? " exact" : "",
+                      weights);
+}
+
+// A line: machine, shape, direction and use, seconds, temporary bytes, choice; separated by tabs.
+void Tuner::Restore(absl::string_view text) {
+  changed_ = false;
+  const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  // A view of nothing splits into no lines at all.
+  if (lines.empty() || lines[0] != kHeader) return;
+  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
+  for (absl::string_view line : lines) {
+    const std::vector<std::string> fields = absl::StrSplit(line, '\t');
+    double seconds = 0;
+    int64_t bytes = 0;
+    if (fields.size() != 6 || !absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
+    if (!absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes) continue;
+    absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[5]);
+    if (choice.ok())
+      restored[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back(
+          {*choice, seconds, bytes});
+  }
+  for (auto& [key, choices] : restored) known_[key] = std::move(choices);
+}
+
+std::string Tuner::ToText() const {
+  std::map<std::string, const std::vector<MeasuredChoice>*> sorted;
+  for (const auto& [key, choices] : known_) sorted[key] = &choices;
+  std::string text = absl::StrCat(kHeader, "\n");
+  for (const auto& [key, choices] : sorted) {
+    for (const MeasuredChoice& c : *choices)
+      absl::StrAppend(&text, key, "\t", absl::StrFormat("%.3e", c.seconds), "\t", c.temporary_bytes,
+                      "\t", c.choice.ToString(), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShape& shape,
+                                                           Direction direction,
+                                                           const ConvolutionUse& use) {
+  const std::string key = Key(shape, direction, use);
+  if (auto known = known_.find(key); known != known_.end()) return known->second;
+  if (watch_.before_measuring) watch_.before_measuring(measured_++);
+  const auto start = std::chrono::steady_clock::now();
+  absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, use);
+  seconds_spent_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!measured.ok()) return measured;
+  known_[key] = *measured;
+  changed_ = true;
+  return measured;
+}
+
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape,
+                                                              Direction direction,
+                                                              const ConvolutionUse& use) const {
+  const ConvolutionShape first = WithLessWork(shape, kFirstFlops),
+                         sample = WithLessWork(shape, kEnoughFlops);
+  Workspace workspace;
+  std::vector<MeasuredChoice> candidates;
+  absl::Status last = absl::InternalError("no candidates");
+  const auto cancelled = [this] { return watch_.cancelled && watch_.cancelled(); };
+  const absl::Status cancelled_status =
+      absl::CancelledError("interrupted while convolutions were measured");
+  for (const tensor::ConvolutionChoice& choice :
+       tensor::Candidates(shape, direction, use.precision, use.exact)) {
+    if (cancelled()) return cancelled_status;
+    const absl::StatusOr<double> seconds =
+        SecondsOf(first, direction, choice, use, workspace, 1, 0);
+    if (seconds.ok()) {
+      candidates.push_back({choice, *seconds, 0});
+    } else {
+      last = seconds.status();
+    }
+  }
+  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) {
+    return a.seconds < b.seconds;
+  };
+  std::stable_sort(candidates.begin(), candidates.end(), faster);
+  std::vector<MeasuredChoice> measured;
+  for (const MeasuredChoice& candidate : candidates) {
+    if (cancelled()) return cancelled_status;
+    if (candidate.seconds > kHopeless * candidates[0].seconds) break;
+    const absl::StatusOr<double> seconds =
+        SecondsOf(sample, direction, candidate.choice, use, workspace, 3, 0.1);
+    if (!seconds.ok()) return seconds.status();
+    const absl::StatusOr<std::unique_ptr<Convolution>> whole =
+        Convolution::Create(shape, direction, candidate.choice);
+    if (!whole.ok()) return whole.status();
+    const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
+    measured.push_back({candidate.choice,
+                        *seconds * (static_cast<double>(shape.batch) / sample.batch),
+                        (*whole)->scratch_bytes() + packed});
+  }
+  if (measured.empty()) return last;
+  std::stable_sort(measured.begin(), measured.end(), faster);
+  return measured;
+}
+
+}  // namespace cotangent::layers

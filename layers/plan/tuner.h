@@ -1,0 +1,89 @@
+// Measures which implementation of a convolution is fastest on this machine, and remembers.
+#ifndef COTANGENT_LAYERS_PLAN_TUNER_H_
+#define COTANGENT_LAYERS_PLAN_TUNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tensor/convolution.h"
+
+namespace cotangent::layers {
+
+// What a convolution is measured for.
+struct ConvolutionUse {
+  tensor::ElementType precision = tensor::ElementType::kF32;
+  bool exact = false;
+  // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are
+  // packed once and for all.
+  bool constant_weights = false;
+  // How many times their plain size all constant weights of the network have room in a cache: what
+  // packs them larger finds them in memory. From 0 to kMostRoom.
+  int room = 0;
+};
+inline constexpr int kMostRoom = 4;
+
+struct MeasuredChoice {
+  tensor::ConvolutionChoice choice;
+  double seconds =
+      0;  // of one run, with its weights packed or unpacked where they change, at the full batch
+  int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
+};
+
+// What a tuner tells and asks while it measures, which may take minutes.
+struct TunerWatch {
+  // Told before each convolution that is measured how many were measured before it.
+  std::function<void(int measured)> before_measuring = nullptr;
+  // Asked before each candidate is timed; where it says so, Measure() ends with kCancelled.
+  std::function<bool()> cancelled = nullptr;
+};
+
+// Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The
+// times can be kept as text, a line a candidate, so that another run measures nothing.
+class Tuner {
+ public:
+  explicit Tuner(int threads, TunerWatch watch = {});
+
+  // Takes over the times in `text`, made by ToText(), instead of those known of the same
+  // convolutions. Lines that cannot be read are passed over: they cost a measurement.
+  void Restore(absl::string_view text);
+  // All times known, other machines' included.
+  std::string ToText() const;
+  // Whether anything was measured since the last Restore().
+  bool changed() const { return changed_; }
+
+  // The candidates worth considering with their times, fastest first. Never empty.
+  absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape,
+                                                      tensor::Direction direction,
+                                                      const ConvolutionUse& use);
+
+  // The next Measure() of this one measures.
+  void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+              const ConvolutionUse& use) {
+    known_.erase(Key(shape, direction, use));
+  }
+
+  double seconds_spent() const { return seconds_spent_; }
+
+ private:
+  std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction,
+                  const ConvolutionUse& use) const;
+  absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape,
+                                                         tensor::Direction direction,
+                                                         const ConvolutionUse& use) const;
+
+  const std::string machine_;
+  const TunerWatch watch_;
+  int measured_ = 0;  // convolutions
+  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;
+  bool changed_ = false;
+  double seconds_spent_ = 0;
+};
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_PLAN_TUNER_H_
