@@ -217,7 +217,7 @@ DepthCurve GradientByDepth(const Activation& activation, Expr x,
 Claim OddClaim(Expr g, Expr x, Section& section) {
   const sym::ParityProof proof = sym::ProveParity(g, x);
   Claim claim{"activation.odd",
-              {1},
+              {},
               "g(-x) = -g(x)",
               "g(-x) = -g(x)",
               "proved symbolically, the steps shown"};
@@ -249,7 +249,7 @@ Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::P
   section.Heading("Derivative");
   section.Text(absl::StrCat("For ", InlineMath("x \\ne 0"), ": ", InlineMath("g'(x) ="), " ",
                             Math(slope), "."));
-  Claim claim{"activation.derivative", {2}, "", "", ""};
+  Claim claim{"activation.derivative", {}, "", "", ""};
   if (premises.derivative.empty()) {
     claim.statement = absl::StrCat("g'(x) = ", sym::ToText(slope), " for x != 0");
     claim.how = "derived symbolically, checked against central differences at 200 points";
@@ -296,7 +296,7 @@ Claim DerivativeAtZeroClaim(Expr g, Expr x, sym::Pool& pool, Section& section) {
                 {{InlineMath("\\frac{g(x) - g(0)}{x}"), Math(left), Math(right)},
                  {InlineMath("g'(x)"), Math(slope_left), Math(slope_right)}});
   Claim claim{"activation.derivative_at_zero",
-              {2},
+              {},
               "g'(0) exists: both one-sided difference quotients and both limits of g' agree",
               "\\lim_{x \\to 0^-} \\frac{g(x) - g(0)}{x} = \\lim_{x \\to 0^+} \\frac{g(x) - "
               "g(0)}{x} = \\lim_{x \\to 0} g'(x) = g'(0)",
@@ -323,7 +323,7 @@ Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
                  {InlineMath("g'(x)"), Math(a.left_slope), Math(a.right_slope)},
                  {"gradient", Fate(a.left_slope), Fate(a.right_slope)}});
   Claim claim{"activation.limits",
-              {3},
+              {},
               "",
               "",
               "limits computed symbolically, met by the values at x = -1e6 and 1e6"};
@@ -396,7 +396,7 @@ Claim DepthClaim(const std::vector<Activation>& all, Expr x, Section& section) {
             .width = 640,
             .height = 420};
   Claim claim{"activation.gradient_by_depth",
-              {3},
+              {},
               "30 layers change the gradient's norm at initialisation as E[g'^2], layer by layer, "
               "predicts (to 5% a layer)",
               "\\frac{\\Vert \\partial L / \\partial h_0 \\Vert}{\\Vert \\partial L / \\partial "
@@ -438,7 +438,7 @@ Claim DepthClaim(const std::vector<Activation>& all, Expr x, Section& section) {
 }  // namespace
 
 absl::StatusOr<Report> RunActivation(const ActivationPremises& premises) {
-  Report report{"activation", "An activation function"};
+  Report report{"activation", "Question 2: an activation function"};
   sym::Pool pool;
   const Expr x = pool.Variable("x");
   const auto parsed =

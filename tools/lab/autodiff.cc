@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "autodiff/differentiate.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
@@ -36,6 +37,22 @@ struct Exercise {
   std::vector<std::string> formulas, variables, jacobian;
   std::vector<double> value;  // at (1, 2), by hand
 };
+
+struct Formulas {
+  std::vector<Expr> outputs, variables;
+};
+
+absl::StatusOr<Formulas> ParseExercise(const Exercise& exercise, sym::Pool& pool) {
+  Formulas formulas;
+  for (const std::string& name : exercise.variables)
+    formulas.variables.push_back(pool.Variable(name));
+  for (const std::string& formula : exercise.formulas) {
+    const auto parsed = sym::Parse(formula, pool, {.variables = exercise.variables});
+    if (!parsed.ok()) return parsed.status();
+    formulas.outputs.push_back(*parsed);
+  }
+  return formulas;
+}
 
 std::string Joined(const std::vector<double>& values) {
   return absl::StrJoin(values, ", ",
@@ -76,13 +93,9 @@ void ShowTrace(const sym::Trace& trace, const Exercise& exercise, Section& secti
 
 absl::Status RunExercise(const Exercise& exercise, Section& section, Report& report) {
   sym::Pool pool;
-  std::vector<Expr> outputs, variables;
-  for (const std::string& name : exercise.variables) variables.push_back(pool.Variable(name));
-  for (const std::string& formula : exercise.formulas) {
-    const auto parsed = sym::Parse(formula, pool, {.variables = exercise.variables});
-    if (!parsed.ok()) return parsed.status();
-    outputs.push_back(*parsed);
-  }
+  const auto parsed = ParseExercise(exercise, pool);
+  if (!parsed.ok()) return parsed.status();
+  const auto& [outputs, variables] = *parsed;
   section.Heading(exercise.title);
   std::vector<std::string> names;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -178,6 +191,140 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
   return absl::OkStatus();
 }
 
+// A row of an evaluation trace as written down by hand.
+struct HandRow {
+  std::string is;  // in the inputs
+  double value;
+  std::vector<double> tangents, adjoints;
+};
+
+// The largest error of a trace whose rows after its inputs should be these, in any order; infinite
+// if they are others.
+double LargestTraceError(const sym::Trace& trace, const std::vector<HandRow>& rows,
+                         const std::vector<std::string>& variables) {
+  if (trace.rows.size() != trace.input_count + rows.size()) return INFINITY;
+  double worst = 0;
+  for (const HandRow& hand : rows) {
+    double error = INFINITY;
+    for (size_t i = trace.input_count; i < trace.rows.size(); ++i) {
+      const sym::TraceRow& row = trace.rows[i];
+      const auto is = sym::Parse(hand.is, row.expr.pool(), {.variables = variables});
+      if (!is.ok() || sym::Equal(*is, row.expr) != sym::Verdict::kEqual) continue;
+      error = std::abs(row.value - hand.value);
+      for (size_t k = 0; k < hand.tangents.size(); ++k)
+        error = std::max(error, std::abs(row.tangents[k] - hand.tangents[k]));
+      for (size_t k = 0; k < hand.adjoints.size(); ++k)
+        error = std::max(error, std::abs(row.adjoints[k] - hand.adjoints[k]));
+    }
+    worst = std::max(worst, error);
+  }
+  return worst;
+}
+
+absl::Status CompareTrace(const Exercise& exercise, const std::vector<HandRow>& rows,
+                          Claim& claim) {
+  sym::Pool pool;
+  const auto formulas = ParseExercise(exercise, pool);
+  if (!formulas.ok()) return formulas.status();
+  const auto trace = sym::MakeTrace(formulas->outputs, formulas->variables, Point());
+  if (!trace.ok()) return trace.status();
+  const double error = LargestTraceError(*trace, rows, exercise.variables);
+  claim.how = "the trace, row by row, against the one written down by hand";
+  claim.numbers = {{"intermediates", static_cast<double>(trace->rows.size() - trace->input_count)},
+                   {"largest error", error}};
+  claim.verdict = HoldsIf(error < 1e-14);
+  return absl::OkStatus();
+}
+
+// (8) to (10): the intermediate variables of (7), and both sweeps over them at (1, 2).
+absl::Status ProductGraphClaim(const Exercise& product, const std::string& second_sum,
+                               Report& report) {
+  Claim claim{"autodiff.product_graph",
+              {8, 9, 10},
+              "its computation graph is a = x + y, b = y + 1, f = a b; at (1, 2) a, b, f are 3, 3, "
+              "9, and the adjoints of a and b are b and a",
+              "a = x + y, \\quad b = y + 1, \\quad f = a b", ""};
+  const std::vector<HandRow> rows = {{"x + y", 3, {1, 1}, {3}},
+                                     {second_sum, 3, {0, 1}, {3}},
+                                     {"(x + y)*(y + 1)", 9, {3, 6}, {1}}};
+  if (absl::Status status = CompareTrace(product, rows, claim); !status.ok()) return status;
+  report.claims.push_back(std::move(claim));
+  return absl::OkStatus();
+}
+
+// The graph that (11) and (12) share, at (1, 2).
+absl::Status QuestionGraphClaim(const Exercise& question, Report& report) {
+  Claim claim{"autodiff.question4_graph",
+              {11, 12},
+              "their computation graph at (1, 2): ten intermediates, each with its value, two "
+              "tangents and two adjoints",
+              "", ""};
+  const double c1 = std::cos(1.0), s1 = std::sin(1.0), c2 = std::cos(2.0), s2 = std::sin(2.0);
+  const double g = 1 / (1 + std::exp(-2.0)), slope = g * (1 - g), third = 1.0 / 3;
+  const std::vector<HandRow> rows = {
+      {"cos(w1)", c1, {-s1, 0}, {c2, 0}},
+      {"cos(w2)", c2, {0, -s2}, {c1, 0}},
+      {"cos(w1)*cos(w2)", c1 * c2, {-s1 * c2, -c1 * s2}, {1, 0}},
+      {"sigmoid(w2)", g, {0, slope}, {1, 0}},
+      {"cos(w1)*cos(w2) + sigmoid(w2)", c1 * c2 + g, {-s1 * c2, -c1 * s2 + slope}, {1, 0}},
+      {"w1 + w2", 3, {1, 1}, {0, third}},
+      {"ln(w1 + w2)", std::log(3.0), {third, third}, {0, 1}},
+      {"w1^2", 1, {2, 0}, {0, 2}},
+      {"w1^2*w2", 2, {4, 1}, {0, 1}},
+      {"ln(w1 + w2) + w1^2*w2", std::log(3.0) + 2, {third + 4, third + 1}, {0, 1}}};
+  if (absl::Status status = CompareTrace(question, rows, claim); !status.ok()) return status;
+  report.claims.push_back(std::move(claim));
+  return absl::OkStatus();
+}
+
+// The rest of Taylor's series for differences of (11) and (12) with step 0.01, each entry.
+absl::Status DifferencesClaim(const Exercise& question, double step, Section& section,
+                              Report& report) {
+  Claim claim{"autodiff.question4_differences",
+              {11, 12},
+              "differences with step h = 0.01 miss the Jacobian by h/2 times the second derivative "
+              "(forward) or h^2/6 times the third (central), up to the next term of the series",
+              "\\frac{f(w + h) - f(w)}{h} = f' + \\frac{h}{2} f'' + O(h^2), \\quad \\frac{f(w + h) "
+              "- f(w - h)}{2 h} = f' + \\frac{h^2}{6} f''' + O(h^4)",
+              "measured at (1, 2), each entry, against symbolic derivatives"};
+  sym::Pool pool;
+  const auto formulas = ParseExercise(question, pool);
+  if (!formulas.ok()) return formulas.status();
+  double forward_rest = 0, central_rest = 0;
+  std::vector<std::vector<std::string>> table;
+  for (size_t k = 0; k < formulas->outputs.size(); ++k) {
+    for (size_t v = 0; v < formulas->variables.size(); ++v) {
+      const auto at = [&](Expr e, double shift) {
+        std::vector<double> w = Point();
+        w[v] += shift;
+        return sym::Evaluate(e, {{question.variables[0], w[0]}, {question.variables[1], w[1]}})
+            .value_or(NAN);
+      };
+      const Expr f = formulas->outputs[k], variable = formulas->variables[v];
+      const Expr first = sym::Differentiate(f, variable);
+      const Expr second = sym::Differentiate(first, variable);
+      const Expr third = sym::Differentiate(second, variable);
+      const double exact = at(first, 0), forward = (at(f, step) - at(f, 0)) / step,
+                   central = (at(f, step) - at(f, -step)) / (2 * step);
+      forward_rest =
+          std::max(forward_rest, std::abs(forward - exact - kStep / 2 * at(second, 0)));
+      central_rest =
+          std::max(central_rest, std::abs(central - exact - kStep * kStep / 6 * at(third, 0)));
+      table.push_back({absl::StrCat("∂f", k + 1, "/∂", question.variables[v]),
+                       absl::StrFormat("%.10g", exact), absl::StrFormat("%.10g", forward),
+                       Short(forward - exact), absl::StrFormat("%.10g", central),
+                       Short(central - exact)});
+    }
+  }
+  section.Text("With step h = 0.01, and how far off each is:");
+  section.Table({"", "exact", "forward difference", "error", "central difference", "error"}, table);
+  claim.numbers = {{"forward: largest rest", forward_rest},
+                   {"central: largest rest", central_rest}};
+  claim.verdict = HoldsIf(forward_rest < kStep * kStep && central_rest < 1e-8);
+  report.claims.push_back(std::move(claim));
+  return absl::OkStatus();
+}
+
 // The V: truncation falls with the step, rounding rises.
 absl::Status StepSizeClaim(Section& section, Report& report) {
   const auto f = [](double x) { return std::cos(x) * std::cos(2.0) + std::log(x + 2) + x * x * 2; };
@@ -219,7 +366,7 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
     return plot.series[k].x[least];
   };
   Claim claim{"autodiff.step_size",
-              {10},
+              {},
               "numerical error falls as h (forward) or h^2 (central) until rounding, as 1/h, takes "
               "over near sqrt(eps) or cbrt(eps)",
               "\\text{error} \\approx \\frac{h}{2} \\vert f'' \\vert + \\frac{2 \\varepsilon "
@@ -325,7 +472,7 @@ void CostClaim(int64_t largest, Section& section, Report& report) {
     inputs.series[1].y.push_back(reverse);
   }
   Claim claim{"autodiff.cost",
-              {10},
+              {},
               "one output and many inputs: reverse mode is cheaper; one input and many outputs: "
               "forward mode is",
               "",
@@ -359,23 +506,28 @@ void CostClaim(int64_t largest, Section& section, Report& report) {
 }  // namespace
 
 absl::StatusOr<Report> RunAutodiff(const AutodiffPremises& premises) {
-  Report report{"autodiff", "One function, four derivatives"};
+  Report report{"autodiff", "Question 4: one function, four derivatives"};
   Section section;
   const double e2 = std::exp(-2.0), sigmoid2 = 1 / (1 + e2);
-  const Exercise product{"product",  "A product of sums",       {9, 10}, {9}, {"(x + y)*(y + 1)"},
+  const Exercise product{"product",  "A product of sums",       {7}, {7}, {"(x + y)*(y + 1)"},
                          {"x", "y"}, premises.product_gradient, {9}};
   const Exercise question{"question4",
-                          "Question 4: a vector function",
-                          {10, 11},
-                          {11},
+                          "A vector function of two weights",
+                          {11, 12},
+                          {11, 12},
                           {"cos(w1)*cos(w2) + sigmoid(w2)", "ln(w1 + w2) + w1^2*w2"},
                           {"w1", "w2"},
                           premises.question_jacobian,
                           {std::cos(1.0) * std::cos(2.0) + sigmoid2, std::log(3.0) + 2}};
-  for (const Exercise& exercise : {product, question}) {
-    if (absl::Status status = RunExercise(exercise, section, report); !status.ok()) return status;
+  for (const auto& step : std::vector<std::function<absl::Status()>>{
+           [&] { return RunExercise(product, section, report); },
+           [&] { return ProductGraphClaim(product, premises.second_sum, report); },
+           [&] { return RunExercise(question, section, report); },
+           [&] { return QuestionGraphClaim(question, report); },
+           [&] { return DifferencesClaim(question, premises.step, section, report); },
+           [&] { return StepSizeClaim(section, report); }}) {
+    if (absl::Status status = step(); !status.ok()) return status;
   }
-  if (absl::Status status = StepSizeClaim(section, report); !status.ok()) return status;
   CostClaim(premises.largest_size, section, report);
   report.body = section.html();
   return report;

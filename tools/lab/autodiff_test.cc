@@ -16,6 +16,14 @@ TEST(Autodiff, AWrongGradientFails) {
               ElementsAre("autodiff.product_jacobian"));
 }
 
+TEST(Autodiff, AnotherIntermediateFails) {
+  EXPECT_THAT(Failing(RunAutodiff({.second_sum = "y + 2"})), ElementsAre("autodiff.product_graph"));
+}
+
+TEST(Autodiff, AnotherStepMissesByMore) {
+  EXPECT_THAT(Failing(RunAutodiff({.step = 0.02})), ElementsAre("autodiff.question4_differences"));
+}
+
 TEST(Autodiff, AWrongJacobianFails) {
   AutodiffPremises premises;
   premises.question_jacobian[3] = "1/(w1 + w2) + w1";

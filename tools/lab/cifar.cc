@@ -282,7 +282,7 @@ void AddClaims(const std::vector<Run>& runs, bool complete, const std::string& m
 }  // namespace
 
 absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
-  Report report{"cifar", "CIFAR-10: three classifiers"};
+  Report report{"cifar", "Question 7: three classifiers of CIFAR-10"};
   Section section;
   training::CachedTuner tuner(premises.threads);
   const auto test = data::LoadCifar10(premises.data_dir, data::Split::kTest);

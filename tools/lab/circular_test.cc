@@ -18,7 +18,7 @@ TEST(Circular, Holds) { EXPECT_THAT(Failing(RunCircular(Small())), IsEmpty()); }
 
 TEST(Circular, OneWrongEntryFails) {
   EXPECT_THAT(Failing(RunCircular(Small(0.01))),
-              ElementsAre("circular.commutes", "circular.commutes_measured", "circular.eigenvalues",
+              ElementsAre("circular.product", "circular.commutes", "circular.commutes_measured", "circular.eigenvalues",
                           "circular.detection", "circular.converse"));
 }
 

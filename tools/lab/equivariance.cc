@@ -423,7 +423,7 @@ const LayerErrors* Find(const std::vector<LayerErrors>& study, absl::string_view
 Claim CircularClaim(const std::vector<LayerErrors>& study) {
   Claim claim{
       "equivariance.circular",
-      {12},
+      {},
       "layers of circular stride-1 convolutions and pointwise operations commute with every shift",
       "F(S x) = S F(x)",
       "measured on a network of them, all 1024 shifts, in single precision"};
@@ -463,7 +463,7 @@ Claim AliasingClaim(const std::vector<LayerErrors>& study) {
 
 Claim PaddingClaim(const std::vector<LayerErrors>& convnet) {
   Claim claim{"equivariance.padding",
-              {13},
+              {},
               "zero padding breaks equivariance: convnet's first convolution is off for every "
               "shift, by what happens at the border",
               "",
@@ -480,7 +480,7 @@ Claim PaddingClaim(const std::vector<LayerErrors>& convnet) {
 }  // namespace
 
 absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
-  Report report{"equivariance", "What this says about architectures"};
+  Report report{"equivariance", "Question 5 (c): what this says about architectures"};
   const auto images = ReadImages(premises.data_dir);
   if (!images.ok()) return images.status();
   std::vector<std::vector<float>> chosen(premises.images, std::vector<float>(3 * kPixels));
@@ -512,7 +512,7 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
   }
   Claim compared{
       "equivariance.networks",
-      {13},
+      {},
       "of the networks compared, the circular one alone gives a shifted image the same result",
       "",
       "measured, all 1024 shifts"};

@@ -42,7 +42,7 @@ constexpr char kUsage[] =
     "\n"
     "  lab [experiment...] --output_dir=DIR\n"
     "\n"
-    "Experiments: activation proximal lemma rate autodiff circular equivariance sgd cifar; all, if "
+    "Experiments: activation linear proximal lemma rate autodiff circular equivariance sgd cifar; all, if "
     "none is named.\n"
     "The exit code is 1 if a claim fails.\n";
 
@@ -69,6 +69,7 @@ std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
     cifar.runs_dir = data::JoinPath(absl::GetFlag(FLAGS_output_dir), "runs");
   return {
       {"activation", [=] { return RunActivation(activation); }},
+      {"linear", [] { return RunLinear(); }},
       {"proximal", [] { return RunProximal(); }},
       {"lemma", [] { return RunLemma(); }},
       {"rate", [=] { return RunRate(rate); }},

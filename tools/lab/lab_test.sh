@@ -29,7 +29,7 @@ grep -q '<math' "$directory/out/lab.html" || { echo "no formula in lab.html"; fa
 grep -q '<svg' "$directory/out/lab.html" || { echo "no picture in lab.html"; failures=$((failures + 1)); }
 
 expect 1 "fails   activation.odd" activation --activation="max(0, x)" --output_dir="$directory/out"
-expect 2 "no experiment 'lema'; there are activation, proximal, lemma" lema --output_dir="$directory/out"
+expect 2 "no experiment 'lema'; there are activation, linear, proximal, lemma" lema --output_dir="$directory/out"
 expect 2 "--activation:1:5" activation --activation="x + y" --output_dir="$directory/out"
 expect 2 "--activation:1:5" activation --activation="x + " --output_dir="$directory/out"
 touch "$directory/file"

@@ -126,7 +126,7 @@ Claim IdentityClaim(Section& section) {
   const Expr left = *sym::Parse("(w - s)*v", pool);
   const Expr right = *sym::Parse("((w - s)^2 - (w - eta*v - s)^2)/(2*eta) + eta*v^2/2", pool);
   Claim claim{"lemma.identity",
-              {7},
+              {5},
               "<w_t - w*, v_t> = (|w_t - w*|^2 - |w_{t+1} - w*|^2)/(2 eta) + (eta/2)|v_t|^2",
               "\\langle w_t - w^*, v_t \\rangle = \\frac{1}{2 \\eta} ( \\Vert w_t - w^* \\Vert^2 - "
               "\\Vert w_{t+1} - w^* \\Vert^2 ) + "
@@ -153,7 +153,7 @@ Claim IdentityClaim(Section& section) {
 }  // namespace
 
 absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
-  Report report{"lemma", "The lemma behind the rate"};
+  Report report{"lemma", "Question 3.2: the lemma behind the rate"};
   Section section;
   section.Text(absl::StrCat("For ", InlineMath("w_1 = 0"), ", ",
                             InlineMath("w_{t+1} = w_t - \\eta v_t"), ", any vectors ",
@@ -206,7 +206,7 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
 
   Claim bound{
       "lemma.bound",
-      {6},
+      {5},
       "sum <w_t - w*, v_t> <= |w*|^2/(2 eta) + (eta/2) sum |v_t|^2",
       lemma,
       absl::StrCat("measured on ", premises.sequences, " sequences, random and adversarial")};
@@ -216,7 +216,7 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
   bound.verdict = HoldsIf(worst_violation <= 1e-13 && std::abs(tight_slack) < 1e-12);
   Claim slack{
       "lemma.slack",
-      {7},
+      {5},
       "what is given away is exactly |w_{T+1} - w*|^2/(2 eta)",
       "\\text{right side} - \\text{left side} = \\frac{\\Vert w_{T+1} - w^* \\Vert^2}{2 \\eta}",
       "measured on the same sequences"};

@@ -72,28 +72,29 @@ nlohmann::json NumberOrNull(double value) {
 
 const std::vector<Equation>& Equations() {
   static const auto* const equations = new std::vector<Equation>{
-      {"the activation is odd", "g(-x) = -g(x)"},
-      {"its derivative", "g'(x) = \\frac{1}{(1 + \\vert x \\vert)^2}"},
-      {"it saturates",
-       "\\lim_{x \\to \\pm \\infty} g(x) = \\pm 1, \\quad \\lim_{x \\to \\pm \\infty} g'(x) = 0"},
+      {"gradient descent", "w_{t+1} = w_t - \\eta \\nabla f(w_t), \\quad \\eta > 0"},
+      {"the linear model", "f(w) \\approx f(w_t) + \\langle w - w_t, \\nabla f(w_t) \\rangle"},
+      {"a lower bound of convex functions",
+       "f(w) \\ge f(w_t) + \\langle w - w_t, \\nabla f(w_t) \\rangle"},
       {"the proximal step",
-       "\\argmin_w \\{ \\langle w - w_t, \\nabla f(w_t) \\rangle + \\frac{\\lambda}{2} \\Vert w - "
-       "w_t \\Vert^2 \\}"},
-      {"is gradient descent", "w_{t+1} = w_t - \\eta \\nabla f(w_t), \\quad \\eta = 1 / \\lambda"},
+       "\\argmin_w \\{ f(w_t) + \\langle w - w_t, \\nabla f(w_t) \\rangle + \\frac{\\lambda}{2} "
+       "\\Vert w - w_t \\Vert^2 \\}"},
       {"the lemma",
        "\\sum_{t=1}^T \\langle w_t - w^*, v_t \\rangle \\le \\frac{\\Vert w^* \\Vert^2}{2 \\eta} + "
        "\\frac{\\eta}{2} \\sum_{t=1}^T \\Vert v_t \\Vert^2"},
-      {"its slack", "\\frac{1}{2 \\eta} \\Vert w_{T+1} - w^* \\Vert^2"},
-      {"the rate", "f(\\bar{w}) - f(w^*) \\le \\frac{B \\rho}{\\sqrt{T}}"},
-      {"a function and its gradient", "f(x, y) = (x + y)(y + 1)"},
-      {"the ways to differentiate agree",
-       "J_{\\text{numeric}} \\approx J_{\\text{forward}} = J_{\\text{reverse}} = "
-       "J_{\\text{symbolic}}"},
-      {"a vector function and its Jacobian",
-       "f_1 = \\cos (w_1) \\cos (w_2) + \\sigma (w_2), \\quad f_2 = \\ln (w_1 + w_2) + w_1^2 w_2"},
-      {"circulants commute with the shift", "C_a S = S C_a"},
-      {"and nothing else does", "L S = S L \\iff L = C_a"},
-      {"a stochastic step can go up", "f(w - \\eta f_i'(w)) > f(w)"},
+      {"what convexity gives",
+       "f(\\bar{w}) - f(w^*) \\le \\frac{1}{T} \\sum_{t=1}^T \\langle w_t - w^*, \\nabla f(w_t) "
+       "\\rangle"},
+      {"a function of two variables", "f(x, y) = (x + y)(y + 1)"},
+      {"its first intermediate", "a = x + y"},
+      {"its second intermediate", "b = y + 1"},
+      {"its value", "f = a b"},
+      {"the first function of two weights",
+       "f_1(w_1, w_2) = \\cos (w_1) \\cos (w_2) + \\sigma (w_2)"},
+      {"the second function of two weights", "f_2(w_1, w_2) = \\ln (w_1 + w_2) + w_1^2 w_2"},
+      {"circular convolution", "(x * w)_i = \\sum_{k=0}^{n-1} x_k w_{(i - k) \\mod n}"},
+      {"the sum that a stochastic step can increase",
+       "f(w) = \\frac{1}{2} (w - 2)^2 + \\frac{1}{2} (w + 1)^2"},
   };
   return *equations;
 }

@@ -8,7 +8,7 @@
 
 namespace cotangent::tools::lab {
 
-// The fourteen equations, in words and notation; number k is at [k - 1].
+// The fourteen equations of README.md, in words and notation; number k is at [k - 1].
 struct Equation {
   std::string title, notation;
 };

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/forward/gradient.h"
-#include "autodiff/math.h"
 #include "autodiff/reverse/gradient.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
@@ -13,6 +12,7 @@
 #include "autodiff/symbolic/simplify.h"
 #include "optim/descent.h"
 #include "tools/lab/experiments.h"
+#include "tools/lab/random_convex.h"
 #include "tools/lab/section.h"
 
 namespace cotangent::tools::lab {
@@ -95,32 +95,6 @@ Claim MinimiserClaim(const ProximalPremises& premises, Section& section) {
   return claim;
 }
 
-// A random convex function: a log-sum-exp of affine functions and a positive quadratic, of n
-// variables.
-struct RandomConvex {
-  int n = 0, pieces = 0;
-  std::vector<double> slope, offset, curvature;
-
-  RandomConvex(std::mt19937_64& generator, int size) : n(size), pieces(4) {
-    std::normal_distribution<double> normal;
-    for (int i = 0; i < pieces * n; ++i) slope.push_back(normal(generator));
-    for (int i = 0; i < pieces; ++i) offset.push_back(normal(generator));
-    for (int i = 0; i < n; ++i) curvature.push_back(std::exp(normal(generator)));
-  }
-  template <class S>
-  S operator()(std::span<const S> x) const {
-    using namespace autodiff::functions;  // NOLINT
-    S sum(0.0), quadratic(0.0);
-    for (int k = 0; k < pieces; ++k) {
-      S affine(offset[k]);
-      for (int i = 0; i < n; ++i) affine = affine + slope[k * n + i] * x[i];
-      sum = sum + exp(affine);
-    }
-    for (int i = 0; i < n; ++i) quadratic = quadratic + 0.5 * curvature[i] * x[i] * x[i];
-    return log(sum) + quadratic;
-  }
-};
-
 double Norm(const std::vector<double>& v) {
   double square = 0;
   for (const double x : v) square += x * x;
@@ -174,7 +148,7 @@ StepCheck CheckStep(const RandomConvex& f, double lambda, double eta, std::mt199
 
 Claim StepClaim(const ProximalPremises& premises) {
   Claim claim{"proximal.step",
-              {5},
+              {1, 4},
               "a step of gradient descent with eta = 1/lambda lands on that minimiser",
               "w_{t+1} = w_t - \\eta \\nabla f(w_t), \\quad \\eta = \\frac{1}{\\lambda}",
               absl::StrCat("measured on ", premises.functions,
@@ -236,7 +210,7 @@ std::string Picture() {
 }  // namespace
 
 absl::StatusOr<Report> RunProximal(const ProximalPremises& premises) {
-  Report report{"proximal", "Gradient descent as a proximal step"};
+  Report report{"proximal", "Question 3.1: gradient descent as a proximal step"};
   Section section;
   section.Text(
       "Gradient descent trusts the linear model of f at the current point, near that point only: "

@@ -20,6 +20,12 @@ TEST(Rate, ASmallerBoundFails) {
       Contains("rate.bound"));
 }
 
+TEST(Rate, LessThanTheMeanInnerProductIsNoBound) {
+  EXPECT_THAT(
+      Failing(RunRate({.inner_factor = 0.99, .most_steps = 100, .data_dir = "/nonexistent"})),
+      ElementsAre("rate.convexity"));
+}
+
 TEST(Rate, ALargerBoundIsNotTight) {
   EXPECT_THAT(
       Failing(RunRate({.bound_factor = 1.01, .most_steps = 100, .data_dir = "/nonexistent"})),

@@ -219,7 +219,7 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
 }  // namespace
 
 absl::StatusOr<Report> RunSgd(const SgdPremises& premises) {
-  Report report{"sgd", "Stochastic gradient descent is not descent"};
+  Report report{"sgd", "Question 6: stochastic gradient descent is not descent"};
   Section section;
   section.Text("A step on one term of a sum can increase the sum. The smallest example:");
   section.Formula("f(w) = \\frac{1}{2} (w - 2)^2 + \\frac{1}{2} (w + 1)^2, \\quad f'(w) = 2 w - 1");
