@@ -243,10 +243,10 @@ absl::Status ProductGraphClaim(const Exercise& product, const std::string& secon
               {8, 9, 10},
               "its computation graph is a = x + y, b = y + 1, f = a b; at (1, 2) a, b, f are 3, 3, "
               "9, and the adjoints of a and b are b and a",
-              "a = x + y, \\quad b = y + 1, \\quad f = a b", ""};
-  const std::vector<HandRow> rows = {{"x + y", 3, {1, 1}, {3}},
-                                     {second_sum, 3, {0, 1}, {3}},
-                                     {"(x + y)*(y + 1)", 9, {3, 6}, {1}}};
+              "a = x + y, \\quad b = y + 1, \\quad f = a b",
+              ""};
+  const std::vector<HandRow> rows = {
+      {"x + y", 3, {1, 1}, {3}}, {second_sum, 3, {0, 1}, {3}}, {"(x + y)*(y + 1)", 9, {3, 6}, {1}}};
   if (absl::Status status = CompareTrace(product, rows, claim); !status.ok()) return status;
   report.claims.push_back(std::move(claim));
   return absl::OkStatus();
@@ -258,7 +258,8 @@ absl::Status QuestionGraphClaim(const Exercise& question, Report& report) {
               {11, 12},
               "their computation graph at (1, 2): ten intermediates, each with its value, two "
               "tangents and two adjoints",
-              "", ""};
+              "",
+              ""};
   const double c1 = std::cos(1.0), s1 = std::sin(1.0), c2 = std::cos(2.0), s2 = std::sin(2.0);
   const double g = 1 / (1 + std::exp(-2.0)), slope = g * (1 - g), third = 1.0 / 3;
   const std::vector<HandRow> rows = {
@@ -306,8 +307,7 @@ absl::Status DifferencesClaim(const Exercise& question, double step, Section& se
       const Expr third = sym::Differentiate(second, variable);
       const double exact = at(first, 0), forward = (at(f, step) - at(f, 0)) / step,
                    central = (at(f, step) - at(f, -step)) / (2 * step);
-      forward_rest =
-          std::max(forward_rest, std::abs(forward - exact - kStep / 2 * at(second, 0)));
+      forward_rest = std::max(forward_rest, std::abs(forward - exact - kStep / 2 * at(second, 0)));
       central_rest =
           std::max(central_rest, std::abs(central - exact - kStep * kStep / 6 * at(third, 0)));
       table.push_back({absl::StrCat("∂f", k + 1, "/∂", question.variables[v]),

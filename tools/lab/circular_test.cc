@@ -18,8 +18,8 @@ TEST(Circular, Holds) { EXPECT_THAT(Failing(RunCircular(Small())), IsEmpty()); }
 
 TEST(Circular, OneWrongEntryFails) {
   EXPECT_THAT(Failing(RunCircular(Small(0.01))),
-              ElementsAre("circular.product", "circular.commutes", "circular.commutes_measured", "circular.eigenvalues",
-                          "circular.detection", "circular.converse"));
+              ElementsAre("circular.product", "circular.commutes", "circular.commutes_measured",
+                          "circular.eigenvalues", "circular.detection", "circular.converse"));
 }
 
 }  // namespace

@@ -18,11 +18,11 @@ struct Number {
 };
 
 struct Claim {
-  std::string id;                    // "activation.odd": the experiment, then the claim
-  std::vector<int> equations;        // Numbers of the table in README.md; none for a claim beside them.
-  std::string statement;             // One line of plain text.
-  std::string formula;               // The same in the notation of mathml.h; may be empty.
-  std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...
+  std::string id;              // "activation.odd": the experiment, then the claim
+  std::vector<int> equations;  // Numbers of the table in README.md; none for a claim beside them.
+  std::string statement;       // One line of plain text.
+  std::string formula;         // The same in the notation of mathml.h; may be empty.
+  std::string how;             // "proved symbolically", "measured on 3000 sequences", ...
   std::vector<Number> numbers = {};  // What the verdict rests on.
   Verdict verdict = Verdict::kFails;
 };

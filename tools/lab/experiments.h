@@ -69,7 +69,7 @@ struct AutodiffPremises {
                                                 "1/(w1 + w2) + 2*w1*w2", "1/(w1 + w2) + w1^2"};
   std::string second_sum = "y + 1";  // (9), of the computation graph of (x + y)(y + 1)
   double step = 0.01;                // of the differences, whose error is stated for 0.01
-  int64_t largest_size = 512;  // of the functions whose cost is measured
+  int64_t largest_size = 512;        // of the functions whose cost is measured
 };
 absl::StatusOr<Report> RunAutodiff(const AutodiffPremises& premises = {});
 

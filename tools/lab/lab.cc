@@ -42,7 +42,8 @@ constexpr char kUsage[] =
     "\n"
     "  lab [experiment...] --output_dir=DIR\n"
     "\n"
-    "Experiments: activation linear proximal lemma rate autodiff circular equivariance sgd cifar; all, if "
+    "Experiments: activation linear proximal lemma rate autodiff circular equivariance sgd cifar; "
+    "all, if "
     "none is named.\n"
     "The exit code is 1 if a claim fails.\n";
 

@@ -101,8 +101,8 @@ Claim LowerBoundClaim(const LinearPremises& premises) {
     const Start start = RandomStart(generator, f.n);
     for (int e = -4; e <= 4; ++e) {
       for (const double side : {-1.0, 1.0}) {
-        const Models m = At(f, start.at, premises.gradient_factor, start.direction,
-                            side * std::pow(10, e));
+        const Models m =
+            At(f, start.at, premises.gradient_factor, start.direction, side * std::pow(10, e));
         least = std::min(least, (m.value - m.linear) / m.size);
       }
     }
