@@ -17,6 +17,9 @@ class ForbiddenColors {
   void Forbid(std::uint32_t color, std::uint32_t vertex) {
     if (color != kUncolored) forbidden_for_[color] = vertex;
   }
+  bool Has(std::uint32_t color, std::uint32_t vertex) const {
+    return forbidden_for_[color] == vertex;
+  }
   std::uint32_t SmallestAllowed(std::uint32_t vertex) const {
     std::uint32_t color = 0;
     while (forbidden_for_[color] == vertex) ++color;
@@ -26,6 +29,37 @@ class ForbiddenColors {
  private:
   std::vector<std::uint32_t> forbidden_for_;
 };
+
+Coloring EachItsOwn(std::size_t columns) {
+  Coloring coloring;
+  coloring.color.resize(columns);
+  std::iota(coloring.color.begin(), coloring.color.end(), 0);
+  coloring.colors = static_cast<std::uint32_t>(columns);
+  return coloring;
+}
+
+// Steps to visit the rows of each column, or, if star, the rows of the rows of each column, and
+// the entries of those.
+double Steps(const Pattern& pattern, bool star) {
+  std::vector<double> steps(pattern.rows.size());
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    steps[i] = static_cast<double>(pattern.rows[i].size());
+  double total = 0;
+  for (int depth = 0; depth < (star ? 2 : 1); ++depth) {
+    std::vector<double> deeper(steps.size(), 0);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      // A symmetric pattern's columns are its rows.
+      if (star) {
+        for (std::uint32_t j : pattern.rows[i]) deeper[i] += steps[j];
+      } else {
+        deeper[i] = steps[i] * steps[i];
+      }
+    }
+    steps = deeper;
+  }
+  for (double s : steps) total += s;
+  return total;
+}
 
 }  // namespace
 
@@ -47,6 +81,10 @@ Pattern Transposed(const Pattern& pattern) {
 }
 
 Coloring ColorColumns(const Pattern& pattern) {
+  const bool full = std::any_of(pattern.rows.begin(), pattern.rows.end(),
+                                [&](const auto& row) { return row.size() == pattern.columns; });
+  if (full || Steps(pattern, /*star=*/false) > kMostColoringSteps)
+    return EachItsOwn(pattern.columns);
   const Pattern by_column = Transposed(pattern);
   std::vector<std::size_t> neighbours(pattern.columns, 0);
   for (std::size_t j = 0; j < pattern.columns; ++j) {
@@ -71,6 +109,9 @@ Coloring ColorColumns(const Pattern& pattern) {
 }
 
 Coloring ColorSymmetric(const Pattern& pattern) {
+  if (pattern.nonzeros() * kDense >= pattern.columns * pattern.columns && pattern.columns > kDense)
+    return EachItsOwn(pattern.columns);
+  if (Steps(pattern, /*star=*/true) > kMostColoringSteps) return ColorColumns(pattern);
   Coloring coloring;
   std::vector<std::uint32_t>& color = coloring.color;
   color.assign(pattern.columns, kUncolored);
@@ -85,8 +126,11 @@ Coloring ColorSymmetric(const Pattern& pattern) {
           forbidden.Forbid(color[x], v);
           continue;
         }
+        if (forbidden.Has(color[x], v)) continue;
         for (std::uint32_t y : pattern.rows[x]) {
-          if (y != w && y != x && color[y] == color[w]) forbidden.Forbid(color[x], v);
+          if (y == w || y == x || color[y] != color[w]) continue;
+          forbidden.Forbid(color[x], v);
+          break;
         }
       }
     }

@@ -10,6 +10,7 @@
 // differ and no path of four vertices has two colours only (Coleman and More, 1984; the greedy
 // algorithm is 4.1 in Gebremedhin, Manne and Pothen, SIAM Review 47(4), 2005).
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -30,10 +31,18 @@ struct Coloring {
   std::uint32_t colors = 0;
 };
 
-// No two columns of a colour share a row. Greedy, columns with the most neighbours first.
+// Looking for a colouring stops being worth it: after so many steps, a few seconds' worth; or, for
+// a star colouring, where a quarter of the entries are other than zero.
+inline constexpr double kMostColoringSteps = 2e9;
+inline constexpr std::size_t kDense = 4;
+
+// No two columns of a colour share a row. Greedy, columns with the most neighbours first. Where
+// there is nothing to win, since a row is full, or it is not worth it, each column has its own
+// colour.
 Coloring ColorColumns(const Pattern& pattern);
 
-// A star colouring of the graph of a symmetric pattern. Greedy, in the columns' order.
+// A star colouring of the graph of a symmetric pattern. Greedy, in the columns' order. Where it is
+// not worth it, one as of columns, which is a star colouring too.
 Coloring ColorSymmetric(const Pattern& pattern);
 
 }  // namespace cotangent::autodiff

@@ -1,5 +1,6 @@
 #include "autodiff/coloring.h"
 
+#include <numeric>
 #include <set>
 
 #include "gtest/gtest.h"
@@ -39,6 +40,17 @@ TEST(ColoringTest, SymmetryMakesAnArrowCheap) {
   EXPECT_EQ(ColorColumns(Arrow(50)).colors, 50);
   EXPECT_EQ(ColorSymmetric(Arrow(50)).colors, 2);
   EXPECT_LE(ColorSymmetric(Tridiagonal(100)).colors, 3);
+  EXPECT_EQ(ColorSymmetric(Arrow(5000)).colors, 2);
+}
+
+TEST(ColoringTest, DensePatternsNeedNone) {
+  constexpr std::uint32_t kSize = 2000;
+  Pattern dense{kSize, {}};
+  std::vector<std::uint32_t> row(kSize);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::uint32_t i = 0; i < kSize; ++i) dense.rows.push_back(row);
+  EXPECT_EQ(ColorSymmetric(dense).colors, kSize);  // within a second: 8e12 steps by the star's rule
+  EXPECT_EQ(ColorColumns(dense).colors, kSize);
 }
 
 TEST(ColoringTest, TransposedTwiceIsTheSame) {

@@ -189,17 +189,15 @@ Vector FromRows(const Pattern& pattern, const Coloring& coloring,
 // j) or of (j, i).
 Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
                      const std::vector<Vector>& products) {
-  const auto alone = [&](std::uint32_t i, std::uint32_t j) {
-    return std::count_if(pattern.rows[i].begin(), pattern.rows[i].end(), [&](std::uint32_t other) {
-             return coloring.color[other] == coloring.color[j];
-           }) == 1;
-  };
   Vector values;
+  std::vector<std::size_t> columns(coloring.colors, 0);  // of the row, by colour
   for (std::uint32_t i = 0; i < pattern.rows.size(); ++i) {
+    for (std::uint32_t j : pattern.rows[i]) ++columns[coloring.color[j]];
     for (std::uint32_t j : pattern.rows[i]) {
-      values.push_back(alone(i, j) ? products[coloring.color[j]][i]
-                                   : products[coloring.color[i]][j]);
+      values.push_back(columns[coloring.color[j]] == 1 ? products[coloring.color[j]][i]
+                                                       : products[coloring.color[i]][j]);
     }
+    for (std::uint32_t j : pattern.rows[i]) columns[coloring.color[j]] = 0;
   }
   return values;
 }

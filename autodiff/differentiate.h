@@ -20,7 +20,7 @@
 // With n inputs and m outputs, in multiples of one evaluation of f (a few, where "1" stands):
 //
 //              numeric   forward   reverse
-//   Gradient   20 n      n / 8     1
+//   Gradient   20 n      n / 8     1              and ValueAndGradient
 //   Jacobian   20 n      n / 8     1 + m sweeps
 //   Jvp        20        1         1 + m sweeps
 //   Vjp        20 n      n / 8     1
@@ -34,13 +34,16 @@
 // (autodiff/math.h):
 //
 //   InvalidArgument  no inputs; an input that is not finite; a direction or weights of the wrong
-//                    size; Gradient, Hessian or Hvp of a function with more than one result
+//                    size; Gradient, ValueAndGradient, Hessian or Hvp of a function with more than
+//                    one result
 //   OutOfRange       the function is not finite at the point, or a derivative is not: says which
 //                    operation did it, at which value
 //   Unimplemented    symbolic mode, and a function without a symbolic form (the gamma function)
 //
 // Functions with state must be safe to call several times. Sparse Jacobians and Hessians:
-// autodiff/sparse.h.
+// autodiff/sparse.h. Functions of blocks of parameters, f(const T* camera, const T* point, T*
+// residual): autodiff/blocks.h. A derivative inside a function that is itself differentiated is
+// refused at compile time where it would confuse the two: forward/gradient.h says what to write.
 
 #include <cmath>
 #include <concepts>
@@ -267,6 +270,24 @@ absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double>
   if (!y.ok()) return y.status();
   if (absl::Status status = CheckOneResult("Gradient", y->size()); !status.ok()) return status;
   return Checked(f, x, JacobianValues(f, x, how), x.size());
+}
+
+// The value at x of a function with one result, and its n partial derivatives.
+struct ValueWithGradient {
+  double value = 0;
+  std::vector<double> gradient;
+};
+template <class F>
+absl::StatusOr<ValueWithGradient> ValueAndGradient(const F& f, std::span<const double> x,
+                                                   const Method& how) {
+  using namespace differentiate_internal;  // NOLINT
+  const absl::StatusOr<Vector> y = CheckedValues(f, x, how);
+  if (!y.ok()) return y.status();
+  if (absl::Status status = CheckOneResult("ValueAndGradient", y->size()); !status.ok())
+    return status;
+  absl::StatusOr<Vector> gradient = Checked(f, x, JacobianValues(f, x, how), x.size());
+  if (!gradient.ok()) return gradient.status();
+  return ValueWithGradient{y->front(), *std::move(gradient)};
 }
 
 // The symmetric n by n Hessian at x of a function with one result.

@@ -160,5 +160,35 @@ TEST(DifferentiateTest, ReverseHessiansOfManyInputs) {
     EXPECT_NEAR(forward->values[k], reverse->values[k], 1e-11);
 }
 
+TEST(DifferentiateTest, TheValueWithTheGradient) {
+  const auto f = [](auto x) { return x[0] * x[0] * x[1]; };
+  for (const Mode mode : kAllModes) {
+    const auto both = ValueAndGradient(f, std::vector<double>{2, 3}, mode);
+    ASSERT_TRUE(both.ok()) << both.status();
+    EXPECT_EQ(both->value, 12);
+    EXPECT_THAT(both->gradient,
+                testing::ElementsAre(testing::DoubleNear(12, 1e-8), testing::DoubleNear(4, 1e-8)));
+  }
+  const auto two = [](auto x) { return std::vector{x[0], x[1]}; };
+  EXPECT_THAT(
+      std::string(
+          ValueAndGradient(two, std::vector<double>{2, 3}, Mode::kForward).status().message()),
+      HasSubstr("ValueAndGradient is of a function with one result"));
+}
+
+// A branch not taken, and a constant at the edge of a domain, have no say in the derivative.
+TEST(DifferentiateTest, WhatDoesNotMoveHasNoSay) {
+  const auto f = [](auto x) {
+    using namespace functions;
+    using S = std::decay_t<decltype(x[0])>;
+    return S(log(1.0 / max(S(1e-200), x[0])) + acos(S(-1.0)) * x[0]);
+  };
+  for (const Mode mode : {Mode::kForward, Mode::kReverse}) {
+    const auto gradient = Gradient(f, std::vector<double>{0}, mode);
+    ASSERT_TRUE(gradient.ok()) << gradient.status();
+    EXPECT_EQ(gradient->front(), std::acos(-1.0));
+  }
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff

@@ -1,6 +1,7 @@
 #include "autodiff/math.h"
 
 #include <array>
+#include <vector>
 
 namespace cotangent::autodiff {
 namespace {
@@ -10,13 +11,15 @@ constexpr std::array kBernoulli = {1.0 / 6,       -1.0 / 30,      1.0 / 42, -1.0
                                    5.0 / 66,      -691.0 / 2730,  7.0 / 6,  -3617.0 / 510,
                                    43867.0 / 798, -174611.0 / 330};
 
+constexpr int kTerms = static_cast<int>(kBernoulli.size());
+
 // (-1)^(n-1) [ (n-1)! / x^n + n! / (2 x^(n+1)) + sum_k B_2k (2k + n - 1)! / ((2k)! x^(2k+n)) ], for
 // large x.
 double AsymptoticPolygamma(int n, double x) {
   const double inverse_square = 1 / (x * x);
   if (n == 0) {
     double sum = std::log(x) - 0.5 / x, power = 1;
-    for (int k = 1; k <= kBernoulli.size(); ++k) {
+    for (int k = 1; k <= kTerms; ++k) {
       power *= inverse_square;
       sum -= kBernoulli[k - 1] / (2 * k) * power;
     }
@@ -26,22 +29,42 @@ double AsymptoticPolygamma(int n, double x) {
   double sum = leading + leading * n / (2 * x);
   double ratio =
       leading * n * (n + 1) / 2 * inverse_square;  // (2k + n - 1)! / ((2k)! x^(2k+n)) for k = 1
-  for (int k = 1; k <= kBernoulli.size(); ++k) {
+  for (int k = 1; k <= kTerms; ++k) {
     sum += kBernoulli[k - 1] * ratio;
     ratio *= (2.0 * k + n) * (2.0 * k + n + 1) / ((2.0 * k + 1) * (2.0 * k + 2)) * inverse_square;
   }
   return n % 2 == 1 ? sum : -sum;
 }
 
+// (d/dx)^n cot(pi x) = pi^n P_n(c), c = cot(pi x): P_0 = c, P_(k+1) = -(1 + c^2) P_k'.
+double CotangentDerivative(int n, double x) {
+  // x less its integer, exact: cot has that period.
+  const double c = 1 / std::tan(std::numbers::pi * (x - std::round(x)));
+  std::vector<double> p = {0, 1};
+  for (int k = 0; k < n; ++k) {
+    std::vector<double> next(p.size() + 1, 0.0);
+    for (std::size_t i = 1; i < p.size(); ++i) {
+      next[i - 1] -= static_cast<double>(i) * p[i];
+      next[i + 1] -= static_cast<double>(i) * p[i];
+    }
+    p = next;
+  }
+  double sum = 0;
+  for (std::size_t i = p.size(); i-- > 0;) sum = sum * c + p[i];
+  return sum * std::pow(std::numbers::pi, n);
+}
+
 }  // namespace
 
-double polygamma(int n, double x) {
-  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  constexpr double kFarthestRecurrence =
-      -1e6;  // beyond it the walk up would take more than a millisecond
-  if (n < 0 || std::isnan(x) || (x <= 0 && x == std::floor(x)) || x < kFarthestRecurrence)
-    return kNaN;
+double functions::polygamma(int n, double x) {
+  if (n < 0 || std::isnan(x) || (x <= 0 && x == std::floor(x)))
+    return std::numeric_limits<double>::quiet_NaN();
   if (std::isinf(x)) return n == 0 ? x : 0.0;
+  constexpr double kReflected = -20;
+  if (x < kReflected) {
+    const double mirrored = polygamma(n, 1 - x);
+    return (n % 2 == 0 ? mirrored : -mirrored) - std::numbers::pi * CotangentDerivative(n, x);
+  }
   const double factorial = std::tgamma(n + 1.0);
   const double large = 12 + 2.0 * n;
   double sum = 0;

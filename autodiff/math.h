@@ -5,19 +5,22 @@
 // `double`.
 //
 // A function written once for every way of differentiating it is a template over its scalar. It
-// brings the names of the plain functions into scope and calls them unqualified, so that plain
-// numbers find them here and in <cmath>, and the scalars of the derivatives (forward::Dual,
-// reverse::Var, ...) find their own overloads in their own namespace:
+// asks for the names of this file and calls them unqualified:
 //
 //   template <class T>
 //   T Score(const T& x, const T& y) {
-//     using std::cos;
-//     using cotangent::autodiff::sigmoid;
+//     using namespace cotangent::autodiff::functions;
 //     return cos(x) * cos(y) + sigmoid(y);
 //   }
 //
-// `using namespace cotangent::autodiff::functions;` brings in all of them at once, those of <cmath>
-// included.
+// That brings in the functions of <cmath>, too, for plain numbers. The scalars of the derivatives
+// (forward::Dual, forward::Taylor, reverse::Var, ...) have overloads of the names of <cmath> in
+// their own namespaces, as numbers of other libraries do, so that `using std::cos;` is enough for
+// those. The names of the table, sigmoid, logsumexp and so on, are found only by who asks for them:
+// a program's own template of such a name, called with our scalars, is its own.
+//
+// value_of(x) is x without its derivatives: the number by which a comparison is decided, for each
+// scalar as for double.
 //
 // The same table holds in every mode. y stands for the function's value.
 //
@@ -64,6 +67,8 @@ namespace cotangent::autodiff {
 // sqrt(2 / pi) and the cubic's coefficient in the tanh form of GELU.
 inline constexpr double kGeluTanhScale = 0.79788456080286535588;
 inline constexpr double kGeluTanhCubic = 0.044715;
+
+namespace functions {
 
 template <std::floating_point T>
 constexpr T sqr(T x) {
@@ -149,40 +154,114 @@ T logsumexp(std::span<const T> x) {
   return high + std::log(sum);
 }
 
+// ln |Gamma(x)|. Unlike std::lgamma it writes no global variable, so threads do not race.
+template <std::floating_point T>
+T lgamma(T x) {
+  int sign;
+  if constexpr (std::same_as<T, float>) {
+    return ::lgammaf_r(x, &sign);
+  } else if constexpr (std::same_as<T, double>) {
+    return ::lgamma_r(x, &sign);
+  } else {
+    return ::lgammal_r(x, &sign);
+  }
+}
+
+template <class T>
+requires std::is_arithmetic_v<T>
+constexpr T value_of(T x) { return x; }
+
 // psi_n(x) for n >= 0: the asymptotic series (Abramowitz and Stegun 6.4.11) after the recurrence
-// psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) has raised x; for x < 0 the recurrence walks up to
-// the positive side. NaN at the poles 0, -1, -2, ...
+// psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) has raised x; far below 0 by reflection (6.4.7).
+// NaN at the poles 0, -1, -2, ...
 double polygamma(int n, double x);
 inline double digamma(double x) { return polygamma(0, x); }
 
-namespace functions {
+// ---- The same names for other scalars ----
+//
+// They call CotangentApply(rule::name(), x...), which a scalar has in its own namespace. (The name
+// is not the function's, so that it does not stand in the way of a program's own.)
 
-using autodiff::digamma;
-using autodiff::elu;
-using autodiff::gelu;
-using autodiff::gelu_tanh;
-using autodiff::hard_swish;
-using autodiff::leaky_relu;
-using autodiff::logsumexp;
-using autodiff::polygamma;
-using autodiff::relu;
-using autodiff::sigmoid;
-using autodiff::sign;
-using autodiff::silu;
-using autodiff::softplus;
-using autodiff::softsign;
-using autodiff::sqr;
+namespace rule {
+struct sqr {};
+struct sign {};
+struct sigmoid {};
+struct softplus {};
+struct softsign {};
+struct relu {};
+struct leaky_relu {};
+struct elu {};
+struct gelu {};
+struct gelu_tanh {};
+struct silu {};
+struct hard_swish {};
+struct logsumexp {};
+struct digamma {};
+struct polygamma {};
+struct value_of {};
+}  // namespace rule
 
-using std::abs, std::fabs, std::sqrt, std::cbrt, std::hypot, std::pow, std::fma;
+#define COTANGENT_ASK(name)                                          \
+  template <class X>                                                 \
+  requires requires(const X& x) { CotangentApply(rule::name(), x); } \
+  [[gnu::always_inline]] inline decltype(auto) name(const X& x) {    \
+    return CotangentApply(rule::name(), x);                          \
+  }
+COTANGENT_ASK(sqr)
+COTANGENT_ASK(sign)
+COTANGENT_ASK(sigmoid)
+COTANGENT_ASK(softplus)
+COTANGENT_ASK(softsign)
+COTANGENT_ASK(relu)
+COTANGENT_ASK(gelu)
+COTANGENT_ASK(gelu_tanh)
+COTANGENT_ASK(silu)
+COTANGENT_ASK(hard_swish)
+COTANGENT_ASK(digamma)
+COTANGENT_ASK(value_of)
+#undef COTANGENT_ASK
+
+template <class X>
+requires requires(const X& x) { CotangentApply(rule::leaky_relu(), x, 0.5); }
+[[gnu::always_inline]] inline auto leaky_relu(const X& x, double slope) {
+  return CotangentApply(rule::leaky_relu(), x, slope);
+}
+template <class X>
+requires requires(const X& x) { CotangentApply(rule::elu(), x, 0.5); }
+[[gnu::always_inline]] inline auto elu(const X& x, double alpha = 1) {
+  return CotangentApply(rule::elu(), x, alpha);
+}
+template <class X>
+requires requires(const X& x) { CotangentApply(rule::polygamma(), 0, x); }
+[[gnu::always_inline]] inline auto polygamma(int n, const X& x) {
+  return CotangentApply(rule::polygamma(), n, x);
+}
+template <class A, class B>
+requires requires(const A& a, const B& b) { CotangentApply(rule::logsumexp(), a, b); }
+[[gnu::always_inline]] inline auto logsumexp(const A& a, const B& b) {
+  return CotangentApply(rule::logsumexp(), a, b);
+}
+template <class X>
+requires requires(std::span<const X> x) { CotangentApply(rule::logsumexp(), x); }
+auto logsumexp(std::span<const X> x) { return CotangentApply(rule::logsumexp(), x); }
+
+using std::abs, std::fabs, std::sqrt, std::cbrt, std::hypot, std::pow, std::fma, std::lerp;
 using std::acos, std::asin, std::atan, std::atan2, std::cos, std::sin, std::tan;
 using std::acosh, std::asinh, std::atanh, std::cosh, std::sinh, std::tanh;
 using std::ceil, std::floor, std::nearbyint, std::rint, std::round, std::trunc;
-using std::copysign, std::fdim, std::fmax, std::fmin, std::fmod, std::max, std::min, std::remainder;
-using std::erf, std::erfc, std::lgamma, std::tgamma;
+using std::clamp, std::max, std::min;
+using std::copysign, std::fdim, std::fmax, std::fmin, std::fmod, std::remainder;
+using std::erf, std::erfc, std::tgamma;
 using std::exp, std::exp2, std::expm1, std::log, std::log10, std::log1p, std::log2;
-using std::isfinite, std::isinf, std::isnan, std::signbit;
+using std::fpclassify, std::isfinite, std::isinf, std::isnan, std::isnormal, std::signbit;
+using std::frexp, std::ilogb, std::ldexp, std::logb, std::modf, std::nextafter, std::scalbn;
 
 }  // namespace functions
+
+// autodiff::sigmoid is functions::sigmoid. (By a directive, not by declarations: those would be
+// found by argument.)
+using namespace functions;  // NOLINT
+
 }  // namespace cotangent::autodiff
 
 #endif  // COTANGENT_AUTODIFF_MATH_H_

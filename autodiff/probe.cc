@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <utility>
 
 namespace cotangent::autodiff {
 namespace {
@@ -21,19 +22,12 @@ void AddNote(std::vector<std::string>& notes, std::string note) {
   }
 }
 
-IndexSet Union(const IndexSet& a, const IndexSet& b) {
-  if (!a || a == b) return b;
-  if (!b) return a;
-  auto both = std::make_shared<std::vector<std::uint32_t>>();
-  both->reserve(a->size() + b->size());
-  std::set_union(a->begin(), a->end(), b->begin(), b->end(), std::back_inserter(*both));
-  return both;
-}
-
-void AddPairs(Findings& findings, const IndexSet& a, const IndexSet& b) {
-  if (!a || !b) return;
-  for (std::uint32_t i : *a) {
-    for (std::uint32_t j : *b) {
+void AddPairs(Findings& findings, IndexSets::Id a, IndexSets::Id b) {
+  if (a == IndexSets::kEmpty || b == IndexSets::kEmpty) return;
+  const std::vector<std::uint32_t> of_a = findings.sets.Elements(a),
+                                   of_b = a == b ? of_a : findings.sets.Elements(b);
+  for (std::uint32_t i : of_a) {
+    for (std::uint32_t j : of_b) {
       findings.neighbours[i].insert(j);
       findings.neighbours[j].insert(i);
     }
@@ -54,14 +48,86 @@ std::string Call(const std::string& name, std::span<const Probe* const> operands
 
 }  // namespace
 
+IndexSets::Id IndexSets::Append(std::span<const std::uint32_t> elements) {
+  sets_.push_back({static_cast<std::uint32_t>(elements_.size()),
+                   static_cast<std::uint32_t>(elements.size()), kEmpty, kEmpty});
+  elements_.insert(elements_.end(), elements.begin(), elements.end());
+  return static_cast<Id>(sets_.size() - 1);
+}
+
+IndexSets::Id IndexSets::Single(std::uint32_t index) { return Append({&index, 1}); }
+
+IndexSets::Id IndexSets::Union(Id a, Id b) {
+  if (a == b || b == kEmpty) return a;
+  if (a == kEmpty) return b;
+  constexpr std::size_t kMostListed = 32;
+  const Set &x = sets_[a], &y = sets_[b];
+  if (x.IsListed() && y.IsListed() && x.size + y.size <= kMostListed) {
+    std::uint32_t both[kMostListed];
+    const auto in_x = List(x), in_y = List(y);
+    const std::size_t size =
+        std::set_union(in_x.begin(), in_x.end(), in_y.begin(), in_y.end(), both) - both;
+    if (size == x.size) return a;
+    if (size == y.size) return b;
+    return Append({both, size});
+  }
+  if (x.left == b || x.right == b) return a;
+  if (y.left == a || y.right == a) return b;
+  sets_.push_back({0, 0, a, b});
+  return static_cast<Id>(sets_.size() - 1);
+}
+
+std::vector<std::uint32_t> IndexSets::Elements(Id set) {
+  if (sets_[set].IsListed()) {
+    const auto list = List(sets_[set]);
+    return {list.begin(), list.end()};
+  }
+  visited_.resize(sets_.size(), 0);
+  ++question_;
+  std::vector<std::uint32_t> elements;
+  std::vector<Id> waiting = {set};
+  while (!waiting.empty()) {
+    const Id id = waiting.back();
+    waiting.pop_back();
+    if (std::exchange(visited_[id], question_) == question_) continue;
+    const Set& next = sets_[id];
+    if (next.IsListed()) {
+      const auto list = List(next);
+      elements.insert(elements.end(), list.begin(), list.end());
+    } else {
+      waiting.push_back(next.left);
+      waiting.push_back(next.right);
+    }
+  }
+  std::sort(elements.begin(), elements.end());
+  elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
+  // Listed from now on: whoever builds on it need not come this way again.
+  sets_[set] = {static_cast<std::uint32_t>(elements_.size()),
+                static_cast<std::uint32_t>(elements.size()), kEmpty, kEmpty};
+  elements_.insert(elements_.end(), elements.begin(), elements.end());
+  return elements;
+}
+
 void Findings::AddDomain(std::string note) { AddNote(domain, std::move(note)); }
 void Findings::AddKink(std::string note) { AddNote(kinks, std::move(note)); }
 
+namespace probing {
+
 Probe Probe::Input(double value, std::uint32_t index, Findings* findings) {
   Probe input(value);
-  input.inputs_ = std::make_shared<std::vector<std::uint32_t>>(1, index);
+  input.inputs_ = findings->sets.Single(index);
   input.findings_ = findings;
   return input;
+}
+
+Probe Probe::WithValue(double value) const {
+  Probe other = *this;
+  other.value_ = value;
+  return other;
+}
+
+std::vector<std::uint32_t> Probe::Inputs() const {
+  return findings_ == nullptr ? std::vector<std::uint32_t>() : findings_->sets.Elements(inputs_);
 }
 
 Probe Probe::Apply(const char* name, double value, std::span<const double> derivatives,
@@ -70,8 +136,9 @@ Probe Probe::Apply(const char* name, double value, std::span<const double> deriv
   bool finite_arguments = true;
   for (const Probe* operand : operands) {
     finite_arguments = finite_arguments && std::isfinite(operand->value_);
-    result.inputs_ = Union(result.inputs_, operand->inputs_);
-    if (operand->findings_ != nullptr) result.findings_ = operand->findings_;
+    if (operand->findings_ == nullptr) continue;
+    result.findings_ = operand->findings_;
+    result.inputs_ = result.findings_->sets.Union(result.inputs_, operand->inputs_);
   }
   if (result.findings_ == nullptr) return result;
   Findings& findings = *result.findings_;
@@ -79,7 +146,7 @@ Probe Probe::Apply(const char* name, double value, std::span<const double> deriv
     findings.AddDomain(Call(name, operands) + " is " + Number(value));
   } else if (finite_arguments) {
     for (std::size_t i = 0; i < operands.size(); ++i) {
-      if (std::isfinite(derivatives[i]) || !operands[i]->inputs_) continue;
+      if (std::isfinite(derivatives[i]) || operands[i]->IsConstant()) continue;
       findings.AddDomain(Call(name, operands) + " has derivative " + Number(derivatives[i]) +
                          (operands.size() > 1 ? " by argument " + std::to_string(i + 1) : ""));
     }
@@ -111,11 +178,17 @@ void Probe::NoteKink(const char* name, const std::string& taken) const {
     findings_->AddKink(std::string(name) + " at " + Number(value_) + ": " + taken);
 }
 
-Probe logsumexp(std::span<const Probe> x) {
-  if (x.empty()) return Probe(-std::numeric_limits<double>::infinity());
-  Probe sum = x[0];
-  for (const Probe& xi : x.subspan(1)) sum = logsumexp(sum, xi);
-  return sum;
+Probe CotangentApply(functions::rule::logsumexp, std::span<const Probe> x) {
+  std::vector<double> values, derivatives;
+  std::vector<const Probe*> operands;
+  for (const Probe& xi : x) {
+    values.push_back(xi.value());
+    operands.push_back(&xi);
+  }
+  const double sum = functions::logsumexp(std::span<const double>(values));
+  for (double value : values) derivatives.push_back(std::exp(value - sum));
+  return Probe::Apply("logsumexp", sum, derivatives, operands, false);
 }
 
+}  // namespace probing
 }  // namespace cotangent::autodiff

@@ -11,28 +11,54 @@
 //   - which results depend on which inputs: the pattern of the Jacobian;
 //   - which inputs meet in a nonlinear operation: the pattern of the Hessian.
 //
-// The patterns hold at the point and wherever the same branches are taken. An index set rides along
-// with every value, each operation's being the union of its operands' (Griewank and Walther,
+// The patterns hold at the point and wherever the same branches are taken. A set of inputs rides
+// along with every value, each operation's being the union of its operands' (Griewank and Walther,
 // Evaluating Derivatives, 2nd ed., section 7.1; for the Hessian, Walther, ACM TOMS 34(1), 2008).
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "autodiff/forward/dual.h"
 #include "autodiff/function.h"
+#include "autodiff/math.h"
 
 namespace cotangent::autodiff {
 
-// The inputs a value depends on, ascending; null for a constant. Shared: most operations have one
-// operand.
-using IndexSet = std::shared_ptr<const std::vector<std::uint32_t>>;
+// Sets of inputs. Small ones are lists; the union of larger ones is only noted, so that a sum of n
+// terms costs n and not n^2, and listed when somebody asks.
+class IndexSets {
+ public:
+  using Id = std::uint32_t;
+  static constexpr Id kEmpty = 0;
+
+  Id Single(std::uint32_t index);
+  Id Union(Id a, Id b);
+  // Ascending.
+  std::vector<std::uint32_t> Elements(Id set);
+
+ private:
+  struct Set {
+    std::uint32_t begin = 0, size = 0;  // in elements_
+    Id left = kEmpty, right = kEmpty;   // of a union that is not listed
+    bool IsListed() const { return left == kEmpty; }
+  };
+  std::span<const std::uint32_t> List(const Set& set) const {
+    return std::span(elements_).subspan(set.begin, set.size);
+  }
+  Id Append(std::span<const std::uint32_t> elements);
+
+  std::vector<Set> sets_ = std::vector<Set>(1);
+  std::vector<std::uint32_t> elements_;
+  std::vector<std::uint32_t> visited_;  // by set: the last question that came by
+  std::uint32_t question_ = 0;
+};
 
 struct Findings {
   static constexpr std::size_t kMostNotes = 8;  // of each kind; a loop would repeat them
@@ -43,10 +69,14 @@ struct Findings {
   bool track_pairs = false;  // whether to collect the next
   std::vector<std::set<std::uint32_t>>
       neighbours;  // by input: those it meets in a nonlinear operation, itself included
+  IndexSets sets;  // those of the probes
 
   void AddDomain(std::string note);
   void AddKink(std::string note);
 };
+
+// What the lookup by argument finds for a probe: operators and the names of <cmath>.
+namespace probing {
 
 class Probe {
  public:
@@ -57,7 +87,9 @@ class Probe {
   static Probe Input(double value, std::uint32_t index, Findings* findings);
 
   double value() const { return value_; }
-  const IndexSet& inputs() const { return inputs_; }
+  bool IsConstant() const { return inputs_ == IndexSets::kEmpty; }
+  // The inputs it depends on, ascending.
+  std::vector<std::uint32_t> Inputs() const;
 
   // An operation with these operands and this value and these derivatives by them.
   static Probe Apply(const char* name, double value, std::span<const double> derivatives,
@@ -65,10 +97,12 @@ class Probe {
   // The comparison of equals is a kink where the branches meet at an angle.
   static void NoteTie(const Probe& a, const Probe& b, const char* relation, bool outcome);
   void NoteKink(const char* name, const std::string& taken) const;
+  // The same dependencies with another value.
+  Probe WithValue(double value) const;
 
  private:
   double value_ = 0;
-  IndexSet inputs_;
+  IndexSets::Id inputs_ = IndexSets::kEmpty;
   Findings* findings_ = nullptr;  // null for a constant
 };
 
@@ -76,6 +110,14 @@ template <class A, class B>
 concept ProbePair = (std::same_as<A, Probe> &&
                      (std::same_as<B, Probe> || std::is_arithmetic_v<B>)) ||
                     (std::same_as<B, Probe> && std::is_arithmetic_v<A>);
+template <class A, class B, class C>
+concept ProbeTriple =
+    (std::same_as<A, Probe> || std::same_as<B, Probe> ||
+     std::same_as<C, Probe>)&&(std::convertible_to<A, Probe>&& std::convertible_to<B, Probe>&&
+                                   std::convertible_to<C, Probe>);
+
+}  // namespace probing
+using probing::Probe;
 
 namespace probe_internal {
 
@@ -90,42 +132,44 @@ Probe Unary(const char* name, const Probe& x, Rule rule, bool linear = false) {
   return Probe::Apply(name, y.value, {&derivative, 1}, {&operand, 1}, linear);
 }
 
-template <class Rule>
-Probe Binary(const char* name, const Probe& a, const Probe& b, Rule rule, bool linear = false) {
-  using D = forward::Dual<double, 2>;
-  const D x = a.inputs() ? D::Variable(a.value(), 0) : D(a.value());
-  const D y = b.inputs() ? D::Variable(b.value(), 1) : D(b.value());
-  const D z = rule(x, y);
-  const double derivatives[] = {z.tangent[0], z.tangent[1]};
-  const Probe* operands[] = {&a, &b};
-  return Probe::Apply(name, z.value, derivatives, operands, linear);
+template <class Rule, class... X>
+Probe Several(const char* name, bool linear, Rule rule, const X&... x) {
+  using D = forward::Dual<double, sizeof...(X)>;
+  int direction = 0;
+  const D in[] = {x.IsConstant() ? (++direction, D(x.value()))
+                                 : D::Variable(x.value(), direction++)...};
+  const D y = [&]<std::size_t... I>(std::index_sequence<I...>) { return rule(in[I]...); }
+  (std::index_sequence_for<X...>());
+  double derivatives[sizeof...(X)];
+  for (std::size_t i = 0; i < sizeof...(X); ++i) derivatives[i] = y.tangent[static_cast<int>(i)];
+  const Probe* operands[] = {&x...};
+  return Probe::Apply(name, y.value, derivatives, operands, linear);
 }
 
 }  // namespace probe_internal
 
-template <class A, class B>
-requires ProbePair<A, B> Probe operator+(const A& a, const B& b) {
-  return probe_internal::Binary(
-      "+", a, b, [](const auto& x, const auto& y) { return x + y; }, true);
-}
-template <class A, class B>
-requires ProbePair<A, B> Probe operator-(const A& a, const B& b) {
-  return probe_internal::Binary(
-      "-", a, b, [](const auto& x, const auto& y) { return x - y; }, true);
-}
-template <class A, class B>
-requires ProbePair<A, B> Probe operator*(const A& a, const B& b) {
-  return probe_internal::Binary("*", a, b, [](const auto& x, const auto& y) { return x * y; });
-}
-template <class A, class B>
-requires ProbePair<A, B> Probe operator/(const A& a, const B& b) {
-  return probe_internal::Binary("/", a, b, [](const auto& x, const auto& y) { return x / y; });
-}
+namespace probing {
+
+#define COTANGENT_PROBE_OPERATOR(op, linear)                                                   \
+  template <class A, class B>                                                                  \
+  requires ProbePair<A, B> Probe operator op(const A& a, const B& b) {                         \
+    return probe_internal::Several(                                                            \
+        #op, linear, [](const auto& x, const auto& y) { return x op y; }, Probe(a), Probe(b)); \
+  }
+COTANGENT_PROBE_OPERATOR(+, true)
+COTANGENT_PROBE_OPERATOR(-, true)
+COTANGENT_PROBE_OPERATOR(*, false)
+COTANGENT_PROBE_OPERATOR(/, false)
+#undef COTANGENT_PROBE_OPERATOR
 inline Probe operator-(const Probe& x) {
   return probe_internal::Unary(
       "-", x, [](const auto& v) { return -v; }, true);
 }
 inline Probe operator+(const Probe& x) { return x; }
+inline Probe& operator++(Probe& a) { return a = a + 1; }
+inline Probe& operator--(Probe& a) { return a = a - 1; }
+inline Probe operator++(Probe& a, int) { return std::exchange(a, a + 1); }
+inline Probe operator--(Probe& a, int) { return std::exchange(a, a - 1); }
 template <class B>
 Probe& operator+=(Probe& a, const B& b) {
   return a = a + b;
@@ -159,11 +203,10 @@ COTANGENT_PROBE_COMPARISON(<=)
 COTANGENT_PROBE_COMPARISON(>=)
 #undef COTANGENT_PROBE_COMPARISON
 
-#define COTANGENT_PROBE_UNARY(name)                                                         \
-  inline Probe name(const Probe& x) {                                                       \
-    return probe_internal::Unary(#name, x, [](const auto& v) { return forward::name(v); }); \
+#define COTANGENT_PROBE_UNARY(name)                                                \
+  inline Probe name(const Probe& x) {                                              \
+    return probe_internal::Unary(#name, x, [](const auto& v) { return name(v); }); \
   }
-COTANGENT_PROBE_UNARY(sqr)
 COTANGENT_PROBE_UNARY(sqrt)
 COTANGENT_PROBE_UNARY(cbrt)
 COTANGENT_PROBE_UNARY(exp)
@@ -189,68 +232,101 @@ COTANGENT_PROBE_UNARY(erf)
 COTANGENT_PROBE_UNARY(erfc)
 COTANGENT_PROBE_UNARY(lgamma)
 COTANGENT_PROBE_UNARY(tgamma)
-COTANGENT_PROBE_UNARY(digamma)
-COTANGENT_PROBE_UNARY(sigmoid)
-COTANGENT_PROBE_UNARY(softplus)
-COTANGENT_PROBE_UNARY(softsign)
-COTANGENT_PROBE_UNARY(gelu)
-COTANGENT_PROBE_UNARY(gelu_tanh)
-COTANGENT_PROBE_UNARY(silu)
 #undef COTANGENT_PROBE_UNARY
 
-// Functions with a kink, or a jump, at the points that the condition tells.
-#define COTANGENT_PROBE_KINKED(name, at_kink, linear, taken)               \
-  inline Probe name(const Probe& x) {                                      \
-    const double v = x.value();                                            \
-    if (at_kink) x.NoteKink(#name, taken);                                 \
-    return probe_internal::Unary(                                          \
-        #name, x, [](const auto& u) { return forward::name(u); }, linear); \
+#define COTANGENT_PROBE_NAMED(name)                                                           \
+  inline Probe CotangentApply(functions::rule::name, const Probe& x) {                        \
+    return probe_internal::Unary(#name, x, [](const auto& v) { return functions::name(v); }); \
   }
-COTANGENT_PROBE_KINKED(abs, v == 0, true, "derivative 0 is taken, between -1 and 1")
-COTANGENT_PROBE_KINKED(fabs, v == 0, true, "derivative 0 is taken, between -1 and 1")
-COTANGENT_PROBE_KINKED(relu, v == 0, true, "derivative 0 is taken, from the left")
-COTANGENT_PROBE_KINKED(hard_swish, v == 3 || v == -3, false,
-                       "the derivative is taken from outside [-3, 3]")
-COTANGENT_PROBE_KINKED(sign, v == 0, true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(floor, v == std::floor(v), true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(ceil, v == std::floor(v), true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(trunc, v == std::floor(v) && v != 0, true, "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(round, v + 0.5 == std::floor(v + 0.5), true,
-                       "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(rint, v + 0.5 == std::floor(v + 0.5), true,
-                       "it jumps; derivative 0 is taken")
-COTANGENT_PROBE_KINKED(nearbyint, v + 0.5 == std::floor(v + 0.5), true,
-                       "it jumps; derivative 0 is taken")
+COTANGENT_PROBE_NAMED(sqr)
+COTANGENT_PROBE_NAMED(digamma)
+COTANGENT_PROBE_NAMED(sigmoid)
+COTANGENT_PROBE_NAMED(softplus)
+COTANGENT_PROBE_NAMED(softsign)
+COTANGENT_PROBE_NAMED(gelu)
+COTANGENT_PROBE_NAMED(gelu_tanh)
+COTANGENT_PROBE_NAMED(silu)
+#undef COTANGENT_PROBE_NAMED
+inline double CotangentApply(functions::rule::value_of, const Probe& x) { return x.value(); }
+
+// Functions with a kink, or a jump, at the points that the condition tells.
+#define COTANGENT_PROBE_KINKED(signature, name, call, at_kink, linear, taken) \
+  inline Probe signature(const Probe& x) {                                    \
+    const double v = x.value();                                               \
+    if (at_kink) x.NoteKink(#name, taken);                                    \
+    return probe_internal::Unary(                                             \
+        #name, x, [](const auto& u) { return call(u); }, linear);             \
+  }
+#define COTANGENT_PROBE_STEP(name, at_jump) \
+  COTANGENT_PROBE_KINKED(name, name, name, at_jump, true, "it jumps; derivative 0 is taken")
+COTANGENT_PROBE_KINKED(abs, abs, abs, v == 0, true, "derivative 0 is taken, between -1 and 1")
+COTANGENT_PROBE_KINKED(fabs, fabs, fabs, v == 0, true, "derivative 0 is taken, between -1 and 1")
+COTANGENT_PROBE_STEP(floor, v == std::floor(v))
+COTANGENT_PROBE_STEP(ceil, v == std::floor(v))
+COTANGENT_PROBE_STEP(trunc, v == std::floor(v) && v != 0)
+COTANGENT_PROBE_STEP(round, v + 0.5 == std::floor(v + 0.5))
+COTANGENT_PROBE_STEP(rint, v + 0.5 == std::floor(v + 0.5))
+COTANGENT_PROBE_STEP(nearbyint, v + 0.5 == std::floor(v + 0.5))
+COTANGENT_PROBE_STEP(logb, v != 0 && std::abs(v) == std::ldexp(1.0, std::ilogb(v)))
+#undef COTANGENT_PROBE_STEP
+#define COTANGENT_PROBE_NAMED_KINKED(name, at_kink, linear, taken)           \
+  inline Probe CotangentApply(functions::rule::name, const Probe& x) {       \
+    const double v = x.value();                                              \
+    if (at_kink) x.NoteKink(#name, taken);                                   \
+    return probe_internal::Unary(                                            \
+        #name, x, [](const auto& u) { return functions::name(u); }, linear); \
+  }
+COTANGENT_PROBE_NAMED_KINKED(relu, v == 0, true, "derivative 0 is taken, from the left")
+COTANGENT_PROBE_NAMED_KINKED(hard_swish, v == 3 || v == -3, false,
+                             "the derivative is taken from outside [-3, 3]")
+COTANGENT_PROBE_NAMED_KINKED(sign, v == 0, true, "it jumps; derivative 0 is taken")
+#undef COTANGENT_PROBE_NAMED_KINKED
 #undef COTANGENT_PROBE_KINKED
 
-inline Probe leaky_relu(const Probe& x, double slope) {
+inline Probe CotangentApply(functions::rule::leaky_relu, const Probe& x, double slope) {
   if (x.value() == 0) x.NoteKink("leaky_relu", "the derivative is taken from the left");
   return probe_internal::Unary(
-      "leaky_relu", x, [&](const auto& v) { return forward::leaky_relu(v, slope); }, true);
+      "leaky_relu", x, [&](const auto& v) { return functions::leaky_relu(v, slope); }, true);
 }
-inline Probe elu(const Probe& x, double alpha = 1) {
+inline Probe CotangentApply(functions::rule::elu, const Probe& x, double alpha) {
   if (x.value() == 0 && alpha != 1) x.NoteKink("elu", "the derivative is taken from the left");
-  return probe_internal::Unary("elu", x, [&](const auto& v) { return forward::elu(v, alpha); });
+  return probe_internal::Unary("elu", x, [&](const auto& v) { return functions::elu(v, alpha); });
 }
-inline Probe polygamma(int n, const Probe& x) {
+inline Probe CotangentApply(functions::rule::polygamma, int n, const Probe& x) {
   return probe_internal::Unary("polygamma", x,
-                               [&](const auto& v) { return forward::polygamma(n, v); });
+                               [&](const auto& v) { return functions::polygamma(n, v); });
 }
 inline Probe ldexp(const Probe& x, int exponent) {
   return probe_internal::Unary(
-      "ldexp", x, [&](const auto& v) { return forward::ldexp(v, exponent); }, true);
+      "ldexp", x, [&](const auto& v) { return ldexp(v, exponent); }, true);
+}
+inline Probe scalbn(const Probe& x, int exponent) { return ldexp(x, exponent); }
+inline Probe frexp(const Probe& x, int* exponent) {
+  *exponent = 0;
+  std::frexp(x.value(), exponent);
+  return std::isfinite(x.value()) ? ldexp(x, -*exponent) : x;
+}
+inline Probe modf(const Probe& x, Probe* whole) {
+  *whole = trunc(x);
+  return probe_internal::Unary(
+      "modf", x,
+      [](const auto& v) {
+        std::decay_t<decltype(v)> whole_part;
+        return modf(v, &whole_part);
+      },
+      true);
 }
 
-#define COTANGENT_PROBE_BINARY(name, at_kink, linear, taken)                                    \
-  template <class A, class B>                                                                   \
-  requires ProbePair<A, B> Probe name(const A& a, const B& b) {                                 \
-    const Probe x = a, y = b;                                                                   \
-    const double u = x.value(), v = y.value();                                                  \
-    if (at_kink) (x.inputs() ? x : y).NoteKink(#name, taken);                                   \
-    return probe_internal::Binary(                                                              \
-        #name, x, y, [](const auto& s, const auto& t) { return forward::name(s, t); }, linear); \
+#define COTANGENT_PROBE_BINARY(name, at_kink, linear, taken)                           \
+  template <class A, class B>                                                          \
+  requires ProbePair<A, B> Probe name(const A& a, const B& b) {                        \
+    const Probe x = a, y = b;                                                          \
+    [[maybe_unused]] const double u = x.value(), v = y.value();                        \
+    if (at_kink) (x.IsConstant() ? y : x).NoteKink(#name, taken);                      \
+    return probe_internal::Several(                                                    \
+        #name, linear, [](const auto& s, const auto& t) { return name(s, t); }, x, y); \
   }
-COTANGENT_PROBE_BINARY(pow, false && u == v, false, "")
+COTANGENT_PROBE_BINARY(pow, false, false, "")
 COTANGENT_PROBE_BINARY(hypot, u == 0 && v == 0, false, "gradient 0 is taken")
 COTANGENT_PROBE_BINARY(atan2, u == 0 && v < 0, false,
                        "it jumps; the derivative is that along either side")
@@ -264,21 +340,63 @@ COTANGENT_PROBE_BINARY(fmod, std::fmod(u, v) == 0, true,
 COTANGENT_PROBE_BINARY(remainder, 2 * std::abs(std::remainder(u, v)) == std::abs(v), true,
                        "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(copysign, u == 0 || v == 0, true, "derivative 0 is taken")
-COTANGENT_PROBE_BINARY(logsumexp, false && u == v, false, "")
+// Chosen before std::max and std::min where those are in scope.
+inline Probe max(const Probe& a, const Probe& b) { return max<Probe, Probe>(a, b); }
+inline Probe min(const Probe& a, const Probe& b) { return min<Probe, Probe>(a, b); }
+COTANGENT_PROBE_BINARY(nextafter, false, true, "")
 #undef COTANGENT_PROBE_BINARY
+template <class A, class B>
+requires ProbePair<A, B> Probe CotangentApply(functions::rule::logsumexp, const A& a, const B& b) {
+  return probe_internal::Several(
+      "logsumexp", false, [](const auto& x, const auto& y) { return functions::logsumexp(x, y); },
+      Probe(a), Probe(b));
+}
 
-template <class B, class C>
-Probe fma(const Probe& a, const B& b, const C& c) {
-  return a * b + c;
+template <class A, class B, class C>
+requires ProbeTriple<A, B, C> Probe hypot(const A& a, const B& b, const C& c) {
+  const Probe x = a, y = b, z = c;
+  if (x.value() == 0 && y.value() == 0 && z.value() == 0)
+    (x.IsConstant() ? y.IsConstant() ? z : y : x).NoteKink("hypot", "gradient 0 is taken");
+  return probe_internal::Several(
+      "hypot", false, [](const auto& u, const auto& v, const auto& w) { return hypot(u, v, w); }, x,
+      y, z);
+}
+template <class A, class B, class C>
+requires ProbeTriple<A, B, C> Probe fma(const A& a, const B& b, const C& c) {
+  const Probe x = a, y = b, z = c;
+  return (x * y + z).WithValue(std::fma(x.value(), y.value(), z.value()));
+}
+template <class A, class B, class C>
+requires ProbeTriple<A, B, C> Probe lerp(const A& a, const B& b, const C& t) {
+  const Probe x = a, y = b, s = t;
+  return (x + s * (y - x)).WithValue(std::lerp(x.value(), y.value(), s.value()));
+}
+template <class A, class B, class C>
+requires ProbeTriple<A, B, C> Probe clamp(const A& x, const B& low, const C& high) {
+  return x < low ? Probe(low) : high < x ? Probe(high) : Probe(x);
 }
 
 // One result of many terms.
-Probe logsumexp(std::span<const Probe> x);
+Probe CotangentApply(functions::rule::logsumexp, std::span<const Probe> x);
 
-inline bool isfinite(const Probe& x) { return std::isfinite(x.value()); }
-inline bool isinf(const Probe& x) { return std::isinf(x.value()); }
-inline bool isnan(const Probe& x) { return std::isnan(x.value()); }
-inline bool signbit(const Probe& x) { return std::signbit(x.value()); }
+#define COTANGENT_PROBE_QUESTION(type, name) \
+  inline type name(const Probe& x) { return std::name(x.value()); }
+COTANGENT_PROBE_QUESTION(bool, isfinite)
+COTANGENT_PROBE_QUESTION(bool, isinf)
+COTANGENT_PROBE_QUESTION(bool, isnan)
+COTANGENT_PROBE_QUESTION(bool, isnormal)
+COTANGENT_PROBE_QUESTION(bool, signbit)
+COTANGENT_PROBE_QUESTION(int, fpclassify)
+COTANGENT_PROBE_QUESTION(int, ilogb)
+#undef COTANGENT_PROBE_QUESTION
+
+template <class Stream, std::same_as<Probe> X>
+Stream& operator<<(Stream& out, const X& x) {
+  out << x.value();
+  return out;
+}
+
+}  // namespace probing
 
 // What a function does at x: its results' values and dependencies, and what was met on the way.
 struct Inspection {
@@ -298,8 +416,7 @@ Inspection Inspect(const F& f, std::span<const double> x, bool track_pairs = fal
   }
   for (const Probe& result : Outputs<Probe>(f, std::span<const Probe>(at))) {
     inspection.values.push_back(result.value());
-    inspection.dependencies.push_back(result.inputs() ? *result.inputs()
-                                                      : std::vector<std::uint32_t>());
+    inspection.dependencies.push_back(result.Inputs());
   }
   return inspection;
 }

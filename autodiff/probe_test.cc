@@ -47,5 +47,33 @@ TEST(ProbeTest, PatternsOfJacobianAndHessian) {
   EXPECT_THAT(inspection.values, ElementsAre(6, std::sin(3.0), 8 - 1.0 / 3));
 }
 
+TEST(ProbeTest, PatternsOfLongSums) {
+  constexpr std::size_t kTerms = 100000;
+  const auto f = [](auto x) {
+    std::decay_t<decltype(x[0])> sum = 0;
+    for (std::size_t i = 0; i + 1 < x.size(); ++i) sum += x[i] * x[i + 1];
+    return sum;
+  };
+  const Inspection inspection = Inspect(f, std::vector<double>(kTerms, 1.0), true);
+  ASSERT_EQ(inspection.dependencies[0].size(), kTerms);
+  EXPECT_EQ(inspection.dependencies[0][777], 777u);
+  EXPECT_THAT(inspection.findings.neighbours[777], ElementsAre(776, 778));
+}
+
+TEST(ProbeTest, PatternsOfRunningSums) {
+  constexpr std::size_t kTerms = 300;
+  const auto f = [](auto x) {
+    using T = std::decay_t<decltype(x[0])>;
+    std::vector<T> sums = {x[0]};
+    for (std::size_t i = 1; i < x.size(); ++i) sums.push_back(T(sums.back() + x[i]));
+    return sums;
+  };
+  const Inspection inspection = Inspect(f, std::vector<double>(kTerms, 1.0));
+  for (std::size_t i = 0; i < kTerms; ++i) {
+    ASSERT_EQ(inspection.dependencies[i].size(), i + 1);
+    ASSERT_EQ(inspection.dependencies[i].back(), i);
+  }
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff

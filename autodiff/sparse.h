@@ -93,9 +93,8 @@ inline constexpr int kColorsAtOnce = 8;
 
 // Calls visit(k0, count, at) for groups of seeds, x's duals carrying seeds k0 .. k0 + count - 1 as
 // tangents.
-template <class Visit>
+template <class D, class Visit>
 void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Visit visit) {
-  using D = forward::Dual<double, kColorsAtOnce>;
   for (std::size_t first = 0; first < seeds.size(); first += kColorsAtOnce) {
     const std::size_t count = std::min<std::size_t>(kColorsAtOnce, seeds.size() - first);
     std::vector<D> at = forward::Constants<D>(x);
@@ -111,9 +110,9 @@ void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Vis
 template <class F>
 std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x,
                                     const std::vector<Vector>& seeds) {
-  using D = forward::Dual<double, kColorsAtOnce>;
+  using D = forward::LevelDual<F, double, kColorsAtOnce>;
   std::vector<Vector> products(seeds.size());
-  VisitSeeds(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
+  VisitSeeds<D>(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
     const std::vector<D> results = Outputs<D>(f, at);
     for (std::size_t k = 0; k < count; ++k) {
       for (const D& result : results)
@@ -127,7 +126,7 @@ std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x,
 template <class F>
 std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
                                     const std::vector<Vector>& seeds) {
-  reverse::Tape tape;
+  reverse::LevelTape<F> tape;
   const auto recorded = reverse::Record(tape, f, x);
   std::vector<Vector> products;
   for (const Vector& seed : seeds) {
@@ -148,8 +147,8 @@ std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
                                    const std::vector<Vector>& seeds) {
   using D = forward::Dual<double, kColorsAtOnce>;
   std::vector<Vector> products(seeds.size(), Vector(x.size()));
-  reverse::BasicTape<D> tape;
-  VisitSeeds(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
+  reverse::LevelTape<F, D> tape;
+  VisitSeeds<D>(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
     const auto recorded = reverse::Record(tape, f, at);
     tape.Backward(recorded.outputs[0]);
     for (std::size_t j = 0; j < x.size(); ++j) {

@@ -93,5 +93,19 @@ TEST(SparseTest, AKnownPatternIsChecked) {
             "the pattern's row 2 names column 3; expected columns below 3");
 }
 
+// d2/dx_i dx_j (sum x)^2 = 2: dense, so that no colouring is looked for.
+TEST(SparseTest, ADenseHessian) {
+  const auto f = [](auto x) {
+    using S = std::decay_t<decltype(x[0])>;
+    S sum = 0.0;
+    for (const auto& xi : x) sum += xi;
+    return S(sum * sum);
+  };
+  const auto hessian = SparseHessian(f, Point(400), Mode::kReverse);
+  ASSERT_TRUE(hessian.ok()) << hessian.status();
+  EXPECT_EQ(hessian->colors, 400u);
+  for (const double entry : hessian->values) ASSERT_EQ(entry, 2);
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff

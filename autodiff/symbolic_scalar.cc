@@ -2,6 +2,8 @@
 
 namespace cotangent::autodiff {
 
+namespace tracing {
+
 symbolic::Expr SymbolicScalar::In(SymbolicTrace& trace) const {
   if (expression_) return expression_;
   if (std::isfinite(value_)) return trace.pool.Constant(value_);
@@ -9,6 +11,14 @@ symbolic::Expr SymbolicScalar::In(SymbolicTrace& trace) const {
   if (trace.unsupported.empty()) trace.unsupported = "a constant that is not finite";
   return trace.pool.Constant(0);
 }
+
+SymbolicScalar SymbolicScalar::WithValue(double value) const {
+  SymbolicScalar other = *this;
+  other.value_ = value;
+  return other;
+}
+
+}  // namespace tracing
 
 namespace symbolic_internal {
 

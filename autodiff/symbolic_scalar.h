@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "autodiff/function.h"
@@ -32,6 +33,9 @@ struct SymbolicTrace {
   std::string unsupported;
 };
 
+// What the lookup by argument finds: operators and the names of <cmath>.
+namespace tracing {
+
 class SymbolicScalar {
  public:
   SymbolicScalar() = default;
@@ -46,6 +50,8 @@ class SymbolicScalar {
   SymbolicTrace* trace() const { return trace_; }
   // The expression; a constant becomes one of the given trace.
   symbolic::Expr In(SymbolicTrace& trace) const;
+  // The same expression with another value: one that is rounded otherwise.
+  SymbolicScalar WithValue(double value) const;
 
  private:
   double value_ = 0;
@@ -57,6 +63,15 @@ template <class A, class B>
 concept SymbolicPair = (std::same_as<A, SymbolicScalar> &&
                         (std::same_as<B, SymbolicScalar> || std::is_arithmetic_v<B>)) ||
                        (std::same_as<B, SymbolicScalar> && std::is_arithmetic_v<A>);
+template <class A, class B, class C>
+concept SymbolicTriple =
+    (std::same_as<A, SymbolicScalar> || std::same_as<B, SymbolicScalar> ||
+     std::same_as<C, SymbolicScalar>)&&(std::convertible_to<A, SymbolicScalar>&&
+                                            std::convertible_to<B, SymbolicScalar>&&
+                                                std::convertible_to<C, SymbolicScalar>);
+
+}  // namespace tracing
+using tracing::SymbolicScalar;
 
 namespace symbolic_internal {
 
@@ -74,6 +89,8 @@ SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScal
 }
 
 }  // namespace symbolic_internal
+
+namespace tracing {
 
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar operator+(const A& a, const B& b) {
@@ -101,6 +118,10 @@ requires SymbolicPair<A, B> SymbolicScalar operator/(const A& a, const B& b) {
 }
 inline SymbolicScalar operator-(const SymbolicScalar& x) { return x * -1.0; }
 inline SymbolicScalar operator+(const SymbolicScalar& x) { return x; }
+inline SymbolicScalar& operator++(SymbolicScalar& a) { return a = a + 1; }
+inline SymbolicScalar& operator--(SymbolicScalar& a) { return a = a - 1; }
+inline SymbolicScalar operator++(SymbolicScalar& a, int) { return std::exchange(a, a + 1); }
+inline SymbolicScalar operator--(SymbolicScalar& a, int) { return std::exchange(a, a - 1); }
 template <class B>
 SymbolicScalar& operator+=(SymbolicScalar& a, const B& b) {
   return a = a + b;
@@ -131,10 +152,9 @@ COTANGENT_SYMBOLIC_COMPARISON(<=)
 COTANGENT_SYMBOLIC_COMPARISON(>=)
 #undef COTANGENT_SYMBOLIC_COMPARISON
 
-#define COTANGENT_SYMBOLIC_NAMED(name)                          \
-  inline SymbolicScalar name(const SymbolicScalar& x) {         \
-    using namespace functions;                                  \
-    return symbolic_internal::Named(#name, name(x.value()), x); \
+#define COTANGENT_SYMBOLIC_NAMED(name)                               \
+  inline SymbolicScalar name(const SymbolicScalar& x) {              \
+    return symbolic_internal::Named(#name, std::name(x.value()), x); \
   }
 COTANGENT_SYMBOLIC_NAMED(abs)
 COTANGENT_SYMBOLIC_NAMED(sqrt)
@@ -159,28 +179,36 @@ COTANGENT_SYMBOLIC_NAMED(acosh)
 COTANGENT_SYMBOLIC_NAMED(atanh)
 COTANGENT_SYMBOLIC_NAMED(erf)
 COTANGENT_SYMBOLIC_NAMED(erfc)
-COTANGENT_SYMBOLIC_NAMED(sigmoid)
-COTANGENT_SYMBOLIC_NAMED(softplus)
-COTANGENT_SYMBOLIC_NAMED(softsign)
-COTANGENT_SYMBOLIC_NAMED(relu)
-COTANGENT_SYMBOLIC_NAMED(gelu)
-COTANGENT_SYMBOLIC_NAMED(gelu_tanh)
-COTANGENT_SYMBOLIC_NAMED(silu)
-COTANGENT_SYMBOLIC_NAMED(hard_swish)
 #undef COTANGENT_SYMBOLIC_NAMED
+
+#define COTANGENT_SYMBOLIC_ASKED(name)                                                   \
+  inline SymbolicScalar CotangentApply(functions::rule::name, const SymbolicScalar& x) { \
+    return symbolic_internal::Named(#name, functions::name(x.value()), x);               \
+  }
+COTANGENT_SYMBOLIC_ASKED(sigmoid)
+COTANGENT_SYMBOLIC_ASKED(softplus)
+COTANGENT_SYMBOLIC_ASKED(softsign)
+COTANGENT_SYMBOLIC_ASKED(relu)
+COTANGENT_SYMBOLIC_ASKED(gelu)
+COTANGENT_SYMBOLIC_ASKED(gelu_tanh)
+COTANGENT_SYMBOLIC_ASKED(silu)
+COTANGENT_SYMBOLIC_ASKED(hard_swish)
+#undef COTANGENT_SYMBOLIC_ASKED
+inline double CotangentApply(functions::rule::value_of, const SymbolicScalar& x) {
+  return x.value();
+}
 
 #define COTANGENT_SYMBOLIC_STEP(name)                   \
   inline SymbolicScalar name(const SymbolicScalar& x) { \
-    using namespace functions;                          \
-    return SymbolicScalar(name(x.value()));             \
+    return SymbolicScalar(std::name(x.value()));        \
   }
-COTANGENT_SYMBOLIC_STEP(sign)
 COTANGENT_SYMBOLIC_STEP(floor)
 COTANGENT_SYMBOLIC_STEP(ceil)
 COTANGENT_SYMBOLIC_STEP(trunc)
 COTANGENT_SYMBOLIC_STEP(round)
 COTANGENT_SYMBOLIC_STEP(rint)
 COTANGENT_SYMBOLIC_STEP(nearbyint)
+COTANGENT_SYMBOLIC_STEP(logb)
 #undef COTANGENT_SYMBOLIC_STEP
 
 inline SymbolicScalar lgamma(const SymbolicScalar& x) {
@@ -189,24 +217,47 @@ inline SymbolicScalar lgamma(const SymbolicScalar& x) {
 inline SymbolicScalar tgamma(const SymbolicScalar& x) {
   return symbolic_internal::Unsupported("tgamma", x);
 }
-inline SymbolicScalar digamma(const SymbolicScalar& x) {
+inline SymbolicScalar CotangentApply(functions::rule::digamma, const SymbolicScalar& x) {
   return symbolic_internal::Unsupported("digamma", x);
 }
-inline SymbolicScalar polygamma(int, const SymbolicScalar& x) {
+inline SymbolicScalar CotangentApply(functions::rule::polygamma, int, const SymbolicScalar& x) {
   return symbolic_internal::Unsupported("polygamma", x);
 }
 
 inline SymbolicScalar fabs(const SymbolicScalar& x) { return abs(x); }
-inline SymbolicScalar sqr(const SymbolicScalar& x) { return x * x; }
-inline SymbolicScalar exp2(const SymbolicScalar& x) { return exp(x * std::numbers::ln2); }
-inline SymbolicScalar leaky_relu(const SymbolicScalar& x, double slope) {
+inline SymbolicScalar exp2(const SymbolicScalar& x) {
+  return exp(x * std::numbers::ln2).WithValue(std::exp2(x.value()));
+}
+inline SymbolicScalar CotangentApply(functions::rule::sqr, const SymbolicScalar& x) {
+  return x * x;
+}
+inline SymbolicScalar CotangentApply(functions::rule::sign, const SymbolicScalar& x) {
+  return SymbolicScalar(functions::sign(x.value()));
+}
+inline SymbolicScalar CotangentApply(functions::rule::leaky_relu, const SymbolicScalar& x,
+                                     double slope) {
   return x > 0 ? x : slope * x;
 }
-inline SymbolicScalar elu(const SymbolicScalar& x, double alpha = 1) {
+inline SymbolicScalar CotangentApply(functions::rule::elu, const SymbolicScalar& x, double alpha) {
   return x > 0 ? x : alpha * expm1(x);
 }
 inline SymbolicScalar ldexp(const SymbolicScalar& x, int exponent) {
   return x * std::ldexp(1.0, exponent);
+}
+inline SymbolicScalar scalbn(const SymbolicScalar& x, int exponent) { return ldexp(x, exponent); }
+inline SymbolicScalar frexp(const SymbolicScalar& x, int* exponent) {
+  *exponent = 0;
+  std::frexp(x.value(), exponent);
+  return std::isfinite(x.value()) ? ldexp(x, -*exponent) : x;
+}
+inline SymbolicScalar modf(const SymbolicScalar& x, SymbolicScalar* whole) {
+  *whole = trunc(x);
+  return x - *whole;
+}
+template <class A, class B>
+requires SymbolicPair<A, B> SymbolicScalar nextafter(const A& a, const B& b) {
+  const SymbolicScalar x(a), y(b);
+  return x.WithValue(std::nextafter(x.value(), y.value()));
 }
 
 template <class A, class B>
@@ -239,36 +290,50 @@ template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar hypot(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
   if (x == 0 && y == 0) return SymbolicScalar(0);  // gradient 0 at the origin
-  return sqrt(x * x + y * y);
+  return sqrt(x * x + y * y).WithValue(std::hypot(x.value(), y.value()));
+}
+template <class A, class B, class C>
+requires SymbolicTriple<A, B, C> SymbolicScalar hypot(const A& a, const B& b, const C& c) {
+  const SymbolicScalar x(a), y(b), z(c);
+  if (x == 0 && y == 0 && z == 0) return SymbolicScalar(0);
+  return sqrt(x * x + y * y + z * z).WithValue(std::hypot(x.value(), y.value(), z.value()));
 }
 // Whichever of y / x and x / y does not overflow.
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar atan2(const A& a, const B& b) {
   constexpr double kPi = std::numbers::pi;
   const SymbolicScalar y(a), x(b);
+  const double value = std::atan2(y.value(), x.value());
   if (std::abs(y.value()) > std::abs(x.value()))
-    return std::copysign(kPi / 2, y.value()) - atan(x / y);
-  return x > 0 ? atan(y / x) : atan(y / x) + std::copysign(kPi, y.value());
+    return (std::copysign(kPi / 2, y.value()) - atan(x / y)).WithValue(value);
+  const SymbolicScalar angle = atan(y / x);
+  return (x > 0 ? angle : angle + std::copysign(kPi, y.value())).WithValue(value);
 }
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar fmod(const A& a, const B& b) {
   const double x = SymbolicScalar(a).value(), y = SymbolicScalar(b).value();
-  return a - SymbolicScalar(b) * std::round((x - std::fmod(x, y)) / y);
+  const double rest = std::fmod(x, y);
+  return (a - SymbolicScalar(b) * std::round((x - rest) / y)).WithValue(rest);
 }
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar remainder(const A& a, const B& b) {
   const double x = SymbolicScalar(a).value(), y = SymbolicScalar(b).value();
-  return a - SymbolicScalar(b) * std::round((x - std::remainder(x, y)) / y);
+  const double rest = std::remainder(x, y);
+  return (a - SymbolicScalar(b) * std::round((x - rest) / y)).WithValue(rest);
 }
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar copysign(const A& a, const B& b) {
   return abs(SymbolicScalar(a)) * std::copysign(1.0, SymbolicScalar(b).value());
 }
 template <class A, class B>
-requires SymbolicPair<A, B> SymbolicScalar logsumexp(const A& a, const B& b) {
-  return a < b ? b + softplus(a - SymbolicScalar(b)) : a + softplus(b - SymbolicScalar(a));
+requires SymbolicPair<A, B> SymbolicScalar CotangentApply(functions::rule::logsumexp, const A& a,
+                                                          const B& b) {
+  const SymbolicScalar x(a), y(b);
+  return (x < y ? y + functions::softplus(x - y) : x + functions::softplus(y - x))
+      .WithValue(functions::logsumexp(x.value(), y.value()));
 }
-inline SymbolicScalar logsumexp(std::span<const SymbolicScalar> x) {
+inline SymbolicScalar CotangentApply(functions::rule::logsumexp,
+                                     std::span<const SymbolicScalar> x) {
   double high = -std::numeric_limits<double>::infinity();
   for (const SymbolicScalar& xi : x) high = xi > high || std::isnan(xi.value()) ? xi.value() : high;
   if (!std::isfinite(high)) return SymbolicScalar(high);
@@ -276,15 +341,39 @@ inline SymbolicScalar logsumexp(std::span<const SymbolicScalar> x) {
   for (const SymbolicScalar& xi : x) sum += exp(xi - high);
   return log(sum) + high;
 }
-template <class B, class C>
-SymbolicScalar fma(const SymbolicScalar& a, const B& b, const C& c) {
-  return a * b + c;
+template <class A, class B, class C>
+requires SymbolicTriple<A, B, C> SymbolicScalar fma(const A& a, const B& b, const C& c) {
+  const SymbolicScalar x(a), y(b), z(c);
+  return (x * y + z).WithValue(std::fma(x.value(), y.value(), z.value()));
+}
+template <class A, class B, class C>
+requires SymbolicTriple<A, B, C> SymbolicScalar lerp(const A& a, const B& b, const C& t) {
+  const SymbolicScalar x(a), y(b), s(t);
+  return (x + s * (y - x)).WithValue(std::lerp(x.value(), y.value(), s.value()));
+}
+template <class A, class B, class C>
+requires SymbolicTriple<A, B, C> SymbolicScalar clamp(const A& x, const B& low, const C& high) {
+  return x < low ? SymbolicScalar(low) : high < x ? SymbolicScalar(high) : SymbolicScalar(x);
 }
 
-inline bool isfinite(const SymbolicScalar& x) { return std::isfinite(x.value()); }
-inline bool isinf(const SymbolicScalar& x) { return std::isinf(x.value()); }
-inline bool isnan(const SymbolicScalar& x) { return std::isnan(x.value()); }
-inline bool signbit(const SymbolicScalar& x) { return std::signbit(x.value()); }
+#define COTANGENT_SYMBOLIC_QUESTION(type, name) \
+  inline type name(const SymbolicScalar& x) { return std::name(x.value()); }
+COTANGENT_SYMBOLIC_QUESTION(bool, isfinite)
+COTANGENT_SYMBOLIC_QUESTION(bool, isinf)
+COTANGENT_SYMBOLIC_QUESTION(bool, isnan)
+COTANGENT_SYMBOLIC_QUESTION(bool, isnormal)
+COTANGENT_SYMBOLIC_QUESTION(bool, signbit)
+COTANGENT_SYMBOLIC_QUESTION(int, fpclassify)
+COTANGENT_SYMBOLIC_QUESTION(int, ilogb)
+#undef COTANGENT_SYMBOLIC_QUESTION
+
+template <class Stream, std::same_as<SymbolicScalar> X>
+Stream& operator<<(Stream& out, const X& x) {
+  out << x.value();
+  return out;
+}
+
+}  // namespace tracing
 
 // f at x as formulas in the trace's pool: the variables x0, x1, ... and the outputs in them.
 struct Formulas {

@@ -49,11 +49,20 @@
 // KINKS AND EDGES
 //
 // autodiff/math.h has the table: the derivative at a kink is a fixed member of the subdifferential,
-// at the edge of a domain the one-sided limit, which may be infinite, and outside it NaN.
-// Arithmetic on tangents is IEEE's: a zero tangent times an infinite derivative is NaN, so sqrt of
-// a *constant* 0 spoils the result; the one exception is pow, whose derivative by a constant
-// exponent is not formed. Duals are not thread-shared state: they may be used wherever a double
-// may.
+// at the edge of a domain the one-sided limit, which may be infinite, and outside it NaN. A
+// derivative that is not finite is handed to those directions only in which the argument moves: a
+// constant at the edge of a function's domain spoils nothing. Values are bit for bit those of the
+// plain function, so that a program branches as with plain numbers.
+//
+// LEVELS
+//
+// A derivative inside a function that is itself being differentiated needs duals of duals; to mix
+// the two levels' numbers in one type would confuse dv/dx with dv/dy. So forward::Gradient and its
+// kin call a function with duals of a type of its own (the third parameter, kLevelOf<F>): an inner
+// function that uses the outer one's variables as if they were of its level does not compile. Hand
+// the inner Gradient the outer scalars as its point, and it differentiates those.
+//
+// Duals are not thread-shared state: they may be used wherever a double may.
 
 #include <cmath>
 #include <compare>
@@ -62,11 +71,21 @@
 #include <type_traits>
 
 #include "autodiff/forward/lanes.h"
+#include "autodiff/math.h"
 
 namespace cotangent::autodiff::forward {
 
-template <class T, int N>
+// A tag for the scalars of the function F's derivatives; null for scalars that are of no function.
+using Level = const char*;
+template <class F>
+inline constexpr char kLevelOf = 0;
+
+// What the lookup by argument finds for a dual number: operators and the names of <cmath>.
+namespace scalar {
+template <class T, int N, Level kLevel = nullptr>
 struct Dual;
+}  // namespace scalar
+using scalar::Dual;
 
 // With the number of directions chosen at run time. A constant has none.
 template <class T = double>
@@ -75,28 +94,28 @@ using DynamicDual = Dual<T, kDynamic>;
 // How deep duals are nested in A: 0 for a plain number.
 template <class A>
 inline constexpr int kDepth = 0;
-template <class T, int N>
-inline constexpr int kDepth<Dual<T, N>> = 1 + kDepth<T>;
+template <class T, int N, Level kLevel>
+inline constexpr int kDepth<Dual<T, N, kLevel>> = 1 + kDepth<T>;
 
 template <class A>
-concept DualNumber = kDepth<A> >
-0;
+concept DualNumber = (kDepth<A>) > 0;
 
 // The plain number inside A.
 template <class A>
 struct RealOf {
   using type = A;
 };
-template <class T, int N>
-struct RealOf<Dual<T, N>> {
+template <class T, int N, Level kLevel>
+struct RealOf<Dual<T, N, kLevel>> {
   using type = typename RealOf<T>::type;
 };
 template <class A>
 using Real = typename RealOf<A>::type;
 
-// Other scalars that duals are made of bring a ValueOf of their own.
+// The innermost number, by which comparisons are made: plain, or of another kind that duals are
+// made of (reverse::Var), which is then compared in its own way.
 template <class A>
-requires(DualNumber<A> || std::is_arithmetic_v<A>) constexpr const auto& ValueOf(const A& a) {
+constexpr const auto& ValueOf(const A& a) {
   if constexpr (DualNumber<A>) {
     return ValueOf(a.value);
   } else {
@@ -104,8 +123,8 @@ requires(DualNumber<A> || std::is_arithmetic_v<A>) constexpr const auto& ValueOf
   }
 }
 
-template <class T, int N>
-struct Dual {
+template <class T, int N, Level kLevel>
+struct scalar::Dual {
   using Scalar = T;
   using Tangent = Lanes<T, N>;
 
@@ -160,18 +179,104 @@ constexpr auto Constant(const C& c) {
   }
 }
 
+// 0 if all of a number's components are finite, else NaN.
+template <class A>
+[[gnu::always_inline]] inline auto Residue(const A& a) {
+  if constexpr (DualNumber<A>) {
+    auto residue = Residue(a.value);
+    if constexpr (DualNumber<typename A::Scalar>) {
+      for (int i = 0; i < a.tangent.size(); ++i) residue += Residue(a.tangent[i]);
+    } else {
+      residue += functions::value_of((a.tangent - a.tangent).Total());
+    }
+    return residue;
+  } else {
+    const auto value = functions::value_of(a);
+    return value - value;
+  }
+}
+template <class A>
+[[gnu::always_inline]] inline bool AllFinite(const A& a) {
+  if constexpr (std::floating_point<A>) {
+    return std::abs(a) <= std::numeric_limits<A>::max();
+  } else {
+    return Residue(a) == 0;
+  }
+}
+
+// Whether all components are 0, and stay so.
+template <class A>
+bool IsZero(const A& a) {
+  if constexpr (DualNumber<A>) {
+    for (int i = 0; i < a.tangent.size(); ++i) {
+      if (!IsZero(a.tangent[i])) return false;
+    }
+    return IsZero(a.value);
+  } else if constexpr (requires { a.Index(); }) {  // a variable of a tape
+    return a.Index() == 0 && a.Value() == 0;
+  } else {
+    return a == 0;
+  }
+}
+
+// derivative * tangent, but 0 where the tangent is 0, at each level of nesting.
+template <class T, class Tangent>
+[[gnu::noinline, gnu::cold]] Tangent Moving(const T& derivative, Tangent tangent) {
+  for (int i = 0; i < tangent.size(); ++i) {
+    if (IsZero(tangent[i])) continue;
+    if constexpr (DualNumber<T>) {
+      const T t = tangent[i];
+      tangent[i] = T(derivative.value * t.value,
+                     Moving(derivative.value, t.tangent) + Moving(t.value, derivative.tangent));
+    } else {
+      tangent[i] = derivative * tangent[i];
+    }
+  }
+  return tangent;
+}
+
 // f(x) with derivative dfdx by x.
 template <DualNumber D>
-D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x) {
+[[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
+                                      const D& x) {
+  if constexpr (std::floating_point<typename D::Scalar> && D::Tangent::kOneLane) {
+    D y(f);  // one direction, which a tape knows to be 1
+    y.tangent[0] = x.tangent[0] == 0 ? 0 : dfdx * x.tangent[0];
+    return y;
+  }
+  if (!AllFinite(dfdx)) [[unlikely]]
+    return D(f, Moving(dfdx, x.tangent));
+  return D(f, dfdx * x.tangent);
+}
+
+// The same for a derivative that is finite wherever f is.
+template <DualNumber D>
+[[gnu::always_inline]] inline D FiniteChain(const typename D::Scalar& f,
+                                            const typename D::Scalar& dfdx, const D& x) {
   return D(f, dfdx * x.tangent);
 }
 
 // f(x, y) with derivatives dfdx and dfdy.
 template <DualNumber D>
-D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x,
-        const typename D::Scalar& dfdy, const D& y) {
+[[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
+                                      const D& x, const typename D::Scalar& dfdy, const D& y) {
+  if (!AllFinite(dfdx) || !AllFinite(dfdy)) [[unlikely]]
+    return D(f, Moving(dfdx, x.tangent) + Moving(dfdy, y.tangent));
   return D(f, Combine(dfdx, x.tangent, dfdy, y.tangent));
 }
+
+// (t - q u) / w where 1 / w or q is not finite: not what does not move.
+template <class T, class Tangent>
+[[gnu::noinline, gnu::cold]] Tangent MovingQuotient(const T& w, Tangent t, const T& q,
+                                                    const Tangent& u) {
+  Tangent change = t + Moving(T(-q), u);
+  for (int i = 0; i < change.size(); ++i) {
+    if (!IsZero(change[i])) change[i] = change[i] / w;
+  }
+  return change;
+}
+
+namespace scalar {
 
 template <DualNumber D>
 D operator+(const D& x) {
@@ -222,20 +327,31 @@ requires DualPair<A, B>
   }
 }
 
-// (v + t e) / (w + u e) = q + (t - q u) / w e, q = v / w
+// (v + t e) / (w + u e) = q + (t - q u) / w e, q = v / w. 1 / w may be infinite where w is not 0.
 template <class A, class B>
 requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator/(const A& a, const B& b) {
   if constexpr (std::same_as<A, B>) {
-    const typename A::Scalar quotient = a.value / b.value;
-    return A(quotient,
-             ScaledDifference(typename A::Scalar(1) / b.value, a.tangent, quotient, b.tangent));
+    using T = typename A::Scalar;
+    const T quotient = a.value / b.value;
+    const T inverse = T(1) / b.value;
+    if (!AllFinite(inverse)) [[unlikely]]
+      return A(quotient, MovingQuotient(b.value, a.tangent, quotient, b.tangent));
+    return A(quotient, ScaledDifference(inverse, a.tangent, quotient, b.tangent));
   } else if constexpr (kDepth<A> > kDepth<B>) {
+    using T = typename A::Scalar;
     const auto c = Constant<A>(b);
-    return A(a.value / c, (Real<A>(1) / c) * a.tangent);
+    const auto inverse = Real<A>(1) / c;
+    if (!AllFinite(inverse)) [[unlikely]]
+      return A(a.value / c, MovingQuotient(T(c), a.tangent, T(0), typename A::Tangent{}));
+    return A(a.value / c, inverse * a.tangent);
   } else {
-    const typename B::Scalar quotient = Constant<B>(a) / b.value;
-    return B(quotient, (-quotient / b.value) * b.tangent);
+    using T = typename B::Scalar;
+    const T quotient = Constant<B>(a) / b.value;
+    const T slope = -quotient / b.value;
+    if (!AllFinite(slope)) [[unlikely]]
+      return B(quotient, MovingQuotient(b.value, typename B::Tangent{}, quotient, b.tangent));
+    return B(quotient, slope * b.tangent);
   }
 }
 
@@ -247,6 +363,27 @@ template <DualNumber D, class B>
 requires std::convertible_to<B, D> D& operator*=(D& a, const B& b) { return a = a * b; }
 template <DualNumber D, class B>
 requires std::convertible_to<B, D> D& operator/=(D& a, const B& b) { return a = a / b; }
+
+template <DualNumber D>
+D& operator++(D& a) {
+  return a += 1;
+}
+template <DualNumber D>
+D& operator--(D& a) {
+  return a -= 1;
+}
+template <DualNumber D>
+D operator++(D& a, int) {
+  const D before = a;
+  ++a;
+  return before;
+}
+template <DualNumber D>
+D operator--(D& a, int) {
+  const D before = a;
+  --a;
+  return before;
+}
 
 // Comparison is by value.
 template <class A, class B>
@@ -274,13 +411,19 @@ Stream& operator<<(Stream& out, const D& x) {
   return out;
 }
 
+template <DualNumber D>
+constexpr auto CotangentApply(functions::rule::value_of, const D& x) {
+  return functions::value_of(x.value);
+}
+
+}  // namespace scalar
 }  // namespace cotangent::autodiff::forward
 
 // A dual number has the range and precision of its value.
-template <class T, int N>
-class std::numeric_limits<cotangent::autodiff::forward::Dual<T, N>>
+template <class T, int N, cotangent::autodiff::forward::Level kLevel>
+class std::numeric_limits<cotangent::autodiff::forward::Dual<T, N, kLevel>>
     : public std::numeric_limits<T> {
-  using D = cotangent::autodiff::forward::Dual<T, N>;
+  using D = cotangent::autodiff::forward::Dual<T, N, kLevel>;
   using Limits = std::numeric_limits<T>;
 
  public:

@@ -247,5 +247,67 @@ TEST(DualTest, PartsOfANumber) {
   EXPECT_EQ(out.str(), "3 [0, 1]");
 }
 
+// Mathematics: d/dx x^3 = 12 at -2, where ln x is not defined; the others by the table of math.h.
+TEST(DualTest, OperandsThatDoNotMoveOrAreAtAnEdge) {
+  using D = Dual<double, 2>;
+  const D cubed = pow(D::Variable(-2, 0), D::Variable(3, 1));
+  EXPECT_EQ(cubed.value, -8);
+  EXPECT_EQ(cubed.tangent[0], 12);
+  EXPECT_TRUE(std::isnan(cubed.tangent[1]));
+  const D root = pow(D::Variable(0, 0), D::Variable(0.5, 1));
+  EXPECT_EQ(root.tangent[0], kInf);
+  EXPECT_EQ(root.tangent[1], 0);
+  const D1 x = X(2);
+  for (const D1& edge : {sqrt(D1(0)), acos(D1(-1)), asin(D1(1)), acosh(D1(1)), cbrt(D1(0)),
+                         pow(D1(0), 0.5), pow(D1(0), D1(0.5)), pow(0.0, D1(0.5))}) {
+    EXPECT_EQ((edge * x).tangent[0], edge.value);
+  }
+  using std::max;
+  EXPECT_EQ(log(1.0 / max(D1(1e-200), X(0))).tangent[0], 0);
+  EXPECT_EQ((D::Variable(1, 0) / 1e-310).tangent[1], 0);
+  EXPECT_EQ((D::Variable(1e-320, 0) / D::Variable(1e-310, 1)).tangent[1] / -1e300,
+            1.0 * (1e-320 / 1e-310) / 1e-310 / 1e300);
+}
+
+TEST(DualTest, TheEdgeOfADomainIsApproachedFromInside) {
+  for (const double zero : {0.0, -0.0}) {
+    EXPECT_EQ(sqrt(X(zero)).tangent[0], kInf);
+    EXPECT_EQ(log(X(zero)).tangent[0], kInf);
+    EXPECT_EQ(log2(X(zero)).tangent[0], kInf);
+    EXPECT_EQ(log10(X(zero)).tangent[0], kInf);
+    EXPECT_EQ(cbrt(X(zero)).tangent[0], kInf);
+  }
+}
+
+// d^2/dx^2 fmod(x, y) = 0, d fmod / dy = -trunc(x / y), at every level of nesting.
+TEST(DualTest, RemaindersOfNestedDuals) {
+  using D2 = Dual<Dual<double, 2>, 2>;
+  const D2 x = VariableOf<D2>(7.5, 0, 2), y = VariableOf<D2>(2, 1, 2);
+  const D2 cut = fmod(x, y) * y, rounded = remainder(x, y) * y;
+  EXPECT_EQ(cut.value.value, 3);
+  EXPECT_EQ(cut.tangent[0].value, 2);
+  EXPECT_EQ(cut.tangent[1].value, 1.5 - 3 * 2);
+  EXPECT_EQ(cut.value.tangent[1], 1.5 - 3 * 2);
+  EXPECT_EQ(cut.tangent[0].tangent[1], 1);
+  EXPECT_EQ(cut.tangent[1].tangent[1], -6);
+  EXPECT_EQ(rounded.value.value, -1);
+  EXPECT_EQ(rounded.tangent[1].value, -0.5 - 4 * 2);
+}
+
+// log10(1000) is 3 by the library and 2.9999999999999996 by a quotient of logarithms.
+TEST(DualTest, BranchesFollowThePlainFunctions) {
+  EXPECT_EQ((floor(log10(X(1000))) * X(1000)).tangent[0], 3);
+  EXPECT_EQ((floor(log2(X(8))) * X(8)).tangent[0], 3);
+}
+
+TEST(DualTest, Increments) {
+  D1 x = X(1);
+  EXPECT_EQ((x++).value, 1);
+  EXPECT_EQ((++x).value, 3);
+  EXPECT_EQ((--x).value, 2);
+  EXPECT_EQ((x--).value, 2);
+  EXPECT_EQ(x.tangent[0], 1);
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff::forward

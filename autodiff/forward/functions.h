@@ -5,30 +5,56 @@
 // autodiff/forward/dual.h, not this file.
 //
 // Each is its chain rule and nothing else: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v),
-// f'(v), x). Every rule computes in T, which may be a dual number itself, so it has to be smooth
-// wherever the function is: tanh' is 1 / cosh^2, and not a form with |x| that would be wrong once
-// differentiated again. And no rule subtracts nearly equal numbers.
+// f'(v), x), where f(v) is the plain function's value to the last bit and f'(v), where it takes
+// care to compute, stands in slopes.h. Every rule computes in T, which may be a dual number itself.
+//
+// Functions of <cmath> are found by argument; the others answer to the names of autodiff/math.h.
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <span>
 
+#include "autodiff/forward/slopes.h"
 #include "autodiff/math.h"
 
 namespace cotangent::autodiff::forward {
 
+// f(x, y, z) with its three derivatives.
+template <DualNumber D>
+D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x,
+        const typename D::Scalar& dfdy, const D& y, const typename D::Scalar& dfdz, const D& z) {
+  D result = Chain<D>(f, dfdx, x, dfdy, y);
+  result.tangent = result.tangent + Chain<D>(f, dfdz, z).tangent;
+  return result;
+}
+
+template <DualNumber D>
+bool IsConstant(const D& x) {
+  for (int i = 0; i < x.tangent.size(); ++i) {
+    if (!IsZero(x.tangent[i])) return false;
+  }
+  if constexpr (DualNumber<typename D::Scalar>) return IsConstant(x.value);
+  return true;
+}
+
+template <class A, class B, class C>
+concept DualTriple = (DualPair<A, B> && DualPair<Promoted<A, B>, C>) ||
+                     (DualPair<B, C> && DualPair<A, Promoted<B, C>>) ||
+                     (DualPair<A, C> && DualPair<Promoted<A, C>, B>);
+template <class A, class B, class C>
+using Deepest = std::conditional_t<kDepth<A> >= kDepth<B> && kDepth<A> >= kDepth<C>, A,
+                                   std::conditional_t<(kDepth<B> >= kDepth<C>), B, C>>;
+
+namespace scalar {
+
 // The functions of the innermost plain numbers; those of nested duals are found by their argument.
-using autodiff::digamma, autodiff::polygamma, autodiff::sign, autodiff::sqr;
-using autodiff::elu, autodiff::gelu, autodiff::gelu_tanh, autodiff::hard_swish,
-    autodiff::leaky_relu, autodiff::logsumexp;
-using autodiff::relu, autodiff::sigmoid, autodiff::silu, autodiff::softplus, autodiff::softsign;
 using std::abs, std::fabs, std::sqrt, std::cbrt, std::hypot, std::pow, std::fma, std::lerp;
 using std::acos, std::asin, std::atan, std::atan2, std::cos, std::sin, std::tan;
 using std::acosh, std::asinh, std::atanh, std::cosh, std::sinh, std::tanh;
 using std::ceil, std::floor, std::nearbyint, std::rint, std::round, std::trunc;
 using std::copysign, std::fdim, std::fmax, std::fmin, std::fmod, std::max, std::min, std::remainder;
-using std::erf, std::erfc, std::lgamma, std::tgamma;
+using std::erf, std::erfc, std::tgamma, functions::lgamma;
 using std::exp, std::exp2, std::expm1, std::log, std::log10, std::log1p, std::log2, std::logb,
     std::ilogb;
 using std::fpclassify, std::isfinite, std::isinf, std::isnan, std::isnormal, std::signbit;
@@ -38,23 +64,17 @@ using std::frexp, std::ldexp, std::modf, std::nextafter, std::scalbn;
 
 template <DualNumber D>
 D abs(const D& x) {  // |x|' = sign(x)
-  return Chain<D>(abs(x.value), sign(x.value), x);
+  return Chain<D>(abs(x.value), functions::sign(x.value), x);
 }
-
 template <DualNumber D>
 D fabs(const D& x) {
   return abs(x);
 }
 
 template <DualNumber D>
-D sqr(const D& x) {  // (x^2)' = 2 x
-  return Chain<D>(x.value * x.value, x.value + x.value, x);
-}
-
-template <DualNumber D>
 D sqrt(const D& x) {  // sqrt'(x) = 1 / (2 sqrt(x))
   const typename D::Scalar root = sqrt(x.value);
-  return Chain<D>(root, Real<D>(0.5) / root, x);
+  return Chain<D>(root, Real<D>(0.5) / (root + Real<D>(0)), x);
 }
 
 template <DualNumber D>
@@ -80,21 +100,8 @@ requires std::is_arithmetic_v<S> D pow(S b, const D& y) {
   return Chain<D>(power, log(base) * power, y);
 }
 
-template <DualNumber D>
-bool IsConstant(const D& x) {
-  for (int i = 0; i < x.tangent.size(); ++i) {
-    if constexpr (kDepth < D >> 1) {
-      if (!(x.tangent[i] == 0) || !IsConstant(x.tangent[i])) return false;
-    } else {
-      if (!(x.tangent[i] == 0)) return false;
-    }
-  }
-  if constexpr (kDepth < D >> 1) return IsConstant(x.value);
-  return true;
-}
-
-// x^y: y x^(y-1) by x, ln(x) x^y by y. Where y is constant its derivative, NaN for negative x, is
-// left out.
+// x^y: y x^(y-1) by x, ln(x) x^y by y, which is NaN for negative x and reaches no direction in
+// which y does not move.
 template <class A, class B>
 requires(DualNumber<A>&& DualNumber<B>&& DualPair<A, B>) Promoted<A, B> pow(const A& a,
                                                                             const B& b) {
@@ -118,22 +125,30 @@ requires DualPair<A, B> Promoted<A, B> hypot(const A& a, const B& b) {
   if (length == 0) return D(length);
   return Chain<D>(length, x.value / length, x, y.value / length, y);
 }
-
-template <DualNumber D>
-D hypot(const D& x, const D& y, const D& z) {
-  return hypot(hypot(x, y), z);
-}
-
 template <class A, class B, class C>
-requires(DualPair<A, B>&& DualPair<Promoted<A, B>, C>) Promoted<Promoted<A, B>, C> fma(const A& a,
-                                                                                       const B& b,
-                                                                                       const C& c) {
-  return a * b + c;
+requires DualTriple<A, B, C> Deepest<A, B, C> hypot(const A& a, const B& b, const C& c) {
+  using D = Deepest<A, B, C>;
+  const D x(a), y(b), z(c);
+  const typename D::Scalar length = hypot(x.value, y.value, z.value);
+  if (length == 0) return D(length);
+  return Chain<D>(length, x.value / length, x, y.value / length, y, z.value / length, z);
 }
 
-template <DualNumber D>
-D lerp(const D& a, const D& b, const D& t) {
-  return a + t * (b - a);
+// a b + c, the value rounded once.
+template <class A, class B, class C>
+requires DualTriple<A, B, C> Deepest<A, B, C> fma(const A& a, const B& b, const C& c) {
+  using D = Deepest<A, B, C>;
+  const D x(a), y(b), z(c);
+  return Chain<D>(fma(x.value, y.value, z.value), y.value, x, x.value, y, Real<D>(1), z);
+}
+
+// a + t (b - a).
+template <class A, class B, class C>
+requires DualTriple<A, B, C> Deepest<A, B, C> lerp(const A& a, const B& b, const C& t) {
+  using D = Deepest<A, B, C>;
+  const D x(a), y(b), s(t);
+  return Chain<D>(lerp(x.value, y.value, s.value), Real<D>(1) - s.value, x, s.value, y,
+                  y.value - x.value, s);
 }
 
 // ---- Exponentials and logarithms ----
@@ -143,77 +158,58 @@ D exp(const D& x) {  // exp' = exp
   const typename D::Scalar y = exp(x.value);
   return Chain<D>(y, y, x);
 }
-
 template <DualNumber D>
 D exp2(const D& x) {  // (2^x)' = ln(2) 2^x
   const typename D::Scalar y = exp2(x.value);
   return Chain<D>(y, std::numbers::ln2_v<Real<D>> * y, x);
 }
-
 template <DualNumber D>
 D expm1(const D& x) {  // (e^x - 1)' = e^x
   return Chain<D>(expm1(x.value), exp(x.value), x);
 }
-
 template <DualNumber D>
-D log(const D& x) {  // ln'(x) = 1 / x, for x >= 0
-  return Chain<D>(
-      log(x.value),
-      x < 0 ? typename D::Scalar(std::numeric_limits<Real<D>>::quiet_NaN()) : Real<D>(1) / x.value,
-      x);
+D log(const D& x) {  // ln'(x) = 1 / x
+  return Chain<D>(log(x.value), slope::Log(x.value), x);
 }
-
 template <DualNumber D>
 D log2(const D& x) {  // 1 / (x ln 2)
-  return log(x) * (1 / std::numbers::ln2_v<Real<D>>);
+  return Chain<D>(log2(x.value), std::numbers::log2e_v<Real<D>> * slope::Log(x.value), x);
 }
-
 template <DualNumber D>
 D log10(const D& x) {  // 1 / (x ln 10)
-  return log(x) * (1 / std::numbers::ln10_v<Real<D>>);
+  return Chain<D>(log10(x.value), std::numbers::log10e_v<Real<D>> * slope::Log(x.value), x);
 }
-
 template <DualNumber D>
-D log1p(const D& x) {  // ln(1 + x)' = 1 / (1 + x), for x >= -1
-  return Chain<D>(log1p(x.value),
-                  x < -1 ? typename D::Scalar(std::numeric_limits<Real<D>>::quiet_NaN())
-                         : Real<D>(1) / (Real<D>(1) + x.value),
-                  x);
+D log1p(const D& x) {  // ln(1 + x)' = 1 / (1 + x)
+  return Chain<D>(log1p(x.value), slope::Log1p(x.value), x);
 }
 
 // ---- Trigonometric functions ----
 
 template <DualNumber D>
 D sin(const D& x) {  // sin' = cos
-  return Chain<D>(sin(x.value), cos(x.value), x);
+  return FiniteChain<D>(sin(x.value), cos(x.value), x);
 }
-
 template <DualNumber D>
 D cos(const D& x) {  // cos' = -sin
-  return Chain<D>(cos(x.value), -sin(x.value), x);
+  return FiniteChain<D>(cos(x.value), -sin(x.value), x);
 }
-
 template <DualNumber D>
 D tan(const D& x) {  // tan' = 1 + tan^2
   const typename D::Scalar y = tan(x.value);
   return Chain<D>(y, Real<D>(1) + y * y, x);
 }
-
 template <DualNumber D>
-D asin(const D& x) {  // asin'(x) = 1 / sqrt((1 - x)(1 + x))
-  return Chain<D>(asin(x.value), Real<D>(1) / sqrt((Real<D>(1) - x.value) * (Real<D>(1) + x.value)),
-                  x);
+D asin(const D& x) {
+  return Chain<D>(asin(x.value), slope::Asin(x.value), x);
 }
-
 template <DualNumber D>
 D acos(const D& x) {  // acos' = -asin'
-  return Chain<D>(acos(x.value),
-                  Real<D>(-1) / sqrt((Real<D>(1) - x.value) * (Real<D>(1) + x.value)), x);
+  return Chain<D>(acos(x.value), -slope::Asin(x.value), x);
 }
-
 template <DualNumber D>
-D atan(const D& x) {  // atan'(x) = 1 / (1 + x^2)
-  return Chain<D>(atan(x.value), Real<D>(1) / (Real<D>(1) + x.value * x.value), x);
+D atan(const D& x) {
+  return Chain<D>(atan(x.value), slope::Atan(x.value), x);
 }
 
 // The angle of (x, y) has gradient (-y, x) / (x^2 + y^2); NaN at the origin, where there is no
@@ -222,8 +218,8 @@ template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> atan2(const A& a, const B& b) {
   using D = Promoted<A, B>;
   const D y(a), x(b);
-  const typename D::Scalar inverse = Real<D>(1) / (x.value * x.value + y.value * y.value);
-  return Chain<D>(atan2(y.value, x.value), x.value * inverse, y, -y.value * inverse, x);
+  return Chain<D>(atan2(y.value, x.value), slope::OverSquaredLength(x.value, y.value), y,
+                  -slope::OverSquaredLength(y.value, x.value), x);
 }
 
 // ---- Hyperbolic functions ----
@@ -232,107 +228,62 @@ template <DualNumber D>
 D sinh(const D& x) {  // sinh' = cosh
   return Chain<D>(sinh(x.value), cosh(x.value), x);
 }
-
 template <DualNumber D>
 D cosh(const D& x) {  // cosh' = sinh
   return Chain<D>(cosh(x.value), sinh(x.value), x);
 }
-
 template <DualNumber D>
-D tanh(const D& x) {  // tanh' = 1 / cosh^2
-  const typename D::Scalar secant = Real<D>(1) / cosh(x.value);
-  return Chain<D>(tanh(x.value), secant * secant, x);
+D tanh(const D& x) {
+  return Chain<D>(tanh(x.value), slope::Tanh(x.value), x);
 }
-
 template <DualNumber D>
-D asinh(const D& x) {  // asinh'(x) = 1 / sqrt(1 + x^2)
-  return Chain<D>(asinh(x.value), Real<D>(1) / sqrt(Real<D>(1) + x.value * x.value), x);
+D asinh(const D& x) {
+  return Chain<D>(asinh(x.value), slope::Asinh(x.value), x);
 }
-
 template <DualNumber D>
-D acosh(const D& x) {  // acosh'(x) = 1 / sqrt((x - 1)(x + 1)), for x >= 1; NaN below, since sqrt(x
-                       // - 1) is
-  return Chain<D>(acosh(x.value),
-                  Real<D>(1) / (sqrt(x.value - Real<D>(1)) * sqrt(x.value + Real<D>(1))), x);
+D acosh(const D& x) {
+  return Chain<D>(acosh(x.value), slope::Acosh(x.value), x);
 }
-
 template <DualNumber D>
-D atanh(const D& x) {  // atanh'(x) = 1 / ((1 - x)(1 + x)), for |x| <= 1
-  const typename D::Scalar y = atanh(x.value);
-  if (isnan(y)) return D(y) * Real<D>(0) + D(std::numeric_limits<Real<D>>::quiet_NaN()) * x;
-  return Chain<D>(y, Real<D>(1) / ((Real<D>(1) - x.value) * (Real<D>(1) + x.value)), x);
+D atanh(const D& x) {
+  return Chain<D>(atanh(x.value), slope::Atanh(x.value), x);
 }
 
 // ---- Error function and gamma function ----
 
 template <DualNumber D>
-D erf(const D& x) {  // erf'(x) = 2 / sqrt(pi) exp(-x^2)
-  constexpr Real<D> kScale = 2 * std::numbers::inv_sqrtpi_v<Real<D>>;
-  return Chain<D>(erf(x.value), kScale * exp(-(x.value * x.value)), x);
+D erf(const D& x) {
+  return Chain<D>(erf(x.value), slope::Erf(x.value), x);
 }
-
 template <DualNumber D>
 D erfc(const D& x) {  // erfc' = -erf'
-  constexpr Real<D> kScale = -2 * std::numbers::inv_sqrtpi_v<Real<D>>;
-  return Chain<D>(erfc(x.value), kScale * exp(-(x.value * x.value)), x);
+  return Chain<D>(erfc(x.value), -slope::Erf(x.value), x);
 }
-
-template <DualNumber D>
-D polygamma(int n, const D& x) {  // psi_n' = psi_(n+1)
-  using T = typename D::Scalar;
-  return Chain<D>(T(polygamma(n, x.value)), T(polygamma(n + 1, x.value)), x);
-}
-
-template <DualNumber D>
-D digamma(const D& x) {
-  return polygamma(0, x);
-}
-
 template <DualNumber D>
 D lgamma(const D& x) {  // ln |Gamma(x)|' = digamma(x)
-  return Chain<D>(lgamma(x.value), typename D::Scalar(polygamma(0, x.value)), x);
+  return Chain<D>(lgamma(x.value), typename D::Scalar(functions::digamma(x.value)), x);
 }
-
 template <DualNumber D>
 D tgamma(const D& x) {  // Gamma' = Gamma digamma
   const typename D::Scalar y = tgamma(x.value);
-  return Chain<D>(y, y * typename D::Scalar(polygamma(0, x.value)), x);
+  return Chain<D>(y, y * typename D::Scalar(functions::digamma(x.value)), x);
 }
 
 // ---- Steps: derivative 0 ----
 
-template <DualNumber D>
-D sign(const D& x) {
-  return D(sign(ValueOf(x)));
-}
-template <DualNumber D>
-D floor(const D& x) {
-  return D(floor(ValueOf(x)));
-}
-template <DualNumber D>
-D ceil(const D& x) {
-  return D(ceil(ValueOf(x)));
-}
-template <DualNumber D>
-D trunc(const D& x) {
-  return D(trunc(ValueOf(x)));
-}
-template <DualNumber D>
-D round(const D& x) {
-  return D(round(ValueOf(x)));
-}
-template <DualNumber D>
-D rint(const D& x) {
-  return D(rint(ValueOf(x)));
-}
-template <DualNumber D>
-D nearbyint(const D& x) {
-  return D(nearbyint(ValueOf(x)));
-}
-template <DualNumber D>
-D logb(const D& x) {
-  return D(logb(ValueOf(x)));
-}
+#define COTANGENT_STEP(name)    \
+  template <DualNumber D>       \
+  D name(const D& x) {          \
+    return D(name(ValueOf(x))); \
+  }
+COTANGENT_STEP(floor)
+COTANGENT_STEP(ceil)
+COTANGENT_STEP(trunc)
+COTANGENT_STEP(round)
+COTANGENT_STEP(rint)
+COTANGENT_STEP(nearbyint)
+COTANGENT_STEP(logb)
+#undef COTANGENT_STEP
 template <DualNumber D>
 int ilogb(const D& x) {
   return ilogb(ValueOf(x));
@@ -340,33 +291,30 @@ int ilogb(const D& x) {
 
 // ---- Remainders, scaling, neighbours ----
 
+// x - q y, q the quotient cut off (rounded, for remainder); found without rounding it to a
+// neighbour.
 template <class A, class B>
-requires DualPair<A, B> Promoted<A, B> fmod(
-    const A& a,
-    const B& b) {  // x - trunc(x / y) y; the quotient is found without rounding it to a neighbour
+requires DualPair<A, B> Promoted<A, B> fmod(const A& a, const B& b) {
   using D = Promoted<A, B>;
   const D x(a), y(b);
-  const Real<D> rest = fmod(ValueOf(x), ValueOf(y));
-  const Real<D> quotient = round((ValueOf(x) - rest) / ValueOf(y));
-  D result = x - quotient * y;
-  if constexpr (kDepth<D> == 1) result.value = rest;
-  return result;
+  const Real<D> quotient = round((ValueOf(x) - fmod(ValueOf(x), ValueOf(y))) / ValueOf(y));
+  return Chain<D>(fmod(x.value, y.value), Real<D>(1), x, -quotient, y);
 }
-
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> remainder(const A& a, const B& b) {
   using D = Promoted<A, B>;
   const D x(a), y(b);
-  const Real<D> rest = remainder(ValueOf(x), ValueOf(y));
-  const Real<D> quotient = round((ValueOf(x) - rest) / ValueOf(y));
-  D result = x - quotient * y;
-  if constexpr (kDepth<D> == 1) result.value = rest;
-  return result;
+  const Real<D> quotient = round((ValueOf(x) - remainder(ValueOf(x), ValueOf(y))) / ValueOf(y));
+  return Chain<D>(remainder(x.value, y.value), Real<D>(1), x, -quotient, y);
 }
 
+// x 2^exponent, also where 2^exponent is no number.
 template <DualNumber D>
 D ldexp(const D& x, int exponent) {
-  return x * ldexp(Real<D>(1), exponent);
+  D result = x;
+  result.value = ldexp(x.value, exponent);
+  for (int i = 0; i < x.tangent.size(); ++i) result.tangent[i] = ldexp(x.tangent[i], exponent);
+  return result;
 }
 template <DualNumber D>
 D scalbn(const D& x, int exponent) {
@@ -376,15 +324,19 @@ D scalbn(const D& x, int exponent) {
 // x = m 2^exponent with 1/2 <= |m| < 1; m' = 2^-exponent.
 template <DualNumber D>
 D frexp(const D& x, int* exponent) {
-  frexp(ValueOf(x), exponent);
-  return ldexp(x, -*exponent);
+  *exponent = 0;
+  const Real<D> value = ValueOf(x);
+  frexp(value, exponent);
+  return isfinite(value) ? ldexp(x, -*exponent) : x;
 }
 
 // The fraction has x's derivative, the whole part none.
 template <DualNumber D>
 D modf(const D& x, D* whole) {
-  *whole = trunc(x);
-  return x - *whole;
+  D fraction = x;
+  fraction.value = modf(x.value, &whole->value);
+  *whole = D(whole->value);
+  return fraction;
 }
 
 template <class A, class B>
@@ -394,9 +346,12 @@ requires DualPair<A, B> Promoted<A, B> copysign(
   return abs(D(a)) * copysign(Real<D>(1), static_cast<Real<D>>(ValueOf(b)));
 }
 
-template <DualNumber D>
-D nextafter(const D& x, const D& y) {
-  return x + (nextafter(ValueOf(x), ValueOf(y)) - ValueOf(x));
+template <class A, class B>
+requires DualPair<A, B> Promoted<A, B> nextafter(const A& a, const B& b) {
+  using D = Promoted<A, B>;
+  D result(a);
+  result.value = nextafter(result.value, D(b).value);
+  return result;
 }
 
 // ---- The larger, the smaller: on a tie the first ----
@@ -427,123 +382,106 @@ requires DualPair<A, B> Promoted<A, B> fdim(
   using D = Promoted<A, B>;
   return a <= b ? D(0) : D(a - b);
 }
+template <class A, class B, class C>
+requires DualTriple<A, B, C> Deepest<A, B, C> clamp(const A& x, const B& low, const C& high) {
+  using D = Deepest<A, B, C>;
+  return x < low ? D(low) : high < x ? D(high) : D(x);
+}
 
 // ---- Classification, by value ----
 
-template <DualNumber D>
-bool isfinite(const D& x) {
-  return isfinite(ValueOf(x));
-}
-template <DualNumber D>
-bool isinf(const D& x) {
-  return isinf(ValueOf(x));
-}
-template <DualNumber D>
-bool isnan(const D& x) {
-  return isnan(ValueOf(x));
-}
-template <DualNumber D>
-bool isnormal(const D& x) {
-  return isnormal(ValueOf(x));
-}
-template <DualNumber D>
-bool signbit(const D& x) {
-  return signbit(ValueOf(x));
-}
-template <DualNumber D>
-int fpclassify(const D& x) {
-  return fpclassify(ValueOf(x));
-}
+#define COTANGENT_PREDICATE(type, name) \
+  template <DualNumber D>               \
+  type name(const D& x) {               \
+    return name(ValueOf(x));            \
+  }
+COTANGENT_PREDICATE(bool, isfinite)
+COTANGENT_PREDICATE(bool, isinf)
+COTANGENT_PREDICATE(bool, isnan)
+COTANGENT_PREDICATE(bool, isnormal)
+COTANGENT_PREDICATE(bool, signbit)
+COTANGENT_PREDICATE(int, fpclassify)
+#undef COTANGENT_PREDICATE
 
-// ---- Activations ----
+// ---- The names of autodiff/math.h ----
 
 template <DualNumber D>
-D sigmoid(const D& x) {  // sigmoid'(x) = sigmoid(x) sigmoid(-x)
-  const typename D::Scalar y = sigmoid(x.value);
-  return Chain<D>(y, y * sigmoid(-x.value), x);
+D CotangentApply(functions::rule::sqr, const D& x) {  // (x^2)' = 2 x
+  return Chain<D>(x.value * x.value, x.value + x.value, x);
 }
-
 template <DualNumber D>
-D softplus(const D& x) {  // ln(1 + e^x)' = sigmoid(x)
-  return Chain<D>(softplus(x.value), sigmoid(x.value), x);
+D CotangentApply(functions::rule::sign, const D& x) {
+  return D(functions::sign(ValueOf(x)));
+}
+template <DualNumber D>
+D CotangentApply(functions::rule::polygamma, int n, const D& x) {  // psi_n' = psi_(n+1)
+  using T = typename D::Scalar;
+  return Chain<D>(T(functions::polygamma(n, x.value)), T(functions::polygamma(n + 1, x.value)), x);
+}
+template <DualNumber D>
+D CotangentApply(functions::rule::digamma, const D& x) {
+  return functions::polygamma(0, x);
 }
 
 template <DualNumber D>
-D softsign(const D& x) {  // (x / (1 + |x|))' = 1 / (1 + |x|)^2
-  const typename D::Scalar inverse = Real<D>(1) / (Real<D>(1) + abs(x.value));
-  return Chain<D>(x.value * inverse, inverse * inverse, x);
+D CotangentApply(functions::rule::softplus, const D& x) {  // ln(1 + e^x)' = sigmoid(x)
+  return Chain<D>(functions::softplus(x.value), functions::sigmoid(x.value), x);
 }
+#define COTANGENT_BY_SLOPE(name, Slope)                                  \
+  template <DualNumber D>                                                \
+  D CotangentApply(functions::rule::name, const D& x) {                  \
+    return Chain<D>(functions::name(x.value), slope::Slope(x.value), x); \
+  }
+COTANGENT_BY_SLOPE(sigmoid, Sigmoid)
+COTANGENT_BY_SLOPE(softsign, Softsign)
+COTANGENT_BY_SLOPE(gelu, Gelu)
+COTANGENT_BY_SLOPE(gelu_tanh, GeluTanh)
+COTANGENT_BY_SLOPE(silu, Silu)
+#undef COTANGENT_BY_SLOPE
 
 template <DualNumber D>
-D relu(const D& x) {
-  return x > 0 || isnan(x) ? x : D(0);
+D CotangentApply(functions::rule::relu, const D& x) {  // -0 is -0, as of plain numbers
+  if (x > 0 || isnan(x)) return x;
+  return x < 0 ? D(0) : D(ValueOf(x));
 }
-
 template <DualNumber D>
-D leaky_relu(const D& x, std::type_identity_t<Real<D>> slope) {
-  return x > 0 ? x : slope * x;
+D CotangentApply(functions::rule::leaky_relu, const D& x, double slope) {
+  return x > 0 ? x : static_cast<Real<D>>(slope) * x;
 }
-
 template <DualNumber D>
-D elu(const D& x, std::type_identity_t<Real<D>> alpha = 1) {
-  return x > 0 ? x : alpha * expm1(x);
+D CotangentApply(functions::rule::elu, const D& x, double alpha) {
+  return x > 0 ? x : static_cast<Real<D>>(alpha) * expm1(x);
 }
-
 template <DualNumber D>
-D gelu(const D& x) {  // (x Phi(x))' = Phi(x) + x phi(x)
-  using R = Real<D>;
-  const typename D::Scalar& v = x.value;
-  const typename D::Scalar cumulative = R(0.5) * erfc(v * (-std::numbers::sqrt2_v<R> / 2));
-  const typename D::Scalar density =
-      (std::numbers::inv_sqrtpi_v<R> / std::numbers::sqrt2_v<R>)*exp(R(-0.5) * (v * v));
-  return Chain<D>(v * cumulative, cumulative + v * density, x);
-}
-
-// x s with s = sigmoid(u), u = 2 c (x + k x^3): s + x s sigmoid(-u) u'
-template <DualNumber D>
-D gelu_tanh(const D& x) {
-  using R = Real<D>;
-  const R c = R(2 * kGeluTanhScale), k = R(kGeluTanhCubic);
-  const typename D::Scalar& v = x.value;
-  const typename D::Scalar square = v * v;
-  const typename D::Scalar u = c * (v + k * (square * v));
-  const typename D::Scalar s = sigmoid(u);
-  return Chain<D>(v * s, s + v * s * sigmoid(-u) * (c * (R(1) + 3 * k * square)), x);
-}
-
-template <DualNumber D>
-D silu(const D& x) {  // (x s)' = s (1 + x sigmoid(-x))
-  const typename D::Scalar s = sigmoid(x.value);
-  return Chain<D>(x.value * s, s * (Real<D>(1) + x.value * sigmoid(-x.value)), x);
-}
-
-template <DualNumber D>
-D hard_swish(const D& x) {
+D CotangentApply(functions::rule::hard_swish, const D& x) {
   if (x <= -3) return D(0);
   return x >= 3 ? x : x * (x + Real<D>(3)) / Real<D>(6);
 }
 
 // ln(e^a + e^b) has the softmax of (a, b) for a gradient.
 template <class A, class B>
-requires DualPair<A, B> Promoted<A, B> logsumexp(const A& a, const B& b) {
+requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp, const A& a,
+                                                      const B& b) {
   using D = Promoted<A, B>;
   using T = typename D::Scalar;
   const D x(a), y(b);
-  return Chain<D>(T(logsumexp(x.value, y.value)), T(sigmoid(x.value - y.value)), x,
-                  T(sigmoid(y.value - x.value)), y);
+  return Chain<D>(T(functions::logsumexp(x.value, y.value)),
+                  T(functions::sigmoid(T(x.value - y.value))), x,
+                  T(functions::sigmoid(T(y.value - x.value))), y);
 }
 
 // Shifted by the largest value, which is a constant: it cancels.
 template <DualNumber D>
-D logsumexp(std::span<const D> x) {
+D CotangentApply(functions::rule::logsumexp, std::span<const D> x) {
   Real<D> high = -std::numeric_limits<Real<D>>::infinity();
-  for (const D& xi : x) high = xi > high || isnan(xi) ? ValueOf(xi) : high;
+  for (const D& xi : x) high = ValueOf(xi) > high || isnan(xi) ? ValueOf(xi) : high;
   if (!isfinite(high)) return D(high);
   D sum(0);
   for (const D& xi : x) sum += exp(xi - high);
   return log(sum) + high;
 }
 
+}  // namespace scalar
 }  // namespace cotangent::autodiff::forward
 
 #endif  // COTANGENT_AUTODIFF_FORWARD_FUNCTIONS_H_

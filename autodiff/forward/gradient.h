@@ -5,10 +5,24 @@
 // them. Eight directions are carried at once, so n inputs cost n / 8 evaluations of f, each of a
 // few plain ones. autodiff/differentiate.h offers the same with errors reported, and in the other
 // modes.
+//
+// The point may be of any scalar S, double above all. With the scalars of a function around this
+// one, the results are such scalars too, and are differentiated with the rest of it:
+//
+//   Gradient([](auto v) {                                    // v^2 at 1: 2
+//     using S = std::decay_t<decltype(v[0])>;
+//     auto g = [&](auto w) { return v[0] * w[0]; };
+//     return v[0] * Gradient(g, std::vector<S>{1.0})[0];     // d(v w)/dw = v
+//   }, std::vector{1.0});
+//
+// With a point of doubles there, the inner derivative would be a constant to the outer function,
+// which it is not: g does not compile with the two levels' numbers mixed.
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "autodiff/forward/dual.h"
@@ -18,20 +32,37 @@ namespace cotangent::autodiff::forward {
 
 inline constexpr int kDirectionsAtOnce = 8;
 
+// The scalar of a point: double, or that of the function around.
+template <class X>
+using Element = std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>()))>;
+template <class X>
+using ScalarOf = std::conditional_t<std::is_arithmetic_v<Element<X>>, double, Element<X>>;
+
+// The dual numbers that f is called with: of f's own level, or of none if f takes only such.
+template <class F, class OfLevel, class OfNone>
+using Taken =
+    std::conditional_t<std::is_invocable_v<const F&, std::span<const OfLevel>>, OfLevel, OfNone>;
+template <class F, class S, int N>
+using LevelDual = Taken<F, Dual<S, N, &kLevelOf<F>>, Dual<S, N>>;
+template <class F, class S, int N>
+using LevelDualOfDuals =
+    Taken<F, Dual<Dual<S, N, &kLevelOf<F>>, 1, &kLevelOf<F>>, Dual<Dual<S, N>, 1>>;
+
 // x as constants.
-template <class D>
-std::vector<D> Constants(std::span<const double> x) {
-  return std::vector<D>(x.begin(), x.end());
+template <class D, class X>
+std::vector<D> Constants(const X& x) {
+  return std::vector<D>(std::begin(x), std::end(x));
 }
 
 // Calls visit(first, results) for every group of directions: results[i].tangent[k] is the
 // derivative of output i by input first + k, for the k < 8 where there is such an input.
-template <class F, class Visit>
-void VisitDirections(const F& f, std::span<const double> x, Visit visit) {
-  using D = Dual<double, kDirectionsAtOnce>;
+template <class F, class X, class Visit>
+void VisitDirections(const F& f, const X& x, Visit visit) {
+  using D = LevelDual<F, ScalarOf<X>, kDirectionsAtOnce>;
+  const std::size_t n = std::size(x);
   std::vector<D> at = Constants<D>(x);
-  for (std::size_t first = 0; first < x.size(); first += kDirectionsAtOnce) {
-    const std::size_t end = std::min(first + kDirectionsAtOnce, x.size());
+  for (std::size_t first = 0; first < n; first += kDirectionsAtOnce) {
+    const std::size_t end = std::min(first + kDirectionsAtOnce, n);
     for (std::size_t j = first; j < end; ++j)
       at[j] = D::Variable(x[j], static_cast<int>(j - first));
     visit(first, Outputs<D>(f, std::span<const D>(at)));
@@ -40,10 +71,10 @@ void VisitDirections(const F& f, std::span<const double> x, Visit visit) {
 }
 
 // The m by n Jacobian, row after row.
-template <class F>
-std::vector<double> Jacobian(const F& f, std::span<const double> x) {
-  const std::size_t n = x.size();
-  std::vector<double> jacobian;
+template <class F, class X>
+std::vector<ScalarOf<X>> Jacobian(const F& f, const X& x) {
+  const std::size_t n = std::size(x);
+  std::vector<ScalarOf<X>> jacobian;
   VisitDirections(f, x, [&](std::size_t first, const auto& results) {
     jacobian.resize(results.size() * n);
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -56,15 +87,29 @@ std::vector<double> Jacobian(const F& f, std::span<const double> x) {
 }
 
 // The gradient of a function with one result.
-template <class F>
-std::vector<double> Gradient(const F& f, std::span<const double> x) {
+template <class F, class X>
+std::vector<ScalarOf<X>> Gradient(const F& f, const X& x) {
   return Jacobian(f, x);
+}
+
+// The value of a function with one result, and its gradient: for n evaluations of f / 8, no more
+// than the gradient alone.
+template <class F, class X>
+ScalarOf<X> ValueAndGradient(const F& f, const X& x, std::vector<ScalarOf<X>>& gradient) {
+  gradient.resize(std::size(x));
+  ScalarOf<X> value(0);
+  VisitDirections(f, x, [&](std::size_t first, const auto& results) {
+    value = results[0].value;
+    for (std::size_t j = first; j < std::min(first + kDirectionsAtOnce, gradient.size()); ++j)
+      gradient[j] = results[0].tangent[static_cast<int>(j - first)];
+  });
+  return value;
 }
 
 // J(x) direction: m entries, for one evaluation of f.
 template <class F>
 std::vector<double> Jvp(const F& f, std::span<const double> x, std::span<const double> direction) {
-  using D = Dual<double, 1>;
+  using D = LevelDual<F, double, 1>;
   std::vector<D> at = Constants<D>(x);
   for (std::size_t j = 0; j < x.size(); ++j) at[j].tangent[0] = direction[j];
   std::vector<double> product;
@@ -92,8 +137,8 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
 // direction, the inner ones the inputs.
 template <class F>
 std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
-  using Inner = Dual<double, kDirectionsAtOnce>;
-  using Outer = Dual<Inner, 1>;
+  using Outer = LevelDualOfDuals<F, double, kDirectionsAtOnce>;
+  using Inner = typename Outer::Scalar;
   std::vector<Outer> at = Constants<Outer>(x);
   for (std::size_t j = 0; j < x.size(); ++j) at[j].tangent[0] = Inner(direction[j]);
   std::vector<double> product(x.size());

@@ -50,5 +50,48 @@ TEST(GradientTest, MoreInputsThanDirectionsAtOnce) {
   }
 }
 
+// d/dv (v d/dw (v w)) = 2 v, d/dv (v d/dw (v + w)) = 1.
+TEST(GradientTest, ADerivativeInsideAFunctionThatIsDifferentiated) {
+  const auto product = [](auto v) {
+    using S = std::decay_t<decltype(v[0])>;
+    const auto inner = [&](auto w) { return v[0] * w[0]; };
+    return v[0] * forward::Gradient(inner, std::vector<S>{1.0})[0];
+  };
+  const auto sum = [](auto v) {
+    using S = std::decay_t<decltype(v[0])>;
+    const auto inner = [&](auto w) { return v[0] + w[0]; };
+    return v[0] * forward::Gradient(inner, std::vector<S>{1.0})[0];
+  };
+  EXPECT_THAT(Gradient(product, std::vector{1.0}), ElementsAre(2));
+  EXPECT_THAT(Gradient(sum, std::vector{1.0}), ElementsAre(1));
+  EXPECT_THAT(Hessian(product, std::vector{1.0}), ElementsAre(2));
+}
+
+template <class A, class B>
+concept Adds = requires(A a, B b) {
+  a + b;
+};
+
+// Numbers of two levels do not mix where neither is made of the other.
+TEST(GradientTest, LevelsAreToldApartByType) {
+  const auto outer = [](auto v) { return v[0]; };
+  const auto inner = [](auto w) { return w[0]; };
+  using Outer = LevelDual<decltype(outer), double, 8>;
+  using Inner = LevelDual<decltype(inner), double, 8>;
+  static_assert(Adds<Outer, Outer> && Adds<Outer, double>);
+  static_assert(!Adds<Outer, Inner>);
+  static_assert(!Adds<Outer, LevelDualOfDuals<decltype(inner), double, 8>>);
+  static_assert(Adds<Outer, LevelDual<decltype(inner), Outer, 8>>);
+  // A function of one type of dual numbers is called with that.
+  const auto of_duals = [](std::span<const Dual<double, 8>> x) { return x[0] * x[0]; };
+  EXPECT_THAT(Gradient(of_duals, std::vector{3.0}), ElementsAre(6));
+}
+
+TEST(GradientTest, WithTheValue) {
+  std::vector<double> gradient;
+  EXPECT_EQ(ValueAndGradient(kProduct, std::vector{2.0, 3.0}, gradient), 12 + std::sin(3.0));
+  EXPECT_THAT(gradient, ElementsAre(12, 4 + std::cos(3.0)));
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff::forward

@@ -42,6 +42,8 @@ class Lanes {
   using Indices = std::make_index_sequence<kChunks>;
 
  public:
+  static constexpr bool kOneLane = N == 1;
+
   // Like a plain number: `Lanes a;` is uninitialized, `Lanes a{};` zero.
   Lanes() = default;
 
@@ -88,6 +90,18 @@ class Lanes {
     return Map([&](auto i)
                    __attribute__((always_inline)) { return s * (a.chunk_[i] - t * b.chunk_[i]); });
   }
+  // The sum of the lanes, and of the padding.
+  T Total() const {
+    Chunk sum = chunk_[0];
+    for (int i = 1; i < kChunks; ++i) sum = sum + chunk_[i];
+    if constexpr (kWidth == 1) {
+      return sum;
+    } else {
+      T total = sum[0];
+      for (int lane = 1; lane < kWidth; ++lane) total += sum[lane];
+      return total;
+    }
+  }
 
  private:
   template <class F>
@@ -109,6 +123,8 @@ class Lanes {
 template <class T>
 class Lanes<T, kDynamic> {
  public:
+  static constexpr bool kOneLane = false;
+
   Lanes() = default;
 
   // 1 in lane k of n.
@@ -156,6 +172,11 @@ class Lanes<T, kDynamic> {
     for (int i = 0; i < b.size(); ++i) a.lane_[i] = a.lane_[i] - t * b.lane_[i];
     for (int i = 0; i < a.size(); ++i) a.lane_[i] = s * a.lane_[i];
     return a;
+  }
+  T Total() const {
+    T total(0);
+    for (const T& lane : lane_) total = total + lane;
+    return total;
   }
 
  private:

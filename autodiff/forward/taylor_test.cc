@@ -81,5 +81,24 @@ TEST(TaylorTest, CoefficientsOfTheGeometricSeries) {
   for (int k = 0; k <= 10; ++k) EXPECT_EQ(y[k], 1.0);
 }
 
+TEST(TaylorTest, PowersOfConstantExponents) {
+  EXPECT_EQ(pow(Series::Variable(0), 65.0)[0], 0);
+  EXPECT_EQ(pow(Series::Variable(0), 65.0)[1], 0);
+  EXPECT_EQ(pow(Series::Variable(0), 2.0)[2], 1);
+  const Series cubed = pow(Series::Variable(-2), Series(3.0));
+  EXPECT_EQ(cubed[0], -8);
+  EXPECT_EQ(cubed[1], 12);
+  EXPECT_EQ(cubed[2], -6);
+  EXPECT_EQ(pow(Series::Variable(0), Series(0.0))[1], 0);
+  EXPECT_EQ(pow(Series::Variable(0), 1.5)[1], 0);
+}
+
+TEST(TaylorTest, AConstantAtTheEdgeOfADomainSpoilsNothing) {
+  const Series x = Series::Variable(2);
+  EXPECT_EQ((acos(Series(-1.0)) * x)[1], std::acos(-1.0));
+  EXPECT_EQ((sqrt(Series(0.0)) * x)[1], 0);
+  EXPECT_EQ((log(1 / max(1e-200, Series::Variable(0))) + x)[1], 1);
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff::forward

@@ -100,8 +100,8 @@ class LoopReversal {
   }
 
   void Record(const std::vector<double>& state, std::size_t first, std::size_t last) {
-    Tape::Scope recording(tape_);
     tape_.Clear();
+    Tape::Scope recording(tape_);
     std::vector<Var> inputs, parameters;
     for (double s : state) inputs.push_back(tape_.Input(s));
     for (double p : parameters_) parameters.push_back(tape_.Input(p));

@@ -18,13 +18,13 @@
 // *now*. Use it in the statement that builds it; keep results in the scalar type (`T t = a * b;`),
 // not in `auto`.
 
+#include <cmath>
 #include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include "autodiff/forward/dual.h"
-#include "autodiff/reverse/sin_cos.h"
 
 #if !defined(COTANGENT_REVERSE_CHECKS)
 #if defined(NDEBUG)
@@ -37,6 +37,9 @@
 #define COTANGENT_INLINE [[gnu::always_inline]] inline
 
 namespace cotangent::autodiff::reverse {
+
+// What the lookup by argument finds for a variable: operators and the names of <cmath>.
+namespace scalar {
 
 template <class Tape>
 class BasicVar;
@@ -78,10 +81,15 @@ struct Constant {
   Real value;
 };
 
+}  // namespace scalar
+using namespace scalar;  // NOLINT: nothing here is found by argument
+
 template <class Node>
 inline constexpr bool kIsConstant = false;
 template <class Tape>
 inline constexpr bool kIsConstant<Constant<Tape>> = true;
+
+namespace scalar {
 
 // What the four operations share.
 template <class L, class R>
@@ -144,7 +152,13 @@ struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
   COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
     const Real by_l = weight / this->r.Value();
     this->l.template Push<K>(by_l, row);
-    if constexpr (R::kLeaves > 0) this->r.template Push<K + L::kLeaves>(-by_l * this->value, row);
+    if constexpr (R::kLeaves > 0) {
+      // 1 / r may overflow where (l / r) / r does not.
+      const bool overflows = !forward::AllFinite(by_l);
+      const Real by_r =
+          overflows ? Real(-(weight * this->value) / this->r.Value()) : Real(-by_l * this->value);
+      this->r.template Push<K + L::kLeaves>(by_r, row);
+    }
   }
 };
 
@@ -167,8 +181,8 @@ struct Negative {
 // Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified; called with dual
 // numbers of one direction for each operand it returns the value and the derivatives together, so
 // there is one table of derivatives, autodiff/forward's, and both modes agree to the last bit, at
-// kinks and at the edges of domains too. (Of sine and cosine to a few units in it: a rule may have
-// Together(x, value, derivative) where plain numbers have a faster way.)
+// kinks and at the edges of domains too. (A rule may have Together(x, value, derivative) where
+// plain numbers have a faster way to the same.)
 template <class Rule, class... Args>
 struct Apply {
   using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;
@@ -234,6 +248,8 @@ struct Apply {
   Real derivative[kDirections];
 };
 
+}  // namespace scalar
+
 // ---- Operands: variables, nodes and, beside at least one of those, plain numbers ----
 
 template <class A>
@@ -297,6 +313,8 @@ COTANGENT_INLINE const auto& ValueOf(const A& a) {
   }
 }
 
+namespace scalar {
+
 // ---- Arithmetic and comparison ----
 
 template <class A, class B>
@@ -330,6 +348,19 @@ COTANGENT_INLINE auto operator+(const A& a) {
 }
 
 // A tape may take note of the branch.
+//
+// The last ones are of a number and what is asked of it: std::signbit(a) == (b != 0), and so on.
+enum class Relation {
+  kEqual,
+  kNotEqual,
+  kLess,
+  kGreater,
+  kLessEqual,
+  kGreaterEqual,
+  kSign,      // std::signbit(a) is b
+  kClass,     // std::fpclassify(a) is b
+  kExponent,  // std::ilogb(a) is b
+};
 #define COTANGENT_COMPARISON(op, relation)                                                   \
   template <class A, class B>                                                                \
   requires Operands<A, B> COTANGENT_INLINE bool operator op(const A& a, const B& b) {        \
@@ -338,7 +369,6 @@ COTANGENT_INLINE auto operator+(const A& a) {
     if constexpr (Tape::kNotesBranches) Tape::NoteBranch(Relation::relation, a, b, outcome); \
     return outcome;                                                                          \
   }
-enum class Relation { kEqual, kNotEqual, kLess, kGreater, kLessEqual, kGreaterEqual };
 COTANGENT_COMPARISON(==, kEqual)
 COTANGENT_COMPARISON(!=, kNotEqual)
 COTANGENT_COMPARISON(<, kLess)
@@ -350,32 +380,37 @@ COTANGENT_COMPARISON(>=, kGreaterEqual)
 // ---- Functions ----
 //
 // To add a function: give it a rule for dual numbers in autodiff/forward/functions.h and name it
-// here.
+// here: among those of <cmath>, which are found by argument, or among those of autodiff/math.h,
+// which answer to functions::rule.
+
+#define COTANGENT_RULE(name)                                \
+  struct name##Rule {                                       \
+    template <class... T>                                   \
+    COTANGENT_INLINE auto operator()(const T&... x) const { \
+      return name(x...);                                    \
+    }                                                       \
+  };
 
 #define COTANGENT_UNARY(name)                                     \
-  struct name##Rule {                                             \
-    template <class T>                                            \
-    COTANGENT_INLINE auto operator()(const T& x) const {          \
-      return name(x);                                             \
-    }                                                             \
-  };                                                              \
+  COTANGENT_RULE(name)                                            \
   template <Active A>                                             \
   COTANGENT_INLINE auto name(const A& a) {                        \
     using Tape = TapeOf<A>;                                       \
     return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a)); \
   }
-
 #define COTANGENT_BINARY(name)                                                                    \
-  struct name##Rule {                                                                             \
-    template <class T, class U>                                                                   \
-    COTANGENT_INLINE auto operator()(const T& x, const U& y) const {                              \
-      return name(x, y);                                                                          \
-    }                                                                                             \
-  };                                                                                              \
+  COTANGENT_RULE(name)                                                                            \
   template <class A, class B>                                                                     \
   requires Operands<A, B> COTANGENT_INLINE auto name(const A& a, const B& b) {                    \
     using Tape = TapeOf<A, B>;                                                                    \
     return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>>({}, Lift<Tape>(a), Lift<Tape>(b)); \
+  }
+#define COTANGENT_TERNARY_FUNCTION(name)                                                      \
+  template <class A, class B, class C>                                                        \
+  requires Operands<A, B, C> COTANGENT_INLINE auto name(const A& a, const B& b, const C& c) { \
+    using Tape = TapeOf<A, B, C>;                                                             \
+    return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>, Lifted<Tape, C>>(              \
+        {}, Lift<Tape>(a), Lift<Tape>(b), Lift<Tape>(c));                                     \
   }
 
 COTANGENT_UNARY(abs)
@@ -403,23 +438,13 @@ COTANGENT_UNARY(erf)
 COTANGENT_UNARY(erfc)
 COTANGENT_UNARY(lgamma)
 COTANGENT_UNARY(tgamma)
-COTANGENT_UNARY(digamma)
 COTANGENT_UNARY(floor)
 COTANGENT_UNARY(ceil)
 COTANGENT_UNARY(trunc)
 COTANGENT_UNARY(round)
 COTANGENT_UNARY(rint)
 COTANGENT_UNARY(nearbyint)
-COTANGENT_UNARY(sqr)
-COTANGENT_UNARY(sign)
-COTANGENT_UNARY(sigmoid)
-COTANGENT_UNARY(softplus)
-COTANGENT_UNARY(softsign)
-COTANGENT_UNARY(relu)
-COTANGENT_UNARY(gelu)
-COTANGENT_UNARY(gelu_tanh)
-COTANGENT_UNARY(silu)
-COTANGENT_UNARY(hard_swish)
+COTANGENT_UNARY(logb)
 
 COTANGENT_BINARY(pow)
 COTANGENT_BINARY(hypot)
@@ -432,21 +457,62 @@ COTANGENT_BINARY(fdim)
 COTANGENT_BINARY(fmod)
 COTANGENT_BINARY(remainder)
 COTANGENT_BINARY(copysign)
-COTANGENT_BINARY(logsumexp)
+COTANGENT_BINARY(nextafter)
+
+COTANGENT_TERNARY_FUNCTION(hypot)
+COTANGENT_RULE(fma)
+COTANGENT_TERNARY_FUNCTION(fma)
+COTANGENT_RULE(lerp)
+COTANGENT_TERNARY_FUNCTION(lerp)
 #undef COTANGENT_UNARY
 #undef COTANGENT_BINARY
+#undef COTANGENT_TERNARY_FUNCTION
+#undef COTANGENT_RULE
 
-// The value and the derivative share their work, see sin_cos.h: both within a unit in the last
-// place of the C library's.
-#define COTANGENT_TRIGONOMETRIC(name, slope)                                             \
+#define COTANGENT_NAMED(name)                                                         \
+  struct name##Rule {                                                                 \
+    template <class... T>                                                             \
+    COTANGENT_INLINE auto operator()(const T&... x) const {                           \
+      return functions::name(x...);                                                   \
+    }                                                                                 \
+  };                                                                                  \
+  template <class... A>                                                               \
+  requires Operands<A...> COTANGENT_INLINE auto CotangentApply(functions::rule::name, \
+                                                               const A&... a) {       \
+    using Tape = TapeOf<A...>;                                                        \
+    return Apply<name##Rule, Lifted<Tape, A>...>({}, Lift<Tape>(a)...);               \
+  }
+COTANGENT_NAMED(sqr)
+COTANGENT_NAMED(sign)
+COTANGENT_NAMED(sigmoid)
+COTANGENT_NAMED(softplus)
+COTANGENT_NAMED(softsign)
+COTANGENT_NAMED(relu)
+COTANGENT_NAMED(gelu)
+COTANGENT_NAMED(gelu_tanh)
+COTANGENT_NAMED(silu)
+COTANGENT_NAMED(hard_swish)
+COTANGENT_NAMED(digamma)
+COTANGENT_NAMED(logsumexp)
+#undef COTANGENT_NAMED
+
+template <Active A>
+COTANGENT_INLINE auto CotangentApply(functions::rule::value_of, const A& a) {
+  return functions::value_of(a.Value());
+}
+
+// The value and the derivative share their work: the C library's sincos, whose results are those of
+// its sin and cos.
+#define COTANGENT_TRIGONOMETRIC(name, its, slope)                                        \
   struct name##Rule {                                                                    \
     template <class T>                                                                   \
     COTANGENT_INLINE auto operator()(const T& x) const {                                 \
       return name(x);                                                                    \
     }                                                                                    \
     COTANGENT_INLINE static void Together(double x, double& value, double& derivative) { \
-      const SinCos both = SinAndCos(x);                                                  \
-      value = both.name;                                                                 \
+      double sine, cosine;                                                               \
+      ::sincos(x, &sine, &cosine);                                                       \
+      value = its;                                                                       \
       derivative = slope;                                                                \
     }                                                                                    \
   };                                                                                     \
@@ -455,20 +521,20 @@ COTANGENT_BINARY(logsumexp)
     using Tape = TapeOf<A>;                                                              \
     return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));                        \
   }
-COTANGENT_TRIGONOMETRIC(sin, both.cos)
-COTANGENT_TRIGONOMETRIC(cos, -both.sin)
+COTANGENT_TRIGONOMETRIC(sin, sine, cosine)
+COTANGENT_TRIGONOMETRIC(cos, cosine, -sine)
 #undef COTANGENT_TRIGONOMETRIC
 
 // Functions with a parameter that is a plain number.
 struct LeakyReluRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
-    return leaky_relu(x, slope);
+    return functions::leaky_relu(x, slope);
   }
   double slope;
 };
 template <Active A>
-COTANGENT_INLINE auto leaky_relu(const A& a, double slope) {
+COTANGENT_INLINE auto CotangentApply(functions::rule::leaky_relu, const A& a, double slope) {
   using Tape = TapeOf<A>;
   return Apply<LeakyReluRule, Lifted<Tape, A>>({slope}, Lift<Tape>(a));
 }
@@ -476,12 +542,12 @@ COTANGENT_INLINE auto leaky_relu(const A& a, double slope) {
 struct EluRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
-    return elu(x, alpha);
+    return functions::elu(x, alpha);
   }
   double alpha;
 };
 template <Active A>
-COTANGENT_INLINE auto elu(const A& a, double alpha = 1) {
+COTANGENT_INLINE auto CotangentApply(functions::rule::elu, const A& a, double alpha) {
   using Tape = TapeOf<A>;
   return Apply<EluRule, Lifted<Tape, A>>({alpha}, Lift<Tape>(a));
 }
@@ -489,12 +555,12 @@ COTANGENT_INLINE auto elu(const A& a, double alpha = 1) {
 struct PolygammaRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
-    return polygamma(n, x);
+    return functions::polygamma(n, x);
   }
   int n;
 };
 template <Active A>
-COTANGENT_INLINE auto polygamma(int n, const A& a) {
+COTANGENT_INLINE auto CotangentApply(functions::rule::polygamma, int n, const A& a) {
   using Tape = TapeOf<A>;
   return Apply<PolygammaRule, Lifted<Tape, A>>({n}, Lift<Tape>(a));
 }
@@ -502,7 +568,6 @@ COTANGENT_INLINE auto polygamma(int n, const A& a) {
 struct LdexpRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
-    using forward::ldexp;
     return ldexp(x, exponent);
   }
   int exponent;
@@ -512,25 +577,57 @@ COTANGENT_INLINE auto ldexp(const A& a, int exponent) {
   using Tape = TapeOf<A>;
   return Apply<LdexpRule, Lifted<Tape, A>>({exponent}, Lift<Tape>(a));
 }
-
-template <class A, class B, class C>
-requires Operands<A, B, C> COTANGENT_INLINE auto fma(const A& a, const B& b, const C& c) {
-  using Tape = TapeOf<A, B, C>;
-  return Lift<Tape>(a) * Lift<Tape>(b) + Lift<Tape>(c);
+template <Active A>
+COTANGENT_INLINE auto scalbn(const A& a, int exponent) {
+  return ldexp(a, exponent);
 }
 
-#define COTANGENT_PREDICATE(name)          \
-  template <Active A>                      \
-  COTANGENT_INLINE bool name(const A& a) { \
-    using forward::name;                   \
-    return name(a.Value());                \
+// x less its whole part.
+struct FractionRule {
+  template <class T>
+  COTANGENT_INLINE auto operator()(const T& x) const {
+    T whole;
+    return modf(x, &whole);
   }
-COTANGENT_PREDICATE(isfinite)
-COTANGENT_PREDICATE(isinf)
-COTANGENT_PREDICATE(isnan)
-COTANGENT_PREDICATE(signbit)
-#undef COTANGENT_PREDICATE
+};
 
+// The larger of two, as a constant: what logsumexp shifts by.
+struct ShiftRule {
+  template <class A, class B>
+  COTANGENT_INLINE auto operator()(const A& a, const B& b) const {
+    using D = forward::Promoted<A, B>;
+    return D(forward::ValueOf(max(a, b)));
+  }
+};
+
+// ---- Questions, which a tape may take note of as of comparisons ----
+
+#define COTANGENT_QUESTION(type, name, relation, asked)                                      \
+  template <Active A>                                                                        \
+  COTANGENT_INLINE type name(const A& a) {                                                   \
+    using Tape = TapeOf<A>;                                                                  \
+    const auto value = functions::value_of(a.Value());                                       \
+    if constexpr (Tape::kNotesBranches)                                                      \
+      Tape::NoteBranch(Relation::relation, a, static_cast<double>(std::asked(value)), true); \
+    return std::name(value);                                                                 \
+  }
+COTANGENT_QUESTION(bool, isfinite, kClass, fpclassify)
+COTANGENT_QUESTION(bool, isinf, kClass, fpclassify)
+COTANGENT_QUESTION(bool, isnan, kClass, fpclassify)
+COTANGENT_QUESTION(bool, isnormal, kClass, fpclassify)
+COTANGENT_QUESTION(int, fpclassify, kClass, fpclassify)
+COTANGENT_QUESTION(bool, signbit, kSign, signbit)
+COTANGENT_QUESTION(int, ilogb, kExponent, ilogb)
+#undef COTANGENT_QUESTION
+
+template <class Stream, Active A>
+requires requires(Stream& out, const A& a) { out << a.Value(); }
+Stream& operator<<(Stream& out, const A& a) {
+  out << a.Value();
+  return out;
+}
+
+}  // namespace scalar
 }  // namespace cotangent::autodiff::reverse
 
 #endif  // COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_

@@ -8,10 +8,15 @@
 //   reverse::Gradient(f, std::vector{2.0, 3.0});     // {2.584, 2}
 //
 // Each call uses a tape of its own; GradientInto is given one, whose memory it uses again.
+//
+// A call's variables are of a type of their own, so that a function inside a function, which is
+// differentiated by itself, cannot take the outer one's variables for its own: that does not
+// compile. It may be given them as its point, of forward::Gradient (see there).
 
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "autodiff/forward/dual.h"
@@ -31,8 +36,8 @@ struct Recording {
 template <class Tape, class F, class X>
 Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
   using Var = typename Tape::Var;
-  typename Tape::Scope recording(tape);
   tape.Clear();
+  typename Tape::Scope recording(tape);
   Recording<Tape> recorded;
   recorded.inputs.reserve(std::size(x));
   for (const auto& xi : x) recorded.inputs.push_back(tape.Input(xi));
@@ -41,7 +46,7 @@ Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
 }
 
 // f(x) of a scalar function, and df/dx into `gradient`, of x's size.
-template <class F>
+template <class Tape, class F>
 double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span<double> gradient) {
   const Recording<Tape> recorded = Record(tape, f, x);
   tape.Backward(recorded.outputs[0]);
@@ -49,39 +54,53 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
   return recorded.outputs[0].Value();
 }
 
+// The tape for f: of f's own level; without a level if f takes only its variables.
+template <class F, class Real = double>
+using LevelTape = std::conditional_t<
+    std::is_invocable_v<const F&,
+                        std::span<const BasicVar<BasicTape<Real, &forward::kLevelOf<F>>>>>,
+    BasicTape<Real, &forward::kLevelOf<F>>, BasicTape<Real>>;
+
+// f(x) of a scalar function, and df/dx into `gradient`.
+template <class F>
+double ValueAndGradient(const F& f, std::span<const double> x, std::vector<double>& gradient) {
+  LevelTape<F> tape;
+  gradient.resize(x.size());
+  return GradientInto(tape, f, x, gradient);
+}
+
 // df/dx of a scalar function.
 template <class F>
 std::vector<double> Gradient(const F& f, std::span<const double> x) {
-  Tape tape;
-  std::vector<double> gradient(x.size());
-  GradientInto(tape, f, x, gradient);
+  std::vector<double> gradient;
+  ValueAndGradient(f, x, gradient);
   return gradient;
 }
 
 // The vector-Jacobian product: sum over i of weights[i] df_i/dx, in one sweep.
 template <class F>
 std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const double> weights) {
-  Tape tape;
-  const Recording<Tape> recorded = Record(tape, f, x);
+  LevelTape<F> tape;
+  const auto recorded = Record(tape, f, x);
   tape.ClearAdjoints();
   for (std::size_t i = 0; i < recorded.outputs.size(); ++i)
     tape.AddAdjoint(recorded.outputs[i], weights[i]);
   tape.Sweep();
   std::vector<double> product;
-  for (const Var& input : recorded.inputs) product.push_back(tape.Adjoint(input));
+  for (const auto& input : recorded.inputs) product.push_back(tape.Adjoint(input));
   return product;
 }
 
 // df_i/dx_j at [i * x.size() + j]: recorded once and swept once for each row.
 template <class F>
 std::vector<double> Jacobian(const F& f, std::span<const double> x) {
-  Tape tape;
-  const Recording<Tape> recorded = Record(tape, f, x);
+  LevelTape<F> tape;
+  const auto recorded = Record(tape, f, x);
   std::vector<double> jacobian;
   jacobian.reserve(recorded.outputs.size() * x.size());
-  for (const Var& output : recorded.outputs) {
+  for (const auto& output : recorded.outputs) {
     tape.Backward(output);
-    for (const Var& input : recorded.inputs) jacobian.push_back(tape.Adjoint(input));
+    for (const auto& input : recorded.inputs) jacobian.push_back(tape.Adjoint(input));
   }
   return jacobian;
 }
@@ -93,7 +112,7 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
   using Dual = forward::Dual<double, 1>;
   std::vector<Dual> point(x.begin(), x.end());
   for (std::size_t i = 0; i < x.size(); ++i) point[i].tangent[0] = direction[i];
-  BasicTape<Dual> tape;
+  LevelTape<F, Dual> tape;
   const auto recorded = Record(tape, f, point);
   tape.Backward(recorded.outputs[0]);
   std::vector<double> product;
@@ -108,7 +127,7 @@ std::vector<double> Hessian(const F& f, std::span<const double> x) {
   using Dual = forward::Dual<double, kColumns>;
   const std::size_t n = x.size();
   std::vector<double> hessian(n * n);
-  BasicTape<Dual> tape;
+  LevelTape<F, Dual> tape;
   for (std::size_t first = 0; first < n; first += kColumns) {
     const std::size_t columns = std::min(kColumns, n - first);
     std::vector<Dual> point(x.begin(), x.end());

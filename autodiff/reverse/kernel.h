@@ -292,7 +292,7 @@ struct Form<Constant<Tape>> {
 COTANGENT_FORM(Sum, +, w, w)
 COTANGENT_FORM(Difference, -, w, -w)
 COTANGENT_FORM(Product, *, w* r, w* l)
-COTANGENT_FORM(Quotient, /, w / r, -w / r * y)
+COTANGENT_FORM(Quotient, /, w / r, -(w* y) / r)
 #undef COTANGENT_FORM
 
 template <class A>

@@ -1,6 +1,7 @@
 #include "autodiff/reverse/program.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace cotangent::autodiff::reverse {
@@ -27,6 +28,12 @@ bool Holds(Relation relation, double a, double b) {
       return a <= b;
     case Relation::kGreaterEqual:
       return a >= b;
+    case Relation::kSign:
+      return std::signbit(a) == (b != 0);
+    case Relation::kClass:
+      return std::fpclassify(a) == static_cast<int>(b);
+    case Relation::kExponent:
+      return std::ilogb(a) == static_cast<int>(b);
   }
   return false;
 }

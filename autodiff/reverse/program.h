@@ -20,10 +20,12 @@
 //                   loops over independent elements. A program whose statements all wait for one
 //                   another has one to work on and gains nothing: replay it at several points.
 //
-// A recording holds the branches that f took at x. Every comparison is recorded with its outcome; a
-// point at which one comes out otherwise is not answered but reported, and its results are NaN.
+// A recording holds the branches that f took at x. Every comparison is recorded with its outcome,
+// and so is whatever else f asks of a number (signbit, isnan, isfinite, fpclassify, ilogb, frexp's
+// exponent, ...); a point at which one comes out otherwise is not answered but reported, and its
+// results are NaN.
 // abs, max, relu and their like are operations, not branches, and are right on both sides. Numbers
-// that f takes out of its variables by Value() are constants of the recording.
+// that f takes out of its variables by Value() or value_of are constants of the recording.
 //
 // A Program is used by one thread at a time. The first single point and the first eight take
 // longer: their working memory, and the schedule, are made then.

@@ -195,5 +195,60 @@ TEST(ProgramTest, AConstantFunction) {
   EXPECT_EQ(gradients[0], 0);
 }
 
+// What f asks of its numbers without comparing them is a branch, too.
+TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
+  const auto expect = [](const auto& f, double recorded, double same, double other) {
+    Program program(f, std::vector{recorded, 3.0});
+    std::vector<double> values(2), gradients(4);
+    EXPECT_THAT(program.Gradients(std::vector{same, 3.0, other, 3.0}, values, gradients),
+                ElementsAre(1));
+    EXPECT_FALSE(std::isnan(values[0]));
+    EXPECT_TRUE(std::isnan(values[1]));
+  };
+  const auto branch = [](auto question) {
+    return [question](auto x) {
+      using T = std::decay_t<decltype(x[0])>;
+      if (question(x[0])) return T(-x[0] * x[1]);
+      return T(x[1] * x[1]);
+    };
+  };
+  expect(branch([](const auto& x) { return signbit(x); }), 2, 1, -1);
+  expect(branch([](const auto& x) { return isnan(x); }), 2, 1, std::nan(""));
+  expect(branch([](const auto& x) { return isinf(x); }), 2, 1, HUGE_VAL);
+  expect(branch([](const auto& x) { return !isfinite(x); }), 2, 1, HUGE_VAL);
+  expect(branch([](const auto& x) { return !isnormal(x); }), 2, 1, 1e-320);
+  expect(branch([](const auto& x) { return fpclassify(x) == FP_ZERO; }), 2, 1, 0);
+  expect(branch([](const auto& x) { return ilogb(x) == 7; }), 2, 3, 5);
+  expect(branch([](const auto& x) {
+           int exponent;
+           frexp(x, &exponent);
+           return exponent == 7;
+         }),
+         2, 3, 5);
+}
+
+// Recorded near 1, replayed at 800, where the largest term is another: softmax by hand.
+TEST(ProgramTest, LogSumExpFindsItsShiftAgain) {
+  const auto f = [](auto x) { return functions::logsumexp(x); };
+  Program program(f, std::vector{1.0, 1.5, 0.5});
+  std::vector<double> values(1), gradients(3);
+  EXPECT_THAT(program.Gradients(std::vector{800.0, 799.0, 800.0}, values, gradients),
+              ElementsAre());
+  const double sum = 2 + std::exp(-1.0);
+  EXPECT_NEAR(values[0], 800 + std::log(sum), 1e-12);
+  EXPECT_NEAR(gradients[0], 1 / sum, 1e-14);
+  EXPECT_NEAR(gradients[1], std::exp(-1.0) / sum, 1e-14);
+  EXPECT_NEAR(gradients[2], 1 / sum, 1e-14);
+}
+
+TEST(ProgramTest, AConstantExponentOfTheRecordersType) {
+  Program program([](auto x) { return pow(x[0], std::decay_t<decltype(x[0])>(2.0)); },
+                  std::vector{3.0});
+  std::vector<double> values(1), gradients(1);
+  program.Gradients(std::vector{-3.0}, values, gradients);
+  EXPECT_EQ(values[0], 9);
+  EXPECT_EQ(gradients[0], -6);
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff

@@ -19,7 +19,7 @@
 
 namespace cotangent::autodiff::reverse::replay {
 
-// A comparison of two slots and how it came out.
+// A comparison of two slots, or what was asked of one, and how it came out.
 struct Branch {
   Relation relation;
   std::uint32_t a, b;

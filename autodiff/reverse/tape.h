@@ -57,7 +57,8 @@
 // old sum's adjoint. (x += f(x) works too: the slot's adjoint is read before the row adds to it.)
 // And while no other row comes between, sum += a * b only adds its pairs to the row before: a dot
 // product is one row. Sharing is right only as long as no other variable holds the old value's
-// slot, so a copied variable is marked, and += on it starts a new slot.
+// slot, so a copied variable is marked, and += on it starts a new slot. (Who asks for the adjoint
+// of a sum that has grown is answered for its present value; see Adjoint.)
 //
 // Rows and pairs are kept in arenas (arena.h): nothing is allocated per operation, and Clear keeps
 // the memory, so a tape used again asks the system for nothing at all. Rows are counted in 31 bits,
@@ -78,9 +79,10 @@
 // Threads. Each thread has a current tape of its own, and a tape serves one thread at a time. A Var
 // belongs to the tape that was current when it was made: using it while another tape is current,
 // another thread's for example, or none at all, is an error. In debug builds (without NDEBUG; or
-// with COTANGENT_REVERSE_CHECKS=1) the program ends there with a message; in optimised builds it is
-// not noticed, and the derivatives are wrong. All translation units of a program must agree on the
-// setting.
+// with COTANGENT_REVERSE_CHECKS=1) the program ends there with a message. In optimised builds a
+// variable of the tape around this one's Scope ends it when the sweep begins (and gradient.h's
+// functions refuse it at compile time); one of another thread's is not noticed, and the derivatives
+// are wrong. All translation units of a program must agree on the setting.
 //
 // Higher derivatives: BasicTape<forward::Dual<double, N>> carries N tangents through values,
 // partials and adjoints; the tangents of the adjoints are then Hessian-vector products (forward
@@ -99,24 +101,169 @@
 #include "autodiff/reverse/var.h"
 
 namespace cotangent::autodiff::reverse {
+namespace scalar {
 
+// What tapes of all levels have in common: the rows, and how they are swept.
 template <class RealType>
-class BasicTape {
+class TapeRows {
+ public:
+  using Real = RealType;
+
+  TapeRows() = default;
+  TapeRows(const TapeRows&) = delete;
+  TapeRows& operator=(const TapeRows&) = delete;
+  ~TapeRows() = default;
+
+  // Clears the adjoints, to add seeds and sweep: for several results at once.
+  void ClearAdjoints() {
+    adjoint_.assign(slots_ - first_slot_, Real(0));
+    seeds_.clear();
+  }
+  void Sweep();
+
+  // What is recorded: statements, their pairs, and inputs.
+  std::size_t rows() const { return next_row_ - row_begin(); }
+  std::size_t pairs() const { return next_pair_ - pair_begin(); }
+  std::size_t inputs() const { return inputs_; }
+  // Bytes that hold it, and the adjoints.
+  std::size_t bytes() const {
+    return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) +
+           (slots_ - first_slot_) * sizeof(Real);
+  }
+
+  // A place on the tape to come back to: Rewind forgets what was recorded after it. A variable from
+  // before that was assigned since is void.
+  struct Mark {
+    std::size_t rows, pairs;
+    std::uint32_t slots, inputs;
+  };
+  Mark Here() {
+    last_slot_ = 0;
+    return {rows(), pairs(), slots_, inputs_};
+  }
+  void Rewind(const Mark& mark) {
+    last_slot_ = 0;
+    next_row_ = row_begin() + mark.rows;
+    next_pair_ = pair_begin() + mark.pairs;
+    slots_ = mark.slots;
+    inputs_ = mark.inputs;
+  }
+
+ protected:
+  struct AlignedPair {
+    Real partial;
+    std::uint32_t source;
+  };
+  struct [[gnu::packed]] PackedPair {
+    double partial;
+    std::uint32_t source;
+  };
+  using Pair = std::conditional_t<std::is_same_v<Real, double>, PackedPair, AlignedPair>;
+  // Its pairs begin kUnit * begin bytes into the pairs, and end where the next row begins.
+  struct RowHead {
+    std::uint32_t slot, begin;
+  };
+  static constexpr std::size_t kUnit = 4;
+
+  // f(0), .., f(N - 1) as constants.
+  template <int N, class F>
+  COTANGENT_INLINE static void Unrolled(F f) {
+    [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
+      (f(std::integral_constant<int, K>()), ...);
+    }
+    (std::make_integer_sequence<int, N>());
+  }
+
+  COTANGENT_INLINE void OpenRow(std::uint32_t slot) {
+    if (next_row_ == row_limit_) [[unlikely]] {
+      Full();
+    }
+    *next_row_++ = {slot, Offset()};
+    last_slot_ = slot;
+  }
+  const Pair* PairsOf(const RowHead& row) const {
+    return reinterpret_cast<const Pair*>(reinterpret_cast<const char*>(pair_begin()) +
+                                         kUnit * row.begin);
+  }
+  // The adjoint of slot i is Adjoints()[i].
+  Real* Adjoints() { return adjoint_.data() - first_slot_; }
+  // The adjoint that a slot has before the last of its rows is swept: that of its present value.
+  Real AdjointOfPresent(std::uint32_t slot) const;
+  // Begins anew with slots from `first` on. Those of a tape inside whose Scope this one's is are
+  // all below, and CheckLevel finds them among this one's operands.
+  void BeginAt(std::uint32_t first) {
+    first_slot_ = first;
+    Rewind({0, 0, first, 0});
+  }
+  void CheckLevel() const {
+    if (first_slot_ == 1) return;
+    for (const Pair* pair = pair_begin(); pair != next_pair_; ++pair) {
+      if (pair->source < first_slot_) Foreign();
+    }
+  }
+  // The steps of a loop, x += f(x, p, ..), are rows of the same slot and the same operands one
+  // after the other: their adjoints stay in registers. Sweeps as many such rows as there are from
+  // `row`, whose pairs are before `end`, back; returns the last one done, or the one after `row` if
+  // it is no such step.
+  static constexpr int kStepOperands = 4;
+  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
+  template <int N>
+  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
+  std::uint32_t Offset() const {
+    return static_cast<std::uint32_t>(
+        (reinterpret_cast<const char*>(next_pair_) - reinterpret_cast<const char*>(pair_begin())) /
+        kUnit);
+  }
+  [[noreturn, gnu::noinline, gnu::cold]] static void Full() {
+    std::fputs(
+        "cotangent: a reverse tape is full; differentiate the loop with checkpoints "
+        "(autodiff/reverse/checkpoint.h)\n",
+        stderr);
+    std::abort();
+  }
+  [[noreturn, gnu::cold, gnu::noinline]] static void Foreign() {
+    std::fputs(
+        "cotangent: a reverse::Var was used with a tape that is not its own: it was made on "
+        "another tape (of another thread? of the function around this one?), or no "
+        "tape is current. Make it with Input() on the tape whose Scope is active in this thread.\n",
+        stderr);
+    std::abort();
+  }
+  Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()); }
+  RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()); }
+
+  static constexpr std::size_t kArena = std::size_t{1} << 34;  // bytes
+  static constexpr std::size_t kLongest = 1024;                // pairs of a statement
+
+  const Arena pairs_{kArena}, rows_{kArena};
+  Pair* next_pair_ = pair_begin();
+  Pair* const pair_limit_ = next_pair_ + pairs_.bytes() / sizeof(Pair) - kLongest;
+  RowHead* next_row_ = row_begin();
+  RowHead* const row_limit_ = next_row_ + rows_.bytes() / sizeof(RowHead);
+  std::uint32_t first_slot_ = 1;  // slot 0 is that of all constants
+  std::uint32_t slots_ = 1;
+  std::uint32_t last_slot_ = 0;  // of the last row, or 0 if it may not grow
+  std::uint32_t inputs_ = 0;
+  std::vector<Real> adjoint_;
+  std::vector<AlignedPair> seeds_;
+};
+
+// The tape of the variables BasicVar<BasicTape>. Those of two levels, of a function and of one
+// inside it that is differentiated by itself, are different types: see forward/dual.h.
+template <class RealType, forward::Level kLevel = nullptr>
+class BasicTape : public TapeRows<RealType> {
  public:
   using Real = RealType;
   using Var = BasicVar<BasicTape>;
   static constexpr bool kNotesBranches = false;
-  static constexpr std::uint32_t kNone = 0xffffffff;
-
-  BasicTape() = default;
-  BasicTape(const BasicTape&) = delete;
-  BasicTape& operator=(const BasicTape&) = delete;
-  ~BasicTape() = default;
 
   // Makes `tape` the thread's current one for its lifetime, then the one before again.
   class Scope {
    public:
-    explicit Scope(BasicTape& tape) : before_(std::exchange(current_, &tape)) {}
+    explicit Scope(BasicTape& tape) : before_(std::exchange(current_, &tape)) {
+      const bool empty = tape.slots_ == tape.first_slot_;
+      if (empty && before_ != &tape) tape.BeginAt(before_ == nullptr ? 1 : before_->slots_);
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope() { current_ = before_; }
@@ -139,54 +286,34 @@ class BasicTape {
   // Computes the adjoints of all rows from d/dy = seed. May be called again, for other results or
   // seeds.
   void Backward(const Var& y, const Real& seed = Real(1)) {
-    ClearAdjoints();
+    this->ClearAdjoints();
     AddAdjoint(y, seed);
-    Sweep();
+    this->Sweep();
   }
 
-  // The same in pieces, for several results at once: clear, add seeds, sweep.
-  void ClearAdjoints() { adjoint_.assign(slots_, Real(0)); }
+  // The same in pieces, for several results at once: ClearAdjoints, add seeds, Sweep.
   void AddAdjoint(const Var& y, const Real& seed) {
     Check(y);
-    if (y.Index() != 0) adjoint_[y.Index()] += seed;
+    if (y.Index() == 0) return;
+    if (y.Index() < first_slot_) Base::Foreign();
+    this->Adjoints()[y.Index()] += seed;
+    this->seeds_.push_back({seed, y.Index()});
   }
-  void Sweep();
 
-  // After a sweep: dy/dx. 0 for a constant.
+  // After a sweep: dy/dx, for the value that x has now. 0 for a constant. For an x that += has
+  // changed in place since it was read, whose slot holds the adjoint of its first value, this costs
+  // a sweep down to where it got the present one.
   Real Adjoint(const Var& x) const {
     Check(x);
-    return x.Index() < adjoint_.size() && x.Index() != 0 ? adjoint_[x.Index()] : Real(0);
+    const std::uint32_t i = x.Index() - first_slot_;  // of a constant, beyond all
+    if (i >= this->adjoint_.size()) return Real(0);
+    if (x.flags_ & Var::kGrown) [[unlikely]]
+      return this->AdjointOfPresent(x.Index());
+    return this->adjoint_[i];
   }
 
   // Forgets all rows and inputs and keeps the memory. Vars made before are void.
-  void Clear() { Rewind({0, 0, 1, 0}); }
-
-  // A place on the tape to come back to: Rewind forgets what was recorded after it. A variable from
-  // before that was assigned since is void.
-  struct Mark {
-    std::size_t rows, pairs;
-    std::uint32_t slots, inputs;
-  };
-  Mark Here() {
-    last_slot_ = 0;
-    return {rows(), pairs(), slots_, inputs_};
-  }
-  void Rewind(const Mark& mark) {
-    last_slot_ = 0;
-    next_row_ = row_begin() + mark.rows;
-    next_pair_ = pair_begin() + mark.pairs;
-    slots_ = mark.slots;
-    inputs_ = mark.inputs;
-  }
-
-  // What is recorded: statements, their pairs, and inputs.
-  std::size_t rows() const { return next_row_ - row_begin(); }
-  std::size_t pairs() const { return next_pair_ - pair_begin(); }
-  std::size_t inputs() const { return inputs_; }
-  // Bytes that hold it, and the adjoints.
-  std::size_t bytes() const {
-    return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots_ * sizeof(Real);
-  }
+  void Clear() { this->BeginAt(first_slot_); }
 
   // ---- For Var ----
 
@@ -208,6 +335,11 @@ class BasicTape {
   COTANGENT_INLINE static std::uint32_t Accumulate(const Leaf<BasicTape>& y, bool shared,
                                                    const Node& term) {
     if constexpr (Node::kLeaves == 0) {
+      if (y.index == 0) return 0;
+      if (shared) return Record(Sum<Leaf<BasicTape>, Node>(y, term));
+      CheckOwner(y);
+      // A row without operands tells the slot's two values apart.
+      if (current_->last_slot_ != y.index) current_->OpenRow(y.index);
       return y.index;
     } else if (y.index == 0) {
       return Record(term);
@@ -227,31 +359,15 @@ class BasicTape {
   static std::uint32_t CurrentSerial() { return current_ == nullptr ? 0 : current_->serial_; }
 
  private:
-  struct AlignedPair {
-    Real partial;
-    std::uint32_t source;
-  };
-  struct [[gnu::packed]] PackedPair {
-    double partial;
-    std::uint32_t source;
-  };
-  using Pair = std::conditional_t<std::is_same_v<Real, double>, PackedPair, AlignedPair>;
-  // Its pairs begin kUnit * begin bytes into the pairs, and end where the next row begins.
-  struct RowHead {
-    std::uint32_t slot, begin;
-  };
-  static constexpr std::size_t kUnit = 4;
-
-  static inline thread_local constinit BasicTape* current_ = nullptr;
-
-  // f(0), .., f(N - 1) as constants.
+  using Base = TapeRows<RealType>;
+  using Base::first_slot_, Base::inputs_, Base::next_pair_, Base::pair_limit_, Base::slots_;
+  using typename Base::Pair;
   template <int N, class F>
   COTANGENT_INLINE static void Unrolled(F f) {
-    [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
-      (f(std::integral_constant<int, K>()), ...);
-    }
-    (std::make_integer_sequence<int, N>());
+    Base::template Unrolled<N>(f);
   }
+
+  static inline thread_local constinit BasicTape* current_ = nullptr;
 
   // The pairs of one statement, not yet on the tape.
   template <int N>
@@ -293,19 +409,12 @@ class BasicTape {
     Real partial[N > 0 ? N : 1];
   };
 
-  COTANGENT_INLINE void OpenRow(std::uint32_t slot) {
-    if (next_row_ == row_limit_) [[unlikely]] {
-      Full();
-    }
-    *next_row_++ = {slot, Offset()};
-    last_slot_ = slot;
-  }
   template <int N>
   COTANGENT_INLINE void Write(const Row<N>& row) {
     if (next_pair_ > pair_limit_) [[unlikely]] {
-      Full();
+      Base::Full();
     }
-    static_assert(N <= kLongest, "a statement of so many operands wants to be several");
+    static_assert(N <= Base::kLongest, "a statement of so many operands wants to be several");
     Pair* pair = next_pair_;
     if (row.AllActive()) {
       Unrolled<N>([&](auto k) __attribute__((always_inline)) {
@@ -319,50 +428,16 @@ class BasicTape {
       next_pair_ = pair;
     }
   }
-  const Pair* PairsOf(const RowHead& row) const {
-    return reinterpret_cast<const Pair*>(reinterpret_cast<const char*>(pair_begin()) +
-                                         kUnit * row.begin);
-  }
-  // The steps of a loop, x += f(x, p, ..), are rows of the same slot and the same operands one
-  // after the other: their adjoints stay in registers. Sweeps as many such rows as there are from
-  // `row`, whose pairs are before `end`, back; returns the last one done, or the one after `row` if
-  // it is no such step.
-  static constexpr int kStepOperands = 4;
-  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
-  template <int N>
-  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
-  std::uint32_t Offset() const {
-    return static_cast<std::uint32_t>(
-        (reinterpret_cast<const char*>(next_pair_) - reinterpret_cast<const char*>(pair_begin())) /
-        kUnit);
-  }
-  [[noreturn, gnu::noinline, gnu::cold]] static void Full() {
-    std::fputs(
-        "cotangent: a reverse tape is full; differentiate the loop with checkpoints "
-        "(autodiff/reverse/checkpoint.h)\n",
-        stderr);
-    std::abort();
-  }
-  Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()); }
-  RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()); }
 
   COTANGENT_INLINE static void CheckOwner(const Leaf<BasicTape>& leaf) {
 #if COTANGENT_REVERSE_CHECKS
-    if (leaf.index != 0 && leaf.owner != CurrentSerial()) Foreign();
+    if (leaf.index != 0 && leaf.owner != CurrentSerial()) Base::Foreign();
 #endif
   }
   void Check(const Var& x) const {
 #if COTANGENT_REVERSE_CHECKS
-    if (x.index_ != 0 && x.owner_ != serial_) Foreign();
+    if (x.index_ != 0 && x.owner_ != serial_) Base::Foreign();
 #endif
-  }
-  [[noreturn, gnu::cold, gnu::noinline]] static void Foreign() {
-    std::fputs(
-        "cotangent: a reverse::Var was used with a tape that is not its own: it was made on "
-        "another tape (of another thread?), or no "
-        "tape is current. Make it with Input() on the tape whose Scope is active in this thread.\n",
-        stderr);
-    std::abort();
   }
 
   static std::uint32_t NextSerial() {
@@ -370,43 +445,20 @@ class BasicTape {
     return __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED);
   }
 
-  static constexpr std::size_t kArena = std::size_t{1} << 34;  // bytes
-  static constexpr std::size_t kLongest = 1024;                // pairs of a statement
-
-  const Arena pairs_{kArena}, rows_{kArena};
-  Pair* next_pair_ = pair_begin();
-  Pair* const pair_limit_ = next_pair_ + pairs_.bytes() / sizeof(Pair) - kLongest;
-  RowHead* next_row_ = row_begin();
-  RowHead* const row_limit_ = next_row_ + rows_.bytes() / sizeof(RowHead);
-  std::uint32_t slots_ = 1;      // slot 0 is that of all constants
-  std::uint32_t last_slot_ = 0;  // of the last row, or 0 if it may not grow
-  std::uint32_t inputs_ = 0;
   const std::uint32_t serial_ = NextSerial();
-  std::vector<Real> adjoint_;
 };
+
+}  // namespace scalar
 
 using Tape = BasicTape<double>;
 using Var = Tape::Var;
 
 // ---- Implementation ----
 
-// dy/dx is 0, and with dual numbers stays 0 nearby.
 template <class Real>
-COTANGENT_INLINE bool IsZero(const Real& x) {
-  if constexpr (requires { x.tangent; }) {
-    if (!IsZero(x.value)) return false;
-    for (int i = 0; i < x.tangent.size(); ++i) {
-      if (!IsZero(x.tangent[i])) return false;
-    }
-    return true;
-  } else {
-    return x == 0;
-  }
-}
-
-template <class Real>
-void BasicTape<Real>::Sweep() {
-  Real* const adjoint = adjoint_.data();
+void TapeRows<Real>::Sweep() {
+  CheckLevel();
+  Real* const adjoint = Adjoints();
   const RowHead* const first = row_begin();
   const Pair* end = next_pair_;
   for (const RowHead* row = next_row_; row != first;) {
@@ -421,7 +473,7 @@ void BasicTape<Real>::Sweep() {
       }
     }
     const Real weight = adjoint[row->slot];
-    if (!IsZero(weight)) {
+    if (!forward::IsZero(weight)) {
       const Pair* pair = end;
       for (; pair - begin >= 2; pair -= 2) {
         adjoint[pair[-1].source] += weight * pair[-1].partial;
@@ -434,8 +486,8 @@ void BasicTape<Real>::Sweep() {
 }
 
 template <class Real>
-const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHead* row,
-                                                                     const Pair* end) {
+const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead* row,
+                                                                   const Pair* end) {
   switch (end - PairsOf(*row)) {
     case 1:
       return SweepSteps<1>(row, end);
@@ -452,8 +504,8 @@ const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHe
 
 template <class Real>
 template <int N>
-const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHead* row,
-                                                                     const Pair* end) {
+const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead* row,
+                                                                   const Pair* end) {
   const std::uint32_t slot = row->slot;
   const Pair* pair = end - N;
   std::uint32_t source[N];
@@ -463,11 +515,12 @@ const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHe
     if (source[k] == slot) self = k, ++selves;
   });
   if (selves != 1) return row + 1;
-  Real weight = adjoint_[slot];
+  Real* const adjoint = Adjoints();
+  Real weight = adjoint[slot];
   Real sum[N] = {};
   // The last row of the loop may be followed by others of the slot.
   const RowHead* const first = row_begin();
-  while (!IsZero(weight)) {
+  while (!forward::IsZero(weight)) {
     Unrolled<N>([&](auto k) __attribute__((always_inline)) { sum[k] += weight * pair[k].partial; });
     weight += weight * pair[self].partial;
     if (row == first) break;
@@ -482,10 +535,30 @@ const typename BasicTape<Real>::RowHead* BasicTape<Real>::SweepSteps(const RowHe
     pair = begin;
   }
   Unrolled<N>([&](auto k) {
-    if (k != self) adjoint_[source[k]] += sum[k];
+    if (k != self) adjoint[source[k]] += sum[k];
   });
-  adjoint_[slot] = weight;
+  adjoint[slot] = weight;
   return row;
+}
+
+template <class Real>
+Real TapeRows<Real>::AdjointOfPresent(std::uint32_t slot) const {
+  std::vector<Real> adjoints(slots_ - first_slot_, Real(0));
+  Real* const adjoint = adjoints.data() - first_slot_;
+  for (const AlignedPair& seed : seeds_) adjoint[seed.source] += seed.partial;
+  const Pair* end = next_pair_;
+  for (const RowHead* row = next_row_; row != row_begin();) {
+    --row;
+    if (row->slot == slot) break;
+    const Real weight = adjoint[row->slot];
+    const Pair* const begin = PairsOf(*row);
+    if (!forward::IsZero(weight)) {
+      for (const Pair* pair = begin; pair != end; ++pair)
+        adjoint[pair->source] += weight * pair->partial;
+    }
+    end = begin;
+  }
+  return adjoint[slot];
 }
 
 }  // namespace cotangent::autodiff::reverse

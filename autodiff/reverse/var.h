@@ -11,7 +11,7 @@
 
 #include "autodiff/reverse/expression.h"
 
-namespace cotangent::autodiff::reverse {
+namespace cotangent::autodiff::reverse::scalar {
 
 // A number and the index of its slot on the tape (0: a constant, that no tape knows). It may be
 // used wherever a double may: copied, compared, kept in containers. Every assignment of an
@@ -26,7 +26,7 @@ class BasicVar {
   template <class Number>
   requires(!Active<Number> && std::convertible_to<Number, Real>) COTANGENT_INLINE
       BasicVar(const Number& constant)
-      : value_(constant), index_(0), shared_(false) {}
+      : value_(constant), index_(0), flags_(0) {}
   template <Active Node>
   requires std::same_as<TapeOf<Node>, Tape> COTANGENT_INLINE BasicVar(const Node& node)
       : value_(node.Value()) {
@@ -52,7 +52,7 @@ class BasicVar {
   operator=(const Number& constant) {
     value_ = Real(constant);
     index_ = 0;
-    shared_ = false;
+    flags_ = 0;
     return *this;
   }
   template <Active Node>
@@ -74,7 +74,8 @@ class BasicVar {
   requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator+=(const A& a) {
     const auto term = Lift<Tape>(a);
     const Real sum = value_ + term.Value();
-    Set(Tape::Accumulate(AsLeaf(), shared_, term));
+    Set(Tape::Accumulate(AsLeaf(), (flags_ & kShared) != 0, term));
+    flags_ = kGrown;
     value_ = sum;
     return *this;
   }
@@ -89,6 +90,18 @@ class BasicVar {
   template <class A>
   requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator/=(const A& a) {
     return *this = *this / a;
+  }
+  COTANGENT_INLINE BasicVar& operator++() { return *this += 1; }
+  COTANGENT_INLINE BasicVar& operator--() { return *this -= 1; }
+  COTANGENT_INLINE BasicVar operator++(int) {
+    const BasicVar before = *this;
+    *this += 1;
+    return before;
+  }
+  COTANGENT_INLINE BasicVar operator--(int) {
+    const BasicVar before = *this;
+    *this -= 1;
+    return before;
   }
 
   COTANGENT_INLINE const Real& Value() const { return value_; }
@@ -109,12 +122,12 @@ class BasicVar {
   // Two variables share a slot from here on (see BasicTape::Accumulate).
   COTANGENT_INLINE void Share(const BasicVar& other) {
     index_ = other.index_;
-    shared_ = other.shared_ = true;
+    flags_ = other.flags_ |= kShared;
     TakeOwner(other);
   }
   COTANGENT_INLINE void Take(const BasicVar& other) {
     index_ = other.index_;
-    shared_ = other.shared_;
+    flags_ = other.flags_;
     TakeOwner(other);
   }
   COTANGENT_INLINE void TakeOwner(const BasicVar& other) {
@@ -124,7 +137,7 @@ class BasicVar {
   }
   COTANGENT_INLINE void Set(std::uint32_t index) {
     index_ = index;
-    shared_ = false;
+    flags_ = 0;
 #if COTANGENT_REVERSE_CHECKS
     owner_ = index == 0 ? 0 : Tape::CurrentSerial();
 #endif
@@ -132,7 +145,10 @@ class BasicVar {
 
   Real value_;
   std::uint32_t index_;
-  mutable bool shared_;
+  // Another variable may hold the slot; += may have changed the value in place (see
+  // BasicTape::Adjoint).
+  static constexpr std::uint8_t kShared = 1, kGrown = 2;
+  mutable std::uint8_t flags_;
 #if COTANGENT_REVERSE_CHECKS
   std::uint32_t owner_ = 0;
 #endif
@@ -160,28 +176,50 @@ requires Operands<A, B, C> COTANGENT_INLINE BasicVar<TapeOf<A, B, C>> clamp(cons
   return clamped;
 }
 
-// ln(sum e^xi), by the stable form: shifted by the largest value, which is a constant here because
-// it cancels. Two rows for each term. Minus infinity for no terms.
+// x = m 2^exponent with 1/2 <= |m| < 1.
+template <Active A>
+BasicVar<TapeOf<A>> frexp(const A& a, int* exponent) {
+  using Var = BasicVar<TapeOf<A>>;
+  const Var x(a);
+  *exponent = 0;
+  if (!isfinite(x) || x == 0) return x;
+  *exponent = ilogb(x) + 1;
+  return ldexp(x, -*exponent);
+}
+
+// The fraction has x's derivative, the whole part none.
+template <Active A>
+BasicVar<TapeOf<A>> modf(const A& a, BasicVar<TapeOf<A>>* whole) {
+  const BasicVar<TapeOf<A>> x(a);
+  *whole = trunc(x);
+  return Apply<FractionRule, Leaf<TapeOf<A>>>({}, x.AsLeaf());
+}
+
+// ln(sum e^xi), by the stable form: shifted by the largest value, which is a constant to the
+// derivatives because it cancels, and found again where a program is replayed. Two rows for each
+// term. Minus infinity for no terms.
 template <class Tape>
-BasicVar<Tape> logsumexp(std::span<const BasicVar<Tape>> x) {
+BasicVar<Tape> CotangentApply(functions::rule::logsumexp, std::span<const BasicVar<Tape>> x) {
   using Var = BasicVar<Tape>;
-  using forward::exp, forward::log, forward::isfinite;
   using Real = typename Tape::Real;
-  Real high = -std::numeric_limits<Real>::infinity();
-  for (const Var& xi : x) high = xi.Value() > high || isnan(xi) ? xi.Value() : high;
-  if (!isfinite(high)) return Var(high);
+  if (x.empty()) return Var(-std::numeric_limits<Real>::infinity());
+  Var high;
+  if constexpr (Tape::kNotesBranches) {
+    high = x[0];
+    for (const Var& xi : x.subspan(1))
+      high = Apply<ShiftRule, Leaf<Tape>, Leaf<Tape>>({}, high.AsLeaf(), xi.AsLeaf());
+  } else {
+    Real largest = x[0].Value();
+    for (const Var& xi : x) largest = xi.Value() > largest || isnan(xi) ? xi.Value() : largest;
+    high = forward::ValueOf(largest);
+  }
+  if (!isfinite(high)) return Var(high.Value());
   Var sum = 0;
   for (const Var& xi : x) sum += exp(xi - high);
   return log(sum) + high;
 }
 
-template <class Stream, class Tape>
-Stream& operator<<(Stream& out, const BasicVar<Tape>& x) {
-  out << x.Value();
-  return out;
-}
-
-}  // namespace cotangent::autodiff::reverse
+}  // namespace cotangent::autodiff::reverse::scalar
 
 template <class Tape>
 class std::numeric_limits<cotangent::autodiff::reverse::BasicVar<Tape>>

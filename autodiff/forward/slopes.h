@@ -1,0 +1,165 @@
+#ifndef COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
+#define COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
+
+// The derivatives of functions, as functions of any scalar: of plain numbers, of dual numbers (for
+// second and higher derivatives) and of Taylor series. Include autodiff/forward/dual.h, not this
+// file.
+//
+// Each is exact to a few roundings from one end of its function's domain to the other, for float as
+// for double, and smooth wherever the function is, since it is differentiated in its turn. Hence
+// three habits:
+//
+//   - nothing subtracts nearly equal numbers: near 1, (1 - x)(1 + x), not 1 - x^2;
+//   - nothing overflows where the result does not: 1 / (1 + x^2) is u^2 / (1 + u^2), u = 1 / x, for
+//     |x| > 1; tanh' is 4 e / (1 + e)^2, e = e^(-2 |x|), where cosh would overflow in 1 / cosh^2;
+//   - |x| is written out in branches: abs has no second derivative at 0, sech^2 has. And an even
+//     slope is computed near 0 by an even formula, whose own derivative there does not cancel.
+//
+// x + 0 makes a negative zero a positive one: the limit at the edge of a domain is from inside.
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "autodiff/math.h"
+
+namespace cotangent::autodiff::forward {
+
+template <class A>
+struct RealOf;
+
+namespace slope {
+
+using namespace functions;  // NOLINT
+
+template <class T>
+using Real = typename RealOf<T>::type;
+template <class T>
+inline constexpr Real<T> kNaN = std::numeric_limits<Real<T>>::quiet_NaN();
+
+template <class T>
+T Log(const T& x) {  // 1 / x, for x >= 0
+  if (x < 0) return T(kNaN<T>);
+  return T(Real<T>(1) / (x + Real<T>(0)));
+}
+template <class T>
+T Log1p(const T& x) {  // 1 / (1 + x), for x >= -1
+  if (x < -1) return T(kNaN<T>);
+  return T(Real<T>(1) / (Real<T>(1) + x));
+}
+
+// 1 - x^2, in the form whose value and derivative do not cancel there.
+template <class T>
+T OneLessSquare(const T& x) {
+  if (x < 0.5 && x > -0.5) return T(Real<T>(1) - x * x);
+  return T((Real<T>(1) - x) * (Real<T>(1) + x));
+}
+template <class T>
+T Asin(const T& x) {  // 1 / sqrt(1 - x^2)
+  return T(Real<T>(1) / sqrt(OneLessSquare(x)));
+}
+template <class T>
+T Atan(const T& x) {  // 1 / (1 + x^2)
+  if (x <= 1 && x >= -1) return T(Real<T>(1) / (Real<T>(1) + x * x));
+  const T u = Real<T>(1) / x;
+  return T(u * u / (Real<T>(1) + u * u));
+}
+
+// 1 / cosh(x)^2 = 4 e / (1 + e)^2, e = e^(-2 |x|), where cosh(x)^n overflows for some small n.
+template <class T>
+T SquaredSecant(const T& x) {
+  constexpr Real<T> kFar = std::numeric_limits<Real<T>>::max_exponent * Real<T>(0.08);
+  if (x < kFar && x > -kFar) {
+    const T secant = Real<T>(1) / cosh(x);
+    return T(secant * secant);
+  }
+  const T e = exp(x > 0 ? T(Real<T>(-2) * x) : T(Real<T>(2) * x));
+  const T d = Real<T>(1) + e;
+  return T(Real<T>(4) * e / (d * d));
+}
+template <class T>
+T Tanh(const T& x) {  // 1 / cosh^2
+  return SquaredSecant(x);
+}
+template <class T>
+T Asinh(const T& x) {  // 1 / sqrt(1 + x^2), which is 1 / |x| from where 1 is lost beside x
+  constexpr Real<T> kLarge = 1 / std::numeric_limits<Real<T>>::epsilon();
+  if (x > kLarge) return T(Real<T>(1) / x);
+  if (x < -kLarge) return T(Real<T>(-1) / x);
+  return T(Real<T>(1) / sqrt(Real<T>(1) + x * x));
+}
+template <class T>
+T Acosh(const T& x) {  // 1 / sqrt((x - 1)(x + 1)), for x >= 1; NaN below, since sqrt(x - 1) is
+  return T(Real<T>(1) / (sqrt(x - Real<T>(1)) * sqrt(x + Real<T>(1))));
+}
+template <class T>
+T Atanh(const T& x) {  // 1 / (1 - x^2), for |x| <= 1
+  if (!(x <= 1 && x >= -1)) return T(kNaN<T>);
+  return T(Real<T>(1) / OneLessSquare(x));
+}
+
+// e^(-s x^2) for s = 1 or 1/2. What x^2 loses by rounding, multiplied by s x^2 in the exponential's
+// relative error, is put back; where the result is below all numbers it is a plain 0.
+template <class T>
+T Bell(const T& x, Real<T> s) {
+  if (x > 40 || x < -40) return T(0);
+  const auto v = value_of(x);
+  const auto rest = std::fma(v, v, -(v * v));
+  return T(exp(-s * (x * x)) * (Real<T>(1) - s * Real<T>(rest)));
+}
+template <class T>
+T Erf(const T& x) {  // 2 / sqrt(pi) e^(-x^2)
+  return T((2 * std::numbers::inv_sqrtpi_v<Real<T>>)*Bell(x, Real<T>(1)));
+}
+template <class T>
+T Gelu(const T& x) {  // Phi(x) + x phi(x)
+  using R = Real<T>;
+  const T cumulative = R(0.5) * erfc(x * (-std::numbers::sqrt2_v<R> / 2));
+  const T density = (std::numbers::inv_sqrtpi_v<R> / std::numbers::sqrt2_v<R>)*Bell(x, R(0.5));
+  return T(cumulative + x * density);
+}
+
+template <class T>
+T Sigmoid(const T& x) {  // sigmoid(x) sigmoid(-x), which is even: 1 / (2 cosh(x / 2))^2
+  return T(Real<T>(0.25) * SquaredSecant(T(Real<T>(0.5) * x)));
+}
+// (x s)' with s = sigmoid(u), u = 2 c (x + k x^3): s + x s sigmoid(-u) u'. Beyond 40, where s is 0
+// or 1 to the last bit, u' would overflow.
+template <class T>
+T GeluTanh(const T& x) {
+  using R = Real<T>;
+  if (x > 40) return T(1);
+  if (x < -40) return T(0);
+  const R c = R(2 * kGeluTanhScale), k = R(kGeluTanhCubic);
+  const T u = c * (x + k * x * x * x);
+  const T s = sigmoid(u);
+  return T(s + x * s * sigmoid(T(-u)) * (c * (R(1) + 3 * k * (x * x))));
+}
+template <class T>
+T Silu(const T& x) {  // s (1 + x sigmoid(-x)), s = sigmoid(x)
+  return T(sigmoid(x) * (Real<T>(1) + x * sigmoid(T(-x))));
+}
+template <class T>
+T Softsign(const T& x) {  // 1 / (1 + |x|)^2
+  const T inverse = Real<T>(1) / (Real<T>(1) + abs(x));
+  return T(inverse * inverse);
+}
+
+// x / (x^2 + y^2), of which atan2's gradient is made. Squares that would overflow or vanish, by
+// themselves or in the next derivatives, are taken of numbers divided by the larger one.
+template <class T>
+T OverSquaredLength(const T& x, const T& y) {
+  using R = Real<T>;
+  constexpr int kExponent = std::numeric_limits<R>::max_exponent / 5;
+  const R high = R(std::ldexp(1.0, kExponent)), low = R(std::ldexp(1.0, -kExponent));
+  const T square = x * x + y * y;
+  if (square > low && square < high) return T(x / square);
+  const auto size = std::max(std::abs(value_of(x)), std::abs(value_of(y)));
+  const T u = x / R(size), v = y / R(size);
+  return T(u / (u * u + v * v) / R(size));
+}
+
+}  // namespace slope
+}  // namespace cotangent::autodiff::forward
+
+#endif  // COTANGENT_AUTODIFF_FORWARD_SLOPES_H_

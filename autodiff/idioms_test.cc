@@ -1,0 +1,215 @@
+// A page of what code written for other libraries' scalars does, and for plain numbers, compiled
+// and run with each of our scalars. And names: those of <cmath> are found by argument, no others.
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "autodiff/forward/dual.h"
+#include "autodiff/forward/taylor.h"
+#include "autodiff/math.h"
+#include "autodiff/probe.h"
+#include "autodiff/reverse/gradient.h"
+#include "autodiff/reverse/program.h"
+#include "autodiff/symbolic_scalar.h"
+#include "gtest/gtest.h"
+
+// A program of somebody else's, who has not heard of our names.
+namespace theirs {
+
+template <class T>
+T sigmoid(const T& x) {
+  using std::exp;
+  return T(1.0) / (T(1.0) + exp(-x));
+}
+template <class T>
+T softplus(T x) {
+  using std::exp;
+  using std::log;
+  return log(T(1.0) + exp(x));
+}
+template <class T>
+T relu(T x) {
+  return x > T(0) ? x : T(0);
+}
+template <class T>
+T logsumexp(const T& a, const T& b) {
+  using std::exp;
+  using std::log;
+  return log(exp(a) + exp(b));
+}
+template <class T>
+T sqr(const T& x) {
+  return x * x;
+}
+template <class T>
+T sign(const T& x) {
+  return x < T(0) ? T(-1) : T(1);
+}
+template <class T>
+T gelu(const T& x) {
+  return x * sigmoid(T(T(1.702) * x));  // of Var: by its own type, not an expression's
+}
+template <class T>
+T ValueOf(const T& x) {
+  return x;
+}
+template <class T>
+T Chain(const T& x, const T& y) {
+  return x + y;
+}
+template <class F, class X>
+auto Gradient(const F& f, const X& x) {
+  return f(x);
+}
+template <class T>
+T Lift(const T& x) {
+  return x;
+}
+
+template <class T>
+T Names(const T& x, const T& y) {
+  const std::vector<T> both = {x, y};
+  const T all = sigmoid(x) + softplus(y) + relu(x) + logsumexp(x, y) + sqr(x) + sign(y) + gelu(x);
+  return all + ValueOf(x) + Chain(x, y) + Lift(y) +
+         Gradient([](const std::vector<T>& v) { return v[0] * v[1]; }, both);
+}
+
+template <class T>
+T Idioms(const T& x, const T& y) {
+  using std::abs, std::cos, std::exp, std::log, std::pow, std::sin, std::sqrt;
+  using std::frexp, std::modf, std::nextafter, std::logb, std::ilogb, std::ldexp, std::scalbn;
+  using std::isfinite, std::isinf, std::isnan, std::isnormal, std::signbit, std::fpclassify;
+  using std::max, std::min, std::swap, std::clamp, std::lerp, std::hypot, std::fma;
+  T a = 0.0, b = T(0), c(1), d{};
+  d = 2;
+  a += x;
+  a -= 1;
+  a *= 2.0;
+  a /= d;
+  b = a;
+  b = b * b;
+  ++b;
+  b++;
+  --b;
+  b--;
+  swap(a, b);
+  std::vector<T> v(3, x);
+  v.push_back(y);
+  v[0] = 0.5;
+  std::sort(v.begin(), v.end(), [](const T& p, const T& q) { return p < q; });
+  const T total = std::accumulate(v.begin(), v.end(), T(0));
+  std::map<int, T> named;
+  named[1] = x;
+  const std::pair<T, int> pair(y, 1);
+  T array[2] = {x, y};
+  const T largest = max(x, y) + max(x, T(1)) + min(y, T(2)) + (std::max)(x, y);
+  const T powers = pow(x, 2) + pow(x, 2.0) + pow(x, T(2)) + pow(x, -1) + pow(2.0, x) + pow(x, y);
+  const T positive = x > 0 && x >= y && x != y && !(x == y) ? T(sqrt(x)) : T(-x);
+  const double step = (x > 0) * 2.0 - (y < 0);  // comparisons as numbers
+  const int steps = int(x > y) + int(0 < x) + int(x <= 1.0);
+  T cosine = cos(x), sine = sin(T(x + 1)), absolute = abs(-x), unary = +x;
+  T between = clamp(x, 0.0, 1.0) + lerp(x, y, 0.5) + clamp(x, T(0), T(1));
+  T length = hypot(x, y) + hypot(x, 1.0) + hypot(x, y, 1.0) + fma(x, y, 2.0);
+  int exponent = 0;
+  T whole;
+  const T mantissa = frexp(x, &exponent);
+  const T fraction = modf(x, &whole);
+  const T neighbour = nextafter(x, y) + logb(x) + ldexp(x, 2) + scalbn(x, 1);
+  const bool normal = isnormal(x) && isfinite(x) && !isnan(x) && !isinf(x) && !signbit(x) &&
+                      fpclassify(x) == FP_NORMAL && ilogb(x) >= -10;
+  std::ostringstream out;
+  out << x << ' ' << x * y << ' ' << T(x + y) << ' ' << -x;
+  const T limits = x < std::numeric_limits<T>::max() ? x : y;
+  return a + b + c + total + named[1] + pair.first + array[0] + largest + powers + positive + step +
+         steps + cosine + sine + absolute + unary + between + length + mantissa + exponent + whole +
+         fraction + neighbour + (normal ? 1 : 0) + limits + log(exp(x)) +
+         static_cast<double>(out.str().size() > 3);
+}
+
+// A quadrature and a root by Newton's rule with the derivative by hand: loops, early return,
+// const&.
+template <class T>
+T Loops(const T& x, const T& y) {
+  using std::abs;
+  T sum(0);
+  for (int i = 0; i < 4; ++i) {
+    const T t = x + (y - x) * (i + 0.5) / 4.0;
+    sum += t * t;
+    if (sum > 1e6) return sum;
+  }
+  T root = x;
+  for (int i = 0; i < 20 && abs(root * root - y) > 1e-14; ++i)
+    root -= (root * root - y) / (2 * root);
+  return sum * (y - x) / 4 + root;
+}
+
+}  // namespace theirs
+
+namespace cotangent::autodiff {
+namespace {
+
+constexpr double kX = 1.75, kY = 0.625;
+
+#define COTANGENT_EACH_FUNCTION(X) X(theirs::Names) X(theirs::Idioms) X(theirs::Loops)
+
+TEST(IdiomsTest, WithEveryScalar) {
+  using D1 = forward::Dual<double, 1>;
+  using D2 = forward::Dual<D1, 2>;
+  using Dynamic = forward::DynamicDual<>;
+  using DFloat = forward::Dual<float, 3>;
+  using Series = forward::Taylor<double, 3>;
+  using reverse::Var;
+  reverse::Tape tape;
+  reverse::Tape::Scope recording(tape);
+  const Var x = tape.Input(kX), y = tape.Input(kY);
+  Findings findings;
+  SymbolicTrace trace;
+#define COTANGENT_CHECK(f)                                                                  \
+  {                                                                                         \
+    using functions::value_of;                                                              \
+    const double plain = f(kX, kY);                                                         \
+    const D1 dual = f(D1::Variable(kX, 0), D1(kY));                                         \
+    EXPECT_EQ(value_of(dual), plain);                                                       \
+    EXPECT_EQ(value_of(f(D2(kX), D2(kY))), plain);                                          \
+    EXPECT_EQ(value_of(f(Dynamic::Variable(kX, 0, 2), Dynamic(kY))), plain);                \
+    EXPECT_NEAR(value_of(f(DFloat(kX), DFloat(kY))), plain, 1e-4);                          \
+    EXPECT_EQ(value_of(f(Series::Variable(kX), Series(kY))), plain);                        \
+    EXPECT_NEAR(f(Series::Variable(kX), Series(kY))[1], dual.tangent[0], 1e-9);             \
+    const Var recorded = f(x, y);                                                           \
+    EXPECT_EQ(value_of(recorded), plain);                                                   \
+    tape.Backward(recorded);                                                                \
+    EXPECT_NEAR(tape.Adjoint(x), dual.tangent[0], 1e-9);                                    \
+    EXPECT_EQ(value_of(f(Probe::Input(kX, 0, &findings), Probe(kY))), plain);               \
+    const SymbolicScalar traced(kX, trace.pool.Variable("x"), &trace);                      \
+    EXPECT_EQ(value_of(f(traced, SymbolicScalar(kY))), plain);                              \
+    reverse::Program program([](auto at) { return f(at[0], at[1]); }, std::vector{kX, kY}); \
+    double value, gradient[2];                                                              \
+    program.Gradients(std::vector{kX, kY}, std::span(&value, 1), gradient);                 \
+    EXPECT_NEAR(value, plain, 1e-12);                                                       \
+    EXPECT_NEAR(gradient[0], dual.tangent[0], 1e-9);                                        \
+  }
+  COTANGENT_EACH_FUNCTION(COTANGENT_CHECK)
+#undef COTANGENT_CHECK
+}
+
+TEST(IdiomsTest, ValueOfIsSharedByPlainNumbersAndScalars) {
+  using namespace functions;
+  EXPECT_EQ(value_of(2.5), 2.5);
+  EXPECT_EQ(value_of(forward::Dual<forward::Dual<double, 1>, 1>(2.5)), 2.5);
+  static_assert(std::is_same_v<decltype(value_of(forward::Dual<double, 1>(2.5))), double>);
+  reverse::Tape tape;
+  reverse::Tape::Scope recording(tape);
+  const reverse::Var x = tape.Input(2.5);
+  EXPECT_EQ(value_of(x), 2.5);
+  EXPECT_EQ(value_of(x * x), 6.25);
+}
+
+}  // namespace
+}  // namespace cotangent::autodiff
