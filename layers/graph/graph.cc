@@ -298,7 +298,13 @@ absl::StatusOr<TensorId> Graph::TransposedConvolution(absl::string_view name, Te
       output_padding_width >= std::max(options.stride_width, options.dilation_width)) {
     return Invalid(name, "output_padding must be smaller than the stride or the dilation");
   }
-  // The convolution whose gradient by its input this is: it maps the result here to the input here.
+  // Rows and columns of output_padding come after those that the padding took away. What is more of
+  // them than of these, no kernel reaches.
+  const Padding& padding = options.padding;
+  const Padding unreached = {0, std::max<int64_t>(0, output_padding_height - padding.bottom), 0,
+                             std::max<int64_t>(0, output_padding_width - padding.right)};
+  // The convolution whose gradient by its input this is: it maps the result here, but for those, to
+  // the input here.
   Attributes attributes;
   ConvolutionShape& c = attributes.convolution;
   c.batch = in[0], c.in_channels = kernel[1] * options.groups, c.out_channels = in[1],
@@ -306,18 +312,21 @@ absl::StatusOr<TensorId> Graph::TransposedConvolution(absl::string_view name, Te
   c.kernel_height = kernel[2], c.kernel_width = kernel[3];
   c.stride_height = options.stride_height, c.stride_width = options.stride_width;
   c.dilation_height = options.dilation_height, c.dilation_width = options.dilation_width;
-  c.pad_top = options.padding.top, c.pad_left = options.padding.left;
+  c.pad_top = padding.top, c.pad_left = padding.left;
+  c.pad_bottom = std::max<int64_t>(0, padding.bottom - output_padding_height);
+  c.pad_right = std::max<int64_t>(0, padding.right - output_padding_width);
   c.in_height = (in[2] - 1) * c.stride_height + (kernel[2] - 1) * c.dilation_height + 1 -
-                options.padding.top - options.padding.bottom + output_padding_height;
-  c.in_width = (in[3] - 1) * c.stride_width + (kernel[3] - 1) * c.dilation_width + 1 -
-               options.padding.left - options.padding.right + output_padding_width;
-  c.pad_bottom = options.padding.bottom - output_padding_height,
-  c.pad_right = options.padding.right - output_padding_width;
+                c.pad_top - c.pad_bottom;
+  c.in_width = (in[3] - 1) * c.stride_width + (kernel[3] - 1) * c.dilation_width + 1 - c.pad_left -
+               c.pad_right;
   if (c.in_height < 1 || c.in_width < 1)
     return Invalid(name, absl::StrCat("its padding leaves nothing of its result: ", c.in_height,
                                       "x", c.in_width));
   const Shape out = {in[0], c.in_channels, c.in_height, c.in_width};
-  return AddNode(Op::kConvolutionInputGradient, name, {x, w}, std::move(attributes), out);
+  const TensorId y =
+      AddNode(Op::kConvolutionInputGradient, name, {x, w}, std::move(attributes), out);
+  if (unreached.bottom + unreached.right == 0) return y;
+  return Pad(name, y, PadMode::kZeros, unreached);
 }
 
 absl::StatusOr<TensorId> Graph::Linear(absl::string_view name, TensorId x, TensorId w) {

@@ -689,9 +689,11 @@ class Builder {
     ASSIGN_OR_RETURN(const Pair dilation, PairOf("dilation", text.dilation(), {1, 1}, 1));
     ASSIGN_OR_RETURN(const Pair extra, PairOf("output_padding", text.output_padding(), {0, 0}, 0));
     ASSIGN_OR_RETURN(const Padding pad, PadOf(text.pad(), 0));
-    if (extra.height >= stride.height || extra.width >= stride.width) {
+    if (extra.height >= std::max(stride.height, dilation.height) ||
+        extra.width >= std::max(stride.width, dilation.width)) {
       return Error(absl::StrCat("output_padding ", Times(extra), " is not smaller than the stride ",
-                                Times(stride), "; make it less"));
+                                Times(stride), " or the dilation ", Times(dilation),
+                                "; make it less"));
     }
     const Pair out = {(in.height() - 1) * stride.height + (kernel.height - 1) * dilation.height +
                           1 - pad.top - pad.bottom + extra.height,

@@ -241,8 +241,8 @@ INSTANTIATE_TEST_SUITE_P(
             "input [128, 3, 32, 32] has; pad less, or with zeros"},
         Bad{Fc("layer { name: \"t\" transposed_convolution { channels: 8 kernel: 3 output_padding: "
                "1 } }"),
-            "net:1:1: layer 't': output_padding 1x1 is not smaller than the stride 1x1; make it "
-            "less"},
+            "net:1:1: layer 't': output_padding 1x1 is not smaller than the stride 1x1 or the "
+            "dilation 1x1; make it less"},
         Bad{Fc("layer { name: \"t\" transposed_convolution { channels: 8 kernel: 3 pad: 100 } }"),
             "net:1:1: layer 't': its padding leaves nothing of its result (-166x-166) from its "
             "input 32x32; use less padding"},

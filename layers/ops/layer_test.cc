@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
 struct TransposedCase {
   int64_t in_channels, out_channels, kernel;
   Graph::ConvolutionOptions options;
-  int64_t output_padding;
+  int64_t output_padding_height, output_padding_width;
 };
 
 class TransposedConvolutionTest : public testing::TestWithParam<TransposedCase> {};
@@ -109,8 +109,8 @@ TEST_P(TransposedConvolutionTest, Agrees) {
     const TensorId w = graph.Parameter(
         "w", {c.in_channels, c.out_channels / c.options.groups, c.kernel, c.kernel});
     ExpectPlanAgrees(graph,
-                     Made(graph.TransposedConvolution("up", x, w, c.options, c.output_padding,
-                                                      c.output_padding)),
+                     Made(graph.TransposedConvolution(
+                         "up", x, w, c.options, c.output_padding_height, c.output_padding_width)),
                      agreement);
   }
 }
@@ -118,12 +118,40 @@ TEST_P(TransposedConvolutionTest, Agrees) {
 INSTANTIATE_TEST_SUITE_P(
     All, TransposedConvolutionTest,
     testing::Values(
-        TransposedCase{8, 3, 3, {}, 0},
-        TransposedCase{16, 8, 2, {.stride_height = 2, .stride_width = 2}, 0},
+        TransposedCase{8, 3, 3, {}, 0, 0},
+        TransposedCase{16, 8, 2, {.stride_height = 2, .stride_width = 2}, 0, 0},
         TransposedCase{
-            8, 16, 3, {.stride_height = 2, .stride_width = 2, .padding = {1, 1, 1, 1}}, 1},
-        TransposedCase{8, 8, 3, {.groups = 4, .padding = {1, 1, 1, 1}}, 0},
-        TransposedCase{8, 8, 3, {.dilation_height = 2, .dilation_width = 2}, 0}));
+            8, 16, 3, {.stride_height = 2, .stride_width = 2, .padding = {1, 1, 1, 1}}, 1, 1},
+        TransposedCase{8, 8, 3, {.groups = 4, .padding = {1, 1, 1, 1}}, 0, 0},
+        TransposedCase{8, 8, 3, {.dilation_height = 2, .dilation_width = 2}, 0, 0},
+        // Rows or columns that no kernel reaches.
+        TransposedCase{3, 4, 2, {.stride_height = 2, .stride_width = 2}, 1, 1},
+        TransposedCase{3, 4, 1, {.stride_height = 3, .stride_width = 3}, 2, 0},
+        TransposedCase{
+            8, 8, 3, {.stride_height = 2, .stride_width = 4, .padding = {1, 0, 1, 1}}, 1, 3},
+        // More output padding than a stride, less than a dilation.
+        TransposedCase{
+            4, 8, 3, {.dilation_height = 3, .dilation_width = 3, .padding = {0, 1, 1, 0}}, 2, 1},
+        TransposedCase{5,
+                       6,
+                       3,
+                       {.stride_height = 2,
+                        .stride_width = 2,
+                        .dilation_height = 2,
+                        .dilation_width = 2,
+                        .padding = {2, 2, 2, 2}},
+                       1,
+                       1},
+        TransposedCase{8,
+                       16,
+                       2,
+                       {.stride_height = 2,
+                        .stride_width = 2,
+                        .dilation_height = 2,
+                        .dilation_width = 2,
+                        .padding = {2, 2, 2, 2}},
+                       0,
+                       0}));
 
 TEST(LinearTest, OfFeaturesAndImages) {
   for (const AgreementOptions& agreement :
