@@ -23,6 +23,27 @@ bool AllFinite(const float* values, int64_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
 }
 
+bool IsComputed(const layers::Node& node) {
+  return node.op != Op::kInput && node.op != Op::kParameter && node.op != Op::kState &&
+         node.op != Op::kConstant && node.op != Op::kDropoutMask;
+}
+
+// All that t is computed from, itself left out, in the order in which it is computed.
+std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
+  const int own = graph.tensor(t).node;
+  std::vector<bool> needed(own + 1, false);
+  needed[own] = true;
+  for (int i = own; i >= 0; --i) {
+    if (!needed[i]) continue;
+    for (TensorId input : graph.node(i).inputs) needed[graph.tensor(input).node] = true;
+  }
+  std::vector<TensorId> all;
+  for (int i = 0; i < own; ++i) {
+    if (needed[i] && IsComputed(graph.node(i))) all.push_back(graph.node(i).outputs[0]);
+  }
+  return all;
+}
+
 // The plan's size is compared with the memory there is before the plan is allocated; what cannot
 // fit in any plan, a convolution's input beside its output, is found before convolutions of that
 // size are measured.
@@ -248,50 +269,78 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
       return absl::StrCat("statistics ", slot.name);
   }
   std::string tensor = FindNonFiniteTensor(step);
-  std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   if (!tensor.empty()) return tensor;
   const std::optional<std::string> gradient = optimizer_->FindNonFinite(store_->gradients());
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
 
+// A search, not a walk: of a network of thousands of layers every plan takes seconds. Between a result that is
+// finite and a later one that is not lies one that is the first not to be, found by dividing what lies
+// between into kTensorsAtATime parts over and over. It is where the trouble begins if all it is
+// computed from is finite; else the search goes on among what that is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
-  const float* const images = this->images();
-  const int32_t* const labels = this->labels();
-  const int64_t image_floats = graph.shape(compiled_->images).NumElements(),
-                label_count = graph.shape(compiled_->labels).NumElements();
-  if (!AllFinite(images, image_floats)) return "the batch of images";
-
-  std::vector<TensorId> candidates;
+  if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))
+    return "the batch of images";
+  std::vector<TensorId> among;
   for (const layers::Node& node : graph.nodes()) {
-    const bool is_leaf = node.op == Op::kInput || node.op == Op::kParameter ||
-                         node.op == Op::kState || node.op == Op::kConstant;
-    if (!is_leaf && node.op != Op::kDropoutMask) candidates.push_back(node.outputs[0]);
+    if (IsComputed(node)) among.push_back(node.outputs[0]);
   }
-  const int forward_end = graph.tensor(compiled_->loss).node;
-  for (size_t begin = 0; begin < candidates.size(); begin += kTensorsAtATime) {
-    std::vector<layers::PlanResult> results = {{compiled_->loss}};
-    const size_t end = std::min(candidates.size(), begin + kTensorsAtATime);
-    for (size_t i = begin; i < end; ++i) {
-      if (candidates[i] != compiled_->loss) results.push_back({candidates[i]});
-    }
-    absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
-        layers::Plan::Compile(graph, results, *store_, *tuner_, OptionsOfPlan());
-    if (!plan.ok()) return "";  // no memory for a closer look
-    std::copy_n(images, image_floats, static_cast<float*>((*plan)->input(compiled_->images)));
-    std::copy_n(labels, label_count, static_cast<int32_t*>((*plan)->input(compiled_->labels)));
-    (*plan)->Run(step);
-    for (size_t i = begin; i < end; ++i) {
-      const TensorId t = candidates[i];
-      if (AllFinite((*plan)->result(t), graph.shape(t).NumElements())) continue;
-      if (t == compiled_->loss) return "the loss";
-      const layers::Node& node = graph.producer(t);
-      return absl::StrCat(
-          graph.tensor(t).node <= forward_end ? "the result of layer " : "the gradient at layer ",
-          node.name, " (", layers::OpName(node.op), ")");
-    }
+  TensorId found = layers::kNoTensor;
+  while (!among.empty()) {
+    const absl::StatusOr<TensorId> at = FirstNonFinite(among, step);
+    if (!at.ok()) return "";  // no memory for a closer look
+    if (*at == layers::kNoTensor) break;
+    found = *at;
+    among = ComputedFrom(graph, found);
   }
-  return "";
+  if (found == layers::kNoTensor) return "";
+  if (found == compiled_->loss) return "the loss";
+  const layers::Node& node = graph.producer(found);
+  const bool forward = graph.tensor(found).node <= graph.tensor(compiled_->loss).node;
+  return absl::StrCat(forward ? "the result of layer " : "the gradient at layer ", node.name, " (",
+                      layers::OpName(node.op), ")");
+}
+
+absl::StatusOr<TensorId> TrainingStep::FirstNonFinite(absl::Span<const TensorId> among,
+                                                      int64_t step) {
+  TensorId found = layers::kNoTensor;
+  while (!among.empty()) {
+    const size_t parts = std::min(among.size(), kTensorsAtATime);
+    // The last tensor of each part.
+    std::vector<TensorId> lasts;
+    for (size_t i = 1; i <= parts; ++i) lasts.push_back(among[among.size() * i / parts - 1]);
+    const absl::StatusOr<std::vector<bool>> finite = AreFinite(lasts, step);
+    if (!finite.ok()) return finite.status();
+    const size_t part = std::find(finite->begin(), finite->end(), false) - finite->begin();
+    if (part == parts) break;
+    found = lasts[part];
+    const size_t begin = among.size() * part / parts, end = among.size() * (part + 1) / parts - 1;
+    among = among.subspan(begin, end - begin);
+  }
+  return found;
+}
+
+absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const TensorId> tensors,
+                                                          int64_t step) {
+  const layers::Graph& graph = compiled_->graph;
+  std::vector<layers::PlanResult> results = {{compiled_->loss}};
+  for (TensorId t : tensors) {
+    if (t != compiled_->loss) results.push_back({t});
+  }
+  absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
+      layers::Plan::Compile(graph, results, *store_, *tuner_, OptionsOfPlan());
+  if (!plan.ok()) return plan.status();
+  std::copy_n(images(), graph.shape(compiled_->images).NumElements(),
+              static_cast<float*>((*plan)->input(compiled_->images)));
+  std::copy_n(labels(), graph.shape(compiled_->labels).NumElements(),
+              static_cast<int32_t*>((*plan)->input(compiled_->labels)));
+  (*plan)->Run(step);
+  std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
+  std::vector<bool> finite;
+  for (TensorId t : tensors)
+    finite.push_back(AllFinite((*plan)->result(t), graph.shape(t).NumElements()));
+  return finite;
 }
 
 }  // namespace cotangent::training

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "layers/network/build.h"
@@ -95,9 +96,14 @@ class TrainingStep {
       : text_(network), classes_(classes), options_(options), tuner_(tuner) {}
   absl::StatusOr<layers::BuiltNetwork> BuildGraph() const;
   layers::PlanOptions OptionsOfPlan() const;
-  // The first tensor of graph node number `first` on whose value is not finite, looking at a few of
-  // them at a time.
   std::string FindNonFiniteTensor(int64_t step);
+  // One of `among`, in the order in which they are computed, that is not finite where the one before
+  // is; kNoTensor if none of those looked at is not. Its parts' last tensors are looked at first.
+  absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
+                                                  int64_t step);
+  // Computes the step once more, for these tensors.
+  absl::StatusOr<std::vector<bool>> AreFinite(absl::Span<const layers::TensorId> tensors,
+                                              int64_t step);
 
   const layers::Network text_;
   const int64_t classes_;
