@@ -67,8 +67,16 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
   for (const auto& [t, labels] : leaves.labels) reference.GiveLabels(t, labels);
 }
 
+// What an allowance for f32 is in double.
+constexpr double kDoubleOfShake = 1e-6;
+// How often leaves are shaken.
+constexpr uint64_t kShakings = 3;
+// Of what cancels to nothing, the scale is that of the largest of its kind, times this.
+constexpr double kLeastScale = 0.3;
+
+// allowance: an error that is let pass besides.
 void ExpectNear(const std::string& what, const Values& found, const Values& expected,
-                double tolerance, bool by_norm = false) {
+                double tolerance, bool by_norm = false, double allowance = 0) {
   ASSERT_EQ(found.size(), expected.size()) << what;
   double largest = 0, worst = 0, squares = 0, error_squares = 0;
   size_t at = 0;
@@ -81,9 +89,35 @@ void ExpectNear(const std::string& what, const Values& found, const Values& expe
   const double scale = by_norm ? std::sqrt(squares) : largest,
                error = by_norm ? std::sqrt(error_squares) : worst;
   // What is zero but for rounding has no scale of its own.
-  EXPECT_TRUE(error <= tolerance * std::max(scale, 1e-3))
-      << what << ": relative error " << error / scale << ", allowed " << tolerance << "; element "
-      << at << " of " << found.size() << " is " << found[at] << ", expected " << expected[at];
+  EXPECT_TRUE(error <= tolerance * std::max(scale, 1e-3) + allowance)
+      << what << ": relative error " << error / scale << ", allowed "
+      << tolerance + allowance / scale << "; element " << at << " of " << found.size() << " is "
+      << found[at] << ", expected " << expected[at];
+}
+
+// How far apart two values of a tensor are, as ExpectNear() measures.
+double DistanceOf(const Values& a, const Values& b, bool by_norm) {
+  double largest = 0, squares = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::abs(a[i] - b[i]));
+    squares += (a[i] - b[i]) * (a[i] - b[i]);
+  }
+  return by_norm ? std::sqrt(squares) : largest;
+}
+
+double LargestOf(const std::vector<Values>& all, bool by_norm) {
+  double largest = 0;
+  for (const Values& values : all)
+    largest = std::max(largest, DistanceOf(values, Values(values.size(), 0.0), by_norm));
+  return largest;
+}
+
+Leaves Shaken(Leaves leaves, double relative, uint64_t seed) {
+  SplitMix random(seed);
+  for (auto& [t, values] : leaves.values) {
+    for (double& value : values) value *= 1 + (random.Uniform() < 0 ? -relative : relative);
+  }
+  return leaves;
 }
 
 std::string NameOf(const Graph& graph, TensorId t) {
@@ -266,38 +300,53 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
   for (const StateUpdate& update : graph.state_updates()) results.push_back(update.value);
   const absl::Status status = reference.Compute(results);
   ASSERT_TRUE(status.ok()) << status;
+  absl::flat_hash_map<TensorId, double> allowances;
+  for (uint64_t k = 0; k < (options.shake > 0 ? kShakings : 0); ++k) {
+    ReferenceEvaluator<double> shaken(graph);
+    GiveAll(Shaken(leaves, options.shake, options.seed + k), shaken);
+    ASSERT_TRUE(shaken.Compute(results).ok());
+    for (TensorId t : results) {
+      double& most = allowances[t];
+      most = std::max(most,
+                      kShakes * DistanceOf(reference.values(t), shaken.values(t), options.by_norm));
+    }
+  }
+  const auto allowance = [&](TensorId t) { return options.shake > 0 ? allowances.at(t) : 0.0; };
   ExpectNear(absl::StrCat("plan, forward ", NameOf(graph, y)), found.results.at(y),
-             reference.values(y), options.forward_tolerance, options.by_norm);
+             reference.values(y), options.forward_tolerance, options.by_norm, allowance(y));
   for (const StateUpdate& update : graph.state_updates()) {
     ExpectNear(absl::StrCat("plan, state ", NameOf(graph, update.state)),
                found.states.at(graph.tensor(update.state).name), reference.values(update.value),
-               options.forward_tolerance, options.by_norm);
+               options.forward_tolerance, options.by_norm, allowance(update.value));
   }
   if (!options.derivatives) return;
   const Derivatives truth =
       DerivativesByTape(graph, leaves, y, cotangent, with_respect_to, tangents);
   const auto expect = [&](const std::string& kind, const std::string& what, TensorId derivative,
-                          const Values& expected, double rule_tolerance, double tolerance) {
+                          const Values& expected, double rule_tolerance, double tolerance,
+                          double largest) {
     if (derivative == kNoTensor) {
       EXPECT_TRUE(std::all_of(expected.begin(), expected.end(), [](double g) { return g == 0; }))
           << kind << " of " << what << ": none was built";
       return;
     }
+    const double least = options.shake > 0 ? kLeastScale * tolerance * largest : 0;
     ExpectNear(absl::StrCat("rules, ", kind, " of ", what), reference.values(derivative), expected,
-               rule_tolerance);
+               rule_tolerance, false, kDoubleOfShake * (allowance(derivative) + least));
     ExpectNear(absl::StrCat("plan, ", kind, " of ", what), found.results.at(derivative), expected,
-               tolerance, options.by_norm);
+               tolerance, options.by_norm, allowance(derivative) + least);
   };
   expect("tangent", NameOf(graph, y), along[0], truth.tangent, options.rule_tolerance,
-         options.gradient_tolerance);
+         options.gradient_tolerance, LargestOf({truth.tangent}, options.by_norm));
   for (size_t i = 0; i < with_respect_to.size(); ++i) {
     const std::string what = NameOf(graph, with_respect_to[i]);
     expect("gradient", what, gradients[i], truth.gradient[i], options.rule_tolerance,
-           options.gradient_tolerance);
+           options.gradient_tolerance, LargestOf(truth.gradient, options.by_norm));
     if (!options.second_derivatives) continue;
     // Larger terms cancel in it.
     expect("Hessian product", what, products[i], truth.hessian_product[i],
-           10 * options.rule_tolerance, options.hessian_tolerance);
+           10 * options.rule_tolerance, options.hessian_tolerance,
+           LargestOf(truth.hessian_product, options.by_norm));
   }
 }
 

@@ -1,0 +1,124 @@
+#include "tests/random_networks/check.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest-spi.h"
+#include "gtest/gtest.h"
+#include "layers/plan/plan_testing.h"
+
+namespace cotangent::tests {
+namespace {
+
+// Processor time of one network, by far more than any takes, and time.
+constexpr unsigned kSecondsOfWork = 60, kSecondsAllowed = 600;
+
+layers::AgreementOptions AgreementOf(const CheckOptions& options) {
+  if (options.precision == tensor::ElementType::kBf16) {
+    layers::AgreementOptions bf16 = layers::InBf16();
+    bf16.seed = options.seed;
+    bf16.shake = 1.0 / 1024;
+    return bf16;
+  }
+  return {.exact = options.seed % 2 == 0,
+          .threads = options.seed % 4 == 1 ? 2 : 1,
+          .seed = options.seed,
+          .forward_tolerance = 1e-4,
+          .gradient_tolerance = 1e-3,
+          .hessian_tolerance = 1e-2,
+          .rule_tolerance = 1e-8,
+          .second_derivatives = options.seed % 3 == 0,
+          .shake = 1e-6};
+}
+
+}  // namespace
+
+std::string Disagreements(const RandomNetwork& network, const CheckOptions& options) {
+  // What bf16 rounds crosses the kinks of a hinge.
+  RandomNetwork smooth = network;
+  if (options.precision == tensor::ElementType::kBf16 && smooth.loss == "hinge {}")
+    smooth.loss = "softmax_cross_entropy {}";
+  absl::StatusOr<layers::BuiltNetwork> built = BuildText(smooth);
+  if (!built.ok()) return absl::StrCat("does not build: ", built.status().message());
+  testing::TestPartResultArray results;
+  {
+    testing::ScopedFakeTestPartResultReporter capture(
+        testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &results);
+    layers::ExpectPlanAgrees(built->graph, built->loss, AgreementOf(options));
+  }
+  std::string all;
+  for (int i = 0; i < results.size(); ++i) {
+    if (!results.GetTestPartResult(i).failed()) continue;
+    // That something true was expected says nothing here.
+    const std::string end_of_expected = "Expected: true\n";
+    const std::string message = results.GetTestPartResult(i).message();
+    const size_t end = message.rfind(end_of_expected);
+    absl::StrAppend(
+        &all, message.substr(end == std::string::npos ? 0 : end + end_of_expected.size()), "\n");
+  }
+  return all;
+}
+
+std::string DisagreementsOfChild(const RandomNetwork& network, const CheckOptions& options) {
+  int channel[2];
+  if (pipe(channel) != 0) return "no pipe";
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit work = {.rlim_cur = kSecondsOfWork, .rlim_max = kSecondsOfWork};
+    setrlimit(RLIMIT_CPU, &work);
+    alarm(kSecondsAllowed);
+    const std::string found = Disagreements(network, options).substr(0, 4000);
+    const bool written =
+        write(channel[1], found.data(), found.size()) == static_cast<ssize_t>(found.size());
+    std::exit(written ? 0 : 1);  // frees what there is, where a corrupted heap shows
+  }
+  close(channel[1]);
+  std::string found;
+  char buffer[4096];
+  for (ssize_t count; (count = read(channel[0], buffer, sizeof buffer)) > 0;)
+    found.append(buffer, count);
+  close(channel[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) absl::StrAppend(&found, strsignal(WTERMSIG(status)), "\n");
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+    absl::StrAppend(&found, "exit code ", WEXITSTATUS(status), "\n");
+  return found;
+}
+
+RandomNetwork Shrink(RandomNetwork network, const CheckOptions& options) {
+  const auto fails = [&](const RandomNetwork& smaller) {
+    return BuildText(smaller).ok() && !DisagreementsOfChild(smaller, options).empty();
+  };
+  const auto try_with = [&](auto change) {
+    RandomNetwork smaller = network;
+    change(smaller);
+    if (smaller.Text() == network.Text() || !fails(smaller)) return false;
+    network = std::move(smaller);
+    return true;
+  };
+  for (bool shrunk = true; shrunk;) {
+    shrunk = false;
+    for (size_t i = 0; i < network.layers.size(); ++i) {
+      while (i < network.layers.size() && try_with([&](RandomNetwork& n) {
+               n.layers.erase(n.layers.begin() + static_cast<int64_t>(i));
+             }))
+        shrunk = true;
+    }
+    shrunk |= try_with([](RandomNetwork& n) { n.batch = 1; });
+    shrunk |= try_with([](RandomNetwork& n) { n.channels = 1; });
+    shrunk |= try_with([](RandomNetwork& n) { n.height = n.width = 1; });
+    shrunk |= try_with([](RandomNetwork& n) { n.classes = 2; });
+    shrunk |= try_with([](RandomNetwork& n) { n.loss = "softmax_cross_entropy {}"; });
+  }
+  return network;
+}
+
+}  // namespace cotangent::tests

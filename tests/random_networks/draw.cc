@@ -1,0 +1,197 @@
+#include "tests/random_networks/draw.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "absl/strings/str_cat.h"
+#include "layers/network/network_text.h"
+#include "layers/plan/plan_testing.h"
+
+namespace cotangent::tests {
+namespace {
+
+using layers::SplitMix;
+
+constexpr int kMostLayers = 7;
+// Of the reference's plain loops on a tape.
+constexpr int64_t kMostMultiplyAdds = 60'000, kMostElements = 4'000;
+
+class Drawer {
+ public:
+  explicit Drawer(uint64_t seed) : random_(seed) {}
+
+  RandomNetwork Draw() {
+    network_.batch = Pick({1, 2, 3, 5});
+    network_.channels = Pick({1, 2, 3, 8});
+    network_.height = Pick({1, 2, 3, 4, 7, 9});
+    network_.width = Often() ? network_.height : Pick({1, 2, 5, 8});
+    network_.classes = Pick({1, 2, 3, 10});
+    network_.loss =
+        PickText({"softmax_cross_entropy {}", "softmax_cross_entropy { label_smoothing: 0.2 }",
+                  "hinge {}", "mean_squared_error {}", "focal {}"});
+    const int count = 1 + static_cast<int>(random_.Below(kMostLayers));
+    network_.layers = {"linear {}"};
+    // Up to so many tries: what does not build, or would take long, is taken out again.
+    for (int i = 0; i < 4 * count && static_cast<int>(network_.layers.size()) <= count; ++i)
+      TryLayer();
+    return network_;
+  }
+
+ private:
+  bool Often() { return random_.Below(3) > 0; }
+  bool Seldom() { return random_.Below(4) == 0; }
+  int64_t Pick(std::initializer_list<int64_t> from) {
+    return from.begin()[random_.Below(from.size())];
+  }
+  std::string PickText(std::initializer_list<const char*> from) {
+    return from.begin()[random_.Below(from.size())];
+  }
+  std::string Two(std::initializer_list<int64_t> from) {
+    const int64_t height = Pick(from);
+    return Often() ? absl::StrCat(height) : absl::StrCat("[", height, ", ", Pick(from), "]");
+  }
+  std::string Pad() {
+    if (Often()) return "";
+    if (Often()) return absl::StrCat(" pad: ", Pick({1, 2, 3}));
+    return absl::StrCat(" pad: [", Pick({0, 1, 2}), ", ", Pick({0, 1, 3}), ", ", Pick({0, 1, 2}),
+                        ", ", Pick({0, 1, 2}), "]");
+  }
+  // The present image.
+  std::string WholeImage() const {
+    return absl::StrCat("[", image_.rank() == 4 ? image_[2] : 1, ", ",
+                        image_.rank() == 4 ? image_[3] : 1, "]");
+  }
+  std::string Kernel() { return Seldom() ? WholeImage() : Two({1, 1, 2, 3}); }
+
+  void TryLayer() {
+    absl::StatusOr<layers::BuiltNetwork> before = BuildText(network_);
+    const layers::Graph& graph = before->graph;
+    // What comes before the last layer, which is linear.
+    image_ = before->layers.size() < 2 ? graph.shape(before->images)
+                                       : before->layers[before->layers.size() - 2].output;
+    const size_t at = network_.layers.size() - 1;
+    network_.layers.insert(network_.layers.begin() + static_cast<int64_t>(at), DrawLayer());
+    const absl::StatusOr<layers::BuiltNetwork> after = BuildText(network_);
+    if (!after.ok() || IsLarge(*after))
+      network_.layers.erase(network_.layers.begin() + static_cast<int64_t>(at));
+  }
+
+  bool IsLarge(const layers::BuiltNetwork& network) const {
+    int64_t multiply_adds = 0, elements = 0;
+    for (const layers::LayerRow& row : network.layers) {
+      multiply_adds += row.multiply_adds * network_.batch;
+      elements += row.output.NumElements();
+    }
+    return multiply_adds > kMostMultiplyAdds || elements > kMostElements;
+  }
+
+  std::string DrawLayer() {
+    switch (random_.Below(16)) {
+      case 0:
+      case 1:
+      case 2:
+        return Convolution();
+      case 3:
+        return Transposed();
+      case 4:
+      case 5: {
+        const std::string kind = PickText({"max_pool", "average_pool"});
+        const std::string counting =
+            kind == "average_pool" && Seldom() ? " count_padding: false" : "";
+        return absl::StrCat(kind, " { kernel: ", Kernel(),
+                            Often() ? "" : absl::StrCat(" stride: ", Two({1, 2, 3})),
+                            Seldom() ? " padding: SAME" : Pad(), counting, " }");
+      }
+      case 6:
+        return "global_average_pool {}";
+      case 7:
+        return "global_max_pool {}";
+      case 8:
+      case 9:
+        return "batch_norm {}";
+      case 10:
+        return "layer_norm {}";
+      case 11:
+      case 12:
+        return Activation();
+      case 13:
+        return Seldom() ? "flatten {}"
+                        : absl::StrCat("linear { features: ", Pick({1, 2, 8, 17}), " }");
+      case 14:
+        return Seldom()
+                   ? "dropout {}"
+                   : absl::StrCat("pad { pad: [", Pick({-1, 0, 1}), ", ", Pick({0, 1, 2}), ", ",
+                                  Pick({-1, 0, 1}), ", ", Pick({0, 1}),
+                                  "] mode: ", PickText({"ZEROS", "CIRCULAR", "REFLECT"}), " }");
+      default:
+        return Branch();
+    }
+  }
+
+  std::string Convolution() {
+    const int64_t channels = image_.rank() == 4 ? image_[1] : 1;
+    std::string text = absl::StrCat("convolution { channels: ");
+    if (Seldom())
+      absl::StrAppend(&text, channels * Pick({1, 2}), " groups: ", channels);
+    else
+      absl::StrAppend(&text, Pick({1, 2, 3, 8, 16, 17}));
+    absl::StrAppend(&text, " kernel: ", Kernel());
+    if (Seldom()) absl::StrAppend(&text, " stride: ", Two({1, 2, 3}));
+    if (Seldom()) absl::StrAppend(&text, " dilation: ", Two({1, 2}));
+    absl::StrAppend(&text, Seldom() ? " padding: SAME" : Pad());
+    if (Seldom()) absl::StrAppend(&text, " padding_mode: ", PickText({"CIRCULAR", "REFLECT"}));
+    return absl::StrCat(text, Often() ? "" : " bias: false", " }");
+  }
+
+  std::string Transposed() {
+    std::string text = absl::StrCat("transposed_convolution { channels: ", Pick({1, 3, 8}),
+                                    " kernel: ", Two({1, 2, 3}), " stride: ", Two({1, 2, 3}));
+    if (Seldom()) absl::StrAppend(&text, " dilation: ", Two({1, 2}));
+    if (Often()) absl::StrAppend(&text, " output_padding: ", Two({0, 1, 2}));
+    return absl::StrCat(text, Pad(), " }");
+  }
+
+  std::string Activation() {
+    return Seldom()
+               ? absl::StrCat(
+                     "activation { formula: \"",
+                     PickText({"x / (1 + abs(x))", "x^2 - x", "max(x, 0.5 * x)", "sin(x)"}), "\" }")
+               : absl::StrCat("activation { kind: ",
+                              PickText({"RELU", "TANH", "GELU", "SILU", "LEAKY_RELU"}), " }");
+  }
+
+  // A small layer and what it was given, side by side or added.
+  std::string Branch() {
+    const std::string inside =
+        PickText({"activation { kind: TANH }", "batch_norm {}", "average_pool { kernel: 1 }",
+                  "max_pool { kernel: 1 }", "max_pool { kernel: 3 stride: 1 pad: 1 }",
+                  "activation { formula: \"x * x\" }"});
+    return absl::StrCat("sequence { layer { name: \"f\" ", inside,
+                        " } layer { input: \"f\" input: \"input\" ", PickText({"add", "concat"}),
+                        " {} } }");
+  }
+
+  SplitMix random_;
+  RandomNetwork network_;
+  layers::Shape image_;
+};
+
+}  // namespace
+
+std::string RandomNetwork::Text() const {
+  std::string text =
+      absl::StrCat("# batch ", batch, "\ninput { channels: ", channels, " height: ", height,
+                   " width: ", width, " classes: ", classes, " }\n");
+  for (const std::string& layer : layers) absl::StrAppend(&text, "layer { ", layer, " }\n");
+  return absl::StrCat(text, "loss { ", loss, " }\n");
+}
+
+RandomNetwork DrawNetwork(uint64_t seed) { return Drawer(seed).Draw(); }
+
+absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network) {
+  const absl::StatusOr<layers::Network> parsed = layers::ParseNetwork(network.Text());
+  if (!parsed.ok()) return parsed.status();
+  return layers::Build(*parsed, {.batch_size = network.batch, .classes = network.classes});
+}
+
+}  // namespace cotangent::tests

@@ -1,0 +1,23 @@
+// Networks of few layers at degenerate sizes against the reference. More of them: random_networks.
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/random_networks/check.h"
+#include "tests/random_networks/draw.h"
+
+namespace cotangent::tests {
+namespace {
+
+TEST(RandomNetworks, AgreeWithTheReference) {
+  for (uint64_t seed = 1; seed <= 160; ++seed) {
+    const RandomNetwork network = DrawNetwork(seed);
+    const tensor::ElementType precision =
+        seed % 4 == 0 ? tensor::ElementType::kBf16 : tensor::ElementType::kF32;
+    EXPECT_EQ(Disagreements(network, {.precision = precision, .seed = seed}), "")
+        << "seed " << seed << ", " << std::string(tensor::Name(precision)) << "\n"
+        << network.Text();
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::tests
