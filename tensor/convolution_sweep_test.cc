@@ -2,8 +2,8 @@
 // pages that must not be touched: none reads or writes where it must not, hangs, or computes
 // anything but the plain loops' numbers.
 //
-// Each shape is tried in a process of its own. COTANGENT_SWEEP=COUNT[,SEED] in the environment tries
-// more than the default number of shapes.
+// Each shape is tried in a process of its own. COTANGENT_SWEEP=COUNT[,SEED] in the environment
+// tries more than the default number of shapes.
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -39,8 +39,9 @@ constexpr unsigned kSecondsOfWork = 30, kSecondsAllowed = 300;
 constexpr int64_t kPage = 4096;
 constexpr unsigned char kFence = 0xa5;
 
-// Bytes aligned to 64 that end, but for less than 64 bytes, where a page begins that cannot be touched; or
-// that begin where one ends. What lies between them and the end of their pages must stay as it is.
+// Bytes aligned to 64 that end, but for less than 64 bytes, where a page begins that cannot be
+// touched; or that begin where one ends. What lies between them and the end of their pages must
+// stay as it is.
 class GuardedBuffer {
  public:
   GuardedBuffer(int64_t bytes, bool at_end) : bytes_(bytes) {

@@ -146,8 +146,8 @@ std::string ImplementationName(dnnl_primitive_desc_t description) {
 }
 
 // Weights' gradients of pointwise convolutions with a stride, of fewer channels than a register of
-// AVX2 has floats: oneDNN 2.6 writes beside the memory it is given, is off by as much as the result,
-// or does not come back (convolution_sweep_test).
+// AVX2 has floats: oneDNN 2.6 writes beside the memory it is given, is off by as much as the
+// result, or does not come back (convolution_sweep_test).
 bool WritesAstray(const Description& d, const std::string& implementation) {
   return d.operation == Operation::kConvolutionWeightGradient && implementation == "jit_1x1:avx2" &&
          (d.strides[0] > 1 || d.strides[1] > 1) &&

@@ -274,10 +274,11 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
 
-// A search, not a walk: of a network of thousands of layers every plan takes seconds. Between a result that is
-// finite and a later one that is not lies one that is the first not to be, found by dividing what lies
-// between into kTensorsAtATime parts over and over. It is where the trouble begins if all it is
-// computed from is finite; else the search goes on among what that is computed from.
+// A search, not a walk: of a network of thousands of layers every plan takes seconds. Between a
+// result that is finite and a later one that is not lies one that is the first not to be, found by
+// dividing what lies between into kTensorsAtATime parts over and over. It is where the trouble
+// begins if all it is computed from is finite; else the search goes on among what that is computed
+// from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))

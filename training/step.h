@@ -97,8 +97,9 @@ class TrainingStep {
   absl::StatusOr<layers::BuiltNetwork> BuildGraph() const;
   layers::PlanOptions OptionsOfPlan() const;
   std::string FindNonFiniteTensor(int64_t step);
-  // One of `among`, in the order in which they are computed, that is not finite where the one before
-  // is; kNoTensor if none of those looked at is not. Its parts' last tensors are looked at first.
+  // One of `among`, in the order in which they are computed, that is not finite where the one
+  // before is; kNoTensor if none of those looked at is not. Its parts' last tensors are looked at
+  // first.
   absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
                                                   int64_t step);
   // Computes the step once more, for these tensors.

@@ -53,7 +53,8 @@ struct AgreementOptions {
   double rule_tolerance = 1e-10;     // of the rules of vjp.h and jvp.h, in double
   bool second_derivatives = true;
   // Where > 0: what changes by D when every leaf changes at random by this, relative to itself, may
-  // be off by kShakes D besides. What is ill-conditioned is not judged by what only luck could give.
+  // be off by kShakes D besides. What is ill-conditioned is not judged by what only luck could
+  // give.
   double shake = 0;
 };
 inline constexpr double kShakes = 64;
