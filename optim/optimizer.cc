@@ -398,7 +398,8 @@ void FlatOptimizer::BeginStep(int64_t step) {
   }
   if (config_.has_clip_value()) clipping.bound = static_cast<float>(config_.clip_value());
   for (size_t g = 0; g < groups_.size(); ++g) {
-    groups_[g].rule->BeginStep({step, LearningRate(step, static_cast<int>(g)), clipping});
+    groups_[g].rule->BeginStep(
+        {step + run_.updates_ahead, LearningRate(step, static_cast<int>(g)), clipping});
   }
 
   const int64_t done = step + 1;
@@ -517,11 +518,15 @@ absl::Status CheckMatrixShapes(absl::Span<const ParameterSlice> slices,
   return absl::OkStatus();
 }
 
-}  // namespace
+// What a recipe asks for, checked.
+struct Groups {
+  std::vector<ParameterGroup> groups;
+  std::vector<int> group_of;  // by slice
+};
 
-absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
-    const OptimizerConfig& config, absl::Span<const ParameterSlice> slices, const RunLength& run,
-    bool bf16) {
+absl::StatusOr<Groups> MakeGroups(const OptimizerConfig& config,
+                                  absl::Span<const ParameterSlice> slices, const RunLength& run,
+                                  bool bf16) {
   if (slices.empty()) {
     return absl::InvalidArgumentError("the network has no parameters: there is nothing to train");
   }
@@ -534,18 +539,32 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
   auto group_of = AssignGroups(slices, recipe_groups, "optimizer.group");
   if (!group_of.ok()) return group_of.status();
 
-  std::vector<ParameterGroup> groups;
+  Groups made = {{}, *std::move(group_of)};
   for (int g = 0; g <= config.group_size(); ++g) {
     const std::string place = g == 0 ? "optimizer" : absl::StrCat("optimizer.group[", g - 1, "]");
     auto group = MakeGroup(config, g == 0 ? nullptr : &config.group(g - 1), run, place, bf16);
     if (!group.ok()) return group.status();
-    groups.push_back(*std::move(group));
+    made.groups.push_back(*std::move(group));
   }
-  status = CheckMatrixShapes(slices, groups, *group_of);
+  status = CheckMatrixShapes(slices, made.groups, made.group_of);
   if (!status.ok()) return status;
+  return made;
+}
 
-  auto optimizer =
-      std::make_unique<FlatOptimizer>(config, slices, run, std::move(groups), *std::move(group_of));
+}  // namespace
+
+absl::Status Optimizer::Check(const OptimizerConfig& config,
+                              absl::Span<const ParameterSlice> slices, const RunLength& run) {
+  return MakeGroups(config, slices, run, /*bf16=*/false).status();
+}
+
+absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
+    const OptimizerConfig& config, absl::Span<const ParameterSlice> slices, const RunLength& run,
+    bool bf16) {
+  absl::StatusOr<Groups> made = MakeGroups(config, slices, run, bf16);
+  if (!made.ok()) return made.status();
+  auto optimizer = std::make_unique<FlatOptimizer>(config, slices, run, std::move(made->groups),
+                                                   std::move(made->group_of));
   if (!optimizer->Plan()) {
     return absl::ResourceExhaustedError("there is no memory for the optimizer's state");
   }

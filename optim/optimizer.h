@@ -46,6 +46,9 @@ class Optimizer {
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
                                                            const RunLength& run, bool bf16 = false);
+  // The errors of Create(), without the memory that the state takes.
+  static absl::Status Check(const OptimizerConfig& config, absl::Span<const ParameterSlice> slices,
+                            const RunLength& run);
   virtual ~Optimizer() = default;
 
   // Puts the state where it is before the first step; slow weights and moving averages start as

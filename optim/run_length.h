@@ -14,6 +14,10 @@ namespace cotangent::optim {
 struct RunLength {
   int64_t steps_per_epoch = 0;
   int64_t total_steps = 0;
+  // How many more updates have been made than the number of a step tells: of a run that went on
+  // with larger batches, so that its steps are counted anew by the images behind them. Rules that
+  // count their updates go by it.
+  int64_t updates_ahead = 0;
 };
 
 // `length` in whole steps, rounded to the nearest. `place` names the field in the error of a length

@@ -21,7 +21,7 @@
 #include "training/explain.h"
 #include "training/plan_cache.h"
 #include "training/plan_report.h"
-#include "training/run.h"
+#include "training/recipe.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
 ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");

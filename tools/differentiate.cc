@@ -50,7 +50,7 @@ constexpr char kUsage[] =
     "  --check              holds its gradient, Jacobian-vector and Hessian-vector products and "
     "differences in f64\n"
     "                       against each other at a random point; exit code 1 if they disagree\n"
-    "  --batch_size=N       images [2]\n"
+    "  --batch_size=N       images [4]\n"
     "  --seed=N             of the point and the directions [1]\n"
     "  --threads=N          0: one a core [0]\n"
     "  --set=PATH=VALUE     overrides a field of the network text; may be repeated\n"

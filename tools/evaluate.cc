@@ -13,7 +13,8 @@
 #include "tools/command_line.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
-#include "training/run.h"
+#include "training/recipe.h"
+#include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
 ABSL_FLAG(std::string, data_dir, "",

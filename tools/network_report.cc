@@ -1,5 +1,9 @@
 #include "tools/network_report.h"
 
+#include <stdio.h>
+
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -17,6 +21,17 @@ namespace {
 
 std::string Number(double value, int digits) {
   return absl::StrFormat("%.*g", digits, value == 0 ? 0.0 : value);
+}
+
+// Lines on standard error, every few seconds.
+std::function<void(const std::string&)> SignsOfLife() {
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kEvery(5);
+  return [last = Clock::now()](const std::string& what) mutable {
+    if (Clock::now() - last < kEvery) return;
+    last = Clock::now();
+    fprintf(stderr, "checking: %s...\n", what.c_str());
+  };
 }
 
 }  // namespace
@@ -41,6 +56,7 @@ absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& opti
   (*function)->SetToRandomPoint(options.seed);
   layers::NetworkCheckOptions of_check;
   of_check.seed = options.seed;
+  of_check.progress = SignsOfLife();
   absl::StatusOr<layers::NetworkCheck> check = layers::CheckNetwork(**function, of_check);
   tuner.Save();
   if (!check.ok()) return check.status();
@@ -63,16 +79,19 @@ std::string NetworkReportAsText(const NetworkReport& report) {
   std::vector<std::vector<std::string>> rows = {{"", "shape", "|gradient|", "reverse", "forward",
                                                  "numeric", "error", "forward off", "numeric off",
                                                  "Hessian off", ""}};
-  bool kinks = false;
+  bool kinks = false, ill_conditioned = false;
   for (const layers::NetworkCheckRow& row : check.rows) {
-    kinks = kinks || row.at_kink;
+    kinks = kinks || row.at_kink, ill_conditioned = ill_conditioned || row.ill_conditioned;
     rows.push_back(
         {row.name, row.shape.ToString(), Number(row.gradient_norm, 4), Number(row.reverse, 6),
          Number(row.forward, 6), Number(row.numeric, 6),
          absl::StrCat("+-", Number(row.numeric_error, 2)), Number(row.forward_off, 2),
          Number(row.numeric_off, 2), Number(row.hessian_off, 2),
-         absl::StrCat(row.agrees ? "" : "DISAGREES", row.agrees || !row.at_kink ? "" : ", ",
-                      row.at_kink ? "at a kink" : "")});
+         absl::StrCat(
+             row.agrees ? "" : "DISAGREES",
+             row.agrees || !(row.at_kink || row.ill_conditioned) ? "" : ", ",
+             row.at_kink ? "at a kink" : "",
+             row.ill_conditioned ? (row.at_kink ? ", ill-conditioned" : "ill-conditioned") : "")});
   }
   absl::StrAppend(&text, TextTable(rows, {true, true, false, false, false, false, false, false,
                                           false, false, true}));
@@ -82,6 +101,11 @@ std::string NetworkReportAsText(const NetworkReport& report) {
   if (kinks) {
     absl::StrAppend(&text,
                     "at a kink: one-sided slopes differ there, so differences do not judge\n");
+  }
+  if (ill_conditioned) {
+    absl::StrAppend(&text,
+                    "ill-conditioned: f32 rounding alone changes the slope by more than what is "
+                    "tolerated elsewhere; it may differ by that\n");
   }
   absl::StrAppend(&text, "Hessian symmetric: u H v = ", Number(check.u_hessian_v, 7),
                   ", v H u = ", Number(check.v_hessian_u, 7), ", off by ",
@@ -109,6 +133,8 @@ std::string NetworkReportAsJson(const NetworkReport& report) {
                     {"hessian_norm", row.hessian_norm},
                     {"hessian_off", row.hessian_off},
                     {"hessian_error", row.hessian_error},
+                    {"rounding", row.rounding},
+                    {"ill_conditioned", row.ill_conditioned},
                     {"at_kink", row.at_kink},
                     {"agrees", row.agrees}});
   }

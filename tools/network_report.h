@@ -15,7 +15,7 @@ namespace cotangent::tools {
 struct NetworkReportOptions {
   std::string network;                 // of the zoo, or a path
   std::vector<std::string> overrides;  // field.path=value
-  int64_t batch_size = 2;
+  int64_t batch_size = 4;
   uint64_t seed = 1;
   int threads = 0;  // 0: one a core
 };
@@ -26,7 +26,8 @@ struct NetworkReport {
   layers::NetworkCheck check;
 };
 
-// Errors: those of the network text, its overrides and the number of threads.
+// Errors: those of the network text, its overrides and the number of threads. Standard error is
+// told every few seconds how far it is.
 absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& options);
 
 std::string NetworkReportAsText(const NetworkReport& report);

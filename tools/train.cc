@@ -14,16 +14,17 @@
 #include "absl/strings/str_format.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
-#include "layers/network/build.h"
 #include "layers/network/describe.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
+#include "tools/progress.h"
 #include "training/explain.h"
 #include "training/plan_cache.h"
+#include "training/recipe.h"
 #include "training/run.h"
 #include "training/run_directory.h"
-#include "training/step.h"
+#include "training/run_state.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
 ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100 or sample");
@@ -80,6 +81,10 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
       return FlagError("precision", precision, "f32 or bf16");
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
   }
+  for (const char* flag : {"epochs", "batch_size", "seed", "precision"}) {
+    if (line.WasGiven(flag))
+      layers::NotePlace(network, absl::StrCat("train.", flag), absl::StrCat("--", flag));
+  }
   for (const std::string& assignment : line.repeated) {
     if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok())
       return status;
@@ -114,6 +119,11 @@ absl::Status CheckFlags(const CommandLine& line) {
   return absl::OkStatus();
 }
 
+std::string DataDirectory() {
+  const std::string given = absl::GetFlag(FLAGS_data_dir);
+  return given.empty() ? data::DefaultDataDir() : given;
+}
+
 void Say(const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); }
 
 absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
@@ -125,11 +135,15 @@ absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
 
 absl::StatusOr<layers::Network> ResolveNetwork(
     const CommandLine& line, const std::optional<training::FoundCheckpoint>& found) {
-  absl::StatusOr<layers::Network> network =
-      found.has_value() && !line.WasGiven("network")
-          ? layers::ParseNetwork(found->checkpoint.Get("network"),
-                                 absl::StrCat(found->path, " (its network)"))
-          : layers::FindNetwork(absl::GetFlag(FLAGS_network));
+  absl::StatusOr<layers::Network> network;
+  if (found.has_value() && !line.WasGiven("network")) {
+    absl::StatusOr<training::RunState> state =
+        training::ReadRunState(found->checkpoint, found->path);
+    if (!state.ok()) return state.status();
+    network = layers::ParseNetwork(state->network, absl::StrCat(found->path, " (its network)"));
+  } else {
+    network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
+  }
   if (!network.ok()) return network.status();
   // The recipe is resolved in full, so that what is written beside the checkpoints tells all.
   layers::Train& train = *network->mutable_train();
@@ -139,16 +153,6 @@ absl::StatusOr<layers::Network> ResolveNetwork(
   train.set_precision(train.precision());
   if (absl::Status status = ApplyFlags(line, *network); !status.ok()) return status;
   return network;
-}
-
-absl::Status Describe(const layers::Network& network, data::DatasetName dataset) {
-  layers::BuildOptions options;
-  options.batch_size = network.train().batch_size();
-  options.classes = training::Classes(dataset);
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, options);
-  if (!built.ok()) return built.status();
-  fputs(layers::Describe(*built).c_str(), stdout);
-  return absl::OkStatus();
 }
 
 // The checkpoint to go on from, if there is to be one.
@@ -162,101 +166,47 @@ std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& outpu
   return found;
 }
 
-// What is wrong with network, recipe or data set is said before anything is made or fetched for
-// them.
-absl::Status CheckEarly(const layers::Network& network, data::DatasetName dataset) {
-  if (absl::Status status = training::CheckImages(network); !status.ok()) return status;
-  if (absl::StatusOr<optim::RunLength> run =
-          training::RunLengthOf(network, training::TrainingImages(dataset));
-      !run.ok())
-    return run.status();
-  layers::BuildOptions options;
-  options.batch_size = network.train().batch_size();
-  options.classes = training::Classes(dataset);
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, options);
-  return built.ok() ? training::CheckClasses(*built, options.classes) : built.status();
-}
-
-// Network and data set, from the checkpoint that is resumed or from the flags.
-absl::Status Resolve(const CommandLine& line, training::TrainerOptions& options) {
+// Network and data, from the checkpoint that is resumed or from the flags. What is wrong with them
+// is said before anything is made or fetched for them.
+absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
+                     data::DatasetName& dataset) {
   absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
   if (!network.ok()) return network.status();
-  options.network = *std::move(network);
-  const bool takes_dataset = options.resume_from.has_value() && !line.WasGiven("dataset");
-  absl::StatusOr<data::DatasetName> dataset =
-      data::ParseDatasetName(takes_dataset ? options.resume_from->checkpoint.Get("dataset")
-                                           : absl::GetFlag(FLAGS_dataset));
-  if (!dataset.ok())
-    return absl::InvalidArgumentError(absl::StrCat("--dataset: ", dataset.status().message()));
-  options.dataset = *dataset;
-  return CheckEarly(options.network, options.dataset);
+  std::string name = absl::GetFlag(FLAGS_dataset);
+  if (options.resume_from.has_value() && !line.WasGiven("dataset")) {
+    absl::StatusOr<training::RunState> state =
+        training::ReadRunState(options.resume_from->checkpoint, options.resume_from->path);
+    if (!state.ok()) return state.status();
+    name = state->dataset;
+  }
+  absl::StatusOr<data::DatasetName> known = data::ParseDatasetName(name);
+  if (!known.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--dataset: ", known.status().message()));
+  dataset = *known;
+  options.data = training::KnownData(dataset, DataDirectory());
+  absl::StatusOr<training::ResolvedNetwork> resolved =
+      training::Resolve(*network, options.data.shape);
+  if (!resolved.ok()) return resolved.status();
+  options.network = *std::move(resolved);
+  return absl::OkStatus();
 }
 
-int Main(const CommandLine& line) {
-  if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
-  training::TrainerOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
-      !status.ok())
-    return Fail(status);
-  options.output_dir = absl::GetFlag(FLAGS_output_dir);
-  if (options.output_dir.empty())
-    options.output_dir = training::DefaultRunDirectory(absl::GetFlag(FLAGS_network));
-  options.exact = absl::GetFlag(FLAGS_exact);
-  const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
-  const bool resumes = trains && absl::GetFlag(FLAGS_resume);
-  if (!resumes) {
-    if (absl::Status status = Resolve(line, options); !status.ok()) return Fail(status);
-  }
-  std::unique_ptr<training::DirectoryLock> lock;
-  if (trains) {
-    CatchInterrupts();
-    absl::StatusOr<std::unique_ptr<training::DirectoryLock>> acquired =
-        training::DirectoryLock::Acquire(options.output_dir, Say);
-    if (!acquired.ok()) return Fail(acquired.status());
-    lock = *std::move(acquired);
-    training::RemoveTemporaryFiles(options.output_dir);
-  }
-  if (resumes) {
-    options.resume_from = FindCheckpoint(options.output_dir);
-    if (absl::Status status = Resolve(line, options); !status.ok()) return Fail(status);
-  }
-  if (absl::GetFlag(FLAGS_describe)) {
-    const absl::Status status = Describe(options.network, options.dataset);
-    return status.ok() ? kExitDone : Fail(status);
-  }
+// What the terminal shows; keeps what was measured for the plan; ends the run at a signal.
+class TerminalObserver : public Progress {
+ public:
+  explicit TerminalObserver(training::CachedTuner& tuner) : tuner_(tuner) {}
+  void PlanIsReady() override { tuner_.Save(); }
+  bool Interrupted() override { return InterruptSignal() != 0; }
 
+ private:
+  training::CachedTuner& tuner_;
+};
+
+int Train(const training::RunOptions& options) {
   training::CachedTuner tuner(options.threads, [] { return InterruptSignal() != 0; });
-  if (absl::GetFlag(FLAGS_explain)) {
-    const absl::StatusOr<std::string> table = training::Explain(
-        options.network, training::Classes(options.dataset),
-        training::TrainingImages(options.dataset),
-        {training::PrecisionOf(options.network), options.exact, options.threads, {}}, tuner.get());
-    tuner.Save();
-    if (!table.ok()) return Fail(table.status());
-    fputs(table->c_str(), stdout);
-    return kExitDone;
-  }
-
-  options.data_dir = absl::GetFlag(FLAGS_data_dir).empty() ? data::DefaultDataDir()
-                                                           : absl::GetFlag(FLAGS_data_dir);
-  if (absl::Status status = FetchData(options.dataset, options.data_dir); !status.ok()) {
-    return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
-  }
-  if (!options.resume_from.has_value()) {
-    absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
-    if (!aside.ok()) return Fail(aside.status());
-    if (!aside->empty()) Say(absl::StrCat("the files of an earlier run are now in ", *aside));
-  }
-  options.max_steps = absl::GetFlag(FLAGS_max_steps);
-  options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
-  options.keep = absl::GetFlag(FLAGS_keep);
-  options.log_every = absl::GetFlag(FLAGS_log_every);
-  options.on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? training::OnNonFinite::kSkip
-                                                                     : training::OnNonFinite::kStop;
-  options.profile_path = absl::GetFlag(FLAGS_profile);
-
-  const absl::StatusOr<training::TrainingResult> result = training::Train(
-      options, tuner.get(), [&] { tuner.Save(); }, [] { return InterruptSignal() != 0; });
+  TerminalObserver observer(tuner);
+  const absl::StatusOr<training::RunResult> result =
+      training::Train(options, tuner.get(), observer);
   tuner.Save();
   if (absl::IsCancelled(result.status())) {
     Say("interrupted before the first step; nothing was changed");
@@ -271,6 +221,67 @@ int Main(const CommandLine& line) {
          result->test_accuracy, result->tta_accuracy, absl::StrCat(result->epochs).c_str(),
          result->train_seconds);
   return kExitDone;
+}
+
+int Explain(const training::RunOptions& options) {
+  training::CachedTuner tuner(options.threads);
+  const absl::StatusOr<std::string> table = training::Explain(
+      options.network,
+      {training::PrecisionOf(options.network.text), options.exact, options.threads, {}},
+      tuner.get());
+  tuner.Save();
+  if (!table.ok()) return Fail(table.status());
+  fputs(table->c_str(), stdout);
+  return kExitDone;
+}
+
+int Main(const CommandLine& line) {
+  if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
+  training::RunOptions options;
+  data::DatasetName dataset;
+  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
+      !status.ok())
+    return Fail(status);
+  options.output_dir = absl::GetFlag(FLAGS_output_dir);
+  if (options.output_dir.empty())
+    options.output_dir = training::DefaultRunDirectory(absl::GetFlag(FLAGS_network));
+  options.exact = absl::GetFlag(FLAGS_exact);
+  const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
+  const bool resumes = trains && absl::GetFlag(FLAGS_resume);
+  if (!resumes) {
+    if (absl::Status status = Resolve(line, options, dataset); !status.ok()) return Fail(status);
+  }
+  if (absl::GetFlag(FLAGS_describe)) {
+    fputs(layers::Describe(options.network.built).c_str(), stdout);
+    return kExitDone;
+  }
+  if (absl::GetFlag(FLAGS_explain)) return Explain(options);
+
+  CatchInterrupts();
+  absl::StatusOr<std::unique_ptr<training::DirectoryLock>> lock =
+      training::DirectoryLock::Acquire(options.output_dir, Say);
+  if (!lock.ok()) return Fail(lock.status());
+  training::RemoveTemporaryFiles(options.output_dir);
+  if (resumes) {
+    options.resume_from = FindCheckpoint(options.output_dir);
+    if (absl::Status status = Resolve(line, options, dataset); !status.ok()) return Fail(status);
+  }
+  if (absl::Status status = FetchData(dataset, DataDirectory()); !status.ok()) {
+    return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
+  }
+  if (!options.resume_from.has_value()) {
+    absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
+    if (!aside.ok()) return Fail(aside.status());
+    if (!aside->empty()) Say(absl::StrCat("the files of an earlier run are now in ", *aside));
+  }
+  options.max_steps = absl::GetFlag(FLAGS_max_steps);
+  options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
+  options.keep = absl::GetFlag(FLAGS_keep);
+  options.log_every = absl::GetFlag(FLAGS_log_every);
+  options.on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? training::OnNonFinite::kSkip
+                                                                     : training::OnNonFinite::kStop;
+  options.profile_path = absl::GetFlag(FLAGS_profile);
+  return Train(options);
 }
 
 }  // namespace

@@ -1,46 +1,14 @@
 #include "training/evaluation.h"
 
-#include <stdio.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <limits>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "data/pipeline.h"
-#include "layers/network/network_text.h"
 
 namespace cotangent::training {
-namespace {
-
-constexpr char kAnotherNetwork[] =
-    "; it is a checkpoint of another network: use that one's --network, or another --output_dir";
-
-}  // namespace
-
-using Averaging = layers::Train::Evaluation;
-
-std::vector<data::View> ViewsOf(Averaging::TestTimeAveraging averaging) {
-  switch (averaging) {
-    case Averaging::FLIP: {
-      data::Placement mirrored;
-      mirrored.flip = true;
-      return {{{}, 0.5f}, {mirrored, 0.5f}};
-    }
-    case Averaging::FLIP_AND_SHIFT:
-      return data::TestTimeViews();
-    default:
-      return {{{}, 1.0f}};
-  }
-}
-
-Averaging::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network) {
-  const Averaging& evaluation = network.train().evaluation();
-  return evaluation.has_test_time_averaging() ? evaluation.test_time_averaging() : Averaging::FLIP;
-}
 
 absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Network& network,
                                                              int64_t classes, int64_t batch_size,
@@ -139,96 +107,6 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   }
   return Result{static_cast<double>(right) / static_cast<double>(dataset.size()),
                 loss.weight > 0 ? loss.loss / loss.weight : 0};
-}
-
-absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
-                         const std::vector<layers::ParameterStore::Slot>& slots,
-                         const std::string& prefix, float* values) {
-  for (const layers::ParameterStore::Slot& slot : slots) {
-    const Checkpoint::Tensor* tensor =
-        prefix.empty() ? nullptr : checkpoint.Find(absl::StrCat(prefix, slot.name));
-    if (tensor == nullptr) tensor = checkpoint.Find(slot.name);
-    if (tensor == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": holds no tensor ", slot.name, kAnotherNetwork));
-    }
-    const tensor::Shape shape{absl::Span<const int64_t>(tensor->shape)};
-    if (!(shape == slot.shape)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": tensor ", slot.name, " has the shape ", shape.ToString(),
-                       ", expected ", slot.shape.ToString(), kAnotherNetwork));
-    }
-    checkpoint.CopyTo(*tensor, values + slot.offset);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory) {
-  if (file_or_directory.empty())
-    return absl::InvalidArgumentError(
-        "--checkpoint is missing: expected a checkpoint, or the directory of a run");
-  std::error_code error;
-  if (std::filesystem::is_directory(file_or_directory, error)) {
-    std::string damaged;
-    std::optional<FoundCheckpoint> found = FindNewestGood(
-        file_or_directory, [&](const std::string& line) { absl::StrAppend(&damaged, "; ", line); });
-    if (!found.has_value())
-      return absl::NotFoundError(
-          absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged,
-                       "; train writes them: train --output_dir=", file_or_directory));
-    if (!damaged.empty()) fprintf(stderr, "passed over%s\n", damaged.substr(1).c_str());
-    return *std::move(found);
-  }
-  absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);
-  if (!checkpoint.ok()) {
-    if (absl::IsResourceExhausted(checkpoint.status()) ||
-        absl::IsInvalidArgument(checkpoint.status()))
-      return checkpoint.status();
-    return absl::InvalidArgumentError(
-        absl::StrCat(checkpoint.status().message(),
-                     "; --checkpoint takes a file that train wrote, or the directory of a run"));
-  }
-  return FoundCheckpoint{file_or_directory, *std::move(checkpoint)};
-}
-
-absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path) {
-  TrainedNetwork trained;
-  absl::StatusOr<layers::Network> network =
-      layers::ParseNetwork(checkpoint.Get("network"), absl::StrCat(path, " (its network)"));
-  if (!network.ok()) return network.status();
-  trained.network = *std::move(network);
-  if (absl::Status status = CheckImages(trained.network); !status.ok())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
-  absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(checkpoint.Get("dataset"));
-  if (!dataset.ok())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
-  trained.dataset = *dataset;
-  absl::StatusOr<data::Normalization> normalization = NormalizationOf(trained.network, *dataset);
-  if (!normalization.ok()) return normalization.status();
-  trained.normalization = *normalization;
-  trained.classes = *dataset == data::DatasetName::kCifar100
-                        ? data::Cifar100Classes(data::LabelKind::kFine)
-                        : data::Cifar10Classes();
-
-  layers::BuildOptions build;
-  build.batch_size = 1;
-  build.training = false;
-  build.classes = static_cast<int64_t>(trained.classes.size());
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(trained.network, build);
-  if (!built.ok()) return built.status();
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
-      layers::ParameterStore::Create(built->graph);
-  if (!store.ok()) return store.status();
-  trained.store = *std::move(store);
-  if (absl::Status status = CopyTensors(checkpoint, path, trained.store->parameters(), "ema/",
-                                        trained.store->values());
-      !status.ok())
-    return status;
-  if (absl::Status status =
-          CopyTensors(checkpoint, path, trained.store->states(), "", trained.store->state_values());
-      !status.ok())
-    return status;
-  return trained;
 }
 
 }  // namespace cotangent::training

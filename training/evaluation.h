@@ -18,17 +18,10 @@
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan.h"
 #include "layers/plan/tuner.h"
-#include "training/checkpoint.h"
+#include "training/recipe.h"
 #include "training/step.h"
 
 namespace cotangent::training {
-
-// The views whose predictions are averaged: the one untouched view for NONE.
-std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
-
-// What evaluation with test-time averaging means for a network: as its recipe says, FLIP where it
-// does not say.
-layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
 
 class Evaluator {
  public:
@@ -76,29 +69,6 @@ class Evaluator {
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
 };
-
-// The checkpoint of that path or, of a directory, the newest good one.
-absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory);
-
-// A network as a checkpoint holds it, ready to answer.
-struct TrainedNetwork {
-  layers::Network network;
-  data::DatasetName dataset;
-  data::Normalization normalization;
-  std::vector<std::string> classes;
-  std::unique_ptr<layers::ParameterStore> store;
-};
-
-// Takes network and parameters (moving averages where there are any) from a checkpoint; `path`
-// names it in errors, which are InvalidArgument: a network text that cannot be read, parameters
-// that are missing or of another shape.
-absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
-
-// Copies a checkpoint's tensors into the slots of the same names; `prefix` + name is tried first
-// where prefix is not empty.
-absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
-                         const std::vector<layers::ParameterStore::Slot>& slots,
-                         const std::string& prefix, float* values);
 
 }  // namespace cotangent::training
 

@@ -7,7 +7,6 @@
 
 #include "layers/network/initialize.h"
 #include "training/plan_report.h"
-#include "training/run.h"
 
 namespace cotangent::training {
 namespace {
@@ -56,10 +55,18 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
                                                           int64_t classes, int64_t images,
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner) {
-  absl::StatusOr<optim::RunLength> run = RunLengthOf(network, images);
-  if (!run.ok()) return run.status();
+  const auto& input = network.input();
+  absl::StatusOr<ResolvedNetwork> resolved =
+      Resolve(network, {images, classes, input.channels(), input.height(), input.width()});
+  if (!resolved.ok()) return resolved.status();
+  return StepOnNoise(*std::move(resolved), options, tuner);
+}
+
+absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
+                                                          const StepOptions& options,
+                                                          layers::Tuner* tuner) {
   absl::StatusOr<std::unique_ptr<TrainingStep>> made =
-      TrainingStep::Create(network, classes, *run, options, tuner);
+      TrainingStep::Create(std::move(network), options, tuner);
   if (!made.ok()) return made.status();
   TrainingStep& step = **made;
   if (absl::Status status = step.Initialise(nullptr, {}); !status.ok()) return status;
@@ -92,10 +99,10 @@ TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) 
   return {PlanTable(plan, medians, Median(update_seconds), alone), alone};
 }
 
-absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
-                                    const StepOptions& options, layers::Tuner* tuner) {
+absl::StatusOr<std::string> Explain(ResolvedNetwork network, const StepOptions& options,
+                                    layers::Tuner* tuner) {
   absl::StatusOr<std::unique_ptr<TrainingStep>> made =
-      StepOnNoise(network, classes, images, options, tuner);
+      StepOnNoise(std::move(network), options, tuner);
   if (!made.ok()) return made.status();
   return TimePlan((*made)->plan(), [&](int64_t number) { (*made)->Run(number); }).table;
 }

@@ -23,6 +23,11 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
 
+// The same for a network that is resolved.
+absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
+                                                          const StepOptions& options,
+                                                          layers::Tuner* tuner);
+
 // Numbers of deviation 1 and labels below `classes`, the same at every call.
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
@@ -37,8 +42,8 @@ struct TimedPlan {
 TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 
 // What the planned step does, as a table (see plan_report.h): the median times of a few steps.
-absl::StatusOr<std::string> Explain(const layers::Network& network, int64_t classes, int64_t images,
-                                    const StepOptions& options, layers::Tuner* tuner);
+absl::StatusOr<std::string> Explain(ResolvedNetwork network, const StepOptions& options,
+                                    layers::Tuner* tuner);
 
 }  // namespace cotangent::training
 

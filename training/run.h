@@ -1,78 +1,93 @@
-// A training run from its first step, or from a checkpoint, to its last.
+// A training run from its first step, or from a checkpoint, to its last: data, steps, evaluation,
+// checkpoints and a log of metrics in a directory. For a loop of one's own, see step.h.
+//
+//   RunOptions options;
+//   options.data = DataInMemory("mine", train, test);
+//   options.network = *Resolve(*layers::ParseNetwork(text), options.data.shape);
+//   options.output_dir = "runs/mine";
+//   layers::Tuner tuner(options.threads);
+//   RunObserver silent;
+//   absl::StatusOr<RunResult> result = Train(options, &tuner, silent);
 #ifndef COTANGENT_TRAINING_RUN_H_
 #define COTANGENT_TRAINING_RUN_H_
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "data/dataset.h"
-#include "layers/network/network.pb.h"
 #include "layers/plan/tuner.h"
-#include "optim/run_length.h"
-#include "tensor/element_type.h"
 #include "training/checkpoint.h"
+#include "training/recipe.h"
 
 namespace cotangent::training {
 
 // What becomes of a step whose loss or gradient is infinite or not a number.
 enum class OnNonFinite {
   kStop,  // the run ends with an error that names step and layer; the last checkpoint stays
-  kSkip,  // the step changes nothing and is counted
+  kSkip,  // the step changes nothing and is counted; a run of which all are skipped has failed
 };
 
-struct TrainerOptions {
-  layers::Network network;  // complete: recipe included
-  data::DatasetName dataset = data::DatasetName::kCifar10;
-  std::string data_dir;
+struct RunOptions {
+  ResolvedNetwork network;
+  RunData data;
   std::string output_dir;
   int threads = 1;
-  bool exact = false;
-  int64_t max_steps =
-      0;  // of the whole run, as if it were interrupted then; 0: all the recipe asks for
-  int64_t checkpoint_every =
-      0;                   // steps; 0: after each epoch. One is written at the end in any case.
-  int keep = 2;            // checkpoints
-  int64_t log_every = 50;  // steps between lines in metrics.jsonl
+  bool exact = false;            // no Winograd convolutions
+  int64_t max_steps = 0;         // of the whole run, as if it were interrupted then; 0: all
+  int64_t checkpoint_every = 0;  // steps; 0: after each epoch. One is written at the end anyway.
+  int keep = 2;                  // checkpoints
+  int64_t log_every = 50;        // steps between lines in metrics.jsonl
   OnNonFinite on_nonfinite = OnNonFinite::kStop;
   std::string profile_path;  // a trace of a few steps, if not empty
   std::optional<FoundCheckpoint> resume_from;
 };
 
-struct TrainingResult {
+// How far a run is.
+struct RunNumbers {
+  int64_t step = 0;   // made in all
+  double epoch = 0;   // passes over the training images made, those before a resumption included
+  double epochs = 0;  // of the whole run, may be fractional
+  double loss = 0;    // mean over the epoch so far; NaN where no step of it counts
+  double learning_rate = 0;
+  double images_per_second = 0;
+  double train_seconds = 0;  // in training steps
+  double seconds_left = 0;
+};
+
+struct RunResult {
   bool interrupted = false;  // a checkpoint was written, nothing evaluated
   double test_accuracy = 0, test_loss = 0, tta_accuracy = 0;
   double epochs = 0;         // made, those before the resumption included
   double train_seconds = 0;  // in training steps
 };
 
-// Trains. `interrupted` is asked after every step. Errors: InvalidArgument and NotFound for what is
-// wrong in the network text, its recipe, the data or the checkpoint to be resumed from; Cancelled
-// where the tuner was cancelled before the first step; others for what failed on the way. The
-// output directory must be locked.
+// What a run tells and asks. This one is silent and never interrupts.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  // A line for a person: a note, a checkpoint that could not be written.
+  virtual void Say(const std::string& /*line*/) {}
+  // The first plan is made; what was measured for it may be kept.
+  virtual void PlanIsReady() {}
+  virtual void AtStep(const RunNumbers& /*numbers*/) {}
+  // `result`: accuracy and loss on the test images, null where they were not measured.
+  virtual void AtEpochEnd(const RunNumbers& /*numbers*/, const RunResult* /*result*/) {}
+  // Asked after every step: whether the run is to end, with a checkpoint.
+  virtual bool Interrupted() { return false; }
+};
+
+// Trains. Errors: InvalidArgument and NotFound for what is wrong in the recipe, the data or the
+// checkpoint to be resumed from; Cancelled where the tuner was cancelled before the first step;
+// others for what failed on the way. The output directory must be locked (run_directory.h).
 //
 // A run resumed from any of its checkpoints ends with the same bits as one that was not
 // interrupted, given as many threads on the same processor: batches and dropout masks are functions
-// of seed and step, and the checkpoint holds the optimizer's state and the plan's choices.
-absl::StatusOr<TrainingResult> Train(const TrainerOptions& options, layers::Tuner* tuner,
-                                     const std::function<void()>& plan_is_ready,
-                                     const std::function<bool()>& interrupted);
-
-// The number of images and of classes of a data set, known without reading it.
-int64_t TrainingImages(data::DatasetName dataset);
-int64_t Classes(data::DatasetName dataset);
-
-// How many steps the recipe asks for with so many training images. Errors: batches larger than
-// that, no epochs.
-absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
-
-// The element type a network's recipe asks for; f32, which standard error is told, where the
-// processor has no bf16.
-tensor::ElementType PrecisionOf(const layers::Network& network);
+// of seed and step, and the checkpoint holds the optimizer's state and the plan's choices. Resumed
+// with another batch size it goes on at the nearest batch of the same epoch: images are counted,
+// not steps.
+absl::StatusOr<RunResult> Train(const RunOptions& options, layers::Tuner* tuner,
+                                RunObserver& observer);
 
 }  // namespace cotangent::training
 

@@ -86,89 +86,30 @@ absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization&
 
 }  // namespace
 
-absl::Status CheckImages(const layers::Network& network) {
-  const auto& input = network.input();
-  if (input.channels() == 3 && input.height() == 32 && input.width() == 32) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
-      ", the data set has 3x32x32: write input { channels: 3 height: 32 width: 32 }"));
-}
-
-absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes) {
-  if (network.classes == classes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("the network tells ", network.classes, " classes apart, the data set has ",
-                   classes, ": write input { classes: ", classes, " }, or leave it out"));
-}
-
-absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
-                                                    data::DatasetName dataset) {
-  data::Normalization normalization = data::KnownNormalization(dataset);
-  const auto& recipe = network.train().normalisation();
-  const auto take = [](const auto& from, auto& to, absl::string_view name,
-                       bool positive) -> absl::Status {
-    if (from.empty()) return absl::OkStatus();
-    if (from.size() != static_cast<int>(to.size())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("train.normalisation.", name, " has ", from.size(),
-                       " numbers; expected one for each of ", to.size(), " channels"));
-    }
-    for (int c = 0; c < from.size(); ++c) {
-      if (!std::isfinite(from[c]) || (positive && from[c] <= 0)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("train.normalisation.", name, ": ", from[c], " is not a ",
-                         positive ? "number above 0" : "finite number"));
-      }
-      to[c] = from[c];
-    }
-    return absl::OkStatus();
-  };
-  if (absl::Status status = take(recipe.mean(), normalization.mean, "mean", false); !status.ok())
-    return status;
-  if (absl::Status status = take(recipe.deviation(), normalization.deviation, "deviation", true);
-      !status.ok())
-    return status;
-  return normalization;
-}
-
-absl::StatusOr<layers::BuiltNetwork> TrainingStep::BuildGraph() const {
-  layers::BuildOptions options;
-  options.batch_size = text_.train().batch_size();
-  options.training = true;
-  options.classes = classes_;
-  return layers::Build(text_, options);
-}
-
 layers::PlanOptions TrainingStep::OptionsOfPlan() const {
   layers::PlanOptions options;
   options.precision = options_.precision;
   options.exact = options_.exact;
   options.threads = options_.threads;
-  options.seed = text_.train().seed();
+  options.seed = text().train().seed();
   options.choices = options_.choices;
   return options;
 }
 
-absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers::Network& network,
-                                                                   int64_t classes,
-                                                                   const optim::RunLength& run,
+absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwork network,
                                                                    const StepOptions& options,
                                                                    layers::Tuner* tuner) {
-  auto step = std::unique_ptr<TrainingStep>(new TrainingStep(network, classes, options, tuner));
-  absl::StatusOr<layers::BuiltNetwork> built = step->BuildGraph();
-  if (!built.ok()) return built.status();
-  if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
-  step->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
-  if (absl::Status status =
-          CheckMemoryForLargestConvolution(step->network_->graph, options.precision);
+  auto step = std::unique_ptr<TrainingStep>(new TrainingStep(std::move(network), options, tuner));
+  const layers::BuiltNetwork& built = step->network_.built;
+  if (absl::Status status = CheckMemoryForLargestConvolution(built.graph, options.precision);
       !status.ok())
     return status;
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
-      layers::ParameterStore::Create(step->network_->graph);
+      layers::ParameterStore::Create(built.graph);
   if (!store.ok()) return store.status();
   step->store_ = *std::move(store);
   absl::flat_hash_map<std::string, const layers::ParameterSpec*> specs;
-  for (const layers::ParameterSpec& spec : step->network_->parameters) specs[spec.name] = &spec;
+  for (const layers::ParameterSpec& spec : built.parameters) specs[spec.name] = &spec;
   for (const layers::ParameterStore::Slot& slot : step->store_->parameters()) {
     step->slices_.push_back({slot.name,
                              {slot.shape.begin(), slot.shape.end()},
@@ -176,9 +117,9 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(const layers:
                              slot.size,
                              specs.at(slot.name)->trainable});
   }
-  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer =
-      optim::Optimizer::Create(network.train().optimizer(), step->slices_, run,
-                               /*bf16=*/options.precision == tensor::ElementType::kBf16);
+  absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer = optim::Optimizer::Create(
+      step->network_.text.train().optimizer(), step->slices_, step->network_.run,
+      /*bf16=*/options.precision == tensor::ElementType::kBf16);
   if (!optimizer.ok())
     return absl::Status(optimizer.status().code(),
                         absl::StrCat("train.optimizer: ", optimizer.status().message()));
@@ -202,8 +143,8 @@ void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
 
 absl::Status TrainingStep::Initialise(const data::Dataset* images,
                                       const data::Normalization& normalization) {
-  InitialiseStore(*network_, text_.train().seed(), *store_);
-  for (const layers::ParameterSpec& parameter : network_->parameters) {
+  InitialiseStore(network_.built, text().train().seed(), *store_);
+  for (const layers::ParameterSpec& parameter : network_.built.parameters) {
     if (images == nullptr || !parameter.initialiser.has_whiten()) continue;
     float* const values = store_->values() + store_->FindParameter(parameter.name)->offset;
     if (absl::Status status = WhitenFrom(*images, normalization, parameter, values); !status.ok())
@@ -214,25 +155,24 @@ absl::Status TrainingStep::Initialise(const data::Dataset* images,
 }
 
 absl::Status TrainingStep::Prepare(int64_t step) {
-  absl::StatusOr<layers::BuiltNetwork> built = BuildGraph();
-  if (!built.ok()) return built.status();
+  if (plan_ != nullptr && step >= prepared_from_ && step < prepared_until_) return absl::OkStatus();
   plan_.reset();  // its memory may be what the next one needs
-  compiled_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
+  compiled_ = std::make_unique<layers::BuiltNetwork>(network_.built);
 
   std::vector<TensorId> trained;
   std::vector<float*> destinations;
-  prepared_until_ = optim::Optimizer::kNever;
+  int64_t until = optim::Optimizer::kNever;
   for (size_t i = 0; i < slices_.size(); ++i) {
     const int64_t freeze = optimizer_->FreezeStep(static_cast<int64_t>(i));
     if (freeze <= step) continue;
-    prepared_until_ = std::min(prepared_until_, freeze);
+    until = std::min(until, freeze);
     for (TensorId t : compiled_->graph.parameters()) {
       if (compiled_->graph.tensor(t).name == slices_[i].name) trained.push_back(t);
     }
     destinations.push_back(store_->gradients() + slices_[i].offset);
   }
   absl::StatusOr<std::vector<TensorId>> gradients = layers::Gradient(
-      compiled_->graph, compiled_->loss, trained, {.recompute = text_.train().recompute()});
+      compiled_->graph, compiled_->loss, trained, {.recompute = text().train().recompute()});
   if (!gradients.ok()) return gradients.status();
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
   for (size_t i = 0; i < gradients->size(); ++i) {
@@ -242,6 +182,7 @@ absl::Status TrainingStep::Prepare(int64_t step) {
       layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan());
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);
+  prepared_from_ = step, prepared_until_ = until;
   for (const auto& [operation, choice] : plan_->choices()) options_.choices[operation] = choice;
   return absl::OkStatus();
 }

@@ -1,4 +1,18 @@
 // A network ready to be trained: parameters, optimizer and the compiled step.
+//
+// With data and a loop of one's own:
+//
+//   const layers::Network text = *layers::ParseNetwork("layer { linear {} } train { ... }");
+//   auto network = Resolve(text, {.images = 60'000, .classes = 10, .channels = 1, ...});
+//   layers::Tuner tuner(threads);
+//   auto step = TrainingStep::Create(*network, {.threads = threads}, &tuner);
+//   (*step)->Initialise(nullptr, {});
+//   for (int64_t n = 0; n < network->run.total_steps; ++n) {
+//     if (absl::Status status = (*step)->Prepare(n); !status.ok()) return status;
+//     ... fill (*step)->images() and (*step)->labels() ...
+//     const TrainingStep::Outcome outcome = (*step)->Run(n);   // outcome.loss
+//   }
+//   ... (*step)->store() holds the parameters; an Evaluator (evaluation.h) on it gives answers ...
 #ifndef COTANGENT_TRAINING_STEP_H_
 #define COTANGENT_TRAINING_STEP_H_
 
@@ -20,18 +34,9 @@
 #include "layers/plan/plan.h"
 #include "layers/plan/tuner.h"
 #include "optim/optimizer.h"
+#include "training/recipe.h"
 
 namespace cotangent::training {
-
-// An error unless the network takes images of the size the data sets have.
-absl::Status CheckImages(const layers::Network& network);
-
-// An error unless the network has as many classes as the data.
-absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes);
-
-// The mean and deviation the recipe asks for, else those of the data set.
-absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
-                                                    data::DatasetName dataset);
 
 // Fills parameters and statistics with their initial values; where these would be made from images,
 // with the layer's default.
@@ -55,11 +60,8 @@ class TrainingStep {
     bool finite = true;
   };
 
-  // Batch size, seed, loss and optimizer are those of network.train(). The tuner must outlive the
-  // step. Errors of the network text or its recipe are InvalidArgument.
-  static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(const layers::Network& network,
-                                                              int64_t classes,
-                                                              const optim::RunLength& run,
+  // Batch size, seed, loss and optimizer are those of the recipe. The tuner must outlive the step.
+  static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(ResolvedNetwork network,
                                                               const StepOptions& options,
                                                               layers::Tuner* tuner);
 
@@ -68,8 +70,10 @@ class TrainingStep {
   absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
 
   // Compiles the step for the parameters that are trained at step number `step`. To be called
-  // before the first step and whenever PreparedUntil() is reached.
+  // before the batch of each step is put into its place: where the plan that is there serves, as it
+  // mostly does, it does nothing. Errors: too little memory; Cancelled where the tuner was.
   absl::Status Prepare(int64_t step);
+  // The first step that needs another plan.
   int64_t PreparedUntil() const { return prepared_until_; }
 
   // Where the next batch is to be put: f32 [N, C, H, W], and [N].
@@ -82,7 +86,8 @@ class TrainingStep {
   // that is not. Slow.
   std::string FindNonFinite(int64_t step);
 
-  const layers::BuiltNetwork& network() const { return *network_; }
+  // Its graph, without gradients.
+  const layers::BuiltNetwork& network() const { return network_.built; }
   layers::ParameterStore& store() { return *store_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
   layers::Plan& plan() { return *plan_; }
@@ -91,11 +96,11 @@ class TrainingStep {
   const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
 
  private:
-  TrainingStep(const layers::Network& network, int64_t classes, const StepOptions& options,
-               layers::Tuner* tuner)
-      : text_(network), classes_(classes), options_(options), tuner_(tuner) {}
-  absl::StatusOr<layers::BuiltNetwork> BuildGraph() const;
+  TrainingStep(ResolvedNetwork network, const StepOptions& options, layers::Tuner* tuner)
+      : network_(std::move(network)), options_(options), tuner_(tuner) {}
+  const layers::Network& text() const { return network_.text; }
   layers::PlanOptions OptionsOfPlan() const;
+  // The result of the first operation that is not finite, in words; empty where all are.
   std::string FindNonFiniteTensor(int64_t step);
   // One of `among`, in the order in which they are computed, that is not finite where the one
   // before is; kNoTensor if none of those looked at is not. Its parts' last tensors are looked at
@@ -106,18 +111,16 @@ class TrainingStep {
   absl::StatusOr<std::vector<bool>> AreFinite(absl::Span<const layers::TensorId> tensors,
                                               int64_t step);
 
-  const layers::Network text_;
-  const int64_t classes_;
+  const ResolvedNetwork network_;
   StepOptions options_;
   layers::Tuner* const tuner_;
-  std::unique_ptr<layers::BuiltNetwork> network_;  // without gradients
   std::unique_ptr<layers::ParameterStore> store_;
   std::vector<optim::ParameterSlice> slices_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<layers::BuiltNetwork>
       compiled_;  // with the gradients of the parameters trained now
   std::unique_ptr<layers::Plan> plan_;
-  int64_t prepared_until_ = 0;
+  int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;
 };
 

@@ -21,6 +21,12 @@ using Reference = ReferenceEvaluator<double>;
 constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
 // Rounding errors of a loss in f64 are about this many units in the last place.
 constexpr double kLossRounding = 32;
+// Rounding in f32: how often it is tried, how far the point is moved (relative; two units in the
+// last place), and how many times what is seen then the error may be. Three tries of what varies at
+// random see less than a third of its deviation once in a hundred times.
+constexpr int kRoundingTries = 3;
+constexpr float kRounding = 0x1p-22f;
+constexpr double kRoundingSlack = 8;
 // Parameters with less than this share of the largest average slope are measured by it.
 constexpr double kLeastShare = 0.01;
 
@@ -86,7 +92,16 @@ class Checker {
   absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
                        NetworkCheckRow& row);
   absl::Status Hessian();
+  // How much the plan's f32 results change where the point moves by as much as rounding moves it.
+  absl::Status Rounding();
+  absl::Status RoundingOf();
+  std::vector<float> SlopeDirection(const Leaf& leaf) const {
+    return Signs(options_.seed, absl::StrCat("slope ", leaf.name), leaf.shape.NumElements());
+  }
   void Judge();
+  void Tell(const char* what, size_t done, size_t total) const {
+    if (options_.progress) options_.progress(absl::StrCat(what, " ", done, " of ", total));
+  }
 
   void GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const;
   absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction,
@@ -103,7 +118,8 @@ class Checker {
   const std::vector<Leaf> leaves_;
   std::vector<std::pair<TensorId, std::vector<float>>> masks_;
   Reference at_point_;  // with all values up to the loss
-  NetworkVector gradient_;
+  NetworkVector gradient_, hessian_v_;
+  double symmetry_bound_ = 0, symmetry_rounding_ = 0;
   NetworkCheck check_;
 };
 
@@ -124,6 +140,7 @@ absl::StatusOr<NetworkCheck> Checker::Run() {
   }
   if (absl::Status status = Slopes(); !status.ok()) return status;
   if (absl::Status status = Hessian(); !status.ok()) return status;
+  if (absl::Status status = Rounding(); !status.ok()) return status;
   Judge();
   return std::move(check_);
 }
@@ -133,10 +150,10 @@ absl::Status Checker::Slopes() {
   if (!gradient.ok()) return gradient.status();
   gradient_ = *std::move(gradient);
   for (const Leaf& leaf : leaves_) {
+    Tell("slopes of parameter", check_.rows.size() + 1, leaves_.size());
     NetworkCheckRow row{.name = leaf.name, .shape = leaf.shape};
     NetworkVector tangent = function_.Zero();
-    const std::vector<float> signs =
-        Signs(options_.seed, absl::StrCat("slope ", leaf.name), leaf.shape.NumElements());
+    const std::vector<float> signs = SlopeDirection(leaf);
     std::copy(signs.begin(), signs.end(), leaf.Of(tangent).begin());
     absl::StatusOr<NetworkOutput> along = function_.Jvp(tangent);
     if (!along.ok()) return along.status();
@@ -265,11 +282,13 @@ absl::Status Checker::Hessian() {
   absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
   if (!along_v.ok()) return along_v.status();
   if (!along_u.ok()) return along_u.status();
+  Tell("differences of gradients,", 1, 2);
   absl::StatusOr<std::vector<Values>> near = GradientDifference(v, kGradientStep),
                                       wide = GradientDifference(v, 2 * kGradientStep);
   if (!near.ok()) return near.status();
   if (!wide.ok()) return wide.status();
-  double largest = 0, bound = 0;
+  hessian_v_ = *along_v;
+  double largest = 0;
   for (size_t k = 0; k < leaves_.size(); ++k) {
     NetworkCheckRow& row = check_.rows[k];
     row.hessian_norm = Norm((*near)[k]);
@@ -287,15 +306,66 @@ absl::Status Checker::Hessian() {
     const double scale = std::max(
         row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
     // Between a jump over h and one over 2h, a factor of 2 is the sign of a kink.
+    row.hessian_scale = scale > 0 ? scale : 1;
     row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
     row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;
     check_.u_hessian_v += Dot(leaves_[k].Of(u), product),
         check_.v_hessian_u += Dot(leaves_[k].Of(v), leaves_[k].Of(*along_u));
-    bound += std::max(Norm(product), Norm(leaves_[k].Of(*along_u))) /
-             std::sqrt(static_cast<double>(product.size()));
+    symmetry_bound_ += std::max(Norm(product), Norm(leaves_[k].Of(*along_u))) /
+                       std::sqrt(static_cast<double>(product.size()));
   }
   const double difference = std::abs(check_.u_hessian_v - check_.v_hessian_u);
-  check_.asymmetry = bound > 0 ? difference / bound : difference;
+  check_.asymmetry = symmetry_bound_ > 0 ? difference / symmetry_bound_ : difference;
+  return absl::OkStatus();
+}
+
+absl::Status Checker::Rounding() {
+  const NetworkVector point = function_.point();
+  const std::vector<int32_t> labels = function_.labels();
+  absl::Status status;
+  for (int i = 0; i < kRoundingTries && status.ok(); ++i) {
+    Tell("f32 rounding,", i + 1, kRoundingTries);
+    NetworkVector moved = point;
+    for (const Leaf& leaf : leaves_) {
+      const RandomStream random(options_.seed, absl::StrCat("rounding ", i, " ", leaf.name));
+      const auto values = leaf.Of(moved);
+      for (size_t k = 0; k < values.size(); ++k)
+        values[k] *= random.Uniform(static_cast<int64_t>(k)) < 0.5 ? 1 - kRounding : 1 + kRounding;
+    }
+    status = function_.SetPoint(std::move(moved), labels);
+    if (status.ok()) status = RoundingOf();
+  }
+  status.Update(function_.SetPoint(point, labels));
+  return status;
+}
+
+absl::Status Checker::RoundingOf() {
+  const NetworkVector v = Direction("v"), u = Direction("u");
+  absl::StatusOr<NetworkVector> gradient = function_.Gradient();
+  if (!gradient.ok()) return gradient.status();
+  absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
+  if (!along_v.ok()) return along_v.status();
+  if (!along_u.ok()) return along_u.status();
+  double u_hessian_v = 0, v_hessian_u = 0;
+  for (size_t k = 0; k < leaves_.size(); ++k) {
+    const Leaf& leaf = leaves_[k];
+    NetworkCheckRow& row = check_.rows[k];
+    NetworkVector tangent = function_.Zero();
+    const std::vector<float> signs = SlopeDirection(leaf);
+    std::copy(signs.begin(), signs.end(), leaf.Of(tangent).begin());
+    absl::StatusOr<NetworkOutput> along = function_.Jvp(tangent);
+    if (!along.ok()) return along.status();
+    row.rounding = std::max({row.rounding, std::abs(Dot(leaf.Of(*gradient), signs) - row.reverse),
+                             std::abs(along->loss - row.forward)});
+    const auto product = leaf.Of(*along_v), before = leaf.Of(hessian_v_);
+    Values change;
+    for (size_t i = 0; i < product.size(); ++i)
+      change.push_back(static_cast<double>(product[i]) - before[i]);
+    row.hessian_rounding = std::max(row.hessian_rounding, Norm(change));
+    u_hessian_v += Dot(leaf.Of(u), product), v_hessian_u += Dot(leaf.Of(v), leaf.Of(*along_u));
+  }
+  symmetry_rounding_ = std::max({symmetry_rounding_, std::abs(u_hessian_v - check_.u_hessian_v),
+                                 std::abs(v_hessian_u - check_.v_hessian_u)});
   return absl::OkStatus();
 }
 
@@ -310,13 +380,18 @@ void Checker::Judge() {
     if (!(scale > 0)) scale = 1;
     row.forward_off = std::abs(row.forward - row.reverse) / scale;
     row.numeric_off = std::abs(row.numeric - row.reverse) / scale;
-    row.agrees =
-        row.forward_off <= options_.tolerance &&
-        (row.at_kink || row.numeric_off <= options_.tolerance + row.numeric_error / scale) &&
-        row.hessian_off <= options_.tolerance + row.hessian_error;
+    const double rounding = kRoundingSlack * row.rounding / scale;
+    row.agrees = row.forward_off <= options_.tolerance + rounding &&
+                 (row.at_kink ||
+                  row.numeric_off <= options_.tolerance + row.numeric_error / scale + rounding) &&
+                 row.hessian_off <= options_.tolerance + row.hessian_error +
+                                        kRoundingSlack * row.hessian_rounding / row.hessian_scale;
+    row.ill_conditioned = rounding > options_.tolerance;
     check_.agrees = check_.agrees && row.agrees;
   }
-  check_.symmetric = check_.asymmetry <= options_.tolerance;
+  const double rounding = kRoundingSlack * symmetry_rounding_;
+  check_.symmetric = check_.asymmetry <=
+                     options_.tolerance + (symmetry_bound_ > 0 ? rounding / symmetry_bound_ : 0);
   check_.agrees = check_.agrees && check_.symmetric;
 }
 

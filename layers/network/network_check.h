@@ -22,9 +22,16 @@
 // What is compared may differ by `tolerance` times the slope a parameter's gradient has on average
 // (its norm / sqrt(n)), or times a hundredth of the largest such, plus the differences' error.
 // Networks of the zoo are within 2e-5.
+//
+// Where f32 cannot tell better, more is tolerated: the point is moved at random by as much as
+// rounding moves it (two units in the last place), three times, and what the plan's results change
+// by then, eight times, is added. So a batch norm over two values, whose gradient is the rest of a
+// cancellation, or fifty normalised layers one behind the other, which amplify rounding, raise no
+// alarm; such rows are told (ill_conditioned).
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_CHECK_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_CHECK_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,6 +43,8 @@ namespace cotangent::layers {
 struct NetworkCheckOptions {
   uint64_t seed = 1;  // of the directions
   double tolerance = 1e-3;
+  // Told what is being done, often: deep networks take minutes.
+  std::function<void(const std::string&)> progress = nullptr;
 };
 
 // Of a parameter tensor, or of the images.
@@ -52,6 +61,10 @@ struct NetworkCheckRow {
   double forward_off = 0, numeric_off = 0, hessian_off = 0;
   double hessian_norm = 0;   // of the row's part of H v
   double hessian_error = 0;  // of the differences of gradients, estimated; relative as hessian_off
+  double hessian_scale = 1;  // what hessian_off is relative to
+  // What moving the point by as much as f32 rounding changes: the slopes, and H v (its norm).
+  double rounding = 0, hessian_rounding = 0;
+  bool ill_conditioned = false;  // f32 knows this slope less well than the tolerance
   bool agrees = true;
 };
 

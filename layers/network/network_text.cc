@@ -315,6 +315,33 @@ void NotePlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& paren
   }
 }
 
+// Of the fields of `message`, which stands at `path`, and of all in them.
+void NoteFieldPlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
+                     const Message& message, const std::string& path, Network& network) {
+  const Reflection* reflection = message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      const int index = field->is_repeated() ? i : -1;
+      const TextFormat::ParseLocation at = tree.GetLocation(field, index);
+      if (at.line < 0) continue;
+      const std::string field_path =
+          absl::StrCat(path, ".", field->name(), index < 0 ? "" : absl::StrCat("[", i, "]"));
+      Network::FieldPlace& noted = *network.add_field_place();
+      noted.set_path(field_path);
+      noted.set_place(fragment.Place(fragment.OffsetOf(at.line, at.column)));
+      const TextFormat::ParseInfoTree* nested = tree.GetTreeForNested(field, index);
+      if (nested == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+      NoteFieldPlaces(fragment, *nested,
+                      index < 0 ? reflection->GetMessage(message, field)
+                                : reflection->GetRepeatedMessage(message, field, i),
+                      field_path, network);
+    }
+  }
+}
+
 // Parses a Network or Block.
 template <typename M>
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, M& message) {
@@ -333,6 +360,9 @@ absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name
     return RefuseHiddenField(fragment, M::descriptor(), root_name, *hidden);
   NotePlaces(fragment, tree, M::descriptor()->FindFieldByName("layer"), *message.mutable_layer());
   if constexpr (std::is_same_v<M, Network>) {
+    const TextFormat::ParseInfoTree* train =
+        tree.GetTreeForNested(M::descriptor()->FindFieldByName("train"), -1);
+    if (train != nullptr) NoteFieldPlaces(fragment, *train, message.train(), "train", message);
     if (message.loss().has_formula()) {
       const TextFormat::ParseInfoTree* loss =
           tree.GetTreeForNested(M::descriptor()->FindFieldByName("loss"), -1);
@@ -778,12 +808,15 @@ absl::Status ApplyOverride(Network& network, absl::string_view assignment) {
                    "blocks are there while the text is read, and no longer; write out the layers "
                    "themselves, as 'sequence { layer { ... } }'");
   }
+  NotePlace(changed, absl::StripAsciiWhitespace(assignment.substr(0, assignment.find('='))),
+            absl::StrCat("--set ", assignment));
   network.Swap(&changed);
   return absl::OkStatus();
 }
 
 std::string NetworkText(const Network& network) {
   Network plain = network;
+  plain.clear_field_place();
   RemovePlaces(*plain.mutable_layer());
   if (plain.loss().has_formula()) plain.mutable_loss()->mutable_formula()->clear_place();
   TextFormat::Printer printer;

@@ -35,6 +35,15 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
 // and the fields there are; `network` is then unchanged.
 absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 
+// Notes that the field of the recipe at `path`, "train.epochs", was set elsewhere than in the text:
+// by what `place` says, "--epochs". ApplyOverride() does so itself.
+void NotePlace(Network& network, absl::string_view path, absl::string_view place);
+
+// An error that begins with the path of a field of the recipe ("train.optimizer.sgd.momentum is 1;
+// ..."), preceded by the place of that field, or of the nearest part around it that the text has;
+// other errors as they are.
+absl::Status AtPlace(const Network& network, const absl::Status& error);
+
 // The text of `network`, without the places, such that ParseNetwork() reads the same network from
 // it.
 std::string NetworkText(const Network& network);

@@ -145,6 +145,84 @@ TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
   EXPECT_EQ(TensorsOf(Checkpoint(directory + "/run", kSteps)), Undisturbed());
 }
 
+// Images are counted, not steps: two epochs of five made in batches of 96 (four an epoch) leave
+// three, whatever their batches are. Momentum and Adam, which counts its updates.
+TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
+  const std::string directory = Prepare("batches");
+  struct Case {
+    std::string batch;
+    int steps;  // in all, at the end
+  };
+  for (const Case& c : {Case{"400", 8 + 3}, Case{"40", 8 + 30}, Case{"96", 8 + 12}}) {
+    SCOPED_TRACE(c.batch);
+    for (const std::string& rule : {std::string("sgd={learning_rate: 0.05 momentum: 0.9}"),
+                                    std::string("adam={learning_rate: 0.001}")}) {
+      const std::string first_steps = "--max_steps=8", epochs = "--epochs=5";
+      const Outcome first =
+          RunTool("train",
+                  TrainArguments("run", {epochs, "--batch_size=96", first_steps,
+                                         "--set=train.optimizer={" +
+                                             std::string(rule).replace(rule.find('='), 1, " ") +
+                                             " schedule { cosine {} } }"}),
+                  directory);
+      ASSERT_EQ(first.exit_code, 0) << first.errors;
+      EXPECT_THAT(first.output, HasSubstr("after 2 epochs"));
+      const Outcome rest = RunTool(
+          "train", {"--resume", "--output_dir=run", "--threads=1", "--batch_size=" + c.batch},
+          directory);
+      ASSERT_EQ(rest.exit_code, 0) << rest.errors;
+      EXPECT_THAT(rest.output, HasSubstr("after 5 epochs"));
+      EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run", c.steps)));
+      std::ifstream metrics(directory + "/run/metrics.jsonl");
+      double epoch = 0;
+      for (std::string line; std::getline(metrics, line);) {
+        EXPECT_GE(json::parse(line)["epoch"].get<double>(), epoch) << line;
+        epoch = json::parse(line)["epoch"].get<double>();
+      }
+      EXPECT_EQ(epoch, 5);
+      // A further resumption goes on from there.
+      const Outcome more =
+          RunTool("train",
+                  {"--resume", "--output_dir=run", "--threads=1", "--batch_size=100", "--epochs=6"},
+                  directory);
+      EXPECT_THAT(more.output, HasSubstr("after 6 epochs"));
+      EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run", c.steps + 4)));
+    }
+  }
+}
+
+TEST(Training, MoreEpochsThanBeforeTellThatTheLearningRateGoesUp) {
+  const std::string directory = Prepare("longer");
+  ASSERT_EQ(RunTool("train", TrainArguments("run"), directory).exit_code, 0);
+  const std::vector<std::string> resume = {"--resume", "--output_dir=run", "--threads=1",
+                                           "--epochs=6"};
+  std::vector<std::string> once = resume;
+  once.push_back("--max_steps=25");
+  const Outcome longer = RunTool("train", once, directory);
+  ASSERT_EQ(longer.exit_code, 0) << longer.errors;
+  std::smatch mend;
+  ASSERT_TRUE(std::regex_search(
+      longer.errors, mend,
+      std::regex("note: with 6 epochs, 3 before, the schedule is longer: the learning rate goes up "
+                 "from (\\S+) to (\\S+); to keep it: --set (\\S+) --set (\\S+)\n")))
+      << longer.errors;
+  // The mend that it names keeps it.
+  std::filesystem::remove(Checkpoint(directory + "/run", 25));
+  std::vector<std::string> kept = resume;
+  kept.push_back("--log_every=1");
+  for (int i : {3, 4}) kept.push_back("--set=" + mend[i].str());
+  const Outcome keeps = RunTool("train", kept, directory);
+  ASSERT_EQ(keeps.exit_code, 0) << keeps.errors;
+  EXPECT_EQ(keeps.errors.find("the learning rate goes up"), std::string::npos) << keeps.errors;
+  std::ifstream metrics(directory + "/run/metrics.jsonl");
+  json last;
+  for (std::string line; std::getline(metrics, line);) {
+    if (json::parse(line).contains("learning_rate")) last = json::parse(line);
+  }
+  ASSERT_FALSE(last.is_null());
+  EXPECT_NEAR(last["learning_rate"].get<double>(), std::stod(mend[1].str()), 1e-5);
+}
+
 TEST(Training, AnEarlierRunIsSetAside) {
   const std::string directory = Prepare("again");
   ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=1"}), directory).exit_code, 0);

@@ -15,11 +15,13 @@
 #include "nlohmann/json.hpp"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
+#include "tools/progress.h"
 #include "training/checkpoint.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/run.h"
 #include "training/run_directory.h"
+#include "training/trained_network.h"
 
 namespace cotangent::tools::lab {
 namespace {
@@ -202,19 +204,20 @@ void ShowAnswers(const std::string& name, const Answers& answers,
 
 absl::Status TrainMissing(const CifarPremises& premises, const std::string& name,
                           layers::Tuner* tuner) {
-  training::TrainerOptions options;
+  training::RunOptions options;
   auto network = layers::FindNetwork(name);
   if (!network.ok()) return network.status();
-  options.network = *std::move(network);
-  options.data_dir = premises.data_dir;
+  options.data = training::KnownData(data::DatasetName::kCifar10, premises.data_dir);
+  auto resolved = training::Resolve(*network, options.data.shape);
+  if (!resolved.ok()) return resolved.status();
+  options.network = *std::move(resolved);
   options.output_dir = data::JoinPath(premises.runs_dir, name);
   options.threads = premises.threads;
   auto lock = training::DirectoryLock::Acquire(
       options.output_dir, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
   if (!lock.ok()) return lock.status();
-  return training::Train(
-             options, tuner, [] {}, [] { return false; })
-      .status();
+  Progress progress;
+  return training::Train(options, tuner, progress).status();
 }
 
 struct Run {

@@ -19,6 +19,7 @@
 #include "tools/lab/section.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
+#include "training/recipe.h"
 #include "training/step.h"
 
 namespace cotangent::tools::lab {
@@ -313,8 +314,11 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
   const int64_t batch = kBatch, used = std::min<int64_t>(images.train.size(), 1600) / batch * batch;
   text.mutable_train()->set_batch_size(batch);
   const training::StepOptions options{.exact = true, .threads = threads, .choices = {}};
-  const optim::RunLength run{.steps_per_epoch = used / batch, .total_steps = used / batch * epochs};
-  auto step = training::TrainingStep::Create(text, 10, run, options, tuner);
+  text.mutable_train()->set_epochs(static_cast<double>(epochs));
+  auto network = training::Resolve(text, {.images = used});
+  if (!network.ok()) return network.status();
+  const optim::RunLength run = network->run;
+  auto step = training::TrainingStep::Create(*std::move(network), options, tuner);
   if (!step.ok()) return step.status();
   if (absl::Status status = (*step)->Initialise(nullptr, images.normalization); !status.ok())
     return status;
@@ -322,9 +326,7 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
   std::iota(order.begin(), order.end(), 0);
   std::mt19937_64 generator(1);
   for (int64_t s = 0; s < run.total_steps; ++s) {
-    if (s == 0 || s >= (*step)->PreparedUntil()) {
-      if (absl::Status status = (*step)->Prepare(s); !status.ok()) return status;
-    }
+    if (absl::Status status = (*step)->Prepare(s); !status.ok()) return status;
     if (s % run.steps_per_epoch == 0) std::shuffle(order.begin(), order.end(), generator);
     for (int64_t k = 0; k < batch; ++k) {
       const int64_t image = order[s % run.steps_per_epoch * batch + k];

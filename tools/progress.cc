@@ -1,4 +1,4 @@
-#include "training/progress.h"
+#include "tools/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace cotangent::training {
+namespace cotangent::tools {
 namespace {
 
 constexpr int kBarCells = 20;
@@ -29,11 +29,7 @@ std::string Loss(double loss) {
 
 }  // namespace
 
-Progress::Progress(double epochs, int64_t steps_per_epoch, int64_t total_steps)
-    : epochs_(epochs),
-      steps_per_epoch_(steps_per_epoch),
-      total_steps_(total_steps),
-      is_terminal_(isatty(STDERR_FILENO) != 0) {}
+Progress::Progress() : is_terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Progress::Clear() {
   if (line_is_open_) fputs("\r\x1b[K", stderr);
@@ -45,35 +41,34 @@ void Progress::Say(const std::string& line) {
   fprintf(stderr, "%s\n", line.c_str());
 }
 
-void Progress::Update(const Numbers& numbers) {
+void Progress::AtStep(const training::RunNumbers& numbers) {
   if (!is_terminal_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - last_drawn_ < kRedrawEvery) return;
   last_drawn_ = now;
-  const int64_t epoch = std::max<int64_t>(numbers.steps - 1, 0) / steps_per_epoch_;
-  const int64_t in_epoch = std::min(steps_per_epoch_, total_steps_ - epoch * steps_per_epoch_);
-  const double share = static_cast<double>(numbers.steps - epoch * steps_per_epoch_) /
-                       static_cast<double>(std::max<int64_t>(in_epoch, 1));
+  const double epoch = std::ceil(numbers.epoch);  // the one that is being made, from 1
+  const double length = std::min(1.0, numbers.epochs - (epoch - 1));
+  const double share = (numbers.epoch - (epoch - 1)) / std::max(length, 1e-9);
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarCells);
-  fprintf(stderr, "\r\x1b[Kepoch %lld/%g [%s%s] loss %s  %.0f images/s  %s left",
-          static_cast<long long>(epoch + 1), epochs_, std::string(filled, '=').c_str(),
+  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s  %.0f images/s  %s left", epoch,
+          numbers.epochs, std::string(filled, '=').c_str(),
           std::string(kBarCells - filled, ' ').c_str(), Loss(numbers.loss).c_str(),
           numbers.images_per_second, Duration(numbers.seconds_left).c_str());
   fflush(stderr);
   line_is_open_ = true;
 }
 
-void Progress::EndEpoch(const Numbers& numbers, double test_accuracy, double test_loss,
-                        double seconds) {
+void Progress::AtEpochEnd(const training::RunNumbers& numbers, const training::RunResult* result) {
   Clear();
-  const int64_t epoch = (numbers.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
-  std::string line = absl::StrFormat("epoch %d/%g  loss %s", epoch, epochs_, Loss(numbers.loss));
-  if (test_accuracy >= 0)
-    absl::StrAppendFormat(&line, "  test accuracy %.4f  test loss %.4f", test_accuracy, test_loss);
+  std::string line = absl::StrFormat("epoch %.0f/%g  loss %s", std::ceil(numbers.epoch),
+                                     numbers.epochs, Loss(numbers.loss));
+  if (result != nullptr)
+    absl::StrAppendFormat(&line, "  test accuracy %.4f  test loss %.4f", result->test_accuracy,
+                          result->test_loss);
   absl::StrAppendFormat(&line, "  %.0f images/s  %s of training  %s left",
-                        numbers.images_per_second, Duration(seconds),
+                        numbers.images_per_second, Duration(numbers.train_seconds),
                         Duration(numbers.seconds_left));
   fprintf(stderr, "%s\n", line.c_str());
 }
 
-}  // namespace cotangent::training
+}  // namespace cotangent::tools

@@ -1,0 +1,205 @@
+#include "training/recipe.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "layers/network/network_text.h"
+#include "optim/optimizer.h"
+#include "tensor/onednn.h"
+
+namespace cotangent::training {
+namespace {
+
+// With the place of the field of the recipe that the message begins with.
+absl::Status Bad(const layers::Network& network, const std::string& message) {
+  return layers::AtPlace(network, absl::InvalidArgumentError(message));
+}
+
+absl::Status CheckOptimizer(const ResolvedNetwork& network) {
+  std::vector<optim::ParameterSlice> slices;
+  int64_t offset = 0;
+  for (const layers::ParameterSpec& spec : network.built.parameters) {
+    const int64_t size = spec.shape.NumElements();
+    slices.push_back(
+        {spec.name, {spec.shape.begin(), spec.shape.end()}, offset, size, spec.trainable});
+    offset += size;
+  }
+  const absl::Status status =
+      optim::Optimizer::Check(network.text.train().optimizer(), slices, network.run);
+  if (status.ok()) return status;
+  const bool has_path = absl::StartsWith(status.message(), "optimizer.");
+  return Bad(network.text,
+             absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
+}
+
+}  // namespace
+
+RunData KnownData(data::DatasetName dataset, const std::string& data_dir) {
+  RunData data;
+  data.name = std::string(data::ToString(dataset));
+  data.normalization = data::KnownNormalization(dataset);
+  data.shape.classes = dataset == data::DatasetName::kCifar100 ? 100 : 10;
+  if (dataset == data::DatasetName::kSample) {
+    data.shape.images = data::LoadSample(data::Split::kTrain)->size();
+  } else {
+    int64_t bytes = 0;
+    for (const data::DataFile& file : data::FilesOf(dataset, data::Split::kTrain))
+      bytes += file.bytes;
+    data.shape.images = bytes / data::RecordBytes(dataset == data::DatasetName::kCifar100
+                                                      ? data::RecordFormat::kCifar100
+                                                      : data::RecordFormat::kCifar10);
+  }
+  data.load = [dataset, data_dir](data::Split split) {
+    return data::Load(dataset, data_dir, split);
+  };
+  return data;
+}
+
+RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) {
+  RunData data;
+  data.name = std::move(name);
+  data.shape = {train.size(), static_cast<int64_t>(train.classes.size()), train.channels,
+                train.height, train.width};
+  data.normalization = data::ComputeNormalization(train);
+  data.load = [train = std::make_shared<const data::Dataset>(std::move(train)),
+               test = std::make_shared<const data::Dataset>(std::move(test))](
+                  data::Split split) -> absl::StatusOr<data::Dataset> {
+    return split == data::Split::kTrain ? *train : *test;
+  };
+  return data;
+}
+
+absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data) {
+  if (absl::Status status = CheckImages(text, data); !status.ok()) return status;
+  absl::StatusOr<optim::RunLength> run = RunLengthOf(text, data.images);
+  if (!run.ok()) return run.status();
+  layers::BuildOptions options;
+  options.batch_size = text.train().batch_size();
+  options.training = true;
+  options.classes = data.classes;
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
+  if (!built.ok()) return layers::AtPlace(text, built.status());
+  if (absl::Status status = CheckClasses(*built, data.classes); !status.ok()) return status;
+  ResolvedNetwork resolved = {text, *std::move(built), *run};
+  if (absl::Status status = CheckOptimizer(resolved); !status.ok()) return status;
+  return resolved;
+}
+
+absl::Status CheckImages(const layers::Network& network, const DataShape& data) {
+  const auto& input = network.input();
+  if (input.channels() == data.channels && input.height() == data.height &&
+      input.width() == data.width) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("the network takes images of ", input.channels(), "x", input.height(), "x",
+                   input.width(), ", the data set has ", data.channels, "x", data.height, "x",
+                   data.width, ": write input { channels: ", data.channels,
+                   " height: ", data.height, " width: ", data.width, " }"));
+}
+
+absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes) {
+  if (network.classes == classes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the network tells ", network.classes, " classes apart, the data set has ",
+                   classes, ": write input { classes: ", classes, " }, or leave it out"));
+}
+
+absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images) {
+  constexpr double kMostSteps = 1e12;
+  const int64_t batch = network.train().batch_size();
+  if (batch < 1 || batch > images) {
+    return Bad(network, absl::StrCat("train.batch_size is ", batch, ", the training set has ",
+                                     images, " images: use --batch_size=",
+                                     std::min<int64_t>(images, 128), " or so"));
+  }
+  const int64_t steps = images / batch;
+  const double total = network.train().epochs() * static_cast<double>(steps);
+  if (!(total > 0) || total > kMostSteps) {
+    return Bad(network,
+               absl::StrCat("train.epochs is ", network.train().epochs(),
+                            "; expected a number above 0, and at most ", kMostSteps, " steps"));
+  }
+  return optim::RunLength{steps, std::max<int64_t>(1, std::llround(total))};
+}
+
+absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
+                                                    const data::Normalization& of_data) {
+  data::Normalization normalization = of_data;
+  const auto& recipe = network.train().normalisation();
+  const auto take = [&network](const auto& from, auto& to, absl::string_view name,
+                               bool positive) -> absl::Status {
+    if (from.empty()) return absl::OkStatus();
+    if (from.size() != static_cast<int>(to.size())) {
+      return Bad(network,
+                 absl::StrCat("train.normalisation.", name, " has ", from.size(),
+                              " numbers; expected one for each of ", to.size(), " channels"));
+    }
+    for (int c = 0; c < from.size(); ++c) {
+      if (!std::isfinite(from[c]) || (positive && from[c] <= 0)) {
+        return Bad(network, absl::StrCat("train.normalisation.", name, ": ", from[c], " is not a ",
+                                         positive ? "number above 0" : "finite number"));
+      }
+      to[c] = from[c];
+    }
+    return absl::OkStatus();
+  };
+  if (absl::Status status = take(recipe.mean(), normalization.mean, "mean", false); !status.ok())
+    return status;
+  if (absl::Status status = take(recipe.deviation(), normalization.deviation, "deviation", true);
+      !status.ok())
+    return status;
+  return normalization;
+}
+
+data::Augmentation AugmentationOf(const layers::Train::Augmentation& text) {
+  data::Augmentation augmentation;
+  augmentation.flip = text.flip() == layers::Train::Augmentation::RANDOM ? data::Flip::kRandom
+                      : text.flip() == layers::Train::Augmentation::ALTERNATING
+                          ? data::Flip::kAlternating
+                          : data::Flip::kNone;
+  // Beyond what any image can be: the pipeline refuses it with its own message.
+  constexpr int64_t kTooMuch = 1 << 20;
+  augmentation.crop_padding = static_cast<int>(std::clamp<int64_t>(text.crop(), -1, kTooMuch));
+  augmentation.padding = text.crop_border() == layers::Train::Augmentation::REFLECT
+                             ? data::Padding::kReflect
+                             : data::Padding::kZero;
+  augmentation.cutout = static_cast<int>(std::clamp<int64_t>(text.cutout(), -1, kTooMuch));
+  return augmentation;
+}
+
+tensor::ElementType PrecisionOf(const layers::Network& network) {
+  if (network.train().precision() != layers::Train::BF16) return tensor::ElementType::kF32;
+  if (tensor::onednn::Bf16Available()) return tensor::ElementType::kBf16;
+  fprintf(stderr, "note: this processor has no bf16 arithmetic; running in f32\n");
+  return tensor::ElementType::kF32;
+}
+
+using Averaging = layers::Train::Evaluation;
+
+std::vector<data::View> ViewsOf(Averaging::TestTimeAveraging averaging) {
+  switch (averaging) {
+    case Averaging::FLIP: {
+      data::Placement mirrored;
+      mirrored.flip = true;
+      return {{{}, 0.5f}, {mirrored, 0.5f}};
+    }
+    case Averaging::FLIP_AND_SHIFT:
+      return data::TestTimeViews();
+    default:
+      return {{{}, 1.0f}};
+  }
+}
+
+Averaging::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network) {
+  const Averaging& evaluation = network.train().evaluation();
+  return evaluation.has_test_time_averaging() ? evaluation.test_time_averaging() : Averaging::FLIP;
+}
+
+}  // namespace cotangent::training

@@ -1,0 +1,82 @@
+// What a network text asks of training, checked against the data it is to learn from.
+//
+// Every error that concerns a field of the recipe names its place: "net.textproto:12:5:
+// train.optimizer.sgd.momentum is 1: expected at least 0 and below 1".
+#ifndef COTANGENT_TRAINING_RECIPE_H_
+#define COTANGENT_TRAINING_RECIPE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "layers/network/build.h"
+#include "layers/network/network.pb.h"
+#include "optim/parameter_slice.h"
+#include "optim/run_length.h"
+#include "tensor/element_type.h"
+
+namespace cotangent::training {
+
+// What has to be known of data before they are read.
+struct DataShape {
+  int64_t images = 0;  // to train on
+  int64_t classes = 10;
+  int64_t channels = 3, height = 32, width = 32;
+};
+
+// Data to train on and to test with.
+struct RunData {
+  std::string name;  // "cifar10": stands in checkpoints
+  DataShape shape;
+  data::Normalization normalization;  // where the recipe has none
+  // Called from a thread of its own.
+  std::function<absl::StatusOr<data::Dataset>(data::Split)> load;
+};
+// The data sets that data/ knows, in their directory.
+RunData KnownData(data::DatasetName dataset, const std::string& data_dir);
+// One's own, of images of one size; normalised by the mean and deviation of the training images.
+RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
+
+// A network text with what follows from it for some data, all of it checked.
+struct ResolvedNetwork {
+  layers::Network text;
+  layers::BuiltNetwork built;  // for training at the recipe's batch size, without gradients
+  optim::RunLength run;
+};
+
+// Errors, InvalidArgument: what Build() finds; images of another size or another number of classes
+// than the data have; batches larger than the training set, no epochs; and what is wrong with the
+// optimizer.
+absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data);
+
+// An error unless the network takes images of this size.
+absl::Status CheckImages(const layers::Network& network, const DataShape& data);
+// An error unless the network has as many classes as the data.
+absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes);
+
+// How many steps the recipe asks for with so many training images.
+absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
+
+// The mean and deviation the recipe asks for, else those of the data.
+absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
+                                                    const data::Normalization& of_data);
+data::Augmentation AugmentationOf(const layers::Train::Augmentation& recipe);
+
+// The element type a network's recipe asks for; f32, which standard error is told, where the
+// processor has no bf16.
+tensor::ElementType PrecisionOf(const layers::Network& network);
+
+// The views whose predictions are averaged: the one untouched view for NONE.
+std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
+// What evaluation with test-time averaging means for a network: as its recipe says, FLIP where it
+// does not say.
+layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
+
+}  // namespace cotangent::training
+
+#endif  // COTANGENT_TRAINING_RECIPE_H_

@@ -1,0 +1,231 @@
+#include "training/run_state.h"
+
+#include <stdlib.h>
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "data/file.h"
+#include "layers/network/network_text.h"
+#include "nlohmann/json.hpp"
+#include "tensor/cpu.h"
+#include "tensor/onednn.h"
+
+namespace cotangent::training {
+namespace {
+
+using layers::ParameterStore;
+using nlohmann::json;
+
+constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed[] = "seed",
+               kNetwork[] = "network", kDataset[] = "dataset", kData[] = "data",
+               kPrecision[] = "precision", kExact[] = "exact", kThreads[] = "threads",
+               kChoices[] = "choices", kTrainSeconds[] = "train_seconds",
+               kEpochLoss[] = "epoch_loss", kEpochLosses[] = "epoch_losses", kSkipped[] = "skipped",
+               kLearningRate[] = "learning_rate", kBuild[] = "build", kOnednn[] = "onednn",
+               kProcessor[] = "processor";
+
+constexpr char kOptimizerPrefix[] = "optimizer/";
+constexpr char kAveragePrefix[] = "ema/";
+
+constexpr char kAnotherNetwork[] =
+    "; it is a checkpoint of another network: use that one's --network, or another --output_dir";
+
+std::string ChoicesText(const absl::flat_hash_map<std::string, std::string>& choices) {
+  json object = json::object();
+  for (const auto& [operation, choice] : choices) object[operation] = choice;
+  return object.dump();
+}
+
+absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& text) {
+  absl::flat_hash_map<std::string, std::string> choices;
+  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return choices;
+  for (const auto& [operation, choice] : object.items()) {
+    if (choice.is_string()) choices[operation] = choice.get<std::string>();
+  }
+  return choices;
+}
+
+std::string PrecisionName(tensor::ElementType type) {
+  return type == tensor::ElementType::kBf16 ? "bf16" : "f32";
+}
+
+// A double that comes back with the same bits.
+std::string Exactly(double value) { return absl::StrFormat("%a", value); }
+double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr); }
+
+// Copies tensors into the slots of the same names; `prefix` + name is tried first where prefix is
+// not empty.
+absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
+                         const std::vector<ParameterStore::Slot>& slots, const std::string& prefix,
+                         float* values) {
+  for (const ParameterStore::Slot& slot : slots) {
+    const Checkpoint::Tensor* tensor =
+        prefix.empty() ? nullptr : checkpoint.Find(absl::StrCat(prefix, slot.name));
+    if (tensor == nullptr) tensor = checkpoint.Find(slot.name);
+    if (tensor == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": holds no tensor ", slot.name, kAnotherNetwork));
+    }
+    const tensor::Shape shape{absl::Span<const int64_t>(tensor->shape)};
+    if (!(shape == slot.shape)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": tensor ", slot.name, " has the shape ", shape.ToString(),
+                       ", expected ", slot.shape.ToString(), kAnotherNetwork));
+    }
+    checkpoint.CopyTo(*tensor, values + slot.offset);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CopyParametersAndStates(const Checkpoint& checkpoint, const std::string& path,
+                                     const std::string& parameter_prefix, ParameterStore& store) {
+  if (absl::Status status =
+          CopyTensors(checkpoint, path, store.parameters(), parameter_prefix, store.values());
+      !status.ok()) {
+    return status;
+  }
+  return CopyTensors(checkpoint, path, store.states(), "", store.state_values());
+}
+
+}  // namespace
+
+void DescribeMachine(RunState& state) {
+  // The program is told by its own bytes.
+  static const std::string* const build = new std::string([] {
+    absl::StatusOr<std::string> program = data::ReadFile("/proc/self/exe");
+    return program.ok() ? absl::StrFormat("%08x", Crc32c(*program)) : "unknown";
+  }());
+  state.build = *build;
+  state.onednn = tensor::onednn::Version();
+  state.processor = tensor::ProcessorName();
+}
+
+Metadata ToMetadata(const RunState& state) {
+  return {{kStep, absl::StrCat(state.step)},
+          {kEpoch, absl::StrCat(static_cast<int64_t>(state.epochs))},
+          {kEpochs, Exactly(state.epochs)},
+          {kSeed, absl::StrCat(state.seed)},
+          {kNetwork, state.network},
+          {kDataset, state.dataset},
+          {kData, state.data_checksum},
+          {kPrecision, PrecisionName(state.precision)},
+          {kExact, state.exact ? "1" : "0"},
+          {kThreads, absl::StrCat(state.threads)},
+          {kChoices, ChoicesText(state.choices)},
+          {kTrainSeconds, Exactly(state.train_seconds)},
+          {kEpochLoss, Exactly(state.epoch_loss)},
+          {kEpochLosses, absl::StrCat(state.epoch_losses)},
+          {kSkipped, absl::StrCat(state.skipped)},
+          {kLearningRate, Exactly(state.learning_rate)},
+          {kBuild, state.build},
+          {kOnednn, state.onednn},
+          {kProcessor, state.processor}};
+}
+
+absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::string& path) {
+  RunState state;
+  if (!absl::SimpleAtoi(checkpoint.Get(kStep), &state.step) || state.step < 0)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": its metadata name no step"));
+  state.epochs = FromExact(checkpoint.Get(kEpochs));
+  state.train_seconds = FromExact(checkpoint.Get(kTrainSeconds));
+  state.epoch_loss = FromExact(checkpoint.Get(kEpochLoss));
+  (void)!absl::SimpleAtoi(checkpoint.Get(kEpochLosses), &state.epoch_losses);
+  (void)!absl::SimpleAtoi(checkpoint.Get(kSkipped), &state.skipped);
+  (void)!absl::SimpleAtoi(checkpoint.Get(kSeed), &state.seed);
+  (void)!absl::SimpleAtoi(checkpoint.Get(kThreads), &state.threads);
+  state.learning_rate = FromExact(checkpoint.Get(kLearningRate));
+  state.network = checkpoint.Get(kNetwork);
+  state.dataset = checkpoint.Get(kDataset);
+  state.data_checksum = checkpoint.Get(kData);
+  const bool is_bf16 = checkpoint.Get(kPrecision) == PrecisionName(tensor::ElementType::kBf16);
+  state.precision = is_bf16 ? tensor::ElementType::kBf16 : tensor::ElementType::kF32;
+  state.exact = checkpoint.Get(kExact) == "1";
+  state.choices = ParseChoices(checkpoint.Get(kChoices));
+  state.build = checkpoint.Get(kBuild);
+  state.onednn = checkpoint.Get(kOnednn);
+  state.processor = checkpoint.Get(kProcessor);
+  return state;
+}
+
+std::vector<std::string> Differences(const RunState& before, const RunState& now) {
+  std::vector<std::string> lines;
+  const auto differ = [&](const std::string& was, const std::string& is, const char* what) {
+    if (was == is) return;
+    lines.push_back(absl::StrCat("the checkpoint was made with ", what, " ", was, ", this run has ",
+                                 is, ": results will differ a little from an undisturbed run's"));
+  };
+  differ(absl::StrCat(before.threads), absl::StrCat(now.threads), "threads");
+  differ(PrecisionName(before.precision), PrecisionName(now.precision), "precision");
+  differ(before.onednn, now.onednn, "oneDNN");
+  differ(before.processor, now.processor, "the processor");
+  differ(before.build, now.build, "build");
+  differ(before.data_checksum, now.data_checksum, "the training images");
+  differ(before.exact ? "1" : "0", now.exact ? "1" : "0", "--exact");
+  if (before.network != now.network) {
+    lines.push_back("the network text differs from the checkpoint's; going on with the new one");
+  }
+  return lines;
+}
+
+std::vector<CheckpointTensor> TensorsOf(TrainingStep& step) {
+  ParameterStore& store = step.store();
+  optim::Optimizer& optimizer = step.optimizer();
+  std::vector<CheckpointTensor> tensors;
+  const auto dims = [](const tensor::Shape& shape) {
+    return std::vector<int64_t>(shape.begin(), shape.end());
+  };
+  for (const ParameterStore::Slot& slot : store.parameters())
+    tensors.push_back({slot.name, dims(slot.shape), store.values() + slot.offset});
+  for (const ParameterStore::Slot& slot : store.states())
+    tensors.push_back({slot.name, dims(slot.shape), store.state_values() + slot.offset});
+  for (const optim::StateSlice& slice : optimizer.StateSlices()) {
+    tensors.push_back({absl::StrCat(kOptimizerPrefix, slice.name),
+                       step.slices()[slice.parameter].shape,
+                       optimizer.State().data() + slice.offset});
+  }
+  const float* average = optimizer.EvaluationParameters(store.values());
+  if (average == store.values()) return tensors;
+  for (const ParameterStore::Slot& slot : store.parameters()) {
+    tensors.push_back(
+        {absl::StrCat(kAveragePrefix, slot.name), dims(slot.shape), average + slot.offset});
+  }
+  return tensors;
+}
+
+absl::Status Restore(const Checkpoint& checkpoint, const std::string& path, TrainingStep& step) {
+  ParameterStore& store = step.store();
+  if (absl::Status status = CopyParametersAndStates(checkpoint, path, "", store); !status.ok())
+    return status;
+  optim::Optimizer& optimizer = step.optimizer();
+  optimizer.Initialise(store.values());
+  for (const optim::StateSlice& slice : optimizer.StateSlices()) {
+    const Checkpoint::Tensor* tensor = checkpoint.Find(absl::StrCat(kOptimizerPrefix, slice.name));
+    if (tensor == nullptr || tensor->size != slice.size) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": holds no optimizer state ", slice.name, " of ", slice.size,
+                       " numbers; it was made with another optimizer: use the same one, or another "
+                       "--output_dir"));
+    }
+    checkpoint.CopyTo(*tensor, optimizer.State().data() + slice.offset);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RestoreForInference(const Checkpoint& checkpoint, const std::string& path,
+                                 ParameterStore& store) {
+  return CopyParametersAndStates(checkpoint, path, kAveragePrefix, store);
+}
+
+std::string ChecksumOf(const data::Dataset& dataset) {
+  const auto crc = [](const auto& values) {
+    return Crc32c(absl::string_view(reinterpret_cast<const char*>(values.data()),
+                                    values.size() * sizeof(values[0])));
+  };
+  return absl::StrFormat("%08x%08x", crc(dataset.images), crc(dataset.labels));
+}
+
+}  // namespace cotangent::training

@@ -1,0 +1,83 @@
+#include "training/trained_network.h"
+
+#include <stdio.h>
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "layers/network/build.h"
+#include "layers/network/network_text.h"
+#include "training/recipe.h"
+#include "training/run_state.h"
+
+namespace cotangent::training {
+
+absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory) {
+  if (file_or_directory.empty())
+    return absl::InvalidArgumentError(
+        "--checkpoint is missing: expected a checkpoint, or the directory of a run");
+  std::error_code error;
+  if (std::filesystem::is_directory(file_or_directory, error)) {
+    std::string damaged;
+    std::optional<FoundCheckpoint> found = FindNewestGood(
+        file_or_directory, [&](const std::string& line) { absl::StrAppend(&damaged, "; ", line); });
+    if (!found.has_value())
+      return absl::NotFoundError(
+          absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged,
+                       "; train writes them: train --output_dir=", file_or_directory));
+    if (!damaged.empty()) fprintf(stderr, "passed over%s\n", damaged.substr(1).c_str());
+    return *std::move(found);
+  }
+  absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);
+  if (!checkpoint.ok()) {
+    if (absl::IsResourceExhausted(checkpoint.status()) ||
+        absl::IsInvalidArgument(checkpoint.status()))
+      return checkpoint.status();
+    return absl::InvalidArgumentError(
+        absl::StrCat(checkpoint.status().message(),
+                     "; --checkpoint takes a file that train wrote, or the directory of a run"));
+  }
+  return FoundCheckpoint{file_or_directory, *std::move(checkpoint)};
+}
+
+absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path) {
+  TrainedNetwork trained;
+  absl::StatusOr<RunState> state = ReadRunState(checkpoint, path);
+  if (!state.ok()) return state.status();
+  absl::StatusOr<layers::Network> network =
+      layers::ParseNetwork(state->network, absl::StrCat(path, " (its network)"));
+  if (!network.ok()) return network.status();
+  trained.network = *std::move(network);
+  absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(state->dataset);
+  if (!dataset.ok())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
+  trained.dataset = *dataset;
+  const RunData data = KnownData(*dataset, "");
+  if (absl::Status status = CheckImages(trained.network, data.shape); !status.ok())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
+  absl::StatusOr<data::Normalization> normalization =
+      NormalizationOf(trained.network, data.normalization);
+  if (!normalization.ok()) return normalization.status();
+  trained.normalization = *normalization;
+  trained.classes = *dataset == data::DatasetName::kCifar100
+                        ? data::Cifar100Classes(data::LabelKind::kFine)
+                        : data::Cifar10Classes();
+
+  layers::BuildOptions build;
+  build.batch_size = 1;
+  build.training = false;
+  build.classes = static_cast<int64_t>(trained.classes.size());
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(trained.network, build);
+  if (!built.ok()) return built.status();
+  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
+      layers::ParameterStore::Create(built->graph);
+  if (!store.ok()) return store.status();
+  trained.store = *std::move(store);
+  if (absl::Status status = RestoreForInference(checkpoint, path, *trained.store); !status.ok())
+    return status;
+  return trained;
+}
+
+}  // namespace cotangent::training
