@@ -160,12 +160,6 @@ int64_t BytesPerElement(BatchFormat format) {
   return format == BatchFormat::kF32Nchw || format == BatchFormat::kF32Nhwc ? 4 : 2;
 }
 
-uint16_t ToBf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 ImageWriter::ImageWriter(int channels, int height, int width, const Normalization& normalization,
                          BatchFormat format)
     : channels_(channels),

@@ -97,9 +97,6 @@ std::vector<View> TestTimeViews();
 enum class BatchFormat { kF32Nchw, kF32Nhwc, kBf16Nchw, kBf16Nhwc };
 int64_t BytesPerElement(BatchFormat format);
 
-// The bf16 nearest to `value`, ties to even; NaN stays NaN.
-uint16_t ToBf16(float value);
-
 // Writes placed and normalised images in one format. Thread-safe after construction; allocates
 // nothing when writing.
 class ImageWriter {

@@ -1,13 +1,13 @@
 #include "data/convert.h"
 
-#include <bit>
 #include <cstring>
 #include <type_traits>
 
+#include "base/dispatch.h"
+#include "base/element_type.h"
+
 namespace cotangent::data {
 namespace {
-
-#define COTANGENT_INLINE inline __attribute__((always_inline))
 
 constexpr int kLanes = 16;
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
@@ -16,17 +16,12 @@ COTANGENT_INLINE void Load(const T* from, Vector& vector) {
   std::memcpy(&vector, from, sizeof(vector));
 }
 
-COTANGENT_INLINE uint16_t Bf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 template <typename Element>
 COTANGENT_INLINE void StoreOne(float value, Element* to) {
   if constexpr (std::is_same_v<Element, float>) {
     *to = value;
   } else {
-    *to = Bf16(value);
+    *to = FloatToBf16(value);
   }
 }
 
@@ -85,51 +80,28 @@ COTANGENT_INLINE void Interleaved(const ByteRows& rows, Element* output) {
   }
 }
 
-// The same code, compiled for three kinds of processor.
-
 template <typename Element>
-void PlanarBaseline(const ByteRows& rows, int64_t channel_stride, Element* output) {
-  Planar(rows, channel_stride, output);
-}
+struct PlanarLoop {
+  static COTANGENT_INLINE void Run(const ByteRows& rows, int64_t channel_stride, Element* output) {
+    Planar(rows, channel_stride, output);
+  }
+};
 template <typename Element>
-void InterleavedBaseline(const ByteRows& rows, Element* output) {
-  Interleaved(rows, output);
-}
-
-template <typename Element>
-__attribute__((target("avx2"))) void PlanarAvx2(const ByteRows& rows, int64_t channel_stride,
-                                                Element* output) {
-  Planar(rows, channel_stride, output);
-}
-template <typename Element>
-__attribute__((target("avx2"))) void InterleavedAvx2(const ByteRows& rows, Element* output) {
-  Interleaved(rows, output);
-}
-
-#define COTANGENT_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512vl,prefer-vector-width=512")))
-template <typename Element>
-COTANGENT_AVX512 void PlanarAvx512(const ByteRows& rows, int64_t channel_stride, Element* output) {
-  Planar(rows, channel_stride, output);
-}
-template <typename Element>
-COTANGENT_AVX512 void InterleavedAvx512(const ByteRows& rows, Element* output) {
-  Interleaved(rows, output);
-}
+struct InterleavedLoop {
+  static COTANGENT_INLINE void Run(const ByteRows& rows, Element* output) {
+    Interleaved(rows, output);
+  }
+};
 
 }  // namespace
 
 template <typename Element>
-Converters<Element> ConvertersFor(bool baseline) {
-  if (!baseline && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    return {PlanarAvx512<Element>, InterleavedAvx512<Element>};
-  }
-  if (!baseline && __builtin_cpu_supports("avx2"))
-    return {PlanarAvx2<Element>, InterleavedAvx2<Element>};
-  return {PlanarBaseline<Element>, InterleavedBaseline<Element>};
+Converters<Element> ConvertersFor(InstructionSet instructions) {
+  return {LoopFor<PlanarLoop<Element>>(instructions),
+          LoopFor<InterleavedLoop<Element>>(instructions)};
 }
 
-template Converters<float> ConvertersFor<float>(bool);
-template Converters<uint16_t> ConvertersFor<uint16_t>(bool);
+template Converters<float> ConvertersFor<float>(InstructionSet);
+template Converters<uint16_t> ConvertersFor<uint16_t>(InstructionSet);
 
 }  // namespace cotangent::data

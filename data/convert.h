@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "base/cpu.h"
+
 namespace cotangent::data {
 
 // Up to three planes of bytes, whose channel c becomes byte * scale[c] + offset[c].
@@ -29,9 +31,8 @@ struct Converters {
   void (*interleaved)(const ByteRows& rows, Element* output);
 };
 
-// The fastest for this processor; with `baseline`, those that any x86-64 can run.
 template <typename Element>
-Converters<Element> ConvertersFor(bool baseline = false);
+Converters<Element> ConvertersFor(InstructionSet instructions = WidestInstructionSet());
 
 }  // namespace cotangent::data
 

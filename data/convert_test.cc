@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "data/augment.h"
+#include "base/element_type.h"
 #include "gtest/gtest.h"
 
 namespace cotangent::data {
@@ -16,12 +16,12 @@ Element Expected(uint8_t byte, int channel) {
   const float product = byte * kScale[channel];  // Rounded, as -ffp-contract=off has it.
   const float value = product + kOffset[channel];
   if constexpr (sizeof(Element) == 4) return value;
-  return ToBf16(value);
+  return FloatToBf16(value);
 }
 
 template <typename Element>
-void TestConverters(bool baseline) {
-  const Converters<Element> converters = ConvertersFor<Element>(baseline);
+void TestConverters(InstructionSet instructions) {
+  const Converters<Element> converters = ConvertersFor<Element>(instructions);
   for (int channels : {1, 3}) {
     for (int width : {1, 7, 16, 32, 37}) {
       const int rows = 3, plane = rows * width, channel_stride = plane + 5;
@@ -46,9 +46,9 @@ void TestConverters(bool baseline) {
 }
 
 TEST(ConvertTest, AllProcessorsComputeTheSameBits) {
-  for (bool baseline : {false, true}) {
-    TestConverters<float>(baseline);
-    TestConverters<uint16_t>(baseline);
+  for (InstructionSet instructions : AvailableInstructionSets()) {
+    TestConverters<float>(instructions);
+    TestConverters<uint16_t>(instructions);
   }
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "optim/rules/loop.h"
+#include "base/dispatch.h"
 
 namespace cotangent::optim {
 

@@ -1,8 +1,7 @@
 #include "optim/optimizer.h"
 
-#include <omp.h>
-
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/parallel.h"
 #include "optim/buffer_loops.h"
 #include "optim/parameter_groups.h"
 #include "optim/rules/rule.h"
@@ -319,14 +319,14 @@ void FlatOptimizer::PlanMatrices() {
   });
   double total = 0;
   for (int r : matrices_) total += multiplications(r);
-  const int threads = omp_get_max_threads();
+  const int threads = Threads();
   const int64_t count = static_cast<int64_t>(matrices_.size());
   while (shared_matrices_ < count &&
          multiplications(matrices_[shared_matrices_]) * threads > total) {
     ++shared_matrices_;
   }
 
-  matrix_scratch_.resize(std::clamp<int64_t>(count - shared_matrices_, 1, threads));
+  matrix_scratch_.resize(shared_matrices_ == count ? 1 : threads);
   for (size_t worker = 0; worker < matrix_scratch_.size(); ++worker) {
     std::vector<int64_t> side(groups_.size(), 0), size(groups_.size(), 0);
     for (int64_t m = worker == 0 ? 0 : shared_matrices_; m < count; ++m) {
@@ -368,20 +368,21 @@ bool FlatOptimizer::Inspect(const float* gradients, int64_t step) {
   const int64_t elementwise = static_cast<int64_t>(chunks_.size());
   const int64_t count = static_cast<int64_t>(partial_sums_.size());
   const bool want_norm = config_.has_clip_norm();
-  bool finite = true;
-#pragma omp parallel for schedule(static) reduction(&& : finite)
-  for (int64_t i = 0; i < count; ++i) {
+  std::atomic<bool> finite = true;
+  ParallelFor(count, [&](int64_t i) {
     const Chunk& chunk = i < elementwise ? chunks_[i] : matrix_chunks_[i - elementwise];
     partial_sums_[i] = 0;
-    if (Frozen(runs_[chunk.run], step)) continue;
+    if (Frozen(runs_[chunk.run], step)) return;
+    bool chunk_finite;
     if (want_norm) {
       const GradientSummary summary = loops_.summarise(gradients + chunk.begin, chunk.size);
       partial_sums_[i] = summary.sum_of_squares;
-      finite = finite && summary.finite;
+      chunk_finite = summary.finite;
     } else {
-      finite = finite && loops_.all_finite(gradients + chunk.begin, chunk.size);
+      chunk_finite = loops_.all_finite(gradients + chunk.begin, chunk.size);
     }
-  }
+    if (!chunk_finite) finite.store(false, std::memory_order_relaxed);
+  });
   if (want_norm) {
     double sum = 0;  // in the order of the chunks, whichever thread had them
     for (double partial : partial_sums_) sum += partial;
@@ -436,29 +437,26 @@ bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step
   if (!Inspect(gradients, step)) return false;
   BeginStep(step);
   const int64_t count = static_cast<int64_t>(chunks_.size());
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i) {
+  ParallelFor(count, [&](int64_t i) {
     const Chunk& chunk = chunks_[i];
     const Run& run = runs_[chunk.run];
     if (!Frozen(run, step)) {
       groups_[run.group].rule->Update(Range(run, chunk.begin, chunk.size, parameters, gradients));
     }
     Follow(chunk, parameters, step);
-  }
+  });
   for (int64_t m = 0; m < shared_matrices_; ++m) {
     if (!Frozen(runs_[matrices_[m]], step)) UpdateMatrix(m, parameters, gradients, 0);
   }
-  const int workers = static_cast<int>(std::max<size_t>(matrix_scratch_.size(), 1));
-#pragma omp parallel for schedule(dynamic) num_threads(workers)
-  for (int64_t m = shared_matrices_; m < static_cast<int64_t>(matrices_.size()); ++m) {
-    if (!Frozen(runs_[matrices_[m]], step)) {
-      UpdateMatrix(m, parameters, gradients, omp_get_thread_num());
-    }
-  }
+  ParallelFor(static_cast<int64_t>(matrices_.size()) - shared_matrices_,
+              [&](int64_t share, int thread) {
+                const int64_t m = shared_matrices_ + share;
+                if (!Frozen(runs_[matrices_[m]], step))
+                  UpdateMatrix(m, parameters, gradients, thread);
+              });
   const int64_t matrix_count = static_cast<int64_t>(matrix_chunks_.size());
   if (slow_due_ || average_due_) {
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < matrix_count; ++i) Follow(matrix_chunks_[i], parameters, step);
+    ParallelFor(matrix_count, [&](int64_t i) { Follow(matrix_chunks_[i], parameters, step); });
   }
   return true;
 }

@@ -1,7 +1,5 @@
 #include "optim/optimizer.h"
 
-#include <omp.h>
-
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -12,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/parallel.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
@@ -274,15 +273,15 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheBits) {
   const std::vector<ParameterSlice> slices = {{"a.weight", {300, 200}, 0, 60000},
                                               {"a.bias", {300}, 60000, 300}};
   auto train = [&](int threads) {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
+    const int before = Threads();
+    SetThreads(threads);
     auto optimizer = *Optimizer::Create(
         Parse("adam {} clip_norm: 0.5 lookahead {} group { rank: 1 sgd { momentum: 0.9 } }"),
         slices, {10, 20});
     std::vector<float> w = Normal(60300, 1);
     optimizer->Initialise(w.data());
     w = Train(*optimizer, 0, 12, w);
-    omp_set_num_threads(before);
+    SetThreads(before);
     return w;
   };
   const std::vector<float> one = train(1);

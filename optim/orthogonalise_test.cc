@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/element_type.h"
 #include "gtest/gtest.h"
-#include "tensor/element_type.h"
 
 namespace cotangent::optim {
 namespace {
@@ -104,8 +104,7 @@ TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
        {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {
     for (int steps : {1, 3, 5}) {
       Matrix g = Random(rows, columns, rows + steps);
-      for (double& entry : g.entries)
-        entry = static_cast<float>(tensor::Bf16(static_cast<float>(entry)));
+      for (double& entry : g.entries) entry = static_cast<float>(Bf16(static_cast<float>(entry)));
       const Matrix expected = Reference(g, steps);
       double largest = 0;
       for (double entry : expected.entries) largest = std::max(largest, std::abs(entry));

@@ -10,7 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "tensor/cpu.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "tensor/depthwise.h"
 #include "tensor/linear_product.h"
 #include "tensor/onednn.h"
@@ -233,8 +234,8 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
   const Strides strides = StridesOf(shape, layout);
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
   const int64_t span = std::min<int64_t>(strides.block, 16);
-#pragma omp parallel for schedule(static)
-  for (int64_t begin = 0; begin < channels; begin += span) {
+  ParallelFor((channels + span - 1) / span, [&](int64_t share) {
+    const int64_t begin = share * span;
     const int64_t count = std::min(span, channels - begin);
     double total[16] = {};
     for (int64_t n = 0; n < shape.batch(); ++n) {
@@ -245,7 +246,7 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
       for (int64_t i = 0; i < count; ++i) total[i] += image[i];
     }
     for (int64_t i = 0; i < count; ++i) sums[begin + i] = static_cast<float>(total[i]);
-  }
+  });
 }
 
 // out = max(least, out + addend), without the addend where it is null. What is not a number stays
@@ -253,14 +254,16 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
 template <typename T>
 void AddAndClip(int64_t count, const T* addend, float least, T* out) {
   const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };
-  if (addend == nullptr) {
-#pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < count; ++i) out[i] = clipped(static_cast<float>(out[i]));
-  } else {
-#pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < count; ++i)
-      out[i] = clipped(static_cast<float>(out[i]) + static_cast<float>(addend[i]));
-  }
+  ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
+    if (addend == nullptr) {
+#pragma omp simd
+      for (int64_t i = begin; i < end; ++i) out[i] = clipped(static_cast<float>(out[i]));
+    } else {
+#pragma omp simd
+      for (int64_t i = begin; i < end; ++i)
+        out[i] = clipped(static_cast<float>(out[i]) + static_cast<float>(addend[i]));
+    }
+  });
 }
 
 template <typename Function>

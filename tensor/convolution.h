@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tensor/layout.h"
 #include "tensor/shape.h"
 

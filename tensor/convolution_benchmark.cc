@@ -10,8 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "tensor/convolution.h"
-#include "tensor/cpu.h"
 #include "tensor/memory.h"
 #include "tensor/onednn.h"
 

@@ -26,7 +26,8 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "tensor/convolution.h"
-#include "tensor/cpu.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "tensor/reference.h"
 
 namespace cotangent::tensor {

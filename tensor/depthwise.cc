@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/parallel.h"
 #include "tensor/own_kernels.h"
 #include "tensor/panels.h"
 
@@ -180,13 +181,10 @@ void DepthwiseConvolution::SumAll(const ConvolutionArguments& arguments) const {
   // Few images are cut along their rows, too.
   const int64_t height = static_cast<int64_t>(lines_.size()),
                 parts = std::min(height, DivideUp(kLeastUnits, shape_.batch));
-#pragma omp parallel for collapse(2) schedule(dynamic)
-  for (int64_t image = 0; image < shape_.batch; ++image) {
-    for (int64_t part = 0; part < parts; ++part) {
-      for (int64_t i = height * part / parts; i < height * (part + 1) / parts; ++i)
-        SumRow(arguments, image, lines_[i]);
-    }
-  }
+  ParallelFor(shape_.batch * parts, [&](int64_t share) {
+    const auto [begin, end] = PartOf(height, share % parts, parts);
+    for (int64_t i = begin; i < end; ++i) SumRow(arguments, share / parts, lines_[i]);
+  });
 }
 
 void DepthwiseConvolution::CorrelateImage(const ConvolutionArguments& arguments, int64_t image,
@@ -226,12 +224,11 @@ void DepthwiseConvolution::CorrelateAll(const ConvolutionArguments& arguments) c
   const int64_t count = taps() * row();
   float* const sums = static_cast<float*>(arguments.scratch);
   std::memset(sums, 0, shares() * count * 4);
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t share = 0; share < shares(); ++share) {
-    const int64_t end = shape_.batch * (share + 1) / shares();
-    for (int64_t image = shape_.batch * share / shares(); image < end; ++image)
+  ParallelFor(shares(), [&](int64_t share) {
+    const auto [begin, end] = PartOf(shape_.batch, share, shares());
+    for (int64_t image = begin; image < end; ++image)
       CorrelateImage(arguments, image, sums + share * count);
-  }
+  });
   float* const gradient = static_cast<float*>(arguments.weights);
   std::memcpy(gradient, sums, count * 4);
   for (int64_t share = 1; share < shares(); ++share) {

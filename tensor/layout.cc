@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/parallel.h"
+
 namespace cotangent::tensor {
 namespace {
 
@@ -35,9 +37,10 @@ void CopyChannelSpans(const Shape& shape, const From* source, const Strides& fro
                       const Strides& to, int64_t padded_channels) {
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
   const int64_t span = std::min({from.block, to.block, channels});
-#pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t n = 0; n < shape.batch(); ++n) {
-    for (int64_t c = 0; c < channels; c += span) {
+  const int64_t spans = (channels + span - 1) / span;
+  ParallelRanges(shape.batch() * spans, LeastItems(pixels * span), [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t n = item / spans, c = item % spans * span;
       const From* read = source + n * from.n + c / from.block * from.c_block + c % from.block;
       To* write = destination + n * to.n + c / to.block * to.c_block + c % to.block;
       const int64_t count = std::min(span, channels - c);
@@ -47,7 +50,7 @@ void CopyChannelSpans(const Shape& shape, const From* source, const Strides& fro
         for (int64_t i = count; i < count + padding; ++i) write[i] = To{};
       }
     }
-  }
+  });
 }
 
 // One side is NCHW: transpose in tiles of 16 channels by 16 pixels, which stay in the first-level
@@ -58,10 +61,9 @@ void TransposeTiles(const Shape& shape, const From* source, const Strides& from,
   constexpr int64_t kTile = 16;
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
   const int64_t channel_tiles = (padded_channels + kTile - 1) / kTile;
-#pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t n = 0; n < shape.batch(); ++n) {
-    for (int64_t channel_tile = 0; channel_tile < channel_tiles; ++channel_tile) {
-      const int64_t begin = channel_tile * kTile;
+  const auto transpose = [&](int64_t first_item, int64_t end_item) {
+    for (int64_t item = first_item; item < end_item; ++item) {
+      const int64_t n = item / channel_tiles, begin = item % channel_tiles * kTile;
       const int64_t true_end = std::min(begin + kTile, channels),
                     end = std::min(begin + kTile, padded_channels);
       To tile[kTile][kTile] = {};  // [pixel][channel]
@@ -91,13 +93,16 @@ void TransposeTiles(const Shape& shape, const From* source, const Strides& from,
         }
       }
     }
-  }
+  };
+  ParallelRanges(shape.batch() * channel_tiles, LeastItems(pixels * kTile), transpose);
 }
 
 template <typename From, typename To>
 void CopyFlat(int64_t elements, const From* source, To* destination) {
-#pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < elements; ++i) destination[i] = Convert<To>(source[i]);
+  ParallelRanges(elements, LeastItems(1), [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) destination[i] = Convert<To>(source[i]);
+  });
 }
 
 template <typename From, typename To>

@@ -17,10 +17,13 @@
 #include <cstdint>
 #include <string_view>
 
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tensor/shape.h"
 
 namespace cotangent::tensor {
+
+using cotangent::Bf16;
+using cotangent::ElementType;
 
 enum class Layout : uint8_t { kNchw, kNhwc, kBlocked8, kBlocked16 };
 

@@ -1,5 +1,6 @@
 #include "tensor/linear_product.h"
 
+#include "base/parallel.h"
 #include "tensor/matrix_product.h"
 #include "tensor/own_kernels.h"
 
@@ -43,19 +44,20 @@ void LinearProduct::RunForward(const ConvolutionArguments& a) const {
       MatrixView{static_cast<const float*>(a.weights), columns, features_, features_}.Transposed(),
       0, out);
   if (a.bias == nullptr && a.addend == nullptr && !relu_) return;
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < shape_.batch; ++i) {
-    const int64_t at = i * columns;
+  ParallelRanges(shape_.batch, LeastItems(columns), [&](int64_t begin, int64_t end) {
+    const int64_t at = begin * columns;
     ProductKernels().finish(
         /*bf16=*/false,
-        {.rows = 1,
+        {.rows = end - begin,
          .columns = columns,
          .sums = out + at,
+         .sums_row = columns,
          .bias = static_cast<const float*>(a.bias),
          .addend = a.addend == nullptr ? nullptr : static_cast<const char*>(a.addend) + at * 4,
          .relu = relu_,
-         .out = reinterpret_cast<char*>(out + at)});
-  }
+         .out = reinterpret_cast<char*>(out + at),
+         .out_row = columns * 4});
+  });
 }
 
 void LinearProduct::Run(const ConvolutionArguments& a) const {

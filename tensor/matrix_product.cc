@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tensor/cpu.h"
+#include "base/parallel.h"
 #include "tensor/onednn.h"
 #include "tensor/own_kernels.h"
 #include "tensor/panels.h"
@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t kBlock = 64;
 constexpr int64_t kMostRows = 2 * kBlock;
 constexpr int64_t kDepth = 256;
+// Products this small are made by one thread: some 10 us on a core with AVX-512.
+constexpr double kFewMultiplications = 5e5;
 
 // Elements (row, column) and on.
 const float* At(const MatrixView& m, int64_t row, int64_t column) {
@@ -82,26 +84,31 @@ void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, co
 bool HaveBf16Products() { return HaveOwnKernels(ElementType::kBf16); }
 
 void PairColumns(const float* matrix, int64_t rows, int64_t columns, float* pairs) {
-#pragma omp parallel for schedule(static) num_threads(Threads())
-  for (int64_t i = 0; i < rows; ++i)
-    ProductKernels().pair_columns(matrix + i * columns, columns, pairs + i * DivideUp(columns, 2));
+  ParallelRanges(rows, LeastItems(columns), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      ProductKernels().pair_columns(matrix + i * columns, columns,
+                                    pairs + i * DivideUp(columns, 2));
+  });
 }
 
 void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs) {
-#pragma omp parallel for schedule(static) num_threads(Threads())
-  for (int64_t i = 0; i < rows; i += 2) {
-    const float* const first = matrix + i * columns;
-    ProductKernels().pair_rows(first, i + 1 < rows ? first + columns : nullptr, columns,
-                               pairs + i / 2 * columns);
-  }
+  ParallelRanges(DivideUp(rows, 2), LeastItems(2 * columns), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* const first = matrix + 2 * i * columns;
+      ProductKernels().pair_rows(first, 2 * i + 1 < rows ? first + columns : nullptr, columns,
+                                 pairs + i * columns);
+    }
+  });
 }
 
 void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, float beta, float* c,
                       ResultForm form, Factors factors) {
   const int64_t rows = a.rows, columns = b.columns;
   if (!HaveOwnKernels(ElementType::kF32)) {
-    onednn::Sgemm(a.transposed, b.transposed, rows, columns, a.columns, alpha, a.data, a.row,
-                  b.data, b.row, beta, c, columns);
+    ParallelRanges(rows, kBlock, [&](int64_t begin, int64_t end) {
+      onednn::Sgemm(a.transposed, b.transposed, end - begin, columns, a.columns, alpha,
+                    At(a, begin, 0), a.row, b.data, b.row, beta, c + begin * columns, columns);
+    });
     return;
   }
   const bool symmetric = form == ResultForm::kSymmetric,
@@ -110,30 +117,33 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   // Large blocks where there are enough of them: each fetches its pieces of b anew.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
-#pragma omp parallel num_threads(Threads())
-  {
-    Work work;
-#pragma omp for collapse(2) schedule(dynamic)
-    for (int64_t j = 0; j < block_columns; ++j) {
-      for (int64_t i = 0; i < block_rows; ++i) {
-        if (symmetric && j > i) continue;
-        const Block block = {i * height, j * kBlock, std::min(height, rows - i * height),
-                             std::min(kBlock, columns - j * kBlock)};
-        float* const to = c + block.row * columns + block.column;
-        if (plain && block.columns % work.kernels.lanes == 0) {
-          MultiplyBlock(factors, a, b, block, work, to, columns);
-          continue;
-        }
-        MultiplyBlock(factors, a, b, block, work, work.products, kBlock);
-        work.kernels.combine(block.rows, block.columns, alpha, work.products, kBlock, beta, to,
-                             columns);
-        if (symmetric && j < i) {
-          work.kernels.transpose(to, columns, block.rows, block.columns,
-                                 c + block.column * columns + block.row, columns, /*fill=*/false);
-        }
-      }
+  const auto make_block = [&](int64_t i, int64_t j, Work& work) {
+    if (symmetric && j > i) return;
+    const Block block = {i * height, j * kBlock, std::min(height, rows - i * height),
+                         std::min(kBlock, columns - j * kBlock)};
+    float* const to = c + block.row * columns + block.column;
+    if (plain && block.columns % work.kernels.lanes == 0)
+      return MultiplyBlock(factors, a, b, block, work, to, columns);
+    MultiplyBlock(factors, a, b, block, work, work.products, kBlock);
+    work.kernels.combine(block.rows, block.columns, alpha, work.products, kBlock, beta, to,
+                         columns);
+    if (symmetric && j < i) {
+      work.kernels.transpose(to, columns, block.rows, block.columns,
+                             c + block.column * columns + block.row, columns, /*fill=*/false);
     }
-  }
+  };
+  // A share is some blocks below each other, which have the pieces of b in common.
+  const int64_t parts = std::min(block_rows, DivideUp(kSharesPerThread * Threads(), block_columns));
+  const double multiplications = static_cast<double>(rows) * columns * a.columns;
+  const int64_t shares = multiplications < kFewMultiplications ? 1 : block_columns * parts;
+  ParallelFor(shares, [&](int64_t share) {
+    Work work;
+    const auto [first, last] = PartOf(block_columns * parts, share, shares);
+    for (int64_t part = first; part < last; ++part) {
+      const auto [begin, end] = PartOf(block_rows, part % parts, parts);
+      for (int64_t i = begin; i < end; ++i) make_block(i, part / parts, work);
+    }
+  });
 }
 
 }  // namespace cotangent::tensor

@@ -5,8 +5,8 @@
 #include <tuple>
 #include <vector>
 
+#include "base/element_type.h"
 #include "gtest/gtest.h"
-#include "tensor/element_type.h"
 
 namespace cotangent::tensor {
 namespace {

@@ -1,13 +1,16 @@
 #include "tensor/onednn.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "oneapi/dnnl/dnnl.h"
-#include "tensor/cpu.h"
 
 namespace cotangent::tensor::onednn {
 namespace {
@@ -20,21 +23,32 @@ void LimitInstructionSet() {
                                    : dnnl_cpu_isa_sse41);
 }
 
-// The process's one engine (the processor) and stream (in order, synchronous).
-struct Runtime {
-  dnnl_engine_t engine = nullptr;
-  dnnl_stream_t stream = nullptr;
+// The process's one engine: the processor.
+dnnl_engine_t Engine() {
+  static const dnnl_engine_t engine = [] {
+    LimitInstructionSet();
+    dnnl_engine_t created = nullptr;
+    dnnl_engine_create(&created, dnnl_cpu, 0);
+    return created;
+  }();
+  return engine;
+}
 
-  static const Runtime& Get() {
-    static const Runtime* const runtime = [] {
-      LimitInstructionSet();
-      auto* created = new Runtime;
-      dnnl_engine_create(&created->engine, dnnl_cpu, 0);
-      dnnl_stream_create(&created->stream, created->engine, dnnl_stream_default_flags);
-      return created;
-    }();
-    return *runtime;
+// While it lives, oneDNN keeps to the calling thread. The library is built for OpenMP, whose
+// threads share work in equal parts and spin at barriers; ours (base/parallel.h) make several
+// smaller calls instead. Primitives are made for the number of threads that is set when they are
+// made.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
   }
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+
+ private:
+  const int before_;
 };
 
 // Owns a C handle of oneDNN's.
@@ -63,19 +77,25 @@ using PrimitiveDescription = Owned<dnnl_primitive_desc_t, dnnl_primitive_desc_de
 using PrimitiveHandle = Owned<dnnl_primitive_t, dnnl_primitive_destroy>;
 using MemoryHandle = Owned<dnnl_memory_t, dnnl_memory_destroy>;
 
+// A stream (in order, synchronous) for what one thread at a time executes.
+class Stream : public Owned<dnnl_stream_t, dnnl_stream_destroy> {
+ public:
+  Stream() { dnnl_stream_create(out(), Engine(), dnnl_stream_default_flags); }
+};
+
 // A tensor for oneDNN that is bound to wherever its elements currently are.
 class Memory {
  public:
   void Create(const dnnl_memory_desc_t& description) {
-    dnnl_memory_create(memory_.out(), &description, Runtime::Get().engine, DNNL_MEMORY_NONE);
+    dnnl_memory_create(memory_.out(), &description, Engine(), DNNL_MEMORY_NONE);
     bound_ = nullptr;
   }
   dnnl_memory_t get() const { return memory_.get(); }
 
   // Binding anew makes oneDNN clear the padding, so only a change of place is passed on.
-  void Bind(void* data) {
+  void Bind(void* data, const Stream& stream) {
     if (data == bound_) return;
-    dnnl_memory_set_data_handle_v2(memory_.get(), data, Runtime::Get().stream);
+    dnnl_memory_set_data_handle_v2(memory_.get(), data, stream.get());
     bound_ = data;
   }
 
@@ -155,10 +175,13 @@ bool WritesAstray(const Description& d, const std::string& implementation) {
 }
 
 // Walks oneDNN's implementations in order until `accept` says yes; whether it ever did.
-bool FindImplementation(const Description& d,
+// weights_form: the only form of the weights to be taken, or null.
+bool FindImplementation(const Description& d, const dnnl_memory_desc_t* weights_form,
                         const std::function<bool(dnnl_primitive_desc_t)>& accept) {
-  const dnnl_memory_desc_t in = MemoryDescription(d.in), weights = MemoryDescription(d.weights),
-                           out = MemoryDescription(d.out);
+  const OneThread one_thread;
+  const dnnl_memory_desc_t in = MemoryDescription(d.in), out = MemoryDescription(d.out),
+                           weights = weights_form != nullptr ? *weights_form
+                                                             : MemoryDescription(d.weights);
   const bool matmul = d.operation == Operation::kMatmul;
   const int64_t outputs = d.out.dims[1];
   const dnnl_memory_desc_t bias_description =
@@ -211,8 +234,8 @@ bool FindImplementation(const Description& d,
     dnnl_primitive_attr_set_post_ops(attributes.get(), post.get());
   }
   Iterator iterator;
-  if (dnnl_primitive_desc_iterator_create(iterator.out(), operation, attributes.get(),
-                                          Runtime::Get().engine, nullptr) != dnnl_success) {
+  if (dnnl_primitive_desc_iterator_create(iterator.out(), operation, attributes.get(), Engine(),
+                                          nullptr) != dnnl_success) {
     return false;
   }
   do {
@@ -238,7 +261,7 @@ class Reordering {
  public:
   bool Create(const dnnl_memory_desc_t& from, const dnnl_memory_desc_t& to) {
     PrimitiveDescription description;
-    const dnnl_engine_t engine = Runtime::Get().engine;
+    const dnnl_engine_t engine = Engine();
     if (dnnl_reorder_primitive_desc_create(description.out(), &from, engine, &to, engine,
                                            nullptr) != dnnl_success ||
         dnnl_primitive_create(primitive_.out(), description.get()) != dnnl_success) {
@@ -250,13 +273,15 @@ class Reordering {
   }
 
   void Run(const void* from, void* to) {
-    from_.Bind(const_cast<void*>(from));
-    to_.Bind(to);
+    const OneThread one_thread;
+    from_.Bind(const_cast<void*>(from), stream_);
+    to_.Bind(to, stream_);
     const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from_.get()}, {DNNL_ARG_TO, to_.get()}};
-    dnnl_primitive_execute(primitive_.get(), Runtime::Get().stream, 2, arguments);
+    dnnl_primitive_execute(primitive_.get(), stream_.get(), 2, arguments);
   }
 
  private:
+  Stream stream_;
   PrimitiveHandle primitive_;
   Memory from_, to_;
 };
@@ -282,102 +307,209 @@ bool Bf16Available() {
 
 std::vector<std::string> Implementations(const Description& description) {
   std::vector<std::string> names;
-  FindImplementation(description, [&](dnnl_primitive_desc_t candidate) {
+  FindImplementation(description, nullptr, [&](dnnl_primitive_desc_t candidate) {
     names.push_back(ImplementationName(candidate));
     return false;
   });
   return names;
 }
 
-struct Primitive::State {
-  PrimitiveHandle primitive;
-  std::string implementation;
+namespace {
+
+// One call of oneDNN's on some rows: images of a convolution, rows of a matrix product.
+struct Call {
+  dnnl_primitive_t primitive = nullptr;
+  int64_t in_offset = 0, out_offset = 0;  // bytes from the first row
+  Stream stream;
   Memory in, weights, bias, addend, out, scratch;
   std::vector<dnnl_exec_arg_t> arguments;
-  int64_t weight_bytes = 0, scratch_bytes = 0;
-  bool with_bias = false, with_addend = false, weights_are_plain = false;
+};
+
+// Multiplications that are worth a call of their own: some 30 us on a core with AVX-512.
+constexpr double kLeastMultiplications = 2e6;
+constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
+
+int64_t NumElements(const Tensor& tensor) {
+  int64_t count = 1;
+  for (int64_t size : tensor.dims) count *= size;
+  return count;
+}
+
+bool IsWeightGradient(const Description& d) {
+  return d.operation == Operation::kConvolutionWeightGradient;
+}
+
+// How many rows a call has: the work is cut so fine that threads can take over from each other, and
+// so coarsely that the weights, which every call reads or, as a gradient, yields for itself, are
+// not what takes the time.
+int64_t RowsPerCall(const Description& d) {
+  const int64_t rows = d.in.dims[0], threads = Threads();
+  if (threads == 1 || rows == 1) return rows;
+  const int64_t in = NumElements(d.in), out = NumElements(d.out), weights = NumElements(d.weights);
+  // Each element of the weights meets every pixel, or every row of a matrix.
+  const double multiplications =
+      d.operation == Operation::kMatmul
+          ? static_cast<double>(weights) * static_cast<double>(rows)
+          : static_cast<double>(weights) * static_cast<double>(out / d.out.dims[1]);
+  const int64_t worthwhile = static_cast<int64_t>(
+      std::min(multiplications / kLeastMultiplications, static_cast<double>(rows)));
+  const int64_t most =
+      IsWeightGradient(d)
+          ? std::clamp((in + out) / (4 * weights), threads, kMostSummedCallsPerThread * threads)
+          : std::clamp((in + out) / weights, threads, kMostCallsPerThread * threads);
+  const int64_t calls = std::min({worthwhile, most, rows});
+  if (calls <= 1) return rows;
+  // Equal calls need one primitive; unequal ones two.
+  for (int64_t equal = calls; equal >= std::max<int64_t>(2, calls / 2); --equal) {
+    if (rows % equal == 0 && equal % threads == 0) return rows / equal;
+  }
+  return (rows + calls - 1) / calls;
+}
+
+Description WithRows(Description d, int64_t rows) {
+  d.in.dims[0] = d.out.dims[0] = rows;
+  return d;
+}
+
+int64_t Aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
+
+struct Primitive::State {
+  PrimitiveHandle primitives[2];  // the second of fewer rows, for the last call
+  std::string implementation;
+  std::vector<Call> calls;
+  // Of one call; with several, a gradient by the weights has its own weights and bias in each.
+  int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
+  bool with_bias = false, with_addend = false, weights_are_plain = false, sums_weights = false;
+  int threads = 1;
   Reordering packing;
+
+  absl::Status AddCalls(const Description& d, std::string_view implementation,
+                        int64_t rows_per_call);
+  int64_t sum_bytes() const { return Aligned(weight_bytes) + Aligned(bias_bytes); }
+  int64_t sums() const { return sums_weights ? static_cast<int64_t>(calls.size()) - 1 : 0; }
+  void AddSums(void* weights, void* bias, const char* sums) const;
 };
 
 Primitive::Primitive(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Primitive::~Primitive() = default;
 
-absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& d,
-                                                             std::string_view implementation) {
-  PrimitiveDescription description;
-  const bool found = FindImplementation(d, [&](dnnl_primitive_desc_t candidate) {
-    if (!implementation.empty() && ImplementationName(candidate) != implementation) return false;
-    *description.out() = candidate;
-    return true;
-  });
-  if (!found) {
-    return absl::NotFoundError(absl::StrCat("oneDNN ", Version(), " has no implementation '",
-                                            std::string(implementation),
-                                            "' of this operation on this processor"));
-  }
-
-  auto state = std::make_unique<State>();
-  const dnnl_primitive_desc_t pd = description.get();
-  const bool input_gradient = d.operation == Operation::kConvolutionInputGradient;
-  const bool weight_gradient = d.operation == Operation::kConvolutionWeightGradient;
+absl::Status Primitive::State::AddCalls(const Description& whole, std::string_view wanted,
+                                        int64_t rows_per_call) {
+  const int64_t rows = whole.in.dims[0];
+  const bool input_gradient = whole.operation == Operation::kConvolutionInputGradient;
+  const bool weight_gradient = IsWeightGradient(whole);
   const bool forward = !input_gradient && !weight_gradient;
-  const dnnl_memory_desc_t in =
-      QueryMemory(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
   const dnnl_query_t weights_query =
       weight_gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
-  const dnnl_memory_desc_t weights = QueryMemory(pd, weights_query);
-  const dnnl_memory_desc_t out =
-      QueryMemory(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
-  const dnnl_memory_desc_t scratch = QueryMemory(pd, dnnl_query_scratchpad_md);
-
-  // Building the primitive generates its machine code, and for Winograd may need some temporary
-  // memory.
-  state->scratch_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&scratch));
-  if (dnnl_primitive_create(state->primitive.out(), pd) != dnnl_success) {
-    return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
+  dnnl_memory_desc_t weights;
+  PrimitiveDescription descriptions[2];
+  for (int which = 0; which < 2; ++which) {
+    const int64_t count = which == 0 ? rows_per_call : rows % rows_per_call;
+    if (count == 0) break;
+    const bool found =
+        FindImplementation(WithRows(whole, count), which == 0 ? nullptr : &weights,
+                           [&](dnnl_primitive_desc_t candidate) {
+                             if (!wanted.empty() && ImplementationName(candidate) != wanted)
+                               return false;
+                             *descriptions[which].out() = candidate;
+                             return true;
+                           });
+    if (!found) {
+      return absl::NotFoundError(absl::StrCat("oneDNN ", Version(), " has no implementation '",
+                                              std::string(wanted),
+                                              "' of this operation on this processor"));
+    }
+    const dnnl_primitive_desc_t pd = descriptions[which].get();
+    if (which == 0) {
+      weights = QueryMemory(pd, weights_query);
+      implementation = ImplementationName(pd);
+      wanted = implementation;
+    }
+    // Building the primitive generates its machine code, and for Winograd may need some temporary
+    // memory.
+    if (dnnl_primitive_create(primitives[which].out(), pd) != dnnl_success)
+      return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
+    const dnnl_memory_desc_t scratch = QueryMemory(pd, dnnl_query_scratchpad_md);
+    scratch_bytes =
+        std::max(scratch_bytes, static_cast<int64_t>(dnnl_memory_desc_get_size(&scratch)));
   }
-  state->implementation = ImplementationName(pd);
-  state->weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&weights));
-  state->with_bias = d.with_bias;
-  state->with_addend = d.with_addend;
-
-  state->in.Create(in);
-  state->weights.Create(weights);
-  state->out.Create(out);
-  state->scratch.Create(scratch);
-  state->arguments = {
-      {input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, state->in.get()},
-      {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, state->weights.get()},
-      {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, state->out.get()},
-      {DNNL_ARG_SCRATCHPAD, state->scratch.get()}};
-  if (d.with_bias) {
-    state->bias.Create(QueryMemory(pd, weights_query, 1));
-    state->arguments.push_back(
-        {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, state->bias.get()});
-  }
-
-  if (d.with_addend) {
-    state->addend.Create(out);
-    state->arguments.push_back(
-        {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, state->addend.get()});
-  }
-
-  const dnnl_memory_desc_t plain = RowMajor(d.weights.dims, dnnl_f32);
-  state->weights_are_plain = dnnl_memory_desc_equal(&plain, &weights);
+  weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&weights));
+  const dnnl_memory_desc_t plain = RowMajor(whole.weights.dims, dnnl_f32);
+  weights_are_plain = dnnl_memory_desc_equal(&plain, &weights);
   // A matrix product's weights are given with strides; no other form of them is known here.
-  if (!state->weights_are_plain && d.operation != Operation::kMatmul) {
-    if (!(weight_gradient ? state->packing.Create(weights, plain)
-                          : state->packing.Create(plain, weights))) {
-      return absl::InternalError(
-          absl::StrCat("oneDNN cannot reorder the weights of ", state->implementation));
+  if (!weights_are_plain && whole.operation != Operation::kMatmul &&
+      !(weight_gradient ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
+    return absl::InternalError(
+        absl::StrCat("oneDNN cannot reorder the weights of ", implementation));
+  }
+
+  calls.resize((rows + rows_per_call - 1) / rows_per_call);
+  int64_t row_bytes[2] = {0, 0};  // in, out
+  for (size_t i = 0; i < calls.size(); ++i) {
+    Call& call = calls[i];
+    const int which = i + 1 == calls.size() && rows % rows_per_call != 0 ? 1 : 0;
+    const dnnl_primitive_desc_t pd = descriptions[which].get();
+    const dnnl_memory_desc_t in =
+        QueryMemory(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
+    const dnnl_memory_desc_t out =
+        QueryMemory(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
+    if (i == 0) {
+      const auto bytes_of = [&](const Tensor& tensor, const dnnl_memory_desc_t& description) {
+        return tensor.strides.empty()
+                   ? static_cast<int64_t>(dnnl_memory_desc_get_size(&description)) / rows_per_call
+                   : tensor.strides[0] * Bytes(tensor.type);
+      };
+      row_bytes[0] = bytes_of(whole.in, in), row_bytes[1] = bytes_of(whole.out, out);
+    }
+    call.primitive = primitives[which].get();
+    call.in_offset = static_cast<int64_t>(i) * rows_per_call * row_bytes[0];
+    call.out_offset = static_cast<int64_t>(i) * rows_per_call * row_bytes[1];
+    call.in.Create(in);
+    call.weights.Create(weights);
+    call.out.Create(out);
+    call.scratch.Create(QueryMemory(pd, dnnl_query_scratchpad_md));
+    call.arguments = {
+        {input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, call.in.get()},
+        {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, call.weights.get()},
+        {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, call.out.get()},
+        {DNNL_ARG_SCRATCHPAD, call.scratch.get()}};
+    if (with_bias) {
+      const dnnl_memory_desc_t bias = QueryMemory(pd, weights_query, 1);
+      bias_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&bias));
+      call.bias.Create(bias);
+      call.arguments.push_back(
+          {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, call.bias.get()});
+    }
+    if (with_addend) {
+      call.addend.Create(out);
+      call.arguments.push_back(
+          {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, call.addend.get()});
     }
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& d,
+                                                             std::string_view implementation) {
+  const OneThread one_thread;
+  auto state = std::make_unique<State>();
+  state->with_bias = d.with_bias;
+  state->with_addend = d.with_addend;
+  state->sums_weights = IsWeightGradient(d);
+  state->threads = Threads();
+  if (absl::Status status = state->AddCalls(d, implementation, RowsPerCall(d)); !status.ok())
+    return status;
   return std::unique_ptr<Primitive>(new Primitive(std::move(state)));
 }
 
 const std::string& Primitive::implementation() const { return state_->implementation; }
 int64_t Primitive::weight_bytes() const { return state_->weight_bytes; }
-int64_t Primitive::scratch_bytes() const { return state_->scratch_bytes; }
+int64_t Primitive::scratch_bytes() const {
+  const int64_t workers = std::min<int64_t>(state_->threads, state_->calls.size());
+  return workers * Aligned(state_->scratch_bytes) + state_->sums() * state_->sum_bytes();
+}
 bool Primitive::weights_are_plain() const { return state_->weights_are_plain; }
 void Primitive::PackWeights(const float* plain, void* packed) {
   state_->packing.Run(plain, packed);
@@ -386,22 +518,50 @@ void Primitive::UnpackWeights(const void* packed, float* plain) {
   state_->packing.Run(packed, plain);
 }
 
+// To the first call's gradient, those of the others in their order.
+void Primitive::State::AddSums(void* weights, void* bias, const char* sums) const {
+  const auto add = [&](int64_t bytes, int64_t offset, void* total) {
+    float* const to = static_cast<float*>(total);
+    ParallelRanges(bytes / 4, LeastItems(this->sums()), [&](int64_t begin, int64_t end) {
+      for (int64_t call = 0; call < this->sums(); ++call) {
+        const float* const from =
+            reinterpret_cast<const float*>(sums + call * sum_bytes() + offset);
+        for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+      }
+    });
+  };
+  add(weight_bytes, 0, weights);
+  if (with_bias) add(bias_bytes, Aligned(weight_bytes), bias);
+}
+
 void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out, void* scratch) {
   State& state = *state_;
-  state.in.Bind(in);
-  state.weights.Bind(weights);
-  state.out.Bind(out);
-  state.scratch.Bind(scratch);
-  if (state.with_bias) state.bias.Bind(bias);
-  if (state.with_addend) state.addend.Bind(addend);
-  dnnl_primitive_execute(state.primitive.get(), Runtime::Get().stream,
-                         static_cast<int>(state.arguments.size()), state.arguments.data());
+  const int64_t workers = std::min<int64_t>(state.threads, state.calls.size());
+  char* const scratches = static_cast<char*>(scratch);
+  char* const sums = scratches + workers * Aligned(state.scratch_bytes);
+  ParallelFor(static_cast<int64_t>(state.calls.size()), [&](int64_t i, int thread) {
+    const OneThread one_thread;
+    Call& call = state.calls[i];
+    const bool own_sum = state.sums_weights && i > 0;
+    char* const sum = sums + (i - 1) * state.sum_bytes();
+    const Stream& stream = call.stream;
+    call.in.Bind(static_cast<char*>(in) + call.in_offset, stream);
+    call.weights.Bind(own_sum ? sum : weights, stream);
+    call.out.Bind(static_cast<char*>(out) + call.out_offset, stream);
+    call.scratch.Bind(scratches + thread * Aligned(state.scratch_bytes), stream);
+    if (state.with_bias) call.bias.Bind(own_sum ? sum + Aligned(state.weight_bytes) : bias, stream);
+    if (state.with_addend) call.addend.Bind(static_cast<char*>(addend) + call.out_offset, stream);
+    dnnl_primitive_execute(call.primitive, stream.get(), static_cast<int>(call.arguments.size()),
+                           call.arguments.data());
+  });
+  if (state.sums() > 0) state.AddSums(weights, bias, sums);
 }
 
 void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
            const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,
            int64_t c_row) {
-  Runtime::Get();  // which limits the instruction set
+  Engine();  // which limits the instruction set
+  const OneThread one_thread;
   dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, a_row, b, b_row,
              beta, c, c_row);
 }

@@ -2,11 +2,14 @@
 // primitive is made. Nothing outside onednn.cc includes dnnl.hpp or knows which version of its API
 // is installed.
 //
-//   Description d = ...;                           // what to compute, and the layouts fixed
-//   already for (const std::string& name : Implementations(d)) ... auto primitive =
-//   Primitive::Create(d, name);   // make: the layouts left open are now chosen
-//   (*primitive)->weight_bytes();                  // ask
-//   (*primitive)->Run(in, weights, bias, out, scratch);
+//   Description d = ...;                            // what to compute, and the layouts fixed already
+//   for (const std::string& name : Implementations(d)) ...
+//   auto primitive = Primitive::Create(d, name);    // make: the layouts left open are now chosen
+//   (*primitive)->weight_bytes();                   // ask
+//   (*primitive)->Run(in, weights, bias, addend, out, scratch);
+//
+// oneDNN itself runs on one thread here: a primitive is as many of its calls as base/parallel.h has
+// work for, each on some of the images or of the rows of a matrix.
 #ifndef COTANGENT_TENSOR_ONEDNN_H_
 #define COTANGENT_TENSOR_ONEDNN_H_
 
@@ -19,7 +22,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tensor/layout.h"
 
 namespace cotangent::tensor::onednn {

@@ -1,6 +1,6 @@
 #include "tensor/own_kernels.h"
 
-#include "tensor/cpu.h"
+#include "base/cpu.h"
 
 namespace cotangent::tensor {
 

@@ -5,8 +5,8 @@
 
 #include <string>
 
+#include "base/element_type.h"
 #include "tensor/depthwise_kernels.h"
-#include "tensor/element_type.h"
 #include "tensor/product_kernels.h"
 #include "tensor/winograd_kernels.h"
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tensor/product_kernels.h"
 
 namespace cotangent::tensor {

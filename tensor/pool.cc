@@ -5,16 +5,8 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-
-// Kernels are compiled for each of these instruction sets; the dynamic linker picks one when the
-// program starts, before the sanitizers' run-time libraries could serve it.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define COTANGENT_FOR_EACH_CPU
-#else
-#define COTANGENT_FOR_EACH_CPU \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#endif
-#define COTANGENT_INLINE inline __attribute__((always_inline))
+#include "base/dispatch.h"
+#include "base/parallel.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -206,27 +198,33 @@ COTANGENT_INLINE void AverageBackwardRow(const Row& row) {
 
 using RowKernel = void (*)(const Row&);
 
-COTANGENT_FOR_EACH_CPU void MaxForwardF32(const Row& row) { MaxForwardRow<float, uint8_t>(row); }
-COTANGENT_FOR_EACH_CPU void MaxForwardBf16(const Row& row) { MaxForwardRow<Bf16, uint8_t>(row); }
-COTANGENT_FOR_EACH_CPU void MaxBackwardF32(const Row& row) { MaxBackwardRow<float, uint8_t>(row); }
-COTANGENT_FOR_EACH_CPU void MaxBackwardBf16(const Row& row) { MaxBackwardRow<Bf16, uint8_t>(row); }
-// Of windows with more cells than a byte can tell apart.
-COTANGENT_FOR_EACH_CPU void LargeMaxForwardF32(const Row& row) {
-  MaxForwardRow<float, int32_t>(row);
+// Index: int32_t for windows with more cells than a byte can tell apart.
+template <typename T, typename Index>
+struct MaxForward {
+  static COTANGENT_INLINE void Run(const Row& row) { MaxForwardRow<T, Index>(row); }
+};
+template <typename T, typename Index>
+struct MaxBackward {
+  static COTANGENT_INLINE void Run(const Row& row) { MaxBackwardRow<T, Index>(row); }
+};
+template <typename T, typename>
+struct AverageForward {
+  static COTANGENT_INLINE void Run(const Row& row) { AverageForwardRow<T>(row); }
+};
+template <typename T, typename>
+struct AverageBackward {
+  static COTANGENT_INLINE void Run(const Row& row) { AverageBackwardRow<T>(row); }
+};
+
+template <template <typename, typename> typename Loop>
+RowKernel KernelOf(ElementType type, ElementType positions = ElementType::kU8) {
+  const InstructionSet set = WidestInstructionSet();
+  if (positions == ElementType::kU8)
+    return type == ElementType::kF32 ? LoopFor<Loop<float, uint8_t>>(set)
+                                     : LoopFor<Loop<Bf16, uint8_t>>(set);
+  return type == ElementType::kF32 ? LoopFor<Loop<float, int32_t>>(set)
+                                   : LoopFor<Loop<Bf16, int32_t>>(set);
 }
-COTANGENT_FOR_EACH_CPU void LargeMaxForwardBf16(const Row& row) {
-  MaxForwardRow<Bf16, int32_t>(row);
-}
-COTANGENT_FOR_EACH_CPU void LargeMaxBackwardF32(const Row& row) {
-  MaxBackwardRow<float, int32_t>(row);
-}
-COTANGENT_FOR_EACH_CPU void LargeMaxBackwardBf16(const Row& row) {
-  MaxBackwardRow<Bf16, int32_t>(row);
-}
-COTANGENT_FOR_EACH_CPU void AverageForwardF32(const Row& row) { AverageForwardRow<float>(row); }
-COTANGENT_FOR_EACH_CPU void AverageForwardBf16(const Row& row) { AverageForwardRow<Bf16>(row); }
-COTANGENT_FOR_EACH_CPU void AverageBackwardF32(const Row& row) { AverageBackwardRow<float>(row); }
-COTANGENT_FOR_EACH_CPU void AverageBackwardBf16(const Row& row) { AverageBackwardRow<Bf16>(row); }
 
 // Runs a kernel over all rows of `written`, in parallel. Positions go with the output side.
 void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, ElementType type,
@@ -238,28 +236,24 @@ void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, Element
                 positions_c = output_written ? to.c_block : from.c_block;
   const int64_t size = Bytes(type), blocks = PaddedChannels(shape.channels, layout) / to.block;
   const int64_t position_size = Bytes(PositionType(shape.window_height, shape.window_width));
-#pragma omp parallel for collapse(3) schedule(static)
-  for (int64_t n = 0; n < shape.batch; ++n) {
-    for (int64_t block = 0; block < blocks; ++block) {
-      for (int64_t y = 0; y < written.height(); ++y) {
-        kernel({.shape = &shape,
-                .y = y,
-                .span = to.block,
-                .pixel_stride = to.w,
-                .read = static_cast<const char*>(read) + (n * from.n + block * from.c_block) * size,
-                .positions = positions == nullptr
-                                 ? nullptr
-                                 : static_cast<char*>(positions) +
-                                       (n * positions_n + block * positions_c) * position_size,
-                .write = static_cast<char*>(write) + (n * to.n + block * to.c_block) * size,
-                .count_include_pad = count_include_pad});
-      }
+  const int64_t rows = shape.batch * blocks * written.height();
+  ParallelRanges(rows, LeastItems(written.width() * to.block), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t y = i % written.height(), block = i / written.height() % blocks,
+                    n = i / written.height() / blocks;
+      kernel({.shape = &shape,
+              .y = y,
+              .span = to.block,
+              .pixel_stride = to.w,
+              .read = static_cast<const char*>(read) + (n * from.n + block * from.c_block) * size,
+              .positions = positions == nullptr
+                               ? nullptr
+                               : static_cast<char*>(positions) +
+                                     (n * positions_n + block * positions_c) * position_size,
+              .write = static_cast<char*>(write) + (n * to.n + block * to.c_block) * size,
+              .count_include_pad = count_include_pad});
     }
-  }
-}
-
-bool HasSmallPositions(const PoolShape& shape) {
-  return PositionType(shape.window_height, shape.window_width) == ElementType::kU8;
+  });
 }
 
 absl::Status CheckArguments(const PoolShape& shape, ElementType type) {
@@ -320,36 +314,33 @@ std::string PoolShape::ToString() const {
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
                             void* out, void* positions) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  const RowKernel small = type == ElementType::kF32 ? MaxForwardF32 : MaxForwardBf16;
-  const RowKernel large = type == ElementType::kF32 ? LargeMaxForwardF32 : LargeMaxForwardBf16;
-  ForEachRow(HasSmallPositions(shape) ? small : large, shape, layout, type, shape.in(), in,
-             shape.out(), out, positions, false);
+  ForEachRow(KernelOf<MaxForward>(type, PositionType(shape.window_height, shape.window_width)),
+             shape, layout, type, shape.in(), in, shape.out(), out, positions, false);
   return absl::OkStatus();
 }
 
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
                              const void* out_gradient, const void* positions, void* in_gradient) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  const RowKernel small = type == ElementType::kF32 ? MaxBackwardF32 : MaxBackwardBf16;
-  const RowKernel large = type == ElementType::kF32 ? LargeMaxBackwardF32 : LargeMaxBackwardBf16;
-  ForEachRow(HasSmallPositions(shape) ? small : large, shape, layout, type, shape.out(),
-             out_gradient, shape.in(), in_gradient, const_cast<void*>(positions), false);
+  ForEachRow(KernelOf<MaxBackward>(type, PositionType(shape.window_height, shape.window_width)),
+             shape, layout, type, shape.out(), out_gradient, shape.in(), in_gradient,
+             const_cast<void*>(positions), false);
   return absl::OkStatus();
 }
 
 absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout,
                                 ElementType type, const void* in, void* out) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  ForEachRow(type == ElementType::kF32 ? AverageForwardF32 : AverageForwardBf16, shape, layout,
-             type, shape.in(), in, shape.out(), out, nullptr, count_include_pad);
+  ForEachRow(KernelOf<AverageForward>(type), shape, layout, type, shape.in(), in, shape.out(), out,
+             nullptr, count_include_pad);
   return absl::OkStatus();
 }
 
 absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout,
                                  ElementType type, const void* out_gradient, void* in_gradient) {
   if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
-  ForEachRow(type == ElementType::kF32 ? AverageBackwardF32 : AverageBackwardBf16, shape, layout,
-             type, shape.out(), out_gradient, shape.in(), in_gradient, nullptr, count_include_pad);
+  ForEachRow(KernelOf<AverageBackward>(type), shape, layout, type, shape.out(), out_gradient,
+             shape.in(), in_gradient, nullptr, count_include_pad);
   return absl::OkStatus();
 }
 

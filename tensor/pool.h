@@ -12,7 +12,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tensor/layout.h"
 #include "tensor/shape.h"
 

@@ -1,11 +1,9 @@
 #include "tensor/product_convolution.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
-#include "tensor/cpu.h"
+#include "base/parallel.h"
 #include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
@@ -50,19 +48,17 @@ int64_t ProductConvolution::scratch_bytes() const {
 
 void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t channels = shape_.in_channels;
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
-  for (int64_t panel = 0; panel < panels_.count(); ++panel) {
-    for (int64_t tap = 0; tap < taps(); ++tap) {
-      const int64_t first = panel * panels_.width(), columns = panels_.Columns(panel);
-      const auto weight = [&](int64_t column, int64_t c) {
-        const int64_t n = first + column;
-        return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap]
-                                                       : 0.0f;
-      };
-      PackSteps(bf16_, channels, columns, weight,
-                static_cast<char*>(packed) + (first * depth() + tap * steps_a_tap() * columns) * 4);
-    }
-  }
+  ParallelFor(panels_.count() * taps(), [&](int64_t share) {
+    const int64_t panel = share / taps(), tap = share % taps(), first = panel * panels_.width(),
+                  columns = panels_.Columns(panel);
+    const auto weight = [&](int64_t column, int64_t c) {
+      const int64_t n = first + column;
+      return n < shape_.out_channels && c < channels ? oihw[(n * channels + c) * taps() + tap]
+                                                     : 0.0f;
+    };
+    PackSteps(bf16_, channels, columns, weight,
+              static_cast<char*>(packed) + (first * depth() + tap * steps_a_tap() * columns) * 4);
+  });
 }
 
 void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) const {
@@ -131,22 +127,17 @@ void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, in
 void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
   char* const rows = static_cast<char*>(arguments.scratch);
   float* const sums = reinterpret_cast<float*>(rows + RowsBytes());
-  // Threads share out panels, and pixels where there are too few of those.
-  const int64_t shares = std::min(DivideUp(threads_, panels_.count()), pixels());
-#pragma omp parallel num_threads(threads_)
-  {
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < pixels(); ++i)
+  ParallelRanges(pixels(), LeastItems(RowBytes() / 4), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
       GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
-#pragma omp for collapse(2) schedule(dynamic)
-    for (int64_t panel = 0; panel < panels_.count(); ++panel) {
-      for (int64_t share = 0; share < shares; ++share) {
-        const int64_t begin = pixels() * share / shares, end = pixels() * (share + 1) / shares;
-        MultiplyPanel(arguments, panel, rows, begin, end - begin,
-                      sums + omp_get_thread_num() * pixels() * panels_.width());
-      }
-    }
-  }
+  });
+  // Panels are shared out, and pixels where there are too few of those.
+  const int64_t parts = std::min(DivideUp(threads_, panels_.count()), pixels());
+  ParallelFor(panels_.count() * parts, [&](int64_t share, int thread) {
+    const auto [begin, end] = PartOf(pixels(), share % parts, parts);
+    MultiplyPanel(arguments, share / parts, rows, begin, end - begin,
+                  sums + thread * pixels() * panels_.width());
+  });
 }
 
 }  // namespace cotangent::tensor

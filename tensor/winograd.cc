@@ -1,13 +1,12 @@
 #include "tensor/winograd.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
-#include "tensor/cpu.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
@@ -26,16 +25,16 @@ constexpr int64_t kCommonBytes = 8 << 20;
 // Fewer tiles at a time than this are not worth the loading of their weights.
 constexpr int64_t kFewestTiles = 24;
 constexpr int64_t kMostTiles = 192;
+// Tiles, or pairs of them, whose transforms are worth another thread.
+constexpr int64_t kFewestTogether = 4;
+// Sums over the tiles, for each thread: each is a share of the work, and costs a pass over its
+// numbers in the end, so there are fewer where those are as many as the transforms of its tiles.
+constexpr int64_t kMostSumsPerThread = 4;
 // Products go by so many rows.
 constexpr int64_t kRowsAtOnce = 6;
 constexpr int64_t kBlockTiles = 48;
 
 constexpr char kName[] = "wino_4x3:", kTogetherName[] = "wino_4x3_together:";
-
-// The share [begin, end) of a thread.
-std::pair<int64_t, int64_t> ShareOf(int64_t count, int64_t thread, int64_t threads) {
-  return {count * thread / threads, count * (thread + 1) / threads};
-}
 
 // Pointers to the kSize x kSize pixels from (row, column) on; `outside` for those that are not in
 // the image.
@@ -132,6 +131,11 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
   by_thread_ = gradient ? threads_ * sums <= tiles_ * kPoints * (SourceRow() + GradientRow())
                         : tiles_ >= threads_ * kFewestTiles;
   if (implementation == kTogetherName + OwnKernelsName(type)) by_thread_ = false;
+  if (gradient && by_thread_ && threads_ > 1) {
+    const int64_t transforms = tiles_ * kPoints * (SourceRow() + GradientRow());
+    sums_ =
+        threads_ * std::clamp<int64_t>(transforms / (4 * threads_ * sums), 1, kMostSumsPerThread);
+  }
   const int64_t tile_bytes =
       kPoints * (SourceRow() + (gradient ? GradientRow() : ProductRow() * 4));
   if (by_thread_) {
@@ -139,7 +143,7 @@ WinogradConvolution::WinogradConvolution(const ConvolutionShape& s, Direction di
                   far = kFarBytes / tile_bytes;
     const int64_t most =
         near >= kFewestTiles ? std::min(near, kMostTiles) : std::max(far, kFewestTiles);
-    const int64_t share = DivideUp(tiles_, threads_);
+    const int64_t share = DivideUp(tiles_, gradient ? sums_ : threads_);
     chunk_ = RoundUp(DivideUp(share, DivideUp(share, most)), kRowsAtOnce);
   } else {
     // The sums pass through the caches once a chunk, which should be worth it.
@@ -200,7 +204,7 @@ int64_t WinogradConvolution::scratch_bytes() const {
   const int64_t copies = by_thread_ ? threads_ : 1;
   if (direction_ == Direction::kWeightGradient) {
     return ZeroBytes() + copies * kPoints * (SourcePointStride() + GradientPointStride()) +
-           (copies - 1) * packed_weight_bytes();
+           (sums_ - 1) * packed_weight_bytes();
   }
   return ZeroBytes() + copies * kPoints * (SourcePointStride() + ProductPointStride() * 4);
 }
@@ -211,9 +215,9 @@ void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t row_stride = rotated ? 9 * target_.channels : 9;
   const int64_t column_stride = rotated ? 9 : 9 * source_.channels;
   const int64_t pieces = DivideUp(source_.channels, 2);
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads_)
-  for (int64_t panel = 0; panel < panels_.count(); ++panel) {
-    for (int64_t piece = 0; piece < pieces; ++piece) {
+  ParallelRanges(panels_.count() * pieces, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t panel = i / pieces, piece = i % pieces;
       const int64_t vectors = panels_.Vectors(panel), column = panel * panels_.width(),
                     columns = std::min(panels_.width(), target_.channels - column);
       const int64_t rows = std::min<int64_t>(2, source_.channels - piece * 2);
@@ -223,17 +227,18 @@ void WinogradConvolution::PackWeights(const float* oihw, void* packed) const {
                                  rows, columns, row_stride, column_stride, rotated, vectors, out,
                                  WeightPointStride(panel));
     }
-  }
+  });
 }
 
 void WinogradConvolution::UnpackWeightGradient(const void* packed, float* oihw) const {
   const int64_t row = RoundUp(target_.channels, lanes());
-#pragma omp parallel for schedule(static) num_threads(threads_)
-  for (int64_t c = 0; c < source_.channels; ++c) {
-    kernels_.transform_weight_gradient(static_cast<const float*>(packed) + c * row,
-                                       source_.channels * row, target_.channels, oihw + c * 9,
-                                       source_.channels * 9);
-  }
+  ParallelRanges(source_.channels, LeastItems(kPoints * row), [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      kernels_.transform_weight_gradient(static_cast<const float*>(packed) + c * row,
+                                         source_.channels * row, target_.channels, oihw + c * 9,
+                                         source_.channels * 9);
+    }
+  });
 }
 
 WinogradConvolution::Tile WinogradConvolution::TileAt(int64_t index) const {
@@ -359,26 +364,21 @@ void WinogradConvolution::RunForwardByThread(const ConvolutionArguments& argumen
   char* zeros = static_cast<char*>(arguments.scratch);
   std::memset(zeros, 0, ZeroBytes());
   const int64_t own_bytes = kPoints * (SourcePointStride() + ProductPointStride() * 4);
-#pragma omp parallel num_threads(threads_)
-  {
-    char* points = zeros + ZeroBytes() + omp_get_thread_num() * own_bytes;
+  ParallelFor(DivideUp(tiles_, chunk_), [&](int64_t share, int thread) {
+    const int64_t first = share * chunk_, tiles = std::min(chunk_, tiles_ - first);
+    char* points = zeros + ZeroBytes() + thread * own_bytes;
     float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride());
-    const auto [begin, end] = ShareOf(tiles_, omp_get_thread_num(), omp_get_num_threads());
-    for (int64_t first = begin; first < end; first += chunk_) {
-      const int64_t tiles = std::min(chunk_, end - first);
-      TransformSource(arguments, zeros, first, tiles, points);
-      for (int64_t channel = 0; channel < target_.channels; channel += kGroupColumns) {
-        const int64_t panel = channel / panels_.width(),
-                      end_panel =
-                          std::min(panel + kGroupColumns / panels_.width(), panels_.count());
-        for (int p = 0; p < kPoints; ++p) {
-          for (int64_t i = panel; i < end_panel; ++i)
-            MultiplyPanel(arguments, p, i, tiles, points, products + (i - panel) * panels_.width());
-        }
-        TransformTarget(arguments, first, tiles, channel, products);
+    TransformSource(arguments, zeros, first, tiles, points);
+    for (int64_t channel = 0; channel < target_.channels; channel += kGroupColumns) {
+      const int64_t panel = channel / panels_.width(),
+                    end_panel = std::min(panel + kGroupColumns / panels_.width(), panels_.count());
+      for (int p = 0; p < kPoints; ++p) {
+        for (int64_t i = panel; i < end_panel; ++i)
+          MultiplyPanel(arguments, p, i, tiles, points, products + (i - panel) * panels_.width());
       }
+      TransformTarget(arguments, first, tiles, channel, products);
     }
-  }
+  });
 }
 
 void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& arguments) const {
@@ -386,22 +386,20 @@ void WinogradConvolution::RunForwardTogether(const ConvolutionArguments& argumen
   std::memset(zeros, 0, ZeroBytes());
   char* points = zeros + ZeroBytes();
   float* products = reinterpret_cast<float*>(points + kPoints * SourcePointStride());
-#pragma omp parallel num_threads(threads_)
-  {
-    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
-      const int64_t count = std::min(chunk_, tiles_ - begin);
-      const auto [first, last] = ShareOf(count, thread, threads);
+  for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
+    const int64_t count = std::min(chunk_, tiles_ - begin);
+    ParallelRanges(count, kFewestTogether, [&](int64_t first, int64_t last) {
       TransformSource(arguments, zeros, begin + first, last - first, points + first * SourceRow());
-#pragma omp barrier
-      const auto [task, end] = ShareOf(kPoints * panels_.count(), thread, threads);
+    });
+    ParallelRanges(kPoints * panels_.count(), 1, [&](int64_t task, int64_t end) {
       for (int64_t i = task; i < end; ++i) {
         MultiplyPanel(arguments, static_cast<int>(i / panels_.count()), i % panels_.count(), count,
                       points, products + i % panels_.count() * panels_.width());
       }
-#pragma omp barrier
+    });
+    ParallelRanges(count, kFewestTogether, [&](int64_t first, int64_t last) {
       TransformTarget(arguments, begin + first, last - first, 0, products + first * ProductRow());
-    }
+    });
   }
 }
 
@@ -513,15 +511,13 @@ void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& 
   const int64_t source_panels = DivideUp(source_.channels, PanelWidth(source_.channels));
   float* total = static_cast<float*>(arguments.weights);
   float* others = reinterpret_cast<float*>(zeros + ZeroBytes() + threads_ * own_bytes);
-#pragma omp parallel num_threads(threads_)
-  {
-    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+  ParallelFor(sums_, [&](int64_t share, int thread) {
     char* in_points = zeros + ZeroBytes() + thread * own_bytes;
     char* out_points = in_points + kPoints * SourcePointStride();
-    float* sums = thread == 0 ? total : others + (thread - 1) * floats;
+    float* sums = share == 0 ? total : others + (share - 1) * floats;
     if (target_.channels % lanes() != 0)
       std::memset(out_points, 0, kPoints * GradientPointStride());
-    const auto [begin, end] = ShareOf(DivideUp(tiles_, 2), thread, threads);
+    const auto [begin, end] = PartOf(DivideUp(tiles_, 2), share, sums_);
     if (begin == end) std::memset(sums, 0, floats * sizeof(float));
     for (int64_t first = begin; first < end; first += chunk_ / 2) {
       const int64_t pairs = std::min(chunk_ / 2, end - first);
@@ -531,12 +527,12 @@ void WinogradConvolution::RunWeightGradientByThread(const ConvolutionArguments& 
           WeightGradientPanel(p, i, pairs, in_points, out_points, sums, first > begin);
       }
     }
-#pragma omp barrier
-    const auto [from, to] = ShareOf(floats, thread, threads);
-    for (int other = 0; other < threads - 1; ++other) {
+  });
+  ParallelRanges(floats, LeastItems(sums_), [&](int64_t from, int64_t to) {
+    for (int64_t other = 0; other < sums_ - 1; ++other) {
       for (int64_t i = from; i < to; ++i) total[i] += others[other * floats + i];
     }
-  }
+  });
 }
 
 void WinogradConvolution::RunWeightGradientTogether(const ConvolutionArguments& arguments) const {
@@ -546,24 +542,20 @@ void WinogradConvolution::RunWeightGradientTogether(const ConvolutionArguments& 
   char* out_points = in_points + kPoints * SourcePointStride();
   if (target_.channels % lanes() != 0) std::memset(out_points, 0, kPoints * GradientPointStride());
   const int64_t source_panels = DivideUp(source_.channels, PanelWidth(source_.channels));
-#pragma omp parallel num_threads(threads_)
-  {
-    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
-      const int64_t pairs = DivideUp(std::min(chunk_, tiles_ - begin), 2);
-      const auto [first, last] = ShareOf(pairs, thread, threads);
+  for (int64_t begin = 0; begin < tiles_; begin += chunk_) {
+    const int64_t pairs = DivideUp(std::min(chunk_, tiles_ - begin), 2);
+    ParallelRanges(pairs, kFewestTogether, [&](int64_t first, int64_t last) {
       TransformChunk(arguments, zeros, begin + 2 * first, last - first,
                      in_points + 2 * first * WidthBytes(source_.channels),
                      out_points + 2 * first * WidthBytes(target_.channels));
-#pragma omp barrier
-      const auto [task, end] = ShareOf(kPoints * source_panels, thread, threads);
+    });
+    ParallelRanges(kPoints * source_panels, 1, [&](int64_t task, int64_t end) {
       for (int64_t i = task; i < end; ++i) {
         WeightGradientPanel(static_cast<int>(i / source_panels), i % source_panels, pairs,
                             in_points, out_points, static_cast<float*>(arguments.weights),
                             begin > 0);
       }
-#pragma omp barrier
-    }
+    });
   }
 }
 

@@ -104,7 +104,7 @@ class WinogradConvolution final : public OwnConvolution {
   // Products of `pairs` pairs of tiles at one point, for the source channels of one panel.
   void WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points,
                            const char* out_points, float* sums, bool accumulate) const;
-  // Every thread sums its own tiles, and the sums are added in the end.
+  // Parts of the tiles are summed by whichever thread is free, and the sums added in the end.
   void RunWeightGradientByThread(const ConvolutionArguments& arguments) const;
   // All threads transform a chunk, then share out its products: where the sums are larger than the
   // transforms, or the caches.
@@ -140,6 +140,7 @@ class WinogradConvolution final : public OwnConvolution {
   int64_t tile_rows_, tile_columns_, tiles_;
   bool by_thread_ = false;
   int64_t chunk_ = 0;  // tiles that are in scratch at a time: a thread's, or all threads'
+  int64_t sums_ = 1;   // by_thread_: gradients by the weights of parts of the tiles
   int threads_;
 };
 

@@ -1,10 +1,8 @@
 #include "tensor/winograd_rows.h"
 
-#include <omp.h>
-
 #include <cstring>
 
-#include "tensor/cpu.h"
+#include "base/parallel.h"
 #include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
@@ -16,6 +14,8 @@ using winograd::kOutputs;
 // More pixels than this make up for the reading of larger weights.
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kTaps = 3;
+// Tiles that are worth another thread: some 5 us of transforms.
+constexpr int64_t kFewestTiles = 16;
 
 }  // namespace
 
@@ -53,24 +53,20 @@ int64_t WinogradRows::scratch_bytes() const {
 // Point by point and panel by panel: tap by tap, as the b of a product.
 void WinogradRows::PackWeights(const float* oihw, void* packed) const {
   const int64_t channels = shape_.in_channels;
-#pragma omp parallel for collapse(3) schedule(static) num_threads(threads_)
-  for (int64_t point = 0; point < kInputs; ++point) {
-    for (int64_t panel = 0; panel < panels_.count(); ++panel) {
-      for (int64_t tap = 0; tap < kTaps; ++tap) {
-        const int64_t first = panel * panels_.width();
-        const auto weight = [&](int64_t column, int64_t c) {
-          const int64_t n = first + column;
-          if (n >= shape_.out_channels || c >= channels) return 0.0f;
-          const float* const matrix = winograd::kWeightMatrix[point];
-          const float* const taps = oihw + ((n * channels + c) * kTaps + tap) * kTaps;
-          return matrix[0] * taps[0] + matrix[1] * taps[1] + matrix[2] * taps[2];
-        };
-        char* const to = static_cast<char*>(packed) + point * WeightPointBytes() +
-                         kTaps * depth() * first * 4 + tap * TapBytes(panel);
-        PackSteps(bf16_, channels, panels_.Columns(panel), weight, to);
-      }
-    }
-  }
+  ParallelFor(kInputs * panels_.count() * kTaps, [&](int64_t share) {
+    const int64_t tap = share % kTaps, panel = share / kTaps % panels_.count(),
+                  point = share / kTaps / panels_.count(), first = panel * panels_.width();
+    const auto weight = [&](int64_t column, int64_t c) {
+      const int64_t n = first + column;
+      if (n >= shape_.out_channels || c >= channels) return 0.0f;
+      const float* const matrix = winograd::kWeightMatrix[point];
+      const float* const taps = oihw + ((n * channels + c) * kTaps + tap) * kTaps;
+      return matrix[0] * taps[0] + matrix[1] * taps[1] + matrix[2] * taps[2];
+    };
+    char* const to = static_cast<char*>(packed) + point * WeightPointBytes() +
+                     kTaps * depth() * first * 4 + tap * TapBytes(panel);
+    PackSteps(bf16_, channels, panels_.Columns(panel), weight, to);
+  });
 }
 
 void WinogradRows::TransformInTile(const char* in, const char* zeros, int64_t tile,
@@ -143,19 +139,17 @@ void WinogradRows::Run(const ConvolutionArguments& arguments) const {
   char* const points = zeros + ZeroBytes();
   float* const products = reinterpret_cast<float*>(points + kInputs * PointBytes());
   std::memset(zeros, 0, ZeroBytes());
-#pragma omp parallel num_threads(threads_)
-  {
-#pragma omp for schedule(static)
-    for (int64_t tile = 0; tile < in_tiles(); ++tile)
+  ParallelRanges(in_tiles(), kFewestTiles, [&](int64_t begin, int64_t end) {
+    for (int64_t tile = begin; tile < end; ++tile)
       TransformInTile(static_cast<const char*>(arguments.in), zeros, tile, points);
-#pragma omp for collapse(2) schedule(static)
-    for (int64_t point = 0; point < kInputs; ++point) {
-      for (int64_t panel = 0; panel < panels_.count(); ++panel)
-        MultiplyPanel(static_cast<const char*>(arguments.weights), point, panel, points, products);
-    }
-#pragma omp for schedule(static)
-    for (int64_t tile = 0; tile < out_tiles(); ++tile) TransformOutTile(arguments, tile, products);
-  }
+  });
+  ParallelFor(kInputs * panels_.count(), [&](int64_t share) {
+    MultiplyPanel(static_cast<const char*>(arguments.weights), share / panels_.count(),
+                  share % panels_.count(), points, products);
+  });
+  ParallelRanges(out_tiles(), kFewestTiles, [&](int64_t begin, int64_t end) {
+    for (int64_t tile = begin; tile < end; ++tile) TransformOutTile(arguments, tile, products);
+  });
 }
 
 }  // namespace cotangent::tensor

@@ -53,12 +53,16 @@ constexpr char kUsage[] =
 
 // Steps that warm caches up and are not counted.
 constexpr int kWarmUpSteps = 2;
+// The part of the processors that other programs may take before figures count as disturbed.
+constexpr double kMostOtherLoad = 0.03;
 
 struct Times {
-  double first_step_seconds = 0;  // from the program's start
-  double step_seconds = 0;        // the median
-  double flops = 0;               // of a step
-  training::TimedPlan plan;       // with --explain
+  double first_step_seconds = 0;   // from the program's start
+  double step_seconds = 0;         // the median
+  double other_load = 0;           // the part of the processors that other programs took
+  double undisturbed_seconds = 0;  // of a step, estimated: the fastest tenth of them
+  double flops = 0;                // of a step
+  training::TimedPlan plan;        // with --explain
 };
 
 absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
@@ -92,17 +96,21 @@ absl::StatusOr<Times> Measure(Clock::time_point program_start,
   Times times;
   std::vector<double> seconds;
   double total = 0;
+  OtherLoad load;
   for (int64_t i = 0;
        i < kWarmUpSteps + absl::GetFlag(FLAGS_steps) || total < absl::GetFlag(FLAGS_seconds); ++i) {
     const Clock::time_point start = Clock::now();
     if (absl::Status status = step(); !status.ok()) return status;
     if (i == 0) times.first_step_seconds = Seconds(Clock::now() - program_start);
+    if (i == kWarmUpSteps - 1) load.SinceLast();
     if (i < kWarmUpSteps) continue;
     seconds.push_back(Seconds(Clock::now() - start));
     total += seconds.back();
   }
-  std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
+  times.other_load = load.SinceLast();
+  std::sort(seconds.begin(), seconds.end());
   times.step_seconds = seconds[seconds.size() / 2];
+  times.undisturbed_seconds = seconds[seconds.size() / 10];
   return times;
 }
 
@@ -191,16 +199,25 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
                gflops = times->flops / times->step_seconds * 1e-9;
   const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
   if (!absl::GetFlag(FLAGS_json)) printf("%s", times->plan.table.c_str());
-  const char* precision = options.precision == tensor::ElementType::kBf16 ? "bf16" : "f32";
+  const char* precision = options.precision == ElementType::kBf16 ? "bf16" : "f32";
+  if (times->other_load > kMostOtherLoad) {
+    fprintf(stderr,
+            "benchmark: other work took %.0f%% of the processor meanwhile; undisturbed a step may "
+            "take %.3f ms (the fastest tenth of them did)\n",
+            100 * times->other_load, times->undisturbed_seconds * 1e3);
+  }
   if (absl::GetFlag(FLAGS_json)) {
-    nlohmann::json object = {{"images_per_second", images_per_second},
-                             {"milliseconds_per_step", times->step_seconds * 1e3},
-                             {"gflops", gflops},
-                             {"peak_rss_mib", peak_rss_mib},
-                             {"first_step_seconds", times->first_step_seconds},
-                             {"batch_size", batch},
-                             {"precision", precision},
-                             {"threads", options.threads}};
+    nlohmann::json object = {
+        {"images_per_second", images_per_second},
+        {"milliseconds_per_step", times->step_seconds * 1e3},
+        {"gflops", gflops},
+        {"peak_rss_mib", peak_rss_mib},
+        {"first_step_seconds", times->first_step_seconds},
+        {"batch_size", batch},
+        {"precision", precision},
+        {"threads", options.threads},
+        {"other_load", times->other_load},
+        {"milliseconds_per_undisturbed_step", times->undisturbed_seconds * 1e3}};
     if (absl::GetFlag(FLAGS_explain))
       object["milliseconds_of_convolutions_alone"] = times->plan.convolution_seconds_alone * 1e3;
     printf("%s\n", object.dump().c_str());

@@ -16,8 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "layers/network/nearest_name.h"
-#include "tensor/cpu.h"
 #include "tools/standard_streams.h"
 
 namespace cotangent::tools {
@@ -126,7 +127,7 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
     line.given.insert(std::string(flag->Name()));
     if (flag->Name() == repeated) line.repeated.push_back(value);
   }
-  if (const std::string isa = tensor::UnknownInstructionSet(); !isa.empty()) {
+  if (const std::string isa = UnknownInstructionSet(); !isa.empty()) {
     UsageError(absl::StrCat("the environment variable COTANGENT_ISA is '", isa,
                             "'; expected portable, avx2, avx512 or avx512_bf16, or none"));
   }
@@ -172,8 +173,8 @@ absl::Status UseThreads(int requested, int* used) {
                                                    ": expected a number from 1 to ", kMostThreads,
                                                    ", or 0 for one a core"));
   }
-  *used = requested == 0 ? tensor::PhysicalThreads() : requested;
-  tensor::SetThreads(*used);
+  *used = requested == 0 ? UsefulThreads() : requested;
+  SetThreads(*used);
   return absl::OkStatus();
 }
 

@@ -14,6 +14,9 @@ namespace {
 
 constexpr int kBarCells = 20;
 constexpr std::chrono::milliseconds kRedrawEvery(100);
+// How often the machine's load is asked for, and what part of the processors is worth a word.
+constexpr std::chrono::seconds kLookAtLoadEvery(2);
+constexpr double kMuchOtherWork = 0.05;
 
 std::string Duration(double seconds) {
   const int64_t whole =
@@ -46,14 +49,22 @@ void Progress::AtStep(const training::RunNumbers& numbers) {
   const auto now = std::chrono::steady_clock::now();
   if (now - last_drawn_ < kRedrawEvery) return;
   last_drawn_ = now;
+  if (now - looked_at_load_ >= kLookAtLoadEvery) {
+    looked_at_load_ = now;
+    other_load_ = load_.SinceLast();
+  }
+  const std::string load =
+      other_load_ < kMuchOtherWork
+          ? ""
+          : absl::StrFormat("  other work takes %.0f%% of the processor", 100 * other_load_);
   const double epoch = std::ceil(numbers.epoch);  // the one that is being made, from 1
   const double length = std::min(1.0, numbers.epochs - (epoch - 1));
   const double share = (numbers.epoch - (epoch - 1)) / std::max(length, 1e-9);
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarCells);
-  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s  %.0f images/s  %s left", epoch,
+  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s  %.0f images/s  %s left%s", epoch,
           numbers.epochs, std::string(filled, '=').c_str(),
           std::string(kBarCells - filled, ' ').c_str(), Loss(numbers.loss).c_str(),
-          numbers.images_per_second, Duration(numbers.seconds_left).c_str());
+          numbers.images_per_second, Duration(numbers.seconds_left).c_str(), load.c_str());
   fflush(stderr);
   line_is_open_ = true;
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 
+#include "base/load.h"
 #include "training/run.h"
 
 namespace cotangent::tools {
@@ -16,7 +17,8 @@ class Progress : public training::RunObserver {
   Progress();
   // A line of its own, without harm to the live line.
   void Say(const std::string& line) override;
-  // Redraws the live line, at most ten times a second.
+  // Redraws the live line, at most ten times a second. It also says if other programs take much of
+  // the processors.
   void AtStep(const training::RunNumbers& numbers) override;
   // Ends the epoch's line.
   void AtEpochEnd(const training::RunNumbers& numbers, const training::RunResult* result) override;
@@ -26,6 +28,9 @@ class Progress : public training::RunObserver {
 
   const bool is_terminal_;
   bool line_is_open_ = false;
+  OtherLoad load_;
+  double other_load_ = 0;  // since it was last looked at
+  std::chrono::steady_clock::time_point looked_at_load_{};
   std::chrono::steady_clock::time_point last_drawn_{};
 };
 

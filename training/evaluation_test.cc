@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "gtest/gtest.h"
 #include "layers/network/network_text.h"
-#include "tensor/cpu.h"
 
 namespace cotangent::training {
 namespace {
@@ -45,7 +45,7 @@ Evaluator::Result EvaluateWith(const std::string& loss, int64_t batch_size) {
 class LossTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(LossTest, DoesNotDependOnTheBatch) {
-  tensor::SetThreads(1);
+  SetThreads(1);
   const double whole = EvaluateWith(GetParam(), kImages).loss;
   EXPECT_TRUE(std::isfinite(whole));
   EXPECT_GT(whole, 0);
@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
 // Two images: the mean by hand, (2 l_0 + 0.5 l_7) / 2.5, of which the images of class 4, weight 0,
 // are no part.
 TEST(LossTest, IsTheWeightedMean) {
-  tensor::SetThreads(1);
+  SetThreads(1);
   const std::string weights =
       "loss { softmax_cross_entropy { class_weight: [2, 1, 1, 1, 0, 1, 1, 0.5, 1, 1] } }";
   const auto only = [](std::vector<int> classes) {

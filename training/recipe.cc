@@ -174,11 +174,11 @@ data::Augmentation AugmentationOf(const layers::Train::Augmentation& text) {
   return augmentation;
 }
 
-tensor::ElementType PrecisionOf(const layers::Network& network) {
-  if (network.train().precision() != layers::Train::BF16) return tensor::ElementType::kF32;
-  if (tensor::onednn::Bf16Available()) return tensor::ElementType::kBf16;
+ElementType PrecisionOf(const layers::Network& network) {
+  if (network.train().precision() != layers::Train::BF16) return ElementType::kF32;
+  if (tensor::onednn::Bf16Available()) return ElementType::kBf16;
   fprintf(stderr, "note: this processor has no bf16 arithmetic; running in f32\n");
-  return tensor::ElementType::kF32;
+  return ElementType::kF32;
 }
 
 using Averaging = layers::Train::Evaluation;

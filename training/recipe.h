@@ -18,7 +18,7 @@
 #include "layers/network/network.pb.h"
 #include "optim/parameter_slice.h"
 #include "optim/run_length.h"
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 
 namespace cotangent::training {
 
@@ -69,7 +69,7 @@ data::Augmentation AugmentationOf(const layers::Train::Augmentation& recipe);
 
 // The element type a network's recipe asks for; f32, which standard error is told, where the
 // processor has no bf16.
-tensor::ElementType PrecisionOf(const layers::Network& network);
+ElementType PrecisionOf(const layers::Network& network);
 
 // The views whose predictions are averaged: the one untouched view for NONE.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);

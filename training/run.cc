@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/cpu.h"
 #include "data/file.h"
 #include "data/pipeline.h"
 #include "google/protobuf/message.h"

@@ -10,7 +10,7 @@
 #include "data/file.h"
 #include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
-#include "tensor/cpu.h"
+#include "base/cpu.h"
 #include "tensor/onednn.h"
 
 namespace cotangent::training {
@@ -49,8 +49,8 @@ absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& te
   return choices;
 }
 
-std::string PrecisionName(tensor::ElementType type) {
-  return type == tensor::ElementType::kBf16 ? "bf16" : "f32";
+std::string PrecisionName(ElementType type) {
+  return type == ElementType::kBf16 ? "bf16" : "f32";
 }
 
 // A double that comes back with the same bits.
@@ -101,7 +101,7 @@ void DescribeMachine(RunState& state) {
   }());
   state.build = *build;
   state.onednn = tensor::onednn::Version();
-  state.processor = tensor::ProcessorName();
+  state.processor = ProcessorName();
 }
 
 Metadata ToMetadata(const RunState& state) {
@@ -141,8 +141,8 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   state.network = checkpoint.Get(kNetwork);
   state.dataset = checkpoint.Get(kDataset);
   state.data_checksum = checkpoint.Get(kData);
-  const bool is_bf16 = checkpoint.Get(kPrecision) == PrecisionName(tensor::ElementType::kBf16);
-  state.precision = is_bf16 ? tensor::ElementType::kBf16 : tensor::ElementType::kF32;
+  const bool is_bf16 = checkpoint.Get(kPrecision) == PrecisionName(ElementType::kBf16);
+  state.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
   state.exact = checkpoint.Get(kExact) == "1";
   state.choices = ParseChoices(checkpoint.Get(kChoices));
   state.build = checkpoint.Get(kBuild);

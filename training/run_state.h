@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "layers/plan/parameters.h"
 #include "optim/run_length.h"
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "training/checkpoint.h"
 #include "training/step.h"
 
@@ -35,7 +35,7 @@ struct RunState {
   uint64_t seed = 0;
   std::string dataset;        // its name
   std::string data_checksum;  // of the training images and their labels
-  tensor::ElementType precision = tensor::ElementType::kF32;
+  ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 0;
   std::string build, onednn, processor;

@@ -47,8 +47,7 @@ std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
 // The plan's size is compared with the memory there is before the plan is allocated; what cannot
 // fit in any plan, a convolution's input beside its output, is found before convolutions of that
 // size are measured.
-absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph,
-                                              tensor::ElementType precision) {
+absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, ElementType precision) {
   int64_t most = 0;
   std::string layer;
   for (const layers::Node& node : graph.nodes()) {
@@ -60,7 +59,7 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph,
     layer = node.name;
   }
   return tensor::CheckMemoryAvailable(
-      most * tensor::Bytes(precision),
+      most * Bytes(precision),
       absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }
 
@@ -119,7 +118,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
   }
   absl::StatusOr<std::unique_ptr<optim::Optimizer>> optimizer = optim::Optimizer::Create(
       step->network_.text.train().optimizer(), step->slices_, step->network_.run,
-      /*bf16=*/options.precision == tensor::ElementType::kBf16);
+      /*bf16=*/options.precision == ElementType::kBf16);
   if (!optimizer.ok())
     return absl::Status(optimizer.status().code(),
                         absl::StrCat("train.optimizer: ", optimizer.status().message()));

@@ -45,7 +45,7 @@ void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
 
 // What layers::PlanOptions says, of training and evaluation alike.
 struct StepOptions {
-  tensor::ElementType precision = tensor::ElementType::kF32;
+  ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
   absl::flat_hash_map<std::string, std::string> choices;  // made before; they are kept

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/network/network_text.h"
-#include "tensor/cpu.h"
 #include "tensor/onednn.h"
 #include "training/explain.h"
 
@@ -40,11 +40,11 @@ train {
 class TrainingStepTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    tensor::SetThreads(1);
+    SetThreads(1);
     network_ = layers::ParseNetwork(kNetwork).value();
   }
 
-  std::unique_ptr<TrainingStep> Make(tensor::ElementType precision = tensor::ElementType::kF32) {
+  std::unique_ptr<TrainingStep> Make(ElementType precision = ElementType::kF32) {
     StepOptions options;
     options.precision = precision;
     absl::StatusOr<std::unique_ptr<TrainingStep>> step =
@@ -110,7 +110,7 @@ TEST_F(TrainingStepTest, AStepThatIsNotFiniteChangesNothingAndIsExplained) {
 
 TEST_F(TrainingStepTest, AnOverflowInBf16IsExplained) {
   if (!tensor::onednn::Bf16Available()) GTEST_SKIP() << "this processor has no bf16 arithmetic";
-  auto step = Make(tensor::ElementType::kBf16);
+  auto step = Make(ElementType::kBf16);
   EXPECT_TRUE(step->Run(0).finite);
   layers::ParameterStore& store = step->store();
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");

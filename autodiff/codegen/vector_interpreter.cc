@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/element_type.h"
+
 namespace cotangent::autodiff::codegen {
 namespace {
 
@@ -27,12 +29,6 @@ float RoundHalfEven(float a) {
 template <typename F>
 void ForEach(int count, float* result, F f) {
   for (int i = 0; i < count; ++i) result[i] = f(i);
-}
-
-uint16_t ToBf16(float x) {
-  const uint32_t bits = Bits(x);
-  if (std::isnan(x)) return static_cast<uint16_t>((bits >> 16) | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
 uint8_t ToU8(float x) {
@@ -59,11 +55,13 @@ void StoreBlock(ElementType type, const float* from, void* to, int count) {
       std::memcpy(to, from, count * sizeof(float));
       return;
     case ElementType::kBf16:
-      return Convert<uint16_t>(from, to, count, ToBf16);
+      return Convert<uint16_t>(from, to, count, FloatToBf16);
     case ElementType::kU8:
       return Convert<uint8_t>(from, to, count, ToU8);
     case ElementType::kS32:
       return Convert<int32_t>(from, to, count, ToS32);
+    case ElementType::kF64:
+      break;
   }
 }
 
@@ -188,7 +186,7 @@ const char* VectorInterpreter::RowAddress(const void* base, const int64_t* strid
 void VectorInterpreter::LoadBlock(const Instruction& load, const KernelCall& call, int64_t row,
                                   int64_t column, int count, float* result) const {
   const char* from = RowAddress(call.loads[load.slot], call.load_strides, load.slot, row) +
-                     column * ElementSize(load.type);
+                     column * Bytes(load.type);
   switch (load.type) {
     case ElementType::kF32:
       std::memcpy(result, from, count * sizeof(float));
@@ -200,6 +198,8 @@ void VectorInterpreter::LoadBlock(const Instruction& load, const KernelCall& cal
       return Expand<uint8_t>(from, count, result, [](uint8_t x) { return static_cast<float>(x); });
     case ElementType::kS32:
       return Expand<int32_t>(from, count, result, [](int32_t x) { return static_cast<float>(x); });
+    case ElementType::kF64:
+      break;
   }
 }
 
@@ -227,7 +227,7 @@ void VectorInterpreter::RunBlock(const KernelCall& call, float* registers, int64
   }
   for (size_t i = 0; i < outputs_.size(); ++i) {
     char* to = const_cast<char*>(RowAddress(call.stores[i], call.store_strides, i, row)) +
-               column * ElementSize(outputs_[i].type);
+               column * Bytes(outputs_[i].type);
     StoreBlock(outputs_[i].type, block(outputs_[i].source), to, count);
   }
   for (size_t i = 0; i < sums_.size(); ++i) {

@@ -298,11 +298,11 @@ void Assembler::ListSteps() {
   for (int s = 0; s < static_cast<int>(steps_.size()); ++s) {
     const Instruction& i = instructions_[steps_[s].value];
     if (steps_[s].kind == Step::kCompute && i.opcode == Opcode::kLoad) {
-      streams_.push_back({false, i.slot, ElementSize(i.type)});
+      streams_.push_back({false, i.slot, static_cast<int>(Bytes(i.type))});
     }
     if (steps_[s].kind == Step::kStore) {
       streams_.push_back(
-          {true, steps_[s].slot, ElementSize(program_.outputs()[steps_[s].slot].type)});
+          {true, steps_[s].slot, static_cast<int>(Bytes(program_.outputs()[steps_[s].slot].type))});
     }
   }
   channel_used_.resize(program_.num_channels());
@@ -1296,6 +1296,8 @@ void Assembler::EmitLoad(Value v, const Instruction& i) {
       }
       vcvtdq2ps(d, d);
       break;
+    case ElementType::kF64:
+      break;
   }
   AdvanceStream(stream);
 }
@@ -1414,6 +1416,8 @@ void Assembler::EmitStore(const Step& step) {
       }
       break;
     }
+    case ElementType::kF64:
+      break;
   }
   AdvanceStream(stream);
 }

@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -11,11 +10,10 @@
 #include "absl/strings/string_view.h"
 #include "autodiff/codegen/vector_interpreter.h"
 #include "autodiff/codegen/vector_jit.h"
+#include "base/cpu.h"
 
 namespace cotangent::autodiff::codegen {
 namespace {
-
-constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512_bf16"};
 
 class InterpretedKernel : public VectorKernel {
  public:
@@ -64,31 +62,13 @@ class CompiledKernel : public VectorKernel {
   size_t size_;
 };
 
-Isa ProcessorIsa() {
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::kPortable;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
-    return Isa::kAvx2;
-  }
-  return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512;
-}
+Isa ProcessorIsa() { return static_cast<Isa>(ProcessorInstructionSet()); }
 
 }  // namespace
 
-const char* IsaName(Isa isa) { return kIsaNames[static_cast<int>(isa)]; }
+const char* IsaName(Isa isa) { return Name(static_cast<InstructionSet>(isa)); }
 
-Isa BestIsa() {
-  static const Isa best = [] {
-    const Isa processor = ProcessorIsa();
-    const char* wanted = std::getenv("COTANGENT_ISA");
-    for (int i = 0; wanted != nullptr && i < static_cast<int>(processor); ++i) {
-      if (absl::string_view(wanted) == kIsaNames[i]) return static_cast<Isa>(i);
-    }
-    return processor;
-  }();
-  return best;
-}
+Isa BestIsa() { return static_cast<Isa>(WidestInstructionSet()); }
 
 absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const VectorProgram& program,
                                                                     const KernelOptions& options) {

@@ -65,14 +65,14 @@ struct Fixture {
     const int64_t count = columns == 0 ? 1 : rows;
     std::normal_distribution<float> normal;
     const auto array = [&](ElementType type, std::vector<int64_t>& strides) {
-      const int64_t row = length * ElementSize(type);
+      const int64_t row = length * Bytes(type);
       strides.push_back(row + gap);
       return std::make_unique<GuardedArray>(std::max<int64_t>(0, (count - 1) * (row + gap) + row));
     };
     for (const ElementType type : program.loads()) {
       loads.push_back(array(type, load_strides));
       GuardedArray& to = *loads.back();
-      for (size_t at = 0; at + ElementSize(type) <= to.size(); at += ElementSize(type)) {
+      for (size_t at = 0; at + Bytes(type) <= to.size(); at += Bytes(type)) {
         const float x = 2 * normal(random);
         const uint16_t bf16 = std::bit_cast<uint32_t>(x) >> 16;
         const int32_t s32 = static_cast<int32_t>(x * 10);
@@ -81,7 +81,7 @@ struct Fixture {
                            : type == ElementType::kBf16 ? static_cast<const void*>(&bf16)
                            : type == ElementType::kS32  ? static_cast<const void*>(&s32)
                                                         : &u8;
-        std::memcpy(to.data() + at, from, ElementSize(type));
+        std::memcpy(to.data() + at, from, Bytes(type));
       }
     }
     for (const auto& output : program.outputs())
@@ -299,10 +299,10 @@ void ExpectAgreement(const VectorProgram& program, Isa isa, int columns, int64_t
     for (int64_t row = 0; row < count; ++row) {
       const int64_t start = row * fixture.store_strides[i];
       for (int64_t column = 0; column < length; ++column) {
-        const int64_t at = start + column * ElementSize(type);
+        const int64_t at = start + column * Bytes(type);
         wrong += !Near(type, &want[i][at], &found[i][at]);
       }
-      const int64_t end = start + length * ElementSize(type);
+      const int64_t end = start + length * Bytes(type);
       const int64_t next = std::min<int64_t>(end + gap, want[i].size());
       for (int64_t at = end; at < next; ++at) ASSERT_EQ(found[i][at], 0x33) << "wrote between rows";
     }

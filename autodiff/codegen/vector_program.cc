@@ -67,19 +67,6 @@ float ToInteger(float a) {
 
 }  // namespace
 
-int ElementSize(ElementType type) {
-  switch (type) {
-    case ElementType::kF32:
-    case ElementType::kS32:
-      return 4;
-    case ElementType::kBf16:
-      return 2;
-    case ElementType::kU8:
-      return 1;
-  }
-  return 0;
-}
-
 float EvaluateInstruction(const Instruction& instruction, float a, float b, float c) {
   switch (instruction.opcode) {
     case Opcode::kLoad:
@@ -207,6 +194,7 @@ Value VectorProgram::Binary(Opcode opcode, Value a, Value b) {
 }
 
 Value VectorProgram::Load(ElementType type) {
+  assert(type != ElementType::kF64);
   loads_.push_back(type);
   return Emit(
       {.opcode = Opcode::kLoad, .type = type, .slot = static_cast<int32_t>(loads_.size()) - 1});
@@ -379,7 +367,7 @@ Value VectorProgram::Select(Value mask, Value if_true, Value if_false) {
 }
 
 void VectorProgram::Store(Value value, ElementType type, StoreHint hint) {
-  assert(!IsMask(value));
+  assert(!IsMask(value) && type != ElementType::kF64);
   outputs_.push_back({value, type, hint});
 }
 

@@ -6,16 +6,19 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/element_type.h"
 
 namespace cotangent::autodiff::codegen {
 
 // How an operand's elements lie in memory. In registers everything is f32:
+//
 //   kBf16  upper half of an f32; stored rounded to nearest even (a denormal may become zero, a NaN
-//   stays one) kU8    0..255; stored rounded to nearest even and clamped, NaN as 0 kS32   exact up
-//   to 2^24; stored rounded to nearest even, INT32_MIN when outside int32
-enum class ElementType : uint8_t { kF32, kBf16, kU8, kS32 };
-
-int ElementSize(ElementType type);
+//          stays one)
+//   kU8    0..255; stored rounded to nearest even and clamped, NaN as 0
+//   kS32   exact up to 2^24; stored rounded to nearest even, INT32_MIN when outside int32
+//
+// Programs know no kF64.
+using cotangent::ElementType;
 
 // Whether an output is soon read again (kCached) or so large that it should go past the caches
 // (kStreaming: non-temporal stores where the address is aligned for them, ordinary ones elsewhere).

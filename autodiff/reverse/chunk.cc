@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include "base/cpu.h"
+
 // The names of the vector ABI: e for AVX-512, d for AVX2, b for SSE; N the lanes.
 #define COTANGENT_DECLARE(name)                                     \
   __m128d _ZGVbN2v_##name(__m128d);                                 \
@@ -18,12 +20,7 @@ COTANGENT_DECLARE(cosh)
 
 namespace cotangent::autodiff::reverse {
 
-int WidestChunk() {
-  static const int kWidest = __builtin_cpu_supports("avx512f")                                 ? 8
-                             : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 4
-                                                                                               : 2;
-  return kWidest;
-}
+int WidestChunk() { return HasAvx512() ? 8 : HasAvx2() ? 4 : 2; }
 
 #define COTANGENT_EVALUATE(target_, width, prefix)                                 \
   target_ void EvaluateLanes(sinRule, const Chunk<width>& x, Chunk<width>& value,  \

@@ -5,9 +5,13 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 
 namespace cotangent::layers {
 namespace {
+
+// Numbers drawn that are worth another thread.
+constexpr int64_t kFewestDrawn = 512;
 
 // FNV-1a.
 uint64_t Hash(absl::string_view text) {
@@ -43,20 +47,22 @@ double XavierDeviation(const Initialiser::Xavier& xavier, const ParameterSpec& p
 
 void FillUniform(const RandomStream& random, double low, double high, absl::Span<float> values) {
   const int64_t count = static_cast<int64_t>(values.size());
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; i += 4) {
-    const std::array<double, 4> uniform = random.Uniforms(i / 4);
-    for (int64_t k = i; k < std::min(i + 4, count); ++k)
-      values[k] = static_cast<float>(low + (high - low) * uniform[k - i]);
-  }
+  ParallelRanges((count + 3) / 4, kFewestDrawn, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 4 * begin; i < std::min(4 * end, count); i += 4) {
+      const std::array<double, 4> uniform = random.Uniforms(i / 4);
+      for (int64_t k = i; k < std::min(i + 4, count); ++k)
+        values[k] = static_cast<float>(low + (high - low) * uniform[k - i]);
+    }
+  });
 }
 
 void FillNormal(const RandomStream& random, double mean, double deviation,
                 absl::Span<float> values) {
   const int64_t count = static_cast<int64_t>(values.size());
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i)
-    values[i] = static_cast<float>(mean + deviation * random.Normal(i));
+  ParallelRanges(count, kFewestDrawn, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      values[i] = static_cast<float>(mean + deviation * random.Normal(i));
+  });
 }
 
 void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
@@ -175,8 +181,7 @@ std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape
   // not made many times.
   const int count = n <= 256 ? 32 : 1;
   std::vector<std::vector<double>> parts(count, std::vector<double>(n * n));
-#pragma omp parallel for schedule(dynamic)
-  for (int part = 0; part < count; ++part) {
+  ParallelFor(count, [&](int64_t part) {
     std::vector<const float*> rows(n);
     double* const sums = parts[part].data();
     for (int64_t image = shape.batch() * part / count; image < shape.batch() * (part + 1) / count;
@@ -198,7 +203,7 @@ std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape
         }
       }
     }
-  }
+  });
   std::vector<double> moments(n * n);
   const double patches = static_cast<double>(shape.batch() * (height - kernel_height + 1) * length);
   for (int64_t i = 0; i < n; ++i) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/parallel.h"
 #include "gtest/gtest.h"
 #include "layers/graph/vjp.h"
 #include "layers/network/build.h"
@@ -24,7 +25,6 @@
 #include "layers/plan/plan_testing.h"
 #include "layers/plan/tuner.h"
 #include "optim/optimizer.h"
-#include "tensor/cpu.h"
 
 namespace {
 
@@ -121,8 +121,8 @@ loss { softmax_cross_entropy { label_smoothing: 0.1 } }
 train { batch_size: 8 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
-void ExpectNoAllocations(const char* text, int threads, tensor::ElementType precision) {
-  tensor::SetThreads(threads);
+void ExpectNoAllocations(const char* text, int threads, ElementType precision) {
+  SetThreads(threads);
   const absl::StatusOr<Network> network = ParseNetwork(text, "all.textproto");
   ASSERT_TRUE(network.ok()) << network.status();
   absl::StatusOr<BuiltNetwork> built = Build(*network, {.batch_size = 8});
@@ -178,13 +178,9 @@ TEST(AllocationTest, CountsWhatTheProcessAllocates) {
   EXPECT_EQ(allocations.exchange(0), 2);
 }
 
-TEST(AllocationTest, NoneInATrainingStep) {
-  ExpectNoAllocations(kNetwork, 1, tensor::ElementType::kF32);
-}
-TEST(AllocationTest, NoneOnTwoThreads) {
-  ExpectNoAllocations(kNetwork, 2, tensor::ElementType::kF32);
-}
-TEST(AllocationTest, NoneInBf16) { ExpectNoAllocations(kNetwork, 1, tensor::ElementType::kBf16); }
+TEST(AllocationTest, NoneInATrainingStep) { ExpectNoAllocations(kNetwork, 1, ElementType::kF32); }
+TEST(AllocationTest, NoneOnTwoThreads) { ExpectNoAllocations(kNetwork, 2, ElementType::kF32); }
+TEST(AllocationTest, NoneInBf16) { ExpectNoAllocations(kNetwork, 1, ElementType::kBf16); }
 
 }  // namespace
 }  // namespace cotangent::layers

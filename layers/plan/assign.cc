@@ -14,7 +14,6 @@ namespace {
 
 using tensor::ConvolutionChoice;
 using tensor::Direction;
-using tensor::ElementType;
 using tensor::Layout;
 
 // What moving a byte costs, about: it only weighs conversions against measured times.
@@ -43,8 +42,7 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
   int64_t bytes = 1;
   for (const Node& node : graph.nodes()) {
     if (IsConvolution(node.op))
-      bytes +=
-          node.attributes.convolution.weights().NumElements() * tensor::Bytes(options.precision);
+      bytes += node.attributes.convolution.weights().NumElements() * Bytes(options.precision);
   }
   use.room = static_cast<int>(std::min<int64_t>(kCacheBytes / bytes, kMostRoom));
   return use;

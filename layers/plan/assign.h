@@ -42,7 +42,7 @@ struct Assignment {
 };
 
 // The format an operation other than a convolution or a pass needs its tensors in.
-Format DefaultFormat(const Graph& graph, TensorId t, tensor::ElementType precision);
+Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision);
 // Equal formats for this shape, even where they have different names.
 bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tensor/layout.h"
 #include "tensor/shape.h"
 
@@ -14,7 +14,7 @@ namespace cotangent::layers {
 // How a tensor's elements are stored. Tensors that are not 4-D are kNchw, plain row-major.
 struct Format {
   tensor::Layout layout = tensor::Layout::kNchw;
-  tensor::ElementType type = tensor::ElementType::kF32;
+  ElementType type = ElementType::kF32;
 
   friend bool operator==(const Format&, const Format&) = default;
   std::string ToString() const {
@@ -35,7 +35,7 @@ struct Buffer {
     if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);
     if (shape.rank() == 2)
       return tensor::StorageBytes({shape[0], shape[1], 1, 1}, format.layout, format.type);
-    return shape.NumElements() * tensor::Bytes(format.type);
+    return shape.NumElements() * Bytes(format.type);
   }
 };
 

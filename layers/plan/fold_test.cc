@@ -12,7 +12,6 @@
 #include "layers/plan/plan.h"
 #include "layers/plan/plan_testing.h"
 #include "layers/zoo/zoo.h"
-#include "tensor/cpu.h"
 
 namespace cotangent::layers {
 namespace {
@@ -37,7 +36,7 @@ void FillAtRandom(ParameterStore& store) {
 }
 
 std::vector<float> Predict(const Graph& graph, TensorId images, TensorId prediction,
-                           ParameterStore& store, tensor::ElementType precision, bool exact) {
+                           ParameterStore& store, ElementType precision, bool exact) {
   Tuner tuner(1);
   PlanOptions options;
   options.constant_parameters = true;
@@ -84,11 +83,11 @@ struct Case {
     made.folded->Update();
     return made;
   }
-  double Difference(tensor::ElementType precision = tensor::ElementType::kF32, bool exact = true) {
-    return RelativeDifference(Predict(network.graph, network.images, network.prediction, *store,
-                                      tensor::ElementType::kF32, true),
-                              Predict(folded->graph(), network.images, network.prediction,
-                                      folded->store(), precision, exact));
+  double Difference(ElementType precision = ElementType::kF32, bool exact = true) {
+    return RelativeDifference(
+        Predict(network.graph, network.images, network.prediction, *store, ElementType::kF32, true),
+        Predict(folded->graph(), network.images, network.prediction, folded->store(), precision,
+                exact));
   }
 };
 
@@ -111,11 +110,11 @@ INSTANTIATE_TEST_SUITE_P(Zoo, FoldZoo, ::testing::ValuesIn(ZooNames()),
                          [](const auto& info) { return info.param; });
 
 TEST(Fold, WithWinograd) {
-  EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(tensor::ElementType::kF32, false), 1e-4);
+  EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(ElementType::kF32, false), 1e-4);
 }
 
 TEST(Fold, InBf16) {
-  EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(tensor::ElementType::kBf16, true), 0.1);
+  EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(ElementType::kBf16, true), 0.1);
 }
 
 // Every convolution of a residual network takes its normalisation, its ReLU and, once a block, the

@@ -6,13 +6,11 @@
 #include <cstring>
 #include <vector>
 
-#include "tensor/element_type.h"
+#include "base/element_type.h"
+#include "base/parallel.h"
 
 namespace cotangent::layers {
 namespace {
-
-using tensor::Bf16;
-using tensor::ElementType;
 
 // Calls body(T*) with a null pointer of the buffer's element type, which only carries the type.
 template <typename Body>
@@ -166,79 +164,92 @@ uint64_t Mix(uint64_t z) {
 void PadForward(PadMode mode, const Padding& padding, const Buffer& x, const Buffer& y) {
   const int64_t channels = x.shape[1], height = Height(y), width = Width(y);
   WithElementType(x, [&]<typename T>(T*) {
-#pragma omp parallel for
-    for (int64_t n = 0; n < x.shape[0]; ++n) {
-      for (int64_t h = 0; h < height; ++h) {
-        const int64_t from_h = SourceIndex(mode, h - padding.top, Height(x));
-        for (int64_t w = 0; w < width; ++w) {
-          const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
-          T* to = y.as<T>() + ((n * height + h) * width + w) * channels;
-          if (from_h < 0 || from_w < 0) {
-            std::memset(to, 0, channels * sizeof(T));
-          } else {
-            std::memcpy(to, x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
-                        channels * sizeof(T));
+    ParallelRanges(
+        x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t n = begin; n < end; ++n) {
+            for (int64_t h = 0; h < height; ++h) {
+              const int64_t from_h = SourceIndex(mode, h - padding.top, Height(x));
+              for (int64_t w = 0; w < width; ++w) {
+                const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
+                T* to = y.as<T>() + ((n * height + h) * width + w) * channels;
+                if (from_h < 0 || from_w < 0) {
+                  std::memset(to, 0, channels * sizeof(T));
+                } else {
+                  std::memcpy(to,
+                              x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
+                              channels * sizeof(T));
+                }
+              }
+            }
           }
-        }
-      }
-    }
+        });
   });
 }
 
 void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const Buffer& dx) {
   const int64_t channels = dx.shape[1], height = Height(dx), width = Width(dx);
   WithElementType(dx, [&]<typename T>(T*) {
-#pragma omp parallel for
-    for (int64_t line = 0; line < dx.shape[0] * height; ++line) {
-      const int64_t n = line / height;
-      const Copies lines = CopiesOf(mode, line % height, height, padding.top, padding.bottom);
-      for (int64_t w = 0; w < width; ++w) {
-        const Copies columns = CopiesOf(mode, w, width, padding.left, padding.right);
-        T* to = dx.as<T>() + (line * width + w) * channels;
-        for (int64_t c = 0; c < channels; ++c) {
-          float sum = 0;
-          for (int i = 0; i < lines.count; ++i) {
-            for (int j = 0; j < columns.count; ++j)
-              sum += static_cast<float>(
-                  dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) *
-                                 channels +
-                             c]);
+    ParallelRanges(
+        dx.shape[0] * height, LeastItems(width * channels), [&](int64_t begin, int64_t end) {
+          for (int64_t line = begin; line < end; ++line) {
+            const int64_t n = line / height;
+            const Copies lines = CopiesOf(mode, line % height, height, padding.top, padding.bottom);
+            for (int64_t w = 0; w < width; ++w) {
+              const Copies columns = CopiesOf(mode, w, width, padding.left, padding.right);
+              T* to = dx.as<T>() + (line * width + w) * channels;
+              for (int64_t c = 0; c < channels; ++c) {
+                float sum = 0;
+                for (int i = 0; i < lines.count; ++i) {
+                  for (int j = 0; j < columns.count; ++j)
+                    sum += static_cast<float>(
+                        dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) *
+                                       channels +
+                                   c]);
+                }
+                to[c] = static_cast<T>(sum);
+              }
+            }
           }
-          to[c] = static_cast<T>(sum);
-        }
-      }
-    }
+        });
   });
 }
 
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
                   int64_t count) {
-  const int64_t pixels = from.shape[0] * Height(from) * Width(from),
-                size = tensor::Bytes(from.format.type);
+  const int64_t pixels = from.shape[0] * Height(from) * Width(from), size = Bytes(from.format.type);
   const int64_t from_stride = from.shape[1] * size, to_stride = to.shape[1] * size;
-#pragma omp parallel for
-  for (int64_t p = 0; p < pixels; ++p) {
-    std::memcpy(to.data + p * to_stride + to_channel * size,
-                from.data + p * from_stride + from_channel * size, count * size);
-  }
+  ParallelRanges(pixels, LeastItems(count), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      std::memcpy(to.data + p * to_stride + to_channel * size,
+                  from.data + p * from_stride + from_channel * size, count * size);
+    }
+  });
 }
 
 void MaxPoolGather(const PoolWindow& window, const Buffer& x, const Buffer& position,
                    const Buffer& y) {
   const int64_t channels = y.shape[1], height = Height(y), width = Width(y);
   WithElementType(x, [&]<typename T>(T*) {
-#pragma omp parallel for
-    for (int64_t pixel = 0; pixel < y.shape[0] * height * width; ++pixel) {
-      const int64_t n = pixel / (height * width), h = pixel / width % height, w = pixel % width;
-      for (int64_t c = 0; c < channels; ++c) {
-        const int64_t at = pixel * channels + c;
-        const int64_t cell = position.format.type == ElementType::kU8 ? position.as<uint8_t>()[at]
-                                                                      : position.as<int32_t>()[at];
-        const int64_t from_h = h * window.stride_height + cell / window.width - window.padding.top;
-        const int64_t from_w = w * window.stride_width + cell % window.width - window.padding.left;
-        y.as<T>()[at] = x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
-      }
-    }
+    ParallelRanges(
+        y.shape[0] * height * width, LeastItems(channels), [&](int64_t begin, int64_t end) {
+          for (int64_t pixel = begin; pixel < end; ++pixel) {
+            const int64_t n = pixel / (height * width), h = pixel / width % height,
+                          w = pixel % width;
+            for (int64_t c = 0; c < channels; ++c) {
+              const int64_t at = pixel * channels + c;
+              const int64_t cell = position.format.type == ElementType::kU8
+                                       ? position.as<uint8_t>()[at]
+                                       : position.as<int32_t>()[at];
+              const int64_t from_h =
+                  h * window.stride_height + cell / window.width - window.padding.top;
+              const int64_t from_w =
+                  w * window.stride_width + cell % window.width - window.padding.left;
+              y.as<T>()[at] =
+                  x.as<T>()[((n * Height(x) + from_h) * Width(x) + from_w) * channels + c];
+            }
+          }
+        });
   });
 }
 
@@ -248,21 +259,25 @@ void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* m
                       float* inverse_deviation) {
   const int64_t count = ElementsPerImage(x);
   WithElementType(x, [&]<typename T>(T*) {
-#pragma omp parallel for
-    for (int64_t n = 0; n < x.shape[0]; ++n) {
-      const T* in = x.as<T>() + n * count;
-      T* out = y.as<T>() + n * count;
-      double sum = 0, squares = 0;
-      for (int64_t i = 0; i < count; ++i) sum += static_cast<float>(in[i]);
-      const double m = sum / count;
-      for (int64_t i = 0; i < count; ++i)
-        squares += (static_cast<float>(in[i]) - m) * (static_cast<float>(in[i]) - m);
-      const double inverse = 1 / std::sqrt(squares / count + epsilon);
-      mean[n] = static_cast<float>(m);
-      inverse_deviation[n] = static_cast<float>(inverse);
-      for (int64_t i = 0; i < count; ++i)
-        out[i] = static_cast<T>(static_cast<float>((static_cast<float>(in[i]) - m) * inverse));
-    }
+    ParallelRanges(
+        x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t n = begin; n < end; ++n) {
+            const T* in = x.as<T>() + n * count;
+            T* out = y.as<T>() + n * count;
+            double sum = 0, squares = 0;
+            for (int64_t i = 0; i < count; ++i) sum += static_cast<float>(in[i]);
+            const double m = sum / count;
+            for (int64_t i = 0; i < count; ++i)
+              squares += (static_cast<float>(in[i]) - m) * (static_cast<float>(in[i]) - m);
+            const double inverse = 1 / std::sqrt(squares / count + epsilon);
+            mean[n] = static_cast<float>(m);
+            inverse_deviation[n] = static_cast<float>(inverse);
+            for (int64_t i = 0; i < count; ++i)
+              out[i] =
+                  static_cast<T>(static_cast<float>((static_cast<float>(in[i]) - m) * inverse));
+          }
+        });
   });
 }
 
@@ -270,47 +285,54 @@ void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_d
                        const Buffer& dx) {
   const int64_t count = ElementsPerImage(y);
   WithElementType(y, [&]<typename T>(T*) {
-#pragma omp parallel for
-    for (int64_t n = 0; n < y.shape[0]; ++n) {
-      const T* g = dy.as<T>() + n * count;
-      const T* out = y.as<T>() + n * count;
-      double sum = 0, product = 0;
-      for (int64_t i = 0; i < count; ++i) {
-        sum += static_cast<float>(g[i]);
-        product += static_cast<double>(static_cast<float>(g[i])) * static_cast<float>(out[i]);
-      }
-      const float mean = static_cast<float>(sum / count),
-                  slope = static_cast<float>(product / count), inverse = inverse_deviation[n];
-      T* to = dx.as<T>() + n * count;
-      for (int64_t i = 0; i < count; ++i)
-        to[i] = static_cast<T>(
-            inverse * (static_cast<float>(g[i]) - mean - static_cast<float>(out[i]) * slope));
-    }
+    ParallelRanges(
+        y.shape[0], LeastItems(y.shape.NumElements() / y.shape[0]),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t n = begin; n < end; ++n) {
+            const T* g = dy.as<T>() + n * count;
+            const T* out = y.as<T>() + n * count;
+            double sum = 0, product = 0;
+            for (int64_t i = 0; i < count; ++i) {
+              sum += static_cast<float>(g[i]);
+              product += static_cast<double>(static_cast<float>(g[i])) * static_cast<float>(out[i]);
+            }
+            const float mean = static_cast<float>(sum / count),
+                        slope = static_cast<float>(product / count), inverse = inverse_deviation[n];
+            T* to = dx.as<T>() + n * count;
+            for (int64_t i = 0; i < count; ++i)
+              to[i] = static_cast<T>(
+                  inverse * (static_cast<float>(g[i]) - mean - static_cast<float>(out[i]) * slope));
+          }
+        });
   });
 }
 
 void SoftmaxForward(const Buffer& x, const Buffer& y) {
   const int64_t classes = x.shape[1];
-#pragma omp parallel for
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    const float* in = x.as<float>() + n * classes;
-    const double log_sum = LogSumExp(in, classes);
-    for (int64_t k = 0; k < classes; ++k)
-      y.as<float>()[n * classes + k] = static_cast<float>(std::exp(in[k] - log_sum));
-  }
+  ParallelRanges(
+      x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]), [&](int64_t begin, int64_t end) {
+        for (int64_t n = begin; n < end; ++n) {
+          const float* in = x.as<float>() + n * classes;
+          const double log_sum = LogSumExp(in, classes);
+          for (int64_t k = 0; k < classes; ++k)
+            y.as<float>()[n * classes + k] = static_cast<float>(std::exp(in[k] - log_sum));
+        }
+      });
 }
 
 void SoftmaxBackward(const Buffer& dy, const Buffer& y, const Buffer& dx) {
   const int64_t classes = y.shape[1];
-#pragma omp parallel for
-  for (int64_t n = 0; n < y.shape[0]; ++n) {
-    const float* g = dy.as<float>() + n * classes;
-    const float* p = y.as<float>() + n * classes;
-    double dot = 0;
-    for (int64_t k = 0; k < classes; ++k) dot += static_cast<double>(g[k]) * p[k];
-    for (int64_t k = 0; k < classes; ++k)
-      dx.as<float>()[n * classes + k] = static_cast<float>(p[k] * (g[k] - dot));
-  }
+  ParallelRanges(y.shape[0], LeastItems(y.shape.NumElements() / y.shape[0]),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t n = begin; n < end; ++n) {
+                     const float* g = dy.as<float>() + n * classes;
+                     const float* p = y.as<float>() + n * classes;
+                     double dot = 0;
+                     for (int64_t k = 0; k < classes; ++k) dot += static_cast<double>(g[k]) * p[k];
+                     for (int64_t k = 0; k < classes; ++k)
+                       dx.as<float>()[n * classes + k] = static_cast<float>(p[k] * (g[k] - dot));
+                   }
+                 });
 }
 
 void DropoutMask(double rate, uint64_t seed, uint64_t stream, uint64_t step, const Buffer& mask) {
@@ -319,9 +341,11 @@ void DropoutMask(double rate, uint64_t seed, uint64_t stream, uint64_t step, con
                  limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
   const float keep = static_cast<float>(1 / (1 - rate));
   WithElementType(mask, [&]<typename T>(T*) {
-#pragma omp parallel for
-    for (int64_t i = 0; i < count; ++i)
-      mask.as<T>()[i] = static_cast<T>(Mix(key + i * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+    ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        mask.as<T>()[i] =
+            static_cast<T>(Mix(key + i * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+    });
   });
 }
 

@@ -1,7 +1,5 @@
 #include "layers/plan/pass.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -12,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/codegen/vector_kernel.h"
 #include "autodiff/symbolic/lower.h"
+#include "base/parallel.h"
 #include "tensor/memory.h"
 
 namespace cotangent::layers {
@@ -30,21 +29,12 @@ constexpr int kMaxOperands = 64;
 constexpr int64_t kBlockBytes = 128 << 10;
 // How many rows further on the caches are asked for; by line of windows, a line.
 constexpr int64_t kRowsAhead = 16;
+// Elements of a pass that are worth a second thread, and shares of one with sums, whose partial
+// sums one thread adds in the end.
+constexpr int64_t kFewestElements = 16384;
+constexpr int64_t kSummingSharesPerThread = 6;
 // Moments are summed around the mean of one pixel in each of so many images.
 constexpr int64_t kImagesSampled = 4;
-
-codegen::ElementType StorageType(tensor::ElementType type) {
-  switch (type) {
-    case tensor::ElementType::kBf16:
-      return codegen::ElementType::kBf16;
-    case tensor::ElementType::kU8:
-      return codegen::ElementType::kU8;
-    case tensor::ElementType::kS32:
-      return codegen::ElementType::kS32;
-    default:
-      return codegen::ElementType::kF32;
-  }
-}
 
 // How a kernel operand walks over its tensor while the pass runs over its domain.
 enum class Access {
@@ -93,7 +83,7 @@ class Emitter {
 
   bool TouchesBf16() const {
     const auto is_bf16 = [](const Operand& operand) {
-      return operand.format.type == tensor::ElementType::kBf16;
+      return operand.format.type == ElementType::kBf16;
     };
     return std::any_of(loads.begin(), loads.end(), is_bf16) ||
            std::any_of(stores.begin(), stores.end(), is_bf16);
@@ -153,7 +143,7 @@ Value Emitter::LoadTensor(TensorId t, Access access, int cell) {
     return program.LoadChannel();
   }
   loads.push_back({.tensor = t, .access = access, .cell = cell, .format = format_of_(t)});
-  return program.Load(StorageType(loads.back().format.type));
+  return program.Load(loads.back().format.type);
 }
 
 absl::StatusOr<Value> Emitter::ValueOf(TensorId t, int cell) {
@@ -287,7 +277,7 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
                           .access = fine ? Access::kFine : Access::kCoarse,
                           .cell = fine ? cell : -1,
                           .format = format});
-        program.Store(*value, StorageType(format.type));
+        program.Store(*value, format.type);
       }
     }
   }
@@ -349,7 +339,7 @@ class Region {
   }
 
   // Runs this thread's share. sums: a row of `sum_stride` floats for each sum, added to.
-  void Run(int thread, int threads, float* sums, int64_t sum_stride) const;
+  void Run(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   // Runs on a row in the middle of some images from all over the batch, and returns of how many.
   int64_t RunSample(float* sums, int64_t sum_stride) const;
 
@@ -382,10 +372,10 @@ class Region {
   }
 
   void BindOperand(const Buffer& buffer, Operand& operand);
-  void RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const;
-  void RunRange(int thread, int threads, float* sums, int64_t sum_stride) const;
-  void RunTiles(int thread, int threads, float* sums, int64_t sum_stride) const;
-  void RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const;
+  void RunFlat(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
+  void RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
+  void RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
+  void RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   // Calls the kernel on `rows` rows whose first is at (image, channel block, line, row).
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
@@ -404,7 +394,7 @@ class Region {
 };
 
 void Region::BindOperand(const Buffer& buffer, Operand& operand) {
-  const int64_t size = tensor::Bytes(operand.format.type);
+  const int64_t size = Bytes(operand.format.type);
   operand.base = buffer.data;
   operand.is_blocked =
       operand.format.layout == Layout::kBlocked16 || operand.format.layout == Layout::kBlocked8;
@@ -436,8 +426,8 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
 
 int64_t Region::RowBytes() const {
   int64_t bytes = 0;
-  for (const Operand& operand : e_.loads) bytes += columns_ * tensor::Bytes(operand.format.type);
-  for (const Operand& operand : e_.stores) bytes += columns_ * tensor::Bytes(operand.format.type);
+  for (const Operand& operand : e_.loads) bytes += columns_ * Bytes(operand.format.type);
+  for (const Operand& operand : e_.stores) bytes += columns_ * Bytes(operand.format.type);
   return std::max<int64_t>(bytes, 1);
 }
 
@@ -479,31 +469,31 @@ void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64
   // The channels that pad a blocked tensor are zero.
   for (size_t i = 0; i < e_.stores.size(); ++i) {
     if (!e_.stores[i].is_blocked) continue;
-    const int64_t size = tensor::Bytes(e_.stores[i].format.type);
+    const int64_t size = Bytes(e_.stores[i].format.type);
     for (int64_t r = 0; r < rows; ++r)
       std::memset(static_cast<char*>(stores[i]) + r * store_strides[i] + tail_ * size, 0,
                   (columns_ - tail_) * size);
   }
 }
 
-void Region::RunFlat(int thread, int threads, float* sums, int64_t sum_stride) const {
-  const int64_t begin = elements_ * thread / threads, end = elements_ * (thread + 1) / threads;
+void Region::RunFlat(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
+  const auto [begin, end] = PartOf(elements_, share, shares);
   if (begin < end) Call(0, 0, 0, begin, end - begin, sums, sum_stride);
 }
 
 // All pixels of all images are rows of one sequence.
-void Region::RunRange(int thread, int threads, float* sums, int64_t sum_stride) const {
+void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t rows = batch_ * height_ * width_;
-  const int64_t begin = rows * thread / threads, end = rows * (thread + 1) / threads;
+  const auto [begin, end] = PartOf(rows, share, shares);
   const int64_t step = std::max<int64_t>(8, kBlockBytes / RowBytes());
   for (int64_t row = begin; row < end; row += step)
     Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
 }
 
 // Image by image, channel block by channel block, and line by line where windows make lines uneven.
-void Region::RunTiles(int thread, int threads, float* sums, int64_t sum_stride) const {
+void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t tasks = batch_ * blocks_;
-  const int64_t begin = tasks * thread / threads, end = tasks * (thread + 1) / threads;
+  const auto [begin, end] = PartOf(tasks, share, shares);
   for (int64_t task = begin; task < end; ++task) {
     const int64_t image = task / blocks_, block = task % blocks_;
     if (!by_line_) {
@@ -516,11 +506,11 @@ void Region::RunTiles(int thread, int threads, float* sums, int64_t sum_stride) 
 }
 
 // The fine lines below the last window, and the ends of the others.
-void Region::RunRemainder(int thread, int threads, float* sums, int64_t sum_stride) const {
+void Region::RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t covered_height = pass_.domain[2] * pass_.window_height,
                 covered_width = pass_.domain[3] * pass_.window_width;
   const int64_t tasks = batch_ * blocks_;
-  const int64_t begin = tasks * thread / threads, end = tasks * (thread + 1) / threads;
+  const auto [begin, end] = PartOf(tasks, share, shares);
   for (int64_t task = begin; task < end; ++task) {
     for (int64_t line = 0; line < height_; ++line) {
       const int64_t first = line < covered_height ? covered_width : 0;
@@ -530,11 +520,11 @@ void Region::RunRemainder(int thread, int threads, float* sums, int64_t sum_stri
   }
 }
 
-void Region::Run(int thread, int threads, float* sums, int64_t sum_stride) const {
-  if (flat_) return RunFlat(thread, threads, sums, sum_stride);
-  if (remainder_) return RunRemainder(thread, threads, sums, sum_stride);
-  if (one_range_) return RunRange(thread, threads, sums, sum_stride);
-  RunTiles(thread, threads, sums, sum_stride);
+void Region::Run(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
+  if (flat_) return RunFlat(share, shares, sums, sum_stride);
+  if (remainder_) return RunRemainder(share, shares, sums, sum_stride);
+  if (one_range_) return RunRange(share, shares, sums, sum_stride);
+  RunTiles(share, shares, sums, sum_stride);
 }
 
 int64_t Region::RunSample(float* sums, int64_t sum_stride) const {
@@ -567,8 +557,10 @@ class CompiledPass : public PassKernel {
     sum_stride_ = AlignFloats(channels);
     for (const auto& region : regions_)
       most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
+    if (threads_ > 1 && pass_.domain.NumElements() >= kFewestElements)
+      shares_ = threads_ * (most_sums_ > 0 ? kSummingSharesPerThread : kSharesPerThread);
     absl::StatusOr<tensor::AlignedBuffer> partial = tensor::AlignedBuffer::Create(
-        std::max<int64_t>(64, 4 * threads_ * regions_.size() * most_sums_ * sum_stride_));
+        std::max<int64_t>(64, 4 * shares_ * regions_.size() * most_sums_ * sum_stride_));
     if (!partial.ok()) return partial.status();
     partial_ = *std::move(partial);
     shifts_.assign(ShiftOf(graph_, pass_, -1) * sum_stride_, 0.0f);
@@ -599,20 +591,8 @@ class CompiledPass : public PassKernel {
 
   void Run() override {
     ChooseShifts();
-    const bool small = pass_.domain.NumElements() < 16384;
-    if (small || threads_ == 1) {
-      RunShare(0, 1);
-      Combine(1);
-      return;
-    }
-    int threads = 1;  // as many as there really are
-#pragma omp parallel num_threads(threads_)
-    {
-#pragma omp single nowait
-      threads = omp_get_num_threads();
-      RunShare(omp_get_thread_num(), omp_get_num_threads());
-    }
-    Combine(threads);
+    ParallelFor(shares_, [this](int64_t share) { RunShare(share); });
+    Combine();
   }
 
   int64_t bytes_moved() const override { return bytes_; }
@@ -653,8 +633,8 @@ class CompiledPass : public PassKernel {
     return false;
   }
 
-  float* Partial(int thread, size_t region) {
-    return partial_.as<float>() + (thread * regions_.size() + region) * most_sums_ * sum_stride_;
+  float* Partial(int64_t share, size_t region) {
+    return partial_.as<float>() + (share * regions_.size() + region) * most_sums_ * sum_stride_;
   }
 
   // With m near the mean, the variance is M((x - m)^2) - M(x - m)^2 (M: the mean over a channel),
@@ -676,42 +656,41 @@ class CompiledPass : public PassKernel {
     }
   }
 
-  void RunShare(int thread, int threads) {
+  void RunShare(int64_t share) {
     for (size_t i = 0; i < regions_.size(); ++i) {
-      float* sums = Partial(thread, i);
+      float* sums = Partial(share, i);
       std::fill(sums, sums + most_sums_ * sum_stride_, 0.0f);
-      regions_[i]->Run(thread, threads, sums, sum_stride_);
+      regions_[i]->Run(share, shares_, sums, sum_stride_);
     }
   }
 
-  // The total of one sum over threads and regions. A remainder has the sums over fine tensors only,
+  // The total of one sum over shares and regions. A remainder has the sums over fine tensors only,
   // in the same order.
-  double Total(int threads, size_t sum, int64_t channel) {
+  double Total(size_t sum, int64_t channel) {
     double total = 0;
     for (size_t region = 0; region < regions_.size(); ++region) {
       const auto& all = regions_[0]->sums();
       const auto& own = regions_[region]->sums();
       for (size_t i = 0; i < own.size(); ++i) {
         if (own[i].node != all[sum].node || own[i].squares != all[sum].squares) continue;
-        for (int thread = 0; thread < threads; ++thread)
-          total += Partial(thread, region)[i * sum_stride_ + channel];
+        for (int64_t share = 0; share < shares_; ++share)
+          total += Partial(share, region)[i * sum_stride_ + channel];
       }
     }
     return total;
   }
 
-  void Combine(int threads) {
+  void Combine() {
     size_t sum = 0;
     for (const SumOutput& out : sum_outputs_) {
       for (int64_t channel = 0; channel < out.channels; ++channel) {
-        const double total = Total(threads, sum, channel);
+        const double total = Total(sum, channel);
         if (out.variance == nullptr) {
           out.first[channel] = static_cast<float>(total);
           continue;
         }
         // Both around the shift.
-        const double mean = total / out.count,
-                     mean_square = Total(threads, sum + 1, channel) / out.count;
+        const double mean = total / out.count, mean_square = Total(sum + 1, channel) / out.count;
         out.first[channel] = static_cast<float>(out.shift[channel] + mean);
         // Not std::max(0, .): a NaN must stay one.
         const double variance = mean_square - mean * mean;
@@ -729,6 +708,7 @@ class CompiledPass : public PassKernel {
   tensor::AlignedBuffer partial_;
   std::vector<float> shifts_;  // by moments and channel
   int64_t sum_stride_ = 0, most_sums_ = 0, bytes_ = 0;
+  int64_t shares_ = 1;  // parts of the domain, each with sums of its own
 };
 
 }  // namespace

@@ -27,7 +27,6 @@ namespace symbolic = autodiff::symbolic;
 using tensor::Convolution;
 using tensor::ConvolutionChoice;
 using tensor::Direction;
-using tensor::ElementType;
 
 // A place in the arena or outside it.
 struct Place {
@@ -455,8 +454,8 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
 
   Step step;
   const double elements =
-      static_cast<double>(graph_.shape(sides.in).NumElements() * tensor::Bytes(choice.in_type) +
-                          graph_.shape(sides.out).NumElements() * tensor::Bytes(choice.out_type));
+      static_cast<double>(graph_.shape(sides.in).NumElements() * Bytes(choice.in_type) +
+                          graph_.shape(sides.out).NumElements() * Bytes(choice.out_type));
   const std::string pooled = epilogue.pooled ? ", pooled" : "";
   step.description = {
       node.name,
@@ -542,15 +541,14 @@ absl::Status CompiledPlan::AddLoss(const Node& node, const BufferFunction& buffe
                 classes = graph_.shape(prediction)[1];
   codegen::VectorProgram program;
   const absl::flat_hash_map<std::string, codegen::Value> operands = {
-      {"a0", program.Load(codegen::ElementType::kF32)},
-      {"a1", program.Load(codegen::ElementType::kF32)}};
+      {"a0", program.Load(ElementType::kF32)}, {"a1", program.Load(ElementType::kF32)}};
   absl::StatusOr<codegen::Value> value = symbolic::Lower(attributes.formula, operands, program);
   if (!value.ok()) return value.status();
   absl::StatusOr<codegen::Value> slope = symbolic::Lower(
       symbolic::Differentiate(attributes.formula, graph_.Operand(0)) * (1.0 / count), operands,
       program);
   if (!slope.ok()) return slope.status();
-  program.Store(*slope, codegen::ElementType::kF32);
+  program.Store(*slope, ElementType::kF32);
   program.Sum(*value);
   absl::StatusOr<std::unique_ptr<codegen::VectorKernel>> compiled =
       codegen::VectorKernel::Compile(program);

@@ -24,9 +24,8 @@
 namespace cotangent::layers {
 
 struct PlanOptions {
-  tensor::ElementType precision =
-      tensor::ElementType::kF32;  // of activations and their gradients: kF32 or kBf16
-  bool exact = false;             // no Winograd
+  ElementType precision = ElementType::kF32;  // of activations and their gradients: kF32 or kBf16
+  bool exact = false;                         // no Winograd
   int threads = 1;
   uint64_t seed = 0;                 // of dropout masks
   bool constant_parameters = false;  // inference: weights are packed once, by the first Run()

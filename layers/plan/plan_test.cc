@@ -14,13 +14,14 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
 #include "layers/graph/vjp.h"
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan_testing.h"
 #include "layers/plan/tuner.h"
-#include "tensor/cpu.h"
 
 namespace cotangent::layers {
 namespace {
@@ -200,7 +201,7 @@ TEST(PlanTest, MomentsOfNumbersFarFromZero) {
         results.push_back({moments.mean}), results.push_back({moments.variance});
         const auto store = Made(ParameterStore::Create(graph));
         Tuner tuner(1);
-        tensor::SetThreads(threads);
+        SetThreads(threads);
         const auto plan = Made(Plan::Compile(graph, results, *store, tuner, {.threads = threads}));
         SplitMix random(7);
         for (int64_t i = 0; i < graph.shape(x).NumElements(); ++i)
@@ -358,7 +359,7 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
 
   PlanOptions winograd;
   const std::string choice =
-      absl::StrCat("winograd nhwc/f32 nhwc/f32 wino_4x3:", tensor::HasAvx512() ? "avx512" : "avx2");
+      absl::StrCat("winograd nhwc/f32 nhwc/f32 wino_4x3:", HasAvx512() ? "avx512" : "avx2");
   for (const char* operation : {"conv2", "conv4"}) {
     for (const char* direction : {"forward", "input_gradient", "weight_gradient"})
       winograd.choices[absl::StrCat(operation, " ", direction)] = choice;
@@ -380,7 +381,7 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
                                  plan->result(t) + b.graph().shape(t).NumElements());
   }
   EXPECT_EQ(pooled[false], 0);
-  EXPECT_EQ(pooled[true], tensor::HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
+  EXPECT_EQ(pooled[true], HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
 
   // Without gradients, positions are not kept.
   Tuner tuner(1);

@@ -13,6 +13,7 @@
 #include "autodiff/forward/dual.h"
 #include "autodiff/forward/functions.h"
 #include "autodiff/reverse/gradient.h"
+#include "base/parallel.h"
 #include "gtest/gtest.h"
 #include "layers/graph/jvp.h"
 #include "layers/graph/reference.h"
@@ -20,7 +21,6 @@
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan.h"
 #include "layers/plan/tuner.h"
-#include "tensor/cpu.h"
 
 namespace cotangent::layers {
 namespace {
@@ -183,7 +183,7 @@ struct PlanValues {
 PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<TensorId>& results,
                    const AgreementOptions& options) {
   PlanValues found;
-  tensor::SetThreads(options.threads);
+  SetThreads(options.threads);
   // What one test has measured another need not.
   static auto& tuners = *new std::map<int, Tuner>();
   Tuner& tuner = tuners.try_emplace(options.threads, options.threads).first->second;
@@ -246,7 +246,7 @@ std::vector<TensorId> Built(absl::StatusOr<std::vector<TensorId>> derivatives) {
 }  // namespace
 
 AgreementOptions InBf16() {
-  return {.precision = tensor::ElementType::kBf16,
+  return {.precision = ElementType::kBf16,
           .by_norm = true,
           .forward_tolerance = 0.02,
           .gradient_tolerance = 0.05,

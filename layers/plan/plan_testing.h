@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/element_type.h"
 #include "layers/graph/graph.h"
-#include "tensor/element_type.h"
 
 namespace cotangent::layers {
 
@@ -39,7 +39,7 @@ class SplitMix {
 };
 
 struct AgreementOptions {
-  tensor::ElementType precision = tensor::ElementType::kF32;
+  ElementType precision = ElementType::kF32;
   bool exact = true;
   int threads = 1;
   uint64_t seed = 1;

@@ -1,17 +1,21 @@
 #include "layers/plan/tuner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "tensor/cpu.h"
+#include "base/cpu.h"
+#include "base/load.h"
+#include "base/parallel.h"
 #include "tensor/memory.h"
 #include "tensor/onednn.h"
 
@@ -22,7 +26,6 @@ using tensor::Convolution;
 using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
-using tensor::ElementType;
 
 // Work beyond which a smaller batch tells as much, and work that tells who is out of the running.
 // What does not grow with the batch makes small ones unfair, so the second judges mildly.
@@ -30,15 +33,20 @@ constexpr double kEnoughFlops = 1e10;
 constexpr double kFirstFlops = 1e9;
 constexpr int64_t kFewestImages = 16;
 constexpr double kHopeless = 1.6;
+// The part of the processors that other work may take before a measurement counts as disturbed; how
+// often candidates are then measured; and how long a look at the load takes.
+constexpr double kMostOtherLoad = 0.1;
+constexpr int kMostRounds = 3;
+constexpr std::chrono::milliseconds kLookAtLoad{100};
 // More than the caches: what a thread may have for itself, and what all may have.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
 // More than any machine has: what a file says beyond it is not believed.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
-constexpr char kHeader[] = "cotangent plan cache 9";
+constexpr char kHeader[] = "cotangent plan cache 10";
 
 std::string MachineKey(int threads) {
-  std::string key = absl::StrCat(tensor::ProcessorName(), "; ", tensor::InstructionSet(),
-                                 "; oneDNN ", tensor::onednn::Version(), "; ", threads, " threads");
+  std::string key = absl::StrCat(ProcessorName(), "; ", Name(WidestInstructionSet()), "; oneDNN ",
+                                 tensor::onednn::Version(), "; ", threads, " threads");
   std::replace(key.begin(), key.end(), '\t', ' ');
   return key;
 }
@@ -70,16 +78,17 @@ class Workspace {
 
   // Reads more than the caches hold, on all threads, so that nothing else is left in them.
   void EmptyCaches() {
-    if (!Grow(other_, std::min(kMoreThanOwnCaches * tensor::Threads(), kMoreThanAllCaches),
+    if (!Grow(other_, std::min(kMoreThanOwnCaches * Threads(), kMoreThanAllCaches),
               ElementType::kF32)
              .ok())
       return;
     const float* const numbers = other_.as<float>();
     const int64_t count = other_.size() / 4;
-    float sum = 0;
-#pragma omp parallel for schedule(static) reduction(+ : sum)
-    for (int64_t i = 0; i < count; i += 16) sum += numbers[i];
-    sum_ = sum;
+    ParallelRanges(count / 16, 1, [&](int64_t begin, int64_t end) {
+      float sum = 0;
+      for (int64_t i = begin; i < end; ++i) sum += numbers[16 * i];
+      sum_.store(sum, std::memory_order_relaxed);  // so that reading is not left out
+    });
   }
 
  private:
@@ -96,17 +105,16 @@ class Workspace {
   }
 
   static void Fill(tensor::AlignedBuffer& buffer, ElementType type) {
-    const int64_t count = buffer.size() / tensor::Bytes(type),
-                  period = std::min<int64_t>(count, 1 << 16);
+    const int64_t count = buffer.size() / Bytes(type), period = std::min<int64_t>(count, 1 << 16);
     for (int64_t i = 0; i < period; ++i) {
       const float value = static_cast<float>((i * 2654435761u >> 16) % 257) / 128 - 1;
       if (type == ElementType::kBf16)
-        buffer.as<uint16_t>()[i] = tensor::FloatToBf16(value);
+        buffer.as<uint16_t>()[i] = FloatToBf16(value);
       else
         buffer.as<float>()[i] = value;
     }
     char* const bytes = buffer.as<char>();
-    for (int64_t filled = period * tensor::Bytes(type); filled < buffer.size();) {
+    for (int64_t filled = period * Bytes(type); filled < buffer.size();) {
       const int64_t more = std::min(filled, buffer.size() - filled);
       std::memcpy(bytes + filled, bytes, more);
       filled += more;
@@ -115,7 +123,7 @@ class Workspace {
 
   tensor::AlignedBuffer in_[2], out_[2];  // f32, bf16
   tensor::AlignedBuffer weights_, plain_, scratch_, other_;
-  volatile float sum_ = 0;
+  std::atomic<float> sum_ = 0;
 };
 
 ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
@@ -126,8 +134,8 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
 
 // Whether packed weights are no longer in any cache when a run begins.
 bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
-  const double plain = static_cast<double>(convolution.shape().weights().NumElements() *
-                                           tensor::Bytes(use.precision));
+  const double plain =
+      static_cast<double>(convolution.shape().weights().NumElements() * Bytes(use.precision));
   return use.constant_weights &&
          std::lround(static_cast<double>(convolution.packed_weight_bytes()) / plain) > use.room;
 }
@@ -162,11 +170,11 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
   const std::string weights =
       use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
   return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)),
-                      " ", std::string(tensor::Name(use.precision)), use.exact ? " exact" : "",
-                      weights);
+                      " ", std::string(Name(use.precision)), use.exact ? " exact" : "", weights);
 }
 
-// A line: machine, shape, direction and use, seconds, temporary bytes, choice; separated by tabs.
+// A line: machine, shape, direction and use, seconds, temporary bytes, choice, the part of the
+// processors that other work took meanwhile; separated by tabs.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
@@ -175,16 +183,22 @@ void Tuner::Restore(absl::string_view text) {
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
   for (absl::string_view line : lines) {
     const std::vector<std::string> fields = absl::StrSplit(line, '\t');
-    double seconds = 0;
+    double seconds = 0, other_load = 0;
     int64_t bytes = 0;
-    if (fields.size() != 6 || !absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
+    if (fields.size() != 7 || !absl::SimpleAtod(fields[6], &other_load)) continue;
+    if (!absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
     if (!absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes) continue;
     absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[5]);
     if (choice.ok())
       restored[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back(
-          {*choice, seconds, bytes});
+          {*choice, seconds, bytes, other_load});
   }
-  for (auto& [key, choices] : restored) known_[key] = std::move(choices);
+  for (auto& [key, choices] : restored) {
+    // Better what was measured here or under less load.
+    const auto known = known_.find(key);
+    if (known == known_.end() || choices[0].other_load <= known->second[0].other_load)
+      known_[key] = std::move(choices);
+  }
 }
 
 std::string Tuner::ToText() const {
@@ -194,7 +208,7 @@ std::string Tuner::ToText() const {
   for (const auto& [key, choices] : sorted) {
     for (const MeasuredChoice& c : *choices)
       absl::StrAppend(&text, key, "\t", absl::StrFormat("%.3e", c.seconds), "\t", c.temporary_bytes,
-                      "\t", c.choice.ToString(), "\n");
+                      "\t", c.choice.ToString(), absl::StrFormat("\t%.2f", c.other_load), "\n");
   }
   return text;
 }
@@ -203,15 +217,31 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
                                                            Direction direction,
                                                            const ConvolutionUse& use) {
   const std::string key = Key(shape, direction, use);
-  if (auto known = known_.find(key); known != known_.end()) return known->second;
+  const auto known = known_.find(key);
+  if (known != known_.end() && !IsWorthAnotherLook(key, known->second)) return known->second;
   if (watch_.before_measuring) watch_.before_measuring(measured_++);
   const auto start = std::chrono::steady_clock::now();
+  OtherLoad load;
   absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, use);
+  measured_here_.insert(key);
   seconds_spent_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!measured.ok()) return measured;
+  const double other_load = load.SinceLast();
+  for (MeasuredChoice& choice : *measured) choice.other_load = other_load;
   known_[key] = *measured;
   changed_ = true;
   return measured;
+}
+
+// What was measured beside other work is measured again, once, by a run that has less of it.
+bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices) {
+  if (choices[0].other_load < kMostOtherLoad || measured_here_.contains(key)) return false;
+  if (!load_now_) {
+    OtherLoad load;
+    std::this_thread::sleep_for(kLookAtLoad);
+    load_now_ = load.SinceLast();
+  }
+  return *load_now_ < choices[0].other_load / 2;
 }
 
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape,
@@ -241,19 +271,29 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   };
   std::stable_sort(candidates.begin(), candidates.end(), faster);
   std::vector<MeasuredChoice> measured;
-  for (const MeasuredChoice& candidate : candidates) {
-    if (cancelled()) return cancelled_status;
-    if (candidate.seconds > kHopeless * candidates[0].seconds) break;
-    const absl::StatusOr<double> seconds =
-        SecondsOf(sample, direction, candidate.choice, use, workspace, 3, 0.1);
-    if (!seconds.ok()) return seconds.status();
-    const absl::StatusOr<std::unique_ptr<Convolution>> whole =
-        Convolution::Create(shape, direction, candidate.choice);
-    if (!whole.ok()) return whole.status();
-    const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
-    measured.push_back({candidate.choice,
-                        *seconds * (static_cast<double>(shape.batch) / sample.batch),
-                        (*whole)->scratch_bytes() + packed});
+  OtherLoad load;
+  for (int round = 0; round == 0 || (round < kMostRounds && measured.size() > 1); ++round) {
+    // The least of several times is what little disturbs. Beside other work it takes more of them,
+    // of all in turn, so that no candidate has the worse minutes.
+    if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (cancelled()) return cancelled_status;
+      const MeasuredChoice& candidate = candidates[i];
+      if (candidate.seconds > kHopeless * candidates[0].seconds) break;
+      absl::StatusOr<double> seconds =
+          SecondsOf(sample, direction, candidate.choice, use, workspace, 3, 0.1);
+      if (!seconds.ok()) return seconds.status();
+      *seconds *= static_cast<double>(shape.batch) / static_cast<double>(sample.batch);
+      if (round > 0) {
+        measured[i].seconds = std::min(measured[i].seconds, *seconds);
+        continue;
+      }
+      const absl::StatusOr<std::unique_ptr<Convolution>> whole =
+          Convolution::Create(shape, direction, candidate.choice);
+      if (!whole.ok()) return whole.status();
+      const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
+      measured.push_back({candidate.choice, *seconds, (*whole)->scratch_bytes() + packed});
+    }
   }
   if (measured.empty()) return last;
   std::stable_sort(measured.begin(), measured.end(), faster);

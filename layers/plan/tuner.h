@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "tensor/convolution.h"
@@ -16,7 +18,7 @@ namespace cotangent::layers {
 
 // What a convolution is measured for.
 struct ConvolutionUse {
-  tensor::ElementType precision = tensor::ElementType::kF32;
+  ElementType precision = ElementType::kF32;
   bool exact = false;
   // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are
   // packed once and for all.
@@ -32,6 +34,7 @@ struct MeasuredChoice {
   double seconds =
       0;  // of one run, with its weights packed or unpacked where they change, at the full batch
   int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
+  double other_load = 0;        // the part of the processors that others took while it was measured
 };
 
 // What a tuner tells and asks while it measures, which may take minutes.
@@ -43,13 +46,14 @@ struct TunerWatch {
 };
 
 // Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The
-// times can be kept as text, a line a candidate, so that another run measures nothing.
+// times can be kept as text, a line a candidate, so that another run measures nothing but what was
+// measured while other work took more of the processors than now.
 class Tuner {
  public:
   explicit Tuner(int threads, TunerWatch watch = {});
 
   // Takes over the times in `text`, made by ToText(), instead of those known of the same
-  // convolutions. Lines that cannot be read are passed over: they cost a measurement.
+  // convolutions, unless those were measured beside less other work. Lines that cannot be read are passed over: they cost a measurement.
   void Restore(absl::string_view text);
   // All times known, other machines' included.
   std::string ToText() const;
@@ -76,10 +80,14 @@ class Tuner {
                                                          tensor::Direction direction,
                                                          const ConvolutionUse& use) const;
 
+  bool IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices);
+
   const std::string machine_;
   const TunerWatch watch_;
   int measured_ = 0;  // convolutions
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;
+  absl::flat_hash_set<std::string> measured_here_;
+  std::optional<double> load_now_;
   bool changed_ = false;
   double seconds_spent_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "optim/buffer_loops.h"
 #include "optim/orthogonalise.h"
 #include "optim/rules/rule.h"
@@ -85,15 +86,14 @@ class MuonRule final : public MatrixRule {
                     MatrixScratch& any_scratch) const override {
     auto& scratch = static_cast<MuonScratch&>(any_scratch);
     const int64_t count = (matrix.size + kUpdateChunk - 1) / kUpdateChunk;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < count; ++i) {
+    ParallelFor(count, [&](int64_t i) {
       const int64_t at = i * kUpdateChunk;
       direction_loop_({matrix.parameters + at,
                        matrix.gradients + at,
                        {matrix.state[0] + at, scratch.direction.data() + at, nullptr},
                        std::min(kUpdateChunk, matrix.size - at)},
                       coefficients_);
-    }
+    });
     double keep = shrink_;
     if (muon_.renormalise_weights()) {
       const double norm = Norm(matrix.parameters, matrix.size, scratch.partial_sums);
@@ -122,11 +122,10 @@ class MuonRule final : public MatrixRule {
   // The Frobenius norm; the sum's order does not depend on the number of threads.
   double Norm(const float* values, int64_t size, std::vector<double>& partial_sums) const {
     const int64_t count = (size + kUpdateChunk - 1) / kUpdateChunk;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < count; ++i) {
+    ParallelFor(count, [&](int64_t i) {
       const int64_t at = i * kUpdateChunk;
       partial_sums[i] = summarise_(values + at, std::min(kUpdateChunk, size - at)).sum_of_squares;
-    }
+    });
     double sum = 0;
     for (int64_t i = 0; i < count; ++i) sum += partial_sums[i];
     return std::sqrt(sum);

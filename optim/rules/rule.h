@@ -18,9 +18,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/dispatch.h"
 #include "google/protobuf/message.h"
 #include "optim/optimizer.pb.h"
-#include "optim/rules/loop.h"
 
 namespace cotangent::optim {
 

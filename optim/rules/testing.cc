@@ -69,7 +69,7 @@ std::unique_ptr<Optimizer> MakeOptimizer(const std::string& text, std::vector<in
 
 void ExpectSameBitsEverywhere(const std::string& text) {
   SCOPED_TRACE(text);
-  const std::vector<float> expected = AfterUpdate(text, InstructionSet::kBaseline, kSize);
+  const std::vector<float> expected = AfterUpdate(text, InstructionSet::kPortable, kSize);
   EXPECT_NE(expected, Normal(kSize, 1));
   for (InstructionSet instructions : AvailableInstructionSets()) {
     SCOPED_TRACE(static_cast<int>(instructions));

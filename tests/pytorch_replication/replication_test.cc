@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 #include "gtest/gtest.h"
 #include "layers/graph/vjp.h"
 #include "layers/network/build.h"
@@ -23,7 +24,6 @@
 #include "layers/zoo/zoo.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer.pb.h"
-#include "tensor/cpu.h"
 
 namespace cotangent::layers {
 namespace {
@@ -84,7 +84,7 @@ void FillBatch(const std::vector<uint8_t>& records, int64_t step, float* images,
 }
 
 void ExpectPyTorchsLosses(const std::string& name, double learning_rate) {
-  tensor::SetThreads(1);
+  SetThreads(1);
   const absl::StatusOr<Network> network = FindNetwork(name);
   ASSERT_TRUE(network.ok()) << network.status();
   absl::StatusOr<BuiltNetwork> built = Build(*network, {.batch_size = kBatch});

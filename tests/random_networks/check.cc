@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned kSecondsOfWork = 60, kSecondsAllowed = 600;
 
 layers::AgreementOptions AgreementOf(const CheckOptions& options) {
-  if (options.precision == tensor::ElementType::kBf16) {
+  if (options.precision == ElementType::kBf16) {
     layers::AgreementOptions bf16 = layers::InBf16();
     bf16.seed = options.seed;
     bf16.shake = 1.0 / 1024;
@@ -43,7 +43,7 @@ layers::AgreementOptions AgreementOf(const CheckOptions& options) {
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options) {
   // What bf16 rounds crosses the kinks of a hinge.
   RandomNetwork smooth = network;
-  if (options.precision == tensor::ElementType::kBf16 && smooth.loss == "hinge {}")
+  if (options.precision == ElementType::kBf16 && smooth.loss == "hinge {}")
     smooth.loss = "softmax_cross_entropy {}";
   absl::StatusOr<layers::BuiltNetwork> built = BuildText(smooth);
   if (!built.ok()) return absl::StrCat("does not build: ", built.status().message());

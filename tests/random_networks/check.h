@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <string>
 
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 #include "tests/random_networks/draw.h"
 
 namespace cotangent::tests {
 
 struct CheckOptions {
-  tensor::ElementType precision = tensor::ElementType::kF32;
+  ElementType precision = ElementType::kF32;
   uint64_t seed = 1;  // of parameters and images
 };
 

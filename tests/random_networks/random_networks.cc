@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   const int64_t count = absl::GetFlag(FLAGS_count);
   for (int64_t i = 0; i < count; ++i) {
     const tests::CheckOptions options = {
-        .precision = precision == "bf16" ? tensor::ElementType::kBf16 : tensor::ElementType::kF32,
+        .precision = precision == "bf16" ? ElementType::kBf16 : ElementType::kF32,
         .seed = first + i};
     tests::RandomNetwork network = tests::DrawNetwork(options.seed);
     if (tests::DisagreementsOfChild(network, options).empty()) continue;

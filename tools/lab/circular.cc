@@ -387,8 +387,8 @@ double OneDnnMilliseconds(int64_t n) {
   shape.in_width = 2 * n - 1;
   shape.kernel_width = n;
   double best = -1;
-  for (const auto& choice : tensor::Candidates(shape, tensor::Direction::kForward,
-                                               tensor::ElementType::kF32, /*exact=*/true)) {
+  for (const auto& choice :
+       tensor::Candidates(shape, tensor::Direction::kForward, ElementType::kF32, /*exact=*/true)) {
     auto convolution = tensor::Convolution::Create(shape, tensor::Direction::kForward, choice);
     if (!convolution.ok()) continue;
     std::vector<float> plain(n, 0.5f);

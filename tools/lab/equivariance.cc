@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/parallel.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "layers/network/build.h"
@@ -214,13 +215,12 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
           references[l].assign(values, values + n);
           norms[l] = std::sqrt(SquaredDistance(values, std::vector<float>(n).data(), n));
         }
-#pragma omp parallel for num_threads(threads)
-        for (int64_t k = 0; k < kBatch; ++k) {
+        ParallelFor(kBatch, [&](int64_t k) {
           result[l].by_shift[first + k] +=
               ErrorOf(result[l], references[l].data(), norms[l], values + k * n,
                       (first + k) / kSize, (first + k) % kSize) /
               images.size();
-        }
+        });
       }
     }
   }

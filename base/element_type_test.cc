@@ -1,11 +1,11 @@
-#include "tensor/element_type.h"
+#include "base/element_type.h"
 
 #include <cmath>
 #include <limits>
 
 #include "gtest/gtest.h"
 
-namespace cotangent::tensor {
+namespace cotangent {
 namespace {
 
 TEST(Bf16, KeepsWhatItCanHold) {
@@ -44,4 +44,4 @@ TEST(Bf16, EveryValueSurvivesTheRoundTrip) {
 }
 
 }  // namespace
-}  // namespace cotangent::tensor
+}  // namespace cotangent

@@ -1,4 +1,4 @@
-#include "tensor/cpu_quota.h"
+#include "base/cpu_quota.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 
-namespace cotangent::tensor {
+namespace cotangent {
 namespace {
 
 // The quota that a tree of these files tells.
@@ -76,4 +76,4 @@ TEST(CpuQuotaTest, NoneWhereNothingTells) {
 }
 
 }  // namespace
-}  // namespace cotangent::tensor
+}  // namespace cotangent

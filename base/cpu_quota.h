@@ -1,12 +1,12 @@
 // How much processor time the kernel grants this process: what `docker run --cpus=1.5` and
 // Kubernetes' limits set.
-#ifndef COTANGENT_TENSOR_CPU_QUOTA_H_
-#define COTANGENT_TENSOR_CPU_QUOTA_H_
+#ifndef COTANGENT_BASE_CPU_QUOTA_H_
+#define COTANGENT_BASE_CPU_QUOTA_H_
 
 #include <optional>
 #include <string>
 
-namespace cotangent::tensor {
+namespace cotangent {
 
 // Processors' worth of time, 1.5 for one and a half: the least quota / period of this process's
 // control groups and those above them, as far as they can be seen from here. None where there is no
@@ -17,6 +17,6 @@ namespace cotangent::tensor {
 // that is read: a test's own tree.
 std::optional<double> CpuQuota(const std::string& root = "");
 
-}  // namespace cotangent::tensor
+}  // namespace cotangent
 
-#endif  // COTANGENT_TENSOR_CPU_QUOTA_H_
+#endif  // COTANGENT_BASE_CPU_QUOTA_H_

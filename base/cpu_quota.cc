@@ -1,4 +1,4 @@
-#include "tensor/cpu_quota.h"
+#include "base/cpu_quota.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace cotangent::tensor {
+namespace cotangent {
 namespace {
 
 // A control group's place in the kernel's tree, and how that tree is mounted.
@@ -97,4 +97,4 @@ std::optional<double> CpuQuota(const std::string& root) {
   return least;
 }
 
-}  // namespace cotangent::tensor
+}  // namespace cotangent

@@ -1,12 +1,13 @@
-// The types of numbers a tensor can hold, and conversion between float and bfloat16.
-#ifndef COTANGENT_TENSOR_ELEMENT_TYPE_H_
-#define COTANGENT_TENSOR_ELEMENT_TYPE_H_
+// The types of numbers a tensor can hold, and conversion between float and bfloat16: the one place
+// that rounds to bfloat16, but for the registers of vector kernels.
+#ifndef COTANGENT_BASE_ELEMENT_TYPE_H_
+#define COTANGENT_BASE_ELEMENT_TYPE_H_
 
 #include <bit>
 #include <cstdint>
 #include <string_view>
 
-namespace cotangent::tensor {
+namespace cotangent {
 
 enum class ElementType : uint8_t {
   kF32,   // float
@@ -84,6 +85,6 @@ inline constexpr ElementType ElementTypeOf<uint8_t> = ElementType::kU8;
 template <>
 inline constexpr ElementType ElementTypeOf<double> = ElementType::kF64;
 
-}  // namespace cotangent::tensor
+}  // namespace cotangent
 
-#endif  // COTANGENT_TENSOR_ELEMENT_TYPE_H_
+#endif  // COTANGENT_BASE_ELEMENT_TYPE_H_

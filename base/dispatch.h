@@ -1,7 +1,4 @@
-#ifndef COTANGENT_OPTIM_RULES_LOOP_H_
-#define COTANGENT_OPTIM_RULES_LOOP_H_
-
-// How a loop over flat buffers is written once and compiled for each instruction set:
+// How a loop is written once, compiled for each instruction set, and picked when the program runs:
 //
 //   namespace {            // or two sources might compile it with different flags
 //   struct Halve {
@@ -13,21 +10,21 @@
 //   }  // namespace
 //   auto* halve = LoopFor<Halve>(WidestInstructionSet());   // void (*)(float*, int64_t)
 //
-// A source that has loops is compiled with -O3 -ffp-contract=off -fopenmp-simd (LOOP_COPTS in
-// BUILD): without contraction to fused multiply-adds every instruction set computes the same bits.
+// The compiler vectorises: a source that has such loops is compiled with LOOP_COPTS of
+// base/dispatch.bzl. These are -O3 -ffp-contract=off -fopenmp-simd: without contraction to fused
+// multiply-adds every instruction set computes the same bits. What Run() calls must be
+// COTANGENT_INLINE, too.
+//
+// Kernels written in intrinsics are sources compiled several times: instruction_set_libraries in
+// base/dispatch.bzl.
+#ifndef COTANGENT_BASE_DISPATCH_H_
+#define COTANGENT_BASE_DISPATCH_H_
 
-#include <limits>
-#include <vector>
+#include "base/cpu.h"
 
 #define COTANGENT_INLINE inline __attribute__((always_inline))
 
-namespace cotangent::optim {
-
-enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
-
-// Those that this processor has, widest first; the baseline is always among them.
-std::vector<InstructionSet> AvailableInstructionSets();
-inline InstructionSet WidestInstructionSet() { return AvailableInstructionSets().front(); }
+namespace cotangent {
 
 template <typename Loop, typename Run = decltype(&Loop::Run)>
 struct CompiledLoop;
@@ -36,7 +33,7 @@ template <typename Loop, typename Result, typename... Arguments>
 struct CompiledLoop<Loop, Result (*)(Arguments...)> {
   using Function = Result (*)(Arguments...);
 
-  static Result Baseline(Arguments... arguments) { return Loop::Run(arguments...); }
+  static Result Portable(Arguments... arguments) { return Loop::Run(arguments...); }
 #if defined(__x86_64__)
   __attribute__((target("avx2,fma"))) static Result Avx2(Arguments... arguments) {
     return Loop::Run(arguments...);
@@ -54,12 +51,12 @@ template <typename Loop>
 typename CompiledLoop<Loop>::Function LoopFor(InstructionSet instructions) {
   using Compiled = CompiledLoop<Loop>;
 #if defined(__x86_64__)
-  if (instructions == InstructionSet::kAvx512) return Compiled::Avx512;
-  if (instructions == InstructionSet::kAvx2) return Compiled::Avx2;
+  if (instructions >= InstructionSet::kAvx512) return Compiled::Avx512;
+  if (instructions >= InstructionSet::kAvx2) return Compiled::Avx2;
 #endif
-  return Compiled::Baseline;
+  return Compiled::Portable;
 }
 
-}  // namespace cotangent::optim
+}  // namespace cotangent
 
-#endif  // COTANGENT_OPTIM_RULES_LOOP_H_
+#endif  // COTANGENT_BASE_DISPATCH_H_

@@ -1,0 +1,93 @@
+#include "base/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+namespace cotangent {
+namespace {
+
+constexpr InstructionSet kAll[] = {InstructionSet::kPortable, InstructionSet::kAvx2,
+                                   InstructionSet::kAvx512, InstructionSet::kAvx512Bf16};
+
+// The one that COTANGENT_ISA names, if it names one.
+std::optional<InstructionSet> Allowed() {
+  const char* allowed = std::getenv("COTANGENT_ISA");
+  if (allowed == nullptr) return std::nullopt;
+  for (InstructionSet set : kAll) {
+    if (std::strcmp(allowed, Name(set)) == 0) return set;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* Name(InstructionSet set) {
+  constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_bf16"};
+  return kNames[static_cast<int>(set)];
+}
+
+InstructionSet ProcessorInstructionSet() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+    return InstructionSet::kPortable;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+    return InstructionSet::kAvx2;
+  return __builtin_cpu_supports("avx512bf16") ? InstructionSet::kAvx512Bf16
+                                              : InstructionSet::kAvx512;
+#else
+  return InstructionSet::kPortable;
+#endif
+}
+
+InstructionSet WidestInstructionSet() {
+  static const InstructionSet widest =
+      std::min(ProcessorInstructionSet(), Allowed().value_or(ProcessorInstructionSet()));
+  return widest;
+}
+
+std::vector<InstructionSet> AvailableInstructionSets() {
+  std::vector<InstructionSet> available;
+  for (InstructionSet set : kAll) {
+    if (set <= WidestInstructionSet()) available.insert(available.begin(), set);
+  }
+  return available;
+}
+
+std::string UnknownInstructionSet() {
+  const char* allowed = std::getenv("COTANGENT_ISA");
+  return allowed == nullptr || Allowed() ? "" : allowed;
+}
+
+int64_t SecondCacheBytes() {
+  static const int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 512 << 10;
+}
+
+std::string ProcessorName() {
+#if defined(__x86_64__)
+  unsigned registers[12];
+  for (unsigned leaf = 0; leaf < 3; ++leaf) {
+    unsigned* out = registers + 4 * leaf;
+    if (!__get_cpuid(0x80000002 + leaf, &out[0], &out[1], &out[2], &out[3]))
+      return "unknown processor";
+  }
+  std::string name(reinterpret_cast<const char*>(registers), sizeof registers);
+  name.resize(std::strlen(name.c_str()));
+  const size_t begin = name.find_first_not_of(' ');
+  if (begin == std::string::npos) return "unknown processor";
+  return name.substr(begin, name.find_last_not_of(' ') + 1 - begin);
+#else
+  return "unknown processor";
+#endif
+}
+
+}  // namespace cotangent

@@ -1,0 +1,44 @@
+#include "base/load.h"
+
+#include <chrono>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace cotangent {
+namespace {
+
+TEST(Load, ProcessorsAreAddedUp) {
+  const auto time = ParseProcessorTime(
+      "cpu  9 9 9 9 9 9 9 9 0 0\n"
+      "cpu0 100 20 30 800 50 1 2 7 3 0\n"
+      "cpu1 300 0 0 700 0 0 0 0 0 0\n"
+      "intr 12 0\n"
+      "cpufreq is no processor\n");
+  ASSERT_TRUE(time.has_value());
+  EXPECT_NEAR(time->busy, 4.6, 1e-9);    // 160 and 300 ticks of 10 ms; guests count as users
+  EXPECT_NEAR(time->total, 20.1, 1e-9);  // waiting for a disk is idle
+}
+
+TEST(Load, WhatCannotBeReadIsNoTime) {
+  EXPECT_FALSE(ParseProcessorTime("").has_value());
+  EXPECT_FALSE(ParseProcessorTime("cpu0 1 2 three\n").has_value());
+}
+
+TEST(Load, OwnWorkIsNotOthers) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto before = ReadProcessorTime();
+  OtherLoad load;
+  volatile double x = 1;
+  while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds(300)) x = x * 0.5 + 1;
+  const double others = load.SinceLast();
+  const auto after = ReadProcessorTime();
+  if (!before || !after) GTEST_SKIP() << "no /proc/stat";
+  // All that was busy, less our own 0.3 s, in ticks of 10 ms.
+  const double total = after->total - before->total, busy = after->busy - before->busy;
+  EXPECT_LE(others, 1.0);
+  EXPECT_LE(others * total, busy - 0.1);
+}
+
+}  // namespace
+}  // namespace cotangent

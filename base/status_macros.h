@@ -1,0 +1,38 @@
+// Passing errors on.
+//
+//   absl::StatusOr<int> Twice(absl::string_view text) {
+//     RETURN_IF_ERROR(CheckLength(text));               // absl::Status CheckLength(...)
+//     ASSIGN_OR_RETURN(const int value, Parse(text));   // absl::StatusOr<int> Parse(...)
+//     return 2 * value;
+//   }
+//
+// Each is a statement of its own: not the body of an `if` without braces. A declaration with a
+// comma outside parentheses must be an alias first.
+#ifndef COTANGENT_BASE_STATUS_MACROS_H_
+#define COTANGENT_BASE_STATUS_MACROS_H_
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+// Returns the absl::Status `expression` from the function around if it is an error.
+#define RETURN_IF_ERROR(expression)                                           \
+  do {                                                                        \
+    if (absl::Status cotangent_status = (expression); !cotangent_status.ok()) \
+      return cotangent_status;                                                \
+  } while (false)
+
+// Assigns the value of the absl::StatusOr `expression` to `target`, a variable or a declaration of
+// one, or returns its error from the function around.
+#define ASSIGN_OR_RETURN(target, ...) \
+  COTANGENT_ASSIGN_OR_RETURN(COTANGENT_JOIN(cotangent_status_or_, __LINE__), target, (__VA_ARGS__))
+
+#define COTANGENT_ASSIGN_OR_RETURN(status_or, target, expression) \
+  auto status_or = expression;                                    \
+  if (!status_or.ok()) return status_or.status();                 \
+  target = *std::move(status_or)
+#define COTANGENT_JOIN(a, b) COTANGENT_JOIN_TOKENS(a, b)
+#define COTANGENT_JOIN_TOKENS(a, b) a##b
+
+#endif  // COTANGENT_BASE_STATUS_MACROS_H_
