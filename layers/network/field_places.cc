@@ -38,7 +38,8 @@ absl::Status AtPlace(const Network& network, const absl::Status& error) {
   const absl::string_view path = message.substr(0, end - message.begin());
   const Network::FieldPlace* nearest = nullptr;
   for (const Network::FieldPlace& noted : network.field_place()) {
-    if (!Holds(noted.path(), path)) continue;
+    // A list whose elements stand one by one is where its first element is.
+    if (!Holds(noted.path(), path) && noted.path() != absl::StrCat(path, "[0]")) continue;
     if (nearest == nullptr || noted.path().size() > nearest->path().size()) nearest = &noted;
   }
   if (nearest == nullptr) return error;
