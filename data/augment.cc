@@ -11,7 +11,7 @@
 namespace cotangent::data {
 namespace {
 
-constexpr int kLargestSide = 256;
+constexpr int kLargestSide = kLargestImageSide;
 constexpr int kRowsPerBand = 8;
 
 // The source row or column that padding by reflection shows at `at`, |at| < 2 * size - 1.
@@ -66,42 +66,6 @@ void PlaceRow(const uint8_t* source, int width, const Placement& placement, uint
 }
 
 }  // namespace
-
-Normalization KnownNormalization(DatasetName name) {
-  switch (name) {
-    case DatasetName::kCifar10:
-    case DatasetName::kSample:
-      return {{0.49140, 0.48216, 0.44653}, {0.24703, 0.24349, 0.26159}};
-    case DatasetName::kCifar100:
-      return {{0.50707, 0.48655, 0.44092}, {0.26733, 0.25644, 0.27615}};
-  }
-  return {};
-}
-
-Normalization ComputeNormalization(const Dataset& dataset) {
-  Normalization result;
-  const int64_t plane = int64_t{dataset.height} * dataset.width;
-  for (int channel = 0; channel < dataset.channels; ++channel) {
-    // Sums of bytes and of their squares are exact in 64 bits.
-    int64_t sum = 0, squares = 0;
-    for (int64_t image = 0; image < dataset.size(); ++image) {
-      const uint8_t* pixels = dataset.image(image) + channel * plane;
-      int32_t image_sum = 0, image_squares = 0;
-      for (int64_t i = 0; i < plane; ++i) {
-        image_sum += pixels[i];
-        image_squares += pixels[i] * pixels[i];
-      }
-      sum += image_sum;
-      squares += image_squares;
-    }
-    const double count = std::max<double>(1, static_cast<double>(dataset.size() * plane));
-    const double mean = sum / count;
-    const double variance = squares / count - mean * mean;
-    result.mean[channel] = mean / 255;
-    result.deviation[channel] = variance > 1e-9 ? std::sqrt(variance) / 255 : 1;
-  }
-  return result;
-}
 
 absl::Status Validate(const Augmentation& augmentation, int height, int width) {
   const int side = std::min(height, width);

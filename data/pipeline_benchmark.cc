@@ -5,6 +5,8 @@
 
 #include "benchmark/benchmark.h"
 #include "data/pipeline.h"
+#include "data/sources/cifar.h"
+#include "data/sources/source.h"
 
 namespace cotangent::data {
 namespace {
@@ -12,7 +14,7 @@ namespace {
 // As many images as CIFAR-10 has, so that reading them misses the caches as it does in training.
 const Dataset& LargeDataset() {
   static const Dataset* const dataset = [] {
-    const Dataset sample = LoadSample(Split::kTrain).value();
+    const Dataset sample = LoadDataset("sample", "", Split::kTrain).value();
     auto* large = new Dataset(sample);
     for (int i = 1; i < 125; ++i) {
       large->images.insert(large->images.end(), sample.images.begin(), sample.images.end());
@@ -27,7 +29,7 @@ PipelineOptions Options(BatchFormat format, bool augmented) {
   PipelineOptions options;
   options.batch_size = 128;
   options.format = format;
-  options.normalization = KnownNormalization(DatasetName::kCifar10);
+  options.normalization = kCifar10Normalization;
   if (augmented) options.augmentation = {.flip = Flip::kRandom, .crop_padding = 4, .cutout = 8};
   return options;
 }

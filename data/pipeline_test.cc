@@ -5,6 +5,8 @@
 #include <set>
 #include <vector>
 
+#include "data/sources/cifar.h"
+#include "data/sources/source.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -14,7 +16,8 @@ namespace {
 using ::testing::HasSubstr;
 
 const Dataset& Sample() {
-  static const Dataset* const sample = new Dataset(LoadSample(Split::kTrain).value());
+  static const Dataset* const sample =
+      new Dataset(LoadDataset("sample", "", Split::kTrain).value());
   return *sample;
 }
 
@@ -23,7 +26,7 @@ PipelineOptions Augmented(int batch_size) {
   options.batch_size = batch_size;
   options.seed = 5;
   options.augmentation = {.flip = Flip::kRandom, .crop_padding = 4, .cutout = 8};
-  options.normalization = KnownNormalization(DatasetName::kSample);
+  options.normalization = kCifar10Normalization;
   return options;
 }
 

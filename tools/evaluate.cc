@@ -9,14 +9,19 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "data/dataset.h"
+#include "absl/strings/str_join.h"
+#include "data/sources/source.h"
 #include "tools/command_line.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
+#include "training/source.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+ABSL_FLAG(std::string, dataset, "",
+          "cifar10, cifar100, mnist, sample, or a path; what the network was trained with if not "
+          "given");
 ABSL_FLAG(std::string, data_dir, "",
           "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
 ABSL_FLAG(bool, tta, false, "average over views of each image, as the network's recipe says");
@@ -42,14 +47,29 @@ absl::Status Evaluate() {
   const std::string data_dir = absl::GetFlag(FLAGS_data_dir).empty()
                                    ? data::DefaultDataDir()
                                    : absl::GetFlag(FLAGS_data_dir);
-  absl::StatusOr<data::Dataset> test_set =
-      data::Load(trained->dataset, data_dir, data::Split::kTest);
-  if (!test_set.ok()) return test_set.status();
-
   training::StepOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return status;
+  data::FitOptions fit = training::FitOptionsOf(trained->network);
+  fit.threads = options.threads;
+  const std::string dataset = absl::GetFlag(FLAGS_dataset).empty() ? trained->dataset
+                                                                   : absl::GetFlag(FLAGS_dataset);
+  absl::StatusOr<std::shared_ptr<const data::Source>> source =
+      training::OpenSource(trained->network, dataset, fit);
+  if (!source.ok()) return source.status();
+  if (absl::Status status = training::CheckImages(trained->network, {0, 0, (*source)->channels, (*source)->height, (*source)->width}); !status.ok())
+    return status;
+  if ((*source)->classes != trained->classes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the classes of ", dataset, " (", absl::StrJoin((*source)->classes, ", "),
+                     ") are not those the network was trained with (",
+                     absl::StrJoin(trained->classes, ", "), ")"));
+  }
+  const data::Split split = (*source)->Has(data::Split::kTest) ? data::Split::kTest
+                                                               : training::WatchedSplit(**source);
+  absl::StatusOr<data::Dataset> test_set = (*source)->Load(data_dir, split);
+  if (!test_set.ok()) return test_set.status();
   options.precision = training::PrecisionOf(trained->network);
   options.exact = absl::GetFlag(FLAGS_exact);
   int64_t batch = absl::GetFlag(FLAGS_batch_size) != 0 ? absl::GetFlag(FLAGS_batch_size)
@@ -78,7 +98,8 @@ absl::Status Evaluate() {
     if (!result.ok()) return result.status();
     averaged = absl::StrFormat(" (tta %.4f)", result->accuracy);
   }
-  printf("test accuracy: %.4f%s, loss %.4f, on %lld images\n", plain->accuracy, averaged.c_str(),
+  printf("%s accuracy: %.4f%s, loss %.4f, on %lld images\n",
+         std::string(training::NameOf(split)).c_str(), plain->accuracy, averaged.c_str(),
          plain->loss, static_cast<long long>(test_set->size()));
   return absl::OkStatus();
 }

@@ -12,7 +12,9 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "data/fit.h"
 #include "data/image_file.h"
+#include "training/source.h"
 #include "tools/command_line.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -85,9 +87,13 @@ absl::Status Predict(const std::vector<std::string>& paths) {
   if (!evaluator.ok()) return evaluator.status();
 
   const auto& input = trained->network.input();
-  const int height = static_cast<int>(input.height()), width = static_cast<int>(input.width());
-  const data::ImageWriter writer(3, height, width, trained->normalization,
-                                 data::BatchFormat::kF32Nchw);
+  const data::FitOptions fit = training::FitOptionsOf(trained->network);
+  if (fit.shape.channels != 1 && fit.shape.channels != 3) {
+    return absl::InvalidArgumentError(absl::StrCat("the network takes images of ", input.channels(),
+                                                   " channels; pictures have 1 or 3"));
+  }
+  const data::ImageWriter writer(fit.shape.channels, fit.shape.height, fit.shape.width,
+                                 trained->normalization, data::BatchFormat::kF32Nchw);
   absl::Status first_error;
   for (const std::string& path : paths) {
     absl::StatusOr<data::Image> image = data::ReadImage(path);
@@ -100,7 +106,7 @@ absl::Status Predict(const std::vector<std::string>& paths) {
       }
       continue;
     }
-    writer.Write(data::ToPlanar(data::Resize(*image, width, height)).data(), {},
+    writer.Write(data::FitPicture(*image, fit.shape, fit.fit).data(), {},
                  (*evaluator)->images());
     const float* const scores = (*evaluator)->Run();
     const int64_t classes = (*evaluator)->classes();

@@ -1,4 +1,4 @@
-// Trains a network, described by a text file, on CIFAR.
+// Trains a network, described by a text file.
 
 #include <stdio.h>
 #include <unistd.h>
@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
+#include "data/sources/source.h"
 #include "layers/network/describe.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
@@ -25,9 +26,10 @@
 #include "training/run.h"
 #include "training/run_directory.h"
 #include "training/run_state.h"
+#include "training/source.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
-ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100 or sample");
+ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100, mnist, sample, a folder of pictures or a CSV file that lists them");
 ABSL_FLAG(std::string, data_dir, "",
           "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
 ABSL_FLAG(std::string, output_dir, "",
@@ -44,6 +46,11 @@ ABSL_FLAG(bool, resume, false, "go on from the newest good checkpoint of the out
 ABSL_FLAG(int64_t, checkpoint_every, 0, "steps between checkpoints; 0: one after each epoch");
 ABSL_FLAG(int, keep, 2, "how many checkpoints are kept");
 ABSL_FLAG(int64_t, log_every, 50, "steps between lines of metrics.jsonl");
+ABSL_FLAG(double, validation, 0,
+          "set this share of the training images apart and evaluate on it; as the network text says "
+          "if not given");
+ABSL_FLAG(std::string, on_bad_image, "stop",
+          "what a picture that cannot be read does: stop or skip (it, and say so)");
 ABSL_FLAG(std::string, on_nonfinite, "stop",
           "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
@@ -75,6 +82,8 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   if (line.WasGiven("epochs")) train.set_epochs(absl::GetFlag(FLAGS_epochs));
   if (line.WasGiven("batch_size")) train.set_batch_size(absl::GetFlag(FLAGS_batch_size));
   if (line.WasGiven("seed")) train.set_seed(absl::GetFlag(FLAGS_seed));
+  if (line.WasGiven("validation"))
+    train.mutable_evaluation()->set_validation(absl::GetFlag(FLAGS_validation));
   if (line.WasGiven("precision")) {
     const std::string precision = absl::GetFlag(FLAGS_precision);
     if (precision != "f32" && precision != "bf16")
@@ -106,6 +115,9 @@ absl::Status CheckFlags(const CommandLine& line) {
   const std::string on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite);
   if (on_nonfinite != "stop" && on_nonfinite != "skip")
     return FlagError("on_nonfinite", on_nonfinite, "stop or skip");
+  const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
+  if (on_bad_image != "stop" && on_bad_image != "skip")
+    return FlagError("on_bad_image", on_bad_image, "stop or skip");
   // Said before the steps that are to be traced, not after them.
   if (const std::string trace = absl::GetFlag(FLAGS_profile); !trace.empty()) {
     const size_t slash = trace.rfind('/');
@@ -126,11 +138,11 @@ std::string DataDirectory() {
 
 void Say(const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); }
 
-absl::Status FetchData(data::DatasetName dataset, const std::string& data_dir) {
+absl::Status FetchData(const data::Source& source, const std::string& data_dir) {
   data::FetchOptions options;
   options.progress = Say;
   options.cancelled = [] { return InterruptSignal() != 0; };
-  return data::FetchIfMissing(dataset, data_dir, options);
+  return data::FetchIfMissing(source, data_dir, options);
 }
 
 absl::StatusOr<layers::Network> ResolveNetwork(
@@ -169,7 +181,7 @@ std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& outpu
 // Network and data, from the checkpoint that is resumed or from the flags. What is wrong with them
 // is said before anything is made or fetched for them.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
-                     data::DatasetName& dataset) {
+                     std::shared_ptr<const data::Source>& source) {
   absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
   if (!network.ok()) return network.status();
   std::string name = absl::GetFlag(FLAGS_dataset);
@@ -179,11 +191,18 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
     if (!state.ok()) return state.status();
     name = state->dataset;
   }
-  absl::StatusOr<data::DatasetName> known = data::ParseDatasetName(name);
+  data::FitOptions fit = training::FitOptionsOf(*network);
+  fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
+  fit.say = Say;
+  fit.threads = options.threads;
+  absl::StatusOr<std::shared_ptr<const data::Source>> known =
+      training::OpenSource(*network, name, fit);
   if (!known.ok())
     return absl::InvalidArgumentError(absl::StrCat("--dataset: ", known.status().message()));
-  dataset = *known;
-  options.data = training::KnownData(dataset, DataDirectory());
+  source = *known;
+  absl::StatusOr<training::RunData> data = training::DataOf(source, DataDirectory());
+  if (!data.ok()) return data.status();
+  options.data = *std::move(data);
   absl::StatusOr<training::ResolvedNetwork> resolved =
       training::Resolve(*network, options.data.shape);
   if (!resolved.ok()) return resolved.status();
@@ -217,8 +236,8 @@ int Train(const training::RunOptions& options) {
     Say(absl::StrCat("interrupted; go on with: train --resume --output_dir=", options.output_dir));
     return InterruptExitCode();
   }
-  printf("test accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n",
-         result->test_accuracy, result->tta_accuracy, absl::StrCat(result->epochs).c_str(),
+  printf("%s accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n",
+         result->evaluated_on.c_str(), result->accuracy, result->tta_accuracy, absl::StrCat(result->epochs).c_str(),
          result->train_seconds);
   return kExitDone;
 }
@@ -238,7 +257,7 @@ int Explain(const training::RunOptions& options) {
 int Main(const CommandLine& line) {
   if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
   training::RunOptions options;
-  data::DatasetName dataset;
+  std::shared_ptr<const data::Source> source;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
@@ -249,7 +268,7 @@ int Main(const CommandLine& line) {
   const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
   const bool resumes = trains && absl::GetFlag(FLAGS_resume);
   if (!resumes) {
-    if (absl::Status status = Resolve(line, options, dataset); !status.ok()) return Fail(status);
+    if (absl::Status status = Resolve(line, options, source); !status.ok()) return Fail(status);
   }
   if (absl::GetFlag(FLAGS_describe)) {
     fputs(layers::Describe(options.network.built).c_str(), stdout);
@@ -264,9 +283,9 @@ int Main(const CommandLine& line) {
   training::RemoveTemporaryFiles(options.output_dir);
   if (resumes) {
     options.resume_from = FindCheckpoint(options.output_dir);
-    if (absl::Status status = Resolve(line, options, dataset); !status.ok()) return Fail(status);
+    if (absl::Status status = Resolve(line, options, source); !status.ok()) return Fail(status);
   }
-  if (absl::Status status = FetchData(dataset, DataDirectory()); !status.ok()) {
+  if (absl::Status status = FetchData(*source, DataDirectory()); !status.ok()) {
     return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
   }
   if (!options.resume_from.has_value()) {

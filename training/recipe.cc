@@ -12,6 +12,7 @@
 #include "layers/network/network_text.h"
 #include "optim/optimizer.h"
 #include "tensor/onednn.h"
+#include "training/source.h"
 
 namespace cotangent::training {
 namespace {
@@ -40,23 +41,20 @@ absl::Status CheckOptimizer(const ResolvedNetwork& network) {
 
 }  // namespace
 
-RunData KnownData(data::DatasetName dataset, const std::string& data_dir) {
+absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
+                               const std::string& data_dir) {
+  const absl::StatusOr<int64_t> images = source->Size(data::Split::kTrain);
+  if (!images.ok()) return images.status();
   RunData data;
-  data.name = std::string(data::ToString(dataset));
-  data.normalization = data::KnownNormalization(dataset);
-  data.shape.classes = dataset == data::DatasetName::kCifar100 ? 100 : 10;
-  if (dataset == data::DatasetName::kSample) {
-    data.shape.images = data::LoadSample(data::Split::kTrain)->size();
-  } else {
-    int64_t bytes = 0;
-    for (const data::DataFile& file : data::FilesOf(dataset, data::Split::kTrain))
-      bytes += file.bytes;
-    data.shape.images = bytes / data::RecordBytes(dataset == data::DatasetName::kCifar100
-                                                      ? data::RecordFormat::kCifar100
-                                                      : data::RecordFormat::kCifar10);
-  }
-  data.load = [dataset, data_dir](data::Split split) {
-    return data::Load(dataset, data_dir, split);
+  data.name = source->name;
+  data.shape = {*images, static_cast<int64_t>(source->classes.size()), source->channels,
+                source->height, source->width};
+  data.classes = source->classes;
+  data.normalization = source->normalization;
+  data.watched = WatchedSplit(*source);
+  data.final = source->Has(data::Split::kTest) ? data::Split::kTest : data.watched;
+  data.load = [source = std::move(source), data_dir](data::Split split) {
+    return source->Load(data_dir, split);
   };
   return data;
 }
@@ -66,6 +64,7 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) 
   data.name = std::move(name);
   data.shape = {train.size(), static_cast<int64_t>(train.classes.size()), train.channels,
                 train.height, train.width};
+  data.classes = train.classes;
   data.normalization = data::ComputeNormalization(train);
   data.load = [train = std::make_shared<const data::Dataset>(std::move(train)),
                test = std::make_shared<const data::Dataset>(std::move(test))](
@@ -136,10 +135,10 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
   const auto take = [&network](const auto& from, auto& to, absl::string_view name,
                                bool positive) -> absl::Status {
     if (from.empty()) return absl::OkStatus();
-    if (from.size() != static_cast<int>(to.size())) {
+    if (from.size() != network.input().channels()) {
       return Bad(network,
                  absl::StrCat("train.normalisation.", name, " has ", from.size(),
-                              " numbers; expected one for each of ", to.size(), " channels"));
+                              " numbers; expected one for each of ", network.input().channels(), " channels"));
     }
     for (int c = 0; c < from.size(); ++c) {
       if (!std::isfinite(from[c]) || (positive && from[c] <= 0)) {
@@ -156,6 +155,15 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
       !status.ok())
     return status;
   return normalization;
+}
+
+void WriteNormalization(const data::Normalization& normalization, layers::Network& network) {
+  auto& recipe = *network.mutable_train()->mutable_normalisation();
+  recipe.Clear();
+  for (int64_t c = 0; c < network.input().channels(); ++c) {
+    recipe.add_mean(normalization.mean[c]);
+    recipe.add_deviation(normalization.deviation[c]);
+  }
 }
 
 data::Augmentation AugmentationOf(const layers::Train::Augmentation& text) {

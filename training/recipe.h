@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/sources/source.h"
 #include "layers/network/build.h"
 #include "layers/network/network.pb.h"
 #include "optim/parameter_slice.h"
@@ -33,12 +36,17 @@ struct DataShape {
 struct RunData {
   std::string name;  // "cifar10": stands in checkpoints
   DataShape shape;
-  data::Normalization normalization;  // where the recipe has none
+  std::vector<std::string> classes;  // their names
+  // Where the recipe has none; where it is not known, that of the training images.
+  std::optional<data::Normalization> normalization;
+  // What is evaluated during the run, and at its end.
+  data::Split watched = data::Split::kTest, final = data::Split::kTest;
   // Called from a thread of its own.
   std::function<absl::StatusOr<data::Dataset>(data::Split)> load;
 };
-// The data sets that data/ knows, in their directory.
-RunData KnownData(data::DatasetName dataset, const std::string& data_dir);
+// Those of a source, whose fetched files lie in `data_dir`.
+absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
+                               const std::string& data_dir);
 // One's own, of images of one size; normalised by the mean and deviation of the training images.
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 
@@ -65,6 +73,8 @@ absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int
 // The mean and deviation the recipe asks for, else those of the data.
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
                                                     const data::Normalization& of_data);
+// Writes a normalisation into the recipe, one number a channel.
+void WriteNormalization(const data::Normalization& normalization, layers::Network& network);
 data::Augmentation AugmentationOf(const layers::Train::Augmentation& recipe);
 
 // The element type a network's recipe asks for; f32, which standard error is told, where the

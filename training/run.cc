@@ -22,6 +22,7 @@
 #include "training/plan_report.h"
 #include "training/run_directory.h"
 #include "training/run_state.h"
+#include "training/source.h"
 #include "training/step.h"
 
 namespace cotangent::training {
@@ -67,6 +68,7 @@ class Trainer {
   // Where the run goes on in its schedule after `before`, whatever batches that was made with.
   int64_t PositionAfter(const RunState& before) const;
   void CompareWithResumed() const;
+  absl::Status ResolveNormalization();
   absl::Status PrepareData();
   absl::Status PrepareEvaluation();
   absl::Status Advance();
@@ -74,8 +76,13 @@ class Trainer {
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
-  // Evaluates; with test-time averaging, too, at the end of the run.
+  // Evaluates; on the test images and with test-time averaging, too, at the end of the run.
   absl::Status Evaluate(bool is_last);
+  absl::Status EvaluateOn(data::Split split, const data::Dataset& images, json& line);
+  absl::Status EvaluateAtEnd(json& line);
+  const data::Dataset& WatchedSet() const {
+    return options_.data.watched == data::Split::kTrain ? train_set_ : watched_set_;
+  }
   void Log(const json& object);
   void Save();
   RunNumbers Numbers() const;
@@ -96,15 +103,15 @@ class Trainer {
   }
 
   const RunOptions& options_;
-  const layers::Network& network_;
+  layers::Network network_;  // with the normalisation written down
   layers::Tuner* const tuner_;
   RunObserver& observer_;
 
   optim::RunLength run_;
   StepOptions step_options_;
   data::Normalization normalization_;
-  std::future<absl::StatusOr<data::Dataset>> test_loading_;
-  data::Dataset train_set_, test_set_;
+  std::future<absl::StatusOr<data::Dataset>> watched_loading_;
+  data::Dataset train_set_, watched_set_;
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<data::Pipeline> pipeline_;
   std::unique_ptr<ParameterStore>
@@ -129,11 +136,6 @@ class Trainer {
 };
 
 absl::Status Trainer::Prepare() {
-  absl::StatusOr<data::Normalization> normalization =
-      NormalizationOf(network_, options_.data.normalization);
-  if (!normalization.ok()) return normalization.status();
-  normalization_ = *normalization;
-
   // Reading the data and planning the step go side by side.
   const auto load = [this](data::Split split) {
     return std::async(std::launch::async, [this, split] { return options_.data.load(split); });
@@ -160,10 +162,12 @@ absl::Status Trainer::Prepare() {
   absl::StatusOr<data::Dataset> train_set = train_loading.get();
   if (!train_set.ok()) return train_set.status();
   train_set_ = *std::move(train_set);
-  test_loading_ = load(data::Split::kTest);
+  if (absl::Status status = ResolveNormalization(); !status.ok()) return status;
+  if (options_.data.watched != data::Split::kTrain) watched_loading_ = load(options_.data.watched);
   state_.network = layers::NetworkText(network_);
   state_.seed = network_.train().seed();
   state_.dataset = options_.data.name;
+  state_.classes = options_.data.classes;
   state_.data_checksum = ChecksumOf(train_set_);
   state_.precision = step_options_.precision;
   state_.exact = options_.exact;
@@ -175,6 +179,18 @@ absl::Status Trainer::Prepare() {
     return status;
   }
   return PrepareData();
+}
+
+// What the recipe says, else what is known of the data, else what the training images say. It is
+// written into the recipe, so that a checkpoint needs no data to be used.
+absl::Status Trainer::ResolveNormalization() {
+  absl::StatusOr<data::Normalization> normalization = NormalizationOf(
+      network_, options_.data.normalization.has_value() ? *options_.data.normalization
+                                                        : data::ComputeNormalization(train_set_));
+  if (!normalization.ok()) return normalization.status();
+  normalization_ = *normalization;
+  WriteNormalization(normalization_, network_);
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::PrepareData() {
@@ -312,10 +328,10 @@ RunNumbers Trainer::Numbers() const {
 
 absl::Status Trainer::PrepareEvaluation() {
   if (evaluator_ != nullptr) return absl::OkStatus();
-  if (test_loading_.valid()) {
-    absl::StatusOr<data::Dataset> test_set = test_loading_.get();
-    if (!test_set.ok()) return test_set.status();
-    test_set_ = *std::move(test_set);
+  if (watched_loading_.valid()) {
+    absl::StatusOr<data::Dataset> watched = watched_loading_.get();
+    if (!watched.ok()) return watched.status();
+    watched_set_ = *std::move(watched);
   }
   ParameterStore* store = &step_->store();
   if (network_.train().optimizer().has_ema()) {
@@ -328,7 +344,7 @@ absl::Status Trainer::PrepareEvaluation() {
   int64_t batch = network_.train().batch_size();
   if (batch < kSmallestEvaluationBatch) batch = 4 * kSmallestEvaluationBatch;
   absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(network_, options_.data.shape.classes, std::min(batch, test_set_.size()),
+      Evaluator::Create(network_, options_.data.shape.classes, std::min(batch, WatchedSet().size()),
                         step_options_, *store, *tuner_);
   if (!evaluator.ok()) return evaluator.status();
   evaluator_ = *std::move(evaluator);
@@ -345,7 +361,6 @@ absl::Status Trainer::Evaluate(bool is_last) {
     std::copy_n(store.state_values(), store.state_floats(), averaged_->state_values());
   }
   evaluator_->ParametersChanged();
-  const auto cancelled = [this] { return observer_.Interrupted(); };
   json line = {
       {"step", state_.step},
       {"epoch", static_cast<double>(position()) / static_cast<double>(run_.steps_per_epoch)},
@@ -353,27 +368,54 @@ absl::Status Trainer::Evaluate(bool is_last) {
       {"train_loss", Numbers().loss},
       {"checkpoint_seconds", save_seconds_}};
   if (evaluated_step_ != state_.step) {
-    absl::StatusOr<Evaluator::Result> plain = evaluator_->Evaluate(
-        test_set_, normalization_, ViewsOf(layers::Train::Evaluation::NONE), cancelled);
-    if (!plain.ok()) return plain.status();
-    result_.test_accuracy = plain->accuracy;
-    result_.test_loss = plain->loss;
+    absl::Status status = EvaluateOn(options_.data.watched, WatchedSet(), line);
+    if (!status.ok()) return status;
     evaluated_step_ = state_.step;
   }
-  line["test_accuracy"] = result_.test_accuracy;
-  line["test_loss"] = result_.test_loss;
   if (is_last) {
-    const auto averaging = TestTimeAveragingOf(network_);
-    result_.tta_accuracy = result_.test_accuracy;
-    if (averaging != layers::Train::Evaluation::NONE) {
-      absl::StatusOr<Evaluator::Result> averaged =
-          evaluator_->Evaluate(test_set_, normalization_, ViewsOf(averaging), cancelled);
-      if (!averaged.ok()) return averaged.status();
-      result_.tta_accuracy = averaged->accuracy;
-    }
-    line["tta_accuracy"] = result_.tta_accuracy;
+    if (absl::Status status = EvaluateAtEnd(line); !status.ok()) return status;
   }
   Log(line);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::EvaluateOn(data::Split split, const data::Dataset& images, json& line) {
+  absl::StatusOr<Evaluator::Result> plain =
+      evaluator_->Evaluate(images, normalization_, ViewsOf(layers::Train::Evaluation::NONE),
+                           [this] { return observer_.Interrupted(); });
+  if (!plain.ok()) return plain.status();
+  result_.evaluated_on = std::string(NameOf(split));
+  result_.accuracy = plain->accuracy;
+  result_.loss = plain->loss;
+  line[result_.evaluated_on + "_accuracy"] = plain->accuracy;
+  line[result_.evaluated_on + "_loss"] = plain->loss;
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::EvaluateAtEnd(json& line) {
+  data::Dataset final_set;
+  const data::Dataset* images = &WatchedSet();
+  if (options_.data.final != options_.data.watched) {
+    absl::StatusOr<data::Dataset> loaded = options_.data.load(options_.data.final);
+    if (!loaded.ok()) return loaded.status();
+    final_set = *std::move(loaded);
+    images = &final_set;
+    absl::Status status = EvaluateOn(options_.data.final, final_set, line);
+    if (!status.ok()) return status;
+  } else {
+    line[result_.evaluated_on + "_accuracy"] = result_.accuracy;
+    line[result_.evaluated_on + "_loss"] = result_.loss;
+  }
+  const auto averaging = TestTimeAveragingOf(network_);
+  result_.tta_accuracy = result_.accuracy;
+  if (averaging != layers::Train::Evaluation::NONE) {
+    absl::StatusOr<Evaluator::Result> averaged =
+        evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging),
+                             [this] { return observer_.Interrupted(); });
+    if (!averaged.ok()) return averaged.status();
+    result_.tta_accuracy = averaged->accuracy;
+  }
+  line["tta_accuracy"] = result_.tta_accuracy;
   return absl::OkStatus();
 }
 
@@ -460,6 +502,11 @@ absl::Status Trainer::Advance() {
 }
 
 absl::StatusOr<RunResult> Trainer::Run() {
+  if (options_.data.watched == data::Split::kTrain) {
+    observer_.Say(
+        "note: there are no validation or test images; accuracies are of the training images, which "
+        "say little of others: set some apart with --validation=0.1");
+  }
   absl::Status status;
   while (!IsDone() && status.ok()) status = Advance();
   if (!status.ok() && !absl::IsCancelled(status)) return status;

@@ -57,7 +57,9 @@ struct RunNumbers {
 
 struct RunResult {
   bool interrupted = false;  // a checkpoint was written, nothing evaluated
-  double test_accuracy = 0, test_loss = 0, tta_accuracy = 0;
+  // Of the images that the last evaluation was on: "test"; without any, "validation" or "training".
+  std::string evaluated_on;
+  double accuracy = 0, loss = 0, tta_accuracy = 0;
   double epochs = 0;         // made, those before the resumption included
   double train_seconds = 0;  // in training steps
 };
@@ -71,7 +73,7 @@ class RunObserver {
   // The first plan is made; what was measured for it may be kept.
   virtual void PlanIsReady() {}
   virtual void AtStep(const RunNumbers& /*numbers*/) {}
-  // `result`: accuracy and loss on the test images, null where they were not measured.
+  // `result`: the latest evaluation, null where they were not measured.
   virtual void AtEpochEnd(const RunNumbers& /*numbers*/, const RunResult* /*result*/) {}
   // Asked after every step: whether the run is to end, with a checkpoint.
   virtual bool Interrupted() { return false; }

@@ -20,7 +20,7 @@ using layers::ParameterStore;
 using nlohmann::json;
 
 constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed[] = "seed",
-               kNetwork[] = "network", kDataset[] = "dataset", kData[] = "data",
+               kNetwork[] = "network", kDataset[] = "dataset", kClasses[] = "classes", kData[] = "data",
                kPrecision[] = "precision", kExact[] = "exact", kThreads[] = "threads",
                kChoices[] = "choices", kTrainSeconds[] = "train_seconds",
                kEpochLoss[] = "epoch_loss", kEpochLosses[] = "epoch_losses", kSkipped[] = "skipped",
@@ -47,6 +47,20 @@ absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& te
     if (choice.is_string()) choices[operation] = choice.get<std::string>();
   }
   return choices;
+}
+
+// A JSON list; bytes that are not UTF-8 are replaced.
+std::string ClassesText(const std::vector<std::string>& classes) {
+  return json(classes).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Empty for checkpoints of earlier versions, which have none.
+std::vector<std::string> ParseClasses(const std::string& text) {
+  std::vector<std::string> classes;
+  const json list = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array()) return classes;
+  for (const json& name : list) classes.push_back(name.is_string() ? name.get<std::string>() : "");
+  return classes;
 }
 
 std::string PrecisionName(ElementType type) {
@@ -111,6 +125,7 @@ Metadata ToMetadata(const RunState& state) {
           {kSeed, absl::StrCat(state.seed)},
           {kNetwork, state.network},
           {kDataset, state.dataset},
+          {kClasses, ClassesText(state.classes)},
           {kData, state.data_checksum},
           {kPrecision, PrecisionName(state.precision)},
           {kExact, state.exact ? "1" : "0"},
@@ -140,6 +155,7 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   state.learning_rate = FromExact(checkpoint.Get(kLearningRate));
   state.network = checkpoint.Get(kNetwork);
   state.dataset = checkpoint.Get(kDataset);
+  state.classes = ParseClasses(checkpoint.Get(kClasses));
   state.data_checksum = checkpoint.Get(kData);
   const bool is_bf16 = checkpoint.Get(kPrecision) == PrecisionName(ElementType::kBf16);
   state.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
@@ -221,11 +237,15 @@ absl::Status RestoreForInference(const Checkpoint& checkpoint, const std::string
 }
 
 std::string ChecksumOf(const data::Dataset& dataset) {
-  const auto crc = [](const auto& values) {
-    return Crc32c(absl::string_view(reinterpret_cast<const char*>(values.data()),
-                                    values.size() * sizeof(values[0])));
+  const auto bytes = [](const std::vector<uint8_t>& values) {
+    return absl::string_view(reinterpret_cast<const char*>(values.data()), values.size());
   };
-  return absl::StrFormat("%08x%08x", crc(dataset.images), crc(dataset.labels));
+  // Labels count as bytes where they fit, as in checkpoints of earlier versions.
+  std::vector<uint8_t> labels(dataset.labels.begin(), dataset.labels.end());
+  for (int32_t label : dataset.labels) {
+    if (label > 255) labels.push_back(static_cast<uint8_t>(label >> 8));
+  }
+  return absl::StrFormat("%08x%08x", Crc32c(bytes(dataset.images)), Crc32c(bytes(labels)));
 }
 
 }  // namespace cotangent::training

@@ -34,6 +34,7 @@ struct RunState {
   std::string network;  // its text
   uint64_t seed = 0;
   std::string dataset;        // its name
+  std::vector<std::string> classes;  // their names
   std::string data_checksum;  // of the training images and their labels
   ElementType precision = ElementType::kF32;
   bool exact = false;

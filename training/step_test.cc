@@ -164,11 +164,11 @@ TEST_F(TrainingStepTest, ActivationsComputedAgainGiveTheSameBitsInLessMemory) {
 
 TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {
   auto step = Make();
-  const data::Dataset images = data::LoadSample(data::Split::kTrain).value();
+  const data::Dataset images = data::LoadDataset("sample", "", data::Split::kTrain).value();
   layers::ParameterStore& store = step->store();
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv1.weight");
   const float without = store.values()[slot.offset];
-  ASSERT_TRUE(step->Initialise(&images, data::KnownNormalization(data::DatasetName::kSample)).ok());
+  ASSERT_TRUE(step->Initialise(&images, data::ComputeNormalization(images)).ok());
   EXPECT_NE(store.values()[slot.offset], without);
   // The second half of the filters is the first, negated.
   EXPECT_EQ(store.values()[slot.offset], -store.values()[slot.offset + slot.size / 2]);

@@ -50,20 +50,20 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
       layers::ParseNetwork(state->network, absl::StrCat(path, " (its network)"));
   if (!network.ok()) return network.status();
   trained.network = *std::move(network);
-  absl::StatusOr<data::DatasetName> dataset = data::ParseDatasetName(state->dataset);
-  if (!dataset.ok())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", dataset.status().message()));
-  trained.dataset = *dataset;
-  const RunData data = KnownData(*dataset, "");
-  if (absl::Status status = CheckImages(trained.network, data.shape); !status.ok())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
-  absl::StatusOr<data::Normalization> normalization =
-      NormalizationOf(trained.network, data.normalization);
+  trained.dataset = state->dataset;
+  trained.classes = state->classes;
+  data::Normalization otherwise;
+  if (trained.classes.empty()) {
+    // Checkpoints of earlier versions leave the classes' names and the normalisation to the source.
+    const auto source = data::FindSource(trained.dataset);
+    if (!source.ok())
+      return absl::InvalidArgumentError(absl::StrCat(path, ": ", source.status().message()));
+    trained.classes = (*source)->classes;
+    otherwise = (*source)->normalization.value_or(otherwise);
+  }
+  absl::StatusOr<data::Normalization> normalization = NormalizationOf(trained.network, otherwise);
   if (!normalization.ok()) return normalization.status();
   trained.normalization = *normalization;
-  trained.classes = *dataset == data::DatasetName::kCifar100
-                        ? data::Cifar100Classes(data::LabelKind::kFine)
-                        : data::Cifar10Classes();
 
   layers::BuildOptions build;
   build.batch_size = 1;

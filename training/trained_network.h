@@ -21,7 +21,7 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_direct
 // A network as a checkpoint holds it, ready to answer.
 struct TrainedNetwork {
   layers::Network network;
-  data::DatasetName dataset;
+  std::string dataset;  // what --dataset said
   data::Normalization normalization;
   std::vector<std::string> classes;
   std::unique_ptr<layers::ParameterStore> store;

@@ -1028,6 +1028,11 @@ class Builder {
                               std::min(input.height(), input.width())));
     RETURN_IF_ERROR(CheckSize("train.evaluation.every_epochs", train.evaluation().every_epochs(), 1,
                               1'000'000));
+    const double validation = train.evaluation().validation();
+    if (!(validation >= 0 && validation < 1)) {
+      return Error(absl::StrCat("train.evaluation.validation is ", validation,
+                                "; expected a share from 0 to less than 1"));
+    }
     const Train::Normalisation& normalisation = train.normalisation();
     for (const auto& [field, numbers] : {std::pair("mean", &normalisation.mean()),
                                          std::pair("deviation", &normalisation.deviation())}) {

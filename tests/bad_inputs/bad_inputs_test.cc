@@ -22,7 +22,7 @@ using ::testing::Not;
 
 constexpr double kLongestSeconds = 10;
 constexpr double kPatience = 240;  // for what is no test
-const std::set<std::string> kPrograms = {"benchmark", "differentiate", "evaluate", "fetch_cifar",
+const std::set<std::string> kPrograms = {"benchmark", "differentiate", "evaluate", "fetch_data",
                                          "lab",       "predict",       "train"};
 
 struct Case {

@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "data/file.h"
 #include "data/image_file.h"
+#include "data/sources/source.h"
 #include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
 #include "tools/lab/experiments.h"
@@ -207,7 +208,11 @@ absl::Status TrainMissing(const CifarPremises& premises, const std::string& name
   training::RunOptions options;
   auto network = layers::FindNetwork(name);
   if (!network.ok()) return network.status();
-  options.data = training::KnownData(data::DatasetName::kCifar10, premises.data_dir);
+  const auto source = data::FindSource("cifar10");
+  if (!source.ok()) return source.status();
+  auto run_data = training::DataOf(*source, premises.data_dir);
+  if (!run_data.ok()) return run_data.status();
+  options.data = *std::move(run_data);
   auto resolved = training::Resolve(*network, options.data.shape);
   if (!resolved.ok()) return resolved.status();
   options.network = *std::move(resolved);
@@ -288,11 +293,11 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
   Report report{"cifar", "Question 7: three classifiers of CIFAR-10"};
   Section section;
   training::CachedTuner tuner(premises.threads);
-  const auto test = data::LoadCifar10(premises.data_dir, data::Split::kTest);
+  const auto test = data::LoadDataset("cifar10", premises.data_dir, data::Split::kTest);
   std::string missing;
   if (!test.ok())
     missing = absl::StrCat(
-        "no data: fetch it with  bazel run //tools:fetch_cifar -- --dataset=cifar10 --data_dir=",
+        "no data: fetch it with  bazel run //tools:fetch_data -- --dataset=cifar10 --data_dir=",
         premises.data_dir);
   Plot loss{.title = "Training loss", .x_label = "epochs", .y_label = "loss"},
       accuracy{.title = "Test accuracy", .x_label = "epochs", .y_label = "accuracy"};

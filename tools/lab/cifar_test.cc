@@ -50,7 +50,7 @@ TEST(Cifar, WithoutRunsOrDataSaysHowToGetThem) {
   const auto report = RunCifar({.runs_dir = "/nonexistent", .data_dir = "/nonexistent"});
   EXPECT_THAT(Failing(report), IsEmpty());
   EXPECT_THAT(Ids(report, Verdict::kSkipped), Contains("cifar.order"));
-  EXPECT_THAT(report->claims[0].how, ::testing::HasSubstr("fetch_cifar"));
+  EXPECT_THAT(report->claims[0].how, ::testing::HasSubstr("fetch_data"));
 }
 
 TEST(Cifar, BrokenMetricsAreAnError) {

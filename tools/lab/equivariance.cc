@@ -10,6 +10,8 @@
 #include "base/parallel.h"
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/sources/cifar.h"
+#include "data/sources/source.h"
 #include "layers/network/build.h"
 #include "layers/network/initialize.h"
 #include "layers/network/network_text.h"
@@ -282,13 +284,12 @@ struct Images {
 };
 
 absl::StatusOr<Images> ReadImages(const std::string& data_dir) {
-  auto train = data::LoadCifar10(data_dir, data::Split::kTrain),
-       test = data::LoadCifar10(data_dir, data::Split::kTest);
-  Images images{.normalization = data::KnownNormalization(data::DatasetName::kCifar10),
-                .source = "CIFAR-10"};
+  auto train = data::LoadDataset("cifar10", data_dir, data::Split::kTrain),
+       test = data::LoadDataset("cifar10", data_dir, data::Split::kTest);
+  Images images{.normalization = data::kCifar10Normalization, .source = "CIFAR-10"};
   if (!train.ok() || !test.ok()) {
-    train = data::LoadSample(data::Split::kTrain);
-    test = data::LoadSample(data::Split::kTest);
+    train = data::LoadDataset("sample", "", data::Split::kTrain);
+    test = data::LoadDataset("sample", "", data::Split::kTest);
     images.source = "the sample of CIFAR-10";
   }
   if (!train.ok()) return train.status();

@@ -34,5 +34,5 @@ expect 2 "--activation:1:5" activation --activation="x + y" --output_dir="$direc
 expect 2 "--activation:1:5" activation --activation="x + " --output_dir="$directory/out"
 touch "$directory/file"
 expect 2 "--output_dir" lemma --output_dir="$directory/file/below"
-expect 0 "fetch_cifar" cifar --output_dir="$directory/out" --data_dir="$directory/none"
+expect 0 "fetch_data" cifar --output_dir="$directory/out" --data_dir="$directory/none"
 [[ $failures == 0 ]]

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "data/dataset.h"
+#include "data/sources/source.h"
 #include "optim/descent.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
@@ -108,10 +109,10 @@ struct TwoClasses {
 
 TwoClasses ReadTwoClasses(const std::string& data_dir) {
   constexpr int kImages = 40, kFirst = 0, kSecond = 5;
-  auto dataset = data::LoadCifar10(data_dir, data::Split::kTest);
+  auto dataset = data::LoadDataset("cifar10", data_dir, data::Split::kTest);
   TwoClasses classes;
   classes.source = dataset.ok() ? "the test images of CIFAR-10" : "the sample of CIFAR-10";
-  if (!dataset.ok()) dataset = data::LoadSample(data::Split::kTrain);
+  if (!dataset.ok()) dataset = data::LoadDataset("sample", "", data::Split::kTrain);
   if (!dataset.ok()) return classes;
   classes.first = dataset->classes[kFirst];
   classes.second = dataset->classes[kSecond];

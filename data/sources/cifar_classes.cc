@@ -1,7 +1,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/sources/cifar.h"
 
 namespace cotangent::data {
 
@@ -9,8 +9,8 @@ std::vector<std::string> Cifar10Classes() {
   return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 }
 
-std::vector<std::string> Cifar100Classes(LabelKind label_kind) {
-  if (label_kind == LabelKind::kCoarse) {
+std::vector<std::string> Cifar100Classes(CifarLabel label) {
+  if (label == CifarLabel::kCoarse) {
     return {"aquatic_mammals",
             "fish",
             "flowers",

@@ -1,0 +1,88 @@
+#include "data/csv.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace cotangent::data {
+namespace {
+
+class Parser {
+ public:
+  Parser(absl::string_view text, absl::string_view source) : text_(text), source_(source) {
+    absl::ConsumePrefix(&text_, "\xef\xbb\xbf");
+  }
+
+  absl::StatusOr<std::vector<CsvRow>> Parse() {
+    while (at_ < text_.size()) {
+      CsvRow row;
+      row.line = line_;
+      bool more = true;
+      while (more) {
+        std::string field;
+        if (absl::Status status = ParseField(field); !status.ok()) return status;
+        row.fields.push_back(std::move(field));
+        more = at_ < text_.size() && text_[at_] == ',';
+        if (more) ++at_;
+      }
+      SkipLineEnd();
+      const bool is_empty = row.fields.size() == 1 && row.fields[0].empty();
+      if (!is_empty) rows_.push_back(std::move(row));
+    }
+    return std::move(rows_);
+  }
+
+ private:
+  // At a line's end or the text's; a \r alone is none.
+  bool AtEnd() const {
+    return at_ >= text_.size() || text_[at_] == '\n' ||
+           (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n');
+  }
+
+  void SkipLineEnd() {
+    if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+    if (at_ < text_.size()) ++at_;
+    ++line_;
+  }
+
+  absl::Status ParseField(std::string& field) {
+    if (at_ >= text_.size() || text_[at_] != '"') {
+      while (!AtEnd() && text_[at_] != ',') field.push_back(text_[at_++]);
+      return absl::OkStatus();
+    }
+    const int64_t opened = line_;
+    for (++at_;; ++at_) {
+      if (at_ >= text_.size()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(source_, ":", opened, ": a quote that opens here is not closed"));
+      }
+      if (text_[at_] == '\n') ++line_;
+      if (text_[at_] == '"') {
+        if (at_ + 1 >= text_.size() || text_[at_ + 1] != '"') break;
+        ++at_;
+      }
+      field.push_back(text_[at_]);
+    }
+    ++at_;
+    if (!AtEnd() && text_[at_] != ',') {
+      return absl::InvalidArgumentError(
+          absl::StrCat(source_, ":", line_,
+                       ": text after a closing quote; expected a comma or the line's end, "
+                       "and quotes inside quotes doubled"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::string_view text_;
+  const absl::string_view source_;
+  size_t at_ = 0;
+  int64_t line_ = 1;
+  std::vector<CsvRow> rows_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<CsvRow>> ParseCsv(absl::string_view text, absl::string_view source) {
+  return Parser(text, source).Parse();
+}
+
+}  // namespace cotangent::data

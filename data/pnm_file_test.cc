@@ -1,0 +1,50 @@
+#include "data/pnm_file.h"
+
+#include <string>
+
+#include "data/image_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::data {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::StatusOr<Image> Decode(const std::string& text) {
+  return DecodeImage(
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size()), "file");
+}
+
+TEST(PnmTest, ColourAndGrey) {
+  const auto colour = Decode("P6\n# made by hand\n1 2 255\n\1\2\3\n\5\6");
+  ASSERT_TRUE(colour.ok()) << colour.status();
+  EXPECT_EQ(colour->width, 1);
+  EXPECT_EQ(colour->height, 2);
+  EXPECT_THAT(colour->rgb, ElementsAre(1, 2, 3, '\n', 5, 6));
+  EXPECT_THAT(Decode("P5 2 1 255 ab")->rgb, ElementsAre('a', 'a', 'a', 'b', 'b', 'b'));
+}
+
+TEST(PnmTest, LargestValuesOtherThan255) {
+  EXPECT_THAT(Decode(std::string("P5 4 1 3\n\0\1\2\3", 13))->rgb,
+              ElementsAre(0, 0, 0, 85, 85, 85, 170, 170, 170, 255, 255, 255));
+  EXPECT_THAT(Decode("P5 1 1 65535\n\x80\x80")->rgb, ElementsAre(128, 128, 128));
+}
+
+TEST(PnmTest, WhatIsUnsound) {
+  const auto message = [](const std::string& text) {
+    return std::string(Decode(text).status().message());
+  };
+  EXPECT_THAT(message("P6 "), HasSubstr("file: not a sound PPM: its header has no width"));
+  EXPECT_THAT(message("P6 2 2 "), HasSubstr("no largest value"));
+  EXPECT_THAT(message("P6 2 2 70000 x"), HasSubstr("no largest value"));
+  EXPECT_THAT(message("P6 0 2 255 x"), HasSubstr("at least one"));
+  EXPECT_THAT(message("P6 60000 60000 255 x"), HasSubstr("at most"));
+  EXPECT_THAT(message("P6 99999999999999999999 1 255 x"), HasSubstr("at most"));
+  EXPECT_THAT(message("P6 2 2 255 abc"), HasSubstr("cut short"));
+  EXPECT_THAT(message("P6 2 2 255"), HasSubstr("cut short"));
+}
+
+}  // namespace
+}  // namespace cotangent::data

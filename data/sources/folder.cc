@@ -1,0 +1,108 @@
+// A folder of pictures: a folder for each class, or train/, val/ and test/ with a folder for each
+// class in them. Classes are the names of the folders, sorted by their bytes. Pictures may lie in
+// folders below that of their class. Names that begin with a dot are passed over; links to folders
+// are not followed.
+
+#include <algorithm>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "data/sources/pictures.h"
+
+namespace cotangent::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status Unreadable(const fs::path& path, const std::error_code& error) {
+  return absl::InvalidArgumentError(absl::StrCat("cannot read the folder ", path.string(), ": ",
+                                                 error.message(),
+                                                 "; give yourself the right to read it"));
+}
+
+bool IsHidden(const fs::path& path) { return path.filename().string()[0] == '.'; }
+
+// The folders in `directory`, sorted.
+absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_directory(ignored) && !IsHidden(it->path()))
+      folders.push_back(it->path().filename().string());
+  }
+  if (error) return Unreadable(directory, error);
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+// The files below `directory`, sorted.
+absl::StatusOr<std::vector<std::string>> FilesBelow(const fs::path& directory) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
+    if (IsHidden(it->path())) {
+      it.disable_recursion_pending();
+      continue;
+    }
+    std::error_code ignored;
+    if (!it->is_directory(ignored)) files.push_back(it->path().string());
+  }
+  if (error) return Unreadable(directory, error);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// Appends the pictures of the class folders of `directory`; those of folders that are no class are
+// an error.
+absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
+                         const std::vector<std::string>& classes, std::vector<Picture>& pictures) {
+  const auto folders = FoldersIn(directory);
+  if (!folders.ok()) return folders.status();
+  for (const std::string& folder : *folders) {
+    const auto found = std::lower_bound(classes.begin(), classes.end(), folder);
+    if (found == classes.end() || *found != folder) {
+      return absl::InvalidArgumentError(
+          absl::StrCat((directory / folder).string(), ": there is no class \"", folder,
+                       "\" among the training pictures; rename the folder or add some"));
+    }
+    const auto files = FilesBelow(directory / folder);
+    if (!files.ok()) return files.status();
+    if (files->empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat((directory / folder).string(),
+                       ": the folder of a class is empty; remove it or put "
+                       "pictures into it"));
+    }
+    for (const std::string& file : *files) {
+      pictures.push_back({file, fs::path(file).lexically_relative(root).string(),
+                          static_cast<int32_t>(found - classes.begin()), ""});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text) {
+  std::error_code error;
+  if (!fs::is_directory(text, error)) return nullptr;
+  const fs::path root = text;
+  const bool divided = fs::is_directory(root / "train", error);
+  const auto classes = FoldersIn(divided ? root / "train" : root);
+  if (!classes.ok()) return classes.status();
+  if (classes->empty()) return nullptr;
+  std::vector<Picture> pictures[3];
+  const char* const names[3] = {"train", "val", "test"};
+  for (int split = 0; split < (divided ? 3 : 1); ++split) {
+    const fs::path directory = divided ? root / names[split] : root;
+    if (!fs::is_directory(directory, error)) continue;
+    absl::Status status = AppendSplit(root, directory, *classes, pictures[split]);
+    if (!status.ok()) return status;
+  }
+  return PictureSource::Create(text, *classes, pictures);
+}
+
+COTANGENT_SOURCE(OpenFolder, "a folder with a folder for each class");
+
+}  // namespace
+}  // namespace cotangent::data

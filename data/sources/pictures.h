@@ -1,0 +1,58 @@
+#ifndef COTANGENT_DATA_SOURCES_PICTURES_H_
+#define COTANGENT_DATA_SOURCES_PICTURES_H_
+
+// What sources of picture files share: a list of labelled files, read when a split is loaded.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/sources/source.h"
+
+namespace cotangent::data {
+
+struct Picture {
+  std::string path;  // to be opened
+  std::string name;  // below the source's folder
+  int32_t label = 0;
+  std::string place;  // of its mention, "list.csv:12: ", for errors; or empty
+};
+
+class PictureSource : public Source {
+ public:
+  // `folder_name` is what --dataset said; `pictures` are those of kTrain, kValidation, kTest. An
+  // error where there are no training pictures or fewer than two classes.
+  static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
+                                                              std::vector<std::string> classes,
+                                                              std::vector<Picture> (&pictures)[3]);
+
+  bool Has(Split split) const override { return !pictures(split).empty(); }
+  absl::StatusOr<int64_t> Size(Split split) const override {
+    return static_cast<int64_t>(pictures(split).size());
+  }
+  absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const override;
+  std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
+
+  // Decodes on options.threads threads; the result does not depend on how many. The split's images
+  // lie in memory as bytes of the network's size: kResourceExhausted where they would not fit.
+  absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
+
+ private:
+  // Decodes all pictures of a split on options_.threads threads and gives each, as it comes, to
+  // `take`. The status of each; with `stop_at_bad` soon no more are read after one that is not ok.
+  std::vector<absl::Status> ReadAll(Split split,
+                                    const std::function<void(int64_t, const Image&)>& take,
+                                    bool stop_at_bad) const;
+  void RemoveBad(Split split);
+
+  const std::vector<Picture>& pictures(Split split) const {
+    return pictures_[static_cast<int>(split)];
+  }
+
+  std::vector<Picture> pictures_[3];
+  FitOptions options_;
+};
+
+}  // namespace cotangent::data
+
+#endif  // COTANGENT_DATA_SOURCES_PICTURES_H_

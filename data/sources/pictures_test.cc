@@ -1,0 +1,199 @@
+// Folders and CSV files of pictures.
+
+#include "data/sources/pictures.h"
+
+#include <filesystem>
+
+#include "data/file.h"
+#include "data/image_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::data {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class PicturesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = JoinPath(::testing::TempDir(), "pictures_test");
+    std::filesystem::remove_all(root_);
+    ASSERT_TRUE(MakeDirectories(root_).ok());
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  // A picture of one colour.
+  void Paint(const std::string& path, uint8_t value, int width = 3, int height = 2) {
+    const std::string whole = JoinPath(root_, path);
+    ASSERT_TRUE(MakeDirectories(std::filesystem::path(whole).parent_path()).ok());
+    ASSERT_TRUE(
+        WritePng(whole, {width, height, std::vector<uint8_t>(size_t{3} * width * height, value)})
+            .ok());
+  }
+  void Write(const std::string& path, const std::string& text) {
+    const std::string whole = JoinPath(root_, path);
+    ASSERT_TRUE(MakeDirectories(std::filesystem::path(whole).parent_path()).ok());
+    ASSERT_TRUE(WriteFileAtomically(whole, text).ok());
+  }
+  absl::StatusOr<Dataset> Load(const std::string& path, Split split, bool skip_bad = false,
+                               int threads = 1) {
+    const auto source = FindSource(JoinPath(root_, path));
+    if (!source.ok()) return source.status();
+    FitOptions options;
+    options.shape = {1, 4, 4};
+    options.skip_bad = skip_bad;
+    options.threads = threads;
+    options.say = [this](const std::string& line) { said_ += line + "\n"; };
+    return (*source)->Fitted(options)->Load("", split);
+  }
+  std::string Message(const std::string& path) {
+    return std::string(Load(path, Split::kTrain).status().message());
+  }
+
+  std::string root_, said_;
+};
+
+TEST_F(PicturesTest, AFolderForEachClass) {
+  Paint("b c/2.png", 20);
+  Paint("b c/1.png", 10, 7, 9);
+  Paint("a/deep/er/x.png", 30);
+  Write("a/.DS_Store", "x");
+  const auto dataset = Load("", Split::kTrain);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT(dataset->classes, ElementsAre("a", "b c"));
+  EXPECT_THAT(dataset->labels, ElementsAre(0, 1, 1));
+  EXPECT_THAT(dataset->names, ElementsAre("a/deep/er/x.png", "b c/1.png", "b c/2.png"));
+  EXPECT_EQ(dataset->channels, 1);
+  EXPECT_EQ(dataset->image(0)[15], 30);
+  EXPECT_EQ(dataset->image(1)[0], 10);
+  const auto source = FindSource(root_).value();
+  EXPECT_FALSE(source->Has(Split::kTest));
+  EXPECT_EQ(source->Size(Split::kTrain).value(), 3);
+}
+
+TEST_F(PicturesTest, ThreadsDoNotMatter) {
+  for (int i = 0; i < 40; ++i)
+    Paint("c" + std::to_string(i % 3) + "/" + std::to_string(i), i, 5, 3);
+  const auto one = Load("", Split::kTrain), four = Load("", Split::kTrain, false, 4);
+  ASSERT_TRUE(one.ok() && four.ok());
+  EXPECT_EQ(one->images, four->images);
+  EXPECT_EQ(one->labels, four->labels);
+}
+
+TEST_F(PicturesTest, MoreThan256Classes) {
+  for (int i = 0; i < 300; ++i) Paint("class" + std::to_string(1000 + i) + "/x.png", 1, 1, 1);
+  EXPECT_EQ(Load("", Split::kTrain)->labels[299], 299);
+}
+
+TEST_F(PicturesTest, TrainValAndTest) {
+  Paint("train/a/1.png", 1);
+  Paint("train/b/1.png", 2);
+  Paint("val/b/1.png", 3);
+  Paint("test/a/1.png", 4);
+  EXPECT_EQ(Load("", Split::kTrain)->size(), 2);
+  EXPECT_THAT(Load("", Split::kValidation)->labels, ElementsAre(1));
+  EXPECT_EQ(Load("", Split::kTest)->image(0)[0], 4);
+  Paint("test/c/1.png", 4);
+  EXPECT_THAT(Message(""), AllOf(HasSubstr("test/c"), HasSubstr("no class \"c\"")));
+}
+
+TEST_F(PicturesTest, BadFoldersAreNamed) {
+  EXPECT_THAT(Message("nowhere"), HasSubstr("there is no data set"));
+  Paint("a/1.png", 1);
+  EXPECT_THAT(Message(""), AllOf(HasSubstr("one class only"), HasSubstr("\"a\"")));
+  ASSERT_TRUE(MakeDirectories(JoinPath(root_, "b")).ok());
+  EXPECT_THAT(Message(""), AllOf(HasSubstr("/b: the folder of a class is empty")));
+  Write("b/notes.txt", "no picture");
+  EXPECT_THAT(Message(""), AllOf(HasSubstr("b/notes.txt"), HasSubstr("--on_bad_image=skip")));
+  Paint("b/1.png", 1);
+  const auto rest = Load("", Split::kTrain, /*skip_bad=*/true);
+  EXPECT_EQ(rest->size(), 2);
+  EXPECT_THAT(said_,
+              AllOf(HasSubstr("skipped: "), HasSubstr("notes.txt"), HasSubstr("1 of 3 pictures")));
+}
+
+TEST_F(PicturesTest, LoopsOfLinksAreNotFollowed) {
+  Paint("a/1.png", 1);
+  Paint("b/1.png", 1);
+  std::filesystem::create_directory_symlink(root_, JoinPath(root_, "a/loop"));
+  EXPECT_EQ(Load("", Split::kTrain)->size(), 2);
+}
+
+TEST_F(PicturesTest, ACsvFile) {
+  Paint("one.png", 1);
+  Paint("x/two, \"2\".png", 2);
+  Write("list.csv", "one.png,zebra\n\"x/two, \"\"2\"\".png\",<b>ant</b>\none.png,zebra,test\n");
+  const auto dataset = Load("list.csv", Split::kTrain);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT(dataset->classes, ElementsAre("<b>ant</b>", "zebra"));
+  EXPECT_THAT(dataset->labels, ElementsAre(1, 0));
+  EXPECT_EQ(dataset->image(1)[0], 2);
+  EXPECT_THAT(Load("list.csv", Split::kTest)->labels, ElementsAre(1));
+  Write("named.csv",
+        "split,Label,extra,path\r\n,a,1,one.png\r\nvalidation,a,2,one.png\r\n,b,3,one.png\r\n");
+  EXPECT_THAT(Load("named.csv", Split::kTrain)->labels, ElementsAre(0, 1));
+  EXPECT_EQ(Load("named.csv", Split::kValidation)->size(), 1);
+}
+
+TEST_F(PicturesTest, BadCsvFilesAreNamedWithTheirLine) {
+  const auto message = [this](const std::string& text) {
+    Write("list.csv", text);
+    return Message("list.csv");
+  };
+  EXPECT_THAT(message(""), HasSubstr("empty"));
+  EXPECT_THAT(message("path,kind\n1.png,a\n"), HasSubstr("list.csv:1: a column is missing"));
+  EXPECT_THAT(message("1.png,a\n2.png\n"),
+              HasSubstr("list.csv:2: a row of 1 columns without a label"));
+  EXPECT_THAT(message("1.png,a\n\"2.png,b\n"), HasSubstr("list.csv:2: a quote"));
+  EXPECT_THAT(message("1.png,a\n../2.png,b\n"),
+              HasSubstr("list.csv:2: the path ../2.png leads out"));
+  EXPECT_THAT(message("/1.png,a\n"), HasSubstr("leads out"));
+  EXPECT_THAT(message("1.png,a,dev\n"), HasSubstr("list.csv:1: the split is \"dev\""));
+  EXPECT_THAT(message("1.png,a\n2.png,b\n3.png,c,test\n"), HasSubstr("list.csv:3: no training"));
+  EXPECT_THAT(message("1.png,a\n2.png,b\n"),
+              AllOf(HasSubstr("list.csv:1: "), HasSubstr("1.png: No such file")));
+}
+
+TEST_F(PicturesTest, ValidationIsAStableShare) {
+  const auto paint = [this](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      Paint((i % 2 == 0 ? "a/" : "b/") + std::to_string(i) + ".png", i, 1, 1);
+    }
+  };
+  paint(0, 200);
+  const auto names = [this](Split split) {
+    return WithValidation(FindSource(root_).value(), 0.25)->ImageNames(split).value();
+  };
+  const std::vector<std::string> before = names(Split::kValidation);
+  EXPECT_NEAR(static_cast<double>(before.size()), 50, 15);
+  EXPECT_EQ(before.size() + names(Split::kTrain).size(), 200);
+  paint(200, 240);
+  const std::vector<std::string> after = names(Split::kValidation);
+  EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end()));
+
+  FitOptions options;
+  options.shape = {3, 1, 1};
+  const auto divided = WithValidation(FindSource(root_).value()->Fitted(options), 0.25);
+  const Dataset validation = divided->Load("", Split::kValidation).value();
+  EXPECT_EQ(validation.names, after);
+  EXPECT_EQ(validation.size(), divided->Size(Split::kValidation).value());
+  EXPECT_EQ(std::stoi(validation.names[3].substr(2)), validation.image(3)[0]);
+  EXPECT_EQ(validation.labels[3], validation.names[3][0] == 'b');
+}
+
+TEST(ValidationTest, OfASourceWithoutFiles) {
+  const auto divided = WithValidation(FindSource("sample").value(), 0.1);
+  const Dataset train = divided->Load("", Split::kTrain).value();
+  const Dataset validation = divided->Load("", Split::kValidation).value();
+  EXPECT_EQ(train.size() + validation.size(), 400);
+  EXPECT_EQ(validation.size(), divided->Size(Split::kValidation).value());
+  EXPECT_NEAR(static_cast<double>(validation.size()), 40, 15);
+  EXPECT_EQ(divided->Load("", Split::kTest)->size(), 200);
+}
+
+}  // namespace
+}  // namespace cotangent::data

@@ -1,0 +1,71 @@
+#include "data/sources/source.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace cotangent::data {
+namespace {
+
+struct Kind {
+  SourceRegistration::Open open;
+  const char* description;
+};
+
+std::vector<Kind>& Kinds() {
+  static auto& kinds = *new std::vector<Kind>;
+  return kinds;
+}
+
+}  // namespace
+
+SourceRegistration::SourceRegistration(Open open, const char* description) {
+  Kinds().push_back({open, description});
+}
+
+Dataset EmptyDataset(const Source& source) {
+  Dataset dataset;
+  dataset.name = source.name;
+  dataset.classes = source.classes;
+  dataset.channels = source.channels;
+  dataset.height = source.height;
+  dataset.width = source.width;
+  return dataset;
+}
+
+absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text) {
+  std::vector<std::string> descriptions;
+  for (const Kind& kind : Kinds()) {
+    absl::StatusOr<std::shared_ptr<const Source>> source = kind.open(text);
+    if (!source.ok() || *source != nullptr) return source;
+    descriptions.push_back(kind.description);
+  }
+  std::sort(descriptions.begin(), descriptions.end());
+  const std::string last = descriptions.back();
+  descriptions.pop_back();
+  return absl::InvalidArgumentError(absl::StrCat("there is no data set \"", text, "\"; there are ",
+                                                 absl::StrJoin(descriptions, ", "), " and ", last));
+}
+
+absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& data_dir,
+                                    Split split) {
+  const auto source = FindSource(text);
+  if (!source.ok()) return source.status();
+  return (*source)->Load(data_dir, split);
+}
+
+absl::StatusOr<std::vector<std::string>> Source::ImageNames(Split split) const {
+  const absl::StatusOr<int64_t> size = Size(split);
+  if (!size.ok()) return size.status();
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < *size; ++i) names.push_back(absl::StrCat(i));
+  return names;
+}
+
+std::string FetchAgain(absl::string_view source, const std::string& data_dir) {
+  return absl::StrCat("To fetch the data again: ./bazelw run //tools:fetch_data -- --dataset=",
+                      source, " --data_dir=", data_dir);
+}
+
+}  // namespace cotangent::data

@@ -1,0 +1,94 @@
+// Training images set apart for validation.
+
+#include "absl/strings/str_cat.h"
+#include "data/random.h"
+#include "data/sources/source.h"
+
+namespace cotangent::data {
+namespace {
+
+// FNV-1a (Fowler, Noll, Vo), then mixed, since its high bits hardly depend on the last letters.
+uint64_t HashOf(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char c : name) hash = (hash ^ c) * 0x100000001b3;
+  return SplitMix64::Hash(hash);
+}
+
+class Divided final : public Source {
+ public:
+  Divided(std::shared_ptr<const Source> whole, double share)
+      : Source(*whole), whole_(std::move(whole)), bound_(static_cast<uint64_t>(share * 0x1p64)) {}
+
+  bool Has(Split split) const override { return split == Split::kValidation || whole_->Has(split); }
+
+  absl::StatusOr<int64_t> Size(Split split) const override {
+    if (split == Split::kTest) return whole_->Size(split);
+    const auto chosen = Chosen(split);
+    if (!chosen.ok()) return chosen.status();
+    return static_cast<int64_t>(chosen->size());
+  }
+
+  absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const override {
+    auto names = whole_->ImageNames(split == Split::kTest ? split : Split::kTrain);
+    if (!names.ok() || split == Split::kTest) return names;
+    const auto chosen = Chosen(split);
+    if (!chosen.ok()) return chosen.status();
+    std::vector<std::string> kept;
+    for (int64_t i : *chosen) kept.push_back((*names)[i]);
+    return kept;
+  }
+
+  absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override {
+    if (split == Split::kTest) return whole_->Load(data_dir, split);
+    absl::StatusOr<Dataset> dataset = whole_->Load(data_dir, Split::kTrain);
+    if (!dataset.ok()) return dataset;
+    // By name where images may have been left out.
+    std::vector<std::string> names = dataset->names;
+    if (names.empty()) {
+      auto numbers = whole_->ImageNames(Split::kTrain);
+      if (!numbers.ok()) return numbers.status();
+      names = *std::move(numbers);
+    }
+    const int64_t bytes = dataset->image_bytes();
+    int64_t kept = 0;
+    for (int64_t i = 0; i < dataset->size(); ++i) {
+      if (!Belongs(names[i], split)) continue;
+      std::copy_n(dataset->images.begin() + i * bytes, bytes,
+                  dataset->images.begin() + kept * bytes);
+      dataset->labels[kept] = dataset->labels[i];
+      if (!dataset->names.empty()) dataset->names[kept] = dataset->names[i];
+      ++kept;
+    }
+    dataset->images.resize(kept * bytes);
+    dataset->images.shrink_to_fit();
+    dataset->labels.resize(kept);
+    if (!dataset->names.empty()) dataset->names.resize(kept);
+    return dataset;
+  }
+
+ private:
+  bool Belongs(const std::string& name, Split split) const {
+    return (HashOf(name) < bound_) == (split == Split::kValidation);
+  }
+
+  absl::StatusOr<std::vector<int64_t>> Chosen(Split split) const {
+    const auto names = whole_->ImageNames(Split::kTrain);
+    if (!names.ok()) return names.status();
+    std::vector<int64_t> chosen;
+    for (size_t i = 0; i < names->size(); ++i) {
+      if (Belongs((*names)[i], split)) chosen.push_back(static_cast<int64_t>(i));
+    }
+    return chosen;
+  }
+
+  const std::shared_ptr<const Source> whole_;
+  const uint64_t bound_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> source, double share) {
+  return std::make_shared<Divided>(std::move(source), share);
+}
+
+}  // namespace cotangent::data

@@ -1,0 +1,78 @@
+#include "training/source.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace cotangent::training {
+
+data::FitOptions FitOptionsOf(const layers::Network& network) {
+  data::FitOptions options;
+  options.shape = {static_cast<int>(network.input().channels()),
+                   static_cast<int>(network.input().height()),
+                   static_cast<int>(network.input().width())};
+  switch (network.data().resize()) {
+    case layers::Data::STRETCH:
+      options.fit = data::Fit::kStretch;
+      break;
+    case layers::Data::CROP:
+      options.fit = data::Fit::kCrop;
+      break;
+    case layers::Data::PAD:
+      options.fit = data::Fit::kPad;
+      break;
+  }
+  return options;
+}
+
+absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
+                                                               const std::string& text,
+                                                               const data::FitOptions& fit) {
+  absl::StatusOr<std::shared_ptr<const data::Source>> source = data::FindSource(text);
+  if (!source.ok()) return source;
+  const auto& input = network.input();
+  const bool possible = (input.channels() == 1 || input.channels() == 3) && input.height() >= 1 &&
+                        input.width() >= 1 && input.height() <= data::kLargestImageSide &&
+                        input.width() <= data::kLargestImageSide;
+  if (std::shared_ptr<const data::Source> fitted = (*source)->Fitted(fit); fitted != nullptr) {
+    if (!possible) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
+          "; pictures have 1 or 3 channels and are brought to 1x1 to ", data::kLargestImageSide,
+          "x", data::kLargestImageSide, ": write input { channels: 3 height: 64 width: 64 }, say"));
+    }
+    source = std::move(fitted);
+  }
+  const double validation = network.train().evaluation().validation();
+  if (validation <= 0 || (*source)->Has(data::Split::kValidation)) return source;
+  std::shared_ptr<const data::Source> divided = data::WithValidation(*source, validation);
+  const auto size = divided->Size(data::Split::kValidation);
+  if (!size.ok()) return size.status();
+  if (*size == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "train.evaluation.validation is ", validation, ", which is none of the ",
+        (*source)->Size(data::Split::kTrain).value_or(0), " training images; take a larger share"));
+  }
+  return divided;
+}
+
+data::Split WatchedSplit(const data::Source& source) {
+  for (data::Split split : {data::Split::kValidation, data::Split::kTest}) {
+    if (source.Has(split)) return split;
+  }
+  return data::Split::kTrain;
+}
+
+absl::string_view NameOf(data::Split split) {
+  switch (split) {
+    case data::Split::kTrain:
+      return "training";
+    case data::Split::kValidation:
+      return "validation";
+    case data::Split::kTest:
+      return "test";
+  }
+  return "";
+}
+
+}  // namespace cotangent::training
