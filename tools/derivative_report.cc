@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -51,12 +52,12 @@ bool Asked(const ReportOptions& options, DerivativeMode mode) {
   return std::find(options.modes.begin(), options.modes.end(), mode) != options.modes.end();
 }
 
-Entry EmptyEntry(Expr formula) {
+Entry EmptyEntry() {
   Entry entry;
   std::fill(std::begin(entry.by_mode), std::end(entry.by_mode),
             std::numeric_limits<double>::quiet_NaN());
   entry.numeric_error = 0;
-  entry.formula = formula;
+  entry.magnitude = 0;
   return entry;
 }
 
@@ -84,16 +85,36 @@ void FillNumeric(const std::vector<autodiff::numeric::Estimate>& values,
   }
 }
 
+// By the formulas as they were derived: simplified ones may cancel or overflow.
 absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const> entries) {
-  for (Entry* entry : entries) {
-    absl::StatusOr<double> value = symbolic::Evaluate(entry->formula, at);
-    if (!value.ok()) {
-      return absl::OutOfRangeError(
-          absl::StrCat("a derivative is not finite: ", value.status().message()));
-    }
-    entry->by_mode[kSymbolic] = *value;
+  std::vector<Expr> derivatives;
+  for (Entry* entry : entries) derivatives.push_back(entry->derivative);
+  const absl::StatusOr<std::vector<double>> values = symbolic::Evaluate(derivatives, at);
+  if (!values.ok()) {
+    return absl::OutOfRangeError(
+        absl::StrCat("a derivative is not finite: ", values.status().message()));
   }
+  Fill(DerivativeMode::kSymbolic, *values, entries);
   return absl::OkStatus();
+}
+
+// Over all paths from each input to each output, the product of the derivatives' magnitudes: a row
+// for each output.
+std::vector<std::vector<double>> PathMagnitudes(const symbolic::Trace& trace) {
+  std::vector<std::vector<double>> of_row;
+  for (const symbolic::TraceRow& row : trace.rows) {
+    std::vector<double> sum(trace.input_count, 0);
+    if (of_row.size() < trace.input_count) sum[of_row.size()] = 1;
+    for (const symbolic::TraceArgument& argument : row.arguments) {
+      if (!std::isfinite(argument.partial)) continue;
+      const std::vector<double>& inner = of_row[argument.row];
+      for (size_t i = 0; i < sum.size(); ++i) sum[i] += std::abs(argument.partial) * inner[i];
+    }
+    of_row.push_back(std::move(sum));
+  }
+  std::vector<std::vector<double>> result;
+  for (size_t output : trace.outputs) result.push_back(of_row[output]);
+  return result;
 }
 
 class ReportMaker {
@@ -102,6 +123,7 @@ class ReportMaker {
               const ReportOptions& options) {
     report_.pool = std::make_shared<symbolic::Pool>();
     report_.options = options;
+    report_.options.formulas |= Asked(options, DerivativeMode::kSymbolic);
     for (const auto& [name, value] : point) {
       report_.variables.push_back(name);
       report_.point.push_back(value);
@@ -126,6 +148,7 @@ class ReportMaker {
         if (absl::Status status = Hessian(k); !status.ok()) return status;
       }
     }
+    if (report_.options.formulas) SimplifyAll();
     Compare();
     return std::move(report_);
   }
@@ -149,9 +172,17 @@ class ReportMaker {
 
   absl::Status Jacobian() {
     std::vector<Entry*> entries;
-    for (FunctionReport& function : report_.functions) {
-      for (Expr derivative : symbolic::Gradient(function.formula, variables_)) {
-        function.gradient.push_back(EmptyEntry(symbolic::Simplify(derivative)));
+    const std::vector<std::vector<double>> magnitudes = PathMagnitudes(report_.trace);
+    for (size_t k = 0; k < outputs_.size(); ++k) {
+      FunctionReport& function = report_.functions[k];
+      function.gradient.assign(variables_.size(), EmptyEntry());
+      for (size_t j = 0; j < variables_.size(); ++j) {
+        function.gradient[j].magnitude = magnitudes[k][j];
+      }
+      if (!report_.options.formulas) continue;
+      const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
+      for (size_t j = 0; j < variables_.size(); ++j) {
+        function.gradient[j].derivative = gradient[j];
       }
     }
     for (FunctionReport& function : report_.functions) {
@@ -180,9 +211,23 @@ class ReportMaker {
   absl::Status Hessian(size_t k) {
     FunctionReport& function = report_.functions[k];
     std::vector<Entry*> entries;
-    for (const std::vector<Expr>& row : symbolic::Hessian(function.formula, variables_)) {
-      std::vector<Entry>& entries_of_row = function.hessian.emplace_back();
-      for (Expr second : row) entries_of_row.push_back(EmptyEntry(symbolic::Simplify(second)));
+    const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
+    const absl::StatusOr<symbolic::Trace> trace =
+        symbolic::MakeTrace(gradient, variables_, report_.point);
+    if (!trace.ok()) {
+      return absl::OutOfRangeError(
+          absl::StrCat("a second derivative is not finite: ", trace.status().message()));
+    }
+    const std::vector<std::vector<double>> magnitudes = PathMagnitudes(*trace);
+    const std::vector<std::vector<Expr>> rows =
+        report_.options.formulas ? symbolic::Hessian(function.formula, variables_)
+                                 : std::vector<std::vector<Expr>>();
+    for (size_t i = 0; i < variables_.size(); ++i) {
+      std::vector<Entry>& row = function.hessian.emplace_back(variables_.size(), EmptyEntry());
+      for (size_t j = 0; j < variables_.size(); ++j) {
+        row[j].magnitude = std::max(magnitudes[i][j], magnitudes[j][i]);
+        if (report_.options.formulas) row[j].derivative = rows[i][j];
+      }
     }
     for (std::vector<Entry>& row : function.hessian) {
       for (Entry& entry : row) entries.push_back(&entry);
@@ -207,25 +252,58 @@ class ReportMaker {
     return absl::OkStatus();
   }
 
+  // The formulas for reading, as far as that goes.
+  void SimplifyAll() {
+    constexpr int64_t kWork = 1'000'000;  // Half a second.
+    std::vector<Entry*> entries;
+    for (FunctionReport& function : report_.functions) {
+      for (Entry& entry : function.gradient) entries.push_back(&entry);
+      for (std::vector<Entry>& row : function.hessian) {
+        for (Entry& entry : row) entries.push_back(&entry);
+      }
+    }
+    std::vector<Expr> derivatives;
+    for (Entry* entry : entries) derivatives.push_back(entry->derivative);
+    symbolic::Budget budget(kWork);
+    const std::vector<Expr> simplified = symbolic::Simplify(derivatives, &budget);
+    for (size_t i = 0; i < entries.size(); ++i) entries[i]->formula = simplified[i];
+    if (budget.exhausted()) {
+      report_.notes.push_back(
+          "the derivatives' formulas are not simplified all the way, which would take long");
+    }
+  }
+
   void Compare() {
     for (const FunctionReport& function : report_.functions) {
-      for (const Entry& entry : function.gradient) CompareEntry(entry);
+      for (size_t j = 0; j < function.gradient.size(); ++j) {
+        const double slope = std::abs(function.value) / std::max(1.0, std::abs(report_.point[j]));
+        CompareEntry(function.gradient[j], slope);
+      }
       for (const std::vector<Entry>& row : function.hessian) {
-        for (const Entry& entry : row) CompareEntry(entry);
+        for (const Entry& entry : row) CompareEntry(entry, std::abs(function.value));
       }
     }
   }
 
-  void CompareEntry(const Entry& entry) {
+  // Differences of function values see nothing much smaller than `numeric_scale`.
+  void CompareEntry(const Entry& entry, double numeric_scale) {
     for (size_t a = 0; a < 4; ++a) {
       for (size_t b = a + 1; b < 4; ++b) {
-        if (std::isnan(entry.by_mode[a]) || std::isnan(entry.by_mode[b])) continue;
-        const double difference = std::abs(entry.by_mode[a] - entry.by_mode[b]);
-        const double relative = difference / std::max(1.0, std::abs(entry.by_mode[b]));
+        if (!Asked(report_.options, static_cast<DerivativeMode>(a)) ||
+            !Asked(report_.options, static_cast<DerivativeMode>(b))) {
+          continue;
+        }
+        const double x = entry.by_mode[a], y = entry.by_mode[b];
+        const double difference = std::abs(x - y);
+        double scale = std::max(
+            {entry.magnitude, std::abs(x), std::abs(y), std::numeric_limits<double>::min()});
+        if (a == kNumeric) scale = std::max(scale, numeric_scale);
+        const double relative = std::isfinite(difference) ? difference / scale
+                                                          : std::numeric_limits<double>::infinity();
         double& worst = a == kNumeric ? report_.numeric_disagreement : report_.exact_disagreement;
         worst = std::max(worst, relative);
-        if (a == kNumeric &&
-            difference > entry.numeric_error + 1e-12 * std::abs(entry.by_mode[b])) {
+        const double rounding = 1e-12 * std::max(std::abs(y), entry.magnitude);
+        if (a == kNumeric && !(difference <= entry.numeric_error + rounding)) {
           report_.numeric_within_estimate = false;
         }
       }
@@ -292,19 +370,38 @@ std::string DerivativesTable(const Report& report) {
   return TextTable(rows, left);
 }
 
-std::string SymbolicList(const Report& report) {
-  std::string text;
+// Every derivative with its name, in the order in which they are printed.
+std::vector<std::pair<std::string, const Entry*>> Named(const Report& report) {
+  std::vector<std::pair<std::string, const Entry*>> named;
   for (const FunctionReport& f : report.functions) {
     for (size_t j = 0; j < f.gradient.size(); ++j) {
-      absl::StrAppend(&text, "  ", GradientName(f, report.variables[j]), " = ",
-                      ToText(f.gradient[j].formula), "\n");
+      named.emplace_back(GradientName(f, report.variables[j]), &f.gradient[j]);
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = i; j < f.hessian.size(); ++j) {
-        absl::StrAppend(&text, "  ", HessianName(f, report.variables[i], report.variables[j]),
-                        " = ", ToText(f.hessian[i][j].formula), "\n");
+        named.emplace_back(HessianName(f, report.variables[i], report.variables[j]),
+                           &f.hessian[i][j]);
       }
     }
+  }
+  return named;
+}
+
+std::vector<Expr> Formulas(const Report& report) {
+  std::vector<Expr> formulas;
+  for (const auto& [name, entry] : Named(report)) formulas.push_back(entry->formula);
+  return formulas;
+}
+
+std::string SymbolicList(const Report& report) {
+  const symbolic::SharedText shared = symbolic::ToText(Formulas(report));
+  std::string text;
+  for (const auto& [name, formula] : shared.definitions) {
+    absl::StrAppend(&text, "  ", name, " = ", formula, "\n");
+  }
+  const auto named = Named(report);
+  for (size_t i = 0; i < named.size(); ++i) {
+    absl::StrAppend(&text, "  ", named[i].first, " = ", shared.texts[i], "\n");
   }
   return text;
 }
@@ -339,7 +436,8 @@ std::string Agreement(const Report& report) {
       if (ModeShown(report, mode)) names.push_back(kModeNames[mode]);
     }
     absl::StrAppend(&text, absl::StrJoin(names, ", "), " differ by at most ",
-                    Number(report.exact_disagreement, 2), " (relative)\n");
+                    Number(report.exact_disagreement, 2),
+                    report.agrees() ? " (relative)\n" : " (relative): THEY DISAGREE\n");
   }
   if (exact > 0 && ModeShown(report, kNumeric)) {
     absl::StrAppend(&text, "numeric differs from them by at most ",
@@ -350,14 +448,44 @@ std::string Agreement(const Report& report) {
   return text;
 }
 
-nlohmann::json EntryAsJson(const Report& report, const Entry& entry) {
+// Texts by entry, and a list of what they share.
+class JsonFormulas {
+ public:
+  explicit JsonFormulas(const Report& report) {
+    if (!report.options.formulas) return;
+    const std::vector<Expr> formulas = Formulas(report);
+    text_ = symbolic::ToText(formulas);
+    latex_ = symbolic::ToLatex(formulas);
+    for (size_t i = 0; i < formulas.size(); ++i) place_[formulas[i]] = i;
+  }
+
+  void AddTo(nlohmann::json* json, const Entry& entry) const {
+    const auto found = place_.find(entry.formula);
+    if (found == place_.end()) return;
+    (*json)["formula"] = text_.texts[found->second];
+    (*json)["latex"] = latex_.texts[found->second];
+  }
+
+  void AddDefinitionsTo(nlohmann::json* json) const {
+    for (size_t i = 0; i < text_.definitions.size(); ++i) {
+      (*json)["definitions"].push_back({{"name", text_.definitions[i].first},
+                                        {"formula", text_.definitions[i].second},
+                                        {"latex", latex_.definitions[i].second}});
+    }
+  }
+
+ private:
+  symbolic::SharedText text_, latex_;
+  absl::flat_hash_map<Expr, size_t> place_;
+};
+
+nlohmann::json EntryAsJson(const Report& report, const JsonFormulas& formulas, const Entry& entry) {
   nlohmann::json json;
   for (size_t mode = 0; mode < 4; ++mode) {
     if (ModeShown(report, mode)) json[kModeNames[mode]] = entry.by_mode[mode];
   }
   if (ModeShown(report, kNumeric)) json["numeric_error"] = entry.numeric_error;
-  json["formula"] = ToText(entry.formula);
-  json["latex"] = ToLatex(entry.formula);
+  formulas.AddTo(&json, entry);
   return json;
 }
 
@@ -408,23 +536,26 @@ std::string ReportAsText(const Report& report) {
 
 std::string ReportAsJson(const Report& report) {
   nlohmann::json json;
+  const JsonFormulas formulas(report);
+  formulas.AddDefinitionsTo(&json);
   for (size_t i = 0; i < report.variables.size(); ++i)
     json["at"][report.variables[i]] = report.point[i];
   for (const FunctionReport& f : report.functions) {
     nlohmann::json function = {
         {"name", f.name}, {"formula", ToText(f.formula)}, {"value", f.value}};
     for (size_t j = 0; j < f.gradient.size(); ++j) {
-      function["gradient"][report.variables[j]] = EntryAsJson(report, f.gradient[j]);
+      function["gradient"][report.variables[j]] = EntryAsJson(report, formulas, f.gradient[j]);
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = 0; j < f.hessian.size(); ++j) {
         function["hessian"][report.variables[i]][report.variables[j]] =
-            EntryAsJson(report, f.hessian[i][j]);
+            EntryAsJson(report, formulas, f.hessian[i][j]);
       }
     }
     json["functions"].push_back(std::move(function));
   }
   json["exact_disagreement"] = report.exact_disagreement;
+  json["agrees"] = report.agrees();
   json["numeric_disagreement"] = report.numeric_disagreement;
   json["numeric_within_estimate"] = report.numeric_within_estimate;
   json["notes"] = report.notes;
@@ -440,13 +571,17 @@ std::string ReportAsLatex(const Report& report) {
   for (const FunctionReport& f : report.functions) {
     absl::StrAppend(&text, name(f), " &= ", ToLatex(f.formula), " = ", Number(f.value), " \\\\\n");
   }
+  const symbolic::SharedText shared = symbolic::ToLatex(Formulas(report));
+  for (const auto& [part, formula] : shared.definitions) {
+    absl::StrAppend(&text, part, " &= ", formula, " \\\\\n");
+  }
+  size_t next = 0;  // In the order of Formulas().
   for (const FunctionReport& f : report.functions) {
     for (size_t j = 0; j < f.gradient.size(); ++j) {
-      absl::StrAppend(&text, "\\frac{\\partial ", name(f), "}{\\partial ",
-                      ToLatex(report.pool->Variable(report.variables[j])),
-                      "} &= ", ToLatex(f.gradient[j].formula), " = ",
-                      Number(report.trace.rows[j].adjoints[&f - report.functions.data()]),
-                      " \\\\\n");
+      absl::StrAppend(
+          &text, "\\frac{\\partial ", name(f), "}{\\partial ",
+          ToLatex(report.pool->Variable(report.variables[j])), "} &= ", shared.texts[next++], " = ",
+          Number(report.trace.rows[j].adjoints[&f - report.functions.data()]), " \\\\\n");
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = i; j < f.hessian.size(); ++j) {
@@ -454,7 +589,7 @@ std::string ReportAsLatex(const Report& report) {
         const std::string b = ToLatex(report.pool->Variable(report.variables[j]));
         absl::StrAppend(&text, "\\frac{\\partial^2 ", name(f), "}{\\partial ", a,
                         i == j ? "^2" : " \\partial ", i == j ? "" : b,
-                        "} &= ", ToLatex(f.hessian[i][j].formula), " \\\\\n");
+                        "} &= ", shared.texts[next++], " \\\\\n");
       }
     }
   }
@@ -465,6 +600,28 @@ std::string ReportAsLatex(const Report& report) {
     }
   }
   return text + "\\end{aligned}\n";
+}
+
+std::string ReportAsCpp(const Report& report) {
+  std::vector<Expr> outputs, variables;
+  std::vector<std::string> names;
+  for (const FunctionReport& f : report.functions) {
+    outputs.push_back(f.formula);
+    names.push_back(f.name);
+    for (size_t j = 0; j < f.gradient.size(); ++j) {
+      outputs.push_back(f.gradient[j].derivative);
+      names.push_back(GradientName(f, report.variables[j]));
+    }
+    for (size_t i = 0; i < f.hessian.size(); ++i) {
+      for (size_t j = i; j < f.hessian.size(); ++j) {
+        outputs.push_back(f.hessian[i][j].derivative);
+        names.push_back(HessianName(f, report.variables[i], report.variables[j]));
+      }
+    }
+  }
+  for (const std::string& name : report.variables) variables.push_back(report.pool->Variable(name));
+  return absl::StrCat("#include <array>\n#include <cmath>\n\n// ", absl::StrJoin(names, ", "), "\n",
+                      symbolic::ToCpp("Derivatives", outputs, variables));
 }
 
 }  // namespace cotangent::tools

@@ -24,13 +24,19 @@ struct ReportOptions {
   double step = 0;
   bool hessian = false;
   bool trace = false;
+  // Whether the derivatives' formulas are wanted; symbolic mode needs them anyway.
+  bool formulas = true;
 };
 
 // One derivative by every mode; those not asked for are NaN.
 struct Entry {
-  double by_mode[4];                 // In the order of DerivativeMode.
-  double numeric_error;              // The estimate that comes with the numeric one.
-  autodiff::symbolic::Expr formula;  // Simplified.
+  double by_mode[4];     // In the order of DerivativeMode.
+  double numeric_error;  // The estimate that comes with the numeric one.
+  // What it is a sum of, without the signs: over all paths from the variable to the result, the
+  // product of the magnitudes of the derivatives along it. Rounding errors are relative to this.
+  double magnitude;
+  autodiff::symbolic::Expr derivative;  // As evaluated; null where no formulas are wanted.
+  autodiff::symbolic::Expr formula;     // The same simplified, for reading.
 };
 
 struct FunctionReport {
@@ -49,10 +55,14 @@ struct Report {
   std::vector<FunctionReport> functions;
   autodiff::symbolic::Trace trace;
   std::vector<std::string> notes;  // Kinks the point stands on.
-  // Largest differences over all entries, relative to max(1, |derivative|).
+  // Largest differences over all entries, relative to their magnitude; infinite where a mode's
+  // derivative is not finite.
   double exact_disagreement = 0;    // Among forward, reverse and symbolic.
   double numeric_disagreement = 0;  // Of numeric from the others.
   bool numeric_within_estimate = true;
+
+  // Whether forward, reverse and symbolic are the same but for rounding.
+  bool agrees() const { return exact_disagreement <= 1e-8; }
 };
 
 // Errors (InvalidArgument or OutOfRange, both about the input): a formula that does not parse or
@@ -65,6 +75,8 @@ absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);
 std::string ReportAsLatex(const Report& report);
+// A C++ function of the variables: values, then the derivatives by each, function after function.
+std::string ReportAsCpp(const Report& report);
 
 }  // namespace cotangent::tools
 

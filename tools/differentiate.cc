@@ -4,16 +4,23 @@
 //   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --step=0.01 --trace
 //   differentiate --network=convnet --check
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -21,6 +28,7 @@
 #include "absl/strings/strip.h"
 #include "tools/command_line.h"
 #include "tools/derivative_report.h"
+#include "tools/formula_report.h"
 #include "tools/graph_picture.h"
 #include "tools/network_report.h"
 #include "tools/standard_streams.h"
@@ -34,9 +42,12 @@ constexpr char kUsage[] =
     "Values and derivatives of formulas at a point, by four independent methods.\n"
     "\n"
     "  differentiate FORMULA... --at=x=1,y=2\n"
+    "  differentiate FORMULA... --simplify | --equal | --parity[=x] | --limit=x=0\n"
     "  differentiate --network=NAME|FILE --check\n"
     "\n"
-    "  --at=NAME=VALUE,...  the point; the formulas may use these variables\n"
+    "  --at=NAME=VALUE,...  the point; the formulas may use these variables; values such as 2, "
+    "pi/2\n"
+    "  --file=PATH          a formula from a file (-: standard input); may be repeated\n"
     "  --mode=MODE          all (default), numeric, forward, reverse, symbolic, or several with "
     "commas\n"
     "  --step=H             step of the central differences; chosen, with extrapolation, if not "
@@ -44,7 +55,14 @@ constexpr char kUsage[] =
     "  --hessian            second derivatives too\n"
     "  --trace              each intermediate value with its tangents and adjoints\n"
     "  --graph=FILE         draws the computation graph: FILE.svg, FILE.png or FILE.dot\n"
-    "  --format=FORMAT      text (default), json, latex\n"
+    "  --format=FORMAT      text (default), json, latex, cpp (a function of values and "
+    "derivatives)\n"
+    "  --                   what follows are formulas, even if they begin with --\n"
+    "\n"
+    "  --simplify           the formulas' short forms\n"
+    "  --equal              whether the others equal the first; exit code 1 unless that is proved\n"
+    "  --parity[=NAME]      whether they are even or odd in a variable\n"
+    "  --limit=NAME=POINT   their limits: x=0, x=0+, x=0-, x=inf, x=-inf\n"
     "\n"
     "  --network=NAME|FILE  a network of the zoo, or the path of a network text\n"
     "  --check              holds its gradient, Jacobian-vector and Hessian-vector products and "
@@ -57,37 +75,100 @@ constexpr char kUsage[] =
     "\n"
     "Formulas: x^2*sin(y) + ln(z); names for parts: u = x + y; u*(u + 1); if(x < 0, -x, x).\n";
 
+// What is asked of formulas without a point.
+enum class Command { kDerivatives, kSimplify, kEqual, kParity, kLimit };
+
 struct Arguments {
   std::vector<std::string> formulas;
+  std::vector<std::string> files;  // With a formula each, after those.
   std::vector<std::pair<std::string, double>> point;
   tools::ReportOptions report;
   std::string graph;
   std::string format = "text";
+  Command command = Command::kDerivatives;
+  std::string operand;  // Of --parity and --limit.
   tools::NetworkReportOptions network;
   bool check = false;
   bool help = false;
 };
 
-absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
-  for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
-    const std::vector<std::string> sides = absl::StrSplit(part, '=');
-    double value;
-    if (sides.size() != 2 || sides[0].empty() || !absl::SimpleAtod(sides[1], &value)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--at: found '", part, "', expected NAME=NUMBER, such as --at=x=1,y=0.5"));
+// At commas outside parentheses: x=max(1,2),y=3 are two.
+std::vector<std::string> SplitAtCommas(absl::string_view text) {
+  std::vector<std::string> parts(1);
+  int depth = 0;
+  for (const char c : text) {
+    depth += (c == '(') - (c == ')');
+    if (c == ',' && depth == 0) {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
     }
+  }
+  return parts;
+}
+
+absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
+  for (const std::string& part : SplitAtCommas(text)) {
+    if (absl::StripAsciiWhitespace(part).empty()) continue;
+    const std::vector<std::string> sides = absl::StrSplit(part, absl::MaxSplits('=', 1));
     const std::string name(absl::StripAsciiWhitespace(sides[0]));
-    if (!std::isfinite(value)) {
+    const bool is_name =
+        !name.empty() && !absl::ascii_isdigit(name[0]) &&
+        absl::c_all_of(name, [](char c) { return absl::ascii_isalnum(c) || c == '_'; });
+    if (sides.size() != 2 || !is_name) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--at: ", name, " is not a finite number; give it one"));
+          absl::StrCat("--at: found '", part, "', expected NAME=NUMBER, such as --at=x=1,y=pi/2"));
     }
     for (const auto& [other, other_value] : arguments->point) {
       if (other == name)
         return absl::InvalidArgumentError(
             absl::StrCat("--at: ", name, " is given twice; keep one"));
     }
+    double value;
+    if (absl::SimpleAtod(sides[1], &value)) {
+      if (!std::isfinite(value)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--at: ", name, " is not a finite number; give it one"));
+      }
+    } else {
+      const absl::StatusOr<double> constant =
+          tools::ConstantFromText(sides[1], absl::StrCat("--at: ", name));
+      if (!constant.ok()) return constant.status();
+      value = *constant;
+    }
     arguments->point.emplace_back(name, value);
   }
+  return absl::OkStatus();
+}
+
+absl::Status ReadFormula(absl::string_view path, Arguments* arguments) {
+  std::string text;
+  if (path == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    std::ifstream file{std::string(path)};
+    if (!file) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--file: cannot read '", path, "': ", strerror(errno)));
+    }
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  absl::string_view formula = text;
+  absl::ConsumePrefix(&formula, "\xEF\xBB\xBF");  // A byte-order mark, as some editors write it.
+  if (absl::StripAsciiWhitespace(formula).empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("--file: '", path, "' holds no formula"));
+  }
+  arguments->formulas.emplace_back(formula);
+  return absl::OkStatus();
+}
+
+absl::Status SetCommand(Command command, absl::string_view operand, Arguments* arguments) {
+  if (arguments->command != Command::kDerivatives) {
+    return absl::InvalidArgumentError(
+        "found two of --simplify, --equal, --parity and --limit; one at a time");
+  }
+  arguments->command = command;
+  arguments->operand = std::string(operand);
   return absl::OkStatus();
 }
 
@@ -137,7 +218,8 @@ absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) 
   } else if (absl::ConsumePrefix(&argument, "--threads=")) {
     return ParseNumber<int>("--threads", argument, 0, &network.threads);
   } else {
-    return absl::InvalidArgumentError(absl::StrCat("there is no flag ", argument));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "there is no flag ", argument, " (a formula that begins with -- goes behind a --)"));
   }
   return absl::OkStatus();
 }
@@ -147,6 +229,18 @@ absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
     arguments->help = true;
   } else if (absl::ConsumePrefix(&argument, "--at=")) {
     return ParsePoint(argument, arguments);
+  } else if (absl::ConsumePrefix(&argument, "--file=")) {
+    arguments->files.emplace_back(argument);
+  } else if (argument == "--simplify") {
+    return SetCommand(Command::kSimplify, "", arguments);
+  } else if (argument == "--equal") {
+    return SetCommand(Command::kEqual, "", arguments);
+  } else if (argument == "--parity") {
+    return SetCommand(Command::kParity, "", arguments);
+  } else if (absl::ConsumePrefix(&argument, "--parity=")) {
+    return SetCommand(Command::kParity, argument, arguments);
+  } else if (absl::ConsumePrefix(&argument, "--limit=")) {
+    return SetCommand(Command::kLimit, argument, arguments);
   } else if (absl::ConsumePrefix(&argument, "--mode=")) {
     return ParseModes(argument, arguments);
   } else if (absl::ConsumePrefix(&argument, "--step=")) {
@@ -163,9 +257,9 @@ absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
     arguments->graph = std::string(argument);
   } else if (absl::ConsumePrefix(&argument, "--format=")) {
     arguments->format = std::string(argument);
-    if (argument != "text" && argument != "json" && argument != "latex") {
+    if (argument != "text" && argument != "json" && argument != "latex" && argument != "cpp") {
       return absl::InvalidArgumentError(
-          absl::StrCat("--format: found '", argument, "', expected text, json or latex"));
+          absl::StrCat("--format: found '", argument, "', expected text, json, latex or cpp"));
     }
   } else {
     return ParseNetworkFlag(argument, arguments);
@@ -183,23 +277,32 @@ absl::Status CheckArguments(const Arguments& arguments) {
     if (!arguments.check)
       return absl::InvalidArgumentError(
           "what of the network? --check holds its derivatives against each other");
-    if (arguments.format == "latex")
-      return absl::InvalidArgumentError(
-          "--format: found 'latex', expected text or json for a network");
+    if (arguments.format == "latex" || arguments.format == "cpp")
+      return absl::InvalidArgumentError(absl::StrCat("--format: found '", arguments.format,
+                                                     "', expected text or json for a network"));
     return absl::OkStatus();
   }
   if (arguments.check)
     return absl::InvalidArgumentError("--check needs a network: --network=NAME|FILE");
-  if (arguments.formulas.empty()) return absl::InvalidArgumentError("no formula given");
+  if (arguments.formulas.empty() && arguments.files.empty()) {
+    return absl::InvalidArgumentError("no formula given");
+  }
+  if (arguments.command != Command::kDerivatives) {
+    if (arguments.point.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("--simplify, --equal, --parity and --limit take no --at");
+  }
   if (arguments.point.empty()) return absl::InvalidArgumentError("no point given: --at=x=1,...");
   return absl::OkStatus();
 }
 
 absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
   Arguments arguments;
+  bool flags = true;
   for (int i = 1; i < argc; ++i) {
     const absl::string_view argument = argv[i];
-    if (absl::StartsWith(argument, "--") || argument == "-h") {
+    if (flags && argument == "--") {
+      flags = false;
+    } else if (flags && (absl::StartsWith(argument, "--") || argument == "-h")) {
       if (absl::Status status = ParseFlag(argument, &arguments); !status.ok()) return status;
     } else {
       arguments.formulas.emplace_back(argument);
@@ -237,7 +340,25 @@ int CheckNetwork(const Arguments& arguments) {
   return report->check.agrees ? printed : tools::kExitFailed;
 }
 
-int Differentiate(const Arguments& arguments) {
+int Answer(const Arguments& arguments) {
+  bool all_equal = true;
+  const absl::StatusOr<std::string> text =
+      arguments.command == Command::kSimplify ? tools::SimplifiedAsText(arguments.formulas)
+      : arguments.command == Command::kEqual ? tools::EqualityAsText(arguments.formulas, &all_equal)
+      : arguments.command == Command::kParity
+          ? tools::ParityAsText(arguments.formulas, arguments.operand)
+          : tools::LimitAsText(arguments.formulas, arguments.operand);
+  if (!text.ok()) return Fail(text.status());
+  const int printed = Print(*text);
+  return all_equal ? printed : tools::kExitFailed;
+}
+
+int Differentiate(Arguments arguments) {
+  for (const std::string& file : arguments.files) {
+    if (absl::Status status = ReadFormula(file, &arguments); !status.ok()) return Fail(status);
+  }
+  if (arguments.command != Command::kDerivatives) return Answer(arguments);
+  arguments.report.formulas = arguments.format == "latex" || arguments.format == "cpp";
   const absl::StatusOr<tools::Report> report =
       tools::MakeReport(arguments.formulas, arguments.point, arguments.report);
   if (!report.ok()) return Fail(report.status());
@@ -249,9 +370,11 @@ int Differentiate(const Arguments& arguments) {
     if (absl::Status status = tools::WriteGraph(dot, arguments.graph); !status.ok())
       return Fail(status);
   }
-  return Print(arguments.format == "json"    ? tools::ReportAsJson(*report)
-               : arguments.format == "latex" ? tools::ReportAsLatex(*report)
-                                             : tools::ReportAsText(*report));
+  const int printed = Print(arguments.format == "json"    ? tools::ReportAsJson(*report)
+                            : arguments.format == "latex" ? tools::ReportAsLatex(*report)
+                            : arguments.format == "cpp"   ? tools::ReportAsCpp(*report)
+                                                          : tools::ReportAsText(*report));
+  return report->agrees() ? printed : tools::kExitFailed;
 }
 
 }  // namespace

@@ -1,169 +1,151 @@
 #include "autodiff/symbolic/differentiate.h"
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "autodiff/symbolic/operation.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// The product of all arguments but the i-th.
-Expr OtherFactors(Expr e, size_t i) {
-  std::vector<Expr> others;
-  for (size_t k = 0; k < e.args().size(); ++k) {
-    if (k != i) others.push_back(e.arg(k));
+// Nodes looked at in all to write derivatives into the branches of choices (ThroughChoice), for each
+// node of the formula.
+constexpr size_t kChoiceWork = 64;
+
+// A derivative, and whether a branch not taken makes it 0: then what it is multiplied with may be
+// undefined there.
+struct Slope {
+  Expr expr;
+  bool chosen = false;
+};
+
+Expr Product(const Slope& a, const Slope& b) {
+  return a.chosen || b.chosen ? StrongMul(a.expr, b.expr) : a.expr * b.expr;
+}
+
+Slope Partial(Expr e, size_t i) { return {PartialDerivative(e, i), Info(e.op()).chooses}; }
+
+// d e / d variable for each node of `order`.
+absl::flat_hash_map<Expr, Slope> Tangents(absl::Span<const Expr> order, Expr variable) {
+  absl::flat_hash_map<Expr, Slope> tangents;
+  for (Expr node : order) {
+    Pool& pool = node.pool();
+    Slope tangent{pool.Constant(0)};
+    if (node == variable) {
+      tangent.expr = pool.Constant(1);
+    } else if (node.op() == Op::kSelect) {
+      // The branches' derivatives inside the select: what is not taken may be undefined.
+      const Slope &taken = tangents[node.arg(2)], &otherwise = tangents[node.arg(3)];
+      tangent.expr = Select(node.arg(0), node.arg(1), taken.expr, otherwise.expr);
+      tangent.chosen = !tangent.expr.IsZero();
+    } else {
+      std::vector<Expr> terms;
+      for (size_t i = 0; i < node.args().size(); ++i) {
+        const Slope inner = tangents[node.arg(i)];
+        if (inner.expr.IsZero()) continue;
+        const Slope partial = Partial(node, i);
+        tangent.chosen |= inner.chosen || partial.chosen;
+        terms.push_back(Product(partial, inner));
+      }
+      if (!terms.empty()) tangent.expr = Add(terms);
+    }
+    tangents[node] = tangent;
   }
-  return Mul(others);
+  return tangents;
 }
 
-Expr PowDerivative(Expr e, size_t i) {
-  const Expr base = e.arg(0);
-  const Expr exponent = e.arg(1);
-  if (i == 1) return e * Ln(base);
-  if (exponent.IsConstant()) return exponent * Pow(base, exponent.number() - Number(1));
-  return exponent * Pow(base, exponent - 1);
-}
+// Adjoints by one sweep from the result to the variables.
+class Sweep {
+ public:
+  Sweep(Expr e, absl::Span<const Expr> variables) : e_(e), order_(TopologicalOrder(e)) {
+    for (Expr variable : variables) variables_.push_back(e.pool().Import(variable));
+    asked_.insert(variables_.begin(), variables_.end());
+    for (Expr variable : variables_) active_[variable] = true;
+    for (Expr node : order_) {
+      bool depends = active_[node];
+      for (Expr arg : node.args()) depends |= active_[arg];
+      active_[node] = depends;
+    }
+    choice_work_ = 20000 + kChoiceWork * order_.size();
+  }
 
-// 2 / sqrt(pi) * exp(-a^2)
-Expr ErfDerivative(Expr a) { return 2 / Sqrt(a.pool().Pi()) * Exp(-Square(a)); }
+  std::vector<Expr> Run() {
+    contributions_[e_] = {{e_.pool().Constant(1)}};
+    for (size_t n = order_.size(); n-- > 0;) {
+      const Expr node = order_[n];
+      if (!active_[node] || contributions_[node].empty()) continue;
+      const Slope adjoint = Sum(contributions_[node]);
+      adjoints_[node] = adjoint.expr;
+      if (node.op() == Op::kSelect) {
+        ThroughChoice(node, adjoint);
+      } else {
+        for (size_t i = 0; i < node.args().size(); ++i) {
+          if (active_[node.arg(i)]) Contribute(node.arg(i), adjoint, Partial(node, i));
+        }
+      }
+    }
+    std::vector<Expr> gradient;
+    for (Expr variable : variables_) {
+      const auto found = adjoints_.find(variable);
+      gradient.push_back(found == adjoints_.end() ? e_.pool().Constant(0) : found->second);
+    }
+    return gradient;
+  }
+
+ private:
+  static Slope Sum(const std::vector<Slope>& terms) {
+    std::vector<Expr> exprs;
+    bool chosen = false;
+    for (const Slope& term : terms) {
+      exprs.push_back(term.expr);
+      chosen |= term.chosen;
+    }
+    return {Add(exprs), chosen};
+  }
+
+  void Contribute(Expr to, const Slope& adjoint, const Slope& partial) {
+    const Slope term{Product(adjoint, partial), adjoint.chosen || partial.chosen};
+    if (!term.expr.IsZero()) contributions_[to].push_back(term);
+  }
+
+  // The derivatives of both branches inside a choice, which reads best, while that is cheap: it
+  // looks at all below the choice for each variable. Else the branches get their adjoints.
+  void ThroughChoice(Expr node, const Slope& adjoint) {
+    const std::vector<Expr> below = TopologicalOrder(node);
+    std::vector<Expr> inputs;
+    for (Expr e : below) {
+      if (asked_.contains(e)) inputs.push_back(e);
+    }
+    const size_t work = below.size() * inputs.size();
+    if (work > choice_work_) {
+      for (size_t i : {2, 3}) {
+        if (active_[node.arg(i)]) Contribute(node.arg(i), adjoint, Partial(node, i));
+      }
+      return;
+    }
+    choice_work_ -= work;
+    for (Expr variable : inputs) Contribute(variable, adjoint, Tangents(below, variable)[node]);
+  }
+
+  const Expr e_;
+  const std::vector<Expr> order_;
+  std::vector<Expr> variables_;
+  absl::flat_hash_set<Expr> asked_;  // The same.
+  absl::flat_hash_map<Expr, bool> active_;
+  absl::flat_hash_map<Expr, std::vector<Slope>> contributions_;
+  absl::flat_hash_map<Expr, Expr> adjoints_;
+  size_t choice_work_;
+};
 
 }  // namespace
 
-Expr PartialDerivative(Expr e, size_t i) {
-  Pool& pool = e.pool();
-  const Expr zero = pool.Constant(0);
-  const Expr one = pool.Constant(1);
-  const Expr a = e.args().empty() ? zero : e.arg(0);
-  switch (e.op()) {
-    case Op::kConstant:
-    case Op::kPi:
-    case Op::kVariable:
-    case Op::kSign:
-    case Op::kStep:
-    case Op::kFloor:
-      return zero;
-    case Op::kAdd:
-      return one;
-    case Op::kMul:
-      return OtherFactors(e, i);
-    case Op::kPow:
-      return PowDerivative(e, i);
-    case Op::kExp:
-      return e;
-    case Op::kLn:
-      return 1 / a;
-    case Op::kSin:
-      return Cos(a);
-    case Op::kCos:
-      return -Sin(a);
-    case Op::kTan:
-      return 1 + Square(e);
-    case Op::kAsin:
-      return 1 / Sqrt(1 - Square(a));
-    case Op::kAcos:
-      return -1 / Sqrt(1 - Square(a));
-    case Op::kAtan:
-      return 1 / (1 + Square(a));
-    case Op::kSinh:
-      return Cosh(a);
-    case Op::kCosh:
-      return Sinh(a);
-    case Op::kTanh:
-      return 1 - Square(e);
-    case Op::kAsinh:
-      return 1 / Sqrt(Square(a) + 1);
-    case Op::kAcosh:
-      return 1 / (Sqrt(a - 1) * Sqrt(a + 1));
-    case Op::kAtanh:
-      return 1 / (1 - Square(a));
-    case Op::kLog1p:
-      return 1 / (1 + a);
-    case Op::kExpm1:
-      return Exp(a);
-    case Op::kErf:
-      return ErfDerivative(a);
-    case Op::kErfc:
-      return -ErfDerivative(a);
-    case Op::kSigmoid:
-      return e * Sigmoid(-a);  // 1 - sigmoid(a) without its cancellation.
-    case Op::kSoftplus:
-      return Sigmoid(a);
-    case Op::kAbs:
-      return Sign(a);
-    case Op::kMin:
-      return i == 0 ? Select(e.arg(1), a, zero, one) : Select(e.arg(1), a, one, zero);
-    case Op::kMax:
-      if (a.IsZero()) return i == 0 ? 1 - Step(e.arg(1)) : Step(e.arg(1));
-      return i == 0 ? Select(a, e.arg(1), zero, one) : Select(a, e.arg(1), one, zero);
-    case Op::kSelect:
-      if (i < 2) return zero;
-      return Select(a, e.arg(1), i == 2 ? one : zero, i == 2 ? zero : one);
-  }
-  return zero;
-}
+Expr PartialDerivative(Expr e, size_t i) { return Info(e.op()).derivative(e, i); }
 
 Expr Differentiate(Expr e, Expr variable) {
-  const Expr zero = e.pool().Constant(0);
-  variable = e.pool().Import(variable);
-  absl::flat_hash_map<Expr, Expr> tangents;
-  for (Expr node : TopologicalOrder(e)) {
-    if (node == variable) {
-      tangents[node] = e.pool().Constant(1);
-      continue;
-    }
-    if (node.op() == Op::kSelect) {
-      // The branches' derivatives inside the select: what is not taken may be undefined.
-      tangents[node] =
-          Select(node.arg(0), node.arg(1), tangents[node.arg(2)], tangents[node.arg(3)]);
-      continue;
-    }
-    std::vector<Expr> terms;
-    for (size_t i = 0; i < node.args().size(); ++i) {
-      const Expr tangent = tangents[node.arg(i)];
-      if (!tangent.IsZero()) terms.push_back(PartialDerivative(node, i) * tangent);
-    }
-    tangents[node] = terms.empty() ? zero : Add(terms);
-  }
-  return tangents[e];
+  return Tangents(TopologicalOrder(e), e.pool().Import(variable))[e].expr;
 }
 
 std::vector<Expr> Gradient(Expr e, absl::Span<const Expr> variables) {
-  const Expr zero = e.pool().Constant(0);
-  const std::vector<Expr> order = TopologicalOrder(e);
-  // Only what depends on a variable carries an adjoint.
-  absl::flat_hash_map<Expr, bool> active;
-  for (Expr variable : variables) active[e.pool().Import(variable)] = true;
-  for (Expr node : order) {
-    bool depends = active[node];
-    for (Expr arg : node.args()) depends |= active[arg];
-    active[node] = depends;
-  }
-  absl::flat_hash_map<Expr, std::vector<Expr>> contributions;
-  contributions[e].push_back(e.pool().Constant(1));
-  absl::flat_hash_map<Expr, Expr> adjoints;
-  for (size_t n = order.size(); n-- > 0;) {
-    const Expr node = order[n];
-    if (!active[node] || contributions[node].empty()) continue;
-    const Expr adjoint = Add(contributions[node]);
-    adjoints[node] = adjoint;
-    if (node.op() == Op::kSelect) {
-      // The branches' derivatives stay inside the select: what is not taken may be undefined.
-      for (Expr variable : variables) {
-        const Expr term = adjoint * Differentiate(node, variable);
-        if (!term.IsZero()) contributions[e.pool().Import(variable)].push_back(term);
-      }
-      continue;
-    }
-    for (size_t i = 0; i < node.args().size(); ++i) {
-      if (!active[node.arg(i)]) continue;
-      const Expr term = adjoint * PartialDerivative(node, i);
-      if (!term.IsZero()) contributions[node.arg(i)].push_back(term);
-    }
-  }
-  std::vector<Expr> gradient;
-  for (Expr variable : variables) {
-    const auto found = adjoints.find(e.pool().Import(variable));
-    gradient.push_back(found == adjoints.end() ? zero : found->second);
-  }
-  return gradient;
+  return Sweep(e, variables).Run();
 }
 
 std::vector<std::vector<Expr>> Jacobian(absl::Span<const Expr> outputs,
@@ -179,6 +161,52 @@ std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables)
     for (size_t j = 0; j < i; ++j) rows[i][j] = rows[j][i];
   }
   return rows;
+}
+
+namespace {
+
+// What a node with plain arguments is in plain operations; null where it is plain itself.
+Expr PlainNode(Op op, absl::Span<const Expr> a) {
+  switch (op) {
+    case Op::kStrongMul:
+      return a[0] * a[1];
+    case Op::kHypot:
+      return Sqrt(Square(a[0]) + Square(a[1]));
+    case Op::kMul: {
+      // (1 - u) (1 + u)
+      const bool sum = a.size() == 2 && a[1].op() == Op::kAdd && a[1].args().size() == 2;
+      if (!sum || !a[1].arg(0).IsOne() || a[0] != 1 - a[1].arg(1)) return Expr();
+      return 1 - Square(a[1].arg(1));
+    }
+    case Op::kPow:
+      if (a[0].op() == Op::kSech && a[1].IsNumber(2)) return 1 - Square(Tanh(a[0].arg(0)));
+      return Expr();
+    default:
+      return Expr();
+  }
+}
+
+}  // namespace
+
+Expr Plain(Expr e) { return Plain(absl::MakeConstSpan(&e, 1))[0]; }
+
+std::vector<Expr> Plain(absl::Span<const Expr> roots) {
+  absl::flat_hash_map<Expr, Expr> result;
+  std::vector<Expr> args;
+  for (Expr node : TopologicalOrder(roots)) {
+    args.clear();
+    bool changed = false;
+    for (Expr arg : node.args()) {
+      args.push_back(result[arg]);
+      changed |= args.back() != arg;
+    }
+    Expr plain = PlainNode(node.op(), args);
+    if (!plain) plain = changed ? Apply(node.op(), args) : node;
+    result[node] = plain;
+  }
+  std::vector<Expr> plain;
+  for (Expr root : roots) plain.push_back(result[root]);
+  return plain;
 }
 
 }  // namespace cotangent::autodiff::symbolic

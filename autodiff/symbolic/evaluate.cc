@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
 
 namespace cotangent::autodiff::symbolic {
@@ -23,35 +24,14 @@ std::string Value(double value) {
   return value == 0 ? "0" : absl::StrFormat("%.10g", value);  // "0", not "-0".
 }
 
-// The nodes whose values the outputs depend on at this point: all but those only in branches not
-// taken.
-std::vector<bool> Needed(const Program& program, const std::vector<double>& values) {
-  std::vector<bool> needed(values.size(), false);
-  for (uint32_t slot : program.outputs()) needed[slot] = true;
-  for (size_t i = values.size(); i-- > 0;) {
-    if (!needed[i]) continue;
-    const Program::Step& step = program.steps()[i];
-    for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
-      const uint32_t position = a - step.arguments_begin;
-      if (step.op == Op::kSelect && position >= 2) {
-        const bool less = values[program.argument_slots()[step.arguments_begin]] <
-                          values[program.argument_slots()[step.arguments_begin + 1]];
-        if (position != (less ? 2u : 3u)) continue;
-      }
-      needed[program.argument_slots()[a]] = true;
-    }
-  }
-  return needed;
-}
-
 absl::Status DomainError(Expr culprit, double value, absl::Span<const double> arguments) {
   std::vector<std::string> at;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Expr arg = culprit.arg(i);
     if (!arg.IsConstant()) at.push_back(absl::StrCat(Short(arg), " = ", Value(arguments[i])));
   }
-  const bool pole = (culprit.op() == Op::kPow && arguments[0] == 0) || culprit.op() == Op::kLn ||
-                    culprit.op() == Op::kLog1p || culprit.op() == Op::kAtanh;
+  const auto has_pole = Info(culprit.op()).pole;
+  const bool pole = has_pole != nullptr && has_pole(arguments);
   const char* what = std::isnan(value) ? "is not defined (over the real numbers)"
                      : pole            ? "is not defined (it has a pole)"
                                        : "overflows";
@@ -62,7 +42,7 @@ absl::Status DomainError(Expr culprit, double value, absl::Span<const double> ar
 // The first node that leaves its domain, or, where an output is not finite, that overflows.
 absl::Status Check(const Program& program, absl::Span<const Expr> order,
                    const std::vector<double>& values) {
-  const std::vector<bool> needed = Needed(program, values);
+  const std::vector<bool> needed = WhatIsTaken(program, values);
   bool finite = true;
   for (uint32_t slot : program.outputs()) finite &= std::isfinite(values[slot]);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -89,22 +69,52 @@ absl::Status Check(const Program& program, absl::Span<const Expr> order,
 
 }  // namespace
 
+std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values) {
+  std::vector<bool> taken(values.size(), false);
+  for (uint32_t slot : program.outputs()) taken[slot] = true;
+  for (size_t i = values.size(); i-- > 0;) {
+    if (!taken[i]) continue;
+    const Program::Step& step = program.steps()[i];
+    const auto slot = [&](uint32_t k) {
+      return program.argument_slots()[step.arguments_begin + k];
+    };
+    const auto value = [&](uint32_t k) { return values[slot(k)]; };
+    for (uint32_t k = 0; k < step.arguments_end - step.arguments_begin; ++k) {
+      if (step.op == Op::kSelect && k >= 2 && k != (value(0) < value(1) ? 2u : 3u)) continue;
+      if (step.op == Op::kStrongMul && value(k) != 0 && value(1 - k) == 0) continue;
+      taken[slot(k)] = true;
+    }
+  }
+  return taken;
+}
+
 absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables) {
   Program program;
-  absl::flat_hash_map<Expr, uint32_t> slots;
+  absl::flat_hash_map<Expr, uint32_t> slots, positions;
+  for (Expr variable : variables) {
+    positions.try_emplace(variable, static_cast<uint32_t>(positions.size()));
+  }
   const std::vector<Expr> order = TopologicalOrder(outputs);
   for (Expr e : order) {
-    Step step{e.op(), static_cast<uint32_t>(program.argument_slots_.size()),
-              0,      0,
-              0,      std::numeric_limits<double>::quiet_NaN()};
-    for (Expr arg : e.args()) program.argument_slots_.push_back(slots[arg]);
+    Step step{e.op(),
+              false,
+              static_cast<uint32_t>(program.argument_slots_.size()),
+              0,
+              0,
+              0,
+              std::numeric_limits<double>::quiet_NaN()};
+    bool constant = !e.IsVariable();
+    for (Expr arg : e.args()) {
+      program.argument_slots_.push_back(slots[arg]);
+      constant &= program.steps_[slots[arg]].constant;
+    }
     step.arguments_end = static_cast<uint32_t>(program.argument_slots_.size());
-    if (e.IsConstant()) step.value = e.number().ToDouble();
-    if (e.op() == Op::kPow && e.arg(1).IsConstant()) step.exponent = e.arg(1).number().ToDouble();
+    if (e.op() == Op::kPow && e.arg(1).IsConstant()) step.parameter = e.arg(1).number().ToDouble();
+    if (e.op() == Op::kPolygamma) step.parameter = e.arg(0).number().ToDouble();
     if (e.IsVariable()) {
-      const auto found = std::find(variables.begin(), variables.end(), e);
-      if (found == variables.end()) {
+      const auto found = positions.find(e);
+      if (found == positions.end()) {
         return absl::InvalidArgumentError(absl::StrCat(
             "the variable ", e.name(), " has no value; there are values for: ",
             variables.empty() ? "none"
@@ -112,9 +122,21 @@ absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
                                   absl::StrAppend(out, v.name());
                                 })));
       }
-      step.variable = static_cast<uint32_t>(found - variables.begin());
+      step.variable = found->second;
     }
-    slots[e] = static_cast<uint32_t>(program.steps_.size());
+    const size_t slot = program.steps_.size();
+    if (e.IsConstant()) {
+      step.value = e.number().ToDouble();
+    } else if (e.op() == Op::kPi) {
+      step.value = std::numbers::pi;
+    } else if (constant) {
+      step.value = internal::ApplyStep<double>(step, {}, [&](uint32_t i) -> const double& {
+        return program.steps_[program.argument_slots_[step.arguments_begin + i]].value;
+      });
+    }
+    step.constant = constant;
+    program.chooses_ |= e.op() == Op::kSelect || e.op() == Op::kStrongMul;
+    slots[e] = static_cast<uint32_t>(slot);
     program.steps_.push_back(step);
   }
   for (Expr e : outputs) program.outputs_.push_back(slots[e]);

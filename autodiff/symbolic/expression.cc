@@ -1,7 +1,6 @@
 #include "autodiff/symbolic/expression.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
@@ -9,32 +8,12 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-constexpr OpInfo kInfo[] = {
-    {"constant", 0}, {"pi", 0},       {"variable", 0}, {"add", -1},  {"mul", -1}, {"pow", 2},
-    {"exp", 1},      {"ln", 1},       {"sin", 1},      {"cos", 1},   {"tan", 1},  {"asin", 1},
-    {"acos", 1},     {"atan", 1},     {"sinh", 1},     {"cosh", 1},  {"tanh", 1}, {"asinh", 1},
-    {"acosh", 1},    {"atanh", 1},    {"log1p", 1},    {"expm1", 1}, {"erf", 1},  {"erfc", 1},
-    {"sigmoid", 1},  {"softplus", 1}, {"abs", 1},      {"sign", 1},  {"step", 1}, {"floor", 1},
-    {"min", 2},      {"max", 2},      {"select", 4},
-};
-static_assert(std::size(kInfo) == kOpCount);
-
 // The right operand as a node of the left one's pool.
 Expr Beside(Expr left, Expr right) {
   return &left.pool() == &right.pool() ? right : left.pool().Import(right);
 }
 
-Expr Unary(Op op, Expr a) { return a.pool().Make(op, {a}); }
-
-// f(0) = `at_zero` and otherwise the plain node.
-Expr UnaryWithZero(Op op, Expr a, int at_zero) {
-  if (a.IsZero()) return a.pool().Constant(at_zero);
-  return Unary(op, a);
-}
-
 }  // namespace
-
-const OpInfo& Info(Op op) { return kInfo[static_cast<size_t>(op)]; }
 
 Pool::Pool() = default;
 Pool::~Pool() = default;
@@ -191,153 +170,6 @@ Expr operator/(Expr a, Expr b) {
 
 Expr Sqrt(Expr a) { return Pow(a, Number::Ratio(1, 2)); }
 Expr Square(Expr a) { return Pow(a, Number(2)); }
-Expr Exp(Expr a) { return UnaryWithZero(Op::kExp, a, 1); }
-
-Expr Ln(Expr a) {
-  if (a.IsOne()) return a.pool().Constant(0);
-  if (a == a.pool().E()) return a.pool().Constant(1);
-  return Unary(Op::kLn, a);
-}
-
-Expr Sin(Expr a) { return UnaryWithZero(Op::kSin, a, 0); }
-Expr Cos(Expr a) { return UnaryWithZero(Op::kCos, a, 1); }
-Expr Tan(Expr a) { return UnaryWithZero(Op::kTan, a, 0); }
-Expr Asin(Expr a) { return UnaryWithZero(Op::kAsin, a, 0); }
-Expr Acos(Expr a) { return a.IsOne() ? a.pool().Constant(0) : Unary(Op::kAcos, a); }
-Expr Atan(Expr a) { return UnaryWithZero(Op::kAtan, a, 0); }
-Expr Sinh(Expr a) { return UnaryWithZero(Op::kSinh, a, 0); }
-Expr Cosh(Expr a) { return UnaryWithZero(Op::kCosh, a, 1); }
-Expr Tanh(Expr a) { return UnaryWithZero(Op::kTanh, a, 0); }
-Expr Asinh(Expr a) { return UnaryWithZero(Op::kAsinh, a, 0); }
-Expr Acosh(Expr a) { return a.IsOne() ? a.pool().Constant(0) : Unary(Op::kAcosh, a); }
-Expr Atanh(Expr a) { return UnaryWithZero(Op::kAtanh, a, 0); }
-Expr Log1p(Expr a) { return UnaryWithZero(Op::kLog1p, a, 0); }
-Expr Expm1(Expr a) { return UnaryWithZero(Op::kExpm1, a, 0); }
-Expr Erf(Expr a) { return UnaryWithZero(Op::kErf, a, 0); }
-Expr Erfc(Expr a) { return UnaryWithZero(Op::kErfc, a, 1); }
-
-Expr Sigmoid(Expr a) {
-  if (a.IsZero()) return a.pool().Constant(Number::Ratio(1, 2));
-  return Unary(Op::kSigmoid, a);
-}
-
-Expr Softplus(Expr a) {
-  if (a.IsZero()) return Ln(a.pool().Constant(2));
-  return Unary(Op::kSoftplus, a);
-}
-
-Expr Abs(Expr a) {
-  return a.IsConstant() ? a.pool().Constant(Abs(a.number())) : Unary(Op::kAbs, a);
-}
-
-Expr Sign(Expr a) {
-  return a.IsConstant() ? a.pool().Constant(a.number().sign()) : Unary(Op::kSign, a);
-}
-
-Expr Step(Expr a) {
-  return a.IsConstant() ? a.pool().Constant(a.number().sign() > 0 ? 1 : 0) : Unary(Op::kStep, a);
-}
-
-Expr Floor(Expr a) {
-  return a.IsConstant() ? a.pool().Constant(Floor(a.number())) : Unary(Op::kFloor, a);
-}
-
-Expr Min(Expr a, Expr b) {
-  b = Beside(a, b);
-  if (a == b) return a;
-  if (a.IsConstant() && b.IsConstant()) return a.pool().Constant(Min(a.number(), b.number()));
-  return a.pool().Make(Op::kMin, {a, b});
-}
-
-Expr Max(Expr a, Expr b) {
-  b = Beside(a, b);
-  if (a == b) return a;
-  if (a.IsConstant() && b.IsConstant()) return a.pool().Constant(Max(a.number(), b.number()));
-  return a.pool().Make(Op::kMax, {a, b});
-}
-
-Expr Select(Expr a, Expr b, Expr if_less, Expr otherwise) {
-  b = Beside(a, b);
-  if_less = Beside(a, if_less);
-  otherwise = Beside(a, otherwise);
-  if (a == b) return otherwise;
-  if (if_less == otherwise) return if_less;
-  if (a.IsConstant() && b.IsConstant()) return a.number() < b.number() ? if_less : otherwise;
-  return a.pool().Make(Op::kSelect, {a, b, if_less, otherwise});
-}
-
-Expr Relu(Expr a) { return Max(a.pool().Constant(0), a); }
-
-Expr Apply(Op op, absl::Span<const Expr> args) {
-  switch (op) {
-    case Op::kConstant:
-    case Op::kPi:
-    case Op::kVariable:
-      return Expr();
-    case Op::kAdd:
-      return Add(args);
-    case Op::kMul:
-      return Mul(args);
-    case Op::kPow:
-      return Pow(args[0], args[1]);
-    case Op::kExp:
-      return Exp(args[0]);
-    case Op::kLn:
-      return Ln(args[0]);
-    case Op::kSin:
-      return Sin(args[0]);
-    case Op::kCos:
-      return Cos(args[0]);
-    case Op::kTan:
-      return Tan(args[0]);
-    case Op::kAsin:
-      return Asin(args[0]);
-    case Op::kAcos:
-      return Acos(args[0]);
-    case Op::kAtan:
-      return Atan(args[0]);
-    case Op::kSinh:
-      return Sinh(args[0]);
-    case Op::kCosh:
-      return Cosh(args[0]);
-    case Op::kTanh:
-      return Tanh(args[0]);
-    case Op::kAsinh:
-      return Asinh(args[0]);
-    case Op::kAcosh:
-      return Acosh(args[0]);
-    case Op::kAtanh:
-      return Atanh(args[0]);
-    case Op::kLog1p:
-      return Log1p(args[0]);
-    case Op::kExpm1:
-      return Expm1(args[0]);
-    case Op::kErf:
-      return Erf(args[0]);
-    case Op::kErfc:
-      return Erfc(args[0]);
-    case Op::kSigmoid:
-      return Sigmoid(args[0]);
-    case Op::kSoftplus:
-      return Softplus(args[0]);
-    case Op::kAbs:
-      return Abs(args[0]);
-    case Op::kSign:
-      return Sign(args[0]);
-    case Op::kStep:
-      return Step(args[0]);
-    case Op::kFloor:
-      return Floor(args[0]);
-    case Op::kMin:
-      return Min(args[0], args[1]);
-    case Op::kMax:
-      return Max(args[0], args[1]);
-    case Op::kSelect:
-      return Select(args[0], args[1], args[2], args[3]);
-  }
-  return Expr();
-}
-
 std::vector<Expr> TopologicalOrder(absl::Span<const Expr> roots) {
   std::vector<Expr> order;
   absl::flat_hash_set<Expr> seen;

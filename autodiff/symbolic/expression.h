@@ -36,50 +36,17 @@
 // right one is copied into the left one's pool.
 namespace cotangent::autodiff::symbolic {
 
-// The primitives. What differentiates, prints and evaluates them is a table indexed by Op.
+// The operations: an entry each in operations.inc.
 enum class Op : uint8_t {
-  kConstant,  // number()
-  kPi,
-  kVariable,  // name()
-  kAdd,       // of two or more
-  kMul,       // of two or more; -a is -1 * a, a / b is a * b^-1
-  kPow,       // base, exponent; sqrt(a) is a^(1/2). Real: a negative base needs an integer exponent
-  kExp,       // e itself is exp(1)
-  kLn,
-  kSin,
-  kCos,
-  kTan,
-  kAsin,
-  kAcos,
-  kAtan,
-  kSinh,
-  kCosh,
-  kTanh,
-  kAsinh,
-  kAcosh,
-  kAtanh,
-  kLog1p,  // ln(1 + a), exact near 0
-  kExpm1,  // exp(a) - 1, exact near 0
-  kErf,
-  kErfc,      // 1 - erf(a), exact where it is small
-  kSigmoid,   // 1 / (1 + exp(-a))
-  kSoftplus,  // ln(1 + exp(a))
-  kAbs,
-  kSign,    // -1, 0, 1
-  kStep,    // 1 where a > 0, else 0; step(0) = 0
-  kFloor,   // derivative 0 where it exists
-  kMin,     // min(a, b); where a = b the derivative is a's
-  kMax,     // max(a, b); where a = b the derivative is a's. relu(x) is max(0, x), so relu'(0) = 0
-  kSelect,  // select(a, b, x, y): x where a < b, else y. The untaken branch may be undefined
+#define OPERATION(op, ...) op,
+#include "autodiff/symbolic/operations.inc"
+#undef OPERATION
 };
-inline constexpr int kOpCount = static_cast<int>(Op::kSelect) + 1;
-
-// Name in formula text ("ln", "select", ...) and number of arguments (-1: two or more).
-struct OpInfo {
-  const char* name;
-  int arguments;
-};
-const OpInfo& Info(Op op);
+#define OPERATION(op, ...) +1
+inline constexpr int kOpCount = 0
+#include "autodiff/symbolic/operations.inc"
+    ;
+#undef OPERATION
 
 class Pool;
 
@@ -201,6 +168,7 @@ Expr Atan(Expr a);
 Expr Sinh(Expr a);
 Expr Cosh(Expr a);
 Expr Tanh(Expr a);
+Expr Sech(Expr a);  // 1 / cosh(a)
 Expr Asinh(Expr a);
 Expr Acosh(Expr a);
 Expr Atanh(Expr a);
@@ -214,6 +182,10 @@ Expr Abs(Expr a);
 Expr Sign(Expr a);
 Expr Step(Expr a);
 Expr Floor(Expr a);
+Expr Round(Expr a);              // Halves away from 0.
+Expr Hypot(Expr a, Expr b);      // sqrt(a^2 + b^2)
+Expr StrongMul(Expr a, Expr b);  // a * b, but 0 where a or b is.
+Expr Polygamma(int n, Expr a);
 Expr Min(Expr a, Expr b);
 Expr Max(Expr a, Expr b);
 // if_less where a < b, otherwise `otherwise`.

@@ -12,6 +12,7 @@ struct NamedFunction {
   const char* name;
   int min_arguments;
   int max_arguments;  // -1: any number
+  // Null where the first argument has to be a whole number from 0 to 100 and is not.
   Expr (*build)(absl::Span<const Expr> args);
 };
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
 
@@ -30,7 +31,7 @@ struct Series {
 };
 
 // Limits as t -> +infinity.
-class Gruntz {
+class Gruntz : public LimitContext {
  public:
   Gruntz(Pool& pool, Expr t) : pool_(pool), t_(t) {}
 
@@ -73,163 +74,30 @@ class Gruntz {
   }
 
   std::optional<Expr> PrepareNode(Op op, const std::vector<Expr>& a) {
-    const Expr u = a[0];
     if (std::all_of(a.begin(), a.end(), [&](Expr arg) { return Constant(arg); })) {
-      return Apply(op, a);
+      const Expr constant = Apply(op, a);
+      if (!WellDefined(constant)) return std::nullopt;
+      return constant;
     }
-    switch (op) {
-      case Op::kPow:
-        if (a[1].IsConstant()) return Pow(u, a[1]);
-        return Exp(a[1] * Ln(u));
-      case Op::kLn:
-        return u.op() == Op::kExp ? u.arg(0) : Ln(u);
-      case Op::kExp:
-        return u.op() == Op::kLn ? u.arg(0) : Exp(u);
-      case Op::kSinh:
-        return 0.5 * Exp(u) - 0.5 * Exp(-u);
-      case Op::kCosh:
-        return 0.5 * Exp(u) + 0.5 * Exp(-u);
-      case Op::kTanh:
-        return 1 - 2 / (Exp(2 * u) + 1);
-      case Op::kSigmoid:
-        return 1 / (1 + Exp(-u));
-      case Op::kSoftplus:
-        return Ln(1 + Exp(u));
-      case Op::kLog1p:
-        return Ln(1 + u);
-      case Op::kExpm1:
-        return Exp(u) - 1;
-      case Op::kAsinh:
-        return PrepareAsinh(u);
-      case Op::kAcosh:
-        return Ln(u + Sqrt(Square(u) - 1));
-      case Op::kAtanh:
-        return 0.5 * Ln((1 + u) / (1 - u));
-      case Op::kErf:
-        return PrepareErf(u, false);
-      case Op::kErfc:
-        return PrepareErf(u, true);
-      case Op::kSin:
-      case Op::kCos:
-      case Op::kTan:
-        return PrepareCircular(op, u);
-      case Op::kAtan:
-        return PrepareAtan(u);
-      case Op::kAsin:
-      case Op::kAcos:
-        return PrepareAsin(op, u);
-      case Op::kFloor:
-        return PrepareFloor(u);
-      case Op::kAbs:
-      case Op::kSign:
-      case Op::kStep:
-      case Op::kMin:
-      case Op::kMax:
-      case Op::kSelect:
-        return PrepareBySign(op, a);
-      default:
-        return Apply(op, a);
-    }
+    const auto rule = Info(op).limit;
+    return rule == nullptr ? std::nullopt : rule(*this, a);
   }
 
-  std::optional<Expr> PrepareBySign(Op op, const std::vector<Expr>& a) {
-    const bool unary = a.size() == 1;
-    const std::optional<int> sign = EventualSign(unary ? a[0] : a[0] - a[1]);
-    if (!sign.has_value()) return std::nullopt;
-    switch (op) {
-      case Op::kAbs:
-        return *sign < 0 ? -a[0] : a[0];
-      case Op::kSign:
-        return pool_.Constant(*sign);
-      case Op::kStep:
-        return pool_.Constant(*sign > 0 ? 1 : 0);
-      case Op::kMin:
-        return *sign > 0 ? a[1] : a[0];
-      case Op::kMax:
-        return *sign < 0 ? a[1] : a[0];
-      default:
-        return *sign < 0 ? a[2] : a[3];
-    }
-  }
-
-  // ln(u + sqrt(u^2 + 1)), turned so that the sum does not cancel.
-  std::optional<Expr> PrepareAsinh(Expr u) {
-    const std::optional<int> sign = EventualSign(u);
-    if (!sign.has_value()) return std::nullopt;
-    const Expr v = *sign < 0 ? -u : u;
-    const Expr value = Ln(v + Sqrt(Square(v) + 1));
-    return *sign < 0 ? -value : value;
-  }
-
-  Expr Bounded() { return pool_.Variable(absl::StrCat(kBounded, ++bounded_)); }
-
-  // erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6), B bounded (Abramowitz
-  // and Stegun 7.1.23).
-  std::optional<Expr> PrepareErf(Expr u, bool complement) {
-    const LimitValue limit = Lim(u);
+  std::optional<int> Limit(Expr e, Expr* value) override {
+    const LimitValue limit = Lim(e);
     if (!limit.known()) return std::nullopt;
-    if (limit.finite()) return complement ? 1 - Erf(u) : Erf(u);
-    const bool negative = limit.kind == Kind::kMinusInfinity;
-    const Expr v = negative ? -u : u;
-    const Expr tail =
-        Exp(-Square(v)) / (v * Sqrt(pool_.Pi())) *
-        (1 - 0.5 * Pow(v, Number(-2)) + 0.75 * Pow(v, Number(-4)) + Bounded() * Pow(v, Number(-6)));
-    if (complement) return negative ? 2 - tail : tail;
-    return negative ? tail - 1 : 1 - tail;
+    if (!limit.finite()) return limit.kind == Kind::kPlusInfinity ? 1 : -1;
+    *value = Simplify(limit.value);
+    return 0;
   }
 
-  std::optional<Expr> PrepareCircular(Op op, Expr u) {
-    const LimitValue limit = Lim(u);
-    if (!limit.known()) return std::nullopt;
-    if (op == Op::kTan) {
-      if (!limit.finite()) return std::nullopt;
-      return Sin(u) / Cos(u);
-    }
-    if (limit.finite()) return Apply(op, {u});
-    return Bounded();
+  std::optional<double> ValueOf(Expr constant) override {
+    const absl::StatusOr<double> value = Evaluate(constant, Bindings());
+    if (!value.ok()) return std::nullopt;
+    return *value;
   }
 
-  std::optional<Expr> PrepareAtan(Expr u) {
-    const LimitValue limit = Lim(u);
-    if (!limit.known()) return std::nullopt;
-    if (limit.finite()) return Atan(u);
-    const Expr quarter = pool_.Pi() / 2;
-    return (limit.kind == Kind::kPlusInfinity ? quarter : -quarter) - Atan(1 / u);
-  }
-
-  // Near 1 and -1: asin(u) = pi/2 - 2 asin(sqrt((1 - u)/2)).
-  std::optional<Expr> PrepareAsin(Op op, Expr u) {
-    const LimitValue limit = Lim(u);
-    if (!limit.finite()) return std::nullopt;
-    const bool at_one = Simplify(limit.value).IsNumber(1),
-               at_minus_one = Simplify(limit.value).IsNumber(-1);
-    Expr asin = Asin(u);
-    if (at_one || at_minus_one) {
-      const Expr gap = 0.5 * (at_one ? 1 - u : 1 + u);
-      const std::optional<int> sign = EventualSign(gap);
-      if (!sign.has_value() || *sign < 0) return std::nullopt;
-      const Expr value = pool_.Pi() / 2 - 2 * Asin(Sqrt(gap));
-      asin = at_one ? value : -value;
-    } else {
-      const std::optional<int> inside = EventualSign(1 - Square(u));
-      if (!inside.has_value() || *inside <= 0) return std::nullopt;
-    }
-    return op == Op::kAsin ? asin : pool_.Pi() / 2 - asin;
-  }
-
-  std::optional<Expr> PrepareFloor(Expr u) {
-    const LimitValue limit = Lim(u);
-    if (!limit.finite()) return std::nullopt;
-    const Expr value = Simplify(limit.value);
-    const absl::StatusOr<double> number = Evaluate(value, Bindings());
-    if (!number.ok()) return std::nullopt;
-    const double nearest = std::round(*number);
-    if (std::abs(*number - nearest) > 1e-6) return pool_.Constant(std::floor(*number));
-    if (!(value.IsConstant() && value.number().integer())) return std::nullopt;
-    const std::optional<int> sign = EventualSign(u - value);
-    if (!sign.has_value()) return std::nullopt;
-    return *sign < 0 ? value - 1 : value;
-  }
+  Expr Bounded() override { return pool_.Variable(absl::StrCat(kBounded, ++bounded_)); }
 
   // ---- Signs and zeros ----
 
@@ -259,8 +127,16 @@ class Gruntz {
     return *value > 0 ? 1 : -1;
   }
 
-  // The sign for all large enough t.
-  std::optional<int> EventualSign(Expr e) {
+  std::optional<int> EventualSign(Expr e) override {
+    if (Info(e.op()).range == Range::kPositive) return 1;
+    const auto [place, inserted] = signs_.try_emplace(e);
+    if (!inserted) return place->second;
+    const std::optional<int> sign = FindSign(e);
+    signs_[e] = sign;
+    return sign;
+  }
+
+  std::optional<int> FindSign(Expr e) {
     e = Simplify(e);
     if (Constant(e)) return SignOfConstant(e);
     if (e == t_) return 1;
@@ -659,6 +535,7 @@ class Gruntz {
   Pool& pool_;
   const Expr t_;
   absl::flat_hash_map<Expr, LimitValue> limits_;
+  absl::flat_hash_map<Expr, std::optional<int>> signs_;  // Nothing while one is being found.
   int work_ = 0;
   int depth_ = 0;
   int bounded_ = 0;
@@ -667,19 +544,19 @@ class Gruntz {
 
 // ---- Zeros, for the places where a function may fail to be differentiable ----
 
-struct Zeros {
+struct ZeroSet {
   std::vector<Expr> points;
   bool complete = true;
 };
 
-void Join(Zeros* all, const Zeros& more) {
+void Join(ZeroSet* all, const ZeroSet& more) {
   all->points.insert(all->points.end(), more.points.begin(), more.points.end());
   all->complete &= more.complete;
 }
 
-// Zeros of a x^2 + b x + c with constant coefficients without variables.
-Zeros QuadraticZeros(Expr a, Expr b, Expr c) {
-  Zeros zeros;
+// The zeros of a x^2 + b x + c with constant coefficients without variables.
+ZeroSet QuadraticZeros(Expr a, Expr b, Expr c) {
+  ZeroSet zeros;
   const Expr discriminant = Simplify(Square(b) - 4 * a * c);
   const absl::StatusOr<double> value = Evaluate(discriminant, Bindings());
   if (!value.ok()) return {{}, false};
@@ -706,12 +583,12 @@ std::vector<Expr> Branches(Expr node) {
 }
 
 // Points among which all zeros of u are, as long as they are isolated.
-Zeros ZerosOf(Expr u, Expr x) {
+ZeroSet ZerosOf(Expr u, Expr x) {
   u = Simplify(u);
   if (!Contains(u, x)) return {};
   for (Expr node : TopologicalOrder(u)) {
     if (node == u || !Contains(node, x)) continue;
-    Zeros zeros;
+    ZeroSet zeros;
     const std::vector<Expr> branches = Branches(node);
     for (Expr branch : branches) Join(&zeros, ZerosOf(Substitute(u, node, branch), x));
     if (!branches.empty()) return zeros;
@@ -719,35 +596,25 @@ Zeros ZerosOf(Expr u, Expr x) {
   if (u == x) return {{x.pool().Constant(0)}, true};
   switch (u.op()) {
     case Op::kMul: {
-      Zeros zeros;
+      ZeroSet zeros;
       for (Expr factor : u.args()) Join(&zeros, ZerosOf(factor, x));
       return zeros;
     }
     case Op::kPow:
       if (!u.arg(1).IsConstant()) return {};
-      return u.arg(1).number().sign() > 0 ? ZerosOf(u.arg(0), x) : Zeros();
-    case Op::kExp:
-    case Op::kSigmoid:
-    case Op::kSoftplus:
-    case Op::kCosh:
-    case Op::kErfc:
-      return {};
-    case Op::kAbs:
-    case Op::kSign:
-    case Op::kTanh:
-    case Op::kSinh:
-    case Op::kAsinh:
-    case Op::kAtanh:
-    case Op::kAtan:
-    case Op::kAsin:
-    case Op::kErf:
-    case Op::kLog1p:
-    case Op::kExpm1:
-      return ZerosOf(u.arg(0), x);
-    case Op::kLn:
-      return ZerosOf(u.arg(0) - 1, x);
+      return u.arg(1).number().sign() > 0 ? ZerosOf(u.arg(0), x) : ZeroSet();
     default:
       break;
+  }
+  switch (Info(u.op()).zeros) {
+    case Zeros::kUnknown:
+      break;
+    case Zeros::kNowhere:
+      return {};
+    case Zeros::kWhereArgumentIs:
+      return ZerosOf(u.arg(0), x);
+    case Zeros::kWhereArgumentIsOne:
+      return ZerosOf(u.arg(0) - 1, x);
   }
   if (u.op() == Op::kAdd) {
     // A positive constant and terms that are never negative.
@@ -757,8 +624,7 @@ Zeros ZerosOf(Expr u, Expr x) {
       const bool even_power =
           rest.op() == Op::kPow && rest.arg(1).IsConstant() &&
           (!rest.arg(1).number().integer() || rest.arg(1).number().numerator() % 2 == 0);
-      const bool positive = rest.IsOne() || rest.op() == Op::kExp || rest.op() == Op::kSigmoid ||
-                            rest.op() == Op::kCosh || rest.op() == Op::kSoftplus;
+      const bool positive = rest.IsOne() || Info(rest.op()).range == Range::kPositive;
       none &= coefficient.sign() > 0 && (positive || even_power || rest.op() == Op::kAbs);
       strict |= positive;
     }
@@ -791,33 +657,8 @@ Zeros ZerosOf(Expr u, Expr x) {
 
 // What must not be 0 (or is a place to look at when it is) for each operation to be smooth.
 std::vector<Expr> Suspects(Expr node) {
-  switch (node.op()) {
-    case Op::kAbs:
-    case Op::kSign:
-    case Op::kStep:
-    case Op::kLn:
-      return {node.arg(0)};
-    case Op::kLog1p:
-      return {1 + node.arg(0)};
-    case Op::kMin:
-    case Op::kMax:
-    case Op::kSelect:
-      return {node.arg(0) - node.arg(1)};
-    case Op::kAsin:
-    case Op::kAcos:
-    case Op::kAtanh:
-      return {1 - node.arg(0), 1 + node.arg(0)};
-    case Op::kAcosh:
-      return {node.arg(0) - 1};
-    case Op::kTan:
-      return {Cos(node.arg(0))};
-    case Op::kPow:
-      if (!node.arg(1).IsConstant()) return {node.arg(0)};
-      if (node.arg(1).number().integer() && node.arg(1).number().sign() > 0) return {};
-      return {node.arg(0)};
-    default:
-      return {};
-  }
+  const auto suspects = Info(node.op()).suspects;
+  return suspects == nullptr ? std::vector<Expr>() : suspects(node.args());
 }
 
 NonDifferentiablePoint::Kind Classify(const NonDifferentiablePoint& p,
@@ -908,9 +749,11 @@ Differentiability NonDifferentiablePoints(Expr e, Expr variable) {
   std::vector<std::pair<double, Expr>> candidates;
   for (Expr node : TopologicalOrder(e)) {
     if (!Contains(node, variable)) continue;
-    bool found = node.op() != Op::kFloor;
+    const Kink kink = Info(node.op()).kink;
+    bool found = kink != Kink::kJumpAtIntegers && kink != Kink::kJumpAtHalves &&
+                 kink != Kink::kJumpAtMultiples;
     for (Expr suspect : Suspects(node)) {
-      const Zeros zeros = ZerosOf(suspect, variable);
+      const ZeroSet zeros = ZerosOf(suspect, variable);
       found &= zeros.complete;
       for (Expr point : zeros.points) {
         const absl::StatusOr<double> at = Evaluate(point, Bindings());

@@ -139,5 +139,22 @@ TEST(NonDifferentiableTest, FindsKinks) {
   EXPECT_EQ(Points("abs(sin(x))"), "more");
 }
 
+// Where a function is not defined near the point it has no limit there.
+TEST(LimitsTest, NoLimitWhereNothingIsDefined) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const auto formula = [&](const char* text) { return *Parse(text, pool); };
+  EXPECT_FALSE(Limit(formula("2/sqrt(tanh(1/x)^2-1)"), x, pool.Constant(0), Side::kBoth).known());
+  EXPECT_FALSE(LimitAtInfinity(formula("sqrt(-exp(-x))"), x, true).known());
+  EXPECT_FALSE(LimitAtInfinity(formula("sqrt(-exp(-x))"), x, false).known());
+  EXPECT_FALSE(Limit(formula("sqrt(-x^4)/x^2"), x, pool.Constant(0), Side::kBoth).known());
+  EXPECT_FALSE(LimitAtInfinity(formula("x^(1/ln(x))"), x, false).known());
+  EXPECT_FALSE(LimitAtInfinity(formula("exp(-x)*ln(-1)"), x, true).known());
+  EXPECT_FALSE(LimitAtInfinity(formula("acosh(-x)/x"), x, true).known());
+  EXPECT_FALSE(LimitAtInfinity(formula("log10(1 - x)/x"), x, true).known());
+  EXPECT_EQ(ToText(LimitAtInfinity(formula("x^(1/ln(x))"), x, true)), "e");
+  EXPECT_EQ(ToText(LimitAtInfinity(formula("hypot(x, 1)/x"), x, true)), "1");
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff::symbolic

@@ -8,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/operation.h"
 
 namespace cotangent::autodiff::symbolic {
 using codegen::Value;
@@ -32,7 +34,7 @@ class Lowering {
   Value LowerSum(Expr e);
   Value LowerProduct(Expr e);
   Value LowerPower(Expr e);
-  Value LowerFunction(Expr e);
+  absl::StatusOr<Value> LowerFunction(Expr e);
   bool IsConstant(Expr e) const { return constants_.contains(e); }
   double ConstantOf(Expr e) const { return constants_.at(e); }
   Value At(Expr e);
@@ -192,81 +194,22 @@ Value Lowering::LowerPower(Expr e) {
   return PositivePower(e.arg(0), exponent);
 }
 
-Value Lowering::LowerFunction(Expr e) {
-  VectorProgram& p = program_;
-  const Value a = At(e.arg(0));
-  switch (e.op()) {
-    case Op::kExp:
-      return p.Exp(a);
-    case Op::kLn:
-      return p.Log(a);
-    case Op::kSin:
-      return p.Sin(a);
-    case Op::kCos:
-      return p.Cos(a);
-    case Op::kTan:
-      return p.Tan(a);
-    case Op::kAsin:
-      return p.Asin(a);
-    case Op::kAcos:
-      return p.Acos(a);
-    case Op::kAtan:
-      return p.Atan(a);
-    case Op::kSinh:
-      return p.Sinh(a);
-    case Op::kCosh:
-      return p.Cosh(a);
-    case Op::kTanh:
-      return p.Tanh(a);
-    case Op::kAsinh:
-      return p.Asinh(a);
-    case Op::kAcosh:
-      return p.Acosh(a);
-    case Op::kAtanh:
-      return p.Atanh(a);
-    case Op::kLog1p:
-      return p.Log1p(a);
-    case Op::kExpm1:
-      return p.Expm1(a);
-    case Op::kErf:
-      return p.Erf(a);
-    case Op::kErfc:
-      return p.Erfc(a);
-    case Op::kSigmoid:
-      return p.Sigmoid(a);
-    case Op::kSoftplus:
-      return p.Softplus(a);
-    case Op::kAbs:
-      return p.Abs(a);
-    case Op::kSign:
-      return p.Sign(a);
-    case Op::kStep:
-      return p.Select(p.Less(p.Constant(0), a), p.Constant(1), p.Constant(0));
-    case Op::kFloor:
-      return p.Floor(a);
-    // The order of the operands keeps a NaN in the second.
-    case Op::kMin:
-      return p.Min(a, At(e.arg(1)));
-    case Op::kMax:
-      return p.Max(a, At(e.arg(1)));
-    case Op::kSelect:
-      return p.Select(p.Less(a, At(e.arg(1))), At(e.arg(2)), At(e.arg(3)));
-    case Op::kConstant:
-    case Op::kPi:
-    case Op::kVariable:
-    case Op::kAdd:
-    case Op::kMul:
-    case Op::kPow:
-      break;  // Not functions: LowerNode's.
+absl::StatusOr<Value> Lowering::LowerFunction(Expr e) {
+  const Operation& operation = Info(e.op());
+  if (operation.lower == nullptr) {
+    return absl::UnimplementedError(absl::StrCat(
+        operation.name, " cannot be compiled: there is no such function in f32 vector code"));
   }
-  return a;
+  std::vector<Value> arguments;
+  for (const Expr argument : e.args()) arguments.push_back(At(argument));
+  return operation.lower(program_, arguments);
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<Value>> Lower(absl::Span<const Expr> roots,
                                          const VariableValues& variables, VectorProgram& program) {
-  return Lowering(variables, program).Run(roots);
+  return Lowering(variables, program).Run(Plain(roots));
 }
 
 absl::StatusOr<Value> Lower(Expr e, const VariableValues& variables, VectorProgram& program) {

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <set>
 
+#include "autodiff/symbolic/operation.h"
+
 namespace cotangent::autodiff::symbolic {
 namespace {
 
@@ -31,8 +33,16 @@ bool GuardsDomains(Expr e) {
 
 }  // namespace
 
-Normalizer::Normalizer(Pool& pool, Mode mode, Signs known_signs)
-    : pool_(pool), mode_(mode), known_signs_(std::move(known_signs)) {}
+Normalizer::Normalizer(Pool& pool, Mode mode, Signs known_signs, Budget* budget)
+    : pool_(pool),
+      mode_(mode),
+      known_signs_(std::move(known_signs)),
+      budget_(budget == nullptr ? own_budget_ : *budget) {}
+
+bool Normalizer::Exceeds(int64_t work) {
+  if (!budget_.Spend(work)) failed_ = true;
+  return failed_;
+}
 
 Fraction Normalizer::Fail() {
   failed_ = true;
@@ -73,10 +83,9 @@ Atom Normalizer::AtomOf(Expr expr, Kind kind) {
     AtomInfo info;
     info.expr = expr;
     info.kind = kind;
-    const Op op = expr.op();
-    info.positive = op == Op::kExp || op == Op::kPi || op == Op::kSigmoid || op == Op::kSoftplus ||
-                    op == Op::kCosh || op == Op::kErfc;
-    info.nonnegative = info.positive || op == Op::kAbs || op == Op::kStep;
+    const Range range = Info(expr.op()).range;
+    info.positive = range == Range::kPositive || expr.op() == Op::kPi;
+    info.nonnegative = info.positive || range == Range::kNotNegative;
     atoms_.push_back(info);
   }
   return place->second;
@@ -163,13 +172,16 @@ Fraction Normalizer::Plus(const Fraction& a, const Fraction& b) {
     int& most = sum.denominator[factor];
     most = std::max(most, power);
   }
+  if (Exceeds(1 + a.numerator.size() + b.numerator.size())) return {};
   const auto raise = [&](const Fraction& f) {
     Polynomial numerator = f.numerator;
     for (const auto& [factor, power] : sum.denominator) {
       const auto found = f.denominator.find(factor);
       const int missing = power - (found == f.denominator.end() ? 0 : found->second);
-      for (int i = 0; i < missing && numerator.size() < kMaxTerms; ++i)
+      for (int i = 0; i < missing && numerator.size() < kMaxTerms; ++i) {
+        if (Exceeds(numerator.size() * factor.size())) return Polynomial();
         numerator = numerator * factor;
+      }
     }
     return numerator;
   };
@@ -182,6 +194,7 @@ Fraction Normalizer::Plus(const Fraction& a, const Fraction& b) {
 Fraction Normalizer::Times(const Fraction& a, const Fraction& b) {
   if (failed_) return {};
   if (a.numerator.size() * b.numerator.size() > 8 * kMaxTerms) return Fail();
+  if (Exceeds(1 + a.numerator.size() * b.numerator.size())) return {};
   Fraction product = Reduce(a.numerator * b.numerator);
   for (const auto& [factor, power] : a.denominator) product.denominator[factor] += power;
   for (const auto& [factor, power] : b.denominator) product.denominator[factor] += power;
@@ -198,6 +211,11 @@ Fraction Normalizer::Cancel(Fraction a) {
   while (!open.empty()) {
     auto [factor, power] = open.back();
     open.pop_back();
+    // A division, and a greatest common divisor, whose steps are about as many as there are terms.
+    if (Exceeds(a.numerator.size() * factor.size() *
+                (1 + std::min(a.numerator.size(), factor.size())))) {
+      return {};
+    }
     while (power > 0) {
       std::optional<Polynomial> quotient = Divide(a.numerator, factor);
       if (!quotient.has_value()) break;
@@ -683,53 +701,17 @@ Fraction Normalizer::ArcTangent(const Fraction& a) {
 // ---- From expressions ----
 
 Expr Normalizer::Expand(Expr e) const {
-  const Expr u = e.args().empty() ? e : e.arg(0);
-  if (e.op() == Op::kPow && !e.arg(1).IsConstant()) return Exp(e.arg(1) * Ln(u));
-  if (mode_ == Mode::kShallow) return Expr();
-  switch (e.op()) {
-    case Op::kTan:
-      return Sin(u) / Cos(u);
-    case Op::kAcos:
-      return pool_.Pi() / 2 - Asin(u);
-    case Op::kSinh:
-      return 0.5 * Exp(u) - 0.5 * Exp(-u);
-    case Op::kCosh:
-      return 0.5 * Exp(u) + 0.5 * Exp(-u);
-    case Op::kTanh:
-      return 1 - 2 / (Exp(2 * u) + 1);
-    case Op::kAsinh:
-      return Ln(u + Sqrt(Square(u) + 1));
-    case Op::kAcosh:
-      return Ln(u + Sqrt(u - 1) * Sqrt(u + 1));
-    case Op::kAtanh:
-      return 0.5 * (Ln(1 + u) - Ln(1 - u));
-    case Op::kLog1p:
-      return Ln(1 + u);
-    case Op::kExpm1:
-      return Exp(u) - 1;
-    case Op::kErfc:
-      return 1 - Erf(u);
-    case Op::kSigmoid:
-      return Exp(u) / (1 + Exp(u));
-    case Op::kSoftplus:
-      return Ln(1 + Exp(u));
-    case Op::kStep:
-      return 0.5 * (Sign(u) + Square(Sign(u)));
-    case Op::kMin:
-      return 0.5 * (u + e.arg(1) - Abs(u - e.arg(1)));
-    case Op::kMax:
-      return 0.5 * (u + e.arg(1) + Abs(u - e.arg(1)));
-    case Op::kSelect:
-      return e.arg(3) + (e.arg(2) - e.arg(3)) * Step(e.arg(1) - u);
-    default:
-      return Expr();
-  }
+  if (e.op() == Op::kPow && !e.arg(1).IsConstant()) return Exp(e.arg(1) * Ln(e.arg(0)));
+  if (mode_ == Mode::kShallow && e.op() != Op::kStrongMul) return Expr();
+  const Operation& operation = Info(e.op());
+  return operation.normal == nullptr ? Expr() : operation.normal(e.args());
 }
 
 Fraction Normalizer::Convert(Expr e) {
   for (Expr node : TopologicalOrder(e)) {
     if (failed_) return {};
     if (memo_.contains(node)) continue;
+    if (Exceeds(1 + node.args().size())) return {};
     Fraction value = ConvertNode(node);
     memo_[node] = std::move(value);
   }

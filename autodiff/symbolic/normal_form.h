@@ -1,6 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_SYMBOLIC_NORMAL_FORM_H_
 #define COTANGENT_AUTODIFF_SYMBOLIC_NORMAL_FORM_H_
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <utility>
@@ -22,6 +23,23 @@
 // more (x / x is 1).
 namespace cotangent::autodiff::symbolic {
 
+// How much work a normal form may take: products and comparisons of two terms, about a microsecond
+// each.
+class Budget {
+ public:
+  explicit Budget(int64_t work = 20'000'000) : left_(work) {}
+
+  // False once it is used up, and from then on.
+  bool Spend(int64_t work) {
+    left_ -= work;
+    return left_ >= 0;
+  }
+  bool exhausted() const { return left_ < 0; }
+
+ private:
+  int64_t left_;
+};
+
 struct Fraction {
   Polynomial numerator;
   std::map<Polynomial, int> denominator;  // Primitive factors with their powers.
@@ -36,9 +54,11 @@ class Normalizer {
   // A base known to be positive (1) or negative (-1).
   using Signs = std::vector<std::pair<Expr, int>>;
 
-  Normalizer(Pool& pool, Mode mode, Signs known_signs = {});
+  // With a `budget` of nullptr it has one of its own.
+  Normalizer(Pool& pool, Mode mode, Signs known_signs = {}, Budget* budget = nullptr);
 
-  // Nothing when an intermediate result grows too large or a constant is not exact.
+  // Nothing when an intermediate result grows too large, the budget is used up, or a constant is not
+  // exact.
   std::optional<Fraction> Normalize(Expr e);
 
   // Of what Normalize() returned.
@@ -105,6 +125,8 @@ class Normalizer {
   Atom RootAtom(const Polynomial& base);
   void AssumePositive(const Polynomial& p);
   Fraction Fail();
+  // Whether so much work is too much; then it fails.
+  bool Exceeds(int64_t work);
   void Pythagoras(Polynomial* p);
 
   Expr PolynomialToExpr(const Polynomial& p);
@@ -114,6 +136,8 @@ class Normalizer {
   Pool& pool_;
   const Mode mode_;
   const Signs known_signs_;
+  Budget own_budget_;
+  Budget& budget_;
   std::map<Polynomial, int> signs_;
   std::vector<AtomInfo> atoms_;
   absl::flat_hash_map<Expr, Atom> atom_ids_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -228,6 +229,11 @@ class Parser {
       return Error(name,
                    absl::StrCat("'", name.text, "' already has a meaning; choose another name"));
     }
+    if (options_.variables.has_value() && absl::c_linear_search(*options_.variables, name.text)) {
+      return Error(name, absl::StrCat("'", name.text,
+                                      "' is a variable with a value of its own; choose another "
+                                      "name, or leave out the value"));
+    }
     if (named_.count(name.text) > 0) {
       return Error(name, absl::StrCat("'", name.text, "' is defined twice; choose another name"));
     }
@@ -379,7 +385,12 @@ class Parser {
       return Error(name,
                    absl::StrCat(name.text, " takes ", Arguments(*function), ", found ", count));
     }
-    return function->build(args);
+    const Expr value = function->build(args);
+    if (!value) {
+      return Error(name, absl::StrCat("the first argument of ", name.text,
+                                      " must be a whole number from 0 to 100"));
+    }
+    return value;
   }
 
   static std::string Arguments(const NamedFunction& f) {

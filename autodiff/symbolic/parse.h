@@ -16,11 +16,12 @@
 //   if(a < b, x, y)                    also <=, >, >=; select(a, b, x, y) is the same
 //   |x| is written abs(x), constants pi and e, numbers 12, 0.044715 (read exactly), 1e-3
 //
-// Functions: exp ln (or log) log2 log10 sqrt cbrt pow sin cos tan asin acos atan sinh cosh tanh
-// asinh acosh atanh log1p expm1 erf erfc abs sign step (or heaviside) floor min max hypot
-// logsumexp, and the activations relu leaky_relu(x, slope = 0.01) elu(x, alpha = 1) selu sigmoid
-// hard_sigmoid softplus softsign gelu gelu_tanh silu hard_swish mish; min, max and logsumexp take
-// two or more arguments.
+// Functions: exp exp2 ln (or log) log2 log10 log1p expm1 sqrt cbrt sqr pow hypot sin cos tan asin acos
+// atan atan2(y, x) sinh cosh tanh sech asinh acosh atanh erf erfc gamma lgamma digamma
+// polygamma(n, x) abs sign step (or heaviside) floor ceil round trunc mod(x, y), whose result has y's
+// sign, fmod(x, y), whose result has x's, min max clamp(x, low, high) logsumexp, and the activations
+// relu leaky_relu(x, slope = 0.01) elu(x, alpha = 1) selu sigmoid hard_sigmoid softplus softsign gelu
+// gelu_tanh silu hard_swish mish; min, max, hypot and logsumexp take two or more arguments.
 namespace cotangent::autodiff::symbolic {
 
 struct ParseOptions {

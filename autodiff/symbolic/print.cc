@@ -4,10 +4,15 @@
 #include <array>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "autodiff/symbolic/operation.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -55,6 +60,12 @@ bool HasNegativeExponent(Expr e) {
   return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
 }
 
+// The constant factor of a product.
+Number LeadingCoefficient(Expr e) {
+  if (e.IsConstant()) return e.number();
+  return e.op() == Op::kMul && e.arg(0).IsConstant() ? e.arg(0).number() : Number(1);
+}
+
 bool DecimalText(const Number& n) { return n.ToText().find('/') == std::string::npos; }
 
 // Precedence of what Write() makes of an expression.
@@ -66,7 +77,9 @@ Precedence PrecedenceOf(Expr e) {
     case Op::kAdd:
       return kSum;
     case Op::kMul:
-      return SplitCoefficient(e).first.sign() < 0 ? kSum : kProduct;
+      return LeadingCoefficient(e).sign() < 0 ? kSum : kProduct;
+    case Op::kStrongMul:
+      return kProduct;
     case Op::kPow:
       if (HasNegativeExponent(e)) return kProduct;
       return e.arg(1).IsConstant() && IsRoot(e.arg(1).number()) ? kAtom : kPower;
@@ -86,7 +99,7 @@ Pieces WritePower(const Markup& markup, Expr base, const Number& exponent, Prece
 
 // A product, its sign left out.
 Pieces WriteProduct(const Markup& markup, Expr e) {
-  const Number coefficient = Abs(SplitCoefficient(e).first);
+  const Number coefficient = Abs(LeadingCoefficient(e));
   Pieces above, below;
   const auto times = [&](Pieces* side, Pieces factor) {
     if (!side->empty()) side->push_back(markup.Operator('*'));
@@ -94,7 +107,8 @@ Pieces WriteProduct(const Markup& markup, Expr e) {
   };
   const bool decimal = DecimalText(coefficient);
   size_t factors_below = decimal || coefficient.denominator() == 1 ? 0 : 1;
-  const absl::Span<const Expr> args = e.op() == Op::kMul ? e.args() : absl::MakeConstSpan(&e, 1);
+  const bool product = e.op() == Op::kMul || e.op() == Op::kStrongMul;
+  const absl::Span<const Expr> args = product ? e.args() : absl::MakeConstSpan(&e, 1);
   for (Expr arg : args) factors_below += HasNegativeExponent(arg);
   if (!coefficient.IsOne()) {
     const Number top = decimal ? coefficient : Number(coefficient.numerator());
@@ -134,7 +148,7 @@ Pieces WriteConstant(const Markup& markup, const Number& n) {
 Pieces WriteSum(const Markup& markup, Expr e) {
   Pieces pieces;
   for (Expr term : e.args()) {
-    const bool negative = SplitCoefficient(term).first.sign() < 0;
+    const bool negative = LeadingCoefficient(term).sign() < 0;
     if (!pieces.empty()) pieces.push_back(markup.Operator(negative ? '-' : '+'));
     if (!negative) {
       // A sum that starts with a sum is how text without parentheses parses.
@@ -160,10 +174,12 @@ Pieces Write(const Markup& markup, Expr e) {
       return WriteSum(markup, e);
     case Op::kMul: {
       Pieces pieces;
-      if (SplitCoefficient(e).first.sign() < 0) pieces.push_back(markup.Operator('n'));
+      if (LeadingCoefficient(e).sign() < 0) pieces.push_back(markup.Operator('n'));
       Append(&pieces, WriteProduct(markup, e));
       return pieces;
     }
+    case Op::kStrongMul:
+      return WriteProduct(markup, e);
     case Op::kPow:
       if (HasNegativeExponent(e)) return WriteProduct(markup, e);
       if (e.arg(1).IsConstant()) return WritePower(markup, e.arg(0), e.arg(1).number(), kPower);
@@ -212,6 +228,25 @@ Pieces PlainCall(const std::string& name, Expr e, const Markup& markup, const ch
     pieces.push_back(Piece(e.arg(i), kSum));
   }
   pieces.push_back(markup.Close());
+  return pieces;
+}
+
+// A table's "...{0}...{1}..." with the arguments for the numbers.
+Pieces FilledIn(const char* form, Expr e) {
+  Pieces pieces;
+  std::string text;
+  for (const char* c = form; *c != 0; ++c) {
+    if (c[0] == '{' && absl::ascii_isdigit(c[1]) && c[2] == '}' &&
+        static_cast<size_t>(c[1] - '0') < e.args().size()) {
+      pieces.push_back(std::move(text));
+      text.clear();
+      pieces.push_back(Piece(e.arg(c[1] - '0'), kSum));
+      c += 2;
+    } else {
+      text += *c;
+    }
+  }
+  pieces.push_back(std::move(text));
   return pieces;
 }
 
@@ -269,6 +304,9 @@ std::pair<std::string, std::string> SplitSubscript(const std::string& name) {
   return {name.substr(0, end), name.substr(end)};
 }
 
+// Underscores that are no subscripts.
+std::string Escaped(const std::string& name) { return absl::StrReplaceAll(name, {{"_", "\\_"}}); }
+
 class LatexMarkup : public Markup {
  public:
   std::string Constant(const Number& n) const override {
@@ -281,8 +319,8 @@ class LatexMarkup : public Markup {
     const auto [base, subscript] = SplitSubscript(name);
     std::string text = GreekLetter(base) >= 0 ? absl::StrCat("\\", base)
                        : base.size() == 1     ? base
-                                              : absl::StrCat("\\mathit{", base, "}");
-    if (!subscript.empty()) absl::StrAppend(&text, "_{", subscript, "}");
+                                              : absl::StrCat("\\mathit{", Escaped(base), "}");
+    if (!subscript.empty()) absl::StrAppend(&text, "_{", Escaped(subscript), "}");
     return text;
   }
   std::string Pi() const override { return "\\pi"; }
@@ -301,8 +339,11 @@ class LatexMarkup : public Markup {
     return pieces;
   }
   Pieces Power(Expr base, const Number* exponent, Expr exponent_expr) const override {
-    // e^x as a base would read e^{x}^{2}.
-    const bool bare = base.op() != Op::kExp || base.arg(0).IsOne();
+    // e^x and 10^{-20} as a base would read e^{x}^{2}.
+    const bool raised =
+        (base.op() == Op::kExp && !base.arg(0).IsOne()) ||
+        (base.IsConstant() && Constant(base.number()).find('^') != std::string::npos);
+    const bool bare = !raised;
     Pieces pieces =
         bare ? Pieces{Piece(base, kAtom), "^{"} : Pieces{Open(), Piece(base, kSum), Close(), "^{"};
     pieces.push_back(exponent == nullptr ? Piece(exponent_expr, kSum) : Piece(exponent->ToText()));
@@ -310,51 +351,7 @@ class LatexMarkup : public Markup {
     return pieces;
   }
   Pieces Root(Expr a) const override { return {"\\sqrt{", Piece(a, kSum), "}"}; }
-  Pieces Call(Expr e) const override {
-    const Piece a(e.arg(0), kSum);
-    switch (e.op()) {
-      case Op::kExp:
-        return {"e^{", a, "}"};
-      case Op::kAbs:
-        return {"\\left|", a, "\\right|"};
-      case Op::kFloor:
-        return {"\\left\\lfloor ", a, "\\right\\rfloor "};
-      case Op::kSigmoid:
-        return {"\\sigma\\left(", a, "\\right)"};
-      case Op::kLog1p:
-        return {"\\ln\\left(1 + ", a, "\\right)"};
-      case Op::kExpm1:
-        return {"\\left(e^{", a, "} - 1\\right)"};
-      case Op::kSelect:
-        return {"\\begin{cases} ",
-                Piece(e.arg(2), kSum),
-                " & \\text{if } ",
-                a,
-                " < ",
-                Piece(e.arg(1), kSum),
-                " \\\\ ",
-                Piece(e.arg(3), kSum),
-                " & \\text{otherwise} \\end{cases}"};
-      case Op::kAsin:
-        return PlainCall("\\arcsin", e, *this, ", ");
-      case Op::kAcos:
-        return PlainCall("\\arccos", e, *this, ", ");
-      case Op::kAtan:
-        return PlainCall("\\arctan", e, *this, ", ");
-      case Op::kLn:
-      case Op::kSin:
-      case Op::kCos:
-      case Op::kTan:
-      case Op::kSinh:
-      case Op::kCosh:
-      case Op::kTanh:
-      case Op::kMin:
-      case Op::kMax:
-        return PlainCall(absl::StrCat("\\", Info(e.op()).name), e, *this, ", ");
-      default:
-        return PlainCall(absl::StrCat("\\operatorname{", Info(e.op()).name, "}"), e, *this, ", ");
-    }
-  }
+  Pieces Call(Expr e) const override { return FilledIn(Info(e.op()).latex, e); }
   bool Stacked() const override { return true; }
 };
 
@@ -400,64 +397,72 @@ class MathMlMarkup : public Markup {
   }
   Pieces Root(Expr a) const override { return {"<msqrt>", Piece(a, kSum), "</msqrt>"}; }
   Pieces Call(Expr e) const override {
-    const Piece a(e.arg(0), kSum);
-    switch (e.op()) {
-      case Op::kExp:
-        return {"<msup><mi>e</mi><mrow>", a, "</mrow></msup>"};
-      case Op::kAbs:
-        return {"<mrow><mo>|</mo>", a, "<mo>|</mo></mrow>"};
-      case Op::kFloor:
-        return {"<mrow><mo>&#x230A;</mo>", a, "<mo>&#x230B;</mo></mrow>"};
-      case Op::kSigmoid:
-        return PlainCall("<mi>&#x3C3;</mi>", e, *this, "<mo>,</mo>");
-      case Op::kSelect:
-        return {"<mrow><mo>{</mo><mtable><mtr><mtd>",
-                Piece(e.arg(2), kSum),
-                "</mtd><mtd><mtext>if&#xA0;</mtext>",
-                a,
-                "<mo>&lt;</mo>",
-                Piece(e.arg(1), kSum),
-                "</mtd></mtr><mtr><mtd>",
-                Piece(e.arg(3), kSum),
-                "</mtd><mtd><mtext>otherwise</mtext></mtd></mtr></mtable></mrow>"};
-      default:
-        return PlainCall(absl::StrCat("<mi>", Info(e.op()).name, "</mi>"), e, *this, "<mo>,</mo>");
-    }
+    const Operation& operation = Info(e.op());
+    if (operation.mathml != nullptr) return FilledIn(operation.mathml, e);
+    return PlainCall(absl::StrCat("<mi>", operation.name, "</mi>"), e, *this, "<mo>,</mo>");
   }
   bool Stacked() const override { return true; }
 };
 
-// How often each node would be printed were the graph written out as a tree, as far as `limit`.
-size_t TreeSize(absl::Span<const Expr> order, size_t limit) {
+// Nodes written out as trees, as far as `limit`.
+size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size_t limit) {
   absl::flat_hash_map<Expr, size_t> size;
   for (Expr e : order) {
     size_t sum = 1;
     for (Expr arg : e.args()) sum = std::min(limit, sum + size[arg]);
     size[e] = sum;
   }
-  return size[order.back()];
+  size_t sum = 0;
+  for (Expr root : roots) sum = std::min(limit, sum + size[root]);
+  return sum;
 }
 
 // Compound nodes with several users, and every 200th level of a deep chain so that its text stays
 // parseable.
-std::vector<Expr> WorthNaming(absl::Span<const Expr> order) {
+std::vector<Expr> WorthNaming(absl::Span<const Expr> order, absl::Span<const Expr> roots) {
   absl::flat_hash_map<Expr, int> users;
   for (Expr e : order) {
     for (Expr arg : e.args()) ++users[arg];
   }
+  for (Expr root : roots) ++users[root];
+  const absl::flat_hash_set<Expr> is_root(roots.begin(), roots.end());
   absl::flat_hash_map<Expr, int> depth;
   std::vector<Expr> named;
   for (Expr e : order) {
     int below = 0;
     for (Expr arg : e.args()) below = std::max(below, depth[arg]);
     depth[e] = below + 1;
-    if (e.args().empty() || e == order.back()) continue;
+    if (e.args().empty() || (is_root.contains(e) && users[e] == 1)) continue;
     if (users[e] > 1 || depth[e] >= 200) {
       named.push_back(e);
       depth[e] = 0;
     }
   }
   return named;
+}
+
+// u1, u2, ... for what is worth it.
+SharedText PrintShared(const Markup& markup, absl::Span<const Expr> roots, size_t least) {
+  SharedText shared;
+  const std::vector<Expr> order = TopologicalOrder(roots);
+  absl::flat_hash_map<Expr, std::string> names;
+  const size_t tree = TreeSize(order, roots, 1000000);
+  if (tree > std::max(least, 2 * order.size()) || order.size() >= std::max<size_t>(2000, least)) {
+    absl::flat_hash_set<std::string> taken;
+    for (Expr variable : Variables(roots)) taken.insert(variable.name());
+    int number = 0;
+    for (Expr part : WorthNaming(order, roots)) {
+      std::string name;
+      do {
+        name = absl::StrCat("u", ++number);
+      } while (taken.contains(name));
+      name = markup.Name(name);
+      shared.definitions.emplace_back(name, Print(markup, part, names));
+      names[part] = name;
+    }
+  }
+  for (Expr root : roots) shared.texts.push_back(Print(markup, root, names));
+  return shared;
 }
 
 // The C++ expression of one operation over already computed operands.
@@ -476,25 +481,15 @@ std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& o
         return absl::StrCat("std::sqrt(", a[0], ")");
       }
       return absl::StrCat("std::pow(", a[0], ", ", a[1], ")");
-    case Op::kLn:
-      return absl::StrCat("std::log(", a[0], ")");
-    case Op::kSigmoid:
-      return absl::StrCat("1.0 / (1.0 + std::exp(-(", a[0], ")))");
-    case Op::kSoftplus:
-      return absl::StrFormat("(%s > 0.0 ? %s : 0.0) + std::log1p(std::exp(-std::abs(%s)))", a[0],
-                             a[0], a[0]);
-    case Op::kSign:
-      return absl::StrFormat("(%s > 0.0 ? 1.0 : %s < 0.0 ? -1.0 : 0.0)", a[0], a[0]);
-    case Op::kStep:
-      return absl::StrFormat("(%s > 0.0 ? 1.0 : 0.0)", a[0]);
-    case Op::kMin:
-      return absl::StrFormat("(%s < %s ? %s : %s)", a[1], a[0], a[1], a[0]);
-    case Op::kMax:
-      return absl::StrFormat("(%s < %s ? %s : %s)", a[0], a[1], a[1], a[0]);
-    case Op::kSelect:
-      return absl::StrFormat("(%s < %s ? %s : %s)", a[0], a[1], a[2], a[3]);
-    default:
-      return absl::StrCat("std::", Info(e.op()).name, "(", a[0], ")");
+    case Op::kStrongMul:
+      return absl::StrFormat("(%s == 0.0 || %s == 0.0 ? 0.0 : %s * %s)", a[0], a[1], a[0], a[1]);
+    default: {
+      std::string text = Info(e.op()).cpp;
+      for (size_t i = 0; i < a.size(); ++i) {
+        absl::StrReplaceAll({{absl::StrCat("{", i, "}"), a[i]}}, &text);
+      }
+      return text;
+    }
   }
 }
 
@@ -507,25 +502,23 @@ std::string CppConstant(const Number& n) {
 }  // namespace
 
 std::string ToText(Expr e) {
-  const TextMarkup markup;
-  const std::vector<Expr> order = TopologicalOrder(e);
-  if (TreeSize(order, 1000000) <= std::max<size_t>(500, 2 * order.size()) && order.size() < 2000) {
-    return Print(markup, e);
-  }
-  absl::flat_hash_map<Expr, std::string> names;
-  std::vector<std::string> taken;
-  for (Expr variable : Variables(e)) taken.push_back(variable.name());
+  const SharedText shared = PrintShared(TextMarkup(), absl::MakeConstSpan(&e, 1), 500);
   std::string text;
-  int number = 0;
-  for (Expr part : WorthNaming(order)) {
-    std::string name;
-    do {
-      name = absl::StrCat("u", ++number);
-    } while (std::find(taken.begin(), taken.end(), name) != taken.end());
-    absl::StrAppend(&text, name, " = ", Print(markup, part, names), "; ");
-    names[part] = name;
+  for (const auto& [name, formula] : shared.definitions) {
+    absl::StrAppend(&text, name, " = ", formula, "; ");
   }
-  return absl::StrCat(text, Print(markup, e, names));
+  return text + shared.texts[0];
+}
+
+// A list may be longer than a formula.
+constexpr size_t kLongList = 20000;
+
+SharedText ToText(absl::Span<const Expr> expressions) {
+  return PrintShared(TextMarkup(), expressions, kLongList);
+}
+
+SharedText ToLatex(absl::Span<const Expr> expressions) {
+  return PrintShared(LatexMarkup(), expressions, kLongList);
 }
 
 std::string ToLatex(Expr e) { return Print(LatexMarkup(), e); }
@@ -538,27 +531,208 @@ std::string ToMathMl(Expr e) {
                       "</math>");
 }
 
+namespace {
+
+// Words that are no names in C++, and macros that <cmath> brings.
+constexpr const char* kReserved[] = {"alignas",
+                                     "alignof",
+                                     "and",
+                                     "and_eq",
+                                     "asm",
+                                     "auto",
+                                     "bitand",
+                                     "bitor",
+                                     "bool",
+                                     "break",
+                                     "case",
+                                     "catch",
+                                     "char",
+                                     "char16_t",
+                                     "char32_t",
+                                     "char8_t",
+                                     "class",
+                                     "co_await",
+                                     "co_return",
+                                     "co_yield",
+                                     "compl",
+                                     "concept",
+                                     "const",
+                                     "const_cast",
+                                     "consteval",
+                                     "constexpr",
+                                     "constinit",
+                                     "continue",
+                                     "decltype",
+                                     "default",
+                                     "delete",
+                                     "do",
+                                     "double",
+                                     "dynamic_cast",
+                                     "else",
+                                     "enum",
+                                     "explicit",
+                                     "export",
+                                     "extern",
+                                     "false",
+                                     "float",
+                                     "for",
+                                     "friend",
+                                     "goto",
+                                     "if",
+                                     "inline",
+                                     "int",
+                                     "long",
+                                     "mutable",
+                                     "namespace",
+                                     "new",
+                                     "noexcept",
+                                     "not",
+                                     "not_eq",
+                                     "nullptr",
+                                     "operator",
+                                     "or",
+                                     "or_eq",
+                                     "private",
+                                     "protected",
+                                     "public",
+                                     "register",
+                                     "reinterpret_cast",
+                                     "requires",
+                                     "return",
+                                     "short",
+                                     "signed",
+                                     "sizeof",
+                                     "static",
+                                     "static_assert",
+                                     "static_cast",
+                                     "struct",
+                                     "switch",
+                                     "template",
+                                     "this",
+                                     "thread_local",
+                                     "throw",
+                                     "true",
+                                     "try",
+                                     "typedef",
+                                     "typeid",
+                                     "typename",
+                                     "union",
+                                     "unsigned",
+                                     "using",
+                                     "virtual",
+                                     "void",
+                                     "volatile",
+                                     "wchar_t",
+                                     "while",
+                                     "xor",
+                                     "xor_eq",
+                                     "assert",
+                                     "errno",
+                                     "linux",
+                                     "unix",
+                                     "math_errhandling",
+                                     "DOMAIN",
+                                     "EOF",
+                                     "HUGE",
+                                     "HUGE_VAL",
+                                     "HUGE_VALF",
+                                     "HUGE_VALL",
+                                     "INFINITY",
+                                     "MAXFLOAT",
+                                     "NAN",
+                                     "NULL",
+                                     "OVERFLOW",
+                                     "PLOSS",
+                                     "SING",
+                                     "TLOSS",
+                                     "UNDERFLOW",
+                                     "Polygamma",
+                                     "std"};
+
+bool Reserved(absl::string_view name) {
+  for (const char* word : kReserved) {
+    if (name == word) return true;
+  }
+  // Names with a leading underscore or two of them belong to the compiler; M_PI and FP_NAN, and
+  // their like, are macros.
+  return name[0] == '_' || absl::StrContains(name, "__") || absl::StartsWith(name, "M_") ||
+         absl::StartsWith(name, "FP_") || absl::StartsWith(name, "MATH_");
+}
+
+// Names for C++: a variable's own where that is one, else with something added.
+class CppNames {
+ public:
+  explicit CppNames(absl::Span<const Expr> variables) {
+    for (Expr variable : variables) taken_.insert(variable.name());
+    for (Expr variable : variables) names_[variable] = NameFor(variable.name());
+  }
+
+  const std::string& Of(Expr variable) const { return names_.at(variable); }
+
+  std::string Temporary() {
+    std::string name;
+    do {
+      name = absl::StrCat("v", ++temporaries_);
+    } while (!taken_.insert(name).second);
+    return name;
+  }
+
+ private:
+  std::string NameFor(const std::string& name) {
+    if (!Reserved(name)) return name;
+    std::string other =
+        absl::StrCat("x_", absl::StrReplaceAll(absl::StripPrefix(name, "_"), {{"__", "_"}}));
+    if (!absl::StartsWith(name, "_") && !absl::StrContains(name, "__")) other = name + "_";
+    while (Reserved(other) || !taken_.insert(other).second) other += "x";
+    return other;
+  }
+
+  absl::flat_hash_set<std::string> taken_;
+  absl::flat_hash_map<Expr, std::string> names_;
+  int temporaries_ = 0;
+};
+
+// psi_n(x) by its recurrence and its asymptotic series (Abramowitz and Stegun 6.4.6, 6.4.11), which
+// <cmath> has not.
+constexpr char kPolygamma[] = R"(double Polygamma(double n, double x) {
+  if (x <= 0.0 && x == std::floor(x)) return std::nan("");
+  const double bernoulli[] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730,
+                              7.0 / 6, -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
+  const double sign = std::fmod(n, 2.0) == 0.0 ? -1.0 : 1.0, factorial = std::tgamma(n + 1.0);
+  double recurrence = 0.0;
+  for (; x < 12.0 + 2.0 * n; x += 1.0) recurrence += factorial / std::pow(x, n + 1.0);
+  double sum = n == 0.0 ? 0.5 / x - std::log(x)
+                        : std::tgamma(n) / std::pow(x, n) + factorial / (2.0 * std::pow(x, n + 1.0));
+  double ratio = std::tgamma(n + 2.0) / (2.0 * std::pow(x, n + 2.0));
+  for (int k = 1; k <= 10; ++k) {
+    sum += bernoulli[k - 1] * ratio;
+    ratio *= (2.0 * k + n) * (2.0 * k + n + 1.0) / ((2.0 * k + 1.0) * (2.0 * k + 2.0) * x * x);
+  }
+  return sign * (sum + recurrence);
+}
+
+)";
+
+}  // namespace
+
 std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
                   absl::Span<const Expr> variables) {
   std::vector<std::string> parameters;
   absl::flat_hash_map<Expr, std::string> operand;
+  CppNames names(variables);
   for (Expr variable : variables) {
-    parameters.push_back(absl::StrCat("double ", variable.name()));
-    operand[variable] = variable.name();
+    operand[variable] = names.Of(variable);
+    parameters.push_back(absl::StrCat("double ", names.Of(variable)));
   }
-  std::string body;
-  int temporaries = 0;
+  std::string before, body;
   for (Expr e : TopologicalOrder(outputs)) {
+    if (e.op() == Op::kPolygamma) before = kPolygamma;
     if (e.IsConstant()) {
       operand[e] = CppConstant(e.number());
     } else if (e.op() == Op::kPi) {
       operand[e] = "3.141592653589793";
     } else if (!e.IsVariable()) {
-      std::string temporary;
-      do {
-        temporary = absl::StrCat("v", ++temporaries);
-      } while (std::any_of(variables.begin(), variables.end(),
-                           [&](Expr v) { return v.name() == temporary; }));
+      const std::string temporary = names.Temporary();
       absl::StrAppend(&body, "  const double ", temporary, " = ", CppOperation(e, operand), ";\n");
       operand[e] = temporary;
     }
@@ -569,7 +743,7 @@ std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
   const std::string type =
       single ? "double" : absl::StrCat("std::array<double, ", outputs.size(), ">");
   return absl::StrCat(
-      type, " ", name, "(", absl::StrJoin(parameters, ", "), ") {\n", body, "  return ",
+      before, type, " ", name, "(", absl::StrJoin(parameters, ", "), ") {\n", body, "  return ",
       single ? results[0] : absl::StrCat("{", absl::StrJoin(results, ", "), "}"), ";\n}\n");
 }
 

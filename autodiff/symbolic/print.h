@@ -2,6 +2,8 @@
 #define COTANGENT_AUTODIFF_SYMBOLIC_PRINT_H_
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -12,6 +14,15 @@ namespace cotangent::autodiff::symbolic {
 // Formula text: "x/(1 + abs(x))". Parse() (parse.h) reads it back to the same value. A graph whose
 // text would be long beside its nodes names what is shared: "u1 = x + y; u1^2*sin(u1)".
 std::string ToText(Expr e);
+
+// Several at once: what they share, where writing it out each time would make the text long, is
+// named in `definitions` (name and formula, in order).
+struct SharedText {
+  std::vector<std::pair<std::string, std::string>> definitions;
+  std::vector<std::string> texts;
+};
+SharedText ToText(absl::Span<const Expr> expressions);
+SharedText ToLatex(absl::Span<const Expr> expressions);
 
 // LaTeX for math mode: "\frac{x}{1 + \left|x\right|}". Variables w1, w_1 and names of Greek letters
 // read as they should.

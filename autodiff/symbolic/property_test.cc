@@ -7,6 +7,7 @@
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/limits.h"
+#include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
@@ -38,6 +39,10 @@ Expr Random(Pool& pool, std::mt19937_64& random, int depth) {
       return Pow(a, Number(pick(3) + 1));
     case Op::kSelect:
       return Select(a, b, Sin(a), b);
+    case Op::kPolygamma:
+      return Polygamma(pick(3), a);
+    case Op::kStrongMul:  // Printed as a product.
+      return a * b;
     default:
       break;
   }

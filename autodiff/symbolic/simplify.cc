@@ -7,14 +7,18 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/normal_form.h"
+#include "autodiff/symbolic/operation.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
 
 struct Rewritten {
-  const char* rule;
+  std::string rule;
   Expr result;
 };
 
@@ -51,14 +55,6 @@ bool NeverNegative(Expr e) {
     case Op::kConstant:
       return e.number().sign() >= 0;
     case Op::kPi:
-    case Op::kExp:
-    case Op::kCosh:
-    case Op::kSigmoid:
-    case Op::kSoftplus:
-    case Op::kErfc:
-    case Op::kAbs:
-    case Op::kStep:
-    case Op::kAcos:
       return true;
     case Op::kPow:
       return e.arg(1).IsConstant() &&
@@ -66,44 +62,20 @@ bool NeverNegative(Expr e) {
     case Op::kMax:
       return e.arg(0).IsZero() || e.arg(1).IsZero();
     default:
-      return false;
+      return Info(e.op()).range != Range::kAny;
   }
 }
 
 std::optional<Rewritten> RewriteOddOrEven(Expr e) {
-  const Expr u = e.args().empty() ? e : e.arg(0);
-  if (e.args().size() != 1 || !IsNegative(u)) return std::nullopt;
-  const Expr minus_u = Negated(u);
-  switch (e.op()) {
-    case Op::kAbs:
-      return Rewritten{"|-u| = |u|", Abs(minus_u)};
-    case Op::kCos:
-      return Rewritten{"cos(-u) = cos(u)", Cos(minus_u)};
-    case Op::kCosh:
-      return Rewritten{"cosh(-u) = cosh(u)", Cosh(minus_u)};
-    case Op::kSin:
-      return Rewritten{"sin(-u) = -sin(u)", -Sin(minus_u)};
-    case Op::kTan:
-      return Rewritten{"tan(-u) = -tan(u)", -Tan(minus_u)};
-    case Op::kAsin:
-      return Rewritten{"asin(-u) = -asin(u)", -Asin(minus_u)};
-    case Op::kAtan:
-      return Rewritten{"atan(-u) = -atan(u)", -Atan(minus_u)};
-    case Op::kSinh:
-      return Rewritten{"sinh(-u) = -sinh(u)", -Sinh(minus_u)};
-    case Op::kTanh:
-      return Rewritten{"tanh(-u) = -tanh(u)", -Tanh(minus_u)};
-    case Op::kAsinh:
-      return Rewritten{"asinh(-u) = -asinh(u)", -Asinh(minus_u)};
-    case Op::kAtanh:
-      return Rewritten{"atanh(-u) = -atanh(u)", -Atanh(minus_u)};
-    case Op::kErf:
-      return Rewritten{"erf(-u) = -erf(u)", -Erf(minus_u)};
-    case Op::kSign:
-      return Rewritten{"sign(-u) = -sign(u)", -Sign(minus_u)};
-    default:
-      return std::nullopt;
+  const Operation& operation = Info(e.op());
+  if (operation.symmetry == Symmetry::kNone || !IsNegative(e.arg(0))) return std::nullopt;
+  const Expr value = Apply(e.op(), {Negated(e.arg(0))});
+  const std::string f = operation.name;
+  if (operation.symmetry == Symmetry::kOdd) {
+    return Rewritten{absl::StrCat(f, "(-u) = -", f, "(u)"), -value};
   }
+  if (e.op() == Op::kAbs) return Rewritten{"|-u| = |u|", value};
+  return Rewritten{absl::StrCat(f, "(-u) = ", f, "(u)"), value};
 }
 
 // ln of what it undoes.
@@ -171,8 +143,7 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
       if (u.op() == Op::kLn) return Rewritten{"exp(ln(u)) = u", u.arg(0)};
       break;
     case Op::kSign:
-      if (u.op() == Op::kExp || u.op() == Op::kSigmoid || u.op() == Op::kSoftplus ||
-          u.op() == Op::kCosh || u.op() == Op::kPi) {
+      if (u.op() == Op::kPi || Info(u.op()).range == Range::kPositive) {
         return Rewritten{"sign(u) = 1 where u > 0", e.pool().Constant(1)};
       }
       break;
@@ -187,26 +158,105 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
   return std::nullopt;
 }
 
+// The terms of a sum of sums (or the factors of a product of products), in order.
+std::vector<Expr> Flattened(Expr e) {
+  std::vector<Expr> parts;
+  std::vector<Expr> open(e.args().rbegin(), e.args().rend());
+  while (!open.empty()) {
+    const Expr part = open.back();
+    open.pop_back();
+    if (part.op() == e.op()) {
+      open.insert(open.end(), part.args().rbegin(), part.args().rend());
+    } else {
+      parts.push_back(part);
+    }
+  }
+  return parts;
+}
+
+// 1 + x + x is 1 + 2 x: `e` itself where no two terms are alike.
+Expr JoinLikeTerms(Expr e) {
+  const std::vector<Expr> terms = Flattened(e);
+  std::vector<std::pair<Expr, Number>> joined;
+  absl::flat_hash_map<Expr, size_t> place;
+  for (Expr term : terms) {
+    const auto [coefficient, rest] = SplitCoefficient(term);
+    const auto [found, inserted] = place.try_emplace(rest, joined.size());
+    if (inserted) {
+      joined.emplace_back(rest, coefficient);
+    } else {
+      joined[found->second].second = joined[found->second].second + coefficient;
+    }
+  }
+  if (joined.size() == terms.size()) return e;
+  std::vector<Expr> sum;
+  for (const auto& [rest, coefficient] : joined) {
+    sum.push_back(e.pool().Constant(coefficient) * rest);
+  }
+  return Add(sum);
+}
+
+// x y x^2 is x^3 y: `e` itself where no two factors are powers of the same.
+Expr JoinLikePowers(Expr e) {
+  const std::vector<Expr> factors = Flattened(e);
+  std::vector<std::pair<Expr, Number>> joined;
+  absl::flat_hash_map<Expr, size_t> place;
+  for (Expr factor : factors) {
+    const bool power =
+        factor.op() == Op::kPow && factor.arg(1).IsConstant() && factor.arg(1).number().exact();
+    const Expr base = power ? factor.arg(0) : factor;
+    const Number exponent = power ? factor.arg(1).number() : Number(1);
+    const auto [found, inserted] = place.try_emplace(base, joined.size());
+    if (inserted || base.IsConstant()) {
+      joined.emplace_back(base, exponent);
+    } else {
+      joined[found->second].second = joined[found->second].second + exponent;
+    }
+  }
+  if (joined.size() == factors.size()) return e;
+  std::vector<Expr> product;
+  for (const auto& [base, exponent] : joined) product.push_back(Pow(base, exponent));
+  return Mul(product);
+}
+
+// Nodes below `e`, itself included, counted as far as `limit`.
+size_t SizeUpTo(Expr e, size_t limit) {
+  absl::flat_hash_set<Expr> seen;
+  std::vector<Expr> open = {e};
+  while (!open.empty() && seen.size() < limit) {
+    const Expr node = open.back();
+    open.pop_back();
+    if (seen.insert(node).second) open.insert(open.end(), node.args().begin(), node.args().end());
+  }
+  return seen.size();
+}
+
 class Simplifier {
  public:
-  Simplifier(Expr e, std::vector<RewriteStep>* steps) : whole_(e), steps_(steps) {}
+  Simplifier(absl::Span<const Expr> roots, std::vector<RewriteStep>* steps, Budget* budget)
+      : roots_(roots.begin(), roots.end()),
+        steps_(steps),
+        budget_(budget == nullptr ? own_budget_ : *budget) {}
 
-  Expr Run() {
-    for (int pass = 0; pass < 4; ++pass) {
-      const Expr before = whole_;
+  std::vector<Expr> Run() {
+    for (int pass = 0; pass < 4 && !budget_.exhausted(); ++pass) {
+      const std::vector<Expr> before = roots_;
       Pass();
-      if (whole_ == before) break;
+      if (roots_ == before) break;
     }
-    return whole_;
+    return roots_;
   }
 
  private:
+  // A sum's normal form looks at all of it: above so many nodes it is left alone.
+  static constexpr size_t kMostNodes = 400;
+
   // Every node once, arguments first.
   void Pass() {
-    const std::vector<Expr> order = TopologicalOrder(whole_);
-    const bool collect = order.size() <= 400;
+    const std::vector<Expr> order = TopologicalOrder(roots_);
+    FindAbsorbed(order);
     absl::flat_hash_map<Expr, Expr> result;
-    const Expr root = whole_;
+    const std::vector<Expr> roots = roots_;
     for (Expr node : order) {
       std::vector<Expr> args;
       for (Expr arg : node.args()) args.push_back(result[arg]);
@@ -214,11 +264,11 @@ class Simplifier {
       if (!args.empty() && !std::equal(args.begin(), args.end(), node.args().begin())) {
         current = Apply(node.op(), args);
       }
-      const auto replace = [&](const char* rule, Expr after) {
+      const auto replace = [&](const std::string& rule, Expr after) {
         if (steps_ != nullptr) {
           result[node] = after;
-          whole_ = Rebuild(root, order, result);
-          steps_->push_back({rule, current, after, whole_});
+          const Expr whole = Rebuild(roots[0], order, result);
+          steps_->push_back({rule, current, after, whole});
         }
         current = after;
       };
@@ -227,15 +277,44 @@ class Simplifier {
         if (!rewritten.has_value() || rewritten->result == current) break;
         replace(rewritten->rule, rewritten->result);
       }
-      if (collect && !current.args().empty() && Collects(current)) {
-        const Expr shorter = Collected(current);
-        if (shorter != current && Cost(shorter) < Cost(current)) {
-          replace("collect like terms and powers, cancel common factors", shorter);
-        }
-      }
+      if (!absorbed_.contains(node)) Collect(current, replace);
       result[node] = current;
     }
-    whole_ = result[root];
+    for (Expr& root : roots_) root = result[root];
+  }
+
+  template <class Replace>
+  void Collect(const Expr& current, Replace replace) {
+    if (budget_.exhausted() || !Collects(current)) return;
+    const size_t size = SizeUpTo(current, kMostNodes + 1);
+    if (!budget_.Spend(static_cast<int64_t>(size))) return;
+    if (current.op() == Op::kAdd) {
+      const Expr joined = JoinLikeTerms(current);
+      if (joined != current) replace("collect like terms", joined);
+    } else if (current.op() == Op::kMul) {
+      const Expr joined = JoinLikePowers(current);
+      if (joined != current) replace("collect like powers", joined);
+    }
+    if (size > kMostNodes || !Collects(current)) return;
+    const Expr shorter = Collected(current);
+    if (shorter != current && Cost(shorter) < Cost(current)) {
+      replace("collect like terms and powers, cancel common factors", shorter);
+    }
+  }
+
+  // Sums that only sums use, and products that only products do: those see to them.
+  void FindAbsorbed(absl::Span<const Expr> order) {
+    absorbed_.clear();
+    absl::flat_hash_set<Expr> kept(roots_.begin(), roots_.end());
+    for (Expr node : order) {
+      for (Expr arg : node.args()) {
+        if (arg.op() != node.op()) kept.insert(arg);
+      }
+    }
+    for (Expr node : order) {
+      const bool chains = node.op() == Op::kAdd || node.op() == Op::kMul;
+      if (chains && !kept.contains(node)) absorbed_.insert(node);
+    }
   }
 
   static bool Collects(Expr e) {
@@ -243,8 +322,8 @@ class Simplifier {
            e.op() == Op::kSign || e.op() == Op::kExp;
   }
 
-  static Expr Collected(Expr e) {
-    Normalizer normalizer(e.pool(), Normalizer::Mode::kShallow);
+  Expr Collected(Expr e) {
+    Normalizer normalizer(e.pool(), Normalizer::Mode::kShallow, {}, &budget_);
     const std::optional<Fraction> form = normalizer.Normalize(e);
     return form.has_value() ? normalizer.ToExpr(*form) : e;
   }
@@ -265,8 +344,11 @@ class Simplifier {
     return result[root];
   }
 
-  Expr whole_;
+  std::vector<Expr> roots_;
   std::vector<RewriteStep>* steps_;
+  Budget own_budget_;
+  Budget& budget_;
+  absl::flat_hash_set<Expr> absorbed_;
 };
 
 // Random points where both have values.
@@ -274,32 +356,52 @@ struct Probe {
   std::vector<double> point;
   double a;
   double b;
-  double scale;  // The largest magnitude among all intermediate values.
+  double scale;         // The largest magnitude among all intermediate values.
+  bool defined = true;  // None of the values that count is NaN.
 };
 
-std::vector<Probe> ProbePoints(Expr a, Expr b, int wanted, absl::Span<const Expr> positive = {}) {
+// Values at random points; `use` says when it has seen enough.
+template <class Use>
+void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive, bool far,
+                     Use use) {
   const Expr both[] = {a, b};
   const std::vector<Expr> variables = Variables(both);
-  std::vector<Probe> probes;
   const absl::StatusOr<Program> program = Program::Create(both, variables);
-  if (!program.ok()) return probes;
+  if (!program.ok()) return;
   std::mt19937_64 random(20240229);
-  for (int trial = 0; trial < 40 * wanted && static_cast<int>(probes.size()) < wanted; ++trial) {
+  constexpr double kRanges[] = {0.9, 2.5, 6, 1.5};
+  for (int trial = 0; trial < trials; ++trial) {
     Probe probe;
-    const double range = trial % 4 == 0 ? 0.9 : trial % 4 == 1 ? 2.5 : trial % 4 == 2 ? 6 : 1.5;
-    for (size_t i = 0; i < variables.size(); ++i) {
+    const double range = far ? std::pow(10.0, 1 + trial % 3) : kRanges[trial % 4];
+    for (Expr variable : variables) {
       double u = std::uniform_real_distribution<double>(-range, range)(random);
-      if (trial % 3 == 0 || absl::c_linear_search(positive, variables[i])) u = std::abs(u);
+      if (trial % 3 == 0 || absl::c_linear_search(positive, variable)) u = std::abs(u);
       probe.point.push_back(u);
     }
     const std::vector<double> values = program->EvaluateAll<double>(probe.point);
     probe.a = values[program->outputs()[0]];
     probe.b = values[program->outputs()[1]];
     probe.scale = 1;
-    for (double value : values) {
-      if (std::isfinite(value)) probe.scale = std::max(probe.scale, std::abs(value));
+    const std::vector<bool> taken = WhatIsTaken(*program, values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (std::isfinite(values[i])) probe.scale = std::max(probe.scale, std::abs(values[i]));
+      probe.defined &= !taken[i] || !std::isnan(values[i]);
     }
-    if (std::isfinite(probe.a) && std::isfinite(probe.b)) probes.push_back(std::move(probe));
+    if (!use(std::move(probe))) return;
+  }
+}
+
+// Far out only for functions that are defined nowhere near 0: there values overflow and underflow.
+std::vector<Probe> ProbePoints(Expr a, Expr b, int wanted, absl::Span<const Expr> positive = {}) {
+  std::vector<Probe> probes;
+  for (const bool far : {false, true}) {
+    if (!probes.empty()) break;
+    ForRandomPoints(a, b, 40 * wanted, positive, far, [&](Probe probe) {
+      if (probe.defined && std::isfinite(probe.a) && std::isfinite(probe.b)) {
+        probes.push_back(std::move(probe));
+      }
+      return static_cast<int>(probes.size()) < wanted;
+    });
   }
   return probes;
 }
@@ -312,18 +414,18 @@ bool Differ(const Probe& probe) {
 
 // The difference is zero for every choice of the open signs.
 bool ZeroInEveryCase(Expr difference, const std::vector<Expr>& open, size_t decided,
-                     Normalizer::Signs* signs) {
+                     Normalizer::Signs* signs, Budget* budget) {
   if (decided < open.size()) {
     const Expr base = open[decided];
     for (int sign : {1, -1}) {
       signs->emplace_back(base, sign);
-      const bool zero = ZeroInEveryCase(difference, open, decided + 1, signs);
+      const bool zero = ZeroInEveryCase(difference, open, decided + 1, signs, budget);
       signs->pop_back();
       if (!zero) return false;
     }
     return true;
   }
-  Normalizer normalizer(difference.pool(), Normalizer::Mode::kFull, *signs);
+  Normalizer normalizer(difference.pool(), Normalizer::Mode::kFull, *signs, budget);
   const std::optional<Fraction> form = normalizer.Normalize(difference);
   return form.has_value() && normalizer.IsZero(*form);
 }
@@ -335,22 +437,22 @@ bool HasJumps(Expr e) {
   });
 }
 
-bool ProvedZero(Expr difference, absl::Span<const Expr> positive, int depth = 0) {
+bool ProvedZero(Expr difference, absl::Span<const Expr> positive, Budget* budget, int depth = 0) {
   Normalizer::Signs signs;
   for (Expr variable : positive) signs.emplace_back(variable, 1);
-  Normalizer normalizer(difference.pool(), Normalizer::Mode::kFull, signs);
+  Normalizer normalizer(difference.pool(), Normalizer::Mode::kFull, signs, budget);
   const std::optional<Fraction> form = normalizer.Normalize(difference);
   if (!form.has_value()) return false;
   if (normalizer.IsZero(*form)) return true;
   const std::vector<Expr> open = normalizer.OpenSigns();
   if (open.empty() || open.size() > 5) return false;
-  if (!ZeroInEveryCase(difference, open, 0, &signs)) return false;
+  if (!ZeroInEveryCase(difference, open, 0, &signs, budget)) return false;
   // Between the cases: by continuity, or where there are jumps, at 0 itself.
   if (!HasJumps(difference)) return true;
   if (depth > 3) return false;
   for (Expr base : open) {
     if (!base.IsVariable()) return false;
-    if (!ProvedZero(Substitute(difference, base, difference.pool().Constant(0)), positive,
+    if (!ProvedZero(Substitute(difference, base, difference.pool().Constant(0)), positive, budget,
                     depth + 1)) {
       return false;
     }
@@ -360,7 +462,13 @@ bool ProvedZero(Expr difference, absl::Span<const Expr> positive, int depth = 0)
 
 }  // namespace
 
-Expr Simplify(Expr e, std::vector<RewriteStep>* steps) { return Simplifier(e, steps).Run(); }
+Expr Simplify(Expr e, std::vector<RewriteStep>* steps, Budget* budget) {
+  return Simplifier({Plain(e)}, steps, budget).Run()[0];
+}
+
+std::vector<Expr> Simplify(absl::Span<const Expr> roots, Budget* budget) {
+  return Simplifier(Plain(roots), nullptr, budget).Run();
+}
 
 Expr Canonical(Expr e) {
   Normalizer normalizer(e.pool(), Normalizer::Mode::kFull);
@@ -368,28 +476,62 @@ Expr Canonical(Expr e) {
   return form.has_value() ? normalizer.ToExpr(*form) : e;
 }
 
-Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive) {
+Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
+  Budget own;
+  if (budget == nullptr) budget = &own;
   b = a.pool().Import(b);
   if (a == b) return Verdict::kEqual;
-  for (const Probe& probe : ProbePoints(a, b, 8, positive)) {
-    if (Differ(probe)) return Verdict::kDifferent;
-  }
-  if (ProvedZero(a - b, positive)) return Verdict::kEqual;
-  for (const Probe& probe : ProbePoints(a, b, 200, positive)) {
-    if (Differ(probe)) return Verdict::kDifferent;
-  }
+  const std::vector<Probe> probes = ProbePoints(a, b, 8, positive);
+  if (absl::c_any_of(probes, Differ)) return Verdict::kDifferent;
+  if (!probes.empty() && ProvedZero(a - b, positive, budget)) return Verdict::kEqual;
+  if (absl::c_any_of(ProbePoints(a, b, 200, positive), Differ)) return Verdict::kDifferent;
   return Verdict::kUnknown;
 }
 
-ParityProof ProveParity(Expr e, Expr variable) {
+namespace {
+
+// A value of the variable where e is defined and e with -variable is not.
+std::optional<double> DefinedOnOneSide(Expr e, Expr reflected, Expr variable) {
+  const Expr both[] = {e, reflected};
+  const std::vector<Expr> variables = Variables(both);
+  std::optional<double> found;
+  int trials = 0;
+  const auto one_sided = [&](const Probe& probe) {
+    if (std::isfinite(probe.a) == std::isfinite(probe.b) || ++trials > 20) return true;
+    Bindings point;
+    for (size_t i = 0; i < variables.size(); ++i) point[variables[i].name()] = probe.point[i];
+    // What overflows is defined.
+    const bool a_is = Evaluate(e, point).ok(), b_is = Evaluate(reflected, point).ok();
+    if (a_is == b_is || !(a_is ? std::isnan(probe.b) : std::isnan(probe.a))) return true;
+    found = point[variable.name()] * (a_is ? 1 : -1);
+    return false;
+  };
+  for (const bool far : {false, true}) {
+    if (!found.has_value()) ForRandomPoints(e, reflected, 100, {}, far, one_sided);
+  }
+  return found;
+}
+
+}  // namespace
+
+ParityProof ProveParity(Expr e, Expr variable, Budget* budget) {
+  Budget own;
+  if (budget == nullptr) budget = &own;
   ParityProof proof;
   variable = e.pool().Import(variable);
   proof.reflected = Substitute(e, variable, -variable);
+  if (Contains(e, variable)) {
+    if (const auto at = DefinedOnOneSide(e, proof.reflected, variable); at.has_value()) {
+      proof.parity = Parity::kNeither;
+      proof.counterexample = *at;
+      proof.one_sided = true;
+      return proof;
+    }
+  }
   const auto refuted = [&](Expr other) -> std::optional<double> {
     const Expr both[] = {proof.reflected, other};
     const std::vector<Expr> variables = Variables(both);
-    const size_t position =
-        std::find(variables.begin(), variables.end(), variable) - variables.begin();
+    const size_t position = absl::c_find(variables, variable) - variables.begin();
     for (const Probe& probe : ProbePoints(proof.reflected, other, 60)) {
       if (Differ(probe)) return position < variables.size() ? probe.point[position] : 0;
     }
@@ -402,13 +544,14 @@ ParityProof ProveParity(Expr e, Expr variable) {
     proof.counterexample = *not_even;
     return proof;
   }
+  if (ProbePoints(proof.reflected, e, 1).empty()) return proof;  // Defined nowhere, it seems.
   const Expr target = not_even.has_value() ? -e : e;
-  const Expr simplified = Simplify(proof.reflected, &proof.steps);
+  const Expr simplified = Simplify(proof.reflected, &proof.steps, budget);
   if (simplified != target) {
     std::vector<RewriteStep> of_target;
-    const Expr simplified_target = Simplify(target, &of_target);
+    const Expr simplified_target = Simplify(target, &of_target, budget);
     const Verdict verdict =
-        simplified == simplified_target ? Verdict::kEqual : Equal(simplified, target);
+        simplified == simplified_target ? Verdict::kEqual : Equal(simplified, target, {}, budget);
     if (verdict != Verdict::kEqual) return proof;
     proof.steps.push_back({simplified == simplified_target
                                ? "both sides simplify to the same"

@@ -1,6 +1,8 @@
 #include "autodiff/symbolic/trace.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
 
 namespace cotangent::autodiff::symbolic {
@@ -20,6 +23,20 @@ bool WrittenInUser(Expr e, Expr user) {
          user.op() == Op::kAdd && user.arg(0) != e;
 }
 
+// The nodes, in order of evaluation, that the outputs depend on at the point.
+std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
+                             absl::Span<const double> point) {
+  const std::vector<Expr> order = TopologicalOrder(outputs);
+  const absl::StatusOr<Program> program = Program::Create(outputs, variables);
+  if (!program.ok()) return order;
+  const std::vector<bool> taken = WhatIsTaken(*program, program->EvaluateAll<double>(point));
+  std::vector<Expr> nodes;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (taken[i]) nodes.push_back(order[i]);
+  }
+  return nodes;
+}
+
 class Tracer {
  public:
   Tracer(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
@@ -27,19 +44,18 @@ class Tracer {
       : outputs_(outputs), variables_(variables), point_(point) {}
 
   absl::StatusOr<Trace> Run() {
-    Bindings bindings;
-    for (size_t i = 0; i < variables_.size(); ++i) bindings[variables_[i].name()] = point_[i];
-    if (absl::StatusOr<std::vector<double>> values = Evaluate(outputs_, bindings); !values.ok()) {
+    for (size_t i = 0; i < variables_.size(); ++i) bindings_[variables_[i].name()] = point_[i];
+    if (absl::StatusOr<std::vector<double>> values = Evaluate(outputs_, bindings_); !values.ok()) {
       return values.status();
     }
     trace_.input_count = variables_.size();
     AddInputs();
-    for (Expr e : TopologicalOrder(outputs_)) {
+    for (Expr e : NodesTaken(outputs_, variables_, point_)) {
       if (named_.contains(e) || IsInlined(e)) continue;
       if (absl::Status status = AddRow(e); !status.ok()) return status;
     }
     for (Expr e : outputs_) trace_.outputs.push_back(named_.at(e));
-    SweepBack();
+    if (absl::Status status = SweepBack(); !status.ok()) return status;
     return std::move(trace_);
   }
 
@@ -84,6 +100,7 @@ class Tracer {
     named_[e] = trace_.rows.size();
     locals_[e] = steps_.Variable(row.name);
     bindings_[row.name] = row.value;
+    row_of_[row.name] = trace_.rows.size();
     trace_.rows.push_back(std::move(row));
   }
 
@@ -91,9 +108,7 @@ class Tracer {
   std::string NextName() {
     while (true) {
       const std::string name = absl::StrCat("v", ++count_);
-      bool taken = false;
-      for (Expr variable : variables_) taken |= variable.name() == name;
-      if (!taken) return name;
+      if (!row_of_.contains(name)) return name;
     }
   }
 
@@ -102,7 +117,13 @@ class Tracer {
     std::vector<Expr> args;
     for (Expr arg : e.args()) {
       const auto local = locals_.find(arg);
-      args.push_back(local != locals_.end() ? local->second : Step(arg));
+      if (local != locals_.end()) {
+        args.push_back(local->second);
+      } else if (IsInlined(arg)) {
+        args.push_back(Step(arg));
+      } else {  // Of a branch that is not taken: as it is written.
+        args.push_back(steps_.Import(arg));
+      }
     }
     return args.empty() ? steps_.Import(e) : steps_.Make(e.op(), args);
   }
@@ -120,41 +141,48 @@ class Tracer {
     row.value = *value;
     row.tangents.assign(variables_.size(), 0);
     for (Expr variable : Variables(step)) {
-      const size_t argument = RowOf(variable);
-      const absl::StatusOr<double> partial = Evaluate(Differentiate(step, variable), bindings_);
-      if (!partial.ok()) {
-        return absl::OutOfRangeError(
-            absl::StrFormat("the derivative of %s by %s is not finite where %s = %.10g", ToText(e),
-                            ToText(trace_.rows[argument].expr), ToText(trace_.rows[argument].expr),
-                            trace_.rows[argument].value));
-      }
-      row.arguments.push_back({argument, *partial});
+      const auto found = row_of_.find(variable.name());
+      if (found == row_of_.end()) continue;
+      const size_t argument = found->second;
+      const std::vector<double>& tangents = trace_.rows[argument].tangents;
+      const absl::StatusOr<double> slope = Evaluate(Differentiate(step, variable), bindings_);
+      const double partial = slope.ok() ? *slope : std::numeric_limits<double>::quiet_NaN();
+      row.arguments.push_back({argument, partial});
+      // A derivative that is 0 passes nothing on, and what does not move passes nothing on either.
+      if (partial == 0) continue;
       for (size_t i = 0; i < variables_.size(); ++i) {
-        row.tangents[i] += *partial * trace_.rows[argument].tangents[i];
+        if (tangents[i] != 0) row.tangents[i] += partial * tangents[i];
       }
     }
     Name(e, std::move(row));
     return absl::OkStatus();
   }
 
-  size_t RowOf(Expr local) const {
-    for (size_t i = 0; i < trace_.rows.size(); ++i) {
-      if (trace_.rows[i].name == local.name()) return i;
-    }
-    return 0;
+  bool Moves(const TraceRow& row) const {
+    return std::any_of(row.tangents.begin(), row.tangents.end(), [](double t) { return t != 0; });
   }
 
-  void SweepBack() {
+  // Errors: a derivative on the way to an output that is not finite.
+  absl::Status SweepBack() {
     for (TraceRow& row : trace_.rows) row.adjoints.assign(outputs_.size(), 0);
     for (size_t k = 0; k < outputs_.size(); ++k) {
       trace_.rows[trace_.outputs[k]].adjoints[k] = 1;
       for (size_t i = trace_.outputs[k] + 1; i-- > 0;) {
         const TraceRow& row = trace_.rows[i];
+        if (row.adjoints[k] == 0) continue;
         for (const TraceArgument& argument : row.arguments) {
-          trace_.rows[argument.row].adjoints[k] += row.adjoints[k] * argument.partial;
+          TraceRow& of = trace_.rows[argument.row];
+          if (!std::isfinite(argument.partial)) {
+            if (!Moves(of)) continue;
+            return absl::OutOfRangeError(
+                absl::StrFormat("the derivative of %s by %s is not finite where %s = %.10g",
+                                ToText(row.expr), ToText(of.expr), ToText(of.expr), of.value));
+          }
+          of.adjoints[k] += row.adjoints[k] * argument.partial;
         }
       }
     }
+    return absl::OkStatus();
   }
 
   absl::Span<const Expr> outputs_;
@@ -165,6 +193,7 @@ class Tracer {
   absl::flat_hash_map<Expr, Expr> locals_;
   absl::flat_hash_map<Expr, std::vector<Expr>> users_;
   Bindings bindings_;
+  absl::flat_hash_map<std::string, size_t> row_of_;  // By name.
   int count_ = 0;
   Trace trace_;
 };
@@ -192,27 +221,31 @@ std::string KinkSentence(Expr e, const std::vector<double>& a) {
     return absl::StrCat(ToText(e), " has a kink where ", ToText(e.arg(0)), " = ", ToText(e.arg(1)),
                         " (= ", Short(a[0]), "): the derivative taken there is that of ");
   };
-  switch (e.op()) {
-    case Op::kAbs:
-      if (a[0] != 0) break;
+  const auto jump = [&] {
+    return absl::StrCat(ToText(e), " jumps at ", at(0), ": the derivative taken there is 0");
+  };
+  switch (Info(e.op()).kink) {
+    case Kink::kNone:
+      return "";
+    case Kink::kCornerAtZero:
+      if (a[0] != 0) return "";
       return absl::StrCat(ToText(e), " has a kink at ", at(0),
                           ": the derivative taken there is sign(0) = 0");
-    case Op::kSign:
-    case Op::kStep:
-      if (a[0] != 0) break;
-      return absl::StrCat(ToText(e), " jumps at ", at(0), ": the derivative taken there is 0");
-    case Op::kFloor:
-      if (a[0] != std::floor(a[0])) break;
-      return absl::StrCat(ToText(e), " jumps at ", at(0), ": the derivative taken there is 0");
-    case Op::kMin:
-    case Op::kMax:
-      if (a[0] != a[1]) break;
+    case Kink::kJumpAtZero:
+      return a[0] == 0 ? jump() : "";
+    case Kink::kJumpAtIntegers:
+      return a[0] == std::floor(a[0]) ? jump() : "";
+    case Kink::kJumpAtHalves:
+      return a[0] - std::floor(a[0]) == 0.5 ? jump() : "";
+    case Kink::kJumpAtMultiples:
+      if (std::fmod(a[0], a[1]) != 0) return "";
+      return absl::StrCat(ToText(e), " jumps at ", at(0), ": the derivative taken there is 1");
+    case Kink::kTie:
+      if (a[0] != a[1]) return "";
       return absl::StrCat(tie(), "the first argument, ", ToText(e.arg(0)));
-    case Op::kSelect:
-      if (a[0] != a[1]) break;
+    case Kink::kBranch:
+      if (a[0] != a[1]) return "";
       return absl::StrCat(tie(), "the second branch, ", ToText(e.arg(3)));
-    default:
-      break;
   }
   return "";
 }
@@ -258,7 +291,9 @@ std::vector<std::string> KinksAt(absl::Span<const Expr> outputs, absl::Span<cons
   if (!program.ok()) return sentences;
   const std::vector<double> values = program->EvaluateAll<double>(point);
   const std::vector<Expr> order = TopologicalOrder(outputs);
+  const std::vector<bool> taken = WhatIsTaken(*program, values);
   for (size_t i = 0; i < order.size(); ++i) {
+    if (!taken[i]) continue;
     std::vector<double> a;
     const Program::Step& step = program->steps()[i];
     for (uint32_t slot = step.arguments_begin; slot < step.arguments_end; ++slot) {

@@ -154,8 +154,8 @@ TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t) {
     case LossKind::kFocal:
       return FocalHessianProduct(rules, loss, shape, t);
     case LossKind::kFormula: {
-      const Expr second = symbolic::Differentiate(
-          symbolic::Differentiate(attributes.formula, rules.a(0)), rules.a(0));
+      const Expr second = symbolic::Plain(symbolic::Differentiate(
+          symbolic::Plain(symbolic::Differentiate(attributes.formula, rules.a(0))), rules.a(0)));
       if (second.IsZero()) return kNoTensor;
       return rules.Elementwise(second * rules.a(2) * (1.0 / shape.NumElements()),
                                {loss.inputs[0], TargetsOf(rules, loss, shape), t}, shape);

@@ -159,8 +159,8 @@ TensorId Forward::Elementwise(const Node& node, RuleBuilder& rules) {
   std::vector<Expr> terms;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (tangents_[node.inputs[i]] == kNoTensor) continue;
-    const Expr derivative =
-        symbolic::Differentiate(node.attributes.formula, rules.a(static_cast<int>(i)));
+    const Expr derivative = symbolic::Plain(
+        symbolic::Differentiate(node.attributes.formula, rules.a(static_cast<int>(i))));
     if (derivative.IsZero()) continue;
     terms.push_back(derivative * rules.a(static_cast<int>(operands.size())));
     operands.push_back(tangents_[node.inputs[i]]);

@@ -223,8 +223,8 @@ absl::Status Reverse::VisitElementwise(const Node& node, TensorId dy) {
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const TensorId input = node.inputs[i];
     if (!needed_[input]) continue;
-    const Expr derivative =
-        symbolic::Differentiate(node.attributes.formula, graph_.Operand(static_cast<int>(i)));
+    const Expr derivative = symbolic::Plain(
+        symbolic::Differentiate(node.attributes.formula, graph_.Operand(static_cast<int>(i))));
     if (derivative.IsZero()) continue;
     absl::StatusOr<TensorId> cotangent;
     if (graph_.shape(input) == result) {

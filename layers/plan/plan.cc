@@ -545,8 +545,9 @@ absl::Status CompiledPlan::AddLoss(const Node& node, const BufferFunction& buffe
   absl::StatusOr<codegen::Value> value = symbolic::Lower(attributes.formula, operands, program);
   if (!value.ok()) return value.status();
   absl::StatusOr<codegen::Value> slope = symbolic::Lower(
-      symbolic::Differentiate(attributes.formula, graph_.Operand(0)) * (1.0 / count), operands,
-      program);
+      symbolic::Plain(symbolic::Differentiate(attributes.formula, graph_.Operand(0))) *
+          (1.0 / count),
+      operands, program);
   if (!slope.ok()) return slope.status();
   program.Store(*slope, ElementType::kF32);
   program.Sum(*value);

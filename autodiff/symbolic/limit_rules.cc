@@ -1,0 +1,151 @@
+#include "autodiff/symbolic/limit_rules.h"
+
+#include <cmath>
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+using Maybe = std::optional<Expr>;
+
+// erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6), B bounded (Abramowitz
+// and Stegun 7.1.23).
+Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
+  Expr value;
+  const std::optional<int> infinite = context.Limit(u, &value);
+  if (!infinite.has_value()) return std::nullopt;
+  if (*infinite == 0) return complement ? 1 - Erf(u) : Erf(u);
+  const Expr v = *infinite < 0 ? -u : u;
+  const Expr tail = Exp(-Square(v)) / (v * Sqrt(u.pool().Pi())) *
+                    (1 - 0.5 * Pow(v, Number(-2)) + 0.75 * Pow(v, Number(-4)) +
+                     context.Bounded() * Pow(v, Number(-6)));
+  if (complement) return *infinite < 0 ? 2 - tail : tail;
+  return *infinite < 0 ? tail - 1 : 1 - tail;
+}
+
+// A step function with jumps at whole numbers + offset: its constant value near the limit of u.
+Maybe StepFunction(LimitContext& context, Expr u, double offset, double (*value_of)(double)) {
+  Expr value;
+  const std::optional<int> infinite = context.Limit(u, &value);
+  if (!infinite.has_value() || *infinite != 0) return std::nullopt;
+  const std::optional<double> number = context.ValueOf(value);
+  if (!number.has_value()) return std::nullopt;
+  const double jump = std::round(*number - offset) + offset;
+  Pool& pool = u.pool();
+  if (std::abs(*number - jump) > 1e-6) return pool.Constant(value_of(*number));
+  if (!value.IsConstant() || value.number() != Number::FromDouble(jump)) return std::nullopt;
+  const std::optional<int> side = context.EventualSign(u - value);
+  if (!side.has_value()) return std::nullopt;
+  return pool.Constant(value_of(jump + 0.25 * *side));
+}
+
+}  // namespace
+
+Maybe BySign(LimitContext& context, Expr u, Expr negative, Expr zero, Expr positive) {
+  const std::optional<int> sign = context.EventualSign(u);
+  if (!sign.has_value()) return std::nullopt;
+  return *sign < 0 ? negative : *sign == 0 ? zero : positive;
+}
+
+Maybe BySign(LimitContext& context, Expr u, const Number& negative, const Number& zero,
+             const Number& positive) {
+  Pool& pool = u.pool();
+  return BySign(context, u, pool.Constant(negative), pool.Constant(zero), pool.Constant(positive));
+}
+
+Maybe LimitOfPower(LimitContext& context, Arguments a) {
+  const Expr base = a[0], exponent = a[1];
+  if (exponent.IsConstant() && exponent.number().integer()) return Pow(base, exponent);
+  const std::optional<int> sign = context.EventualSign(base);
+  if (!sign.has_value() || *sign < 0) return std::nullopt;
+  if (*sign == 0) {
+    const std::optional<int> power = context.EventualSign(exponent);
+    if (!power.has_value() || *power <= 0) return std::nullopt;
+    return base.pool().Constant(0);
+  }
+  if (exponent.IsConstant()) return Pow(base, exponent);
+  return Exp(exponent * Ln(base));
+}
+
+Maybe LimitOfLn(LimitContext& context, Arguments a) {
+  if (a[0].op() == Op::kExp) return a[0].arg(0);
+  const std::optional<int> sign = context.EventualSign(a[0]);
+  if (!sign.has_value() || *sign <= 0) return std::nullopt;
+  return Ln(a[0]);
+}
+
+Maybe LimitOfCbrt(LimitContext& context, Arguments a) {
+  const Number third = Number::Ratio(1, 3);
+  return BySign(context, a[0], -Pow(-a[0], third), a[0].pool().Constant(0), Pow(a[0], third));
+}
+
+// Near 1 and -1: asin(u) = pi/2 - 2 asin(sqrt((1 - u)/2)).
+Maybe LimitOfAsin(LimitContext& context, Arguments a) {
+  const Expr u = a[0];
+  Expr value;
+  const std::optional<int> infinite = context.Limit(u, &value);
+  if (!infinite.has_value() || *infinite != 0) return std::nullopt;
+  if (value.IsNumber(1) || value.IsNumber(-1)) {
+    const bool at_one = value.IsNumber(1);
+    const Expr gap = 0.5 * (at_one ? 1 - u : 1 + u);
+    const std::optional<int> sign = context.EventualSign(gap);
+    if (!sign.has_value() || *sign < 0) return std::nullopt;
+    const Expr asin = u.pool().Pi() / 2 - 2 * Asin(Sqrt(gap));
+    return at_one ? asin : -asin;
+  }
+  const std::optional<int> inside = context.EventualSign(1 - Square(u));
+  if (!inside.has_value() || *inside <= 0) return std::nullopt;
+  return Asin(u);
+}
+
+Maybe LimitOfAcos(LimitContext& context, Arguments a) {
+  const Maybe asin = LimitOfAsin(context, a);
+  if (!asin.has_value()) return std::nullopt;
+  return a[0].pool().Pi() / 2 - *asin;
+}
+
+Maybe LimitOfAtan(LimitContext& context, Arguments a) {
+  Expr value;
+  const std::optional<int> infinite = context.Limit(a[0], &value);
+  if (!infinite.has_value()) return std::nullopt;
+  if (*infinite == 0) return Atan(a[0]);
+  const Expr quarter = a[0].pool().Pi() / 2;
+  return (*infinite > 0 ? quarter : -quarter) - Atan(1 / a[0]);
+}
+
+Maybe LimitOfTan(LimitContext& context, Arguments a) {
+  Expr value;
+  const std::optional<int> infinite = context.Limit(a[0], &value);
+  if (!infinite.has_value() || *infinite != 0) return std::nullopt;
+  return Sin(a[0]) / Cos(a[0]);
+}
+
+// ln(u + sqrt(u^2 + 1)), turned so that the sum does not cancel.
+Maybe LimitOfAsinh(LimitContext& context, Arguments a) {
+  const auto positive = [](Expr v) { return Ln(v + Sqrt(Square(v) + 1)); };
+  return BySign(context, a[0], -positive(-a[0]), a[0].pool().Constant(0), positive(a[0]));
+}
+
+Maybe LimitOfAcosh(LimitContext& context, Arguments a) {
+  const std::optional<int> sign = context.EventualSign(a[0] - 1);
+  if (!sign.has_value() || *sign < 0) return std::nullopt;
+  if (*sign == 0) return a[0].pool().Constant(0);
+  return Ln(a[0] + Sqrt(Square(a[0]) - 1));
+}
+
+Maybe LimitOfAtanh(LimitContext& context, Arguments a) {
+  const std::optional<int> inside = context.EventualSign(1 - Square(a[0]));
+  if (!inside.has_value() || *inside <= 0) return std::nullopt;
+  return 0.5 * Ln((1 + a[0]) / (1 - a[0]));
+}
+
+Maybe LimitOfErf(LimitContext& context, Arguments a) { return ErrorFunction(context, a[0], false); }
+Maybe LimitOfErfc(LimitContext& context, Arguments a) { return ErrorFunction(context, a[0], true); }
+
+Maybe LimitOfFloor(LimitContext& context, Arguments a) {
+  return StepFunction(context, a[0], 0, [](double x) { return std::floor(x); });
+}
+Maybe LimitOfRound(LimitContext& context, Arguments a) {
+  return StepFunction(context, a[0], 0.5, [](double x) { return std::round(x); });
+}
+
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,128 @@
+// Walks the table of operations: each entry is complete and agrees with itself.
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "autodiff/symbolic/compiled_function.h"
+#include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/operation.h"
+#include "autodiff/symbolic/print.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+// The operation of variables a, b, c, d, where it takes those.
+Expr Example(Pool& pool, Op op) {
+  if (op == Op::kPolygamma) return Polygamma(1, pool.Variable("a"));
+  const int count = Info(op).arguments;
+  std::vector<Expr> args;
+  for (int i = 0; i < (count < 0 ? 3 : count); ++i) {
+    args.push_back(pool.Variable(std::string(1, static_cast<char>('a' + i))));
+  }
+  return pool.Make(op, args);
+}
+
+class OperationTest : public testing::TestWithParam<int> {
+ protected:
+  OperationTest()
+      : op_(static_cast<Op>(GetParam())), operation_(Info(op_)), e_(Example(pool_, op_)) {}
+
+  // Where all operations are defined and smooth, and where those of a domain around 0 are not.
+  std::vector<Bindings> Points() const {
+    return {{{"a", 0.31}, {"b", 0.73}, {"c", 0.4}, {"d", 0.9}},
+            {{"a", -0.42}, {"b", 0.23}, {"c", 1.3}, {"d", -0.2}},
+            {{"a", 1.7}, {"b", 1.2}, {"c", -0.7}, {"d", 0.6}},
+            {{"a", 2.6}, {"b", -1.2}, {"c", 2.1}, {"d", 1.1}}};
+  }
+
+  Pool pool_;
+  const Op op_;
+  const Operation& operation_;
+  const Expr e_;
+};
+
+TEST_P(OperationTest, DerivativesAreSlopes) {
+  ASSERT_NE(operation_.derivative, nullptr);
+  int compared = 0;
+  for (const Bindings& point : Points()) {
+    for (const Expr variable : Variables(e_)) {
+      const double h = 1e-5;
+      Bindings low = point, high = point;
+      low[variable.name()] -= h;
+      high[variable.name()] += h;
+      const auto below = Evaluate(e_, low), above = Evaluate(e_, high);
+      const auto slope = Evaluate(Differentiate(e_, variable), point);
+      if (!below.ok() || !above.ok() || !slope.ok()) continue;
+      ++compared;
+      const double difference = (*above - *below) / (2 * h);
+      EXPECT_NEAR(*slope, difference, 1e-6 * (1 + std::abs(*slope))) << ToText(e_);
+    }
+  }
+  EXPECT_GT(compared, 0);
+}
+
+TEST_P(OperationTest, IsPrinted) {
+  EXPECT_FALSE(ToText(e_).empty());
+  EXPECT_FALSE(ToLatex(e_).empty());
+  EXPECT_FALSE(ToMathMl(e_).empty());
+  const bool structural = op_ == Op::kAdd || op_ == Op::kMul || op_ == Op::kPow ||
+                          op_ == Op::kStrongMul;  // These are printed several at once.
+  EXPECT_EQ(operation_.latex == nullptr, structural);
+  EXPECT_EQ(operation_.cpp == nullptr, structural);
+  const std::vector<Expr> variables = Variables(e_);
+  EXPECT_EQ(ToCpp("f", {e_}, variables).find('{' + std::string("0}")), std::string::npos);
+}
+
+TEST_P(OperationTest, SymmetryAndRangeHold) {
+  for (const Bindings& point : Points()) {
+    const auto value = Evaluate(e_, point);
+    if (!value.ok()) continue;
+    if (operation_.range == Range::kPositive) EXPECT_GT(*value, 0);
+    if (operation_.range == Range::kNotNegative) EXPECT_GE(*value, 0);
+    if (operation_.symmetry == Symmetry::kNone) continue;
+    Bindings reflected = point;
+    reflected["a"] = -point.at("a");
+    const auto other = Evaluate(e_, reflected);
+    ASSERT_TRUE(other.ok());
+    EXPECT_EQ(*other, operation_.symmetry == Symmetry::kEven ? *value : -*value);
+  }
+}
+
+TEST_P(OperationTest, SimplerFormsAreEqual) {
+  if (operation_.normal == nullptr) return;
+  const Expr normal = operation_.normal(e_.args());
+  for (const Bindings& point : Points()) {
+    const auto value = Evaluate(e_, point), other = Evaluate(normal, point);
+    if (value.ok() && other.ok()) EXPECT_NEAR(*value, *other, 1e-12) << ToText(normal);
+  }
+}
+
+TEST_P(OperationTest, CompiledCodeComputesTheSame) {
+  const std::vector<Expr> variables = Variables(e_);
+  const auto compiled = CompiledFunction::Compile({e_}, variables);
+  if (operation_.lower == nullptr && !compiled.ok()) return;  // As the gamma functions.
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  for (const Bindings& point : Points()) {
+    const auto value = Evaluate(e_, point);
+    if (!value.ok()) continue;
+    std::vector<float> inputs;
+    for (const Expr variable : variables) {
+      inputs.push_back(static_cast<float>(point.at(variable.name())));
+    }
+    std::vector<const float*> pointers;
+    for (const float& input : inputs) pointers.push_back(&input);
+    float result;
+    float* const results[] = {&result};
+    (*compiled)(pointers, results, 1);
+    EXPECT_NEAR(result, *value, 1e-5 * (1 + std::abs(*value))) << ToText(e_);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, OperationTest, testing::Range(static_cast<int>(Op::kAdd), kOpCount),
+                         [](const auto& info) { return Info(static_cast<Op>(info.param)).name; });
+
+}  // namespace
+}  // namespace cotangent::autodiff::symbolic

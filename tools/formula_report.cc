@@ -1,0 +1,186 @@
+#include "tools/formula_report.h"
+
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/limits.h"
+#include "autodiff/symbolic/parse.h"
+#include "autodiff/symbolic/print.h"
+#include "autodiff/symbolic/simplify.h"
+
+namespace cotangent::tools {
+namespace {
+
+namespace symbolic = autodiff::symbolic;
+using symbolic::Expr;
+
+std::string NameOf(absl::Span<const std::string> formulas, size_t k) {
+  return formulas.size() == 1 ? "f" : absl::StrCat("f", k + 1);
+}
+
+absl::StatusOr<std::vector<Expr>> ParseAll(absl::Span<const std::string> formulas,
+                                           symbolic::Pool& pool) {
+  std::vector<Expr> parsed;
+  for (size_t k = 0; k < formulas.size(); ++k) {
+    symbolic::ParseOptions options;
+    options.source = NameOf(formulas, k);
+    const absl::StatusOr<Expr> formula = symbolic::Parse(formulas[k], pool, options);
+    if (!formula.ok()) return formula.status();
+    parsed.push_back(*formula);
+  }
+  return parsed;
+}
+
+// What to add to an answer that more work might have changed.
+std::string Stopped(const symbolic::Budget& budget) {
+  return budget.exhausted() ? " (stopped: it would take long)" : "";
+}
+
+}  // namespace
+
+absl::StatusOr<double> ConstantFromText(const std::string& text, const std::string& source) {
+  symbolic::Pool pool;
+  symbolic::ParseOptions options;
+  options.variables.emplace();
+  options.source = source;
+  const absl::StatusOr<Expr> formula = symbolic::Parse(text, pool, options);
+  if (!formula.ok()) return formula.status();
+  const absl::StatusOr<double> value = symbolic::Evaluate(*formula, symbolic::Bindings());
+  if (value.ok()) return value;
+  return absl::InvalidArgumentError(absl::StrCat(source, ": ", value.status().message()));
+}
+
+absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formulas) {
+  symbolic::Pool pool;
+  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
+  if (!parsed.ok()) return parsed.status();
+  std::string text;
+  for (size_t k = 0; k < parsed->size(); ++k) {
+    symbolic::Budget budget;
+    const Expr simplified = symbolic::Simplify((*parsed)[k], nullptr, &budget);
+    absl::StrAppend(&text, NameOf(formulas, k), " = ", ToText(simplified), Stopped(budget), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> EqualityAsText(absl::Span<const std::string> formulas, bool* all) {
+  if (formulas.size() < 2) {
+    return absl::InvalidArgumentError("--equal: found one formula, expected two or more");
+  }
+  symbolic::Pool pool;
+  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
+  if (!parsed.ok()) return parsed.status();
+  std::string text;
+  *all = true;
+  for (size_t k = 1; k < parsed->size(); ++k) {
+    symbolic::Budget budget;
+    const symbolic::Verdict verdict = symbolic::Equal((*parsed)[0], (*parsed)[k], {}, &budget);
+    *all &= verdict == symbolic::Verdict::kEqual;
+    absl::StrAppend(
+        &text, "f1 and f", k + 1,
+        verdict == symbolic::Verdict::kEqual       ? " are equal wherever both are defined (proved)"
+        : verdict == symbolic::Verdict::kDifferent ? " differ (there is a point where they do)"
+                                                   : ": cannot tell",
+        Stopped(budget), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
+                                         const std::string& variable) {
+  symbolic::Pool pool;
+  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
+  if (!parsed.ok()) return parsed.status();
+  std::string text;
+  for (size_t k = 0; k < parsed->size(); ++k) {
+    const Expr formula = (*parsed)[k];
+    Expr by = pool.Variable(variable);
+    if (variable.empty()) {
+      const std::vector<Expr> variables = symbolic::Variables(formula);
+      if (variables.size() != 1) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--parity: ", NameOf(formulas, k), " has ", variables.size(),
+                         " variables; say which one is meant: --parity=NAME"));
+      }
+      by = variables[0];
+    }
+    symbolic::Budget budget;
+    const symbolic::ParityProof proof = symbolic::ProveParity(formula, by, &budget);
+    absl::StrAppend(&text, NameOf(formulas, k));
+    switch (proof.parity) {
+      case symbolic::Parity::kEven:
+        absl::StrAppend(&text, " is even in ", by.name(), " (proved)\n");
+        break;
+      case symbolic::Parity::kOdd:
+        absl::StrAppend(&text, " is odd in ", by.name(), " (proved)\n");
+        break;
+      case symbolic::Parity::kNeither:
+        absl::StrAppend(
+            &text, " is neither even nor odd in ", by.name(),
+            absl::StrFormat(proof.one_sided ? ": it is defined at %s = %.6g only on that side\n"
+                                            : ": see %s = %.6g\n",
+                            by.name(), proof.counterexample));
+        break;
+      case symbolic::Parity::kUnknown:
+        absl::StrAppend(&text, ": cannot tell", Stopped(budget), "\n");
+        break;
+    }
+    for (const symbolic::RewriteStep& step : proof.steps) {
+      if (proof.parity != symbolic::Parity::kEven && proof.parity != symbolic::Parity::kOdd) break;
+      absl::StrAppend(&text, "  ", step.rule, ": ", ToText(step.whole), "\n");
+    }
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> LimitAsText(absl::Span<const std::string> formulas,
+                                        const std::string& place) {
+  const size_t equals = place.find('=');
+  std::string name(absl::StripAsciiWhitespace(place.substr(0, equals)));
+  if (equals == std::string::npos || name.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--limit: found '", place,
+                     "', expected NAME=POINT, such as --limit=x=0, x=0+, ", "x=0- or x=inf"));
+  }
+  absl::string_view at = absl::StripAsciiWhitespace(absl::string_view(place).substr(equals + 1));
+  const bool infinite = at == "inf" || at == "+inf" || at == "-inf";
+  symbolic::Side side = symbolic::Side::kBoth;
+  if (!infinite && absl::ConsumeSuffix(&at, "+")) side = symbolic::Side::kRight;
+  if (!infinite && absl::ConsumeSuffix(&at, "-")) side = symbolic::Side::kLeft;
+  symbolic::Pool pool;
+  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
+  if (!parsed.ok()) return parsed.status();
+  Expr point = pool.Constant(0);
+  if (!infinite) {
+    symbolic::ParseOptions options;
+    options.source = "--limit";
+    const absl::StatusOr<Expr> value = symbolic::Parse(at, pool, options);
+    if (!value.ok()) return value.status();
+    point = *value;
+  }
+  std::string text;
+  const Expr variable = pool.Variable(name);
+  for (size_t k = 0; k < parsed->size(); ++k) {
+    const Expr formula = (*parsed)[k];
+    const symbolic::LimitValue limit =
+        infinite ? symbolic::LimitAtInfinity(formula, variable, at != "-inf")
+                 : symbolic::Limit(formula, variable, point, side);
+    absl::StrAppend(&text, "limit of ", NameOf(formulas, k), " as ", name, " -> ",
+                    place.substr(equals + 1), ": ", ToText(limit), "\n");
+    if (!limit.known() && !infinite && side == symbolic::Side::kBoth) {
+      for (const auto& [which, sign] :
+           {std::pair{symbolic::Side::kLeft, "-"}, std::pair{symbolic::Side::kRight, "+"}}) {
+        absl::StrAppend(&text, "  from ", place.substr(equals + 1), sign, ": ",
+                        ToText(symbolic::Limit(formula, variable, point, which)), "\n");
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace cotangent::tools

@@ -1,0 +1,58 @@
+#include "tools/formula_report.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::tools {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(FormulaReportTest, Constants) {
+  EXPECT_DOUBLE_EQ(*ConstantFromText("pi/2", "--at: x"), std::acos(-1) / 2);
+  EXPECT_DOUBLE_EQ(*ConstantFromText("-1e-3", "--at: x"), -1e-3);
+  EXPECT_THAT(std::string(ConstantFromText("1/y", "--at: x").status().message()),
+              HasSubstr("--at: x:1:3: unknown variable 'y'"));
+  EXPECT_THAT(std::string(ConstantFromText("ln(0)", "--at: x").status().message()),
+              HasSubstr("ln(0) is not defined"));
+}
+
+TEST(FormulaReportTest, ShortForms) {
+  EXPECT_EQ(*SimplifiedAsText({"x/x + sin(x)^2 + cos(x)^2"}), "f = 2\n");
+  EXPECT_EQ(*SimplifiedAsText({"1 + x + x", "x*y*x"}), "f1 = 1 + 2*x\nf2 = x^2*y\n");
+}
+
+TEST(FormulaReportTest, Equality) {
+  bool all;
+  EXPECT_EQ(*EqualityAsText({"tanh(x)", "2*sigmoid(2*x) - 1"}, &all),
+            "f1 and f2 are equal wherever both are defined (proved)\n");
+  EXPECT_TRUE(all);
+  EXPECT_THAT(*EqualityAsText({"sqrt(x^2)", "x"}, &all), HasSubstr("differ"));
+  EXPECT_FALSE(all);
+  EXPECT_FALSE(EqualityAsText({"x"}, &all).ok());
+  // Defined nowhere: nothing to prove.
+  EXPECT_THAT(*EqualityAsText({"sqrt(-1 - x^2)", "7"}, &all), HasSubstr("cannot tell"));
+}
+
+TEST(FormulaReportTest, Parity) {
+  EXPECT_THAT(*ParityAsText({"x/(1 + abs(x))"}, ""), StartsWith("f is odd in x (proved)\n"));
+  EXPECT_THAT(*ParityAsText({"ln(x)"}, ""), StartsWith("f is neither even nor odd in x"));
+  EXPECT_FALSE(ParityAsText({"x*y"}, "").ok());
+  EXPECT_THAT(*ParityAsText({"x*y"}, "y"), StartsWith("f is odd in y"));
+}
+
+TEST(FormulaReportTest, Limits) {
+  EXPECT_EQ(*LimitAsText({"sin(x)/x"}, "x=0"), "limit of f as x -> 0: 1\n");
+  EXPECT_EQ(*LimitAsText({"(1 + 1/x)^x"}, "x=inf"), "limit of f as x -> inf: e\n");
+  EXPECT_EQ(*LimitAsText({"abs(x)/x"}, "x=0-"), "limit of f as x -> 0-: -1\n");
+  EXPECT_THAT(*LimitAsText({"1/x"}, "x=0"), HasSubstr("  from 0+: +inf\n"));
+  EXPECT_FALSE(LimitAsText({"x"}, "0").ok());
+}
+
+}  // namespace
+}  // namespace cotangent::tools
