@@ -36,17 +36,20 @@ TEST(MpmathTest, ValuesAndDerivatives) {
     EXPECT_NEAR((*value)[0], json["value"].get<double>(), 1e-12 * scale) << text;
     for (const Mode mode : {Mode::kForward, Mode::kReverse, Mode::kSymbolic}) {
       const auto derivatives = Gradient(*function, point, mode);
-      ASSERT_TRUE(derivatives.ok()) << text << ", " << ModeName(mode) << ": " << derivatives.status();
+      ASSERT_TRUE(derivatives.ok())
+          << text << ", " << ModeName(mode) << ": " << derivatives.status();
       for (size_t i = 0; i < 3; ++i) {
         EXPECT_NEAR((*derivatives)[i], gradient[i], 1e-12 * magnitude[i])
-            << text << " by " << "xyz"[i] << ", " << ModeName(mode);
+            << text << " by "
+            << "xyz"[i] << ", " << ModeName(mode);
       }
     }
-    const std::vector<numeric::Estimate> numeric = numeric::Gradient(
-        [&](std::span<const double> x) { return (*function)(x)[0]; }, point);
+    const std::vector<numeric::Estimate> numeric =
+        numeric::Gradient([&](std::span<const double> x) { return (*function)(x)[0]; }, point);
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_NEAR(numeric[i].value, gradient[i], numeric[i].error + 1e-12 * magnitude[i])
-          << text << " by " << "xyz"[i] << ", numeric";
+          << text << " by "
+          << "xyz"[i] << ", numeric";
     }
   }
 }

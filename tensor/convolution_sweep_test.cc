@@ -24,10 +24,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/types/span.h"
-#include "gtest/gtest.h"
-#include "tensor/convolution.h"
 #include "base/cpu.h"
 #include "base/parallel.h"
+#include "gtest/gtest.h"
+#include "tensor/convolution.h"
 #include "tensor/reference.h"
 
 namespace cotangent::tensor {

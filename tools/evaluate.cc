@@ -53,21 +53,23 @@ absl::Status Evaluate() {
     return status;
   data::FitOptions fit = training::FitOptionsOf(trained->network);
   fit.threads = options.threads;
-  const std::string dataset = absl::GetFlag(FLAGS_dataset).empty() ? trained->dataset
-                                                                   : absl::GetFlag(FLAGS_dataset);
+  const std::string dataset =
+      absl::GetFlag(FLAGS_dataset).empty() ? trained->dataset : absl::GetFlag(FLAGS_dataset);
   absl::StatusOr<std::shared_ptr<const data::Source>> source =
       training::OpenSource(trained->network, dataset, fit);
   if (!source.ok()) return source.status();
-  if (absl::Status status = training::CheckImages(trained->network, {0, 0, (*source)->channels, (*source)->height, (*source)->width}); !status.ok())
+  if (absl::Status status = training::CheckImages(
+          trained->network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
+      !status.ok())
     return status;
   if ((*source)->classes != trained->classes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the classes of ", dataset, " (", absl::StrJoin((*source)->classes, ", "),
-                     ") are not those the network was trained with (",
-                     absl::StrJoin(trained->classes, ", "), ")"));
+    return absl::InvalidArgumentError(absl::StrCat("the classes of ", dataset, " (",
+                                                   absl::StrJoin((*source)->classes, ", "),
+                                                   ") are not those the network was trained with (",
+                                                   absl::StrJoin(trained->classes, ", "), ")"));
   }
-  const data::Split split = (*source)->Has(data::Split::kTest) ? data::Split::kTest
-                                                               : training::WatchedSplit(**source);
+  const data::Split split =
+      (*source)->Has(data::Split::kTest) ? data::Split::kTest : training::WatchedSplit(**source);
   absl::StatusOr<data::Dataset> test_set = (*source)->Load(data_dir, split);
   if (!test_set.ok()) return test_set.status();
   options.precision = training::PrecisionOf(trained->network);

@@ -14,11 +14,11 @@
 #include "absl/strings/str_format.h"
 #include "data/fit.h"
 #include "data/image_file.h"
-#include "training/source.h"
 #include "tools/command_line.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
+#include "training/source.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
@@ -106,8 +106,7 @@ absl::Status Predict(const std::vector<std::string>& paths) {
       }
       continue;
     }
-    writer.Write(data::FitPicture(*image, fit.shape, fit.fit).data(), {},
-                 (*evaluator)->images());
+    writer.Write(data::FitPicture(*image, fit.shape, fit.fit).data(), {}, (*evaluator)->images());
     const float* const scores = (*evaluator)->Run();
     const int64_t classes = (*evaluator)->classes();
     const std::vector<double> probabilities = (*evaluator)->gives_probabilities()

@@ -29,7 +29,8 @@
 #include "training/source.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
-ABSL_FLAG(std::string, dataset, "cifar10", "cifar10, cifar100, mnist, sample, a folder of pictures or a CSV file that lists them");
+ABSL_FLAG(std::string, dataset, "cifar10",
+          "cifar10, cifar100, mnist, sample, a folder of pictures or a CSV file that lists them");
 ABSL_FLAG(std::string, data_dir, "",
           "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
 ABSL_FLAG(std::string, output_dir, "",
@@ -46,9 +47,10 @@ ABSL_FLAG(bool, resume, false, "go on from the newest good checkpoint of the out
 ABSL_FLAG(int64_t, checkpoint_every, 0, "steps between checkpoints; 0: one after each epoch");
 ABSL_FLAG(int, keep, 2, "how many checkpoints are kept");
 ABSL_FLAG(int64_t, log_every, 50, "steps between lines of metrics.jsonl");
-ABSL_FLAG(double, validation, 0,
-          "set this share of the training images apart and evaluate on it; as the network text says "
-          "if not given");
+ABSL_FLAG(
+    double, validation, 0,
+    "set this share of the training images apart and evaluate on it; as the network text says "
+    "if not given");
 ABSL_FLAG(std::string, on_bad_image, "stop",
           "what a picture that cannot be read does: stop or skip (it, and say so)");
 ABSL_FLAG(std::string, on_nonfinite, "stop",
@@ -237,8 +239,8 @@ int Train(const training::RunOptions& options) {
     return InterruptExitCode();
   }
   printf("%s accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n",
-         result->evaluated_on.c_str(), result->accuracy, result->tta_accuracy, absl::StrCat(result->epochs).c_str(),
-         result->train_seconds);
+         result->evaluated_on.c_str(), result->accuracy, result->tta_accuracy,
+         absl::StrCat(result->epochs).c_str(), result->train_seconds);
   return kExitDone;
 }
 

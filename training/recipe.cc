@@ -136,9 +136,9 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
                                bool positive) -> absl::Status {
     if (from.empty()) return absl::OkStatus();
     if (from.size() != network.input().channels()) {
-      return Bad(network,
-                 absl::StrCat("train.normalisation.", name, " has ", from.size(),
-                              " numbers; expected one for each of ", network.input().channels(), " channels"));
+      return Bad(network, absl::StrCat("train.normalisation.", name, " has ", from.size(),
+                                       " numbers; expected one for each of ",
+                                       network.input().channels(), " channels"));
     }
     for (int c = 0; c < from.size(); ++c) {
       if (!std::isfinite(from[c]) || (positive && from[c] <= 0)) {

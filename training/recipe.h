@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/element_type.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/sources/source.h"
@@ -21,7 +22,6 @@
 #include "layers/network/network.pb.h"
 #include "optim/parameter_slice.h"
 #include "optim/run_length.h"
-#include "base/element_type.h"
 
 namespace cotangent::training {
 

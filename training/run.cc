@@ -409,9 +409,8 @@ absl::Status Trainer::EvaluateAtEnd(json& line) {
   const auto averaging = TestTimeAveragingOf(network_);
   result_.tta_accuracy = result_.accuracy;
   if (averaging != layers::Train::Evaluation::NONE) {
-    absl::StatusOr<Evaluator::Result> averaged =
-        evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging),
-                             [this] { return observer_.Interrupted(); });
+    absl::StatusOr<Evaluator::Result> averaged = evaluator_->Evaluate(
+        *images, normalization_, ViewsOf(averaging), [this] { return observer_.Interrupted(); });
     if (!averaged.ok()) return averaged.status();
     result_.tta_accuracy = averaged->accuracy;
   }
@@ -504,7 +503,8 @@ absl::Status Trainer::Advance() {
 absl::StatusOr<RunResult> Trainer::Run() {
   if (options_.data.watched == data::Split::kTrain) {
     observer_.Say(
-        "note: there are no validation or test images; accuracies are of the training images, which "
+        "note: there are no validation or test images; accuracies are of the training images, "
+        "which "
         "say little of others: set some apart with --validation=0.1");
   }
   absl::Status status;

@@ -7,10 +7,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/cpu.h"
 #include "data/file.h"
 #include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
-#include "base/cpu.h"
 #include "tensor/onednn.h"
 
 namespace cotangent::training {
@@ -20,9 +20,9 @@ using layers::ParameterStore;
 using nlohmann::json;
 
 constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed[] = "seed",
-               kNetwork[] = "network", kDataset[] = "dataset", kClasses[] = "classes", kData[] = "data",
-               kPrecision[] = "precision", kExact[] = "exact", kThreads[] = "threads",
-               kChoices[] = "choices", kTrainSeconds[] = "train_seconds",
+               kNetwork[] = "network", kDataset[] = "dataset", kClasses[] = "classes",
+               kData[] = "data", kPrecision[] = "precision", kExact[] = "exact",
+               kThreads[] = "threads", kChoices[] = "choices", kTrainSeconds[] = "train_seconds",
                kEpochLoss[] = "epoch_loss", kEpochLosses[] = "epoch_losses", kSkipped[] = "skipped",
                kLearningRate[] = "learning_rate", kBuild[] = "build", kOnednn[] = "onednn",
                kProcessor[] = "processor";
@@ -63,9 +63,7 @@ std::vector<std::string> ParseClasses(const std::string& text) {
   return classes;
 }
 
-std::string PrecisionName(ElementType type) {
-  return type == ElementType::kBf16 ? "bf16" : "f32";
-}
+std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 ? "bf16" : "f32"; }
 
 // A double that comes back with the same bits.
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }

@@ -13,9 +13,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/element_type.h"
 #include "layers/plan/parameters.h"
 #include "optim/run_length.h"
-#include "base/element_type.h"
 #include "training/checkpoint.h"
 #include "training/step.h"
 
@@ -33,9 +33,9 @@ struct RunState {
   // What the run is and where it was made.
   std::string network;  // its text
   uint64_t seed = 0;
-  std::string dataset;        // its name
+  std::string dataset;               // its name
   std::vector<std::string> classes;  // their names
-  std::string data_checksum;  // of the training images and their labels
+  std::string data_checksum;         // of the training images and their labels
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 0;

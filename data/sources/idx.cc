@@ -36,8 +36,7 @@ absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
   while (state.block_state != ISAL_BLOCK_FINISH) {
     state.next_out = piece.data();
     state.avail_out = piece.size();
-    if (isal_inflate(&state) < 0)
-      return Unsound(source, "its gzip stream is corrupt");
+    if (isal_inflate(&state) < 0) return Unsound(source, "its gzip stream is corrupt");
     const size_t made = piece.size() - state.avail_out;
     if (made == 0 && state.block_state != ISAL_BLOCK_FINISH)
       return Unsound(source, "its gzip stream is cut short");

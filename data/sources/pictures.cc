@@ -61,8 +61,8 @@ std::vector<absl::Status> PictureSource::ReadAll(
       if (picture.ok()) {
         take(i, *picture);
       } else {
-        statuses[i] = absl::InvalidArgumentError(
-            absl::StrCat(list[i].place, picture.status().message()));
+        statuses[i] =
+            absl::InvalidArgumentError(absl::StrCat(list[i].place, picture.status().message()));
         if (stop_at_bad) stop = true;
       }
     }
@@ -75,8 +75,8 @@ std::vector<absl::Status> PictureSource::ReadAll(
 }
 
 void PictureSource::RemoveBad(Split split) {
-  const std::vector<absl::Status> statuses =
-      ReadAll(split, [](int64_t, const Image&) {}, /*stop_at_bad=*/false);
+  const std::vector<absl::Status> statuses = ReadAll(
+      split, [](int64_t, const Image&) {}, /*stop_at_bad=*/false);
   std::vector<Picture>& list = pictures_[static_cast<int>(split)];
   std::vector<Picture> good;
   int bad = 0;
@@ -121,8 +121,8 @@ absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) con
   };
   for (const absl::Status& status : ReadAll(split, put, /*stop_at_bad=*/true)) {
     if (status.ok()) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        status.message(), "; or train without such pictures: --on_bad_image=skip"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
   }
   for (const Picture& picture : list) {
     dataset.labels.push_back(picture.label);

@@ -11,8 +11,7 @@ namespace {
 TEST(RandomNetworks, AgreeWithTheReference) {
   for (uint64_t seed = 1; seed <= 160; ++seed) {
     const RandomNetwork network = DrawNetwork(seed);
-    const ElementType precision =
-        seed % 4 == 0 ? ElementType::kBf16 : ElementType::kF32;
+    const ElementType precision = seed % 4 == 0 ? ElementType::kBf16 : ElementType::kF32;
     EXPECT_EQ(Disagreements(network, {.precision = precision, .seed = seed}), "")
         << "seed " << seed << ", " << std::string(tensor::Name(precision)) << "\n"
         << network.Text();
