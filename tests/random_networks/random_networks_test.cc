@@ -13,7 +13,7 @@ TEST(RandomNetworks, AgreeWithTheReference) {
     const RandomNetwork network = DrawNetwork(seed);
     const ElementType precision = seed % 4 == 0 ? ElementType::kBf16 : ElementType::kF32;
     EXPECT_EQ(Disagreements(network, {.precision = precision, .seed = seed}), "")
-        << "seed " << seed << ", " << std::string(tensor::Name(precision)) << "\n"
+        << "seed " << seed << ", " << std::string(Name(precision)) << "\n"
         << network.Text();
   }
 }
