@@ -349,7 +349,8 @@ COTANGENT_INLINE auto operator+(const A& a) {
 
 // A tape may take note of the branch.
 //
-// The last ones are of a number and what is asked of it: std::signbit(a) == (b != 0), and so on.
+// The last ones are of a number and the answer b to what is asked of it: std::isfinite(a) is b, and
+// so on.
 enum class Relation {
   kEqual,
   kNotEqual,
@@ -357,9 +358,13 @@ enum class Relation {
   kGreater,
   kLessEqual,
   kGreaterEqual,
-  kSign,      // std::signbit(a) is b
-  kClass,     // std::fpclassify(a) is b
-  kExponent,  // std::ilogb(a) is b
+  kIsFinite,
+  kIsInf,
+  kIsNan,
+  kIsNormal,
+  kSignbit,
+  kFpclassify,
+  kIlogb,
 };
 #define COTANGENT_COMPARISON(op, relation)                                                   \
   template <class A, class B>                                                                \
@@ -602,22 +607,22 @@ struct ShiftRule {
 
 // ---- Questions, which a tape may take note of as of comparisons ----
 
-#define COTANGENT_QUESTION(type, name, relation, asked)                                      \
-  template <Active A>                                                                        \
-  COTANGENT_INLINE type name(const A& a) {                                                   \
-    using Tape = TapeOf<A>;                                                                  \
-    const auto value = functions::value_of(a.Value());                                       \
-    if constexpr (Tape::kNotesBranches)                                                      \
-      Tape::NoteBranch(Relation::relation, a, static_cast<double>(std::asked(value)), true); \
-    return std::name(value);                                                                 \
+#define COTANGENT_QUESTION(type, name, relation)                                  \
+  template <Active A>                                                             \
+  COTANGENT_INLINE type name(const A& a) {                                        \
+    using Tape = TapeOf<A>;                                                       \
+    const type answer = std::name(functions::value_of(a.Value()));                \
+    if constexpr (Tape::kNotesBranches)                                           \
+      Tape::NoteBranch(Relation::relation, a, static_cast<double>(answer), true); \
+    return answer;                                                                \
   }
-COTANGENT_QUESTION(bool, isfinite, kClass, fpclassify)
-COTANGENT_QUESTION(bool, isinf, kClass, fpclassify)
-COTANGENT_QUESTION(bool, isnan, kClass, fpclassify)
-COTANGENT_QUESTION(bool, isnormal, kClass, fpclassify)
-COTANGENT_QUESTION(int, fpclassify, kClass, fpclassify)
-COTANGENT_QUESTION(bool, signbit, kSign, signbit)
-COTANGENT_QUESTION(int, ilogb, kExponent, ilogb)
+COTANGENT_QUESTION(bool, isfinite, kIsFinite)
+COTANGENT_QUESTION(bool, isinf, kIsInf)
+COTANGENT_QUESTION(bool, isnan, kIsNan)
+COTANGENT_QUESTION(bool, isnormal, kIsNormal)
+COTANGENT_QUESTION(bool, signbit, kSignbit)
+COTANGENT_QUESTION(int, fpclassify, kFpclassify)
+COTANGENT_QUESTION(int, ilogb, kIlogb)
 #undef COTANGENT_QUESTION
 
 template <class Stream, Active A>

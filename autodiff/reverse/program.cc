@@ -28,11 +28,19 @@ bool Holds(Relation relation, double a, double b) {
       return a <= b;
     case Relation::kGreaterEqual:
       return a >= b;
-    case Relation::kSign:
+    case Relation::kIsFinite:
+      return std::isfinite(a) == (b != 0);
+    case Relation::kIsInf:
+      return std::isinf(a) == (b != 0);
+    case Relation::kIsNan:
+      return std::isnan(a) == (b != 0);
+    case Relation::kIsNormal:
+      return std::isnormal(a) == (b != 0);
+    case Relation::kSignbit:
       return std::signbit(a) == (b != 0);
-    case Relation::kClass:
+    case Relation::kFpclassify:
       return std::fpclassify(a) == static_cast<int>(b);
-    case Relation::kExponent:
+    case Relation::kIlogb:
       return std::ilogb(a) == static_cast<int>(b);
   }
   return false;

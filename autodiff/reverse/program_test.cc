@@ -227,6 +227,18 @@ TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
          2, 3, 5);
 }
 
+// isfinite is answered alike at 2 and at 0, though zero is of another class of numbers.
+TEST(ProgramTest, AnswersPointsWhereAQuestionIsAnsweredAlike) {
+  const auto f = [](auto x) {
+    using T = std::decay_t<decltype(x[0])>;
+    return isfinite(x[0]) ? T(x[0] + 1.0) : T(0.0);
+  };
+  Program program(f, std::vector{2.0});
+  std::vector<double> values(1), gradients(1);
+  EXPECT_THAT(program.Gradients(std::vector{0.0}, values, gradients), ElementsAre());
+  EXPECT_EQ(values[0], 1);
+}
+
 // Recorded near 1, replayed at 800, where the largest term is another: softmax by hand.
 TEST(ProgramTest, LogSumExpFindsItsShiftAgain) {
   const auto f = [](auto x) { return functions::logsumexp(x); };
