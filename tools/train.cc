@@ -199,8 +199,7 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   fit.threads = options.threads;
   absl::StatusOr<std::shared_ptr<const data::Source>> known =
       training::OpenSource(*network, name, fit);
-  if (!known.ok())
-    return absl::InvalidArgumentError(absl::StrCat("--dataset: ", known.status().message()));
+  if (!known.ok()) return known.status();
   source = *known;
   absl::StatusOr<training::RunData> data = training::DataOf(source, DataDirectory());
   if (!data.ok()) return data.status();

@@ -28,8 +28,14 @@ data::FitOptions FitOptionsOf(const layers::Network& network) {
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit) {
+  const double validation = network.train().evaluation().validation();
+  if (!(validation >= 0 && validation < 1)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "train.evaluation.validation is ", validation, "; expected a share from 0 to less than 1"));
+  }
   absl::StatusOr<std::shared_ptr<const data::Source>> source = data::FindSource(text);
-  if (!source.ok()) return source;
+  if (!source.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--dataset: ", source.status().message()));
   const auto& input = network.input();
   const bool possible = (input.channels() == 1 || input.channels() == 3) && input.height() >= 1 &&
                         input.width() >= 1 && input.height() <= data::kLargestImageSide &&
@@ -43,8 +49,7 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
     }
     source = std::move(fitted);
   }
-  const double validation = network.train().evaluation().validation();
-  if (validation <= 0 || (*source)->Has(data::Split::kValidation)) return source;
+  if (validation == 0 || (*source)->Has(data::Split::kValidation)) return source;
   std::shared_ptr<const data::Source> divided = data::WithValidation(*source, validation);
   const auto size = divided->Size(data::Split::kValidation);
   if (!size.ok()) return size.status();

@@ -1,6 +1,7 @@
 // Training images set apart for validation.
 
-#include "absl/strings/str_cat.h"
+#include <algorithm>
+
 #include "data/random.h"
 #include "data/sources/source.h"
 
