@@ -291,14 +291,16 @@ class Simplifier {
     if (current.op() == Op::kAdd) {
       const Expr joined = JoinLikeTerms(current);
       if (joined != current) replace("collect like terms", joined);
-    } else if (current.op() == Op::kMul) {
+    }
+    if (size <= kMostNodes && Collects(current)) {
+      const Expr shorter = Collected(current);
+      if (shorter != current && Cost(shorter) < Cost(current)) {
+        replace("collect like terms and powers, cancel common factors", shorter);
+      }
+    }
+    if (current.op() == Op::kMul) {
       const Expr joined = JoinLikePowers(current);
       if (joined != current) replace("collect like powers", joined);
-    }
-    if (size > kMostNodes || !Collects(current)) return;
-    const Expr shorter = Collected(current);
-    if (shorter != current && Cost(shorter) < Cost(current)) {
-      replace("collect like terms and powers, cancel common factors", shorter);
     }
   }
 
