@@ -13,6 +13,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/load.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"

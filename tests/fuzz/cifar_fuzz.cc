@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     COTANGENT_PROPERTY(!parsed.status().message().empty());
     return 0;
   }
-  COTANGENT_PROPERTY(parsed->size() * data_sets::RecordBytes(format) ==
+  COTANGENT_PROPERTY(parsed->size() * data_sets::CifarRecordBytes(format) ==
                      static_cast<int64_t>(size - 1));
   COTANGENT_PROPERTY(static_cast<int64_t>(parsed->images.size()) ==
                      parsed->size() * parsed->image_bytes());
