@@ -494,14 +494,19 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
 absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& d,
                                                              std::string_view implementation) {
   const OneThread one_thread;
-  auto state = std::make_unique<State>();
-  state->with_bias = d.with_bias;
-  state->with_addend = d.with_addend;
-  state->sums_weights = IsWeightGradient(d);
-  state->threads = Threads();
-  if (absl::Status status = state->AddCalls(d, implementation, RowsPerCall(d)); !status.ok())
-    return status;
-  return std::unique_ptr<Primitive>(new Primitive(std::move(state)));
+  const int64_t rows = d.in.dims[0];
+  // Some implementations take the whole and not its parts (matrix products of few rows): one call.
+  for (int64_t rows_per_call : {RowsPerCall(d), rows}) {
+    auto state = std::make_unique<State>();
+    state->with_bias = d.with_bias;
+    state->with_addend = d.with_addend;
+    state->sums_weights = IsWeightGradient(d);
+    state->threads = Threads();
+    const absl::Status status = state->AddCalls(d, implementation, rows_per_call);
+    if (status.ok()) return std::unique_ptr<Primitive>(new Primitive(std::move(state)));
+    if (!absl::IsNotFound(status) || rows_per_call == rows) return status;
+  }
+  return absl::InternalError("unreachable");
 }
 
 const std::string& Primitive::implementation() const { return state_->implementation; }

@@ -236,7 +236,7 @@ TEST(ReportedTest, LikeTermsAreJoined) {
   };
   EXPECT_EQ(derivative("x*(1+x)"), "1 + 2*x");
   EXPECT_EQ(derivative("x*(x+y)"), "2*x + y");
-  EXPECT_EQ(derivative("x*x*x*y"), "3*x^2*y");
+  EXPECT_EQ(derivative("x*x*x*y"), "3*y*x^2");
   EXPECT_EQ(derivative("tanh(x)"), "1 - tanh(x)^2");
   EXPECT_EQ(derivative("x^y"), "y*x^(y - 1)");
 }

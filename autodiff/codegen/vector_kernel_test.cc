@@ -273,6 +273,8 @@ bool Near(ElementType type, const char* a, const char* b) {
       std::memcpy(&u, a, 4), std::memcpy(&v, b, 4);
       return std::abs(int64_t{u} - v) <= 1;
     }
+    case ElementType::kF64:
+      return false;  // kernels have none
   }
   return false;
 }

@@ -417,14 +417,18 @@ size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size
   return sum;
 }
 
-// Compound nodes with several users, and every 200th level of a deep chain so that its text stays
-// parseable.
+// What is written where `e` is read: a denominator is written as its base.
+Expr Written(Expr e) { return HasNegativeExponent(e) ? e.arg(0) : e; }
+
+// Compound nodes that are written several times, and every 200th level of a deep chain so that its
+// text stays parseable.
 std::vector<Expr> WorthNaming(absl::Span<const Expr> order, absl::Span<const Expr> roots) {
   absl::flat_hash_map<Expr, int> users;
   for (Expr e : order) {
-    for (Expr arg : e.args()) ++users[arg];
+    if (HasNegativeExponent(e)) continue;
+    for (Expr arg : e.args()) ++users[Written(arg)];
   }
-  for (Expr root : roots) ++users[root];
+  for (Expr root : roots) ++users[Written(root)];
   const absl::flat_hash_set<Expr> is_root(roots.begin(), roots.end());
   absl::flat_hash_map<Expr, int> depth;
   std::vector<Expr> named;
@@ -432,7 +436,9 @@ std::vector<Expr> WorthNaming(absl::Span<const Expr> order, absl::Span<const Exp
     int below = 0;
     for (Expr arg : e.args()) below = std::max(below, depth[arg]);
     depth[e] = below + 1;
-    if (e.args().empty() || (is_root.contains(e) && users[e] == 1)) continue;
+    if (e.args().empty() || HasNegativeExponent(e) || (is_root.contains(e) && users[e] == 1)) {
+      continue;
+    }
     if (users[e] > 1 || depth[e] >= 200) {
       named.push_back(e);
       depth[e] = 0;

@@ -317,7 +317,7 @@ TEST(PlanTest, MemoryDecidesBetweenEquals) {
     std::string choice;
     for (size_t i = 1; i < lines.size(); ++i) {
       std::vector<std::string> fields = absl::StrSplit(lines[i], '\t');
-      ASSERT_EQ(fields.size(), 6) << lines[i];
+      ASSERT_EQ(fields.size(), 7) << lines[i];
       fields[3] = "1e-3";
       fields[4] = i == lean ? "1024" : "100000000";
       if (i == lean) choice = fields[5];

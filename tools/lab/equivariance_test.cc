@@ -10,7 +10,12 @@ using ::testing::Contains;
 using ::testing::IsEmpty;
 
 EquivariancePremises Quick() {
-  return {.networks = {"convnet"}, .training_epochs = 0, .data_dir = "/nonexistent", .threads = 1};
+  EquivariancePremises quick;
+  quick.networks = {"convnet"};
+  quick.training_epochs = 0;
+  quick.data_dir = "/nonexistent";
+  quick.threads = 1;
+  return quick;
 }
 
 TEST(Equivariance, Holds) { EXPECT_THAT(Failing(RunEquivariance(Quick())), IsEmpty()); }
