@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/cpu.h"
 #include "base/parallel.h"
-#include "oneapi/dnnl/dnnl.h"
+#include "tensor/onednn_api.h"
 
 namespace cotangent::tensor::onednn {
 namespace {
@@ -51,32 +51,6 @@ class OneThread {
   const int before_;
 };
 
-// Owns a C handle of oneDNN's.
-template <typename Handle, dnnl_status_t (*destroy)(Handle)>
-class Owned {
- public:
-  Owned() = default;
-  Owned(Owned&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
-  Owned& operator=(Owned&& other) noexcept {
-    std::swap(handle_, other.handle_);
-    return *this;
-  }
-  ~Owned() {
-    if (handle_ != nullptr) destroy(handle_);
-  }
-  Handle get() const { return handle_; }
-  Handle* out() { return &handle_; }
-
- private:
-  Handle handle_ = nullptr;
-};
-using PostOperations = Owned<dnnl_post_ops_t, dnnl_post_ops_destroy>;
-using Attributes = Owned<dnnl_primitive_attr_t, dnnl_primitive_attr_destroy>;
-using Iterator = Owned<dnnl_primitive_desc_iterator_t, dnnl_primitive_desc_iterator_destroy>;
-using PrimitiveDescription = Owned<dnnl_primitive_desc_t, dnnl_primitive_desc_destroy>;
-using PrimitiveHandle = Owned<dnnl_primitive_t, dnnl_primitive_destroy>;
-using MemoryHandle = Owned<dnnl_memory_t, dnnl_memory_destroy>;
-
 // A stream (in order, synchronous) for what one thread at a time executes.
 class Stream : public Owned<dnnl_stream_t, dnnl_stream_destroy> {
  public:
@@ -86,16 +60,16 @@ class Stream : public Owned<dnnl_stream_t, dnnl_stream_destroy> {
 // A tensor for oneDNN that is bound to wherever its elements currently are.
 class Memory {
  public:
-  void Create(const dnnl_memory_desc_t& description) {
-    dnnl_memory_create(memory_.out(), &description, Engine(), DNNL_MEMORY_NONE);
+  void Create(const Format& format) {
+    dnnl_memory_create(memory_.out(), format.get(), Engine(), DNNL_MEMORY_NONE);
     bound_ = nullptr;
   }
   dnnl_memory_t get() const { return memory_.get(); }
 
-  // Binding anew makes oneDNN clear the padding, so only a change of place is passed on.
+  // Binding anew makes oneDNN 2 clear the padding, so only a change of place is passed on.
   void Bind(void* data, const Stream& stream) {
     if (data == bound_) return;
-    dnnl_memory_set_data_handle_v2(memory_.get(), data, stream.get());
+    BindBuffer(memory_.get(), data, stream.get());
     bound_ = data;
   }
 
@@ -117,25 +91,16 @@ dnnl_data_type_t TypeOf(ElementType type) {
   }
 }
 
-dnnl_memory_desc_t RowMajor(const std::vector<int64_t>& dims, dnnl_data_type_t type) {
+Format RowMajor(const std::vector<int64_t>& dims, dnnl_data_type_t type) {
   std::vector<int64_t> strides(dims.size(), 1);
   for (int axis = static_cast<int>(dims.size()) - 2; axis >= 0; --axis)
     strides[axis] = strides[axis + 1] * dims[axis + 1];
-  dnnl_memory_desc_t description;
-  dnnl_memory_desc_init_by_strides(&description, static_cast<int>(dims.size()), dims.data(), type,
-                                   strides.data());
-  return description;
+  return Format::WithStrides(dims, type, strides);
 }
 
-dnnl_memory_desc_t MemoryDescription(const Tensor& tensor) {
-  const int rank = static_cast<int>(tensor.dims.size());
+Format FormatOf(const Tensor& tensor) {
   const dnnl_data_type_t type = TypeOf(tensor.type);
-  dnnl_memory_desc_t description;
-  if (!tensor.strides.empty()) {
-    dnnl_memory_desc_init_by_strides(&description, rank, tensor.dims.data(), type,
-                                     tensor.strides.data());
-    return description;
-  }
+  if (!tensor.strides.empty()) return Format::WithStrides(tensor.dims, type, tensor.strides);
   dnnl_format_tag_t tag = dnnl_format_tag_any;
   if (tensor.layout.has_value()) {
     switch (*tensor.layout) {
@@ -153,8 +118,7 @@ dnnl_memory_desc_t MemoryDescription(const Tensor& tensor) {
         break;
     }
   }
-  dnnl_memory_desc_init_by_tag(&description, rank, tensor.dims.data(), type, tag);
-  return description;
+  return Format::WithTag(tensor.dims, type, tag);
 }
 
 std::string ImplementationName(dnnl_primitive_desc_t description) {
@@ -174,95 +138,74 @@ bool WritesAstray(const Description& d, const std::string& implementation) {
          d.weights.dims[d.weights.dims.size() - 3] < 8;  // [groups,] out, in, height, width
 }
 
-// Walks oneDNN's implementations in order until `accept` says yes; whether it ever did.
-// weights_form: the only form of the weights to be taken, or null.
-bool FindImplementation(const Description& d, const dnnl_memory_desc_t* weights_form,
-                        const std::function<bool(dnnl_primitive_desc_t)>& accept) {
-  const OneThread one_thread;
-  const dnnl_memory_desc_t in = MemoryDescription(d.in), out = MemoryDescription(d.out),
-                           weights = weights_form != nullptr ? *weights_form
-                                                             : MemoryDescription(d.weights);
-  const bool matmul = d.operation == Operation::kMatmul;
+// Begins with oneDNN's first implementation; whether there is one.
+bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attributes,
+           Candidates& candidates) {
+  const Format in = FormatOf(d.in), out = FormatOf(d.out);
   const int64_t outputs = d.out.dims[1];
-  const dnnl_memory_desc_t bias_description =
-      matmul ? RowMajor({1, outputs}, dnnl_f32) : RowMajor({outputs}, dnnl_f32);
-  const dnnl_memory_desc_t* bias = d.with_bias ? &bias_description : nullptr;
+  const Format bias = d.operation == Operation::kMatmul ? RowMajor({1, outputs}, dnnl_f32)
+                                                        : RowMajor({outputs}, dnnl_f32);
+  const Operands operands = {in.get(), weights, d.with_bias ? bias.get() : nullptr, out.get()};
   // oneDNN counts the holes between a kernel's cells.
-  const std::array<int64_t, 2> dilates = {d.dilations[0] - 1, d.dilations[1] - 1};
-  const dnnl_alg_kind_t algorithm =
-      d.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
-
-  dnnl_convolution_desc_t convolution;
-  dnnl_matmul_desc_t product;
-  const void* operation = &convolution;
-  dnnl_status_t status = dnnl_success;
+  const std::array<int64_t, 2> holes = {d.dilations[0] - 1, d.dilations[1] - 1};
+  const Window window = {d.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct,
+                         d.strides.data(), holes.data(), d.pad_begin.data(), d.pad_end.data()};
   switch (d.operation) {
     case Operation::kConvolutionForward:
-      status = dnnl_dilated_convolution_forward_desc_init(
-          &convolution, dnnl_forward_training, algorithm, &in, &weights, bias, &out,
-          d.strides.data(), dilates.data(), d.pad_begin.data(), d.pad_end.data());
-      break;
+      return candidates.BeginForward(operands, window, attributes, Engine());
     case Operation::kConvolutionInputGradient:
-      status = dnnl_dilated_convolution_backward_data_desc_init(
-          &convolution, algorithm, &in, &weights, &out, d.strides.data(), dilates.data(),
-          d.pad_begin.data(), d.pad_end.data());
-      break;
+      return candidates.BeginInputGradient(operands, window, attributes, Engine());
     case Operation::kConvolutionWeightGradient:
-      status = dnnl_dilated_convolution_backward_weights_desc_init(
-          &convolution, algorithm, &in, &weights, bias, &out, d.strides.data(), dilates.data(),
-          d.pad_begin.data(), d.pad_end.data());
-      break;
+      return candidates.BeginWeightGradient(operands, window, attributes, Engine());
     case Operation::kMatmul:
-      operation = &product;
-      status = dnnl_matmul_desc_init(&product, &in, &weights, bias, &out);
-      break;
+      return candidates.BeginMatmul(operands, attributes, Engine());
   }
-  if (status != dnnl_success) return false;
+  return false;
+}
 
+// Walks oneDNN's implementations in order until `accept` says yes; whether it ever did. What is
+// accepted is then the caller's. weights_form: the only form of the weights to be taken, or null.
+bool FindImplementation(const Description& d, const Format* weights_form,
+                        const std::function<bool(dnnl_primitive_desc_t)>& accept) {
+  const OneThread one_thread;
   Attributes attributes;
   dnnl_primitive_attr_create(attributes.out());
   dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user);
   PostOperations post;
   if (d.with_addend || d.with_relu) {
     dnnl_post_ops_create(post.out());
-    if (d.with_addend &&
-        dnnl_post_ops_append_binary(post.get(), dnnl_binary_add, &out) != dnnl_success)
+    if (d.with_addend && dnnl_post_ops_append_binary(post.get(), dnnl_binary_add,
+                                                     FormatOf(d.out).get()) != dnnl_success)
       return false;
-    if (d.with_relu &&
-        dnnl_post_ops_append_eltwise(post.get(), 1, dnnl_eltwise_relu, 0, 0) != dnnl_success)
-      return false;
+    if (d.with_relu && !AppendRelu(post.get())) return false;
     dnnl_primitive_attr_set_post_ops(attributes.get(), post.get());
   }
-  Iterator iterator;
-  if (dnnl_primitive_desc_iterator_create(iterator.out(), operation, attributes.get(), Engine(),
-                                          nullptr) != dnnl_success) {
+  const Format free_form = FormatOf(d.weights);
+  Candidates candidates;
+  if (!Begin(d, (weights_form != nullptr ? *weights_form : free_form).get(), attributes.get(),
+             candidates))
     return false;
-  }
   do {
-    PrimitiveDescription candidate;
-    *candidate.out() = dnnl_primitive_desc_iterator_fetch(iterator.get());
-    if (candidate.get() == nullptr) return false;
-    if (!WritesAstray(d, ImplementationName(candidate.get())) && accept(candidate.get())) {
-      *candidate.out() = nullptr;  // the taker owns it
+    if (!WritesAstray(d, ImplementationName(candidates.current())) &&
+        accept(candidates.current())) {
+      candidates.Take();
       return true;
     }
-  } while (dnnl_primitive_desc_iterator_next(iterator.get()) == dnnl_success);
+  } while (candidates.Next());
   return false;
 }
 
-dnnl_memory_desc_t QueryMemory(dnnl_primitive_desc_t description, dnnl_query_t what,
-                               int index = 0) {
-  const dnnl_memory_desc_t* found = dnnl_primitive_desc_query_md(description, what, index);
-  return found != nullptr ? *found : dnnl_memory_desc_t{};
+Format QueryFormat(dnnl_primitive_desc_t description, dnnl_query_t what, int index = 0) {
+  return Format::CopyOf(dnnl_primitive_desc_query_md(description, what, index));
 }
 
 // A copy from one memory format to another.
 class Reordering {
  public:
-  bool Create(const dnnl_memory_desc_t& from, const dnnl_memory_desc_t& to) {
+  bool Create(const Format& from, const Format& to) {
     PrimitiveDescription description;
     const dnnl_engine_t engine = Engine();
-    if (dnnl_reorder_primitive_desc_create(description.out(), &from, engine, &to, engine,
+    if (dnnl_reorder_primitive_desc_create(description.out(), from.get(), engine, to.get(), engine,
                                            nullptr) != dnnl_success ||
         dnnl_primitive_create(primitive_.out(), description.get()) != dnnl_success) {
       return false;
@@ -403,7 +346,7 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
   const bool forward = !input_gradient && !weight_gradient;
   const dnnl_query_t weights_query =
       weight_gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
-  dnnl_memory_desc_t weights;
+  Format weights;
   PrimitiveDescription descriptions[2];
   for (int which = 0; which < 2; ++which) {
     const int64_t count = which == 0 ? rows_per_call : rows % rows_per_call;
@@ -423,7 +366,7 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
     }
     const dnnl_primitive_desc_t pd = descriptions[which].get();
     if (which == 0) {
-      weights = QueryMemory(pd, weights_query);
+      weights = QueryFormat(pd, weights_query);
       implementation = ImplementationName(pd);
       wanted = implementation;
     }
@@ -431,13 +374,13 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
     // memory.
     if (dnnl_primitive_create(primitives[which].out(), pd) != dnnl_success)
       return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
-    const dnnl_memory_desc_t scratch = QueryMemory(pd, dnnl_query_scratchpad_md);
+    const Format scratch = QueryFormat(pd, dnnl_query_scratchpad_md);
     scratch_bytes =
-        std::max(scratch_bytes, static_cast<int64_t>(dnnl_memory_desc_get_size(&scratch)));
+        std::max(scratch_bytes, static_cast<int64_t>(dnnl_memory_desc_get_size(scratch.get())));
   }
-  weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&weights));
-  const dnnl_memory_desc_t plain = RowMajor(whole.weights.dims, dnnl_f32);
-  weights_are_plain = dnnl_memory_desc_equal(&plain, &weights);
+  weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(weights.get()));
+  const Format plain = RowMajor(whole.weights.dims, dnnl_f32);
+  weights_are_plain = dnnl_memory_desc_equal(plain.get(), weights.get());
   // A matrix product's weights are given with strides; no other form of them is known here.
   if (!weights_are_plain && whole.operation != Operation::kMatmul &&
       !(weight_gradient ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
@@ -451,14 +394,12 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
     Call& call = calls[i];
     const int which = i + 1 == calls.size() && rows % rows_per_call != 0 ? 1 : 0;
     const dnnl_primitive_desc_t pd = descriptions[which].get();
-    const dnnl_memory_desc_t in =
-        QueryMemory(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
-    const dnnl_memory_desc_t out =
-        QueryMemory(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
+    const Format in = QueryFormat(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
+    const Format out = QueryFormat(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
     if (i == 0) {
-      const auto bytes_of = [&](const Tensor& tensor, const dnnl_memory_desc_t& description) {
+      const auto bytes_of = [&](const Tensor& tensor, const Format& format) {
         return tensor.strides.empty()
-                   ? static_cast<int64_t>(dnnl_memory_desc_get_size(&description)) / rows_per_call
+                   ? static_cast<int64_t>(dnnl_memory_desc_get_size(format.get())) / rows_per_call
                    : tensor.strides[0] * Bytes(tensor.type);
       };
       row_bytes[0] = bytes_of(whole.in, in), row_bytes[1] = bytes_of(whole.out, out);
@@ -469,15 +410,15 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
     call.in.Create(in);
     call.weights.Create(weights);
     call.out.Create(out);
-    call.scratch.Create(QueryMemory(pd, dnnl_query_scratchpad_md));
+    call.scratch.Create(QueryFormat(pd, dnnl_query_scratchpad_md));
     call.arguments = {
         {input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, call.in.get()},
         {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, call.weights.get()},
         {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, call.out.get()},
         {DNNL_ARG_SCRATCHPAD, call.scratch.get()}};
     if (with_bias) {
-      const dnnl_memory_desc_t bias = QueryMemory(pd, weights_query, 1);
-      bias_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(&bias));
+      const Format bias = QueryFormat(pd, weights_query, 1);
+      bias_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(bias.get()));
       call.bias.Create(bias);
       call.arguments.push_back(
           {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, call.bias.get()});
