@@ -10,7 +10,8 @@ def _fail_missing(ctx, what):
     ))
 
 def _include_path(ctx, header):
-    for folder in ["/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/local/include"]:
+    machine = ctx.execute(["uname", "-m"]).stdout.strip()
+    for folder in ["/usr/include", "/usr/include/%s-linux-gnu" % machine, "/usr/local/include"]:
         if ctx.path(folder + "/" + header).exists:
             return folder
     return None
@@ -37,8 +38,16 @@ def _system_library_impl(ctx):
             repr(linkopts),
             repr(ctx.attr.target_deps.get(target, [])),
         ))
+    if ctx.attr.program:
+        program = ctx.which(ctx.attr.program)
+        if not program:
+            _fail_missing(ctx, "program " + ctx.attr.program)
+
+        # An input of what the program makes, so that another version makes it anew.
+        ctx.file("version.txt", ctx.execute([program, "--version"]).stdout)
+        targets.append('filegroup(name = "version", srcs = ["version.txt"])')
     ctx.file("WORKSPACE", "workspace(name = {})\n".format(repr(ctx.name)))
-    ctx.file("BUILD", "\n\n".join(targets) + "\n" + ctx.attr.extra_build)
+    ctx.file("BUILD", "\n\n".join(targets) + "\n")
 
 system_library = repository_rule(
     implementation = _system_library_impl,
@@ -49,6 +58,6 @@ system_library = repository_rule(
         "linkopts": attr.string_list_dict(doc = "Target name to its link flags."),
         "pkg_config": attr.string_list_dict(doc = "Target name to the pkg-config modules that give its link flags."),
         "target_deps": attr.string_list_dict(doc = "Target name to further dependencies."),
-        "extra_build": attr.string(doc = "Text added to the BUILD file."),
+        "program": attr.string(doc = "A program that comes with the library; its version is target `version`."),
     },
 )

@@ -1,0 +1,39 @@
+"""All libraries of the system that Cotangent is built on, for WORKSPACE and for extension.bzl."""
+
+load(":abseil.bzl", "abseil")
+load(":adolc.bzl", "adolc")
+load(":ceres.bzl", "ceres")
+load(":fftw.bzl", "fftw")
+load(":google_benchmark.bzl", "google_benchmark")
+load(":googletest.bzl", "googletest")
+load(":graphviz.bzl", "graphviz")
+load(":images.bzl", "libjpeg", "libpng")
+load(":isal.bzl", "isal")
+load(":nlohmann_json.bzl", "nlohmann_json")
+load(":onednn.bzl", "onednn")
+load(":openssl.bzl", "openssl")
+load(":protobuf.bzl", "protobuf")
+load(":xbyak.bzl", "xbyak")
+
+# Repository to the macro that makes it. MODULE.bazel names them once more.
+_LIBRARIES = {
+    "abseil": abseil,
+    "adolc": adolc,
+    "ceres": ceres,
+    "fftw": fftw,
+    "google_benchmark": google_benchmark,
+    "googletest": googletest,
+    "graphviz": graphviz,
+    "isal": isal,
+    "libjpeg": libjpeg,
+    "libpng": libpng,
+    "nlohmann_json": nlohmann_json,
+    "onednn": onednn,
+    "openssl": openssl,
+    "protobuf": protobuf,
+    "xbyak": xbyak,
+}
+
+def system_libraries():
+    for name, library in _LIBRARIES.items():
+        library(name = name)
