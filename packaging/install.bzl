@@ -1,0 +1,86 @@
+"""What `bazel run //:install -- --prefix=DIR` copies: programs, libraries, headers, and what CMake and pkg-config read."""
+
+load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+
+_Component = provider(fields = {"archive": "the library", "headers": "depset of headers", "link_flags": "of the system's libraries"})
+
+def _own(file):
+    return file.owner != None and not file.owner.workspace_name
+
+def _installed_library_impl(ctx):
+    objects, flags = [], []
+    headers = depset(transitive = [dep[CcInfo].compilation_context.headers for dep in ctx.attr.deps])
+    merged = cc_common.merge_cc_infos(cc_infos = [dep[CcInfo] for dep in ctx.attr.deps])
+    for linker_input in merged.linking_context.linker_inputs.to_list():
+        for flag in linker_input.user_link_flags:
+            if flag not in flags:
+                flags.append(flag)
+        for library in linker_input.libraries:
+            objects += library.objects or library.pic_objects or []
+
+    # One object, so that what registers itself (an optimizer's rule) is not left out where nothing names it.
+    archive = ctx.actions.declare_file("lib%s.a" % ctx.label.name)
+    whole = ctx.actions.declare_file(ctx.label.name + ".o")
+    ctx.actions.run_shell(
+        inputs = objects,
+        outputs = [archive, whole],
+        arguments = [ctx.actions.args().add(whole).add(archive).add_all(objects)],
+        command = "whole=$1 archive=$2; shift 2; ld -r -o $whole $@ && ar rcsD $archive $whole",
+        mnemonic = "ArchiveAll",
+        use_default_shell_env = True,
+    )
+    return [
+        DefaultInfo(files = depset([archive])),
+        _Component(archive = archive, headers = headers, link_flags = flags),
+    ]
+
+installed_library = rule(
+    implementation = _installed_library_impl,
+    doc = "A static library of all that its dependencies are made of within this repository.",
+    attrs = {"deps": attr.label_list(providers = [CcInfo])},
+)
+
+def _install_impl(ctx):
+    files, lines = [], []
+
+    def add(file, destination):
+        files.append(file)
+        lines.append("%s\t%s" % (file.short_path, destination))
+
+    for program, name in ctx.attr.programs.items():
+        add(program[DefaultInfo].files_to_run.executable, "bin/" + name)
+    seen = {}
+    for library in ctx.attr.libraries:
+        component = library[_Component]
+        add(component.archive, "lib/" + component.archive.basename)
+        for header in component.headers.to_list():
+            if _own(header) and header.short_path not in seen:
+                seen[header.short_path] = True
+                add(header, "include/cotangent/" + header.short_path)
+
+        # name, then what a program links with beside the library itself
+        description = ctx.actions.declare_file(library.label.name + ".link_flags")
+        ctx.actions.write(description, " ".join(component.link_flags) + "\n")
+        files.append(description)
+        lines.append("%s\tflags:%s" % (description.short_path, library.label.name))
+    manifest = ctx.actions.declare_file(ctx.label.name + ".manifest")
+    ctx.actions.write(manifest, "\n".join(lines) + "\n")
+    script = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.expand_template(
+        template = ctx.file.script,
+        output = script,
+        substitutions = {"@MANIFEST@": manifest.short_path},
+        is_executable = True,
+    )
+    return [DefaultInfo(executable = script, runfiles = ctx.runfiles(files = files + [manifest]))]
+
+install = rule(
+    implementation = _install_impl,
+    executable = True,
+    attrs = {
+        "libraries": attr.label_list(providers = [_Component]),
+        "programs": attr.label_keyed_string_dict(doc = "Program to its installed name."),
+        "script": attr.label(allow_single_file = True),
+    },
+)

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs the programs, libraries and headers of Cotangent:   bazel run //:install -- --prefix=DIR   (default /usr/local)
+# All files are copied beside the prefix's own first and then renamed, so that a full disk leaves nothing half installed.
+# DESTDIR, as packagers use it, is put before the prefix.
+set -euo pipefail
+
+prefix=/usr/local
+for argument in "$@"; do
+  case $argument in
+    --prefix=?*) prefix=${argument#--prefix=} ;;
+    *)
+      echo "install: unknown argument '$argument'; expected --prefix=DIR" >&2
+      exit 2
+      ;;
+  esac
+done
+[[ $prefix = /* ]] || prefix=${BUILD_WORKING_DIRECTORY:-$PWD}/$prefix
+root=${DESTDIR:-}$prefix
+
+fail() {
+  echo "install: $1" >&2
+  exit "${2:-2}"
+}
+mkdir -p "$root" 2>/dev/null || fail "cannot make $root: choose another folder by --prefix=DIR, or run as root"
+stage=$(mktemp -d "$root/.cotangent-XXXXXX" 2>/dev/null) || fail "cannot write in $root: choose another folder by --prefix=DIR, or run as root"
+trap 'rm -rf "$stage"' EXIT
+
+declare -A flags
+while IFS=$'\t' read -r file destination; do
+  if [[ $destination = flags:* ]]; then
+    flags[${destination#flags:}]=$(<"$file")
+    continue
+  fi
+  mkdir -p "$stage/${destination%/*}" && cp --dereference "$file" "$stage/$destination" 2>/dev/null ||
+    fail "cannot copy $destination into $root: is the disk full? Nothing was installed" 1
+  mode=644
+  [[ $destination != bin/* ]] || mode=755
+  chmod "$mode" "$stage/$destination"
+done <"@MANIFEST@"
+
+# A pkg-config file for each library, and one CMake package whose components they are.
+mkdir -p "$stage/lib/pkgconfig" "$stage/lib/cmake/cotangent"
+{
+  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff training): targets cotangent::autodiff, cotangent::training"
+  echo 'get_filename_component(_cotangent "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)'
+} >"$stage/lib/cmake/cotangent/cotangentConfig.cmake"
+for library in "${!flags[@]}"; do
+  component=${library#cotangent_}
+  printf '%s\n' "prefix=$prefix" 'libdir=${prefix}/lib' 'includedir=${prefix}/include/cotangent' "Name: cotangent-$component" \
+    "Description: Cotangent, $component" "Version: 1" 'Cflags: -std=c++20 -I${includedir}' \
+    "Libs: -L\${libdir} -l$library ${flags[$library]}" >"$stage/lib/pkgconfig/cotangent-$component.pc"
+  cat >>"$stage/lib/cmake/cotangent/cotangentConfig.cmake" <<CMAKE
+if(NOT TARGET cotangent::$component)
+  add_library(cotangent::$component STATIC IMPORTED)
+  set_target_properties(cotangent::$component PROPERTIES
+    IMPORTED_LOCATION "\${_cotangent}/lib/lib$library.a"
+    INTERFACE_INCLUDE_DIRECTORIES "\${_cotangent}/include/cotangent"
+    INTERFACE_COMPILE_FEATURES cxx_std_20
+    INTERFACE_LINK_LIBRARIES "$(tr ' ' ';' <<<"${flags[$library]}")")
+endif()
+set(cotangent_${component}_FOUND TRUE)
+CMAKE
+done
+cat >>"$stage/lib/cmake/cotangent/cotangentConfig.cmake" <<'CMAKE'
+foreach(_component ${cotangent_FIND_COMPONENTS})
+  if(NOT cotangent_${_component}_FOUND AND cotangent_FIND_REQUIRED_${_component})
+    set(cotangent_FOUND FALSE)
+    set(cotangent_NOT_FOUND_MESSAGE "cotangent has no component ${_component}")
+  endif()
+endforeach()
+CMAKE
+
+# From here on only names change.
+(cd "$stage" && find . -type f -print0) | while IFS= read -r -d '' file; do
+  mkdir -p "$root/${file%/*}"
+  mv --force "$stage/$file" "$root/$file"
+done
+echo "installed in $root: $(ls "$root/bin" | grep --count '^cotangent-') programs, libraries ${!flags[*]}"
