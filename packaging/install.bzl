@@ -41,23 +41,22 @@ installed_library = rule(
     attrs = {"deps": attr.label_list(providers = [CcInfo])},
 )
 
+def _add(files, lines, file, destination):
+    files.append(file)
+    lines.append("%s\t%s" % (file.short_path, destination))
+
 def _install_impl(ctx):
     files, lines = [], []
-
-    def add(file, destination):
-        files.append(file)
-        lines.append("%s\t%s" % (file.short_path, destination))
-
     for program, name in ctx.attr.programs.items():
-        add(program[DefaultInfo].files_to_run.executable, "bin/" + name)
+        _add(files, lines, program[DefaultInfo].files_to_run.executable, "bin/" + name)
     seen = {}
     for library in ctx.attr.libraries:
         component = library[_Component]
-        add(component.archive, "lib/" + component.archive.basename)
+        _add(files, lines, component.archive, "lib/" + component.archive.basename)
         for header in component.headers.to_list():
             if _own(header) and header.short_path not in seen:
                 seen[header.short_path] = True
-                add(header, "include/cotangent/" + header.short_path)
+                _add(files, lines, header, "include/cotangent/" + header.short_path)
 
         # name, then what a program links with beside the library itself
         description = ctx.actions.declare_file(library.label.name + ".link_flags")

@@ -13,14 +13,14 @@
 
 int main() {
   using namespace cotangent;  // NOLINT
-  const auto network = layers::ParseNetwork(R"(
+  const auto network = layers::ParseNetwork(R"text(
 input { channels: 1 height: 8 width: 8 classes: 3 }
 layer { name: "conv1" convolution { channels: 4 kernel: 3 padding: SAME } }
 layer { activation { formula: "x / (1 + abs(x))" } }
 layer { global_average_pool {} }
 layer { name: "fc" linear {} }
 loss { softmax_cross_entropy {} }
-)");
+)text");
   if (!network.ok()) return std::puts(std::string(network.status().message()).c_str()), 1;
   layers::Tuner tuner(1);
   const auto function = layers::NetworkFunction::Create(*network, tuner, {.classes = 3});

@@ -12,6 +12,7 @@
 #include "layers/network/network_function.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/tuner.h"
+#include "training/recipe.h"
 #include "training/step.h"
 
 namespace {
@@ -57,10 +58,14 @@ T OrExit(absl::StatusOr<T> value) {
 
 int main() {
   using namespace cotangent;  // NOLINT
-  const layers::Network network = OrExit(layers::ParseNetwork(kNetwork));
+  const layers::Network text = OrExit(layers::ParseNetwork(kNetwork));
+  const auto network = OrExit(training::Resolve(text, {.images = kSteps * kBatch,
+                                                       .classes = 2,
+                                                       .channels = 1,
+                                                       .height = kSide,
+                                                       .width = kSide}));
   layers::Tuner tuner(1);
-  const auto step = OrExit(training::TrainingStep::Create(
-      network, 2, {.steps_per_epoch = kSteps, .total_steps = kSteps}, {}, &tuner));
+  const auto step = OrExit(training::TrainingStep::Create(network, {}, &tuner));
   if (!step->Initialise(nullptr, {}).ok()) return 1;
   std::mt19937 generator(1);
   for (int64_t number = 0; number < kSteps; ++number) {
@@ -74,7 +79,7 @@ int main() {
 
   // The trained parameters, by name, in the network as a function.
   const auto function =
-      OrExit(layers::NetworkFunction::Create(network, tuner, {.batch_size = kBatch, .classes = 2}));
+      OrExit(layers::NetworkFunction::Create(text, tuner, {.batch_size = kBatch, .classes = 2}));
   layers::NetworkVector point = function->Zero();
   for (const auto& part : function->parameters()) {
     const auto* slot = step->store().FindParameter(part.name);
