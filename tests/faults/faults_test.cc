@@ -135,6 +135,8 @@ layer { name: "fc" linear {} })");
            std::string::npos;
   };
   ASSERT_TRUE(process.WaitUntil(has_begun, kPatience)) << process.Errors();
+  // The third step has begun: a signal between the line and the step would be obeyed at once.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   process.Signal(SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   ASSERT_TRUE(process.IsRunning()) << "the first signal should only have been noted";
