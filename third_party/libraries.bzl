@@ -9,6 +9,7 @@ load(":googletest.bzl", "googletest")
 load(":graphviz.bzl", "graphviz")
 load(":images.bzl", "libjpeg", "libpng")
 load(":isal.bzl", "isal")
+load(":libzip.bzl", "libzip")
 load(":nlohmann_json.bzl", "nlohmann_json")
 load(":onednn.bzl", "onednn")
 load(":openssl.bzl", "openssl")
@@ -27,6 +28,7 @@ _LIBRARIES = {
     "isal": isal,
     "libjpeg": libjpeg,
     "libpng": libpng,
+    "libzip": libzip,
     "nlohmann_json": nlohmann_json,
     "onednn": onednn,
     "openssl": openssl,

@@ -78,7 +78,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
           absl::StrCat("--precision=", precision, ": expected f32 or bf16"));
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
   }
-  for (const std::string& assignment : line.repeated) {
+  for (const std::string& assignment : line.Values("set")) {
     if (absl::Status status = layers::ApplyOverride(*network, assignment); !status.ok()) {
       return status;
     }
@@ -239,5 +239,5 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
 int main(int argc, char** argv) {
   const auto start = std::chrono::steady_clock::now();
   return cotangent::tools::Main(
-      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"), start);
+      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage), start);
 }

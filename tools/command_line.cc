@@ -72,8 +72,7 @@ std::string Expectation(const absl::CommandLineFlag& flag) {
 
 }  // namespace
 
-CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
-                             absl::string_view repeated) {
+CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage) {
   GuardStandardStreams();
   CommandLine line;
   const std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags = ProgramFlags();
@@ -124,8 +123,7 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
       UsageError(absl::StrCat("--", name, "=", value, ": expected ", Expectation(*flag), " (",
                               flag->Help(), ")"));
     }
-    line.given.insert(std::string(flag->Name()));
-    if (flag->Name() == repeated) line.repeated.push_back(value);
+    line.given[std::string(flag->Name())].push_back(value);
   }
   if (const std::string isa = UnknownInstructionSet(); !isa.empty()) {
     UsageError(absl::StrCat("the environment variable COTANGENT_ISA is '", isa,

@@ -2,7 +2,7 @@
 #ifndef COTANGENT_TOOLS_COMMAND_LINE_H_
 #define COTANGENT_TOOLS_COMMAND_LINE_H_
 
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,20 +18,23 @@ inline constexpr int kExitInterrupted = 130;  // 128 + the signal's number
 
 // Reads the command line into the program's absl flags and returns what are no flags, in order.
 // Understands --flag=value,
-// --flag value, --bool_flag, --nobool_flag, and `--`, after which nothing is a flag. Repeated
-// flags: the last one counts, but those named in `repeated` are collected. Prints the usage and
-// exits with 0 when --help is given; with kExitUsage and the reason, when a flag is unknown or its
-// value is wrong. Goes to the directory the user stands in where `bazel run` started the program.
+// --flag value, --bool_flag, --nobool_flag, and `--`, after which nothing is a flag. Of repeated
+// flags the last one counts; Values() has all. Prints the usage and exits with 0 when --help is
+// given; with kExitUsage and the reason, when a flag is unknown or its value is wrong. Goes to the
+// directory the user stands in where `bazel run` started the program.
 struct CommandLine {
   std::vector<std::string> arguments;
-  std::vector<std::string> repeated;
-  std::set<std::string> given;  // names of flags
+  std::map<std::string, std::vector<std::string>> given;  // by flag, its values in order
 
   bool WasGiven(const std::string& flag) const { return given.count(flag) > 0; }
+  // All values of a flag that may be repeated.
+  std::vector<std::string> Values(const std::string& flag) const {
+    const auto found = given.find(flag);
+    return found == given.end() ? std::vector<std::string>() : found->second;
+  }
 };
 // Guards the standard streams (standard_streams.h), so it belongs to the beginning of main().
-CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage,
-                             absl::string_view repeated = "");
+CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 
 // An error where the command line of `program` has anything but flags.
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);

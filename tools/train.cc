@@ -61,6 +61,13 @@ ABSL_FLAG(bool, explain, false,
           "print what the planned step does, with measured times, and do not train");
 ABSL_FLAG(std::string, profile, "",
           "write a trace of a few steps to this file, for chrome://tracing or Perfetto");
+ABSL_FLAG(
+    std::string, init_from, "",
+    "begin with the weights of a safetensors file, or a .pt or .pth file of PyTorch, wherever "
+    "name and shape fit");
+ABSL_FLAG(std::string, map, "",
+          "NAME_IN_FILE=NAME_IN_NETWORK, with one * on both sides or none: for --init_from; may be "
+          "repeated");
 ABSL_FLAG(std::string, set, "",
           "field.path=value: override a field of the network text; may be repeated");
 
@@ -96,7 +103,7 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
     if (line.WasGiven(flag))
       layers::NotePlace(network, absl::StrCat("train.", flag), absl::StrCat("--", flag));
   }
-  for (const std::string& assignment : line.repeated) {
+  for (const std::string& assignment : line.Values("set")) {
     if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok())
       return status;
   }
@@ -180,6 +187,24 @@ std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& outpu
   return found;
 }
 
+// --init_from and --map, which a resumed run has no use for. What is wrong with them is found on
+// a network that is then thrown away.
+absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& options) {
+  const std::string path = absl::GetFlag(FLAGS_init_from);
+  const std::vector<std::string> maps = line.Values("map");
+  if (path.empty()) {
+    return maps.empty() ? absl::OkStatus()
+                        : FlagError("map", maps.front(), "--init_from=FILE as well");
+  }
+  absl::StatusOr<training::InitialWeights> initial = training::ReadInitialWeights(path, maps);
+  if (!initial.ok()) return initial.status();
+  options.init_from = *std::move(initial);
+  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
+      layers::ParameterStore::Create(options.network.built.graph);
+  if (!store.ok()) return store.status();
+  return training::TakeInitialWeights(*options.init_from, **store).status();
+}
+
 // Network and data, from the checkpoint that is resumed or from the flags. What is wrong with them
 // is said before anything is made or fetched for them.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
@@ -208,7 +233,7 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
       training::Resolve(*network, options.data.shape);
   if (!resolved.ok()) return resolved.status();
   options.network = *std::move(resolved);
-  return absl::OkStatus();
+  return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 
 // What the terminal shows; keeps what was measured for the plan; ends the run at a signal.
@@ -309,5 +334,5 @@ int Main(const CommandLine& line) {
 
 int main(int argc, char** argv) {
   return cotangent::tools::Main(
-      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage, "set"));
+      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage));
 }

@@ -15,7 +15,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "data/file.h"
 #include "nlohmann/json.hpp"
@@ -34,8 +33,7 @@ constexpr char kHeaderChecksumKey[] = "header_crc32c";
 constexpr char kNoChecksum[] = "00000000";
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr char kBroken[] = "the file is damaged; use an earlier checkpoint";
-constexpr int64_t kLengthBytes = 8;
-constexpr size_t kMostDimensions = 6;
+constexpr int64_t kLengthBytes = kSafetensorsLengthBytes;
 // The data begins at a multiple of this.
 constexpr int64_t kDataAlignment = 64;
 
@@ -44,127 +42,6 @@ absl::Status Damaged(absl::string_view source, absl::string_view finding) {
 }
 
 std::string Hex(uint32_t checksum) { return absl::StrFormat("%08x", checksum); }
-
-int64_t ReadLength(const char* bytes) {
-  uint64_t length = 0;
-  for (int i = kLengthBytes - 1; i >= 0; --i)
-    length = length << 8 | static_cast<unsigned char>(bytes[i]);
-  return static_cast<int64_t>(std::min<uint64_t>(length, INT64_MAX));
-}
-
-// Reads the header piece by piece, so that what it takes in memory is in proportion to its bytes,
-// however it is nested.
-class HeaderReader : public nlohmann::json_sax<json> {
- public:
-  struct Entry {
-    std::string dtype;
-    std::vector<int64_t> shape, offsets;
-    bool has_shape = false;
-  };
-
-  Metadata metadata;
-  std::map<std::string, Entry> entries;
-  std::string error;
-
-  bool null() override { return Unexpected("null"); }
-  bool boolean(bool) override { return Unexpected("a truth value"); }
-  bool number_integer(number_integer_t) override { return Unexpected("a negative number"); }
-  bool number_float(number_float_t, const string_t&) override { return Unexpected("a fraction"); }
-  bool binary(binary_t&) override { return Unexpected("binary data"); }
-
-  bool number_unsigned(number_unsigned_t value) override {
-    if (numbers_ == nullptr) return Unexpected("a number");
-    if (value > static_cast<uint64_t>(INT64_MAX)) return Fail("a number is too large");
-    if (numbers_->size() >= kMostDimensions)
-      return Fail(absl::StrCat("more than ", kMostDimensions, " numbers in a list"));
-    numbers_->push_back(static_cast<int64_t>(value));
-    return true;
-  }
-
-  bool string(string_t& value) override {
-    if (depth_ != 2 || numbers_ != nullptr) return Unexpected("a string");
-    if (in_metadata_) {
-      if (!metadata.try_emplace(inner_, std::move(value)).second)
-        return Fail(absl::StrCat("two entries \"", inner_, "\""));
-      return true;
-    }
-    if (inner_ != "dtype" || !entry_->dtype.empty()) return Unexpected("a string");
-    entry_->dtype = std::move(value);
-    return true;
-  }
-
-  bool start_object(size_t) override {
-    if (depth_ >= 2 || numbers_ != nullptr)
-      return Fail("nested deeper than a checkpoint's header is");
-    ++depth_;
-    if (depth_ == 1) return true;
-    in_metadata_ = outer_ == kMetadataKey;
-    if (in_metadata_) return true;
-    if (static_cast<int64_t>(entries.size()) >= kMostCheckpointTensors)
-      return Fail(absl::StrCat("more than ", kMostCheckpointTensors, " tensors"));
-    const auto [place, is_new] = entries.try_emplace(outer_);
-    if (!is_new) return Fail(absl::StrCat("two tensors \"", outer_, "\""));
-    entry_ = &place->second;
-    return true;
-  }
-  bool key(string_t& value) override {
-    (depth_ == 1 ? outer_ : inner_) = std::move(value);
-    return true;
-  }
-  bool end_object() override {
-    --depth_;
-    return true;
-  }
-
-  bool start_array(size_t) override {
-    if (depth_ != 2 || in_metadata_ || numbers_ != nullptr) return Unexpected("a list");
-    if (inner_ == "shape" && !entry_->has_shape) {
-      entry_->has_shape = true;
-      numbers_ = &entry_->shape;
-    } else if (inner_ == "data_offsets" && entry_->offsets.empty()) {
-      numbers_ = &entry_->offsets;
-    } else {
-      return Unexpected("a list");
-    }
-    return true;
-  }
-  bool end_array() override {
-    numbers_ = nullptr;
-    return true;
-  }
-
-  bool parse_error(size_t position, const std::string&,
-                   const nlohmann::detail::exception&) override {
-    return Fail(absl::StrCat("no JSON at byte ", position));
-  }
-
- private:
-  bool Fail(std::string message) {
-    error = std::move(message);
-    return false;
-  }
-  bool Unexpected(absl::string_view what) {
-    return Fail(absl::StrCat("unexpected ", what, " in \"", depth_ >= 1 ? outer_ : "",
-                             depth_ >= 2 ? "/" : "", depth_ >= 2 ? inner_ : "", "\""));
-  }
-
-  int depth_ = 0;
-  bool in_metadata_ = false;
-  std::string outer_, inner_;
-  Entry* entry_ = nullptr;
-  std::vector<int64_t>* numbers_ = nullptr;
-};
-
-// The product of the extents, or -1 where it exceeds `most`.
-int64_t Elements(const std::vector<int64_t>& shape, int64_t most) {
-  int64_t count = 1;
-  for (int64_t extent : shape) {
-    if (extent == 0) return 0;
-    if (count > most / extent) return -1;
-    count *= extent;
-  }
-  return count;
-}
 
 // Whether the header's own checksum is right: computed with zeros in its place.
 bool HeaderIsIntact(std::string header, const std::string& checksum) {
@@ -208,21 +85,18 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
         source,
         absl::StrCat("only ", size,
                      " bytes, where a checkpoint begins with the 8 bytes of its header's length"));
-  const int64_t header_bytes = ReadLength(bytes.data());
-  if (header_bytes > kLargestCheckpointHeader || header_bytes > size - kLengthBytes) {
+  const int64_t header_bytes = SafetensorsHeaderLength(bytes.data());
+  if (header_bytes > kLargestSafetensorsHeader || header_bytes > size - kLengthBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         source, ": not a checkpoint, or cut short: its first 8 bytes announce a header of ",
         header_bytes, " bytes, ", size - kLengthBytes,
         " follow; expected is a file that train wrote (checkpoint-STEP.safetensors)"));
   }
   const std::string header = bytes.substr(kLengthBytes, header_bytes);
-  HeaderReader reader;
-  if (!json::sax_parse(header, &reader)) {
-    return Damaged(source, absl::StrCat("in the header: ",
-                                        reader.error.empty() ? "no JSON object" : reader.error));
-  }
+  absl::StatusOr<SafetensorsHeader> parsed = ParseSafetensorsHeader(header);
+  if (!parsed.ok()) return Damaged(source, parsed.status().message());
   Checkpoint checkpoint;
-  checkpoint.metadata_ = std::move(reader.metadata);
+  checkpoint.metadata_ = std::move(parsed->metadata);
   if (const std::string format = checkpoint.Get(kFormatKey); format != kFormat) {
     return absl::InvalidArgumentError(absl::StrCat(
         source, ": a safetensors file, but not a checkpoint of train: its metadata says format \"",
@@ -234,35 +108,17 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   // Every tensor's place is checked, and that they cover the data without gaps, before any byte of
   // it is looked at.
   const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
-  std::vector<std::pair<int64_t, int64_t>> places;
-  for (const auto& [name, entry] : reader.entries) {
-    if (entry.dtype != "F32")
-      return Damaged(source, absl::StrCat("tensor ", name, " has the type \"", entry.dtype,
+  for (const auto& [name, tensor] : parsed->tensors) {
+    if (tensor.dtype != "F32")
+      return Damaged(source, absl::StrCat("tensor ", name, " has the type \"", tensor.dtype,
                                           "\", expected F32"));
-    if (entry.offsets.size() != 2 || !entry.has_shape)
-      return Damaged(source, absl::StrCat("tensor ", name, " lacks a shape or two data offsets"));
-    const int64_t begin = entry.offsets[0], end = entry.offsets[1];
-    const int64_t count = Elements(entry.shape, data_bytes / static_cast<int64_t>(sizeof(float)));
-    if (begin > end || end > data_bytes || count < 0 ||
-        (end - begin) != count * static_cast<int64_t>(sizeof(float))) {
-      return Damaged(
-          source,
-          absl::StrCat("tensor ", name, " of shape [", absl::StrJoin(entry.shape, ", "),
-                       "] is said to lie at bytes ", begin, " to ", end, " of ", data_bytes));
-    }
-    places.emplace_back(begin, end);
-    checkpoint.tensors_[name] = {entry.shape, data_begin + begin, count};
   }
-  std::sort(places.begin(), places.end());
-  int64_t covered = 0;
-  for (const auto& [begin, end] : places) {
-    if (begin != covered)
-      return Damaged(
-          source, absl::StrCat("tensors leave a gap or overlap at byte ", covered, " of the data"));
-    covered = end;
+  if (absl::Status status = CheckSafetensorsPlaces(*parsed, data_bytes); !status.ok())
+    return Damaged(source, status.message());
+  for (const auto& [name, tensor] : parsed->tensors) {
+    checkpoint.tensors_[name] = {tensor.shape, data_begin + tensor.offsets[0],
+                                 ElementsOf(tensor.shape, data_bytes)};
   }
-  if (covered != data_bytes)
-    return Damaged(source, absl::StrCat("tensors take ", covered, " bytes of ", data_bytes));
 
   const json checksums =
       json::parse(checkpoint.Get(kChecksumsKey), nullptr, /*allow_exceptions=*/false);
@@ -289,8 +145,8 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
   char length[kLengthBytes];
   if (S_ISREG(about.st_mode) && about.st_size > kLengthBytes &&
       pread(descriptor, length, kLengthBytes, 0) == kLengthBytes) {
-    const int64_t header_bytes = ReadLength(length);
-    if (header_bytes > kLargestCheckpointHeader || header_bytes > about.st_size - kLengthBytes) {
+    const int64_t header_bytes = SafetensorsHeaderLength(length);
+    if (header_bytes > kLargestSafetensorsHeader || header_bytes > about.st_size - kLengthBytes) {
       return ParseCheckpoint(std::string(length, kLengthBytes), path);  // says what is wrong
     }
     if (absl::Status status = tensor::CheckMemoryAvailable(about.st_size, path); !status.ok())

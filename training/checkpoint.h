@@ -1,15 +1,8 @@
 // Checkpoints: safetensors files, so that other programs can read them, that cannot be read
 // wrongly.
 //
-// A safetensors file is eight bytes, little-endian, the length of a header; the header, a JSON
-// object
-//
-//   {"__metadata__": {"step": "1200", ...}, "conv1.weight": {"dtype": "F32", "shape": [32, 3, 7,
-//   7], "data_offsets": [0, 18816]}, ...}
-//
-// and the tensors' bytes, one after the other without gaps
-// (https://github.com/huggingface/safetensors). In the metadata lie the checksums (CRC-32C) of
-// every tensor and of the header itself, so that a flipped bit or a missing end is found.
+// The format itself: weights/safetensors.h. In the metadata lie the checksums (CRC-32C) of every
+// tensor and of the header itself, so that a flipped bit or a missing end is found.
 #ifndef COTANGENT_TRAINING_CHECKPOINT_H_
 #define COTANGENT_TRAINING_CHECKPOINT_H_
 
@@ -24,14 +17,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "training/weights/safetensors.h"
 
 namespace cotangent::training {
-
-// A file that claims more is refused before memory is asked for.
-inline constexpr int64_t kLargestCheckpointHeader = int64_t{64} << 20;
-inline constexpr int64_t kMostCheckpointTensors = 100'000;
-
-using Metadata = std::map<std::string, std::string>;
 
 // A tensor to be written: f32, row-major, of as many numbers as `shape` says.
 struct CheckpointTensor {

@@ -177,6 +177,11 @@ absl::Status Trainer::Prepare() {
     CompareWithResumed();
   } else if (absl::Status status = step_->Initialise(&train_set_, normalization_); !status.ok()) {
     return status;
+  } else if (options_.init_from.has_value()) {
+    absl::StatusOr<std::string> report = TakeInitialWeights(*options_.init_from, step_->store());
+    if (!report.ok()) return report.status();
+    observer_.Say(*report);
+    step_->optimizer().Initialise(step_->store().values());
   }
   return PrepareData();
 }

@@ -19,6 +19,7 @@
 #include "layers/plan/tuner.h"
 #include "training/checkpoint.h"
 #include "training/recipe.h"
+#include "training/weights/initial_weights.h"
 
 namespace cotangent::training {
 
@@ -41,6 +42,8 @@ struct RunOptions {
   OnNonFinite on_nonfinite = OnNonFinite::kStop;
   std::string profile_path;  // a trace of a few steps, if not empty
   std::optional<FoundCheckpoint> resume_from;
+  // What parameters and statistics are instead of their initial values, where nothing is resumed.
+  std::optional<InitialWeights> init_from;
 };
 
 // How far a run is.

@@ -1,0 +1,206 @@
+// The archive that torch.save() writes: PREFIX/data.pkl, PREFIX/byteorder, PREFIX/data/KEY for
+// each storage.
+#include <zip.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "training/weights/safetensors.h"
+#include "training/weights/torch_pickle.h"
+#include "training/weights/weight_file.h"
+
+namespace cotangent::training {
+namespace {
+
+constexpr absl::string_view kPickle = "data.pkl";
+
+struct StorageType {
+  absl::string_view name;
+  NumberType type;
+  int64_t bytes;
+};
+constexpr StorageType kStorageTypes[] = {
+    {"DoubleStorage", NumberType::kF64, 8},  {"FloatStorage", NumberType::kF32, 4},
+    {"HalfStorage", NumberType::kF16, 2},    {"BFloat16Storage", NumberType::kBf16, 2},
+    {"LongStorage", NumberType::kOther, 8},  {"IntStorage", NumberType::kOther, 4},
+    {"ShortStorage", NumberType::kOther, 2}, {"CharStorage", NumberType::kOther, 1},
+    {"ByteStorage", NumberType::kOther, 1},  {"BoolStorage", NumberType::kOther, 1},
+};
+
+// An archive in memory, whose entries are read whole.
+class Archive {
+ public:
+  static absl::StatusOr<Archive> Open(absl::string_view bytes) {
+    zip_error_t error;
+    zip_error_init(&error);
+    const auto release = absl::MakeCleanup([&error] { zip_error_fini(&error); });
+    zip_source_t* const source =
+        zip_source_buffer_create(bytes.data(), bytes.size(), /*freep=*/0, &error);
+    zip_t* const zip =
+        source == nullptr ? nullptr : zip_open_from_source(source, ZIP_RDONLY, &error);
+    if (zip == nullptr) {
+      if (source != nullptr) zip_source_free(source);
+      return absl::InvalidArgumentError(
+          absl::StrCat("no whole zip archive (", zip_error_strerror(&error),
+                       "): the file is damaged or cut short; fetch or save it again"));
+    }
+    return Archive(zip, static_cast<int64_t>(bytes.size()));
+  }
+
+  // The entry whose name ends with "/" and this, the first part of which is the archive's name.
+  absl::StatusOr<std::string> Read(absl::string_view name) {
+    if (prefix_.empty()) RETURN_IF_ERROR(FindPrefix());
+    const std::string path = absl::StrCat(prefix_, name);
+    zip_stat_t about;
+    if (zip_stat(zip_.get(), path.c_str(), 0, &about) != 0)
+      return absl::NotFoundError(absl::StrCat("the archive lacks ", path));
+    if ((about.valid & (ZIP_STAT_COMP_METHOD | ZIP_STAT_SIZE)) !=
+            (ZIP_STAT_COMP_METHOD | ZIP_STAT_SIZE) ||
+        about.comp_method != ZIP_CM_STORE) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path,
+                       " is compressed, which PyTorch does not do; save the weights again "
+                       "with torch.save()"));
+    }
+    // Entries that lie over each other would together be larger than the file.
+    if (about.size > static_cast<uint64_t>(left_))
+      return absl::InvalidArgumentError(
+          absl::StrCat("the archive's entries are said to be larger than the file at ", path));
+    left_ -= static_cast<int64_t>(about.size);
+    std::string bytes(about.size, '\0');
+    zip_file_t* const file = zip_fopen(zip_.get(), path.c_str(), 0);
+    const int64_t read =
+        file == nullptr ? -1 : zip_fread(file, bytes.data(), static_cast<uint64_t>(bytes.size()));
+    // Closing checks what is left, reading to the end the checksum.
+    char beyond;
+    const bool is_whole =
+        read == static_cast<int64_t>(bytes.size()) && zip_fread(file, &beyond, 1) == 0;
+    if (file != nullptr && zip_fclose(file) != 0) return Damaged(path);
+    if (!is_whole) return Damaged(path);
+    return bytes;
+  }
+
+ private:
+  struct Discard {
+    void operator()(zip_t* zip) const { zip_discard(zip); }
+  };
+
+  Archive(zip_t* zip, int64_t bytes) : zip_(zip), left_(bytes) {}
+
+  static absl::Status Damaged(absl::string_view path) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " cannot be read from the archive: it is damaged; fetch it again"));
+  }
+  absl::Status FindPrefix() {
+    for (int64_t i = 0, count = zip_get_num_entries(zip_.get(), 0); i < count; ++i) {
+      const char* const name = zip_get_name(zip_.get(), static_cast<uint64_t>(i), 0);
+      if (name == nullptr || !absl::EndsWith(name, absl::StrCat("/", kPickle))) continue;
+      prefix_ = std::string(absl::StripSuffix(name, kPickle));
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        "a zip archive, but not one that torch.save() wrote: it lacks data.pkl; expected a file of "
+        "torch.save(model.state_dict(), path)");
+  }
+
+  std::unique_ptr<zip_t, Discard> zip_;
+  std::string prefix_;
+  int64_t left_;  // of the file's size, to be taken by entries
+};
+
+// Whether every element of the tensor lies in its storage of `size` numbers.
+absl::Status CheckPlace(const PickledTensor& tensor, int64_t size) {
+  const auto wrong = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", tensor.name, " of shape [",
+                                                   absl::StrJoin(tensor.shape, ", "), "] ", what,
+                                                   "; save the weights again with torch.save()"));
+  };
+  if (tensor.shape.size() != tensor.strides.size()) return wrong("has not a stride an axis");
+  for (size_t i = 0; i < tensor.shape.size(); ++i) {
+    if (tensor.shape[i] < 0 || tensor.strides[i] < 0 || tensor.offset < 0)
+      return wrong("has negative sizes");
+  }
+  const int64_t elements = ElementsOf(tensor.shape, size);
+  if (elements < 0) return wrong(absl::StrCat("is larger than its storage of ", size, " numbers"));
+  if (elements == 0) return absl::OkStatus();
+  int64_t last = tensor.offset;
+  for (size_t i = 0; i < tensor.shape.size(); ++i) {
+    const int64_t steps = tensor.shape[i] - 1;
+    if (last >= size || (steps > 0 && tensor.strides[i] > (size - 1 - last) / steps))
+      return wrong(absl::StrCat("reaches beyond its storage of ", size, " numbers"));
+    last += steps * tensor.strides[i];
+  }
+  return last < size ? absl::OkStatus()
+                     : wrong(absl::StrCat("lies beyond its storage of ", size, " numbers"));
+}
+
+absl::Status CheckByteOrder(Archive& archive) {
+  const absl::StatusOr<std::string> order = archive.Read("byteorder");
+  if (absl::IsNotFound(order.status())) return absl::OkStatus();  // before PyTorch 2.1
+  if (!order.ok()) return order.status();
+  if (*order == "little") return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the numbers are not little-endian; save the weights again on such a machine");
+}
+
+absl::StatusOr<std::string> ReadPickle(Archive& archive) {
+  absl::StatusOr<std::string> pickle = archive.Read(kPickle);
+  if (!pickle.ok()) return absl::InvalidArgumentError(pickle.status().message());
+  return pickle;
+}
+
+}  // namespace
+
+absl::StatusOr<WeightFile> ParseTorchWeights(absl::string_view bytes, absl::string_view source) {
+  const auto named = [&](const absl::Status& status) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": ", status.message()));
+  };
+  absl::StatusOr<Archive> archive = Archive::Open(bytes);
+  if (!archive.ok()) return named(archive.status());
+  absl::StatusOr<std::string> pickle = ReadPickle(*archive);
+  if (!pickle.ok()) return named(pickle.status());
+  if (absl::Status status = CheckByteOrder(*archive); !status.ok()) return named(status);
+  absl::StatusOr<std::vector<PickledTensor>> tensors = ReadTorchPickle(*pickle);
+  if (!tensors.ok()) return named(tensors.status());
+
+  WeightFile file;
+  absl::flat_hash_map<std::string, int> storages;
+  for (const PickledTensor& tensor : *tensors) {
+    const StorageType* type = nullptr;
+    for (const StorageType& known : kStorageTypes) {
+      if (known.name == tensor.storage_type) type = &known;
+    }
+    if (type == nullptr || type->type == NumberType::kOther) {
+      // Counters and masks: to be named, not to be read.
+      file.tensors_[tensor.name] = {NumberType::kOther, tensor.shape, 0, 0, 0, {}};
+      continue;
+    }
+    const auto [place, is_new] =
+        storages.try_emplace(tensor.storage, static_cast<int>(file.storages_.size()));
+    if (is_new) {
+      absl::StatusOr<std::string> storage = archive->Read(absl::StrCat("data/", tensor.storage));
+      if (!storage.ok()) return named(storage.status());
+      file.storages_.push_back(*std::move(storage));
+    }
+    const int64_t size = static_cast<int64_t>(file.storages_[place->second].size()) / type->bytes;
+    if (absl::Status status = CheckPlace(tensor, size); !status.ok()) return named(status);
+    file.tensors_[tensor.name] = {type->type,
+                                  tensor.shape,
+                                  ElementsOf(tensor.shape, size),
+                                  place->second,
+                                  tensor.offset * type->bytes,
+                                  tensor.strides};
+  }
+  return file;
+}
+
+}  // namespace cotangent::training

@@ -1,0 +1,467 @@
+#include "training/weights/torch_pickle.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+
+namespace cotangent::training {
+namespace {
+
+constexpr char kSaveAgain[] =
+    "; in Python, write the weights alone: torch.save(model.state_dict(), path)";
+
+absl::Status Refused(absl::string_view finding) {
+  return absl::InvalidArgumentError(absl::StrCat(finding, kSaveAgain));
+}
+
+// A value is named by its number in the machine's list of values, which are never removed.
+using Ref = int32_t;
+
+struct Value {
+  enum Kind {
+    kOpaque,  // None, truth values, fractions, bytes: of no use here
+    kNumber,  // an integer
+    kText,
+    kTuple,    // or a list: `items`
+    kDict,     // `items`: key, value, key, value, ...
+    kName,     // of a function or a class that is allowed: `text`
+    kStorage,  // `items`: ("storage", type, key, location, size)
+    kTensor,   // `items`: (storage, offset, shape, strides, ...)
+    kMark,
+  } kind = kOpaque;
+  int64_t number = 0;
+  std::string text = {};
+  std::vector<Ref> items = {};
+};
+
+constexpr absl::string_view kRebuildTensor = "torch._utils._rebuild_tensor_v2";
+constexpr absl::string_view kRebuildParameter = "torch._utils._rebuild_parameter";
+constexpr absl::string_view kOrderedDict = "collections.OrderedDict";
+constexpr absl::string_view kSize = "torch.Size";
+
+// Larger ones are refused, so that a pickle that copies one again and again stays small.
+constexpr size_t kLongestName = 256, kMostArguments = 8, kStorageParts = 5;
+
+bool IsAllowed(absl::string_view name) {
+  if (name.size() > kLongestName) return false;
+  return name == kRebuildTensor || name == kRebuildParameter || name == kOrderedDict ||
+         name == kSize || (absl::StartsWith(name, "torch.") && absl::EndsWith(name, "Storage"));
+}
+
+// The stack machine.
+class Unpickler {
+ public:
+  explicit Unpickler(absl::string_view pickle) : pickle_(pickle) {}
+
+  // The value that is left at the end.
+  absl::StatusOr<Ref> Run() {
+    while (!stopped_) {
+      if (pickle_.empty()) return Refused("the pickle ends before it is complete");
+      const unsigned char opcode = Take(1)[0];
+      RETURN_IF_ERROR(Execute(opcode));
+    }
+    return Pop();
+  }
+  const Value& operator[](Ref ref) const { return values_[ref]; }
+
+ private:
+  // Opcodes, by their names in pickletools.py.
+  enum Opcode : unsigned char {
+    kMark = '(',
+    kStop = '.',
+    kPop = '0',
+    kPopMark = '1',
+    kBinFloat = 'G',
+    kBinInt = 'J',
+    kBinInt1 = 'K',
+    kBinInt2 = 'M',
+    kNone = 'N',
+    kBinPersId = 'Q',
+    kReduce = 'R',
+    kBinUnicode = 'X',
+    kAppend = 'a',
+    kBuild = 'b',
+    kGlobal = 'c',
+    kAppends = 'e',
+    kBinGet = 'h',
+    kLongBinGet = 'j',
+    kBinPut = 'q',
+    kLongBinPut = 'r',
+    kSetItem = 's',
+    kTuple = 't',
+    kSetItems = 'u',
+    kEmptyTuple = ')',
+    kEmptyList = ']',
+    kEmptyDict = '}',
+    kProto = 0x80,
+    kTuple1 = 0x85,
+    kTuple2 = 0x86,
+    kTuple3 = 0x87,
+    kNewTrue = 0x88,
+    kNewFalse = 0x89,
+    kLong1 = 0x8a,
+    kShortBinUnicode = 0x8c,
+    kStackGlobal = 0x93,
+    kMemoize = 0x94,
+    kFrame = 0x95,
+  };
+
+  // The next bytes; fewer, and the machine fails, where the pickle ends before.
+  absl::string_view Take(uint64_t count) {
+    if (count > pickle_.size()) {
+      is_cut_ = true;
+      pickle_ = {};
+      static constexpr char kZeros[8] = {};  // enough for every fixed size
+      return absl::string_view(kZeros, sizeof(kZeros));
+    }
+    const absl::string_view bytes = pickle_.substr(0, count);
+    pickle_.remove_prefix(count);
+    return bytes;
+  }
+  // An unsigned number of so many bytes, at most 8, little-endian.
+  uint64_t TakeUnsigned(int bytes) {
+    const absl::string_view raw = Take(bytes);
+    uint64_t number = 0;
+    for (int i = bytes - 1; i >= 0; --i) number = number << 8 | static_cast<unsigned char>(raw[i]);
+    return number;
+  }
+  std::string TakeText(uint64_t bytes) {
+    const absl::string_view text = Take(bytes);
+    return is_cut_ ? "" : std::string(text);
+  }
+  std::string TakeLine() {
+    const size_t end = pickle_.find('\n');
+    if (end == absl::string_view::npos) {
+      is_cut_ = true;
+      return "";
+    }
+    return std::string(Take(end + 1).substr(0, end));
+  }
+
+  void Push(Value value) {
+    stack_.push_back(static_cast<Ref>(values_.size()));
+    values_.push_back(std::move(value));
+  }
+  void PushNumber(int64_t number) { Push({.kind = Value::kNumber, .number = number}); }
+  void PushText(std::string text) { Push({.kind = Value::kText, .text = std::move(text)}); }
+
+  absl::Status NeedStack(size_t count) const {
+    return stack_.size() >= count ? absl::OkStatus()
+                                  : Refused("the pickle takes more from its stack than there is");
+  }
+  absl::StatusOr<Ref> Pop() {
+    RETURN_IF_ERROR(NeedStack(1));
+    const Ref top = stack_.back();
+    stack_.pop_back();
+    return top;
+  }
+  absl::StatusOr<std::vector<Ref>> PopSeveral(size_t count) {
+    RETURN_IF_ERROR(NeedStack(count));
+    std::vector<Ref> items(stack_.end() - static_cast<ptrdiff_t>(count), stack_.end());
+    stack_.resize(stack_.size() - count);
+    return items;
+  }
+  // What was pushed since the last mark, which goes, too.
+  absl::StatusOr<std::vector<Ref>> PopToMark() {
+    size_t count = 0;
+    while (count < stack_.size() && values_[stack_[stack_.size() - 1 - count]].kind != Value::kMark)
+      ++count;
+    if (count == stack_.size()) return Refused("the pickle takes back to a mark it did not set");
+    ASSIGN_OR_RETURN(std::vector<Ref> items, PopSeveral(count));
+    stack_.pop_back();
+    return items;
+  }
+
+  absl::Status Execute(unsigned char opcode);
+  absl::Status ExecuteLiteral(unsigned char opcode, bool* done);
+  absl::Status Name(absl::string_view module, absl::string_view name);
+  absl::Status Reduce();
+  absl::Status Extend(std::vector<Ref> items, Value::Kind kind);
+  absl::Status Remember(uint64_t key) {
+    RETURN_IF_ERROR(NeedStack(1));
+    memo_[key] = stack_.back();
+    return absl::OkStatus();
+  }
+  absl::Status Recall(uint64_t key) {
+    const auto found = memo_.find(key);
+    if (found == memo_.end()) return Refused("the pickle recalls what it did not remember");
+    stack_.push_back(found->second);
+    return absl::OkStatus();
+  }
+
+  absl::string_view pickle_;
+  std::vector<Value> values_;
+  std::vector<Ref> stack_;
+  absl::flat_hash_map<uint64_t, Ref> memo_;
+  bool is_cut_ = false, stopped_ = false;
+};
+
+absl::Status Unpickler::Name(absl::string_view module, absl::string_view name) {
+  std::string full = absl::StrCat(module, ".", name);
+  if (!IsAllowed(full)) {
+    return Refused(absl::StrCat("the pickle wants to run '", full.substr(0, 100),
+                                "', which was not done: only tensors and their names are read"));
+  }
+  Push({.kind = Value::kName, .text = std::move(full)});
+  return absl::OkStatus();
+}
+
+// A call: of a tensor's constructor it notes the arguments, of a dictionary's it makes one.
+absl::Status Unpickler::Reduce() {
+  ASSIGN_OR_RETURN(const std::vector<Ref> call, PopSeveral(2));
+  const Value &function = values_[call[0]], &arguments = values_[call[1]];
+  if (function.kind != Value::kName || arguments.kind != Value::kTuple)
+    return Refused("the pickle calls what is no function");
+  if (arguments.items.size() > kMostArguments)
+    return Refused("the pickle calls a function with too many arguments");
+  if (function.text == kRebuildTensor) {
+    Push({.kind = Value::kTensor, .items = arguments.items});
+  } else if (function.text == kRebuildParameter && !arguments.items.empty()) {
+    stack_.push_back(arguments.items[0]);
+  } else if (function.text == kSize && arguments.items.size() == 1) {
+    stack_.push_back(arguments.items[0]);
+  } else if (function.text == kOrderedDict && arguments.items.empty()) {
+    Push({.kind = Value::kDict});
+  } else {
+    return Refused(absl::StrCat("the pickle calls ", function.text,
+                                " with other arguments than PyTorch gives it"));
+  }
+  return absl::OkStatus();
+}
+
+// Adds to the dictionary or list on top of the stack.
+absl::Status Unpickler::Extend(std::vector<Ref> items, Value::Kind kind) {
+  RETURN_IF_ERROR(NeedStack(1));
+  Value& value = values_[stack_.back()];
+  if (value.kind != kind || (kind == Value::kDict && items.size() % 2 != 0))
+    return Refused("the pickle adds to what is no dictionary or list");
+  value.items.insert(value.items.end(), items.begin(), items.end());
+  return absl::OkStatus();
+}
+
+// Opcodes that push what follows them.
+absl::Status Unpickler::ExecuteLiteral(unsigned char opcode, bool* done) {
+  *done = true;
+  switch (opcode) {
+    case kMark:
+      Push({.kind = Value::kMark});
+      break;
+    case kNone:
+    case kNewTrue:
+    case kNewFalse:
+      Push({});
+      break;
+    case kBinFloat:
+      Take(8);
+      Push({});
+      break;
+    case kBinInt:
+      PushNumber(static_cast<int32_t>(TakeUnsigned(4)));
+      break;
+    case kBinInt1:
+      PushNumber(static_cast<int64_t>(TakeUnsigned(1)));
+      break;
+    case kBinInt2:
+      PushNumber(static_cast<int64_t>(TakeUnsigned(2)));
+      break;
+    case kLong1: {
+      const uint64_t bytes = TakeUnsigned(1);
+      if (bytes > 8) return Refused("the pickle holds a number of more than 64 bits");
+      uint64_t number = TakeUnsigned(static_cast<int>(bytes));
+      const int unused = 64 - 8 * static_cast<int>(bytes);
+      if (bytes > 0)
+        PushNumber(static_cast<int64_t>(number << unused) >> unused);
+      else
+        PushNumber(0);
+      break;
+    }
+    case kBinUnicode:
+      PushText(TakeText(TakeUnsigned(4)));
+      break;
+    case kShortBinUnicode:
+      PushText(TakeText(TakeUnsigned(1)));
+      break;
+    case kEmptyTuple:
+    case kEmptyList:
+      Push({.kind = Value::kTuple});
+      break;
+    case kEmptyDict:
+      Push({.kind = Value::kDict});
+      break;
+    default:
+      *done = false;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Unpickler::Execute(unsigned char opcode) {
+  bool done;
+  RETURN_IF_ERROR(ExecuteLiteral(opcode, &done));
+  if (!done) {
+    switch (opcode) {
+      case kProto:
+        Take(1);
+        break;
+      case kFrame:
+        Take(8);
+        break;
+      case kStop:
+        stopped_ = true;
+        break;
+      case kPop:
+        RETURN_IF_ERROR(Pop().status());
+        break;
+      case kPopMark:
+        RETURN_IF_ERROR(PopToMark().status());
+        break;
+      case kGlobal: {
+        const std::string module = TakeLine(), name = TakeLine();
+        RETURN_IF_ERROR(Name(module, name));
+        break;
+      }
+      case kStackGlobal: {
+        ASSIGN_OR_RETURN(const std::vector<Ref> names, PopSeveral(2));
+        RETURN_IF_ERROR(Name(values_[names[0]].text, std::string(values_[names[1]].text)));
+        break;
+      }
+      case kBinPersId: {
+        ASSIGN_OR_RETURN(const Ref id, Pop());
+        if (values_[id].items.size() != kStorageParts)
+          return Refused("the pickle refers to a storage not as PyTorch does");
+        Push({.kind = Value::kStorage, .items = std::vector<Ref>(values_[id].items)});
+        break;
+      }
+      case kReduce:
+        RETURN_IF_ERROR(Reduce());
+        break;
+      // A state such as an OrderedDict's _metadata, which is of no use here.
+      case kBuild:
+        RETURN_IF_ERROR(Pop().status());
+        break;
+      case kTuple: {
+        ASSIGN_OR_RETURN(std::vector<Ref> items, PopToMark());
+        Push({.kind = Value::kTuple, .items = std::move(items)});
+        break;
+      }
+      case kTuple1:
+      case kTuple2:
+      case kTuple3: {
+        ASSIGN_OR_RETURN(std::vector<Ref> items, PopSeveral(opcode - kTuple1 + 1));
+        Push({.kind = Value::kTuple, .items = std::move(items)});
+        break;
+      }
+      case kAppend:
+      case kSetItem: {
+        ASSIGN_OR_RETURN(std::vector<Ref> items, PopSeveral(opcode == kAppend ? 1 : 2));
+        RETURN_IF_ERROR(Extend(std::move(items), opcode == kAppend ? Value::kTuple : Value::kDict));
+        break;
+      }
+      case kAppends:
+      case kSetItems: {
+        ASSIGN_OR_RETURN(std::vector<Ref> items, PopToMark());
+        RETURN_IF_ERROR(
+            Extend(std::move(items), opcode == kAppends ? Value::kTuple : Value::kDict));
+        break;
+      }
+      case kBinPut:
+        RETURN_IF_ERROR(Remember(TakeUnsigned(1)));
+        break;
+      case kLongBinPut:
+        RETURN_IF_ERROR(Remember(TakeUnsigned(4)));
+        break;
+      case kMemoize:
+        RETURN_IF_ERROR(Remember(memo_.size()));
+        break;
+      case kBinGet:
+        RETURN_IF_ERROR(Recall(TakeUnsigned(1)));
+        break;
+      case kLongBinGet:
+        RETURN_IF_ERROR(Recall(TakeUnsigned(4)));
+        break;
+      default:
+        return Refused(
+            absl::StrFormat("the pickle has the opcode 0x%02x, which weights do not need", opcode));
+    }
+  }
+  return is_cut_ ? Refused("the pickle ends before it is complete") : absl::OkStatus();
+}
+
+// What torch.save() of a whole training run puts the weights under.
+constexpr absl::string_view kUsualNames[] = {
+    "state_dict", "model_state_dict", "model_state",   "model",
+    "net",        "state_dict_ema",   "ema_state_dict"};
+
+absl::StatusOr<std::vector<int64_t>> Numbers(const Unpickler& values, Ref list) {
+  std::vector<int64_t> numbers;
+  if (values[list].kind != Value::kTuple || values[list].items.size() > kMostArguments)
+    return Refused("a tensor without a list of sizes");
+  for (Ref item : values[list].items) {
+    if (values[item].kind != Value::kNumber) return Refused("a tensor whose sizes are no numbers");
+    numbers.push_back(values[item].number);
+  }
+  return numbers;
+}
+
+absl::StatusOr<PickledTensor> Describe(const Unpickler& values, const std::string& name,
+                                       const Value& tensor) {
+  const auto broken = [&] {
+    return Refused(
+        absl::StrCat("tensor ", name.substr(0, 100), " is not described as PyTorch does"));
+  };
+  if (name.size() > kLongestName || tensor.items.size() < 4 ||
+      values[tensor.items[1]].kind != Value::kNumber)
+    return broken();
+  const Value& storage = values[tensor.items[0]];
+  if (storage.kind != Value::kStorage || storage.items.size() != kStorageParts) return broken();
+  const Value &type = values[storage.items[1]], &key = values[storage.items[2]],
+              &size = values[storage.items[4]];
+  if (type.kind != Value::kName || key.kind != Value::kText || size.kind != Value::kNumber)
+    return broken();
+  PickledTensor result;
+  result.name = name;
+  result.storage_type = type.text.substr(type.text.rfind('.') + 1);
+  result.storage = key.text;
+  result.storage_size = size.number;
+  result.offset = values[tensor.items[1]].number;
+  ASSIGN_OR_RETURN(result.shape, Numbers(values, tensor.items[2]));
+  ASSIGN_OR_RETURN(result.strides, Numbers(values, tensor.items[3]));
+  return result;
+}
+
+absl::StatusOr<std::vector<PickledTensor>> TensorsOf(const Unpickler& values, const Value& dict) {
+  std::vector<PickledTensor> tensors;
+  for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+    const Value &key = values[dict.items[i]], &value = values[dict.items[i + 1]];
+    if (value.kind != Value::kTensor || key.kind != Value::kText) continue;
+    ASSIGN_OR_RETURN(PickledTensor tensor, Describe(values, key.text, value));
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PickledTensor>> ReadTorchPickle(absl::string_view pickle) {
+  Unpickler values(pickle);
+  ASSIGN_OR_RETURN(const Ref result, values.Run());
+  const Value& dict = values[result];
+  if (dict.kind != Value::kDict) return Refused("the file holds no dictionary of tensors");
+  ASSIGN_OR_RETURN(std::vector<PickledTensor> tensors, TensorsOf(values, dict));
+  if (!tensors.empty()) return tensors;
+  for (absl::string_view usual : kUsualNames) {
+    for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+      const Value &key = values[dict.items[i]], &inner = values[dict.items[i + 1]];
+      if (key.kind != Value::kText || key.text != usual || inner.kind != Value::kDict) continue;
+      ASSIGN_OR_RETURN(tensors, TensorsOf(values, inner));
+      if (!tensors.empty()) return tensors;
+    }
+  }
+  return Refused("the file's dictionary holds no tensors");
+}
+
+}  // namespace cotangent::training
