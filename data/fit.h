@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/image.h"
+#include "data/resample.h"
 
 namespace cotangent::data {
 
@@ -22,9 +23,24 @@ struct ImageShape {
   int width = 32;
 };
 
-// The picture as an image [channels, height, width] of bytes, resampled by Resize() of
-// data/image_file.h; bit for bit itself where it has that size already. A grey picture in colour
-// has three equal channels.
+// Makes images of one shape from pictures. Keeps its memory, so that pictures no larger than one
+// before allocate nothing. Not for two threads at once.
+class PictureFitter {
+ public:
+  PictureFitter(const ImageShape& shape, Fit fit) : shape_(shape), fit_(fit) {}
+
+  // The picture as an image [channels, height, width] of bytes, resampled by Resampler; bit for bit
+  // itself where it has that size already. A grey picture in colour has three equal channels.
+  void Write(const PictureView& picture, uint8_t* image);
+
+ private:
+  const ImageShape shape_;
+  const Fit fit_;
+  Resampler resampler_;
+  std::vector<uint8_t> fitted_;  // [height, width, 3]
+};
+
+// The same for one picture.
 std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fit fit);
 
 }  // namespace cotangent::data

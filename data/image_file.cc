@@ -3,7 +3,6 @@
 #include <png.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -11,38 +10,12 @@
 #include "data/jpeg_file.h"
 #include "data/png_file.h"
 #include "data/pnm_file.h"
+#include "data/resample.h"
 
 namespace cotangent::data {
 namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
-
-// The input pixels that one output pixel averages, and their weights, which sum to 1.
-struct Tap {
-  int first;
-  std::vector<float> weights;
-};
-
-std::vector<Tap> TriangleFilter(int from, int to) {
-  const double step = static_cast<double>(from) / to;
-  const double radius = std::max(step, 1.0);
-  std::vector<Tap> taps;
-  for (int i = 0; i < to; ++i) {
-    const double centre = (i + 0.5) * step;
-    const int first = std::max(0, static_cast<int>(centre - radius + 0.5));
-    const int end = std::min(from, static_cast<int>(centre + radius + 0.5));
-    Tap tap = {first, {}};
-    double sum = 0;
-    for (int x = first; x < end; ++x) {
-      const double weight = std::max(0.0, 1 - std::abs((x + 0.5 - centre) / radius));
-      tap.weights.push_back(static_cast<float>(weight));
-      sum += weight;
-    }
-    for (float& weight : tap.weights) weight = static_cast<float>(weight / sum);
-    taps.push_back(std::move(tap));
-  }
-  return taps;
-}
 
 }  // namespace
 
@@ -69,32 +42,9 @@ absl::StatusOr<Image> ReadImage(const std::string& path) {
 }
 
 Image Resize(const Image& image, int width, int height) {
-  // Rows first, [image.height, width, 3], then columns.
-  const std::vector<Tap> across = TriangleFilter(image.width, width);
-  const std::vector<Tap> down = TriangleFilter(image.height, height);
-  std::vector<float> narrow(size_t{3} * image.height * width);
-  for (int y = 0; y < image.height; ++y) {
-    const uint8_t* row = image.rgb.data() + size_t{3} * y * image.width;
-    for (int x = 0; x < width; ++x) {
-      float* sum = &narrow[3 * (size_t(y) * width + x)];
-      const uint8_t* pixel = row + 3 * across[x].first;
-      for (float weight : across[x].weights) {
-        for (int c = 0; c < 3; ++c) sum[c] += weight * *pixel++;
-      }
-    }
-  }
   Image result = {width, height, std::vector<uint8_t>(size_t{3} * width * height)};
-  std::vector<float> sum(3 * width);
-  for (int y = 0; y < height; ++y) {
-    std::fill(sum.begin(), sum.end(), 0.5f);  // For rounding.
-    const float* row = &narrow[size_t{3} * down[y].first * width];
-    for (float weight : down[y].weights) {
-      for (float& value : sum) value += weight * *row++;
-    }
-    for (int i = 0; i < 3 * width; ++i) {
-      result.rgb[size_t{3} * y * width + i] = static_cast<uint8_t>(std::min(sum[i], 255.0f));
-    }
-  }
+  Resampler().Resample({image.rgb.data(), image.width, image.height, int64_t{3} * image.width},
+                       width, height, result.rgb.data(), int64_t{3} * width);
   return result;
 }
 

@@ -27,9 +27,7 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 // The same for a file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
 
-// Resamples with a triangle filter as wide as the step between output pixels (or between input
-// pixels, where that is more), so that making an image smaller averages instead of skipping: the
-// bilinear filter of Python's imaging library. The sizes must be positive.
+// The picture in another size, by Resampler (data/resample.h). The sizes must be positive.
 Image Resize(const Image& image, int width, int height);
 
 // The bytes as a data set holds them: [3, height, width].

@@ -41,7 +41,7 @@ done <"@MANIFEST@"
 # A pkg-config file for each library, and one CMake package whose components they are.
 mkdir -p "$stage/lib/pkgconfig" "$stage/lib/cmake/cotangent"
 {
-  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff training): targets cotangent::autodiff, cotangent::training"
+  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff training inference): targets cotangent::autodiff, ..."
   echo 'get_filename_component(_cotangent "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)'
 } >"$stage/lib/cmake/cotangent/cotangentConfig.cmake"
 for library in "${!flags[@]}"; do

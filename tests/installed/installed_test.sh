@@ -34,16 +34,27 @@ if ldd "$TEST_TMPDIR/newton" | grep -E 'dnnl|protobuf|gomp'; then fail "derivati
 $compiler -O1 "$outside/training_loop.cc" $(pkg-config --cflags --libs cotangent-training) -o "$TEST_TMPDIR/training_loop"
 "$TEST_TMPDIR/training_loop"
 
+$compiler -O1 "$outside/classify.cc" $(pkg-config --cflags --libs cotangent-inference) -o "$TEST_TMPDIR/classify"
+export XDG_CACHE_HOME="$TEST_TMPDIR/cache"
+"$plain/bin/cotangent-train" --network=two_layer_net --dataset=sample --epochs=10 --output_dir="$TEST_TMPDIR/run" >/dev/null
+{ printf 'P6 2 1 255\n' && printf '\000\100\377\377\001\002'; } >"$TEST_TMPDIR/picture.ppm"
+[ "$("$TEST_TMPDIR/classify" "$TEST_TMPDIR/run" "$TEST_TMPDIR/picture.ppm" | wc -l)" = 10 ] || fail "the classifier does not say ten probabilities"
+code=0
+"$TEST_TMPDIR/classify" "$TEST_TMPDIR/nowhere" "$TEST_TMPDIR/picture.ppm" 2>"$TEST_TMPDIR/errors" || code=$?
+[ $code = 2 ] && grep -q nowhere "$TEST_TMPDIR/errors" || fail "a checkpoint that is not there is not refused"
+
 command -v cmake >/dev/null || exit 0
 cp "$outside"/*.cc "$TEST_TMPDIR"
 cat >"$TEST_TMPDIR/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.18)
 project(outside CXX)
-find_package(cotangent REQUIRED COMPONENTS autodiff training)
+find_package(cotangent REQUIRED COMPONENTS autodiff training inference)
 add_executable(derivatives newton.cc)
 target_link_libraries(derivatives cotangent::autodiff)
 add_executable(function network_function.cc)
 target_link_libraries(function cotangent::training)
+add_executable(classify classify.cc)
+target_link_libraries(classify cotangent::inference)
 CMAKE
 cmake -S "$TEST_TMPDIR" -B "$TEST_TMPDIR/built" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$TEST_TMPDIR/built" >/dev/null

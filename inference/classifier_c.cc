@@ -1,0 +1,59 @@
+#include "inference/classifier_c.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "absl/types/span.h"
+#include "inference/classifier.h"
+
+using cotangent::inference::Classifier;
+
+struct cotangent_classifier {
+  std::unique_ptr<Classifier> classifier;
+};
+
+namespace {
+
+// Writes the message, cut to what there is room for; returns the code.
+int Tell(const absl::Status& status, char* error, size_t error_bytes) {
+  if (error != nullptr && error_bytes > 0) {
+    const size_t bytes = std::min(status.message().size(), error_bytes - 1);
+    std::memcpy(error, status.message().data(), bytes);
+    error[bytes] = 0;
+  }
+  return static_cast<int>(status.code());
+}
+
+}  // namespace
+
+cotangent_classifier* cotangent_load(const char* path, int threads, int64_t batch_size, char* error,
+                                     size_t error_bytes) {
+  cotangent::inference::ClassifierOptions options;
+  options.threads = threads;
+  options.batch_size = batch_size;
+  auto classifier = Classifier::Load(path == nullptr ? "" : path, options);
+  Tell(classifier.status(), error, error_bytes);
+  if (!classifier.ok()) return nullptr;
+  return new cotangent_classifier{*std::move(classifier)};
+}
+
+void cotangent_free(cotangent_classifier* classifier) { delete classifier; }
+
+int64_t cotangent_classes(const cotangent_classifier* classifier) {
+  return static_cast<int64_t>(classifier->classifier->classes().size());
+}
+
+const char* cotangent_class_name(const cotangent_classifier* classifier, int64_t number) {
+  const auto& names = classifier->classifier->classes();
+  const bool is_one = number >= 0 && number < static_cast<int64_t>(names.size());
+  return is_one ? names[number].c_str() : nullptr;
+}
+
+int cotangent_classify(cotangent_classifier* classifier, const uint8_t* rgb, int width, int height,
+                       float* probabilities, char* error, size_t error_bytes) {
+  Classifier& network = *classifier->classifier;
+  const absl::Span<float> result(probabilities, network.classes().size());
+  return Tell(network.Classify({rgb, width, height}, result), error, error_bytes);
+}

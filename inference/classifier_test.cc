@@ -1,0 +1,180 @@
+#include "inference/classifier.h"
+
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "data/fit.h"
+#include "data/image.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "inference/classifier_c.h"
+#include "inference/inference_file.h"
+#include "inference/trained_testing.h"
+#include "layers/plan/tuner.h"
+#include "training/evaluation.h"
+
+namespace cotangent::inference {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kNetwork[] = R"(
+  input { height: 8 width: 8 }
+  layer { convolution { channels: 4 kernel: 3 } }
+  layer { batch_norm {} }
+  layer { activation { kind: RELU } }
+  layer { linear {} }
+  train { normalisation { mean: [0.5, 0.4, 0.3] deviation: [0.2, 0.3, 0.4] } })";
+
+const std::vector<std::string> kClasses = {"cat", "dog", "\"it\""};
+
+data::Image Drawn(int width, int height, int seed) {
+  data::Image image = {width, height, std::vector<uint8_t>(size_t{3} * width * height)};
+  for (size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] = static_cast<uint8_t>((i * 7919 + seed * 104729) % 251);
+  return image;
+}
+
+Picture Of(const data::Image& image) { return {image.rgb.data(), image.width, image.height}; }
+
+std::string WriteNetwork(const std::string& name, const std::string& text = kNetwork) {
+  const std::string path = ::testing::TempDir() + "/" + name;
+  EXPECT_TRUE(WriteInferenceFile(path, MakeTrained(text, kClasses)).ok());
+  return path;
+}
+
+std::vector<float> Answer(Classifier& classifier, const Picture& picture) {
+  std::vector<float> probabilities(classifier.classes().size());
+  const absl::Status status = classifier.Classify(picture, absl::MakeSpan(probabilities));
+  EXPECT_TRUE(status.ok()) << status;
+  return probabilities;
+}
+
+TEST(Classifier, KnowsWhatTheFileSays) {
+  const auto classifier = Classifier::Load(WriteNetwork("known.safetensors"));
+  ASSERT_TRUE(classifier.ok()) << classifier.status();
+  EXPECT_EQ((*classifier)->classes(), kClasses);
+  EXPECT_EQ((*classifier)->channels(), 3);
+  EXPECT_EQ((*classifier)->height(), 8);
+  EXPECT_EQ((*classifier)->width(), 8);
+}
+
+// Against the evaluator and a softmax in double.
+TEST(Classifier, AnswersAsTheEvaluatorDoes) {
+  const training::TrainedNetwork trained = MakeTrained(kNetwork, kClasses);
+  layers::Tuner tuner(1);
+  const auto evaluator =
+      *training::Evaluator::Create(trained.network, 3, 1, {}, *trained.store, tuner);
+  const auto classifier = *Classifier::Load(WriteNetwork("same.safetensors"), {.threads = 1});
+  for (int seed = 0; seed < 5; ++seed) {
+    const data::Image image = Drawn(8 + 3 * seed, 8 + seed, seed);
+    const std::vector<uint8_t> fitted = data::FitPicture(image, {3, 8, 8}, data::Fit::kStretch);
+    const float mean[] = {0.5f, 0.4f, 0.3f}, deviation[] = {0.2f, 0.3f, 0.4f};
+    for (int i = 0; i < 3 * 64; ++i)
+      evaluator->images()[i] = (fitted[i] / 255.0f - mean[i / 64]) / deviation[i / 64];
+    const float* const logits = evaluator->Run();
+    const double sum =
+        std::exp(double{logits[0]}) + std::exp(double{logits[1]}) + std::exp(double{logits[2]});
+    const std::vector<float> answer = Answer(*classifier, Of(image));
+    for (int k = 0; k < 3; ++k) EXPECT_NEAR(answer[k], std::exp(double{logits[k]}) / sum, 1e-5);
+    EXPECT_NEAR(std::accumulate(answer.begin(), answer.end(), 0.0), 1, 1e-6);
+  }
+}
+
+TEST(Classifier, ABatchAnswersAsItsPicturesDo) {
+  const auto one = *Classifier::Load(WriteNetwork("batch.safetensors"));
+  const auto several = *Classifier::Load(WriteNetwork("batch.safetensors"), {.batch_size = 6});
+  std::vector<data::Image> images;
+  for (int i = 0; i < 15; ++i) images.push_back(Drawn(5 + i, 30 - i, i));
+  for (size_t count : {1, 3, 5, 6, 7, 15}) {
+    std::vector<Picture> pictures;
+    for (size_t i = 0; i < count; ++i) pictures.push_back(Of(images[i]));
+    std::vector<float> probabilities(3 * count);
+    const absl::Status status = several->ClassifyBatch(pictures, absl::MakeSpan(probabilities));
+    ASSERT_TRUE(status.ok()) << status;
+    for (size_t i = 0; i < count; ++i) {
+      const std::vector<float> alone = Answer(*one, pictures[i]);
+      for (int k = 0; k < 3; ++k) EXPECT_NEAR(probabilities[3 * i + k], alone[k], 1e-5);
+    }
+  }
+}
+
+TEST(Classifier, ThreadsGetTheSameAnswers) {
+  const auto classifier = *Classifier::Load(WriteNetwork("threads.safetensors"));
+  std::vector<data::Image> images;
+  std::vector<std::vector<float>> expected;
+  for (int i = 0; i < 8; ++i) {
+    images.push_back(Drawn(4 + 5 * i, 9 + i, i));
+    expected.push_back(Answer(*classifier, Of(images[i])));
+  }
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(8, 0);
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const int which = (t + i) % 8;
+        wrong[t] += Answer(*classifier, Of(images[which])) != expected[which];
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(wrong, ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
+}
+
+TEST(Classifier, LeavesProbabilitiesAsTheyAre) {
+  const auto classifier = *Classifier::Load(
+      WriteNetwork("softmax.safetensors",
+                   "input { height: 8 width: 8 } layer { linear {} } layer { softmax {} } "
+                   "loss { mean_squared_error {} }"));
+  const std::vector<float> answer = Answer(*classifier, Of(Drawn(8, 8, 1)));
+  EXPECT_NEAR(answer[0] + answer[1] + answer[2], 1, 1e-6);
+}
+
+TEST(Classifier, WhatIsWrongIsAnError) {
+  const auto classifier = *Classifier::Load(WriteNetwork("wrong.safetensors"));
+  const data::Image image = Drawn(8, 8, 0);
+  std::vector<float> probabilities(3);
+  const absl::Span<float> room = absl::MakeSpan(probabilities);
+  EXPECT_THAT(classifier->Classify({nullptr, 8, 8}, room).message(), HasSubstr("nowhere"));
+  EXPECT_THAT(classifier->Classify({image.rgb.data(), 0, 8}, room).message(), HasSubstr("0x8"));
+  EXPECT_THAT(classifier->Classify({image.rgb.data(), 100'000, 100'000}, room).message(),
+              HasSubstr("at most"));
+  EXPECT_THAT(classifier->Classify(Of(image), room.subspan(1)).message(),
+              HasSubstr("room for 2 probabilities"));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      Classifier::Load(WriteNetwork("wrong.safetensors"), {.batch_size = 0}).status()));
+  EXPECT_FALSE(Classifier::Load(::testing::TempDir() + "/nowhere").ok());
+  EXPECT_THAT(Classifier::LoadBytes("12345678", "bytes").status().message(), HasSubstr("bytes: "));
+}
+
+TEST(Classifier, SpeaksC) {
+  const std::string path = WriteNetwork("c.safetensors");
+  char error[200] = "";
+  EXPECT_EQ(cotangent_load("/nowhere/at/all", 0, 1, error, sizeof(error)), nullptr);
+  EXPECT_THAT(error, HasSubstr("/nowhere/at/all"));
+  cotangent_classifier* const classifier = cotangent_load(path.c_str(), 0, 1, error, sizeof(error));
+  ASSERT_NE(classifier, nullptr) << error;
+  EXPECT_EQ(cotangent_classes(classifier), 3);
+  EXPECT_STREQ(cotangent_class_name(classifier, 1), "dog");
+  EXPECT_EQ(cotangent_class_name(classifier, 3), nullptr);
+  const data::Image image = Drawn(20, 10, 3);
+  float probabilities[3];
+  ASSERT_EQ(
+      cotangent_classify(classifier, image.rgb.data(), 20, 10, probabilities, error, sizeof(error)),
+      COTANGENT_OK);
+  const std::vector<float> expected = Answer(**Classifier::Load(path), Of(image));
+  for (int k = 0; k < 3; ++k) EXPECT_EQ(probabilities[k], expected[k]);
+  char small[8];
+  EXPECT_EQ(cotangent_classify(classifier, image.rgb.data(), -1, 10, probabilities, small, 8),
+            COTANGENT_INVALID_ARGUMENT);
+  EXPECT_STREQ(small, "a pictu");
+  cotangent_free(classifier);
+  cotangent_free(nullptr);
+}
+
+}  // namespace
+}  // namespace cotangent::inference
