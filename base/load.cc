@@ -63,6 +63,15 @@ std::optional<ProcessorTime> ReadProcessorTime() {
              [&](int cpu) { return !known || (cpu < CPU_SETSIZE && CPU_ISSET(cpu, &allowed)); });
 }
 
+OtherLoad::OtherLoad() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  processors_ = sched_getaffinity(0, sizeof allowed, &allowed) == 0
+                    ? CPU_COUNT(&allowed)
+                    : static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  SinceLast();
+}
+
 double OtherLoad::SinceLast() {
   const std::optional<ProcessorTime> now = ReadProcessorTime();
   const double own = OwnSeconds();

@@ -23,12 +23,15 @@ std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat);
 //   ... load.SinceLast() ...              // 0.35: other work took 35% of the processors
 class OtherLoad {
  public:
-  OtherLoad() { SinceLast(); }
+  OtherLoad();
   // Since the last call, or the beginning. 0 where the system does not tell, or where less than
   // 0.05 s of processor time have passed, which are left to the next call.
   double SinceLast();
+  // Processors that this process may run on.
+  int processors() const { return processors_; }
 
  private:
+  int processors_;
   ProcessorTime last_;
   double last_own_ = 0;
 };

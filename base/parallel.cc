@@ -1,26 +1,26 @@
 #include "base/parallel.h"
 
-#include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <climits>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/cpu_quota.h"
+#include "base/load.h"
+#include "base/scheduler.h"
 
 namespace cotangent {
 namespace {
@@ -34,10 +34,12 @@ using std::chrono::milliseconds;
 // machine is ours a thread spins through them; beside other work, whoever spins keeps the processor
 // from the thread that is waited for. Measured on 2 cores of a virtual machine, kernel 6.18.
 constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
-// How often a thread asks for how long it was kept waiting for a processor; the part of that time
-// from which on the machine is not ours; and how long a thread believes so.
-constexpr milliseconds kAskEvery{10}, kBelieveFor{250};
-constexpr double kMostDelay = 0.04;
+// How often the system is asked what other work takes, and what of a processor others must leave
+// us to less for the machine not to be ours: an editor and a browser at rest take less.
+constexpr milliseconds kAskEvery{100};
+constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
+// Beside other work, after how long a thread that waits looks whether the one it waits for runs.
+constexpr microseconds kLookEvery{60};
 
 void Pause() {
 #if defined(__x86_64__)
@@ -47,46 +49,41 @@ void Pause() {
 #endif
 }
 
-void Sleep(std::atomic<uint32_t>& word, uint32_t expected) {
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
-}
-void Wake(std::atomic<uint32_t>& word, int sleepers) {
-  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, sleepers, nullptr, nullptr, 0);
-}
-static_assert(sizeof(std::atomic<uint32_t>) == 4);
-
-// Nanoseconds that the calling thread has been ready to run and not running, by the scheduler's
-// account (proc_pid_schedstat(5)); 0 where it keeps none.
-int64_t WaitedForProcessor() {
-  thread_local const int file = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-  char text[64];
-  const ssize_t size = file < 0 ? 0 : pread(file, text, sizeof text - 1, 0);
-  if (size <= 0) return 0;
-  text[size] = 0;
-  char* end = nullptr;
-  strtoll(text, &end, 10);  // time running
-  return strtoll(end, nullptr, 10);
-}
-
-// Whether other work wants our processors: whether a thread of ours has lately been kept waiting.
+// Whether other work wants our processors, or a quota grants less time than our threads would take.
+//
+// What the scheduler keeps a thread waiting (proc_pid_schedstat(5)) does not tell: threads that
+// sleep and wake keep each other waiting where the kernel wakes one on the other's processor.
 class Disturbance {
  public:
-  // Asked by each thread, before it waits; cheap enough for that.
+  explicit Disturbance(int threads)
+      : most_missing_(std::max(kMostMissing, kMostMissingPerThread * threads)),
+        threads_(threads),
+        rationed_(CpuQuota().value_or(threads) < threads) {}
+
+  // Asked by each thread before it waits; cheap enough for that.
   bool Lately(Clock::time_point now) {
-    thread_local Clock::time_point asked{};
-    thread_local int64_t waited = 0;
-    if (now - asked >= kAskEvery) {
-      const int64_t before = std::exchange(waited, WaitedForProcessor());
-      const std::chrono::nanoseconds passed = now - std::exchange(asked, now);
-      if (before != 0 &&
-          static_cast<double>(waited - before) > kMostDelay * static_cast<double>(passed.count()))
-        until_.store((now + kBelieveFor).time_since_epoch().count(), std::memory_order_relaxed);
-    }
-    return now.time_since_epoch().count() < until_.load(std::memory_order_relaxed);
+    if (rationed_) return true;
+    Clock::rep due = due_.load(std::memory_order_relaxed);
+    const Clock::rep next = (now + kAskEvery).time_since_epoch().count();
+    if (now.time_since_epoch().count() >= due && due_.compare_exchange_strong(due, next)) Ask();
+    return disturbed_.load(std::memory_order_relaxed);
   }
 
  private:
-  std::atomic<Clock::rep> until_{0};
+  void Ask() {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) return;
+    const double left = load_.processors() * (1 - load_.SinceLast());
+    disturbed_.store(left < threads_ - most_missing_, std::memory_order_relaxed);
+  }
+
+  const double most_missing_;
+  const int threads_;
+  const bool rationed_;
+  std::mutex mutex_;
+  OtherLoad load_;
+  std::atomic<Clock::rep> due_{0};
+  std::atomic<bool> disturbed_{false};
 };
 
 // Spins until `ready`, for as long as is worthwhile; whether it is.
@@ -106,55 +103,88 @@ bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
 
 thread_local bool in_parallel = false;
 
+// Of the calling thread: how many sections it is in, and the processors it had before it was bound
+// to one.
+thread_local int sections = 0;
+thread_local std::optional<cpu_set_t> unbound;
+
+void Unbind() {
+  if (!unbound.has_value()) return;
+  KeepTo(*unbound);
+  unbound.reset();
+}
+
 class Pool {
  public:
-  explicit Pool(int threads) : unclaimed_(new Unclaimed[threads]), threads_(threads) {
+  explicit Pool(int threads)
+      : members_(new Member[threads]), threads_(threads), disturbance_(threads) {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { Work(i); });
   }
   ~Pool() {
     stopping_.store(true);
     epoch_.fetch_add(1);
-    Wake(epoch_, INT_MAX);
+    WakeSleepers(epoch_, INT_MAX);
     for (std::thread& worker : workers_) worker.join();
   }
 
   int threads() const { return threads_; }
 
   void Run(int64_t shares, parallel::Share share, const void* work) {
+    if (caller_ != std::this_thread::get_id()) {
+      caller_ = std::this_thread::get_id();
+      members_[0].thread.Enter();
+    }
+    if (!unbound.has_value() && disturbance_.Lately(Clock::now())) {
+      unbound = processors_;
+      KeepTo(processor_of_caller_);
+    }
+    Publish(shares, share, work);
+    Compute(0);
+    WaitForOthers();
+    if (sections == 0) Unbind();
+  }
+
+ private:
+  void Publish(int64_t shares, parallel::Share share, const void* work) {
     share_ = share;
     work_ = work;
     pending_.store(static_cast<uint32_t>(shares), std::memory_order_relaxed);
     for (int i = 0; i < threads(); ++i) {
       const auto [begin, end] = PartOf(shares, i, threads());
-      unclaimed_[i].range.store(Pack(begin, end));  // publishes the above
+      members_[i].unclaimed.store(Pack(begin, end));  // publishes the above
     }
     epoch_.fetch_add(1);
-    if (sleeping_.load() > 0) Wake(epoch_, INT_MAX);
-    Compute(0);
+    if (sleeping_.load() > 0) WakeSleepers(epoch_, INT_MAX);
+  }
+
+  void WaitForOthers() {
     const auto done = [this] { return pending_.load(std::memory_order_acquire) == 0; };
     if (SpinUntil(disturbance_, done)) return;
     waiting_.store(true);
-    for (uint32_t left = pending_.load(); left != 0; left = pending_.load()) Sleep(pending_, left);
+    int64_t run[kMostLookedAt] = {};
+    for (uint32_t left = pending_.load(); left != 0; left = pending_.load()) {
+      SleepOn(pending_, left, kLookEvery);
+      if (pending_.load() != 0) HelpWhoeverWasPutAside(0, run);
+    }
     waiting_.store(false, std::memory_order_relaxed);
   }
 
- private:
-  // Shares that nobody has taken, from `begin` to `end`.
-  struct alignas(64) Unclaimed {
-    std::atomic<uint64_t> range{0};
+  struct alignas(64) Member {
+    std::atomic<uint64_t> unclaimed{0};  // its shares that nobody has taken: begin << 32 | end
+    ScheduledThread thread;
   };
+  static constexpr int kMostLookedAt = 64;  // threads
   static uint64_t Pack(uint64_t begin, uint64_t end) { return begin << 32 | end; }
 
   // The first or, for another thread than the one they were dealt to, the last of them; -1 if none
   // is left. A job whose share is in work does not end: from here until the share is done, share_
   // and work_ are those of its job, whichever job `unclaimed` belonged to when the thread came.
-  static int64_t Claim(Unclaimed& unclaimed, bool own) {
-    uint64_t range = unclaimed.range.load();
+  static int64_t Claim(std::atomic<uint64_t>& unclaimed, bool own) {
+    uint64_t range = unclaimed.load();
     while (true) {
       const uint64_t begin = range >> 32, end = range & 0xffffffff;
       if (begin >= end) return -1;
-      if (unclaimed.range.compare_exchange_weak(range,
-                                                own ? Pack(begin + 1, end) : Pack(begin, end - 1)))
+      if (unclaimed.compare_exchange_weak(range, own ? Pack(begin + 1, end) : Pack(begin, end - 1)))
         return static_cast<int64_t>(own ? begin : end - 1);
     }
   }
@@ -164,31 +194,58 @@ class Pool {
   // caches), then those of others.
   void Compute(int thread) {
     const int count = threads();
+    Member& self = members_[thread];
     for (int i = 0; i < count; ++i) {
-      Unclaimed& unclaimed = unclaimed_[(thread + i) % count];
+      std::atomic<uint64_t>& unclaimed = members_[(thread + i) % count].unclaimed;
       for (int64_t share; (share = Claim(unclaimed, i == 0)) >= 0;) {
+        self.thread.Begin();
         share_(work_, share, thread);
         // A caller that sleeps waits for 0; of the others nobody need tell it.
-        if (pending_.fetch_sub(1) == 1 && waiting_.load()) Wake(pending_, 1);
+        if (pending_.fetch_sub(1) == 1 && waiting_.load()) WakeSleepers(pending_, 1);
+        self.thread.End();  // after that: nobody need wait while it goes back to its processor
       }
+    }
+  }
+
+  // Thread `self` is about to sleep until others have finished their shares. One of them that has
+  // not run since `run` was noted has been put aside, and everything waits for it: it goes on here,
+  // on the processor that this thread does not need.
+  void HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
+    for (int i = 0; i < std::min(threads(), kMostLookedAt); ++i) {
+      Member& other = members_[i];
+      if (i == self || !other.thread.IsWorking()) continue;
+      const int64_t before = std::exchange(run[i], other.thread.TimeRun());
+      if (before != run[i]) continue;
+      other.thread.MoveHere();
+      return;
     }
   }
 
   void Work(int thread) {
     in_parallel = true;
+    members_[thread].thread.Enter();
+    KeepTo(ProcessorOf(thread, threads(), processors_));
     while (!stopping_.load()) {
       const uint32_t epoch = epoch_.load();
       Compute(thread);
       if (SpinUntil(disturbance_, [&] { return epoch_.load(std::memory_order_relaxed) != epoch; }))
         continue;
       sleeping_.fetch_add(1);
-      Sleep(epoch_, epoch);  // not if a job has come since
+      int64_t run[kMostLookedAt] = {};
+      while (epoch_.load() == epoch && pending_.load() != 0) {
+        SleepOn(epoch_, epoch, kLookEvery);
+        if (epoch_.load() == epoch && pending_.load() != 0) HelpWhoeverWasPutAside(thread, run);
+      }
+      SleepOn(epoch_, epoch);  // not if a job has come since
       sleeping_.fetch_sub(1);
     }
   }
 
-  const std::unique_ptr<Unclaimed[]> unclaimed_;  // one a thread
+  const std::unique_ptr<Member[]> members_;
   const int threads_;
+  std::thread::id caller_;
+  const cpu_set_t processors_ = Processors(),
+                  processor_of_caller_ = ProcessorOf(0, threads_, processors_);
   std::vector<std::thread> workers_;
   Disturbance disturbance_;
 
@@ -232,6 +289,11 @@ int Threads() {
   int threads = threads_set.load(std::memory_order_relaxed);
   if (threads == 0) threads_set.store(threads = UsefulThreads());
   return threads;
+}
+
+ParallelSection::ParallelSection() { ++sections; }
+ParallelSection::~ParallelSection() {
+  if (--sections == 0) Unbind();
 }
 
 namespace parallel {

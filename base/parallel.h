@@ -63,6 +63,17 @@ void ParallelFor(int64_t shares, const Work& work) {
   }
 }
 
+// Around jobs that follow each other closely, such as the operations of a step. Beside other work
+// ParallelFor() binds the calling thread to one processor; threads that it makes meanwhile would
+// inherit that, so it lets go at the end of each job or, within a section, at the section's end.
+class ParallelSection {
+ public:
+  ParallelSection();
+  ~ParallelSection();
+  ParallelSection(const ParallelSection&) = delete;
+  ParallelSection& operator=(const ParallelSection&) = delete;
+};
+
 // Part `index` of [0, total) cut into `parts` nearly equal ranges: [first, second).
 inline std::pair<int64_t, int64_t> PartOf(int64_t total, int64_t index, int64_t parts) {
   const int64_t size = total / parts, longer = total % parts;

@@ -1,10 +1,16 @@
 #include "base/parallel.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <thread>
 #include <vector>
 
+#include "base/scheduler.h"
 #include "gtest/gtest.h"
 
 namespace cotangent {
@@ -80,6 +86,78 @@ TEST(Parallel, CallersOnSeveralThreadsGetAlong) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(sum.load(), 3 * 200 * 45);
+}
+
+// Beside busy processes: results are right, and the caller may run where it might before.
+TEST(Parallel, BesideOtherWorkTheCallerStaysFree) {
+  SetThreads(2);
+  std::vector<pid_t> others;
+  for (int i = 0; i < 3; ++i) {
+    others.push_back(fork());
+    if (others.back() != 0) continue;
+    alarm(20);  // whatever becomes of the test
+    while (true) asm volatile("");
+  }
+  const cpu_set_t before = Processors();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(400);
+  while (std::chrono::steady_clock::now() < end) {
+    std::vector<int> done(64, 0);
+    {
+      const ParallelSection section;
+      for (int job = 0; job < 5; ++job) ParallelFor(64, [&](int64_t share) { ++done[share]; });
+    }
+    ASSERT_EQ(done, std::vector<int>(64, 5));
+    const cpu_set_t after = Processors();
+    ASSERT_TRUE(CPU_EQUAL(&before, &after));
+  }
+  for (pid_t other : others) {
+    kill(other, SIGKILL);
+    waitpid(other, nullptr, 0);
+  }
+}
+
+TEST(Scheduler, ThreadsShareOutProcessorsWhereTheyNeedAll) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (int cpu : {1, 3, 5}) CPU_SET(cpu, &all);
+  const auto only = [&](int thread, int threads) {
+    const cpu_set_t chosen = ProcessorOf(thread, threads, all);
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < 8; ++cpu) {
+      if (CPU_ISSET(cpu, &chosen)) cpus.push_back(cpu);
+    }
+    return cpus;
+  };
+  EXPECT_EQ(only(0, 3), std::vector<int>{1});
+  EXPECT_EQ(only(2, 3), std::vector<int>{5});
+  EXPECT_EQ(only(4, 6), std::vector<int>{3});
+  EXPECT_EQ(only(0, 2), (std::vector<int>{1, 3, 5}));
+}
+
+// A thread that spins on this one's processor goes on elsewhere, and comes back.
+TEST(Scheduler, AThreadIsMovedUntilItsEnd) {
+  ScheduledThread scheduled;
+  std::atomic<int> phase{0};
+  cpu_set_t before, moved, after;
+  std::thread thread([&] {
+    scheduled.Enter();
+    before = Processors();
+    scheduled.Begin();
+    phase.store(1);
+    while (phase.load() != 2) sched_yield();
+    moved = Processors();
+    scheduled.End();
+    after = Processors();
+  });
+  while (phase.load() != 1) sched_yield();
+  const int64_t run = scheduled.TimeRun();
+  EXPECT_GE(run, 0);
+  scheduled.MoveHere();
+  EXPECT_FALSE(scheduled.IsWorking());
+  phase.store(2);
+  thread.join();
+  EXPECT_EQ(CPU_COUNT(&moved), 1);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
 TEST(Parallel, RangesMakeUpTheWhole) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 #include "layers/graph/vjp.h"
 #include "tensor/memory.h"
 
@@ -187,6 +188,7 @@ absl::Status TrainingStep::Prepare(int64_t step) {
 }
 
 TrainingStep::Outcome TrainingStep::Run(int64_t step) {
+  const ParallelSection section;
   std::copy_n(store_->state_values(), states_before_.size(), states_before_.data());
   plan_->Run(step);
   Outcome outcome;

@@ -12,6 +12,7 @@
 #include "autodiff/codegen/vector_kernel.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/lower.h"
+#include "base/parallel.h"
 #include "layers/plan/assign.h"
 #include "layers/plan/fusion.h"
 #include "layers/plan/kernels.h"
@@ -730,6 +731,7 @@ void CompiledPlan::AddResultCopies() {
 }
 
 void CompiledPlan::Run(int64_t step) {
+  const ParallelSection section;
   if (seconds_.empty()) {
     for (const Step& s : steps_) s.run(step);
   } else {
