@@ -12,6 +12,7 @@ load(":isal.bzl", "isal")
 load(":libzip.bzl", "libzip")
 load(":nlohmann_json.bzl", "nlohmann_json")
 load(":onednn.bzl", "onednn")
+load(":onnx.bzl", "onnx")
 load(":openssl.bzl", "openssl")
 load(":protobuf.bzl", "protobuf")
 load(":xbyak.bzl", "xbyak")
@@ -31,6 +32,7 @@ _LIBRARIES = {
     "libzip": libzip,
     "nlohmann_json": nlohmann_json,
     "onednn": onednn,
+    "onnx": onnx,
     "openssl": openssl,
     "protobuf": protobuf,
     "xbyak": xbyak,

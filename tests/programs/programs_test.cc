@@ -255,6 +255,19 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   EXPECT_TRUE(std::regex_search(
       predict.output, std::regex(R"(^black\.png: \w+ [01]\.\d{4}  \w+ 0\.\d{4}  \w+ 0\.\d{4}\n$)")))
       << predict.output;
+  // What is exported without the optimizer's state predicts the same.
+  for (const std::string format : {"safetensors", "onnx"}) {
+    const Outcome exported = RunTool(
+        "export", {"--checkpoint=run", "--format=" + format, "--output=net." + format}, directory);
+    ASSERT_EQ(exported.exit_code, 0) << exported.errors;
+    EXPECT_EQ(exported.output, "net." + format + ": " + Checkpoint("run", kSteps) + "\n");
+  }
+  const Outcome again =
+      RunTool("predict", {"--checkpoint=net.safetensors", "--top=3", "black.png"}, directory);
+  EXPECT_EQ(again.output, predict.output) << again.errors;
+  std::ifstream onnx(directory + "/net.onnx", std::ios::binary);
+  const std::string model((std::istreambuf_iterator<char>(onnx)), std::istreambuf_iterator<char>());
+  EXPECT_NE(model.find("accuracy"), std::string::npos);
 }
 
 TEST(Programs, BenchmarkPrintsOneObject) {

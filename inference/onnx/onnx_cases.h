@@ -1,0 +1,22 @@
+// Networks that together have every layer, for tests of exports.
+#ifndef COTANGENT_INFERENCE_ONNX_ONNX_CASES_H_
+#define COTANGENT_INFERENCE_ONNX_ONNX_CASES_H_
+
+#include <string>
+#include <vector>
+
+#include "training/trained_network.h"
+
+namespace cotangent::inference {
+
+struct OnnxCase {
+  std::string name;
+  training::TrainedNetwork trained;
+};
+
+// A network a layer and a formula, and every network of the zoo.
+std::vector<OnnxCase> OnnxCases();
+
+}  // namespace cotangent::inference
+
+#endif  // COTANGENT_INFERENCE_ONNX_ONNX_CASES_H_

@@ -1,0 +1,118 @@
+#include "inference/onnx/onnx_export.h"
+
+#include <onnx/checker.h>
+#include <onnx/onnx_pb.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "inference/onnx/onnx_cases.h"
+#include "inference/trained_testing.h"
+#include "layers/graph/graph.h"
+
+namespace cotangent::inference {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+onnx::ModelProto Exported(const training::TrainedNetwork& trained,
+                          const OnnxOptions& options = {}) {
+  const absl::StatusOr<std::string> bytes = ExportOnnx(trained, options);
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  onnx::ModelProto model;
+  EXPECT_TRUE(bytes.ok() && model.ParseFromString(*bytes));
+  return model;
+}
+
+std::vector<std::string> Operators(const onnx::ModelProto& model) {
+  std::vector<std::string> operators;
+  for (const onnx::NodeProto& node : model.graph().node()) operators.push_back(node.op_type());
+  return operators;
+}
+
+// An operation that nobody has thought of here fails.
+TEST(OnnxExport, EveryOperationIsKnown) {
+  for (int i = 0; i <= static_cast<int>(layers::Op::kLoss); ++i) {
+    const char* const name = layers::OpName(static_cast<layers::Op>(i));
+    EXPECT_TRUE(IsKnownToOnnx(name)) << "how is " << name << " written in ONNX? (onnx_rules.cc)";
+  }
+  EXPECT_FALSE(IsKnownToOnnx("made_up"));
+}
+
+// In ONNX Runtime they give the same answers: tests/onnx_runtime.
+TEST(OnnxExport, EveryLayerAndZooNetworkReadsBackAndPassesTheChecker) {
+  for (const OnnxCase& network : OnnxCases()) {
+    SCOPED_TRACE(network.name);
+    for (bool raw : {false, true}) {
+      const onnx::ModelProto model = Exported(network.trained, {.raw_bytes = raw, .accuracy = {}});
+      EXPECT_NO_THROW(onnx::checker::check_model(model));
+      std::set<std::string> names;
+      for (const auto& node : model.graph().node()) {
+        EXPECT_TRUE(names.insert(node.name()).second) << node.name();
+        EXPECT_NE(node.op_type(), "BatchNormalization");
+      }
+    }
+  }
+}
+
+TEST(OnnxExport, FoldsAndNamesByLayer) {
+  const onnx::ModelProto model = Exported(MakeTrained(
+      R"(layer { name: "conv1" convolution { channels: 5 kernel: 3 bias: false } }
+         layer { name: "bn1" batch_norm {} }
+         layer { name: "act" activation { kind: RELU } }
+         layer { name: "fc" linear {} })",
+      {"cat", "dog"}));
+  EXPECT_THAT(Operators(model), ElementsAre("Conv", "Relu", "Flatten", "Gemm"));
+  std::set<std::string> weights;
+  for (const auto& tensor : model.graph().initializer()) weights.insert(tensor.name());
+  EXPECT_THAT(weights, ElementsAre("conv1.bias", "conv1.weight", "fc.bias", "fc.weight"));
+  EXPECT_EQ(model.graph().node(0).name(), "conv1/Conv");
+}
+
+TEST(OnnxExport, TheBatchIsFree) {
+  const auto trained =
+      MakeTrained("input { height: 7 width: 5 } layer { linear {} }", {"a", "b", "c"});
+  const onnx::ModelProto model = Exported(trained);
+  const auto& in = model.graph().input(0).type().tensor_type();
+  EXPECT_EQ(in.elem_type(), onnx::TensorProto::FLOAT);
+  EXPECT_EQ(in.shape().dim(0).dim_param(), "batch");
+  EXPECT_EQ(in.shape().dim(3).dim_value(), 5);
+  const auto& out = model.graph().output(0).type().tensor_type();
+  EXPECT_EQ(model.graph().output(0).name(), "logits");
+  EXPECT_EQ(out.shape().dim(0).dim_param(), "batch");
+  EXPECT_EQ(out.shape().dim(1).dim_value(), 3);
+  const onnx::ModelProto raw = Exported(trained, {.raw_bytes = true, .accuracy = {}});
+  const auto& bytes = raw.graph().input(0).type().tensor_type();
+  EXPECT_EQ(bytes.elem_type(), onnx::TensorProto::UINT8);
+  EXPECT_EQ(bytes.shape().dim(1).dim_value(), 7);
+  EXPECT_EQ(bytes.shape().dim(3).dim_value(), 3);
+}
+
+TEST(OnnxExport, MetadataSayWhatTheNetworkIs) {
+  const auto trained = MakeTrained(
+      "input { channels: 1 height: 4 width: 4 } layer { linear {} } "
+      "train { normalisation { mean: 0.25 deviation: 0.5 } }",
+      {"left \"and\" right", "up"});
+  std::map<std::string, std::string> metadata;
+  const onnx::ModelProto model = Exported(trained, {.raw_bytes = false, .accuracy = 0.875});
+  for (const auto& entry : model.metadata_props()) metadata[entry.key()] = entry.value();
+  EXPECT_EQ(metadata["classes"], R"(["left \"and\" right","up"])");
+  EXPECT_EQ(metadata["mean"], "[0.25]");
+  EXPECT_EQ(metadata["deviation"], "[0.5]");
+  EXPECT_EQ(metadata["accuracy"], "0.875");
+  EXPECT_THAT(metadata["network"], HasSubstr("linear"));
+}
+
+TEST(OnnxExport, AFunctionThatOnnxLacksIsAnError) {
+  const auto model = ExportOnnx(MakeTrained(
+      "layer { activation { formula: \"gamma(2 + abs(x))\" } } layer { linear {} }", {"a", "b"}));
+  EXPECT_TRUE(absl::IsInvalidArgument(model.status()));
+  EXPECT_THAT(model.status().message(), HasSubstr("ONNX has no operator for gamma("));
+}
+
+}  // namespace
+}  // namespace cotangent::inference

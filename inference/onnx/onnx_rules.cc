@@ -1,0 +1,388 @@
+#include "inference/onnx/onnx_rules.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "autodiff/symbolic/evaluate.h"
+#include "base/status_macros.h"
+#include "inference/onnx/onnx_export.h"
+#include "inference/onnx/onnx_formula.h"
+
+namespace cotangent::inference {
+namespace {
+
+using autodiff::symbolic::Expr;
+using layers::Node;
+using layers::Shape;
+using layers::TensorId;
+using Attribute = OnnxGraph::Attribute;
+
+// ---- What a node's attributes say ---------------------------------------------------------------
+
+const Expr& FormulaOf(const Node& node) { return node.attributes.formula; }
+double ConstantOf(const Node& node) { return node.attributes.value; }
+const tensor::ConvolutionShape& GeometryOf(const Node& node) { return node.attributes.convolution; }
+bool HasRelu(const Node& node) { return node.attributes.relu; }
+const layers::PoolWindow& WindowOf(const Node& node) { return node.attributes.window; }
+layers::PadMode PadModeOf(const Node& node) { return node.attributes.pad_mode; }
+const layers::Padding& PaddingOf(const Node& node) { return node.attributes.padding; }
+int64_t FirstChannelOf(const Node& node) { return node.attributes.begin; }
+double EpsilonOf(const Node& node) { return node.attributes.epsilon; }
+
+std::vector<int64_t> Dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+// What an elementwise operation makes of numbers, channel by channel; empty where an operand is
+// none.
+std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr>& variables,
+                                     const std::vector<std::vector<float>>& operands) {
+  size_t count = 1;
+  for (const auto& operand : operands) {
+    if (operand.empty()) return {};
+    count = std::max(count, operand.size());
+  }
+  const auto program = autodiff::symbolic::Program::Create({formula}, variables);
+  if (!program.ok()) return {};
+  std::vector<float> values(count);
+  std::vector<double> point(operands.size());
+  for (size_t c = 0; c < count; ++c) {
+    for (size_t i = 0; i < operands.size(); ++i)
+      point[i] = operands[i][operands[i].size() == 1 ? 0 : c];
+    values[c] = static_cast<float>(program->Evaluate(point)[0]);
+  }
+  return values;
+}
+
+// ---- The rules ----------------------------------------------------------------------------------
+
+absl::Status Leaf(const Node&, OnnxNetwork&) { return absl::OkStatus(); }
+
+absl::Status Elementwise(const Node& node, OnnxNetwork& network) {
+  const layers::Graph& graph = network.graph();
+  const TensorId y = node.outputs[0];
+  if (!network.Constant(y).empty()) return absl::OkStatus();
+  const Expr formula = FormulaOf(node);
+  FormulaOperands operands;
+  std::vector<Expr> constants;
+  std::vector<std::vector<float>> values;
+  std::string constant_name = node.name;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const TensorId t = node.inputs[i];
+    const Expr variable = graph.Operand(static_cast<int>(i));
+    std::vector<float> constant = network.Constant(t);
+    if (constant.empty()) {
+      operands.computed[variable] = network.Value(t);
+    } else {
+      constants.push_back(variable);
+      values.push_back(std::move(constant));
+    }
+  }
+  operands.constant = [&](const Expr& e) -> absl::StatusOr<std::string> {
+    if (e.IsConstant()) return network.onnx().Number(static_cast<float>(e.number().ToDouble()));
+    std::vector<std::vector<float>> used;
+    std::vector<Expr> variables;
+    for (size_t i = 0; i < constants.size(); ++i) {
+      if (!autodiff::symbolic::Contains(e, constants[i])) continue;
+      variables.push_back(constants[i]);
+      used.push_back(values[i]);
+    }
+    const std::vector<float> result = EvaluateByChannel(e, variables, used);
+    return network.ChannelTensor(network.onnx().Unique(absl::StrCat(node.name, ".constant")),
+                                 result, network.shape(y).rank());
+  };
+  ASSIGN_OR_RETURN(std::string value, AddFormula(formula, operands, network.onnx()));
+  network.Set(y, std::move(value));
+  return absl::OkStatus();
+}
+
+// What a folded convolution does after the product: adds, and cuts off below 0.
+void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
+  constexpr size_t kAddend = 3;
+  if (node.inputs.size() > kAddend)
+    value = network.onnx().Add("Add", {value, network.Value(node.inputs[kAddend])});
+  if (HasRelu(node)) value = network.onnx().Add("Relu", {value});
+  network.Set(node.outputs[0], std::move(value));
+}
+
+absl::Status Convolution(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const TensorId x = node.inputs[0], weight = node.inputs[1];
+  std::vector<std::string> inputs = {network.Value(x), network.Value(weight)};
+  if (node.inputs.size() > 2) inputs.push_back(network.Value(node.inputs[2]));
+  if (network.shape(weight).rank() == 2) {  // a linear layer
+    if (network.shape(x).rank() != 2) inputs[0] = onnx.Add("Flatten", {inputs[0]});
+    FinishConvolution(node, onnx.Add("Gemm", inputs, {OnnxGraph::Int("transB", 1)}), network);
+    return absl::OkStatus();
+  }
+  const tensor::ConvolutionShape& s = GeometryOf(node);
+  FinishConvolution(node,
+                    onnx.Add("Conv", inputs,
+                             {{"kernel_shape", {s.kernel_height, s.kernel_width}},
+                              {"strides", {s.stride_height, s.stride_width}},
+                              {"dilations", {s.dilation_height, s.dilation_width}},
+                              {"pads", {s.pad_top, s.pad_left, s.pad_bottom, s.pad_right}},
+                              OnnxGraph::Int("group", s.groups)}),
+                    network);
+  return absl::OkStatus();
+}
+
+// dy, w -> dx, which is what a transposed convolution computes. Its geometry is that of the
+// convolution it is the adjoint of.
+absl::Status TransposedConvolution(const Node& node, OnnxNetwork& network) {
+  const tensor::ConvolutionShape& s = GeometryOf(node);
+  const auto beyond = [](int64_t in, int64_t out, int64_t stride, int64_t kernel, int64_t dilation,
+                         int64_t pads) {
+    return in - ((out - 1) * stride - pads + dilation * (kernel - 1) + 1);
+  };
+  network.Set(node.outputs[0],
+              network.onnx().Add(
+                  "ConvTranspose", {network.Value(node.inputs[0]), network.Value(node.inputs[1])},
+                  {{"kernel_shape", {s.kernel_height, s.kernel_width}},
+                   {"strides", {s.stride_height, s.stride_width}},
+                   {"dilations", {s.dilation_height, s.dilation_width}},
+                   {"pads", {s.pad_top, s.pad_left, s.pad_bottom, s.pad_right}},
+                   {"output_padding",
+                    {beyond(s.in_height, s.out_height(), s.stride_height, s.kernel_height,
+                            s.dilation_height, s.pad_top + s.pad_bottom),
+                     beyond(s.in_width, s.out_width(), s.stride_width, s.kernel_width,
+                            s.dilation_width, s.pad_left + s.pad_right)}},
+                   OnnxGraph::Int("group", s.groups)}));
+  return absl::OkStatus();
+}
+
+std::vector<Attribute> WindowAttributes(const layers::PoolWindow& window) {
+  const layers::Padding& pad = window.padding;
+  return {{"kernel_shape", {window.height, window.width}},
+          {"strides", {window.stride_height, window.stride_width}},
+          {"pads", {pad.top, pad.left, pad.bottom, pad.right}}};
+}
+
+bool IsGlobal(const layers::PoolWindow& window, const Shape& x, const Shape& y) {
+  const layers::Padding& pad = window.padding;
+  return window.height == x[2] && window.width == x[3] && y[2] == 1 && y[3] == 1 &&
+         pad.top + pad.bottom + pad.left + pad.right == 0;
+}
+
+absl::Status MaxPool(const Node& node, OnnxNetwork& network) {
+  const TensorId x = node.inputs[0], y = node.outputs[0];
+  const layers::PoolWindow& window = WindowOf(node);
+  const bool is_global = IsGlobal(window, network.shape(x), network.shape(y));
+  network.Set(y, is_global
+                     ? network.onnx().Add("GlobalMaxPool", {network.Value(x)})
+                     : network.onnx().Add("MaxPool", {network.Value(x)}, WindowAttributes(window)));
+  return absl::OkStatus();
+}
+
+absl::Status AveragePool(const Node& node, OnnxNetwork& network) {
+  const TensorId x = node.inputs[0], y = node.outputs[0];
+  const layers::PoolWindow& window = WindowOf(node);
+  if (IsGlobal(window, network.shape(x), network.shape(y))) {
+    network.Set(y, network.onnx().Add("GlobalAveragePool", {network.Value(x)}));
+    return absl::OkStatus();
+  }
+  std::vector<Attribute> attributes = WindowAttributes(window);
+  attributes.push_back(OnnxGraph::Int("count_include_pad", window.count_padding ? 1 : 0));
+  network.Set(y, network.onnx().Add("AveragePool", {network.Value(x)}, attributes));
+  return absl::OkStatus();
+}
+
+// Elements [begin, end) of an axis.
+std::string Cut(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t begin, int64_t end) {
+  return onnx.Add("Slice",
+                  {x, onnx.Integers({begin}), onnx.Integers({end}), onnx.Integers({axis})});
+}
+
+// Operator set 17 has no circular padding: what lies on the opposite sides is put beside the image.
+std::string WrapAxis(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t extent,
+                     int64_t before, int64_t after) {
+  std::vector<std::string> parts;
+  if (before > 0) parts.push_back(Cut(onnx, x, axis, extent - before, extent));
+  parts.push_back(x);
+  if (after > 0) parts.push_back(Cut(onnx, x, axis, 0, after));
+  return parts.size() == 1 ? x : onnx.Add("Concat", parts, {OnnxGraph::Int("axis", axis)});
+}
+
+absl::Status Pad(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const TensorId x = node.inputs[0];
+  const Shape& shape = network.shape(x);
+  layers::Padding pad = PaddingOf(node);
+  std::string value = network.Value(x);
+  // Negative padding crops, before anything grows.
+  int64_t height = shape[2], width = shape[3];
+  const auto crop = [&](int64_t axis, int64_t& extent, int64_t& before, int64_t& after) {
+    const int64_t begin = std::max<int64_t>(0, -before);
+    const int64_t end = extent - std::max<int64_t>(0, -after);
+    if (begin > 0 || end < extent) value = Cut(onnx, value, axis, begin, end);
+    extent = end - begin;
+    before = std::max<int64_t>(0, before), after = std::max<int64_t>(0, after);
+  };
+  crop(2, height, pad.top, pad.bottom);
+  crop(3, width, pad.left, pad.right);
+  if (pad.top + pad.bottom + pad.left + pad.right > 0) {
+    if (PadModeOf(node) == layers::PadMode::kCircular) {
+      value = WrapAxis(onnx, value, 2, height, pad.top, pad.bottom);
+      value = WrapAxis(onnx, value, 3, width, pad.left, pad.right);
+    } else {
+      value = onnx.AddPad(value, {0, 0, pad.top, pad.left, 0, 0, pad.bottom, pad.right},
+                          PadModeOf(node) == layers::PadMode::kReflect);
+    }
+  }
+  network.Set(node.outputs[0], value);
+  return absl::OkStatus();
+}
+
+absl::Status Concat(const Node& node, OnnxNetwork& network) {
+  std::vector<std::string> parts;
+  for (TensorId t : node.inputs) parts.push_back(network.Value(t));
+  network.Set(node.outputs[0], network.onnx().Add("Concat", parts, {OnnxGraph::Int("axis", 1)}));
+  return absl::OkStatus();
+}
+
+absl::Status Slice(const Node& node, OnnxNetwork& network) {
+  const int64_t begin = FirstChannelOf(node);
+  network.Set(node.outputs[0], Cut(network.onnx(), network.Value(node.inputs[0]), 1, begin,
+                                   begin + network.shape(node.outputs[0])[1]));
+  return absl::OkStatus();
+}
+
+absl::Status Reshape(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  std::vector<int64_t> shape = Dims(network.shape(node.outputs[0]));
+  shape[0] = 0;  // as the input's: the batch
+  const std::string x = network.Value(node.inputs[0]);
+  network.Set(node.outputs[0], shape.size() == 2 ? onnx.Add("Flatten", {x})
+                                                 : onnx.Add("Reshape", {x, onnx.Integers(shape)}));
+  return absl::OkStatus();
+}
+
+// y = (x - mean) / sqrt(variance + epsilon), over all axes but the first.
+absl::Status LayerNorm(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const std::string x = network.Value(node.inputs[0]);
+  std::vector<int64_t> axes;
+  for (int i = 1; i < network.shape(node.inputs[0]).rank(); ++i) axes.push_back(i);
+  const std::string centred = onnx.Add("Sub", {x, onnx.Add("ReduceMean", {x}, {{"axes", axes}})});
+  const std::string squares = onnx.Add("Mul", {centred, centred});
+  const std::string variance = onnx.Add("ReduceMean", {squares}, {{"axes", axes}});
+  const std::string deviation = onnx.Add(
+      "Sqrt", {onnx.Add("Add", {variance, onnx.Number(static_cast<float>(EpsilonOf(node)))})});
+  network.Set(node.outputs[0], onnx.Add("Div", {centred, deviation}));
+  return absl::OkStatus();
+}
+
+absl::Status Softmax(const Node& node, OnnxNetwork& network) {
+  network.Set(node.outputs[0], network.onnx().Add("Softmax", {network.Value(node.inputs[0])},
+                                                  {OnnxGraph::Int("axis", 1)}));
+  return absl::OkStatus();
+}
+
+// ---- The table ----------------------------------------------------------------------------------
+
+using Rule = absl::Status (*)(const Node&, OnnxNetwork&);
+
+struct Entry {
+  absl::string_view operation;
+  Rule rule;  // null: the operation appears only while training
+};
+
+constexpr Entry kRules[] = {
+    {"input", Leaf},
+    {"parameter", Leaf},
+    {"state", Leaf},
+    {"constant", Leaf},
+    {"elementwise", Elementwise},
+    {"convolution", Convolution},
+    {"convolution_input_gradient", TransposedConvolution},
+    {"max_pool", MaxPool},
+    {"average_pool", AveragePool},
+    {"pad", Pad},
+    {"concat", Concat},
+    {"slice", Slice},
+    {"reshape", Reshape},
+    {"layer_norm", LayerNorm},
+    {"softmax", Softmax},
+    // Losses, and what only derivatives and batch statistics are made of.
+    {"average_unpool", nullptr},
+    {"channel_sum", nullptr},
+    {"convolution_weight_gradient", nullptr},
+    {"dropout_mask", nullptr},
+    {"layer_norm_gradient", nullptr},
+    {"loss", nullptr},
+    {"max_pool_gather", nullptr},
+    {"max_unpool", nullptr},
+    {"moments", nullptr},
+    {"one_hot", nullptr},
+    {"softmax_gradient", nullptr},
+    {"unpad", nullptr},
+    {"unslice", nullptr},
+};
+
+const Entry* FindRule(absl::string_view operation) {
+  for (const Entry& entry : kRules) {
+    if (entry.operation == operation) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<float> OnnxNetwork::Constant(TensorId t) const {
+  const Node& node = graph_.producer(t);
+  const absl::string_view op = layers::OpName(node.op);
+  const std::string& name = graph_.tensor(t).name;
+  if (op == "parameter") {
+    const auto& slot = *store_.FindParameter(name);
+    return {store_.values() + slot.offset, store_.values() + slot.offset + slot.size};
+  }
+  if (op == "state") {
+    const auto& slot = *store_.FindState(name);
+    return {store_.state_values() + slot.offset, store_.state_values() + slot.offset + slot.size};
+  }
+  if (op == "constant") return {static_cast<float>(ConstantOf(node))};
+  if (op != "elementwise" || shape(t).rank() > 1) return {};
+  std::vector<Expr> variables;
+  std::vector<std::vector<float>> operands;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    variables.push_back(graph_.Operand(static_cast<int>(i)));
+    operands.push_back(Constant(node.inputs[i]));
+  }
+  return EvaluateByChannel(FormulaOf(node), variables, operands);
+}
+
+std::string OnnxNetwork::ChannelTensor(absl::string_view name, std::vector<float> values,
+                                       int rank) {
+  std::vector<int64_t> dims;
+  if (values.size() > 1) {
+    dims.push_back(static_cast<int64_t>(values.size()));
+    for (int i = 2; i < rank; ++i) dims.push_back(1);
+  }
+  return onnx_.Tensor(name, dims, values);
+}
+
+std::string OnnxNetwork::Value(TensorId t) {
+  if (const auto found = values_.find(t); found != values_.end()) return found->second;
+  const std::vector<float> constant = Constant(t);
+  // A bias that folding made is called as layers call theirs.
+  std::string name = graph_.tensor(t).name;
+  if (absl::EndsWith(name, ".folded_bias"))
+    name = absl::StrCat(absl::StripSuffix(name, ".folded_bias"), ".bias");
+  std::vector<int64_t> dims = Dims(shape(t));
+  if (constant.size() == 1 && shape(t).NumElements() > 1) dims.clear();
+  return values_[t] = onnx_.Tensor(name, dims, constant);
+}
+
+absl::Status AddOnnxOperators(const Node& node, OnnxNetwork& network) {
+  const Entry* const entry = FindRule(layers::OpName(node.op));
+  if (entry == nullptr || entry->rule == nullptr)
+    return absl::InvalidArgumentError(absl::StrCat("layer '", node.name, "': no rule says how ",
+                                                   layers::OpName(node.op), " is written in ONNX"));
+  network.onnx().SetLayer(node.name);
+  return entry->rule(node, network);
+}
+
+bool IsKnownToOnnx(absl::string_view operation) { return FindRule(operation) != nullptr; }
+
+}  // namespace cotangent::inference

@@ -1,0 +1,92 @@
+// Writes a trained network as a file for other programs.
+
+#include <stdio.h>
+
+#include <filesystem>
+#include <optional>
+#include <sstream>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "data/file.h"
+#include "inference/inference_file.h"
+#include "inference/onnx/onnx_export.h"
+#include "nlohmann/json.hpp"
+#include "tools/command_line.h"
+#include "training/trained_network.h"
+
+ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+ABSL_FLAG(
+    std::string, format, "onnx",
+    "onnx (for ONNX Runtime and other engines) or safetensors (a checkpoint without what only "
+    "training needs)");
+ABSL_FLAG(std::string, output, "", "the file to write; net.onnx or net.safetensors if not given");
+ABSL_FLAG(bool, raw_bytes, false,
+          "onnx: the input is bytes [batch, height, width, channels], which the graph normalises");
+
+namespace cotangent::tools {
+namespace {
+
+constexpr char kUsage[] =
+    "Writes a trained network as a file for other programs.\n"
+    "\n"
+    "  export --checkpoint=runs/convnet --format=onnx --output=convnet.onnx [--raw_bytes]\n";
+
+// The accuracy that was measured after the checkpoint's step, if the run's log is beside it.
+std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
+  const std::string directory = std::filesystem::path(found.path).parent_path().string();
+  const absl::StatusOr<std::string> log =
+      data::ReadFile(data::JoinPath(directory.empty() ? "." : directory, "metrics.jsonl"));
+  if (!log.ok()) return std::nullopt;
+  std::optional<double> accuracy;
+  std::istringstream lines(*log);
+  for (std::string text; std::getline(lines, text);) {
+    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object() || !line.contains("step") || !line["step"].is_number() ||
+        absl::StrCat(line["step"].get<int64_t>()) != found.checkpoint.Get("step"))
+      continue;
+    const auto measured = line.find("test_accuracy");
+    if (measured != line.end() && measured->is_number()) accuracy = measured->get<double>();
+  }
+  return accuracy;
+}
+
+absl::Status Export() {
+  const std::string format = absl::GetFlag(FLAGS_format);
+  if (format != "onnx" && format != "safetensors")
+    return absl::InvalidArgumentError(
+        absl::StrCat("--format=", format, ": expected onnx or safetensors"));
+  if (absl::GetFlag(FLAGS_raw_bytes) && format != "onnx")
+    return absl::InvalidArgumentError("--raw_bytes: expected --format=onnx");
+  const std::string output = absl::GetFlag(FLAGS_output).empty() ? absl::StrCat("net.", format)
+                                                                 : absl::GetFlag(FLAGS_output);
+  ASSIGN_OR_RETURN(const training::FoundCheckpoint found,
+                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
+  ASSIGN_OR_RETURN(const training::TrainedNetwork trained,
+                   training::LoadTrained(found.checkpoint, found.path));
+  if (format == "safetensors") {
+    RETURN_IF_ERROR(inference::WriteInferenceFile(output, trained));
+  } else {
+    inference::OnnxOptions options;
+    options.raw_bytes = absl::GetFlag(FLAGS_raw_bytes);
+    options.accuracy = LoggedAccuracy(found);
+    ASSIGN_OR_RETURN(const std::string model, inference::ExportOnnx(trained, options));
+    const absl::Status status = data::WriteFileAtomically(output, model);
+    if (!status.ok()) return absl::UnavailableError(status.message());
+  }
+  printf("%s: %s\n", output.c_str(), found.path.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace cotangent::tools
+
+int main(int argc, char** argv) {
+  using namespace cotangent::tools;
+  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
+  if (absl::Status status = TakesFlagsOnly(line, "export"); !status.ok()) return Fail(status);
+  const absl::Status status = Export();
+  return status.ok() ? kExitDone : Fail(status);
+}
