@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -141,6 +142,25 @@ absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program) 
   return absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? ", program,
                                                  " takes flags only; ", program,
                                                  " --help lists them"));
+}
+
+absl::Status FlagError(absl::string_view flag, absl::string_view found,
+                       absl::string_view expected) {
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", found, ": expected ", expected));
+}
+
+absl::Status CanBeWritten(absl::string_view flag, const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  const size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  struct stat found;
+  const bool is_directory = stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+  if (!is_directory && access(directory.c_str(), W_OK) == 0) return absl::OkStatus();
+  return FlagError(flag, path,
+                   is_directory ? "a file, and this is a directory"
+                                : absl::StrCat("a file in a directory that is there and may be "
+                                               "written to; make ",
+                                               directory, " or choose another"));
 }
 
 int Fail(const absl::Status& status) {

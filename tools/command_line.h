@@ -39,6 +39,13 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 // An error where the command line of `program` has anything but flags.
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 
+// "--FLAG=FOUND: expected EXPECTED".
+absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
+
+// An error, before the work begins, where the file that --FLAG=PATH names could not be written
+// after it: its directory is not there, or may not be written to. An empty path is well.
+absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
+
 // "program: message" on standard error; returns the exit code that suits the status: kExitUsage for
 // what is wrong with the command line or an input file (InvalidArgument, NotFound, OutOfRange),
 // else kExitFailed.

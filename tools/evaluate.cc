@@ -4,17 +4,22 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
+#include "data/file.h"
+#include "data/image_file.h"
 #include "data/sources/source.h"
 #include "tools/command_line.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
+#include "training/report/evaluation_page.h"
 #include "training/source.h"
 #include "training/trained_network.h"
 
@@ -28,6 +33,13 @@ ABSL_FLAG(bool, tta, false, "average over views of each image, as the network's 
 ABSL_FLAG(int64_t, batch_size, 0, "images at a time; that of the training if not given");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
+ABSL_FLAG(std::string, on_bad_image, "stop",
+          "what a picture that cannot be read does: stop or skip (it, and say so)");
+ABSL_FLAG(std::string, report, "",
+          "write a page: what is taken for what, whether probabilities can be believed, the surest "
+          "mistakes");
+ABSL_FLAG(std::string, predictions, "", "write a CSV file with a line an image");
+ABSL_FLAG(std::string, format, "text", "of standard output: text or json");
 
 namespace cotangent::tools {
 namespace {
@@ -35,75 +47,158 @@ namespace {
 constexpr char kUsage[] =
     "Measures a trained network on the test images of its data set.\n"
     "\n"
-    "  evaluate --checkpoint=runs/convnet [--data_dir=DIR] [--tta]\n";
+    "  evaluate --checkpoint=runs/convnet [--data_dir=DIR] [--tta] [--report=page.html]\n";
+
+using training::Evaluator;
+
+absl::Status CheckFlags() {
+  const std::string format = absl::GetFlag(FLAGS_format);
+  if (format != "text" && format != "json") return FlagError("format", format, "text or json");
+  const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
+  if (on_bad_image != "stop" && on_bad_image != "skip")
+    return FlagError("on_bad_image", on_bad_image, "stop or skip");
+  if (absl::GetFlag(FLAGS_batch_size) < 0)
+    return FlagError("batch_size", absl::StrCat(absl::GetFlag(FLAGS_batch_size)),
+                     "1 or more images");
+  if (absl::Status status = CanBeWritten("report", absl::GetFlag(FLAGS_report)); !status.ok())
+    return status;
+  return CanBeWritten("predictions", absl::GetFlag(FLAGS_predictions));
+}
+
+// The network's label of each class of the source, by name.
+absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
+                                              const training::TrainedNetwork& trained) {
+  std::vector<int32_t> labels;
+  for (const std::string& name : source.classes) {
+    const auto found = std::find(trained.classes.begin(), trained.classes.end(), name);
+    if (found == trained.classes.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          source.title, ": the network does not know the class \"", name,
+          "\"; it was trained with ", trained.classes.size(), ", from \"", trained.classes.front(),
+          "\" to \"", trained.classes.back(), "\""));
+    }
+    labels.push_back(static_cast<int32_t>(found - trained.classes.begin()));
+  }
+  return labels;
+}
+
+// The images to be measured on, and which they are.
+struct Images {
+  data::Dataset dataset;
+  data::Split split = data::Split::kTest;
+};
+
+absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained, int threads) {
+  data::FitOptions fit = training::FitOptionsOf(trained.network);
+  fit.threads = threads;
+  fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
+  fit.say = [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); };
+  const std::string given = absl::GetFlag(FLAGS_dataset);
+  absl::StatusOr<std::shared_ptr<const data::Source>> source =
+      training::OpenSource(trained.network, given.empty() ? trained.dataset : given, fit);
+  if (!source.ok()) return source.status();
+  const absl::Status status = training::CheckImages(
+      trained.network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
+  if (!status.ok()) return status;
+  const absl::StatusOr<std::vector<int32_t>> labels = LabelsOf(**source, trained);
+  if (!labels.ok()) return labels.status();
+  const data::Split split =
+      (*source)->Has(data::Split::kTest) ? data::Split::kTest : training::WatchedSplit(**source);
+  const std::string data_dir = absl::GetFlag(FLAGS_data_dir);
+  absl::StatusOr<data::Dataset> dataset =
+      (*source)->Load(data_dir.empty() ? data::DefaultDataDir() : data_dir, split);
+  if (!dataset.ok()) return dataset.status();
+  for (int32_t& label : dataset->labels) label = (*labels)[label];
+  return Images{*std::move(dataset), split};
+}
+
+// A PNG file of one image; empty where it cannot be made.
+std::string PngOf(const data::Dataset& dataset, int64_t index) {
+  const int64_t plane = dataset.image_bytes() / dataset.channels;
+  std::vector<uint8_t> planar;
+  for (int c = 0; c < 3; ++c) {
+    const uint8_t* const from = dataset.image(index) + (dataset.channels == 3 ? c * plane : 0);
+    planar.insert(planar.end(), from, from + plane);
+  }
+  return data::EncodePng(data::FromPlanar(planar, dataset.width, dataset.height)).value_or("");
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& contents) {
+  return path.empty() ? absl::OkStatus() : data::WriteFileAtomically(path, contents);
+}
+
+absl::Status Tell(const training::report::Evaluation& found, const std::string& on) {
+  const std::string report = absl::GetFlag(FLAGS_report), csv = absl::GetFlag(FLAGS_predictions);
+  if (absl::Status status = WriteFile(report, report.empty() ? "" : ToHtml(found)); !status.ok())
+    return status;
+  if (absl::Status status = WriteFile(csv, csv.empty() ? "" : ToCsv(found)); !status.ok())
+    return status;
+  if (absl::GetFlag(FLAGS_format) == "json") {
+    fputs(ToJson(found).c_str(), stdout);
+    return absl::OkStatus();
+  }
+  printf("%s accuracy: %.4f%s, loss %.4f, on %lld images\n", on.c_str(),
+         found.assessment.accuracy.value,
+         found.tta_accuracy.has_value() ? absl::StrFormat(" (tta %.4f)", *found.tta_accuracy).c_str()
+                                        : "",
+         found.loss, static_cast<long long>(found.assessment.images));
+  return absl::OkStatus();
+}
 
 absl::Status Evaluate() {
-  absl::StatusOr<training::FoundCheckpoint> found =
+  if (absl::Status status = CheckFlags(); !status.ok()) return status;
+  absl::StatusOr<training::FoundCheckpoint> checkpoint =
       training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
-  if (!found.ok()) return found.status();
+  if (!checkpoint.ok()) return checkpoint.status();
   absl::StatusOr<training::TrainedNetwork> trained =
-      training::LoadTrained(found->checkpoint, found->path);
+      training::LoadTrained(checkpoint->checkpoint, checkpoint->path);
   if (!trained.ok()) return trained.status();
-  const std::string data_dir = absl::GetFlag(FLAGS_data_dir).empty()
-                                   ? data::DefaultDataDir()
-                                   : absl::GetFlag(FLAGS_data_dir);
   training::StepOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return status;
-  data::FitOptions fit = training::FitOptionsOf(trained->network);
-  fit.threads = options.threads;
-  const std::string dataset =
-      absl::GetFlag(FLAGS_dataset).empty() ? trained->dataset : absl::GetFlag(FLAGS_dataset);
-  absl::StatusOr<std::shared_ptr<const data::Source>> source =
-      training::OpenSource(trained->network, dataset, fit);
-  if (!source.ok()) return source.status();
-  if (absl::Status status = training::CheckImages(
-          trained->network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
-      !status.ok())
-    return status;
-  if ((*source)->classes != trained->classes) {
-    return absl::InvalidArgumentError(absl::StrCat("the classes of ", dataset, " (",
-                                                   absl::StrJoin((*source)->classes, ", "),
-                                                   ") are not those the network was trained with (",
-                                                   absl::StrJoin(trained->classes, ", "), ")"));
-  }
-  const data::Split split =
-      (*source)->Has(data::Split::kTest) ? data::Split::kTest : training::WatchedSplit(**source);
-  absl::StatusOr<data::Dataset> test_set = (*source)->Load(data_dir, split);
-  if (!test_set.ok()) return test_set.status();
   options.precision = training::PrecisionOf(trained->network);
   options.exact = absl::GetFlag(FLAGS_exact);
-  int64_t batch = absl::GetFlag(FLAGS_batch_size) != 0 ? absl::GetFlag(FLAGS_batch_size)
-                                                       : trained->network.train().batch_size();
-  if (batch < 1)
-    return absl::InvalidArgumentError(
-        absl::StrCat("--batch_size=", batch, ": expected 1 or more images"));
-  batch = std::min(batch, test_set->size());
+  absl::StatusOr<Images> images = LoadImages(*trained, options.threads);
+  if (!images.ok()) return images.status();
+  const data::Dataset& dataset = images->dataset;
+
+  const int64_t given = absl::GetFlag(FLAGS_batch_size);
+  const int64_t batch = given != 0 ? given : trained->network.train().batch_size();
+  const auto classes = static_cast<int64_t>(trained->classes.size());
   training::CachedTuner tuner(options.threads);
-  absl::StatusOr<std::unique_ptr<training::Evaluator>> evaluator =
-      training::Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()),
-                                  batch, options, *trained->store, *tuner);
+  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
+      Evaluator::Create(trained->network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),
+                        options, *trained->store, *tuner);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
-  absl::StatusOr<training::Evaluator::Result> plain =
-      (*evaluator)
-          ->Evaluate(*test_set, trained->normalization,
-                     training::ViewsOf(layers::Train::Evaluation::NONE));
+  const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,
+                           std::vector<float>* answers) {
+    return (*evaluator)
+        ->Evaluate(dataset, trained->normalization, training::ViewsOf(averaging),
+                   [] { return false; }, answers);
+  };
+  std::vector<float> answers;
+  absl::StatusOr<Evaluator::Result> plain = measure(layers::Train::Evaluation::NONE, &answers);
   if (!plain.ok()) return plain.status();
-  std::string averaged;
+  const std::string on(training::NameOf(images->split));
+  training::report::Evaluation found = {
+      .network = trained->network.name(),
+      .data = absl::StrCat(dataset.name, ", ", on, " images"),
+      .checkpoint = checkpoint->path,
+      .classes = trained->classes,
+      .assessment = training::report::Assess(answers, dataset.labels, classes,
+                                             (*evaluator)->gives_probabilities()),
+      .loss = plain->loss,
+      .name = [&](int64_t i) { return dataset.names.empty() ? "" : dataset.names[i]; },
+      .png = [&](int64_t i) { return PngOf(dataset, i); }};
   if (absl::GetFlag(FLAGS_tta)) {
-    absl::StatusOr<training::Evaluator::Result> result =
-        (*evaluator)
-            ->Evaluate(*test_set, trained->normalization,
-                       training::ViewsOf(training::TestTimeAveragingOf(trained->network)));
-    if (!result.ok()) return result.status();
-    averaged = absl::StrFormat(" (tta %.4f)", result->accuracy);
+    absl::StatusOr<Evaluator::Result> averaged =
+        measure(training::TestTimeAveragingOf(trained->network), nullptr);
+    if (!averaged.ok()) return averaged.status();
+    found.tta_accuracy = averaged->accuracy;
   }
-  printf("%s accuracy: %.4f%s, loss %.4f, on %lld images\n",
-         std::string(training::NameOf(split)).c_str(), plain->accuracy, averaged.c_str(),
-         plain->loss, static_cast<long long>(test_set->size()));
-  return absl::OkStatus();
+  return Tell(found, on);
 }
 
 }  // namespace

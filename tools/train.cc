@@ -1,7 +1,6 @@
 // Trains a network, described by a text file.
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -80,11 +79,6 @@ constexpr char kUsage[] =
     "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
     "...\n";
 
-absl::Status FlagError(absl::string_view flag, absl::string_view found,
-                       absl::string_view expected) {
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", found, ": expected ", expected));
-}
-
 // The flags that stand for fields of the network text.
 absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   layers::Train& train = *network.mutable_train();
@@ -128,16 +122,7 @@ absl::Status CheckFlags(const CommandLine& line) {
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
   // Said before the steps that are to be traced, not after them.
-  if (const std::string trace = absl::GetFlag(FLAGS_profile); !trace.empty()) {
-    const size_t slash = trace.rfind('/');
-    const std::string directory = slash == std::string::npos ? "." : trace.substr(0, slash + 1);
-    if (access(directory.c_str(), W_OK) != 0)
-      return FlagError(
-          "profile", trace,
-          absl::StrCat("a file in a directory that is there and may be written to; make ",
-                       directory, " or choose another"));
-  }
-  return absl::OkStatus();
+  return CanBeWritten("profile", absl::GetFlag(FLAGS_profile));
 }
 
 std::string DataDirectory() {

@@ -78,7 +78,8 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const int32_t* labels
 absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset,
                                                       const data::Normalization& normalization,
                                                       const std::vector<data::View>& views,
-                                                      const std::function<bool()>& cancelled) {
+                                                      const std::function<bool()>& cancelled,
+                                                      std::vector<float>* answers) {
   absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(
       &dataset, data::EvaluationOptions(static_cast<int>(batch_size_), normalization,
                                         data::BatchFormat::kF32Nchw));
@@ -86,6 +87,7 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   const int64_t classes = network_->classes;
   std::vector<float> scores(batch_size_ * classes);
   std::vector<int32_t> labels(batch_size_);
+  if (answers != nullptr) answers->clear(), answers->reserve(dataset.size() * classes);
   int64_t right = 0;
   layers::LossSums loss;
   for (int64_t batch = 0; batch < maker->batches_per_epoch(); ++batch) {
@@ -101,6 +103,8 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
       const float* const row = scores.data() + i * classes;
       if (std::max_element(row, row + classes) - row == labels[i]) ++right;
     }
+    if (answers != nullptr)
+      answers->insert(answers->end(), scores.begin(), scores.begin() + size * classes);
     const layers::LossSums of_batch = SumLosses(scores.data(), labels.data(), size);
     loss.loss += of_batch.loss;
     loss.weight += of_batch.weight;

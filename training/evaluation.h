@@ -52,11 +52,13 @@ class Evaluator {
   const layers::BuiltNetwork& network() const { return *network_; }
 
   // Over all images of a data set, results averaged over the views. `cancelled` is asked before
-  // each batch; when it says so the call ends with kCancelled.
+  // each batch; when it says so the call ends with kCancelled. The averaged results themselves,
+  // [images, classes], go to `answers` unless that is null.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,
-      const std::function<bool()>& cancelled = [] { return false; });
+      const std::function<bool()>& cancelled = [] { return false; },
+      std::vector<float>* answers = nullptr);
 
  private:
   Evaluator() = default;

@@ -207,7 +207,10 @@ std::vector<data::View> ViewsOf(Averaging::TestTimeAveraging averaging) {
 
 Averaging::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network) {
   const Averaging& evaluation = network.train().evaluation();
-  return evaluation.has_test_time_averaging() ? evaluation.test_time_averaging() : Averaging::FLIP;
+  if (evaluation.has_test_time_averaging()) return evaluation.test_time_averaging();
+  const bool is_trained_with_flips =
+      network.train().augmentation().flip() != layers::Train::Augmentation::NONE;
+  return is_trained_with_flips ? Averaging::FLIP : Averaging::NONE;
 }
 
 }  // namespace cotangent::training

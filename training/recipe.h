@@ -83,8 +83,9 @@ ElementType PrecisionOf(const layers::Network& network);
 
 // The views whose predictions are averaged: the one untouched view for NONE.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
-// What evaluation with test-time averaging means for a network: as its recipe says, FLIP where it
-// does not say.
+// What evaluation with test-time averaging means for a network: as its recipe says; where it does
+// not say, FLIP if the network was trained with mirrored images (of a digit's mirror image nothing
+// can be asked), else NONE.
 layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
 
 }  // namespace cotangent::training

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -240,6 +241,22 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
       "evaluate", {"--checkpoint=" + Checkpoint("run", kSteps), "--tta", "--threads=1"}, directory);
   ASSERT_EQ(evaluate.exit_code, 0) << evaluate.errors;
   EXPECT_EQ(evaluate.output.substr(0, 34), LastLine(train.output).substr(0, 34));
+
+  const Outcome told = RunTool("evaluate",
+                               {"--checkpoint=run", "--threads=1", "--format=json",
+                                "--report=page.html", "--predictions=out.csv"},
+                               directory);
+  ASSERT_EQ(told.exit_code, 0) << told.errors;
+  const json object = json::parse(told.output);
+  EXPECT_EQ(object["images"], 100);
+  EXPECT_EQ(object["of_class"][3]["name"], "cat");
+  char accuracy[32];
+  snprintf(accuracy, sizeof(accuracy), "accuracy: %.4f", object["accuracy"].get<double>());
+  EXPECT_THAT(evaluate.output, HasSubstr(accuracy));
+  EXPECT_THAT(ReadFileOrEmpty(directory + "/page.html"), HasSubstr("</html>"));
+  const std::string csv = ReadFileOrEmpty(directory + "/out.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 101);
+
   // A black picture of one pixel: a PNG written by hand.
   const unsigned char png[] = {0x89, 'P', 'N', 'G', 13,  10,   26,   10,   0,    0,    0,    13,
                                'I',  'H', 'D', 'R', 0,   0,    0,    1,    0,    0,    0,    1,

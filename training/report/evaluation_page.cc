@@ -41,7 +41,7 @@ std::string Summary(const Assessment& a) {
                  absl::StrCat("95% interval ", Percent(a.accuracy.low), " to ",
                               Percent(a.accuracy.high), " (Wilson), on ", a.images, " images")));
   for (size_t k = 2; k <= a.top.size(); ++k) {
-    if (k != 2 && k != 3 && k != 5) continue;
+    if ((k != 2 && k != 3 && k != 5) || static_cast<int64_t>(k) >= a.classes) continue;
     absl::StrAppend(&html, Row(absl::StrCat("top ", k), Percent(a.top[k - 1]),
                                absl::StrCat("the class is among the ", k, " most probable")));
   }
@@ -71,6 +71,12 @@ std::string ClassTable(const Evaluation& e) {
   return html + kEndTable;
 }
 
+// The beginning of a UTF-8 text, at most so many bytes of it, without a part of a letter.
+absl::string_view WholeLetters(absl::string_view text, size_t bytes) {
+  while (bytes > 0 && bytes < text.size() && (text[bytes] & 0xc0) == 0x80) --bytes;
+  return text.substr(0, bytes);
+}
+
 std::string ConfusionMatrix(const Evaluation& e) {
   const Assessment& a = e.assessment;
   HeatMap map{.title = "Confusion matrix", .x_label = "answer", .y_label = "class"};
@@ -86,7 +92,7 @@ std::string ConfusionMatrix(const Evaluation& e) {
     for (int64_t k = 0; k < a.classes; ++k) {
       // Names that would push the matrix off the page are cut in it; the table has them whole.
       std::string name = e.ClassName(k);
-      if (name.size() > 16) name = absl::StrCat(name.substr(0, 15), "~");
+      if (name.size() > 16) name = absl::StrCat(WholeLetters(name, 15), "~");
       map.row_names.push_back(name);
       map.column_names.push_back(name);
     }
@@ -205,8 +211,12 @@ std::string ToCsv(const Evaluation& e) {
 std::string ToJson(const Evaluation& e) {
   const Assessment& a = e.assessment;
   nlohmann::ordered_json json = {
+      {"network", e.network},
+      {"data", e.data},
+      {"checkpoint", e.checkpoint},
       {"images", a.images},
       {"classes", a.classes},
+      {"loss", e.loss},
       {"accuracy", a.accuracy.value},
       {"accuracy_low", a.accuracy.low},
       {"accuracy_high", a.accuracy.high},
@@ -217,6 +227,7 @@ std::string ToJson(const Evaluation& e) {
       {"temperature", a.temperature},
       {"calibration_error_at_temperature", a.calibration_error_at_temperature},
       {"log_loss_at_temperature", a.log_loss_at_temperature}};
+  if (e.tta_accuracy.has_value()) json["tta_accuracy"] = *e.tta_accuracy;
   json["confusion"] = nlohmann::ordered_json::array();
   json["of_class"] = nlohmann::ordered_json::array();
   for (int64_t k = 0; k < a.classes; ++k) {

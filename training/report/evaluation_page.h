@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct Evaluation {
   std::string checkpoint = {};            // where the parameters came from
   std::vector<std::string> classes = {};  // names; fewer than classes: the rest are numbered
   Assessment assessment = {};
+  double loss = 0;                         // the network's own, mean over the images
+  std::optional<double> tta_accuracy = {};  // averaged over views, where it was measured
   // Of an image: the name of its file, or "" (it is then called by its number); and a PNG file of
   // it, or "" where it cannot be shown.
   std::function<std::string(int64_t image)> name = nullptr;
@@ -34,8 +37,8 @@ std::string ToHtml(const Evaluation& evaluation);
 // Quoted as RFC 4180 has it.
 std::string ToCsv(const Evaluation& evaluation);
 
-// {"images", "classes", "accuracy", "accuracy_low", "accuracy_high", "top": [...], "mean_recall",
-// "log_loss", "calibration_error", "temperature", "calibration_error_at_temperature",
+// {"network", "data", "checkpoint", "images", "classes", "loss", "accuracy", "accuracy_low", "accuracy_high", ["tta_accuracy",] "top": [...], "mean_recall", "log_loss",
+// "calibration_error", "temperature", "calibration_error_at_temperature",
 // "log_loss_at_temperature", "confusion": [[...]], "of_class": [{"name", "support", "precision",
 // "recall", "f1"}, ...]}
 std::string ToJson(const Evaluation& evaluation);
