@@ -4,10 +4,11 @@
 // What happens to an image on its way from the data set (bytes, planar) to the network (numbers,
 // normalised).
 //
-//   1. Placement: the image, padded by reflection or with black, is cropped back to its size at
+//   1. Transforms (data/augmentation), one after the other, if the recipe names any.
+//   2. Placement: the image, padded by reflection or with black, is cropped back to its size at
 //   some shift; it may be
 //      mirrored; a square of it may be cut out.
-//   2. Normalisation: each byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
+//   3. Normalisation: each byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
 //
 // The placement of an image is a pure function of (seed, epoch, number of the image), see
 // PlacementOf(). Images stay bytes until they are written: placement moves bytes, and what it
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "data/augmentation/transform.h"
 #include "data/convert.h"
 #include "data/dataset.h"
 
@@ -51,6 +53,8 @@ struct Augmentation {
   // set to the mean (zero after normalisation). DeVries and Taylor, "Improved Regularization of
   // Convolutional Neural Networks with Cutout", 2017. 0: none.
   int cutout = 0;
+  // What images go through before they are placed.
+  std::vector<ChainLink> chain = {};
 };
 
 // An error where a size is negative or does not fit images of this height and width.

@@ -11,6 +11,7 @@
 #include "data/png_file.h"
 #include "data/pnm_file.h"
 #include "data/resample.h"
+#include "data/webp_file.h"
 
 namespace cotangent::data {
 namespace {
@@ -24,17 +25,20 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
   if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
     return DecodeJpeg(bytes, source);
   }
+  if (IsWebp(bytes)) return DecodeWebp(bytes, source);
   if (IsPnm(bytes)) return DecodePnm(bytes, source);
-  return absl::InvalidArgumentError(absl::StrCat(
-      source, bytes.empty() ? ": the file is empty" : ": neither a PNG nor a JPEG nor a binary PNM",
-      "; pictures of these kinds can be read"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(source,
+                   bytes.empty() ? ": the file is empty"
+                                 : ": neither a PNG nor a JPEG nor a WebP nor a binary PNM",
+                   "; pictures of these kinds can be read"));
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {
   absl::StatusOr<std::string> contents = ReadFile(path, kMaxFileBytes);
   if (!contents.ok()) {
     return absl::Status(contents.status().code(),
-                        absl::StrCat(contents.status().message(), "; expected a PNG or JPEG file"));
+                        absl::StrCat(contents.status().message(), "; expected a picture"));
   }
   return DecodeImage(
       absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(contents->data()), contents->size()),

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_IMAGE_FILE_H_
 #define COTANGENT_DATA_IMAGE_FILE_H_
 
-// PNG, JPEG, PGM and PPM pictures of any size, and how they become images of a network's size.
+// PNG, JPEG, WebP, PGM and PPM pictures of any size, and how they become images of a network's size.
 
 #include <cstdint>
 #include <string>
@@ -15,7 +15,8 @@
 
 namespace cotangent::data {
 
-// Decodes a PNG, a JPEG, a binary PGM or PPM, told apart by their first bytes, of any bit depth and colour type.
+// Decodes a PNG, a JPEG, a WebP, a binary PGM or PPM, told apart by their first bytes, of any bit
+// depth and colour type.
 // Turned upright as the file's EXIF orientation says: as cameras' pictures are shown. Transparent
 // pixels are laid over white, mixing the values as they are (sRGB, not linear in light), as viewers
 // do: round(alpha value + (1 - alpha) 255). Where a PNG's gAMA says that its values are not sRGB's,

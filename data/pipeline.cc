@@ -7,6 +7,8 @@
 #include <new>
 #include <numeric>
 #include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -37,6 +39,40 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
     }
   }
   return Validate(options.augmentation, dataset.height, dataset.width);
+}
+
+// Fisher and Yates.
+void Shuffle(SplitMix64& random, std::vector<int32_t>& order) {
+  for (size_t left = order.size(); left > 1; --left)
+    std::swap(order[left - 1], order[random.Below(left)]);
+}
+
+// As PipelineOptions::balance_classes says. Each class's images in a random order, over and over
+// until its share is full; then all of them shuffled.
+void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32_t>& order,
+                   std::vector<int32_t>& copy) {
+  std::vector<std::vector<int32_t>> of_class(dataset.classes.size());
+  for (int64_t i = 0; i < dataset.size(); ++i)
+    of_class[dataset.labels[i]].push_back(static_cast<int32_t>(i));
+  std::vector<int32_t> present;
+  for (size_t k = 0; k < of_class.size(); ++k) {
+    if (!of_class[k].empty()) present.push_back(static_cast<int32_t>(k));
+  }
+  Shuffle(random, present);  // the first ones get what is left over
+  std::vector<std::pair<int32_t, int32_t>> chosen;
+  const size_t share = order.size() / present.size(), left = order.size() % present.size();
+  for (size_t p = 0; p < present.size(); ++p) {
+    std::vector<int32_t>& images = of_class[present[p]];
+    for (size_t i = 0; i < share + (p < left ? 1 : 0); ++i) {
+      if (i % images.size() == 0) Shuffle(random, images);
+      chosen.push_back({images[i % images.size()], static_cast<int32_t>(i / images.size())});
+    }
+  }
+  std::vector<int32_t> places(order.size());
+  std::iota(places.begin(), places.end(), 0);
+  Shuffle(random, places);
+  copy.resize(order.size());
+  for (size_t i = 0; i < places.size(); ++i) std::tie(order[i], copy[i]) = chosen[places[i]];
 }
 
 // 64-byte aligned memory, touched when made so that the first batches do not wait for the system.
@@ -97,13 +133,34 @@ int BatchMaker::SizeOf(int64_t index) const {
 
 void BatchMaker::OrderEpoch(int64_t epoch) {
   if (!options_.shuffle || epoch == ordered_epoch_) return;
-  // Fisher and Yates, always from the identity: the order depends on no other epoch's.
-  std::iota(order_.begin(), order_.end(), 0);
   SplitMix64 random = GeneratorAt(options_.seed, Purpose::kShuffle, epoch, 0);
-  for (size_t left = order_.size(); left > 1; --left) {
-    std::swap(order_[left - 1], order_[random.Below(left)]);
+  if (options_.balance_classes) {
+    OrderBalanced(*dataset_, random, order_, copy_);
+  } else {
+    // Always from the identity: the order depends on no other epoch's.
+    std::iota(order_.begin(), order_.end(), 0);
+    Shuffle(random, order_);
   }
   ordered_epoch_ = epoch;
+}
+
+void BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
+  const int64_t image = order_[at];
+  // A copy of an image is augmented as an image of its own.
+  const int64_t number = image + (copy_.empty() ? 0 : copy_[at] * dataset_->size());
+  const Augmentation& augmentation = options_.augmentation;
+  const Placement placement =
+      PlacementOf(augmentation, dataset_->height, dataset_->width, options_.seed, epoch, number);
+  const uint8_t* bytes = dataset_->image(image);
+  if (!augmentation.chain.empty()) {
+    scratch_.channels = dataset_->channels;
+    scratch_.height = dataset_->height;
+    scratch_.width = dataset_->width;
+    scratch_.bytes.assign(bytes, bytes + dataset_->image_bytes());
+    ApplyChain(augmentation.chain, options_.seed, epoch, number, scratch_);
+    bytes = scratch_.bytes.data();
+  }
+  writer_.Write(bytes, placement, output);
 }
 
 void BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels) {
@@ -117,11 +174,8 @@ void BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* 
       const uint8_t* next = dataset_->image(order_[first + i + 1]);
       for (int64_t at = 0; at < dataset_->image_bytes(); at += 64) __builtin_prefetch(next + at);
     }
-    const int64_t image = order_[first + i];
-    const Placement placement = PlacementOf(options_.augmentation, dataset_->height,
-                                            dataset_->width, options_.seed, epoch, image);
-    writer_.Write(dataset_->image(image), placement, output + i * writer_.output_bytes());
-    labels[i] = dataset_->labels[image];
+    MakeImage(epoch, first + i, output + i * writer_.output_bytes());
+    labels[i] = dataset_->labels[order_[first + i]];
   }
 }
 

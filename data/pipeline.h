@@ -27,6 +27,10 @@ struct PipelineOptions {
   uint64_t seed = 0;
   // A new random order each epoch; otherwise the order of the data set.
   bool shuffle = true;
+  // With `shuffle`: an epoch is as long as ever, but has as many images of each class as of every
+  // other (one more of some): of large classes some are left out, those of small ones come several
+  // times, each as often as any other or once more, augmented anew each time.
+  bool balance_classes = false;
   // Leaves out the last images of an epoch where they do not fill a batch; otherwise the last batch
   // is a short one.
   bool drop_last = true;
@@ -65,12 +69,17 @@ class BatchMaker {
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
+  // Writes the image at place `at` of the epoch's order.
+  void MakeImage(int64_t epoch, int64_t at, void* output);
 
   const Dataset* dataset_;
   PipelineOptions options_;
   ImageWriter writer_;
+  Planar scratch_;  // An image that transforms work on.
   int64_t ordered_epoch_ = -1;
   std::vector<int32_t> order_;  // The images of epoch `ordered_epoch_` in their order.
+  // Where classes are balanced: how often the image at a place of `order_` came before in the epoch.
+  std::vector<int32_t> copy_;
 };
 
 // The same batches, one after the other, made by a thread of its own while the caller computes.

@@ -1,6 +1,7 @@
 #include "data/pipeline.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 #include <vector>
@@ -226,6 +227,74 @@ TEST(PipelineTest, ShortLastBatchesAndThenTheNextEpoch) {
   std::vector<int> sizes;
   for (int step = 0; step < 6; ++step) sizes.push_back(pipeline->Next().size);
   EXPECT_THAT(sizes, ::testing::ElementsAre(10, 10, 5, 10, 10, 5));
+}
+
+TEST(BalancedSampling, ShowsEveryClassEquallyOften) {
+  // 100 images of class 0, 10 of class 1, 3 of class 2, none of class 3.
+  Dataset dataset = Numbered(113);
+  dataset.classes = {"a", "b", "c", "d"};
+  for (int i = 0; i < 113; ++i) dataset.labels[i] = i < 100 ? 0 : i < 110 ? 1 : 2;
+  PipelineOptions options;
+  options.batch_size = 113;
+  options.balance_classes = true;
+  BatchMaker maker = *BatchMaker::Create(&dataset, options);
+  std::vector<int> first_counts;
+  for (int64_t epoch = 0; epoch < 3; ++epoch) {
+    const Copy batch = Make(maker, epoch, 0);
+    std::vector<int> of_class(4), of_image(113);
+    for (int i = 0; i < 113; ++i) {
+      ++of_class[batch.labels[i]];
+      float byte;
+      std::memcpy(&byte, batch.images.data() + int64_t{i} * 12 * 4, 4);
+      ++of_image[std::lround(255 * byte)];
+    }
+    // 113 = 3 * 37 + 2.
+    for (int k = 0; k < 3; ++k) {
+      EXPECT_GE(of_class[k], 37);
+      EXPECT_LE(of_class[k], 38);
+    }
+    EXPECT_EQ(of_class[3], 0);
+    // Within a class images differ by one at most.
+    EXPECT_LE(*std::max_element(of_image.begin(), of_image.begin() + 100), 1);
+    const auto [least, most] = std::minmax_element(of_image.begin() + 110, of_image.end());
+    EXPECT_LE(*most - *least, 1);
+    if (epoch == 1) {
+      EXPECT_NE(of_image, first_counts);
+    }
+    if (epoch == 0) first_counts = of_image;
+  }
+}
+
+TEST(BalancedSampling, AugmentsCopiesAnew) {
+  Dataset dataset = Sample();
+  // One image of class 0, repeated; all others are of class 1.
+  std::fill(dataset.labels.begin(), dataset.labels.end(), 1);
+  dataset.labels[7] = 0;
+  PipelineOptions options = Augmented(static_cast<int>(dataset.size()));
+  options.balance_classes = true;
+  options.augmentation.chain = {{1, Brightness(0.5)}};
+  BatchMaker maker = *BatchMaker::Create(&dataset, options);
+  const Copy batch = Make(maker, 0, 0);
+  const int64_t bytes = dataset.image_bytes() * 4;
+  std::set<std::vector<char>> different;
+  for (int i = 0; i < dataset.size(); ++i) {
+    if (batch.labels[i] == 0)
+      different.emplace(batch.images.begin() + i * bytes, batch.images.begin() + (i + 1) * bytes);
+  }
+  EXPECT_GT(different.size(), 190);
+}
+
+TEST(Transforms, AreTheSameWhoeverMakesTheBatch) {
+  PipelineOptions options = Augmented(40);
+  options.augmentation.chain = {
+      {1, RandomResizedCrop({})}, {0.5, VerticalFlip()}, {1, TrivialAugment()}};
+  BatchMaker maker = *BatchMaker::Create(&Sample(), options);
+  auto pipeline = *Pipeline::Create(&Sample(), options);
+  pipeline->Seek(2, 5);
+  const Pipeline::Batch ahead = pipeline->Next();
+  Make(maker, 0, 1);
+  const Copy batch = Make(maker, 2, 5);
+  EXPECT_EQ(std::memcmp(ahead.images, batch.images.data(), batch.images.size()), 0);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""libpng and libjpeg (Debian: libpng-dev, libjpeg-dev)."""
+"""libpng, libjpeg and libwebp (Debian: libpng-dev, libjpeg-dev, libwebp-dev)."""
 
 load(":system_library.bzl", "system_library")
 
@@ -7,3 +7,6 @@ def libpng(name):
 
 def libjpeg(name):
     system_library(name = name, package = "libjpeg-dev", header = "jpeglib.h", linkopts = {"jpeg": ["-ljpeg"]})
+
+def libwebp(name):
+    system_library(name = name, package = "libwebp-dev", header = "webp/decode.h", linkopts = {"webp": ["-lwebp"]})

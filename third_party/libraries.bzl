@@ -7,7 +7,7 @@ load(":fftw.bzl", "fftw")
 load(":google_benchmark.bzl", "google_benchmark")
 load(":googletest.bzl", "googletest")
 load(":graphviz.bzl", "graphviz")
-load(":images.bzl", "libjpeg", "libpng")
+load(":images.bzl", "libjpeg", "libpng", "libwebp")
 load(":isal.bzl", "isal")
 load(":libzip.bzl", "libzip")
 load(":nlohmann_json.bzl", "nlohmann_json")
@@ -29,6 +29,7 @@ _LIBRARIES = {
     "isal": isal,
     "libjpeg": libjpeg,
     "libpng": libpng,
+    "libwebp": libwebp,
     "libzip": libzip,
     "nlohmann_json": nlohmann_json,
     "onednn": onednn,

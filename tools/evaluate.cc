@@ -72,10 +72,10 @@ absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
   for (const std::string& name : source.classes) {
     const auto found = std::find(trained.classes.begin(), trained.classes.end(), name);
     if (found == trained.classes.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          source.title, ": the network does not know the class \"", name,
-          "\"; it was trained with ", trained.classes.size(), ", from \"", trained.classes.front(),
-          "\" to \"", trained.classes.back(), "\""));
+      return absl::InvalidArgumentError(
+          absl::StrCat(source.title, ": the network does not know the class \"", name,
+                       "\"; it was trained with ", trained.classes.size(), ", from \"",
+                       trained.classes.front(), "\" to \"", trained.classes.back(), "\""));
     }
     labels.push_back(static_cast<int32_t>(found - trained.classes.begin()));
   }
@@ -139,8 +139,9 @@ absl::Status Tell(const training::report::Evaluation& found, const std::string& 
   }
   printf("%s accuracy: %.4f%s, loss %.4f, on %lld images\n", on.c_str(),
          found.assessment.accuracy.value,
-         found.tta_accuracy.has_value() ? absl::StrFormat(" (tta %.4f)", *found.tta_accuracy).c_str()
-                                        : "",
+         found.tta_accuracy.has_value()
+             ? absl::StrFormat(" (tta %.4f)", *found.tta_accuracy).c_str()
+             : "",
          found.loss, static_cast<long long>(found.assessment.images));
   return absl::OkStatus();
 }
@@ -175,8 +176,9 @@ absl::Status Evaluate() {
   const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,
                            std::vector<float>* answers) {
     return (*evaluator)
-        ->Evaluate(dataset, trained->normalization, training::ViewsOf(averaging),
-                   [] { return false; }, answers);
+        ->Evaluate(
+            dataset, trained->normalization, training::ViewsOf(averaging), [] { return false; },
+            answers);
   };
   std::vector<float> answers;
   absl::StatusOr<Evaluator::Result> plain = measure(layers::Train::Evaluation::NONE, &answers);

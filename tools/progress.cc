@@ -61,10 +61,15 @@ void Progress::AtStep(const training::RunNumbers& numbers) {
   const double length = std::min(1.0, numbers.epochs - (epoch - 1));
   const double share = (numbers.epoch - (epoch - 1)) / std::max(length, 1e-9);
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarCells);
-  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s  %.0f images/s  %s left%s", epoch,
+  const std::string evaluated =
+      numbers.evaluated_on.empty()
+          ? ""
+          : absl::StrCat("  ", numbers.evaluated_on, " loss ", Loss(numbers.evaluated_loss));
+  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s%s  %.0f images/s  %s left%s", epoch,
           numbers.epochs, std::string(filled, '=').c_str(),
           std::string(kBarCells - filled, ' ').c_str(), Loss(numbers.loss).c_str(),
-          numbers.images_per_second, Duration(numbers.seconds_left).c_str(), load.c_str());
+          evaluated.c_str(), numbers.images_per_second, Duration(numbers.seconds_left).c_str(),
+          load.c_str());
   fflush(stderr);
   line_is_open_ = true;
 }

@@ -17,8 +17,8 @@ class Progress : public training::RunObserver {
   Progress();
   // A line of its own, without harm to the live line.
   void Say(const std::string& line) override;
-  // Redraws the live line, at most ten times a second. It also says if other programs take much of
-  // the processors.
+  // Redraws the live line, at most ten times a second. It names the latest evaluation's loss beside
+  // that of the training batches, and says if other programs take much of the processors.
   void AtStep(const training::RunNumbers& numbers) override;
   // Ends the epoch's line.
   void AtEpochEnd(const training::RunNumbers& numbers, const training::RunResult* result) override;

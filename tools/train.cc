@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/ascii.h"
@@ -13,15 +15,23 @@
 #include "absl/strings/str_format.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
+#include "data/file.h"
+#include "data/image_file.h"
+#include "data/pipeline.h"
 #include "data/sources/source.h"
+#include "layers/network/build.h"
 #include "layers/network/describe.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
 #include "tools/progress.h"
 #include "training/explain.h"
+#include "training/learning_rate.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
+#include "training/report/batch_picture.h"
+#include "training/report/learning_rate_page.h"
+#include "training/report/run_record.h"
 #include "training/run.h"
 #include "training/run_directory.h"
 #include "training/run_state.h"
@@ -58,6 +68,13 @@ ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
 ABSL_FLAG(bool, describe, false, "print the network as a table and do not train");
 ABSL_FLAG(bool, explain, false,
           "print what the planned step does, with measured times, and do not train");
+ABSL_FLAG(std::string, show_batch, "",
+          "write a picture of the first batch, as the network would see it, and do not train");
+ABSL_FLAG(bool, find_learning_rate, false,
+          "let the learning rate grow over a short run, propose one, and do not train");
+ABSL_FLAG(bool, report, false,
+          "keep a page of the run up to date, OUTPUT_DIR/report.html: curves, network, filters");
+ABSL_FLAG(bool, tensorboard, false, "write event files for TensorBoard into the output directory");
 ABSL_FLAG(std::string, profile, "",
           "write a trace of a few steps to this file, for chrome://tracing or Perfetto");
 ABSL_FLAG(
@@ -122,7 +139,9 @@ absl::Status CheckFlags(const CommandLine& line) {
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
   // Said before the steps that are to be traced, not after them.
-  return CanBeWritten("profile", absl::GetFlag(FLAGS_profile));
+  if (absl::Status status = CanBeWritten("profile", absl::GetFlag(FLAGS_profile)); !status.ok())
+    return status;
+  return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
 }
 
 std::string DataDirectory() {
@@ -221,20 +240,47 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 
-// What the terminal shows; keeps what was measured for the plan; ends the run at a signal.
+// What the terminal shows; keeps what was measured for the plan, and the run's record; ends the run
+// at a signal.
 class TerminalObserver : public Progress {
  public:
-  explicit TerminalObserver(training::CachedTuner& tuner) : tuner_(tuner) {}
+  TerminalObserver(training::CachedTuner& tuner, const std::string& output_dir)
+      : tuner_(tuner),
+        record_({.page = absl::GetFlag(FLAGS_report) ? data::JoinPath(output_dir, kReport) : "",
+                 .event_directory = absl::GetFlag(FLAGS_tensorboard) ? output_dir : "",
+                 .metrics = data::JoinPath(output_dir, "metrics.jsonl"),
+                 .say = [this](const std::string& line) { Say(line); }}),
+        records_(absl::GetFlag(FLAGS_report) || absl::GetFlag(FLAGS_tensorboard)) {}
+
   void PlanIsReady() override { tuner_.Save(); }
+  void Begins(const training::RunBeginning& beginning) override {
+    if (records_) record_.Begins(beginning);
+  }
+  void AtMetrics(const training::RunNumbers& numbers, const std::string& line,
+                 bool is_evaluation) override {
+    if (records_) record_.AtMetrics(numbers, line, is_evaluation);
+  }
   bool Interrupted() override { return InterruptSignal() != 0; }
+  training::report::RunRecord& record() { return record_; }
+
+  static constexpr char kReport[] = "report.html";
 
  private:
   training::CachedTuner& tuner_;
+  training::report::RunRecord record_;
+  const bool records_;
 };
+
+// "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2 s of training"
+std::string LastLine(const training::RunResult& result) {
+  return absl::StrFormat("%s accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training",
+                         result.evaluated_on, result.accuracy, result.tta_accuracy,
+                         absl::StrCat(result.epochs), result.train_seconds);
+}
 
 int Train(const training::RunOptions& options) {
   training::CachedTuner tuner(options.threads, [] { return InterruptSignal() != 0; });
-  TerminalObserver observer(tuner);
+  TerminalObserver observer(tuner, options.output_dir);
   const absl::StatusOr<training::RunResult> result =
       training::Train(options, tuner.get(), observer);
   tuner.Save();
@@ -242,14 +288,37 @@ int Train(const training::RunOptions& options) {
     Say("interrupted before the first step; nothing was changed");
     return InterruptExitCode();
   }
-  if (!result.ok()) return Fail(result.status());
+  if (!result.ok()) {
+    observer.record().Ended(absl::StrCat("failed: ", result.status().message()));
+    return Fail(result.status());
+  }
   if (result->interrupted) {
+    observer.record().Ended("interrupted");
     Say(absl::StrCat("interrupted; go on with: train --resume --output_dir=", options.output_dir));
     return InterruptExitCode();
   }
-  printf("%s accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training\n",
-         result->evaluated_on.c_str(), result->accuracy, result->tta_accuracy,
-         absl::StrCat(result->epochs).c_str(), result->train_seconds);
+  if (result->best_step >= 0) {
+    Say(absl::StrFormat("best on the validation images after step %d, at %.4f: %s",
+                        result->best_step, result->best,
+                        data::JoinPath(options.output_dir, "best.safetensors")));
+  }
+  observer.record().Ended(LastLine(*result));
+  printf("%s\n", LastLine(*result).c_str());
+  return kExitDone;
+}
+
+// The network alone, without data: of ten classes where neither its text nor data say how many.
+int Describe(const CommandLine& line) {
+  constexpr int64_t kClasses = 10;
+  const absl::StatusOr<layers::Network> network = ResolveNetwork(line, std::nullopt);
+  if (!network.ok()) return Fail(network.status());
+  layers::BuildOptions build;
+  build.batch_size = network->train().batch_size();
+  build.training = true;
+  build.classes = network->input().has_classes() ? network->input().classes() : kClasses;
+  const absl::StatusOr<layers::BuiltNetwork> built = layers::Build(*network, build);
+  if (!built.ok()) return Fail(layers::AtPlace(*network, built.status()));
+  fputs(layers::Describe(*built).c_str(), stdout);
   return kExitDone;
 }
 
@@ -265,6 +334,55 @@ int Explain(const training::RunOptions& options) {
   return kExitDone;
 }
 
+// The picture of the first batch; its labels on standard output, a line a row of the picture.
+int ShowBatch(const training::RunOptions& options) {
+  const layers::Network& network = options.network.text;
+  const absl::StatusOr<data::Dataset> images = options.data.load(data::Split::kTrain);
+  if (!images.ok()) return Fail(images.status());
+  const absl::StatusOr<data::Normalization> normalization = training::NormalizationOf(
+      network, options.data.normalization.has_value() ? *options.data.normalization
+                                                      : data::ComputeNormalization(*images));
+  if (!normalization.ok()) return Fail(normalization.status());
+  const absl::StatusOr<data::PipelineOptions> batches =
+      training::PipelineOptionsOf(network, *normalization);
+  if (!batches.ok()) return Fail(batches.status());
+  absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(&*images, *batches);
+  if (!maker.ok()) return Fail(maker.status());
+  std::vector<float> batch(maker->image_bytes() / sizeof(float));
+  std::vector<int32_t> labels(maker->SizeOf(0));
+  maker->MakeBatch(0, 0, batch.data(), labels.data());
+  const data::Image picture =
+      training::report::DrawBatch(batch.data(), maker->SizeOf(0), images->channels, images->height,
+                                  images->width, *normalization);
+  if (absl::Status status = data::WritePng(absl::GetFlag(FLAGS_show_batch), picture); !status.ok())
+    return Fail(status);
+  const size_t columns = (picture.width + 2) / (images->width + 2);
+  const size_t shown = std::min<size_t>(labels.size(), training::report::kMostImagesOfPicture);
+  for (size_t i = 0; i < shown; ++i) {
+    printf("%s%s", images->classes[labels[i]].c_str(),
+           (i + 1) % columns == 0 || i + 1 == shown ? "\n" : ", ");
+  }
+  return kExitDone;
+}
+
+int FindLearningRate(const training::RunOptions& options) {
+  training::CachedTuner tuner(options.threads, [] { return InterruptSignal() != 0; });
+  TerminalObserver observer(tuner, options.output_dir);
+  const absl::StatusOr<training::LearningRateSweep> sweep =
+      training::FindLearningRate(options, tuner.get(), observer);
+  tuner.Save();
+  if (absl::IsCancelled(sweep.status())) return InterruptExitCode();
+  if (!sweep.ok()) return Fail(sweep.status());
+  fputs(training::report::ToText(*sweep).c_str(), stdout);
+  if (!absl::GetFlag(FLAGS_report)) return kExitDone;
+  absl::Status status = data::MakeDirectories(options.output_dir);
+  if (status.ok())
+    status =
+        data::WriteFileAtomically(data::JoinPath(options.output_dir, "learning_rate.html"),
+                                  training::report::ToHtml(*sweep, options.network.text.name()));
+  return status.ok() ? kExitDone : Fail(status);
+}
+
 int Main(const CommandLine& line) {
   if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
   training::RunOptions options;
@@ -276,8 +394,12 @@ int Main(const CommandLine& line) {
   if (options.output_dir.empty())
     options.output_dir = training::DefaultRunDirectory(absl::GetFlag(FLAGS_network));
   options.exact = absl::GetFlag(FLAGS_exact);
-  const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain);
+  const bool finds_rate = absl::GetFlag(FLAGS_find_learning_rate);
+  const bool shows_batch = !absl::GetFlag(FLAGS_show_batch).empty();
+  const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain) &&
+                      !finds_rate && !shows_batch;
   const bool resumes = trains && absl::GetFlag(FLAGS_resume);
+  if (absl::GetFlag(FLAGS_describe) && !line.WasGiven("dataset")) return Describe(line);
   if (!resumes) {
     if (absl::Status status = Resolve(line, options, source); !status.ok()) return Fail(status);
   }
@@ -288,6 +410,11 @@ int Main(const CommandLine& line) {
   if (absl::GetFlag(FLAGS_explain)) return Explain(options);
 
   CatchInterrupts();
+  if (finds_rate || shows_batch) {
+    if (absl::Status status = FetchData(*source, DataDirectory()); !status.ok())
+      return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
+    return finds_rate ? FindLearningRate(options) : ShowBatch(options);
+  }
   absl::StatusOr<std::unique_ptr<training::DirectoryLock>> lock =
       training::DirectoryLock::Acquire(options.output_dir, Say);
   if (!lock.ok()) return Fail(lock.status());

@@ -85,6 +85,13 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
   if (!built.ok()) return layers::AtPlace(text, built.status());
   if (absl::Status status = CheckClasses(*built, data.classes); !status.ok()) return status;
+  if (text.train().class_weight() == layers::Train::BALANCED && text.has_loss() &&
+      !text.loss().has_softmax_cross_entropy()) {
+    return Bad(text,
+               "train.class_weight is BALANCED: only softmax_cross_entropy has weights of classes; "
+               "take sampling: BALANCED, or that loss");
+  }
+  if (absl::Status status = AugmentationOf(text).status(); !status.ok()) return status;
   ResolvedNetwork resolved = {text, *std::move(built), *run};
   if (absl::Status status = CheckOptimizer(resolved); !status.ok()) return status;
   return resolved;
@@ -112,13 +119,18 @@ absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes) 
 
 absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images) {
   constexpr double kMostSteps = 1e12;
-  const int64_t batch = network.train().batch_size();
+  const int64_t batch = network.train().batch_size(), parts = network.train().accumulate();
   if (batch < 1 || batch > images) {
     return Bad(network, absl::StrCat("train.batch_size is ", batch, ", the training set has ",
                                      images, " images: use --batch_size=",
                                      std::min<int64_t>(images, 128), " or so"));
   }
-  const int64_t steps = images / batch;
+  if (parts < 1 || parts > images / batch) {
+    return Bad(network, absl::StrCat("train.accumulate is ", parts, ": expected 1 to ",
+                                     images / batch, ", since the training set has ", images,
+                                     " images and a batch ", batch));
+  }
+  const int64_t steps = images / (batch * parts);
   const double total = network.train().epochs() * static_cast<double>(steps);
   if (!(total > 0) || total > kMostSteps) {
     return Bad(network,
@@ -126,6 +138,20 @@ absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int
                             "; expected a number above 0, and at most ", kMostSteps, " steps"));
   }
   return optim::RunLength{steps, std::max<int64_t>(1, std::llround(total))};
+}
+
+void WriteBalancedWeights(const data::Dataset& images, layers::Network& network) {
+  std::vector<int64_t> counts(images.classes.size());
+  for (const int32_t label : images.labels) ++counts[label];
+  const auto present = static_cast<double>(
+      std::count_if(counts.begin(), counts.end(), [](int64_t count) { return count > 0; }));
+  auto& loss = *network.mutable_loss()->mutable_softmax_cross_entropy();
+  loss.clear_class_weight();
+  for (const int64_t count : counts) {
+    loss.add_class_weight(count == 0 ? 0
+                                     : static_cast<double>(images.size()) /
+                                           (present * static_cast<double>(count)));
+  }
 }
 
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
@@ -164,22 +190,6 @@ void WriteNormalization(const data::Normalization& normalization, layers::Networ
     recipe.add_mean(normalization.mean[c]);
     recipe.add_deviation(normalization.deviation[c]);
   }
-}
-
-data::Augmentation AugmentationOf(const layers::Train::Augmentation& text) {
-  data::Augmentation augmentation;
-  augmentation.flip = text.flip() == layers::Train::Augmentation::RANDOM ? data::Flip::kRandom
-                      : text.flip() == layers::Train::Augmentation::ALTERNATING
-                          ? data::Flip::kAlternating
-                          : data::Flip::kNone;
-  // Beyond what any image can be: the pipeline refuses it with its own message.
-  constexpr int64_t kTooMuch = 1 << 20;
-  augmentation.crop_padding = static_cast<int>(std::clamp<int64_t>(text.crop(), -1, kTooMuch));
-  augmentation.padding = text.crop_border() == layers::Train::Augmentation::REFLECT
-                             ? data::Padding::kReflect
-                             : data::Padding::kZero;
-  augmentation.cutout = static_cast<int>(std::clamp<int64_t>(text.cutout(), -1, kTooMuch));
-  return augmentation;
 }
 
 ElementType PrecisionOf(const layers::Network& network) {

@@ -17,6 +17,7 @@
 #include "base/element_type.h"
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/pipeline.h"
 #include "data/sources/source.h"
 #include "layers/network/build.h"
 #include "layers/network/network.pb.h"
@@ -75,7 +76,15 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
                                                     const data::Normalization& of_data);
 // Writes a normalisation into the recipe, one number a channel.
 void WriteNormalization(const data::Normalization& normalization, layers::Network& network);
-data::Augmentation AugmentationOf(const layers::Train::Augmentation& recipe);
+// Gives the loss of a recipe that says class_weight: BALANCED its weights: images / (classes *
+// images of the class), classes without images left out, which get 0 (as scikit-learn's "balanced").
+void WriteBalancedWeights(const data::Dataset& images, layers::Network& network);
+// What the recipe does to training images; an error, with its place, for an amount out of range.
+absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network);
+
+// How the recipe has training batches made.
+absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
+                                                        const data::Normalization& normalization);
 
 // The element type a network's recipe asks for; f32, which standard error is told, where the
 // processor has no bf16.

@@ -18,9 +18,9 @@
 #include "google/protobuf/message.h"
 #include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
-#include "training/evaluation.h"
 #include "training/plan_report.h"
 #include "training/run_directory.h"
+#include "training/run_evaluation.h"
 #include "training/run_state.h"
 #include "training/source.h"
 #include "training/step.h"
@@ -32,9 +32,7 @@ using Clock = std::chrono::steady_clock;
 using layers::ParameterStore;
 using nlohmann::json;
 
-// Evaluation takes the training batch, whose convolutions have been measured, unless that is
-// smaller than this.
-constexpr int64_t kSmallestEvaluationBatch = 32;
+constexpr char kBestCheckpoint[] = "best.safetensors";
 // The steps a trace shows, counted from the first of the run: the first two warm up.
 constexpr int64_t kFirstTracedStep = 2, kTracedSteps = 3;
 
@@ -61,6 +59,7 @@ class Trainer {
         run_(options.network.run) {}
 
   absl::Status Prepare();
+  void Begin() { observer_.Begins({step_.get(), &network_, normalization_}); }
   absl::StatusOr<RunResult> Run();
 
  private:
@@ -68,9 +67,9 @@ class Trainer {
   // Where the run goes on in its schedule after `before`, whatever batches that was made with.
   int64_t PositionAfter(const RunState& before) const;
   void CompareWithResumed() const;
+  absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
   absl::Status ResolveNormalization();
   absl::Status PrepareData();
-  absl::Status PrepareEvaluation();
   absl::Status Advance();
   absl::Status MakeStep();
   absl::Status HandleNonFinite(float loss);
@@ -78,12 +77,12 @@ class Trainer {
   absl::Status AtEpochEnd();
   // Evaluates; on the test images and with test-time averaging, too, at the end of the run.
   absl::Status Evaluate(bool is_last);
-  absl::Status EvaluateOn(data::Split split, const data::Dataset& images, json& line);
   absl::Status EvaluateAtEnd(json& line);
-  const data::Dataset& WatchedSet() const {
-    return options_.data.watched == data::Split::kTrain ? train_set_ : watched_set_;
-  }
-  void Log(const json& object);
+  void Take(const Evaluator::Result& result, data::Split split, json& line);
+  // Keeps the checkpoint if the validation images say that it is the best; counts, if not.
+  void NoteValidation();
+  void Log(const json& object, bool is_evaluation);
+  absl::Status Write(const std::string& path);
   void Save();
   RunNumbers Numbers() const;
 
@@ -98,8 +97,20 @@ class Trainer {
   }
   // Whether this call's last step is made.
   bool IsDone() const {
-    return position() >= run_.total_steps ||
+    return position() >= run_.total_steps || IsOutOfPatience() ||
            (options_.max_steps > 0 && state_.step >= options_.max_steps);
+  }
+  bool IsOutOfPatience() const {
+    const int64_t patience = network_.train().stop().patience();
+    return patience > 0 && state_.stale >= patience;
+  }
+  // At the end of an epoch.
+  bool IsEvaluationDue() const {
+    const int64_t every = network_.train().evaluation().every_epochs();
+    return every > 0 && Epoch() % every == 0 && !IsDone();
+  }
+  bool IsBestByLoss() const {
+    return network_.train().evaluation().best() == layers::Train::Evaluation::LOSS;
   }
 
   const RunOptions& options_;
@@ -110,13 +121,10 @@ class Trainer {
   optim::RunLength run_;
   StepOptions step_options_;
   data::Normalization normalization_;
-  std::future<absl::StatusOr<data::Dataset>> watched_loading_;
-  data::Dataset train_set_, watched_set_;
+  data::Dataset train_set_;
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<data::Pipeline> pipeline_;
-  std::unique_ptr<ParameterStore>
-      averaged_;  // what evaluation uses, where that is not the parameters themselves
-  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<RunEvaluation> evaluation_;
   std::unique_ptr<MetricsLog> metrics_;
   Trace trace_;
 
@@ -135,20 +143,33 @@ class Trainer {
   int64_t evaluated_step_ = -1;
 };
 
+// Waits for the training images; the second call does nothing.
+absl::Status Trainer::TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading) {
+  if (!loading.valid()) return absl::OkStatus();
+  absl::StatusOr<data::Dataset> train_set = loading.get();
+  if (!train_set.ok()) return train_set.status();
+  train_set_ = *std::move(train_set);
+  return absl::OkStatus();
+}
+
 absl::Status Trainer::Prepare() {
   // Reading the data and planning the step go side by side.
-  const auto load = [this](data::Split split) {
-    return std::async(std::launch::async, [this, split] { return options_.data.load(split); });
-  };
-  std::future<absl::StatusOr<data::Dataset>> train_loading = load(data::Split::kTrain);
+  std::future<absl::StatusOr<data::Dataset>> train_loading =
+      std::async(std::launch::async, [this] { return options_.data.load(data::Split::kTrain); });
   step_options_ = {PrecisionOf(network_), options_.exact, options_.threads, {}};
   if (options_.resume_from.has_value()) {
     if (absl::Status status = Resume(*options_.resume_from); !status.ok()) return status;
   }
-  ResolvedNetwork network = options_.network;
-  network.run = run_;
+  // Weights of classes follow from the images, and are part of the network to be planned.
+  if (network_.train().class_weight() == layers::Train::BALANCED) {
+    if (absl::Status status = TakeTrainSet(train_loading); !status.ok()) return status;
+    WriteBalancedWeights(train_set_, network_);
+  }
+  absl::StatusOr<ResolvedNetwork> network = Resolve(network_, options_.data.shape);
+  if (!network.ok()) return network.status();
+  network->run = run_;
   absl::StatusOr<std::unique_ptr<TrainingStep>> step =
-      TrainingStep::Create(std::move(network), step_options_, tuner_);
+      TrainingStep::Create(*std::move(network), step_options_, tuner_);
   if (!step.ok()) return step.status();
   step_ = *std::move(step);
   if (before_.has_value()) {
@@ -159,11 +180,10 @@ absl::Status Trainer::Prepare() {
   if (!IsDone()) {
     if (absl::Status status = step_->Prepare(position()); !status.ok()) return status;
   }
-  absl::StatusOr<data::Dataset> train_set = train_loading.get();
-  if (!train_set.ok()) return train_set.status();
-  train_set_ = *std::move(train_set);
+  if (absl::Status status = TakeTrainSet(train_loading); !status.ok()) return status;
   if (absl::Status status = ResolveNormalization(); !status.ok()) return status;
-  if (options_.data.watched != data::Split::kTrain) watched_loading_ = load(options_.data.watched);
+  evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
+                                                step_options_, *step_, *tuner_);
   state_.network = layers::NetworkText(network_);
   state_.seed = network_.train().seed();
   state_.dataset = options_.data.name;
@@ -199,13 +219,10 @@ absl::Status Trainer::ResolveNormalization() {
 }
 
 absl::Status Trainer::PrepareData() {
-  data::PipelineOptions options;
-  options.batch_size = static_cast<int>(network_.train().batch_size());
-  options.seed = network_.train().seed();
-  options.augmentation = AugmentationOf(network_.train().augmentation());
-  options.normalization = normalization_;
+  const absl::StatusOr<data::PipelineOptions> options = PipelineOptionsOf(network_, normalization_);
+  if (!options.ok()) return options.status();
   absl::StatusOr<std::unique_ptr<data::Pipeline>> pipeline =
-      data::Pipeline::Create(&train_set_, options);
+      data::Pipeline::Create(&train_set_, *options);
   if (!pipeline.ok()) return pipeline.status();
   pipeline_ = *std::move(pipeline);
   if (position() > 0) pipeline_->Seek(Epoch(), position() % run_.steps_per_epoch);
@@ -243,6 +260,10 @@ absl::Status Trainer::Resume(const FoundCheckpoint& found) {
   state_.epoch_losses = before->epoch_losses;
   state_.skipped = before->skipped;
   state_.learning_rate = before->learning_rate;
+  state_.best = before->best;
+  state_.best_step = before->best_step;
+  state_.stale = before->stale;
+  state_.validated_step = before->validated_step;
   run_.updates_ahead = before->step - PositionAfter(*before);
   step_options_.choices = before->choices;
   saved_step_ = before->step;
@@ -274,15 +295,19 @@ void Trainer::CompareWithResumed() const {
                                         rule->name(), before_->learning_rate)));
 }
 
-void Trainer::Save() {
-  if (saved_step_ == state_.step) return;
+absl::Status Trainer::Write(const std::string& path) {
   state_.epochs = Epochs();
   state_.choices = step_->choices();
-  const std::string path = CheckpointPath(options_.output_dir, state_.step);
   const Clock::time_point start = Clock::now();
-  const bool failed_before = !save_status_.ok();
-  save_status_ = WriteCheckpoint(path, ToMetadata(state_), TensorsOf(*step_));
+  absl::Status status = WriteCheckpoint(path, ToMetadata(state_), TensorsOf(*step_));
   save_seconds_ += SecondsSince(start);
+  return status;
+}
+
+void Trainer::Save() {
+  if (saved_step_ == state_.step) return;
+  const bool failed_before = !save_status_.ok();
+  save_status_ = Write(CheckpointPath(options_.output_dir, state_.step));
   if (!save_status_.ok()) {
     observer_.Say(absl::StrCat("no checkpoint of step ", state_.step, ": ", save_status_.message(),
                                "; those before it are kept, training goes on"));
@@ -294,11 +319,13 @@ void Trainer::Save() {
   RemoveOldCheckpoints(options_.output_dir, options_.keep);
 }
 
-void Trainer::Log(const json& object) {
-  const absl::Status status = metrics_->Append(object.dump());
+void Trainer::Log(const json& object, bool is_evaluation) {
+  const std::string line = object.dump();
+  const absl::Status status = metrics_->Append(line);
   if (!status.ok() && log_status_.ok())
     observer_.Say(absl::StrCat(status.message(), "; lines wait in memory"));
   log_status_ = status;
+  observer_.AtMetrics(Numbers(), line, is_evaluation);
 }
 
 void Trainer::LogStep(float loss) {
@@ -309,7 +336,7 @@ void Trainer::LogStep(float loss) {
                {"learning_rate", state_.learning_rate},
                {"images_per_second", Numbers().images_per_second}};
   if (state_.skipped > 0) line["skipped_steps"] = state_.skipped;
-  Log(line);
+  Log(line, /*is_evaluation=*/false);
 }
 
 RunNumbers Trainer::Numbers() const {
@@ -324,103 +351,73 @@ RunNumbers Trainer::Numbers() const {
   numbers.train_seconds = state_.train_seconds;
   if (epoch_seconds_ > 0)
     numbers.images_per_second =
-        static_cast<double>(epoch_steps_ * network_.train().batch_size()) / epoch_seconds_;
+        static_cast<double>(epoch_steps_ * network_.train().batch_size() * step_->parts()) /
+        epoch_seconds_;
   if (own_steps_ > 0)
     numbers.seconds_left = own_seconds_ / static_cast<double>(own_steps_) *
                            static_cast<double>(run_.total_steps - position());
+  numbers.evaluated_on = result_.evaluated_on;
+  numbers.evaluated_loss = result_.loss;
   return numbers;
 }
 
-absl::Status Trainer::PrepareEvaluation() {
-  if (evaluator_ != nullptr) return absl::OkStatus();
-  if (watched_loading_.valid()) {
-    absl::StatusOr<data::Dataset> watched = watched_loading_.get();
-    if (!watched.ok()) return watched.status();
-    watched_set_ = *std::move(watched);
-  }
-  ParameterStore* store = &step_->store();
-  if (network_.train().optimizer().has_ema()) {
-    absl::StatusOr<std::unique_ptr<ParameterStore>> averaged =
-        ParameterStore::Create(step_->network().graph);
-    if (!averaged.ok()) return averaged.status();
-    averaged_ = *std::move(averaged);
-    store = averaged_.get();
-  }
-  int64_t batch = network_.train().batch_size();
-  if (batch < kSmallestEvaluationBatch) batch = 4 * kSmallestEvaluationBatch;
-  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(network_, options_.data.shape.classes, std::min(batch, WatchedSet().size()),
-                        step_options_, *store, *tuner_);
-  if (!evaluator.ok()) return evaluator.status();
-  evaluator_ = *std::move(evaluator);
-  return absl::OkStatus();
+void Trainer::Take(const Evaluator::Result& result, data::Split split, json& line) {
+  result_.evaluated_on = std::string(NameOf(split));
+  result_.accuracy = result.accuracy;
+  result_.loss = result.loss;
+  line[result_.evaluated_on + "_accuracy"] = result.accuracy;
+  line[result_.evaluated_on + "_loss"] = result.loss;
 }
 
 absl::Status Trainer::Evaluate(bool is_last) {
   if (evaluated_step_ == state_.step && !is_last) return absl::OkStatus();
-  if (absl::Status status = PrepareEvaluation(); !status.ok()) return status;
-  if (averaged_ != nullptr) {
-    ParameterStore& store = step_->store();
-    std::copy_n(step_->optimizer().EvaluationParameters(store.values()), store.parameter_floats(),
-                averaged_->values());
-    std::copy_n(store.state_values(), store.state_floats(), averaged_->state_values());
-  }
-  evaluator_->ParametersChanged();
-  json line = {
-      {"step", state_.step},
-      {"epoch", static_cast<double>(position()) / static_cast<double>(run_.steps_per_epoch)},
-      {"train_seconds", state_.train_seconds},
-      {"train_loss", Numbers().loss},
-      {"checkpoint_seconds", save_seconds_}};
+  json line = {{"step", state_.step},
+               {"epoch", Epochs()},
+               {"train_seconds", state_.train_seconds},
+               {"train_loss", Numbers().loss},
+               {"checkpoint_seconds", save_seconds_}};
   if (evaluated_step_ != state_.step) {
-    absl::Status status = EvaluateOn(options_.data.watched, WatchedSet(), line);
-    if (!status.ok()) return status;
+    const absl::StatusOr<Evaluator::Result> watched =
+        evaluation_->Watched([this] { return observer_.Interrupted(); });
+    if (!watched.ok()) return watched.status();
+    Take(*watched, options_.data.watched, line);
     evaluated_step_ = state_.step;
+    // Where a run is cut short within an epoch, an undisturbed one would not have looked.
+    if (options_.data.watched == data::Split::kValidation && IsEpochEnd()) NoteValidation();
   }
   if (is_last) {
     if (absl::Status status = EvaluateAtEnd(line); !status.ok()) return status;
   }
-  Log(line);
-  return absl::OkStatus();
-}
-
-absl::Status Trainer::EvaluateOn(data::Split split, const data::Dataset& images, json& line) {
-  absl::StatusOr<Evaluator::Result> plain =
-      evaluator_->Evaluate(images, normalization_, ViewsOf(layers::Train::Evaluation::NONE),
-                           [this] { return observer_.Interrupted(); });
-  if (!plain.ok()) return plain.status();
-  result_.evaluated_on = std::string(NameOf(split));
-  result_.accuracy = plain->accuracy;
-  result_.loss = plain->loss;
-  line[result_.evaluated_on + "_accuracy"] = plain->accuracy;
-  line[result_.evaluated_on + "_loss"] = plain->loss;
+  Log(line, /*is_evaluation=*/true);
   return absl::OkStatus();
 }
 
 absl::Status Trainer::EvaluateAtEnd(json& line) {
-  data::Dataset final_set;
-  const data::Dataset* images = &WatchedSet();
-  if (options_.data.final != options_.data.watched) {
-    absl::StatusOr<data::Dataset> loaded = options_.data.load(options_.data.final);
-    if (!loaded.ok()) return loaded.status();
-    final_set = *std::move(loaded);
-    images = &final_set;
-    absl::Status status = EvaluateOn(options_.data.final, final_set, line);
-    if (!status.ok()) return status;
-  } else {
-    line[result_.evaluated_on + "_accuracy"] = result_.accuracy;
-    line[result_.evaluated_on + "_loss"] = result_.loss;
-  }
-  const auto averaging = TestTimeAveragingOf(network_);
-  result_.tta_accuracy = result_.accuracy;
-  if (averaging != layers::Train::Evaluation::NONE) {
-    absl::StatusOr<Evaluator::Result> averaged = evaluator_->Evaluate(
-        *images, normalization_, ViewsOf(averaging), [this] { return observer_.Interrupted(); });
-    if (!averaged.ok()) return averaged.status();
-    result_.tta_accuracy = averaged->accuracy;
-  }
+  const absl::StatusOr<RunEvaluation::Final> final =
+      evaluation_->AtEnd([this] { return observer_.Interrupted(); });
+  if (!final.ok()) return final.status();
+  Take(final->plain.value_or(Evaluator::Result{result_.accuracy, result_.loss}),
+       options_.data.final, line);
+  result_.tta_accuracy = final->averaged.has_value() ? final->averaged->accuracy : result_.accuracy;
   line["tta_accuracy"] = result_.tta_accuracy;
   return absl::OkStatus();
+}
+
+void Trainer::NoteValidation() {
+  if (state_.validated_step == state_.step) return;
+  state_.validated_step = state_.step;
+  const double now = IsBestByLoss() ? result_.loss : -result_.accuracy;
+  if (!(now < state_.best)) {
+    ++state_.stale;
+    return;
+  }
+  state_.best = now;
+  state_.best_step = state_.step;
+  state_.stale = 0;
+  const absl::Status status = Write(data::JoinPath(options_.output_dir, kBestCheckpoint));
+  if (!status.ok())
+    observer_.Say(absl::StrCat("no ", kBestCheckpoint, " of step ", state_.step, ": ",
+                               status.message(), "; training goes on"));
 }
 
 absl::Status Trainer::HandleNonFinite(float loss) {
@@ -451,11 +448,16 @@ absl::Status Trainer::MakeStep() {
                          trace_.steps() < kTracedSteps;
   if (is_traced) step_->plan().EnableTiming();
   const data::Pipeline::Batch batch = pipeline_->Next();
-  std::memcpy(step_->images(), batch.images,
-              static_cast<size_t>(batch.size) * train_set_.image_bytes() * sizeof(float));
-  std::copy_n(batch.labels, batch.size, step_->labels());
+  const int64_t parts = step_->parts(), size = batch.size / parts;
+  const int64_t floats = size * train_set_.image_bytes();
   const Clock::time_point batch_ready = Clock::now();
-  const TrainingStep::Outcome outcome = step_->Run(position);
+  for (int64_t part = 0; part < parts; ++part) {
+    std::memcpy(step_->images(), static_cast<const float*>(batch.images) + part * floats,
+                floats * sizeof(float));
+    std::copy_n(batch.labels + part * size, size, step_->labels());
+    step_->RunPart(position, part);
+  }
+  const TrainingStep::Outcome outcome = step_->Update(position);
   if (is_traced) trace_.AddStep(step_->plan(), state_.step, start, batch_ready, Clock::now());
   if (!outcome.finite) {
     if (absl::Status status = HandleNonFinite(outcome.loss); !status.ok()) return status;
@@ -473,13 +475,16 @@ absl::Status Trainer::MakeStep() {
 }
 
 absl::Status Trainer::AtEpochEnd() {
-  if (options_.checkpoint_every == 0) Save();
-  const int64_t every = network_.train().evaluation().every_epochs();
-  if (IsDone()) return absl::OkStatus();
-  const bool evaluates = every > 0 && Epoch() % every == 0;
+  const bool evaluates = IsEvaluationDue();
+  // Where evaluations count towards the run's end, the checkpoint is to know of them.
+  const bool is_validated = options_.data.watched == data::Split::kValidation;
+  if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {
-    if (absl::Status status = Evaluate(false); !status.ok()) return status;
+    const absl::Status status = Evaluate(false);
+    if (options_.checkpoint_every == 0) Save();
+    if (!status.ok()) return status;
   }
+  if (IsDone()) return absl::OkStatus();
   observer_.AtEpochEnd(Numbers(), evaluates ? &result_ : nullptr);
   return absl::OkStatus();
 }
@@ -491,7 +496,7 @@ absl::Status Trainer::Advance() {
   if (absl::Status status = MakeStep(); !status.ok()) return status;
   if (own_steps_ == 1) {
     // Early, so that what is wrong with the test images or memory shows at once.
-    if (absl::Status status = PrepareEvaluation(); !status.ok()) return status;
+    if (absl::Status status = evaluation_->Prepare(); !status.ok()) return status;
   }
   observer_.AtStep(Numbers());
   if (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0) Save();
@@ -513,11 +518,19 @@ absl::StatusOr<RunResult> Trainer::Run() {
         "say little of others: set some apart with --validation=0.1");
   }
   absl::Status status;
+  // A run that was interrupted in an evaluation makes up for it, since the end may hang on it.
+  if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
+      IsEvaluationDue() && state_.validated_step != state_.step)
+    status = Evaluate(false);
   while (!IsDone() && status.ok()) status = Advance();
   if (!status.ok() && !absl::IsCancelled(status)) return status;
   Save();
   bool is_cut_short = !IsDone();
   if (!is_cut_short) {
+    if (IsOutOfPatience())
+      observer_.Say(absl::StrCat("no better ", IsBestByLoss() ? "loss" : "accuracy",
+                                 " on the validation images in ", state_.stale,
+                                 " evaluations: the run ends here"));
     const absl::Status status = Evaluate(true);
     if (!status.ok() && !absl::IsCancelled(status)) return status;
     is_cut_short = absl::IsCancelled(status);
@@ -537,6 +550,9 @@ absl::StatusOr<RunResult> Trainer::Run() {
   if (own_skipped_ > 0)
     observer_.Say(absl::StrCat("note: ", own_skipped_, " of ", own_steps_, " steps were skipped"));
   result_.interrupted = is_cut_short;
+  result_.best_step = state_.best_step;
+  result_.best = IsBestByLoss() ? state_.best : -state_.best;
+  result_.ran_out_of_patience = IsOutOfPatience();
   result_.epochs = Epochs();
   result_.train_seconds = state_.train_seconds;
   return result_;
@@ -549,6 +565,7 @@ absl::StatusOr<RunResult> Train(const RunOptions& options, layers::Tuner* tuner,
   Trainer trainer(options, tuner, observer);
   if (absl::Status status = trainer.Prepare(); !status.ok()) return status;
   observer.PlanIsReady();
+  trainer.Begin();
   return trainer.Run();
 }
 

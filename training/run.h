@@ -16,9 +16,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "data/dataset.h"
+#include "layers/network/network.pb.h"
 #include "layers/plan/tuner.h"
 #include "training/checkpoint.h"
 #include "training/recipe.h"
+#include "training/step.h"
 #include "training/weights/initial_weights.h"
 
 namespace cotangent::training {
@@ -56,6 +59,16 @@ struct RunNumbers {
   double images_per_second = 0;
   double train_seconds = 0;  // in training steps
   double seconds_left = 0;
+  // Of the latest evaluation: what it was on ("validation"), "" before the first; and its loss.
+  std::string evaluated_on;
+  double evaluated_loss = 0;
+};
+
+// What a run works with from its first step to its last; gone when Train() has returned.
+struct RunBeginning {
+  TrainingStep* step = nullptr;
+  const layers::Network* network = nullptr;  // its text, as resolved
+  data::Normalization normalization;
 };
 
 struct RunResult {
@@ -63,6 +76,11 @@ struct RunResult {
   // Of the images that the last evaluation was on: "test"; without any, "validation" or "training".
   std::string evaluated_on;
   double accuracy = 0, loss = 0, tta_accuracy = 0;
+  // The step after which validation was best, whose checkpoint is best.safetensors, and its loss
+  // or, where the recipe says so, its accuracy; without validation images -1.
+  int64_t best_step = -1;
+  double best = 0;
+  bool ran_out_of_patience = false;
   double epochs = 0;         // made, those before the resumption included
   double train_seconds = 0;  // in training steps
 };
@@ -75,6 +93,12 @@ class RunObserver {
   virtual void Say(const std::string& /*line*/) {}
   // The first plan is made; what was measured for it may be kept.
   virtual void PlanIsReady() {}
+  // Before the first step.
+  virtual void Begins(const RunBeginning& /*beginning*/) {}
+  // A line of metrics.jsonl, a JSON object: of the step just made, whose images and gradients the
+  // step still holds, or of an evaluation.
+  virtual void AtMetrics(const RunNumbers& /*numbers*/, const std::string& /*line*/,
+                         bool /*is_evaluation*/) {}
   virtual void AtStep(const RunNumbers& /*numbers*/) {}
   // `result`: the latest evaluation, null where they were not measured.
   virtual void AtEpochEnd(const RunNumbers& /*numbers*/, const RunResult* /*result*/) {}

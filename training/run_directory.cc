@@ -42,7 +42,8 @@ std::string ReadAll(int descriptor) {
 }
 
 bool BelongsToARun(const std::string& name) {
-  return name == "metrics.jsonl" || name == "network.textproto" ||
+  return name == "metrics.jsonl" || name == "network.textproto" || name == "best.safetensors" ||
+         name == "report.html" || absl::StartsWith(name, "events.out.tfevents.") ||
          (absl::StartsWith(name, "checkpoint-") && absl::EndsWith(name, ".safetensors"));
 }
 

@@ -25,7 +25,8 @@ constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed
                kThreads[] = "threads", kChoices[] = "choices", kTrainSeconds[] = "train_seconds",
                kEpochLoss[] = "epoch_loss", kEpochLosses[] = "epoch_losses", kSkipped[] = "skipped",
                kLearningRate[] = "learning_rate", kBuild[] = "build", kOnednn[] = "onednn",
-               kProcessor[] = "processor";
+               kProcessor[] = "processor", kBest[] = "best", kBestStep[] = "best_step",
+               kStale[] = "stale", kValidatedStep[] = "validated_step";
 
 constexpr char kOptimizerPrefix[] = "optimizer/";
 constexpr char kAveragePrefix[] = "ema/";
@@ -134,6 +135,10 @@ Metadata ToMetadata(const RunState& state) {
           {kEpochLosses, absl::StrCat(state.epoch_losses)},
           {kSkipped, absl::StrCat(state.skipped)},
           {kLearningRate, Exactly(state.learning_rate)},
+          {kBest, Exactly(state.best)},
+          {kBestStep, absl::StrCat(state.best_step)},
+          {kStale, absl::StrCat(state.stale)},
+          {kValidatedStep, absl::StrCat(state.validated_step)},
           {kBuild, state.build},
           {kOnednn, state.onednn},
           {kProcessor, state.processor}};
@@ -151,6 +156,10 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   (void)!absl::SimpleAtoi(checkpoint.Get(kSeed), &state.seed);
   (void)!absl::SimpleAtoi(checkpoint.Get(kThreads), &state.threads);
   state.learning_rate = FromExact(checkpoint.Get(kLearningRate));
+  if (!checkpoint.Get(kBest).empty()) state.best = FromExact(checkpoint.Get(kBest));
+  (void)!absl::SimpleAtoi(checkpoint.Get(kBestStep), &state.best_step);
+  (void)!absl::SimpleAtoi(checkpoint.Get(kStale), &state.stale);
+  (void)!absl::SimpleAtoi(checkpoint.Get(kValidatedStep), &state.validated_step);
   state.network = checkpoint.Get(kNetwork);
   state.dataset = checkpoint.Get(kDataset);
   state.classes = ParseClasses(checkpoint.Get(kClasses));

@@ -7,6 +7,7 @@
 #define COTANGENT_TRAINING_RUN_STATE_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct RunState {
   int64_t epoch_losses = 0;
   int64_t skipped = 0;
   double learning_rate = 0;  // of the last step
+  // On the validation images: the best evaluation so far (its loss, or less its accuracy), the step
+  // it came after, how many have not been better since, and the step of the latest. -1: none yet.
+  double best = std::numeric_limits<double>::infinity();
+  int64_t best_step = -1, stale = 0, validated_step = -1;
 
   // What the run is and where it was made.
   std::string network;  // its text

@@ -188,11 +188,37 @@ absl::Status TrainingStep::Prepare(int64_t step) {
 }
 
 TrainingStep::Outcome TrainingStep::Run(int64_t step) {
+  RunPart(step, 0);
+  return Update(step);
+}
+
+void TrainingStep::RunPart(int64_t step, int64_t part) {
   const ParallelSection section;
-  std::copy_n(store_->state_values(), states_before_.size(), states_before_.data());
-  plan_->Run(step);
+  if (part == 0) {
+    std::copy_n(store_->state_values(), states_before_.size(), states_before_.data());
+    loss_sum_ = 0;
+  }
+  plan_->Run(step * parts() + part);
+  loss_sum_ += *plan_->result(compiled_->loss);
+  if (parts() == 1) return;
+  const float* const gradients = store_->gradients();
+  const int64_t count = store_->parameter_floats();
+  if (part == 0) {
+    gradient_sum_.assign(gradients, gradients + count);
+  } else {
+    for (int64_t i = 0; i < count; ++i) gradient_sum_[i] += gradients[i];
+  }
+}
+
+TrainingStep::Outcome TrainingStep::Update(int64_t step) {
+  const ParallelSection section;
   Outcome outcome;
-  outcome.loss = *plan_->result(compiled_->loss);
+  outcome.loss = static_cast<float>(loss_sum_ / static_cast<double>(parts()));
+  if (parts() > 1) {
+    const float share = 1.0f / static_cast<float>(parts());
+    for (size_t i = 0; i < gradient_sum_.size(); ++i)
+      store_->gradients()[i] = share * gradient_sum_[i];
+  }
   outcome.finite =
       std::isfinite(outcome.loss) && optimizer_->Step(store_->values(), store_->gradients(), step);
   if (!outcome.finite)
@@ -278,7 +304,7 @@ absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const Tenso
               static_cast<float*>((*plan)->input(compiled_->images)));
   std::copy_n(labels(), graph.shape(compiled_->labels).NumElements(),
               static_cast<int32_t*>((*plan)->input(compiled_->labels)));
-  (*plan)->Run(step);
+  (*plan)->Run(step * parts() + parts() - 1);  // the batch that is still in its place
   std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   std::vector<bool> finite;
   for (TensorId t : tensors)

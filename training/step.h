@@ -76,11 +76,18 @@ class TrainingStep {
   // The first step that needs another plan.
   int64_t PreparedUntil() const { return prepared_until_; }
 
+  // How many batches one step takes: `accumulate` of the recipe.
+  int64_t parts() const { return text().train().accumulate(); }
   // Where the next batch is to be put: f32 [N, C, H, W], and [N].
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
   int32_t* labels() { return static_cast<int32_t*>(plan_->input(compiled_->labels)); }
-  // Forward, backward, update number `step`. Allocates nothing.
+  // Forward, backward, update number `step`, where a step takes one batch. Allocates nothing.
   Outcome Run(int64_t step);
+  // The same in pieces, where it takes several: forward and backward of the batch that is in its
+  // place, part 0 to parts() - 1 of step number `step`, in order; then the update by the mean of
+  // their gradients.
+  void RunPart(int64_t step, int64_t part);
+  Outcome Update(int64_t step);
 
   // After a Run() that was not finite: which parameter, layer's result or gradient is the first
   // that is not. Slow.
@@ -122,6 +129,8 @@ class TrainingStep {
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;
+  double loss_sum_ = 0;              // over the parts of the step
+  std::vector<float> gradient_sum_;  // the same, where there are several
 };
 
 }  // namespace cotangent::training

@@ -180,5 +180,39 @@ TEST_F(TrainingStepTest, ClassesMustBeThoseOfTheData) {
               HasSubstr("5 classes"));
 }
 
+// Where no layer looks at its batch, four batches of 4 are one of 16.
+TEST_F(TrainingStepTest, AccumulatedBatchesAreTheLargerBatch) {
+  constexpr int64_t kFloats = 3 * 32 * 32, kParts = 4, kPart = 4;
+  const layers::Network plain = *layers::ParseNetwork(R"(
+layer { name: "conv" convolution { channels: 8 kernel: 3 stride: 2 } }
+layer { activation { kind: GELU } }
+layer { name: "fc" linear {} }
+train { batch_size: 16 optimizer { sgd { learning_rate: 0.1 momentum: 0.9 } } }
+)");
+  std::vector<float> images(kParts * kPart * kFloats);
+  std::vector<int32_t> labels(kParts * kPart);
+  FillWithNoise(images.data(), static_cast<int64_t>(images.size()));
+  FillWithNoise(labels.data(), static_cast<int64_t>(labels.size()), 10);
+  network_ = plain;
+  auto whole = Make();
+  network_.mutable_train()->set_batch_size(kPart);
+  network_.mutable_train()->set_accumulate(kParts);
+  auto parts = Make();
+  ASSERT_EQ(parts->parts(), kParts);
+  for (int64_t n = 0; n < 3; ++n) {
+    std::copy(images.begin(), images.end(), whole->images());
+    std::copy(labels.begin(), labels.end(), whole->labels());
+    const float loss = whole->Run(n).loss;
+    for (int64_t part = 0; part < kParts; ++part) {
+      std::copy_n(images.data() + part * kPart * kFloats, kPart * kFloats, parts->images());
+      std::copy_n(labels.data() + part * kPart, kPart, parts->labels());
+      parts->RunPart(n, part);
+    }
+    EXPECT_NEAR(parts->Update(n).loss, loss, 1e-5 * std::abs(loss));
+  }
+  for (int64_t i = 0; i < whole->store().parameter_floats(); ++i)
+    ASSERT_NEAR(parts->store().values()[i], whole->store().values()[i], 2e-5) << i;
+}
+
 }  // namespace
 }  // namespace cotangent::training

@@ -233,6 +233,73 @@ TEST(Training, AnEarlierRunIsSetAside) {
   EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run/earlier-1", 1)));
 }
 
+TEST(Training, ValidationChoosesTheBestAndPatienceEndsTheRun) {
+  const std::string directory = Prepare("validation");
+  const std::vector<std::string> more = {"--validation=0.2", "--epochs=40",
+                                         "--set=train.stop.patience=2"};
+  const Outcome run = RunTool("train", TrainArguments("run", more), directory);
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_THAT(run.errors, HasSubstr("in 2 evaluations: the run ends here"));
+  EXPECT_THAT(LastLine(run.output), HasSubstr("test accuracy"));
+  std::ifstream metrics(directory + "/run/metrics.jsonl");
+  int validations = 0, tests = 0, last_step = 0, best_step = 0;
+  double best = 1e30;
+  for (std::string line; std::getline(metrics, line);) {
+    const json object = json::parse(line);
+    tests += object.contains("test_accuracy") ? 1 : 0;
+    last_step = object["step"];
+    if (!object.contains("validation_loss")) continue;
+    ++validations;
+    if (object["validation_loss"] < best) best = object["validation_loss"], best_step = last_step;
+  }
+  EXPECT_EQ(tests, 1);
+  EXPECT_GE(validations, 3);
+  EXPECT_EQ(last_step - best_step, 2 * 6);  // two epochs, 6 steps each
+  char told[64];
+  snprintf(told, sizeof(told), "after step %d, at %.4f", best_step, best);
+  EXPECT_THAT(run.errors, HasSubstr(told));
+
+  // Stopped after the best and gone on with, it ends where it ended, with the same best.
+  std::vector<std::string> cut = more;
+  cut.push_back("--max_steps=" + std::to_string(best_step + 3));
+  RunTool("train", TrainArguments("cut", cut), directory);
+  std::vector<std::string> on = more;
+  on.push_back("--resume");
+  const Outcome resumed = RunTool("train", TrainArguments("cut", on), directory);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.errors;
+  for (const std::string& name : {std::string("/best.safetensors"), Checkpoint("", last_step)})
+    EXPECT_TRUE(TensorsOf(directory + "/cut" + name) == TensorsOf(directory + "/run" + name))
+        << name;
+}
+
+TEST(Training, KeepsAPageAndEventFiles) {
+  const std::string directory = Prepare("record");
+  const Outcome run =
+      RunTool("train", TrainArguments("run", {"--report", "--tensorboard"}), directory);
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  const std::string page = ReadFileOrEmpty(directory + "/run/report.html");
+  EXPECT_THAT(page, HasSubstr("</html>"));
+  EXPECT_THAT(page, HasSubstr("test accuracy: 0."));
+  EXPECT_THAT(page, HasSubstr("conv1.weight"));
+  int event_files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory + "/run"))
+    event_files += entry.path().filename().string().find("events.out.tfevents.") == 0 ? 1 : 0;
+  EXPECT_EQ(event_files, 1);
+}
+
+TEST(Training, ShowsABatchAndFindsALearningRate) {
+  const std::string directory = Prepare("looks");
+  const Outcome batch =
+      RunTool("train", TrainArguments("run", {"--show_batch=batch.png"}), directory);
+  ASSERT_EQ(batch.exit_code, 0) << batch.errors;
+  EXPECT_THAT(ReadFileOrEmpty(directory + "/batch.png"), HasSubstr("PNG"));
+  EXPECT_EQ(std::count(batch.output.begin(), batch.output.end(), '\n'), 7);  // 50 in rows of 8
+  const Outcome rate = RunTool("train", TrainArguments("run", {"--find_learning_rate"}), directory);
+  ASSERT_EQ(rate.exit_code, 0) << rate.errors;
+  EXPECT_THAT(rate.output, HasSubstr("--set train.optimizer.sgd.learning_rate="));
+  EXPECT_FALSE(std::filesystem::exists(directory + "/run"));
+}
+
 TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   const std::string directory = Prepare("evaluate");
   const Outcome train = RunTool("train", TrainArguments("run"), directory);
@@ -248,14 +315,14 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
                                directory);
   ASSERT_EQ(told.exit_code, 0) << told.errors;
   const json object = json::parse(told.output);
-  EXPECT_EQ(object["images"], 100);
+  EXPECT_EQ(object["images"], 200);
   EXPECT_EQ(object["of_class"][3]["name"], "cat");
   char accuracy[32];
   snprintf(accuracy, sizeof(accuracy), "accuracy: %.4f", object["accuracy"].get<double>());
   EXPECT_THAT(evaluate.output, HasSubstr(accuracy));
   EXPECT_THAT(ReadFileOrEmpty(directory + "/page.html"), HasSubstr("</html>"));
   const std::string csv = ReadFileOrEmpty(directory + "/out.csv");
-  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 101);
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 201);
 
   // A black picture of one pixel: a PNG written by hand.
   const unsigned char png[] = {0x89, 'P', 'N', 'G', 13,  10,   26,   10,   0,    0,    0,    13,

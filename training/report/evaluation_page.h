@@ -18,7 +18,7 @@ struct Evaluation {
   std::string checkpoint = {};            // where the parameters came from
   std::vector<std::string> classes = {};  // names; fewer than classes: the rest are numbered
   Assessment assessment = {};
-  double loss = 0;                         // the network's own, mean over the images
+  double loss = 0;                          // the network's own, mean over the images
   std::optional<double> tta_accuracy = {};  // averaged over views, where it was measured
   // Of an image: the name of its file, or "" (it is then called by its number); and a PNG file of
   // it, or "" where it cannot be shown.

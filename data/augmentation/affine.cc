@@ -1,0 +1,51 @@
+// Turned, shifted, scaled and sheared about the centre.
+#include "data/augmentation/affine.h"
+
+#include <cmath>
+
+#include "data/augmentation/draw.h"
+
+namespace cotangent::data {
+namespace {
+
+constexpr double kRadian = 3.14159265358979323846 / 180;
+
+class AffineTransform final : public Transform {
+ public:
+  explicit AffineTransform(const AffineRange& range) : range_(range) {}
+  void Apply(SplitMix64& random, Planar& image) const override {
+    AffinePlace place;
+    place.degrees = Uniform(random, -range_.degrees, range_.degrees);
+    place.right = Uniform(random, -range_.translate, range_.translate) * image.width;
+    place.down = Uniform(random, -range_.translate, range_.translate) * image.height;
+    place.scale = Uniform(random, range_.scale_low, range_.scale_high);
+    place.shear_x = Uniform(random, -range_.shear, range_.shear);
+    place.shear_y = Uniform(random, -range_.shear, range_.shear);
+    Warp(MapOf(place), image);
+  }
+
+ private:
+  const AffineRange range_;
+};
+
+}  // namespace
+
+AffineMap MapOf(const AffinePlace& place) {
+  // The picture goes by scale * rotation * shear and then the shift: source s to
+  //   t + scale [cos -sin; sin cos] [1 tan(x); tan(y) 1] s.
+  const double cos = std::cos(place.degrees * kRadian), sin = std::sin(place.degrees * kRadian);
+  const double tan_x = std::tan(place.shear_x * kRadian), tan_y = std::tan(place.shear_y * kRadian);
+  const double a = place.scale * (cos - sin * tan_y), b = place.scale * (cos * tan_x - sin);
+  const double d = place.scale * (sin + cos * tan_y), e = place.scale * (sin * tan_x + cos);
+  const double determinant = a * e - b * d;
+  AffineMap map = {e / determinant, -b / determinant, 0, -d / determinant, a / determinant, 0};
+  map.c = -(map.a * place.right + map.b * place.down);
+  map.f = -(map.d * place.right + map.e * place.down);
+  return map;
+}
+
+TransformPointer RandomAffine(const AffineRange& range) {
+  return std::make_shared<AffineTransform>(range);
+}
+
+}  // namespace cotangent::data

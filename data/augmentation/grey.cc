@@ -1,0 +1,17 @@
+// Without colour.
+#include "data/augmentation/operations.h"
+#include "data/augmentation/transform.h"
+
+namespace cotangent::data {
+namespace {
+
+class GreyTransform final : public Transform {
+ public:
+  void Apply(SplitMix64&, Planar& image) const override { MakeGrey(image); }
+};
+
+}  // namespace
+
+TransformPointer Grey() { return std::make_shared<GreyTransform>(); }
+
+}  // namespace cotangent::data

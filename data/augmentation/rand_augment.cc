@@ -1,0 +1,34 @@
+// Some of the named operations at one magnitude. Ranges as in torchvision.
+#include "data/augmentation/named_operations.h"
+
+namespace cotangent::data {
+namespace {
+
+class RandAugmentTransform final : public Transform {
+ public:
+  RandAugmentTransform(int operations, int magnitude)
+      : operations_(operations), magnitude_(magnitude) {}
+  void Apply(SplitMix64& random, Planar& image) const override {
+    const MagnitudeRange range = {.shear = 0.3,
+                                  .translate_x = 150.0 / 331 * image.width,
+                                  .translate_y = 150.0 / 331 * image.height,
+                                  .degrees = 30,
+                                  .factor = 0.9,
+                                  .lost_bits = 4};
+    for (int i = 0; i < operations_; ++i) {
+      const auto operation = static_cast<int>(random.Below(kNamedOperations));
+      ApplyNamedOperation(operation, magnitude_, range, random, image);
+    }
+  }
+
+ private:
+  const int operations_, magnitude_;
+};
+
+}  // namespace
+
+TransformPointer RandAugment(int operations, int magnitude) {
+  return std::make_shared<RandAugmentTransform>(operations, magnitude);
+}
+
+}  // namespace cotangent::data

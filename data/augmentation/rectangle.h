@@ -1,0 +1,38 @@
+#ifndef COTANGENT_DATA_AUGMENTATION_RECTANGLE_H_
+#define COTANGENT_DATA_AUGMENTATION_RECTANGLE_H_
+
+// Random rectangles of an area and a ratio of sides.
+
+#include <cmath>
+#include <optional>
+
+#include "data/augmentation/draw.h"
+#include "data/augmentation/transform.h"
+
+namespace cotangent::data {
+
+struct Rectangle {
+  int left = 0, top = 0, width = 0, height = 0;
+};
+
+// One that lies within height x width; nothing where ten tries find none.
+inline std::optional<Rectangle> DrawRectangle(const AreaRange& range, int height, int width,
+                                              SplitMix64& random) {
+  for (int tries = 0; tries < 10; ++tries) {
+    const double area =
+        Uniform(random, range.area_low, range.area_high) * static_cast<double>(height) * width;
+    const double ratio =
+        std::exp(Uniform(random, std::log(range.ratio_low), std::log(range.ratio_high)));
+    const auto w = static_cast<int64_t>(std::llround(std::sqrt(area * ratio)));
+    const auto h = static_cast<int64_t>(std::llround(std::sqrt(area / ratio)));
+    if (w < 1 || h < 1 || w > width || h > height) continue;
+    const auto top = static_cast<int>(random.Below(height - h + 1));
+    const auto left = static_cast<int>(random.Below(width - w + 1));
+    return Rectangle{left, top, static_cast<int>(w), static_cast<int>(h)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace cotangent::data
+
+#endif  // COTANGENT_DATA_AUGMENTATION_RECTANGLE_H_

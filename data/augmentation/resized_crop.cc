@@ -1,0 +1,57 @@
+// A part of the image, enlarged to the whole.
+#include <algorithm>
+#include <cmath>
+
+#include "data/augmentation/rectangle.h"
+#include "data/resample.h"
+
+namespace cotangent::data {
+namespace {
+
+class ResizedCropTransform final : public Transform {
+ public:
+  explicit ResizedCropTransform(const AreaRange& range) : range_(range) {}
+  void Apply(SplitMix64& random, Planar& image) const override {
+    const Rectangle part =
+        DrawRectangle(range_, image.height, image.width, random).value_or(Middle(image));
+    // As red, green and blue of each pixel, and back.
+    const bool is_grey = image.channels == 1;
+    std::vector<uint8_t> rgb(size_t{3} * part.width * part.height), resized(3 * image.plane());
+    for (size_t i = 0; i < rgb.size(); ++i) {
+      const int64_t pixel = static_cast<int64_t>(i / 3);
+      const int64_t at =
+          (part.top + pixel / part.width) * image.width + part.left + pixel % part.width;
+      rgb[i] = image.channel(is_grey ? 0 : i % 3)[at];
+    }
+    Resampler().Resample({rgb.data(), part.width, part.height, int64_t{3} * part.width},
+                         image.width, image.height, resized.data(), int64_t{3} * image.width);
+    for (int c = 0; c < image.channels; ++c) {
+      for (int64_t i = 0; i < image.plane(); ++i) image.channel(c)[i] = resized[3 * i + c];
+    }
+  }
+
+ private:
+  // The largest of an allowed ratio in the middle.
+  Rectangle Middle(const Planar& image) const {
+    const double ratio = static_cast<double>(image.width) / image.height;
+    const double nearest = std::clamp(ratio, range_.ratio_low, range_.ratio_high);
+    Rectangle part = {0, 0, image.width, image.height};
+    if (nearest < ratio)
+      part.width = std::max(1, static_cast<int>(std::lround(image.height * nearest)));
+    if (nearest > ratio)
+      part.height = std::max(1, static_cast<int>(std::lround(image.width / nearest)));
+    part.left = (image.width - part.width) / 2;
+    part.top = (image.height - part.height) / 2;
+    return part;
+  }
+
+  const AreaRange range_;
+};
+
+}  // namespace
+
+TransformPointer RandomResizedCrop(const AreaRange& range) {
+  return std::make_shared<ResizedCropTransform>(range);
+}
+
+}  // namespace cotangent::data

@@ -1,0 +1,74 @@
+#include "data/webp_file.h"
+
+#include <webp/decode.h>
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "data/exif.h"
+
+namespace cotangent::data {
+namespace {
+
+constexpr size_t kRiffHeader = 12, kChunkHeader = 8;
+
+// The content of the EXIF chunk; empty where there is none. A WebP is a RIFF file: chunks of a name
+// of four letters, a length of four bytes, the lowest first, and as many bytes, one more where that
+// is odd.
+absl::Span<const uint8_t> ExifChunk(absl::Span<const uint8_t> bytes) {
+  for (size_t at = kRiffHeader; at + kChunkHeader <= bytes.size();) {
+    const uint8_t* const chunk = bytes.data() + at;
+    const size_t length =
+        chunk[4] | size_t{chunk[5]} << 8 | size_t{chunk[6]} << 16 | size_t{chunk[7]} << 24;
+    if (length > bytes.size() - at - kChunkHeader) break;
+    absl::Span<const uint8_t> content = bytes.subspan(at + kChunkHeader, length);
+    if (std::memcmp(chunk, "EXIF", 4) == 0) {
+      constexpr char kPrefix[6] = {'E', 'x', 'i', 'f', 0, 0};
+      if (length >= 6 && std::memcmp(content.data(), kPrefix, 6) == 0) content.remove_prefix(6);
+      return content;
+    }
+    at += kChunkHeader + length + length % 2;
+  }
+  return {};
+}
+
+}  // namespace
+
+bool IsWebp(absl::Span<const uint8_t> bytes) {
+  return bytes.size() >= kRiffHeader && std::memcmp(bytes.data(), "RIFF", 4) == 0 &&
+         std::memcmp(bytes.data() + 8, "WEBP", 4) == 0;
+}
+
+absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, absl::string_view source) {
+  WebPBitstreamFeatures features;
+  const VP8StatusCode code = WebPGetFeatures(bytes.data(), bytes.size(), &features);
+  if (code != VP8_STATUS_OK) {
+    return UnsoundFile(
+        "WebP", code == VP8_STATUS_NOT_ENOUGH_DATA ? "it is cut short" : "its header is wrong",
+        source);
+  }
+  if (features.has_animation != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": an animation; save one of its pictures"));
+  }
+  if (absl::Status status = CheckImageSize(features.width, features.height, source); !status.ok())
+    return status;
+  std::vector<uint8_t> rgba(size_t{4} * features.width * features.height);
+  if (WebPDecodeRGBAInto(bytes.data(), bytes.size(), rgba.data(), rgba.size(),
+                         4 * features.width) == nullptr) {
+    return UnsoundFile("WebP", "it is cut short or damaged", source);
+  }
+  Image image = {features.width, features.height,
+                 std::vector<uint8_t>(size_t{3} * features.width * features.height)};
+  for (size_t i = 0; i < rgba.size() / 4; ++i) {
+    const int alpha = rgba[4 * i + 3];
+    for (int c = 0; c < 3; ++c)
+      image.rgb[3 * i + c] =
+          static_cast<uint8_t>((alpha * rgba[4 * i + c] + (255 - alpha) * 255 + 127) / 255);
+  }
+  return Upright(std::move(image), ExifOrientation(ExifChunk(bytes)));
+}
+
+}  // namespace cotangent::data

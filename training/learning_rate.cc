@@ -1,0 +1,113 @@
+#include "training/learning_rate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "data/pipeline.h"
+#include "google/protobuf/message.h"
+#include "training/step.h"
+
+namespace cotangent::training {
+namespace {
+
+constexpr double kSmoothing = 0.9;  // how much of the mean so far a step keeps
+constexpr double kBrokenAway = 3;   // times the lowest smoothed loss
+constexpr size_t kNeighbours = 4;   // on each side, for a slope
+
+// Sets the rule's learning rate to the lowest, with a schedule that multiplies it at every step.
+// Returns the field's path.
+std::string PrepareRecipe(layers::Network& network) {
+  optim::OptimizerConfig& optimizer = *network.mutable_train()->mutable_optimizer();
+  if (optimizer.kind_case() == optim::OptimizerConfig::KIND_NOT_SET) optimizer.mutable_sgd();
+  const google::protobuf::FieldDescriptor* const rule =
+      optimizer.GetReflection()->GetOneofFieldDescriptor(
+          optimizer, optim::OptimizerConfig::descriptor()->FindOneofByName("kind"));
+  const google::protobuf::FieldDescriptor* const rate =
+      rule->message_type()->FindFieldByName("learning_rate");
+  google::protobuf::Message* const values =
+      optimizer.GetReflection()->MutableMessage(&optimizer, rule);
+  values->GetReflection()->SetDouble(values, rate, kLowestRate);
+  optimizer.clear_schedule();
+  auto& schedule = *optimizer.mutable_schedule()->mutable_step();
+  schedule.mutable_every()->set_steps(1);
+  schedule.set_factor(std::pow(kHighestRate / kLowestRate, 1.0 / (kSweepSteps - 1)));
+  return absl::StrCat("train.optimizer.", rule->name(), ".learning_rate");
+}
+
+}  // namespace
+
+double SteepestRate(absl::Span<const double> rates, absl::Span<const double> losses) {
+  const auto lowest =
+      static_cast<size_t>(std::min_element(losses.begin(), losses.end()) - losses.begin());
+  double steepest = 0, proposal = 0;
+  for (size_t i = kNeighbours; i + kNeighbours < losses.size() && i <= lowest; ++i) {
+    double slope = 0;
+    for (size_t k = 1; k <= kNeighbours; ++k)
+      slope += static_cast<double>(k) * (losses[i + k] - losses[i - k]);
+    if (slope < steepest) steepest = slope, proposal = rates[i];
+  }
+  return proposal;
+}
+
+absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, layers::Tuner* tuner,
+                                                   RunObserver& observer) {
+  LearningRateSweep sweep;
+  layers::Network text = options.network.text;
+  sweep.field = PrepareRecipe(text);
+  absl::StatusOr<data::Dataset> images = options.data.load(data::Split::kTrain);
+  if (!images.ok()) return images.status();
+  if (text.train().class_weight() == layers::Train::BALANCED) WriteBalancedWeights(*images, text);
+  const absl::StatusOr<data::Normalization> normalization = NormalizationOf(
+      text, options.data.normalization.has_value() ? *options.data.normalization
+                                                   : data::ComputeNormalization(*images));
+  if (!normalization.ok()) return normalization.status();
+  absl::StatusOr<ResolvedNetwork> network = Resolve(text, options.data.shape);
+  if (!network.ok()) return network.status();
+  network->run.total_steps = kSweepSteps;
+  absl::StatusOr<std::unique_ptr<TrainingStep>> made = TrainingStep::Create(
+      *std::move(network), {PrecisionOf(text), options.exact, options.threads, {}}, tuner);
+  if (!made.ok()) return made.status();
+  TrainingStep& step = **made;
+  if (absl::Status status = step.Initialise(&*images, *normalization); !status.ok()) return status;
+  const absl::StatusOr<data::PipelineOptions> batches = PipelineOptionsOf(text, *normalization);
+  if (!batches.ok()) return batches.status();
+  absl::StatusOr<std::unique_ptr<data::Pipeline>> pipeline =
+      data::Pipeline::Create(&*images, *batches);
+  if (!pipeline.ok()) return pipeline.status();
+
+  double mean = 0, weight = 0, lowest = INFINITY;
+  for (int n = 0; n < kSweepSteps; ++n) {
+    if (absl::Status status = step.Prepare(n); !status.ok()) return status;
+    if (observer.Interrupted()) return absl::CancelledError("interrupted");
+    const data::Pipeline::Batch batch = (*pipeline)->Next();
+    const int64_t size = batch.size / step.parts(), floats = size * images->image_bytes();
+    for (int64_t part = 0; part < step.parts(); ++part) {
+      std::memcpy(step.images(), static_cast<const float*>(batch.images) + part * floats,
+                  floats * sizeof(float));
+      std::copy_n(batch.labels + part * size, size, step.labels());
+      step.RunPart(n, part);
+    }
+    const double rate = step.optimizer().LearningRate(n);
+    const TrainingStep::Outcome outcome = step.Update(n);
+    if (!outcome.finite) break;
+    mean = kSmoothing * mean + (1 - kSmoothing) * outcome.loss;
+    weight = kSmoothing * weight + (1 - kSmoothing);
+    sweep.rates.push_back(rate);
+    sweep.losses.push_back(mean / weight);
+    lowest = std::min(lowest, sweep.losses.back());
+    if (sweep.losses.back() > kBrokenAway * std::abs(lowest)) break;
+  }
+  sweep.proposal = SteepestRate(sweep.rates, sweep.losses);
+  if (sweep.proposal == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the loss did not fall at any learning rate from ", kLowestRate, " to ", kHighestRate,
+        "; look at the batch (--show_batch=batch.png), the labels and the normalisation"));
+  }
+  return sweep;
+}
+
+}  // namespace cotangent::training
