@@ -10,15 +10,16 @@ absl::Status UnsoundFile(absl::string_view kind, absl::string_view finding,
                                                  "; save or copy the picture again"));
 }
 
-absl::Status CheckImageSize(int64_t width, int64_t height, absl::string_view source) {
+absl::Status CheckImageSize(int64_t width, int64_t height, int64_t most_pixels,
+                            absl::string_view source) {
   if (width < 1 || height < 1) {
     return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
                                                    " pixels; expected at least one"));
   }
-  if (width > kMaxPixels / height) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": a picture of ", width, " x ", height,
-                                                   " pixels; at most ", kMaxPixels,
-                                                   " are read. Make it smaller first"));
+  if (width > most_pixels / height) {
+    return absl::OutOfRangeError(absl::StrCat(source, ": a picture of ", width, " x ", height,
+                                              " pixels; at most ", most_pixels,
+                                              " are read. Make it smaller first"));
   }
   return absl::OkStatus();
 }

@@ -22,8 +22,9 @@ inline constexpr int64_t kMaxPixels = 100'000'000;
 
 // Errors of decoders, kInvalidArgument; `source` names the bytes.
 //
-// An error unless there is at least one pixel, and at most kMaxPixels.
-absl::Status CheckImageSize(int64_t width, int64_t height, absl::string_view source);
+// An error unless there is at least one pixel, and at most so many: OutOfRange for more.
+absl::Status CheckImageSize(int64_t width, int64_t height, int64_t most_pixels,
+                            absl::string_view source);
 // An error where so few bytes cannot hold so many pixels: the file is cut short.
 // `most_pixels_of_byte` is how many pixels a byte of this kind of file stands for at most.
 absl::Status CheckFileLength(int64_t width, int64_t height, int64_t bytes,

@@ -20,13 +20,14 @@ constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
 }  // namespace
 
-absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source) {
-  if (IsPng(bytes)) return DecodePng(bytes, source);
+absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
+                                  int64_t most_pixels) {
+  if (IsPng(bytes)) return DecodePng(bytes, most_pixels, source);
   if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
-    return DecodeJpeg(bytes, source);
+    return DecodeJpeg(bytes, most_pixels, source);
   }
-  if (IsWebp(bytes)) return DecodeWebp(bytes, source);
-  if (IsPnm(bytes)) return DecodePnm(bytes, source);
+  if (IsWebp(bytes)) return DecodeWebp(bytes, most_pixels, source);
+  if (IsPnm(bytes)) return DecodePnm(bytes, most_pixels, source);
   return absl::InvalidArgumentError(
       absl::StrCat(source,
                    bytes.empty() ? ": the file is empty"
@@ -71,7 +72,8 @@ Image FromPlanar(absl::Span<const uint8_t> planar, int width, int height) {
 }
 
 absl::StatusOr<std::string> EncodePng(const Image& image) {
-  if (absl::Status status = CheckImageSize(image.width, image.height, "the PNG to write");
+  if (absl::Status status =
+          CheckImageSize(image.width, image.height, kMaxPixels, "the PNG to write");
       !status.ok())
     return status;
   png_image png;

@@ -21,9 +21,10 @@ namespace cotangent::data {
 // pixels are laid over white, mixing the values as they are (sRGB, not linear in light), as viewers
 // do: round(alpha value + (1 - alpha) 255). Where a PNG's gAMA says that its values are not sRGB's,
 // they are made so first. `source` names the bytes in errors, which are
-// kInvalidArgument: for bytes that are no such picture, cut short or corrupt, and for pictures of
-// more than kMaxPixels.
-absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source);
+// kInvalidArgument: for bytes that are no such picture, cut short or corrupt; kOutOfRange for
+// pictures of more than `most_pixels`, before memory for them is asked for.
+absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
+                                  int64_t most_pixels = kMaxPixels);
 
 // The same for a file.
 absl::StatusOr<Image> ReadImage(const std::string& path);

@@ -116,7 +116,8 @@ bool ReadJpegPixels(JpegReader& reader, uint8_t* row, uint8_t* rgb) {
 
 }  // namespace
 
-absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_view source) {
+absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                 absl::string_view source) {
   JpegReader reader;
   std::memset(&reader, 0, sizeof(reader));
   reader.jpeg.err = jpeg_std_error(&reader.errors);
@@ -130,7 +131,8 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_v
   if (!ReadJpegHeader(reader, bytes)) return error();
   const Orientation orientation = OrientationOf(reader.jpeg);  // markers go with the last row
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
-  if (absl::Status status = CheckImageSize(width, height, source); !status.ok()) return status;
+  if (absl::Status status = CheckImageSize(width, height, most_pixels, source); !status.ok())
+    return status;
   const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfByte;
   if (absl::Status status =
           CheckFileLength(width, height, static_cast<int64_t>(bytes.size()), most, "JPEG", source);

@@ -11,7 +11,8 @@
 namespace cotangent::data {
 
 // Decodes a JPEG (see DecodeImage()) and turns it upright as its EXIF orientation says.
-absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, absl::string_view source);
+absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                 absl::string_view source);
 
 }  // namespace cotangent::data
 

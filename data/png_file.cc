@@ -113,7 +113,8 @@ bool IsPng(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= kSignatureBytes && png_sig_cmp(bytes.data(), 0, kSignatureBytes) == 0;
 }
 
-absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_view source) {
+absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                absl::string_view source) {
   PngReader reader;
   std::memset(&reader, 0, sizeof(reader));
   reader.next = bytes.data();
@@ -126,7 +127,8 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_vi
   if (!ReadHeader(reader)) return error();
   const int64_t width = png_get_image_width(reader.png, reader.info),
                 height = png_get_image_height(reader.png, reader.info);
-  if (absl::Status status = CheckImageSize(width, height, source); !status.ok()) return status;
+  if (absl::Status status = CheckImageSize(width, height, most_pixels, source); !status.ok())
+    return status;
   if (absl::Status status = CheckFileLength(width, height, static_cast<int64_t>(bytes.size()),
                                             kMostPixelsOfByte, "PNG", source);
       !status.ok()) {

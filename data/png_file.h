@@ -17,7 +17,8 @@ bool IsPng(absl::Span<const uint8_t> bytes);
 //
 // By libpng's full interface: the simplified one of libpng 1.6.39 gets every second row of
 // interlaced pictures of 16 bits wrong, and mixes transparent pixels in linear light.
-absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, absl::string_view source);
+absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                absl::string_view source);
 
 }  // namespace cotangent::data
 

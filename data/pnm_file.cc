@@ -50,14 +50,16 @@ bool IsPnm(absl::Span<const uint8_t> bytes) {
          (absl::ascii_isspace(bytes[2]) || bytes[2] == '#');
 }
 
-absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, absl::string_view source) {
+absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                absl::string_view source) {
   const bool is_grey = bytes[1] == '5';
   const absl::string_view kind = is_grey ? "PGM" : "PPM";
   Header header(bytes);
   const int64_t width = header.Next(), height = header.Next(), largest = header.Next();
   if (width < 0 || height < 0)
     return UnsoundFile(kind, "its header has no width and height", source);
-  if (absl::Status status = CheckImageSize(width, height, source); !status.ok()) return status;
+  if (absl::Status status = CheckImageSize(width, height, most_pixels, source); !status.ok())
+    return status;
   if (largest < 1 || largest > 65535) {
     return UnsoundFile(kind, "its header has no largest value from 1 to 65535", source);
   }

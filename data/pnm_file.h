@@ -17,7 +17,8 @@ bool IsPnm(absl::Span<const uint8_t> bytes);
 // largest value in decimal, with white space and comments (# to the line's end) between them, one
 // white-space character, then rows of values, of two bytes where the largest is above 255. Values
 // become 0 to 255, rounded. https://netpbm.sourceforge.net/doc/ppm.html
-absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, absl::string_view source);
+absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                absl::string_view source);
 
 }  // namespace cotangent::data
 

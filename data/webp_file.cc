@@ -41,7 +41,8 @@ bool IsWebp(absl::Span<const uint8_t> bytes) {
          std::memcmp(bytes.data() + 8, "WEBP", 4) == 0;
 }
 
-absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, absl::string_view source) {
+absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                 absl::string_view source) {
   WebPBitstreamFeatures features;
   const VP8StatusCode code = WebPGetFeatures(bytes.data(), bytes.size(), &features);
   if (code != VP8_STATUS_OK) {
@@ -53,7 +54,8 @@ absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, absl::string_v
     return absl::InvalidArgumentError(
         absl::StrCat(source, ": an animation; save one of its pictures"));
   }
-  if (absl::Status status = CheckImageSize(features.width, features.height, source); !status.ok())
+  if (absl::Status status = CheckImageSize(features.width, features.height, most_pixels, source);
+      !status.ok())
     return status;
   std::vector<uint8_t> rgba(size_t{4} * features.width * features.height);
   if (WebPDecodeRGBAInto(bytes.data(), bytes.size(), rgba.data(), rgba.size(),

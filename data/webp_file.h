@@ -15,7 +15,8 @@ namespace cotangent::data {
 bool IsWebp(absl::Span<const uint8_t> bytes);
 
 // See DecodeImage().
-absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, absl::string_view source);
+absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                 absl::string_view source);
 
 }  // namespace cotangent::data
 

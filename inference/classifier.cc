@@ -67,7 +67,8 @@ class PlannedClassifier : public Classifier {
   absl::Status Plan(const ClassifierOptions& options) {
     training::StepOptions step;
     step.threads = options.threads == 0 ? UsefulThreads() : options.threads;
-    SetThreads(step.threads);
+    // Where they are as many already, others may be computing with them.
+    if (Threads() != step.threads) SetThreads(step.threads);
     const bool is_bf16 = options.precision == Precision::kBf16 && tensor::onednn::Bf16Available();
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
     training::CachedTuner tuner(step.threads);

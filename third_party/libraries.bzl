@@ -3,6 +3,7 @@
 load(":abseil.bzl", "abseil")
 load(":adolc.bzl", "adolc")
 load(":ceres.bzl", "ceres")
+load(":cpp_httplib.bzl", "cpp_httplib")
 load(":fftw.bzl", "fftw")
 load(":google_benchmark.bzl", "google_benchmark")
 load(":googletest.bzl", "googletest")
@@ -22,6 +23,7 @@ _LIBRARIES = {
     "abseil": abseil,
     "adolc": adolc,
     "ceres": ceres,
+    "cpp_httplib": cpp_httplib,
     "fftw": fftw,
     "google_benchmark": google_benchmark,
     "googletest": googletest,

@@ -1,0 +1,35 @@
+// What a server has done, in the text format that Prometheus reads
+// (https://prometheus.io/docs/instrumenting/exposition_formats/).
+#ifndef COTANGENT_INFERENCE_SERVER_METRICS_H_
+#define COTANGENT_INFERENCE_SERVER_METRICS_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "inference/server/batcher.h"
+
+namespace cotangent::inference {
+
+// For any number of threads.
+class Metrics {
+ public:
+  // A request that was answered with this HTTP status after so many seconds.
+  void Count(int status, double seconds);
+  std::string ToText(const Batcher::Numbers& batcher) const;
+
+ private:
+  // Upper bounds of the histogram's cells, in seconds; the last one is infinite.
+  static constexpr std::array<double, 12> kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                     0.1,   0.25,   0.5,   1,    2.5,   10};
+  mutable std::mutex mutex_;
+  std::map<int, int64_t> requests_;  // by status
+  std::array<int64_t, kBounds.size() + 1> cells_ = {};
+  double seconds_ = 0;
+};
+
+}  // namespace cotangent::inference
+
+#endif  // COTANGENT_INFERENCE_SERVER_METRICS_H_

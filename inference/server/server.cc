@@ -1,0 +1,295 @@
+#include "inference/server/server.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <atomic>
+#include <numeric>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "data/image_file.h"
+#include "inference/server/metrics.h"
+#include "inference/server/occlusion.h"
+#include "inference/server/page.h"
+#include "nlohmann/json.hpp"
+
+namespace cotangent::inference {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kJson[] = "application/json; charset=utf-8";
+constexpr int kMostTop = 1000;
+constexpr int kDefaultTop = 5;
+// How long a connection may be idle: a thread waits with it.
+constexpr int kIdleSeconds = 2, kMostRequestsOfConnection = 1'000'000;
+
+constexpr int kOk = 200, kBadRequest = 400, kTooLarge = 413, kUnsupported = 415, kTooMany = 429,
+              kInternal = 500, kUnavailable = 503;
+
+int HttpStatus(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kOk;
+    case absl::StatusCode::kInvalidArgument:
+      return kBadRequest;
+    case absl::StatusCode::kOutOfRange:
+      return kTooLarge;
+    case absl::StatusCode::kUnimplemented:
+      return kUnsupported;
+    case absl::StatusCode::kResourceExhausted:
+      return kTooMany;
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnavailable:
+      return kUnavailable;
+    default:
+      return kInternal;
+  }
+}
+
+std::string Text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// A number of the query, or `otherwise`.
+absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name, int otherwise,
+                              int least, int most) {
+  if (!request.has_param(name)) return otherwise;
+  int value = 0;
+  const std::string text = request.get_param_value(name);
+  if (!absl::SimpleAtoi(text, &value) || value < least || value > most)
+    return absl::InvalidArgumentError(absl::StrCat("parameter ", name, "=", text.substr(0, 20),
+                                                   ": expected a number from ", least, " to ",
+                                                   most));
+  return value;
+}
+
+// A file of a request.
+struct Upload {
+  std::string name, bytes;
+};
+
+// The classes of a picture, the most probable first.
+json Ranking(const Batcher::Answer& answer, int top) {
+  const std::vector<float>& p = answer.probabilities;
+  std::vector<size_t> order(p.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const size_t count = std::min<size_t>(static_cast<size_t>(top), p.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(),
+                    [&](size_t a, size_t b) { return p[a] != p[b] ? p[a] > p[b] : a < b; });
+  json classes = json::array();
+  for (size_t i = 0; i < count; ++i)
+    classes.push_back({{"name", answer.classifier->classes()[order[i]]},
+                       {"number", order[i]},
+                       {"probability", p[order[i]]}});
+  return classes;
+}
+
+class HttpServer : public Server {
+ public:
+  HttpServer(std::shared_ptr<Classifier> classifier, const ServerOptions& options)
+      : options_(options), batcher_(std::move(classifier), options.batcher) {}
+  ~HttpServer() override { Stop(); }
+
+  absl::Status Listen() {
+    if (options_.connections < 1 || options_.most_bytes < 1 || options_.most_pixels < 1 ||
+        options_.most_pictures < 1 || options_.port < 0 || options_.port > 65'535)
+      return absl::InvalidArgumentError(
+          "the server's limits must be 1 or more, and its port 0 to 65535");
+    http_.new_task_queue = [this] { return new httplib::ThreadPool(options_.connections); };
+    http_.set_payload_max_length(static_cast<size_t>(options_.most_bytes));
+    http_.set_keep_alive_timeout(kIdleSeconds);
+    http_.set_keep_alive_max_count(kMostRequestsOfConnection);
+    http_.set_tcp_nodelay(true);
+    AddRoutes();
+    port_ = options_.port == 0 ? http_.bind_to_any_port(options_.address) : options_.port;
+    if (port_ <= 0 || (options_.port != 0 && !http_.bind_to_port(options_.address, port_)))
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen at ", options_.address, ":", options_.port,
+                       ": is another program using it, or is the address not this machine's? "
+                       "Choose another --port or --address"));
+    listener_ = std::thread([this] { http_.listen_after_bind(); });
+    while (!http_.is_running()) absl::SleepFor(absl::Milliseconds(1));
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+  void Replace(std::shared_ptr<Classifier> classifier) override {
+    batcher_.Replace(std::move(classifier));
+  }
+  void Stop() override {
+    stopping_ = true;
+    http_.stop();
+    if (listener_.joinable()) listener_.join();
+  }
+
+ private:
+  void AddRoutes();
+  void Classify(const httplib::Request& request, httplib::Response& response,
+                const httplib::ContentReader& content);
+  absl::StatusOr<std::vector<Upload>> Receive(const httplib::Request& request,
+                                              const httplib::Response& response,
+                                              const httplib::ContentReader& content) const;
+  absl::Status TooManyBytes() const {
+    return absl::OutOfRangeError(absl::StrCat("a request of more than ", options_.most_bytes,
+                                              " bytes; make the picture smaller"));
+  }
+  absl::StatusOr<json> Describe(const Upload& upload, int top, bool explain);
+  json DescribeNetwork() const;
+
+  const ServerOptions options_;
+  Batcher batcher_;
+  Metrics metrics_;
+  httplib::Server http_;
+  std::thread listener_;
+  std::atomic<bool> stopping_ = false;
+  int port_ = 0;
+};
+
+void HttpServer::AddRoutes() {
+  http_.Get("/", [](const httplib::Request&, httplib::Response& response) {
+    response.set_header("Content-Security-Policy",
+                        "default-src 'none'; style-src 'unsafe-inline'; script-src "
+                        "'unsafe-inline'; img-src blob: data:; connect-src 'self'");
+    response.set_content(kPage, "text/html; charset=utf-8");
+  });
+  http_.Get("/v1/network", [this](const httplib::Request&, httplib::Response& response) {
+    response.set_content(Text(DescribeNetwork()), kJson);
+  });
+  http_.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
+    response.status = stopping_ ? kUnavailable : kOk;
+    response.set_content(stopping_ ? "ending\n" : "ok\n", "text/plain");
+  });
+  http_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+    response.set_content(metrics_.ToText(batcher_.numbers()), "text/plain; version=0.0.4");
+  });
+  http_.Post("/v1/classify", [this](const httplib::Request& request, httplib::Response& response,
+                                    const httplib::ContentReader& content) {
+    Classify(request, response, content);
+  });
+  // What the library refuses by itself: a path that is not there, a body that is too long.
+  http_.set_error_handler([this](const httplib::Request&, httplib::Response& response) {
+    if (!response.body.empty()) return;
+    response.set_content(Text({{"error", response.status == kTooLarge
+                                             ? std::string(TooManyBytes().message())
+                                             : absl::StrCat("status ", response.status,
+                                                            "; POST a picture to /v1/classify")}}),
+                         kJson);
+  });
+}
+
+json HttpServer::DescribeNetwork() const {
+  const std::shared_ptr<Classifier> classifier = batcher_.classifier();
+  return {{"classes", classifier->classes()},
+          {"channels", classifier->channels()},
+          {"height", classifier->height()},
+          {"width", classifier->width()}};
+}
+
+absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
+    const httplib::Request& request, const httplib::Response& response,
+    const httplib::ContentReader& content) const {
+  std::vector<Upload> uploads;
+  int64_t bytes = 0;
+  absl::Status status;
+  const absl::Time deadline = absl::Now() + options_.read_time;
+  const auto receive = [&](const char* data, size_t size) {
+    bytes += static_cast<int64_t>(size);
+    if (bytes > options_.most_bytes) status = TooManyBytes();
+    if (absl::Now() > deadline)
+      status = absl::DeadlineExceededError("the request took too long to arrive");
+    if (status.ok()) uploads.back().bytes.append(data, size);
+    return status.ok();
+  };
+  bool is_whole;
+  if (request.is_multipart_form_data()) {
+    is_whole = content(
+        [&](const httplib::MultipartFormData& part) {
+          if (static_cast<int>(uploads.size()) >= options_.most_pictures)
+            status =
+                absl::OutOfRangeError(absl::StrCat("more than ", options_.most_pictures,
+                                                   " pictures in a request; send them in several"));
+          else
+            uploads.push_back({part.filename.empty() ? part.name : part.filename, ""});
+          return status.ok();
+        },
+        receive);
+  } else {
+    uploads.push_back({"picture", ""});
+    is_whole = content(receive);
+  }
+  RETURN_IF_ERROR(status);
+  // The library has refused a length that was announced.
+  if (!is_whole && response.status == kTooLarge) return TooManyBytes();
+  if (!is_whole) return absl::InvalidArgumentError("the request ended before it was complete");
+  if (uploads.empty())
+    return absl::InvalidArgumentError(
+        "the request holds no picture; send one as its body, or "
+        "some as parts of multipart/form-data");
+  return uploads;
+}
+
+absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool explain) {
+  const auto bytes = absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(upload.bytes.data()),
+                                         upload.bytes.size());
+  absl::StatusOr<data::Image> image = data::DecodeImage(bytes, upload.name, options_.most_pixels);
+  if (!image.ok()) {
+    // Bytes of another kind, or a picture that is damaged.
+    const bool is_other =
+        absl::StrContains(image.status().message(), "pictures of these kinds can be read");
+    return is_other ? absl::UnimplementedError(image.status().message()) : image.status();
+  }
+  ASSIGN_OR_RETURN(const Batcher::Answer answer, batcher_.Classify(*image));
+  json result = {{"name", upload.name}, {"classes", Ranking(answer, top)}};
+  if (explain) {
+    ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*batcher_.classifier(), *image));
+    result["explanation"] = {{"rows", occlusion.rows},
+                             {"columns", occlusion.columns},
+                             {"number", occlusion.top},
+                             {"drop", occlusion.drop}};
+  }
+  return result;
+}
+
+void HttpServer::Classify(const httplib::Request& request, httplib::Response& response,
+                          const httplib::ContentReader& content) {
+  const absl::Time start = absl::Now();
+  const auto answer = [&]() -> absl::StatusOr<json> {
+    ASSIGN_OR_RETURN(const std::vector<Upload> uploads, Receive(request, response, content));
+    ASSIGN_OR_RETURN(const int top, Parameter(request, "top", kDefaultTop, 1, kMostTop));
+    ASSIGN_OR_RETURN(const int explain, Parameter(request, "explain", 0, 0, 1));
+    json pictures = json::array();
+    for (const Upload& upload : uploads) {
+      ASSIGN_OR_RETURN(json picture, Describe(upload, top, explain == 1));
+      pictures.push_back(std::move(picture));
+    }
+    return json{{"pictures", std::move(pictures)}};
+  }();
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  response.status = HttpStatus(answer.status());
+  json body = answer.ok() ? *answer : json{{"error", std::string(answer.status().message())}};
+  if (answer.ok()) body["milliseconds"] = seconds * 1000;
+  if (response.status == kTooMany || response.status == kUnavailable)
+    response.set_header("Retry-After", "1");
+  response.set_content(Text(body), kJson);
+  metrics_.Count(response.status, seconds);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(std::shared_ptr<Classifier> classifier,
+                                                      const ServerOptions& options) {
+  auto server = std::make_unique<HttpServer>(std::move(classifier), options);
+  RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+}  // namespace cotangent::inference

@@ -1,0 +1,221 @@
+#include "inference/server/server.h"
+
+#include <httplib.h>
+
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "data/image_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "inference/inference_file.h"
+#include "inference/trained_testing.h"
+#include "nlohmann/json.hpp"
+
+namespace cotangent::inference {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+constexpr char kNetwork[] = R"(
+  input { height: 8 width: 8 }
+  layer { convolution { channels: 4 kernel: 3 } }
+  layer { activation { kind: RELU } }
+  layer { linear {} })";
+
+std::shared_ptr<Classifier> Loaded(const std::vector<std::string>& classes, int64_t batch = 8) {
+  const std::string path = ::testing::TempDir() + "/served.safetensors";
+  EXPECT_TRUE(WriteInferenceFile(path, MakeTrained(kNetwork, classes)).ok());
+  return *Classifier::Load(path, {.batch_size = batch});
+}
+
+data::Image Drawn(int side, int seed) {
+  data::Image image = {side, side, std::vector<uint8_t>(size_t{3} * side * side)};
+  for (size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] = static_cast<uint8_t>((i * 7919 + seed * 104729) % 251);
+  return image;
+}
+
+std::string Png(int side, int seed) { return *data::EncodePng(Drawn(side, seed)); }
+
+// A server on a free port, and a client of it.
+class ServerTest : public ::testing::Test {
+ protected:
+  void Start(ServerOptions options = {}, std::shared_ptr<Classifier> classifier = nullptr) {
+    options.port = 0;
+    classifier_ = classifier != nullptr ? classifier : Loaded({"cat", "dog", "bird"});
+    auto server = Server::Start(classifier_, options);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  httplib::Client Client() const { return httplib::Client("127.0.0.1", server_->port()); }
+  // Status and body.
+  std::pair<int, json> Post(const std::string& body, const std::string& query = "") const {
+    httplib::Client client = Client();
+    const auto result = client.Post("/v1/classify" + query, body, "application/octet-stream");
+    if (!result) return {0, json(httplib::to_string(result.error()))};
+    return {result->status, json::parse(result->body, nullptr, false)};
+  }
+
+  std::shared_ptr<Classifier> classifier_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, ClassifiesARawPicture) {
+  Start();
+  const auto [status, body] = Post(Png(20, 1));
+  ASSERT_EQ(status, 200) << body;
+  const json& classes = body["pictures"][0]["classes"];
+  ASSERT_EQ(classes.size(), 3u);
+  const data::Image image = Drawn(20, 1);
+  std::vector<float> expected(3);
+  ASSERT_TRUE(classifier_->Classify({image.rgb.data(), 20, 20}, absl::MakeSpan(expected)).ok());
+  for (const json& one : classes) {
+    const size_t number = one["number"];
+    EXPECT_EQ(one["name"], classifier_->classes()[number]);
+    EXPECT_NEAR(one["probability"].get<double>(), expected[number], 1e-6);
+  }
+  EXPECT_GE(classes[0]["probability"], classes[1]["probability"]);
+  EXPECT_EQ(Post(Png(20, 1), "?top=1").second["pictures"][0]["classes"].size(), 1u);
+}
+
+TEST_F(ServerTest, ClassifiesSeveralAsParts) {
+  Start();
+  const httplib::MultipartFormDataItems items = {{"a", Png(8, 1), "first.png", "image/png"},
+                                                 {"b", Png(9, 2), "", "image/png"}};
+  httplib::Client client = Client();
+  const auto result = client.Post("/v1/classify", items);
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->status, 200) << result->body;
+  const json pictures = json::parse(result->body)["pictures"];
+  ASSERT_EQ(pictures.size(), 2u);
+  EXPECT_EQ(pictures[0]["name"], "first.png");
+  EXPECT_EQ(pictures[1]["name"], "b");
+}
+
+TEST_F(ServerTest, ExplainsByOcclusion) {
+  Start();
+  const auto [status, body] = Post(Png(20, 1), "?explain=1");
+  ASSERT_EQ(status, 200) << body;
+  const json& explanation = body["pictures"][0]["explanation"];
+  EXPECT_EQ(explanation["rows"], 7);
+  EXPECT_EQ(explanation["drop"].size(), 49u);
+  EXPECT_EQ(explanation["number"], body["pictures"][0]["classes"][0]["number"]);
+}
+
+TEST_F(ServerTest, RefusesWhatItShould) {
+  ServerOptions options;
+  options.most_bytes = 20'000;
+  options.most_pixels = 1000;
+  options.most_pictures = 2;
+  Start(options);
+  const auto expect = [&](const std::string& body, const std::string& query, int status,
+                          const std::string& says) {
+    const auto [found, answer] = Post(body, query);
+    EXPECT_EQ(found, status) << answer;
+    EXPECT_THAT(answer["error"].dump(), HasSubstr(says));
+  };
+  expect("no picture at all", "", 415, "neither a PNG");
+  expect("", "", 415, "the file is empty");
+  expect(Png(20, 1).substr(0, 60), "", 400, "not a sound PNG");
+  expect(Png(40, 1), "", 413, "at most 1000");
+  expect(std::string(30'000, 'x'), "", 413, "more than 20000 bytes");
+  expect(Png(8, 1), "?top=0", 400, "top=0: expected a number from 1 to 1000");
+  expect(Png(8, 1), "?explain=yes", 400, "explain=yes");
+  const httplib::MultipartFormDataItems items = {
+      {"a", "x", "", ""}, {"b", "x", "", ""}, {"c", "x", "", ""}};
+  httplib::Client client = Client();
+  EXPECT_EQ(client.Post("/v1/classify", items)->status, 413);
+  EXPECT_EQ(client.Get("/nowhere")->status, 404);
+  EXPECT_EQ(Post(Png(8, 1)).first, 200);  // and goes on
+}
+
+TEST_F(ServerTest, TooManyAreTurnedAway) {
+  ServerOptions options;
+  options.batcher.most_waiting = 1;
+  options.batcher.delay = absl::Milliseconds(300);
+  Start(options);
+  std::vector<std::thread> threads;
+  std::vector<int> statuses(6);
+  for (int i = 0; i < 6; ++i) threads.emplace_back([&, i] { statuses[i] = Post(Png(8, i)).first; });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(statuses, ::testing::Contains(200));
+  EXPECT_THAT(statuses, ::testing::Contains(429));
+  for (int status : statuses) EXPECT_TRUE(status == 200 || status == 429) << status;
+}
+
+TEST_F(ServerTest, GathersBatches) {
+  ServerOptions options;
+  options.batcher.delay = absl::Milliseconds(200);
+  Start(options);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&, i] { EXPECT_EQ(Post(Png(8, i)).first, 200); });
+  for (std::thread& thread : threads) thread.join();
+  const std::string metrics = Client().Get("/metrics")->body;
+  EXPECT_THAT(metrics, HasSubstr("cotangent_pictures_total 8\n"));
+  EXPECT_THAT(metrics, HasSubstr("cotangent_requests_total{status=\"200\"} 8\n"));
+  EXPECT_THAT(metrics, HasSubstr("cotangent_request_seconds_count 8\n"));
+  const std::string batches = "cotangent_batches_total ";
+  const size_t at = metrics.rfind(batches) + batches.size();
+  EXPECT_LT(std::stoi(metrics.substr(at)), 8);
+}
+
+TEST_F(ServerTest, SaysWhatItIs) {
+  Start();
+  EXPECT_EQ(Client().Get("/healthz")->body, "ok\n");
+  EXPECT_EQ(json::parse(Client().Get("/v1/network")->body)["classes"],
+            (json{"cat", "dog", "bird"}));
+  const auto page = Client().Get("/");
+  EXPECT_THAT(page->body, HasSubstr("<!DOCTYPE html>"));
+  EXPECT_THAT(page->get_header_value("Content-Type"), HasSubstr("text/html"));
+}
+
+TEST_F(ServerTest, AnotherNetworkTakesOverWithoutALoss) {
+  Start();
+  std::atomic<bool> going = true;
+  std::atomic<int> answers = 0, others = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      while (going) ++(Post(Png(8, t)).first == 200 ? answers : others);
+    });
+  }
+  for (int i = 0; i < 5; ++i) {
+    absl::SleepFor(absl::Milliseconds(20));
+    server_->Replace(Loaded(i % 2 == 0 ? std::vector<std::string>{"one", "two"}
+                                       : std::vector<std::string>{"a", "b", "c", "d"}));
+  }
+  going = false;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(answers, 5);
+  EXPECT_EQ(others, 0);
+  EXPECT_EQ(json::parse(Client().Get("/v1/network")->body)["classes"], (json{"one", "two"}));
+}
+
+TEST_F(ServerTest, StopAnswersWhatWasBegun) {
+  ServerOptions options;
+  options.batcher.delay = absl::Milliseconds(400);
+  Start(options);
+  int status = 0;
+  std::thread client([&] { status = Post(Png(8, 1)).first; });
+  absl::SleepFor(absl::Milliseconds(150));
+  server_->Stop();
+  client.join();
+  EXPECT_EQ(status, 200);
+  EXPECT_FALSE(Client().Get("/healthz"));
+}
+
+TEST_F(ServerTest, APortInUseIsAnError) {
+  Start();
+  ServerOptions options;
+  options.address = "203.0.113.1";  // TEST-NET-3, nobody's
+  const auto server = Server::Start(classifier_, options);
+  EXPECT_THAT(server.status().message(), HasSubstr("cannot listen at 203.0.113.1:8080"));
+}
+
+}  // namespace
+}  // namespace cotangent::inference

@@ -1,0 +1,11 @@
+"""cpp-httplib, an HTTP server (Debian: libcpp-httplib-dev, and libbrotli-dev and zlib1g-dev, whose headers it includes)."""
+
+load(":system_library.bzl", "system_library")
+
+def cpp_httplib(name):
+    system_library(
+        name = name,
+        package = "libcpp-httplib-dev libbrotli-dev zlib1g-dev",
+        header = "httplib.h",
+        linkopts = {"cpp_httplib": ["-lcpp-httplib"]},
+    )
