@@ -60,6 +60,7 @@ constexpr double kMostOtherLoad = 0.03;
 struct Times {
   double first_step_seconds = 0;   // from the program's start
   double step_seconds = 0;         // the median
+  double p99_seconds = 0;          // what 99 of 100 steps take at most
   double other_load = 0;           // the part of the processors that other programs took
   double undisturbed_seconds = 0;  // of a step, estimated: the fastest tenth of them
   double flops = 0;                // of a step
@@ -111,6 +112,7 @@ absl::StatusOr<Times> Measure(Clock::time_point program_start,
   times.other_load = load.SinceLast();
   std::sort(seconds.begin(), seconds.end());
   times.step_seconds = seconds[seconds.size() / 2];
+  times.p99_seconds = seconds[(99 * seconds.size() - 1) / 100];
   times.undisturbed_seconds = seconds[seconds.size() / 10];
   return times;
 }
@@ -211,6 +213,7 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     nlohmann::json object = {
         {"images_per_second", images_per_second},
         {"milliseconds_per_step", times->step_seconds * 1e3},
+        {"milliseconds_p99", times->p99_seconds * 1e3},
         {"gflops", gflops},
         {"peak_rss_mib", peak_rss_mib},
         {"first_step_seconds", times->first_step_seconds},
@@ -224,11 +227,12 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     printf("%s\n", object.dump().c_str());
   } else {
     printf(
-        "%s, batch %lld, %s, %d threads: %.1f images/s, %.3f ms a step, %.0f GFLOP/s, %.0f MiB at "
+        "%s, batch %lld, %s, %d threads: %.1f images/s, %.3f ms a step (99%% of them within %.3f), "
+        "%.0f GFLOP/s, %.0f MiB at "
         "most, first step done after %.2f s\n",
         absl::GetFlag(FLAGS_inference) ? "inference" : "training", static_cast<long long>(batch),
-        precision, options.threads, images_per_second, times->step_seconds * 1e3, gflops,
-        peak_rss_mib, times->first_step_seconds);
+        precision, options.threads, images_per_second, times->step_seconds * 1e3,
+        times->p99_seconds * 1e3, gflops, peak_rss_mib, times->first_step_seconds);
   }
   return kExitDone;
 }
