@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "data/pipeline.h"
+#include "layers/ops/loss.h"
+#include "layers/ops/softmax.h"
 
 namespace cotangent::training {
 
@@ -26,7 +28,7 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
   evaluator->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
   const layers::BuiltNetwork& made = *evaluator->network_;
-  evaluator->loss_ = made.graph.producer(made.loss).attributes.loss;
+  evaluator->loss_ = made.graph.producer(made.loss).as<layers::LossAttributes>();
 
   absl::StatusOr<std::unique_ptr<layers::FoldedGraph>> folded =
       layers::FoldedGraph::Create(made.graph, made.prediction, store);
@@ -46,7 +48,7 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
 }
 
 bool Evaluator::gives_probabilities() const {
-  return network_->graph.producer(network_->prediction).op == layers::Op::kSoftmax;
+  return network_->graph.producer(network_->prediction).op == layers::kSoftmax;
 }
 
 const float* Evaluator::Run() {

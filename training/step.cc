@@ -7,13 +7,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "layers/graph/operation.h"
 #include "layers/graph/vjp.h"
+#include "layers/ops/convolution.h"
+#include "layers/ops/elementwise.h"
 #include "tensor/memory.h"
 
 namespace cotangent::training {
 namespace {
 
-using layers::Op;
 using layers::TensorId;
 
 // How many intermediate results are looked at at a time when a number that is not finite is
@@ -25,8 +27,7 @@ bool AllFinite(const float* values, int64_t count) {
 }
 
 bool IsComputed(const layers::Node& node) {
-  return node.op != Op::kInput && node.op != Op::kParameter && node.op != Op::kState &&
-         node.op != Op::kConstant && node.op != Op::kDropoutMask;
+  return !node.op->is_leaf() && node.op != layers::kConstant;
 }
 
 // All that t is computed from, itself left out, in the order in which it is computed.
@@ -52,7 +53,7 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, Elemen
   int64_t most = 0;
   std::string layer;
   for (const layers::Node& node : graph.nodes()) {
-    if (node.op != layers::Op::kConvolution) continue;
+    if (node.op != layers::kConvolution) continue;
     const int64_t elements = graph.tensor(node.inputs[0]).shape.NumElements() +
                              graph.tensor(node.outputs[0]).shape.NumElements();
     if (elements <= most) continue;
@@ -268,7 +269,7 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Node& node = graph.producer(found);
   const bool forward = graph.tensor(found).node <= graph.tensor(compiled_->loss).node;
   return absl::StrCat(forward ? "the result of layer " : "the gradient at layer ", node.name, " (",
-                      layers::OpName(node.op), ")");
+                      node.op->name(), ")");
 }
 
 absl::StatusOr<TensorId> TrainingStep::FirstNonFinite(absl::Span<const TensorId> among,

@@ -21,8 +21,11 @@
 #define COTANGENT_LAYERS_GRAPH_GRAPH_H_
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -32,7 +35,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
-#include "tensor/convolution.h"
 #include "tensor/shape.h"
 
 namespace cotangent::layers {
@@ -44,76 +46,28 @@ using tensor::Shape;
 using TensorId = int;
 inline constexpr TensorId kNoTensor = -1;
 
-enum class Op {
-  kInput,      // the batch: images, labels, a dropout mask's seed; given from outside at every step
-  kParameter,  // learnt
-  kState,      // kept between steps but not learnt (running statistics)
-  kConstant,   // every element is attributes.value
-  kElementwise,  // inputs a0, a1, ...; attributes.formula
-  kChannelSum,   // [N, C, ...] -> [C]
-  kMoments,      // [N, C, ...] -> mean [C], biased variance [C]
-  kConvolution,  // x, w -> y; in a folded graph (fold.h) x, w, bias[, addend] -> w * x + bias + addend
-  kConvolutionInputGradient,  // dy, w -> dx; also the transposed convolution
-  kConvolutionWeightGradient,  // x, dy -> dw; pooled, these three yield, or take as their last, positions too
-  kMaxPool,                    // x -> y, position of the maximum in its window
-  kMaxPoolGather,  // x, position -> y: the elements of x at the positions (the derivative of kMaxPool along x)
-  kMaxUnpool,      // dy, position -> dx: the adjoint of kMaxPoolGather
-  kAveragePool,    // x -> y
-  kAverageUnpool,  // dy -> dx: the adjoint of kAveragePool
-  kPad,            // x -> y: zeros, circular or reflect; negative padding crops
-  kUnpad,          // dy -> dx: the adjoint of kPad
-  kConcat,         // x0, x1, ... -> y along axis 1
-  kSlice,          // x -> y: channels [begin, begin + size) of axis 1
-  kUnslice,        // dy -> dx: the adjoint of kSlice
-  kReshape,        // [N, C, H, W] <-> [N, CHW]
-  kLayerNorm,  // x -> y, mean [N], inverse deviation [N]: over all axes but the first, without scale and shift
-  kLayerNormGradient,  // dy, y, inverse deviation -> dx
-  kSoftmax,            // [N, K] -> [N, K]
-  kSoftmaxGradient,    // dy, y -> dx
-  kDropoutMask,        // shape of x -> 0 or 1 / (1 - rate), drawn anew every step
-  kOneHot,  // labels [N] -> [N, K]: in the column of the label its class weight (1 without loss.class_weights), else 0
-  kLoss,    // prediction [N, K], labels [N] -> loss [], d loss / d prediction [N, K]
-};
+class Operation;  // operation.h
+// Which operation a node is: one object for each, to be compared by address.
+using Op = const Operation*;
 
-enum class PadMode { kZeros, kCircular, kReflect };
+// What an operation needs to know beyond its inputs: a value of a type of its own, shared and never
+// changed.
+class Attributes {
+ public:
+  Attributes() = default;
+  template <class T, class = std::enable_if_t<!std::is_same_v<std::decay_t<T>, Attributes>>>
+  Attributes(T value)  // NOLINT: braces around every attribute would say nothing
+      : value_(std::make_shared<const T>(std::move(value))), type_(&typeid(T)) {}
+  // REQUIRES: made of a T.
+  template <class T>
+  const T& as() const {
+    if (value_ == nullptr || *type_ != typeid(T)) std::abort();
+    return *static_cast<const T*>(value_.get());
+  }
 
-enum class LossKind { kSoftmaxCrossEntropy, kHinge, kMeanSquaredError, kFocal, kFormula };
-
-struct LossAttributes {
-  LossKind kind = LossKind::kSoftmaxCrossEntropy;
-  double label_smoothing = 0;         // softmax cross-entropy
-  std::vector<double> class_weights;  // empty: all 1; weighted mean as in PyTorch
-  double margin = 1;  // hinge: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y)
-  double gamma = 2;   // focal: (1 - p_y)^gamma * cross-entropy
-  Expr formula;  // kFormula: elementwise in a0 = prediction, a1 = target (one-hot); mean over all
-};
-
-struct Padding {
-  int64_t top = 0, bottom = 0, left = 0, right = 0;
-};
-
-struct PoolWindow {
-  int64_t height = 1, width = 1, stride_height = 1, stride_width = 1;
-  Padding padding;
-  bool count_padding =
-      true;  // average: divide by the whole window also at the border, as PyTorch's default
-};
-
-// What an operation needs to know beyond its inputs; each kind reads only the fields named by it.
-struct Attributes {
-  double value = 0;  // kConstant; kDropoutMask: the rate
-  Expr formula;      // kElementwise
-  bool recomputed =
-      false;  // kElementwise: computed again just before it is read, not kept since it was first computed
-  tensor::ConvolutionShape convolution;  // the three convolutions: the whole geometry
-  bool relu = false;                     // kConvolution of a folded graph: max(0, y) instead of y
-  bool pooled = false;  // the three convolutions: max-pooled in windows of 2x2 (pooling.h)
-  PoolWindow window;    // pools
-  PadMode pad_mode = PadMode::kZeros;  // kPad, kUnpad
-  Padding padding;                     // kPad, kUnpad
-  int64_t begin = 0;                   // kSlice, kUnslice
-  double epsilon = 1e-5;               // kLayerNorm
-  LossAttributes loss;                 // kLoss; kOneHot
+ private:
+  std::shared_ptr<const void> value_;
+  const std::type_info* type_ = nullptr;
 };
 
 struct Node {
@@ -122,6 +76,13 @@ struct Node {
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
   Attributes attributes;
+  // Computed just before it is read, though an equal one was computed before and not kept (vjp.h).
+  bool recomputed = false;
+
+  template <class T>
+  const T& as() const {
+    return attributes.as<T>();
+  }
 };
 
 struct TensorInfo {
@@ -144,83 +105,22 @@ class Graph {
   TensorId Input(absl::string_view name, Shape shape);
   TensorId Parameter(absl::string_view name, Shape shape);
   TensorId State(absl::string_view name, Shape shape);
-  TensorId Constant(double value, Shape shape);
-
-  // ---- Primitive operations. Each checks its inputs' shapes and infers its result's; the messages name the layer, the
-  // shapes found and the mend.
-  // ----------------------------------------------------------------------------------- `formula`
-  // in a0, a1, ... with operands of the shape of the first full operand, [C] or [].
-  absl::StatusOr<TensorId> Elementwise(absl::string_view name, const Expr& formula,
-                                       std::vector<TensorId> operands);
-  // The same from text in the named variables: Formula("act", "x / (1 + abs(x))", {{"x", x}}).
-  absl::StatusOr<TensorId> Formula(absl::string_view name, absl::string_view text,
-                                   const std::vector<std::pair<std::string, TensorId>>& operands);
-  absl::StatusOr<TensorId> ChannelSum(absl::string_view name, TensorId x);
-  struct MomentsResult {
-    TensorId mean, variance;
-  };
-  absl::StatusOr<MomentsResult> Moments(absl::string_view name, TensorId x);
-
-  struct ConvolutionOptions {
-    int64_t stride_height = 1, stride_width = 1, dilation_height = 1, dilation_width = 1,
-            groups = 1;
-    Padding padding;  // of zeros; other modes are a Pad before
-  };
-  // x [N, C, H, W], w [O, C / groups, KH, KW] -> [N, O, H', W'].
-  absl::StatusOr<TensorId> Convolution(absl::string_view name, TensorId x, TensorId w,
-                                       const ConvolutionOptions& options);
-  // Transposed convolution: x [N, C, H, W], w [C, O / groups, KH, KW] (as PyTorch's) -> [N, O, H',
-  // W'] with H' = (H - 1) stride - padding + dilation (KH - 1) + output_padding + 1.
-  absl::StatusOr<TensorId> TransposedConvolution(absl::string_view name, TensorId x, TensorId w,
-                                                 const ConvolutionOptions& options,
-                                                 int64_t output_padding_height,
-                                                 int64_t output_padding_width);
-  // x [N, C, H, W] or [N, K], w [O, C H W] -> [N, O]. A flattening before it is not needed.
-  absl::StatusOr<TensorId> Linear(absl::string_view name, TensorId x, TensorId w);
-  // A pooling that changes nothing (each pixel a window of its own) is x itself, without positions
-  // (kNoTensor).
-  struct MaxPoolResult {
-    TensorId value, position;
-  };
-  absl::StatusOr<MaxPoolResult> MaxPool(absl::string_view name, TensorId x,
-                                        const PoolWindow& window);
-  absl::StatusOr<TensorId> AveragePool(absl::string_view name, TensorId x,
-                                       const PoolWindow& window);
-  absl::StatusOr<TensorId> Pad(absl::string_view name, TensorId x, PadMode mode,
-                               const Padding& padding);
-  absl::StatusOr<TensorId> Concat(absl::string_view name, std::vector<TensorId> xs);
-  absl::StatusOr<TensorId> Slice(absl::string_view name, TensorId x, int64_t begin, int64_t size);
-  absl::StatusOr<TensorId> Reshape(absl::string_view name, TensorId x, Shape shape);
-  // Normalised over all axes but the first; scale and shift, where wanted, follow as Formula.
-  absl::StatusOr<TensorId> LayerNorm(absl::string_view name, TensorId x, double epsilon);
-  absl::StatusOr<TensorId> Softmax(absl::string_view name, TensorId x);
-  absl::StatusOr<TensorId> DropoutMask(absl::string_view name, TensorId like, double rate);
-  // prediction [N, K], labels [N] (class numbers) -> the mean loss, [].
-  absl::StatusOr<TensorId> Loss(absl::string_view name, TensorId prediction, TensorId labels,
-                                const LossAttributes& loss);
-
-  // ---- Composites -----------------------------------------------------------------------------------------------
-  absl::StatusOr<TensorId> Add(absl::string_view name, std::vector<TensorId> terms);
-  // y = x + bias[channel].
-  absl::StatusOr<TensorId> AddBias(absl::string_view name, TensorId x, TensorId bias);
-  struct BatchNormOptions {
-    TensorId scale = kNoTensor, shift = kNoTensor;  // [C] parameters, each optional
-    TensorId running_mean = kNoTensor, running_variance = kNoTensor;  // [C] state
-    double epsilon = 1e-5;
-    double momentum =
-        0.1;  // running = (1 - momentum) running + momentum batch (PyTorch's convention; unbiased variance)
-    bool training = true;  // else the running statistics are used
-  };
-  absl::StatusOr<TensorId> BatchNorm(absl::string_view name, TensorId x,
-                                     const BatchNormOptions& options);
 
   // ---- Marks ------------------------------------------------------------------------------------------------------
   void UpdateState(TensorId state, TensorId value) { state_updates_.push_back({state, value}); }
 
-  // Any node with one output, unchecked, its shape given; for the derivative rules. An equal
-  // elementwise node or channel sum that is already there is returned instead.
+  // A node, unchecked, the shapes of its outputs given; the functions of layers/ops/ check and infer.
+  // Where the operation says that nodes with equal keys are one (Operation::Key), one that is already
+  // there is returned instead.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
-                   Attributes attributes, Shape shape);
+                   Attributes attributes, Shape shape, bool recomputed = false);
+  // With several outputs: named by the node's name and a suffix each, such as ".position".
+  struct Output {
+    absl::string_view suffix;
+    Shape shape;
+  };
+  std::vector<TensorId> AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
+                                Attributes attributes, const std::vector<Output>& outputs);
   // Makes one node another operation with the same results, for rewrites. Its inputs come before
   // it, or are leaves.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
@@ -244,10 +144,6 @@ class Graph {
 
  private:
   TensorId NewTensor(absl::string_view name, Shape shape, int node);
-  // The formula in the operands it really uses, each once, in ascending order: equal computations
-  // become equal nodes.
-  Expr Canonical(Expr formula, std::vector<TensorId>& operands) const;
-  int NewNode(Op op, absl::string_view name, std::vector<TensorId> inputs, Attributes attributes);
 
   std::shared_ptr<autodiff::symbolic::Pool> pool_;
   std::vector<Node> nodes_;
@@ -257,7 +153,9 @@ class Graph {
   absl::flat_hash_map<std::string, TensorId> interned_;  // equal nodes are made once
 };
 
-const char* OpName(Op op);
+// The leaves: the batch (images, labels), what is learnt, and what is kept between steps but not
+// learnt (running statistics).
+extern const Op kInput, kParameter, kState;
 
 }  // namespace cotangent::layers
 

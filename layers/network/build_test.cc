@@ -7,6 +7,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/network/network_text.h"
+#include "layers/ops/dropout.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/reshape.h"
 
 namespace cotangent::layers {
 namespace {
@@ -75,7 +78,7 @@ TEST(Build, FlatteningBeforeLinearCostsNothing) {
       "layer { flatten {} } layer { activation { kind: RELU } } layer { dropout {} } layer { "
       "linear {} }");
   ASSERT_TRUE(built.ok()) << built.status();
-  for (const Node& node : built->graph.nodes()) EXPECT_NE(node.op, Op::kReshape);
+  for (const Node& node : built->graph.nodes()) EXPECT_NE(node.op, kReshape);
 }
 
 TEST(Build, EveryActivationIsAFormula) {
@@ -85,7 +88,7 @@ TEST(Build, EveryActivationIsAFormula) {
     auto built =
         BuildText(absl::StrCat("layer { linear {} } layer { activation { kind: ", name, " } }"));
     ASSERT_TRUE(built.ok()) << built.status();
-    EXPECT_EQ(built->graph.producer(built->prediction).op, Op::kElementwise);
+    EXPECT_EQ(built->graph.producer(built->prediction).op, kElementwise);
   }
 }
 
@@ -104,7 +107,7 @@ TEST(Build, TrainsAndInfers) {
   auto inference = BuildText(text, options);
   ASSERT_TRUE(inference.ok());
   EXPECT_TRUE(inference->graph.state_updates().empty());
-  for (const Node& node : inference->graph.nodes()) EXPECT_NE(node.op, Op::kDropoutMask);
+  for (const Node& node : inference->graph.nodes()) EXPECT_NE(node.op, kDropoutMask);
 }
 
 std::vector<std::string> Names(const BuiltNetwork& network, bool trainable) {

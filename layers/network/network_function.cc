@@ -7,6 +7,7 @@
 #include "layers/graph/jvp.h"
 #include "layers/graph/vjp.h"
 #include "layers/network/initialize.h"
+#include "layers/ops/dropout.h"
 
 namespace cotangent::layers {
 
@@ -33,7 +34,7 @@ absl::Status NetworkFunction::BuildDerivatives() {
     tangents_.push_back(graph.State(absl::StrCat("tangent of ", spec.name), spec.shape));
   }
   for (const Node& node : graph.nodes()) {
-    if (node.op == Op::kDropoutMask) masks_.push_back(node.outputs[0]);
+    if (node.op == kDropoutMask) masks_.push_back(node.outputs[0]);
   }
   leaves_.push_back(network_.images);
   tangents_.push_back(graph.Input("tangent of the images", Shape(graph.shape(network_.images))));

@@ -24,7 +24,6 @@
 namespace cotangent::layers {
 namespace {
 
-using Dual = autodiff::forward::Dual<double, 1>;
 using testing::HasSubstr;
 
 // Every kind of layer.

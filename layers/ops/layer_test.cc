@@ -8,8 +8,20 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
+#include "layers/graph/operation.h"
 #include "layers/graph/vjp.h"
-#include "layers/plan/kernels.h"
+#include "layers/ops/average_pool.h"
+#include "layers/ops/batch_norm.h"
+#include "layers/ops/concat.h"
+#include "layers/ops/convolution.h"
+#include "layers/ops/dropout.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer_norm.h"
+#include "layers/ops/loss.h"
+#include "layers/ops/max_pool.h"
+#include "layers/ops/pad.h"
+#include "layers/ops/reshape.h"
+#include "layers/ops/softmax.h"
 #include "layers/plan/plan_testing.h"
 
 namespace cotangent::layers {
@@ -24,7 +36,7 @@ T Made(absl::StatusOr<T> value) {
 
 struct ConvolutionCase {
   int64_t batch, in_channels, out_channels, height, width, kernel_height, kernel_width;
-  Graph::ConvolutionOptions options;
+  ConvolutionOptions options;
 };
 
 void PrintTo(const ConvolutionCase& c, std::ostream* out) {
@@ -41,7 +53,7 @@ void CheckConvolution(const ConvolutionCase& c, const AgreementOptions& agreemen
       "w", {c.out_channels, c.in_channels / c.options.groups, c.kernel_height, c.kernel_width});
   const TensorId bias = graph.Parameter("bias", {c.out_channels});
   const TensorId y =
-      Made(graph.AddBias("bias", Made(graph.Convolution("conv", x, w, c.options)), bias));
+      Made(AddBias(graph, "bias", Made(Convolution(graph, "conv", x, w, c.options)), bias));
   ExpectPlanAgrees(graph, y, agreement);
 }
 
@@ -95,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 struct TransposedCase {
   int64_t in_channels, out_channels, kernel;
-  Graph::ConvolutionOptions options;
+  ConvolutionOptions options;
   int64_t output_padding_height, output_padding_width;
 };
 
@@ -109,8 +121,8 @@ TEST_P(TransposedConvolutionTest, Agrees) {
     const TensorId w = graph.Parameter(
         "w", {c.in_channels, c.out_channels / c.options.groups, c.kernel, c.kernel});
     ExpectPlanAgrees(graph,
-                     Made(graph.TransposedConvolution(
-                         "up", x, w, c.options, c.output_padding_height, c.output_padding_width)),
+                     Made(TransposedConvolution(graph, "up", x, w, c.options,
+                                                c.output_padding_height, c.output_padding_width)),
                      agreement);
   }
 }
@@ -162,7 +174,7 @@ TEST(LinearTest, OfFeaturesAndImages) {
       const TensorId x = graph.Input("x", shape),
                      w = graph.Parameter("w", {10, shape.NumElements() / shape[0]}),
                      bias = graph.Parameter("b", {10});
-      ExpectPlanAgrees(graph, Made(graph.AddBias("fc", Made(graph.Linear("fc", x, w)), bias)),
+      ExpectPlanAgrees(graph, Made(AddBias(graph, "fc", Made(Linear(graph, "fc", x, w)), bias)),
                        agreement);
     }
   }
@@ -183,8 +195,8 @@ void CheckPool(const PoolCase& c, bool is_max, const AgreementOptions& agreement
   Graph graph;
   const TensorId x = graph.Input("x", c.shape);
   ExpectPlanAgrees(graph,
-                   is_max ? Made(graph.MaxPool("pool", x, c.window)).value
-                          : Made(graph.AveragePool("pool", x, c.window)),
+                   is_max ? Made(MaxPool(graph, "pool", x, c.window)).value
+                          : Made(AveragePool(graph, "pool", x, c.window)),
                    agreement);
 }
 
@@ -227,17 +239,18 @@ TEST(PoolTest, OfOneCellAmongPasses) {
       case 0:
         return x;
       case 1:
-        return Made(graph.Formula("act", "x / (1 + exp(-x))", {{"x", x}}));
+        return Made(Formula(graph, "act", "x / (1 + exp(-x))", {{"x", x}}));
       case 2:
-        return Made(graph.Convolution(
-            "conv", x, graph.Parameter(absl::StrCat("w", graph.num_tensors()), {8, channels, 1, 1}),
-            {}));
+        return Made(Convolution(
+            graph, "conv", x,
+            graph.Parameter(absl::StrCat("w", graph.num_tensors()), {8, channels, 1, 1}), {}));
       default: {
         const auto state = [&](const char* name) {
           return graph.State(absl::StrCat(name, graph.num_tensors()), {channels});
         };
-        return Made(graph.BatchNorm(
-            "bn", x, {parameter("scale"), parameter("shift"), state("mean"), state("variance")}));
+        return Made(
+            BatchNorm(graph, "bn", x,
+                      {parameter("scale"), parameter("shift"), state("mean"), state("variance")}));
       }
     }
   };
@@ -251,8 +264,8 @@ TEST(PoolTest, OfOneCellAmongPasses) {
         Graph graph;
         TensorId x = after(graph, kind / 2 % 4, graph.Input("x", {5, 8, extent, extent}));
         for (int i = 0; i < 2; ++i)
-          x = is_max ? Made(graph.MaxPool("pool", x, {1, 1, 1, 1})).value
-                     : Made(graph.AveragePool("pool", x, {1, 1, 1, 1}));
+          x = is_max ? Made(MaxPool(graph, "pool", x, {1, 1, 1, 1})).value
+                     : Made(AveragePool(graph, "pool", x, {1, 1, 1, 1}));
         ExpectPlanAgrees(graph, after(graph, kind / 8, x), agreement);
       }
     }
@@ -264,23 +277,24 @@ TEST(PoolTest, EqualResultsOfUnequalImages) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 5, 5});
   const auto pooled = [&](TensorId t) {
-    return Made(graph.MaxPool("pool", Made(graph.Formula("act", "tanh(x)", {{"x", t}})),
-                              {2, 2, 2, 2}))
+    return Made(MaxPool(graph, "pool", Made(Formula(graph, "act", "tanh(x)", {{"x", t}})),
+                        {2, 2, 2, 2}))
         .value;
   };
   ExpectPlanAgrees(
-      graph, Made(graph.Add("sum", {pooled(x), pooled(Made(graph.Pad("crop", x, PadMode::kZeros,
-                                                                     {-1, 0, 0, -1})))})));
+      graph,
+      Made(Add(graph, "sum",
+               {pooled(x), pooled(Made(Pad(graph, "crop", x, PadMode::kZeros, {-1, 0, 0, -1})))})));
 }
 
 // What is averaged over an image of four pixels and the largest of them are read by one pass.
 TEST(PoolTest, MaximumAndAverageTogether) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 2, 2}),
-                 h = Made(graph.Formula("act", "x * tanh(x)", {{"x", x}}));
-  const TensorId y = Made(graph.MaxPool("max", h, {2, 2, 2, 2})).value,
-                 z = Made(graph.AveragePool("average", h, {2, 2, 2, 2}));
-  ExpectPlanAgrees(graph, Made(graph.Formula("product", "tanh(y) * z", {{"y", y}, {"z", z}})));
+                 h = Made(Formula(graph, "act", "x * tanh(x)", {{"x", x}}));
+  const TensorId y = Made(MaxPool(graph, "max", h, {2, 2, 2, 2})).value,
+                 z = Made(AveragePool(graph, "average", h, {2, 2, 2, 2}));
+  ExpectPlanAgrees(graph, Made(Formula(graph, "product", "tanh(y) * z", {{"y", y}, {"z", z}})));
 }
 
 TEST(PadTest, AllModes) {
@@ -289,7 +303,7 @@ TEST(PadTest, AllModes) {
          {Padding{1, 1, 1, 1}, Padding{0, 2, 3, 1}, Padding{-1, 2, 1, -1}}) {
       Graph graph;
       const TensorId x = graph.Input("x", {2, 3, 4, 5});
-      ExpectPlanAgrees(graph, Made(graph.Pad("pad", x, mode, padding)));
+      ExpectPlanAgrees(graph, Made(Pad(graph, "pad", x, mode, padding)));
     }
   }
 }
@@ -299,10 +313,10 @@ TEST(PadTest, BeforeConvolution) {
     for (const AgreementOptions& agreement : {AgreementOptions{.threads = 2}, InBf16()}) {
       Graph graph;
       const TensorId x = graph.Input("x", {2, 8, 5, 5}), w = graph.Parameter("w", {16, 8, 3, 3});
-      const TensorId h = Made(graph.Formula("act", "x * sigmoid(x)", {{"x", x}}));
+      const TensorId h = Made(Formula(graph, "act", "x * sigmoid(x)", {{"x", x}}));
       ExpectPlanAgrees(
           graph,
-          Made(graph.Convolution("conv", Made(graph.Pad("pad", h, mode, {1, 1, 1, 1})), w, {})),
+          Made(Convolution(graph, "conv", Made(Pad(graph, "pad", h, mode, {1, 1, 1, 1})), w, {})),
           agreement);
     }
   }
@@ -325,15 +339,15 @@ void CheckBatchNorm(const BatchNormCase& c, bool after_convolution, AgreementOpt
   const int64_t channels = c.shape[1];
   TensorId x = graph.Input("x", c.shape);
   if (after_convolution)
-    x = Made(graph.Convolution("conv", x, graph.Parameter("w", {channels, channels, 1, 1}), {}));
-  Graph::BatchNormOptions options{.running_mean = graph.State("bn.running_mean", {channels}),
-                                  .running_variance = graph.State("bn.running_var", {channels}),
-                                  .epsilon = 1e-3,
-                                  .momentum = 0.3,
-                                  .training = c.training};
+    x = Made(Convolution(graph, "conv", x, graph.Parameter("w", {channels, channels, 1, 1}), {}));
+  BatchNormOptions options{.running_mean = graph.State("bn.running_mean", {channels}),
+                           .running_variance = graph.State("bn.running_var", {channels}),
+                           .epsilon = 1e-3,
+                           .momentum = 0.3,
+                           .training = c.training};
   if (c.scale) options.scale = graph.Parameter("bn.weight", {channels});
   if (c.shift) options.shift = graph.Parameter("bn.bias", {channels});
-  ExpectPlanAgrees(graph, Made(graph.BatchNorm("bn", x, options)), agreement);
+  ExpectPlanAgrees(graph, Made(BatchNorm(graph, "bn", x, options)), agreement);
 }
 
 TEST_P(BatchNormTest, OfInput) { CheckBatchNorm(GetParam(), false, {}); }
@@ -358,12 +372,12 @@ TEST(LayerNormTest, WithAndWithoutScaleAndShift) {
   for (const bool affine : {false, true}) {
     for (const Shape& shape : {Shape{3, 8, 4, 5}, Shape{4, 24}}) {
       Graph graph;
-      TensorId y = Made(graph.LayerNorm("ln", graph.Input("x", shape), 1e-3));
+      TensorId y = Made(LayerNorm(graph, "ln", graph.Input("x", shape), 1e-3));
       if (affine) {
-        y = Made(graph.Formula("ln", "x * scale + shift",
-                               {{"x", y},
-                                {"scale", graph.Parameter("ln.weight", {shape[1]})},
-                                {"shift", graph.Parameter("ln.bias", {shape[1]})}}));
+        y = Made(Formula(graph, "ln", "x * scale + shift",
+                         {{"x", y},
+                          {"scale", graph.Parameter("ln.weight", {shape[1]})},
+                          {"shift", graph.Parameter("ln.bias", {shape[1]})}}));
       }
       ExpectPlanAgrees(graph, y);
     }
@@ -376,8 +390,8 @@ TEST(DropoutTest, DropsAndScales) {
     for (const Shape& shape : {Shape{3, 8, 4, 5}, Shape{4, 24}}) {
       Graph graph;
       const TensorId x = graph.Input("x", shape);
-      const TensorId mask = Made(graph.DropoutMask("drop", x, 0.4));
-      ExpectPlanAgrees(graph, Made(graph.Formula("drop", "x * mask", {{"x", x}, {"mask", mask}})),
+      const TensorId mask = Made(DropoutMask(graph, "drop", x, 0.4));
+      ExpectPlanAgrees(graph, Made(Formula(graph, "drop", "x * mask", {{"x", x}, {"mask", mask}})),
                        agreement);
     }
   }
@@ -388,24 +402,24 @@ TEST(ReshapeTest, FlattensInRowMajorOrder) {
     Graph graph;
     const TensorId x = graph.Input("x", {2, 3, 4, 5}), w = graph.Parameter("w", {7, 60});
     const TensorId flat =
-        Made(graph.Reshape("flat", Made(graph.Formula("act", "tanh(x)", {{"x", x}})), {2, 60}));
-    ExpectPlanAgrees(graph, Made(graph.Linear("fc", flat, w)), agreement);
+        Made(Reshape(graph, "flat", Made(Formula(graph, "act", "tanh(x)", {{"x", x}})), {2, 60}));
+    ExpectPlanAgrees(graph, Made(Linear(graph, "fc", flat, w)), agreement);
   }
 }
 
 TEST(ReshapeTest, FromImagesToImages) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 3, 4, 5});
-  ExpectPlanAgrees(graph,
-                   Made(graph.Reshape("reshape", Made(graph.Formula("act", "tanh(x)", {{"x", x}})),
-                                      {2, 6, 5, 2})));
+  ExpectPlanAgrees(
+      graph, Made(Reshape(graph, "reshape", Made(Formula(graph, "act", "tanh(x)", {{"x", x}})),
+                          {2, 6, 5, 2})));
 }
 
 TEST(AddTest, OfTwoAndThree) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 3, 3}), a = graph.Input("a", {2, 8, 3, 3}),
                  b = graph.Input("b", {2, 8, 3, 3});
-  ExpectPlanAgrees(graph, Made(graph.Add("sum", {x, a, b, x})));
+  ExpectPlanAgrees(graph, Made(Add(graph, "sum", {x, a, b, x})));
 }
 
 TEST(ConcatTest, OfOddChannels) {
@@ -413,27 +427,27 @@ TEST(ConcatTest, OfOddChannels) {
     Graph graph;
     const TensorId x = graph.Input("x", {2, 3, 4, 4}), a = graph.Input("a", {2, 8, 4, 4}),
                    w = graph.Parameter("w", {16, 14, 3, 3});
-    const TensorId joined = Made(graph.Concat("concat", {x, a, x}));
-    ExpectPlanAgrees(graph, Made(graph.Convolution("conv", joined, w, {})), agreement);
+    const TensorId joined = Made(Concat(graph, "concat", {x, a, x}));
+    ExpectPlanAgrees(graph, Made(Convolution(graph, "conv", joined, w, {})), agreement);
   }
 }
 
 TEST(ConcatTest, OfFeatures) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 3}), a = graph.Input("a", {2, 8});
-  ExpectPlanAgrees(graph, Made(graph.Concat("concat", {x, a})));
+  ExpectPlanAgrees(graph, Made(Concat(graph, "concat", {x, a})));
 }
 
 TEST(SliceTest, OfChannels) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 3, 4});
-  ExpectPlanAgrees(graph, Made(graph.Slice("slice", x, 2, 5)));
+  ExpectPlanAgrees(graph, Made(Slice(graph, "slice", x, 2, 5)));
 }
 
 TEST(SoftmaxTest, OfFeatures) {
   Graph graph;
   const TensorId x = graph.Input("x", {4, 11}), w = graph.Parameter("w", {11, 11});
-  ExpectPlanAgrees(graph, Made(graph.Softmax("softmax", Made(graph.Linear("fc", x, w)))));
+  ExpectPlanAgrees(graph, Made(Softmax(graph, "softmax", Made(Linear(graph, "fc", x, w)))));
 }
 
 class ActivationTest : public testing::TestWithParam<std::string> {};
@@ -441,8 +455,8 @@ class ActivationTest : public testing::TestWithParam<std::string> {};
 void CheckActivation(const std::string& formula, const AgreementOptions& agreement) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 7, 5}), w = graph.Parameter("w", {8, 8, 1, 1});
-  const TensorId h = Made(graph.Convolution("conv", x, w, {}));
-  ExpectPlanAgrees(graph, Made(graph.Formula("act", formula, {{"x", h}})), agreement);
+  const TensorId h = Made(Convolution(graph, "conv", x, w, {}));
+  ExpectPlanAgrees(graph, Made(Formula(graph, "act", formula, {{"x", h}})), agreement);
 }
 
 TEST_P(ActivationTest, Agrees) { CheckActivation(GetParam(), {}); }
@@ -489,8 +503,8 @@ TEST(LossTest, All) {
     Graph graph;
     const TensorId x = graph.Input("x", {5, 12}), labels = graph.Input("labels", {5}),
                    w = graph.Parameter("w", {7, 12});
-    ExpectPlanAgrees(graph,
-                     Made(graph.Loss("loss", Made(graph.Linear("fc", x, w)), labels, Losses()[i])));
+    ExpectPlanAgrees(
+        graph, Made(LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), labels, Losses()[i])));
   }
 }
 
@@ -502,8 +516,8 @@ TEST(LossTest, OfABatchWithoutWeightIsZero) {
         .kind = kind, .label_smoothing = 0.1, .class_weights = {1, 0, 0}, .margin = 1, .gamma = 2};
     float x[6] = {1, 2, 3, -1, 0, 4}, gradient[6] = {7, 7, 7, 7, 7, 7}, loss = 7;
     const int32_t labels[2] = {1, 2};
-    Loss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, labels, &loss,
-         {reinterpret_cast<char*>(gradient), {2, 3}, {}});
+    MeanLoss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, labels, &loss,
+             {reinterpret_cast<char*>(gradient), {2, 3}, {}});
     EXPECT_EQ(loss, 0);
     EXPECT_THAT(gradient, testing::Each(0.0f));
   }
@@ -517,7 +531,7 @@ TEST(GradientTest, OfLossesHasDerivatives) {
     Graph graph;
     const TensorId x = graph.Input("x", {5, 7}), labels = graph.Input("labels", {5});
     ExpectPlanAgrees(
-        graph, Made(Gradient(graph, Made(graph.Loss("loss", x, labels, Losses()[i])), {x}))[0]);
+        graph, Made(Gradient(graph, Made(LossOf(graph, "loss", x, labels, Losses()[i])), {x}))[0]);
   }
 }
 
@@ -526,7 +540,7 @@ TEST(GradientTest, OfLayerNormAndSoftmaxHasDerivatives) {
     Graph graph;
     const TensorId x = graph.Input("x", {3, 12}), seed = graph.Input("seed", {3, 12});
     const TensorId y =
-        softmax ? Made(graph.Softmax("softmax", x)) : Made(graph.LayerNorm("ln", x, 1e-3));
+        softmax ? Made(Softmax(graph, "softmax", x)) : Made(LayerNorm(graph, "ln", x, 1e-3));
     ExpectPlanAgrees(graph, Made(VectorJacobianProduct(graph, {y}, {seed}, {x}))[0]);
   }
 }

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/convolution.h"
 #include "tensor/pool.h"
 
 namespace cotangent::layers {
@@ -25,11 +27,6 @@ constexpr double kSecondsPerPeakByte = 1 / 6e9;
 constexpr int64_t kCacheBytes = 12 << 20;
 constexpr int kSweeps = 4;
 
-// Features [N, K] are images of one pixel.
-Shape AsImage(const Shape& shape) {
-  return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1}) : shape;
-}
-
 int64_t BytesIn(const Shape& shape, const Format& format) {
   return Buffer{nullptr, shape, format}.bytes();
 }
@@ -42,7 +39,8 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
   int64_t bytes = 1;
   for (const Node& node : graph.nodes()) {
     if (IsConvolution(node.op))
-      bytes += node.attributes.convolution.weights().NumElements() * Bytes(options.precision);
+      bytes +=
+          node.as<ConvolutionAttributes>().shape.weights().NumElements() * Bytes(options.precision);
   }
   use.room = static_cast<int>(std::min<int64_t>(kCacheBytes / bytes, kMostRoom));
   return use;
@@ -53,9 +51,9 @@ std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions
   const auto given = options.choices.find(ChoiceKey(node));
   if (given == options.choices.end()) return std::nullopt;
   const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
-  if (!choice.ok() ||
-      !tensor::Convolution::Create(node.attributes.convolution, SidesOf(node).direction, *choice)
-           .ok())
+  if (!choice.ok() || !tensor::Convolution::Create(node.as<ConvolutionAttributes>().shape,
+                                                   SidesOf(node).direction, *choice)
+                           .ok())
     return std::nullopt;
   return *choice;
 }
@@ -170,13 +168,13 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
     candidate.choices = {{*given}};
   if (candidate.choices.empty()) {
     absl::StatusOr<std::vector<MeasuredChoice>> measured =
-        tuner.Measure(node.attributes.convolution, sides.direction, use_);
+        tuner.Measure(node.as<ConvolutionAttributes>().shape, sides.direction, use_);
     if (!measured.ok()) return measured.status();
     candidate.choices = *std::move(measured);
     const auto cannot_pool = [&](const MeasuredChoice& c) {
-      return !tensor::CanPool(node.attributes.convolution, c.choice);
+      return !tensor::CanPool(node.as<ConvolutionAttributes>().shape, c.choice);
     };
-    if (node.attributes.pooled)
+    if (node.as<ConvolutionAttributes>().pooled)
       candidate.choices.erase(
           std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
           candidate.choices.end());
@@ -362,7 +360,7 @@ void Assigner::ChooseBest() {
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {
-    const tensor::ConvolutionShape& shape = graph_.node(c.node).attributes.convolution;
+    const tensor::ConvolutionShape& shape = graph_.node(c.node).as<ConvolutionAttributes>().shape;
     const absl::Status made =
         tensor::Convolution::Create(shape, c.sides.direction, c.choice()).status();
     if (made.ok()) continue;
@@ -396,51 +394,34 @@ bool Assigner::Improve() {
   return improved;
 }
 
-// Weights and what is computed from them alone are 4-D but plain.
-bool IsWeightLike(const Graph& graph, TensorId t) {
-  const Node& node = graph.producer(t);
-  if (node.op == Op::kParameter || node.op == Op::kState ||
-      node.op == Op::kConvolutionWeightGradient)
-    return true;
-  if (node.op != Op::kElementwise) return false;
-  for (TensorId input : node.inputs) {
-    if (graph.shape(input).rank() == 4 && IsWeightLike(graph, input)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 bool IsConvolution(Op op) {
-  return op == Op::kConvolution || op == Op::kConvolutionInputGradient ||
-         op == Op::kConvolutionWeightGradient;
+  return op == kConvolution || op == kConvolutionInputGradient || op == kConvolutionWeightGradient;
 }
 
 ConvolutionSides SidesOf(const Node& node) {
-  const TensorId positions =
-      node.attributes.pooled ? node.inputs.back() : kNoTensor;  // of a gradient
-  switch (node.op) {
-    case Op::kConvolution:
-      return {.direction = Direction::kForward,
-              .in = node.inputs[0],
-              .out = node.outputs[0],
-              .weights = node.inputs[1],
-              .bias = node.inputs.size() > 2 ? node.inputs[2] : kNoTensor,
-              .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor,
-              .positions = node.attributes.pooled ? node.outputs[1] : kNoTensor};
-    case Op::kConvolutionInputGradient:
-      return {.direction = Direction::kInputGradient,
-              .in = node.outputs[0],
-              .out = node.inputs[0],
-              .weights = node.inputs[1],
-              .positions = positions};
-    default:
-      return {.direction = Direction::kWeightGradient,
-              .in = node.inputs[0],
-              .out = node.inputs[1],
-              .weights = node.outputs[0],
-              .positions = positions};
-  }
+  const bool pooled = node.as<ConvolutionAttributes>().pooled;
+  const TensorId positions = pooled ? node.inputs.back() : kNoTensor;  // of a gradient
+  if (node.op == kConvolution)
+    return {.direction = Direction::kForward,
+            .in = node.inputs[0],
+            .out = node.outputs[0],
+            .weights = node.inputs[1],
+            .bias = node.inputs.size() > 2 ? node.inputs[2] : kNoTensor,
+            .addend = node.inputs.size() > 3 ? node.inputs[3] : kNoTensor,
+            .positions = pooled ? node.outputs[1] : kNoTensor};
+  if (node.op == kConvolutionInputGradient)
+    return {.direction = Direction::kInputGradient,
+            .in = node.outputs[0],
+            .out = node.inputs[0],
+            .weights = node.inputs[1],
+            .positions = positions};
+  return {.direction = Direction::kWeightGradient,
+          .in = node.inputs[0],
+          .out = node.inputs[1],
+          .weights = node.outputs[0],
+          .positions = positions};
 }
 
 std::string ChoiceKey(const Node& node) {
@@ -449,15 +430,21 @@ std::string ChoiceKey(const Node& node) {
 
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
   const Node& node = graph.producer(t);
-  const bool is_image = graph.shape(t).rank() == 4 && !IsWeightLike(graph, t);
-  const bool is_pooled_convolution = node.op == Op::kConvolution && node.attributes.pooled;
-  if (is_pooled_convolution && t == node.outputs[1]) return {Layout::kNhwc, ElementType::kU8};
-  if (node.op == Op::kMaxPool && t == node.outputs[1])
-    return {Layout::kNhwc,
-            tensor::PositionType(node.attributes.window.height, node.attributes.window.width)};
-  if (node.op == Op::kInput && graph.shape(t).rank() == 1)
-    return {Layout::kNchw, ElementType::kS32};
-  return is_image ? Format{Layout::kNhwc, precision} : Format{Layout::kNchw, ElementType::kF32};
+  const auto output = std::find(node.outputs.begin(), node.outputs.end(), t);
+  switch (node.op->StorageOf(graph, node, static_cast<int>(output - node.outputs.begin()))) {
+    case Storage::kSmallPositions:
+      return {Layout::kNhwc, ElementType::kU8};
+    case Storage::kLargePositions:
+      return {Layout::kNhwc, ElementType::kS32};
+    case Storage::kLabels:
+      return {Layout::kNchw, ElementType::kS32};
+    case Storage::kActivations:
+      if (graph.shape(t).rank() == 4) return {Layout::kNhwc, precision};
+      break;
+    case Storage::kPlain:
+      break;
+  }
+  return {Layout::kNchw, ElementType::kF32};
 }
 
 bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
@@ -468,7 +455,7 @@ bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
 
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options) {
   const ConvolutionSides sides = SidesOf(node);
-  const tensor::ConvolutionShape& shape = node.attributes.convolution;
+  const tensor::ConvolutionShape& shape = node.as<ConvolutionAttributes>().shape;
   if (sides.addend != kNoTensor) return false;
   if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options))
     return tensor::CanPool(shape, *given);

@@ -39,6 +39,13 @@ struct Buffer {
   }
 };
 
+// Any tensor as one of images, of one pixel if need be.
+inline tensor::Shape AsImage(const tensor::Shape& shape) {
+  if (shape.rank() == 4) return shape;
+  return shape.rank() == 2 ? tensor::Shape({shape[0], shape[1], 1, 1})
+                           : tensor::Shape({shape.NumElements(), 1, 1, 1});
+}
+
 // Vectors and parameters begin on multiples of this many floats: a cache line.
 inline constexpr int64_t kFloatAlignment = 16;
 inline int64_t AlignFloats(int64_t count) {

@@ -6,6 +6,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "layers/graph/uses.h"
+#include "layers/ops/convolution.h"
+#include "layers/ops/elementwise.h"
 
 namespace cotangent::layers {
 
@@ -53,13 +56,17 @@ std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
 class Folder {
  public:
   Folder(FoldedGraph& folded, TensorId result)
-      : folded_(folded), graph_(folded.graph_), result_(result), y_(graph_.pool().Variable("y")) {}
+      : folded_(folded),
+        graph_(folded.graph_),
+        result_(result),
+        y_(graph_.pool().Variable("y")),
+        uses_(graph_, {result}),
+        taken_(graph_.nodes().size(), false) {}
 
   absl::Status Run() {
-    FindReaders();
     const int count = static_cast<int>(graph_.nodes().size());
     for (int i = 0; i < count; ++i) {
-      if (!needed_[i] || graph_.node(i).op != Op::kConvolution) continue;
+      if (!uses_.IsNeeded(i) || graph_.node(i).op != kConvolution) continue;
       if (absl::Status status = Fold(i); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -75,7 +82,6 @@ class Folder {
     std::vector<int> nodes = {};
   };
 
-  void FindReaders();
   absl::Status Fold(int convolution);
   // Folds the only reader of the chain's end, if it can be folded.
   bool Extend(Chain& chain) const;
@@ -91,40 +97,25 @@ class Folder {
   Graph& graph_;
   const TensorId result_;
   const Expr y_;
-  std::vector<bool> needed_, taken_;  // by node: computed for the result; folded into a convolution
-  std::vector<std::vector<int>> readers_;  // by tensor: needed nodes
+  const Uses uses_;
+  std::vector<bool> taken_;  // by node: folded into a convolution
   mutable absl::flat_hash_map<Expr, TensorId> variable_tensors_;
 };
-
-void Folder::FindReaders() {
-  const int count = static_cast<int>(graph_.nodes().size());
-  needed_.assign(count, false);
-  taken_.assign(count, false);
-  readers_.resize(graph_.num_tensors());
-  needed_[graph_.tensor(result_).node] = true;
-  for (int i = count - 1; i >= 0; --i) {
-    if (!needed_[i]) continue;
-    for (TensorId t : graph_.node(i).inputs) {
-      needed_[graph_.tensor(t).node] = true;
-      readers_[t].push_back(i);
-    }
-  }
-}
 
 // A channel vector or a number as an expression in parameters and states, if it is made of them.
 std::optional<Expr> Folder::ChannelExpression(TensorId t) const {
   const Node& node = graph_.producer(t);
   if (graph_.shape(t).rank() > 1) return std::nullopt;
-  if (node.op == Op::kParameter || node.op == Op::kState) return VariableOf(t);
-  if (node.op == Op::kConstant) return graph_.pool().Constant(node.attributes.value);
-  if (node.op != Op::kElementwise) return std::nullopt;
+  if (node.op == kParameter || node.op == kState) return VariableOf(t);
+  if (node.op == kConstant) return graph_.pool().Constant(node.as<double>());
+  if (node.op != kElementwise) return std::nullopt;
   symbolic::Substitutions operands;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const std::optional<Expr> operand = ChannelExpression(node.inputs[i]);
     if (!operand) return std::nullopt;
     operands[graph_.Operand(static_cast<int>(i))] = *operand;
   }
-  return symbolic::Substitute(node.attributes.formula, operands);
+  return symbolic::Substitute(node.as<Expr>(), operands);
 }
 
 // An elementwise operation on the chain's end and channel vectors, affine in the former.
@@ -137,20 +128,20 @@ bool Folder::ExtendByChannels(const Node& node, Chain& chain) const {
     if (!operand) return false;
     operands[graph_.Operand(static_cast<int>(i))] = *operand;
   }
-  const Expr value = symbolic::Substitute(node.attributes.formula, operands);
+  const Expr value = symbolic::Substitute(node.as<Expr>(), operands);
   if (!AffineIn(value, y_)) return false;
   chain.value = value;
   return true;
 }
 
 bool Folder::Extend(Chain& chain) const {
-  if (chain.relu || chain.end == result_ || readers_[chain.end].size() != 1) return false;
-  const int index = readers_[chain.end][0];
+  if (chain.relu || chain.end == result_ || uses_.readers(chain.end).size() != 1) return false;
+  const int index = uses_.readers(chain.end)[0];
   const Node& node = graph_.node(index);
-  if (taken_[index] || node.op != Op::kElementwise ||
+  if (taken_[index] || node.op != kElementwise ||
       !(graph_.shape(node.outputs[0]) == graph_.shape(chain.end)))
     return false;
-  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.attributes.formula;
+  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.as<Expr>();
   const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
   if (ExtendByChannels(node, chain)) {
     // The chain's value says it all.
@@ -170,8 +161,8 @@ bool Folder::Extend(Chain& chain) const {
 absl::Status Folder::Fold(int index) {
   const Node convolution = graph_.node(index);
   const TensorId x = convolution.inputs[0], weight = convolution.inputs[1];
-  if (convolution.inputs.size() != 2 || graph_.producer(weight).op != Op::kParameter ||
-      readers_[weight].size() != 1)
+  if (convolution.inputs.size() != 2 || graph_.producer(weight).op != kParameter ||
+      uses_.readers(weight).size() != 1)
     return absl::OkStatus();
   Chain chain{convolution.outputs[0], y_};
   // A convolution that adds its own input would need it in two formats.
@@ -189,13 +180,12 @@ absl::Status Folder::Fold(int index) {
 
   const TensorId bias = graph_.Parameter(absl::StrCat(convolution.name, ".folded_bias"),
                                          {graph_.shape(chain.end)[1]});
-  Attributes attributes = convolution.attributes;
+  ConvolutionAttributes attributes = convolution.as<ConvolutionAttributes>();
   attributes.relu = chain.relu;
   std::vector<TensorId> inputs = {x, weight, bias};
   if (chain.addend != kNoTensor) inputs.push_back(chain.addend);
-  graph_.ReplaceNode(
-      graph_.tensor(chain.end).node,
-      {Op::kConvolution, convolution.name, std::move(inputs), {chain.end}, std::move(attributes)});
+  graph_.ReplaceNode(graph_.tensor(chain.end).node,
+                     {kConvolution, convolution.name, std::move(inputs), {chain.end}, attributes});
   folded_.convolutions_.push_back({weight, bias, std::move(operands), *std::move(program)});
   return absl::OkStatus();
 }
@@ -235,7 +225,7 @@ void FoldedGraph::UpdateConvolution(const FoldedConvolution& convolution) {
   std::vector<Operand> operands;
   for (TensorId t : convolution.operands) {
     const std::string& name = graph_.tensor(t).name;
-    const bool is_state = graph_.producer(t).op == Op::kState;
+    const bool is_state = graph_.producer(t).op == kState;
     const ParameterStore::Slot& slot =
         is_state ? *store_->FindState(name) : *store_->FindParameter(name);
     operands.push_back({(is_state ? store_->state_values() : store_->values()) + slot.offset,

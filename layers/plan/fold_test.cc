@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "layers/network/build.h"
 #include "layers/network/network_text.h"
+#include "layers/ops/convolution.h"
 #include "layers/plan/plan.h"
 #include "layers/plan/plan_testing.h"
 #include "layers/zoo/zoo.h"
@@ -124,7 +125,7 @@ TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
   EXPECT_EQ(zoo.folded->size(), 21);
   int sums = 0;
   for (const Node& node : zoo.folded->graph().nodes())
-    sums += node.op == Op::kConvolution && node.inputs.size() == 4;
+    sums += node.op == kConvolution && node.inputs.size() == 4;
   EXPECT_EQ(sums, 8);
 }
 

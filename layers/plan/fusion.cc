@@ -5,6 +5,8 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "layers/graph/operation.h"
+#include "layers/graph/uses.h"
 
 namespace cotangent::layers {
 namespace {
@@ -16,60 +18,26 @@ constexpr int kMostOperands = 16;
 // that, its inputs come from memory.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
-// Cells of the largest pooling window that a pass takes: each is a piece of its program.
-constexpr int kMostCells = 9;
-
-// Windows of one cell are none to a pass (Pass::HasWindow), which would not know coarse from fine.
-bool Tiles(const PoolWindow& window) {
-  const int64_t cells = window.height * window.width;
-  return window.stride_height == window.height && window.stride_width == window.width &&
-         window.padding.top == 0 && window.padding.left == 0 && window.padding.bottom == 0 &&
-         window.padding.right == 0 && cells > 1 && cells <= kMostCells;
-}
-
-bool IsLeaf(Op op) { return op == Op::kInput || op == Op::kParameter || op == Op::kState; }
-
-// Whether a pass can compute it.
-bool IsFusible(const Graph& graph, const Node& node) {
-  switch (node.op) {
-    case Op::kElementwise:
-    case Op::kConstant:
-    case Op::kChannelSum:
-    case Op::kMoments:
-      return true;
-    case Op::kMaxPool:
-    case Op::kMaxPoolGather:
-    case Op::kMaxUnpool:
-      return Tiles(node.attributes.window);
-    case Op::kAverageUnpool:
-      return IsGlobalAverageUnpool(graph, node);
-    default:
-      return false;
-  }
-}
-
-bool IsSum(const Node& node) { return node.op == Op::kChannelSum || node.op == Op::kMoments; }
-bool IsWindowed(const Node& node) {
-  return node.op == Op::kMaxPool || node.op == Op::kMaxPoolGather || node.op == Op::kMaxUnpool;
-}
-
 // What computing a tensor (or a sum) in a pass takes.
 struct Cone {
   std::vector<TensorId> leaves;  // tensors in memory it reads
   std::vector<TensorId>
       spread;  // those of which it reads one pixel for the whole image: from memory, where a pass has not stored yet
-  const Node* windowed = nullptr;  // a pooling operation inside
-  bool several_windows = false;    // poolings of different geometry inside: cannot be one pass
+  std::optional<PassRole> pooling;  // a pooling operation inside
+  bool several_windows = false;     // poolings of different geometry inside: cannot be one pass
 };
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph) {}
+  Fuser(const Graph& graph, absl::Span<const TensorId> results)
+      : graph_(graph),
+        results_(results.begin(), results.end()),
+        uses_(graph, results),
+        made_by_(graph.num_tensors(), kNotScheduled) {}
 
-  absl::StatusOr<Schedule> Run(absl::Span<const TensorId> results) {
-    FindNeeded(results);
-    ChooseMemory(results);
-    for (TensorId t : results) Demand(t);
+  absl::StatusOr<Schedule> Run() {
+    ChooseMemory();
+    for (TensorId t : results_) Demand(t);
     for (Item& item : schedule_.items) {
       if (item.node < 0) FinishPass(item);
     }
@@ -77,8 +45,7 @@ class Fuser {
   }
 
  private:
-  void FindNeeded(absl::Span<const TensorId> results);
-  void ChooseMemory(absl::Span<const TensorId> results);
+  void ChooseMemory();
   int LeafCount(TensorId t);
   void KeepWindowsApart(const Node& node);
   void KeepConesSmall(const Node& node);
@@ -93,12 +60,11 @@ class Fuser {
   void Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) const;
   void FinishPass(Item& item);
   Pass NewPass(const Cone& cone, TensorId root) const;
-  // The shapes on both sides of a pooling, either way.
-  const Shape& Coarse(const Node& pool) const {
-    return graph_.shape(pool.op == Op::kMaxUnpool ? pool.inputs[0] : pool.outputs[0]);
-  }
-  const Shape& Fine(const Node& pool) const {
-    return graph_.shape(pool.op == Op::kMaxUnpool ? pool.outputs[0] : pool.inputs[0]);
+  PassRole RoleOf(const Node& node) const { return node.op->Role(graph_, node); }
+  bool IsFusible(const Node& node) const { return RoleOf(node).kind != PassRole::kNone; }
+  bool IsSum(const Node& node) const {
+    const PassRole::Kind kind = RoleOf(node).kind;
+    return kind == PassRole::kSum || kind == PassRole::kMoments;
   }
   // What a root ranges over: for a sum, the shape of what is summed.
   const Shape& RangeOf(TensorId root) const {
@@ -107,45 +73,30 @@ class Fuser {
   }
 
   const Graph& graph_;
+  const std::vector<TensorId> results_;
   Schedule schedule_;
-  std::vector<bool> needed_;  // by node
-  std::vector<int> made_by_;  // by tensor: item index; -1: there from the start; -2: not yet
-  std::vector<std::vector<int>> readers_;  // by tensor: needed nodes
+  const Uses uses_;
+  std::vector<int> made_by_;  // by tensor: an item, or:
+  static constexpr int kFromOutside = -1, kNotScheduled = -2;
 };
-
-void Fuser::FindNeeded(absl::Span<const TensorId> results) {
-  const int count = static_cast<int>(graph_.nodes().size());
-  needed_.assign(count, false);
-  readers_.resize(graph_.num_tensors());
-  made_by_.assign(graph_.num_tensors(), -2);
-  for (TensorId t : results) needed_[graph_.tensor(t).node] = true;
-  for (int i = count - 1; i >= 0; --i) {
-    if (!needed_[i]) continue;
-    for (TensorId t : graph_.node(i).inputs) {
-      needed_[graph_.tensor(t).node] = true;
-      readers_[t].push_back(i);
-    }
-  }
-}
 
 // Distinct tensors in memory that computing t reads.
 int Fuser::LeafCount(TensorId t) {
   const Cone cone = ConeOf(t);
   int count = 0;
   for (TensorId leaf : cone.leaves) count += graph_.shape(leaf).rank() >= 2;
-  return count + (cone.windowed != nullptr ? 2 : 0);
+  return count + (cone.pooling.has_value() ? 2 : 0);
 }
 
 // Poolings of different geometry do not go into one pass: where an operation would bring them
 // together, its inputs that have pooling inside are put in memory.
 void Fuser::KeepWindowsApart(const Node& node) {
-  if (node.outputs.empty() || !IsFusible(graph_, node) || !ConeOf(node.outputs[0]).several_windows)
-    return;
+  if (node.outputs.empty() || !IsFusible(node) || !ConeOf(node.outputs[0]).several_windows) return;
   for (TensorId t : node.inputs) {
     absl::flat_hash_set<TensorId> seen;
     Cone cone;
     Walk(t, cone, seen);
-    if (cone.windowed != nullptr) schedule_.in_memory[t] = true;
+    if (cone.pooling.has_value()) schedule_.in_memory[t] = true;
   }
 }
 
@@ -157,7 +108,7 @@ int Fuser::OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) co
 }
 
 void Fuser::KeepConesSmall(const Node& node) {
-  if (node.outputs.empty() || !IsFusible(graph_, node)) return;
+  if (node.outputs.empty() || !IsFusible(node)) return;
   const auto is_large = [&] {
     const Cone cone = ConeOf(node.outputs[0]);
     return OperandsOf(cone.leaves, NewPass(cone, node.outputs[0])) > kMostLoadsOfCone;
@@ -176,27 +127,27 @@ void Fuser::KeepConesSmall(const Node& node) {
   }
 }
 
-void Fuser::ChooseMemory(absl::Span<const TensorId> results) {
+void Fuser::ChooseMemory() {
   schedule_.in_memory.assign(graph_.num_tensors(), false);
-  const absl::flat_hash_set<TensorId> is_result(results.begin(), results.end());
   for (size_t i = 0; i < graph_.nodes().size(); ++i) {
     const Node& node = graph_.node(static_cast<int>(i));
-    if (!needed_[i]) continue;
+    if (!uses_.IsNeeded(static_cast<int>(i))) continue;
+    const PassRole role = RoleOf(node);
     KeepWindowsApart(node);
     KeepConesSmall(node);
     for (TensorId t : node.outputs) {
-      bool in_memory = is_result.contains(t) || !IsFusible(graph_, node) || IsSum(node);
-      in_memory = in_memory || (node.op == Op::kElementwise && graph_.shape(t).rank() < 2);
-      in_memory = in_memory || (node.op == Op::kMaxPool && t == node.outputs[1]);
+      bool in_memory = uses_.IsResult(t) || !IsFusible(node) || IsSum(node);
+      in_memory = in_memory || (!role.is_free && graph_.shape(t).rank() < 2);
+      in_memory = in_memory || t != node.outputs[0];  // positions of maxima
       int passes = 0;
-      for (int reader : readers_[t]) {
+      for (int reader : uses_.readers(t)) {
         const Node& user = graph_.node(reader);
-        in_memory = in_memory || !IsFusible(graph_, user) || user.op == Op::kAverageUnpool;
+        in_memory = in_memory || !IsFusible(user) || RoleOf(user).kind == PassRole::kSpread;
         ++passes;
       }
-      if (!in_memory && passes >= 2 && node.op != Op::kConstant) in_memory = LeafCount(t) >= 3;
+      if (!in_memory && passes >= 2 && !role.is_free) in_memory = LeafCount(t) >= 3;
       schedule_.in_memory[t] = in_memory;
-      if (IsLeaf(node.op)) made_by_[t] = -1;
+      if (node.op->is_given()) made_by_[t] = kFromOutside;
     }
   }
 }
@@ -208,18 +159,19 @@ void Fuser::Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) co
     cone.leaves.push_back(t);
     return;
   }
-  if (IsWindowed(node)) {
-    const PoolWindow* other = cone.windowed ? &cone.windowed->attributes.window : nullptr;
-    if (other != nullptr) {
-      const bool same = other->height == node.attributes.window.height &&
-                        other->width == node.attributes.window.width &&
-                        Coarse(*cone.windowed) == Coarse(node) &&
-                        Fine(*cone.windowed) == Fine(node);
+  const PassRole role = RoleOf(node);
+  if (role.kind == PassRole::kPooling) {
+    if (cone.pooling.has_value()) {
+      const PassRole& other = *cone.pooling;
+      const bool same = other.window->height == role.window->height &&
+                        other.window->width == role.window->width &&
+                        graph_.shape(other.coarse) == graph_.shape(role.coarse) &&
+                        graph_.shape(other.fine) == graph_.shape(role.fine);
       cone.several_windows = cone.several_windows || !same;
     }
-    cone.windowed = &node;
+    cone.pooling = role;
   }
-  if (node.op == Op::kAverageUnpool) cone.spread.push_back(node.inputs[0]);
+  if (role.kind == PassRole::kSpread) cone.spread.push_back(node.inputs[0]);
   for (TensorId input : node.inputs) Walk(input, cone, seen);
 }
 
@@ -232,16 +184,17 @@ Cone Fuser::ConeOf(TensorId root) const {
     Walk(node.inputs[0], cone, seen);
     return cone;
   }
-  if (IsWindowed(node)) cone.windowed = &node;
-  if (node.op == Op::kAverageUnpool) cone.spread.push_back(node.inputs[0]);
+  const PassRole role = RoleOf(node);
+  if (role.kind == PassRole::kPooling) cone.pooling = role;
+  if (role.kind == PassRole::kSpread) cone.spread.push_back(node.inputs[0]);
   for (TensorId input : node.inputs) Walk(input, cone, seen);
   return cone;
 }
 
 void Fuser::Demand(TensorId t) {
-  if (made_by_[t] != -2) return;
+  if (made_by_[t] != kNotScheduled) return;
   const Node& node = graph_.producer(t);
-  if (!IsFusible(graph_, node)) {
+  if (!IsFusible(node)) {
     DemandOperation(graph_.tensor(t).node);
     return;
   }
@@ -251,7 +204,7 @@ void Fuser::Demand(TensorId t) {
 
 void Fuser::DemandOperation(int index) {
   const Node& node = graph_.node(index);
-  const auto is_recomputed = [&](TensorId t) { return graph_.producer(t).attributes.recomputed; };
+  const auto is_recomputed = [&](TensorId t) { return graph_.producer(t).recomputed; };
   for (TensorId input : node.inputs) {
     if (!is_recomputed(input)) Demand(input);
   }
@@ -268,12 +221,11 @@ void Fuser::DemandOperation(int index) {
 Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
   Pass pass;
   pass.domain = RangeOf(root);
-  if (cone.windowed != nullptr) {
-    const Node& node = *cone.windowed;
-    pass.domain = Coarse(node);
-    pass.fine = Fine(node);
-    pass.window_height = node.attributes.window.height;
-    pass.window_width = node.attributes.window.width;
+  if (cone.pooling.has_value()) {
+    pass.domain = graph_.shape(cone.pooling->coarse);
+    pass.fine = graph_.shape(cone.pooling->fine);
+    pass.window_height = cone.pooling->window->height;
+    pass.window_width = cone.pooling->window->width;
   }
   return pass;
 }
@@ -327,8 +279,7 @@ void Fuser::Place(TensorId root) {
   const Cone cone = ConeOf(root);
   int earliest = 0;
   for (TensorId leaf : cone.leaves) earliest = std::max(earliest, made_by_[leaf]);
-  if (graph_.producer(root).attributes.recomputed)
-    earliest = static_cast<int>(schedule_.items.size());
+  if (graph_.producer(root).recomputed) earliest = static_cast<int>(schedule_.items.size());
   for (int i = earliest; i < static_cast<int>(schedule_.items.size()); ++i) {
     Item& item = schedule_.items[i];
     if (item.node >= 0 || !Fits(cone, root, item, i)) continue;
@@ -357,16 +308,8 @@ void Fuser::FinishPass(Item& item) {
 
 }  // namespace
 
-bool IsGlobalAverageUnpool(const Graph& graph, const Node& node) {
-  if (node.op != Op::kAverageUnpool) return false;
-  const Shape& fine = graph.shape(node.outputs[0]);
-  const PoolWindow& window = node.attributes.window;
-  return window.height == fine[2] && window.width == fine[3] && window.padding.top == 0 &&
-         window.padding.left == 0 && window.padding.bottom == 0 && window.padding.right == 0;
-}
-
 absl::StatusOr<Schedule> Fuse(const Graph& graph, absl::Span<const TensorId> results) {
-  return Fuser(graph).Run(results);
+  return Fuser(graph, results).Run();
 }
 
 std::string Schedule::ToString(const Graph& graph) const {
@@ -381,7 +324,7 @@ std::string Schedule::ToString(const Graph& graph) const {
     const Item& item = items[i];
     const std::string what =
         item.node >= 0
-            ? absl::StrCat(OpName(graph.node(item.node).op), " ", graph.node(item.node).name)
+            ? absl::StrCat(graph.node(item.node).op->name(), " ", graph.node(item.node).name)
             : absl::StrCat("pass over ", item.pass.domain.ToString(),
                            item.pass.HasWindow() ? " with windows" : "");
     absl::StrAppend(&text, i, ": ", what, ": ", list(item.reads), " -> ", list(item.writes), "\n");

@@ -31,7 +31,7 @@ struct Pass {
   Shape fine;
   int64_t window_height = 1, window_width = 1;
   std::vector<TensorId> stores;  // tensors written
-  std::vector<int> sums;         // nodes: kChannelSum or kMoments
+  std::vector<int> sums;         // nodes: sums and moments
 
   bool HasWindow() const { return window_height * window_width > 1; }
   bool IsFine(const Shape& shape) const { return HasWindow() && shape == fine; }
@@ -51,9 +51,6 @@ struct Schedule {
 
 // All that `results` need, in an order in which it can be computed.
 absl::StatusOr<Schedule> Fuse(const Graph& graph, absl::Span<const TensorId> results);
-
-// Whether the operation is a per-image broadcast: the adjoint of global average pooling.
-bool IsGlobalAverageUnpool(const Graph& graph, const Node& node);
 
 }  // namespace cotangent::layers
 

@@ -3,27 +3,23 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/codegen/vector_kernel.h"
-#include "autodiff/symbolic/lower.h"
 #include "base/parallel.h"
+#include "layers/graph/operation.h"
+#include "layers/plan/pass_emitter.h"
 #include "tensor/memory.h"
 
 namespace cotangent::layers {
 namespace {
 
 namespace codegen = autodiff::codegen;
-namespace symbolic = autodiff::symbolic;
-using codegen::Value;
 using codegen::VectorKernel;
-using codegen::VectorProgram;
 using tensor::Layout;
 
-constexpr int kMaxOperands = 64;
 // Work given to a kernel call at a time where rows are free to be cut anywhere: what it touches
 // should stay in the second-level cache while the kernel sweeps over its groups of columns.
 constexpr int64_t kBlockBytes = 128 << 10;
@@ -35,261 +31,6 @@ constexpr int64_t kFewestElements = 16384;
 constexpr int64_t kSummingSharesPerThread = 6;
 // Moments are summed around the mean of one pixel in each of so many images.
 constexpr int64_t kImagesSampled = 4;
-
-// How a kernel operand walks over its tensor while the pass runs over its domain.
-enum class Access {
-  kCoarse,  // in step with the domain
-  kFine,    // before pooling: `cell` of the window that belongs to the domain's element
-  kImage,   // one pixel for the whole image
-};
-
-struct Operand {
-  TensorId tensor = kNoTensor;
-  int version = 0;  // which stored version
-  Access access = Access::kCoarse;
-  int cell = -1;
-  Format format;
-  bool is_blocked = false;
-  // Bound: bytes.
-  char* base = nullptr;
-  int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
-};
-
-// The number of a kMoments node among those of its pass, or with index -1 how many there are.
-int ShiftOf(const Graph& graph, const Pass& pass, int index) {
-  int count = 0;
-  for (int node : pass.sums) {
-    if (node == index) break;
-    count += graph.node(node).op == Op::kMoments;
-  }
-  return count;
-}
-
-// Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no
-// window covers.
-class Emitter {
- public:
-  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
-          const PassKernel::FormatOf& format_of, bool remainder, codegen::Accuracy accuracy)
-      : program(accuracy),
-        graph_(graph),
-        pass_(pass),
-        schedule_(schedule),
-        format_of_(format_of),
-        remainder_(remainder),
-        flat_(pass.domain.rank() < 2) {}
-
-  absl::Status Emit(const PassKernel::StoreFormatsOf& store_formats_of);
-
-  bool TouchesBf16() const {
-    const auto is_bf16 = [](const Operand& operand) {
-      return operand.format.type == ElementType::kBf16;
-    };
-    return std::any_of(loads.begin(), loads.end(), is_bf16) ||
-           std::any_of(stores.begin(), stores.end(), is_bf16);
-  }
-
-  VectorProgram program;
-  std::vector<Operand> loads, stores;
-  // One value a channel: of a tensor, or the shift of moments.
-  struct ChannelOperand {
-    TensorId tensor;
-    int shift = -1;
-  };
-  std::vector<ChannelOperand> channels;
-  std::vector<TensorId> scalars;
-  struct SumOutput {
-    int node;
-    bool squares;
-    int shift = -1;  // moments: around which their values are summed
-    int cells = 1;   // values of a row that go into it
-  };
-  std::vector<SumOutput> sums;
-
- private:
-  int Cells() const {
-    return remainder_ ? 1 : static_cast<int>(pass_.window_height * pass_.window_width);
-  }
-  bool IsStoredHere(TensorId t) const {
-    return std::find(pass_.stores.begin(), pass_.stores.end(), t) != pass_.stores.end();
-  }
-  bool IsFine(TensorId t) const { return pass_.IsFine(graph_.shape(t)); }
-  absl::StatusOr<Value> ValueOf(TensorId t, int cell);
-  absl::StatusOr<Value> Compute(TensorId t, int cell);
-  absl::StatusOr<Value> ComputeElementwise(const Node& node, int cell, bool fine);
-  absl::StatusOr<Value> ComputeMaxPool(const Node& node, bool position);
-  absl::StatusOr<Value> ComputeGather(const Node& node);
-  absl::StatusOr<Value> ComputeUnpool(const Node& node, int cell);
-  Value LoadTensor(TensorId t, Access access, int cell);
-  absl::Status EmitSum(const Node& node, int index);
-
-  const Graph& graph_;
-  const Pass& pass_;
-  const Schedule& schedule_;
-  const PassKernel::FormatOf& format_of_;
-  const bool remainder_;
-  const bool flat_;
-  std::map<std::pair<TensorId, int>, Value> values_;
-};
-
-Value Emitter::LoadTensor(TensorId t, Access access, int cell) {
-  const Shape& shape = graph_.shape(t);
-  if (shape.rank() == 0) {
-    scalars.push_back(t);
-    return program.LoadScalar();
-  }
-  if (shape.rank() == 1 && !flat_) {
-    channels.push_back({t});
-    return program.LoadChannel();
-  }
-  loads.push_back({.tensor = t, .access = access, .cell = cell, .format = format_of_(t)});
-  return program.Load(loads.back().format.type);
-}
-
-absl::StatusOr<Value> Emitter::ValueOf(TensorId t, int cell) {
-  const auto key = std::make_pair(t, graph_.shape(t).rank() >= 2 ? cell : -1);
-  if (auto known = values_.find(key); known != values_.end()) return known->second;
-  absl::StatusOr<Value> value;
-  if (schedule_.in_memory[t] && !IsStoredHere(t)) {
-    value = LoadTensor(t, cell >= 0 ? Access::kFine : Access::kCoarse, cell);
-  } else {
-    value = Compute(t, cell);
-  }
-  if (value.ok()) values_[key] = *value;
-  return value;
-}
-
-absl::StatusOr<Value> Emitter::Compute(TensorId t, int cell) {
-  const Node& node = graph_.producer(t);
-  switch (node.op) {
-    case Op::kElementwise:
-      return ComputeElementwise(node, cell, IsFine(t));
-    case Op::kConstant:
-      return program.Constant(static_cast<float>(node.attributes.value));
-    case Op::kMaxPool:
-      return ComputeMaxPool(node, t == node.outputs[1]);
-    case Op::kMaxPoolGather:
-      return ComputeGather(node);
-    case Op::kMaxUnpool:
-      return ComputeUnpool(node, cell);
-    case Op::kAverageUnpool: {
-      const double cells =
-          static_cast<double>(node.attributes.window.height * node.attributes.window.width);
-      return program.Mul(LoadTensor(node.inputs[0], Access::kImage, -1),
-                         program.Constant(static_cast<float>(1 / cells)));
-    }
-    default:
-      return absl::InternalError(
-          absl::StrCat(node.name, ": ", OpName(node.op), " is not an operation of a pass"));
-  }
-}
-
-absl::StatusOr<Value> Emitter::ComputeElementwise(const Node& node, int cell, bool fine) {
-  absl::flat_hash_map<std::string, Value> bindings;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    absl::StatusOr<Value> value = ValueOf(node.inputs[i], fine ? cell : -1);
-    if (!value.ok()) return value;
-    bindings[absl::StrCat("a", i)] = *value;
-  }
-  return symbolic::Lower(node.attributes.formula, bindings, program);
-}
-
-// The first maximum in row-major order, and where it is.
-absl::StatusOr<Value> Emitter::ComputeMaxPool(const Node& node, bool position) {
-  Value best = -1, place = program.Constant(0);
-  for (int cell = 0; cell < Cells(); ++cell) {
-    absl::StatusOr<Value> value = ValueOf(node.inputs[0], cell);
-    if (!value.ok()) return value;
-    if (cell == 0) {
-      best = *value;
-      continue;
-    }
-    if (position) {
-      const Value better = program.Less(best, *value);
-      place = program.Select(better, program.Constant(static_cast<float>(cell)), place);
-    }
-    best = program.Max(best, *value);
-  }
-  return position ? place : best;
-}
-
-absl::StatusOr<Value> Emitter::ComputeGather(const Node& node) {
-  absl::StatusOr<Value> position = ValueOf(node.inputs[1], -1);
-  if (!position.ok()) return position;
-  Value result = program.Constant(0);
-  for (int cell = 0; cell < Cells(); ++cell) {
-    absl::StatusOr<Value> value = ValueOf(node.inputs[0], cell);
-    if (!value.ok()) return value;
-    result = program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))),
-                            *value, result);
-  }
-  return result;
-}
-
-absl::StatusOr<Value> Emitter::ComputeUnpool(const Node& node, int cell) {
-  if (remainder_) return program.Constant(0);
-  absl::StatusOr<Value> gradient = ValueOf(node.inputs[0], -1);
-  if (!gradient.ok()) return gradient;
-  absl::StatusOr<Value> position = ValueOf(node.inputs[1], -1);
-  if (!position.ok()) return position;
-  return program.Select(program.Equal(*position, program.Constant(static_cast<float>(cell))),
-                        *gradient, program.Constant(0));
-}
-
-absl::Status Emitter::EmitSum(const Node& node, int index) {
-  const TensorId x = node.inputs[0];
-  const bool fine = IsFine(x);
-  if (remainder_ && !fine) return absl::OkStatus();
-  const int cells = fine ? Cells() : 1,
-            shift_index = node.op == Op::kMoments ? ShiftOf(graph_, pass_, index) : -1;
-  Value shift = -1, sum = -1, squares = -1;
-  if (node.op == Op::kMoments) {
-    channels.push_back({kNoTensor, shift_index});
-    shift = program.LoadChannel();
-  }
-  for (int cell = 0; cell < cells; ++cell) {
-    absl::StatusOr<Value> value = ValueOf(x, fine ? cell : -1);
-    if (!value.ok()) return value.status();
-    const Value summand = node.op == Op::kMoments ? program.Sub(*value, shift) : *value;
-    sum = cell == 0 ? summand : program.Add(sum, summand);
-    squares = cell == 0 ? program.Mul(summand, summand) : program.Fma(summand, summand, squares);
-  }
-  program.Sum(sum);
-  sums.push_back({index, false, shift_index, cells});
-  if (node.op == Op::kMoments) {
-    program.Sum(squares);
-    sums.push_back({index, true, shift_index, cells});
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
-  for (TensorId t : pass_.stores) {
-    const bool fine = IsFine(t);
-    if (remainder_ && !fine) continue;
-    for (int cell = 0; cell < (fine ? Cells() : 1); ++cell) {
-      absl::StatusOr<Value> value = ValueOf(t, fine ? cell : -1);
-      if (!value.ok()) return value.status();
-      int version = 0;
-      for (const Format& format : store_formats_of(t)) {
-        stores.push_back({.tensor = t,
-                          .version = version++,
-                          .access = fine ? Access::kFine : Access::kCoarse,
-                          .cell = fine ? cell : -1,
-                          .format = format});
-        program.Store(*value, format.type);
-      }
-    }
-  }
-  for (int index : pass_.sums) {
-    if (absl::Status status = EmitSum(graph_.node(index), index); !status.ok()) return status;
-  }
-  if (loads.size() > kMaxOperands || stores.size() > kMaxOperands ||
-      channels.size() > kMaxOperands || sums.size() > kMaxOperands) {
-    return absl::InternalError("a pass has too many operands");
-  }
-  return absl::OkStatus();
-}
 
 // Weights: 4-D, but plain row-major, so that a pass over them is a pass over one long row.
 bool AllPlain(const std::vector<Operand>& operands) {
@@ -582,7 +323,7 @@ class CompiledPass : public PassKernel {
       SumOutput out{.channels = x[1],
                     .count = static_cast<double>(x.NumElements() / x[1]),
                     .first = buffer_of(node.outputs[0], 0).as<float>()};
-      if (node.op == Op::kMoments)
+      if (IsMoments(graph_, node))
         out.variance = buffer_of(node.outputs[1], 0).as<float>(),
         out.shift = &shifts_[sum.shift * sum_stride_];
       sum_outputs_.push_back(out);

@@ -9,22 +9,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "autodiff/codegen/vector_kernel.h"
-#include "autodiff/symbolic/differentiate.h"
-#include "autodiff/symbolic/lower.h"
 #include "base/parallel.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/convolution.h"
 #include "layers/plan/assign.h"
 #include "layers/plan/fusion.h"
-#include "layers/plan/kernels.h"
+#include "layers/plan/kernel.h"
 #include "layers/plan/pass.h"
 #include "layers/plan/pooling.h"
-#include "tensor/pool.h"
 
 namespace cotangent::layers {
 namespace {
 
-namespace codegen = autodiff::codegen;
-namespace symbolic = autodiff::symbolic;
 using tensor::Convolution;
 using tensor::ConvolutionChoice;
 using tensor::Direction;
@@ -41,13 +37,6 @@ struct Version {
   Place place;
   int last_use = -1;
 };
-
-// Any tensor as one of images, of one pixel if need be.
-Shape AsImage(const Shape& shape) {
-  if (shape.rank() == 4) return shape;
-  return shape.rank() == 2 ? Shape({shape[0], shape[1], 1, 1})
-                           : Shape({shape.NumElements(), 1, 1, 1});
-}
 
 // One thing the plan does.
 struct Step {
@@ -80,6 +69,7 @@ class CompiledPlan : public Plan {
   absl::flat_hash_map<std::string, std::string> choices() const override { return choices_; }
 
  private:
+  class Context;
   // Where an operation finds each of its tensors, in its default format.
   using BufferFunction = std::function<Buffer(TensorId)>;
 
@@ -120,8 +110,6 @@ class CompiledPlan : public Plan {
   absl::Status AddPass(const Item& item, int index, const Schedule& schedule);
   absl::Status AddConvolution(const Item& item, int index, const ConvolutionChoice& choice);
   absl::Status AddOperation(const Item& item, int index);
-  absl::Status AddLoss(const Node& node, const BufferFunction& buffer, Step& step);
-  absl::Status AddPool(const Node& node, const BufferFunction& buffer, Step& step);
   void AddStateUpdates();
   void AddResultCopies();
   void NoteUses(const Schedule& schedule, const Assignment& assignment);
@@ -251,17 +239,17 @@ void CompiledPlan::PlaceInArena() {
   }
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
     const Op op = graph_.producer(t).op;
-    if (op == Op::kParameter || op == Op::kState) continue;
+    if (op == kParameter || op == kState) continue;
     const Format plain{tensor::Layout::kNchw, ElementType::kF32};
     for (Version& version : versions_[t]) {
-      if (auto found = destinations.find(t); found != destinations.end() && op != Op::kInput &&
+      if (auto found = destinations.find(t); found != destinations.end() && op != kInput &&
                                              SameFormat(graph_.shape(t), version.format, plain)) {
         version.place = {-1, reinterpret_cast<char*>(found->second)};
         continue;
       }
       // An input is written before the plan runs and must outlast none of its items.
-      const int first = op == Op::kInput ? 0 : std::max(0, version.place.piece);
-      const int last = op == Op::kInput ? last_item_ : std::max(first, version.last_use);
+      const int first = op == kInput ? 0 : std::max(0, version.place.piece);
+      const int last = op == kInput ? last_item_ : std::max(first, version.last_use);
       const Buffer buffer{nullptr, graph_.shape(t), version.format};
       version.place = {planner_.Add(std::max<int64_t>(buffer.bytes(), 64), first, last)};
     }
@@ -413,10 +401,10 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   const ConvolutionSides sides = SidesOf(node);
   const tensor::Epilogue epilogue{.bias = sides.bias != kNoTensor,
                                   .addend = sides.addend != kNoTensor,
-                                  .relu = node.attributes.relu,
-                                  .pooled = node.attributes.pooled};
-  absl::StatusOr<std::unique_ptr<Convolution>> made =
-      Convolution::Create(node.attributes.convolution, sides.direction, choice, epilogue);
+                                  .relu = node.as<ConvolutionAttributes>().relu,
+                                  .pooled = node.as<ConvolutionAttributes>().pooled};
+  absl::StatusOr<std::unique_ptr<Convolution>> made = Convolution::Create(
+      node.as<ConvolutionAttributes>().shape, sides.direction, choice, epilogue);
   if (!made.ok()) return made.status();
   std::shared_ptr<Convolution> convolution = *std::move(made);
   choices_[ChoiceKey(node)] = choice.ToString();
@@ -446,7 +434,7 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
     positions = WriteAs(sides.positions, byte_format, index, after);
   }
   const bool packs_once = options_.constant_parameters && !is_gradient &&
-                          graph_.producer(sides.weights).op == Op::kParameter;
+                          graph_.producer(sides.weights).op == kParameter;
   Place packed = plain;
   if (packs)
     packed = packs_once ? Persistent(convolution->packed_weight_bytes())
@@ -465,7 +453,7 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
       absl::StrCat(in_format.ToString(),
                    sides.direction == Direction::kInputGradient ? " <- " : " -> ",
                    out_format.ToString()),
-      2.0 * node.attributes.convolution.MultiplyAdds(),
+      2.0 * node.as<ConvolutionAttributes>().shape.MultiplyAdds(),
       elements + convolution->packed_weight_bytes()};
   step.run = [this, convolution, in, out, plain, packed, scratch, bias, addend, positions, packs,
               is_gradient, packs_once](int64_t) {
@@ -486,96 +474,21 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   return absl::OkStatus();
 }
 
-absl::Status CompiledPlan::AddPool(const Node& node, const BufferFunction& buffer, Step& step) {
-  const PoolWindow& w = node.attributes.window;
-  const bool backward = node.op == Op::kMaxUnpool || node.op == Op::kAverageUnpool;
-  const TensorId fine = backward ? node.outputs[0] : node.inputs[0];
-  const Shape& in = graph_.shape(fine);
-  const tensor::PoolShape shape{
-      in[0],          in[1],           in[2],          in[3],         w.height,
-      w.width,        w.stride_height, w.stride_width, w.padding.top, w.padding.bottom,
-      w.padding.left, w.padding.right};
-  if (absl::Status status = shape.Validate(); !status.ok())
-    return absl::InvalidArgumentError(absl::StrCat(node.name, ": ", status.message()));
-  const bool count_padding = w.count_padding;
-  const ElementType type = options_.precision;
-  step.run = [node, shape, buffer, count_padding, type](int64_t) {
-    const Buffer x = buffer(node.inputs[0]), y = buffer(node.outputs[0]);
-    switch (node.op) {
-      case Op::kMaxPool:
-        (void)tensor::MaxPoolForward(shape, tensor::Layout::kNhwc, type, x.data, y.data,
-                                     buffer(node.outputs[1]).data);
-        break;
-      case Op::kMaxPoolGather:
-        MaxPoolGather(node.attributes.window, x, buffer(node.inputs[1]), y);
-        break;
-      case Op::kMaxUnpool:
-        (void)tensor::MaxPoolBackward(shape, tensor::Layout::kNhwc, type, x.data,
-                                      buffer(node.inputs[1]).data, y.data);
-        break;
-      case Op::kAveragePool:
-        (void)tensor::AveragePoolForward(shape, count_padding, tensor::Layout::kNhwc, type, x.data,
-                                         y.data);
-        break;
-      default:
-        (void)tensor::AveragePoolBackward(shape, count_padding, tensor::Layout::kNhwc, type, x.data,
-                                          y.data);
-        break;
-    }
-  };
-  return absl::OkStatus();
-}
-
-// A loss by formula runs as one flat kernel over predictions and one-hot targets.
-absl::Status CompiledPlan::AddLoss(const Node& node, const BufferFunction& buffer, Step& step) {
-  const LossAttributes attributes = node.attributes.loss;
-  const TensorId prediction = node.inputs[0], labels = node.inputs[1], loss = node.outputs[0],
-                 gradient = node.outputs[1];
-  if (attributes.kind != LossKind::kFormula) {
-    step.run = [buffer, attributes, prediction, labels, loss, gradient](int64_t) {
-      Loss(attributes, buffer(prediction), buffer(labels).as<int32_t>(), buffer(loss).as<float>(),
-           buffer(gradient));
-    };
-    return absl::OkStatus();
+class CompiledPlan::Context : public KernelContext {
+ public:
+  Context(CompiledPlan& plan, int node, int item, BufferFunction buffer)
+      : KernelContext(plan.graph_, plan.graph_.node(node), node, plan.options_.precision,
+                      plan.options_.seed, std::move(buffer)),
+        plan_(plan),
+        item_(item) {}
+  std::function<char*()> Temporary(int64_t bytes) override {
+    return [&plan = plan_, place = plan_.Temporary(bytes, item_)] { return plan.Data(place); };
   }
-  const int64_t count = graph_.shape(prediction).NumElements(),
-                classes = graph_.shape(prediction)[1];
-  codegen::VectorProgram program;
-  const absl::flat_hash_map<std::string, codegen::Value> operands = {
-      {"a0", program.Load(ElementType::kF32)}, {"a1", program.Load(ElementType::kF32)}};
-  absl::StatusOr<codegen::Value> value = symbolic::Lower(attributes.formula, operands, program);
-  if (!value.ok()) return value.status();
-  absl::StatusOr<codegen::Value> slope = symbolic::Lower(
-      symbolic::Plain(symbolic::Differentiate(attributes.formula, graph_.Operand(0))) *
-          (1.0 / count),
-      operands, program);
-  if (!slope.ok()) return slope.status();
-  program.Store(*slope, ElementType::kF32);
-  program.Sum(*value);
-  absl::StatusOr<std::unique_ptr<codegen::VectorKernel>> compiled =
-      codegen::VectorKernel::Compile(program);
-  if (!compiled.ok()) return compiled.status();
-  std::shared_ptr<codegen::VectorKernel> kernel = *std::move(compiled);
-  auto target = std::make_shared<std::vector<float>>(count);
-  step.run = [buffer, kernel, target, prediction, labels, loss, gradient, count, classes](int64_t) {
-    std::fill(target->begin(), target->end(), 0.0f);
-    for (int64_t n = 0; n < count / classes; ++n)
-      (*target)[n * classes + buffer(labels).as<int32_t>()[n]] = 1;
-    const void* loads[] = {buffer(prediction).data, target->data()};
-    void* stores[] = {buffer(gradient).data};
-    float sum = 0;
-    float* sums[] = {&sum};
-    const int64_t strides[] = {4, 4};
-    (*kernel)({.rows = count,
-               .loads = loads,
-               .load_strides = strides,
-               .stores = stores,
-               .store_strides = strides,
-               .sums = sums});
-    *buffer(loss).as<float>() = sum / static_cast<float>(count);
-  };
-  return absl::OkStatus();
-}
+
+ private:
+  CompiledPlan& plan_;
+  const int item_;
+};
 
 absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   const Node& node = graph_.node(item.node);
@@ -596,103 +509,11 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   for (const auto* tensors : {&node.inputs, &node.outputs}) {
     for (TensorId t : *tensors) bytes += BufferOf(t, Place{}, places.at(t).second).bytes();
   }
-  step.description = {node.name, OpName(node.op), "", "", 0, bytes};
-  absl::Status status;
-  const std::vector<TensorId>& in = node.inputs;
-  const std::vector<TensorId>& out = node.outputs;
-  switch (node.op) {
-    case Op::kMaxPool:
-    case Op::kMaxPoolGather:
-    case Op::kMaxUnpool:
-    case Op::kAveragePool:
-    case Op::kAverageUnpool:
-      status = AddPool(node, buffer, step);
-      break;
-    case Op::kPad:
-      step.run = [buffer, node](int64_t) {
-        PadForward(node.attributes.pad_mode, node.attributes.padding, buffer(node.inputs[0]),
-                   buffer(node.outputs[0]));
-      };
-      break;
-    case Op::kUnpad:
-      step.run = [buffer, node](int64_t) {
-        PadBackward(node.attributes.pad_mode, node.attributes.padding, buffer(node.inputs[0]),
-                    buffer(node.outputs[0]));
-      };
-      break;
-    case Op::kConcat:
-      step.run = [buffer, in, out](int64_t) {
-        int64_t channel = 0;
-        for (TensorId t : in) {
-          const Buffer from = buffer(t);
-          CopyChannels(from, 0, buffer(out[0]), channel, from.shape[1]);
-          channel += from.shape[1];
-        }
-      };
-      break;
-    case Op::kSlice:
-      step.run = [buffer, in, out, begin = node.attributes.begin](int64_t) {
-        CopyChannels(buffer(in[0]), begin, buffer(out[0]), 0, buffer(out[0]).shape[1]);
-      };
-      break;
-    case Op::kUnslice:
-      step.run = [buffer, in, out, begin = node.attributes.begin](int64_t) {
-        SetToZero(buffer(out[0]));
-        CopyChannels(buffer(in[0]), 0, buffer(out[0]), begin, buffer(in[0]).shape[1]);
-      };
-      break;
-    case Op::kReshape: {
-      // Row-major order is what a reshape keeps: through NCHW, whatever the images' layouts.
-      const Place plain =
-          Temporary(graph_.shape(in[0]).NumElements() * static_cast<int64_t>(sizeof(float)), index);
-      step.run = [this, buffer, in, out, plain](int64_t) {
-        const Buffer from = buffer(in[0]), to = buffer(out[0]);
-        const Format row_major{tensor::Layout::kNchw, ElementType::kF32};
-        tensor::Reorder(AsImage(from.shape), from.data, from.format.layout, from.format.type,
-                        Data(plain), row_major.layout, row_major.type);
-        tensor::Reorder(AsImage(to.shape), Data(plain), row_major.layout, row_major.type, to.data,
-                        to.format.layout, to.format.type);
-      };
-      break;
-    }
-    case Op::kLayerNorm:
-      step.run = [buffer, node](int64_t) {
-        LayerNormForward(node.attributes.epsilon, buffer(node.inputs[0]), buffer(node.outputs[0]),
-                         buffer(node.outputs[1]).as<float>(), buffer(node.outputs[2]).as<float>());
-      };
-      break;
-    case Op::kLayerNormGradient:
-      step.run = [buffer, in, out](int64_t) {
-        LayerNormBackward(buffer(in[0]), buffer(in[1]), buffer(in[2]).as<float>(), buffer(out[0]));
-      };
-      break;
-    case Op::kSoftmax:
-      step.run = [buffer, in, out](int64_t) { SoftmaxForward(buffer(in[0]), buffer(out[0])); };
-      break;
-    case Op::kSoftmaxGradient:
-      step.run = [buffer, in, out](int64_t) {
-        SoftmaxBackward(buffer(in[0]), buffer(in[1]), buffer(out[0]));
-      };
-      break;
-    case Op::kDropoutMask:
-      step.run = [this, buffer, out, rate = node.attributes.value,
-                  stream = static_cast<uint64_t>(item.node)](int64_t step) {
-        DropoutMask(rate, options_.seed, stream, static_cast<uint64_t>(step), buffer(out[0]));
-      };
-      break;
-    case Op::kOneHot:
-      step.run = [buffer, node](int64_t) {
-        OneHot(node.attributes.loss.class_weights, buffer(node.inputs[0]).as<int32_t>(),
-               buffer(node.outputs[0]));
-      };
-      break;
-    case Op::kLoss:
-      status = AddLoss(node, buffer, step);
-      break;
-    default:
-      status = absl::InternalError(absl::StrCat(node.name, ": no kernel for ", OpName(node.op)));
-  }
-  if (!status.ok()) return status;
+  step.description = {node.name, node.op->name(), "", "", 0, bytes};
+  Context context(*this, item.node, index, buffer);
+  absl::StatusOr<Kernel> kernel = node.op->Bind(context);
+  if (!kernel.ok()) return kernel.status();
+  step.run = *std::move(kernel);
   steps_.push_back(std::move(step));
   return absl::OkStatus();
 }

@@ -19,6 +19,17 @@
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
 #include "layers/graph/vjp.h"
+#include "layers/ops/average_pool.h"
+#include "layers/ops/batch_norm.h"
+#include "layers/ops/concat.h"
+#include "layers/ops/convolution.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer_norm.h"
+#include "layers/ops/loss.h"
+#include "layers/ops/max_pool.h"
+#include "layers/ops/pad.h"
+#include "layers/ops/reshape.h"
+#include "layers/ops/sums.h"
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan_testing.h"
 #include "layers/plan/tuner.h"
@@ -41,42 +52,42 @@ class Builder {
     const int64_t pad = kernel / 2;
     const TensorId w =
         graph_.Parameter(Name("weight"), {channels, graph_.shape(x)[1], kernel, kernel});
-    return Made(graph_.Convolution(
-        Name("conv"), x, w,
+    return Made(layers::Convolution(
+        graph_, Name("conv"), x, w,
         {.stride_height = stride, .stride_width = stride, .padding = {pad, pad, pad, pad}}));
   }
   TensorId Linear(TensorId x, int64_t features) {
     const TensorId w = graph_.Parameter(
         Name("weight"), {features, graph_.shape(x).NumElements() / graph_.shape(x)[0]});
-    return Made(graph_.AddBias(Name("bias"), Made(graph_.Linear(Name("fc"), x, w)),
-                               graph_.Parameter(Name("bias"), {features})));
+    return Made(AddBias(graph_, Name("bias"), Made(layers::Linear(graph_, Name("fc"), x, w)),
+                        graph_.Parameter(Name("bias"), {features})));
   }
   TensorId BatchNorm(TensorId x) {
     const Shape channels = {graph_.shape(x)[1]};
-    return Made(graph_.BatchNorm(Name("bn"), x,
-                                 {.scale = graph_.Parameter(Name("scale"), channels),
-                                  .shift = graph_.Parameter(Name("shift"), channels),
-                                  .running_mean = graph_.State(Name("mean"), channels),
-                                  .running_variance = graph_.State(Name("variance"), channels),
-                                  .epsilon = 1e-2}));
+    return Made(layers::BatchNorm(graph_, Name("bn"), x,
+                                  {.scale = graph_.Parameter(Name("scale"), channels),
+                                   .shift = graph_.Parameter(Name("shift"), channels),
+                                   .running_mean = graph_.State(Name("mean"), channels),
+                                   .running_variance = graph_.State(Name("variance"), channels),
+                                   .epsilon = 1e-2}));
   }
   TensorId Activation(TensorId x, const std::string& formula = "x * sigmoid(x)") {
-    return Made(graph_.Formula(Name("act"), formula, {{"x", x}}));
+    return Made(Formula(graph_, Name("act"), formula, {{"x", x}}));
   }
   TensorId MaxPool(TensorId x, int64_t window, int64_t stride) {
-    return Made(graph_.MaxPool(Name("pool"), x,
-                               {.height = window,
-                                .width = window,
-                                .stride_height = stride,
-                                .stride_width = stride}))
+    return Made(layers::MaxPool(graph_, Name("pool"), x,
+                                {.height = window,
+                                 .width = window,
+                                 .stride_height = stride,
+                                 .stride_width = stride}))
         .value;
   }
   TensorId GlobalAverage(TensorId x) {
-    return Made(graph_.AveragePool(Name("global"), x,
-                                   {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
+    return Made(AveragePool(graph_, Name("global"), x,
+                            {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
   }
   TensorId Loss(TensorId x) {
-    return Made(graph_.Loss("loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {}));
+    return Made(LossOf(graph_, "loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {}));
   }
 
  private:
@@ -112,11 +123,10 @@ TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
   const TensorId x = b.Activation(b.graph().Input("x", {2, 8, 4, 4})),
                  small = b.Activation(b.graph().Input("small", {2, 8, 2, 4}));
   const TensorId a = b.MaxPool(x, 2, 2);
-  const TensorId c =
-      Made(b.graph().MaxPool("other", small,
-                             {.height = 1, .width = 2, .stride_height = 1, .stride_width = 2}))
-          .value;
-  ExpectPlanAgrees(b.graph(), Made(b.graph().Add("sum", {a, c})));
+  const TensorId c = Made(MaxPool(b.graph(), "other", small,
+                                  {.height = 1, .width = 2, .stride_height = 1, .stride_width = 2}))
+                         .value;
+  ExpectPlanAgrees(b.graph(), Made(Add(b.graph(), "sum", {a, c})));
 }
 
 // More than one pass over memory takes as operands.
@@ -128,10 +138,10 @@ TEST(PlanTest, ManyOperands) {
     for (int i = 0; i < 20; ++i)
       branches.push_back(
           b.BatchNorm(b.Activation(b.graph().Input("x" + std::to_string(i), {2, 8, 4, 4}))));
-    TensorId y = Made(b.graph().Add("sum", branches));
+    TensorId y = Made(Add(b.graph(), "sum", branches));
     for (int i = 0; i < 20; ++i)
-      y = Made(b.graph().Add("sum", {y, b.graph().Input("y" + std::to_string(i), {2, 8, 4, 4})}));
-    ExpectPlanAgrees(b.graph(), b.MaxPool(Made(b.graph().Add("both", {x, y})), 2, 2), way);
+      y = Made(Add(b.graph(), "sum", {y, b.graph().Input("y" + std::to_string(i), {2, 8, 4, 4})}));
+    ExpectPlanAgrees(b.graph(), b.MaxPool(Made(Add(b.graph(), "both", {x, y})), 2, 2), way);
   }
 }
 
@@ -144,10 +154,10 @@ TEST(PlanTest, ManyStoresBesideAPool) {
     std::vector<TensorId> branches;
     for (int i = 0; i < 12; ++i)
       branches.push_back(b.Convolution(b.Activation(x, absl::StrCat("tanh(x - ", i, ")")), 8, 1));
-    const TensorId y = Made(b.graph().Add("sum", branches));
+    const TensorId y = Made(Add(b.graph(), "sum", branches));
     ExpectPlanAgrees(
         b.graph(),
-        Made(b.graph().Add("both", {b.MaxPool(x, window, window), b.MaxPool(y, window, window)})),
+        Made(Add(b.graph(), "both", {b.MaxPool(x, window, window), b.MaxPool(y, window, window)})),
         {.second_derivatives = false});
   }
 }
@@ -173,10 +183,10 @@ TEST(PlanTest, ResidualBlock) {
         b.Activation(b.BatchNorm(b.Convolution(b.graph().Input("x", {3, 3, 6, 6}), 16, 3)));
     const TensorId h =
         b.BatchNorm(b.Convolution(b.Activation(b.BatchNorm(b.Convolution(x, 16, 3))), 16, 3));
-    const TensorId y = b.Activation(Made(b.graph().Add("add", {h, x})));
+    const TensorId y = b.Activation(Made(Add(b.graph(), "add", {h, x})));
     const TensorId down = b.BatchNorm(b.Convolution(y, 24, 1, 2));
     const TensorId z =
-        b.Activation(Made(b.graph().Add("add2", {b.BatchNorm(b.Convolution(y, 24, 3, 2)), down})));
+        b.Activation(Made(Add(b.graph(), "add2", {b.BatchNorm(b.Convolution(y, 24, 3, 2)), down})));
     AgreementOptions options = way;
     options.gradient_tolerance *= 3;
     ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.GlobalAverage(z), 10)), options);
@@ -194,10 +204,11 @@ TEST(PlanTest, MomentsOfNumbersFarFromZero) {
         Graph& graph = b.graph();
         const TensorId x = graph.Input("x", {6, 19, 33, 21}),
                        offset = graph.Parameter("offset", {19});
-        const TensorId h = Made(graph.Formula("act", "x + offset", {{"x", x}, {"offset", offset}}));
+        const TensorId h =
+            Made(Formula(graph, "act", "x + offset", {{"x", x}, {"offset", offset}}));
         std::vector<PlanResult> results = {{h}};
         if (window > 1) results.push_back({b.MaxPool(h, window, window)});
-        const Graph::MomentsResult moments = Made(graph.Moments("moments", h));
+        const MomentsResult moments = Made(Moments(graph, "moments", h));
         results.push_back({moments.mean}), results.push_back({moments.variance});
         const auto store = Made(ParameterStore::Create(graph));
         Tuner tuner(1);
@@ -232,18 +243,19 @@ TEST(PlanTest, MomentsOfNumbersFarFromZero) {
 
 TEST(PlanTest, ConstantsReadByOperations) {
   Builder b;
-  const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), ones = b.graph().Constant(1, {2, 8, 5, 5});
+  const TensorId x = b.graph().Input("x", {2, 8, 5, 5}),
+                 ones = Constant(b.graph(), 1, {2, 8, 5, 5});
   const TensorId w = b.graph().Parameter("w", {8, 8, 3, 3});
-  const TensorId counts = Made(b.graph().Convolution("conv", ones, w, {.padding = {1, 1, 1, 1}}));
+  const TensorId counts = Made(Convolution(b.graph(), "conv", ones, w, {.padding = {1, 1, 1, 1}}));
   ExpectPlanAgrees(b.graph(),
-                   Made(b.graph().Formula("product", "a * b", {{"a", counts}, {"b", x}})));
+                   Made(Formula(b.graph(), "product", "a * b", {{"a", counts}, {"b", x}})));
 }
 
 TEST(PlanTest, WeightsComputedFromInputs) {
   Builder b;
   const TensorId x = b.graph().Input("x", {2, 8, 5, 5}), w = b.graph().Input("w", {16, 8, 3, 3});
   ExpectPlanAgrees(b.graph(),
-                   Made(b.graph().Convolution("conv", x, b.Activation(w, "tanh(x)"), {})));
+                   Made(Convolution(b.graph(), "conv", x, b.Activation(w, "tanh(x)"), {})));
 }
 
 TEST(PlanTest, SecondDerivatives) {
@@ -254,7 +266,7 @@ TEST(PlanTest, SecondDerivatives) {
     const TensorId h =
         b.MaxPool(b.Activation(b.BatchNorm(b.Convolution(x, 8, 3)), "tanh(x)"), window, 2);
     const TensorId y =
-        b.Convolution(Made(graph.Pad("pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
+        b.Convolution(Made(Pad(graph, "pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
     const TensorId seed = graph.Input("seed", graph.shape(y));
     // The derivatives of a gradient, by the image and by the first weight.
     for (const TensorId t : {x, graph.parameters()[0]}) {
@@ -430,7 +442,7 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
         y = shape[2] >= 4 ? b.MaxPool(x, 3, 2) : b.Activation(x, "x / (1 + abs(x))");
         break;
       case 6:
-        y = Made(b.graph().Slice("slice", x, shape[1] / 3, (shape[1] + 1) / 2));
+        y = Made(Slice(b.graph(), "slice", x, shape[1] / 3, (shape[1] + 1) / 2));
         break;
       default: {
         // Joined with all others that fit.
@@ -439,8 +451,8 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
           Shape s = b.graph().shape(other);
           if (other != x && s == shape) alike.push_back(other);
         }
-        y = i % 2 == 0 ? Made(b.graph().Add("sum", alike))
-                       : Made(b.graph().Concat("concat", alike));
+        y = i % 2 == 0 ? Made(Add(b.graph(), "sum", alike))
+                       : Made(Concat(b.graph(), "concat", alike));
       }
     }
     images.push_back(y);
@@ -449,12 +461,12 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
   for (size_t i = images.size() - 3; i < images.size(); ++i) {
     const TensorId y = b.GlobalAverage(images[i]);
     ends.push_back(
-        Made(b.graph().Reshape("flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
+        Made(Reshape(b.graph(), "flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
   }
   options.seed = seed;
   // Normalised, so that the softmax does not saturate: its curvature would be lost in rounding.
   const TensorId features =
-      Made(b.graph().LayerNorm("normal", Made(b.graph().Concat("ends", ends)), 1e-2));
+      Made(LayerNorm(b.graph(), "normal", Made(Concat(b.graph(), "ends", ends)), 1e-2));
   ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(features, 5)), options);
 }
 

@@ -16,8 +16,11 @@
 #include "base/parallel.h"
 #include "gtest/gtest.h"
 #include "layers/graph/jvp.h"
+#include "layers/graph/operation.h"
 #include "layers/graph/reference.h"
 #include "layers/graph/vjp.h"
+#include "layers/ops/dropout.h"
+#include "layers/ops/loss.h"
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan.h"
 #include "layers/plan/tuner.h"
@@ -25,13 +28,11 @@
 namespace cotangent::layers {
 namespace {
 
-using Dual = autodiff::forward::Dual<double, 1>;
-using Tape = autodiff::reverse::BasicTape<Dual>;
 using Var = Tape::Var;
 using Values = std::vector<double>;
 
 bool IsLabels(const Graph& graph, TensorId t) {
-  return graph.producer(t).op == Op::kInput && graph.shape(t).rank() == 1;
+  return graph.producer(t).op == kInput && graph.shape(t).rank() == 1;
 }
 
 // What is given from outside: by tensor.
@@ -45,7 +46,7 @@ Leaves RandomLeaves(const Graph& graph, TensorId prediction, uint64_t seed) {
   Leaves leaves;
   const int64_t classes = prediction == kNoTensor ? 1 : graph.shape(prediction)[1];
   for (const Node& node : graph.nodes()) {
-    if (node.op != Op::kInput && node.op != Op::kParameter && node.op != Op::kState) continue;
+    if (node.op != kInput && node.op != kParameter && node.op != kState) continue;
     const TensorId t = node.outputs[0];
     const int64_t count = graph.shape(t).NumElements();
     if (IsLabels(graph, t)) {
@@ -55,7 +56,7 @@ Leaves RandomLeaves(const Graph& graph, TensorId prediction, uint64_t seed) {
     // States are running means and variances: positive.
     Values& values = leaves.values[t];
     for (int64_t i = 0; i < count; ++i)
-      values.push_back(node.op == Op::kState ? 1.5 + 0.5 * random.Uniform() : random.Uniform());
+      values.push_back(node.op == kState ? 1.5 + 0.5 * random.Uniform() : random.Uniform());
   }
   return leaves;
 }
@@ -208,10 +209,9 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
     for (const auto& [t, values] : leaves.values) {
       const Op op = graph.producer(t).op;
       const std::string& name = graph.tensor(t).name;
-      float* to = op == Op::kInput ? static_cast<float*>((*plan)->input(t))
-                  : op == Op::kParameter
-                      ? (*store)->values() + (*store)->FindParameter(name)->offset
-                      : (*store)->state_values() + (*store)->FindState(name)->offset;
+      float* to = op == kInput       ? static_cast<float*>((*plan)->input(t))
+                  : op == kParameter ? (*store)->values() + (*store)->FindParameter(name)->offset
+                                     : (*store)->state_values() + (*store)->FindState(name)->offset;
       for (size_t i = 0; i < values.size(); ++i)
         to[i] = static_cast<float>(run == 0 ? -values[i] : values[i]);
     }
@@ -230,10 +230,15 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
   return found;
 }
 
+std::set<std::string>& Checked() {
+  static std::set<std::string>& checked = *new std::set<std::string>();
+  return checked;
+}
+
 // y's own leaf: what kind of labels there are is told by the loss that reads them.
 TensorId PredictionOfLoss(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
-    if (node.op == Op::kLoss) return node.inputs[0];
+    if (node.op == kLoss) return node.inputs[0];
   }
   return kNoTensor;
 }
@@ -244,6 +249,8 @@ std::vector<TensorId> Built(absl::StatusOr<std::vector<TensorId>> derivatives) {
 }
 
 }  // namespace
+
+const std::set<std::string>& CheckedOperations() { return Checked(); }
 
 AgreementOptions InBf16() {
   return {.precision = ElementType::kBf16,
@@ -257,7 +264,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
   std::vector<TensorId> with_respect_to;
   for (const Node& node : graph.nodes()) {
     const TensorId t = node.outputs.empty() ? kNoTensor : node.outputs[0];
-    if (node.op == Op::kParameter || (node.op == Op::kInput && !IsLabels(graph, t)))
+    if (node.op == kParameter || (node.op == kInput && !IsLabels(graph, t)))
       with_respect_to.push_back(t);
   }
   TensorId cotangent = kNoTensor;
@@ -270,8 +277,8 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     for (TensorId t : with_respect_to) {
       // What is one-dimensional and comes from outside would be labels.
       const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
-      tangents.push_back(graph.producer(t).op == Op::kInput ? graph.Input(name, graph.shape(t))
-                                                            : graph.State(name, graph.shape(t)));
+      tangents.push_back(graph.producer(t).op == kInput ? graph.Input(name, graph.shape(t))
+                                                        : graph.State(name, graph.shape(t)));
     }
     along = Built(JacobianVectorProduct(graph, {y}, with_respect_to, tangents));
     if (options.second_derivatives)
@@ -286,7 +293,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
   }
   const size_t checked = results.size();
   for (const Node& node : graph.nodes()) {
-    if (node.op == Op::kDropoutMask) results.push_back(node.outputs[0]);
+    if (node.op == kDropoutMask) results.push_back(node.outputs[0]);
   }
   Leaves leaves = RandomLeaves(graph, PredictionOfLoss(graph), options.seed);
   const PlanValues found = RunPlan(graph, leaves, results, options);
@@ -312,6 +319,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     }
   }
   const auto allowance = [&](TensorId t) { return options.shake > 0 ? allowances.at(t) : 0.0; };
+  for (const Node& node : graph.nodes()) Checked().insert(node.op->name());
   ExpectNear(absl::StrCat("plan, forward ", NameOf(graph, y)), found.results.at(y),
              reference.values(y), options.forward_tolerance, options.by_norm, allowance(y));
   for (const StateUpdate& update : graph.state_updates()) {

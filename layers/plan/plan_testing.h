@@ -10,6 +10,7 @@
 #define COTANGENT_LAYERS_PLAN_PLAN_TESTING_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "base/element_type.h"
@@ -67,6 +68,9 @@ inline constexpr double kShakes = 64;
 //   * the same computed by a plan are so too.
 // Adds the derivatives' operations to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
+
+// The names of all operations that ExpectPlanAgrees() has checked in this program.
+const std::set<std::string>& CheckedOperations();
 
 // The same in bf16, to bf16's accuracy: by norm, since rounding makes other elements the largest of
 // their window.

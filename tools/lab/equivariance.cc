@@ -15,6 +15,7 @@
 #include "layers/network/build.h"
 #include "layers/network/initialize.h"
 #include "layers/network/network_text.h"
+#include "layers/ops/elementwise.h"
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan.h"
 #include "layers/zoo/zoo.h"
@@ -164,8 +165,8 @@ std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
   for (const layers::LayerRow& row : network.layers) {
     LayerErrors layer{.name = row.name, .kind = row.kind, .shape = row.output};
     for (const layers::Node& node : network.graph.nodes()) {
-      const bool computes = node.op != layers::Op::kParameter && node.op != layers::Op::kState &&
-                            node.op != layers::Op::kConstant;
+      const bool computes = node.op != layers::kParameter && node.op != layers::kState &&
+                            node.op != layers::kConstant;
       if (computes && node.name == row.name && !node.outputs.empty())
         layer.tensor = node.outputs[0];
     }

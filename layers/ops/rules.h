@@ -5,8 +5,8 @@
 // a graph as any other and has derivatives in its turn. What is one value an image, which layer
 // norm, softmax and the losses need, is one value a channel of the same numbers reshaped to [1, N,
 // K, 1].
-#ifndef COTANGENT_LAYERS_GRAPH_DERIVATIVE_RULES_H_
-#define COTANGENT_LAYERS_GRAPH_DERIVATIVE_RULES_H_
+#ifndef COTANGENT_LAYERS_OPS_RULES_H_
+#define COTANGENT_LAYERS_OPS_RULES_H_
 
 #include <string>
 #include <vector>
@@ -14,6 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "layers/graph/graph.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/reshape.h"
+#include "layers/ops/sums.h"
 
 namespace cotangent::layers {
 
@@ -31,11 +34,15 @@ class RuleBuilder {
   // The formula in a0, a1, ... at every element of `shape`; operands that are smaller are spread
   // over it.
   TensorId Elementwise(const Expr& formula, std::vector<TensorId> operands, const Shape& shape);
-  TensorId ChannelSum(TensorId x) { return Kept(graph_.ChannelSum(name_, x)); }
+  TensorId ChannelSum(TensorId x) { return Kept(layers::ChannelSum(graph_, name_, x)); }
   // The sum of all elements, [].
   TensorId Sum(TensorId x);
-  TensorId Reshape(TensorId x, const Shape& shape) { return Kept(graph_.Reshape(name_, x, shape)); }
-  TensorId Add(std::vector<TensorId> terms) { return Kept(graph_.Add(name_, std::move(terms))); }
+  TensorId Reshape(TensorId x, const Shape& shape) {
+    return Kept(layers::Reshape(graph_, name_, x, shape));
+  }
+  TensorId Add(std::vector<TensorId> terms) {
+    return Kept(layers::Add(graph_, name_, std::move(terms)));
+  }
   // An operation with these inputs and, but for those, all that `node` has.
   TensorId Like(Op op, const Node& node, std::vector<TensorId> inputs, const Shape& shape);
 
@@ -71,17 +78,6 @@ class PerImage {
   const Shape shape_, rows_;
 };
 
-// The derivative of a kSoftmaxGradient or kLayerNormGradient by its operand y along t; `adjoint`:
-// the transposed Jacobian times t. With S the sum, M the mean over an image:
-//   dx = y (g - S(g y))                    J t = t (g - S(g y)) - y S(g t)
-//   dx = r (g - M(g) - y M(g y))           J t = -r (t M(g y) + y M(g t))
-// and the adjoints have g and y exchanged in the last term.
-TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint);
-
-// The second derivative of a kLoss by its prediction, times t [N, K]; it is its own adjoint.
-// kNoTensor: it is zero.
-TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t);
-
 }  // namespace cotangent::layers
 
-#endif  // COTANGENT_LAYERS_GRAPH_DERIVATIVE_RULES_H_
+#endif  // COTANGENT_LAYERS_OPS_RULES_H_

@@ -1,0 +1,257 @@
+#include "layers/network/blocks.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "layers/network/fragment_parser.h"
+#include "layers/network/nearest_name.h"
+#include "layers/network/network_text.h"
+
+namespace cotangent::layers {
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+
+struct BlockText {
+  size_t begin, end;  // between its braces
+  std::vector<std::string> parameters;
+  std::map<std::string, std::string> defaults;
+};
+
+bool IsIdentifier(absl::string_view name) {
+  return !name.empty() && !absl::ascii_isdigit(name[0]) &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return absl::ascii_isalnum(c) || c == '_'; });
+}
+
+std::string ContentOf(const Token& string) {
+  std::string content;
+  const absl::string_view quoted = string.text;
+  if (quoted.size() < 2 || !absl::CUnescape(quoted.substr(1, quoted.size() - 2), &content))
+    return std::string(quoted);
+  return content;
+}
+
+std::vector<std::string> Keys(const std::map<std::string, BlockText>& blocks) {
+  std::vector<std::string> keys;
+  for (const auto& [key, unused] : blocks) keys.push_back(key);
+  return keys;
+}
+
+// "channels=64, pad=[1, 2]" -> {"channels", "64"}, {"pad", "[1, 2]"}.
+std::vector<std::pair<std::string, std::string>> SplitArguments(absl::string_view text) {
+  std::vector<std::pair<std::string, std::string>> arguments;
+  int depth = 0;
+  size_t begin = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && (text[i] == '[' || text[i] == '{')) ++depth;
+    if (i < text.size() && (text[i] == ']' || text[i] == '}')) --depth;
+    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+    const absl::string_view argument = absl::StripAsciiWhitespace(text.substr(begin, i - begin));
+    begin = i + 1;
+    if (argument.empty()) continue;
+    const std::pair<absl::string_view, absl::string_view> sides =
+        absl::StrSplit(argument, absl::MaxSplits('=', 1));
+    arguments.emplace_back(absl::StripAsciiWhitespace(sides.first),
+                           absl::StripAsciiWhitespace(sides.second));
+    if (!absl::StrContains(argument, '=')) arguments.back().second = "";
+  }
+  return arguments;
+}
+
+class Reader {
+ public:
+  explicit Reader(const Source& source) : source_(source) {}
+
+  absl::StatusOr<Network> Read() {
+    std::string rest(source_.text());
+    if (absl::Status status = TakeBlocks(rest); !status.ok()) return status;
+    Network network;
+    const Fragment fragment(source_, std::move(rest));
+    if (absl::Status status = ParseFragment(fragment, "network", network); !status.ok())
+      return status;
+    if (network.block_size() > 0)
+      return source_.Error(0, "write each block as 'block { ... }', not as a list");
+    if (absl::Status status = Expand(*network.mutable_layer(), 0); !status.ok()) return status;
+    return network;
+  }
+
+ private:
+  // Notes all blocks, and blanks them out of `rest`.
+  absl::Status TakeBlocks(std::string& rest) {
+    const std::vector<Token> tokens = Tokenize(source_.text());
+    int depth = 0;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (tokens[i].Is("$"))
+        return source_.Error(tokens[i].begin,
+                             "'$' names a parameter of a block, but this is outside of any block; "
+                             "write its value");
+      if (tokens[i].Opens()) ++depth;
+      if (tokens[i].Closes()) --depth;
+      if (depth != 0 || !tokens[i].Is("block")) continue;
+      size_t open = i + 1;
+      if (open < tokens.size() && tokens[open].Is(":")) ++open;
+      if (open >= tokens.size() || !tokens[open].Opens()) continue;
+      size_t close = open + 1;
+      for (int inner = 1; close < tokens.size(); ++close) {
+        if (tokens[close].Opens()) ++inner;
+        if (tokens[close].Closes() && --inner == 0) break;
+      }
+      if (close >= tokens.size())
+        return source_.Error(tokens[open].begin, "this block is not closed; expected a '}' for it");
+      if (absl::Status status = NoteBlock(tokens, open, close); !status.ok()) return status;
+      for (size_t at = tokens[i].begin; at < tokens[close].end; ++at) {
+        if (!absl::ascii_isspace(rest[at])) rest[at] = ' ';
+      }
+      i = close;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status NoteBlock(const std::vector<Token>& tokens, size_t open, size_t close) {
+    BlockText block = {tokens[open].end, tokens[close].begin, {}, {}};
+    std::string name;
+    int depth = 0;
+    absl::string_view field;
+    for (size_t i = open + 1; i < close; ++i) {
+      if (tokens[i].Opens()) ++depth;
+      if (tokens[i].Closes()) --depth;
+      if (depth != 0) continue;
+      if (tokens[i].kind == Token::kWord) field = tokens[i].text;
+      if (tokens[i].kind != Token::kString) continue;
+      if (field == "name") name = ContentOf(tokens[i]);
+      if (field != "parameter") continue;
+      const auto arguments = SplitArguments(ContentOf(tokens[i]));
+      if (arguments.size() != 1 || !IsIdentifier(arguments[0].first)) {
+        return source_.Error(
+            tokens[i].begin,
+            absl::StrCat("a block's parameter is \"name\" or \"name=default\", but found ",
+                         tokens[i].text));
+      }
+      const std::string& parameter = arguments[0].first;
+      if (std::find(block.parameters.begin(), block.parameters.end(), parameter) !=
+          block.parameters.end()) {
+        return source_.Error(
+            tokens[i].begin,
+            absl::StrCat("parameter '", parameter, "' is there twice; expected different names"));
+      }
+      block.parameters.push_back(parameter);
+      if (absl::StrContains(tokens[i].text, '=')) block.defaults[parameter] = arguments[0].second;
+    }
+    if (name.empty())
+      return source_.Error(tokens[open].begin,
+                           "this block has no name; expected name: \"...\" in it");
+    if (!blocks_.emplace(name, std::move(block)).second) {
+      return source_.Error(
+          tokens[open].begin,
+          absl::StrCat("there is a block '", name, "' already; give this one another name"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Expand(RepeatedPtrField<Layer>& layers, int depth) {
+    for (Layer& layer : layers) {
+      if (!layer.has_sequence() && !layer.has_use()) continue;
+      if (depth >= kDeepestNesting) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(layer.place(), ": sequences and blocks nest deeper than ", kDeepestNesting,
+                         " levels; expected a flatter network"));
+      }
+      if (layer.has_use()) {
+        if (absl::Status status = ExpandUse(layer, depth); !status.ok()) return status;
+      } else if (absl::Status status =
+                     Expand(*layer.mutable_sequence()->mutable_layer(), depth + 1);
+                 !status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ExpandUse(Layer& layer, int depth) {
+    const std::string name = layer.use().block();
+    const auto error = [&](absl::string_view message) {
+      return absl::InvalidArgumentError(absl::StrCat(layer.place(), ": ", message));
+    };
+    if (name.empty()) return error("'use' names no block; expected block: \"...\"");
+    const auto found = blocks_.find(name);
+    if (found == blocks_.end())
+      return error(
+          absl::StrCat("there is no block '", name, "'; ", Suggestion(name, Keys(blocks_))));
+    const BlockText& block = found->second;
+    if (std::find(active_.begin(), active_.end(), name) != active_.end()) {
+      return error(absl::StrCat("block '", name, "' uses itself: ", absl::StrJoin(active_, " -> "),
+                                " -> ", name, "; take this use out of it"));
+    }
+    absl::StatusOr<std::map<std::string, std::string>> values = Arguments(layer, name, block);
+    if (!values.ok()) return values.status();
+    const std::string with = absl::StrJoin(*values, ", ", absl::PairFormatter("="));
+    absl::StatusOr<Fragment> fragment =
+        Fragment::Substitute(source_, block.begin, block.end, *values,
+                             absl::StrCat(" (in block '", name, "'", with.empty() ? "" : " with ",
+                                          with.substr(0, 200), ", used at ", layer.place(), ")"),
+                             kLongestExpandedText - std::min(expanded_, kLongestExpandedText));
+    if (!fragment.ok()) return fragment.status();
+    expanded_ += fragment->text().size() + 1;
+    if (expanded_ > kLongestExpandedText) return error(kTooLong);
+    Block body;
+    if (absl::Status status = ParseFragment(*fragment, "block", body); !status.ok()) return status;
+    active_.push_back(name);
+    if (absl::Status status = Expand(*body.mutable_layer(), depth + 1); !status.ok()) return status;
+    active_.pop_back();
+    layer.mutable_sequence()->mutable_layer()->Swap(body.mutable_layer());
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::map<std::string, std::string>> Arguments(const Layer& layer,
+                                                               const std::string& name,
+                                                               const BlockText& block) {
+    const auto error = [&](absl::string_view message) {
+      return absl::InvalidArgumentError(absl::StrCat(layer.place(), ": ", message));
+    };
+    std::map<std::string, std::string> values = block.defaults, given;
+    for (const std::string& with : layer.use().with()) {
+      for (const auto& [parameter, value] : SplitArguments(with)) {
+        if (std::find(block.parameters.begin(), block.parameters.end(), parameter) ==
+            block.parameters.end()) {
+          return error(absl::StrCat("block '", name, "' has no parameter '", parameter, "'; ",
+                                    Suggestion(parameter, block.parameters)));
+        }
+        if (value.empty())
+          return error(absl::StrCat("parameter '", parameter, "' of block '", name,
+                                    "' is given no value; expected ", parameter, "=..."));
+        if (!given.emplace(parameter, value).second)
+          return error(absl::StrCat("parameter '", parameter, "' is given twice; expected once"));
+        values[parameter] = value;
+      }
+    }
+    for (const std::string& parameter : block.parameters) {
+      if (values.count(parameter) == 0) {
+        return error(absl::StrCat("block '", name, "' needs a value for '", parameter,
+                                  "'; expected with: \"", parameter, "=...\""));
+      }
+    }
+    return values;
+  }
+
+  const Source& source_;
+  std::map<std::string, BlockText> blocks_;
+  std::vector<std::string> active_;  // blocks being expanded, outermost first
+  size_t expanded_ = 0;              // bytes so far
+};
+
+}  // namespace
+
+absl::StatusOr<Network> ReadNetwork(const Source& source) { return Reader(source).Read(); }
+
+}  // namespace cotangent::layers

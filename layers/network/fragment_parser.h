@@ -1,0 +1,51 @@
+// Parsing messages whose layers know where they stand.
+#ifndef COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
+#define COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/io/tokenizer.h"
+#include "google/protobuf/text_format.h"
+#include "layers/network/network.pb.h"
+#include "layers/network/source_text.h"
+
+namespace cotangent::layers {
+
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int line, google::protobuf::io::ColumnNumber column,
+                const std::string& message) override {
+    if (!found) found = {line, column, message};
+  }
+  void AddWarning(int, google::protobuf::io::ColumnNumber, const std::string&) override {}
+
+  struct Found {
+    int line, column;
+    std::string message;
+  };
+  std::optional<Found> found;
+};
+
+// A field that only ParseNetwork() writes, set by a text.
+struct HiddenField {
+  const google::protobuf::FieldDescriptor* field;
+  google::protobuf::TextFormat::ParseLocation at;
+};
+std::optional<HiddenField> FindHiddenField(const google::protobuf::Message& message,
+                                           const google::protobuf::TextFormat::ParseInfoTree& tree);
+
+// The error for it: as if the field were not there.
+absl::Status RefuseHiddenField(const Fragment& fragment, const google::protobuf::Descriptor* root,
+                               absl::string_view root_name, const HiddenField& hidden);
+
+// Parses a Network or Block, named `root_name` in messages, with `place` filled in where messages
+// will want it.
+absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Network& network);
+absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Block& block);
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_

@@ -1,0 +1,73 @@
+#include "layers/network/loss_text.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/parse.h"
+#include "layers/ops/layer.h"
+
+namespace cotangent::layers {
+
+absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
+                                         autodiff::symbolic::Pool& pool) {
+  LossAttributes attributes;
+  switch (text.kind_case()) {
+    case Loss::KIND_NOT_SET:
+    case Loss::kSoftmaxCrossEntropy: {
+      const auto& entropy = text.softmax_cross_entropy();
+      attributes.kind = LossKind::kSoftmaxCrossEntropy;
+      attributes.label_smoothing = entropy.label_smoothing();
+      attributes.class_weights.assign(entropy.class_weight().begin(), entropy.class_weight().end());
+      if (!(attributes.label_smoothing >= 0 && attributes.label_smoothing <= 1)) {
+        return Error(absl::StrCat("loss: label_smoothing is ", attributes.label_smoothing,
+                                  "; expected 0 to 1"));
+      }
+      if (!attributes.class_weights.empty() &&
+          static_cast<int64_t>(attributes.class_weights.size()) != classes) {
+        return Error(absl::StrCat("loss: there are ", attributes.class_weights.size(),
+                                  " class weights for ", classes,
+                                  " classes; expected one for each"));
+      }
+      for (double weight : attributes.class_weights) {
+        if (!(weight >= 0) || !std::isfinite(weight))
+          return Error(absl::StrCat("loss: a class weight is ", weight, "; expected 0 or more"));
+      }
+      break;
+    }
+    case Loss::kHinge:
+      attributes.kind = LossKind::kHinge;
+      attributes.margin = text.hinge().margin();
+      if (!(attributes.margin >= 0) || !std::isfinite(attributes.margin))
+        return Error(absl::StrCat("loss: margin is ", attributes.margin, "; expected 0 or more"));
+      break;
+    case Loss::kMeanSquaredError:
+      attributes.kind = LossKind::kMeanSquaredError;
+      break;
+    case Loss::kFocal:
+      attributes.kind = LossKind::kFocal;
+      attributes.gamma = text.focal().gamma();
+      if (!(attributes.gamma >= 0) || !std::isfinite(attributes.gamma))
+        return Error(absl::StrCat("loss: gamma is ", attributes.gamma, "; expected 0 or more"));
+      break;
+    case Loss::kFormula: {
+      attributes.kind = LossKind::kFormula;
+      autodiff::symbolic::ParseOptions options;
+      options.variables = {"prediction", "target"};
+      absl::StatusOr<Expr> formula =
+          autodiff::symbolic::Parse(text.formula().text(), pool, options);
+      if (!formula.ok())
+        return FormulaError(text.formula().place(), "formula of the loss", formula.status());
+      if (!autodiff::symbolic::Contains(*formula, pool.Variable("prediction"))) {
+        return Error(absl::StrCat("the loss \"", text.formula().text(),
+                                  "\" does not depend on prediction; expected that in it"));
+      }
+      attributes.formula = autodiff::symbolic::Substitute(
+          *formula, {{pool.Variable("prediction"), pool.Variable("a0")},
+                     {pool.Variable("target"), pool.Variable("a1")}});
+      break;
+    }
+  }
+  return attributes;
+}
+
+}  // namespace cotangent::layers

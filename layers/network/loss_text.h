@@ -1,0 +1,20 @@
+// The loss that a network text asks for.
+#ifndef COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_
+#define COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "autodiff/symbolic/expression.h"
+#include "layers/network/network.pb.h"
+#include "layers/ops/loss.h"
+
+namespace cotangent::layers {
+
+// Checked against the number of classes; a formula lies in `pool`.
+absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
+                                         autodiff::symbolic::Pool& pool);
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_

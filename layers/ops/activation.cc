@@ -1,0 +1,87 @@
+#include "layers/ops/activation.h"
+
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "autodiff/symbolic/parse.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer.h"
+
+namespace cotangent::layers {
+namespace {
+
+std::map<int, const char*>& Formulas() {
+  static std::map<int, const char*>& formulas = *new std::map<int, const char*>();
+  return formulas;
+}
+
+// The text's own formula, or that of its kind with the text's numbers in it; empty: none is known.
+std::string FormulaOf(const Layer::Activation& text) {
+  if (text.has_formula()) return text.formula();
+  const auto known = Formulas().find(text.kind());
+  if (known == Formulas().end()) return "";
+  return absl::StrReplaceAll(known->second, {{"slope", absl::StrFormat("%.17g", text.slope())},
+                                             {"alpha", absl::StrFormat("%.17g", text.alpha())}});
+}
+
+absl::StatusOr<Value> ActivationLayer(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.activation();
+  const std::string& name = b.name();
+  const Value& input = b.input();
+  if (text.has_formula() == text.has_kind()) {
+    return Error(text.has_kind()
+                     ? "has both a kind and a formula; expected one of them"
+                     : "has neither a kind nor a formula; expected one, such as kind: RELU");
+  }
+  for (double number : {text.slope(), text.alpha()}) {
+    if (!std::isfinite(number)) return Error("slope or alpha is not finite; expected a number");
+  }
+  b.row().kind = text.has_formula()
+                     ? "formula"
+                     : absl::AsciiStrToLower(Layer::Activation::Kind_Name(text.kind()));
+  const std::string formula = FormulaOf(text);
+  if (formula.empty()) return absl::InternalError(absl::StrCat("no formula for ", b.row().kind));
+  autodiff::symbolic::Pool pool;
+  autodiff::symbolic::ParseOptions options;
+  options.variables = {"x"};
+  const absl::StatusOr<Expr> parsed = autodiff::symbolic::Parse(formula, pool, options);
+  if (!parsed.ok())
+    return FormulaError(text.formula_place(), absl::StrCat("formula of layer '", name, "'"),
+                        parsed.status());
+  if (autodiff::symbolic::Variables(*parsed).empty())
+    return Error(
+        absl::StrCat("its formula \"", formula, "\" does not depend on x; expected x in it"));
+  ASSIGN_OR_RETURN(const TensorId y, Formula(b.graph(), name, formula, {{"x", input.id}}));
+  return Value{y, input.is_flattened, ""};
+}
+
+const RegisterLayer activation_layer(Layer::kActivation, ActivationLayer);
+
+}  // namespace
+
+RegisterActivation::RegisterActivation(Layer::Activation::Kind kind, const char* formula) {
+  Formulas()[kind] = formula;
+}
+
+namespace {
+
+const RegisterActivation relu(Layer::Activation::RELU, "max(0, x)");
+const RegisterActivation leaky_relu(Layer::Activation::LEAKY_RELU, "select(0, x, x, slope * x)");
+const RegisterActivation elu(Layer::Activation::ELU, "select(0, x, x, alpha * expm1(x))");
+const RegisterActivation gelu(Layer::Activation::GELU, "x * (1 + erf(x / sqrt(2))) / 2");
+const RegisterActivation gelu_tanh(Layer::Activation::GELU_TANH,
+                                   "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2");
+const RegisterActivation silu(Layer::Activation::SILU, "x * sigmoid(x)");
+const RegisterActivation sigmoid(Layer::Activation::SIGMOID, "sigmoid(x)");
+const RegisterActivation tanh(Layer::Activation::TANH, "tanh(x)");
+const RegisterActivation softplus(Layer::Activation::SOFTPLUS, "softplus(x)");
+const RegisterActivation softsign(Layer::Activation::SOFTSIGN, "x / (1 + abs(x))");
+const RegisterActivation hard_swish(Layer::Activation::HARD_SWISH, "x * min(max(x + 3, 0), 6) / 6");
+
+}  // namespace
+}  // namespace cotangent::layers

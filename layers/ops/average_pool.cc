@@ -1,0 +1,159 @@
+#include "layers/ops/average_pool.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "layers/ops/checks.h"
+#include "layers/ops/layer.h"
+#include "layers/ops/pool_window.h"
+#include "layers/plan/kernel.h"
+#include "layers/plan/pass_context.h"
+#include "tensor/pool.h"
+#include "tensor/reference.h"
+
+namespace cotangent::layers {
+namespace {
+
+extern const Op kAveragePool, kAverageUnpool;
+
+// Calls visit(fine index, coarse index, share) for every true pixel of the windows.
+template <class T, class Visit>
+void ForEachAveraged(const Node& node, const Evaluation<T>& e, TensorId fine, Visit visit) {
+  const tensor::PoolShape pool = PoolShapeOf(node.as<PoolWindow>(), e.shape(fine));
+  std::vector<int64_t> true_pixels(pool.out().NumElements(), 0);
+  tensor::reference::ForEachWindowPixel(pool, [&](int64_t, int64_t o, bool) { ++true_pixels[o]; });
+  const int64_t cells = pool.window_height * pool.window_width;
+  tensor::reference::ForEachWindowPixel(pool, [&](int64_t i, int64_t o, bool) {
+    visit(i, o,
+          1.0 / static_cast<double>(node.as<PoolWindow>().count_padding ? cells : true_pixels[o]));
+  });
+}
+
+absl::StatusOr<tensor::PoolShape> Validated(const KernelContext& kernel, TensorId fine) {
+  const tensor::PoolShape shape =
+      PoolShapeOf(kernel.node.as<PoolWindow>(), kernel.graph.shape(fine));
+  if (absl::Status status = shape.Validate(); !status.ok())
+    return Invalid(kernel.node.name, status.message());
+  return shape;
+}
+
+class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
+ public:
+  const char* name() const override { return "average_pool"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kAverageUnpool, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kAveragePool, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    ForEachAveraged(node, e, node.inputs[0], [&](int64_t fine, int64_t coarse, double share) {
+      y[coarse] = y[coarse] + T(share) * e.in(node, 0)[fine];
+    });
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.inputs[0]);
+    if (!shape.ok()) return shape.status();
+    return [shape = *shape, buffer = kernel.buffer, node = kernel.node,
+            type = kernel.precision](int64_t) {
+      (void)tensor::AveragePoolForward(shape, node.as<PoolWindow>().count_padding,
+                                       tensor::Layout::kNhwc, type, buffer(node.inputs[0]).data,
+                                       buffer(node.outputs[0]).data);
+    };
+  }
+};
+
+// That of global pooling spreads one value an image and channel over all pixels, which passes do.
+class AverageUnpoolOperation : public OperationOf<AverageUnpoolOperation> {
+ public:
+  const char* name() const override { return "average_unpool"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kAveragePool, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kAverageUnpool, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> dx = e.Zeros(node.outputs[0]);
+    ForEachAveraged(node, e, node.outputs[0], [&](int64_t fine, int64_t coarse, double share) {
+      dx[fine] = dx[fine] + T(share) * e.in(node, 0)[coarse];
+    });
+    e.out(node, 0) = std::move(dx);
+    return absl::OkStatus();
+  }
+
+  PassRole Role(const Graph& graph, const Node& node) const override {
+    const Shape& fine = graph.shape(node.outputs[0]);
+    const PoolWindow& window = node.as<PoolWindow>();
+    const bool is_global = window.height == fine[2] && window.width == fine[3] &&
+                           window.padding.top == 0 && window.padding.left == 0 &&
+                           window.padding.bottom == 0 && window.padding.right == 0;
+    return {.kind = is_global ? PassRole::kSpread : PassRole::kNone};
+  }
+  absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int, int) const override {
+    const double cells =
+        static_cast<double>(node.as<PoolWindow>().height * node.as<PoolWindow>().width);
+    return pass.program.Mul(pass.LoadSpread(node.inputs[0]),
+                            pass.program.Constant(static_cast<float>(1 / cells)));
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.outputs[0]);
+    if (!shape.ok()) return shape.status();
+    return [shape = *shape, buffer = kernel.buffer, node = kernel.node,
+            type = kernel.precision](int64_t) {
+      (void)tensor::AveragePoolBackward(shape, node.as<PoolWindow>().count_padding,
+                                        tensor::Layout::kNhwc, type, buffer(node.inputs[0]).data,
+                                        buffer(node.outputs[0]).data);
+    };
+  }
+};
+
+const AveragePoolOperation average_pool;
+const AverageUnpoolOperation average_unpool;
+const Op kAveragePool = &average_pool, kAverageUnpool = &average_unpool;
+
+}  // namespace
+
+absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, TensorId x,
+                                     const PoolWindow& window) {
+  absl::StatusOr<Shape> out = PooledShape(graph, name, x, window);
+  if (!out.ok()) return out.status();
+  if (IsIdentity(graph.shape(x), *out, window)) return x;
+  return graph.AddNode(kAveragePool, name, {x}, window, *out);
+}
+
+// ---- From the text
+
+namespace {
+
+absl::StatusOr<Value> AveragePoolLayer(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.average_pool();
+  const std::string& name = b.name();
+  const Value& input = b.input();
+  ASSIGN_OR_RETURN(PoolWindow window, WindowOfPool(text, input, b));
+  window.count_padding = text.count_padding();
+  return b.Made(AveragePool(b.graph(), name, input.id, window));
+}
+
+absl::StatusOr<Value> GlobalAveragePoolLayer(const Layer&, LayerBuilder& b) {
+  RETURN_IF_ERROR(b.NeedImage(b.input()));
+  const int64_t height = b.shape(b.input()).height(), width = b.shape(b.input()).width();
+  const PoolWindow window = {height, width, height, width, {}, true};
+  return b.Made(AveragePool(b.graph(), b.name(), b.input().id, window));
+}
+
+const RegisterLayer average_pool_layer(Layer::kAveragePool, AveragePoolLayer);
+const RegisterLayer global_average_pool_layer(Layer::kGlobalAveragePool, GlobalAveragePoolLayer);
+
+}  // namespace
+}  // namespace cotangent::layers

@@ -1,0 +1,221 @@
+#include "layers/ops/concat.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/parallel.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/checks.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer.h"
+#include "layers/plan/kernel.h"
+
+namespace cotangent::layers {
+namespace {
+
+extern const Op kConcat, kSlice, kUnslice;
+
+void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
+                  int64_t count) {
+  const int64_t pixels = from.shape[0] * Height(from) * Width(from),
+                size = Bytes(from.format.type);
+  const int64_t from_stride = from.shape[1] * size, to_stride = to.shape[1] * size;
+  ParallelRanges(pixels, LeastItems(count), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      std::memcpy(to.data + p * to_stride + to_channel * size,
+                  from.data + p * from_stride + from_channel * size, count * size);
+    }
+  });
+}
+
+// Calls visit(whole index, part index) for the channels [begin, begin + channels of part).
+template <class T, class Visit>
+void ForEachOfSlice(const Evaluation<T>& e, TensorId whole, TensorId part, int64_t begin,
+                    Visit visit) {
+  const int64_t pixels = e.Pixels(part);
+  for (int64_t i = 0; i < e.Elements(part); ++i) {
+    const int64_t n = i / (e.Channels(part) * pixels), channel = i / pixels % e.Channels(part);
+    visit((n * e.Channels(whole) + begin + channel) * pixels + i % pixels, i);
+  }
+}
+
+class ConcatOperation : public OperationWithKernel<ConcatOperation> {
+ public:
+  const char* name() const override { return "concat"; }
+
+  absl::Status Vjp(ReverseRule& rule) const override {
+    int64_t begin = 0;
+    for (TensorId x : rule.node.inputs) {
+      const int64_t channels = rule.shape(x)[1];
+      if (rule.Needs(x)) {
+        absl::StatusOr<TensorId> dx = Slice(rule.graph, rule.node.name, rule.d[0], begin, channels);
+        if (!dx.ok()) return dx.status();
+        rule.Contribute(x, *dx);
+      }
+      begin += channels;
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    std::vector<TensorId> parts = rule.d;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i] == kNoTensor)
+        parts[i] = Constant(rule.graph, 0, Shape(rule.shape(rule.node.inputs[i])));
+    }
+    rule.made[0] = rule.Like(kConcat, std::move(parts), rule.out(0));
+    return absl::OkStatus();
+  }
+
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    int64_t begin = 0;
+    for (TensorId x : node.inputs) {
+      ForEachOfSlice(e, node.outputs[0], x, begin,
+                     [&](int64_t whole, int64_t part) { y[whole] = e.values[x][part]; });
+      begin += e.Channels(x);
+    }
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      int64_t channel = 0;
+      for (TensorId t : node.inputs) {
+        const Buffer from = buffer(t);
+        CopyChannels(from, 0, buffer(node.outputs[0]), channel, from.shape[1]);
+        channel += from.shape[1];
+      }
+    };
+  }
+};
+
+// The attribute of both is the first channel, an int64_t.
+class SliceOperation : public OperationWithKernel<SliceOperation> {
+ public:
+  const char* name() const override { return "slice"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kUnslice, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kSlice, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    ForEachOfSlice(e, node.inputs[0], node.outputs[0], node.as<int64_t>(),
+                   [&](int64_t whole, int64_t part) { y[part] = e.in(node, 0)[whole]; });
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      const Buffer y = buffer(node.outputs[0]);
+      CopyChannels(buffer(node.inputs[0]), node.as<int64_t>(), y, 0, y.shape[1]);
+    };
+  }
+};
+
+// The adjoint: zeros around the slice.
+class UnsliceOperation : public OperationWithKernel<UnsliceOperation> {
+ public:
+  const char* name() const override { return "unslice"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kSlice, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kUnslice, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    ForEachOfSlice(e, node.outputs[0], node.inputs[0], node.as<int64_t>(),
+                   [&](int64_t whole, int64_t part) { y[whole] = e.in(node, 0)[part]; });
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      const Buffer dy = buffer(node.inputs[0]), dx = buffer(node.outputs[0]);
+      SetToZero(dx);
+      CopyChannels(dy, 0, dx, node.as<int64_t>(), dy.shape[1]);
+    };
+  }
+};
+
+const ConcatOperation concat;
+const SliceOperation slice;
+const UnsliceOperation unslice;
+const Op kConcat = &concat, kSlice = &slice, kUnslice = &unslice;
+
+}  // namespace
+
+absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vector<TensorId> xs) {
+  if (xs.empty()) return Invalid(name, "concat needs at least one input");
+  Shape out = graph.shape(xs[0]);
+  if (out.rank() < 2) return Invalid(name, "concat joins channels; its inputs have none");
+  for (size_t i = 1; i < xs.size(); ++i) {
+    Shape other = graph.shape(xs[i]);
+    const int64_t channels = other.rank() >= 2 ? other[1] : 0;
+    if (other.rank() == out.rank()) other[1] = out[1];
+    if (other != out) {
+      return Invalid(
+          name,
+          absl::StrCat("inputs '", graph.tensor(xs[0]).name, "' ", graph.shape(xs[0]).ToString(),
+                       " and '", graph.tensor(xs[i]).name, "' ", graph.shape(xs[i]).ToString(),
+                       " may differ only in their channels"));
+    }
+    out[1] += channels;
+  }
+  return graph.AddNode(kConcat, name, std::move(xs), {}, out);
+}
+
+absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x, int64_t begin,
+                               int64_t size) {
+  Shape out = graph.shape(x);
+  if (out.rank() < 2 || begin < 0 || size < 1 || begin + size > out[1]) {
+    return Invalid(name, absl::StrCat("channels ", begin, " to ", begin + size, " are not all in ",
+                                      out.ToString()));
+  }
+  out[1] = size;
+  return graph.AddNode(kSlice, name, {x}, begin, out);
+}
+
+// ---- From the text
+
+namespace {
+
+absl::StatusOr<Value> ConcatLayer(const Layer&, LayerBuilder& b) {
+  const std::vector<Value>& inputs = b.inputs();
+  const std::string& name = b.name();
+  RETURN_IF_ERROR(b.NeedSeveral());
+  std::vector<TensorId> parts;
+  std::string beyond_channels;
+  int64_t channels = 0;
+  for (const Value& input : inputs) {
+    ASSIGN_OR_RETURN(const TensorId flat, b.Flat(input));
+    const Shape& part = b.graph().shape(flat);
+    const std::string rest = Shape(part.dims().subspan(2)).ToString();
+    if (parts.empty()) beyond_channels = rest;
+    if (rest != beyond_channels)
+      return Error(absl::StrCat("its inputs differ in more than their channels: ", b.ListShapes(),
+                                "; bring them to one height and width"));
+    channels += part[1];
+    parts.push_back(flat);
+  }
+  const Shape& first = b.graph().shape(parts[0]);
+  RETURN_IF_ERROR(b.CheckResult({channels, first.NumElements() / first[0] / first[1]}));
+  return b.Made(Concat(b.graph(), name, std::move(parts)));
+}
+
+const RegisterLayer concat_layer(Layer::kConcat, ConcatLayer, /*reads_several=*/true);
+
+}  // namespace
+}  // namespace cotangent::layers

@@ -1,0 +1,85 @@
+#include "layers/ops/dropout.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/parallel.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/checks.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer.h"
+#include "layers/plan/kernel.h"
+
+namespace cotangent::layers {
+namespace {
+
+// SplitMix64's finaliser (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+// 2014).
+uint64_t Mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+// Element i of step `step` is a pure function of (seed, stream, step, i).
+void Draw(double rate, uint64_t seed, uint64_t stream, uint64_t step, const Buffer& mask) {
+  const int64_t count = mask.shape.NumElements();
+  const uint64_t key = Mix(Mix(Mix(seed) + stream) + step),
+                 limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
+  const float keep = static_cast<float>(1 / (1 - rate));
+  WithElementType(mask, [&]<typename T>(T*) {
+    ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        mask.as<T>()[i] =
+            static_cast<T>(Mix(key + i * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+    });
+  });
+}
+
+// The attribute is the rate, a double.
+class DropoutMaskOperation : public Leaf {
+ public:
+  const char* name() const override { return "dropout_mask"; }
+  bool is_given() const override { return false; }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node, seed = kernel.seed,
+            stream = static_cast<uint64_t>(kernel.index)](int64_t step) {
+      Draw(node.as<double>(), seed, stream, static_cast<uint64_t>(step), buffer(node.outputs[0]));
+    };
+  }
+};
+
+const DropoutMaskOperation dropout_mask;
+
+}  // namespace
+
+const Op kDropoutMask = &dropout_mask;
+
+absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, TensorId like,
+                                     double rate) {
+  if (!(rate >= 0 && rate < 1))
+    return Invalid(name, absl::StrCat("rate ", rate, " must be at least 0 and below 1"));
+  return graph.AddNode(kDropoutMask, name, {}, rate, graph.shape(like));
+}
+
+// ---- From the text
+
+namespace {
+
+absl::StatusOr<Value> DropoutLayer(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.dropout();
+  const std::string& name = b.name();
+  const Value& input = b.input();
+  if (!(text.rate() >= 0 && text.rate() < 1))
+    return Error(absl::StrCat("rate is ", text.rate(), "; expected 0 to less than 1"));
+  if (!b.training() || text.rate() == 0) return input;
+  ASSIGN_OR_RETURN(const TensorId mask, DropoutMask(b.graph(), name, input.id, text.rate()));
+  ASSIGN_OR_RETURN(const TensorId y,
+                   Formula(b.graph(), name, "x * mask", {{"x", input.id}, {"mask", mask}}));
+  return Value{y, input.is_flattened, ""};
+}
+
+const RegisterLayer dropout_layer(Layer::kDropout, DropoutLayer);
+
+}  // namespace
+}  // namespace cotangent::layers

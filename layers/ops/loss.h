@@ -1,0 +1,52 @@
+// What training minimises.
+#ifndef COTANGENT_LAYERS_OPS_LOSS_H_
+#define COTANGENT_LAYERS_OPS_LOSS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "layers/graph/graph.h"
+#include "layers/plan/buffer.h"
+
+namespace cotangent::layers {
+
+// prediction [N, K], labels [N] -> loss [], d loss / d prediction [N, K].
+extern const Op kLoss;
+
+enum class LossKind { kSoftmaxCrossEntropy, kHinge, kMeanSquaredError, kFocal, kFormula };
+
+struct LossAttributes {
+  LossKind kind = LossKind::kSoftmaxCrossEntropy;
+  double label_smoothing = 0;         // softmax cross-entropy
+  std::vector<double> class_weights;  // empty: all 1; weighted mean as in PyTorch
+  // hinge: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y)
+  double margin = 1;
+  double gamma = 2;  // focal: (1 - p_y)^gamma * cross-entropy
+  // kFormula: elementwise in a0 = prediction, a1 = target (one-hot); mean over all
+  Expr formula;
+};
+
+// prediction [N, K], labels [N] (class numbers) -> the mean loss, [].
+absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId prediction,
+                                TensorId labels, const LossAttributes& loss);
+
+// The mean loss, weighted by class, of f32 predictions [N, K] against class numbers labels [N], and
+// its gradient by the prediction. Summed in double, in a fixed order. A batch in which no image has
+// weight has the loss 0 and the gradient 0. kFormula is not among them.
+void MeanLoss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels,
+              float* loss, const Buffer& gradient);
+
+// The loss is loss / weight, summed over as many batches as there are: so that of a data set does
+// not depend on how it is cut into batches. kFormula is not among them.
+struct LossSums {
+  double loss = 0;    // sum over n of the weighted loss of image n
+  double weight = 0;  // sum over n of the weight of its class
+};
+LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
+                   const int32_t* labels);
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_OPS_LOSS_H_

@@ -1,0 +1,245 @@
+#include "layers/ops/pad.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/parallel.h"
+#include "layers/ops/checks.h"
+#include "layers/ops/layer.h"
+#include "layers/plan/kernel.h"
+
+namespace cotangent::layers {
+namespace {
+
+extern const Op kPad, kUnpad;
+
+struct PadAttributes {
+  PadMode mode;
+  Padding padding;
+};
+
+// Where a padded line or column comes from: its index in [0, size), or -1 for a zero.
+int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
+  if (index >= 0 && index < size) return index;
+  switch (mode) {
+    case PadMode::kZeros:
+      return -1;
+    case PadMode::kCircular:
+      return (index % size + size) % size;
+    case PadMode::kReflect:
+      return index < 0 ? -index : 2 * (size - 1) - index;
+  }
+  return -1;
+}
+
+// Where a line or column went in the padded image: at most to three places, as padding is no longer
+// than the image.
+struct Copies {
+  std::array<int64_t, 3> at;
+  int count = 0;
+};
+Copies CopiesOf(PadMode mode, int64_t index, int64_t size, int64_t before, int64_t after) {
+  Copies copies;
+  const auto add = [&](int64_t place) {
+    if (place >= -before && place < size + after) copies.at[copies.count++] = place + before;
+  };
+  add(index);
+  if (mode == PadMode::kCircular) add(index - size), add(index + size);
+  if (mode == PadMode::kReflect && index > 0) add(-index);
+  if (mode == PadMode::kReflect && index < size - 1) add(2 * (size - 1) - index);
+  return copies;
+}
+
+void PadForward(PadMode mode, const Padding& padding, const Buffer& x, const Buffer& y) {
+  const int64_t channels = x.shape[1], height = Height(y), width = Width(y);
+  WithElementType(x, [&]<typename T>(T*) {
+    ParallelRanges(
+        x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t n = begin; n < end; ++n) {
+            for (int64_t h = 0; h < height; ++h) {
+              const int64_t from_h = SourceIndex(mode, h - padding.top, Height(x));
+              for (int64_t w = 0; w < width; ++w) {
+                const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
+                T* to = y.as<T>() + ((n * height + h) * width + w) * channels;
+                if (from_h < 0 || from_w < 0) {
+                  std::memset(to, 0, channels * sizeof(T));
+                } else {
+                  std::memcpy(to,
+                              x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
+                              channels * sizeof(T));
+                }
+              }
+            }
+          }
+        });
+  });
+}
+
+void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const Buffer& dx) {
+  const int64_t channels = dx.shape[1], height = Height(dx), width = Width(dx);
+  WithElementType(dx, [&]<typename T>(T*) {
+    ParallelRanges(
+        dx.shape[0] * height, LeastItems(width * channels), [&](int64_t begin, int64_t end) {
+          for (int64_t line = begin; line < end; ++line) {
+            const int64_t n = line / height;
+            const Copies lines = CopiesOf(mode, line % height, height, padding.top, padding.bottom);
+            for (int64_t w = 0; w < width; ++w) {
+              const Copies columns = CopiesOf(mode, w, width, padding.left, padding.right);
+              T* to = dx.as<T>() + (line * width + w) * channels;
+              for (int64_t c = 0; c < channels; ++c) {
+                float sum = 0;
+                for (int i = 0; i < lines.count; ++i) {
+                  for (int j = 0; j < columns.count; ++j)
+                    sum += static_cast<float>(
+                        dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) *
+                                       channels +
+                                   c]);
+                }
+                to[c] = static_cast<T>(sum);
+              }
+            }
+          }
+        });
+  });
+}
+
+// Calls visit(inner index, outer index) for every pixel of the padded image that is a copy of one of
+// the inner image.
+template <class T, class Visit>
+void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, TensorId outer,
+                   Visit visit) {
+  // The inner line or column that `index` of the outer image copies; -1: none.
+  const auto source = [&](int64_t index, int64_t size) -> int64_t {
+    if (node.as<PadAttributes>().mode == PadMode::kCircular) return (index + size) % size;
+    if (node.as<PadAttributes>().mode == PadMode::kReflect)
+      return index < 0 ? -index : index >= size ? 2 * size - 2 - index : index;
+    return index < 0 || index >= size ? -1 : index;
+  };
+  const Shape& small = e.shape(inner);
+  const Shape& large = e.shape(outer);
+  for (int64_t o = 0; o < e.Elements(outer); ++o) {
+    const int64_t y =
+        source(o / large[3] % large[2] - node.as<PadAttributes>().padding.top, small[2]);
+    const int64_t x = source(o % large[3] - node.as<PadAttributes>().padding.left, small[3]);
+    if (y >= 0 && x >= 0) visit((o / (large[2] * large[3]) * small[2] + y) * small[3] + x, o);
+  }
+}
+
+class PadOperation : public OperationWithKernel<PadOperation> {
+ public:
+  const char* name() const override { return "pad"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kUnpad, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kPad, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    ForEachPadded(node, e, node.inputs[0], node.outputs[0],
+                  [&](int64_t inner, int64_t outer) { y[outer] = e.in(node, 0)[inner]; });
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      const PadAttributes& pad = node.as<PadAttributes>();
+      PadForward(pad.mode, pad.padding, buffer(node.inputs[0]), buffer(node.outputs[0]));
+    };
+  }
+};
+
+// The adjoint: each pixel is the sum of its copies.
+class UnpadOperation : public OperationWithKernel<UnpadOperation> {
+ public:
+  const char* name() const override { return "unpad"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kPad, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kUnpad, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    ForEachPadded(node, e, node.outputs[0], node.inputs[0], [&](int64_t inner, int64_t outer) {
+      y[inner] = y[inner] + e.in(node, 0)[outer];
+    });
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      const PadAttributes& pad = node.as<PadAttributes>();
+      PadBackward(pad.mode, pad.padding, buffer(node.inputs[0]), buffer(node.outputs[0]));
+    };
+  }
+};
+
+const PadOperation pad_operation;
+const UnpadOperation unpad_operation;
+const Op kPad = &pad_operation, kUnpad = &unpad_operation;
+
+}  // namespace
+
+PadMode PadModeOf(Layer::PaddingMode mode) {
+  return mode == Layer::CIRCULAR  ? PadMode::kCircular
+         : mode == Layer::REFLECT ? PadMode::kReflect
+                                  : PadMode::kZeros;
+}
+
+absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
+                             const Padding& padding) {
+  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  const Shape& in = graph.shape(x);
+  const Shape out = {in[0], in[1], in[2] + padding.top + padding.bottom,
+                     in[3] + padding.left + padding.right};
+  if (out[2] < 1 || out[3] < 1)
+    return Invalid(name, absl::StrCat("padding leaves nothing of its input ", in.ToString()));
+  const int64_t most_height = std::max(padding.top, padding.bottom),
+                most_width = std::max(padding.left, padding.right);
+  const int64_t limit = mode == PadMode::kReflect ? 1 : 0;
+  if (mode != PadMode::kZeros && (most_height > in[2] - limit || most_width > in[3] - limit)) {
+    return Invalid(name, absl::StrCat(mode == PadMode::kReflect ? "reflect" : "circular",
+                                      " padding of ", most_height, "x", most_width,
+                                      " needs more rows or columns than its input ", in.ToString(),
+                                      " has; pad less, or with zeros"));
+  }
+  return graph.AddNode(kPad, name, {x}, PadAttributes{mode, padding}, out);
+}
+
+// ---- From the text
+
+namespace {
+
+absl::StatusOr<Value> PadLayer(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.pad();
+  const std::string& name = b.name();
+  const Value& input = b.input();
+  RETURN_IF_ERROR(b.NeedImage(input));
+  if (text.pad().empty())
+    return Error("pad is missing; expected the number of pixels, such as pad: 2");
+  ASSIGN_OR_RETURN(const Padding padding, PadOf(text.pad(), -kLargestExtent));
+  const Shape& in = b.shape(input);
+  const int64_t height = in.height() + padding.top + padding.bottom,
+                width = in.width() + padding.left + padding.right;
+  if (height < 1 || width < 1)
+    return Error(absl::StrCat("leaves nothing of its input ", b.Seen(input), "; crop less"));
+  RETURN_IF_ERROR(b.CheckResult({in.channels(), height, width}));
+  return b.Made(Pad(b.graph(), name, input.id, PadModeOf(text.mode()), padding));
+}
+
+const RegisterLayer pad_layer(Layer::kPad, PadLayer);
+
+}  // namespace
+}  // namespace cotangent::layers

@@ -1,0 +1,21 @@
+// Growing or cropping an image.
+#ifndef COTANGENT_LAYERS_OPS_PAD_H_
+#define COTANGENT_LAYERS_OPS_PAD_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "layers/graph/operation.h"
+#include "layers/network/network.pb.h"
+
+namespace cotangent::layers {
+
+enum class PadMode { kZeros, kCircular, kReflect };
+PadMode PadModeOf(Layer::PaddingMode mode);
+
+// [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]; negative numbers crop.
+absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
+                             const Padding& padding);
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_OPS_PAD_H_

@@ -1,0 +1,50 @@
+#include "layers/ops/pool_window.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "layers/ops/checks.h"
+
+namespace cotangent::layers {
+
+absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, TensorId x,
+                                  const PoolWindow& window) {
+  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  const Shape& in = graph.shape(x);
+  if (std::max(window.padding.top, window.padding.bottom) * 2 > window.height ||
+      std::max(window.padding.left, window.padding.right) * 2 > window.width) {
+    return Invalid(name,
+                   "padding must be at most half of the window, or some windows would hold nothing "
+                   "but padding");
+  }
+  const int64_t height = WindowSteps(in[2], window.height, window.stride_height, window.padding.top,
+                                     window.padding.bottom);
+  const int64_t width = WindowSteps(in[3], window.width, window.stride_width, window.padding.left,
+                                    window.padding.right);
+  if (height < 1 || width < 1)
+    return WindowDoesNotFit(graph, name, "window", window.height, window.width, x, window.padding);
+  return Shape({in[0], in[1], height, width});
+}
+
+bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window) {
+  return window.height == 1 && window.width == 1 && in == out;
+}
+
+// Cells of the largest pooling window that a pass takes: each is a piece of its program.
+constexpr int kMostCells = 9;
+
+// Windows of one cell are none to a pass (Pass::HasWindow), which would not know coarse from fine.
+bool Tiles(const PoolWindow& window) {
+  const int64_t cells = window.height * window.width;
+  return window.stride_height == window.height && window.stride_width == window.width &&
+         window.padding.top == 0 && window.padding.left == 0 && window.padding.bottom == 0 &&
+         window.padding.right == 0 && cells > 1 && cells <= kMostCells;
+}
+
+tensor::PoolShape PoolShapeOf(const PoolWindow& w, const Shape& fine) {
+  return {fine[0],       fine[1],          fine[2],         fine[3],
+          w.height,      w.width,          w.stride_height, w.stride_width,
+          w.padding.top, w.padding.bottom, w.padding.left,  w.padding.right};
+}
+
+}  // namespace cotangent::layers

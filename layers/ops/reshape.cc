@@ -1,0 +1,76 @@
+#include "layers/ops/reshape.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/checks.h"
+#include "layers/ops/layer.h"
+#include "layers/plan/kernel.h"
+#include "tensor/layout.h"
+
+namespace cotangent::layers {
+namespace {
+
+class ReshapeOperation : public OperationWithKernel<ReshapeOperation> {
+ public:
+  const char* name() const override { return "reshape"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kReshape, {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kReshape, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    std::vector<T> y = e.Zeros(node.outputs[0]);
+    y = e.in(node, 0);
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    // Row-major order is what a reshape keeps: through NCHW, whatever the images' layouts.
+    const int64_t count = kernel.graph.shape(kernel.node.inputs[0]).NumElements();
+    return [buffer = kernel.buffer, node = kernel.node,
+            plain = kernel.Temporary(count * static_cast<int64_t>(sizeof(float)))](int64_t) {
+      const Buffer from = buffer(node.inputs[0]), to = buffer(node.outputs[0]);
+      const Format row_major{tensor::Layout::kNchw, ElementType::kF32};
+      tensor::Reorder(AsImage(from.shape), from.data, from.format.layout, from.format.type, plain(),
+                      row_major.layout, row_major.type);
+      tensor::Reorder(AsImage(to.shape), plain(), row_major.layout, row_major.type, to.data,
+                      to.format.layout, to.format.type);
+    };
+  }
+};
+
+const ReshapeOperation reshape;
+
+}  // namespace
+
+const Op kReshape = &reshape;
+
+absl::StatusOr<TensorId> Reshape(Graph& graph, absl::string_view name, TensorId x, Shape to) {
+  if (graph.shape(x) == to) return x;
+  if (graph.shape(x).NumElements() != to.NumElements()) {
+    return Invalid(name, absl::StrCat("cannot reshape ", graph.shape(x).ToString(), " to ",
+                                      to.ToString(), ": the number of elements differs"));
+  }
+  return graph.AddNode(kReshape, name, {x}, {}, std::move(to));
+}
+
+// ---- From the text
+
+namespace {
+
+absl::StatusOr<Value> FlattenLayer(const Layer&, LayerBuilder& b) {
+  const Value& x = b.input();
+  return Value{x.id, x.is_flattened || b.shape(x).rank() == 4};
+}
+
+const RegisterLayer flatten_layer(Layer::kFlatten, FlattenLayer);
+
+}  // namespace
+}  // namespace cotangent::layers

@@ -1,0 +1,165 @@
+#include "layers/ops/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/parallel.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/checks.h"
+#include "layers/ops/layer.h"
+#include "layers/ops/rules.h"
+#include "layers/plan/kernel.h"
+
+namespace cotangent::layers {
+namespace {
+
+// The derivative of the gradient by its operand y along t; `adjoint`: the transposed Jacobian times
+// t. With S the sum, M the mean over an image:
+//   dx = y (g - S(g y))                    J t = t (g - S(g y)) - y S(g t)
+// and the adjoint has g and y exchanged in the last term.
+TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
+  const TensorId g = node.inputs[0], y = node.inputs[1];
+  const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;
+  PerImage image(rules, rules.graph().shape(y));
+  const Expr a0 = rules.a(0), a1 = rules.a(1), a2 = rules.a(2), a3 = rules.a(3), a4 = rules.a(4);
+  const TensorId along_y = image.Sum(a0 * a1, {g, y}), along_t = image.Sum(a0 * a1, {inner, t});
+  return image.Map(a0 * (a1 - a2) - a3 * a4, {t, g, along_y, outer, along_t});
+}
+
+void SoftmaxForward(const Buffer& x, const Buffer& y) {
+  const int64_t classes = x.shape[1];
+  ParallelRanges(
+      x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]), [&](int64_t begin, int64_t end) {
+        for (int64_t n = begin; n < end; ++n) {
+          const float* in = x.as<float>() + n * classes;
+          const double log_sum = LogSumExp(in, classes);
+          for (int64_t k = 0; k < classes; ++k)
+            y.as<float>()[n * classes + k] = static_cast<float>(std::exp(in[k] - log_sum));
+        }
+      });
+}
+
+void SoftmaxBackward(const Buffer& dy, const Buffer& y, const Buffer& dx) {
+  const int64_t classes = y.shape[1];
+  ParallelRanges(y.shape[0], LeastItems(y.shape.NumElements() / y.shape[0]),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t n = begin; n < end; ++n) {
+                     const float* g = dy.as<float>() + n * classes;
+                     const float* p = y.as<float>() + n * classes;
+                     double dot = 0;
+                     for (int64_t k = 0; k < classes; ++k) dot += static_cast<double>(g[k]) * p[k];
+                     for (int64_t k = 0; k < classes; ++k)
+                       dx.as<float>()[n * classes + k] = static_cast<float>(p[k] * (g[k] - dot));
+                   }
+                 });
+}
+
+class SoftmaxOperation : public OperationWithKernel<SoftmaxOperation> {
+ public:
+  const char* name() const override { return "softmax"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    rule.Contribute(rule.in(0), rule.Like(kSoftmaxGradient, {rule.d[0], rule.out(0)}, rule.in(0)));
+    return absl::OkStatus();
+  }
+  // The Jacobian is symmetric.
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kSoftmaxGradient, {rule.d[0], rule.out(0)}, rule.out(0));
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    const std::vector<T>& x = e.values[node.inputs[0]];
+    const int64_t classes = e.Channels(node.inputs[0]);
+    std::vector<T> y;
+    for (size_t row = 0; row < x.size(); row += classes) {
+      for (const T& p : Probabilities(std::vector<T>(x.begin() + row, x.begin() + row + classes)))
+        y.push_back(p);
+    }
+    e.values[node.outputs[0]] = std::move(y);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      SoftmaxForward(buffer(node.inputs[0]), buffer(node.outputs[0]));
+    };
+  }
+};
+
+class SoftmaxGradientOperation : public OperationWithKernel<SoftmaxGradientOperation> {
+ public:
+  const char* name() const override { return "softmax_gradient"; }
+  absl::Status Vjp(ReverseRule& rule) const override {
+    const TensorId g = rule.in(0), y = rule.in(1);
+    RuleBuilder rules(rule.graph, rule.node.name);
+    if (rule.Needs(g)) rule.Contribute(g, rule.Like(kSoftmaxGradient, {rule.d[0], y}, g));
+    if (rule.Needs(y)) rule.Contribute(y, GradientByOutput(rules, rule.node, rule.d[0], true));
+    return rules.status();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    RuleBuilder rules(rule.graph, rule.node.name);
+    std::vector<TensorId> terms;
+    if (rule.d[0] != kNoTensor)
+      terms.push_back(rule.Like(kSoftmaxGradient, {rule.d[0], rule.in(1)}, rule.out(0)));
+    if (rule.d[1] != kNoTensor)
+      terms.push_back(GradientByOutput(rules, rule.node, rule.d[1], false));
+    rule.made[0] = rules.Add(std::move(terms));
+    return rules.status();
+  }
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    const std::vector<T>&dy = e.values[node.inputs[0]], &y = e.values[node.inputs[1]];
+    const int64_t classes = e.Channels(node.inputs[0]);
+    std::vector<T> dx;
+    for (size_t row = 0; row < y.size(); row += classes) {
+      T dot(0.0);
+      for (int64_t k = 0; k < classes; ++k) dot = dot + dy[row + k] * y[row + k];
+      for (int64_t k = 0; k < classes; ++k) dx.push_back(y[row + k] * (dy[row + k] - dot));
+    }
+    e.values[node.outputs[0]] = std::move(dx);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      SoftmaxBackward(buffer(node.inputs[0]), buffer(node.inputs[1]), buffer(node.outputs[0]));
+    };
+  }
+};
+
+const SoftmaxOperation softmax;
+const SoftmaxGradientOperation softmax_gradient;
+
+}  // namespace
+
+const Op kSoftmax = &softmax, kSoftmaxGradient = &softmax_gradient;
+
+double LogSumExp(const float* x, int64_t count) {
+  double largest = x[0];
+  for (int64_t k = 1; k < count; ++k) largest = std::max<double>(largest, x[k]);
+  double sum = 0;
+  for (int64_t k = 0; k < count; ++k) sum += std::exp(x[k] - largest);
+  return largest + std::log(sum);
+}
+
+absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId x) {
+  if (graph.shape(x).rank() != 2)
+    return Invalid(name, absl::StrCat("needs [batch, classes]; its input '", graph.tensor(x).name,
+                                      "' has shape ", graph.shape(x).ToString()));
+  return graph.AddNode(kSoftmax, name, {x}, {}, graph.shape(x));
+}
+
+// ---- From the text
+
+namespace {
+
+absl::StatusOr<Value> SoftmaxLayer(const Layer&, LayerBuilder& b) {
+  ASSIGN_OR_RETURN(const TensorId flat, b.Flat(b.input()));
+  return b.Made(Softmax(b.graph(), b.name(), flat));
+}
+
+const RegisterLayer softmax_layer(Layer::kSoftmax, SoftmaxLayer);
+
+}  // namespace
+}  // namespace cotangent::layers

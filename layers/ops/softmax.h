@@ -1,0 +1,50 @@
+// y_k = exp(x_k) / sum_j exp(x_j).
+#ifndef COTANGENT_LAYERS_OPS_SOFTMAX_H_
+#define COTANGENT_LAYERS_OPS_SOFTMAX_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "autodiff/math.h"
+#include "layers/graph/graph.h"
+
+namespace cotangent::layers {
+
+extern const Op kSoftmax;          // [N, K] -> [N, K]
+extern const Op kSoftmaxGradient;  // dy, y -> dx = y (dy - sum_j dy_j y_j)
+
+absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId x);
+
+// log(sum_k exp(x_k)) without overflow.
+double LogSumExp(const float* x, int64_t count);
+
+// ln p_k = x_k - ln sum_j exp(x_j), which is finite with all its derivatives where p_k itself is too
+// small for a number. The largest x is subtracted first: it changes neither the value nor, since the
+// terms cancel, any derivative.
+template <class T>
+std::vector<T> LogProbabilities(const std::vector<T>& x) {
+  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+  T largest = x[0], sum(0.0);
+  for (const T& value : x) {
+    if (largest < value) largest = value;
+  }
+  for (const T& value : x) sum = sum + exp(value - largest);
+  std::vector<T> logs;
+  for (const T& value : x) logs.push_back(value - largest - log(sum));
+  return logs;
+}
+
+// p_k.
+template <class T>
+std::vector<T> Probabilities(const std::vector<T>& x) {
+  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+  std::vector<T> p = LogProbabilities(x);
+  for (T& value : p) value = exp(value);
+  return p;
+}
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_OPS_SOFTMAX_H_

@@ -1,0 +1,35 @@
+// All operations there are, whatever file they are in.
+
+#include <set>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "layers/graph/operation.h"
+#include "layers/plan/plan_testing.h"
+
+namespace cotangent::layers {
+namespace {
+
+TEST(OperationTableTest, NamesDiffer) {
+  std::set<std::string> names;
+  for (Op op : AllOperations()) EXPECT_TRUE(names.insert(op->name()).second) << op->name();
+  EXPECT_GE(names.size(), 28u);
+}
+
+// After all tests of the program: an operation that none of them has held against its reference,
+// forward, in both kinds of derivative and by a plan, is an operation without a test.
+class EveryOperationIsChecked : public testing::Environment {
+ public:
+  void TearDown() override {
+    if (testing::GTEST_FLAG(filter) != "*") return;
+    for (Op op : AllOperations())
+      EXPECT_EQ(CheckedOperations().count(op->name()), 1u)
+          << op->name() << ": no test has given it to ExpectPlanAgrees()";
+  }
+};
+
+const testing::Environment* const every_operation_is_checked =
+    testing::AddGlobalTestEnvironment(new EveryOperationIsChecked);
+
+}  // namespace
+}  // namespace cotangent::layers

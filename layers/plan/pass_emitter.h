@@ -1,0 +1,117 @@
+// A fused pass (fusion.h) as a program: what it loads, computes, stores and sums for one element.
+#ifndef COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
+#define COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "layers/graph/operation.h"
+#include "layers/plan/buffer.h"
+#include "layers/plan/fusion.h"
+#include "layers/plan/pass.h"
+#include "layers/plan/pass_context.h"
+
+namespace cotangent::layers {
+
+// Operands of each kind that a program has at most.
+inline constexpr int kMaxOperands = 64;
+
+// How a kernel operand walks over its tensor while the pass runs over its domain.
+enum class Access {
+  kCoarse,  // in step with the domain
+  kFine,    // before pooling: `cell` of the window that belongs to the domain's element
+  kImage,   // one pixel for the whole image
+};
+
+struct Operand {
+  TensorId tensor = kNoTensor;
+  int version = 0;  // which stored version
+  Access access = Access::kCoarse;
+  int cell = -1;
+  Format format;
+  bool is_blocked = false;
+  // Bound: bytes.
+  char* base = nullptr;
+  int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
+};
+
+bool IsMoments(const Graph& graph, const Node& node);
+// The number of a node of moments among those of its pass, or with index -1 how many there are.
+int ShiftOf(const Graph& graph, const Pass& pass, int index);
+
+// Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no
+// window covers.
+class Emitter : public PassContext {
+ public:
+  Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
+          const PassKernel::FormatOf& format_of, bool remainder,
+          autodiff::codegen::Accuracy accuracy)
+      : PassContext(accuracy),
+        graph_(graph),
+        pass_(pass),
+        schedule_(schedule),
+        format_of_(format_of),
+        remainder_(remainder),
+        flat_(pass.domain.rank() < 2) {}
+
+  absl::Status Emit(const PassKernel::StoreFormatsOf& store_formats_of);
+
+  absl::StatusOr<autodiff::codegen::Value> ValueOf(TensorId t, int cell) override;
+  autodiff::codegen::Value LoadSpread(TensorId t) override {
+    return LoadTensor(t, Access::kImage, -1);
+  }
+  bool IsFine(TensorId t) const override { return pass_.IsFine(graph_.shape(t)); }
+  int cells() const override {
+    return remainder_ ? 1 : static_cast<int>(pass_.window_height * pass_.window_width);
+  }
+  bool is_remainder() const override { return remainder_; }
+
+  bool TouchesBf16() const {
+    const auto is_bf16 = [](const Operand& operand) {
+      return operand.format.type == ElementType::kBf16;
+    };
+    return std::any_of(loads.begin(), loads.end(), is_bf16) ||
+           std::any_of(stores.begin(), stores.end(), is_bf16);
+  }
+
+  std::vector<Operand> loads, stores;
+  // One value a channel: of a tensor, or the shift of moments.
+  struct ChannelOperand {
+    TensorId tensor;
+    int shift = -1;
+  };
+  std::vector<ChannelOperand> channels;
+  std::vector<TensorId> scalars;
+  struct SumOutput {
+    int node;
+    bool squares;
+    int shift = -1;  // moments: around which their values are summed
+    int cells = 1;   // values of a row that go into it
+  };
+  std::vector<SumOutput> sums;
+
+ private:
+  bool IsStoredHere(TensorId t) const {
+    return std::find(pass_.stores.begin(), pass_.stores.end(), t) != pass_.stores.end();
+  }
+  absl::StatusOr<autodiff::codegen::Value> Compute(TensorId t, int cell);
+  autodiff::codegen::Value LoadTensor(TensorId t, Access access, int cell);
+  absl::Status EmitSum(const Node& node, int index);
+
+  const Graph& graph_;
+  const Pass& pass_;
+  const Schedule& schedule_;
+  const PassKernel::FormatOf& format_of_;
+  const bool remainder_;
+  const bool flat_;
+  std::map<std::pair<TensorId, int>, autodiff::codegen::Value> values_;
+};
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
