@@ -1,0 +1,115 @@
+// Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks"
+// (2012), section 3.3, in PyTorch's form: y = x (k + alpha m)^-beta, where m is the mean of x^2 over
+// `size` channels around each, those beyond the first and the last counted as zeros.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer.h"
+#include "layers/plan/kernel.h"
+
+namespace cotangent::layers {
+namespace {
+
+extern const Op kChannelWindowSum;
+
+// A channel's window: so many channels before it and after it.
+struct ChannelWindow {
+  int64_t before, after;
+};
+
+// y_c = x_{c - before} + ... + x_{c + after} at every pixel. Its adjoint is the same with `before` and
+// `after` exchanged.
+class ChannelWindowSum : public OperationWithKernel<ChannelWindowSum> {
+ public:
+  const char* name() const override { return "channel_window_sum"; }
+
+  absl::Status Vjp(ReverseRule& rule) const override {
+    const ChannelWindow& window = rule.node.as<ChannelWindow>();
+    rule.Contribute(rule.in(0), rule.graph.AddNode(kChannelWindowSum, rule.node.name, {rule.d[0]},
+                                                   ChannelWindow{window.after, window.before},
+                                                   Shape(rule.shape(rule.in(0)))));
+    return absl::OkStatus();
+  }
+  absl::Status Jvp(ForwardRule& rule) const override {
+    rule.made[0] = rule.Like(kChannelWindowSum, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+
+  template <class T>
+  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
+    const TensorId x = node.inputs[0];
+    const ChannelWindow& window = node.as<ChannelWindow>();
+    const int64_t channels = e.Channels(x), pixels = e.Pixels(x);
+    std::vector<T> y = e.Zeros(x);
+    for (int64_t i = 0; i < e.Elements(x); ++i) {
+      const int64_t c = i / pixels % channels;
+      for (int64_t d = -window.before; d <= window.after; ++d)
+        if (c + d >= 0 && c + d < channels) y[i] = y[i] + e.values[x][i + d * pixels];
+    }
+    e.out(node, 0) = std::move(y);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
+    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
+      Sum(node.as<ChannelWindow>(), buffer(node.inputs[0]), buffer(node.outputs[0]));
+    };
+  }
+
+ private:
+  static void Sum(const ChannelWindow& window, const Buffer& x, const Buffer& y) {
+    const int64_t channels = x.shape[1], pixels = x.shape[0] * Height(x) * Width(x);
+    WithElementType(x, [&]<typename T>(T*) {
+#pragma omp parallel for
+      for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+        const T* in = x.as<T>() + pixel * channels;
+        T* out = y.as<T>() + pixel * channels;
+        for (int64_t c = 0; c < channels; ++c) {
+          float sum = 0;
+          const int64_t end = std::min(channels, c + window.after + 1);
+          for (int64_t j = std::max<int64_t>(0, c - window.before); j < end; ++j)
+            sum += static_cast<float>(in[j]);
+          out[c] = static_cast<T>(sum);
+        }
+      }
+    });
+  }
+};
+
+const ChannelWindowSum channel_window_sum;
+const Op kChannelWindowSum = &channel_window_sum;
+
+absl::StatusOr<Value> LocalResponseNorm(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.local_response_norm();
+  RETURN_IF_ERROR(b.NeedImage(b.input()));
+  RETURN_IF_ERROR(CheckSize("size", text.size(), 1, kMostChannels));
+  if (!(text.k() > 0) || !std::isfinite(text.k()))
+    return Error(absl::StrCat("k is ", text.k(), "; expected more than 0"));
+  if (!(text.alpha() >= 0) || !std::isfinite(text.alpha()))
+    return Error(absl::StrCat("alpha is ", text.alpha(), "; expected 0 or more"));
+  if (!std::isfinite(text.beta()))
+    return Error(absl::StrCat("beta is ", text.beta(), "; expected a finite number"));
+  Graph& graph = b.graph();
+  const TensorId x = b.input().id;
+  const Expr a0 = graph.Operand(0), a1 = graph.Operand(1);
+  ASSIGN_OR_RETURN(const TensorId squares, Elementwise(graph, b.name(), a0 * a0, {x}));
+  const ChannelWindow window = {text.size() / 2, (text.size() - 1) / 2};
+  const TensorId sum =
+      graph.AddNode(kChannelWindowSum, b.name(), {squares}, window, Shape(graph.shape(x)));
+  const Expr base = text.k() + (text.alpha() / static_cast<double>(text.size())) * a1;
+  return b.Made(Elementwise(graph, b.name(),
+                            a0 * autodiff::symbolic::Pow(base, graph.pool().Constant(-text.beta())),
+                            {x, sum}));
+}
+
+const RegisterLayer local_response_norm(Layer::kLocalResponseNorm, LocalResponseNorm);
+
+}  // namespace
+}  // namespace cotangent::layers
