@@ -172,7 +172,8 @@ class BadNetwork : public ::testing::TestWithParam<Bad> {};
 TEST_P(BadNetwork, IsExplained) {
   const auto built = BuildText(GetParam().text);
   ASSERT_FALSE(built.ok());
-  EXPECT_EQ(std::string(built.status().message()), GetParam().message);
+  // A list of kinds grows with the operations.
+  EXPECT_THAT(std::string(built.status().message()), StartsWith(GetParam().message));
 }
 
 std::string Fc(const std::string& rest) { return rest + "\nlayer { name: \"fc\" linear {} }"; }

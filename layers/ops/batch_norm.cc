@@ -68,8 +68,8 @@ absl::StatusOr<Value> BatchNormLayer(const Layer& layer, LayerBuilder& b) {
   const int64_t channels = b.graph().shape(x)[1];
   BatchNormOptions options;
   ASSIGN_OR_RETURN(std::tie(options.scale, options.shift), b.ScaleAndShift(text, channels));
-  options.running_mean = b.AddState(name + ".running_mean", channels, 0);
-  options.running_variance = b.AddState(name + ".running_var", channels, 1);
+  options.running_mean = b.AddState("running_mean", channels, 0);
+  options.running_variance = b.AddState("running_var", channels, 1);
   options.epsilon = text.epsilon();
   options.momentum = text.momentum();
   options.training = b.training();
