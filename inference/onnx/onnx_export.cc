@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "inference/onnx/onnx_graph.h"
 #include "inference/onnx/onnx_rules.h"
+#include "layers/graph/operation.h"
 #include "layers/network/build.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/fold.h"
@@ -142,7 +143,7 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
     RETURN_IF_ERROR(AddOnnxOperators(*node, network));
 
   const bool ends_with_softmax =
-      absl::string_view(layers::OpName(built.graph.producer(built.prediction).op)) == "softmax";
+      absl::string_view(built.graph.producer(built.prediction).op->name()) == "softmax";
   const std::string output = onnx.Unique(ends_with_softmax ? "probabilities" : "logits");
   // The last operator makes the result, whose name is the output's.
   const std::string result = network.Value(built.prediction);

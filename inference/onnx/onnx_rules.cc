@@ -10,6 +10,10 @@
 #include "base/status_macros.h"
 #include "inference/onnx/onnx_export.h"
 #include "inference/onnx/onnx_formula.h"
+#include "layers/graph/operation.h"
+#include "layers/ops/convolution.h"
+#include "layers/ops/local_response_norm.h"
+#include "layers/ops/pad.h"
 
 namespace cotangent::inference {
 namespace {
@@ -22,15 +26,19 @@ using Attribute = OnnxGraph::Attribute;
 
 // ---- What a node's attributes say ---------------------------------------------------------------
 
-const Expr& FormulaOf(const Node& node) { return node.attributes.formula; }
-double ConstantOf(const Node& node) { return node.attributes.value; }
-const tensor::ConvolutionShape& GeometryOf(const Node& node) { return node.attributes.convolution; }
-bool HasRelu(const Node& node) { return node.attributes.relu; }
-const layers::PoolWindow& WindowOf(const Node& node) { return node.attributes.window; }
-layers::PadMode PadModeOf(const Node& node) { return node.attributes.pad_mode; }
-const layers::Padding& PaddingOf(const Node& node) { return node.attributes.padding; }
-int64_t FirstChannelOf(const Node& node) { return node.attributes.begin; }
-double EpsilonOf(const Node& node) { return node.attributes.epsilon; }
+const Expr& FormulaOf(const Node& node) { return node.as<Expr>(); }
+double ConstantOf(const Node& node) { return node.as<double>(); }
+const tensor::ConvolutionShape& GeometryOf(const Node& node) {
+  return node.as<layers::ConvolutionAttributes>().shape;
+}
+bool HasRelu(const Node& node) { return node.as<layers::ConvolutionAttributes>().relu; }
+const layers::PoolWindow& WindowOf(const Node& node) { return node.as<layers::PoolWindow>(); }
+layers::PadMode PadModeOf(const Node& node) { return node.as<layers::PadAttributes>().mode; }
+const layers::Padding& PaddingOf(const Node& node) {
+  return node.as<layers::PadAttributes>().padding;
+}
+int64_t FirstChannelOf(const Node& node) { return node.as<int64_t>(); }
+double EpsilonOf(const Node& node) { return node.as<double>(); }
 
 std::vector<int64_t> Dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
@@ -248,6 +256,23 @@ absl::Status Slice(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
+// The sum over neighbouring channels, as a convolution of one pixel with weights 0 and 1.
+absl::Status ChannelWindowSum(const Node& node, OnnxNetwork& network) {
+  const auto& window = node.as<layers::ChannelWindow>();
+  const int64_t channels = network.shape(node.inputs[0])[1];
+  std::vector<float> weights(channels * channels, 0.0f);
+  for (int64_t c = 0; c < channels; ++c) {
+    const int64_t last = std::min(channels - 1, c + window.after);
+    for (int64_t k = std::max<int64_t>(0, c - window.before); k <= last; ++k)
+      weights[c * channels + k] = 1;
+  }
+  OnnxGraph& onnx = network.onnx();
+  const std::string band = onnx.Tensor(onnx.Unique(absl::StrCat(node.name, ".window")),
+                                       {channels, channels, 1, 1}, weights);
+  network.Set(node.outputs[0], onnx.Add("Conv", {network.Value(node.inputs[0]), band}));
+  return absl::OkStatus();
+}
+
 absl::Status Reshape(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   std::vector<int64_t> shape = Dims(network.shape(node.outputs[0]));
@@ -301,6 +326,7 @@ constexpr Entry kRules[] = {
     {"pad", Pad},
     {"concat", Concat},
     {"slice", Slice},
+    {"channel_window_sum", ChannelWindowSum},
     {"reshape", Reshape},
     {"layer_norm", LayerNorm},
     {"softmax", Softmax},
@@ -331,7 +357,7 @@ const Entry* FindRule(absl::string_view operation) {
 
 std::vector<float> OnnxNetwork::Constant(TensorId t) const {
   const Node& node = graph_.producer(t);
-  const absl::string_view op = layers::OpName(node.op);
+  const absl::string_view op = node.op->name();
   const std::string& name = graph_.tensor(t).name;
   if (op == "parameter") {
     const auto& slot = *store_.FindParameter(name);
@@ -375,10 +401,10 @@ std::string OnnxNetwork::Value(TensorId t) {
 }
 
 absl::Status AddOnnxOperators(const Node& node, OnnxNetwork& network) {
-  const Entry* const entry = FindRule(layers::OpName(node.op));
+  const Entry* const entry = FindRule(node.op->name());
   if (entry == nullptr || entry->rule == nullptr)
     return absl::InvalidArgumentError(absl::StrCat("layer '", node.name, "': no rule says how ",
-                                                   layers::OpName(node.op), " is written in ONNX"));
+                                                   node.op->name(), " is written in ONNX"));
   network.onnx().SetLayer(node.name);
   return entry->rule(node, network);
 }

@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 absl::StatusOr<BuiltNetwork> BuildText(absl::string_view text, BuildOptions options = {}) {
   auto network = ParseNetwork(text, "net");

@@ -19,8 +19,7 @@ extern const Op kConcat, kSlice, kUnslice;
 
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
                   int64_t count) {
-  const int64_t pixels = from.shape[0] * Height(from) * Width(from),
-                size = Bytes(from.format.type);
+  const int64_t pixels = from.shape[0] * Height(from) * Width(from), size = Bytes(from.format.type);
   const int64_t from_stride = from.shape[1] * size, to_stride = to.shape[1] * size;
   ParallelRanges(pixels, LeastItems(count), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {

@@ -2,6 +2,8 @@
 // (2012), section 3.3, in PyTorch's form: y = x (k + alpha m)^-beta, where m is the mean of x^2 over
 // `size` channels around each, those beyond the first and the last counted as zeros.
 
+#include "layers/ops/local_response_norm.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,11 +20,6 @@ namespace cotangent::layers {
 namespace {
 
 extern const Op kChannelWindowSum;
-
-// A channel's window: so many channels before it and after it.
-struct ChannelWindow {
-  int64_t before, after;
-};
 
 // y_c = x_{c - before} + ... + x_{c + after} at every pixel. Its adjoint is the same with `before` and
 // `after` exchanged.

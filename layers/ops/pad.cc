@@ -17,11 +17,6 @@ namespace {
 
 extern const Op kPad, kUnpad;
 
-struct PadAttributes {
-  PadMode mode;
-  Padding padding;
-};
-
 // Where a padded line or column comes from: its index in [0, size), or -1 for a zero.
 int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   if (index >= 0 && index < size) return index;

@@ -12,6 +12,11 @@ namespace cotangent::layers {
 enum class PadMode { kZeros, kCircular, kReflect };
 PadMode PadModeOf(Layer::PaddingMode mode);
 
+struct PadAttributes {
+  PadMode mode;
+  Padding padding;
+};
+
 // [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]; negative numbers crop.
 absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
                              const Padding& padding);
