@@ -23,9 +23,9 @@ class KernelContext {
 
   const Graph& graph;
   const Node& node;
-  const int index;                      // of the node in its graph
+  const int index;              // of the node in its graph
   const ElementType precision;  // of activations
-  const uint64_t seed;                  // of the plan
+  const uint64_t seed;          // of the plan
   const std::function<Buffer(TensorId)>
       buffer;  // of an input or output; known once the plan is made
 
