@@ -157,7 +157,7 @@ class Builder {
     LayerBuilder builder(name, inputs, options_, built_, parameters_, row);
     absl::StatusOr<Value> value = kind != nullptr ? kind->build(layer, builder) : NoSuchKind(layer);
     if (!value.ok()) {
-      const bool has_place = layer.has_activation() && layer.activation().has_formula_place() &&
+      const bool has_place = (layer.activation().has_formula_place() || layer.elementwise().has_formula_place()) &&
                              absl::StartsWith(value.status().message(),
                                               layer.place().substr(0, layer.place().find(':') + 1));
       return has_place ? value.status() : InLayer(layer, name, value.status());

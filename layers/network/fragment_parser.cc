@@ -42,6 +42,13 @@ void NotePlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& paren
             fragment, *nested("activation"), Layer::Activation::descriptor(), "formula"));
       }
     }
+    if (layer.has_elementwise()) {
+      layer.mutable_elementwise()->clear_formula_place();
+      if (layer.elementwise().has_formula() && nested("elementwise") != nullptr) {
+        layer.mutable_elementwise()->set_formula_place(PlaceOfText(
+            fragment, *nested("elementwise"), Layer::Elementwise::descriptor(), "formula"));
+      }
+    }
     if (layer.has_sequence() && nested("sequence") != nullptr) {
       NotePlaces(fragment, *nested("sequence"),
                  Layer::Sequence::descriptor()->FindFieldByName("layer"),

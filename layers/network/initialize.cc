@@ -65,6 +65,42 @@ void FillNormal(const RandomStream& random, double mean, double deviation,
   });
 }
 
+// By inversion, as torch.nn.init.trunc_normal_: the quantile of what is uniform between the two
+// bounds' probabilities, found by bisection.
+void FillTruncatedNormal(const RandomStream& random, const Initialiser::TruncatedNormal& text,
+                         absl::Span<float> values) {
+  const auto probability = [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); };
+  const double low = (text.low() - text.mean()) / text.deviation(),
+               high = (text.high() - text.mean()) / text.deviation();
+  const double from = probability(low), to = probability(high);
+  const int64_t count = static_cast<int64_t>(values.size());
+  ParallelRanges(count, kFewestDrawn, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double p = from + (to - from) * random.Uniform(i);
+      double below = low, above = high;
+      for (int step = 0; step < 60 && above - below > 1e-12; ++step) {
+        const double middle = below + (above - below) / 2;
+        (probability(middle) < p ? below : above) = middle;
+      }
+      values[i] = static_cast<float>(text.mean() + text.deviation() * (below + (above - below) / 2));
+    }
+  });
+}
+
+void FillSinusoidal(const tensor::Shape& shape, absl::Span<float> values) {
+  const int64_t channels = shape[0], height = shape[1], width = shape[2], half = channels / 2;
+  for (int64_t c = 0; c < channels; ++c) {
+    const int64_t within = c < half ? c : c - half, size = c < half ? half : channels - half;
+    const double frequency =
+        std::pow(10000.0, -2.0 * static_cast<double>(within / 2) / static_cast<double>(size));
+    for (int64_t i = 0; i < height * width; ++i) {
+      const double angle = static_cast<double>(c < half ? i / width : i % width) * frequency;
+      values[c * height * width + i] =
+          static_cast<float>(within % 2 == 0 ? std::sin(angle) : std::cos(angle));
+    }
+  }
+}
+
 void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
           const RandomStream& random, absl::Span<float> values);
 
@@ -115,6 +151,10 @@ void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
                         values);
     case Initialiser::kUniform:
       return FillUniform(random, initialiser.uniform().low(), initialiser.uniform().high(), values);
+    case Initialiser::kTruncatedNormal:
+      return FillTruncatedNormal(random, initialiser.truncated_normal(), values);
+    case Initialiser::kSinusoidal:
+      return FillSinusoidal(parameter.shape, values);
     case Initialiser::kIdentity:
       return FillIdentity(parameter.shape, values);
     case Initialiser::kDirac:
@@ -232,8 +272,22 @@ absl::Status CheckInitialiser(const ParameterSpec& parameter) {
         initialiser.normal().deviation(), initialiser.uniform().low(), initialiser.uniform().high(),
         initialiser.xavier_uniform().gain(), initialiser.xavier_normal().gain(),
         initialiser.kaiming_uniform().negative_slope(),
-        initialiser.kaiming_normal().negative_slope(), initialiser.whiten().epsilon()}) {
+        initialiser.kaiming_normal().negative_slope(), initialiser.whiten().epsilon(),
+        initialiser.truncated_normal().mean(), initialiser.truncated_normal().deviation(),
+        initialiser.truncated_normal().low(), initialiser.truncated_normal().high()}) {
     if (!std::isfinite(value)) return error("a number in it is not finite");
+  }
+  if (initialiser.has_sinusoidal() && rank != 3)
+    return error("sinusoidal is for the weight of a position");
+  const auto& truncated = initialiser.truncated_normal();
+  if (!(truncated.deviation() > 0))
+    return error("the deviation of truncated_normal is not positive; expected more than 0");
+  // Beyond that, too few of the distribution's numbers remain to be told apart.
+  const double nearest = std::max({truncated.low() - truncated.mean(),
+                                   truncated.mean() - truncated.high(), 0.0});
+  if (!(truncated.low() < truncated.high()) || nearest > 6 * truncated.deviation()) {
+    return error(
+        "truncated_normal keeps nothing; expected low below high, within 6 deviations of the mean");
   }
   if (initialiser.normal().deviation() < 0)
     return error("the deviation of normal is negative; expected 0 or more");

@@ -18,6 +18,7 @@ void RemovePlaces(RepeatedPtrField<Layer>& layers) {
   for (Layer& layer : layers) {
     layer.clear_place();
     if (layer.has_activation()) layer.mutable_activation()->clear_formula_place();
+    if (layer.has_elementwise()) layer.mutable_elementwise()->clear_formula_place();
     if (layer.has_sequence()) RemovePlaces(*layer.mutable_sequence()->mutable_layer());
   }
 }

@@ -7,6 +7,7 @@
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
 #include "layers/ops/pool_window.h"
+#include "layers/ops/resample.h"
 #include "layers/plan/kernel.h"
 #include "layers/plan/pass_context.h"
 #include "tensor/pool.h"
@@ -132,6 +133,24 @@ absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, Tenso
   return graph.AddNode(kAveragePool, name, {x}, window, *out);
 }
 
+absl::StatusOr<TensorId> GlobalAveragePool(Graph& graph, absl::string_view name, TensorId x) {
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
+  const int64_t height = graph.shape(x).height(), width = graph.shape(x).width();
+  return AveragePool(graph, name, x, {height, width, height, width, {}, true});
+}
+
+absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, TensorId x,
+                                      int64_t height, int64_t width) {
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
+  const Shape in = graph.shape(x);
+  if (in.height() != 1 || in.width() != 1 || height < 1 || width < 1)
+    return Invalid(name, absl::StrCat("only one pixel is spread over others; found shape ",
+                                      in.ToString()));
+  if (height == 1 && width == 1) return x;
+  return graph.AddNode(kAverageUnpool, name, {x}, PoolWindow{height, width, height, width, {}, true},
+                       Shape({in[0], in[1], height, width}));
+}
+
 // ---- From the text
 
 namespace {
@@ -142,14 +161,22 @@ absl::StatusOr<Value> AveragePoolLayer(const Layer& layer, LayerBuilder& b) {
   const Value& input = b.input();
   ASSIGN_OR_RETURN(PoolWindow window, WindowOfPool(text, input, b));
   window.count_padding = text.count_padding();
+  const Shape in = b.shape(input);
+  ASSIGN_OR_RETURN(const Shape out, PooledShape(b.graph(), name, input.id, window));
+  const bool is_uneven = window.padding.bottom > window.padding.top ||
+                         window.padding.right > window.padding.left;
+  if (text.ceil() && is_uneven && window.count_padding) {
+    return b.Made(Resample(
+        b.graph(), name, input.id,
+        WindowWeights(in[2], out[2], window.height, window.stride_height, window.padding.top),
+        WindowWeights(in[3], out[3], window.width, window.stride_width, window.padding.left)));
+  }
   return b.Made(AveragePool(b.graph(), name, input.id, window));
 }
 
 absl::StatusOr<Value> GlobalAveragePoolLayer(const Layer&, LayerBuilder& b) {
   RETURN_IF_ERROR(b.NeedImage(b.input()));
-  const int64_t height = b.shape(b.input()).height(), width = b.shape(b.input()).width();
-  const PoolWindow window = {height, width, height, width, {}, true};
-  return b.Made(AveragePool(b.graph(), b.name(), b.input().id, window));
+  return b.Made(GlobalAveragePool(b.graph(), b.name(), b.input().id));
 }
 
 const RegisterLayer average_pool_layer(Layer::kAveragePool, AveragePoolLayer);

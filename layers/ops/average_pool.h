@@ -10,6 +10,11 @@ namespace cotangent::layers {
 
 absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, TensorId x,
                                      const PoolWindow& window);
+// [N, C, H, W] -> [N, C, 1, 1].
+absl::StatusOr<TensorId> GlobalAveragePool(Graph& graph, absl::string_view name, TensorId x);
+// Its adjoint, [N, C, 1, 1] -> [N, C, height, width]: at every pixel x / (height width).
+absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, TensorId x,
+                                      int64_t height, int64_t width);
 
 }  // namespace cotangent::layers
 

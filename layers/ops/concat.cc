@@ -214,6 +214,22 @@ absl::StatusOr<Value> ConcatLayer(const Layer&, LayerBuilder& b) {
   return b.Made(Concat(b.graph(), name, std::move(parts)));
 }
 
+absl::StatusOr<Value> SliceLayer(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.slice();
+  ASSIGN_OR_RETURN(const TensorId x, b.Flat(b.input()));
+  const int64_t all = b.graph().shape(x)[1];
+  RETURN_IF_ERROR(CheckSize("begin", text.begin(), 0, all - 1));
+  const int64_t channels = text.has_channels() ? text.channels() : all - text.begin();
+  RETURN_IF_ERROR(CheckSize("channels", channels, 1, kMostChannels));
+  if (channels > all - text.begin())
+    return Error(absl::StrCat("takes channels ", text.begin(), " to ", text.begin() + channels - 1,
+                              ", but '", b.input().maker, "' gives ", b.Seen(b.input()),
+                              "; expected channels: ", all - text.begin(), " or fewer"));
+  if (channels == all) return b.input();
+  return b.Made(Slice(b.graph(), b.name(), x, text.begin(), channels));
+}
+
+const RegisterLayer slice_layer(Layer::kSlice, SliceLayer);
 const RegisterLayer concat_layer(Layer::kConcat, ConcatLayer, /*reads_several=*/true);
 
 }  // namespace

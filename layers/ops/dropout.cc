@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
+#include "layers/ops/combine.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer.h"
 #include "layers/plan/kernel.h"
@@ -21,9 +22,17 @@ uint64_t Mix(uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// Element i of step `step` is a pure function of (seed, stream, step, i).
-void Draw(double rate, uint64_t seed, uint64_t stream, uint64_t step, const Buffer& mask) {
-  const int64_t count = mask.shape.NumElements();
+struct MaskAttributes {
+  double rate;
+  bool per_image;  // one draw for all of an image
+};
+
+// Draw i of step `step` is a pure function of (seed, stream, step, i).
+void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step,
+          const Buffer& mask) {
+  const double rate = attributes.rate;
+  const int64_t count = mask.shape.NumElements(),
+                per_draw = attributes.per_image ? ElementsPerImage(mask) : 1;
   const uint64_t key = Mix(Mix(Mix(seed) + stream) + step),
                  limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
   const float keep = static_cast<float>(1 / (1 - rate));
@@ -31,12 +40,12 @@ void Draw(double rate, uint64_t seed, uint64_t stream, uint64_t step, const Buff
     ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         mask.as<T>()[i] =
-            static_cast<T>(Mix(key + i * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+            static_cast<T>(Mix(key + i / per_draw * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
     });
   });
 }
 
-// The attribute is the rate, a double.
+// Its attributes are MaskAttributes.
 class DropoutMaskOperation : public Leaf {
  public:
   const char* name() const override { return "dropout_mask"; }
@@ -44,7 +53,7 @@ class DropoutMaskOperation : public Leaf {
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node, seed = kernel.seed,
             stream = static_cast<uint64_t>(kernel.index)](int64_t step) {
-      Draw(node.as<double>(), seed, stream, static_cast<uint64_t>(step), buffer(node.outputs[0]));
+      Draw(node.as<MaskAttributes>(), seed, stream, static_cast<uint64_t>(step), buffer(node.outputs[0]));
     };
   }
 };
@@ -59,7 +68,16 @@ absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, Tenso
                                      double rate) {
   if (!(rate >= 0 && rate < 1))
     return Invalid(name, absl::StrCat("rate ", rate, " must be at least 0 and below 1"));
-  return graph.AddNode(kDropoutMask, name, {}, rate, graph.shape(like));
+  return graph.AddNode(kDropoutMask, name, {}, MaskAttributes{rate, false}, graph.shape(like));
+}
+
+absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorId images,
+                                   double rate) {
+  if (absl::Status status = NeedsImages(graph, name, images); !status.ok()) return status;
+  if (!(rate >= 0 && rate < 1))
+    return Invalid(name, absl::StrCat("rate ", rate, " must be at least 0 and below 1"));
+  const Shape shape = {graph.shape(images)[0], graph.shape(images)[1], 1, 1};
+  return graph.AddNode(kDropoutMask, name, {}, MaskAttributes{rate, true}, shape);
 }
 
 // ---- From the text
@@ -79,6 +97,21 @@ absl::StatusOr<Value> DropoutLayer(const Layer& layer, LayerBuilder& b) {
   return Value{y, input.is_flattened, ""};
 }
 
+absl::StatusOr<Value> DropPathLayer(const Layer& layer, LayerBuilder& b) {
+  const auto& text = layer.drop_path();
+  const TensorId x = b.input().id;
+  RETURN_IF_ERROR(b.NeedImage(b.input()));
+  if (!(text.rate() >= 0 && text.rate() < 1))
+    return Error(absl::StrCat("rate is ", text.rate(), "; expected 0 to less than 1"));
+  if (!b.training() || text.rate() == 0) return b.input();
+  const Shape shape = b.shape(b.input());
+  ASSIGN_OR_RETURN(const TensorId mask, ImageMask(b.graph(), b.name(), x, text.rate()));
+  ASSIGN_OR_RETURN(const TensorId spread,
+                   Spread(b.graph(), b.name(), mask, shape.height(), shape.width()));
+  return b.Made(Formula(b.graph(), b.name(), "x * mask", {{"x", x}, {"mask", spread}}));
+}
+
+const RegisterLayer drop_path_layer(Layer::kDropPath, DropPathLayer);
 const RegisterLayer dropout_layer(Layer::kDropout, DropoutLayer);
 
 }  // namespace

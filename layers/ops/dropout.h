@@ -13,6 +13,9 @@ namespace cotangent::layers {
 extern const Op kDropoutMask;
 absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, TensorId like,
                                      double rate);
+// [N, C, 1, 1] for images [N, C, H, W]: one draw an image, the same in all its channels.
+absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorId images,
+                                   double rate);
 
 }  // namespace cotangent::layers
 

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
+#include "layers/ops/group_norm.h"
 #include "layers/ops/layer.h"
 #include "layers/ops/rules.h"
 #include "layers/plan/kernel.h"
@@ -253,16 +254,11 @@ absl::StatusOr<Value> LayerNormLayer(const Layer& layer, LayerBuilder& b) {
   ASSIGN_OR_RETURN(const TensorId x, b.Flat(input));
   std::pair<TensorId, TensorId> parameters;
   ASSIGN_OR_RETURN(parameters, b.ScaleAndShift(text, b.graph().shape(x)[1]));
-  const auto [scale, shift] = parameters;
-  ASSIGN_OR_RETURN(const TensorId y, LayerNorm(b.graph(), name, x, text.epsilon()));
-  if (scale != kNoTensor && shift != kNoTensor)
-    return b.Made(Formula(b.graph(), name, "y * scale + shift",
-                          {{"y", y}, {"scale", scale}, {"shift", shift}}));
-  if (scale != kNoTensor)
-    return b.Made(Formula(b.graph(), name, "y * scale", {{"y", y}, {"scale", scale}}));
-  if (shift != kNoTensor)
-    return b.Made(Formula(b.graph(), name, "y + shift", {{"y", y}, {"shift", shift}}));
-  return Value{y, false, ""};
+  if (text.axes() == Layer::LayerNorm::CHANNELS) RETURN_IF_ERROR(b.NeedImage(input));
+  ASSIGN_OR_RETURN(const TensorId y, text.axes() == Layer::LayerNorm::CHANNELS
+                                         ? PixelNorm(b.graph(), name, x, text.epsilon())
+                                         : LayerNorm(b.graph(), name, x, text.epsilon()));
+  return b.Made(ScaledAndShifted(b.graph(), name, y, parameters));
 }
 
 const RegisterLayer layer_norm_layer(Layer::kLayerNorm, LayerNormLayer);

@@ -11,19 +11,27 @@ absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, Te
                                   const PoolWindow& window) {
   if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
   const Shape& in = graph.shape(x);
-  if (std::max(window.padding.top, window.padding.bottom) * 2 > window.height ||
-      std::max(window.padding.left, window.padding.right) * 2 > window.width) {
-    return Invalid(name,
-                   "padding must be at most half of the window, or some windows would hold nothing "
-                   "but padding");
-  }
   const int64_t height = WindowSteps(in[2], window.height, window.stride_height, window.padding.top,
                                      window.padding.bottom);
   const int64_t width = WindowSteps(in[3], window.width, window.stride_width, window.padding.left,
                                     window.padding.right);
   if (height < 1 || width < 1)
     return WindowDoesNotFit(graph, name, "window", window.height, window.width, x, window.padding);
+  // Beyond the bottom and the right, where sizes round up, the last window may hold little.
+  if (window.padding.top * 2 > window.height || window.padding.left * 2 > window.width ||
+      (height - 1) * window.stride_height - window.padding.top >= in[2] ||
+      (width - 1) * window.stride_width - window.padding.left >= in[3]) {
+    return Invalid(name,
+                   "padding must be at most half of the window, or some windows would hold nothing "
+                   "but padding");
+  }
   return Shape({in[0], in[1], height, width});
+}
+
+int64_t Beyond(int64_t size, int64_t extent, int64_t stride, int64_t before, int64_t after) {
+  const int64_t steps = (size + before + after - extent + stride - 1) / stride;
+  if (steps * stride >= size + before) return 0;
+  return std::max<int64_t>(0, steps * stride + extent - (size + before + after));
 }
 
 bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window) {

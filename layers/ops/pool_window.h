@@ -23,6 +23,10 @@ bool Tiles(const PoolWindow& window);
 // The geometry for kernels and references, `fine` being the shape before pooling.
 tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);
 
+// How much further the last window of an axis reaches where sizes round up, as PyTorch's ceil_mode
+// has it: a window begins in the image or in what stands before it.
+int64_t Beyond(int64_t size, int64_t extent, int64_t stride, int64_t before, int64_t after);
+
 // The window that the text of a pooling asks for, checked against the image it is given.
 template <typename Text>
 absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
@@ -37,7 +41,14 @@ absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
     return Error(absl::StrCat("pads by more than half its kernel ", Times(kernel),
                               ", so that windows may hold nothing but padding; use less padding"));
   }
-  return PoolWindow{kernel.height, kernel.width, stride.height, stride.width, pad, true};
+  PoolWindow result = {kernel.height, kernel.width, stride.height, stride.width, pad, true};
+  if (text.ceil()) {
+    result.padding.bottom += Beyond(b.shape(input).height(), kernel.height, stride.height, pad.top,
+                                    pad.bottom);
+    result.padding.right += Beyond(b.shape(input).width(), kernel.width, stride.width, pad.left,
+                                   pad.right);
+  }
+  return result;
 }
 
 }  // namespace cotangent::layers

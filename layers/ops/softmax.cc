@@ -35,9 +35,12 @@ void SoftmaxForward(const Buffer& x, const Buffer& y) {
       x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]), [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; ++n) {
           const float* in = x.as<float>() + n * classes;
-          const double log_sum = LogSumExp(in, classes);
-          for (int64_t k = 0; k < classes; ++k)
-            y.as<float>()[n * classes + k] = static_cast<float>(std::exp(in[k] - log_sum));
+          float* out = y.as<float>() + n * classes;
+          const float largest = *std::max_element(in, in + classes);
+          double sum = 0;
+          for (int64_t k = 0; k < classes; ++k) sum += out[k] = std::exp(in[k] - largest);
+          const float share = static_cast<float>(1 / sum);
+          for (int64_t k = 0; k < classes; ++k) out[k] *= share;
         }
       });
 }

@@ -1,0 +1,40 @@
+// Layers with one learnt number a channel, or one for all.
+
+#include <utility>
+
+#include "layers/ops/elementwise.h"
+#include "layers/ops/layer.h"
+#include "layers/ops/reshape.h"
+
+namespace cotangent::layers {
+namespace {
+
+// The formula in x and the layer's weight w.
+template <typename Text>
+absl::StatusOr<Value> WithWeight(const Text& text, double initial_value, const char* formula,
+                                 LayerBuilder& b) {
+  ASSIGN_OR_RETURN(const TensorId x, b.Flat(b.input()));
+  const int64_t channels = b.graph().shape(x)[1], count = text.per_channel() ? channels : 1;
+  ASSIGN_OR_RETURN(TensorId weight,
+                   b.AddParameter("weight", {count}, text.has_weight_init(), text.weight_init(),
+                                  LayerBuilder::ConstantInitialiser(initial_value), count, count));
+  if (count != channels) {
+    ASSIGN_OR_RETURN(weight, Reshape(b.graph(), b.name(), weight, Shape()));
+  }
+  return b.Made(Formula(b.graph(), b.name(), formula, {{"x", x}, {"w", weight}}));
+}
+
+absl::StatusOr<Value> ScaleLayer(const Layer& layer, LayerBuilder& b) {
+  return WithWeight(layer.scale(), 1, "x * w", b);
+}
+
+// PyTorch's slope to begin with.
+absl::StatusOr<Value> PreluLayer(const Layer& layer, LayerBuilder& b) {
+  return WithWeight(layer.prelu(), 0.25, "select(0, x, x, w * x)", b);
+}
+
+const RegisterLayer scale_layer(Layer::kScale, ScaleLayer);
+const RegisterLayer prelu_layer(Layer::kPrelu, PreluLayer);
+
+}  // namespace
+}  // namespace cotangent::layers
