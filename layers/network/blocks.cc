@@ -195,9 +195,57 @@ class Reader {
     }
     absl::StatusOr<std::map<std::string, std::string>> values = Arguments(layer, name, block);
     if (!values.ok()) return values.status();
-    const std::string with = absl::StrJoin(*values, ", ", absl::PairFormatter("="));
+    const bool counts = Counts(block);
+    if (!counts || !layer.has_repeat() || layer.repeat() < 1) {
+      if (counts) values->insert({{"index", "0"}, {"count", "1"}});
+      absl::StatusOr<Layer::Sequence> sequence = Expanded(layer, block, name, *values, depth);
+      if (!sequence.ok()) return sequence.status();
+      *layer.mutable_sequence() = *std::move(sequence);
+      return absl::OkStatus();
+    }
+    // Copies that differ, with the names that equal copies would have.
+    values->emplace("count", absl::StrCat(layer.repeat()));
+    Layer::Sequence copies;
+    for (int64_t i = 0; i < layer.repeat(); ++i) {
+      std::map<std::string, std::string> own = *values;
+      own.emplace("index", absl::StrCat(i));
+      absl::StatusOr<Layer::Sequence> sequence = Expanded(layer, block, name, own, depth);
+      if (!sequence.ok()) return sequence.status();
+      Layer& copy = *copies.add_layer();
+      copy.set_name(absl::StrCat(i));
+      copy.set_place(layer.place());
+      *copy.mutable_frozen() = layer.frozen();
+      *copy.mutable_sequence() = *std::move(sequence);
+    }
+    layer.clear_repeat();
+    layer.clear_frozen();
+    *layer.mutable_sequence() = std::move(copies);
+    return absl::OkStatus();
+  }
+
+  // Whether a block asks which of its copies it is, by `$index` or `$count`.
+  bool Counts(const BlockText& block) const {
+    const absl::string_view text = source_.text().substr(block.begin, block.end - block.begin);
+    for (const char* word : {"index", "count"}) {
+      const bool is_parameter = std::find(block.parameters.begin(), block.parameters.end(), word) !=
+                                block.parameters.end();
+      if (!is_parameter && absl::StrContains(text, word) && absl::StrContains(text, '$'))
+        return true;
+    }
+    return false;
+  }
+
+  // The layers of a block with these values, for a use of it.
+  absl::StatusOr<Layer::Sequence> Expanded(const Layer& layer, const BlockText& block,
+                                           const std::string& name,
+                                           const std::map<std::string, std::string>& values,
+                                           int depth) {
+    const auto error = [&](absl::string_view message) {
+      return absl::InvalidArgumentError(absl::StrCat(layer.place(), ": ", message));
+    };
+    const std::string with = absl::StrJoin(values, ", ", absl::PairFormatter("="));
     absl::StatusOr<Fragment> fragment =
-        Fragment::Substitute(source_, block.begin, block.end, *values,
+        Fragment::Substitute(source_, block.begin, block.end, values,
                              absl::StrCat(" (in block '", name, "'", with.empty() ? "" : " with ",
                                           with.substr(0, 200), ", used at ", layer.place(), ")"),
                              kLongestExpandedText - std::min(expanded_, kLongestExpandedText));
@@ -209,8 +257,9 @@ class Reader {
     active_.push_back(name);
     if (absl::Status status = Expand(*body.mutable_layer(), depth + 1); !status.ok()) return status;
     active_.pop_back();
-    layer.mutable_sequence()->mutable_layer()->Swap(body.mutable_layer());
-    return absl::OkStatus();
+    Layer::Sequence sequence;
+    sequence.mutable_layer()->Swap(body.mutable_layer());
+    return sequence;
   }
 
   absl::StatusOr<std::map<std::string, std::string>> Arguments(const Layer& layer,

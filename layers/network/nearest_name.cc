@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 
 namespace cotangent::layers {
 namespace {
@@ -29,6 +30,87 @@ size_t Distance(absl::string_view a, absl::string_view b) {
   return d[a.size()][b.size()];
 }
 
+// What others call the same thing: PyTorch's classes and arguments, Caffe's layers and fields, in
+// lower case without `_`, and our names for them, of which the first that is known is meant.
+struct Alias {
+  const char* theirs;
+  const char* ours;
+};
+constexpr Alias kAliases[] = {
+    {"adaptiveavgpool2d", "adaptive_average_pool"},
+    {"avgpool2d", "average_pool"},
+    {"avgpool", "average_pool"},
+    {"batchnorm2d", "batch_norm"},
+    {"biasfiller", "bias_init"},
+    {"cat", "concat"},
+    {"ceilmode", "ceil"},
+    {"conv", "convolution"},
+    {"conv2d", "convolution"},
+    {"convtranspose2d", "transposed_convolution"},
+    {"countincludepad", "count_padding"},
+    {"deconv", "transposed_convolution"},
+    {"deconvolution", "transposed_convolution"},
+    {"dense", "linear"},
+    {"droprate", "rate"},
+    {"dropoutratio", "rate"},
+    {"eltwise", "elementwise"},
+    {"eps", "epsilon"},
+    {"fc", "linear"},
+    {"fullyconnected", "linear"},
+    {"hardswish", "HARD_SWISH"},
+    {"innerproduct", "linear"},
+    {"instancenorm2d", "group_norm"},
+    {"interpolate", "resize"},
+    {"kernelsize", "kernel"},
+    {"layerscale", "scale"},
+    {"lr", "learning_rate"},
+    {"lrn", "local_response_norm"},
+    {"mode", "padding_mode"},
+    {"mul", "multiply"},
+    {"multiheadattention", "attention"},
+    {"negativeslope", "slope"},
+    {"numgroups", "groups"},
+    {"numheads", "heads"},
+    {"numoutput", "channels"},
+    {"numoutput", "features"},
+    {"outchannels", "channels"},
+    {"outfeatures", "features"},
+    {"outputsize", "size"},
+    {"p", "rate"},
+    {"permutechannels", "channel_shuffle"},
+    {"pooling", "max_pool"},
+    {"positionalencoding", "position"},
+    {"positionembedding", "position"},
+    {"relu", "activation"},
+    {"gelu", "activation"},
+    {"sigmoid", "activation"},
+    {"silu", "activation"},
+    {"tanh", "activation"},
+    {"elu", "activation"},
+    {"leakyrelu", "activation"},
+    {"mish", "activation"},
+    {"scalefactor", "times"},
+    {"squeezeexcitation", "multiply"},
+    {"stochasticdepth", "drop_path"},
+    {"swish", "SILU"},
+    {"swish", "activation"},
+    {"truncnormal", "truncated_normal"},
+    {"units", "features"},
+    {"upsample", "resize"},
+    {"view", "flatten"},
+    {"weightfiller", "weight_init"},
+};
+
+std::string KnownAlias(absl::string_view found, const std::vector<std::string>& names) {
+  const std::string theirs =
+      absl::StrReplaceAll(absl::AsciiStrToLower(found), {{"_", ""}, {"nn.", ""}});
+  for (const Alias& alias : kAliases) {
+    if (theirs == alias.theirs && std::find(names.begin(), names.end(), alias.ours) != names.end())
+      return alias.ours;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string NearestName(absl::string_view found, const std::vector<std::string>& names) {
@@ -50,7 +132,9 @@ std::string NearestName(absl::string_view found, const std::vector<std::string>&
 }
 
 std::string Suggestion(absl::string_view found, const std::vector<std::string>& names) {
-  if (const std::string nearest = NearestName(found, names); !nearest.empty()) {
+  std::string nearest = KnownAlias(found, names);
+  if (nearest.empty()) nearest = NearestName(found, names);
+  if (!nearest.empty()) {
     return absl::StrCat("did you mean '", nearest, "'?");
   }
   if (names.empty()) return "none is known here";

@@ -13,8 +13,8 @@ namespace cotangent::layers {
 // most a third of the longer name (2 at least). Empty if there is none.
 std::string NearestName(absl::string_view found, const std::vector<std::string>& names);
 
-// What an error about the unknown name `found` ends with: "did you mean 'relu'?" where one is near,
-// else "known are: add, concat, ..." .
+// What an error about the unknown name `found` ends with: "did you mean 'relu'?" where one of `names`
+// is what PyTorch or Caffe call `found`, or else is near; else "known are: add, concat, ..." .
 std::string Suggestion(absl::string_view found, const std::vector<std::string>& names);
 
 }  // namespace cotangent::layers

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "layers/network/arithmetic.h"
 #include "layers/network/nearest_name.h"
 
 namespace cotangent::layers {
@@ -39,6 +40,16 @@ size_t EndOfString(absl::string_view text, size_t begin) {
   return EndOfLine(text, begin);
 }
 
+// The ')' of the '(' at `open`, in the same line; npos where there is none.
+size_t ClosingParenthesis(absl::string_view text, size_t open) {
+  int depth = 0;
+  for (size_t i = open; i < text.size() && text[i] != '\n'; ++i) {
+    if (text[i] == '(') ++depth;
+    if (text[i] == ')' && --depth == 0) return i;
+  }
+  return absl::string_view::npos;
+}
+
 }  // namespace
 
 Source::Source(absl::string_view file, absl::string_view text)
@@ -71,6 +82,21 @@ absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin
   for (size_t i = begin; i < end;) {
     if (quote == 0 && text[i] == '#') {
       i = std::min(EndOfLine(text, i), end);
+      result.segments_.push_back({result.text_.size(), i, true});
+      continue;
+    }
+    if (text[i] == '$' && i + 1 < end && text[i + 1] == '(') {
+      const size_t close = ClosingParenthesis(text.substr(0, end), i + 1);
+      if (close == absl::string_view::npos)
+        return source.Error(i, "this '$(' is not closed; expected a ')' for it in its line");
+      size_t error_at = 0;
+      const absl::StatusOr<std::string> value =
+          EvaluateArithmetic(text.substr(i + 2, close - i - 2), values, error_at);
+      if (!value.ok()) return source.Error(i + 2 + error_at, value.status().message());
+      result.segments_.push_back({result.text_.size(), i, false});
+      result.text_ += *value;
+      if (result.text_.size() > longest) return source.Error(i, kTooLong);
+      i = close + 1;
       result.segments_.push_back({result.text_.size(), i, true});
       continue;
     }

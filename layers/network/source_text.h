@@ -36,7 +36,8 @@ class Fragment {
  public:
   // `text` is the source's whole text, byte for byte, parts of it blanked out.
   Fragment(const Source& source, std::string text);
-  // The bytes [begin, end) of `source`, every `$name` outside comments replaced by its value.
+  // The bytes [begin, end) of `source`, every `$name` outside comments replaced by its value, and
+  // every `$(...)` by what it comes to (arithmetic.h).
   // `purpose` ends every message: " (in block 'unit' with channels=64, used at net:40:3)". An error
   // if a name has no value or if the result is longer than `longest`.
   static absl::StatusOr<Fragment> Substitute(const Source& source, size_t begin, size_t end,

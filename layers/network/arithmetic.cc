@@ -1,0 +1,279 @@
+#include "layers/network/arithmetic.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "layers/network/nearest_name.h"
+
+namespace cotangent::layers {
+namespace {
+
+constexpr int kDeepest = 64;
+
+// numerator / denominator in lowest terms, denominator > 0; or, where denominator is 0, `decimal`.
+struct Number {
+  int64_t numerator = 0, denominator = 1;
+  double decimal = 0;
+
+  bool is_exact() const { return denominator != 0; }
+  double value() const {
+    return is_exact() ? static_cast<double>(numerator) / static_cast<double>(denominator) : decimal;
+  }
+};
+
+Number Decimal(double value) { return {0, 0, value}; }
+
+absl::Status TooLarge() {
+  return absl::InvalidArgumentError("this becomes too large; expected numbers of at most 64 bits");
+}
+
+// n / d, neither 0 below nor out of range.
+absl::StatusOr<Number> Fraction(__int128 n, __int128 d) {
+  if (d < 0) n = -n, d = -d;
+  __int128 a = n < 0 ? -n : n, b = d;
+  while (b != 0) {
+    const __int128 rest = a % b;
+    a = b, b = rest;
+  }
+  if (a != 0) n /= a, d /= a;
+  constexpr __int128 kMost = std::numeric_limits<int64_t>::max();
+  if (n > kMost || n < -kMost || d > kMost) return TooLarge();
+  return Number{static_cast<int64_t>(n), static_cast<int64_t>(d), 0};
+}
+
+Number Floor(const Number& x) {
+  if (!x.is_exact()) return Decimal(std::floor(x.decimal));
+  const int64_t quotient = x.numerator / x.denominator;
+  return {quotient - (x.numerator % x.denominator < 0 ? 1 : 0), 1, 0};
+}
+
+absl::StatusOr<Number> Finite(double value) {
+  if (!std::isfinite(value)) return TooLarge();
+  return Decimal(value);
+}
+
+absl::StatusOr<Number> Sum(const Number& a, const Number& b) {
+  if (!a.is_exact() || !b.is_exact()) return Finite(a.value() + b.value());
+  return Fraction(static_cast<__int128>(a.numerator) * b.denominator +
+                      static_cast<__int128>(b.numerator) * a.denominator,
+                  static_cast<__int128>(a.denominator) * b.denominator);
+}
+
+absl::StatusOr<Number> Product(const Number& a, const Number& b) {
+  if (!a.is_exact() || !b.is_exact()) return Finite(a.value() * b.value());
+  return Fraction(static_cast<__int128>(a.numerator) * b.numerator,
+                  static_cast<__int128>(a.denominator) * b.denominator);
+}
+
+absl::StatusOr<Number> Quotient(const Number& a, const Number& b) {
+  if (b.value() == 0)
+    return absl::InvalidArgumentError("this divides by zero; expected another divisor");
+  if (!a.is_exact() || !b.is_exact()) return Finite(a.value() / b.value());
+  return Fraction(static_cast<__int128>(a.numerator) * b.denominator,
+                  static_cast<__int128>(a.denominator) * b.numerator);
+}
+
+Number Negative(Number x) {
+  x.numerator = -x.numerator, x.decimal = -x.decimal;
+  return x;
+}
+
+// A whole number of decimal digits, or a decimal.
+absl::StatusOr<Number> Read(absl::string_view text) {
+  Number number;
+  if (absl::SimpleAtoi(text, &number.numerator) &&
+      number.numerator > std::numeric_limits<int64_t>::min())
+    return number;
+  number = Decimal(0);
+  if (!absl::SimpleAtod(text, &number.decimal) || !std::isfinite(number.decimal))
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no number; expected one"));
+  return number;
+}
+
+// The fewest digits that give the same double.
+std::string ShortestDecimal(double value) {
+  for (int digits = 15; digits < 17; ++digits) {
+    const std::string text = absl::StrFormat("%.*g", digits, value);
+    double again = 0;
+    if (absl::SimpleAtod(text, &again) && again == value) return text;
+  }
+  return absl::StrFormat("%.17g", value);
+}
+
+class Parser {
+ public:
+  Parser(absl::string_view text, const std::map<std::string, std::string>& values)
+      : text_(text), values_(values) {}
+
+  absl::StatusOr<Number> Parse() {
+    ASSIGN_OR_RETURN(const Number result, ParseSum());
+    if (!AtEnd()) return Unexpected("an operator or the closing ')'");
+    return result;
+  }
+  size_t error_at() const { return at_; }
+
+ private:
+  absl::StatusOr<Number> ParseSum() {
+    if (++depth_ > kDeepest) return absl::InvalidArgumentError("this nests too deeply");
+    ASSIGN_OR_RETURN(Number sum, ParseProduct());
+    while (true) {
+      const size_t begin = SkipSpace();
+      const bool minus = Take("-");
+      if (!minus && !Take("+")) break;
+      ASSIGN_OR_RETURN(const Number term, ParseProduct());
+      ASSIGN_OR_RETURN(sum, Placed(begin, Sum(sum, minus ? Negative(term) : term)));
+    }
+    --depth_;
+    return sum;
+  }
+
+  absl::StatusOr<Number> ParseProduct() {
+    ASSIGN_OR_RETURN(Number product, ParseFactor());
+    while (true) {
+      const size_t begin = SkipSpace();
+      const bool whole = Take("//"), rest = !whole && Take("%");
+      const bool divide = !whole && !rest && Take("/");
+      if (!whole && !rest && !divide && !Take("*")) return product;
+      ASSIGN_OR_RETURN(const Number factor, ParseFactor());
+      if (divide) {
+        ASSIGN_OR_RETURN(product, Placed(begin, Quotient(product, factor)));
+      } else if (whole || rest) {
+        ASSIGN_OR_RETURN(const Number quotient, Placed(begin, Quotient(product, factor)));
+        const Number floor = Floor(quotient);
+        if (whole) {
+          product = floor;
+          continue;
+        }
+        ASSIGN_OR_RETURN(const Number multiple, Placed(begin, Product(floor, factor)));
+        ASSIGN_OR_RETURN(product, Placed(begin, Sum(product, Negative(multiple))));
+      } else {
+        ASSIGN_OR_RETURN(product, Placed(begin, Product(product, factor)));
+      }
+    }
+  }
+
+  absl::StatusOr<Number> ParseFactor() {
+    bool negative = false;
+    while (Take("-")) negative = !negative;
+    ASSIGN_OR_RETURN(const Number factor, ParsePrimary());
+    return negative ? Negative(factor) : factor;
+  }
+
+  absl::StatusOr<Number> ParsePrimary() {
+    if (Take("(")) {
+      ASSIGN_OR_RETURN(const Number inner, ParseSum());
+      if (!Take(")")) return Unexpected("')'");
+      return inner;
+    }
+    (void)Take("$");
+    const size_t begin = SkipSpace();
+    if (begin < text_.size() && (absl::ascii_isdigit(text_[begin]) || text_[begin] == '.')) {
+      while (at_ < text_.size() && (absl::ascii_isalnum(text_[at_]) || text_[at_] == '.')) ++at_;
+      return Placed(begin, Read(text_.substr(begin, at_ - begin)));
+    }
+    while (at_ < text_.size() && (absl::ascii_isalnum(text_[at_]) || text_[at_] == '_')) ++at_;
+    const std::string name(text_.substr(begin, at_ - begin));
+    if (name.empty()) return Unexpected("a number, a parameter or '('");
+    if (Take("(")) return Call(begin, name);
+    const auto value = values_.find(name);
+    if (value == values_.end()) {
+      std::vector<std::string> names;
+      for (const auto& [known, unused] : values_) names.push_back(known);
+      return Placed(begin, absl::InvalidArgumentError(
+                               absl::StrCat("'", name, "' is no parameter of this block; ",
+                                            Suggestion(name, names))));
+    }
+    const absl::StatusOr<Number> number = Read(value->second);
+    if (number.ok()) return number;
+    return Placed(begin, absl::InvalidArgumentError(
+                             absl::StrCat("parameter '", name, "' is ", value->second,
+                                          ", with which one cannot calculate; expected a number")));
+  }
+
+  absl::StatusOr<Number> Call(size_t begin, const std::string& name) {
+    std::vector<Number> arguments;
+    do {
+      ASSIGN_OR_RETURN(arguments.emplace_back(), ParseSum());
+    } while (Take(","));
+    if (!Take(")")) return Unexpected("',' or ')'");
+    const bool rounds = name == "floor" || name == "ceil" || name == "round";
+    if (!rounds && name != "min" && name != "max")
+      return Placed(begin, absl::InvalidArgumentError(absl::StrCat(
+                               "there is no function '", name, "' here; ",
+                               Suggestion(name, {"floor", "ceil", "round", "min", "max"}))));
+    if (rounds && arguments.size() != 1)
+      return Placed(begin, absl::InvalidArgumentError(absl::StrCat(
+                               name, " has ", arguments.size(), " arguments; expected one")));
+    Number result = arguments[0];
+    if (name == "floor") return Whole(Floor(result));
+    if (name == "ceil") return Whole(Negative(Floor(Negative(result))));
+    if (name == "round") {
+      const bool negative = result.value() < 0;
+      ASSIGN_OR_RETURN(result, Sum(negative ? Negative(result) : result, Number{1, 2, 0}));
+      return Whole(negative ? Negative(Floor(result)) : Floor(result));
+    }
+    for (const Number& argument : arguments) {
+      const bool smaller = argument.value() < result.value();
+      if (argument.value() != result.value() && smaller == (name == "min")) result = argument;
+    }
+    return result;
+  }
+
+  // What was rounded is a whole number, where it is not too large for one.
+  static Number Whole(const Number& x) {
+    if (x.is_exact() || std::abs(x.decimal) > 0x1p53) return x;
+    return {static_cast<int64_t>(x.decimal), 1, 0};
+  }
+
+  absl::StatusOr<Number> Placed(size_t at, absl::StatusOr<Number> result) {
+    if (!result.ok()) at_ = at;
+    return result;
+  }
+  absl::Status Unexpected(absl::string_view expected) {
+    SkipSpace();
+    return absl::InvalidArgumentError(
+        absl::StrCat("found ", at_ < text_.size() ? absl::StrCat("'", text_.substr(at_, 1), "'")
+                                                  : std::string("the end"),
+                     " in this arithmetic; expected ", expected));
+  }
+
+  size_t SkipSpace() {
+    while (at_ < text_.size() && absl::ascii_isspace(text_[at_])) ++at_;
+    return at_;
+  }
+  bool AtEnd() { return SkipSpace() == text_.size(); }
+  bool Take(absl::string_view symbol) {
+    SkipSpace();
+    if (text_.substr(at_, symbol.size()) != symbol) return false;
+    at_ += symbol.size();
+    return true;
+  }
+
+  const absl::string_view text_;
+  const std::map<std::string, std::string>& values_;
+  size_t at_ = 0;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> EvaluateArithmetic(absl::string_view text,
+                                               const std::map<std::string, std::string>& values,
+                                               size_t& error_at) {
+  Parser parser(text, values);
+  const absl::StatusOr<Number> result = parser.Parse();
+  error_at = parser.error_at();
+  if (!result.ok()) return result.status();
+  if (result->denominator == 1) return absl::StrCat(result->numerator);
+  return ShortestDecimal(result->value());
+}
+
+}  // namespace cotangent::layers
