@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -17,6 +16,7 @@ namespace cotangent::layers {
 namespace {
 
 constexpr int kDeepest = 64;
+__extension__ typedef __int128 Wide;  // NOLINT: what GCC and Clang have
 
 // numerator / denominator in lowest terms, denominator > 0; or, where denominator is 0, `decimal`.
 struct Number {
@@ -36,15 +36,15 @@ absl::Status TooLarge() {
 }
 
 // n / d, neither 0 below nor out of range.
-absl::StatusOr<Number> Fraction(__int128 n, __int128 d) {
+absl::StatusOr<Number> Fraction(Wide n, Wide d) {
   if (d < 0) n = -n, d = -d;
-  __int128 a = n < 0 ? -n : n, b = d;
+  Wide a = n < 0 ? -n : n, b = d;
   while (b != 0) {
-    const __int128 rest = a % b;
+    const Wide rest = a % b;
     a = b, b = rest;
   }
   if (a != 0) n /= a, d /= a;
-  constexpr __int128 kMost = std::numeric_limits<int64_t>::max();
+  constexpr Wide kMost = std::numeric_limits<int64_t>::max();
   if (n > kMost || n < -kMost || d > kMost) return TooLarge();
   return Number{static_cast<int64_t>(n), static_cast<int64_t>(d), 0};
 }
@@ -62,23 +62,23 @@ absl::StatusOr<Number> Finite(double value) {
 
 absl::StatusOr<Number> Sum(const Number& a, const Number& b) {
   if (!a.is_exact() || !b.is_exact()) return Finite(a.value() + b.value());
-  return Fraction(static_cast<__int128>(a.numerator) * b.denominator +
-                      static_cast<__int128>(b.numerator) * a.denominator,
-                  static_cast<__int128>(a.denominator) * b.denominator);
+  return Fraction(static_cast<Wide>(a.numerator) * b.denominator +
+                      static_cast<Wide>(b.numerator) * a.denominator,
+                  static_cast<Wide>(a.denominator) * b.denominator);
 }
 
 absl::StatusOr<Number> Product(const Number& a, const Number& b) {
   if (!a.is_exact() || !b.is_exact()) return Finite(a.value() * b.value());
-  return Fraction(static_cast<__int128>(a.numerator) * b.numerator,
-                  static_cast<__int128>(a.denominator) * b.denominator);
+  return Fraction(static_cast<Wide>(a.numerator) * b.numerator,
+                  static_cast<Wide>(a.denominator) * b.denominator);
 }
 
 absl::StatusOr<Number> Quotient(const Number& a, const Number& b) {
   if (b.value() == 0)
     return absl::InvalidArgumentError("this divides by zero; expected another divisor");
   if (!a.is_exact() || !b.is_exact()) return Finite(a.value() / b.value());
-  return Fraction(static_cast<__int128>(a.numerator) * b.denominator,
-                  static_cast<__int128>(a.denominator) * b.numerator);
+  return Fraction(static_cast<Wide>(a.numerator) * b.denominator,
+                  static_cast<Wide>(a.denominator) * b.numerator);
 }
 
 Number Negative(Number x) {
@@ -187,9 +187,9 @@ class Parser {
     if (value == values_.end()) {
       std::vector<std::string> names;
       for (const auto& [known, unused] : values_) names.push_back(known);
-      return Placed(begin, absl::InvalidArgumentError(
-                               absl::StrCat("'", name, "' is no parameter of this block; ",
-                                            Suggestion(name, names))));
+      return Placed(begin,
+                    absl::InvalidArgumentError(absl::StrCat(
+                        "'", name, "' is no parameter of this block; ", Suggestion(name, names))));
     }
     const absl::StatusOr<Number> number = Read(value->second);
     if (number.ok()) return number;
@@ -210,8 +210,8 @@ class Parser {
                                "there is no function '", name, "' here; ",
                                Suggestion(name, {"floor", "ceil", "round", "min", "max"}))));
     if (rounds && arguments.size() != 1)
-      return Placed(begin, absl::InvalidArgumentError(absl::StrCat(
-                               name, " has ", arguments.size(), " arguments; expected one")));
+      return Placed(begin, absl::InvalidArgumentError(absl::StrCat(name, " has ", arguments.size(),
+                                                                   " arguments; expected one")));
     Number result = arguments[0];
     if (name == "floor") return Whole(Floor(result));
     if (name == "ceil") return Whole(Negative(Floor(Negative(result))));
@@ -239,10 +239,10 @@ class Parser {
   }
   absl::Status Unexpected(absl::string_view expected) {
     SkipSpace();
-    return absl::InvalidArgumentError(
-        absl::StrCat("found ", at_ < text_.size() ? absl::StrCat("'", text_.substr(at_, 1), "'")
-                                                  : std::string("the end"),
-                     " in this arithmetic; expected ", expected));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "found ",
+        at_ < text_.size() ? absl::StrCat("'", text_.substr(at_, 1), "'") : std::string("the end"),
+        " in this arithmetic; expected ", expected));
   }
 
   size_t SkipSpace() {

@@ -13,7 +13,8 @@ using ::testing::HasSubstr;
 
 std::string Value(absl::string_view text) {
   size_t at = 0;
-  const auto value = EvaluateArithmetic(text, {{"dim", "24"}, {"rate", "0.1"}, {"pad", "SAME"}}, at);
+  const auto value =
+      EvaluateArithmetic(text, {{"dim", "24"}, {"rate", "0.1"}, {"pad", "SAME"}}, at);
   return value.ok() ? *value : std::string(value.status().message());
 }
 

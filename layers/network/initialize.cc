@@ -82,7 +82,8 @@ void FillTruncatedNormal(const RandomStream& random, const Initialiser::Truncate
         const double middle = below + (above - below) / 2;
         (probability(middle) < p ? below : above) = middle;
       }
-      values[i] = static_cast<float>(text.mean() + text.deviation() * (below + (above - below) / 2));
+      values[i] =
+          static_cast<float>(text.mean() + text.deviation() * (below + (above - below) / 2));
     }
   });
 }
@@ -283,8 +284,8 @@ absl::Status CheckInitialiser(const ParameterSpec& parameter) {
   if (!(truncated.deviation() > 0))
     return error("the deviation of truncated_normal is not positive; expected more than 0");
   // Beyond that, too few of the distribution's numbers remain to be told apart.
-  const double nearest = std::max({truncated.low() - truncated.mean(),
-                                   truncated.mean() - truncated.high(), 0.0});
+  const double nearest =
+      std::max({truncated.low() - truncated.mean(), truncated.mean() - truncated.high(), 0.0});
   if (!(truncated.low() < truncated.high()) || nearest > 6 * truncated.deviation()) {
     return error(
         "truncated_normal keeps nothing; expected low below high, within 6 deviations of the mean");

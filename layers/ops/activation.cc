@@ -81,8 +81,7 @@ const RegisterActivation sigmoid(Layer::Activation::SIGMOID, "sigmoid(x)");
 const RegisterActivation tanh(Layer::Activation::TANH, "tanh(x)");
 const RegisterActivation softplus(Layer::Activation::SOFTPLUS, "softplus(x)");
 const RegisterActivation softsign(Layer::Activation::SOFTSIGN, "x / (1 + abs(x))");
-const RegisterActivation hard_sigmoid(Layer::Activation::HARD_SIGMOID,
-                                      "min(max(x + 3, 0), 6) / 6");
+const RegisterActivation hard_sigmoid(Layer::Activation::HARD_SIGMOID, "min(max(x + 3, 0), 6) / 6");
 const RegisterActivation relu6(Layer::Activation::RELU6, "min(max(x, 0), 6)");
 const RegisterActivation hard_swish(Layer::Activation::HARD_SWISH, "x * min(max(x + 3, 0), 6) / 6");
 

@@ -239,10 +239,10 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
   xavier.mutable_xavier_uniform();
   const auto project = [&](const char* field, TensorId x, int64_t out,
                            const Initialiser& otherwise) -> absl::StatusOr<TensorId> {
-    ASSIGN_OR_RETURN(const TensorId weight,
-                     b.AddParameter(absl::StrCat(field, ".weight"), {out, channels, 1, 1},
-                                    text.has_weight_init(), text.weight_init(), otherwise, channels,
-                                    out));
+    ASSIGN_OR_RETURN(
+        const TensorId weight,
+        b.AddParameter(absl::StrCat(field, ".weight"), {out, channels, 1, 1},
+                       text.has_weight_init(), text.weight_init(), otherwise, channels, out));
     ASSIGN_OR_RETURN(TensorId y, Convolution(b.graph(), b.name(), x, weight, {}));
     if (!text.bias()) return y;
     ASSIGN_OR_RETURN(const TensorId bias,

@@ -144,10 +144,11 @@ absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, Tens
   RETURN_IF_ERROR(NeedsImages(graph, name, x));
   const Shape in = graph.shape(x);
   if (in.height() != 1 || in.width() != 1 || height < 1 || width < 1)
-    return Invalid(name, absl::StrCat("only one pixel is spread over others; found shape ",
-                                      in.ToString()));
+    return Invalid(
+        name, absl::StrCat("only one pixel is spread over others; found shape ", in.ToString()));
   if (height == 1 && width == 1) return x;
-  return graph.AddNode(kAverageUnpool, name, {x}, PoolWindow{height, width, height, width, {}, true},
+  return graph.AddNode(kAverageUnpool, name, {x},
+                       PoolWindow{height, width, height, width, {}, true},
                        Shape({in[0], in[1], height, width}));
 }
 
@@ -160,11 +161,13 @@ absl::StatusOr<Value> AveragePoolLayer(const Layer& layer, LayerBuilder& b) {
   const std::string& name = b.name();
   const Value& input = b.input();
   ASSIGN_OR_RETURN(PoolWindow window, WindowOfPool(text, input, b));
-  window.count_padding = text.count_padding();
+  // Without padding before the image, what is beyond it is all that the last window may not count.
+  const bool pads = window.padding.top > 0 || window.padding.left > 0;
+  window.count_padding = text.count_padding() && (pads || !text.ceil());
   const Shape in = b.shape(input);
   ASSIGN_OR_RETURN(const Shape out, PooledShape(b.graph(), name, input.id, window));
-  const bool is_uneven = window.padding.bottom > window.padding.top ||
-                         window.padding.right > window.padding.left;
+  const bool is_uneven =
+      window.padding.bottom > window.padding.top || window.padding.right > window.padding.left;
   if (text.ceil() && is_uneven && window.count_padding) {
     return b.Made(Resample(
         b.graph(), name, input.id,

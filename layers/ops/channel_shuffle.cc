@@ -45,8 +45,7 @@ class ChannelShuffleOperation : public OperationWithKernel<ChannelShuffleOperati
     std::vector<T> y;
     for (int64_t i = 0; i < e.Elements(x); ++i) {
       const int64_t c = i / pixels % channels;
-      y.push_back(
-          e.values[x][i + (SourceOf(c, node.as<int64_t>(), channels) - c) * pixels]);
+      y.push_back(e.values[x][i + (SourceOf(c, node.as<int64_t>(), channels) - c) * pixels]);
     }
     e.out(node, 0) = std::move(y);
     return absl::OkStatus();

@@ -58,8 +58,7 @@ absl::StatusOr<Value> MultiplyLayer(const Layer&, LayerBuilder& b) {
   std::vector<Expr> operands;
   for (size_t i = 0; i < factors.size(); ++i)
     operands.push_back(b.graph().Operand(static_cast<int>(i)));
-  return b.Made(
-      Elementwise(b.graph(), b.name(), autodiff::symbolic::Mul(operands), factors));
+  return b.Made(Elementwise(b.graph(), b.name(), autodiff::symbolic::Mul(operands), factors));
 }
 
 // Letters that name inputs: without e, the number.

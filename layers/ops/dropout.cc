@@ -53,7 +53,8 @@ class DropoutMaskOperation : public Leaf {
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node, seed = kernel.seed,
             stream = static_cast<uint64_t>(kernel.index)](int64_t step) {
-      Draw(node.as<MaskAttributes>(), seed, stream, static_cast<uint64_t>(step), buffer(node.outputs[0]));
+      Draw(node.as<MaskAttributes>(), seed, stream, static_cast<uint64_t>(step),
+           buffer(node.outputs[0]));
     };
   }
 };

@@ -1,6 +1,8 @@
 // Wu and He, "Group normalization" (2018), and layer norm over the channels of each pixel: both are
 // arithmetic on means over groups of channels.
 
+#include "layers/ops/group_norm.h"
+
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,7 +13,6 @@
 #include "layers/ops/average_pool.h"
 #include "layers/ops/combine.h"
 #include "layers/ops/elementwise.h"
-#include "layers/ops/group_norm.h"
 #include "layers/plan/kernel.h"
 
 namespace cotangent::layers {
@@ -86,9 +87,9 @@ absl::StatusOr<TensorId> Normalize(Graph& graph, absl::string_view name, TensorI
   ASSIGN_OR_RETURN(const TensorId squares, Formula(graph, name, "x^2", {{"x", centred}}));
   ASSIGN_OR_RETURN(const TensorId variance, mean_of(squares));
   const Expr a0 = graph.Operand(0), a1 = graph.Operand(1);
-  return Elementwise(
-      graph, name,
-      a0 * autodiff::symbolic::Pow(a1 + epsilon, graph.pool().Constant(-0.5)), {centred, variance});
+  return Elementwise(graph, name,
+                     a0 * autodiff::symbolic::Pow(a1 + epsilon, graph.pool().Constant(-0.5)),
+                     {centred, variance});
 }
 
 }  // namespace
@@ -145,8 +146,8 @@ absl::StatusOr<Value> GroupNormLayer(const Layer& layer, LayerBuilder& b) {
                               " channels of '", b.input().maker, "'; expected a divisor of ",
                               channels));
   ASSIGN_OR_RETURN(const auto scale_and_shift, b.ScaleAndShift(text, channels));
-  ASSIGN_OR_RETURN(const TensorId y, GroupNorm(b.graph(), b.name(), b.input().id, text.groups(),
-                                               text.epsilon()));
+  ASSIGN_OR_RETURN(const TensorId y,
+                   GroupNorm(b.graph(), b.name(), b.input().id, text.groups(), text.epsilon()));
   return b.Made(ScaledAndShifted(b.graph(), b.name(), y, scale_and_shift));
 }
 

@@ -254,10 +254,12 @@ absl::StatusOr<Value> LayerNormLayer(const Layer& layer, LayerBuilder& b) {
   ASSIGN_OR_RETURN(const TensorId x, b.Flat(input));
   std::pair<TensorId, TensorId> parameters;
   ASSIGN_OR_RETURN(parameters, b.ScaleAndShift(text, b.graph().shape(x)[1]));
-  if (text.axes() == Layer::LayerNorm::CHANNELS) RETURN_IF_ERROR(b.NeedImage(input));
-  ASSIGN_OR_RETURN(const TensorId y, text.axes() == Layer::LayerNorm::CHANNELS
-                                         ? PixelNorm(b.graph(), name, x, text.epsilon())
-                                         : LayerNorm(b.graph(), name, x, text.epsilon()));
+  const bool by_pixel = text.axes() == Layer::LayerNorm::CHANNELS;
+  if (by_pixel) {
+    RETURN_IF_ERROR(b.NeedImage(input));
+  }
+  ASSIGN_OR_RETURN(const TensorId y, by_pixel ? PixelNorm(b.graph(), name, x, text.epsilon())
+                                              : LayerNorm(b.graph(), name, x, text.epsilon()));
   return b.Made(ScaledAndShifted(b.graph(), name, y, parameters));
 }
 

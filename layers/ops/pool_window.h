@@ -43,10 +43,10 @@ absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
   }
   PoolWindow result = {kernel.height, kernel.width, stride.height, stride.width, pad, true};
   if (text.ceil()) {
-    result.padding.bottom += Beyond(b.shape(input).height(), kernel.height, stride.height, pad.top,
-                                    pad.bottom);
-    result.padding.right += Beyond(b.shape(input).width(), kernel.width, stride.width, pad.left,
-                                   pad.right);
+    result.padding.bottom +=
+        Beyond(b.shape(input).height(), kernel.height, stride.height, pad.top, pad.bottom);
+    result.padding.right +=
+        Beyond(b.shape(input).width(), kernel.width, stride.width, pad.left, pad.right);
   }
   return result;
 }

@@ -16,9 +16,9 @@ absl::StatusOr<Value> PositionLayer(const Layer& layer, LayerBuilder& b) {
   const int64_t count = shape.NumElements() / shape[0];
   Initialiser usual;
   usual.mutable_truncated_normal()->set_deviation(0.02);
-  ASSIGN_OR_RETURN(TensorId weight, b.AddParameter("weight", {shape[1], shape[2], shape[3]},
-                                                   text.has_weight_init(), text.weight_init(),
-                                                   usual, count, count));
+  ASSIGN_OR_RETURN(TensorId weight,
+                   b.AddParameter("weight", {shape[1], shape[2], shape[3]}, text.has_weight_init(),
+                                  text.weight_init(), usual, count, count));
   // One value an element, the same for all images: one a channel of images that are all channels.
   Graph& graph = b.graph();
   ASSIGN_OR_RETURN(weight, Reshape(graph, b.name(), weight, {count}));

@@ -118,10 +118,10 @@ TEST(PyTorchLikeLayers, SayWhatIsWrong) {
            Bad{"scale { weight_init { truncated_normal { low: 3 high: 2 } } }", "keeps nothing"},
            Bad{"scale { weight_init { sinusoidal {} } }", "is for the weight of a position"},
        }) {
-    const absl::StatusOr<Network> network = ParseNetwork(
-        absl::StrCat("input { channels: 4 height: 6 width: 6 }\nlayer { name: 'bad' ", bad.layer,
-                     " }\nlayer { linear {} }\n"),
-        "net");
+    const absl::StatusOr<Network> network =
+        ParseNetwork(absl::StrCat("input { channels: 4 height: 6 width: 6 }\nlayer { name: 'bad' ",
+                                  bad.layer, " }\nlayer { linear {} }\n"),
+                     "net");
     ASSERT_TRUE(network.ok()) << network.status();
     const std::string message(Build(*network, {.batch_size = 2}).status().message());
     EXPECT_NE(message.find(bad.message), std::string::npos) << bad.layer << ": " << message;

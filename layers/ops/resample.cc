@@ -27,11 +27,10 @@ class ResampleOperation : public OperationWithKernel<ResampleOperation> {
 
   absl::Status Vjp(ReverseRule& rule) const override {
     const auto& weights = rule.node.as<ResampleAttributes>();
-    rule.Contribute(rule.in(0),
-                    rule.graph.AddNode(kResample, rule.node.name, {rule.d[0]},
-                                       ResampleAttributes{weights.rows.Transposed(),
-                                                          weights.columns.Transposed()},
-                                       Shape(rule.shape(rule.in(0)))));
+    rule.Contribute(rule.in(0), rule.graph.AddNode(kResample, rule.node.name, {rule.d[0]},
+                                                   ResampleAttributes{weights.rows.Transposed(),
+                                                                      weights.columns.Transposed()},
+                                                   Shape(rule.shape(rule.in(0)))));
     return absl::OkStatus();
   }
   absl::Status Jvp(ForwardRule& rule) const override {
@@ -87,9 +86,8 @@ class ResampleOperation : public OperationWithKernel<ResampleOperation> {
               for (const AxisWeights::Term& row : weights.rows.terms[i]) {
                 for (const AxisWeights::Term& column : weights.columns.terms[j]) {
                   const float weight = static_cast<float>(row.weight * column.weight);
-                  const T* in =
-                      x.as<T>() +
-                      ((n * height + row.from) * width + column.from) * channels + first;
+                  const T* in = x.as<T>() +
+                                ((n * height + row.from) * width + column.from) * channels + first;
                   for (int64_t c = 0; c < count; ++c) sums[c] += weight * static_cast<float>(in[c]);
                 }
               }
@@ -141,8 +139,8 @@ AxisWeights NearestWeights(int64_t from, int64_t to) {
 AxisWeights BilinearWeights(int64_t from, int64_t to) {
   return Weights(from, to, [&](int64_t i) -> std::vector<AxisWeights::Term> {
     const double at = std::max(
-        0.0, (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) -
-                 0.5);
+        0.0,
+        (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5);
     const int64_t below = std::min(static_cast<int64_t>(at), from - 1);
     const double share = at - static_cast<double>(below);
     if (share == 0 || below == from - 1) return {{below, 1}};
@@ -197,8 +195,7 @@ absl::StatusOr<Value> ResizeLayer(const Layer& layer, LayerBuilder& b) {
   RETURN_IF_ERROR(CheckSize("width of its result", size.width, 1, kLargestExtent));
   RETURN_IF_ERROR(b.CheckResult({in[1], size.height, size.width}));
   if (size.height == in[2] && size.width == in[3]) return b.input();
-  const auto weights =
-      text.mode() == Layer::Resize::BILINEAR ? BilinearWeights : NearestWeights;
+  const auto weights = text.mode() == Layer::Resize::BILINEAR ? BilinearWeights : NearestWeights;
   return b.Made(Resample(b.graph(), b.name(), b.input().id, weights(in[2], size.height),
                          weights(in[3], size.width)));
 }

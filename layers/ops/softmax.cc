@@ -31,18 +31,19 @@ TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool
 
 void SoftmaxForward(const Buffer& x, const Buffer& y) {
   const int64_t classes = x.shape[1];
-  ParallelRanges(
-      x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]), [&](int64_t begin, int64_t end) {
-        for (int64_t n = begin; n < end; ++n) {
-          const float* in = x.as<float>() + n * classes;
-          float* out = y.as<float>() + n * classes;
-          const float largest = *std::max_element(in, in + classes);
-          double sum = 0;
-          for (int64_t k = 0; k < classes; ++k) sum += out[k] = std::exp(in[k] - largest);
-          const float share = static_cast<float>(1 / sum);
-          for (int64_t k = 0; k < classes; ++k) out[k] *= share;
-        }
-      });
+  ParallelRanges(x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t n = begin; n < end; ++n) {
+                     const float* in = x.as<float>() + n * classes;
+                     float* out = y.as<float>() + n * classes;
+                     const float largest = *std::max_element(in, in + classes);
+                     double sum = 0;
+                     for (int64_t k = 0; k < classes; ++k)
+                       sum += out[k] = std::exp(in[k] - largest);
+                     const float share = static_cast<float>(1 / sum);
+                     for (int64_t k = 0; k < classes; ++k) out[k] *= share;
+                   }
+                 });
 }
 
 void SoftmaxBackward(const Buffer& dy, const Buffer& y, const Buffer& dx) {

@@ -41,8 +41,10 @@ std::vector<std::string> ParameterNames(const BuiltNetwork& network) {
 }
 
 TEST(Zoo, HasTheNetworks) {
-  EXPECT_THAT(ZooNames(), ElementsAre("cifar94", "convnet", "resnet18", "resnet20",
-                                      "softmax_classifier", "two_layer_net", "vgg"));
+  EXPECT_THAT(ZooNames(),
+              ElementsAre("cifar94", "compact_transformer", "convnet", "convnext", "densenet",
+                          "efficientnet", "mobilenet_v3_small", "resnet18", "resnet20", "resnet50",
+                          "softmax_classifier", "two_layer_net", "vgg", "wide_resnet"));
 }
 
 // sum(p.numel() for p in net.parameters()) of the same networks in PyTorch; of cifar94 without the
@@ -52,7 +54,10 @@ TEST(Zoo, HasPyTorchsNumberOfParameters) {
       {"softmax_classifier", 30730}, {"two_layer_net", 1578506},
       {"convnet", 825046},           {"vgg", 3839434},
       {"resnet20", 272474},          {"resnet18", 11173962},
-      {"cifar94", 1971640}};
+      {"cifar94", 1971640},          {"wide_resnet", 2748890},
+      {"densenet", 1019722},         {"mobilenet_v3_small", 1528106},
+      {"efficientnet", 4020358},     {"resnet50", 23528522},
+      {"convnext", 3376290},         {"compact_transformer", 3331274}};
   for (const std::string& name : ZooNames())
     EXPECT_EQ(CountParameters(BuildZoo(name)), expected.at(name)) << name;
 }
