@@ -67,6 +67,25 @@ constexpr LayerCase kLayers[] = {
     {"softplus", "layer { activation { kind: SOFTPLUS } }"},
     {"softsign", "layer { activation { kind: SOFTSIGN } }"},
     {"hard_swish", "layer { activation { kind: HARD_SWISH } }"},
+    {"local_response_norm", "layer { local_response_norm { size: 3 } }"},
+    {"group_norm",
+     "layer { convolution { channels: 6 kernel: 1 } } layer { group_norm { groups: 3 } } "
+     "layer { layer_norm { axes: CHANNELS } }"},
+    {"channel_shuffle",
+     "layer { convolution { channels: 6 kernel: 1 } } layer { channel_shuffle { groups: 3 } } "
+     "layer { slice { begin: 1 channels: 4 } }"},
+    {"resize",
+     "layer { resize { times: 2 } } layer { resize { size: [7, 13] mode: BILINEAR } } "
+     "layer { adaptive_average_pool { size: [3, 4] } }"},
+    {"ceil", "layer { max_pool { kernel: 2 stride: 2 ceil: true } }"},
+    {"gate",
+     "layer { name: \"c\" convolution { channels: 4 kernel: 3 } } "
+     "layer { name: \"g\" global_average_pool {} } "
+     "layer { input: \"c\" input: \"g\" elementwise { formula: \"a * sigmoid(b)\" } } "
+     "layer { prelu {} } layer { scale {} }"},
+    {"attention",
+     "layer { convolution { channels: 6 kernel: 3 stride: 2 } } layer { position {} } "
+     "layer { attention { heads: 2 } } layer { drop_path { rate: 0.2 } }"},
     {"formula_powers", "layer { activation { formula: \"(1 + x^2)^-0.5 - x^3 / 7 + 2^x\" } }"},
     {"formula_functions",
      "layer { activation { formula: \"sin(x) * cos(x) + tan(x / 4) + asin(x / 9) + acos(x / 9) + "

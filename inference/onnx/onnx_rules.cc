@@ -14,6 +14,7 @@
 #include "layers/ops/convolution.h"
 #include "layers/ops/local_response_norm.h"
 #include "layers/ops/pad.h"
+#include "layers/ops/resample.h"
 
 namespace cotangent::inference {
 namespace {
@@ -273,6 +274,101 @@ absl::Status ChannelWindowSum(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
+// The channels as a matrix of `groups` rows, transposed.
+absl::Status ChannelShuffle(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const Shape& shape = network.shape(node.inputs[0]);
+  const int64_t groups = node.as<int64_t>(), channels = shape[1];
+  const std::string rows =
+      onnx.Add("Reshape", {network.Value(node.inputs[0]),
+                           onnx.Integers({0, groups, channels / groups, shape[2], shape[3]})});
+  const std::string columns = onnx.Add("Transpose", {rows}, {{"perm", {0, 2, 1, 3, 4}}});
+  network.Set(node.outputs[0],
+              onnx.Add("Reshape", {columns, onnx.Integers({0, channels, shape[2], shape[3]})}));
+  return absl::OkStatus();
+}
+
+// Each value becomes the mean over its group of channels: a grouped convolution of one pixel.
+absl::Status GroupMean(const Node& node, OnnxNetwork& network) {
+  const int64_t groups = node.as<int64_t>(), channels = network.shape(node.inputs[0])[1];
+  const int64_t size = channels / groups;
+  OnnxGraph& onnx = network.onnx();
+  const std::string weight =
+      onnx.Tensor(onnx.Unique(absl::StrCat(node.name, ".mean")), {channels, size, 1, 1},
+                  std::vector<float>(channels * size, 1.0f / static_cast<float>(size)));
+  network.Set(node.outputs[0], onnx.Add("Conv", {network.Value(node.inputs[0]), weight},
+                                        {OnnxGraph::Int("group", groups)}));
+  return absl::OkStatus();
+}
+
+// A value of an image and channel, shared out evenly over its window, which is the image.
+absl::Status AverageUnpool(const Node& node, OnnxNetwork& network) {
+  const Shape& y = network.shape(node.outputs[0]);
+  OnnxGraph& onnx = network.onnx();
+  const std::string shares =
+      onnx.Tensor(onnx.Unique(absl::StrCat(node.name, ".shares")), {1, 1, y[2], y[3]},
+                  std::vector<float>(y[2] * y[3], 1.0f / static_cast<float>(y[2] * y[3])));
+  network.Set(node.outputs[0], onnx.Add("Mul", {network.Value(node.inputs[0]), shares}));
+  return absl::OkStatus();
+}
+
+// Rows times image times columns.
+absl::Status Resample(const Node& node, OnnxNetwork& network) {
+  const auto& weights = node.as<layers::ResampleAttributes>();
+  OnnxGraph& onnx = network.onnx();
+  const auto matrix = [&](const char* name, const layers::AxisWeights& axis, bool transposed) {
+    const int64_t to = static_cast<int64_t>(axis.terms.size());
+    std::vector<float> values(to * axis.from, 0.0f);
+    for (int64_t i = 0; i < to; ++i) {
+      for (const auto& term : axis.terms[i])
+        values[transposed ? term.from * to + i : i * axis.from + term.from] +=
+            static_cast<float>(term.weight);
+    }
+    return onnx.Tensor(
+        onnx.Unique(absl::StrCat(node.name, name)),
+        transposed ? std::vector<int64_t>{axis.from, to} : std::vector<int64_t>{to, axis.from},
+        values);
+  };
+  const std::string wide = onnx.Add(
+      "MatMul", {network.Value(node.inputs[0]), matrix(".columns", weights.columns, true)});
+  network.Set(node.outputs[0], onnx.Add("MatMul", {matrix(".rows", weights.rows, false), wide}));
+  return absl::OkStatus();
+}
+
+// An image's pixels as the rows of a matrix for each head: [N, heads, pixels, depth].
+std::string Tokens(TensorId image, int64_t heads, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const Shape& s = network.shape(image);
+  const std::string columns = onnx.Add(
+      "Reshape", {network.Value(image), onnx.Integers({0, heads, s[1] / heads, s[2] * s[3]})});
+  return onnx.Add("Transpose", {columns}, {{"perm", {0, 1, 3, 2}}});
+}
+
+absl::Status TokenScores(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const int64_t heads = node.as<int64_t>();
+  const std::string b =
+      onnx.Add("Transpose", {Tokens(node.inputs[1], heads, network)}, {{"perm", {0, 1, 3, 2}}});
+  const std::string scores = onnx.Add("MatMul", {Tokens(node.inputs[0], heads, network), b});
+  network.Set(
+      node.outputs[0],
+      onnx.Add("Reshape", {scores, onnx.Integers({-1, network.shape(node.outputs[0])[1]})}));
+  return absl::OkStatus();
+}
+
+absl::Status TokenMix(const Node& node, OnnxNetwork& network) {
+  OnnxGraph& onnx = network.onnx();
+  const int64_t heads = node.as<int64_t>(), pixels = network.shape(node.inputs[0])[1];
+  const Shape& y = network.shape(node.outputs[0]);
+  const std::string weights = onnx.Add(
+      "Reshape", {network.Value(node.inputs[0]), onnx.Integers({-1, heads, pixels, pixels})});
+  const std::string mixed = onnx.Add("MatMul", {weights, Tokens(node.inputs[1], heads, network)});
+  const std::string columns = onnx.Add("Transpose", {mixed}, {{"perm", {0, 1, 3, 2}}});
+  network.Set(node.outputs[0],
+              onnx.Add("Reshape", {columns, onnx.Integers({0, y[1], y[2], y[3]})}));
+  return absl::OkStatus();
+}
+
 absl::Status Reshape(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   std::vector<int64_t> shape = Dims(network.shape(node.outputs[0]));
@@ -327,11 +423,16 @@ constexpr Entry kRules[] = {
     {"concat", Concat},
     {"slice", Slice},
     {"channel_window_sum", ChannelWindowSum},
+    {"channel_shuffle", ChannelShuffle},
+    {"group_mean", GroupMean},
+    {"average_unpool", AverageUnpool},
+    {"resample", Resample},
+    {"token_scores", TokenScores},
+    {"token_mix", TokenMix},
     {"reshape", Reshape},
     {"layer_norm", LayerNorm},
     {"softmax", Softmax},
     // Losses, and what only derivatives and batch statistics are made of.
-    {"average_unpool", nullptr},
     {"channel_sum", nullptr},
     {"convolution_weight_gradient", nullptr},
     {"dropout_mask", nullptr},
@@ -342,6 +443,7 @@ constexpr Entry kRules[] = {
     {"moments", nullptr},
     {"one_hot", nullptr},
     {"softmax_gradient", nullptr},
+    {"token_mix_transposed", nullptr},
     {"unpad", nullptr},
     {"unslice", nullptr},
 };

@@ -16,10 +16,6 @@ namespace {
 
 extern const Op kResample;
 
-struct ResampleAttributes {
-  AxisWeights rows, columns;
-};
-
 // Linear; its adjoint is itself with both matrices transposed.
 class ResampleOperation : public OperationWithKernel<ResampleOperation> {
  public:

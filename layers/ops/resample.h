@@ -34,6 +34,11 @@ AxisWeights AdaptiveWeights(int64_t from, int64_t to);
 // before from + `before` counts, zeros in the padding included.
 AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before);
 
+// The attributes of resample.
+struct ResampleAttributes {
+  AxisWeights rows, columns;
+};
+
 // [N, C, H, W] -> [N, C, H', W']: y_ij = sum_ab rows_ia columns_jb x_ab.
 absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId x,
                                   AxisWeights rows, AxisWeights columns);
