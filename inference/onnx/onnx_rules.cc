@@ -371,6 +371,13 @@ absl::Status TokenMix(const Node& node, OnnxNetwork& network) {
 
 absl::Status Reshape(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
+  // Parameters have no batch.
+  if (const std::vector<float> known = network.Constant(node.inputs[0]); !known.empty()) {
+    network.Set(node.outputs[0],
+                onnx.Tensor(onnx.Unique(network.graph().tensor(node.inputs[0]).name),
+                            Dims(network.shape(node.outputs[0])), known));
+    return absl::OkStatus();
+  }
   std::vector<int64_t> shape = Dims(network.shape(node.outputs[0]));
   shape[0] = 0;  // as the input's: the batch
   const std::string x = network.Value(node.inputs[0]);

@@ -42,6 +42,19 @@ std::string ContentOf(const Token& string) {
   return content;
 }
 
+bool IsWordCharacter(char c) { return absl::ascii_isalnum(c) || c == '_'; }
+
+// Whether the word stands anywhere in `text`, by itself: "count", but not the one of "count_padding".
+bool HasWord(absl::string_view text, absl::string_view word) {
+  for (size_t at = text.find(word); at != absl::string_view::npos; at = text.find(word, at + 1)) {
+    const size_t end = at + word.size();
+    if ((at == 0 || !IsWordCharacter(text[at - 1])) &&
+        (end == text.size() || !IsWordCharacter(text[end])))
+      return true;
+  }
+  return false;
+}
+
 std::vector<std::string> Keys(const std::map<std::string, BlockText>& blocks) {
   std::vector<std::string> keys;
   for (const auto& [key, unused] : blocks) keys.push_back(key);
@@ -229,8 +242,7 @@ class Reader {
     for (const char* word : {"index", "count"}) {
       const bool is_parameter = std::find(block.parameters.begin(), block.parameters.end(), word) !=
                                 block.parameters.end();
-      if (!is_parameter && absl::StrContains(text, word) && absl::StrContains(text, '$'))
-        return true;
+      if (!is_parameter && HasWord(text, word)) return true;
     }
     return false;
   }
