@@ -149,7 +149,7 @@ class Builder {
       return InLayer(
           layer, name,
           Error(absl::StrCat("has ", inputs.size(), " inputs; only ",
-                             absl::StrJoin(KindsOfSeveral(), " and "), " read more than one")));
+                             absl::StrJoin(KindsOfSeveral(), ", "), " read more than one")));
     }
     LayerRow row;
     row.name = name;
@@ -157,9 +157,10 @@ class Builder {
     LayerBuilder builder(name, inputs, options_, built_, parameters_, row);
     absl::StatusOr<Value> value = kind != nullptr ? kind->build(layer, builder) : NoSuchKind(layer);
     if (!value.ok()) {
-      const bool has_place = (layer.activation().has_formula_place() || layer.elementwise().has_formula_place()) &&
-                             absl::StartsWith(value.status().message(),
-                                              layer.place().substr(0, layer.place().find(':') + 1));
+      const bool has_place =
+          (layer.activation().has_formula_place() || layer.elementwise().has_formula_place()) &&
+          absl::StartsWith(value.status().message(),
+                           layer.place().substr(0, layer.place().find(':') + 1));
       return has_place ? value.status() : InLayer(layer, name, value.status());
     }
     value->maker = name;

@@ -272,7 +272,7 @@ INSTANTIATE_TEST_SUITE_P(
             "\"b\""},
         Bad{"layer { name: \"a\" activation { kind: RELU } }\nlayer { name: \"b\" input: \"a\" "
             "input: \"input\" activation { kind: RELU } }",
-            "net:2:1: layer 'b': has 2 inputs; only add and concat read more than one"},
+            "net:2:1: layer 'b': has 2 inputs; only add, concat"},
         Bad{"layer { name: \"a\" input: \"b\" activation { kind: RELU } }\nlayer { name: \"b\" "
             "input: \"a\" activation { kind: RELU } }\nlayer { linear {} }",
             "net:1:1: layers read each other in a cycle: a -> b -> a; remove one of these inputs"},

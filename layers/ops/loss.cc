@@ -357,8 +357,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
       const Expr prediction = e.graph.Operand(0), target = e.graph.Operand(1);
       const absl::StatusOr<autodiff::symbolic::Program> program =
           autodiff::symbolic::Program::Create(
-              {a.formula,
-               autodiff::symbolic::Differentiate(a.formula, prediction)},
+              {a.formula, autodiff::symbolic::Differentiate(a.formula, prediction)},
               {prediction, target});
       if (!program.ok()) return program.status();
       const T share(1.0 / x.size());
@@ -401,8 +400,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
                   classes = kernel.graph.shape(prediction)[1];
     codegen::VectorProgram program;
     const absl::flat_hash_map<std::string, codegen::Value> operands = {
-        {"a0", program.Load(ElementType::kF32)},
-        {"a1", program.Load(ElementType::kF32)}};
+        {"a0", program.Load(ElementType::kF32)}, {"a1", program.Load(ElementType::kF32)}};
     absl::StatusOr<codegen::Value> value = symbolic::Lower(attributes.formula, operands, program);
     if (!value.ok()) return value.status();
     absl::StatusOr<codegen::Value> slope = symbolic::Lower(

@@ -91,8 +91,7 @@ class MaxPoolOperation : public WindowedOperation<MaxPoolOperation> {
   Storage StorageOf(const Graph&, const Node& node, int output) const override {
     if (output == 0) return Storage::kActivations;
     const PoolWindow& window = node.as<PoolWindow>();
-    const bool small =
-        tensor::PositionType(window.height, window.width) == ElementType::kU8;
+    const bool small = tensor::PositionType(window.height, window.width) == ElementType::kU8;
     return small ? Storage::kSmallPositions : Storage::kLargePositions;
   }
 

@@ -178,8 +178,11 @@ absl::Status Folder::Fold(int index) {
       symbolic::Program::Create({affine.slope, affine.offset}, variables);
   if (!program.ok()) return program.status();
 
-  const TensorId bias = graph_.Parameter(absl::StrCat(convolution.name, ".folded_bias"),
-                                         {graph_.shape(chain.end)[1]});
+  // Named as its weight, of which a layer may have several.
+  const std::string& of_weight = graph_.tensor(convolution.inputs[1]).name;
+  const TensorId bias =
+      graph_.Parameter(absl::StrCat(of_weight.substr(0, of_weight.rfind('.')), ".folded_bias"),
+                       {graph_.shape(chain.end)[1]});
   ConvolutionAttributes attributes = convolution.as<ConvolutionAttributes>();
   attributes.relu = chain.relu;
   std::vector<TensorId> inputs = {x, weight, bias};
