@@ -9,7 +9,36 @@
 
 namespace cotangent::data {
 
+absl::StatusOr<const uint8_t*> Dataset::Pixels(int64_t index, std::vector<uint8_t>& scratch) const {
+  if (is_in_memory()) return image(index);
+  scratch.resize(image_bytes());
+  if (absl::Status status = reader->Read(index, scratch.data()); !status.ok()) return status;
+  return scratch.data();
+}
+
+namespace {
+
+// Some of the images that are read, in memory.
+Dataset Some(const Dataset& dataset) {
+  constexpr int64_t kSome = 512;
+  Dataset some;
+  some.channels = dataset.channels, some.height = dataset.height, some.width = dataset.width;
+  const int64_t count = std::min(kSome, dataset.size());
+  std::vector<uint8_t> scratch;
+  for (int64_t i = 0; i < count; ++i) {
+    const absl::StatusOr<const uint8_t*> pixels =
+        dataset.Pixels(i * dataset.size() / count, scratch);
+    if (!pixels.ok()) continue;
+    some.images.insert(some.images.end(), *pixels, *pixels + dataset.image_bytes());
+    some.labels.push_back(0);
+  }
+  return some;
+}
+
+}  // namespace
+
 Normalization ComputeNormalization(const Dataset& dataset) {
+  if (!dataset.is_in_memory()) return ComputeNormalization(Some(dataset));
   Normalization result;
   const int64_t plane = int64_t{dataset.height} * dataset.width;
   for (int channel = 0; channel < dataset.channels; ++channel) {

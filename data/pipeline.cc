@@ -1,6 +1,7 @@
 #include "data/pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -17,6 +18,8 @@
 namespace cotangent::data {
 namespace {
 
+constexpr int kMostWorkers = 1024;
+
 absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
   if (options.batch_size < 1) {
     return absl::InvalidArgumentError(
@@ -25,6 +28,10 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
   if (options.buffers < 2) {
     return absl::InvalidArgumentError(
         absl::StrCat("the pipeline has ", options.buffers, " buffers; at least 2 are needed"));
+  }
+  if (options.workers < 1 || options.workers > kMostWorkers) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the pipeline has ", options.workers, " workers; 1 to ", kMostWorkers, " are possible"));
   }
   if (dataset.size() == 0) return absl::InvalidArgumentError("the data set has no images");
   if (options.drop_last && options.batch_size > dataset.size()) {
@@ -144,14 +151,16 @@ void BatchMaker::OrderEpoch(int64_t epoch) {
   ordered_epoch_ = epoch;
 }
 
-void BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
+absl::Status BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
   const int64_t image = order_[at];
   // A copy of an image is augmented as an image of its own.
   const int64_t number = image + (copy_.empty() ? 0 : copy_[at] * dataset_->size());
   const Augmentation& augmentation = options_.augmentation;
   const Placement placement =
       PlacementOf(augmentation, dataset_->height, dataset_->width, options_.seed, epoch, number);
-  const uint8_t* bytes = dataset_->image(image);
+  const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(image, read_);
+  if (!pixels.ok()) return pixels.status();
+  const uint8_t* bytes = *pixels;
   if (!augmentation.chain.empty()) {
     scratch_.channels = dataset_->channels;
     scratch_.height = dataset_->height;
@@ -161,83 +170,101 @@ void BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
     bytes = scratch_.bytes.data();
   }
   writer_.Write(bytes, placement, output);
+  return absl::OkStatus();
 }
 
-void BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels) {
+absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels) {
   OrderEpoch(epoch);
   const int64_t first = index * options_.batch_size;
   const int size = SizeOf(index);
   auto* output = static_cast<std::byte*>(images);
   for (int i = 0; i < size; ++i) {
     // Shuffled images lie anywhere in memory: ask for one while writing another.
-    if (i + 1 < size) {
+    if (i + 1 < size && dataset_->is_in_memory()) {
       const uint8_t* next = dataset_->image(order_[first + i + 1]);
       for (int64_t at = 0; at < dataset_->image_bytes(); at += 64) __builtin_prefetch(next + at);
     }
-    MakeImage(epoch, first + i, output + i * writer_.output_bytes());
+    absl::Status status = MakeImage(epoch, first + i, output + i * writer_.output_bytes());
+    if (!status.ok()) return status;
     labels[i] = dataset_->labels[order_[first + i]];
   }
+  return absl::OkStatus();
 }
 
-void BatchMaker::MakeView(const Placement& placement, int64_t index, void* images,
-                          int32_t* labels) const {
+absl::Status BatchMaker::MakeView(const Placement& placement, int64_t index, void* images,
+                                  int32_t* labels) const {
   const int64_t first = index * options_.batch_size;
   const int size = SizeOf(index);
-  auto* output = static_cast<std::byte*>(images);
-  for (int i = 0; i < size; ++i) {
-    writer_.Write(dataset_->image(first + i), placement, output + i * writer_.output_bytes());
-    labels[i] = dataset_->labels[first + i];
+  auto* const output = static_cast<std::byte*>(images);
+  std::vector<absl::Status> statuses(size);
+  std::atomic<int> next{0};
+  const auto make = [&] {
+    std::vector<uint8_t> read;
+    for (int i = next++; i < size; i = next++) {
+      const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(first + i, read);
+      statuses[i] = pixels.status();
+      if (pixels.ok()) writer_.Write(*pixels, placement, output + i * writer_.output_bytes());
+      labels[i] = dataset_->labels[first + i];
+    }
+  };
+  std::vector<std::thread> others;
+  if (!dataset_->is_in_memory()) {
+    for (int t = 1; t < options_.workers; ++t) others.emplace_back(make);
   }
+  make();
+  for (std::thread& other : others) other.join();
+  for (absl::Status& status : statuses) {
+    if (!status.ok()) return std::move(status);
+  }
+  return absl::OkStatus();
 }
 
-// Places in a ring: the caller reads one, those after it are ready, the worker writes the one after
-// those.
-class Pipeline::Worker {
+// Places in a ring, each for one batch; batches have numbers, and number n lies at n modulo the
+// places. The caller reads one; those after it are ready or being made, each by one worker.
+class Pipeline::Crew {
  public:
-  explicit Worker(BatchMaker maker) : maker_(std::move(maker)) {
-    const PipelineOptions& options = maker_.options();
-    for (int i = 0; i < options.buffers; ++i) {
-      places_.push_back({AlignedBytes(maker_.image_bytes()),
+  explicit Crew(const BatchMaker& maker)
+      : batches_per_epoch_(maker.batches_per_epoch()), makers_(maker.options().workers, maker) {
+    const PipelineOptions& options = maker.options();
+    for (int i = 0; i < options.workers + options.buffers; ++i) {
+      places_.push_back({AlignedBytes(maker.image_bytes()),
                          AlignedBytes(options.batch_size * int64_t{sizeof(int32_t)}),
                          {}});
     }
-    thread_ = std::thread([this] { Run(); });
+    for (BatchMaker& own : makers_) threads_.emplace_back([this, &own] { Work(own); });
   }
 
-  ~Worker() {
+  ~Crew() {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       stop_ = true;
     }
-    room_.notify_one();
-    thread_.join();
+    room_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
   }
 
-  int64_t batches_per_epoch() const { return maker_.batches_per_epoch(); }
+  int64_t batches_per_epoch() const { return batches_per_epoch_; }
 
   Batch Next() {
     std::unique_lock<std::mutex> lock(mutex_);
-    GiveBack();
-    filled_.wait(lock, [this] { return ready_ > 0; });
-    --ready_;
-    held_ = true;
-    const Batch batch = places_[head_].batch;
-    lock.unlock();
-    room_.notify_one();
-    return batch;
+    const int64_t number = next_to_read_++;
+    oldest_ = number;
+    room_.notify_all();
+    Place& place = PlaceOf(number);
+    filled_.wait(lock, [&] { return place.number == number; });
+    return place.batch;
   }
 
   void Seek(int64_t epoch, int64_t index) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      GiveBack();
-      head_ = (head_ + ready_) % places_.size();
-      ready_ = 0;
-      next_epoch_ = epoch;
-      next_index_ = index;
-      ++seeks_;
-    }
-    room_.notify_one();
+    std::unique_lock<std::mutex> lock(mutex_);
+    // What is being made is of no use any more, but its places are taken until it is done.
+    seeking_ = true;
+    filled_.wait(lock, [this] { return busy_ == 0; });
+    seeking_ = false;
+    for (Place& place : places_) place.number = -1;
+    first_ = oldest_ = next_to_read_ = next_to_make_;
+    first_batch_ = epoch * batches_per_epoch_ + index;
+    room_.notify_all();
   }
 
  private:
@@ -245,66 +272,63 @@ class Pipeline::Worker {
     AlignedBytes images;
     AlignedBytes labels;
     Batch batch;
+    int64_t number = -1;  // of the batch that it holds
   };
 
-  // The place that the caller was reading is free again.
-  void GiveBack() {
-    if (held_) head_ = (head_ + 1) % places_.size();
-    held_ = false;
-  }
+  Place& PlaceOf(int64_t number) { return places_[number % static_cast<int64_t>(places_.size())]; }
 
-  void Run() {
+  void Work(BatchMaker& maker) {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
-      room_.wait(lock, [this] { return stop_ || ready_ + (held_ ? 1 : 0) < places_.size(); });
+      room_.wait(lock, [this] {
+        return stop_ ||
+               (!seeking_ && next_to_make_ - oldest_ < static_cast<int64_t>(places_.size()));
+      });
       if (stop_) return;
-      // The place after the ready ones stays the same while the lock is open: calls of Next() and
-      // Seek() move the head and the count of ready places by opposite amounts.
-      Place& place = places_[(head_ + (held_ ? 1 : 0) + ready_) % places_.size()];
-      const int64_t epoch = next_epoch_, index = next_index_, seeks = seeks_;
+      const int64_t number = next_to_make_++;
+      const int64_t batch = first_batch_ + (number - first_);
+      const int64_t epoch = batch / batches_per_epoch_, index = batch % batches_per_epoch_;
+      Place& place = PlaceOf(number);
+      ++busy_;
       lock.unlock();
       auto* labels = static_cast<int32_t*>(place.labels.data());
-      maker_.MakeBatch(epoch, index, place.images.data(), labels);
+      absl::Status status = maker.MakeBatch(epoch, index, place.images.data(), labels);
       lock.lock();
-      if (seeks != seeks_) continue;  // Nobody wants this batch any more.
-      place.batch = {place.images.data(), labels, maker_.SizeOf(index), epoch, index};
-      ++ready_;
-      next_index_ = index + 1;
-      if (next_index_ == maker_.batches_per_epoch()) {
-        next_index_ = 0;
-        ++next_epoch_;
-      }
-      filled_.notify_one();
+      place.batch = {place.images.data(), labels, maker.SizeOf(index), epoch, index,
+                     std::move(status)};
+      place.number = number;
+      --busy_;
+      filled_.notify_all();
     }
   }
 
-  BatchMaker maker_;  // Used by the thread alone, but for what never changes.
+  const int64_t batches_per_epoch_;
+  std::vector<BatchMaker> makers_;  // one a worker
   std::vector<Place> places_;
 
   std::mutex mutex_;  // Guards what follows.
   std::condition_variable room_, filled_;
-  size_t head_ = 0;   // The place held by the caller, or else the first ready one.
-  size_t ready_ = 0;  // Places ready after the held one.
-  bool held_ = false;
-  bool stop_ = false;
-  int64_t next_epoch_ = 0, next_index_ = 0;  // The batch to make next.
-  int64_t seeks_ = 0;
+  int64_t first_ = 0, first_batch_ = 0;  // number first_ is batch first_batch_, counted over epochs
+  int64_t next_to_make_ = 0, next_to_read_ = 0;
+  int64_t oldest_ = 0;  // the one that the caller reads, or will
+  int busy_ = 0;        // workers at work
+  bool seeking_ = false, stop_ = false;
 
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
-Pipeline::Pipeline(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+Pipeline::Pipeline(std::unique_ptr<Crew> crew) : crew_(std::move(crew)) {}
 Pipeline::~Pipeline() = default;
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(const Dataset* dataset,
                                                            const PipelineOptions& options) {
   absl::StatusOr<BatchMaker> maker = BatchMaker::Create(dataset, options);
   if (!maker.ok()) return maker.status();
-  return std::unique_ptr<Pipeline>(new Pipeline(std::make_unique<Worker>(*std::move(maker))));
+  return std::unique_ptr<Pipeline>(new Pipeline(std::make_unique<Crew>(*maker)));
 }
 
-int64_t Pipeline::batches_per_epoch() const { return worker_->batches_per_epoch(); }
-Pipeline::Batch Pipeline::Next() { return worker_->Next(); }
-void Pipeline::Seek(int64_t epoch, int64_t index) { worker_->Seek(epoch, index); }
+int64_t Pipeline::batches_per_epoch() const { return crew_->batches_per_epoch(); }
+Pipeline::Batch Pipeline::Next() { return crew_->Next(); }
+void Pipeline::Seek(int64_t epoch, int64_t index) { crew_->Seek(epoch, index); }
 
 }  // namespace cotangent::data

@@ -37,8 +37,11 @@ struct PipelineOptions {
   Augmentation augmentation = {};
   Normalization normalization = {};
   BatchFormat format = BatchFormat::kF32Nchw;
-  // Batches in memory: one that the caller reads, the others ready or being made. At least 2.
-  int buffers = 3;
+  // Threads that make batches, each a batch of its own. Batches are the same however many.
+  int workers = 1;
+  // Batches in memory beside one for each worker: one that the caller reads, the others ready. At
+  // least 2.
+  int buffers = 2;
 };
 
 // For evaluation: in order, all images, nothing random.
@@ -58,31 +61,35 @@ class BatchMaker {
   // What a full batch takes: `images` [batch_size, ...] and int32_t `labels` [batch_size].
   int64_t image_bytes() const { return options_.batch_size * writer_.output_bytes(); }
 
-  // Writes a batch, index in [0, batches_per_epoch()). Allocates nothing after the first call. It
-  // keeps the order of the latest epoch, so only one thread may call it at a time.
-  void MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels);
+  // Writes a batch, index in [0, batches_per_epoch()). Of images in memory it allocates nothing
+  // after the first call, and does not fail; others' errors are those of their reader. It keeps the
+  // order of the latest epoch, so only one thread may call it at a time.
+  absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels);
 
   // Writes the images of batch `index` of the data set in order, all placed alike (see
-  // TestTimeViews()).
-  void MakeView(const Placement& placement, int64_t index, void* images, int32_t* labels) const;
+  // TestTimeViews()); those that are read, by options().workers threads.
+  absl::Status MakeView(const Placement& placement, int64_t index, void* images,
+                        int32_t* labels) const;
 
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
   // Writes the image at place `at` of the epoch's order.
-  void MakeImage(int64_t epoch, int64_t at, void* output);
+  absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
 
   const Dataset* dataset_;
   PipelineOptions options_;
   ImageWriter writer_;
-  Planar scratch_;  // An image that transforms work on.
+  std::vector<uint8_t> read_;  // An image that was read.
+  Planar scratch_;             // An image that transforms work on.
   int64_t ordered_epoch_ = -1;
   std::vector<int32_t> order_;  // The images of epoch `ordered_epoch_` in their order.
-  // Where classes are balanced: how often the image at a place of `order_` came before in the epoch.
+  // Where classes are balanced: how often the image at a place of `order_` came before in the
+  // epoch.
   std::vector<int32_t> copy_;
 };
 
-// The same batches, one after the other, made by a thread of its own while the caller computes.
+// The same batches, one after the other, made by threads of their own while the caller computes.
 class Pipeline {
  public:
   struct Batch {
@@ -90,7 +97,8 @@ class Pipeline {
     const int32_t* labels;  // [size]
     int size;
     int64_t epoch;
-    int64_t index;  // In the epoch.
+    int64_t index;             // In the epoch.
+    absl::Status status = {};  // Where an image could not be read; the batch is then of no use.
   };
 
   // `dataset` must outlive the pipeline. Starts making batch 0 of epoch 0.
@@ -103,16 +111,17 @@ class Pipeline {
   int64_t batches_per_epoch() const;
 
   // Waits for the next batch; epoch follows epoch without end. Its memory stays as it is until the
-  // next call of Next() or Seek(). The memory is one of `options.buffers` places that never move.
+  // next call of Next() or Seek(). The memory is one of options.workers + options.buffers places
+  // that never move.
   Batch Next();
 
   // Makes batch `index` of `epoch` the next one, index in [0, batches_per_epoch()).
   void Seek(int64_t epoch, int64_t index);
 
  private:
-  class Worker;
-  explicit Pipeline(std::unique_ptr<Worker> worker);
-  std::unique_ptr<Worker> worker_;
+  class Crew;
+  explicit Pipeline(std::unique_ptr<Crew> crew);
+  std::unique_ptr<Crew> crew_;
 };
 
 }  // namespace cotangent::data

@@ -40,9 +40,10 @@ void BM_MakeBatch(benchmark::State& state) {
   std::vector<uint8_t> images(maker.image_bytes());
   std::vector<int32_t> labels(128);
   int64_t step = 0;
-  maker.MakeBatch(0, 0, images.data(), labels.data());
+  maker.MakeBatch(0, 0, images.data(), labels.data()).IgnoreError();
   for (auto _ : state) {
-    maker.MakeBatch(0, step++ % maker.batches_per_epoch(), images.data(), labels.data());
+    maker.MakeBatch(0, step++ % maker.batches_per_epoch(), images.data(), labels.data())
+        .IgnoreError();
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * 128);
@@ -59,7 +60,7 @@ void BM_OrderEpoch(benchmark::State& state) {
   std::vector<uint8_t> image(maker.image_bytes());
   int32_t label;
   int64_t epoch = 0;
-  for (auto _ : state) maker.MakeBatch(epoch++, 0, image.data(), &label);
+  for (auto _ : state) maker.MakeBatch(epoch++, 0, image.data(), &label).IgnoreError();
 }
 BENCHMARK(BM_OrderEpoch)->Unit(benchmark::kMicrosecond);
 

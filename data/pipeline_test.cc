@@ -41,7 +41,7 @@ Copy Make(BatchMaker& maker, int64_t epoch, int64_t index) {
   Copy copy;
   copy.images.resize(maker.image_bytes());
   copy.labels.resize(maker.options().batch_size, -1);
-  maker.MakeBatch(epoch, index, copy.images.data(), copy.labels.data());
+  EXPECT_TRUE(maker.MakeBatch(epoch, index, copy.images.data(), copy.labels.data()).ok());
   return copy;
 }
 
@@ -67,7 +67,7 @@ std::vector<int> ImagesOfEpoch(const Dataset& dataset, const PipelineOptions& op
   std::vector<float> pixels(options.batch_size * 12);
   std::vector<int32_t> labels(options.batch_size);
   for (int64_t index = 0; index < maker.batches_per_epoch(); ++index) {
-    maker.MakeBatch(epoch, index, pixels.data(), labels.data());
+    EXPECT_TRUE(maker.MakeBatch(epoch, index, pixels.data(), labels.data()).ok());
     for (int i = 0; i < maker.SizeOf(index); ++i) {
       const float* image = &pixels[i * 12];
       images.push_back(static_cast<int>(image[0] * 255 + 0.5f) +
@@ -154,7 +154,8 @@ TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
     return images[image * 3072 + y * 32 + x] * 255;
   };
   // Batch 6 holds images 384 to 399.
-  maker.MakeView({.dy = -1, .dx = -1, .flip = true}, 6, images.data(), labels.data());
+  ASSERT_TRUE(
+      maker.MakeView({.dy = -1, .dx = -1, .flip = true}, 6, images.data(), labels.data()).ok());
   const uint8_t* source = Sample().image(399);
   EXPECT_EQ(labels[15], Sample().labels[399]);
   EXPECT_NEAR(pixel(15, 10, 10), source[9 * 32 + 20], 1e-3);
@@ -197,7 +198,7 @@ TEST_P(PipelineTest, GivesWhatTheMakerMakes) {
     EXPECT_TRUE(std::equal(expected.labels.begin(), expected.labels.end(), batch.labels));
     places.insert(batch.images);
   }
-  EXPECT_EQ(places.size(), GetParam());
+  EXPECT_EQ(places.size(), options.workers + GetParam());
 }
 
 TEST_P(PipelineTest, SeeksAnywhere) {
@@ -295,6 +296,77 @@ TEST(Transforms, AreTheSameWhoeverMakesTheBatch) {
   Make(maker, 0, 1);
   const Copy batch = Make(maker, 2, 5);
   EXPECT_EQ(std::memcmp(ahead.images, batch.images.data(), batch.images.size()), 0);
+}
+
+// The sample, read when it is asked for; one image may be bad.
+class SampleReader : public ImageReader {
+ public:
+  explicit SampleReader(int64_t bad = -1) : bad_(bad) {}
+  absl::Status Read(int64_t index, uint8_t* image) const override {
+    if (index == bad_) return absl::InvalidArgumentError("bad picture");
+    std::copy_n(Sample().image(index), Sample().image_bytes(), image);
+    return absl::OkStatus();
+  }
+
+ private:
+  const int64_t bad_;
+};
+
+Dataset ReadSample(int64_t bad = -1) {
+  Dataset dataset = Sample();
+  dataset.images.clear();
+  dataset.reader = std::make_shared<SampleReader>(bad);
+  return dataset;
+}
+
+TEST(Workers, MakeTheSameBatchesHoweverMany) {
+  const Dataset read = ReadSample();
+  PipelineOptions options = Augmented(32);
+  options.augmentation.chain = {{1, RandomResizedCrop({})}, {0.5, VerticalFlip()}};
+  BatchMaker maker = *BatchMaker::Create(&Sample(), options);
+  for (const int workers : {1, 2, 7}) {
+    options.workers = workers;
+    auto pipeline = *Pipeline::Create(&read, options);
+    const auto expect = [&](int64_t epoch, int64_t index) {
+      const Pipeline::Batch batch = pipeline->Next();
+      ASSERT_TRUE(batch.status.ok());
+      ASSERT_EQ(batch.epoch, epoch);
+      ASSERT_EQ(batch.index, index);
+      const Copy copy = Make(maker, epoch, index);
+      ASSERT_EQ(std::memcmp(batch.images, copy.images.data(), copy.images.size()), 0);
+      ASSERT_EQ(std::memcmp(batch.labels, copy.labels.data(), 4 * copy.labels.size()), 0);
+    };
+    for (int64_t n = 0; n < 30; ++n)
+      expect(n / maker.batches_per_epoch(), n % maker.batches_per_epoch());
+    pipeline->Seek(5, 3);
+    for (int64_t n = 0; n < 5; ++n) expect(5, 3 + n);
+    pipeline->Seek(1, 0);
+    expect(1, 0);
+  }
+}
+
+TEST(Workers, ABatchWithABadImageSaysSo) {
+  const Dataset read = ReadSample(/*bad=*/70);
+  PipelineOptions options = EvaluationOptions(50, {}, BatchFormat::kF32Nchw);
+  options.workers = 3;
+  auto pipeline = *Pipeline::Create(&read, options);
+  EXPECT_TRUE(pipeline->Next().status.ok());
+  EXPECT_THAT(std::string(pipeline->Next().status.message()), HasSubstr("bad picture"));
+  EXPECT_TRUE(pipeline->Next().status.ok());
+  const BatchMaker maker = *BatchMaker::Create(&read, options);
+  std::vector<float> images(50 * read.image_bytes());
+  std::vector<int32_t> labels(50);
+  EXPECT_TRUE(maker.MakeView({}, 0, images.data(), labels.data()).ok());
+  EXPECT_FALSE(maker.MakeView({}, 1, images.data(), labels.data()).ok());
+}
+
+TEST(Workers, NormalisationOfImagesThatAreReadIsTheirs) {
+  const Normalization whole = ComputeNormalization(Sample()),
+                      read = ComputeNormalization(ReadSample());
+  for (int c = 0; c < 3; ++c) {
+    EXPECT_DOUBLE_EQ(whole.mean[c], read.mean[c]);
+    EXPECT_DOUBLE_EQ(whole.deviation[c], read.deviation[c]);
+  }
 }
 
 }  // namespace

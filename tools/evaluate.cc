@@ -115,9 +115,11 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained, int t
 // A PNG file of one image; empty where it cannot be made.
 std::string PngOf(const data::Dataset& dataset, int64_t index) {
   const int64_t plane = dataset.image_bytes() / dataset.channels;
-  std::vector<uint8_t> planar;
+  std::vector<uint8_t> planar, read;
+  const absl::StatusOr<const uint8_t*> pixels = dataset.Pixels(index, read);
+  if (!pixels.ok()) return "";
   for (int c = 0; c < 3; ++c) {
-    const uint8_t* const from = dataset.image(index) + (dataset.channels == 3 ? c * plane : 0);
+    const uint8_t* const from = *pixels + (dataset.channels == 3 ? c * plane : 0);
     planar.insert(planar.end(), from, from + plane);
   }
   return data::EncodePng(data::FromPlanar(planar, dataset.width, dataset.height)).value_or("");

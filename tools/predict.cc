@@ -15,14 +15,18 @@
 #include "data/fit.h"
 #include "data/image_file.h"
 #include "tools/command_line.h"
+#include "training/attribution.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
+#include "training/report/attribution_picture.h"
 #include "training/source.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
 ABSL_FLAG(int, top, 5, "how many classes to print for each picture, the most probable first");
+ABSL_FLAG(std::string, explain, "",
+          "write a picture of what in the one picture given the answer rests on");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
 
 namespace cotangent::tools {
@@ -31,7 +35,7 @@ namespace {
 constexpr char kUsage[] =
     "Says what pictures show: PNG or JPEG files of any size, which are scaled to the network's.\n"
     "\n"
-    "  predict --checkpoint=runs/convnet IMAGE...\n";
+    "  predict --checkpoint=runs/convnet IMAGE... [--explain=out.png]\n";
 
 // e^x_k / sum_j e^x_j.
 std::vector<double> Softmax(const float* scores, int64_t classes) {
@@ -61,11 +65,46 @@ std::string MostProbable(const std::vector<double>& probabilities,
   return text;
 }
 
+// What in the image `bytes` the most probable class rests on, compared with a black picture: drawn
+// into the file --explain names, and said in a line.
+absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::ImageWriter& writer,
+                           const data::ImageShape& shape, const std::vector<uint8_t>& bytes,
+                           const std::vector<double>& probabilities,
+                           const training::StepOptions& options, training::CachedTuner& tuner) {
+  const auto classes = static_cast<int64_t>(trained.classes.size());
+  absl::StatusOr<std::unique_ptr<training::Attributor>> attributor =
+      training::Attributor::Create(trained.network, classes, options, *trained.store, *tuner);
+  tuner.Save();
+  if (!attributor.ok()) return attributor.status();
+  std::vector<float> image(bytes.size()), black(bytes.size());
+  writer.Write(bytes.data(), {}, image.data());
+  writer.Write(std::vector<uint8_t>(bytes.size(), 0).data(), {}, black.data());
+  const int64_t answer =
+      std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
+  const training::Attribution found = (*attributor)->Attribute(image, black, answer);
+  const std::string path = absl::GetFlag(FLAGS_explain);
+  const absl::Status status =
+      data::WritePng(path, training::report::DrawAttribution(bytes, shape.channels, shape.height,
+                                                             shape.width, found.values));
+  if (!status.ok()) return status;
+  printf(
+      "%s: red speaks for %s, blue against it; its score is %.4g, %+.4g beside a black picture's, "
+      "the attributions sum to %+.4g (%.2g%% off, %d steps)\n",
+      path.c_str(), trained.classes[answer].c_str(), found.score,
+      found.score - found.baseline_score, found.Sum(), 100 * found.Error(), found.steps);
+  return absl::OkStatus();
+}
+
 // Prints a line for each picture; the status of the first that could not be read, after the others
 // are done.
 absl::Status Predict(const std::vector<std::string>& paths) {
   if (paths.empty())
     return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE...");
+  const bool explains = !absl::GetFlag(FLAGS_explain).empty();
+  if (explains && paths.size() != 1)
+    return FlagError("explain", absl::GetFlag(FLAGS_explain), "one picture, to be explained");
+  if (absl::Status status = CanBeWritten("explain", absl::GetFlag(FLAGS_explain)); !status.ok())
+    return status;
   const int top = absl::GetFlag(FLAGS_top);
   if (top < 1)
     return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
@@ -106,13 +145,18 @@ absl::Status Predict(const std::vector<std::string>& paths) {
       }
       continue;
     }
-    writer.Write(data::FitPicture(*image, fit.shape, fit.fit).data(), {}, (*evaluator)->images());
+    const std::vector<uint8_t> bytes = data::FitPicture(*image, fit.shape, fit.fit);
+    writer.Write(bytes.data(), {}, (*evaluator)->images());
     const float* const scores = (*evaluator)->Run();
     const int64_t classes = (*evaluator)->classes();
     const std::vector<double> probabilities = (*evaluator)->gives_probabilities()
                                                   ? std::vector<double>(scores, scores + classes)
                                                   : Softmax(scores, classes);
     printf("%s: %s\n", path.c_str(), MostProbable(probabilities, trained->classes, top).c_str());
+    if (!explains) continue;
+    const absl::Status status =
+        ExplainAnswer(*trained, writer, fit.shape, bytes, probabilities, options, tuner);
+    if (!status.ok()) return status;
   }
   return first_error;
 }

@@ -62,6 +62,10 @@ ABSL_FLAG(
     "if not given");
 ABSL_FLAG(std::string, on_bad_image, "stop",
           "what a picture that cannot be read does: stop or skip (it, and say so)");
+ABSL_FLAG(int, workers, 0,
+          "threads that make batches ahead of the step; 0: one a core where there is much to do");
+ABSL_FLAG(std::string, cache, "",
+          "a folder for pictures that are decoded and brought to size, for later epochs and runs");
 ABSL_FLAG(std::string, on_nonfinite, "stop",
           "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
@@ -89,6 +93,8 @@ ABSL_FLAG(std::string, set, "",
 
 namespace cotangent::tools {
 namespace {
+
+constexpr int kMostWorkers = 256;
 
 constexpr char kUsage[] =
     "Trains a convolutional network, described by a text file, on CIFAR.\n"
@@ -130,6 +136,9 @@ absl::Status CheckFlags(const CommandLine& line) {
                      "0 or more steps");
   if (absl::GetFlag(FLAGS_log_every) < 1)
     return FlagError("log_every", absl::StrCat(absl::GetFlag(FLAGS_log_every)), "1 or more steps");
+  if (absl::GetFlag(FLAGS_workers) < 0 || absl::GetFlag(FLAGS_workers) > kMostWorkers)
+    return FlagError("workers", absl::StrCat(absl::GetFlag(FLAGS_workers)),
+                     absl::StrCat("1 to ", kMostWorkers, " threads, or 0 for one a core"));
   if (absl::GetFlag(FLAGS_keep) < 1)
     return FlagError("keep", absl::StrCat(absl::GetFlag(FLAGS_keep)), "1 or more checkpoints");
   const std::string on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite);
@@ -226,6 +235,7 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
   fit.say = Say;
   fit.threads = options.threads;
+  fit.cache = absl::GetFlag(FLAGS_cache);
   absl::StatusOr<std::shared_ptr<const data::Source>> known =
       training::OpenSource(*network, name, fit);
   if (!known.ok()) return known.status();
@@ -350,7 +360,8 @@ int ShowBatch(const training::RunOptions& options) {
   if (!maker.ok()) return Fail(maker.status());
   std::vector<float> batch(maker->image_bytes() / sizeof(float));
   std::vector<int32_t> labels(maker->SizeOf(0));
-  maker->MakeBatch(0, 0, batch.data(), labels.data());
+  if (absl::Status status = maker->MakeBatch(0, 0, batch.data(), labels.data()); !status.ok())
+    return Fail(status);
   const data::Image picture =
       training::report::DrawBatch(batch.data(), maker->SizeOf(0), images->channels, images->height,
                                   images->width, *normalization);
@@ -390,6 +401,7 @@ int Main(const CommandLine& line) {
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
+  options.workers = absl::GetFlag(FLAGS_workers);
   options.output_dir = absl::GetFlag(FLAGS_output_dir);
   if (options.output_dir.empty())
     options.output_dir = training::DefaultRunDirectory(absl::GetFlag(FLAGS_network));

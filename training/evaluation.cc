@@ -19,6 +19,7 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
                                                              layers::Tuner& tuner) {
   auto evaluator = std::unique_ptr<Evaluator>(new Evaluator);
   evaluator->batch_size_ = batch_size;
+  evaluator->threads_ = std::max(1, options.threads);
   layers::BuildOptions build;
   build.batch_size = batch_size;
   build.training = false;
@@ -82,9 +83,10 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
                                                       const std::vector<data::View>& views,
                                                       const std::function<bool()>& cancelled,
                                                       std::vector<float>* answers) {
-  absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(
-      &dataset, data::EvaluationOptions(static_cast<int>(batch_size_), normalization,
-                                        data::BatchFormat::kF32Nchw));
+  data::PipelineOptions options = data::EvaluationOptions(
+      static_cast<int>(batch_size_), normalization, data::BatchFormat::kF32Nchw);
+  options.workers = threads_;
+  absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(&dataset, options);
   if (!maker.ok()) return maker.status();
   const int64_t classes = network_->classes;
   std::vector<float> scores(batch_size_ * classes);
@@ -97,7 +99,8 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
     std::fill(scores.begin(), scores.end(), 0.0f);
     for (const data::View& view : views) {
       if (cancelled()) return absl::CancelledError("interrupted");
-      maker->MakeView(view.placement, batch, images(), labels.data());
+      absl::Status status = maker->MakeView(view.placement, batch, images(), labels.data());
+      if (!status.ok()) return status;
       const float* const result = Run();
       for (int64_t i = 0; i < size * classes; ++i) scores[i] += view.weight * result[i];
     }

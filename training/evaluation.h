@@ -65,6 +65,7 @@ class Evaluator {
   layers::LossSums SumLosses(const float* scores, const int32_t* labels, int64_t count) const;
 
   int64_t batch_size_ = 0;
+  int threads_ = 1;  // that decode pictures, where these do not lie in memory
   std::unique_ptr<layers::BuiltNetwork> network_;
   std::unique_ptr<layers::FoldedGraph> folded_;
   std::unique_ptr<layers::Plan> plan_;

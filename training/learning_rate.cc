@@ -73,8 +73,9 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
   if (!made.ok()) return made.status();
   TrainingStep& step = **made;
   if (absl::Status status = step.Initialise(&*images, *normalization); !status.ok()) return status;
-  const absl::StatusOr<data::PipelineOptions> batches = PipelineOptionsOf(text, *normalization);
+  absl::StatusOr<data::PipelineOptions> batches = PipelineOptionsOf(text, *normalization);
   if (!batches.ok()) return batches.status();
+  if (!images->is_in_memory()) batches->workers = std::max(1, options.threads);
   absl::StatusOr<std::unique_ptr<data::Pipeline>> pipeline =
       data::Pipeline::Create(&*images, *batches);
   if (!pipeline.ok()) return pipeline.status();
@@ -84,6 +85,7 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
     if (absl::Status status = step.Prepare(n); !status.ok()) return status;
     if (observer.Interrupted()) return absl::CancelledError("interrupted");
     const data::Pipeline::Batch batch = (*pipeline)->Next();
+    if (!batch.status.ok()) return batch.status;
     const int64_t size = batch.size / step.parts(), floats = size * images->image_bytes();
     for (int64_t part = 0; part < step.parts(); ++part) {
       std::memcpy(step.images(), static_cast<const float*>(batch.images) + part * floats,

@@ -219,8 +219,12 @@ absl::Status Trainer::ResolveNormalization() {
 }
 
 absl::Status Trainer::PrepareData() {
-  const absl::StatusOr<data::PipelineOptions> options = PipelineOptionsOf(network_, normalization_);
+  absl::StatusOr<data::PipelineOptions> options = PipelineOptionsOf(network_, normalization_);
   if (!options.ok()) return options.status();
+  const bool is_much_work = !train_set_.is_in_memory() || !options->augmentation.chain.empty();
+  options->workers = options_.workers > 0 ? options_.workers
+                     : is_much_work       ? std::max(1, options_.threads)
+                                          : 1;
   absl::StatusOr<std::unique_ptr<data::Pipeline>> pipeline =
       data::Pipeline::Create(&train_set_, *options);
   if (!pipeline.ok()) return pipeline.status();
@@ -448,6 +452,7 @@ absl::Status Trainer::MakeStep() {
                          trace_.steps() < kTracedSteps;
   if (is_traced) step_->plan().EnableTiming();
   const data::Pipeline::Batch batch = pipeline_->Next();
+  if (!batch.status.ok()) return batch.status;
   const int64_t parts = step_->parts(), size = batch.size / parts;
   const int64_t floats = size * train_set_.image_bytes();
   const Clock::time_point batch_ready = Clock::now();

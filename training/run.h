@@ -37,6 +37,9 @@ struct RunOptions {
   RunData data;
   std::string output_dir;
   int threads = 1;
+  // Threads that make batches ahead; 0: as many as `threads` where images are read when they are
+  // needed, or go through transforms, else one. Results do not depend on it.
+  int workers = 0;
   bool exact = false;            // no Winograd convolutions
   int64_t max_steps = 0;         // of the whole run, as if it were interrupted then; 0: all
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch. One is written at the end anyway.

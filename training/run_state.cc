@@ -252,6 +252,8 @@ std::string ChecksumOf(const data::Dataset& dataset) {
   for (int32_t label : dataset.labels) {
     if (label > 255) labels.push_back(static_cast<uint8_t>(label >> 8));
   }
+  if (!dataset.is_in_memory())
+    return absl::StrFormat("%s%08x", dataset.fingerprint, Crc32c(bytes(labels)));
   return absl::StrFormat("%08x%08x", Crc32c(bytes(dataset.images)), Crc32c(bytes(labels)));
 }
 

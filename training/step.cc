@@ -74,8 +74,12 @@ absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization&
                                  data::BatchFormat::kF32Nchw);
   const int64_t floats = dataset.image_bytes();
   std::vector<float> images(count * floats);
-  for (int64_t i = 0; i < count; ++i)
-    writer.Write(dataset.image(i), {}, images.data() + i * floats);
+  std::vector<uint8_t> read;
+  for (int64_t i = 0; i < count; ++i) {
+    const absl::StatusOr<const uint8_t*> pixels = dataset.Pixels(i, read);
+    if (!pixels.ok()) return pixels.status();
+    writer.Write(*pixels, {}, images.data() + i * floats);
+  }
   if (absl::Status status = layers::Whiten(
           images, {count, dataset.channels, dataset.height, dataset.width}, whiten.epsilon(),
           parameter.shape, absl::MakeSpan(filters, parameter.shape.NumElements()));

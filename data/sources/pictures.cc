@@ -1,14 +1,19 @@
 #include "data/sources/pictures.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "data/file.h"
+#include "data/image_cache.h"
 #include "data/image_file.h"
+#include "data/random.h"
 
 namespace cotangent::data {
 namespace {
@@ -16,9 +21,81 @@ namespace {
 // How many pictures that cannot be read are told one by one.
 constexpr int kMostTold = 20;
 
-// Bytes of memory the machine has free for programs.
-int64_t AvailableBytes() {
-  return static_cast<int64_t>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+absl::Status OrSkipIt(const absl::Status& status) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
+}
+
+// Decodes pictures when they are asked for.
+class PictureReader final : public ImageReader {
+ public:
+  PictureReader(std::vector<Picture> pictures, FitOptions options)
+      : pictures_(std::move(pictures)), options_(std::move(options)) {}
+
+  // In place of a picture that has become bad, where such are skipped, comes the next good one of
+  // its class, so that a run goes on.
+  absl::Status Read(int64_t index, uint8_t* image) const override {
+    const absl::Status status = ReadOne(index, image);
+    if (status.ok()) return status;
+    if (!options_.skip_bad) return OrSkipIt(status);
+    if (++bad_ <= kMostTold) options_.say(absl::StrCat("skipped: ", status.message()));
+    const auto count = static_cast<int64_t>(pictures_.size());
+    for (int64_t step = 1; step < std::min(count, kMostTries); ++step) {
+      const int64_t other = (index + step) % count;
+      if (pictures_[other].label == pictures_[index].label && ReadOne(other, image).ok())
+        return absl::OkStatus();
+    }
+    return status;
+  }
+
+ private:
+  static constexpr int64_t kMostTries = 1000;
+
+  absl::Status ReadOne(int64_t index, uint8_t* image) const {
+    const Picture& picture = pictures_[index];
+    const absl::StatusOr<Image> whole = ReadImage(picture.path);
+    if (!whole.ok())
+      return absl::InvalidArgumentError(absl::StrCat(picture.place, whole.status().message()));
+    const std::vector<uint8_t> fitted = FitPicture(*whole, options_.shape, options_.fit);
+    std::copy(fitted.begin(), fitted.end(), image);
+    return absl::OkStatus();
+  }
+
+  const std::vector<Picture> pictures_;
+  const FitOptions options_;
+  mutable std::atomic<int> bad_{0};
+};
+
+// Of numbers and texts one after the other.
+class Hash {
+ public:
+  void Take(int64_t value) { hash_ = SplitMix64(hash_ + static_cast<uint64_t>(value)).Next(); }
+  void Take(const std::string& text) {
+    for (const unsigned char c : text) Take(int64_t{c});
+    Take(static_cast<int64_t>(text.size()));
+  }
+  // 16 hexadecimal digits.
+  std::string Text() const { return absl::StrFormat("%016x", hash_); }
+
+ private:
+  uint64_t hash_ = 0;
+};
+
+// Of names, labels, sizes and times of the files and of what is made of them.
+std::string FingerprintOf(const std::vector<Picture>& pictures, const FitOptions& options) {
+  Hash hash;
+  for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
+                              int64_t{options.shape.width}, static_cast<int64_t>(options.fit)})
+    hash.Take(value);
+  for (const Picture& picture : pictures) {
+    struct stat about = {};
+    stat(picture.path.c_str(), &about);
+    hash.Take(picture.name);
+    for (const int64_t value : {int64_t{picture.label}, int64_t{about.st_size},
+                                int64_t{about.st_mtim.tv_sec}, int64_t{about.st_mtim.tv_nsec}})
+      hash.Take(value);
+  }
+  return hash.Text();
 }
 
 }  // namespace
@@ -104,30 +181,61 @@ std::shared_ptr<const Source> PictureSource::Fitted(const FitOptions& options) c
   return fitted;
 }
 
-absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) const {
-  Dataset dataset = EmptyDataset(*this);
-  const std::vector<Picture>& list = pictures(split);
-  const int64_t count = static_cast<int64_t>(list.size()), bytes = dataset.image_bytes();
-  if (count > AvailableBytes() / bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        title, ": ", count, " pictures of ", channels, "x", height, "x", width, " take ",
-        count * bytes >> 20, " MiB of memory, of which ", AvailableBytes() >> 20,
-        " MiB are free; take a smaller input { height width }, or fewer pictures"));
-  }
+absl::Status PictureSource::LoadIntoMemory(Split split, Dataset& dataset) const {
+  const int64_t count = dataset.size(), bytes = dataset.image_bytes();
   dataset.images.resize(count * bytes);
   const auto put = [&](int64_t i, const Image& picture) {
     const std::vector<uint8_t> image = FitPicture(picture, options_.shape, options_.fit);
     std::copy(image.begin(), image.end(), dataset.images.begin() + i * bytes);
   };
   for (const absl::Status& status : ReadAll(split, put, /*stop_at_bad=*/true)) {
-    if (status.ok()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
+    if (!status.ok()) return OrSkipIt(status);
   }
-  for (const Picture& picture : list) {
+  return absl::OkStatus();
+}
+
+absl::Status PictureSource::ReadLater(Split split, Dataset& dataset) const {
+  dataset.fingerprint = FingerprintOf(pictures(split), options_);
+  auto files = std::make_shared<PictureReader>(pictures(split), options_);
+  dataset.reader = files;
+  if (options_.cache.empty()) return absl::OkStatus();
+  if (absl::Status status = MakeDirectories(options_.cache); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--cache=", options_.cache, ": ", status.message()));
+  }
+  const CacheContents contents = {dataset.fingerprint, dataset.size(), dataset.image_bytes()};
+  // One file for a split of a source in a size, whatever has become of its pictures: what changed
+  // is made anew in its place.
+  Hash which;
+  which.Take(name);
+  for (const int64_t value : {static_cast<int64_t>(split), int64_t{channels}, int64_t{height},
+                              int64_t{width}, static_cast<int64_t>(options_.fit)})
+    which.Take(value);
+  const std::string path =
+      JoinPath(options_.cache, absl::StrCat("images-", which.Text(), ".cache"));
+  absl::StatusOr<std::shared_ptr<const ImageReader>> cache = OpenImageCache(path, contents);
+  if (absl::IsNotFound(cache.status())) {
+    options_.say(absl::StrCat("packing ", dataset.size(), " images of ", title, " into ", path,
+                              " (", contents.images * contents.image_bytes >> 20, " MiB)"));
+    if (absl::Status status = WriteImageCache(path, contents, *files, options_.threads);
+        !status.ok())
+      return status;
+    cache = OpenImageCache(path, contents);
+  }
+  if (!cache.ok()) return cache.status();
+  dataset.reader = *std::move(cache);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) const {
+  Dataset dataset = EmptyDataset(*this);
+  for (const Picture& picture : pictures(split)) {
     dataset.labels.push_back(picture.label);
     dataset.names.push_back(picture.name);
   }
+  const bool is_small = dataset.size() <= options_.most_bytes_in_memory / dataset.image_bytes();
+  absl::Status status = is_small ? LoadIntoMemory(split, dataset) : ReadLater(split, dataset);
+  if (!status.ok()) return status;
   return dataset;
 }
 

@@ -34,7 +34,8 @@ class PictureSource : public Source {
   std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
 
   // Decodes on options.threads threads; the result does not depend on how many. The split's images
-  // lie in memory as bytes of the network's size: kResourceExhausted where they would not fit.
+  // lie in memory as bytes of the network's size, or are read when they are asked for where these
+  // are more than options.most_bytes_in_memory.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
@@ -44,6 +45,9 @@ class PictureSource : public Source {
                                     const std::function<void(int64_t, const Image&)>& take,
                                     bool stop_at_bad) const;
   void RemoveBad(Split split);
+  absl::Status LoadIntoMemory(Split split, Dataset& dataset) const;
+  // From the cache, which is made where it is missing, or from the files themselves.
+  absl::Status ReadLater(Split split, Dataset& dataset) const;
 
   const std::vector<Picture>& pictures(Split split) const {
     return pictures_[static_cast<int>(split)];

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "absl/strings/str_cat.h"
 #include "data/file.h"
 #include "data/image_file.h"
 #include "gmock/gmock.h"
@@ -193,6 +194,94 @@ TEST(ValidationTest, OfASourceWithoutFiles) {
   EXPECT_EQ(validation.size(), divided->Size(Split::kValidation).value());
   EXPECT_NEAR(static_cast<double>(validation.size()), 40, 15);
   EXPECT_EQ(divided->Load("", Split::kTest)->size(), 200);
+}
+
+// Pictures that do not lie in memory.
+class ReadLaterTest : public PicturesTest {
+ protected:
+  void SetUp() override {
+    PicturesTest::SetUp();
+    for (int i = 0; i < 8; ++i) Paint(absl::StrCat(i < 4 ? "d/a/" : "d/b/", i, ".png"), 10 * i);
+    options_.shape = {1, 4, 4};
+    options_.most_bytes_in_memory = 0;
+    options_.threads = 2;
+    options_.say = [this](const std::string& line) { said_ += line + "\n"; };
+  }
+  absl::StatusOr<Dataset> Load(Split split = Split::kTrain, double validation = 0) {
+    std::shared_ptr<const Source> source =
+        FindSource(JoinPath(root_, "d")).value()->Fitted(options_);
+    if (validation > 0) source = WithValidation(source, validation);
+    return source->Load("", split);
+  }
+  // The first byte of an image; -1 where it cannot be read.
+  static int First(const Dataset& dataset, int64_t index) {
+    std::vector<uint8_t> scratch;
+    const absl::StatusOr<const uint8_t*> pixels = dataset.Pixels(index, scratch);
+    return pixels.ok() ? (*pixels)[0] : -1;
+  }
+
+  FitOptions options_;
+};
+
+TEST_F(ReadLaterTest, AreTheSamePictures) {
+  const auto dataset = Load();
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_FALSE(dataset->is_in_memory());
+  EXPECT_THAT(dataset->labels, ElementsAre(0, 0, 0, 0, 1, 1, 1, 1));
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
+}
+
+TEST_F(ReadLaterTest, AreDividedAsThoseInMemory) {
+  for (const Split split : {Split::kTrain, Split::kValidation}) {
+    options_.most_bytes_in_memory = 0;
+    const auto later = Load(split, 0.4);
+    options_.most_bytes_in_memory = 1 << 20;
+    const auto now = Load(split, 0.4);
+    ASSERT_TRUE(later.ok() && now.ok());
+    EXPECT_EQ(later->names, now->names);
+    EXPECT_EQ(later->labels, now->labels);
+    for (int64_t i = 0; i < now->size(); ++i) EXPECT_EQ(First(*later, i), now->image(i)[0]);
+  }
+}
+
+TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
+  const auto dataset = Load();
+  options_.skip_bad = true;
+  const auto skipping = Load();
+  ASSERT_TRUE(dataset.ok() && skipping.ok());
+  std::filesystem::remove(JoinPath(root_, "d/b/5.png"));
+  uint8_t image[16];
+  const std::string message(dataset->reader->Read(5, image).message());
+  EXPECT_THAT(message, HasSubstr("b/5.png: No such file"));
+  EXPECT_THAT(message, HasSubstr("--on_bad_image=skip"));
+  EXPECT_EQ(First(*skipping, 5), 60);  // the next of its class
+  EXPECT_THAT(said_, HasSubstr("skipped: "));
+}
+
+TEST_F(ReadLaterTest, TheCacheIsMadeOnceAndAnewWhenPicturesChange) {
+  options_.cache = JoinPath(root_, "cache");
+  for (int time = 0; time < 2; ++time) {
+    const auto dataset = Load();
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
+  }
+  const auto packings = [this] {
+    int count = 0;
+    for (size_t at = said_.find("packing"); at != std::string::npos;
+         at = said_.find("packing", at + 1))
+      ++count;
+    return count;
+  };
+  EXPECT_EQ(packings(), 1);
+  Paint("d/a/2.png", 222, 5, 5);
+  const auto changed = Load();
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_EQ(First(*changed, 2), 222);
+  EXPECT_EQ(packings(), 2);
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.cache))
+    files += entry.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(files, 1);
 }
 
 }  // namespace

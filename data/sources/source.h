@@ -43,7 +43,8 @@ class FetchSession {
   // Brings `url` into the file `file` and compares its MD5.
   virtual absl::Status Download(const std::string& url, const std::string& file,
                                 const std::string& md5) = 0;
-  // Unpacks the tar archive `file` into the folder `unpacked`, which is its content, and removes it.
+  // Unpacks the tar archive `file` into the folder `unpacked`, which is its content, and removes
+  // it.
   virtual absl::Status Unpack(const std::string& file, const std::string& unpacked) = 0;
   // Brings an npm package into the folder "package".
   virtual absl::Status NpmPackage(const std::string& name, const std::string& version) = 0;
@@ -57,6 +58,12 @@ struct FitOptions {
   bool skip_bad = false;
   std::function<void(const std::string& line)> say = [](const std::string&) {};
   int threads = 1;
+  // Splits of more bytes, as images of `shape`, are read when they are asked for instead of lying
+  // in memory.
+  int64_t most_bytes_in_memory = int64_t{256} << 20;
+  // A folder for packed images (image_cache.h): what is read when it is asked for is decoded once,
+  // and again only when pictures have changed. Empty: none.
+  std::string cache;
 };
 
 class Source {
@@ -79,8 +86,8 @@ class Source {
   virtual absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const;
 
   // Of sources of pictures of any size: this source with its pictures brought to one, and without
-  // the bad ones where they are skipped: these are looked for at once. Null for others, whose images
-  // have the size that they have.
+  // the bad ones where they are skipped: these are looked for at once. Null for others, whose
+  // images have the size that they have.
   virtual std::shared_ptr<const Source> Fitted(const FitOptions&) const { return nullptr; }
 
   std::string name;                  // what --dataset says, and what checkpoints remember
@@ -114,9 +121,9 @@ absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text
 absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& data_dir,
                                     Split split);
 
-// `source` with about `share` of its training images, 0 < share < 1, set apart for validation. Which
-// ones is a matter of a hash of their names alone: an image stays on its side when others are added,
-// and within each class the share is about the same.
+// `source` with about `share` of its training images, 0 < share < 1, set apart for validation.
+// Which ones is a matter of a hash of their names alone: an image stays on its side when others are
+// added, and within each class the share is about the same.
 std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> source, double share);
 
 // "To fetch the data again: COMMAND": the end of errors about files that were fetched.

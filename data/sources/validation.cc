@@ -50,6 +50,7 @@ class Divided final : public Source {
       if (!numbers.ok()) return numbers.status();
       names = *std::move(numbers);
     }
+    if (!dataset->is_in_memory()) return Subset(*std::move(dataset), names, split);
     const int64_t bytes = dataset->image_bytes();
     int64_t kept = 0;
     for (int64_t i = 0; i < dataset->size(); ++i) {
@@ -68,6 +69,35 @@ class Divided final : public Source {
   }
 
  private:
+  // Of images that are read: those of one side.
+  class SideReader final : public ImageReader {
+   public:
+    SideReader(std::shared_ptr<const ImageReader> whole, std::vector<int64_t> chosen)
+        : whole_(std::move(whole)), chosen_(std::move(chosen)) {}
+    absl::Status Read(int64_t index, uint8_t* image) const override {
+      return whole_->Read(chosen_[index], image);
+    }
+
+   private:
+    const std::shared_ptr<const ImageReader> whole_;
+    const std::vector<int64_t> chosen_;
+  };
+
+  Dataset Subset(Dataset whole, const std::vector<std::string>& names, Split split) const {
+    Dataset side = std::move(whole);
+    std::vector<int64_t> chosen;
+    for (int64_t i = 0; i < side.size(); ++i) {
+      if (!Belongs(names[i], split)) continue;
+      side.labels[chosen.size()] = side.labels[i];
+      side.names[chosen.size()] = side.names[i];
+      chosen.push_back(i);
+    }
+    side.labels.resize(chosen.size());
+    side.names.resize(chosen.size());
+    side.reader = std::make_shared<SideReader>(std::move(side.reader), std::move(chosen));
+    return side;
+  }
+
   bool Belongs(const std::string& name, Split split) const {
     return (HashOf(name) < bound_) == (split == Split::kValidation);
   }

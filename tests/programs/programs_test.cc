@@ -354,6 +354,18 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   EXPECT_NE(model.find("accuracy"), std::string::npos);
 }
 
+TEST(Programs, PredictExplainsAnAnswer) {
+  const std::string directory = Prepare("explain");
+  const Outcome train = RunTool("train", TrainArguments("run", {"--max_steps=4"}), directory);
+  ASSERT_EQ(train.exit_code, 0) << train.errors;
+  WriteFile(directory + "/dot.ppm", "P6 1 1 255 xyz");
+  const Outcome predict =
+      RunTool("predict", {"--checkpoint=run", "dot.ppm", "--explain=why.png"}, directory);
+  ASSERT_EQ(predict.exit_code, 0) << predict.errors;
+  EXPECT_THAT(predict.output, HasSubstr("why.png: red speaks for "));
+  EXPECT_THAT(ReadFileOrEmpty(directory + "/why.png"), HasSubstr("PNG"));
+}
+
 TEST(Programs, BenchmarkPrintsOneObject) {
   const std::string directory = Prepare("benchmark");
   for (const char* mode : {"--inference", "--noinference"}) {
