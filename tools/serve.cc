@@ -20,7 +20,8 @@ ABSL_FLAG(std::string, address, "127.0.0.1",
           "the address to listen at; 0.0.0.0 lets every machine of the network in");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
 ABSL_FLAG(int64_t, batch_size, 16, "the most pictures that are computed at once");
-ABSL_FLAG(double, delay, 2, "milliseconds that a picture waits for others, at most");
+ABSL_FLAG(double, delay, 2,
+          "milliseconds that a picture waits, at most, for others that are on their way");
 ABSL_FLAG(int64_t, most_waiting, 256, "pictures that may wait before others are refused (429)");
 ABSL_FLAG(int, connections, 64, "connections that are served at once");
 ABSL_FLAG(int64_t, most_bytes, int64_t{16} << 20, "bytes of a request (413 above)");

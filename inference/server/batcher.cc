@@ -49,10 +49,17 @@ Batcher::Numbers Batcher::numbers() const {
   return numbers;
 }
 
+void Batcher::CountArrivals(int64_t change) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  arrivals_ += change;
+  if (change < 0) arrived_.notify_one();
+}
+
 std::vector<Batcher::Item*> Batcher::NextBatch(std::unique_lock<std::mutex>& lock) {
   arrived_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
   const auto is_full = [&] {
-    return stopping_ || static_cast<int64_t>(waiting_.size()) >= classifier_->batch_size();
+    const int64_t waiting = static_cast<int64_t>(waiting_.size());
+    return stopping_ || waiting >= classifier_->batch_size() || waiting >= arrivals_;
   };
   if (!waiting_.empty())
     arrived_.wait_for(lock, absl::ToChronoNanoseconds(options_.delay), is_full);

@@ -19,7 +19,7 @@
 namespace cotangent::inference {
 
 struct BatcherOptions {
-  // How long a picture waits for others, at most, when the network is free.
+  // How long a picture waits, at most, for others that are on their way when the network is free.
   absl::Duration delay = absl::Milliseconds(2);
   int64_t most_waiting = 256;  // pictures
   // How long a picture waits in all before it is given up.
@@ -31,6 +31,19 @@ class Batcher {
   Batcher(std::shared_ptr<Classifier> classifier, const BatcherOptions& options);
   // Answers what waits, then ends.
   ~Batcher();
+
+  // A request that is on its way, from its first byte to its answer: pictures that wait are held
+  // back for it.
+  class Arrival {
+   public:
+    explicit Arrival(Batcher& batcher) : batcher_(batcher) { batcher_.CountArrivals(1); }
+    ~Arrival() { batcher_.CountArrivals(-1); }
+    Arrival(const Arrival&) = delete;
+    Arrival& operator=(const Arrival&) = delete;
+
+   private:
+    Batcher& batcher_;
+  };
 
   // The probabilities of a picture's classes, and which network said so.
   struct Answer {
@@ -60,6 +73,7 @@ class Batcher {
     std::condition_variable ready;
   };
 
+  void CountArrivals(int64_t change);
   void Work();
   // Blocks until there is a batch; empty at the end.
   std::vector<Item*> NextBatch(std::unique_lock<std::mutex>& lock);
@@ -72,6 +86,7 @@ class Batcher {
   std::shared_ptr<Classifier> classifier_;
   std::deque<Item*> waiting_;
   Numbers numbers_;
+  int64_t arrivals_ = 0;  // those that wait included
   bool stopping_ = false;
   std::thread worker_;
 };

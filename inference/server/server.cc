@@ -262,6 +262,7 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
 void HttpServer::Classify(const httplib::Request& request, httplib::Response& response,
                           const httplib::ContentReader& content) {
   const absl::Time start = absl::Now();
+  const Batcher::Arrival arrival(batcher_);
   const auto answer = [&]() -> absl::StatusOr<json> {
     ASSIGN_OR_RETURN(const std::vector<Upload> uploads, Receive(request, response, content));
     ASSIGN_OR_RETURN(const int top, Parameter(request, "top", kDefaultTop, 1, kMostTop));

@@ -133,15 +133,36 @@ TEST_F(ServerTest, RefusesWhatItShould) {
   EXPECT_EQ(Post(Png(8, 1)).first, 200);  // and goes on
 }
 
+// Holds a batch back: a request is on its way for so long.
+void PostSlowly(httplib::Client client, const std::string& body, absl::Duration time, int* status) {
+  const auto result = client.Post(
+      "/v1/classify", body.size(),
+      [&](size_t offset, size_t length, httplib::DataSink& sink) {
+        if (offset == 0) {
+          sink.write(body.data(), 1);
+          absl::SleepFor(time);
+          return true;
+        }
+        sink.write(body.data() + offset, length);
+        return true;
+      },
+      "image/png");
+  *status = result ? result->status : 0;
+}
+
 TEST_F(ServerTest, TooManyAreTurnedAway) {
   ServerOptions options;
   options.batcher.most_waiting = 1;
-  options.batcher.delay = absl::Milliseconds(300);
+  options.batcher.delay = absl::Seconds(5);
   Start(options);
+  int slow = 0;
+  std::thread holder([&] { PostSlowly(Client(), Png(8, 0), absl::Milliseconds(600), &slow); });
+  absl::SleepFor(absl::Milliseconds(150));
   std::vector<std::thread> threads;
-  std::vector<int> statuses(6);
-  for (int i = 0; i < 6; ++i) threads.emplace_back([&, i] { statuses[i] = Post(Png(8, i)).first; });
+  std::vector<int> statuses(4);
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&, i] { statuses[i] = Post(Png(8, i)).first; });
   for (std::thread& thread : threads) thread.join();
+  holder.join();
   EXPECT_THAT(statuses, ::testing::Contains(200));
   EXPECT_THAT(statuses, ::testing::Contains(429));
   for (int status : statuses) EXPECT_TRUE(status == 200 || status == 429) << status;
@@ -149,12 +170,17 @@ TEST_F(ServerTest, TooManyAreTurnedAway) {
 
 TEST_F(ServerTest, GathersBatches) {
   ServerOptions options;
-  options.batcher.delay = absl::Milliseconds(200);
+  options.batcher.delay = absl::Seconds(5);
   Start(options);
+  int slow = 0;
+  std::thread holder([&] { PostSlowly(Client(), Png(8, 9), absl::Milliseconds(500), &slow); });
+  absl::SleepFor(absl::Milliseconds(150));
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i)
+  for (int i = 0; i < 7; ++i)
     threads.emplace_back([&, i] { EXPECT_EQ(Post(Png(8, i)).first, 200); });
   for (std::thread& thread : threads) thread.join();
+  holder.join();
+  EXPECT_EQ(slow, 200);
   const std::string metrics = Client().Get("/metrics")->body;
   EXPECT_THAT(metrics, HasSubstr("cotangent_pictures_total 8\n"));
   EXPECT_THAT(metrics, HasSubstr("cotangent_requests_total{status=\"200\"} 8\n"));
@@ -162,6 +188,14 @@ TEST_F(ServerTest, GathersBatches) {
   const std::string batches = "cotangent_batches_total ";
   const size_t at = metrics.rfind(batches) + batches.size();
   EXPECT_LT(std::stoi(metrics.substr(at)), 8);
+}
+
+// The delay is for others that come, not for one that is alone.
+TEST_F(ServerTest, ALonePictureDoesNotWait) {
+  ServerOptions options;
+  options.batcher.delay = absl::Seconds(100);
+  Start(options);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Post(Png(8, i)).first, 200);
 }
 
 TEST_F(ServerTest, SaysWhatItIs) {
@@ -197,11 +231,9 @@ TEST_F(ServerTest, AnotherNetworkTakesOverWithoutALoss) {
 }
 
 TEST_F(ServerTest, StopAnswersWhatWasBegun) {
-  ServerOptions options;
-  options.batcher.delay = absl::Milliseconds(400);
-  Start(options);
+  Start();
   int status = 0;
-  std::thread client([&] { status = Post(Png(8, 1)).first; });
+  std::thread client([&] { PostSlowly(Client(), Png(8, 1), absl::Milliseconds(400), &status); });
   absl::SleepFor(absl::Milliseconds(150));
   server_->Stop();
   client.join();
