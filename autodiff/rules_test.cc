@@ -34,17 +34,13 @@ struct BinaryRow {
 };
 #include "autodiff/testdata/rules.inc"
 
-#define COTANGENT_UNARIES(X)                                                                     \
-  X(sqrt)                                                                                        \
-  X(cbrt)                                                                                        \
-  X(exp)                                                                                         \
-  X(exp2)                                                                                        \
-  X(expm1)                                                                                       \
-  X(log)                                                                                         \
-  X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) \
-      X(asinh) X(acosh) X(atanh) X(erf) X(erfc) X(lgamma) X(tgamma) X(digamma) X(sigmoid)        \
-          X(softplus) X(softsign) X(gelu) X(gelu_tanh) X(silu)
+// clang-format off
+#define COTANGENT_UNARIES(X) \
+  X(sqrt) X(cbrt) X(exp) X(exp2) X(expm1) X(log) X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) \
+  X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf) X(erfc) \
+  X(lgamma) X(tgamma) X(digamma) X(sigmoid) X(softplus) X(softsign) X(gelu) X(gelu_tanh) X(silu)
 #define COTANGENT_BINARIES(X) X(pow) X(hypot) X(atan2) X(logsumexp)
+// clang-format on
 
 template <class T>
 T Call(const std::string& name, const T& x) {

@@ -30,8 +30,8 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
                                                                const data::FitOptions& fit) {
   const double validation = network.train().evaluation().validation();
   if (!(validation >= 0 && validation < 1)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "train.evaluation.validation is ", validation, "; expected a share from 0 to less than 1"));
+    return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
+                                                   "; expected a share from 0 to less than 1"));
   }
   absl::StatusOr<std::shared_ptr<const data::Source>> source = data::FindSource(text);
   if (!source.ok())

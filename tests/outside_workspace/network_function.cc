@@ -3,11 +3,12 @@
 //
 //   cd tests/outside_workspace && bazel run //:network_function
 
+#include "layers/network/network_function.h"
+
 #include <cmath>
 #include <cstdio>
 #include <random>
 
-#include "layers/network/network_function.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/tuner.h"
 
@@ -50,7 +51,8 @@ loss { softmax_cross_entropy {} }
     return value.ok() ? static_cast<double>(value->loss) : NAN;
   };
   const double difference = (loss_at(1e-2F) - loss_at(-1e-2F)) / 2e-2;
-  std::printf("along a direction the loss changes by %.6f (forward), %.6f (reverse), %.6f (numeric)\n",
-              forward->loss, inner, difference);
+  std::printf(
+      "along a direction the loss changes by %.6f (forward), %.6f (reverse), %.6f (numeric)\n",
+      forward->loss, inner, difference);
   return std::abs(forward->loss - inner) < 1e-4 && std::abs(difference - inner) < 1e-2 ? 0 : 1;
 }

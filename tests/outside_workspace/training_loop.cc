@@ -59,11 +59,9 @@ T OrExit(absl::StatusOr<T> value) {
 int main() {
   using namespace cotangent;  // NOLINT
   const layers::Network text = OrExit(layers::ParseNetwork(kNetwork));
-  const auto network = OrExit(training::Resolve(text, {.images = kSteps * kBatch,
-                                                       .classes = 2,
-                                                       .channels = 1,
-                                                       .height = kSide,
-                                                       .width = kSide}));
+  const auto network = OrExit(training::Resolve(
+      text,
+      {.images = kSteps * kBatch, .classes = 2, .channels = 1, .height = kSide, .width = kSide}));
   layers::Tuner tuner(1);
   const auto step = OrExit(training::TrainingStep::Create(network, {}, &tuner));
   if (!step->Initialise(nullptr, {}).ok()) return 1;
@@ -74,7 +72,8 @@ int main() {
     }
     FillBatch(generator, step->images(), step->labels());
     const auto outcome = step->Run(number);
-    if (number % 50 == 0) std::printf("step %d  loss %.4f\n", static_cast<int>(number), outcome.loss);
+    if (number % 50 == 0)
+      std::printf("step %d  loss %.4f\n", static_cast<int>(number), outcome.loss);
   }
 
   // The trained parameters, by name, in the network as a function.
