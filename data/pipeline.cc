@@ -25,6 +25,12 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("the batch size is ", options.batch_size, "; at least 1 is needed"));
   }
+  if (options.ranks < 1 || options.rank < 0 || options.rank >= options.ranks ||
+      options.batch_size % options.ranks != 0 || (options.ranks > 1 && !options.drop_last)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", options.rank, " of ", options.ranks, " has no share of batches of ",
+                     options.batch_size, ": the ranks must divide full batches"));
+  }
   if (options.buffers < 2) {
     return absl::InvalidArgumentError(
         absl::StrCat("the pipeline has ", options.buffers, " buffers; at least 2 are needed"));
@@ -134,8 +140,8 @@ int64_t BatchMaker::batches_per_epoch() const {
 }
 
 int BatchMaker::SizeOf(int64_t index) const {
-  const int64_t batch = options_.batch_size;
-  return static_cast<int>(std::min(batch, dataset_->size() - index * batch));
+  return static_cast<int>(
+      std::min(share(), dataset_->size() - index * options_.batch_size - options_.rank * share()));
 }
 
 void BatchMaker::OrderEpoch(int64_t epoch) {
@@ -175,7 +181,7 @@ absl::Status BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
 
 absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels) {
   OrderEpoch(epoch);
-  const int64_t first = index * options_.batch_size;
+  const int64_t first = index * options_.batch_size + options_.rank * share();
   const int size = SizeOf(index);
   auto* output = static_cast<std::byte*>(images);
   for (int i = 0; i < size; ++i) {
@@ -228,7 +234,7 @@ class Pipeline::Crew {
     const PipelineOptions& options = maker.options();
     for (int i = 0; i < options.workers + options.buffers; ++i) {
       places_.push_back({AlignedBytes(maker.image_bytes()),
-                         AlignedBytes(options.batch_size * int64_t{sizeof(int32_t)}),
+                         AlignedBytes(maker.share() * int64_t{sizeof(int32_t)}),
                          {}});
     }
     for (BatchMaker& own : makers_) threads_.emplace_back([this, &own] { Work(own); });

@@ -42,6 +42,9 @@ struct PipelineOptions {
   // Batches in memory beside one for each worker: one that the caller reads, the others ready. At
   // least 2.
   int buffers = 2;
+  // Of each batch only the share of one rank of so many, which must divide it: images
+  // rank * batch_size / ranks and on. Needs `drop_last`.
+  int ranks = 1, rank = 0;
 };
 
 // For evaluation: in order, all images, nothing random.
@@ -56,10 +59,13 @@ class BatchMaker {
 
   const PipelineOptions& options() const { return options_; }
   int64_t batches_per_epoch() const;
-  // The number of images in batch `index` of an epoch: batch_size but for a short last one.
+  // The number of images made for batch `index` of an epoch: the rank's share of batch_size, but
+  // for a short last one.
   int SizeOf(int64_t index) const;
-  // What a full batch takes: `images` [batch_size, ...] and int32_t `labels` [batch_size].
-  int64_t image_bytes() const { return options_.batch_size * writer_.output_bytes(); }
+  // What a full batch takes: `images` [share, ...] and int32_t `labels` [share].
+  int64_t image_bytes() const { return share() * writer_.output_bytes(); }
+  // The images of a full batch that are this rank's.
+  int64_t share() const { return options_.batch_size / options_.ranks; }
 
   // Writes a batch, index in [0, batches_per_epoch()). Of images in memory it allocates nothing
   // after the first call, and does not fail; others' errors are those of their reader. It keeps the

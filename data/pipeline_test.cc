@@ -144,6 +144,31 @@ TEST(BatchMakerTest, AnImageIsPlacedAlikeInBatchesOfAnySize) {
   EXPECT_EQ(whole.images, joined);
 }
 
+TEST(BatchMakerTest, SharesOfRanksAreTheBatchOfOneMachine) {
+  constexpr int kRanks = 3;
+  PipelineOptions options = Augmented(12);
+  BatchMaker whole = BatchMaker::Create(&Sample(), options).value();
+  const Copy expected = Make(whole, 2, 5);
+  options.ranks = kRanks;
+  Copy joined;
+  for (options.rank = 0; options.rank < kRanks; ++options.rank) {
+    BatchMaker maker = BatchMaker::Create(&Sample(), options).value();
+    EXPECT_EQ(maker.batches_per_epoch(), whole.batches_per_epoch());
+    ASSERT_EQ(maker.SizeOf(5), 4);
+    const Copy share = Make(maker, 2, 5);
+    joined.images.insert(joined.images.end(), share.images.begin(), share.images.end());
+    joined.labels.insert(joined.labels.end(), share.labels.begin(), share.labels.begin() + 4);
+  }
+  EXPECT_EQ(joined, expected);
+}
+
+TEST(BatchMakerTest, RanksThatDoNotDivideABatchAreRefused) {
+  PipelineOptions options = Augmented(16);
+  options.ranks = 3;
+  EXPECT_THAT(std::string(BatchMaker::Create(&Sample(), options).status().message()),
+              HasSubstr("the ranks must divide full batches"));
+}
+
 TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
   const BatchMaker maker =
       BatchMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw))

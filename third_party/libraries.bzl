@@ -11,6 +11,7 @@ load(":graphviz.bzl", "graphviz")
 load(":images.bzl", "libjpeg", "libpng", "libwebp")
 load(":isal.bzl", "isal")
 load(":libzip.bzl", "libzip")
+load(":mpi.bzl", "mpi")
 load(":nlohmann_json.bzl", "nlohmann_json")
 load(":onednn.bzl", "onednn")
 load(":onnx.bzl", "onnx")
@@ -33,6 +34,7 @@ _LIBRARIES = {
     "libpng": libpng,
     "libwebp": libwebp,
     "libzip": libzip,
+    "mpi": mpi,
     "nlohmann_json": nlohmann_json,
     "onednn": onednn,
     "onnx": onnx,

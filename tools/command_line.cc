@@ -163,18 +163,22 @@ absl::Status CanBeWritten(absl::string_view flag, const std::string& path) {
                                                directory, " or choose another"));
 }
 
-int Fail(const absl::Status& status) {
-  fprintf(stderr, "%s: %s\n", program_invocation_short_name, std::string(status.message()).c_str());
+int ExitCodeOf(const absl::Status& status) {
   const bool input =
       absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
   return input ? kExitUsage : kExitFailed;
+}
+
+int Fail(const absl::Status& status) {
+  fprintf(stderr, "%s: %s\n", program_invocation_short_name, std::string(status.message()).c_str());
+  return ExitCodeOf(status);
 }
 
 void CatchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = OnInterrupt;
   action.sa_flags = SA_RESTART;
-  for (int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+  for (int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     struct sigaction before;
     if (sigaction(signal_number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     sigaction(signal_number, &action, nullptr);
@@ -183,7 +187,10 @@ void CatchInterrupts() {
 
 int InterruptSignal() { return interrupt_signal; }
 
-int InterruptExitCode() { return 128 + interrupt_signal; }
+int InterruptExitCode() {
+  const bool is_own = interrupt_signal == SIGINT || interrupt_signal == SIGHUP;
+  return 128 + (is_own ? static_cast<int>(interrupt_signal) : SIGTERM);
+}
 
 absl::Status UseThreads(int requested, int* used) {
   if (requested < 0 || requested > kMostThreads) {

@@ -46,18 +46,22 @@ absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::st
 // after it: its directory is not there, or may not be written to. An empty path is well.
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 
-// "program: message" on standard error; returns the exit code that suits the status: kExitUsage for
-// what is wrong with the command line or an input file (InvalidArgument, NotFound, OutOfRange),
-// else kExitFailed.
+// kExitUsage for what is wrong with the command line or an input file (InvalidArgument, NotFound,
+// OutOfRange), else kExitFailed.
+int ExitCodeOf(const absl::Status& status);
+
+// "program: message" on standard error; returns ExitCodeOf(status).
 int Fail(const absl::Status& status);
 
-// From now on the first SIGINT, SIGTERM or SIGHUP is noted, and the second ends the process at
+// From now on the first SIGINT, SIGTERM, SIGHUP or SIGUSR1 (which mpirun passes on to all ranks, and
+// Slurm sends where it is asked to) is noted, and the second ends the process at
 // once. A signal that was ignored when the program started, as under nohup or in a script's
 // background job, stays ignored.
 void CatchInterrupts();
 // The number of the signal that came, or 0.
 int InterruptSignal();
-// The exit code after an interruption: 130 for Ctrl-C, 143 for SIGTERM.
+// The exit code after an interruption: 130 for Ctrl-C, 129 for SIGHUP, else 143, also where the
+// signal came to another rank.
 int InterruptExitCode();
 
 // As many threads as `requested`, or one for each physical core where that is 0; a usage error

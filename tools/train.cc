@@ -1,6 +1,7 @@
-// Trains a network, described by a text file.
+#include "tools/train.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "data/image_file.h"
 #include "data/pipeline.h"
 #include "data/sources/source.h"
+#include "distributed/communicator.h"
 #include "layers/network/build.h"
 #include "layers/network/describe.h"
 #include "layers/network/network_text.h"
@@ -95,12 +97,6 @@ namespace cotangent::tools {
 namespace {
 
 constexpr int kMostWorkers = 256;
-
-constexpr char kUsage[] =
-    "Trains a convolutional network, described by a text file, on CIFAR.\n"
-    "\n"
-    "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
-    "...\n";
 
 // The flags that stand for fields of the network text.
 absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
@@ -233,7 +229,7 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   }
   data::FitOptions fit = training::FitOptionsOf(*network);
   fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
-  fit.say = Say;
+  if (options.ranks->rank() == 0) fit.say = Say;
   fit.threads = options.threads;
   fit.cache = absl::GetFlag(FLAGS_cache);
   absl::StatusOr<std::shared_ptr<const data::Source>> known =
@@ -281,11 +277,69 @@ class TerminalObserver : public Progress {
   const bool records_;
 };
 
+// Of the ranks but the first, whose terminal shows nothing.
+class SilentObserver : public training::RunObserver {
+ public:
+  bool Interrupted() override { return InterruptSignal() != 0; }
+};
+
+// The checkpoint that rank 0 found, on all ranks: they need not see its directory.
+absl::Status ShareCheckpoint(training::RunOptions& options) {
+  distributed::Communicator& ranks = *options.ranks;
+  if (ranks.rank() == 0) options.resume_from = FindCheckpoint(options.output_dir);
+  bool is_found = options.resume_from.has_value();
+  distributed::BroadcastValue(ranks, is_found);
+  if (!is_found || ranks.ranks() == 1) return absl::OkStatus();
+  std::string path = ranks.rank() == 0 ? options.resume_from->path : "", bytes;
+  ranks.Broadcast(path);
+  const absl::Status status = distributed::AtRankZero(ranks, [&] {
+    absl::StatusOr<std::string> read = data::ReadFile(path);
+    if (read.ok()) bytes = *std::move(read);
+    return read.status();
+  });
+  if (!status.ok()) return status;
+  ranks.Broadcast(bytes);
+  if (ranks.rank() == 0) return absl::OkStatus();
+  absl::StatusOr<training::Checkpoint> checkpoint =
+      training::ParseCheckpoint(std::move(bytes), path);
+  if (!checkpoint.ok()) return checkpoint.status();
+  options.resume_from = training::FoundCheckpoint{path, *std::move(checkpoint)};
+  return absl::OkStatus();
+}
+
+// The exit code of an error that all ranks have; the first tells it.
+int FailOnce(distributed::Communicator& ranks, const absl::Status& status) {
+  return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
+}
+
+// The exit code of an error that other ranks may not have, and so would wait for this one: it ends
+// them. Where they have it too, as where the loss is not finite, the first tells it for all.
+int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
+  constexpr unsigned kFirstTellsWithin = 3;  // seconds
+  if (ranks.ranks() == 1 || ExitCodeOf(status) == kExitUsage) return FailOnce(ranks, status);
+  if (ranks.rank() != 0) {
+    for (unsigned left = kFirstTellsWithin; left > 0;) left = sleep(left);  // whatever signals come
+    Say(absl::StrCat("rank ", ranks.rank(), " on ", ranks.host(), " has failed:"));
+  }
+  const int exit_code = Fail(status);
+  ranks.Abort(exit_code);
+  return exit_code;
+}
+
 // "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2 s of training"
 std::string LastLine(const training::RunResult& result) {
   return absl::StrFormat("%s accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training",
                          result.evaluated_on, result.accuracy, result.tta_accuracy,
                          absl::StrCat(result.epochs), result.train_seconds);
+}
+
+int TrainSilently(const training::RunOptions& options) {
+  layers::Tuner tuner(options.threads, {.cancelled = [] { return InterruptSignal() != 0; }});
+  SilentObserver observer;
+  const absl::StatusOr<training::RunResult> result = training::Train(options, &tuner, observer);
+  if (absl::IsCancelled(result.status())) return InterruptExitCode();
+  if (!result.ok()) return FailAll(*options.ranks, result.status());
+  return result->interrupted ? InterruptExitCode() : kExitDone;
 }
 
 int Train(const training::RunOptions& options) {
@@ -300,7 +354,7 @@ int Train(const training::RunOptions& options) {
   }
   if (!result.ok()) {
     observer.record().Ended(absl::StrCat("failed: ", result.status().message()));
-    return Fail(result.status());
+    return FailAll(*options.ranks, result.status());
   }
   if (result->interrupted) {
     observer.record().Ended("interrupted");
@@ -394,13 +448,17 @@ int FindLearningRate(const training::RunOptions& options) {
   return status.ok() ? kExitDone : Fail(status);
 }
 
-int Main(const CommandLine& line) {
-  if (absl::Status status = CheckFlags(line); !status.ok()) return Fail(status);
+}  // namespace
+
+int TrainProgram(const CommandLine& line, distributed::Communicator& ranks) {
+  const auto agreed = [&](const absl::Status& here) { return distributed::Agree(ranks, here); };
+  if (absl::Status status = agreed(CheckFlags(line)); !status.ok()) return FailOnce(ranks, status);
   training::RunOptions options;
+  options.ranks = &ranks;
   std::shared_ptr<const data::Source> source;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
+  if (absl::Status status = agreed(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
       !status.ok())
-    return Fail(status);
+    return FailOnce(ranks, status);
   options.workers = absl::GetFlag(FLAGS_workers);
   options.output_dir = absl::GetFlag(FLAGS_output_dir);
   if (options.output_dir.empty())
@@ -410,10 +468,17 @@ int Main(const CommandLine& line) {
   const bool shows_batch = !absl::GetFlag(FLAGS_show_batch).empty();
   const bool trains = !absl::GetFlag(FLAGS_describe) && !absl::GetFlag(FLAGS_explain) &&
                       !finds_rate && !shows_batch;
+  if (ranks.ranks() > 1 && !trains) {
+    return FailOnce(ranks,
+                    absl::InvalidArgumentError(
+                        "several ranks only train: use tools:train for --describe, --explain, "
+                        "--show_batch and --find_learning_rate"));
+  }
   const bool resumes = trains && absl::GetFlag(FLAGS_resume);
   if (absl::GetFlag(FLAGS_describe) && !line.WasGiven("dataset")) return Describe(line);
   if (!resumes) {
-    if (absl::Status status = Resolve(line, options, source); !status.ok()) return Fail(status);
+    if (absl::Status status = agreed(Resolve(line, options, source)); !status.ok())
+      return FailOnce(ranks, status);
   }
   if (absl::GetFlag(FLAGS_describe)) {
     fputs(layers::Describe(options.network.built).c_str(), stdout);
@@ -427,21 +492,33 @@ int Main(const CommandLine& line) {
       return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
     return finds_rate ? FindLearningRate(options) : ShowBatch(options);
   }
-  absl::StatusOr<std::unique_ptr<training::DirectoryLock>> lock =
-      training::DirectoryLock::Acquire(options.output_dir, Say);
-  if (!lock.ok()) return Fail(lock.status());
-  training::RemoveTemporaryFiles(options.output_dir);
+  std::unique_ptr<training::DirectoryLock> lock;
+  const absl::Status locked = distributed::AtRankZero(ranks, [&] {
+    auto acquired = training::DirectoryLock::Acquire(options.output_dir, Say);
+    if (acquired.ok()) lock = *std::move(acquired);
+    if (acquired.ok()) training::RemoveTemporaryFiles(options.output_dir);
+    return acquired.status();
+  });
+  if (!locked.ok()) return FailOnce(ranks, locked);
   if (resumes) {
-    options.resume_from = FindCheckpoint(options.output_dir);
-    if (absl::Status status = Resolve(line, options, source); !status.ok()) return Fail(status);
+    absl::Status status = agreed(ShareCheckpoint(options));
+    if (status.ok()) status = agreed(Resolve(line, options, source));
+    if (!status.ok()) return FailOnce(ranks, status);
   }
-  if (absl::Status status = FetchData(*source, DataDirectory()); !status.ok()) {
-    return absl::IsCancelled(status) ? InterruptExitCode() : Fail(status);
-  }
+  // Rank 0 first: the others of its machine then find the data there.
+  const auto fetch = [&] { return FetchData(*source, DataDirectory()); };
+  absl::Status fetched = distributed::AtRankZero(ranks, fetch);
+  if (fetched.ok()) fetched = agreed(ranks.rank() == 0 ? absl::OkStatus() : fetch());
+  if (!fetched.ok())
+    return absl::IsCancelled(fetched) ? InterruptExitCode() : FailOnce(ranks, fetched);
   if (!options.resume_from.has_value()) {
-    absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
-    if (!aside.ok()) return Fail(aside.status());
-    if (!aside->empty()) Say(absl::StrCat("the files of an earlier run are now in ", *aside));
+    const absl::Status status = distributed::AtRankZero(ranks, [&] {
+      absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
+      if (aside.ok() && !aside->empty())
+        Say(absl::StrCat("the files of an earlier run are now in ", *aside));
+      return aside.status();
+    });
+    if (!status.ok()) return FailOnce(ranks, status);
   }
   options.max_steps = absl::GetFlag(FLAGS_max_steps);
   options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
@@ -449,14 +526,9 @@ int Main(const CommandLine& line) {
   options.log_every = absl::GetFlag(FLAGS_log_every);
   options.on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite) == "skip" ? training::OnNonFinite::kSkip
                                                                      : training::OnNonFinite::kStop;
+  if (ranks.rank() != 0) return TrainSilently(options);
   options.profile_path = absl::GetFlag(FLAGS_profile);
   return Train(options);
 }
 
-}  // namespace
 }  // namespace cotangent::tools
-
-int main(int argc, char** argv) {
-  return cotangent::tools::Main(
-      cotangent::tools::ParseCommandLine(argc, argv, cotangent::tools::kUsage));
-}

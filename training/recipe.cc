@@ -74,12 +74,20 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) 
   return data;
 }
 
-absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data) {
+absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
+                                        int ranks) {
   if (absl::Status status = CheckImages(text, data); !status.ok()) return status;
   absl::StatusOr<optim::RunLength> run = RunLengthOf(text, data.images);
   if (!run.ok()) return run.status();
+  const int64_t batch = text.train().batch_size();
+  if (batch % ranks != 0) {
+    return Bad(text, absl::StrCat("train.batch_size is ", batch, ", which ", ranks,
+                                  " ranks cannot share out equally: use --batch_size=",
+                                  std::max<int64_t>(1, batch / ranks) * ranks,
+                                  ", or another number of ranks"));
+  }
   layers::BuildOptions options;
-  options.batch_size = text.train().batch_size();
+  options.batch_size = batch / ranks;
   options.training = true;
   options.classes = data.classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);

@@ -61,7 +61,11 @@ struct ResolvedNetwork {
 // Errors, InvalidArgument: what Build() finds; images of another size or another number of classes
 // than the data have; batches larger than the training set, no epochs; and what is wrong with the
 // optimizer.
-absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data);
+//
+// Each of `ranks` processes that train together takes an equal share of every batch: `built` is for
+// the share, and ranks that do not divide the batch are an error.
+absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
+                                        int ranks = 1);
 
 // An error unless the network takes images of this size.
 absl::Status CheckImages(const layers::Network& network, const DataShape& data);

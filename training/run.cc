@@ -56,6 +56,7 @@ class Trainer {
         network_(options.network.text),
         tuner_(tuner),
         observer_(observer),
+        ranks_(*options.ranks),
         run_(options.network.run) {}
 
   absl::Status Prepare();
@@ -63,6 +64,9 @@ class Trainer {
   absl::StatusOr<RunResult> Run();
 
  private:
+  absl::Status PrepareStep(std::future<absl::StatusOr<data::Dataset>>& train_loading);
+  absl::Status PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading);
+  absl::Status CheckRanks() const;
   absl::Status Resume(const FoundCheckpoint& found);
   // Where the run goes on in its schedule after `before`, whatever batches that was made with.
   int64_t PositionAfter(const RunState& before) const;
@@ -72,6 +76,8 @@ class Trainer {
   absl::Status PrepareData();
   absl::Status Advance();
   absl::Status MakeStep();
+  bool AnyInterrupted();
+  void CountSeconds(double seconds);
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
@@ -117,6 +123,7 @@ class Trainer {
   layers::Network network_;  // with the normalisation written down
   layers::Tuner* const tuner_;
   RunObserver& observer_;
+  distributed::Communicator& ranks_;
 
   optim::RunLength run_;
   StepOptions step_options_;
@@ -156,7 +163,37 @@ absl::Status Trainer::Prepare() {
   // Reading the data and planning the step go side by side.
   std::future<absl::StatusOr<data::Dataset>> train_loading =
       std::async(std::launch::async, [this] { return options_.data.load(data::Split::kTrain); });
-  step_options_ = {PrecisionOf(network_), options_.exact, options_.threads, {}};
+  if (absl::Status status = distributed::Agree(ranks_, PrepareStep(train_loading)); !status.ok())
+    return status;
+  if (absl::Status status = CheckRanks(); !status.ok()) return status;
+  if (!IsDone()) {
+    if (absl::Status status = step_->Prepare(position()); !status.ok()) return status;
+  }
+  if (absl::Status status = distributed::Agree(ranks_, PrepareRun(train_loading)); !status.ok())
+    return status;
+  return distributed::CheckSame(ranks_,
+                                {{"the checksum of the training images", state_.data_checksum}});
+}
+
+// What would make ranks compute different steps.
+absl::Status Trainer::CheckRanks() const {
+  RunState machine;
+  DescribeMachine(machine);
+  return distributed::CheckSame(
+      ranks_, {{"the program's checksum", machine.build},
+               {"the instruction set", Name(WidestInstructionSet())},
+               {"oneDNN", machine.onednn},
+               {"the network text", layers::NetworkText(network_)},
+               {"the seed", absl::StrCat(network_.train().seed())},
+               {"--exact", options_.exact ? "1" : "0"},
+               {"the step to go on from", absl::StrCat(state_.step)},
+               {"--max_steps", absl::StrCat(options_.max_steps)},
+               {"--checkpoint_every", absl::StrCat(options_.checkpoint_every)},
+               {"--on_nonfinite", options_.on_nonfinite == OnNonFinite::kSkip ? "skip" : "stop"}});
+}
+
+absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
+  step_options_ = {PrecisionOf(network_), options_.exact, options_.threads, {}, &ranks_};
   if (options_.resume_from.has_value()) {
     if (absl::Status status = Resume(*options_.resume_from); !status.ok()) return status;
   }
@@ -165,21 +202,18 @@ absl::Status Trainer::Prepare() {
     if (absl::Status status = TakeTrainSet(train_loading); !status.ok()) return status;
     WriteBalancedWeights(train_set_, network_);
   }
-  absl::StatusOr<ResolvedNetwork> network = Resolve(network_, options_.data.shape);
+  absl::StatusOr<ResolvedNetwork> network = Resolve(network_, options_.data.shape, ranks_.ranks());
   if (!network.ok()) return network.status();
   network->run = run_;
   absl::StatusOr<std::unique_ptr<TrainingStep>> step =
       TrainingStep::Create(*std::move(network), step_options_, tuner_);
   if (!step.ok()) return step.status();
   step_ = *std::move(step);
-  if (before_.has_value()) {
-    const FoundCheckpoint& found = *options_.resume_from;
-    if (absl::Status status = Restore(found.checkpoint, found.path, *step_); !status.ok())
-      return status;
-  }
-  if (!IsDone()) {
-    if (absl::Status status = step_->Prepare(position()); !status.ok()) return status;
-  }
+  if (!before_.has_value()) return absl::OkStatus();
+  return Restore(options_.resume_from->checkpoint, options_.resume_from->path, *step_);
+}
+
+absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
   if (absl::Status status = TakeTrainSet(train_loading); !status.ok()) return status;
   if (absl::Status status = ResolveNormalization(); !status.ok()) return status;
   evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
@@ -225,12 +259,15 @@ absl::Status Trainer::PrepareData() {
   options->workers = options_.workers > 0 ? options_.workers
                      : is_much_work       ? std::max(1, options_.threads)
                                           : 1;
+  options->ranks = ranks_.ranks();
+  options->rank = ranks_.rank();
   absl::StatusOr<std::unique_ptr<data::Pipeline>> pipeline =
       data::Pipeline::Create(&train_set_, *options);
   if (!pipeline.ok()) return pipeline.status();
   pipeline_ = *std::move(pipeline);
   if (position() > 0) pipeline_->Seek(Epoch(), position() % run_.steps_per_epoch);
 
+  if (ranks_.rank() != 0) return absl::OkStatus();
   const std::string text_path = data::JoinPath(options_.output_dir, "network.textproto");
   if (absl::Status status = data::WriteFileAtomically(text_path, state_.network); !status.ok())
     return Running(status);
@@ -311,19 +348,22 @@ absl::Status Trainer::Write(const std::string& path) {
 void Trainer::Save() {
   if (saved_step_ == state_.step) return;
   const bool failed_before = !save_status_.ok();
-  save_status_ = Write(CheckpointPath(options_.output_dir, state_.step));
+  save_status_ = distributed::AtRankZero(
+      ranks_, [this] { return Write(CheckpointPath(options_.output_dir, state_.step)); });
   if (!save_status_.ok()) {
     observer_.Say(absl::StrCat("no checkpoint of step ", state_.step, ": ", save_status_.message(),
                                "; those before it are kept, training goes on"));
     return;
   }
   saved_step_ = state_.step;
+  if (ranks_.rank() != 0) return;
   // What kept the last one from being written may have kept its half from being removed.
   if (failed_before) RemoveTemporaryFiles(options_.output_dir);
   RemoveOldCheckpoints(options_.output_dir, options_.keep);
 }
 
 void Trainer::Log(const json& object, bool is_evaluation) {
+  if (ranks_.rank() != 0) return;
   const std::string line = object.dump();
   const absl::Status status = metrics_->Append(line);
   if (!status.ok() && log_status_.ok())
@@ -418,7 +458,8 @@ void Trainer::NoteValidation() {
   state_.best = now;
   state_.best_step = state_.step;
   state_.stale = 0;
-  const absl::Status status = Write(data::JoinPath(options_.output_dir, kBestCheckpoint));
+  const absl::Status status = distributed::AtRankZero(
+      ranks_, [this] { return Write(data::JoinPath(options_.output_dir, kBestCheckpoint)); });
   if (!status.ok())
     observer_.Say(absl::StrCat("no ", kBestCheckpoint, " of step ", state_.step, ": ",
                                status.message(), "; training goes on"));
@@ -472,8 +513,7 @@ absl::Status Trainer::MakeStep() {
   }
   state_.learning_rate = step_->optimizer().LearningRate(position);
   ++state_.step, ++own_steps_, ++epoch_steps_;
-  const double seconds = SecondsSince(start);
-  state_.train_seconds += seconds, own_seconds_ += seconds, epoch_seconds_ += seconds;
+  CountSeconds(SecondsSince(start));
   if (options_.log_every > 0 && (state_.step % options_.log_every == 0 || state_.step == 1))
     LogStep(outcome.loss);
   return absl::OkStatus();
@@ -494,6 +534,18 @@ absl::Status Trainer::AtEpochEnd() {
   return absl::OkStatus();
 }
 
+// Waiting for the slowest rank counts as training.
+bool Trainer::AnyInterrupted() {
+  const Clock::time_point start = Clock::now();
+  const bool interrupted = distributed::Any(ranks_, observer_.Interrupted());
+  CountSeconds(SecondsSince(start));
+  return interrupted;
+}
+
+void Trainer::CountSeconds(double seconds) {
+  state_.train_seconds += seconds, own_seconds_ += seconds, epoch_seconds_ += seconds;
+}
+
 // One step and what is due after it. Cancelled where planning was.
 absl::Status Trainer::Advance() {
   if (position() % run_.steps_per_epoch == 0)
@@ -512,7 +564,7 @@ absl::Status Trainer::Advance() {
     if (absl::Status status = trace_.Write(options_.profile_path); !status.ok())
       return Running(status);
   }
-  return observer_.Interrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
+  return AnyInterrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
 }
 
 absl::StatusOr<RunResult> Trainer::Run() {
@@ -541,7 +593,9 @@ absl::StatusOr<RunResult> Trainer::Run() {
     is_cut_short = absl::IsCancelled(status);
     if (!is_cut_short) observer_.AtEpochEnd(Numbers(), &result_);
   }
-  if (absl::Status status = metrics_->Flush(); !status.ok()) return Running(status);
+  if (metrics_ != nullptr) {
+    if (absl::Status status = metrics_->Flush(); !status.ok()) return Running(status);
+  }
   if (!save_status_.ok())
     return Running(absl::Status(
         save_status_.code(),

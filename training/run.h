@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "data/dataset.h"
+#include "distributed/communicator.h"
 #include "layers/network/network.pb.h"
 #include "layers/plan/tuner.h"
 #include "training/checkpoint.h"
@@ -50,6 +51,10 @@ struct RunOptions {
   std::optional<FoundCheckpoint> resume_from;
   // What parameters and statistics are instead of their initial values, where nothing is resumed.
   std::optional<InitialWeights> init_from;
+  // The processes that train together: each calls Train() with the same options, and takes its
+  // share of every batch. Rank 0 alone writes, logs and evaluates; the others' observers are only
+  // asked whether they are interrupted, which ends the run of all.
+  distributed::Communicator* ranks = &distributed::OneProcess();
 };
 
 // How far a run is.
@@ -111,7 +116,8 @@ class RunObserver {
 
 // Trains. Errors: InvalidArgument and NotFound for what is wrong in the recipe, the data or the
 // checkpoint to be resumed from; Cancelled where the tuner was cancelled before the first step;
-// others for what failed on the way. The output directory must be locked (run_directory.h).
+// others for what failed on the way. The errors before the first step, InvalidArgument, NotFound and
+// Cancelled among them, are those of all ranks; of another the other ranks may not know. The output directory must be locked (run_directory.h).
 //
 // A run resumed from any of its checkpoints ends with the same bits as one that was not
 // interrupted, given as many threads on the same processor: batches and dropout masks are functions

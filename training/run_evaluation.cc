@@ -23,7 +23,8 @@ RunEvaluation::RunEvaluation(const layers::Network& network, const RunData& data
       options_(options),
       step_(step),
       tuner_(tuner) {
-  if (data_.watched != data::Split::kTrain) loading_ = Load(data_.watched);
+  if (data_.watched != data::Split::kTrain && options.ranks->rank() == 0)
+    loading_ = Load(data_.watched);
 }
 
 std::future<absl::StatusOr<data::Dataset>> RunEvaluation::Load(data::Split split) const {
@@ -31,6 +32,14 @@ std::future<absl::StatusOr<data::Dataset>> RunEvaluation::Load(data::Split split
 }
 
 absl::Status RunEvaluation::Prepare() {
+  if (is_prepared_) return absl::OkStatus();
+  const absl::Status status =
+      distributed::AtRankZero(*options_.ranks, [this] { return PrepareHere(); });
+  is_prepared_ = status.ok();
+  return status;
+}
+
+absl::Status RunEvaluation::PrepareHere() {
   if (evaluator_ != nullptr) return absl::OkStatus();
   if (loading_.valid()) {
     absl::StatusOr<data::Dataset> watched = loading_.get();
@@ -66,16 +75,32 @@ void RunEvaluation::TakeParameters() {
 }
 
 absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<bool()>& cancelled) {
-  if (absl::Status status = Prepare(); !status.ok()) return status;
-  TakeParameters();
-  return evaluator_->Evaluate(WatchedSet(), normalization_,
-                              ViewsOf(layers::Train::Evaluation::NONE), cancelled);
+  Evaluator::Result result;
+  const absl::Status status = distributed::AtRankZero(*options_.ranks, [&]() -> absl::Status {
+    if (absl::Status status = PrepareHere(); !status.ok()) return status;
+    TakeParameters();
+    const absl::StatusOr<Evaluator::Result> here = evaluator_->Evaluate(
+        WatchedSet(), normalization_, ViewsOf(layers::Train::Evaluation::NONE), cancelled);
+    if (here.ok()) result = *here;
+    return here.status();
+  });
+  if (!status.ok()) return status;
+  distributed::BroadcastValue(*options_.ranks, result);
+  return result;
 }
 
 absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bool()>& cancelled) {
-  if (absl::Status status = Prepare(); !status.ok()) return status;
-  TakeParameters();
   Final result;
+  const absl::Status status =
+      distributed::AtRankZero(*options_.ranks, [&] { return AtEndHere(cancelled, result); });
+  if (!status.ok()) return status;
+  distributed::BroadcastValue(*options_.ranks, result);
+  return result;
+}
+
+absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled, Final& result) {
+  if (absl::Status status = PrepareHere(); !status.ok()) return status;
+  TakeParameters();
   data::Dataset final_set;
   const data::Dataset* images = &WatchedSet();
   if (data_.final != data_.watched) {
@@ -89,12 +114,12 @@ absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bo
     result.plain = *plain;
   }
   const auto averaging = TestTimeAveragingOf(network_);
-  if (averaging == layers::Train::Evaluation::NONE) return result;
+  if (averaging == layers::Train::Evaluation::NONE) return absl::OkStatus();
   absl::StatusOr<Evaluator::Result> averaged =
       evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging), cancelled);
   if (!averaged.ok()) return averaged.status();
   result.averaged = *averaged;
-  return result;
+  return absl::OkStatus();
 }
 
 }  // namespace cotangent::training

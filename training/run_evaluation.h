@@ -26,6 +26,8 @@ class RunEvaluation {
                 const data::Normalization& normalization, const StepOptions& options,
                 TrainingStep& step, layers::Tuner& tuner);
 
+  // Of several ranks, which all make the same calls, the first evaluates and tells the others.
+
   // Waits for the images and plans; the second call does nothing. Early, so that what is wrong with
   // either shows at once.
   absl::Status Prepare();
@@ -45,6 +47,8 @@ class RunEvaluation {
 
  private:
   std::future<absl::StatusOr<data::Dataset>> Load(data::Split split) const;
+  absl::Status PrepareHere();
+  absl::Status AtEndHere(const std::function<bool()>& cancelled, Final& result);
   void TakeParameters();
   const data::Dataset& WatchedSet() const {
     return data_.watched == data::Split::kTrain ? train_set_ : watched_set_;
@@ -57,6 +61,7 @@ class RunEvaluation {
   const StepOptions options_;
   TrainingStep& step_;
   layers::Tuner& tuner_;
+  bool is_prepared_ = false;
   std::future<absl::StatusOr<data::Dataset>> loading_;
   data::Dataset watched_set_;
   // What evaluation uses, where that is not the parameters themselves.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/graph/vjp.h"
@@ -17,6 +18,9 @@ namespace cotangent::training {
 namespace {
 
 using layers::TensorId;
+
+// Between the seeds of the ranks' dropout masks: 2^64 divided by the golden ratio.
+constexpr uint64_t kRankStride = 0x9E3779B97F4A7C15;
 
 // How many intermediate results are looked at at a time when a number that is not finite is
 // searched.
@@ -96,7 +100,8 @@ layers::PlanOptions TrainingStep::OptionsOfPlan() const {
   options.precision = options_.precision;
   options.exact = options_.exact;
   options.threads = options_.threads;
-  options.seed = text().train().seed();
+  options.seed =
+      text().train().seed() + kRankStride * static_cast<uint64_t>(options_.ranks->rank());
   options.choices = options_.choices;
   return options;
 }
@@ -130,6 +135,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
                         absl::StrCat("train.optimizer: ", optimizer.status().message()));
   step->optimizer_ = *std::move(optimizer);
   step->states_before_.resize(step->store_->state_floats());
+  step->averaged_.resize(1 + step->store_->state_floats());
   return step;
 }
 
@@ -161,6 +167,28 @@ absl::Status TrainingStep::Initialise(const data::Dataset* images,
 
 absl::Status TrainingStep::Prepare(int64_t step) {
   if (plan_ != nullptr && step >= prepared_from_ && step < prepared_until_) return absl::OkStatus();
+  distributed::Communicator& ranks = *options_.ranks;
+  const absl::Status status = distributed::AtRankZero(ranks, [&] { return Compile(step); });
+  if (!status.ok()) return status;
+  TakeChoicesOfRankZero();
+  return distributed::Agree(ranks, ranks.rank() == 0 ? absl::OkStatus() : Compile(step));
+}
+
+// As lines "operation TAB choice".
+void TrainingStep::TakeChoicesOfRankZero() {
+  std::string text;
+  for (const auto& [operation, choice] : options_.choices)
+    absl::StrAppend(&text, operation, "\t", choice, "\n");
+  options_.ranks->Broadcast(text);
+  options_.choices.clear();
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> entry =
+        absl::StrSplit(line, absl::MaxSplits('\t', 1));
+    options_.choices.insert(entry);
+  }
+}
+
+absl::Status TrainingStep::Compile(int64_t step) {
   plan_.reset();  // its memory may be what the next one needs
   compiled_ = std::make_unique<layers::BuiltNetwork>(network_.built);
 
@@ -218,17 +246,33 @@ void TrainingStep::RunPart(int64_t step, int64_t part) {
 TrainingStep::Outcome TrainingStep::Update(int64_t step) {
   const ParallelSection section;
   Outcome outcome;
-  outcome.loss = static_cast<float>(loss_sum_ / static_cast<double>(parts()));
   if (parts() > 1) {
     const float share = 1.0f / static_cast<float>(parts());
     for (size_t i = 0; i < gradient_sum_.size(); ++i)
       store_->gradients()[i] = share * gradient_sum_[i];
   }
+  averaged_[0] = static_cast<float>(loss_sum_ / static_cast<double>(parts()));
+  AverageOverRanks();
+  outcome.loss = averaged_[0];
   outcome.finite =
       std::isfinite(outcome.loss) && optimizer_->Step(store_->values(), store_->gradients(), step);
   if (!outcome.finite)
     std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   return outcome;
+}
+
+void TrainingStep::AverageOverRanks() {
+  distributed::Communicator& ranks = *options_.ranks;
+  if (ranks.ranks() == 1) return;
+  const float share = 1.0f / static_cast<float>(ranks.ranks());
+  const auto average = [&](absl::Span<float> values) {
+    ranks.Sum(values);
+    for (float& value : values) value *= share;
+  };
+  std::copy_n(store_->state_values(), store_->state_floats(), averaged_.data() + 1);
+  average(absl::MakeSpan(averaged_));
+  std::copy_n(averaged_.data() + 1, store_->state_floats(), store_->state_values());
+  average(absl::MakeSpan(store_->gradients(), store_->parameter_floats()));
 }
 
 std::string TrainingStep::FindNonFinite(int64_t step) {

@@ -28,6 +28,7 @@
 #include "absl/types/span.h"
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "distributed/communicator.h"
 #include "layers/network/build.h"
 #include "layers/network/network.pb.h"
 #include "layers/plan/parameters.h"
@@ -49,8 +50,15 @@ struct StepOptions {
   bool exact = false;
   int threads = 1;
   absl::flat_hash_map<std::string, std::string> choices;  // made before; they are kept
+  // The processes that train together, which must outlive the step.
+  distributed::Communicator* ranks = &distributed::OneProcess();
 };
 
+// With several ranks each computes its share of the step's images. Loss, gradients and running
+// statistics are averaged over the ranks before the update, which all make alike, so parameters,
+// statistics and optimizer stay the same bits on all. A layer that looks at its batch (batch_norm)
+// looks at the rank's share, as with PyTorch's DistributedDataParallel; dropout masks are of the
+// rank. Prepare(), Run() and Update() are calls that all ranks make.
 class TrainingStep {
  public:
   struct Outcome {
@@ -71,7 +79,8 @@ class TrainingStep {
 
   // Compiles the step for the parameters that are trained at step number `step`. To be called
   // before the batch of each step is put into its place: where the plan that is there serves, as it
-  // mostly does, it does nothing. Errors: too little memory; Cancelled where the tuner was.
+  // mostly does, it does nothing. Of several ranks the first measures for all. Errors, the same on
+  // all ranks: too little memory; Cancelled where the tuner was.
   absl::Status Prepare(int64_t step);
   // The first step that needs another plan.
   int64_t PreparedUntil() const { return prepared_until_; }
@@ -107,6 +116,9 @@ class TrainingStep {
       : network_(std::move(network)), options_(options), tuner_(tuner) {}
   const layers::Network& text() const { return network_.text; }
   layers::PlanOptions OptionsOfPlan() const;
+  absl::Status Compile(int64_t step);
+  void TakeChoicesOfRankZero();
+  void AverageOverRanks();
   // The result of the first operation that is not finite, in words; empty where all are.
   std::string FindNonFiniteTensor(int64_t step);
   // One of `among`, in the order in which they are computed, that is not finite where the one
@@ -131,6 +143,7 @@ class TrainingStep {
   std::vector<float> states_before_;
   double loss_sum_ = 0;              // over the parts of the step
   std::vector<float> gradient_sum_;  // the same, where there are several
+  std::vector<float> averaged_;      // the loss, then the running statistics, of all ranks
 };
 
 }  // namespace cotangent::training

@@ -1,0 +1,22 @@
+// Training from the command line, by one process or by one of several ranks.
+#ifndef COTANGENT_TOOLS_TRAIN_H_
+#define COTANGENT_TOOLS_TRAIN_H_
+
+#include "distributed/communicator.h"
+#include "tools/command_line.h"
+
+namespace cotangent::tools {
+
+inline constexpr char kTrainUsage[] =
+    "Trains a convolutional network, described by a text file, on CIFAR.\n"
+    "\n"
+    "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
+    "...\n";
+
+// Trains as the flags say; returns the exit code. Rank 0 alone writes and speaks, but where another
+// rank fails on its own.
+int TrainProgram(const CommandLine& line, distributed::Communicator& ranks);
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_TRAIN_H_
