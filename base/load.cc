@@ -61,10 +61,7 @@ std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat) {
   return Sum(proc_stat, [](int) { return true; });
 }
 
-std::optional<ProcessorTime> ReadProcessorTime() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors) {
   // A line takes some 100 bytes a processor; what comes after them is of no interest.
   static char text[1 << 18];
   static std::mutex mutex;
@@ -76,20 +73,13 @@ std::optional<ProcessorTime> ReadProcessorTime() {
     size += static_cast<size_t>(got);
   close(file);
   return Sum(std::string_view(text, size),
-             [&](int cpu) { return !known || (cpu < CPU_SETSIZE && CPU_ISSET(cpu, &allowed)); });
+             [&](int cpu) { return cpu < CPU_SETSIZE && CPU_ISSET(cpu, &processors); });
 }
 
-OtherLoad::OtherLoad() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  processors_ = sched_getaffinity(0, sizeof allowed, &allowed) == 0
-                    ? CPU_COUNT(&allowed)
-                    : static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  SinceLast();
-}
+OtherLoad::OtherLoad() { SinceLast(); }
 
 double OtherLoad::SinceLast() {
-  const std::optional<ProcessorTime> now = ReadProcessorTime();
+  const std::optional<ProcessorTime> now = ReadProcessorTime(processors_);
   const double own = OwnSeconds();
   if (!now || now->total - last_.total < 0.05) return 0;
   const double total = now->total - last_.total,

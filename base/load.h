@@ -5,19 +5,22 @@
 #include <optional>
 #include <string>
 
+#include "base/scheduler.h"
+
 namespace cotangent {
 
-// Processor seconds since the machine started (proc_stat(5)) of the processors this process may run
-// on, or of all in the text of a /proc/stat given.
+// Processor seconds since the machine started (proc_stat(5)) of the processors given, or of all in
+// the text of a /proc/stat given.
 struct ProcessorTime {
   double busy = 0;   // of any program, the host's other guests ("steal") included
   double total = 0;  // busy and idle
 };
 // None where the system does not tell.
-std::optional<ProcessorTime> ReadProcessorTime();
+std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors);
 std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat);
 
-// What others than this process took of the processors' time, 0 to 1, between two moments.
+// What others than this process took of the processors' time, 0 to 1, between two moments, whichever
+// thread asks: the processors are those that the thread which makes it may run on.
 //
 //   OtherLoad load;                       // the first moment
 //   ... load.SinceLast() ...              // 0.35: other work took 35% of the processors
@@ -27,11 +30,10 @@ class OtherLoad {
   // Since the last call, or the beginning. 0 where the system does not tell, or where less than
   // 0.05 s of processor time have passed, which are left to the next call.
   double SinceLast();
-  // Processors that this process may run on.
-  int processors() const { return processors_; }
+  int processors() const { return CPU_COUNT(&processors_); }
 
  private:
-  int processors_;
+  const cpu_set_t processors_ = Processors();
   ProcessorTime last_;
   double last_own_ = 0;
 };

@@ -8,7 +8,8 @@
 namespace cotangent::tools {
 
 inline constexpr char kTrainUsage[] =
-    "Trains a convolutional network, described by a text file, on CIFAR.\n"
+    "Trains a convolutional network, described by a text file, on images of yours or of CIFAR or "
+    "MNIST.\n"
     "\n"
     "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
     "...\n";

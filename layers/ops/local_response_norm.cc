@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer.h"
@@ -64,18 +65,19 @@ class ChannelWindowSum : public OperationWithKernel<ChannelWindowSum> {
   static void Sum(const ChannelWindow& window, const Buffer& x, const Buffer& y) {
     const int64_t channels = x.shape[1], pixels = x.shape[0] * Height(x) * Width(x);
     WithElementType(x, [&]<typename T>(T*) {
-#pragma omp parallel for
-      for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-        const T* in = x.as<T>() + pixel * channels;
-        T* out = y.as<T>() + pixel * channels;
-        for (int64_t c = 0; c < channels; ++c) {
-          float sum = 0;
-          const int64_t end = std::min(channels, c + window.after + 1);
-          for (int64_t j = std::max<int64_t>(0, c - window.before); j < end; ++j)
-            sum += static_cast<float>(in[j]);
-          out[c] = static_cast<T>(sum);
+      ParallelRanges(pixels, LeastItems(channels), [&](int64_t begin, int64_t end) {
+        for (int64_t pixel = begin; pixel < end; ++pixel) {
+          const T* in = x.as<T>() + pixel * channels;
+          T* out = y.as<T>() + pixel * channels;
+          for (int64_t c = 0; c < channels; ++c) {
+            float sum = 0;
+            const int64_t beyond = std::min(channels, c + window.after + 1);
+            for (int64_t j = std::max<int64_t>(0, c - window.before); j < beyond; ++j)
+              sum += static_cast<float>(in[j]);
+            out[c] = static_cast<T>(sum);
+          }
         }
-      }
+      });
     });
   }
 };
