@@ -197,10 +197,10 @@ TEST(NormalizationTest, ComputedFromTheData) {
   const Normalization normalization = ComputeNormalization(dataset);
   EXPECT_DOUBLE_EQ(normalization.mean[0], 0.5);
   EXPECT_DOUBLE_EQ(normalization.deviation[0], 0.5);
-  EXPECT_DOUBLE_EQ(normalization.mean[1], 7 / 255.0);
+  EXPECT_DOUBLE_EQ(normalization.mean[1], 0.02745);  // 7 / 255
   EXPECT_DOUBLE_EQ(normalization.deviation[1], 1);
-  EXPECT_DOUBLE_EQ(normalization.mean[2], 15 / 255.0);
-  EXPECT_DOUBLE_EQ(normalization.deviation[2], 5 / 255.0);
+  EXPECT_DOUBLE_EQ(normalization.mean[2], 0.05882);       // 15 / 255
+  EXPECT_DOUBLE_EQ(normalization.deviation[2], 0.01961);  // 5 / 255
 }
 
 TEST(NormalizationTest, TheSampleIsLikeTheWhole) {

@@ -18,6 +18,9 @@ absl::StatusOr<const uint8_t*> Dataset::Pixels(int64_t index, std::vector<uint8_
 
 namespace {
 
+// To the nearest of five decimals.
+double Rounded(double value) { return std::round(value * 1e5) / 1e5; }
+
 // Some of the images that are read, in memory.
 Dataset Some(const Dataset& dataset) {
   constexpr int64_t kSome = 512;
@@ -57,8 +60,9 @@ Normalization ComputeNormalization(const Dataset& dataset) {
     const double count = std::max<double>(1, static_cast<double>(dataset.size() * plane));
     const double mean = sum / count;
     const double variance = squares / count - mean * mean;
-    result.mean[channel] = mean / 255;
-    result.deviation[channel] = variance > 1e-9 ? std::sqrt(variance) / 255 : 1;
+    result.mean[channel] = Rounded(mean / 255);
+    const double deviation = Rounded(std::sqrt(std::max(0.0, variance)) / 255);
+    result.deviation[channel] = deviation > 0 ? deviation : 1;
   }
   return result;
 }

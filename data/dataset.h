@@ -60,9 +60,10 @@ struct Normalization {
   std::array<double, 3> deviation = {1, 1, 1};
 };
 
-// Channel means and standard deviations over the images of `dataset`; where they are read, over
-// 512 of them, evenly spaced, those that cannot be read left out. A channel without variation gets
-// the deviation 1.
+// Channel means and standard deviations over the images of `dataset`, rounded to five decimals, as
+// they are usually quoted (CIFAR-10's come out as kCifar10Normalization has them); where images are
+// read, over 512 of them, evenly spaced, those that cannot be read left out. A channel without
+// variation gets the deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
 // $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent.

@@ -2,11 +2,20 @@
 // class in them. Classes are the names of the folders, sorted by their bytes. Pictures may lie in
 // folders below that of their class. Names that begin with a dot are passed over; links to folders
 // are not followed.
+//
+// Batches are drawn from pictures by their numbers: they are numbered in the natural order of their
+// paths below the folders of their classes, 2.png before 10.png, those of equal paths by class. So
+// cat/00017.png follows dog/00016.png, and pictures that were numbered before they were sorted into
+// classes keep their order: CIFAR-10 written out as such files makes the batches that it makes
+// itself.
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "data/sources/pictures.h"
 
 namespace cotangent::data {
@@ -36,7 +45,7 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   return folders;
 }
 
-// The files below `directory`, sorted.
+// The files below `directory`.
 absl::StatusOr<std::vector<std::string>> FilesBelow(const fs::path& directory) {
   std::vector<std::string> files;
   std::error_code error;
@@ -50,16 +59,54 @@ absl::StatusOr<std::vector<std::string>> FilesBelow(const fs::path& directory) {
     if (!it->is_directory(ignored)) files.push_back(it->path().string());
   }
   if (error) return Unreadable(directory, error);
-  std::sort(files.begin(), files.end());
   return files;
 }
 
-// Appends the pictures of the class folders of `directory`; those of folders that are no class are
-// an error.
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Less than, equal to or greater than 0: runs of digits compare as numbers, all else by bytes.
+int NaturalOrder(absl::string_view a, absl::string_view b) {
+  const auto take_number = [](absl::string_view& text) {
+    size_t end = 0;
+    while (end < text.size() && IsDigit(text[end])) ++end;
+    absl::string_view digits = text.substr(0, end);
+    text.remove_prefix(end);
+    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+    return digits;
+  };
+  while (!a.empty() && !b.empty()) {
+    if (IsDigit(a[0]) && IsDigit(b[0])) {
+      const absl::string_view m = take_number(a), n = take_number(b);
+      if (m.size() != n.size()) return m.size() < n.size() ? -1 : 1;
+      if (const int order = m.compare(n); order != 0) return order;
+    } else {
+      if (a[0] != b[0])
+        return static_cast<unsigned char>(a[0]) < static_cast<unsigned char>(b[0]) ? -1 : 1;
+      a.remove_prefix(1), b.remove_prefix(1);
+    }
+  }
+  return static_cast<int>(b.empty()) - static_cast<int>(a.empty());
+}
+
+// A picture and its path below the folder of its class.
+struct Entry {
+  Picture picture;
+  std::string below;
+};
+
+bool ComesBefore(const Entry& a, const Entry& b) {
+  if (const int order = NaturalOrder(a.below, b.below); order != 0) return order < 0;
+  // 7.png and 007.png, and the same path in two classes.
+  return std::tie(a.below, a.picture.label) < std::tie(b.below, b.picture.label);
+}
+
+// Appends the pictures of the class folders of `directory` in their order; those of folders that
+// are no class are an error.
 absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
                          const std::vector<std::string>& classes, std::vector<Picture>& pictures) {
   const auto folders = FoldersIn(directory);
   if (!folders.ok()) return folders.status();
+  std::vector<Entry> entries;
   for (const std::string& folder : *folders) {
     const auto found = std::lower_bound(classes.begin(), classes.end(), folder);
     if (found == classes.end() || *found != folder) {
@@ -76,10 +123,13 @@ absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
                        "pictures into it"));
     }
     for (const std::string& file : *files) {
-      pictures.push_back({file, fs::path(file).lexically_relative(root).string(),
-                          static_cast<int32_t>(found - classes.begin()), ""});
+      entries.push_back({{file, fs::path(file).lexically_relative(root).string(),
+                          static_cast<int32_t>(found - classes.begin()), ""},
+                         fs::path(file).lexically_relative(directory / folder).string()});
     }
   }
+  std::sort(entries.begin(), entries.end(), ComesBefore);
+  for (Entry& entry : entries) pictures.push_back(std::move(entry.picture));
   return absl::OkStatus();
 }
 

@@ -21,7 +21,8 @@ struct Picture {
 class PictureSource : public Source {
  public:
   // `folder_name` is what --dataset said; `pictures` are those of kTrain, kValidation, kTest. An
-  // error where there are no training pictures or fewer than two classes.
+  // error where there are no training pictures or fewer than two classes. Each split is brought into
+  // the order of NumberPictures().
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               std::vector<std::string> classes,
                                                               std::vector<Picture> (&pictures)[3]);

@@ -14,6 +14,7 @@ namespace cotangent::data {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -66,14 +67,42 @@ TEST_F(PicturesTest, AFolderForEachClass) {
   const auto dataset = Load("", Split::kTrain);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->classes, ElementsAre("a", "b c"));
-  EXPECT_THAT(dataset->labels, ElementsAre(0, 1, 1));
-  EXPECT_THAT(dataset->names, ElementsAre("a/deep/er/x.png", "b c/1.png", "b c/2.png"));
+  EXPECT_THAT(dataset->labels, ElementsAre(1, 1, 0));
+  EXPECT_THAT(dataset->names, ElementsAre("b c/1.png", "b c/2.png", "a/deep/er/x.png"));
   EXPECT_EQ(dataset->channels, 1);
-  EXPECT_EQ(dataset->image(0)[15], 30);
-  EXPECT_EQ(dataset->image(1)[0], 10);
+  EXPECT_EQ(dataset->image(2)[15], 30);
+  EXPECT_EQ(dataset->image(0)[0], 10);
   const auto source = FindSource(root_).value();
   EXPECT_FALSE(source->Has(Split::kTest));
   EXPECT_EQ(source->Size(Split::kTrain).value(), 3);
+}
+
+TEST_F(PicturesTest, AreNumberedInNaturalOrderOverAllClasses) {
+  for (const char* path : {"a/10.png", "b/9.png", "a/x2y10.png", "b/x2y9.png", "a/x10.png",
+                           "b/010.png", "b/10.png", "a/s/1.png", "b/\xc3\xa4.png"})
+    Paint(path, 1);
+  EXPECT_THAT(Load("", Split::kTrain)->names,
+              ElementsAre("b/9.png", "b/010.png", "a/10.png", "b/10.png", "a/s/1.png", "b/x2y9.png",
+                          "a/x2y10.png", "a/x10.png", "b/\xc3\xa4.png"));
+}
+
+// The training images of the sample, written out, in folders that are its classes.
+TEST_F(PicturesTest, ASourceWrittenOutMakesTheBatchesThatItMakesItself) {
+  const auto sample = FindSource("sample").value();
+  const Dataset images = sample->Load("", Split::kTrain).value();
+  for (int64_t i = 0; i < images.size(); ++i) {
+    const std::string path = absl::StrCat(images.classes[images.labels[i]], "/", i, ".png");
+    ASSERT_TRUE(MakeDirectories(std::filesystem::path(JoinPath(root_, path)).parent_path()).ok());
+    const auto planar = absl::MakeConstSpan(images.image(i), images.image_bytes());
+    ASSERT_TRUE(WritePng(JoinPath(root_, path), FromPlanar(planar, 32, 32)).ok());
+  }
+  FitOptions options;
+  options.shape = {3, 32, 32};
+  const Dataset written =
+      FindSource(root_).value()->Fitted(options)->Load("", Split::kTrain).value();
+  EXPECT_EQ(written.classes, images.classes);
+  EXPECT_EQ(written.labels, images.labels);
+  EXPECT_EQ(written.images, images.images);
 }
 
 TEST_F(PicturesTest, ThreadsDoNotMatter) {
@@ -174,7 +203,7 @@ TEST_F(PicturesTest, ValidationIsAStableShare) {
   EXPECT_EQ(before.size() + names(Split::kTrain).size(), 200);
   paint(200, 240);
   const std::vector<std::string> after = names(Split::kValidation);
-  EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end()));
+  for (const std::string& name : before) EXPECT_THAT(after, Contains(name));
 
   FitOptions options;
   options.shape = {3, 1, 1};
