@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "optim/buffer_loops.h"
 #include "optim/parameter_groups.h"
@@ -19,21 +18,9 @@ namespace cotangent::optim {
 namespace {
 
 // Pieces of state start at multiples of a cache line.
-constexpr int64_t kAlignment = 64 / sizeof(float);
+constexpr int64_t kLine = kAlignment / sizeof(float);
 
-int64_t RoundUp(int64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
-
-struct Free {
-  void operator()(float* memory) const { std::free(memory); }
-};
-using FloatBuffer = std::unique_ptr<float[], Free>;
-
-FloatBuffer AllocateZeros(int64_t size) {
-  const size_t bytes = RoundUp(std::max<int64_t>(size, 1)) * sizeof(float);
-  FloatBuffer buffer(static_cast<float*>(std::aligned_alloc(64, bytes)));
-  if (buffer != nullptr) std::memset(buffer.get(), 0, bytes);
-  return buffer;
-}
+int64_t RoundUp(int64_t size) { return (size + kLine - 1) / kLine * kLine; }
 
 struct ParameterGroup {
   std::string name;
@@ -170,15 +157,15 @@ class FlatOptimizer final : public Optimizer {
         group_of_(std::move(group_of)),
         loops_(BufferLoopsFor()) {}
 
-  // Lays out work and state. False when there is no memory for the state.
-  bool Plan();
+  // Lays out work and state. An error when there is no memory for the state.
+  absl::Status Plan();
 
   void Initialise(const float* parameters) override;
   bool Step(float* parameters, const float* gradients, int64_t step) override;
   std::optional<std::string> FindNonFinite(const float* gradients) const override;
   std::optional<double> GradientNorm() const override { return gradient_norm_; }
   const float* EvaluationParameters(const float* parameters) override;
-  absl::Span<float> State() override { return {state_.get(), static_cast<size_t>(state_size_)}; }
+  absl::Span<float> State() override { return {state_, static_cast<size_t>(state_size_)}; }
   absl::Span<const StateSlice> StateSlices() const override { return state_slices_; }
   int GroupCount() const override { return static_cast<int>(groups_.size()); }
   const std::string& GroupName(int group) const override { return groups_[group].name; }
@@ -216,8 +203,9 @@ class FlatOptimizer final : public Optimizer {
   int64_t shared_matrices_ = 0;
   int64_t parameter_size_ = 0;  // of the flat parameter buffer
 
-  FloatBuffer state_;
-  int64_t state_size_ = 0;
+  AlignedBuffer state_memory_;
+  float* state_ = nullptr;
+  int64_t state_size_ = 0;  // floats
   int64_t slow_ = -1,
           average_ =
               -1;  // where slow weights and averages start in the state, laid out as the parameters
@@ -234,16 +222,19 @@ class FlatOptimizer final : public Optimizer {
   std::optional<double> gradient_norm_;
 };
 
-bool FlatOptimizer::Plan() {
+absl::Status FlatOptimizer::Plan() {
   for (const ParameterSlice& slice : slices_) {
     parameter_size_ = std::max(parameter_size_, slice.offset + slice.size);
   }
   PlanRuns();
   PlanState();
-  state_ = AllocateZeros(state_size_);
-  if (state_ == nullptr) return false;
+  absl::StatusOr<AlignedBuffer> state = AlignedBuffer::Create(
+      state_size_ * static_cast<int64_t>(sizeof(float)), "the optimizer's state");
+  if (!state.ok()) return state.status();
+  state_memory_ = *std::move(state);
+  state_ = state_memory_.as<float>();
   PlanMatrices();
-  return true;
+  return absl::OkStatus();
 }
 
 void FlatOptimizer::PlanRuns() {
@@ -343,15 +334,14 @@ void FlatOptimizer::PlanMatrices() {
 }
 
 void FlatOptimizer::Initialise(const float* parameters) {
-  std::fill_n(state_.get(), state_size_, 0.0f);
+  std::fill_n(state_, state_size_, 0.0f);
   for (const Run& run : runs_) {
     const UpdateRule& rule = *groups_[run.group].rule;
-    std::fill_n(state_.get() + run.state,
-                run.state_pitch * static_cast<int64_t>(rule.state_names.size()),
+    std::fill_n(state_ + run.state, run.state_pitch * static_cast<int64_t>(rule.state_names.size()),
                 static_cast<float>(rule.initial_state));
   }
-  if (slow_ >= 0) std::copy_n(parameters, parameter_size_, state_.get() + slow_);
-  if (average_ >= 0) std::copy_n(parameters, parameter_size_, state_.get() + average_);
+  if (slow_ >= 0) std::copy_n(parameters, parameter_size_, state_ + slow_);
+  if (average_ >= 0) std::copy_n(parameters, parameter_size_, state_ + average_);
 }
 
 double FlatOptimizer::LearningRate(int64_t step, int group) const {
@@ -426,7 +416,7 @@ void FlatOptimizer::BeginStep(int64_t step) {
 
 UpdateRange FlatOptimizer::Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                                  const float* gradients) const {
-  float* const state = state_.get() + run.state + (begin - run.begin);
+  float* const state = state_ + run.state + (begin - run.begin);
   return {parameters + begin,
           gradients + begin,
           {state, state + run.state_pitch, state + 2 * run.state_pitch},
@@ -464,12 +454,12 @@ bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step
 void FlatOptimizer::Follow(const Chunk& chunk, float* parameters, int64_t step) {
   float* const w = parameters + chunk.begin;
   if (slow_due_ && !Frozen(runs_[chunk.run], step)) {
-    float* const slow = state_.get() + slow_ + chunk.begin;
+    float* const slow = state_ + slow_ + chunk.begin;
     loops_.blend(slow, w, chunk.size, slow_keep_);
     std::copy_n(slow, chunk.size, w);
   }
   if (average_due_) {
-    loops_.blend(state_.get() + average_ + chunk.begin, w, chunk.size, average_keep_);
+    loops_.blend(state_ + average_ + chunk.begin, w, chunk.size, average_keep_);
   }
 }
 
@@ -492,7 +482,7 @@ std::optional<std::string> FlatOptimizer::FindNonFinite(const float* gradients) 
 
 const float* FlatOptimizer::EvaluationParameters(const float* parameters) {
   if (average_ < 0) return parameters;
-  float* const average = state_.get() + average_;
+  float* const average = state_ + average_;
   for (size_t i = 0; i < slices_.size(); ++i) {
     if (FreezeStep(static_cast<int64_t>(i)) > 0) continue;
     std::copy_n(parameters + slices_[i].offset, slices_[i].size, average + slices_[i].offset);
@@ -563,9 +553,7 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
   if (!made.ok()) return made.status();
   auto optimizer = std::make_unique<FlatOptimizer>(config, slices, run, std::move(made->groups),
                                                    std::move(made->group_of));
-  if (!optimizer->Plan()) {
-    return absl::ResourceExhaustedError("there is no memory for the optimizer's state");
-  }
+  if (absl::Status status = optimizer->Plan(); !status.ok()) return status;
   return std::unique_ptr<Optimizer>(std::move(optimizer));
 }
 

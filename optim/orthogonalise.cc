@@ -19,8 +19,8 @@ constexpr float kC = 2.0315f;
 constexpr int kStepsPerGram = 5;
 
 // c = beta c + alpha a b for polynomials a, b of one symmetric matrix.
-void SquareProduct(int64_t side, float alpha, const std::vector<float>& a,
-                   const std::vector<float>& b, float beta, std::vector<float>& c) {
+void SquareProduct(int64_t side, float alpha, const BigVector<float>& a, const BigVector<float>& b,
+                   float beta, BigVector<float>& c) {
   MultiplyMatrices(alpha, {a.data(), side, side, side}, {b.data(), side, side, side}, beta,
                    c.data(), ResultForm::kSymmetric);
 }

@@ -2,8 +2,8 @@
 #define COTANGENT_OPTIM_ORTHOGONALISE_H_
 
 #include <cstdint>
-#include <vector>
 
+#include "base/memory.h"
 #include "tensor/matrix_product.h"
 
 namespace cotangent::optim {
@@ -48,11 +48,11 @@ class Orthogonaliser {
   // Runs `steps` steps from gram_; polynomial_ becomes Q.
   void Iterate(int64_t side, int steps);
 
-  std::vector<float> gram_, step_, polynomial_, product_;  // [short side, short side]
-  std::vector<float> long_;                                // [rows, columns]
+  BigVector<float> gram_, step_, polynomial_, product_;  // [short side, short side]
+  BigVector<float> long_;                                // [rows, columns]
   const bool bf16_;
   // In bf16, the matrix in pairs along its rows and along its columns, and Q along either.
-  std::vector<float> row_pairs_, column_pairs_, polynomial_pairs_;
+  BigVector<float> row_pairs_, column_pairs_, polynomial_pairs_;
 };
 
 }  // namespace cotangent::optim

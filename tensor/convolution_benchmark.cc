@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "tensor/convolution.h"
-#include "tensor/memory.h"
 #include "tensor/onednn.h"
 
 namespace cotangent::tensor {

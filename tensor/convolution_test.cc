@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tensor/memory.h"
 #include "tensor/reference.h"
 
 namespace cotangent::tensor {

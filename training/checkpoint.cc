@@ -16,9 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "base/memory.h"
 #include "data/file.h"
 #include "nlohmann/json.hpp"
-#include "tensor/memory.h"
 
 namespace cotangent::training {
 namespace {
@@ -149,7 +149,7 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
     if (header_bytes > kLargestSafetensorsHeader || header_bytes > about.st_size - kLengthBytes) {
       return ParseCheckpoint(std::string(length, kLengthBytes), path);  // says what is wrong
     }
-    if (absl::Status status = tensor::CheckMemoryAvailable(about.st_size, path); !status.ok())
+    if (absl::Status status = CheckMemoryAvailable(about.st_size, path); !status.ok())
       return status;
   }
   absl::StatusOr<std::string> bytes = data::ReadFile(path);

@@ -7,12 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/graph/vjp.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
-#include "tensor/memory.h"
 
 namespace cotangent::training {
 namespace {
@@ -64,7 +64,7 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, Elemen
     most = elements;
     layer = node.name;
   }
-  return tensor::CheckMemoryAvailable(
+  return CheckMemoryAvailable(
       most * Bytes(precision),
       absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }

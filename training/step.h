@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/memory.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "distributed/communicator.h"
@@ -141,9 +142,9 @@ class TrainingStep {
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;
-  double loss_sum_ = 0;              // over the parts of the step
-  std::vector<float> gradient_sum_;  // the same, where there are several
-  std::vector<float> averaged_;      // the loss, then the running statistics, of all ranks
+  double loss_sum_ = 0;            // over the parts of the step
+  BigVector<float> gradient_sum_;  // the same, where there are several
+  std::vector<float> averaged_;    // the loss, then the running statistics, of all ranks
 };
 
 }  // namespace cotangent::training

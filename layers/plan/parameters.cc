@@ -37,12 +37,12 @@ absl::StatusOr<std::unique_ptr<ParameterStore>> ParameterStore::Create(const Gra
       LayOut(graph, graph.states(), store->states_, store->state_index_);
   if (!states.ok()) return states.status();
   store->parameter_floats_ = *parameters, store->state_floats_ = *states;
-  const std::pair<tensor::AlignedBuffer*, int64_t> wanted[] = {{&store->values_, *parameters},
-                                                               {&store->gradients_, *parameters},
-                                                               {&store->state_values_, *states}};
+  const std::pair<AlignedBuffer*, int64_t> wanted[] = {{&store->values_, *parameters},
+                                                       {&store->gradients_, *parameters},
+                                                       {&store->state_values_, *states}};
   for (const auto& [buffer, floats] : wanted) {
-    absl::StatusOr<tensor::AlignedBuffer> made =
-        tensor::AlignedBuffer::Create(floats * 4 + 64, "the network's parameters");
+    absl::StatusOr<AlignedBuffer> made =
+        AlignedBuffer::Create(floats * 4 + 64, "the network's parameters");
     if (!made.ok()) return made.status();
     *buffer = *std::move(made);
   }

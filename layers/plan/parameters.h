@@ -9,8 +9,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "base/memory.h"
 #include "layers/graph/graph.h"
-#include "tensor/memory.h"
 
 namespace cotangent::layers {
 
@@ -56,7 +56,7 @@ class ParameterStore {
   std::vector<Slot> parameters_, states_;
   Index parameter_index_, state_index_;
   int64_t parameter_floats_ = 0, state_floats_ = 0;
-  tensor::AlignedBuffer values_, gradients_, state_values_;
+  AlignedBuffer values_, gradients_, state_values_;
 };
 
 }  // namespace cotangent::layers

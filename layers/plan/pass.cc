@@ -8,10 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/codegen/vector_kernel.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/plan/pass_emitter.h"
-#include "tensor/memory.h"
 
 namespace cotangent::layers {
 namespace {
@@ -300,7 +300,7 @@ class CompiledPass : public PassKernel {
       most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
     if (threads_ > 1 && pass_.domain.NumElements() >= kFewestElements)
       shares_ = threads_ * (most_sums_ > 0 ? kSummingSharesPerThread : kSharesPerThread);
-    absl::StatusOr<tensor::AlignedBuffer> partial = tensor::AlignedBuffer::Create(
+    absl::StatusOr<AlignedBuffer> partial = AlignedBuffer::Create(
         std::max<int64_t>(64, 4 * shares_ * regions_.size() * most_sums_ * sum_stride_));
     if (!partial.ok()) return partial.status();
     partial_ = *std::move(partial);
@@ -446,7 +446,7 @@ class CompiledPass : public PassKernel {
   const int threads_;
   std::vector<std::unique_ptr<Region>> regions_;
   std::vector<SumOutput> sum_outputs_;
-  tensor::AlignedBuffer partial_;
+  AlignedBuffer partial_;
   std::vector<float> shifts_;  // by moments and channel
   int64_t sum_stride_ = 0, most_sums_ = 0, bytes_ = 0;
   int64_t shares_ = 1;  // parts of the domain, each with sums of its own

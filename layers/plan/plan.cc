@@ -17,6 +17,7 @@
 #include "layers/plan/kernel.h"
 #include "layers/plan/pass.h"
 #include "layers/plan/pooling.h"
+#include "tensor/arena.h"
 
 namespace cotangent::layers {
 namespace {

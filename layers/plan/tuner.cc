@@ -15,8 +15,8 @@
 #include "absl/strings/str_split.h"
 #include "base/cpu.h"
 #include "base/load.h"
+#include "base/memory.h"
 #include "base/parallel.h"
-#include "tensor/memory.h"
 #include "tensor/onednn.h"
 
 namespace cotangent::layers {
@@ -60,8 +60,8 @@ class Workspace {
   absl::StatusOr<ConvolutionArguments> Fit(const Convolution& convolution) {
     const ConvolutionShape& shape = convolution.shape();
     const tensor::ConvolutionChoice& choice = convolution.choice();
-    tensor::AlignedBuffer& in = in_[choice.in_type == ElementType::kBf16];
-    tensor::AlignedBuffer& out = out_[choice.out_type == ElementType::kBf16];
+    AlignedBuffer& in = in_[choice.in_type == ElementType::kBf16];
+    AlignedBuffer& out = out_[choice.out_type == ElementType::kBf16];
     absl::Status status = Grow(
         in, tensor::StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
     status.Update(Grow(out, tensor::StorageBytes(shape.out(), choice.out_layout, choice.out_type),
@@ -93,18 +93,17 @@ class Workspace {
 
  private:
   // At least so many bytes, filled with numbers of this type; bytes stay zero.
-  static absl::Status Grow(tensor::AlignedBuffer& buffer, int64_t bytes, ElementType type) {
+  static absl::Status Grow(AlignedBuffer& buffer, int64_t bytes, ElementType type) {
     if (buffer.size() >= bytes) return absl::OkStatus();
     buffer = {};
-    absl::StatusOr<tensor::AlignedBuffer> made =
-        tensor::AlignedBuffer::Create(bytes, "measuring convolutions");
+    absl::StatusOr<AlignedBuffer> made = AlignedBuffer::Create(bytes, "measuring convolutions");
     if (!made.ok()) return made.status();
     buffer = *std::move(made);
     if (type != ElementType::kU8) Fill(buffer, type);
     return absl::OkStatus();
   }
 
-  static void Fill(tensor::AlignedBuffer& buffer, ElementType type) {
+  static void Fill(AlignedBuffer& buffer, ElementType type) {
     const int64_t count = buffer.size() / Bytes(type), period = std::min<int64_t>(count, 1 << 16);
     for (int64_t i = 0; i < period; ++i) {
       const float value = static_cast<float>((i * 2654435761u >> 16) % 257) / 128 - 1;
@@ -121,8 +120,8 @@ class Workspace {
     }
   }
 
-  tensor::AlignedBuffer in_[2], out_[2];  // f32, bf16
-  tensor::AlignedBuffer weights_, plain_, scratch_, other_;
+  AlignedBuffer in_[2], out_[2];  // f32, bf16
+  AlignedBuffer weights_, plain_, scratch_, other_;
   std::atomic<float> sum_ = 0;
 };
 

@@ -11,9 +11,9 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
+#include "base/memory.h"
 #include "tensor/circulant.h"
 #include "tensor/convolution.h"
-#include "tensor/memory.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 
@@ -392,10 +392,10 @@ double OneDnnMilliseconds(int64_t n) {
     auto convolution = tensor::Convolution::Create(shape, tensor::Direction::kForward, choice);
     if (!convolution.ok()) continue;
     std::vector<float> plain(n, 0.5f);
-    auto in = tensor::AlignedBuffer::Create(16 * 2 * n * sizeof(float)),
-         out = tensor::AlignedBuffer::Create(16 * n * sizeof(float));
-    auto weights = tensor::AlignedBuffer::Create((*convolution)->packed_weight_bytes()),
-         scratch = tensor::AlignedBuffer::Create((*convolution)->scratch_bytes() + 64);
+    auto in = AlignedBuffer::Create(16 * 2 * n * sizeof(float)),
+         out = AlignedBuffer::Create(16 * n * sizeof(float));
+    auto weights = AlignedBuffer::Create((*convolution)->packed_weight_bytes()),
+         scratch = AlignedBuffer::Create((*convolution)->scratch_bytes() + 64);
     if (!in.ok() || !out.ok() || !weights.ok() || !scratch.ok()) return -1;
     (*convolution)->PackWeights(plain.data(), weights->data());
     const double time = Least(

@@ -1,4 +1,4 @@
-#include "tensor/memory.h"
+#include "tensor/arena.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -13,29 +13,6 @@ namespace cotangent::tensor {
 namespace {
 
 using ::testing::HasSubstr;
-
-TEST(AlignedBuffer, IsAlignedAndZeroed) {
-  for (int64_t bytes : {int64_t{1}, int64_t{100}, int64_t{1} << 20, (int64_t{5} << 20) + 3}) {
-    absl::StatusOr<AlignedBuffer> buffer = AlignedBuffer::Create(bytes);
-    ASSERT_TRUE(buffer.ok());
-    EXPECT_EQ(buffer->size(), bytes);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer->data()) % kAlignment, 0u);
-    const uint8_t* data = buffer->as<uint8_t>();
-    EXPECT_TRUE(std::all_of(data, data + bytes, [](uint8_t byte) { return byte == 0; }));
-    AlignedBuffer moved = *std::move(buffer);
-    EXPECT_EQ(moved.data(), data);
-  }
-  EXPECT_EQ(AlignedBuffer::Create(0)->data(), nullptr);
-  EXPECT_FALSE(AlignedBuffer::Create(-1).ok());
-}
-
-TEST(AlignedBuffer, RefusesWhatTheMachineDoesNotHave) {
-  const absl::Status status = AlignedBuffer::Create(int64_t{1} << 60, "the training plan").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(status.message()),
-              HasSubstr("the training plan needs 1073741824.0 GiB of memory; "));
-  EXPECT_GT(AvailableMemoryBytes(), 0);
-}
 
 struct Piece {
   int64_t bytes, first_use, last_use;

@@ -1,5 +1,6 @@
-#include "tensor/memory.h"
+#include "base/memory.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -8,7 +9,6 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <string>
 
@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace cotangent::tensor {
+namespace cotangent {
 namespace {
 
 constexpr int64_t kMapFrom = int64_t{1} << 20;
@@ -114,107 +114,54 @@ void* MapAligned(int64_t bytes) {
   return mapped + before;
 }
 
+// Zeroed. Null if refused.
+void* Allocate(int64_t bytes) {
+  if (bytes >= kMapFrom) {
+    void* mapped = MapAligned(RoundUp(bytes, kHugePage));
+    if (mapped != nullptr)
+      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // a refusal only costs speed
+    return mapped;
+  }
+  const int64_t rounded = RoundUp(std::max<int64_t>(bytes, 1), kAlignment);
+  void* data = std::aligned_alloc(kAlignment, rounded);
+  if (data != nullptr) std::memset(data, 0, rounded);
+  return data;
+}
+
 }  // namespace
+
+void* AllocateOrDie(int64_t bytes) {
+  void* data = Allocate(bytes);
+  if (data != nullptr) return data;
+  fprintf(stderr, "out of memory: %s were asked for\n", Readable(bytes).c_str());
+  abort();
+}
+
+void Deallocate(void* data, int64_t bytes) {
+  if (bytes >= kMapFrom) {
+    munmap(data, RoundUp(bytes, kHugePage));
+  } else {
+    std::free(data);
+  }
+}
 
 absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_view needed_by) {
   if (bytes < 0) return absl::InvalidArgumentError(absl::StrCat("a buffer of ", bytes, " bytes"));
   AlignedBuffer buffer;
   if (bytes == 0) return buffer;
-  if (bytes < kMapFrom) {
-    const int64_t rounded = RoundUp(bytes, kAlignment);
-    buffer.data_ = std::aligned_alloc(kAlignment, rounded);
-    if (buffer.data_ == nullptr) return absl::ResourceExhaustedError("out of memory");
-    std::memset(buffer.data_, 0, rounded);
-  } else {
+  if (bytes >= kMapFrom) {
     if (absl::Status status = CheckMemoryAvailable(bytes, needed_by); !status.ok()) return status;
-    void* mapped = MapAligned(RoundUp(bytes, kHugePage));
-    if (mapped == nullptr) {
-      return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ",
-                                                       Readable(bytes),
-                                                       " of memory, which the system refused"));
-    }
-    madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // a refusal only costs speed
-    buffer.data_ = mapped;
+  }
+  buffer.data_ = Allocate(bytes);
+  if (buffer.data_ == nullptr) {
+    return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ",
+                                                     Readable(bytes),
+                                                     " of memory, which the system refused"));
   }
   buffer.size_ = bytes;
   return buffer;
 }
 
-AlignedBuffer::~AlignedBuffer() {
-  if (size_ >= kMapFrom) {
-    munmap(data_, RoundUp(size_, kHugePage));
-  } else {
-    std::free(data_);
-  }
-}
+AlignedBuffer::~AlignedBuffer() { Deallocate(data_, size_); }
 
-int ArenaPlanner::Add(int64_t bytes, int64_t first_use, int64_t last_use) {
-  pieces_.push_back({bytes, first_use, last_use});
-  return static_cast<int>(pieces_.size()) - 1;
-}
-
-absl::Status ArenaPlanner::Plan() {
-  for (size_t i = 0; i < pieces_.size(); ++i) {
-    const Piece& piece = pieces_[i];
-    if (piece.bytes < 0 || piece.bytes > kUnlimited / 2 || piece.last_use < piece.first_use) {
-      return absl::InvalidArgumentError(absl::StrCat("piece ", i, " of the arena: ", piece.bytes,
-                                                     " bytes, used from step ", piece.first_use,
-                                                     " to ", piece.last_use));
-    }
-  }
-  std::vector<int> by_size(pieces_.size());
-  std::iota(by_size.begin(), by_size.end(), 0);
-  std::stable_sort(by_size.begin(), by_size.end(),
-                   [&](int a, int b) { return pieces_[a].bytes > pieces_[b].bytes; });
-
-  std::vector<int> placed;  // by rising offset
-  total_ = 0;
-  for (int index : by_size) {
-    Piece& piece = pieces_[index];
-    const int64_t size = RoundUp(piece.bytes, kAlignment);
-    int64_t best_offset = -1, smallest_gap = kUnlimited, free_from = 0;
-    for (int other_index : placed) {
-      const Piece& other = pieces_[other_index];
-      if (other.last_use < piece.first_use || piece.last_use < other.first_use) continue;
-      const int64_t gap = other.offset - free_from;
-      if (gap >= size && gap < smallest_gap) {
-        smallest_gap = gap;
-        best_offset = free_from;
-      }
-      free_from = std::max(free_from, other.offset + RoundUp(other.bytes, kAlignment));
-    }
-    piece.offset = best_offset >= 0 ? best_offset : free_from;
-    if (__builtin_add_overflow(piece.offset, size, &free_from)) {
-      return absl::ResourceExhaustedError("the arena's size exceeds what 63 bits can count");
-    }
-    total_ = std::max(total_, free_from);
-    placed.insert(
-        std::upper_bound(placed.begin(), placed.end(), index,
-                         [&](int a, int b) { return pieces_[a].offset < pieces_[b].offset; }),
-        index);
-  }
-  return absl::OkStatus();
-}
-
-int64_t ArenaPlanner::LowerBound() const {
-  int64_t most = 0;
-  for (const Piece& at : pieces_) {  // the maximum is reached where some piece begins
-    int64_t alive = 0;
-    for (const Piece& piece : pieces_) {
-      if (piece.first_use <= at.first_use && at.first_use <= piece.last_use)
-        alive += RoundUp(piece.bytes, kAlignment);
-    }
-    most = std::max(most, alive);
-  }
-  return most;
-}
-
-absl::StatusOr<Arena> Arena::Create(const ArenaPlanner& planner, std::string_view needed_by) {
-  absl::StatusOr<AlignedBuffer> buffer = AlignedBuffer::Create(planner.total(), needed_by);
-  if (!buffer.ok()) return buffer.status();
-  Arena arena;
-  arena.buffer_ = *std::move(buffer);
-  return arena;
-}
-
-}  // namespace cotangent::tensor
+}  // namespace cotangent
