@@ -612,11 +612,13 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
   };
   auto fastest = [&](auto function, const std::function<void()>& before) {
     double best = SecondsOf(function), spent = best;  // the first run warms up
+    if (best > 2 * options.clearly_slow) return best;
     for (int i = 0; i < options.repetitions && (i < 2 || spent < options.budget_seconds); ++i) {
       if (before) before();
       const double seconds = SecondsOf(function);
       best = i == 0 && before ? seconds : std::min(best, seconds);
       spent += seconds;
+      if (seconds > options.clearly_slow) break;
     }
     return best;
   };

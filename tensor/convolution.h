@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -197,6 +198,8 @@ struct MeasureOptions {
   // After one run to warm up: so many, or until, after at least two, `budget_seconds` are spent.
   int repetitions = 5;
   double budget_seconds = 0.25;
+  // A run that takes longer than so many seconds, the first: twice as many, is the last.
+  double clearly_slow = std::numeric_limits<double>::infinity();
   bool packing = true;
   // Called before every run, in time that is not counted: to empty the caches.
   std::function<void()> before_run = nullptr;

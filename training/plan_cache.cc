@@ -1,6 +1,7 @@
 #include "training/plan_cache.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <utility>
@@ -49,7 +50,16 @@ std::function<void(int)> SignsOfLife() {
 std::string PlanCachePath() { return data::JoinPath(data::DefaultDataDir(), "plan-cache"); }
 
 CachedTuner::CachedTuner(int threads, std::function<bool()> cancelled)
-    : tuner_(threads, {SignsOfLife(), std::move(cancelled)}) {
+    : tuner_(threads, {.before_measuring = SignsOfLife(),
+                       .cancelled = std::move(cancelled),
+                       .stuck = [this](const std::string& message) {
+                         Save();
+                         fprintf(stderr,
+                                 "%s: this is noted in %s, and it will not be tried again; please "
+                                 "start once more\n",
+                                 message.c_str(), PlanCachePath().c_str());
+                         _exit(1);
+                       }}) {
   tuner_.Restore(ReadCache());
 }
 

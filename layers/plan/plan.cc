@@ -144,6 +144,7 @@ absl::Status CompiledPlan::Prepare(Tuner& tuner) {
   absl::StatusOr<Schedule> schedule = Fuse(graph_, wanted);
   if (!schedule.ok()) return schedule.status();
   absl::StatusOr<Assignment> assignment = Assign(graph_, *schedule, tuner, options_);
+  tuner.FreeMemory();
   if (!assignment.ok()) return assignment.status();
   last_item_ = static_cast<int>(schedule->items.size());
   NoteUses(*schedule, *assignment);

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -17,6 +19,7 @@
 #include "base/load.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "layers/plan/watchdog.h"
 #include "tensor/onednn.h"
 
 namespace cotangent::layers {
@@ -27,16 +30,26 @@ using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
 
-// Work beyond which a smaller batch tells as much, and work that tells who is out of the running.
-// What does not grow with the batch makes small ones unfair, so the second judges mildly.
-constexpr double kEnoughFlops = 1e10;
-constexpr double kFirstFlops = 1e9;
-constexpr int64_t kFewestImages = 16;
-constexpr double kHopeless = 1.6;
+// Work, and bytes of images, beyond which a smaller batch tells as much (the bytes: some times what
+// caches hold for a thread), and work that tells who is out of the running. What does not grow with
+// the batch makes small ones unfair, so the second judges mildly.
+constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
+constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
+constexpr int64_t kFewestImages = 16, kFewestFirstImages = 4;
+constexpr double kHopeless = 1.6, kHopelessNearby = 1.3;
+// Slower than the fastest by so much, on little work or in a full run, a candidate is run no more.
+constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
+// Shapes whose sizes differ by no more than this factor are similar: who is out of the running for
+// one, by kHopelessNearby, is so for the other.
+constexpr double kSimilar = 2;
 // The part of the processors that other work may take before a measurement counts as disturbed; how
 // often candidates are then measured; and how long a look at the load takes.
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
+// What a candidate may take, some hundred times what it should; and how the text calls one that took longer.
+constexpr int kMostSeconds = 120;
+constexpr char kRefused[] = "never";
+constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr std::chrono::milliseconds kLookAtLoad{100};
 // More than the caches: what a thread may have for itself, and what all may have.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
@@ -51,10 +64,12 @@ std::string MachineKey(int threads) {
   return key;
 }
 
-// Memory for the candidates of one convolution in turn, filled with small numbers (zeros would hide
+}  // namespace
+
+// Memory for one candidate after the other, filled with small numbers (zeros would hide
 // denormals and flatter nobody). Fresh pages and filling take as long as running, so what is there
 // is used again.
-class Workspace {
+class TunerWorkspace {
  public:
   // Pointers into memory that is large enough, valid until the next call.
   absl::StatusOr<ConvolutionArguments> Fit(const Convolution& convolution) {
@@ -125,10 +140,39 @@ class Workspace {
   std::atomic<float> sum_ = 0;
 };
 
-ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops) {
-  while (2.0 * shape.MultiplyAdds() > most_flops && shape.batch >= 2 * kFewestImages)
+namespace {
+
+ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops, double most_bytes,
+                              int64_t fewest_images) {
+  const auto bytes = [&] {
+    return 4.0 * static_cast<double>(shape.in().NumElements() + shape.out().NumElements());
+  };
+  while (shape.batch >= 2 * fewest_images &&
+         (2.0 * static_cast<double>(shape.MultiplyAdds()) > most_flops || bytes() > most_bytes))
     shape.batch /= 2;
   return shape;
+}
+
+bool SimilarSizes(int64_t a, int64_t b) {
+  return static_cast<double>(std::max(a, b)) <= kSimilar * static_cast<double>(std::min(a, b));
+}
+// Kernels work in vectors of 16 channels and treat a rest apart.
+bool SimilarChannels(int64_t a, int64_t b) {
+  return SimilarSizes(a, b) && (a % 16 == 0) == (b % 16 == 0);
+}
+bool Similar(const ConvolutionShape& a, const ConvolutionShape& b) {
+  ConvolutionShape like_a = b;
+  like_a.batch = a.batch;
+  like_a.in_channels = a.in_channels, like_a.out_channels = a.out_channels;
+  like_a.in_height = a.in_height, like_a.in_width = a.in_width;
+  const auto depthwise = [](const ConvolutionShape& s) {
+    return s.groups > 1 && s.groups == s.in_channels && s.groups == s.out_channels;
+  };
+  if (depthwise(a) && depthwise(b)) like_a.groups = a.groups;
+  return like_a == a && a.IsLinear() == b.IsLinear() && SimilarSizes(a.batch, b.batch) &&
+         SimilarChannels(a.in_channels, b.in_channels) &&
+         SimilarChannels(a.out_channels, b.out_channels) &&
+         SimilarSizes(a.in_height, b.in_height) && SimilarSizes(a.in_width, b.in_width);
 }
 
 // Whether packed weights are no longer in any cache when a run begins.
@@ -139,30 +183,25 @@ bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
          std::lround(static_cast<double>(convolution.packed_weight_bytes()) / plain) > use.room;
 }
 
-// Of one run, with its weights packed or unpacked where they change.
-absl::StatusOr<double> SecondsOf(const ConvolutionShape& shape, Direction direction,
-                                 const tensor::ConvolutionChoice& choice, const ConvolutionUse& use,
-                                 Workspace& workspace, int repetitions, double budget_seconds) {
-  absl::StatusOr<std::unique_ptr<Convolution>> convolution =
-      Convolution::Create(shape, direction, choice);
-  if (!convolution.ok()) return convolution.status();
-  absl::StatusOr<ConvolutionArguments> arguments = workspace.Fit(**convolution);
-  if (!arguments.ok()) return arguments.status();
-  if (direction != Direction::kWeightGradient)
-    (*convolution)->PackWeights(workspace.plain(), arguments->weights);
-  tensor::MeasureOptions options = {.repetitions = repetitions,
-                                    .budget_seconds = budget_seconds,
-                                    .packing = !use.constant_weights};
-  if (AreFarAway(**convolution, use)) options.before_run = [&] { workspace.EmptyCaches(); };
-  const tensor::ConvolutionTime time =
-      tensor::Measure(**convolution, *arguments, workspace.plain(), options);
-  return time.run_seconds + time.pack_seconds;
+// What a run of `sample`, which is `shape` with fewer images, tells. Weights are packed once a batch.
+double AtFullBatch(const tensor::ConvolutionTime& time, const ConvolutionShape& shape,
+                   const ConvolutionShape& sample) {
+  return time.pack_seconds +
+         time.run_seconds * static_cast<double>(shape.batch) / static_cast<double>(sample.batch);
+}
+
+bool Faster(const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; }
+
+absl::Status CancelledStatus() {
+  return absl::CancelledError("interrupted while convolutions were measured");
 }
 
 }  // namespace
 
 Tuner::Tuner(int threads, TunerWatch watch)
     : machine_(MachineKey(threads)), watch_(std::move(watch)) {}
+Tuner::~Tuner() = default;
+void Tuner::FreeMemory() { workspace_.reset(); }
 
 std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
                        const ConvolutionUse& use) const {
@@ -173,7 +212,7 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
 }
 
 // A line: machine, shape, direction and use, seconds, temporary bytes, choice, the part of the
-// processors that other work took meanwhile; separated by tabs.
+// processors that other work took meanwhile; separated by tabs. And what RefusedKey() makes.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
@@ -185,6 +224,7 @@ void Tuner::Restore(absl::string_view text) {
     double seconds = 0, other_load = 0;
     int64_t bytes = 0;
     if (fields.size() != 7 || !absl::SimpleAtod(fields[6], &other_load)) continue;
+    if (fields[3] == kRefused) refused_.insert(std::string(line));
     if (!absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
     if (!absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes) continue;
     absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[5]);
@@ -204,6 +244,8 @@ std::string Tuner::ToText() const {
   std::map<std::string, const std::vector<MeasuredChoice>*> sorted;
   for (const auto& [key, choices] : known_) sorted[key] = &choices;
   std::string text = absl::StrCat(kHeader, "\n");
+  for (const std::string& line : std::set<std::string>(refused_.begin(), refused_.end()))
+    absl::StrAppend(&text, line, "\n");
   for (const auto& [key, choices] : sorted) {
     for (const MeasuredChoice& c : *choices)
       absl::StrAppend(&text, key, "\t", absl::StrFormat("%.3e", c.seconds), "\t", c.temporary_bytes,
@@ -243,59 +285,136 @@ bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<Measure
   return *load_now_ < choices[0].other_load / 2;
 }
 
-absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape,
-                                                              Direction direction,
-                                                              const ConvolutionUse& use) const {
-  const ConvolutionShape first = WithLessWork(shape, kFirstFlops),
-                         sample = WithLessWork(shape, kEnoughFlops);
-  Workspace workspace;
+// Of one run; and of packing its weights, or unpacking their gradient, where they change.
+absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shape,
+                                                    Direction direction,
+                                                    const tensor::ConvolutionChoice& choice,
+                                                    const ConvolutionUse& use,
+                                                    tensor::MeasureOptions options) {
+  const Watchdog watchdog(kMostSeconds, std::chrono::seconds(1), [&] {
+    // The thread that measures is where it will stay: nobody else looks at the tuner.
+    refused_.insert(RefusedKey(direction, choice));
+    changed_ = true;
+    if (watch_.stuck) {
+      watch_.stuck(absl::StrCat("the ", std::string(tensor::Name(direction)), " convolution ",
+                                shape.ToString(), " by ", choice.ToString(),
+                                " did not come back within ", kMostSeconds, " s"));
+    }
+  });
+  absl::StatusOr<std::unique_ptr<Convolution>> convolution =
+      Convolution::Create(shape, direction, choice);
+  if (!convolution.ok()) return convolution.status();
+  absl::StatusOr<ConvolutionArguments> arguments = workspace_->Fit(**convolution);
+  if (!arguments.ok()) return arguments.status();
+  if (direction != Direction::kWeightGradient)
+    (*convolution)->PackWeights(workspace_->plain(), arguments->weights);
+  options.packing = !use.constant_weights;
+  if (AreFarAway(**convolution, use)) options.before_run = [&] { workspace_->EmptyCaches(); };
+  return tensor::Measure(**convolution, *arguments, workspace_->plain(), options);
+}
+
+std::string Tuner::RefusedKey(Direction direction, const tensor::ConvolutionChoice& choice) const {
+  return absl::StrCat(machine_, "\t*\t", std::string(tensor::Name(direction)), "\t", kRefused,
+                      "\t0\t", choice.ToString(), "\t0");
+}
+
+// What may be run here.
+std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape& shape,
+                                                         Direction direction,
+                                                         const ConvolutionUse& use) const {
+  std::vector<tensor::ConvolutionChoice> all =
+      tensor::Candidates(shape, direction, use.precision, use.exact);
+  std::erase_if(all, [&](const tensor::ConvolutionChoice& choice) {
+    return refused_.contains(RefusedKey(direction, choice));
+  });
+  return all;
+}
+
+// Candidates by the time they take on little work, fastest first; of a shape that is similar to one
+// measured before, only those that were in the running there, in their order there.
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
+                                                                Direction direction,
+                                                                const ConvolutionUse& use,
+                                                                bool* screened) {
+  const std::vector<tensor::ConvolutionChoice> all = Candidates(shape, direction, use);
+  for (const MeasuredShape& other : measured_shapes_) {
+    if (!other.screened || other.direction != direction || !(other.use == use) ||
+        !Similar(shape, other.shape))
+      continue;
+    std::vector<MeasuredChoice> candidates;
+    for (const MeasuredChoice& c : other.choices) {
+      if (c.seconds <= kHopelessNearby * other.choices[0].seconds &&
+          std::find(all.begin(), all.end(), c.choice) != all.end())
+        candidates.push_back(c);
+    }
+    if (!candidates.empty()) return candidates;
+  }
+  *screened = true;
+  const ConvolutionShape first = WithLessWork(shape, kFirstFlops, kFirstBytes,
+                                              std::max<int64_t>(kFewestFirstImages, 2 * Threads()));
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
-  const auto cancelled = [this] { return watch_.cancelled && watch_.cancelled(); };
-  const absl::Status cancelled_status =
-      absl::CancelledError("interrupted while convolutions were measured");
-  for (const tensor::ConvolutionChoice& choice :
-       tensor::Candidates(shape, direction, use.precision, use.exact)) {
-    if (cancelled()) return cancelled_status;
-    const absl::StatusOr<double> seconds =
-        SecondsOf(first, direction, choice, use, workspace, 1, 0);
-    if (seconds.ok()) {
-      candidates.push_back({choice, *seconds, 0});
+  double fastest = kNever;
+  for (const tensor::ConvolutionChoice& choice : all) {
+    if (Cancelled()) return CancelledStatus();
+    const absl::StatusOr<tensor::ConvolutionTime> time = Time(
+        first, direction, choice, use,
+        {.repetitions = 1, .budget_seconds = 0, .clearly_slow = kFirstClearlySlower * fastest});
+    if (time.ok()) {
+      fastest = std::min(fastest, time->run_seconds);
+      candidates.push_back({choice, AtFullBatch(*time, shape, first)});
     } else {
-      last = seconds.status();
+      last = time.status();
     }
   }
-  const auto faster = [](const MeasuredChoice& a, const MeasuredChoice& b) {
-    return a.seconds < b.seconds;
-  };
-  std::stable_sort(candidates.begin(), candidates.end(), faster);
+  if (candidates.empty()) return last;
+  std::stable_sort(candidates.begin(), candidates.end(), Faster);
+  while (candidates.back().seconds > kHopeless * candidates[0].seconds) candidates.pop_back();
+  return candidates;
+}
+
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionShape& shape,
+                                                              Direction direction,
+                                                              const ConvolutionUse& use) {
+  if (workspace_ == nullptr) workspace_ = std::make_unique<TunerWorkspace>();
+  bool screened = false;
+  const absl::StatusOr<std::vector<MeasuredChoice>> candidates =
+      InTheRunning(shape, direction, use, &screened);
+  if (!candidates.ok()) return candidates.status();
+  const ConvolutionShape sample = WithLessWork(shape, kEnoughFlops, kEnoughBytes, kFewestImages);
   std::vector<MeasuredChoice> measured;
+  absl::Status last;
+  double fastest = kNever;  // seconds of a run of the sample
   OtherLoad load;
   for (int round = 0; round == 0 || (round < kMostRounds && measured.size() > 1); ++round) {
     // The least of several times is what little disturbs. Beside other work it takes more of them,
     // of all in turn, so that no candidate has the worse minutes.
     if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      if (cancelled()) return cancelled_status;
-      const MeasuredChoice& candidate = candidates[i];
-      if (candidate.seconds > kHopeless * candidates[0].seconds) break;
-      absl::StatusOr<double> seconds =
-          SecondsOf(sample, direction, candidate.choice, use, workspace, 3, 0.1);
-      if (!seconds.ok()) return seconds.status();
-      *seconds *= static_cast<double>(shape.batch) / static_cast<double>(sample.batch);
-      if (round > 0) {
-        measured[i].seconds = std::min(measured[i].seconds, *seconds);
-        continue;
-      }
+    std::vector<MeasuredChoice> again;
+    for (const MeasuredChoice& candidate : round == 0 ? *candidates : measured) {
+      if (Cancelled()) return CancelledStatus();
+      const absl::StatusOr<tensor::ConvolutionTime> time =
+          Time(sample, direction, candidate.choice, use,
+               {.repetitions = 3,
+                .budget_seconds = 0.03,
+                .clearly_slow = round == 0 ? kClearlySlower * fastest : kNever});
       const absl::StatusOr<std::unique_ptr<Convolution>> whole =
           Convolution::Create(shape, direction, candidate.choice);
-      if (!whole.ok()) return whole.status();
+      if (!time.ok() || !whole.ok()) {
+        last = time.ok() ? whole.status() : time.status();
+        continue;
+      }
+      fastest = std::min(fastest, time->run_seconds);
+      double seconds = AtFullBatch(*time, shape, sample);
+      if (round > 0) seconds = std::min(seconds, candidate.seconds);
       const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
-      measured.push_back({candidate.choice, *seconds, (*whole)->scratch_bytes() + packed});
+      again.push_back({candidate.choice, seconds, (*whole)->scratch_bytes() + packed});
     }
+    measured = std::move(again);
   }
   if (measured.empty()) return last;
-  std::stable_sort(measured.begin(), measured.end(), faster);
+  std::stable_sort(measured.begin(), measured.end(), Faster);
+  measured_shapes_.push_back({shape, direction, use, measured, screened});
   return measured;
 }
 

@@ -1,0 +1,78 @@
+#include "layers/plan/tuner.h"
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+#include "layers/plan/watchdog.h"
+
+namespace cotangent::layers {
+namespace {
+
+TEST(Watchdog, TellsOnceWhatDoesNotComeBack) {
+  std::atomic<int> told = 0;
+  {
+    Watchdog watchdog(2, std::chrono::milliseconds(5), [&] { ++told; });
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  EXPECT_EQ(told, 1);
+  {
+    Watchdog watchdog(1000, std::chrono::milliseconds(100), [&] { ++told; });
+  }
+  EXPECT_EQ(told, 1);
+}
+
+// A shape with several candidates.
+constexpr tensor::ConvolutionShape kShape = {.batch = 2,
+                                             .in_channels = 40,
+                                             .out_channels = 12,
+                                             .in_height = 8,
+                                             .in_width = 8,
+                                             .kernel_height = 3,
+                                             .kernel_width = 3,
+                                             .pad_top = 1,
+                                             .pad_bottom = 1,
+                                             .pad_left = 1,
+                                             .pad_right = 1};
+
+std::set<std::string> MeasuredNames(Tuner& tuner, const tensor::ConvolutionShape& shape) {
+  const absl::StatusOr<std::vector<MeasuredChoice>> measured =
+      tuner.Measure(shape, tensor::Direction::kForward, {});
+  std::set<std::string> names;
+  for (const MeasuredChoice& c : *measured) names.insert(c.choice.ToString());
+  return names;
+}
+
+TEST(Tuner, DoesNotTryAgainWhatDidNotComeBack) {
+  Tuner first(1);
+  MeasuredNames(first, kShape);
+  // The text of a tuner whose fastest candidate never came back.
+  const std::string text = first.ToText();
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  const std::vector<std::string> fields = absl::StrSplit(lines[1], '\t');
+  const std::string refused = absl::StrCat(fields[0], "\t*\tforward\tnever\t0\t", fields[5], "\t0");
+  Tuner second(1);
+  second.Restore(absl::StrCat(lines[0], "\n", refused, "\n"));
+  const std::set<std::string> rest = MeasuredNames(second, kShape);
+  EXPECT_FALSE(rest.empty());
+  EXPECT_FALSE(rest.contains(fields[5]));
+  EXPECT_TRUE(absl::StrContains(second.ToText(), refused));
+}
+
+TEST(Tuner, SimilarShapesAreMeasuredWithWhatWasInTheRunning) {
+  Tuner tuner(1);
+  const std::set<std::string> known = MeasuredNames(tuner, kShape);
+  tensor::ConvolutionShape wider = kShape;
+  wider.in_channels = 52;
+  for (const std::string& name : MeasuredNames(tuner, wider)) EXPECT_TRUE(known.contains(name));
+}
+
+}  // namespace
+}  // namespace cotangent::layers
