@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "data/file.h"
 
@@ -14,6 +15,34 @@ absl::StatusOr<const uint8_t*> Dataset::Pixels(int64_t index, std::vector<uint8_
   scratch.resize(image_bytes());
   if (absl::Status status = reader->Read(index, scratch.data()); !status.ok()) return status;
   return scratch.data();
+}
+
+const char* PluralOf(TargetKind kind) {
+  return kind == TargetKind::kClass ? "classes" : kind == TargetKind::kLabels ? "labels" : "numbers";
+}
+
+void Dataset::WriteTargets(int64_t index, float* to) const {
+  const auto count = static_cast<int64_t>(classes.size());
+  if (target_kind == TargetKind::kClass) {
+    std::fill_n(to, count, 0.0f);
+    to[labels[index]] = 1;
+  } else {
+    std::copy_n(targets.begin() + index * count, count, to);
+  }
+}
+
+void Dataset::MoveImage(int64_t from, int64_t to) {
+  const auto count = static_cast<int64_t>(classes.size());
+  labels[to] = labels[from];
+  if (!targets.empty())
+    std::copy_n(targets.begin() + from * count, count, targets.begin() + to * count);
+  if (!names.empty() && from != to) names[to] = std::move(names[from]);
+}
+
+void Dataset::ResizeTo(int64_t size) {
+  labels.resize(size);
+  if (!targets.empty()) targets.resize(size * static_cast<int64_t>(classes.size()));
+  if (!names.empty()) names.resize(size);
 }
 
 namespace {

@@ -57,12 +57,20 @@ void PictureFitter::Write(const PictureView& picture, uint8_t* image) {
   }
 }
 
-std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fit fit) {
+std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fitting fitting) {
   std::vector<uint8_t> image(size_t(shape.channels) * shape.height * shape.width);
-  PictureFitter(shape, fit)
-      .Write({picture.rgb.data(), picture.width, picture.height, int64_t{3} * picture.width},
-             image.data());
+  PictureFitter(shape, fitting).Write(ViewOf(picture), image.data());
   return image;
+}
+
+PictureView ViewOf(const Image& picture) {
+  return ViewOf(picture, {0, 0, picture.width, picture.height});
+}
+
+PictureView ViewOf(const Image& picture, const Rectangle& part) {
+  const int64_t row_bytes = int64_t{3} * picture.width;
+  return {picture.rgb.data() + part.top * row_bytes + int64_t{3} * part.left, part.width,
+          part.height, row_bytes};
 }
 
 }  // namespace cotangent::data

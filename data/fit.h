@@ -17,6 +17,14 @@ enum class Fit {
   kPad,      // the whole picture in the middle, black beside it
 };
 
+// How, and how pixels are made from pixels.
+struct Fitting {
+  Fitting(Fit how = Fit::kStretch, Filter filter = Filter::kAntialiased)  // NOLINT: a Fit is one
+      : how(how), filter(filter) {}
+  Fit how;
+  Filter filter;
+};
+
 struct ImageShape {
   int channels = 3;  // 1: grey, 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601); 3: colour
   int height = 32;
@@ -27,7 +35,8 @@ struct ImageShape {
 // before allocate nothing. Not for two threads at once.
 class PictureFitter {
  public:
-  PictureFitter(const ImageShape& shape, Fit fit) : shape_(shape), fit_(fit) {}
+  PictureFitter(const ImageShape& shape, Fitting fitting)
+      : shape_(shape), fit_(fitting.how), resampler_(fitting.filter) {}
 
   // The picture as an image [channels, height, width] of bytes, resampled by Resampler; bit for bit
   // itself where it has that size already. A grey picture in colour has three equal channels.
@@ -41,7 +50,10 @@ class PictureFitter {
 };
 
 // The same for one picture.
-std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fit fit);
+std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fitting fitting);
+// Of the whole picture, and of a part of it.
+PictureView ViewOf(const Image& picture);
+PictureView ViewOf(const Image& picture, const Rectangle& part);
 
 }  // namespace cotangent::data
 

@@ -27,6 +27,16 @@ TEST(FitTest, APictureOfTheRightSizeStaysAsItIs) {
   }
 }
 
+TEST(FitTest, TheBilinearFilterLooksAtTheNearestPixelsOnly) {
+  // 8 to 2: centres at 1.5 and 5.5, between columns 1 and 2, 5 and 6. The antialiased filter looks at
+  // twice as many pixels as there are to a step; of a ramp it shows the same but for the border.
+  Image image = Ramp(8, 1);
+  image.rgb[0] = 200;
+  EXPECT_THAT(FitPicture(image, {3, 1, 2}, {Fit::kStretch, Filter::kBilinear}),
+              ElementsAre(2, 6, 0, 0, 7, 7));
+  EXPECT_GT(FitPicture(image, {3, 1, 2}, Fit::kStretch)[0], 10);
+}
+
 TEST(FitTest, CropTakesTheMiddle) {
   // 6 x 2: columns 2 and 3.
   EXPECT_THAT(FitPicture(Ramp(6, 2), {3, 2, 2}, Fit::kCrop),

@@ -51,6 +51,22 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
           absl::StrCat("a channel's standard deviation is ", deviation, "; it must be above 0"));
     }
   }
+  const bool has_classes = dataset.target_kind == TargetKind::kClass;
+  if (!has_classes && options.targets == TargetFormat::kClassNumbers) {
+    return absl::InvalidArgumentError(absl::StrCat("the data set ", dataset.name, " has ",
+                                                   PluralOf(dataset.target_kind),
+                                                   ", not classes that have numbers"));
+  }
+  if (options.balance_classes && !has_classes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("classes cannot be balanced: the data set ", dataset.name, " has ",
+                     PluralOf(dataset.target_kind)));
+  }
+  if (options.mixing.is_used() && (options.targets == TargetFormat::kClassNumbers ||
+                                   dataset.target_kind == TargetKind::kNumbers)) {
+    return absl::InvalidArgumentError("only images of classes or labels can be mixed");
+  }
+  if (absl::Status status = Validate(options.mixing); !status.ok()) return status;
   return Validate(options.augmentation, dataset.height, dataset.width);
 }
 
@@ -164,22 +180,84 @@ absl::Status BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
   const Augmentation& augmentation = options_.augmentation;
   const Placement placement =
       PlacementOf(augmentation, dataset_->height, dataset_->width, options_.seed, epoch, number);
-  const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(image, read_);
-  if (!pixels.ok()) return pixels.status();
-  const uint8_t* bytes = *pixels;
-  if (!augmentation.chain.empty()) {
-    scratch_.channels = dataset_->channels;
-    scratch_.height = dataset_->height;
-    scratch_.width = dataset_->width;
-    scratch_.bytes.assign(bytes, bytes + dataset_->image_bytes());
-    ApplyChain(augmentation.chain, options_.seed, epoch, number, scratch_);
-    bytes = scratch_.bytes.data();
+  if (augmentation.chain.empty()) {
+    const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(image, read_);
+    if (!pixels.ok()) return pixels.status();
+    writer_.Write(*pixels, placement, output);
+    return absl::OkStatus();
   }
-  writer_.Write(bytes, placement, output);
+  absl::Status status = TransformImage(epoch, image, number);
+  if (status.ok()) writer_.Write(scratch_.bytes.data(), placement, output);
+  return status;
+}
+
+absl::Status BatchMaker::TransformImage(int64_t epoch, int64_t image, int64_t number) {
+  const std::vector<ChainLink>& chain = options_.augmentation.chain;
+  scratch_.channels = dataset_->channels;
+  scratch_.height = dataset_->height;
+  scratch_.width = dataset_->width;
+  scratch_.bytes.resize(dataset_->image_bytes());
+  size_t first = 0;
+  if (BeginsWithCrop(chain) && dataset_->reader != nullptr && dataset_->reader->has_pictures()) {
+    const auto part = [&](int height, int width) {
+      return FirstCrop(chain, options_.seed, epoch, number, height, width);
+    };
+    absl::Status status = dataset_->reader->ReadPart(image, part, scratch_.bytes.data());
+    if (!status.ok()) return status;
+    first = 1;
+  } else {
+    const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(image, read_);
+    if (!pixels.ok()) return pixels.status();
+    std::copy_n(*pixels, dataset_->image_bytes(), scratch_.bytes.data());
+  }
+  ApplyChain(chain, options_.seed, epoch, number, scratch_, first);
   return absl::OkStatus();
 }
 
-absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels) {
+int64_t BatchMaker::bytes_of_target() const {
+  return options_.targets == TargetFormat::kClassNumbers
+             ? int64_t{sizeof(int32_t)}
+             : static_cast<int64_t>(dataset_->classes.size() * sizeof(float));
+}
+
+void BatchMaker::WriteTarget(int64_t image, void* target) const {
+  if (options_.targets == TargetFormat::kClassNumbers) {
+    *static_cast<int32_t*>(target) = dataset_->labels[image];
+    return;
+  }
+  auto* const values = static_cast<float*>(target);
+  dataset_->WriteTargets(image, values);
+  for (size_t k = 0; k < options_.target_mean.size(); ++k)
+    values[k] = static_cast<float>((values[k] - options_.target_mean[k]) /
+                                   options_.target_deviation[k]);
+}
+
+// From the last to the first, so that each finds the one before it as it was made.
+absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, void* images,
+                                  float* targets) {
+  const Mix mix = DrawMix(options_.mixing, dataset_->height, dataset_->width, options_.seed, epoch,
+                          index);
+  if (mix.kind == Mix::Kind::kNone) return absl::OkStatus();
+  const int64_t bytes = writer_.output_bytes(), batch = index * options_.batch_size;
+  const auto count = static_cast<int64_t>(dataset_->classes.size());
+  const int64_t whole = std::min<int64_t>(options_.batch_size, dataset_->size() - batch);
+  const int64_t before = batch + (first - batch + whole - 1) % whole;
+  before_first_.resize(bytes);
+  targets_before_first_.resize(count);
+  if (absl::Status status = MakeImage(epoch, before, before_first_.data()); !status.ok())
+    return status;
+  WriteTarget(order_[before], targets_before_first_.data());
+  auto* const output = static_cast<std::byte*>(images);
+  for (int i = SizeOf(index) - 1; i >= 0; --i) {
+    MixImage(mix, options_.format, dataset_->channels, dataset_->height, dataset_->width,
+             output + i * bytes, i > 0 ? output + (i - 1) * bytes : before_first_.data());
+    MixTargets(mix, count, targets + i * count,
+               i > 0 ? targets + (i - 1) * count : targets_before_first_.data());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, void* targets) {
   OrderEpoch(epoch);
   const int64_t first = index * options_.batch_size + options_.rank * share();
   const int size = SizeOf(index);
@@ -192,13 +270,16 @@ absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, i
     }
     absl::Status status = MakeImage(epoch, first + i, output + i * writer_.output_bytes());
     if (!status.ok()) return status;
-    labels[i] = dataset_->labels[order_[first + i]];
+    WriteTarget(order_[first + i],
+                static_cast<std::byte*>(targets) + i * bytes_of_target());
   }
-  return absl::OkStatus();
+  return options_.mixing.is_used()
+             ? MixBatch(epoch, index, first, images, static_cast<float*>(targets))
+             : absl::OkStatus();
 }
 
 absl::Status BatchMaker::MakeView(const Placement& placement, int64_t index, void* images,
-                                  int32_t* labels) const {
+                                  void* targets) const {
   const int64_t first = index * options_.batch_size;
   const int size = SizeOf(index);
   auto* const output = static_cast<std::byte*>(images);
@@ -210,7 +291,7 @@ absl::Status BatchMaker::MakeView(const Placement& placement, int64_t index, voi
       const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(first + i, read);
       statuses[i] = pixels.status();
       if (pixels.ok()) writer_.Write(*pixels, placement, output + i * writer_.output_bytes());
-      labels[i] = dataset_->labels[first + i];
+      WriteTarget(first + i, static_cast<std::byte*>(targets) + i * bytes_of_target());
     }
   };
   std::vector<std::thread> others;
@@ -234,7 +315,7 @@ class Pipeline::Crew {
     const PipelineOptions& options = maker.options();
     for (int i = 0; i < options.workers + options.buffers; ++i) {
       places_.push_back({AlignedBytes(maker.image_bytes()),
-                         AlignedBytes(maker.share() * int64_t{sizeof(int32_t)}),
+                         AlignedBytes(maker.target_bytes()),
                          {}});
     }
     for (BatchMaker& own : makers_) threads_.emplace_back([this, &own] { Work(own); });
@@ -276,7 +357,7 @@ class Pipeline::Crew {
  private:
   struct Place {
     AlignedBytes images;
-    AlignedBytes labels;
+    AlignedBytes targets;
     Batch batch;
     int64_t number = -1;  // of the batch that it holds
   };
@@ -297,10 +378,10 @@ class Pipeline::Crew {
       Place& place = PlaceOf(number);
       ++busy_;
       lock.unlock();
-      auto* labels = static_cast<int32_t*>(place.labels.data());
-      absl::Status status = maker.MakeBatch(epoch, index, place.images.data(), labels);
+      absl::Status status =
+          maker.MakeBatch(epoch, index, place.images.data(), place.targets.data());
       lock.lock();
-      place.batch = {place.images.data(), labels, maker.SizeOf(index), epoch, index,
+      place.batch = {place.images.data(), place.targets.data(), maker.SizeOf(index), epoch, index,
                      std::move(status)};
       place.number = number;
       --busy_;

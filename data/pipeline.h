@@ -13,14 +13,23 @@
 //     Train(batch.images, batch.labels);
 //   }
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/mixing.h"
 
 namespace cotangent::data {
+
+// How targets of images are written.
+enum class TargetFormat {
+  kClassNumbers,  // int32_t
+  kValues,        // f32 [classes]: Dataset::WriteTargets()
+};
 
 struct PipelineOptions {
   int batch_size = 128;
@@ -35,6 +44,12 @@ struct PipelineOptions {
   // is a short one.
   bool drop_last = true;
   Augmentation augmentation = {};
+  // Needs targets in values, of classes or labels.
+  Mixing mixing = {};
+  TargetFormat targets = TargetFormat::kClassNumbers;
+  // Of targets that are numbers: a batch holds (number - mean) / deviation. Empty: the numbers
+  // themselves.
+  std::vector<double> target_mean = {}, target_deviation = {};
   Normalization normalization = {};
   BatchFormat format = BatchFormat::kF32Nchw;
   // Threads that make batches, each a batch of its own. Batches are the same however many.
@@ -62,32 +77,44 @@ class BatchMaker {
   // The number of images made for batch `index` of an epoch: the rank's share of batch_size, but
   // for a short last one.
   int SizeOf(int64_t index) const;
-  // What a full batch takes: `images` [share, ...] and int32_t `labels` [share].
+  // What a full batch takes: `images` [share, ...] and `targets` [share].
   int64_t image_bytes() const { return share() * writer_.output_bytes(); }
+  int64_t target_bytes() const { return share() * bytes_of_target(); }
+  // Of one image.
+  int64_t bytes_of_target() const;
   // The images of a full batch that are this rank's.
   int64_t share() const { return options_.batch_size / options_.ranks; }
 
   // Writes a batch, index in [0, batches_per_epoch()). Of images in memory it allocates nothing
   // after the first call, and does not fail; others' errors are those of their reader. It keeps the
   // order of the latest epoch, so only one thread may call it at a time.
-  absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, int32_t* labels);
+  absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, void* targets);
 
   // Writes the images of batch `index` of the data set in order, all placed alike (see
   // TestTimeViews()); those that are read, by options().workers threads.
   absl::Status MakeView(const Placement& placement, int64_t index, void* images,
-                        int32_t* labels) const;
+                        void* targets) const;
 
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
+  // Of an image of the data set.
+  void WriteTarget(int64_t image, void* target) const;
+  // Mixes the images of a batch, which lie from place `first` of the epoch's order on.
+  absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
   // Writes the image at place `at` of the epoch's order.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
+  // Brings an image through the chain into `scratch_`; its random numbers are those of `number`.
+  absl::Status TransformImage(int64_t epoch, int64_t image, int64_t number);
 
   const Dataset* dataset_;
   PipelineOptions options_;
   ImageWriter writer_;
   std::vector<uint8_t> read_;  // An image that was read.
   Planar scratch_;             // An image that transforms work on.
+  // Of mixed batches, the image before the first and its targets.
+  std::vector<std::byte> before_first_;
+  std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;
   std::vector<int32_t> order_;  // The images of epoch `ordered_epoch_` in their order.
   // Where classes are balanced: how often the image at a place of `order_` came before in the
@@ -100,7 +127,9 @@ class Pipeline {
  public:
   struct Batch {
     const void* images;     // [size, ...] in the format of the options, 64-byte aligned.
-    const int32_t* labels;  // [size]
+    // [size] as the options' format says.
+    const void* targets;
+    const int32_t* labels() const { return static_cast<const int32_t*>(targets); }
     int size;
     int64_t epoch;
     int64_t index;             // In the epoch.

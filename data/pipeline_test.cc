@@ -1,11 +1,15 @@
 #include "data/pipeline.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <vector>
 
+#include "data/fit.h"
+#include "data/image_file.h"
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
 #include "gmock/gmock.h"
@@ -220,7 +224,7 @@ TEST_P(PipelineTest, GivesWhatTheMakerMakes) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(batch.images) % 64, 0);
     const Copy expected = Make(maker, batch.epoch, batch.index);
     EXPECT_EQ(std::memcmp(batch.images, expected.images.data(), expected.images.size()), 0);
-    EXPECT_TRUE(std::equal(expected.labels.begin(), expected.labels.end(), batch.labels));
+    EXPECT_TRUE(std::equal(expected.labels.begin(), expected.labels.end(), batch.labels()));
     places.insert(batch.images);
   }
   EXPECT_EQ(places.size(), options.workers + GetParam());
@@ -344,6 +348,164 @@ Dataset ReadSample(int64_t bad = -1) {
   return dataset;
 }
 
+// A batch and its targets as values.
+struct Valued {
+  std::vector<float> images, targets;
+  bool operator==(const Valued&) const = default;
+};
+Valued MakeValued(BatchMaker& maker, int64_t epoch, int64_t index) {
+  Valued batch;
+  batch.images.resize(maker.image_bytes() / sizeof(float));
+  batch.targets.resize(maker.target_bytes() / sizeof(float));
+  EXPECT_TRUE(maker.MakeBatch(epoch, index, batch.images.data(), batch.targets.data()).ok());
+  return batch;
+}
+
+// Against the formulas: torchvision's MixUp mixes a batch with batch.roll(1).
+TEST(Mixing, MixesEachImageWithTheOneBeforeIt) {
+  constexpr int kBatch = 12;
+  PipelineOptions options = Augmented(kBatch);
+  options.targets = TargetFormat::kValues;
+  BatchMaker plain = *BatchMaker::Create(&Sample(), options);
+  options.mixing = {.mixup_alpha = 0.4, .mixup_probability = 0.5, .cutmix_probability = 0.4};
+  BatchMaker maker = *BatchMaker::Create(&Sample(), options);
+  int kinds[3] = {};
+  for (int64_t index = 0; index < 30; ++index) {
+    const Mix mix = DrawMix(options.mixing, 32, 32, options.seed, 1, index);
+    ++kinds[static_cast<int>(mix.kind)];
+    const Valued before = MakeValued(plain, 1, index), mixed = MakeValued(maker, 1, index);
+    for (int i = 0; i < kBatch; ++i) {
+      const int other = (i + kBatch - 1) % kBatch;
+      for (int k = 0; k < 10; ++k) {
+        ASSERT_NEAR(mixed.targets[10 * i + k],
+                    mix.own * before.targets[10 * i + k] +
+                        (1 - mix.own) * before.targets[10 * other + k],
+                    1e-6);
+      }
+      for (int at = 0; at < 3072; ++at) {
+        const double own = before.images[3072 * i + at], from = before.images[3072 * other + at];
+        const int x = at % 32, y = at / 32 % 32;
+        const Rectangle& r = mix.part;
+        const bool inside = x >= r.left && x < r.left + r.width && y >= r.top &&
+                            y < r.top + r.height;
+        const double expected = mix.kind == Mix::Kind::kMixup ? mix.own * own + (1 - mix.own) * from
+                                : inside                      ? from
+                                                              : own;
+        ASSERT_NEAR(mixed.images[3072 * i + at], expected, 1e-6) << index << " " << i << " " << at;
+      }
+    }
+    if (mix.kind == Mix::Kind::kCutMix) {
+      EXPECT_NEAR(mix.own, 1 - mix.part.width * mix.part.height / 1024.0, 1e-12);
+    }
+  }
+  EXPECT_GT(kinds[1], 8);
+  EXPECT_GT(kinds[2], 6);
+}
+
+TEST(Mixing, SharesOfRanksAreTheBatchOfOneMachine) {
+  PipelineOptions options = Augmented(12);
+  options.targets = TargetFormat::kValues;
+  options.mixing = {.mixup_probability = 0.5, .cutmix_probability = 0.5};
+  BatchMaker whole = *BatchMaker::Create(&Sample(), options);
+  options.ranks = 3;
+  for (int64_t index = 0; index < 4; ++index) {
+    const Valued expected = MakeValued(whole, 2, index);
+    Valued joined;
+    for (options.rank = 0; options.rank < 3; ++options.rank) {
+      BatchMaker maker = *BatchMaker::Create(&Sample(), options);
+      const Valued share = MakeValued(maker, 2, index);
+      joined.images.insert(joined.images.end(), share.images.begin(), share.images.end());
+      joined.targets.insert(joined.targets.end(), share.targets.begin(), share.targets.end());
+    }
+    EXPECT_EQ(joined, expected);
+  }
+}
+
+// A rectangle of the other image in either order of the axes and either type.
+TEST(Mixing, CutMixIsTheSameInEveryFormat) {
+  PipelineOptions options = Augmented(4);
+  options.targets = TargetFormat::kValues;
+  options.mixing = {.cutmix_probability = 1};
+  BatchMaker planar = *BatchMaker::Create(&Sample(), options);
+  options.format = BatchFormat::kBf16Nhwc;
+  BatchMaker interleaved = *BatchMaker::Create(&Sample(), options);
+  const Valued expected = MakeValued(planar, 0, 3);
+  std::vector<uint16_t> images(interleaved.image_bytes() / 2);
+  std::vector<float> targets(40);
+  ASSERT_TRUE(interleaved.MakeBatch(0, 3, images.data(), targets.data()).ok());
+  for (int i = 0; i < 4 * 3072; ++i) {
+    const int image = i / 3072, c = i % 3, pixel = i % 3072 / 3;
+    EXPECT_NEAR(std::bit_cast<float>(uint32_t{images[i]} << 16),
+                expected.images[image * 3072 + c * 1024 + pixel], 0.01);
+  }
+}
+
+TEST(Mixing, SharesAreOfABetaDistribution) {
+  for (const double alpha : {0.2, 1.0, 4.0}) {
+    const Mixing mixing = {.mixup_alpha = alpha, .mixup_probability = 1};
+    double sum = 0, squares = 0;
+    constexpr int kMany = 4000;
+    for (int i = 0; i < kMany; ++i) {
+      const double own = DrawMix(mixing, 8, 8, 1, 0, i).own - 0.5;
+      sum += own, squares += own * own;
+    }
+    const double variance = 1 / (4 * (2 * alpha + 1));
+    EXPECT_NEAR(sum / kMany, 0, 4 * std::sqrt(variance / kMany));
+    EXPECT_NEAR(squares / kMany, variance, 0.1 * variance);
+  }
+  EXPECT_FALSE(Validate(Mixing{.mixup_probability = 0.7, .cutmix_probability = 0.7}).ok());
+  EXPECT_FALSE(Validate(Mixing{.mixup_alpha = 0, .mixup_probability = 1}).ok());
+}
+
+TEST(Targets, OfNumbersAreScaledAndThoseOfClassesRefused) {
+  Dataset dataset = Numbered(6);
+  dataset.target_kind = TargetKind::kNumbers;
+  dataset.classes = {"a", "b"};
+  for (int i = 0; i < 6; ++i) dataset.targets.insert(dataset.targets.end(), {1.0f * i, 10.0f});
+  PipelineOptions options;
+  options.batch_size = 6;
+  options.shuffle = false;
+  EXPECT_THAT(std::string(BatchMaker::Create(&dataset, options).status().message()),
+              HasSubstr("has numbers, not classes"));
+  options.targets = TargetFormat::kValues;
+  options.target_mean = {1, 10};
+  options.target_deviation = {2, 5};
+  BatchMaker maker = *BatchMaker::Create(&dataset, options);
+  const Valued batch = MakeValued(maker, 0, 0);
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_FLOAT_EQ(batch.targets[2 * i], (i - 1) / 2.0f);
+    EXPECT_FLOAT_EQ(batch.targets[2 * i + 1], 0);
+  }
+  options.mixing = {.mixup_probability = 1};
+  EXPECT_THAT(std::string(BatchMaker::Create(&dataset, options).status().message()),
+              HasSubstr("only images of classes or labels can be mixed"));
+}
+
+// The sample as pictures in files.
+class SamplePictures final : public SampleReader {
+ public:
+  bool has_pictures() const override { return true; }
+  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+    const auto planar = absl::MakeConstSpan(Sample().image(index), Sample().image_bytes());
+    const Image picture = FromPlanar(planar, 32, 32);
+    const std::optional<Rectangle> wanted = part(32, 32);
+    PictureFitter({3, 32, 32}, Fit::kStretch)
+        .Write(wanted.has_value() ? ViewOf(picture, *wanted) : ViewOf(picture), image);
+    return absl::OkStatus();
+  }
+};
+
+// So of pictures as large as images it makes no difference where the part is drawn.
+TEST(Transforms, ACropDrawsFromThePictureAsFromAnImage) {
+  Dataset pictures = ReadSample();
+  pictures.reader = std::make_shared<SamplePictures>();
+  PipelineOptions options = Augmented(40);
+  options.augmentation.chain = {{0.7, RandomResizedCrop({})}, {0.5, VerticalFlip()}};
+  BatchMaker expected = *BatchMaker::Create(&Sample(), options),
+             drawn = *BatchMaker::Create(&pictures, options);
+  EXPECT_EQ(Make(drawn, 1, 3), Make(expected, 1, 3));
+}
+
 TEST(Workers, MakeTheSameBatchesHoweverMany) {
   const Dataset read = ReadSample();
   PipelineOptions options = Augmented(32);
@@ -359,7 +521,7 @@ TEST(Workers, MakeTheSameBatchesHoweverMany) {
       ASSERT_EQ(batch.index, index);
       const Copy copy = Make(maker, epoch, index);
       ASSERT_EQ(std::memcmp(batch.images, copy.images.data(), copy.images.size()), 0);
-      ASSERT_EQ(std::memcmp(batch.labels, copy.labels.data(), 4 * copy.labels.size()), 0);
+      ASSERT_EQ(std::memcmp(batch.targets, copy.labels.data(), 4 * copy.labels.size()), 0);
     };
     for (int64_t n = 0; n < 30; ++n)
       expect(n / maker.batches_per_epoch(), n % maker.batches_per_epoch());

@@ -6,10 +6,10 @@
 
 namespace cotangent::data {
 
-void Resampler::MakeTriangle(int from, int to, Filter& filter) {
+void Resampler::MakeWeights(int from, int to, Weights& made) const {
   const double step = static_cast<double>(from) / to;
-  const double radius = std::max(step, 1.0);
-  filter.firsts.clear(), filter.counts.clear(), filter.weights.clear();
+  const double radius = filter_ == Filter::kAntialiased ? std::max(step, 1.0) : 1.0;
+  made.firsts.clear(), made.counts.clear(), made.weights.clear();
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * step;
     const int first = std::max(0, static_cast<int>(centre - radius + 0.5));
@@ -17,12 +17,12 @@ void Resampler::MakeTriangle(int from, int to, Filter& filter) {
     double sum = 0;
     for (int x = first; x < end; ++x) {
       const double weight = std::max(0.0, 1 - std::abs((x + 0.5 - centre) / radius));
-      filter.weights.push_back(static_cast<float>(weight));
+      made.weights.push_back(static_cast<float>(weight));
       sum += weight;
     }
-    for (size_t k = filter.weights.size() - (end - first); k < filter.weights.size(); ++k)
-      filter.weights[k] = static_cast<float>(filter.weights[k] / sum);
-    filter.firsts.push_back(first), filter.counts.push_back(end - first);
+    for (size_t k = made.weights.size() - (end - first); k < made.weights.size(); ++k)
+      made.weights[k] = static_cast<float>(made.weights[k] / sum);
+    made.firsts.push_back(first), made.counts.push_back(end - first);
   }
 }
 
@@ -34,8 +34,8 @@ void Resampler::Resample(const PictureView& picture, int width, int height, uint
     return;
   }
   // Rows first, [picture.height, width, 3], then columns.
-  MakeTriangle(picture.width, width, across_);
-  MakeTriangle(picture.height, height, down_);
+  MakeWeights(picture.width, width, across_);
+  MakeWeights(picture.height, height, down_);
   narrow_.assign(size_t{3} * picture.height * width, 0.0f);
   for (int y = 0; y < picture.height; ++y) {
     const uint8_t* const row = picture.rgb + y * picture.row_bytes;

@@ -8,6 +8,11 @@
 
 namespace cotangent::data {
 
+// Part of a picture, in pixels.
+struct Rectangle {
+  int left = 0, top = 0, width = 0, height = 0;
+};
+
 // Part of a picture in memory, RGB: `row_bytes` bytes from the beginning of one row to the next.
 struct PictureView {
   const uint8_t* rgb = nullptr;
@@ -15,25 +20,36 @@ struct PictureView {
   int64_t row_bytes = 0;
 };
 
-// Resamples with a triangle filter as wide as the step between output pixels (or between input
-// pixels, where that is more), so that making a picture smaller averages instead of skipping: the
-// bilinear filter of Python's imaging library. Keeps its memory, so that pictures no larger than
-// one before allocate nothing. Not for two threads at once.
+enum class Filter {
+  // A triangle as wide as the step between output pixels (or between input pixels, where that is
+  // more), so that making a picture smaller averages instead of skipping: the bilinear filter of
+  // Python's imaging library.
+  kAntialiased,
+  // A triangle as wide as the step between input pixels, the four nearest ones, whatever the size:
+  // as OpenCV's INTER_LINEAR and PyTorch's interpolate(mode="bilinear") have it.
+  kBilinear,
+};
+
+// Keeps its memory, so that pictures no larger than one before allocate nothing. Not for two
+// threads at once.
 class Resampler {
  public:
+  explicit Resampler(Filter filter = Filter::kAntialiased) : filter_(filter) {}
+
   // Writes [height, width, 3], whose rows begin `row_bytes` apart. The sizes must be positive.
   void Resample(const PictureView& picture, int width, int height, uint8_t* rgb, int64_t row_bytes);
 
  private:
   // The input pixels that each output pixel averages: `counts` of them from `firsts` on, whose
   // weights, which sum to 1, follow one another.
-  struct Filter {
+  struct Weights {
     std::vector<int> firsts, counts;
     std::vector<float> weights;
   };
-  static void MakeTriangle(int from, int to, Filter& filter);
+  void MakeWeights(int from, int to, Weights& weights) const;
 
-  Filter across_, down_;
+  const Filter filter_;
+  Weights across_, down_;
   std::vector<float> narrow_, sum_;
 };
 

@@ -14,6 +14,7 @@
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/source.h"
+#include "training/targets.h"
 #include "training/trained_network.h"
 
 namespace cotangent::inference {
@@ -177,6 +178,13 @@ absl::StatusOr<std::unique_ptr<Classifier>> Make(const training::Checkpoint& che
                                                  const ClassifierOptions& options) {
   RETURN_IF_ERROR(Check(options));
   ASSIGN_OR_RETURN(training::TrainedNetwork trained, training::LoadTrained(checkpoint, path));
+  const data::TargetKind targets = training::TargetKindOf(trained.network);
+  if (targets != data::TargetKind::kClass) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": the network finds ", data::PluralOf(targets),
+        ", and only networks that tell classes apart are served so; predict and evaluate take it, "
+        "and export writes it as ONNX"));
+  }
   const int64_t channels = trained.network.input().channels();
   if (channels != 1 && channels != 3)
     return absl::InvalidArgumentError(absl::StrCat(path, ": the network takes images of ", channels,

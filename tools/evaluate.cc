@@ -12,6 +12,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "data/file.h"
 #include "data/image_file.h"
 #include "data/sources/source.h"
@@ -20,7 +21,9 @@
 #include "training/plan_cache.h"
 #include "training/recipe.h"
 #include "training/report/evaluation_page.h"
+#include "training/report/value_page.h"
 #include "training/source.h"
+#include "training/targets.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
@@ -73,11 +76,17 @@ absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
     const auto found = std::find(trained.classes.begin(), trained.classes.end(), name);
     if (found == trained.classes.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(source.title, ": the network does not know the class \"", name,
+          absl::StrCat(source.title, ": the network does not know \"", name,
                        "\"; it was trained with ", trained.classes.size(), ", from \"",
                        trained.classes.front(), "\" to \"", trained.classes.back(), "\""));
     }
     labels.push_back(static_cast<int32_t>(found - trained.classes.begin()));
+  }
+  if (source.target_kind == data::TargetKind::kNumbers &&
+      source.classes.size() != trained.classes.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        source.title, ": it has ", source.classes.size(), " numbers an image, the network finds ",
+        trained.classes.size(), ": ", absl::StrJoin(trained.classes, ", ")));
   }
   return labels;
 }
@@ -87,6 +96,23 @@ struct Images {
   data::Dataset dataset;
   data::Split split = data::Split::kTest;
 };
+
+// Gives a data set the network's classes (labels, numbers) instead of its own, of which number k is
+// the network's `numbers`[k].
+void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string>& classes,
+              data::Dataset& dataset) {
+  if (dataset.target_kind == data::TargetKind::kClass) {
+    for (int32_t& label : dataset.labels) label = numbers[label];
+  } else {
+    // What the data do not have is not true of any image; numbers must be there, LabelsOf() saw to it.
+    std::vector<float> targets(dataset.size() * classes.size());
+    for (size_t i = 0; i < dataset.targets.size(); ++i)
+      targets[i / numbers.size() * classes.size() + numbers[i % numbers.size()]] =
+          dataset.targets[i];
+    dataset.targets = std::move(targets);
+  }
+  dataset.classes = classes;
+}
 
 absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained, int threads) {
   data::FitOptions fit = training::FitOptionsOf(trained.network);
@@ -108,7 +134,7 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained, int t
   absl::StatusOr<data::Dataset> dataset =
       (*source)->Load(data_dir.empty() ? data::DefaultDataDir() : data_dir, split);
   if (!dataset.ok()) return dataset.status();
-  for (int32_t& label : dataset->labels) label = (*labels)[label];
+  Renumber(*labels, trained.classes, *dataset);
   return Images{*std::move(dataset), split};
 }
 
@@ -129,7 +155,10 @@ absl::Status WriteFile(const std::string& path, const std::string& contents) {
   return path.empty() ? absl::OkStatus() : data::WriteFileAtomically(path, contents);
 }
 
-absl::Status Tell(const training::report::Evaluation& found, const std::string& on) {
+// Writes what the flags ask for; `Found` has ToHtml, ToCsv and ToJson. `line` stands on standard
+// output where JSON does not.
+template <typename Found>
+absl::Status Tell(const Found& found, const std::string& line) {
   const std::string report = absl::GetFlag(FLAGS_report), csv = absl::GetFlag(FLAGS_predictions);
   if (absl::Status status = WriteFile(report, report.empty() ? "" : ToHtml(found)); !status.ok())
     return status;
@@ -139,12 +168,7 @@ absl::Status Tell(const training::report::Evaluation& found, const std::string& 
     fputs(ToJson(found).c_str(), stdout);
     return absl::OkStatus();
   }
-  printf("%s accuracy: %.4f%s, loss %.4f, on %lld images\n", on.c_str(),
-         found.assessment.accuracy.value,
-         found.tta_accuracy.has_value()
-             ? absl::StrFormat(" (tta %.4f)", *found.tta_accuracy).c_str()
-             : "",
-         found.loss, static_cast<long long>(found.assessment.images));
+  printf("%s\n", line.c_str());
   return absl::OkStatus();
 }
 
@@ -185,24 +209,55 @@ absl::Status Evaluate() {
   std::vector<float> answers;
   absl::StatusOr<Evaluator::Result> plain = measure(layers::Train::Evaluation::NONE, &answers);
   if (!plain.ok()) return plain.status();
+  std::optional<double> tta_score;
+  if (absl::GetFlag(FLAGS_tta)) {
+    absl::StatusOr<Evaluator::Result> averaged =
+        measure(training::TestTimeAveragingOf(trained->network), nullptr);
+    if (!averaged.ok()) return averaged.status();
+    tta_score = averaged->score;
+  }
   const std::string on(training::NameOf(images->split));
-  training::report::Evaluation found = {
+  const data::TargetKind kind = (*evaluator)->target_kind();
+  const std::string line = absl::StrFormat(
+      "%s %s: %.4f%s, loss %.4f, on %d images", on, training::MeasureOf(kind).name, plain->score,
+      tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "", plain->loss,
+      dataset.size());
+  const auto name = [&](int64_t i) { return dataset.names.empty() ? "" : dataset.names[i]; };
+  const auto png = [&](int64_t i) { return PngOf(dataset, i); };
+  const std::string data = absl::StrCat(dataset.name, ", ", on, " images");
+  if (kind != data::TargetKind::kClass) {
+    training::report::ValueEvaluation found = {.network = trained->network.name(),
+                                               .data = data,
+                                               .checkpoint = checkpoint->path,
+                                               .kind = kind,
+                                               .names = trained->classes,
+                                               .answers = std::move(answers),
+                                               .targets = {},
+                                               .loss = plain->loss,
+                                               .tta_score = tta_score,
+                                               .name = name,
+                                               .png = png};
+    if (kind == data::TargetKind::kLabels) {
+      for (float& answer : found.answers)
+        answer = static_cast<float>(training::Sigmoid(answer));
+    }
+    found.targets.resize(dataset.size() * classes);
+    for (int64_t i = 0; i < dataset.size(); ++i)
+      dataset.WriteTargets(i, found.targets.data() + i * classes);
+    return Tell(found, line);
+  }
+  const training::report::Evaluation found = {
       .network = trained->network.name(),
-      .data = absl::StrCat(dataset.name, ", ", on, " images"),
+      .data = data,
       .checkpoint = checkpoint->path,
       .classes = trained->classes,
       .assessment = training::report::Assess(answers, dataset.labels, classes,
                                              (*evaluator)->gives_probabilities()),
       .loss = plain->loss,
-      .name = [&](int64_t i) { return dataset.names.empty() ? "" : dataset.names[i]; },
-      .png = [&](int64_t i) { return PngOf(dataset, i); }};
-  if (absl::GetFlag(FLAGS_tta)) {
-    absl::StatusOr<Evaluator::Result> averaged =
-        measure(training::TestTimeAveragingOf(trained->network), nullptr);
-    if (!averaged.ok()) return averaged.status();
-    found.tta_accuracy = averaged->accuracy;
-  }
-  return Tell(found, on);
+      .tta_accuracy = tta_score,
+      .name = name,
+      .png = png};
+  return Tell(found, line);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/types/span.h"
 #include "data/fit.h"
 #include "data/image_file.h"
 #include "tools/command_line.h"
@@ -21,6 +22,7 @@
 #include "training/recipe.h"
 #include "training/report/attribution_picture.h"
 #include "training/source.h"
+#include "training/targets.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
@@ -46,6 +48,28 @@ std::vector<double> Softmax(const float* scores, int64_t classes) {
   const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
   for (double& p : probabilities) p /= sum;
   return probabilities;
+}
+
+// What the network says of an image: probabilities of the classes, of each label by itself, or
+// numbers in their own units.
+std::vector<double> AnswersOf(const training::Evaluator& evaluator, const float* scores) {
+  const int64_t count = evaluator.classes();
+  std::vector<float> answers(scores, scores + count);
+  if (evaluator.target_kind() == data::TargetKind::kClass && !evaluator.gives_probabilities())
+    return Softmax(scores, count);
+  evaluator.target_scale().Restore(absl::MakeSpan(answers));
+  std::vector<double> result(answers.begin(), answers.end());
+  if (evaluator.target_kind() == data::TargetKind::kLabels)
+    std::transform(result.begin(), result.end(), result.begin(), training::Sigmoid);
+  return result;
+}
+
+// "age 34.2  weight 61"
+std::string Numbers(const std::vector<double>& answers, const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t k = 0; k < answers.size(); ++k)
+    absl::StrAppendFormat(&text, "%s%s %.6g", k == 0 ? "" : "  ", names[k], answers[k]);
+  return text;
 }
 
 // "cat 0.8123  dog 0.1012"
@@ -148,14 +172,14 @@ absl::Status Predict(const std::vector<std::string>& paths) {
     const std::vector<uint8_t> bytes = data::FitPicture(*image, fit.shape, fit.fit);
     writer.Write(bytes.data(), {}, (*evaluator)->images());
     const float* const scores = (*evaluator)->Run();
-    const int64_t classes = (*evaluator)->classes();
-    const std::vector<double> probabilities = (*evaluator)->gives_probabilities()
-                                                  ? std::vector<double>(scores, scores + classes)
-                                                  : Softmax(scores, classes);
-    printf("%s: %s\n", path.c_str(), MostProbable(probabilities, trained->classes, top).c_str());
+    const std::vector<double> answers = AnswersOf(**evaluator, scores);
+    const bool are_numbers = (*evaluator)->target_kind() == data::TargetKind::kNumbers;
+    printf("%s: %s\n", path.c_str(),
+           are_numbers ? Numbers(answers, trained->classes).c_str()
+                       : MostProbable(answers, trained->classes, top).c_str());
     if (!explains) continue;
     const absl::Status status =
-        ExplainAnswer(*trained, writer, fit.shape, bytes, probabilities, options, tuner);
+        ExplainAnswer(*trained, writer, fit.shape, bytes, answers, options, tuner);
     if (!status.ok()) return status;
   }
   return first_error;

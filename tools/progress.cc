@@ -79,8 +79,8 @@ void Progress::AtEpochEnd(const training::RunNumbers& numbers, const training::R
   std::string line = absl::StrFormat("epoch %.0f/%g  loss %s", std::ceil(numbers.epoch),
                                      numbers.epochs, Loss(numbers.loss));
   if (result != nullptr)
-    absl::StrAppendFormat(&line, "  %s accuracy %.4f  %s loss %.4f", result->evaluated_on,
-                          result->accuracy, result->evaluated_on, result->loss);
+    absl::StrAppendFormat(&line, "  %s %s %.4f  %s loss %.4f", result->evaluated_on,
+                          result->measure.name, result->score, result->evaluated_on, result->loss);
   absl::StrAppendFormat(&line, "  %.0f images/s  %s of training  %s left",
                         numbers.images_per_second, Duration(numbers.train_seconds),
                         Duration(numbers.seconds_left));

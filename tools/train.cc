@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
 #include "data/file.h"
@@ -328,8 +330,8 @@ int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
 
 // "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2 s of training"
 std::string LastLine(const training::RunResult& result) {
-  return absl::StrFormat("%s accuracy: %.4f (tta %.4f) after %s epochs, %.1f s of training",
-                         result.evaluated_on, result.accuracy, result.tta_accuracy,
+  return absl::StrFormat("%s %s: %.4f (tta %.4f) after %s epochs, %.1f s of training",
+                         result.evaluated_on, result.measure.name, result.score, result.tta_score,
                          absl::StrCat(result.epochs), result.train_seconds);
 }
 
@@ -398,6 +400,28 @@ int Explain(const training::RunOptions& options) {
   return kExitDone;
 }
 
+// What an image of a batch is: "cat"; "0.7 cat + 0.3 dog" where images are mixed; "dog + cat" of
+// labels; "weight -0.4 + age 1.2" of numbers, as they are scaled.
+std::string TargetText(const data::Dataset& images, data::TargetFormat format, const char* target) {
+  if (format == data::TargetFormat::kClassNumbers) {
+    int32_t label = 0;
+    std::memcpy(&label, target, sizeof(label));
+    return images.classes[label];
+  }
+  std::vector<std::string> parts;
+  for (size_t k = 0; k < images.classes.size(); ++k) {
+    float value = 0;
+    std::memcpy(&value, target + k * sizeof(value), sizeof(value));
+    if (images.target_kind == data::TargetKind::kNumbers) {
+      parts.push_back(absl::StrFormat("%s %.2f", images.classes[k], value));
+    } else if (value != 0) {
+      parts.push_back(value == 1 ? images.classes[k]
+                                 : absl::StrFormat("%.2f %s", value, images.classes[k]));
+    }
+  }
+  return parts.empty() ? "none" : absl::StrJoin(parts, " + ");
+}
+
 // The picture of the first batch; its labels on standard output, a line a row of the picture.
 int ShowBatch(const training::RunOptions& options) {
   const layers::Network& network = options.network.text;
@@ -407,14 +431,17 @@ int ShowBatch(const training::RunOptions& options) {
       network, options.data.normalization.has_value() ? *options.data.normalization
                                                       : data::ComputeNormalization(*images));
   if (!normalization.ok()) return Fail(normalization.status());
+  layers::Network scaled = network;
+  if (images->target_kind == data::TargetKind::kNumbers)
+    training::WriteTargetScale(*images, scaled);
   const absl::StatusOr<data::PipelineOptions> batches =
-      training::PipelineOptionsOf(network, *normalization);
+      training::PipelineOptionsOf(scaled, *normalization);
   if (!batches.ok()) return Fail(batches.status());
   absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(&*images, *batches);
   if (!maker.ok()) return Fail(maker.status());
   std::vector<float> batch(maker->image_bytes() / sizeof(float));
-  std::vector<int32_t> labels(maker->SizeOf(0));
-  if (absl::Status status = maker->MakeBatch(0, 0, batch.data(), labels.data()); !status.ok())
+  std::vector<char> targets(maker->target_bytes());
+  if (absl::Status status = maker->MakeBatch(0, 0, batch.data(), targets.data()); !status.ok())
     return Fail(status);
   const data::Image picture =
       training::report::DrawBatch(batch.data(), maker->SizeOf(0), images->channels, images->height,
@@ -422,9 +449,11 @@ int ShowBatch(const training::RunOptions& options) {
   if (absl::Status status = data::WritePng(absl::GetFlag(FLAGS_show_batch), picture); !status.ok())
     return Fail(status);
   const size_t columns = (picture.width + 2) / (images->width + 2);
-  const size_t shown = std::min<size_t>(labels.size(), training::report::kMostImagesOfPicture);
+  const size_t shown = std::min<size_t>(maker->SizeOf(0), training::report::kMostImagesOfPicture);
   for (size_t i = 0; i < shown; ++i) {
-    printf("%s%s", images->classes[labels[i]].c_str(),
+    printf("%s%s",
+           TargetText(*images, batches->targets, targets.data() + i * maker->bytes_of_target())
+               .c_str(),
            (i + 1) % columns == 0 || i + 1 == shown ? "\n" : ", ");
   }
   return kExitDone;

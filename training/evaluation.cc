@@ -1,11 +1,9 @@
 #include "training/evaluation.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "autodiff/symbolic/evaluate.h"
+#include "absl/types/span.h"
 #include "data/pipeline.h"
 #include "layers/ops/loss.h"
 #include "layers/ops/softmax.h"
@@ -26,10 +24,21 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   build.classes = classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
   if (!built.ok()) return built.status();
-  if (absl::Status status = CheckClasses(*built, classes); !status.ok()) return status;
+  evaluator->target_kind_ = TargetKindOf(network);
+  if (absl::Status status = CheckClasses(*built, classes, evaluator->target_kind_); !status.ok())
+    return status;
+  absl::StatusOr<TargetScale> scale = TargetScaleOf(network, classes);
+  if (!scale.ok()) return scale.status();
+  evaluator->target_scale_ = *std::move(scale);
   evaluator->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
   const layers::BuiltNetwork& made = *evaluator->network_;
   evaluator->loss_ = made.graph.producer(made.loss).as<layers::LossAttributes>();
+  if (evaluator->loss_.kind == layers::LossKind::kFormula) {
+    absl::StatusOr<autodiff::symbolic::Program> program = autodiff::symbolic::Program::Create(
+        {evaluator->loss_.formula}, {made.graph.Operand(0), made.graph.Operand(1)});
+    if (!program.ok()) return program.status();
+    evaluator->loss_program_ = *std::move(program);
+  }
 
   absl::StatusOr<std::unique_ptr<layers::FoldedGraph>> folded =
       layers::FoldedGraph::Create(made.graph, made.prediction, store);
@@ -61,19 +70,28 @@ const float* Evaluator::Run() {
   return plan_->result(network_->prediction);
 }
 
-layers::LossSums Evaluator::SumLosses(const float* scores, const int32_t* labels,
+layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
                                       int64_t count) const {
   const int64_t classes = network_->classes;
-  if (loss_.kind != layers::LossKind::kFormula) {
+  const bool has_values = target_kind_ != data::TargetKind::kClass;
+  const auto* const labels = static_cast<const int32_t*>(targets);
+  const auto* const values = static_cast<const float*>(targets);
+  if (!loss_program_.has_value()) {
     char* const data = reinterpret_cast<char*>(const_cast<float*>(scores));
-    return layers::SumLosses(loss_, {data, {count, classes}, {}}, labels);
+    layers::LossTargets compared;
+    if (has_values) {
+      compared.shares = values;
+    } else {
+      compared.labels = labels;
+    }
+    return layers::SumLosses(loss_, {data, {count, classes}, {}}, compared);
   }
   double sum = 0;
   for (int64_t i = 0; i < count * classes; ++i) {
-    const double target = labels[i / classes] == i % classes ? 1 : 0;
-    const absl::StatusOr<double> value =
-        autodiff::symbolic::Evaluate(loss_.formula, {{"a0", scores[i]}, {"a1", target}});
-    sum += value.value_or(std::numeric_limits<double>::quiet_NaN());
+    const double target = has_values                          ? values[i]
+                          : labels[i / classes] == i % classes ? 1
+                                                               : 0;
+    sum += loss_program_->Evaluate<double>(std::vector<double>{scores[i], target})[0];
   }
   return {sum / static_cast<double>(classes), static_cast<double>(count)};
 }
@@ -86,12 +104,15 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   data::PipelineOptions options = data::EvaluationOptions(
       static_cast<int>(batch_size_), normalization, data::BatchFormat::kF32Nchw);
   options.workers = threads_;
+  const bool has_values = target_kind_ != data::TargetKind::kClass;
+  if (has_values) options.targets = data::TargetFormat::kValues;
+  options.target_mean = target_scale_.mean;
+  options.target_deviation = target_scale_.deviation;
   absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(&dataset, options);
   if (!maker.ok()) return maker.status();
   const int64_t classes = network_->classes;
-  std::vector<float> scores(batch_size_ * classes);
-  std::vector<int32_t> labels(batch_size_);
-  if (answers != nullptr) answers->clear(), answers->reserve(dataset.size() * classes);
+  std::vector<float> scores(batch_size_ * classes), of_all;
+  std::vector<char> targets(maker->target_bytes()), targets_of_all;
   int64_t right = 0;
   layers::LossSums loss;
   for (int64_t batch = 0; batch < maker->batches_per_epoch(); ++batch) {
@@ -99,23 +120,36 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
     std::fill(scores.begin(), scores.end(), 0.0f);
     for (const data::View& view : views) {
       if (cancelled()) return absl::CancelledError("interrupted");
-      absl::Status status = maker->MakeView(view.placement, batch, images(), labels.data());
+      absl::Status status = maker->MakeView(view.placement, batch, images(), targets.data());
       if (!status.ok()) return status;
       const float* const result = Run();
       for (int64_t i = 0; i < size * classes; ++i) scores[i] += view.weight * result[i];
     }
-    for (int64_t i = 0; i < size; ++i) {
+    const auto* const labels = reinterpret_cast<const int32_t*>(targets.data());
+    for (int64_t i = 0; !has_values && i < size; ++i) {
       const float* const row = scores.data() + i * classes;
       if (std::max_element(row, row + classes) - row == labels[i]) ++right;
     }
-    if (answers != nullptr)
-      answers->insert(answers->end(), scores.begin(), scores.begin() + size * classes);
-    const layers::LossSums of_batch = SumLosses(scores.data(), labels.data(), size);
+    if (has_values || answers != nullptr)
+      of_all.insert(of_all.end(), scores.begin(), scores.begin() + size * classes);
+    if (has_values)
+      targets_of_all.insert(targets_of_all.end(), targets.begin(),
+                            targets.begin() + size * maker->bytes_of_target());
+    const layers::LossSums of_batch = SumLosses(scores.data(), targets.data(), size);
     loss.loss += of_batch.loss;
     loss.weight += of_batch.weight;
   }
-  return Result{static_cast<double>(right) / static_cast<double>(dataset.size()),
-                loss.weight > 0 ? loss.loss / loss.weight : 0};
+  Result result = {static_cast<double>(right) / static_cast<double>(dataset.size()),
+                   loss.weight > 0 ? loss.loss / loss.weight : 0};
+  if (has_values) {
+    const auto* const values = reinterpret_cast<const float*>(targets_of_all.data());
+    result.score = Score(target_kind_, of_all, absl::MakeConstSpan(values, of_all.size()), classes);
+  }
+  if (answers != nullptr) {
+    target_scale_.Restore(absl::MakeSpan(of_all));
+    *answers = std::move(of_all);
+  }
+  return result;
 }
 
 }  // namespace cotangent::training

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "autodiff/symbolic/evaluate.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "layers/network/build.h"
@@ -20,13 +22,14 @@
 #include "layers/plan/tuner.h"
 #include "training/recipe.h"
 #include "training/step.h"
+#include "training/targets.h"
 
 namespace cotangent::training {
 
 class Evaluator {
  public:
   struct Result {
-    double accuracy = 0;
+    double score = 0;  // what MeasureOf() names for the network's targets
     double loss = 0;  // mean over the images, weighted where the loss has weights of classes
   };
 
@@ -40,6 +43,9 @@ class Evaluator {
 
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
+  data::TargetKind target_kind() const { return target_kind_; }
+  // Of numbers: what the results are scaled by.
+  const TargetScale& target_scale() const { return target_scale_; }
   // Whether the network's results are probabilities already.
   bool gives_probabilities() const;
   // Where a batch is to be put, [batch_size, C, H, W].
@@ -53,7 +59,7 @@ class Evaluator {
 
   // Over all images of a data set, results averaged over the views. `cancelled` is asked before
   // each batch; when it says so the call ends with kCancelled. The averaged results themselves,
-  // [images, classes], go to `answers` unless that is null.
+  // [images, classes], numbers in their own units, go to `answers` unless that is null.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,
@@ -62,7 +68,7 @@ class Evaluator {
 
  private:
   Evaluator() = default;
-  layers::LossSums SumLosses(const float* scores, const int32_t* labels, int64_t count) const;
+  layers::LossSums SumLosses(const float* scores, const void* targets, int64_t count) const;
 
   int64_t batch_size_ = 0;
   int threads_ = 1;  // that decode pictures, where these do not lie in memory
@@ -71,6 +77,9 @@ class Evaluator {
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
+  std::optional<autodiff::symbolic::Program> loss_program_;  // of a loss that is a formula
+  data::TargetKind target_kind_ = data::TargetKind::kClass;
+  TargetScale target_scale_;
 };
 
 }  // namespace cotangent::training

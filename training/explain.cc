@@ -73,8 +73,15 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
   if (absl::Status status = step.Prepare(0); !status.ok()) return status;
   const layers::Graph& graph = step.network().graph;
   FillWithNoise(step.images(), graph.shape(step.network().images).NumElements());
-  FillWithNoise(step.labels(), graph.shape(step.network().labels).NumElements(),
-                step.network().classes);
+  if (step.takes_values()) {
+    const int64_t classes = step.network().classes;
+    auto* const targets = static_cast<float*>(step.targets());
+    for (int64_t i = 0; i < graph.shape(step.network().labels).NumElements(); ++i)
+      targets[i] = i / classes % classes == i % classes ? 1 : 0;
+  } else {
+    FillWithNoise(step.labels(), graph.shape(step.network().labels).NumElements(),
+                  step.network().classes);
+  }
   return made;
 }
 

@@ -65,6 +65,7 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
       text, options.data.normalization.has_value() ? *options.data.normalization
                                                    : data::ComputeNormalization(*images));
   if (!normalization.ok()) return normalization.status();
+  if (images->target_kind == data::TargetKind::kNumbers) WriteTargetScale(*images, text);
   absl::StatusOr<ResolvedNetwork> network = Resolve(text, options.data.shape);
   if (!network.ok()) return network.status();
   network->run.total_steps = kSweepSteps;
@@ -87,10 +88,13 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
     const data::Pipeline::Batch batch = (*pipeline)->Next();
     if (!batch.status.ok()) return batch.status;
     const int64_t size = batch.size / step.parts(), floats = size * images->image_bytes();
+    const int64_t bytes_of_target = BytesOfTarget(step);
     for (int64_t part = 0; part < step.parts(); ++part) {
       std::memcpy(step.images(), static_cast<const float*>(batch.images) + part * floats,
                   floats * sizeof(float));
-      std::copy_n(batch.labels + part * size, size, step.labels());
+      std::memcpy(step.targets(),
+                static_cast<const char*>(batch.targets) + part * size * bytes_of_target,
+                size * bytes_of_target);
       step.RunPart(n, part);
     }
     const double rate = step.optimizer().LearningRate(n);

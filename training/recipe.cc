@@ -13,6 +13,7 @@
 #include "optim/optimizer.h"
 #include "tensor/onednn.h"
 #include "training/source.h"
+#include "training/targets.h"
 
 namespace cotangent::training {
 namespace {
@@ -39,6 +40,22 @@ absl::Status CheckOptimizer(const ResolvedNetwork& network) {
              absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
 }
 
+// Whether the loss can compare with what the data have; a class does for a label.
+absl::Status CheckTargets(const layers::Network& network, const DataShape& data) {
+  const data::TargetKind wanted = TargetKindOf(network);
+  const bool is_class = data.targets == data::TargetKind::kClass;
+  if (wanted != data.targets && !(wanted == data::TargetKind::kLabels && is_class)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the loss is of ", data::PluralOf(wanted), ", the images have ",
+                     data::PluralOf(data.targets), "; write another loss { ... }"));
+  }
+  if (network.train().sampling() == layers::Train::BALANCED && !is_class) {
+    return Bad(network, absl::StrCat("train.sampling is BALANCED: the images have ",
+                                     data::PluralOf(data.targets), ", not one class each"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
@@ -48,7 +65,7 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
   RunData data;
   data.name = source->name;
   data.shape = {*images, static_cast<int64_t>(source->classes.size()), source->channels,
-                source->height, source->width};
+                source->height, source->width, source->target_kind};
   data.classes = source->classes;
   data.normalization = source->normalization;
   data.watched = WatchedSplit(*source);
@@ -63,7 +80,7 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) 
   RunData data;
   data.name = std::move(name);
   data.shape = {train.size(), static_cast<int64_t>(train.classes.size()), train.channels,
-                train.height, train.width};
+                train.height, train.width, train.target_kind};
   data.classes = train.classes;
   data.normalization = data::ComputeNormalization(train);
   data.load = [train = std::make_shared<const data::Dataset>(std::move(train)),
@@ -92,7 +109,9 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   options.classes = data.classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
   if (!built.ok()) return layers::AtPlace(text, built.status());
-  if (absl::Status status = CheckClasses(*built, data.classes); !status.ok()) return status;
+  if (absl::Status status = CheckTargets(text, data); !status.ok()) return status;
+  if (absl::Status status = CheckClasses(*built, data.classes, data.targets); !status.ok())
+    return status;
   if (text.train().class_weight() == layers::Train::BALANCED && text.has_loss() &&
       !text.loss().has_softmax_cross_entropy()) {
     return Bad(text,
@@ -100,6 +119,9 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
                "take sampling: BALANCED, or that loss");
   }
   if (absl::Status status = AugmentationOf(text).status(); !status.ok()) return status;
+  if (absl::Status status = MixingOf(text).status(); !status.ok()) return status;
+  if (absl::Status status = TargetScaleOf(text, data.classes).status(); !status.ok())
+    return status;
   ResolvedNetwork resolved = {text, *std::move(built), *run};
   if (absl::Status status = CheckOptimizer(resolved); !status.ok()) return status;
   return resolved;
@@ -118,8 +140,14 @@ absl::Status CheckImages(const layers::Network& network, const DataShape& data) 
                    " height: ", data.height, " width: ", data.width, " }"));
 }
 
-absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes) {
+absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
+                          data::TargetKind targets) {
   if (network.classes == classes) return absl::OkStatus();
+  if (targets != data::TargetKind::kClass) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the network finds ", network.classes, " ", data::PluralOf(targets), ", the data set has ",
+        classes, ": write input { classes: ", classes, " }, or leave it out"));
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("the network tells ", network.classes, " classes apart, the data set has ",
                    classes, ": write input { classes: ", classes, " }, or leave it out"));

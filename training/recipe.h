@@ -31,6 +31,7 @@ struct DataShape {
   int64_t images = 0;  // to train on
   int64_t classes = 10;
   int64_t channels = 3, height = 32, width = 32;
+  data::TargetKind targets = data::TargetKind::kClass;
 };
 
 // Data to train on and to test with.
@@ -69,8 +70,9 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
 
 // An error unless the network takes images of this size.
 absl::Status CheckImages(const layers::Network& network, const DataShape& data);
-// An error unless the network has as many classes as the data.
-absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes);
+// An error unless the network has as many classes (labels, numbers) as the data.
+absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
+                          data::TargetKind targets = data::TargetKind::kClass);
 
 // How many steps the recipe asks for with so many training images.
 absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
@@ -85,6 +87,9 @@ void WriteNormalization(const data::Normalization& normalization, layers::Networ
 void WriteBalancedWeights(const data::Dataset& images, layers::Network& network);
 // What the recipe does to training images; an error, with its place, for an amount out of range.
 absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network);
+
+// How it mixes images of a batch; an error as above.
+absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 
 // How the recipe has training batches made.
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "layers/network/network_text.h"
 #include "training/recipe.h"
+#include "training/targets.h"
 
 namespace cotangent::training {
 namespace {
@@ -126,6 +128,31 @@ absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network
   return augmentation;
 }
 
+absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network) {
+  const Train::Augmentation& text = network.train().augmentation();
+  data::Mixing mixing;
+  if (!text.has_mixup() && !text.has_cutmix()) return mixing;
+  const auto bad = [&](const std::string& message) {
+    return layers::AtPlace(network,
+                           absl::InvalidArgumentError("train.augmentation." + message));
+  };
+  if (TargetKindOf(network) == data::TargetKind::kNumbers) {
+    return bad(absl::StrCat(text.has_mixup() ? "mixup" : "cutmix",
+                            ": the loss is of numbers, which are not mixed; leave it out"));
+  }
+  const double usual = text.has_mixup() && text.has_cutmix() ? 0.5 : 1;
+  const auto probability = [&](bool is_there, const auto& mix) {
+    return !is_there ? 0 : mix.has_probability() ? mix.probability() : usual;
+  };
+  mixing.mixup_probability = probability(text.has_mixup(), text.mixup());
+  mixing.cutmix_probability = probability(text.has_cutmix(), text.cutmix());
+  mixing.mixup_alpha = text.mixup().alpha();
+  mixing.cutmix_alpha = text.cutmix().alpha();
+  const absl::Status status = data::Validate(mixing);
+  if (status.ok()) return mixing;
+  return bad(absl::StrCat(text.has_mixup() ? "mixup: " : "cutmix: ", status.message()));
+}
+
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization) {
   absl::StatusOr<data::Augmentation> augmentation = AugmentationOf(network);
@@ -136,6 +163,16 @@ absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& n
   options.seed = train.seed();
   options.balance_classes = train.sampling() == Train::BALANCED;
   options.augmentation = *std::move(augmentation);
+  absl::StatusOr<data::Mixing> mixing = MixingOf(network);
+  if (!mixing.ok()) return mixing.status();
+  options.mixing = *mixing;
+  if (TargetKindOf(network) != data::TargetKind::kClass || options.mixing.is_used())
+    options.targets = data::TargetFormat::kValues;
+  absl::StatusOr<TargetScale> scale =
+      TargetScaleOf(network, network.train().target_normalisation().mean_size());
+  if (!scale.ok()) return scale.status();
+  options.target_mean = std::move(scale->mean);
+  options.target_deviation = std::move(scale->deviation);
   options.normalization = normalization;
   return options;
 }

@@ -24,6 +24,7 @@
 #include "training/run_state.h"
 #include "training/source.h"
 #include "training/step.h"
+#include "training/targets.h"
 
 namespace cotangent::training {
 namespace {
@@ -84,6 +85,7 @@ class Trainer {
   // Evaluates; on the test images and with test-time averaging, too, at the end of the run.
   absl::Status Evaluate(bool is_last);
   absl::Status EvaluateAtEnd(json& line);
+  std::optional<FoundCheckpoint> BestForTheEnd();
   void Take(const Evaluator::Result& result, data::Split split, json& line);
   // Keeps the checkpoint if the validation images say that it is the best; counts, if not.
   void NoteValidation();
@@ -216,6 +218,9 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
 absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
   if (absl::Status status = TakeTrainSet(train_loading); !status.ok()) return status;
   if (absl::Status status = ResolveNormalization(); !status.ok()) return status;
+  if (train_set_.target_kind == data::TargetKind::kNumbers)
+    WriteTargetScale(train_set_, network_);
+  result_.measure = MeasureOf(TargetKindOf(network_));
   evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
                                                 step_options_, *step_, *tuner_);
   state_.network = layers::NetworkText(network_);
@@ -407,9 +412,9 @@ RunNumbers Trainer::Numbers() const {
 
 void Trainer::Take(const Evaluator::Result& result, data::Split split, json& line) {
   result_.evaluated_on = std::string(NameOf(split));
-  result_.accuracy = result.accuracy;
+  result_.score = result.score;
   result_.loss = result.loss;
-  line[result_.evaluated_on + "_accuracy"] = result.accuracy;
+  line[absl::StrCat(result_.evaluated_on, "_", result_.measure.key)] = result.score;
   line[result_.evaluated_on + "_loss"] = result.loss;
 }
 
@@ -437,20 +442,40 @@ absl::Status Trainer::Evaluate(bool is_last) {
 }
 
 absl::Status Trainer::EvaluateAtEnd(json& line) {
-  const absl::StatusOr<RunEvaluation::Final> final =
-      evaluation_->AtEnd([this] { return observer_.Interrupted(); });
+  const std::optional<FoundCheckpoint> best = BestForTheEnd();
+  const absl::StatusOr<RunEvaluation::Final> final = evaluation_->AtEnd(
+      [this] { return observer_.Interrupted(); }, best.has_value() ? &*best : nullptr);
   if (!final.ok()) return final.status();
-  Take(final->plain.value_or(Evaluator::Result{result_.accuracy, result_.loss}),
+  if (options_.data.final == data::Split::kTest)
+    line["test_step"] = best.has_value() ? state_.best_step : state_.step;
+  Take(final->plain.value_or(Evaluator::Result{result_.score, result_.loss}),
        options_.data.final, line);
-  result_.tta_accuracy = final->averaged.has_value() ? final->averaged->accuracy : result_.accuracy;
-  line["tta_accuracy"] = result_.tta_accuracy;
+  result_.tta_score = final->averaged.has_value() ? final->averaged->score : result_.score;
+  line[absl::StrCat("tta_", result_.measure.key)] = result_.tta_score;
   return absl::OkStatus();
+}
+
+// Where there are validation images the test images see the parameters that did best on them.
+std::optional<FoundCheckpoint> Trainer::BestForTheEnd() {
+  if (options_.data.watched != data::Split::kValidation ||
+      options_.data.final != data::Split::kTest || ranks_.rank() != 0 || state_.best_step < 0 ||
+      state_.best_step == state_.step)
+    return std::nullopt;
+  const std::string path = data::JoinPath(options_.output_dir, kBestCheckpoint);
+  absl::StatusOr<Checkpoint> best = ReadCheckpoint(path);
+  const absl::StatusOr<RunState> state =
+      best.ok() ? ReadRunState(*best, path) : absl::StatusOr<RunState>(best.status());
+  if (state.ok() && state->step == state_.best_step)
+    return FoundCheckpoint{path, *std::move(best)};
+  observer_.Say(absl::StrCat("note: ", path, " is not that of step ", state_.best_step,
+                             "; the test images see the last parameters"));
+  return std::nullopt;
 }
 
 void Trainer::NoteValidation() {
   if (state_.validated_step == state_.step) return;
   state_.validated_step = state_.step;
-  const double now = IsBestByLoss() ? result_.loss : -result_.accuracy;
+  const double now = IsBestByLoss() ? result_.loss : -result_.score;
   if (!(now < state_.best)) {
     ++state_.stale;
     return;
@@ -496,11 +521,14 @@ absl::Status Trainer::MakeStep() {
   if (!batch.status.ok()) return batch.status;
   const int64_t parts = step_->parts(), size = batch.size / parts;
   const int64_t floats = size * train_set_.image_bytes();
+  const int64_t bytes_of_target = BytesOfTarget(*step_);
   const Clock::time_point batch_ready = Clock::now();
   for (int64_t part = 0; part < parts; ++part) {
     std::memcpy(step_->images(), static_cast<const float*>(batch.images) + part * floats,
                 floats * sizeof(float));
-    std::copy_n(batch.labels + part * size, size, step_->labels());
+    std::memcpy(step_->targets(),
+                static_cast<const char*>(batch.targets) + part * size * bytes_of_target,
+                size * bytes_of_target);
     step_->RunPart(position, part);
   }
   const TrainingStep::Outcome outcome = step_->Update(position);
@@ -574,6 +602,12 @@ absl::StatusOr<RunResult> Trainer::Run() {
         "which "
         "say little of others: set some apart with --validation=0.1");
   }
+  if (options_.data.watched == data::Split::kTest &&
+      network_.train().evaluation().every_epochs() > 0) {
+    observer_.Say(
+        "evaluating on the test images as the run goes on; to choose by their figures would be to "
+        "learn from them: --validation=0.1 sets training images apart for that");
+  }
   absl::Status status;
   // A run that was interrupted in an evaluation makes up for it, since the end may hang on it.
   if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
@@ -585,7 +619,7 @@ absl::StatusOr<RunResult> Trainer::Run() {
   bool is_cut_short = !IsDone();
   if (!is_cut_short) {
     if (IsOutOfPatience())
-      observer_.Say(absl::StrCat("no better ", IsBestByLoss() ? "loss" : "accuracy",
+      observer_.Say(absl::StrCat("no better ", IsBestByLoss() ? "loss" : result_.measure.name,
                                  " on the validation images in ", state_.stale,
                                  " evaluations: the run ends here"));
     const absl::Status status = Evaluate(true);

@@ -23,6 +23,7 @@
 #include "training/checkpoint.h"
 #include "training/recipe.h"
 #include "training/step.h"
+#include "training/targets.h"
 #include "training/weights/initial_weights.h"
 
 namespace cotangent::training {
@@ -83,9 +84,10 @@ struct RunResult {
   bool interrupted = false;  // a checkpoint was written, nothing evaluated
   // Of the images that the last evaluation was on: "test"; without any, "validation" or "training".
   std::string evaluated_on;
-  double accuracy = 0, loss = 0, tta_accuracy = 0;
+  Measure measure;  // what the scores are
+  double score = 0, loss = 0, tta_score = 0;
   // The step after which validation was best, whose checkpoint is best.safetensors, and its loss
-  // or, where the recipe says so, its accuracy; without validation images -1.
+  // or, where the recipe says so, its score; without validation images -1.
   int64_t best_step = -1;
   double best = 0;
   bool ran_out_of_patience = false;

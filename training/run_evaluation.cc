@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "training/run_state.h"
 
 namespace cotangent::training {
 namespace {
@@ -89,18 +93,33 @@ absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<boo
   return result;
 }
 
-absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bool()>& cancelled) {
+absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bool()>& cancelled,
+                                                          const FoundCheckpoint* best) {
   Final result;
   const absl::Status status =
-      distributed::AtRankZero(*options_.ranks, [&] { return AtEndHere(cancelled, result); });
+      distributed::AtRankZero(*options_.ranks, [&] { return AtEndHere(cancelled, best, result); });
   if (!status.ok()) return status;
   distributed::BroadcastValue(*options_.ranks, result);
   return result;
 }
 
-absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled, Final& result) {
+absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
+                                      const FoundCheckpoint* best, Final& result) {
   if (absl::Status status = PrepareHere(); !status.ok()) return status;
   TakeParameters();
+  // What training had is put back.
+  const std::vector<float> values(store().values(), store().values() + store().parameter_floats());
+  const std::vector<float> states(store().state_values(),
+                                  store().state_values() + store().state_floats());
+  const absl::Cleanup put_back = [&] {
+    std::copy(values.begin(), values.end(), store().values());
+    std::copy(states.begin(), states.end(), store().state_values());
+    evaluator_->ParametersChanged();
+  };
+  if (best != nullptr) {
+    absl::Status status = RestoreForInference(best->checkpoint, best->path, store());
+    if (!status.ok()) return status;
+  }
   data::Dataset final_set;
   const data::Dataset* images = &WatchedSet();
   if (data_.final != data_.watched) {

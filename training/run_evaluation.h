@@ -12,6 +12,7 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "layers/network/network.pb.h"
+#include "training/checkpoint.h"
 #include "training/evaluation.h"
 #include "training/recipe.h"
 #include "training/step.h"
@@ -36,19 +37,24 @@ class RunEvaluation {
   // each batch. On what is evaluated during the run:
   absl::StatusOr<Evaluator::Result> Watched(const std::function<bool()>& cancelled);
 
-  // On the images for the end of the run, which are read for it.
+  // On the images for the end of the run, which are read for it; with the parameters in the
+  // checkpoint `best`, unless that is null.
   struct Final {
     // Absent where these are the images that are evaluated during the run.
     std::optional<Evaluator::Result> plain;
     // With test-time averaging, if the recipe has any.
     std::optional<Evaluator::Result> averaged;
   };
-  absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled);
+  absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled,
+                              const FoundCheckpoint* best = nullptr);
 
  private:
   std::future<absl::StatusOr<data::Dataset>> Load(data::Split split) const;
   absl::Status PrepareHere();
-  absl::Status AtEndHere(const std::function<bool()>& cancelled, Final& result);
+  absl::Status AtEndHere(const std::function<bool()>& cancelled, const FoundCheckpoint* best,
+                         Final& result);
+  // What evaluation uses.
+  layers::ParameterStore& store() { return averaged_ != nullptr ? *averaged_ : step_.store(); }
   void TakeParameters();
   const data::Dataset& WatchedSet() const {
     return data_.watched == data::Split::kTrain ? train_set_ : watched_set_;

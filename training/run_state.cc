@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <bit>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -249,6 +250,11 @@ std::string ChecksumOf(const data::Dataset& dataset) {
   };
   // Labels count as bytes where they fit, as in checkpoints of earlier versions.
   std::vector<uint8_t> labels(dataset.labels.begin(), dataset.labels.end());
+  for (float target : dataset.targets) {
+    const auto bits = std::bit_cast<uint32_t>(target);
+    for (int shift = 0; shift < 32; shift += 8)
+      labels.push_back(static_cast<uint8_t>(bits >> shift));
+  }
   for (int32_t label : dataset.labels) {
     if (label > 255) labels.push_back(static_cast<uint8_t>(label >> 8));
   }

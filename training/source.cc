@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "training/targets.h"
 
 namespace cotangent::training {
 
@@ -11,15 +12,20 @@ data::FitOptions FitOptionsOf(const layers::Network& network) {
   options.shape = {static_cast<int>(network.input().channels()),
                    static_cast<int>(network.input().height()),
                    static_cast<int>(network.input().width())};
+  options.fit.filter = network.data().filter() == layers::Data::BILINEAR
+                           ? data::Filter::kBilinear
+                           : data::Filter::kAntialiased;
+  const auto& transforms = network.train().augmentation().transform();
+  options.draws_parts = !transforms.empty() && transforms[0].has_random_resized_crop();
   switch (network.data().resize()) {
     case layers::Data::STRETCH:
-      options.fit = data::Fit::kStretch;
+      options.fit.how = data::Fit::kStretch;
       break;
     case layers::Data::CROP:
-      options.fit = data::Fit::kCrop;
+      options.fit.how = data::Fit::kCrop;
       break;
     case layers::Data::PAD:
-      options.fit = data::Fit::kPad;
+      options.fit.how = data::Fit::kPad;
       break;
   }
   return options;
@@ -33,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
     return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
                                                    "; expected a share from 0 to less than 1"));
   }
-  absl::StatusOr<std::shared_ptr<const data::Source>> source = data::FindSource(text);
+  absl::StatusOr<std::shared_ptr<const data::Source>> source = data::FindSource(text, TargetKindOf(network));
   if (!source.ok())
     return absl::InvalidArgumentError(absl::StrCat("--dataset: ", source.status().message()));
   const auto& input = network.input();

@@ -88,9 +88,12 @@ class TrainingStep {
 
   // How many batches one step takes: `accumulate` of the recipe.
   int64_t parts() const { return text().train().accumulate(); }
-  // Where the next batch is to be put: f32 [N, C, H, W], and [N].
+  // Where the next batch is to be put: f32 [N, C, H, W], and class numbers [N], or, where the loss
+  // compares with values (layers::BuiltNetwork::labels), f32 [N, classes].
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
-  int32_t* labels() { return static_cast<int32_t*>(plan_->input(compiled_->labels)); }
+  int32_t* labels() { return static_cast<int32_t*>(targets()); }
+  void* targets() { return plan_->input(compiled_->labels); }
+  bool takes_values() const { return network_.built.graph.shape(network_.built.labels).rank() == 2; }
   // Forward, backward, update number `step`, where a step takes one batch. Allocates nothing.
   Outcome Run(int64_t step);
   // The same in pieces, where it takes several: forward and backward of the batch that is in its
@@ -146,6 +149,12 @@ class TrainingStep {
   BigVector<float> gradient_sum_;  // the same, where there are several
   std::vector<float> averaged_;    // the loss, then the running statistics, of all ranks
 };
+
+// Of one image in a batch of the step.
+inline int64_t BytesOfTarget(const TrainingStep& step) {
+  return step.takes_values() ? step.network().classes * int64_t{sizeof(float)}
+                             : int64_t{sizeof(int32_t)};
+}
 
 }  // namespace cotangent::training
 

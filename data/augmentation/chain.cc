@@ -5,13 +5,32 @@
 
 namespace cotangent::data {
 
+namespace {
+
+// A generator for each link, so that one more transform does not change what the others draw.
+SplitMix64 GeneratorOf(size_t link, uint64_t seed, int64_t epoch, int64_t image) {
+  return SplitMix64(GeneratorAt(seed, Purpose::kTransform, epoch, image).Next() + link);
+}
+
+}  // namespace
+
 void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoch, int64_t image,
-                Planar& bytes) {
-  for (size_t i = 0; i < chain.size(); ++i) {
-    // A generator for each, so that one more transform does not change what the others draw.
-    SplitMix64 random(GeneratorAt(seed, Purpose::kTransform, epoch, image).Next() + i);
+                Planar& bytes, size_t first) {
+  for (size_t i = first; i < chain.size(); ++i) {
+    SplitMix64 random = GeneratorOf(i, seed, epoch, image);
     if (Uniform(random) < chain[i].probability) chain[i].transform->Apply(random, bytes);
   }
+}
+
+bool BeginsWithCrop(const std::vector<ChainLink>& chain) {
+  return !chain.empty() && chain[0].transform->is_crop();
+}
+
+std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
+                                   int64_t epoch, int64_t image, int height, int width) {
+  SplitMix64 random = GeneratorOf(0, seed, epoch, image);
+  if (!(Uniform(random) < chain[0].probability)) return std::nullopt;
+  return chain[0].transform->DrawPart(random, height, width);
 }
 
 }  // namespace cotangent::data

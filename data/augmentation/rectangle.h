@@ -11,10 +11,6 @@
 
 namespace cotangent::data {
 
-struct Rectangle {
-  int left = 0, top = 0, width = 0, height = 0;
-};
-
 // One that lies within height x width; nothing where ten tries find none.
 inline std::optional<Rectangle> DrawRectangle(const AreaRange& range, int height, int width,
                                               SplitMix64& random) {

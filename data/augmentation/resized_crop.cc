@@ -12,8 +12,7 @@ class ResizedCropTransform final : public Transform {
  public:
   explicit ResizedCropTransform(const AreaRange& range) : range_(range) {}
   void Apply(SplitMix64& random, Planar& image) const override {
-    const Rectangle part =
-        DrawRectangle(range_, image.height, image.width, random).value_or(Middle(image));
+    const Rectangle part = DrawPart(random, image.height, image.width);
     // As red, green and blue of each pixel, and back.
     const bool is_grey = image.channels == 1;
     std::vector<uint8_t> rgb(size_t{3} * part.width * part.height), resized(3 * image.plane());
@@ -30,18 +29,21 @@ class ResizedCropTransform final : public Transform {
     }
   }
 
+  bool is_crop() const override { return true; }
+  Rectangle DrawPart(SplitMix64& random, int height, int width) const override {
+    return DrawRectangle(range_, height, width, random).value_or(Middle(height, width));
+  }
+
  private:
   // The largest of an allowed ratio in the middle.
-  Rectangle Middle(const Planar& image) const {
-    const double ratio = static_cast<double>(image.width) / image.height;
+  Rectangle Middle(int height, int width) const {
+    const double ratio = static_cast<double>(width) / height;
     const double nearest = std::clamp(ratio, range_.ratio_low, range_.ratio_high);
-    Rectangle part = {0, 0, image.width, image.height};
-    if (nearest < ratio)
-      part.width = std::max(1, static_cast<int>(std::lround(image.height * nearest)));
-    if (nearest > ratio)
-      part.height = std::max(1, static_cast<int>(std::lround(image.width / nearest)));
-    part.left = (image.width - part.width) / 2;
-    part.top = (image.height - part.height) / 2;
+    Rectangle part = {0, 0, width, height};
+    if (nearest < ratio) part.width = std::max(1, static_cast<int>(std::lround(height * nearest)));
+    if (nearest > ratio) part.height = std::max(1, static_cast<int>(std::lround(width / nearest)));
+    part.left = (width - part.width) / 2;
+    part.top = (height - part.height) / 2;
     return part;
   }
 

@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/random.h"
+#include "data/resample.h"
 
 namespace cotangent::data {
 
@@ -30,6 +32,15 @@ class Transform {
  public:
   virtual ~Transform() = default;
   virtual void Apply(SplitMix64& random, Planar& image) const = 0;
+
+  // Whether Apply() does nothing but enlarge a part of the image to the whole. Where pictures are
+  // larger than images, such a transform, if it is the first of a chain, draws from the picture as
+  // it is in its file, so that details are not lost twice.
+  virtual bool is_crop() const { return false; }
+  // The part, of a picture of any size. Apply() draws it in the same way.
+  virtual Rectangle DrawPart(SplitMix64& /*random*/, int height, int width) const {
+    return {0, 0, width, height};
+  }
 };
 using TransformPointer = std::shared_ptr<const Transform>;
 
@@ -39,9 +50,16 @@ struct ChainLink {
   TransformPointer transform;
 };
 
-// All of them in order, for image number `image` of a data set in an epoch.
+// All of them in order from link `first` on, for image number `image` of a data set in an epoch.
 void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoch, int64_t image,
-                Planar& bytes);
+                Planar& bytes, size_t first = 0);
+
+// Whether the chain begins with a crop.
+bool BeginsWithCrop(const std::vector<ChainLink>& chain);
+// What the first link of such a chain shows of a picture of that size: the part that it draws, or
+// nothing where chance leaves it out.
+std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
+                                   int64_t epoch, int64_t image, int height, int width);
 
 // The transforms. Amounts are checked by whoever reads them.
 

@@ -186,10 +186,10 @@ class Cifar100 final : public Source {
   }
 };
 
-absl::StatusOr<std::shared_ptr<const Source>> OpenCifar10(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> OpenCifar10(const std::string& text, TargetKind) {
   return text == "cifar10" ? std::make_shared<Cifar10>() : nullptr;
 }
-absl::StatusOr<std::shared_ptr<const Source>> OpenCifar100(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> OpenCifar100(const std::string& text, TargetKind) {
   return text == "cifar100" ? std::make_shared<Cifar100>() : nullptr;
 }
 

@@ -1,19 +1,30 @@
-// A CSV file that lists pictures: a path below the file's own folder, a label, and perhaps a split
-// (train, val or validation, test; train where it is left out). A first line that names the columns
-// ("path", "file", "filename" or "image"; "label" or "class"; "split") may give them in any order,
-// beside others; without one they are the first three. Classes are the labels of the training
-// pictures, sorted by their bytes.
+// A CSV file that lists pictures: a path below the file's own folder, what there is to be found out
+// about the picture, and perhaps a split (train, val or validation, test; train where it is left
+// out). A first line that names the columns ("path", "file", "filename" or "image"; "label", "labels"
+// or "class"; "split") may give them in any order; without one they are the first three. What there
+// is to be found out is, as the network's loss wants it:
+//
+//   a class     the field "label". Classes are those of the training pictures, sorted by their bytes.
+//   labels      the field "label", as "dog;cat", or no label; they are sorted as classes are. Or,
+//               where the first line names no such column, one column for each label, its name the
+//               column's: 1 or 0, or nothing, which is 0.
+//   numbers     all columns beside path and split, whose names are the columns'. Without a first
+//               line, the second, "value".
 
 #include "data/csv.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "data/file.h"
 #include "data/sources/pictures.h"
 
@@ -26,26 +37,48 @@ namespace fs = std::filesystem;
 struct Columns {
   int path = 0, label = 1, split = 2;
   bool is_header = false;  // the first row names them
+  // Of labels and numbers that have a column each; then `label` is -1.
+  std::vector<int> values;
+  std::vector<std::string> names;
 };
 
-Columns ColumnsOf(const CsvRow& first) {
+std::string Plain(const std::string& field) {
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace(field));
+}
+
+Columns ColumnsOf(const CsvRow& first, TargetKind targets) {
   const std::map<std::string, int Columns::*> kNames = {
-      {"path", &Columns::path},   {"file", &Columns::path},   {"filename", &Columns::path},
-      {"image", &Columns::path},  {"label", &Columns::label}, {"class", &Columns::label},
-      {"split", &Columns::split},
+      {"path", &Columns::path},    {"file", &Columns::path},    {"filename", &Columns::path},
+      {"image", &Columns::path},   {"label", &Columns::label},  {"class", &Columns::label},
+      {"labels", &Columns::label}, {"split", &Columns::split},
   };
-  Columns columns = {-1, -1, -1, false};
+  Columns columns = {-1, -1, -1, false, {}, {}};
   for (size_t i = 0; i < first.fields.size(); ++i) {
-    const auto name =
-        kNames.find(absl::AsciiStrToLower(absl::StripAsciiWhitespace(first.fields[i])));
+    const auto name = kNames.find(Plain(first.fields[i]));
     if (name != kNames.end()) columns.*(name->second) = static_cast<int>(i);
   }
   columns.is_header = columns.path >= 0 || columns.label >= 0;
-  return columns.is_header ? columns : Columns();
+  if (!columns.is_header) {
+    columns = Columns();
+    if (targets != TargetKind::kNumbers) return columns;
+    columns.label = -1;
+    columns.values = {1};
+    columns.names = {"value"};
+    return columns;
+  }
+  if (targets == TargetKind::kClass || (targets == TargetKind::kLabels && columns.label >= 0))
+    return columns;
+  columns.label = -1;
+  for (int i = 0; i < static_cast<int>(first.fields.size()); ++i) {
+    if (i == columns.path || i == columns.split) continue;
+    columns.values.push_back(i);
+    columns.names.emplace_back(absl::StripAsciiWhitespace(first.fields[i]));
+  }
+  return columns;
 }
 
 absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& place) {
-  const std::string split = absl::AsciiStrToLower(absl::StripAsciiWhitespace(text));
+  const std::string split = Plain(text);
   if (split.empty() || split == "train") return Split::kTrain;
   if (split == "val" || split == "validation") return Split::kValidation;
   if (split == "test") return Split::kTest;
@@ -55,23 +88,58 @@ absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& pla
 
 struct Line {
   Picture picture;
-  std::string label;
+  std::vector<std::string> labels;  // by name: one of classes, any number of labels
   Split split;
 };
 
-absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, const std::string& text) {
+// The value of a column of its own.
+absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
+                                 const std::string& name, const std::string& place) {
+  const std::string text = Plain(field);
+  const auto error = [&](const char* expected) {
+    return absl::InvalidArgumentError(absl::StrCat(place, "column \"", name, "\" holds \"", field,
+                                                   "\"; expected ", expected));
+  };
+  float value = 0;
+  const bool is_number = absl::SimpleAtof(text, &value) && std::isfinite(value);
+  if (targets == TargetKind::kNumbers)
+    return is_number ? absl::StatusOr<float>(value)
+                     : error("a number, as in every column beside path and split: leave out what "
+                             "is not to be learnt");
+  if (text.empty()) return 0.0f;
+  if (!is_number || (value != 0 && value != 1))
+    return error("1 or 0, as in every column beside path and split, or one column \"labels\"");
+  return value;
+}
+
+absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKind targets,
+                             const std::string& text) {
   Line line;
   line.picture.place = absl::StrCat(text, ":", row.line, ": ");
   const auto field = [&](int column) {
     return column >= 0 && column < static_cast<int>(row.fields.size()) ? row.fields[column] : "";
   };
   line.picture.name = field(columns.path);
-  line.label = field(columns.label);
-  if (line.picture.name.empty() || line.label.empty()) {
+  const std::string label = field(columns.label);
+  const bool lacks_label = targets == TargetKind::kClass && label.empty();
+  if (line.picture.name.empty() || lacks_label) {
     return absl::InvalidArgumentError(absl::StrCat(line.picture.place, "a row of ",
                                                    row.fields.size(), " columns without ",
                                                    line.picture.name.empty() ? "a path" : "a label",
                                                    "; expected path,label or path,label,split"));
+  }
+  if (targets == TargetKind::kClass) line.labels = {label};
+  if (targets == TargetKind::kLabels) {
+    for (absl::string_view one : absl::StrSplit(label, ';')) {
+      one = absl::StripAsciiWhitespace(one);
+      if (!one.empty()) line.labels.emplace_back(one);
+    }
+  }
+  for (size_t k = 0; k < columns.values.size(); ++k) {
+    const auto value =
+        ParseValue(field(columns.values[k]), targets, columns.names[k], line.picture.place);
+    if (!value.ok()) return value.status();
+    line.picture.targets.push_back(*value);
   }
   const fs::path path = fs::path(line.picture.name).lexically_normal();
   if (path.is_absolute() || absl::StartsWith(path.string(), "..")) {
@@ -87,41 +155,69 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, const st
   return line;
 }
 
-absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text) {
+// Puts numbers in the place of names.
+absl::Status NumberLabels(const std::vector<std::string>& names, TargetKind targets, Line& line) {
+  if (targets == TargetKind::kLabels) line.picture.targets.assign(names.size(), 0.0f);
+  for (const std::string& label : line.labels) {
+    const auto found = std::lower_bound(names.begin(), names.end(), label);
+    if (found == names.end() || *found != label) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          line.picture.place, "no training picture has the label \"", label, "\""));
+    }
+    const auto number = static_cast<int32_t>(found - names.begin());
+    if (targets == TargetKind::kClass) {
+      line.picture.label = number;
+    } else {
+      line.picture.targets[number] = 1;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckColumns(const Columns& columns, TargetKind targets, const std::string& place) {
+  const char* const missing =
+      columns.path < 0                                               ? "\"path\""
+      : targets == TargetKind::kClass && columns.label < 0           ? "\"label\""
+      : columns.label < 0 && columns.values.empty()                  ? "one of a label or a number"
+                                                                     : nullptr;
+  if (missing == nullptr) return absl::OkStatus();
+  const char* const expected = targets == TargetKind::kNumbers ? "path,NAME,... or path,NAME,...,split"
+                                                               : "path,label or path,label,split";
+  return absl::InvalidArgumentError(absl::StrCat(place, "a column is missing: there is no ", missing,
+                                                 "; expected ", expected));
+}
+
+absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, TargetKind targets) {
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);
   if (!contents.ok()) return absl::InvalidArgumentError(contents.status().message());
   const auto rows = ParseCsv(*contents, text);
   if (!rows.ok()) return rows.status();
   if (rows->empty()) return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
-  const Columns columns = ColumnsOf((*rows)[0]);
-  if (columns.path < 0 || columns.label < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        text, ":", (*rows)[0].line, ": a column is missing: there is no ",
-        columns.path < 0 ? "\"path\"" : "\"label\"", "; expected path,label or path,label,split"));
-  }
+  const Columns columns = ColumnsOf((*rows)[0], targets);
+  absl::Status status =
+      CheckColumns(columns, targets, absl::StrCat(text, ":", (*rows)[0].line, ": "));
+  if (!status.ok()) return status;
   std::vector<Line> lines;
   std::set<std::string> labels;
   for (size_t i = columns.is_header ? 1 : 0; i < rows->size(); ++i) {
-    auto line = ReadRow((*rows)[i], columns, text);
+    auto line = ReadRow((*rows)[i], columns, targets, text);
     if (!line.ok()) return line.status();
-    if (line->split == Split::kTrain) labels.insert(line->label);
+    if (line->split == Split::kTrain) labels.insert(line->labels.begin(), line->labels.end());
     lines.push_back(*std::move(line));
   }
-  const std::vector<std::string> classes(labels.begin(), labels.end());
+  const bool has_own_columns = !columns.values.empty();
+  const std::vector<std::string> names =
+      has_own_columns ? columns.names : std::vector<std::string>(labels.begin(), labels.end());
+  if (names.empty())
+    return absl::InvalidArgumentError(absl::StrCat(text, ": no training picture has a label"));
   std::vector<Picture> pictures[3];
   for (Line& line : lines) {
-    const auto found = std::lower_bound(classes.begin(), classes.end(), line.label);
-    if (found == classes.end() || *found != line.label) {
-      return absl::InvalidArgumentError(absl::StrCat(line.picture.place,
-                                                     "no training picture has "
-                                                     "the label \"",
-                                                     line.label, "\""));
-    }
-    line.picture.label = static_cast<int32_t>(found - classes.begin());
+    if (!has_own_columns) status = NumberLabels(names, targets, line);
+    if (!status.ok()) return status;
     pictures[static_cast<int>(line.split)].push_back(std::move(line.picture));
   }
-  return PictureSource::Create(text, classes, pictures);
+  return PictureSource::Create(text, targets, names, pictures);
 }
 
 COTANGENT_SOURCE(OpenCsv, "a CSV file that lists pictures");

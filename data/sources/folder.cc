@@ -133,7 +133,7 @@ absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text, TargetKind) {
   std::error_code error;
   if (!fs::is_directory(text, error)) return nullptr;
   const fs::path root = text;
@@ -149,7 +149,7 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text
     absl::Status status = AppendSplit(root, directory, *classes, pictures[split]);
     if (!status.ok()) return status;
   }
-  return PictureSource::Create(text, *classes, pictures);
+  return PictureSource::Create(text, TargetKind::kClass, *classes, pictures);
 }
 
 COTANGENT_SOURCE(OpenFolder, "a folder with a folder for each class");

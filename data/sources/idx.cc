@@ -215,10 +215,10 @@ class IdxDirectory final : public Source {
   int64_t sizes_[2] = {0, 0};
 };
 
-absl::StatusOr<std::shared_ptr<const Source>> OpenMnist(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> OpenMnist(const std::string& text, TargetKind) {
   return text == "mnist" ? std::make_shared<Mnist>() : nullptr;
 }
-absl::StatusOr<std::shared_ptr<const Source>> OpenIdx(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> OpenIdx(const std::string& text, TargetKind) {
   if (PlainOrGzip(text, ImagesName(Split::kTrain)).empty()) return nullptr;
   return IdxDirectory::Open(text);
 }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <filesystem>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -26,23 +28,36 @@ absl::Status OrSkipIt(const absl::Status& status) {
       absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
 }
 
-// Decodes pictures when they are asked for.
+// Decodes pictures when they are asked for, or has them all in memory.
 class PictureReader final : public ImageReader {
  public:
-  PictureReader(std::vector<Picture> pictures, FitOptions options)
-      : pictures_(std::move(pictures)), options_(std::move(options)) {}
+  // `decoded` is empty or holds all pictures.
+  PictureReader(std::vector<Picture> pictures, FitOptions options, bool has_pictures,
+                std::vector<Image> decoded = {})
+      : pictures_(std::move(pictures)),
+        options_(std::move(options)),
+        has_pictures_(has_pictures),
+        decoded_(std::move(decoded)) {}
+
+  absl::Status Read(int64_t index, uint8_t* image) const override {
+    return ReadPart(
+        index, [](int, int) { return std::nullopt; }, image);
+  }
+
+  bool has_pictures() const override { return has_pictures_; }
 
   // In place of a picture that has become bad, where such are skipped, comes the next good one of
-  // its class, so that a run goes on.
-  absl::Status Read(int64_t index, uint8_t* image) const override {
-    const absl::Status status = ReadOne(index, image);
+  // its class or its targets, so that a run goes on.
+  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+    const absl::Status status = ReadOne(index, part, image);
     if (status.ok()) return status;
     if (!options_.skip_bad) return OrSkipIt(status);
     if (++bad_ <= kMostTold) options_.say(absl::StrCat("skipped: ", status.message()));
     const auto count = static_cast<int64_t>(pictures_.size());
     for (int64_t step = 1; step < std::min(count, kMostTries); ++step) {
       const int64_t other = (index + step) % count;
-      if (pictures_[other].label == pictures_[index].label && ReadOne(other, image).ok())
+      if (pictures_[other].label == pictures_[index].label &&
+          pictures_[other].targets == pictures_[index].targets && ReadOne(other, part, image).ok())
         return absl::OkStatus();
     }
     return status;
@@ -51,18 +66,32 @@ class PictureReader final : public ImageReader {
  private:
   static constexpr int64_t kMostTries = 1000;
 
-  absl::Status ReadOne(int64_t index, uint8_t* image) const {
+  absl::Status ReadOne(int64_t index, const PartOf& part, uint8_t* image) const {
+    if (!decoded_.empty()) {
+      Write(decoded_[index], part, image);
+      return absl::OkStatus();
+    }
     const Picture& picture = pictures_[index];
     const absl::StatusOr<Image> whole = ReadImage(picture.path);
     if (!whole.ok())
       return absl::InvalidArgumentError(absl::StrCat(picture.place, whole.status().message()));
-    const std::vector<uint8_t> fitted = FitPicture(*whole, options_.shape, options_.fit);
-    std::copy(fitted.begin(), fitted.end(), image);
+    Write(*whole, part, image);
     return absl::OkStatus();
+  }
+
+  void Write(const Image& picture, const PartOf& part, uint8_t* image) const {
+    if (const std::optional<Rectangle> wanted = part(picture.height, picture.width)) {
+      PictureFitter(options_.shape, {Fit::kStretch, options_.fit.filter})
+          .Write(ViewOf(picture, *wanted), image);
+    } else {
+      PictureFitter(options_.shape, options_.fit).Write(ViewOf(picture), image);
+    }
   }
 
   const std::vector<Picture> pictures_;
   const FitOptions options_;
+  const bool has_pictures_;
+  const std::vector<Image> decoded_;
   mutable std::atomic<int> bad_{0};
 };
 
@@ -81,16 +110,24 @@ class Hash {
   uint64_t hash_ = 0;
 };
 
+// What is made of pictures.
+void TakeFit(const FitOptions& options, Hash& hash) {
+  for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
+                              int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
+    hash.Take(value);
+  // Only where it is not the usual one, so that earlier caches and checkpoints fit.
+  if (options.fit.filter != Filter::kAntialiased) hash.Take(static_cast<int64_t>(options.fit.filter));
+}
+
 // Of names, labels, sizes and times of the files and of what is made of them.
 std::string FingerprintOf(const std::vector<Picture>& pictures, const FitOptions& options) {
   Hash hash;
-  for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
-                              int64_t{options.shape.width}, static_cast<int64_t>(options.fit)})
-    hash.Take(value);
+  TakeFit(options, hash);
   for (const Picture& picture : pictures) {
     struct stat about = {};
     stat(picture.path.c_str(), &about);
     hash.Take(picture.name);
+    for (const float target : picture.targets) hash.Take(int64_t{std::bit_cast<uint32_t>(target)});
     for (const int64_t value : {int64_t{picture.label}, int64_t{about.st_size},
                                 int64_t{about.st_mtim.tv_sec}, int64_t{about.st_mtim.tv_nsec}})
       hash.Take(value);
@@ -101,11 +138,11 @@ std::string FingerprintOf(const std::vector<Picture>& pictures, const FitOptions
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
-    const std::string& text, std::vector<std::string> classes,
+    const std::string& text, TargetKind targets, std::vector<std::string> classes,
     std::vector<Picture> (&pictures)[3]) {
   if (pictures[0].empty())
     return absl::InvalidArgumentError(absl::StrCat(text, ": there are no training pictures in it"));
-  if (classes.size() < 2) {
+  if (targets == TargetKind::kClass && classes.size() < 2) {
     return absl::InvalidArgumentError(absl::StrCat(
         text, ": there is one class only, \"", classes.empty() ? "" : classes[0],
         "\"; there is nothing to tell apart: a class is a folder (in a CSV file, a label)"));
@@ -114,6 +151,7 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   std::error_code error;
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
+  source->target_kind = targets;
   source->classes = std::move(classes);
   for (int split = 0; split < 3; ++split) source->pictures_[split] = std::move(pictures[split]);
   return source;
@@ -126,7 +164,7 @@ absl::StatusOr<std::vector<std::string>> PictureSource::ImageNames(Split split) 
 }
 
 std::vector<absl::Status> PictureSource::ReadAll(
-    Split split, const std::function<void(int64_t, const Image&)>& take, bool stop_at_bad) const {
+    Split split, const std::function<bool(int64_t, Image)>& take, bool stop_at_bad) const {
   const std::vector<Picture>& list = pictures(split);
   const int64_t count = static_cast<int64_t>(list.size());
   std::vector<absl::Status> statuses(count);
@@ -134,9 +172,9 @@ std::vector<absl::Status> PictureSource::ReadAll(
   std::atomic<bool> stop{false};
   const auto read = [&] {
     for (int64_t i = next++; i < count && !stop; i = next++) {
-      const absl::StatusOr<Image> picture = ReadImage(list[i].path);
+      absl::StatusOr<Image> picture = ReadImage(list[i].path);
       if (picture.ok()) {
-        take(i, *picture);
+        if (!take(i, *std::move(picture))) stop = true;
       } else {
         statuses[i] =
             absl::InvalidArgumentError(absl::StrCat(list[i].place, picture.status().message()));
@@ -153,7 +191,7 @@ std::vector<absl::Status> PictureSource::ReadAll(
 
 void PictureSource::RemoveBad(Split split) {
   const std::vector<absl::Status> statuses = ReadAll(
-      split, [](int64_t, const Image&) {}, /*stop_at_bad=*/false);
+      split, [](int64_t, const Image&) { return true; }, /*stop_at_bad=*/false);
   std::vector<Picture>& list = pictures_[static_cast<int>(split)];
   std::vector<Picture> good;
   int bad = 0;
@@ -187,6 +225,7 @@ absl::Status PictureSource::LoadIntoMemory(Split split, Dataset& dataset) const 
   const auto put = [&](int64_t i, const Image& picture) {
     const std::vector<uint8_t> image = FitPicture(picture, options_.shape, options_.fit);
     std::copy(image.begin(), image.end(), dataset.images.begin() + i * bytes);
+    return true;
   };
   for (const absl::Status& status : ReadAll(split, put, /*stop_at_bad=*/true)) {
     if (!status.ok()) return OrSkipIt(status);
@@ -194,9 +233,42 @@ absl::Status PictureSource::LoadIntoMemory(Split split, Dataset& dataset) const 
   return absl::OkStatus();
 }
 
+absl::Status PictureSource::KeepPictures(Split split, Dataset& dataset) const {
+  dataset.fingerprint = FingerprintOf(pictures(split), options_);
+  if (!options_.cache.empty()) {
+    options_.say(
+        "note: --cache packs images of one size; the training pictures, of which parts are drawn "
+        "at random, are decoded for every batch");
+  }
+  // What their files take is a lower bound, mostly, of what pictures take.
+  int64_t file_bytes = 0;
+  for (const Picture& picture : pictures(split)) {
+    struct stat about = {};
+    if (stat(picture.path.c_str(), &about) == 0) file_bytes += about.st_size;
+  }
+  std::vector<Image> decoded;
+  if (file_bytes <= options_.most_bytes_in_memory) {
+    decoded.resize(dataset.size());
+    std::atomic<int64_t> bytes{0};
+    const auto keep = [&](int64_t i, Image picture) {
+      bytes += static_cast<int64_t>(picture.rgb.size());
+      decoded[i] = std::move(picture);
+      return bytes <= options_.most_bytes_in_memory;
+    };
+    for (const absl::Status& status : ReadAll(split, keep, /*stop_at_bad=*/true)) {
+      if (!status.ok()) return OrSkipIt(status);
+    }
+    if (bytes > options_.most_bytes_in_memory) decoded = {};
+  }
+  dataset.reader = std::make_shared<PictureReader>(pictures(split), options_, /*has_pictures=*/true,
+                                                   std::move(decoded));
+  return absl::OkStatus();
+}
+
 absl::Status PictureSource::ReadLater(Split split, Dataset& dataset) const {
   dataset.fingerprint = FingerprintOf(pictures(split), options_);
-  auto files = std::make_shared<PictureReader>(pictures(split), options_);
+  auto files =
+      std::make_shared<PictureReader>(pictures(split), options_, /*has_pictures=*/false);
   dataset.reader = files;
   if (options_.cache.empty()) return absl::OkStatus();
   if (absl::Status status = MakeDirectories(options_.cache); !status.ok()) {
@@ -208,9 +280,8 @@ absl::Status PictureSource::ReadLater(Split split, Dataset& dataset) const {
   // is made anew in its place.
   Hash which;
   which.Take(name);
-  for (const int64_t value : {static_cast<int64_t>(split), int64_t{channels}, int64_t{height},
-                              int64_t{width}, static_cast<int64_t>(options_.fit)})
-    which.Take(value);
+  which.Take(static_cast<int64_t>(split));
+  TakeFit(options_, which);
   const std::string path =
       JoinPath(options_.cache, absl::StrCat("images-", which.Text(), ".cache"));
   absl::StatusOr<std::shared_ptr<const ImageReader>> cache = OpenImageCache(path, contents);
@@ -231,10 +302,14 @@ absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) con
   Dataset dataset = EmptyDataset(*this);
   for (const Picture& picture : pictures(split)) {
     dataset.labels.push_back(picture.label);
+    dataset.targets.insert(dataset.targets.end(), picture.targets.begin(), picture.targets.end());
     dataset.names.push_back(picture.name);
   }
   const bool is_small = dataset.size() <= options_.most_bytes_in_memory / dataset.image_bytes();
-  absl::Status status = is_small ? LoadIntoMemory(split, dataset) : ReadLater(split, dataset);
+  absl::Status status = options_.draws_parts && split == Split::kTrain
+                            ? KeepPictures(split, dataset)
+                        : is_small ? LoadIntoMemory(split, dataset)
+                                   : ReadLater(split, dataset);
   if (!status.ok()) return status;
   return dataset;
 }

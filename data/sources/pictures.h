@@ -14,18 +14,19 @@ namespace cotangent::data {
 struct Picture {
   std::string path;  // to be opened
   std::string name;  // below the source's folder
-  int32_t label = 0;
+  int32_t label = 0;  // of classes
   std::string place;  // of its mention, "list.csv:12: ", for errors; or empty
+  std::vector<float> targets = {};  // of labels and numbers
 };
 
 class PictureSource : public Source {
  public:
-  // `folder_name` is what --dataset said; `pictures` are those of kTrain, kValidation, kTest. An
+  // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures` are those of kTrain, kValidation, kTest. An
   // error where there are no training pictures or fewer than two classes. Each split is brought into
   // the order of NumberPictures().
-  static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
-                                                              std::vector<std::string> classes,
-                                                              std::vector<Picture> (&pictures)[3]);
+  static absl::StatusOr<std::shared_ptr<const Source>> Create(
+      const std::string& text, TargetKind targets, std::vector<std::string> classes,
+      std::vector<Picture> (&pictures)[3]);
 
   bool Has(Split split) const override { return !pictures(split).empty(); }
   absl::StatusOr<int64_t> Size(Split split) const override {
@@ -41,12 +42,14 @@ class PictureSource : public Source {
 
  private:
   // Decodes all pictures of a split on options_.threads threads and gives each, as it comes, to
-  // `take`. The status of each; with `stop_at_bad` soon no more are read after one that is not ok.
-  std::vector<absl::Status> ReadAll(Split split,
-                                    const std::function<void(int64_t, const Image&)>& take,
+  // `take`, which says whether to go on. The status of each; with `stop_at_bad` soon no more are
+  // read after one that is not ok.
+  std::vector<absl::Status> ReadAll(Split split, const std::function<bool(int64_t, Image)>& take,
                                     bool stop_at_bad) const;
   void RemoveBad(Split split);
   absl::Status LoadIntoMemory(Split split, Dataset& dataset) const;
+  // Whole pictures, of which parts are drawn: in memory or, where they are too many, in their files.
+  absl::Status KeepPictures(Split split, Dataset& dataset) const;
   // From the cache, which is made where it is missing, or from the files themselves.
   absl::Status ReadLater(Split split, Dataset& dataset) const;
 

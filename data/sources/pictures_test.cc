@@ -3,9 +3,11 @@
 #include "data/sources/pictures.h"
 
 #include <filesystem>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "data/file.h"
+#include "data/fit.h"
 #include "data/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -169,6 +171,49 @@ TEST_F(PicturesTest, ACsvFile) {
   EXPECT_EQ(Load("named.csv", Split::kValidation)->size(), 1);
 }
 
+TEST_F(PicturesTest, ACsvFileOfLabelsAndOfNumbers) {
+  Paint("one.png", 1);
+  Paint("two.png", 2);
+  const auto load = [this](const std::string& text, TargetKind targets) -> absl::StatusOr<Dataset> {
+    Write("list.csv", text);
+    const auto source = FindSource(JoinPath(root_, "list.csv"), targets);
+    if (!source.ok()) return source.status();
+    FitOptions options;
+    options.shape = {1, 1, 1};
+    return (*source)->Fitted(options)->Load("", Split::kTrain);
+  };
+  const auto message = [&](const std::string& text, TargetKind targets) {
+    return std::string(load(text, targets).status().message());
+  };
+  auto dataset = load("one.png,dog; cat\ntwo.png,\none.png,cat\n", TargetKind::kLabels);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->target_kind, TargetKind::kLabels);
+  EXPECT_THAT(dataset->classes, ElementsAre("cat", "dog"));
+  EXPECT_THAT(dataset->targets, ElementsAre(1, 1, 0, 0, 1, 0));
+  dataset = load("path,split,fever,cough\none.png,,1,\ntwo.png,train,0,1\n", TargetKind::kLabels);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT(dataset->classes, ElementsAre("fever", "cough"));
+  EXPECT_THAT(dataset->targets, ElementsAre(1, 0, 0, 1));
+  dataset = load("age,file,height\n34,one.png,1.8\n-2e1,two.png,0\n", TargetKind::kNumbers);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT(dataset->classes, ElementsAre("age", "height"));
+  EXPECT_THAT(dataset->targets, ElementsAre(34, 1.8f, -20, 0));
+  EXPECT_THAT(load("one.png,5\ntwo.png,6\n", TargetKind::kNumbers)->targets, ElementsAre(5, 6));
+
+  EXPECT_THAT(message("path,a\none.png,2\n", TargetKind::kLabels),
+              HasSubstr("list.csv:2: column \"a\" holds \"2\"; expected 1 or 0"));
+  EXPECT_THAT(message("one.png,5\ntwo.png,old\n", TargetKind::kNumbers),
+              HasSubstr("list.csv:2: column \"value\" holds \"old\"; expected a number"));
+  EXPECT_THAT(message("one.png,nan\n", TargetKind::kNumbers), HasSubstr("expected a number"));
+  EXPECT_THAT(message("path,split\none.png,\n", TargetKind::kNumbers), HasSubstr("a column is missing"));
+  EXPECT_THAT(message("one.png,\n", TargetKind::kLabels), HasSubstr("no training picture has a label"));
+  Paint("d/a/1.png", 1);
+  Paint("d/b/1.png", 1);
+  EXPECT_THAT(std::string(FindSource(JoinPath(root_, "d"), TargetKind::kNumbers).status().message()),
+              HasSubstr("its images have classes, and the loss is of numbers"));
+  EXPECT_TRUE(FindSource(JoinPath(root_, "d"), TargetKind::kLabels).ok());
+}
+
 TEST_F(PicturesTest, BadCsvFilesAreNamedWithTheirLine) {
   const auto message = [this](const std::string& text) {
     Write("list.csv", text);
@@ -258,6 +303,43 @@ TEST_F(ReadLaterTest, AreTheSamePictures) {
   EXPECT_FALSE(dataset->is_in_memory());
   EXPECT_THAT(dataset->labels, ElementsAre(0, 0, 0, 0, 1, 1, 1, 1));
   for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
+}
+
+// A picture twice the size of the image: of a part as large as the image every pixel is shown, in
+// memory or not.
+TEST_F(ReadLaterTest, PartsAreOfThePictureInTheFile) {
+  Image large = {8, 8, {}};
+  for (int i = 0; i < 3 * 64; ++i) large.rgb.push_back(i);
+  ASSERT_TRUE(WritePng(JoinPath(root_, "d/a/2.png"), large).ok());
+  options_.shape = {3, 4, 4};
+  options_.draws_parts = true;
+  for (const int64_t most : {0, 1 << 20}) {
+    options_.most_bytes_in_memory = most;
+    const auto dataset = Load();
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+    EXPECT_FALSE(dataset->is_in_memory());
+    ASSERT_TRUE(dataset->reader->has_pictures());
+    uint8_t image[48];
+    const auto part = [](int height, int width) {
+      EXPECT_EQ(height, 8);
+      EXPECT_EQ(width, 8);
+      return std::optional<Rectangle>({3, 2, 4, 4});
+    };
+    ASSERT_TRUE(dataset->reader->ReadPart(2, part, image).ok());
+    for (int c = 0; c < 3; ++c) {
+      for (int y = 0; y < 4; ++y) {
+        for (int x = 0; x < 4; ++x)
+          EXPECT_EQ(image[16 * c + 4 * y + x], large.rgb[3 * (8 * (y + 2) + x + 3) + c]);
+      }
+    }
+    uint8_t whole[48], fitted[48];
+    ASSERT_TRUE(dataset->reader->Read(2, whole).ok());
+    PictureFitter(options_.shape, Fit::kStretch).Write(ViewOf(large), fitted);
+    EXPECT_EQ(std::vector<uint8_t>(whole, whole + 48), std::vector<uint8_t>(fitted, fitted + 48));
+    // Those of one side are the same.
+    const auto side = Load(Split::kTrain, 0.3);
+    EXPECT_TRUE(side->reader->has_pictures());
+  }
 }
 
 TEST_F(ReadLaterTest, AreDividedAsThoseInMemory) {

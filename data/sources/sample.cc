@@ -41,7 +41,7 @@ class Sample final : public Source {
   }
 };
 
-absl::StatusOr<std::shared_ptr<const Source>> OpenSample(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> OpenSample(const std::string& text, TargetKind) {
   return text == "sample" ? std::make_shared<Sample>() : nullptr;
 }
 

@@ -27,6 +27,7 @@ SourceRegistration::SourceRegistration(Open open, const char* description) {
 Dataset EmptyDataset(const Source& source) {
   Dataset dataset;
   dataset.name = source.name;
+  dataset.target_kind = source.target_kind;
   dataset.classes = source.classes;
   dataset.channels = source.channels;
   dataset.height = source.height;
@@ -34,11 +35,19 @@ Dataset EmptyDataset(const Source& source) {
   return dataset;
 }
 
-absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text,
+                                                         TargetKind targets) {
   std::vector<std::string> descriptions;
   for (const Kind& kind : Kinds()) {
-    absl::StatusOr<std::shared_ptr<const Source>> source = kind.open(text);
-    if (!source.ok() || *source != nullptr) return source;
+    absl::StatusOr<std::shared_ptr<const Source>> source = kind.open(text, targets);
+    if (!source.ok()) return source;
+    if (*source != nullptr && targets == TargetKind::kNumbers &&
+        (*source)->target_kind != TargetKind::kNumbers) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          text, ": its images have classes, and the loss is of numbers; take a CSV file of path and "
+                "number, or a loss of classes: softmax_cross_entropy {}"));
+    }
+    if (*source != nullptr) return source;
     descriptions.push_back(kind.description);
   }
   std::sort(descriptions.begin(), descriptions.end());

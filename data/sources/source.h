@@ -53,7 +53,11 @@ class FetchSession {
 // How pictures of any size are read.
 struct FitOptions {
   ImageShape shape;
-  Fit fit = Fit::kStretch;
+  Fitting fit;
+  // Training images are drawn as parts of the pictures in their files (ImageReader::ReadPart), so
+  // these, not images of `shape`, are kept in memory, if there is room for them. Otherwise each is
+  // decoded when a batch needs it.
+  bool draws_parts = false;
   // Pictures that cannot be read are left out, and told to `say`, instead of being an error.
   bool skip_bad = false;
   std::function<void(const std::string& line)> say = [](const std::string&) {};
@@ -92,7 +96,8 @@ class Source {
 
   std::string name;                  // what --dataset says, and what checkpoints remember
   std::string title;                 // "CIFAR-10"
-  std::vector<std::string> classes;  // a label is an index into it
+  TargetKind target_kind = TargetKind::kClass;
+  std::vector<std::string> classes;  // a label is an index into it; or names of labels or numbers
   int channels = 3, height = 32, width = 32;
   std::optional<Normalization> normalization;  // of the training images, where it is known
 
@@ -113,11 +118,13 @@ class Source {
 // A data set without images that has the source's name, classes and shape.
 Dataset EmptyDataset(const Source& source);
 
-// The source that `text` names: one that has a name, or a path. The error of one that is not there
-// names all there are.
-absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text);
+// The source that `text` names: one that has a name, or a path. `targets` is what is to be learnt
+// from it, and decides how a CSV file is read; a source of classes serves for labels, too, one for
+// each image. The error of one that is not there names all there are.
+absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text,
+                                                         TargetKind targets = TargetKind::kClass);
 
-// The same, read at once.
+// The same of classes, read at once.
 absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& data_dir,
                                     Split split);
 
@@ -130,10 +137,12 @@ std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> sourc
 std::string FetchAgain(absl::string_view source, const std::string& data_dir);
 
 // Makes a kind of source known. `open` returns the source that `text` names, null if it is of
-// another kind, or what is wrong with it; `description` stands in the list of all kinds.
+// another kind, or what is wrong with it; one that can have targets of several kinds is to have
+// those of `targets`. `description` stands in the list of all kinds.
 class SourceRegistration {
  public:
-  using Open = absl::StatusOr<std::shared_ptr<const Source>> (*)(const std::string& text);
+  using Open = absl::StatusOr<std::shared_ptr<const Source>> (*)(const std::string& text,
+                                                                 TargetKind targets);
   SourceRegistration(Open open, const char* description);
 };
 

@@ -57,14 +57,11 @@ class Divided final : public Source {
       if (!Belongs(names[i], split)) continue;
       std::copy_n(dataset->images.begin() + i * bytes, bytes,
                   dataset->images.begin() + kept * bytes);
-      dataset->labels[kept] = dataset->labels[i];
-      if (!dataset->names.empty()) dataset->names[kept] = dataset->names[i];
-      ++kept;
+      dataset->MoveImage(i, kept++);
     }
     dataset->images.resize(kept * bytes);
     dataset->images.shrink_to_fit();
-    dataset->labels.resize(kept);
-    if (!dataset->names.empty()) dataset->names.resize(kept);
+    dataset->ResizeTo(kept);
     return dataset;
   }
 
@@ -77,6 +74,10 @@ class Divided final : public Source {
     absl::Status Read(int64_t index, uint8_t* image) const override {
       return whole_->Read(chosen_[index], image);
     }
+    bool has_pictures() const override { return whole_->has_pictures(); }
+    absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+      return whole_->ReadPart(chosen_[index], part, image);
+    }
 
    private:
     const std::shared_ptr<const ImageReader> whole_;
@@ -88,12 +89,10 @@ class Divided final : public Source {
     std::vector<int64_t> chosen;
     for (int64_t i = 0; i < side.size(); ++i) {
       if (!Belongs(names[i], split)) continue;
-      side.labels[chosen.size()] = side.labels[i];
-      side.names[chosen.size()] = side.names[i];
+      side.MoveImage(i, static_cast<int64_t>(chosen.size()));
       chosen.push_back(i);
     }
-    side.labels.resize(chosen.size());
-    side.names.resize(chosen.size());
+    side.ResizeTo(static_cast<int64_t>(chosen.size()));
     side.reader = std::make_shared<SideReader>(std::move(side.reader), std::move(chosen));
     return side;
   }

@@ -16,6 +16,7 @@
 #include "layers/network/network_text.h"
 #include "layers/plan/fold.h"
 #include "nlohmann/json.hpp"
+#include "training/targets.h"
 
 namespace cotangent::inference {
 namespace {
@@ -72,6 +73,14 @@ void AddMetadata(const training::TrainedNetwork& trained, const OnnxOptions& opt
       list(std::vector<float>(normalization.mean.begin(), normalization.mean.begin() + channels)));
   add("deviation", list(std::vector<float>(normalization.deviation.begin(),
                                            normalization.deviation.begin() + channels)));
+  const data::TargetKind targets = training::TargetKindOf(trained.network);
+  add("targets", data::PluralOf(targets));
+  if (targets == data::TargetKind::kNumbers) {
+    const auto& scale = trained.network.train().target_normalisation();
+    add("target_mean", list(std::vector<double>(scale.mean().begin(), scale.mean().end())));
+    add("target_deviation",
+        list(std::vector<double>(scale.deviation().begin(), scale.deviation().end())));
+  }
   add("dataset", trained.dataset);
   add("network", layers::NetworkText(trained.network));
   if (options.accuracy.has_value()) add("accuracy", absl::StrCat(*options.accuracy));

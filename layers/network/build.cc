@@ -210,15 +210,19 @@ class Builder {
     const Layer& text = network_.layer(network_.layer_size() - 1);
     return Error(absl::StrCat(
         text.place(), text.place().empty() ? "" : ": ", "the last layer '", last.maker, "' gives ",
-        builder.Seen(last), " for an image, but there are ", built_.classes,
-        " classes; end the network with linear { features: ", built_.classes, " }"));
+        builder.Seen(last), " for an image, but there are ", built_.classes, " ",
+        TargetNames(TargetKindOf(network_.loss())), "; end the network with linear { features: ", built_.classes, " }"));
   }
 
   absl::Status AddLoss() {
     autodiff::symbolic::Pool pool;
     ASSIGN_OR_RETURN(const LossAttributes attributes,
                      ParseLoss(network_.loss(), built_.classes, pool));
-    built_.labels = built_.graph.Input("labels", {options_.batch_size});
+    const bool has_targets = TargetKindOf(network_.loss()) != TargetKind::kClass ||
+                             (options_.training && MixesImages(network_));
+    built_.labels =
+        built_.graph.Input("labels", has_targets ? Shape({options_.batch_size, built_.classes})
+                                                 : Shape({options_.batch_size}));
     ASSIGN_OR_RETURN(built_.loss,
                      LossOf(built_.graph, "loss", built_.prediction, built_.labels, attributes));
     return absl::OkStatus();

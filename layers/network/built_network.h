@@ -17,7 +17,7 @@ struct BuildOptions {
   bool training = true;
   // Whether labels are an input and the loss is computed.
   bool with_loss = true;
-  // The data set's number of classes, for a text that does not say.
+  // The data set's number of classes (labels, numbers), for a text that does not say.
   int64_t classes = 10;
 };
 
@@ -41,10 +41,12 @@ struct LayerRow {
 struct BuiltNetwork {
   Graph graph;
   TensorId images = kNoTensor;      // [N, C, H, W]
-  TensorId labels = kNoTensor;      // [N], with the loss
+  // With the loss: class numbers int32 [N]; or targets f32 [N, classes], where the loss is of labels
+  // or numbers, or, while training, images are mixed.
+  TensorId labels = kNoTensor;
   TensorId prediction = kNoTensor;  // [N, classes]
   TensorId loss = kNoTensor;        // []
-  int64_t classes = 0;
+  int64_t classes = 0;  // or labels, or numbers: what the network says of an image
   std::vector<ParameterSpec> parameters;  // in the order of the layers
   std::vector<StateSpec> states;
   std::vector<LayerRow> layers;

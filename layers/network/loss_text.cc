@@ -8,9 +8,53 @@
 
 namespace cotangent::layers {
 
+namespace {
+
+// Of d = prediction - target.
+Expr HuberFormula(const Expr& d, double delta, autodiff::symbolic::Pool& pool) {
+  using autodiff::symbolic::Abs;
+  return autodiff::symbolic::Select(Abs(d), pool.Constant(delta), d * d * 0.5,
+                                    delta * (Abs(d) - delta / 2));
+}
+
+}  // namespace
+
+TargetKind TargetKindOf(const Loss& text) {
+  switch (text.kind_case()) {
+    case Loss::kBinaryCrossEntropy:
+      return TargetKind::kLabels;
+    case Loss::kSquaredError:
+    case Loss::kAbsoluteError:
+    case Loss::kHuber:
+      return TargetKind::kNumbers;
+    case Loss::kSoftmaxCrossEntropy:
+    case Loss::kHinge:
+    case Loss::kMeanSquaredError:
+    case Loss::kFocal:
+    case Loss::kFormula:
+    case Loss::KIND_NOT_SET:
+      break;
+  }
+  return TargetKind::kClass;
+}
+
+const char* TargetNames(TargetKind kind) {
+  return kind == TargetKind::kClass ? "classes" : kind == TargetKind::kLabels ? "labels" : "numbers";
+}
+
+bool MixesImages(const Network& network) {
+  const Train::Augmentation& augmentation = network.train().augmentation();
+  return augmentation.has_mixup() || augmentation.has_cutmix();
+}
+
 absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
                                          autodiff::symbolic::Pool& pool) {
   LossAttributes attributes;
+  const Expr x = pool.Variable("a0"), t = pool.Variable("a1");
+  const auto by_formula = [&](const Expr& formula) {
+    attributes.kind = LossKind::kFormula;
+    attributes.formula = formula;
+  };
   switch (text.kind_case()) {
     case Loss::KIND_NOT_SET:
     case Loss::kSoftmaxCrossEntropy: {
@@ -49,6 +93,22 @@ absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
       if (!(attributes.gamma >= 0) || !std::isfinite(attributes.gamma))
         return Error(absl::StrCat("loss: gamma is ", attributes.gamma, "; expected 0 or more"));
       break;
+    case Loss::kBinaryCrossEntropy:
+      by_formula(autodiff::symbolic::Softplus(x) - t * x);
+      break;
+    case Loss::kSquaredError:
+      by_formula((x - t) * (x - t));
+      break;
+    case Loss::kAbsoluteError:
+      by_formula(autodiff::symbolic::Abs(x - t));
+      break;
+    case Loss::kHuber: {
+      const double delta = text.huber().delta();
+      if (!(delta > 0) || !std::isfinite(delta))
+        return Error(absl::StrCat("loss: delta is ", delta, "; expected more than 0"));
+      by_formula(HuberFormula(x - t, delta, pool));
+      break;
+    }
     case Loss::kFormula: {
       attributes.kind = LossKind::kFormula;
       autodiff::symbolic::ParseOptions options;

@@ -103,6 +103,7 @@ class Checker {
     if (options_.progress) options_.progress(absl::StrCat(what, " ", done, " of ", total));
   }
 
+  void GiveLabels(Reference& reference) const;
   void GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const;
   absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction,
                                 double step) const;
@@ -195,6 +196,15 @@ absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> directio
   return absl::OkStatus();
 }
 
+void Checker::GiveLabels(Reference& reference) const {
+  const TensorId labels = function_.network().labels;
+  if (const std::vector<float> targets = function_.targets(); !targets.empty()) {
+    reference.Give(labels, Values(targets.begin(), targets.end()));
+  } else {
+    reference.GiveLabels(labels, {function_.labels().begin(), function_.labels().end()});
+  }
+}
+
 void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const {
   for (const Leaf& leaf : leaves_) {
     const auto from = leaf.Of(function_.point()), along = leaf.Of(direction);
@@ -202,8 +212,7 @@ void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference&
     for (size_t i = 0; i < from.size(); ++i) values.push_back(from[i] + step * along[i]);
     reference.Give(leaf.tensor, std::move(values));
   }
-  reference.GiveLabels(function_.network().labels,
-                       std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
+  GiveLabels(reference);
   for (const StateSpec& state : function_.network().states)
     reference.Give(state.tensor, Values(state.shape.NumElements(), state.initial_value));
   for (const auto& [t, mask] : masks_) reference.Give(t, Values(mask.begin(), mask.end()));
@@ -229,8 +238,7 @@ absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float>
   Values moved = at_point_.values(leaf.tensor);
   for (size_t i = 0; i < moved.size(); ++i) moved[i] += step * direction[i];
   reference.Give(leaf.tensor, std::move(moved));
-  reference.GiveLabels(function_.network().labels,
-                       std::vector<int64_t>(function_.labels().begin(), function_.labels().end()));
+  GiveLabels(reference);
   if (!depends[loss]) return check_.reference_loss;
   if (absl::Status status = reference.Compute({loss}); !status.ok()) return status;
   return reference.values(loss)[0];

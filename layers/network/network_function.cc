@@ -100,6 +100,13 @@ absl::Status NetworkFunction::SetPoint(NetworkVector point, absl::Span<const int
   return absl::OkStatus();
 }
 
+std::vector<float> NetworkFunction::targets() const {
+  if (network_.graph.shape(network_.labels).rank() != 2) return {};
+  std::vector<float> one_hot(labels_.size() * network_.classes);
+  for (size_t n = 0; n < labels_.size(); ++n) one_hot[n * network_.classes + labels_[n]] = 1;
+  return one_hot;
+}
+
 void NetworkFunction::SetToRandomPoint(uint64_t seed) {
   NetworkVector point = Zero();
   Initialize(network_.parameters, seed, absl::MakeSpan(point.parameters));
@@ -143,7 +150,11 @@ absl::Status NetworkFunction::Run(std::unique_ptr<Plan>& plan, const std::vector
       std::copy(values.begin(), values.end(), static_cast<Value*>(to));
   };
   give(network_.images, point_.images);
-  give(network_.labels, labels_);
+  if (const std::vector<float> one_hot = targets(); !one_hot.empty()) {
+    give(network_.labels, one_hot);
+  } else {
+    give(network_.labels, labels_);
+  }
   if (!cotangent.empty()) give(cotangent_, cotangent);
   if (tangent != nullptr) {
     give(tangents_.back(), tangent->images);

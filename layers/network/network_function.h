@@ -80,6 +80,8 @@ class NetworkFunction {
   void SetToRandomPoint(uint64_t seed);
   const NetworkVector& point() const { return point_; }
   const std::vector<int32_t>& labels() const { return labels_; }
+  // Where the loss compares with targets [N, K], these: 1 for the label's class, else 0. Else empty.
+  std::vector<float> targets() const;
 
   absl::StatusOr<NetworkOutput> Value();
   // Of the loss.

@@ -508,6 +508,48 @@ TEST(LossTest, All) {
   }
 }
 
+// Against targets, shares of the classes or numbers, where a loss can take them.
+TEST(LossTest, OfTargets) {
+  for (size_t i = 0; i < Losses().size(); ++i) {
+    SCOPED_TRACE(absl::StrCat("loss ", i));
+    Graph graph;
+    const TensorId x = graph.Input("x", {5, 12}), w = graph.Parameter("w", {7, 12});
+    // A state: nobody asks for a derivative by it.
+    const TensorId targets = graph.State("targets", {5, 7});
+    const auto loss =
+        LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), targets, Losses()[i]);
+    const bool possible = Losses()[i].class_weights.empty() ||
+                          Losses()[i].kind == LossKind::kSoftmaxCrossEntropy;
+    ASSERT_EQ(loss.ok(), possible);
+    if (possible) ExpectPlanAgrees(graph, *loss);
+  }
+}
+
+// cross_entropy and mse_loss of PyTorch 2.14.1, in double.
+TEST(LossTest, OfTargetsIsPyTorchs) {
+  float x[6] = {1.5f, -0.25f, 0.75f, -1, 2, 0.5f}, gradient[6], loss;
+  const float t[6] = {0.7f, 0.3f, 0, 0, 0.25f, 0.75f};
+  const auto expect = [&](const LossAttributes& attributes, double value,
+                          const std::vector<double>& slopes) {
+    MeanLoss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, {.shares = t}, &loss,
+             {reinterpret_cast<char*>(gradient), {2, 3}, {}});
+    EXPECT_NEAR(loss, value, 1e-6);
+    for (int i = 0; i < 6; ++i) EXPECT_NEAR(gradient[i], slopes[i], 1e-6) << i;
+  };
+  expect({}, 1.194872376,
+         {-0.046259219, -0.097217767, 0.143476986, 0.019556287, 0.267798517, -0.287354804});
+  expect({.label_smoothing = 0.1}, 1.229039042,
+         {-0.027925886, -0.098884433, 0.126810319, 0.002889620, 0.263631851, -0.266521471});
+  expect({.label_smoothing = 0.1, .class_weights = {1, 2, 0.5}}, 1.282460005,
+         {0.059146472, -0.235420193, 0.176273722, 0.001015476, 0.096821993, -0.097837469});
+  expect({.kind = LossKind::kMeanSquaredError}, 0.938333333,
+         {0.266666667, -0.183333333, 0.25, -0.333333333, 0.583333333, -0.083333333});
+  // Of the two that PyTorch has not, what their definitions give with its functions.
+  expect({.kind = LossKind::kFocal, .gamma = 2}, 0.742211219,
+         {0.057767248, -0.149825455, 0.092058206, 0.017982391, 0.345278616, -0.363261007});
+  expect({.kind = LossKind::kHinge, .margin = 1}, 1.7375, {-0.2, -0.3, 0.5, 0, 0.375, -0.375});
+}
+
 // Images without weight say nothing, not "not a number".
 TEST(LossTest, OfABatchWithoutWeightIsZero) {
   for (const LossKind kind : {LossKind::kSoftmaxCrossEntropy, LossKind::kHinge,
@@ -516,7 +558,7 @@ TEST(LossTest, OfABatchWithoutWeightIsZero) {
         .kind = kind, .label_smoothing = 0.1, .class_weights = {1, 0, 0}, .margin = 1, .gamma = 2};
     float x[6] = {1, 2, 3, -1, 0, 4}, gradient[6] = {7, 7, 7, 7, 7, 7}, loss = 7;
     const int32_t labels[2] = {1, 2};
-    MeanLoss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, labels, &loss,
+    MeanLoss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, {.labels = labels}, &loss,
              {reinterpret_cast<char*>(gradient), {2, 3}, {}});
     EXPECT_EQ(loss, 0);
     EXPECT_THAT(gradient, testing::Each(0.0f));
@@ -532,6 +574,11 @@ TEST(GradientTest, OfLossesHasDerivatives) {
     const TensorId x = graph.Input("x", {5, 7}), labels = graph.Input("labels", {5});
     ExpectPlanAgrees(
         graph, Made(Gradient(graph, Made(LossOf(graph, "loss", x, labels, Losses()[i])), {x}))[0]);
+    if (!Losses()[i].class_weights.empty() && Losses()[i].kind == LossKind::kFocal) continue;
+    Graph other;
+    const TensorId y = other.Input("x", {5, 7}), targets = other.State("targets", {5, 7});
+    ExpectPlanAgrees(
+        other, Made(Gradient(other, Made(LossOf(other, "loss", y, targets, Losses()[i])), {y}))[0]);
   }
 }
 

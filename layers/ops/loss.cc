@@ -27,9 +27,14 @@ namespace {
 namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
 
-// labels [N] -> [N, K]: in the column of the label its class weight (1 without class weights), else
-// 0. The attribute is that of a loss.
-extern const Op kOneHot;
+// labels [N] or targets [N, K] -> [N, K]: in the column of the label 1, else 0, or the target; times
+// the weight of the class. The attribute is that of a loss.
+extern const Op kWeightedTargets;
+
+// Whether a loss compares with targets [N, K], not with labels [N].
+bool HasTargets(const Graph& graph, const Node& loss) {
+  return graph.shape(loss.inputs[1]).rank() == 2;
+}
 
 // ---- Second derivatives
 
@@ -40,24 +45,26 @@ Expr WhereWeighted(RuleBuilder& rules, const Expr& divisor, const Expr& quotient
   return symbolic::Select(pool.Constant(0), divisor, quotient, pool.Constant(0));
 }
 
-// Weights of the label's class, one an image, [N], divided by their sum over the batch: each
-// image's share in the loss.
+// 1 in the column of the label's class; the targets, if there are some.
+TensorId TargetsOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
+  if (HasTargets(rules.graph(), loss)) return loss.inputs[1];
+  return rules.graph().AddNode(kWeightedTargets, rules.name(), {loss.inputs[1]}, LossAttributes{},
+                               Shape(shape));
+}
+
+// Each image's share in the loss, [N]: weights of the labels' classes divided by their sum over the
+// batch; with targets 1 / N.
 TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
-  const LossAttributes& attributes = loss.as<LossAttributes>();
-  if (attributes.class_weights.empty()) return Constant(rules.graph(), 1.0 / shape[0], {shape[0]});
-  const TensorId weighted = rules.Like(kOneHot, loss, {loss.inputs[1]}, shape);
+  if (loss.as<LossAttributes>().class_weights.empty() || HasTargets(rules.graph(), loss))
+    return Constant(rules.graph(), 1.0 / shape[0], {shape[0]});
+  const TensorId weighted = rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape);
   const TensorId weights = PerImage(rules, shape).Sum(rules.a(0), {weighted});
   return rules.Elementwise(WhereWeighted(rules, rules.a(1), rules.a(0) / rules.a(1)),
                            {weights, rules.Sum(weighted)}, {shape[0]});
 }
 
-// 1 in the column of the label's class.
-TensorId TargetsOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
-  return rules.graph().AddNode(kOneHot, rules.name(), {loss.inputs[1]}, LossAttributes{},
-                               Shape(shape));
-}
-
-// The gradient is share T (p - t), where t is the smoothed target and T its sum, weighted by class.
+// The gradient of an image is its share times T p - t, where t is the smoothed target, weighted by
+// class, and T its sum.
 TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape,
                                     TensorId t) {
   const LossAttributes& attributes = loss.as<LossAttributes>();
@@ -66,52 +73,61 @@ TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const 
   PerImage image(rules, shape);
   const TensorId share = SharesOf(rules, loss, shape);
   const std::vector<double>& weights = attributes.class_weights;
-  if (weights.empty()) return image.Map(rules.a(0) * rules.a(1), {along, share});
   const double smoothing = attributes.label_smoothing;
-  const double spread = smoothing / shape[1] * std::accumulate(weights.begin(), weights.end(), 0.0);
-  const TensorId total = rules.Sum(rules.Like(kOneHot, loss, {loss.inputs[1]}, shape));
-  const TensorId factor = rules.Elementwise(
-      WhereWeighted(rules, rules.a(1), (1 - smoothing) * rules.a(0) + spread / rules.a(1)),
-      {share, total}, {shape[0]});
+  const double all = weights.empty() ? static_cast<double>(shape[1])
+                                     : std::accumulate(weights.begin(), weights.end(), 0.0);
+  const double spread = smoothing / shape[1] * all;
+  TensorId factor = share;
+  if (HasTargets(rules.graph(), loss)) {
+    const TensorId weighted = rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape);
+    const TensorId sums = image.Sum((1 - smoothing) * rules.a(0) + spread * rules.a(1),
+                                    {weighted, loss.inputs[1]});
+    factor = rules.Elementwise(rules.a(0) * rules.a(1), {share, sums}, {shape[0]});
+  } else if (!weights.empty()) {
+    const TensorId total =
+        rules.Sum(rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape));
+    factor = rules.Elementwise(
+        WhereWeighted(rules, rules.a(1), (1 - smoothing) * rules.a(0) + spread / rules.a(1)),
+        {share, total}, {shape[0]});
+  }
   return image.Map(rules.a(0) * rules.a(1), {along, factor});
 }
 
-// With q the probability of the label, r = 1 - q that of all others, l = ln q and o the target, the
-// gradient is
-//   share s (o - p),  s = gamma r^(gamma - 1) q l - r^gamma,
-// and along t: l' = S((o - p) t), s' = (gamma r^(gamma - 1) q (2 + l) - gamma (gamma - 1) r^(gamma
-// - 2) q^2 l) l'.
+// With t the targets (of a label: one-hot), p the probabilities, r = 1 - p and l = ln p, each of
+// every class, the gradient of an image is its share times
+//   u - p S(u),  u = t (gamma r^(gamma - 1) p l - r^gamma),
+// and along x': l' = x' - S(p x'), u' = t (gamma r^(gamma - 1) p (2 + l) - gamma (gamma - 1)
+// r^(gamma - 2) p^2 l) l', p' = p l'.
 TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape, TensorId t) {
   const double gamma = loss.as<LossAttributes>().gamma;
-  const Shape batch = {shape[0]};
   const Expr a0 = rules.a(0), a1 = rules.a(1), a2 = rules.a(2), a3 = rules.a(3), a4 = rules.a(4),
              a5 = rules.a(5);
+  symbolic::Pool& pool = rules.graph().pool();
   const TensorId p = rules.Like(kSoftmax, loss, {loss.inputs[0]}, shape),
-                 o = TargetsOf(rules, loss, shape);
-  const TensorId p_along = rules.Like(kSoftmaxGradient, loss, {t, p}, shape);
+                 targets = TargetsOf(rules, loss, shape);
   PerImage image(rules, shape);
+  const TensorId mean_along = image.Sum(a0 * a1, {p, t});
+  const TensorId log_along = image.Map(a0 - a1, {t, mean_along});
   // Kept from zero, where powers and logarithms end; what they are multiplied with is zero there.
-  const auto positive = [&](TensorId x, double least) {
-    return rules.Elementwise(symbolic::Max(a0, rules.graph().pool().Constant(least)), {x}, batch);
+  const auto at_least = [&](const Expr& x, double least) {
+    return symbolic::Max(x, pool.Constant(least));
   };
-  const TensorId q = positive(image.Sum(a0 * a1, {o, p}), 1e-30),
-                 r = positive(image.Sum((1 - a0) * a1, {o, p}), 1e-12);
-  const Expr half = rules.graph().pool().Constant(0.5);
-  const TensorId l = rules.Elementwise(
-      symbolic::Select(half, a0, symbolic::Log1p(-a1), symbolic::Ln(a0)), {q, r}, batch);
-  const TensorId l_along = image.Sum((a0 - a1) * a2, {o, p, t});
-  const auto power = [&](Expr base, double exponent) {
-    return symbolic::Pow(base, rules.graph().pool().Constant(exponent));
+  const auto power = [&](const Expr& base, double exponent) {
+    return symbolic::Pow(base, pool.Constant(exponent));
   };
-  const TensorId slope = rules.Elementwise(
-      gamma * power(a1, gamma - 1) * a0 * a2 - power(a1, gamma), {q, r, l}, batch);
-  const TensorId curvature =
-      rules.Elementwise(gamma * power(a1, gamma - 1) * a0 * (2 + a2) -
-                            gamma * (gamma - 1) * power(a1, gamma - 2) * a0 * a0 * a2,
-                        {q, r, l}, batch);
-  const TensorId factor = rules.Elementwise(a0 * a1, {curvature, l_along}, batch);
-  return image.Map(a5 * (a2 * (a0 - a1) - a3 * a4),
-                   {o, p, factor, slope, p_along, SharesOf(rules, loss, shape)});
+  const Expr q = at_least(a1, 1e-30), r = at_least(1 - a1, 1e-12);
+  const Expr log = symbolic::Select(pool.Constant(0.5), a1, symbolic::Log1p(a1 - 1),
+                                    symbolic::Ln(q));
+  const TensorId u = rules.Elementwise(
+      a0 * (gamma * power(r, gamma - 1) * q * log - power(r, gamma)), {targets, p}, shape);
+  const TensorId u_along = rules.Elementwise(
+      a0 * a2 *
+          (gamma * power(r, gamma - 1) * q * (2 + log) -
+           gamma * (gamma - 1) * power(r, gamma - 2) * q * q * log),
+      {targets, p, log_along}, shape);
+  const TensorId sum = image.Sum(a0, {u}), sum_along = image.Sum(a0, {u_along});
+  return image.Map(a5 * (a0 - a1 * a2 - a1 * a3 * a4),
+                   {u_along, p, sum_along, log_along, sum, SharesOf(rules, loss, shape)});
 }
 
 // The second derivative of a loss by its prediction, times t [N, K]; it is its own adjoint.
@@ -142,7 +158,6 @@ TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t) {
 
 // ---- Kernels
 
-// The sum of values in double, of every row of f32 [N, K], scaled: mean over the batch of weights.
 double WeightOf(const LossAttributes& attributes, int32_t label) {
   return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label];
 }
@@ -226,6 +241,30 @@ double LossRow(const LossAttributes& a, const float* x, int64_t classes, int32_t
   return 0;
 }
 
+// What an image's targets [K] come to. `row` [K] is scratch.
+double TargetRow(const LossAttributes& a, const float* x, int64_t classes, const float* targets,
+                 double images, float* gradient, std::vector<float>& row) {
+  double loss = 0;
+  std::fill_n(gradient, classes, 0.0f);
+  if (a.kind == LossKind::kMeanSquaredError) {
+    const double share = 1 / (images * static_cast<double>(classes));
+    for (int64_t k = 0; k < classes; ++k) {
+      const double difference = static_cast<double>(x[k]) - targets[k];
+      loss += share * difference * difference;
+      gradient[k] = static_cast<float>(2 * share * difference);
+    }
+    return loss;
+  }
+  row.resize(classes);
+  for (int64_t k = 0; k < classes; ++k) {
+    if (targets[k] == 0) continue;
+    const double of_class = LossRow(a, x, classes, static_cast<int32_t>(k), images, row.data());
+    loss += targets[k] * of_class;
+    for (int64_t j = 0; j < classes; ++j) gradient[j] += targets[k] * row[j];
+  }
+  return loss;
+}
+
 // ---- The reference
 
 // Loss of one row of predictions, unweighted by the batch, and its gradient.
@@ -284,33 +323,68 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
   return {loss, gradient};
 }
 
+// The same of targets.
+template <class T>
+std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::vector<T>& x,
+                                           const T* targets) {
+  const auto classes = static_cast<int64_t>(x.size());
+  T loss(0.0);
+  std::vector<T> gradient(classes, T(0.0));
+  for (int64_t k = 0; k < classes; ++k) {
+    if (a.kind == LossKind::kMeanSquaredError) {
+      const T difference = x[k] - targets[k], share(1.0 / static_cast<double>(classes));
+      loss = loss + share * difference * difference;
+      gradient[k] = T(2.0) * share * difference;
+      continue;
+    }
+    const auto [of_class, along] = LossOfRow(a, x, k);
+    loss = loss + targets[k] * of_class;
+    for (int64_t j = 0; j < classes; ++j) gradient[j] = gradient[j] + targets[k] * along[j];
+  }
+  return {loss, gradient};
+}
+
 // ---- The operations
 
-class OneHotOperation : public OperationWithKernel<OneHotOperation> {
+class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
  public:
-  const char* name() const override { return "one_hot"; }
+  const char* name() const override { return "weighted_targets"; }
   absl::Status Vjp(ReverseRule&) const override { return absl::OkStatus(); }
   absl::Status Jvp(ForwardRule&) const override { return absl::OkStatus(); }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     const std::vector<double>& weights = node.as<LossAttributes>().class_weights;
-    const std::vector<int64_t>& labels = e.indices[node.inputs[0]];
+    const int64_t classes = e.Channels(node.outputs[0]);
     std::vector<T> y = e.Zeros(node.outputs[0]);
-    for (size_t n = 0; n < labels.size(); ++n)
-      y[n * e.Channels(node.outputs[0]) + labels[n]] =
-          T(weights.empty() ? 1.0 : weights[labels[n]]);
+    const auto weight = [&](int64_t k) { return T(weights.empty() ? 1.0 : weights[k]); };
+    if (e.graph.shape(node.inputs[0]).rank() == 2) {
+      for (size_t i = 0; i < y.size(); ++i)
+        y[i] = e.values[node.inputs[0]][i] * weight(static_cast<int64_t>(i) % classes);
+    } else {
+      const std::vector<int64_t>& labels = e.indices[node.inputs[0]];
+      for (size_t n = 0; n < labels.size(); ++n) y[n * classes + labels[n]] = weight(labels[n]);
+    }
     e.out(node, 0) = std::move(y);
     return absl::OkStatus();
   }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node](int64_t) {
       const std::vector<double>& weights = node.as<LossAttributes>().class_weights;
-      const int32_t* labels = buffer(node.inputs[0]).as<int32_t>();
-      const Buffer y = buffer(node.outputs[0]);
+      const Buffer from = buffer(node.inputs[0]), y = buffer(node.outputs[0]);
+      const int64_t classes = y.shape[1];
+      const auto weight = [&](int64_t k) {
+        return weights.empty() ? 1.0f : static_cast<float>(weights[k]);
+      };
+      if (from.shape.rank() == 2) {
+        for (int64_t i = 0; i < y.shape.NumElements(); ++i)
+          y.as<float>()[i] = from.as<float>()[i] * weight(i % classes);
+        return;
+      }
       SetToZero(y);
-      for (int64_t n = 0; n < y.shape[0]; ++n)
-        y.as<float>()[n * y.shape[1] + labels[n]] =
-            weights.empty() ? 1.0f : static_cast<float>(weights[labels[n]]);
+      for (int64_t n = 0; n < y.shape[0]; ++n) {
+        const int32_t label = from.as<int32_t>()[n];
+        y.as<float>()[n * classes + label] = weight(label);
+      }
     };
   }
 };
@@ -321,6 +395,8 @@ class LossOperation : public OperationWithKernel<LossOperation> {
 
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId prediction = rule.in(0);
+    if (HasTargets(rule.graph, rule.node) && rule.Needs(rule.in(1)))
+      return absl::UnimplementedError("a loss has no derivative by its targets");
     RuleBuilder rules(rule.graph, rule.node.name);
     if (rule.d[0] != kNoTensor) {
       absl::StatusOr<TensorId> scaled = Elementwise(
@@ -349,8 +425,11 @@ class LossOperation : public OperationWithKernel<LossOperation> {
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     const LossAttributes& a = node.as<LossAttributes>();
     const std::vector<T>& x = e.values[node.inputs[0]];
+    const bool has_targets = HasTargets(e.graph, node);
     const std::vector<int64_t>& labels = e.indices[node.inputs[1]];
-    const int64_t batch = static_cast<int64_t>(labels.size()), classes = e.Channels(node.inputs[0]);
+    const std::vector<T>& targets = e.values[node.inputs[1]];
+    const int64_t classes = e.Channels(node.inputs[0]);
+    const int64_t batch = static_cast<int64_t>(x.size()) / classes;
     T loss(0.0);
     std::vector<T> gradient;
     if (a.kind == LossKind::kFormula) {
@@ -362,20 +441,24 @@ class LossOperation : public OperationWithKernel<LossOperation> {
       if (!program.ok()) return program.status();
       const T share(1.0 / x.size());
       for (size_t i = 0; i < x.size(); ++i) {
-        const std::vector<T> both = program->template Evaluate<T>(std::vector<T>{
-            x[i], T(labels[i / classes] == static_cast<int64_t>(i) % classes ? 1.0 : 0.0)});
+        const T target =
+            has_targets ? targets[i]
+                        : T(labels[i / classes] == static_cast<int64_t>(i) % classes ? 1.0 : 0.0);
+        const std::vector<T> both = program->template Evaluate<T>(std::vector<T>{x[i], target});
         loss = loss + share * both[0];
         gradient.push_back(share * both[1]);
       }
     } else {
-      double total_weight = 0;
+      double total_weight = has_targets ? static_cast<double>(batch) : 0;
       for (int64_t label : labels)
         total_weight += a.class_weights.empty() ? 1.0 : a.class_weights[label];
       const T share(total_weight > 0 ? 1.0 / total_weight
                                      : 0.0);  // without any weight the loss is 0
       for (int64_t n = 0; n < batch; ++n) {
-        const auto [row_loss, row_gradient] = LossOfRow(
-            a, std::vector<T>(x.begin() + n * classes, x.begin() + (n + 1) * classes), labels[n]);
+        const std::vector<T> row(x.begin() + n * classes, x.begin() + (n + 1) * classes);
+        const auto [row_loss, row_gradient] =
+            has_targets ? LossOfTargets(a, row, targets.data() + n * classes)
+                        : LossOfRow(a, row, labels[n]);
         loss = loss + share * row_loss;
         for (const T& g : row_gradient) gradient.push_back(share * g);
       }
@@ -385,15 +468,23 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     return absl::OkStatus();
   }
 
-  // A loss by formula runs as one flat kernel over predictions and one-hot targets.
+  // A loss by formula runs as one flat kernel over predictions and targets.
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     const LossAttributes attributes = kernel.node.as<LossAttributes>();
     const TensorId prediction = kernel.node.inputs[0], labels = kernel.node.inputs[1],
                    loss = kernel.node.outputs[0], gradient = kernel.node.outputs[1];
+    const bool has_targets = HasTargets(kernel.graph, kernel.node);
     if (attributes.kind != LossKind::kFormula) {
-      return [buffer = kernel.buffer, attributes, prediction, labels, loss, gradient](int64_t) {
-        MeanLoss(attributes, buffer(prediction), buffer(labels).as<int32_t>(),
-                 buffer(loss).as<float>(), buffer(gradient));
+      return [buffer = kernel.buffer, attributes, prediction, labels, loss, gradient,
+              has_targets](int64_t) {
+        LossTargets targets;
+        if (has_targets) {
+          targets.shares = buffer(labels).as<float>();
+        } else {
+          targets.labels = buffer(labels).as<int32_t>();
+        }
+        MeanLoss(attributes, buffer(prediction), targets, buffer(loss).as<float>(),
+                 buffer(gradient));
       };
     }
     const int64_t count = kernel.graph.shape(prediction).NumElements(),
@@ -414,13 +505,14 @@ class LossOperation : public OperationWithKernel<LossOperation> {
         codegen::VectorKernel::Compile(program);
     if (!compiled.ok()) return compiled.status();
     std::shared_ptr<codegen::VectorKernel> compiled_kernel = *std::move(compiled);
-    auto target = std::make_shared<std::vector<float>>(count);
-    return [buffer = kernel.buffer, compiled_kernel, target, prediction, labels, loss, gradient,
-            count, classes](int64_t) {
-      std::fill(target->begin(), target->end(), 0.0f);
-      for (int64_t n = 0; n < count / classes; ++n)
-        (*target)[n * classes + buffer(labels).as<int32_t>()[n]] = 1;
-      const void* loads[] = {buffer(prediction).data, target->data()};
+    auto one_hot = std::make_shared<std::vector<float>>(has_targets ? 0 : count);
+    return [buffer = kernel.buffer, compiled_kernel, one_hot, prediction, labels, loss, gradient,
+            count, classes, has_targets](int64_t) {
+      std::fill(one_hot->begin(), one_hot->end(), 0.0f);
+      for (int64_t n = 0; !has_targets && n < count / classes; ++n)
+        (*one_hot)[n * classes + buffer(labels).as<int32_t>()[n]] = 1;
+      const void* loads[] = {buffer(prediction).data,
+                             has_targets ? buffer(labels).as<float>() : one_hot->data()};
       void* stores[] = {buffer(gradient).data};
       float sum = 0;
       float* sums[] = {&sum};
@@ -436,23 +528,33 @@ class LossOperation : public OperationWithKernel<LossOperation> {
   }
 };
 
-const OneHotOperation one_hot;
+const WeightedTargetsOperation weighted_targets;
 const LossOperation loss_operation;
-const Op kOneHot = &one_hot;
+const Op kWeightedTargets = &weighted_targets;
 
 }  // namespace
 
 const Op kLoss = &loss_operation;
 
-void MeanLoss(const LossAttributes& attributes, const Buffer& prediction, const int32_t* labels,
-              float* loss, const Buffer& gradient) {
+void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
+              const LossTargets& targets, float* loss, const Buffer& gradient) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
-  double total_weight = 0, total = 0;
-  for (int64_t n = 0; n < batch; ++n) total_weight += WeightOf(attributes, labels[n]);
+  const auto x = [&](int64_t n) { return prediction.as<float>() + n * classes; };
+  const auto d = [&](int64_t n) { return gradient.as<float>() + n * classes; };
+  double total = 0;
+  if (targets.shares != nullptr) {
+    std::vector<float> row;
+    for (int64_t n = 0; n < batch; ++n)
+      total += TargetRow(attributes, x(n), classes, targets.shares + n * classes,
+                         static_cast<double>(batch), d(n), row);
+    *loss = static_cast<float>(total);
+    return;
+  }
+  double total_weight = 0;
+  for (int64_t n = 0; n < batch; ++n) total_weight += WeightOf(attributes, targets.labels[n]);
   if (total_weight > 0) {
     for (int64_t n = 0; n < batch; ++n)
-      total += LossRow(attributes, prediction.as<float>() + n * classes, classes, labels[n],
-                       total_weight, gradient.as<float>() + n * classes);
+      total += LossRow(attributes, x(n), classes, targets.labels[n], total_weight, d(n));
   } else {
     SetToZero(gradient);
   }
@@ -460,14 +562,20 @@ void MeanLoss(const LossAttributes& attributes, const Buffer& prediction, const 
 }
 
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
-                   const int32_t* labels) {
+                   const LossTargets& targets) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
-  std::vector<float> gradient(classes);
+  std::vector<float> gradient(classes), row;
   LossSums sums;
   for (int64_t n = 0; n < batch; ++n) {
-    sums.loss += LossRow(attributes, prediction.as<float>() + n * classes, classes, labels[n], 1,
-                         gradient.data());
-    sums.weight += WeightOf(attributes, labels[n]);
+    const float* const x = prediction.as<float>() + n * classes;
+    if (targets.shares != nullptr) {
+      sums.loss += TargetRow(attributes, x, classes, targets.shares + n * classes, 1,
+                             gradient.data(), row);
+      sums.weight += 1;
+    } else {
+      sums.loss += LossRow(attributes, x, classes, targets.labels[n], 1, gradient.data());
+      sums.weight += WeightOf(attributes, targets.labels[n]);
+    }
   }
   return sums;
 }
@@ -481,13 +589,17 @@ absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId p
                            "' has shape ", predicted.ToString(),
                            ". End the network with a linear layer or a global pooling."));
   }
-  if (graph.shape(labels) != Shape({predicted[0]}))
+  const bool has_targets = graph.shape(labels) == predicted;
+  if (!has_targets && graph.shape(labels) != Shape({predicted[0]}))
     return Invalid(name, absl::StrCat("labels ", graph.shape(labels).ToString(),
                                       " do not fit predictions ", predicted.ToString()));
   if (!loss.class_weights.empty() &&
       static_cast<int64_t>(loss.class_weights.size()) != predicted[1]) {
     return Invalid(name, absl::StrCat(loss.class_weights.size(), " class weights for ",
                                       predicted[1], " classes"));
+  }
+  if (has_targets && !loss.class_weights.empty() && loss.kind != LossKind::kSoftmaxCrossEntropy) {
+    return Invalid(name, "only softmax cross-entropy weights classes of targets that are shares");
   }
   LossAttributes attributes = loss;
   if (loss.formula) attributes.formula = graph.pool().Import(loss.formula);

@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kWritePageEvery(5);
 
 // TensorBoard groups by what stands before a slash: "train_loss" is "loss/train".
 std::string TagOf(const std::string& key) {
-  for (const char* kind : {"loss", "accuracy"}) {
+  for (const char* kind : {"loss", "accuracy", "mean_average_precision", "r2"}) {
     const std::string ending = absl::StrCat("_", kind);
     if (absl::EndsWith(key, ending)) return absl::StrCat(kind, "/", absl::StripSuffix(key, ending));
   }

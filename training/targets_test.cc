@@ -1,0 +1,66 @@
+#include "training/targets.h"
+
+#include <cmath>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "layers/network/network_text.h"
+
+namespace cotangent::training {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+layers::Network Parse(const std::string& rest) {
+  return *layers::ParseNetwork("layer { linear {} } " + rest);
+}
+
+TEST(Targets, AreWhatTheLossComparesWith) {
+  EXPECT_EQ(TargetKindOf(Parse("")), data::TargetKind::kClass);
+  EXPECT_EQ(TargetKindOf(Parse("loss { binary_cross_entropy {} }")), data::TargetKind::kLabels);
+  EXPECT_EQ(TargetKindOf(Parse("loss { absolute_error {} }")), data::TargetKind::kNumbers);
+}
+
+// Three images with the label, at ranks 1, 3 and 5 of 5: (1/1 + 2/3 + 3/5) / 3. The second label has
+// two of its images at one score, with one without it: all three are answered at once. Nobody has
+// the third.
+TEST(AveragePrecision, IsTheMeanOfPrecisionsAtTheImagesThatHaveTheLabel) {
+  const std::vector<float> scores = {5, 2, 0, 4, 2, 1, 3, 2, 2, 2, 1, 3, 1, 0, 4};
+  const std::vector<float> targets = {1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0};
+  const std::vector<double> found = AveragePrecisions(scores, targets, 3);
+  EXPECT_NEAR(found[0], (1 + 2.0 / 3 + 3.0 / 5) / 3, 1e-12);
+  EXPECT_NEAR(found[1], 2.0 / 3, 1e-12);
+  EXPECT_TRUE(std::isnan(found[2]));
+  EXPECT_NEAR(MeanAveragePrecision(scores, targets, 3), (found[0] + found[1]) / 2, 1e-12);
+}
+
+TEST(Determination, IsTheShareOfVarianceThatAnswersExplain) {
+  // Targets 1, 2, 3 and 7, 7, 7; errors 0.5, 0, 0.5 and 0.
+  EXPECT_THAT(DeterminationCoefficients({1.5f, 7, 2, 7, 2.5f, 7}, {1, 7, 2, 7, 3, 7}, 2),
+              ElementsAre(0.75, 1));
+  EXPECT_THAT(DeterminationCoefficients({7, 7, 8}, {7, 7, 7}, 1), ElementsAre(0));
+  EXPECT_EQ(Score(data::TargetKind::kNumbers, {2, 2, 2}, {1, 2, 3}, 1), 0);
+}
+
+TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {
+  data::Dataset images;
+  images.target_kind = data::TargetKind::kNumbers;
+  images.classes = {"age", "constant"};
+  images.labels = {0, 0, 0, 0};
+  images.targets = {10, 3, 20, 3, 30, 3, 40, 3};
+  layers::Network network = Parse("loss { huber {} }");
+  EXPECT_THAT(TargetScaleOf(network, 2)->mean, ::testing::IsEmpty());
+  WriteTargetScale(images, network);
+  const TargetScale scale = *TargetScaleOf(network, 2);
+  EXPECT_THAT(scale.mean, ElementsAre(25, 3));
+  EXPECT_THAT(scale.deviation, ElementsAre(11.1803, 1));
+  std::vector<float> answers = {-1, 0, 2, 1};
+  scale.Restore(absl::MakeSpan(answers));
+  EXPECT_THAT(answers, ElementsAre(25 - 11.1803f, 3, ::testing::FloatEq(25 + 2 * 11.1803f), 4));
+  EXPECT_THAT(std::string(TargetScaleOf(network, 3).status().message()),
+              HasSubstr("has 2 means and 2 deviations; expected one of each for each of 3"));
+}
+
+}  // namespace
+}  // namespace cotangent::training
