@@ -18,7 +18,9 @@ absl::StatusOr<const uint8_t*> Dataset::Pixels(int64_t index, std::vector<uint8_
 }
 
 const char* PluralOf(TargetKind kind) {
-  return kind == TargetKind::kClass ? "classes" : kind == TargetKind::kLabels ? "labels" : "numbers";
+  return kind == TargetKind::kClass    ? "classes"
+         : kind == TargetKind::kLabels ? "labels"
+                                       : "numbers";
 }
 
 void Dataset::WriteTargets(int64_t index, float* to) const {

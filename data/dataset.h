@@ -51,11 +51,11 @@ class ImageReader {
 };
 
 struct Dataset {
-  std::string name;                  // what --dataset called it
+  std::string name;  // what --dataset called it
   TargetKind target_kind = TargetKind::kClass;
   // Names of the classes (a label is an index into it), of the labels or of the numbers.
   std::vector<std::string> classes;
-  int channels = 3;                  // 1 or 3
+  int channels = 3;  // 1 or 3
   int height = 32;
   int width = 32;
   // [size, channels, height, width], contiguous; empty where `reader` has them.

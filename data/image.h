@@ -4,10 +4,13 @@
 // A picture in memory, and what is refused of one in a file.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "data/resample.h"
 
 namespace cotangent::data {
 
@@ -15,6 +18,15 @@ struct Image {
   int width = 0;
   int height = 0;
   std::vector<uint8_t> rgb;  // [height, width, 3]
+};
+
+// Which part of a picture of a height and a width is wanted; nothing: all of it.
+using ChoosePart = std::function<std::optional<Rectangle>(int height, int width)>;
+// A part of a picture, and perhaps more of it: `image` holds the part at `part`, or is all of the
+// picture, as that was wanted.
+struct DecodedPart {
+  Image image;
+  std::optional<Rectangle> part;
 };
 
 // Pictures of more pixels are refused before memory for them is asked for.

@@ -18,14 +18,27 @@ namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
+bool IsJpeg(absl::Span<const uint8_t> bytes) {
+  return bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
+}
+
+absl::StatusOr<std::string> ReadPictureFile(const std::string& path) {
+  absl::StatusOr<std::string> contents = ReadFile(path, kMaxFileBytes);
+  if (contents.ok()) return contents;
+  return absl::Status(contents.status().code(),
+                      absl::StrCat(contents.status().message(), "; expected a picture"));
+}
+
+absl::Span<const uint8_t> BytesOf(const std::string& contents) {
+  return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(contents.data()), contents.size());
+}
+
 }  // namespace
 
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
                                   int64_t most_pixels) {
   if (IsPng(bytes)) return DecodePng(bytes, most_pixels, source);
-  if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
-    return DecodeJpeg(bytes, most_pixels, source);
-  }
+  if (IsJpeg(bytes)) return DecodeJpeg(bytes, most_pixels, source);
   if (IsWebp(bytes)) return DecodeWebp(bytes, most_pixels, source);
   if (IsPnm(bytes)) return DecodePnm(bytes, most_pixels, source);
   return absl::InvalidArgumentError(
@@ -36,14 +49,20 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {
-  absl::StatusOr<std::string> contents = ReadFile(path, kMaxFileBytes);
-  if (!contents.ok()) {
-    return absl::Status(contents.status().code(),
-                        absl::StrCat(contents.status().message(), "; expected a picture"));
-  }
-  return DecodeImage(
-      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(contents->data()), contents->size()),
-      path);
+  const absl::StatusOr<std::string> contents = ReadPictureFile(path);
+  if (!contents.ok()) return contents.status();
+  return DecodeImage(BytesOf(*contents), path);
+}
+
+absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose) {
+  const absl::StatusOr<std::string> contents = ReadPictureFile(path);
+  if (!contents.ok()) return contents.status();
+  if (IsJpeg(BytesOf(*contents)))
+    return DecodeJpegPart(BytesOf(*contents), kMaxPixels, path, choose);
+  absl::StatusOr<Image> whole = DecodeImage(BytesOf(*contents), path);
+  if (!whole.ok()) return whole.status();
+  const std::optional<Rectangle> part = choose(whole->height, whole->width);
+  return DecodedPart{*std::move(whole), part};
 }
 
 Image Resize(const Image& image, int width, int height) {

@@ -28,6 +28,9 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 
 // The same for a file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
+// For a part of the picture in a file, its pixels as ReadImage() has them; of JPEG files what lies
+// outside is not turned into pixels. A JPEG that is cut short behind the part may do.
+absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose);
 
 // The picture in another size, by Resampler (data/resample.h). The sizes must be positive.
 Image Resize(const Image& image, int width, int height);

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <random>
 
 #include "data/file.h"
 #include "gmock/gmock.h"
@@ -58,7 +60,8 @@ std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
 }
 
 std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
-                   const std::vector<uint8_t>& samples, bool progressive = false) {
+                   const std::vector<uint8_t>& samples, bool progressive = false,
+                   int pixels_of_colour = 4) {
   jpeg_compress_struct jpeg;
   jpeg_error_mgr errors;
   jpeg.err = jpeg_std_error(&errors);
@@ -72,6 +75,8 @@ std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
   jpeg.in_color_space = colours;
   jpeg_set_defaults(&jpeg);
   jpeg_set_quality(&jpeg, 98, TRUE);
+  jpeg.comp_info[0].h_samp_factor = components == 3 && pixels_of_colour > 1 ? 2 : 1;
+  jpeg.comp_info[0].v_samp_factor = components == 3 && pixels_of_colour > 2 ? 2 : 1;
   if (progressive) jpeg_simple_progression(&jpeg);
   jpeg_start_compress(&jpeg, TRUE);
   while (jpeg.next_scanline < jpeg.image_height) {
@@ -252,6 +257,48 @@ std::string Exif(int orientation, bool big_endian) {
            static_cast<char>(orientation) + std::string(6, '\0');
   return std::string("II*\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0", 18) +
          static_cast<char>(orientation) + std::string(7, '\0');
+}
+
+// Of every kind of sampling, of progressive ones and grey ones.
+TEST(Jpeg, PartsAreTheWholesBitForBit) {
+  std::mt19937 random(3);
+  for (const bool progressive : {false, true}) {
+    for (const int pixels_of_colour : {1, 2, 4, 0}) {
+      const int width = 139, height = 101, channels = pixels_of_colour == 0 ? 1 : 3;
+      std::vector<uint8_t> samples;
+      for (int i = 0; i < width * height * channels; ++i)
+        samples.push_back(static_cast<uint8_t>(i / channels % width + random() % 90));
+      const std::string path = JoinPath(::testing::TempDir(), "part.jpg");
+      ASSERT_TRUE(WriteFileAtomically(
+                      path, JpegOf(width, height, channels, channels == 1 ? JCS_GRAYSCALE : JCS_RGB,
+                                   samples, progressive, pixels_of_colour))
+                      .ok());
+      const Image whole = *ReadImage(path);
+      for (int time = 0; time < 60; ++time) {
+        Rectangle part;
+        part.left = random() % width, part.top = random() % height;
+        part.width = 1 + random() % (width - part.left);
+        part.height = 1 + random() % (height - part.top);
+        const auto decoded = ReadImagePart(path, [&](int h, int w) {
+          EXPECT_EQ(h, height);
+          EXPECT_EQ(w, width);
+          return std::optional<Rectangle>(part);
+        });
+        ASSERT_TRUE(decoded.ok()) << decoded.status();
+        const Rectangle& at = *decoded->part;
+        for (int y = 0; y < part.height; ++y) {
+          const auto row = [&](const Image& image, int top, int left) {
+            return std::vector<uint8_t>(
+                image.rgb.begin() + 3 * ((top + y) * image.width + left),
+                image.rgb.begin() + 3 * ((top + y) * image.width + left + part.width));
+          };
+          ASSERT_EQ(row(decoded->image, at.top, at.left), row(whole, part.top, part.left))
+              << pixels_of_colour << " " << progressive << " row " << y << " of " << part.left
+              << " " << part.top << " " << part.width << " " << part.height;
+        }
+      }
+    }
+  }
 }
 
 std::string WithExif(const std::string& jpeg, const std::string& exif) {

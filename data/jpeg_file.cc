@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -91,13 +92,28 @@ Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
   return Orientation::kUpright;
 }
 
-// `row` takes a row of samples in the file's colours, `rgb` the picture.
-bool ReadJpegPixels(JpegReader& reader, uint8_t* row, uint8_t* rgb) {
+// Colours of neighbouring blocks are mixed where they have fewer samples than pixels: a part is
+// decoded with so many pixels beside it, which its own then do not depend on.
+constexpr int kMargin = 16;
+
+// Starts decoding, of the columns from `*left` on the `*columns` next ones; widens both to whole
+// blocks.
+bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   if (setjmp(reader.jump) != 0) return false;
   jpeg_start_decompress(&reader.jpeg);
+  if (*columns < reader.jpeg.output_width) jpeg_crop_scanline(&reader.jpeg, left, columns);
+  return true;
+}
+
+// Reads rows [top, top + rows). `row` takes a row of samples in the file's colours, `rgb` the
+// pixels.
+bool ReadJpegPixels(JpegReader& reader, JDIMENSION top, JDIMENSION rows, uint8_t* row,
+                    uint8_t* rgb) {
+  if (setjmp(reader.jump) != 0) return false;
   const size_t width = reader.jpeg.output_width;
-  while (reader.jpeg.output_scanline < reader.jpeg.output_height) {
-    uint8_t* to = rgb + reader.jpeg.output_scanline * width * 3;
+  if (top > 0) jpeg_skip_scanlines(&reader.jpeg, top);
+  while (reader.jpeg.output_scanline < top + rows) {
+    uint8_t* to = rgb + (reader.jpeg.output_scanline - top) * width * 3;
     const bool four_inks = reader.jpeg.out_color_space == JCS_CMYK;
     JSAMPROW rows[1] = {four_inks ? row : to};
     jpeg_read_scanlines(&reader.jpeg, rows, 1);
@@ -110,14 +126,36 @@ bool ReadJpegPixels(JpegReader& reader, uint8_t* row, uint8_t* rgb) {
       }
     }
   }
-  jpeg_finish_decompress(&reader.jpeg);
+  // Of a part the rest stays unread.
+  if (reader.jpeg.output_scanline == reader.jpeg.output_height)
+    jpeg_finish_decompress(&reader.jpeg);
   return true;
+}
+
+// Whether the bytes end with the marker that ends a JPEG: not cut short.
+bool HasItsEnd(absl::Span<const uint8_t> bytes) {
+  return bytes.size() >= 2 && bytes[bytes.size() - 2] == 0xff && bytes[bytes.size() - 1] == 0xd9;
+}
+
+// The part with its margin.
+Rectangle Widened(const Rectangle& part, int width, int height) {
+  const int left = std::max(0, part.left - kMargin), top = std::max(0, part.top - kMargin);
+  return {left, top, std::min(width, part.left + part.width + kMargin) - left,
+          std::min(height, part.top + part.height + kMargin) - top};
 }
 
 }  // namespace
 
 absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                  absl::string_view source) {
+  absl::StatusOr<DecodedPart> whole =
+      DecodeJpegPart(bytes, most_pixels, source, [](int, int) { return std::nullopt; });
+  if (!whole.ok()) return whole.status();
+  return std::move(whole->image);
+}
+
+absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                           absl::string_view source, const ChoosePart& choose) {
   JpegReader reader;
   std::memset(&reader, 0, sizeof(reader));
   reader.jpeg.err = jpeg_std_error(&reader.errors);
@@ -139,14 +177,32 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_p
       !status.ok()) {
     return status;
   }
-  Image image;
-  image.width = static_cast<int>(width);
-  image.height = static_cast<int>(height);
-  image.rgb.resize(width * height * 3);
+  // Of pictures that are not upright, or may be cut short, the part is cut from the whole.
+  const bool can_skip = orientation == Orientation::kUpright && HasItsEnd(bytes);
+  DecodedPart decoded;
+  Rectangle region = {0, 0, static_cast<int>(width), static_cast<int>(height)};
+  if (can_skip) {
+    decoded.part = choose(static_cast<int>(height), static_cast<int>(width));
+    if (decoded.part.has_value()) region = Widened(*decoded.part, region.width, region.height);
+  }
+  JDIMENSION left = region.left, columns = region.width;
+  if (!StartJpeg(reader, &left, &columns)) return error();
+  Image& image = decoded.image;
+  image.width = static_cast<int>(columns);
+  image.height = region.height;
+  image.rgb.resize(int64_t{3} * image.width * image.height);
   std::vector<uint8_t> row(width * 4);
-  if (!ReadJpegPixels(reader, row.data(), image.rgb.data())) return error();
+  if (!ReadJpegPixels(reader, region.top, region.height, row.data(), image.rgb.data()))
+    return error();
   if (reader.cut_short) return UnsoundFile("JPEG", "it is cut short", source);
-  return Upright(std::move(image), orientation);
+  if (can_skip) {
+    if (decoded.part.has_value())
+      decoded.part->left -= static_cast<int>(left), decoded.part->top -= region.top;
+  } else {
+    image = Upright(std::move(image), orientation);
+    decoded.part = choose(image.height, image.width);
+  }
+  return decoded;
 }
 
 }  // namespace cotangent::data

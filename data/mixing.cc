@@ -52,8 +52,7 @@ void MixImageOf(const Mix& mix, bool channels_last, int channels, int height, in
   const int planes = channels_last ? 1 : channels, values = channels_last ? channels : 1;
   for (int plane = 0; plane < planes; ++plane) {
     for (int y = mix.part.top; y < mix.part.top + mix.part.height; ++y) {
-      const int64_t at =
-          ((int64_t{plane} * height + y) * width + mix.part.left) * values;
+      const int64_t at = ((int64_t{plane} * height + y) * width + mix.part.left) * values;
       std::copy_n(other + at, int64_t{mix.part.width} * values, image + at);
     }
   }
@@ -65,10 +64,9 @@ absl::Status Validate(const Mixing& mixing) {
   const auto is_share = [](double p) { return p >= 0 && p <= 1; };
   if (!is_share(mixing.mixup_probability) || !is_share(mixing.cutmix_probability) ||
       mixing.mixup_probability + mixing.cutmix_probability > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("batches are mixed with the probabilities ", mixing.mixup_probability,
-                     " (mixup) and ", mixing.cutmix_probability,
-                     " (cutmix); expected 0 to 1, and at most 1 together"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "batches are mixed with the probabilities ", mixing.mixup_probability, " (mixup) and ",
+        mixing.cutmix_probability, " (cutmix); expected 0 to 1, and at most 1 together"));
   }
   for (const double alpha : {mixing.mixup_alpha, mixing.cutmix_alpha}) {
     if (!(alpha > 0 && alpha <= 1000))

@@ -43,8 +43,8 @@ Mix DrawMix(const Mixing& mixing, int height, int width, uint64_t seed, int64_t 
             int64_t batch);
 
 // Mixes `other` into `image`; both are as an ImageWriter writes them.
-void MixImage(const Mix& mix, BatchFormat format, int channels, int height, int width,
-              void* image, const void* other);
+void MixImage(const Mix& mix, BatchFormat format, int channels, int height, int width, void* image,
+              const void* other);
 // The same of targets, [count].
 void MixTargets(const Mix& mix, int64_t count, float* targets, const float* other);
 

@@ -58,9 +58,9 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
                                                    ", not classes that have numbers"));
   }
   if (options.balance_classes && !has_classes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("classes cannot be balanced: the data set ", dataset.name, " has ",
-                     PluralOf(dataset.target_kind)));
+    return absl::InvalidArgumentError(absl::StrCat("classes cannot be balanced: the data set ",
+                                                   dataset.name, " has ",
+                                                   PluralOf(dataset.target_kind)));
   }
   if (options.mixing.is_used() && (options.targets == TargetFormat::kClassNumbers ||
                                    dataset.target_kind == TargetKind::kNumbers)) {
@@ -228,15 +228,15 @@ void BatchMaker::WriteTarget(int64_t image, void* target) const {
   auto* const values = static_cast<float*>(target);
   dataset_->WriteTargets(image, values);
   for (size_t k = 0; k < options_.target_mean.size(); ++k)
-    values[k] = static_cast<float>((values[k] - options_.target_mean[k]) /
-                                   options_.target_deviation[k]);
+    values[k] =
+        static_cast<float>((values[k] - options_.target_mean[k]) / options_.target_deviation[k]);
 }
 
 // From the last to the first, so that each finds the one before it as it was made.
 absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, void* images,
                                   float* targets) {
-  const Mix mix = DrawMix(options_.mixing, dataset_->height, dataset_->width, options_.seed, epoch,
-                          index);
+  const Mix mix =
+      DrawMix(options_.mixing, dataset_->height, dataset_->width, options_.seed, epoch, index);
   if (mix.kind == Mix::Kind::kNone) return absl::OkStatus();
   const int64_t bytes = writer_.output_bytes(), batch = index * options_.batch_size;
   const auto count = static_cast<int64_t>(dataset_->classes.size());
@@ -270,8 +270,7 @@ absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, v
     }
     absl::Status status = MakeImage(epoch, first + i, output + i * writer_.output_bytes());
     if (!status.ok()) return status;
-    WriteTarget(order_[first + i],
-                static_cast<std::byte*>(targets) + i * bytes_of_target());
+    WriteTarget(order_[first + i], static_cast<std::byte*>(targets) + i * bytes_of_target());
   }
   return options_.mixing.is_used()
              ? MixBatch(epoch, index, first, images, static_cast<float*>(targets))
@@ -314,9 +313,8 @@ class Pipeline::Crew {
       : batches_per_epoch_(maker.batches_per_epoch()), makers_(maker.options().workers, maker) {
     const PipelineOptions& options = maker.options();
     for (int i = 0; i < options.workers + options.buffers; ++i) {
-      places_.push_back({AlignedBytes(maker.image_bytes()),
-                         AlignedBytes(maker.target_bytes()),
-                         {}});
+      places_.push_back(
+          {AlignedBytes(maker.image_bytes()), AlignedBytes(maker.target_bytes()), {}});
     }
     for (BatchMaker& own : makers_) threads_.emplace_back([this, &own] { Work(own); });
   }

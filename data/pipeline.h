@@ -126,7 +126,7 @@ class BatchMaker {
 class Pipeline {
  public:
   struct Batch {
-    const void* images;     // [size, ...] in the format of the options, 64-byte aligned.
+    const void* images;  // [size, ...] in the format of the options, 64-byte aligned.
     // [size] as the options' format says.
     const void* targets;
     const int32_t* labels() const { return static_cast<const int32_t*>(targets); }

@@ -377,17 +377,17 @@ TEST(Mixing, MixesEachImageWithTheOneBeforeIt) {
     for (int i = 0; i < kBatch; ++i) {
       const int other = (i + kBatch - 1) % kBatch;
       for (int k = 0; k < 10; ++k) {
-        ASSERT_NEAR(mixed.targets[10 * i + k],
-                    mix.own * before.targets[10 * i + k] +
-                        (1 - mix.own) * before.targets[10 * other + k],
-                    1e-6);
+        ASSERT_NEAR(
+            mixed.targets[10 * i + k],
+            mix.own * before.targets[10 * i + k] + (1 - mix.own) * before.targets[10 * other + k],
+            1e-6);
       }
       for (int at = 0; at < 3072; ++at) {
         const double own = before.images[3072 * i + at], from = before.images[3072 * other + at];
         const int x = at % 32, y = at / 32 % 32;
         const Rectangle& r = mix.part;
-        const bool inside = x >= r.left && x < r.left + r.width && y >= r.top &&
-                            y < r.top + r.height;
+        const bool inside =
+            x >= r.left && x < r.left + r.width && y >= r.top && y < r.top + r.height;
         const double expected = mix.kind == Mix::Kind::kMixup ? mix.own * own + (1 - mix.own) * from
                                 : inside                      ? from
                                                               : own;

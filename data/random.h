@@ -34,7 +34,13 @@ class SplitMix64 {
 };
 
 // What a random number is for: numbers for different purposes are independent.
-enum class Purpose : uint64_t { kShuffle = 1, kPlacement = 2, kFlipSide = 3, kTransform = 4, kMix = 5 };
+enum class Purpose : uint64_t {
+  kShuffle = 1,
+  kPlacement = 2,
+  kFlipSide = 3,
+  kTransform = 4,
+  kMix = 5
+};
 
 inline SplitMix64 GeneratorAt(uint64_t seed, Purpose purpose, int64_t epoch, int64_t image) {
   uint64_t state = 0;

@@ -5,6 +5,37 @@
 #include <cstring>
 
 namespace cotangent::data {
+namespace {
+
+// row += weight * bytes, or = where it is the first.
+void AddRow(const uint8_t* bytes, int count, float weight, bool first, float* row) {
+  if (first) {
+    for (int i = 0; i < count; ++i) row[i] = weight * static_cast<float>(bytes[i]);
+  } else {
+    for (int i = 0; i < count; ++i) row[i] += weight * static_cast<float>(bytes[i]);
+  }
+}
+
+// Red, green, blue and what follows them in memory: a vector of the compiler's.
+using Pixel = float __attribute__((vector_size(16)));
+inline Pixel Load(const float* from) {
+  Pixel pixel;
+  std::memcpy(&pixel, from, sizeof(pixel));
+  return pixel;
+}
+
+// Each output pixel of a row, rounded.
+void AverageColumns(const float* row, const int* firsts, const int* counts, const float* weights,
+                    int width, uint8_t* rgb) {
+  for (int x = 0; x < width; ++x) {
+    const float* from = row + 3 * firsts[x];
+    Pixel sum = {0.5f, 0.5f, 0.5f, 0};
+    for (int k = 0; k < counts[x]; ++k, from += 3) sum += *weights++ * Load(from);
+    for (int c = 0; c < 3; ++c) rgb[3 * x + c] = static_cast<uint8_t>(std::min(sum[c], 255.0f));
+  }
+}
+
+}  // namespace
 
 void Resampler::MakeWeights(int from, int to, Weights& made) const {
   const double step = static_cast<double>(from) / to;
@@ -33,31 +64,19 @@ void Resampler::Resample(const PictureView& picture, int width, int height, uint
       std::memcpy(rgb + y * row_bytes, picture.rgb + y * picture.row_bytes, size_t{3} * width);
     return;
   }
-  // Rows first, [picture.height, width, 3], then columns.
   MakeWeights(picture.width, width, across_);
   MakeWeights(picture.height, height, down_);
-  narrow_.assign(size_t{3} * picture.height * width, 0.0f);
-  for (int y = 0; y < picture.height; ++y) {
-    const uint8_t* const row = picture.rgb + y * picture.row_bytes;
-    const float* weight = across_.weights.data();
-    for (int x = 0; x < width; ++x) {
-      float* const sum = &narrow_[3 * (size_t(y) * width + x)];
-      const uint8_t* pixel = row + 3 * across_.firsts[x];
-      for (int k = 0; k < across_.counts[x]; ++k, ++weight) {
-        for (int c = 0; c < 3; ++c) sum[c] += *weight * *pixel++;
-      }
-    }
-  }
-  sum_.resize(size_t{3} * width);
+  // Of each output row first the input rows that it averages, then their columns.
+  const int values = 3 * picture.width;
+  row_.resize(values + 1);  // A pixel is read as four numbers
   const float* weight = down_.weights.data();
   for (int y = 0; y < height; ++y) {
-    std::fill(sum_.begin(), sum_.end(), 0.5f);  // For rounding.
-    const float* row = &narrow_[size_t{3} * down_.firsts[y] * width];
-    for (int k = 0; k < down_.counts[y]; ++k, ++weight) {
-      for (float& value : sum_) value += *weight * *row++;
-    }
-    for (int i = 0; i < 3 * width; ++i)
-      rgb[y * row_bytes + i] = static_cast<uint8_t>(std::min(sum_[i], 255.0f));
+    const uint8_t* from = picture.rgb + down_.firsts[y] * picture.row_bytes;
+    AddRow(from, values, *weight++, /*first=*/true, row_.data());
+    for (int k = 1; k < down_.counts[y]; ++k)
+      AddRow(from + k * picture.row_bytes, values, *weight++, /*first=*/false, row_.data());
+    AverageColumns(row_.data(), across_.firsts.data(), across_.counts.data(),
+                   across_.weights.data(), width, rgb + y * row_bytes);
   }
 }
 

@@ -50,7 +50,7 @@ class Resampler {
 
   const Filter filter_;
   Weights across_, down_;
-  std::vector<float> narrow_, sum_;
+  std::vector<float> row_;  // of input columns
 };
 
 }  // namespace cotangent::data

@@ -238,8 +238,7 @@ absl::Status Evaluate() {
                                                .name = name,
                                                .png = png};
     if (kind == data::TargetKind::kLabels) {
-      for (float& answer : found.answers)
-        answer = static_cast<float>(training::Sigmoid(answer));
+      for (float& answer : found.answers) answer = static_cast<float>(training::Sigmoid(answer));
     }
     found.targets.resize(dataset.size() * classes);
     for (int64_t i = 0; i < dataset.size(); ++i)

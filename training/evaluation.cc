@@ -88,9 +88,7 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
   }
   double sum = 0;
   for (int64_t i = 0; i < count * classes; ++i) {
-    const double target = has_values                          ? values[i]
-                          : labels[i / classes] == i % classes ? 1
-                                                               : 0;
+    const double target = has_values ? values[i] : labels[i / classes] == i % classes ? 1 : 0;
     sum += loss_program_->Evaluate<double>(std::vector<double>{scores[i], target})[0];
   }
   return {sum / static_cast<double>(classes), static_cast<double>(count)};

@@ -30,7 +30,7 @@ class Evaluator {
  public:
   struct Result {
     double score = 0;  // what MeasureOf() names for the network's targets
-    double loss = 0;  // mean over the images, weighted where the loss has weights of classes
+    double loss = 0;   // mean over the images, weighted where the loss has weights of classes
   };
 
   // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie

@@ -93,8 +93,8 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
       std::memcpy(step.images(), static_cast<const float*>(batch.images) + part * floats,
                   floats * sizeof(float));
       std::memcpy(step.targets(),
-                static_cast<const char*>(batch.targets) + part * size * bytes_of_target,
-                size * bytes_of_target);
+                  static_cast<const char*>(batch.targets) + part * size * bytes_of_target,
+                  size * bytes_of_target);
       step.RunPart(n, part);
     }
     const double rate = step.optimizer().LearningRate(n);

@@ -64,8 +64,9 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
   if (!images.ok()) return images.status();
   RunData data;
   data.name = source->name;
-  data.shape = {*images, static_cast<int64_t>(source->classes.size()), source->channels,
-                source->height, source->width, source->target_kind};
+  data.shape = {*images,          static_cast<int64_t>(source->classes.size()),
+                source->channels, source->height,
+                source->width,    source->target_kind};
   data.classes = source->classes;
   data.normalization = source->normalization;
   data.watched = WatchedSplit(*source);
@@ -79,8 +80,9 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) {
   RunData data;
   data.name = std::move(name);
-  data.shape = {train.size(), static_cast<int64_t>(train.classes.size()), train.channels,
-                train.height, train.width, train.target_kind};
+  data.shape = {train.size(),   static_cast<int64_t>(train.classes.size()),
+                train.channels, train.height,
+                train.width,    train.target_kind};
   data.classes = train.classes;
   data.normalization = data::ComputeNormalization(train);
   data.load = [train = std::make_shared<const data::Dataset>(std::move(train)),
@@ -120,8 +122,7 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   }
   if (absl::Status status = AugmentationOf(text).status(); !status.ok()) return status;
   if (absl::Status status = MixingOf(text).status(); !status.ok()) return status;
-  if (absl::Status status = TargetScaleOf(text, data.classes).status(); !status.ok())
-    return status;
+  if (absl::Status status = TargetScaleOf(text, data.classes).status(); !status.ok()) return status;
   ResolvedNetwork resolved = {text, *std::move(built), *run};
   if (absl::Status status = CheckOptimizer(resolved); !status.ok()) return status;
   return resolved;

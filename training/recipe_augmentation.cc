@@ -133,8 +133,7 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network) {
   data::Mixing mixing;
   if (!text.has_mixup() && !text.has_cutmix()) return mixing;
   const auto bad = [&](const std::string& message) {
-    return layers::AtPlace(network,
-                           absl::InvalidArgumentError("train.augmentation." + message));
+    return layers::AtPlace(network, absl::InvalidArgumentError("train.augmentation." + message));
   };
   if (TargetKindOf(network) == data::TargetKind::kNumbers) {
     return bad(absl::StrCat(text.has_mixup() ? "mixup" : "cutmix",

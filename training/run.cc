@@ -218,8 +218,7 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
 absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
   if (absl::Status status = TakeTrainSet(train_loading); !status.ok()) return status;
   if (absl::Status status = ResolveNormalization(); !status.ok()) return status;
-  if (train_set_.target_kind == data::TargetKind::kNumbers)
-    WriteTargetScale(train_set_, network_);
+  if (train_set_.target_kind == data::TargetKind::kNumbers) WriteTargetScale(train_set_, network_);
   result_.measure = MeasureOf(TargetKindOf(network_));
   evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
                                                 step_options_, *step_, *tuner_);
@@ -448,8 +447,8 @@ absl::Status Trainer::EvaluateAtEnd(json& line) {
   if (!final.ok()) return final.status();
   if (options_.data.final == data::Split::kTest)
     line["test_step"] = best.has_value() ? state_.best_step : state_.step;
-  Take(final->plain.value_or(Evaluator::Result{result_.score, result_.loss}),
-       options_.data.final, line);
+  Take(final->plain.value_or(Evaluator::Result{result_.score, result_.loss}), options_.data.final,
+       line);
   result_.tta_score = final->averaged.has_value() ? final->averaged->score : result_.score;
   line[absl::StrCat("tta_", result_.measure.key)] = result_.tta_score;
   return absl::OkStatus();
@@ -465,8 +464,7 @@ std::optional<FoundCheckpoint> Trainer::BestForTheEnd() {
   absl::StatusOr<Checkpoint> best = ReadCheckpoint(path);
   const absl::StatusOr<RunState> state =
       best.ok() ? ReadRunState(*best, path) : absl::StatusOr<RunState>(best.status());
-  if (state.ok() && state->step == state_.best_step)
-    return FoundCheckpoint{path, *std::move(best)};
+  if (state.ok() && state->step == state_.best_step) return FoundCheckpoint{path, *std::move(best)};
   observer_.Say(absl::StrCat("note: ", path, " is not that of step ", state_.best_step,
                              "; the test images see the last parameters"));
   return std::nullopt;

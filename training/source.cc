@@ -39,7 +39,8 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
     return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
                                                    "; expected a share from 0 to less than 1"));
   }
-  absl::StatusOr<std::shared_ptr<const data::Source>> source = data::FindSource(text, TargetKindOf(network));
+  absl::StatusOr<std::shared_ptr<const data::Source>> source =
+      data::FindSource(text, TargetKindOf(network));
   if (!source.ok())
     return absl::InvalidArgumentError(absl::StrCat("--dataset: ", source.status().message()));
   const auto& input = network.input();

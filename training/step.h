@@ -93,7 +93,9 @@ class TrainingStep {
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
   int32_t* labels() { return static_cast<int32_t*>(targets()); }
   void* targets() { return plan_->input(compiled_->labels); }
-  bool takes_values() const { return network_.built.graph.shape(network_.built.labels).rank() == 2; }
+  bool takes_values() const {
+    return network_.built.graph.shape(network_.built.labels).rank() == 2;
+  }
   // Forward, backward, update number `step`, where a step takes one batch. Allocates nothing.
   Outcome Run(int64_t step);
   // The same in pieces, where it takes several: forward and backward of the batch that is in its

@@ -15,7 +15,9 @@ namespace cotangent::training {
 namespace {
 
 // To six significant digits: what is written down is what is used.
-double Rounded(double value) { return std::strtod(absl::StrFormat("%.6g", value).c_str(), nullptr); }
+double Rounded(double value) {
+  return std::strtod(absl::StrFormat("%.6g", value).c_str(), nullptr);
+}
 
 // `Value` of image i: [images, count] by columns.
 template <typename Value>
@@ -41,8 +43,7 @@ data::TargetKind TargetKindOf(const layers::Network& network) {
 
 const Measure& MeasureOf(data::TargetKind kind) {
   static const auto& accuracy = *new Measure{"accuracy", "accuracy"};
-  static const auto& precision =
-      *new Measure{"mean average precision", "mean_average_precision"};
+  static const auto& precision = *new Measure{"mean average precision", "mean_average_precision"};
   static const auto& r2 = *new Measure{"R2", "r2"};
   return kind == data::TargetKind::kClass    ? accuracy
          : kind == data::TargetKind::kLabels ? precision
@@ -66,8 +67,8 @@ absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_
   scale.mean.assign(text.mean().begin(), text.mean().end());
   scale.deviation.assign(text.deviation().begin(), text.deviation().end());
   const auto bad = [&](const std::string& message) {
-    return layers::AtPlace(network, absl::InvalidArgumentError(absl::StrCat(
-                                        "train.target_normalisation", message)));
+    return layers::AtPlace(
+        network, absl::InvalidArgumentError(absl::StrCat("train.target_normalisation", message)));
   };
   if (text.mean_size() != count || text.deviation_size() != count) {
     return bad(absl::StrCat(" has ", text.mean_size(), " means and ", text.deviation_size(),
@@ -90,8 +91,8 @@ void WriteTargetScale(const data::Dataset& images, layers::Network& network) {
   for (int64_t k = 0; k < count; ++k) {
     const auto value = [&](int64_t i) { return double{images.targets[i * count + k]}; };
     const double mean = MeanOver(images.size(), value);
-    const double deviation = Rounded(std::sqrt(MeanOver(
-        images.size(), [&](int64_t i) { return (value(i) - mean) * (value(i) - mean); })));
+    const double deviation = Rounded(std::sqrt(
+        MeanOver(images.size(), [&](int64_t i) { return (value(i) - mean) * (value(i) - mean); })));
     text.add_mean(Rounded(mean));
     text.add_deviation(deviation > 0 ? deviation : 1);
   }
@@ -105,7 +106,8 @@ std::vector<double> AveragePrecisions(absl::Span<const float> scores,
   for (int64_t k = 0; k < labels; ++k) {
     const auto score = [&](int64_t i) { return scores[i * labels + k]; };
     std::iota(order.begin(), order.end(), int64_t{0});
-    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return score(a) > score(b); });
+    std::sort(order.begin(), order.end(),
+              [&](int64_t a, int64_t b) { return score(a) > score(b); });
     // Images of equal scores are answered together.
     double sum = 0, found = 0;
     for (int64_t i = 0; i < images;) {
@@ -141,8 +143,8 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
       const double difference = answers[i * numbers + k] - target(i);
       return difference * difference;
     });
-    const double variance = MeanOver(
-        images, [&](int64_t i) { return (target(i) - mean) * (target(i) - mean); });
+    const double variance =
+        MeanOver(images, [&](int64_t i) { return (target(i) - mean) * (target(i) - mean); });
     coefficients.push_back(variance > 0 ? 1 - error / variance : error > 0 ? 0 : 1);
   }
   return coefficients;
@@ -155,6 +157,8 @@ double Score(data::TargetKind kind, absl::Span<const float> answers,
   return std::accumulate(r2.begin(), r2.end(), 0.0) / static_cast<double>(count);
 }
 
-double Sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+double Sigmoid(double x) {
+  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+}
 
 }  // namespace cotangent::training

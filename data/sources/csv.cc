@@ -48,8 +48,8 @@ std::string Plain(const std::string& field) {
 
 Columns ColumnsOf(const CsvRow& first, TargetKind targets) {
   const std::map<std::string, int Columns::*> kNames = {
-      {"path", &Columns::path},    {"file", &Columns::path},    {"filename", &Columns::path},
-      {"image", &Columns::path},   {"label", &Columns::label},  {"class", &Columns::label},
+      {"path", &Columns::path},    {"file", &Columns::path},   {"filename", &Columns::path},
+      {"image", &Columns::path},   {"label", &Columns::label}, {"class", &Columns::label},
       {"labels", &Columns::label}, {"split", &Columns::split},
   };
   Columns columns = {-1, -1, -1, false, {}, {}};
@@ -97,15 +97,16 @@ absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
                                  const std::string& name, const std::string& place) {
   const std::string text = Plain(field);
   const auto error = [&](const char* expected) {
-    return absl::InvalidArgumentError(absl::StrCat(place, "column \"", name, "\" holds \"", field,
-                                                   "\"; expected ", expected));
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "column \"", name, "\" holds \"", field, "\"; expected ", expected));
   };
   float value = 0;
   const bool is_number = absl::SimpleAtof(text, &value) && std::isfinite(value);
   if (targets == TargetKind::kNumbers)
     return is_number ? absl::StatusOr<float>(value)
-                     : error("a number, as in every column beside path and split: leave out what "
-                             "is not to be learnt");
+                     : error(
+                           "a number, as in every column beside path and split: leave out what "
+                           "is not to be learnt");
   if (text.empty()) return 0.0f;
   if (!is_number || (value != 0 && value != 1))
     return error("1 or 0, as in every column beside path and split, or one column \"labels\"");
@@ -161,8 +162,8 @@ absl::Status NumberLabels(const std::vector<std::string>& names, TargetKind targ
   for (const std::string& label : line.labels) {
     const auto found = std::lower_bound(names.begin(), names.end(), label);
     if (found == names.end() || *found != label) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          line.picture.place, "no training picture has the label \"", label, "\""));
+      return absl::InvalidArgumentError(
+          absl::StrCat(line.picture.place, "no training picture has the label \"", label, "\""));
     }
     const auto number = static_cast<int32_t>(found - names.begin());
     if (targets == TargetKind::kClass) {
@@ -175,16 +176,17 @@ absl::Status NumberLabels(const std::vector<std::string>& names, TargetKind targ
 }
 
 absl::Status CheckColumns(const Columns& columns, TargetKind targets, const std::string& place) {
-  const char* const missing =
-      columns.path < 0                                               ? "\"path\""
-      : targets == TargetKind::kClass && columns.label < 0           ? "\"label\""
-      : columns.label < 0 && columns.values.empty()                  ? "one of a label or a number"
-                                                                     : nullptr;
+  const char* const missing = columns.path < 0                                     ? "\"path\""
+                              : targets == TargetKind::kClass && columns.label < 0 ? "\"label\""
+                              : columns.label < 0 && columns.values.empty()
+                                  ? "one of a label or a number"
+                                  : nullptr;
   if (missing == nullptr) return absl::OkStatus();
-  const char* const expected = targets == TargetKind::kNumbers ? "path,NAME,... or path,NAME,...,split"
-                                                               : "path,label or path,label,split";
-  return absl::InvalidArgumentError(absl::StrCat(place, "a column is missing: there is no ", missing,
-                                                 "; expected ", expected));
+  const char* const expected = targets == TargetKind::kNumbers
+                                   ? "path,NAME,... or path,NAME,...,split"
+                                   : "path,label or path,label,split";
+  return absl::InvalidArgumentError(
+      absl::StrCat(place, "a column is missing: there is no ", missing, "; expected ", expected));
 }
 
 absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, TargetKind targets) {

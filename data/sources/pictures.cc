@@ -68,21 +68,22 @@ class PictureReader final : public ImageReader {
 
   absl::Status ReadOne(int64_t index, const PartOf& part, uint8_t* image) const {
     if (!decoded_.empty()) {
-      Write(decoded_[index], part, image);
+      const Image& whole = decoded_[index];
+      Write(whole, part(whole.height, whole.width), image);
       return absl::OkStatus();
     }
     const Picture& picture = pictures_[index];
-    const absl::StatusOr<Image> whole = ReadImage(picture.path);
-    if (!whole.ok())
-      return absl::InvalidArgumentError(absl::StrCat(picture.place, whole.status().message()));
-    Write(*whole, part, image);
+    const absl::StatusOr<DecodedPart> decoded = ReadImagePart(picture.path, part);
+    if (!decoded.ok())
+      return absl::InvalidArgumentError(absl::StrCat(picture.place, decoded.status().message()));
+    Write(decoded->image, decoded->part, image);
     return absl::OkStatus();
   }
 
-  void Write(const Image& picture, const PartOf& part, uint8_t* image) const {
-    if (const std::optional<Rectangle> wanted = part(picture.height, picture.width)) {
+  void Write(const Image& picture, const std::optional<Rectangle>& part, uint8_t* image) const {
+    if (part.has_value()) {
       PictureFitter(options_.shape, {Fit::kStretch, options_.fit.filter})
-          .Write(ViewOf(picture, *wanted), image);
+          .Write(ViewOf(picture, *part), image);
     } else {
       PictureFitter(options_.shape, options_.fit).Write(ViewOf(picture), image);
     }
@@ -116,7 +117,8 @@ void TakeFit(const FitOptions& options, Hash& hash) {
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
     hash.Take(value);
   // Only where it is not the usual one, so that earlier caches and checkpoints fit.
-  if (options.fit.filter != Filter::kAntialiased) hash.Take(static_cast<int64_t>(options.fit.filter));
+  if (options.fit.filter != Filter::kAntialiased)
+    hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
 // Of names, labels, sizes and times of the files and of what is made of them.
@@ -163,8 +165,9 @@ absl::StatusOr<std::vector<std::string>> PictureSource::ImageNames(Split split) 
   return names;
 }
 
-std::vector<absl::Status> PictureSource::ReadAll(
-    Split split, const std::function<bool(int64_t, Image)>& take, bool stop_at_bad) const {
+std::vector<absl::Status> PictureSource::ReadAll(Split split,
+                                                 const std::function<bool(int64_t, Image)>& take,
+                                                 bool stop_at_bad) const {
   const std::vector<Picture>& list = pictures(split);
   const int64_t count = static_cast<int64_t>(list.size());
   std::vector<absl::Status> statuses(count);
@@ -267,8 +270,7 @@ absl::Status PictureSource::KeepPictures(Split split, Dataset& dataset) const {
 
 absl::Status PictureSource::ReadLater(Split split, Dataset& dataset) const {
   dataset.fingerprint = FingerprintOf(pictures(split), options_);
-  auto files =
-      std::make_shared<PictureReader>(pictures(split), options_, /*has_pictures=*/false);
+  auto files = std::make_shared<PictureReader>(pictures(split), options_, /*has_pictures=*/false);
   dataset.reader = files;
   if (options_.cache.empty()) return absl::OkStatus();
   if (absl::Status status = MakeDirectories(options_.cache); !status.ok()) {

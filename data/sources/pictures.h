@@ -12,10 +12,10 @@
 namespace cotangent::data {
 
 struct Picture {
-  std::string path;  // to be opened
-  std::string name;  // below the source's folder
-  int32_t label = 0;  // of classes
-  std::string place;  // of its mention, "list.csv:12: ", for errors; or empty
+  std::string path;                 // to be opened
+  std::string name;                 // below the source's folder
+  int32_t label = 0;                // of classes
+  std::string place;                // of its mention, "list.csv:12: ", for errors; or empty
   std::vector<float> targets = {};  // of labels and numbers
 };
 
@@ -24,9 +24,10 @@ class PictureSource : public Source {
   // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures` are those of kTrain, kValidation, kTest. An
   // error where there are no training pictures or fewer than two classes. Each split is brought into
   // the order of NumberPictures().
-  static absl::StatusOr<std::shared_ptr<const Source>> Create(
-      const std::string& text, TargetKind targets, std::vector<std::string> classes,
-      std::vector<Picture> (&pictures)[3]);
+  static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
+                                                              TargetKind targets,
+                                                              std::vector<std::string> classes,
+                                                              std::vector<Picture> (&pictures)[3]);
 
   bool Has(Split split) const override { return !pictures(split).empty(); }
   absl::StatusOr<int64_t> Size(Split split) const override {

@@ -205,12 +205,15 @@ TEST_F(PicturesTest, ACsvFileOfLabelsAndOfNumbers) {
   EXPECT_THAT(message("one.png,5\ntwo.png,old\n", TargetKind::kNumbers),
               HasSubstr("list.csv:2: column \"value\" holds \"old\"; expected a number"));
   EXPECT_THAT(message("one.png,nan\n", TargetKind::kNumbers), HasSubstr("expected a number"));
-  EXPECT_THAT(message("path,split\none.png,\n", TargetKind::kNumbers), HasSubstr("a column is missing"));
-  EXPECT_THAT(message("one.png,\n", TargetKind::kLabels), HasSubstr("no training picture has a label"));
+  EXPECT_THAT(message("path,split\none.png,\n", TargetKind::kNumbers),
+              HasSubstr("a column is missing"));
+  EXPECT_THAT(message("one.png,\n", TargetKind::kLabels),
+              HasSubstr("no training picture has a label"));
   Paint("d/a/1.png", 1);
   Paint("d/b/1.png", 1);
-  EXPECT_THAT(std::string(FindSource(JoinPath(root_, "d"), TargetKind::kNumbers).status().message()),
-              HasSubstr("its images have classes, and the loss is of numbers"));
+  EXPECT_THAT(
+      std::string(FindSource(JoinPath(root_, "d"), TargetKind::kNumbers).status().message()),
+      HasSubstr("its images have classes, and the loss is of numbers"));
   EXPECT_TRUE(FindSource(JoinPath(root_, "d"), TargetKind::kLabels).ok());
 }
 

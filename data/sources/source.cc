@@ -44,8 +44,9 @@ absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text
     if (*source != nullptr && targets == TargetKind::kNumbers &&
         (*source)->target_kind != TargetKind::kNumbers) {
       return absl::InvalidArgumentError(absl::StrCat(
-          text, ": its images have classes, and the loss is of numbers; take a CSV file of path and "
-                "number, or a loss of classes: softmax_cross_entropy {}"));
+          text,
+          ": its images have classes, and the loss is of numbers; take a CSV file of path and "
+          "number, or a loss of classes: softmax_cross_entropy {}"));
     }
     if (*source != nullptr) return source;
     descriptions.push_back(kind.description);

@@ -94,8 +94,8 @@ class Source {
   // images have the size that they have.
   virtual std::shared_ptr<const Source> Fitted(const FitOptions&) const { return nullptr; }
 
-  std::string name;                  // what --dataset says, and what checkpoints remember
-  std::string title;                 // "CIFAR-10"
+  std::string name;   // what --dataset says, and what checkpoints remember
+  std::string title;  // "CIFAR-10"
   TargetKind target_kind = TargetKind::kClass;
   std::vector<std::string> classes;  // a label is an index into it; or names of labels or numbers
   int channels = 3, height = 32, width = 32;

@@ -208,10 +208,11 @@ class Builder {
     const Shape& predicted = built_.graph.shape(built_.prediction);
     if (predicted.rank() == 2 && predicted[1] == built_.classes) return absl::OkStatus();
     const Layer& text = network_.layer(network_.layer_size() - 1);
-    return Error(absl::StrCat(
-        text.place(), text.place().empty() ? "" : ": ", "the last layer '", last.maker, "' gives ",
-        builder.Seen(last), " for an image, but there are ", built_.classes, " ",
-        TargetNames(TargetKindOf(network_.loss())), "; end the network with linear { features: ", built_.classes, " }"));
+    return Error(absl::StrCat(text.place(), text.place().empty() ? "" : ": ", "the last layer '",
+                              last.maker, "' gives ", builder.Seen(last),
+                              " for an image, but there are ", built_.classes, " ",
+                              TargetNames(TargetKindOf(network_.loss())),
+                              "; end the network with linear { features: ", built_.classes, " }"));
   }
 
   absl::Status AddLoss() {

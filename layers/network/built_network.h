@@ -40,13 +40,13 @@ struct LayerRow {
 
 struct BuiltNetwork {
   Graph graph;
-  TensorId images = kNoTensor;      // [N, C, H, W]
+  TensorId images = kNoTensor;  // [N, C, H, W]
   // With the loss: class numbers int32 [N]; or targets f32 [N, classes], where the loss is of labels
   // or numbers, or, while training, images are mixed.
   TensorId labels = kNoTensor;
   TensorId prediction = kNoTensor;  // [N, classes]
   TensorId loss = kNoTensor;        // []
-  int64_t classes = 0;  // or labels, or numbers: what the network says of an image
+  int64_t classes = 0;              // or labels, or numbers: what the network says of an image
   std::vector<ParameterSpec> parameters;  // in the order of the layers
   std::vector<StateSpec> states;
   std::vector<LayerRow> layers;

@@ -39,7 +39,9 @@ TargetKind TargetKindOf(const Loss& text) {
 }
 
 const char* TargetNames(TargetKind kind) {
-  return kind == TargetKind::kClass ? "classes" : kind == TargetKind::kLabels ? "labels" : "numbers";
+  return kind == TargetKind::kClass    ? "classes"
+         : kind == TargetKind::kLabels ? "labels"
+                                       : "numbers";
 }
 
 bool MixesImages(const Network& network) {

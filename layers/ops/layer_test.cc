@@ -516,10 +516,9 @@ TEST(LossTest, OfTargets) {
     const TensorId x = graph.Input("x", {5, 12}), w = graph.Parameter("w", {7, 12});
     // A state: nobody asks for a derivative by it.
     const TensorId targets = graph.State("targets", {5, 7});
-    const auto loss =
-        LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), targets, Losses()[i]);
-    const bool possible = Losses()[i].class_weights.empty() ||
-                          Losses()[i].kind == LossKind::kSoftmaxCrossEntropy;
+    const auto loss = LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), targets, Losses()[i]);
+    const bool possible =
+        Losses()[i].class_weights.empty() || Losses()[i].kind == LossKind::kSoftmaxCrossEntropy;
     ASSERT_EQ(loss.ok(), possible);
     if (possible) ExpectPlanAgrees(graph, *loss);
   }

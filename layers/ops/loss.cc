@@ -80,12 +80,11 @@ TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const 
   TensorId factor = share;
   if (HasTargets(rules.graph(), loss)) {
     const TensorId weighted = rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape);
-    const TensorId sums = image.Sum((1 - smoothing) * rules.a(0) + spread * rules.a(1),
-                                    {weighted, loss.inputs[1]});
+    const TensorId sums =
+        image.Sum((1 - smoothing) * rules.a(0) + spread * rules.a(1), {weighted, loss.inputs[1]});
     factor = rules.Elementwise(rules.a(0) * rules.a(1), {share, sums}, {shape[0]});
   } else if (!weights.empty()) {
-    const TensorId total =
-        rules.Sum(rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape));
+    const TensorId total = rules.Sum(rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape));
     factor = rules.Elementwise(
         WhereWeighted(rules, rules.a(1), (1 - smoothing) * rules.a(0) + spread / rules.a(1)),
         {share, total}, {shape[0]});
@@ -116,15 +115,15 @@ TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& 
     return symbolic::Pow(base, pool.Constant(exponent));
   };
   const Expr q = at_least(a1, 1e-30), r = at_least(1 - a1, 1e-12);
-  const Expr log = symbolic::Select(pool.Constant(0.5), a1, symbolic::Log1p(a1 - 1),
-                                    symbolic::Ln(q));
+  const Expr log =
+      symbolic::Select(pool.Constant(0.5), a1, symbolic::Log1p(a1 - 1), symbolic::Ln(q));
   const TensorId u = rules.Elementwise(
       a0 * (gamma * power(r, gamma - 1) * q * log - power(r, gamma)), {targets, p}, shape);
-  const TensorId u_along = rules.Elementwise(
-      a0 * a2 *
-          (gamma * power(r, gamma - 1) * q * (2 + log) -
-           gamma * (gamma - 1) * power(r, gamma - 2) * q * q * log),
-      {targets, p, log_along}, shape);
+  const TensorId u_along =
+      rules.Elementwise(a0 * a2 *
+                            (gamma * power(r, gamma - 1) * q * (2 + log) -
+                             gamma * (gamma - 1) * power(r, gamma - 2) * q * q * log),
+                        {targets, p, log_along}, shape);
   const TensorId sum = image.Sum(a0, {u}), sum_along = image.Sum(a0, {u_along});
   return image.Map(a5 * (a0 - a1 * a2 - a1 * a3 * a4),
                    {u_along, p, sum_along, log_along, sum, SharesOf(rules, loss, shape)});
@@ -569,8 +568,8 @@ LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
   for (int64_t n = 0; n < batch; ++n) {
     const float* const x = prediction.as<float>() + n * classes;
     if (targets.shares != nullptr) {
-      sums.loss += TargetRow(attributes, x, classes, targets.shares + n * classes, 1,
-                             gradient.data(), row);
+      sums.loss +=
+          TargetRow(attributes, x, classes, targets.shares + n * classes, 1, gradient.data(), row);
       sums.weight += 1;
     } else {
       sums.loss += LossRow(attributes, x, classes, targets.labels[n], 1, gradient.data());

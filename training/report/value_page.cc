@@ -14,15 +14,13 @@
 namespace cotangent::training::report {
 namespace {
 
-constexpr int64_t kPictures = 24;   // in the gallery
-constexpr int64_t kMostPlots = 12;  // of answers against targets
+constexpr int64_t kPictures = 24;      // in the gallery
+constexpr int64_t kMostPlots = 12;     // of answers against targets
 constexpr int64_t kMostPoints = 2000;  // in each of them, evenly chosen: a page stays small
 
 using nlohmann::ordered_json;
 
-std::string Four(double value) {
-  return std::isnan(value) ? "" : absl::StrFormat("%.4f", value);
-}
+std::string Four(double value) { return std::isnan(value) ? "" : absl::StrFormat("%.4f", value); }
 double Ratio(double above, double below) { return below > 0 ? above / below : 0; }
 
 bool IsOfLabels(const ValueEvaluation& e) { return e.kind == data::TargetKind::kLabels; }
@@ -53,9 +51,9 @@ std::string LabelTable(const ValueEvaluation& e) {
     rows.push_back({EscapeHtml(e.names[k]), absl::StrCat(m.support), absl::StrCat(m.answered),
                     Four(m.average_precision), Four(m.precision), Four(m.recall), Four(m.f1)});
   }
-  return Table({"label", "images", "said to have it", "average precision", "precision", "recall",
-                "F1"},
-               rows);
+  return Table(
+      {"label", "images", "said to have it", "average precision", "precision", "recall", "F1"},
+      rows);
 }
 
 std::string NumberTable(const ValueEvaluation& e) {
@@ -85,12 +83,11 @@ std::string Scatter(const ValueEvaluation& e, int64_t k) {
   }
   Series ideal{
       .name = "right", .x = {low, high}, .y = {low, high}, .mark = Mark::kDashed, .colour = 7};
-  return absl::StrCat("<figure>",
-                      ToSvg(Plot{.title = e.names[k],
-                                 .x_label = "is",
-                                 .y_label = "answer",
-                                 .series = {points, ideal}}),
-                      "</figure>\n");
+  return absl::StrCat(
+      "<figure>",
+      ToSvg(Plot{
+          .title = e.names[k], .x_label = "is", .y_label = "answer", .series = {points, ideal}}),
+      "</figure>\n");
 }
 
 // How wrong an answer is: in probability, or in deviations of the number.
@@ -130,14 +127,14 @@ std::string Gallery(const ValueEvaluation& e) {
     const std::string png = e.png ? e.png(m.image) : "";
     const int64_t at = m.image * e.count() + m.name;
     const std::string name = EscapeHtml(e.names[m.name]);
-    absl::StrAppend(&html, "<figure>", png.empty() ? "" : PngImage(png, 96, image),
-                    "<figcaption title=\"", EscapeHtml(image), "\">",
-                    IsOfLabels(e)
-                        ? absl::StrFormat("%s %.1f%%; it is%s", name, 100.0 * e.answers[at],
-                                          e.targets[at] > 0.5f ? "" : " not")
-                        : absl::StrCat(name, " ", Short(e.answers[at]), "; it is ",
-                                       Short(e.targets[at])),
-                    "</figcaption></figure>\n");
+    absl::StrAppend(
+        &html, "<figure>", png.empty() ? "" : PngImage(png, 96, image), "<figcaption title=\"",
+        EscapeHtml(image), "\">",
+        IsOfLabels(e)
+            ? absl::StrFormat("%s %.1f%%; it is%s", name, 100.0 * e.answers[at],
+                              e.targets[at] > 0.5f ? "" : " not")
+            : absl::StrCat(name, " ", Short(e.answers[at]), "; it is ", Short(e.targets[at])),
+        "</figcaption></figure>\n");
   }
   return html + "</div>\n";
 }
@@ -223,8 +220,8 @@ std::string ToCsv(const ValueEvaluation& e) {
 
 std::string ToJson(const ValueEvaluation& e) {
   const std::string& key = MeasureOf(e.kind).key;
-  ordered_json json = {{"network", e.network}, {"data", e.data},   {"checkpoint", e.checkpoint},
-                       {"images", e.images()}, {"loss", e.loss},   {key, ScoreOf(e)}};
+  ordered_json json = {{"network", e.network}, {"data", e.data}, {"checkpoint", e.checkpoint},
+                       {"images", e.images()}, {"loss", e.loss}, {key, ScoreOf(e)}};
   if (e.tta_score.has_value()) json["tta_" + key] = *e.tta_score;
   if (IsOfLabels(e)) {
     json["labels"] = ordered_json::array();

@@ -14,11 +14,11 @@
 namespace cotangent::training::report {
 
 struct ValueEvaluation {
-  std::string network = {};                                 // its name
-  std::string data = {};                                    // "plants.csv, test images"
-  std::string checkpoint = {};                              // where the parameters came from
-  data::TargetKind kind = data::TargetKind::kNumbers;       // or kLabels
-  std::vector<std::string> names = {};                      // of the labels or numbers
+  std::string network = {};                            // its name
+  std::string data = {};                               // "plants.csv, test images"
+  std::string checkpoint = {};                         // where the parameters came from
+  data::TargetKind kind = data::TargetKind::kNumbers;  // or kLabels
+  std::vector<std::string> names = {};                 // of the labels or numbers
   std::vector<float> answers = {};  // [images, names]: probabilities, or numbers in their own units
   std::vector<float> targets = {};  // [images, names]: 1 or 0, or numbers
   double loss = 0;                  // the network's own, mean over the images
@@ -42,10 +42,10 @@ std::vector<LabelMeasures> MeasuresOfLabels(const ValueEvaluation& evaluation);
 
 // Of one number.
 struct NumberMeasures {
-  double mean = 0, deviation = 0;           // of the targets
-  double mean_error = 0;                    // of answer - target: what they are off by on average
+  double mean = 0, deviation = 0;  // of the targets
+  double mean_error = 0;           // of answer - target: what they are off by on average
   double absolute_error = 0, root_mean_square_error = 0;
-  double r2 = 0;                            // training/targets.h
+  double r2 = 0;  // training/targets.h
 };
 std::vector<NumberMeasures> MeasuresOfNumbers(const ValueEvaluation& evaluation);
 
