@@ -2,16 +2,20 @@
 // and run with each of our scalars. And names: those of <cmath> are found by argument, no others.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <sstream>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "autodiff/forward/dual.h"
+#include "autodiff/forward/gradient.h"
 #include "autodiff/forward/taylor.h"
 #include "autodiff/math.h"
 #include "autodiff/probe.h"
@@ -54,7 +58,7 @@ T sign(const T& x) {
 }
 template <class T>
 T gelu(const T& x) {
-  return x * sigmoid(T(T(1.702) * x));  // of Var: by its own type, not an expression's
+  return x * sigmoid(T(T(1.702) * x));  // of Program: by its own type, not an expression's
 }
 template <class T>
 T ValueOf(const T& x) {
@@ -150,6 +154,58 @@ T Loops(const T& x, const T& y) {
   return sum * (y - x) / 4 + root;
 }
 
+// What takes an operator's result to be of the scalar's type: not for a replay's Program.
+template <class T>
+T Same(const T& x, const T& y) {
+  using std::cos, std::exp, std::max, std::sin;
+  T sum = x > y ? x * y : x + y;
+  sum += x < y ? x * y : x;
+  sum += x > y ? -x : x + y * x;
+  sum += x > 0 ? x * y : T(0);
+  auto r = x * y;
+  r += x;
+  auto s = r;
+  s *= r;
+  s -= 2 * y;
+  T moving = x;
+  auto before = moving * y;
+  moving += y;
+  moving *= 2;
+  sum += before * moving + s;
+  const auto branches = [](const T& a, const T& b) {
+    if (a > b) return a * b;
+    if (a > 2 * b) return a;
+    return a + b;
+  };
+  sum += branches(x, y) + branches(y, x) * branches(y + x, x * y);
+  static_assert(std::is_same_v<std::common_type_t<decltype(x * y), decltype(x + y), T>, T>);
+  sum += std::max(x * y, x + y) + std::min(x * y, y - x) + std::max(-x, sin(x)) + max(x, x * y);
+  sum += std::clamp(x * y, y - x, x + y);
+  const auto square = [](const auto& v) { return v * v; };
+  sum += square(x * y) + square(square(x - y)) + sqr(x + y) + sigmoid(x - y) + logsumexp(x, x * y);
+  const std::vector terms = {x * y, x + y, -x, exp(y)};
+  sum += std::accumulate(terms.begin(), terms.end(), T(0));
+  sum += std::accumulate(terms.begin(), terms.end(), T(1),
+                         [](const auto& a, const auto& b) { return a * b; });
+  sum += std::inner_product(terms.begin(), terms.end(), terms.begin(), T(0));
+  const std::array pair = {x / y, cos(x)};
+  const auto [ratio, cosine] = std::pair(x / y, cos(x) * y);
+  auto&& named = x * y;
+  sum = sum + named * named + pair[0] * pair[1] + ratio * cosine;
+  sum = sum * x + sum;
+  sum = x - sum;
+  T first = x * y, second = first + y;
+  std::swap(first, second);
+  first = first + second * x;
+  second = std::move(first) * y;
+  first = second + (second - x) * (x * second);
+  const std::function<T(T)> twice = [](T v) { return v + v; };
+  T power = 1;
+  for (int i = 0; i < 30; ++i) power = std::move(power) * (x + 0.01 * i) / 1.5;
+  while (x * first > 1e3 * (x + y)) first = first / 2;
+  return sum + first + twice(x * y) + power + (x * y < x ? x * x * x : y * y);
+}
+
 }  // namespace theirs
 
 namespace cotangent::autodiff {
@@ -197,6 +253,29 @@ TEST(IdiomsTest, WithEveryScalar) {
   }
   COTANGENT_EACH_FUNCTION(COTANGENT_CHECK)
 #undef COTANGENT_CHECK
+}
+
+TEST(IdiomsTest, ResultsOfOperatorsAreOfTheScalarsType) {
+  using D = forward::Dual<double, 2>;
+  for (const auto& [a, b] : std::vector<std::pair<double, double>>{
+           {kX, kY}, {kY, kX}, {0.5, 0.25}, {2.5, 0.3}, {3.0, 7.0}}) {
+    const D dual = theirs::Same(D::Variable(a, 0), D::Variable(b, 1));
+    EXPECT_EQ(dual.value, theirs::Same(a, b));
+    const auto f = [](auto at) { return theirs::Same(at[0], at[1]); };
+    const std::vector<double> at = {a, b};
+    std::vector<double> gradient;
+    EXPECT_EQ(reverse::ValueAndGradient(f, at, gradient), dual.value);
+    const std::vector<double> hessian = reverse::Hessian(f, at), forward = forward::Hessian(f, at);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_NEAR(gradient[i], dual.tangent[i], 1e-12 * (1 + std::abs(dual.tangent[i])));
+    }
+    for (int i = 0; i < 4; ++i)
+      EXPECT_NEAR(hessian[i], forward[i], 1e-11 * (1 + std::abs(forward[i])));
+    Findings findings;
+    EXPECT_EQ(functions::value_of(
+                  theirs::Same(Probe::Input(a, 0, &findings), Probe::Input(b, 1, &findings))),
+              dual.value);
+  }
 }
 
 TEST(IdiomsTest, ValueOfIsSharedByPlainNumbersAndScalars) {

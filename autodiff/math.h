@@ -61,6 +61,7 @@
 #include <numbers>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 namespace cotangent::autodiff {
 
@@ -201,11 +202,11 @@ struct polygamma {};
 struct value_of {};
 }  // namespace rule
 
-#define COTANGENT_ASK(name)                                          \
-  template <class X>                                                 \
-  requires requires(const X& x) { CotangentApply(rule::name(), x); } \
-  [[gnu::always_inline]] inline decltype(auto) name(const X& x) {    \
-    return CotangentApply(rule::name(), x);                          \
+#define COTANGENT_ASK(name)                                                       \
+  template <class X>                                                              \
+  requires requires(X && x) { CotangentApply(rule::name(), std::forward<X>(x)); } \
+  [[gnu::always_inline]] inline decltype(auto) name(X&& x) {                      \
+    return CotangentApply(rule::name(), std::forward<X>(x));                      \
   }
 COTANGENT_ASK(sqr)
 COTANGENT_ASK(sign)
@@ -222,24 +223,26 @@ COTANGENT_ASK(value_of)
 #undef COTANGENT_ASK
 
 template <class X>
-requires requires(const X& x) { CotangentApply(rule::leaky_relu(), x, 0.5); }
-[[gnu::always_inline]] inline auto leaky_relu(const X& x, double slope) {
-  return CotangentApply(rule::leaky_relu(), x, slope);
+requires requires(X&& x) { CotangentApply(rule::leaky_relu(), std::forward<X>(x), 0.5); }
+[[gnu::always_inline]] inline auto leaky_relu(X&& x, double slope) {
+  return CotangentApply(rule::leaky_relu(), std::forward<X>(x), slope);
 }
 template <class X>
-requires requires(const X& x) { CotangentApply(rule::elu(), x, 0.5); }
-[[gnu::always_inline]] inline auto elu(const X& x, double alpha = 1) {
-  return CotangentApply(rule::elu(), x, alpha);
+requires requires(X&& x) { CotangentApply(rule::elu(), std::forward<X>(x), 0.5); }
+[[gnu::always_inline]] inline auto elu(X&& x, double alpha = 1) {
+  return CotangentApply(rule::elu(), std::forward<X>(x), alpha);
 }
 template <class X>
-requires requires(const X& x) { CotangentApply(rule::polygamma(), 0, x); }
-[[gnu::always_inline]] inline auto polygamma(int n, const X& x) {
-  return CotangentApply(rule::polygamma(), n, x);
+requires requires(X&& x) { CotangentApply(rule::polygamma(), 0, std::forward<X>(x)); }
+[[gnu::always_inline]] inline auto polygamma(int n, X&& x) {
+  return CotangentApply(rule::polygamma(), n, std::forward<X>(x));
 }
 template <class A, class B>
-requires requires(const A& a, const B& b) { CotangentApply(rule::logsumexp(), a, b); }
-[[gnu::always_inline]] inline auto logsumexp(const A& a, const B& b) {
-  return CotangentApply(rule::logsumexp(), a, b);
+requires requires(A&& a, B&& b) {
+  CotangentApply(rule::logsumexp(), std::forward<A>(a), std::forward<B>(b));
+}
+[[gnu::always_inline]] inline auto logsumexp(A&& a, B&& b) {
+  return CotangentApply(rule::logsumexp(), std::forward<A>(a), std::forward<B>(b));
 }
 template <class X>
 requires requires(std::span<const X> x) { CotangentApply(rule::logsumexp(), x); }

@@ -1,22 +1,29 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 #define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 
-// Expression templates: the right side of a statement as a value of a type that spells its formula.
-// Include autodiff/reverse/tape.h, not this file.
+// What operators on variables build. Include autodiff/reverse/tape.h, not this file.
 //
-// In `y = a * b + sin(a)` the operators compute no new variable; they build a node
+// An operator or function builds a node, whose type spells what it computes:
+//
+//   Product<Leaf, Temporary>,  Apply<SinRule, Leaf>
+//
+// It holds its value and, where it is not evident, its derivative by each operand. On a Tape the
+// node becomes a variable at once, which is what the operator returns: a row of the tape with the
+// derivatives by the operands. An operand that has no name, like a * b in (a * b) * c, is a
+// Temporary, and if its row is the last one, that row is multiplied by the derivative and becomes
+// part of the new one (BasicTape::Write): `y = a * b + sin(a)` is the row (a, b), (b, a), (a, cos a)
+// when the statement ends, not three.
+//
+// On a FusedTape or a replay's Recorder the operators return the nodes themselves, and a statement
+// is one large node
 //
 //   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
 //
-// that holds its value and, where it is not evident, its derivative by each operand. Assigning it
-// to a variable walks the node from the top with the weight 1, multiplying by the local derivative
-// on the way down, so that at each leaf arrives dy/d(leaf): the chain rule inside the statement,
-// done by the compiler, with nothing written to memory but the result. The tape then stores one
-// row, (a, b + cos a), (b, a), instead of three operations.
-//
-// A node copies what it needs and refers to nothing; but it denotes the variables as they are
-// *now*. Use it in the statement that builds it; keep results in the scalar type (`T t = a * b;`),
-// not in `auto`.
+// Assigning it to a variable walks it from the top with the weight 1, multiplying by the local
+// derivative on the way down, so that at each leaf arrives dy/d(leaf): the chain rule inside the
+// statement, done by the compiler. Such a node copies what it needs and refers to nothing; but it
+// denotes the variables as they are *now*. There, keep results in the scalar type (`T t = a * b;`),
+// not in `auto`, and give branches of `?:` one type (`c ? T(a * b) : T(a + b)`).
 
 #include <cmath>
 #include <cstdint>
@@ -25,6 +32,7 @@
 #include <utility>
 
 #include "autodiff/forward/dual.h"
+#include "autodiff/reverse/sin_cos.h"
 
 #if !defined(COTANGENT_REVERSE_CHECKS)
 #if defined(NDEBUG)
@@ -66,6 +74,20 @@ struct Leaf {
 #if COTANGENT_REVERSE_CHECKS
   std::uint32_t owner;  // the tape's serial number
 #endif
+};
+
+// A variable that is not read again (the result of an operator, before it has a name).
+template <class TapeType>
+struct Temporary : Leaf<TapeType> {
+  using typename Leaf<TapeType>::Real;
+  COTANGENT_INLINE Temporary(const Leaf<TapeType>& leaf, std::uint32_t own)
+      : Leaf<TapeType>(leaf), own(own) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    row.template Add<K>(*this, weight);
+  }
+
+  std::uint32_t own;  // its slot if no other variable holds that, or 0
 };
 
 template <class TapeType>
@@ -290,18 +312,48 @@ concept OperandOf = (Active<A> && std::same_as<TapeOf<A>, Tape>) ||
 template <class... A>
 concept Operands = (Active<A> || ...) && (OperandOf<A, TapeOf<A...>> && ...);
 
+template <class A>
+using Bare = std::remove_cvref_t<A>;
+
+// The node of an operand.
 template <class Tape, class A>
-COTANGENT_INLINE auto Lift(const A& a) {
-  if constexpr (!Active<A>) {
+COTANGENT_INLINE auto Lift(A&& a) {
+  if constexpr (!Active<Bare<A>>) {
     return Constant<Tape>{static_cast<typename Tape::Real>(a)};
-  } else if constexpr (requires { a.AsLeaf(); }) {
-    return a.AsLeaf();
+  } else if constexpr (!requires { a.AsLeaf(); }) {
+    return Bare<A>(a);
+  } else if constexpr (Tape::kOperatorsRecord && std::is_same_v<A, Bare<A>>) {
+    return a.AsTemporary();
   } else {
-    return a;
+    return a.AsLeaf();
   }
 }
 template <class Tape, class A>
-using Lifted = decltype(Lift<Tape>(std::declval<const A&>()));
+using Lifted = decltype(Lift<Tape>(std::declval<A>()));
+
+// What an operator returns: a variable, or for a Recorder the node.
+template <class Node>
+COTANGENT_INLINE auto Result(const Node& node) {
+  if constexpr (Node::Tape::kOperatorsRecord) {
+    return BasicVar<typename Node::Tape>(node);
+  } else {
+    return node;
+  }
+}
+
+// Takes operands that are not read again off the tape, whichever was the last: nothing hangs on
+// them.
+template <class Tape, class A>
+COTANGENT_INLINE void Discard(A&& a) {
+  if constexpr (Tape::kOperatorsRecord && Active<Bare<A>> && std::is_same_v<A, Bare<A>>)
+    Tape::Discard(a.AsTemporary().own);
+}
+template <class Tape, class A, class B>
+COTANGENT_INLINE void Discard(A&& a, B&& b) {
+  Discard<Tape, B>(std::forward<B>(b));
+  Discard<Tape, A>(std::forward<A>(a));
+  Discard<Tape, B>(std::forward<B>(b));
+}
 
 // The value of an operand, by which comparisons are made.
 template <class A>
@@ -318,34 +370,37 @@ namespace scalar {
 // ---- Arithmetic and comparison ----
 
 template <class A, class B>
-requires Operands<A, B> COTANGENT_INLINE auto operator+(const A& a, const B& b) {
-  using Tape = TapeOf<A, B>;
-  return Sum<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+requires Operands<Bare<A>, Bare<B>> COTANGENT_INLINE auto operator+(A&& a, B&& b) {
+  using Tape = TapeOf<Bare<A>, Bare<B>>;
+  return Result(Sum<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(std::forward<A>(a)),
+                                                      Lift<Tape>(std::forward<B>(b))));
 }
 template <class A, class B>
-requires Operands<A, B> COTANGENT_INLINE auto operator-(const A& a, const B& b) {
-  using Tape = TapeOf<A, B>;
-  return Difference<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+requires Operands<Bare<A>, Bare<B>> COTANGENT_INLINE auto operator-(A&& a, B&& b) {
+  using Tape = TapeOf<Bare<A>, Bare<B>>;
+  return Result(Difference<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(std::forward<A>(a)),
+                                                             Lift<Tape>(std::forward<B>(b))));
 }
 template <class A, class B>
-requires Operands<A, B> COTANGENT_INLINE auto operator*(const A& a, const B& b) {
-  using Tape = TapeOf<A, B>;
-  return Product<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+requires Operands<Bare<A>, Bare<B>> COTANGENT_INLINE auto operator*(A&& a, B&& b) {
+  using Tape = TapeOf<Bare<A>, Bare<B>>;
+  return Result(Product<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(std::forward<A>(a)),
+                                                          Lift<Tape>(std::forward<B>(b))));
 }
 template <class A, class B>
-requires Operands<A, B> COTANGENT_INLINE auto operator/(const A& a, const B& b) {
-  using Tape = TapeOf<A, B>;
-  return Quotient<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(a), Lift<Tape>(b));
+requires Operands<Bare<A>, Bare<B>> COTANGENT_INLINE auto operator/(A&& a, B&& b) {
+  using Tape = TapeOf<Bare<A>, Bare<B>>;
+  return Result(Quotient<Lifted<Tape, A>, Lifted<Tape, B>>(Lift<Tape>(std::forward<A>(a)),
+                                                           Lift<Tape>(std::forward<B>(b))));
 }
-template <Active A>
-COTANGENT_INLINE auto operator-(const A& a) {
-  using Tape = TapeOf<A>;
-  return Negative<Lifted<Tape, A>>(Lift<Tape>(a));
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto operator-(A&& a) {
+  using Tape = TapeOf<Bare<A>>;
+  return Result(Negative<Lifted<Tape, A>>(Lift<Tape>(std::forward<A>(a))));
 }
-template <Active A>
-COTANGENT_INLINE auto operator+(const A& a) {
-  return Lift<TapeOf<A>>(a);
-}
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE Bare<A>
+operator+(A&& a) { return std::forward<A>(a); }
 
 // A tape may take note of the branch.
 //
@@ -368,10 +423,11 @@ enum class Relation {
 };
 #define COTANGENT_COMPARISON(op, relation)                                                   \
   template <class A, class B>                                                                \
-  requires Operands<A, B> COTANGENT_INLINE bool operator op(const A& a, const B& b) {        \
-    using Tape = TapeOf<A, B>;                                                               \
+  requires Operands<Bare<A>, Bare<B>> COTANGENT_INLINE bool operator op(A&& a, B&& b) {      \
+    using Tape = TapeOf<Bare<A>, Bare<B>>;                                                   \
     const bool outcome = ValueOf(a) op ValueOf(b);                                           \
     if constexpr (Tape::kNotesBranches) Tape::NoteBranch(Relation::relation, a, b, outcome); \
+    Discard<Tape>(std::forward<A>(a), std::forward<B>(b));                                   \
     return outcome;                                                                          \
   }
 COTANGENT_COMPARISON(==, kEqual)
@@ -396,26 +452,28 @@ COTANGENT_COMPARISON(>=, kGreaterEqual)
     }                                                       \
   };
 
-#define COTANGENT_UNARY(name)                                     \
-  COTANGENT_RULE(name)                                            \
-  template <Active A>                                             \
-  COTANGENT_INLINE auto name(const A& a) {                        \
-    using Tape = TapeOf<A>;                                       \
-    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a)); \
+#define COTANGENT_UNARY(name) COTANGENT_RULE(name) COTANGENT_OF_ONE(name)
+#define COTANGENT_OF_ONE(name)                                                             \
+  template <class A>                                                                       \
+  requires Active<Bare<A>> COTANGENT_INLINE auto name(A&& a) {                             \
+    using Tape = TapeOf<Bare<A>>;                                                          \
+    return Result(Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(std::forward<A>(a)))); \
   }
-#define COTANGENT_BINARY(name)                                                                    \
-  COTANGENT_RULE(name)                                                                            \
-  template <class A, class B>                                                                     \
-  requires Operands<A, B> COTANGENT_INLINE auto name(const A& a, const B& b) {                    \
-    using Tape = TapeOf<A, B>;                                                                    \
-    return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>>({}, Lift<Tape>(a), Lift<Tape>(b)); \
+#define COTANGENT_BINARY(name)                                                   \
+  COTANGENT_RULE(name)                                                           \
+  template <class A, class B>                                                    \
+  requires Operands<Bare<A>, Bare<B>> COTANGENT_INLINE auto name(A&& a, B&& b) { \
+    using Tape = TapeOf<Bare<A>, Bare<B>>;                                       \
+    return Result(Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>>(           \
+        {}, Lift<Tape>(std::forward<A>(a)), Lift<Tape>(std::forward<B>(b))));    \
   }
-#define COTANGENT_TERNARY_FUNCTION(name)                                                      \
-  template <class A, class B, class C>                                                        \
-  requires Operands<A, B, C> COTANGENT_INLINE auto name(const A& a, const B& b, const C& c) { \
-    using Tape = TapeOf<A, B, C>;                                                             \
-    return Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>, Lifted<Tape, C>>(              \
-        {}, Lift<Tape>(a), Lift<Tape>(b), Lift<Tape>(c));                                     \
+#define COTANGENT_TERNARY_FUNCTION(name)                                                         \
+  template <class A, class B, class C>                                                           \
+  requires Operands<Bare<A>, Bare<B>, Bare<C>> COTANGENT_INLINE auto name(A&& a, B&& b, C&& c) { \
+    using Tape = TapeOf<Bare<A>, Bare<B>, Bare<C>>;                                              \
+    return Result(Apply<name##Rule, Lifted<Tape, A>, Lifted<Tape, B>, Lifted<Tape, C>>(          \
+        {}, Lift<Tape>(std::forward<A>(a)), Lift<Tape>(std::forward<B>(b)),                      \
+        Lift<Tape>(std::forward<C>(c))));                                                        \
   }
 
 COTANGENT_UNARY(abs)
@@ -469,23 +527,22 @@ COTANGENT_RULE(fma)
 COTANGENT_TERNARY_FUNCTION(fma)
 COTANGENT_RULE(lerp)
 COTANGENT_TERNARY_FUNCTION(lerp)
-#undef COTANGENT_UNARY
 #undef COTANGENT_BINARY
 #undef COTANGENT_TERNARY_FUNCTION
 #undef COTANGENT_RULE
 
-#define COTANGENT_NAMED(name)                                                         \
-  struct name##Rule {                                                                 \
-    template <class... T>                                                             \
-    COTANGENT_INLINE auto operator()(const T&... x) const {                           \
-      return functions::name(x...);                                                   \
-    }                                                                                 \
-  };                                                                                  \
-  template <class... A>                                                               \
-  requires Operands<A...> COTANGENT_INLINE auto CotangentApply(functions::rule::name, \
-                                                               const A&... a) {       \
-    using Tape = TapeOf<A...>;                                                        \
-    return Apply<name##Rule, Lifted<Tape, A>...>({}, Lift<Tape>(a)...);               \
+#define COTANGENT_NAMED(name)                                                                    \
+  struct name##Rule {                                                                            \
+    template <class... T>                                                                        \
+    COTANGENT_INLINE auto operator()(const T&... x) const {                                      \
+      return functions::name(x...);                                                              \
+    }                                                                                            \
+  };                                                                                             \
+  template <class... A>                                                                          \
+  requires Operands<Bare<A>...> COTANGENT_INLINE auto CotangentApply(functions::rule::name,      \
+                                                                     A&&... a) {                 \
+    using Tape = TapeOf<Bare<A>...>;                                                             \
+    return Result(Apply<name##Rule, Lifted<Tape, A>...>({}, Lift<Tape>(std::forward<A>(a))...)); \
   }
 COTANGENT_NAMED(sqr)
 COTANGENT_NAMED(sign)
@@ -501,34 +558,31 @@ COTANGENT_NAMED(digamma)
 COTANGENT_NAMED(logsumexp)
 #undef COTANGENT_NAMED
 
-template <Active A>
-COTANGENT_INLINE auto CotangentApply(functions::rule::value_of, const A& a) {
-  return functions::value_of(a.Value());
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::value_of, A&& a) {
+  const auto value = functions::value_of(a.Value());
+  Discard<TapeOf<Bare<A>>>(std::forward<A>(a));
+  return value;
 }
 
-// The value and the derivative share their work: the C library's sincos, whose results are those of
-// its sin and cos.
-#define COTANGENT_TRIGONOMETRIC(name, its, slope)                                        \
+// The value is the C library's, bit for bit; the derivative does not wait for it (sin_cos.h).
+#define COTANGENT_TRIGONOMETRIC(name, slope)                                             \
   struct name##Rule {                                                                    \
     template <class T>                                                                   \
     COTANGENT_INLINE auto operator()(const T& x) const {                                 \
       return name(x);                                                                    \
     }                                                                                    \
     COTANGENT_INLINE static void Together(double x, double& value, double& derivative) { \
-      double sine, cosine;                                                               \
-      ::sincos(x, &sine, &cosine);                                                       \
-      value = its;                                                                       \
+      value = std::name(x);                                                              \
       derivative = slope;                                                                \
     }                                                                                    \
   };                                                                                     \
-  template <Active A>                                                                    \
-  COTANGENT_INLINE auto name(const A& a) {                                               \
-    using Tape = TapeOf<A>;                                                              \
-    return Apply<name##Rule, Lifted<Tape, A>>({}, Lift<Tape>(a));                        \
-  }
-COTANGENT_TRIGONOMETRIC(sin, sine, cosine)
-COTANGENT_TRIGONOMETRIC(cos, cosine, -sine)
+  COTANGENT_OF_ONE(name)
+COTANGENT_TRIGONOMETRIC(sin, SinAndCos(x).cos)
+COTANGENT_TRIGONOMETRIC(cos, -SinAndCos(x).sin)
 #undef COTANGENT_TRIGONOMETRIC
+#undef COTANGENT_UNARY
+#undef COTANGENT_OF_ONE
 
 // Functions with a parameter that is a plain number.
 struct LeakyReluRule {
@@ -538,10 +592,11 @@ struct LeakyReluRule {
   }
   double slope;
 };
-template <Active A>
-COTANGENT_INLINE auto CotangentApply(functions::rule::leaky_relu, const A& a, double slope) {
-  using Tape = TapeOf<A>;
-  return Apply<LeakyReluRule, Lifted<Tape, A>>({slope}, Lift<Tape>(a));
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::leaky_relu, A&& a,
+                                                              double slope) {
+  using Tape = TapeOf<Bare<A>>;
+  return Result(Apply<LeakyReluRule, Lifted<Tape, A>>({slope}, Lift<Tape>(std::forward<A>(a))));
 }
 
 struct EluRule {
@@ -551,10 +606,11 @@ struct EluRule {
   }
   double alpha;
 };
-template <Active A>
-COTANGENT_INLINE auto CotangentApply(functions::rule::elu, const A& a, double alpha) {
-  using Tape = TapeOf<A>;
-  return Apply<EluRule, Lifted<Tape, A>>({alpha}, Lift<Tape>(a));
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::elu, A&& a,
+                                                              double alpha) {
+  using Tape = TapeOf<Bare<A>>;
+  return Result(Apply<EluRule, Lifted<Tape, A>>({alpha}, Lift<Tape>(std::forward<A>(a))));
 }
 
 struct PolygammaRule {
@@ -564,10 +620,11 @@ struct PolygammaRule {
   }
   int n;
 };
-template <Active A>
-COTANGENT_INLINE auto CotangentApply(functions::rule::polygamma, int n, const A& a) {
-  using Tape = TapeOf<A>;
-  return Apply<PolygammaRule, Lifted<Tape, A>>({n}, Lift<Tape>(a));
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::polygamma, int n,
+                                                              A&& a) {
+  using Tape = TapeOf<Bare<A>>;
+  return Result(Apply<PolygammaRule, Lifted<Tape, A>>({n}, Lift<Tape>(std::forward<A>(a))));
 }
 
 struct LdexpRule {
@@ -577,14 +634,14 @@ struct LdexpRule {
   }
   int exponent;
 };
-template <Active A>
-COTANGENT_INLINE auto ldexp(const A& a, int exponent) {
-  using Tape = TapeOf<A>;
-  return Apply<LdexpRule, Lifted<Tape, A>>({exponent}, Lift<Tape>(a));
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto ldexp(A&& a, int exponent) {
+  using Tape = TapeOf<Bare<A>>;
+  return Result(Apply<LdexpRule, Lifted<Tape, A>>({exponent}, Lift<Tape>(std::forward<A>(a))));
 }
-template <Active A>
-COTANGENT_INLINE auto scalbn(const A& a, int exponent) {
-  return ldexp(a, exponent);
+template <class A>
+requires Active<Bare<A>> COTANGENT_INLINE auto scalbn(A&& a, int exponent) {
+  return ldexp(std::forward<A>(a), exponent);
 }
 
 // x less its whole part.
@@ -608,12 +665,13 @@ struct ShiftRule {
 // ---- Questions, which a tape may take note of as of comparisons ----
 
 #define COTANGENT_QUESTION(type, name, relation)                                  \
-  template <Active A>                                                             \
-  COTANGENT_INLINE type name(const A& a) {                                        \
-    using Tape = TapeOf<A>;                                                       \
+  template <class A>                                                              \
+  requires Active<Bare<A>> COTANGENT_INLINE type name(A&& a) {                    \
+    using Tape = TapeOf<Bare<A>>;                                                 \
     const type answer = std::name(functions::value_of(a.Value()));                \
     if constexpr (Tape::kNotesBranches)                                           \
       Tape::NoteBranch(Relation::relation, a, static_cast<double>(answer), true); \
+    Discard<Tape>(std::forward<A>(a));                                            \
     return answer;                                                                \
   }
 COTANGENT_QUESTION(bool, isfinite, kIsFinite)

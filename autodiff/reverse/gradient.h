@@ -39,8 +39,8 @@ Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
   tape.Clear();
   typename Tape::Scope recording(tape);
   Recording<Tape> recorded;
-  recorded.inputs.reserve(std::size(x));
-  for (const auto& xi : x) recorded.inputs.push_back(tape.Input(xi));
+  recorded.inputs.assign(std::begin(x), std::end(x));
+  for (Var& input : recorded.inputs) tape.MakeInput(input);
   recorded.outputs = Outputs<Var>(f, std::span<const Var>(recorded.inputs));
   return recorded;
 }

@@ -41,6 +41,7 @@ class Recorder {
   using Real = double;
   using Var = BasicVar<Recorder>;
   static constexpr bool kNotesBranches = true;
+  static constexpr bool kOperatorsRecord = false;  // a statement is a kernel: see kernel.h
 
   class Scope {
    public:

@@ -20,7 +20,7 @@ void Plain(::benchmark::State& state) {
   for (auto _ : state) ::benchmark::DoNotOptimize(f(std::span<const double>(x)));
 }
 
-template <class F>
+template <class F, class Tape>
 void GradientWithRecording(::benchmark::State& state) {
   const F f;
   const std::vector<double> x = F::Point();
@@ -43,10 +43,11 @@ void GradientReplayed(::benchmark::State& state) {
       kPoints, ::benchmark::Counter::kIsIterationInvariantRate | ::benchmark::Counter::kInvert);
 }
 
-#define COTANGENT_BENCHMARK(F)                                                   \
-  BENCHMARK_TEMPLATE(Plain, F)->Unit(::benchmark::kMicrosecond);                 \
-  BENCHMARK_TEMPLATE(GradientWithRecording, F)->Unit(::benchmark::kMicrosecond); \
-  BENCHMARK_TEMPLATE(GradientReplayed, F, 1)->Unit(::benchmark::kMicrosecond);   \
+#define COTANGENT_BENCHMARK(F)                                                              \
+  BENCHMARK_TEMPLATE(Plain, F)->Unit(::benchmark::kMicrosecond);                            \
+  BENCHMARK_TEMPLATE(GradientWithRecording, F, Tape)->Unit(::benchmark::kMicrosecond);      \
+  BENCHMARK_TEMPLATE(GradientWithRecording, F, FusedTape)->Unit(::benchmark::kMicrosecond); \
+  BENCHMARK_TEMPLATE(GradientReplayed, F, 1)->Unit(::benchmark::kMicrosecond);              \
   BENCHMARK_TEMPLATE(GradientReplayed, F, 16)->Unit(::benchmark::kMicrosecond)
 COTANGENT_BENCHMARK(GaussianMixture);
 COTANGENT_BENCHMARK(TanhNetwork);

@@ -44,6 +44,13 @@ class BasicVar {
   }
   COTANGENT_INLINE BasicVar& operator=(BasicVar&& other) noexcept {
     value_ = std::move(other.value_);
+    if constexpr (Tape::kOperatorsRecord) {
+      // x = x + r, the other way of writing x += r.
+      if (((flags_ & kShared) | other.flags_) == 0 && Tape::Grows(AsLeaf(), other.AsLeaf())) {
+        flags_ = kGrown;
+        return *this;
+      }
+    }
     Take(other);
     return *this;
   }
@@ -61,9 +68,9 @@ class BasicVar {
     value_ = node.Value();
     return *this;
   }
-  // x = x + r, the other way of writing x += r.
   template <class R>
-  COTANGENT_INLINE BasicVar& operator=(const Sum<Leaf<Tape>, R>& node) {
+  requires(!Tape::kOperatorsRecord) COTANGENT_INLINE BasicVar& operator=(
+      const Sum<Leaf<Tape>, R>& node) {
     if (index_ != 0 && node.l.index == index_) return *this += node.r;
     Set(Tape::Record(node));
     value_ = node.Value();
@@ -71,8 +78,8 @@ class BasicVar {
   }
 
   template <class A>
-  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator+=(const A& a) {
-    const auto term = Lift<Tape>(a);
+  requires OperandOf<Bare<A>, Tape> COTANGENT_INLINE BasicVar& operator+=(A&& a) {
+    const auto term = Lift<Tape>(std::forward<A>(a));
     const Real sum = value_ + term.Value();
     Set(Tape::Accumulate(AsLeaf(), (flags_ & kShared) != 0, term));
     flags_ = kGrown;
@@ -80,16 +87,16 @@ class BasicVar {
     return *this;
   }
   template <class A>
-  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator-=(const A& a) {
-    return *this += -Lift<Tape>(a);
+  requires OperandOf<Bare<A>, Tape> COTANGENT_INLINE BasicVar& operator-=(A&& a) {
+    return *this += -std::forward<A>(a);
   }
   template <class A>
-  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator*=(const A& a) {
-    return *this = *this * a;
+  requires OperandOf<Bare<A>, Tape> COTANGENT_INLINE BasicVar& operator*=(A&& a) {
+    return *this = *this * std::forward<A>(a);
   }
   template <class A>
-  requires OperandOf<A, Tape> COTANGENT_INLINE BasicVar& operator/=(const A& a) {
-    return *this = *this / a;
+  requires OperandOf<Bare<A>, Tape> COTANGENT_INLINE BasicVar& operator/=(A&& a) {
+    return *this = *this / std::forward<A>(a);
   }
   COTANGENT_INLINE BasicVar& operator++() { return *this += 1; }
   COTANGENT_INLINE BasicVar& operator--() { return *this -= 1; }
@@ -116,6 +123,10 @@ class BasicVar {
 #endif
   }
 
+  COTANGENT_INLINE Temporary<Tape> AsTemporary() const {
+    return {AsLeaf(), flags_ == 0 ? index_ : 0};
+  }
+
  private:
   friend Tape;  // sets the slots of inputs
 
@@ -125,9 +136,10 @@ class BasicVar {
     flags_ = other.flags_ |= kShared;
     TakeOwner(other);
   }
-  COTANGENT_INLINE void Take(const BasicVar& other) {
+  COTANGENT_INLINE void Take(BasicVar& other) {
     index_ = other.index_;
     flags_ = other.flags_;
+    other.flags_ |= kShared;
     TakeOwner(other);
   }
   COTANGENT_INLINE void TakeOwner(const BasicVar& other) {
@@ -166,10 +178,8 @@ COTANGENT_INLINE BasicVar<Tape> min(const BasicVar<Tape>& a, const BasicVar<Tape
   return Apply<minRule, Leaf<Tape>, Leaf<Tape>>({}, a.AsLeaf(), b.AsLeaf());
 }
 template <class A, class B, class C>
-requires Operands<A, B, C> COTANGENT_INLINE BasicVar<TapeOf<A, B, C>> clamp(const A& x,
-                                                                            const B& low,
-                                                                            const C& high) {
-  using Var = BasicVar<TapeOf<A, B, C>>;
+requires Operands<Bare<A>, Bare<B>, Bare<C>> COTANGENT_INLINE auto clamp(A&& x, B&& low, C&& high) {
+  using Var = BasicVar<TapeOf<Bare<A>, Bare<B>, Bare<C>>>;
   const Var clamped(x);
   if (clamped < low) return Var(low);
   if (high < clamped) return Var(high);
