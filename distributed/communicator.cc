@@ -10,12 +10,31 @@
 namespace cotangent::distributed {
 namespace {
 
+class MeansOfOne final : public Means {
+ public:
+  explicit MeansOfOne(size_t stretches) : records_(stretches) {}
+  void Begin(size_t /*stretch*/) override {}
+  void Finish() override {}
+  void Forget() override {}
+  const std::vector<Record>& records() const override { return records_; }
+
+ private:
+  const std::vector<Record> records_;
+};
+
 class Alone final : public Communicator {
  public:
   int ranks() const override { return 1; }
   int rank() const override { return 0; }
   std::string host() const override { return "this machine"; }
-  void Sum(absl::Span<float> /*values*/) override {}
+  void Sum(absl::Span<double> /*values*/) override {}
+  std::unique_ptr<Means> MakeMeans(float* /*buffer*/, std::vector<Stretch> stretches,
+                                   ElementType /*format*/) override {
+    return std::make_unique<MeansOfOne>(stretches.size());
+  }
+  void BeginBroadcast(absl::Span<float> /*values*/, int /*from*/) override {}
+  void FinishBroadcasts() override {}
+  double SecondsWaited() const override { return 0; }
   void Broadcast(std::string& /*text*/) override {}
   std::vector<std::string> Gather(const std::string& text) override { return {text}; }
   void Abort(int exit_code) override { exit(exit_code); }
@@ -56,7 +75,7 @@ Communicator& OneProcess() {
 }
 
 bool Any(Communicator& ranks, bool here) {
-  float count = here ? 1.0f : 0.0f;
+  double count = here ? 1 : 0;
   ranks.Sum(absl::MakeSpan(&count, 1));
   return count > 0;
 }

@@ -4,9 +4,9 @@
 // process alone is the plain case (OneProcess()), in which a call costs nothing, so that what is
 // written for ranks is written once:
 //
-//   void Average(distributed::Communicator& ranks, absl::Span<float> gradient) {
+//   void Average(distributed::Communicator& ranks, absl::Span<double> gradient) {
 //     ranks.Sum(gradient);
-//     for (float& value : gradient) value /= ranks.ranks();
+//     for (double& value : gradient) value /= ranks.ranks();
 //   }
 //
 // mpi_communicator.h has the ranks of an MPI program; nothing else needs MPI.
@@ -15,6 +15,7 @@
 
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -22,6 +23,8 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "base/element_type.h"
+#include "distributed/means.h"
 
 namespace cotangent::distributed {
 
@@ -34,13 +37,24 @@ class Communicator {
   virtual std::string host() const = 0;
 
   // Replaces the numbers by their sums over the ranks, of as many numbers each: the same bits on
-  // all ranks. A rank that keeps the others waiting for half a minute has hung: it is named on
-  // standard error and the job ends.
-  virtual void Sum(absl::Span<float> values) = 0;
+  // all ranks. A rank that keeps the others waiting for half a minute, here, in means or in
+  // broadcasts, has hung: it is named on standard error and the job ends.
+  virtual void Sum(absl::Span<double> values) = 0;
+  // Means of stretches of a buffer, which must outlive them, in `format` on their way: kF32 or
+  // kBf16. All is allocated here.
+  virtual std::unique_ptr<Means> MakeMeans(float* buffer, std::vector<Stretch> stretches,
+                                           ElementType format) = 0;
+  // Begins to replace the numbers by those of rank `from`, which has them. All ranks begin the same
+  // in the same order, and leave them alone until FinishBroadcasts().
+  virtual void BeginBroadcast(absl::Span<float> values, int from) = 0;
+  virtual void FinishBroadcasts() = 0;
   // Replaces the text, of any length, by that of rank 0. Waits as long as it takes.
   virtual void Broadcast(std::string& text) = 0;
   // The small texts of all ranks, by rank. Waits as long as it takes.
   virtual std::vector<std::string> Gather(const std::string& text) = 0;
+
+  // For how long this rank has waited for others so far, in sums, means and broadcasts.
+  virtual double SecondsWaited() const = 0;
 
   // Ends all ranks at once, whatever they do.
   [[noreturn]] virtual void Abort(int exit_code) = 0;

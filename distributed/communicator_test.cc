@@ -19,7 +19,13 @@ class SecondOfTwo final : public Communicator {
   int ranks() const override { return 2; }
   int rank() const override { return 1; }
   std::string host() const override { return "second"; }
-  void Sum(absl::Span<float> /*values*/) override {}
+  void Sum(absl::Span<double> /*values*/) override {}
+  std::unique_ptr<Means> MakeMeans(float*, std::vector<Stretch>, ElementType) override {
+    return nullptr;
+  }
+  void BeginBroadcast(absl::Span<float>, int) override {}
+  void FinishBroadcasts() override {}
+  double SecondsWaited() const override { return 0; }
   void Broadcast(std::string& text) override { text = of_rank_zero_.at(next_++); }
   std::vector<std::string> Gather(const std::string& text) override {
     return {of_rank_zero_.at(next_++), text};
@@ -35,7 +41,7 @@ TEST(OneProcessTest, IsTheOnlyRankAndAgreesWithItself) {
   Communicator& ranks = OneProcess();
   EXPECT_EQ(ranks.ranks(), 1);
   EXPECT_EQ(ranks.rank(), 0);
-  float value = 3;
+  double value = 3;
   ranks.Sum(absl::MakeSpan(&value, 1));
   EXPECT_EQ(value, 3);
   EXPECT_TRUE(Any(ranks, true));

@@ -1,8 +1,5 @@
 #include "distributed/mpi_communicator.h"
 
-// MPI's functions in C; those in C++ are gone from the standard.
-#define OMPI_SKIP_MPICXX 1
-#include <mpi/mpi.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <initializer_list>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "distributed/mpi_channels.h"
 
 namespace cotangent::distributed {
 namespace {
@@ -37,11 +38,24 @@ void Pause(Clock::time_point start) {
   }
 }
 
-void Wait(MPI_Request request) {
-  const Clock::time_point start = Clock::now();
+bool IsDone(MPI_Request& request) {
   int done = 0;
-  while (MPI_Test(&request, &done, MPI_STATUS_IGNORE), !done) Pause(start);
+  MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+  return done != 0;
 }
+
+// The first of these in the environment that is a number.
+int FirstNumber(std::initializer_list<const char*> names, int otherwise) {
+  for (const char* name : names) {
+    const char* const value = getenv(name);
+    int number = 0;
+    if (value != nullptr && absl::SimpleAtoi(value, &number)) return number;
+  }
+  return otherwise;
+}
+
+// How many processes whoever started this one says there are.
+int StartedRanks() { return FirstNumber({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1); }
 
 }  // namespace
 
@@ -52,21 +66,49 @@ bool IsStartedAsRank() {
   return false;
 }
 
+int RankOfStarter() {
+  return FirstNumber({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
+}
+
 MpiCommunicator::MpiCommunicator() {
-  // Threads compute; MPI is called by one of them.
   int provided = 0;
-  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  channels_ = std::make_unique<Channels>();
+  for (MPI_Comm* own : {&channels_->shares, &channels_->means, &channels_->broadcasts})
+    MPI_Comm_dup(MPI_COMM_WORLD, own);
   arrived_.assign(ranks_, 0);
   hosts_ = Gather(host());
 }
 
 MpiCommunicator::~MpiCommunicator() {
-  // What slow sums have told and nobody needed.
+  // What slow waits have told and nobody needed.
   Gather("");
   CollectArrivals();
+  for (MPI_Comm* own : {&channels_->shares, &channels_->means, &channels_->broadcasts})
+    MPI_Comm_free(own);
   MPI_Finalize();
+}
+
+absl::Status MpiCommunicator::Check() const {
+  char version[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  MPI_Get_library_version(version, &length);
+  const std::string expected = absl::StrCat("Open MPI v", OMPI_MAJOR_VERSION, ".");
+  if (!absl::StartsWith(version, expected)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the MPI library is '", std::string(version).substr(0, 40),
+                     "'; this program was compiled for ", expected, OMPI_MINOR_VERSION,
+                     ": build it on this machine, or install that library"));
+  }
+  if (ranks_ == 1 && StartedRanks() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        StartedRanks(), " ranks were started, but ", expected, OMPI_MINOR_VERSION,
+        ", which this program was compiled for, knows of one alone: start them with its own mpirun "
+        "(Debian's openmpi-bin), or with srun --mpi=pmix"));
+  }
+  return absl::OkStatus();
 }
 
 std::string MpiCommunicator::host() const {
@@ -76,35 +118,74 @@ std::string MpiCommunicator::host() const {
   return std::string(name, length);
 }
 
-void MpiCommunicator::Sum(absl::Span<float> values) {
-  if (ranks_ == 1) return;
-  ++sums_;
-  MPI_Request request;
-  MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_FLOAT, MPI_SUM,
-                 MPI_COMM_WORLD, &request);
-  Clock::time_point start = Clock::now(), last_look = start;
-  bool told = false;
-  int done = 0;
-  while (MPI_Test(&request, &done, MPI_STATUS_IGNORE), !done) {
+void MpiCommunicator::Wait(const Ready& ready) {
+  const Clock::time_point start = Clock::now();
+  while (true) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (ready()) return;
+    }
     Pause(start);
+  }
+}
+
+void MpiCommunicator::WaitForRanks(const Ready& ready) {
+  ++waits_;
+  const Clock::time_point begin = Clock::now();
+  Clock::time_point start = begin, last_look = begin;
+  bool told = false;
+  Wait([&] {
+    if (ready()) return true;
     // A process that was itself stopped knows nothing of the others.
     const Clock::time_point now = Clock::now();
     if (now - last_look > kTellArrivalAfter) start = now;
     last_look = now;
     const Clock::duration waited = now - start;
     if (waited > kTellArrivalAfter && !told) TellArrival(), told = true;
-    if (waited < kHungAfter) continue;
+    if (waited < kHungAfter) return false;
     CollectArrivals();
     AbortNamingMissing();
-    start = Clock::now();  // all are here: the network is slow
-  }
+    start = now;  // all are here: the network is slow
+    return false;
+  });
+  seconds_waited_ += std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Tells all others that this rank has come to the current sum. Such a message is small enough to be
+void MpiCommunicator::Sum(absl::Span<double> values) {
+  if (ranks_ == 1) return;
+  MPI_Request request;
+  {
+    const std::lock_guard lock(mutex_);
+    MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE,
+                   MPI_SUM, MPI_COMM_WORLD, &request);
+  }
+  WaitForRanks([&] { return IsDone(request); });
+}
+
+void MpiCommunicator::BeginBroadcast(absl::Span<float> values, int from) {
+  if (ranks_ == 1) return;
+  const std::lock_guard lock(mutex_);
+  channels_->broadcasts_under_way.emplace_back();
+  MPI_Ibcast(values.data(), static_cast<int>(values.size()), MPI_FLOAT, from, channels_->broadcasts,
+             &channels_->broadcasts_under_way.back());
+}
+
+void MpiCommunicator::FinishBroadcasts() {
+  std::vector<MPI_Request>& requests = channels_->broadcasts_under_way;
+  if (requests.empty()) return;
+  WaitForRanks([&] {
+    int done = 0;
+    MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
+    return done != 0;
+  });
+  requests.clear();
+}
+
+// Tells all others that this rank has come to the current wait. Such a message is small enough to be
 // sent without the receiver's doing.
 void MpiCommunicator::TellArrival() {
   for (int to = 0; to < ranks_; ++to) {
-    if (to != rank_) MPI_Send(&sums_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);
+    if (to != rank_) MPI_Send(&waits_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);
   }
 }
 
@@ -122,10 +203,10 @@ void MpiCommunicator::CollectArrivals() {
 
 // The first rank that told to miss another does so for all.
 void MpiCommunicator::AbortNamingMissing() {
-  arrived_[rank_] = sums_;
+  arrived_[rank_] = waits_;
   std::string missing;
   for (int rank = 0; rank < ranks_; ++rank) {
-    if (arrived_[rank] >= sums_) continue;
+    if (arrived_[rank] >= waits_) continue;
     absl::StrAppend(&missing, missing.empty() ? "" : ", ", "rank ", rank, " on ", hosts_[rank]);
   }
   if (missing.empty()) return;
@@ -136,16 +217,19 @@ void MpiCommunicator::AbortNamingMissing() {
 
 void MpiCommunicator::Broadcast(std::string& text) {
   if (ranks_ == 1) return;
-  MPI_Request request;
+  const auto broadcast = [this](void* data, int64_t bytes) {
+    MPI_Request request;
+    {
+      const std::lock_guard lock(mutex_);
+      MPI_Ibcast(data, static_cast<int>(bytes), MPI_BYTE, 0, MPI_COMM_WORLD, &request);
+    }
+    Wait([&] { return IsDone(request); });
+  };
   int64_t size = static_cast<int64_t>(text.size());
-  MPI_Ibcast(&size, 1, MPI_INT64_T, 0, MPI_COMM_WORLD, &request);
-  Wait(request);
+  broadcast(&size, sizeof size);
   text.resize(size);
-  for (int64_t at = 0; at < size; at += kMostBytes) {
-    MPI_Ibcast(text.data() + at, static_cast<int>(std::min(kMostBytes, size - at)), MPI_BYTE, 0,
-               MPI_COMM_WORLD, &request);
-    Wait(request);
-  }
+  for (int64_t at = 0; at < size; at += kMostBytes)
+    broadcast(text.data() + at, std::min(kMostBytes, size - at));
 }
 
 std::vector<std::string> MpiCommunicator::Gather(const std::string& text) {
@@ -153,14 +237,20 @@ std::vector<std::string> MpiCommunicator::Gather(const std::string& text) {
   MPI_Request request;
   const int size = static_cast<int>(text.size());
   std::vector<int> sizes(ranks_), offsets(ranks_);
-  MPI_Iallgather(&size, 1, MPI_INT, sizes.data(), 1, MPI_INT, MPI_COMM_WORLD, &request);
-  Wait(request);
+  {
+    const std::lock_guard lock(mutex_);
+    MPI_Iallgather(&size, 1, MPI_INT, sizes.data(), 1, MPI_INT, MPI_COMM_WORLD, &request);
+  }
+  Wait([&] { return IsDone(request); });
   int total = 0;
   for (int rank = 0; rank < ranks_; ++rank) offsets[rank] = total, total += sizes[rank];
   std::string all(total, '\0');
-  MPI_Iallgatherv(text.data(), size, MPI_BYTE, all.data(), sizes.data(), offsets.data(), MPI_BYTE,
-                  MPI_COMM_WORLD, &request);
-  Wait(request);
+  {
+    const std::lock_guard lock(mutex_);
+    MPI_Iallgatherv(text.data(), size, MPI_BYTE, all.data(), sizes.data(), offsets.data(), MPI_BYTE,
+                    MPI_COMM_WORLD, &request);
+  }
+  Wait([&] { return IsDone(request); });
   std::vector<std::string> texts;
   for (int rank = 0; rank < ranks_; ++rank) texts.push_back(all.substr(offsets[rank], sizes[rank]));
   return texts;

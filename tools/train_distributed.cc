@@ -107,6 +107,8 @@ int Main(int argc, char** argv) {
   }
   const CommandLine line = ParseCommandLine(argc, argv, kTrainUsage);
   distributed::MpiCommunicator ranks;
+  if (absl::Status status = ranks.Check(); !status.ok())
+    return distributed::RankOfStarter() == 0 ? Fail(status) : ExitCodeOf(status);
   const int asked = absl::GetFlag(FLAGS_ranks);
   if (asked != 0 && asked != ranks.ranks()) {
     const absl::Status status =

@@ -107,6 +107,7 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   }
   layers::BuildOptions options;
   options.batch_size = batch / ranks;
+  options.ranks = ranks;
   options.training = true;
   options.classes = data.classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -18,9 +20,6 @@ namespace cotangent::training {
 namespace {
 
 using layers::TensorId;
-
-// Between the seeds of the ranks' dropout masks: 2^64 divided by the golden ratio.
-constexpr uint64_t kRankStride = 0x9E3779B97F4A7C15;
 
 // How many intermediate results are looked at at a time when a number that is not finite is
 // searched.
@@ -69,6 +68,13 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, Elemen
       absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }
 
+// "0+640 640+128 ..."
+std::string Text(const std::vector<distributed::Stretch>& stretches) {
+  return absl::StrJoin(stretches, " ", [](std::string* text, const distributed::Stretch& stretch) {
+    absl::StrAppend(text, stretch.begin, "+", stretch.size);
+  });
+}
+
 // Filters made from the first images of the data set.
 absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization& normalization,
                         const layers::ParameterSpec& parameter, float* filters) {
@@ -100,8 +106,10 @@ layers::PlanOptions TrainingStep::OptionsOfPlan() const {
   options.precision = options_.precision;
   options.exact = options_.exact;
   options.threads = options_.threads;
-  options.seed =
-      text().train().seed() + kRankStride * static_cast<uint64_t>(options_.ranks->rank());
+  options.seed = text().train().seed();
+  distributed::Communicator& ranks = *options_.ranks;
+  options.ranks = {ranks.ranks(), ranks.rank(),
+                   [&ranks](absl::Span<double> values) { ranks.Sum(values); }};
   options.choices = options_.choices;
   return options;
 }
@@ -171,7 +179,66 @@ absl::Status TrainingStep::Prepare(int64_t step) {
   const absl::Status status = distributed::AtRankZero(ranks, [&] { return Compile(step); });
   if (!status.ok()) return status;
   TakeChoicesOfRankZero();
-  return distributed::Agree(ranks, ranks.rank() == 0 ? absl::OkStatus() : Compile(step));
+  const absl::Status agreed =
+      distributed::Agree(ranks, ranks.rank() == 0 ? absl::OkStatus() : Compile(step));
+  return agreed.ok() && ranks.ranks() > 1 ? PlanBuckets() : agreed;
+}
+
+// Buckets are those of rank 0 on all ranks, and begin in one order.
+absl::Status TrainingStep::PlanBuckets() {
+  distributed::Communicator& ranks = *options_.ranks;
+  if (!link_.has_value()) link_ = distributed::MeasureLink(ranks);
+  std::vector<distributed::GradientPlace> places;
+  for (const auto& [gradient, slice] : gradients_) {
+    const optim::ParameterSlice& place = slices_[slice];
+    places.push_back({place.offset, place.size, plan_->LastOperationOf(gradient)});
+  }
+  buckets_ = distributed::MakeBuckets(places, distributed::BucketBytes(*link_),
+                                      layers::kFloatAlignment - 1);
+  std::vector<distributed::Stretch> stretches;
+  for (const distributed::Bucket& bucket : buckets_) stretches.push_back(bucket.stretch);
+  const distributed::Facts facts = {{"the order of the gradients", Text(stretches)}};
+  if (absl::Status status = distributed::CheckSame(ranks, facts); !status.ok()) return status;
+  means_.reset();
+  means_ = ranks.MakeMeans(store_->gradients(), stretches, options_.sent_gradients);
+  plan_->CallAfterOperations([this](size_t operation) { BeginBuckets(operation); });
+  return absl::OkStatus();
+}
+
+void TrainingStep::BeginBuckets(size_t operation) {
+  if (!is_last_part_) return;
+  for (; next_bucket_ < buckets_.size() && buckets_[next_bucket_].operation <= operation;
+       ++next_bucket_) {
+    const auto [begin, size] = buckets_[next_bucket_].stretch;
+    AddEarlierParts(begin, size);
+    means_->Begin(next_bucket_);
+  }
+}
+
+void TrainingStep::ForgetRounding() {
+  if (means_ != nullptr) means_->Forget();
+}
+
+std::vector<TrainingStep::BucketTimes> TrainingStep::LastBuckets() const {
+  std::vector<BucketTimes> times;
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    times.push_back({buckets_[i].stretch.size * Bytes(options_.sent_gradients),
+                     means_->records()[i]});
+  }
+  return times;
+}
+
+std::string TrainingStep::DescribeBuckets() const {
+  if (means_ == nullptr) return "";
+  int64_t floats = 0;
+  for (const distributed::Bucket& bucket : buckets_) floats += bucket.stretch.size;
+  const double megabytes =
+      static_cast<double>(floats * Bytes(options_.sent_gradients)) * 1e-6;
+  return absl::StrFormat("%d ranks, %.0f us and %.2f GB/s between them: %.1f MB of gradients (%s) "
+                         "in %d buckets",
+                         options_.ranks->ranks(), link_->seconds * 1e6,
+                         link_->bytes_per_second * 1e-9, megabytes, Name(options_.sent_gradients),
+                         buckets_.size());
 }
 
 // As lines "operation TAB choice".
@@ -190,10 +257,11 @@ void TrainingStep::TakeChoicesOfRankZero() {
 
 absl::Status TrainingStep::Compile(int64_t step) {
   plan_.reset();  // its memory may be what the next one needs
+  gradients_.clear();
   compiled_ = std::make_unique<layers::BuiltNetwork>(network_.built);
 
   std::vector<TensorId> trained;
-  std::vector<float*> destinations;
+  std::vector<size_t> slices;  // theirs
   int64_t until = optim::Optimizer::kNever;
   for (size_t i = 0; i < slices_.size(); ++i) {
     const int64_t freeze = optimizer_->FreezeStep(static_cast<int64_t>(i));
@@ -202,14 +270,16 @@ absl::Status TrainingStep::Compile(int64_t step) {
     for (TensorId t : compiled_->graph.parameters()) {
       if (compiled_->graph.tensor(t).name == slices_[i].name) trained.push_back(t);
     }
-    destinations.push_back(store_->gradients() + slices_[i].offset);
+    slices.push_back(i);
   }
   absl::StatusOr<std::vector<TensorId>> gradients = layers::Gradient(
       compiled_->graph, compiled_->loss, trained, {.recompute = text().train().recompute()});
   if (!gradients.ok()) return gradients.status();
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
   for (size_t i = 0; i < gradients->size(); ++i) {
-    if ((*gradients)[i] != layers::kNoTensor) results.push_back({(*gradients)[i], destinations[i]});
+    if ((*gradients)[i] == layers::kNoTensor) continue;
+    results.push_back({(*gradients)[i], store_->gradients() + slices_[slices[i]].offset});
+    gradients_.push_back({(*gradients)[i], slices[i]});
   }
   absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
       layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan());
@@ -231,9 +301,14 @@ void TrainingStep::RunPart(int64_t step, int64_t part) {
     std::copy_n(store_->state_values(), states_before_.size(), states_before_.data());
     loss_sum_ = 0;
   }
+  is_last_part_ = part == parts() - 1;
+  next_bucket_ = 0;
   plan_->Run(step * parts() + part);
   loss_sum_ += *plan_->result(compiled_->loss);
-  if (parts() == 1) return;
+  if (is_last_part_) {
+    if (means_ == nullptr) AddEarlierParts(0, store_->parameter_floats());
+    return;
+  }
   const float* const gradients = store_->gradients();
   const int64_t count = store_->parameter_floats();
   if (part == 0) {
@@ -246,33 +321,36 @@ void TrainingStep::RunPart(int64_t step, int64_t part) {
 TrainingStep::Outcome TrainingStep::Update(int64_t step) {
   const ParallelSection section;
   Outcome outcome;
-  if (parts() > 1) {
-    const float share = 1.0f / static_cast<float>(parts());
-    for (size_t i = 0; i < gradient_sum_.size(); ++i)
-      store_->gradients()[i] = share * gradient_sum_[i];
-  }
-  averaged_[0] = static_cast<float>(loss_sum_ / static_cast<double>(parts()));
+  averaged_[0] = loss_sum_ / static_cast<double>(parts());
   AverageOverRanks();
-  outcome.loss = averaged_[0];
+  outcome.loss = static_cast<float>(averaged_[0]);
   outcome.finite =
       std::isfinite(outcome.loss) && optimizer_->Step(store_->values(), store_->gradients(), step);
-  if (!outcome.finite)
+  if (!outcome.finite) {
+    ForgetRounding();
     std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
+  }
   return outcome;
+}
+
+void TrainingStep::AddEarlierParts(int64_t begin, int64_t size) {
+  if (parts() == 1) return;
+  const float share = 1.0f / static_cast<float>(parts());
+  float* const gradients = store_->gradients();
+  for (int64_t i = begin; i < begin + size; ++i)
+    gradients[i] = share * (gradient_sum_[i] + gradients[i]);
 }
 
 void TrainingStep::AverageOverRanks() {
   distributed::Communicator& ranks = *options_.ranks;
   if (ranks.ranks() == 1) return;
-  const float share = 1.0f / static_cast<float>(ranks.ranks());
-  const auto average = [&](absl::Span<float> values) {
-    ranks.Sum(values);
-    for (float& value : values) value *= share;
-  };
   std::copy_n(store_->state_values(), store_->state_floats(), averaged_.data() + 1);
-  average(absl::MakeSpan(averaged_));
-  std::copy_n(averaged_.data() + 1, store_->state_floats(), store_->state_values());
-  average(absl::MakeSpan(store_->gradients(), store_->parameter_floats()));
+  ranks.Sum(absl::MakeSpan(averaged_));
+  for (double& value : averaged_) value /= ranks.ranks();
+  std::transform(averaged_.begin() + 1, averaged_.end(), store_->state_values(),
+                 [](double value) { return static_cast<float>(value); });
+  means_->Finish();
+  seconds_under_way_ += distributed::SecondsUnderWay(means_->records());
 }
 
 std::string TrainingStep::FindNonFinite(int64_t step) {
@@ -346,8 +424,10 @@ absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const Tenso
   for (TensorId t : tensors) {
     if (t != compiled_->loss) results.push_back({t});
   }
+  layers::PlanOptions options = OptionsOfPlan();
+  options.ranks = {1, options.ranks.rank, nullptr};  // what other ranks look at is not known here
   absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
-      layers::Plan::Compile(graph, results, *store_, *tuner_, OptionsOfPlan());
+      layers::Plan::Compile(graph, results, *store_, *tuner_, options);
   if (!plan.ok()) return plan.status();
   std::copy_n(images(), graph.shape(compiled_->images).NumElements(),
               static_cast<float*>((*plan)->input(compiled_->images)));

@@ -17,6 +17,8 @@ struct BuildOptions {
   bool training = true;
   // Whether labels are an input and the loss is computed.
   bool with_loss = true;
+  // Processes that compute a batch together, `batch_size` images each.
+  int ranks = 1;
   // The data set's number of classes (labels, numbers), for a text that does not say.
   int64_t classes = 10;
 };

@@ -7,6 +7,7 @@
 #include "layers/ops/checks.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer.h"
+#include "layers/ops/over_ranks.h"
 #include "layers/ops/sums.h"
 
 namespace cotangent::layers {
@@ -18,13 +19,15 @@ absl::StatusOr<TensorId> BatchNorm(Graph& graph, absl::string_view name, TensorI
                                       graph.shape(x).ToString()));
   TensorId mean = options.running_mean, variance = options.running_variance;
   if (options.training) {
-    const int64_t count = graph.shape(x).NumElements() / graph.shape(x)[1];
+    const int64_t count = (options.synchronised ? options.ranks : 1) *
+                          (graph.shape(x).NumElements() / graph.shape(x)[1]);
     if (count < 2)
       return Invalid(name,
                      "batch normalisation needs more than one value a channel in training: use a "
                      "larger batch or larger images");
     absl::StatusOr<MomentsResult> moments = Moments(graph, name, x);
     if (!moments.ok()) return moments.status();
+    if (options.synchronised) *moments = MomentsOverRanks(graph, name, *moments);
     mean = moments->mean, variance = moments->variance;
     const Expr running = graph.Operand(0), batch = graph.Operand(1);
     const double m = options.momentum, unbiased = static_cast<double>(count) / (count - 1);
@@ -73,6 +76,8 @@ absl::StatusOr<Value> BatchNormLayer(const Layer& layer, LayerBuilder& b) {
   options.epsilon = text.epsilon();
   options.momentum = text.momentum();
   options.training = b.training();
+  options.synchronised = text.synchronised();
+  options.ranks = b.ranks();
   return b.Made(BatchNorm(b.graph(), name, x, options));
 }
 

@@ -15,6 +15,9 @@ struct BatchNormOptions {
   // running = (1 - momentum) running + momentum batch (PyTorch's convention; unbiased variance)
   double momentum = 0.1;
   bool training = true;  // else the running statistics are used
+  // Normalises by the statistics of the images of all ranks together (over_ranks.h), however many.
+  bool synchronised = false;
+  int ranks = 1;
 };
 absl::StatusOr<TensorId> BatchNorm(Graph& graph, absl::string_view name, TensorId x,
                                    const BatchNormOptions& options);

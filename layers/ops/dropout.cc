@@ -27,12 +27,14 @@ struct MaskAttributes {
   bool per_image;  // one draw for all of an image
 };
 
-// Draw i of step `step` is a pure function of (seed, stream, step, i).
-void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step,
+// Draw i of step `step` is a pure function of (seed, stream, step, i), where i counts through the
+// batch of all ranks: an image's mask does not depend on the rank that has it.
+void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step, int rank,
           const Buffer& mask) {
   const double rate = attributes.rate;
   const int64_t count = mask.shape.NumElements(),
-                per_draw = attributes.per_image ? ElementsPerImage(mask) : 1;
+                per_draw = attributes.per_image ? ElementsPerImage(mask) : 1,
+                first = rank * (count / per_draw);
   const uint64_t key = Mix(Mix(Mix(seed) + stream) + step),
                  limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
   const float keep = static_cast<float>(1 / (1 - rate));
@@ -40,7 +42,7 @@ void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint
     ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         mask.as<T>()[i] =
-            static_cast<T>(Mix(key + i / per_draw * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+            static_cast<T>(Mix(key + (first + i / per_draw) * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
     });
   });
 }
@@ -52,8 +54,9 @@ class DropoutMaskOperation : public Leaf {
   bool is_given() const override { return false; }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node, seed = kernel.seed,
-            stream = static_cast<uint64_t>(kernel.index)](int64_t step) {
-      Draw(node.as<MaskAttributes>(), seed, stream, static_cast<uint64_t>(step),
+            stream = static_cast<uint64_t>(kernel.index),
+            rank = kernel.ranks.rank](int64_t step) {
+      Draw(node.as<MaskAttributes>(), seed, stream, static_cast<uint64_t>(step), rank,
            buffer(node.outputs[0]));
     };
   }

@@ -53,6 +53,7 @@ class LayerBuilder {
   const std::vector<Value>& inputs() const { return inputs_; }
   const Value& input() const { return inputs_[0]; }
   bool training() const { return options_.training; }
+  int ranks() const { return options_.ranks; }
   int64_t classes() const { return built_.classes; }
   TensorId images() const { return built_.images; }
   // What `train --describe` prints of the layer; its name, kind and result are filled in already.

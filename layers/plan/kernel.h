@@ -12,6 +12,7 @@
 #include "base/element_type.h"
 #include "layers/graph/graph.h"
 #include "layers/plan/buffer.h"
+#include "layers/plan/ranks.h"
 
 namespace cotangent::layers {
 
@@ -26,17 +27,19 @@ class KernelContext {
   const int index;              // of the node in its graph
   const ElementType precision;  // of activations
   const uint64_t seed;          // of the plan
+  const PlanRanks& ranks;       // of the plan
   const std::function<Buffer(TensorId)>
       buffer;  // of an input or output; known once the plan is made
 
  protected:
   KernelContext(const Graph& graph, const Node& node, int index, ElementType precision,
-                uint64_t seed, std::function<Buffer(TensorId)> buffer)
+                uint64_t seed, const PlanRanks& ranks, std::function<Buffer(TensorId)> buffer)
       : graph(graph),
         node(node),
         index(index),
         precision(precision),
         seed(seed),
+        ranks(ranks),
         buffer(std::move(buffer)) {}
 };
 

@@ -60,6 +60,13 @@ class CompiledPlan : public Plan {
   const float* result(TensorId t) const override {
     return reinterpret_cast<const float*>(Data(result_place_.at(t)));
   }
+  void CallAfterOperations(std::function<void(size_t)> call) override {
+    after_operation_ = std::move(call);
+  }
+  size_t LastOperationOf(TensorId result) const override {
+    const auto found = last_operation_.find(result);
+    return found == last_operation_.end() ? steps_.size() - 1 : found->second;
+  }
   void ParametersChanged() override { weights_packed_ = false; }
   int64_t arena_bytes() const override { return arena_.size(); }
   void Run(int64_t step) override;
@@ -114,6 +121,8 @@ class CompiledPlan : public Plan {
   void AddStateUpdates();
   void AddResultCopies();
   void NoteUses(const Schedule& schedule, const Assignment& assignment);
+  // Of the item whose operations are the last that have been added.
+  void NoteLastOperation(const Item& item);
   std::string LayersOf(const Item& item) const;
 
   Graph graph_;  // rewritten before all else
@@ -123,10 +132,12 @@ class CompiledPlan : public Plan {
   int last_item_ = 0;
   std::vector<std::vector<Version>> versions_;  // by tensor in memory
   std::map<TensorId, Place> result_place_;
+  std::map<TensorId, size_t> last_operation_;  // of results with a destination
   tensor::ArenaPlanner planner_;
   tensor::Arena arena_;
   std::vector<Step> steps_;
   std::vector<double> seconds_;
+  std::function<void(size_t)> after_operation_;
   absl::flat_hash_map<std::string, std::string> choices_;
   bool weights_packed_ = false;
 };
@@ -162,6 +173,7 @@ absl::Status CompiledPlan::Prepare(Tuner& tuner) {
       status = AddOperation(item, i);
     }
     if (!status.ok()) return status;
+    NoteLastOperation(item);
   }
   AddStateUpdates();
   AddResultCopies();
@@ -209,6 +221,18 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
   }
   for (const StateUpdate& update : graph_.state_updates())
     versions_[update.value][0].last_use = last_item_;
+}
+
+void CompiledPlan::NoteLastOperation(const Item& item) {
+  for (const auto* tensors : {&item.reads, &item.writes}) {
+    for (TensorId t : *tensors) {
+      const bool is_result =
+          std::any_of(results_.begin(), results_.end(), [t](const PlanResult& result) {
+            return result.tensor == t && result.destination != nullptr;
+          });
+      if (is_result) last_operation_[t] = steps_.size() - 1;
+    }
+  }
 }
 
 // Parameters and states lie in the store; a result that has a destination is made there.
@@ -480,7 +504,7 @@ class CompiledPlan::Context : public KernelContext {
  public:
   Context(CompiledPlan& plan, int node, int item, BufferFunction buffer)
       : KernelContext(plan.graph_, plan.graph_.node(node), node, plan.options_.precision,
-                      plan.options_.seed, std::move(buffer)),
+                      plan.options_.seed, plan.options_.ranks, std::move(buffer)),
         plan_(plan),
         item_(item) {}
   std::function<char*()> Temporary(int64_t bytes) override {
@@ -550,18 +574,23 @@ void CompiledPlan::AddResultCopies() {
                             : Persistent(graph_.shape(t).NumElements() * 4);
     steps_.push_back(ReorderStep(t, versions_[t][0].place, versions_[t][0].format, place, plain));
     result_place_[t] = place;
+    if (result.destination != nullptr) last_operation_[t] = steps_.size() - 1;
   }
 }
 
 void CompiledPlan::Run(int64_t step) {
   const ParallelSection section;
   if (seconds_.empty()) {
-    for (const Step& s : steps_) s.run(step);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      steps_[i].run(step);
+      if (after_operation_) after_operation_(i);
+    }
   } else {
     for (size_t i = 0; i < steps_.size(); ++i) {
       const auto start = std::chrono::steady_clock::now();
       steps_[i].run(step);
       seconds_[i] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (after_operation_) after_operation_(i);
     }
   }
   weights_packed_ = true;

@@ -10,6 +10,7 @@
 #define COTANGENT_LAYERS_PLAN_PLAN_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "layers/graph/graph.h"
 #include "layers/plan/buffer.h"
 #include "layers/plan/parameters.h"
+#include "layers/plan/ranks.h"
 #include "layers/plan/tuner.h"
 
 namespace cotangent::layers {
@@ -28,6 +30,7 @@ struct PlanOptions {
   bool exact = false;                         // no Winograd
   int threads = 1;
   uint64_t seed = 0;                 // of dropout masks
+  PlanRanks ranks;
   bool constant_parameters = false;  // inference: weights are packed once, by the first Run()
   // Choices made before, by layer and direction ("conv1 forward" -> ConvolutionChoice::ToString());
   // taken instead of measuring wherever they name an implementation that exists here.
@@ -67,6 +70,12 @@ class Plan {
   virtual void* input(TensorId input) = 0;
   // Runs everything. `step` seeds the dropout masks.
   virtual void Run(int64_t step) = 0;
+  // Called by Run() after each operation, with its number in Describe(): for what others may do with
+  // results that are there before the plan has ended.
+  virtual void CallAfterOperations(std::function<void(size_t operation)> call) = 0;
+  // The last operation that writes or reads a result which has a destination. After it the numbers
+  // there are the result, and may be changed.
+  virtual size_t LastOperationOf(TensorId result) const = 0;
   // Where a result lies after Run(); f32, plain.
   virtual const float* result(TensorId tensor) const = 0;
   // What was put aside for constant parameters is made anew by the next Run().

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -190,6 +191,56 @@ TEST(PlanTest, ResidualBlock) {
     AgreementOptions options = way;
     options.gradient_tolerance *= 3;
     ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.GlobalAverage(z), 10)), options);
+  }
+}
+
+// What the plan says of a result's last operation: the result is there after it, and whatever is done
+// to the numbers from then on changes no other. (Gradients of batch norm are read by the gradients
+// of what lies before.)
+TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
+  for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
+    Builder b;
+    const TensorId x = b.graph().Input("x", {4, 3, 8, 8});
+    const TensorId h = b.Activation(b.BatchNorm(b.Convolution(x, 16, 3)));
+    const TensorId y = b.Activation(b.BatchNorm(b.MaxPool(b.Convolution(h, 24, 3, 2), 2, 2)));
+    const TensorId loss = b.Loss(b.Linear(b.GlobalAverage(y), 10));
+    Graph graph = b.graph();
+    const std::vector<TensorId> parameters = graph.parameters();
+    const std::vector<TensorId> gradients = Made(Gradient(graph, loss, parameters));
+    const auto store = Made(ParameterStore::Create(graph));
+    SplitMix random(3);
+    for (int64_t i = 0; i < store->parameter_floats(); ++i)
+      store->values()[i] = static_cast<float>(random.Uniform());
+    std::vector<PlanResult> results = {{loss}};
+    for (size_t i = 0; i < parameters.size(); ++i)
+      results.push_back({gradients[i], store->gradients() +
+                                           store->FindParameter(graph.tensor(parameters[i]).name)
+                                               ->offset});
+    Tuner tuner(1);
+    const auto plan =
+        Made(Plan::Compile(graph, results, *store, tuner, {.precision = precision}));
+    float* const images = static_cast<float*>(plan->input(x));
+    for (int64_t i = 0; i < graph.shape(x).NumElements(); ++i)
+      images[i] = static_cast<float>(random.Uniform());
+    plan->Run(0);
+    const std::vector<float> expected(store->gradients(),
+                                      store->gradients() + store->parameter_floats());
+
+    std::vector<float> taken(expected.size(), 0.0f);
+    std::set<size_t> last_operations;
+    plan->CallAfterOperations([&](size_t operation) {
+      for (size_t i = 1; i < results.size(); ++i) {
+        if (plan->LastOperationOf(results[i].tensor) != operation) continue;
+        last_operations.insert(operation);
+        float* const gradient = results[i].destination;
+        const int64_t count = graph.shape(results[i].tensor).NumElements();
+        std::copy_n(gradient, count, taken.data() + (gradient - store->gradients()));
+        std::fill_n(gradient, count, NAN);
+      }
+    });
+    plan->Run(0);
+    EXPECT_EQ(taken, expected);
+    EXPECT_GT(last_operations.size(), 4u);  // not all in the end
   }
 }
 

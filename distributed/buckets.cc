@@ -1,0 +1,73 @@
+#include "distributed/buckets.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+namespace cotangent::distributed {
+namespace {
+
+// A bucket's bytes take so many times as long as what each bucket takes besides.
+constexpr double kBytesOverLatency = 8;
+constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
+
+// Of the floats that MeasureLink() sends, and how often. The best of several is taken: ranks do not
+// begin at one time.
+constexpr int64_t kFew = 256, kMany = int64_t{1} << 20;
+constexpr int kFewTimes = 12, kManyTimes = 4;
+
+double BestSeconds(Means& means, size_t stretch, int times) {
+  double best = 1e9;
+  for (int i = 0; i < times; ++i) {
+    means.Begin(stretch);
+    means.Finish();
+    const Means::Record& record = means.records()[stretch];
+    best = std::min(best, std::chrono::duration<double>(record.ended - record.begun).count());
+  }
+  return best;
+}
+
+}  // namespace
+
+Link MeasureLink(Communicator& ranks) {
+  std::vector<float> buffer(kMany);
+  const std::unique_ptr<Means> means =
+      ranks.MakeMeans(buffer.data(), {{0, kFew}, {0, kMany}}, ElementType::kF32);
+  Link link;
+  link.seconds = BestSeconds(*means, 0, kFewTimes);
+  const double more = BestSeconds(*means, 1, kManyTimes) - link.seconds;
+  link.bytes_per_second = static_cast<double>((kMany - kFew) * sizeof(float)) / std::max(more, 1e-6);
+  BroadcastValue(ranks, link);
+  return link;
+}
+
+int64_t BucketBytes(const Link& link) {
+  const double bytes = kBytesOverLatency * link.seconds * link.bytes_per_second;
+  return static_cast<int64_t>(std::clamp<double>(bytes, kLeastBytes, kMostBytes));
+}
+
+std::vector<Bucket> MakeBuckets(std::vector<GradientPlace> gradients, int64_t bytes, int64_t gap) {
+  // Backpropagation comes to the last first.
+  std::sort(gradients.begin(), gradients.end(),
+            [](const auto& a, const auto& b) { return a.begin > b.begin; });
+  std::vector<Bucket> buckets;
+  for (const GradientPlace& gradient : gradients) {
+    const int64_t end = gradient.begin + gradient.size;
+    if (!buckets.empty()) {
+      Bucket& last = buckets.back();
+      const bool is_full = last.stretch.size * static_cast<int64_t>(sizeof(float)) >= bytes;
+      if (!is_full && last.stretch.begin - end <= gap) {
+        last.stretch.size += last.stretch.begin - gradient.begin;
+        last.stretch.begin = gradient.begin;
+        last.operation = std::max(last.operation, gradient.operation);
+        continue;
+      }
+    }
+    buckets.push_back({{gradient.begin, gradient.size}, gradient.operation});
+  }
+  std::stable_sort(buckets.begin(), buckets.end(),
+                   [](const auto& a, const auto& b) { return a.operation < b.operation; });
+  return buckets;
+}
+
+}  // namespace cotangent::distributed
