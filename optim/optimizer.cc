@@ -162,6 +162,9 @@ class FlatOptimizer final : public Optimizer {
 
   void Initialise(const float* parameters) override;
   bool Step(float* parameters, const float* gradients, int64_t step) override;
+  MatrixWork WorkOnMatrices() const override;
+  void ShareOut(const OptimizerRanks& ranks) override;
+  void GatherState() override;
   std::optional<std::string> FindNonFinite(const float* gradients) const override;
   std::optional<double> GradientNorm() const override { return gradient_norm_; }
   const float* EvaluationParameters(const float* parameters) override;
@@ -177,6 +180,10 @@ class FlatOptimizer final : public Optimizer {
   bool Frozen(const Run& run, int64_t step) const { return step >= groups_[run.group].freeze_step; }
   void PlanRuns();
   void PlanState();
+  double MultiplyAdds(int run) const {
+    return groups_[runs_[run].group].rule->AsMatrixRule()->Multiplications(runs_[run].rows,
+                                                                           runs_[run].columns);
+  }
   void PlanMatrices();
   // Takes the norm of all gradients in use at `step`; false if one is not finite.
   bool Inspect(const float* gradients, int64_t step);
@@ -198,6 +205,9 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Chunk> chunks_;         // of the runs whose rule works entry by entry
   std::vector<Chunk> matrix_chunks_;  // of those under matrix rules
   std::vector<int> matrices_;         // runs under matrix rules, those with most work first
+  // All runs under matrix rules, with the rank that updates each; matrices_ are this rank's.
+  std::vector<std::pair<int, int>> owners_;
+  OptimizerRanks ranks_;
   // The first so many of matrices_ are each more work than a thread's share: all threads work on
   // one at a time. The others go to threads whole.
   int64_t shared_matrices_ = 0;
@@ -301,22 +311,19 @@ void FlatOptimizer::PlanState() {
 // of many small products waits longer than it computes.
 void FlatOptimizer::PlanMatrices() {
   if (matrices_.empty()) return;
-  auto multiplications = [this](int r) {
-    const Run& run = runs_[r];
-    return groups_[run.group].rule->AsMatrixRule()->Multiplications(run.rows, run.columns);
-  };
-  std::sort(matrices_.begin(), matrices_.end(), [&](int a, int b) {
-    return std::pair(-multiplications(a), a) < std::pair(-multiplications(b), b);
+  std::sort(matrices_.begin(), matrices_.end(), [this](int a, int b) {
+    return std::pair(-MultiplyAdds(a), a) < std::pair(-MultiplyAdds(b), b);
   });
   double total = 0;
-  for (int r : matrices_) total += multiplications(r);
+  for (int r : matrices_) total += MultiplyAdds(r);
   const int threads = Threads();
   const int64_t count = static_cast<int64_t>(matrices_.size());
-  while (shared_matrices_ < count &&
-         multiplications(matrices_[shared_matrices_]) * threads > total) {
+  shared_matrices_ = 0;
+  while (shared_matrices_ < count && MultiplyAdds(matrices_[shared_matrices_]) * threads > total) {
     ++shared_matrices_;
   }
 
+  matrix_scratch_.clear();
   matrix_scratch_.resize(shared_matrices_ == count ? 1 : threads);
   for (size_t worker = 0; worker < matrix_scratch_.size(); ++worker) {
     std::vector<int64_t> side(groups_.size(), 0), size(groups_.size(), 0);
@@ -331,6 +338,43 @@ void FlatOptimizer::PlanMatrices() {
                                                         : rule->MakeScratch(side[g], size[g]));
     }
   }
+}
+
+Optimizer::MatrixWork FlatOptimizer::WorkOnMatrices() const {
+  MatrixWork work;
+  for (size_t r = 0; r < runs_.size(); ++r) {
+    if (groups_[runs_[r].group].rule->AsMatrixRule() == nullptr) continue;
+    work.multiply_adds += MultiplyAdds(static_cast<int>(r));
+    work.bytes += runs_[r].size * static_cast<int64_t>(sizeof(float));
+  }
+  return work;
+}
+
+// Each to the rank that has least to do, those with most work first.
+void FlatOptimizer::ShareOut(const OptimizerRanks& ranks) {
+  if (matrices_.empty()) return;
+  ranks_ = ranks;
+  std::vector<double> work(ranks_.ranks, 0);
+  const std::vector<int> all = std::exchange(matrices_, {});
+  for (int run : all) {
+    const int owner = static_cast<int>(std::min_element(work.begin(), work.end()) - work.begin());
+    work[owner] += MultiplyAdds(run);
+    owners_.emplace_back(run, owner);
+    if (owner == ranks_.rank) matrices_.push_back(run);
+  }
+  PlanMatrices();
+}
+
+void FlatOptimizer::GatherState() {
+  for (const auto& [r, owner] : owners_) {
+    const Run& run = runs_[r];
+    const size_t pieces = groups_[run.group].rule->state_names.size();
+    for (size_t i = 0; i < pieces; ++i) {
+      float* const piece = state_ + run.state + static_cast<int64_t>(i) * run.state_pitch;
+      ranks_.begin_broadcast({piece, static_cast<size_t>(run.size)}, owner);
+    }
+  }
+  if (!owners_.empty()) ranks_.finish_broadcasts();
 }
 
 void FlatOptimizer::Initialise(const float* parameters) {
@@ -444,6 +488,12 @@ bool FlatOptimizer::Step(float* parameters, const float* gradients, int64_t step
                 if (!Frozen(runs_[matrices_[m]], step))
                   UpdateMatrix(m, parameters, gradients, thread);
               });
+  for (const auto& [r, owner] : owners_) {
+    const Run& run = runs_[r];
+    if (Frozen(run, step)) continue;
+    ranks_.begin_broadcast({parameters + run.begin, static_cast<size_t>(run.size)}, owner);
+  }
+  if (!owners_.empty()) ranks_.finish_broadcasts();
   const int64_t matrix_count = static_cast<int64_t>(matrix_chunks_.size());
   if (slow_due_ || average_due_) {
     ParallelFor(matrix_count, [&](int64_t i) { Follow(matrix_chunks_[i], parameters, step); });

@@ -2,6 +2,7 @@
 #define COTANGENT_OPTIM_OPTIMIZER_H_
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -22,6 +23,14 @@ struct StateSlice {
   int64_t parameter = 0;  // index of the ParameterSlice; its shape is this one's too
   int64_t offset = 0;     // in State()
   int64_t size = 0;
+};
+
+// Processes that make the same steps by the same gradients.
+struct OptimizerRanks {
+  int ranks = 1, rank = 0;
+  // Begins to replace numbers by those of rank `from`, which all ranks call in the same order.
+  std::function<void(absl::Span<float> numbers, int from)> begin_broadcast;
+  std::function<void()> finish_broadcasts;
 };
 
 // Updates all parameters of a network, kept in one flat buffer, from their gradients, kept in
@@ -59,6 +68,21 @@ class Optimizer {
   // the gradient of any parameter being updated is infinite or not a number. Does not allocate.
   // Results do not depend on timing; two runs with as many threads give the same bits.
   virtual bool Step(float* parameters, const float* gradients, int64_t step) = 0;
+
+  // How much sharing out matrices would save, and cost: multiply-adds of a step's matrix updates
+  // (those of Muon), and the bytes of their parameters. 0 where no rule is of matrices.
+  struct MatrixWork {
+    double multiply_adds = 0;
+    int64_t bytes = 0;
+  };
+  virtual MatrixWork WorkOnMatrices() const = 0;
+  // From now on Step() is called on all ranks, and each updates only matrices of its own, as equal
+  // an amount of work as whole matrices allow, and gets the others' parameters from their ranks. All
+  // parameters are as ever; the state of a matrix is only right on the rank that has it, until
+  // GatherState().
+  virtual void ShareOut(const OptimizerRanks& ranks) = 0;
+  // Brings the state of all matrices to all ranks, which all call it.
+  virtual void GatherState() = 0;
 
   // The name of the first trainable parameter with a gradient that is infinite or not a number.
   virtual std::optional<std::string> FindNonFinite(const float* gradients) const = 0;

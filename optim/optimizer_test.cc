@@ -1,12 +1,15 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <new>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -287,6 +290,65 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheBits) {
   const std::vector<float> one = train(1);
   EXPECT_EQ(one, train(2));
   EXPECT_EQ(one, train(3));
+}
+
+// Threads as ranks. A broadcast is made when all ranks wait for it.
+class RankThreads {
+ public:
+  explicit RankThreads(int ranks) : all_(ranks), begun_(ranks) {}
+  OptimizerRanks Of(int rank, int ranks) {
+    return {ranks, rank,
+            [this, rank](absl::Span<float> numbers, int from) {
+              begun_[rank].emplace_back(numbers, from);
+            },
+            [this, rank] {
+              all_.arrive_and_wait();
+              for (size_t i = 0; i < begun_[rank].size(); ++i) {
+                const auto [numbers, from] = begun_[rank][i];
+                if (from != rank)
+                  std::copy_n(begun_[from].at(i).first.data(), numbers.size(), numbers.data());
+              }
+              all_.arrive_and_wait();
+              begun_[rank].clear();
+            }};
+  }
+
+ private:
+  std::barrier<> all_;
+  std::vector<std::vector<std::pair<absl::Span<float>, int>>> begun_;
+};
+
+TEST(OptimizerTest, MatricesSharedOutOverRanksAreUpdatedToTheSameBits) {
+  const OptimizerConfig config = Parse(
+      "muon { learning_rate: 0.1 } ema { decay: 0.9 } group { rank: 1 sgd { learning_rate: 0.1 } "
+      "}");
+  const RunLength run = {10, 40};
+  constexpr int kSteps = 4, kRanks = 2;
+  SetThreads(1);
+  const auto train = [&](Optimizer& optimizer) {
+    std::vector<float> parameters = Normal(kSmallSize, 1);
+    optimizer.Initialise(parameters.data());
+    for (int step = 0; step < kSteps; ++step)
+      EXPECT_TRUE(optimizer.Step(parameters.data(), Normal(kSmallSize, 2 + step).data(), step));
+    optimizer.GatherState();
+    return std::pair(parameters,
+                     std::vector<float>(optimizer.State().begin(), optimizer.State().end()));
+  };
+  auto alone = Optimizer::Create(config, SmallSlices(), run);
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_EQ((*alone)->WorkOnMatrices().bytes, (72 + 20) * 4);
+  const auto expected = train(**alone);
+  RankThreads ranks(kRanks);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < kRanks; ++rank) {
+    threads.emplace_back([&, rank] {
+      auto optimizer = Optimizer::Create(config, SmallSlices(), run);
+      ASSERT_TRUE(optimizer.ok());
+      (*optimizer)->ShareOut(ranks.Of(rank, kRanks));
+      EXPECT_EQ(train(**optimizer), expected) << rank;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(OptimizerTest, MistakesAreNamed) {
