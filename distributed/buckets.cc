@@ -36,7 +36,8 @@ Link MeasureLink(Communicator& ranks) {
   Link link;
   link.seconds = BestSeconds(*means, 0, kFewTimes);
   const double more = BestSeconds(*means, 1, kManyTimes) - link.seconds;
-  link.bytes_per_second = static_cast<double>((kMany - kFew) * sizeof(float)) / std::max(more, 1e-6);
+  link.bytes_per_second =
+      static_cast<double>((kMany - kFew) * sizeof(float)) / std::max(more, 1e-6);
   BroadcastValue(ranks, link);
   return link;
 }

@@ -1,7 +1,9 @@
 #include "distributed/communicator.h"
 
+#include <string>
 #include <utility>
 
+#include "distributed/straggler.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -50,6 +52,15 @@ TEST(OneProcessTest, IsTheOnlyRankAndAgreesWithItself) {
   EXPECT_EQ(AtRankZero(ranks, [] { return absl::DataLossError("lost"); }),
             absl::DataLossError("lost"));
   EXPECT_TRUE(CheckSame(ranks, {{"seed", "1"}}).ok());
+}
+
+TEST(DescribeStragglerTest, NamesTheSlowestWhereItIsFarFromTheMedian) {
+  const std::vector<std::string> hosts = {"a", "b", "c", "d"};
+  EXPECT_EQ(DescribeStraggler({1, 1.1, 1, 1.8}, hosts),
+            "straggler: rank 3 on d, 1.8 times the median");
+  EXPECT_EQ(DescribeStraggler({1, 1.1, 1, 1.4}, hosts), "");
+  EXPECT_EQ(DescribeStraggler({3, 1}, {"a", "b"}), "straggler: rank 0 on a, 3.0 times the median");
+  EXPECT_EQ(GatherNumber(OneProcess(), 2.5), (std::vector<double>{2.5}));
 }
 
 TEST(AgreeTest, NamesTheRankUnlessAllSayTheSame) {

@@ -13,8 +13,8 @@ TEST(SecondsUnderWayTest, TimesThatOverlapCountOnce) {
   const Means::Clock::time_point start = Means::Clock::now();
   const auto at = [&](int seconds) { return start + std::chrono::seconds(seconds); };
   EXPECT_EQ(SecondsUnderWay({}), 0);
-  EXPECT_DOUBLE_EQ(SecondsUnderWay({{at(0), at(2)}, {at(1), at(5)}, {at(2), at(3)}, {at(7), at(8)}}),
-                   6);
+  EXPECT_DOUBLE_EQ(
+      SecondsUnderWay({{at(0), at(2)}, {at(1), at(5)}, {at(2), at(3)}, {at(7), at(8)}}), 6);
 }
 
 // Numbers too small for bf16 beside 1 are not lost: over the steps what is sent sums up to what was
@@ -33,7 +33,8 @@ TEST(RoundWithFeedbackTest, NothingIsLostOverTheSteps) {
   }
   for (int i = 0; i < 3; ++i) {
     EXPECT_NEAR(sent[i] / kSteps, values[i], std::abs(values[i]) / 256 / kSteps * 2);
-    EXPECT_NEAR(left[i], kSteps * static_cast<double>(values[i]) - sent[i], 1e-3 * std::abs(values[i]));
+    EXPECT_NEAR(left[i], kSteps * static_cast<double>(values[i]) - sent[i],
+                1e-3 * std::abs(values[i]));
   }
 }
 

@@ -66,8 +66,9 @@ bool IsStartedAsRank() {
   return false;
 }
 
+// MPI, where it finds itself alone, calls itself rank 0 in the environment: others are asked first.
 int RankOfStarter() {
-  return FirstNumber({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
+  return FirstNumber({"PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}, 0);
 }
 
 MpiCommunicator::MpiCommunicator() {

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/memory.h"
 #include "distributed/mpi_channels.h"
 
 namespace cotangent::distributed {
@@ -53,9 +54,9 @@ class MpiCommunicator::MpiMeans final : public Means {
   const ElementType format_;
   std::vector<Part> parts_;
   std::vector<Record> records_;
-  std::vector<char> received_;
-  std::vector<Bf16> rounded_;         // what is sent, laid out as the buffer
-  std::vector<float> left_, left_of_means_;  // by rounding, the same
+  BigVector<char> received_;
+  BigVector<Bf16> rounded_;                // what is sent, laid out as the buffer
+  BigVector<float> left_, left_of_means_;  // by rounding, the same
 
   // Parts in the order in which they were begun: the first done_ have their means in place, the
   // first taken_ have sent them.

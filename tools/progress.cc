@@ -16,7 +16,7 @@ constexpr int kBarCells = 20;
 constexpr std::chrono::milliseconds kRedrawEvery(100);
 // How often the machine's load is asked for, and what part of the processors is worth a word.
 constexpr std::chrono::seconds kLookAtLoadEvery(2);
-constexpr double kMuchOtherWork = 0.05;
+constexpr double kMuchOtherWork = 0.05, kMuchWaiting = 0.01;
 
 std::string Duration(double seconds) {
   const int64_t whole =
@@ -57,6 +57,10 @@ void Progress::AtStep(const training::RunNumbers& numbers) {
       other_load_ < kMuchOtherWork
           ? ""
           : absl::StrFormat("  other work takes %.0f%% of the processor", 100 * other_load_);
+  const std::string waiting =
+      numbers.waiting < kMuchWaiting
+          ? ""
+          : absl::StrFormat("  %.0f%% waiting for other ranks", 100 * numbers.waiting);
   const double epoch = std::ceil(numbers.epoch);  // the one that is being made, from 1
   const double length = std::min(1.0, numbers.epochs - (epoch - 1));
   const double share = (numbers.epoch - (epoch - 1)) / std::max(length, 1e-9);
@@ -65,11 +69,11 @@ void Progress::AtStep(const training::RunNumbers& numbers) {
       numbers.evaluated_on.empty()
           ? ""
           : absl::StrCat("  ", numbers.evaluated_on, " loss ", Loss(numbers.evaluated_loss));
-  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s%s  %.0f images/s  %s left%s", epoch,
+  fprintf(stderr, "\r\x1b[Kepoch %.0f/%g [%s%s] loss %s%s  %.0f images/s  %s left%s%s", epoch,
           numbers.epochs, std::string(filled, '=').c_str(),
           std::string(kBarCells - filled, ' ').c_str(), Loss(numbers.loss).c_str(),
           evaluated.c_str(), numbers.images_per_second, Duration(numbers.seconds_left).c_str(),
-          load.c_str());
+          waiting.c_str(), load.c_str());
   fflush(stderr);
   line_is_open_ = true;
 }

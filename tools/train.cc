@@ -479,11 +479,20 @@ int FindLearningRate(const training::RunOptions& options) {
 
 }  // namespace
 
-int TrainProgram(const CommandLine& line, distributed::Communicator& ranks) {
+int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
+                 ElementType sent_gradients) {
   const auto agreed = [&](const absl::Status& here) { return distributed::Agree(ranks, here); };
-  if (absl::Status status = agreed(CheckFlags(line)); !status.ok()) return FailOnce(ranks, status);
+  absl::Status flags = agreed(CheckFlags(line));
+  // What ranks do next depends on these.
+  if (flags.ok())
+    flags = distributed::CheckSame(
+        ranks, {{"--resume", absl::GetFlag(FLAGS_resume) ? "given" : "not given"},
+                {"--find_learning_rate",
+                 absl::GetFlag(FLAGS_find_learning_rate) ? "given" : "not given"}});
+  if (!flags.ok()) return FailOnce(ranks, flags);
   training::RunOptions options;
   options.ranks = &ranks;
+  options.sent_gradients = sent_gradients;
   std::shared_ptr<const data::Source> source;
   if (absl::Status status = agreed(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
       !status.ok())

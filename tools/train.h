@@ -2,6 +2,7 @@
 #ifndef COTANGENT_TOOLS_TRAIN_H_
 #define COTANGENT_TOOLS_TRAIN_H_
 
+#include "base/element_type.h"
 #include "distributed/communicator.h"
 #include "tools/command_line.h"
 
@@ -16,7 +17,9 @@ inline constexpr char kTrainUsage[] =
 
 // Trains as the flags say; returns the exit code. Rank 0 alone writes and speaks, but where another
 // rank fails on its own.
-int TrainProgram(const CommandLine& line, distributed::Communicator& ranks);
+// Ranks send each other their gradients in the given format.
+int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
+                 ElementType sent_gradients = ElementType::kF32);
 
 }  // namespace cotangent::tools
 

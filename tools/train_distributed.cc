@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/cpu.h"
 #include "base/parallel.h"
 #include "distributed/mpi_communicator.h"
 #include "tools/command_line.h"
@@ -26,27 +29,43 @@ ABSL_FLAG(
     "how many processes to start on this machine; 0: one a NUMA node. Not under mpirun or srun, "
     "which say it themselves");
 
+ABSL_FLAG(bool, describe_machine, false,
+          "print processors, NUMA nodes and the command that starts the ranks, and do not train");
+ABSL_FLAG(std::string, gradients, "f32",
+          "what gradients are on their way between ranks: f32, or bf16 where the network is slow");
+
 namespace cotangent::tools {
 namespace {
 
 constexpr int kMostRanks = 1024;
 constexpr useconds_t kLookEvery = 20'000;  // microseconds
 
-int NumaNodes() {
-  int nodes = 0;
-  while (access(absl::StrCat("/sys/devices/system/node/node", nodes).c_str(), F_OK) == 0) ++nodes;
-  return std::max(nodes, 1);
+// The processors of each NUMA node, as the system lists them: "0-7,16-23".
+std::vector<std::string> NumaNodes() {
+  std::vector<std::string> nodes;
+  while (true) {
+    std::ifstream file(absl::StrCat("/sys/devices/system/node/node", nodes.size(), "/cpulist"));
+    std::string processors;
+    if (!std::getline(file, processors)) break;
+    nodes.push_back(processors);
+  }
+  return nodes;
 }
 
 // The command that starts the ranks: each gets cores of its own, as many as there are for it, or
-// shares all where they are too few.
+// shares all where they are too few. Where ranks divide among NUMA nodes each keeps to one, and so
+// does its memory, which the system puts where it is first written.
 std::vector<std::string> MpirunCommand(int argc, char** argv, int ranks) {
   std::vector<std::string> command = {"mpirun", "--oversubscribe", "-np", absl::StrCat(ranks)};
   if (geteuid() == 0) command.push_back("--allow-run-as-root");
   const int cores = UsefulThreads() / ranks;
+  const int nodes = static_cast<int>(NumaNodes().size());
+  const std::string place = nodes > 1 && ranks % nodes == 0
+                                ? absl::StrCat("ppr:", ranks / nodes, ":numa")
+                                : std::string("slot");
   if (cores >= 1) {
     for (const std::string& word : {std::string("--bind-to"), std::string("core"),
-                                    std::string("--map-by"), absl::StrCat("slot:PE=", cores)})
+                                    std::string("--map-by"), absl::StrCat(place, ":PE=", cores)})
       command.push_back(word);
   } else {
     command.insert(command.end(), {"--bind-to", "none", "-x", "OMP_WAIT_POLICY=passive"});
@@ -59,11 +78,24 @@ std::vector<std::string> MpirunCommand(int argc, char** argv, int ranks) {
     const std::string argument = argv[i];
     if (argument == "--ranks" || argument == "-ranks") {
       ++i;
-    } else if (!absl::StartsWith(argument, "--ranks=") && !absl::StartsWith(argument, "-ranks=")) {
+    } else if (!absl::StartsWith(argument, "--ranks=") && !absl::StartsWith(argument, "-ranks=") &&
+               argument != "--describe_machine") {
       command.push_back(argument);
     }
   }
   return command;
+}
+
+void DescribeMachine(int ranks, const std::vector<std::string>& command) {
+  const std::vector<std::string> nodes = NumaNodes();
+  printf(
+      "%zu NUMA node%s: processors %s\n%d cores for this process, %s\n%d rank%s of %d "
+      "thread%s:\n%s\n",
+      std::max<size_t>(nodes.size(), 1), nodes.size() > 1 ? "s" : "",
+      nodes.empty() ? "unknown" : absl::StrJoin(nodes, "; ").c_str(), UsefulThreads(),
+      std::string(Name(WidestInstructionSet())).c_str(), ranks, ranks > 1 ? "s" : "",
+      std::max(1, UsefulThreads() / ranks), UsefulThreads() / ranks > 1 ? "s" : "",
+      absl::StrJoin(command, " ").c_str());
 }
 
 // Starts mpirun, passes interruptions on to all ranks and waits for its end. mpirun itself would
@@ -75,8 +107,12 @@ int Launch(int argc, char** argv) {
     return Fail(FlagError("ranks", absl::StrCat(ranks),
                           absl::StrCat("1 to ", kMostRanks, ", or 0 for one a NUMA node")));
   }
-  if (ranks == 0) ranks = NumaNodes();
+  if (ranks == 0) ranks = std::max<int>(1, static_cast<int>(NumaNodes().size()));
   std::vector<std::string> command = MpirunCommand(argc, argv, ranks);
+  if (absl::GetFlag(FLAGS_describe_machine)) {
+    DescribeMachine(ranks, command);
+    return kExitDone;
+  }
   std::vector<char*> words;
   for (std::string& word : command) words.push_back(word.data());
   words.push_back(nullptr);
@@ -116,7 +152,13 @@ int Main(int argc, char** argv) {
                   absl::StrCat("none here, where mpirun or srun has started ", ranks.ranks()));
     return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
   }
-  return TrainProgram(line, ranks);
+  const std::string gradients = absl::GetFlag(FLAGS_gradients);
+  absl::Status known;
+  if (gradients != "f32" && gradients != "bf16")
+    known = FlagError("gradients", gradients, "f32 or bf16");
+  if (absl::Status status = distributed::Agree(ranks, known); !status.ok())
+    return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
+  return TrainProgram(line, ranks, gradients == "bf16" ? ElementType::kBf16 : ElementType::kF32);
 }
 
 }  // namespace

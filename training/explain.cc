@@ -85,7 +85,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
   return made;
 }
 
-TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) {
+MeasuredTimes MeasureTimes(layers::Plan& plan, const std::function<void(int64_t)>& run) {
   for (int i = 0; i < kWarmUpSteps; ++i) run(i);
   plan.EnableTiming();
   std::vector<std::vector<double>> seconds(plan.seconds().size());
@@ -100,10 +100,16 @@ TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) 
     }
     update_seconds.push_back(std::max(rest, 0.0));
   }
-  std::vector<double> medians;
-  for (const std::vector<double>& times : seconds) medians.push_back(Median(times));
+  MeasuredTimes measured;
+  for (const std::vector<double>& times : seconds) measured.operations.push_back(Median(times));
+  measured.rest = Median(update_seconds);
+  return measured;
+}
+
+TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) {
+  const MeasuredTimes times = MeasureTimes(plan, run);
   const double alone = SecondsOfConvolutionsAlone(plan);
-  return {PlanTable(plan, medians, Median(update_seconds), alone), alone};
+  return {PlanTable(plan, times.operations, times.rest, alone), alone};
 }
 
 absl::StatusOr<std::string> Explain(ResolvedNetwork network, const StepOptions& options,

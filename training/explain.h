@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "layers/network/network.pb.h"
@@ -39,6 +40,12 @@ struct TimedPlan {
   double convolution_seconds_alone =
       0;  // the sum of its convolutions, each run over and over by itself
 };
+// Median seconds of each operation, and of what `run` does besides.
+struct MeasuredTimes {
+  std::vector<double> operations;
+  double rest = 0;
+};
+MeasuredTimes MeasureTimes(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 
 // What the planned step does, as a table (see plan_report.h): the median times of a few steps.

@@ -85,6 +85,13 @@ void Trace::AddStep(const layers::Plan& plan, int64_t step, Clock::time_point be
   events_.push_back({"optimizer", "update", "", "", at, since(end) - at, 0, 0, step});
 }
 
+void Trace::AddBucket(int64_t step, int64_t bytes, Clock::time_point begun,
+                      Clock::time_point ended) {
+  const auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
+  events_.push_back({"gradients", "mean over ranks", "", "", seconds(begun - origin_),
+                     seconds(ended - begun), 0, static_cast<double>(bytes), step, 2});
+}
+
 absl::Status Trace::Write(const std::string& path) const {
   nlohmann::json events = nlohmann::json::array();
   for (const Event& event : events_) {
@@ -95,7 +102,7 @@ absl::Status Trace::Write(const std::string& path) const {
          {"ts", event.begin * 1e6},
          {"dur", event.seconds * 1e6},
          {"pid", 1},
-         {"tid", 1},
+         {"tid", event.row},
          {"args",
           {{"step", event.step},
            {"implementation", event.implementation},

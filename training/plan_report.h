@@ -35,6 +35,8 @@ class Trace {
   // operations from `batch_ready` on, then the update until `end`.
   void AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin,
                Clock::time_point batch_ready, Clock::time_point end);
+  // A bucket of gradients of the last step, on its way to other ranks.
+  void AddBucket(int64_t step, int64_t bytes, Clock::time_point begun, Clock::time_point ended);
   int64_t steps() const { return steps_; }
   // The file appears whole or not at all.
   absl::Status Write(const std::string& path) const;
@@ -44,6 +46,7 @@ class Trace {
     std::string name, kind, implementation, formats;
     double begin = 0, seconds = 0, flops = 0, bytes = 0;
     int64_t step = 0;
+    int row = 1;  // operations; 2: buckets
   };
   std::vector<Event> events_;
   Clock::time_point origin_{};

@@ -15,6 +15,7 @@
 #include "base/cpu.h"
 #include "data/file.h"
 #include "data/pipeline.h"
+#include "distributed/straggler.h"
 #include "google/protobuf/message.h"
 #include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
@@ -81,6 +82,8 @@ class Trainer {
   void CountSeconds(double seconds);
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
+  // Looks how long each rank computed since the last call, without its waiting for others.
+  void WatchRanks(json& line);
   absl::Status AtEpochEnd();
   // Evaluates; on the test images and with test-time averaging, too, at the end of the run.
   absl::Status Evaluate(bool is_last);
@@ -146,7 +149,17 @@ class Trainer {
   double save_seconds_ = 0;  // in writing checkpoints
   int64_t own_steps_ = 0, own_skipped_ = 0;
   double own_seconds_ = 0;
-  double epoch_seconds_ = 0;  // since the epoch, or the resumption, began
+  // Of this rank, in all: seconds in training steps, those of them waited for others, those in which
+  // gradients were under way; steps.
+  struct Watch {
+    double seconds = 0, waited = 0, under_way = 0;
+    int64_t steps = 0;
+  };
+  Watch watched_;             // at the last line of metrics
+  double waited_before_ = 0;  // the first step
+  bool was_straggler_ = false;
+  std::vector<std::string> hosts_;  // by rank
+  double epoch_seconds_ = 0;        // since the epoch, or the resumption, began
   int64_t epoch_steps_ = 0;
   RunResult result_;
   int64_t evaluated_step_ = -1;
@@ -170,6 +183,7 @@ absl::Status Trainer::Prepare() {
   if (absl::Status status = CheckRanks(); !status.ok()) return status;
   if (!IsDone()) {
     if (absl::Status status = step_->Prepare(position()); !status.ok()) return status;
+    if (ranks_.ranks() > 1) observer_.Say(step_->DescribeBuckets());
   }
   if (absl::Status status = distributed::Agree(ranks_, PrepareRun(train_loading)); !status.ok())
     return status;
@@ -189,13 +203,16 @@ absl::Status Trainer::CheckRanks() const {
                {"the seed", absl::StrCat(network_.train().seed())},
                {"--exact", options_.exact ? "1" : "0"},
                {"the step to go on from", absl::StrCat(state_.step)},
+               {"--gradients", std::string(Name(options_.sent_gradients))},
+               {"--log_every", absl::StrCat(options_.log_every)},
                {"--max_steps", absl::StrCat(options_.max_steps)},
                {"--checkpoint_every", absl::StrCat(options_.checkpoint_every)},
                {"--on_nonfinite", options_.on_nonfinite == OnNonFinite::kSkip ? "skip" : "stop"}});
 }
 
 absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
-  step_options_ = {PrecisionOf(network_), options_.exact, options_.threads, {}, &ranks_};
+  step_options_ = {PrecisionOf(network_),  options_.exact, options_.threads, {}, &ranks_,
+                   options_.sent_gradients};
   if (options_.resume_from.has_value()) {
     if (absl::Status status = Resume(*options_.resume_from); !status.ok()) return status;
   }
@@ -352,6 +369,7 @@ absl::Status Trainer::Write(const std::string& path) {
 void Trainer::Save() {
   if (saved_step_ == state_.step) return;
   const bool failed_before = !save_status_.ok();
+  step_->CompleteState();
   save_status_ = distributed::AtRankZero(
       ranks_, [this] { return Write(CheckpointPath(options_.output_dir, state_.step)); });
   if (!save_status_.ok()) {
@@ -384,7 +402,24 @@ void Trainer::LogStep(float loss) {
                {"learning_rate", state_.learning_rate},
                {"images_per_second", Numbers().images_per_second}};
   if (state_.skipped > 0) line["skipped_steps"] = state_.skipped;
+  if (ranks_.ranks() > 1) WatchRanks(line);
   Log(line, /*is_evaluation=*/false);
+}
+
+void Trainer::WatchRanks(json& line) {
+  const Watch now = {own_seconds_, ranks_.SecondsWaited(), step_->SecondsUnderWay(), own_steps_};
+  const double steps = static_cast<double>(std::max<int64_t>(1, now.steps - watched_.steps)),
+               waited = (now.waited - watched_.waited) / steps,
+               computed = (now.seconds - watched_.seconds) / steps - waited;
+  line["communication_seconds"] = (now.under_way - watched_.under_way) / steps;
+  line["waited_seconds"] = waited;
+  const std::vector<double> of_ranks = distributed::GatherNumber(ranks_, computed);
+  line["computing_seconds_by_rank"] = of_ranks;
+  const std::string straggler = distributed::DescribeStraggler(of_ranks, hosts_);
+  // The first steps are measured beside what each rank still has to make ready.
+  if (watched_.steps > 0 && !straggler.empty() && !was_straggler_) observer_.Say(straggler);
+  was_straggler_ = !straggler.empty();
+  watched_ = now;
 }
 
 RunNumbers Trainer::Numbers() const {
@@ -397,6 +432,7 @@ RunNumbers Trainer::Numbers() const {
       state_.epoch_losses > 0 ? state_.epoch_loss / static_cast<double>(state_.epoch_losses) : NAN;
   numbers.learning_rate = state_.learning_rate;
   numbers.train_seconds = state_.train_seconds;
+  if (own_seconds_ > 0) numbers.waiting = (ranks_.SecondsWaited() - waited_before_) / own_seconds_;
   if (epoch_seconds_ > 0)
     numbers.images_per_second =
         static_cast<double>(epoch_steps_ * network_.train().batch_size() * step_->parts()) /
@@ -481,6 +517,7 @@ void Trainer::NoteValidation() {
   state_.best = now;
   state_.best_step = state_.step;
   state_.stale = 0;
+  step_->CompleteState();
   const absl::Status status = distributed::AtRankZero(
       ranks_, [this] { return Write(data::JoinPath(options_.output_dir, kBestCheckpoint)); });
   if (!status.ok())
@@ -530,7 +567,11 @@ absl::Status Trainer::MakeStep() {
     step_->RunPart(position, part);
   }
   const TrainingStep::Outcome outcome = step_->Update(position);
-  if (is_traced) trace_.AddStep(step_->plan(), state_.step, start, batch_ready, Clock::now());
+  if (is_traced) {
+    trace_.AddStep(step_->plan(), state_.step, start, batch_ready, Clock::now());
+    for (const TrainingStep::BucketTimes& bucket : step_->LastBuckets())
+      trace_.AddBucket(state_.step, bucket.bytes, bucket.record.begun, bucket.record.ended);
+  }
   if (!outcome.finite) {
     if (absl::Status status = HandleNonFinite(outcome.loss); !status.ok()) return status;
   } else {
@@ -606,6 +647,8 @@ absl::StatusOr<RunResult> Trainer::Run() {
         "evaluating on the test images as the run goes on; to choose by their figures would be to "
         "learn from them: --validation=0.1 sets training images apart for that");
   }
+  hosts_ = ranks_.Gather(ranks_.host());
+  watched_.waited = waited_before_ = ranks_.SecondsWaited();
   absl::Status status;
   // A run that was interrupted in an evaluation makes up for it, since the end may hang on it.
   if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&

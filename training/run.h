@@ -56,6 +56,8 @@ struct RunOptions {
   // share of every batch. Rank 0 alone writes, logs and evaluates; the others' observers are only
   // asked whether they are interrupted, which ends the run of all.
   distributed::Communicator* ranks = &distributed::OneProcess();
+  // What gradients are on their way between them: kF32 or kBf16 (distributed/means.h).
+  ElementType sent_gradients = ElementType::kF32;
 };
 
 // How far a run is.
@@ -68,6 +70,7 @@ struct RunNumbers {
   double images_per_second = 0;
   double train_seconds = 0;  // in training steps
   double seconds_left = 0;
+  double waiting = 0;  // the part of train_seconds that this rank has waited for other ranks
   // Of the latest evaluation: what it was on ("validation"), "" before the first; and its loss.
   std::string evaluated_on;
   double evaluated_loss = 0;

@@ -21,6 +21,10 @@ namespace {
 
 using layers::TensorId;
 
+// Multiply-adds a second of a thread in products of matrices in f32, on slow processors and fast
+// ones within a factor of two.
+constexpr double kMatrixMultiplyAdds = 4e10;
+
 // How many intermediate results are looked at at a time when a number that is not finite is
 // searched.
 constexpr size_t kTensorsAtATime = 8;
@@ -184,16 +188,23 @@ absl::Status TrainingStep::Prepare(int64_t step) {
   return agreed.ok() && ranks.ranks() > 1 ? PlanBuckets() : agreed;
 }
 
-// Buckets are those of rank 0 on all ranks, and begin in one order.
-absl::Status TrainingStep::PlanBuckets() {
-  distributed::Communicator& ranks = *options_.ranks;
-  if (!link_.has_value()) link_ = distributed::MeasureLink(ranks);
+std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
   std::vector<distributed::GradientPlace> places;
   for (const auto& [gradient, slice] : gradients_) {
     const optim::ParameterSlice& place = slices_[slice];
     places.push_back({place.offset, place.size, plan_->LastOperationOf(gradient)});
   }
-  buckets_ = distributed::MakeBuckets(places, distributed::BucketBytes(*link_),
+  return places;
+}
+
+// Buckets are those of rank 0 on all ranks, and begin in one order.
+absl::Status TrainingStep::PlanBuckets() {
+  distributed::Communicator& ranks = *options_.ranks;
+  if (!link_.has_value()) {
+    link_ = distributed::MeasureLink(ranks);
+    ShareOutMatrices();
+  }
+  buckets_ = distributed::MakeBuckets(GradientPlaces(), distributed::BucketBytes(*link_),
                                       layers::kFloatAlignment - 1);
   std::vector<distributed::Stretch> stretches;
   for (const distributed::Bucket& bucket : buckets_) stretches.push_back(bucket.stretch);
@@ -203,6 +214,27 @@ absl::Status TrainingStep::PlanBuckets() {
   means_ = ranks.MakeMeans(store_->gradients(), stretches, options_.sent_gradients);
   plan_->CallAfterOperations([this](size_t operation) { BeginBuckets(operation); });
   return absl::OkStatus();
+}
+
+// Where a rank computes its matrices and sends them faster than it would compute all. Rank 0 decides.
+void TrainingStep::ShareOutMatrices() {
+  distributed::Communicator& ranks = *options_.ranks;
+  const optim::Optimizer::MatrixWork work = optimizer_->WorkOnMatrices();
+  const double saved =
+      work.multiply_adds * (1 - 1.0 / ranks.ranks()) / (kMatrixMultiplyAdds * options_.threads);
+  bool is_worthwhile =
+      saved > link_->seconds + static_cast<double>(work.bytes) / link_->bytes_per_second;
+  distributed::BroadcastValue(ranks, is_worthwhile);
+  if (!is_worthwhile) return;
+  optimizer_->ShareOut(
+      {ranks.ranks(), ranks.rank(),
+       [&ranks](absl::Span<float> numbers, int from) { ranks.BeginBroadcast(numbers, from); },
+       [&ranks] { ranks.FinishBroadcasts(); }});
+}
+
+void TrainingStep::CompleteState() {
+  optimizer_->GatherState();
+  if (means_ != nullptr) means_->Forget();
 }
 
 void TrainingStep::BeginBuckets(size_t operation) {
@@ -215,15 +247,11 @@ void TrainingStep::BeginBuckets(size_t operation) {
   }
 }
 
-void TrainingStep::ForgetRounding() {
-  if (means_ != nullptr) means_->Forget();
-}
-
 std::vector<TrainingStep::BucketTimes> TrainingStep::LastBuckets() const {
   std::vector<BucketTimes> times;
   for (size_t i = 0; i < buckets_.size(); ++i) {
-    times.push_back({buckets_[i].stretch.size * Bytes(options_.sent_gradients),
-                     means_->records()[i]});
+    times.push_back(
+        {buckets_[i].stretch.size * Bytes(options_.sent_gradients), means_->records()[i]});
   }
   return times;
 }
@@ -232,13 +260,12 @@ std::string TrainingStep::DescribeBuckets() const {
   if (means_ == nullptr) return "";
   int64_t floats = 0;
   for (const distributed::Bucket& bucket : buckets_) floats += bucket.stretch.size;
-  const double megabytes =
-      static_cast<double>(floats * Bytes(options_.sent_gradients)) * 1e-6;
-  return absl::StrFormat("%d ranks, %.0f us and %.2f GB/s between them: %.1f MB of gradients (%s) "
-                         "in %d buckets",
-                         options_.ranks->ranks(), link_->seconds * 1e6,
-                         link_->bytes_per_second * 1e-9, megabytes, Name(options_.sent_gradients),
-                         buckets_.size());
+  const double megabytes = static_cast<double>(floats * Bytes(options_.sent_gradients)) * 1e-6;
+  return absl::StrFormat(
+      "%d ranks, %.0f us and %.2f GB/s between them: %.1f MB of gradients (%s) "
+      "in %d buckets",
+      options_.ranks->ranks(), link_->seconds * 1e6, link_->bytes_per_second * 1e-9, megabytes,
+      Name(options_.sent_gradients), buckets_.size());
 }
 
 // As lines "operation TAB choice".
@@ -327,7 +354,7 @@ TrainingStep::Outcome TrainingStep::Update(int64_t step) {
   outcome.finite =
       std::isfinite(outcome.loss) && optimizer_->Step(store_->values(), store_->gradients(), step);
   if (!outcome.finite) {
-    ForgetRounding();
+    if (means_ != nullptr) means_->Forget();
     std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   }
   return outcome;

@@ -109,10 +109,12 @@ class TrainingStep {
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
 
-  // What rounding gradients has left over is dropped: a checkpoint written now has all that the
-  // next step depends on.
-  void ForgetRounding();
+  // Brings the optimizer's state together on all ranks, which all call it, and drops what rounding
+  // gradients has left over: a checkpoint written now has all that the next step depends on.
+  void CompleteState();
 
+  // Where gradients lie, and after which operation of the plan each is there.
+  std::vector<distributed::GradientPlace> GradientPlaces() const;
   // How gradients went to the other ranks in the last step: buckets in their order, each with its
   // bytes and times. Empty with one rank.
   struct BucketTimes {
@@ -148,6 +150,7 @@ class TrainingStep {
   // Decides which gradients go together, and begins each bucket in the hook of the plan.
   absl::Status PlanBuckets();
   void BeginBuckets(size_t operation);
+  void ShareOutMatrices();
   void AverageOverRanks();
   // Adds what earlier parts of the step have summed up to a stretch of the gradients.
   void AddEarlierParts(int64_t begin, int64_t size);
@@ -174,9 +177,9 @@ class TrainingStep {
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;
-  double loss_sum_ = 0;              // over the parts of the step
-  BigVector<float> gradient_sum_;    // the same, where there are several
-  std::vector<double> averaged_;     // the loss, then the running statistics, of all ranks
+  double loss_sum_ = 0;            // over the parts of the step
+  BigVector<float> gradient_sum_;  // the same, where there are several
+  std::vector<double> averaged_;   // the loss, then the running statistics, of all ranks
 
   std::optional<distributed::Link> link_;
   std::vector<distributed::Bucket> buckets_;  // with several ranks

@@ -41,8 +41,8 @@ void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint
   WithElementType(mask, [&]<typename T>(T*) {
     ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        mask.as<T>()[i] =
-            static_cast<T>(Mix(key + (first + i / per_draw) * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+        mask.as<T>()[i] = static_cast<T>(
+            Mix(key + (first + i / per_draw) * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
     });
   });
 }
@@ -54,8 +54,7 @@ class DropoutMaskOperation : public Leaf {
   bool is_given() const override { return false; }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node, seed = kernel.seed,
-            stream = static_cast<uint64_t>(kernel.index),
-            rank = kernel.ranks.rank](int64_t step) {
+            stream = static_cast<uint64_t>(kernel.index), rank = kernel.ranks.rank](int64_t step) {
       Draw(node.as<MaskAttributes>(), seed, stream, static_cast<uint64_t>(step), rank,
            buffer(node.outputs[0]));
     };

@@ -58,22 +58,22 @@ class MeanOverRanksOperation : public OperationWithKernel<MeanOverRanksOperation
   }
 
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    return [buffer = kernel.buffer, node = kernel.node, ranks = kernel.ranks,
-            all = std::vector<double>(Elements(kernel.graph, kernel.node.inputs))](
-               int64_t) mutable {
-      double* end = all.data();
-      for (TensorId t : node.inputs) {
-        const Buffer x = buffer(t);
-        end = std::copy_n(x.as<float>(), x.shape.NumElements(), end);
-      }
-      if (ranks.ranks > 1) ranks.sum(absl::MakeSpan(all));
-      const double* value = all.data();
-      for (TensorId t : node.outputs) {
-        const Buffer y = buffer(t);
-        for (int64_t i = 0; i < y.shape.NumElements(); ++i)
-          y.as<float>()[i] = static_cast<float>(*value++ / ranks.ranks);
-      }
-    };
+    return
+        [buffer = kernel.buffer, node = kernel.node, ranks = kernel.ranks,
+         all = std::vector<double>(Elements(kernel.graph, kernel.node.inputs))](int64_t) mutable {
+          double* end = all.data();
+          for (TensorId t : node.inputs) {
+            const Buffer x = buffer(t);
+            end = std::copy_n(x.as<float>(), x.shape.NumElements(), end);
+          }
+          if (ranks.ranks > 1) ranks.sum(absl::MakeSpan(all));
+          const double* value = all.data();
+          for (TensorId t : node.outputs) {
+            const Buffer y = buffer(t);
+            for (int64_t i = 0; i < y.shape.NumElements(); ++i)
+              y.as<float>()[i] = static_cast<float>(*value++ / ranks.ranks);
+          }
+        };
   }
 };
 
@@ -101,9 +101,9 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
     std::vector<TensorId> of_variance;
     if (rule.d[1] != kNoTensor) of_variance.push_back(rule.d[1]);
     if (rule.d[0] != kNoTensor)
-      of_variance.push_back(
-          rules.Elementwise(2 * (rules.a(0) - rules.a(1)) * rules.a(2),
-                            {rule.in(0), rule.out(0), rule.d[0]}, rule.shape(rule.in(0))));
+      of_variance.push_back(rules.Elementwise(2 * (rules.a(0) - rules.a(1)) * rules.a(2),
+                                              {rule.in(0), rule.out(0), rule.d[0]},
+                                              rule.shape(rule.in(0))));
     const TensorId variance = of_variance.size() == 1 ? of_variance[0] : rules.Add(of_variance);
     if (!rules.status().ok()) return rules.status();
     rule.made = MeansOf(rule.graph, rule.node.name, {rule.d[0], variance});

@@ -30,8 +30,7 @@ TEST(OverRanksTest, AloneVectorsAreTheirOwnMeans) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 3, 4, 4}), y = graph.Parameter("y", {3});
   const std::vector<TensorId> means = MeanOverRanks(graph, "means", {y});
-  const MomentsResult moments =
-      MomentsOverRanks(graph, "moments", Made(Moments(graph, "own", x)));
+  const MomentsResult moments = MomentsOverRanks(graph, "moments", Made(Moments(graph, "own", x)));
   ExpectPlanAgrees(graph, Made(Elementwise(graph, "z",
                                            (graph.Operand(0) - graph.Operand(1)) *
                                                graph.Operand(2) * graph.Operand(3),

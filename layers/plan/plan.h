@@ -29,7 +29,7 @@ struct PlanOptions {
   ElementType precision = ElementType::kF32;  // of activations and their gradients: kF32 or kBf16
   bool exact = false;                         // no Winograd
   int threads = 1;
-  uint64_t seed = 0;                 // of dropout masks
+  uint64_t seed = 0;  // of dropout masks
   PlanRanks ranks;
   bool constant_parameters = false;  // inference: weights are packed once, by the first Run()
   // Choices made before, by layer and direction ("conv1 forward" -> ConvolutionChoice::ToString());

@@ -213,12 +213,11 @@ TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
       store->values()[i] = static_cast<float>(random.Uniform());
     std::vector<PlanResult> results = {{loss}};
     for (size_t i = 0; i < parameters.size(); ++i)
-      results.push_back({gradients[i], store->gradients() +
-                                           store->FindParameter(graph.tensor(parameters[i]).name)
-                                               ->offset});
+      results.push_back(
+          {gradients[i],
+           store->gradients() + store->FindParameter(graph.tensor(parameters[i]).name)->offset});
     Tuner tuner(1);
-    const auto plan =
-        Made(Plan::Compile(graph, results, *store, tuner, {.precision = precision}));
+    const auto plan = Made(Plan::Compile(graph, results, *store, tuner, {.precision = precision}));
     float* const images = static_cast<float*>(plan->input(x));
     for (int64_t i = 0; i < graph.shape(x).NumElements(); ++i)
       images[i] = static_cast<float>(random.Uniform());

@@ -2,7 +2,10 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <stdlib.h>
 
+#include <numeric>
+#include <random>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -32,6 +35,31 @@ train {
   optimizer {
     sgd { learning_rate: 0.05 momentum: 0.9 weight_decay: 5e-4 }
     schedule { cosine {} }
+  }
+  evaluation { every_epochs: 1000000 }
+}
+)";
+
+// All that ranks share beyond gradients: batch statistics, dropout, matrices large enough to be
+// shared out.
+constexpr char kSynchronised[] = R"(
+layer { name: "conv" convolution { channels: 128 kernel: 3 stride: 4 } }
+layer { name: "bn" batch_norm { synchronised: true } }
+layer { name: "relu" activation { kind: RELU } }
+layer { name: "pool" max_pool { kernel: 2 } }
+layer { name: "drop" dropout { rate: 0.2 } }
+layer { name: "conv2" convolution { channels: 128 kernel: 3 padding: SAME } }
+layer { name: "bn2" batch_norm { synchronised: true } }
+layer { name: "gelu" activation { kind: GELU } }
+layer { name: "average" global_average_pool {} }
+layer { name: "fc" linear {} }
+train {
+  batch_size: 16
+  epochs: 1
+  optimizer {
+    muon { learning_rate: 0.01 }
+    group { rank: 1 sgd { learning_rate: 0.05 momentum: 0.9 } }
+    group { pattern: "fc.weight" sgd { learning_rate: 0.05 momentum: 0.9 } }
   }
   evaluation { every_epochs: 1000000 }
 }
@@ -75,15 +103,16 @@ class DistributedTest : public ::testing::Test {
     found->checkpoint.CopyTo(*tensor, values.data());
     return values;
   }
-  // Rank 1 of the run that stands in a directory.
-  static std::vector<pid_t> SecondRankOf(const std::string& directory) {
+  // The process of a rank of the run that stands in a directory.
+  static std::vector<pid_t> RankOf(const std::string& directory, int rank) {
     std::vector<pid_t> ranks;
     DIR* const all = opendir("/proc");
     for (const dirent* entry = readdir(all); entry != nullptr; entry = readdir(all)) {
       const std::string process = std::string("/proc/") + entry->d_name;
       const std::string environment = ReadFileOrEmpty(process + "/environ");
       if (environment.find("HOME=" + directory) != std::string::npos &&
-          environment.find("OMPI_COMM_WORLD_RANK=1") != std::string::npos)
+          environment.find("OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + '\0') !=
+              std::string::npos)
         ranks.push_back(std::stoi(entry->d_name));
     }
     closedir(all);
@@ -123,6 +152,60 @@ TEST_F(DistributedTest, ARunGoesOnWithAsManyOrOtherRanks) {
   for (size_t i = 0; i < other.size(); ++i) EXPECT_NEAR(other[i] / whole[i], 1, 1e-5) << i;
 }
 
+// Batch statistics and dropout masks do not depend on how many ranks there are; and matrices that
+// ranks have shared out to update come together again in a checkpoint.
+TEST_F(DistributedTest, SynchronisedRanksComputeTheStepsOfOneMachine) {
+  WriteFile(directory_ + "/net.textproto", kSynchronised);
+  ASSERT_EQ(Train(1, "of1").exit_code, 0);
+  ASSERT_EQ(Train(2, "of2").exit_code, 0);
+  const std::vector<double> one = Losses("of1"), two = Losses("of2");
+  ASSERT_EQ(one.size(), two.size());
+  ASSERT_GE(one.size(), 20u);
+  for (size_t i = 0; i < one.size(); ++i) EXPECT_NEAR(two[i] / one[i], 1, 1e-4) << i;
+  ASSERT_EQ(Train(2, "again", {"--max_steps=12"}).exit_code, 0);
+  ASSERT_EQ(Train(2, "again", {"--resume"}).exit_code, 0);
+  EXPECT_EQ(Losses("again"), two);
+  EXPECT_EQ(Weights("again"), Weights("of2"));
+}
+
+TEST_F(DistributedTest, GradientsInBf16TrainAsWellAndAgain) {
+  const Outcome f32 = Train(2, "f32"), bf16 = Train(2, "bf16", {"--gradients=bf16"});
+  ASSERT_EQ(f32.exit_code, 0) << f32.errors;
+  ASSERT_EQ(bf16.exit_code, 0) << bf16.errors;
+  EXPECT_THAT(bf16.errors, HasSubstr("of gradients (bf16) in"));
+  const std::vector<double> exact = Losses("f32"), rounded = Losses("bf16");
+  ASSERT_EQ(exact.size(), rounded.size());
+  EXPECT_NE(exact, rounded);
+  // The first steps are the same but for rounding; later ones, of few images at a high learning
+  // rate, as two seeds', on the mean.
+  ASSERT_EQ(exact.size(), 50u);
+  for (size_t i = 0; i < 9; ++i) EXPECT_NEAR(rounded[i] / exact[i], 1, 1e-3) << i;
+  const auto mean_of_last_epoch = [](const std::vector<double>& losses) {
+    return std::accumulate(losses.begin() + 25, losses.end(), 0.0) / 25;
+  };
+  EXPECT_NEAR(mean_of_last_epoch(rounded) / mean_of_last_epoch(exact), 1, 0.02);
+  // A checkpoint has all there is, at the end of an epoch too.
+  ASSERT_EQ(Train(2, "again", {"--gradients=bf16", "--max_steps=25"}).exit_code, 0);
+  ASSERT_EQ(Train(2, "again", {"--gradients=bf16", "--resume"}).exit_code, 0);
+  EXPECT_EQ(Losses("again"), rounded);
+  EXPECT_EQ(Weights("again"), Weights("bf16"));
+  EXPECT_EQ(Train(2, "out", {"--gradients=f16"}).exit_code, 2);
+}
+
+TEST_F(DistributedTest, MetricsAndTraceShowCommunication) {
+  ASSERT_EQ(Train(2, "out", {"--max_steps=10", "--profile=trace.json"}).exit_code, 0);
+  std::istringstream lines(ReadFileOrEmpty(directory_ + "/out/metrics.jsonl"));
+  std::string line;
+  std::getline(lines, line);
+  std::getline(lines, line);
+  const nlohmann::json step = nlohmann::json::parse(line);
+  EXPECT_GT(step["communication_seconds"], 0.0);
+  EXPECT_GE(step["waited_seconds"], 0.0);
+  ASSERT_EQ(step["computing_seconds_by_rank"].size(), 2u);
+  EXPECT_GT(step["computing_seconds_by_rank"][1], 0.0);
+  EXPECT_THAT(ReadFileOrEmpty(directory_ + "/trace.json"), HasSubstr("gradients mean over ranks"));
+}
+
 TEST_F(DistributedTest, WhatRanksCannotShareIsRefusedOnce) {
   for (int ranks : {3, 32}) {
     const Outcome outcome = Train(ranks, "out");
@@ -134,11 +217,89 @@ TEST_F(DistributedTest, WhatRanksCannotShareIsRefusedOnce) {
   EXPECT_EQ(Train(-1, "out").exit_code, 2);
 }
 
+TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
+  const std::string program = Runfile("tools/train_distributed");
+  // --resume on one rank alone.
+  std::vector<std::string> words = {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none"};
+  for (const bool resumes : {true, false}) {
+    if (!resumes) words.push_back(":");
+    words.insert(words.end(), {"-np", "1", program, "--network=net.textproto", "--dataset=sample"});
+    if (resumes) words.push_back("--resume");
+  }
+  const Outcome mixed = RunProgram("/usr/bin/mpirun", words, Options(), 60);
+  EXPECT_EQ(mixed.exit_code, 2) << mixed.errors;
+  const size_t told = mixed.errors.find("--resume here is 'not given'");
+  ASSERT_NE(told, std::string::npos) << mixed.errors;
+  EXPECT_EQ(mixed.errors.find("--resume here is", told + 1), std::string::npos);
+
+  // As MPICH's mpirun starts its ranks: they would not know of each other.
+  for (const char* rank : {"0", "1"}) {
+    const Outcome other = RunProgram(
+        program, {"--network=net.textproto", "--dataset=sample"},
+        {.directory = directory_,
+         .environment = {"PMI_SIZE=2", std::string("PMI_RANK=") + rank, "OMPI_ALLOW_RUN_AS_ROOT=1",
+                         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"}},
+        60);
+    EXPECT_EQ(other.exit_code, 2) << other.errors;
+    EXPECT_EQ(other.errors.find("2 ranks were started") != std::string::npos,
+              std::string(rank) == "0")
+        << other.errors;
+  }
+
+  const Outcome no_mpirun = RunProgram(
+      program, {"--ranks=2"}, {.directory = directory_, .environment = {"PATH=/nowhere"}}, 60);
+  EXPECT_EQ(no_mpirun.exit_code, 2);
+  EXPECT_THAT(no_mpirun.errors, HasSubstr("openmpi-bin"));
+
+  const Outcome no_host = RunProgram(
+      "/usr/bin/mpirun",
+      {"--allow-run-as-root", "-np", "2", "--host", "localhost,no-such-host.invalid", program},
+      Options(), 60);
+  EXPECT_FALSE(no_host.timed_out);
+  EXPECT_NE(no_host.exit_code, 0);
+}
+
+// COTANGENT_KILLS=50 in the environment: so many, instead of a few.
+TEST_F(DistributedTest, KilledAtRandomAndResumedItEndsWithTheSameBits) {
+  const char* const asked = getenv("COTANGENT_KILLS");
+  const int kills = asked == nullptr ? 3 : std::stoi(asked);
+  const std::vector<std::string> more = {"--epochs=8", "--checkpoint_every=5", "--resume"};
+  ASSERT_EQ(Train(2, "whole", more).exit_code, 0);
+  std::mt19937 random(1);
+  int killed = 0;
+  for (int i = 0; i < kills; ++i) {
+    // Each again from the start once it has come to its end.
+    const std::string output = "killed" + std::to_string(i / 5);
+    const size_t before = Losses(output).size(), until = before + 1 + random() % 40;
+    Process job(Runfile("tools/train_distributed"), Arguments(2, output, more), Options());
+    if (job.WaitUntil([&] { return Losses(output).size() >= until; }, kPatience)) {
+      const std::vector<pid_t> ranks = RankOf(directory_, random() % 2);
+      if (ranks.size() == 1 && kill(ranks[0], SIGKILL) == 0) ++killed;
+    }
+    EXPECT_FALSE(job.Wait(30).timed_out);
+  }
+  EXPECT_GE(killed, kills / 2);
+  for (int i = 0; i <= (kills - 1) / 5; ++i) {
+    const std::string output = "killed" + std::to_string(i);
+    const Outcome last = Train(2, output, more);
+    EXPECT_EQ(last.exit_code, 0) << last.errors;
+    EXPECT_EQ(Losses(output), Losses("whole"));
+    EXPECT_EQ(Weights(output), Weights("whole"));
+  }
+}
+
+TEST_F(DistributedTest, TheMachineIsDescribed) {
+  const Outcome outcome = Train(2, "out", {"--describe_machine"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("2 ranks of"));
+  EXPECT_THAT(outcome.output, HasSubstr("mpirun --oversubscribe -np 2"));
+}
+
 TEST_F(DistributedTest, ARankThatDiesEndsTheJobAndIsNamed) {
   const std::vector<std::string> more = {"--epochs=1000", "--checkpoint_every=10"};
   Process job(Runfile("tools/train_distributed"), Arguments(2, "out", more), Options());
   ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience)) << job.Errors();
-  const std::vector<pid_t> rank = SecondRankOf(directory_);
+  const std::vector<pid_t> rank = RankOf(directory_, 1);
   ASSERT_EQ(rank.size(), 1u);
   kill(rank[0], SIGKILL);
   const Outcome outcome = job.Wait(30);
@@ -154,7 +315,7 @@ TEST_F(DistributedTest, ARankThatHangsEndsTheJobAndIsNamed) {
   Process job(Runfile("tools/train_distributed"), Arguments(2, "out", {"--epochs=1000000"}),
               Options());
   ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience)) << job.Errors();
-  const std::vector<pid_t> rank = SecondRankOf(directory_);
+  const std::vector<pid_t> rank = RankOf(directory_, 1);
   ASSERT_EQ(rank.size(), 1u);
   kill(rank[0], SIGSTOP);
   const Outcome outcome = job.Wait(40);

@@ -198,7 +198,7 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
   }
   auto plan = layers::Plan::Compile(
       network->graph, wanted, **store, tuner,
-      {.exact = true, .threads = threads, .constant_parameters = true, .choices = {}});
+      {.exact = true, .threads = threads, .ranks = {}, .constant_parameters = true, .choices = {}});
   if (!plan.ok()) return plan.status();
 
   float* const input = static_cast<float*>((*plan)->input(network->images));

@@ -1,0 +1,46 @@
+#include "distributed/scaling.h"
+
+#include "gtest/gtest.h"
+
+namespace cotangent::distributed {
+namespace {
+
+TEST(SecondsOfExchangeTest, IsWhatThePaperSays) {
+  Cluster cluster = {.ranks = 8, .seconds_per_message = 1, .bytes_per_second = 10};
+  EXPECT_DOUBLE_EQ(SecondsOfExchange(cluster, 80), 2 + 2 * 8 * 7.0 / 8);
+  cluster.exchange = Exchange::kRing;
+  EXPECT_DOUBLE_EQ(SecondsOfExchange(cluster, 80), 14 + 2 * 8 * 7.0 / 8);
+  cluster.exchange = Exchange::kTree;
+  EXPECT_DOUBLE_EQ(SecondsOfExchange(cluster, 80), 6 * (1 + 8));
+  cluster.ranks = 1;
+  EXPECT_EQ(SecondsOfExchange(cluster, 80), 0);
+}
+
+// Two gradients of 1,000 floats, there after seconds 2 and 4 of 4; a second each on the link.
+TEST(PredictTest, WhatComesBeforeTheEndIsHidden) {
+  const StepTimes step = {{1, 1, 1, 1}, {{0, 100'000, 3}, {100'000, 100'000, 1}}, 0.5, 10};
+  const Cluster cluster = {.ranks = 2, .seconds_per_message = 0, .bytes_per_second = 400'000};
+  const Prediction prediction = Predict(step, cluster, 400'000);
+  EXPECT_DOUBLE_EQ(prediction.communication, 2);
+  EXPECT_DOUBLE_EQ(prediction.waited, 1);
+  EXPECT_DOUBLE_EQ(prediction.seconds, 5.5);
+  EXPECT_DOUBLE_EQ(prediction.images_per_second, 20 / 5.5);
+  EXPECT_DOUBLE_EQ(prediction.efficiency, 4.5 / 5.5);
+  // In one bucket both wait for the second.
+  EXPECT_DOUBLE_EQ(Predict(step, cluster, 800'000).waited, 2);
+  // In bf16 half.
+  Cluster bf16 = cluster;
+  bf16.bytes_per_number = 2;
+  EXPECT_DOUBLE_EQ(Predict(step, bf16, 400'000).waited, 0.5);
+}
+
+TEST(PredictTest, ASlowLinkIsNeverFree) {
+  const StepTimes step = {{1, 1}, {{0, 100'000, 1}, {100'000, 100'000, 0}}, 0, 1};
+  const Prediction prediction =
+      Predict(step, {.ranks = 2, .seconds_per_message = 0, .bytes_per_second = 40'000}, 400'000);
+  EXPECT_DOUBLE_EQ(prediction.seconds, 1 + 20);
+  EXPECT_DOUBLE_EQ(prediction.waited, 19);
+}
+
+}  // namespace
+}  // namespace cotangent::distributed
