@@ -14,6 +14,7 @@ enum class ElementType : uint8_t {
   kBf16,  // bfloat16: the upper half of a float
   kS32,   // int32_t
   kU8,    // uint8_t
+  kS8,    // int8_t
   kF64,   // double, for references
 };
 
@@ -26,6 +27,7 @@ constexpr int64_t Bytes(ElementType type) {
     case ElementType::kBf16:
       return 2;
     case ElementType::kU8:
+    case ElementType::kS8:
       return 1;
     case ElementType::kF64:
       return 8;
@@ -33,7 +35,7 @@ constexpr int64_t Bytes(ElementType type) {
   return 0;
 }
 
-// "f32", "bf16", "s32", "u8", "f64".
+// "f32", "bf16", "s32", "u8", "s8", "f64".
 constexpr std::string_view Name(ElementType type) {
   switch (type) {
     case ElementType::kF32:
@@ -44,6 +46,8 @@ constexpr std::string_view Name(ElementType type) {
       return "s32";
     case ElementType::kU8:
       return "u8";
+    case ElementType::kS8:
+      return "s8";
     case ElementType::kF64:
       return "f64";
   }
@@ -82,6 +86,8 @@ template <>
 inline constexpr ElementType ElementTypeOf<int32_t> = ElementType::kS32;
 template <>
 inline constexpr ElementType ElementTypeOf<uint8_t> = ElementType::kU8;
+template <>
+inline constexpr ElementType ElementTypeOf<int8_t> = ElementType::kS8;
 template <>
 inline constexpr ElementType ElementTypeOf<double> = ElementType::kF64;
 

@@ -79,7 +79,7 @@ class PlannedClassifier : public Classifier {
     for (int64_t size : sizes) {
       ASSIGN_OR_RETURN(auto plan, training::Evaluator::Create(
                                       trained_.network, static_cast<int64_t>(classes().size()),
-                                      size, step, *trained_.store, *tuner));
+                                      size, step, *trained_.store, *tuner, trained_.quantisation));
       std::fill_n(plan->images(), size * image_bytes_, 0.0f);
       plan->Run();  // packs the weights
       plans_.push_back(std::move(plan));

@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/parallel.h"
 #include "tensor/depthwise.h"
+#include "tensor/int8_convolution.h"
 #include "tensor/linear_product.h"
 #include "tensor/onednn.h"
 #include "tensor/product_convolution.h"
@@ -394,7 +395,9 @@ absl::StatusOr<ConvolutionChoice> ConvolutionChoice::Parse(std::string_view text
     using enum Layout;
     return match(layout, std::initializer_list<Layout>{kNchw, kNhwc, kBlocked8, kBlocked16},
                  part.substr(0, slash)) &&
-           match(type, std::initializer_list<ElementType>{ElementType::kF32, ElementType::kBf16},
+           match(type,
+                 std::initializer_list<ElementType>{ElementType::kF32, ElementType::kBf16,
+                                                    ElementType::kU8, ElementType::kS8},
                  part.substr(slash + 1));
   };
   const std::initializer_list<Algorithm> algorithms = {Algorithm::kDirect, Algorithm::kWinograd,
@@ -486,6 +489,13 @@ absl::StatusOr<std::unique_ptr<Convolution>> Convolution::Create(const Convoluti
         ": cannot pool its output side; Winograd convolutions of our own with a padding of 1 can"));
   }
   auto state = std::make_unique<State>(State{shape, direction, choice, nullptr, nullptr});
+  if (epilogue.int8 != nullptr) {
+    absl::StatusOr<std::unique_ptr<OneDnnInt8Convolution>> int8 =
+        OneDnnInt8Convolution::Create(shape, choice, epilogue);
+    if (!int8.ok()) return int8.status();
+    state->own = *std::move(int8);
+    return std::unique_ptr<Convolution>(new Convolution(std::move(state)));
+  }
   state->own = CreateOwn(shape, direction, choice, epilogue.relu, epilogue.pooled);
   if (state->own) {
     state->sum_bias_gradient = with_bias && weight_gradient;

@@ -100,6 +100,29 @@ struct ConvolutionChoice {
 // AVX512_BF16).
 bool Bf16Available();
 
+// A forward convolution of 8-bit integers, each of which stands for itself times a scale:
+//
+//   out_scale out = relu(sum of in_scale in * weight_scales[o] weight + bias + addend_scale addend)
+//
+// Activations are u8 or s8; weights are s8, a scale for each output channel; sums are exact in s32.
+// What is stored is rounded to nearest even and clamped to its type.
+struct Int8Convolution {
+  ElementType in_type = ElementType::kU8;
+  ElementType out_type = ElementType::kF32;    // kU8 or kS8; kF32: real numbers, f32 or bf16
+  ElementType addend_type = ElementType::kU8;  // with an addend, which `out` is as large as
+  float in_scale = 1, out_scale = 1, addend_scale = 1;
+  std::vector<float> weight_scales;
+};
+
+// Whether such convolutions have kernels here that are faster than those of bf16 or f32: with VNNI
+// (AVX-512 or AVX2) or AMX.
+bool Int8Available();
+
+// What Candidates() are of the others. Empty where !Int8Available(). Some may not be made with an
+// addend.
+std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
+                                              ElementType out_type);
+
 // What is worth measuring on this machine: everything oneDNN implements with the machine's best
 // instruction set, its reference loops only where nothing else exists. Never empty for a valid
 // shape.
@@ -121,6 +144,9 @@ struct Epilogue {
   // positions); the gradients read both, as the gradient of the whole output. Only what CanPool(),
   // and without an addend.
   bool pooled = false;
+  // kForward of a choice of Int8Candidates(): how integers are read and written; must outlive the
+  // convolution. Weights are still packed from f32, and the bias is in f32.
+  const Int8Convolution* int8 = nullptr;
 };
 
 // Whether a choice, of Candidates() or as good, can have Epilogue::pooled.

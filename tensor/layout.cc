@@ -195,6 +195,8 @@ void Reorder(const Shape& shape, const void* source, Layout source_layout, Eleme
       return reorder(int32_t{}, int32_t{});
     case ElementType::kU8:
       return reorder(uint8_t{}, uint8_t{});
+    case ElementType::kS8:
+      return reorder(int8_t{}, int8_t{});
     case ElementType::kF64:
       return reorder(double{}, double{});
   }

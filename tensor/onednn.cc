@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "base/cpu.h"
 #include "base/parallel.h"
 #include "tensor/onednn_api.h"
+#include "tensor/onednn_parts.h"
 
 namespace cotangent::tensor::onednn {
 namespace {
@@ -19,7 +21,7 @@ namespace {
 void LimitInstructionSet() {
   if (HasAvx512Bf16()) return;
   dnnl_set_max_cpu_isa(HasAvx512() ? dnnl_cpu_isa_avx512_core_vnni
-                       : HasAvx2() ? dnnl_cpu_isa_avx2
+                       : HasAvx2() ? dnnl_cpu_isa_avx2_vnni
                                    : dnnl_cpu_isa_sse41);
 }
 
@@ -86,6 +88,8 @@ dnnl_data_type_t TypeOf(ElementType type) {
       return dnnl_s32;
     case ElementType::kU8:
       return dnnl_u8;
+    case ElementType::kS8:
+      return dnnl_s8;
     default:
       return dnnl_f32;
   }
@@ -138,6 +142,9 @@ bool WritesAstray(const Description& d, const std::string& implementation) {
          d.weights.dims[d.weights.dims.size() - 3] < 8;  // [groups,] out, in, height, width
 }
 
+// Of integers, the addend is what `out` holds before: all implementations take that.
+bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
+
 // Begins with oneDNN's first implementation; whether there is one.
 bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attributes,
            Candidates& candidates) {
@@ -172,11 +179,17 @@ bool FindImplementation(const Description& d, const Format* weights_form,
   dnnl_primitive_attr_create(attributes.out());
   dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user);
   PostOperations post;
+  if (!d.scales.empty() && !SetScales(attributes.get(), d.scales, d.weights.dims.size() > 4))
+    return false;
   if (d.with_addend || d.with_relu) {
     dnnl_post_ops_create(post.out());
-    if (d.with_addend && dnnl_post_ops_append_binary(post.get(), dnnl_binary_add,
-                                                     FormatOf(d.out).get()) != dnnl_success)
+    if (AddsInPlace(d)) {
+      if (!AppendSum(post.get(), d.addend_scale, TypeOf(d.addend_type))) return false;
+    } else if (d.with_addend &&
+               dnnl_post_ops_append_binary(post.get(), dnnl_binary_add, FormatOf(d.out).get()) !=
+                   dnnl_success) {
       return false;
+    }
     if (d.with_relu && !AppendRelu(post.get())) return false;
     dnnl_primitive_attr_set_post_ops(attributes.get(), post.get());
   }
@@ -248,6 +261,26 @@ bool Bf16Available() {
   return available;
 }
 
+bool HasInt8Instructions(std::string_view implementation) {
+  return implementation.find("vnni") != std::string_view::npos ||
+         implementation.find("amx_int8") != std::string_view::npos;
+}
+
+bool Int8Available() {
+  static const bool available = [] {
+    const Description smallest{.operation = Operation::kConvolutionForward,
+                               .in = {{1, 16, 8, 8}, ElementType::kU8, Layout::kNhwc},
+                               .weights = {{16, 16, 3, 3}, ElementType::kS8},
+                               .out = {{1, 16, 6, 6}, ElementType::kU8, Layout::kNhwc},
+                               .scales = std::vector<float>(16, 1.0f)};
+    const std::vector<std::string> names = Implementations(smallest);
+    return std::any_of(names.begin(), names.end(), HasInt8Instructions);
+  }();
+  return available;
+}
+
+bool BiasIsScaled() { return kScalesAreArguments; }
+
 std::vector<std::string> Implementations(const Description& description) {
   std::vector<std::string> names;
   FindImplementation(description, nullptr, [&](dnnl_primitive_desc_t candidate) {
@@ -262,74 +295,35 @@ namespace {
 // One call of oneDNN's on some rows: images of a convolution, rows of a matrix product.
 struct Call {
   dnnl_primitive_t primitive = nullptr;
-  int64_t in_offset = 0, out_offset = 0;  // bytes from the first row
+  int64_t in_offset = 0, out_offset = 0, out_bytes = 0;  // from the first row
   Stream stream;
-  Memory in, weights, bias, addend, out, scratch;
+  Memory in, weights, bias, addend, out, scratch, scales;
   std::vector<dnnl_exec_arg_t> arguments;
 };
-
-// Multiplications that are worth a call of their own: some 30 us on a core with AVX-512.
-constexpr double kLeastMultiplications = 2e6;
-constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
-
-int64_t NumElements(const Tensor& tensor) {
-  int64_t count = 1;
-  for (int64_t size : tensor.dims) count *= size;
-  return count;
-}
-
-bool IsWeightGradient(const Description& d) {
-  return d.operation == Operation::kConvolutionWeightGradient;
-}
-
-// How many rows a call has: the work is cut so fine that threads can take over from each other, and
-// so coarsely that the weights, which every call reads or, as a gradient, yields for itself, are
-// not what takes the time.
-int64_t RowsPerCall(const Description& d) {
-  const int64_t rows = d.in.dims[0], threads = Threads();
-  if (threads == 1 || rows == 1) return rows;
-  const int64_t in = NumElements(d.in), out = NumElements(d.out), weights = NumElements(d.weights);
-  // Each element of the weights meets every pixel, or every row of a matrix.
-  const double multiplications =
-      d.operation == Operation::kMatmul
-          ? static_cast<double>(weights) * static_cast<double>(rows)
-          : static_cast<double>(weights) * static_cast<double>(out / d.out.dims[1]);
-  const int64_t worthwhile = static_cast<int64_t>(
-      std::min(multiplications / kLeastMultiplications, static_cast<double>(rows)));
-  const int64_t most =
-      IsWeightGradient(d)
-          ? std::clamp((in + out) / (4 * weights), threads, kMostSummedCallsPerThread * threads)
-          : std::clamp((in + out) / weights, threads, kMostCallsPerThread * threads);
-  const int64_t calls = std::min({worthwhile, most, rows});
-  if (calls <= 1) return rows;
-  // Equal calls need one primitive; unequal ones two.
-  for (int64_t equal = calls; equal >= std::max<int64_t>(2, calls / 2); --equal) {
-    if (rows % equal == 0 && equal % threads == 0) return rows / equal;
-  }
-  return (rows + calls - 1) / calls;
-}
-
-Description WithRows(Description d, int64_t rows) {
-  d.in.dims[0] = d.out.dims[0] = rows;
-  return d;
-}
 
 int64_t Aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 
 struct Primitive::State {
-  PrimitiveHandle primitives[2];  // the second of fewer rows, for the last call
+  std::vector<PrimitiveHandle> primitives;  // of parts that differ in more than their place
   std::string implementation;
   std::vector<Call> calls;
   // Of one call; with several, a gradient by the weights has its own weights and bias in each.
   int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
-  bool with_bias = false, with_addend = false, weights_are_plain = false, sums_weights = false;
+  bool with_bias = false, with_addend = false, adds_in_place = false, weights_are_plain = false,
+       sums_weights = false;
   int threads = 1;
   Reordering packing;
+  std::vector<float> scales;  // where they are arguments
 
   absl::Status AddCalls(const Description& d, std::string_view implementation,
-                        int64_t rows_per_call);
+                        const std::vector<Part>& parts);
+  // What computes such a part; its weights are as those of the first.
+  absl::StatusOr<PrimitiveDescription> AddPrimitive(const Description& d, Format& weights);
+  absl::Status CreatePacking(const Description& d, const Format& weights);
+  void AddCall(const Description& whole, const Part& part, dnnl_primitive_t primitive,
+               dnnl_primitive_desc_t description);
   int64_t sum_bytes() const { return Aligned(weight_bytes) + Aligned(bias_bytes); }
   int64_t sums() const { return sums_weights ? static_cast<int64_t>(calls.size()) - 1 : 0; }
   void AddSums(void* weights, void* bias, const char* sums) const;
@@ -338,98 +332,126 @@ struct Primitive::State {
 Primitive::Primitive(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Primitive::~Primitive() = default;
 
-absl::Status Primitive::State::AddCalls(const Description& whole, std::string_view wanted,
-                                        int64_t rows_per_call) {
-  const int64_t rows = whole.in.dims[0];
+absl::StatusOr<PrimitiveDescription> Primitive::State::AddPrimitive(const Description& d,
+                                                                    Format& weights) {
+  PrimitiveDescription description;
+  const bool is_first = primitives.empty();
+  const bool found =
+      FindImplementation(d, is_first ? nullptr : &weights, [&](dnnl_primitive_desc_t candidate) {
+        if (!implementation.empty() && ImplementationName(candidate) != implementation)
+          return false;
+        *description.out() = candidate;
+        return true;
+      });
+  if (!found) {
+    return absl::NotFoundError(absl::StrCat("oneDNN ", Version(), " has no implementation '",
+                                            implementation,
+                                            "' of this operation on this processor"));
+  }
+  const dnnl_primitive_desc_t pd = description.get();
+  if (is_first) {
+    weights =
+        QueryFormat(pd, IsWeightGradient(d) ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+    implementation = ImplementationName(pd);
+  }
+  // Building the primitive generates its machine code, and for Winograd may need some temporary
+  // memory.
+  PrimitiveHandle primitive;
+  if (dnnl_primitive_create(primitive.out(), pd) != dnnl_success)
+    return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
+  primitives.push_back(std::move(primitive));
+  const Format scratch = QueryFormat(pd, dnnl_query_scratchpad_md);
+  scratch_bytes =
+      std::max(scratch_bytes, static_cast<int64_t>(dnnl_memory_desc_get_size(scratch.get())));
+  return description;
+}
+
+absl::Status Primitive::State::CreatePacking(const Description& d, const Format& weights) {
+  weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(weights.get()));
+  const Format plain =
+      RowMajor(d.weights.dims, d.scales.empty() ? dnnl_f32 : TypeOf(d.weights.type));
+  weights_are_plain = d.scales.empty() && dnnl_memory_desc_equal(plain.get(), weights.get());
+  // A matrix product's weights are given with strides; no other form of them is known here.
+  if (!weights_are_plain && d.operation != Operation::kMatmul &&
+      !(IsWeightGradient(d) ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
+    return absl::InternalError(
+        absl::StrCat("oneDNN cannot reorder the weights of ", implementation));
+  }
+  return absl::OkStatus();
+}
+
+void Primitive::State::AddCall(const Description& whole, const Part& part,
+                               dnnl_primitive_t primitive, dnnl_primitive_desc_t pd) {
   const bool input_gradient = whole.operation == Operation::kConvolutionInputGradient;
   const bool weight_gradient = IsWeightGradient(whole);
   const bool forward = !input_gradient && !weight_gradient;
   const dnnl_query_t weights_query =
       weight_gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
-  Format weights;
-  PrimitiveDescription descriptions[2];
-  for (int which = 0; which < 2; ++which) {
-    const int64_t count = which == 0 ? rows_per_call : rows % rows_per_call;
-    if (count == 0) break;
-    const bool found =
-        FindImplementation(WithRows(whole, count), which == 0 ? nullptr : &weights,
-                           [&](dnnl_primitive_desc_t candidate) {
-                             if (!wanted.empty() && ImplementationName(candidate) != wanted)
-                               return false;
-                             *descriptions[which].out() = candidate;
-                             return true;
-                           });
-    if (!found) {
-      return absl::NotFoundError(absl::StrCat("oneDNN ", Version(), " has no implementation '",
-                                              std::string(wanted),
-                                              "' of this operation on this processor"));
-    }
-    const dnnl_primitive_desc_t pd = descriptions[which].get();
-    if (which == 0) {
-      weights = QueryFormat(pd, weights_query);
-      implementation = ImplementationName(pd);
-      wanted = implementation;
-    }
-    // Building the primitive generates its machine code, and for Winograd may need some temporary
-    // memory.
-    if (dnnl_primitive_create(primitives[which].out(), pd) != dnnl_success)
-      return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
-    const Format scratch = QueryFormat(pd, dnnl_query_scratchpad_md);
-    scratch_bytes =
-        std::max(scratch_bytes, static_cast<int64_t>(dnnl_memory_desc_get_size(scratch.get())));
+  const Format in = QueryFormat(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
+  const Format out = QueryFormat(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
+  const Format weights = QueryFormat(pd, weights_query);
+  // Bytes from one row to the next, and from one line to the next in NHWC.
+  const auto row_bytes = [&](const Tensor& tensor, const Format& format) {
+    if (!tensor.strides.empty()) return tensor.strides[0] * Bytes(tensor.type);
+    if (part.in_lines_only) return NumElements(tensor) / tensor.dims[0] * Bytes(tensor.type);
+    return static_cast<int64_t>(dnnl_memory_desc_get_size(format.get())) / part.rows;
+  };
+  const auto line_bytes = [&](const Tensor& tensor) {
+    return part.in_lines_only ? tensor.dims[1] * tensor.dims[3] * Bytes(tensor.type) : 0;
+  };
+  Call& call = calls.emplace_back();
+  call.primitive = primitive;
+  call.in_offset = part.row * row_bytes(whole.in, in) + part.in_line * line_bytes(whole.in);
+  call.out_offset = part.row * row_bytes(whole.out, out) + part.out_line * line_bytes(whole.out);
+  call.out_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(out.get()));
+  call.in.Create(in);
+  call.weights.Create(weights);
+  call.out.Create(out);
+  call.scratch.Create(QueryFormat(pd, dnnl_query_scratchpad_md));
+  call.arguments = {
+      {input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, call.in.get()},
+      {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, call.weights.get()},
+      {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, call.out.get()},
+      {DNNL_ARG_SCRATCHPAD, call.scratch.get()}};
+  if (with_bias) {
+    const Format bias = QueryFormat(pd, weights_query, 1);
+    bias_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(bias.get()));
+    call.bias.Create(bias);
+    call.arguments.push_back(
+        {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, call.bias.get()});
   }
-  weight_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(weights.get()));
-  const Format plain = RowMajor(whole.weights.dims, dnnl_f32);
-  weights_are_plain = dnnl_memory_desc_equal(plain.get(), weights.get());
-  // A matrix product's weights are given with strides; no other form of them is known here.
-  if (!weights_are_plain && whole.operation != Operation::kMatmul &&
-      !(weight_gradient ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
-    return absl::InternalError(
-        absl::StrCat("oneDNN cannot reorder the weights of ", implementation));
+  if (with_addend && !adds_in_place) {
+    call.addend.Create(out);
+    call.arguments.push_back(
+        {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, call.addend.get()});
   }
+  if (!scales.empty()) {
+    call.scales.Create(RowMajor({static_cast<int64_t>(scales.size())}, dnnl_f32));
+    call.scales.Bind(scales.data(), call.stream);
+    call.arguments.push_back({kScalesArgument, call.scales.get()});
+  }
+}
 
-  calls.resize((rows + rows_per_call - 1) / rows_per_call);
-  int64_t row_bytes[2] = {0, 0};  // in, out
-  for (size_t i = 0; i < calls.size(); ++i) {
-    Call& call = calls[i];
-    const int which = i + 1 == calls.size() && rows % rows_per_call != 0 ? 1 : 0;
-    const dnnl_primitive_desc_t pd = descriptions[which].get();
-    const Format in = QueryFormat(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
-    const Format out = QueryFormat(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
-    if (i == 0) {
-      const auto bytes_of = [&](const Tensor& tensor, const Format& format) {
-        return tensor.strides.empty()
-                   ? static_cast<int64_t>(dnnl_memory_desc_get_size(format.get())) / rows_per_call
-                   : tensor.strides[0] * Bytes(tensor.type);
-      };
-      row_bytes[0] = bytes_of(whole.in, in), row_bytes[1] = bytes_of(whole.out, out);
+absl::Status Primitive::State::AddCalls(const Description& whole, std::string_view wanted,
+                                        const std::vector<Part>& parts) {
+  implementation = std::string(wanted);
+  if (kScalesAreArguments) scales = whole.scales;
+  Format weights;
+  std::vector<PrimitiveDescription> descriptions;
+  std::vector<size_t> first;  // by primitive: the first part that it computes
+  calls.reserve(parts.size());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    size_t which = 0;
+    while (which < first.size() && !parts[first[which]].SamePrimitive(parts[i])) ++which;
+    if (which == first.size()) {
+      absl::StatusOr<PrimitiveDescription> made = AddPrimitive(OfPart(whole, parts[i]), weights);
+      if (!made.ok()) return made.status();
+      descriptions.push_back(*std::move(made));
+      first.push_back(i);
     }
-    call.primitive = primitives[which].get();
-    call.in_offset = static_cast<int64_t>(i) * rows_per_call * row_bytes[0];
-    call.out_offset = static_cast<int64_t>(i) * rows_per_call * row_bytes[1];
-    call.in.Create(in);
-    call.weights.Create(weights);
-    call.out.Create(out);
-    call.scratch.Create(QueryFormat(pd, dnnl_query_scratchpad_md));
-    call.arguments = {
-        {input_gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, call.in.get()},
-        {weight_gradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, call.weights.get()},
-        {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, call.out.get()},
-        {DNNL_ARG_SCRATCHPAD, call.scratch.get()}};
-    if (with_bias) {
-      const Format bias = QueryFormat(pd, weights_query, 1);
-      bias_bytes = static_cast<int64_t>(dnnl_memory_desc_get_size(bias.get()));
-      call.bias.Create(bias);
-      call.arguments.push_back(
-          {weight_gradient ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, call.bias.get()});
-    }
-    if (with_addend) {
-      call.addend.Create(out);
-      call.arguments.push_back(
-          {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, call.addend.get()});
-    }
+    AddCall(whole, parts[i], primitives[which].get(), descriptions[which].get());
   }
-  return absl::OkStatus();
+  return CreatePacking(whole, weights);
 }
 
 absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& d,
@@ -437,15 +459,17 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
   const OneThread one_thread;
   const int64_t rows = d.in.dims[0];
   // Some implementations take the whole and not its parts (matrix products of few rows): one call.
-  for (int64_t rows_per_call : {RowsPerCall(d), rows}) {
+  const std::vector<Part> whole = {{.rows = rows}};
+  for (const std::vector<Part>& parts : {PartsOf(d), whole}) {
     auto state = std::make_unique<State>();
     state->with_bias = d.with_bias;
     state->with_addend = d.with_addend;
+    state->adds_in_place = AddsInPlace(d);
     state->sums_weights = IsWeightGradient(d);
     state->threads = Threads();
-    const absl::Status status = state->AddCalls(d, implementation, rows_per_call);
+    const absl::Status status = state->AddCalls(d, implementation, parts);
     if (status.ok()) return std::unique_ptr<Primitive>(new Primitive(std::move(state)));
-    if (!absl::IsNotFound(status) || rows_per_call == rows) return status;
+    if (!absl::IsNotFound(status) || parts.size() == 1) return status;
   }
   return absl::InternalError("unreachable");
 }
@@ -457,9 +481,7 @@ int64_t Primitive::scratch_bytes() const {
   return workers * Aligned(state_->scratch_bytes) + state_->sums() * state_->sum_bytes();
 }
 bool Primitive::weights_are_plain() const { return state_->weights_are_plain; }
-void Primitive::PackWeights(const float* plain, void* packed) {
-  state_->packing.Run(plain, packed);
-}
+void Primitive::PackWeights(const void* plain, void* packed) { state_->packing.Run(plain, packed); }
 void Primitive::UnpackWeights(const void* packed, float* plain) {
   state_->packing.Run(packed, plain);
 }
@@ -496,7 +518,12 @@ void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out
     call.out.Bind(static_cast<char*>(out) + call.out_offset, stream);
     call.scratch.Bind(scratches + thread * Aligned(state.scratch_bytes), stream);
     if (state.with_bias) call.bias.Bind(own_sum ? sum + Aligned(state.weight_bytes) : bias, stream);
-    if (state.with_addend) call.addend.Bind(static_cast<char*>(addend) + call.out_offset, stream);
+    if (state.adds_in_place) {
+      std::memcpy(static_cast<char*>(out) + call.out_offset,
+                  static_cast<const char*>(addend) + call.out_offset, call.out_bytes);
+    } else if (state.with_addend) {
+      call.addend.Bind(static_cast<char*>(addend) + call.out_offset, stream);
+    }
     dnnl_primitive_execute(call.primitive, stream.get(), static_cast<int>(call.arguments.size()),
                            call.arguments.data());
   });

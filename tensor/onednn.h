@@ -10,7 +10,8 @@
 //   (*primitive)->Run(in, weights, bias, addend, out, scratch);
 //
 // oneDNN itself runs on one thread here: a primitive is as many of its calls as base/parallel.h has
-// work for, each on some of the images or of the rows of a matrix.
+// work for, each on some of the images or of the rows of a matrix; of fewer images than threads,
+// forward in NHWC, on some lines of an image.
 #ifndef COTANGENT_TENSOR_ONEDNN_H_
 #define COTANGENT_TENSOR_ONEDNN_H_
 
@@ -33,6 +34,12 @@ std::string Version();
 
 // Whether oneDNN's bf16 kernels run on this processor.
 bool Bf16Available();
+// Whether its convolutions of 8-bit integers have the processor's instructions for them (VNNI, AMX).
+bool Int8Available();
+bool HasInt8Instructions(std::string_view implementation);
+// Whether, with Description::scales, the bias is added in units of `out`; else in those of the sums
+// of products.
+bool BiasIsScaled();
 
 enum class Operation {
   kConvolutionForward,
@@ -58,6 +65,11 @@ struct Description {
   Tensor in, weights, out;
   bool with_bias = false;
   bool with_addend = false, with_relu = false;  // forward: post-operations, in this order
+  // Forward convolutions of integers (`in` u8 or s8, weights s8): what a sum of products is worth in
+  // units of `out`, by output channel; and so an addend's number, which is as large as one of `out`.
+  std::vector<float> scales = {};
+  ElementType addend_type = ElementType::kF32;
+  float addend_scale = 1;
   // Convolutions: vertical, horizontal. A dilation of 1 is dense.
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
 };
@@ -80,8 +92,9 @@ class Primitive {
   // Whether the weights lie in memory as row-major f32.
   bool weights_are_plain() const;
 
-  // Row-major f32 to the primitive's own form of the weights; the reverse for a weight gradient.
-  void PackWeights(const float* plain, void* packed);
+  // Row-major f32, or s8 where Description::weights are, to the primitive's own form of the weights;
+  // the reverse for a weight gradient.
+  void PackWeights(const void* plain, void* packed);
   void UnpackWeights(const void* packed, float* plain);
 
   // Computes. What is read and what is written follows from the operation; a bias is f32, ignored

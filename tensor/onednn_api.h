@@ -5,6 +5,8 @@
 //                     moves on to the next implementation in 3                   Candidates
 //   buffers           bound on a stream in 2 (which clears padding), not in 3    BindBuffer
 //   relu              with a scale in 2, without in 3                            AppendRelu
+//   scales of sums    part of a primitive in 2, an argument of its runs in 3;
+//                     a bias is added before them in 2, after in 3               SetScales, AppendSum
 #ifndef COTANGENT_TENSOR_ONEDNN_API_H_
 #define COTANGENT_TENSOR_ONEDNN_API_H_
 
@@ -136,6 +138,17 @@ inline bool AppendRelu(dnnl_post_ops_t post) {
   return dnnl_post_ops_append_eltwise(post, dnnl_eltwise_relu, 0, 0) == dnnl_success;
 }
 
+inline bool AppendSum(dnnl_post_ops_t post, float scale, dnnl_data_type_t type) {
+  return dnnl_post_ops_append_sum(post, scale, 0, type) == dnnl_success;
+}
+// By output channel of the weights, which stand first in them or, with groups, second.
+inline constexpr bool kScalesAreArguments = true;
+inline constexpr int kScalesArgument = DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS;
+inline bool SetScales(dnnl_primitive_attr_t attributes, const std::vector<float>&, bool grouped) {
+  return dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, grouped ? 3 : 1) ==
+         dnnl_success;
+}
+
 #else  // oneDNN 2
 
 class Format {
@@ -225,6 +238,16 @@ inline void BindBuffer(dnnl_memory_t memory, void* data, dnnl_stream_t stream) {
 }
 inline bool AppendRelu(dnnl_post_ops_t post) {
   return dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_relu, 0, 0) == dnnl_success;
+}
+
+inline bool AppendSum(dnnl_post_ops_t post, float scale, dnnl_data_type_t type) {
+  return dnnl_post_ops_append_sum_v2(post, scale, type) == dnnl_success;
+}
+inline constexpr bool kScalesAreArguments = false;
+inline constexpr int kScalesArgument = 0;
+inline bool SetScales(dnnl_primitive_attr_t attributes, const std::vector<float>& scales, bool) {
+  return dnnl_primitive_attr_set_output_scales(attributes, static_cast<dnnl_dim_t>(scales.size()),
+                                               /*mask=*/1 << 1, scales.data()) == dnnl_success;
 }
 
 #endif

@@ -23,8 +23,11 @@
 #include "training/plan_cache.h"
 #include "training/plan_report.h"
 #include "training/recipe.h"
+#include "training/trained_network.h"
 
 ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
+ABSL_FLAG(std::string, checkpoint, "",
+          "with --inference, instead of --network: a trained network, quantised ones too");
 ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
 ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
@@ -67,9 +70,28 @@ struct Times {
   training::TimedPlan plan;        // with --explain
 };
 
-absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
-  absl::StatusOr<layers::Network> network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
-  if (!network.ok()) return network.status();
+// The network of --checkpoint, or that of --network without a store.
+absl::StatusOr<training::TrainedNetwork> FindTrained(const CommandLine& line) {
+  const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
+  if (checkpoint.empty()) {
+    absl::StatusOr<layers::Network> network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
+    if (!network.ok()) return network.status();
+    training::TrainedNetwork trained;
+    trained.network = *std::move(network);
+    return trained;
+  }
+  if (!absl::GetFlag(FLAGS_inference) || line.WasGiven("network"))
+    return absl::InvalidArgumentError(
+        "--checkpoint is measured with --inference, and stands for --network");
+  absl::StatusOr<training::FoundCheckpoint> found = training::OpenCheckpoint(checkpoint);
+  if (!found.ok()) return found.status();
+  return training::LoadTrained(found->checkpoint, found->path);
+}
+
+absl::StatusOr<training::TrainedNetwork> ResolveNetwork(const CommandLine& line) {
+  absl::StatusOr<training::TrainedNetwork> trained = FindTrained(line);
+  if (!trained.ok()) return trained.status();
+  layers::Network* const network = &trained->network;
   layers::Train& train = *network->mutable_train();
   if (line.WasGiven("batch_size")) train.set_batch_size(absl::GetFlag(FLAGS_batch_size));
   if (line.WasGiven("precision")) {
@@ -84,7 +106,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
       return status;
     }
   }
-  return network;
+  return trained;
 }
 
 int64_t ClassesOf(const layers::Network& network) {
@@ -141,22 +163,34 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
   return times;
 }
 
-absl::StatusOr<Times> MeasureInference(const layers::Network& network,
-                                       const training::StepOptions& options,
-                                       Clock::time_point program_start,
-                                       training::CachedTuner& tuner) {
+// Fills in weights as training begins with.
+absl::Status InitialiseTrained(training::TrainedNetwork& trained) {
+  const layers::Network& network = trained.network;
   layers::BuildOptions build;
   build.batch_size = network.train().batch_size();
   build.training = false;
   build.classes = ClassesOf(network);
+  trained.classes.resize(build.classes);
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
   if (!built.ok()) return built.status();
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
       layers::ParameterStore::Create(built->graph);
   if (!store.ok()) return store.status();
   training::InitialiseStore(*built, network.train().seed(), **store);
+  trained.store = *std::move(store);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Times> MeasureInference(training::TrainedNetwork& trained,
+                                       const training::StepOptions& options,
+                                       Clock::time_point program_start,
+                                       training::CachedTuner& tuner) {
+  if (trained.store == nullptr) {
+    if (absl::Status status = InitialiseTrained(trained); !status.ok()) return status;
+  }
   absl::StatusOr<std::unique_ptr<training::Evaluator>> made = training::Evaluator::Create(
-      network, build.classes, build.batch_size, options, **store, *tuner);
+      trained.network, static_cast<int64_t>(trained.classes.size()),
+      trained.network.train().batch_size(), options, *trained.store, *tuner, trained.quantisation);
   if (!made.ok()) return made.status();
   training::Evaluator& evaluator = **made;
   training::FillWithNoise(
@@ -181,8 +215,9 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     return Fail(absl::InvalidArgumentError("--seconds: expected a number from 0 to 1e6"));
   if (absl::GetFlag(FLAGS_steps) < 1)
     return Fail(absl::InvalidArgumentError("--steps: expected 1 or more"));
-  absl::StatusOr<layers::Network> network = ResolveNetwork(line);
-  if (!network.ok()) return Fail(network.status());
+  absl::StatusOr<training::TrainedNetwork> trained = ResolveNetwork(line);
+  if (!trained.ok()) return Fail(trained.status());
+  const layers::Network* const network = &trained->network;
   training::StepOptions options;
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
@@ -191,7 +226,7 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   options.exact = absl::GetFlag(FLAGS_exact);
   training::CachedTuner tuner(options.threads);
   const absl::StatusOr<Times> times =
-      absl::GetFlag(FLAGS_inference) ? MeasureInference(*network, options, program_start, tuner)
+      absl::GetFlag(FLAGS_inference) ? MeasureInference(*trained, options, program_start, tuner)
                                      : MeasureTraining(*network, options, program_start, tuner);
   tuner.Save();
   if (!times.ok()) return Fail(times.status());
@@ -202,7 +237,9 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
                gflops = times->flops / times->step_seconds * 1e-9;
   const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
   if (!absl::GetFlag(FLAGS_json)) printf("%s", times->plan.table.c_str());
-  const char* precision = options.precision == ElementType::kBf16 ? "bf16" : "f32";
+  const char* precision = !trained->quantisation.empty()            ? "int8"
+                          : options.precision == ElementType::kBf16 ? "bf16"
+                                                                    : "f32";
   if (times->other_load > kMostOtherLoad) {
     fprintf(stderr,
             "benchmark: other work took %.0f%% of the processor meanwhile; undisturbed a step may "

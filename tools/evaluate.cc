@@ -12,11 +12,10 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "data/file.h"
 #include "data/image_file.h"
-#include "data/sources/source.h"
 #include "tools/command_line.h"
+#include "tools/labelled_images.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
@@ -68,76 +67,6 @@ absl::Status CheckFlags() {
   return CanBeWritten("predictions", absl::GetFlag(FLAGS_predictions));
 }
 
-// The network's label of each class of the source, by name.
-absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
-                                              const training::TrainedNetwork& trained) {
-  std::vector<int32_t> labels;
-  for (const std::string& name : source.classes) {
-    const auto found = std::find(trained.classes.begin(), trained.classes.end(), name);
-    if (found == trained.classes.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(source.title, ": the network does not know \"", name,
-                       "\"; it was trained with ", trained.classes.size(), ", from \"",
-                       trained.classes.front(), "\" to \"", trained.classes.back(), "\""));
-    }
-    labels.push_back(static_cast<int32_t>(found - trained.classes.begin()));
-  }
-  if (source.target_kind == data::TargetKind::kNumbers &&
-      source.classes.size() != trained.classes.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        source.title, ": it has ", source.classes.size(), " numbers an image, the network finds ",
-        trained.classes.size(), ": ", absl::StrJoin(trained.classes, ", ")));
-  }
-  return labels;
-}
-
-// The images to be measured on, and which they are.
-struct Images {
-  data::Dataset dataset;
-  data::Split split = data::Split::kTest;
-};
-
-// Gives a data set the network's classes (labels, numbers) instead of its own, of which number k is
-// the network's `numbers`[k].
-void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string>& classes,
-              data::Dataset& dataset) {
-  if (dataset.target_kind == data::TargetKind::kClass) {
-    for (int32_t& label : dataset.labels) label = numbers[label];
-  } else {
-    // What the data do not have is not true of any image; numbers must be there, LabelsOf() saw to it.
-    std::vector<float> targets(dataset.size() * classes.size());
-    for (size_t i = 0; i < dataset.targets.size(); ++i)
-      targets[i / numbers.size() * classes.size() + numbers[i % numbers.size()]] =
-          dataset.targets[i];
-    dataset.targets = std::move(targets);
-  }
-  dataset.classes = classes;
-}
-
-absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained, int threads) {
-  data::FitOptions fit = training::FitOptionsOf(trained.network);
-  fit.threads = threads;
-  fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
-  fit.say = [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); };
-  const std::string given = absl::GetFlag(FLAGS_dataset);
-  absl::StatusOr<std::shared_ptr<const data::Source>> source =
-      training::OpenSource(trained.network, given.empty() ? trained.dataset : given, fit);
-  if (!source.ok()) return source.status();
-  const absl::Status status = training::CheckImages(
-      trained.network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
-  if (!status.ok()) return status;
-  const absl::StatusOr<std::vector<int32_t>> labels = LabelsOf(**source, trained);
-  if (!labels.ok()) return labels.status();
-  const data::Split split =
-      (*source)->Has(data::Split::kTest) ? data::Split::kTest : training::WatchedSplit(**source);
-  const std::string data_dir = absl::GetFlag(FLAGS_data_dir);
-  absl::StatusOr<data::Dataset> dataset =
-      (*source)->Load(data_dir.empty() ? data::DefaultDataDir() : data_dir, split);
-  if (!dataset.ok()) return dataset.status();
-  Renumber(*labels, trained.classes, *dataset);
-  return Images{*std::move(dataset), split};
-}
-
 // A PNG file of one image; empty where it cannot be made.
 std::string PngOf(const data::Dataset& dataset, int64_t index) {
   const int64_t plane = dataset.image_bytes() / dataset.channels;
@@ -186,7 +115,11 @@ absl::Status Evaluate() {
     return status;
   options.precision = training::PrecisionOf(trained->network);
   options.exact = absl::GetFlag(FLAGS_exact);
-  absl::StatusOr<Images> images = LoadImages(*trained, options.threads);
+  const ImageRequest request = {.dataset = absl::GetFlag(FLAGS_dataset),
+                                .data_dir = absl::GetFlag(FLAGS_data_dir),
+                                .threads = options.threads,
+                                .skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip"};
+  absl::StatusOr<Images> images = LoadImages(*trained, request);
   if (!images.ok()) return images.status();
   const data::Dataset& dataset = images->dataset;
 
@@ -196,7 +129,7 @@ absl::Status Evaluate() {
   training::CachedTuner tuner(options.threads);
   absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
       Evaluator::Create(trained->network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),
-                        options, *trained->store, *tuner);
+                        options, *trained->store, *tuner, trained->quantisation);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
   const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,

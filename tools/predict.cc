@@ -145,7 +145,7 @@ absl::Status Predict(const std::vector<std::string>& paths) {
   training::CachedTuner tuner(options.threads);
   absl::StatusOr<std::unique_ptr<training::Evaluator>> evaluator =
       training::Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()),
-                                  1, options, *trained->store, *tuner);
+                                  1, options, *trained->store, *tuner, trained->quantisation);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
 

@@ -75,7 +75,18 @@ const Checkpoint::Tensor* Checkpoint::Find(const std::string& name) const {
 }
 
 void Checkpoint::CopyTo(const Tensor& tensor, float* destination) const {
-  std::memcpy(destination, bytes_.data() + tensor.begin, tensor.size * sizeof(float));
+  if (tensor.rows == 0) {
+    std::memcpy(destination, bytes_.data() + tensor.begin, tensor.size * sizeof(float));
+    return;
+  }
+  const auto* const integers = reinterpret_cast<const int8_t*>(bytes_.data() + tensor.begin);
+  const int64_t columns = tensor.size / tensor.rows;
+  for (int64_t row = 0; row < tensor.rows; ++row) {
+    float scale;
+    std::memcpy(&scale, bytes_.data() + tensor.scales + row * sizeof(float), sizeof(float));
+    for (int64_t i = row * columns; i < (row + 1) * columns; ++i)
+      destination[i] = scale * static_cast<float>(integers[i]);
+  }
 }
 
 absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view source) {
@@ -109,9 +120,9 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   // it is looked at.
   const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
   for (const auto& [name, tensor] : parsed->tensors) {
-    if (tensor.dtype != "F32")
+    if (tensor.dtype != "F32" && tensor.dtype != "I8")
       return Damaged(source, absl::StrCat("tensor ", name, " has the type \"", tensor.dtype,
-                                          "\", expected F32"));
+                                          "\", expected F32 or I8"));
   }
   if (absl::Status status = CheckSafetensorsPlaces(*parsed, data_bytes); !status.ok())
     return Damaged(source, status.message());
@@ -119,14 +130,26 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
     checkpoint.tensors_[name] = {tensor.shape, data_begin + tensor.offsets[0],
                                  ElementsOf(tensor.shape, data_bytes)};
   }
+  for (const auto& [name, tensor] : parsed->tensors) {
+    if (tensor.dtype != "I8") continue;
+    const auto scales = checkpoint.tensors_.find(absl::StrCat(name, kScaleSuffix));
+    if (scales == checkpoint.tensors_.end() || tensor.shape.empty() || tensor.shape[0] < 1 ||
+        scales->second.shape != std::vector<int64_t>{tensor.shape[0]} ||
+        parsed->tensors.at(scales->first).dtype != "F32") {
+      return Damaged(source, absl::StrCat("tensor ", name, " is of integers, but there is no ",
+                                          name, kScaleSuffix, ", an F32 for each of its rows"));
+    }
+    checkpoint.tensors_[name].rows = tensor.shape[0];
+    checkpoint.tensors_[name].scales = scales->second.begin;
+  }
 
   const json checksums =
       json::parse(checkpoint.Get(kChecksumsKey), nullptr, /*allow_exceptions=*/false);
   if (!checksums.is_object()) return Damaged(source, "no checksums of the tensors");
   for (const auto& [name, tensor] : checkpoint.tensors_) {
     const auto expected = checksums.find(name);
-    const uint32_t found =
-        Crc32c(absl::string_view(bytes).substr(tensor.begin, tensor.size * sizeof(float)));
+    const int64_t tensor_bytes = tensor.size * (tensor.rows == 0 ? sizeof(float) : 1);
+    const uint32_t found = Crc32c(absl::string_view(bytes).substr(tensor.begin, tensor_bytes));
     if (expected == checksums.end() || !expected->is_string() ||
         expected->get_ref<const std::string&>() != Hex(found)) {
       return Damaged(source, absl::StrCat("the checksum of tensor ", name, " is wrong"));
@@ -162,12 +185,19 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
   std::vector<absl::string_view> pieces = {"", ""};
   json header = json::object(), checksums = json::object();
   int64_t offset = 0;
-  for (const CheckpointTensor& tensor : tensors) {
+  // Integers last, so that all numbers are aligned.
+  std::vector<CheckpointTensor> sorted(tensors.begin(), tensors.end());
+  std::stable_partition(sorted.begin(), sorted.end(),
+                        [](const CheckpointTensor& tensor) { return tensor.integers == nullptr; });
+  for (const CheckpointTensor& tensor : sorted) {
     int64_t count = 1;
     for (int64_t extent : tensor.shape) count *= extent;
-    const absl::string_view bytes(reinterpret_cast<const char*>(tensor.data),
-                                  count * sizeof(float));
-    header[tensor.name] = {{"dtype", "F32"},
+    const bool is_int8 = tensor.integers != nullptr;
+    const absl::string_view bytes =
+        is_int8
+            ? absl::string_view(reinterpret_cast<const char*>(tensor.integers), count)
+            : absl::string_view(reinterpret_cast<const char*>(tensor.data), count * sizeof(float));
+    header[tensor.name] = {{"dtype", is_int8 ? "I8" : "F32"},
                            {"shape", tensor.shape},
                            {"data_offsets", {offset, offset + static_cast<int64_t>(bytes.size())}}};
     checksums[tensor.name] = Hex(Crc32c(bytes));

@@ -21,20 +21,26 @@
 
 namespace cotangent::training {
 
-// A tensor to be written: f32, row-major, of as many numbers as `shape` says.
+// A tensor to be written: f32, or integers, row-major, of as many numbers as `shape` says.
 struct CheckpointTensor {
   std::string name;
   std::vector<int64_t> shape;
   const float* data = nullptr;
+  // Instead: s8. A tensor of kScaleSuffix besides says what a unit of each row stands for.
+  const int8_t* integers = nullptr;
 };
+// "conv1.weight.scale", f32 [rows]: of the tensor of integers "conv1.weight" [rows, ...].
+inline constexpr char kScaleSuffix[] = ".scale";
 
 // A checkpoint in memory, all of it checked.
 class Checkpoint {
  public:
   struct Tensor {
     std::vector<int64_t> shape;
-    int64_t begin = 0;  // of its bytes in the file
-    int64_t size = 0;   // in numbers
+    int64_t begin = 0;   // of its bytes in the file
+    int64_t size = 0;    // in numbers
+    int64_t rows = 0;    // of s8, each with a scale; 0: f32
+    int64_t scales = 0;  // where those begin in the file
   };
 
   const Metadata& metadata() const { return metadata_; }
@@ -43,7 +49,7 @@ class Checkpoint {
   // By name.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   const Tensor* Find(const std::string& name) const;
-  // Copies the numbers of a tensor of this checkpoint.
+  // Copies the numbers of a tensor of this checkpoint: of integers, what they stand for.
   void CopyTo(const Tensor& tensor, float* destination) const;
 
  private:

@@ -61,6 +61,29 @@ TEST(Checkpoint, ComesBackAsItWasWritten) {
   EXPECT_EQ(read->Find("conv2.weight"), nullptr);
 }
 
+TEST(Checkpoint, IntegersComeBackAsWhatTheyStandFor) {
+  const std::string path = TestDirectory("integers") + "/c";
+  const int8_t integers[] = {127, -3, 0, 5, -128, 1};
+  const std::vector<float> scales = {0.5f, 2}, bias = {7};
+  ASSERT_TRUE(WriteCheckpoint(path, {},
+                              {{"w", {2, 3}, nullptr, integers},
+                               {"w.scale", {2}, scales.data()},
+                               {"b", {1}, bias.data()}})
+                  .ok());
+  const absl::StatusOr<Checkpoint> read = ReadCheckpoint(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  std::vector<float> values(6);
+  read->CopyTo(*read->Find("w"), values.data());
+  EXPECT_EQ(values, (std::vector<float>{63.5f, -1.5f, 0, 10, -256, 2}));
+  // Integers without a scale for each row are refused.
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{2, 3}, {3, 2}, {}}) {
+    std::vector<CheckpointTensor> tensors = {{"w", shape, nullptr, integers}};
+    if (shape.size() == 2 && shape[0] == 3) tensors.push_back({"w.scale", {2}, scales.data()});
+    const absl::Status status = WriteCheckpoint(path, {}, tensors);
+    EXPECT_THAT(status.message(), HasSubstr("there is no w.scale, an F32 for each of its rows"));
+  }
+}
+
 TEST(Checkpoint, IsASafetensorsFile) {
   const std::string bytes = WriteSample(TestDirectory("format") + "/c");
   const size_t header_bytes =

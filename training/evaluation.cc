@@ -7,14 +7,13 @@
 #include "data/pipeline.h"
 #include "layers/ops/loss.h"
 #include "layers/ops/softmax.h"
+#include "tensor/convolution.h"
 
 namespace cotangent::training {
 
-absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Network& network,
-                                                             int64_t classes, int64_t batch_size,
-                                                             const StepOptions& options,
-                                                             layers::ParameterStore& store,
-                                                             layers::Tuner& tuner) {
+absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
+    const layers::Network& network, int64_t classes, int64_t batch_size, const StepOptions& options,
+    layers::ParameterStore& store, layers::Tuner& tuner, const layers::Quantisation& quantisation) {
   auto evaluator = std::unique_ptr<Evaluator>(new Evaluator);
   evaluator->batch_size_ = batch_size;
   evaluator->threads_ = std::max(1, options.threads);
@@ -50,8 +49,21 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(const layers::Netwo
   plan.threads = options.threads;
   plan.constant_parameters = true;
   plan.choices = options.choices;
-  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled = layers::Plan::Compile(
-      evaluator->folded_->graph(), {{made.prediction}}, evaluator->folded_->store(), tuner, plan);
+  if (!quantisation.empty() && tensor::Int8Available()) {
+    // The scales of weights are taken from those that are folded.
+    evaluator->folded_->Update();
+    evaluator->parameters_changed_ = false;
+    evaluator->quantised_ = evaluator->folded_->graph();
+    if (absl::Status status = layers::QuantiseGraph(
+            quantisation, made.prediction, evaluator->folded_->store(), *evaluator->quantised_);
+        !status.ok())
+      return status;
+    if (tensor::Bf16Available()) plan.precision = ElementType::kBf16;
+  }
+  const layers::Graph& graph =
+      evaluator->quantised_ ? *evaluator->quantised_ : evaluator->folded_->graph();
+  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled =
+      layers::Plan::Compile(graph, {{made.prediction}}, evaluator->folded_->store(), tuner, plan);
   if (!compiled.ok()) return compiled.status();
   evaluator->plan_ = *std::move(compiled);
   return evaluator;

@@ -19,6 +19,7 @@
 #include "layers/plan/fold.h"
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan.h"
+#include "layers/plan/quantise.h"
 #include "layers/plan/tuner.h"
 #include "training/recipe.h"
 #include "training/step.h"
@@ -34,12 +35,13 @@ class Evaluator {
   };
 
   // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie
-  // in `store`, which must outlive the evaluator.
-  static absl::StatusOr<std::unique_ptr<Evaluator>> Create(const layers::Network& network,
-                                                           int64_t classes, int64_t batch_size,
-                                                           const StepOptions& options,
-                                                           layers::ParameterStore& store,
-                                                           layers::Tuner& tuner);
+  // in `store`, which must outlive the evaluator. Layers that are quantised compute with integers
+  // where this processor has instructions for that, all others of such a network in bf16 if it has
+  // those; what is in `store` then stays as it is (quantise.h).
+  static absl::StatusOr<std::unique_ptr<Evaluator>> Create(
+      const layers::Network& network, int64_t classes, int64_t batch_size,
+      const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner,
+      const layers::Quantisation& quantisation = {});
 
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
@@ -74,6 +76,7 @@ class Evaluator {
   int threads_ = 1;  // that decode pictures, where these do not lie in memory
   std::unique_ptr<layers::BuiltNetwork> network_;
   std::unique_ptr<layers::FoldedGraph> folded_;
+  std::optional<layers::Graph> quantised_;  // of the folded graph, where anything is
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;

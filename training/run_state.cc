@@ -13,6 +13,7 @@
 #include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
 #include "tensor/onednn.h"
+#include "training/quantisation_text.h"
 
 namespace cotangent::training {
 namespace {
@@ -27,7 +28,8 @@ constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed
                kEpochLoss[] = "epoch_loss", kEpochLosses[] = "epoch_losses", kSkipped[] = "skipped",
                kLearningRate[] = "learning_rate", kBuild[] = "build", kOnednn[] = "onednn",
                kProcessor[] = "processor", kBest[] = "best", kBestStep[] = "best_step",
-               kStale[] = "stale", kValidatedStep[] = "validated_step";
+               kStale[] = "stale", kValidatedStep[] = "validated_step",
+               kQuantisation[] = "quantisation";
 
 constexpr char kOptimizerPrefix[] = "optimizer/";
 constexpr char kAveragePrefix[] = "ema/";
@@ -119,30 +121,32 @@ void DescribeMachine(RunState& state) {
 }
 
 Metadata ToMetadata(const RunState& state) {
-  return {{kStep, absl::StrCat(state.step)},
-          {kEpoch, absl::StrCat(static_cast<int64_t>(state.epochs))},
-          {kEpochs, Exactly(state.epochs)},
-          {kSeed, absl::StrCat(state.seed)},
-          {kNetwork, state.network},
-          {kDataset, state.dataset},
-          {kClasses, ClassesText(state.classes)},
-          {kData, state.data_checksum},
-          {kPrecision, PrecisionName(state.precision)},
-          {kExact, state.exact ? "1" : "0"},
-          {kThreads, absl::StrCat(state.threads)},
-          {kChoices, ChoicesText(state.choices)},
-          {kTrainSeconds, Exactly(state.train_seconds)},
-          {kEpochLoss, Exactly(state.epoch_loss)},
-          {kEpochLosses, absl::StrCat(state.epoch_losses)},
-          {kSkipped, absl::StrCat(state.skipped)},
-          {kLearningRate, Exactly(state.learning_rate)},
-          {kBest, Exactly(state.best)},
-          {kBestStep, absl::StrCat(state.best_step)},
-          {kStale, absl::StrCat(state.stale)},
-          {kValidatedStep, absl::StrCat(state.validated_step)},
-          {kBuild, state.build},
-          {kOnednn, state.onednn},
-          {kProcessor, state.processor}};
+  Metadata metadata = {{kStep, absl::StrCat(state.step)},
+                       {kEpoch, absl::StrCat(static_cast<int64_t>(state.epochs))},
+                       {kEpochs, Exactly(state.epochs)},
+                       {kSeed, absl::StrCat(state.seed)},
+                       {kNetwork, state.network},
+                       {kDataset, state.dataset},
+                       {kClasses, ClassesText(state.classes)},
+                       {kData, state.data_checksum},
+                       {kPrecision, PrecisionName(state.precision)},
+                       {kExact, state.exact ? "1" : "0"},
+                       {kThreads, absl::StrCat(state.threads)},
+                       {kChoices, ChoicesText(state.choices)},
+                       {kTrainSeconds, Exactly(state.train_seconds)},
+                       {kEpochLoss, Exactly(state.epoch_loss)},
+                       {kEpochLosses, absl::StrCat(state.epoch_losses)},
+                       {kSkipped, absl::StrCat(state.skipped)},
+                       {kLearningRate, Exactly(state.learning_rate)},
+                       {kBest, Exactly(state.best)},
+                       {kBestStep, absl::StrCat(state.best_step)},
+                       {kStale, absl::StrCat(state.stale)},
+                       {kValidatedStep, absl::StrCat(state.validated_step)},
+                       {kBuild, state.build},
+                       {kOnednn, state.onednn},
+                       {kProcessor, state.processor}};
+  if (!state.quantisation.empty()) metadata[kQuantisation] = QuantisationText(state.quantisation);
+  return metadata;
 }
 
 absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::string& path) {
@@ -172,6 +176,10 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   state.build = checkpoint.Get(kBuild);
   state.onednn = checkpoint.Get(kOnednn);
   state.processor = checkpoint.Get(kProcessor);
+  absl::StatusOr<layers::Quantisation> quantisation =
+      ParseQuantisation(checkpoint.Get(kQuantisation), path);
+  if (!quantisation.ok()) return quantisation.status();
+  state.quantisation = *std::move(quantisation);
   return state;
 }
 

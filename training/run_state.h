@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "base/element_type.h"
 #include "layers/plan/parameters.h"
+#include "layers/plan/quantisation.h"
 #include "optim/run_length.h"
 #include "training/checkpoint.h"
 #include "training/step.h"
@@ -46,6 +47,7 @@ struct RunState {
   int threads = 0;
   std::string build, onednn, processor;
   absl::flat_hash_map<std::string, std::string> choices;  // of the plan
+  layers::Quantisation quantisation;                      // of a network for inference; empty: none
 };
 
 // Fills in what this machine and program are.

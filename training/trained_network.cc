@@ -52,6 +52,7 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
   trained.network = *std::move(network);
   trained.dataset = state->dataset;
   trained.classes = state->classes;
+  trained.quantisation = state->quantisation;
   data::Normalization otherwise;
   if (trained.classes.empty()) {
     // Checkpoints of earlier versions leave the classes' names and the normalisation to the source.

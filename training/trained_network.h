@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "layers/network/network.pb.h"
 #include "layers/plan/parameters.h"
+#include "layers/plan/quantisation.h"
 #include "training/checkpoint.h"
 
 namespace cotangent::training {
@@ -25,6 +26,8 @@ struct TrainedNetwork {
   data::Normalization normalization;
   std::vector<std::string> classes;
   std::unique_ptr<layers::ParameterStore> store;
+  // What `quantise` found; empty: all is computed with real numbers.
+  layers::Quantisation quantisation;
 };
 
 // Takes network and parameters (moving averages where there are any) from a checkpoint; `path`

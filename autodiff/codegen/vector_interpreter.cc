@@ -36,6 +36,11 @@ uint8_t ToU8(float x) {
   return static_cast<uint8_t>(std::nearbyint(low < 255 ? low : 255));
 }
 
+int8_t ToS8(float x) {
+  const float low = x > -128 ? x : -128;
+  return static_cast<int8_t>(std::nearbyint(low < 127 ? low : 127));
+}
+
 int32_t ToS32(float x) {
   return static_cast<int32_t>(Bits(EvaluateInstruction({.opcode = Opcode::kToInteger}, x, 0, 0)));
 }
@@ -58,6 +63,8 @@ void StoreBlock(ElementType type, const float* from, void* to, int count) {
       return Convert<uint16_t>(from, to, count, FloatToBf16);
     case ElementType::kU8:
       return Convert<uint8_t>(from, to, count, ToU8);
+    case ElementType::kS8:
+      return Convert<int8_t>(from, to, count, ToS8);
     case ElementType::kS32:
       return Convert<int32_t>(from, to, count, ToS32);
     case ElementType::kF64:
@@ -196,6 +203,8 @@ void VectorInterpreter::LoadBlock(const Instruction& load, const KernelCall& cal
                               [](uint16_t x) { return FromBits(uint32_t{x} << 16); });
     case ElementType::kU8:
       return Expand<uint8_t>(from, count, result, [](uint8_t x) { return static_cast<float>(x); });
+    case ElementType::kS8:
+      return Expand<int8_t>(from, count, result, [](int8_t x) { return static_cast<float>(x); });
     case ElementType::kS32:
       return Expand<int32_t>(from, count, result, [](int32_t x) { return static_cast<float>(x); });
     case ElementType::kF64:

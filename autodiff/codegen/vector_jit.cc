@@ -1296,6 +1296,14 @@ void Assembler::EmitLoad(Value v, const Instruction& i) {
       }
       vcvtdq2ps(d, d);
       break;
+    case ElementType::kS8:
+      if (pieces) {
+        vpmovsxbd(d, Xmm(d.getIdx()));
+      } else {
+        vpmovsxbd(masked, StreamAddress(stream, across));
+      }
+      vcvtdq2ps(d, d);
+      break;
     case ElementType::kF64:
       break;
   }
@@ -1391,10 +1399,13 @@ void Assembler::EmitStore(const Step& step) {
       }
       break;
     }
-    case ElementType::kU8: {
+    case ElementType::kU8:
+    case ElementType::kS8: {
       const int t = Scratch();
-      vmaxps(Vector(t), x, ConstantAddress(0));
-      vminps(Vector(t), Vector(t), ConstantAddress(0x437f0000));  // 255
+      const bool is_signed = output.type == ElementType::kS8;
+      vmaxps(Vector(t), x, ConstantAddress(is_signed ? 0xc3000000 : 0));  // -128
+      vminps(Vector(t), Vector(t),
+             ConstantAddress(is_signed ? 0x42fe0000 : 0x437f0000));  // 127, 255
       vcvtps2dq(Vector(t), Vector(t));
       if (avx512_) {
         vpmovdb(Xmm(t), Vector(t));
@@ -1405,9 +1416,15 @@ void Assembler::EmitStore(const Step& step) {
           vmovdqu8(to, Xmm(t));
         }
       } else {
-        vpackusdw(Ymm(t), Ymm(t), Ymm(t));
-        vpermq(Ymm(t), Ymm(t), 8);
-        vpackuswb(Xmm(t), Xmm(t), Xmm(t));
+        if (is_signed) {
+          vpackssdw(Ymm(t), Ymm(t), Ymm(t));
+          vpermq(Ymm(t), Ymm(t), 8);
+          vpacksswb(Xmm(t), Xmm(t), Xmm(t));
+        } else {
+          vpackusdw(Ymm(t), Ymm(t), Ymm(t));
+          vpermq(Ymm(t), Ymm(t), 8);
+          vpackuswb(Xmm(t), Xmm(t), Xmm(t));
+        }
         if (tail) {
           StorePieces(Xmm(t), stream, across, shape_.tail);
         } else {

@@ -23,7 +23,7 @@ namespace cotangent::autodiff::codegen {
 namespace {
 
 constexpr ElementType kTypes[] = {ElementType::kF32, ElementType::kBf16, ElementType::kU8,
-                                  ElementType::kS32};
+                                  ElementType::kS32, ElementType::kS8};
 
 // An array that ends where an unreadable page begins and starts after a band of canaries.
 class GuardedArray {
@@ -158,7 +158,7 @@ VectorProgram RandomProgram(std::mt19937& random, bool flat) {
   std::vector<Value> values;
   const int loads = 1 + pick(4);
   for (int i = 0; i < loads; ++i) {
-    Value x = p.Load(kTypes[pick(4)]);
+    Value x = p.Load(kTypes[pick(5)]);
     values.push_back(p.Mul(x, p.Constant(0.25f)));
   }
   for (int i = flat ? 0 : pick(4); i > 0; --i) values.push_back(p.LoadChannel());
@@ -243,7 +243,7 @@ VectorProgram RandomProgram(std::mt19937& random, bool flat) {
     values.push_back(bounded(v));
   }
   for (int i = 1 + pick(4); i > 0; --i) {
-    const ElementType type = kTypes[pick(4)];
+    const ElementType type = kTypes[pick(5)];
     Value v = values[values.size() - 1 - pick(std::min<int>(values.size(), 6))];
     if (pick(3) == 0) v = p.Mul(v, p.Constant(40));
     p.Store(v, type, pick(2) ? StoreHint::kCached : StoreHint::kStreaming);
@@ -268,6 +268,8 @@ bool Near(ElementType type, const char* a, const char* b) {
     }
     case ElementType::kU8:
       return std::abs(static_cast<uint8_t>(*a) - static_cast<uint8_t>(*b)) <= 1;
+    case ElementType::kS8:
+      return std::abs(static_cast<int8_t>(*a) - static_cast<int8_t>(*b)) <= 1;
     case ElementType::kS32: {
       int32_t u, v;
       std::memcpy(&u, a, 4), std::memcpy(&v, b, 4);
@@ -371,7 +373,7 @@ TEST_P(Kernels, MoreArraysThanAddressRegisters) {
     VectorProgram p;
     Value total = p.Constant(0);
     for (int i = 0; i < 14; ++i) {
-      const Value x = p.Load(kTypes[i % 4]);
+      const Value x = p.Load(kTypes[i % 5]);
       total = p.Add(total, columns == 0 ? x : p.Mul(x, p.LoadChannel()));
       if (i % 2) p.Store(total, kTypes[i % 3]);
     }
@@ -470,6 +472,7 @@ TEST_P(Kernels, RoundsWhenItStores) {
   p.Store(x, ElementType::kU8);
   p.Store(x, ElementType::kS32);
   p.Store(x, ElementType::kBf16);
+  p.Store(x, ElementType::kS8);
   auto kernel = VectorKernel::Compile(p, {.isa = GetParam()});
   ASSERT_TRUE(kernel.ok());
   const float nan = std::nanf("");
@@ -478,10 +481,12 @@ TEST_P(Kernels, RoundsWhenItStores) {
   std::vector<uint8_t> u8(n);
   std::vector<int32_t> s32(n);
   std::vector<uint16_t> bf16(n);
+  std::vector<int8_t> s8(n);
   const void* load = from.data();
-  void* stores[] = {u8.data(), s32.data(), bf16.data()};
+  void* stores[] = {u8.data(), s32.data(), bf16.data(), s8.data()};
   (**kernel)({.rows = n, .loads = &load, .stores = stores});
   EXPECT_THAT(u8, testing::ElementsAre(0, 2, 254, 255, 255, 0, 0, 0, 2, 0));
+  EXPECT_THAT(s8, testing::ElementsAre(0, 2, 127, 127, 127, -1, -128, -128, 2, 0));
   constexpr int32_t kLowest = std::numeric_limits<int32_t>::min();
   EXPECT_THAT(s32, testing::ElementsAre(0, 2, 254, 256, kLowest, -1, kLowest, kLowest, 2, 0));
   // 254.5 = 0x437e8000 lies between 0x437e and 0x437f: to even. 255.5 = 0x437f8000 goes up to 256.

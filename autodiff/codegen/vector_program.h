@@ -15,6 +15,7 @@ namespace cotangent::autodiff::codegen {
 //   kBf16  upper half of an f32; stored rounded to nearest even (a denormal may become zero, a NaN
 //          stays one)
 //   kU8    0..255; stored rounded to nearest even and clamped, NaN as 0
+//   kS8    -128..127; likewise, NaN as -128
 //   kS32   exact up to 2^24; stored rounded to nearest even, INT32_MIN when outside int32
 //
 // Programs know no kF64.

@@ -15,6 +15,7 @@
 #include "layers/network/build.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/fold.h"
+#include "layers/plan/quantise.h"
 #include "nlohmann/json.hpp"
 #include "training/targets.h"
 
@@ -123,6 +124,9 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
   ASSIGN_OR_RETURN(const auto folded,
                    layers::FoldedGraph::Create(built.graph, built.prediction, *trained.store));
   folded->Update();
+  layers::Graph whole = folded->graph();
+  RETURN_IF_ERROR(
+      layers::QuantiseGraph(trained.quantisation, built.prediction, folded->store(), whole));
   if (folded->store().parameter_floats() * int64_t{sizeof(float)} > kMostBytes)
     return absl::InvalidArgumentError(
         "the network is larger than the 2 GiB that an ONNX file can hold; export it with "
@@ -138,7 +142,7 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
   graph.set_name(trained.network.name().empty() ? "network" : trained.network.name());
 
   OnnxGraph onnx(graph);
-  OnnxNetwork network(folded->graph(), folded->store(), onnx);
+  OnnxNetwork network(whole, folded->store(), onnx);
   const layers::Shape& image = built.graph.shape(built.images);
   const std::string input = onnx.Unique(kImages);
   if (options.raw_bytes) {
@@ -148,7 +152,7 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
     Describe(*graph.add_input(), input, onnx::TensorProto::FLOAT, {image[1], image[2], image[3]});
     network.Set(built.images, input);
   }
-  for (const layers::Node* node : NeededFor(folded->graph(), built.prediction))
+  for (const layers::Node* node : NeededFor(whole, built.prediction))
     RETURN_IF_ERROR(AddOnnxOperators(*node, network));
 
   const bool ends_with_softmax =

@@ -24,10 +24,11 @@ struct OnnxOptions {
 
 // The bytes of an ONNX model of operator set 17: input "images", output "logits", or "probabilities"
 // where the network ends with a softmax, both with a free batch. Batch normalisation and what else
-// is affine is folded into the convolutions before it (layers/plan/fold.h). Its metadata are texts:
-// classes, mean and deviation (JSON lists), dataset, network (the text), accuracy; targets:
-// "classes", "labels" (a sigmoid of a logit is the probability of its label) or "numbers", which are
-// the results times target_deviation plus target_mean (JSON lists).
+// is affine is folded into the convolutions before it (layers/plan/fold.h). What is quantised is so
+// there, too: QuantizeLinear and DequantizeLinear with s8 weights, around each such layer. Its
+// metadata are texts: classes, mean and deviation (JSON lists), dataset, network (the text),
+// accuracy; targets: "classes", "labels" (a sigmoid of a logit is the probability of its label) or
+// "numbers", which are the results times target_deviation plus target_mean (JSON lists).
 //
 // The ONNX project's own checker has passed it. InvalidArgument: a formula with a function that ONNX
 // does not have; a network of more than the 2 GiB that the format can hold.

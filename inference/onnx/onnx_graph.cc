@@ -47,14 +47,19 @@ std::string OnnxGraph::AddPad(const std::string& x, const std::vector<int64_t>& 
 
 std::string OnnxGraph::Tensor(absl::string_view name, const std::vector<int64_t>& shape,
                               absl::Span<const float> values) {
+  return Typed(name, shape, onnx::TensorProto::FLOAT, values.data(), values.size() * sizeof(float));
+}
+
+std::string OnnxGraph::Typed(absl::string_view name, const std::vector<int64_t>& shape, int type,
+                             const void* data, size_t bytes) {
   std::string& known = known_[absl::StrCat(name, " ", absl::StrJoin(shape, ","))];
   if (!known.empty()) return known;
   known = Unique(name);
   onnx::TensorProto& tensor = *graph_.add_initializer();
   tensor.set_name(known);
-  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.set_data_type(type);
   for (int64_t extent : shape) tensor.add_dims(extent);
-  tensor.set_raw_data(values.data(), values.size() * sizeof(float));
+  tensor.set_raw_data(data, bytes);
   return known;
 }
 

@@ -46,6 +46,9 @@ class OnnxGraph {
   // Tensors that are known: equal numbers, lists and names are added once.
   std::string Tensor(absl::string_view name, const std::vector<int64_t>& shape,
                      absl::Span<const float> values);
+  // The same of any type of onnx::TensorProto.
+  std::string Typed(absl::string_view name, const std::vector<int64_t>& shape, int type,
+                    const void* data, size_t bytes);
   std::string Number(float value);
   std::string Integers(const std::vector<int64_t>& values);
 

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "inference/onnx/onnx_export.h"
 #include "inference/onnx/onnx_formula.h"
+#include "inference/onnx/onnx_int8.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/local_response_norm.h"
@@ -72,6 +73,10 @@ absl::Status Elementwise(const Node& node, OnnxNetwork& network) {
   const layers::Graph& graph = network.graph();
   const TensorId y = node.outputs[0];
   if (!network.Constant(y).empty()) return absl::OkStatus();
+  if (ScaleOf(graph, node.inputs[0]).has_value()) {  // times its scale
+    network.Set(y, Dequantised(node.inputs[0], network));
+    return absl::OkStatus();
+  }
   const Expr formula = FormulaOf(node);
   FormulaOperands operands;
   std::vector<Expr> constants;
@@ -106,20 +111,30 @@ absl::Status Elementwise(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
+// Of a tensor that may hold integers.
+std::string RealValue(TensorId t, OnnxNetwork& network) {
+  return ScaleOf(network.graph(), t).has_value() ? Dequantised(t, network) : network.Value(t);
+}
+
 // What a folded convolution does after the product: adds, and cuts off below 0.
 void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
   constexpr size_t kAddend = 3;
   if (node.inputs.size() > kAddend)
-    value = network.onnx().Add("Add", {value, network.Value(node.inputs[kAddend])});
+    value = network.onnx().Add("Add", {value, RealValue(node.inputs[kAddend], network)});
   if (HasRelu(node)) value = network.onnx().Add("Relu", {value});
+  if (const auto scale = ScaleOf(network.graph(), node.outputs[0]))
+    value = Quantised(*scale, value, network);
   network.Set(node.outputs[0], std::move(value));
 }
 
 absl::Status Convolution(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const TensorId x = node.inputs[0], weight = node.inputs[1];
-  std::vector<std::string> inputs = {network.Value(x), network.Value(weight)};
-  if (node.inputs.size() > 2) inputs.push_back(network.Value(node.inputs[2]));
+  const bool is_int8 = node.as<layers::ConvolutionAttributes>().int8 != nullptr;
+  std::vector<std::string> inputs = {
+      RealValue(x, network), is_int8 ? DequantisedWeight(node, network) : network.Value(weight)};
+  if (node.inputs.size() > 2)
+    inputs.push_back(is_int8 ? DequantisedBias(node, network) : network.Value(node.inputs[2]));
   if (network.shape(weight).rank() == 2) {  // a linear layer
     if (network.shape(x).rank() != 2) inputs[0] = onnx.Add("Flatten", {inputs[0]});
     FinishConvolution(node, onnx.Add("Gemm", inputs, {OnnxGraph::Int("transB", 1)}), network);
@@ -438,6 +453,7 @@ constexpr Entry kRules[] = {
     {"token_mix", TokenMix},
     {"reshape", Reshape},
     {"layer_norm", LayerNorm},
+    {"quantise", QuantiseRule},
     {"softmax", Softmax},
     // Losses, and what only derivatives and batch statistics are made of.
     {"channel_sum", nullptr},

@@ -41,6 +41,14 @@ TensorId Graph::AddNode(Op op, absl::string_view name, std::vector<TensorId> inp
   return made;
 }
 
+TensorId Graph::InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
+                           Attributes attributes, Shape shape) {
+  nodes_.insert(nodes_.begin() + index,
+                {op, std::string(name), std::move(inputs), {}, std::move(attributes)});
+  for (TensorInfo& tensor : tensors_) tensor.node += tensor.node >= index;
+  return NewTensor(name, std::move(shape), index);
+}
+
 TensorId Graph::Input(absl::string_view name, Shape shape) {
   inputs_.push_back(AddNode(kInput, name, {}, {}, std::move(shape)));
   return inputs_.back();

@@ -124,6 +124,10 @@ class Graph {
   // Makes one node another operation with the same results, for rewrites. Its inputs come before
   // it, or are leaves.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
+  // A node before node `index`, which its inputs come before; for rewrites. The nodes from there on
+  // move by one; tensors keep their numbers.
+  TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
+                      Attributes attributes, Shape shape);
   // The variable a<i> of elementwise formulas, and the pool that owns this graph's formulas.
   Expr Operand(int i) const { return pool_->Variable(absl::StrCat("a", i)); }
   autodiff::symbolic::Pool& pool() const { return *pool_; }

@@ -127,6 +127,8 @@ enum class Storage {
   kSmallPositions,  // of maxima in windows of at most 256 cells, u8
   kLargePositions,  // in larger ones, s32
   kLabels,          // class numbers, s32
+  kUnsignedBytes,   // quantised activations (ops/quantise.h) that are not negative, u8
+  kSignedBytes,     // all other quantised activations, s8
 };
 
 // A window that slides over an image.

@@ -53,8 +53,11 @@ class Forward : public ConvolutionKind<Forward> {
  public:
   const char* name() const override { return "convolution"; }
   bool asks_again() const override { return true; }
-  Storage StorageOf(const Graph&, const Node&, int output) const override {
-    return output == 1 ? Storage::kSmallPositions : Storage::kActivations;
+  Storage StorageOf(const Graph&, const Node& node, int output) const override {
+    if (output == 1) return Storage::kSmallPositions;
+    const auto& int8 = node.as<ConvolutionAttributes>().int8;
+    if (int8 == nullptr || int8->out_type == ElementType::kF32) return Storage::kActivations;
+    return int8->out_type == ElementType::kS8 ? Storage::kSignedBytes : Storage::kUnsignedBytes;
   }
 
   absl::Status Vjp(ReverseRule& rule) const override {

@@ -2,6 +2,8 @@
 #ifndef COTANGENT_LAYERS_OPS_CONVOLUTION_H_
 #define COTANGENT_LAYERS_OPS_CONVOLUTION_H_
 
+#include <memory>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "layers/graph/operation.h"
@@ -23,6 +25,9 @@ struct ConvolutionAttributes {
   // Max-pooled in windows of 2x2 (plan/pooling.h): forward has a second output, the positions of the
   // maxima; the gradients take it as their last input.
   bool pooled = false;
+  // Forward, in a quantised graph (plan/quantise.h): input, and addend if any, are quantised
+  // tensors, and so is the result unless int8->out_type is kF32.
+  std::shared_ptr<const tensor::Int8Convolution> int8 = nullptr;
 };
 
 struct ConvolutionOptions {

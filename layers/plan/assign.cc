@@ -46,16 +46,29 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
   return use;
 }
 
+// A convolution of integers does all of its epilogue or cannot be made; any other can without.
+absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
+  const tensor::Epilogue whole = EpilogueOf(node);
+  const tensor::Epilogue epilogue = whole.int8 != nullptr ? whole : tensor::Epilogue{};
+  return tensor::Convolution::Create(node.as<ConvolutionAttributes>().shape,
+                                     SidesOf(node).direction, choice, epilogue)
+      .status();
+}
+
 // The choice made before, if it names an implementation that exists here.
 std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions& options) {
   const auto given = options.choices.find(ChoiceKey(node));
   if (given == options.choices.end()) return std::nullopt;
   const absl::StatusOr<ConvolutionChoice> choice = ConvolutionChoice::Parse(given->second);
-  if (!choice.ok() || !tensor::Convolution::Create(node.as<ConvolutionAttributes>().shape,
-                                                   SidesOf(node).direction, *choice)
-                           .ok())
-    return std::nullopt;
+  if (!choice.ok() || !CanBeMade(node, *choice).ok()) return std::nullopt;
   return *choice;
+}
+
+// What a convolution is measured for; `use` is that of the graph.
+ConvolutionUse UseOf(const Node& node, ConvolutionUse use) {
+  if (const auto& int8 = node.as<ConvolutionAttributes>().int8; int8 != nullptr)
+    use.precision = int8->in_type, use.out_type = int8->out_type;
+  return use;
 }
 
 // Who makes and who reads a tensor in memory.
@@ -76,10 +89,6 @@ struct Candidate {
   bool measured_anew = false;
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
-  Format FormatAt(TensorId t) const {
-    return t == sides.in ? Format{choice().in_layout, choice().in_type}
-                         : Format{choice().out_layout, choice().out_type};
-  }
 };
 
 class Assigner {
@@ -113,6 +122,9 @@ class Assigner {
  private:
   absl::Status AddItem(int index, Tuner& tuner);
   absl::Status AddConvolution(int node, int item, Tuner& tuner);
+  Format FormatAt(const Candidate& c, TensorId t) const {
+    return layers::FormatAt(graph_.node(c.node), c.choice(), t);
+  }
   bool PassesCanRead(TensorId t, const Format& format) const;
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
@@ -168,7 +180,7 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
     candidate.choices = {{*given}};
   if (candidate.choices.empty()) {
     absl::StatusOr<std::vector<MeasuredChoice>> measured =
-        tuner.Measure(node.as<ConvolutionAttributes>().shape, sides.direction, use_);
+        tuner.Measure(node.as<ConvolutionAttributes>().shape, sides.direction, UseOf(node, use_));
     if (!measured.ok()) return measured.status();
     candidate.choices = *std::move(measured);
     const auto cannot_pool = [&](const MeasuredChoice& c) {
@@ -227,7 +239,7 @@ std::vector<Format> Assigner::FormatsOf(TensorId t) const {
     case Use::kOperation:
       return {fallback};
     case Use::kConvolution: {
-      const Format made = convolutions_[use.convolution].FormatAt(t);
+      const Format made = FormatAt(convolutions_[use.convolution], t);
       return {PassesCanRead(t, made) ? made : fallback};
     }
     case Use::kPass:
@@ -239,7 +251,7 @@ std::vector<Format> Assigner::FormatsOf(TensorId t) const {
     if (std::none_of(formats.begin(), formats.end(), same)) formats.push_back(format);
   };
   for (int c : use.convolutions) {
-    const Format wanted = convolutions_[c].FormatAt(t);
+    const Format wanted = FormatAt(convolutions_[c], t);
     if (PassesCanRead(t, wanted)) add(wanted);
   }
   if (use.operations > 0 || formats.empty()) add(fallback);
@@ -260,8 +272,8 @@ double Assigner::CostOf(TensorId t) const {
     if (std::none_of(formats.begin(), formats.end(), same))
       bytes += 2 * static_cast<double>(BytesIn(shape, formats[0]) + BytesIn(shape, wanted));
   };
-  for (int c : use.convolutions) reorder(convolutions_[c].FormatAt(t));
-  if (use.convolution >= 0) reorder(convolutions_[use.convolution].FormatAt(t));
+  for (int c : use.convolutions) reorder(FormatAt(convolutions_[c], t));
+  if (use.convolution >= 0) reorder(FormatAt(convolutions_[use.convolution], t));
   if (use.operations > 0) reorder(DefaultFormat(graph_, t, options_.precision));
   return bytes * kSecondsPerByte;
 }
@@ -281,7 +293,7 @@ void Assigner::Account(TensorId t, int64_t sign) {
   };
   if (use.passes > 0) read(formats[0], use.last_pass);
   if (use.operations > 0) read(DefaultFormat(graph_, t, options_.precision), use.last_operation);
-  for (int c : use.convolutions) read(convolutions_[c].FormatAt(t), convolutions_[c].item);
+  for (int c : use.convolutions) read(FormatAt(convolutions_[c], t), convolutions_[c].item);
   for (size_t k = 0; k < formats.size(); ++k) {
     const int64_t bytes = sign * BytesIn(shape, formats[k]);
     for (int i = use.made; i <= last[k]; ++i) alive_[i] += bytes;
@@ -360,17 +372,18 @@ void Assigner::ChooseBest() {
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {
-    const tensor::ConvolutionShape& shape = graph_.node(c.node).as<ConvolutionAttributes>().shape;
-    const absl::Status made =
-        tensor::Convolution::Create(shape, c.sides.direction, c.choice()).status();
+    const Node& node = graph_.node(c.node);
+    const tensor::ConvolutionShape& shape = node.as<ConvolutionAttributes>().shape;
+    const ConvolutionUse use = UseOf(node, use_);
+    const absl::Status made = CanBeMade(node, c.choice());
     if (made.ok()) continue;
     possible = false;
     c.choices.erase(c.choices.begin() + static_cast<int64_t>(c.chosen));
     if (!c.choices.empty()) continue;
     if (std::exchange(c.measured_anew, true)) return made;
-    tuner.Forget(shape, c.sides.direction, use_);
+    tuner.Forget(shape, c.sides.direction, use);
     absl::StatusOr<std::vector<MeasuredChoice>> measured =
-        tuner.Measure(shape, c.sides.direction, use_);
+        tuner.Measure(shape, c.sides.direction, use);
     if (!measured.ok()) return measured.status();
     c.choices = *std::move(measured);
   }
@@ -424,6 +437,25 @@ ConvolutionSides SidesOf(const Node& node) {
           .positions = positions};
 }
 
+Format FormatAt(const Node& node, const ConvolutionChoice& choice, TensorId t) {
+  const ConvolutionSides sides = SidesOf(node);
+  if (t == sides.in) return {choice.in_layout, choice.in_type};
+  const auto& int8 = node.as<ConvolutionAttributes>().int8;
+  if (t == sides.addend && int8 != nullptr && int8->out_type != ElementType::kF32)
+    return {choice.out_layout, int8->addend_type};
+  return {choice.out_layout, choice.out_type};
+}
+
+tensor::Epilogue EpilogueOf(const Node& node) {
+  const ConvolutionSides sides = SidesOf(node);
+  const auto& attributes = node.as<ConvolutionAttributes>();
+  return {.bias = sides.bias != kNoTensor,
+          .addend = sides.addend != kNoTensor,
+          .relu = attributes.relu,
+          .pooled = attributes.pooled,
+          .int8 = attributes.int8.get()};
+}
+
 std::string ChoiceKey(const Node& node) {
   return absl::StrCat(node.name, " ", std::string(tensor::Name(SidesOf(node).direction)));
 }
@@ -438,6 +470,10 @@ Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
       return {Layout::kNhwc, ElementType::kS32};
     case Storage::kLabels:
       return {Layout::kNchw, ElementType::kS32};
+    case Storage::kUnsignedBytes:
+      return {graph.shape(t).rank() == 4 ? Layout::kNhwc : Layout::kNchw, ElementType::kU8};
+    case Storage::kSignedBytes:
+      return {graph.shape(t).rank() == 4 ? Layout::kNhwc : Layout::kNchw, ElementType::kS8};
     case Storage::kActivations:
       if (graph.shape(t).rank() == 4) return {Layout::kNhwc, precision};
       break;
@@ -456,7 +492,7 @@ bool SameFormat(const Shape& shape, const Format& a, const Format& b) {
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options) {
   const ConvolutionSides sides = SidesOf(node);
   const tensor::ConvolutionShape& shape = node.as<ConvolutionAttributes>().shape;
-  if (sides.addend != kNoTensor) return false;
+  if (sides.addend != kNoTensor || node.as<ConvolutionAttributes>().int8 != nullptr) return false;
   if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options))
     return tensor::CanPool(shape, *given);
   const absl::StatusOr<std::vector<MeasuredChoice>> measured =

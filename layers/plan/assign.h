@@ -28,11 +28,15 @@ namespace cotangent::layers {
 struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
-  TensorId bias = kNoTensor, addend = kNoTensor;  // of a folded graph; addend in the format of out
+  TensorId bias = kNoTensor, addend = kNoTensor;  // of a folded graph
   TensorId positions = kNoTensor;                 // of what is pooled, as `out` is then
 };
 bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);
+// How the convolution reads or writes one of its activations.
+Format FormatAt(const Node& node, const tensor::ConvolutionChoice& choice, TensorId t);
+// What the convolution does besides.
+tensor::Epilogue EpilogueOf(const Node& node);
 // "conv1 forward": the key of PlanOptions::choices.
 std::string ChoiceKey(const Node& node);
 

@@ -207,9 +207,8 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
       if (item.node >= 0 && IsConvolution(graph_.node(item.node).op)) {
         const ConvolutionSides sides = SidesOf(graph_.node(item.node));
         const ConvolutionChoice& choice = assignment.choices.at(item.node);
-        if (t == sides.in) version = std::max(0, VersionIn(t, {choice.in_layout, choice.in_type}));
-        if (t == sides.out || t == sides.addend)
-          version = std::max(0, VersionIn(t, {choice.out_layout, choice.out_type}));
+        if (t == sides.in || t == sides.out || t == sides.addend)
+          version = std::max(0, VersionIn(t, FormatAt(graph_.node(item.node), choice, t)));
       } else if (item.node >= 0) {
         version = std::max(0, VersionIn(t, DefaultFormat(graph_, t, options_.precision)));
       }
@@ -425,10 +424,7 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
                                           const ConvolutionChoice& choice) {
   const Node& node = graph_.node(item.node);
   const ConvolutionSides sides = SidesOf(node);
-  const tensor::Epilogue epilogue{.bias = sides.bias != kNoTensor,
-                                  .addend = sides.addend != kNoTensor,
-                                  .relu = node.as<ConvolutionAttributes>().relu,
-                                  .pooled = node.as<ConvolutionAttributes>().pooled};
+  const tensor::Epilogue epilogue = EpilogueOf(node);
   absl::StatusOr<std::unique_ptr<Convolution>> made = Convolution::Create(
       node.as<ConvolutionAttributes>().shape, sides.direction, choice, epilogue);
   if (!made.ok()) return made.status();
@@ -450,7 +446,8 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   const Place plain = is_gradient ? WriteAs(sides.weights, weight_format, index, after)
                                   : ReadAs(sides.weights, weight_format, index);
   const Place bias = epilogue.bias ? ReadAs(sides.bias, weight_format, index) : Place{};
-  const Place addend = epilogue.addend ? ReadAs(sides.addend, out_format, index) : Place{};
+  const Place addend =
+      epilogue.addend ? ReadAs(sides.addend, FormatAt(node, choice, sides.addend), index) : Place{};
   const Format byte_format{tensor::Layout::kNhwc, ElementType::kU8};
   Place positions;
   if (epilogue.pooled && sides.direction != Direction::kForward) {

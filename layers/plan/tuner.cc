@@ -55,7 +55,8 @@ constexpr std::chrono::milliseconds kLookAtLoad{100};
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
 // More than any machine has: what a file says beyond it is not believed.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
-constexpr char kHeader[] = "cotangent plan cache 10";
+constexpr char kHeader[] = "cotangent plan cache 11";
+constexpr int kElementTypes = static_cast<int>(ElementType::kF64) + 1;
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(ProcessorName(), "; ", Name(WidestInstructionSet()), "; oneDNN ",
@@ -75,8 +76,8 @@ class TunerWorkspace {
   absl::StatusOr<ConvolutionArguments> Fit(const Convolution& convolution) {
     const ConvolutionShape& shape = convolution.shape();
     const tensor::ConvolutionChoice& choice = convolution.choice();
-    AlignedBuffer& in = in_[choice.in_type == ElementType::kBf16];
-    AlignedBuffer& out = out_[choice.out_type == ElementType::kBf16];
+    AlignedBuffer& in = in_[static_cast<int>(choice.in_type)];
+    AlignedBuffer& out = out_[static_cast<int>(choice.out_type)];
     absl::Status status = Grow(
         in, tensor::StorageBytes(shape.in(), choice.in_layout, choice.in_type), choice.in_type);
     status.Update(Grow(out, tensor::StorageBytes(shape.out(), choice.out_layout, choice.out_type),
@@ -114,7 +115,7 @@ class TunerWorkspace {
     absl::StatusOr<AlignedBuffer> made = AlignedBuffer::Create(bytes, "measuring convolutions");
     if (!made.ok()) return made.status();
     buffer = *std::move(made);
-    if (type != ElementType::kU8) Fill(buffer, type);
+    if (Bytes(type) > 1) Fill(buffer, type);
     return absl::OkStatus();
   }
 
@@ -135,7 +136,7 @@ class TunerWorkspace {
     }
   }
 
-  AlignedBuffer in_[2], out_[2];  // f32, bf16
+  AlignedBuffer in_[kElementTypes], out_[kElementTypes];
   AlignedBuffer weights_, plain_, scratch_, other_;
   std::atomic<float> sum_ = 0;
 };
@@ -183,6 +184,17 @@ bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
          std::lround(static_cast<double>(convolution.packed_weight_bytes()) / plain) > use.room;
 }
 
+bool IsInt8(const ConvolutionUse& use) { return Bytes(use.precision) == 1; }
+
+// Of a convolution of integers: how fast it is does not depend on them.
+tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
+                                  const tensor::ConvolutionChoice& choice,
+                                  const ConvolutionUse& use) {
+  return {.in_type = choice.in_type,
+          .out_type = use.out_type,
+          .weight_scales = std::vector<float>(shape.out_channels, 1.0f)};
+}
+
 // What a run of `sample`, which is `shape` with fewer images, tells. Weights are packed once a batch.
 double AtFullBatch(const tensor::ConvolutionTime& time, const ConvolutionShape& shape,
                    const ConvolutionShape& sample) {
@@ -205,10 +217,12 @@ void Tuner::FreeMemory() { workspace_.reset(); }
 
 std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
                        const ConvolutionUse& use) const {
+  const std::string result = IsInt8(use) ? absl::StrCat("->", std::string(Name(use.out_type))) : "";
   const std::string weights =
       use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
   return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)),
-                      " ", std::string(Name(use.precision)), use.exact ? " exact" : "", weights);
+                      " ", std::string(Name(use.precision)), result, use.exact ? " exact" : "",
+                      weights);
 }
 
 // A line: machine, shape, direction and use, seconds, temporary bytes, choice, the part of the
@@ -301,8 +315,9 @@ absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shap
                                 " did not come back within ", kMostSeconds, " s"));
     }
   });
+  const tensor::Int8Convolution int8 = AnyScales(shape, choice, use);
   absl::StatusOr<std::unique_ptr<Convolution>> convolution =
-      Convolution::Create(shape, direction, choice);
+      Convolution::Create(shape, direction, choice, {.int8 = IsInt8(use) ? &int8 : nullptr});
   if (!convolution.ok()) return convolution.status();
   absl::StatusOr<ConvolutionArguments> arguments = workspace_->Fit(**convolution);
   if (!arguments.ok()) return arguments.status();
@@ -323,7 +338,8 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
                                                          Direction direction,
                                                          const ConvolutionUse& use) const {
   std::vector<tensor::ConvolutionChoice> all =
-      tensor::Candidates(shape, direction, use.precision, use.exact);
+      IsInt8(use) ? tensor::Int8Candidates(shape, use.precision, use.out_type)
+                  : tensor::Candidates(shape, direction, use.precision, use.exact);
   std::erase_if(all, [&](const tensor::ConvolutionChoice& choice) {
     return refused_.contains(RefusedKey(direction, choice));
   });
@@ -398,8 +414,9 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
                {.repetitions = 3,
                 .budget_seconds = 0.03,
                 .clearly_slow = round == 0 ? kClearlySlower * fastest : kNever});
-      const absl::StatusOr<std::unique_ptr<Convolution>> whole =
-          Convolution::Create(shape, direction, candidate.choice);
+      const tensor::Int8Convolution int8 = AnyScales(shape, candidate.choice, use);
+      const absl::StatusOr<std::unique_ptr<Convolution>> whole = Convolution::Create(
+          shape, direction, candidate.choice, {.int8 = IsInt8(use) ? &int8 : nullptr});
       if (!time.ok() || !whole.ok()) {
         last = time.ok() ? whole.status() : time.status();
         continue;

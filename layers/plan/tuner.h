@@ -19,7 +19,8 @@ namespace cotangent::layers {
 
 // What a convolution is measured for.
 struct ConvolutionUse {
-  ElementType precision = ElementType::kF32;
+  ElementType precision = ElementType::kF32;  // kU8, kS8: of a convolution of integers
+  ElementType out_type = ElementType::kF32;   // of such: kU8, kS8; kF32: real numbers
   bool exact = false;
   // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are
   // packed once and for all.

@@ -22,9 +22,9 @@ using ::testing::Not;
 
 constexpr double kLongestSeconds = 10;
 constexpr double kPatience = 240;  // for what is no test
-const std::set<std::string> kPrograms = {"benchmark", "differentiate", "evaluate",
-                                         "export",    "fetch_data",    "lab",
-                                         "predict",   "serve",         "train"};
+const std::set<std::string> kPrograms = {"benchmark",  "differentiate", "evaluate", "export",
+                                         "fetch_data", "lab",           "predict",  "quantise",
+                                         "serve",      "train"};
 
 struct Case {
   std::string name, command;

@@ -366,6 +366,35 @@ TEST(Programs, PredictExplainsAnAnswer) {
   EXPECT_THAT(ReadFileOrEmpty(directory + "/why.png"), HasSubstr("PNG"));
 }
 
+TEST(Programs, QuantiseWritesWhatAllOthersRead) {
+  const std::string directory = Prepare("quantise");
+  const Outcome train = RunTool("train", TrainArguments("run", {"--max_steps=16"}), directory);
+  ASSERT_EQ(train.exit_code, 0) << train.errors;
+  const Outcome quantise =
+      RunTool("quantise", {"--checkpoint=run", "--output=net.int8.safetensors", "--most_loss=5"},
+              directory);
+  ASSERT_EQ(quantise.exit_code, 0) << quantise.errors;
+  EXPECT_TRUE(std::regex_search(quantise.output, std::regex(R"(\nfc +\d.*int8\n)")))
+      << quantise.output;
+  EXPECT_THAT(quantise.output, HasSubstr("with 1 of 1 layers in int8\nnet.int8.safetensors\n"));
+  const std::string checkpoint = "--checkpoint=net.int8.safetensors";
+  WriteFile(directory + "/dot.ppm", "P6 1 1 255 xyz");
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"evaluate", checkpoint},
+           {"predict", checkpoint, "dot.ppm"},
+           {"export", checkpoint, "--format=onnx", "--output=int8.onnx"},
+           {"export", checkpoint, "--format=safetensors", "--output=again.safetensors"},
+           {"benchmark", checkpoint, "--inference", "--seconds=0", "--steps=2"}}) {
+    const Outcome run = RunTool(command[0], {command.begin() + 1, command.end()}, directory);
+    EXPECT_EQ(run.exit_code, 0) << command[0] << ": " << run.errors;
+  }
+  EXPECT_THAT(ReadFileOrEmpty(directory + "/int8.onnx"), HasSubstr("DequantizeLinear"));
+  EXPECT_THAT(ReadFileOrEmpty(directory + "/again.safetensors"), HasSubstr("\"I8\""));
+  const Outcome again = RunTool("quantise", {checkpoint}, directory);
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.errors, HasSubstr("is quantised already"));
+}
+
 TEST(Programs, BenchmarkPrintsOneObject) {
   const std::string directory = Prepare("benchmark");
   for (const char* mode : {"--inference", "--noinference"}) {

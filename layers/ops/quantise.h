@@ -1,0 +1,24 @@
+// Activations as 8-bit integers.
+#ifndef COTANGENT_LAYERS_OPS_QUANTISE_H_
+#define COTANGENT_LAYERS_OPS_QUANTISE_H_
+
+#include "absl/strings/string_view.h"
+#include "layers/graph/graph.h"
+
+namespace cotangent::layers {
+
+// x -> x / scale rounded to nearest even and clamped to 0..255 or, if signed, to -128..127. As a
+// function of x it has steps: its derivative is zero.
+extern const Op kQuantise;
+
+struct QuantiseAttributes {
+  float scale = 1;  // what one unit of the integers stands for
+  bool is_signed = false;
+};
+
+TensorId Quantise(Graph& graph, absl::string_view name, TensorId x,
+                  const QuantiseAttributes& attributes);
+
+}  // namespace cotangent::layers
+
+#endif  // COTANGENT_LAYERS_OPS_QUANTISE_H_

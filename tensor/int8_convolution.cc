@@ -1,0 +1,134 @@
+#include "tensor/int8_convolution.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace cotangent::tensor {
+namespace {
+
+// s8 without -128, so that weights and their negatives are alike.
+constexpr float kLargestWeight = 127;
+
+int64_t Aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+onednn::Description DescriptionOf(const ConvolutionShape& s, const ConvolutionChoice& choice) {
+  onednn::Description d;
+  d.operation = onednn::Operation::kConvolutionForward;
+  d.in = {{}, choice.in_type, Layout::kNhwc};
+  d.weights = {{}, ElementType::kS8};
+  d.out = {{}, choice.out_type, Layout::kNhwc};
+  d.scales.assign(s.out_channels, 1.0f);
+  if (s.IsLinear()) {
+    const int64_t features = s.in_channels * s.in_height * s.in_width;
+    d.in.dims = {1, features, s.batch, 1};
+    d.weights.dims = {s.out_channels, features, 1, 1};
+    d.out.dims = {1, s.out_channels, s.batch, 1};
+    return d;
+  }
+  d.in.dims = {s.batch, s.in_channels, s.in_height, s.in_width};
+  d.weights.dims = {s.out_channels, s.in_channels, s.kernel_height, s.kernel_width};
+  if (s.groups > 1) {
+    d.weights.dims = {s.groups, s.out_channels / s.groups, s.in_channels / s.groups,
+                      s.kernel_height, s.kernel_width};
+  }
+  d.out.dims = {s.batch, s.out_channels, s.out_height(), s.out_width()};
+  d.strides = {s.stride_height, s.stride_width};
+  d.dilations = {s.dilation_height, s.dilation_width};
+  d.pad_begin = {s.pad_top, s.pad_left};
+  d.pad_end = {s.pad_bottom, s.pad_right};
+  return d;
+}
+
+}  // namespace
+
+bool Int8Available() { return onednn::Int8Available(); }
+
+std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
+                                              ElementType out_type) {
+  std::vector<ConvolutionChoice> candidates;
+  if (!shape.Validate().ok() || !Int8Available()) return candidates;
+  std::vector<ElementType> out_types = {out_type};
+  if (out_type == ElementType::kF32 && Bf16Available()) out_types.push_back(ElementType::kBf16);
+  for (const ElementType type : out_types) {
+    ConvolutionChoice choice{Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, type, ""};
+    for (std::string& name : onednn::Implementations(DescriptionOf(shape, choice))) {
+      if (!onednn::HasInt8Instructions(name)) continue;
+      choice.implementation = std::move(name);
+      candidates.push_back(choice);
+    }
+  }
+  return candidates;
+}
+
+OneDnnInt8Convolution::OneDnnInt8Convolution(const ConvolutionShape& shape,
+                                             const Epilogue& epilogue)
+    : shape_(shape), weight_scales_(epilogue.int8->weight_scales) {
+  if (!epilogue.bias) return;
+  for (const float scale : weight_scales_) {
+    bias_factors_.push_back(onednn::BiasIsScaled() ? 1 / epilogue.int8->out_scale
+                                                   : 1 / (epilogue.int8->in_scale * scale));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<OneDnnInt8Convolution>> OneDnnInt8Convolution::Create(
+    const ConvolutionShape& shape, const ConvolutionChoice& choice, const Epilogue& epilogue) {
+  const Int8Convolution& int8 = *epilogue.int8;
+  const bool is_real = int8.out_type == ElementType::kF32;
+  if (choice.algorithm != Algorithm::kDirect || choice.in_layout != Layout::kNhwc ||
+      choice.out_layout != Layout::kNhwc || choice.in_type != int8.in_type ||
+      (is_real ? choice.out_type != ElementType::kF32 && choice.out_type != ElementType::kBf16
+               : choice.out_type != int8.out_type) ||
+      static_cast<int64_t>(int8.weight_scales.size()) != shape.out_channels || epilogue.pooled) {
+    return absl::InvalidArgumentError(absl::StrCat("convolution ", shape.ToString(), ", ",
+                                                   choice.ToString(),
+                                                   ": not one of integers that was asked for"));
+  }
+  onednn::Description d = DescriptionOf(shape, choice);
+  const float out_scale = is_real ? 1 : int8.out_scale;
+  for (size_t o = 0; o < d.scales.size(); ++o)
+    d.scales[o] = int8.in_scale * int8.weight_scales[o] / out_scale;
+  d.with_bias = epilogue.bias;
+  d.with_addend = epilogue.addend;
+  d.addend_type = is_real ? choice.out_type : int8.addend_type;
+  d.addend_scale = is_real ? 1 : int8.addend_scale / out_scale;
+  // u8 ends at 0 anyway.
+  d.with_relu = epilogue.relu && choice.out_type != ElementType::kU8;
+  auto made = std::unique_ptr<OneDnnInt8Convolution>(new OneDnnInt8Convolution(shape, epilogue));
+  absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive =
+      onednn::Primitive::Create(d, choice.implementation);
+  if (!primitive.ok()) return primitive.status();
+  made->primitive_ = *std::move(primitive);
+  return made;
+}
+
+int64_t OneDnnInt8Convolution::scratch_bytes() const {
+  return Aligned(primitive_->scratch_bytes()) +
+         Aligned(static_cast<int64_t>(bias_factors_.size() * sizeof(float)));
+}
+
+void OneDnnInt8Convolution::PackWeights(const float* oihw, void* packed) const {
+  const int64_t count = shape_.weights().NumElements(), taps = count / shape_.out_channels;
+  const int64_t pixels = shape_.kernel_height * shape_.kernel_width, channels = taps / pixels;
+  std::vector<int8_t> integers(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const float scaled = std::nearbyint(oihw[i] / weight_scales_[i / taps]);
+    const int64_t tap = i % taps;
+    // A linear layer's features lie as its image does.
+    const int64_t place = shape_.IsLinear() ? i - tap + tap % pixels * channels + tap / pixels : i;
+    integers[place] = static_cast<int8_t>(std::clamp(scaled, -kLargestWeight, kLargestWeight));
+  }
+  primitive_->PackWeights(integers.data(), packed);
+}
+
+void OneDnnInt8Convolution::Run(const ConvolutionArguments& a) const {
+  float* const bias = reinterpret_cast<float*>(static_cast<char*>(a.scratch) +
+                                               Aligned(primitive_->scratch_bytes()));
+  for (size_t o = 0; o < bias_factors_.size(); ++o)
+    bias[o] = static_cast<const float*>(a.bias)[o] * bias_factors_[o];
+  primitive_->Run(a.in, a.weights, bias, const_cast<void*>(a.addend), a.out, a.scratch);
+}
+
+}  // namespace cotangent::tensor

@@ -1,0 +1,291 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "gtest/gtest.h"
+#include "tensor/convolution.h"
+#include "tensor/reference.h"
+
+namespace cotangent::tensor {
+namespace {
+
+// What lies in memory in NHWC, as doubles in NCHW, and the reverse.
+template <typename T>
+std::vector<double> FromNhwc(const Shape& s, const void* data) {
+  const Strides strides = StridesOf(s, Layout::kNhwc);
+  std::vector<double> values;
+  for (int64_t n = 0; n < s[0]; ++n)
+    for (int64_t c = 0; c < s[1]; ++c)
+      for (int64_t y = 0; y < s[2]; ++y)
+        for (int64_t x = 0; x < s[3]; ++x)
+          values.push_back(static_cast<double>(
+              static_cast<float>(static_cast<const T*>(data)[strides.Offset(n, c, y, x)])));
+  return values;
+}
+
+std::vector<double> Read(const Shape& shape, ElementType type, const void* data) {
+  switch (type) {
+    case ElementType::kU8:
+      return FromNhwc<uint8_t>(shape, data);
+    case ElementType::kS8:
+      return FromNhwc<int8_t>(shape, data);
+    case ElementType::kBf16:
+      return FromNhwc<Bf16>(shape, data);
+    default:
+      return FromNhwc<float>(shape, data);
+  }
+}
+
+AlignedBuffer RandomBytes(int64_t count, std::mt19937& random) {
+  AlignedBuffer buffer = *AlignedBuffer::Create(std::max<int64_t>(count, 64), "test");
+  for (int64_t i = 0; i < count; ++i) buffer.as<uint8_t>()[i] = static_cast<uint8_t>(random());
+  return buffer;
+}
+
+struct Case {
+  ConvolutionShape shape;
+  ElementType in, out, addend;
+  bool with_bias, with_addend, relu;
+};
+
+// The formula of Int8Convolution in double, before it is rounded.
+std::vector<double> Expected(const Case& c, const Int8Convolution& int8,
+                             const std::vector<double>& in, const std::vector<float>& weights,
+                             const std::vector<float>& bias, const std::vector<double>& addend) {
+  std::vector<double> real_in, real_weights;
+  for (double x : in) real_in.push_back(x * int8.in_scale);
+  const size_t taps = weights.size() / c.shape.out_channels;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const double scale = int8.weight_scales[i / taps];
+    real_weights.push_back(scale * std::nearbyint(weights[i] / scale));
+  }
+  std::vector<double> out = reference::ConvolutionForward<double>(
+      c.shape, real_in, real_weights, std::vector<double>(bias.begin(), bias.end()));
+  const bool is_real = c.out == ElementType::kF32;
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (c.with_addend) out[i] += addend[i] * (is_real ? 1 : int8.addend_scale);
+    if (c.relu) out[i] = std::max(out[i], 0.0);
+    if (!is_real) out[i] /= int8.out_scale;
+  }
+  return out;
+}
+
+void Check(const Case& c) {
+  SCOPED_TRACE(c.shape.ToString());
+  std::mt19937 random(5);
+  const std::vector<ConvolutionChoice> choices = Int8Candidates(c.shape, c.in, c.out);
+  ASSERT_FALSE(choices.empty());
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  Int8Convolution int8{.in_type = c.in,
+                       .out_type = c.out,
+                       .addend_type = c.addend,
+                       .in_scale = 0.02f,
+                       .out_scale = 0.05f,
+                       .addend_scale = 0.013f};
+  if (c.out == ElementType::kF32) int8.out_scale = 1;
+  std::vector<float> weights, bias;
+  const int64_t taps = c.shape.weights().NumElements() / c.shape.out_channels;
+  for (int64_t o = 0; o < c.shape.out_channels; ++o) {
+    int8.weight_scales.push_back((1.5f + uniform(random)) / 127 /
+                                 std::sqrt(static_cast<float>(taps)));
+    for (int64_t i = 0; i < taps; ++i)
+      weights.push_back(127 * int8.weight_scales[o] * uniform(random));
+    if (c.with_bias) bias.push_back(uniform(random));
+  }
+  const AlignedBuffer in = RandomBytes(c.shape.in().NumElements(), random);
+  const std::vector<double> read_in = Read(c.shape.in(), c.in, in.data());
+  for (const ConvolutionChoice& choice : choices) {
+    SCOPED_TRACE(choice.ToString());
+    EXPECT_EQ(*ConvolutionChoice::Parse(choice.ToString()), choice);
+    const bool is_real = c.out == ElementType::kF32;
+    const ElementType addend_type = is_real ? choice.out_type : c.addend;
+    const int64_t elements = c.shape.out().NumElements();
+    AlignedBuffer addend = RandomBytes(elements * Bytes(addend_type), random);
+    for (int64_t i = 0; is_real && i < elements; ++i) {
+      const float x = uniform(random);
+      if (addend_type == ElementType::kF32)
+        addend.as<float>()[i] = x;
+      else
+        addend.as<Bf16>()[i] = Bf16(x);
+    }
+    auto made = Convolution::Create(
+        c.shape, Direction::kForward, choice,
+        {.bias = c.with_bias, .addend = c.with_addend, .relu = c.relu, .int8 = &int8});
+    ASSERT_TRUE(made.ok()) << made.status();
+    AlignedBuffer packed = *AlignedBuffer::Create((*made)->packed_weight_bytes(), "test"),
+                  scratch = *AlignedBuffer::Create(std::max<int64_t>(64, (*made)->scratch_bytes()),
+                                                   "test"),
+                  out = *AlignedBuffer::Create(
+                      std::max<int64_t>(64, elements * Bytes(choice.out_type)), "test");
+    (*made)->PackWeights(weights.data(), packed.data());
+    for (int run = 0; run < 2; ++run) {
+      (*made)->Run({.in = const_cast<void*>(static_cast<const void*>(in.data())),
+                    .weights = packed.data(),
+                    .bias = bias.data(),
+                    .out = out.data(),
+                    .scratch = scratch.data(),
+                    .addend = addend.data()});
+    }
+    const std::vector<double> found = Read(c.shape.out(), choice.out_type, out.data());
+    const std::vector<double> expected =
+        Expected(c, int8, read_in, weights, bias, Read(c.shape.out(), addend_type, addend.data()));
+    const double low = choice.out_type == ElementType::kU8 ? 0 : -128,
+                 high = choice.out_type == ElementType::kU8 ? 255 : 127;
+    int wrong = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+      // Half a unit by rounding, and what f32 may round differently from double.
+      const double tolerance = !is_real ? 0.501
+                               : choice.out_type == ElementType::kBf16
+                                   ? 0.006 * std::fabs(expected[i]) + 0.002
+                                   : 1e-4 * std::fabs(expected[i]) + 1e-4;
+      const double value = is_real ? expected[i] : std::clamp(expected[i], low, high);
+      if (!(std::fabs(found[i] - value) <= tolerance) && ++wrong <= 3)
+        ADD_FAILURE() << "element " << i << ": " << found[i] << ", expected " << value;
+    }
+    EXPECT_EQ(wrong, 0);
+  }
+}
+
+class Int8ConvolutionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Int8Available()) GTEST_SKIP() << "this processor has no VNNI";
+    SetThreads(2);
+  }
+};
+
+constexpr ElementType kU8 = ElementType::kU8, kS8 = ElementType::kS8, kF32 = ElementType::kF32;
+
+TEST_F(Int8ConvolutionTest, EveryTypeAndEpilogue) {
+  const ConvolutionShape shape = {.batch = 2,
+                                  .in_channels = 20,
+                                  .out_channels = 33,
+                                  .in_height = 9,
+                                  .in_width = 7,
+                                  .kernel_height = 3,
+                                  .kernel_width = 3,
+                                  .pad_top = 1,
+                                  .pad_bottom = 1,
+                                  .pad_left = 1,
+                                  .pad_right = 1};
+  for (const ElementType in : {kU8, kS8}) {
+    for (const ElementType out : {kU8, kS8, kF32}) {
+      for (const bool with_addend : {false, true}) {
+        for (const bool relu : {false, true}) Check({shape, in, out, kS8, relu, with_addend, relu});
+      }
+    }
+  }
+  Check({shape, kU8, kS8, kU8, true, true, false});
+}
+
+TEST_F(Int8ConvolutionTest, EveryGeometry) {
+  const auto check = [](ConvolutionShape shape) {
+    // Some depthwise kernels take no addend.
+    Check(
+        {shape, kU8, kU8, kS8, true, shape.groups < shape.in_channels || shape.groups == 1, true});
+  };
+  check({.batch = 3,
+         .in_channels = 16,
+         .out_channels = 24,
+         .in_height = 8,
+         .in_width = 8,
+         .kernel_height = 3,
+         .kernel_width = 3,
+         .stride_height = 2,
+         .stride_width = 2,
+         .pad_top = 1,
+         .pad_left = 1});
+  check({.batch = 2, .in_channels = 64, .out_channels = 32, .in_height = 5, .in_width = 6});
+  check({.batch = 2,
+         .in_channels = 12,
+         .out_channels = 12,
+         .groups = 12,
+         .in_height = 8,
+         .in_width = 8,
+         .kernel_height = 3,
+         .kernel_width = 3,
+         .pad_top = 1,
+         .pad_bottom = 1,
+         .pad_left = 1,
+         .pad_right = 1});
+  check({.batch = 1,
+         .in_channels = 32,
+         .out_channels = 48,
+         .groups = 2,
+         .in_height = 9,
+         .in_width = 9,
+         .kernel_height = 3,
+         .kernel_width = 2,
+         .dilation_height = 2,
+         .pad_bottom = 2,
+         .pad_right = 1});
+}
+
+// Of one image, threads compute some lines each.
+TEST_F(Int8ConvolutionTest, OneImageInLines) {
+  for (const int64_t stride : {1, 2}) {
+    Check({{.batch = 1,
+            .in_channels = 64,
+            .out_channels = 64,
+            .in_height = 33,
+            .in_width = 30,
+            .kernel_height = 5,
+            .kernel_width = 3,
+            .stride_height = stride,
+            .pad_top = 2,
+            .pad_bottom = 1,
+            .pad_left = 1,
+            .pad_right = 1},
+           kU8,
+           kU8,
+           kU8,
+           true,
+           true,
+           true});
+  }
+}
+
+TEST_F(Int8ConvolutionTest, LinearLayers) {
+  for (const int64_t batch : {1, 5, 64}) {
+    Check({{.batch = batch, .in_channels = 30, .out_channels = 10},
+           kU8,
+           kF32,
+           kU8,
+           true,
+           false,
+           false});
+    Check({{.batch = batch,
+            .in_channels = 8,
+            .out_channels = 40,
+            .in_height = 4,
+            .in_width = 3,
+            .kernel_height = 4,
+            .kernel_width = 3},
+           kS8,
+           kU8,
+           kU8,
+           true,
+           false,
+           true});
+  }
+}
+
+TEST_F(Int8ConvolutionTest, RefusesOtherChoices) {
+  const ConvolutionShape shape = {
+      .in_channels = 4, .out_channels = 4, .in_height = 4, .in_width = 4};
+  ConvolutionChoice choice = Int8Candidates(shape, kU8, kU8).front();
+  Int8Convolution int8{.out_type = kU8, .weight_scales = std::vector<float>(3, 1.0f)};
+  EXPECT_FALSE(Convolution::Create(shape, Direction::kForward, choice, {.int8 = &int8}).ok());
+  int8.weight_scales.push_back(1);
+  EXPECT_TRUE(Convolution::Create(shape, Direction::kForward, choice, {.int8 = &int8}).ok());
+  choice.out_type = kS8;
+  EXPECT_FALSE(Convolution::Create(shape, Direction::kForward, choice, {.int8 = &int8}).ok());
+}
+
+}  // namespace
+}  // namespace cotangent::tensor

@@ -1,0 +1,84 @@
+#include "tools/labelled_images.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "data/sources/source.h"
+#include "training/recipe.h"
+#include "training/source.h"
+
+namespace cotangent::tools {
+namespace {
+
+// The network's label of each class of the source, by name.
+absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
+                                              const training::TrainedNetwork& trained) {
+  std::vector<int32_t> labels;
+  for (const std::string& name : source.classes) {
+    const auto found = std::find(trained.classes.begin(), trained.classes.end(), name);
+    if (found == trained.classes.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(source.title, ": the network does not know \"", name,
+                       "\"; it was trained with ", trained.classes.size(), ", from \"",
+                       trained.classes.front(), "\" to \"", trained.classes.back(), "\""));
+    }
+    labels.push_back(static_cast<int32_t>(found - trained.classes.begin()));
+  }
+  if (source.target_kind == data::TargetKind::kNumbers &&
+      source.classes.size() != trained.classes.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        source.title, ": it has ", source.classes.size(), " numbers an image, the network finds ",
+        trained.classes.size(), ": ", absl::StrJoin(trained.classes, ", ")));
+  }
+  return labels;
+}
+
+// Gives a data set the network's classes (labels, numbers) instead of its own, of which number k is
+// the network's `numbers`[k].
+void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string>& classes,
+              data::Dataset& dataset) {
+  if (dataset.target_kind == data::TargetKind::kClass) {
+    for (int32_t& label : dataset.labels) label = numbers[label];
+  } else {
+    // What the data do not have is not true of any image; numbers must be there, LabelsOf() saw to it.
+    std::vector<float> targets(dataset.size() * classes.size());
+    for (size_t i = 0; i < dataset.targets.size(); ++i)
+      targets[i / numbers.size() * classes.size() + numbers[i % numbers.size()]] =
+          dataset.targets[i];
+    dataset.targets = std::move(targets);
+  }
+  dataset.classes = classes;
+}
+
+}  // namespace
+
+absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
+                                  const ImageRequest& request) {
+  data::FitOptions fit = training::FitOptionsOf(trained.network);
+  fit.threads = request.threads;
+  fit.skip_bad = request.skip_bad;
+  fit.say = [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); };
+  absl::StatusOr<std::shared_ptr<const data::Source>> source = training::OpenSource(
+      trained.network, request.dataset.empty() ? trained.dataset : request.dataset, fit);
+  if (!source.ok()) return source.status();
+  const absl::Status status = training::CheckImages(
+      trained.network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
+  if (!status.ok()) return status;
+  const absl::StatusOr<std::vector<int32_t>> labels = LabelsOf(**source, trained);
+  if (!labels.ok()) return labels.status();
+  const data::Split split =
+      (*source)->Has(request.wanted) ? request.wanted : training::WatchedSplit(**source);
+  absl::StatusOr<data::Dataset> dataset =
+      (*source)->Load(request.data_dir.empty() ? data::DefaultDataDir() : request.data_dir, split);
+  if (!dataset.ok()) return dataset.status();
+  Renumber(*labels, trained.classes, *dataset);
+  return Images{*std::move(dataset), split};
+}
+
+}  // namespace cotangent::tools

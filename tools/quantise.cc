@@ -1,0 +1,192 @@
+// Makes a trained network compute with 8-bit integers.
+
+#include "inference/quantise/quantise.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "inference/inference_file.h"
+#include "nlohmann/json.hpp"
+#include "tensor/convolution.h"
+#include "tools/command_line.h"
+#include "tools/labelled_images.h"
+#include "training/evaluation.h"
+#include "training/plan_cache.h"
+#include "training/recipe.h"
+#include "training/source.h"
+#include "training/trained_network.h"
+
+ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+ABSL_FLAG(std::string, calibration, "",
+          "the data set whose training images are looked at, and on whose test images accuracy is "
+          "measured; what the network was trained with if not given");
+ABSL_FLAG(std::string, data_dir, "",
+          "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+ABSL_FLAG(std::string, output, "net.int8.safetensors", "the file to write");
+ABSL_FLAG(int64_t, images, 512, "how many images are looked at");
+ABSL_FLAG(
+    double, percentile, 0,
+    "the part of a tensor's numbers that its integers reach to, in percent, such as 99.99; 0: "
+    "as far as makes the error least");
+ABSL_FLAG(double, most_error, 0.1,
+          "layers whose rounding changes their results by more than this part of them are kept");
+ABSL_FLAG(
+    double, most_loss, 0.3,
+    "points of accuracy that may be lost; while it is more, layers with large errors are kept");
+ABSL_FLAG(
+    std::string, keep, "",
+    "a layer that keeps computing with real numbers, such as head or layer4.*; may be repeated");
+ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+ABSL_FLAG(std::string, format, "text", "of standard output: text or json");
+
+namespace cotangent::tools {
+namespace {
+
+constexpr char kUsage[] =
+    "Makes a trained network compute with 8-bit integers.\n"
+    "\n"
+    "  quantise --checkpoint=runs/convnet --calibration=cifar10 "
+    "--output=convnet.int8.safetensors\n";
+
+constexpr int64_t kBatch = 100;
+
+absl::Status CheckFlags() {
+  const std::string format = absl::GetFlag(FLAGS_format);
+  if (format != "text" && format != "json") return FlagError("format", format, "text or json");
+  if (absl::GetFlag(FLAGS_images) < 1)
+    return FlagError("images", absl::StrCat(absl::GetFlag(FLAGS_images)), "1 or more");
+  const double percentile = absl::GetFlag(FLAGS_percentile);
+  if (!(percentile >= 0 && percentile <= 100))
+    return FlagError("percentile", absl::StrCat(percentile), "0, or a part of up to 100 percent");
+  if (!(absl::GetFlag(FLAGS_most_error) > 0))
+    return FlagError("most_error", absl::StrCat(absl::GetFlag(FLAGS_most_error)),
+                     "a positive part, such as 0.1");
+  if (!(absl::GetFlag(FLAGS_most_loss) >= 0))
+    return FlagError("most_loss", absl::StrCat(absl::GetFlag(FLAGS_most_loss)),
+                     "points of accuracy, 0 or more");
+  if (absl::GetFlag(FLAGS_output).empty()) return FlagError("output", "", "a file to write");
+  return CanBeWritten("output", absl::GetFlag(FLAGS_output));
+}
+
+// The score (accuracy, of classes) of the network as `trained.quantisation` has it.
+absl::StatusOr<double> AccuracyOf(const training::TrainedNetwork& trained,
+                                  const data::Dataset& dataset,
+                                  const training::StepOptions& options, layers::Tuner& tuner) {
+  ASSIGN_OR_RETURN(
+      const auto evaluator,
+      training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()),
+                                  std::min(kBatch, dataset.size()), options, *trained.store, tuner,
+                                  trained.quantisation));
+  ASSIGN_OR_RETURN(const training::Evaluator::Result result,
+                   evaluator->Evaluate(dataset, trained.normalization,
+                                       training::ViewsOf(layers::Train::Evaluation::NONE)));
+  return result.score;
+}
+
+void PrintText(const inference::Calibration& calibration) {
+  printf("%-32s %8s %8s %8s  %s\n", "layer", "input", "weights", "output", "");
+  for (const inference::QuantisedLayerReport& layer : calibration.layers) {
+    printf("%-32s %7.2f%% %7.2f%% %7.2f%%  %s\n", layer.layer.c_str(), 100 * layer.in_error,
+           100 * layer.weight_error, 100 * layer.out_error,
+           layer.kept.empty() ? "int8" : absl::StrCat("kept: ", layer.kept).c_str());
+  }
+}
+
+void PrintJson(const inference::Calibration& calibration, double before, double after,
+               const std::string& output) {
+  nlohmann::json layers = nlohmann::json::array();
+  for (const inference::QuantisedLayerReport& layer : calibration.layers) {
+    layers.push_back({{"layer", layer.layer},
+                      {"input_error", layer.in_error},
+                      {"weight_error", layer.weight_error},
+                      {"output_error", layer.out_error},
+                      {"kept", layer.kept}});
+  }
+  const nlohmann::json object = {{"layers", layers},
+                                 {"accuracy_before", before},
+                                 {"accuracy_after", after},
+                                 {"output", output}};
+  printf("%s\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+absl::Status Quantise(const CommandLine& line) {
+  RETURN_IF_ERROR(CheckFlags());
+  ASSIGN_OR_RETURN(const training::FoundCheckpoint found,
+                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
+  ASSIGN_OR_RETURN(training::TrainedNetwork trained,
+                   training::LoadTrained(found.checkpoint, found.path));
+  if (!trained.quantisation.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat(found.path, ": is quantised already; expected a checkpoint of train"));
+  training::StepOptions options;
+  RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
+  options.precision = training::PrecisionOf(trained.network);
+  ImageRequest request = {.dataset = absl::GetFlag(FLAGS_calibration),
+                          .data_dir = absl::GetFlag(FLAGS_data_dir),
+                          .threads = options.threads,
+                          .wanted = data::Split::kTrain};
+  ASSIGN_OR_RETURN(const Images shown, LoadImages(trained, request));
+  request.wanted = data::Split::kTest;
+  ASSIGN_OR_RETURN(const Images test, LoadImages(trained, request));
+  if (!tensor::Int8Available()) {
+    fprintf(stderr,
+            "quantise: this processor has no instructions for products of 8-bit integers (VNNI): "
+            "the accuracy after is that of rounded weights alone\n");
+  }
+
+  training::CachedTuner tuner(options.threads);
+  const inference::CalibrationOptions calibrate = {.images = absl::GetFlag(FLAGS_images),
+                                                   .threads = options.threads,
+                                                   .percentile = absl::GetFlag(FLAGS_percentile),
+                                                   .most_error = absl::GetFlag(FLAGS_most_error),
+                                                   .keep = line.Values("keep")};
+  ASSIGN_OR_RETURN(inference::Calibration calibration,
+                   inference::Calibrate(trained, shown.dataset, calibrate, *tuner));
+  ASSIGN_OR_RETURN(const double before, AccuracyOf(trained, test.dataset, options, *tuner));
+  double after = before;
+  while (!calibration.quantisation.empty()) {
+    trained.quantisation = calibration.quantisation;
+    ASSIGN_OR_RETURN(after, AccuracyOf(trained, test.dataset, options, *tuner));
+    if (100 * (before - after) <= absl::GetFlag(FLAGS_most_loss)) break;
+    fprintf(stderr, "%zu layers in int8 lose %.2f points; trying fewer\n",
+            calibration.quantisation.size(), 100 * (before - after));
+    inference::KeepMore(calibration);
+  }
+  tuner.Save();
+  const std::string output = absl::GetFlag(FLAGS_output);
+  const bool as_text = absl::GetFlag(FLAGS_format) == "text";
+  if (as_text) PrintText(calibration);
+  if (calibration.quantisation.empty())
+    return absl::FailedPreconditionError(
+        "no layer can be quantised without losing more than --most_loss or --most_error allow; "
+        "nothing was written");
+  RETURN_IF_ERROR(inference::WriteInferenceFile(output, trained));
+  if (!as_text) {
+    PrintJson(calibration, before, after, output);
+    return absl::OkStatus();
+  }
+  printf("%s accuracy: %.4f before, %.4f after, with %zu of %zu layers in int8\n%s\n",
+         std::string(training::NameOf(test.split)).c_str(), before, after,
+         calibration.quantisation.size(), calibration.layers.size(), output.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace cotangent::tools
+
+int main(int argc, char** argv) {
+  using namespace cotangent::tools;
+  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
+  if (absl::Status status = TakesFlagsOnly(line, "quantise"); !status.ok()) return Fail(status);
+  const absl::Status status = Quantise(line);
+  return status.ok() ? kExitDone : Fail(status);
+}
