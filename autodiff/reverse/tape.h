@@ -545,7 +545,12 @@ class BasicTape : public TapeRows<RealType> {
         });
         if (elsewhere || end - begin > (kIsSum<Node> ? Base::kAddedUp : Base::kMultiplied)) return;
         if constexpr (!kIsSum<Node>) {
-          for (Pair* pair = begin; pair != end; ++pair) pair->partial *= row.partial[k];
+          const Real weight = row.partial[k];
+          if (!forward::AllFinite(weight)) [[unlikely]] {
+            MultiplyMoving(begin, end, weight);
+          } else {
+            for (Pair* pair = begin; pair != end; ++pair) pair->partial *= weight;
+          }
         }
         row.source[k] = 0;
         end = begin;
@@ -555,6 +560,14 @@ class BasicTape : public TapeRows<RealType> {
       more &= found;
     });
     return head;
+  }
+
+  // Times a weight that is not finite, except what does not move: as forward mode does.
+  [[gnu::noinline, gnu::cold]] static void MultiplyMoving(Pair* begin, const Pair* end,
+                                                          const Real& weight) {
+    for (Pair* pair = begin; pair != end; ++pair) {
+      if (!forward::IsZero(Real(pair->partial))) pair->partial *= weight;
+    }
   }
 
   // Appends the pairs to the last row, which has some; one of the same variable as that row's last
