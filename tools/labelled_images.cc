@@ -64,12 +64,14 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
   fit.threads = request.threads;
   fit.skip_bad = request.skip_bad;
   fit.say = [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); };
-  absl::StatusOr<std::shared_ptr<const data::Source>> source = training::OpenSource(
-      trained.network, request.dataset.empty() ? trained.dataset : request.dataset, fit);
+  const std::string& name = request.dataset.empty() ? trained.dataset : request.dataset;
+  absl::StatusOr<std::shared_ptr<const data::Source>> source =
+      training::OpenSource(trained.network, name, fit);
   if (!source.ok()) return source.status();
   const absl::Status status = training::CheckImages(
       trained.network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
-  if (!status.ok()) return status;
+  if (!status.ok())
+    return absl::Status(status.code(), absl::StrCat(name, ": ", std::string(status.message())));
   const absl::StatusOr<std::vector<int32_t>> labels = LabelsOf(**source, trained);
   if (!labels.ok()) return labels.status();
   const data::Split split =

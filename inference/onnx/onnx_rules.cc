@@ -461,6 +461,7 @@ constexpr Entry kRules[] = {
     {"dropout_mask", nullptr},
     {"layer_norm_gradient", nullptr},
     {"loss", nullptr},
+    {"weighted_targets", nullptr},
     {"max_pool_gather", nullptr},
     {"max_unpool", nullptr},
     {"mean_over_ranks", nullptr},
