@@ -14,7 +14,6 @@ namespace cotangent::distributed {
 
 // Open MPI moves data only while it is called. Between two operations of a network lie up to 100 ms,
 // so a thread calls it: it sleeps kNap between two looks, and altogether while nothing is under way.
-// Measured against calls between operations alone: README.md.
 class MpiCommunicator::MpiMeans final : public Means {
  public:
   MpiMeans(MpiCommunicator& ranks, float* buffer, const std::vector<Stretch>& stretches,
