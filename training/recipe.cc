@@ -135,11 +135,12 @@ absl::Status CheckImages(const layers::Network& network, const DataShape& data) 
       input.width() == data.width) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("the network takes images of ", input.channels(), "x", input.height(), "x",
-                   input.width(), ", the data set has ", data.channels, "x", data.height, "x",
-                   data.width, ": write input { channels: ", data.channels,
-                   " height: ", data.height, " width: ", data.width, " }"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
+      ", the data set has ", data.channels, "x", data.height, "x", data.width,
+      ": write input { channels: ", data.channels, " height: ", data.height, " width: ", data.width,
+      " }, or give --set input.channels=", data.channels, " --set input.height=", data.height,
+      " --set input.width=", data.width));
 }
 
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
