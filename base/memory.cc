@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/round_up.h"
 
 namespace cotangent {
 namespace {
@@ -22,8 +23,6 @@ namespace {
 constexpr int64_t kMapFrom = int64_t{1} << 20;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
-
-int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 // A bare number in a file; nothing if there is no such file, or it says "max".
 std::optional<int64_t> ReadNumber(const std::string& path) {

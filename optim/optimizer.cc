@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/round_up.h"
 #include "optim/buffer_loops.h"
 #include "optim/parameter_groups.h"
 #include "optim/rules/rule.h"
@@ -19,8 +20,6 @@ namespace {
 
 // Pieces of state start at multiples of a cache line.
 constexpr int64_t kLine = kAlignment / sizeof(float);
-
-int64_t RoundUp(int64_t size) { return (size + kLine - 1) / kLine * kLine; }
 
 struct ParameterGroup {
   std::string name;
@@ -280,7 +279,7 @@ void FlatOptimizer::PlanState() {
   for (Run& run : runs_) {
     const auto& names = groups_[run.group].rule->state_names;
     run.state = state_size_;
-    run.state_pitch = RoundUp(run.size);
+    run.state_pitch = RoundUp(run.size, kLine);
     for (const std::string& name : names) {
       for (size_t i = 0; i < slices_.size(); ++i) {
         const ParameterSlice& slice = slices_[i];
@@ -298,7 +297,7 @@ void FlatOptimizer::PlanState() {
       state_slices_.push_back({absl::StrCat(slices_[i].name, "/", name), static_cast<int64_t>(i),
                                start + slices_[i].offset, slices_[i].size});
     }
-    state_size_ += RoundUp(parameter_size_);
+    state_size_ += RoundUp(parameter_size_, kLine);
     return start;
   };
   if (config_.has_lookahead()) slow_ = add_copy("slow");

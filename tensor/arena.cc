@@ -5,13 +5,12 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "base/round_up.h"
 
 namespace cotangent::tensor {
 namespace {
 
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
-
-int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 }  // namespace
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/memory.h"
+#include "base/round_up.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -12,7 +14,7 @@ namespace {
 // s8 without -128, so that weights and their negatives are alike.
 constexpr float kLargestWeight = 127;
 
-int64_t Aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 
 onednn::Description DescriptionOf(const ConvolutionShape& s, const ConvolutionChoice& choice) {
   onednn::Description d;

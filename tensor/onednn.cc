@@ -10,7 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/cpu.h"
+#include "base/memory.h"
 #include "base/parallel.h"
+#include "base/round_up.h"
 #include "tensor/onednn_api.h"
 #include "tensor/onednn_parts.h"
 
@@ -301,7 +303,7 @@ struct Call {
   std::vector<dnnl_exec_arg_t> arguments;
 };
 
-int64_t Aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 
 }  // namespace
 

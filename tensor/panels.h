@@ -8,12 +8,11 @@
 #include <cstring>
 
 #include "base/element_type.h"
+#include "base/round_up.h"
 #include "tensor/product_kernels.h"
 
 namespace cotangent::tensor {
 
-inline int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t RoundUp(int64_t a, int64_t b) { return DivideUp(a, b) * b; }
 // So many bytes and some more: arrays so far apart do not fall into the same lines of a cache.
 inline int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 

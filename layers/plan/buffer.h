@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/element_type.h"
+#include "base/round_up.h"
 #include "tensor/layout.h"
 #include "tensor/shape.h"
 
@@ -48,9 +49,7 @@ inline tensor::Shape AsImage(const tensor::Shape& shape) {
 
 // Vectors and parameters begin on multiples of this many floats: a cache line.
 inline constexpr int64_t kFloatAlignment = 16;
-inline int64_t AlignFloats(int64_t count) {
-  return (count + kFloatAlignment - 1) / kFloatAlignment * kFloatAlignment;
-}
+inline int64_t AlignFloats(int64_t count) { return RoundUp(count, kFloatAlignment); }
 
 }  // namespace cotangent::layers
 
