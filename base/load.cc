@@ -72,11 +72,17 @@ std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors) {
   for (ssize_t got; size < sizeof text && (got = read(file, text + size, sizeof text - size)) > 0;)
     size += static_cast<size_t>(got);
   close(file);
-  return Sum(std::string_view(text, size),
-             [&](int cpu) { return cpu < CPU_SETSIZE && CPU_ISSET(cpu, &processors); });
+  return Sum(std::string_view(text, size), [&, all = CPU_COUNT(&processors) == 0](int cpu) {
+    return all || (cpu < CPU_SETSIZE && CPU_ISSET(cpu, &processors));
+  });
 }
 
 OtherLoad::OtherLoad() { SinceLast(); }
+
+int OtherLoad::processors() const {
+  const int count = CPU_COUNT(&processors_);
+  return count > 0 ? count : static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+}
 
 double OtherLoad::SinceLast() {
   const std::optional<ProcessorTime> now = ReadProcessorTime(processors_);

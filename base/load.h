@@ -9,8 +9,8 @@
 
 namespace cotangent {
 
-// Processor seconds since the machine started (proc_stat(5)) of the processors given, or of all in
-// the text of a /proc/stat given.
+// Processor seconds since the machine started (proc_stat(5)) of the processors given (none: of all),
+// or of all in the text of a /proc/stat given.
 struct ProcessorTime {
   double busy = 0;   // of any program, the host's other guests ("steal") included
   double total = 0;  // busy and idle
@@ -30,10 +30,10 @@ class OtherLoad {
   // Since the last call, or the beginning. 0 where the system does not tell, or where less than
   // 0.05 s of processor time have passed, which are left to the next call.
   double SinceLast();
-  int processors() const { return CPU_COUNT(&processors_); }
+  int processors() const;
 
  private:
-  const cpu_set_t processors_ = Processors();
+  const cpu_set_t processors_ = Processors();  // none where the system does not tell
   ProcessorTime last_;
   double last_own_ = 0;
 };

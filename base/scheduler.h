@@ -19,7 +19,7 @@ void SleepOn(std::atomic<uint32_t>& word, uint32_t expected);
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected, std::chrono::nanoseconds at_most);
 void WakeSleepers(std::atomic<uint32_t>& word, int most);
 
-// The processors that the calling thread may run on.
+// The processors that the calling thread may run on; none where the system does not tell.
 cpu_set_t Processors();
 // Binds the calling thread to them.
 void KeepTo(const cpu_set_t& processors);
