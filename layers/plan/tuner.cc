@@ -202,6 +202,18 @@ double AtFullBatch(const tensor::ConvolutionTime& time, const ConvolutionShape& 
          time.run_seconds * static_cast<double>(shape.batch) / static_cast<double>(sample.batch);
 }
 
+// Scratch and packed weights of a choice while it runs.
+absl::StatusOr<int64_t> TemporaryBytes(const ConvolutionShape& shape, Direction direction,
+                                       const tensor::ConvolutionChoice& choice,
+                                       const ConvolutionUse& use) {
+  const tensor::Int8Convolution int8 = AnyScales(shape, choice, use);
+  const absl::StatusOr<std::unique_ptr<Convolution>> whole =
+      Convolution::Create(shape, direction, choice, {.int8 = IsInt8(use) ? &int8 : nullptr});
+  if (!whole.ok()) return whole.status();
+  const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
+  return (*whole)->scratch_bytes() + packed;
+}
+
 bool Faster(const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; }
 
 absl::Status CancelledStatus() {
@@ -414,18 +426,17 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
                {.repetitions = 3,
                 .budget_seconds = 0.03,
                 .clearly_slow = round == 0 ? kClearlySlower * fastest : kNever});
-      const tensor::Int8Convolution int8 = AnyScales(shape, candidate.choice, use);
-      const absl::StatusOr<std::unique_ptr<Convolution>> whole = Convolution::Create(
-          shape, direction, candidate.choice, {.int8 = IsInt8(use) ? &int8 : nullptr});
-      if (!time.ok() || !whole.ok()) {
-        last = time.ok() ? whole.status() : time.status();
+      const absl::StatusOr<int64_t> bytes =
+          round > 0 ? candidate.temporary_bytes
+                    : TemporaryBytes(shape, direction, candidate.choice, use);
+      if (!time.ok() || !bytes.ok()) {
+        last = time.ok() ? bytes.status() : time.status();
         continue;
       }
       fastest = std::min(fastest, time->run_seconds);
       double seconds = AtFullBatch(*time, shape, sample);
       if (round > 0) seconds = std::min(seconds, candidate.seconds);
-      const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
-      again.push_back({candidate.choice, seconds, (*whole)->scratch_bytes() + packed});
+      again.push_back({candidate.choice, seconds, *bytes});
     }
     measured = std::move(again);
   }
