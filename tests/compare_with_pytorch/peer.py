@@ -44,6 +44,7 @@ def keep_freed_memory():
 
 
 def network_of(name):
+    import torch
     import torch.nn as nn
 
     def convolution(inputs, outputs, stride=1, kernel=3):
@@ -170,7 +171,6 @@ def network_of(name):
                 nn.Conv2d(dim, dim, 7, padding=3, groups=dim), Norm(dim, 1e-6), nn.Conv2d(dim, 4 * dim, 1), nn.GELU(),
                 nn.Conv2d(4 * dim, dim, 1), Scale(dim)), drop)
 
-        import torch
         layers, before, inputs = [nn.Conv2d(3, 40, 2, 2), Norm(40, 1e-6)], 0, 40
         for dim, count in ((40, 2), (80, 2), (160, 6), (320, 2)):
             if dim != inputs:
@@ -190,7 +190,6 @@ def network_of(name):
                     nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, 12, 3, padding=1, bias=False))
 
             def forward(self, x):
-                import torch
                 return torch.cat([x, self.branch(x)], 1)
 
         layers, channels = [nn.Conv2d(3, 16, 3, padding=1, bias=False)], 16

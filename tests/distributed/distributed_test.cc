@@ -118,6 +118,14 @@ class DistributedTest : public ::testing::Test {
     closedir(all);
     return ranks;
   }
+  // Once the job, whose output is "out", has trained for a while.
+  void SignalRankOne(Process& job, int signal_number) const {
+    ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience))
+        << job.Errors();
+    const std::vector<pid_t> rank = RankOf(directory_, 1);
+    ASSERT_EQ(rank.size(), 1u);
+    kill(rank[0], signal_number);
+  }
 
   const std::string directory_;
 };
@@ -298,10 +306,7 @@ TEST_F(DistributedTest, TheMachineIsDescribed) {
 TEST_F(DistributedTest, ARankThatDiesEndsTheJobAndIsNamed) {
   const std::vector<std::string> more = {"--epochs=1000", "--checkpoint_every=10"};
   Process job(Runfile("tools/train_distributed"), Arguments(2, "out", more), Options());
-  ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience)) << job.Errors();
-  const std::vector<pid_t> rank = RankOf(directory_, 1);
-  ASSERT_EQ(rank.size(), 1u);
-  kill(rank[0], SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(SignalRankOne(job, SIGKILL));
   const Outcome outcome = job.Wait(30);
   EXPECT_FALSE(outcome.timed_out);
   EXPECT_NE(outcome.exit_code, 0);
@@ -314,10 +319,7 @@ TEST_F(DistributedTest, ARankThatDiesEndsTheJobAndIsNamed) {
 TEST_F(DistributedTest, ARankThatHangsEndsTheJobAndIsNamed) {
   Process job(Runfile("tools/train_distributed"), Arguments(2, "out", {"--epochs=1000000"}),
               Options());
-  ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience)) << job.Errors();
-  const std::vector<pid_t> rank = RankOf(directory_, 1);
-  ASSERT_EQ(rank.size(), 1u);
-  kill(rank[0], SIGSTOP);
+  ASSERT_NO_FATAL_FAILURE(SignalRankOne(job, SIGSTOP));
   const Outcome outcome = job.Wait(40);
   EXPECT_FALSE(outcome.timed_out);
   EXPECT_EQ(outcome.exit_code, 1);
