@@ -1,6 +1,5 @@
-// Convolution in its three directions, each with every implementation there is for it on this
-// machine: oneDNN's, and those of winograd.h, winograd_rows.h, product_convolution.h
-// and linear_product.h.
+// Convolution in its three directions, each with every implementation that there is for it on this
+// machine; convolution_family.h tells how those are added.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
@@ -75,8 +74,8 @@ enum class Direction : uint8_t { kForward, kInputGradient, kWeightGradient };
 std::string_view Name(Direction direction);  // "forward", "input_gradient", "weight_gradient"
 
 enum class Algorithm : uint8_t {
-  kDirect,  // oneDNN's direct kernels, implicit GEMM where that is what it has, and product_convolution.h's
-  kWinograd,  // F(4x4, 3x3), oneDNN's or, in NHWC, winograd.h's
+  kDirect,    // sums of products as the formula has them, in any order
+  kWinograd,  // F(4x4, 3x3) or F(4, 3): fewer multiplications, larger rounding errors
   kMatmul,    // linear layers: one matrix product; weights are only permuted to the input's layout
 };
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
@@ -118,38 +117,38 @@ struct Int8Convolution {
 // (AVX-512 or AVX2) or AMX.
 bool Int8Available();
 
-// What Candidates() are of the others. Empty where !Int8Available(). Some may not be made with an
-// addend.
+// Candidates() for Epilogue::int8 forward. Empty where !Int8Available(). Create() refuses some of
+// them with Epilogue::addend.
 std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
                                               ElementType out_type);
 
-// What is worth measuring on this machine: everything oneDNN implements with the machine's best
-// instruction set, its reference loops only where nothing else exists. Never empty for a valid
-// shape.
+// The choices that are worth measuring on this machine: those made for its widest instruction set,
+// or the best that there are for the shape; plain reference loops only where nothing else exists.
+// Never empty for a valid shape.
 //   precision   kF32: f32 on both sides. kBf16: also bf16 on both sides, and bf16 read with f32
 //               written (out of kForward, in_gradient of kInputGradient). Sums are f32 in any case.
 //   exact       leaves Winograd out.
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
                                           ElementType precision, bool exact);
 
-// What is done to the results of a convolution before they are stored.
+// What a convolution does to its results before it stores them.
 struct Epilogue {
-  bool bias =
-      false;  // kForward: a bias is added; kWeightGradient: the bias gradient is yielded, too
-  bool addend = false;  // kForward: a tensor as `out` is added
-  bool relu = false;    // kForward: then max(0, out)
+  // kForward: adds a bias. kWeightGradient: writes the bias gradient, too.
+  bool bias = false;
+  bool addend = false;  // kForward: adds a tensor with the shape, layout and type of `out`
+  bool relu = false;    // kForward: then stores max(0, out)
   // The output side is max-pooled in windows of 2x2, rows and columns that fill none left out:
-  // `out` is [out_channels, out_height / 2, out_width / 2], and `positions`, bytes in NHWC, tells
-  // which cell of its window, 0 to 3 by rows, the number came from. kForward makes both (null: no
-  // positions); the gradients read both, as the gradient of the whole output. Only what CanPool(),
-  // and without an addend.
+  // `out` is [batch, out_channels, out_height / 2, out_width / 2], and `positions`, bytes in NHWC,
+  // tells which cell of its window, 0 to 3 by rows, the number came from. kForward writes both (not
+  // the positions where that pointer is null); the gradients read both, and take the gradient of the
+  // output to be zero in the other cells. Only for choices that CanPool(), without an addend.
   bool pooled = false;
   // kForward of a choice of Int8Candidates(): how integers are read and written; must outlive the
   // convolution. Weights are still packed from f32, and the bias is in f32.
   const Int8Convolution* int8 = nullptr;
 };
 
-// Whether a choice, of Candidates() or as good, can have Epilogue::pooled.
+// Whether Create() makes this choice with Epilogue::pooled.
 bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 
 // Where a Convolution reads and writes. Activations are in the choice's layouts and types,
@@ -216,18 +215,20 @@ void BiasGradient(const Shape& shape, Layout layout, ElementType type, const voi
 
 struct ConvolutionTime {
   double run_seconds;  // fastest Run()
-  double
-      pack_seconds;  // fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights, or where not asked for
+  // Fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights, or without
+  // MeasureOptions::packing.
+  double pack_seconds;
 };
 
 struct MeasureOptions {
-  // After one run to warm up: so many, or until, after at least two, `budget_seconds` are spent.
+  // Runs after one that warms up. Fewer once `budget_seconds` are spent, but at least two.
   int repetitions = 5;
   double budget_seconds = 0.25;
-  // A run that takes longer than so many seconds, the first: twice as many, is the last.
+  // A run that takes longer than this is the last; so is the one that warms up, if it takes twice as
+  // long. In seconds.
   double clearly_slow = std::numeric_limits<double>::infinity();
-  bool packing = true;
-  // Called before every run, in time that is not counted: to empty the caches.
+  bool packing = true;  // times the packing of weights, too
+  // Called before every run and not timed: empties the caches, say.
   std::function<void()> before_run = nullptr;
 };
 

@@ -53,11 +53,11 @@ inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t
 template <bool kBf16, int kPixels, int kVectors>
 void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   for (; c + kVectors * kLanes <= s.channels; c += kVectors * kLanes)
-    SumTile<kBf16, kPixels, kVectors>(s, pixel, c, All());
+    SumTile<kBf16, kPixels, kVectors>(s, pixel, c, FullVector());
   if constexpr (kVectors > 1) {
     SumPixels<kBf16, kPixels, kVectors / 2>(s, pixel, c);
   } else if (c < s.channels) {
-    SumTile<kBf16, kPixels, 1>(s, pixel, c, Some{s.channels - c});
+    SumTile<kBf16, kPixels, 1>(s, pixel, c, PartialVector{s.channels - c});
   }
 }
 
@@ -114,11 +114,11 @@ inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, i
 template <bool kBf16, int kTaps, int kVectors>
 void CorrelateTaps(const Correlation& r, int64_t first, int64_t c = 0) {
   for (; c + kVectors * kLanes <= r.channels; c += kVectors * kLanes)
-    CorrelateTile<kBf16, kTaps, kVectors>(r, first, c, All());
+    CorrelateTile<kBf16, kTaps, kVectors>(r, first, c, FullVector());
   if constexpr (kVectors > 1) {
     CorrelateTaps<kBf16, kTaps, kVectors / 2>(r, first, c);
   } else if (c < r.channels) {
-    CorrelateTile<kBf16, kTaps, 1>(r, first, c, Some{r.channels - c});
+    CorrelateTile<kBf16, kTaps, 1>(r, first, c, PartialVector{r.channels - c});
   }
 }
 

@@ -1,4 +1,4 @@
-// Inner loops of depthwise convolution (depthwise.h), for each instruction set. Channels are the
+// Inner loops of depthwise convolution (depthwise.cc), for each instruction set. Channels are the
 // lanes of a register: a depthwise convolution never sums over them.
 //
 // Included by a file that is compiled for an instruction set: it must include nothing with inline

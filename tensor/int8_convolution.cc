@@ -1,12 +1,21 @@
-#include "tensor/int8_convolution.h"
-
+// Forward convolutions of 8-bit integers (Int8Convolution in convolution.h) by oneDNN's kernels, in
+// NHWC. A linear layer is the pointwise convolution of one image, a pixel of which is a row of
+// features.
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/element_type.h"
 #include "base/memory.h"
 #include "base/round_up.h"
+#include "base/status_macros.h"
+#include "tensor/convolution_family.h"
+#include "tensor/onednn.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -44,26 +53,27 @@ onednn::Description DescriptionOf(const ConvolutionShape& s, const ConvolutionCh
   return d;
 }
 
-}  // namespace
+class OneDnnInt8Convolution final : public ConvolutionImplementation {
+ public:
+  // Errors: a choice that is not of Int8Candidates(), or scales for another number of channels.
+  static absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> Create(
+      const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
+      const Epilogue& epilogue);
 
-bool Int8Available() { return onednn::Int8Available(); }
+  std::string implementation() const override { return primitive_->implementation(); }
+  int64_t packed_weight_bytes() const override { return primitive_->weight_bytes(); }
+  int64_t scratch_bytes() const override;
+  void PackWeights(const float* oihw, void* packed) const override;
+  void Run(const ConvolutionArguments& arguments) const override;
 
-std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
-                                              ElementType out_type) {
-  std::vector<ConvolutionChoice> candidates;
-  if (!shape.Validate().ok() || !Int8Available()) return candidates;
-  std::vector<ElementType> out_types = {out_type};
-  if (out_type == ElementType::kF32 && Bf16Available()) out_types.push_back(ElementType::kBf16);
-  for (const ElementType type : out_types) {
-    ConvolutionChoice choice{Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, in_type, type, ""};
-    for (std::string& name : onednn::Implementations(DescriptionOf(shape, choice))) {
-      if (!onednn::HasInt8Instructions(name)) continue;
-      choice.implementation = std::move(name);
-      candidates.push_back(choice);
-    }
-  }
-  return candidates;
-}
+ private:
+  OneDnnInt8Convolution(const ConvolutionShape& shape, const Epilogue& epilogue);
+
+  const ConvolutionShape shape_;
+  const std::vector<float> weight_scales_;
+  std::vector<float> bias_factors_;  // from real numbers to what oneDNN adds; empty without a bias
+  std::unique_ptr<onednn::Primitive> primitive_;
+};
 
 OneDnnInt8Convolution::OneDnnInt8Convolution(const ConvolutionShape& shape,
                                              const Epilogue& epilogue)
@@ -75,12 +85,13 @@ OneDnnInt8Convolution::OneDnnInt8Convolution(const ConvolutionShape& shape,
   }
 }
 
-absl::StatusOr<std::unique_ptr<OneDnnInt8Convolution>> OneDnnInt8Convolution::Create(
-    const ConvolutionShape& shape, const ConvolutionChoice& choice, const Epilogue& epilogue) {
+absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> OneDnnInt8Convolution::Create(
+    const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
+    const Epilogue& epilogue) {
   const Int8Convolution& int8 = *epilogue.int8;
   const bool is_real = int8.out_type == ElementType::kF32;
-  if (choice.algorithm != Algorithm::kDirect || choice.in_layout != Layout::kNhwc ||
-      choice.out_layout != Layout::kNhwc || choice.in_type != int8.in_type ||
+  if (choice.in_layout != Layout::kNhwc || choice.out_layout != Layout::kNhwc ||
+      choice.in_type != int8.in_type ||
       (is_real ? choice.out_type != ElementType::kF32 && choice.out_type != ElementType::kBf16
                : choice.out_type != int8.out_type) ||
       static_cast<int64_t>(int8.weight_scales.size()) != shape.out_channels || epilogue.pooled) {
@@ -99,10 +110,7 @@ absl::StatusOr<std::unique_ptr<OneDnnInt8Convolution>> OneDnnInt8Convolution::Cr
   // u8 ends at 0 anyway.
   d.with_relu = epilogue.relu && choice.out_type != ElementType::kU8;
   auto made = std::unique_ptr<OneDnnInt8Convolution>(new OneDnnInt8Convolution(shape, epilogue));
-  absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive =
-      onednn::Primitive::Create(d, choice.implementation);
-  if (!primitive.ok()) return primitive.status();
-  made->primitive_ = *std::move(primitive);
+  ASSIGN_OR_RETURN(made->primitive_, onednn::Primitive::Create(d, choice.implementation));
   return made;
 }
 
@@ -131,6 +139,47 @@ void OneDnnInt8Convolution::Run(const ConvolutionArguments& a) const {
   for (size_t o = 0; o < bias_factors_.size(); ++o)
     bias[o] = static_cast<const float*>(a.bias)[o] * bias_factors_[o];
   primitive_->Run(a.in, a.weights, bias, const_cast<void*>(a.addend), a.out, a.scratch);
+}
+
+}  // namespace
+
+extern constexpr ConvolutionFamily kOneDnnInt8Family = {
+    .name = "oneDNN's 8-bit integers",
+    .algorithm = Algorithm::kDirect,
+    .available = [](const ConvolutionShape&, Direction direction,
+                    const SideTypes&) { return direction == Direction::kForward; },
+    .candidates =
+        [](const ConvolutionShape& shape, Direction, const SideTypes& types) {
+          std::vector<ConvolutionCandidate> all;
+          ConvolutionChoice choice{Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc,
+                                   types.in,           types.out,     ""};
+          for (std::string& name : onednn::Implementations(DescriptionOf(shape, choice))) {
+            if (!onednn::HasInt8Instructions(name)) continue;
+            choice.implementation = std::move(name);
+            all.push_back({choice, KernelKind::kAvx2});
+          }
+          return all;
+        },
+    .has = [](const ConvolutionChoice&) { return true; },
+    .int8 = true,
+    .create = OneDnnInt8Convolution::Create,
+};
+
+bool Int8Available() { return onednn::Int8Available(); }
+
+std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
+                                              ElementType out_type) {
+  std::vector<ConvolutionChoice> candidates;
+  if (!shape.Validate().ok() || !Int8Available()) return candidates;
+  std::vector<ElementType> out_types = {out_type};
+  if (out_type == ElementType::kF32 && Bf16Available()) out_types.push_back(ElementType::kBf16);
+  for (const ElementType type : out_types) {
+    for (ConvolutionCandidate& candidate :
+         kOneDnnInt8Family.candidates(shape, Direction::kForward, {in_type, type})) {
+      candidates.push_back(std::move(candidate.choice));
+    }
+  }
+  return candidates;
 }
 
 }  // namespace cotangent::tensor

@@ -1,17 +1,60 @@
-#include "tensor/linear_product.h"
+// A linear layer as a product of matrices by matrix_product.h. Weights are [out, features], with
+// features in the order in which the input's layout has them:
+//
+//   forward           out [n, out]       = in [n, features] weights^T, then the epilogue
+//   input gradient    in_gradient        = out_gradient [n, out] weights
+//   weight gradient   [out, features]    = out_gradient^T in
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
+#include "absl/status/statusor.h"
+#include "base/element_type.h"
 #include "base/parallel.h"
+#include "tensor/convolution_family.h"
 #include "tensor/matrix_product.h"
 #include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
+namespace {
+
+class LinearProduct final : public ConvolutionImplementation {
+ public:
+  // Whether this processor has the instructions and the convolution is linear. `type` is that of
+  // both sides.
+  static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
+  // "product:avx2", "product:avx512".
+  static ConvolutionChoice Choice(Layout in_layout);
+
+  // Requires IsAvailable(). relu: forward, results are max(0, y).
+  LinearProduct(const ConvolutionShape& shape, Direction direction, Layout in_layout, bool relu);
+
+  std::string implementation() const override { return Choice(in_layout_).implementation; }
+  int64_t packed_weight_bytes() const override { return shape_.out_channels * features_ * 4; }
+  int64_t scratch_bytes() const override { return 0; }
+  bool weights_are_plain() const override;
+  void PackWeights(const float* oihw, void* packed) const override;
+  void UnpackWeightGradient(const void* packed, float* oihw) const override;
+  void Run(const ConvolutionArguments& arguments) const override;
+
+ private:
+  void RunForward(const ConvolutionArguments& arguments) const;
+
+  const ConvolutionShape shape_;
+  const Direction direction_;
+  const Layout in_layout_;
+  const bool relu_;
+  const int64_t features_;  // of an image, padding of its layout included
+};
 
 bool LinearProduct::IsAvailable(const ConvolutionShape& shape, ElementType type) {
   return type == ElementType::kF32 && HaveOwnKernels(type) && shape.IsLinear();
 }
 
-std::string LinearProduct::ImplementationName() {
-  return "product:" + OwnKernelsName(ElementType::kF32);
+ConvolutionChoice LinearProduct::Choice(Layout in_layout) {
+  return {Algorithm::kMatmul, in_layout,         Layout::kNhwc,
+          ElementType::kF32,  ElementType::kF32, "product:" + OwnKernelsName(ElementType::kF32)};
 }
 
 LinearProduct::LinearProduct(const ConvolutionShape& shape, Direction direction, Layout in_layout,
@@ -75,5 +118,32 @@ void LinearProduct::Run(const ConvolutionArguments& a) const {
       return MultiplyMatrices(1, out.Transposed(), in, 0, static_cast<float*>(a.weights));
   }
 }
+
+}  // namespace
+
+extern constexpr ConvolutionFamily kLinearProductFamily = {
+    .name = "linear product",
+    .algorithm = Algorithm::kMatmul,
+    .available =
+        [](const ConvolutionShape& shape, Direction, const SideTypes& types) {
+          return types.in == types.out && LinearProduct::IsAvailable(shape, types.in);
+        },
+    .candidates =
+        [](const ConvolutionShape& shape, Direction, const SideTypes&) {
+          std::vector<ConvolutionCandidate> all;
+          for (const Layout layout : LinearLayouts(shape))
+            all.push_back({LinearProduct::Choice(layout), OwnKernelKind()});
+          return all;
+        },
+    .has =
+        [](const ConvolutionChoice& choice) {
+          return choice == LinearProduct::Choice(choice.in_layout);
+        },
+    .create =
+        [](const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
+           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
+      return std::make_unique<LinearProduct>(shape, direction, choice.in_layout, epilogue.relu);
+    },
+};
 
 }  // namespace cotangent::tensor

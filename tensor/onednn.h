@@ -1,7 +1,7 @@
 // oneDNN, behind a door: the only engine and stream, and one small wrapper through which every
 // primitive is made. Nothing outside onednn.cc (and onednn_api.h, its private half) includes
 // oneDNN's headers or knows which version of its API is installed: 2.6, or 3. Version 3 has no
-// Winograd convolutions in f32; those of winograd.h and winograd_rows.h do their work.
+// Winograd convolutions in f32; those of winograd.cc and winograd_rows.cc do their work.
 //
 //   Description d = ...;                            // what to compute, and the layouts fixed already
 //   for (const std::string& name : Implementations(d)) ...

@@ -1,5 +1,5 @@
-// Which kernels of our own (product_kernels.h, winograd_kernels.h, depthwise_kernels.h) this
-// processor runs: those of its widest instruction set.
+// Picks, among product_kernels.h, winograd_kernels.h and depthwise_kernels.h, the kernels for the
+// widest instruction set of this processor.
 #ifndef COTANGENT_TENSOR_OWN_KERNELS_H_
 #define COTANGENT_TENSOR_OWN_KERNELS_H_
 
@@ -12,7 +12,7 @@
 
 namespace cotangent::tensor {
 
-// f32 from AVX2 on, bf16 where AVX-512 has products of it.
+// Whether there are kernels for numbers of `type` here: f32 from AVX2 on, bf16 with AVX512_BF16.
 bool HaveOwnKernels(ElementType type);
 
 // Require HaveOwnKernels(kF32).
@@ -20,7 +20,7 @@ const product_kernels::Kernels& ProductKernels();
 const winograd::Kernels& WinogradKernels();
 const depthwise_kernels::Kernels& DepthwiseKernels();
 
-// What implementations in `type` are called after: "avx2", "avx512", "avx512_bf16".
+// The end of such an implementation's name: "avx2", "avx512", "avx512_bf16".
 std::string OwnKernelsName(ElementType type);
 
 }  // namespace cotangent::tensor

@@ -1,5 +1,5 @@
-// What convolutions of our own have in common that multiply by product_kernels.h: how sizes are
-// rounded, how columns are cut into panels, and how weights lie in one.
+// How the families of convolutions that multiply by product_kernels.h lay out what they multiply:
+// how sizes are rounded, how columns are cut into panels, and how weights lie in a panel.
 #ifndef COTANGENT_TENSOR_PANELS_H_
 #define COTANGENT_TENSOR_PANELS_H_
 
@@ -13,11 +13,12 @@
 
 namespace cotangent::tensor {
 
-// So many bytes and some more: arrays so far apart do not fall into the same lines of a cache.
-inline int64_t Spread(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
+// Rounds up so that arrays this many bytes apart do not map to the same cache sets, as those do that
+// lie a power of two apart.
+inline int64_t PadAgainstCacheAliasing(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 
-// The columns of a product, in panels of as many as go through it at once; the last may have fewer
-// registers.
+// Cuts the columns of a product into panels of as many as its kernel computes at once; the last panel
+// may have fewer registers.
 class Panels {
  public:
   Panels(const product_kernels::Kernels& kernels, int64_t columns)
@@ -35,8 +36,9 @@ class Panels {
   int64_t lanes_, vectors_, columns_;
 };
 
-// The steps of a panel's product over `channels`: of each column weight(column, channel) in f32, or
-// those of two channels side by side in bf16.
+// Writes a panel's weights in the order in which a product over `channels` reads them: for each
+// channel, weight(column, channel) of all `columns` in f32; in bf16, for each pair of channels, both
+// weights of each column side by side.
 template <typename Weight>
 void PackSteps(bool bf16, int64_t channels, int64_t columns, Weight weight, char* to) {
   for (int64_t c = 0; c < channels; c += bf16 ? 2 : 1) {

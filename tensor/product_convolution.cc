@@ -1,10 +1,24 @@
-#include "tensor/product_convolution.h"
-
+// A forward convolution as one product of matrices, pixels by weights, for few pixels and many
+// weights: inference of one image. Such a convolution waits for its weights, which here are read
+// once, in the order in which they lie.
+//
+// Every output pixel's inputs are gathered into a row; a thread multiplies all rows by a panel of
+// output channels at a time.
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
 
+#include "absl/status/statusor.h"
+#include "base/element_type.h"
 #include "base/parallel.h"
+#include "base/round_up.h"
+#include "tensor/convolution_family.h"
 #include "tensor/own_kernels.h"
+#include "tensor/panels.h"
+#include "tensor/product_kernels.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -15,7 +29,47 @@ constexpr int64_t kPieceBytes = 24 << 10;
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
-}  // namespace
+class ProductConvolution final : public ConvolutionImplementation {
+ public:
+  // Whether this processor has the instructions and the convolution is of the kind. `type` is that
+  // of both sides, NHWC.
+  static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
+  // "product:avx2", "product:avx512", "product:avx512_bf16".
+  static ConvolutionChoice Choice(ElementType type);
+
+  // Requires IsAvailable(). relu: results are max(0, y).
+  ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu);
+
+  std::string implementation() const override {
+    return Choice(bf16_ ? ElementType::kBf16 : ElementType::kF32).implementation;
+  }
+  int64_t packed_weight_bytes() const override;
+  int64_t scratch_bytes() const override;
+  void PackWeights(const float* oihw, void* packed) const override;
+  void Run(const ConvolutionArguments& arguments) const override;
+
+ private:
+  // The inputs of output pixel `pixel`, tap by tap.
+  void GatherRow(const char* in, int64_t pixel, char* row) const;
+  // A panel's columns for output pixels [first, first + rows).
+  void MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows,
+                     int64_t first, int64_t count, float* sums) const;
+
+  int64_t element_bytes() const { return bf16_ ? 2 : 4; }
+  int64_t pixels() const { return shape_.batch * shape_.out_height() * shape_.out_width(); }
+  int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
+  // Steps of a product: one f32, or a pair of bf16, each.
+  int64_t steps_a_tap() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }
+  int64_t depth() const { return taps() * steps_a_tap(); }
+  int64_t RowBytes() const { return depth() * 4; }
+  int64_t RowsBytes() const;  // of all rows
+
+  const product_kernels::Kernels& kernels_;
+  const Panels panels_;  // of output channels
+  const ConvolutionShape shape_;
+  const bool bf16_, relu_;
+  const int threads_;
+};
 
 bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction,
                                      ElementType type) {
@@ -26,8 +80,8 @@ bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direct
          pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
 }
 
-std::string ProductConvolution::ImplementationName(ElementType type) {
-  return "product:" + OwnKernelsName(type);
+ConvolutionChoice ProductConvolution::Choice(ElementType type) {
+  return NhwcChoice(Algorithm::kDirect, type, "product:" + OwnKernelsName(type));
 }
 
 ProductConvolution::ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
@@ -139,5 +193,31 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
                   sums + thread * pixels() * panels_.width());
   });
 }
+
+}  // namespace
+
+extern constexpr ConvolutionFamily kProductFamily = {
+    .name = "product",
+    .algorithm = Algorithm::kDirect,
+    .available =
+        [](const ConvolutionShape& shape, Direction direction, const SideTypes& types) {
+          return types.in == types.out &&
+                 ProductConvolution::IsAvailable(shape, direction, types.in);
+        },
+    .candidates =
+        [](const ConvolutionShape&, Direction, const SideTypes& types) {
+          return std::vector<ConvolutionCandidate>{
+              {ProductConvolution::Choice(types.in), OwnKernelKind()}};
+        },
+    .has =
+        [](const ConvolutionChoice& choice) {
+          return choice == ProductConvolution::Choice(choice.in_type);
+        },
+    .create =
+        [](const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
+           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
+      return std::make_unique<ProductConvolution>(shape, choice.in_type, epilogue.relu);
+    },
+};
 
 }  // namespace cotangent::tensor

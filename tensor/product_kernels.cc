@@ -146,7 +146,8 @@ void TransposeMatrix(const float* from, int64_t from_row, int64_t rows, int64_t 
           for (int c = 0; c < kLanes; ++c) {
             if (j + c >= columns) continue;
             float* const at = to + (j + c) * to_row + i;
-            fill || i + kLanes <= rows ? Store(at, out[c]) : Store(at, out[c], Some{rows - i});
+            fill || i + kLanes <= rows ? Store(at, out[c])
+                                       : Store(at, out[c], PartialVector{rows - i});
           }
         });
   }
@@ -169,7 +170,7 @@ void PairColumns(const float* from, int64_t columns, float* to) {
       columns, [&](int64_t j, auto lanes) __attribute__((always_inline)) {
         StoreBf16(out + j * 2, Load(from + j, lanes), lanes);
       });
-  if (columns % 2 != 0) StoreBf16(out + columns * 2, Zero(), Some{1});
+  if (columns % 2 != 0) StoreBf16(out + columns * 2, Zero(), PartialVector{1});
 }
 #endif
 

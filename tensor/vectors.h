@@ -18,17 +18,17 @@
 namespace cotangent::tensor {
 namespace {
 
-// How many of a register's numbers are meant.
-struct All {};
-struct Some {
-  int64_t count;  // the first ones, fewer than all
+// Which of a register's numbers are loaded or stored: all, or the first `count`, fewer than all.
+struct FullVector {};
+struct PartialVector {
+  int64_t count;
 };
 
 #if defined(__AVX512F__)
 
 using Vector = __m512;
 inline constexpr int kLanes = 16;
-inline constexpr bool kHasBf16 = true;  // what is told bf16 only
+inline constexpr bool kHasBf16 = true;
 inline constexpr const char* kIsa = "avx512";
 
 inline Vector Zero() { return _mm512_setzero_ps(); }
@@ -48,16 +48,18 @@ inline Vector MulAddPairs(Vector a, Vector b, Vector c) {
   return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
 }
 
-inline Vector Load(const float* data, All = {}) { return _mm512_loadu_ps(data); }
-inline void Store(float* data, Vector x, All = {}) { _mm512_storeu_ps(data, x); }
+inline Vector Load(const float* data, FullVector = {}) { return _mm512_loadu_ps(data); }
+inline void Store(float* data, Vector x, FullVector = {}) { _mm512_storeu_ps(data, x); }
 
-inline __mmask16 MaskOf(All) { return 0xffff; }
-inline __mmask16 MaskOf(Some some) { return static_cast<__mmask16>((1u << some.count) - 1); }
-inline Vector Load(const float* data, Some some) {
-  return _mm512_maskz_loadu_ps(MaskOf(some), data);
+inline __mmask16 MaskOf(FullVector) { return 0xffff; }
+inline __mmask16 MaskOf(PartialVector part) {
+  return static_cast<__mmask16>((1u << part.count) - 1);
 }
-inline void Store(float* data, Vector x, Some some) {
-  _mm512_mask_storeu_ps(data, MaskOf(some), x);
+inline Vector Load(const float* data, PartialVector part) {
+  return _mm512_maskz_loadu_ps(MaskOf(part), data);
+}
+inline void Store(float* data, Vector x, PartialVector part) {
+  _mm512_mask_storeu_ps(data, MaskOf(part), x);
 }
 
 template <typename Lanes>
@@ -143,22 +145,26 @@ inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
 inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
-// Named, but never called: there is no bf16.
+// Never called, as kHasBf16 is false; named in templates.
 inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
 inline Vector Interleave(Vector x, Vector) { return x; }
 
-inline Vector Load(const float* data, All = {}) { return _mm256_loadu_ps(data); }
-inline void Store(float* data, Vector x, All = {}) { _mm256_storeu_ps(data, x); }
+inline Vector Load(const float* data, FullVector = {}) { return _mm256_loadu_ps(data); }
+inline void Store(float* data, Vector x, FullVector = {}) { _mm256_storeu_ps(data, x); }
 
-inline __m256i MaskOf(Some some) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(some.count)),
+inline __m256i MaskOf(PartialVector part) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(part.count)),
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline Vector Load(const float* data, Some some) { return _mm256_maskload_ps(data, MaskOf(some)); }
-inline void Store(float* data, Vector x, Some some) { _mm256_maskstore_ps(data, MaskOf(some), x); }
+inline Vector Load(const float* data, PartialVector part) {
+  return _mm256_maskload_ps(data, MaskOf(part));
+}
+inline void Store(float* data, Vector x, PartialVector part) {
+  _mm256_maskstore_ps(data, MaskOf(part), x);
+}
 
-inline int64_t CountOf(All) { return kLanes; }
-inline int64_t CountOf(Some some) { return some.count; }
+inline int64_t CountOf(FullVector) { return kLanes; }
+inline int64_t CountOf(PartialVector part) { return part.count; }
 template <typename Lanes>
 inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
   const __m256i words = _mm256_cvtps_epi32(x);
@@ -203,7 +209,7 @@ inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector*
 
 #endif
 
-// Where an instruction set has bf16, what is told bf16 reads and writes that.
+// Loads and stores as bf16, which only instruction sets with kHasBf16 have, or as f32.
 template <bool kBf16, typename Lanes>
 inline Vector LoadAs(const void* data, Lanes lanes) {
   if constexpr (kBf16)
@@ -233,13 +239,13 @@ inline __attribute__((always_inline)) void WithType(bool bf16, Function f) {
   f(Bool<false>());
 }
 
-// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is All, or Some for
+// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is FullVector, or PartialVector for
 // the last.
 template <typename Function>
 inline __attribute__((always_inline)) void ForEachVector(int64_t count, Function f) {
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) f(i, All());
-  if (i < count) f(i, Some{count - i});
+  for (; i + kLanes <= count; i += kLanes) f(i, FullVector());
+  if (i < count) f(i, PartialVector{count - i});
 }
 
 }  // namespace

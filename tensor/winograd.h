@@ -1,7 +1,8 @@
 // Dense 3x3 convolutions of stride 1 by minimal filtering, F(4x4, 3x3): Lavin and Gray, "Fast
 // algorithms for convolutional neural networks" (2015), after Winograd (1980). A tile of 4x4
 // outputs takes 36 multiplications a pair of channels instead of 144, and those are 36 products of
-// matrices (tiles by channels); the price is rounding: see kernels' own note on the points.
+// matrices (tiles by channels), one for each "point"; the price is rounding: winograd_matrices.h
+// tells which points lose least.
 //
 // In the three directions, with U = G w G^T, V = B^T x B and matrices over channels and tiles:
 //
@@ -9,9 +10,9 @@
 //   input gradient    the same of dy, with the kernel rotated and its channels exchanged
 //   weight gradient   dw = G^T (sum over tiles of V (A dy A^T)) G
 //
-// What is max-pooled at once in windows of 2x2 never lies in memory: a tile of outputs is four
-// windows, which leave a number and a position each; the gradients of the whole output are made
-// from those while tiles are read.
+// The first two are winograd_forward.cc's, the third is winograd_weight_gradient.cc's. Pooling at
+// once is winograd_pooling.h's. What one tile takes, by instruction set and element type, is
+// winograd_kernels.h's.
 //
 // Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy
 // are bf16, all sums f32. The largest error, relative to the largest result and against double
@@ -20,48 +21,48 @@
 #ifndef COTANGENT_TENSOR_WINOGRAD_H_
 #define COTANGENT_TENSOR_WINOGRAD_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
 
-#include "tensor/own_convolution.h"
+#include "tensor/convolution_family.h"
 #include "tensor/panels.h"
 #include "tensor/product_kernels.h"
 #include "tensor/winograd_kernels.h"
 
 namespace cotangent::tensor {
 
-class WinogradConvolution final : public OwnConvolution {
+// How a Winograd convolution is asked for.
+struct WinogradOptions {
+  ConvolutionShape shape;
+  Direction direction = Direction::kForward;
+  ElementType type = ElementType::kF32;  // of both sides
+  std::string implementation = "";       // "wino_4x3:avx512", as choices have it
+  // All threads work on the same tiles at a time; otherwise each, where there are enough tiles, on
+  // tiles of its own.
+  bool together = false;
+  bool relu = false, pooled = false;  // as in Epilogue
+};
+
+// Makes one for as many threads as Threads() says now.
+std::unique_ptr<ConvolutionImplementation> MakeWinogradForward(const WinogradOptions& options);
+std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
+    const WinogradOptions& options);
+
+// Whether by default each thread sums a gradient by the weights over tiles of its own, in sums that
+// leave its second-level cache, so that the other way is worth measuring.
+bool WeightGradientLeavesCaches(const WinogradOptions& options);
+
+// What the directions share: how the images are cut into tiles, and how many of those are at work
+// at a time.
+class WinogradConvolution : public ConvolutionImplementation {
  public:
-  // Whether this processor has the instructions and the convolution is of the kind. `type` is that
-  // of both sides.
-  static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // The ways to run it that are worth measuring: "wino_4x3:avx2" (or avx512, avx512_bf16) and, for gradients by the weights whose
-  // sums leave the nearest caches, "wino_4x3_together:avx2".
-  // None where !IsAvailable().
-  static std::vector<std::string> Implementations(const ConvolutionShape& shape,
-                                                  Direction direction, ElementType type);
+  std::string implementation() const final { return implementation_; }
 
-  // Whether `implementation` is one of those names, worth measuring or not.
-  static bool IsImplementation(const std::string& implementation, ElementType type);
+ protected:
+  explicit WinogradConvolution(const WinogradOptions& options);
 
-  // Whether the results can be pooled, or their gradients taken from what pooling left. Requires
-  // IsAvailable().
-  static bool CanPool(const ConvolutionShape& shape);
-
-  // Requires IsAvailable() and IsImplementation(). The scratch is for as many threads as Threads()
-  // says now. relu: forward, results are max(0, y). pooled: as in Epilogue.
-  WinogradConvolution(const ConvolutionShape& shape, Direction direction, ElementType type,
-                      const std::string& implementation, bool relu = false, bool pooled = false);
-
-  std::string implementation() const override { return implementation_; }
-  int64_t packed_weight_bytes() const override;
-  int64_t scratch_bytes() const override;
-  void PackWeights(const float* oihw, void* packed) const override;
-  void UnpackWeightGradient(const void* packed, float* oihw) const override;
-  void Run(const ConvolutionArguments& arguments) const override;
-
- private:
   // One side of the convolution as images of `channels`.
   struct Side {
     int64_t channels, height, width;
@@ -71,78 +72,72 @@ class WinogradConvolution final : public OwnConvolution {
   };
 
   Tile TileAt(int64_t index) const;
-  // Points at the kSide x kSide windows of a pooled image of the output side from (row, column) on.
-  template <int kSide>
-  void PointAtWindows(const ConvolutionArguments& arguments, int64_t image, int64_t row,
-                      int64_t column, int64_t channel, const void* outside,
-                      winograd::Windows& windows) const;
-  // Transforms tiles [first, first + count) of all; `points` is where that of `first` belongs.
-  void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
-                       int64_t count, char* points) const;
-  // The same of tiles [first, first + 2 count) on both sides, for the gradient by the weights.
-  // Gradient: Pixels, or Windows if pooled.
-  template <typename Gradient>
-  void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
-                      int64_t count, char* in_points, char* out_points) const;
-
-  // The products of one panel of target channels at one point, for the first `tiles` in `points`.
-  void MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles,
-                     const char* points, float* products) const;
-  // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row
-  // of products has.
-  void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count,
-                       int64_t channel, const float* products) const;
-  // Each thread transforms a chunk of tiles and multiplies it while it is in its own cache.
-  void RunForwardByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products by points, so that the weights are
-  // read once: for few tiles.
-  void RunForwardTogether(const ConvolutionArguments& arguments) const;
-
-  void TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
-                      int64_t count, char* in_points, char* out_points) const;
-
-  // Products of `pairs` pairs of tiles at one point, for the source channels of one panel.
-  void WeightGradientPanel(int point, int64_t panel, int64_t pairs, const char* in_points,
-                           const char* out_points, float* sums, bool accumulate) const;
-  // Parts of the tiles are summed by whichever thread is free, and the sums added in the end.
-  void RunWeightGradientByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products: where the sums are larger than the
-  // transforms, or the caches.
-  void RunWeightGradientTogether(const ConvolutionArguments& arguments) const;
+  // Tiles at a time, if each thread has its own: as many as let the transforms of a tile
+  // (`tile_bytes`) and `sums_bytes` stay in the thread's caches. `shares`: parts that all tiles are
+  // cut into.
+  int64_t TilesByThread(int64_t tile_bytes, int64_t sums_bytes, int64_t shares) const;
+  // The same if all threads work on them.
+  int64_t TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
-  // Steps of Product over `count` channels or tiles.
+  int64_t lanes() const { return products_.lanes; }
+  // Steps of a product over `count` channels or tiles: a number, or a pair of bf16, each.
   int64_t Depth(int64_t count) const { return bf16_ ? (count + 1) / 2 : count; }
-  // Bytes of a tile's numbers at one point. For the gradient by the weights both sides lie in
-  // panels of `width` channels: all tiles of the first, then those of the next; each tile, or pair
-  // of bf16 tiles, is a step of a product.
-  int64_t SourceRow() const;
-  int64_t GradientRow() const;
-  int64_t PanelWidth(int64_t channels) const;
-  int64_t WidthBytes(int64_t channels) const;  // of a tile in a panel
-  winograd::Places GradientPlaces(int64_t channels, int64_t point_stride) const;
-  int64_t SourcePointStride() const;    // bytes
-  int64_t GradientPointStride() const;  // bytes
-  int64_t ProductRow() const;           // floats
-  int64_t ProductPointStride() const;   // floats
+  // Bytes of zeros that pixels outside the image point at.
   int64_t ZeroBytes() const;
-  int64_t lanes() const;
-  int64_t WeightPointStride(int64_t panel) const;  // bytes
 
   const winograd::Kernels& kernels_;
   const product_kernels::Kernels& products_;
-  const Panels panels_;  // of target channels
   const std::string implementation_;
-  Direction direction_;
-  bool bf16_, relu_, pooled_;
+  const Direction direction_;
+  const bool bf16_, pooled_;
+  const int threads_;
   Side source_, target_;  // what is transformed by B, and what by A
+  const Panels panels_;   // of target channels
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;
   bool by_thread_ = false;
   int64_t chunk_ = 0;  // tiles that are in scratch at a time: a thread's, or all threads'
-  int64_t sums_ = 1;   // by_thread_: gradients by the weights of parts of the tiles
-  int threads_;
 };
+
+// Fewer tiles at a time than this are not worth the loading of their weights.
+inline constexpr int64_t kLeastTilesByThread = 24;
+// Tiles, or pairs of them, whose transforms are worth another thread.
+inline constexpr int64_t kLeastTilesPerTask = 4;
+
+// Points at the kSize x kSize pixels from (row, column) on, of image `image` of `images`; at
+// `outside` for those that are not in it.
+template <int kSize>
+void PointAt(const char* images, int64_t image, int64_t height, int64_t width, int64_t pixel_bytes,
+             int64_t row, int64_t column, const void* outside, winograd::Pixels& pixels) {
+  const char* line = images + ((image * height + row) * width + column) * pixel_bytes;
+  const bool inside = row >= 0 && row + kSize <= height && column >= 0 && column + kSize <= width;
+  for (int r = 0; r < kSize; ++r, line += width * pixel_bytes) {
+    if (inside) {
+      for (int c = 0; c < kSize; ++c) pixels.at[r * kSize + c] = line + c * pixel_bytes;
+      continue;
+    }
+    const bool row_inside = row + r >= 0 && row + r < height;
+    for (int c = 0; c < kSize; ++c) {
+      const bool pixel_inside = row_inside && column + c >= 0 && column + c < width;
+      pixels.at[r * kSize + c] = pixel_inside ? line + c * pixel_bytes : outside;
+    }
+  }
+}
+
+// Calls transform(i, tile, next) for `count` tiles, which find(i, tile) points at; the last tile's
+// `next` is any.
+template <typename Tile, typename Find, typename Transform>
+void ForEachTile(int64_t count, Find find, Transform transform) {
+  if (count == 0) return;
+  Tile tiles[2];
+  find(0, tiles[0]);
+  tiles[1] = tiles[0];
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + 1 < count) find(i + 1, tiles[(i + 1) % 2]);
+    transform(i, tiles[i % 2], tiles[(i + 1) % 2]);
+  }
+}
 
 }  // namespace cotangent::tensor
 

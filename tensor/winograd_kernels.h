@@ -1,4 +1,5 @@
-// The arithmetic of winograd.h but the products, for one tile at a time, for each instruction set.
+// The arithmetic of winograd.h for one tile at a time, apart from the products of matrices, for each
+// instruction set.
 //
 // Included by a file that is compiled for an instruction set: it must include nothing with inline
 // functions that others share.
@@ -14,7 +15,7 @@ inline constexpr int kInputs = 6;                  // the inputs they depend on
 inline constexpr int kPoints = kInputs * kInputs;  // products of a tile
 
 // G: a weight's points are these times its three taps. The points of the polynomials are 0, a, -a,
-// b, -b and infinity with a = 2/3 and b = 3/2, whose product is 1: see winograd_kernels.cc.
+// b, -b and infinity with a = 2/3 and b = 3/2, whose product is 1: see winograd_matrices.h.
 inline constexpr float kWeightMatrix[kInputs][3] = {{1, 0, 0},
                                                     {-81.0f / 130, -27.0f / 65, -18.0f / 65},
                                                     {-81.0f / 130, 27.0f / 65, -18.0f / 65},
