@@ -177,6 +177,33 @@ TEST(DifferentiateTest, TheValueWithTheGradient) {
 }
 
 // A branch not taken, and a constant at the edge of a domain, have no say in the derivative.
+// d/dv (v d/dw (v + w)) = 1 and d/dv (v d/dw (v w)) = 2 v, in every mode, where the inner derivative
+// is by dual numbers of the outer numbers.
+TEST_P(EveryMode, DifferentiatesDerivatives) {
+  const auto f = [](auto v) {
+    using S = std::decay_t<decltype(v[0])>;
+    const auto sum = [&](auto w) { return v[0] + w[0]; };
+    const auto product = [&](auto w) { return v[0] * w[0]; };
+    const std::vector<S> one = {S(1)};
+    return std::vector<S>{S(v[0] * forward::Gradient(sum, one)[0]),
+                          S(v[0] * forward::Gradient(product, one)[0])};
+  };
+  const auto jacobian = Jacobian(f, std::vector{1.5}, GetParam());
+  ASSERT_TRUE(jacobian.ok()) << jacobian.status();
+  EXPECT_NEAR((*jacobian)(0, 0), 1, 1e-9);
+  EXPECT_NEAR((*jacobian)(1, 0), 3, 1e-9);
+}
+
+// Variables of two functions have the same names.
+TEST(DifferentiateTest, FormulasOfTwoFunctionsDoNotMix) {
+  SymbolicTrace outer, inner;
+  const SymbolicScalar v(1, outer.pool.Variable("x"), &outer);
+  const SymbolicScalar w(2, inner.pool.Variable("x"), &inner);
+  EXPECT_TRUE((v * w).value() == 2 && (w * w).value() == 4);
+  EXPECT_EQ(outer.unsupported, "a variable of another function");
+  EXPECT_EQ(inner.unsupported, "a variable of another function");
+}
+
 TEST(DifferentiateTest, WhatDoesNotMoveHasNoSay) {
   const auto f = [](auto x) {
     using namespace functions;

@@ -145,9 +145,10 @@ std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
 template <class F>
 std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
                                    const std::vector<Vector>& seeds) {
-  using D = forward::Dual<double, kColorsAtOnce>;
+  using Tape = reverse::LevelTapeOfDuals<F, kColorsAtOnce>;
+  using D = typename Tape::Real;
   std::vector<Vector> products(seeds.size(), Vector(x.size()));
-  reverse::LevelTape<F, D> tape;
+  Tape tape;
   VisitSeeds<D>(seeds, x, [&](std::size_t first, std::size_t count, std::span<const D> at) {
     const auto recorded = reverse::Record(tape, f, at);
     tape.Backward(recorded.outputs[0]);

@@ -79,12 +79,17 @@ namespace symbolic_internal {
 SymbolicScalar Named(const char* name, double value, const SymbolicScalar& x);
 SymbolicScalar Unsupported(const char* name, const SymbolicScalar& x);
 
-// build(a, b) on the operands' expressions; a constant if both are.
+// build(a, b) on the operands' expressions; a constant if both are. Operands of two traces, of a
+// function and of one around it, have variables of the same names: noted in both.
 template <class Build>
 SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScalar& b,
                        Build build) {
   SymbolicTrace* const trace = a.IsConstant() ? b.trace() : a.trace();
   if (trace == nullptr) return SymbolicScalar(value);
+  if (!b.IsConstant() && b.trace() != trace) {
+    for (SymbolicTrace* mixed : {trace, b.trace()})
+      mixed->unsupported = "a variable of another function";
+  }
   return SymbolicScalar(value, build(a.In(*trace), b.In(*trace)), trace);
 }
 

@@ -62,6 +62,18 @@
 // function that uses the outer one's variables as if they were of its level does not compile. Hand
 // the inner Gradient the outer scalars as its point, and it differentiates those.
 //
+// Duals that somebody seeds by hand are told apart by their types alone, and Dual<double, 1> is the
+// same type in two functions. So a function of T that seeds duals makes them of what it was given,
+//
+//   template <class T>
+//   T Slope(const T& v) {                       // d(v w)/dw at w = 1, which is v
+//     using D = Dual<T, 1>;                     // not Dual<double, 1>
+//     return (v * D::Variable(T(1), 0)).tangent[0];
+//   }
+//
+// which is right at every depth; or of a level of its own, Dual<double, 1, &kMine> where `inline
+// constexpr char kMine = 0;`, and then it does not compile where it would mix the two.
+//
 // Duals are not thread-shared state: they may be used wherever a double may.
 
 #include <cmath>

@@ -38,15 +38,20 @@ using Element = std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>(
 template <class X>
 using ScalarOf = std::conditional_t<std::is_arithmetic_v<Element<X>>, double, Element<X>>;
 
-// The dual numbers that f is called with: of f's own level, or of none if f takes only such.
-template <class F, class OfLevel, class OfNone>
-using Taken =
-    std::conditional_t<std::is_invocable_v<const F&, std::span<const OfLevel>>, OfLevel, OfNone>;
+// The dual numbers that f is called with: of f's own level.
+template <class F, class D>
+struct TakenBy {
+  static_assert(
+      std::is_invocable_v<const F&, std::span<const D>>,
+      "write the function as a template over its scalar, such as [](auto x) { .. }: one of "
+      "a single type of dual numbers could not tell its own from those of a function "
+      "around it (autodiff/forward/dual.h, LEVELS)");
+  using type = D;
+};
 template <class F, class S, int N>
-using LevelDual = Taken<F, Dual<S, N, &kLevelOf<F>>, Dual<S, N>>;
+using LevelDual = typename TakenBy<F, Dual<S, N, &kLevelOf<F>>>::type;
 template <class F, class S, int N>
-using LevelDualOfDuals =
-    Taken<F, Dual<Dual<S, N, &kLevelOf<F>>, 1, &kLevelOf<F>>, Dual<Dual<S, N>, 1>>;
+using LevelDualOfDuals = typename TakenBy<F, Dual<Dual<S, N, &kLevelOf<F>>, 1, &kLevelOf<F>>>::type;
 
 // x as constants.
 template <class D, class X>

@@ -1,7 +1,9 @@
 #include "autodiff/forward/gradient.h"
 
 #include <array>
+#include <type_traits>
 
+#include "autodiff/forward/taylor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -72,6 +74,8 @@ concept Adds = requires(A a, B b) {
   a + b;
 };
 
+inline constexpr char kMine = 0;
+
 // Numbers of two levels do not mix where neither is made of the other.
 TEST(GradientTest, LevelsAreToldApartByType) {
   const auto outer = [](auto v) { return v[0]; };
@@ -82,9 +86,58 @@ TEST(GradientTest, LevelsAreToldApartByType) {
   static_assert(!Adds<Outer, Inner>);
   static_assert(!Adds<Outer, LevelDualOfDuals<decltype(inner), double, 8>>);
   static_assert(Adds<Outer, LevelDual<decltype(inner), Outer, 8>>);
-  // A function of one type of dual numbers is called with that.
-  const auto of_duals = [](std::span<const Dual<double, 8>> x) { return x[0] * x[0]; };
-  EXPECT_THAT(Gradient(of_duals, std::vector{3.0}), ElementsAre(6));
+  // Those that somebody seeds by hand are of another level again.
+  static_assert(!Adds<Outer, Dual<double, 8>> && !Adds<Outer, Dual<double, 1>>);
+  static_assert(!Adds<Outer, Dual<Dual<double, 8>, 8>>);
+  static_assert(!Adds<Outer, DynamicDual<>> && !Adds<Outer, Taylor<double, 3>>);
+  static_assert(!std::is_convertible_v<Outer, Dual<double, 8>>);
+  static_assert(!std::is_convertible_v<Dual<double, 8>, Outer>);
+  static_assert(Adds<Outer, Dual<Outer, 1>> && Adds<Outer, Taylor<Outer, 3>>);
+  // As are those of different levels of one's own.
+  using Mine = Dual<double, 1, &kMine>;
+  static_assert(Adds<Mine, Mine> && !Adds<Mine, Dual<double, 1>> && !Adds<Mine, Outer>);
+}
+
+// By hand, at any depth: d/dv (v d/dw (v + w)) = 1 and d/dv (v d/dw (v w)) = 2 v.
+template <class T>
+T BySum(const T& v) {
+  using D = Dual<T, 1>;
+  return v * (v + D::Variable(T(1), 0)).tangent[0];
+}
+template <class T>
+T ByProduct(const T& v) {
+  using D = Dual<T, 1>;
+  return v * (v * D::Variable(T(1), 0)).tangent[0];
+}
+template <class T>
+T BySeries(const T& v) {
+  return v * (v * Taylor<T, 2>::Variable(T(1)))[1];
+}
+TEST(GradientTest, DualsOfAFunctionsOwnNumbersAreRightAtEveryDepth) {
+  using D = Dual<double, 1>;
+  const D v = D::Variable(1.5, 0);
+  EXPECT_EQ(BySum(v).tangent[0], 1);
+  EXPECT_EQ(ByProduct(v).tangent[0], 3);
+  EXPECT_EQ(BySeries(v).tangent[0], 3);
+  const auto sum = [](auto x) { return BySum(x[0]); };
+  const auto product = [](auto x) { return ByProduct(x[0]); };
+  const auto series = [](auto x) { return BySeries(x[0]); };
+  const std::vector<double> x = {1.5};
+  EXPECT_THAT(Gradient(sum, x), ElementsAre(1));
+  EXPECT_THAT(Gradient(product, x), ElementsAre(3));
+  EXPECT_THAT(Gradient(series, x), ElementsAre(3));
+  EXPECT_THAT(Hessian(product, x), ElementsAre(2));
+  // Three deep: d/du (u d/dv (v d/dw (u v w))) = d/du (u 2 u v) = 4 u v, at v = 1.
+  const auto deep = [](auto u) {
+    using S = std::decay_t<decltype(u[0])>;
+    const auto middle = [&](auto v) {
+      using T = std::decay_t<decltype(v[0])>;
+      const auto inner = [&](auto w) { return u[0] * v[0] * w[0]; };
+      return v[0] * forward::Gradient(inner, std::vector<T>{1.0})[0];
+    };
+    return u[0] * forward::Gradient(middle, std::vector<S>{1.0})[0];
+  };
+  EXPECT_THAT(Gradient(deep, x), ElementsAre(6));
 }
 
 TEST(GradientTest, WithTheValue) {

@@ -6,34 +6,61 @@
 // is exact to rounding (Squire and Trapp, SIAM Review 40(1), 1998). It asks for a function that
 // takes std::complex<double> and is analytic: built from + - * / and the functions <complex> has,
 // with no abs, no comparison and no max.
+//
+// A derivative inside a function that is itself differentiated is not one: the step of the function
+// around would be taken for its own. It is NaN, and so is all that hangs on it; take dual numbers
+// (autodiff/forward/gradient.h) there.
 
 #include <complex>
 #include <concepts>
+#include <limits>
 #include <span>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace cotangent::autodiff::numeric {
 
 inline constexpr double kComplexStep = 1e-100;
 
+namespace complex_step_internal {
+
+// Whether a function is being differentiated in this thread, for as long as it lives.
+class Level {
+ public:
+  Level() : is_inner_(std::exchange(is_open_, true)) {}
+  Level(const Level&) = delete;
+  Level& operator=(const Level&) = delete;
+  ~Level() { is_open_ = is_inner_; }
+
+  double Derivative(std::complex<double> value) const {
+    return is_inner_ ? std::numeric_limits<double>::quiet_NaN() : value.imag() / kComplexStep;
+  }
+
+ private:
+  static inline thread_local constinit bool is_open_ = false;
+  const bool is_inner_;
+};
+
+}  // namespace complex_step_internal
+
 // f'(x), for f from std::complex<double> to the same.
 template <std::invocable<std::complex<double>> F>
 double ComplexStepDerivative(F&& f, double x) {
-  return std::complex<double>(f(std::complex<double>(x, kComplexStep))).imag() / kComplexStep;
+  const complex_step_internal::Level level;
+  return level.Derivative(f(std::complex<double>(x, kComplexStep)));
 }
 
 // The n partial derivatives of f at x, for f from std::span<const std::complex<double>> to
 // std::complex<double>.
 template <std::invocable<std::span<const std::complex<double>>> F>
 std::vector<double> ComplexStepGradient(F&& f, std::span<const double> x) {
+  const complex_step_internal::Level level;
   std::vector<std::complex<double>> at(x.begin(), x.end());
   std::vector<double> gradient;
   for (std::complex<double>& xi : at) {
     const std::complex<double> real = xi;
     xi = {real.real(), kComplexStep};
-    gradient.push_back(std::complex<double>(f(std::span<const std::complex<double>>(at))).imag() /
-                       kComplexStep);
+    gradient.push_back(level.Derivative(f(std::span<const std::complex<double>>(at))));
     xi = real;
   }
   return gradient;

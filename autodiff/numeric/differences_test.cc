@@ -79,6 +79,15 @@ TEST(DifferencesTest, Hessian) {
   ExpectWithinItsError(hessian[3], std::exp(0.5), 1e-7);
 }
 
+// d/dv (v d/dw (v + w)) = 1, where a step taken for another would say 2.
+TEST(ComplexStepTest, InsideAnotherThereIsNone) {
+  const auto outer = [](std::complex<double> v) {
+    return v * ComplexStepDerivative([&](std::complex<double> w) { return v + w; }, 1.0);
+  };
+  EXPECT_TRUE(std::isnan(ComplexStepDerivative(outer, 1.0)));
+  EXPECT_EQ(ComplexStepDerivative([](std::complex<double> v) { return v * v; }, 1.0), 2);
+}
+
 TEST(ComplexStepTest, ExactToRounding) {
   const auto f = [](auto x) { return exp(x) / (sin(x) + 2.0); };
   const double x = 1.25, d = std::sin(x) + 2;

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "autodiff/reverse/expression.h"
+#include "autodiff/reverse/functions.h"
 
 namespace cotangent::autodiff::reverse {
 

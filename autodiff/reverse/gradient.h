@@ -55,11 +55,15 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
 }
 
 // The tape for f: of f's own level; without a level if f takes only its variables.
-template <class F, class Real = double>
+template <class F>
 using LevelTape = std::conditional_t<
     std::is_invocable_v<const F&,
-                        std::span<const BasicVar<BasicTape<Real, &forward::kLevelOf<F>>>>>,
-    BasicTape<Real, &forward::kLevelOf<F>>, BasicTape<Real>>;
+                        std::span<const BasicVar<BasicTape<double, &forward::kLevelOf<F>>>>>,
+    BasicTape<double, &forward::kLevelOf<F>>, Tape>;
+// For second derivatives: the tape's numbers carry N directions.
+template <class F, int N>
+using LevelTapeOfDuals =
+    BasicTape<forward::Dual<double, N, &forward::kLevelOf<F>>, &forward::kLevelOf<F>>;
 
 // f(x) of a scalar function, and df/dx into `gradient`.
 template <class F>
@@ -109,10 +113,10 @@ std::vector<double> Jacobian(const F& f, std::span<const double> x) {
 // over reverse, at a small multiple of the gradient's cost whatever the size of x.
 template <class F>
 std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
-  using Dual = forward::Dual<double, 1>;
-  std::vector<Dual> point(x.begin(), x.end());
+  using Tape = LevelTapeOfDuals<F, 1>;
+  std::vector<typename Tape::Real> point(x.begin(), x.end());
   for (std::size_t i = 0; i < x.size(); ++i) point[i].tangent[0] = direction[i];
-  LevelTape<F, Dual> tape;
+  Tape tape;
   const auto recorded = Record(tape, f, point);
   tape.Backward(recorded.outputs[0]);
   std::vector<double> product;
@@ -124,10 +128,11 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
 template <class F>
 std::vector<double> Hessian(const F& f, std::span<const double> x) {
   constexpr std::size_t kColumns = 4;
-  using Dual = forward::Dual<double, kColumns>;
+  using Tape = LevelTapeOfDuals<F, kColumns>;
+  using Dual = typename Tape::Real;
   const std::size_t n = x.size();
   std::vector<double> hessian(n * n);
-  LevelTape<F, Dual> tape;
+  Tape tape;
   for (std::size_t first = 0; first < n; first += kColumns) {
     const std::size_t columns = std::min(kColumns, n - first);
     std::vector<Dual> point(x.begin(), x.end());

@@ -23,7 +23,7 @@
 #include <utility>
 
 #include "autodiff/reverse/chunk.h"
-#include "autodiff/reverse/expression.h"
+#include "autodiff/reverse/functions.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

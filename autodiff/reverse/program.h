@@ -7,7 +7,7 @@
 //   reverse::Program program(f, x);                               // runs f once, at x
 //   program.Gradients(points, values, gradients);                 // at any number of points
 //
-// Each statement of f (see expression.h) has become a pair of functions that the compiler made of
+// Each statement of f (see node.h) has become a pair of functions that the compiler made of
 // its expression's type: one computes it, one hands its adjoint to its operands. What is recorded
 // is which pair, and where the operands are; to replay is to walk that list forth and back, with
 // vectors as wide as the processor has. What stands in their lanes depends on the number of points:

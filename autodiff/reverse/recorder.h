@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "autodiff/reverse/expression.h"
+#include "autodiff/reverse/functions.h"
 #include "autodiff/reverse/kernel.h"
 #include "autodiff/reverse/var.h"
 

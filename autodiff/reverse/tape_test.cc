@@ -620,17 +620,17 @@ TEST(GradientTest, AConstantExponentOfTheTapesType) {
   EXPECT_EQ(Gradient(both, std::vector{0.0, 0.5})[1], 0);
 }
 
+template <class A, class B>
+concept Adds = requires(A a, B b) {
+  a + b;
+};
+
 TEST(GradientTest, LevelsAreToldApartByType) {
   const auto outer = [](auto v) { return v[0]; };
   const auto inner = [](auto w) { return w[0]; };
   using Outer = LevelTape<decltype(outer)>::Var;
   using Inner = LevelTape<decltype(inner)>::Var;
-  static_assert(requires(Outer a, Outer b) { a + b; });
-  static_assert(!std::is_same_v<Outer, Inner>);
-  constexpr auto adds = []<class A, class B>(const A*, const B*) {
-    return requires(A a, B b) { a + b; };
-  };
-  static_assert(!adds(static_cast<Outer*>(nullptr), static_cast<Inner*>(nullptr)));
+  static_assert(Adds<Outer, Outer> && !Adds<Outer, Inner> && !Adds<Outer, Var>);
   const auto of_vars = [](std::span<const Var> x) { return Var(x[0] * x[0]); };
   EXPECT_THAT(Gradient(of_vars, std::vector{3.0}), ElementsAre(6));
   // d/dv (v d/dw (v w)) = 2 v, forward inside reverse.
@@ -640,6 +640,33 @@ TEST(GradientTest, LevelsAreToldApartByType) {
     return S(v[0] * forward::Gradient(product, std::vector<S>{1.0})[0]);
   };
   EXPECT_THAT(Gradient(nested, std::vector{1.0}), ElementsAre(2));
+}
+
+// Of second derivatives, too, whose numbers are duals: none that somebody seeds by hand is one.
+TEST(GradientTest, SecondDerivativesHaveDualsOfTheirOwn) {
+  const auto f = [](auto v) { return v[0]; };
+  using F = decltype(f);
+  static_assert(Adds<LevelTapeOfDuals<F, 1>::Var, LevelTapeOfDuals<F, 1>::Var>);
+  static_assert(!Adds<LevelTapeOfDuals<F, 1>::Var, forward::Dual<double, 1>>);
+  static_assert(!Adds<LevelTapeOfDuals<F, 4>::Var, forward::Dual<double, 4>>);
+}
+
+TEST(TapeDeathTest, AVariableOfATapeInsideIsNotTakenForOnesOwn) {
+  const auto confuse = [] {
+    Tape outer;
+    Tape::Scope outer_recording(outer);
+    const Var v = outer.Input(1);
+    Var inside;
+    {
+      Tape inner;
+      Tape::Scope recording(inner);
+      Var w = inner.Input(2);
+      for (int i = 0; i < 10; ++i) w = sin(w);
+      inside = w;
+    }
+    outer.Backward(v * inside);
+  };
+  EXPECT_DEATH(confuse(), "used with a tape that is not its own");
 }
 
 TEST(TapeDeathTest, AVariableOfTheTapeAroundIsNotTakenForOnesOwn) {

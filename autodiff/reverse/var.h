@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "autodiff/reverse/expression.h"
+#include "autodiff/reverse/functions.h"
 
 namespace cotangent::autodiff::reverse::scalar {
 

@@ -1,0 +1,273 @@
+#ifndef COTANGENT_AUTODIFF_REVERSE_NODE_H_
+#define COTANGENT_AUTODIFF_REVERSE_NODE_H_
+
+// What operators on variables build. Include autodiff/reverse/tape.h, not this file.
+//
+// An operator or function builds a node, whose type spells what it computes:
+//
+//   Product<Leaf, Temporary>,  Apply<SinRule, Leaf>
+//
+// It holds its value and, where it is not evident, its derivative by each operand. On a Tape the
+// node becomes a variable at once, which is what the operator returns: a row of the tape with the
+// derivatives by the operands. An operand that has no name, like a * b in (a * b) * c, is a
+// Temporary, and if its row is the last one, that row is multiplied by the derivative and becomes
+// part of the new one (BasicTape::Write): `y = a * b + sin(a)` is the row (a, b), (b, a), (a, cos a)
+// when the statement ends, not three.
+//
+// On a FusedTape or a replay's Recorder the operators return the nodes themselves, and a statement
+// is one large node
+//
+//   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
+//
+// Assigning it to a variable walks it from the top with the weight 1, multiplying by the local
+// derivative on the way down, so that at each leaf arrives dy/d(leaf): the chain rule inside the
+// statement, done by the compiler. Such a node copies what it needs and refers to nothing; but it
+// denotes the variables as they are *now*. There, keep results in the scalar type (`T t = a * b;`),
+// not in `auto`, and give branches of `?:` one type (`c ? T(a * b) : T(a + b)`).
+
+#include <cmath>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "autodiff/forward/dual.h"
+
+#if !defined(COTANGENT_REVERSE_CHECKS)
+#if defined(NDEBUG)
+#define COTANGENT_REVERSE_CHECKS 0
+#else
+#define COTANGENT_REVERSE_CHECKS 1
+#endif
+#endif
+
+#define COTANGENT_INLINE [[gnu::always_inline]] inline
+
+namespace cotangent::autodiff::reverse {
+
+// What the lookup by argument finds for a variable: operators and the names of <cmath>.
+namespace scalar {
+
+template <class Tape>
+class BasicVar;
+
+// Each node has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight, row), which
+// adds to `row` the derivatives by its leaves, numbered from K on, times `weight`.
+
+template <class TapeType>
+struct Leaf {
+  using Tape = TapeType;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = 1;
+
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    row.template Add<K>(*this, weight);
+  }
+
+  Real value;
+  std::uint32_t index;  // of its slot on the tape; 0 for a constant
+#if COTANGENT_REVERSE_CHECKS
+  std::uint32_t owner;  // the tape's serial number
+#endif
+};
+
+// A variable that is not read again (the result of an operator, before it has a name).
+template <class TapeType>
+struct Temporary : Leaf<TapeType> {
+  using typename Leaf<TapeType>::Real;
+  COTANGENT_INLINE Temporary(const Leaf<TapeType>& leaf, std::uint32_t own)
+      : Leaf<TapeType>(leaf), own(own) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    row.template Add<K>(*this, weight);
+  }
+
+  std::uint32_t own;  // its slot if no other variable holds that, or 0
+};
+
+template <class TapeType>
+struct Constant {
+  using Tape = TapeType;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = 0;
+
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real&, Row&) const {}
+
+  Real value;
+};
+
+}  // namespace scalar
+using namespace scalar;  // NOLINT: nothing here is found by argument
+
+template <class Node>
+inline constexpr bool kIsConstant = false;
+template <class Tape>
+inline constexpr bool kIsConstant<Constant<Tape>> = true;
+
+namespace scalar {
+
+// What the four operations share.
+template <class L, class R>
+struct BinaryNode {
+  using Tape = typename L::Tape;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = L::kLeaves + R::kLeaves;
+
+  COTANGENT_INLINE BinaryNode(const L& l, const R& r, const Real& value)
+      : l(l), r(r), value(value) {}
+  COTANGENT_INLINE const Real& Value() const { return value; }
+
+  L l;
+  R r;
+  Real value;
+};
+
+template <class L, class R>
+struct Sum : BinaryNode<L, R> {  // d(l + r) = dl + dr
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Sum(const L& l, const R& r) : BinaryNode<L, R>(l, r, l.Value() + r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    this->l.template Push<K>(weight, row);
+    this->r.template Push<K + L::kLeaves>(weight, row);
+  }
+};
+
+template <class L, class R>
+struct Difference : BinaryNode<L, R> {  // d(l - r) = dl - dr
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Difference(const L& l, const R& r)
+      : BinaryNode<L, R>(l, r, l.Value() - r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    this->l.template Push<K>(weight, row);
+    this->r.template Push<K + L::kLeaves>(-weight, row);
+  }
+};
+
+template <class L, class R>
+struct Product : BinaryNode<L, R> {  // d(l r) = r dl + l dr
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Product(const L& l, const R& r)
+      : BinaryNode<L, R>(l, r, l.Value() * r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    if constexpr (L::kLeaves > 0) this->l.template Push<K>(weight * this->r.Value(), row);
+    if constexpr (R::kLeaves > 0)
+      this->r.template Push<K + L::kLeaves>(weight * this->l.Value(), row);
+  }
+};
+
+template <class L, class R>
+struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
+  using typename BinaryNode<L, R>::Real;
+  COTANGENT_INLINE Quotient(const L& l, const R& r)
+      : BinaryNode<L, R>(l, r, l.Value() / r.Value()) {}
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    const Real by_l = weight / this->r.Value();
+    this->l.template Push<K>(by_l, row);
+    if constexpr (R::kLeaves > 0) {
+      // 1 / r may overflow where (l / r) / r does not.
+      const bool overflows = !forward::AllFinite(by_l);
+      const Real by_r =
+          overflows ? Real(-(weight * this->value) / this->r.Value()) : Real(-by_l * this->value);
+      this->r.template Push<K + L::kLeaves>(by_r, row);
+    }
+  }
+};
+
+template <class A>
+struct Negative {
+  using Tape = typename A::Tape;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = A::kLeaves;
+  COTANGENT_INLINE explicit Negative(const A& a) : a(a), value(-a.Value()) {}
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    a.template Push<K>(-weight, row);
+  }
+
+  A a;
+  Real value;
+};
+
+// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified; called with dual
+// numbers of one direction for each operand it returns the value and the derivatives together, so
+// there is one table of derivatives, autodiff/forward's, and both modes agree to the last bit, at
+// kinks and at the edges of domains too. (A rule may have Together(x, value, derivative) where
+// plain numbers have a faster way to the same.)
+template <class Rule, class... Args>
+struct Apply {
+  using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;
+  using Real = typename Tape::Real;
+  static constexpr int kLeaves = (Args::kLeaves + ...);
+  static constexpr int kDirections = ((kIsConstant<Args> ? 0 : 1) + ...);
+  using Dual = forward::Dual<Real, kDirections>;
+
+  // The number of non-constant arguments, or of leaves, before argument I.
+  template <int I>
+  static constexpr int Before(bool leaves) {
+    constexpr bool kConstant[] = {kIsConstant<Args>...};
+    constexpr int kCount[] = {Args::kLeaves...};
+    int before = 0;
+    for (int i = 0; i < I; ++i) before += leaves ? kCount[i] : !kConstant[i];
+    return before;
+  }
+
+  COTANGENT_INLINE explicit Apply(const Rule& rule, const Args&... args)
+      : rule(rule), args(args...) {
+    Evaluate(std::index_sequence_for<Args...>());
+  }
+  COTANGENT_INLINE const Real& Value() const { return value; }
+  template <int K, class Row>
+  COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
+    PushAll<K>(weight, row, std::index_sequence_for<Args...>());
+  }
+
+  template <std::size_t... I>
+  COTANGENT_INLINE void Evaluate(std::index_sequence<I...>) {
+    if constexpr (requires { Rule::Together(std::get<0>(args).Value(), value, derivative[0]); }) {
+      Rule::Together(std::get<0>(args).Value(), value, derivative[0]);
+    } else {
+      const Dual result = rule(Seed<I>(std::get<I>(args))...);
+      value = result.value;
+      for (int i = 0; i < kDirections; ++i) derivative[i] = result.tangent[i];
+    }
+  }
+  template <int I, class A>
+  COTANGENT_INLINE static auto Seed(const A& a) {
+    if constexpr (kIsConstant<A>) {
+      return a.value;
+    } else {
+      return Dual::Variable(a.Value(), Before<I>(false));
+    }
+  }
+  template <int K, class Row, std::size_t... I>
+  COTANGENT_INLINE void PushAll(const Real& weight, Row& row, std::index_sequence<I...>) const {
+    (PushOne<K, I>(weight, row), ...);
+  }
+  template <int K, int I, class Row>
+  COTANGENT_INLINE void PushOne(const Real& weight, Row& row) const {
+    using A = std::tuple_element_t<I, std::tuple<Args...>>;
+    if constexpr (!kIsConstant<A>) {
+      std::get<I>(args).template Push<K + Before<I>(true)>(weight * derivative[Before<I>(false)],
+                                                           row);
+    }
+  }
+
+  [[no_unique_address]] Rule rule;
+  std::tuple<Args...> args;
+  Real value;
+  Real derivative[kDirections];
+};
+
+}  // namespace scalar
+}  // namespace cotangent::autodiff::reverse
+
+#endif  // COTANGENT_AUTODIFF_REVERSE_NODE_H_

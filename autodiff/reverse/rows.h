@@ -1,0 +1,310 @@
+#ifndef COTANGENT_AUTODIFF_REVERSE_ROWS_H_
+#define COTANGENT_AUTODIFF_REVERSE_ROWS_H_
+
+// The rows of a tape, and how they are swept. Include autodiff/reverse/tape.h, which teaches the
+// method, not this file.
+//
+// A row is what a statement leaves behind: the slot of its result and (operand's slot, partial)
+// pairs; 12 bytes a pair, 8 a row, and 8 a slot for the adjoint.
+//
+// Adding is special. In sum += a * b the new sum's partial by the old one is 1, so both may share a
+// slot: on the way back, when the row's turn comes, the slot holds what hangs on the new sum; the
+// row hands it on to a and b; and with the earlier uses of the old sum added as they come it is the
+// old sum's adjoint. (x += f(x) works too: the slot's adjoint is read before the row adds to it.)
+// And while no other row comes between, sum += a * b only adds its pairs to the row before: a dot
+// product is one row. Sharing is right only as long as no other variable holds the old value's
+// slot, so a copied variable is marked, and += on it starts a new slot. (Who asks for the adjoint
+// of a sum that has grown is answered for its present value; see Adjoint.)
+//
+// Rows and pairs are kept in arenas (arena.h): nothing is allocated per operation, and Clear keeps
+// the memory, so a tape used again asks the system for nothing at all. Rows are counted in 31 bits,
+// and pairs may take 16 GiB: a program that needs more ends with a message that says so;
+// checkpoint.h differentiates loops of any length in bounded memory.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "autodiff/forward/dual.h"
+#include "autodiff/reverse/arena.h"
+#include "autodiff/reverse/expression.h"
+
+namespace cotangent::autodiff::reverse {
+namespace scalar {
+
+// What tapes of all levels have in common: the rows, and how they are swept.
+template <class RealType>
+class TapeRows {
+ public:
+  using Real = RealType;
+
+  TapeRows() = default;
+  TapeRows(const TapeRows&) = delete;
+  TapeRows& operator=(const TapeRows&) = delete;
+  ~TapeRows() = default;
+
+  // Clears the adjoints, to add seeds and sweep: for several results at once.
+  void ClearAdjoints() {
+    adjoint_.assign(slots(), Real(0));
+    seeds_.clear();
+  }
+  void Sweep();
+
+  // What is recorded: statements, their pairs, and inputs.
+  std::size_t rows() const { return next_row_ - row_begin() - marks_; }
+  std::size_t pairs() const { return next_pair_ - pair_begin(); }
+  std::size_t inputs() const { return inputs_; }
+  // Bytes that hold it, and the adjoints.
+  std::size_t bytes() const {
+    return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots() * sizeof(Real);
+  }
+
+  // A place on the tape to come back to: Rewind forgets what was recorded after it. A variable from
+  // before that was assigned since is void.
+  struct Mark {
+    std::size_t rows, pairs, marks, inputs;
+  };
+  Mark Here() {
+    OpenEmptyRow(NextSlot());  // after which none from before grows
+    ++marks_;
+    return {rows(), pairs(), marks_, inputs_};
+  }
+  void Rewind(const Mark& mark) {
+    next_row_ = row_begin() + mark.rows + mark.marks;
+    next_pair_ = pair_begin() + mark.pairs;
+    marks_ = mark.marks;
+    inputs_ = mark.inputs;
+    row_of_slot_0_ = row_begin() - first_slot_ - inputs_;
+  }
+
+ protected:
+  struct AlignedPair {
+    Real partial;
+    std::uint32_t source;
+  };
+  struct [[gnu::packed]] PackedPair {
+    double partial;
+    std::uint32_t source;
+  };
+  using Pair = std::conditional_t<std::is_same_v<Real, double>, PackedPair, AlignedPair>;
+  // Its pairs begin kUnit * begin bytes into the pairs, and end where the next row begins.
+  struct RowHead {
+    std::uint32_t slot, begin;
+  };
+  static constexpr std::size_t kUnit = 4;
+  // The longest rows that become part of a sum's, and of any other operation's, which multiplies
+  // all of their partials.
+  static constexpr std::ptrdiff_t kAddedUp = 512, kMultiplied = 8;
+
+  // f(0), .., f(N - 1) as constants.
+  template <int N, class F>
+  COTANGENT_INLINE static void Unrolled(F f) {
+    [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
+      (f(std::integral_constant<int, K>()), ...);
+    }
+    (std::make_integer_sequence<int, N>());
+  }
+
+  // The slot of the next input or row that is not the growth of another: they are numbered as they
+  // come.
+  COTANGENT_INLINE std::uint32_t NextSlot() const {
+    return static_cast<std::uint32_t>(next_row_ - row_of_slot_0_);
+  }
+  // Each row has a pair or more, and there is room for more rows than pairs: OpenEmptyRow sees to
+  // it that this remains so.
+  COTANGENT_INLINE void OpenRow(std::uint32_t slot) { *next_row_++ = {slot, Offset()}; }
+  void OpenEmptyRow(std::uint32_t slot) {
+    if (row_limit_ - next_row_ <= pair_limit_ - next_pair_ + kLongest) Full();
+    OpenRow(slot);
+  }
+  COTANGENT_INLINE Pair* PairsOf(const RowHead& row) const {
+    return reinterpret_cast<Pair*>(reinterpret_cast<char*>(pair_begin()) +
+                                   kUnit * static_cast<std::size_t>(row.begin));
+  }
+  // The adjoint of slot i is Adjoints()[i].
+  Real* Adjoints() { return adjoint_.data() - first_slot_; }
+  // The adjoint that a slot has before the last of its rows is swept: that of its present value.
+  Real AdjointOfPresent(std::uint32_t slot) const;
+  std::size_t slots() const { return NextSlot() - first_slot_; }
+  // Begins anew with slots from `first` on. Those of a tape inside whose Scope this one's is are
+  // all below, and CheckLevel finds them among this one's operands; and slots that are not there
+  // yet, of a tape inside this one's Scope.
+  void BeginAt(std::uint32_t first) {
+    first_slot_ = first;
+    Rewind({});
+  }
+  void CheckLevel() const {
+    if (first_slot_ == 1 && !was_around_) return;
+    for (const Pair* pair = pair_begin(); pair != next_pair_; ++pair) {
+      if (pair->source < first_slot_ || pair->source >= NextSlot()) Foreign();
+    }
+  }
+  // The steps of a loop, x += f(x, p, ..), are rows of the same slot and the same operands one
+  // after the other: their adjoints stay in registers. Sweeps as many such rows as there are from
+  // `row`, whose pairs are before `end`, back; returns the last one done, or the one after `row` if
+  // it is no such step.
+  static constexpr int kStepOperands = 4;
+  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
+  template <int N>
+  const RowHead* SweepSteps(const RowHead* row, const Pair* end);
+  std::uint32_t Offset() const {
+    return static_cast<std::uint32_t>(
+        (reinterpret_cast<const char*>(next_pair_) - reinterpret_cast<const char*>(pair_begin())) /
+        kUnit);
+  }
+  [[noreturn, gnu::noinline, gnu::cold]] static void Full() {
+    std::fputs(
+        "cotangent: a reverse tape is full; differentiate the loop with checkpoints "
+        "(autodiff/reverse/checkpoint.h)\n",
+        stderr);
+    std::abort();
+  }
+  [[noreturn, gnu::cold, gnu::noinline]] static void Foreign() {
+    std::fputs(
+        "cotangent: a reverse::Var was used with a tape that is not its own: it was made on "
+        "another tape (of another thread? of the function around this one?), or no "
+        "tape is current. Make it with Input() on the tape whose Scope is active in this thread.\n",
+        stderr);
+    std::abort();
+  }
+  // The first few of both are nobody's: who looks at the last ones finds them where there are none.
+  Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()) + 1; }
+  RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()) + kBefore; }
+
+  static constexpr std::size_t kArena = std::size_t{1} << 34;  // bytes
+  static constexpr std::size_t kLongest = 1024;                // pairs of a statement
+  static constexpr std::size_t kBefore = 4;
+
+  const Arena pairs_{kArena}, rows_{kArena};
+  Pair* next_pair_ = pair_begin();
+  Pair* const pair_limit_ = next_pair_ + pairs_.bytes() / sizeof(Pair) - kLongest - 1;
+  RowHead* next_row_ = row_begin();
+  RowHead* const row_limit_ = next_row_ + rows_.bytes() / sizeof(RowHead) - kBefore;
+  std::uint32_t first_slot_ = 1;  // slot 0 is that of all constants
+  RowHead* row_of_slot_0_ = row_begin() - first_slot_;
+  std::size_t marks_ = 0, inputs_ = 0;
+  bool was_around_ = false;  // another tape's Scope was opened inside this one's
+  std::vector<Real> adjoint_;
+  std::vector<AlignedPair> seeds_;
+};
+
+}  // namespace scalar
+
+// ---- Implementation ----
+
+namespace scalar {
+
+template <class Real>
+void TapeRows<Real>::Sweep() {
+  CheckLevel();
+  Real* const adjoint = Adjoints();
+  const RowHead* const first = row_begin();
+  const Pair* end = next_pair_;
+  for (const RowHead* row = next_row_; row != first;) {
+    --row;
+    const Pair* const begin = PairsOf(*row);
+    if (row != first && row[-1].slot == row->slot && end - begin <= kStepOperands) {
+      const RowHead* const next = SweepSteps(row, end);
+      if (next != row + 1) {
+        end = PairsOf(*next);
+        row = next;
+        continue;
+      }
+    }
+    const Real weight = adjoint[row->slot];
+    if (!forward::IsZero(weight)) {
+      const Pair* pair = end;
+      for (; pair - begin >= 2; pair -= 2) {
+        adjoint[pair[-1].source] += weight * pair[-1].partial;
+        adjoint[pair[-2].source] += weight * pair[-2].partial;
+      }
+      if (pair != begin) adjoint[begin->source] += weight * begin->partial;
+    }
+    end = begin;
+  }
+}
+
+template <class Real>
+const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead* row,
+                                                                   const Pair* end) {
+  switch (end - PairsOf(*row)) {
+    case 1:
+      return SweepSteps<1>(row, end);
+    case 2:
+      return SweepSteps<2>(row, end);
+    case 3:
+      return SweepSteps<3>(row, end);
+    case 4:
+      return SweepSteps<4>(row, end);
+    default:
+      return row + 1;
+  }
+}
+
+template <class Real>
+template <int N>
+const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead* row,
+                                                                   const Pair* end) {
+  const std::uint32_t slot = row->slot;
+  const Pair* pair = end - N;
+  std::uint32_t source[N];
+  int self = 0, selves = 0;
+  Unrolled<N>([&](auto k) {
+    source[k] = pair[k].source;
+    if (source[k] == slot) self = k, ++selves;
+  });
+  if (selves != 1) return row + 1;
+  Real* const adjoint = Adjoints();
+  Real weight = adjoint[slot];
+  Real sum[N] = {};
+  // The last row of the loop may be followed by others of the slot.
+  const RowHead* const first = row_begin();
+  while (!forward::IsZero(weight)) {
+    Unrolled<N>([&](auto k) __attribute__((always_inline)) { sum[k] += weight * pair[k].partial; });
+    weight += weight * pair[self].partial;
+    if (row == first) break;
+    const RowHead* const before = row - 1;
+    const Pair* const begin = PairsOf(*before);
+    bool same = before->slot == slot && pair - begin == N;
+    if (!same) break;
+    Unrolled<N>([&](auto k)
+                    __attribute__((always_inline)) { same &= begin[k].source == source[k]; });
+    if (!same) break;
+    row = before;
+    pair = begin;
+  }
+  Unrolled<N>([&](auto k) {
+    if (k != self) adjoint[source[k]] += sum[k];
+  });
+  adjoint[slot] = weight;
+  return row;
+}
+
+template <class Real>
+Real TapeRows<Real>::AdjointOfPresent(std::uint32_t slot) const {
+  std::vector<Real> adjoints(slots(), Real(0));
+  Real* const adjoint = adjoints.data() - first_slot_;
+  for (const AlignedPair& seed : seeds_) adjoint[seed.source] += seed.partial;
+  const Pair* end = next_pair_;
+  for (const RowHead* row = next_row_; row != row_begin();) {
+    --row;
+    if (row->slot == slot) break;
+    const Real weight = adjoint[row->slot];
+    const Pair* const begin = PairsOf(*row);
+    if (!forward::IsZero(weight)) {
+      for (const Pair* pair = begin; pair != end; ++pair)
+        adjoint[pair->source] += weight * pair->partial;
+    }
+    end = begin;
+  }
+  return adjoint[slot];
+}
+
+}  // namespace scalar
+}  // namespace cotangent::autodiff::reverse
+
+#endif  // COTANGENT_AUTODIFF_REVERSE_ROWS_H_
