@@ -53,12 +53,12 @@ struct AgreementOptions {
   double hessian_tolerance = 1e-3;   // of the plan's Hessian-vector product
   double rule_tolerance = 1e-10;     // of the rules of vjp.h and jvp.h, in double
   bool second_derivatives = true;
-  // Where > 0: what changes by D when every leaf changes at random by this, relative to itself, may
-  // be off by kShakes D besides. What is ill-conditioned is not judged by what only luck could
-  // give.
+  // Where > 0: what changes by D when every leaf and every intermediate value changes at random by
+  // this, relative to itself, may be off by kShakes D besides. What is ill-conditioned is not judged
+  // by what only luck could give.
   double shake = 0;
 };
-inline constexpr double kShakes = 64;
+inline constexpr double kShakes = 16;
 
 // Fails the running test where one of these does not hold:
 //   * y and the new values of states, computed by a plan, are those of the reference in double;

@@ -24,7 +24,7 @@ layers::AgreementOptions AgreementOf(const CheckOptions& options) {
   if (options.precision == ElementType::kBf16) {
     layers::AgreementOptions bf16 = layers::InBf16();
     bf16.seed = options.seed;
-    bf16.shake = 1.0 / 1024;
+    bf16.shake = 1.0 / 256;
     return bf16;
   }
   return {.exact = options.seed % 2 == 0,
@@ -35,7 +35,7 @@ layers::AgreementOptions AgreementOf(const CheckOptions& options) {
           .hessian_tolerance = 1e-2,
           .rule_tolerance = 1e-8,
           .second_derivatives = options.seed % 3 == 0,
-          .shake = 1e-6};
+          .shake = 4e-6};
 }
 
 }  // namespace
