@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/round_up.h"
+#include "base/status_macros.h"
 
 namespace cotangent {
 namespace {
@@ -149,7 +150,7 @@ absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_v
   AlignedBuffer buffer;
   if (bytes == 0) return buffer;
   if (bytes >= kMapFrom) {
-    if (absl::Status status = CheckMemoryAvailable(bytes, needed_by); !status.ok()) return status;
+    RETURN_IF_ERROR(CheckMemoryAvailable(bytes, needed_by));
   }
   buffer.data_ = Allocate(bytes);
   if (buffer.data_ == nullptr) {

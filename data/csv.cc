@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 
 namespace cotangent::data {
 namespace {
@@ -19,7 +20,7 @@ class Parser {
       bool more = true;
       while (more) {
         std::string field;
-        if (absl::Status status = ParseField(field); !status.ok()) return status;
+        RETURN_IF_ERROR(ParseField(field));
         row.fields.push_back(std::move(field));
         more = at_ < text_.size() && text_[at_] == ',';
         if (more) ++at_;

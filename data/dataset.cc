@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "data/file.h"
 
 namespace cotangent::data {
@@ -13,7 +14,7 @@ namespace cotangent::data {
 absl::StatusOr<const uint8_t*> Dataset::Pixels(int64_t index, std::vector<uint8_t>& scratch) const {
   if (is_in_memory()) return image(index);
   scratch.resize(image_bytes());
-  if (absl::Status status = reader->Read(index, scratch.data()); !status.ok()) return status;
+  RETURN_IF_ERROR(reader->Read(index, scratch.data()));
   return scratch.data();
 }
 

@@ -18,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/md5.h"
 #include "data/subprocess.h"
@@ -38,11 +39,10 @@ absl::Status CheckFile(const std::string& directory, const DataFile& file, bool 
         absl::StrCat(path, " has ", about.st_size, " bytes, where ", file.bytes, " were expected"));
   }
   if (!check_md5 || file.md5.empty()) return absl::OkStatus();
-  const absl::StatusOr<std::string> md5 = Md5OfFile(path);
-  if (!md5.ok()) return md5.status();
-  if (*md5 != file.md5) {
+  ASSIGN_OR_RETURN(const std::string md5, Md5OfFile(path));
+  if (md5 != file.md5) {
     return absl::DataLossError(
-        absl::StrCat(path, " has the MD5 ", *md5, ", where ", file.md5, " was expected"));
+        absl::StrCat(path, " has the MD5 ", md5, ", where ", file.md5, " was expected"));
   }
   return absl::OkStatus();
 }
@@ -50,7 +50,7 @@ absl::Status CheckFile(const std::string& directory, const DataFile& file, bool 
 absl::Status CheckFiles(const Source& source, const std::string& directory, bool check_md5) {
   for (Split split : {Split::kTrain, Split::kTest}) {
     for (const DataFile& file : source.files(split)) {
-      if (absl::Status status = CheckFile(directory, file, check_md5); !status.ok()) return status;
+      RETURN_IF_ERROR(CheckFile(directory, file, check_md5));
     }
   }
   return absl::OkStatus();
@@ -119,10 +119,9 @@ class Fetcher final : public FetchSession {
                     "10", "--speed-limit", "2000", "--speed-time", "30", "--output", file, url},
                    file);
     if (!status.ok()) return status;
-    const absl::StatusOr<std::string> md5 = Md5OfFile(InWorkDir(file));
-    if (!md5.ok()) return md5.status();
-    if (*md5 == expected_md5) return absl::OkStatus();
-    return absl::DataLossError(absl::StrCat("what came from ", url, " has the MD5 ", *md5,
+    ASSIGN_OR_RETURN(const std::string md5, Md5OfFile(InWorkDir(file)));
+    if (md5 == expected_md5) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("what came from ", url, " has the MD5 ", md5,
                                             ", where ", expected_md5, " was expected"));
   }
 
@@ -152,8 +151,7 @@ class Fetcher final : public FetchSession {
 
   absl::Status Finish() {
     Say("checking the files");
-    if (absl::Status status = CheckFiles(source_, work_dir_, /*check_md5=*/true); !status.ok())
-      return status;
+    RETURN_IF_ERROR(CheckFiles(source_, work_dir_, /*check_md5=*/true));
     return Install();
   }
 
@@ -193,7 +191,7 @@ class Fetcher final : public FetchSession {
     const std::string from = InWorkDir(source_.folder), to = JoinPath(data_dir_, source_.folder);
     for (Split split : {Split::kTrain, Split::kTest}) {
       for (const DataFile& file : source_.files(split)) {
-        if (absl::Status status = Sync(InWorkDir(file.path)); !status.ok()) return status;
+        RETURN_IF_ERROR(Sync(InWorkDir(file.path)));
       }
     }
     if (rename(from.c_str(), to.c_str()) == 0) return SyncDirectory(data_dir_);
@@ -265,7 +263,7 @@ absl::Status FetchUnless(bool (*done)(const Source&, const std::string&), const 
   const int lock = open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock < 0) return Unusable(FileError(errno, "open the directory", data_dir));
   auto unlocker = absl::MakeCleanup([lock] { close(lock); });
-  if (absl::Status status = WaitForLock(lock, data_dir, options); !status.ok()) return status;
+  RETURN_IF_ERROR(WaitForLock(lock, data_dir, options));
   RemoveLeftovers(data_dir);
   if (done(source, data_dir)) return absl::OkStatus();
 

@@ -14,6 +14,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace cotangent::data {
 namespace {
@@ -111,9 +112,7 @@ absl::Status WriteFileAtomically(const std::string& path,
   const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) return FileError(errno, "write", path);
   auto remover = absl::MakeCleanup([&temporary] { unlink(temporary.c_str()); });
-  if (absl::Status status = WriteAndClose(descriptor, pieces, /*sync=*/true, path); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(WriteAndClose(descriptor, pieces, /*sync=*/true, path));
   if (rename(temporary.c_str(), path.c_str()) != 0) return FileError(errno, "write", path);
   std::move(remover).Cancel();
   return SyncDirectory(DirectoryOf(path));

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/jpeg_file.h"
 #include "data/png_file.h"
@@ -49,20 +50,16 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {
-  const absl::StatusOr<std::string> contents = ReadPictureFile(path);
-  if (!contents.ok()) return contents.status();
-  return DecodeImage(BytesOf(*contents), path);
+  ASSIGN_OR_RETURN(const std::string contents, ReadPictureFile(path));
+  return DecodeImage(BytesOf(contents), path);
 }
 
 absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose) {
-  const absl::StatusOr<std::string> contents = ReadPictureFile(path);
-  if (!contents.ok()) return contents.status();
-  if (IsJpeg(BytesOf(*contents)))
-    return DecodeJpegPart(BytesOf(*contents), kMaxPixels, path, choose);
-  absl::StatusOr<Image> whole = DecodeImage(BytesOf(*contents), path);
-  if (!whole.ok()) return whole.status();
-  const std::optional<Rectangle> part = choose(whole->height, whole->width);
-  return DecodedPart{*std::move(whole), part};
+  ASSIGN_OR_RETURN(const std::string contents, ReadPictureFile(path));
+  if (IsJpeg(BytesOf(contents))) return DecodeJpegPart(BytesOf(contents), kMaxPixels, path, choose);
+  ASSIGN_OR_RETURN(Image whole, DecodeImage(BytesOf(contents), path));
+  const std::optional<Rectangle> part = choose(whole.height, whole.width);
+  return DecodedPart{std::move(whole), part};
 }
 
 Image Resize(const Image& image, int width, int height) {
@@ -113,9 +110,8 @@ absl::StatusOr<std::string> EncodePng(const Image& image) {
 }
 
 absl::Status WritePng(const std::string& path, const Image& image) {
-  absl::StatusOr<std::string> encoded = EncodePng(image);
-  if (!encoded.ok()) return encoded.status();
-  return WriteFileAtomically(path, *encoded);
+  ASSIGN_OR_RETURN(std::string encoded, EncodePng(image));
+  return WriteFileAtomically(path, encoded);
 }
 
 }  // namespace cotangent::data

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "base/status_macros.h"
 #include "data/exif.h"
 
 namespace cotangent::data {
@@ -169,8 +170,7 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   if (!ReadJpegHeader(reader, bytes)) return error();
   const Orientation orientation = OrientationOf(reader.jpeg);  // markers go with the last row
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
-  if (absl::Status status = CheckImageSize(width, height, most_pixels, source); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
   const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfByte;
   if (absl::Status status =
           CheckFileLength(width, height, static_cast<int64_t>(bytes.size()), most, "JPEG", source);

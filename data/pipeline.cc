@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "data/random.h"
 
 namespace cotangent::data {
@@ -66,7 +67,7 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
                                    dataset.target_kind == TargetKind::kNumbers)) {
     return absl::InvalidArgumentError("only images of classes or labels can be mixed");
   }
-  if (absl::Status status = Validate(options.mixing); !status.ok()) return status;
+  RETURN_IF_ERROR(Validate(options.mixing));
   return Validate(options.augmentation, dataset.height, dataset.width);
 }
 
@@ -137,7 +138,7 @@ PipelineOptions EvaluationOptions(int batch_size, const Normalization& normaliza
 
 absl::StatusOr<BatchMaker> BatchMaker::Create(const Dataset* dataset,
                                               const PipelineOptions& options) {
-  if (absl::Status status = Check(*dataset, options); !status.ok()) return status;
+  RETURN_IF_ERROR(Check(*dataset, options));
   return BatchMaker(dataset, options);
 }
 
@@ -181,9 +182,8 @@ absl::Status BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
   const Placement placement =
       PlacementOf(augmentation, dataset_->height, dataset_->width, options_.seed, epoch, number);
   if (augmentation.chain.empty()) {
-    const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(image, read_);
-    if (!pixels.ok()) return pixels.status();
-    writer_.Write(*pixels, placement, output);
+    ASSIGN_OR_RETURN(const uint8_t* pixels, dataset_->Pixels(image, read_));
+    writer_.Write(pixels, placement, output);
     return absl::OkStatus();
   }
   absl::Status status = TransformImage(epoch, image, number);
@@ -206,9 +206,8 @@ absl::Status BatchMaker::TransformImage(int64_t epoch, int64_t image, int64_t nu
     if (!status.ok()) return status;
     first = 1;
   } else {
-    const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(image, read_);
-    if (!pixels.ok()) return pixels.status();
-    std::copy_n(*pixels, dataset_->image_bytes(), scratch_.bytes.data());
+    ASSIGN_OR_RETURN(const uint8_t* pixels, dataset_->Pixels(image, read_));
+    std::copy_n(pixels, dataset_->image_bytes(), scratch_.bytes.data());
   }
   ApplyChain(chain, options_.seed, epoch, number, scratch_, first);
   return absl::OkStatus();
@@ -244,8 +243,7 @@ absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, v
   const int64_t before = batch + (first - batch + whole - 1) % whole;
   before_first_.resize(bytes);
   targets_before_first_.resize(count);
-  if (absl::Status status = MakeImage(epoch, before, before_first_.data()); !status.ok())
-    return status;
+  RETURN_IF_ERROR(MakeImage(epoch, before, before_first_.data()));
   WriteTarget(order_[before], targets_before_first_.data());
   auto* const output = static_cast<std::byte*>(images);
   for (int i = SizeOf(index) - 1; i >= 0; --i) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "base/status_macros.h"
 #include "data/exif.h"
 
 namespace cotangent::data {
@@ -127,8 +128,7 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, int64_t most_pi
   if (!ReadHeader(reader)) return error();
   const int64_t width = png_get_image_width(reader.png, reader.info),
                 height = png_get_image_height(reader.png, reader.info);
-  if (absl::Status status = CheckImageSize(width, height, most_pixels, source); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
   if (absl::Status status = CheckFileLength(width, height, static_cast<int64_t>(bytes.size()),
                                             kMostPixelsOfByte, "PNG", source);
       !status.ok()) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace cotangent::data {
 namespace {
@@ -58,8 +59,7 @@ absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, int64_t most_pi
   const int64_t width = header.Next(), height = header.Next(), largest = header.Next();
   if (width < 0 || height < 0)
     return UnsoundFile(kind, "its header has no width and height", source);
-  if (absl::Status status = CheckImageSize(width, height, most_pixels, source); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
   if (largest < 1 || largest > 65535) {
     return UnsoundFile(kind, "its header has no largest value from 1 to 65535", source);
   }

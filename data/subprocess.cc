@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 
 extern char** environ;
@@ -72,24 +73,23 @@ std::string LastLines(const std::string& log) {
 }  // namespace
 
 absl::Status Run(const Command& command) {
-  const absl::StatusOr<pid_t> process = Spawn(command);
-  if (!process.ok()) return process.status();
+  ASSIGN_OR_RETURN(const pid_t process, Spawn(command));
   int exit_status = 0;
   int polls_since_end = 0;
   bool ended = false;
   while (true) {
-    const pid_t waited = waitpid(*process, &exit_status, WNOHANG);
-    if (waited == *process) break;
+    const pid_t waited = waitpid(process, &exit_status, WNOHANG);
+    if (waited == process) break;
     if (waited < 0 && errno != EINTR) return FileError(errno, "wait for", command.arguments[0]);
     if (!ended && !command.keep_running()) ended = true;
     if (ended) {
-      kill(-*process, polls_since_end < kPollsBeforeKill ? SIGTERM : SIGKILL);
+      kill(-process, polls_since_end < kPollsBeforeKill ? SIGTERM : SIGKILL);
       ++polls_since_end;
     }
     usleep(kPollMicroseconds);
   }
   if (ended) {
-    kill(-*process, SIGKILL);  // What it may have left behind.
+    kill(-process, SIGKILL);  // What it may have left behind.
     return absl::CancelledError("interrupted");
   }
   if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0) return absl::OkStatus();

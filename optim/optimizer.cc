@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
+#include "base/status_macros.h"
 #include "optim/buffer_loops.h"
-#include "optim/parameter_groups.h"
+#include "optim/checked_groups.h"
 #include "optim/rules/rule.h"
 #include "optim/schedule.h"
 
@@ -20,14 +20,6 @@ namespace {
 
 // Pieces of state start at multiples of a cache line.
 constexpr int64_t kLine = kAlignment / sizeof(float);
-
-struct ParameterGroup {
-  std::string name;
-  std::unique_ptr<UpdateRule> rule;
-  double multiplier = 1;
-  Schedule schedule;
-  int64_t freeze_step = Optimizer::kNever;
-};
 
 // Neighbouring parameters of one group, which one loop can run through: their state lies in one
 // piece for each thing the rule keeps. A parameter under a matrix rule is a run of its own.
@@ -43,107 +35,6 @@ struct Chunk {
   int run;
   int64_t begin, size;
 };
-
-absl::Status CheckSlices(absl::Span<const ParameterSlice> slices) {
-  std::vector<const ParameterSlice*> by_offset;
-  for (const ParameterSlice& slice : slices) {
-    int64_t size = 1;
-    for (int64_t extent : slice.shape) size *= extent;
-    if (slice.size != size || slice.size <= 0 || slice.offset < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("parameter ", slice.name, " has offset ", slice.offset, ", size ",
-                       slice.size, " and shape [", absl::StrJoin(slice.shape, ", "),
-                       "]: expected a size that is the product of the shape and above 0"));
-    }
-    by_offset.push_back(&slice);
-  }
-  std::sort(by_offset.begin(), by_offset.end(),
-            [](const auto* a, const auto* b) { return a->offset < b->offset; });
-  for (size_t i = 1; i < by_offset.size(); ++i) {
-    const ParameterSlice &before = *by_offset[i - 1], &after = *by_offset[i];
-    if (before.offset + before.size > after.offset) {
-      return absl::InvalidArgumentError(absl::StrCat("parameters ", before.name, " and ",
-                                                     after.name, " overlap in the flat buffer"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckWhole(const OptimizerConfig& config, const RunLength& run) {
-  auto bad = [](absl::string_view field, double value, absl::string_view expected) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("optimizer.", field, " is ", value, ": expected ", expected));
-  };
-  auto is_share = [](double x) { return x >= 0 && x < 1; };
-  if (run.total_steps <= 0 || run.steps_per_epoch <= 0) {
-    return absl::InvalidArgumentError(absl::StrCat("the run has ", run.total_steps, " steps, ",
-                                                   run.steps_per_epoch,
-                                                   " an epoch: expected at least one of each"));
-  }
-  if (config.has_clip_norm() && !(config.clip_norm() > 0)) {
-    return bad("clip_norm", config.clip_norm(), "a number above 0");
-  }
-  if (config.has_clip_value() && !(config.clip_value() > 0)) {
-    return bad("clip_value", config.clip_value(), "a number above 0");
-  }
-  if (config.has_lookahead()) {
-    const Lookahead& lookahead = config.lookahead();
-    if (lookahead.every() <= 0) return bad("lookahead.every", lookahead.every(), "at least 1");
-    if (!is_share(lookahead.decay())) {
-      return bad("lookahead.decay", lookahead.decay(), "at least 0 and below 1");
-    }
-    if (!(lookahead.decay_power() >= 0 && std::isfinite(lookahead.decay_power()))) {
-      return bad("lookahead.decay_power", lookahead.decay_power(), "a number from 0 upwards");
-    }
-  }
-  if (config.has_ema()) {
-    if (!is_share(config.ema().decay())) {
-      return bad("ema.decay", config.ema().decay(), "at least 0 and below 1");
-    }
-    if (config.ema().every() <= 0) return bad("ema.every", config.ema().every(), "at least 1");
-  }
-  return absl::OkStatus();
-}
-
-// `own` is the Group of the recipe, or null for group 0.
-absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Group* own,
-                                         const RunLength& run, const std::string& place,
-                                         bool bf16) {
-  ParameterGroup group;
-  OptimizerConfig rule_config = config;
-  if (own != nullptr) {
-    auto changed = RuleOfGroup(config, *own, place);
-    if (!changed.ok()) return changed.status();
-    rule_config = *std::move(changed);
-  }
-  auto rule = MakeRule(rule_config, place, {.bf16 = bf16});
-  if (!rule.ok()) return rule.status();
-  group.rule = *std::move(rule);
-
-  const bool own_schedule = own != nullptr && own->has_schedule();
-  auto schedule = Schedule::Create(own_schedule ? own->schedule() : config.schedule(), run,
-                                   absl::StrCat(own_schedule ? place : "optimizer", ".schedule"));
-  if (!schedule.ok()) return schedule.status();
-  group.schedule = *std::move(schedule);
-
-  group.name = "default";
-  if (own == nullptr) return group;
-  group.name = own->pattern().empty() ? absl::StrCat("rank ", absl::StrJoin(own->rank(), " "))
-                                      : absl::StrJoin(own->pattern(), " ");
-  group.multiplier = own->learning_rate_multiplier();
-  if (!(group.multiplier >= 0 && std::isfinite(group.multiplier))) {
-    return absl::InvalidArgumentError(absl::StrCat(place, ".learning_rate_multiplier is ",
-                                                   group.multiplier,
-                                                   ": expected a number from 0 upwards"));
-  }
-  if (own->has_freeze_after()) {
-    auto step = StepsOf(own->freeze_after(), run, absl::StrCat(place, ".freeze_after"));
-    if (!step.ok()) return step.status();
-    group.freeze_step = *step;
-  }
-  if (own->frozen()) group.freeze_step = 0;
-  return group;
-}
 
 class FlatOptimizer final : public Optimizer {
  public:
@@ -215,9 +106,9 @@ class FlatOptimizer final : public Optimizer {
   AlignedBuffer state_memory_;
   float* state_ = nullptr;
   int64_t state_size_ = 0;  // floats
-  int64_t slow_ = -1,
-          average_ =
-              -1;  // where slow weights and averages start in the state, laid out as the parameters
+  // Where slow weights and averages, laid out as the parameters, start in the state; -1: there are
+  // none.
+  int64_t slow_ = -1, average_ = -1;
   std::vector<StateSlice> state_slices_;
 
   // What a step works with, made beforehand.
@@ -237,10 +128,9 @@ absl::Status FlatOptimizer::Plan() {
   }
   PlanRuns();
   PlanState();
-  absl::StatusOr<AlignedBuffer> state = AlignedBuffer::Create(
-      state_size_ * static_cast<int64_t>(sizeof(float)), "the optimizer's state");
-  if (!state.ok()) return state.status();
-  state_memory_ = *std::move(state);
+  ASSIGN_OR_RETURN(state_memory_,
+                   AlignedBuffer::Create(state_size_ * static_cast<int64_t>(sizeof(float)),
+                                         "the optimizer's state"));
   state_ = state_memory_.as<float>();
   PlanMatrices();
   return absl::OkStatus();
@@ -539,55 +429,6 @@ const float* FlatOptimizer::EvaluationParameters(const float* parameters) {
   return average;
 }
 
-absl::Status CheckMatrixShapes(absl::Span<const ParameterSlice> slices,
-                               const std::vector<ParameterGroup>& groups,
-                               const std::vector<int>& group_of) {
-  for (size_t i = 0; i < slices.size(); ++i) {
-    const ParameterGroup& group = groups[group_of[i]];
-    if (!slices[i].trainable || group.freeze_step == 0) continue;
-    if (group.rule->AsMatrixRule() == nullptr || slices[i].shape.size() >= 2) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(group.rule->name, " (group ", group.name, ") was given ", slices[i].name,
-                     " of shape [", absl::StrJoin(slices[i].shape, ", "),
-                     "]: it updates matrices and filters; give this parameter another rule by a "
-                     "group, such as group { rank: 1 sgd {} }"));
-  }
-  return absl::OkStatus();
-}
-
-// What a recipe asks for, checked.
-struct Groups {
-  std::vector<ParameterGroup> groups;
-  std::vector<int> group_of;  // by slice
-};
-
-absl::StatusOr<Groups> MakeGroups(const OptimizerConfig& config,
-                                  absl::Span<const ParameterSlice> slices, const RunLength& run,
-                                  bool bf16) {
-  if (slices.empty()) {
-    return absl::InvalidArgumentError("the network has no parameters: there is nothing to train");
-  }
-  absl::Status status = CheckSlices(slices);
-  if (status.ok()) status = CheckWhole(config, run);
-  if (!status.ok()) return status;
-
-  std::vector<const Group*> recipe_groups;
-  for (const Group& group : config.group()) recipe_groups.push_back(&group);
-  auto group_of = AssignGroups(slices, recipe_groups, "optimizer.group");
-  if (!group_of.ok()) return group_of.status();
-
-  Groups made = {{}, *std::move(group_of)};
-  for (int g = 0; g <= config.group_size(); ++g) {
-    const std::string place = g == 0 ? "optimizer" : absl::StrCat("optimizer.group[", g - 1, "]");
-    auto group = MakeGroup(config, g == 0 ? nullptr : &config.group(g - 1), run, place, bf16);
-    if (!group.ok()) return group.status();
-    made.groups.push_back(*std::move(group));
-  }
-  status = CheckMatrixShapes(slices, made.groups, made.group_of);
-  if (!status.ok()) return status;
-  return made;
-}
-
 }  // namespace
 
 absl::Status Optimizer::Check(const OptimizerConfig& config,
@@ -598,11 +439,10 @@ absl::Status Optimizer::Check(const OptimizerConfig& config,
 absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(
     const OptimizerConfig& config, absl::Span<const ParameterSlice> slices, const RunLength& run,
     bool bf16) {
-  absl::StatusOr<Groups> made = MakeGroups(config, slices, run, bf16);
-  if (!made.ok()) return made.status();
-  auto optimizer = std::make_unique<FlatOptimizer>(config, slices, run, std::move(made->groups),
-                                                   std::move(made->group_of));
-  if (absl::Status status = optimizer->Plan(); !status.ok()) return status;
+  ASSIGN_OR_RETURN(CheckedGroups made, MakeGroups(config, slices, run, bf16));
+  auto optimizer = std::make_unique<FlatOptimizer>(config, slices, run, std::move(made.groups),
+                                                   std::move(made.group_of));
+  RETURN_IF_ERROR(optimizer->Plan());
   return std::unique_ptr<Optimizer>(std::move(optimizer));
 }
 

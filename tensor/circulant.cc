@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -239,7 +240,7 @@ absl::StatusOr<EquivarianceDecision> DecideShiftEquivariance(const LinearMap& ma
                                                              double tolerance) {
   if (n < 1)
     return absl::InvalidArgumentError(absl::StrCat("a map of ", n, " numbers; expected 1 or more"));
-  if (absl::Status status = CheckLinear(map, n, tolerance); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckLinear(map, n, tolerance));
   EquivarianceDecision decision;
   std::vector<double> e(n, 0.0);
   e[0] = 1;

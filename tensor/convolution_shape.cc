@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "tensor/convolution.h"
 
 namespace cotangent::tensor {
@@ -80,7 +81,7 @@ absl::Status ConvolutionShape::Validate() const {
                      "x", in_width + pad_left + pad_right));
   }
   for (const Shape& shape : {in(), out(), weights()}) {
-    if (absl::Status status = shape.Validate(); !status.ok()) return status;
+    RETURN_IF_ERROR(shape.Validate());
   }
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
+#include "base/status_macros.h"
 #include "tensor/onednn_api.h"
 #include "tensor/onednn_parts.h"
 
@@ -476,9 +477,8 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
     size_t which = 0;
     while (which < first.size() && !parts[first[which]].SamePrimitive(parts[i])) ++which;
     if (which == first.size()) {
-      absl::StatusOr<PrimitiveDescription> made = AddPrimitive(OfPart(whole, parts[i]), weights);
-      if (!made.ok()) return made.status();
-      descriptions.push_back(*std::move(made));
+      ASSIGN_OR_RETURN(PrimitiveDescription made, AddPrimitive(OfPart(whole, parts[i]), weights));
+      descriptions.push_back(std::move(made));
       first.push_back(i);
     }
     AddCall(whole, parts[i], primitives[which].get(), descriptions[which].get());

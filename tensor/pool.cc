@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/dispatch.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -313,7 +314,7 @@ std::string PoolShape::ToString() const {
 
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
                             void* out, void* positions) {
-  if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckArguments(shape, type));
   ForEachRow(KernelOf<MaxForward>(type, PositionType(shape.window_height, shape.window_width)),
              shape, layout, type, shape.in(), in, shape.out(), out, positions, false);
   return absl::OkStatus();
@@ -321,7 +322,7 @@ absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType t
 
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
                              const void* out_gradient, const void* positions, void* in_gradient) {
-  if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckArguments(shape, type));
   ForEachRow(KernelOf<MaxBackward>(type, PositionType(shape.window_height, shape.window_width)),
              shape, layout, type, shape.out(), out_gradient, shape.in(), in_gradient,
              const_cast<void*>(positions), false);
@@ -330,7 +331,7 @@ absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType 
 
 absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout,
                                 ElementType type, const void* in, void* out) {
-  if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckArguments(shape, type));
   ForEachRow(KernelOf<AverageForward>(type), shape, layout, type, shape.in(), in, shape.out(), out,
              nullptr, count_include_pad);
   return absl::OkStatus();
@@ -338,7 +339,7 @@ absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, 
 
 absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout,
                                  ElementType type, const void* out_gradient, void* in_gradient) {
-  if (absl::Status status = CheckArguments(shape, type); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckArguments(shape, type));
   ForEachRow(KernelOf<AverageBackward>(type), shape, layout, type, shape.out(), out_gradient,
              shape.in(), in_gradient, nullptr, count_include_pad);
   return absl::OkStatus();

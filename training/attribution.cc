@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "layers/graph/vjp.h"
 
 namespace cotangent::training {
@@ -33,25 +34,22 @@ absl::StatusOr<std::unique_ptr<Attributor>> Attributor::Create(const layers::Net
   build.batch_size = kBatch;
   build.training = false;
   build.classes = classes;
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
-  if (!built.ok()) return built.status();
-  attributor->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
+  ASSIGN_OR_RETURN(layers::BuiltNetwork built, layers::Build(network, build));
+  attributor->network_ = std::make_unique<layers::BuiltNetwork>(std::move(built));
   layers::BuiltNetwork& made = *attributor->network_;
   const layers::Shape shape = made.graph.shape(made.prediction);
   attributor->cotangent_ = made.graph.Input("cotangent", shape);
-  const absl::StatusOr<std::vector<layers::TensorId>> gradients = layers::VectorJacobianProduct(
-      made.graph, {made.prediction}, {attributor->cotangent_}, {made.images});
-  if (!gradients.ok()) return gradients.status();
-  attributor->gradient_ = (*gradients)[0];
+  ASSIGN_OR_RETURN(const std::vector<layers::TensorId> gradients,
+                   layers::VectorJacobianProduct(made.graph, {made.prediction},
+                                                 {attributor->cotangent_}, {made.images}));
+  attributor->gradient_ = gradients[0];
   layers::PlanOptions plan;
   plan.exact = options.exact;
   plan.threads = options.threads;
   std::vector<layers::PlanResult> results = {{made.prediction}};
   if (attributor->gradient_ != layers::kNoTensor) results.push_back({attributor->gradient_});
-  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled =
-      layers::Plan::Compile(made.graph, results, store, tuner, plan);
-  if (!compiled.ok()) return compiled.status();
-  attributor->plan_ = *std::move(compiled);
+  ASSIGN_OR_RETURN(attributor->plan_,
+                   layers::Plan::Compile(made.graph, results, store, tuner, plan));
   return attributor;
 }
 

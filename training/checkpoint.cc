@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/memory.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "nlohmann/json.hpp"
 
@@ -172,12 +173,10 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
     if (header_bytes > kLargestSafetensorsHeader || header_bytes > about.st_size - kLengthBytes) {
       return ParseCheckpoint(std::string(length, kLengthBytes), path);  // says what is wrong
     }
-    if (absl::Status status = CheckMemoryAvailable(about.st_size, path); !status.ok())
-      return status;
+    RETURN_IF_ERROR(CheckMemoryAvailable(about.st_size, path));
   }
-  absl::StatusOr<std::string> bytes = data::ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  return ParseCheckpoint(*std::move(bytes), path);
+  ASSIGN_OR_RETURN(std::string bytes, data::ReadFile(path));
+  return ParseCheckpoint(std::move(bytes), path);
 }
 
 absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
@@ -218,7 +217,7 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
   for (int i = 0; i < kLengthBytes; ++i) length[i] = static_cast<char>(text.size() >> (8 * i));
   pieces[0] = length;
   pieces[1] = text;
-  if (absl::Status status = data::WriteFileAtomically(path, pieces); !status.ok()) return status;
+  RETURN_IF_ERROR(data::WriteFileAtomically(path, pieces));
   absl::StatusOr<Checkpoint> written = ReadCheckpoint(path);
   if (!written.ok())
     return absl::DataLossError(

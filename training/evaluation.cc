@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/types/span.h"
+#include "base/status_macros.h"
 #include "data/pipeline.h"
 #include "layers/ops/loss.h"
 #include "layers/ops/softmax.h"
@@ -21,22 +22,17 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   build.batch_size = batch_size;
   build.training = false;
   build.classes = classes;
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
-  if (!built.ok()) return built.status();
+  ASSIGN_OR_RETURN(layers::BuiltNetwork built, layers::Build(network, build));
   evaluator->target_kind_ = TargetKindOf(network);
-  if (absl::Status status = CheckClasses(*built, classes, evaluator->target_kind_); !status.ok())
-    return status;
-  absl::StatusOr<TargetScale> scale = TargetScaleOf(network, classes);
-  if (!scale.ok()) return scale.status();
-  evaluator->target_scale_ = *std::move(scale);
-  evaluator->network_ = std::make_unique<layers::BuiltNetwork>(*std::move(built));
+  RETURN_IF_ERROR(CheckClasses(built, classes, evaluator->target_kind_));
+  ASSIGN_OR_RETURN(evaluator->target_scale_, TargetScaleOf(network, classes));
+  evaluator->network_ = std::make_unique<layers::BuiltNetwork>(std::move(built));
   const layers::BuiltNetwork& made = *evaluator->network_;
   evaluator->loss_ = made.graph.producer(made.loss).as<layers::LossAttributes>();
   if (evaluator->loss_.kind == layers::LossKind::kFormula) {
-    absl::StatusOr<autodiff::symbolic::Program> program = autodiff::symbolic::Program::Create(
-        {evaluator->loss_.formula}, {made.graph.Operand(0), made.graph.Operand(1)});
-    if (!program.ok()) return program.status();
-    evaluator->loss_program_ = *std::move(program);
+    ASSIGN_OR_RETURN(evaluator->loss_program_, autodiff::symbolic::Program::Create(
+                                                   {evaluator->loss_.formula},
+                                                   {made.graph.Operand(0), made.graph.Operand(1)}));
   }
 
   absl::StatusOr<std::unique_ptr<layers::FoldedGraph>> folded =
@@ -62,10 +58,9 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   }
   const layers::Graph& graph =
       evaluator->quantised_ ? *evaluator->quantised_ : evaluator->folded_->graph();
-  absl::StatusOr<std::unique_ptr<layers::Plan>> compiled =
-      layers::Plan::Compile(graph, {{made.prediction}}, evaluator->folded_->store(), tuner, plan);
-  if (!compiled.ok()) return compiled.status();
-  evaluator->plan_ = *std::move(compiled);
+  ASSIGN_OR_RETURN(
+      evaluator->plan_,
+      layers::Plan::Compile(graph, {{made.prediction}}, evaluator->folded_->store(), tuner, plan));
   return evaluator;
 }
 
@@ -118,19 +113,18 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   if (has_values) options.targets = data::TargetFormat::kValues;
   options.target_mean = target_scale_.mean;
   options.target_deviation = target_scale_.deviation;
-  absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(&dataset, options);
-  if (!maker.ok()) return maker.status();
+  ASSIGN_OR_RETURN(data::BatchMaker maker, data::BatchMaker::Create(&dataset, options));
   const int64_t classes = network_->classes;
   std::vector<float> scores(batch_size_ * classes), of_all;
-  std::vector<char> targets(maker->target_bytes()), targets_of_all;
+  std::vector<char> targets(maker.target_bytes()), targets_of_all;
   int64_t right = 0;
   layers::LossSums loss;
-  for (int64_t batch = 0; batch < maker->batches_per_epoch(); ++batch) {
-    const int64_t size = maker->SizeOf(batch);
+  for (int64_t batch = 0; batch < maker.batches_per_epoch(); ++batch) {
+    const int64_t size = maker.SizeOf(batch);
     std::fill(scores.begin(), scores.end(), 0.0f);
     for (const data::View& view : views) {
       if (cancelled()) return absl::CancelledError("interrupted");
-      absl::Status status = maker->MakeView(view.placement, batch, images(), targets.data());
+      absl::Status status = maker.MakeView(view.placement, batch, images(), targets.data());
       if (!status.ok()) return status;
       const float* const result = Run();
       for (int64_t i = 0; i < size * classes; ++i) scores[i] += view.weight * result[i];
@@ -144,7 +138,7 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
       of_all.insert(of_all.end(), scores.begin(), scores.begin() + size * classes);
     if (has_values)
       targets_of_all.insert(targets_of_all.end(), targets.begin(),
-                            targets.begin() + size * maker->bytes_of_target());
+                            targets.begin() + size * maker.bytes_of_target());
     const layers::LossSums of_batch = SumLosses(scores.data(), targets.data(), size);
     loss.loss += of_batch.loss;
     loss.weight += of_batch.weight;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/status_macros.h"
 #include "layers/network/initialize.h"
 #include "training/plan_report.h"
 
@@ -56,10 +57,9 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner) {
   const auto& input = network.input();
-  absl::StatusOr<ResolvedNetwork> resolved =
-      Resolve(network, {images, classes, input.channels(), input.height(), input.width()});
-  if (!resolved.ok()) return resolved.status();
-  return StepOnNoise(*std::move(resolved), options, tuner);
+  ASSIGN_OR_RETURN(ResolvedNetwork resolved, Resolve(network, {images, classes, input.channels(),
+                                                               input.height(), input.width()}));
+  return StepOnNoise(std::move(resolved), options, tuner);
 }
 
 absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
@@ -70,7 +70,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
   if (!made.ok()) return made.status();
   TrainingStep& step = **made;
   if (absl::Status status = step.Initialise(nullptr, {}); !status.ok()) return status;
-  if (absl::Status status = step.Prepare(0); !status.ok()) return status;
+  RETURN_IF_ERROR(step.Prepare(0));
   const layers::Graph& graph = step.network().graph;
   FillWithNoise(step.images(), graph.shape(step.network().images).NumElements());
   if (step.takes_values()) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "data/pipeline.h"
 #include "google/protobuf/message.h"
 #include "training/step.h"
@@ -58,36 +59,33 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
   LearningRateSweep sweep;
   layers::Network text = options.network.text;
   sweep.field = PrepareRecipe(text);
-  absl::StatusOr<data::Dataset> images = options.data.load(data::Split::kTrain);
-  if (!images.ok()) return images.status();
-  if (text.train().class_weight() == layers::Train::BALANCED) WriteBalancedWeights(*images, text);
-  const absl::StatusOr<data::Normalization> normalization = NormalizationOf(
-      text, options.data.normalization.has_value() ? *options.data.normalization
-                                                   : data::ComputeNormalization(*images));
-  if (!normalization.ok()) return normalization.status();
-  if (images->target_kind == data::TargetKind::kNumbers) WriteTargetScale(*images, text);
-  absl::StatusOr<ResolvedNetwork> network = Resolve(text, options.data.shape);
-  if (!network.ok()) return network.status();
-  network->run.total_steps = kSweepSteps;
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made = TrainingStep::Create(
-      *std::move(network), {PrecisionOf(text), options.exact, options.threads, {}}, tuner);
-  if (!made.ok()) return made.status();
-  TrainingStep& step = **made;
-  if (absl::Status status = step.Initialise(&*images, *normalization); !status.ok()) return status;
-  absl::StatusOr<data::PipelineOptions> batches = PipelineOptionsOf(text, *normalization);
-  if (!batches.ok()) return batches.status();
-  if (!images->is_in_memory()) batches->workers = std::max(1, options.threads);
-  absl::StatusOr<std::unique_ptr<data::Pipeline>> pipeline =
-      data::Pipeline::Create(&*images, *batches);
-  if (!pipeline.ok()) return pipeline.status();
+  ASSIGN_OR_RETURN(data::Dataset images, options.data.load(data::Split::kTrain));
+  if (text.train().class_weight() == layers::Train::BALANCED) WriteBalancedWeights(images, text);
+  ASSIGN_OR_RETURN(const data::Normalization normalization,
+                   NormalizationOf(text, options.data.normalization.has_value()
+                                             ? *options.data.normalization
+                                             : data::ComputeNormalization(images)));
+  if (images.target_kind == data::TargetKind::kNumbers) WriteTargetScale(images, text);
+  ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(text, options.data.shape));
+  network.run.total_steps = kSweepSteps;
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<TrainingStep> made,
+      TrainingStep::Create(std::move(network),
+                           {PrecisionOf(text), options.exact, options.threads, {}}, tuner));
+  TrainingStep& step = *made;
+  RETURN_IF_ERROR(step.Initialise(&images, normalization));
+  ASSIGN_OR_RETURN(data::PipelineOptions batches, PipelineOptionsOf(text, normalization));
+  if (!images.is_in_memory()) batches.workers = std::max(1, options.threads);
+  ASSIGN_OR_RETURN(std::unique_ptr<data::Pipeline> pipeline,
+                   data::Pipeline::Create(&images, batches));
 
   double mean = 0, weight = 0, lowest = INFINITY;
   for (int n = 0; n < kSweepSteps; ++n) {
-    if (absl::Status status = step.Prepare(n); !status.ok()) return status;
+    RETURN_IF_ERROR(step.Prepare(n));
     if (observer.Interrupted()) return absl::CancelledError("interrupted");
-    const data::Pipeline::Batch batch = (*pipeline)->Next();
+    const data::Pipeline::Batch batch = pipeline->Next();
     if (!batch.status.ok()) return batch.status;
-    const int64_t size = batch.size / step.parts(), floats = size * images->image_bytes();
+    const int64_t size = batch.size / step.parts(), floats = size * images.image_bytes();
     const int64_t bytes_of_target = BytesOfTarget(step);
     for (int64_t part = 0; part < step.parts(); ++part) {
       std::memcpy(step.images(), static_cast<const float*>(batch.images) + part * floats,

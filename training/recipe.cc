@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/network/network_text.h"
 #include "optim/optimizer.h"
 #include "tensor/onednn.h"
@@ -95,9 +96,8 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) 
 
 absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
                                         int ranks) {
-  if (absl::Status status = CheckImages(text, data); !status.ok()) return status;
-  absl::StatusOr<optim::RunLength> run = RunLengthOf(text, data.images);
-  if (!run.ok()) return run.status();
+  RETURN_IF_ERROR(CheckImages(text, data));
+  ASSIGN_OR_RETURN(optim::RunLength run, RunLengthOf(text, data.images));
   const int64_t batch = text.train().batch_size();
   if (batch % ranks != 0) {
     return Bad(text, absl::StrCat("train.batch_size is ", batch, ", which ", ranks,
@@ -112,20 +112,19 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   options.classes = data.classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
   if (!built.ok()) return layers::AtPlace(text, built.status());
-  if (absl::Status status = CheckTargets(text, data); !status.ok()) return status;
-  if (absl::Status status = CheckClasses(*built, data.classes, data.targets); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckTargets(text, data));
+  RETURN_IF_ERROR(CheckClasses(*built, data.classes, data.targets));
   if (text.train().class_weight() == layers::Train::BALANCED && text.has_loss() &&
       !text.loss().has_softmax_cross_entropy()) {
     return Bad(text,
                "train.class_weight is BALANCED: only softmax_cross_entropy has weights of classes; "
                "take sampling: BALANCED, or that loss");
   }
-  if (absl::Status status = AugmentationOf(text).status(); !status.ok()) return status;
-  if (absl::Status status = MixingOf(text).status(); !status.ok()) return status;
-  if (absl::Status status = TargetScaleOf(text, data.classes).status(); !status.ok()) return status;
-  ResolvedNetwork resolved = {text, *std::move(built), *run};
-  if (absl::Status status = CheckOptimizer(resolved); !status.ok()) return status;
+  RETURN_IF_ERROR(AugmentationOf(text).status());
+  RETURN_IF_ERROR(MixingOf(text).status());
+  RETURN_IF_ERROR(TargetScaleOf(text, data.classes).status());
+  ResolvedNetwork resolved = {text, *std::move(built), run};
+  RETURN_IF_ERROR(CheckOptimizer(resolved));
   return resolved;
 }
 
@@ -214,8 +213,7 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
     }
     return absl::OkStatus();
   };
-  if (absl::Status status = take(recipe.mean(), normalization.mean, "mean", false); !status.ok())
-    return status;
+  RETURN_IF_ERROR(take(recipe.mean(), normalization.mean, "mean", false));
   if (absl::Status status = take(recipe.deviation(), normalization.deviation, "deviation", true);
       !status.ok())
     return status;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/network/network_text.h"
 #include "training/recipe.h"
 #include "training/targets.h"
@@ -162,16 +163,13 @@ absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& n
   options.seed = train.seed();
   options.balance_classes = train.sampling() == Train::BALANCED;
   options.augmentation = *std::move(augmentation);
-  absl::StatusOr<data::Mixing> mixing = MixingOf(network);
-  if (!mixing.ok()) return mixing.status();
-  options.mixing = *mixing;
+  ASSIGN_OR_RETURN(options.mixing, MixingOf(network));
   if (TargetKindOf(network) != data::TargetKind::kClass || options.mixing.is_used())
     options.targets = data::TargetFormat::kValues;
-  absl::StatusOr<TargetScale> scale =
-      TargetScaleOf(network, network.train().target_normalisation().mean_size());
-  if (!scale.ok()) return scale.status();
-  options.target_mean = std::move(scale->mean);
-  options.target_deviation = std::move(scale->deviation);
+  ASSIGN_OR_RETURN(TargetScale scale,
+                   TargetScaleOf(network, network.train().target_normalisation().mean_size()));
+  options.target_mean = std::move(scale.mean);
+  options.target_deviation = std::move(scale.deviation);
   options.normalization = normalization;
   return options;
 }

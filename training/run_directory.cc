@@ -18,6 +18,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "nlohmann/json.hpp"
 
@@ -139,7 +140,7 @@ absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory) {
   std::error_code error;
   for (int number = 1; aside.empty() || fs::exists(aside, error); ++number)
     aside = data::JoinPath(directory, absl::StrCat("earlier-", number));
-  if (absl::Status status = data::MakeDirectories(aside); !status.ok()) return status;
+  RETURN_IF_ERROR(data::MakeDirectories(aside));
   for (const fs::path& file : files) {
     const std::string to = data::JoinPath(aside, file.filename().string());
     if (rename(file.c_str(), to.c_str()) != 0) return data::FileError(errno, "move", file.string());
@@ -165,7 +166,7 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
     }
   }
   if (!before.ok() || kept != *before) {
-    if (absl::Status status = data::WriteFileAtomically(path, kept); !status.ok()) return status;
+    RETURN_IF_ERROR(data::WriteFileAtomically(path, kept));
   }
   const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor < 0) return data::FileError(errno, "write", path);
@@ -197,7 +198,7 @@ absl::Status MetricsLog::WritePending() {
 }
 
 absl::Status MetricsLog::Flush() {
-  if (absl::Status status = WritePending(); !status.ok()) return status;
+  RETURN_IF_ERROR(WritePending());
   // A directory that was removed takes writes to its files without complaint.
   struct stat about;
   if (fstat(descriptor_, &about) == 0 && about.st_nlink == 0)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "base/status_macros.h"
 #include "training/run_state.h"
 
 namespace cotangent::training {
@@ -46,25 +47,18 @@ absl::Status RunEvaluation::Prepare() {
 absl::Status RunEvaluation::PrepareHere() {
   if (evaluator_ != nullptr) return absl::OkStatus();
   if (loading_.valid()) {
-    absl::StatusOr<data::Dataset> watched = loading_.get();
-    if (!watched.ok()) return watched.status();
-    watched_set_ = *std::move(watched);
+    ASSIGN_OR_RETURN(watched_set_, loading_.get());
   }
   layers::ParameterStore* store = &step_.store();
   if (network_.train().optimizer().has_ema()) {
-    absl::StatusOr<std::unique_ptr<layers::ParameterStore>> averaged =
-        layers::ParameterStore::Create(step_.network().graph);
-    if (!averaged.ok()) return averaged.status();
-    averaged_ = *std::move(averaged);
+    ASSIGN_OR_RETURN(averaged_, layers::ParameterStore::Create(step_.network().graph));
     store = averaged_.get();
   }
   int64_t batch = network_.train().batch_size();
   if (batch < kSmallestBatch) batch = 4 * kSmallestBatch;
-  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(network_, data_.shape.classes, std::min(batch, WatchedSet().size()),
-                        options_, *store, tuner_);
-  if (!evaluator.ok()) return evaluator.status();
-  evaluator_ = *std::move(evaluator);
+  ASSIGN_OR_RETURN(evaluator_, Evaluator::Create(network_, data_.shape.classes,
+                                                 std::min(batch, WatchedSet().size()), options_,
+                                                 *store, tuner_));
   return absl::OkStatus();
 }
 
@@ -81,7 +75,7 @@ void RunEvaluation::TakeParameters() {
 absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<bool()>& cancelled) {
   Evaluator::Result result;
   const absl::Status status = distributed::AtRankZero(*options_.ranks, [&]() -> absl::Status {
-    if (absl::Status status = PrepareHere(); !status.ok()) return status;
+    RETURN_IF_ERROR(PrepareHere());
     TakeParameters();
     const absl::StatusOr<Evaluator::Result> here = evaluator_->Evaluate(
         WatchedSet(), normalization_, ViewsOf(layers::Train::Evaluation::NONE), cancelled);
@@ -105,7 +99,7 @@ absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bo
 
 absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
                                       const FoundCheckpoint* best, Final& result) {
-  if (absl::Status status = PrepareHere(); !status.ok()) return status;
+  RETURN_IF_ERROR(PrepareHere());
   TakeParameters();
   // What training had is put back.
   const std::vector<float> values(store().values(), store().values() + store().parameter_floats());
@@ -123,21 +117,16 @@ absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
   data::Dataset final_set;
   const data::Dataset* images = &WatchedSet();
   if (data_.final != data_.watched) {
-    absl::StatusOr<data::Dataset> loaded = data_.load(data_.final);
-    if (!loaded.ok()) return loaded.status();
-    final_set = *std::move(loaded);
+    ASSIGN_OR_RETURN(final_set, data_.load(data_.final));
     images = &final_set;
-    absl::StatusOr<Evaluator::Result> plain = evaluator_->Evaluate(
-        *images, normalization_, ViewsOf(layers::Train::Evaluation::NONE), cancelled);
-    if (!plain.ok()) return plain.status();
-    result.plain = *plain;
+    ASSIGN_OR_RETURN(result.plain,
+                     evaluator_->Evaluate(*images, normalization_,
+                                          ViewsOf(layers::Train::Evaluation::NONE), cancelled));
   }
   const auto averaging = TestTimeAveragingOf(network_);
   if (averaging == layers::Train::Evaluation::NONE) return absl::OkStatus();
-  absl::StatusOr<Evaluator::Result> averaged =
-      evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging), cancelled);
-  if (!averaged.ok()) return averaged.status();
-  result.averaged = *averaged;
+  ASSIGN_OR_RETURN(result.averaged,
+                   evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging), cancelled));
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/cpu.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "layers/network/network_text.h"
 #include "nlohmann/json.hpp"
@@ -176,10 +177,7 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   state.build = checkpoint.Get(kBuild);
   state.onednn = checkpoint.Get(kOnednn);
   state.processor = checkpoint.Get(kProcessor);
-  absl::StatusOr<layers::Quantisation> quantisation =
-      ParseQuantisation(checkpoint.Get(kQuantisation), path);
-  if (!quantisation.ok()) return quantisation.status();
-  state.quantisation = *std::move(quantisation);
+  ASSIGN_OR_RETURN(state.quantisation, ParseQuantisation(checkpoint.Get(kQuantisation), path));
   return state;
 }
 
@@ -230,8 +228,7 @@ std::vector<CheckpointTensor> TensorsOf(TrainingStep& step) {
 
 absl::Status Restore(const Checkpoint& checkpoint, const std::string& path, TrainingStep& step) {
   ParameterStore& store = step.store();
-  if (absl::Status status = CopyParametersAndStates(checkpoint, path, "", store); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CopyParametersAndStates(checkpoint, path, "", store));
   optim::Optimizer& optimizer = step.optimizer();
   optimizer.Initialise(store.values());
   for (const optim::StateSlice& slice : optimizer.StateSlices()) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "training/targets.h"
 
 namespace cotangent::training {
@@ -58,9 +59,8 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
   }
   if (validation == 0 || (*source)->Has(data::Split::kValidation)) return source;
   std::shared_ptr<const data::Source> divided = data::WithValidation(*source, validation);
-  const auto size = divided->Size(data::Split::kValidation);
-  if (!size.ok()) return size.status();
-  if (*size == 0) {
+  ASSIGN_OR_RETURN(const auto size, divided->Size(data::Split::kValidation));
+  if (size == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "train.evaluation.validation is ", validation, ", which is none of the ",
         (*source)->Size(data::Split::kTrain).value_or(0), " training images; take a larger share"));

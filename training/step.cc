@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/graph/vjp.h"
 #include "layers/ops/convolution.h"
@@ -90,9 +91,8 @@ absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization&
   std::vector<float> images(count * floats);
   std::vector<uint8_t> read;
   for (int64_t i = 0; i < count; ++i) {
-    const absl::StatusOr<const uint8_t*> pixels = dataset.Pixels(i, read);
-    if (!pixels.ok()) return pixels.status();
-    writer.Write(*pixels, {}, images.data() + i * floats);
+    ASSIGN_OR_RETURN(const uint8_t* pixels, dataset.Pixels(i, read));
+    writer.Write(pixels, {}, images.data() + i * floats);
   }
   if (absl::Status status = layers::Whiten(
           images, {count, dataset.channels, dataset.height, dataset.width}, whiten.epsilon(),
@@ -126,10 +126,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
   if (absl::Status status = CheckMemoryForLargestConvolution(built.graph, options.precision);
       !status.ok())
     return status;
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
-      layers::ParameterStore::Create(built.graph);
-  if (!store.ok()) return store.status();
-  step->store_ = *std::move(store);
+  ASSIGN_OR_RETURN(step->store_, layers::ParameterStore::Create(built.graph));
   absl::flat_hash_map<std::string, const layers::ParameterSpec*> specs;
   for (const layers::ParameterSpec& spec : built.parameters) specs[spec.name] = &spec;
   for (const layers::ParameterStore::Slot& slot : step->store_->parameters()) {
@@ -170,8 +167,7 @@ absl::Status TrainingStep::Initialise(const data::Dataset* images,
   for (const layers::ParameterSpec& parameter : network_.built.parameters) {
     if (images == nullptr || !parameter.initialiser.has_whiten()) continue;
     float* const values = store_->values() + store_->FindParameter(parameter.name)->offset;
-    if (absl::Status status = WhitenFrom(*images, normalization, parameter, values); !status.ok())
-      return status;
+    RETURN_IF_ERROR(WhitenFrom(*images, normalization, parameter, values));
   }
   optimizer_->Initialise(store_->values());
   return absl::OkStatus();
@@ -209,7 +205,7 @@ absl::Status TrainingStep::PlanBuckets() {
   std::vector<distributed::Stretch> stretches;
   for (const distributed::Bucket& bucket : buckets_) stretches.push_back(bucket.stretch);
   const distributed::Facts facts = {{"the order of the gradients", Text(stretches)}};
-  if (absl::Status status = distributed::CheckSame(ranks, facts); !status.ok()) return status;
+  RETURN_IF_ERROR(distributed::CheckSame(ranks, facts));
   means_.reset();
   means_ = ranks.MakeMeans(store_->gradients(), stretches, options_.sent_gradients);
   plan_->CallAfterOperations([this](size_t operation) { BeginBuckets(operation); });
@@ -299,19 +295,17 @@ absl::Status TrainingStep::Compile(int64_t step) {
     }
     slices.push_back(i);
   }
-  absl::StatusOr<std::vector<TensorId>> gradients = layers::Gradient(
-      compiled_->graph, compiled_->loss, trained, {.recompute = text().train().recompute()});
-  if (!gradients.ok()) return gradients.status();
+  ASSIGN_OR_RETURN(std::vector<TensorId> gradients,
+                   layers::Gradient(compiled_->graph, compiled_->loss, trained,
+                                    {.recompute = text().train().recompute()}));
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
-  for (size_t i = 0; i < gradients->size(); ++i) {
-    if ((*gradients)[i] == layers::kNoTensor) continue;
-    results.push_back({(*gradients)[i], store_->gradients() + slices_[slices[i]].offset});
-    gradients_.push_back({(*gradients)[i], slices[i]});
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (gradients[i] == layers::kNoTensor) continue;
+    results.push_back({gradients[i], store_->gradients() + slices_[slices[i]].offset});
+    gradients_.push_back({gradients[i], slices[i]});
   }
-  absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
-      layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan());
-  if (!plan.ok()) return plan.status();
-  plan_ = *std::move(plan);
+  ASSIGN_OR_RETURN(
+      plan_, layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan()));
   prepared_from_ = step, prepared_until_ = until;
   for (const auto& [operation, choice] : plan_->choices()) options_.choices[operation] = choice;
   return absl::OkStatus();
@@ -433,9 +427,8 @@ absl::StatusOr<TensorId> TrainingStep::FirstNonFinite(absl::Span<const TensorId>
     // The last tensor of each part.
     std::vector<TensorId> lasts;
     for (size_t i = 1; i <= parts; ++i) lasts.push_back(among[among.size() * i / parts - 1]);
-    const absl::StatusOr<std::vector<bool>> finite = AreFinite(lasts, step);
-    if (!finite.ok()) return finite.status();
-    const size_t part = std::find(finite->begin(), finite->end(), false) - finite->begin();
+    ASSIGN_OR_RETURN(const std::vector<bool> finite, AreFinite(lasts, step));
+    const size_t part = std::find(finite.begin(), finite.end(), false) - finite.begin();
     if (part == parts) break;
     found = lasts[part];
     const size_t begin = among.size() * part / parts, end = among.size() * (part + 1) / parts - 1;
@@ -453,18 +446,17 @@ absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const Tenso
   }
   layers::PlanOptions options = OptionsOfPlan();
   options.ranks = {1, options.ranks.rank, nullptr};  // what other ranks look at is not known here
-  absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
-      layers::Plan::Compile(graph, results, *store_, *tuner_, options);
-  if (!plan.ok()) return plan.status();
+  ASSIGN_OR_RETURN(std::unique_ptr<layers::Plan> plan,
+                   layers::Plan::Compile(graph, results, *store_, *tuner_, options));
   std::copy_n(images(), graph.shape(compiled_->images).NumElements(),
-              static_cast<float*>((*plan)->input(compiled_->images)));
+              static_cast<float*>(plan->input(compiled_->images)));
   std::copy_n(labels(), graph.shape(compiled_->labels).NumElements(),
-              static_cast<int32_t*>((*plan)->input(compiled_->labels)));
-  (*plan)->Run(step * parts() + parts() - 1);  // the batch that is still in its place
+              static_cast<int32_t*>(plan->input(compiled_->labels)));
+  plan->Run(step * parts() + parts() - 1);  // the batch that is still in its place
   std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   std::vector<bool> finite;
   for (TensorId t : tensors)
-    finite.push_back(AllFinite((*plan)->result(t), graph.shape(t).NumElements()));
+    finite.push_back(AllFinite(plan->result(t), graph.shape(t).NumElements()));
   return finite;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/network/build.h"
 #include "layers/network/network_text.h"
 #include "training/recipe.h"
@@ -44,15 +45,12 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_direct
 
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path) {
   TrainedNetwork trained;
-  absl::StatusOr<RunState> state = ReadRunState(checkpoint, path);
-  if (!state.ok()) return state.status();
-  absl::StatusOr<layers::Network> network =
-      layers::ParseNetwork(state->network, absl::StrCat(path, " (its network)"));
-  if (!network.ok()) return network.status();
-  trained.network = *std::move(network);
-  trained.dataset = state->dataset;
-  trained.classes = state->classes;
-  trained.quantisation = state->quantisation;
+  ASSIGN_OR_RETURN(RunState state, ReadRunState(checkpoint, path));
+  ASSIGN_OR_RETURN(trained.network,
+                   layers::ParseNetwork(state.network, absl::StrCat(path, " (its network)")));
+  trained.dataset = state.dataset;
+  trained.classes = state.classes;
+  trained.quantisation = state.quantisation;
   data::Normalization otherwise;
   if (trained.classes.empty()) {
     // Checkpoints of earlier versions leave the classes' names and the normalisation to the source.
@@ -62,22 +60,15 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
     trained.classes = (*source)->classes;
     otherwise = (*source)->normalization.value_or(otherwise);
   }
-  absl::StatusOr<data::Normalization> normalization = NormalizationOf(trained.network, otherwise);
-  if (!normalization.ok()) return normalization.status();
-  trained.normalization = *normalization;
+  ASSIGN_OR_RETURN(trained.normalization, NormalizationOf(trained.network, otherwise));
 
   layers::BuildOptions build;
   build.batch_size = 1;
   build.training = false;
   build.classes = static_cast<int64_t>(trained.classes.size());
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(trained.network, build);
-  if (!built.ok()) return built.status();
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
-      layers::ParameterStore::Create(built->graph);
-  if (!store.ok()) return store.status();
-  trained.store = *std::move(store);
-  if (absl::Status status = RestoreForInference(checkpoint, path, *trained.store); !status.ok())
-    return status;
+  ASSIGN_OR_RETURN(layers::BuiltNetwork built, layers::Build(trained.network, build));
+  ASSIGN_OR_RETURN(trained.store, layers::ParameterStore::Create(built.graph));
+  RETURN_IF_ERROR(RestoreForInference(checkpoint, path, *trained.store));
   return trained;
 }
 

@@ -13,6 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/image_file.h"
 #include "data/sources/source.h"
@@ -94,12 +95,11 @@ absl::Status RewriteSheet(FetchSession& session, const std::string& folder, int 
   session.Say(absl::StrCat("rewriting ", name));
   const std::string package = JoinPath(session.directory(), "package");
   const std::string sheet = JoinPath(package, name + ".png");
-  const auto png = ReadFile(sheet);
-  if (!png.ok()) return png.status();
-  const auto labels = ReadFile(JoinPath(package, test ? "test_lables.json" : "train_lables.json"));
-  if (!labels.ok()) return labels.status();
+  ASSIGN_OR_RETURN(const auto png, ReadFile(sheet));
+  ASSIGN_OR_RETURN(const auto labels,
+                   ReadFile(JoinPath(package, test ? "test_lables.json" : "train_lables.json")));
   const auto records = CifarRecordsFromSheet(
-      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(png->data()), png->size()), *labels,
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(png.data()), png.size()), labels,
       test ? 0 : int64_t{10000} * batch);
   if (!records.ok())
     return absl::DataLossError(absl::StrCat(sheet, ": ", records.status().message()));

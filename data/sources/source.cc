@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 
 namespace cotangent::data {
 namespace {
@@ -66,10 +67,9 @@ absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& 
 }
 
 absl::StatusOr<std::vector<std::string>> Source::ImageNames(Split split) const {
-  const absl::StatusOr<int64_t> size = Size(split);
-  if (!size.ok()) return size.status();
+  ASSIGN_OR_RETURN(const int64_t size, Size(split));
   std::vector<std::string> names;
-  for (int64_t i = 0; i < *size; ++i) names.push_back(absl::StrCat(i));
+  for (int64_t i = 0; i < size; ++i) names.push_back(absl::StrCat(i));
   return names;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/status_macros.h"
 #include "data/random.h"
 #include "data/sources/source.h"
 
@@ -24,18 +25,16 @@ class Divided final : public Source {
 
   absl::StatusOr<int64_t> Size(Split split) const override {
     if (split == Split::kTest) return whole_->Size(split);
-    const auto chosen = Chosen(split);
-    if (!chosen.ok()) return chosen.status();
-    return static_cast<int64_t>(chosen->size());
+    ASSIGN_OR_RETURN(const auto chosen, Chosen(split));
+    return static_cast<int64_t>(chosen.size());
   }
 
   absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const override {
     auto names = whole_->ImageNames(split == Split::kTest ? split : Split::kTrain);
     if (!names.ok() || split == Split::kTest) return names;
-    const auto chosen = Chosen(split);
-    if (!chosen.ok()) return chosen.status();
+    ASSIGN_OR_RETURN(const auto chosen, Chosen(split));
     std::vector<std::string> kept;
-    for (int64_t i : *chosen) kept.push_back((*names)[i]);
+    for (int64_t i : chosen) kept.push_back((*names)[i]);
     return kept;
   }
 
@@ -46,9 +45,7 @@ class Divided final : public Source {
     // By name where images may have been left out.
     std::vector<std::string> names = dataset->names;
     if (names.empty()) {
-      auto numbers = whole_->ImageNames(Split::kTrain);
-      if (!numbers.ok()) return numbers.status();
-      names = *std::move(numbers);
+      ASSIGN_OR_RETURN(names, whole_->ImageNames(Split::kTrain));
     }
     if (!dataset->is_in_memory()) return Subset(*std::move(dataset), names, split);
     const int64_t bytes = dataset->image_bytes();
@@ -102,11 +99,10 @@ class Divided final : public Source {
   }
 
   absl::StatusOr<std::vector<int64_t>> Chosen(Split split) const {
-    const auto names = whole_->ImageNames(Split::kTrain);
-    if (!names.ok()) return names.status();
+    ASSIGN_OR_RETURN(const auto names, whole_->ImageNames(Split::kTrain));
     std::vector<int64_t> chosen;
-    for (size_t i = 0; i < names->size(); ++i) {
-      if (Belongs((*names)[i], split)) chosen.push_back(static_cast<int64_t>(i));
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (Belongs(names[i], split)) chosen.push_back(static_cast<int64_t>(i));
     }
     return chosen;
   }

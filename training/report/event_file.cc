@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "training/checkpoint.h"
 
@@ -70,7 +71,7 @@ absl::StatusOr<std::unique_ptr<EventFile>> EventFile::Create(const std::string& 
   std::unique_ptr<EventFile> events(new EventFile(path, file));
   Event event;
   event.set_file_version("brain.Event:2");
-  if (absl::Status status = events->Write(std::move(event)); !status.ok()) return status;
+  RETURN_IF_ERROR(events->Write(std::move(event)));
   return events;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/element_type.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "training/weights/safetensors.h"
 
@@ -133,10 +134,9 @@ absl::StatusOr<WeightFile> ParseSafetensorsWeights(std::string bytes, absl::stri
 }
 
 absl::StatusOr<WeightFile> ReadWeightFile(const std::string& path) {
-  absl::StatusOr<std::string> bytes = data::ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  if (absl::StartsWith(*bytes, "PK")) return ParseTorchWeights(*bytes, path);
-  return ParseSafetensorsWeights(*std::move(bytes), path);
+  ASSIGN_OR_RETURN(std::string bytes, data::ReadFile(path));
+  if (absl::StartsWith(bytes, "PK")) return ParseTorchWeights(bytes, path);
+  return ParseSafetensorsWeights(std::move(bytes), path);
 }
 
 }  // namespace cotangent::training

@@ -1,0 +1,144 @@
+// One training run, as run.h's Train() makes it. The class comes in four files: what is made ready
+// before the first step (trainer_preparation.cc), the steps (run.cc), the evaluations
+// (trainer_evaluation.cc), and what is written down (trainer_records.cc).
+#ifndef COTANGENT_TRAINING_TRAINER_H_
+#define COTANGENT_TRAINING_TRAINER_H_
+
+#include <chrono>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "data/dataset.h"
+#include "data/pipeline.h"
+#include "nlohmann/json.hpp"
+#include "training/plan_report.h"
+#include "training/rank_watch.h"
+#include "training/run.h"
+#include "training/run_directory.h"
+#include "training/run_evaluation.h"
+#include "training/run_state.h"
+#include "training/step.h"
+
+namespace cotangent::training {
+
+class Trainer {
+ public:
+  Trainer(const RunOptions& options, layers::Tuner* tuner, RunObserver& observer)
+      : options_(options),
+        network_(options.network.text),
+        tuner_(tuner),
+        observer_(observer),
+        ranks_(*options.ranks),
+        run_(options.network.run) {}
+
+  absl::Status Prepare();
+  void Begin() { observer_.Begins({step_.get(), &network_, normalization_}); }
+  absl::StatusOr<RunResult> Run();
+
+ private:
+  absl::Status PrepareStep(std::future<absl::StatusOr<data::Dataset>>& train_loading);
+  absl::Status PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading);
+  absl::Status CheckRanks() const;
+  absl::Status Resume(const FoundCheckpoint& found);
+  // Where the run goes on in its schedule after `before`, whatever batches that was made with.
+  int64_t PositionAfter(const RunState& before) const;
+  void CompareWithResumed() const;
+  absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
+  absl::Status ResolveNormalization();
+  absl::Status PrepareData();
+  absl::Status Advance();
+  absl::Status MakeStep();
+  bool AnyInterrupted();
+  void CountSeconds(double seconds);
+  absl::Status HandleNonFinite(float loss);
+  void LogStep(float loss);
+  absl::Status AtEpochEnd();
+  // Evaluates; on the test images and with test-time averaging, too, at the end of the run.
+  absl::Status Evaluate(bool is_last);
+  absl::Status EvaluateAtEnd(nlohmann::json& line);
+  std::optional<FoundCheckpoint> BestForTheEnd();
+  void Take(const Evaluator::Result& result, data::Split split, nlohmann::json& line);
+  // Keeps the checkpoint if the validation images say that it is the best; counts, if not.
+  void NoteValidation();
+  void Log(const nlohmann::json& object, bool is_evaluation);
+  absl::Status Write(const std::string& path);
+  void Save();
+  RunNumbers Numbers() const;
+
+  // Steps of the schedule that are done: those made, but for a run that went on with other batches.
+  int64_t position() const { return state_.step - run_.updates_ahead; }
+  double Epochs() const {
+    return static_cast<double>(position()) / static_cast<double>(run_.steps_per_epoch);
+  }
+  int64_t Epoch() const { return position() / run_.steps_per_epoch; }
+  bool IsEpochEnd() const {
+    return position() % run_.steps_per_epoch == 0 || position() == run_.total_steps;
+  }
+  // Whether this call's last step is made.
+  bool IsDone() const {
+    return position() >= run_.total_steps || IsOutOfPatience() ||
+           (options_.max_steps > 0 && state_.step >= options_.max_steps);
+  }
+  bool IsOutOfPatience() const {
+    const int64_t patience = network_.train().stop().patience();
+    return patience > 0 && state_.stale >= patience;
+  }
+  // At the end of an epoch.
+  bool IsEvaluationDue() const {
+    const int64_t every = network_.train().evaluation().every_epochs();
+    return every > 0 && Epoch() % every == 0 && !IsDone();
+  }
+  bool IsBestByLoss() const {
+    return network_.train().evaluation().best() == layers::Train::Evaluation::LOSS;
+  }
+
+  const RunOptions& options_;
+  layers::Network network_;  // with the normalisation written down
+  layers::Tuner* const tuner_;
+  RunObserver& observer_;
+  distributed::Communicator& ranks_;
+
+  optim::RunLength run_;
+  StepOptions step_options_;
+  data::Normalization normalization_;
+  data::Dataset train_set_;
+  std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<data::Pipeline> pipeline_;
+  std::unique_ptr<RunEvaluation> evaluation_;
+  std::unique_ptr<MetricsLog> metrics_;
+  Trace trace_;
+
+  RunState state_;                  // all that checkpoints hold beside tensors
+  std::optional<RunState> before_;  // of the checkpoint that the run goes on from
+
+  // Of this process.
+  int64_t saved_step_ = -1;
+  absl::Status save_status_, log_status_;
+  double save_seconds_ = 0;  // in writing checkpoints
+  int64_t own_steps_ = 0, own_skipped_ = 0;
+  double own_seconds_ = 0;
+  std::optional<RankWatch> rank_watch_;  // from Run() on
+  double epoch_seconds_ = 0;             // since the epoch, or the resumption, began
+  int64_t epoch_steps_ = 0;
+  RunResult result_;
+  int64_t evaluated_step_ = -1;
+};
+
+// Gives what went wrong while running another exit code than what is wrong with the input.
+inline absl::Status Running(const absl::Status& status) {
+  if (absl::IsCancelled(status)) return status;
+  return absl::UnavailableError(status.message());
+}
+
+inline double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace cotangent::training
+
+#endif  // COTANGENT_TRAINING_TRAINER_H_

@@ -1,0 +1,203 @@
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/cpu.h"
+#include "base/status_macros.h"
+#include "data/file.h"
+#include "google/protobuf/message.h"
+#include "layers/network/network_text.h"
+#include "training/source.h"
+#include "training/targets.h"
+#include "training/trainer.h"
+#include "training/weights/initial_weights.h"
+
+namespace cotangent::training {
+namespace {
+
+// The learning rate has gone up where it is more than this many times what it was.
+constexpr double kJump = 1.01;
+
+}  // namespace
+
+// Waits for the training images; the second call does nothing.
+absl::Status Trainer::TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading) {
+  if (!loading.valid()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(train_set_, loading.get());
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Prepare() {
+  // Reading the data and planning the step go side by side.
+  std::future<absl::StatusOr<data::Dataset>> train_loading =
+      std::async(std::launch::async, [this] { return options_.data.load(data::Split::kTrain); });
+  RETURN_IF_ERROR(distributed::Agree(ranks_, PrepareStep(train_loading)));
+  RETURN_IF_ERROR(CheckRanks());
+  if (!IsDone()) {
+    RETURN_IF_ERROR(step_->Prepare(position()));
+    if (ranks_.ranks() > 1) observer_.Say(step_->DescribeBuckets());
+  }
+  RETURN_IF_ERROR(distributed::Agree(ranks_, PrepareRun(train_loading)));
+  return distributed::CheckSame(ranks_,
+                                {{"the checksum of the training images", state_.data_checksum}});
+}
+
+// What would make ranks compute different steps.
+absl::Status Trainer::CheckRanks() const {
+  RunState machine;
+  DescribeMachine(machine);
+  return distributed::CheckSame(
+      ranks_, {{"the program's checksum", machine.build},
+               {"the instruction set", Name(WidestInstructionSet())},
+               {"oneDNN", machine.onednn},
+               {"the network text", layers::NetworkText(network_)},
+               {"the seed", absl::StrCat(network_.train().seed())},
+               {"--exact", options_.exact ? "1" : "0"},
+               {"the step to go on from", absl::StrCat(state_.step)},
+               {"--gradients", std::string(Name(options_.sent_gradients))},
+               {"--log_every", absl::StrCat(options_.log_every)},
+               {"--max_steps", absl::StrCat(options_.max_steps)},
+               {"--checkpoint_every", absl::StrCat(options_.checkpoint_every)},
+               {"--on_nonfinite", options_.on_nonfinite == OnNonFinite::kSkip ? "skip" : "stop"}});
+}
+
+absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
+  step_options_ = {PrecisionOf(network_),  options_.exact, options_.threads, {}, &ranks_,
+                   options_.sent_gradients};
+  if (options_.resume_from.has_value()) {
+    RETURN_IF_ERROR(Resume(*options_.resume_from));
+  }
+  // Weights of classes follow from the images, and are part of the network to be planned.
+  if (network_.train().class_weight() == layers::Train::BALANCED) {
+    RETURN_IF_ERROR(TakeTrainSet(train_loading));
+    WriteBalancedWeights(train_set_, network_);
+  }
+  ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(network_, options_.data.shape, ranks_.ranks()));
+  network.run = run_;
+  ASSIGN_OR_RETURN(step_, TrainingStep::Create(std::move(network), step_options_, tuner_));
+  if (!before_.has_value()) return absl::OkStatus();
+  return Restore(options_.resume_from->checkpoint, options_.resume_from->path, *step_);
+}
+
+absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
+  RETURN_IF_ERROR(TakeTrainSet(train_loading));
+  RETURN_IF_ERROR(ResolveNormalization());
+  if (train_set_.target_kind == data::TargetKind::kNumbers) WriteTargetScale(train_set_, network_);
+  result_.measure = MeasureOf(TargetKindOf(network_));
+  evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
+                                                step_options_, *step_, *tuner_);
+  state_.network = layers::NetworkText(network_);
+  state_.seed = network_.train().seed();
+  state_.dataset = options_.data.name;
+  state_.classes = options_.data.classes;
+  state_.data_checksum = ChecksumOf(train_set_);
+  state_.precision = step_options_.precision;
+  state_.exact = options_.exact;
+  state_.threads = options_.threads;
+  DescribeMachine(state_);
+  if (before_.has_value()) {
+    CompareWithResumed();
+  } else if (absl::Status status = step_->Initialise(&train_set_, normalization_); !status.ok()) {
+    return status;
+  } else if (options_.init_from.has_value()) {
+    ASSIGN_OR_RETURN(std::string report, TakeInitialWeights(*options_.init_from, step_->store()));
+    observer_.Say(report);
+    step_->optimizer().Initialise(step_->store().values());
+  }
+  return PrepareData();
+}
+
+// What the recipe says, else what is known of the data, else what the training images say. It is
+// written into the recipe, so that a checkpoint needs no data to be used.
+absl::Status Trainer::ResolveNormalization() {
+  ASSIGN_OR_RETURN(normalization_,
+                   NormalizationOf(network_, options_.data.normalization.has_value()
+                                                 ? *options_.data.normalization
+                                                 : data::ComputeNormalization(train_set_)));
+  WriteNormalization(normalization_, network_);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::PrepareData() {
+  ASSIGN_OR_RETURN(data::PipelineOptions options, PipelineOptionsOf(network_, normalization_));
+  const bool is_much_work = !train_set_.is_in_memory() || !options.augmentation.chain.empty();
+  options.workers = options_.workers > 0 ? options_.workers
+                    : is_much_work       ? std::max(1, options_.threads)
+                                         : 1;
+  options.ranks = ranks_.ranks();
+  options.rank = ranks_.rank();
+  ASSIGN_OR_RETURN(pipeline_, data::Pipeline::Create(&train_set_, options));
+  if (position() > 0) pipeline_->Seek(Epoch(), position() % run_.steps_per_epoch);
+
+  if (ranks_.rank() != 0) return absl::OkStatus();
+  const std::string text_path = data::JoinPath(options_.output_dir, "network.textproto");
+  if (absl::Status status = data::WriteFileAtomically(text_path, state_.network); !status.ok())
+    return Running(status);
+  absl::StatusOr<std::unique_ptr<MetricsLog>> metrics =
+      MetricsLog::Open(data::JoinPath(options_.output_dir, "metrics.jsonl"), state_.step);
+  if (!metrics.ok()) return Running(metrics.status());
+  metrics_ = *std::move(metrics);
+  return absl::OkStatus();
+}
+
+int64_t Trainer::PositionAfter(const RunState& before) const {
+  double epochs = before.epochs;
+  if (epochs == 0 && before.step > 0) {
+    // Checkpoints of earlier versions do not say: all their steps were of their recipe's batch.
+    const absl::StatusOr<layers::Network> network = layers::ParseNetwork(before.network);
+    const int64_t batch = network.ok() ? network->train().batch_size() : 0;
+    const int64_t steps = batch > 0 ? options_.data.shape.images / batch : 0;
+    epochs = static_cast<double>(before.step) /
+             static_cast<double>(steps > 0 ? steps : run_.steps_per_epoch);
+  }
+  return std::llround(epochs * static_cast<double>(run_.steps_per_epoch));
+}
+
+absl::Status Trainer::Resume(const FoundCheckpoint& found) {
+  ASSIGN_OR_RETURN(RunState before, ReadRunState(found.checkpoint, found.path));
+  before_ = before;
+  state_.step = before.step;
+  state_.train_seconds = before.train_seconds;
+  state_.epoch_loss = before.epoch_loss;
+  state_.epoch_losses = before.epoch_losses;
+  state_.skipped = before.skipped;
+  state_.learning_rate = before.learning_rate;
+  state_.best = before.best;
+  state_.best_step = before.best_step;
+  state_.stale = before.stale;
+  state_.validated_step = before.validated_step;
+  run_.updates_ahead = before.step - PositionAfter(before);
+  step_options_.choices = before.choices;
+  saved_step_ = before.step;
+  return absl::OkStatus();
+}
+
+// What keeps a resumed run from computing the same bits as an undisturbed one is told, and where
+// more epochs raise the learning rate.
+void Trainer::CompareWithResumed() const {
+  for (const std::string& line : Differences(*before_, state_))
+    observer_.Say(absl::StrCat("note: ", line));
+  const absl::StatusOr<layers::Network> network = layers::ParseNetwork(before_->network);
+  if (!network.ok() || IsDone() || before_->learning_rate <= 0) return;
+  const double epochs = network_.train().epochs(), epochs_before = network->train().epochs();
+  const double rate = step_->optimizer().LearningRate(position());
+  if (epochs <= epochs_before || rate <= kJump * before_->learning_rate) return;
+  const optim::OptimizerConfig& optimizer = network_.train().optimizer();
+  const google::protobuf::FieldDescriptor* rule =
+      optimizer.GetReflection()->GetOneofFieldDescriptor(
+          optimizer, optim::OptimizerConfig::descriptor()->FindOneofByName("kind"));
+  observer_.Say(absl::StrFormat(
+      "note: with %g epochs, %g before, the schedule is longer: the learning rate goes up from "
+      "%.3g "
+      "to %.3g%s",
+      epochs, epochs_before, before_->learning_rate, rate,
+      rule == nullptr ? ""
+                      : absl::StrFormat("; to keep it: --set train.optimizer.schedule={} "
+                                        "--set train.optimizer.%s.learning_rate=%.6g",
+                                        rule->name(), before_->learning_rate)));
+}
+
+}  // namespace cotangent::training
