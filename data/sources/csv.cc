@@ -194,8 +194,7 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, T
   ASSIGN_OR_RETURN(const auto rows, ParseCsv(*contents, text));
   if (rows.empty()) return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
   const Columns columns = ColumnsOf(rows[0], targets);
-  absl::Status status =
-      CheckColumns(columns, targets, absl::StrCat(text, ":", rows[0].line, ": "));
+  absl::Status status = CheckColumns(columns, targets, absl::StrCat(text, ":", rows[0].line, ": "));
   if (!status.ok()) return status;
   std::vector<Line> lines;
   std::set<std::string> labels;
