@@ -32,7 +32,7 @@ struct Header {
 };
 
 uint32_t Crc(const void* bytes, int64_t count) {
-  // The standard inverts the initial value and the result.
+  // The library leaves to the caller that CRC-32C inverts its initial value and its result.
   return ~crc32_iscsi(static_cast<unsigned char*>(const_cast<void*>(bytes)),
                       static_cast<int>(count), ~0u);
 }

@@ -25,14 +25,14 @@ struct CacheContents {
   int64_t images = 0, image_bytes = 0;
 };
 
-// The cache in `path`, if it is there, sound as far as its header goes, and of these contents;
-// kNotFound otherwise. An image's own checksum is compared whenever it is read: kDataLoss, with the
-// mend.
+// Opens the cache in `path`. kNotFound unless it is there, its header is sound and names these
+// contents. Reading an image compares its checksum; kDataLoss says how to mend a damaged one.
 absl::StatusOr<std::shared_ptr<const ImageReader>> OpenImageCache(const std::string& path,
                                                                   const CacheContents& contents);
 
-// Makes it from `reader`, on `threads` threads, in bounded memory. Errors: those of the reader;
-// kUnavailable where it cannot be written (a full disk, say), and nothing is left.
+// Writes a cache of all images of `reader`, on `threads` threads, in bounded memory. Errors: those
+// of the reader; kUnavailable where the file cannot be written (a full disk, say). After an error
+// no file is left.
 absl::Status WriteImageCache(const std::string& path, const CacheContents& contents,
                              const ImageReader& reader, int threads);
 

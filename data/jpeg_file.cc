@@ -138,7 +138,7 @@ bool HasItsEnd(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= 2 && bytes[bytes.size() - 2] == 0xff && bytes[bytes.size() - 1] == 0xd9;
 }
 
-// The part with its margin.
+// Widens the part by kMargin pixels on each side, as far as the picture goes.
 Rectangle Widened(const Rectangle& part, int width, int height) {
   const int left = std::max(0, part.left - kMargin), top = std::max(0, part.top - kMargin);
   return {left, top, std::min(width, part.left + part.width + kMargin) - left,

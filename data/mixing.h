@@ -29,12 +29,12 @@ struct Mixing {
 // An error where a number is out of range.
 absl::Status Validate(const Mixing& mixing);
 
-// What becomes of the images of a batch.
+// How each image of a batch is mixed with another.
 struct Mix {
   enum class Kind { kNone, kMixup, kCutMix };
   Kind kind = Kind::kNone;
   double own = 1;       // the share of the image itself in its target
-  Rectangle part = {};  // kCutMix: that shows the other image
+  Rectangle part = {};  // kCutMix: where the other image shows
 };
 
 // The mix of batch `batch` of an epoch, of images of this height and width. The rectangle of CutMix

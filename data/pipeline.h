@@ -57,8 +57,8 @@ struct PipelineOptions {
   // Batches in memory beside one for each worker: one that the caller reads, the others ready. At
   // least 2.
   int buffers = 2;
-  // Of each batch only the share of one rank of so many, which must divide it: images
-  // rank * batch_size / ranks and on. Needs `drop_last`.
+  // Makes only the share of rank `rank` of each batch: batch_size / ranks images, from number
+  // rank * batch_size / ranks on. `ranks` must divide the batch size. Needs `drop_last`.
   int ranks = 1, rank = 0;
 };
 

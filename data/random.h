@@ -6,32 +6,11 @@
 
 #include <cstdint>
 
+#include "base/split_mix.h"
+
 namespace cotangent::data {
 
-// The SplitMix64 generator: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
-// Generators", 2014. Its states are an arithmetic sequence; each is hashed by a bijection of 64
-// bits in which every input bit changes every output bit with probability close to 1/2.
-class SplitMix64 {
- public:
-  explicit SplitMix64(uint64_t state) : state_(state) {}
-
-  uint64_t Next() { return Hash(state_ += 0x9e3779b97f4a7c15); }
-
-  // Uniform in [0, bound), bound in [1, 2^32]: the high half of a 32 x 32 bit product, whose bias
-  // is below 2^-32 * bound.
-  uint32_t Below(uint64_t bound) { return static_cast<uint32_t>(((Next() >> 32) * bound) >> 32); }
-
-  bool Coin() { return Next() >> 63; }
-
-  static uint64_t Hash(uint64_t x) {
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-  }
-
- private:
-  uint64_t state_;
-};
+using cotangent::SplitMix64;
 
 // What a random number is for: numbers for different purposes are independent.
 enum class Purpose : uint64_t {

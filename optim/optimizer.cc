@@ -80,7 +80,7 @@ class FlatOptimizer final : public Optimizer {
   void BeginStep(int64_t step);
   // Updates the matrix number `m` of matrices_ with the scratch memory of `worker`.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
-  // Slow weights and moving averages of one chunk after its update.
+  // Moves slow weights and moving averages towards the parameters of a chunk that was updated.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;

@@ -28,8 +28,10 @@ struct StateSlice {
 // Processes that make the same steps by the same gradients.
 struct OptimizerRanks {
   int ranks = 1, rank = 0;
-  // Begins to replace numbers by those of rank `from`, which all ranks call in the same order.
+  // Begins to overwrite `numbers` with those of rank `from`. All ranks make the same calls in the
+  // same order.
   std::function<void(absl::Span<float> numbers, int from)> begin_broadcast;
+  // Waits for all that have begun.
   std::function<void()> finish_broadcasts;
 };
 
@@ -77,8 +79,8 @@ class Optimizer {
   };
   virtual MatrixWork WorkOnMatrices() const = 0;
   // From now on Step() is called on all ranks, and each updates only matrices of its own, as equal
-  // an amount of work as whole matrices allow, and gets the others' parameters from their ranks. All
-  // parameters are as ever; the state of a matrix is only right on the rank that has it, until
+  // an amount of work as whole matrices allow, and gets the others' parameters from their ranks.
+  // All parameters are as ever; the state of a matrix is only right on the rank that has it, until
   // GatherState().
   virtual void ShareOut(const OptimizerRanks& ranks) = 0;
   // Brings the state of all matrices to all ranks, which all call it.

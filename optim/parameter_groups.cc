@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/glob.h"
 
 namespace cotangent::optim {
 namespace {
@@ -20,7 +21,7 @@ bool FitsRank(const ParameterSlice& slice, const Group& group) {
                    static_cast<int>(slice.shape.size())) != group.rank().end();
 }
 
-// The names of all parameters, for an error: the first forty.
+// Lists the names of the first forty parameters, for an error message.
 std::string NameList(absl::Span<const ParameterSlice> slices) {
   constexpr size_t kMost = 40;
   std::string names = absl::StrJoin(
@@ -52,28 +53,6 @@ absl::Status CheckGroup(absl::Span<const ParameterSlice> slices, const Group& gr
 }
 
 }  // namespace
-
-// Greedy with one point of return, the last star: a later star can always take what an earlier one
-// would have.
-bool FitsPattern(absl::string_view name, absl::string_view pattern) {
-  size_t n = 0, p = 0, after_star = absl::string_view::npos, star_took_to = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      after_star = ++p;
-      star_took_to = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p;
-      ++n;
-    } else if (after_star != absl::string_view::npos) {
-      p = after_star;
-      n = ++star_took_to;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 absl::StatusOr<std::vector<int>> AssignGroups(absl::Span<const ParameterSlice> slices,
                                               absl::Span<const Group* const> groups,

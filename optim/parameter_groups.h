@@ -11,10 +11,6 @@
 
 namespace cotangent::optim {
 
-// Whether `name` is what `pattern` describes: `*` stands for any run of characters, `?` for any
-// one.
-bool FitsPattern(absl::string_view name, absl::string_view pattern);
-
 // The group of each parameter: 0, or 1 + the index of the first of `groups` that it fits. Errors: a
 // pattern or a rank that fits no parameter, a group that no parameter is left for. `place` is the
 // path of the groups' field.

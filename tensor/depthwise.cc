@@ -101,7 +101,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   // kForward and kInputGradient: by results. kWeightGradient: columns by tap of the kernel, rows by
   // row of the output.
   std::vector<Taps> rows_, columns_;
-  std::vector<Line> lines_;  // of all rows_, from the top
+  std::vector<Line> lines_;  // the rows of results in order, from the top
 };
 
 bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {

@@ -339,7 +339,8 @@ int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 }  // namespace
 
 struct Primitive::State {
-  std::vector<PrimitiveHandle> primitives;  // of parts that differ in more than their place
+  std::vector<PrimitiveHandle>
+      primitives;  // one for all parts of the work that differ only in where they begin
   std::string implementation;
   std::vector<Call> calls;
   // Of one call; with several, a gradient by the weights has its own weights and bias in each.

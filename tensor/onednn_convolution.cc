@@ -1,5 +1,5 @@
-// Convolutions by oneDNN in f32 and bf16: its direct kernels, its Winograd kernels (where its version
-// has them), and linear layers as one product of matrices.
+// Convolutions by oneDNN in f32 and bf16: its direct kernels, its Winograd kernels (where its
+// version has them), and linear layers as one product of matrices.
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -183,7 +183,7 @@ absl::Status OneDnnConvolution::MakePrimitive(const Epilogue& epilogue) {
   const std::string& name = choice_.implementation;
   if (epilogue.addend || epilogue.relu) {
     description.with_addend = epilogue.addend, description.with_relu = epilogue.relu;
-    // The wrong numbers, in some shapes, are what oneDNN 2.6's products give here without AVX-512.
+    // Without AVX-512, oneDNN 2.6's products compute wrong numbers with these for some shapes.
     if (HasAvx512() || !IsGemm(name)) primitive = onednn::Primitive::Create(description, name);
     if (!primitive.ok()) add_after_ = epilogue.addend, clip_after_ = epilogue.relu;
     description.with_addend = description.with_relu = false;

@@ -13,12 +13,12 @@
 
 namespace cotangent::tensor {
 
-// Rounds up so that arrays this many bytes apart do not map to the same cache sets, as those do that
-// lie a power of two apart.
+// Rounds up so that arrays this many bytes apart do not map to the same cache sets, as those do
+// that lie a power of two apart.
 inline int64_t PadAgainstCacheAliasing(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 
-// Cuts the columns of a product into panels of as many as its kernel computes at once; the last panel
-// may have fewer registers.
+// Cuts the columns of a product into panels of as many as its kernel computes at once; the last
+// panel may have fewer registers.
 class Panels {
  public:
   Panels(const product_kernels::Kernels& kernels, int64_t columns)
@@ -37,8 +37,8 @@ class Panels {
 };
 
 // Writes a panel's weights in the order in which a product over `channels` reads them: for each
-// channel, weight(column, channel) of all `columns` in f32; in bf16, for each pair of channels, both
-// weights of each column side by side.
+// channel, weight(column, channel) of all `columns` in f32; in bf16, for each pair of channels,
+// both weights of each column side by side.
 template <typename Weight>
 void PackSteps(bool bf16, int64_t channels, int64_t columns, Weight weight, char* to) {
   for (int64_t c = 0; c < channels; c += bf16 ? 2 : 1) {

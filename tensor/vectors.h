@@ -239,8 +239,8 @@ inline __attribute__((always_inline)) void WithType(bool bf16, Function f) {
   f(Bool<false>());
 }
 
-// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is FullVector, or PartialVector for
-// the last.
+// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is FullVector, or
+// PartialVector for the last.
 template <typename Function>
 inline __attribute__((always_inline)) void ForEachVector(int64_t count, Function f) {
   int64_t i = 0;

@@ -92,7 +92,7 @@ class WinogradConvolution : public ConvolutionImplementation {
   const Direction direction_;
   const bool bf16_, pooled_;
   const int threads_;
-  Side source_, target_;  // what is transformed by B, and what by A
+  Side source_, target_;  // the side that B transforms, and the side that A does
   const Panels panels_;   // of target channels
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;

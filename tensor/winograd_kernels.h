@@ -1,5 +1,5 @@
-// The arithmetic of winograd.h for one tile at a time, apart from the products of matrices, for each
-// instruction set.
+// The arithmetic of winograd.h for one tile at a time, apart from the products of matrices, for
+// each instruction set.
 //
 // Included by a file that is compiled for an instruction set: it must include nothing with inline
 // functions that others share.
@@ -79,7 +79,8 @@ struct Kernels {
   // channels in order and filled up to a multiple of the register's numbers.
   void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels,
                            const Finish& finish, const Pixels& tile, const Pixels& next);
-  // The same, pooled: the first greatest of each window, and its position unless that is null.
+  // The same, max-pooled: writes the greatest output of each window and, unless the pointers to
+  // positions are null, which cell it is in; of equal ones the first.
   void (*transform_pooled_output)(bool bf16, const float* points, int64_t point_stride,
                                   int64_t channels, const Finish& finish, const Windows& tile,
                                   const Windows& next);

@@ -1,6 +1,6 @@
-// Winograd convolutions whose output side is max-pooled at once, in windows of 2x2. The whole output
-// never lies in memory: a tile of outputs is four windows, which leave a number and a position
-// each; the gradients of the whole output are made from those while tiles are read.
+// Winograd convolutions whose output side is max-pooled at once, in windows of 2x2. The whole
+// output never lies in memory: a tile of outputs is four windows, which leave a number and a
+// position each; the gradients of the whole output are made from those while tiles are read.
 #ifndef COTANGENT_TENSOR_WINOGRAD_POOLING_H_
 #define COTANGENT_TENSOR_WINOGRAD_POOLING_H_
 

@@ -18,8 +18,9 @@ using winograd::kInputs;
 using winograd::kOutputs;
 using winograd::kPoints;
 
-// Sums over the tiles, for each thread: each is a share of the work, and costs a pass over its
-// numbers in the end, so there are fewer where those are as many as the transforms of its tiles.
+// The most shares of the tiles for each thread. Each has sums of its own, so that a thread that is
+// done early takes another's share; each costs a pass over its sums in the end, so there are fewer
+// where the sums are as many numbers as the transforms of its tiles. Measured as winograd.cc says.
 constexpr int64_t kMostSumsPerThread = 4;
 
 class WinogradWeightGradient final : public WinogradConvolution {

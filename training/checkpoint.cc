@@ -35,7 +35,7 @@ constexpr char kNoChecksum[] = "00000000";
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr char kBroken[] = "the file is damaged; use an earlier checkpoint";
 constexpr int64_t kLengthBytes = kSafetensorsLengthBytes;
-// The data begins at a multiple of this.
+// Bytes; the tensors' data begins at a multiple of this in the file.
 constexpr int64_t kDataAlignment = 64;
 
 absl::Status Damaged(absl::string_view source, absl::string_view finding) {
@@ -57,7 +57,7 @@ bool HeaderIsIntact(std::string header, const std::string& checksum) {
 
 uint32_t Crc32c(absl::string_view bytes) {
   uint32_t checksum = 0xffffffff;
-  constexpr size_t kPiece = size_t{1} << 30;  // the library counts in int
+  constexpr size_t kPiece = size_t{1} << 30;  // bytes; the library's count is an int
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     auto* piece = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data() + at));
     checksum = crc32_iscsi(piece, static_cast<int>(std::min(kPiece, bytes.size() - at)), checksum);

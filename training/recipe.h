@@ -83,12 +83,15 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
 // Writes a normalisation into the recipe, one number a channel.
 void WriteNormalization(const data::Normalization& normalization, layers::Network& network);
 // Gives the loss of a recipe that says class_weight: BALANCED its weights: images / (classes *
-// images of the class), classes without images left out, which get 0 (as scikit-learn's "balanced").
+// images of the class), classes without images left out, which get 0 (as scikit-learn's
+// "balanced").
 void WriteBalancedWeights(const data::Dataset& images, layers::Network& network);
-// What the recipe does to training images; an error, with its place, for an amount out of range.
+// Reads from the recipe how training images are changed. Errors name the place of an amount that is
+// out of range.
 absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network);
 
-// How it mixes images of a batch; an error as above.
+// Reads from the recipe how images of a batch are mixed (mixup, CutMix). Errors as those of
+// AugmentationOf().
 absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 
 // How the recipe has training batches made.

@@ -25,7 +25,7 @@ namespace cotangent::training {
 
 struct RunState {
   int64_t step = 0;   // steps made
-  double epochs = 0;  // passes over the training images made, whatever the batches were
+  double epochs = 0;  // passes made over the training images, with batches of any size
   double train_seconds = 0;
   double epoch_loss = 0;  // sum over the steps of the epoch that count
   int64_t epoch_losses = 0;

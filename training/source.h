@@ -12,7 +12,8 @@
 
 namespace cotangent::training {
 
-// How a network's input wants pictures; without skipping bad ones, on one thread.
+// The size and channels that a network's input asks of pictures, and how they are fitted to it. Bad
+// pictures are errors; one thread reads.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
 // The source that `text`, a --dataset, names: its pictures, if they are of any size, brought to the

@@ -212,7 +212,8 @@ absl::Status TrainingStep::PlanBuckets() {
   return absl::OkStatus();
 }
 
-// Where a rank computes its matrices and sends them faster than it would compute all. Rank 0 decides.
+// Where a rank computes its matrices and sends them faster than it would compute all. Rank 0
+// decides.
 void TrainingStep::ShareOutMatrices() {
   distributed::Communicator& ranks = *options_.ranks;
   const optim::Optimizer::MatrixWork work = optimizer_->WorkOnMatrices();
@@ -406,7 +407,7 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   TensorId found = layers::kNoTensor;
   while (!among.empty()) {
     const absl::StatusOr<TensorId> at = FirstNonFinite(among, step);
-    if (!at.ok()) return "";  // no memory for a closer look
+    if (!at.ok()) return "";  // no memory to compute the operations again
     if (*at == layers::kNoTensor) break;
     found = *at;
     among = ComputedFrom(graph, found);

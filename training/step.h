@@ -101,7 +101,8 @@ class TrainingStep {
   bool takes_values() const {
     return network_.built.graph.shape(network_.built.labels).rank() == 2;
   }
-  // Forward, backward, update number `step`, where a step takes one batch. Allocates nothing.
+  // Computes the loss and its gradients of the batch in place and makes update number `step`, for
+  // steps of one batch. Allocates nothing.
   Outcome Run(int64_t step);
   // The same in pieces, where it takes several: forward and backward of the batch that is in its
   // place, part 0 to parts() - 1 of step number `step`, in order; then the update by the mean of

@@ -15,10 +15,10 @@ namespace cotangent::training {
 
 data::TargetKind TargetKindOf(const layers::Network& network);
 
-// How good answers are in one number, of which more is better.
+// A number that says how good answers are; larger is better.
 struct Measure {
   std::string name;  // "accuracy", "mean average precision", "R2"
-  std::string key;   // "accuracy", "mean_average_precision", "r2": in metrics.jsonl
+  std::string key;   // its name in metrics.jsonl: "accuracy", "mean_average_precision", "r2"
 };
 const Measure& MeasureOf(data::TargetKind kind);
 
@@ -32,7 +32,8 @@ struct TargetScale {
 };
 // That of a recipe; an error, with its place, unless it has `count` numbers or none.
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
-// Writes that of the training images, rounded to six digits, into a recipe of numbers that has none.
+// Writes that of the training images, rounded to six digits, into a recipe of numbers that has
+// none.
 void WriteTargetScale(const data::Dataset& images, layers::Network& network);
 
 // For each label the mean, over the images that have it, of the precision among the images whose

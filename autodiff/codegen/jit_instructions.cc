@@ -225,7 +225,7 @@ void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
 
 void InstructionEmitter::EmitCompare(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
-  // Ordered and quiet.
+  // Of vcmpps: false where a number is not one (ordered), and no exception for it (quiet).
   int predicate = i.opcode == Opcode::kLess ? 0x11 : i.opcode == Opcode::kLessEqual ? 0x12 : 0x00;
   if (FromMemory(a) && !FromMemory(b)) {
     std::swap(a, b);

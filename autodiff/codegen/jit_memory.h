@@ -1,5 +1,6 @@
-// The memory of a vector kernel, and the registers that point at it: the stack frame, the arrays that
-// the loop walks along, operands that do not change, constants. The lowest layer of the code generator; those above it emit by its addresses.
+// The memory of a vector kernel, and the registers that point at it: the stack frame, the arrays
+// that the loop walks along, operands that do not change, constants. The lowest layer of the code
+// generator; those above it emit by its addresses.
 //
 // Registers: rdi and rsi are the arguments, rax and rdx scratch, rcx counts, rbp is the column; the
 // others hold addresses.

@@ -48,8 +48,8 @@ struct KernelPlan {
   // The most values alive at once, for each copy: in vector registers, and in mask registers.
   int Peak() const;
   int MaskPeak() const;
-  // The shape that has as many copies as registers allow, for rows of `vectors` vectors, the last of
-  // which has `tail` lanes (0: all).
+  // The shape that has as many copies as registers allow, for rows of `vectors` vectors, the last
+  // of which has `tail` lanes (0: all).
   Shape ChooseShape(int vectors, int tail) const;
 
   const VectorProgram& program;

@@ -55,7 +55,7 @@ class RegisterEmitter : public MemoryEmitter {
   int Define(Value v);
   // The same for operations of one instruction: operands that end here may give theirs.
   int DefineAfter(Value v, const Instruction& i);
-  // `dying` ends here, and the value that is computed has its register.
+  // Gives the register of `dying`, which nothing reads any more, to the value that is computed.
   void Replace(Value dying, Value v);
   int Scratch() { return Allocate(false); }
 

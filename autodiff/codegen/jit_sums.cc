@@ -64,8 +64,8 @@ void SumEmitter::FinishSums(const Shape& shape) {
   at_.copy = 0;
 }
 
-// Overwrites `total` and registers 0 to 2: those that are no sums are free here, and pinned ones are
-// loaded again for the next group.
+// Overwrites `total` and registers 0 to 2: those that are no sums are free here, and pinned ones
+// are loaded again for the next group.
 void SumEmitter::AddTo(const Address& to, const Xmm& total) {
   const Xmm old = Vector(0);
   if (!at_.IsTail()) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "autodiff/symbolic/functions.h"
+#include "base/edit_distance.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -108,22 +109,6 @@ class Lexer {
   int line_ = 1;
   int column_ = 1;
 };
-
-// Least number of single-letter changes from one word to the other.
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row[b.size()];
-}
 
 // "; did you mean ...?" or nothing when no candidate is near.
 std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {

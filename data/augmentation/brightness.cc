@@ -1,4 +1,4 @@
-// Lighter or darker.
+// Makes an image lighter or darker.
 #include "data/augmentation/draw.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"

@@ -1,4 +1,4 @@
-// More or less contrast.
+// Raises or lowers the contrast of an image.
 #include "data/augmentation/draw.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"

@@ -10,7 +10,7 @@ namespace cotangent::data {
 inline constexpr int kNamedOperations = 14;
 inline constexpr int kMagnitudes = 31;  // 0 to 30
 
-// How far the largest magnitude goes.
+// The amounts by which operations of the largest magnitude change an image.
 struct MagnitudeRange {
   double shear;                     // tangent
   double translate_x, translate_y;  // pixels

@@ -61,7 +61,7 @@ void TurnHue(double turn, Planar& image) {
     const double high = std::max({red, green, blue}), low = std::min({red, green, blue});
     const double chroma = high - low;
     if (chroma == 0) continue;
-    // In sixths of the circle, from red.
+    // The hue, in sixths of the circle of colours, counted from red.
     double hue = high == red     ? (green - blue) / chroma
                  : high == green ? 2 + (blue - red) / chroma
                                  : 4 + (red - green) / chroma;

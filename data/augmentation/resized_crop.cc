@@ -1,4 +1,4 @@
-// A part of the image, enlarged to the whole.
+// Shows a part of the image, enlarged to the size of the whole.
 #include <algorithm>
 #include <cmath>
 

@@ -61,7 +61,7 @@ bool BeginsWithCrop(const std::vector<ChainLink>& chain);
 std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
                                    int64_t epoch, int64_t image, int height, int width);
 
-// The transforms. Amounts are checked by whoever reads them.
+// Make the transforms. Callers check the amounts.
 
 // Colour. The factor f is uniform in [max(0, 1 - amount), 1 + amount].
 TransformPointer Brightness(double amount);  // v f

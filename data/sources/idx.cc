@@ -123,7 +123,7 @@ class Mnist final : public Source {
     classes = Numbers(10);
     channels = 1;
     height = width = 28;
-    // Of the training images: 33.3184 and 78.5675 of 255.
+    // Mean and standard deviation of the training images: 33.3184 / 255 and 78.5675 / 255.
     normalization = Normalization{{0.13066, 0, 0}, {0.30811, 1, 1}};
     folder = "mnist";
     fetch_bytes = 150'000'000;

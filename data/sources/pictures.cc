@@ -243,7 +243,7 @@ absl::Status PictureSource::KeepPictures(Split split, Dataset& dataset) const {
         "note: --cache packs images of one size; the training pictures, of which parts are drawn "
         "at random, are decoded for every batch");
   }
-  // What their files take is a lower bound, mostly, of what pictures take.
+  // Bytes of the files: mostly fewer than those of the decoded pictures.
   int64_t file_bytes = 0;
   for (const Picture& picture : pictures(split)) {
     struct stat about = {};

@@ -21,9 +21,9 @@ struct Picture {
 
 class PictureSource : public Source {
  public:
-  // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures` are those of kTrain, kValidation, kTest. An
-  // error where there are no training pictures or fewer than two classes. Each split is brought into
-  // the order of NumberPictures().
+  // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures`
+  // are those of kTrain, kValidation, kTest. An error where there are no training pictures or fewer
+  // than two classes. Each split is brought into the order of NumberPictures().
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               TargetKind targets,
                                                               std::vector<std::string> classes,
@@ -42,16 +42,18 @@ class PictureSource : public Source {
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
-  // Decodes all pictures of a split on options_.threads threads and gives each, as it comes, to
-  // `take`, which says whether to go on. The status of each; with `stop_at_bad` soon no more are
-  // read after one that is not ok.
+  // Decodes all pictures of a split on options_.threads threads and calls `take` with each as it is
+  // done; where that returns false, or with `stop_at_bad` after a picture that cannot be read,
+  // begins no others. Returns a status for each picture.
   std::vector<absl::Status> ReadAll(Split split, const std::function<bool(int64_t, Image)>& take,
                                     bool stop_at_bad) const;
   void RemoveBad(Split split);
   absl::Status LoadIntoMemory(Split split, Dataset& dataset) const;
-  // Whole pictures, of which parts are drawn: in memory or, where they are too many, in their files.
+  // Gives the data set whole pictures, for transforms that draw parts of them: from memory or,
+  // where they are too many, from their files.
   absl::Status KeepPictures(Split split, Dataset& dataset) const;
-  // From the cache, which is made where it is missing, or from the files themselves.
+  // Lets the data set read images when they are asked for: from the cache, which is written where
+  // it is missing, or from the files themselves.
   absl::Status ReadLater(Split split, Dataset& dataset) const;
 
   const std::vector<Picture>& pictures(Split split) const {

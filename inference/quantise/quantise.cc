@@ -1,7 +1,5 @@
 #include "inference/quantise/quantise.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/glob.h"
 #include "base/status_macros.h"
 #include "data/augment.h"
 #include "inference/quantise/histogram.h"
@@ -161,9 +160,7 @@ absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
                                     slot.size / slot.shape[0]),
         .out_error = choice(c.out).error,
         .kept = ""};
-    const auto is_kept = [&](const std::string& glob) {
-      return fnmatch(glob.c_str(), report.layer.c_str(), 0) == 0;
-    };
+    const auto is_kept = [&](const std::string& glob) { return FitsPattern(report.layer, glob); };
     if (std::any_of(options.keep.begin(), options.keep.end(), is_kept)) {
       report.kept = "asked for";
     } else if (!(report.error() <= options.most_error)) {

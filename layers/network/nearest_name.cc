@@ -6,29 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/edit_distance.h"
 
 namespace cotangent::layers {
 namespace {
 
 // Names longer than this are compared by their beginning: nobody misspells more than that.
 constexpr size_t kLongestCompared = 100;
-
-// Damerau's distance (optimal string alignment).
-size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, replaced});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return d[a.size()][b.size()];
-}
 
 // What others call the same thing: PyTorch's classes and arguments, Caffe's layers and fields, in
 // lower case without `_`, and our names for them, of which the first that is known is meant.
@@ -120,7 +104,7 @@ std::string NearestName(absl::string_view found, const std::vector<std::string>&
   for (const std::string& name : names) {
     const std::string other =
         absl::AsciiStrToLower(absl::string_view(name).substr(0, kLongestCompared));
-    const size_t distance = Distance(lower, other);
+    const size_t distance = EditDistance(lower, other);
     const size_t bound = std::max<size_t>(2, std::max(lower.size(), other.size()) / 3);
     if (distance > bound || distance >= std::max(lower.size(), other.size()) ||
         distance >= smallest)

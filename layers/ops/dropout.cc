@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "base/split_mix.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/combine.h"
@@ -13,14 +14,6 @@
 
 namespace cotangent::layers {
 namespace {
-
-// SplitMix64's finaliser (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
-// 2014).
-uint64_t Mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
-}
 
 struct MaskAttributes {
   double rate;
@@ -35,6 +28,7 @@ void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint
   const int64_t count = mask.shape.NumElements(),
                 per_draw = attributes.per_image ? ElementsPerImage(mask) : 1,
                 first = rank * (count / per_draw);
+  constexpr auto Mix = SplitMix64::Hash;
   const uint64_t key = Mix(Mix(Mix(seed) + stream) + step),
                  limit = static_cast<uint64_t>(rate * 18446744073709551616.0);
   const float keep = static_cast<float>(1 / (1 - rate));
@@ -42,7 +36,7 @@ void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint
     ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         mask.as<T>()[i] = static_cast<T>(
-            Mix(key + (first + i / per_draw) * 0x9e3779b97f4a7c15ull) < limit ? 0.0f : keep);
+            Mix(key + (first + i / per_draw) * SplitMix64::kStep) < limit ? 0.0f : keep);
     });
   });
 }

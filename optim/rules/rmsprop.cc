@@ -10,7 +10,7 @@ namespace {
 struct Coefficients {
   Clipping clipping;
   float learning_rate;
-  float decay;        // decay w joins the gradient
+  float decay;        // weight decay: decay * w is added to the gradient
   float keep, share;  // s = keep s + share g^2
   float epsilon;
   float momentum;  // v = momentum v + d

@@ -135,7 +135,7 @@ std::vector<double> TopShares(absl::Span<const float> scores, absl::Span<const i
   std::vector<double> top(std::min<int64_t>(5, classes), 0.0);
   for (size_t i = 0; i < labels.size(); ++i) {
     const absl::Span<const float> row = scores.subspan(i * classes, classes);
-    // How many classes come before the label's.
+    // Counts the classes that rank above the label's.
     int64_t before = 0;
     for (int64_t k = 0; k < classes; ++k) {
       if (row[k] > row[labels[i]] || (row[k] == row[labels[i]] && k < labels[i])) ++before;

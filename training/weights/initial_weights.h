@@ -17,12 +17,13 @@ namespace cotangent::training {
 struct NameMap {
   std::string from, to;
 };
-// "FROM=TO" with the `*` of both sides; InvalidArgument, naming the flag --map, else.
+// Parses "FROM=TO". InvalidArgument, which names the flag --map, unless both sides or neither have
+// a `*`.
 absl::StatusOr<NameMap> ParseNameMap(absl::string_view text);
 
 // A file of weights and how they are renamed.
 struct InitialWeights {
-  std::string source;  // names the file in messages
+  std::string source;  // the file's name, for messages
   WeightFile file;
   std::vector<NameMap> maps;  // the first that fits a name counts
 };

@@ -56,7 +56,7 @@ class Archive {
     return Archive(zip, static_cast<int64_t>(bytes.size()));
   }
 
-  // The entry whose name ends with "/" and this, the first part of which is the archive's name.
+  // Reads the entry "PREFIX/name"; PREFIX is the archive's name when it was written.
   absl::StatusOr<std::string> Read(absl::string_view name) {
     if (prefix_.empty()) RETURN_IF_ERROR(FindPrefix());
     const std::string path = absl::StrCat(prefix_, name);

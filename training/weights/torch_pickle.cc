@@ -24,7 +24,7 @@ using Ref = int32_t;
 
 struct Value {
   enum Kind {
-    kOpaque,  // None, truth values, fractions, bytes: of no use here
+    kOpaque,  // None, truth values, fractions, bytes: read past, since no weight depends on them
     kNumber,  // an integer
     kText,
     kTuple,    // or a list: `items`
