@@ -274,7 +274,8 @@ void Try(const Problem& p, Direction direction, const ConvolutionChoice& choice,
       check("the scratch memory", scratch), check("the weights", plain);
   const bool bf16 = choice.in_type == ElementType::kBf16 || choice.out_type == ElementType::kBf16;
   const bool winograd = choice.algorithm == Algorithm::kWinograd;
-  const double tolerance = bf16 ? (winograd ? 0.03 : 0.006) : 2e-5;
+  // Winograd's transforms multiply what rounding to bf16 does, 0.002, by up to twenty.
+  const double tolerance = bf16 ? (winograd ? 0.04 : 0.006) : 2e-5;
   const int d = static_cast<int>(direction);
   if (const double error = ErrorOf(found, p.exact[d], winograd ? p.magnitude[d] : p.exact[d]);
       !(error <= tolerance))

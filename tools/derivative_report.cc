@@ -149,7 +149,7 @@ class ReportMaker {
       }
     }
     if (report_.options.formulas) SimplifyAll();
-    Compare();
+    CompareModes(report_);
     return std::move(report_);
   }
 
@@ -273,48 +273,36 @@ class ReportMaker {
     }
   }
 
-  void Compare() {
-    for (const FunctionReport& function : report_.functions) {
-      for (size_t j = 0; j < function.gradient.size(); ++j) {
-        const double slope = std::abs(function.value) / std::max(1.0, std::abs(report_.point[j]));
-        CompareEntry(function.gradient[j], slope);
-      }
-      for (const std::vector<Entry>& row : function.hessian) {
-        for (const Entry& entry : row) CompareEntry(entry, std::abs(function.value));
-      }
-    }
-  }
-
-  // Differences of function values see nothing much smaller than `numeric_scale`.
-  void CompareEntry(const Entry& entry, double numeric_scale) {
-    for (size_t a = 0; a < 4; ++a) {
-      for (size_t b = a + 1; b < 4; ++b) {
-        if (!Asked(report_.options, static_cast<DerivativeMode>(a)) ||
-            !Asked(report_.options, static_cast<DerivativeMode>(b))) {
-          continue;
-        }
-        const double x = entry.by_mode[a], y = entry.by_mode[b];
-        const double difference = std::abs(x - y);
-        double scale = std::max(
-            {entry.magnitude, std::abs(x), std::abs(y), std::numeric_limits<double>::min()});
-        if (a == kNumeric) scale = std::max(scale, numeric_scale);
-        const double relative = std::isfinite(difference) ? difference / scale
-                                                          : std::numeric_limits<double>::infinity();
-        double& worst = a == kNumeric ? report_.numeric_disagreement : report_.exact_disagreement;
-        worst = std::max(worst, relative);
-        const double rounding = 1e-12 * std::max(std::abs(y), entry.magnitude);
-        if (a == kNumeric && !(difference <= entry.numeric_error + rounding)) {
-          report_.numeric_within_estimate = false;
-        }
-      }
-    }
-  }
-
   Report report_;
   std::vector<Expr> variables_;
   std::vector<Expr> outputs_;
   symbolic::Bindings bindings_;
 };
+
+// Differences of function values see nothing much smaller than `numeric_scale`.
+void CompareEntry(const Entry& entry, double numeric_scale, Report& report) {
+  for (size_t a = 0; a < 4; ++a) {
+    for (size_t b = a + 1; b < 4; ++b) {
+      if (!Asked(report.options, static_cast<DerivativeMode>(a)) ||
+          !Asked(report.options, static_cast<DerivativeMode>(b))) {
+        continue;
+      }
+      const double x = entry.by_mode[a], y = entry.by_mode[b];
+      const double difference = std::abs(x - y);
+      double scale =
+          std::max({entry.magnitude, std::abs(x), std::abs(y), std::numeric_limits<double>::min()});
+      if (a == kNumeric) scale = std::max(scale, numeric_scale);
+      const double relative =
+          std::isfinite(difference) ? difference / scale : std::numeric_limits<double>::infinity();
+      double& worst = a == kNumeric ? report.numeric_disagreement : report.exact_disagreement;
+      worst = std::max(worst, relative);
+      const double rounding = 1e-12 * std::max(std::abs(y), entry.magnitude);
+      if (a == kNumeric && !(difference <= entry.numeric_error + rounding)) {
+        report.numeric_within_estimate = false;
+      }
+    }
+  }
+}
 
 std::string Number(double value, int digits = 12) {
   return absl::StrFormat("%.*g", digits, value == 0 ? 0.0 : value);
@@ -503,6 +491,20 @@ nlohmann::json TraceAsJson(const Report& report) {
 }
 
 }  // namespace
+
+void CompareModes(Report& report) {
+  report.exact_disagreement = report.numeric_disagreement = 0;
+  report.numeric_within_estimate = true;
+  for (const FunctionReport& function : report.functions) {
+    for (size_t j = 0; j < function.gradient.size(); ++j) {
+      const double slope = std::abs(function.value) / std::max(1.0, std::abs(report.point[j]));
+      CompareEntry(function.gradient[j], slope, report);
+    }
+    for (const std::vector<Entry>& row : function.hessian) {
+      for (const Entry& entry : row) CompareEntry(entry, std::abs(function.value), report);
+    }
+  }
+}
 
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,

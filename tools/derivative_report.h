@@ -72,6 +72,9 @@ absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);
 
+// Measures the report's disagreements anew.
+void CompareModes(Report& report);
+
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);
 std::string ReportAsLatex(const Report& report);

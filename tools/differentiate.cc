@@ -26,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/editor_text.h"
 #include "tools/command_line.h"
 #include "tools/derivative_report.h"
 #include "tools/formula_report.h"
@@ -153,12 +154,10 @@ absl::Status ReadFormula(absl::string_view path, Arguments* arguments) {
     }
     text.assign(std::istreambuf_iterator<char>(file), {});
   }
-  absl::string_view formula = text;
-  absl::ConsumePrefix(&formula, "\xEF\xBB\xBF");  // A byte-order mark, as some editors write it.
-  if (absl::StripAsciiWhitespace(formula).empty()) {
+  if (absl::StripAsciiWhitespace(cotangent::WithoutEditorMarks(text)).empty()) {
     return absl::InvalidArgumentError(absl::StrCat("--file: '", path, "' holds no formula"));
   }
-  arguments->formulas.emplace_back(formula);
+  arguments->formulas.push_back(std::move(text));
   return absl::OkStatus();
 }
 
@@ -224,7 +223,21 @@ absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) 
   return absl::OkStatus();
 }
 
+// Flags other than paths, patterns and files are of ASCII.
+absl::Status CheckCharacters(absl::string_view argument) {
+  const size_t at = cotangent::FirstForeignCharacter(argument);
+  if (at == absl::string_view::npos) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(argument.substr(0, argument.find('=')), ": ",
+                   cotangent::FoundForeignCharacter(argument.substr(at)), ", in '", argument, "'"));
+}
+
 absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
+  for (absl::string_view flag :
+       {"--at=", "--mode=", "--step=", "--format=", "--parity=", "--limit="}) {
+    if (!absl::StartsWith(argument, flag)) continue;
+    if (absl::Status status = CheckCharacters(argument); !status.ok()) return status;
+  }
   if (argument == "--help" || argument == "-h") {
     arguments->help = true;
   } else if (absl::ConsumePrefix(&argument, "--at=")) {

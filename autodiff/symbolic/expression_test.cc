@@ -94,5 +94,54 @@ TEST(PrintTest, Styles) {
             "  return v2;\n}\n");
 }
 
+// Numbers, variables by name, sums, exponentials, functions; w2 comes before w10.
+TEST(PrintTest, FactorsStandInTheOrderInWhichPeopleWriteThem) {
+  Pool pool;
+  const Expr x = pool.Variable("x"), y = pool.Variable("y"), w2 = pool.Variable("w2"),
+             w10 = pool.Variable("w10"), one = pool.Constant(1);
+  EXPECT_EQ(ToText(y * Square(x)), "x^2*y");
+  EXPECT_EQ(ToText(3 * (y * Square(x))), "3*x^2*y");
+  EXPECT_EQ(ToText(y * x * w10 * w2), "w2*w10*x*y");
+  EXPECT_EQ(ToText(Sin(x) * Exp(y) * (x + 1) * y * pool.Pi() * -2),
+            "-2*pi*y*(x + 1)*exp(y)*sin(x)");
+  EXPECT_EQ(ToText(Sin(x) * (y / x) * w2), "w2*y*sin(x)/x");
+  EXPECT_EQ(ToText(one / (y * x)), "1/(x*y)");
+  EXPECT_EQ(ToText(y * Pow(x, y) * Sqrt(pool.Constant(2))), "sqrt(2)*y*x^y");
+  EXPECT_EQ(ToLatex(y * x), "x \\cdot y");
+}
+
+// Where a superscript follows a superscript, LaTeX stops.
+bool HasDoubleSuperscript(const std::string& latex) {
+  std::vector<bool> raised;  // of each open brace: whether it is a superscript's
+  for (size_t i = 0; i < latex.size(); ++i) {
+    if (latex[i] == '{') {
+      raised.push_back(i > 0 && latex[i - 1] == '^');
+    } else if (latex[i] == '}') {
+      if (raised.back() && i + 1 < latex.size() && latex[i + 1] == '^') return true;
+      raised.pop_back();
+    }
+  }
+  return false;
+}
+
+TEST(PrintTest, LatexPowersOfPowers) {
+  Pool pool;
+  const Expr x = pool.Variable("x"), y = pool.Variable("y"),
+             tiny = pool.Constant(Number::FromDouble(1e-20)),
+             huge = pool.Constant(Number::FromDouble(3e25));
+  for (const Expr base : {tiny, huge, Exp(x), Square(x), Pow(x, y), Pow(tiny, x), x + 1, -x,
+                          Sqrt(x), Hypot(Square(x), tiny), Sin(x), pool.Constant(-2),
+                          pool.Constant(Number::Ratio(1, 3)), Abs(x), Exp(pool.Constant(1))}) {
+    for (const Expr power : {Pow(base, x), Pow(base, Number::Ratio(5, 3)), Pow(base, Number(-3)),
+                             Hypot(base, x + y), Pow(Pow(base, x), y), Exp(Pow(base, x))}) {
+      EXPECT_FALSE(HasDoubleSuperscript(ToLatex(power))) << ToLatex(power);
+    }
+  }
+  EXPECT_EQ(ToLatex(Pow(tiny, x)), "\\left(1 \\cdot 10^{-20}\\right)^{x}");
+  EXPECT_EQ(ToLatex(Hypot(x + 1, Square(y))),
+            "\\sqrt{\\left(x + 1\\right)^{2} + \\left(y^{2}\\right)^{2}}");
+  EXPECT_THAT(ToMathMl(Hypot(x + 1, y)), testing::HasSubstr("<msup><mrow><mrow><mo>(</mo>"));
+}
+
 }  // namespace
 }  // namespace cotangent::autodiff::symbolic

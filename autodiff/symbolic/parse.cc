@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
@@ -10,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "autodiff/symbolic/functions.h"
 #include "base/edit_distance.h"
+#include "base/editor_text.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -62,9 +64,7 @@ class Lexer {
 
   // Bytes of the UTF-8 character here, so that an error shows it whole.
   size_t CharacterLength() const {
-    size_t length = 1;
-    while ((static_cast<unsigned char>(Peek(length)) & 0xC0) == 0x80) ++length;
-    return length;
+    return absl::ascii_isascii(text_[at_]) ? 1 : ForeignCharacterAt(text_.substr(at_)).bytes;
   }
 
   size_t NumberLength() const {
@@ -128,8 +128,8 @@ std::string DidYouMean(const std::string& word, const std::vector<std::string>& 
 
 class Parser {
  public:
-  Parser(absl::string_view text, Pool& pool, const ParseOptions& options)
-      : lexer_(text), pool_(pool), options_(options) {
+  Parser(std::string text, Pool& pool, const ParseOptions& options)
+      : text_(std::move(text)), lexer_(text_), pool_(pool), options_(options) {
     Advance();
     Advance();
   }
@@ -185,6 +185,8 @@ class Parser {
   }
 
   absl::Status Unexpected(const std::string& expected, const Token& at) const {
+    if (at.kind == TokenKind::kBad && !absl::ascii_isascii(at.text[0]))
+      return Error(at, FoundForeignCharacter(at.text));
     std::string found = absl::StrCat("'", at.text, "'");
     if (at.kind == TokenKind::kEnd) found = "the end of the formula";
     std::string mend;
@@ -411,6 +413,7 @@ class Parser {
     return Select(*a, parts[0], parts[2], parts[1]);
   }
 
+  const std::string text_;
   Lexer lexer_;
   Pool& pool_;
   const ParseOptions& options_;
@@ -424,7 +427,11 @@ class Parser {
 }  // namespace
 
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options) {
-  return Parser(text, pool, options).Formula();
+  if (IsUtf16(text)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.source, ":1:1: the text is in UTF-16; save it as UTF-8"));
+  }
+  return Parser(WithoutEditorMarks(text), pool, options).Formula();
 }
 
 std::vector<std::string> FunctionNames() {

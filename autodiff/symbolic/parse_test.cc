@@ -64,7 +64,7 @@ TEST(ParseTest, ErrorsNameThePlace) {
   EXPECT_EQ(ErrorOf("sin()"), "formula:1:1: sin takes 1 argument, found 0");
   EXPECT_THAT(ErrorOf("sin + 1"), HasSubstr("'sin' is a function"));
   EXPECT_THAT(ErrorOf("x $ 2"), HasSubstr("1:3: found '$'"));
-  EXPECT_THAT(ErrorOf("x × y"), HasSubstr("1:3: found '×'"));
+  EXPECT_EQ(ErrorOf("x × y"), "formula:1:3: found the multiplication sign × (U+00D7); expected *");
   EXPECT_THAT(ErrorOf(""), HasSubstr("found the end of the formula"));
   EXPECT_THAT(ErrorOf("u = x"), HasSubstr("expected ';'"));
   EXPECT_THAT(ErrorOf("u = x; u = y; u"), HasSubstr("1:8: 'u' is defined twice"));
@@ -73,6 +73,28 @@ TEST(ParseTest, ErrorsNameThePlace) {
             "formula:1:5: unknown variable 'q'; expected x, y");
   EXPECT_THAT(ErrorOf("y", {.variables = {{"x"}}, .source = "net.textproto"}),
               HasSubstr("net.textproto:1:1: "));
+}
+
+// What editors, word processors and web pages make of formulas.
+TEST(ParseTest, CharactersOfEditorsAreNamed) {
+  EXPECT_EQ(ErrorOf("\xef\xbb\xbfx^2\r+ 1"), "parsed");  // a byte-order mark, an old Mac's line end
+  for (const auto& [formula, error] : std::vector<std::pair<const char*, const char*>>{
+           {"x\u00a0+ 1", "1:2: found a no-break space (U+00A0); expected a plain space"},
+           {"x \u2212 1",
+            "1:3: found the typographic dash \u2212 (U+2212); expected a plain one, -"},
+           {"2\u00b7x", "1:2: found the multiplication sign \u00b7 (U+00B7); expected *"},
+           {"x\u00f72", "1:2: found the division sign \u00f7 (U+00F7); expected /"},
+           {"\u201cx\u201d",
+            "1:1: found the typographic quote \u201c (U+201C); expected a plain one"},
+           {"x\u00b2", "1:2: found the superscript \u00b2 (U+00B2); expected a power, such as ^2"},
+           {"\u221a(x)", "1:1: found the root sign \u221a (U+221A); expected sqrt(..)"},
+           {"sin(\u03c0)", "1:5: found the letter \u03c0 (U+03C0); expected pi"},
+           {"x +\n\u200b1", "2:1: found an invisible character (U+200B); remove it"},
+           {"x + \u00e4", "1:5: found the character '\u00e4' (U+00E4)"},
+           {"x + \xff", "1:5: found the byte 0xff, which is no UTF-8; save the text as UTF-8"},
+           {"\xff\xfex", "1:1: the text is in UTF-16; save it as UTF-8"}}) {
+    EXPECT_THAT(ErrorOf(formula), HasSubstr(error)) << formula;
+  }
 }
 
 TEST(ParseTest, DeepNestingIsAnError) {

@@ -1,18 +1,11 @@
-// Texts as editors and word processors leave them.
+// Network texts as editors and word processors leave them.
 #ifndef COTANGENT_LAYERS_NETWORK_EDITOR_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_EDITOR_TEXT_H_
 
-#include <string>
-
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 #include "layers/network/source_text.h"
 
 namespace cotangent::layers {
-
-// `text` without the UTF-8 byte-order mark at its beginning; lines that end with a carriage return
-// alone end with a newline.
-std::string WithoutEditorMarks(absl::string_view text);
 
 // An error at the first character outside of comments and quotes that is not ASCII, with its name
 // and what to write instead: typographic quotes, no-break spaces, dashes, whatever else; and where

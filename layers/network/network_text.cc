@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/editor_text.h"
 #include "google/protobuf/text_format.h"
 #include "layers/network/blocks.h"
 #include "layers/network/editor_text.h"

@@ -73,7 +73,7 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
 // What an allowance for f32 is in double.
 constexpr double kDoubleOfShake = 1e-6;
 // How often all is shaken.
-constexpr uint64_t kShakings = 8;
+constexpr uint64_t kShakings = 24;
 // Of what cancels to nothing, the scale is that of the largest of its kind, times this.
 constexpr double kLeastScale = 0.3;
 

@@ -1,0 +1,269 @@
+// Formulas as C++.
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "autodiff/symbolic/operation.h"
+#include "autodiff/symbolic/print.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+// The C++ expression of one operation over already computed operands.
+std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& operand) {
+  std::vector<std::string> a;
+  for (Expr arg : e.args()) a.push_back(operand.at(arg));
+  switch (e.op()) {
+    case Op::kAdd:
+      return absl::StrJoin(a, " + ");
+    case Op::kMul:
+      return absl::StrJoin(a, " * ");
+    case Op::kPow:
+      if (e.arg(1).IsNumber(-1)) return absl::StrCat("1.0 / ", a[0]);
+      if (e.arg(1).IsNumber(2)) return absl::StrCat(a[0], " * ", a[0]);
+      if (e.arg(1).IsConstant() && e.arg(1).number() == Number::Ratio(1, 2)) {
+        return absl::StrCat("std::sqrt(", a[0], ")");
+      }
+      return absl::StrCat("std::pow(", a[0], ", ", a[1], ")");
+    case Op::kStrongMul:
+      return absl::StrFormat("(%s == 0.0 || %s == 0.0 ? 0.0 : %s * %s)", a[0], a[1], a[0], a[1]);
+    default: {
+      std::string text = Info(e.op()).cpp;
+      for (size_t i = 0; i < a.size(); ++i) {
+        absl::StrReplaceAll({{absl::StrCat("{", i, "}"), a[i]}}, &text);
+      }
+      return text;
+    }
+  }
+}
+
+std::string CppConstant(const Number& n) {
+  std::string text = absl::StrFormat("%.17g", n.ToDouble());
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
+}
+
+// Words that are no names in C++, and macros that <cmath> brings.
+constexpr const char* kReserved[] = {"alignas",
+                                     "alignof",
+                                     "and",
+                                     "and_eq",
+                                     "asm",
+                                     "auto",
+                                     "bitand",
+                                     "bitor",
+                                     "bool",
+                                     "break",
+                                     "case",
+                                     "catch",
+                                     "char",
+                                     "char16_t",
+                                     "char32_t",
+                                     "char8_t",
+                                     "class",
+                                     "co_await",
+                                     "co_return",
+                                     "co_yield",
+                                     "compl",
+                                     "concept",
+                                     "const",
+                                     "const_cast",
+                                     "consteval",
+                                     "constexpr",
+                                     "constinit",
+                                     "continue",
+                                     "decltype",
+                                     "default",
+                                     "delete",
+                                     "do",
+                                     "double",
+                                     "dynamic_cast",
+                                     "else",
+                                     "enum",
+                                     "explicit",
+                                     "export",
+                                     "extern",
+                                     "false",
+                                     "float",
+                                     "for",
+                                     "friend",
+                                     "goto",
+                                     "if",
+                                     "inline",
+                                     "int",
+                                     "long",
+                                     "mutable",
+                                     "namespace",
+                                     "new",
+                                     "noexcept",
+                                     "not",
+                                     "not_eq",
+                                     "nullptr",
+                                     "operator",
+                                     "or",
+                                     "or_eq",
+                                     "private",
+                                     "protected",
+                                     "public",
+                                     "register",
+                                     "reinterpret_cast",
+                                     "requires",
+                                     "return",
+                                     "short",
+                                     "signed",
+                                     "sizeof",
+                                     "static",
+                                     "static_assert",
+                                     "static_cast",
+                                     "struct",
+                                     "switch",
+                                     "template",
+                                     "this",
+                                     "thread_local",
+                                     "throw",
+                                     "true",
+                                     "try",
+                                     "typedef",
+                                     "typeid",
+                                     "typename",
+                                     "union",
+                                     "unsigned",
+                                     "using",
+                                     "virtual",
+                                     "void",
+                                     "volatile",
+                                     "wchar_t",
+                                     "while",
+                                     "xor",
+                                     "xor_eq",
+                                     "assert",
+                                     "errno",
+                                     "linux",
+                                     "unix",
+                                     "math_errhandling",
+                                     "DOMAIN",
+                                     "EOF",
+                                     "HUGE",
+                                     "HUGE_VAL",
+                                     "HUGE_VALF",
+                                     "HUGE_VALL",
+                                     "INFINITY",
+                                     "MAXFLOAT",
+                                     "NAN",
+                                     "NULL",
+                                     "OVERFLOW",
+                                     "PLOSS",
+                                     "SING",
+                                     "TLOSS",
+                                     "UNDERFLOW",
+                                     "Polygamma",
+                                     "std"};
+
+bool Reserved(absl::string_view name) {
+  for (const char* word : kReserved) {
+    if (name == word) return true;
+  }
+  // Names with a leading underscore or two of them belong to the compiler; M_PI and FP_NAN, and
+  // their like, are macros.
+  return name[0] == '_' || absl::StrContains(name, "__") || absl::StartsWith(name, "M_") ||
+         absl::StartsWith(name, "FP_") || absl::StartsWith(name, "MATH_");
+}
+
+// Names for C++: a variable's own where that is one, else with something added.
+class CppNames {
+ public:
+  explicit CppNames(absl::Span<const Expr> variables) {
+    for (Expr variable : variables) taken_.insert(variable.name());
+    for (Expr variable : variables) names_[variable] = NameFor(variable.name());
+  }
+
+  const std::string& Of(Expr variable) const { return names_.at(variable); }
+
+  std::string Temporary() {
+    std::string name;
+    do {
+      name = absl::StrCat("v", ++temporaries_);
+    } while (!taken_.insert(name).second);
+    return name;
+  }
+
+ private:
+  std::string NameFor(const std::string& name) {
+    if (!Reserved(name)) return name;
+    std::string other = name + "_";
+    if (Reserved(other)) {
+      // Begins as no reserved name does, and has no two underscores in a row.
+      other = "x_";
+      for (const char c : name) {
+        if (c != '_' || other.back() != '_') other += c;
+      }
+    }
+    while (!taken_.insert(other).second) other += "x";
+    return other;
+  }
+
+  absl::flat_hash_set<std::string> taken_;
+  absl::flat_hash_map<Expr, std::string> names_;
+  int temporaries_ = 0;
+};
+
+// psi_n(x) by its recurrence and its asymptotic series (Abramowitz and Stegun 6.4.6, 6.4.11), which
+// <cmath> has not.
+constexpr char kPolygamma[] = R"(double Polygamma(double n, double x) {
+  if (x <= 0.0 && x == std::floor(x)) return std::nan("");
+  const double bernoulli[] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730,
+                              7.0 / 6, -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
+  const double sign = std::fmod(n, 2.0) == 0.0 ? -1.0 : 1.0, factorial = std::tgamma(n + 1.0);
+  double recurrence = 0.0;
+  for (; x < 12.0 + 2.0 * n; x += 1.0) recurrence += factorial / std::pow(x, n + 1.0);
+  double sum = n == 0.0 ? 0.5 / x - std::log(x)
+                        : std::tgamma(n) / std::pow(x, n) + factorial / (2.0 * std::pow(x, n + 1.0));
+  double ratio = std::tgamma(n + 2.0) / (2.0 * std::pow(x, n + 2.0));
+  for (int k = 1; k <= 10; ++k) {
+    sum += bernoulli[k - 1] * ratio;
+    ratio *= (2.0 * k + n) * (2.0 * k + n + 1.0) / ((2.0 * k + 1.0) * (2.0 * k + 2.0) * x * x);
+  }
+  return sign * (sum + recurrence);
+}
+
+)";
+
+}  // namespace
+
+std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
+                  absl::Span<const Expr> variables) {
+  std::vector<std::string> parameters;
+  absl::flat_hash_map<Expr, std::string> operand;
+  CppNames names(variables);
+  for (Expr variable : variables) {
+    operand[variable] = names.Of(variable);
+    parameters.push_back(absl::StrCat("double ", names.Of(variable)));
+  }
+  std::string before, body;
+  for (Expr e : TopologicalOrder(outputs)) {
+    if (e.op() == Op::kPolygamma) before = kPolygamma;
+    if (e.IsConstant()) {
+      operand[e] = CppConstant(e.number());
+    } else if (e.op() == Op::kPi) {
+      operand[e] = "3.141592653589793";
+    } else if (!e.IsVariable()) {
+      const std::string temporary = names.Temporary();
+      absl::StrAppend(&body, "  const double ", temporary, " = ", CppOperation(e, operand), ";\n");
+      operand[e] = temporary;
+    }
+  }
+  std::vector<std::string> results;
+  for (Expr e : outputs) results.push_back(operand[e]);
+  const bool single = outputs.size() == 1;
+  const std::string type =
+      single ? "double" : absl::StrCat("std::array<double, ", outputs.size(), ">");
+  return absl::StrCat(
+      before, type, " ", name, "(", absl::StrJoin(parameters, ", "), ") {\n", body, "  return ",
+      single ? results[0] : absl::StrCat("{", absl::StrJoin(results, ", "), "}"), ";\n}\n");
+}
+
+}  // namespace cotangent::autodiff::symbolic
