@@ -13,7 +13,7 @@
 #include <cmath>
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,17 +143,16 @@ absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
 }
 
 absl::Status ReadFormula(absl::string_view path, Arguments* arguments) {
-  std::string text;
-  if (path == "-") {
-    text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream file{std::string(path)};
-    if (!file) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--file: cannot read '", path, "': ", strerror(errno)));
-    }
-    text.assign(std::istreambuf_iterator<char>(file), {});
+  std::ifstream file;
+  std::ostringstream contents;
+  errno = 0;
+  if (path != "-") file.open(std::string(path));
+  if (errno == 0) contents << (path == "-" ? std::cin.rdbuf() : file.rdbuf());
+  if (errno != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--file: cannot read '", path, "': ", strerror(errno)));
   }
+  std::string text = contents.str();
   if (absl::StripAsciiWhitespace(cotangent::WithoutEditorMarks(text)).empty()) {
     return absl::InvalidArgumentError(absl::StrCat("--file: '", path, "' holds no formula"));
   }

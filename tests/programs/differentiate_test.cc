@@ -18,9 +18,9 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-Outcome Differentiate(const std::vector<std::string>& arguments,
-                      const Process::Options& options = {}) {
-  return RunProgram(Runfile("tools/differentiate"), arguments, options, 30);
+Outcome Differentiate(const std::vector<std::string>& arguments) {
+  return RunProgram(Runfile("tools/differentiate"), arguments,
+                    {.directory = MakeTestDirectory("differentiate")}, 30);
 }
 
 double SlopeIn(const Outcome& outcome) {
@@ -52,7 +52,7 @@ TEST(Differentiate, ReadsFormulasFromFiles) {
   for (const auto& [file, message] : std::vector<std::pair<std::string, std::string>>{
            {"none.txt", "--file: cannot read 'none.txt': No such file or directory"},
            {"empty.txt", "--file: 'empty.txt' holds no formula"},
-           {".", "--file: "},
+           {".", "--file: cannot read '.': Is a directory"},
            {"spaces.txt", "f:1:4: found a no-break space (U+00A0); expected a plain space"}}) {
     const Outcome outcome = run(file);
     EXPECT_EQ(outcome.exit_code, 2) << file;
@@ -85,8 +85,9 @@ TEST(Differentiate, NothingIsLostSilently) {
   for (const std::string arguments : {"x^2 --at=x=1", "x^2 --simplify", "x^2 --at=x=1 --format=cpp",
                                       "x^2 --at=x=1 --format=json", "--help"}) {
     for (const std::string end : {" >/dev/full", " >&-"}) {
-      const Outcome outcome = RunProgram(
-          "/bin/sh", {"-c", Runfile("tools/differentiate") + " " + arguments + end}, {}, 30);
+      const Outcome outcome =
+          RunProgram("/bin/sh", {"-c", Runfile("tools/differentiate") + " " + arguments + end},
+                     {.directory = MakeTestDirectory("lost")}, 30);
       EXPECT_EQ(outcome.exit_code, 1) << arguments << end;
       EXPECT_THAT(outcome.errors, HasSubstr("standard output could not be written"));
     }
