@@ -31,8 +31,8 @@ def bazel_rules(cotangent = ""):
       cotangent: where Cotangent is from a workspace that uses it, with a slash at its end.
     """
 
-    # Debian's Bazel 4 calls its version "no_version", or nothing.
-    modern = (native.bazel_version or "no")[0] in "789"
+    # Debian's Bazels do not tell their version; native.module_name came with Bazel 6.
+    modern = hasattr(native, "module_name")
     for name, folder in (_BAZEL_7 if modern else _BAZEL_4).items():
         if not folder.startswith("/"):
             folder = cotangent + "third_party/" + folder
