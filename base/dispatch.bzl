@@ -36,7 +36,7 @@ _FLAGS = {
 def instruction_set_libraries(name, srcs, hdrs):
     """Sources in intrinsics, compiled once for each instruction set of x86 that they have code for.
 
-    Makes the libraries avx2_NAME and avx512_NAME. The sources tell by __AVX512F__ which of the two they are compiled as, give what
+    Makes the libraries avx2_NAME and avx512_NAME, which are empty where the processor is another. The sources tell by __AVX512F__ which of the two they are compiled as, give what
     they define a namespace or a table of that name, and are called only where base/cpu.h says that the processor has it. They share
     no inline function with other sources (no header of the standard library that has any): the linker keeps one copy of each, and it
     might be the one in instructions that the processor lacks.
@@ -49,8 +49,14 @@ def instruction_set_libraries(name, srcs, hdrs):
     for instruction_set, flags in _FLAGS.items():
         cc_library(
             name = instruction_set + "_" + name,
-            srcs = srcs,
+            srcs = select({
+                "@platforms//cpu:x86_64": srcs,
+                "//conditions:default": [],
+            }),
             hdrs = hdrs,
-            copts = ["-O3"] + flags,
+            copts = ["-O3"] + select({
+                "@platforms//cpu:x86_64": flags,
+                "//conditions:default": [],
+            }),
             visibility = ["//visibility:private"],
         )

@@ -1,8 +1,11 @@
 #include "autodiff/reverse/chunk.h"
 
-#include <immintrin.h>
+#include <cmath>
 
 #include "base/cpu.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
 
 // The names of the vector ABI: e for AVX-512, d for AVX2, b for SSE; N the lanes.
 #define COTANGENT_DECLARE(name)                                     \
@@ -17,11 +20,13 @@ COTANGENT_DECLARE(tanh)
 COTANGENT_DECLARE(cosh)
 }
 #undef COTANGENT_DECLARE
+#endif
 
 namespace cotangent::autodiff::reverse {
 
 int WidestChunk() { return HasAvx512() ? 8 : HasAvx2() ? 4 : 2; }
 
+#if defined(__x86_64__)
 #define COTANGENT_EVALUATE(target_, width, prefix)                                 \
   target_ void EvaluateLanes(sinRule, const Chunk<width>& x, Chunk<width>& value,  \
                              Chunk<width>& slope) {                                \
@@ -42,8 +47,28 @@ int WidestChunk() { return HasAvx512() ? 8 : HasAvx2() ? 4 : 2; }
     slope.vector = secant * secant;                                                \
   }
 COTANGENT_EVALUATE(, 2, _ZGVbN2v)
-COTANGENT_EVALUATE(__attribute__((target("avx2,fma"))), 4, _ZGVdN4v)
-COTANGENT_EVALUATE(__attribute__((target("avx512f"))), 8, _ZGVeN8v)
+COTANGENT_EVALUATE(COTANGENT_FOR_4_LANES, 4, _ZGVdN4v)
+COTANGENT_EVALUATE(COTANGENT_FOR_8_LANES, 8, _ZGVeN8v)
 #undef COTANGENT_EVALUATE
+#else
+// No vector functions: lane by lane.
+#define COTANGENT_EVALUATE(width, rule, value_of, slope_of)                                   \
+  void EvaluateLanes(rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope) { \
+    for (int lane = 0; lane < width; ++lane) {                                                \
+      const double at = x[lane];                                                              \
+      value.vector[lane] = value_of, slope.vector[lane] = slope_of;                           \
+    }                                                                                         \
+  }
+#define COTANGENT_EVALUATE_ALL(width)                             \
+  COTANGENT_EVALUATE(width, sinRule, std::sin(at), std::cos(at))  \
+  COTANGENT_EVALUATE(width, cosRule, std::cos(at), -std::sin(at)) \
+  COTANGENT_EVALUATE(width, expRule, std::exp(at), std::exp(at))  \
+  COTANGENT_EVALUATE(width, tanhRule, std::tanh(at), 1 / (std::cosh(at) * std::cosh(at)))
+COTANGENT_EVALUATE_ALL(2)
+COTANGENT_EVALUATE_ALL(4)
+COTANGENT_EVALUATE_ALL(8)
+#undef COTANGENT_EVALUATE_ALL
+#undef COTANGENT_EVALUATE
+#endif
 
 }  // namespace cotangent::autodiff::reverse

@@ -7,9 +7,18 @@
 
 #include "autodiff/reverse/functions.h"
 
+// What functions are compiled for that compute with 4 and 8 lanes.
+#if defined(__x86_64__)
+#define COTANGENT_FOR_4_LANES [[gnu::target("avx2,fma")]]
+#define COTANGENT_FOR_8_LANES [[gnu::target("avx512f")]]
+#else
+#define COTANGENT_FOR_4_LANES
+#define COTANGENT_FOR_8_LANES
+#endif
+
 namespace cotangent::autodiff::reverse {
 
-// kWidth doubles in one register: 2 on every x86-64 (SSE2), 4 with AVX2, 8 with AVX-512. Its code
+// kWidth doubles in one register: 2 on every x86-64 (SSE2) and ARMv8, 4 with AVX2, 8 with AVX-512. Its code
 // is compiled for the instructions of the function that it is inlined into, so all of it is
 // COTANGENT_INLINE.
 template <int kWidth>
