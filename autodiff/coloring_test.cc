@@ -1,5 +1,6 @@
 #include "autodiff/coloring.h"
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 

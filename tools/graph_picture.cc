@@ -25,6 +25,10 @@ struct CloseGraph {
   }
 };
 
+// The type in which Graphviz tells a length: unsigned int before its version 13, size_t since.
+template <class Length>
+Length TypeOfLength(int (*)(GVC_t*, Agraph_t*, const char*, char**, Length*));
+
 }  // namespace
 
 absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string& format) {
@@ -35,7 +39,7 @@ absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string&
         "Graphviz cannot lay the graph out: is its plugin package (libgvc6) complete?");
   }
   char* data = nullptr;
-  unsigned int length = 0;
+  decltype(TypeOfLength(&gvRenderData)) length = 0;
   if (gvRenderData(Context(), graph.get(), format.c_str(), &data, &length) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("Graphviz cannot write ", format));
   }

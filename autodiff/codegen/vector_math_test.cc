@@ -1,6 +1,7 @@
 // The elementary functions of the vector kernels against double-precision libm, on every
 // instruction set this machine has.
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "layers/network/parse_error.h"
 
 namespace cotangent::layers {

@@ -1,5 +1,6 @@
 #include "layers/network/initialize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -1,5 +1,6 @@
 #include "optim/rules/testing.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 

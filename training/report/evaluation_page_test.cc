@@ -1,5 +1,6 @@
 #include "training/report/evaluation_page.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
