@@ -4,17 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/types/span.h"
+#include "data/files_below.h"
 #include "data/fit.h"
 #include "data/image_file.h"
+#include "tools/answers.h"
 #include "tools/command_line.h"
 #include "training/attribution.h"
 #include "training/evaluation.h"
@@ -27,6 +30,7 @@
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
 ABSL_FLAG(int, top, 5, "how many classes to print for each picture, the most probable first");
+ABSL_FLAG(std::string, format, "text", "of standard output: text, json (one object) or csv");
 ABSL_FLAG(std::string, explain, "",
           "write a picture of what in the one picture given the answer rests on");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
@@ -35,9 +39,11 @@ namespace cotangent::tools {
 namespace {
 
 constexpr char kUsage[] =
-    "Says what pictures show: PNG or JPEG files of any size, which are scaled to the network's.\n"
+    "Says what pictures show: PNG, JPEG, WebP, PGM and PPM files of any size, scaled to the "
+    "network's.\n"
     "\n"
-    "  predict --checkpoint=runs/convnet IMAGE... [--explain=out.png]\n";
+    "  predict --checkpoint=runs/convnet IMAGE|DIR... [--format=text|json|csv] "
+    "[--explain=out.png]\n";
 
 // e^x_k / sum_j e^x_j.
 std::vector<double> Softmax(const float* scores, int64_t classes) {
@@ -64,29 +70,24 @@ std::vector<double> AnswersOf(const training::Evaluator& evaluator, const float*
   return result;
 }
 
-// "age 34.2  weight 61"
-std::string Numbers(const std::vector<double>& answers, const std::vector<std::string>& names) {
-  std::string text;
-  for (size_t k = 0; k < answers.size(); ++k)
-    absl::StrAppendFormat(&text, "%s%s %.6g", k == 0 ? "" : "  ", names[k], answers[k]);
-  return text;
-}
-
-// "cat 0.8123  dog 0.1012"
-std::string MostProbable(const std::vector<double>& probabilities,
-                         const std::vector<std::string>& names, int count) {
-  std::vector<size_t> order(probabilities.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
-  std::string text;
-  for (size_t i = 0; i < std::min<size_t>(count, order.size()); ++i) {
-    const std::string name =
-        order[i] < names.size() ? names[order[i]] : absl::StrCat("class ", order[i]);
-    absl::StrAppendFormat(&text, "%s%s %.4f", text.empty() ? "" : "  ", name,
-                          probabilities[order[i]]);
+// Where `path` is a folder, the files below it in natural order, else itself.
+absl::Status AppendPictures(const std::string& path, std::vector<std::string>& pictures) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) {
+    pictures.push_back(path);
+    return absl::OkStatus();
   }
-  return text;
+  absl::StatusOr<std::vector<std::string>> files = data::FilesBelow(path);
+  if (!files.ok()) return files.status();
+  if (files->empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": there are no pictures in the folder or below it"));
+  std::sort(files->begin(), files->end(), [](const std::string& a, const std::string& b) {
+    const int order = data::NaturalOrder(a, b);
+    return order != 0 ? order < 0 : a < b;
+  });
+  pictures.insert(pictures.end(), files->begin(), files->end());
+  return absl::OkStatus();
 }
 
 // What in the image `bytes` the most probable class rests on, compared with a black picture: drawn
@@ -119,14 +120,21 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
   return absl::OkStatus();
 }
 
-// Prints a line for each picture; the status of the first that could not be read, after the others
+// Writes what the network says of each picture; the status of the first that could not be read, after the others
 // are done.
-absl::Status Predict(const std::vector<std::string>& paths) {
-  if (paths.empty())
-    return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE...");
+absl::Status Predict(const std::vector<std::string>& arguments) {
+  if (arguments.empty())
+    return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE|DIR...");
+  const absl::StatusOr<AnswerFormat> format = ParseAnswerFormat(absl::GetFlag(FLAGS_format));
+  if (!format.ok()) return format.status();
+  std::vector<std::string> paths;
+  for (const std::string& argument : arguments) {
+    if (absl::Status status = AppendPictures(argument, paths); !status.ok()) return status;
+  }
   const bool explains = !absl::GetFlag(FLAGS_explain).empty();
-  if (explains && paths.size() != 1)
-    return FlagError("explain", absl::GetFlag(FLAGS_explain), "one picture, to be explained");
+  if (explains && (paths.size() != 1 || *format != AnswerFormat::kText))
+    return FlagError("explain", absl::GetFlag(FLAGS_explain),
+                     "one picture, to be explained, and --format=text");
   if (absl::Status status = CanBeWritten("explain", absl::GetFlag(FLAGS_explain)); !status.ok())
     return status;
   const int top = absl::GetFlag(FLAGS_top);
@@ -157,11 +165,14 @@ absl::Status Predict(const std::vector<std::string>& paths) {
   }
   const data::ImageWriter writer(fit.shape.channels, fit.shape.height, fit.shape.width,
                                  trained->normalization, data::BatchFormat::kF32Nchw);
+  AnswerWriter answer_writer(*format, (*evaluator)->target_kind(), trained->classes, top);
+  fputs(answer_writer.Begin().c_str(), stdout);
   absl::Status first_error;
   for (const std::string& path : paths) {
     absl::StatusOr<data::Image> image = data::ReadImage(path);
     if (!image.ok()) {
       const absl::Status error = absl::InvalidArgumentError(image.status().message());
+      fputs(answer_writer.Error(path, error).c_str(), stdout);
       if (first_error.ok()) {
         first_error = error;
       } else {
@@ -171,17 +182,14 @@ absl::Status Predict(const std::vector<std::string>& paths) {
     }
     const std::vector<uint8_t> bytes = data::FitPicture(*image, fit.shape, fit.fit);
     writer.Write(bytes.data(), {}, (*evaluator)->images());
-    const float* const scores = (*evaluator)->Run();
-    const std::vector<double> answers = AnswersOf(**evaluator, scores);
-    const bool are_numbers = (*evaluator)->target_kind() == data::TargetKind::kNumbers;
-    printf("%s: %s\n", path.c_str(),
-           are_numbers ? Numbers(answers, trained->classes).c_str()
-                       : MostProbable(answers, trained->classes, top).c_str());
+    const std::vector<double> answers = AnswersOf(**evaluator, (*evaluator)->Run());
+    fputs(answer_writer.Answer(path, answers).c_str(), stdout);
     if (!explains) continue;
     const absl::Status status =
         ExplainAnswer(*trained, writer, fit.shape, bytes, answers, options, tuner);
     if (!status.ok()) return status;
   }
+  fputs(answer_writer.End().c_str(), stdout);
   return first_error;
 }
 

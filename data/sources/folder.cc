@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
+#include "data/files_below.h"
 #include "data/sources/pictures.h"
 
 namespace cotangent::data {
@@ -24,69 +25,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-absl::Status Unreadable(const fs::path& path, const std::error_code& error) {
-  return absl::InvalidArgumentError(absl::StrCat("cannot read the folder ", path.string(), ": ",
-                                                 error.message(),
-                                                 "; give yourself the right to read it"));
-}
-
-bool IsHidden(const fs::path& path) { return path.filename().string()[0] == '.'; }
-
 // The folders in `directory`, sorted.
 absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   std::vector<std::string> folders;
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (it->is_directory(ignored) && !IsHidden(it->path()))
+    if (it->is_directory(ignored) && !IsHidden(it->path().string()))
       folders.push_back(it->path().filename().string());
   }
-  if (error) return Unreadable(directory, error);
+  if (error) return UnreadableFolder(directory.string(), error);
   std::sort(folders.begin(), folders.end());
   return folders;
-}
-
-// The files below `directory`.
-absl::StatusOr<std::vector<std::string>> FilesBelow(const fs::path& directory) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end;
-       it.increment(error)) {
-    if (IsHidden(it->path())) {
-      it.disable_recursion_pending();
-      continue;
-    }
-    std::error_code ignored;
-    if (!it->is_directory(ignored)) files.push_back(it->path().string());
-  }
-  if (error) return Unreadable(directory, error);
-  return files;
-}
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Less than, equal to or greater than 0: runs of digits compare as numbers, all else by bytes.
-int NaturalOrder(absl::string_view a, absl::string_view b) {
-  const auto take_number = [](absl::string_view& text) {
-    size_t end = 0;
-    while (end < text.size() && IsDigit(text[end])) ++end;
-    absl::string_view digits = text.substr(0, end);
-    text.remove_prefix(end);
-    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
-    return digits;
-  };
-  while (!a.empty() && !b.empty()) {
-    if (IsDigit(a[0]) && IsDigit(b[0])) {
-      const absl::string_view m = take_number(a), n = take_number(b);
-      if (m.size() != n.size()) return m.size() < n.size() ? -1 : 1;
-      if (const int order = m.compare(n); order != 0) return order;
-    } else {
-      if (a[0] != b[0])
-        return static_cast<unsigned char>(a[0]) < static_cast<unsigned char>(b[0]) ? -1 : 1;
-      a.remove_prefix(1), b.remove_prefix(1);
-    }
-  }
-  return static_cast<int>(b.empty()) - static_cast<int>(a.empty());
 }
 
 // A picture and its path below the folder of its class.
@@ -114,7 +64,7 @@ absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
           absl::StrCat((directory / folder).string(), ": there is no class \"", folder,
                        "\" among the training pictures; rename the folder or add some"));
     }
-    ASSIGN_OR_RETURN(const auto files, FilesBelow(directory / folder));
+    ASSIGN_OR_RETURN(const auto files, FilesBelow((directory / folder).string()));
     if (files.empty()) {
       return absl::InvalidArgumentError(
           absl::StrCat((directory / folder).string(),

@@ -339,6 +339,21 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   EXPECT_TRUE(std::regex_search(
       predict.output, std::regex(R"(^black\.png: \w+ [01]\.\d{4}  \w+ 0\.\d{4}  \w+ 0\.\d{4}\n$)")))
       << predict.output;
+  // A folder is what lies below it; what cannot be read is named, and the others are answered.
+  std::filesystem::create_directories(directory + "/many/deep");
+  std::filesystem::copy(directory + "/black.png", directory + "/many/10.png");
+  std::filesystem::copy(directory + "/black.png", directory + "/many/2.png");
+  std::ofstream(directory + "/many/deep/none.png") << "no picture";
+  const Outcome json =
+      RunTool("predict", {"--checkpoint=run", "--top=3", "--format=json", "many"}, directory);
+  EXPECT_EQ(json.exit_code, 2);
+  EXPECT_THAT(json.errors, HasSubstr("none.png"));
+  const nlohmann::json pictures = nlohmann::json::parse(json.output).at("pictures");
+  ASSERT_EQ(pictures.size(), 3u);
+  EXPECT_EQ(pictures[0].at("file"), "many/2.png");
+  EXPECT_EQ(pictures[0].at("classes").size(), 3u);
+  EXPECT_EQ(pictures[1].at("file"), "many/10.png");
+  EXPECT_THAT(std::string(pictures[2].at("error")), HasSubstr("none.png"));
   // What is exported without the optimizer's state predicts the same.
   for (const std::string format : {"safetensors", "onnx"}) {
     const Outcome exported = RunTool(
