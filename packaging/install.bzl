@@ -52,7 +52,7 @@ def _install_impl(ctx):
     seen = {}
     for library in ctx.attr.libraries:
         component = library[_Component]
-        _add(files, lines, component.archive, "lib/" + component.archive.basename)
+        _add(files, lines, component.archive, "LIBDIR/" + component.archive.basename)
         for header in component.headers.to_list():
             if _own(header) and header.short_path not in seen:
                 seen[header.short_path] = True
@@ -63,13 +63,14 @@ def _install_impl(ctx):
         ctx.actions.write(description, " ".join(component.link_flags) + "\n")
         files.append(description)
         lines.append("%s\tflags:%s" % (description.short_path, library.label.name))
+    _add(files, lines, ctx.file.shared_library, "LIBDIR/%s.%s" % (ctx.file.shared_library.basename, ctx.attr.version))
     manifest = ctx.actions.declare_file(ctx.label.name + ".manifest")
     ctx.actions.write(manifest, "\n".join(lines) + "\n")
     script = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.expand_template(
         template = ctx.file.script,
         output = script,
-        substitutions = {"@MANIFEST@": manifest.short_path},
+        substitutions = {"@MANIFEST@": manifest.short_path, "@VERSION@": ctx.attr.version},
         is_executable = True,
     )
     return [DefaultInfo(executable = script, runfiles = ctx.runfiles(files = files + [manifest]))]
@@ -81,5 +82,7 @@ install = rule(
         "libraries": attr.label_list(providers = [_Component]),
         "programs": attr.label_keyed_string_dict(doc = "Program to its installed name."),
         "script": attr.label(allow_single_file = True),
+        "shared_library": attr.label(allow_single_file = True, doc = "Called libNAME.so; its soname is libNAME.so.1."),
+        "version": attr.string(),
     },
 )

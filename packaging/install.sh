@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
 # Installs the programs, libraries and headers of Cotangent:   bazel run //:install -- --prefix=DIR   (default /usr/local)
+# --libdir=DIR, relative to the prefix, is where libraries go (default lib).
 # All files are copied beside the prefix's own first and then renamed, so that a full disk leaves nothing half installed.
 # DESTDIR, as packagers use it, is put before the prefix.
 set -euo pipefail
 
 prefix=/usr/local
+libdir=lib
 for argument in "$@"; do
   case $argument in
     --prefix=?*) prefix=${argument#--prefix=} ;;
+    --libdir=?*) libdir=${argument#--libdir=} ;;
     *)
-      echo "install: unknown argument '$argument'; expected --prefix=DIR" >&2
+      echo "install: unknown argument '$argument'; expected --prefix=DIR or --libdir=DIR" >&2
       exit 2
       ;;
   esac
 done
+[[ $libdir != /* && /$libdir/ != */../* ]] || {
+  echo "install: --libdir=$libdir: expected a folder within the prefix, such as lib64" >&2
+  exit 2
+}
 [[ $prefix = /* ]] || prefix=${BUILD_WORKING_DIRECTORY:-$PWD}/$prefix
-root=${DESTDIR:-}$prefix
+[ -e "@MANIFEST@" ] || cd "$0".runfiles/*/packaging/..
+root=${DESTDIR:-}$prefix version=@VERSION@
 
 fail() {
   echo "install: $1" >&2
@@ -31,6 +39,7 @@ while IFS=$'\t' read -r file destination; do
     flags[${destination#flags:}]=$(<"$file")
     continue
   fi
+  destination=${destination/#LIBDIR/"$libdir"}
   mkdir -p "$stage/${destination%/*}" && cp --dereference "$file" "$stage/$destination" 2>/dev/null ||
     fail "cannot copy $destination into $root: is the disk full? Nothing was installed" 1
   mode=644
@@ -39,21 +48,22 @@ while IFS=$'\t' read -r file destination; do
 done <"@MANIFEST@"
 
 # A pkg-config file for each library, and one CMake package whose components they are.
-mkdir -p "$stage/lib/pkgconfig" "$stage/lib/cmake/cotangent"
+mkdir -p "$stage/$libdir/pkgconfig" "$stage/$libdir/cmake/cotangent"
+config=$stage/$libdir/cmake/cotangent/cotangentConfig.cmake
 {
-  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff training inference): targets cotangent::autodiff, ..."
-  echo 'get_filename_component(_cotangent "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)'
-} >"$stage/lib/cmake/cotangent/cotangentConfig.cmake"
+  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff training inference c): targets cotangent::autodiff, ..."
+  echo "get_filename_component(_cotangent \"\${CMAKE_CURRENT_LIST_DIR}/$(realpath --relative-to="$stage/$libdir/cmake/cotangent" "$stage")\" ABSOLUTE)"
+} >"$config"
 for library in "${!flags[@]}"; do
   component=${library#cotangent_}
-  printf '%s\n' "prefix=$prefix" 'libdir=${prefix}/lib' 'includedir=${prefix}/include/cotangent' "Name: cotangent-$component" \
-    "Description: Cotangent, $component" "Version: 1" 'Cflags: -std=c++20 -I${includedir}' \
-    "Libs: -L\${libdir} -l$library ${flags[$library]}" >"$stage/lib/pkgconfig/cotangent-$component.pc"
-  cat >>"$stage/lib/cmake/cotangent/cotangentConfig.cmake" <<CMAKE
+  printf '%s\n' "prefix=$prefix" "libdir=\${prefix}/$libdir" 'includedir=${prefix}/include/cotangent' "Name: cotangent-$component" \
+    "Description: Cotangent, $component" "Version: $version" 'Cflags: -std=c++20 -I${includedir}' \
+    "Libs: -L\${libdir} -l$library ${flags[$library]}" >"$stage/$libdir/pkgconfig/cotangent-$component.pc"
+  cat >>"$config" <<CMAKE
 if(NOT TARGET cotangent::$component)
   add_library(cotangent::$component STATIC IMPORTED)
   set_target_properties(cotangent::$component PROPERTIES
-    IMPORTED_LOCATION "\${_cotangent}/lib/lib$library.a"
+    IMPORTED_LOCATION "\${_cotangent}/$libdir/lib$library.a"
     INTERFACE_INCLUDE_DIRECTORIES "\${_cotangent}/include/cotangent"
     INTERFACE_COMPILE_FEATURES cxx_std_20
     INTERFACE_LINK_LIBRARIES "$(tr ' ' ';' <<<"${flags[$library]}")")
@@ -61,7 +71,24 @@ endif()
 set(cotangent_${component}_FOUND TRUE)
 CMAKE
 done
-cat >>"$stage/lib/cmake/cotangent/cotangentConfig.cmake" <<'CMAKE'
+
+# The shared library, for C.
+ln -s "libcotangent.so.$version" "$stage/$libdir/libcotangent.so.1"
+ln -s libcotangent.so.1 "$stage/$libdir/libcotangent.so"
+printf '%s\n' "prefix=$prefix" "libdir=\${prefix}/$libdir" 'includedir=${prefix}/include/cotangent' "Name: cotangent" \
+  "Description: Cotangent's trained networks, for C" "Version: $version" 'Cflags: -I${includedir}' \
+  'Libs: -L${libdir} -lcotangent' >"$stage/$libdir/pkgconfig/cotangent.pc"
+cat >>"$config" <<CMAKE
+if(NOT TARGET cotangent::c)
+  add_library(cotangent::c SHARED IMPORTED)
+  set_target_properties(cotangent::c PROPERTIES
+    IMPORTED_LOCATION "\${_cotangent}/$libdir/libcotangent.so.$version"
+    IMPORTED_SONAME libcotangent.so.1
+    INTERFACE_INCLUDE_DIRECTORIES "\${_cotangent}/include/cotangent")
+endif()
+set(cotangent_c_FOUND TRUE)
+CMAKE
+cat >>"$config" <<'CMAKE'
 foreach(_component ${cotangent_FIND_COMPONENTS})
   if(NOT cotangent_${_component}_FOUND AND cotangent_FIND_REQUIRED_${_component})
     set(cotangent_FOUND FALSE)
@@ -71,8 +98,8 @@ endforeach()
 CMAKE
 
 # From here on only names change.
-(cd "$stage" && find . -type f -print0) | while IFS= read -r -d '' file; do
+(cd "$stage" && find . '(' -type f -o -type l ')' -print0) | while IFS= read -r -d '' file; do
   mkdir -p "$root/${file%/*}"
   mv --force "$stage/$file" "$root/$file"
 done
-echo "installed in $root: $(ls "$root/bin" | grep --count '^cotangent-') programs, libraries ${!flags[*]}"
+echo "installed in $root: $(ls "$root/bin" | grep --count '^cotangent-') programs, libraries ${!flags[*]} libcotangent.so"

@@ -93,6 +93,7 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage) {
       PrintUsage(usage);
       exit(kExitDone);
     }
+    if (argument == "--version") PrintVersion();
     if (argument.size() < 2 || argument[0] != '-') {
       line.arguments.emplace_back(argument);
       continue;
@@ -135,6 +136,13 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage) {
   if (directory != nullptr && chdir(directory) != 0)
     UsageError(absl::StrCat("cannot go to the directory ", directory));
   return line;
+}
+
+void PrintVersion() {
+  absl::string_view program = program_invocation_short_name;
+  absl::ConsumePrefix(&program, "cotangent-");
+  printf("cotangent-%s %s\n", std::string(program).c_str(), COTANGENT_VERSION);
+  exit(kExitDone);
 }
 
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program) {

@@ -19,8 +19,8 @@ inline constexpr int kExitInterrupted = 130;  // 128 + the signal's number
 // Reads the command line into the program's absl flags and returns what are no flags, in order.
 // Understands --flag=value,
 // --flag value, --bool_flag, --nobool_flag, and `--`, after which nothing is a flag. Of repeated
-// flags the last one counts; Values() has all. Prints the usage and exits with 0 when --help is
-// given; with kExitUsage and the reason, when a flag is unknown or its value is wrong. Goes to the
+// flags the last one counts; Values() has all. Prints the usage, or the version, and exits with 0 when
+// --help or --version is given; with kExitUsage and the reason, when a flag is unknown or its value is wrong. Goes to the
 // directory the user stands in where `bazel run` started the program.
 struct CommandLine {
   std::vector<std::string> arguments;
@@ -35,6 +35,9 @@ struct CommandLine {
 };
 // Guards the standard streams (standard_streams.h), so it belongs to the beginning of main().
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
+
+// Prints "cotangent-predict 1.0" (what the program is installed as) and exits with 0.
+[[noreturn]] void PrintVersion();
 
 // An error where the command line of `program` has anything but flags.
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);

@@ -239,6 +239,8 @@ absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
   }
   if (argument == "--help" || argument == "-h") {
     arguments->help = true;
+  } else if (argument == "--version") {
+    tools::PrintVersion();
   } else if (absl::ConsumePrefix(&argument, "--at=")) {
     return ParsePoint(argument, arguments);
   } else if (absl::ConsumePrefix(&argument, "--file=")) {

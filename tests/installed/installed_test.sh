@@ -35,6 +35,7 @@ $compiler -O1 "$outside/training_loop.cc" $(pkg-config --cflags --libs cotangent
 "$TEST_TMPDIR/training_loop"
 
 $compiler -O1 "$outside/classify.cc" $(pkg-config --cflags --libs cotangent-inference) -o "$TEST_TMPDIR/classify"
+[ "$("$plain/bin/cotangent-predict" --version)" = "$("$plain/bin/cotangent-differentiate" --version | sed s/differentiate/predict/)" ] || fail "two programs are of two versions"
 export XDG_CACHE_HOME="$TEST_TMPDIR/cache"
 "$plain/bin/cotangent-train" --network=two_layer_net --dataset=sample --epochs=10 --output_dir="$TEST_TMPDIR/run" >/dev/null
 { printf 'P6 2 1 255\n' && printf '\000\100\377\377\001\002'; } >"$TEST_TMPDIR/picture.ppm"
@@ -43,12 +44,37 @@ code=0
 "$TEST_TMPDIR/classify" "$TEST_TMPDIR/nowhere" "$TEST_TMPDIR/picture.ppm" 2>"$TEST_TMPDIR/errors" || code=$?
 [ $code = 2 ] && grep -q nowhere "$TEST_TMPDIR/errors" || fail "a checkpoint that is not there is not refused"
 
+# C, by the shared library, which shows its own functions and nothing of what it is made of.
+cat >"$TEST_TMPDIR/classes.c" <<'C'
+#include <stdio.h>
+
+#include "inference/classifier_c.h"
+
+int main(int argc, char** argv) {
+  char error[200] = "";
+  cotangent_classifier* classifier = cotangent_load(argv[argc - 1], 1, 1, error, sizeof error);
+  if (classifier == NULL) return fprintf(stderr, "%s\n", error), 2;
+  printf("%d\n", (int)cotangent_classes(classifier));
+  cotangent_free(classifier);
+  return 0;
+}
+C
+"$install" --prefix="$TEST_TMPDIR/other" --libdir=lib/here
+export PKG_CONFIG_PATH="$TEST_TMPDIR/other/lib/here/pkgconfig"
+${CC:-gcc} "$TEST_TMPDIR/classes.c" $(pkg-config --cflags --libs cotangent) "-Wl,-rpath,$TEST_TMPDIR/other/lib/here" -o "$TEST_TMPDIR/classes"
+[ "$("$TEST_TMPDIR/classes" "$TEST_TMPDIR/run")" = 10 ] || fail "the shared library does not load a network"
+shown=$(nm --dynamic --defined-only --demangle "$TEST_TMPDIR/other/lib/here/libcotangent.so" | grep ' [TDR] ' | cut -d' ' -f3)
+declared=$(grep --only-matching 'cotangent_[a-z_]*(' "$TEST_TMPDIR/other/include/cotangent/inference/classifier_c.h" | tr --delete '(' | sort --unique)
+[ "$shown" = "$declared" ] || fail "the shared library shows $shown, its header $declared"
+
 command -v cmake >/dev/null || exit 0
 cp "$outside"/*.cc "$TEST_TMPDIR"
 cat >"$TEST_TMPDIR/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.18)
-project(outside CXX)
-find_package(cotangent REQUIRED COMPONENTS autodiff training inference)
+project(outside C CXX)
+find_package(cotangent REQUIRED COMPONENTS autodiff training inference c)
+add_executable(classes classes.c)
+target_link_libraries(classes cotangent::c)
 add_executable(derivatives newton.cc)
 target_link_libraries(derivatives cotangent::autodiff)
 add_executable(function network_function.cc)
@@ -58,5 +84,6 @@ target_link_libraries(classify cotangent::inference)
 CMAKE
 cmake -S "$TEST_TMPDIR" -B "$TEST_TMPDIR/built" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$TEST_TMPDIR/built" >/dev/null
+[ "$("$TEST_TMPDIR/built/classes" "$TEST_TMPDIR/run")" = 10 ] || fail "CMake's program in C does not load a network"
 "$TEST_TMPDIR/built/derivatives"
 "$TEST_TMPDIR/built/function"
