@@ -62,18 +62,27 @@ absl::Status ArenaPlanner::Plan() {
   return absl::OkStatus();
 }
 
-int64_t ArenaPlanner::LowerBound() const {
-  int64_t most = 0;
-  for (const Piece& at : pieces_) {  // the maximum is reached where some piece begins
-    int64_t alive = 0;
-    for (const Piece& piece : pieces_) {
-      if (piece.first_use <= at.first_use && at.first_use <= piece.last_use)
-        alive += RoundUp(piece.bytes, kAlignment);
-    }
-    most = std::max(most, alive);
+int64_t ArenaPlanner::AliveAt(int64_t step) const {
+  int64_t alive = 0;
+  for (const Piece& piece : pieces_) {
+    if (piece.first_use <= step && step <= piece.last_use)
+      alive += RoundUp(piece.bytes, kAlignment);
   }
-  return most;
+  return alive;
 }
+
+// The maximum is reached where some piece begins.
+int64_t ArenaPlanner::Fullest() const {
+  int64_t most = -1, fullest = 0;
+  for (const Piece& at : pieces_) {
+    const int64_t alive = AliveAt(at.first_use);
+    if (alive < most || (alive == most && at.first_use >= fullest)) continue;
+    most = alive, fullest = at.first_use;
+  }
+  return fullest;
+}
+
+int64_t ArenaPlanner::LowerBound() const { return AliveAt(Fullest()); }
 
 absl::StatusOr<Arena> Arena::Create(const ArenaPlanner& planner, std::string_view needed_by) {
   absl::StatusOr<AlignedBuffer> buffer = AlignedBuffer::Create(planner.total(), needed_by);

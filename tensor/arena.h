@@ -36,8 +36,11 @@ class ArenaPlanner {
 
   // The most bytes alive at any one step: no plan can have a smaller total.
   int64_t LowerBound() const;
+  // The first step at which so many are alive.
+  int64_t Fullest() const;
 
  private:
+  int64_t AliveAt(int64_t step) const;
   struct Piece {
     int64_t bytes, first_use, last_use;
     int64_t offset = 0;

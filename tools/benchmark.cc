@@ -30,6 +30,7 @@ ABSL_FLAG(std::string, checkpoint, "",
           "with --inference, instead of --network: a trained network, quantised ones too");
 ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
 ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
+ABSL_FLAG(std::string, memory, "", "what a step of training may take, as 4GiB");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
 ABSL_FLAG(int64_t, classes, 10, "classes of a network whose text does not say");
 ABSL_FLAG(double, seconds, 3, "for how long to measure, at least");
@@ -100,6 +101,10 @@ absl::StatusOr<training::TrainedNetwork> ResolveNetwork(const CommandLine& line)
       return absl::InvalidArgumentError(
           absl::StrCat("--precision=", precision, ": expected f32 or bf16"));
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
+  }
+  if (line.WasGiven("memory")) {
+    train.set_memory(absl::GetFlag(FLAGS_memory));
+    layers::NotePlace(*network, "train.memory", "--memory");
   }
   for (const std::string& assignment : line.Values("set")) {
     if (absl::Status status = layers::ApplyOverride(*network, assignment); !status.ok()) {

@@ -52,6 +52,10 @@ ABSL_FLAG(double, epochs, 0,
           "passes over the training images; as the network text says if not given");
 ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
 ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
+ABSL_FLAG(
+    std::string, memory, "",
+    "what a step may take, as 4GiB: results are computed again rather than kept as far as that "
+    "asks for");
 ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
 ABSL_FLAG(uint64_t, seed, 0,
           "of initial values, order, augmentation, dropout; as the network text says if not given");
@@ -114,7 +118,8 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
       return FlagError("precision", precision, "f32 or bf16");
     train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
   }
-  for (const char* flag : {"epochs", "batch_size", "seed", "precision"}) {
+  if (line.WasGiven("memory")) train.set_memory(absl::GetFlag(FLAGS_memory));
+  for (const char* flag : {"epochs", "batch_size", "seed", "precision", "memory"}) {
     if (line.WasGiven(flag))
       layers::NotePlace(network, absl::StrCat("train.", flag), absl::StrCat("--", flag));
   }

@@ -16,6 +16,7 @@
 #include "layers/graph/vjp.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
+#include "training/memory.h"
 
 namespace cotangent::training {
 namespace {
@@ -116,6 +117,13 @@ layers::PlanOptions TrainingStep::OptionsOfPlan() const {
                    [&ranks](absl::Span<double> values) { ranks.Sum(values); }};
   options.choices = options_.choices;
   return options;
+}
+
+int64_t TrainingStep::FixedBytes() const {
+  const int64_t floats = 2 * store_->parameter_floats() + 2 * store_->state_floats() +
+                         static_cast<int64_t>(optimizer_->State().size()) +
+                         (parts() > 1 ? store_->parameter_floats() : 0);
+  return floats * int64_t{sizeof(float)};
 }
 
 absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwork network,
@@ -297,16 +305,24 @@ absl::Status TrainingStep::Compile(int64_t step) {
     slices.push_back(i);
   }
   ASSIGN_OR_RETURN(std::vector<TensorId> gradients,
-                   layers::Gradient(compiled_->graph, compiled_->loss, trained,
-                                    {.recompute = text().train().recompute()}));
+                   layers::Gradient(compiled_->graph, compiled_->loss, trained));
   std::vector<layers::PlanResult> results = {{compiled_->loss}};
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (gradients[i] == layers::kNoTensor) continue;
     results.push_back({gradients[i], store_->gradients() + slices_[slices[i]].offset});
     gradients_.push_back({gradients[i], slices[i]});
   }
-  ASSIGN_OR_RETURN(
-      plan_, layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, OptionsOfPlan()));
+  ASSIGN_OR_RETURN(const int64_t left, MemoryLeft(text(), FixedBytes()));
+  layers::PlanOptions options = OptionsOfPlan();
+  options.recompute = !text().train().has_recompute() ? layers::Recompute::kIfCheap
+                      : text().train().recompute()    ? layers::Recompute::kIfSmaller
+                                                      : layers::Recompute::kNever;
+  options.most_arena_bytes = left;
+  absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
+      layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, options);
+  if (absl::IsOutOfRange(plan.status())) return MemoryError(text(), FixedBytes(), plan.status());
+  if (!plan.ok()) return plan.status();
+  plan_ = *std::move(plan);
   prepared_from_ = step, prepared_until_ = until;
   for (const auto& [operation, choice] : plan_->choices()) options_.choices[operation] = choice;
   return absl::OkStatus();

@@ -147,6 +147,8 @@ class TrainingStep {
   const layers::Network& text() const { return network_.text; }
   layers::PlanOptions OptionsOfPlan() const;
   absl::Status Compile(int64_t step);
+  // Of weights, gradients and the optimizer's state.
+  int64_t FixedBytes() const;
   void TakeChoicesOfRankZero();
   // Decides which gradients go together, and begins each bucket in the hook of the plan.
   absl::Status PlanBuckets();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/parallel.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -17,7 +18,9 @@
 namespace cotangent::training {
 namespace {
 
+using ::testing::FloatNear;
 using ::testing::HasSubstr;
+using ::testing::Pointwise;
 
 constexpr char kNetwork[] = R"(
 layer { name: "conv1" convolution { channels: 24 kernel: 2 weight_init { whiten { images: 100 } } } }
@@ -146,20 +149,116 @@ layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
-TEST_F(TrainingStepTest, ActivationsComputedAgainGiveTheSameBitsInLessMemory) {
-  network_ = layers::ParseNetwork(kResidual).value();
-  auto kept = Make();
-  StepOptions options;
-  options.choices = kept->choices();
-  network_.mutable_train()->set_recompute(true);
-  auto again = StepOnNoise(network_, 10, 400, options, &tuner_).value();
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(kept->Run(i).loss, again->Run(i).loss);
-  const auto values = [](TrainingStep& step) {
-    const layers::ParameterStore& store = step.store();
-    return std::vector<float>(store.values(), store.values() + store.parameter_floats());
+// An inverted residual block with squeeze-and-excitation.
+constexpr char kGated[] = R"(
+layer { name: "stem" convolution { channels: 16 kernel: 3 pad: 1 bias: false } }
+layer { name: "expand" convolution { channels: 48 kernel: 1 bias: false } }
+layer { name: "bn1" batch_norm {} }
+layer { name: "act1" activation { kind: SILU } }
+layer { name: "depthwise" convolution { channels: 48 kernel: 3 pad: 1 groups: 48 bias: false } }
+layer { name: "bn2" batch_norm {} }
+layer { name: "act2" activation { kind: SILU } }
+layer { name: "pool" global_average_pool {} }
+layer { name: "gate" convolution { channels: 48 kernel: 1 } }
+layer { name: "sigmoid" activation { kind: SIGMOID } }
+layer { name: "gated" input: "act2" input: "sigmoid" multiply {} }
+layer { name: "project" convolution { channels: 16 kernel: 1 bias: false } }
+layer { name: "bn3" batch_norm {} }
+layer { name: "add" input: "bn3" input: "stem" add {} }
+layer { global_average_pool {} }
+layer { name: "fc" linear {} }
+train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
+)";
+
+constexpr char kDense[] = R"(
+block {
+  name: "unit"
+  layer { name: "bn" batch_norm {} }
+  layer { name: "relu" activation { kind: RELU } }
+  layer { name: "conv" convolution { channels: 12 kernel: 3 pad: 1 bias: false } }
+  layer { name: "concat" input: "input" input: "conv" concat {} }
+}
+layer { name: "conv" convolution { channels: 16 kernel: 3 stride: 2 pad: 1 bias: false } }
+layer { name: "dense" repeat: 4 use { block: "unit" } }
+layer { name: "bn" batch_norm {} }
+layer { name: "relu" activation { kind: RELU } }
+layer { global_average_pool {} }
+layer { name: "fc" linear {} }
+train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
+)";
+
+// Twelve layers, each of which could be computed again from any before.
+constexpr char kDeep[] = R"(
+block {
+  name: "unit"
+  layer { name: "conv" convolution { channels: 16 kernel: 3 pad: 1 } }
+  layer { name: "pool" max_pool { kernel: 3 stride: 1 pad: 1 } }
+  layer { name: "gelu" activation { kind: GELU } }
+}
+layer { name: "unit" repeat: 12 use { block: "unit" } }
+layer { global_average_pool {} }
+layer { name: "fc" linear {} }
+train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
+)";
+
+std::vector<float> ParametersOf(TrainingStep& step) {
+  const layers::ParameterStore& store = step.store();
+  return std::vector<float>(store.values(), store.values() + store.parameter_floats());
+}
+
+// What is computed again is the same to the bit; a sum over a channel that is taken in one pass with
+// it may be added up in another order.
+TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
+  for (const char* text : {kResidual, kGated, kDense, kDeep}) {
+    for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
+      if (precision == ElementType::kBf16 && !tensor::onednn::Bf16Available()) continue;
+      SCOPED_TRACE(std::string(Name(precision)) + text);
+      network_ = layers::ParseNetwork(text).value();
+      network_.mutable_train()->set_recompute(false);
+      auto kept = Make(precision);
+      std::vector<float> losses;
+      for (int i = 0; i < 3; ++i) losses.push_back(kept->Run(i).loss);
+      StepOptions options;
+      options.precision = precision;
+      options.choices = kept->choices();
+      const int64_t bytes = kept->plan().arena_bytes();
+      const auto expect_same = [&](int64_t most_bytes) {
+        const auto again = StepOnNoise(network_, 10, 400, options, &tuner_);
+        ASSERT_TRUE(again.ok()) << again.status();
+        EXPECT_EQ((*again)->Run(0).loss, losses[0]);
+        const double tolerance = precision == ElementType::kF32 ? 1e-6 : 1e-4;
+        for (int i = 1; i < 3; ++i) EXPECT_NEAR((*again)->Run(i).loss, losses[i], tolerance) << i;
+        EXPECT_THAT(ParametersOf(**again),
+                    Pointwise(FloatNear(static_cast<float>(tolerance)), ParametersOf(*kept)));
+        EXPECT_LE((*again)->plan().arena_bytes(), most_bytes);
+      };
+      const bool is_mostly_cheap = text == kGated || text == kDense;
+      network_.mutable_train()->clear_recompute();
+      expect_same(is_mostly_cheap ? bytes * 96 / 100 : bytes);
+      network_.mutable_train()->set_recompute(true);
+      expect_same(is_mostly_cheap ? bytes * 96 / 100 : bytes);
+      if (text != kDeep) continue;
+      // Convolutions too.
+      const int64_t kib = bytes * 7 / 10 / 1024, fixed = 1 << 20;
+      network_.mutable_train()->set_memory(absl::StrCat(kib + fixed / 1024, "KiB"));
+      expect_same(kib * 1024 + fixed);
+    }
+  }
+}
+
+TEST_F(TrainingStepTest, AMemoryBudgetThatCannotBeMetIsRefused) {
+  network_ = layers::ParseNetwork(kDeep).value();
+  const auto expect = [&](const char* memory, const char* message) {
+    network_.mutable_train()->set_memory(memory);
+    const absl::Status status = StepOnNoise(network_, 10, 400, {}, &tuner_).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   };
-  EXPECT_EQ(values(*kept), values(*again));
-  EXPECT_LT(again->plan().arena_bytes(), 0.95 * static_cast<double>(kept->plan().arena_bytes()));
+  expect("much", "train.memory: found \"much\"; expected a number and its unit, \"4GiB\"");
+  expect("-1GiB", "expected a number");
+  expect("1KiB", "train.memory: 1KiB are too little: weights, gradients and the optimizer's state");
+  expect("1MiB",
+         "are the least that was found, however much is computed again; most is needed at 'unit");
 }
 
 TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {

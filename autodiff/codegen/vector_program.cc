@@ -332,6 +332,15 @@ Value VectorProgram::Reciprocal(Value a) { return Div(Constant(1), a); }
 Value VectorProgram::Floor(Value a) { return Unary(Opcode::kFloor, a); }
 Value VectorProgram::Round(Value a) { return Unary(Opcode::kRound, a); }
 
+// Half a unit in the last place that stays, less one where that place is even already.
+Value VectorProgram::RoundToBf16(Value a) {
+  const Value odd =
+      Binary(Opcode::kBitAnd, Shift(Opcode::kShiftRightArithmetic, a, 16), ConstantBits(1));
+  const Value carried =
+      Binary(Opcode::kBitAdd, a, Binary(Opcode::kBitAdd, odd, ConstantBits(0x7fff)));
+  return Select(Equal(a, a), Binary(Opcode::kBitAnd, carried, ConstantBits(0xffff0000)), a);
+}
+
 Value VectorProgram::Sign(Value a) {
   const Value sign = Binary(Opcode::kBitAnd, a, ConstantBits(0x80000000));
   const Value one = Binary(Opcode::kBitOr, sign, Constant(1));

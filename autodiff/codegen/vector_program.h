@@ -143,8 +143,9 @@ class VectorProgram {
   Value Sqrt(Value a);
   Value Reciprocal(Value a);  // 1 / a, correctly rounded
   Value Floor(Value a);
-  Value Round(Value a);  // ties to even
-  Value Sign(Value a);   // -1, 0, 1; NaN -> NaN
+  Value Round(Value a);        // ties to even
+  Value Sign(Value a);         // -1, 0, 1; NaN -> NaN
+  Value RoundToBf16(Value a);  // what storing as kBf16 and loading give; denormals are kept
 
   // Elementary functions. Errors, with Accuracy::kF32, are the largest found over dense samples
   // against double (vector_math_test.cc), one ulp being 6e-8 to 1.2e-7 of the value. Infinities,

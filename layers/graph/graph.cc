@@ -1,5 +1,7 @@
 #include "layers/graph/graph.h"
 
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "layers/graph/operation.h"
@@ -15,27 +17,34 @@ TensorId Graph::NewTensor(absl::string_view name, Shape shape, int node) {
 
 std::vector<TensorId> Graph::AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                                      Attributes attributes, const std::vector<Output>& outputs) {
+  const std::optional<std::string> key = op->Key(attributes);
+  TensorId* known = nullptr;
+  if (key.has_value()) {
+    const auto [entry, is_new] = interned_.try_emplace(
+        absl::StrCat(op->name(), ":", *key, ":", absl::StrJoin(inputs, ",")), kNoTensor);
+    if (!is_new) return producer(entry->second).outputs;
+    known = &entry->second;
+  }
   nodes_.push_back({op, std::string(name), std::move(inputs), {}, std::move(attributes)});
   const int node = static_cast<int>(nodes_.size()) - 1;
   for (const Output& output : outputs)
     NewTensor(absl::StrCat(name, output.suffix), output.shape, node);
+  if (known != nullptr) *known = nodes_[node].outputs[0];
   return nodes_[node].outputs;
 }
 
 TensorId Graph::AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
-                        Attributes attributes, Shape shape, bool recomputed) {
+                        Attributes attributes, Shape shape) {
   const std::optional<std::string> key = op->Key(attributes);
   TensorId* known = nullptr;
   if (key.has_value()) {
-    const auto [entry, is_new] =
-        interned_.try_emplace(absl::StrCat(op->name(), ":", *key, recomputed ? "again:" : ":",
-                                           absl::StrJoin(inputs, ","), ":", shape.ToString()),
-                              kNoTensor);
+    const auto [entry, is_new] = interned_.try_emplace(
+        absl::StrCat(op->name(), ":", *key, ":", absl::StrJoin(inputs, ","), ":", shape.ToString()),
+        kNoTensor);
     if (!is_new) return entry->second;
     known = &entry->second;
   }
-  nodes_.push_back(
-      {op, std::string(name), std::move(inputs), {}, std::move(attributes), recomputed});
+  nodes_.push_back({op, std::string(name), std::move(inputs), {}, std::move(attributes)});
   const TensorId made = NewTensor(name, std::move(shape), static_cast<int>(nodes_.size()) - 1);
   if (known != nullptr) *known = made;
   return made;
@@ -47,6 +56,19 @@ TensorId Graph::InsertNode(int index, Op op, absl::string_view name, std::vector
                 {op, std::string(name), std::move(inputs), {}, std::move(attributes)});
   for (TensorInfo& tensor : tensors_) tensor.node += tensor.node >= index;
   return NewTensor(name, std::move(shape), index);
+}
+
+void Graph::InsertNodes(int index, std::vector<Insertion> insertions) {
+  const int count = static_cast<int>(insertions.size());
+  for (TensorInfo& tensor : tensors_) tensor.node += tensor.node >= index ? count : 0;
+  std::vector<Node> nodes;
+  for (Insertion& insertion : insertions) nodes.push_back(std::move(insertion.node));
+  nodes_.insert(nodes_.begin() + index, std::make_move_iterator(nodes.begin()),
+                std::make_move_iterator(nodes.end()));
+  for (int k = 0; k < count; ++k) {
+    const TensorInfo like = tensors_[insertions[k].like];
+    NewTensor(like.name, like.shape, index + k);
+  }
 }
 
 TensorId Graph::Input(absl::string_view name, Shape shape) {

@@ -76,8 +76,10 @@ struct Node {
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
   Attributes attributes;
-  // Computed just before it is read, though an equal one was computed before and not kept (vjp.h).
+  // Computed as late as can be, from what is computed again (plan/recompute.h).
   bool recomputed = false;
+  // The tensor that its result is once more, to the bit, as it would be read from memory.
+  TensorId again_of = kNoTensor;
 
   template <class T>
   const T& as() const {
@@ -113,8 +115,9 @@ class Graph {
   // Where the operation says that nodes with equal keys are one (Operation::Key), one that is already
   // there is returned instead.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
-                   Attributes attributes, Shape shape, bool recomputed = false);
-  // With several outputs: named by the node's name and a suffix each, such as ".position".
+                   Attributes attributes, Shape shape);
+  // With several outputs: named by the node's name and a suffix each, such as ".position". Equal
+  // nodes are one here too.
   struct Output {
     absl::string_view suffix;
     Shape shape;
@@ -128,6 +131,13 @@ class Graph {
   // move by one; tensors keep their numbers.
   TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
                       Attributes attributes, Shape shape);
+  // The same for many nodes at once, each of one output with the name and shape of a tensor.
+  struct Insertion {
+    Node node;  // without outputs
+    TensorId like;
+  };
+  // The k-th result's number is num_tensors() + k.
+  void InsertNodes(int index, std::vector<Insertion> insertions);
   // The variable a<i> of elementwise formulas, and the pool that owns this graph's formulas.
   Expr Operand(int i) const { return pool_->Variable(absl::StrCat("a", i)); }
   autodiff::symbolic::Pool& pool() const { return *pool_; }

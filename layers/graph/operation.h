@@ -47,10 +47,6 @@ class ReverseRule {
   // Whether anybody wants the cotangent of an input; what is contributed to others is dropped.
   virtual bool Needs(TensorId input) const = 0;
   virtual void Contribute(TensorId input, TensorId cotangent) = 0;
-  // The value of an input, which may be computed again instead of being kept until now
-  // (ReverseOptions::recompute in vjp.h).
-  virtual TensorId Again(TensorId input) = 0;
-
   TensorId in(int i) const { return node.inputs[i]; }
   TensorId out(int k) const { return node.outputs[k]; }
   const Shape& shape(TensorId t) const { return graph.shape(t); }
@@ -157,6 +153,12 @@ struct PassRole {
   bool is_free = false;  // computing it anew costs nothing
 };
 
+// Tensor `part` is the channels of `whole` from `channel` on.
+struct ChannelView {
+  TensorId part, whole;
+  int64_t channel;
+};
+
 class Operation {
  public:
   Operation();
@@ -197,8 +199,9 @@ class Operation {
   virtual bool is_given() const { return false; }
   // Its result can be had again from its inputs for one more pass over memory.
   virtual bool is_cheap() const { return false; }
-  // Its Vjp() asks for its input Again(), rather than reading it as it is.
-  virtual bool asks_again() const { return false; }
+  // Tensors that may lie in others, as some of their channels: what then need not be copied. Its
+  // kernel takes such buffers (Buffer::of_channels).
+  virtual std::vector<ChannelView> Views(const Graph&, const Node&) const { return {}; }
 };
 
 // All operations that are linked into the program, by name.

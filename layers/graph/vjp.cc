@@ -15,9 +15,7 @@ namespace {
 // Cotangents of a graph's tensors while they are gathered, from the last operation to the first.
 class Reverse {
  public:
-  Reverse(Graph& graph, const ReverseOptions& options) : graph_(graph) {
-    if (options.recompute) FindRecomputable();
-  }
+  explicit Reverse(Graph& graph) : graph_(graph) {}
 
   absl::StatusOr<std::vector<TensorId>> Run(absl::Span<const TensorId> outputs,
                                             absl::Span<const TensorId> cotangents,
@@ -26,9 +24,6 @@ class Reverse {
  private:
   class Rule;
 
-  void FindRecomputable();
-  // The value of t for a gradient by weights: t itself, or the same computed again.
-  TensorId Again(TensorId t);
   void MarkNeeded(absl::Span<const TensorId> with_respect_to);
   void Contribute(TensorId to, TensorId cotangent) {
     if (needed_[to]) terms_[to].push_back(cotangent);
@@ -38,31 +33,9 @@ class Reverse {
   absl::Status Visit(int node);
 
   Graph& graph_;
-  std::vector<bool> recomputable_;  // by tensor of the graph as it was given; empty: none
   std::vector<bool> needed_;
   std::vector<std::vector<TensorId>> terms_;
 };
-
-// What other operations than convolutions read, their own derivatives will most likely read again,
-// so that it is kept anyway.
-void Reverse::FindRecomputable() {
-  recomputable_.assign(graph_.num_tensors(), false);
-  for (const Node& node : graph_.nodes()) {
-    if (node.op->is_cheap())
-      recomputable_[node.outputs[0]] = graph_.shape(node.outputs[0]).rank() == 4;
-  }
-  for (const Node& node : graph_.nodes()) {
-    if (node.op->asks_again()) continue;
-    for (TensorId input : node.inputs) recomputable_[input] = false;
-  }
-}
-
-TensorId Reverse::Again(TensorId t) {
-  if (t >= static_cast<TensorId>(recomputable_.size()) || !recomputable_[t]) return t;
-  const Node& node = graph_.producer(t);
-  return graph_.AddNode(node.op, node.name, node.inputs, node.attributes, Shape(graph_.shape(t)),
-                        /*recomputed=*/true);
-}
 
 void Reverse::MarkNeeded(absl::Span<const TensorId> with_respect_to) {
   needed_.assign(graph_.num_tensors(), false);
@@ -112,7 +85,6 @@ class Reverse::Rule : public ReverseRule {
   void Contribute(TensorId input, TensorId cotangent) override {
     reverse_.Contribute(input, cotangent);
   }
-  TensorId Again(TensorId input) override { return reverse_.Again(input); }
 
  private:
   Reverse& reverse_;
@@ -137,19 +109,18 @@ absl::Status Reverse::Visit(int index) {
 
 absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
-    absl::Span<const TensorId> with_respect_to, const ReverseOptions& options) {
+    absl::Span<const TensorId> with_respect_to) {
   if (outputs.size() != cotangents.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
         outputs.size(), " outputs need as many cotangents; found ", cotangents.size()));
   }
-  return Reverse(graph, options).Run(outputs, cotangents, with_respect_to);
+  return Reverse(graph).Run(outputs, cotangents, with_respect_to);
 }
 
 absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar,
-                                               absl::Span<const TensorId> with_respect_to,
-                                               const ReverseOptions& options) {
+                                               absl::Span<const TensorId> with_respect_to) {
   const TensorId one = Constant(graph, 1, Shape());
-  return VectorJacobianProduct(graph, {scalar}, {one}, with_respect_to, options);
+  return VectorJacobianProduct(graph, {scalar}, {one}, with_respect_to);
 }
 
 }  // namespace cotangent::layers

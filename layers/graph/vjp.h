@@ -14,25 +14,16 @@
 
 namespace cotangent::layers {
 
-struct ReverseOptions {
-  // Activations that only convolutions read (normalised and rectified results, say) are computed
-  // again from the tensors before them when a gradient by weights needs them, instead of being kept
-  // from the forward computation until then: less memory for one more pass over each. The results
-  // are the same to the bit.
-  bool recompute = false;
-};
-
 // Adds to `graph` the operations that compute sum_k <cotangents[k], d outputs[k] / d t> for every t
 // in `with_respect_to` and returns the tensors that hold the results, each with the shape of its t;
 // kNoTensor where the outputs do not depend on it. cotangents[k] has the shape of outputs[k].
 absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
-    absl::Span<const TensorId> with_respect_to, const ReverseOptions& options = {});
+    absl::Span<const TensorId> with_respect_to);
 
 // The gradient of a scalar: the vector-Jacobian product with cotangent 1.
 absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar,
-                                               absl::Span<const TensorId> with_respect_to,
-                                               const ReverseOptions& options = {});
+                                               absl::Span<const TensorId> with_respect_to);
 
 }  // namespace cotangent::layers
 

@@ -42,6 +42,7 @@ absl::StatusOr<tensor::PoolShape> Validated(const KernelContext& kernel, TensorI
 class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
  public:
   const char* name() const override { return "average_pool"; }
+  bool is_cheap() const override { return true; }
   absl::Status Vjp(ReverseRule& rule) const override {
     rule.Contribute(rule.in(0), rule.Like(kAverageUnpool, {rule.d[0]}, rule.in(0)));
     return absl::OkStatus();
@@ -75,6 +76,7 @@ class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
 class AverageUnpoolOperation : public OperationOf<AverageUnpoolOperation> {
  public:
   const char* name() const override { return "average_unpool"; }
+  bool is_cheap() const override { return true; }
   absl::Status Vjp(ReverseRule& rule) const override {
     rule.Contribute(rule.in(0), rule.Like(kAveragePool, {rule.d[0]}, rule.in(0)));
     return absl::OkStatus();

@@ -26,6 +26,7 @@ int64_t SourceOf(int64_t c, int64_t groups, int64_t channels) {
 class ChannelShuffleOperation : public OperationWithKernel<ChannelShuffleOperation> {
  public:
   const char* name() const override { return "channel_shuffle"; }
+  bool is_cheap() const override { return true; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
     const Shape shape = rule.shape(rule.in(0));

@@ -15,16 +15,28 @@
 namespace cotangent::layers {
 namespace {
 
-extern const Op kConcat, kSlice, kUnslice;
+extern const Op kSlice, kUnslice;
 
+// The axis that is joined: of vectors, which are one value a channel, the only one.
+int64_t AxisOf(const Shape& shape) { return shape.rank() == 1 ? 0 : 1; }
+int64_t ChannelsOf(const Shape& shape) { return shape[static_cast<int>(AxisOf(shape))]; }
+
+// Channels of every pixel; nothing where they lie there already.
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
                   int64_t count) {
-  const int64_t pixels = from.shape[0] * Height(from) * Width(from), size = Bytes(from.format.type);
-  const int64_t from_stride = from.shape[1] * size, to_stride = to.shape[1] * size;
+  const int64_t size = Bytes(from.format.type);
+  const char* const source = from.data + from_channel * size;
+  char* const target = to.data + to_channel * size;
+  if (source == target) return;
+  if (from.shape.rank() == 1) {
+    std::memcpy(target, source, count * size);
+    return;
+  }
+  const int64_t pixels = from.shape[0] * Height(from) * Width(from);
+  const int64_t from_stride = from.pixel_elements() * size, to_stride = to.pixel_elements() * size;
   ParallelRanges(pixels, LeastItems(count), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      std::memcpy(to.data + p * to_stride + to_channel * size,
-                  from.data + p * from_stride + from_channel * size, count * size);
+      std::memcpy(target + p * to_stride, source + p * from_stride, count * size);
     }
   });
 }
@@ -33,21 +45,33 @@ void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, in
 template <class T, class Visit>
 void ForEachOfSlice(const Evaluation<T>& e, TensorId whole, TensorId part, int64_t begin,
                     Visit visit) {
-  const int64_t pixels = e.Pixels(part);
+  const bool is_vector = e.shape(part).rank() == 1;
+  const int64_t pixels = is_vector ? 1 : e.Pixels(part), channels = ChannelsOf(e.shape(part));
   for (int64_t i = 0; i < e.Elements(part); ++i) {
-    const int64_t n = i / (e.Channels(part) * pixels), channel = i / pixels % e.Channels(part);
-    visit((n * e.Channels(whole) + begin + channel) * pixels + i % pixels, i);
+    const int64_t n = i / (channels * pixels), channel = i / pixels % channels;
+    visit((n * ChannelsOf(e.shape(whole)) + begin + channel) * pixels + i % pixels, i);
   }
 }
 
 class ConcatOperation : public OperationWithKernel<ConcatOperation> {
  public:
   const char* name() const override { return "concat"; }
+  std::optional<std::string> Key(const Attributes&) const override { return ""; }
+  bool is_cheap() const override { return true; }
+  std::vector<ChannelView> Views(const Graph& graph, const Node& node) const override {
+    std::vector<ChannelView> views;
+    int64_t begin = 0;
+    for (TensorId x : node.inputs) {
+      views.push_back({x, node.outputs[0], begin});
+      begin += ChannelsOf(graph.shape(x));
+    }
+    return views;
+  }
 
   absl::Status Vjp(ReverseRule& rule) const override {
     int64_t begin = 0;
     for (TensorId x : rule.node.inputs) {
-      const int64_t channels = rule.shape(x)[1];
+      const int64_t channels = ChannelsOf(rule.shape(x));
       if (rule.Needs(x)) {
         absl::StatusOr<TensorId> dx = Slice(rule.graph, rule.node.name, rule.d[0], begin, channels);
         if (!dx.ok()) return dx.status();
@@ -74,7 +98,7 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
     for (TensorId x : node.inputs) {
       ForEachOfSlice(e, node.outputs[0], x, begin,
                      [&](int64_t whole, int64_t part) { y[whole] = e.values[x][part]; });
-      begin += e.Channels(x);
+      begin += ChannelsOf(e.shape(x));
     }
     e.out(node, 0) = std::move(y);
     return absl::OkStatus();
@@ -85,8 +109,8 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
       int64_t channel = 0;
       for (TensorId t : node.inputs) {
         const Buffer from = buffer(t);
-        CopyChannels(from, 0, buffer(node.outputs[0]), channel, from.shape[1]);
-        channel += from.shape[1];
+        CopyChannels(from, 0, buffer(node.outputs[0]), channel, ChannelsOf(from.shape));
+        channel += ChannelsOf(from.shape);
       }
     };
   }
@@ -96,6 +120,10 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
 class SliceOperation : public OperationWithKernel<SliceOperation> {
  public:
   const char* name() const override { return "slice"; }
+  bool is_cheap() const override { return true; }
+  std::vector<ChannelView> Views(const Graph&, const Node& node) const override {
+    return {{node.outputs[0], node.inputs[0], node.as<int64_t>()}};
+  }
   absl::Status Vjp(ReverseRule& rule) const override {
     rule.Contribute(rule.in(0), rule.Like(kUnslice, {rule.d[0]}, rule.in(0)));
     return absl::OkStatus();
@@ -115,7 +143,7 @@ class SliceOperation : public OperationWithKernel<SliceOperation> {
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node](int64_t) {
       const Buffer y = buffer(node.outputs[0]);
-      CopyChannels(buffer(node.inputs[0]), node.as<int64_t>(), y, 0, y.shape[1]);
+      CopyChannels(buffer(node.inputs[0]), node.as<int64_t>(), y, 0, ChannelsOf(y.shape));
     };
   }
 };
@@ -144,7 +172,7 @@ class UnsliceOperation : public OperationWithKernel<UnsliceOperation> {
     return [buffer = kernel.buffer, node = kernel.node](int64_t) {
       const Buffer dy = buffer(node.inputs[0]), dx = buffer(node.outputs[0]);
       SetToZero(dx);
-      CopyChannels(dy, 0, dx, node.as<int64_t>(), dy.shape[1]);
+      CopyChannels(dy, 0, dx, node.as<int64_t>(), ChannelsOf(dy.shape));
     };
   }
 };
@@ -152,18 +180,21 @@ class UnsliceOperation : public OperationWithKernel<UnsliceOperation> {
 const ConcatOperation concat;
 const SliceOperation slice;
 const UnsliceOperation unslice;
-const Op kConcat = &concat, kSlice = &slice, kUnslice = &unslice;
+const Op kSlice = &slice, kUnslice = &unslice;
 
 }  // namespace
+
+const Op kConcat = &concat;
 
 absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vector<TensorId> xs) {
   if (xs.empty()) return Invalid(name, "concat needs at least one input");
   Shape out = graph.shape(xs[0]);
-  if (out.rank() < 2) return Invalid(name, "concat joins channels; its inputs have none");
+  if (out.rank() < 1) return Invalid(name, "concat joins channels; its inputs have none");
+  const int axis = static_cast<int>(AxisOf(out));
   for (size_t i = 1; i < xs.size(); ++i) {
     Shape other = graph.shape(xs[i]);
-    const int64_t channels = other.rank() >= 2 ? other[1] : 0;
-    if (other.rank() == out.rank()) other[1] = out[1];
+    const int64_t channels = other.rank() == out.rank() ? other[axis] : 0;
+    if (other.rank() == out.rank()) other[axis] = out[axis];
     if (other != out) {
       return Invalid(
           name,
@@ -171,7 +202,7 @@ absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vecto
                        " and '", graph.tensor(xs[i]).name, "' ", graph.shape(xs[i]).ToString(),
                        " may differ only in their channels"));
     }
-    out[1] += channels;
+    out[axis] += channels;
   }
   return graph.AddNode(kConcat, name, std::move(xs), {}, out);
 }
@@ -179,11 +210,11 @@ absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vecto
 absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x, int64_t begin,
                                int64_t size) {
   Shape out = graph.shape(x);
-  if (out.rank() < 2 || begin < 0 || size < 1 || begin + size > out[1]) {
+  if (out.rank() < 1 || begin < 0 || size < 1 || begin + size > ChannelsOf(out)) {
     return Invalid(name, absl::StrCat("channels ", begin, " to ", begin + size, " are not all in ",
                                       out.ToString()));
   }
-  out[1] = size;
+  out[static_cast<int>(AxisOf(out))] = size;
   return graph.AddNode(kSlice, name, {x}, begin, out);
 }
 

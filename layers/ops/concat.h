@@ -10,9 +10,11 @@
 
 namespace cotangent::layers {
 
-// x0, x1, ... that may differ in axis 1 only -> joined along axis 1.
+extern const Op kConcat;
+
+// x0, x1, ... that may differ in axis 1 only -> joined along axis 1; vectors, along their only one.
 absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vector<TensorId> xs);
-// Channels [begin, begin + size) of axis 1.
+// Channels [begin, begin + size) of axis 1, or of a vector's only one.
 absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x, int64_t begin,
                                int64_t size);
 

@@ -52,7 +52,6 @@ class ConvolutionKind : public OperationOf<Derived> {
 class Forward : public ConvolutionKind<Forward> {
  public:
   const char* name() const override { return "convolution"; }
-  bool asks_again() const override { return true; }
   Storage StorageOf(const Graph&, const Node& node, int output) const override {
     if (output == 1) return Storage::kSmallPositions;
     const auto& int8 = node.as<ConvolutionAttributes>().int8;
@@ -63,8 +62,7 @@ class Forward : public ConvolutionKind<Forward> {
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId x = rule.in(0), w = rule.in(1), dy = rule.d[0];
     if (rule.Needs(x)) rule.Contribute(x, rule.Like(kConvolutionInputGradient, {dy, w}, x));
-    if (rule.Needs(w))
-      rule.Contribute(w, rule.Like(kConvolutionWeightGradient, {rule.Again(x), dy}, w));
+    if (rule.Needs(w)) rule.Contribute(w, rule.Like(kConvolutionWeightGradient, {x, dy}, w));
     return absl::OkStatus();
   }
 

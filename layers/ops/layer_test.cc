@@ -438,6 +438,40 @@ TEST(ConcatTest, OfFeatures) {
   ExpectPlanAgrees(graph, Made(Concat(graph, "concat", {x, a})));
 }
 
+// Vectors are one value a channel.
+TEST(ConcatTest, OfVectors) {
+  Graph graph;
+  const TensorId x = graph.Input("x", {2, 3, 3, 3}), a = graph.Parameter("a", {3}),
+                 b = graph.Parameter("b", {4});
+  const TensorId joined = Made(Concat(graph, "concat", {a, b}));
+  const TensorId part = Made(Slice(graph, "slice", joined, 2, 3));
+  ExpectPlanAgrees(graph, Made(Formula(graph, "y", "x * s * s", {{"x", x}, {"s", part}})));
+}
+
+// What is made and read where it lies in another: joined twice over, cut out, normalised part by
+// part.
+TEST(ConcatTest, OfWhatPassesMake) {
+  for (const AgreementOptions& agreement : {AgreementOptions{.threads = 2}, InBf16()}) {
+    Graph graph;
+    const TensorId x = graph.Input("x", {3, 5, 4, 3});
+    const auto act = [&](TensorId t, const char* formula) {
+      return Made(Formula(graph, "act", formula, {{"x", t}}));
+    };
+    const TensorId w = graph.Parameter("w", {6, 5, 3, 3});
+    const TensorId conv = Made(Convolution(graph, "conv", x, w, {.padding = {1, 1, 1, 1}}));
+    const TensorId first = Made(Concat(graph, "first", {act(x, "x * x"), act(conv, "tanh(x)")}));
+    const TensorId all = Made(Concat(graph, "all", {act(conv, "sin(x)"), first, conv}));
+    const auto state = [&](const char* name) {
+      return graph.State(absl::StrCat(name, graph.num_tensors()), {graph.shape(all)[1]});
+    };
+    const TensorId scale = graph.Parameter("scale", {23}), shift = graph.Parameter("shift", {23});
+    const TensorId normalised =
+        Made(BatchNorm(graph, "bn", all, {scale, shift, state("mean"), state("variance")}));
+    const TensorId part = Made(Slice(graph, "slice", normalised, 3, 12));
+    ExpectPlanAgrees(graph, act(part, "x * x"), agreement);
+  }
+}
+
 TEST(SliceTest, OfChannels) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 3, 4});

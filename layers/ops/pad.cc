@@ -128,6 +128,7 @@ void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, Ten
 class PadOperation : public OperationWithKernel<PadOperation> {
  public:
   const char* name() const override { return "pad"; }
+  bool is_cheap() const override { return true; }
   absl::Status Vjp(ReverseRule& rule) const override {
     rule.Contribute(rule.in(0), rule.Like(kUnpad, {rule.d[0]}, rule.in(0)));
     return absl::OkStatus();

@@ -20,6 +20,7 @@ extern const Op kResample;
 class ResampleOperation : public OperationWithKernel<ResampleOperation> {
  public:
   const char* name() const override { return "resample"; }
+  bool is_cheap() const override { return true; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
     const auto& weights = rule.node.as<ResampleAttributes>();

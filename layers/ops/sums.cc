@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
+#include "layers/ops/concat.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/rules.h"
 
@@ -48,6 +49,7 @@ class ChannelSumOperation : public OperationOfPasses<ChannelSumOperation> {
 class MomentsOperation : public OperationOfPasses<MomentsOperation> {
  public:
   const char* name() const override { return "moments"; }
+  std::optional<std::string> Key(const Attributes&) const override { return ""; }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kMoments}; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
@@ -129,6 +131,20 @@ absl::StatusOr<MomentsResult> Moments(Graph& graph, absl::string_view name, Tens
   if (graph.shape(x).rank() < 2)
     return Invalid(name,
                    absl::StrCat("needs a channel axis; found shape ", graph.shape(x).ToString()));
+  // Those of joined channels are those of the parts: taken once, however often they are joined on.
+  if (const Node& node = graph.producer(x); node.op == kConcat) {
+    std::vector<TensorId> means, variances;
+    for (TensorId part : std::vector<TensorId>(node.inputs)) {
+      absl::StatusOr<MomentsResult> moments = Moments(graph, name, part);
+      if (!moments.ok()) return moments;
+      means.push_back(moments->mean), variances.push_back(moments->variance);
+    }
+    absl::StatusOr<TensorId> mean = Concat(graph, name, std::move(means));
+    if (!mean.ok()) return mean.status();
+    absl::StatusOr<TensorId> variance = Concat(graph, name, std::move(variances));
+    if (!variance.ok()) return variance.status();
+    return MomentsResult{*mean, *variance};
+  }
   const Shape channels = {graph.shape(x)[1]};
   const std::vector<TensorId> made =
       graph.AddNode(kMoments, name, {x}, {}, {{".mean", channels}, {".variance", channels}});

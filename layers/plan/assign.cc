@@ -87,6 +87,8 @@ struct Candidate {
   std::vector<MeasuredChoice> choices;
   size_t chosen = 0;
   bool measured_anew = false;
+  int leader = -1;             // computed again, it is computed as the first time
+  std::vector<int> followers;  // of a leader; they have its choices
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
 };
@@ -136,6 +138,12 @@ class Assigner {
     Account(c, -1);
     c.chosen = choice;
     Account(c, 1);
+    for (int follower : c.followers) Choose(convolutions_[follower], choice);
+  }
+  double CostWithFollowers(const Candidate& c) const {
+    double cost = CostOf(c);
+    for (int follower : c.followers) cost += CostOf(convolutions_[follower]);
+    return cost;
   }
   double CostOf(const Candidate& c) const {
     const double sides = CostOf(c.sides.in) + (c.sides.out == c.sides.in ? 0 : CostOf(c.sides.out));
@@ -217,6 +225,15 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   }
   if (made != kNoTensor)
     uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
+  const auto leads = [&](const Candidate& other) {
+    return !node.outputs.empty() && node.again_of == graph_.node(other.node).outputs[0];
+  };
+  const auto leader = std::find_if(convolutions_.begin(), convolutions_.end(), leads);
+  if (leader != convolutions_.end()) {
+    candidate.leader = static_cast<int>(leader - convolutions_.begin());
+    candidate.choices = leader->choices;
+    leader->followers.push_back(index);
+  }
   convolutions_.push_back(std::move(candidate));
   return absl::OkStatus();
 }
@@ -349,6 +366,10 @@ void Assigner::ChooseBest() {
   for (const std::optional<Layout> layout :
        {std::optional<Layout>(), std::optional(Layout::kNhwc), std::optional(Layout::kBlocked16)}) {
     for (Candidate& c : convolutions_) {
+      if (c.leader >= 0) {
+        c.chosen = convolutions_[c.leader].chosen;
+        continue;
+      }
       const auto fits = [&](const MeasuredChoice& m) {
         return !layout || (m.choice.in_layout == *layout && m.choice.out_layout == *layout);
       };
@@ -372,6 +393,10 @@ void Assigner::ChooseBest() {
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {
+    if (c.leader >= 0) {
+      c.choices = convolutions_[c.leader].choices;
+      continue;
+    }
     const Node& node = graph_.node(c.node);
     const tensor::ConvolutionShape& shape = node.as<ConvolutionAttributes>().shape;
     const ConvolutionUse use = UseOf(node, use_);
@@ -393,12 +418,13 @@ absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
 bool Assigner::Improve() {
   bool improved = false;
   for (Candidate& c : convolutions_) {
+    if (c.leader >= 0) continue;
     const size_t before = c.chosen;
     size_t best = before;
-    double least = CostOf(c) + Peak() * kSecondsPerPeakByte;
+    double least = CostWithFollowers(c) + Peak() * kSecondsPerPeakByte;
     for (size_t i = 0; i < c.choices.size(); ++i) {
       Choose(c, i);
-      if (const double cost = CostOf(c) + Peak() * kSecondsPerPeakByte; cost < least)
+      if (const double cost = CostWithFollowers(c) + Peak() * kSecondsPerPeakByte; cost < least)
         least = cost, best = i;
     }
     Choose(c, best);

@@ -27,11 +27,16 @@ struct Buffer {
   char* data = nullptr;
   tensor::Shape shape;
   Format format;
+  // If not 0: the tensor lies in another, in NHWC, of whose channels it is some: from a pixel to the
+  // next are so many elements. Only passes and operations with Views() are given such.
+  int64_t of_channels = 0;
 
   template <typename T>
   T* as() const {
     return reinterpret_cast<T*>(data);
   }
+  // From a pixel to the next, in NHWC.
+  int64_t pixel_elements() const { return of_channels > 0 ? of_channels : shape[1]; }
   int64_t bytes() const {
     if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);
     if (shape.rank() == 2)

@@ -53,6 +53,8 @@ class Fuser {
   int OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
   void DemandOperation(int node);
+  void DemandBeside(const std::vector<TensorId>& again, const Node& node);
+  bool IsReady(TensorId t, int depth) const;
   void Place(TensorId t);
   bool Fits(const Cone& cone, TensorId root, const Item& item, int index) const;
   void AddRoot(TensorId root, Item& item, int index);
@@ -76,6 +78,8 @@ class Fuser {
   const std::vector<TensorId> results_;
   Schedule schedule_;
   const Uses uses_;
+  std::vector<bool> has_copy_;  // by tensor: computed again later
+  int late_ = -1;  // what is computed again goes into passes from this item on, or into new ones
   std::vector<int> made_by_;  // by tensor: an item, or:
   static constexpr int kFromOutside = -1, kNotScheduled = -2;
 };
@@ -129,6 +133,12 @@ void Fuser::KeepConesSmall(const Node& node) {
 
 void Fuser::ChooseMemory() {
   schedule_.in_memory.assign(graph_.num_tensors(), false);
+  has_copy_.assign(graph_.num_tensors(), false);
+  for (size_t i = 0; i < graph_.nodes().size(); ++i) {
+    const Node& node = graph_.node(static_cast<int>(i));
+    if (node.again_of != kNoTensor && uses_.IsNeeded(static_cast<int>(i)))
+      has_copy_[node.again_of] = true;
+  }
   for (size_t i = 0; i < graph_.nodes().size(); ++i) {
     const Node& node = graph_.node(static_cast<int>(i));
     if (!uses_.IsNeeded(static_cast<int>(i))) continue;
@@ -136,7 +146,7 @@ void Fuser::ChooseMemory() {
     KeepWindowsApart(node);
     KeepConesSmall(node);
     for (TensorId t : node.outputs) {
-      bool in_memory = uses_.IsResult(t) || !IsFusible(node) || IsSum(node);
+      bool in_memory = uses_.IsResult(t) || !IsFusible(node) || IsSum(node) || has_copy_[t];
       in_memory = in_memory || (!role.is_free && graph_.shape(t).rank() < 2);
       in_memory = in_memory || t != node.outputs[0];  // positions of maxima
       int passes = 0;
@@ -208,14 +218,86 @@ void Fuser::DemandOperation(int index) {
   for (TensorId input : node.inputs) {
     if (!is_recomputed(input)) Demand(input);
   }
-  for (TensorId input : node.inputs)
-    Demand(input);  // what is computed again, last: it takes memory from then on
+  // What is computed again, last: it takes memory from then on.
+  std::vector<TensorId> again;
+  for (TensorId input : node.inputs) {
+    if (is_recomputed(input) && made_by_[input] == kNotScheduled) again.push_back(input);
+  }
+  const int late = late_;
+  if (!again.empty()) {
+    late_ = static_cast<int>(schedule_.items.size());
+    DemandBeside(again, node);
+  }
+  for (TensorId input : again) Demand(input);
+  late_ = late;
   Item item;
   item.node = index;
   item.reads = node.inputs;
   item.writes = node.outputs;
   for (TensorId output : node.outputs) made_by_[output] = static_cast<int>(schedule_.items.size());
   schedule_.items.push_back(std::move(item));
+}
+
+// Whether t is there, or could be computed by passes, or moved, from what is.
+bool Fuser::IsReady(TensorId t, int depth) const {
+  constexpr int kDeepest = 4;
+  const Node& node = graph_.producer(t);
+  if (made_by_[t] != kNotScheduled) return true;
+  if (depth > kDeepest || IsSum(node)) return false;
+  const bool only_moves = !node.op->Views(graph_, node).empty();
+  if (!IsFusible(node) && !only_moves) return false;
+  const std::vector<TensorId> leaves = only_moves ? node.inputs : ConeOf(t).leaves;
+  return std::all_of(leaves.begin(), leaves.end(),
+                     [&](TensorId leaf) { return IsReady(leaf, depth + 1); });
+}
+
+// Operation `node` is about to be computed, of a gradient by weights most likely, and reads `again`
+// and a cotangent. The other operations that read the cotangent lead to sums and stores that read
+// what `again` is computed from: demanded first, they share their pass with it.
+void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
+  absl::flat_hash_set<TensorId> sources, seen;
+  for (TensorId t : again) {
+    for (TensorId leaf : ConeOf(t).leaves) {
+      if (graph_.shape(leaf).rank() >= 2) sources.insert(leaf);
+    }
+  }
+  std::vector<TensorId> reached;
+  for (TensorId input : node.inputs) {
+    if (std::find(again.begin(), again.end(), input) != again.end()) continue;
+    for (int reader : uses_.readers(input)) {
+      const Node& other = graph_.node(reader);
+      if (IsFusible(other) || other.op == node.op || other.recomputed) continue;
+      const auto is_ready = [&](TensorId t) { return IsReady(t, 0); };
+      if (!std::all_of(other.inputs.begin(), other.inputs.end(), is_ready)) continue;
+      for (TensorId t : other.outputs) {
+        if (graph_.shape(t) == graph_.shape(again[0])) reached.push_back(t);
+      }
+    }
+  }
+  for (TensorId t : reached) Demand(t);
+  std::vector<TensorId> beside;
+  for (size_t i = 0; i < reached.size(); ++i) {
+    for (int reader : uses_.readers(reached[i])) {
+      const Node& next = graph_.node(reader);
+      const TensorId t = next.outputs[0];
+      if (!IsFusible(next) || !seen.insert(t).second) continue;
+      if (!IsSum(next)) reached.push_back(t);
+      if (!schedule_.in_memory[t] || made_by_[t] != kNotScheduled) continue;
+      const std::vector<TensorId> leaves = ConeOf(t).leaves;
+      const bool shares = std::any_of(leaves.begin(), leaves.end(),
+                                      [&](TensorId leaf) { return sources.contains(leaf); });
+      const bool is_ready = std::all_of(leaves.begin(), leaves.end(),
+                                        [&](TensorId leaf) { return IsReady(leaf, 0); });
+      if (shares && is_ready) beside.push_back(t);
+    }
+  }
+  // First all that they read, so that one pass after it can do them all.
+  for (TensorId t : beside) {
+    for (TensorId leaf : ConeOf(t).leaves) {
+      if (std::find(beside.begin(), beside.end(), leaf) == beside.end()) Demand(leaf);
+    }
+  }
+  for (TensorId t : beside) Demand(t);
 }
 
 Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
@@ -279,7 +361,8 @@ void Fuser::Place(TensorId root) {
   const Cone cone = ConeOf(root);
   int earliest = 0;
   for (TensorId leaf : cone.leaves) earliest = std::max(earliest, made_by_[leaf]);
-  if (graph_.producer(root).recomputed) earliest = static_cast<int>(schedule_.items.size());
+  if (graph_.producer(root).recomputed)
+    earliest = std::max(earliest, late_ >= 0 ? late_ : static_cast<int>(schedule_.items.size()));
   for (int i = earliest; i < static_cast<int>(schedule_.items.size()); ++i) {
     Item& item = schedule_.items[i];
     if (item.node >= 0 || !Fits(cone, root, item, i)) continue;

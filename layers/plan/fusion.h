@@ -8,6 +8,10 @@
 // per-channel sums. So batch normalisation with its activation and residual sum is one pass forward
 // (after the pass that takes its moments) and two backward: one that sums, one that stores.
 //
+// What is computed again (recompute.h) is placed late. Where an operation of the backward
+// computation reads it, the sums and stores that read the same tensors and could be taken at that
+// moment are taken then, so that one pass does all.
+//
 // A tensor of a fused operation is put in memory only if another operation reads it there, if it is
 // a result, if it is per-channel (tiny), or if several passes would otherwise recompute it from
 // three or more tensors.

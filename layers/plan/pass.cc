@@ -145,9 +145,10 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   }
   // What is plain here has one pixel an image: NHWC too.
   const bool is_image = buffer.shape.rank() == 4;
-  const Shape shape =
-      is_image ? buffer.shape
-               : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
+  Shape shape = is_image
+                    ? buffer.shape
+                    : Shape({buffer.shape[0], buffer.shape.NumElements() / buffer.shape[0], 1, 1});
+  if (buffer.of_channels > 0) shape[1] = buffer.of_channels;
   const tensor::Strides strides = tensor::StridesOf(
       shape,
       is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);

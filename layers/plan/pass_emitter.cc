@@ -48,7 +48,12 @@ absl::StatusOr<Value> Emitter::ValueOf(TensorId t, int cell) {
 absl::StatusOr<Value> Emitter::Compute(TensorId t, int cell) {
   const Node& node = graph_.producer(t);
   const int output = t == node.outputs[0] ? 0 : 1;
-  return node.op->Emit(*this, node, output, cell);
+  absl::StatusOr<Value> value = node.op->Emit(*this, node, output, cell);
+  // What is computed again is as if it were read from memory.
+  if (value.ok() && node.again_of != kNoTensor &&
+      format_of_(node.again_of).type == ElementType::kBf16)
+    return program.RoundToBf16(*value);
+  return value;
 }
 
 absl::Status Emitter::EmitSum(const Node& node, int index) {

@@ -21,6 +21,7 @@
 #include "layers/plan/buffer.h"
 #include "layers/plan/parameters.h"
 #include "layers/plan/ranks.h"
+#include "layers/plan/recompute.h"
 #include "layers/plan/tuner.h"
 
 namespace cotangent::layers {
@@ -32,6 +33,10 @@ struct PlanOptions {
   uint64_t seed = 0;  // of dropout masks
   PlanRanks ranks;
   bool constant_parameters = false;  // inference: weights are packed once, by the first Run()
+  // Of a graph with gradients: what is computed again instead of being kept, and bytes that the
+  // arena may have (0: no limit).
+  Recompute recompute = Recompute::kNever;
+  int64_t most_arena_bytes = 0;
   // Choices made before, by layer and direction ("conv1 forward" -> ConvolutionChoice::ToString());
   // taken instead of measuring wherever they name an implementation that exists here.
   absl::flat_hash_map<std::string, std::string> choices;
@@ -56,6 +61,9 @@ class Plan {
     double bytes = 0;
   };
 
+  // Errors: OutOfRange where most_arena_bytes cannot be met, naming what can and the operation that
+  // needs most.
+  //
   // The graph must outlive the plan, and so must the store, which holds at least the graph's
   // parameters and states by name. State updates of the graph are carried out at the end of each
   // Run().

@@ -1,0 +1,293 @@
+#include "layers/plan/recompute.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "layers/graph/operation.h"
+#include "layers/graph/uses.h"
+#include "layers/plan/assign.h"
+#include "layers/plan/buffer.h"
+#include "layers/plan/fusion.h"
+
+namespace cotangent::layers {
+namespace {
+
+// What a byte that is moved costs, in bytes of the peak: half, as in assign.cc.
+constexpr double kPeakBytesPerMoved = 0.5;
+// The numbers of segments that a budget is tried with.
+constexpr int kSegments[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+// A cut is searched among the positions of this part of a segment before and after an equal share.
+constexpr double kSearched = 0.4;
+
+class Recomputer {
+ public:
+  Recomputer(const Graph& graph, const std::vector<TensorId>& results, ElementType precision)
+      : graph_(graph), results_(results), precision_(precision) {}
+
+  // Finds out what is forward, what could be computed again, and what the plan keeps as it is.
+  absl::Status Prepare();
+  bool has_gradients() const {
+    return results_.size() > 1 && graph_.shape(results_[0]).rank() == 0;
+  }
+
+  struct Choice {
+    std::vector<bool> again;  // by tensor
+    int64_t peak = 0;         // bytes
+  };
+  absl::StatusOr<Choice> Nothing() const { return Judge(std::vector<bool>(Tensors(), false)); }
+  // What one pass computes again.
+  absl::StatusOr<Choice> Cheap(Recompute how) const;
+  // What meets the budget, or else needs least.
+  absl::StatusOr<Choice> WithinBudget(int64_t most_bytes, Choice best) const;
+  Graph Rewrite(const std::vector<bool>& again) const;
+
+ private:
+  size_t Tensors() const { return static_cast<size_t>(graph_.num_tensors()); }
+  int64_t BytesOf(const Graph& graph, TensorId t) const {
+    return Buffer{nullptr, graph.shape(t), DefaultFormat(graph, t, precision_)}.bytes();
+  }
+  bool IsForward(TensorId t) const { return graph_.tensor(t).node < end_; }
+  // Computed by whatever pass needs it.
+  bool IsInlined(TensorId t) const {
+    const Node& node = graph_.producer(t);
+    return !schedule_.in_memory[t] && node.outputs.size() == 1 && !node.op->is_leaf();
+  }
+  bool CanBeComputedAgain(TensorId t) const {
+    const Node& node = graph_.producer(t);
+    return IsForward(t) && schedule_.in_memory[t] && is_read_late_[t] && !is_result_[t] &&
+           node.outputs.size() == 1 && !node.op->is_leaf() && graph_.shape(t).rank() >= 2;
+  }
+  bool IsOfPass(TensorId t) const {
+    const Node& node = graph_.producer(t);
+    return node.op->Role(graph_, node).kind != PassRole::kNone;
+  }
+  // Tensors in memory that computing t again reads, as `again` has it.
+  void FindLeaves(TensorId t, const std::vector<bool>& again, std::vector<TensorId>& leaves,
+                  std::vector<bool>& seen) const;
+  absl::StatusOr<Choice> Judge(std::vector<bool> again) const;
+  std::vector<int> Cuts(int segments) const;
+
+  const Graph& graph_;
+  const std::vector<TensorId>& results_;
+  const ElementType precision_;
+  int end_ = 0;  // nodes from here on are of the backward computation
+  Schedule schedule_;
+  std::vector<bool> is_result_, is_read_late_;  // by tensor
+  enum { kPasses, kOperations };
+  std::vector<bool> is_read_late_by_[2];
+};
+
+absl::Status Recomputer::Prepare() {
+  std::vector<TensorId> forward = {results_[0]};
+  for (const StateUpdate& update : graph_.state_updates()) forward.push_back(update.value);
+  const Uses forward_uses(graph_, forward);
+  for (size_t i = 0; i < graph_.nodes().size(); ++i) {
+    if (forward_uses.IsNeeded(static_cast<int>(i))) end_ = static_cast<int>(i) + 1;
+  }
+  absl::StatusOr<Schedule> schedule = Fuse(graph_, results_);
+  if (!schedule.ok()) return schedule.status();
+  schedule_ = *std::move(schedule);
+  is_result_.assign(Tensors(), false);
+  for (TensorId t : results_) is_result_[t] = true;
+  for (const StateUpdate& update : graph_.state_updates()) is_result_[update.value] = true;
+  is_read_late_.assign(Tensors(), false);
+  for (std::vector<bool>& is_read : is_read_late_by_) is_read.assign(Tensors(), false);
+  const Uses uses(graph_, results_);
+  for (int i = static_cast<int>(graph_.nodes().size()) - 1; i >= 0; --i) {
+    if (!uses.IsNeeded(i)) continue;
+    const Node& node = graph_.node(i);
+    const bool is_late = i >= end_ || (!node.outputs.empty() && IsInlined(node.outputs[0]) &&
+                                       is_read_late_[node.outputs[0]]);
+    if (!is_late) continue;
+    for (TensorId t : node.inputs) {
+      is_read_late_[t] = true;
+      const bool is_of_pass = node.op->Role(graph_, node).kind != PassRole::kNone;
+      is_read_late_by_[is_of_pass ? kPasses : kOperations][t] = true;
+    }
+  }
+  return absl::OkStatus();
+}
+
+Graph Recomputer::Rewrite(const std::vector<bool>& again) const {
+  Graph graph = graph_;
+  std::vector<TensorId> late(Tensors());  // by tensor: which the backward computation reads instead
+  for (size_t t = 0; t < late.size(); ++t) late[t] = static_cast<TensorId>(t);
+  const auto late_inputs = [&](const Node& node) {
+    std::vector<TensorId> inputs = node.inputs;
+    for (TensorId& t : inputs) t = late[t];
+    return inputs;
+  };
+  std::vector<Graph::Insertion> insertions;
+  for (int i = 0; i < end_; ++i) {
+    const Node& node = graph_.node(i);
+    if (node.outputs.size() != 1 || node.op->is_leaf()) continue;
+    const TensorId t = node.outputs[0];
+    if (!again[t] && !(IsInlined(t) && late_inputs(node) != node.inputs)) continue;
+    Node copy{node.op,         node.name,           late_inputs(node),       {},
+              node.attributes, /*recomputed=*/true, again[t] ? t : kNoTensor};
+    late[t] = static_cast<TensorId>(Tensors() + insertions.size());
+    insertions.push_back({std::move(copy), t});
+  }
+  if (insertions.empty()) return graph;
+  for (int i = end_; i < static_cast<int>(graph_.nodes().size()); ++i) {
+    Node node = graph_.node(i);
+    node.inputs = late_inputs(node);
+    graph.ReplaceNode(i, std::move(node));
+  }
+  graph.InsertNodes(end_, std::move(insertions));
+  return graph;
+}
+
+absl::StatusOr<Recomputer::Choice> Recomputer::Judge(std::vector<bool> again) const {
+  const Graph graph = Rewrite(again);
+  const absl::StatusOr<Schedule> schedule = Fuse(graph, results_);
+  if (!schedule.ok()) return schedule.status();
+  const int items = static_cast<int>(schedule->items.size());
+  std::vector<int> made(graph.num_tensors(), -1), last(graph.num_tensors(), -1);
+  for (int i = 0; i < items; ++i) {
+    for (TensorId t : schedule->items[i].writes) made[t] = last[t] = i;
+    for (TensorId t : schedule->items[i].reads) last[t] = i;
+  }
+  std::vector<int64_t> change(items + 1, 0);
+  for (TensorId t = 0; t < graph.num_tensors(); ++t) {
+    const bool is_kept_elsewhere = t < static_cast<TensorId>(Tensors()) && is_result_[t];
+    if (made[t] < 0 || is_kept_elsewhere || graph.shape(t).rank() < 2) continue;
+    const int64_t bytes = BytesOf(graph, t);
+    change[made[t]] += bytes, change[last[t] + 1] -= bytes;
+  }
+  Choice choice{std::move(again)};
+  int64_t alive = 0;
+  for (const int64_t bytes : change) alive += bytes, choice.peak = std::max(choice.peak, alive);
+  return choice;
+}
+
+void Recomputer::FindLeaves(TensorId t, const std::vector<bool>& again,
+                            std::vector<TensorId>& leaves, std::vector<bool>& seen) const {
+  for (TensorId input : graph_.producer(t).inputs) {
+    if (seen[input]) continue;
+    seen[input] = true;
+    const bool is_stored = schedule_.in_memory[input] || graph_.producer(input).op->is_leaf();
+    if (is_stored && !again[input]) {
+      leaves.push_back(input);
+    } else {
+      FindLeaves(input, again, leaves, seen);
+    }
+  }
+}
+
+absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
+  std::vector<bool> again(Tensors(), false), is_read_late = is_read_late_;
+  for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
+    if (!CanBeComputedAgain(t) || !graph_.producer(t).op->is_cheap()) continue;
+    std::vector<TensorId> leaves;
+    std::vector<bool> seen(Tensors(), false);
+    FindLeaves(t, again, leaves, seen);
+    const double bytes = static_cast<double>(BytesOf(graph_, t));
+    double saved = bytes, read = 0;
+    for (TensorId leaf : leaves) {
+      if (graph_.shape(leaf).rank() < 2 || graph_.producer(leaf).op->is_given()) continue;
+      if (!is_read_late[leaf]) saved -= static_cast<double>(BytesOf(graph_, leaf));
+      read += static_cast<double>(BytesOf(graph_, leaf));
+    }
+    // What operations read is stored; what only they read, by the pass that goes over the same leaves
+    // at that time. What only passes read they compute themselves, and read the leaves instead.
+    const bool is_shared = IsOfPass(t) && !is_read_late_by_[kPasses][t];
+    const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
+                         : is_shared                       ? bytes
+                                                           : bytes + read;
+    if (saved <= 0 || (how == Recompute::kIfCheap && moved * kPeakBytesPerMoved >= saved)) continue;
+    again[t] = true;
+    for (TensorId leaf : leaves) is_read_late[leaf] = true;
+  }
+  return Judge(std::move(again));
+}
+
+// Positions in the forward computation, by node, with few bytes in use across each.
+std::vector<int> Recomputer::Cuts(int segments) const {
+  std::vector<int> last_forward(Tensors(), -1);
+  for (int i = 0; i < end_; ++i) {
+    for (TensorId t : graph_.node(i).inputs) last_forward[t] = i;
+  }
+  std::vector<int64_t> crossing(end_ + 1, 0),
+      made(end_ + 1, 0);  // bytes; made: by all nodes before
+  for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
+    if (!CanBeComputedAgain(t)) continue;
+    const int64_t bytes = BytesOf(graph_, t);
+    const int node = graph_.tensor(t).node;
+    made[node + 1] += bytes;
+    for (int i = node + 1; i <= last_forward[t]; ++i) crossing[i] += bytes;
+  }
+  for (int i = 1; i <= end_; ++i) made[i] += made[i - 1];
+  std::vector<int> cuts;
+  for (int k = 1; k < segments; ++k) {
+    const double middle = static_cast<double>(made[end_]) * k / segments,
+                 reach = static_cast<double>(made[end_]) * kSearched / segments;
+    int best = -1;
+    for (int i = cuts.empty() ? 1 : cuts.back() + 1; i < end_; ++i) {
+      if (std::abs(static_cast<double>(made[i]) - middle) > reach) continue;
+      if (best < 0 || crossing[i] < crossing[best]) best = i;
+    }
+    if (best > 0) cuts.push_back(best);
+  }
+  cuts.push_back(end_);
+  return cuts;
+}
+
+absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, Choice best) const {
+  std::vector<int> last_forward(Tensors(), -1);
+  for (int i = 0; i < end_; ++i) {
+    for (TensorId t : graph_.node(i).inputs) last_forward[t] = i;
+  }
+  const std::vector<bool> cheap = best.again;
+  for (const int segments : kSegments) {
+    if (segments > end_) break;
+    // The earliest segments wait longest for backpropagation: they are given up first.
+    std::vector<bool> again = cheap;
+    int begin = 0;
+    for (const int cut : Cuts(segments)) {
+      for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
+        if (!CanBeComputedAgain(t)) continue;
+        const int node = graph_.tensor(t).node;
+        if (node >= begin && node < cut) again[t] = last_forward[t] < cut;
+      }
+      begin = cut;
+      absl::StatusOr<Choice> choice = Judge(again);
+      if (!choice.ok()) return choice.status();
+      if (choice->peak < best.peak) best = *std::move(choice);
+      if (best.peak <= most_bytes) return best;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> ComputeAgain(const std::vector<TensorId>& results,
+                                     const RecomputeOptions& options, Graph& graph) {
+  Recomputer recomputer(graph, results, options.precision);
+  if (!recomputer.has_gradients()) return 0;
+  if (absl::Status status = recomputer.Prepare(); !status.ok()) return status;
+  absl::StatusOr<Recomputer::Choice> best = recomputer.Nothing();
+  if (!best.ok()) return best.status();
+  const int64_t most =
+      options.most_bytes > 0 ? options.most_bytes : std::numeric_limits<int64_t>::max();
+  const auto consider = [&](absl::StatusOr<Recomputer::Choice> choice) -> absl::Status {
+    if (!choice.ok()) return choice.status();
+    if (choice->peak < best->peak) best = std::move(choice);
+    return absl::OkStatus();
+  };
+  for (const Recompute how : {Recompute::kIfCheap, Recompute::kIfSmaller}) {
+    if (how > options.recompute && best->peak <= most) continue;
+    if (absl::Status status = consider(recomputer.Cheap(how)); !status.ok()) return status;
+  }
+  if (best->peak > most) {
+    if (absl::Status status = consider(recomputer.WithinBudget(most, *best)); !status.ok())
+      return status;
+  }
+  const int64_t peak = best->peak;
+  graph = recomputer.Rewrite(best->again);
+  return peak;
+}
+
+}  // namespace cotangent::layers
