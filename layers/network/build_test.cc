@@ -210,6 +210,13 @@ INSTANTIATE_TEST_SUITE_P(
             "activation { kind: RELU } } } }",
             "net:1:43: layer 'a.1.b.998': the network has more than 10000 layers; use fewer, or "
             "repeat less"},
+        // The second copy is given another shape than the first.
+        Bad{"block { name: \"unit\"\nlayer { name: \"conv\" convolution { channels: 3 kernel: 2 } "
+            "}\n"
+            "layer { name: \"pool\" max_pool { kernel: 20 } } }\n"
+            "layer { name: \"u\" repeat: 2 use { block: \"unit\" } }",
+            "net:2:1: layer 'u.1.conv': its kernel 2x2 is larger than its input 1x1; use a smaller "
+            "kernel, more padding, or less pooling before it"},
         Bad{Fc("layer { name: \"c\" convolution { channels: 8 } }"),
             "net:1:1: layer 'c': kernel is missing; expected its size, such as kernel: 3"},
         Bad{Fc("layer { name: \"c\" convolution { kernel: 3 } }"),

@@ -132,7 +132,7 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
       int version = 0;
       if (item.node >= 0 && IsConvolution(graph_.node(item.node).op)) {
         const ConvolutionSides sides = SidesOf(graph_.node(item.node));
-        const ConvolutionChoice& choice = assignment.choices.at(item.node);
+        const tensor::ConvolutionChoice& choice = assignment.choices.at(item.node);
         if (t == sides.in || t == sides.out || t == sides.addend)
           version = std::max(0, VersionIn(t, FormatAt(graph_.node(item.node), choice, t)));
       } else if (item.node >= 0) {
