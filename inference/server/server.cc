@@ -212,7 +212,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   bool is_whole;
   if (request.is_multipart_form_data()) {
     is_whole = content(
-        [&](const httplib::MultipartFormData& part) {
+        [&](const auto& part) {  // whose type has two names, by the version of the library
           if (static_cast<int>(uploads.size()) >= options_.most_pictures)
             status =
                 absl::OutOfRangeError(absl::StrCat("more than ", options_.most_pictures,
