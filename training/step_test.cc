@@ -227,7 +227,10 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
         ASSERT_TRUE(again.ok()) << again.status();
         EXPECT_EQ((*again)->Run(0).loss, losses[0]);
         const double tolerance = precision == ElementType::kF32 ? 1e-6 : 1e-4;
-        for (int i = 1; i < 3; ++i) EXPECT_NEAR((*again)->Run(i).loss, losses[i], tolerance) << i;
+        // Of the residual network in f32 the losses do not show it.
+        const bool is_exact = text == kResidual && precision == ElementType::kF32;
+        for (int i = 1; i < 3; ++i)
+          EXPECT_NEAR((*again)->Run(i).loss, losses[i], is_exact ? 0 : tolerance) << i;
         EXPECT_THAT(ParametersOf(**again),
                     Pointwise(FloatNear(static_cast<float>(tolerance)), ParametersOf(*kept)));
         EXPECT_LE((*again)->plan().arena_bytes(), most_bytes);
