@@ -15,7 +15,7 @@ architecture=$(dpkg --print-architecture)
 libraries=lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1798761600}  # 1 January 2027: the same bytes, whenever it is built
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}  # 1 January 2026: the same bytes, whenever it is built
 umask 022
 
 root=$work/package
