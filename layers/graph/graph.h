@@ -1,22 +1,24 @@
-// A network as a graph of tensor operations, and its derivative as another such graph.
+// A network as a graph of tensor operations. The derivative of such a graph is another such graph.
 //
-// A Graph is a list of operations in the order they can be computed. An operation reads tensors and
-// makes tensors; a tensor has one producer and a fixed shape. There are few kinds of operation,
-// chosen so that they are closed under differentiation: the vector-Jacobian product and the
-// Jacobian-vector product of each are built from the same kinds (see vjp.h and jvp.h), so
-// derivatives of any order are graphs.
+// A Graph is a list of operations (nodes) in an order in which they can be computed. An operation
+// reads tensors and makes tensors; each tensor has one producer and a fixed shape. The kinds of
+// operation are few, and their derivatives are built from the same kinds (vector-Jacobian products
+// in vjp.h, Jacobian-vector products in jvp.h). So derivatives of any order are graphs too. The
+// kinds that most networks consist of:
 //
 //   * kElementwise applies a formula of autodiff/symbolic, in the variables a0, a1, ..., at every
-//     element. Its operands have the shape of the result, or [C] (one value a channel, axis 1), or
-//     [] (one value). Its derivatives come from symbolic differentiation, so an activation, the
-//     arithmetic of batch normalisation, a residual sum and the user's own formula are all one kind
-//     of node, and one piece of code fuses them all.
-//   * kChannelSum is the adjoint of that broadcast: the sum over all axes but axis 1.
-//   * kConvolution, kConvolutionInputGradient and kConvolutionWeightGradient are each the
-//     derivative of the others. A linear layer is the convolution whose kernel is the whole image.
+//     element. Each operand has the shape of the result, or [C] (one value per channel, axis 1), or
+//     [] (one value). Symbolic differentiation gives its derivatives, so an activation, the
+//     arithmetic of batch normalisation, a residual sum and a user's own formula are all this one
+//     kind, and one piece of code fuses them all.
+//   * kChannelSum sums over all axes but axis 1. It is the adjoint of broadcasting a [C] operand.
+//   * kConvolution, kConvolutionInputGradient and kConvolutionWeightGradient: the derivatives of
+//     each of the three are built from the other two. A linear layer is a convolution whose kernel
+//     is as large as the image.
 //
-// Shapes are logical: [N, C, H, W] for images, [N, K] for features, [C] for channel vectors, [] for
-// scalars. How a tensor lies in memory, and whether it ever does, is decided later (plan.h).
+// Shapes are logical: [N, C, H, W] for a batch of N images, [N, K] for features, [C] for channel
+// vectors, [] for scalars. The plan (layers/plan/plan.h) decides later how a tensor is laid out in
+// memory, and whether it is stored at all.
 #ifndef COTANGENT_LAYERS_GRAPH_GRAPH_H_
 #define COTANGENT_LAYERS_GRAPH_GRAPH_H_
 
@@ -42,23 +44,24 @@ namespace cotangent::layers {
 using autodiff::symbolic::Expr;
 using tensor::Shape;
 
-// Names a tensor of one graph. Valid ids are >= 0.
+// The number of a tensor within its graph. Valid ids are >= 0.
 using TensorId = int;
 inline constexpr TensorId kNoTensor = -1;
 
-class Operation;  // operation.h
-// Which operation a node is: one object for each, to be compared by address.
+class Operation;  // declared in layers/graph/operation.h
+// The kind of operation that a node performs. Each kind is one object, so two kinds are compared by
+// address.
 using Op = const Operation*;
 
-// What an operation needs to know beyond its inputs: a value of a type of its own, shared and never
-// changed.
+// The parameters of an operation that are not tensors, such as the stride of a convolution: an
+// immutable value of whatever type T the operation chooses. Copies share the value.
 class Attributes {
  public:
   Attributes() = default;
   template <class T, class = std::enable_if_t<!std::is_same_v<std::decay_t<T>, Attributes>>>
   Attributes(T value)  // NOLINT: braces around every attribute would say nothing
       : value_(std::make_shared<const T>(std::move(value))), type_(&typeid(T)) {}
-  // REQUIRES: made of a T.
+  // Returns the value. REQUIRES: these attributes were constructed from a value of type T.
   template <class T>
   const T& as() const {
     if (value_ == nullptr || *type_ != typeid(T)) std::abort();
@@ -72,13 +75,16 @@ class Attributes {
 
 struct Node {
   Op op;
-  std::string name;  // the layer it came from, for messages, plans and traces
+  std::string name;  // name of the layer it belongs to, for messages, plans and traces
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
   Attributes attributes;
-  // Computed as late as can be, from what is computed again (plan/recompute.h).
+  // True for a copy that recomputes a forward result during the backward computation, to save
+  // memory (layers/plan/recompute.h). A plan schedules it as late as possible.
   bool recomputed = false;
-  // The tensor that its result is once more, to the bit, as it would be read from memory.
+  // For a recomputed copy: the original tensor. The copy must equal the stored original bit for
+  // bit, so it is rounded to the format in which the original is stored. kNoTensor: the original is
+  // not stored either, or this node is no copy.
   TensorId again_of = kNoTensor;
 
   template <class T>
@@ -88,12 +94,13 @@ struct Node {
 };
 
 struct TensorInfo {
-  std::string name;  // "conv1.weight" for a parameter, else the layer's name
+  std::string name;  // "conv1.weight" for a parameter, otherwise the layer's name
   Shape shape;
-  int node = -1;  // its producer
+  int node = -1;  // index of the node that produces it
 };
 
-// State written at the end of a training step: new value of `state` is that of `value`.
+// At the end of each training step the plan copies the value of tensor `value` into the state
+// tensor `state`, for example to update running statistics.
 struct StateUpdate {
   TensorId state;
   TensorId value;
@@ -103,46 +110,51 @@ class Graph {
  public:
   Graph() : pool_(std::make_shared<autodiff::symbolic::Pool>()) {}
 
-  // ---- Leaves --------------------------------------------------------------------------------------------------
+  // ---- Adding leaves: tensors that are given from outside rather than computed ----
   TensorId Input(absl::string_view name, Shape shape);
   TensorId Parameter(absl::string_view name, Shape shape);
   TensorId State(absl::string_view name, Shape shape);
 
-  // ---- Marks ------------------------------------------------------------------------------------------------------
+  // ---- Adding state updates and operations ----
   void UpdateState(TensorId state, TensorId value) { state_updates_.push_back({state, value}); }
 
-  // A node, unchecked, the shapes of its outputs given; the functions of layers/ops/ check and infer.
-  // Where the operation says that nodes with equal keys are one (Operation::Key), one that is already
-  // there is returned instead.
+  // Adds a node with one output of the given shape and returns the output. Nothing is checked; the
+  // functions of layers/ops/ check their inputs and infer the shape. If the operation defines a key
+  // (Operation::Key) and an equal node (same operation, key, inputs and shape) exists, returns that
+  // node's output and adds nothing.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                    Attributes attributes, Shape shape);
-  // With several outputs: named by the node's name and a suffix each, such as ".position". Equal
-  // nodes are one here too.
+  // Adds a node with several outputs. Output k is named by the node's name followed by
+  // outputs[k].suffix, such as ".position". An equal node is reused here too.
   struct Output {
     absl::string_view suffix;
     Shape shape;
   };
   std::vector<TensorId> AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                                 Attributes attributes, const std::vector<Output>& outputs);
-  // Makes one node another operation with the same results, for rewrites. Its inputs come before
-  // it, or are leaves.
+  // Replaces node `index` by an operation that computes the same outputs; for rewrites. REQUIRES:
+  // each input of the new node is produced before position `index`, or is a leaf.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
-  // A node before node `index`, which its inputs come before; for rewrites. The nodes from there on
-  // move by one; tensors keep their numbers.
+  // Inserts a node with one output before node `index`; for rewrites. REQUIRES: its inputs are
+  // produced before that position. The indices of node `index` and all later nodes grow by 1;
+  // tensor ids do not change.
   TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
                       Attributes attributes, Shape shape);
-  // The same for many nodes at once, each of one output with the name and shape of a tensor.
+  // Inserts many nodes at once before node `index`. Each has one output, which gets the name and
+  // shape of the existing tensor `like`; the output of insertions[k] gets the id num_tensors() + k,
+  // where num_tensors() is the count before the call.
   struct Insertion {
-    Node node;  // without outputs
+    Node node;  // its `outputs` are empty; InsertNodes() fills them
     TensorId like;
   };
-  // The k-th result's number is num_tensors() + k.
+  // Nodes and ids move as in InsertNode().
   void InsertNodes(int index, std::vector<Insertion> insertions);
-  // The variable a<i> of elementwise formulas, and the pool that owns this graph's formulas.
+  // The variable a<i> of elementwise formulas, and the pool of expressions in which this graph's
+  // formulas live.
   Expr Operand(int i) const { return pool_->Variable(absl::StrCat("a", i)); }
   autodiff::symbolic::Pool& pool() const { return *pool_; }
 
-  // ---- Reading ----------------------------------------------------------------------------------------------------
+  // ---- Reading the graph ----
   const std::vector<Node>& nodes() const { return nodes_; }
   const Node& node(int index) const { return nodes_[index]; }
   const TensorInfo& tensor(TensorId id) const { return tensors_[id]; }
@@ -153,7 +165,7 @@ class Graph {
   const std::vector<TensorId>& states() const { return states_; }
   const std::vector<TensorId>& inputs() const { return inputs_; }
   const std::vector<StateUpdate>& state_updates() const { return state_updates_; }
-  // All operations, one a line: for debugging and tests.
+  // Lists all operations, one per line; for debugging and tests.
   std::string ToString() const;
 
  private:
@@ -164,11 +176,11 @@ class Graph {
   std::vector<TensorInfo> tensors_;
   std::vector<TensorId> parameters_, states_, inputs_;
   std::vector<StateUpdate> state_updates_;
-  absl::flat_hash_map<std::string, TensorId> interned_;  // equal nodes are made once
+  absl::flat_hash_map<std::string, TensorId> interned_;  // output of each distinct node
 };
 
-// The leaves: the batch (images, labels), what is learnt, and what is kept between steps but not
-// learnt (running statistics).
+// The three kinds of leaves. Inputs are the batch (images, labels); parameters are learned; states
+// are kept between training steps but not learned (running statistics).
 extern const Op kInput, kParameter, kState;
 
 }  // namespace cotangent::layers

@@ -9,19 +9,19 @@
 namespace cotangent::layers {
 namespace {
 
-// Tangents of a graph's tensors are made from the first operation to the last, of what lies between
-// `with_respect_to` and the outputs.
+// Makes tangents node by node, from the first operation to the last. Visits only nodes that depend
+// on `with_respect_to` and that an output depends on.
 absl::StatusOr<std::vector<TensorId>> Forward(Graph& graph, absl::Span<const TensorId> outputs,
                                               absl::Span<const TensorId> with_respect_to,
                                               absl::Span<const TensorId> given) {
   const Uses uses(graph, outputs);
-  std::vector<TensorId> tangents(graph.num_tensors(), kNoTensor);  // kNoTensor: zero
+  std::vector<TensorId> tangents(graph.num_tensors(), kNoTensor);  // kNoTensor: the tangent is zero
   std::vector<bool> is_given(graph.num_tensors(), false);
   for (size_t i = 0; i < with_respect_to.size(); ++i)
     tangents[with_respect_to[i]] = given[i], is_given[with_respect_to[i]] = true;
   const int count = static_cast<int>(graph.nodes().size());
   for (int i = 0; i < count; ++i) {
-    const Node node = graph.node(i);  // a copy: the rules add nodes
+    const Node node = graph.node(i);  // a copy, because the rules add nodes to the graph
     std::vector<TensorId> inputs;
     std::vector<bool> wanted;
     bool reached = false, needed = false;

@@ -1,9 +1,9 @@
-// The derivative of a graph along a direction as another graph: forward mode by graph-building
-// rules.
+// Forward-mode differentiation of a graph along a direction. The derivative is itself a graph.
 //
-// Each kind of operation has one rule that turns the tangents of its inputs into those of its
-// outputs, made of the same kinds of operation. Of a gradient's graph (vjp.h), this is the
-// Hessian-vector product, forward over reverse:
+// Each kind of operation has a rule (Operation::Jvp in layers/graph/operation.h) that adds the
+// operations which compute the tangents of its outputs from those of its inputs. Applied to the
+// graph of a gradient (layers/graph/vjp.h) it gives the Hessian-vector product, forward over
+// reverse mode:
 //
 //   gradient = Gradient(graph, loss, parameters);
 //   hessian_times_v = JacobianVectorProduct(graph, gradient, parameters, v);
@@ -19,11 +19,12 @@
 namespace cotangent::layers {
 
 // Adds to `graph` the operations that compute sum_i d outputs[k] / d with_respect_to[i] tangents[i]
-// for every k, and returns the tensors that hold the results, each with the shape of its output;
-// kNoTensor where the output does not depend on any of with_respect_to, or where its derivative is
-// zero everywhere. tangents[i] has the shape of with_respect_to[i]; outputs may be kNoTensor, as
-// VectorJacobianProduct() returns it. At kinks the derivative is that of the branch the value took:
-// of the maximum that won, of the side of 0 on which autodiff/symbolic puts abs and max.
+// for every k. Returns the tensors that will hold the results, each with the shape of its output. A
+// result is kNoTensor if the output depends on none of with_respect_to, or if the derivative is
+// zero everywhere. tangents[i] must have the shape of with_respect_to[i]. An output may be
+// kNoTensor, as in the result of VectorJacobianProduct(); its result is kNoTensor too. At a kink
+// the derivative is that of the branch that gave the value: of the winning maximum, or of the side
+// of 0 that autodiff/symbolic chooses for abs and max.
 absl::StatusOr<std::vector<TensorId>> JacobianVectorProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> with_respect_to,
     absl::Span<const TensorId> tangents);

@@ -1,15 +1,17 @@
-// What an operation is: the table of its rules, which everything that walks a graph asks.
+// The interface that every kind of operation implements: its derivatives, its reference
+// implementation, and how a plan runs it. Code that walks a graph calls these virtual functions.
 //
-// An operation is one file in layers/ops/. It derives from Operation (or from one of the bases at
-// the end of this file, which say once what many share), and has exactly one object:
+// Each kind of operation has its own file in layers/ops/. It derives a class from Operation, or
+// from one of the base classes at the end of this file, which implement what many operations have
+// in common. It creates exactly one object of that class:
 //
 //   class Swish : public OperationWithKernel<Swish> { ... };
 //   const Swish swish;                      // in ops/swish.cc
-//   const Op kSwish = &swish;               // if others need to name it
+//   const Op kSwish = &swish;               // only if other files need to name it
 //
-// All rules are pure virtual: an operation that lacks one does not compile. Nothing outside of
-// layers/ops/ asks which operation a node is, but where that one is its subject (convolutions in
-// plan/assign.h, say).
+// All rules that an operation needs are pure virtual, so an operation that lacks one does not
+// compile. Outside of layers/ops/, code asks which kind a node is only where it deals with that
+// very kind: for example, layers/plan/assign.h chooses implementations for convolutions.
 #ifndef COTANGENT_LAYERS_GRAPH_OPERATION_H_
 #define COTANGENT_LAYERS_GRAPH_OPERATION_H_
 
@@ -31,36 +33,38 @@
 
 namespace cotangent::layers {
 
-class KernelContext;  // plan/kernel.h
-class PassContext;    // plan/pass_context.h
+class KernelContext;  // declared in layers/plan/kernel.h
+class PassContext;    // declared in layers/plan/pass_context.h
 
-// ---- Derivatives --------------------------------------------------------------------------------
+// ---- Derivatives: what the rules of an operation receive ----
 
-// What a rule of reverse mode sees: a node, and the cotangents of its outputs. The rule adds
-// operations to the graph and contributes cotangents to the inputs.
+// The argument of an operation's reverse-mode rule: a node and the cotangents of its outputs. The
+// rule adds operations to the graph and contributes a cotangent to each input that needs one.
 class ReverseRule {
  public:
   ReverseRule(Graph& graph, const Node& node, std::vector<TensorId> cotangents)
       : graph(graph), node(node), d(std::move(cotangents)) {}
   virtual ~ReverseRule() = default;
 
-  // Whether anybody wants the cotangent of an input; what is contributed to others is dropped.
+  // Whether the cotangent of `input` is needed. Contribute() ignores the inputs that are not.
   virtual bool Needs(TensorId input) const = 0;
   virtual void Contribute(TensorId input, TensorId cotangent) = 0;
   TensorId in(int i) const { return node.inputs[i]; }
   TensorId out(int k) const { return node.outputs[k]; }
   const Shape& shape(TensorId t) const { return graph.shape(t); }
-  // An operation with the node's name and attributes whose result has the shape of `like`.
+  // Adds an operation of kind `op` with this node's name and attributes, whose result has the shape
+  // of `like`.
   TensorId Like(Op op, std::vector<TensorId> inputs, TensorId like) {
     return graph.AddNode(op, node.name, std::move(inputs), node.attributes, Shape(shape(like)));
   }
 
   Graph& graph;
   const Node& node;
-  const std::vector<TensorId> d;  // by output; kNoTensor: zero, but not of all
+  const std::vector<TensorId> d;  // by output; kNoTensor: zero. At least one is not kNoTensor
 };
 
-// The same for forward mode: tangents of the inputs, from which those of the outputs are made.
+// The argument of an operation's forward-mode rule: a node and the tangents of its inputs. The rule
+// adds operations to the graph and stores the tangents of the outputs in `made`.
 class ForwardRule {
  public:
   ForwardRule(Graph& graph, const Node& node, std::vector<TensorId> tangents,
@@ -80,80 +84,100 @@ class ForwardRule {
 
   Graph& graph;
   const Node& node;
-  const std::vector<TensorId> d;   // by input; kNoTensor: zero, but not of all
-  const std::vector<bool> wanted;  // by output
-  std::vector<TensorId> made;      // by output: what the rule makes; kNoTensor: zero
+  const std::vector<TensorId> d;   // by input; kNoTensor: zero. At least one is not kNoTensor
+  const std::vector<bool> wanted;  // by output: whether its tangent is needed
+  std::vector<TensorId> made;      // by output: the tangent that the rule made; kNoTensor: zero
 };
 
-// ---- The plain reference ------------------------------------------------------------------------
+// ---- The reference implementation ----
 
-// The tensors of a graph in some scalar type T, row-major, images [N, C, H, W], as the reference of
-// an operation sees them. Written for the truth and for reading, not for speed: no layouts, no
-// fusion, nothing shared with what it checks.
+// The values of a graph's tensors in a scalar type T, as the reference implementation of an
+// operation reads and writes them. Tensors are row-major, images [N, C, H, W]. References are
+// written to be simple and obviously correct, not fast: they use no special layouts, no fusion, and
+// no code of the kernels that they check.
 template <class T>
 struct Evaluation {
   using Values = std::vector<T>;
 
   const Graph& graph;
-  std::vector<Values> values;                 // by tensor
-  std::vector<std::vector<int64_t>> indices;  // by tensor: labels, and positions of maxima
+  std::vector<Values> values;                 // by tensor id
+  std::vector<std::vector<int64_t>> indices;  // by tensor id: labels, and positions of maxima
 
   const Values& in(const Node& node, int i) const { return values[node.inputs[i]]; }
   Values& out(const Node& node, int k) { return values[node.outputs[k]]; }
   const Shape& shape(TensorId t) const { return graph.shape(t); }
   int64_t Elements(TensorId t) const { return graph.shape(t).NumElements(); }
   int64_t Channels(TensorId t) const { return graph.shape(t)[1]; }
-  int64_t Pixels(TensorId t) const {  // of one channel of one image
+  int64_t Pixels(TensorId t) const {  // pixels of one channel of one image
     return Elements(t) / (graph.shape(t)[0] * graph.shape(t)[1]);
   }
   Values Zeros(TensorId t) const { return Values(Elements(t), T(0.0)); }
 };
 
-// The scalars that references compute in: values; derivatives along one direction; the tape's
-// variables over those, for forward over reverse mode.
+// The scalar types in which references compute, besides double: dual numbers, which give the
+// derivative along one direction, and Tape::Var, the variables of a reverse-mode tape over dual
+// numbers, which give Hessian-vector products (forward over reverse mode).
 using Dual = autodiff::forward::Dual<double, 1>;
 using Tape = autodiff::reverse::BasicTape<Dual>;
 
-// ---- The rules ----------------------------------------------------------------------------------
+// ---- The rules of an operation ----
 
-// How a plan keeps a tensor that neither a pass nor a convolution asks for otherwise.
+// In which format a plan stores a tensor, unless a fused pass or a convolution chooses another one.
 enum class Storage {
-  kActivations,     // images in NHWC in the plan's precision; all else plain f32
-  kPlain,           // f32, row-major, whatever its rank: parameters and what is computed from them
-  kSmallPositions,  // of maxima in windows of at most 256 cells, u8
-  kLargePositions,  // in larger ones, s32
-  kLabels,          // class numbers, s32
-  kUnsignedBytes,   // quantised activations (ops/quantise.h) that are not negative, u8
-  kSignedBytes,     // all other quantised activations, s8
+  // 4-D images: NHWC, in the plan's precision (f32 or bf16). All other tensors: f32, row-major.
+  kActivations,
+  // f32, row-major, also if 4-D: parameters and tensors computed from parameters alone.
+  kPlain,
+  // Positions of maxima in pooling windows of at most 256 cells: unsigned 8-bit integers.
+  kSmallPositions,
+  // Positions of maxima in larger windows: signed 32-bit integers.
+  kLargePositions,
+  // Class numbers: signed 32-bit integers.
+  kLabels,
+  // Quantised activations (layers/ops/quantise.h) that are never negative: unsigned 8-bit integers.
+  kUnsignedBytes,
+  // All other quantised activations: signed 8-bit integers.
+  kSignedBytes,
 };
 
-// A window that slides over an image.
+// Pixels added at each side of an image, and the geometry of pooling windows that slide over it.
 struct Padding {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 struct PoolWindow {
   int64_t height = 1, width = 1, stride_height = 1, stride_width = 1;
   Padding padding;
-  bool count_padding = true;  // average: divide by the whole window also at the border
+  bool count_padding = true;  // average pooling: divide by the full window size at the border too
 };
 
-// How an operation takes part in fused passes over memory (plan/fusion.h).
+// How an operation takes part in a fused pass: one loop over memory that computes several
+// operations element by element, without storing the values between them (layers/plan/fusion.h).
 struct PassRole {
   enum Kind {
-    kNone,       // it runs alone, by a kernel of its own
-    kPointwise,  // an element of the result needs the same element of the inputs, or [C], or []
-    kSum,        // the total over each channel of its one input
-    kMoments,    // mean and biased variance of each channel of its one input
-    kPooling,    // in step with windows that tile the image (`window`)
-    kSpread,     // one value an image and channel at every pixel: the input lies in memory
+    // It is not fused; it runs alone, by its own kernel.
+    kNone,
+    // An element of the result depends on the same element of each input, on its channel's value of
+    // a [C] input, or on a scalar input.
+    kPointwise,
+    // Sums its one input over each channel.
+    kSum,
+    // Computes the mean and the biased variance of each channel of its one input.
+    kMoments,
+    // Pools, or undoes pooling, in windows that tile the image (see `window`).
+    kPooling,
+    // Reads one value per image and channel and uses it at every pixel. The input must be in
+    // memory.
+    kSpread,
   } kind = kNone;
-  // kPooling: the windows, and which tensors lie before pooling and after it.
+  // Only for kPooling: the windows, the tensor of full resolution (`fine`) and the pooled one
+  // (`coarse`).
   const PoolWindow* window = nullptr;
   TensorId fine = kNoTensor, coarse = kNoTensor;
-  bool is_free = false;  // computing it anew costs nothing
+  bool is_free = false;  // recomputing the value costs nothing, so it is never stored
 };
 
-// Tensor `part` is the channels of `whole` from `channel` on.
+// Tensor `part` equals some consecutive channels of tensor `whole`, beginning with channel number
+// `channel`.
 struct ChannelView {
   TensorId part, whole;
   int64_t channel;
@@ -166,50 +190,58 @@ class Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
 
-  // "max_pool"
+  // The name of the kind, such as "max_pool".
   virtual const char* name() const = 0;
 
-  // Turns the cotangents of the outputs into those of the inputs.
+  // Reverse mode: makes cotangents of the inputs from those of the outputs.
   virtual absl::Status Vjp(ReverseRule& rule) const = 0;
-  // Turns the tangents of the inputs into those of the outputs.
+  // Forward mode: makes tangents of the outputs from those of the inputs.
   virtual absl::Status Jvp(ForwardRule& rule) const = 0;
 
-  // Computes the outputs. Of what cannot be computed but must be given: an error.
+  // The reference implementation: computes the outputs from the inputs. Leaves, whose values must
+  // be given from outside, return an error.
   virtual absl::Status Evaluate(const Node& node, Evaluation<double>& evaluation) const = 0;
   virtual absl::Status Evaluate(const Node& node, Evaluation<Dual>& evaluation) const = 0;
   virtual absl::Status Evaluate(const Node& node, Evaluation<Tape::Var>& evaluation) const = 0;
 
-  // How it is fused, what it emits in a pass (for one cell of the window where that is `fine`; -1
-  // else), and what runs where it is not fused.
+  // How a plan runs the operation. Role() says whether it takes part in fused passes. If so, Emit()
+  // adds the code that computes one element of output number `output` to the pass; if that output
+  // has the full resolution of a pooling in the pass, `cell` is the cell of the window, otherwise
+  // -1. If not, Bind() returns the function that computes the whole operation.
   virtual PassRole Role(const Graph& graph, const Node& node) const = 0;
   virtual absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output,
                                    int cell) const = 0;
   virtual absl::StatusOr<std::function<void(int64_t step)>> Bind(KernelContext& kernel) const = 0;
 
-  // ---- What most operations need not say.
+  // ---- Properties with defaults that suit most operations ----
 
   virtual Storage StorageOf(const Graph&, const Node&, int /*output*/) const {
     return Storage::kActivations;
   }
-  // Nodes of equal operation, inputs, shape and this key are one; nullopt: each is its own.
+  // A text that is equal exactly for equal attributes. Two nodes with the same operation, key,
+  // inputs and shape are then merged into one. nullopt: nodes of this kind are never merged.
   virtual std::optional<std::string> Key(const Attributes&) const { return std::nullopt; }
-  // Values from outside or from random numbers, which references and derivatives are given.
+  // Whether the values come from outside or from a random generator. Then references need them as
+  // given values, and derivatives stop here.
   virtual bool is_leaf() const { return false; }
-  // Of a leaf: there before a plan runs, rather than drawn by it.
+  // For a leaf: whether the values exist before a plan runs. False for leaves that the plan itself
+  // draws, such as dropout masks.
   virtual bool is_given() const { return false; }
-  // Its result can be had again from its inputs for one more pass over memory.
+  // Whether it is cheap enough to recompute the result during the backward computation, instead of
+  // keeping it in memory: one more pass over its inputs is enough.
   virtual bool is_cheap() const { return false; }
-  // Tensors that may lie in others, as some of their channels: what then need not be copied. Its
-  // kernel takes such buffers (Buffer::of_channels).
+  // The pairs of tensors of this node of which one may be placed inside the other in memory, which
+  // saves a copy. The node's kernel must then accept buffers that are part of a wider tensor
+  // (Buffer::of_channels in layers/plan/buffer.h).
   virtual std::vector<ChannelView> Views(const Graph&, const Node&) const { return {}; }
 };
 
-// All operations that are linked into the program, by name.
+// All operations that are linked into the program, sorted by name.
 std::vector<Op> AllOperations();
 
-// ---- Bases --------------------------------------------------------------------------------------
+// ---- Base classes ----
 
-// Writes the three Evaluate() in terms of Derived's own
+// Implements the three Evaluate() functions by calling one template function of Derived:
 //   template <class T> absl::Status Compute(const Node& node, Evaluation<T>& evaluation) const;
 template <class Derived>
 class OperationOf : public Operation {
@@ -225,7 +257,7 @@ class OperationOf : public Operation {
   }
 };
 
-// Runs alone, by the kernel that Bind() returns.
+// An operation that is never fused; Derived implements Bind(), which returns its kernel.
 template <class Derived>
 class OperationWithKernel : public OperationOf<Derived> {
  public:
@@ -235,7 +267,7 @@ class OperationWithKernel : public OperationOf<Derived> {
   }
 };
 
-// Is always part of a pass.
+// An operation that is always fused; Derived implements Role() and Emit(), but has no kernel.
 template <class Derived>
 class OperationOfPasses : public OperationOf<Derived> {
  public:
@@ -244,7 +276,7 @@ class OperationOfPasses : public OperationOf<Derived> {
   }
 };
 
-// A leaf: there before anything is computed, without derivatives of its own.
+// A tensor that no operation computes: inputs, parameters, states. Its derivative rules do nothing.
 class Leaf : public OperationOf<Leaf> {
  public:
   absl::Status Vjp(ReverseRule&) const override { return absl::OkStatus(); }

@@ -1,10 +1,10 @@
-// A graph computed by plain loops over any scalar type: the truth that compiled plans are held
-// against.
+// Computes a graph with plain loops over any scalar type. Tests compare compiled plans with these
+// results.
 //
-// Nothing here is shared with what it checks: neither kernels nor fusion nor layouts. Run with
-// double it checks the forward values of a plan; run with reverse-mode variables or dual numbers,
-// its derivatives check the gradient that vjp.h builds as a graph, itself computed here in double
-// or by a plan.
+// The reference shares no code with the plans that it checks: no kernels, no fusion, no layouts.
+// With double it checks the values that a plan computes. With dual numbers or reverse-mode
+// variables it differentiates the loops themselves, which checks the derivative graphs of vjp.h and
+// jvp.h.
 //
 //   ReferenceEvaluator<double> reference(graph);
 //   reference.Give(images, pixels);
@@ -13,7 +13,7 @@
 //   absl::Status status = reference.Compute({loss});
 //   double value = reference.values(loss)[0];
 //
-// T is double, Dual or Tape::Var of operation.h.
+// T is double, or one of the types Dual and Tape::Var of layers/graph/operation.h.
 #ifndef COTANGENT_LAYERS_GRAPH_REFERENCE_H_
 #define COTANGENT_LAYERS_GRAPH_REFERENCE_H_
 
@@ -29,7 +29,7 @@
 
 namespace cotangent::layers {
 
-// All tensors are row-major: images [N, C, H, W].
+// Evaluates a graph. The values of all tensors are row-major; images are [N, C, H, W].
 template <class T>
 class ReferenceEvaluator {
  public:
@@ -41,25 +41,26 @@ class ReferenceEvaluator {
                     .values = std::vector<Values>(graph.num_tensors()),
                     .indices = std::vector<std::vector<int64_t>>(graph.num_tensors())} {}
 
-  // The value of a tensor from outside: of inputs, parameters, states and dropout masks it must be
-  // given; any other that is given is not computed.
+  // Sets the values of a tensor. Required for inputs, parameters, states and dropout masks. If set
+  // for any other tensor, the operation that produces it is not computed.
   void Give(TensorId t, Values values) { evaluation_.values[t] = std::move(values); }
-  // Class numbers.
+  // Sets the class numbers of a label tensor.
   void GiveLabels(TensorId t, std::vector<int64_t> labels) {
     evaluation_.indices[t] = std::move(labels);
   }
 
-  // Computes the results and all they need. Errors: a leaf without a value, or with one of the wrong
-  // size.
+  // Computes the results and all tensors they depend on. Returns an error if a leaf has no value,
+  // or a tensor has the wrong number of values.
   absl::Status Compute(absl::Span<const TensorId> results);
 
-  // Of a tensor that was given or computed.
+  // The values of a tensor that was given or computed.
   const Values& values(TensorId t) const { return evaluation_.values[t]; }
-  // The cell of its window at which each maximum of a max pooling lies.
+  // For the second output of a max pooling: for each window, the index (row-major) of the cell in
+  // it that holds the maximum.
   const std::vector<int64_t>& positions(TensorId t) const { return evaluation_.indices[t]; }
 
  private:
-  // How many values a tensor has so far.
+  // The number of values that tensor t has so far; 0 if it was neither given nor computed.
   int64_t Count(TensorId t) const {
     return static_cast<int64_t>(evaluation_.values[t].size() + evaluation_.indices[t].size());
   }

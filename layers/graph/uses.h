@@ -1,5 +1,5 @@
-// Who makes and who reads a tensor, of all that some results need: the one traversal that fusion,
-// pooling, folding, forward mode and the reference share.
+// Finds which nodes some results of a graph depend on, and which of those nodes read each tensor.
+// Fusion, pooling, folding, forward mode and the reference share this traversal.
 #ifndef COTANGENT_LAYERS_GRAPH_USES_H_
 #define COTANGENT_LAYERS_GRAPH_USES_H_
 
@@ -12,8 +12,8 @@ namespace cotangent::layers {
 
 class Uses {
  public:
-  // Nodes that `is_known` says of need not be computed, nor what only they read. Results may be
-  // kNoTensor.
+  // `is_known(node)` says whether a node's outputs are available already; then neither this node,
+  // nor what only it reads, counts as needed. `results` may contain kNoTensor.
   template <class IsKnown>
   Uses(const Graph& graph, absl::Span<const TensorId> results, IsKnown is_known)
       : needed_(graph.nodes().size(), false),
@@ -37,11 +37,12 @@ class Uses {
 
   bool IsNeeded(int node) const { return needed_[node]; }
   bool IsResult(TensorId t) const { return is_result_[t]; }
-  // The needed nodes that read t, the last first; twice what reads it twice.
+  // The indices of the needed nodes that read t, in descending order. A node that reads t twice
+  // appears twice.
   const std::vector<int>& readers(TensorId t) const { return readers_[t]; }
-  // Whether anybody wants t itself, rather than another output of its node.
+  // Whether t itself is needed, and not only another output of the same node.
   bool IsWanted(TensorId t) const { return is_result_[t] || !readers_[t].empty(); }
-  // Whether that node, and nobody else, wants t.
+  // Whether t is needed by that node and by nothing else.
   bool IsOnlyFor(int node, TensorId t) const {
     return !is_result_[t] && readers_[t].size() == 1 && readers_[t][0] == node;
   }

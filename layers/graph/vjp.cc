@@ -12,7 +12,8 @@ namespace {
 #define RETURN_IF_ERROR(expression) \
   if (absl::Status status = (expression); !status.ok()) return status
 
-// Cotangents of a graph's tensors while they are gathered, from the last operation to the first.
+// Collects the cotangents that the rules contribute to each tensor, visiting the nodes from the
+// last to the first.
 class Reverse {
  public:
   explicit Reverse(Graph& graph) : graph_(graph) {}
@@ -28,7 +29,7 @@ class Reverse {
   void Contribute(TensorId to, TensorId cotangent) {
     if (needed_[to]) terms_[to].push_back(cotangent);
   }
-  // Sum of what was contributed to t; kNoTensor if nothing was.
+  // The sum of all cotangents contributed to t; kNoTensor if there are none.
   absl::StatusOr<TensorId> CotangentOf(TensorId t);
   absl::Status Visit(int node);
 
@@ -76,7 +77,7 @@ absl::StatusOr<std::vector<TensorId>> Reverse::Run(absl::Span<const TensorId> ou
   return results;
 }
 
-// One node's rule, which contributes to what is gathered.
+// The view of one node that its rule gets. Its contributions go to the enclosing Reverse object.
 class Reverse::Rule : public ReverseRule {
  public:
   Rule(Reverse& reverse, const Node& node, std::vector<TensorId> cotangents)
@@ -91,7 +92,7 @@ class Reverse::Rule : public ReverseRule {
 };
 
 absl::Status Reverse::Visit(int index) {
-  const Node node = graph_.node(index);  // a copy: the rules add nodes
+  const Node node = graph_.node(index);  // a copy, because the rules add nodes to the graph
   std::vector<TensorId> cotangents;
   bool any = false;
   for (TensorId output : node.outputs) {

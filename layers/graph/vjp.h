@@ -1,8 +1,8 @@
-// The derivative of a graph as another graph: reverse mode by graph-building rules.
+// Reverse-mode differentiation of a graph. The derivative is itself a graph.
 //
-// Each kind of operation has one rule that turns the cotangents of its outputs into those of its
-// inputs, made of the same kinds of operation. Nothing is computed that nobody needs: only the
-// operations between `with_respect_to` and the outputs are visited.
+// Each kind of operation has a rule (Operation::Vjp in layers/graph/operation.h) that adds the
+// operations which compute the cotangents of its inputs from those of its outputs. Only operations
+// that lie on a path from a tensor in `with_respect_to` to an output get derivative operations.
 #ifndef COTANGENT_LAYERS_GRAPH_VJP_H_
 #define COTANGENT_LAYERS_GRAPH_VJP_H_
 
@@ -15,13 +15,14 @@
 namespace cotangent::layers {
 
 // Adds to `graph` the operations that compute sum_k <cotangents[k], d outputs[k] / d t> for every t
-// in `with_respect_to` and returns the tensors that hold the results, each with the shape of its t;
-// kNoTensor where the outputs do not depend on it. cotangents[k] has the shape of outputs[k].
+// in `with_respect_to`. Returns the tensors that will hold the results, in the same order; each has
+// the shape of its t, or is kNoTensor if no output depends on t. cotangents[k] must have the shape
+// of outputs[k].
 absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
     absl::Span<const TensorId> with_respect_to);
 
-// The gradient of a scalar: the vector-Jacobian product with cotangent 1.
+// The gradient of a scalar: the vector-Jacobian product with the cotangent 1.
 absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar,
                                                absl::Span<const TensorId> with_respect_to);
 

@@ -20,7 +20,8 @@ std::map<int, const char*>& Formulas() {
   return formulas;
 }
 
-// The text's own formula, or that of its kind with the text's numbers in it; empty: none is known.
+// The formula of an activation layer: its own if it has one, otherwise that of its kind, with the
+// layer's numbers in place of `slope` and `alpha`. Empty if no formula is registered for the kind.
 std::string FormulaOf(const Layer::Activation& text) {
   if (text.has_formula()) return text.formula();
   const auto known = Formulas().find(text.kind());

@@ -1,4 +1,4 @@
-// Activations: formulas in x with a name.
+// Registration of activations: formulas in x that a network text can select by name.
 #ifndef COTANGENT_LAYERS_OPS_ACTIVATION_H_
 #define COTANGENT_LAYERS_OPS_ACTIVATION_H_
 
@@ -6,12 +6,12 @@
 
 namespace cotangent::layers {
 
-// A constant of this type, in namespace scope, makes an activation of the network text known:
+// A constant of this type at namespace scope registers the formula of a Layer::Activation::Kind:
 //
 //   const RegisterActivation relu(Layer::Activation::RELU, "max(0, x)");
 //
-// The formula is one in x, and in the fields `slope` and `alpha` of the text. A built-in differs from
-// the user's own formula only in having a name.
+// The formula may use x and, as constants, the fields `slope` and `alpha` of the layer's text. It
+// is treated exactly like a formula that the user writes in the network text.
 class RegisterActivation {
  public:
   RegisterActivation(Layer::Activation::Kind kind, const char* formula);

@@ -1,7 +1,8 @@
-// Vaswani et al., "Attention is all you need" (2017), over the pixels of an image: with queries q,
-// keys k and values v, [N, C, H, W] each, and the channels in heads of d = C / heads,
+// Attention over the pixels of an image: Vaswani et al., "Attention is all you need" (2017). From
+// queries q, keys k and values v, each [N, C, H, W] with the channels divided into heads of d = C /
+// heads channels, it computes
 //   y_i = sum_j softmax_j(q_i . k_j / sqrt(d)) v_j
-// for the pixels i, j of one image and the channels of one head.
+// for the pixels i, j of each image and the channels of each head.
 
 #include <algorithm>
 #include <cmath>
@@ -23,9 +24,10 @@
 namespace cotangent::layers {
 namespace {
 
-// An image [N, C, H, W] is, for image n and head h, a matrix [pixels, d]; weights of pixels for
-// each other are one tensor [N heads pixels, pixels]. The attribute of all operations is the number
-// of heads, an int64_t.
+// The sizes of attention's matrices. An image tensor [N, C, H, W] is treated as N heads matrices
+// [pixels, d], one for each image and head. The weights between pixels are one tensor [N heads
+// pixels, pixels], which holds a matrix [pixels, pixels] for each. The attribute of all three
+// operations of this file is the number of heads, an int64_t.
 struct Sizes {
   Sizes(int64_t heads, const Shape& image)
       : heads(heads),
@@ -33,7 +35,7 @@ struct Sizes {
         channels(image[1]),
         depth(image[1] / heads),
         matrices(image[0] * heads) {}
-  // Where element (i, c) of matrix m is in NCHW.
+  // The index of element (pixel i, channel c) of matrix m in an image tensor in NCHW order.
   int64_t At(int64_t m, int64_t i, int64_t c) const {
     return (m / heads * channels + m % heads * depth + c) * pixels + i;
   }
@@ -41,8 +43,9 @@ struct Sizes {
   int64_t heads, pixels, channels, depth, matrices;
 };
 
-// One of the two factors or the product, for a matrix at a time, as f32 with `row` floats from row
-// to row: where it lies, or converted to scratch memory.
+// Gives access to the matrices of one factor or product as f32, one matrix at a time; row() is the
+// number of floats from one row to the next. An f32 tensor is used in place; a bf16 tensor is
+// converted from and to scratch memory.
 class Matrices {
  public:
   Matrices(const Buffer& buffer, const Sizes& sizes)
@@ -60,7 +63,8 @@ class Matrices {
     });
     return scratch;
   }
-  // Where to write a matrix, and what makes it stand.
+  // Place() says where to write matrix m; Written() must follow, which converts the matrix to the
+  // tensor's type.
   float* Place(int64_t m, float* scratch) const {
     return is_f32() ? buffer_.as<float>() + At(m) : scratch;
   }
@@ -88,7 +92,7 @@ class Matrices {
   const bool is_image_;
 };
 
-// y = a b, with the factors transposed where told, matrix by matrix.
+// The kernel for y = a b, matrix by matrix; a or b is transposed if the flags say so.
 Kernel ProductKernel(KernelContext& kernel, const Shape& image, bool transpose_a,
                      bool transpose_b) {
   const Sizes sizes(kernel.node.as<int64_t>(), image);
@@ -113,7 +117,8 @@ Kernel ProductKernel(KernelContext& kernel, const Shape& image, bool transpose_a
 
 extern const Op kTokenScores, kTokenMix, kTokenMixTransposed;
 
-// A bilinear operation: each derivative is another of the three.
+// Base of the three products of attention. Each is linear in both factors, so its derivatives are
+// products of the same three kinds.
 template <class Derived>
 class Bilinear : public OperationWithKernel<Derived> {
  public:
@@ -130,7 +135,7 @@ class Bilinear : public OperationWithKernel<Derived> {
   }
 };
 
-// a, b [N, C, H, W] -> s_ij = sum_c a_ic b_jc.
+// a, b [N, C, H, W] -> s [N heads pixels, pixels] with s_ij = sum_c a_ic b_jc.
 class TokenScores : public Bilinear<TokenScores> {
  public:
   const char* name() const override { return "token_scores"; }
@@ -162,7 +167,8 @@ class TokenScores : public Bilinear<TokenScores> {
   }
 };
 
-// p, v -> y_ic = sum_j p_ij v_jc; transposed: sum_j p_ji v_jc.
+// p [N heads pixels, pixels], v [N, C, H, W] -> y with y_ic = sum_j p_ij v_jc. If `transposed`:
+// sum_j p_ji v_jc.
 template <bool transposed>
 class TokenMix : public Bilinear<TokenMix<transposed>> {
  public:

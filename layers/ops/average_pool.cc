@@ -18,7 +18,8 @@ namespace {
 
 extern const Op kAveragePool, kAverageUnpool;
 
-// Calls visit(fine index, coarse index, share) for every true pixel of the windows.
+// Calls visit(index in `fine`, index of the window, share) for every pixel of `fine` in every
+// window; `share` is the pixel's weight in the window's mean. Padding is not visited.
 template <class T, class Visit>
 void ForEachAveraged(const Node& node, const Evaluation<T>& e, TensorId fine, Visit visit) {
   const tensor::PoolShape pool = PoolShapeOf(node.as<PoolWindow>(), e.shape(fine));
@@ -72,7 +73,8 @@ class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
   }
 };
 
-// That of global pooling spreads one value an image and channel over all pixels, which passes do.
+// The adjoint of average pooling. For global pooling it broadcasts one value per image and channel
+// to all pixels, which a fused pass can do; otherwise it has a kernel.
 class AverageUnpoolOperation : public OperationOf<AverageUnpoolOperation> {
  public:
   const char* name() const override { return "average_unpool"; }
@@ -154,7 +156,7 @@ absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, Tens
                        Shape({in[0], in[1], height, width}));
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 
@@ -163,7 +165,8 @@ absl::StatusOr<Value> AveragePoolLayer(const Layer& layer, LayerBuilder& b) {
   const std::string& name = b.name();
   const Value& input = b.input();
   ASSIGN_OR_RETURN(PoolWindow window, WindowOfPool(text, input, b));
-  // Without padding before the image, what is beyond it is all that the last window may not count.
+  // Without padding at the top and left, the only padding is the part of the last window beyond the
+  // image, which comes from rounding up. The mean must not count that part.
   const bool pads = window.padding.top > 0 || window.padding.left > 0;
   window.count_padding = text.count_padding() && (pads || !text.ceil());
   const Shape in = b.shape(input);

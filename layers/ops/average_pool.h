@@ -1,4 +1,4 @@
-// Average pooling and its adjoint.
+// Average pooling, and its adjoint for global pooling.
 #ifndef COTANGENT_LAYERS_OPS_AVERAGE_POOL_H_
 #define COTANGENT_LAYERS_OPS_AVERAGE_POOL_H_
 
@@ -10,9 +10,10 @@ namespace cotangent::layers {
 
 absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, TensorId x,
                                      const PoolWindow& window);
-// [N, C, H, W] -> [N, C, 1, 1].
+// Averages over all pixels of each channel: [N, C, H, W] -> [N, C, 1, 1].
 absl::StatusOr<TensorId> GlobalAveragePool(Graph& graph, absl::string_view name, TensorId x);
-// Its adjoint, [N, C, 1, 1] -> [N, C, height, width]: at every pixel x / (height width).
+// The adjoint of GlobalAveragePool(): [N, C, 1, 1] -> [N, C, height, width]. Every pixel is x /
+// (height width).
 absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, TensorId x,
                                       int64_t height, int64_t width);
 

@@ -57,7 +57,7 @@ absl::StatusOr<TensorId> BatchNorm(Graph& graph, absl::string_view name, TensorI
   return Elementwise(graph, name, y, std::move(operands));
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Ioffe and Szegedy, "Batch normalization" (2015).
+// Batch normalisation: Ioffe and Szegedy, "Batch normalization" (2015).
 #ifndef COTANGENT_LAYERS_OPS_BATCH_NORM_H_
 #define COTANGENT_LAYERS_OPS_BATCH_NORM_H_
 
@@ -9,13 +9,15 @@
 namespace cotangent::layers {
 
 struct BatchNormOptions {
-  TensorId scale = kNoTensor, shift = kNoTensor;                    // [C] parameters, each optional
-  TensorId running_mean = kNoTensor, running_variance = kNoTensor;  // [C] state
+  TensorId scale = kNoTensor, shift = kNoTensor;  // parameters [C]; kNoTensor: none
+  TensorId running_mean = kNoTensor, running_variance = kNoTensor;  // states [C]
   double epsilon = 1e-5;
-  // running = (1 - momentum) running + momentum batch (PyTorch's convention; unbiased variance)
+  // The update of the running statistics: running = (1 - momentum) running + momentum batch, with
+  // the unbiased variance of the batch, as in PyTorch.
   double momentum = 0.1;
-  bool training = true;  // else the running statistics are used
-  // Normalises by the statistics of the images of all ranks together (over_ranks.h), however many.
+  bool training = true;  // false: normalise by the running statistics, which stay fixed
+  // If true, normalises by the statistics of the images of all `ranks` processes together
+  // (layers/ops/over_ranks.h).
   bool synchronised = false;
   int ranks = 1;
 };

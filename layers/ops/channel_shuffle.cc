@@ -1,5 +1,6 @@
-// Zhang et al., "ShuffleNet: an extremely efficient convolutional neural network for mobile devices"
-// (2018): the channels as `groups` rows are read column by column.
+// Channel shuffle: Zhang et al., "ShuffleNet: an extremely efficient convolutional neural network
+// for mobile devices" (2018). The channels are written as a matrix with `groups` rows and read
+// column by column.
 
 #include <cstdint>
 #include <utility>
@@ -16,13 +17,13 @@ namespace {
 
 extern const Op kChannelShuffle;
 
-// Which channel of x becomes channel c of y.
+// The channel of x that becomes channel c of the result.
 int64_t SourceOf(int64_t c, int64_t groups, int64_t channels) {
   return c % groups * (channels / groups) + c / groups;
 }
 
-// The attribute is the number of groups, an int64_t. With channels / groups instead it is its own
-// inverse, and so its adjoint.
+// The attribute is the number of groups, an int64_t. The inverse of the permutation, which is also
+// its adjoint, is the same operation with channels / groups groups.
 class ChannelShuffleOperation : public OperationWithKernel<ChannelShuffleOperation> {
  public:
   const char* name() const override { return "channel_shuffle"; }

@@ -16,7 +16,6 @@ absl::Status NeedsImages(const Graph& graph, absl::string_view layer, TensorId x
                               ". Put it before the first linear, flatten or softmax layer."));
 }
 
-// Output length of a window sliding over `in` elements; <= 0 where it does not fit.
 int64_t WindowSteps(int64_t in, int64_t window, int64_t stride, int64_t before, int64_t after) {
   const int64_t room = in + before + after - window;
   return room < 0 ? 0 : room / stride + 1;

@@ -1,4 +1,4 @@
-// What operations say about inputs that do not fit.
+// Errors that operations return for inputs that do not fit, and checks that return them.
 #ifndef COTANGENT_LAYERS_OPS_CHECKS_H_
 #define COTANGENT_LAYERS_OPS_CHECKS_H_
 
@@ -10,10 +10,11 @@
 
 namespace cotangent::layers {
 
-// "<layer>: <message>"
+// An InvalidArgument error with the text "<layer>: <message>".
 absl::Status Invalid(absl::string_view layer, absl::string_view message);
 absl::Status NeedsImages(const Graph& graph, absl::string_view layer, TensorId x);
-// Output length of a window sliding over `in` elements; <= 0 where it does not fit.
+// The output length of a window that slides over `in` elements with `before` and `after` padding
+// elements at the ends; 0 if the window does not fit.
 int64_t WindowSteps(int64_t in, int64_t window, int64_t stride, int64_t before, int64_t after);
 absl::Status WindowDoesNotFit(const Graph& graph, absl::string_view layer, absl::string_view what,
                               int64_t window_height, int64_t window_width, TensorId x,

@@ -1,4 +1,4 @@
-// Several inputs, one formula: gates, and whatever else a user writes down.
+// Layers that combine several inputs by a formula, such as gates.
 #ifndef COTANGENT_LAYERS_OPS_COMBINE_H_
 #define COTANGENT_LAYERS_OPS_COMBINE_H_
 
@@ -11,12 +11,14 @@
 
 namespace cotangent::layers {
 
-// [N, C, 1, 1] -> [N, C, height, width], the same at every pixel. Its adjoint is the sum over the
-// pixels of each channel. In a fused pass it costs no memory.
+// Broadcasts one value per image and channel to every pixel: [N, C, 1, 1] -> [N, C, height, width].
+// The adjoint sums over the pixels of each channel. Inside a fused pass the broadcast result is
+// never stored.
 absl::StatusOr<TensorId> Spread(Graph& graph, absl::string_view name, TensorId x, int64_t height,
                                 int64_t width);
 
-// The inputs of a layer in one shape: those of [C, 1, 1] spread over the pixels of the others.
+// Returns the inputs of the layer with equal shapes: inputs of shape [C, 1, 1] are broadcast to the
+// height and width of the others.
 absl::StatusOr<std::vector<TensorId>> BroadcastInputs(LayerBuilder& b);
 
 }  // namespace cotangent::layers

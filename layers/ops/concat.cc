@@ -17,11 +17,12 @@ namespace {
 
 extern const Op kSlice, kUnslice;
 
-// The axis that is joined: of vectors, which are one value a channel, the only one.
+// The axis along which tensors are joined: axis 1, or the only axis of a vector.
 int64_t AxisOf(const Shape& shape) { return shape.rank() == 1 ? 0 : 1; }
 int64_t ChannelsOf(const Shape& shape) { return shape[static_cast<int>(AxisOf(shape))]; }
 
-// Channels of every pixel; nothing where they lie there already.
+// Copies `count` channels of every pixel. Does nothing if source and target are the same memory, as
+// when a part is stored inside the whole.
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
                   int64_t count) {
   const int64_t size = Bytes(from.format.type);
@@ -41,7 +42,8 @@ void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, in
   });
 }
 
-// Calls visit(whole index, part index) for the channels [begin, begin + channels of part).
+// Calls visit(index in `whole`, index in `part`) for every element of `part`, which is the channels
+// of `whole` that begin with channel `begin`.
 template <class T, class Visit>
 void ForEachOfSlice(const Evaluation<T>& e, TensorId whole, TensorId part, int64_t begin,
                     Visit visit) {
@@ -116,7 +118,7 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
   }
 };
 
-// The attribute of both is the first channel, an int64_t.
+// The attribute of slice and unslice is the first channel of the slice, an int64_t.
 class SliceOperation : public OperationWithKernel<SliceOperation> {
  public:
   const char* name() const override { return "slice"; }
@@ -148,7 +150,7 @@ class SliceOperation : public OperationWithKernel<SliceOperation> {
   }
 };
 
-// The adjoint: zeros around the slice.
+// The adjoint of slice: all channels outside the slice are zero.
 class UnsliceOperation : public OperationWithKernel<UnsliceOperation> {
  public:
   const char* name() const override { return "unslice"; }
@@ -218,7 +220,7 @@ absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x,
   return graph.AddNode(kSlice, name, {x}, begin, out);
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

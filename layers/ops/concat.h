@@ -1,4 +1,4 @@
-// Channels one after the other, and taken apart again.
+// Concatenates tensors along the channel axis, and takes channels out of a tensor.
 #ifndef COTANGENT_LAYERS_OPS_CONCAT_H_
 #define COTANGENT_LAYERS_OPS_CONCAT_H_
 
@@ -12,9 +12,10 @@ namespace cotangent::layers {
 
 extern const Op kConcat;
 
-// x0, x1, ... that may differ in axis 1 only -> joined along axis 1; vectors, along their only one.
+// Joins x0, x1, ... along axis 1; their shapes may differ only there. Tensors of rank 1 are joined
+// along their only axis.
 absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vector<TensorId> xs);
-// Channels [begin, begin + size) of axis 1, or of a vector's only one.
+// Returns the channels [begin, begin + size) of axis 1, or of the only axis of a tensor of rank 1.
 absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x, int64_t begin,
                                int64_t size);
 

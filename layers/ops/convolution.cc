@@ -17,8 +17,8 @@ namespace {
 
 using tensor::ConvolutionShape;
 
-// All three are linear in each of their inputs, and run by kernels that are chosen as a whole
-// (plan/assign.h).
+// Base of the three convolution operations. Each is linear in both of its inputs. Their kernels are
+// chosen for the whole graph at once (layers/plan/assign.h), so they have no Bind() of their own.
 template <class Derived>
 class ConvolutionKind : public OperationOf<Derived> {
  public:
@@ -175,13 +175,15 @@ absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view n
       output_padding_width >= std::max(options.stride_width, options.dilation_width)) {
     return Invalid(name, "output_padding must be smaller than the stride or the dilation");
   }
-  // Rows and columns of output_padding come after those that the padding took away. What is more of
-  // them than of these, no kernel reaches.
+  // output_padding adds rows at the bottom and columns at the right. As far as `padding` cropped
+  // there, they hold values again; rows and columns beyond that are reached by no kernel position,
+  // so they are zero and are appended at the end.
   const Padding& padding = options.padding;
   const Padding unreached = {0, std::max<int64_t>(0, output_padding_height - padding.bottom), 0,
                              std::max<int64_t>(0, output_padding_width - padding.right)};
-  // The convolution whose gradient by its input this is: it maps the result here, but for those, to
-  // the input here.
+  // A transposed convolution is the gradient, by its input, of an ordinary convolution. That
+  // convolution maps an image of the size of our result (without the unreached rows and columns) to
+  // an image of the size of our input.
   ConvolutionAttributes attributes;
   ConvolutionShape& c = attributes.shape;
   c.batch = in[0], c.in_channels = kernel[1] * options.groups, c.out_channels = in[1],
@@ -226,7 +228,7 @@ absl::StatusOr<TensorId> Linear(Graph& graph, absl::string_view name, TensorId x
   return graph.AddNode(kConvolution, name, {x, w}, attributes, out);
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

@@ -1,4 +1,5 @@
-// Convolutions and their two gradients, each of which is made of the other two.
+// Convolutions and their gradients by the input and by the weights. The derivatives of each of the
+// three operations are built from the other two.
 #ifndef COTANGENT_LAYERS_OPS_CONVOLUTION_H_
 #define COTANGENT_LAYERS_OPS_CONVOLUTION_H_
 
@@ -11,40 +12,44 @@
 
 namespace cotangent::layers {
 
-// x, w -> y; in a folded graph (plan/fold.h) x, w, bias[, addend] -> w * x + bias + addend.
+// x, w -> y = w * x, where * is the convolution. In a graph folded for inference
+// (layers/plan/fold.h): x, w, bias[, addend] -> y = w * x + bias + addend.
 extern const Op kConvolution;
-// dy, w -> dx; also the transposed convolution.
+// dy, w -> dx, the gradient by the input. It also serves as the transposed convolution.
 extern const Op kConvolutionInputGradient;
-// x, dy -> dw.
+// x, dy -> dw, the gradient by the weights.
 extern const Op kConvolutionWeightGradient;
 
-// The attributes of all three.
+// The attributes of all three operations. Fields marked "forward" concern kConvolution only.
 struct ConvolutionAttributes {
-  tensor::ConvolutionShape shape;  // the whole geometry
-  bool relu = false;               // forward, in a folded graph: max(0, y) instead of y
-  // Max-pooled in windows of 2x2 (plan/pooling.h): forward has a second output, the positions of the
-  // maxima; the gradients take it as their last input.
+  tensor::ConvolutionShape shape;  // sizes of tensors and kernel, stride, padding, ...
+  bool relu = false;               // forward, in a folded graph: the result is max(0, y)
+  // If true, the convolution is fused with a max pooling in windows of 2x2 (layers/plan/pooling.h).
+  // kConvolution then has a second output, the positions of the maxima; the two gradients take the
+  // positions as their last input.
   bool pooled = false;
-  // Forward, in a quantised graph (plan/quantise.h): input, and addend if any, are quantised
-  // tensors, and so is the result unless int8->out_type is kF32.
+  // Forward, in a quantised graph (layers/plan/quantise.h): not null if the convolution computes
+  // with 8-bit integers. The input and the addend are then quantised tensors; so is the result,
+  // unless int8->out_type is kF32.
   std::shared_ptr<const tensor::Int8Convolution> int8 = nullptr;
 };
 
 struct ConvolutionOptions {
   int64_t stride_height = 1, stride_width = 1, dilation_height = 1, dilation_width = 1, groups = 1;
-  Padding padding;  // of zeros; other modes are a Pad before
+  Padding padding;  // with zeros; for other modes, apply Pad() (pad.h) first
 };
-// x [N, C, H, W], w [O, C / groups, KH, KW] -> [N, O, H', W'].
+// Shapes: x [N, C, H, W], w [O, C / groups, KH, KW] -> [N, O, H', W'].
 absl::StatusOr<TensorId> Convolution(Graph& graph, absl::string_view name, TensorId x, TensorId w,
                                      const ConvolutionOptions& options);
-// Transposed convolution: x [N, C, H, W], w [C, O / groups, KH, KW] (as PyTorch's) -> [N, O, H', W']
-// with H' = (H - 1) stride - padding + dilation (KH - 1) + output_padding + 1.
+// Transposed convolution: x [N, C, H, W], w [C, O / groups, KH, KW] -> [N, O, H', W'], as in
+// PyTorch, with H' = (H - 1) stride - padding + dilation (KH - 1) + output_padding + 1, where
+// `padding` is the sum of both sides; W' likewise.
 absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view name, TensorId x,
                                                TensorId w, const ConvolutionOptions& options,
                                                int64_t output_padding_height,
                                                int64_t output_padding_width);
-// The convolution whose kernel is the whole image: x [N, C, H, W] or [N, K], w [O, C H W] -> [N, O].
-// A flattening before it is not needed.
+// A linear layer: x [N, C, H, W] or [N, K], w [O, C H W] or [O, K] -> [N, O]. It is a convolution
+// whose kernel is the whole image, so an image need not be flattened first.
 absl::StatusOr<TensorId> Linear(Graph& graph, absl::string_view name, TensorId x, TensorId w);
 
 }  // namespace cotangent::layers

@@ -17,11 +17,12 @@ namespace {
 
 struct MaskAttributes {
   double rate;
-  bool per_image;  // one draw for all of an image
+  bool per_image;  // the same draw for all elements of an image
 };
 
-// Draw i of step `step` is a pure function of (seed, stream, step, i), where i counts through the
-// batch of all ranks: an image's mask does not depend on the rank that has it.
+// Draws the mask of one step. The draw with number i depends only on (seed, stream, step, i). i
+// counts through the batch of all ranks (processes that share the batch), so an image gets the same
+// mask whichever rank computes it.
 void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step, int rank,
           const Buffer& mask) {
   const double rate = attributes.rate;
@@ -41,7 +42,7 @@ void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint
   });
 }
 
-// Its attributes are MaskAttributes.
+// The operation that draws masks. Its attributes are MaskAttributes.
 class DropoutMaskOperation : public Leaf {
  public:
   const char* name() const override { return "dropout_mask"; }
@@ -77,7 +78,7 @@ absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorI
   return graph.AddNode(kDropoutMask, name, {}, MaskAttributes{rate, true}, shape);
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

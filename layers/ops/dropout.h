@@ -1,4 +1,4 @@
-// Srivastava et al., "Dropout" (2014).
+// Masks for dropout: Srivastava et al., "Dropout" (2014).
 #ifndef COTANGENT_LAYERS_OPS_DROPOUT_H_
 #define COTANGENT_LAYERS_OPS_DROPOUT_H_
 
@@ -8,12 +8,14 @@
 
 namespace cotangent::layers {
 
-// 0 with probability `rate`, else 1 / (1 - rate), drawn anew every step. Derivatives and references
-// take it as given.
+// A tensor whose elements are 0 with probability `rate` and otherwise 1 / (1 - rate). A plan draws
+// it anew in every step. Derivatives treat it as constant; the reference (layers/graph/reference.h)
+// must be given its values.
 extern const Op kDropoutMask;
 absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, TensorId like,
                                      double rate);
-// [N, C, 1, 1] for images [N, C, H, W]: one draw an image, the same in all its channels.
+// One draw per image of `images` [N, C, H, W], repeated for all channels: the result is [N, C, 1,
+// 1].
 absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorId images,
                                    double rate);
 

@@ -21,8 +21,8 @@ namespace {
 
 namespace symbolic = autodiff::symbolic;
 
-// The formula in the operands it really uses, each once, in ascending order: equal computations
-// become equal nodes.
+// Rewrites the formula so that its operands are exactly the tensors that it uses, each once and in
+// ascending order. So equal computations become equal nodes, which the graph merges.
 Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands) {
   std::vector<TensorId> used;
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -43,9 +43,9 @@ Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands
   return autodiff::symbolic::Substitute(formula, renamed);
 }
 
-// ChannelSum of an integrand, with the factors that are constant over each channel taken out of the
-// sum: the reductions of batch normalisation's gradient then turn out to be the same two, whatever
-// they are multiplied with.
+// Sums `integrand` over each channel, after moving the factors that are constant within a channel
+// out of the sum. In the gradient of batch normalisation, several sums then become the same two,
+// which are computed only once.
 absl::StatusOr<TensorId> SumToChannels(Graph& graph, const std::string& name, Expr integrand,
                                        const std::vector<TensorId>& operands) {
   const TensorId full = operands.back();  // the cotangent has the full shape
@@ -71,8 +71,8 @@ absl::StatusOr<TensorId> SumToChannels(Graph& graph, const std::string& name, Ex
   if (!summand.ok()) return summand;
   absl::StatusOr<TensorId> sum = ChannelSum(graph, name, *summand);
   if (!sum.ok() || outside.empty()) return sum;
-  // The full tensors are not in what stands outside; were they among its operands, it would have
-  // their shape.
+  // The factors outside the sum use no full-size tensor. A full-size operand would still give the
+  // product the full shape, so the unused operands are replaced by the sum.
   std::vector<TensorId> channel_operands = operands;
   for (TensorId& t : channel_operands) {
     if (graph.shape(t).rank() >= 2) t = *sum;
@@ -93,7 +93,7 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
   }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kPointwise}; }
 
-  // What is computed from weights alone is plain as they are.
+  // A tensor computed from weights alone is stored like weights: f32, row-major.
   Storage StorageOf(const Graph& graph, const Node& node, int) const override {
     for (TensorId t : node.inputs) {
       if (graph.shape(t).rank() != 4) continue;
@@ -264,7 +264,8 @@ absl::StatusOr<TensorId> Formula(Graph& graph, absl::string_view name, absl::str
 }
 
 absl::StatusOr<TensorId> Add(Graph& graph, absl::string_view name, std::vector<TensorId> terms) {
-  // Many terms are added a few at a time: a pass over memory has a limited number of operands.
+  // Many terms are added in groups of 8, because a pass over memory has a limited number of
+  // operands.
   constexpr size_t kMostTerms = 8;
   while (terms.size() > kMostTerms) {
     absl::StatusOr<TensorId> sum = Add(graph, name, {terms.end() - kMostTerms, terms.end()});
@@ -287,7 +288,7 @@ TensorId Constant(Graph& graph, double value, Shape shape) {
   return graph.AddNode(kConstant, "constant", {}, value, std::move(shape));
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

@@ -1,8 +1,8 @@
-// A formula of autodiff/symbolic at every element.
+// Applies a formula of autodiff/symbolic at every element of its inputs.
 //
-// An activation, the arithmetic of batch normalisation, a residual sum and the user's own formula
-// are all one kind of node: its derivatives come from symbolic differentiation, and one piece of
-// code fuses them all.
+// Activations, the arithmetic of batch normalisation, residual sums and users' own formulas are all
+// this one operation. Symbolic differentiation gives its derivatives, and one piece of code fuses
+// it.
 #ifndef COTANGENT_LAYERS_OPS_ELEMENTWISE_H_
 #define COTANGENT_LAYERS_OPS_ELEMENTWISE_H_
 
@@ -16,20 +16,22 @@
 
 namespace cotangent::layers {
 
-// inputs a0, a1, ..., each of the shape of the result, or [C] (one value a channel, axis 1), or [].
-// Its attribute is the formula, an Expr in Graph::Operand().
+// Inputs a0, a1, ..., each of the shape of the result, or [C] (one value per channel, axis 1), or
+// [] (one value). The attribute is the formula, an Expr in the variables Graph::Operand().
 extern const Op kElementwise;
-// Every element is one number, a double, the attribute.
+// A tensor whose elements are all the same number. The attribute is that number, a double.
 extern const Op kConstant;
 
-// `formula` in a0, a1, ... with operands of the shape of the one with the highest rank, [C] or [].
+// Adds the formula in a0, a1, ... of these operands. The result has the shape of the operand of
+// highest rank; each other operand has that shape too, or is [C] or [].
 absl::StatusOr<TensorId> Elementwise(Graph& graph, absl::string_view name, const Expr& formula,
                                      std::vector<TensorId> operands);
-// The same from text in the named variables: Formula(g, "act", "x / (1 + abs(x))", {{"x", x}}).
+// The same, with the formula as text in named variables:
+//   Formula(g, "act", "x / (1 + abs(x))", {{"x", x}})
 absl::StatusOr<TensorId> Formula(Graph& graph, absl::string_view name, absl::string_view text,
                                  const std::vector<std::pair<std::string, TensorId>>& operands);
 absl::StatusOr<TensorId> Add(Graph& graph, absl::string_view name, std::vector<TensorId> terms);
-// y = x + bias[channel].
+// y = x + bias[channel], for x [N, C, ...] and bias [C].
 absl::StatusOr<TensorId> AddBias(Graph& graph, absl::string_view name, TensorId x, TensorId bias);
 TensorId Constant(Graph& graph, double value, Shape shape);
 

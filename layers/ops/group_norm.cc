@@ -1,5 +1,5 @@
-// Wu and He, "Group normalization" (2018), and layer norm over the channels of each pixel: both are
-// arithmetic on means over groups of channels.
+// Group normalisation (Wu and He, "Group normalization", 2018), and layer normalisation over the
+// channels of each pixel. Both are elementwise arithmetic on means over groups of channels.
 
 #include "layers/ops/group_norm.h"
 
@@ -20,8 +20,8 @@ namespace {
 
 extern const Op kGroupMean;
 
-// Each value becomes the mean over its group of channels, at its pixel. A projection, symmetric:
-// its own adjoint. The attribute is the number of groups, an int64_t.
+// Replaces each value by the mean over the channels of its group at its pixel. This is a symmetric
+// projection, so it is its own adjoint. The attribute is the number of groups, an int64_t.
 class GroupMeanOperation : public OperationWithKernel<GroupMeanOperation> {
  public:
   const char* name() const override { return "group_mean"; }
@@ -77,7 +77,8 @@ class GroupMeanOperation : public OperationWithKernel<GroupMeanOperation> {
 const GroupMeanOperation group_mean;
 const Op kGroupMean = &group_mean;
 
-// (x - mean) / sqrt(variance + epsilon), where `mean_of` makes the mean at every element.
+// (x - mean) / sqrt(variance + epsilon). mean_of(t) adds the operations that compute the mean of t
+// over its group, at every element.
 template <typename MeanOf>
 absl::StatusOr<TensorId> Normalize(Graph& graph, absl::string_view name, TensorId x, double epsilon,
                                    MeanOf mean_of) {
@@ -130,7 +131,7 @@ absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorI
   });
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

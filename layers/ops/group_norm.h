@@ -1,4 +1,4 @@
-// Normalisation by statistics of groups of channels.
+// Normalisation by the mean and variance of groups of channels.
 #ifndef COTANGENT_LAYERS_OPS_GROUP_NORM_H_
 #define COTANGENT_LAYERS_OPS_GROUP_NORM_H_
 
@@ -12,15 +12,18 @@
 
 namespace cotangent::layers {
 
-// (x - mean) / sqrt(variance + epsilon) with mean and biased variance over each image's pixels in a
-// group of channels; x: [N, C, H, W], `groups` divides C.
+// (x - mean) / sqrt(variance + epsilon) for x [N, C, H, W], where the C channels are divided into
+// `groups` groups of equal size. Mean and biased variance are taken over all pixels of a group in
+// each image.
 absl::StatusOr<TensorId> GroupNorm(Graph& graph, absl::string_view name, TensorId x, int64_t groups,
                                    double epsilon);
-// The same over all channels of each pixel.
+// (x - mean) / sqrt(variance + epsilon) with mean and variance taken over all channels of each
+// pixel.
 absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorId x,
                                    double epsilon);
 
-// scale x + shift, one value a channel each; kNoTensor: none.
+// scale * x + shift, with vectors `scale` and `shift` [C] that hold one value per channel.
+// kNoTensor: leave out that step.
 absl::StatusOr<TensorId> ScaledAndShifted(Graph& graph, absl::string_view name, TensorId x,
                                           std::pair<TensorId, TensorId> scale_and_shift);
 

@@ -1,5 +1,5 @@
-// How the text of a layer becomes operations: each kind of layer is a function in layers/ops/, which
-// registers itself.
+// Turns the layers of a network text into operations. Each kind of layer has a function in
+// layers/ops/ that does this, and registers the function:
 //
 //   absl::StatusOr<Value> Swish(const Layer& text, LayerBuilder& b) {
 //     return b.Made(Formula(b.graph(), b.name(), "x * sigmoid(x)", {{"x", b.input().id}}));
@@ -26,19 +26,20 @@
 
 namespace cotangent::layers {
 
-// What a layer makes. A flattened image keeps its tensor until someone needs the flat one: a linear
-// layer does not.
+// The result of a layer. Flattening an image only sets `is_flattened`: the tensor keeps its shape
+// [N, C, H, W] until a layer asks for the flat form by LayerBuilder::Flat(). A linear layer does
+// not need it.
 struct Value {
   TensorId id = kNoTensor;
   bool is_flattened = false;
-  std::string maker = "";  // the layer's name, for messages
+  std::string maker = "";  // name of the layer that made it, for messages
 };
 
-// What a layer's function sees of the network, and what it may add to it. Errors name what was found
-// and expected; the caller adds the place and the layer.
+// What a layer's function can read of the network, and how it adds to it. Error messages say what
+// was found and what was expected; the caller adds the layer's name and its place in the text.
 class LayerBuilder {
  public:
-  // `parameters` counts the numbers learnt so far.
+  // `parameters` is the running count of learnt numbers in the network.
   LayerBuilder(const std::string& name, const std::vector<Value>& inputs,
                const BuildOptions& options, BuiltNetwork& built, int64_t& parameters, LayerRow& row)
       : name_(name),
@@ -56,39 +57,46 @@ class LayerBuilder {
   int ranks() const { return options_.ranks; }
   int64_t classes() const { return built_.classes; }
   TensorId images() const { return built_.images; }
-  // What `train --describe` prints of the layer; its name, kind and result are filled in already.
+  // The layer's row in the table that `train --describe` prints. Name, kind and result are already
+  // filled in; the layer's function may add the rest.
   LayerRow& row() { return row_; }
 
   const Shape& shape(const Value& value) const { return built_.graph.shape(value.id); }
-  // The shape as the user sees it.
+  // The shape of one image's value as the user knows it: without the batch axis, and flat if
+  // flattened.
   std::string Seen(const Value& value) const;
-  // "'conv1' [8, 4, 4], 'conv2' [8, 2, 2]"
+  // The inputs with their shapes, for messages: "'conv1' [8, 4, 4], 'conv2' [8, 2, 2]".
   std::string ListShapes() const;
-  // The tensor, made flat where the value is.
+  // The tensor of the value. If the value is flattened, adds a reshape to [N, K] and returns its
+  // result.
   absl::StatusOr<TensorId> Flat(const Value& value);
   absl::Status NeedImage(const Value& value) const;
   absl::Status NeedSeveral() const;
-  // An error before a result of absurd size is made.
+  // Returns an error if a result with these sizes per image would be absurdly large. Call it before
+  // the result is created.
   absl::Status CheckResult(std::initializer_list<int64_t> one_image) const;
 
-  // A learnt tensor "<layer>.<field>". `given` is the text's initialiser, `otherwise` the default
-  // where it says nothing.
+  // Adds a learnt tensor named "<layer>.<field>". If `is_given`, the text specifies the initialiser
+  // `given`; otherwise the default `otherwise` is used.
   absl::StatusOr<TensorId> AddParameter(absl::string_view field, Shape shape, bool is_given,
                                         const Initialiser& given, const Initialiser& otherwise,
                                         int64_t fan_in, int64_t fan_out);
-  // The last one.
+  // The parameter that was added last.
   const ParameterSpec& parameter() const { return built_.parameters.back(); }
-  // Kept between steps, not learnt: "<layer>.<field>", [channels].
+  // Adds a state tensor [channels] named "<layer>.<field>": a value that is kept between training
+  // steps but not learnt.
   TensorId AddState(absl::string_view field, int64_t channels, double initial_value);
 
-  // weight of a layer whose weight has the given shape.
+  // Adds the weight of a layer, [out, in, ...], with the initialiser of the text, or the default of
+  // PyTorch if the text has none.
   template <typename Text>
   absl::StatusOr<TensorId> AddWeight(const Text& text, const Shape& shape) {
     const int64_t area = shape.rank() == 4 ? shape[2] * shape[3] : 1;
     return AddParameter("weight", shape, text.has_weight_init(), text.weight_init(),
                         DefaultWeightInitialiser(), shape[1] * area, shape[0] * area);
   }
-  // y and, if wanted, a bias added to it.
+  // Adds a bias to y if the text asks for one; otherwise returns y. REQUIRES: the layer's weight is
+  // the parameter added last.
   template <typename Text>
   absl::StatusOr<Value> WithBias(const Text& text, TensorId y) {
     if (!text.bias()) return Value{y};
@@ -99,7 +107,8 @@ class LayerBuilder {
                      DefaultBiasInitialiser(weight.fan_in), weight.fan_in, weight.fan_out));
     return PlusBias(y, bias);
   }
-  // Scale and shift of a normalisation, one value a channel each; kNoTensor where not wanted.
+  // Adds the scale and shift parameters [channels] of a normalisation layer, as far as the text
+  // asks for them; kNoTensor stands for one that it does not want.
   template <typename Text>
   absl::StatusOr<std::pair<TensorId, TensorId>> ScaleAndShift(const Text& text, int64_t channels) {
     if (!(text.epsilon() >= 0) || !std::isfinite(text.epsilon()))
@@ -124,7 +133,8 @@ class LayerBuilder {
   }
 
   static Initialiser ConstantInitialiser(double value);
-  // nn.Conv2d's and nn.Linear's: bound sqrt(6 / ((1 + 5) fan_in)) = 1 / sqrt(fan_in).
+  // The defaults of PyTorch's nn.Conv2d and nn.Linear: uniform in [-b, b] with b = 1 /
+  // sqrt(fan_in). (For weights PyTorch writes b as sqrt(6 / ((1 + 5) fan_in)).)
   static Initialiser DefaultWeightInitialiser();
   static Initialiser DefaultBiasInitialiser(int64_t fan_in);
 
@@ -143,20 +153,22 @@ using LayerFunction = absl::StatusOr<Value> (*)(const Layer& text, LayerBuilder&
 
 struct LayerKind {
   LayerFunction build = nullptr;
-  bool reads_several = false;  // else it has one input
+  bool reads_several = false;  // whether the layer may have several inputs; otherwise it has one
 };
 
-// A constant of this type, in namespace scope, makes `kind` known.
+// A constant of this type at namespace scope registers the function for layers of this kind.
 class RegisterLayer {
  public:
   RegisterLayer(Layer::KindCase kind, LayerFunction build, bool reads_several = false);
 };
 
-// Null where there is none: blocks and sequences are not layers of their own.
+// Returns null if no function is registered for the kind. Blocks and sequences have none, because
+// they are expanded into layers before.
 const LayerKind* FindLayerKind(Layer::KindCase kind);
 
-// An error of the formula parser ("formula:1:7: found ...") at its place in the file, where the
-// formula begins at `place` ("net:3:20").
+// Converts an error of the formula parser, whose text has a place within the formula ("formula:1:7:
+// found ..."), into one with the place in the network's file. `place` is where the formula begins
+// in that file ("net:3:20").
 absl::Status FormulaError(absl::string_view place, absl::string_view what,
                           const absl::Status& status);
 

@@ -17,9 +17,10 @@ namespace {
 
 extern const Op kLayerNorm, kLayerNormGradient;
 
-// The derivative of the gradient by its operand y along t; `adjoint`: the transposed Jacobian times
-// t. With S the sum, M the mean over an image:
+// The Jacobian of the gradient operation by its operand y, times t; if `adjoint`, the transposed
+// Jacobian times t. With r the inverse deviation and M the mean over an image:
 //   dx = r (g - M(g) - y M(g y))           J t = -r (t M(g y) + y M(g t))
+// The transposed Jacobian exchanges g and y in the last term.
 // and the adjoint has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
@@ -31,8 +32,8 @@ TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool
                    {t, along_y, outer, along_t, node.inputs[2]});
 }
 
-// y = (x - mean) * inverse_deviation with, for each n, the mean and 1 / sqrt(variance + epsilon)
-// over all other axes.
+// y = (x - mean) * inverse_deviation. For each image, `mean` and `inverse_deviation` = 1 /
+// sqrt(variance + epsilon) are taken over all axes but the first.
 void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* mean,
                       float* inverse_deviation) {
   const int64_t count = ElementsPerImage(x);
@@ -86,13 +87,15 @@ void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_d
   });
 }
 
-// x -> y, mean [N], inverse deviation [N], without scale and shift. The attribute is epsilon, a
+// x -> y, mean [N], inverse deviation [N]; without scale and shift. The attribute is epsilon, a
 // double.
 class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
  public:
   const char* name() const override { return "layer_norm"; }
 
-  // With r the inverse deviation: dx = r (dy - M(dy) - y M(dy y)) + d_mean / K - r^2 y d_r / K.
+  // The gradient by x from the cotangents of all three outputs, with r the inverse deviation,
+  // d_mean and d_r the cotangents of mean and r, M the mean over an image and K its number of
+  // elements: dx = r (dy - M(dy) - y M(dy y)) + d_mean / K - r^2 y d_r / K.
   absl::Status Vjp(ReverseRule& rule) const override {
     const Node& node = rule.node;
     const TensorId x = node.inputs[0], y = node.outputs[0], inverse = node.outputs[2];
@@ -110,8 +113,8 @@ class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
     return rules.status();
   }
 
-  // y' = r (x' - M(x') - y M(y x')), of the gradient's form since the Jacobian is symmetric;
-  // mean' = M(x'), r' = -r^2 M(y x').
+  // With a prime for tangents: y' = r (x' - M(x') - y M(y x')), mean' = M(x'), r' = -r^2 M(y x').
+  // The Jacobian of y is symmetric, so y' is computed by the gradient operation.
   absl::Status Jvp(ForwardRule& rule) const override {
     const Node& node = rule.node;
     RuleBuilder rules(rule.graph, node.name);
@@ -172,7 +175,7 @@ class LayerNormGradientOperation : public OperationWithKernel<LayerNormGradientO
     const TensorId g = node.inputs[0], y = node.inputs[1], inverse = node.inputs[2],
                    dx = node.outputs[0];
     RuleBuilder rules(rule.graph, node.name);
-    // In g the operation is its own adjoint.
+    // In g, the operation is linear and symmetric, so it is its own adjoint.
     if (rule.Needs(g))
       rule.Contribute(g, rule.Like(kLayerNormGradient, {rule.d[0], y, inverse}, g));
     if (rule.Needs(y)) rule.Contribute(y, GradientByOutput(rules, node, rule.d[0], true));
@@ -243,7 +246,7 @@ absl::StatusOr<TensorId> LayerNorm(Graph& graph, absl::string_view name, TensorI
                        {{"", in}, {".mean", batch}, {".inverse_deviation", batch}})[0];
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Ba, Kiros, Hinton, "Layer normalization" (2016).
+// Layer normalisation: Ba, Kiros, Hinton, "Layer normalization" (2016).
 #ifndef COTANGENT_LAYERS_OPS_LAYER_NORM_H_
 #define COTANGENT_LAYERS_OPS_LAYER_NORM_H_
 
@@ -8,7 +8,8 @@
 
 namespace cotangent::layers {
 
-// Normalised over all axes but the first; scale and shift, where wanted, follow as Formula().
+// Normalises each image of x [N, ...] by the mean and variance over all axes but the first. Scale
+// and shift are not part of it; callers add them as elementwise operations.
 absl::StatusOr<TensorId> LayerNorm(Graph& graph, absl::string_view name, TensorId x,
                                    double epsilon);
 

@@ -1,5 +1,5 @@
-// Every layer with its options: forward against the reference in double, backward against the
-// reference's reverse mode.
+// Tests every operation with its options: the values of a plan against the reference in double, and
+// its derivatives against the reference's reverse mode.
 
 #include <string>
 #include <vector>
@@ -27,7 +27,7 @@
 namespace cotangent::layers {
 namespace {
 
-// Of a layer's StatusOr result.
+// Unwraps a StatusOr; an error fails the test.
 template <class T>
 T Made(absl::StatusOr<T> value) {
   EXPECT_TRUE(value.ok()) << value.status();
@@ -59,7 +59,7 @@ void CheckConvolution(const ConvolutionCase& c, const AgreementOptions& agreemen
 
 TEST_P(ConvolutionTest, Exact) { CheckConvolution(GetParam(), {}); }
 TEST_P(ConvolutionTest, Fast) {
-  // Winograd's transforms cost some digits.
+  // Winograd's transforms lose some precision, so the tolerance is larger.
   CheckConvolution(GetParam(), {.exact = false, .threads = 2, .forward_tolerance = 1e-4});
 }
 TEST_P(ConvolutionTest, Bf16) { CheckConvolution(GetParam(), InBf16()); }
@@ -136,12 +136,12 @@ INSTANTIATE_TEST_SUITE_P(
             8, 16, 3, {.stride_height = 2, .stride_width = 2, .padding = {1, 1, 1, 1}}, 1, 1},
         TransposedCase{8, 8, 3, {.groups = 4, .padding = {1, 1, 1, 1}}, 0, 0},
         TransposedCase{8, 8, 3, {.dilation_height = 2, .dilation_width = 2}, 0, 0},
-        // Rows or columns that no kernel reaches.
+        // With rows or columns at the end that no kernel position reaches.
         TransposedCase{3, 4, 2, {.stride_height = 2, .stride_width = 2}, 1, 1},
         TransposedCase{3, 4, 1, {.stride_height = 3, .stride_width = 3}, 2, 0},
         TransposedCase{
             8, 8, 3, {.stride_height = 2, .stride_width = 4, .padding = {1, 0, 1, 1}}, 1, 3},
-        // More output padding than a stride, less than a dilation.
+        // With output padding larger than the stride but smaller than the dilation.
         TransposedCase{
             4, 8, 3, {.dilation_height = 3, .dilation_width = 3, .padding = {0, 1, 1, 0}}, 2, 1},
         TransposedCase{5,
@@ -228,7 +228,7 @@ INSTANTIATE_TEST_SUITE_P(
                     PoolCase{Shape{2, 3, 1, 1}, PoolWindow{1, 1, 2, 3}},
                     PoolCase{Shape{2, 3, 5, 4}, PoolWindow{1, 1, 2, 3}}));
 
-// Each kind of fused pass, on either side of poolings whose windows are one cell.
+// Combines each kind of fused pass, before and after, with poolings whose windows are one cell.
 TEST(PoolTest, OfOneCellAmongPasses) {
   const auto after = [](Graph& graph, int kind, TensorId x) -> TensorId {
     const int64_t channels = graph.shape(x)[1];
@@ -260,7 +260,7 @@ TEST(PoolTest, OfOneCellAmongPasses) {
         SCOPED_TRACE(absl::StrCat("extent ", extent, ", kind ", kind));
         const bool is_max = kind % 2 == 0;
         if (kind / 2 % 4 == 3 && kind / 8 == 3)
-          continue;  // normalised twice: little but rounding errors are left of the gradient
+          continue;  // after two normalisations the gradient is little more than rounding errors
         Graph graph;
         TensorId x = after(graph, kind / 2 % 4, graph.Input("x", {5, 8, extent, extent}));
         for (int i = 0; i < 2; ++i)
@@ -272,7 +272,7 @@ TEST(PoolTest, OfOneCellAmongPasses) {
   }
 }
 
-// Equal windows and results, of images that are not.
+// Two poolings with equal windows and equal results, but inputs of different sizes.
 TEST(PoolTest, EqualResultsOfUnequalImages) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 5, 5});
@@ -287,7 +287,7 @@ TEST(PoolTest, EqualResultsOfUnequalImages) {
                {pooled(x), pooled(Made(Pad(graph, "crop", x, PadMode::kZeros, {-1, 0, 0, -1})))})));
 }
 
-// What is averaged over an image of four pixels and the largest of them are read by one pass.
+// One pass reads both the average and the maximum over an image of four pixels.
 TEST(PoolTest, MaximumAndAverageTogether) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 2, 2}),
@@ -438,7 +438,7 @@ TEST(ConcatTest, OfFeatures) {
   ExpectPlanAgrees(graph, Made(Concat(graph, "concat", {x, a})));
 }
 
-// Vectors are one value a channel.
+// Joins and slices vectors, which hold one value per channel.
 TEST(ConcatTest, OfVectors) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 3, 3, 3}), a = graph.Parameter("a", {3}),
@@ -448,8 +448,8 @@ TEST(ConcatTest, OfVectors) {
   ExpectPlanAgrees(graph, Made(Formula(graph, "y", "x * s * s", {{"x", x}, {"s", part}})));
 }
 
-// What is made and read where it lies in another: joined twice over, cut out, normalised part by
-// part.
+// Tensors that are stored inside a wider one: parts that are joined twice, cut out, and normalised
+// one by one.
 TEST(ConcatTest, OfWhatPassesMake) {
   for (const AgreementOptions& agreement : {AgreementOptions{.threads = 2}, InBf16()}) {
     Graph graph;
@@ -542,13 +542,13 @@ TEST(LossTest, All) {
   }
 }
 
-// Against targets, shares of the classes or numbers, where a loss can take them.
+// Losses with targets [N, K] instead of labels, for those losses that accept them.
 TEST(LossTest, OfTargets) {
   for (size_t i = 0; i < Losses().size(); ++i) {
     SCOPED_TRACE(absl::StrCat("loss ", i));
     Graph graph;
     const TensorId x = graph.Input("x", {5, 12}), w = graph.Parameter("w", {7, 12});
-    // A state: nobody asks for a derivative by it.
+    // The targets are a state, because no derivative by a state is computed.
     const TensorId targets = graph.State("targets", {5, 7});
     const auto loss = LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), targets, Losses()[i]);
     const bool possible =
@@ -558,7 +558,7 @@ TEST(LossTest, OfTargets) {
   }
 }
 
-// cross_entropy and mse_loss of PyTorch 2.14.1, in double.
+// Expected values: cross_entropy and mse_loss of PyTorch 2.14.1, in double.
 TEST(LossTest, OfTargetsIsPyTorchs) {
   float x[6] = {1.5f, -0.25f, 0.75f, -1, 2, 0.5f}, gradient[6], loss;
   const float t[6] = {0.7f, 0.3f, 0, 0, 0.25f, 0.75f};
@@ -577,13 +577,14 @@ TEST(LossTest, OfTargetsIsPyTorchs) {
          {0.059146472, -0.235420193, 0.176273722, 0.001015476, 0.096821993, -0.097837469});
   expect({.kind = LossKind::kMeanSquaredError}, 0.938333333,
          {0.266666667, -0.183333333, 0.25, -0.333333333, 0.583333333, -0.083333333});
-  // Of the two that PyTorch has not, what their definitions give with its functions.
+  // PyTorch lacks these two losses; the expected values follow from their definitions, computed
+  // with PyTorch's functions.
   expect({.kind = LossKind::kFocal, .gamma = 2}, 0.742211219,
          {0.057767248, -0.149825455, 0.092058206, 0.017982391, 0.345278616, -0.363261007});
   expect({.kind = LossKind::kHinge, .margin = 1}, 1.7375, {-0.2, -0.3, 0.5, 0, 0.375, -0.375});
 }
 
-// Images without weight say nothing, not "not a number".
+// If all images of a batch have weight 0, the loss and the gradient are 0, not NaN.
 TEST(LossTest, OfABatchWithoutWeightIsZero) {
   for (const LossKind kind : {LossKind::kSoftmaxCrossEntropy, LossKind::kHinge,
                               LossKind::kMeanSquaredError, LossKind::kFocal}) {
@@ -598,7 +599,7 @@ TEST(LossTest, OfABatchWithoutWeightIsZero) {
   }
 }
 
-// Gradients have derivatives in forward and in reverse mode, and those have some again.
+// Gradients of losses can be differentiated in forward and in reverse mode, twice.
 TEST(GradientTest, OfLossesHasDerivatives) {
   for (size_t i = 0; i < Losses().size(); ++i) {
     if (Losses()[i].kind == LossKind::kHinge) continue;

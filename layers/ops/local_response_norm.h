@@ -5,8 +5,8 @@
 
 namespace cotangent::layers {
 
-// The attributes of channel_window_sum: a channel's window has so many channels before it and after
-// it.
+// The attributes of the operation channel_window_sum, which replaces each channel by a sum of
+// neighbouring channels: the numbers of channels before and after it that the sum includes.
 struct ChannelWindow {
   int64_t before, after;
 };

@@ -24,8 +24,9 @@ BuiltNetwork Built(const std::string& options) {
   return *std::move(built);
 }
 
-// torch.nn.LocalResponseNorm(size, alpha=0.3, beta=0.6, k=1.5) in PyTorch 2.14.1, float64, of
-// x = ((7 i mod 12) - 5) / 4 for i = 0 .. 11, [1, 6, 1, 2]; gradient of sum_i (i + 1) y_i.
+// Compares with torch.nn.LocalResponseNorm(size, alpha=0.3, beta=0.6, k=1.5) of PyTorch 2.14.1 in
+// float64. The input has the shape [1, 6, 1, 2] and the elements x_i = ((7 i mod 12) - 5) / 4 for i
+// = 0 .. 11; dx is the gradient of sum_i (i + 1) y_i by x.
 void ExpectPyTorch(int size, const std::vector<double>& y, const std::vector<double>& dx) {
   BuiltNetwork built = Built("size: " + std::to_string(size) + " alpha: 0.3 beta: 0.6 k: 1.5");
   const TensorId seed = built.graph.Input("seed", built.graph.shape(built.prediction));

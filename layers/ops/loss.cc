@@ -27,33 +27,34 @@ namespace {
 namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
 
-// labels [N] or targets [N, K] -> [N, K]: in the column of the label 1, else 0, or the target; times
-// the weight of the class. The attribute is that of a loss.
+// labels [N] or targets [N, K] -> [N, K]. A label becomes a row with 1 in the column of its class
+// and 0 elsewhere; targets stay as they are. Each column is then multiplied by the weight of its
+// class. The attribute is the LossAttributes of the loss.
 extern const Op kWeightedTargets;
 
-// Whether a loss compares with targets [N, K], not with labels [N].
+// Whether the loss compares predictions with targets [N, K] rather than labels [N].
 bool HasTargets(const Graph& graph, const Node& loss) {
   return graph.shape(loss.inputs[1]).rank() == 2;
 }
 
-// ---- Second derivatives
+// ---- Second derivatives of losses, as graphs ----
 
-// `quotient` where the divisor, a sum of weights, is above 0, else 0: a batch without weight has
-// the loss 0.
+// Returns `quotient` where `divisor`, a sum of weights, is above 0, and 0 elsewhere. The loss of a
+// batch whose weights are all 0 is defined to be 0.
 Expr WhereWeighted(RuleBuilder& rules, const Expr& divisor, const Expr& quotient) {
   symbolic::Pool& pool = rules.graph().pool();
   return symbolic::Select(pool.Constant(0), divisor, quotient, pool.Constant(0));
 }
 
-// 1 in the column of the label's class; the targets, if there are some.
+// The targets [N, K] of the loss: given ones, or one-hot rows made from labels.
 TensorId TargetsOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
   if (HasTargets(rules.graph(), loss)) return loss.inputs[1];
   return rules.graph().AddNode(kWeightedTargets, rules.name(), {loss.inputs[1]}, LossAttributes{},
                                Shape(shape));
 }
 
-// Each image's share in the loss, [N]: weights of the labels' classes divided by their sum over the
-// batch; with targets 1 / N.
+// The weight of each image in the mean loss, [N]. With labels: the weight of the label's class,
+// divided by the sum of these weights over the batch. With targets: 1 / N.
 TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
   if (loss.as<LossAttributes>().class_weights.empty() || HasTargets(rules.graph(), loss))
     return Constant(rules.graph(), 1.0 / shape[0], {shape[0]});
@@ -63,8 +64,9 @@ TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
                            {weights, rules.Sum(weighted)}, {shape[0]});
 }
 
-// The gradient of an image is its share times T p - t, where t is the smoothed target, weighted by
-// class, and T its sum.
+// The Hessian of softmax cross-entropy by the prediction, times t [N, K]. The gradient of an image
+// is its share (SharesOf) times (T p - q), where p is the softmax, q the smoothed target weighted
+// by class, and T the sum of q. So the Hessian is share T times the Jacobian of the softmax.
 TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape,
                                     TensorId t) {
   const LossAttributes& attributes = loss.as<LossAttributes>();
@@ -92,11 +94,13 @@ TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const 
   return image.Map(rules.a(0) * rules.a(1), {along, factor});
 }
 
-// With t the targets (of a label: one-hot), p the probabilities, r = 1 - p and l = ln p, each of
-// every class, the gradient of an image is its share times
-//   u - p S(u),  u = t (gamma r^(gamma - 1) p l - r^gamma),
-// and along x': l' = x' - S(p x'), u' = t (gamma r^(gamma - 1) p (2 + l) - gamma (gamma - 1)
-// r^(gamma - 2) p^2 l) l', p' = p l'.
+// The Hessian of the focal loss by the prediction x, times t [N, K]. Per class, let y be the target
+// (one-hot for a label), p the softmax, r = 1 - p and l = ln p; S is the sum over the classes. The
+// gradient of an image is its share (SharesOf) times
+//   u - p S(u),  u = y (gamma r^(gamma - 1) p l - r^gamma),
+// and its derivative along x' = t, with a prime for derivatives, follows from p' = p l' and
+//   l' = x' - S(p x'),
+//   u' = y (gamma r^(gamma - 1) p (2 + l) - gamma (gamma - 1) r^(gamma - 2) p^2 l) l'.
 TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape, TensorId t) {
   const double gamma = loss.as<LossAttributes>().gamma;
   const Expr a0 = rules.a(0), a1 = rules.a(1), a2 = rules.a(2), a3 = rules.a(3), a4 = rules.a(4),
@@ -107,7 +111,8 @@ TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& 
   PerImage image(rules, shape);
   const TensorId mean_along = image.Sum(a0 * a1, {p, t});
   const TensorId log_along = image.Map(a0 - a1, {t, mean_along});
-  // Kept from zero, where powers and logarithms end; what they are multiplied with is zero there.
+  // Keeps x away from zero, where negative powers and logarithms are infinite. The factors that
+  // multiply them are zero there.
   const auto at_least = [&](const Expr& x, double least) {
     return symbolic::Max(x, pool.Constant(least));
   };
@@ -129,8 +134,8 @@ TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& 
                    {u_along, p, sum_along, log_along, sum, SharesOf(rules, loss, shape)});
 }
 
-// The second derivative of a loss by its prediction, times t [N, K]; it is its own adjoint.
-// kNoTensor: it is zero.
+// The Hessian of a loss by its prediction, times t [N, K]; kNoTensor if the Hessian is zero. A
+// Hessian is symmetric, so reverse and forward mode both use this product.
 TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t) {
   const LossAttributes& attributes = loss.as<LossAttributes>();
   const Shape shape = rules.graph().shape(loss.inputs[0]);
@@ -155,14 +160,15 @@ TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t) {
   return kNoTensor;
 }
 
-// ---- Kernels
+// ---- Kernels: the losses of single images, and their gradients ----
 
 double WeightOf(const LossAttributes& attributes, int32_t label) {
   return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label];
 }
 
-// PyTorch's cross_entropy with label smoothing s: (1 - s) w_y (-log p_y) + s / K sum_k w_k (-log
-// p_k), over sum of w_y.
+// Softmax cross-entropy with label smoothing s, as PyTorch's cross_entropy: ((1 - s) w_y (-log p_y)
+// + s / K sum_k w_k (-log p_k)) / total_weight, for the label y, class weights w and softmax p.
+// Writes the gradient by x. The other functions named ...Row do the same for their losses.
 double CrossEntropyRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                        double total_weight, float* gradient) {
   const double log_sum = LogSumExp(x, classes), s = a.label_smoothing;
@@ -195,7 +201,8 @@ double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_
   return loss * weight;
 }
 
-// Against the one-hot target, mean over classes too, as PyTorch's mse_loss.
+// The mean over the classes of (x - t)^2, where t is the one-hot vector of the label, as PyTorch's
+// mse_loss; weighted by the label's class.
 double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                            double total_weight, float* gradient) {
   const double weight = WeightOf(a, label) / total_weight / classes;
@@ -208,14 +215,14 @@ double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t clas
   return loss * weight;
 }
 
-// (1 - p)^gamma (-log p) for p the probability of the label (Lin et al., "Focal loss for dense
-// object detection", 2017).
+// The focal loss (1 - p)^gamma (-log p), where p is the softmax probability of the label (Lin et
+// al., "Focal loss for dense object detection", 2017); weighted by the label's class.
 double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                 double total_weight, float* gradient) {
   const double log_sum = LogSumExp(x, classes), weight = WeightOf(a, label) / total_weight;
   const double log_p = x[label] - log_sum, p = std::exp(log_p), rest = -std::expm1(log_p);
   const double power = std::pow(rest, a.gamma);
-  // d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
+  // Here d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
   const double inner = rest > 0 ? a.gamma * std::pow(rest, a.gamma - 1) * p * log_p : 0;
   const double slope = (inner - power) * weight;
   for (int64_t k = 0; k < classes; ++k)
@@ -240,7 +247,8 @@ double LossRow(const LossAttributes& a, const float* x, int64_t classes, int32_t
   return 0;
 }
 
-// What an image's targets [K] come to. `row` [K] is scratch.
+// The contribution of one image with targets [K] to the mean loss over `images` images; writes its
+// gradient by x. `row` [K] is scratch memory.
 double TargetRow(const LossAttributes& a, const float* x, int64_t classes, const float* targets,
                  double images, float* gradient, std::vector<float>& row) {
   double loss = 0;
@@ -264,9 +272,10 @@ double TargetRow(const LossAttributes& a, const float* x, int64_t classes, const
   return loss;
 }
 
-// ---- The reference
+// ---- The reference implementation of losses ----
 
-// Loss of one row of predictions, unweighted by the batch, and its gradient.
+// The loss of one image with a label, weighted by class but not divided by the weight of the batch,
+// and its gradient by x.
 template <class T>
 std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vector<T>& x,
                                        int64_t label) {
@@ -278,7 +287,7 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
   std::vector<T> gradient(classes, T(0.0));
   switch (a.kind) {
     case LossKind::kSoftmaxCrossEntropy: {
-      // -sum_k t_k w_k ln p_k for the smoothed target t.
+      // The loss is -sum_k t_k w_k ln p_k for the smoothed target t and class weights w.
       const std::vector<T> p = Probabilities(x), log_p = LogProbabilities(x);
       for (int64_t k = 0; k < classes; ++k) {
         const double t =
@@ -309,7 +318,7 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
       const std::vector<T> p = Probabilities(x);
       const T rest = T(1.0) - p[label], log_p = LogProbabilities(x)[label];
       loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log_p);
-      // By ln p of the label: d ln p / d x_k = [k = label] - p_k.
+      // The derivative by ln p of the label, of which d ln p / d x_k = [k = label] - p_k.
       const T slope =
           T(weight(label)) *
           (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
@@ -322,7 +331,7 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
   return {loss, gradient};
 }
 
-// The same of targets.
+// The loss of one image with targets [K], and its gradient by x.
 template <class T>
 std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::vector<T>& x,
                                            const T* targets) {
@@ -343,7 +352,7 @@ std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::v
   return {loss, gradient};
 }
 
-// ---- The operations
+// ---- The operations of this file ----
 
 class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
  public:
@@ -451,8 +460,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
       double total_weight = has_targets ? static_cast<double>(batch) : 0;
       for (int64_t label : labels)
         total_weight += a.class_weights.empty() ? 1.0 : a.class_weights[label];
-      const T share(total_weight > 0 ? 1.0 / total_weight
-                                     : 0.0);  // without any weight the loss is 0
+      const T share(total_weight > 0 ? 1.0 / total_weight : 0.0);  // weights all 0: the loss is 0
       for (int64_t n = 0; n < batch; ++n) {
         const std::vector<T> row(x.begin() + n * classes, x.begin() + (n + 1) * classes);
         const auto [row_loss, row_gradient] =
@@ -467,7 +475,8 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     return absl::OkStatus();
   }
 
-  // A loss by formula runs as one flat kernel over predictions and targets.
+  // Losses given by a formula run as one compiled loop over all predictions and targets; the other
+  // losses run image by image.
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     const LossAttributes attributes = kernel.node.as<LossAttributes>();
     const TensorId prediction = kernel.node.inputs[0], labels = kernel.node.inputs[1],

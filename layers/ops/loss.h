@@ -1,4 +1,4 @@
-// What training minimises.
+// Losses: the functions of predictions and labels that training minimises.
 #ifndef COTANGENT_LAYERS_OPS_LOSS_H_
 #define COTANGENT_LAYERS_OPS_LOSS_H_
 
@@ -12,48 +12,56 @@
 
 namespace cotangent::layers {
 
-// prediction [N, K], labels [N] or targets [N, K] -> loss [], d loss / d prediction [N, K].
+// prediction [N, K], labels [N] or targets [N, K] -> the mean loss [] and its gradient by the
+// prediction, [N, K].
 extern const Op kLoss;
 
 enum class LossKind { kSoftmaxCrossEntropy, kHinge, kMeanSquaredError, kFocal, kFormula };
 
 struct LossAttributes {
   LossKind kind = LossKind::kSoftmaxCrossEntropy;
-  double label_smoothing = 0;         // softmax cross-entropy
-  std::vector<double> class_weights;  // empty: all 1; weighted mean as in PyTorch
-  // hinge: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y)
+  double label_smoothing = 0;         // for softmax cross-entropy
+  std::vector<double> class_weights;  // empty: all 1; the mean is weighted by them as in PyTorch
+  // For the hinge loss: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y), y the
+  // label.
   double margin = 1;
-  double gamma = 2;  // focal: (1 - p_y)^gamma * cross-entropy
-  // kFormula: elementwise in a0 = prediction, a1 = target (one-hot of labels); mean over all
+  double gamma = 2;  // for the focal loss (1 - p_y)^gamma * cross-entropy
+  // For kFormula: an elementwise formula in a0 = prediction and a1 = target (labels become one-hot
+  // vectors). The loss is its mean over all elements.
   Expr formula;
 };
 
-// prediction [N, K] -> the mean loss, [], against class numbers `labels` [N] or targets [N, K].
-// Of the mean squared error and of a formula targets are what predictions are compared with,
-// element by element. Of the others they are shares of the classes, and the loss of an image is the
-// mean, by these shares, of what it would be for each class; weights of classes then weight it, but
-// it is the number of images that the sum is divided by, as in PyTorch's cross_entropy with
+// Adds the mean loss [] of predictions [N, K]. `labels` holds either class numbers [N] or targets
+// [N, K].
+//
+// For the mean squared error and for a formula, predictions are compared with targets element by
+// element. For the other losses, the targets of an image are shares of the classes: its loss is the
+// sum over the classes of share times the loss that the class would have as a label. Class weights
+// multiply the terms of their classes (softmax cross-entropy only), but the sum over the batch is
+// divided by the number of images, not by the weights, as in PyTorch's cross_entropy with
 // probabilities.
 absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId prediction,
                                 TensorId labels, const LossAttributes& loss);
 
-// What predictions are compared with: one of the two.
+// What predictions are compared with. Exactly one of the two pointers is not null.
 struct LossTargets {
   const int32_t* labels = nullptr;  // [N]
   const float* shares = nullptr;    // [N, K]
 };
 
-// The mean loss, weighted by class, of f32 predictions [N, K], and its gradient by the prediction.
-// Summed in double, in a fixed order. A batch in which no image has weight has the loss 0 and the
-// gradient 0. kFormula is not among them.
+// Computes the mean loss of f32 predictions [N, K], weighted by class, and its gradient by the
+// prediction. It sums in double in a fixed order, so the result does not depend on the number of
+// threads. If all images of the batch have weight 0, the loss and the gradient are 0. Does not
+// support kFormula.
 void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
               const LossTargets& targets, float* loss, const Buffer& gradient);
 
-// The loss is loss / weight, summed over as many batches as there are: so that of a data set does
-// not depend on how it is cut into batches. kFormula is not among them.
+// Sums from which the mean loss over a data set is computed: add up both fields over all batches,
+// then divide loss by weight. The result does not depend on how the data set is divided into
+// batches. Does not support kFormula.
 struct LossSums {
-  double loss = 0;    // sum over n of the weighted loss of image n
-  double weight = 0;  // sum over n of the weight of its class; of shares, the images
+  double loss = 0;    // sum over the images of loss times weight of the label's class
+  double weight = 0;  // sum of these weights; with shares, the number of images
 };
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
                    const LossTargets& targets);

@@ -42,7 +42,8 @@ void Gather(const PoolWindow& window, const Buffer& x, const Buffer& position, c
   });
 }
 
-// Calls visit(fine index, coarse index) for every maximum.
+// Calls visit(index in `fine`, index of the window) for the pixel at which each window's maximum
+// lies.
 template <class T, class Visit>
 void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, TensorId position,
                     Visit visit) {
@@ -59,7 +60,8 @@ void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, Ten
   }
 }
 
-// The three are poolings of the same windows; where the windows tile the image, they are fused.
+// Base of the three operations, which share their windows. If the windows tile the image, they take
+// part in fused passes; otherwise they have kernels.
 template <class Derived>
 class WindowedOperation : public OperationOf<Derived> {
  public:
@@ -74,7 +76,7 @@ class WindowedOperation : public OperationOf<Derived> {
   }
 
  protected:
-  // The geometry, if kernels can have it.
+  // The geometry of the pooling, or an error if the kernels do not support it.
   static absl::StatusOr<tensor::PoolShape> Validated(const KernelContext& kernel, TensorId fine) {
     const tensor::PoolShape shape =
         PoolShapeOf(kernel.node.as<PoolWindow>(), kernel.graph.shape(fine));
@@ -124,7 +126,8 @@ class MaxPoolOperation : public WindowedOperation<MaxPoolOperation> {
     return absl::OkStatus();
   }
 
-  // The first maximum in row-major order, and where it is.
+  // Emits the maximum of the window, or its position if `output` is 1. Of equal values the first in
+  // row-major order wins.
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output, int) const override {
     const bool position = output == 1;
     autodiff::codegen::Value best = -1, place = pass.program.Constant(0);
@@ -268,7 +271,7 @@ absl::StatusOr<MaxPoolResult> MaxPool(Graph& graph, absl::string_view name, Tens
   return MaxPoolResult{made[0], made[1]};
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

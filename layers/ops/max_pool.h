@@ -1,4 +1,5 @@
-// Max pooling; its derivative along x, which gathers; and the adjoint of that, which scatters.
+// Max pooling; the operation for its Jacobian-vector product, which gathers the elements at the
+// maxima; and the adjoint of that, which scatters.
 #ifndef COTANGENT_LAYERS_OPS_MAX_POOL_H_
 #define COTANGENT_LAYERS_OPS_MAX_POOL_H_
 
@@ -8,13 +9,13 @@
 
 namespace cotangent::layers {
 
-extern const Op kMaxPool;        // x -> y, position of the maximum in its window
-extern const Op kMaxPoolGather;  // x, position -> y: the elements of x at the positions
-extern const Op kMaxUnpool;      // dy, position -> dx
-// The attribute of all three is the PoolWindow.
+extern const Op kMaxPool;        // x -> y, and the position of each maximum in its window
+extern const Op kMaxPoolGather;  // x, position -> y, the elements of x at these positions
+extern const Op kMaxUnpool;      // dy, position -> dx, dy at these positions and 0 elsewhere
+// The attribute of all three operations is the PoolWindow (layers/graph/operation.h).
 
-// A pooling that changes nothing (each pixel a window of its own) is x itself, without positions
-// (kNoTensor).
+// If every window is a single pixel, pooling changes nothing; then `value` is x itself and
+// `position` is kNoTensor.
 struct MaxPoolResult {
   TensorId value, position;
 };

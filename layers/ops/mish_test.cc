@@ -9,7 +9,7 @@
 namespace cotangent::layers {
 namespace {
 
-// torch.nn.Mish() in PyTorch 2.14.1, float64, and its derivative.
+// Compares with torch.nn.Mish() of PyTorch 2.14.1 in float64, and with its derivative.
 TEST(MishTest, AsInPyTorch) {
   const absl::StatusOr<Network> network = ParseNetwork(
       "input { channels: 6 height: 1 width: 1 classes: 6 }\n"

@@ -14,7 +14,7 @@
 namespace cotangent::layers {
 namespace {
 
-// What is there of `d`, averaged over the ranks; kNoTensor elsewhere.
+// Averages those of `d` that are not kNoTensor over the ranks; kNoTensor stays kNoTensor.
 std::vector<TensorId> MeansOf(Graph& graph, const std::string& name,
                               const std::vector<TensorId>& d) {
   std::vector<TensorId> present;
@@ -82,8 +82,9 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
   const char* name() const override { return "moments_over_ranks"; }
   Storage StorageOf(const Graph&, const Node&, int) const override { return Storage::kPlain; }
 
-  // With A and B the means of the cotangents of mean and variance: of m_r it is A + 2 (m_r - mean)
-  // B, of v_r it is B. (What the variance owes to the mean vanishes: deviations sum to 0.)
+  // Let A and B be the means over the ranks of the cotangents of the result's mean and variance.
+  // The cotangent of m_r is then A + 2 (m_r - mean) B, and that of v_r is B. (The variance depends
+  // on m_r also through the mean, but that term vanishes because the deviations sum to 0.)
   absl::Status Vjp(ReverseRule& rule) const override {
     const std::vector<TensorId> d = MeansOf(rule.graph, rule.node.name, rule.d);
     RuleBuilder rules(rule.graph, rule.node.name);
@@ -95,7 +96,8 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
                                       {rule.in(0), rule.out(0), d[1]}, rule.shape(rule.in(0))));
     return rules.status();
   }
-  // mean' is the mean of m_r', variance' that of v_r' + 2 (m_r - mean) m_r'.
+  // With a prime for tangents: mean' is the mean over the ranks of m_r', and variance' the mean of
+  // v_r' + 2 (m_r - mean) m_r'.
   absl::Status Jvp(ForwardRule& rule) const override {
     RuleBuilder rules(rule.graph, rule.node.name);
     std::vector<TensorId> of_variance;
@@ -110,7 +112,7 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
     return absl::OkStatus();
   }
 
-  // Of one rank.
+  // The reference has only one rank, so it copies its inputs.
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     e.out(node, 0) = e.in(node, 0);
@@ -131,7 +133,7 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
         std::copy_n(variance, channels, variance_of_all);
         return;
       }
-      // In double, squares are exact enough to be taken about 0.
+      // Doubles are precise enough for E[x^2] - E[x]^2: little is lost when the two terms cancel.
       for (int64_t c = 0; c < channels; ++c) {
         const double m = mean[c];
         sums[c] = m;

@@ -1,9 +1,10 @@
-// What the ranks of PlanRanks (plan/ranks.h) have in common: vectors averaged over them, each
-// vector of a rank's share of the batch. With one rank, the vectors themselves.
+// Operations that combine vectors over ranks: processes that train one network together, each on
+// its share of every batch (PlanRanks in layers/plan/ranks.h). With one rank they change nothing.
 //
-// Ranks' losses are averaged, and so are the gradients that each rank computes. A rank's cotangent
-// of x_r is therefore the derivative of the sum of the ranks' losses, and that of y = mean over r
-// of x_r is, for every x_r, the mean over the ranks of their cotangents of y.
+// Derivatives: training averages over the ranks both the losses and the gradients that each rank
+// computes. So the cotangent that rank r holds for its vector x_r is the derivative of the sum of
+// all ranks' losses. For y = the mean over r of x_r, the cotangent of every x_r is the mean over
+// the ranks of their cotangents of y.
 #ifndef COTANGENT_LAYERS_OPS_OVER_RANKS_H_
 #define COTANGENT_LAYERS_OPS_OVER_RANKS_H_
 
@@ -17,12 +18,14 @@ namespace cotangent::layers {
 
 extern const Op kMeanOverRanks, kMomentsOverRanks;
 
-// The means of vectors, f32, of any lengths; one exchange for all of them.
+// The mean over the ranks of each of these f32 vectors, which may differ in length. All of them are
+// exchanged in one message.
 std::vector<TensorId> MeanOverRanks(Graph& graph, absl::string_view name,
                                     const std::vector<TensorId>& vectors);
 
-// Mean and biased variance [C] of the whole batch, from those of equal shares m_r, v_r: the mean of
-// the m_r, and the mean of v_r + (m_r - mean)^2. One exchange, in double.
+// Mean and biased variance [C] of the whole batch, from the mean m_r and variance v_r of each
+// rank's equal share: the mean over r of m_r, and the mean over r of v_r + (m_r - mean)^2. Both are
+// exchanged in one message, in double.
 MomentsResult MomentsOverRanks(Graph& graph, absl::string_view name, const MomentsResult& own);
 
 }  // namespace cotangent::layers

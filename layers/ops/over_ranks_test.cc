@@ -37,7 +37,7 @@ TEST(OverRanksTest, AloneVectorsAreTheirOwnMeans) {
                                            {x, moments.mean, moments.variance, means[0]})));
 }
 
-// Threads as ranks: sums wait for all of them.
+// Simulates ranks by threads: each sum waits until all threads have given their values.
 class Threads {
  public:
   explicit Threads(int count) : count_(count), all_(count), values_(count) {}
@@ -66,8 +66,8 @@ struct Outcome {
 
 constexpr int64_t kChannels = 5, kPixels = 9, kPerImage = kChannels * kPixels;
 
-// A rank's images normalised, each then weighed by a random mask and its number in the batch; the
-// gradient of the sum.
+// Batch-normalises the images of one rank, multiplies each image by a random mask and its number in
+// the batch, and computes the gradient of the sum.
 Outcome Normalise(const std::vector<float>& images, const PlanRanks& ranks) {
   const int64_t count = static_cast<int64_t>(images.size()) / kPerImage;
   Graph graph;
@@ -111,8 +111,8 @@ void ExpectClose(const std::vector<float>& found, const std::vector<float>& expe
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 2e-5 * largest) << i;
 }
 
-// Values, gradients, running statistics and masks of a batch do not depend on how many ranks share
-// it.
+// Values, gradients, running statistics and masks of a batch must not depend on the number of ranks
+// that share it.
 TEST(OverRanksTest, SynchronisedRanksNormaliseAsOneMachine) {
   constexpr int kRanks = 3, kImagesOfRank = 2;
   SplitMix random(5);

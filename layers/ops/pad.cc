@@ -17,7 +17,8 @@ namespace {
 
 extern const Op kPad, kUnpad;
 
-// Where a padded line or column comes from: its index in [0, size), or -1 for a zero.
+// The row or column of the image that `index` copies, where negative indices and those from `size`
+// on lie in the padding; -1 if it is zero.
 int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   if (index >= 0 && index < size) return index;
   switch (mode) {
@@ -31,8 +32,8 @@ int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   return -1;
 }
 
-// Where a line or column went in the padded image: at most to three places, as padding is no longer
-// than the image.
+// The rows or columns of the padded image that are copies of one row or column of the image: at
+// most three, because the padding is no longer than the image.
 struct Copies {
   std::array<int64_t, 3> at;
   int count = 0;
@@ -103,12 +104,12 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
   });
 }
 
-// Calls visit(inner index, outer index) for every pixel of the padded image that is a copy of one of
-// the inner image.
+// Calls visit(index in `inner`, index in `outer`) for every pixel of the padded image `outer` that
+// is a copy of a pixel of the image `inner`.
 template <class T, class Visit>
 void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, TensorId outer,
                    Visit visit) {
-  // The inner line or column that `index` of the outer image copies; -1: none.
+  // The row or column of `inner` that row or column `index` of `outer` copies; -1 if none.
   const auto source = [&](int64_t index, int64_t size) -> int64_t {
     if (node.as<PadAttributes>().mode == PadMode::kCircular) return (index + size) % size;
     if (node.as<PadAttributes>().mode == PadMode::kReflect)
@@ -153,7 +154,7 @@ class PadOperation : public OperationWithKernel<PadOperation> {
   }
 };
 
-// The adjoint: each pixel is the sum of its copies.
+// The adjoint of padding: each pixel becomes the sum of its copies.
 class UnpadOperation : public OperationWithKernel<UnpadOperation> {
  public:
   const char* name() const override { return "unpad"; }
@@ -214,7 +215,7 @@ absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, P
   return graph.AddNode(kPad, name, {x}, PadAttributes{mode, padding}, out);
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

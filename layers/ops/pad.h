@@ -1,4 +1,4 @@
-// Growing or cropping an image.
+// Adds rows and columns at the borders of images, or removes some (crops).
 #ifndef COTANGENT_LAYERS_OPS_PAD_H_
 #define COTANGENT_LAYERS_OPS_PAD_H_
 
@@ -17,7 +17,7 @@ struct PadAttributes {
   Padding padding;
 };
 
-// [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]; negative numbers crop.
+// [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative numbers crop.
 absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
                              const Padding& padding);
 

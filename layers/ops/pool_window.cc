@@ -17,7 +17,8 @@ absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, Te
                                     window.padding.right);
   if (height < 1 || width < 1)
     return WindowDoesNotFit(graph, name, "window", window.height, window.width, x, window.padding);
-  // Beyond the bottom and the right, where sizes round up, the last window may hold little.
+  // The checks spare the bottom and right: where the output size is rounded up, the last window may
+  // hold mostly padding there, as long as it begins inside the image.
   if (window.padding.top * 2 > window.height || window.padding.left * 2 > window.width ||
       (height - 1) * window.stride_height - window.padding.top >= in[2] ||
       (width - 1) * window.stride_width - window.padding.left >= in[3]) {
@@ -38,10 +39,12 @@ bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window) {
   return window.height == 1 && window.width == 1 && in == out;
 }
 
-// Cells of the largest pooling window that a pass takes: each is a piece of its program.
+// The largest window, in cells, that a fused pass handles. The code of the pass grows with each
+// cell.
 constexpr int kMostCells = 9;
 
-// Windows of one cell are none to a pass (Pass::HasWindow), which would not know coarse from fine.
+// Windows of one cell are excluded because a pass ignores them (Pass::HasWindow) and then could not
+// tell tensors before and after pooling apart.
 bool Tiles(const PoolWindow& window) {
   const int64_t cells = window.height * window.width;
   return window.stride_height == window.height && window.stride_width == window.width &&

@@ -1,4 +1,4 @@
-// What max and average pooling share: windows that slide over an image.
+// Geometry that max and average pooling share: windows that slide over an image.
 #ifndef COTANGENT_LAYERS_OPS_POOL_WINDOW_H_
 #define COTANGENT_LAYERS_OPS_POOL_WINDOW_H_
 
@@ -12,22 +12,24 @@
 
 namespace cotangent::layers {
 
-// The shape of what is pooled, if the window fits: [N, C, H, W] -> [N, C, H', W'].
+// The shape of the pooled result, [N, C, H, W] -> [N, C, H', W'], or an error if the window does
+// not fit.
 absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, TensorId x,
                                   const PoolWindow& window);
-// Each pixel is a window of its own.
+// Whether each window is a single pixel, so that pooling changes nothing.
 bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window);
-// Windows lie side by side and cover the image but for a rest at its bottom and right, and have few
-// enough cells for a fused pass.
+// Whether the windows lie side by side without padding, as a fused pass (layers/plan/fusion.h)
+// needs them, and have 2 to 9 cells. Rows and columns at the bottom and right may remain uncovered.
 bool Tiles(const PoolWindow& window);
-// The geometry for kernels and references, `fine` being the shape before pooling.
+// The geometry in the form that kernels and references use. `fine` is the shape before pooling.
 tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);
 
-// How much further the last window of an axis reaches where sizes round up, as PyTorch's ceil_mode
-// has it: a window begins in the image or in what stands before it.
+// How many elements the last window of an axis reaches beyond the image and its padding when the
+// number of windows is rounded up, as by ceil_mode in PyTorch. A window must begin inside the image
+// or the padding before it; one that would not is left out, and the result is then 0.
 int64_t Beyond(int64_t size, int64_t extent, int64_t stride, int64_t before, int64_t after);
 
-// The window that the text of a pooling asks for, checked against the image it is given.
+// The pooling window that a layer's text asks for, checked against the shape of its input.
 template <typename Text>
 absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
                                         const LayerBuilder& b) {

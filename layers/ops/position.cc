@@ -1,4 +1,5 @@
-// Where in the image a pixel is, as a tensor that is added to each image.
+// Position embedding: a learnt tensor that is added to every image, so that pixels know where they
+// are.
 
 #include <utility>
 
@@ -19,7 +20,8 @@ absl::StatusOr<Value> PositionLayer(const Layer& layer, LayerBuilder& b) {
   ASSIGN_OR_RETURN(TensorId weight,
                    b.AddParameter("weight", {shape[1], shape[2], shape[3]}, text.has_weight_init(),
                                   text.weight_init(), usual, count, count));
-  // One value an element, the same for all images: one a channel of images that are all channels.
+  // The sum adds a separate value at each element, the same for all images. Flattened to [N, C H
+  // W], that is the addition of a bias.
   Graph& graph = b.graph();
   ASSIGN_OR_RETURN(weight, Reshape(graph, b.name(), weight, {count}));
   ASSIGN_OR_RETURN(TensorId x, Reshape(graph, b.name(), b.input().id, {shape[0], count}));

@@ -1,4 +1,5 @@
-// Layers held against PyTorch's numbers (pytorch_numbers.py), and their plans against the reference.
+// Compares layers with results of PyTorch (made by pytorch_numbers.py), and their plans with the
+// reference.
 
 #include <cmath>
 #include <cstdint>
@@ -32,7 +33,7 @@ const std::vector<Case>& Cases() {
   return cases;
 }
 
-// As pytorch_numbers.py fills tensors.
+// The values that pytorch_numbers.py puts into its tensors.
 std::vector<double> Filled(int64_t count, int64_t a, int64_t m, double shift, double scale) {
   std::vector<double> values;
   for (int64_t i = 0; i < count; ++i)
@@ -143,7 +144,8 @@ TEST(Multiply, SaysWhichShapesDoNotFit) {
             "convolution changes the channels");
 }
 
-// Inference keeps all; training drops whole images, and their mean stays.
+// Drop path keeps all images in inference. In training it drops whole images; the mean stays the
+// same.
 TEST(DropPath, KeepsOrDropsWholeImages) {
   const absl::StatusOr<Network> network = ParseNetwork(
       "input { channels: 3 height: 2 width: 2 classes: 12 }\n"

@@ -1,4 +1,4 @@
-// Activations as 8-bit integers.
+// Quantises activations to 8-bit integers.
 #ifndef COTANGENT_LAYERS_OPS_QUANTISE_H_
 #define COTANGENT_LAYERS_OPS_QUANTISE_H_
 
@@ -7,12 +7,12 @@
 
 namespace cotangent::layers {
 
-// x -> x / scale rounded to nearest even and clamped to 0..255 or, if signed, to -128..127. As a
-// function of x it has steps: its derivative is zero.
+// x / scale, rounded to the nearest integer (ties to even) and clamped to 0..255 or, if signed, to
+// -128..127. It is a step function, so its derivative is zero.
 extern const Op kQuantise;
 
 struct QuantiseAttributes {
-  float scale = 1;  // what one unit of the integers stands for
+  float scale = 1;  // the real number that one unit of the integers stands for
   bool is_signed = false;
 };
 

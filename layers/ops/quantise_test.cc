@@ -8,7 +8,7 @@
 namespace cotangent::layers {
 namespace {
 
-// As a function it has steps: x times it has the derivative of what it is there.
+// Quantisation is a step function with derivative zero, so the derivative of x times q(x) is q(x).
 TEST(QuantiseTest, PlansAgree) {
   for (const bool is_signed : {false, true}) {
     Graph graph;

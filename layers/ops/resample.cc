@@ -16,7 +16,7 @@ namespace {
 
 extern const Op kResample;
 
-// Linear; its adjoint is itself with both matrices transposed.
+// The operation is linear. Its adjoint is the same operation with both matrices transposed.
 class ResampleOperation : public OperationWithKernel<ResampleOperation> {
  public:
   const char* name() const override { return "resample"; }
@@ -65,7 +65,8 @@ class ResampleOperation : public OperationWithKernel<ResampleOperation> {
   }
 
  private:
-  // Channels at a time, whose sums stay in registers and the first cache.
+  // The number of channels processed at a time; their sums fit into registers and the first-level
+  // cache.
   static constexpr int64_t kChannels = 64;
 
   static void Run(const ResampleAttributes& weights, const Buffer& x, const Buffer& y) {
@@ -101,7 +102,7 @@ class ResampleOperation : public OperationWithKernel<ResampleOperation> {
 const ResampleOperation resample;
 const Op kResample = &resample;
 
-// Makes a matrix from the terms of each row.
+// Makes the matrix whose row i consists of the terms terms_of(i).
 template <typename TermsOf>
 AxisWeights Weights(int64_t from, int64_t to, TermsOf terms_of) {
   AxisWeights weights;
@@ -110,7 +111,7 @@ AxisWeights Weights(int64_t from, int64_t to, TermsOf terms_of) {
   return weights;
 }
 
-// 1 / total at each of [begin, end).
+// A row with the weight 1 / total at each pixel in [begin, end).
 std::vector<AxisWeights::Term> Mean(int64_t begin, int64_t end, int64_t total) {
   std::vector<AxisWeights::Term> terms;
   for (int64_t i = begin; i < end; ++i) terms.push_back({i, 1.0 / static_cast<double>(total)});
@@ -173,7 +174,7 @@ absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId
                        ResampleAttributes{std::move(rows), std::move(columns)}, out);
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

@@ -1,5 +1,5 @@
-// Images of another size, each pixel a weighted sum of pixels: what resizing, adaptive pooling and
-// poolings whose windows are uneven have in common.
+// Changes the size of images: each output pixel is a weighted sum of input pixels. Resizing,
+// adaptive average pooling and average pooling with uneven windows are made from this.
 #ifndef COTANGENT_LAYERS_OPS_RESAMPLE_H_
 #define COTANGENT_LAYERS_OPS_RESAMPLE_H_
 
@@ -12,34 +12,38 @@
 
 namespace cotangent::layers {
 
-// A sparse matrix [to, from] over the pixels of one axis, by rows.
+// The weights for one axis: a sparse matrix [to, from] that maps `from` input pixels to `to` output
+// pixels, stored by rows.
 struct AxisWeights {
   struct Term {
     int64_t from;
     double weight;
   };
-  int64_t from = 0;                      // pixels before
-  std::vector<std::vector<Term>> terms;  // by pixel after
+  int64_t from = 0;                      // number of input pixels
+  std::vector<std::vector<Term>> terms;  // by output pixel
 
   AxisWeights Transposed() const;
 };
 
-// As PyTorch's interpolate with align_corners=False: pixel i shows what lies at floor(i from / to),
-// or is a mean of the two nearest of (i + 1/2) from / to - 1/2.
+// The weights of PyTorch's interpolate() with align_corners=False. Nearest: output pixel i is input
+// pixel floor(i from / to). Bilinear: it interpolates between the two input pixels nearest to the
+// position (i + 1/2) from / to - 1/2.
 AxisWeights NearestWeights(int64_t from, int64_t to);
 AxisWeights BilinearWeights(int64_t from, int64_t to);
-// Means over [floor(i from / to), ceil((i + 1) from / to)).
+// Adaptive average pooling: output pixel i is the mean of the input pixels [floor(i from / to),
+// ceil((i + 1) from / to)).
 AxisWeights AdaptiveWeights(int64_t from, int64_t to);
-// Means over windows of `extent` in steps of `stride` from -`before` on, of which only what lies
-// before from + `before` counts, zeros in the padding included.
+// Average pooling: output pixel i is the mean over a window of `extent` pixels that begins at i
+// stride - before. Zeros of the padding count in the mean, up to `before` pixels on each side; the
+// part of a window beyond position from + before does not count.
 AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before);
 
-// The attributes of resample.
+// The attributes of the operation `resample`: the weights along the height and along the width.
 struct ResampleAttributes {
   AxisWeights rows, columns;
 };
 
-// [N, C, H, W] -> [N, C, H', W']: y_ij = sum_ab rows_ia columns_jb x_ab.
+// [N, C, H, W] -> [N, C, H', W'] with y_ij = sum_ab rows_ia columns_jb x_ab in every channel.
 absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId x,
                                   AxisWeights rows, AxisWeights columns);
 

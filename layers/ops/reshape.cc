@@ -32,7 +32,8 @@ class ReshapeOperation : public OperationWithKernel<ReshapeOperation> {
     return absl::OkStatus();
   }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    // Row-major order is what a reshape keeps: through NCHW, whatever the images' layouts.
+    // A reshape keeps the elements in row-major order, so the copy goes through NCHW whatever
+    // layouts the two tensors have.
     const int64_t count = kernel.graph.shape(kernel.node.inputs[0]).NumElements();
     return [buffer = kernel.buffer, node = kernel.node,
             plain = kernel.Temporary(count * static_cast<int64_t>(sizeof(float)))](int64_t) {
@@ -61,7 +62,7 @@ absl::StatusOr<TensorId> Reshape(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kReshape, name, {x}, {}, std::move(to));
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

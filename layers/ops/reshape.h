@@ -1,4 +1,5 @@
-// The same numbers in row-major order under another shape: [N, C, H, W] <-> [N, C H W], say.
+// Gives a tensor another shape with the same elements in row-major order, for example [N, C, H, W]
+// <-> [N, C H W].
 #ifndef COTANGENT_LAYERS_OPS_RESHAPE_H_
 #define COTANGENT_LAYERS_OPS_RESHAPE_H_
 

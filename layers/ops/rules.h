@@ -1,10 +1,10 @@
-// What the rules of reverse mode (vjp.h) and forward mode (jvp.h) share: a way to add operations to
-// a graph, and the derivatives of operations that are gradients themselves.
+// Helpers for the derivative rules of operations (reverse mode: layers/graph/vjp.h, forward mode:
+// layers/graph/jvp.h), above all of operations that are gradients themselves.
 //
-// Those are written with the operations that are there already, so that a gradient's derivative is
-// a graph as any other and has derivatives in its turn. What is one value an image, which layer
-// norm, softmax and the losses need, is one value a channel of the same numbers reshaped to [1, N,
-// K, 1].
+// A rule builds derivatives from existing operations, so a derivative is a graph like any other and
+// can be differentiated again. Layer norm, softmax and the losses need sums and values per image,
+// but the operations for that work per channel. PerImage reshapes [N, ...] to [1, N, K, 1], so that
+// an image becomes a channel.
 #ifndef COTANGENT_LAYERS_OPS_RULES_H_
 #define COTANGENT_LAYERS_OPS_RULES_H_
 
@@ -20,8 +20,8 @@
 
 namespace cotangent::layers {
 
-// Adds operations for the layer `name`, whose shapes are known to fit. The first error is kept:
-// look at status() in the end; what is made after it is kNoTensor.
+// Adds operations for the layer `name`. REQUIRES: the shapes fit. After a first error every
+// function returns kNoTensor, so check status() once at the end.
 class RuleBuilder {
  public:
   RuleBuilder(Graph& graph, std::string name) : graph_(graph), name_(std::move(name)) {}
@@ -31,11 +31,11 @@ class RuleBuilder {
   const absl::Status& status() const { return status_; }
   Expr a(int i) const { return graph_.Operand(i); }
 
-  // The formula in a0, a1, ... at every element of `shape`; operands that are smaller are spread
-  // over it.
+  // The formula in a0, a1, ... at every element of `shape`. Smaller operands ([C] or []) are
+  // broadcast to it.
   TensorId Elementwise(const Expr& formula, std::vector<TensorId> operands, const Shape& shape);
   TensorId ChannelSum(TensorId x) { return Kept(layers::ChannelSum(graph_, name_, x)); }
-  // The sum of all elements, [].
+  // The sum of all elements of x, a scalar [].
   TensorId Sum(TensorId x);
   TensorId Reshape(TensorId x, const Shape& shape) {
     return Kept(layers::Reshape(graph_, name_, x, shape));
@@ -43,7 +43,7 @@ class RuleBuilder {
   TensorId Add(std::vector<TensorId> terms) {
     return Kept(layers::Add(graph_, name_, std::move(terms)));
   }
-  // An operation with these inputs and, but for those, all that `node` has.
+  // Adds an operation of kind `op` with these inputs and the attributes of `node`.
   TensorId Like(Op op, const Node& node, std::vector<TensorId> inputs, const Shape& shape);
 
  private:
@@ -54,21 +54,21 @@ class RuleBuilder {
   absl::Status status_;
 };
 
-// Formulas over tensors [N, ...] of one shape and vectors [N], one value an image.
+// Formulas over tensors [N, ...] of one shape and vectors [N], which hold one value per image.
 class PerImage {
  public:
   PerImage(RuleBuilder& rules, const Shape& shape)
       : rules_(rules), shape_(shape), rows_({1, shape[0], shape.NumElements() / shape[0], 1}) {}
 
-  // The sum of the formula over each image: [N].
+  // Sums the formula over all elements of each image: [N].
   TensorId Sum(const Expr& formula, const std::vector<TensorId>& operands) {
     return rules_.ChannelSum(Rows(formula, operands));
   }
-  // The formula at every element.
+  // Applies the formula at every element; the result has the shape [N, ...].
   TensorId Map(const Expr& formula, const std::vector<TensorId>& operands) {
     return rules_.Reshape(Rows(formula, operands), shape_);
   }
-  // Elements of an image.
+  // The number of elements of one image.
   double count() const { return static_cast<double>(rows_[2]); }
 
  private:

@@ -1,4 +1,4 @@
-// Layers with one learnt number a channel, or one for all.
+// Layers that multiply by a learnt number, one per channel or one for all channels.
 
 #include <utility>
 
@@ -9,7 +9,7 @@
 namespace cotangent::layers {
 namespace {
 
-// The formula in x and the layer's weight w.
+// Adds the layer's weight w and applies a formula in x and w.
 template <typename Text>
 absl::StatusOr<Value> WithWeight(const Text& text, double initial_value, const char* formula,
                                  LayerBuilder& b) {
@@ -28,7 +28,7 @@ absl::StatusOr<Value> ScaleLayer(const Layer& layer, LayerBuilder& b) {
   return WithWeight(layer.scale(), 1, "x * w", b);
 }
 
-// PyTorch's slope to begin with.
+// The initial slope is 0.25, as in PyTorch.
 absl::StatusOr<Value> PreluLayer(const Layer& layer, LayerBuilder& b) {
   return WithWeight(layer.prelu(), 0.25, "select(0, x, x, w * x)", b);
 }

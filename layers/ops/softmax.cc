@@ -16,10 +16,10 @@
 namespace cotangent::layers {
 namespace {
 
-// The derivative of the gradient by its operand y along t; `adjoint`: the transposed Jacobian times
-// t. With S the sum, M the mean over an image:
+// The Jacobian of the gradient operation by its operand y, times t; if `adjoint`, the transposed
+// Jacobian times t. With S the sum over the classes of an image:
 //   dx = y (g - S(g y))                    J t = t (g - S(g y)) - y S(g t)
-// and the adjoint has g and y exchanged in the last term.
+// The transposed Jacobian exchanges g and y in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
   const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;
@@ -68,7 +68,7 @@ class SoftmaxOperation : public OperationWithKernel<SoftmaxOperation> {
     rule.Contribute(rule.in(0), rule.Like(kSoftmaxGradient, {rule.d[0], rule.out(0)}, rule.in(0)));
     return absl::OkStatus();
   }
-  // The Jacobian is symmetric.
+  // The Jacobian of the softmax is symmetric, so forward mode can use the gradient operation.
   absl::Status Jvp(ForwardRule& rule) const override {
     rule.made[0] = rule.Like(kSoftmaxGradient, {rule.d[0], rule.out(0)}, rule.out(0));
     return absl::OkStatus();
@@ -154,7 +154,7 @@ absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kSoftmax, name, {x}, {}, graph.shape(x));
 }
 
-// ---- From the text
+// ---- Building layers of a network text from these operations ----
 
 namespace {
 

@@ -1,4 +1,4 @@
-// y_k = exp(x_k) / sum_j exp(x_j).
+// Softmax over the classes of each image: y_k = exp(x_k) / sum_j exp(x_j).
 #ifndef COTANGENT_LAYERS_OPS_SOFTMAX_H_
 #define COTANGENT_LAYERS_OPS_SOFTMAX_H_
 
@@ -17,12 +17,12 @@ extern const Op kSoftmaxGradient;  // dy, y -> dx = y (dy - sum_j dy_j y_j)
 
 absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId x);
 
-// log(sum_k exp(x_k)) without overflow.
+// log(sum_k exp(x_k)) of `count` numbers, without overflow.
 double LogSumExp(const float* x, int64_t count);
 
-// ln p_k = x_k - ln sum_j exp(x_j), which is finite with all its derivatives where p_k itself is too
-// small for a number. The largest x is subtracted first: it changes neither the value nor, since the
-// terms cancel, any derivative.
+// The logarithms of the softmax: ln p_k = x_k - ln sum_j exp(x_j). They and their derivatives stay
+// finite where p_k itself underflows. To avoid overflow, the largest x is subtracted first; the
+// terms cancel, so neither the value nor any derivative changes.
 template <class T>
 std::vector<T> LogProbabilities(const std::vector<T>& x) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
@@ -36,7 +36,7 @@ std::vector<T> LogProbabilities(const std::vector<T>& x) {
   return logs;
 }
 
-// p_k.
+// The softmax p_k.
 template <class T>
 std::vector<T> Probabilities(const std::vector<T>& x) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself

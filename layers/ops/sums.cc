@@ -18,7 +18,8 @@ class ChannelSumOperation : public OperationOfPasses<ChannelSumOperation> {
   std::optional<std::string> Key(const Attributes&) const override { return ""; }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kSum}; }
 
-  // The adjoint of summing is spreading: an elementwise copy whose shape is given by x.
+  // The adjoint of the sum is a broadcast: an elementwise copy of the [C] cotangent to the shape of
+  // x.
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId x = rule.in(0);
     rule.Contribute(x, rule.graph.AddNode(kElementwise, rule.node.name, {rule.d[0]},
@@ -75,7 +76,8 @@ class MomentsOperation : public OperationOfPasses<MomentsOperation> {
     return absl::OkStatus();
   }
 
-  // mean' = M(x'), variance' = 2 M((x - mean) x').
+  // With a prime for tangents and M the mean over a channel:
+  //   mean' = M(x'), variance' = 2 M((x - mean) x').
   absl::Status Jvp(ForwardRule& rule) const override {
     RuleBuilder rules(rule.graph, rule.node.name);
     const TensorId x = rule.in(0), mean = rule.out(0), dx = rule.d[0];
@@ -131,7 +133,8 @@ absl::StatusOr<MomentsResult> Moments(Graph& graph, absl::string_view name, Tens
   if (graph.shape(x).rank() < 2)
     return Invalid(name,
                    absl::StrCat("needs a channel axis; found shape ", graph.shape(x).ToString()));
-  // Those of joined channels are those of the parts: taken once, however often they are joined on.
+  // The moments of concatenated channels are the concatenated moments of the parts. Networks that
+  // concatenate again and again (DenseNet) so compute the moments of each part only once.
   if (const Node& node = graph.producer(x); node.op == kConcat) {
     std::vector<TensorId> means, variances;
     for (TensorId part : std::vector<TensorId>(node.inputs)) {

@@ -1,4 +1,4 @@
-// What is summed over each channel.
+// Sums, means and variances over each channel.
 #ifndef COTANGENT_LAYERS_OPS_SUMS_H_
 #define COTANGENT_LAYERS_OPS_SUMS_H_
 
@@ -10,10 +10,11 @@ namespace cotangent::layers {
 
 extern const Op kChannelSum, kMoments;
 
-// [N, C, ...] -> [C]: the sum over all axes but axis 1, the adjoint of spreading a channel vector.
+// Sums over all axes but axis 1: [N, C, ...] -> [C]. It is the adjoint of broadcasting a channel
+// vector.
 absl::StatusOr<TensorId> ChannelSum(Graph& graph, absl::string_view name, TensorId x);
 
-// [N, C, ...] -> mean [C], biased variance [C].
+// The mean and the biased variance of each channel: [N, C, ...] -> [C], [C].
 struct MomentsResult {
   TensorId mean, variance;
 };

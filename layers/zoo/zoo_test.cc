@@ -47,8 +47,8 @@ TEST(Zoo, HasTheNetworks) {
                           "softmax_classifier", "two_layer_net", "vgg", "wide_resnet"));
 }
 
-// sum(p.numel() for p in net.parameters()) of the same networks in PyTorch; of cifar94 without the
-// 1152 scales that its normalisations have there and do not learn.
+// Expected: sum(p.numel() for p in net.parameters()) of the same networks in PyTorch. For cifar94
+// the 1152 scales of its normalisations are left out, which exist in PyTorch but are not learnt.
 TEST(Zoo, HasPyTorchsNumberOfParameters) {
   const std::map<std::string, int64_t> expected = {
       {"softmax_classifier", 30730}, {"two_layer_net", 1578506},
@@ -126,7 +126,7 @@ TEST(Zoo, ResolvedTextBuildsTheSame) {
   }
 }
 
-// The page's example does what the page says.
+// The example in layers/README.md builds, and its overrides of fields work.
 TEST(Readme, ExampleBuilds) {
   std::ifstream file("layers/README.md");
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
@@ -144,7 +144,7 @@ TEST(Readme, ExampleBuilds) {
   EXPECT_THAT(ParameterNames(*built), Contains("unit1.conv.weight"));
 }
 
-// Whatever a text holds, there is an answer.
+// Parsing and building a corrupted text must end with a result or an error, never with a crash.
 TEST(Robustness, MutatedTexts) {
   std::vector<std::string> texts;
   for (const std::string& name : ZooNames()) texts.push_back(*ZooText(name));
