@@ -3,7 +3,7 @@
 namespace cotangent::layers {
 namespace {
 
-// Misra, "Mish: a self regularized non-monotonic activation function" (2019).
+// The activation Mish: Misra, "Mish: a self regularized non-monotonic activation function" (2019).
 const RegisterActivation mish(Layer::Activation::MISH, "x * tanh(softplus(x))");
 
 }  // namespace

@@ -16,8 +16,8 @@ TEST(OperationTableTest, NamesDiffer) {
   EXPECT_GE(names.size(), 28u);
 }
 
-// After all tests of the program: an operation that none of them has held against its reference,
-// forward, in both kinds of derivative and by a plan, is an operation without a test.
+// Runs after all tests of the program. Fails if some operation was never passed to
+// ExpectPlanAgrees(), which compares values and derivatives of a plan with the reference.
 class EveryOperationIsChecked : public testing::Environment {
  public:
   void TearDown() override {

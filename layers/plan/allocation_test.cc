@@ -1,9 +1,9 @@
-// Counts every allocation of the process while a network trains, by who asked for it.
+// Counts all memory allocations of the process while a network trains.
 //
-// Cotangent asks for nothing. Two libraries do, and cannot be kept from it: oneDNN's
-// dnnl_primitive_execute copies its few arguments into a table of its own, and OpenMP's runtime
-// makes the record of a team that is not as large as the last. Theirs are counted apart; the test
-// holds them to less than a page each, so that no tensor can hide among them.
+// Cotangent itself must allocate nothing. Two libraries do and cannot be kept from it: oneDNN's
+// dnnl_primitive_execute copies its few arguments into a table, and OpenMP's runtime makes a record
+// for a team of threads whose size differs from the last. Their allocations are counted separately,
+// and each must be smaller than a page, so no tensor can hide among them.
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -31,10 +31,11 @@ namespace {
 constexpr size_t kPage = 4096;
 
 std::atomic<bool> counting = false;
-std::atomic<int> allocations = 0;  // by anything but the two libraries
+std::atomic<int> allocations = 0;  // by all code except the two libraries
 std::atomic<size_t> largest_of_libraries = 0;
 
-// Whether the code that called malloc or new, at most a few frames up, is oneDNN's or OpenMP's.
+// Whether the code that called malloc or new, at most a few frames up the stack, belongs to oneDNN
+// or OpenMP.
 bool IsLibrary(void* const* frames, int count) {
   for (int i = 0; i < count; ++i) {
     Dl_info info;
@@ -47,9 +48,9 @@ bool IsLibrary(void* const* frames, int count) {
   return false;
 }
 
-// Called by the functions below, each a frame of its own.
+// Records an allocation. Called by the functions below, each of which adds one stack frame.
 [[gnu::noinline]] void Count(size_t size) {
-  // Looking into who it is may allocate too.
+  // Stops counting meanwhile, because looking at the stack may allocate too.
   if (!counting.exchange(false)) return;
   void* frames[6];
   const int count = backtrace(frames, 6);
@@ -63,7 +64,8 @@ bool IsLibrary(void* const* frames, int count) {
 
 }  // namespace
 
-// These take the C library's place for every object of the process; operator new calls malloc.
+// Replacements for the functions of the C library, used by the whole process; operator new calls
+// malloc.
 extern "C" {
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
@@ -100,7 +102,7 @@ int posix_memalign(void** pointer, size_t alignment, size_t size) {
 namespace cotangent::layers {
 namespace {
 
-// Every kind of layer that has a kernel of its own.
+// A network with every kind of layer that has its own kernel.
 constexpr char kNetwork[] = R"(
 name: "all"
 input { channels: 3 height: 12 width: 12 }

@@ -18,12 +18,13 @@ using tensor::ConvolutionChoice;
 using tensor::Direction;
 using tensor::Layout;
 
-// What moving a byte costs, about: it only weighs conversions against measured times.
+// The approximate cost of moving a byte. It only serves to weigh conversions against measured
+// times.
 constexpr double kSecondsPerByte = 1 / 12e9;
-// What a byte of the plan's peak is held to cost, in time of a step: a tenth of resnet18's memory,
-// some 2% of its time.
+// The price of a byte of the plan's peak memory, in seconds per training step. At this price, a
+// tenth of resnet18's memory is worth some 2% of the time of its training step.
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
-// Of the last cache, what weights may hope for between two runs.
+// The part of the last-level cache in which constant weights may stay from one run to the next.
 constexpr int64_t kCacheBytes = 12 << 20;
 constexpr int kSweeps = 4;
 
@@ -46,7 +47,9 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
   return use;
 }
 
-// A convolution of integers does all of its epilogue or cannot be made; any other can without.
+// Whether the convolution can be created with this implementation. A convolution of integers must
+// do its whole epilogue (bias, addend, ReLU, rounding) itself, so its epilogue is checked too; that
+// of any other convolution does not matter here.
 absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
   const tensor::Epilogue whole = EpilogueOf(node);
   const tensor::Epilogue epilogue = whole.int8 != nullptr ? whole : tensor::Epilogue{};
@@ -55,7 +58,7 @@ absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
       .status();
 }
 
-// The choice made before, if it names an implementation that exists here.
+// The choice given in options.choices, if its implementation exists on this machine.
 std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions& options) {
   const auto given = options.choices.find(ChoiceKey(node));
   if (given == options.choices.end()) return std::nullopt;
@@ -64,21 +67,21 @@ std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions
   return *choice;
 }
 
-// What a convolution is measured for; `use` is that of the graph.
+// The conditions under which this convolution is measured; `use` holds those of the whole graph.
 ConvolutionUse UseOf(const Node& node, ConvolutionUse use) {
   if (const auto& int8 = node.as<ConvolutionAttributes>().int8; int8 != nullptr)
     use.precision = int8->in_type, use.out_type = int8->out_type;
   return use;
 }
 
-// Who makes and who reads a tensor in memory.
+// Which operations write and read a stored tensor.
 struct Use {
   enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
-  int convolution = -1;                   // index of the maker, if it is one
-  int made = 0;                           // the item that makes it
-  std::vector<int> convolutions;          // readers
-  int passes = 0, operations = 0;         // readers
-  int last_pass = 0, last_operation = 0;  // items
+  int convolution = -1;                   // if a convolution makes it: its index in convolutions_
+  int made = 0;                           // number of the item that makes it
+  std::vector<int> convolutions;          // indices of the convolutions that read it
+  int passes = 0, operations = 0;         // how many of them read it
+  int last_pass = 0, last_operation = 0;  // the last items that do
 };
 
 struct Candidate {
@@ -87,8 +90,10 @@ struct Candidate {
   std::vector<MeasuredChoice> choices;
   size_t chosen = 0;
   bool measured_anew = false;
-  int leader = -1;             // computed again, it is computed as the first time
-  std::vector<int> followers;  // of a leader; they have its choices
+  // For a convolution that recomputes another one: the index of the original, whose choice it must
+  // share so that results are equal to the bit. Otherwise -1.
+  int leader = -1;
+  std::vector<int> followers;  // indices of its recomputed copies, which get the same choice
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
 };
@@ -198,8 +203,8 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
       candidate.choices.erase(
           std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
           candidate.choices.end());
-    // What passes cannot read in place costs a reorder that is never worth it where there is a
-    // choice.
+    // Where there is a choice, leave out implementations whose formats passes cannot read directly.
+    // The conversion that they need never pays.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
               !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
@@ -295,8 +300,9 @@ double Assigner::CostOf(TensorId t) const {
   return bytes * kSecondsPerByte;
 }
 
-// Each format is kept from the item that makes the tensor to the last that reads it so; what finds
-// no format of its own, and passes, read the first.
+// Adds the bytes of tensor t to alive_, or subtracts them if `sign` is -1. Each format occupies
+// memory from the item that makes the tensor to the last item that reads it in this format. Passes,
+// and readers of formats that are not stored, read the first format.
 void Assigner::Account(TensorId t, int64_t sign) {
   const Use& use = uses_[t];
   const Shape& shape = graph_.shape(t);
@@ -333,8 +339,9 @@ void Assigner::AccountAll() {
   }
 }
 
-// Bytes. Not the largest of what is alive, which one change seldom lowers where several items need
-// nearly as much, but their mean by the 32nd power.
+// A smooth measure of the peak memory in bytes: the power mean of alive_ with exponent 32. The
+// plain maximum would hardly guide the search, because where several items need nearly as much, no
+// single change lowers it.
 double Assigner::Peak() const {
   const auto largest = std::max_element(alive_.begin(), alive_.end());
   if (largest == alive_.end() || *largest <= 0) return 0;
@@ -357,9 +364,9 @@ double Assigner::TotalCost() const {
   return seconds;
 }
 
-// Improving one convolution at a time ends where changing any one of them does not pay, though
-// changing several might. So it begins in several places: everywhere the fastest, and everywhere
-// the fastest of one layout.
+// Improving one convolution at a time ends at a choice that no single change improves, though
+// several changes together might. So the search begins at three choices: the fastest implementation
+// of each convolution, and the fastest with all images in NHWC or all in the blocked layout.
 void Assigner::ChooseBest() {
   std::vector<size_t> best;
   double least = std::numeric_limits<double>::infinity();
@@ -388,8 +395,9 @@ void Assigner::ChooseBest() {
   for (size_t i = 0; i < best.size(); ++i) convolutions_[i].chosen = best[i];
 }
 
-// Times that a file left behind may name what cannot be made here: true if all that is chosen can,
-// else choose again.
+// Times from a restored file may name implementations that cannot be created on this machine.
+// Returns true if all chosen ones can be; otherwise drops those that cannot, and the caller chooses
+// again.
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {
@@ -441,7 +449,7 @@ bool IsConvolution(Op op) {
 
 ConvolutionSides SidesOf(const Node& node) {
   const bool pooled = node.as<ConvolutionAttributes>().pooled;
-  const TensorId positions = pooled ? node.inputs.back() : kNoTensor;  // of a gradient
+  const TensorId positions = pooled ? node.inputs.back() : kNoTensor;  // read by gradients only
   if (node.op == kConvolution)
     return {.direction = Direction::kForward,
             .in = node.inputs[0],

@@ -1,12 +1,12 @@
-// Chooses, for every convolution of a schedule, its implementation, and for every tensor the
-// formats it is kept in.
+// Chooses the implementation of every convolution of a schedule, and the formats (layout and
+// element type) in which every tensor is stored.
 //
-// Layout and type belong to the convolution, not to the network: passes read and write any layout,
-// so what counts is the sum of the convolutions' measured times and of what the conversions between
-// them cost. A tensor that a pass stores may be stored in two formats; a tensor that a convolution
-// writes is reordered where another wants it differently. Memory counts too: the peak of what is
-// alive, scratch included, has a price in seconds. The sum is brought down by coordinate descent
-// from each convolution's own best.
+// Formats belong to the tensors at each convolution, not to the whole network, because fused passes
+// can read and write any layout. The cost to minimise is the sum of the measured times of the
+// convolutions, the time of the conversions between them, and a price in seconds for the peak of
+// memory in use, scratch memory included. A pass may store its result in several formats; a tensor
+// that a convolution writes is converted for readers that need another format. The minimum is
+// searched by coordinate descent, starting from the fastest implementation of each convolution.
 #ifndef COTANGENT_LAYERS_PLAN_ASSIGN_H_
 #define COTANGENT_LAYERS_PLAN_ASSIGN_H_
 
@@ -23,34 +23,38 @@
 
 namespace cotangent::layers {
 
-// The direction a convolution node computes, and its activations: `in` on the input side, `out` on
-// the output side.
+// The tensors of a convolution node. `in` and `out` are the activations on the input side and the
+// output side of the layer, whichever of them the node's direction computes.
 struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
-  TensorId bias = kNoTensor, addend = kNoTensor;  // of a folded graph
-  TensorId positions = kNoTensor;                 // of what is pooled, as `out` is then
+  TensorId bias = kNoTensor, addend = kNoTensor;  // in a folded graph (fold.h); kNoTensor: none
+  TensorId positions = kNoTensor;                 // of maxima, if `out` is max-pooled
 };
 bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);
-// How the convolution reads or writes one of its activations.
+// The format in which the convolution reads or writes its activation t.
 Format FormatAt(const Node& node, const tensor::ConvolutionChoice& choice, TensorId t);
-// What the convolution does besides.
+// What the convolution does to its results before it stores them: bias, addend, ReLU, pooling,
+// rounding.
 tensor::Epilogue EpilogueOf(const Node& node);
-// "conv1 forward": the key of PlanOptions::choices.
+// The key of this convolution in PlanOptions::choices, such as "conv1 forward".
 std::string ChoiceKey(const Node& node);
 
 struct Assignment {
-  std::vector<std::vector<Format>> formats;  // by tensor in memory; passes read the first
-  absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;  // by convolution node
+  // By tensor: the formats in which it is stored. Passes read the first. Empty if it is not stored.
+  std::vector<std::vector<Format>> formats;
+  absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;  // by node index of the convolution
 };
 
-// The format an operation other than a convolution or a pass needs its tensors in.
+// The format in which operations other than convolutions and passes need tensor t.
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision);
-// Equal formats for this shape, even where they have different names.
+// Whether two formats store tensors of this shape identically. Different layouts can do so, for
+// example if an image is a single pixel.
 bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 
-// Whether the convolution is fastest, or was chosen to run, as one that can pool (pooling.h).
+// Whether the implementation that is fastest for this convolution, or that options.choices names,
+// can also do the max pooling that follows (pooling.h).
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,

@@ -1,4 +1,4 @@
-// Where a tensor lies while a plan runs, and how.
+// Describes where a tensor is stored while a plan runs, and in which format.
 #ifndef COTANGENT_LAYERS_PLAN_BUFFER_H_
 #define COTANGENT_LAYERS_PLAN_BUFFER_H_
 
@@ -12,7 +12,7 @@
 
 namespace cotangent::layers {
 
-// How a tensor's elements are stored. Tensors that are not 4-D are kNchw, plain row-major.
+// How a tensor's elements are stored. Tensors that are not 4-D use kNchw, which means row-major.
 struct Format {
   tensor::Layout layout = tensor::Layout::kNchw;
   ElementType type = ElementType::kF32;
@@ -27,15 +27,16 @@ struct Buffer {
   char* data = nullptr;
   tensor::Shape shape;
   Format format;
-  // If not 0: the tensor lies in another, in NHWC, of whose channels it is some: from a pixel to the
-  // next are so many elements. Only passes and operations with Views() are given such.
+  // If not 0: the tensor is a part of a wider tensor in NHWC with this many channels, of which it
+  // is some consecutive ones. So this is the number of elements from one pixel to the next. Only
+  // passes and operations with Views() get such buffers.
   int64_t of_channels = 0;
 
   template <typename T>
   T* as() const {
     return reinterpret_cast<T*>(data);
   }
-  // From a pixel to the next, in NHWC.
+  // The number of elements from one pixel to the next, in NHWC.
   int64_t pixel_elements() const { return of_channels > 0 ? of_channels : shape[1]; }
   int64_t bytes() const {
     if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);
@@ -45,14 +46,15 @@ struct Buffer {
   }
 };
 
-// Any tensor as one of images, of one pixel if need be.
+// The shape of an image tensor [N, C, H, W] with the same elements in the same order. Tensors of
+// lower rank become images of one pixel.
 inline tensor::Shape AsImage(const tensor::Shape& shape) {
   if (shape.rank() == 4) return shape;
   return shape.rank() == 2 ? tensor::Shape({shape[0], shape[1], 1, 1})
                            : tensor::Shape({shape.NumElements(), 1, 1, 1});
 }
 
-// Vectors and parameters begin on multiples of this many floats: a cache line.
+// Vectors and parameters begin at multiples of this many floats, which are a cache line (64 bytes).
 inline constexpr int64_t kFloatAlignment = 16;
 inline int64_t AlignFloats(int64_t count) { return RoundUp(count, kFloatAlignment); }
 

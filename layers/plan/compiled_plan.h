@@ -1,5 +1,5 @@
-// The plan behind Plan::Compile(): where tensors lie (plan.cc), and the steps that compute them
-// (plan_steps.cc).
+// The class behind Plan::Compile(): plan.cc decides where tensors are stored, and plan_steps.cc
+// makes the steps that compute them.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 
@@ -24,25 +24,28 @@
 
 namespace cotangent::layers {
 
-// A place in the arena or outside it.
+// A place in memory. It lies in the arena, the single block of memory that holds all intermediate
+// tensors, or outside of it (in the ParameterStore or the caller's memory).
 struct Place {
-  int piece = -1;           // of the arena planner
-  char* outside = nullptr;  // if piece < 0
-  int64_t offset = 0;       // bytes from where the piece begins
+  // The piece's number in planner_, or -1: outside the arena.
+  int piece = -1;
+  char* outside = nullptr;  // the address, if piece < 0
+  int64_t offset = 0;       // bytes from the beginning of the piece
 };
 
-// A stored version of a tensor.
+// A stored copy of a tensor in one format. A tensor may be stored in several formats.
 struct Version {
   Format format;
   Place place;
+  // The number of the last item of the schedule that uses it.
   int last_use = -1;
-  int64_t of_channels = 0;  // as Buffer has it
+  int64_t of_channels = 0;  // see Buffer::of_channels
 };
 
-// One thing the plan does.
+// A single action of the plan: an operation, a pass, or a conversion.
 struct Step {
   std::function<void(int64_t step)> run;
-  std::function<void()> bind;  // once addresses are known
+  std::function<void()> bind;  // called once all addresses are known; may be empty
   Plan::Description description;
 };
 
@@ -77,7 +80,7 @@ class CompiledPlan : public Plan {
 
  private:
   class Context;
-  // Where an operation finds each of its tensors, in its default format.
+  // Returns the buffer of a tensor of an operation, in the format that the operation needs.
   using BufferFunction = std::function<Buffer(TensorId)>;
 
   char* Data(const Place& place) const {
@@ -99,7 +102,7 @@ class CompiledPlan : public Plan {
   void FindViews(const Schedule& schedule);
   absl::Status TooMuch(int64_t least) const;
   std::string NameOf(const Item& item) const;
-  // Where a tensor of views_ lies.
+  // The version of the wider tensor within which a tensor of views_ is stored.
   Version& RootVersion(TensorId part) {
     const TensorId root = RootOf(views_, part).tensor;
     return versions_[root][VersionIn(root, versions_[part][0].format)];
@@ -111,17 +114,19 @@ class CompiledPlan : public Plan {
   Place Persistent(int64_t bytes) {
     return {planner_.Add(std::max<int64_t>(bytes, 64), 0, last_item_)};
   }
-  // The version of t in this format, or -1.
+  // The index of t's version in this format, or -1.
   int VersionIn(TensorId t, const Format& format) const;
-  // Where to read t in this format at this item: a stored version, or a temporary that a step added
-  // here fills.
+  // Returns where item number `item` can read t in this format: the stored version, or a temporary
+  // that a conversion step fills, which is added here.
   Place ReadAs(TensorId t, const Format& format, int item);
-  // Where to write t in this format: its version, or a temporary that the step returned by the
-  // function fills it from.
+  // Returns where item number `item` should write t in this format: the stored version, or a
+  // temporary. For a temporary, the conversion to the stored version is appended to `after`; the
+  // caller adds these steps after its own.
   Place WriteAs(TensorId t, const Format& format, int item, std::vector<Step>& after);
   Step ReorderStep(TensorId t, Place from, Format from_format, Place to, Format to_format) const;
 
-  // Tensors that an item uses in another place and format than their own.
+  // For each tensor that an item uses in a converted copy instead of its stored version: the place
+  // and format of the copy.
   using Elsewhere = std::map<TensorId, std::pair<Place, Format>>;
   bool IsPlainPass(const Item& item) const;
   Elsewhere MoveForPass(const Item& item, int index, std::vector<Step>& after);
@@ -131,21 +136,23 @@ class CompiledPlan : public Plan {
   void AddStateUpdates();
   void AddResultCopies();
   void NoteUses(const Schedule& schedule, const Assignment& assignment);
-  // Of the item whose operations are the last that have been added.
+  // Records the last step as the last operation (Plan::LastOperationOf) of the tensors that `item`
+  // uses. REQUIRES: the steps of `item` were added last.
   void NoteLastOperation(const Item& item);
   std::string LayersOf(const Item& item) const;
 
-  Graph graph_;  // rewritten before all else
+  // A copy of the given graph, which pooling and recomputation rewrite first.
+  Graph graph_;
   std::vector<PlanResult> results_;
   ParameterStore& store_;
   const PlanOptions options_;
   int last_item_ = 0;
-  std::vector<std::vector<Version>> versions_;  // by tensor in memory
-  std::map<TensorId, ChannelView> views_;       // by the part: what lies in another tensor
+  std::vector<std::vector<Version>> versions_;  // by tensor; empty if it is not stored
+  std::map<TensorId, ChannelView> views_;       // by part: the wider tensor that contains it
   std::map<TensorId, Place> result_place_;
-  std::map<TensorId, size_t> last_operation_;  // of results with a destination
+  std::map<TensorId, size_t> last_operation_;  // by result with a destination
   tensor::ArenaPlanner planner_;
-  std::string fullest_;  // the item at which most is alive
+  std::string fullest_;  // name of the item during which most memory is in use
   tensor::Arena arena_;
   std::vector<Step> steps_;
   std::vector<double> seconds_;

@@ -16,12 +16,13 @@ namespace symbolic = autodiff::symbolic;
 
 namespace {
 
-// slope * y + offset.
+// The function slope * y + offset of a variable y.
 struct Affine {
   Expr slope, offset;
 };
 
-// The expression as an affine function of y, if it is written as one.
+// Splits expression e into slope and offset as a function of y; nullopt if e is not written as an
+// affine function of y.
 std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
   symbolic::Pool& pool = y.pool();
   if (e == y) return Affine{pool.Constant(1), pool.Constant(0)};
@@ -52,7 +53,8 @@ std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
 
 }  // namespace
 
-// Rewrites the copy, convolution by convolution.
+// Does the rewriting: visits the convolutions of the copied graph and folds into each what can be
+// folded.
 class Folder {
  public:
   Folder(FoldedGraph& folded, TensorId result)
@@ -73,17 +75,17 @@ class Folder {
   }
 
  private:
-  // What is folded into a convolution so far, and the tensor it makes then.
+  // What has been folded into a convolution so far, and the tensor that it then computes.
   struct Chain {
     TensorId end;
-    Expr value;  // in y and the variables of VariableOf(), before addend and ReLU
+    Expr value;  // in y and variables of VariableOf(); without addend and ReLU
     TensorId addend = kNoTensor;
     bool relu = false;
     std::vector<int> nodes = {};
   };
 
   absl::Status Fold(int convolution);
-  // Folds the only reader of the chain's end, if it can be folded.
+  // Folds the operation that reads the chain's end, if it is the only reader and can be folded.
   bool Extend(Chain& chain) const;
   bool ExtendByChannels(const Node& node, Chain& chain) const;
   std::optional<Expr> ChannelExpression(TensorId t) const;
@@ -98,11 +100,12 @@ class Folder {
   const TensorId result_;
   const Expr y_;
   const Uses uses_;
-  std::vector<bool> taken_;  // by node: folded into a convolution
+  std::vector<bool> taken_;  // by node: whether it is folded into a convolution
   mutable absl::flat_hash_map<Expr, TensorId> variable_tensors_;
 };
 
-// A channel vector or a number as an expression in parameters and states, if it is made of them.
+// A channel vector or scalar as an expression in parameters and states; nullopt if it depends on
+// anything else.
 std::optional<Expr> Folder::ChannelExpression(TensorId t) const {
   const Node& node = graph_.producer(t);
   if (graph_.shape(t).rank() > 1) return std::nullopt;
@@ -118,7 +121,8 @@ std::optional<Expr> Folder::ChannelExpression(TensorId t) const {
   return symbolic::Substitute(node.as<Expr>(), operands);
 }
 
-// An elementwise operation on the chain's end and channel vectors, affine in the former.
+// Folds an elementwise operation on the chain's end, channel vectors and scalars, if it is affine
+// in the chain's end.
 bool Folder::ExtendByChannels(const Node& node, Chain& chain) const {
   if (chain.addend != kNoTensor) return false;
   symbolic::Substitutions operands;
@@ -144,7 +148,7 @@ bool Folder::Extend(Chain& chain) const {
   const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.as<Expr>();
   const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
   if (ExtendByChannels(node, chain)) {
-    // The chain's value says it all.
+    // ExtendByChannels() has updated chain.value; nothing else is to be recorded.
   } else if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
     chain.relu = true;
   } else if (formula == a0 + a1 && node.inputs.size() == 2 && is_full(node.inputs[0]) &&
@@ -165,7 +169,8 @@ absl::Status Folder::Fold(int index) {
       uses_.readers(weight).size() != 1)
     return absl::OkStatus();
   Chain chain{convolution.outputs[0], y_};
-  // A convolution that adds its own input would need it in two formats.
+  // Stop before a sum whose other summand is the convolution's own input, because the convolution
+  // would need that tensor in two formats.
   for (Chain longer = chain; Extend(longer) && longer.addend != x;) chain = longer;
   if (chain.nodes.empty()) return absl::OkStatus();
   for (int node : chain.nodes) taken_[node] = true;
@@ -178,7 +183,7 @@ absl::Status Folder::Fold(int index) {
       symbolic::Program::Create({affine.slope, affine.offset}, variables);
   if (!program.ok()) return program.status();
 
-  // Named as its weight, of which a layer may have several.
+  // The bias is named after the weight, not the layer, because a layer may have several weights.
   const std::string& of_weight = graph_.tensor(convolution.inputs[1]).name;
   const TensorId bias =
       graph_.Parameter(absl::StrCat(of_weight.substr(0, of_weight.rfind('.')), ".folded_bias"),

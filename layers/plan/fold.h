@@ -1,13 +1,14 @@
-// A graph for inference alone, in which what follows a convolution has gone into it.
+// Folds the operations after a convolution into the convolution, for inference.
 //
-// With fixed parameters and statistics, batch normalisation, a bias or a constant factor after a
-// convolution y = w * x is a y + b, channel by channel, which is a convolution with the weights a w
-// and the bias b. After it, a sum with another tensor (a residual connection) and a ReLU are
-// computed on the convolution's results before they are stored.
+// If parameters and running statistics are fixed, a batch normalisation, bias or constant factor
+// after a convolution y = w * x computes a y + b, where a and b are constants of each channel. That
+// is a convolution with the weights a w and the bias b. A following sum with another tensor (a
+// residual connection) and a ReLU are then computed on the convolution's results before they are
+// stored.
 //
-// What a y + b is, the formulas of the graph's elementwise operations say: they are composed and
-// taken apart symbolically, so that any arithmetic that is affine in y folds, whichever layers it
-// came from.
+// The constants a and b are found from the formulas of the graph's elementwise operations: the
+// formulas are composed symbolically and then split into slope and offset. So any arithmetic that
+// is affine in y is folded, whichever layers it comes from.
 #ifndef COTANGENT_LAYERS_PLAN_FOLD_H_
 #define COTANGENT_LAYERS_PLAN_FOLD_H_
 
@@ -23,23 +24,23 @@ namespace cotangent::layers {
 
 class FoldedGraph {
  public:
-  // A copy of a graph that computes the same `result`; tensors keep their numbers and names. Other
-  // tensors need not have the values they had. Parameters and states are taken from `source`, which
-  // must outlive this.
+  // Makes a folded copy of `graph` that computes the same `result`. Tensors keep their ids and
+  // names, but tensors other than `result` may have other values than before. Parameters and states
+  // are read from `source`, which must outlive this object.
   static absl::StatusOr<std::unique_ptr<FoldedGraph>> Create(const Graph& graph, TensorId result,
                                                              const ParameterStore& source);
 
   const Graph& graph() const { return graph_; }
-  // The folded graph's own parameters: zeros until Update() copies the source's present values and
-  // folds those of the convolutions.
+  // The parameters of the folded graph. They are zero until Update() computes them from the current
+  // values in `source`. Call Update() again whenever those change.
   ParameterStore& store() { return *store_; }
   void Update();
-  // How many convolutions something was folded into.
+  // The number of convolutions into which something was folded.
   int size() const { return static_cast<int>(convolutions_.size()); }
 
  private:
-  // Weights and bias of a folded convolution: for each output channel, {a, b} in the values of
-  // `operands` there.
+  // How to compute weights and bias of a folded convolution: for each output channel, `affine`
+  // computes {a, b} from the values of the tensors `operands` at that channel.
   struct FoldedConvolution {
     TensorId weight, bias;
     std::vector<TensorId> operands;

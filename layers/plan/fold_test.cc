@@ -17,8 +17,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Values that keep activations of order one: weights by their fan-in, variances from 0.5 to 2, the
-// rest around zero, and scales of both signs.
+// Fills the store with values that keep activations of order one: weights scaled by their fan-in,
+// variances from 0.5 to 2, other values around zero, and scales of both signs.
 void FillAtRandom(ParameterStore& store) {
   SplitMix random(7);
   for (const ParameterStore::Slot& slot : store.parameters()) {
@@ -118,8 +118,8 @@ TEST(Fold, InBf16) {
   EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(ElementType::kBf16, true), 0.1);
 }
 
-// Every convolution of a residual network takes its normalisation, its ReLU and, once a block, the
-// sum; a normalisation after a pooling stays.
+// In a residual network, every convolution takes in its normalisation and its ReLU, and one per
+// block also the sum. A normalisation after a pooling stays.
 TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
   const Case zoo = Case::Of(*FindNetwork("resnet18"));
   EXPECT_EQ(zoo.folded->size(), 21);
@@ -157,7 +157,7 @@ TEST(Fold, NoStepsOrCurves) {
   }
 }
 
-// What is read twice must be there as it was.
+// A tensor that two operations read must keep its value, so it cannot be folded.
 TEST(Fold, OnlyWhatNobodyElseReads) {
   Case net = OfText(
       "layer { name: 'conv' convolution { channels: 3 kernel: 3 pad: 1 bias: false } } layer { "

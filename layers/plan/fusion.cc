@@ -11,20 +11,24 @@
 namespace cotangent::layers {
 namespace {
 
-// Beyond this many operands a pass spills registers and outruns the prefetchers.
+// A pass with more operands than this runs out of registers and of hardware prefetchers.
 constexpr int kMostOperands = 16;
 
-// What a pass can load, and store (pass.cc), and what one tensor or sum is computed from: beyond
-// that, its inputs come from memory.
+// The largest numbers of loads and stores that a pass can have (pass.cc), and of loads that one
+// tensor or sum may need. Where a tensor would need more, some of its inputs are stored and loaded
+// instead of recomputed.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
-// What computing a tensor (or a sum) in a pass takes.
+// What a pass must read and compute to make one tensor or sum, called the root: the part of the
+// graph from the root back to stored tensors.
 struct Cone {
-  std::vector<TensorId> leaves;  // tensors in memory it reads
+  std::vector<TensorId> leaves;  // the stored tensors that it reads
   std::vector<TensorId>
-      spread;  // those of which it reads one pixel for the whole image: from memory, where a pass has not stored yet
-  std::optional<PassRole> pooling;  // a pooling operation inside
-  bool several_windows = false;     // poolings of different geometry inside: cannot be one pass
+      // Those of them that it broadcasts from one pixel to a whole image. They must be complete in
+      // memory before the pass begins, so the same pass cannot store them.
+      spread;
+  std::optional<PassRole> pooling;  // a pooling operation inside, if any
+  bool several_windows = false;     // poolings of different geometry inside: impossible in one pass
 };
 
 class Fuser {
@@ -49,7 +53,8 @@ class Fuser {
   int LeafCount(TensorId t);
   void KeepWindowsApart(const Node& node);
   void KeepConesSmall(const Node& node);
-  // Operands that these tensors are in a pass: images are read once for each cell of its window.
+  // The number of operands that these tensors take in the pass: an image before pooling takes one
+  // per cell of the window.
   int OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
   void DemandOperation(int node);
@@ -68,7 +73,8 @@ class Fuser {
     const PassRole::Kind kind = RoleOf(node).kind;
     return kind == PassRole::kSum || kind == PassRole::kMoments;
   }
-  // What a root ranges over: for a sum, the shape of what is summed.
+  // The shape over which the pass that computes `root` loops. For a sum it is the shape of the
+  // summed tensor.
   const Shape& RangeOf(TensorId root) const {
     const Node& node = graph_.producer(root);
     return graph_.shape(IsSum(node) ? node.inputs[0] : root);
@@ -78,13 +84,15 @@ class Fuser {
   const std::vector<TensorId> results_;
   Schedule schedule_;
   const Uses uses_;
-  std::vector<bool> has_copy_;  // by tensor: computed again later
-  int late_ = -1;  // what is computed again goes into passes from this item on, or into new ones
-  std::vector<int> made_by_;  // by tensor: an item, or:
+  std::vector<bool> has_copy_;  // by tensor: whether a copy is recomputed later
+  // While recomputed tensors are scheduled, the first item whose pass they may join; -1 means none,
+  // so they get new passes.
+  int late_ = -1;
+  std::vector<int> made_by_;  // by tensor: the item that makes it, or:
   static constexpr int kFromOutside = -1, kNotScheduled = -2;
 };
 
-// Distinct tensors in memory that computing t reads.
+// The number of distinct stored tensors that computing t reads; a pooling counts as two more.
 int Fuser::LeafCount(TensorId t) {
   const Cone cone = ConeOf(t);
   int count = 0;
@@ -92,8 +100,8 @@ int Fuser::LeafCount(TensorId t) {
   return count + (cone.pooling.has_value() ? 2 : 0);
 }
 
-// Poolings of different geometry do not go into one pass: where an operation would bring them
-// together, its inputs that have pooling inside are put in memory.
+// Poolings of different geometry cannot share a pass. If `node` would bring them together, its
+// inputs that contain pooling are stored in memory.
 void Fuser::KeepWindowsApart(const Node& node) {
   if (node.outputs.empty() || !IsFusible(node) || !ConeOf(node.outputs[0]).several_windows) return;
   for (TensorId t : node.inputs) {
@@ -148,7 +156,7 @@ void Fuser::ChooseMemory() {
     for (TensorId t : node.outputs) {
       bool in_memory = uses_.IsResult(t) || !IsFusible(node) || IsSum(node) || has_copy_[t];
       in_memory = in_memory || (!role.is_free && graph_.shape(t).rank() < 2);
-      in_memory = in_memory || t != node.outputs[0];  // positions of maxima
+      in_memory = in_memory || t != node.outputs[0];  // positions of maxima are always stored
       int passes = 0;
       for (int reader : uses_.readers(t)) {
         const Node& user = graph_.node(reader);
@@ -185,7 +193,8 @@ void Fuser::Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) co
   for (TensorId input : node.inputs) Walk(input, cone, seen);
 }
 
-// The cone of a root: of t itself, or of what a sum sums.
+// Finds everything that computing `root` in a pass involves. For a sum, that is the computation of
+// the summed tensor.
 Cone Fuser::ConeOf(TensorId root) const {
   Cone cone;
   absl::flat_hash_set<TensorId> seen;
@@ -218,7 +227,7 @@ void Fuser::DemandOperation(int index) {
   for (TensorId input : node.inputs) {
     if (!is_recomputed(input)) Demand(input);
   }
-  // What is computed again, last: it takes memory from then on.
+  // Recomputed tensors come last, because they occupy memory from the moment they are computed.
   std::vector<TensorId> again;
   for (TensorId input : node.inputs) {
     if (is_recomputed(input) && made_by_[input] == kNotScheduled) again.push_back(input);
@@ -238,7 +247,8 @@ void Fuser::DemandOperation(int index) {
   schedule_.items.push_back(std::move(item));
 }
 
-// Whether t is there, or could be computed by passes, or moved, from what is.
+// Whether t is already computed, or can be computed from what is by passes and by operations that
+// only move channels.
 bool Fuser::IsReady(TensorId t, int depth) const {
   constexpr int kDeepest = 4;
   const Node& node = graph_.producer(t);
@@ -251,9 +261,10 @@ bool Fuser::IsReady(TensorId t, int depth) const {
                      [&](TensorId leaf) { return IsReady(leaf, depth + 1); });
 }
 
-// Operation `node` is about to be computed, of a gradient by weights most likely, and reads `again`
-// and a cotangent. The other operations that read the cotangent lead to sums and stores that read
-// what `again` is computed from: demanded first, they share their pass with it.
+// Operation `node`, usually the gradient of a convolution by its weights, is about to be scheduled.
+// It reads the recomputed tensors `again` and a cotangent. Other operations that read the cotangent
+// lead to sums and stores that read the same tensors from which `again` is recomputed. If these
+// sums and stores are scheduled now, they share a pass with the recomputation.
 void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
   absl::flat_hash_set<TensorId> sources, seen;
   for (TensorId t : again) {
@@ -291,7 +302,7 @@ void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
       if (shares && is_ready) beside.push_back(t);
     }
   }
-  // First all that they read, so that one pass after it can do them all.
+  // Schedules what these tensors read first, so that a single pass afterwards can compute them all.
   for (TensorId t : beside) {
     for (TensorId leaf : ConeOf(t).leaves) {
       if (std::find(beside.begin(), beside.end(), leaf) == beside.end()) Demand(leaf);
@@ -312,8 +323,9 @@ Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
   return pass;
 }
 
-// Whether the root can be computed in this pass: its range belongs to the pass, all it reads is
-// there before the pass or stored by it, and it shares something with the pass.
+// Whether `root` can be computed in this pass. The pass must loop over its range; every tensor that
+// it reads must be available before the pass or stored by it; it must share a tensor with the pass;
+// and the number of operands must stay within the limits.
 bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) const {
   const Pass wanted = NewPass(cone, root);
   const Pass& pass = item.pass;
@@ -380,7 +392,7 @@ void Fuser::FinishPass(Item& item) {
   for (int sum : item.pass.sums) {
     for (TensorId output : graph_.node(sum).outputs) item.writes.push_back(output);
   }
-  // What the pass stores itself, it has in registers.
+  // Tensors that the pass stores itself are in registers, so it does not read them.
   item.reads.erase(std::remove_if(item.reads.begin(), item.reads.end(),
                                   [&](TensorId t) {
                                     return std::find(item.writes.begin(), item.writes.end(), t) !=

@@ -1,7 +1,8 @@
-// What an operation that runs alone is given when a plan is made: where its tensors will lie.
+// The information that an operation which is not fused gets when a plan is made, and helpers for
+// its kernel.
 //
-// Images are in NHWC, f32 or bf16; features [N, K] likewise; all else is plain f32 (see
-// Operation::StorageOf).
+// Images are in NHWC, in f32 or bf16, and so are features [N, K]; all other tensors are row-major
+// f32 (see Operation::StorageOf in layers/graph/operation.h).
 #ifndef COTANGENT_LAYERS_PLAN_KERNEL_H_
 #define COTANGENT_LAYERS_PLAN_KERNEL_H_
 
@@ -19,7 +20,8 @@ namespace cotangent::layers {
 class KernelContext {
  public:
   virtual ~KernelContext() = default;
-  // Memory while the operation runs, not kept between two runs; known once the plan is made.
+  // Reserves memory that the kernel may use while it runs; its contents are lost between runs. The
+  // returned function gives the address, and may be called only when the plan runs.
   virtual std::function<char*()> Temporary(int64_t bytes) = 0;
 
   const Graph& graph;
@@ -29,7 +31,7 @@ class KernelContext {
   const uint64_t seed;          // of the plan
   const PlanRanks& ranks;       // of the plan
   const std::function<Buffer(TensorId)>
-      buffer;  // of an input or output; known once the plan is made
+      buffer;  // of an input or output; callable when the plan runs
 
  protected:
   KernelContext(const Graph& graph, const Node& node, int index, ElementType precision,
@@ -43,12 +45,13 @@ class KernelContext {
         buffer(std::move(buffer)) {}
 };
 
-// What runs: `step` counts the steps of training.
+// The function that runs an operation. `step` is the number of the training step.
 using Kernel = std::function<void(int64_t step)>;
 
-// ---- For loops over buffers
+// ---- Helpers for kernels that loop over buffers ----
 
-// Calls body(T*) with a null pointer of the buffer's element type, which only carries the type.
+// Calls body(pointer) with a null pointer to the buffer's element type (Bf16 or float). The pointer
+// only serves to pass the type.
 template <typename Body>
 void WithElementType(const Buffer& buffer, Body body) {
   if (buffer.format.type == ElementType::kBf16) {

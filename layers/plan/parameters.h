@@ -1,5 +1,5 @@
-// A network's parameters, gradients and state: each in one flat buffer of f32, named as PyTorch
-// names them.
+// Stores a network's parameters, their gradients and its states (values kept between steps but not
+// learnt), each kind in one flat buffer of f32. Tensors have the names that PyTorch gives them.
 #ifndef COTANGENT_LAYERS_PLAN_PARAMETERS_H_
 #define COTANGENT_LAYERS_PLAN_PARAMETERS_H_
 
@@ -14,7 +14,8 @@
 
 namespace cotangent::layers {
 
-// Each tensor begins on a cache line; the gaps between them are zero and never written.
+// In each buffer, a tensor begins on a cache line. The gaps between tensors are zero and never
+// written.
 class ParameterStore {
  public:
   struct Slot {
@@ -24,19 +25,19 @@ class ParameterStore {
     int64_t size = 0;
   };
 
-  // Of all parameters and states of a graph, filled with zeros.
+  // Makes a store for all parameters and states of a graph, filled with zeros.
   static absl::StatusOr<std::unique_ptr<ParameterStore>> Create(const Graph& graph);
 
   const std::vector<Slot>& parameters() const { return parameters_; }
   const std::vector<Slot>& states() const { return states_; }
-  // Null where there is none of that name.
+  // Returns null if there is no tensor of that name.
   const Slot* FindParameter(absl::string_view name) const {
     return Find(parameter_index_, parameters_, name);
   }
   const Slot* FindState(absl::string_view name) const { return Find(state_index_, states_, name); }
 
-  // The flat buffers; parameter_floats() floats in each of the first two, state_floats() in the
-  // third.
+  // The flat buffers: values and gradients have parameter_floats() floats each, state_values has
+  // state_floats().
   float* values() { return values_.as<float>(); }
   float* gradients() { return gradients_.as<float>(); }
   float* state_values() { return state_values_.as<float>(); }

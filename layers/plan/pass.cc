@@ -20,19 +20,20 @@ namespace codegen = autodiff::codegen;
 using codegen::VectorKernel;
 using tensor::Layout;
 
-// Work given to a kernel call at a time where rows are free to be cut anywhere: what it touches
-// should stay in the second-level cache while the kernel sweeps over its groups of columns.
+// The bytes that a call of the kernel touches, where rows may be divided anywhere. They should stay
+// in the second-level cache while the kernel goes over them once per group of columns.
 constexpr int64_t kBlockBytes = 128 << 10;
-// How many rows further on the caches are asked for; by line of windows, a line.
+// How many rows ahead the kernel prefetches. A pass with windows prefetches one line ahead instead.
 constexpr int64_t kRowsAhead = 16;
-// Elements of a pass that are worth a second thread, and shares of one with sums, whose partial
-// sums one thread adds in the end.
+// Passes over fewer elements than this run on one thread. A pass with sums is divided into
+// kSummingSharesPerThread shares per thread; one thread adds up their partial sums in the end.
 constexpr int64_t kFewestElements = 16384;
 constexpr int64_t kSummingSharesPerThread = 6;
-// Moments are summed around the mean of one pixel in each of so many images.
+// To find a value near each channel's mean, moments sample one pixel of up to this many images.
 constexpr int64_t kImagesSampled = 4;
 
-// Weights: 4-D, but plain row-major, so that a pass over them is a pass over one long row.
+// Whether all operands are row-major. Weights are 4-D but row-major, so a pass over them treats
+// them as one long row.
 bool AllPlain(const std::vector<Operand>& operands) {
   return std::all_of(operands.begin(), operands.end(), [](const Operand& o) {
     return o.format.layout == Layout::kNchw && o.access != Access::kImage;
@@ -47,7 +48,8 @@ int64_t BlockOf(const std::vector<Operand>& operands) {
   return 0;
 }
 
-// One compiled program with the region it runs over.
+// A compiled program with the region of the domain over which it runs: all windows, or the
+// remainder that no window covers.
 class Region {
  public:
   static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph,
@@ -65,7 +67,8 @@ class Region {
     return region;
   }
 
-  // shifts: of the pass's moments, a row of `stride` floats for each.
+  // `shifts` holds, for each of the pass's moments, a row of `stride` floats: the value per channel
+  // that is subtracted before summing.
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of, const float* shifts,
             int64_t stride) {
     for (Operand& operand : e_.loads)
@@ -79,9 +82,10 @@ class Region {
     for (TensorId t : e_.scalars) scalar_data_.push_back(buffer_of(t, 0).as<const float>());
   }
 
-  // Runs this thread's share. sums: a row of `sum_stride` floats for each sum, added to.
+  // Runs part `share` of `shares`. Adds each sum to its row of `sum_stride` floats in `sums`.
   void Run(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
-  // Runs on a row in the middle of some images from all over the batch, and returns of how many.
+  // Runs on one pixel in the middle of each of a few images from all over the batch. Returns the
+  // number of these pixels.
   int64_t RunSample(float* sums, int64_t sum_stride) const;
 
   const std::vector<Emitter::SumOutput>& sums() const { return e_.sums; }
@@ -117,11 +121,12 @@ class Region {
   void RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
-  // Calls the kernel on `rows` rows whose first is at (image, channel block, line, row).
+  // Calls the kernel on `rows` consecutive rows (a row is the channels of one pixel), of which the
+  // first is at (image, channel block, line, row).
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
   int64_t RowBytes() const;
-  // Bytes from an operand's element to the one that is worth asking for meanwhile.
+  // The distance in bytes from an operand's current element to the element to be prefetched.
   int64_t Ahead(const Operand& o) const { return by_line_ ? o.step_line : kRowsAhead * o.step_row; }
 
   Emitter e_;
@@ -129,7 +134,7 @@ class Region {
   bool remainder_, flat_ = false, by_line_ = false, one_range_ = false;
   int64_t batch_ = 1, channels_ = 1, height_ = 1, width_ = 1;
   int64_t columns_ = 0, blocks_ = 1, elements_ = 0;
-  int64_t tail_ = 0;  // channels in the last block, if it is not full
+  int64_t tail_ = 0;  // channels in the last block if it is not full, otherwise 0
   std::unique_ptr<VectorKernel> kernel_, tail_kernel_;
   std::vector<const float*> channel_data_, scalar_data_;
 };
@@ -143,7 +148,8 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
     operand.step_row = size;
     return;
   }
-  // What is plain here has one pixel an image: NHWC too.
+  // A tensor that is not 4-D counts as images of one pixel, for which row-major and NHWC are the
+  // same.
   const bool is_image = buffer.shape.rank() == 4;
   Shape shape = is_image
                     ? buffer.shape
@@ -153,7 +159,8 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
       shape,
       is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
   operand.step_image = strides.n * size;
-  // A block of `columns_` channels: in NHWC it lies inside the pixel.
+  // A block has `columns_` channels. In NHWC it is a part of a pixel, so blocks are that many
+  // elements apart.
   operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
   operand.step_line = strides.h * size;
   operand.step_row = strides.w * size;
@@ -208,7 +215,7 @@ void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64
                                         .load_aheads = load_aheads.data(),
                                         .store_aheads = store_aheads.data()});
   if (!is_tail) return;
-  // The channels that pad a blocked tensor are zero.
+  // Blocked layouts pad the last block with channels that must be zero.
   for (size_t i = 0; i < e_.stores.size(); ++i) {
     if (!e_.stores[i].is_blocked) continue;
     const int64_t size = Bytes(e_.stores[i].format.type);
@@ -223,7 +230,7 @@ void Region::RunFlat(int64_t share, int64_t shares, float* sums, int64_t sum_str
   if (begin < end) Call(0, 0, 0, begin, end - begin, sums, sum_stride);
 }
 
-// All pixels of all images are rows of one sequence.
+// Treats the pixels of all images as one sequence of rows.
 void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t rows = batch_ * height_ * width_;
   const auto [begin, end] = PartOf(rows, share, shares);
@@ -232,7 +239,8 @@ void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_st
     Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
 }
 
-// Image by image, channel block by channel block, and line by line where windows make lines uneven.
+// Goes image by image and channel block by channel block. With windows it also goes line by line,
+// because window rows are not evenly spaced from the end of one line to the next.
 void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t tasks = batch_ * blocks_;
   const auto [begin, end] = PartOf(tasks, share, shares);
@@ -247,7 +255,7 @@ void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_st
   }
 }
 
-// The fine lines below the last window, and the ends of the others.
+// Covers the lines below the last window, and the ends of all other lines.
 void Region::RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t covered_height = pass_.domain[2] * pass_.window_height,
                 covered_width = pass_.domain[3] * pass_.window_width;
@@ -344,8 +352,8 @@ class CompiledPass : public PassKernel {
   struct SumOutput {
     int64_t channels;
     double count;
-    float* first;               // the sum, or the mean
-    float* variance = nullptr;  // moments only
+    float* first;               // the sum, or the mean of moments
+    float* variance = nullptr;  // only for moments
     const float* shift = nullptr;
   };
 
@@ -353,7 +361,8 @@ class CompiledPass : public PassKernel {
                          const StoreFormatsOf& store_formats_of, bool remainder) {
     std::optional<Emitter> emitter;
     for (const codegen::Accuracy accuracy : {codegen::Accuracy::kF32, codegen::Accuracy::kBf16}) {
-      // What it touches is known when all is emitted.
+      // The second attempt allows bf16 accuracy. It is made if the first one has shown that the
+      // pass touches bf16 tensors, which is known only when everything has been emitted.
       if (accuracy == codegen::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
       emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
       if (absl::Status status = emitter->Emit(store_formats_of); !status.ok()) return status;
@@ -379,10 +388,11 @@ class CompiledPass : public PassKernel {
     return partial_.as<float>() + (share * regions_.size() + region) * most_sums_ * sum_stride_;
   }
 
-  // With m near the mean, the variance is M((x - m)^2) - M(x - m)^2 (M: the mean over a channel),
-  // of numbers that hardly cancel; around 0 nothing is left of it in f32 where the mean is 10,000
-  // deviations. For |m - mean| > k deviations, more than 1 / k^2 of the sampled channel would have
-  // to lie so far away (Chebyshev).
+  // Chooses a value m per channel near its mean, around which moments are summed. With M the mean
+  // over a channel, the variance is M((x - m)^2) - M(x - m)^2; if m is near the mean, the two terms
+  // hardly cancel. With m = 0 and a mean of 10,000 standard deviations, no digit of the variance
+  // would be left in f32. By Chebyshev's inequality, at most 1 / k^2 of a channel's values are more
+  // than k standard deviations from the mean, so the mean of a small sample is near enough.
   void ChooseShifts() {
     if (shifts_.empty()) return;
     std::fill(shifts_.begin(), shifts_.end(), 0.0f);
@@ -406,8 +416,8 @@ class CompiledPass : public PassKernel {
     }
   }
 
-  // The total of one sum over shares and regions. A remainder has the sums over fine tensors only,
-  // in the same order.
+  // The total of sum number `sum` for one channel, over all shares and regions. The region of the
+  // remainder has only the sums over tensors before pooling, so its sums are matched by node.
   double Total(size_t sum, int64_t channel) {
     double total = 0;
     for (size_t region = 0; region < regions_.size(); ++region) {
@@ -431,10 +441,10 @@ class CompiledPass : public PassKernel {
           out.first[channel] = static_cast<float>(total);
           continue;
         }
-        // Both around the shift.
+        // Mean and mean square of the values minus the shift.
         const double mean = total / out.count, mean_square = Total(sum + 1, channel) / out.count;
         out.first[channel] = static_cast<float>(out.shift[channel] + mean);
-        // Not std::max(0, .): a NaN must stay one.
+        // std::max(0, variance) would turn NaN into 0; NaN must stay NaN.
         const double variance = mean_square - mean * mean;
         out.variance[channel] = static_cast<float>(variance < 0 ? 0 : variance);
       }
@@ -448,9 +458,9 @@ class CompiledPass : public PassKernel {
   std::vector<std::unique_ptr<Region>> regions_;
   std::vector<SumOutput> sum_outputs_;
   AlignedBuffer partial_;
-  std::vector<float> shifts_;  // by moments and channel
+  std::vector<float> shifts_;  // one row of values per channel for each of the moments
   int64_t sum_stride_ = 0, most_sums_ = 0, bytes_ = 0;
-  int64_t shares_ = 1;  // parts of the domain, each with sums of its own
+  int64_t shares_ = 1;  // parts into which the domain is divided; each has its own sums
 };
 
 }  // namespace

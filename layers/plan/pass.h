@@ -1,5 +1,5 @@
-// A fused pass (fusion.h) as machine code: its operations lowered to one VectorProgram, compiled
-// for the layouts and types of the tensors it reads and writes, and run over them in parallel.
+// Compiles a fused pass (fusion.h) to machine code: its operations become one VectorProgram,
+// compiled for the layouts and types of the tensors that it reads and writes, and run in parallel.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_H_
 #define COTANGENT_LAYERS_PLAN_PASS_H_
 
@@ -17,9 +17,11 @@ namespace cotangent::layers {
 
 class PassKernel {
  public:
-  // How a tensor in memory is stored, known before where.
+  // The format of a stored tensor. Formats are known before addresses, so a pass is compiled first
+  // and gets the addresses later by Bind().
   using FormatOf = std::function<Format(TensorId)>;
-  // All the formats in which a tensor that the pass stores is wanted (a tensor may be kept in two).
+  // All the formats in which a tensor that the pass stores must be written (readers may need
+  // several).
   using StoreFormatsOf = std::function<std::vector<Format>(TensorId)>;
 
   static absl::StatusOr<std::unique_ptr<PassKernel>> Compile(const Graph& graph, const Pass& pass,
@@ -29,12 +31,12 @@ class PassKernel {
                                                              int threads);
   virtual ~PassKernel() = default;
 
-  // Tells where tensors lie; to be called before the first Run and again whenever one moves.
-  // buffer_of(t, k) is the k-th stored version of t.
+  // Sets the addresses of all tensors. Call it before the first Run(), and again when a tensor
+  // moves. buffer_of(t, k) is the k-th stored version of t.
   virtual void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) = 0;
   virtual void Run() = 0;
 
-  // Bytes read and written by a run, and what the kernel is.
+  // The bytes that one run reads and writes, and a description of the compiled kernel.
   virtual int64_t bytes_moved() const = 0;
   virtual std::string Describe() const = 0;
 };

@@ -1,4 +1,4 @@
-// What an operation sees while a fused pass over memory is lowered to a program (pass.h).
+// What an operation's Emit() sees while a fused pass (pass.h) is translated into a vector program.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 #define COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 
@@ -13,15 +13,17 @@ class PassContext {
   explicit PassContext(autodiff::codegen::Accuracy accuracy) : program(accuracy) {}
   virtual ~PassContext() = default;
 
-  // A tensor's element: loaded, or computed by the operation that makes it. `cell` of its window
-  // where the tensor lies before pooling and the pass runs over what lies after it; -1 else.
+  // The value of an element of t: loaded from memory, or computed by the operation that produces t.
+  // If t has the resolution before the pass's pooling and the pass loops over pooled elements,
+  // `cell` is the cell of the window; otherwise -1.
   virtual absl::StatusOr<autodiff::codegen::Value> ValueOf(TensorId t, int cell) = 0;
-  // The one value an image and channel of a tensor in memory.
+  // Loads the value of a stored tensor [N, C, 1, 1] at the current image and channel.
   virtual autodiff::codegen::Value LoadSpread(TensorId t) = 0;
-  // Whether t lies before the pooling of this pass, and the cells of a window.
+  // IsFine() says whether t has the resolution before the pass's pooling; cells() is the number of
+  // cells of a window.
   virtual bool IsFine(TensorId t) const = 0;
   virtual int cells() const = 0;
-  // Whether this runs over the elements that no window covers.
+  // Whether this program is for the elements at the bottom and right that no window covers.
   virtual bool is_remainder() const = 0;
 
   autodiff::codegen::VectorProgram program;

@@ -1,4 +1,5 @@
-// A fused pass (fusion.h) as a program: what it loads, computes, stores and sums for one element.
+// Translates a fused pass (fusion.h) into a vector program: what it loads, computes, stores and
+// sums for one element.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 #define COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 
@@ -18,34 +19,36 @@
 
 namespace cotangent::layers {
 
-// Operands of each kind that a program has at most.
+// The largest number of operands of each kind (loads, stores, channels, ...) in a program.
 inline constexpr int kMaxOperands = 64;
 
-// How a kernel operand walks over its tensor while the pass runs over its domain.
+// How an operand's position in its tensor follows the pass's position in its domain.
 enum class Access {
-  kCoarse,  // in step with the domain
-  kFine,    // before pooling: `cell` of the window that belongs to the domain's element
-  kImage,   // one pixel for the whole image
+  kCoarse,  // the tensor has the shape of the domain
+  kFine,    // before pooling: at `cell` of the window of the domain's element
+  kImage,   // one value per image and channel, used at every pixel
 };
 
 struct Operand {
   TensorId tensor = kNoTensor;
-  int version = 0;  // which stored version
+  int version = 0;  // index of the stored version
   Access access = Access::kCoarse;
   int cell = -1;
   Format format;
   bool is_blocked = false;
-  // Bound: bytes.
+  // Address and distances in bytes, set when the pass is bound to buffers: from one image, block of
+  // channels, line and pixel (row of the kernel) to the next.
   char* base = nullptr;
   int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
 };
 
 bool IsMoments(const Graph& graph, const Node& node);
-// The number of a node of moments among those of its pass, or with index -1 how many there are.
+// The number of this node among the moments of its pass, counted from 0. With index -1: how many
+// moments the pass has.
 int ShiftOf(const Graph& graph, const Pass& pass, int index);
 
-// Lowers the operations of a pass to a program. `remainder`: the pass over fine elements that no
-// window covers.
+// Translates the operations of a pass into a program. If `remainder`, the program is for the
+// elements before pooling that no window covers.
 class Emitter : public PassContext {
  public:
   Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
@@ -80,7 +83,7 @@ class Emitter : public PassContext {
   }
 
   std::vector<Operand> loads, stores;
-  // One value a channel: of a tensor, or the shift of moments.
+  // An operand with one value per channel: a tensor, or the shift of some moments (see SumOutput).
   struct ChannelOperand {
     TensorId tensor;
     int shift = -1;
@@ -90,8 +93,8 @@ class Emitter : public PassContext {
   struct SumOutput {
     int node;
     bool squares;
-    int shift = -1;  // moments: around which their values are summed
-    int cells = 1;   // values of a row that go into it
+    int shift = -1;  // of moments: number of the value per channel subtracted before summing
+    int cells = 1;   // values that each row of the kernel adds to it
   };
   std::vector<SumOutput> sums;
 

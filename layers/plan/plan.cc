@@ -23,13 +23,14 @@ constexpr int64_t kMebibyte = 1 << 20;
 
 }  // namespace
 
-// A plan's size is known when it is made. Where it is beyond the budget, the next attempt computes
-// as much more again as that was off.
+// The memory of a plan is known only when the plan is made. If it exceeds the budget, the next
+// attempt asks recomputation for a budget that is smaller in proportion.
 absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   constexpr int kAttempts = 6;
   Graph pooled = graph;
-  // Gradients come in the order of the parameters: asked for from the last, each is computed as
-  // soon as backpropagation reaches its layer, and what it needs need not be kept.
+  // Results are ordered like the parameters, the loss first. Gradients are requested in reverse
+  // order, so each is computed as soon as backpropagation reaches its layer, and the tensors that
+  // it needs can be freed.
   std::vector<TensorId> wanted;
   for (const PlanResult& result : results_) wanted.push_back(result.tensor);
   if (!wanted.empty()) std::reverse(wanted.begin() + 1, wanted.end());
@@ -114,8 +115,8 @@ std::string CompiledPlan::NameOf(const Item& item) const {
                         : absl::StrCat(LayersOf(item), " (pass)");
 }
 
-// Versions of every tensor in memory, and when each is last used. The first item that uses a tensor
-// made before the plan begins is 0.
+// Lists the versions (formats) of every stored tensor, with the items that write them first and use
+// them last. For a tensor made before the plan begins, the first item is 0.
 void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignment) {
   versions_.resize(graph_.num_tensors());
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
@@ -160,7 +161,8 @@ void CompiledPlan::NoteLastOperation(const Item& item) {
   }
 }
 
-// Parameters and states lie in the store; a result that has a destination is made there.
+// Parameters and states are stored in the ParameterStore. A result with a destination is computed
+// there directly.
 absl::Status CompiledPlan::PlaceOutside() {
   const auto place = [&](TensorId t, float* data) {
     if (versions_[t].empty()) versions_[t].push_back({});
@@ -198,7 +200,7 @@ void CompiledPlan::FindViews(const Schedule& schedule) {
   for (const PlanResult& result : results_) residence.is_fixed[result.tensor] = true;
   for (const StateUpdate& update : graph_.state_updates()) residence.is_fixed[update.value] = true;
   views_ = layers::FindViews(graph_, schedule, residence, options_.precision);
-  // A whole is there for as long as any of its parts.
+  // The wider tensor must be alive whenever one of its parts is.
   for (const auto& [part, view] : views_) {
     Version& whole = RootVersion(part);
     whole.place.piece = std::min(whole.place.piece, versions_[part][0].place.piece);
@@ -222,7 +224,8 @@ void CompiledPlan::PlaceInArena() {
         version.place = {-1, reinterpret_cast<char*>(found->second)};
         continue;
       }
-      // An input is written before the plan runs and must outlast none of its items.
+      // An input is written before the plan runs, so it occupies memory from the first item to the
+      // last.
       const int first = op == kInput ? 0 : std::max(0, version.place.piece);
       const int last = op == kInput ? last_item_ : std::max(first, version.last_use);
       const Buffer buffer{nullptr, graph_.shape(t), version.format};

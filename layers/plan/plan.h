@@ -1,11 +1,11 @@
-// A graph planned for this machine: every decision is made before the first batch; running only
-// executes.
+// A graph compiled for this machine. All decisions are made before the first batch; running only
+// executes them.
 //
-// Compile() gives poolings to the convolutions that do them at once (pooling.h), fuses the rest of
-// the graph (fusion.h), measures the candidates for each convolution (tuner.h) and picks the
-// choices and memory layouts that are fastest as a whole, compiles the fused passes, lays all
-// tensors out in one arena by their lifetimes, and binds every address. Run() then allocates
-// nothing.
+// Compile() moves poolings into the convolutions that can do them (pooling.h), fuses the rest of
+// the graph into passes over memory (fusion.h), measures the candidates for each convolution
+// (tuner.h), and picks the implementations and memory layouts that are fastest together (assign.h).
+// It then compiles the passes, places all tensors in one block of memory (the arena) according to
+// their lifetimes, and fixes every address. Run() allocates nothing.
 #ifndef COTANGENT_LAYERS_PLAN_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_PLAN_H_
 
@@ -28,22 +28,23 @@ namespace cotangent::layers {
 
 struct PlanOptions {
   ElementType precision = ElementType::kF32;  // of activations and their gradients: kF32 or kBf16
-  bool exact = false;                         // no Winograd
+  bool exact = false;                         // no Winograd, which is less accurate
   int threads = 1;
-  uint64_t seed = 0;  // of dropout masks
+  uint64_t seed = 0;  // seed of dropout masks
   PlanRanks ranks;
-  bool constant_parameters = false;  // inference: weights are packed once, by the first Run()
-  // Of a graph with gradients: what is computed again instead of being kept, and bytes that the
-  // arena may have (0: no limit).
+  bool constant_parameters = false;  // true, for inference: the first Run() packs all weights, once
+  // For a graph with gradients: which forward results are recomputed instead of kept (recompute.h),
+  // and the largest size of the arena in bytes (0: no limit).
   Recompute recompute = Recompute::kNever;
   int64_t most_arena_bytes = 0;
-  // Choices made before, by layer and direction ("conv1 forward" -> ConvolutionChoice::ToString());
-  // taken instead of measuring wherever they name an implementation that exists here.
+  // Implementations chosen before, by layer and direction ("conv1 forward" ->
+  // ConvolutionChoice::ToString()). A convolution named here is not measured, unless the
+  // implementation does not exist on this machine.
   absl::flat_hash_map<std::string, std::string> choices;
 };
 
-// A tensor whose value is to be had after Run(): kept in `destination` if that is not null (f32,
-// plain), else in the arena.
+// A tensor whose value can be read after Run(). If `destination` is not null, the value is written
+// there as row-major f32; otherwise it is kept in the arena.
 struct PlanResult {
   TensorId tensor;
   float* destination = nullptr;
@@ -51,9 +52,9 @@ struct PlanResult {
 
 class Plan {
  public:
-  // What an operation of the plan is, for `--explain` and traces.
+  // Describes an operation of the plan, for `--explain` and traces.
   struct Description {
-    std::string name;  // the layers it came from
+    std::string name;  // names of the layers that it belongs to
     std::string kind;  // "convolution forward", "pass", ...
     std::string implementation;
     std::string formats;  // "nhwc/bf16 -> nChw16c/bf16"
@@ -61,11 +62,11 @@ class Plan {
     double bytes = 0;
   };
 
-  // Errors: OutOfRange where most_arena_bytes cannot be met, naming what can and the operation that
+  // Compiles the graph. The graph and `store` must outlive the plan; the store must contain the
+  // parameters and states of the graph, by name. At the end of each Run() the plan carries out the
+  // graph's state updates. Returns OutOfRange if the arena cannot be made as small as
+  // most_arena_bytes; the message names the smallest size that is possible and the operation that
   // needs most.
-  //
-  // The graph must outlive the plan, and so must the store, which holds at least the graph's
-  // parameters and states by name. State updates of the graph are carried out at the end of each
   // Run().
   static absl::StatusOr<std::unique_ptr<Plan>> Compile(const Graph& graph,
                                                        const std::vector<PlanResult>& results,
@@ -73,31 +74,35 @@ class Plan {
                                                        const PlanOptions& options);
   virtual ~Plan() = default;
 
-  // Where an input is to be put before Run(): images f32 NCHW, labels int32. Null where no result
-  // needs it.
+  // Where the caller must write an input before Run(): images as f32 in NCHW, labels as int32. Null
+  // if no result depends on it.
   virtual void* input(TensorId input) = 0;
-  // Runs everything. `step` seeds the dropout masks.
+  // Runs the whole plan. `step`, the number of the training step, seeds the dropout masks.
   virtual void Run(int64_t step) = 0;
-  // Called by Run() after each operation, with its number in Describe(): for what others may do with
-  // results that are there before the plan has ended.
+  // Sets a function that Run() calls after each operation, with the operation's number in
+  // Describe(). It lets callers use a result before the run has ended, for example to send
+  // gradients to other ranks.
   virtual void CallAfterOperations(std::function<void(size_t operation)> call) = 0;
-  // The last operation that writes or reads a result which has a destination. After it the numbers
-  // there are the result, and may be changed.
+  // The number of the last operation that writes or reads a result with a destination. After it,
+  // the destination holds the final value, and the caller may change it.
   virtual size_t LastOperationOf(TensorId result) const = 0;
-  // Where a result lies after Run(); f32, plain.
+  // The address of a result after Run(); row-major f32.
   virtual const float* result(TensorId tensor) const = 0;
-  // What was put aside for constant parameters is made anew by the next Run().
+  // Must be called when parameters change although constant_parameters is set: the next Run() then
+  // packs the weights again.
   virtual void ParametersChanged() = 0;
 
   virtual int64_t arena_bytes() const = 0;
   virtual std::vector<Description> Describe() const = 0;
-  // Seconds each operation took in the last Run() after EnableTiming(), in the order of Describe().
+  // The seconds that each operation took in the last Run() after EnableTiming(), in the order of
+  // Describe().
   virtual void EnableTiming() = 0;
   virtual const std::vector<double>& seconds() const = 0;
-  // Runs one operation of Describe() by itself, on whatever the last Run() left in memory: to time
-  // it alone.
+  // Runs a single operation of Describe(), to time it alone. It works on whatever the last Run()
+  // left in memory.
   virtual void RunAlone(size_t operation) = 0;
-  // The choices in use, to be stored with a checkpoint and given back as PlanOptions::choices.
+  // The implementations in use. They can be stored with a checkpoint and passed to a later plan as
+  // PlanOptions::choices.
   virtual absl::flat_hash_map<std::string, std::string> choices() const = 0;
 };
 

@@ -58,8 +58,8 @@ std::string CompiledPlan::LayersOf(const Item& item) const {
   return absl::StrJoin(names, ",");
 }
 
-// Whether a pass can use all its tensors as one row of numbers: they are plain, and nothing goes by
-// channels or windows.
+// Whether the pass can treat all its tensors as one row of numbers: all are row-major, and nothing
+// depends on channels or windows.
 bool CompiledPlan::IsPlainPass(const Item& item) const {
   if (item.pass.HasWindow() || !item.pass.sums.empty()) return false;
   for (const auto* tensors : {&item.reads, &item.writes}) {
@@ -73,8 +73,8 @@ bool CompiledPlan::IsPlainPass(const Item& item) const {
   return true;
 }
 
-// Images that come from outside are NCHW; a pass over images wants the channels of a pixel side by
-// side.
+// Images from outside are NCHW, but a pass needs the channels of a pixel side by side (NHWC).
+// Converts such tensors of the pass.
 CompiledPlan::Elsewhere CompiledPlan::MoveForPass(const Item& item, int index,
                                                   std::vector<Step>& after) {
   Elsewhere moved;
@@ -180,7 +180,9 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   if (epilogue.pooled && sides.direction != Direction::kForward) {
     positions = ReadAs(sides.positions, byte_format, index);
   } else if (epilogue.pooled && versions_[sides.positions][0].last_use >
-                                    index) {  // without backpropagation nobody reads them
+                                    // Without backpropagation nothing reads the positions, so they
+                                    // are not written.
+                                    index) {
     positions = WriteAs(sides.positions, byte_format, index, after);
   }
   const bool packs_once = options_.constant_parameters && !is_gradient &&
@@ -242,7 +244,8 @@ class CompiledPlan::Context : public KernelContext {
 
 absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   const Node& node = graph_.node(item.node);
-  // Every tensor in its default format: inputs kept in another are reordered first.
+  // The operation gets every tensor in its default format; inputs that are stored in other formats
+  // are converted first.
   struct Kept {
     Place place;
     Format format;
@@ -291,7 +294,8 @@ void CompiledPlan::AddStateUpdates() {
   steps_.push_back(std::move(step));
 }
 
-// Results that could not be made where they are wanted, in the form they are wanted in.
+// Copies results that could not be computed at their destination, or not in the format that is
+// wanted (row-major f32).
 void CompiledPlan::AddResultCopies() {
   const Format plain{tensor::Layout::kNchw, ElementType::kF32};
   for (const PlanResult& result : results_) {

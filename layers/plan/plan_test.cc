@@ -1,5 +1,5 @@
-// Plans of whole networks against the reference: what fusion brings together, several formats of
-// one tensor, second derivatives, networks drawn at random.
+// Compares plans of whole networks with the reference: operations that fusion combines, tensors
+// stored in several formats, second derivatives, and random networks.
 
 #include "layers/plan/plan.h"
 
@@ -44,7 +44,7 @@ T Made(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-// Convenience: layers with parameters of their own, named after their number.
+// Builds layers that have their own parameters, named by a running number.
 class Builder {
  public:
   Graph& graph() { return graph_; }
@@ -109,7 +109,7 @@ const std::vector<AgreementOptions>& Ways() {
 TEST(PlanTest, PoolingsInARow) {
   for (const std::string between : {"", "tanh(x)"}) {
     for (AgreementOptions way : Ways()) {
-      // In bf16 two values of a window may be equal that are not.
+      // In bf16, two different values of a window may become equal, so the maximum may move.
       if (way.by_norm) way.gradient_tolerance = 0.2;
       Builder b;
       TensorId x = b.MaxPool(b.Activation(b.graph().Input("x", {2, 8, 13, 12})), 2, 2);
@@ -130,7 +130,7 @@ TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
   ExpectPlanAgrees(b.graph(), Made(Add(b.graph(), "sum", {a, c})));
 }
 
-// More than one pass over memory takes as operands.
+// A sum with more operands than one pass may have.
 TEST(PlanTest, ManyOperands) {
   for (const AgreementOptions& way : Ways()) {
     Builder b;
@@ -146,8 +146,8 @@ TEST(PlanTest, ManyOperands) {
   }
 }
 
-// Beside a pooling every image that is stored is one for each cell of a window: more than one pass
-// may store.
+// Next to a pooling, each stored tensor counts once per cell of the window. Here this makes more
+// stores than one pass may have.
 TEST(PlanTest, ManyStoresBesideAPool) {
   for (const int64_t window : {2, 3}) {
     Builder b;
@@ -194,9 +194,9 @@ TEST(PlanTest, ResidualBlock) {
   }
 }
 
-// What the plan says of a result's last operation: the result is there after it, and whatever is done
-// to the numbers from then on changes no other. (Gradients of batch norm are read by the gradients
-// of what lies before.)
+// After the operation that LastOperationOf() names, a result is final, and changing it does not
+// affect other results. (That operation may be a reader: the gradients of batch norm's parameters
+// are read again by the gradients of earlier layers.)
 TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
   for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
     Builder b;
@@ -239,12 +239,12 @@ TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
     });
     plan->Run(0);
     EXPECT_EQ(taken, expected);
-    EXPECT_GT(last_operations.size(), 4u);  // not all in the end
+    EXPECT_GT(last_operations.size(), 4u);  // not all results are last used at the very end
   }
 }
 
-// Means of many deviations leave nothing of squares summed around 0 in f32; in double, of the same
-// numbers, they cost no digit that counts.
+// The variance of numbers far from zero: computed in f32 as M(x^2) - M(x)^2 it would be lost to
+// rounding when the mean is many deviations from 0. The expected values are computed in double.
 TEST(PlanTest, MomentsOfNumbersFarFromZero) {
   for (const double mean : {0.0, 300.0, 1e4, -1e5}) {
     for (const int64_t window : {1, 2}) {
@@ -282,7 +282,7 @@ TEST(PlanTest, MomentsOfNumbersFarFromZero) {
           for_each([&](double v) { sum += v / kCount; });
           for_each([&](double v) { squares += (v - sum) * (v - sum) / kCount; });
           EXPECT_NEAR(plan->result(moments.mean)[c], sum, 1e-7 * std::abs(sum) + 1e-6);
-          // Sums of 4,158 numbers in f32, one after the other where nothing is vectorised.
+          // The tolerance allows for a sum of 4,158 numbers in f32, added one after the other.
           EXPECT_NEAR(plan->result(moments.variance)[c], squares, 1e-4 * squares)
               << "channel " << c;
         }
@@ -318,7 +318,7 @@ TEST(PlanTest, SecondDerivatives) {
     const TensorId y =
         b.Convolution(Made(Pad(graph, "pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
     const TensorId seed = graph.Input("seed", graph.shape(y));
-    // The derivatives of a gradient, by the image and by the first weight.
+    // Differentiates a gradient, once that by the image and once that by the first weight.
     for (const TensorId t : {x, graph.parameters()[0]}) {
       Graph copy = graph;
       const std::vector<TensorId> gradient = Made(VectorJacobianProduct(copy, {y}, {seed}, {t}));
@@ -327,7 +327,8 @@ TEST(PlanTest, SecondDerivatives) {
   }
 }
 
-// What a plan cache says may come from another build of oneDNN, or from nowhere.
+// A restored plan cache may name implementations that do not exist here, for example from another
+// build of oneDNN.
 TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   Builder b;
   const TensorId y = b.Loss(
@@ -360,11 +361,12 @@ TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
   EXPECT_FALSE(absl::StrContains(measured(16, false), "weights"));
   EXPECT_TRUE(absl::StrContains(measured(16, true), " constant weights, room 4\t"));
   EXPECT_TRUE(
-      absl::StrContains(measured(400, true), " constant weights, room 2\t"));  // 5.5 MiB of them
+      absl::StrContains(measured(400, true), " constant weights, room 2\t"));  // 5.5 MiB of weights
   EXPECT_TRUE(absl::StrContains(measured(640, true), " constant weights, room 0\t"));  // 14 MiB
 }
 
-// Of choices that are equally fast, the one is taken that needs the least memory while it runs.
+// Of several equally fast choices, the plan takes the one that needs the least memory while it
+// runs.
 TEST(PlanTest, MemoryDecidesBetweenEquals) {
   Builder b;
   const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {2, 16, 12, 12}), 16, 3));
@@ -443,9 +445,9 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
                                  plan->result(t) + b.graph().shape(t).NumElements());
   }
   EXPECT_EQ(pooled[false], 0);
-  EXPECT_EQ(pooled[true], HasAvx2() ? 3 : 0);  // forward, by the weights, by the input
+  EXPECT_EQ(pooled[true], HasAvx2() ? 3 : 0);  // forward and both gradients
 
-  // Without gradients, positions are not kept.
+  // A plan without gradients does not store the positions of maxima.
   Tuner tuner(1);
   const auto forward = Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, winograd));
   run(*forward);
@@ -459,7 +461,7 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   }
 }
 
-// A network of ten random operations on images, and a loss.
+// Checks a network of ten random operations on images, followed by a loss.
 void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
   SplitMix random(seed);
   Builder b;
@@ -495,7 +497,7 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
         y = Made(Slice(b.graph(), "slice", x, shape[1] / 3, (shape[1] + 1) / 2));
         break;
       default: {
-        // Joined with all others that fit.
+        // Combines x with all other images of the same shape.
         std::vector<TensorId> alike = {x};
         for (TensorId other : images) {
           Shape s = b.graph().shape(other);
@@ -514,7 +516,8 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
         Made(Reshape(b.graph(), "flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
   }
   options.seed = seed;
-  // Normalised, so that the softmax does not saturate: its curvature would be lost in rounding.
+  // Normalises the features, so that the softmax does not saturate; its curvature would be lost in
+  // rounding.
   const TensorId features =
       Made(LayerNorm(b.graph(), "normal", Made(Concat(b.graph(), "ends", ends)), 1e-2));
   ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(features, 5)), options);

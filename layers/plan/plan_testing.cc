@@ -37,7 +37,7 @@ bool IsLabels(const Graph& graph, TensorId t) {
   return graph.producer(t).op == kInput && graph.shape(t).rank() == 1;
 }
 
-// What is given from outside: by tensor.
+// The values of tensors that are given from outside, by tensor.
 struct Leaves {
   absl::flat_hash_map<TensorId, Values> values;
   absl::flat_hash_map<TensorId, std::vector<int64_t>> labels;
@@ -55,7 +55,7 @@ Leaves RandomLeaves(const Graph& graph, TensorId prediction, uint64_t seed) {
       for (int64_t i = 0; i < count; ++i) leaves.labels[t].push_back(random.Below(classes));
       continue;
     }
-    // States are running means and variances: positive.
+    // States are running means and variances. They are drawn positive, so that variances are valid.
     Values& values = leaves.values[t];
     for (int64_t i = 0; i < count; ++i)
       values.push_back(node.op == kState ? 1.5 + 0.5 * random.Uniform() : random.Uniform());
@@ -70,14 +70,16 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
   for (const auto& [t, labels] : leaves.labels) reference.GiveLabels(t, labels);
 }
 
-// What an allowance for f32 is in double.
+// The factor that turns an allowance for f32 results into one for results in double.
 constexpr double kDoubleOfShake = 1e-6;
-// How often all is shaken.
+// The number of random disturbances from which a result's conditioning is measured.
 constexpr uint64_t kShakings = 24;
-// Of what cancels to nothing, the scale is that of the largest of its kind, times this.
+// Results that nearly cancel to zero have no scale of their own. Their error is judged relative to
+// this part of the largest magnitude among the derivatives of the same kind.
 constexpr double kLeastScale = 0.3;
 
-// allowance: an error that is let pass besides; asked for only where it decides.
+// Fails the test if `found` deviates from `expected` by more than the tolerance. `allowance` is an
+// additional error that is accepted; it is computed only if the tolerance alone is exceeded.
 void ExpectNear(
     const std::string& what, const Values& found, const Values& expected, double tolerance,
     bool by_norm = false, const std::function<double()>& allowance = [] { return 0.0; }) {
@@ -92,7 +94,7 @@ void ExpectNear(
   }
   const double scale = by_norm ? std::sqrt(squares) : largest,
                error = by_norm ? std::sqrt(error_squares) : worst;
-  // What is zero but for rounding has no scale of its own.
+  // A tensor that is zero apart from rounding errors has no scale of its own, so 1e-3 is the least.
   double allowed = tolerance * std::max(scale, 1e-3);
   if (error <= allowed) return;
   allowed += allowance();
@@ -102,7 +104,8 @@ void ExpectNear(
                                 << expected[at];
 }
 
-// How far apart two values of a tensor are, as ExpectNear() measures.
+// The distance between two values of a tensor, by norm or by the largest difference, as in
+// ExpectNear().
 double DistanceOf(const Values& a, const Values& b, bool by_norm) {
   double largest = 0, squares = 0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -123,9 +126,10 @@ void Shake(double relative, SplitMix& random, Values& values) {
   for (double& value : values) value *= 1 + (random.Uniform() < 0 ? -relative : relative);
 }
 
-// How much results change when every number that the reference computes them from, leaves and
-// intermediate values alike, changes at random by `relative`, relative to itself: what rounding can
-// do to them, whatever the conditioning. Measured when first asked for.
+// Measures how much each result changes if every leaf and every intermediate value in its
+// computation changes at random by the relative amount options.shake. Rounding errors may change
+// the result as much, however ill-conditioned it is. It measures when it is first asked;
+// `undisturbed` holds the results without such changes.
 class Conditioning {
  public:
   Conditioning(const Graph& graph, const Leaves& leaves, std::vector<TensorId> results,
@@ -136,7 +140,7 @@ class Conditioning {
         undisturbed_(undisturbed),
         options_(options) {}
 
-  // The error that a result may have for that.
+  // The error that result t may have because of rounding.
   double Allowance(TensorId t) {
     if (options_.shake == 0) return 0;
     if (allowances_.empty()) Measure();
@@ -184,14 +188,14 @@ std::string NameOf(const Graph& graph, TensorId t) {
   return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString());
 }
 
-// The derivatives of y: along the tangents; of <cotangent, y> by each of `with_respect_to`; and of
-// these along the tangents.
+// Derivatives of y: its derivative along the tangents; the gradient of <cotangent, y> by each
+// tensor in `with_respect_to`; and the derivative of this gradient along the tangents.
 struct Derivatives {
   Values tangent;
   std::vector<Values> gradient, hessian_product;
 };
 
-// By the reference's own forward over reverse mode.
+// Computes the derivatives with the reference's own differentiation, forward over reverse mode.
 Derivatives DerivativesByTape(const Graph& graph, const Leaves& leaves, TensorId y,
                               TensorId cotangent, const std::vector<TensorId>& with_respect_to,
                               const std::vector<TensorId>& tangents) {
@@ -234,7 +238,7 @@ Derivatives DerivativesByTape(const Graph& graph, const Leaves& leaves, TensorId
   return found;
 }
 
-// What a plan computes, by tensor, and the states it leaves, by name.
+// The results that a plan computes, by tensor, and its final states, by name.
 struct PlanValues {
   absl::flat_hash_map<TensorId, Values> results;
   absl::flat_hash_map<std::string, Values> states;
@@ -244,12 +248,12 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
                    const AgreementOptions& options) {
   PlanValues found;
   SetThreads(options.threads);
-  // What one test has measured another need not.
+  // Tests with the same number of threads share a tuner, so that each convolution is measured once.
   static auto& tuners = *new std::map<int, Tuner>();
   Tuner& tuner = tuners.try_emplace(options.threads, options.threads).first->second;
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(graph);
   EXPECT_TRUE(store.ok()) << store.status();
-  // Every other result has a destination.
+  // Gives every second result a destination, so that both kinds are tested.
   std::vector<std::vector<float>> destinations;
   std::vector<PlanResult> wanted;
   for (TensorId t : results) destinations.emplace_back(graph.shape(t).NumElements(), NAN);
@@ -263,7 +267,7 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
       Plan::Compile(graph, wanted, **store, tuner, plan_options);
   EXPECT_TRUE(plan.ok()) << plan.status();
   if (!plan.ok()) return found;
-  // Run twice: nothing may be left over from the first run.
+  // Runs twice, the first time with other values: nothing may be left over from the first run.
   for (int run = 0; run < 2; ++run) {
     for (const auto& [t, values] : leaves.values) {
       const Op op = graph.producer(t).op;
@@ -294,7 +298,8 @@ std::set<std::string>& Checked() {
   return checked;
 }
 
-// y's own leaf: what kind of labels there are is told by the loss that reads them.
+// The prediction that the graph's loss reads; its number of classes bounds the labels. kNoTensor if
+// the graph has no loss.
 TensorId PredictionOfLoss(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     if (node.op == kLoss) return node.inputs[0];
@@ -334,7 +339,8 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     gradients = Built(is_scalar ? Gradient(graph, y, with_respect_to)
                                 : VectorJacobianProduct(graph, {y}, {cotangent}, with_respect_to));
     for (TensorId t : with_respect_to) {
-      // What is one-dimensional and comes from outside would be labels.
+      // A one-dimensional input would be taken for labels, so the tangents of other leaves are
+      // states.
       const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
       tangents.push_back(graph.producer(t).op == kInput ? graph.Input(name, graph.shape(t))
                                                         : graph.State(name, graph.shape(t)));
@@ -344,7 +350,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
       products = Built(JacobianVectorProduct(graph, gradients, with_respect_to, tangents));
   }
 
-  // A plan's dropout masks are the reference's.
+  // The reference cannot draw dropout masks, so it gets those that the plan has drawn.
   std::vector<TensorId> results = {y};
   for (const auto* derivatives : {&gradients, &along, &products}) {
     std::copy_if(derivatives->begin(), derivatives->end(), std::back_inserter(results),
@@ -403,7 +409,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     expect("gradient", what, gradients[i], truth.gradient[i], options.rule_tolerance,
            options.gradient_tolerance, LargestOf(truth.gradient, options.by_norm));
     if (!options.second_derivatives) continue;
-    // Larger terms cancel in it.
+    // In a Hessian product larger terms cancel, so its tolerance is larger.
     expect("Hessian product", what, products[i], truth.hessian_product[i],
            10 * options.rule_tolerance, options.hessian_tolerance,
            LargestOf(truth.hessian_product, options.by_norm));

@@ -1,11 +1,12 @@
-// Holds compiled plans against the reference evaluator, for tests.
+// Compares compiled plans with the reference evaluator, for tests.
 //
 //   Graph graph;
 //   const TensorId x = graph.Input("x", {2, 3, 8, 8});
 //   ... y ...
 //   ExpectPlanAgrees(graph, y);
 //
-// All leaves get fixed random values; y gets a random cotangent, unless it is a scalar.
+// All leaves get random values that depend only on the seed. y gets a random cotangent, unless it
+// is a scalar.
 #ifndef COTANGENT_LAYERS_PLAN_PLAN_TESTING_H_
 #define COTANGENT_LAYERS_PLAN_PLAN_TESTING_H_
 
@@ -18,8 +19,8 @@
 
 namespace cotangent::layers {
 
-// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014): numbers
-// a test can count on.
+// The random generator SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+// generators", 2014). Equal seeds give equal numbers on every machine.
 class SplitMix {
  public:
   explicit SplitMix(uint64_t seed) : state_(seed) {}
@@ -32,7 +33,7 @@ class SplitMix {
   int64_t Below(int64_t limit) {
     return static_cast<int64_t>(Next() % static_cast<uint64_t>(limit));
   }
-  // In [-1, 1): a multiple of 2^-23, so exact in f32.
+  // Uniform in [-1, 1): a multiple of 2^-23, so exactly representable in f32.
   double Uniform() { return static_cast<double>(Next() >> 40) / (1 << 23) - 1; }
 
  private:
@@ -45,35 +46,36 @@ struct AgreementOptions {
   int threads = 1;
   uint64_t seed = 1;
   bool derivatives = true;
-  // Errors are the largest relative to the largest magnitude of the tensor or, with `by_norm`, the
-  // Euclidean norm of all relative to that of the tensor.
+  // The error is the largest deviation, relative to the largest magnitude of the tensor. If
+  // `by_norm`, it is the Euclidean norm of the deviations, relative to that of the tensor.
   bool by_norm = false;
   double forward_tolerance = 1e-5;
-  double gradient_tolerance = 1e-4;  // of the plan's
-  double hessian_tolerance = 1e-3;   // of the plan's Hessian-vector product
-  double rule_tolerance = 1e-10;     // of the rules of vjp.h and jvp.h, in double
+  double gradient_tolerance = 1e-4;  // of the gradient that a plan computes
+  double hessian_tolerance = 1e-3;   // of the Hessian-vector product that a plan computes
+  double rule_tolerance = 1e-10;     // of graphs by vjp.h and jvp.h, in double
   bool second_derivatives = true;
-  // Where > 0: what changes by D when every leaf and every intermediate value changes at random by
-  // this, relative to itself, may be off by kShakes D besides. What is ill-conditioned is not judged
-  // by what only luck could give.
+  // If > 0, allows for ill-conditioned results. Let D be the change of a result when every leaf and
+  // every intermediate value is changed at random by this relative amount. The result may then
+  // deviate by kShakes D more than the tolerance.
   double shake = 0;
 };
 inline constexpr double kShakes = 16;
 
-// Fails the running test where one of these does not hold:
-//   * y and the new values of states, computed by a plan, are those of the reference in double;
-//   * the gradient that vjp.h builds, y's derivative along a random direction that jvp.h builds and
-//     the gradient's, which is the Hessian-vector product, computed by the reference in double, are
-//     those of the reference's own forward over reverse mode;
-//   * the same computed by a plan are so too.
-// Adds the derivatives' operations to the graph.
+// Fails the running test unless all of this holds:
+//   * y and the new values of states, computed by a plan, agree with the reference in double.
+//   * The derivative graphs agree with the reference's own differentiation (forward over reverse
+//     mode) when the reference computes them in double: the gradient built by vjp.h, the derivative
+//     of y along a random direction built by jvp.h, and the derivative of the gradient along it,
+//     which is the Hessian-vector product.
+//   * The same derivative graphs, computed by a plan, agree with it too.
+// Adds the operations of the derivatives to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
 
-// The names of all operations that ExpectPlanAgrees() has checked in this program.
+// The names of all operations that ExpectPlanAgrees() has checked so far in this program.
 const std::set<std::string>& CheckedOperations();
 
-// The same in bf16, to bf16's accuracy: by norm, since rounding makes other elements the largest of
-// their window.
+// Options for a plan in bf16, with tolerances to match. Errors are measured by norm, because
+// rounding to bf16 may move a window's maximum to another element.
 AgreementOptions InBf16();
 
 }  // namespace cotangent::layers

@@ -15,7 +15,8 @@ bool IsTwoByTwo(const PoolWindow& w) {
          w.padding.top == 0 && w.padding.bottom == 0 && w.padding.left == 0 && w.padding.right == 0;
 }
 
-// The pooling's node becomes the convolution, which is needed no more where it was.
+// Puts the pooled convolution in place of the pooling's node. The original convolution stays in the
+// graph, but nothing reads it any more.
 void PoolForward(int pool, Graph& graph) {
   Node node = graph.producer(graph.node(pool).inputs[0]);
   node.outputs = graph.node(pool).outputs;
@@ -25,7 +26,7 @@ void PoolForward(int pool, Graph& graph) {
   graph.ReplaceNode(pool, std::move(node));
 }
 
-// A gradient that read dy reads what dy is made from.
+// Makes the gradient that reads dy read dz and the positions instead, from which dy was computed.
 void PoolBackward(const Node& unpool, int reader, Graph& graph) {
   Node node = graph.node(reader);
   std::replace(node.inputs.begin(), node.inputs.end(), unpool.outputs[0], unpool.inputs[0]);

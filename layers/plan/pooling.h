@@ -1,4 +1,5 @@
-// Max pooling done by convolutions themselves: what only a pooling reads need never lie in memory.
+// Lets convolutions do the max pooling that follows them, so that the tensor before pooling is
+// never stored.
 #ifndef COTANGENT_LAYERS_PLAN_POOLING_H_
 #define COTANGENT_LAYERS_PLAN_POOLING_H_
 
@@ -10,14 +11,17 @@
 
 namespace cotangent::layers {
 
-// Rewrites the graph, whose `results` are wanted (by plans, in place of Fuse()'s passes):
+// Rewrites the graph so that it computes the same `results` with fewer operations:
 //
-//   y = kConvolution(x, w), (z, position) = kMaxPool(y)      (z, position) = kConvolution(x, w), pooled
-//   dy = kMaxUnpool(dz, position), kConvolution...Gradient(.. dy ..)   the gradients of dz and position, pooled
+//    y = kConvolution(x, w), (z, position) = kMaxPool(y)
+//      becomes (z, position) = kConvolution(x, w), pooled
+//    dy = kMaxUnpool(dz, position), kConvolution...Gradient(.. dy ..)
+//      becomes kConvolution...Gradient(.. dz .., position), pooled
 //
-// where the pooling has windows of 2x2 that tile the image, nothing else needs y, or dy, and
-// can_pool() says of every convolution concerned (the node before, not yet pooled) that it is able
-// and fast. Forward and backward are rewritten independently.
+// This happens where the pooling has windows of 2x2 that tile the image, nothing else reads y (or
+// dy), and can_pool(node) is true for every convolution concerned: it says whether the convolution,
+// given as it was before, can pool and is then fast. Forward and backward computation are rewritten
+// independently of each other.
 void PoolInConvolutions(absl::Span<const TensorId> results,
                         const std::function<bool(const Node&)>& can_pool, Graph& graph);
 

@@ -1,4 +1,5 @@
-// Which layers of a network compute with 8-bit integers, and what those stand for (quantise.h).
+// Says which layers of a network compute with 8-bit integers, and what real numbers the integers
+// stand for (quantise.h).
 #ifndef COTANGENT_LAYERS_PLAN_QUANTISATION_H_
 #define COTANGENT_LAYERS_PLAN_QUANTISATION_H_
 
@@ -7,9 +8,9 @@
 
 namespace cotangent::layers {
 
-// How a tensor's numbers become integers: rounded to multiples of `scale`.
+// How the numbers of a tensor become integers: each is rounded to a multiple of `scale`.
 struct TensorScale {
-  float scale = 0;  // 0: they do not
+  float scale = 0;  // 0: the tensor is not quantised
   bool is_signed = false;
 
   friend bool operator==(const TensorScale&, const TensorScale&) = default;
@@ -17,12 +18,13 @@ struct TensorScale {
 
 struct QuantisedLayer {
   TensorScale in, out;
-  TensorScale addend;  // of a residual connection; then all three or only `in`
+  TensorScale addend;  // of a residual sum; then all three are set, or only `in`
 
   friend bool operator==(const QuantisedLayer&, const QuantisedLayer&) = default;
 };
 
-// By the name of a convolution's weight, "conv1.weight": what is missing computes with real numbers.
+// By the name of a convolution's weight, such as "conv1.weight". Convolutions that are not in the
+// map compute with real numbers.
 using Quantisation = std::map<std::string, QuantisedLayer>;
 
 }  // namespace cotangent::layers

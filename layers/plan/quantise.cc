@@ -15,7 +15,7 @@
 namespace cotangent::layers {
 namespace {
 
-// The magnitudes of weights are 0 to 127.
+// Weights are quantised to the integers from -127 to 127.
 constexpr float kLargestWeight = 127;
 
 ElementType TypeOf(const TensorScale& scale) {
@@ -36,7 +36,8 @@ class Quantiser {
       layers[c.node] = &found->second;
       if (absl::Status status = Note(c, found->second); !status.ok()) return status;
     }
-    // Nodes are inserted on the way: `original` counts those that were there before.
+    // Nodes are inserted on the way: `original` counts the nodes of the graph as it was, `at` is
+    // the current index of that node.
     const int count = static_cast<int>(graph_.nodes().size());
     for (int original = 0, at = 0; original < count; ++original, ++at) {
       const auto layer = layers.find(original);
@@ -50,7 +51,7 @@ class Quantiser {
   }
 
  private:
-  // A tensor that is quantised, and its forms.
+  // A quantised tensor: its scale, and its two forms in the graph.
   struct Forms {
     TensorScale scale;
     TensorId integers = kNoTensor, real = kNoTensor;
@@ -73,7 +74,8 @@ class Quantiser {
     return note(c.out, layer.out);
   }
 
-  // The integers of t, for the node at `at`, which moves where they have to be made.
+  // Returns the tensor of t's integers, for the node at index `at`. If it has to be inserted before
+  // that node, `at` moves along.
   TensorId Integers(TensorId t, int& at) {
     Forms& forms = forms_.at(t);
     if (forms.integers == kNoTensor) {
@@ -84,7 +86,7 @@ class Quantiser {
     return forms.integers;
   }
 
-  // What the integers of t stand for.
+  // Returns the real numbers for which the integers of t stand; t itself if there are no integers.
   TensorId Real(TensorId t, int& at) {
     const auto found = forms_.find(t);
     if (found == forms_.end() || found->second.integers == kNoTensor) return t;

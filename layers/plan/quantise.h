@@ -1,9 +1,9 @@
-// A folded graph (fold.h) whose convolutions compute with 8-bit integers.
+// Makes the convolutions of a folded graph (fold.h) compute with 8-bit integers.
 //
-// The activations that such convolutions read lie in memory as u8 or s8, and so do those they
-// write, where that is wanted: bias, residual sum and ReLU are computed on their sums of products
-// before these are rounded. All other operations compute with real numbers as before, which passes
-// over memory take from integers and round to integers on the way.
+// The activations that such a convolution reads are stored as u8 or s8. Its results are too, if
+// their scale is given: bias, residual sum and ReLU are applied to the sums of products before
+// these are rounded. All other operations compute with real numbers as before; the passes over
+// memory that read or write the integers convert them.
 #ifndef COTANGENT_LAYERS_PLAN_QUANTISE_H_
 #define COTANGENT_LAYERS_PLAN_QUANTISE_H_
 
@@ -17,22 +17,24 @@
 
 namespace cotangent::layers {
 
-// A convolution, or linear layer, that may be quantised.
+// A convolution or linear layer that can be quantised.
 struct QuantisableConvolution {
   int node;
   std::string weight;        // its name
-  TensorId in, out, addend;  // the last kNoTensor where there is none
+  TensorId in, out, addend;  // `addend` is kNoTensor if there is none
 };
-// All but those that read the images themselves or share their weights with others.
+// Lists all convolutions that can be quantised: all except those that read the network's images, or
+// whose weights are used twice.
 std::vector<QuantisableConvolution> QuantisableConvolutions(const Graph& graph, TensorId result);
 
-// Rewrites a graph that is for inference alone; `result` stays as real as it is. Weights take the
-// scales of their channels, the largest magnitude over 127, from their present values in `store`.
-// Errors: InvalidArgument for scales that are no positive numbers.
+// Rewrites a graph that serves inference only; `result` stays a tensor of real numbers. The weights
+// are quantised with one scale per output channel, the largest magnitude over 127, from their
+// current values in `store`. Returns InvalidArgument if a scale is not a positive number.
 absl::Status QuantiseGraph(const Quantisation& quantisation, TensorId result,
                            const ParameterStore& store, Graph& graph);
 
-// Of each row of [rows, columns], the largest magnitude over 127; 1 where all are zero.
+// For each row of [rows, columns]: the largest magnitude divided by 127, or 1 if the row is all
+// zeros.
 std::vector<float> WeightScales(const float* weights, int64_t rows, int64_t columns);
 
 }  // namespace cotangent::layers

@@ -24,10 +24,10 @@ constexpr int64_t kBatch = 2;
 
 struct Answers {
   std::vector<float> result;
-  std::vector<std::string> kinds;  // of the plan's operations: kind, formats
+  std::vector<std::string> kinds;  // kind and formats of each operation of the plan
 };
 
-// A folded network with random weights, and its answers to random images.
+// A folded network with random weights; computes its results for random images.
 class Case {
  public:
   explicit Case(const std::string& layers) {
@@ -62,7 +62,7 @@ class Case {
     return QuantisableConvolutions(folded_->graph(), network_.prediction);
   }
 
-  // Scales from the largest magnitude of each tensor.
+  // Sets the scale of each tensor by its largest magnitude.
   Quantisation Calibrate() {
     std::vector<PlanResult> results = {{network_.prediction}};
     for (const QuantisableConvolution& c : Convolutions()) {
@@ -130,7 +130,7 @@ class Case {
   std::unique_ptr<FoldedGraph> folded_;
 };
 
-// Root mean square of the difference over that of the first.
+// The root mean square of a - b, divided by the root mean square of a.
 double RelativeError(const std::vector<float>& a, const std::vector<float>& b) {
   double off = 0, size = 0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -168,21 +168,22 @@ constexpr char kResidual[] = R"(
   layer { name: "sum2" input: "bn3" input: "r2" add {} } layer { name: "r3" activation { kind: RELU } }
   layer { name: "pool" global_average_pool {} } layer { name: "fc" linear {} })";
 
-// Integers go from convolution to convolution.
+// In a residual network, convolutions pass integers to each other without conversion.
 TEST_F(QuantiseGraphTest, ResidualNetwork) {
   Case network(kResidual);
-  ASSERT_EQ(network.Convolutions().size(), 5u);  // not the stem
+  ASSERT_EQ(network.Convolutions().size(), 5u);  // all but the first, which reads the images
   const Answers plain = network.Plain(), quantised = network.Quantised(network.Calibrate());
   const double error = RelativeError(plain.result, quantised.result);
   EXPECT_LT(error, 0.03);
   EXPECT_GT(error, 1e-5);
-  // "c1" and "c2" or "down", whichever adds the other; c3 adds its own input, which takes a pass.
+  // u8: "c1", and whichever of "c2" and "down" adds the other. "c3" adds its own input, for which
+  // it needs a separate pass.
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/u8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/s8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "pass nhwc/u8 nhwc/s8 -> "), 1);
 }
 
-// Between its convolutions such a network has passes, which read integers and write them.
+// This network has passes between its convolutions; they read and write integers.
 TEST_F(QuantiseGraphTest, PassesReadAndWriteIntegers) {
   Case network(R"(
     layer { name: "c0" convolution { channels: 8 kernel: 3 } } layer { activation { kind: GELU } }
@@ -197,7 +198,8 @@ TEST_F(QuantiseGraphTest, PassesReadAndWriteIntegers) {
   EXPECT_GE(Count(quantised.kinds, "s8 -> nhwc/s8"), 3);
 }
 
-// What is left out computes with real numbers, and so do its neighbours between them.
+// If only some convolutions are quantised, the others and the operations between them compute with
+// real numbers.
 TEST_F(QuantiseGraphTest, Mixed) {
   Case network(kResidual);
   const Quantisation all = network.Calibrate();

@@ -1,4 +1,5 @@
-// The processes that compute one batch together, each its share of the images, as a plan knows them.
+// Describes the ranks: processes that compute each batch together, every one its share of the
+// images.
 #ifndef COTANGENT_LAYERS_PLAN_RANKS_H_
 #define COTANGENT_LAYERS_PLAN_RANKS_H_
 
@@ -8,11 +9,13 @@
 
 namespace cotangent::layers {
 
-// Rank r has the images from r N on, N to each. The plain case is one that has all.
+// Of N images per rank, rank r has the images r N to (r + 1) N - 1 of the batch. The defaults mean
+// a single process.
 struct PlanRanks {
   int ranks = 1, rank = 0;
-  // Replaces numbers by their sums over the ranks, the same bits on all. Operations call it while
-  // the plan runs, on all ranks in the same order; with one rank nobody does.
+  // Replaces each number by its sum over the ranks; all ranks get bit-identical sums. Operations
+  // call it while the plan runs, in the same order on all ranks. With one rank it is never called
+  // and may be empty.
   std::function<void(absl::Span<double>)> sum;
 };
 

@@ -13,11 +13,12 @@
 namespace cotangent::layers {
 namespace {
 
-// What a byte that is moved costs, in bytes of the peak: half, as in assign.cc.
+// The cost of moving a byte, expressed in bytes of peak memory: 0.5, as the constants of assign.cc
+// imply.
 constexpr double kPeakBytesPerMoved = 0.5;
-// The numbers of segments that a budget is tried with.
+// The numbers of segments that are tried to meet a memory budget.
 constexpr int kSegments[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
-// A cut is searched among the positions of this part of a segment before and after an equal share.
+// A cut may deviate from the equal division of the network by up to this part of a segment.
 constexpr double kSearched = 0.4;
 
 class Recomputer {
@@ -25,7 +26,8 @@ class Recomputer {
   Recomputer(const Graph& graph, const std::vector<TensorId>& results, ElementType precision)
       : graph_(graph), results_(results), precision_(precision) {}
 
-  // Finds out what is forward, what could be computed again, and what the plan keeps as it is.
+  // Finds out where the forward computation ends, what can be recomputed, and what the backward
+  // computation reads.
   absl::Status Prepare();
   bool has_gradients() const {
     return results_.size() > 1 && graph_.shape(results_[0]).rank() == 0;
@@ -36,9 +38,10 @@ class Recomputer {
     int64_t peak = 0;         // bytes
   };
   absl::StatusOr<Choice> Nothing() const { return Judge(std::vector<bool>(Tensors(), false)); }
-  // What one pass computes again.
+  // Recomputes what takes one pass.
   absl::StatusOr<Choice> Cheap(Recompute how) const;
-  // What meets the budget, or else needs least.
+  // Recomputes as much as meets the budget; if none does, returns the choice that needs the least
+  // memory.
   absl::StatusOr<Choice> WithinBudget(int64_t most_bytes, Choice best) const;
   Graph Rewrite(const std::vector<bool>& again) const;
 
@@ -48,7 +51,7 @@ class Recomputer {
     return Buffer{nullptr, graph.shape(t), DefaultFormat(graph, t, precision_)}.bytes();
   }
   bool IsForward(TensorId t) const { return graph_.tensor(t).node < end_; }
-  // Computed by whatever pass needs it.
+  // Whether t is not stored, but computed inside every pass that needs it.
   bool IsInlined(TensorId t) const {
     const Node& node = graph_.producer(t);
     return !schedule_.in_memory[t] && node.outputs.size() == 1 && !node.op->is_leaf();
@@ -62,7 +65,8 @@ class Recomputer {
     const Node& node = graph_.producer(t);
     return node.op->Role(graph_, node).kind != PassRole::kNone;
   }
-  // Tensors in memory that computing t again reads, as `again` has it.
+  // Finds the stored tensors that recomputing t reads, if the tensors marked in `again` are
+  // recomputed too.
   void FindLeaves(TensorId t, const std::vector<bool>& again, std::vector<TensorId>& leaves,
                   std::vector<bool>& seen) const;
   absl::StatusOr<Choice> Judge(std::vector<bool> again) const;
@@ -71,7 +75,7 @@ class Recomputer {
   const Graph& graph_;
   const std::vector<TensorId>& results_;
   const ElementType precision_;
-  int end_ = 0;  // nodes from here on are of the backward computation
+  int end_ = 0;  // nodes from this index on belong to the backward computation
   Schedule schedule_;
   std::vector<bool> is_result_, is_read_late_;  // by tensor
   enum { kPasses, kOperations };
@@ -111,7 +115,7 @@ absl::Status Recomputer::Prepare() {
 
 Graph Recomputer::Rewrite(const std::vector<bool>& again) const {
   Graph graph = graph_;
-  std::vector<TensorId> late(Tensors());  // by tensor: which the backward computation reads instead
+  std::vector<TensorId> late(Tensors());  // by tensor: its substitute in the backward pass
   for (size_t t = 0; t < late.size(); ++t) late[t] = static_cast<TensorId>(t);
   const auto late_inputs = [&](const Node& node) {
     std::vector<TensorId> inputs = node.inputs;
@@ -190,8 +194,9 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
       if (!is_read_late[leaf]) saved -= static_cast<double>(BytesOf(graph_, leaf));
       read += static_cast<double>(BytesOf(graph_, leaf));
     }
-    // What operations read is stored; what only they read, by the pass that goes over the same leaves
-    // at that time. What only passes read they compute themselves, and read the leaves instead.
+    // The bytes that recomputing moves. If only passes read t, each computes it itself and reads
+    // the leaves instead of t. If an operation reads t, it must be stored again; if no pass reads
+    // it too, the pass that reads the same leaves at that time can store it.
     const bool is_shared = IsOfPass(t) && !is_read_late_by_[kPasses][t];
     const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
                          : is_shared                       ? bytes
@@ -203,7 +208,8 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
   return Judge(std::move(again));
 }
 
-// Positions in the forward computation, by node, with few bytes in use across each.
+// Finds positions in the forward computation, as node indices, at which few bytes of tensors are in
+// use by later forward nodes.
 std::vector<int> Recomputer::Cuts(int segments) const {
   std::vector<int> last_forward(Tensors(), -1);
   for (int i = 0; i < end_; ++i) {
@@ -242,7 +248,7 @@ absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, 
   const std::vector<bool> cheap = best.again;
   for (const int segments : kSegments) {
     if (segments > end_) break;
-    // The earliest segments wait longest for backpropagation: they are given up first.
+    // The earliest segments wait longest for backpropagation, so they are recomputed first.
     std::vector<bool> again = cheap;
     int begin = 0;
     for (const int cut : Cuts(segments)) {

@@ -30,30 +30,35 @@ using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
 
-// Work, and bytes of images, beyond which a smaller batch tells as much (the bytes: some times what
-// caches hold for a thread), and work that tells who is out of the running. What does not grow with
-// the batch makes small ones unfair, so the second judges mildly.
+// Candidates are timed on fewer images than the full batch, in two rounds. The first round uses
+// little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kHopeless times
+// the fastest. The second uses enough work (kEnoughFlops, kEnoughBytes) that a larger batch would
+// tell no more; the bytes exceed what caches hold for a thread. A small batch is unfair to
+// candidates with costs that do not grow with the batch, so the first round drops only clearly slow
+// ones.
 constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
 constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
 constexpr int64_t kFewestImages = 16, kFewestFirstImages = 4;
 constexpr double kHopeless = 1.6, kHopelessNearby = 1.3;
-// Slower than the fastest by so much, on little work or in a full run, a candidate is run no more.
+// A candidate whose first run is slower than the fastest by this factor, on little work or in the
+// second round, is not run again.
 constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
-// Shapes whose sizes differ by no more than this factor are similar: who is out of the running for
-// one, by kHopelessNearby, is so for the other.
+// Two shapes are similar if their sizes differ by no more than this factor. A candidate that took
+// more than kHopelessNearby times the fastest for one shape is not tried for a similar one.
 constexpr double kSimilar = 2;
-// The part of the processors that other work may take before a measurement counts as disturbed; how
-// often candidates are then measured; and how long a look at the load takes.
+// The part of the processors that other work may take before a measurement counts as disturbed; the
+// largest number of rounds of a disturbed measurement; and below, how long the load is watched.
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
-// What a candidate may take, some hundred times what it should; and how the text calls one that took longer.
+// The time limit of a candidate, some hundred times what it should take, and the word that marks a
+// candidate in the text that exceeded it.
 constexpr int kMostSeconds = 120;
 constexpr char kRefused[] = "never";
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr std::chrono::milliseconds kLookAtLoad{100};
-// More than the caches: what a thread may have for itself, and what all may have.
+// More bytes than the caches hold: for each thread, and for all threads together.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
-// More than any machine has: what a file says beyond it is not believed.
+// More bytes than any machine has. A larger number in a restored text makes the line invalid.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
 constexpr char kHeader[] = "cotangent plan cache 11";
 constexpr int kElementTypes = static_cast<int>(ElementType::kF64) + 1;
@@ -67,9 +72,9 @@ std::string MachineKey(int threads) {
 
 }  // namespace
 
-// Memory for one candidate after the other, filled with small numbers (zeros would hide
-// denormals and flatter nobody). Fresh pages and filling take as long as running, so what is there
-// is used again.
+// Memory for the candidates, one after the other, filled with small numbers that are neither zero
+// nor denormal, since both could change the speed. The memory is reused, because fresh pages and
+// filling take as long as the runs.
 class TunerWorkspace {
  public:
   // Pointers into memory that is large enough, valid until the next call.
@@ -92,7 +97,8 @@ class TunerWorkspace {
   }
   float* plain() { return plain_.as<float>(); }
 
-  // Reads more than the caches hold, on all threads, so that nothing else is left in them.
+  // Reads more bytes than the caches hold, on all threads, so that they contain nothing of the
+  // candidate.
   void EmptyCaches() {
     if (!Grow(other_, std::min(kMoreThanOwnCaches * Threads(), kMoreThanAllCaches),
               ElementType::kF32)
@@ -103,12 +109,13 @@ class TunerWorkspace {
     ParallelRanges(count / 16, 1, [&](int64_t begin, int64_t end) {
       float sum = 0;
       for (int64_t i = begin; i < end; ++i) sum += numbers[16 * i];
-      sum_.store(sum, std::memory_order_relaxed);  // so that reading is not left out
+      sum_.store(sum, std::memory_order_relaxed);  // so that the compiler keeps the reads
     });
   }
 
  private:
-  // At least so many bytes, filled with numbers of this type; bytes stay zero.
+  // Makes the buffer at least `bytes` large, filled with small numbers of this type; buffers of
+  // bytes are filled with zeros.
   static absl::Status Grow(AlignedBuffer& buffer, int64_t bytes, ElementType type) {
     if (buffer.size() >= bytes) return absl::OkStatus();
     buffer = {};
@@ -157,7 +164,8 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops, double 
 bool SimilarSizes(int64_t a, int64_t b) {
   return static_cast<double>(std::max(a, b)) <= kSimilar * static_cast<double>(std::min(a, b));
 }
-// Kernels work in vectors of 16 channels and treat a rest apart.
+// Kernels work on vectors of 16 channels and treat the rest separately, so shapes with and without
+// a rest are not similar.
 bool SimilarChannels(int64_t a, int64_t b) {
   return SimilarSizes(a, b) && (a % 16 == 0) == (b % 16 == 0);
 }
@@ -176,7 +184,7 @@ bool Similar(const ConvolutionShape& a, const ConvolutionShape& b) {
          SimilarSizes(a.in_height, b.in_height) && SimilarSizes(a.in_width, b.in_width);
 }
 
-// Whether packed weights are no longer in any cache when a run begins.
+// Whether packed weights are so large that they are no longer in a cache when a run begins.
 bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
   const double plain =
       static_cast<double>(convolution.shape().weights().NumElements() * Bytes(use.precision));
@@ -186,7 +194,7 @@ bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
 
 bool IsInt8(const ConvolutionUse& use) { return Bytes(use.precision) == 1; }
 
-// Of a convolution of integers: how fast it is does not depend on them.
+// Any scales for a convolution of integers: its speed does not depend on them.
 tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
                                   const tensor::ConvolutionChoice& choice,
                                   const ConvolutionUse& use) {
@@ -195,14 +203,15 @@ tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
           .weight_scales = std::vector<float>(shape.out_channels, 1.0f)};
 }
 
-// What a run of `sample`, which is `shape` with fewer images, tells. Weights are packed once a batch.
+// Estimates the time of a full batch of `shape` from a run of `sample`, the same shape with fewer
+// images. Weights are packed once per batch.
 double AtFullBatch(const tensor::ConvolutionTime& time, const ConvolutionShape& shape,
                    const ConvolutionShape& sample) {
   return time.pack_seconds +
          time.run_seconds * static_cast<double>(shape.batch) / static_cast<double>(sample.batch);
 }
 
-// Scratch and packed weights of a choice while it runs.
+// The bytes of scratch memory and packed weights that a choice needs while it runs.
 absl::StatusOr<int64_t> TemporaryBytes(const ConvolutionShape& shape, Direction direction,
                                        const tensor::ConvolutionChoice& choice,
                                        const ConvolutionUse& use) {
@@ -237,12 +246,13 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
                       weights);
 }
 
-// A line: machine, shape, direction and use, seconds, temporary bytes, choice, the part of the
-// processors that other work took meanwhile; separated by tabs. And what RefusedKey() makes.
+// A line of the text holds, separated by tabs: machine, shape, direction and use, seconds,
+// temporary bytes, choice, and the part of the processors that other work took meanwhile.
+// Candidates that exceeded the time limit have lines of the form that RefusedKey() makes.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  // A view of nothing splits into no lines at all.
+  // Splitting an empty text may give no lines at all.
   if (lines.empty() || lines[0] != kHeader) return;
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
   for (absl::string_view line : lines) {
@@ -259,7 +269,7 @@ void Tuner::Restore(absl::string_view text) {
           {*choice, seconds, bytes, other_load});
   }
   for (auto& [key, choices] : restored) {
-    // Better what was measured here or under less load.
+    // Keep the known times if they were measured under less load.
     const auto known = known_.find(key);
     if (known == known_.end() || choices[0].other_load <= known->second[0].other_load)
       known_[key] = std::move(choices);
@@ -300,7 +310,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   return measured;
 }
 
-// What was measured beside other work is measured again, once, by a run that has less of it.
+// Times that were measured beside other work are measured again, once, by a run beside which there
+// is less than half as much.
 bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices) {
   if (choices[0].other_load < kMostOtherLoad || measured_here_.contains(key)) return false;
   if (!load_now_) {
@@ -311,14 +322,15 @@ bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<Measure
   return *load_now_ < choices[0].other_load / 2;
 }
 
-// Of one run; and of packing its weights, or unpacking their gradient, where they change.
+// Times a run, and the packing of its weights or unpacking of their gradient if they change.
 absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shape,
                                                     Direction direction,
                                                     const tensor::ConvolutionChoice& choice,
                                                     const ConvolutionUse& use,
                                                     tensor::MeasureOptions options) {
   const Watchdog watchdog(kMostSeconds, std::chrono::seconds(1), [&] {
-    // The thread that measures is where it will stay: nobody else looks at the tuner.
+    // The measuring thread is stuck in the candidate, so this thread may use the tuner without a
+    // lock.
     refused_.insert(RefusedKey(direction, choice));
     changed_ = true;
     if (watch_.stuck) {
@@ -345,7 +357,7 @@ std::string Tuner::RefusedKey(Direction direction, const tensor::ConvolutionChoi
                       "\t0\t", choice.ToString(), "\t0");
 }
 
-// What may be run here.
+// The candidates, except those that did not end in time before.
 std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape& shape,
                                                          Direction direction,
                                                          const ConvolutionUse& use) const {
@@ -358,8 +370,9 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
   return all;
 }
 
-// Candidates by the time they take on little work, fastest first; of a shape that is similar to one
-// measured before, only those that were in the running there, in their order there.
+// The candidates worth timing exactly, fastest first. If a similar shape was measured before, these
+// are the candidates that were fast there, in the same order. Otherwise every candidate is timed on
+// little work, and the slow ones are dropped.
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
                                                                 Direction direction,
                                                                 const ConvolutionUse& use,
@@ -415,8 +428,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   double fastest = kNever;  // seconds of a run of the sample
   OtherLoad load;
   for (int round = 0; round == 0 || (round < kMostRounds && measured.size() > 1); ++round) {
-    // The least of several times is what little disturbs. Beside other work it takes more of them,
-    // of all in turn, so that no candidate has the worse minutes.
+    // The least of several times is hardly disturbed by other work. Under load, more rounds are
+    // needed; each goes through all candidates, so that none is timed only in the worst moments.
     if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
     std::vector<MeasuredChoice> again;
     for (const MeasuredChoice& candidate : round == 0 ? *candidates : measured) {

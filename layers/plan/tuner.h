@@ -1,4 +1,5 @@
-// Measures which implementation of a convolution is fastest on this machine, and remembers.
+// Measures which implementation of a convolution is fastest on this machine, and remembers the
+// times.
 #ifndef COTANGENT_LAYERS_PLAN_TUNER_H_
 #define COTANGENT_LAYERS_PLAN_TUNER_H_
 
@@ -17,16 +18,19 @@
 
 namespace cotangent::layers {
 
-// What a convolution is measured for.
+// The conditions under which a convolution is measured.
 struct ConvolutionUse {
-  ElementType precision = ElementType::kF32;  // kU8, kS8: of a convolution of integers
-  ElementType out_type = ElementType::kF32;   // of such: kU8, kS8; kF32: real numbers
+  // The type of activations. kU8 or kS8: a convolution of 8-bit integers.
+  ElementType precision = ElementType::kF32;
+  // Only for convolutions of integers: the type of the results; kF32: real numbers.
+  ElementType out_type = ElementType::kF32;
   bool exact = false;
-  // Weights that change are packed, or their gradient unpacked, in every run. Constant ones are
-  // packed once and for all.
+  // If false, the time includes packing the weights (or unpacking their gradient) in every run. If
+  // true, weights are packed once and this time does not count.
   bool constant_weights = false;
-  // How many times their plain size all constant weights of the network have room in a cache: what
-  // packs them larger finds them in memory. From 0 to kMostRoom.
+  // For constant weights: how many times the plain size of all weights of the network fits into the
+  // cache, from 0 to kMostRoom. An implementation that packs weights to more than `room` times
+  // their plain size has to fetch them from memory in every run, so it is measured that way.
   int room = 0;
 
   friend bool operator==(const ConvolutionUse&, const ConvolutionUse&) = default;
@@ -36,53 +40,55 @@ inline constexpr int kMostRoom = 4;
 struct MeasuredChoice {
   tensor::ConvolutionChoice choice;
   double seconds =
-      0;  // of one run, with its weights packed or unpacked where they change, at the full batch
-  int64_t temporary_bytes = 0;  // scratch and packed weights while it runs
-  double other_load = 0;        // the part of the processors that others took while it was measured
+      0;  // one run at the full batch, with packing or unpacking of weights that change
+  int64_t temporary_bytes = 0;  // scratch memory and packed weights during a run
+  double other_load = 0;        // part of the processors that other work took meanwhile
 };
 
-// What a tuner tells and asks while it measures, which may take minutes.
+// Callbacks of a tuner while it measures, which may take minutes.
 struct TunerWatch {
-  // Told before each convolution that is measured how many were measured before it.
+  // Called before each convolution that is measured, with the number of those measured before it.
   std::function<void(int measured)> before_measuring = nullptr;
-  // Asked before each candidate is timed; where it says so, Measure() ends with kCancelled.
+  // Called before each candidate is timed. If it returns true, Measure() ends with a Cancelled
+  // error.
   std::function<bool()> cancelled = nullptr;
-  // Told, on a thread of its own, that a candidate, named in the message, runs on and on, which
-  // nothing but the end of the process can end. The tuner's text says so by then, and whoever
-  // restores it does not try that candidate again.
+  // Called on another thread if a candidate, named in the message, does not end within a time
+  // limit. Only ending the process stops it. ToText() already records the candidate then, so a
+  // tuner that restores the text does not try it again.
   std::function<void(const std::string& message)> stuck = nullptr;
 };
 
 class TunerWorkspace;
 
-// Times the candidates once per (processor, oneDNN version, threads, shape, direction, use). The
-// times can be kept as text, a line a candidate, so that another run measures nothing but what was
-// measured while other work took more of the processors than now.
+// Times each candidate once per (processor, oneDNN version, threads, shape, direction, use). The
+// times can be saved as text, one line per candidate. A later run that restores them measures only
+// what is missing, and what was measured while other work took more of the processors than now.
 class Tuner {
  public:
   explicit Tuner(int threads, TunerWatch watch = {});
   ~Tuner();
 
-  // Takes over the times in `text`, made by ToText(), instead of those known of the same
-  // convolutions, unless those were measured beside less other work. Lines that cannot be read are passed over: they cost a measurement.
+  // Adds the times in `text`, made by ToText(). They replace known times of the same convolutions,
+  // unless the known ones were measured beside less other work. Unreadable lines are ignored; the
+  // candidates in them are measured again.
   void Restore(absl::string_view text);
-  // All times known, other machines' included.
+  // All known times, including those of other machines that were restored.
   std::string ToText() const;
   // Whether anything was measured since the last Restore().
   bool changed() const { return changed_; }
 
-  // The candidates worth considering with their times, fastest first. Never empty.
+  // Returns the candidates worth considering with their times, fastest first; at least one.
   absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape,
                                                       tensor::Direction direction,
                                                       const ConvolutionUse& use);
 
-  // The next Measure() of this one measures.
+  // Drops the known times of this convolution, so that the next Measure() measures it again.
   void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction,
               const ConvolutionUse& use) {
     known_.erase(Key(shape, direction, use));
   }
 
-  // Gives back what measuring keeps: images and weights for the largest convolution measured.
+  // Frees the memory that measuring keeps: images and weights for the largest convolution measured.
   void FreeMemory();
 
   double seconds_spent() const { return seconds_spent_; }
@@ -117,14 +123,14 @@ class Tuner {
     tensor::Direction direction;
     ConvolutionUse use;
     std::vector<MeasuredChoice> choices;
-    bool screened;  // all candidates were in the running at first
+    bool screened;  // true: all candidates were tried on little work first
   };
-  std::vector<MeasuredShape> measured_shapes_;  // by this tuner
+  std::vector<MeasuredShape> measured_shapes_;  // by this object, not restored
   std::unique_ptr<TunerWorkspace> workspace_;
-  int measured_ = 0;  // convolutions
+  int measured_ = 0;  // number of convolutions measured
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;
   absl::flat_hash_set<std::string> measured_here_;
-  absl::flat_hash_set<std::string> refused_;  // lines of the text
+  absl::flat_hash_set<std::string> refused_;  // lines of the text for candidates that did not end
   std::optional<double> load_now_;
   bool changed_ = false;
   double seconds_spent_ = 0;

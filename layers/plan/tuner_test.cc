@@ -29,7 +29,7 @@ TEST(Watchdog, TellsOnceWhatDoesNotComeBack) {
   EXPECT_EQ(told, 1);
 }
 
-// A shape with several candidates.
+// A shape for which there are several candidates.
 constexpr tensor::ConvolutionShape kShape = {.batch = 2,
                                              .in_channels = 40,
                                              .out_channels = 12,
@@ -53,7 +53,7 @@ std::set<std::string> MeasuredNames(Tuner& tuner, const tensor::ConvolutionShape
 TEST(Tuner, DoesNotTryAgainWhatDidNotComeBack) {
   Tuner first(1);
   MeasuredNames(first, kShape);
-  // The text of a tuner whose fastest candidate never came back.
+  // The text of a tuner whose fastest candidate exceeded the time limit.
   const std::string text = first.ToText();
   const std::vector<std::string> lines = absl::StrSplit(text, '\n');
   const std::vector<std::string> fields = absl::StrSplit(lines[1], '\t');

@@ -1,4 +1,4 @@
-// Concatenation without copies: tensors that are made and read where they lie in a wider one.
+// Avoids copies in concatenation and slicing: tensors that are stored as part of a wider tensor.
 #ifndef COTANGENT_LAYERS_PLAN_VIEWS_H_
 #define COTANGENT_LAYERS_PLAN_VIEWS_H_
 
@@ -12,19 +12,22 @@
 
 namespace cotangent::layers {
 
-// What is known of tensors in memory before they are placed, by tensor.
+// What is known about stored tensors before they are placed in memory; all vectors are by tensor
+// id.
 struct Residence {
   std::vector<std::vector<Format>> formats;
-  std::vector<int> last_use;   // the last item that reads it in the format of operations
-  std::vector<bool> is_fixed;  // results, and what lies outside the arena
+  std::vector<int> last_use;   // the last item that reads it in the format that operations use
+  std::vector<bool> is_fixed;  // results, and tensors outside the arena: they cannot be moved
 };
 
-// By the part. The part is made and read by passes and by operations that move whole channels alone,
-// which take it with a distance between its pixels; the whole may itself lie in another.
+// Finds the tensors that can be stored inside a wider one; returns their views by part. Such a part
+// is written and read only by passes and by operations that move whole channels, because these
+// accept buffers whose pixels are farther apart than the part is wide. The wider tensor may itself
+// be part of another.
 std::map<TensorId, ChannelView> FindViews(const Graph& graph, const Schedule& schedule,
                                           const Residence& residence, ElementType precision);
 
-// The tensor that t lies in, in the end, and from which of its channels on.
+// The outermost tensor that contains t, and the number of the channel in it with which t begins.
 struct ViewRoot {
   TensorId tensor;
   int64_t channel;

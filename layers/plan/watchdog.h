@@ -1,4 +1,4 @@
-// Notices that something does not come back.
+// A timer that reports when some work does not end in time.
 #ifndef COTANGENT_LAYERS_PLAN_WATCHDOG_H_
 #define COTANGENT_LAYERS_PLAN_WATCHDOG_H_
 
@@ -11,8 +11,9 @@
 
 namespace cotangent::layers {
 
-// While it exists it counts; after `most` ticks it calls `late`, once, on a thread of its own. Ticks,
-// not the time of day: a process that was stopped meanwhile is not late.
+// Starts a thread on construction, which waits `most` ticks and then calls `late`, once. The
+// destructor stops it. It counts ticks instead of comparing clock times, so that a process that was
+// suspended meanwhile is not reported as late.
 //
 //   { Watchdog watchdog(120, std::chrono::seconds(1), [] { ... }); Run(); }
 class Watchdog {
@@ -40,7 +41,7 @@ class Watchdog {
   std::mutex mutex_;
   std::condition_variable ended_;
   bool over_ = false;
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;  // last, because it uses the other members
 };
 
 }  // namespace cotangent::layers

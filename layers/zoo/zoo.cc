@@ -17,7 +17,8 @@ struct ZooEntry {
   const char* name;
   const char* text;
 };
-// Generated from the files, sorted by name, ended by nulls.
+// All networks, sorted by name, with an entry of null pointers at the end. The build generates this
+// array from the text files.
 extern const ZooEntry kZooEntries[];
 
 namespace {
@@ -30,7 +31,7 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
                                                    "; expected a network text, or one of ",
                                                    absl::StrJoin(ZooNames(), ", ")));
   }
-  // One byte more than is allowed, so that ParseNetwork() can tell.
+  // Reads one byte more than a network text may have, so that ParseNetwork() rejects longer files.
   std::string text(kLongestNetworkText + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get()))

@@ -1,4 +1,4 @@
-// The networks that come with the program: the texts of layers/zoo.
+// The networks that come with the program; their texts are the files *.textproto of layers/zoo.
 #ifndef COTANGENT_LAYERS_ZOO_ZOO_H_
 #define COTANGENT_LAYERS_ZOO_ZOO_H_
 
@@ -11,15 +11,16 @@
 
 namespace cotangent::layers {
 
-// "cifar94", "convnet", ..., sorted.
+// The names of all these networks ("cifar94", "convnet", ...), sorted.
 std::vector<std::string> ZooNames();
 
-// The text of a zoo network, or an error with the nearest name.
+// The network text of this name, or an error that suggests the most similar name.
 absl::StatusOr<std::string> ZooText(absl::string_view name);
 
-// The network of the zoo of that name or, where the name has a '/' or a '.', the one in that file,
-// relative to `directory` unless it is empty. Errors: no such network (with the nearest name), a
-// file that cannot be read, and those of ParseNetwork() (network_text.h).
+// Finds and parses a network. A name that contains '/' or '.' is the path of a text file, relative
+// to `directory` unless that is empty; any other name is one of the zoo. Returns an error if there
+// is no such network (it suggests the most similar name), if the file cannot be read, or if
+// ParseNetwork() (layers/network/network_text.h) rejects the text.
 absl::StatusOr<Network> FindNetwork(absl::string_view name_or_path,
                                     absl::string_view directory = "");
 
