@@ -16,9 +16,10 @@ namespace cotangent::layers {
 namespace {
 
 constexpr int kDeepest = 64;
-__extension__ typedef __int128 Wide;  // NOLINT: what GCC and Clang have
+__extension__ typedef __int128 Wide;  // NOLINT: GCC and Clang have it
 
-// numerator / denominator in lowest terms, denominator > 0; or, where denominator is 0, `decimal`.
+// The fraction numerator / denominator in lowest terms, with denominator > 0. If denominator is 0,
+// the value is `decimal` instead.
 struct Number {
   int64_t numerator = 0, denominator = 1;
   double decimal = 0;
@@ -35,7 +36,7 @@ absl::Status TooLarge() {
   return absl::InvalidArgumentError("this becomes too large; expected numbers of at most 64 bits");
 }
 
-// n / d, neither 0 below nor out of range.
+// The fraction n / d in lowest terms, or an error if it exceeds 64 bits. REQUIRES: d is not 0.
 absl::StatusOr<Number> Fraction(Wide n, Wide d) {
   if (d < 0) n = -n, d = -d;
   Wide a = n < 0 ? -n : n, b = d;
@@ -86,7 +87,7 @@ Number Negative(Number x) {
   return x;
 }
 
-// A whole number of decimal digits, or a decimal.
+// Reads a whole number, or a number with a decimal point.
 absl::StatusOr<Number> Read(absl::string_view text) {
   Number number;
   if (absl::SimpleAtoi(text, &number.numerator) &&
@@ -98,7 +99,7 @@ absl::StatusOr<Number> Read(absl::string_view text) {
   return number;
 }
 
-// The fewest digits that give the same double.
+// The shortest decimal text that gives the same double when read again.
 std::string ShortestDecimal(double value) {
   for (int digits = 15; digits < 17; ++digits) {
     const std::string text = absl::StrFormat("%.*g", digits, value);
@@ -227,7 +228,7 @@ class Parser {
     return result;
   }
 
-  // What was rounded is a whole number, where it is not too large for one.
+  // Turns a double that was rounded into an exact whole number, unless it is too large.
   static Number Whole(const Number& x) {
     if (x.is_exact() || std::abs(x.decimal) > 0x1p53) return x;
     return {static_cast<int64_t>(x.decimal), 1, 0};

@@ -23,7 +23,7 @@ namespace {
 using google::protobuf::RepeatedPtrField;
 
 struct BlockText {
-  size_t begin, end;  // between its braces
+  size_t begin, end;  // bytes between its braces
   std::vector<std::string> parameters;
   std::map<std::string, std::string> defaults;
 };
@@ -44,7 +44,7 @@ std::string ContentOf(const Token& string) {
 
 bool IsWordCharacter(char c) { return absl::ascii_isalnum(c) || c == '_'; }
 
-// Whether the word stands anywhere in `text`, by itself: "count", but not the one of "count_padding".
+// Whether `word` occurs in `text` as a whole word: "count", but not as a part of "count_padding".
 bool HasWord(absl::string_view text, absl::string_view word) {
   for (size_t at = text.find(word); at != absl::string_view::npos; at = text.find(word, at + 1)) {
     const size_t end = at + word.size();
@@ -61,7 +61,7 @@ std::vector<std::string> Keys(const std::map<std::string, BlockText>& blocks) {
   return keys;
 }
 
-// "channels=64, pad=[1, 2]" -> {"channels", "64"}, {"pad", "[1, 2]"}.
+// Splits "channels=64, pad=[1, 2]" into {"channels", "64"}, {"pad", "[1, 2]"}.
 std::vector<std::pair<std::string, std::string>> SplitArguments(absl::string_view text) {
   std::vector<std::pair<std::string, std::string>> arguments;
   int depth = 0;
@@ -100,7 +100,7 @@ class Reader {
   }
 
  private:
-  // Notes all blocks, and blanks them out of `rest`.
+  // Records all blocks of the text, and blanks them out of `rest`.
   absl::Status TakeBlocks(std::string& rest) {
     const std::vector<Token> tokens = Tokenize(source_.text());
     int depth = 0;
@@ -216,7 +216,8 @@ class Reader {
       *layer.mutable_sequence() = *std::move(sequence);
       return absl::OkStatus();
     }
-    // Copies that differ, with the names that equal copies would have.
+    // The copies differ, so each is expanded by itself. They get the names that equal copies would
+    // have.
     values->emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {
@@ -236,7 +237,7 @@ class Reader {
     return absl::OkStatus();
   }
 
-  // Whether a block asks which of its copies it is, by `$index` or `$count`.
+  // Whether the block's text depends on the number of the copy (`$index`) or of copies (`$count`).
   bool Counts(const BlockText& block) const {
     const absl::string_view text = source_.text().substr(block.begin, block.end - block.begin);
     for (const char* word : {"index", "count"}) {
@@ -247,7 +248,7 @@ class Reader {
     return false;
   }
 
-  // The layers of a block with these values, for a use of it.
+  // The layers that a use of the block stands for, with these values of its parameters.
   absl::StatusOr<Layer::Sequence> Expanded(const Layer& layer, const BlockText& block,
                                            const std::string& name,
                                            const std::map<std::string, std::string>& values,
@@ -308,7 +309,7 @@ class Reader {
   const Source& source_;
   std::map<std::string, BlockText> blocks_;
   std::vector<std::string> active_;  // blocks being expanded, outermost first
-  size_t expanded_ = 0;              // bytes so far
+  size_t expanded_ = 0;              // size of the expanded blocks so far, in bytes
 };
 
 }  // namespace

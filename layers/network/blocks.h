@@ -1,4 +1,4 @@
-// Blocks of a network text: noted, and put where they are used.
+// Reads a network text and expands its blocks: parts that are defined once and used by name.
 #ifndef COTANGENT_LAYERS_NETWORK_BLOCKS_H_
 #define COTANGENT_LAYERS_NETWORK_BLOCKS_H_
 
@@ -8,7 +8,7 @@
 
 namespace cotangent::layers {
 
-// The network of a text, every `use` of a block replaced by the sequence it stands for.
+// Parses the text; every `use` of a block is replaced by a sequence of the block's layers.
 absl::StatusOr<Network> ReadNetwork(const Source& source);
 
 }  // namespace cotangent::layers

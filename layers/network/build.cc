@@ -23,7 +23,7 @@ std::vector<std::string> KindNames() {
   return names;
 }
 
-// Of the layers that read more than one input.
+// The names of the layer kinds that can read several inputs.
 std::vector<std::string> KindsOfSeveral() {
   std::vector<std::string> names;
   const auto* kinds = Layer::descriptor()->FindOneofByName("kind");
@@ -34,7 +34,7 @@ std::vector<std::string> KindsOfSeveral() {
   return names;
 }
 
-// `*` stands for any run of characters, `?` for one.
+// Whether `name` matches the pattern, in which `*` stands for any characters and `?` for one.
 bool Matches(absl::string_view pattern, absl::string_view name) {
   size_t p = 0, n = 0, star = absl::string_view::npos, resume = 0;
   while (n < name.size()) {
@@ -121,13 +121,13 @@ class Builder {
   absl::Status InLayer(const Layer& layer, const std::string& name,
                        const absl::Status& status) const {
     absl::string_view message = status.message();
-    // The graph's messages begin with the layer's name already.
+    // Errors of graph operations begin with the layer's name; it is not repeated.
     if (absl::StartsWith(message, absl::StrCat(name, ": "))) message.remove_prefix(name.size() + 2);
     return Error(absl::StrCat(layer.place(), layer.place().empty() ? "" : ": ", "layer '", name,
                               "': ", message));
   }
 
-  // One copy of a layer.
+  // Builds one copy of a layer (a layer with `repeat` has several).
   absl::StatusOr<Value> One(const Layer& layer, const std::string& name,
                             const std::vector<Value>& inputs) {
     if (++layers_ > kMostLayers)

@@ -1,4 +1,4 @@
-// From a network text to the graph of its operations.
+// Builds the graph of operations that a network text describes.
 #ifndef COTANGENT_LAYERS_NETWORK_BUILD_H_
 #define COTANGENT_LAYERS_NETWORK_BUILD_H_
 
@@ -10,11 +10,11 @@
 
 namespace cotangent::layers {
 
-// The graph of a network that ParseNetwork() read. Every error is an InvalidArgument and names the
-// place in the text, the layer, what was found and what was expected: sizes that are negative, zero
-// or absurd, shapes that do not fit, a kernel larger than its input, an input that names nothing, a
-// cycle, two layers of one name, a result nobody reads, a formula with an error, a recipe that
-// makes no sense.
+// Builds the graph of a network that ParseNetwork() has read. Every error is an InvalidArgument
+// that names the place in the text, the layer, what was found and what was expected. Errors are:
+// sizes that are zero, negative or absurdly large, shapes that do not fit, a kernel larger than its
+// input, the name of an input that does not exist, a cycle, two layers of the same name, a result
+// that nothing reads, an error in a formula, or training settings that make no sense.
 absl::StatusOr<BuiltNetwork> Build(const Network& network, const BuildOptions& options);
 
 }  // namespace cotangent::layers

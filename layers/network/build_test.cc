@@ -27,7 +27,7 @@ absl::StatusOr<BuiltNetwork> BuildText(absl::string_view text, BuildOptions opti
   return Build(*network, options);
 }
 
-// The shape that a network's layers before its last give for one image.
+// The shape of the result of the last of `layers`, for a batch of 2.
 std::string ShapeAfter(absl::string_view layers) {
   BuildOptions options;
   options.batch_size = 2;
@@ -165,7 +165,7 @@ TEST(Build, DefaultInitialisersArePyTorchs) {
               1e-12);
 }
 
-// Every bad network with the message it must give.
+// A network with an error, and the beginning of the message that it must cause.
 struct Bad {
   std::string text;
   std::string message;
@@ -176,7 +176,7 @@ class BadNetwork : public ::testing::TestWithParam<Bad> {};
 TEST_P(BadNetwork, IsExplained) {
   const auto built = BuildText(GetParam().text);
   ASSERT_FALSE(built.ok());
-  // A list of kinds grows with the operations.
+  // Only the beginning is compared, because lists of layer kinds grow when operations are added.
   EXPECT_THAT(std::string(built.status().message()), StartsWith(GetParam().message));
 }
 
@@ -210,7 +210,7 @@ INSTANTIATE_TEST_SUITE_P(
             "activation { kind: RELU } } } }",
             "net:1:43: layer 'a.1.b.998': the network has more than 10000 layers; use fewer, or "
             "repeat less"},
-        // The second copy is given another shape than the first.
+        // The second copy gets an input of another shape than the first.
         Bad{"block { name: \"unit\"\nlayer { name: \"conv\" convolution { channels: 3 kernel: 2 } "
             "}\n"
             "layer { name: \"pool\" max_pool { kernel: 20 } } }\n"
@@ -352,8 +352,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { linear {} } input { channels: 1000 width: 16384 height: 16384 }",
             "a batch of 128 images 1000x16384x16384 is too large; use a smaller batch_size"}));
 
-// Means over the x and t below: binary_cross_entropy_with_logits, mse_loss, l1_loss and
-// huber_loss(delta=0.8) of PyTorch 2.14.1, in double.
+// Expected values: the means, for the x and t below, of binary_cross_entropy_with_logits, mse_loss,
+// l1_loss and huber_loss(delta=0.8) of PyTorch 2.14.1, in double.
 TEST(LossText, OfLabelsAndNumbersIsPyTorchs) {
   const double x[] = {1.5, -0.25, 0.75, -1, 2, 0.5}, t[] = {0.7, 0.3, 0, 0, 0.25, 0.75};
   const auto mean = [&](const std::string& text) {

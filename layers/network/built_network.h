@@ -1,4 +1,4 @@
-// What a network text is turned into.
+// The result of building a network text: its graph, and lists of its parameters, states and layers.
 #ifndef COTANGENT_LAYERS_NETWORK_BUILT_NETWORK_H_
 #define COTANGENT_LAYERS_NETWORK_BUILT_NETWORK_H_
 
@@ -13,17 +13,19 @@ namespace cotangent::layers {
 
 struct BuildOptions {
   int64_t batch_size = 128;
-  // Whether batch normalisation uses and updates the statistics of the batch, and dropout drops.
+  // True: batch normalisation uses the statistics of the batch and updates the running ones, and
+  // dropout drops values. False: as for inference.
   bool training = true;
-  // Whether labels are an input and the loss is computed.
+  // Whether the graph has labels as an input and computes the loss.
   bool with_loss = true;
-  // Processes that compute a batch together, `batch_size` images each.
+  // The number of processes that compute a batch together, each on `batch_size` images.
   int ranks = 1;
-  // The data set's number of classes (labels, numbers), for a text that does not say.
+  // The data set's number of classes (or labels, or numbers to predict); used if the text does not
+  // say how many.
   int64_t classes = 10;
 };
 
-// What is kept between steps but not learnt.
+// A tensor that is kept between training steps but not learnt.
 struct StateSpec {
   std::string name;  // "bn1.running_mean"
   Shape shape;
@@ -31,24 +33,24 @@ struct StateSpec {
   TensorId tensor = kNoTensor;
 };
 
-// A layer as `train --describe` lists it.
+// A row of the table that `train --describe` prints: a layer.
 struct LayerRow {
   std::string name;           // "layer1.0.conv1"
   std::string kind;           // "convolution", "relu"
-  Shape output;               // the batch counted
-  int64_t parameters = 0;     // numbers learnt or frozen
-  int64_t multiply_adds = 0;  // of one image, forward, of convolutions and linear layers
+  Shape output;               // includes the batch axis
+  int64_t parameters = 0;     // learnt or frozen numbers
+  int64_t multiply_adds = 0;  // per image, forward; convolutions and linear layers only
 };
 
 struct BuiltNetwork {
   Graph graph;
   TensorId images = kNoTensor;  // [N, C, H, W]
-  // With the loss: class numbers int32 [N]; or targets f32 [N, classes], where the loss is of labels
-  // or numbers, or, while training, images are mixed.
+  // Only with a loss. Usually class numbers, int32 [N]. Targets, f32 [N, classes], if the loss is
+  // one of labels or numbers, or if the training mixes images.
   TensorId labels = kNoTensor;
   TensorId prediction = kNoTensor;  // [N, classes]
   TensorId loss = kNoTensor;        // []
-  int64_t classes = 0;              // or labels, or numbers: what the network says of an image
+  int64_t classes = 0;              // length of a prediction: number of classes, labels or numbers
   std::vector<ParameterSpec> parameters;  // in the order of the layers
   std::vector<StateSpec> states;
   std::vector<LayerRow> layers;

@@ -1,4 +1,4 @@
-// Which layers of a sequence read which.
+// Finds out which layers of a sequence read which other layers, and in what order to compute them.
 #ifndef COTANGENT_LAYERS_NETWORK_CONNECTIONS_H_
 #define COTANGENT_LAYERS_NETWORK_CONNECTIONS_H_
 
@@ -13,19 +13,20 @@ namespace cotangent::layers {
 
 using Layers = google::protobuf::RepeatedPtrField<Layer>;
 
-// "max_pool"; empty where the layer has no kind.
+// The name of the layer's kind, such as "max_pool"; empty if it has none.
 std::string KindName(const Layer& layer);
 
-// Names of the layers, those without one named by kind and number.
+// The names of the layers. A layer without a name is named by its kind and its number.
 absl::StatusOr<std::vector<std::string>> NamesOf(const Layers& layers);
 
-// The layers that layer i reads, by position; -1 is the input of the sequence.
+// For each layer i, the positions of the layers that it reads; -1 stands for the input of the
+// sequence.
 using Connections = std::vector<std::vector<int>>;
-// Errors: an input that names nothing, a result that nobody reads.
+// Returns an error if an input names no layer, or if nothing reads a layer's result.
 absl::StatusOr<Connections> Connect(const Layers& layers, const std::vector<std::string>& names);
 
-// Positions such that every layer comes after those it reads, in the order of the text where that
-// allows it. An error where layers read each other in a cycle.
+// An order of the layers' positions in which every layer comes after those it reads; where
+// possible, that of the text. Returns an error if layers read each other in a cycle.
 absl::StatusOr<std::vector<int>> EvaluationOrder(const Layers& layers,
                                                  const std::vector<std::string>& names,
                                                  const Connections& reads);

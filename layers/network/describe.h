@@ -7,10 +7,10 @@
 
 namespace cotangent::layers {
 
-// A network as a table of aligned text: of each layer its name, kind, result for one image, number
-// of parameters, multiply-adds of one image forward, and the memory of its result for the batch in
-// f32; then the totals. What the training step really keeps is less: results share memory and fused
-// layers have none.
+// Prints a network as a table of aligned text: for each layer its name, kind, result for one image,
+// number of parameters, multiply-adds per image in the forward computation, and the memory of its
+// result for the whole batch in f32. The totals follow. A training step needs less memory than the
+// total, because results share memory and fused layers store none.
 std::string Describe(const BuiltNetwork& network);
 
 }  // namespace cotangent::layers

@@ -9,7 +9,7 @@
 namespace cotangent::layers {
 namespace {
 
-// What stands at the beginning of `text` and what should.
+// The message about the character at the beginning of `text`: what it is and what to write instead.
 std::string Finding(absl::string_view text) {
   return absl::StrCat(
       FoundForeignCharacter(text),
@@ -24,7 +24,7 @@ absl::Status CheckCharacters(const Source& source) {
   const bool is_text = std::none_of(text.begin(), text.end(), [](char c) {
     return absl::ascii_iscntrl(c) && !absl::ascii_isspace(c);
   });
-  if (!is_text) return absl::OkStatus();  // which the parser says
+  if (!is_text) return absl::OkStatus();  // the parser reports control characters
   for (const Token& token : Tokenize(text)) {
     if (token.kind == Token::kSymbol && static_cast<unsigned char>(token.text[0]) >= 0x80) {
       return source.Error(token.begin, Finding(text.substr(token.begin)));

@@ -1,4 +1,4 @@
-// Network texts as editors and word processors leave them.
+// Recognises characters that editors and word processors put into network texts by mistake.
 #ifndef COTANGENT_LAYERS_NETWORK_EDITOR_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_EDITOR_TEXT_H_
 
@@ -7,9 +7,9 @@
 
 namespace cotangent::layers {
 
-// An error at the first character outside of comments and quotes that is not ASCII, with its name
-// and what to write instead: typographic quotes, no-break spaces, dashes, whatever else; and where
-// a typographic quote closes what a plain one has opened. Names a text in UTF-16, too.
+// Returns an error at the first non-ASCII character outside of comments and quotes, such as a
+// typographic quote, a no-break space or a dash. The error names the character and says what to
+// write instead. Also an error: a typographic quote that closes a plain one, and a text in UTF-16.
 absl::Status CheckCharacters(const Source& source);
 
 }  // namespace cotangent::layers

@@ -13,7 +13,7 @@ bool IsOfPath(char c) {
   return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '[' || c == ']';
 }
 
-// Whether `path` is `whole` or a part that holds it.
+// Whether `path` is the same as `whole`, or the path of a part that contains it.
 bool Holds(absl::string_view path, absl::string_view whole) {
   if (!absl::StartsWith(whole, path)) return false;
   return whole.size() == path.size() || whole[path.size()] == '.' || whole[path.size()] == '[';
@@ -38,7 +38,8 @@ absl::Status AtPlace(const Network& network, const absl::Status& error) {
   const absl::string_view path = message.substr(0, end - message.begin());
   const Network::FieldPlace* nearest = nullptr;
   for (const Network::FieldPlace& noted : network.field_place()) {
-    // A list whose elements stand one by one is where its first element is.
+    // If the elements of a list are given one by one, the place of the list is that of its first
+    // element.
     if (!Holds(noted.path(), path) && noted.path() != absl::StrCat(path, "[0]")) continue;
     if (nearest == nullptr || noted.path().size() > nearest->path().size()) nearest = &noted;
   }

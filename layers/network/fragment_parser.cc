@@ -16,7 +16,7 @@ using google::protobuf::Reflection;
 using google::protobuf::RepeatedPtrField;
 using google::protobuf::TextFormat;
 
-// Where the text in quotes begins that is the value of `field`.
+// The place at which the quoted text that is the value of `field` begins.
 std::string PlaceOfText(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
                         const Descriptor* message, absl::string_view field) {
   const TextFormat::ParseLocation at =
@@ -58,7 +58,7 @@ void NotePlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& paren
   }
 }
 
-// Of the fields of `message`, which stands at `path`, and of all in them.
+// Records the places of all fields of `message`, whose path is `path`, and of all fields in them.
 void NoteFieldPlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
                      const Message& message, const std::string& path, Network& network) {
   const Reflection* reflection = message.GetReflection();

@@ -1,4 +1,5 @@
-// Parsing messages whose layers know where they stand.
+// Parses pieces of network texts into messages, and records in the layers where they stand in the
+// file.
 #ifndef COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
 #define COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
 
@@ -29,7 +30,7 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   std::optional<Found> found;
 };
 
-// A field that only ParseNetwork() writes, set by a text.
+// A field that only ParseNetwork() may set, but that a text sets, and its place.
 struct HiddenField {
   const google::protobuf::FieldDescriptor* field;
   google::protobuf::TextFormat::ParseLocation at;
@@ -37,12 +38,12 @@ struct HiddenField {
 std::optional<HiddenField> FindHiddenField(const google::protobuf::Message& message,
                                            const google::protobuf::TextFormat::ParseInfoTree& tree);
 
-// The error for it: as if the field were not there.
+// Returns the error for such a field: the same as for a field that does not exist.
 absl::Status RefuseHiddenField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                                absl::string_view root_name, const HiddenField& hidden);
 
-// Parses a Network or Block, named `root_name` in messages, with `place` filled in where messages
-// will want it.
+// Parses a Network or Block, which messages call `root_name`. Sets the `place` fields that later
+// error messages need.
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Network& network);
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Block& block);
 

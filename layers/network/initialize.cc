@@ -10,10 +10,10 @@
 namespace cotangent::layers {
 namespace {
 
-// Numbers drawn that are worth another thread.
+// A range of fewer random numbers than this is not worth a thread of its own.
 constexpr int64_t kFewestDrawn = 512;
 
-// FNV-1a.
+// The hash function FNV-1a.
 uint64_t Hash(absl::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
@@ -35,7 +35,8 @@ double Gain(const Initialiser::Kaiming& kaiming) {
   return 1;
 }
 
-// The deviation that a Kaiming or Xavier initialiser aims for.
+// The standard deviation that a Kaiming initialiser aims for. XavierDeviation() is the same for
+// Xavier initialisers.
 double KaimingDeviation(const Initialiser::Kaiming& kaiming, const ParameterSpec& parameter) {
   const int64_t fan = kaiming.mode() == Initialiser::FAN_IN ? parameter.fan_in : parameter.fan_out;
   return Gain(kaiming) / std::sqrt(static_cast<double>(fan));
@@ -65,8 +66,8 @@ void FillNormal(const RandomStream& random, double mean, double deviation,
   });
 }
 
-// By inversion, as torch.nn.init.trunc_normal_: the quantile of what is uniform between the two
-// bounds' probabilities, found by bisection.
+// Draws by inversion, as torch.nn.init.trunc_normal_ does: draws a probability uniformly between
+// those of the two bounds and finds its quantile by bisection.
 void FillTruncatedNormal(const RandomStream& random, const Initialiser::TruncatedNormal& text,
                          absl::Span<float> values) {
   const auto probability = [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); };
@@ -110,7 +111,7 @@ void FillIdentity(const tensor::Shape& shape, absl::Span<float> values) {
   for (int64_t i = 0; i < std::min(shape[0], shape[1]); ++i) values[i * shape[1] + i] = 1;
 }
 
-// Filter i passes channel i on, through the middle of its kernel.
+// Makes filter i copy channel i: the weight at the middle of its kernel is 1.
 void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac,
                const RandomStream& random, absl::Span<float> values) {
   const tensor::Shape& shape = parameter.shape;
@@ -166,7 +167,7 @@ void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
   }
 }
 
-// As torch.Tensor.std: with n - 1 in the denominator.
+// The standard deviation as torch.Tensor.std computes it, with n - 1 in the denominator.
 double Deviation(absl::Span<const float> values) {
   const double n = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
@@ -175,8 +176,8 @@ double Deviation(absl::Span<const float> values) {
   return n > 1 ? std::sqrt(sum / (n - 1)) : 0;
 }
 
-// Eigenvalues and eigenvectors (columns of v) of the symmetric n x n matrix a, which is destroyed:
-// Jacobi's method.
+// Computes eigenvalues (on the diagonal of `a`) and eigenvectors (columns of v) of the symmetric n
+// x n matrix a by Jacobi's method. The rest of `a` is overwritten.
 void Diagonalize(int n, std::vector<double>& a, std::vector<double>& v) {
   v.assign(n * n, 0);
   for (int i = 0; i < n; ++i) v[i * n + i] = 1;
@@ -211,15 +212,16 @@ void Diagonalize(int n, std::vector<double>& a, std::vector<double>& v) {
   }
 }
 
-// The mean over all kernel_height x kernel_width patches of the images of patch patch^T, [n, n]
-// with n the elements of a patch. Element i of all patches of one row lies side by side in the
-// image, so each entry is a sum of dot products of rows.
+// The mean of p p^T over all patches p of kernel_height x kernel_width pixels: [n, n], with n the
+// number of elements of a patch. For patches along a line of the image, element i of all of them is
+// a contiguous row of the image, so each entry is a sum of dot products of rows.
 std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape,
                                  int64_t kernel_height, int64_t kernel_width) {
   const int64_t channels = shape.channels(), height = shape.height(), width = shape.width();
   const int64_t n = channels * kernel_height * kernel_width, length = width - kernel_width + 1;
-  // Summed by themselves, then in order: the same result whatever the threads. A large matrix is
-  // not made many times.
+  // The images are divided into a fixed number of parts, whose sums are added in order, so the
+  // result does not depend on the number of threads. If the matrix is large, there is one part
+  // only, to save memory.
   const int count = n <= 256 ? 32 : 1;
   std::vector<std::vector<double>> parts(count, std::vector<double>(n * n));
   ParallelFor(count, [&](int64_t part) {
@@ -283,7 +285,8 @@ absl::Status CheckInitialiser(const ParameterSpec& parameter) {
   const auto& truncated = initialiser.truncated_normal();
   if (!(truncated.deviation() > 0))
     return error("the deviation of truncated_normal is not positive; expected more than 0");
-  // Beyond that, too few of the distribution's numbers remain to be told apart.
+  // Bounds farther from the mean cut off all but so few numbers that f32 or f64 could not tell them
+  // apart.
   const double nearest =
       std::max({truncated.low() - truncated.mean(), truncated.mean() - truncated.high(), 0.0});
   if (!(truncated.low() < truncated.high()) || nearest > 6 * truncated.deviation()) {
@@ -383,7 +386,7 @@ double RandomStream::Uniform(uint64_t i) const { return Uniforms(i / 4)[i % 4]; 
 
 double RandomStream::Normal(uint64_t i) const {
   const Block block = BlockAt(i / 4);
-  // Each pair of words makes a pair of normal numbers.
+  // Each pair of random words gives a pair of normal numbers.
   const uint32_t* pair = block.words + i % 4 / 2 * 2;
   const double radius = std::sqrt(-2 * std::log((pair[0] + 1.0) * 0x1p-32)),
                angle = 2 * M_PI * pair[1] * 0x1p-32;

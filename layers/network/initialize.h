@@ -1,4 +1,4 @@
-// What parameters are before the first step of training.
+// Initial values of parameters, before the first training step.
 #ifndef COTANGENT_LAYERS_NETWORK_INITIALIZE_H_
 #define COTANGENT_LAYERS_NETWORK_INITIALIZE_H_
 
@@ -16,48 +16,53 @@ namespace cotangent::layers {
 
 // One learnt tensor of a network.
 struct ParameterSpec {
-  std::string name;  // as PyTorch would name it: "layer1.0.conv1.weight"
+  std::string name;  // the name that PyTorch would give it: "layer1.0.conv1.weight"
   tensor::Shape shape;
-  Initialiser initialiser;          // complete: the layer's default where the text gives none
-  Initialiser default_initialiser;  // the layer's default; also what dirac's other filters may take
-  int64_t fan_in = 1,
-          fan_out = 1;    // see Initialiser in network.proto; a bias has those of its weight
-  bool trainable = true;  // false: stays as it is initialised
+  // Complete: if the text gives no initialiser, it is the layer's default.
+  Initialiser initialiser;
+  // The layer's default. Initialiser `dirac` can fill its remaining filters by it.
+  Initialiser default_initialiser;
+  // The numbers of inputs and outputs of a unit, as for Initialiser in network.proto. A bias has
+  // those of its weight.
+  int64_t fan_in = 1, fan_out = 1;
+  bool trainable = true;  // false: keeps its initial values
   int tensor = -1;        // its TensorId in the graph
 };
 
-// An error if the initialiser does not suit the shape or has a number that makes no sense; to be
-// said before "bias_init".
+// Returns an error if the initialiser does not suit the parameter's shape or has an invalid number.
+// The message is meant to follow the name of the field, such as "bias_init".
 absl::Status CheckInitialiser(const ParameterSpec& parameter);
 
-// Writes the initial values, shape.NumElements() of them in row-major order. They depend on the
-// seed and the parameter's name alone: a layer keeps its values when others are added. `whiten`
-// needs images: see Whiten() below; here it stands for the layer's default.
+// Writes the initial values, shape.NumElements() of them in row-major order. They depend only on
+// the seed and the parameter's name, so a layer keeps its values when other layers are added. The
+// initialiser `whiten`, which needs images (see Whiten() below), is replaced by the layer's default
+// here.
 void Initialize(const ParameterSpec& parameter, uint64_t seed, absl::Span<float> values);
 
-// All parameters, one after the other in one buffer of their total size.
+// Initialises all parameters, whose values follow each other in `values`.
 void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed,
                 absl::Span<float> values);
 
-// Filters [2 C K_h K_w, C, K_h, K_w] that whiten patches of images: the eigenvectors v_i of the
-// patches' second moments (1/n) sum p p^T, from the smallest eigenvalue l_i to the largest, each as
-// v_i / sqrt(l_i + epsilon), and then all of them negated. `images` are [N, C, H, W], row-major,
-// normalised as the network will see them; every patch at stride 1 counts. `shape` is the filters'.
+// Computes filters of the given shape, [2 C K_h K_w, C, K_h, K_w], that whiten patches of images.
+// Let v_i be the eigenvectors of the patches' second moments (1/n) sum p p^T, and l_i the
+// eigenvalues in ascending order. The filters are v_i / sqrt(l_i + epsilon), followed by the same
+// filters negated. `images` [N, C, H, W] are row-major and normalised as the network will see them.
+// All patches at stride 1 are used.
 absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape,
                     double epsilon, const tensor::Shape& shape, absl::Span<float> filters);
 
-// A stream of random numbers that can be entered anywhere: the counter-based generator
-// Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), keyed by
-// seed and stream.
+// A stream of random numbers with access to any position: the counter-based generator
+// Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). The key is
+// made from the seed and the name of the stream.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view stream);
 
-  // The i-th number of each kind; of one stream use one kind alone.
+  // The i-th number of the stream. Use only one kind, uniform or normal, per stream.
   double Uniform(uint64_t i) const;  // in [0, 1), 32 bits
   std::array<double, 4> Uniforms(
-      uint64_t i) const;            // numbers 4 i to 4 i + 3 of these, for the price of one
-  double Normal(uint64_t i) const;  // mean 0, deviation 1, by Box and Muller
+      uint64_t i) const;            // Uniform(4 i) to Uniform(4 i + 3), at the cost of one
+  double Normal(uint64_t i) const;  // mean 0, deviation 1, by the method of Box and Muller
 
  private:
   struct Block {

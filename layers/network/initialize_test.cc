@@ -126,13 +126,13 @@ TEST(Whiten, MakesPatchesWhite) {
   const tensor::Shape images_shape = {16, 3, 8, 8}, filters_shape = {24, 3, 2, 2};
   std::vector<float> images(images_shape.NumElements());
   const RandomStream random(1, "images");
-  // Neighbours and channels correlated.
+  // Makes neighbouring pixels and channels correlated.
   for (size_t i = 0; i < images.size(); ++i)
     images[i] =
         random.Normal(i / 2) + 0.5 * random.Normal(i % 1000) + 0.1 * random.Normal(1000000 + i);
   std::vector<float> filters(filters_shape.NumElements());
   ASSERT_TRUE(Whiten(images, images_shape, 0, filters_shape, absl::MakeSpan(filters)).ok());
-  // The responses of the first 12 filters have second moments 1, and none with each other.
+  // The responses of the first 12 filters must have second moments 1 and be uncorrelated.
   std::vector<double> moments(144);
   for (int n = 0; n < 16; ++n) {
     for (int at = 0; at < 49; ++at) {

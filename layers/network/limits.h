@@ -5,16 +5,16 @@
 
 namespace cotangent::layers {
 
-// Limits on what a text may ask for, checked before anything of that size is made.
+// Limits on the sizes that a network text may ask for. They are checked before memory is allocated.
 inline constexpr int64_t kMostLayers = 10'000;
 inline constexpr int64_t kMostParameters = int64_t{1} << 30;  // of the whole network
-inline constexpr int64_t kMostElements = int64_t{1} << 32;    // of one tensor, the batch counted
-inline constexpr int64_t kMostActivations = int64_t{1}
-                                            << 36;  // of all layers' results, the batch counted
+inline constexpr int64_t kMostElements = int64_t{1} << 32;    // of one tensor, for the whole batch
+// Elements of the results of all layers together, for the whole batch.
+inline constexpr int64_t kMostActivations = int64_t{1} << 36;
 inline constexpr int64_t kLargestBatch = int64_t{1} << 20;
 inline constexpr int64_t kMostChannels = int64_t{1} << 24;  // or features, or classes
-inline constexpr int64_t kLargestExtent =
-    int64_t{1} << 14;  // of an image, kernel, stride, dilation or padding
+// Height or width of an image, kernel, stride, dilation or padding.
+inline constexpr int64_t kLargestExtent = int64_t{1} << 14;
 
 }  // namespace cotangent::layers
 

@@ -1,4 +1,4 @@
-// The loss that a network text asks for.
+// Reads the loss in a network text.
 #ifndef COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_
 
@@ -11,19 +11,20 @@
 
 namespace cotangent::layers {
 
-// What a loss compares an image's prediction with.
+// What a loss compares the prediction for an image with.
 enum class TargetKind {
-  kClass,    // one class of several
-  kLabels,   // of several labels those that are there: 1, else 0
-  kNumbers,  // numbers
+  kClass,    // one of several classes
+  kLabels,   // several labels at once: 1 for each that applies, 0 for the others
+  kNumbers,  // arbitrary numbers
 };
 TargetKind TargetKindOf(const Loss& text);
-// "classes", "labels", "numbers".
+// The word for messages: "classes", "labels" or "numbers".
 const char* TargetNames(TargetKind kind);
-// Whether the recipe mixes images of a batch, and so their targets.
+// Whether training mixes the images of a batch (and so their targets) with each other.
 bool MixesImages(const Network& network);
 
-// Checked against the number of classes; a formula lies in `pool`.
+// Reads the loss and checks it against the number of classes. The expression of a formula is made
+// in `pool`.
 absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
                                          autodiff::symbolic::Pool& pool);
 

@@ -11,11 +11,12 @@
 namespace cotangent::layers {
 namespace {
 
-// Names longer than this are compared by their beginning: nobody misspells more than that.
+// Only this many characters of a name are compared; misspelled names are shorter.
 constexpr size_t kLongestCompared = 100;
 
-// What others call the same thing: PyTorch's classes and arguments, Caffe's layers and fields, in
-// lower case without `_`, and our names for them, of which the first that is known is meant.
+// Names that PyTorch (classes and arguments) and Caffe (layers and fields) use, in lower case
+// without `_`, and our names for the same. A name may be listed several times; the first of our
+// names that is among the known ones is suggested.
 struct Alias {
   const char* theirs;
   const char* ours;

@@ -8,13 +8,15 @@
 
 namespace cotangent::layers {
 
-// The one of `names` that `found` is most likely a misspelling of: the smallest number of letters
-// inserted, removed, replaced or swapped with their neighbour, not counting case, if that is at
-// most a third of the longer name (2 at least). Empty if there is none.
+// Returns the name of which `found` is most likely a misspelling; empty if none is close enough.
+// The distance is the number of letters inserted, removed, replaced or swapped with their
+// neighbour, ignoring case. It may be at most a third of the longer name's length, or 2 if that is
+// more.
 std::string NearestName(absl::string_view found, const std::vector<std::string>& names);
 
-// What an error about the unknown name `found` ends with: "did you mean 'relu'?" where one of `names`
-// is what PyTorch or Caffe call `found`, or else is near; else "known are: add, concat, ..." .
+// Returns the end of an error message about the unknown name `found`. It is "did you mean 'relu'?"
+// if PyTorch or Caffe use `found` for one of `names`, or if one of them is spelled similarly;
+// otherwise "known are: add, concat, ...".
 std::string Suggestion(absl::string_view found, const std::vector<std::string>& names);
 
 }  // namespace cotangent::layers

@@ -16,21 +16,24 @@ namespace {
 using Values = std::vector<double>;
 using Reference = ReferenceEvaluator<double>;
 
-// Of differences of the loss: the next shorter one where a kink shows, which is then crossed no
-// more unless the point stands on it. Of gradients, which jump at kinks.
+// Step sizes. Differences of the loss use the next shorter step if a kink shows; a shorter step
+// does not cross the kink, unless the point lies on it. Differences of gradients, which jump at
+// kinks, use a short step from the start.
 constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
-// Rounding errors of a loss in f64 are about this many units in the last place.
+// The rounding error of a loss in f64 is about this many units in the last place.
 constexpr double kLossRounding = 32;
-// Rounding in f32: how often it is tried, how far the point is moved (relative; two units in the
-// last place), and how many times what is seen then the error may be. Three tries of what varies at
-// random see less than a third of its deviation once in a hundred times.
+// To estimate rounding errors in f32, the point is moved kRoundingTries times, by kRounding
+// relative to its values (two units in the last place). The tolerated error is kRoundingSlack times
+// the largest change seen. For random changes, three tries see less than a third of the standard
+// deviation about once in a hundred times.
 constexpr int kRoundingTries = 3;
 constexpr float kRounding = 0x1p-22f;
 constexpr double kRoundingSlack = 8;
-// Parameters with less than this share of the largest average slope are measured by it.
+// If the average slope of a parameter is less than this share of the largest one, its deviations
+// are measured relative to this share.
 constexpr double kLeastShare = 0.01;
 
-// +-1 / sqrt(n), drawn at random.
+// A vector with random entries +-1 / sqrt(count).
 std::vector<float> Signs(uint64_t seed, const std::string& name, int64_t count) {
   const RandomStream random(seed, name);
   const float size = static_cast<float>(1 / std::sqrt(static_cast<double>(count)));
@@ -53,12 +56,12 @@ double Norm(const Values& a) {
   return std::sqrt(sum);
 }
 
-// A leaf's part of a vector.
+// A parameter tensor, or the images, with its place in a NetworkVector.
 struct Leaf {
   std::string name;
   Shape shape;
   TensorId tensor;
-  int64_t offset = -1;  // in the parameters; -1: the images
+  int64_t offset = -1;  // offset in the parameters; -1: the images
 
   template <class Vector>
   auto Of(Vector& vector) const {
@@ -92,7 +95,8 @@ class Checker {
   absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
                        NetworkCheckRow& row);
   absl::Status Hessian();
-  // How much the plan's f32 results change where the point moves by as much as rounding moves it.
+  // Measures how much the plan's f32 results change if the point moves by about as much as rounding
+  // moves it.
   absl::Status Rounding();
   absl::Status RoundingOf();
   std::vector<float> SlopeDirection(const Leaf& leaf) const {
@@ -107,7 +111,8 @@ class Checker {
   void GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const;
   absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction,
                                 double step) const;
-  // The gradient at point + step direction, in f64, by leaf; then the central difference of two.
+  // GradientAt() is the gradient at point + step * direction, in f64, by leaf; GradientDifference()
+  // is the central difference of two such gradients.
   absl::StatusOr<std::vector<Values>> GradientAt(const NetworkVector& direction, double step) const;
   absl::StatusOr<std::vector<Values>> GradientDifference(const NetworkVector& direction,
                                                          double step) const;
@@ -118,7 +123,7 @@ class Checker {
   const Graph& graph_;
   const std::vector<Leaf> leaves_;
   std::vector<std::pair<TensorId, std::vector<float>>> masks_;
-  Reference at_point_;  // with all values up to the loss
+  Reference at_point_;  // at the function's point; holds all values up to the loss
   NetworkVector gradient_, hessian_v_;
   double symmetry_bound_ = 0, symmetry_rounding_ = 0;
   NetworkCheck check_;
@@ -182,8 +187,9 @@ absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> directio
   const double here = check_.reference_loss;
   const double slope = (above[0] - below[0]) / (2 * h),
                wide_slope = (above[1] - below[1]) / (4 * h);
-  // One-sided slopes differ by a jump and, where the loss is curved, by something that grows with
-  // the step.
+  // The difference of the one-sided slopes has two parts: the jump at a kink, and a part from the
+  // curvature, which is proportional to the step. Combining the steps h and 2h cancels the second
+  // part.
   const double jump =
       2 * (above[0] - 2 * here + below[0]) / h - (above[1] - 2 * here + below[1]) / (2 * h);
   const double rounding =
@@ -218,7 +224,8 @@ void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference&
   for (const auto& [t, mask] : masks_) reference.Give(t, Values(mask.begin(), mask.end()));
 }
 
-// What does not depend on the leaf is as it was at the point.
+// The loss at point + step * direction, where `direction` moves only this leaf. Tensors that do not
+// depend on the leaf keep the values that they have at the point.
 absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float> direction,
                                        double step) const {
   const TensorId loss = function_.network().loss;
@@ -313,7 +320,8 @@ absl::Status Checker::Hessian() {
     }
     const double scale = std::max(
         row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
-    // Between a jump over h and one over 2h, a factor of 2 is the sign of a kink.
+    // At a kink the differences over h and 2h differ by a factor of 2, so their distance is half of
+    // the error; hence the factor 4, to be safe.
     row.hessian_scale = scale > 0 ? scale : 1;
     row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
     row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;

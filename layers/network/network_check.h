@@ -1,33 +1,34 @@
-// Are a network's derivatives right? Reverse mode, forward mode and differences, held against each
-// other.
+// Checks the derivatives of a network: compares reverse mode, forward mode and differences.
 //
-// At a point, for each parameter tensor and for the images, along a random direction v of it with
-// |v| = 1 (all entries +-1 / sqrt(n)), the slope of the loss is computed three times:
+// For each parameter tensor, and for the images, it takes a random direction v with |v| = 1 (all
+// entries +-1 / sqrt(n)) and computes the slope of the loss along v, at the function's point, in
+// three ways:
 //   * reverse: <gradient, v>, by the compiled plan in f32;
 //   * forward: the Jacobian-vector product, by the compiled plan in f32;
-//   * numeric: central differences of the loss as plain loops compute it in f64 (reference.h),
-//     which shares no code with plans and no rule with derivatives: (L(x + h v) - L(x - h v)) / 2h
-//     at h and 2h, extrapolated; how far the two are apart estimates the error.
-// And along one random direction of everything, the Hessian-vector product of the plan is held
-// against differences of the f64 gradient, and <u, H v> against <v, H u>.
+//   * numeric: central differences (L(x + h v) - L(x - h v)) / 2h of the loss, computed by plain
+//     loops in f64 (layers/graph/reference.h), which share no code with plans and use no derivative
+//     rules. The differences at h and 2h are extrapolated; their distance estimates the error.
+// Along one random direction v of all parameters and images together, it compares the
+// Hessian-vector product of the plan with differences of the f64 gradient, and <u, H v> with <v, H
+// u>.
 //
-// Kinks (ReLU, max pooling, hinge): the point is a random one, which almost surely stands on none,
-// and the steps are short (1e-5). Where they cross a kink all the same, one-sided differences
-// disagree; they are then taken anew with shorter steps, to 1e-7, which gradients, as they jump at
-// kinks, are compared with from the start. Where one-sided differences disagree even then, the
-// point stands on the kink, as where all that a ReLU reads is 0, and differences cannot tell which
-// of many slopes is right: the row says so (at_kink), they do not judge it, and forward and reverse
-// must still agree.
+// Kinks (ReLU, max pooling, hinge): a random point almost surely lies on no kink, and the steps h
+// are short (1e-5). If a step crosses a kink nevertheless, the one-sided differences disagree; then
+// the step is shortened, down to 1e-7. Differences of gradients, which jump at kinks, use 1e-7 from
+// the start. If one-sided differences disagree even at 1e-7, the point lies on the kink, for
+// example because all inputs of a ReLU are 0. Differences then cannot tell which of several slopes
+// is right. The row says so (at_kink) and is not judged by differences, but forward and reverse
+// mode must still agree.
 //
-// What is compared may differ by `tolerance` times the slope a parameter's gradient has on average
-// (its norm / sqrt(n)), or times a hundredth of the largest such, plus the differences' error.
-// Networks of the zoo are within 2e-5.
+// Tolerance: values may differ by `tolerance` times the average slope of the parameter's gradient
+// (its norm / sqrt(n)), or times 1% of the largest such average if that is more, plus the estimated
+// error of the differences. Networks of the zoo stay within 2e-5.
 //
-// Where f32 cannot tell better, more is tolerated: the point is moved at random by as much as
-// rounding moves it (two units in the last place), three times, and what the plan's results change
-// by then, eight times, is added. So a batch norm over two values, whose gradient is the rest of a
-// cancellation, or fifty normalised layers one behind the other, which amplify rounding, raise no
-// alarm; such rows are told (ill_conditioned).
+// Where f32 is not precise enough, more is tolerated. The point is moved at random by about as much
+// as rounding moves it (two units in the last place), three times. Eight times the largest
+// resulting change of the plan's results is added to the tolerance. So two cases cause no false
+// alarm: a batch norm over two values, whose gradient nearly cancels to zero, and fifty normalised
+// layers in a row, which amplify rounding errors. Such rows are marked (ill_conditioned).
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_CHECK_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_CHECK_H_
 
@@ -41,45 +42,47 @@
 namespace cotangent::layers {
 
 struct NetworkCheckOptions {
-  uint64_t seed = 1;  // of the directions
+  uint64_t seed = 1;  // seed of the random directions
   double tolerance = 1e-3;
-  // Told what is being done, often: deep networks take minutes.
+  // Called often with a message about what is being done; deep networks take minutes.
   std::function<void(const std::string&)> progress = nullptr;
 };
 
-// Of a parameter tensor, or of the images.
+// The results for a parameter tensor, or for the images.
 struct NetworkCheckRow {
   std::string name;
   Shape shape;
   double gradient_norm = 0;
-  // Slopes along the row's direction.
+  // The slopes of the loss along the row's direction.
   double reverse = 0, forward = 0, numeric = 0;
-  double numeric_error = 0;  // estimated
-  bool at_kink = false;      // one-sided differences disagree
-  // Of forward and of numeric from reverse, and of the Hessian-vector product from differences of
-  // gradients (norms), each relative to what the comment above says.
+  double numeric_error = 0;  // its estimated error
+  bool at_kink = false;      // one-sided differences disagree at every step size
+  // Relative deviations: of `forward` and of `numeric` from `reverse`, and (as a norm) of the
+  // Hessian-vector product from differences of gradients. What they are relative to is described at
+  // the head of this file.
   double forward_off = 0, numeric_off = 0, hessian_off = 0;
-  double hessian_norm = 0;   // of the row's part of H v
-  double hessian_error = 0;  // of the differences of gradients, estimated; relative as hessian_off
-  double hessian_scale = 1;  // what hessian_off is relative to
-  // What moving the point by as much as f32 rounding changes: the slopes, and H v (its norm).
+  double hessian_norm = 0;   // norm of this tensor's part of H v
+  double hessian_error = 0;  // estimated error of those differences; relative like hessian_off
+  double hessian_scale = 1;  // the divisor of hessian_off
+  // The change of the slopes, and the norm of the change of H v, when the point is moved by about
+  // as much as f32 rounding moves it.
   double rounding = 0, hessian_rounding = 0;
-  bool ill_conditioned = false;  // f32 knows this slope less well than the tolerance
+  bool ill_conditioned = false;  // rounding errors of the slope exceed the tolerance
   bool agrees = true;
 };
 
 struct NetworkCheck {
   std::vector<NetworkCheckRow> rows;
-  double loss = 0, reference_loss = 0;  // by the plan in f32, by plain loops in f64
+  double loss = 0, reference_loss = 0;  // by the plan in f32; by plain loops in f64
   double u_hessian_v = 0, v_hessian_u = 0;
   double asymmetry = 0;  // |u H v - v H u| relative to |u| |H v| / sqrt(n)
   bool symmetric = true;
-  bool agrees = true;  // all of it
+  bool agrees = true;  // all rows agree, and the Hessian is symmetric
 };
 
-// At the function's point. It costs four f64 passes for each parameter tensor, from its layer on,
-// and four gradients of that kind: at a batch of 2 seconds for convnet, minutes for resnet18.
-// FailedPrecondition where the loss is not finite.
+// Checks the function at its current point. The check takes four f64 passes for each parameter
+// tensor, each beginning at the tensor's layer, and four f64 gradients: at a batch of 2, seconds
+// for convnet and minutes for resnet18. Returns FailedPrecondition if the loss is not finite.
 absl::StatusOr<NetworkCheck> CheckNetwork(NetworkFunction& function,
                                           const NetworkCheckOptions& options = {});
 

@@ -30,7 +30,7 @@ absl::Status NetworkFunction::BuildDerivatives() {
     parts_.push_back({spec.name, spec.shape, offset, spec.shape.NumElements()});
     offset += parts_.back().size;
     leaves_.push_back(spec.tensor);
-    // What is one-dimensional and an input would be labels.
+    // A one-dimensional input would be taken for labels, so the tangents of parameters are states.
     tangents_.push_back(graph.State(absl::StrCat("tangent of ", spec.name), spec.shape));
   }
   for (const Node& node : graph.nodes()) {
@@ -123,7 +123,7 @@ void NetworkFunction::SetToRandomPoint(uint64_t seed) {
   for (size_t i = 0; i < labels_.size(); ++i)
     labels.push_back(
         static_cast<int32_t>(classes.Uniform(i) * static_cast<double>(network_.classes)));
-  SetPoint(std::move(point), labels).IgnoreError();  // it fits
+  SetPoint(std::move(point), labels).IgnoreError();  // the sizes fit
 }
 
 absl::Status NetworkFunction::Run(std::unique_ptr<Plan>& plan, const std::vector<TensorId>& results,

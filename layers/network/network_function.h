@@ -1,21 +1,22 @@
-// A network text at a batch as a function, and its derivatives.
+// The function that a network text defines at a given batch size, with its derivatives.
 //
-// The function takes all parameters of the network (frozen ones too) and the images to a prediction
-// [N, K] and, by the labels, to the loss. N is the batch size, K the number of classes:
+// The function maps all parameters of the network (frozen ones too) and the images to a prediction
+// [N, K] and, given the labels, to the loss. N is the batch size, K the number of classes.
 //
-//   absl::StatusOr<std::unique_ptr<NetworkFunction>> f = NetworkFunction::Create(network, tuner, {.batch_size = 4});
+//   absl::StatusOr<std::unique_ptr<NetworkFunction>> f =
+//       NetworkFunction::Create(network, tuner, {.batch_size = 4});
 //   (*f)->SetToRandomPoint(1);
 //   NetworkVector v = (*f)->Zero();
 //   v.parameters[0] = 1;
-//   auto column = (*f)->Jvp(v);     // how prediction and loss change along v: forward mode
+//   auto column = (*f)->Jvp(v);         // change of prediction and loss along v: forward mode
 //   auto gradient = (*f)->Gradient();   // of the loss: reverse mode
-//   auto curvature = (*f)->Hvp(v);  // the loss's Hessian times v: forward over reverse mode
+//   auto curvature = (*f)->Hvp(v);      // Hessian of the loss times v: forward over reverse mode
 //
-// Each derivative is a graph (jvp.h, vjp.h) that is compiled at its first use and then only run: in
-// f32 with exact convolutions, a value costs a forward pass, a gradient about three, a
-// Jacobian-vector product about two, a Hessian-vector product about six, whatever the number of
-// parameters. Dropout masks are the same at every call. Running statistics, which batch
-// normalisation reads in evaluation alone, are the network's initial ones.
+// Each derivative is a graph (layers/graph/jvp.h, layers/graph/vjp.h) that is compiled when it is
+// first used, in f32 with exact convolutions. Whatever the number of parameters, a value costs one
+// forward pass, a gradient about three, a Jacobian-vector product about two, and a Hessian-vector
+// product about six. Dropout masks are the same in every call. Running statistics, which batch
+// normalisation uses only if `training` is false, have the network's initial values.
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_FUNCTION_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_FUNCTION_H_
 
@@ -36,14 +37,14 @@
 
 namespace cotangent::layers {
 
-// An element of the function's domain, or of its tangent space: a point, a direction, a gradient.
-// All parameters, each row-major, one after the other in the order of
-// NetworkFunction::parameters(); and images [N, C, H, W], row-major.
+// A point of the function's domain, or a vector in it, such as a direction or a gradient.
+// `parameters` holds all parameters, each row-major, in the order of NetworkFunction::parameters();
+// `images` is [N, C, H, W], row-major.
 struct NetworkVector {
   std::vector<float> parameters, images;
 };
 
-// What the function takes a point to, or its change along a direction.
+// The value of the function at a point, or its derivative along a direction.
 struct NetworkOutput {
   std::vector<float> prediction;  // [N, K], row-major
   float loss = 0;
@@ -51,51 +52,55 @@ struct NetworkOutput {
 
 struct NetworkFunctionOptions {
   int64_t batch_size = 2;
-  int64_t classes = 10;  // of a text that does not say
-  bool training = true;  // batch normalisation by the batch, dropout drops; else as in evaluation
-  uint64_t seed = 1;     // of the dropout masks
+  int64_t classes = 10;  // used if the text does not say how many
+  // True: batch normalisation uses the batch's statistics, and dropout drops values. False: as in
+  // inference.
+  bool training = true;
+  uint64_t seed = 1;  // seed of the dropout masks
   int threads = 1;
 };
 
 class NetworkFunction {
  public:
-  // Errors: those of Build() (build.h). The tuner must outlive the function.
+  // Returns the errors of Build() (layers/network/build.h). The tuner must outlive the function.
   static absl::StatusOr<std::unique_ptr<NetworkFunction>> Create(
       const Network& network, Tuner& tuner, const NetworkFunctionOptions& options);
 
   struct Part {
     std::string name;
     Shape shape;
-    int64_t offset = 0;  // in NetworkVector::parameters
+    int64_t offset = 0;  // index of its first element in NetworkVector::parameters
     int64_t size = 0;
   };
   const std::vector<Part>& parameters() const { return parts_; }
   NetworkVector Zero() const;
 
-  // Where values and derivatives are taken: at first the origin, with labels 0. InvalidArgument
-  // where a size does not fit or a label is no class.
+  // Sets the point at which values and derivatives are computed, and its labels. Before the first
+  // call all of them are 0. Returns InvalidArgument if a size does not fit or a label is not a
+  // class number.
   absl::Status SetPoint(NetworkVector point, absl::Span<const int32_t> labels);
-  // The network's initial values, each moved a little (normal, a tenth of 1 / sqrt(fan in)), so
-  // that nothing is zero for a special reason; images of normal noise; labels drawn at random.
+  // Sets a random point: the network's initial values, each moved a little (normal, with deviation
+  // 0.1 / sqrt(fan in)) so that nothing is exactly zero; images of normal noise; random labels.
   void SetToRandomPoint(uint64_t seed);
   const NetworkVector& point() const { return point_; }
   const std::vector<int32_t>& labels() const { return labels_; }
-  // Where the loss compares with targets [N, K], these: 1 for the label's class, else 0. Else empty.
+  // If the loss compares with targets [N, K], returns them: 1 for the label's class, 0 elsewhere.
+  // Otherwise returns an empty vector.
   std::vector<float> targets() const;
 
   absl::StatusOr<NetworkOutput> Value();
-  // Of the loss.
+  // The gradient of the loss.
   absl::StatusOr<NetworkVector> Gradient();
-  // The Jacobian times `tangent`: d/dh of the output at point + h tangent.
+  // The Jacobian times `tangent`: the derivative of the output at point + h tangent by h, at h = 0.
   absl::StatusOr<NetworkOutput> Jvp(const NetworkVector& tangent);
-  // The transposed Jacobian of the prediction times `cotangent` [N, K].
+  // The transposed Jacobian of the prediction, times `cotangent` [N, K].
   absl::StatusOr<NetworkVector> Vjp(absl::Span<const float> cotangent);
-  // The Hessian of the loss times `tangent`.
+  // The Hessian of the loss, times `tangent`.
   absl::StatusOr<NetworkVector> Hvp(const NetworkVector& tangent);
 
-  // For those who compute the same by other means: the graph; its leaves, parameters in the order
-  // of parameters() and then the images; the gradient of the loss by each of them, kNoTensor for
-  // zero; the dropout masks in use.
+  // Access for code that computes the same by other means. leaves() are the parameters in the order
+  // of parameters(), then the images; gradients() are the tensors of the loss's gradient by each of
+  // them, kNoTensor for zero; DropoutMasks() are the masks in use.
   const BuiltNetwork& network() const { return network_; }
   const std::vector<TensorId>& leaves() const { return leaves_; }
   const std::vector<TensorId>& gradients() const { return gradients_; }
@@ -106,7 +111,8 @@ class NetworkFunction {
       : tuner_(tuner), options_(options) {}
   absl::Status BuildDerivatives();
   absl::Status CheckSizes(const NetworkVector& vector) const;
-  // Runs the plan for these results at the point, compiling it if there is none yet.
+  // Runs the plan that computes these results at the current point. Compiles the plan first if it
+  // is null.
   absl::Status Run(std::unique_ptr<Plan>& plan, const std::vector<TensorId>& results,
                    const NetworkVector* tangent, absl::Span<const float> cotangent);
   NetworkVector ByLeaf(const Plan* plan, const std::vector<TensorId>& results) const;

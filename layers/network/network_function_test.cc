@@ -1,6 +1,6 @@
-// Networks as functions: forward mode against dual numbers in double, reverse mode against forward
-// mode, Hessians by their symmetry and by differences; and that the check of all this finds what is
-// wrong and nothing else.
+// Tests derivatives of whole networks: forward mode against dual numbers in double, reverse mode
+// against forward mode, and Hessians by their symmetry and by differences. Also tests that
+// CheckNetwork() reports wrong derivatives and raises no false alarms.
 
 #include "layers/network/network_function.h"
 
@@ -26,7 +26,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Every kind of layer.
+// A network with every kind of layer.
 constexpr char kAllLayers[] = R"text(
 input { channels: 3 height: 12 width: 12 classes: 5 }
 layer { name: "conv1" convolution { channels: 8 kernel: 3 pad: 1 } }
@@ -85,7 +85,8 @@ double Dot(const NetworkVector& a, const NetworkVector& b) {
 }
 double Norm(const NetworkVector& a) { return std::sqrt(Dot(a, a)); }
 
-// <u, J v> = <J^T u, v>, the loss's slope is <gradient, v>, and <u, H v> = <v, H u>.
+// Checks that <u, J v> = <J^T u, v>, that the slope of the loss along v is <gradient, v>, and that
+// <u, H v> = <v, H u>.
 void ExpectDuality(NetworkFunction& function) {
   const NetworkVector u = RandomDirection(function, "u"), v = RandomDirection(function, "v");
   const auto along = function.Jvp(v);
@@ -99,7 +100,8 @@ void ExpectDuality(NetworkFunction& function) {
       << hessian_u.status();
   EXPECT_GT(std::abs(along->loss), 0);
   EXPECT_GT(Norm(*hessian_v), 0);
-  // A random direction's slope is about its length times a gradient's root mean square.
+  // The slope along a random direction is about its length times the root mean square of the
+  // gradient's entries.
   const double numbers = static_cast<double>(u.parameters.size() + u.images.size());
   const auto expect_near = [&](double a, double b, double norm) {
     EXPECT_NEAR(a, b, 2e-3 * norm * Norm(v) / std::sqrt(numbers));
@@ -146,7 +148,7 @@ TEST(NetworkFunctionTest, ForwardModeIsThatOfDualNumbers) {
     EXPECT_NEAR(value->prediction[i], reference.values(network.prediction)[i].value, 1e-5);
     EXPECT_NEAR(along->prediction[i], reference.values(network.prediction)[i].tangent[0], 1e-4);
   }
-  // The Hessian times v is what dual numbers say of the gradient.
+  // Dual numbers through the gradient's graph also give the Hessian times v.
   double off = 0, norm = 0;
   for (size_t k = 0; k < function->parameters().size(); ++k) {
     const NetworkFunction::Part& part = function->parameters()[k];
@@ -164,7 +166,8 @@ TEST(NetworkFunctionTest, DualityOfTheZoo) {
     SCOPED_TRACE(name);
     const absl::StatusOr<Network> network = FindNetwork(name);
     ASSERT_TRUE(network.ok()) << network.status();
-    // 224x224 pixels take a minute, and f32 leaves up to 1% of a slope after 53 normalised layers.
+    // Skip large images: 224x224 pixels take a minute, and after 53 normalised layers rounding in
+    // f32 changes slopes by up to 1%.
     if (network->input().height() > 64) continue;
     ExpectDuality(*FunctionOf(network));
   }
@@ -227,7 +230,8 @@ TEST(NetworkCheckTest, AllLossesAgree) {
   }
 }
 
-// What f32 cannot compute: the sine of numbers whose neighbours are a whole unit apart.
+// The sine of numbers around 10,000,000 cannot be computed in f32, where neighbouring numbers are a
+// whole unit apart. The check must report this.
 TEST(NetworkCheckTest, FindsWhatIsWrong) {
   const auto function = FunctionOf(
       "input { channels: 2 height: 4 width: 4 } layer { name: \"fc1\" linear { features: 6 } } "
@@ -242,7 +246,7 @@ TEST(NetworkCheckTest, KinksAreNoFalseAlarm) {
   const auto function = FunctionOf(
       "input { channels: 2 height: 4 width: 4 } layer { name: \"fc1\" linear { features: 6 } } "
       "layer { activation { kind: RELU } } layer { name: \"fc2\" linear {} }");
-  // Every ReLU stands on 0.
+  // Sets the inputs of every ReLU to 0, so that the point lies on kinks.
   NetworkVector point = function->point();
   for (const NetworkFunction::Part& part : function->parameters()) {
     if (part.name == "fc1.weight" || part.name == "fc1.bias")

@@ -1,5 +1,4 @@
-// Network texts: reading them with errors a person can act on, changing single fields, printing
-// them.
+// Network texts: parsing with helpful errors, changing single fields, and printing.
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_TEXT_H_
 
@@ -12,40 +11,43 @@
 
 namespace cotangent::layers {
 
-// The longest text that is read, and the longest that blocks may expand it to, in bytes.
+// The largest size in bytes of a text, and of a text after its blocks are expanded.
 inline constexpr size_t kLongestNetworkText = 1 << 20;
 inline constexpr size_t kLongestExpandedText = 1 << 22;
-// How deep sequences and blocks may nest in each other.
+// How deep sequences and blocks may be nested in each other.
 inline constexpr int kDeepestNesting = 16;
 
-// The network that `text` describes (see network.proto), with every `use` of a block replaced by
-// the sequence it stands for, so that the result holds no blocks, and with `place` filled in where
-// messages will want it.
+// Parses a network text (its fields are described in network.proto). Every `use` of a block is
+// replaced by a sequence of the block's layers, so the result contains no blocks. The `place`
+// fields that later error messages need are set.
 //
-// Whatever the bytes: a network or an InvalidArgument error "file:line:column: what was found; what
-// was expected", lines and columns counted from 1 in `text`, also for what stands in blocks. Sizes
-// and connections are not checked here but by Build() (build.h).
+// For any input, the result is a network or an InvalidArgument error of the form "file:line:column:
+// what was found; what was expected". Lines and columns count from 1 in `text`, also for errors
+// within blocks. Sizes and connections are checked later, by Build() (layers/network/build.h).
 absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view file = "network");
 
-// Sets one field: "train.optimizer.sgd.learning_rate=0.1", "layer[conv1].convolution.kernel=[3,
-// 5]", "train.optimizer.adamw={learning_rate: 0.001}". Layers (and other repeated parts that have
-// names) are selected by name or by position from 0; layers of a block that was used are found in
-// its sequence: "layer[layer1].sequence.layer[conv1].convolution.channels". Repeated fields are
-// replaced as a whole. Strings need no quotes. An error names the part of the path that is wrong
-// and the fields there are; `network` is then unchanged.
+// Sets one field of the network by an assignment such as
+//   train.optimizer.sgd.learning_rate=0.1
+//   layer[conv1].convolution.kernel=[3, 5]
+//   train.optimizer.adamw={learning_rate: 0.001}
+//   layer[layer1].sequence.layer[conv1].convolution.channels=8
+// Layers, and elements of other repeated fields that have names, are selected by name or by
+// position, counted from 0. The layers of a used block are in the sequence that replaced it, as in
+// the last example. Repeated fields are replaced as a whole; strings need no quotes. On an error
+// `network` is unchanged; the message names the wrong part of the path and lists the fields that
+// exist.
 absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 
-// Notes that the field of the recipe at `path`, "train.epochs", was set elsewhere than in the text:
-// by what `place` says, "--epochs". ApplyOverride() does so itself.
+// Records that the training field at `path`, such as "train.epochs", was set outside of the text,
+// by what `place` names, such as "--epochs". ApplyOverride() does this itself.
 void NotePlace(Network& network, absl::string_view path, absl::string_view place);
 
-// An error that begins with the path of a field of the recipe ("train.optimizer.sgd.momentum is 1;
-// ..."), preceded by the place of that field, or of the nearest part around it that the text has;
-// other errors as they are.
+// If the error begins with the path of a training field ("train.optimizer.sgd.momentum is 1; ..."),
+// puts the place of that field in front, or the place of the nearest enclosing part that has one.
+// Returns other errors unchanged.
 absl::Status AtPlace(const Network& network, const absl::Status& error);
 
-// The text of `network`, without the places, such that ParseNetwork() reads the same network from
-// it.
+// Prints the network as a text, without places. ParseNetwork() reads the same network from it.
 std::string NetworkText(const Network& network);
 
 }  // namespace cotangent::layers

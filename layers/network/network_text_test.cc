@@ -82,7 +82,7 @@ TEST(ParseNetwork, SurvivesAnything) {
   EXPECT_TRUE(ParseNetwork("").ok());
 }
 
-// A byte-order mark is not seen, and does not move places; nor do carriage returns.
+// Byte-order marks and carriage returns are ignored, and do not shift the places in messages.
 TEST(ParseNetwork, ReadsWhatEditorsAddToTexts) {
   const std::string mark = "\xef\xbb\xbf", plain = "name: \"n\"\nlayer { linear {} }\n";
   const std::string expected = NetworkText(*ParseNetwork(plain));
@@ -95,11 +95,11 @@ TEST(ParseNetwork, ReadsWhatEditorsAddToTexts) {
   }
   EXPECT_EQ(ParseNetwork(mark + "nmae: \"n\"", "net").status().message(),
             ParseNetwork("nmae: \"n\"", "net").status().message());
-  // In comments and quotes any character may stand.
+  // Comments and quotes may contain any character.
   EXPECT_TRUE(ParseNetwork("# “quoted” – and\u00a0spaced\nname: \"ü“\"").ok());
 }
 
-// Every bad text with the whole message it must give.
+// A text with an error, and the complete message that it must cause.
 struct Bad {
   const char* text;
   const char* message;
@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { name: conv1 }", "net:1:15: 'name' expects a text in quotes, but found conv1"},
         Bad{"layer { name: \"a\" name: \"b\" }",
             "net:1:19: 'name' is given twice in 'layer'; expected once"},
-        // Written by ParseNetwork() alone, so no field of a text.
+        // ParseNetwork() sets these fields itself, so for a text they do not exist.
         Bad{"loss { formula { text: \"x\"\n place: \"here\" } }",
             "net:2:2: 'formula' has no field 'place'; known are: text"},
         Bad{"block { name: \"b\" layer { activation { formula: \"x\" formula_place: \"p\" } } }\n"

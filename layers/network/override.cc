@@ -37,7 +37,7 @@ absl::Status BadPath(absl::string_view assignment, absl::string_view message) {
   return absl::InvalidArgumentError(absl::StrCat("--set ", assignment, ": ", message));
 }
 
-// "layer[conv1].linear=..." -> steps, value.
+// Splits "layer[conv1].linear=..." into the steps of its path and the value.
 absl::StatusOr<std::pair<std::vector<Step>, std::string>> SplitAssignment(
     absl::string_view assignment) {
   std::vector<Step> steps;
@@ -75,7 +75,8 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::s
                               Suggestion(step.field, FieldNames(message.GetDescriptor()))));
 }
 
-// The element of a repeated message that a step selects, by its field `name` or by position.
+// The element of a repeated message field that the step selects, by the element's `name` or by
+// position.
 absl::StatusOr<Message*> Select(Message& parent, const FieldDescriptor* field, const Step& step,
                                 absl::string_view assignment) {
   const Reflection* reflection = parent.GetReflection();
@@ -102,8 +103,8 @@ absl::StatusOr<Message*> Select(Message& parent, const FieldDescriptor* field, c
                                           "'; ", Suggestion(*step.selector, names)));
 }
 
-// One step down to a message, or an error if another member of its oneof is set: reaching into an
-// alternative is not choosing it.
+// Goes one step down, to the message in `field`. Returns an error if `field` belongs to a oneof of
+// which another member is set: setting a field inside it would not select it.
 absl::StatusOr<Message*> Descend(Message& message, const FieldDescriptor* field, const Step& step,
                                  absl::string_view assignment) {
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {

@@ -21,11 +21,11 @@ std::vector<std::string> ValueNames(const FieldDescriptor* field) {
   return names;
 }
 
-// The message that stands around a byte of a text, and the field whose value the byte belongs to.
+// The innermost message around a byte of a text, and the field to whose value the byte belongs.
 struct Context {
-  const Descriptor* message;     // null inside unknown fields
+  const Descriptor* message;     // null inside a field that does not exist
   std::string name;              // the message's field name, "network" at the top
-  const FieldDescriptor* field;  // null outside values
+  const FieldDescriptor* field;  // null if the byte is not within a value
 };
 
 Context ContextAt(absl::string_view text, const Descriptor* root, absl::string_view root_name,
@@ -58,7 +58,8 @@ std::vector<std::string> Quoted(absl::string_view message) {
   return quoted;
 }
 
-// The parser complains about some words after having read them: the last such word up to `offset`.
+// The parser reports some words only after reading on. Finds the last occurrence of such a word up
+// to `offset`.
 size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   size_t found = offset;
   for (const Token& token : Tokenize(text)) {
@@ -68,7 +69,7 @@ size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   return found;
 }
 
-// What stands at a byte: a token, a number as a whole.
+// The text at a byte: a token, or a whole number with its sign and decimals.
 absl::string_view FoundAt(absl::string_view text, size_t offset) {
   for (const Token& token : Tokenize(text)) {
     if (token.end <= offset) continue;
@@ -84,7 +85,7 @@ absl::string_view FoundAt(absl::string_view text, size_t offset) {
   return "the end";
 }
 
-// Whether a value, rather than a field's name, is due at a byte.
+// Whether the parser expects a value at this byte, rather than the name of a field.
 bool IsValueDue(absl::string_view text, size_t offset) {
   absl::string_view before;
   for (const Token& token : Tokenize(text)) {

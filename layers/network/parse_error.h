@@ -1,4 +1,4 @@
-// What protobuf's parser of texts complains about, in the user's terms.
+// Translates error messages of protobuf's text parser into the words of network texts.
 #ifndef COTANGENT_LAYERS_NETWORK_PARSE_ERROR_H_
 #define COTANGENT_LAYERS_NETWORK_PARSE_ERROR_H_
 
@@ -13,22 +13,23 @@
 
 namespace cotangent::layers {
 
-// How deep messages may nest: a sequence is two messages deep, the recipe below it a few more.
+// How deep protobuf messages may be nested. A sequence nests two messages, the training settings a
+// few more.
 inline constexpr int kDeepestMessage = 4 * kDeepestNesting;
-// Fields with this number and higher are written by ParseNetwork() alone.
+// Fields with numbers from this one on are set by ParseNetwork() only; texts may not set them.
 inline constexpr int kFirstHiddenField = 100;
 
-// The names of a message's fields but those.
+// The names of all other fields of a message.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
-// "a whole number": what a field's value may be.
+// Describes what values a field accepts, such as "a whole number".
 std::string Expectation(const google::protobuf::FieldDescriptor* field);
 
-// "'layer' has no field 'colour'; ...", where `name` stands at the byte `begin` of the fragment,
-// which is the text of a message `root`.
+// Returns an error such as "'layer' has no field 'colour'; ...". `name` is at byte `begin` of the
+// fragment, whose text is a message of the type `root`.
 absl::Status NoSuchField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                          absl::string_view root_name, size_t begin, absl::string_view name);
 
-// The error for protobuf's `message` about the byte `offset`.
+// Returns the error to show for protobuf's `message` about the byte `offset` of the fragment.
 absl::Status Explain(const Fragment& fragment, const google::protobuf::Descriptor* root,
                      absl::string_view root_name, size_t offset, absl::string_view message);
 

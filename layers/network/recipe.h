@@ -1,4 +1,4 @@
-// Whether a recipe of training makes sense, before anything is trained by it.
+// Checks the training settings of a network text before any training.
 #ifndef COTANGENT_LAYERS_NETWORK_RECIPE_H_
 #define COTANGENT_LAYERS_NETWORK_RECIPE_H_
 
@@ -7,7 +7,7 @@
 
 namespace cotangent::layers {
 
-// The numbers of `train` other than the optimizer's: sizes, augmentation, normalisation.
+// Checks the numbers in `train` except the optimizer's: sizes, augmentation, normalisation.
 absl::Status CheckRecipe(const Network& network);
 
 }  // namespace cotangent::layers

@@ -4,7 +4,6 @@
 
 namespace cotangent::layers {
 
-// a * b * ..., or `limit` + 1 where that is larger. Factors are not negative.
 int64_t Product(std::initializer_list<int64_t> factors, int64_t limit) {
   int64_t product = 1;
   for (int64_t factor : factors) {
@@ -13,7 +12,6 @@ int64_t Product(std::initializer_list<int64_t> factors, int64_t limit) {
   return product;
 }
 
-// "[3, 32, 32]": a shape without the batch.
 std::string OfOneImage(const Shape& shape) { return Shape(shape.dims().subspan(1)).ToString(); }
 
 std::string Times(Pair pair) { return absl::StrCat(pair.height, "x", pair.width); }
@@ -55,7 +53,6 @@ absl::StatusOr<Padding> PadOf(const Numbers& values, int64_t least) {
                             "(top, bottom, left, right)"));
 }
 
-// What makes the number of windows ceil(size / stride).
 std::pair<int64_t, int64_t> SamePadding(int64_t size, int64_t extent, int64_t stride) {
   const int64_t windows = (size + stride - 1) / stride;
   const int64_t total = std::max<int64_t>(0, (windows - 1) * stride + extent - size);

@@ -1,4 +1,4 @@
-// Sizes as a network text gives them: one number or several, checked.
+// Reads and checks sizes in a network text, which may be one number or several.
 #ifndef COTANGENT_LAYERS_NETWORK_SIZES_H_
 #define COTANGENT_LAYERS_NETWORK_SIZES_H_
 
@@ -22,15 +22,15 @@ namespace cotangent::layers {
 
 inline absl::Status Error(absl::string_view message) { return absl::InvalidArgumentError(message); }
 
-// a * b * ..., or `limit` + 1 where that is larger. Factors are not negative.
+// a * b * ..., or limit + 1 if the product exceeds `limit`. REQUIRES: no factor is negative.
 int64_t Product(std::initializer_list<int64_t> factors, int64_t limit);
-// "[3, 32, 32]": a shape without the batch.
+// The shape without the batch axis, as text: "[3, 32, 32]".
 std::string OfOneImage(const Shape& shape);
 
 struct Pair {
   int64_t height, width;
 };
-// "3x5"
+// The pair as text: "3x5".
 std::string Times(Pair pair);
 
 using Numbers = google::protobuf::RepeatedField<int64_t>;
@@ -40,17 +40,17 @@ absl::StatusOr<Pair> PairOf(absl::string_view field, const Numbers& values, Pair
 absl::StatusOr<Pair> KernelOf(const Numbers& values);
 absl::StatusOr<Padding> PadOf(const Numbers& values, int64_t least);
 bool HasPadding(const Padding& padding);
-// What makes the number of windows ceil(size / stride): before and after.
+// The padding before and after for which the number of windows is ceil(size / stride).
 std::pair<int64_t, int64_t> SamePadding(int64_t size, int64_t extent, int64_t stride);
 
-// A window sliding over an image, checked to fit.
+// A window that slides over an image, checked to fit.
 struct Window {
-  Pair extent, stride;  // extent: dilation counted
+  Pair extent, stride;  // `extent` includes the dilation
   Padding padding;
   Pair out;
 };
 
-template <typename Text>  // Convolution or a pool
+template <typename Text>  // Text: Convolution or a pooling
 absl::StatusOr<Window> WindowOf(const Text& text, const Shape& in, Pair extent, Pair stride) {
   Window window = {extent, stride, {}, {}};
   if (text.padding() == Layer::SAME) {

@@ -29,7 +29,7 @@ size_t EndOfLine(absl::string_view text, size_t begin) {
   return std::min(text.find('\n', begin), text.size());
 }
 
-// Past the closing quote, or the end of the line if there is none.
+// The position after the closing quote, or the end of the line if there is none.
 size_t EndOfString(absl::string_view text, size_t begin) {
   for (size_t i = begin + 1; i < text.size() && text[i] != '\n'; ++i) {
     if (text[i] == '\\')
@@ -40,7 +40,7 @@ size_t EndOfString(absl::string_view text, size_t begin) {
   return EndOfLine(text, begin);
 }
 
-// The ')' of the '(' at `open`, in the same line; npos where there is none.
+// The position of the ')' that closes the '(' at `open`, in the same line; npos if there is none.
 size_t ClosingParenthesis(absl::string_view text, size_t open) {
   int depth = 0;
   for (size_t i = open; i < text.size() && text[i] != '\n'; ++i) {
@@ -78,7 +78,7 @@ absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin
   Fragment result(source, "");
   result.purpose_ = std::move(purpose);
   result.segments_ = {{0, begin, true}};
-  char quote = 0;  // the string we are in
+  char quote = 0;  // the quote of the string that we are in, or 0
   for (size_t i = begin; i < end;) {
     if (quote == 0 && text[i] == '#') {
       i = std::min(EndOfLine(text, i), end);

@@ -1,4 +1,5 @@
-// Texts that were made from other texts, and where in the original each of their places is.
+// Texts that are made from other texts, with a way back: where each byte comes from in the
+// original.
 #ifndef COTANGENT_LAYERS_NETWORK_SOURCE_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_SOURCE_TEXT_H_
 
@@ -11,7 +12,7 @@
 
 namespace cotangent::layers {
 
-// Why blocks are not expanded any further.
+// The error message if blocks expand to more than kLongestExpandedText bytes.
 inline constexpr char kTooLong[] =
     "the blocks of this network expand to too long a text; use fewer of them, or smaller ones";
 
@@ -21,7 +22,7 @@ class Source {
   Source(absl::string_view file, absl::string_view text);
 
   absl::string_view text() const { return text_; }
-  // "file:line:column" of a byte, counted from 1.
+  // The place of a byte as "file:line:column", counted from 1.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
@@ -31,30 +32,32 @@ class Source {
   std::vector<size_t> line_starts_;
 };
 
-// A piece of a Source with parameters replaced by their values. Refers to its Source.
+// A piece of a Source in which parameters are replaced by their values. The Source must outlive it.
 class Fragment {
  public:
-  // `text` is the source's whole text, byte for byte, parts of it blanked out.
+  // A fragment of the whole source. `text` has the length of the source's text and equals it,
+  // except for parts that are blanked out.
   Fragment(const Source& source, std::string text);
-  // The bytes [begin, end) of `source`, every `$name` outside comments replaced by its value, and
-  // every `$(...)` by what it comes to (arithmetic.h).
-  // `purpose` ends every message: " (in block 'unit' with channels=64, used at net:40:3)". An error
-  // if a name has no value or if the result is longer than `longest`.
+  // Takes the bytes [begin, end) of `source`. Replaces every `$name` outside comments by its value,
+  // and every `$(...)` by the value of its arithmetic (arithmetic.h). Error messages about the
+  // fragment end with `purpose`, such as " (in block 'unit' with channels=64, used at net:40:3)".
+  // Returns an error if a name has no value or if the result is longer than `longest` bytes.
   static absl::StatusOr<Fragment> Substitute(const Source& source, size_t begin, size_t end,
                                              const std::map<std::string, std::string>& values,
                                              std::string purpose, size_t longest);
 
   const std::string& text() const { return text_; }
-  // The byte at a line and column as protobuf counts them: from 0, tabs moving to the next multiple
-  // of 8.
+  // The byte at a line and column as protobuf counts them: both from 0, and a tab moves to the next
+  // multiple of 8 columns.
   size_t OffsetOf(int line, int column) const;
-  // "file:line:column" of a byte of text() in the source.
+  // The place in the source, as "file:line:column", from which a byte of text() comes.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
  private:
-  // text_[at, next segment's at) comes from source bytes from `origin` on if copied, else all of it
-  // from the parameter that stands at `origin`.
+  // The part of text_ from `at` to the `at` of the next segment. If `copied`, it was copied from
+  // the source from byte `origin` on; otherwise all of it is the value of the parameter at byte
+  // `origin`.
   struct Segment {
     size_t at;
     size_t origin;
@@ -70,8 +73,8 @@ class Fragment {
   std::vector<size_t> line_starts_;
 };
 
-// A word (letters, digits, `_`), a string with its quotes, or a single other character. Comments
-// are skipped.
+// A token of a network text: a word (letters, digits, `_`), a string with its quotes, or any other
+// single character. Comments and spaces are not tokens.
 struct Token {
   enum Kind { kWord, kString, kSymbol } kind;
   size_t begin, end;
@@ -82,7 +85,8 @@ struct Token {
   bool Closes() const { return Is("}") || Is(">"); }
 };
 
-// The tokens of `text`, which they refer to. Never fails: an unclosed string ends with its line.
+// Splits `text` into tokens, which refer to it. This never fails: a string without a closing quote
+// ends with its line.
 std::vector<Token> Tokenize(absl::string_view text);
 
 }  // namespace cotangent::layers

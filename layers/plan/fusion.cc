@@ -23,10 +23,9 @@ constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 // graph from the root back to stored tensors.
 struct Cone {
   std::vector<TensorId> leaves;  // the stored tensors that it reads
-  std::vector<TensorId>
-      // Those of them that it broadcasts from one pixel to a whole image. They must be complete in
-      // memory before the pass begins, so the same pass cannot store them.
-      spread;
+  // Those of them that it broadcasts from one pixel to a whole image. They must be complete in
+  // memory before the pass begins, so the same pass cannot store them.
+  std::vector<TensorId> spread;
   std::optional<PassRole> pooling;  // a pooling operation inside, if any
   bool several_windows = false;     // poolings of different geometry inside: impossible in one pass
 };

@@ -179,10 +179,8 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   Place positions;
   if (epilogue.pooled && sides.direction != Direction::kForward) {
     positions = ReadAs(sides.positions, byte_format, index);
-  } else if (epilogue.pooled && versions_[sides.positions][0].last_use >
-                                    // Without backpropagation nothing reads the positions, so they
-                                    // are not written.
-                                    index) {
+  } else if (epilogue.pooled && versions_[sides.positions][0].last_use > index) {
+    // (Without backpropagation nothing reads the positions, so they are not written.)
     positions = WriteAs(sides.positions, byte_format, index, after);
   }
   const bool packs_once = options_.constant_parameters && !is_gradient &&

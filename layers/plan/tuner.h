@@ -39,8 +39,8 @@ inline constexpr int kMostRoom = 4;
 
 struct MeasuredChoice {
   tensor::ConvolutionChoice choice;
-  double seconds =
-      0;  // one run at the full batch, with packing or unpacking of weights that change
+  // The time of one run at the full batch, including packing or unpacking of weights that change.
+  double seconds = 0;
   int64_t temporary_bytes = 0;  // scratch memory and packed weights during a run
   double other_load = 0;        // part of the processors that other work took meanwhile
 };
