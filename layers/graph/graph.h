@@ -136,18 +136,19 @@ class Graph {
   // each input of the new node is produced before position `index`, or is a leaf.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
   // Inserts a node with one output before node `index`; for rewrites. REQUIRES: its inputs are
-  // produced before that position. The indices of node `index` and all later nodes grow by 1;
+  // produced before that position. The indices of node `index` and of all later nodes grow by 1;
   // tensor ids do not change.
   TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
                       Attributes attributes, Shape shape);
-  // Inserts many nodes at once before node `index`. Each has one output, which gets the name and
-  // shape of the existing tensor `like`; the output of insertions[k] gets the id num_tensors() + k,
-  // where num_tensors() is the count before the call.
+  // A node for InsertNodes(), which inserts many at once. It has one output, which gets the name
+  // and shape of the existing tensor `like`. The output of insertions[k] gets the id num_tensors()
+  // + k, where num_tensors() is the count before the call.
   struct Insertion {
     Node node;  // its `outputs` are empty; InsertNodes() fills them
     TensorId like;
   };
-  // Nodes and ids move as in InsertNode().
+  // Inserts the nodes before node `index`. The indices of that node and of all later nodes grow by
+  // insertions.size(); tensor ids do not change.
   void InsertNodes(int index, std::vector<Insertion> insertions);
   // The variable a<i> of elementwise formulas, and the pool of expressions in which this graph's
   // formulas live.
@@ -179,8 +180,8 @@ class Graph {
   absl::flat_hash_map<std::string, TensorId> interned_;  // output of each distinct node
 };
 
-// The three kinds of leaves. Inputs are the batch (images, labels); parameters are learned; states
-// are kept between training steps but not learned (running statistics).
+// The three kinds of leaves. Inputs are the batch (images, labels); parameters are learnt; states
+// are kept between training steps but not learnt (running statistics).
 extern const Op kInput, kParameter, kState;
 
 }  // namespace cotangent::layers

@@ -1,3 +1,6 @@
+// Reverse-mode differentiation of graphs (see vjp.h). The cotangent of a tensor is the derivative
+// of the final result by that tensor.
+
 #include "layers/graph/vjp.h"
 
 #include <utility>

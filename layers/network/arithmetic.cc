@@ -1,3 +1,5 @@
+// A recursive-descent parser that evaluates arithmetic; its grammar is in arithmetic.h.
+
 #include "layers/network/arithmetic.h"
 
 #include <cmath>

@@ -1,3 +1,6 @@
+// Expands the blocks of a network text: named groups of layers with parameters (`$name`) that `use`
+// inserts, once or several times.
+
 #include "layers/network/blocks.h"
 
 #include <algorithm>
@@ -216,8 +219,8 @@ class Reader {
       *layer.mutable_sequence() = *std::move(sequence);
       return absl::OkStatus();
     }
-    // The copies differ, so each is expanded by itself. They get the names that equal copies would
-    // have.
+    // The block uses $index or $count, so its copies differ and each is expanded by itself. The
+    // copies get the names that equal copies would have.
     values->emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {

@@ -1,3 +1,5 @@
+// Builds the graph of a network text, layer by layer in the order in which they can be computed.
+
 #include "layers/network/build.h"
 
 #include <algorithm>

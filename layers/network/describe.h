@@ -1,3 +1,4 @@
+// Prints a network as a table.
 #ifndef COTANGENT_LAYERS_NETWORK_DESCRIBE_H_
 #define COTANGENT_LAYERS_NETWORK_DESCRIBE_H_
 

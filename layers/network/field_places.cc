@@ -1,3 +1,6 @@
+// Remembers where in a network text each field of the training settings stands, so that errors
+// found later can say so.
+
 #include <algorithm>
 #include <string>
 

@@ -1,3 +1,6 @@
+// Parses pieces of network texts by protobuf's text parser, and stores in the messages where their
+// layers and fields stand in the file.
+
 #include "layers/network/fragment_parser.h"
 
 #include <type_traits>

@@ -1,3 +1,5 @@
+// Writes initial values of parameters; the kinds of initialiser are described in network.proto.
+
 #include "layers/network/initialize.h"
 
 #include <algorithm>
@@ -285,8 +287,8 @@ absl::Status CheckInitialiser(const ParameterSpec& parameter) {
   const auto& truncated = initialiser.truncated_normal();
   if (!(truncated.deviation() > 0))
     return error("the deviation of truncated_normal is not positive; expected more than 0");
-  // Bounds farther from the mean cut off all but so few numbers that f32 or f64 could not tell them
-  // apart.
+  // Farther than 6 deviations from the mean, an interval has so little probability that its random
+  // numbers could hardly be told apart.
   const double nearest =
       std::max({truncated.low() - truncated.mean(), truncated.mean() - truncated.high(), 0.0});
   if (!(truncated.low() < truncated.high()) || nearest > 6 * truncated.deviation()) {

@@ -1,3 +1,4 @@
+// Limits on network texts.
 #ifndef COTANGENT_LAYERS_NETWORK_LIMITS_H_
 #define COTANGENT_LAYERS_NETWORK_LIMITS_H_
 

@@ -1,3 +1,5 @@
+// Suggests a known name in place of an unknown one.
+
 #include "layers/network/nearest_name.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Suggestions for misspelled names in error messages.
 #ifndef COTANGENT_LAYERS_NETWORK_NEAREST_NAME_H_
 #define COTANGENT_LAYERS_NETWORK_NEAREST_NAME_H_
 

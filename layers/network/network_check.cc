@@ -1,3 +1,6 @@
+// Compares a network's derivatives in three ways; network_check.h explains the method and the
+// tolerances. A "leaf" is a parameter tensor or the images.
+
 #include "layers/network/network_check.h"
 
 #include <algorithm>
@@ -320,8 +323,8 @@ absl::Status Checker::Hessian() {
     }
     const double scale = std::max(
         row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
-    // At a kink the differences over h and 2h differ by a factor of 2, so their distance is half of
-    // the error; hence the factor 4, to be safe.
+    // A kink adds twice as much to the difference over h as to that over 2h, so their distance is
+    // half of the error that it causes. The factor 4 leaves some room.
     row.hessian_scale = scale > 0 ? scale : 1;
     row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
     row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;

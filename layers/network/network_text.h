@@ -14,7 +14,7 @@ namespace cotangent::layers {
 // The largest size in bytes of a text, and of a text after its blocks are expanded.
 inline constexpr size_t kLongestNetworkText = 1 << 20;
 inline constexpr size_t kLongestExpandedText = 1 << 22;
-// How deep sequences and blocks may be nested in each other.
+// The largest depth to which sequences and blocks may be nested in each other.
 inline constexpr int kDeepestNesting = 16;
 
 // Parses a network text (its fields are described in network.proto). Every `use` of a block is

@@ -1,3 +1,5 @@
+// Sets single fields of a network by assignments such as "layer[conv1].convolution.channels=8".
+
 #include <algorithm>
 #include <memory>
 #include <optional>

@@ -1,3 +1,6 @@
+// Finds out, from protobuf's error message and the text around its place, what is wrong with a
+// network text.
+
 #include "layers/network/parse_error.h"
 
 #include "absl/strings/ascii.h"

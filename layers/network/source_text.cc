@@ -1,3 +1,6 @@
+// Substitutes parameters in pieces of a network text, and finds for each byte of the result its
+// place in the file.
+
 #include "layers/network/source_text.h"
 
 #include <algorithm>

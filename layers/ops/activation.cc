@@ -1,3 +1,5 @@
+// The built-in activations and their layer.
+
 #include "layers/ops/activation.h"
 
 #include <cmath>

@@ -1,3 +1,6 @@
+// Average pooling and its adjoint. "Fine" tensors have the resolution before pooling, "coarse" ones
+// that after it.
+
 #include "layers/ops/average_pool.h"
 
 #include <utility>

@@ -1,3 +1,5 @@
+// Batch normalisation, built from moments and elementwise operations.
+
 #include "layers/ops/batch_norm.h"
 
 #include <utility>

@@ -1,3 +1,5 @@
+// The layers `multiply` and `elementwise`, which combine several inputs.
+
 #include "layers/ops/combine.h"
 
 #include <string>

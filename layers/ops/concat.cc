@@ -1,3 +1,6 @@
+// Joins and slices channels. A part is a tensor whose channels are some of the channels of the
+// whole.
+
 #include "layers/ops/concat.h"
 
 #include <cstring>

@@ -1,3 +1,5 @@
+// Convolutions, their gradients, and the layers made of them.
+
 #include "layers/ops/convolution.h"
 
 #include <algorithm>
@@ -175,9 +177,9 @@ absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view n
       output_padding_width >= std::max(options.stride_width, options.dilation_width)) {
     return Invalid(name, "output_padding must be smaller than the stride or the dilation");
   }
-  // output_padding adds rows at the bottom and columns at the right. As far as `padding` cropped
-  // there, they hold values again; rows and columns beyond that are reached by no kernel position,
-  // so they are zero and are appended at the end.
+  // output_padding adds rows at the bottom and columns at the right of the result. Where `padding`
+  // cropped rows or columns there, these come back. Any further ones are reached by no position of
+  // the kernel, so they are zero and are appended at the end.
   const Padding& padding = options.padding;
   const Padding unreached = {0, std::max<int64_t>(0, output_padding_height - padding.bottom), 0,
                              std::max<int64_t>(0, output_padding_width - padding.right)};

@@ -1,3 +1,5 @@
+// Random masks, and the layers `dropout` and `drop_path`, which multiply by them.
+
 #include "layers/ops/dropout.h"
 
 #include <utility>

@@ -1,3 +1,5 @@
+// Elementwise formulas and constants, and the layer `add`.
+
 #include "layers/ops/elementwise.h"
 
 #include <algorithm>

@@ -162,8 +162,8 @@ class RegisterLayer {
   RegisterLayer(Layer::KindCase kind, LayerFunction build, bool reads_several = false);
 };
 
-// Returns null if no function is registered for the kind. Blocks and sequences have none, because
-// they are expanded into layers before.
+// Returns null if no function is registered for the kind. Blocks and sequences have none: the
+// layers in them are built one by one (layers/network/build.cc).
 const LayerKind* FindLayerKind(Layer::KindCase kind);
 
 // Converts an error of the formula parser, whose text has a place within the formula ("formula:1:7:

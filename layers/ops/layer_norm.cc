@@ -1,3 +1,6 @@
+// Layer normalisation and its gradient (see layer_norm.h). y is the result, g or dy the cotangent
+// of y.
+
 #include "layers/ops/layer_norm.h"
 
 #include <cmath>
@@ -21,7 +24,6 @@ extern const Op kLayerNorm, kLayerNormGradient;
 // Jacobian times t. With r the inverse deviation and M the mean over an image:
 //   dx = r (g - M(g) - y M(g y))           J t = -r (t M(g y) + y M(g t))
 // The transposed Jacobian exchanges g and y in the last term.
-// and the adjoint has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
   const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;
@@ -60,7 +62,7 @@ void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* m
   });
 }
 
-// dx = inverse_deviation * (dy - mean(dy) - y mean(dy y)).
+// Computes dx = inverse_deviation * (dy - mean(dy) - y mean(dy y)) with means over each image.
 void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_deviation,
                        const Buffer& dx) {
   const int64_t count = ElementsPerImage(y);
@@ -165,7 +167,7 @@ class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
   }
 };
 
-// dy, y, inverse deviation -> dx.
+// The gradient of y by x, as an operation: dy, y, inverse deviation -> dx.
 class LayerNormGradientOperation : public OperationWithKernel<LayerNormGradientOperation> {
  public:
   const char* name() const override { return "layer_norm_gradient"; }

@@ -1,3 +1,4 @@
+// The attributes of the operation that local response normalisation is made of.
 #ifndef COTANGENT_LAYERS_OPS_LOCAL_RESPONSE_NORM_H_
 #define COTANGENT_LAYERS_OPS_LOCAL_RESPONSE_NORM_H_
 

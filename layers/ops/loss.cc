@@ -1,3 +1,6 @@
+// Losses: their kernels, their reference implementation, and their second derivatives. N is the
+// number of images and K that of classes. Targets [N, K] are shares of the classes, or numbers.
+
 #include "layers/ops/loss.h"
 
 #include <algorithm>
@@ -222,7 +225,7 @@ double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_
   const double log_sum = LogSumExp(x, classes), weight = WeightOf(a, label) / total_weight;
   const double log_p = x[label] - log_sum, p = std::exp(log_p), rest = -std::expm1(log_p);
   const double power = std::pow(rest, a.gamma);
-  // Here d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
+  // The derivative by log p: d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
   const double inner = rest > 0 ? a.gamma * std::pow(rest, a.gamma - 1) * p * log_p : 0;
   const double slope = (inner - power) * weight;
   for (int64_t k = 0; k < classes; ++k)

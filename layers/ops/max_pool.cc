@@ -1,3 +1,7 @@
+// Max pooling, and the operations of its derivatives. "Fine" tensors have the resolution before
+// pooling, "coarse" ones that after it. A position is the index of the maximum within its window,
+// in row-major order.
+
 #include "layers/ops/max_pool.h"
 
 #include <functional>

@@ -1,3 +1,6 @@
+// Means and moments over ranks, which are processes that share each batch. m_r and v_r are the mean
+// and variance of rank r's share (see over_ranks.h).
+
 #include "layers/ops/over_ranks.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Padding and its adjoint.
+
 #include "layers/ops/pad.h"
 
 #include <algorithm>
@@ -17,8 +19,8 @@ namespace {
 
 extern const Op kPad, kUnpad;
 
-// The row or column of the image that `index` copies, where negative indices and those from `size`
-// on lie in the padding; -1 if it is zero.
+// The row or column of the image that row or column `index` of the padded image copies. Indices
+// below 0 and from `size` on lie in the padding. -1 stands for a row or column of zeros.
 int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   if (index >= 0 && index < size) return index;
   switch (mode) {

@@ -1,3 +1,6 @@
+// Resampling of images by a sparse matrix of weights for each axis (see resample.h), and the layers
+// made of it.
+
 #include "layers/ops/resample.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Reshaping, and the layer `flatten`.
+
 #include "layers/ops/reshape.h"
 
 #include <utility>

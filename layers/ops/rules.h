@@ -31,11 +31,11 @@ class RuleBuilder {
   const absl::Status& status() const { return status_; }
   Expr a(int i) const { return graph_.Operand(i); }
 
-  // The formula in a0, a1, ... at every element of `shape`. Smaller operands ([C] or []) are
+  // Adds the formula in a0, a1, ... at every element of `shape`. Smaller operands ([C] or []) are
   // broadcast to it.
   TensorId Elementwise(const Expr& formula, std::vector<TensorId> operands, const Shape& shape);
   TensorId ChannelSum(TensorId x) { return Kept(layers::ChannelSum(graph_, name_, x)); }
-  // The sum of all elements of x, a scalar [].
+  // Adds the sum of all elements of x, a scalar [].
   TensorId Sum(TensorId x);
   TensorId Reshape(TensorId x, const Shape& shape) {
     return Kept(layers::Reshape(graph_, name_, x, shape));

@@ -9,7 +9,7 @@
 namespace cotangent::layers {
 namespace {
 
-// Adds the layer's weight w and applies a formula in x and w.
+// Adds the layer's weight w and then the formula, in x and w, that computes the result.
 template <typename Text>
 absl::StatusOr<Value> WithWeight(const Text& text, double initial_value, const char* formula,
                                  LayerBuilder& b) {

@@ -1,3 +1,5 @@
+// Softmax and its gradient (see softmax.h). y is the result, g the cotangent of y.
+
 #include "layers/ops/softmax.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Sums and moments (mean and variance) over each channel.
+
 #include "layers/ops/sums.h"
 
 #include <vector>

@@ -1,3 +1,7 @@
+// Chooses implementations and formats (see assign.h) for a schedule: a list of items, each a single
+// operation or a fused pass over memory (layers/plan/fusion.h). Only tensors that are stored in
+// memory have formats.
+
 #include "layers/plan/assign.h"
 
 #include <algorithm>

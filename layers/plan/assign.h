@@ -1,6 +1,7 @@
 // Chooses the implementation of every convolution of a schedule, and the formats (layout and
 // element type) in which every tensor is stored.
 //
+// A schedule (fusion.h) is a list of items, each a single operation or a fused pass over memory.
 // Formats belong to the tensors at each convolution, not to the whole network, because fused passes
 // can read and write any layout. The cost to minimise is the sum of the measured times of the
 // convolutions, the time of the conversions between them, and a price in seconds for the peak of

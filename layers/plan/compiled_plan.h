@@ -1,5 +1,6 @@
 // The class behind Plan::Compile(): plan.cc decides where tensors are stored, and plan_steps.cc
-// makes the steps that compute them.
+// makes the steps that compute them. An item is an entry of the schedule (fusion.h): an operation
+// or a fused pass. A step is what the plan runs: an item, or a conversion between formats.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 

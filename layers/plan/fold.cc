@@ -1,3 +1,7 @@
+// Folds the operations that follow a convolution y, up to an addend and a ReLU, into the
+// convolution. While it does so, the value of these operations is kept as a symbolic expression in
+// y and in parameters (see fold.h).
+
 #include "layers/plan/fold.h"
 
 #include <algorithm>

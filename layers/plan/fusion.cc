@@ -1,3 +1,9 @@
+// Schedules a graph (see fusion.h). The result is a list of items, each a single operation or a
+// pass: a loop over memory that computes several fused operations element by element. First
+// ChooseMemory() decides which tensors are stored; then Demand() schedules a tensor after
+// everything that it needs. A tensor is "recomputed" if the backward computation computes it again
+// to save memory (layers/plan/recompute.h).
+
 #include "layers/plan/fusion.h"
 
 #include <algorithm>

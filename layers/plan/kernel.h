@@ -1,5 +1,5 @@
-// The information that an operation which is not fused gets when a plan is made, and helpers for
-// its kernel.
+// The information that an operation gets when a plan is made if it runs alone, by its own kernel,
+// and helpers for such kernels.
 //
 // Images are in NHWC, in f32 or bf16, and so are features [N, K]; all other tensors are row-major
 // f32 (see Operation::StorageOf in layers/graph/operation.h).

@@ -1,3 +1,8 @@
+// Compiles and runs fused passes (see pass.h). A pass loops over the elements of its domain in
+// rows: a row is the channels of one pixel, or a block of them. If the pass contains a pooling,
+// "fine" tensors have the resolution before it. Several threads run shares of the domain; each sums
+// into its own memory. "Moments" are the mean and variance of each channel.
+
 #include "layers/plan/pass.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// Compiles a fused pass (fusion.h) to machine code: its operations become one VectorProgram,
-// compiled for the layouts and types of the tensors that it reads and writes, and run in parallel.
+// Compiles a fused pass to machine code and runs it in parallel. A fused pass (fusion.h) is a loop
+// over memory that computes several operations element by element. Its operations become one
+// VectorProgram, compiled for the layouts and types of the tensors that it reads and writes.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_H_
 #define COTANGENT_LAYERS_PLAN_PASS_H_
 

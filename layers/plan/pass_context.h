@@ -1,4 +1,6 @@
-// What an operation's Emit() sees while a fused pass (pass.h) is translated into a vector program.
+// What an operation's Emit() sees while a fused pass is translated into a vector program. A fused
+// pass is a loop over memory that computes several operations element by element (fusion.h). A pass
+// that contains a pooling loops over the pooled elements.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 #define COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 

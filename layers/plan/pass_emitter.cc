@@ -1,3 +1,5 @@
+// Translates the operations of a fused pass into a vector program (see pass_emitter.h).
+
 #include "layers/plan/pass_emitter.h"
 
 namespace cotangent::layers {

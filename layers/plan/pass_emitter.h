@@ -1,5 +1,7 @@
-// Translates a fused pass (fusion.h) into a vector program: what it loads, computes, stores and
-// sums for one element.
+// Translates a fused pass into a vector program: what it loads, computes, stores and sums for one
+// element. A fused pass is a loop over the elements of its domain that computes several operations
+// (fusion.h); if it contains a pooling, the domain is the pooled image. "Moments" are the mean and
+// variance of each channel, computed from sums of values minus a "shift".
 #ifndef COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 #define COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 

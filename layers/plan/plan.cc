@@ -1,3 +1,7 @@
+// The first part of compiling a plan: schedules the graph, chooses formats, and places every stored
+// tensor in memory. An item is an entry of the schedule: an operation or a fused pass. A version is
+// a copy of a tensor in one format (compiled_plan.h).
+
 #include "layers/plan/plan.h"
 
 #include <algorithm>

@@ -1,3 +1,6 @@
+// The second part of compiling a plan: makes the steps that compute the items of the schedule
+// (operations, convolutions and fused passes), with conversions between formats where needed.
+
 #include <algorithm>
 #include <cstring>
 #include <utility>

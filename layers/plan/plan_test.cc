@@ -243,8 +243,9 @@ TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
   }
 }
 
-// The variance of numbers far from zero: computed in f32 as M(x^2) - M(x)^2 it would be lost to
-// rounding when the mean is many deviations from 0. The expected values are computed in double.
+// The variance of numbers far from zero. If it were computed in f32 as M(x^2) - M(x)^2, with M the
+// mean, rounding would destroy it when the mean is many deviations from 0. The expected values are
+// computed in double.
 TEST(PlanTest, MomentsOfNumbersFarFromZero) {
   for (const double mean : {0.0, 300.0, 1e4, -1e5}) {
     for (const int64_t window : {1, 2}) {

@@ -1,3 +1,6 @@
+// Compares plans and derivative graphs with the reference (see plan_testing.h). "Shaking" means
+// changing all numbers by small random amounts to see how sensitive a result is to rounding.
+
 #include "layers/plan/plan_testing.h"
 
 #include <algorithm>
@@ -140,7 +143,7 @@ class Conditioning {
         undisturbed_(undisturbed),
         options_(options) {}
 
-  // The error that result t may have because of rounding.
+  // The additional error that result t is allowed because of rounding.
   double Allowance(TensorId t) {
     if (options_.shake == 0) return 0;
     if (allowances_.empty()) Measure();

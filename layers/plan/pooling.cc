@@ -1,3 +1,6 @@
+// Moves max poolings into convolutions. Names as in pooling.h: y is the convolution's result before
+// pooling, z the pooled one, dy and dz their cotangents.
+
 #include "layers/plan/pooling.h"
 
 #include <algorithm>

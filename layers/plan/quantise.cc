@@ -1,3 +1,5 @@
+// Rewrites a graph node by node, so that convolutions compute with 8-bit integers (see quantise.h).
+
 #include "layers/plan/quantise.h"
 
 #include <algorithm>

@@ -1,3 +1,7 @@
+// Decides which results of the forward computation are recomputed during backpropagation (see
+// recompute.h). A tensor is "stored" if it is in memory, and "inlined" if passes compute it where
+// they need it; "late" means in the backward computation.
+
 #include "layers/plan/recompute.h"
 
 #include <algorithm>
@@ -13,8 +17,8 @@
 namespace cotangent::layers {
 namespace {
 
-// The cost of moving a byte, expressed in bytes of peak memory: 0.5, as the constants of assign.cc
-// imply.
+// The cost of moving a byte, expressed in bytes of peak memory: half a byte, which is the ratio of
+// kSecondsPerByte to kSecondsPerPeakByte in assign.cc.
 constexpr double kPeakBytesPerMoved = 0.5;
 // The numbers of segments that are tried to meet a memory budget.
 constexpr int kSegments[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
@@ -194,9 +198,10 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
       if (!is_read_late[leaf]) saved -= static_cast<double>(BytesOf(graph_, leaf));
       read += static_cast<double>(BytesOf(graph_, leaf));
     }
-    // The bytes that recomputing moves. If only passes read t, each computes it itself and reads
-    // the leaves instead of t. If an operation reads t, it must be stored again; if no pass reads
-    // it too, the pass that reads the same leaves at that time can store it.
+    // The bytes that recomputing t moves through memory. If only passes read t, each of them
+    // computes t itself and reads the leaves instead. If an operation reads t, t must be stored
+    // again; if no pass reads it too (is_shared), a pass that reads the same leaves at that time
+    // can store it.
     const bool is_shared = IsOfPass(t) && !is_read_late_by_[kPasses][t];
     const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
                          : is_shared                       ? bytes

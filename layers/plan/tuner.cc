@@ -1,3 +1,6 @@
+// Times the candidates (implementations and formats) for convolutions on this machine, and keeps
+// the times as text (see tuner.h).
+
 #include "layers/plan/tuner.h"
 
 #include <algorithm>
@@ -46,8 +49,9 @@ constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
 // Two shapes are similar if their sizes differ by no more than this factor. A candidate that took
 // more than kHopelessNearby times the fastest for one shape is not tried for a similar one.
 constexpr double kSimilar = 2;
-// The part of the processors that other work may take before a measurement counts as disturbed; the
-// largest number of rounds of a disturbed measurement; and below, how long the load is watched.
+// Limits of disturbed measurements: the part of the processors that other work may take before a
+// measurement counts as disturbed, and how many rounds a disturbed measurement takes at most.
+// (kLookAtLoad, below, is how long the load is watched.)
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
 // The time limit of a candidate, some hundred times what it should take, and the word that marks a
@@ -329,8 +333,8 @@ absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shap
                                                     const ConvolutionUse& use,
                                                     tensor::MeasureOptions options) {
   const Watchdog watchdog(kMostSeconds, std::chrono::seconds(1), [&] {
-    // The measuring thread is stuck in the candidate, so this thread may use the tuner without a
-    // lock.
+    // This runs on the watchdog's thread. The measuring thread is stuck in the candidate, so the
+    // tuner can be changed here without a lock.
     refused_.insert(RefusedKey(direction, choice));
     changed_ = true;
     if (watch_.stuck) {

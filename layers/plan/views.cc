@@ -1,3 +1,6 @@
+// Finds tensors that can be stored as part of a wider tensor (see views.h), so that joining or
+// slicing channels copies nothing.
+
 #include "layers/plan/views.h"
 
 #include <algorithm>
