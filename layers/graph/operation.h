@@ -89,7 +89,7 @@ class ForwardRule {
   std::vector<TensorId> made;      // by output: the tangent that the rule made; kNoTensor: zero
 };
 
-// ---- The reference implementation ----
+// ---- What reference implementations of operations read and write ----
 
 // The values of a graph's tensors in a scalar type T, as the reference implementation of an
 // operation reads and writes them. Tensors are row-major, images [N, C, H, W]. References are
@@ -120,7 +120,7 @@ struct Evaluation {
 using Dual = autodiff::forward::Dual<double, 1>;
 using Tape = autodiff::reverse::BasicTape<Dual>;
 
-// ---- The rules of an operation ----
+// ---- Types that the rules of operations use, and class Operation ----
 
 // In which format a plan stores a tensor, unless a fused pass or a convolution chooses another one.
 enum class Storage {
@@ -173,7 +173,7 @@ struct PassRole {
   // (`coarse`).
   const PoolWindow* window = nullptr;
   TensorId fine = kNoTensor, coarse = kNoTensor;
-  bool is_free = false;  // recomputing the value costs nothing, so it is never stored
+  bool is_free = false;  // costs nothing (a constant): passes compute it anew
 };
 
 // Tensor `part` equals some consecutive channels of tensor `whole`, beginning with channel number
@@ -218,8 +218,8 @@ class Operation {
   virtual Storage StorageOf(const Graph&, const Node&, int /*output*/) const {
     return Storage::kActivations;
   }
-  // A text that is equal exactly for equal attributes. Two nodes with the same operation, key,
-  // inputs and shape are then merged into one. nullopt: nodes of this kind are never merged.
+  // A text that identifies the attributes: nodes with the same operation, key, inputs and shape are
+  // merged into one. nullopt: nodes of this kind are never merged.
   virtual std::optional<std::string> Key(const Attributes&) const { return std::nullopt; }
   // Whether the values come from outside or from a random generator. Then references need them as
   // given values, and derivatives stop here.

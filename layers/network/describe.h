@@ -1,4 +1,4 @@
-// Prints a network as a table.
+// Prints a network as a table of its layers, for `train --describe`.
 #ifndef COTANGENT_LAYERS_NETWORK_DESCRIBE_H_
 #define COTANGENT_LAYERS_NETWORK_DESCRIBE_H_
 

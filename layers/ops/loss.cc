@@ -329,7 +329,7 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
       break;
     }
     case LossKind::kFormula:
-      break;  // of all predictions at once: Compute()
+      break;  // Compute() handles it, for all predictions at once
   }
   return {loss, gradient};
 }
@@ -355,7 +355,7 @@ std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::v
   return {loss, gradient};
 }
 
-// ---- The operations of this file ----
+// ---- The operations weighted_targets and loss ----
 
 class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
  public:

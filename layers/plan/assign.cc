@@ -336,7 +336,7 @@ void Assigner::Account(const Candidate& c, int64_t sign) {
 
 void Assigner::AccountAll() {
   alive_.assign(std::max<size_t>(1, schedule_.items.size()),
-                0);  // results that are inputs take no item
+                0);  // if all results are inputs, there are no items
   for (const Candidate& c : convolutions_) alive_[c.item] += c.choices[c.chosen].temporary_bytes;
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
     if (schedule_.in_memory[t] && graph_.shape(t).rank() >= 2) Account(t, 1);
@@ -453,7 +453,7 @@ bool IsConvolution(Op op) {
 
 ConvolutionSides SidesOf(const Node& node) {
   const bool pooled = node.as<ConvolutionAttributes>().pooled;
-  const TensorId positions = pooled ? node.inputs.back() : kNoTensor;  // read by gradients only
+  const TensorId positions = pooled ? node.inputs.back() : kNoTensor;  // for a gradient node
   if (node.op == kConvolution)
     return {.direction = Direction::kForward,
             .in = node.inputs[0],

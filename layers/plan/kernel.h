@@ -1,8 +1,9 @@
 // The information that an operation gets when a plan is made if it runs alone, by its own kernel,
 // and helpers for such kernels.
 //
-// Images are in NHWC, in f32 or bf16, and so are features [N, K]; all other tensors are row-major
-// f32 (see Operation::StorageOf in layers/graph/operation.h).
+// Images are in NHWC, in f32 or bf16; all other tensors, features [N, K] included, are row-major
+// f32, except labels, positions and quantised tensors (see Operation::StorageOf in
+// layers/graph/operation.h).
 #ifndef COTANGENT_LAYERS_PLAN_KERNEL_H_
 #define COTANGENT_LAYERS_PLAN_KERNEL_H_
 

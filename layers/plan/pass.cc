@@ -34,7 +34,8 @@ constexpr int64_t kRowsAhead = 16;
 // kSummingSharesPerThread shares per thread; one thread adds up their partial sums in the end.
 constexpr int64_t kFewestElements = 16384;
 constexpr int64_t kSummingSharesPerThread = 6;
-// To find a value near each channel's mean, moments sample one pixel of up to this many images.
+// Before moments are summed, one pixel in each of up to this many images is sampled, to find a
+// value near each channel's mean.
 constexpr int64_t kImagesSampled = 4;
 
 // Whether all operands are row-major. Weights are 4-D but row-major, so a pass over them treats
@@ -245,7 +246,8 @@ void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_st
 }
 
 // Goes image by image and channel block by channel block. With windows it also goes line by line,
-// because window rows are not evenly spaced from the end of one line to the next.
+// because the step from the last window of a line to the first window of the next line differs from
+// the step between windows.
 void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t tasks = batch_ * blocks_;
   const auto [begin, end] = PartOf(tasks, share, shares);

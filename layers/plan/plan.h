@@ -28,7 +28,7 @@ namespace cotangent::layers {
 
 struct PlanOptions {
   ElementType precision = ElementType::kF32;  // of activations and their gradients: kF32 or kBf16
-  bool exact = false;                         // no Winograd, which is less accurate
+  bool exact = false;                         // true: no Winograd convolutions (less accurate)
   int threads = 1;
   uint64_t seed = 0;  // seed of dropout masks
   PlanRanks ranks;

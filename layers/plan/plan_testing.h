@@ -52,7 +52,7 @@ struct AgreementOptions {
   double forward_tolerance = 1e-5;
   double gradient_tolerance = 1e-4;  // of the gradient that a plan computes
   double hessian_tolerance = 1e-3;   // of the Hessian-vector product that a plan computes
-  double rule_tolerance = 1e-10;     // of graphs by vjp.h and jvp.h, in double
+  double rule_tolerance = 1e-10;     // of derivative graphs, in double
   bool second_derivatives = true;
   // If > 0, allows for ill-conditioned results. Let D be the change of a result when every leaf and
   // every intermediate value is changed at random by this relative amount. The result may then
