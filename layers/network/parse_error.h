@@ -19,7 +19,7 @@ inline constexpr int kDeepestMessage = 4 * kDeepestNesting;
 // Fields with numbers from this one on are set by ParseNetwork() only; texts may not set them.
 inline constexpr int kFirstHiddenField = 100;
 
-// The names of all other fields of a message.
+// The names of those fields of a message that texts may set.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
 // Describes what values a field accepts, such as "a whole number".
 std::string Expectation(const google::protobuf::FieldDescriptor* field);

@@ -16,7 +16,7 @@ namespace cotangent::layers {
 inline constexpr char kTooLong[] =
     "the blocks of this network expand to too long a text; use fewer of them, or smaller ones";
 
-// A file as it was read.
+// The text of a file, with the file's name and the beginnings of its lines.
 class Source {
  public:
   Source(absl::string_view file, absl::string_view text);

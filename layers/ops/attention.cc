@@ -92,7 +92,8 @@ class Matrices {
   const bool is_image_;
 };
 
-// The kernel for y = a b, matrix by matrix; a or b is transposed if the flags say so.
+// The kernel for the matrix products y = a b, one for each image and head; a or b is transposed if
+// the flags say so.
 Kernel ProductKernel(KernelContext& kernel, const Shape& image, bool transpose_a,
                      bool transpose_b) {
   const Sizes sizes(kernel.node.as<int64_t>(), image);

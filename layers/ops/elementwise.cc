@@ -24,7 +24,7 @@ namespace {
 namespace symbolic = autodiff::symbolic;
 
 // Rewrites the formula so that its operands are exactly the tensors that it uses, each once and in
-// ascending order. So equal computations become equal nodes, which the graph merges.
+// ascending order of their ids. So equal computations become equal nodes, which the graph merges.
 Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands) {
   std::vector<TensorId> used;
   for (size_t i = 0; i < operands.size(); ++i) {

@@ -135,8 +135,9 @@ absl::StatusOr<MomentsResult> Moments(Graph& graph, absl::string_view name, Tens
   if (graph.shape(x).rank() < 2)
     return Invalid(name,
                    absl::StrCat("needs a channel axis; found shape ", graph.shape(x).ToString()));
-  // The moments of concatenated channels are the concatenated moments of the parts. Networks that
-  // concatenate again and again (DenseNet) so compute the moments of each part only once.
+  // The moments of concatenated channels are the concatenated moments of the parts. So a network
+  // that concatenates again and again, such as DenseNet, computes the moments of each part only
+  // once.
   if (const Node& node = graph.producer(x); node.op == kConcat) {
     std::vector<TensorId> means, variances;
     for (TensorId part : std::vector<TensorId>(node.inputs)) {

@@ -21,7 +21,7 @@
 namespace cotangent::layers {
 
 enum class Recompute {
-  // Recompute nothing, unless the memory budget requires it.
+  // Recompute nothing, unless the memory budget (RecomputeOptions::most_bytes) requires it.
   kNever,
   // Recompute if the cost of the bytes moved is less than the value of the bytes saved.
   kIfCheap,
