@@ -11,7 +11,7 @@
 namespace cotangent::training {
 namespace {
 
-constexpr int kBatch = 20;  // points at a time
+constexpr int kBatch = 20;  // points per batch
 constexpr int kFirstSteps = 200, kMostSteps = 3200;
 constexpr double kSmallError = 0.01;
 

@@ -1,10 +1,12 @@
-// What in an image an answer rests on: integrated gradients (Sundararajan, Taly and Yan, "Axiomatic
-// attribution for deep networks", 2017). The attribution of input i to the score F of a class is
+// Integrated gradients: how much each number of an image contributes to a network's score for one
+// class (Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", 2017). The
+// attribution of input number x_i to the score F of a class is
 //
 //   (x_i - b_i) * integral over a from 0 to 1 of dF/dx_i (b + a (x - b)),
 //
-// b being a baseline that shows nothing. Attributions sum to F(x) - F(b); the integral is taken by
-// the midpoint rule, whose error that sum shows.
+// where x is the image and b a baseline: an image that shows nothing, such as a black one. In exact
+// arithmetic all attributions of an image add up to F(x) - F(b). The integral is computed by the
+// midpoint rule; how far the sum misses F(x) - F(b) measures the error of that rule.
 #ifndef COTANGENT_TRAINING_ATTRIBUTION_H_
 #define COTANGENT_TRAINING_ATTRIBUTION_H_
 
@@ -25,32 +27,35 @@ namespace cotangent::training {
 
 struct Attribution {
   std::vector<double> values;  // [channels, height, width]
-  double score = 0;            // of the image: the network's result for the class
+  double score = 0;            // the network's score of the class for the image
   double baseline_score = 0;
-  int steps = 0;  // at which gradients were taken
+  int steps = 0;  // number of points on the way from b to x at which gradients were computed
 
   double Sum() const;
-  // How far the sum is from score - baseline_score, as a share of that.
+  // |Sum() - (score - baseline_score)|, divided by |score - baseline_score| unless that is 0.
   double Error() const;
 };
 
 class Attributor {
  public:
-  // For a network whose parameters and statistics lie in `store`, which must outlive it.
+  // Compiles the network and its gradient with respect to the images. Parameters and statistics
+  // (the running means and variances of normalisation layers) lie in `store`, which must outlive
+  // the result.
   static absl::StatusOr<std::unique_ptr<Attributor>> Create(const layers::Network& network,
                                                             int64_t classes,
                                                             const StepOptions& options,
                                                             layers::ParameterStore& store,
                                                             layers::Tuner& tuner);
 
-  // `image` and `baseline` are [channels, height, width] as the network takes them. Takes gradients
-  // at 200 points, or at twice as many again and again, up to 3200, until Error() is below 1%.
+  // Computes the attribution to class number `of_class`. `image` and `baseline` are [channels,
+  // height, width], normalised as the network takes images. The integral begins with 200 points;
+  // the number of points doubles, up to 3200, until Error() is below 1%.
   Attribution Attribute(absl::Span<const float> image, absl::Span<const float> baseline,
                         int64_t of_class);
 
  private:
   Attributor() = default;
-  // One batch of points b + a (x - b).
+  // Computes scores and gradients of one batch of points b + a (x - b), one for each a in `shares`.
   void Run(absl::Span<const float> image, absl::Span<const float> baseline,
            absl::Span<const double> shares, int64_t of_class);
 

@@ -1,8 +1,8 @@
-// Checkpoints: safetensors files, so that other programs can read them, that cannot be read
-// wrongly.
+// Checkpoints: what a training run saves so that it can go on, or be used, later.
 //
-// The format itself: weights/safetensors.h. In the metadata lie the checksums (CRC-32C) of every
-// tensor and of the header itself, so that a flipped bit or a missing end is found.
+// A checkpoint is a safetensors file (weights/safetensors.h describes the format), so that other
+// programs can read it. Its metadata hold a checksum (CRC-32C) of every tensor and of the header,
+// so that the reader detects a flipped bit or a file that is cut short.
 #ifndef COTANGENT_TRAINING_CHECKPOINT_H_
 #define COTANGENT_TRAINING_CHECKPOINT_H_
 
@@ -21,35 +21,39 @@
 
 namespace cotangent::training {
 
-// A tensor to be written: f32, or integers, row-major, of as many numbers as `shape` says.
+// A tensor to be written: numbers (f32) or integers (s8) in row-major order, as many as `shape`
+// says.
 struct CheckpointTensor {
   std::string name;
   std::vector<int64_t> shape;
   const float* data = nullptr;
-  // Instead: s8. A tensor of kScaleSuffix besides says what a unit of each row stands for.
+  // Set instead of `data` for a tensor of integers. Such a tensor needs a second one beside it,
+  // named with kScaleSuffix, which holds for each row the number that the integer 1 stands for.
   const int8_t* integers = nullptr;
 };
-// "conv1.weight.scale", f32 [rows]: of the tensor of integers "conv1.weight" [rows, ...].
+// For a tensor of integers "conv1.weight" [rows, ...] the scales are the tensor
+// "conv1.weight.scale", f32 [rows].
 inline constexpr char kScaleSuffix[] = ".scale";
 
-// A checkpoint in memory, all of it checked.
+// A checkpoint in memory whose checksums have been found right.
 class Checkpoint {
  public:
   struct Tensor {
     std::vector<int64_t> shape;
-    int64_t begin = 0;   // of its bytes in the file
-    int64_t size = 0;    // in numbers
-    int64_t rows = 0;    // of s8, each with a scale; 0: f32
-    int64_t scales = 0;  // where those begin in the file
+    int64_t begin = 0;   // byte offset of its numbers in the file
+    int64_t size = 0;    // how many numbers it has
+    int64_t rows = 0;    // rows of a tensor of integers, each with a scale; 0 for a tensor of f32
+    int64_t scales = 0;  // byte offset of the scales in the file
   };
 
   const Metadata& metadata() const { return metadata_; }
-  // The value of an entry of the metadata; empty where there is none.
+  // Returns the value of a metadata entry, or "" if there is no such entry.
   std::string Get(const std::string& key) const;
-  // By name.
+  // The tensors by their names.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   const Tensor* Find(const std::string& name) const;
-  // Copies the numbers of a tensor of this checkpoint: of integers, what they stand for.
+  // Copies the numbers of a tensor of this checkpoint to `destination`, as f32. Integers are
+  // multiplied by the scale of their row.
   void CopyTo(const Tensor& tensor, float* destination) const;
 
  private:
@@ -59,36 +63,36 @@ class Checkpoint {
   std::string bytes_;
 };
 
-// Reads the bytes of a file that WriteCheckpoint() made. Whatever the bytes: a checkpoint whose
-// every checksum is right, or an InvalidArgument error that begins with `source` and says what was
-// found, where, and what was expected.
+// Reads the bytes of a file that WriteCheckpoint() made. Whatever the bytes are, the result is
+// either a checkpoint whose checksums are all right, or an InvalidArgument error that begins with
+// `source` and says what was found, where, and what was expected.
 absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view source);
 
-// The same for a file. Nothing of the file's size is allocated before its header has been found to
-// fit it.
+// Reads a checkpoint file. Memory for the whole file is allocated only after its header's length
+// has been found plausible and enough memory is free.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 
-// The checksum of the iSCSI standard, Castagnoli's polynomial.
+// The CRC-32C checksum of the iSCSI standard (RFC 3720), which uses Castagnoli's polynomial.
 uint32_t Crc32c(absl::string_view bytes);
 
-// Writes a checkpoint that appears whole or not at all, and reads it back to see that the disk
-// holds what was meant. `metadata` must not use the keys of this format: "format", "crc32c",
-// "header_crc32c".
+// Writes a checkpoint; the file appears whole or not at all. The file is then read back, and
+// DataLoss is returned if it does not read as a good checkpoint. `metadata` must not contain the
+// keys "format", "crc32c" and "header_crc32c", which this function sets.
 absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
                              absl::Span<const CheckpointTensor> tensors);
 
-// "DIRECTORY/checkpoint-00001200.safetensors"
+// Returns "DIRECTORY/checkpoint-00001200.safetensors" for step 1200.
 std::string CheckpointPath(const std::string& directory, int64_t step);
 
-// The checkpoints of a directory, newest (most steps) first.
+// One checkpoint file of a directory. ListCheckpoints() returns the newest (most steps) first.
 struct CheckpointFile {
   std::string path;
   int64_t step = 0;
 };
 std::vector<CheckpointFile> ListCheckpoints(const std::string& directory);
 
-// The newest checkpoint of a directory that is whole. Those before it in age that are damaged are
-// reported, one line each.
+// A checkpoint and where it was found. FindNewestGood() returns the newest undamaged checkpoint of
+// a directory; for every newer, damaged one it calls `report` with one line of text.
 struct FoundCheckpoint {
   std::string path;
   Checkpoint checkpoint;

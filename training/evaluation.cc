@@ -46,7 +46,8 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   plan.constant_parameters = true;
   plan.choices = options.choices;
   if (!quantisation.empty() && tensor::Int8Available()) {
-    // The scales of weights are taken from those that are folded.
+    // The scales of quantised weights are computed from the folded weights, so these must be up to
+    // date.
     evaluator->folded_->Update();
     evaluator->parameters_changed_ = false;
     evaluator->quantised_ = evaluator->folded_->graph();

@@ -1,4 +1,4 @@
-// A trained network's answers, and how good they are.
+// Evaluates a trained network: computes its answers for images and how good they are.
 #ifndef COTANGENT_TRAINING_EVALUATION_H_
 #define COTANGENT_TRAINING_EVALUATION_H_
 
@@ -30,14 +30,17 @@ namespace cotangent::training {
 class Evaluator {
  public:
   struct Result {
-    double score = 0;  // what MeasureOf() names for the network's targets
-    double loss = 0;   // mean over the images, weighted where the loss has weights of classes
+    double score = 0;  // accuracy, mean average precision or R2: see MeasureOf() in targets.h
+    double loss = 0;   // mean over the images, weighted by class if the loss has class weights
   };
 
-  // The inference plan (folded, see layers/fold.h) of a network whose parameters and statistics lie
-  // in `store`, which must outlive the evaluator. Layers that are quantised compute with integers
-  // where this processor has instructions for that, all others of such a network in bf16 if it has
-  // those; what is in `store` then stays as it is (quantise.h).
+  // Compiles the network for inference, with batch normalisation folded into the convolution before
+  // it (layers/plan/fold.h). Parameters and statistics lie in `store`, which must outlive the
+  // evaluator.
+  //
+  // If `quantisation` is not empty and the processor has instructions for 8-bit integers, the
+  // layers it names compute with integers, and all other layers in bf16 if the processor has bf16
+  // arithmetic. `store` is not changed by that (layers/plan/quantise.h).
   static absl::StatusOr<std::unique_ptr<Evaluator>> Create(
       const layers::Network& network, int64_t classes, int64_t batch_size,
       const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner,
@@ -46,22 +49,25 @@ class Evaluator {
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
   data::TargetKind target_kind() const { return target_kind_; }
-  // Of numbers: what the results are scaled by.
+  // For targets that are numbers: the mean and deviation by which the network's results are scaled.
   const TargetScale& target_scale() const { return target_scale_; }
-  // Whether the network's results are probabilities already.
+  // Whether the network ends with a softmax, so that its results are probabilities, not logits.
   bool gives_probabilities() const;
-  // Where a batch is to be put, [batch_size, C, H, W].
+  // The memory that the caller fills with images before Run(): [batch_size, channels, height,
+  // width].
   float* images() { return static_cast<float*>(plan_->input(network_->images)); }
-  // The network's results for it, [batch_size, classes].
+  // Computes and returns the network's results for images(): [batch_size, classes].
   const float* Run();
-  // The parameters have changed since the last Run().
+  // To be called when parameters in the store have changed; the next Run() then takes the new ones.
   void ParametersChanged() { parameters_changed_ = true; }
   layers::Plan& plan() { return *plan_; }
   const layers::BuiltNetwork& network() const { return *network_; }
 
-  // Over all images of a data set, results averaged over the views. `cancelled` is asked before
-  // each batch; when it says so the call ends with kCancelled. The averaged results themselves,
-  // [images, classes], numbers in their own units, go to `answers` unless that is null.
+  // Evaluates all images of a data set. Each image's result is the weighted mean over `views`,
+  // which are shifted or mirrored versions of the image. `cancelled` is called before each batch;
+  // if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is null, it
+  // receives the averaged results [images, classes]; targets that are numbers are in their own
+  // units there.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,
@@ -73,14 +79,17 @@ class Evaluator {
   layers::LossSums SumLosses(const float* scores, const void* targets, int64_t count) const;
 
   int64_t batch_size_ = 0;
-  int threads_ = 1;  // that decode pictures, where these do not lie in memory
+  int threads_ = 1;  // number of threads that decode pictures, where the pictures do not lie in
+                     // memory
   std::unique_ptr<layers::BuiltNetwork> network_;
   std::unique_ptr<layers::FoldedGraph> folded_;
-  std::optional<layers::Graph> quantised_;  // of the folded graph, where anything is
+  std::optional<layers::Graph> quantised_;  // the folded graph with quantised layers, if there are
+                                            // any
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
-  std::optional<autodiff::symbolic::Program> loss_program_;  // of a loss that is a formula
+  std::optional<autodiff::symbolic::Program> loss_program_;  // set if the loss is a formula of the
+                                                             // network text
   data::TargetKind target_kind_ = data::TargetKind::kClass;
   TargetScale target_scale_;
 };

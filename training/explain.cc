@@ -40,7 +40,8 @@ double SecondsOfConvolutionsAlone(layers::Plan& plan) {
 }  // namespace
 
 void FillWithNoise(float* images, int64_t count) {
-  // A normal number costs a logarithm: a few thousand of them, over and over, are noise enough.
+  // A normal number costs a logarithm, so only a few thousand are drawn and repeated. 4099 is
+  // prime: the repetition does not coincide with image rows.
   constexpr int64_t kNumbers = 4099;
   const layers::RandomStream stream(0, "noise");
   std::vector<float> numbers(kNumbers);

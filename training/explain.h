@@ -1,4 +1,4 @@
-// Training steps on made-up images: to time a plan.
+// Runs training steps on random images, to measure how long each part of a step takes.
 #ifndef COTANGENT_TRAINING_EXPLAIN_H_
 #define COTANGENT_TRAINING_EXPLAIN_H_
 
@@ -16,31 +16,31 @@
 
 namespace cotangent::training {
 
-// A training step of a network for data of so many classes and images, initialised, its plan
-// compiled and its inputs filled with noise: ready to be run. The learning rate is that of a run
-// that never warms up: parameters stay finite for a few hundred steps.
+// Creates a training step with initial parameters for `images` training images of `classes`
+// classes, compiles it for step 0 and fills its batch with noise, so that it can be run at once.
 absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network& network,
                                                           int64_t classes, int64_t images,
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
 
-// The same for a network that is resolved.
+// The same for a network that has been checked against its data already.
 absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
 
-// Numbers of deviation 1 and labels below `classes`, the same at every call.
+// Fills `images` with normally distributed numbers (mean 0, deviation 1), and `labels` with the
+// class numbers 0, 1, ..., classes - 1 over and over. Both are the same at every call.
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
-// What a plan does: the median times of a few runs. `run` runs the plan, and perhaps an optimizer
-// after it.
+// Result of TimePlan(), which runs a plan several times and takes median times. Its argument `run`
+// runs the plan once, and perhaps an optimizer after it; `number` counts the runs.
 struct TimedPlan {
-  std::string table;  // see plan_report.h
+  std::string table;  // one line for each operation, see PlanTable() in plan_report.h
   double convolution_seconds_alone =
-      0;  // the sum of its convolutions, each run over and over by itself
+      0;  // the sum over the convolutions of the plan, each run repeatedly by itself
 };
-// Median seconds of each operation, and of what `run` does besides.
+// Median seconds of each operation of the plan, and of all else that `run` does (`rest`).
 struct MeasuredTimes {
   std::vector<double> operations;
   double rest = 0;
@@ -48,7 +48,7 @@ struct MeasuredTimes {
 MeasuredTimes MeasureTimes(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t number)>& run);
 
-// What the planned step does, as a table (see plan_report.h): the median times of a few steps.
+// Measures a few training steps on noise and returns the table of PlanTable() (plan_report.h).
 absl::StatusOr<std::string> Explain(ResolvedNetwork network, const StepOptions& options,
                                     layers::Tuner* tuner);
 

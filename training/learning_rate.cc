@@ -15,12 +15,14 @@
 namespace cotangent::training {
 namespace {
 
-constexpr double kSmoothing = 0.9;  // how much of the mean so far a step keeps
-constexpr double kBrokenAway = 3;   // times the lowest smoothed loss
-constexpr size_t kNeighbours = 4;   // on each side, for a slope
+constexpr double kSmoothing = 0.9;  // the weight of the earlier steps in the exponential mean of
+                                    // the loss
+constexpr double kBrokenAway = 3;   // the sweep ends when the smoothed loss exceeds its minimum by
+                                    // this factor
+constexpr size_t kNeighbours = 4;   // points on each side of a point that its slope is fitted to
 
-// Sets the rule's learning rate to the lowest, with a schedule that multiplies it at every step.
-// Returns the field's path.
+// Sets the optimizer's learning rate to the lowest one, with a schedule that multiplies it by a
+// constant at every step. Returns the path of the learning rate's field in the network text.
 std::string PrepareRecipe(layers::Network& network) {
   optim::OptimizerConfig& optimizer = *network.mutable_train()->mutable_optimizer();
   if (optimizer.kind_case() == optim::OptimizerConfig::KIND_NOT_SET) optimizer.mutable_sgd();

@@ -1,5 +1,6 @@
-// Which learning rate to begin with: a short run in which it grows at every step until the loss
-// breaks away (Smith, "Cyclical learning rates for training neural networks", 2017).
+// Proposes a learning rate to begin with. A short training run multiplies the rate by a constant at
+// every step until the loss diverges (Smith, "Cyclical learning rates for training neural
+// networks", 2017).
 #ifndef COTANGENT_TRAINING_LEARNING_RATE_H_
 #define COTANGENT_TRAINING_LEARNING_RATE_H_
 
@@ -14,22 +15,24 @@
 namespace cotangent::training {
 
 struct LearningRateSweep {
-  std::vector<double> rates;   // of the steps made, each so many times the one before
-  std::vector<double> losses;  // of the training batches, smoothed
+  std::vector<double> rates;   // the rate of each step; each is the one before times a constant
+  std::vector<double> losses;  // the loss of each step's batch, exponentially smoothed
   double proposal = 0;
-  std::string field;  // what to set to it: "train.optimizer.sgd.learning_rate"
+  std::string field;  // the field of the network text to set to `proposal`:
+                      // "train.optimizer.sgd.learning_rate"
 };
 
-// Trains a fresh network of the recipe, its schedule left out, for at most kSweepSteps steps from
-// kLowestRate to kHighestRate. It writes nothing. Errors: those of Train(); kFailedPrecondition
-// where the loss does not fall at all, Cancelled where the observer is interrupted.
+// Trains a fresh network, without the schedule of its network text, for at most kSweepSteps steps;
+// the rate grows from kLowestRate to kHighestRate. No file is written. Errors: those of Train()
+// (run.h); FailedPrecondition if the loss falls at no rate; Cancelled if the observer interrupts.
 inline constexpr int kSweepSteps = 150;
 inline constexpr double kLowestRate = 1e-6, kHighestRate = 10;
 absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, layers::Tuner* tuner,
                                                    RunObserver& observer);
 
-// The rate at which the loss falls steepest over the logarithm of the rate, up to its lowest point:
-// slopes are those of straight lines through nine neighbouring points. 0 where it falls nowhere.
+// Returns the rate at which the loss falls most steeply as a function of the logarithm of the rate.
+// Rates above the one with the lowest loss are not considered. The slope at a rate is that of a
+// straight line fitted to nine neighbouring points. Returns 0 if the loss falls nowhere.
 double SteepestRate(absl::Span<const double> rates, absl::Span<const double> losses);
 
 }  // namespace cotangent::training

@@ -1,4 +1,4 @@
-// What training may take of the machine's memory (train.memory of a network text).
+// Limits the memory that training takes to what `train { memory: ... }` of a network text says.
 #ifndef COTANGENT_TRAINING_MEMORY_H_
 #define COTANGENT_TRAINING_MEMORY_H_
 
@@ -12,16 +12,18 @@
 
 namespace cotangent::training {
 
-// "4GiB", "700 MiB", "1.5GB" in bytes. InvalidArgument: no positive number of one of these units.
+// Parses an amount of memory such as "4GiB", "700 MiB" or "1.5GB" and returns it in bytes. Returns
+// InvalidArgument unless the text is a positive number with one of the units KiB to TiB, KB to TB.
 absl::StatusOr<int64_t> ParseMemory(absl::string_view text);
-// Rounded up: "700.0 MiB".
+// Returns an amount such as "700.0 MiB", rounded up to a tenth.
 std::string MemoryText(int64_t bytes);
 
-// Bytes that train.memory leaves for intermediate results when `fixed_bytes` are taken by weights,
-// gradients and the optimizer's state; 0 where it is not given. InvalidArgument, with its place:
-// nothing is left.
+// Returns the bytes that train.memory leaves for intermediate results if weights, gradients and the
+// optimizer's state take `fixed_bytes`. Returns 0, which means no limit, if train.memory is not
+// set, and InvalidArgument with the field's place if nothing is left.
 absl::StatusOr<int64_t> MemoryLeft(const layers::Network& network, int64_t fixed_bytes);
-// The error of a plan that needs more than was left, in the words of train.memory.
+// The error to report when a plan needs more memory than MemoryLeft(). `of_plan` is the plan's own
+// error; the message names train.memory and what takes how much of it.
 absl::Status MemoryError(const layers::Network& network, int64_t fixed_bytes,
                          const absl::Status& of_plan);
 

@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kLargestCache = 64 << 20;
 constexpr char kChecksum[] = "crc32c ";
 
-// The times in the cache file; nothing where it is missing or not what was written.
+// Returns the times in the cache file, or "" if the file is missing or its checksum is wrong.
 std::string ReadCache() {
   absl::StatusOr<std::string> file = data::ReadFile(PlanCachePath(), kLargestCache);
   if (!file.ok()) return "";
@@ -28,7 +28,8 @@ std::string ReadCache() {
   return file->substr(0, line_end) == absl::StrCat(kChecksum, Crc32c(text)) ? text : "";
 }
 
-// Lines on standard error: when the first convolution is measured, then every few seconds.
+// Returns a function that reports progress on standard error: when the first convolution is
+// measured, and then every kEvery.
 std::function<void(int)> SignsOfLife() {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kEvery(10);
@@ -65,7 +66,7 @@ CachedTuner::CachedTuner(int threads, std::function<bool()> cancelled)
 
 void CachedTuner::Save() {
   if (!tuner_.changed()) return;
-  // Another program may have saved its measurements meanwhile: they are kept as well.
+  // Another program may have saved measurements since this one read the file; both are kept.
   const std::string mine = tuner_.ToText();
   tuner_.Restore(ReadCache());
   tuner_.Restore(mine);

@@ -1,4 +1,5 @@
-// The times of convolutions measured on this machine, kept between runs.
+// Keeps the measured times of convolution algorithms in a file, so that later runs on the same
+// machine need not measure again.
 #ifndef COTANGENT_TRAINING_PLAN_CACHE_H_
 #define COTANGENT_TRAINING_PLAN_CACHE_H_
 
@@ -9,18 +10,19 @@
 
 namespace cotangent::training {
 
-// $XDG_CACHE_HOME/cotangent/plan-cache, else ~/.cache/cotangent/plan-cache.
+// Returns $XDG_CACHE_HOME/cotangent/plan-cache, or ~/.cache/cotangent/plan-cache if that variable
+// is not set.
 std::string PlanCachePath();
 
-// A tuner that begins with what the cache file holds. A file that is missing or damaged costs
-// measurements, no more.
+// A layers::Tuner (it chooses algorithms by measuring them) that begins with the times of the cache
+// file. If the file is missing or damaged, the times are measured again.
 class CachedTuner {
  public:
-  // Where it has to measure it says so on standard error, and every ten seconds how far it is.
-  // `cancelled`: see layers::TunerWatch.
+  // While it measures, the tuner says so on standard error, with its progress every ten seconds.
+  // `cancelled` is called between measurements; returning true stops them (layers::TunerWatch).
   explicit CachedTuner(int threads, std::function<bool()> cancelled = nullptr);
-  // Writes what was measured since then back, if anything; a cache that cannot be written is not an
-  // error.
+  // Writes new measurements, if there are any, back to the cache file. A file that cannot be
+  // written is not an error: the next run measures again.
   void Save();
   layers::Tuner& operator*() { return tuner_; }
   layers::Tuner* get() { return &tuner_; }

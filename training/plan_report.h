@@ -1,4 +1,4 @@
-// What a compiled plan does and how long each part takes: as a table, and as a trace for a viewer.
+// Reports what a compiled plan does and how long each part takes, as a table or as a trace file.
 #ifndef COTANGENT_TRAINING_PLAN_REPORT_H_
 #define COTANGENT_TRAINING_PLAN_REPORT_H_
 
@@ -12,33 +12,35 @@
 
 namespace cotangent::training {
 
-// A line an operation: implementation, formats, milliseconds, share, GFLOP/s, MB moved; then the
-// totals. `seconds` is in the order of plan.Describe(); `update_seconds` is what the optimizer
-// took, `alone` what the convolutions take together, each by itself.
+// Returns a table with one line for each operation: implementation, memory formats, milliseconds,
+// share of the total, GFLOP/s and MB moved; then the totals. `seconds` are the operations' times in
+// the order of plan.Describe(), `update_seconds` the optimizer's time, and `alone` the total time
+// of the convolutions when each is run by itself.
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
                       double update_seconds, double alone);
 
-// Whether it is a convolution, in any direction.
+// Whether an operation is a convolution: forward, or one of its gradients.
 bool IsConvolution(const layers::Plan::Description& operation);
 
-// The floating point operations of one run of the plan: those of all its convolutions and matrix
-// products.
+// The number of floating point operations in one run of the plan. Only convolutions and matrix
+// products are counted.
 double PlanFlops(const layers::Plan& plan);
 
-// Collects training steps as events of the Trace Event Format, which chrome://tracing and Perfetto
-// show.
+// Collects training steps as events of the Trace Event Format, which chrome://tracing and
+// https://ui.perfetto.dev display.
 class Trace {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // A step of a plan with timing enabled: the wait for its batch from `begin` on, the plan's
-  // operations from `batch_ready` on, then the update until `end`.
+  // Adds a step of a plan whose timing is enabled. From `begin` to `batch_ready` the step waited
+  // for its batch; the plan's operations follow, then the optimizer's update until `end`.
   void AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin,
                Clock::time_point batch_ready, Clock::time_point end);
-  // A bucket of gradients of the last step, on its way to other ranks.
+  // Adds a bucket of gradients: `bytes` bytes that were averaged over all ranks (processes that
+  // train together) during the step added last.
   void AddBucket(int64_t step, int64_t bytes, Clock::time_point begun, Clock::time_point ended);
   int64_t steps() const { return steps_; }
-  // The file appears whole or not at all.
+  // Writes the trace as JSON. The file appears whole or not at all.
   absl::Status Write(const std::string& path) const;
 
  private:
@@ -46,7 +48,7 @@ class Trace {
     std::string name, kind, implementation, formats;
     double begin = 0, seconds = 0, flops = 0, bytes = 0;
     int64_t step = 0;
-    int row = 1;  // operations; 2: buckets
+    int row = 1;  // row of the display: 1 for operations, 2 for buckets of gradients
   };
   std::vector<Event> events_;
   Clock::time_point origin_{};

@@ -1,4 +1,6 @@
-// A quantisation as the metadata of a checkpoint hold it, JSON:
+// Converts the scales of quantised layers to and from JSON, as checkpoints hold them in their
+// metadata. Each layer is named by its weight; "in" and "out" give its input and output tensors'
+// scale and whether their integers are signed:
 //
 //   {"conv1.weight": {"in": [0.0123, "u8"], "out": [0.25, "s8"]}, ...}
 #ifndef COTANGENT_TRAINING_QUANTISATION_TEXT_H_
@@ -12,11 +14,11 @@
 
 namespace cotangent::training {
 
-// Empty for none.
+// Returns the JSON text, or "" for an empty quantisation.
 std::string QuantisationText(const layers::Quantisation& quantisation);
 
-// The reverse, exactly. Every scale is a positive number, or the text is refused with an
-// InvalidArgument error that begins with `source`.
+// Parses the text of QuantisationText(); the scales keep all their bits. Returns an InvalidArgument
+// error that begins with `source` if the text is malformed or a scale is not a positive number.
 absl::StatusOr<layers::Quantisation> ParseQuantisation(const std::string& text,
                                                        absl::string_view source);
 

@@ -1,4 +1,5 @@
-// How long each rank of a run computes, and which one the others wait for.
+// Measures how long each rank (process) of a distributed training run computes, and reports a rank
+// that the others wait for.
 #ifndef COTANGENT_TRAINING_RANK_WATCH_H_
 #define COTANGENT_TRAINING_RANK_WATCH_H_
 
@@ -13,27 +14,30 @@ namespace cotangent::training {
 
 class RankWatch {
  public:
-  // Of this rank, in all: seconds in training steps, those of them in which it waited for others,
-  // those in which gradients were under way; steps.
+  // Sums of one rank since the run began: seconds spent in training steps; the part of them spent
+  // waiting for other ranks; the part during which gradients were on their way to other ranks; and
+  // the number of steps.
   struct Totals {
     double seconds = 0, waited = 0, under_way = 0;
     int64_t steps = 0;
   };
 
-  // Before the first step. `ranks` must outlive it; all of them make the same calls.
+  // To be created before the first step. `ranks` must outlive it. All ranks must make the same
+  // calls.
   explicit RankWatch(distributed::Communicator& ranks);
 
-  // Writes into `line` what a step took since the last call: communication_seconds, waited_seconds
-  // and, by rank, computing_seconds_by_rank. Returns a sentence about the rank that keeps the others
-  // waiting, once when it begins to; else "".
+  // Adds to the JSON object `line` the averages per step since the last call:
+  // "communication_seconds", "waited_seconds" and, for each rank, "computing_seconds_by_rank".
+  // Returns a sentence about a rank that the others wait for at the first call that finds it, else
+  // "".
   std::string Look(const Totals& now, nlohmann::json& line);
 
-  // Seconds that this rank had waited for others before the first step.
+  // Seconds that this rank had waited for others when the RankWatch was created.
   double waited_before() const { return waited_before_; }
 
  private:
   distributed::Communicator& ranks_;
-  const std::vector<std::string> hosts_;  // by rank
+  const std::vector<std::string> hosts_;  // the host of each rank
   const double waited_before_;
   Totals last_;
   bool was_straggler_ = false;

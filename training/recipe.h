@@ -1,4 +1,5 @@
-// What a network text asks of training, checked against the data it is to learn from.
+// Reads from a network text how the network is to be trained, and checks it against the data. The
+// fields in question, those below `train`, are called the recipe.
 //
 // Every error that concerns a field of the recipe names its place: "net.textproto:12:5:
 // train.optimizer.sgd.momentum is 1: expected at least 0 and below 1".
@@ -26,87 +27,92 @@
 
 namespace cotangent::training {
 
-// What has to be known of data before they are read.
+// The properties of a data set that must be known before its images are read.
 struct DataShape {
-  int64_t images = 0;  // to train on
+  int64_t images = 0;  // number of training images
   int64_t classes = 10;
   int64_t channels = 3, height = 32, width = 32;
   data::TargetKind targets = data::TargetKind::kClass;
 };
 
-// Data to train on and to test with.
+// The data of a run: images to train on and images to evaluate with.
 struct RunData {
-  std::string name;  // "cifar10": stands in checkpoints
+  std::string name;  // "cifar10": checkpoints store this name
   DataShape shape;
-  std::vector<std::string> classes;  // their names
-  // Where the recipe has none; where it is not known, that of the training images.
+  std::vector<std::string> classes;  // the names of the classes
+  // Used if the recipe gives no normalisation. If neither does, the mean and deviation of the
+  // training images are computed.
   std::optional<data::Normalization> normalization;
-  // What is evaluated during the run, and at its end.
+  // The splits that are evaluated during the run (`watched`) and at its end (`final`).
   data::Split watched = data::Split::kTest, final = data::Split::kTest;
-  // Called from a thread of its own.
+  // Reads the images of a split. It is called from a thread of its own.
   std::function<absl::StatusOr<data::Dataset>(data::Split)> load;
 };
-// Those of a source, whose fetched files lie in `data_dir`.
+// The data of `source`, whose downloaded files lie in the directory `data_dir`.
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
                                const std::string& data_dir);
-// One's own, of images of one size; normalised by the mean and deviation of the training images.
+// The data of a program that has its images, all of one size, in memory. They are normalised by the
+// mean and deviation of `train`; `test` is evaluated during the run and at its end.
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 
-// A network text with what follows from it for some data, all of it checked.
+// A network text that has been checked against some data, and what follows from the two.
 struct ResolvedNetwork {
   layers::Network text;
-  layers::BuiltNetwork built;  // for training at the recipe's batch size, without gradients
+  layers::BuiltNetwork built;  // the graph at the recipe's batch size (with several ranks: a rank's
+                               // share), without gradients
   optim::RunLength run;
 };
 
-// Errors, InvalidArgument: what Build() finds; images of another size or another number of classes
-// than the data have; batches larger than the training set, no epochs; and what is wrong with the
-// optimizer.
+// Checks a network text against the data and builds its graph. Returns InvalidArgument if Build()
+// (layers/network/build.h) fails; if the data have images of another size or another number of
+// classes; if the batch is larger than the training set; if the number of epochs is not positive;
+// or if the optimizer's fields are wrong.
 //
-// Each of `ranks` processes that train together takes an equal share of every batch: `built` is for
-// the share, and ranks that do not divide the batch are an error.
+// `ranks` is the number of processes that train together, each with an equal share of every batch.
+// `built` is then the graph for one share; a batch size that `ranks` does not divide is an error.
 absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
                                         int ranks = 1);
 
-// An error unless the network takes images of this size.
+// Returns an error unless the network takes images of the data's size.
 absl::Status CheckImages(const layers::Network& network, const DataShape& data);
-// An error unless the network has as many classes (labels, numbers) as the data.
+// Returns an error unless the network has as many results as the data have classes (labels,
+// numbers).
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
                           data::TargetKind targets = data::TargetKind::kClass);
 
-// How many steps the recipe asks for with so many training images.
+// Returns how many steps the recipe asks for if there are `images` training images.
 absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
 
-// The mean and deviation the recipe asks for, else those of the data.
+// Returns the mean and deviation that the recipe gives; where it gives none, those of the data.
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
                                                     const data::Normalization& of_data);
-// Writes a normalisation into the recipe, one number a channel.
+// Writes a normalisation into the recipe, one number for each channel.
 void WriteNormalization(const data::Normalization& normalization, layers::Network& network);
-// Gives the loss of a recipe that says class_weight: BALANCED its weights: images / (classes *
-// images of the class), classes without images left out, which get 0 (as scikit-learn's
-// "balanced").
+// Computes the class weights for a recipe that says class_weight: BALANCED and writes them into its
+// loss: images / (classes * images of the class), as scikit-learn's "balanced". Classes without
+// images get the weight 0 and do not count among `classes`.
 void WriteBalancedWeights(const data::Dataset& images, layers::Network& network);
-// Reads from the recipe how training images are changed. Errors name the place of an amount that is
-// out of range.
+// Reads from the recipe how training images are augmented (flips, crops, other transforms). The
+// error for an amount that is out of range names its place.
 absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network);
 
-// Reads from the recipe how images of a batch are mixed (mixup, CutMix). Errors as those of
-// AugmentationOf().
+// Reads from the recipe how the images of a batch are mixed with each other (mixup, CutMix). The
+// error for a wrong amount names its place.
 absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 
-// How the recipe has training batches made.
+// Reads from the recipe how training batches are made, including augmentation and mixing.
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization);
 
-// The element type a network's recipe asks for; f32, which standard error is told, where the
-// processor has no bf16.
+// The element type of the recipe's `precision`. If that is bf16 and the processor has no bf16
+// arithmetic, returns f32 and says so on standard error.
 ElementType PrecisionOf(const layers::Network& network);
 
-// The views whose predictions are averaged: the one untouched view for NONE.
+// The views of an image whose predictions are averaged; for NONE the unchanged image only.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
-// What evaluation with test-time averaging means for a network: as its recipe says; where it does
-// not say, FLIP if the network was trained with mirrored images (of a digit's mirror image nothing
-// can be asked), else NONE.
+// The test-time averaging that the recipe asks for. If it does not say, FLIP for a network that is
+// trained with mirrored images, else NONE: a network that has not seen mirror images (of digits,
+// say) cannot be expected to recognise them.
 layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
 
 }  // namespace cotangent::training

@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The steps a trace shows, counted from the first of the run: the first two warm up.
+// A trace shows these steps of the process, counted from 0. The first two only warm up caches.
 constexpr int64_t kFirstTracedStep = 2, kTracedSteps = 3;
 
 }  // namespace
@@ -82,7 +82,7 @@ absl::Status Trainer::MakeStep() {
 
 absl::Status Trainer::AtEpochEnd() {
   const bool evaluates = IsEvaluationDue();
-  // Where evaluations count towards the run's end, the checkpoint is to know of them.
+  // If evaluations can end the run, the checkpoint must contain this epoch's evaluation.
   const bool is_validated = options_.data.watched == data::Split::kValidation;
   if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {
@@ -95,7 +95,7 @@ absl::Status Trainer::AtEpochEnd() {
   return absl::OkStatus();
 }
 
-// Waiting for the slowest rank counts as training.
+// The time spent waiting for the slowest rank counts as training time.
 bool Trainer::AnyInterrupted() {
   const Clock::time_point start = Clock::now();
   const bool interrupted = distributed::Any(ranks_, observer_.Interrupted());
@@ -107,13 +107,14 @@ void Trainer::CountSeconds(double seconds) {
   state_.train_seconds += seconds, own_seconds_ += seconds, epoch_seconds_ += seconds;
 }
 
-// One step and what is due after it. Cancelled where planning was.
+// Makes one step and does what is due after it. Returns Cancelled if compiling the step was
+// cancelled or the run is interrupted.
 absl::Status Trainer::Advance() {
   if (position() % run_.steps_per_epoch == 0)
     state_.epoch_loss = 0, state_.epoch_losses = 0, epoch_seconds_ = 0, epoch_steps_ = 0;
   RETURN_IF_ERROR(MakeStep());
   if (own_steps_ == 1) {
-    // Early, so that what is wrong with the test images or memory shows at once.
+    // Evaluation is prepared early, so that faulty test images or too little memory show at once.
     RETURN_IF_ERROR(evaluation_->Prepare());
   }
   observer_.AtStep(Numbers());
@@ -143,7 +144,8 @@ absl::StatusOr<RunResult> Trainer::Run() {
   }
   rank_watch_.emplace(ranks_);
   absl::Status status;
-  // A run that was interrupted in an evaluation makes up for it, since the end may hang on it.
+  // A run that was interrupted during an evaluation makes that evaluation now: whether the run ends
+  // may depend on it.
   if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
       IsEvaluationDue() && state_.validated_step != state_.step)
     status = Evaluate(false);

@@ -1,5 +1,6 @@
-// A training run from its first step, or from a checkpoint, to its last: data, steps, evaluation,
-// checkpoints and a log of metrics in a directory. For a loop of one's own, see step.h.
+// Makes a whole training run, from its first step or from a checkpoint to its last: reads data,
+// makes steps, evaluates, and writes checkpoints and a log of metrics into a directory. Programs
+// that need their own training loop use step.h instead.
 //
 //   RunOptions options;
 //   options.data = DataInMemory("mine", train, test);
@@ -28,10 +29,10 @@
 
 namespace cotangent::training {
 
-// What becomes of a step whose loss or gradient is infinite or not a number.
+// What happens to a step whose loss or gradient is infinite or not a number.
 enum class OnNonFinite {
-  kStop,  // the run ends with an error that names step and layer; the last checkpoint stays
-  kSkip,  // the step changes nothing and is counted; a run of which all are skipped has failed
+  kStop,  // the run ends with an error that names step and layer; the last checkpoint is kept
+  kSkip,  // the step changes no parameter; the run fails if all of its steps are skipped
 };
 
 struct RunOptions {
@@ -39,96 +40,106 @@ struct RunOptions {
   RunData data;
   std::string output_dir;
   int threads = 1;
-  // Threads that make batches ahead; 0: as many as `threads` where images are read when they are
-  // needed, or go through transforms, else one. Results do not depend on it.
+  // Threads that make batches ahead of the step. 0 means: as many as `threads` if images are read
+  // or decoded when they are needed or go through transforms, else one. Results do not depend on
+  // it.
   int workers = 0;
-  bool exact = false;            // no Winograd convolutions
-  int64_t max_steps = 0;         // of the whole run, as if it were interrupted then; 0: all
-  int64_t checkpoint_every = 0;  // steps; 0: after each epoch. One is written at the end anyway.
-  int keep = 2;                  // checkpoints
-  int64_t log_every = 50;        // steps between lines in metrics.jsonl
+  bool exact = false;            // whether to leave out Winograd convolutions, which round more
+  int64_t max_steps = 0;         // if not 0, the run is interrupted after this step, counted from
+                                 // its very beginning
+  int64_t checkpoint_every = 0;  // steps; 0: after each epoch. The run's end always writes one.
+  int keep = 2;                  // how many checkpoints are kept; older ones are removed
+  int64_t log_every = 50;        // every how many steps metrics.jsonl gets a line
   OnNonFinite on_nonfinite = OnNonFinite::kStop;
-  std::string profile_path;  // a trace of a few steps, if not empty
+  std::string profile_path;  // if not empty, a file for the trace of a few steps (plan_report.h)
   std::optional<FoundCheckpoint> resume_from;
-  // What parameters and statistics are instead of their initial values, where nothing is resumed.
+  // Values that replace the initial parameters and statistics. Not used if a run is resumed.
   std::optional<InitialWeights> init_from;
-  // The processes that train together: each calls Train() with the same options, and takes its
-  // share of every batch. Rank 0 alone writes, logs and evaluates; the others' observers are only
-  // asked whether they are interrupted, which ends the run of all.
+  // The processes (ranks) that train together. Each calls Train() with the same options and
+  // computes its share of every batch. Only rank 0 writes files, logs and evaluates. The other
+  // ranks' observers are only asked whether they are interrupted; if one is, the run ends on all
+  // ranks.
   distributed::Communicator* ranks = &distributed::OneProcess();
-  // What gradients are on their way between them: kF32 or kBf16 (distributed/means.h).
+  // The type that gradients are sent to other ranks in: kF32 or kBf16 (distributed/means.h).
   ElementType sent_gradients = ElementType::kF32;
 };
 
-// How far a run is.
+// The progress of a run.
 struct RunNumbers {
-  int64_t step = 0;   // made in all
-  double epoch = 0;   // passes over the training images made, those before a resumption included
-  double epochs = 0;  // of the whole run, may be fractional
-  double loss = 0;    // mean over the epoch so far; NaN where no step of it counts
+  int64_t step = 0;   // steps made since the run's very beginning
+  double epoch = 0;   // passes made over the training images, including those before a resumption
+  double epochs = 0;  // passes that the whole run makes; may be fractional
+  double loss = 0;    // mean over the epoch so far of finite losses; NaN if there are none
   double learning_rate = 0;
   double images_per_second = 0;
-  double train_seconds = 0;  // in training steps
+  double train_seconds = 0;  // seconds spent in training steps, including those before a resumption
   double seconds_left = 0;
-  double waiting = 0;  // the part of train_seconds that this rank has waited for other ranks
-  // Of the latest evaluation: what it was on ("validation"), "" before the first; and its loss.
+  double waiting = 0;  // the share (0 to 1) of training time in which this rank waited for other
+                       // ranks
+  // The latest evaluation: which images it was on ("validation"; "" before the first), and its
+  // loss.
   std::string evaluated_on;
   double evaluated_loss = 0;
 };
 
-// What a run works with from its first step to its last; gone when Train() has returned.
+// What an observer may look at from the first step on; the pointers are valid until Train()
+// returns.
 struct RunBeginning {
   TrainingStep* step = nullptr;
-  const layers::Network* network = nullptr;  // its text, as resolved
+  const layers::Network* network = nullptr;  // the network text with all that was resolved
   data::Normalization normalization;
 };
 
 struct RunResult {
-  bool interrupted = false;  // a checkpoint was written, nothing evaluated
-  // Of the images that the last evaluation was on: "test"; without any, "validation" or "training".
+  bool interrupted = false;  // true: the run wrote a checkpoint and ended without an evaluation
+  // The images of the last evaluation: "test", or if there are none, "validation" or "training".
   std::string evaluated_on;
-  Measure measure;  // what the scores are
+  Measure measure;  // what `score` and `tta_score` measure
   double score = 0, loss = 0, tta_score = 0;
-  // The step after which validation was best, whose checkpoint is best.safetensors, and its loss
-  // or, where the recipe says so, its score; without validation images -1.
+  // The step with the best evaluation on the validation images, whose checkpoint is
+  // best.safetensors; -1 if there are no validation images. `best` is its loss or, if the recipe
+  // says so, its score.
   int64_t best_step = -1;
   double best = 0;
   bool ran_out_of_patience = false;
-  double epochs = 0;         // made, those before the resumption included
-  double train_seconds = 0;  // in training steps
+  double epochs = 0;         // passes made over the training images, including those before a
+                             // resumption
+  double train_seconds = 0;  // seconds spent in training steps, including those before a resumption
 };
 
-// What a run tells and asks. This one is silent and never interrupts.
+// Train() reports its progress to an observer and asks it whether to go on. This base class does
+// nothing and never interrupts.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
-  // A line for a person: a note, a checkpoint that could not be written.
+  // A message for the user, such as a note or that a checkpoint could not be written.
   virtual void Say(const std::string& /*line*/) {}
-  // The first plan is made; what was measured for it may be kept.
+  // The first step has been compiled; the caller may save the measured times of its convolutions.
   virtual void PlanIsReady() {}
-  // Before the first step.
+  // Called once, before the first step.
   virtual void Begins(const RunBeginning& /*beginning*/) {}
-  // A line of metrics.jsonl, a JSON object: of the step just made, whose images and gradients the
-  // step still holds, or of an evaluation.
+  // `line` is a JSON object that has been appended to metrics.jsonl. It describes an evaluation or
+  // the step just made, whose images and gradients are still in memory.
   virtual void AtMetrics(const RunNumbers& /*numbers*/, const std::string& /*line*/,
                          bool /*is_evaluation*/) {}
   virtual void AtStep(const RunNumbers& /*numbers*/) {}
-  // `result`: the latest evaluation, null where they were not measured.
+  // `result` is the latest evaluation, or null if this epoch ended without one.
   virtual void AtEpochEnd(const RunNumbers& /*numbers*/, const RunResult* /*result*/) {}
-  // Asked after every step: whether the run is to end, with a checkpoint.
+  // Called after every step: true ends the run, with a checkpoint.
   virtual bool Interrupted() { return false; }
 };
 
-// Trains. Errors: InvalidArgument and NotFound for what is wrong in the recipe, the data or the
-// checkpoint to be resumed from; Cancelled where the tuner was cancelled before the first step;
-// others for what failed on the way. The errors before the first step, InvalidArgument, NotFound and
-// Cancelled among them, are those of all ranks; of another the other ranks may not know. The output directory must be locked (run_directory.h).
+// Trains. Returns InvalidArgument or NotFound if something is wrong in the recipe, the data or the
+// checkpoint to resume from; Cancelled if the tuner was cancelled before the first step; other
+// codes for failures during the run. Of errors before the first step all ranks return the same
+// InvalidArgument, NotFound or Cancelled; later errors may occur on one rank only. The output
+// directory must be locked (run_directory.h).
 //
-// A run resumed from any of its checkpoints ends with the same bits as one that was not
-// interrupted, given as many threads on the same processor: batches and dropout masks are functions
-// of seed and step, and the checkpoint holds the optimizer's state and the plan's choices. Resumed
-// with another batch size it goes on at the nearest batch of the same epoch: images are counted,
-// not steps.
+// A run that is resumed from any of its checkpoints ends with the same bits as one that was never
+// interrupted, given the same number of threads and the same processor: batches and dropout masks
+// are functions of seed and step, and the checkpoint holds the optimizer's state and the plan's
+// measured choices of algorithms. If the batch size has changed, the run goes on at the nearest
+// batch of the same epoch, since progress is counted in images, not in steps.
 absl::StatusOr<RunResult> Train(const RunOptions& options, layers::Tuner* tuner,
                                 RunObserver& observer);
 

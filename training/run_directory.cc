@@ -29,7 +29,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kLargestMetrics = int64_t{1} << 32;
 
-// Whether a path still names the file behind a descriptor: the holder before may have removed it.
+// Whether the path still names the file behind the descriptor. If not, the lock's last holder
+// removed the file after this process opened it.
 bool IsStill(const std::string& path, int descriptor) {
   struct stat by_path, by_descriptor;
   return stat(path.c_str(), &by_path) == 0 && fstat(descriptor, &by_descriptor) == 0 &&
@@ -58,7 +59,7 @@ std::vector<fs::path> FilesIn(const std::string& directory) {
   return files;
 }
 
-// The "step" of a line, or -1 where it is no object with one.
+// Returns the "step" of a line, or -1 if the line is not a JSON object with an integer "step".
 int64_t StepOf(absl::string_view line) {
   const nlohmann::json object =
       nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
@@ -108,7 +109,7 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
     const std::string text = absl::StrCat(
         "process ", getpid(), " on ", host, ", since ",
         absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::Now(), absl::LocalTimeZone()), "\n");
-    // Should a full disk keep the text out, the lock holds all the same.
+    // If a full disk refuses the text, the lock is valid nevertheless.
     if (ftruncate(descriptor, 0) == 0) (void)!pwrite(descriptor, text.data(), text.size(), 0);
     return std::unique_ptr<DirectoryLock>(new DirectoryLock(path, descriptor));
   }
@@ -125,7 +126,8 @@ std::string DefaultRunDirectory(absl::string_view network) {
   for (absl::string_view ending : {".textproto", ".prototxt", ".pbtxt", ".txt"}) {
     if (absl::ConsumeSuffix(&name, ending)) break;
   }
-  // What is left of ".textproto" or "..textproto" names no directory inside runs/.
+  // For ".textproto" or "..textproto" the name would be empty, "." or "..", which is no directory
+  // inside runs/.
   if (name.empty() || name == "." || name == "..") name = file;
   return data::JoinPath("runs", std::string(name));
 }
@@ -199,7 +201,8 @@ absl::Status MetricsLog::WritePending() {
 
 absl::Status MetricsLog::Flush() {
   RETURN_IF_ERROR(WritePending());
-  // A directory that was removed takes writes to its files without complaint.
+  // Writes to a file in a directory that was removed succeed, so the missing link has to be
+  // checked.
   struct stat about;
   if (fstat(descriptor_, &about) == 0 && about.st_nlink == 0)
     return data::FileError(ENOENT, "write", path_);

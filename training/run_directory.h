@@ -1,5 +1,5 @@
-// The directory a training run writes to: one run at a time, and a log that stays readable whatever
-// happens.
+// The directory that a training run writes to. A lock admits one run at a time, and the log of
+// metrics stays readable if the process is killed or the disk is full.
 #ifndef COTANGENT_TRAINING_RUN_DIRECTORY_H_
 #define COTANGENT_TRAINING_RUN_DIRECTORY_H_
 
@@ -14,13 +14,14 @@
 
 namespace cotangent::training {
 
-// Holds a directory for this process as long as the object lives. The lock is the kernel's (flock
-// on the file `lock`), so it ends with its process however that ends; the file's text names the
-// holder for whoever finds the door shut.
+// Locks a directory for this process as long as the object lives. The operating system holds the
+// lock (flock on the file `lock`), so it ends with the process however that ends. The file contains
+// a line that names the process, for the error message of a second one.
 class DirectoryLock {
  public:
-  // Makes the directory where it is missing. FailedPrecondition where another process holds it,
-  // naming that process. A lock file whose process is gone is taken over, which `report` is told.
+  // Creates the directory if it is missing. Returns FailedPrecondition, with the name of the
+  // holder, if another process holds the lock. If the lock file was left behind by a process that
+  // is gone, the lock is taken over and `report` is called with a message.
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(
       const std::string& directory, const std::function<void(const std::string&)>& report);
   ~DirectoryLock();
@@ -34,31 +35,34 @@ class DirectoryLock {
   const int descriptor_;
 };
 
-// The directory of a run that was given none: "runs/NAME" for the network NAME of the zoo and for
-// the text "DIRECTORY/NAME.textproto" (or .pbtxt, .prototxt, .txt). NAME may have dots of its own.
+// Returns the directory of a run that was given none: "runs/NAME" for the network NAME of the zoo,
+// and also for the file "DIRECTORY/NAME.textproto" (or .pbtxt, .prototxt, .txt). NAME may contain
+// dots.
 std::string DefaultRunDirectory(absl::string_view network);
 
-// Puts what an earlier run has left in the directory (checkpoints, metrics.jsonl,
-// network.textproto) into a new directory "earlier-N" inside it, and removes temporary files of
-// runs that were killed. Returns the name, empty if there was nothing.
+// Moves the files of an earlier run in the directory (checkpoints, metrics.jsonl,
+// network.textproto, report.html, event files) into a new directory "earlier-N" inside it. Returns
+// the path of the new directory, or "" if there were no such files.
 absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory);
+// Removes the temporary files that killed runs have left in the directory.
 void RemoveTemporaryFiles(const std::string& directory);
 
-// A file of one JSON object a line. A line is in it whole or not at all: what a full disk refuses
-// is kept and tried again with the next line.
+// A file with one JSON object per line. Each line is in the file completely or not at all: lines
+// that a full disk refuses are kept in memory and written with the next one.
 class MetricsLog {
  public:
-  // Goes on after the lines whose "step" is at most `last_step`; others, and a torn last line, are
-  // dropped.
+  // Opens a log, or creates it. Lines that are already there are kept if their "step" is at most
+  // `last_step`; other lines, and a last line that is cut short, are removed.
   static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& path,
                                                           int64_t last_step);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
-  // `line` without its end. An error means that lines are waiting to be written.
+  // Appends a line; `line` has no line break. After an error the line is still waiting to be
+  // written.
   absl::Status Append(absl::string_view line);
-  // Tries to write the lines that are waiting, and to bring all to the disk.
+  // Writes the waiting lines and flushes the file to the disk.
   absl::Status Flush();
 
  private:
@@ -68,7 +72,7 @@ class MetricsLog {
 
   const std::string path_;
   const int descriptor_;
-  int64_t size_;  // of the whole lines in the file
+  int64_t size_;  // bytes of the complete lines in the file
   std::string pending_;
 };
 

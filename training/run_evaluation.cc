@@ -11,8 +11,8 @@
 namespace cotangent::training {
 namespace {
 
-// Evaluation takes the training batch, whose convolutions have been measured, unless that is
-// smaller than this.
+// Evaluation uses batches as large as in training, whose convolutions have been measured already.
+// If that is fewer images than this constant, it uses four times the constant.
 constexpr int64_t kSmallestBatch = 32;
 
 }  // namespace
@@ -101,7 +101,7 @@ absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
                                       const FoundCheckpoint* best, Final& result) {
   RETURN_IF_ERROR(PrepareHere());
   TakeParameters();
-  // What training had is put back.
+  // The parameters and statistics of training are put back when this function returns.
   const std::vector<float> values(store().values(), store().values() + store().parameter_floats());
   const std::vector<float> states(store().state_values(),
                                   store().state_values() + store().state_floats());

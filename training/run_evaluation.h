@@ -1,4 +1,5 @@
-// What a run measures itself by: validation, test or training images, at its network's state.
+// Evaluates the network of a training run with its current parameters, on validation, test or
+// training images.
 #ifndef COTANGENT_TRAINING_RUN_EVALUATION_H_
 #define COTANGENT_TRAINING_RUN_EVALUATION_H_
 
@@ -21,28 +22,31 @@ namespace cotangent::training {
 
 class RunEvaluation {
  public:
-  // What is evaluated during the run begins to be read at once. `train_set`, `data`, `step` and
-  // `tuner` must outlive it.
+  // Starts to read the images that are evaluated during the run in the background. All arguments
+  // but `network`, `normalization` and `options` must outlive the object.
   RunEvaluation(const layers::Network& network, const RunData& data, const data::Dataset& train_set,
                 const data::Normalization& normalization, const StepOptions& options,
                 TrainingStep& step, layers::Tuner& tuner);
 
-  // Of several ranks, which all make the same calls, the first evaluates and tells the others.
+  // With several ranks (processes that train together), all ranks make the same calls: rank 0
+  // evaluates and sends the result to the others.
 
-  // Waits for the images and plans; the second call does nothing. Early, so that what is wrong with
-  // either shows at once.
+  // Waits for the images and compiles the evaluation; a second call does nothing. Called early in a
+  // run, so that errors in the images or too little memory show at once.
   absl::Status Prepare();
 
-  // With the parameters, or their moving averages, as they are now. `cancelled` is asked before
-  // each batch. On what is evaluated during the run:
+  // Evaluates the images that are evaluated during the run, with the current parameters or, if the
+  // recipe keeps moving averages of them, with those. `cancelled` is called before each batch; if
+  // it returns true, the result is a Cancelled error.
   absl::StatusOr<Evaluator::Result> Watched(const std::function<bool()>& cancelled);
 
-  // On the images for the end of the run, which are read for it; with the parameters in the
-  // checkpoint `best`, unless that is null.
+  // Evaluates the images for the end of the run, which are read only then. Uses the parameters in
+  // the checkpoint `best`, or the current ones if that is null.
   struct Final {
-    // Absent where these are the images that are evaluated during the run.
+    // Without test-time averaging. Absent if these images are also the ones evaluated during the
+    // run.
     std::optional<Evaluator::Result> plain;
-    // With test-time averaging, if the recipe has any.
+    // With test-time averaging. Absent if the recipe has none.
     std::optional<Evaluator::Result> averaged;
   };
   absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled,
@@ -53,7 +57,7 @@ class RunEvaluation {
   absl::Status PrepareHere();
   absl::Status AtEndHere(const std::function<bool()>& cancelled, const FoundCheckpoint* best,
                          Final& result);
-  // What evaluation uses.
+  // The parameters that evaluation uses: the moving averages if there are any, else the step's own.
   layers::ParameterStore& store() { return averaged_ != nullptr ? *averaged_ : step_.store(); }
   void TakeParameters();
   const data::Dataset& WatchedSet() const {
@@ -70,7 +74,7 @@ class RunEvaluation {
   bool is_prepared_ = false;
   std::future<absl::StatusOr<data::Dataset>> loading_;
   data::Dataset watched_set_;
-  // What evaluation uses, where that is not the parameters themselves.
+  // Parameters of evaluation that are not the step's own: set if the recipe keeps moving averages.
   std::unique_ptr<layers::ParameterStore> averaged_;
   std::unique_ptr<Evaluator> evaluator_;
 };

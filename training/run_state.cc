@@ -54,12 +54,12 @@ absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& te
   return choices;
 }
 
-// A JSON list; bytes that are not UTF-8 are replaced.
+// Returns a JSON list. Bytes that are not valid UTF-8 are replaced.
 std::string ClassesText(const std::vector<std::string>& classes) {
   return json(classes).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Empty for checkpoints of earlier versions, which have none.
+// Returns an empty list for checkpoints of earlier versions, which do not store the classes.
 std::vector<std::string> ParseClasses(const std::string& text) {
   std::vector<std::string> classes;
   const json list = json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -70,12 +70,12 @@ std::vector<std::string> ParseClasses(const std::string& text) {
 
 std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 ? "bf16" : "f32"; }
 
-// A double that comes back with the same bits.
+// Writes a double so that FromExact() restores the same bits.
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
 double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr); }
 
-// Copies tensors into the slots of the same names; `prefix` + name is tried first where prefix is
-// not empty.
+// Copies tensors of the checkpoint into the slots of the same names. Unless `prefix` is empty, a
+// tensor named `prefix` + name is preferred.
 absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
                          const std::vector<ParameterStore::Slot>& slots, const std::string& prefix,
                          float* values) {
@@ -111,7 +111,7 @@ absl::Status CopyParametersAndStates(const Checkpoint& checkpoint, const std::st
 }  // namespace
 
 void DescribeMachine(RunState& state) {
-  // The program is told by its own bytes.
+  // The program is identified by a checksum of its executable file.
   static const std::string* const build = new std::string([] {
     absl::StatusOr<std::string> program = data::ReadFile("/proc/self/exe");
     return program.ok() ? absl::StrFormat("%08x", Crc32c(*program)) : "unknown";
@@ -253,7 +253,8 @@ std::string ChecksumOf(const data::Dataset& dataset) {
   const auto bytes = [](const std::vector<uint8_t>& values) {
     return absl::string_view(reinterpret_cast<const char*>(values.data()), values.size());
   };
-  // Labels count as bytes where they fit, as in checkpoints of earlier versions.
+  // The lowest bytes of all labels come first and the higher bytes of labels above 255 last, so
+  // that data sets with few classes keep the checksum that earlier versions computed.
   std::vector<uint8_t> labels(dataset.labels.begin(), dataset.labels.end());
   for (float target : dataset.targets) {
     const auto bits = std::bit_cast<uint32_t>(target);

@@ -1,8 +1,9 @@
-// What a checkpoint holds of a run: the one place that knows the keys of its metadata and the names
-// of its tensors.
+// Converts a training run's progress to and from a checkpoint. Only this module knows the keys of a
+// checkpoint's metadata and the names of its tensors.
 //
-// Tensors: parameters and running statistics under their own names, the optimizer's state as
-// "optimizer/conv1.weight/momentum", moving averages of the parameters as "ema/conv1.weight".
+// Tensors are named as follows: parameters and running statistics by their own names, the
+// optimizer's state "optimizer/conv1.weight/momentum", moving averages of the parameters
+// "ema/conv1.weight".
 #ifndef COTANGENT_TRAINING_RUN_STATE_H_
 #define COTANGENT_TRAINING_RUN_STATE_H_
 
@@ -25,54 +26,60 @@ namespace cotangent::training {
 
 struct RunState {
   int64_t step = 0;   // steps made
-  double epochs = 0;  // passes made over the training images, with batches of any size
+  double epochs = 0;  // passes made over the training images; batch sizes may have varied
   double train_seconds = 0;
-  double epoch_loss = 0;  // sum over the steps of the epoch that count
+  double epoch_loss = 0;  // sum of the epoch's finite losses so far, one for each step
   int64_t epoch_losses = 0;
   int64_t skipped = 0;
-  double learning_rate = 0;  // of the last step
-  // On the validation images: the best evaluation so far (its loss, or less its accuracy), the step
-  // it came after, how many have not been better since, and the step of the latest. -1: none yet.
+  double learning_rate = 0;  // that of the last step
+  // Evaluations on the validation images: the best value so far (loss, or minus the accuracy, so
+  // that less is better), the step after which it was found, how many evaluations since then were
+  // not better (`stale`), and the step of the latest one. Steps are -1 before the first evaluation.
   double best = std::numeric_limits<double>::infinity();
   int64_t best_step = -1, stale = 0, validated_step = -1;
 
-  // What the run is and where it was made.
-  std::string network;  // its text
+  // The configuration of the run, and the machine and program that made it.
+  std::string network;  // the network text
   uint64_t seed = 0;
-  std::string dataset;               // its name
-  std::vector<std::string> classes;  // their names
-  std::string data_checksum;         // of the training images and their labels
+  std::string dataset;               // the name of the data set
+  std::vector<std::string> classes;  // the names of the classes
+  std::string data_checksum;         // of the training images and their targets, see ChecksumOf()
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 0;
   std::string build, onednn, processor;
-  absl::flat_hash_map<std::string, std::string> choices;  // of the plan
-  layers::Quantisation quantisation;                      // of a network for inference; empty: none
+  absl::flat_hash_map<std::string, std::string> choices;  // the plan's choice of algorithm for each
+                                                          // operation
+  layers::Quantisation quantisation;                      // the scales of a network quantised for
+                                                          // inference; empty if it is not quantised
 };
 
-// Fills in what this machine and program are.
+// Fills in `build`, `onednn` and `processor` for this program and machine.
 void DescribeMachine(RunState& state);
 
 Metadata ToMetadata(const RunState& state);
-// `path` names the checkpoint in errors: metadata without a step.
+// `path` names the checkpoint in error messages. Returns InvalidArgument if the metadata have no
+// step.
 absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::string& path);
 
-// What keeps a run resumed from `before` from computing the same bits as an undisturbed one: a line
-// each.
+// Compares the configuration of a checkpoint with that of the run resumed from it. Returns one line
+// of text for each difference that can change the bits of the results.
 std::vector<std::string> Differences(const RunState& before, const RunState& now);
 
-// The tensors of a checkpoint of `step`; they refer to its memory.
+// Returns the tensors that a checkpoint of `step` holds. They point into the memory of `step`.
 std::vector<CheckpointTensor> TensorsOf(TrainingStep& step);
 
-// Puts parameters, statistics and the optimizer's state back. Errors, InvalidArgument: tensors that
-// are missing or of another shape, since the network or the optimizer is another.
+// Copies parameters, statistics and the optimizer's state from a checkpoint into `step`. Returns
+// InvalidArgument if tensors are missing or have another shape, which means that the network or the
+// optimizer is another one.
 absl::Status Restore(const Checkpoint& checkpoint, const std::string& path, TrainingStep& step);
 
-// Fills parameters, moving averages where there are any, and statistics: what answers are given by.
+// Fills `store` with what inference uses: statistics and parameters, or the parameters' moving
+// averages if the checkpoint has any.
 absl::Status RestoreForInference(const Checkpoint& checkpoint, const std::string& path,
                                  layers::ParameterStore& store);
 
-// Images of a data set as a checkpoint names them.
+// Returns a checksum of a data set's images and targets, as checkpoints store it.
 std::string ChecksumOf(const data::Dataset& dataset);
 
 }  // namespace cotangent::training

@@ -1,4 +1,4 @@
-// The images a network is trained with.
+// Opens the data set that a network is trained or evaluated on.
 #ifndef COTANGENT_TRAINING_SOURCE_H_
 #define COTANGENT_TRAINING_SOURCE_H_
 
@@ -12,22 +12,23 @@
 
 namespace cotangent::training {
 
-// The size and channels that a network's input asks of pictures, and how they are fitted to it. Bad
-// pictures are errors; one thread reads.
+// Returns how pictures are fitted to the network's input: its size and channels, and whether
+// pictures are stretched, cropped or padded. Unreadable pictures are errors, and one thread reads.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
-// The source that `text`, a --dataset, names: its pictures, if they are of any size, brought to the
-// network's input as `fit` (whose shape is the network's) says; validation images set apart where
-// the recipe asks for them and the source has none. An error for an input of more channels or
-// pixels than pictures can have.
+// Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to
+// the network's input as `fit` says. If the recipe asks for validation images and the data set has
+// none, some of the training images are set apart. Returns an error if pictures cannot have the
+// channels or size of the network's input.
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit);
 
-// What is evaluated while training: validation images, else test images, else training images.
+// Returns the split that is evaluated during training: the validation images if there are any, else
+// the test images, else the training images.
 data::Split WatchedSplit(const data::Source& source);
 
-// "training", "validation" or "test".
+// Returns "training", "validation" or "test".
 absl::string_view NameOf(data::Split split);
 
 }  // namespace cotangent::training

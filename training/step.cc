@@ -23,12 +23,12 @@ namespace {
 
 using layers::TensorId;
 
-// Multiply-adds a second of a thread in products of matrices in f32, on slow processors and fast
-// ones within a factor of two.
+// Multiply-adds per second that one thread computes in f32 matrix products. Correct within a factor
+// of two on slow and fast processors; used to decide whether sharing out work is worthwhile.
 constexpr double kMatrixMultiplyAdds = 4e10;
 
-// How many intermediate results are looked at at a time when a number that is not finite is
-// searched.
+// How many intermediate results one recomputation of the step examines when searching for a number
+// that is not finite.
 constexpr size_t kTensorsAtATime = 8;
 
 bool AllFinite(const float* values, int64_t count) {
@@ -39,7 +39,8 @@ bool IsComputed(const layers::Node& node) {
   return !node.op->is_leaf() && node.op != layers::kConstant;
 }
 
-// All that t is computed from, itself left out, in the order in which it is computed.
+// Returns all tensors that t is computed from, in the order in which they are computed, without t
+// itself.
 std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
   const int own = graph.tensor(t).node;
   std::vector<bool> needed(own + 1, false);
@@ -55,9 +56,9 @@ std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
   return all;
 }
 
-// The plan's size is compared with the memory there is before the plan is allocated; what cannot
-// fit in any plan, a convolution's input beside its output, is found before convolutions of that
-// size are measured.
+// Returns an error if the input and output of the largest convolution alone do not fit in memory.
+// The plan's full size is checked before it is allocated, but only after its convolutions were
+// measured: convolutions too large for memory must be found before that.
 absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, ElementType precision) {
   int64_t most = 0;
   std::string layer;
@@ -74,14 +75,14 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, Elemen
       absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }
 
-// "0+640 640+128 ..."
+// Returns "0+640 640+128 ...": the begin and size of each stretch, in numbers.
 std::string Text(const std::vector<distributed::Stretch>& stretches) {
   return absl::StrJoin(stretches, " ", [](std::string* text, const distributed::Stretch& stretch) {
     absl::StrAppend(text, stretch.begin, "+", stretch.size);
   });
 }
 
-// Filters made from the first images of the data set.
+// Computes a convolution's initial filters from the first images of the data set, by whitening.
 absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization& normalization,
                         const layers::ParameterSpec& parameter, float* filters) {
   const auto& whiten = parameter.initialiser.whiten();
@@ -201,7 +202,7 @@ std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
   return places;
 }
 
-// Buckets are those of rank 0 on all ranks, and begin in one order.
+// All ranks use the buckets of rank 0 and send them in the same order.
 absl::Status TrainingStep::PlanBuckets() {
   distributed::Communicator& ranks = *options_.ranks;
   if (!link_.has_value()) {
@@ -220,8 +221,9 @@ absl::Status TrainingStep::PlanBuckets() {
   return absl::OkStatus();
 }
 
-// Where a rank computes its matrices and sends them faster than it would compute all. Rank 0
-// decides.
+// With optimizers that compute with whole matrices, lets each rank compute only its share of the
+// matrices and send the results to the others, if that is faster than computing all on every rank.
+// Rank 0 decides.
 void TrainingStep::ShareOutMatrices() {
   distributed::Communicator& ranks = *options_.ranks;
   const optim::Optimizer::MatrixWork work = optimizer_->WorkOnMatrices();
@@ -273,7 +275,7 @@ std::string TrainingStep::DescribeBuckets() const {
       Name(options_.sent_gradients), buckets_.size());
 }
 
-// As lines "operation TAB choice".
+// The choices are sent as lines "operation TAB choice".
 void TrainingStep::TakeChoicesOfRankZero() {
   std::string text;
   for (const auto& [operation, choice] : options_.choices)
@@ -288,12 +290,12 @@ void TrainingStep::TakeChoicesOfRankZero() {
 }
 
 absl::Status TrainingStep::Compile(int64_t step) {
-  plan_.reset();  // its memory may be what the next one needs
+  plan_.reset();  // frees the memory, which the next plan may need
   gradients_.clear();
   compiled_ = std::make_unique<layers::BuiltNetwork>(network_.built);
 
   std::vector<TensorId> trained;
-  std::vector<size_t> slices;  // theirs
+  std::vector<size_t> slices;  // the indices of their slices
   int64_t until = optim::Optimizer::kNever;
   for (size_t i = 0; i < slices_.size(); ++i) {
     const int64_t freeze = optimizer_->FreezeStep(static_cast<int64_t>(i));
@@ -407,11 +409,12 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
 
-// A search, not a walk: of a network of thousands of layers every plan takes seconds. Between a
-// result that is finite and a later one that is not lies one that is the first not to be, found by
-// dividing what lies between into kTensorsAtATime parts over and over. It is where the trouble
-// begins if all it is computed from is finite; else the search goes on among what that is computed
-// from.
+// Computing every result in one plan would take too much memory, and one plan per result too much
+// time in a network of thousands of layers. So FirstNonFinite() divides the sequence of results:
+// between a finite result and a later one that is not lies a first one that is not, which is found
+// by looking at the ends of kTensorsAtATime equal parts, over and over. The trouble begins there if
+// everything the result is computed from is finite. If not, the search continues among the tensors
+// it is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))
@@ -423,7 +426,7 @@ std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   TensorId found = layers::kNoTensor;
   while (!among.empty()) {
     const absl::StatusOr<TensorId> at = FirstNonFinite(among, step);
-    if (!at.ok()) return "";  // no memory to compute the operations again
+    if (!at.ok()) return "";  // there is no memory to compute the operations again
     if (*at == layers::kNoTensor) break;
     found = *at;
     among = ComputedFrom(graph, found);
@@ -462,14 +465,15 @@ absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const Tenso
     if (t != compiled_->loss) results.push_back({t});
   }
   layers::PlanOptions options = OptionsOfPlan();
-  options.ranks = {1, options.ranks.rank, nullptr};  // what other ranks look at is not known here
+  options.ranks = {1, options.ranks.rank, nullptr};  // other ranks do not take part in this
+                                                     // recomputation
   ASSIGN_OR_RETURN(std::unique_ptr<layers::Plan> plan,
                    layers::Plan::Compile(graph, results, *store_, *tuner_, options));
   std::copy_n(images(), graph.shape(compiled_->images).NumElements(),
               static_cast<float*>(plan->input(compiled_->images)));
   std::copy_n(labels(), graph.shape(compiled_->labels).NumElements(),
               static_cast<int32_t*>(plan->input(compiled_->labels)));
-  plan->Run(step * parts() + parts() - 1);  // the batch that is still in its place
+  plan->Run(step * parts() + parts() - 1);  // the step's last batch, which is still in memory
   std::copy(states_before_.begin(), states_before_.end(), store_->state_values());
   std::vector<bool> finite;
   for (TensorId t : tensors)

@@ -1,6 +1,6 @@
-// A network ready to be trained: parameters, optimizer and the compiled step.
+// TrainingStep: a network with its parameters, its optimizer and the compiled training step.
 //
-// With data and a loop of one's own:
+// A program with its own data and its own training loop uses it like this:
 //
 //   const layers::Network text = *layers::ParseNetwork("layer { linear {} } train { ... }");
 //   auto network = Resolve(text, {.images = 60'000, .classes = 10, .channels = 1, ...});
@@ -42,103 +42,117 @@
 
 namespace cotangent::training {
 
-// Fills parameters and statistics with their initial values; where these would be made from images,
-// with the layer's default.
+// Fills parameters and statistics with their initial values. Parameters whose initial values are to
+// be computed from training images get those of the layer's default initialiser instead.
 void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
                      layers::ParameterStore& store);
 
-// What layers::PlanOptions says, of training and evaluation alike.
+// Options of TrainingStep and Evaluator. Those not explained here have the meaning they have in
+// layers::PlanOptions (layers/plan/plan.h).
 struct StepOptions {
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
-  absl::flat_hash_map<std::string, std::string> choices;  // made before; they are kept
-  // The processes that train together, which must outlive the step.
+  absl::flat_hash_map<std::string, std::string> choices;  // algorithms chosen by an earlier plan,
+                                                          // for each operation; they are used again
+  // The processes (ranks) that train together. The object must outlive the step.
   distributed::Communicator* ranks = &distributed::OneProcess();
-  // What gradients are on their way between ranks: f32, or bf16 (distributed/means.h).
+  // The type that gradients are sent to other ranks in: f32 or bf16 (distributed/means.h).
   ElementType sent_gradients = ElementType::kF32;
 };
 
-// With several ranks each computes its share of the step's images. Gradients are averaged over the
-// ranks in buckets, each as soon as backpropagation has left it (distributed/buckets.h); loss and
-// running statistics at its end. All ranks make the same update, so parameters, statistics and
-// optimizer stay the same bits on all. A layer that looks at its batch (batch_norm) looks at the
-// rank's share, as with PyTorch's DistributedDataParallel, unless it is synchronised; dropout masks
-// are of the image. Prepare(), Run() and Update() are calls that all ranks make.
+// With several ranks (processes that train together), each computes its share of the step's images.
+// Gradients are averaged over the ranks in buckets: each bucket is sent as soon as backpropagation
+// has computed its gradients (distributed/buckets.h). Loss and running statistics are averaged at
+// the step's end. All ranks make the same update, so that parameters, statistics and the
+// optimizer's state have the same bits on all.
+//
+// Batch normalisation computes its mean and variance over the rank's share, as with PyTorch's
+// DistributedDataParallel, unless the layer is synchronised. Dropout masks depend on an image's
+// place in the whole batch, not on the rank. All ranks must call Prepare(), Run() and Update()
+// alike.
 class TrainingStep {
  public:
   struct Outcome {
     float loss = 0;
-    // Loss and gradients are finite. If not, parameters, statistics and optimizer are as before the
-    // step.
+    // Whether loss and gradients are finite. If not, parameters, statistics and the optimizer's
+    // state are what they were before the step.
     bool finite = true;
   };
 
-  // Batch size, seed, loss and optimizer are those of the recipe. The tuner must outlive the step.
+  // Batch size, seed, loss and optimizer are those of the network text. The tuner must outlive the
+  // step.
   static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(ResolvedNetwork network,
                                                               const StepOptions& options,
                                                               layers::Tuner* tuner);
 
-  // Initial parameters, statistics and optimizer state. `images` serve the initialisers that look
-  // at the data; null where there are none: these then take their default.
+  // Sets parameters, statistics and the optimizer's state to their initial values. `images` are for
+  // initialisers that compute filters from training images; if it is null, these use their default.
   absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
 
-  // Compiles the step for the parameters that are trained at step number `step`. To be called
-  // before the batch of each step is put into its place: where the plan that is there serves, as it
-  // mostly does, it does nothing. Of several ranks the first measures for all. Errors, the same on
-  // all ranks: too little memory; Cancelled where the tuner was.
+  // Compiles the step for the parameters that are trained (not frozen) at step number `step`. To be
+  // called before each step, and before the batch is written to images(). It does nothing if the
+  // last compiled plan is valid for the step, which it mostly is. With several ranks, rank 0
+  // measures the algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled
+  // if the tuner was cancelled.
   absl::Status Prepare(int64_t step);
-  // The first step that needs another plan.
+  // The first later step for which Prepare() must compile another plan, since parameters are frozen
+  // then.
   int64_t PreparedUntil() const { return prepared_until_; }
 
-  // How many batches one step takes: `accumulate` of the recipe.
+  // The number of batches in one step: train.accumulate of the network text. Their gradients are
+  // averaged.
   int64_t parts() const { return text().train().accumulate(); }
-  // Where the next batch is to be put: f32 [N, C, H, W], and class numbers [N], or, where the loss
-  // compares with values (layers::BuiltNetwork::labels), f32 [N, classes].
+  // The memory that the caller fills with the next batch of N images: images() is f32 [N, C, H, W],
+  // and labels() holds class numbers [N]. If takes_values(), because the loss compares with values,
+  // the caller fills targets() with f32 [N, classes] instead of labels().
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
   int32_t* labels() { return static_cast<int32_t*>(targets()); }
   void* targets() { return plan_->input(compiled_->labels); }
   bool takes_values() const {
     return network_.built.graph.shape(network_.built.labels).rank() == 2;
   }
-  // Computes the loss and its gradients of the batch in place and makes update number `step`, for
-  // steps of one batch. Allocates nothing.
+  // Computes loss and gradients of the batch and makes the update of step number `step`. For steps
+  // of one batch, parts() == 1. Allocates no memory.
   Outcome Run(int64_t step);
-  // The same in pieces, where it takes several: forward and backward of the batch that is in its
-  // place, part 0 to parts() - 1 of step number `step`, in order; then the update by the mean of
-  // their gradients.
+  // The same for steps of several batches: RunPart() computes loss and gradients of one batch, for
+  // parts 0 to parts() - 1 in this order; then Update() updates the parameters with the mean of the
+  // gradients.
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
 
-  // Brings the optimizer's state together on all ranks, which all call it, and drops what rounding
-  // gradients has left over: a checkpoint written now has all that the next step depends on.
+  // Prepares for writing a checkpoint; all ranks must call it. It gathers the optimizer's state,
+  // which may be distributed over the ranks, and discards the rounding errors of sent gradients
+  // that would be added to the next step's. Afterwards the state in memory is all that the next
+  // step depends on.
   void CompleteState();
 
-  // Where gradients lie, and after which operation of the plan each is there.
+  // Where each gradient lies in memory, and after which operation of the plan it is computed.
   std::vector<distributed::GradientPlace> GradientPlaces() const;
-  // How gradients went to the other ranks in the last step: buckets in their order, each with its
-  // bytes and times. Empty with one rank.
+  // How the gradients of the last step were sent to the other ranks: the bytes and times of each
+  // bucket in the order of sending. Empty with one rank.
   struct BucketTimes {
     int64_t bytes = 0;
     distributed::Means::Record record;
   };
   std::vector<BucketTimes> LastBuckets() const;
-  // "2 ranks, 12 us and 4.1 GB/s between them: gradients in 9 buckets of 1.2 MB"; empty with one.
+  // Returns a line such as "2 ranks, 12 us and 4.10 GB/s between them: 10.8 MB of gradients (f32)
+  // in 9 buckets"; empty with one rank.
   std::string DescribeBuckets() const;
-  // For how long gradients were under way so far.
+  // The seconds in which gradients were on their way to other ranks, over all steps so far.
   double SecondsUnderWay() const { return seconds_under_way_; }
 
-  // After a Run() that was not finite: which parameter, layer's result or gradient is the first
-  // that is not. Slow.
+  // To be called after a step whose outcome was not finite. Returns a text that names the
+  // parameter, layer or gradient in which the first number that is not finite was computed. Slow.
   std::string FindNonFinite(int64_t step);
 
-  // Its graph, without gradients.
+  // The network's graph without gradients.
   const layers::BuiltNetwork& network() const { return network_.built; }
   layers::ParameterStore& store() { return *store_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
   layers::Plan& plan() { return *plan_; }
   const std::vector<optim::ParameterSlice>& slices() const { return slices_; }
-  // All choices made so far, those of earlier plans included.
+  // The algorithms chosen for all plans so far: a choice for each operation.
   const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
 
  private:
@@ -147,24 +161,24 @@ class TrainingStep {
   const layers::Network& text() const { return network_.text; }
   layers::PlanOptions OptionsOfPlan() const;
   absl::Status Compile(int64_t step);
-  // Of weights, gradients and the optimizer's state.
+  // Bytes of weights, gradients, statistics and the optimizer's state.
   int64_t FixedBytes() const;
   void TakeChoicesOfRankZero();
-  // Decides which gradients go together, and begins each bucket in the hook of the plan.
+  // Divides the gradients into buckets and lets the plan start sending each when it has been
+  // computed.
   absl::Status PlanBuckets();
   void BeginBuckets(size_t operation);
   void ShareOutMatrices();
   void AverageOverRanks();
-  // Adds what earlier parts of the step have summed up to a stretch of the gradients.
+  // Replaces a stretch of the last part's gradients by the mean over all parts of the step.
   void AddEarlierParts(int64_t begin, int64_t size);
-  // The result of the first operation that is not finite, in words; empty where all are.
+  // Returns in words where the first number that is not finite is computed; empty if there is none.
   std::string FindNonFiniteTensor(int64_t step);
-  // One of `among`, in the order in which they are computed, that is not finite where the one
-  // before is; kNoTensor if none of those looked at is not. Its parts' last tensors are looked at
-  // first.
+  // Searches `among`, tensors in the order in which they are computed, for one that is not finite
+  // although the tensor before it is. Returns kNoTensor if no tensor it looks at is not finite.
   absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
                                                   int64_t step);
-  // Computes the step once more, for these tensors.
+  // Computes the step again and returns for each of `tensors` whether all its numbers are finite.
   absl::StatusOr<std::vector<bool>> AreFinite(absl::Span<const layers::TensorId> tensors,
                                               int64_t step);
 
@@ -176,23 +190,24 @@ class TrainingStep {
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<layers::BuiltNetwork>
       compiled_;  // with the gradients of the parameters trained now
-  std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // with the index of their slice
+  std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // each gradient and the index in
+                                                                // slices_ of its parameter
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;
-  double loss_sum_ = 0;            // over the parts of the step
-  BigVector<float> gradient_sum_;  // the same, where there are several
-  std::vector<double> averaged_;   // the loss, then the running statistics, of all ranks
+  double loss_sum_ = 0;            // sum over the parts of the step so far
+  BigVector<float> gradient_sum_;  // the same for the gradients; used with several parts only
+  std::vector<double> averaged_;   // the loss, then the running statistics; of all ranks
 
   std::optional<distributed::Link> link_;
-  std::vector<distributed::Bucket> buckets_;  // with several ranks
+  std::vector<distributed::Bucket> buckets_;  // empty with one rank
   std::unique_ptr<distributed::Means> means_;
   size_t next_bucket_ = 0;
   bool is_last_part_ = true;
   double seconds_under_way_ = 0;
 };
 
-// Of one image in a batch of the step.
+// Bytes of the target of one image in a batch of `step`.
 inline int64_t BytesOfTarget(const TrainingStep& step) {
   return step.takes_values() ? step.network().classes * int64_t{sizeof(float)}
                              : int64_t{sizeof(int32_t)};

@@ -14,12 +14,12 @@
 namespace cotangent::training {
 namespace {
 
-// To six significant digits: what is written down is what is used.
+// Rounds to six significant digits, so that the value used is the value written into the recipe.
 double Rounded(double value) {
   return std::strtod(absl::StrFormat("%.6g", value).c_str(), nullptr);
 }
 
-// `Value` of image i: [images, count] by columns.
+// Returns the mean of value(i) over images i.
 template <typename Value>
 double MeanOver(int64_t images, const Value& value) {
   double sum = 0;
@@ -108,7 +108,7 @@ std::vector<double> AveragePrecisions(absl::Span<const float> scores,
     std::iota(order.begin(), order.end(), int64_t{0});
     std::sort(order.begin(), order.end(),
               [&](int64_t a, int64_t b) { return score(a) > score(b); });
-    // Images of equal scores are answered together.
+    // Images with equal scores are counted together, since their order is arbitrary.
     double sum = 0, found = 0;
     for (int64_t i = 0; i < images;) {
       double found_here = 0;

@@ -1,4 +1,5 @@
-// What a network is to find out about an image: a class, labels or numbers. Its loss decides.
+// What a network predicts about an image: one class, labels of which any number apply, or numbers.
+// The network's loss decides which. This file scales the targets and measures how good answers are.
 #ifndef COTANGENT_TRAINING_TARGETS_H_
 #define COTANGENT_TRAINING_TARGETS_H_
 
@@ -15,47 +16,50 @@ namespace cotangent::training {
 
 data::TargetKind TargetKindOf(const layers::Network& network);
 
-// A number that says how good answers are; larger is better.
+// A number that says how good answers are; larger values are better.
 struct Measure {
   std::string name;  // "accuracy", "mean average precision", "R2"
-  std::string key;   // its name in metrics.jsonl: "accuracy", "mean_average_precision", "r2"
+  std::string key;   // the key in metrics.jsonl: "accuracy", "mean_average_precision", "r2"
 };
 const Measure& MeasureOf(data::TargetKind kind);
 
-// Numbers as a network sees them: (number - mean) / deviation. Empty for other targets, and as long
-// as a recipe does not say.
+// The scale of targets that are numbers: training uses (number - mean) / deviation. Both lists are
+// empty for other targets, and if the recipe does not set them.
 struct TargetScale {
   std::vector<double> mean, deviation;
 
-  // What the network says, [images, numbers], in the numbers' own units.
+  // Converts a network's results [images, numbers] back to the numbers' own units.
   void Restore(absl::Span<float> answers) const;
 };
-// That of a recipe; an error, with its place, unless it has `count` numbers or none.
+// Returns the scale that the recipe gives. An error that names the field unless it has `count`
+// means and deviations, or none.
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
-// Writes that of the training images, rounded to six digits, into a recipe of numbers that has
-// none.
+// Computes mean and deviation of the training images' targets, rounded to six digits, and writes
+// them into the recipe. Does nothing if the recipe has them already.
 void WriteTargetScale(const data::Dataset& images, layers::Network& network);
 
-// For each label the mean, over the images that have it, of the precision among the images whose
-// score is at least theirs (scikit-learn's average_precision_score); NaN where no image has it.
-// `scores` and `targets` are [images, labels].
+// Returns for each label its average precision, as scikit-learn's average_precision_score: the
+// mean, over the images that have the label, of the precision among all images whose score is at
+// least as high. NaN if no image has the label. `scores` and `targets` are [images, labels].
 std::vector<double> AveragePrecisions(absl::Span<const float> scores,
                                       absl::Span<const float> targets, int64_t labels);
-// Their mean over the labels that images have; 0 where there are none.
+// The mean of AveragePrecisions() over the labels that occur; 0 if none does.
 double MeanAveragePrecision(absl::Span<const float> scores, absl::Span<const float> targets,
                             int64_t labels);
 
-// For each number 1 - sum (answer - target)^2 / sum (target - mean target)^2 (scikit-learn's
-// r2_score): 1 for perfect answers, 0 for those that know the mean. Where targets do not vary: 1 if
-// all answers are right, else 0.
+// Returns for each number R2 = 1 - sum (answer - target)^2 / sum (target - mean target)^2, as
+// scikit-learn's r2_score: 1 for perfect answers, 0 for always answering the mean. If the targets
+// do not vary, R2 is 1 if all answers are right, else 0. `answers` and `targets` are [images,
+// numbers].
 std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
                                               absl::Span<const float> targets, int64_t numbers);
 
-// The measure of all answers, [images, count], that MeasureOf() names. Of labels and numbers.
+// The measure that MeasureOf() names, for labels and numbers; `answers` and `targets` are [images,
+// count].
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 
-// The probability of a label whose score, a logit, is x.
+// The probability of a label whose logit is x.
 double Sigmoid(double x);
 
 }  // namespace cotangent::training

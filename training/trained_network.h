@@ -1,4 +1,4 @@
-// Trained networks as checkpoints hold them.
+// Loads a trained network from a checkpoint for inference.
 #ifndef COTANGENT_TRAINING_TRAINED_NETWORK_H_
 #define COTANGENT_TRAINING_TRAINED_NETWORK_H_
 
@@ -16,23 +16,25 @@
 
 namespace cotangent::training {
 
-// The checkpoint of that path or, of a directory, the newest good one.
+// Opens a checkpoint file or, if the path is a directory, its newest undamaged checkpoint.
 absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory);
 
-// A network as a checkpoint holds it, ready to answer.
+// A network with its trained parameters.
 struct TrainedNetwork {
   layers::Network network;
-  std::string dataset;  // what --dataset said
+  std::string dataset;  // the value of --dataset in the training run
   data::Normalization normalization;
   std::vector<std::string> classes;
   std::unique_ptr<layers::ParameterStore> store;
-  // What `quantise` found; empty: all is computed with real numbers.
+  // Scales of layers that compute with integers; empty if all layers compute with floating point
+  // numbers.
   layers::Quantisation quantisation;
 };
 
-// Takes network and parameters (moving averages where there are any) from a checkpoint; `path`
-// names it in errors, which are InvalidArgument: a network text that cannot be read, parameters
-// that are missing or of another shape.
+// Reads the network and its parameters from a checkpoint; moving averages of the parameters are
+// preferred if there are any. `path` names the checkpoint in error messages. Returns
+// InvalidArgument if the network text cannot be parsed or if parameters are missing or have another
+// shape.
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
 
 }  // namespace cotangent::training

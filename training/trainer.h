@@ -1,6 +1,6 @@
-// One training run, as run.h's Train() makes it. The class comes in four files: what is made ready
-// before the first step (trainer_preparation.cc), the steps (run.cc), the evaluations
-// (trainer_evaluation.cc), and what is written down (trainer_records.cc).
+// The implementation of Train() in run.h. The class is spread over four files: preparations before
+// the first step (trainer_preparation.cc), training steps (run.cc), evaluations
+// (trainer_evaluation.cc), and checkpoints and metrics (trainer_records.cc).
 #ifndef COTANGENT_TRAINING_TRAINER_H_
 #define COTANGENT_TRAINING_TRAINER_H_
 
@@ -45,7 +45,8 @@ class Trainer {
   absl::Status PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading);
   absl::Status CheckRanks() const;
   absl::Status Resume(const FoundCheckpoint& found);
-  // Where the run goes on in its schedule after `before`, whatever batches that was made with.
+  // Returns the position (see position()) at which a run goes on from checkpoint `before`, which
+  // may have been made with another batch size.
   int64_t PositionAfter(const RunState& before) const;
   void CompareWithResumed() const;
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
@@ -58,19 +59,22 @@ class Trainer {
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
-  // Evaluates; on the test images and with test-time averaging, too, at the end of the run.
+  // Evaluates the images that are evaluated during the run; at the end of the run (`is_last`) also
+  // the test images, and with test-time averaging.
   absl::Status Evaluate(bool is_last);
   absl::Status EvaluateAtEnd(nlohmann::json& line);
   std::optional<FoundCheckpoint> BestForTheEnd();
   void Take(const Evaluator::Result& result, data::Split split, nlohmann::json& line);
-  // Keeps the checkpoint if the validation images say that it is the best; counts, if not.
+  // Compares the latest evaluation on the validation images with the best so far. If it is better,
+  // writes best.safetensors; if not, counts it as stale.
   void NoteValidation();
   void Log(const nlohmann::json& object, bool is_evaluation);
   absl::Status Write(const std::string& path);
   void Save();
   RunNumbers Numbers() const;
 
-  // Steps of the schedule that are done: those made, but for a run that went on with other batches.
+  // How many steps of the schedule are done. Differs from state_.step only if the run was resumed
+  // with another batch size.
   int64_t position() const { return state_.step - run_.updates_ahead; }
   double Epochs() const {
     return static_cast<double>(position()) / static_cast<double>(run_.steps_per_epoch);
@@ -79,7 +83,7 @@ class Trainer {
   bool IsEpochEnd() const {
     return position() % run_.steps_per_epoch == 0 || position() == run_.total_steps;
   }
-  // Whether this call's last step is made.
+  // Whether the last step of this call of Train() has been made.
   bool IsDone() const {
     return position() >= run_.total_steps || IsOutOfPatience() ||
            (options_.max_steps > 0 && state_.step >= options_.max_steps);
@@ -88,7 +92,7 @@ class Trainer {
     const int64_t patience = network_.train().stop().patience();
     return patience > 0 && state_.stale >= patience;
   }
-  // At the end of an epoch.
+  // To be called at the end of an epoch only.
   bool IsEvaluationDue() const {
     const int64_t every = network_.train().evaluation().every_epochs();
     return every > 0 && Epoch() % every == 0 && !IsDone();
@@ -98,7 +102,8 @@ class Trainer {
   }
 
   const RunOptions& options_;
-  layers::Network network_;  // with the normalisation written down
+  layers::Network network_;  // the network text; normalisation and class weights are written into
+                             // it
   layers::Tuner* const tuner_;
   RunObserver& observer_;
   distributed::Communicator& ranks_;
@@ -113,23 +118,25 @@ class Trainer {
   std::unique_ptr<MetricsLog> metrics_;
   Trace trace_;
 
-  RunState state_;                  // all that checkpoints hold beside tensors
-  std::optional<RunState> before_;  // of the checkpoint that the run goes on from
+  RunState state_;                  // what checkpoints hold besides tensors
+  std::optional<RunState> before_;  // the state in the checkpoint that the run was resumed from
 
-  // Of this process.
+  // The following members concern this process only, not the run before a resumption.
   int64_t saved_step_ = -1;
   absl::Status save_status_, log_status_;
-  double save_seconds_ = 0;  // in writing checkpoints
+  double save_seconds_ = 0;  // seconds spent writing checkpoints
   int64_t own_steps_ = 0, own_skipped_ = 0;
   double own_seconds_ = 0;
-  std::optional<RankWatch> rank_watch_;  // from Run() on
-  double epoch_seconds_ = 0;             // since the epoch, or the resumption, began
+  std::optional<RankWatch> rank_watch_;  // exists from Run() on
+  double epoch_seconds_ = 0;             // training seconds since the epoch, or the resumption
+                                         // within it, began
   int64_t epoch_steps_ = 0;
   RunResult result_;
   int64_t evaluated_step_ = -1;
 };
 
-// Gives what went wrong while running another exit code than what is wrong with the input.
+// Changes the code of an error during the run, so that the program ends with another exit code than
+// for wrong input. Cancelled stays as it is.
 inline absl::Status Running(const absl::Status& status) {
   if (absl::IsCancelled(status)) return status;
   return absl::UnavailableError(status.message());

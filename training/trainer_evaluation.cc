@@ -38,7 +38,8 @@ absl::Status Trainer::Evaluate(bool is_last) {
     if (!watched.ok()) return watched.status();
     Take(*watched, options_.data.watched, line);
     evaluated_step_ = state_.step;
-    // Where a run is cut short within an epoch, an undisturbed one would not have looked.
+    // A run that is cut short within an epoch is evaluated where an uninterrupted run would not be,
+    // so this evaluation must not count when the run is resumed.
     if (options_.data.watched == data::Split::kValidation && IsEpochEnd()) NoteValidation();
   }
   if (is_last) {
@@ -62,7 +63,9 @@ absl::Status Trainer::EvaluateAtEnd(json& line) {
   return absl::OkStatus();
 }
 
-// Where there are validation images the test images see the parameters that did best on them.
+// If there are validation and test images, the test images are evaluated with the parameters that
+// did best on the validation images. Returns their checkpoint, or nothing if the current parameters
+// are these.
 std::optional<FoundCheckpoint> Trainer::BestForTheEnd() {
   if (options_.data.watched != data::Split::kValidation ||
       options_.data.final != data::Split::kTest || ranks_.rank() != 0 || state_.best_step < 0 ||

@@ -18,12 +18,12 @@
 namespace cotangent::training {
 namespace {
 
-// The learning rate has gone up where it is more than this many times what it was.
+// The user is told that the learning rate has gone up if it has by more than this factor.
 constexpr double kJump = 1.01;
 
 }  // namespace
 
-// Waits for the training images; the second call does nothing.
+// Waits until the training images are read. A second call does nothing.
 absl::Status Trainer::TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading) {
   if (!loading.valid()) return absl::OkStatus();
   ASSIGN_OR_RETURN(train_set_, loading.get());
@@ -31,7 +31,7 @@ absl::Status Trainer::TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& l
 }
 
 absl::Status Trainer::Prepare() {
-  // Reading the data and planning the step go side by side.
+  // The images are read while the step is compiled.
   std::future<absl::StatusOr<data::Dataset>> train_loading =
       std::async(std::launch::async, [this] { return options_.data.load(data::Split::kTrain); });
   RETURN_IF_ERROR(distributed::Agree(ranks_, PrepareStep(train_loading)));
@@ -45,7 +45,8 @@ absl::Status Trainer::Prepare() {
                                 {{"the checksum of the training images", state_.data_checksum}});
 }
 
-// What would make ranks compute different steps.
+// Returns an error unless all ranks have the same settings, without which they would compute
+// different steps.
 absl::Status Trainer::CheckRanks() const {
   RunState machine;
   DescribeMachine(machine);
@@ -70,7 +71,7 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
   if (options_.resume_from.has_value()) {
     RETURN_IF_ERROR(Resume(*options_.resume_from));
   }
-  // Weights of classes follow from the images, and are part of the network to be planned.
+  // Class weights are computed from the images and belong to the network that is compiled.
   if (network_.train().class_weight() == layers::Train::BALANCED) {
     RETURN_IF_ERROR(TakeTrainSet(train_loading));
     WriteBalancedWeights(train_set_, network_);
@@ -110,8 +111,9 @@ absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& tra
   return PrepareData();
 }
 
-// What the recipe says, else what is known of the data, else what the training images say. It is
-// written into the recipe, so that a checkpoint needs no data to be used.
+// Takes the normalisation that the recipe gives, else the one known for the data set, else that of
+// the training images. It is written into the recipe, so that a checkpoint can be used without the
+// data.
 absl::Status Trainer::ResolveNormalization() {
   ASSIGN_OR_RETURN(normalization_,
                    NormalizationOf(network_, options_.data.normalization.has_value()
@@ -146,7 +148,7 @@ absl::Status Trainer::PrepareData() {
 int64_t Trainer::PositionAfter(const RunState& before) const {
   double epochs = before.epochs;
   if (epochs == 0 && before.step > 0) {
-    // Checkpoints of earlier versions do not say: all their steps were of their recipe's batch.
+    // Checkpoints of earlier versions do not store the epochs; all their steps used one batch size.
     const absl::StatusOr<layers::Network> network = layers::ParseNetwork(before.network);
     const int64_t batch = network.ok() ? network->train().batch_size() : 0;
     const int64_t steps = batch > 0 ? options_.data.shape.images / batch : 0;
@@ -175,8 +177,8 @@ absl::Status Trainer::Resume(const FoundCheckpoint& found) {
   return absl::OkStatus();
 }
 
-// What keeps a resumed run from computing the same bits as an undisturbed one is told, and where
-// more epochs raise the learning rate.
+// Tells the user what keeps the resumed run from computing the same bits as an uninterrupted one,
+// and whether a larger number of epochs raises the learning rate.
 void Trainer::CompareWithResumed() const {
   for (const std::string& line : Differences(*before_, state_))
     observer_.Say(absl::StrCat("note: ", line));

@@ -35,7 +35,8 @@ void Trainer::Save() {
   }
   saved_step_ = state_.step;
   if (ranks_.rank() != 0) return;
-  // What kept the last one from being written may have kept its half from being removed.
+  // A full disk, say, kept the last checkpoint from being written and may have kept its temporary
+  // file from being removed.
   if (failed_before) RemoveTemporaryFiles(options_.output_dir);
   RemoveOldCheckpoints(options_.output_dir, options_.keep);
 }
