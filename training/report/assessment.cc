@@ -9,14 +9,14 @@ namespace {
 
 double Ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
-// Scores of which a softmax is to be taken: logarithms, where probabilities are given. What is 0 is
-// held to be as small as a float can say.
+// Returns a logit for a score: the score itself, or its logarithm if it is a probability. The
+// probability 0 is replaced by the smallest normal float, since its logarithm would be infinite.
 double Logit(float score, bool are_probabilities) {
   if (!are_probabilities) return score;
   return std::log(std::max(score, std::numeric_limits<float>::min()));
 }
 
-// ln of the sum of exp(score / temperature).
+// Returns ln(sum of exp(score / temperature)).
 double LogSumExp(absl::Span<const float> scores, bool are_probabilities, double temperature) {
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (const float score : scores) {
@@ -28,8 +28,10 @@ double LogSumExp(absl::Span<const float> scores, bool are_probabilities, double 
   return largest + std::log(sum);
 }
 
-// Log loss and its slope by the inverse of the temperature, b = 1 / T: the loss of an image is
-// lse(b z) - b z_label, convex in b, with the slope E[z] - z_label under softmax(b z).
+// The mean log loss, and its slope: the derivative with respect to the inverse temperature b = 1 /
+// T. The loss of an image with scores z is lse(b z) - b z_label, where lse is the logarithm of the
+// sum of exponentials. It is convex in b; its slope is E[z] - z_label, the mean being over
+// softmax(b z).
 struct Loss {
   double value = 0, slope = 0;
 };
@@ -53,8 +55,9 @@ Loss LogLoss(absl::Span<const float> scores, absl::Span<const int32_t> labels, i
   return {loss.value / n, loss.slope / n};
 }
 
-// Bisection of the logarithm of the temperature: the slope by 1 / T rises with 1 / T. A loss whose
-// least value lies beyond the limits (every image right, say) ends at a limit.
+// Bisects the logarithm of the temperature T, since the slope with respect to 1 / T grows with 1 /
+// T. If the loss is least beyond the limits 0.01 and 100 (as when every answer is right), returns a
+// limit.
 double BestTemperature(absl::Span<const float> scores, absl::Span<const int32_t> labels,
                        int64_t classes, bool are_probabilities) {
   double low = std::log(1e-2), high = std::log(1e2);

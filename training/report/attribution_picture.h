@@ -1,4 +1,4 @@
-// An attribution as a picture.
+// Draws an attribution (attribution.h) as a picture: which pixels speak for or against a class.
 #ifndef COTANGENT_TRAINING_REPORT_ATTRIBUTION_PICTURE_H_
 #define COTANGENT_TRAINING_REPORT_ATTRIBUTION_PICTURE_H_
 
@@ -7,10 +7,11 @@
 
 namespace cotangent::training::report {
 
-// The image (its bytes [channels, height, width]) and, to its right, what each pixel adds to the
-// score, summed over the channels: red what speaks for the class, blue what speaks against it,
-// white what does not matter; full colour at the 99th percentile of the sizes. Small images are
-// enlarged by whole numbers to about 256 pixels.
+// Draws the image (bytes [channels, height, width]) and, to its right, what each pixel contributes
+// to the score of the class: `values` [channels, height, width] summed over the channels. Red
+// pixels raise the score, blue ones lower it, white ones do not matter. Colours are full from the
+// 99th percentile of the absolute values on. Small images are enlarged by a whole factor to about
+// 256 pixels.
 data::Image DrawAttribution(absl::Span<const uint8_t> image, int channels, int height, int width,
                             absl::Span<const double> values);
 

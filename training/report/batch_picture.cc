@@ -23,7 +23,7 @@ data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int6
       const double value = images[(i * channels + c) * plane + pixel];
       const double byte = 255 * (value * normalization.deviation[c] + normalization.mean[c]);
       const int64_t y = top + pixel / width, x = left + pixel % width;
-      // What is not a number is shown black.
+      // A value that is not a number is drawn black.
       picture.rgb[(y * picture.width + x) * 3 + colour] =
           byte > 0 ? static_cast<uint8_t>(std::lround(std::min(byte, 255.0))) : 0;
     }

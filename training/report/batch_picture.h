@@ -1,4 +1,4 @@
-// A batch as the network sees it.
+// Draws a batch of images as the network receives it.
 #ifndef COTANGENT_TRAINING_REPORT_BATCH_PICTURE_H_
 #define COTANGENT_TRAINING_REPORT_BATCH_PICTURE_H_
 
@@ -11,9 +11,9 @@ namespace cotangent::training::report {
 
 inline constexpr int64_t kMostImagesOfPicture = 64;
 
-// The first `count` images of `images` [count, channels, height, width], kMostImagesOfPicture at
-// most, side by side in rows of about as many as there are rows, two pixels apart. Normalisation is
-// undone, and what lies outside the range of a byte is cut off. One channel is shown grey.
+// Draws the first `count` images, at most kMostImagesOfPicture, of `images` [count, channels,
+// height, width] in a square grid, two pixels apart. The normalisation is undone; values outside 0
+// to 255 are clipped. Images of one channel are drawn in grey.
 data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int64_t height,
                       int64_t width, const data::Normalization& normalization);
 

@@ -13,11 +13,12 @@
 namespace cotangent::training::report {
 namespace {
 
-// A matrix of more classes than this shows no names and numbers: a table of what is confused most
-// does.
+// With more classes than this, the drawn confusion matrix has no names and numbers; the table of
+// the most frequent confusions has them.
 constexpr int64_t kMostNamedClasses = 12;
 constexpr int64_t kMostConfusions = 20;
-constexpr int64_t kPictures = 24;  // in each gallery: at a few KB a picture, well under a megabyte
+constexpr int64_t kPictures = 24;  // in each gallery; a picture has a few KB, so the page stays
+                                   // below a megabyte
 
 std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
 std::string Four(double value) { return absl::StrFormat("%.4f", value); }
@@ -71,7 +72,7 @@ std::string ClassTable(const Evaluation& e) {
   return html + kEndTable;
 }
 
-// The beginning of a UTF-8 text, at most so many bytes of it, without a part of a letter.
+// Returns at most the first `bytes` bytes of a UTF-8 text, without cutting a character in two.
 absl::string_view WholeLetters(absl::string_view text, size_t bytes) {
   while (bytes > 0 && bytes < text.size() && (text[bytes] & 0xc0) == 0x80) --bytes;
   return text.substr(0, bytes);
@@ -90,7 +91,8 @@ std::string ConfusionMatrix(const Evaluation& e) {
   }
   if (named) {
     for (int64_t k = 0; k < a.classes; ++k) {
-      // Names that would push the matrix off the page are cut in it; the table has them whole.
+      // Long names would push the matrix off the page, so they are cut here; the tables show them
+      // in full.
       std::string name = e.ClassName(k);
       if (name.size() > 16) name = absl::StrCat(WholeLetters(name, 15), "~");
       map.row_names.push_back(name);
@@ -105,10 +107,11 @@ std::string ConfusionMatrix(const Evaluation& e) {
                       named ? "; the number says how many" : "", ".</figcaption></figure>\n");
 }
 
-// What is taken for what most often.
+// A table of the pairs (class, answer) that are confused most often.
 std::string MostConfused(const Evaluation& e) {
   const Assessment& a = e.assessment;
-  std::vector<std::pair<int64_t, int64_t>> confused;  // count, cell
+  std::vector<std::pair<int64_t, int64_t>> confused;  // minus the count, then the index of the
+                                                      // matrix cell
   for (int64_t i = 0; i < a.classes * a.classes; ++i) {
     if (i / a.classes != i % a.classes && a.confusion[i] > 0)
       confused.push_back({-a.confusion[i], i});

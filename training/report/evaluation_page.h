@@ -1,4 +1,5 @@
-// What an evaluation found, for people (a page), for spreadsheets (CSV) and for programs (JSON).
+// Writes the results of evaluating a classifier: as an HTML page, as CSV for spreadsheets, and as
+// JSON.
 #ifndef COTANGENT_TRAINING_REPORT_EVALUATION_PAGE_H_
 #define COTANGENT_TRAINING_REPORT_EVALUATION_PAGE_H_
 
@@ -13,38 +14,41 @@
 namespace cotangent::training::report {
 
 struct Evaluation {
-  std::string network = {};               // its name
+  std::string network = {};               // the network's name
   std::string data = {};                  // "cifar10, test images"
-  std::string checkpoint = {};            // where the parameters came from
-  std::vector<std::string> classes = {};  // names; fewer than classes: the rest are numbered
+  std::string checkpoint = {};            // the path of the checkpoint, or what it is
+  std::vector<std::string> classes = {};  // names of the first classes; further ones are called by
+                                          // number
   Assessment assessment = {};
-  double loss = 0;                          // the network's own, mean over the images
-  std::optional<double> tta_accuracy = {};  // averaged over views, where it was measured
-  // Of an image: the name of its file, or "" (it is then called by its number); and a PNG file of
-  // it, or "" where it cannot be shown.
+  double loss = 0;                          // the network's own loss, mean over the images
+  std::optional<double> tta_accuracy = {};  // accuracy with test-time averaging, if it was measured
+  // Functions of an image's number. `name` returns the name of its file, or "" if it has none (it
+  // is then called by its number). `png` returns the image as PNG, or "" if it cannot be shown.
   std::function<std::string(int64_t image)> name = nullptr;
   std::function<std::string(int64_t image)> png = nullptr;
 
   std::string ClassName(int64_t k) const;
 };
 
-// One HTML page that needs nothing but itself: accuracy with its interval, measures of each class,
-// the confusion matrix, the reliability diagram, the surest mistakes and the least sure answers as
-// pictures. All text from outside is escaped.
+// Returns a self-contained HTML page: accuracy with its confidence interval, the confusion matrix,
+// the reliability diagram, pictures of the most confident mistakes and of the least confident
+// answers, and the measures of each class. Names and paths are escaped.
 std::string ToHtml(const Evaluation& evaluation);
 
-// A line an image, after a header: image,label,answer,right,probability,probability_of_label.
-// Quoted as RFC 4180 has it.
+// Returns a header line and a line for each image:
+// image,label,answer,right,probability,probability_of_label. `right` is 1 or 0; the probabilities
+// are those of the answer and of the true class. Fields are quoted by RFC 4180.
 std::string ToCsv(const Evaluation& evaluation);
 
-// {"network", "data", "checkpoint", "images", "classes", "loss", "accuracy", "accuracy_low", "accuracy_high", ["tta_accuracy",] "top": [...], "mean_recall", "log_loss",
-// "calibration_error", "temperature", "calibration_error_at_temperature",
-// "log_loss_at_temperature", "confusion": [[...]], "of_class": [{"name", "support", "precision",
-// "recall", "f1"}, ...]}
+// Returns a JSON object: {"network", "data", "checkpoint", "images", "classes", "loss", "accuracy",
+// "accuracy_low", "accuracy_high", "top": [...], "mean_recall", "log_loss", "calibration_error",
+// "temperature", "calibration_error_at_temperature", "log_loss_at_temperature", ["tta_accuracy",]
+// "confusion": [[...]], "of_class": [{"name", "support", "precision", "recall", "f1"}, ...]}.
+// "tta_accuracy" is there only if it was measured.
 std::string ToJson(const Evaluation& evaluation);
 
-// A field of a CSV file: in quotes, doubled inside, where it holds a comma, a quote or a line's
-// end.
+// Returns a field of a CSV file. A text with a comma, a quote or a line break is put in quotes, and
+// quotes within it are doubled.
 std::string CsvField(const std::string& text);
 
 }  // namespace cotangent::training::report

@@ -1,10 +1,11 @@
-// Event files: what TensorBoard shows a run by. Such a file is a sequence of records,
+// Writes the event files of a run, which TensorBoard displays. An event file is a sequence of
+// records:
 //
-//   length (8 bytes, little-endian), its checksum, an Event (event.proto), its checksum,
+//   length (8 bytes, little-endian), its checksum, an Event (event.proto), its checksum
 //
-// where a checksum is the CRC-32C of the bytes, rotated right by 15 bits, plus 0xa282ead8 (so that
-// a checksum of bytes that hold checksums is none of theirs). A reader takes records as they come:
-// the file grows while a run goes on.
+// Each checksum is the CRC-32C of the bytes before it, rotated right by 15 bits, plus 0xa282ead8.
+// The rotation and sum are there because the CRC of data that contain their own CRC is a poor
+// checksum. Records can be read while the file grows.
 #ifndef COTANGENT_TRAINING_REPORT_EVENT_FILE_H_
 #define COTANGENT_TRAINING_REPORT_EVENT_FILE_H_
 
@@ -23,24 +24,25 @@
 
 namespace cotangent::training::report {
 
-// min, max, sums and 30 buckets of equal width of finite `values`; what is not finite is left out.
+// Returns the minimum, maximum, sum and sum of squares of `values` and their counts in 30 buckets
+// of equal width. Values that are not finite are left out.
 Histogram HistogramOf(absl::Span<const float> values);
 
-// One node of the picture TensorBoard draws of a network.
+// One node of the graph of a network that TensorBoard draws.
 struct PictureNode {
-  std::string name, kind;           // "layer1/conv", "convolution"; a slash opens a box
-  std::vector<std::string> inputs;  // names
+  std::string name, kind;           // "layer1/conv", "convolution"; slashes group nodes in boxes
+  std::vector<std::string> inputs;  // names of the nodes that feed this one
 };
 
 class EventFile {
  public:
-  // DIRECTORY/events.out.tfevents.SECONDS.cotangent, new; the directory must exist. A run that goes
-  // on begins another file, which TensorBoard reads together with those before. Errors:
-  // Unavailable, with what the system says.
+  // Creates DIRECTORY/events.out.tfevents.SECONDS.cotangent, where SECONDS is the Unix time. The
+  // directory must exist. A resumed run creates another file; TensorBoard displays both together.
+  // Returns Unavailable with the operating system's message if the file cannot be created.
   static absl::StatusOr<std::unique_ptr<EventFile>> Create(const std::string& directory);
 
-  // Each writes one record, whole, and hands it to the system. Tags with slashes are grouped by
-  // what stands before the first.
+  // Each of these functions writes one complete record and flushes it. TensorBoard groups tags that
+  // contain a slash by the part before the first slash.
   absl::Status Scalars(int64_t step, absl::Span<const std::pair<std::string, double>> values);
   absl::Status Image(int64_t step, absl::string_view tag, int width, int height,
                      absl::string_view png);

@@ -1,5 +1,5 @@
-// What all pages of ours have in common: one file that needs nothing but itself, readable on a
-// telephone and on paper, light or dark as the reader has it.
+// The common parts of the HTML pages: each page is one file without links to others, readable on a
+// telephone and in print, and light or dark as the reader's browser asks for.
 #ifndef COTANGENT_TRAINING_REPORT_HTML_H_
 #define COTANGENT_TRAINING_REPORT_HTML_H_
 
@@ -9,11 +9,12 @@
 
 namespace cotangent::training::report {
 
-// & < > " ' as entities.
+// Replaces the characters & < > " ' by HTML entities.
 std::string EscapeHtml(absl::string_view text);
 
-// From the document's type to the beginning of its body; `title` is plain text. `refresh_seconds`:
-// a page that is opened while it is still being written reads itself anew that often; 0: never.
+// Returns the page from <!DOCTYPE html> to the beginning of its body. `title` is plain text. If
+// `refresh_seconds` is not 0, a browser reloads the page every so many seconds, for a page that is
+// rewritten while a run goes on.
 std::string BeginPage(absl::string_view title, int refresh_seconds = 0);
 std::string EndPage();
 

@@ -1,4 +1,4 @@
-// A sweep over learning rates, for people.
+// Shows the result of a sweep over learning rates (learning_rate.h) as text or as an HTML page.
 #ifndef COTANGENT_TRAINING_REPORT_LEARNING_RATE_PAGE_H_
 #define COTANGENT_TRAINING_REPORT_LEARNING_RATE_PAGE_H_
 
@@ -8,11 +8,11 @@
 
 namespace cotangent::training::report {
 
-// A line for each of about two dozen rates: the rate, the smoothed loss and a bar; then the proposal
-// and how to take it.
+// Returns about two dozen lines, each with a learning rate, the smoothed loss and a bar for the
+// loss; then the proposed rate and the command-line flag that sets it.
 std::string ToText(const LearningRateSweep& sweep);
 
-// The same as a page; `network` is its name.
+// Returns a plot of the loss and the proposal as an HTML page. `network` is the network's name.
 std::string ToHtml(const LearningRateSweep& sweep, const std::string& network);
 
 }  // namespace cotangent::training::report

@@ -13,11 +13,11 @@ namespace cotangent::training::report {
 namespace {
 
 constexpr double kLeft = 62, kRight = 14, kBottom = 46;
-constexpr double kLetter = 6.6;  // mean width of a letter at the size used
+constexpr double kLetter = 6.6;  // mean width of a letter in the legend, in pixels
 
 std::string Coordinate(double v) { return absl::StrFormat("%.1f", v); }
 
-// One axis: from values to pixels, and where its ticks stand.
+// One axis: maps values to pixels and chooses the positions of ticks.
 class Axis {
  public:
   Axis(double low, double high, bool logarithmic, double begin, double end)
@@ -52,7 +52,7 @@ class Axis {
   double low_, high_, begin_, end_;
 };
 
-// The range of what is to be shown, a little widened where it was not given.
+// Unless a range is given (low < high), computes the range of the values and widens it a little.
 void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values,
                bool logarithmic, double* low, double* high) {
   if (*low < *high) return;
@@ -83,7 +83,7 @@ std::string Text(double x, double y, absl::string_view anchor, absl::string_view
                       anchor, "\" class=\"", css_class, "\">", EscapeHtml(text), "</text>");
 }
 
-// "1e-6" as 10 with a raised exponent.
+// The label of a tick; on logarithmic axes far from 1, as 10 with a raised exponent.
 std::string TickLabel(double x, double y, absl::string_view anchor, double value,
                       bool logarithmic) {
   const double decade = std::log10(std::abs(value));
@@ -133,7 +133,8 @@ std::string DrawSeries(const Series& series, int colour, const Axis& x, const Ax
         pen_down = false;
         continue;
       }
-      // Far outside the frame a coordinate would not be legible to every renderer.
+      // Coordinates are clipped far outside the frame, since some renderers cannot draw larger
+      // ones.
       const double py = std::clamp(y.At(series.y[i]), -2000.0, 4000.0);
       absl::StrAppend(&path, pen_down ? "L" : "M", Coordinate(x.At(series.x[i])), " ",
                       Coordinate(py));
@@ -159,7 +160,8 @@ int ColourOf(const Plot& plot, size_t index) {
                                         : static_cast<int>(index % 8);
 }
 
-// Names above the frame, as many in a row as fit. Returns the height used.
+// Appends the names of the series above the frame, as many in a row as fit. Returns the height
+// used, in pixels.
 double Legend(const Plot& plot, double top, std::string* svg) {
   double x = kLeft, y = top;
   bool any = false;
@@ -193,8 +195,8 @@ std::string Open(double width, double height, absl::string_view title) {
                       Text(width / 2, 16, "middle", "title", title), "\n");
 }
 
-// Where on a scale from light to dark a value stands, as an opacity of the ink; the page's
-// background shows through.
+// Returns a cell's opacity, 0 to 1, for a value's place on the colour scale. At lower opacity the
+// page's background shows through.
 std::string Shade(double share) { return absl::StrFormat("%.3f", std::clamp(share, 0.0, 1.0)); }
 
 }  // namespace
@@ -219,7 +221,7 @@ std::string ToSvg(const Plot& given) {
                        26 + legend_height + plot.height - 72};
   const Axis x(plot.x_low, plot.x_high, plot.log_x, frame.left, frame.right);
   const Axis y(plot.y_low, plot.y_high, plot.log_y, frame.bottom, frame.top);
-  // A name for the clipping region that no other picture of the page has.
+  // The clipping region needs a name that no other plot of the page has.
   const std::string clip =
       absl::StrCat("clip", absl::Hex(std::hash<std::string>()(plot.title + plot.y_label + legend)));
   std::string svg = Open(plot.width, frame.bottom + kBottom, plot.title);
@@ -289,7 +291,7 @@ std::string ToSvg(const HeatMap& map) {
   absl::StrAppend(&svg, "<text transform=\"translate(13 ", Coordinate(top + size / 2),
                   ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">",
                   EscapeHtml(map.y_label), "</text>\n");
-  // The colour scale.
+  // The colour scale below the map, with the values at its ends.
   const double scale_y = top + size + bottom;
   for (int i = 0; i < 20; ++i) {
     absl::StrAppend(&svg, "<rect style=\"fill:var(--c0)\" shape-rendering=\"crispEdges\" x=\"",

@@ -7,49 +7,53 @@
 
 #include "absl/strings/string_view.h"
 
-// Pictures as SVG, to stand in an HTML page. Colours are CSS variables (--c0 .. --c7, --ink,
-// --faint) of the page, so that a picture follows its light or dark mode.
+// Draws plots as SVG elements for an HTML page. Colours are CSS variables of the page (--c0 to
+// --c7, --ink, --faint, see html.cc), so plots follow its light or dark mode.
 namespace cotangent::training::report {
 
 enum class Mark { kLine, kDashed, kPoints, kLinePoints };
 
 struct Series {
-  std::string name = {};  // In the legend; empty: not there.
+  std::string name = {};  // shown in the legend; empty: not in the legend
   std::vector<double> x = {}, y = {};
   Mark mark = Mark::kLine;
-  int colour = -1;  // 0 .. 7; -1: its place among the series
+  int colour = -1;  // 0 to 7 for --c0 to --c7; -1: the index of the series
 };
 
 struct Plot {
   std::string title = {}, x_label = {}, y_label = {};
   bool log_x = false, log_y = false;
   std::vector<Series> series = {};
-  // Ranges; where low = high, that of the points.
+  // The ranges of the axes. If low equals high, the range of the data is taken.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
   int width = 480, height = 320;
 };
 
-// Points that are not finite (or, on a logarithmic axis, not positive) break a line.
+// Draws a plot. Points that are not finite, or not positive on a logarithmic axis, interrupt a
+// line.
 std::string ToSvg(const Plot& plot);
 
 struct HeatMap {
   std::string title = {}, x_label = {}, y_label = {};
   int64_t rows = 0, columns = 0;
-  std::vector<double> values = {};  // [rows, columns], the first row on top
-  // Shown at the axes' ends.
+  std::vector<double> values = {};  // [rows, columns]; the first row is drawn on top
+  // Numbers written at the ends of the axes, unless the rows or columns have names.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
-  double low = 0, high = 0;             // of the colour scale; where equal, the values'
-  bool numbers = false;                 // each cell's value in it
-  std::vector<std::string> texts = {};  // [rows, columns], written in the cells instead; or none
+  double low = 0, high = 0;             // the values of the lightest and darkest cells; equal: the
+                                        // range of `values`
+  bool numbers = false;                 // whether to write each cell's value in it
+  std::vector<std::string> texts = {};  // [rows, columns] texts to write in the cells instead of
+                                        // values; or empty
   std::vector<std::string> row_names = {}, column_names = {};
 };
 
 std::string ToSvg(const HeatMap& map);
 
-// "3.14", "1e-9", "12,345" is never written: short, for people.
+// Formats a number shortly, for people: "3.14", "1e-09", "12345" (without separators).
 std::string Short(double value);
 
-// An image as <img> with its bytes inside, enlarged without smoothing.
+// Returns an <img> element that contains the PNG file itself, `width` pixels wide, enlarged without
+// smoothing. `description` is the alternative text.
 std::string PngImage(absl::string_view png, int width, absl::string_view description);
 
 }  // namespace cotangent::training::report

@@ -19,10 +19,11 @@
 namespace cotangent::training::report {
 namespace {
 
-// The page is written anew at most this often, but for evaluations and the end.
+// The page is written at most this often, except at evaluations and at the end.
 constexpr std::chrono::seconds kWritePageEvery(5);
 
-// TensorBoard groups by what stands before a slash: "train_loss" is "loss/train".
+// Returns the TensorBoard tag for a key of metrics.jsonl: "loss/train" for "train_loss", so that
+// all losses are in one group.
 std::string TagOf(const std::string& key) {
   for (const char* kind : {"loss", "accuracy", "mean_average_precision", "r2"}) {
     const std::string ending = absl::StrCat("_", kind);
@@ -45,7 +46,8 @@ absl::Span<const float> Values(const layers::ParameterStore::Slot& slot, const f
   return {values + slot.offset, static_cast<size_t>(slot.size)};
 }
 
-// The kernels of the first parameter of four dimensions; empty where there is none.
+// Draws the kernels of the first parameter with four dimensions, a convolution's weight, as PNG.
+// Returns "" if there is none.
 std::string DrawFirstFilters(const layers::ParameterStore& store, const float* values) {
   for (const layers::ParameterStore::Slot& slot : store.parameters()) {
     if (slot.shape.rank() != 4) continue;
@@ -64,7 +66,8 @@ std::vector<LayerLine> LayersOf(const layers::BuiltNetwork& network) {
   std::set<std::string> known = {"input"};
   for (const layers::LayerRow& row : network.layers) known.insert(row.name);
   const layers::Graph& graph = network.graph;
-  // Whose result a tensor is: a layer, "input", or nothing that is shown.
+  // The name of the layer that computes a tensor, "input" for the images, or "" if the page shows
+  // neither.
   const auto owner = [&](layers::TensorId t) -> std::string {
     if (t == network.images) return "input";
     const std::string& name = graph.producer(t).name;
@@ -179,7 +182,7 @@ void RunRecord::WriteEvents(int64_t step, const std::string& line, bool is_evalu
 void RunRecord::WritePage() {
   if (options_.page.empty()) return;
   page_.curves = ParseMetrics(metrics_);
-  // The network is gone when the run has ended; its last filters were drawn at the last evaluation.
+  // After the end the network no longer exists; the page keeps the filters drawn last.
   if (!page_.finished)
     page_.filters_png = DrawFirstFilters(run_.step->store(), run_.step->store().values());
   Note(data::WriteFileAtomically(options_.page, ToHtml(page_)));

@@ -1,5 +1,5 @@
-// Keeps a run's page (training_page.h) and its event files (event_file.h) up to date while it goes
-// on. What cannot be written is said once, and tried again; the run goes on.
+// Keeps a run's HTML page (training_page.h) and event files (event_file.h) up to date during the
+// run. A file that cannot be written is reported once and tried again later; the run goes on.
 #ifndef COTANGENT_TRAINING_REPORT_RUN_RECORD_H_
 #define COTANGENT_TRAINING_REPORT_RUN_RECORD_H_
 
@@ -16,32 +16,33 @@
 namespace cotangent::training::report {
 
 struct RunRecordOptions {
-  std::string page;             // its path; empty: none
-  std::string event_directory;  // where event files go; empty: none
-  std::string metrics;          // the run's metrics.jsonl: what an interrupted run has done before
+  std::string page;             // path of the HTML page; empty: no page
+  std::string event_directory;  // directory for event files; empty: no event files
+  std::string metrics;          // path of the run's metrics.jsonl, read at the start to show what a
+                                // resumed run did before
   std::function<void(const std::string& line)> say;
 };
 
-// Is told what a RunObserver is told; whoever watches the run passes it on.
+// A RunObserver (run.h) forwards its calls to the functions of the same names.
 class RunRecord {
  public:
   explicit RunRecord(RunRecordOptions options) : options_(std::move(options)) {}
 
   void Begins(const RunBeginning& beginning);
   void AtMetrics(const RunNumbers& numbers, const std::string& line, bool is_evaluation);
-  // How the run ended, in words: the page's last state.
+  // Marks the page as finished; it then says `how` the run ended.
   void Ended(const std::string& how);
 
  private:
   void RecordGradients(int64_t step);
   void WriteEvents(int64_t step, const std::string& line, bool is_evaluation);
   void WritePage();
-  // Says `status` if it is an error and the one before was not.
+  // Reports `status` to the user if it is an error and the previous status was not.
   void Note(const absl::Status& status);
 
   const RunRecordOptions options_;
   RunBeginning run_;
-  std::string metrics_;  // lines
+  std::string metrics_;  // the lines of metrics.jsonl so far
   TrainingPage page_;
   std::unique_ptr<EventFile> events_;
   bool has_batch_ = false;
@@ -49,7 +50,7 @@ class RunRecord {
   std::chrono::steady_clock::time_point page_written_{};
 };
 
-// The layers of a network with what feeds each.
+// Returns the layers of a network, each with the names of the layers that feed it.
 std::vector<LayerLine> LayersOf(const layers::BuiltNetwork& network);
 
 }  // namespace cotangent::training::report

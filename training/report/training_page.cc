@@ -17,7 +17,8 @@ namespace {
 
 constexpr int kRefreshSeconds = 10;
 constexpr int64_t kMostTiles = 256;
-// A curve of more points is drawn by means of neighbours: the page stays small in a run of a night.
+// Curves with more points are drawn with means of neighbouring points, so that the page of a long
+// run stays small.
 constexpr size_t kMostPoints = 500;
 
 Series Drawn(const std::string& name, const Curve& curve) {
@@ -34,7 +35,7 @@ Series Drawn(const std::string& name, const Curve& curve) {
   return series;
 }
 
-// A figure with those of the curves that there are; nothing where there are none.
+// Draws those of the named curves that exist into one figure. Returns "" if none exists.
 std::string CurveFigure(const Curves& curves, const std::string& title, const std::string& unit,
                         const std::vector<std::pair<std::string, std::string>>& names) {
   Plot plot{.title = title, .x_label = "step", .y_label = unit};
@@ -48,7 +49,7 @@ std::string CurveFigure(const Curves& curves, const std::string& title, const st
 std::string GradientFigure(const std::vector<std::pair<std::string, Curve>>& norms) {
   if (norms.empty()) return "";
   Plot plot{.title = "Gradients", .x_label = "step", .y_label = "norm", .log_y = true};
-  // Of many parameters, eight spread evenly over the depth.
+  // Of many parameters at most eight are drawn, spread evenly over the depth of the network.
   const size_t shown = std::min<size_t>(8, norms.size());
   for (size_t i = 0; i < shown; ++i) {
     const auto& [name, curve] = norms[shown == 1 ? 0 : i * (norms.size() - 1) / (shown - 1)];
@@ -118,7 +119,7 @@ std::string DrawLayers(const std::vector<LayerLine>& layers) {
                         " ", top(from) + kHeight, "V", top(i), "\"/>\n");
         continue;
       }
-      // Around the boxes between, in a lane of its own.
+      // The arrow passes the boxes between on the right, in one of six lanes.
       const double lane = x + kStep * (1 + lanes++ % 6);
       absl::StrAppend(&arrows, "<path class=\"line\" style=\"stroke:var(--c0)\" d=\"M", x, " ",
                       top(from) + kHeight / 2, "H", lane, "V", top(i) + kHeight / 2, "H", x,
@@ -144,7 +145,7 @@ Tiles DrawFilters(absl::Span<const float> weights, int64_t out, int64_t in, int6
   const int64_t cells = height * width;
   for (int64_t k = 0; k < count; ++k) {
     const absl::Span<const float> kernel = weights.subspan(k * in * cells, in * cells);
-    // Red, green and blue of a cell, or the mean of all inputs in each.
+    // The red, green or blue of a cell; or the mean over all inputs, for all three colours.
     const auto value = [&](int64_t cell, int colour) {
       if (in == 3) return static_cast<double>(kernel[colour * cells + cell]);
       double sum = 0;

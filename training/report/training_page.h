@@ -1,5 +1,5 @@
-// A run as one page, while it goes on and afterwards: curves, the network, what its first layer
-// looks for, how large each layer's gradient is.
+// Shows a training run, during it and afterwards, as one HTML page: curves, the network, the
+// filters of its first layer, and the norms of the gradients.
 #ifndef COTANGENT_TRAINING_REPORT_TRAINING_PAGE_H_
 #define COTANGENT_TRAINING_REPORT_TRAINING_PAGE_H_
 
@@ -13,47 +13,48 @@
 
 namespace cotangent::training::report {
 
-// What a run wrote into metrics.jsonl: by name ("train_loss", "test_accuracy", ...), the steps at
-// which it was written and the values.
+// A curve holds the values of one key of metrics.jsonl and the steps at which they were written.
+// Curves maps the keys ("train_loss", "test_accuracy", ...) to their curves.
 struct Curve {
   std::vector<double> steps, values;
 };
 using Curves = std::map<std::string, Curve>;
 
-// From the lines of metrics.jsonl. A line that is no object (the last one of a run that was killed)
-// is passed over; of two values at a step the later line's counts, as a resumed run repeats steps.
+// Parses the lines of metrics.jsonl. Lines that are not a JSON object, such as an incomplete last
+// one, are skipped. If a step occurs twice, the later line counts: a resumed run repeats steps.
 Curves ParseMetrics(const std::string& text);
 
 struct LayerLine {
   std::string name = {}, kind = {}, output = {};  // "conv1", "convolution", "32x32x32"
   int64_t parameters = 0, multiply_adds = 0;
-  std::vector<std::string> inputs = {};  // names of layers; empty: the line before
+  std::vector<std::string> inputs = {};  // names of the layers that feed this one; empty: the
+                                         // previous layer
 };
 
 struct TrainingPage {
-  std::string network = {};  // its name
+  std::string network = {};  // the network's name
   std::string state = {};    // "step 300 of 3910, epoch 1.5 of 10, 0:03 left", or how it ended
   bool finished = false;
-  std::string recipe = {};  // the network's text, as resolved
+  std::string recipe = {};  // the network text with all that was resolved
   Curves curves = {};
   std::vector<LayerLine> layers = {};
-  std::string filters_png = {};  // of the first convolution; or ""
-  // Of each parameter: its name and the norm of its gradient at the steps that were looked at.
+  std::string filters_png = {};  // the filters of the first convolution as PNG, or ""
+  // For each parameter its name and the norm of its gradient at the logged steps.
   std::vector<std::pair<std::string, Curve>> gradient_norms = {};
 };
 
-// One HTML page that needs nothing but itself. Until the run is finished it reads itself anew every
-// ten seconds. All text from outside is escaped.
+// Returns a self-contained HTML page. Until the run is finished, browsers reload it every ten
+// seconds. Names and texts are escaped.
 std::string ToHtml(const TrainingPage& page);
 
-// The network's layers as an SVG: a box each, from top to bottom, arrows where inputs come from
-// elsewhere than the line before.
+// Draws the layers as SVG, one box for each from top to bottom. Arrows connect each layer with the
+// layers that feed it; those that skip layers pass the boxes on the right.
 std::string DrawLayers(const std::vector<LayerLine>& layers);
 
-// The kernels of a convolution, `weights` [out, in, height, width], as one picture, RGB [picture
-// height, picture width, 3]: a tile a kernel with a border between; three inputs as red, green and
-// blue, else the mean over the inputs; each kernel's own range, from its least to its greatest
-// weight.
+// Draws the kernels of a convolution, `weights` [out, in, height, width], as an RGB picture
+// [picture height, picture width, 3] with one tile for each of at most 256 kernels and a border
+// between tiles. With three inputs these are red, green and blue; else the mean over the inputs is
+// drawn in grey. Each kernel is scaled to its own range, from its smallest to its largest weight.
 struct Tiles {
   int width = 0, height = 0;
   std::vector<uint8_t> rgb;

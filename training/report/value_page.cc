@@ -14,9 +14,10 @@
 namespace cotangent::training::report {
 namespace {
 
-constexpr int64_t kPictures = 24;      // in the gallery
-constexpr int64_t kMostPlots = 12;     // of answers against targets
-constexpr int64_t kMostPoints = 2000;  // in each of them, evenly chosen: a page stays small
+constexpr int64_t kPictures = 24;      // images in the gallery of the worst answers
+constexpr int64_t kMostPlots = 12;     // plots of answers against targets
+constexpr int64_t kMostPoints = 2000;  // points in each plot, chosen evenly, so that the page stays
+                                       // small
 
 using nlohmann::ordered_json;
 
@@ -90,7 +91,8 @@ std::string Scatter(const ValueEvaluation& e, int64_t k) {
       "</figure>\n");
 }
 
-// How wrong an answer is: in probability, or in deviations of the number.
+// The size of an error: a difference of probabilities for labels, and a number of standard
+// deviations of the targets for numbers.
 struct Mistake {
   double size = 0;
   int64_t image = 0, name = 0;
@@ -103,7 +105,7 @@ std::vector<Mistake> WorstAnswers(const ValueEvaluation& e) {
     for (int64_t k = 0; k < e.count(); ++k)
       scale[k] = measures[k].deviation > 0 ? measures[k].deviation : 1;
   }
-  // One an image: that it is worst at.
+  // For each image the label or number with its largest error.
   std::vector<Mistake> worst;
   for (int64_t i = 0; i < e.images(); ++i) {
     Mistake here{-1, i, 0};

@@ -1,5 +1,5 @@
-// What an evaluation of labels or numbers found, for people (a page), for spreadsheets (CSV) and for
-// programs (JSON); of classes it is evaluation_page.h.
+// Writes the results of evaluating a network that predicts labels or numbers: as an HTML page, as
+// CSV for spreadsheets, and as JSON. For classes see evaluation_page.h.
 #ifndef COTANGENT_TRAINING_REPORT_VALUE_PAGE_H_
 #define COTANGENT_TRAINING_REPORT_VALUE_PAGE_H_
 
@@ -14,17 +14,17 @@
 namespace cotangent::training::report {
 
 struct ValueEvaluation {
-  std::string network = {};                            // its name
+  std::string network = {};                            // the network's name
   std::string data = {};                               // "plants.csv, test images"
-  std::string checkpoint = {};                         // where the parameters came from
-  data::TargetKind kind = data::TargetKind::kNumbers;  // or kLabels
-  std::vector<std::string> names = {};                 // of the labels or numbers
+  std::string checkpoint = {};                         // the path of the checkpoint, or what it is
+  data::TargetKind kind = data::TargetKind::kNumbers;  // kNumbers or kLabels
+  std::vector<std::string> names = {};                 // the names of the labels or numbers
   std::vector<float> answers = {};  // [images, names]: probabilities, or numbers in their own units
   std::vector<float> targets = {};  // [images, names]: 1 or 0, or numbers
-  double loss = 0;                  // the network's own, mean over the images
-  std::optional<double> tta_score = {};  // averaged over views, where it was measured
-  // Of an image: the name of its file, or "" (it is then called by its number); and a PNG file of
-  // it, or "" where it cannot be shown.
+  double loss = 0;                  // the network's own loss, mean over the images
+  std::optional<double> tta_score = {};  // score with test-time averaging, if it was measured
+  // Functions of an image's number. `name` returns the name of its file, or "" if it has none (it
+  // is then called by its number). `png` returns the image as PNG, or "" if it cannot be shown.
   std::function<std::string(int64_t image)> name = nullptr;
   std::function<std::string(int64_t image)> png = nullptr;
 
@@ -32,38 +32,43 @@ struct ValueEvaluation {
   int64_t images() const { return static_cast<int64_t>(targets.size()) / count(); }
 };
 
-// Of one label, an image being said to have it where its probability is above 1/2.
+// Measures of one label. The network is said to answer the label if its probability is above 1/2.
 struct LabelMeasures {
-  int64_t support = 0, answered = 0, right = 0;  // images that have it, are said to, both
-  double average_precision = 0;                  // training/targets.h; NaN where no image has it
-  double precision = 0, recall = 0, f1 = 0;      // 0 where there is nothing to divide by
+  int64_t support = 0, answered = 0, right = 0;  // images that have the label; for which it is
+                                                 // answered; both
+  double average_precision = 0;                  // see AveragePrecisions() in training/targets.h;
+                                                 // NaN if no image has the label
+  double precision = 0, recall = 0, f1 = 0;      // 0 if the denominator is 0
 };
 std::vector<LabelMeasures> MeasuresOfLabels(const ValueEvaluation& evaluation);
 
-// Of one number.
+// Measures of one number, in the number's own units.
 struct NumberMeasures {
   double mean = 0, deviation = 0;  // of the targets
-  double mean_error = 0;           // of answer - target: what they are off by on average
+  double mean_error = 0;           // mean of answer - target; its sign tells whether answers are
+                                   // too large
   double absolute_error = 0, root_mean_square_error = 0;
-  double r2 = 0;  // training/targets.h
+  double r2 = 0;  // see DeterminationCoefficients() in training/targets.h
 };
 std::vector<NumberMeasures> MeasuresOfNumbers(const ValueEvaluation& evaluation);
 
-// The measure that MeasureOf(kind) names.
+// Returns the measure that MeasureOf(kind) in training/targets.h names.
 double ScoreOf(const ValueEvaluation& evaluation);
 
-// One HTML page that needs nothing but itself: the measures of each label or number, for numbers
-// answers against targets, and the images that are answered worst. All text from outside is escaped.
+// Returns a self-contained HTML page: the measures of each label or number, for numbers a plot of
+// answers against targets, and the images with the worst answers. Names and paths are escaped.
 std::string ToHtml(const ValueEvaluation& evaluation);
 
-// A line an image, after a header: image, then for each label NAME,probability of NAME, for each
-// number NAME,answer of NAME. Quoted as RFC 4180 has it.
+// Returns a header line and a line for each image, with the columns "image" and, for each label,
+// NAME (1 or 0) and "probability of NAME", or, for each number, NAME and "answer of NAME". Fields
+// are quoted by RFC 4180.
 std::string ToCsv(const ValueEvaluation& evaluation);
 
-// {"network", "data", "checkpoint", "images", "loss", "mean_average_precision" or "r2",
-// ["tta_...",] "labels": [{"name", "support", "average_precision" (null where no image has it),
-// "precision", "recall", "f1"}, ...] or "numbers": [{"name", "mean", "deviation", "mean_error",
-// "absolute_error", "root_mean_square_error", "r2"}, ...]}
+// Returns a JSON object: {"network", "data", "checkpoint", "images", "loss",
+// "mean_average_precision" or "r2", ["tta_...",] "labels": [{"name", "support", "average_precision"
+// (null if no image has the label), "precision", "recall", "f1"}, ...] or "numbers": [{"name",
+// "mean", "deviation", "mean_error", "absolute_error", "root_mean_square_error", "r2"}, ...]}.
+// "tta_mean_average_precision" or "tta_r2" is there only if it was measured.
 std::string ToJson(const ValueEvaluation& evaluation);
 
 }  // namespace cotangent::training::report

@@ -17,10 +17,10 @@ namespace {
 
 using layers::ParameterStore;
 
-// PyTorch counts the batches of its batch normalisations; nothing here needs them.
+// PyTorch counts the batches seen by each batch normalisation; the counters are not used here.
 constexpr absl::string_view kBatchCounter = "num_batches_tracked";
 
-// The name after a map, if that fits.
+// Returns the name that a map gives to `name`, or nothing if the map does not match it.
 std::optional<std::string> Mapped(absl::string_view name, const NameMap& map) {
   const size_t star = map.from.find('*');
   if (star == std::string::npos)
@@ -36,10 +36,10 @@ std::optional<std::string> Mapped(absl::string_view name, const NameMap& map) {
                       map.to.substr(place + 1));
 }
 
-// The file's tensors by the names that the network would call them.
+// Returns the file's tensors by the names they have in the network.
 absl::StatusOr<std::map<std::string, std::string>> Renamed(const InitialWeights& initial) {
   const auto& [source, file, maps] = initial;
-  std::map<std::string, std::string> names;  // here -> in the file
+  std::map<std::string, std::string> names;  // name in the network -> name in the file
   std::vector<bool> fits(maps.size(), false);
   for (const auto& [name, tensor] : file.tensors()) {
     std::string here = name;
@@ -66,7 +66,7 @@ absl::StatusOr<std::map<std::string, std::string>> Renamed(const InitialWeights&
   return names;
 }
 
-// Rows of the table: of one layer and one outcome, its tensors one after the other.
+// A table whose rows hold the tensors of one layer that had the same outcome.
 class Table {
  public:
   void Add(absl::string_view outcome, absl::string_view name, absl::string_view about = "") {
@@ -104,7 +104,7 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
-// Fills one store's tensors from the file, telling the table.
+// Copies tensors of a file into a store and records the outcome for each.
 class Taker {
  public:
   Taker(const WeightFile& file, const std::map<std::string, std::string>& names)

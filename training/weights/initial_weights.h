@@ -1,4 +1,4 @@
-// A network that begins with what another one has learnt.
+// Initialises a network with the weights of a file, such as those another network has learnt.
 #ifndef COTANGENT_TRAINING_WEIGHTS_INITIAL_WEIGHTS_H_
 #define COTANGENT_TRAINING_WEIGHTS_INITIAL_WEIGHTS_H_
 
@@ -12,30 +12,30 @@
 
 namespace cotangent::training {
 
-// Tensors whose name in the file is `from` are called `to` in the network; `*` in both, at most
-// once, stands for the same characters.
+// A tensor called `from` in the file is called `to` in the network. Both may contain one `*`, which
+// stands for the same text in both.
 struct NameMap {
   std::string from, to;
 };
-// Parses "FROM=TO". InvalidArgument, which names the flag --map, unless both sides or neither have
-// a `*`.
+// Parses "FROM=TO". Returns InvalidArgument, naming the flag --map, if the text has another form or
+// only one side contains a `*`.
 absl::StatusOr<NameMap> ParseNameMap(absl::string_view text);
 
-// A file of weights and how they are renamed.
+// A weight file and how its tensors are renamed.
 struct InitialWeights {
-  std::string source;  // the file's name, for messages
+  std::string source;  // the file's path, for messages
   WeightFile file;
-  std::vector<NameMap> maps;  // the first that fits a name counts
+  std::vector<NameMap> maps;  // the first map that matches a name applies
 };
-// Reads the file. Errors: what its reader finds; a map that is none.
+// Reads the file and parses the maps; returns the errors of ReadWeightFile() and ParseNameMap().
 absl::StatusOr<InitialWeights> ReadInitialWeights(const std::string& path,
                                                   const std::vector<std::string>& maps);
 
-// Copies into the store every parameter and statistic that the file has under its name, mapped, in
-// its shape; leaves the others as they are. Returns a table, a line a layer, of what was taken,
-// what the file lacks, what is of another shape or type, and what of the file has no place here.
-// Errors, InvalidArgument: a map that fits no name of the file, or makes two names one; a file of
-// which nothing fits.
+// Copies every parameter and statistic for which the file has a tensor of its (renamed) name and
+// its shape into `store`; the others keep their values. Returns a table with a line for each layer:
+// what was taken, what the file lacks, what has another shape or type, and which tensors of the
+// file the network lacks. Returns InvalidArgument if a map matches no name of the file, if maps
+// give two tensors one name, or if no tensor was taken.
 absl::StatusOr<std::string> TakeInitialWeights(const InitialWeights& initial,
                                                layers::ParameterStore& store);
 

@@ -15,7 +15,8 @@ using nlohmann::json;
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr size_t kMostDimensions = 6;
 
-// Reads the header piece by piece, without a tree of what it is made of.
+// Receives the parts of the header while it is parsed, so that no tree of JSON values is built,
+// whose size a malicious file could blow up.
 class HeaderReader : public nlohmann::json_sax<json> {
  public:
   SafetensorsHeader header;

@@ -1,10 +1,12 @@
-// The header of a safetensors file (https://github.com/huggingface/safetensors): eight bytes,
-// little-endian, the header's length; the header, a JSON object
+// Reads the header of a safetensors file (https://github.com/huggingface/safetensors). Such a file
+// consists of the header's length in bytes (8 bytes, little-endian), the header, which is a JSON
+// object
 //
 //   {"__metadata__": {"step": "1200", ...}, "conv1.weight": {"dtype": "F32", "shape": [32, 3, 7,
 //   7], "data_offsets": [0, 18816]}, ...}
 //
-// and the tensors' bytes, one after the other without gaps.
+// and the tensors' bytes, one tensor after the other without gaps. Offsets count from the end of
+// the header.
 #ifndef COTANGENT_TRAINING_WEIGHTS_SAFETENSORS_H_
 #define COTANGENT_TRAINING_WEIGHTS_SAFETENSORS_H_
 
@@ -19,12 +21,13 @@
 
 namespace cotangent::training {
 
-// A file that claims more is refused before memory is asked for.
+// A file whose header is larger (bytes), or names more tensors, is refused before it is read.
 inline constexpr int64_t kLargestSafetensorsHeader = int64_t{64} << 20;
 inline constexpr int64_t kMostSafetensorsTensors = 100'000;
 
 inline constexpr int64_t kSafetensorsLengthBytes = 8;
-// What the first eight bytes say, at most INT64_MAX.
+// Returns the header's length, the file's first eight bytes, or INT64_MAX if it is larger than
+// that.
 int64_t SafetensorsHeaderLength(const char* bytes);
 
 using Metadata = std::map<std::string, std::string>;
@@ -39,18 +42,18 @@ struct SafetensorsHeader {
   std::map<std::string, Tensor> tensors;
 };
 
-// Reads the JSON of a header. Errors say what was found, without naming the file. What it takes in
-// memory is in proportion to the text's bytes, however that is nested.
+// Parses the JSON of a header. Errors say what was found, without the file's name. The memory taken
+// is proportional to the length of the text, even if the text is deeply nested.
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(absl::string_view text);
 
-// Checks that every tensor lies within `data_bytes` bytes of data, is as long as its shape and
-// type say, and that together they cover the data without gaps. Errors say what was found.
+// Checks that every tensor lies within `data_bytes` bytes of data and is as long as its shape and
+// type say, and that the tensors cover the data without gaps. Errors say what was found.
 absl::Status CheckSafetensorsPlaces(const SafetensorsHeader& header, int64_t data_bytes);
 
-// Bytes of one number of a type such as "F32"; 0 for a type that the format does not know.
+// Returns the bytes of one number of a type such as "F32", or 0 for an unknown type.
 int64_t SafetensorsBytes(absl::string_view dtype);
 
-// The product of the extents, or -1 where it exceeds `most`.
+// Returns the product of the extents, or -1 if it is larger than `most`.
 int64_t ElementsOf(const std::vector<int64_t>& shape, int64_t most);
 
 }  // namespace cotangent::training

@@ -1,5 +1,5 @@
-// The archive that torch.save() writes: PREFIX/data.pkl, PREFIX/byteorder, PREFIX/data/KEY for
-// each storage.
+// Reads the zip archive that torch.save() writes. Its entries are PREFIX/data.pkl (the pickle),
+// PREFIX/byteorder, and PREFIX/data/KEY for each storage, an array of numbers that tensors share.
 #include <zip.h>
 
 #include <memory>
@@ -36,7 +36,7 @@ constexpr StorageType kStorageTypes[] = {
     {"ByteStorage", NumberType::kOther, 1},  {"BoolStorage", NumberType::kOther, 1},
 };
 
-// An archive in memory, whose entries are read whole.
+// A zip archive in memory. Each entry is read as a whole.
 class Archive {
  public:
   static absl::StatusOr<Archive> Open(absl::string_view bytes) {
@@ -56,7 +56,7 @@ class Archive {
     return Archive(zip, static_cast<int64_t>(bytes.size()));
   }
 
-  // Reads the entry "PREFIX/name"; PREFIX is the archive's name when it was written.
+  // Reads the entry "PREFIX/name". PREFIX is the name that the archive had when it was written.
   absl::StatusOr<std::string> Read(absl::string_view name) {
     if (prefix_.empty()) RETURN_IF_ERROR(FindPrefix());
     const std::string path = absl::StrCat(prefix_, name);
@@ -71,7 +71,8 @@ class Archive {
                        " is compressed, which PyTorch does not do; save the weights again "
                        "with torch.save()"));
     }
-    // Entries that lie over each other would together be larger than the file.
+    // Entries that overlap can be larger in total than the file; refusing that bounds the memory
+    // taken.
     if (about.size > static_cast<uint64_t>(left_))
       return absl::InvalidArgumentError(
           absl::StrCat("the archive's entries are said to be larger than the file at ", path));
@@ -80,7 +81,7 @@ class Archive {
     zip_file_t* const file = zip_fopen(zip_.get(), path.c_str(), 0);
     const int64_t read =
         file == nullptr ? -1 : zip_fread(file, bytes.data(), static_cast<uint64_t>(bytes.size()));
-    // Closing checks what is left, reading to the end the checksum.
+    // Reading up to the end and closing the entry makes libzip check its checksum.
     char beyond;
     const bool is_whole =
         read == static_cast<int64_t>(bytes.size()) && zip_fread(file, &beyond, 1) == 0;
@@ -114,10 +115,10 @@ class Archive {
 
   std::unique_ptr<zip_t, Discard> zip_;
   std::string prefix_;
-  int64_t left_;  // of the file's size, to be taken by entries
+  int64_t left_;  // how many of the file's bytes may still be taken by entries
 };
 
-// Whether every element of the tensor lies in its storage of `size` numbers.
+// Returns an error unless every element of the tensor lies in its storage of `size` numbers.
 absl::Status CheckPlace(const PickledTensor& tensor, int64_t size) {
   const auto wrong = [&](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("tensor ", tensor.name, " of shape [",
@@ -145,7 +146,9 @@ absl::Status CheckPlace(const PickledTensor& tensor, int64_t size) {
 
 absl::Status CheckByteOrder(Archive& archive) {
   const absl::StatusOr<std::string> order = archive.Read("byteorder");
-  if (absl::IsNotFound(order.status())) return absl::OkStatus();  // before PyTorch 2.1
+  if (absl::IsNotFound(order.status()))
+    return absl::OkStatus();  // archives written before PyTorch
+                              // 2.1 have no such entry
   if (!order.ok()) return order.status();
   if (*order == "little") return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -180,7 +183,7 @@ absl::StatusOr<WeightFile> ParseTorchWeights(absl::string_view bytes, absl::stri
       if (known.name == tensor.storage_type) type = &known;
     }
     if (type == nullptr || type->type == NumberType::kOther) {
-      // Counters and masks: to be named, not to be read.
+      // Counters and masks are listed, but their numbers are not read.
       file.tensors_[tensor.name] = {NumberType::kOther, tensor.shape, 0, 0, 0, {}};
       continue;
     }

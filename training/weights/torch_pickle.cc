@@ -19,19 +19,20 @@ absl::Status Refused(absl::string_view finding) {
   return absl::InvalidArgumentError(absl::StrCat(finding, kSaveAgain));
 }
 
-// A value is named by its number in the machine's list of values, which are never removed.
+// Index of a value in Unpickler::values_. Values are never removed.
 using Ref = int32_t;
 
 struct Value {
   enum Kind {
-    kOpaque,  // None, truth values, fractions, bytes: read past, since no weight depends on them
+    kOpaque,  // None, truth values, fractions and bytes, which are skipped: no tensor depends on
+              // them
     kNumber,  // an integer
     kText,
-    kTuple,    // or a list: `items`
-    kDict,     // `items`: key, value, key, value, ...
-    kName,     // of a function or a class that is allowed: `text`
-    kStorage,  // `items`: ("storage", type, key, location, size)
-    kTensor,   // `items`: (storage, offset, shape, strides, ...)
+    kTuple,    // or a list; its elements are `items`
+    kDict,     // `items` are key, value, key, value, ...
+    kName,     // the name, in `text`, of a function or class that is allowed
+    kStorage,  // `items` are ("storage", type, key, location, size)
+    kTensor,   // `items` are (storage, offset, shape, strides, ...)
     kMark,
   } kind = kOpaque;
   int64_t number = 0;
@@ -44,7 +45,8 @@ constexpr absl::string_view kRebuildParameter = "torch._utils._rebuild_parameter
 constexpr absl::string_view kOrderedDict = "collections.OrderedDict";
 constexpr absl::string_view kSize = "torch.Size";
 
-// Larger ones are refused, so that a pickle that copies one again and again stays small.
+// Longer names and lists of arguments are refused, so that a pickle cannot fill the memory by
+// copying one again and again.
 constexpr size_t kLongestName = 256, kMostArguments = 8, kStorageParts = 5;
 
 bool IsAllowed(absl::string_view name) {
@@ -53,12 +55,12 @@ bool IsAllowed(absl::string_view name) {
          name == kSize || (absl::StartsWith(name, "torch.") && absl::EndsWith(name, "Storage"));
 }
 
-// The stack machine.
+// The stack machine that interprets a pickle: opcodes push values on a stack and combine them.
 class Unpickler {
  public:
   explicit Unpickler(absl::string_view pickle) : pickle_(pickle) {}
 
-  // The value that is left at the end.
+  // Executes the pickle and returns the value that is left on the stack at its end.
   absl::StatusOr<Ref> Run() {
     while (!stopped_) {
       if (pickle_.empty()) return Refused("the pickle ends before it is complete");
@@ -70,7 +72,7 @@ class Unpickler {
   const Value& operator[](Ref ref) const { return values_[ref]; }
 
  private:
-  // Opcodes, by their names in pickletools.py.
+  // The opcodes that PyTorch uses, with their names in pickletools.py.
   enum Opcode : unsigned char {
     kMark = '(',
     kStop = '.',
@@ -111,19 +113,20 @@ class Unpickler {
     kFrame = 0x95,
   };
 
-  // The next bytes; fewer, and the machine fails, where the pickle ends before.
+  // Returns the next `count` bytes. If the pickle ends before, returns zeros and sets is_cut_,
+  // which makes Execute() fail.
   absl::string_view Take(uint64_t count) {
     if (count > pickle_.size()) {
       is_cut_ = true;
       pickle_ = {};
-      static constexpr char kZeros[8] = {};  // enough for every fixed size
+      static constexpr char kZeros[8] = {};  // enough for every number of fixed size
       return absl::string_view(kZeros, sizeof(kZeros));
     }
     const absl::string_view bytes = pickle_.substr(0, count);
     pickle_.remove_prefix(count);
     return bytes;
   }
-  // An unsigned number of so many bytes, at most 8, little-endian.
+  // Reads an unsigned little-endian number of `bytes` bytes, at most 8.
   uint64_t TakeUnsigned(int bytes) {
     const absl::string_view raw = Take(bytes);
     uint64_t number = 0;
@@ -166,7 +169,7 @@ class Unpickler {
     stack_.resize(stack_.size() - count);
     return items;
   }
-  // What was pushed since the last mark, which goes, too.
+  // Pops all values above the topmost mark, and the mark; returns the values.
   absl::StatusOr<std::vector<Ref>> PopToMark() {
     size_t count = 0;
     while (count < stack_.size() && values_[stack_[stack_.size() - 1 - count]].kind != Value::kMark)
@@ -211,7 +214,8 @@ absl::Status Unpickler::Name(absl::string_view module, absl::string_view name) {
   return absl::OkStatus();
 }
 
-// A call: of a tensor's constructor it notes the arguments, of a dictionary's it makes one.
+// Executes a call: a tensor's constructor yields a value that records its arguments, and a
+// dictionary's constructor an empty dictionary.
 absl::Status Unpickler::Reduce() {
   ASSIGN_OR_RETURN(const std::vector<Ref> call, PopSeveral(2));
   const Value &function = values_[call[0]], &arguments = values_[call[1]];
@@ -234,7 +238,7 @@ absl::Status Unpickler::Reduce() {
   return absl::OkStatus();
 }
 
-// Adds to the dictionary or list on top of the stack.
+// Appends `items` to the dictionary or list on top of the stack.
 absl::Status Unpickler::Extend(std::vector<Ref> items, Value::Kind kind) {
   RETURN_IF_ERROR(NeedStack(1));
   Value& value = values_[stack_.back()];
@@ -244,7 +248,7 @@ absl::Status Unpickler::Extend(std::vector<Ref> items, Value::Kind kind) {
   return absl::OkStatus();
 }
 
-// Opcodes that push what follows them.
+// Executes opcodes that push a value. Sets *done to false for all other opcodes.
 absl::Status Unpickler::ExecuteLiteral(unsigned char opcode, bool* done) {
   *done = true;
   switch (opcode) {
@@ -339,7 +343,7 @@ absl::Status Unpickler::Execute(unsigned char opcode) {
       case kReduce:
         RETURN_IF_ERROR(Reduce());
         break;
-      // A state such as an OrderedDict's _metadata, which is of no use here.
+      // The state of an object, such as an OrderedDict's _metadata, is not needed: it is dropped.
       case kBuild:
         RETURN_IF_ERROR(Pop().status());
         break;
@@ -391,7 +395,7 @@ absl::Status Unpickler::Execute(unsigned char opcode) {
   return is_cut_ ? Refused("the pickle ends before it is complete") : absl::OkStatus();
 }
 
-// What torch.save() of a whole training run puts the weights under.
+// Keys under which programs store the weights when they save a whole training run.
 constexpr absl::string_view kUsualNames[] = {
     "state_dict", "model_state_dict", "model_state",   "model",
     "net",        "state_dict_ema",   "ema_state_dict"};

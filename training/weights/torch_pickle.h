@@ -1,10 +1,10 @@
-// The tensors that a pickle of torch.save() names, found without executing it.
+// Finds the tensors in a pickle that torch.save() wrote, without executing the pickle.
 //
-// A pickle is a program for a stack machine (CPython's pickletools.py describes the opcodes), which
-// may call any function by name: unpickling a file of unknown origin runs its author's code. Here
-// the machine builds numbers, strings, tuples, lists and dictionaries; the only names it accepts
-// are those that stand for tensors, and those it notes instead of calling them. Everything else
-// is refused with the name that was found.
+// A pickle is a program for a stack machine (CPython's pickletools.py describes the opcodes) that
+// may call any Python function by name: unpickling a file of unknown origin runs its author's code.
+// The stack machine of this module only builds numbers, strings, tuples, lists and dictionaries. It
+// accepts only the names of functions and classes that stand for tensors, and records their
+// arguments instead of calling them. Every other name is an error.
 #ifndef COTANGENT_TRAINING_WEIGHTS_TORCH_PICKLE_H_
 #define COTANGENT_TRAINING_WEIGHTS_TORCH_PICKLE_H_
 
@@ -17,20 +17,21 @@
 
 namespace cotangent::training {
 
-// A tensor as the pickle describes it; nothing of it is checked but that the lists have numbers.
+// A tensor as the pickle describes it. Its values are not checked, except that shape and strides
+// consist of numbers.
 struct PickledTensor {
   std::string name;          // "layer1.0.conv1.weight"
   std::string storage_type;  // "FloatStorage"
-  std::string storage;       // the key of its numbers in the archive, "0"
-  int64_t storage_size = 0;  // in numbers
+  std::string storage;       // the key of its storage, an array of numbers, in the archive: "0"
+  int64_t storage_size = 0;  // numbers in the storage
   int64_t offset = 0;
   std::vector<int64_t> shape, strides;
 };
 
-// The tensors of the dictionary that the pickle makes. Where that holds no tensors itself but a
-// dictionary of them under a usual name (state_dict, model_state_dict, model, ...): those of that
-// one. Takes memory in proportion to the pickle. Errors, InvalidArgument, say what was found and
-// the mend, without naming the file.
+// Returns the tensors of the dictionary that the pickle describes. If the dictionary contains no
+// tensor itself but a dictionary of tensors under a usual name (state_dict, model_state_dict,
+// model, ...), returns the tensors of that one. The memory taken is proportional to the pickle's
+// size. Errors are InvalidArgument and say what was found and what to do, without the file's name.
 absl::StatusOr<std::vector<PickledTensor>> ReadTorchPickle(absl::string_view pickle);
 
 }  // namespace cotangent::training

@@ -22,7 +22,7 @@ T Load(const char* bytes) {
   return value;
 }
 
-// IEEE 754 binary16: 1 bit sign, 5 bits exponent (bias 15), 10 bits fraction.
+// Converts IEEE 754 binary16: 1 bit sign, 5 bits exponent (bias 15), 10 bits fraction.
 float HalfToFloat(uint16_t half) {
   const float sign = (half & 0x8000) != 0 ? -1.0f : 1.0f;
   const int exponent = half >> 10 & 31, fraction = half & 1023;
@@ -59,7 +59,7 @@ NumberType TypeOf(absl::string_view dtype) {
   return NumberType::kOther;
 }
 
-// Row-major.
+// Returns the strides, in numbers, of a row-major tensor.
 std::vector<int64_t> DenseStrides(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t stride = 1;
@@ -83,10 +83,10 @@ void WeightFile::CopyTo(const Tensor& tensor, float* destination) const {
   }
   std::vector<int64_t> index(tensor.shape.size(), 0);
   const int64_t bytes = BytesOf(tensor.type);
-  int64_t place = 0;  // in numbers
+  int64_t place = 0;  // offset of the current element, in numbers
   for (int64_t n = 0; n < tensor.elements; ++n) {
     destination[n] = NumberAt(begin + place * bytes, tensor.type);
-    // The next index: the last axis runs fastest.
+    // Advances to the next index; the last axis runs fastest.
     for (size_t axis = index.size(); axis-- > 0;) {
       place += tensor.strides[axis];
       if (++index[axis] < tensor.shape[axis]) break;

@@ -1,4 +1,4 @@
-// Files of named tensors that other programs wrote: safetensors, and PyTorch's own .pt and .pth.
+// Reads files of named tensors that other programs wrote: safetensors, and PyTorch's .pt and .pth.
 #ifndef COTANGENT_TRAINING_WEIGHTS_WEIGHT_FILE_H_
 #define COTANGENT_TRAINING_WEIGHTS_WEIGHT_FILE_H_
 
@@ -12,17 +12,24 @@
 
 namespace cotangent::training {
 
-enum class NumberType { kF64, kF32, kF16, kBf16, kOther };  // kOther: integers and the like
+enum class NumberType {
+  kF64,
+  kF32,
+  kF16,
+  kBf16,
+  kOther
+};  // kOther: integers, truth values and
+    // other types
 
-// Tensors by name. Their numbers stay as the file has them until they are asked for.
+// The tensors of a file by name. Numbers keep the file's type until CopyTo() converts them.
 class WeightFile {
  public:
   struct Tensor {
     NumberType type = NumberType::kOther;
     std::vector<int64_t> shape;
     int64_t elements = 0;  // the product of the shape's extents
-    // Element (i, j, ...) is number i strides[0] + j strides[1] + ... from byte `offset` of a
-    // storage on.
+    // Element (i, j, ...) is number i * strides[0] + j * strides[1] + ..., counted from byte
+    // `offset` of the storage (array of numbers) with the index `storage`.
     int storage = 0;
     int64_t offset = 0;
     std::vector<int64_t> strides;
@@ -30,8 +37,8 @@ class WeightFile {
 
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   const Tensor* Find(const std::string& name) const;
-  // The numbers of a tensor of this file in row-major order, as f32, which has room for
-  // tensor.elements. REQUIRES: its type is not kOther.
+  // Copies a tensor of this file to `destination` in row-major order, as f32; `destination` has
+  // room for tensor.elements numbers. REQUIRES: tensor.type is not kOther.
   void CopyTo(const Tensor& tensor, float* destination) const;
 
  private:
@@ -43,18 +50,20 @@ class WeightFile {
   std::vector<std::string> storages_;
 };
 
-// All errors are InvalidArgument, begin with `source` and say what was found and the mend.
+// All errors of the functions below are InvalidArgument. They begin with `source` and say what was
+// found and what to do.
 
-// A safetensors file, its header checked as weights/safetensors.h says. Of a checkpoint of this
-// project: the parameters' moving averages where there are any, without the optimizer's state.
+// Parses a safetensors file; its header is checked as weights/safetensors.h says. For a checkpoint
+// of this project the result has the parameters' moving averages in place of the parameters if
+// there are any, and lacks the optimizer's state.
 absl::StatusOr<WeightFile> ParseSafetensorsWeights(std::string bytes, absl::string_view source);
 
-// What torch.save() writes since PyTorch 1.6: a zip archive of a pickle and the tensors' storages.
-// Nothing of the pickle is executed (torch_pickle.h). Entries must be stored as they are, as
-// PyTorch stores them, so that the memory taken is in proportion to the file.
+// Parses a file that torch.save() of PyTorch 1.6 or later wrote: a zip archive of a pickle and the
+// tensors' numbers. Nothing in the pickle is executed (torch_pickle.h). Compressed entries, which
+// PyTorch does not write, are refused, so that the memory taken is proportional to the file's size.
 absl::StatusOr<WeightFile> ParseTorchWeights(absl::string_view bytes, absl::string_view source);
 
-// A file of either kind, told apart by its first bytes.
+// Reads a file of either kind. Its first bytes tell which kind it is.
 absl::StatusOr<WeightFile> ReadWeightFile(const std::string& path);
 
 }  // namespace cotangent::training
