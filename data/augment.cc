@@ -14,15 +14,16 @@ namespace {
 constexpr int kLargestSide = kLargestImageSide;
 constexpr int kRowsPerBand = 8;
 
-// The source row or column that padding by reflection shows at `at`, |at| < 2 * size - 1.
+// Returns the source row or column shown at position `at` if a side of `size` pixels is padded by
+// reflection. REQUIRES: |at| < 2 * size - 1.
 int Reflect(int at, int size) {
   if (size == 1) return 0;
   if (at < 0) at = -at;
   return at >= size ? 2 * (size - 1) - at : at;
 }
 
-// Short runs of bytes, forwards or mirrored; a general memcpy would take longer to find out what to
-// do.
+// Copy short runs of bytes, forwards or mirrored. For so few bytes memcpy with a variable length
+// spends more time on choosing a method than on copying.
 void CopyForwards(const uint8_t* from, int count, uint8_t* to) {
   if (count < 16) {
     for (int i = 0; i < count; ++i) to[i] = from[i];
@@ -47,9 +48,9 @@ void CopyMirrored(const uint8_t* from, int count, uint8_t* to) {
   copy_eight(count - 8);
 }
 
-// One row of a channel, shifted, padded and mirrored.
+// Writes one row of a channel: shifted, padded and mirrored as `placement` says.
 void PlaceRow(const uint8_t* source, int width, const Placement& placement, uint8_t* row) {
-  // Without mirroring, columns [begin, end) of the row lie inside the source; the others are
+  // Before mirroring, columns [begin, end) of the row show the source; the other columns are
   // padding.
   const int dx = placement.dx, begin = std::max(0, -dx), end = std::min(width, width - dx);
   const auto pad = [&](int x) {
@@ -86,8 +87,8 @@ Placement PlacementOf(const Augmentation& augmentation, int height, int width, u
                       int64_t epoch, int64_t image) {
   Placement placement;
   placement.padding = augmentation.padding;
-  // Every number is drawn whatever the options are, so that turning one on does not change the
-  // others.
+  // Every number is drawn even if its option is off, so that turning an option on does not change
+  // what the others draw.
   SplitMix64 random = GeneratorAt(seed, Purpose::kPlacement, epoch, image);
   const int padding = augmentation.crop_padding;
   placement.dy = static_cast<int>(random.Below(2 * padding + 1)) - padding;
@@ -147,8 +148,8 @@ void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
                           const Converters<Element>& converters, Element* output) const {
   const bool channels_last = format_ == BatchFormat::kF32Nhwc || format_ == BatchFormat::kBf16Nhwc;
   const int64_t plane = int64_t{height_} * width_;
-  // Some rows are placed, then converted: had each row been read back at once, the processor would
-  // have to wait until its bytes are stored.
+  // Several rows are placed before they are converted. If each row were read back at once, the
+  // processor would have to wait until its bytes are stored.
   uint8_t band[3 * kRowsPerBand * kLargestSide];
   const int64_t band_stride = int64_t{kRowsPerBand} * width_;
   for (int top = 0; top < height_; top += kRowsPerBand) {
@@ -172,7 +173,7 @@ void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
       converters.planar(bytes, plane, output + int64_t{top} * width_);
     }
   }
-  // Zero is the mean, and zero bits in either element type.
+  // After normalisation the mean is zero, whose bits are all zero in both element types.
   const size_t cut_bytes = sizeof(Element) * std::max(0, placement.cut_right - placement.cut_left);
   for (int y = placement.cut_top; y < placement.cut_bottom; ++y) {
     const int64_t first = int64_t{y} * width_ + placement.cut_left;

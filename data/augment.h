@@ -1,18 +1,16 @@
 #ifndef COTANGENT_DATA_AUGMENT_H_
 #define COTANGENT_DATA_AUGMENT_H_
 
-// What happens to an image on its way from the data set (bytes, planar) to the network (numbers,
-// normalised).
+// Places and normalises images: the steps between the bytes of a data set ([channels, height,
+// width]) and the numbers that a network receives.
 //
-//   1. Transforms (data/augmentation), one after the other, if the recipe names any.
-//   2. Placement: the image, padded by reflection or with black, is cropped back to its size at
-//   some shift; it may be
-//      mirrored; a square of it may be cut out.
-//   3. Normalisation: each byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
+//   1. Transforms (data/augmentation), one after the other, if any are asked for.
+//   2. Placement: the image is padded by reflection or with black and cropped back to its size at a
+//      shifted place; it may be mirrored, and a square of it may be blanked out (cutout).
+//   3. Normalisation: a byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
 //
-// The placement of an image is a pure function of (seed, epoch, number of the image), see
-// PlacementOf(). Images stay bytes until they are written: placement moves bytes, and what it
-// leaves is converted in one pass.
+// The placement of an image depends on (seed, epoch, number of the image) only, see PlacementOf().
+// Placement moves bytes; they are converted to numbers in one pass when the image is written.
 
 #include <array>
 #include <cstddef>
@@ -28,40 +26,42 @@ namespace cotangent::data {
 
 enum class Flip {
   kNone,
-  // Each image is mirrored with probability 1/2, anew each epoch.
+  // Each image is mirrored with probability 1/2, drawn anew in each epoch.
   kRandom,
-  // Each image is mirrored either in the even or in the odd epochs, as a coin tossed once for the
-  // image says: the network sees both sides of every image in any two epochs, where random flips
-  // show half of the images the same side twice. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a
-  // Single GPU", 2024, section 3.6.
+  // Each image is mirrored either in all even or in all odd epochs; chance decides once for each
+  // image. Any two successive epochs show both sides of every image, whereas random flips show half
+  // of the images twice from the same side. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single
+  // GPU", 2024, section 3.6.
   kAlternating,
 };
 
 enum class Padding {
-  // Mirrored at the outermost pixel, which is not repeated: 2 1 | 0 1 2 3 | 2 1
+  // Mirrored at the outermost pixel, which is not repeated: pixels 0 1 2 3 become 2 1 | 0 1 2 3 | 2
+  // 1.
   kReflect,
-  // Black pixels, before normalisation.
+  // Black pixels; black refers to bytes, before normalisation.
   kZero,
 };
 
 struct Augmentation {
   Flip flip = Flip::kNone;
-  // The image is padded by this many pixels on each side, then cropped at a random place.
+  // The image is padded by this many pixels on each side, then cropped to its size at a random
+  // place.
   int crop_padding = 0;
   Padding padding = Padding::kReflect;
-  // A square of this many pixels a side, centred on a random pixel and clipped at the border, is
-  // set to the mean (zero after normalisation). DeVries and Taylor, "Improved Regularization of
-  // Convolutional Neural Networks with Cutout", 2017. 0: none.
+  // A square with sides of this many pixels, centred on a random pixel and clipped at the border,
+  // is set to the mean (zero after normalisation). 0: no square. DeVries and Taylor, "Improved
+  // Regularization of Convolutional Neural Networks with Cutout", 2017.
   int cutout = 0;
-  // What images go through before they are placed.
+  // Transforms applied before the image is placed.
   std::vector<ChainLink> chain = {};
 };
 
-// An error where a size is negative or does not fit images of this height and width.
+// Returns an error if a size is negative or too large for images of this height and width.
 absl::Status Validate(const Augmentation& augmentation, int height, int width);
 
-// Where an output image lies in its source: output (y, x) shows source (y + dy, x + dx), after
-// mirroring source (y + dy, width - 1 - x + dx).
+// Where an output image lies in its source: output (y, x) shows source (y + dy, x + dx) or, if
+// `flip`, source (y + dy, width - 1 - x + dx).
 struct Placement {
   int dy = 0;
   int dx = 0;
@@ -71,34 +71,36 @@ struct Placement {
   int cut_top = 0, cut_bottom = 0, cut_left = 0, cut_right = 0;
 };
 
-// How image number `image` of a data set is placed in an epoch.
+// Returns how image number `image` of a data set is placed in an epoch.
 Placement PlacementOf(const Augmentation& augmentation, int height, int width, uint64_t seed,
                       int64_t epoch, int64_t image);
 
-// Test-time averaging: the views whose predictions, weighted, are added. f being the network's
-// answer and f' the mean of its answers to an image and its mirror image: f'(x) / 2 + f'(x shifted
-// by (-1, -1)) / 4 + f'(x shifted by (1, 1)) / 4, shifts padded by reflection. The weights sum
-// to 1.
+// Test-time averaging adds a network's predictions for several views of an image, with weights that
+// sum to 1. If f'(x) is the mean of the predictions for x and its mirror image, TestTimeViews()
+// gives f'(x) / 2 + f'(x shifted by (-1, -1)) / 4 + f'(x shifted by (1, 1)) / 4; shifts are in
+// pixels and padded by reflection.
 struct View {
   Placement placement = {};
   float weight;
 };
 std::vector<View> TestTimeViews();
 
-// Element type and order of the axes of a batch.
+// Element type and order of axes of a batch. Nchw: [images, channels, height, width]; Nhwc:
+// [images, height, width, channels].
 enum class BatchFormat { kF32Nchw, kF32Nhwc, kBf16Nchw, kBf16Nhwc };
 int64_t BytesPerElement(BatchFormat format);
 
-// Writes placed and normalised images in one format. Thread-safe after construction; allocates
-// nothing when writing.
+// Places and normalises images and writes them in one format. Several threads may call Write() at
+// the same time; it allocates no memory.
 class ImageWriter {
  public:
-  // Images of 1 or 3 channels, height and width from 1 to kLargestImageSide.
+  // The images have 1 or 3 channels, and height and width from 1 to kLargestImageSide
+  // (data/dataset.h).
   ImageWriter(int channels, int height, int width, const Normalization& normalization,
               BatchFormat format);
 
-  // Writes the image with bytes `source`, [channels, height, width], to `output`, which takes
-  // output_bytes(). |placement.dy| < height and |placement.dx| < width.
+  // Writes the image with the bytes `source` [channels, height, width] to `output`, which has room
+  // for output_bytes() bytes. REQUIRES: |placement.dy| < height and |placement.dx| < width.
   void Write(const uint8_t* source, const Placement& placement, void* output) const;
 
   int64_t output_bytes() const;

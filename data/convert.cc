@@ -36,8 +36,8 @@ COTANGENT_INLINE void Planar(const ByteRows& rows, int64_t channel_stride, Eleme
   }
 }
 
-// Three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... become r0 g0 b0 r1 ...: first red and
-// green are put where they belong, then blue between them.
+// Interleaves three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... to r0 g0 b0 r1 ...: the first
+// shuffle puts red and green in their places, the second puts blue between them.
 COTANGENT_INLINE void Interleave(const Bytes& r, const Bytes& g, const Bytes& b, Bytes (&out)[3]) {
   constexpr Bytes kRedGreen[3] = {{0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5},
                                   {21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26},

@@ -1,9 +1,9 @@
 #ifndef COTANGENT_DATA_CONVERT_H_
 #define COTANGENT_DATA_CONVERT_H_
 
-// The inner loop of the batch pipeline: bytes to normalised numbers, 16 pixels at a time, with the
-// widest vectors the processor has. Every processor computes the same bits: a product and a sum,
-// each rounded (see -ffp-contract in BUILD).
+// Converts bytes to normalised numbers, 16 pixels at a time, with the widest vectors that the
+// processor has: the inner loop of making a batch. Every processor computes the same bits, since
+// the product and the sum are rounded separately (see -ffp-contract in BUILD).
 
 #include <cstdint>
 
@@ -11,9 +11,9 @@
 
 namespace cotangent::data {
 
-// Up to three planes of bytes, whose channel c becomes byte * scale[c] + offset[c].
+// One to three channels of bytes. A byte of channel c is converted to byte * scale[c] + offset[c].
 struct ByteRows {
-  const uint8_t* bytes;  // Row y of channel c begins at bytes + c * channel_stride + y * width.
+  const uint8_t* bytes;  // row y of channel c begins at bytes + c * channel_stride + y * width
   int64_t channel_stride;
   int channels;  // 1 or 3
   int rows;
@@ -22,12 +22,12 @@ struct ByteRows {
   const float* offset;  // [channels]
 };
 
-// Element: float, or uint16_t for bf16 (rounded to nearest, ties to even).
+// Conversion functions. Element is float, or uint16_t for bf16 (rounded to nearest, ties to even).
 template <typename Element>
 struct Converters {
-  // To planes: row y of channel c goes to output + c * channel_stride + y * rows.width.
+  // Writes planes: row y of channel c goes to output + c * channel_stride + y * rows.width.
   void (*planar)(const ByteRows& rows, int64_t channel_stride, Element* output);
-  // To pixels, channels last: row y goes to output + y * rows.width * rows.channels.
+  // Writes pixels, channels last: row y goes to output + y * rows.width * rows.channels.
   void (*interleaved)(const ByteRows& rows, Element* output);
 };
 

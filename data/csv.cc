@@ -33,7 +33,7 @@ class Parser {
   }
 
  private:
-  // At a line's end or the text's; a \r alone is none.
+  // Whether the text or a line ends here. A \r that no \n follows does not end a line.
   bool AtEnd() const {
     return at_ >= text_.size() || text_[at_] == '\n' ||
            (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n');

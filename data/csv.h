@@ -1,8 +1,8 @@
 #ifndef COTANGENT_DATA_CSV_H_
 #define COTANGENT_DATA_CSV_H_
 
-// Tables of text with commas (RFC 4180): fields that hold a comma, a quote or a line's end stand in
-// double quotes, in which a quote is doubled.
+// Parses comma-separated tables (RFC 4180). Fields that contain a comma, a quote or a line break
+// are written in double quotes, and quotes within them are doubled.
 
 #include <cstdint>
 #include <string>
@@ -14,12 +14,13 @@
 namespace cotangent::data {
 
 struct CsvRow {
-  int64_t line = 1;  // where the row begins, counted from 1
+  int64_t line = 1;  // the line at which the row begins, counted from 1
   std::vector<std::string> fields;
 };
 
-// Lines end with \n or \r\n; a byte order mark and empty lines are passed over. Errors, which begin
-// with `source` and the line: a quote that is not closed, text after a closing quote.
+// Parses a table. Lines end with \n or \r\n; a byte order mark and empty lines are skipped. Errors
+// begin with `source` and the line; they are a quote that is not closed and text after a closing
+// quote.
 absl::StatusOr<std::vector<CsvRow>> ParseCsv(absl::string_view text, absl::string_view source);
 
 }  // namespace cotangent::data

@@ -50,10 +50,10 @@ void Dataset::ResizeTo(int64_t size) {
 
 namespace {
 
-// To the nearest of five decimals.
+// Rounds to five decimals.
 double Rounded(double value) { return std::round(value * 1e5) / 1e5; }
 
-// Some of the images that are read, in memory.
+// Returns up to 512 evenly spaced images of a data set whose images are read, in memory.
 Dataset Some(const Dataset& dataset) {
   constexpr int64_t kSome = 512;
   Dataset some;
@@ -77,7 +77,7 @@ Normalization ComputeNormalization(const Dataset& dataset) {
   Normalization result;
   const int64_t plane = int64_t{dataset.height} * dataset.width;
   for (int channel = 0; channel < dataset.channels; ++channel) {
-    // Sums of bytes and of their squares are exact in 64 bits.
+    // The sums of bytes and of their squares are exact, since they fit in 64 bits.
     int64_t sum = 0, squares = 0;
     for (int64_t image = 0; image < dataset.size(); ++image) {
       const uint8_t* pixels = dataset.image(image) + channel * plane;
@@ -100,7 +100,7 @@ Normalization ComputeNormalization(const Dataset& dataset) {
 }
 
 std::string DefaultDataDir() {
-  // The XDG base directory specification: a relative path in the variable is to be ignored.
+  // By the XDG base directory specification, a relative path in the variable is to be ignored.
   const char* cache = getenv("XDG_CACHE_HOME");
   if (cache != nullptr && cache[0] == '/') return JoinPath(cache, "cotangent");
   const char* home = getenv("HOME");

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_DATA_DATASET_H_
 #define COTANGENT_DATA_DATASET_H_
 
-// Labelled images of one shape, in memory or read when they are asked for. Where they come from is
-// a matter of data/sources.
+// Labelled images of one shape, in memory or read when they are needed. data/sources makes such
+// data sets from files.
 
 #include <array>
 #include <cstdint>
@@ -18,86 +18,96 @@
 
 namespace cotangent::data {
 
-// Images of networks have at most this many rows and columns.
+// The largest height and width of images for a network.
 inline constexpr int kLargestImageSide = 1024;
 
 enum class Split { kTrain, kValidation, kTest };
 
-// What is to be found out about an image.
+// What a network is to predict about an image.
 enum class TargetKind {
-  kClass,    // which one of several classes it is of
-  kLabels,   // which of several labels, any number of them, are true of it
-  kNumbers,  // how large one or several numbers are
+  kClass,    // to which one of several classes it belongs
+  kLabels,   // which of several labels, any number of them, apply to it
+  kNumbers,  // the values of one or several numbers
 };
-// "classes", "labels", "numbers".
+// Returns "classes", "labels" or "numbers".
 const char* PluralOf(TargetKind kind);
 
-// Images that do not lie in memory.
+// Reads the images of a data set that does not lie in memory.
 class ImageReader {
  public:
   virtual ~ImageReader() = default;
-  // Writes image number `index`, [channels, height, width]. Any number of threads may call it. The
-  // errors are those of the source.
+  // Writes image number `index` to `image`, [channels, height, width]. Several threads may call it
+  // at the same time. Errors depend on where the images come from.
   virtual absl::Status Read(int64_t index, uint8_t* image) const = 0;
 
-  // Whether it reads parts of whole pictures, which may be larger than its images.
+  // Whether ReadPart() cuts its parts from the original pictures, which may be larger than the
+  // images.
   virtual bool has_pictures() const { return false; }
-  // Which part of a picture of a height and a width is wanted; nothing: what Read() writes.
+  // A function that returns the part to cut from a picture of the given height and width, in
+  // pixels. Without a value the whole picture is fitted as for Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
-  // The same of a part of the picture, stretched to the image's height and width.
+  // Like Read(), but writes the given part of the picture, stretched to the image's height and
+  // width.
   virtual absl::Status ReadPart(int64_t index, const PartOf& /*part*/, uint8_t* image) const {
     return Read(index, image);
   }
 };
 
 struct Dataset {
-  std::string name;  // what --dataset called it
+  std::string name;  // the value of --dataset
   TargetKind target_kind = TargetKind::kClass;
-  // Names of the classes (a label is an index into it), of the labels or of the numbers.
+  // The names of the classes (a label in `labels` is an index into them), of the labels or of the
+  // numbers.
   std::vector<std::string> classes;
   int channels = 3;  // 1 or 3
   int height = 32;
   int width = 32;
-  // [size, channels, height, width], contiguous; empty where `reader` has them.
+  // [size, channels, height, width], contiguous; empty if `reader` reads the images.
   std::vector<uint8_t> images;
   std::shared_ptr<const ImageReader> reader;
-  // What tells images that are read from others: of the names, sizes and times of their files.
+  // Identifies images that `reader` reads: a hash of the names, labels, sizes and times of their
+  // files.
   std::string fingerprint;
-  std::vector<int32_t> labels;  // [size]; 0 where the targets are labels or numbers
-  // Of labels (1 where it is true, else 0) and numbers: [size, classes]; of classes empty.
+  std::vector<int32_t> labels;  // [size]; all 0 if the targets are labels or numbers
+  // [size, classes]: labels (1 if the label applies, else 0) or numbers; empty if the targets are
+  // classes.
   std::vector<float> targets;
-  // Where each image came from, [size], for sources whose images are files; else empty.
+  // [size]: the file that each image comes from, for sources whose images are files; else empty.
   std::vector<std::string> names;
 
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
   int64_t image_bytes() const { return int64_t{channels} * height * width; }
   bool is_in_memory() const { return reader == nullptr; }
-  // The pixels of one image, [channels, height, width], wherever they are; `scratch` may be used.
+  // Returns the pixels of one image, [channels, height, width]. If the image has to be read,
+  // `scratch` takes them.
   absl::StatusOr<const uint8_t*> Pixels(int64_t index, std::vector<uint8_t>& scratch) const;
-  // What the image's target is, [classes]: of a class, 1 in its place and else 0.
+  // Writes the image's target as [classes] numbers. For a class these are 1 at its index and 0
+  // elsewhere.
   void WriteTargets(int64_t index, float* targets) const;
-  // Makes image `to` what image `from` is but for its pixels, to <= from; with ResizeTo(), a way
-  // of leaving images out.
+  // Copies everything about image `from` but its pixels to the place of image `to`; to <= from.
+  // Together with ResizeTo(), which changes the number of images, it removes images from a data
+  // set.
   void MoveImage(int64_t from, int64_t to);
   void ResizeTo(int64_t size);
-  // The same of images in memory.
+  // The pixels of an image in memory, [channels, height, width].
   const uint8_t* image(int64_t index) const { return images.data() + index * image_bytes(); }
 };
 
-// A value v of channel c, in units of the full range of a byte (0 to 1), becomes
-// (v - mean[c]) / deviation[c]. Images of one channel use the first.
+// A byte v of channel c becomes (v / 255 - mean[c]) / deviation[c]. Images of one channel use the
+// first entries.
 struct Normalization {
   std::array<double, 3> mean = {0, 0, 0};
   std::array<double, 3> deviation = {1, 1, 1};
 };
 
-// Channel means and standard deviations over the images of `dataset`, rounded to five decimals, as
-// they are usually quoted (CIFAR-10's come out as kCifar10Normalization has them); where images are
-// read, over 512 of them, evenly spaced, those that cannot be read left out. A channel without
-// variation gets the deviation 1.
+// Computes the mean and standard deviation of each channel over the images of `dataset`, in units
+// of the full range of a byte, rounded to five decimals, as usual in publications (CIFAR-10's are
+// kCifar10Normalization). If images have to be read, 512 evenly spaced ones are used, without those
+// that cannot be read. A channel without variation gets the deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
-// $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent.
+// Returns $XDG_CACHE_HOME/cotangent, or ~/.cache/cotangent if that variable is not an absolute
+// path.
 std::string DefaultDataDir();
 
 }  // namespace cotangent::data

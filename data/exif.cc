@@ -10,7 +10,7 @@ namespace {
 constexpr uint32_t kOrientationTag = 0x0112, kShort = 3;
 constexpr size_t kHeaderBytes = 8, kEntryBytes = 12;
 
-// A number of `bytes` bytes at `at`, which lie inside.
+// Reads a number of `bytes` bytes at offset `at`. REQUIRES: the bytes lie within `exif`.
 uint32_t NumberAt(absl::Span<const uint8_t> exif, size_t at, int bytes, bool big_endian) {
   uint32_t number = 0;
   for (int i = 0; i < bytes; ++i) {
@@ -27,7 +27,8 @@ Orientation ExifOrientation(absl::Span<const uint8_t> exif) {
   const bool big_endian = exif[0] == 'M' && exif[1] == 'M';
   if (!big_endian && !(exif[0] == 'I' && exif[1] == 'I')) return Orientation::kUpright;
   if (NumberAt(exif, 2, 2, big_endian) != 42) return Orientation::kUpright;
-  // The first directory: how many entries, then each with its tag, type, count and value.
+  // The first directory: its number of entries, then the entries, each with a tag, type, count and
+  // value.
   const size_t directory = NumberAt(exif, 4, 4, big_endian);
   if (directory > exif.size() - 2) return Orientation::kUpright;
   const size_t entries = NumberAt(exif, directory, 2, big_endian);
@@ -57,7 +58,7 @@ Image Upright(Image stored, Orientation orientation) {
   uint8_t* to = shown.rgb.data();
   for (int y = 0; y < shown.height; ++y) {
     for (int x = 0; x < shown.width; ++x, to += 3) {
-      // The stored row and column that are shown here.
+      // The stored row and column that belong at (x, y) of the displayed picture.
       const int row = swaps_axes ? x : y, column = swaps_axes ? y : x;
       const size_t from = size_t(from_bottom ? stored.height - 1 - row : row) * stored.width +
                           (from_right ? stored.width - 1 - column : column);

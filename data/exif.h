@@ -1,9 +1,9 @@
 #ifndef COTANGENT_DATA_EXIF_H_
 #define COTANGENT_DATA_EXIF_H_
 
-// Which way up a picture is to be shown. Cameras store the rows as the sensor reads them, and say
-// in the file's EXIF data how it was held: CIPA DC-008, "Exchangeable image file format for digital
-// still cameras: Exif", tag 0x0112.
+// Turns pictures upright. Cameras store the rows as the sensor reads them and record in the file's
+// EXIF data how the camera was held: CIPA DC-008, "Exchangeable image file format for digital still
+// cameras: Exif", tag 0x0112.
 
 #include <cstdint>
 
@@ -12,23 +12,25 @@
 
 namespace cotangent::data {
 
-// Where the stored picture's first row and first column are shown, by the numbers of the standard.
+// Where the first stored row and the first stored column belong in the displayed picture. The
+// values are those of the standard.
 enum class Orientation {
-  kUpright = 1,      // row 0 at the top, column 0 at the left
-  kMirrored = 2,     // top, right
-  kUpsideDown = 3,   // bottom, right
-  kFlipped = 4,      // bottom, left
-  kTransposed = 5,   // left, top
-  kTurnedLeft = 6,   // right, top: it is shown turned right by 90 degrees
-  kTransversed = 7,  // right, bottom
-  kTurnedRight = 8,  // left, bottom
+  kUpright = 1,      // first row at the top, first column at the left
+  kMirrored = 2,     // first row at the top, first column at the right
+  kUpsideDown = 3,   // first row at the bottom, first column at the right
+  kFlipped = 4,      // first row at the bottom, first column at the left
+  kTransposed = 5,   // first row at the left, first column at the top
+  kTurnedLeft = 6,   // first row at the right, first column at the top: to be shown turned right by
+                     // 90 degrees
+  kTransversed = 7,  // first row at the right, first column at the bottom
+  kTurnedRight = 8,  // first row at the left, first column at the bottom
 };
 
-// Of EXIF data, which are a TIFF file without pictures. kUpright where they do not say, or are not
-// sound: whatever the bytes.
+// Reads the orientation from EXIF data (a TIFF file without pictures). Returns kUpright if the data
+// are malformed or do not contain an orientation.
 Orientation ExifOrientation(absl::Span<const uint8_t> exif);
 
-// The picture as it is to be shown.
+// Returns the picture as it is to be displayed.
 Image Upright(Image stored, Orientation orientation);
 
 }  // namespace cotangent::data

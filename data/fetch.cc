@@ -62,14 +62,14 @@ int64_t FreeBytes(const std::string& directory) {
   return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
 }
 
-// The size of a file, or of all files below a directory.
+// Returns the size of a file, or of all files below a directory.
 int64_t BytesIn(const std::string& path) {
   int64_t bytes = 0;
   std::error_code error;
   if (fs::is_regular_file(path, error)) return static_cast<int64_t>(fs::file_size(path, error));
   for (fs::recursive_directory_iterator it(path, error), end; !error && it != end;
        it.increment(error)) {
-    std::error_code gone;  // Files come and go while we look.
+    std::error_code gone;  // set for files that disappear during the walk
     const auto size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
     if (!gone) bytes += static_cast<int64_t>(size);
   }
@@ -81,7 +81,7 @@ void RemoveTree(const std::string& path) {
   fs::remove_all(path, ignored);
 }
 
-// One fetch in its temporary directory.
+// Fetches one source in a temporary directory.
 class Fetcher final : public FetchSession {
  public:
   Fetcher(const Source& source, std::string data_dir, std::string work_dir,
@@ -155,10 +155,10 @@ class Fetcher final : public FetchSession {
     return Install();
   }
 
-  // Runs a program that brings files into `watched`, inside the working directory.
+  // Runs a program in the working directory. The size of its file or folder `watched` is the
+  // progress reported.
   absl::Status RunProgram(std::vector<std::string> arguments, absl::string_view watched) {
-    // A line every few seconds says how much has come; a megabyte is 10^6 bytes, as in sizes of
-    // downloads.
+    // Every three seconds a line tells how many megabytes (10^6 bytes) have been received.
     auto next_report = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     const auto keep_running = [&] {
       if (options_.cancelled()) return false;
@@ -176,7 +176,7 @@ class Fetcher final : public FetchSession {
     return status;
   }
 
-  // Files that tar has written may still be on their way to the disk.
+  // Waits until a file that tar has written has reached the disk.
   static absl::Status Sync(const std::string& path) {
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     const bool synced = descriptor >= 0 && fsync(descriptor) == 0;
@@ -185,8 +185,8 @@ class Fetcher final : public FetchSession {
     return synced ? absl::OkStatus() : FileError(error, "write", path);
   }
 
-  // Moves the files into place: all at once where none are there, one after the other where they
-  // replace others.
+  // Moves the files into place: the whole folder at once if it does not exist yet, else one file
+  // after the other.
   absl::Status Install() {
     const std::string from = InWorkDir(source_.folder), to = JoinPath(data_dir_, source_.folder);
     for (Split split : {Split::kTrain, Split::kTest}) {
@@ -222,7 +222,7 @@ class Fetcher final : public FetchSession {
   const FetchOptions& options_;
 };
 
-// Removes what killed runs have left behind; the caller holds the lock, so nobody is using it.
+// Removes the directories of killed runs. The caller holds the lock, so no other run uses them.
 void RemoveLeftovers(const std::string& data_dir) {
   std::error_code error;
   std::vector<std::string> leftovers;
@@ -248,7 +248,7 @@ absl::Status WaitForLock(int descriptor, const std::string& data_dir, const Fetc
   return absl::OkStatus();
 }
 
-// A directory that cannot be used is the caller's mistake, a full disk is not.
+// Marks an unusable directory as a mistake of the caller, but not if the disk is full.
 absl::Status Unusable(const absl::Status& status) {
   if (absl::IsResourceExhausted(status)) return status;
   return absl::InvalidArgumentError(

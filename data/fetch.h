@@ -1,12 +1,14 @@
 #ifndef COTANGENT_DATA_FETCH_H_
 #define COTANGENT_DATA_FETCH_H_
 
-// Brings a source's files onto this machine.
+// Downloads the files of a data source.
 //
-// Its origins are tried in turn; whichever they came from, all files are checked against their MD5s.
-// Everything is made in a temporary directory inside the data directory and moved into place when
-// it is complete and checked, so that an interruption, a full disk or a broken line leaves nothing
-// behind; what a killed run has left, the next one removes. Two runs at a time take turns.
+// A source's origins (such as its authors' server and a package) are tried in turn. Whatever the
+// origin, all files are checked against the MD5 sums that the source gives. Files are downloaded
+// and unpacked in a temporary directory inside the data directory and moved into place when they
+// are complete and checked, so an interruption, a full disk or a lost connection leaves nothing
+// behind. What a killed run has left, the next run removes. Two runs in the same directory take
+// turns.
 
 #include <functional>
 #include <string>
@@ -17,23 +19,25 @@
 namespace cotangent::data {
 
 struct FetchOptions {
-  // Takes lines that tell a person what is going on, without a line end.
+  // Called with lines of text, without line breaks, that tell the user about the progress.
   std::function<void(const std::string& line)> progress = [](const std::string&) {};
-  // Asked several times a second; true makes the call tidy up and return kCancelled.
+  // Called several times a second; if it returns true, the fetch cleans up and returns kCancelled.
   std::function<bool()> cancelled = [] { return false; };
 };
 
-// Whether each file of a source is there and has the right size. Always so for one without files.
+// Returns whether each file of a source exists and has the right size. True for a source without
+// files.
 bool IsPresent(const Source& source, const std::string& data_dir);
 
-// Whether, beyond that, each file has its MD5.
+// Returns whether, in addition, each file has its MD5 sum.
 bool IsIntact(const Source& source, const std::string& data_dir);
 
-// Makes sure that the data set is there and intact; does nothing but say so where it is. Files that
-// are not intact are replaced. A directory that cannot be made or used is kInvalidArgument.
+// Downloads the files of a source unless all are there and intact; damaged files are replaced.
+// Returns kInvalidArgument if `data_dir` cannot be created or used.
 absl::Status Fetch(const Source& source, const std::string& data_dir, const FetchOptions& options);
 
-// Fetches the data set where it is not present, for programs that are about to use it.
+// Like Fetch(), but only checks that the files exist with the right sizes: for programs that are
+// about to use the data.
 absl::Status FetchIfMissing(const Source& source, const std::string& data_dir,
                             const FetchOptions& options);
 

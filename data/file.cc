@@ -67,7 +67,7 @@ absl::Status FileError(int error_number, absl::string_view action, absl::string_
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
-  // Without O_NONBLOCK, a pipe that nobody writes to would be waited for.
+  // Without O_NONBLOCK, opening a pipe that has no writer would block.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return FileError(errno, "read", path);
   auto closer = absl::MakeCleanup([descriptor] { close(descriptor); });
@@ -106,7 +106,8 @@ absl::Status WriteFileAtomically(const std::string& path,
     if (descriptor < 0) return FileError(errno, "write", path);
     return WriteAndClose(descriptor, pieces, /*sync=*/false, path);
   }
-  // Not mkstemp, which would make the file readable by its owner alone whatever the umask says.
+  // mkstemp is not used, since it makes files that only their owner can read, whatever the umask
+  // is.
   static std::atomic<uint32_t> serial{0};
   const std::string temporary = absl::StrCat(path, ".tmp-", getpid(), "-", serial.fetch_add(1));
   const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -131,7 +132,7 @@ absl::Status MakeDirectories(const std::string& path) {
 absl::Status SyncDirectory(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return FileError(errno, "open the directory", path);
-  // Some file systems cannot synchronise a directory; the rename has been made all the same.
+  // Some file systems cannot flush a directory; the rename has been made nevertheless.
   const bool failed = fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP;
   const int error_number = errno;
   close(descriptor);

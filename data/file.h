@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_FILE_H_
 #define COTANGENT_DATA_FILE_H_
 
-// Whole files in and out, with errors a person can act on.
+// Reads and writes whole files, with error messages that tell the user what to do.
 
 #include <cstdint>
 #include <string>
@@ -13,32 +13,31 @@
 
 namespace cotangent::data {
 
-// "DIR/NAME", with one slash between them.
+// Returns "DIRECTORY/NAME" with exactly one slash between the two.
 std::string JoinPath(absl::string_view directory, absl::string_view name);
 
-// The contents of a regular file. A missing file is kNotFound; one larger than `max_bytes` is
-// kOutOfRange and is refused before memory is asked for.
+// Returns the contents of a regular file. Returns kNotFound if it does not exist, and kOutOfRange,
+// without allocating memory for it, if it is larger than `max_bytes`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = int64_t{1} << 34);
 
-// Replaces `path` by a file with these contents, in such a way that at every moment, a crash or a
-// full disk included, `path` holds either all of the old contents or all of the new: a temporary
-// file beside it is written, synchronised with the disk and renamed over it. On failure the
-// temporary file is removed. A `path` that names a pipe or a device (/dev/stdout) is simply written
-// to.
+// Replaces the file `path` in such a way that at every moment, even after a crash or on a full
+// disk, `path` holds either the old or the new contents completely: a temporary file beside it is
+// written, flushed to the disk and renamed to `path`. After an error the temporary file is removed.
+// If `path` is a pipe or a device (/dev/stdout), the contents are just written to it.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents);
 
-// The same for contents that lie in several pieces.
+// The same for contents that consist of several pieces.
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::Span<const absl::string_view> pieces);
 
-// Makes a directory and those above it that are missing.
+// Creates a directory and its missing parent directories.
 absl::Status MakeDirectories(const std::string& path);
 
-// Waits until a directory's entries (a file renamed into it, say) have reached the disk.
+// Waits until the entries of a directory, such as a renamed file, have reached the disk.
 absl::Status SyncDirectory(const std::string& path);
 
-// A status that reads "cannot ACTION PATH: what the system said", for the errno value
-// `error_number`.
+// Returns an error "cannot ACTION PATH: " with the operating system's message and the status code
+// for the errno value `error_number`.
 absl::Status FileError(int error_number, absl::string_view action, absl::string_view path);
 
 }  // namespace cotangent::data

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_FILES_BELOW_H_
 #define COTANGENT_DATA_FILES_BELOW_H_
 
-// Folders of pictures: what lies in them, and in which order.
+// Lists the files of folders of pictures and compares their names.
 
 #include <string>
 #include <system_error>
@@ -13,19 +13,19 @@
 
 namespace cotangent::data {
 
-// Whether the last part of a path begins with a dot.
+// Returns whether the last component of a path begins with a dot.
 bool IsHidden(const std::string& path);
 
-// Less than, equal to or greater than 0: runs of digits compare as numbers, all else by bytes, so
-// that 2.png comes before 10.png.
+// Compares two names and returns a number below, equal to or above 0. Runs of digits are compared
+// as numbers and everything else byte by byte, so that 2.png comes before 10.png.
 int NaturalOrder(absl::string_view a, absl::string_view b);
 
-// The files below a folder, in whatever order the system tells them. Names that begin with a dot
-// are passed over; links to folders are not followed. InvalidArgument for a folder that cannot be
-// read.
+// Returns all files below a folder, in the order in which the operating system lists them. Names
+// that begin with a dot are skipped, and links to folders are not followed. Returns InvalidArgument
+// if the folder cannot be read.
 absl::StatusOr<std::vector<std::string>> FilesBelow(const std::string& directory);
 
-// The error for a folder that cannot be read.
+// Returns the error for a folder that cannot be read.
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error);
 
 }  // namespace cotangent::data

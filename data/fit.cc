@@ -6,20 +6,20 @@
 namespace cotangent::data {
 namespace {
 
-// `numerator * factor / denominator`, rounded, at least 1.
+// Returns `numerator * factor / denominator`, rounded to the nearest integer, but at least 1.
 int Scaled(int64_t numerator, int64_t factor, int64_t denominator) {
   return static_cast<int>(
       std::max<int64_t>(1, (2 * numerator * factor + denominator) / (2 * denominator)));
 }
 
-// Whether a picture is wider, for its height, than an image.
+// Whether a picture has a larger ratio of width to height than an image of this width and height.
 bool IsWide(const PictureView& picture, int width, int height) {
   return int64_t{picture.width} * height > int64_t{picture.height} * width;
 }
 
-// The middle of the picture in the image's proportions.
+// Returns the largest part in the middle of the picture that has the proportions width : height.
 PictureView Middle(const PictureView& picture, int width, int height) {
-  // The side that is too long, in the image's proportions to the other.
+  // Only the side that is too long is shortened.
   const bool wide = IsWide(picture, width, height);
   const int cut_width =
       std::min(picture.width, wide ? Scaled(picture.height, width, height) : picture.width);

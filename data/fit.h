@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_FIT_H_
 #define COTANGENT_DATA_FIT_H_
 
-// How a picture of any size becomes an image of a network's size.
+// Converts pictures of any size to images of a network's input size.
 
 #include <cstdint>
 #include <vector>
@@ -12,12 +12,12 @@
 namespace cotangent::data {
 
 enum class Fit {
-  kStretch,  // each axis by itself
-  kCrop,     // the middle of the picture, as large as its sides allow in the image's proportions
-  kPad,      // the whole picture in the middle, black beside it
+  kStretch,  // height and width are scaled independently
+  kCrop,     // takes the largest part in the middle of the picture that has the image's proportions
+  kPad,      // scales the whole picture to fit, in the middle, with black at two sides
 };
 
-// How, and how pixels are made from pixels.
+// How a picture is fitted, and the filter that computes pixels from pixels.
 struct Fitting {
   Fitting(Fit how = Fit::kStretch, Filter filter = Filter::kAntialiased)  // NOLINT: a Fit is one
       : how(how), filter(filter) {}
@@ -26,20 +26,20 @@ struct Fitting {
 };
 
 struct ImageShape {
-  int channels = 3;  // 1: grey, 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601); 3: colour
+  int channels = 3;  // 3: colour; 1: grey, 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601)
   int height = 32;
   int width = 32;
 };
 
-// Makes images of one shape from pictures. Keeps its memory, so that pictures no larger than one
-// before allocate nothing. Not for two threads at once.
+// Fits pictures to one shape. Keeps its buffers: pictures no larger than an earlier one need no new
+// memory. Not safe for use by two threads at the same time.
 class PictureFitter {
  public:
   PictureFitter(const ImageShape& shape, Fitting fitting)
       : shape_(shape), fit_(fitting.how), resampler_(fitting.filter) {}
 
-  // The picture as an image [channels, height, width] of bytes, resampled by Resampler; bit for bit
-  // itself where it has that size already. A grey picture in colour has three equal channels.
+  // Writes the picture as an image [channels, height, width] of bytes. If the picture has that size
+  // already, its values do not change. A grey picture becomes three equal channels.
   void Write(const PictureView& picture, uint8_t* image);
 
  private:
@@ -49,9 +49,9 @@ class PictureFitter {
   std::vector<uint8_t> fitted_;  // [height, width, 3]
 };
 
-// The same for one picture.
+// Fits one picture.
 std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fitting fitting);
-// Of the whole picture, and of a part of it.
+// Returns a view of the whole picture, and one of a part of it.
 PictureView ViewOf(const Image& picture);
 PictureView ViewOf(const Image& picture, const Rectangle& part);
 

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_IMAGE_H_
 #define COTANGENT_DATA_IMAGE_H_
 
-// A picture in memory, and what is refused of one in a file.
+// A picture in memory, and the checks that all decoders of picture files share.
 
 #include <cstdint>
 #include <functional>
@@ -20,29 +20,32 @@ struct Image {
   std::vector<uint8_t> rgb;  // [height, width, 3]
 };
 
-// Which part of a picture of a height and a width is wanted; nothing: all of it.
+// A function that returns the part wanted of a picture of the given height and width; without a
+// value, the whole picture.
 using ChoosePart = std::function<std::optional<Rectangle>(int height, int width)>;
-// A part of a picture, and perhaps more of it: `image` holds the part at `part`, or is all of the
-// picture, as that was wanted.
+// A decoded picture or part of one. If `part` has a value, it is the place of the wanted part
+// within `image`; else all of the picture was wanted, and `image` is all of it.
 struct DecodedPart {
   Image image;
   std::optional<Rectangle> part;
 };
 
-// Pictures of more pixels are refused before memory for them is asked for.
+// The most pixels of a picture; larger ones are refused before memory is allocated for them.
 inline constexpr int64_t kMaxPixels = 100'000'000;
 
-// Errors of decoders, kInvalidArgument; `source` names the bytes.
+// The errors below begin with `source`, the name of the picture.
 //
-// An error unless there is at least one pixel, and at most so many: OutOfRange for more.
+// Returns kInvalidArgument if there is no pixel, and kOutOfRange if there are more than
+// `most_pixels`.
 absl::Status CheckImageSize(int64_t width, int64_t height, int64_t most_pixels,
                             absl::string_view source);
-// An error where so few bytes cannot hold so many pixels: the file is cut short.
-// `most_pixels_of_byte` is how many pixels a byte of this kind of file stands for at most.
+// Returns kInvalidArgument if a file of `bytes` bytes is too short for its number of pixels. A byte
+// of this kind of file holds at most `most_pixels_of_byte` pixels.
 absl::Status CheckFileLength(int64_t width, int64_t height, int64_t bytes,
                              int64_t most_pixels_of_byte, absl::string_view kind,
                              absl::string_view source);
-// "SOURCE: not a sound KIND: FINDING; save or copy the picture again".
+// Returns kInvalidArgument with "SOURCE: not a sound KIND: FINDING; save or copy the picture
+// again".
 absl::Status UnsoundFile(absl::string_view kind, absl::string_view finding,
                          absl::string_view source);
 

@@ -22,17 +22,17 @@ namespace {
 
 constexpr char kMagic[8] = {'C', 'O', 'T', 'I', 'M', 'G', '0', '1'};
 constexpr int64_t kAlignment = 64;
-// Images that are decoded, then written, at a time.
+// How many images are decoded before they are written.
 constexpr int64_t kImagesAtATime = 256;
 
 struct Header {
   char magic[8];
   int64_t images, image_bytes;
-  char fingerprint[32];  // the rest zeros
+  char fingerprint[32];  // padded with zeros
 };
 
 uint32_t Crc(const void* bytes, int64_t count) {
-  // The library leaves to the caller that CRC-32C inverts its initial value and its result.
+  // CRC-32C inverts its initial value and its result; this library leaves that to the caller.
   return ~crc32_iscsi(static_cast<unsigned char*>(const_cast<void*>(bytes)),
                       static_cast<int>(count), ~0u);
 }
@@ -46,13 +46,13 @@ Header HeaderOf(const CacheContents& contents) {
   return header;
 }
 
-// Where the images begin.
+// Returns the byte offset of the first image in the file.
 int64_t ImagesAt(const CacheContents& contents) {
   const int64_t before = static_cast<int64_t>(sizeof(Header)) + 4 * (contents.images + 1);
   return (before + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-// Header, checksums, their checksum, zeros up to the images.
+// Returns the file's bytes before the images: header, checksums, their checksum, and zeros.
 std::string FrontOf(const CacheContents& contents, const std::vector<uint32_t>& checksums) {
   const Header header = HeaderOf(contents);
   std::string front(reinterpret_cast<const char*>(&header), sizeof(header));
@@ -63,7 +63,7 @@ std::string FrontOf(const CacheContents& contents, const std::vector<uint32_t>& 
   return front;
 }
 
-// Reads exactly `count` bytes.
+// Reads `count` bytes from offset `at`. Returns false if there are fewer.
 bool ReadAll(int descriptor, void* bytes, int64_t count, int64_t at) {
   char* next = static_cast<char*>(bytes);
   while (count > 0) {
@@ -116,7 +116,7 @@ absl::Status WriteAll(int descriptor, const void* bytes, int64_t count, int64_t 
   return absl::OkStatus();
 }
 
-// Reads images [first, first + count) into `bytes`.
+// Reads the images [first, first + count) into `bytes`.
 absl::Status ReadSome(const ImageReader& reader, int64_t first, int64_t count, int64_t image_bytes,
                       int threads, uint8_t* bytes) {
   std::vector<absl::Status> statuses(count);

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_IMAGE_FILE_H_
 #define COTANGENT_DATA_IMAGE_FILE_H_
 
-// PNG, JPEG, WebP, PGM and PPM pictures of any size, and how they become images of a network's size.
+// Reads PNG, JPEG, WebP, PGM and PPM pictures of any size, resizes them, and writes PNG files.
 
 #include <cstdint>
 #include <string>
@@ -15,31 +15,35 @@
 
 namespace cotangent::data {
 
-// Decodes a PNG, a JPEG, a WebP, a binary PGM or PPM, told apart by their first bytes, of any bit
-// depth and colour type.
-// Turned upright as the file's EXIF orientation says: as cameras' pictures are shown. Transparent
-// pixels are laid over white, mixing the values as they are (sRGB, not linear in light), as viewers
-// do: round(alpha value + (1 - alpha) 255). Where a PNG's gAMA says that its values are not sRGB's,
-// they are made so first. `source` names the bytes in errors, which are
-// kInvalidArgument: for bytes that are no such picture, cut short or corrupt; kOutOfRange for
-// pictures of more than `most_pixels`, before memory for them is asked for.
+// Decodes a PNG, JPEG, WebP, or binary PGM or PPM picture of any bit depth and colour type. Its
+// first bytes tell the format.
+//
+// The picture is turned upright as the EXIF orientation of the file says. Transparent pixels are
+// blended with white: round(alpha value + (1 - alpha) 255), on the stored sRGB values, as most
+// viewers do. If the gAMA chunk of a PNG says that its values are not sRGB, they are converted to
+// sRGB first.
+//
+// Errors begin with `source`. They are kInvalidArgument for bytes that are no such picture, cut
+// short or damaged, and kOutOfRange, before memory is allocated, for more than `most_pixels`
+// pixels.
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
                                   int64_t most_pixels = kMaxPixels);
 
-// The same for a file.
+// Reads and decodes a picture file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
-// For a part of the picture in a file, its pixels as ReadImage() has them; of JPEG files what lies
-// outside is not turned into pixels. A JPEG that is cut short behind the part may do.
+// Reads a part of a picture file; the pixels are the same as those of ReadImage(). In a JPEG file
+// only the part and its surroundings are decoded to pixels. A JPEG file that is cut short after the
+// part may be read without an error.
 absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose);
 
-// The picture in another size, by Resampler (data/resample.h). The sizes must be positive.
+// Resizes a picture with Resampler (data/resample.h). REQUIRES: width and height are positive.
 Image Resize(const Image& image, int width, int height);
 
-// The bytes as a data set holds them: [3, height, width].
+// Convert between Image and the order of a data set: planes of bytes, [3, height, width].
 std::vector<uint8_t> ToPlanar(const Image& image);
 Image FromPlanar(absl::Span<const uint8_t> planar, int width, int height);
 
-// A PNG file of 8-bit RGB; the file appears whole or not at all.
+// Encodes a picture as PNG, 8-bit RGB. WritePng() writes a file that appears whole or not at all.
 absl::StatusOr<std::string> EncodePng(const Image& image);
 absl::Status WritePng(const std::string& path, const Image& image);
 

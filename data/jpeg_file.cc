@@ -2,7 +2,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
-// jpeglib.h needs stdio.h before it.
+// jpeglib.h needs stdio.h to be included before it.
 #include <jerror.h>
 #include <jpeglib.h>
 
@@ -19,19 +19,21 @@
 namespace cotangent::data {
 namespace {
 
-// Pixels that a byte of a file can stand for at most: Huffman codes spend a bit on every block of
-// 8 x 8 pixels. What claims more is cut short, which shows before memory is asked for.
+// The most pixels that a byte of a file can stand for: Huffman codes spend at least a bit on every
+// block of 8 x 8 pixels. A file whose header announces more must be cut short and is refused before
+// memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 8 * 64;
-// Arithmetic codes have no such bound. This is 16 times what Huffman codes reach, and keeps a few
-// hundred bytes from taking seconds.
+// Arithmetic codes have no such limit. This one is 16 times that of Huffman codes; it keeps a file
+// of a few hundred bytes from taking seconds to decode.
 constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfByte;
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr unsigned kMostMarkerBytes = 0xffff;
 constexpr char kExifId[6] = "Exif\0";
 
-// libjpeg reports an error by a function that must not return. Everything with a destructor belongs
-// to the caller of the function that sets the jump.
+// libjpeg reports an error by calling a function that must not return; ours jumps (longjmp) to the
+// last setjmp. A jump skips destructors, so functions that call setjmp have no objects with
+// destructors; their callers own these.
 struct JpegReader {
   jpeg_decompress_struct jpeg;
   jpeg_error_mgr errors;
@@ -46,13 +48,13 @@ struct JpegReader {
     jpeg->err->format_message(jpeg, Of(jpeg).message);
     longjmp(Of(jpeg).jump, 1);
   }
-  // Warnings. Of a file that ends too early libjpeg makes up the rest.
+  // Receives warnings. If a file ends too early, libjpeg warns and invents the missing pixels.
   static void Note(j_common_ptr jpeg, int level) {
     if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).cut_short = true;
   }
   static void Ignore(j_common_ptr) {}
-  // A small file can hold many thousands of passes over a large picture: so many pixels are gone
-  // over, at least ten times the largest picture there may be.
+  // A small file can contain thousands of scans (passes) over a large picture. The number of scans
+  // is limited to 500, and to 10 * kMaxPixels pixels in all.
   static void LimitScans(j_common_ptr jpeg) {
     constexpr int64_t kMaxScans = 500, kMaxPixelsInAll = 10 * kMaxPixels;
     const jpeg_decompress_struct& reader = Of(jpeg).jpeg;
@@ -80,9 +82,9 @@ bool ReadJpegHeader(JpegReader& reader, absl::Span<const uint8_t> bytes) {
   return true;
 }
 
-// As the first marker of EXIF says; kUpright where there is none.
+// Returns the orientation in the first EXIF marker, or kUpright if there is none.
 Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
-  const absl::string_view id(kExifId, sizeof(kExifId));  // with the zero at its end, and another
+  const absl::string_view id(kExifId, sizeof(kExifId));  // with its terminating zero and one more
   for (const jpeg_marker_struct* marker = jpeg.marker_list; marker != nullptr;
        marker = marker->next) {
     const absl::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
@@ -93,12 +95,12 @@ Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
   return Orientation::kUpright;
 }
 
-// Colours of neighbouring blocks are mixed where they have fewer samples than pixels: a part is
-// decoded with so many pixels beside it, which its own then do not depend on.
+// If colours have fewer samples than pixels, libjpeg interpolates them between neighbouring blocks.
+// A part is decoded with this many pixels around it, so that its own pixels do not depend on where
+// the decoded region ends.
 constexpr int kMargin = 16;
 
-// Starts decoding, of the columns from `*left` on the `*columns` next ones; widens both to whole
-// blocks.
+// Starts decoding `*columns` columns from column `*left` on. Both are extended to whole blocks.
 bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   if (setjmp(reader.jump) != 0) return false;
   jpeg_start_decompress(&reader.jpeg);
@@ -106,8 +108,8 @@ bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   return true;
 }
 
-// Reads rows [top, top + rows). `row` takes a row of samples in the file's colours, `rgb` the
-// pixels.
+// Reads rows [top, top + rows) into `rgb`. `row` is a buffer for one row in the file's own colours,
+// used for CMYK only.
 bool ReadJpegPixels(JpegReader& reader, JDIMENSION top, JDIMENSION rows, uint8_t* row,
                     uint8_t* rgb) {
   if (setjmp(reader.jump) != 0) return false;
@@ -119,7 +121,7 @@ bool ReadJpegPixels(JpegReader& reader, JDIMENSION top, JDIMENSION rows, uint8_t
     JSAMPROW rows[1] = {four_inks ? row : to};
     jpeg_read_scanlines(&reader.jpeg, rows, 1);
     for (size_t x = 0; four_inks && x < width; ++x) {
-      // Adobe's files, nearly all that exist, hold inverted inks: 255 is none.
+      // Files by Adobe, nearly all CMYK files there are, store inverted inks: 255 means no ink.
       for (int c = 0; c < 3; ++c) {
         const int ink = row[4 * x + c], black = row[4 * x + 3];
         to[3 * x + c] =
@@ -127,18 +129,18 @@ bool ReadJpegPixels(JpegReader& reader, JDIMENSION top, JDIMENSION rows, uint8_t
       }
     }
   }
-  // Of a part the rest stays unread.
+  // When only a part is decoded, the rows below it stay unread.
   if (reader.jpeg.output_scanline == reader.jpeg.output_height)
     jpeg_finish_decompress(&reader.jpeg);
   return true;
 }
 
-// Whether the bytes end with the marker that ends a JPEG: not cut short.
+// Whether the bytes end with the marker that ends a JPEG. If not, the file may be cut short.
 bool HasItsEnd(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= 2 && bytes[bytes.size() - 2] == 0xff && bytes[bytes.size() - 1] == 0xd9;
 }
 
-// Widens the part by kMargin pixels on each side, as far as the picture goes.
+// Widens the part by kMargin pixels on each side, within the picture.
 Rectangle Widened(const Rectangle& part, int width, int height) {
   const int left = std::max(0, part.left - kMargin), top = std::max(0, part.top - kMargin);
   return {left, top, std::min(width, part.left + part.width + kMargin) - left,
@@ -168,7 +170,8 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   auto destroyer = absl::MakeCleanup([&reader] { jpeg_destroy_decompress(&reader.jpeg); });
   const auto error = [&] { return UnsoundFile("JPEG", reader.message, source); };
   if (!ReadJpegHeader(reader, bytes)) return error();
-  const Orientation orientation = OrientationOf(reader.jpeg);  // markers go with the last row
+  const Orientation orientation = OrientationOf(reader.jpeg);  // read now, since libjpeg frees the
+                                                               // markers after the last row
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
   const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfByte;
@@ -177,7 +180,7 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
       !status.ok()) {
     return status;
   }
-  // Of pictures that are not upright, or may be cut short, the part is cut from the whole.
+  // If the picture has to be turned, or may be cut short, it is decoded whole.
   const bool can_skip = orientation == Orientation::kUpright && HasItsEnd(bytes);
   DecodedPart decoded;
   Rectangle region = {0, 0, static_cast<int>(width), static_cast<int>(height)};

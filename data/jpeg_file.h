@@ -10,12 +10,14 @@
 
 namespace cotangent::data {
 
-// Decodes a JPEG (see DecodeImage()) and turns it upright as its EXIF orientation says.
+// Decodes a JPEG and turns it upright as its EXIF orientation says. For errors see DecodeImage() in
+// data/image_file.h.
 absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                  absl::string_view source);
 
-// The same of a part, bit for bit, faster: what lies outside of it is read, but not turned into
-// pixels. `image` holds the part, and perhaps more.
+// Decodes a part of a JPEG, with the same pixels as DecodeJpeg() but faster, since what lies
+// outside the part is not converted to pixels. `image` of the result contains the part and perhaps
+// more.
 absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                            absl::string_view source, const ChoosePart& choose);
 

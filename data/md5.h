@@ -8,8 +8,8 @@
 
 namespace cotangent::data {
 
-// The MD5 of some bytes, and of a file, as 32 hexadecimal digits. It tells the file that was meant
-// from any that chance makes of it; who wants to deceive can.
+// Returns the MD5 of bytes or of a file as 32 hexadecimal digits. It detects accidental damage; it
+// does not protect against someone who forges a file.
 std::string Md5(absl::string_view bytes);
 absl::StatusOr<std::string> Md5OfFile(const std::string& path);
 

@@ -15,14 +15,15 @@ float ToFloat(uint16_t bits) { return Bf16ToFloat(bits); }
 void Put(float value, float& to) { to = value; }
 void Put(float value, uint16_t& to) { to = FloatToBf16(value); }
 
-// Box and Muller.
+// Draws a normally distributed number (mean 0, deviation 1) by the method of Box and Muller.
 double Normal(SplitMix64& random) {
   const double radius = std::sqrt(-2 * std::log(1 - Uniform(random)));
   return radius * std::cos(2 * M_PI * Uniform(random));
 }
 
-// The gamma distribution of that shape: Marsaglia and Tsang, "A simple method for generating gamma
-// variables" (2000); a shape below 1 by their last remark.
+// Draws from the gamma distribution with the given shape and scale 1: Marsaglia and Tsang, "A
+// simple method for generating gamma variables" (2000); for shapes below 1 as in that paper's last
+// section.
 double Gamma(double shape, SplitMix64& random) {
   if (shape < 1) return Gamma(shape + 1, random) * std::pow(1 - Uniform(random), 1 / shape);
   const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
@@ -36,7 +37,7 @@ double Gamma(double shape, SplitMix64& random) {
 
 double Beta(double alpha, SplitMix64& random) {
   const double a = Gamma(alpha, random), b = Gamma(alpha, random);
-  return a + b > 0 ? a / (a + b) : 0.5;  // both vanish only where alpha does
+  return a + b > 0 ? a / (a + b) : 0.5;  // both can round to 0 if alpha is very small
 }
 
 template <typename Element>
@@ -48,7 +49,7 @@ void MixImageOf(const Mix& mix, bool channels_last, int channels, int height, in
       Put(own * ToFloat(image[i]) + rest * ToFloat(other[i]), image[i]);
     return;
   }
-  // Rows of a plane, or of all channels at once.
+  // Copies rows: of each channel's plane, or of all channels at once if channels are last.
   const int planes = channels_last ? 1 : channels, values = channels_last ? channels : 1;
   for (int plane = 0; plane < planes; ++plane) {
     for (int y = mix.part.top; y < mix.part.top + mix.part.height; ++y) {

@@ -1,12 +1,13 @@
 #ifndef COTANGENT_DATA_MIXING_H_
 #define COTANGENT_DATA_MIXING_H_
 
-// Images of a batch mixed with one another, and their targets with them.
+// Mixes the images of a batch with one another, and their targets likewise.
 //
-// Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018): an image is m of itself and
-// 1 - m of another. Yun et al., "CutMix" (2019): a rectangle of it shows another. The other is the
-// one before it in the batch (of the first, the last), and m is one for the batch, as in torchvision's
-// MixUp and CutMix.
+// Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018): an image is replaced by m times
+// itself plus 1 - m times another image. Yun et al., "CutMix" (2019): a rectangle of the image is
+// replaced by the same rectangle of another. The other image is the previous one of the batch (for
+// the first image, the last), and m is the same for the whole batch, as in torchvision's MixUp and
+// CutMix.
 
 #include <cstdint>
 
@@ -18,34 +19,37 @@
 namespace cotangent::data {
 
 struct Mixing {
-  // m comes from the distribution Beta(alpha, alpha).
+  // m is drawn from the distribution Beta(alpha, alpha).
   double mixup_alpha = 0.2, cutmix_alpha = 1;
-  // How often a batch is mixed in which way; the sum is at most 1.
+  // The probabilities that a batch is mixed in either way. Their sum is at most 1; the rest is not
+  // mixed.
   double mixup_probability = 0, cutmix_probability = 0;
 
   bool is_used() const { return mixup_probability > 0 || cutmix_probability > 0; }
 };
 
-// An error where a number is out of range.
+// Returns an error if a number is out of range.
 absl::Status Validate(const Mixing& mixing);
 
-// How each image of a batch is mixed with another.
+// How each image of one batch is mixed with another image.
 struct Mix {
   enum class Kind { kNone, kMixup, kCutMix };
   Kind kind = Kind::kNone;
-  double own = 1;       // the share of the image itself in its target
-  Rectangle part = {};  // kCutMix: where the other image shows
+  double own = 1;       // the share of the image itself in its target; the other image has the rest
+  Rectangle part = {};  // for kCutMix: the part replaced by the other image
 };
 
-// The mix of batch `batch` of an epoch, of images of this height and width. The rectangle of CutMix
-// has the sides sqrt(1 - m) of the image's around a random pixel, and is clipped at the border.
+// Draws how batch number `batch` of an epoch is mixed; height and width are those of the images.
+// The rectangle of CutMix has sqrt(1 - m) times the image's sides, is centred on a random pixel,
+// and is clipped at the border.
 Mix DrawMix(const Mixing& mixing, int height, int width, uint64_t seed, int64_t epoch,
             int64_t batch);
 
-// Mixes `other` into `image`; both are as an ImageWriter writes them.
+// Mixes `other` into `image`. Both have the format in which ImageWriter (data/augment.h) writes
+// images.
 void MixImage(const Mix& mix, BatchFormat format, int channels, int height, int width, void* image,
               const void* other);
-// The same of targets, [count].
+// Mixes targets in the same way. Both have `count` numbers.
 void MixTargets(const Mix& mix, int64_t count, float* targets, const float* other);
 
 }  // namespace cotangent::data

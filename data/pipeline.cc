@@ -71,14 +71,14 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
   return Validate(options.augmentation, dataset.height, dataset.width);
 }
 
-// Fisher and Yates.
+// Shuffles by the method of Fisher and Yates.
 void Shuffle(SplitMix64& random, std::vector<int32_t>& order) {
   for (size_t left = order.size(); left > 1; --left)
     std::swap(order[left - 1], order[random.Below(left)]);
 }
 
-// As PipelineOptions::balance_classes says. Each class's images in a random order, over and over
-// until its share is full; then all of them shuffled.
+// Orders an epoch as PipelineOptions::balance_classes says. Each class contributes its images in a
+// random order, over and over until it has its share; then the images of all classes are shuffled.
 void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32_t>& order,
                    std::vector<int32_t>& copy) {
   std::vector<std::vector<int32_t>> of_class(dataset.classes.size());
@@ -88,7 +88,7 @@ void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32
   for (size_t k = 0; k < of_class.size(); ++k) {
     if (!of_class[k].empty()) present.push_back(static_cast<int32_t>(k));
   }
-  Shuffle(random, present);  // the first ones get what is left over
+  Shuffle(random, present);  // the first classes get one more image if the shares are not equal
   std::vector<std::pair<int32_t, int32_t>> chosen;
   const size_t share = order.size() / present.size(), left = order.size() % present.size();
   for (size_t p = 0; p < present.size(); ++p) {
@@ -105,7 +105,8 @@ void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32
   for (size_t i = 0; i < places.size(); ++i) std::tie(order[i], copy[i]) = chosen[places[i]];
 }
 
-// 64-byte aligned memory, touched when made so that the first batches do not wait for the system.
+// 64-byte aligned memory. It is written once when it is allocated, so that the operating system
+// provides the pages before the first batches are made.
 class AlignedBytes {
  public:
   explicit AlignedBytes(int64_t bytes)
@@ -167,7 +168,8 @@ void BatchMaker::OrderEpoch(int64_t epoch) {
   if (options_.balance_classes) {
     OrderBalanced(*dataset_, random, order_, copy_);
   } else {
-    // Always from the identity: the order depends on no other epoch's.
+    // Always begins with the original order, so that an epoch's order does not depend on other
+    // epochs.
     std::iota(order_.begin(), order_.end(), 0);
     Shuffle(random, order_);
   }
@@ -176,7 +178,7 @@ void BatchMaker::OrderEpoch(int64_t epoch) {
 
 absl::Status BatchMaker::MakeImage(int64_t epoch, int64_t at, void* output) {
   const int64_t image = order_[at];
-  // A copy of an image is augmented as an image of its own.
+  // A repeated image is augmented with random numbers of its own.
   const int64_t number = image + (copy_.empty() ? 0 : copy_[at] * dataset_->size());
   const Augmentation& augmentation = options_.augmentation;
   const Placement placement =
@@ -231,7 +233,7 @@ void BatchMaker::WriteTarget(int64_t image, void* target) const {
         static_cast<float>((values[k] - options_.target_mean[k]) / options_.target_deviation[k]);
 }
 
-// From the last to the first, so that each finds the one before it as it was made.
+// Mixes from the last image to the first, so that each image is mixed with an unmixed one.
 absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, void* images,
                                   float* targets) {
   const Mix mix =
@@ -261,7 +263,7 @@ absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, v
   const int size = SizeOf(index);
   auto* output = static_cast<std::byte*>(images);
   for (int i = 0; i < size; ++i) {
-    // Shuffled images lie anywhere in memory: ask for one while writing another.
+    // Shuffled images lie anywhere in memory: the next one is requested while this one is written.
     if (i + 1 < size && dataset_->is_in_memory()) {
       const uint8_t* next = dataset_->image(order_[first + i + 1]);
       for (int64_t at = 0; at < dataset_->image_bytes(); at += 64) __builtin_prefetch(next + at);
@@ -303,8 +305,9 @@ absl::Status BatchMaker::MakeView(const Placement& placement, int64_t index, voi
   return absl::OkStatus();
 }
 
-// Places in a ring, each for one batch; batches have numbers, and number n lies at n modulo the
-// places. The caller reads one; those after it are ready or being made, each by one worker.
+// Makes batches with several threads in a ring of places, each with memory for one batch. Batches
+// are numbered, and batch n lies in place n modulo the number of places. The caller reads one; the
+// batches after it are ready or being made, each by one worker.
 class Pipeline::Crew {
  public:
   explicit Crew(const BatchMaker& maker)
@@ -340,7 +343,7 @@ class Pipeline::Crew {
 
   void Seek(int64_t epoch, int64_t index) {
     std::unique_lock<std::mutex> lock(mutex_);
-    // What is being made is of no use any more, but its places are taken until it is done.
+    // The batches being made are no longer needed, but their places are in use until they are done.
     seeking_ = true;
     filled_.wait(lock, [this] { return busy_ == 0; });
     seeking_ = false;
@@ -355,7 +358,7 @@ class Pipeline::Crew {
     AlignedBytes images;
     AlignedBytes targets;
     Batch batch;
-    int64_t number = -1;  // of the batch that it holds
+    int64_t number = -1;  // number of the batch in this place; -1: none
   };
 
   Place& PlaceOf(int64_t number) { return places_[number % static_cast<int64_t>(places_.size())]; }
@@ -386,15 +389,16 @@ class Pipeline::Crew {
   }
 
   const int64_t batches_per_epoch_;
-  std::vector<BatchMaker> makers_;  // one a worker
+  std::vector<BatchMaker> makers_;  // one for each worker
   std::vector<Place> places_;
 
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // guards the members below, except threads_
   std::condition_variable room_, filled_;
-  int64_t first_ = 0, first_batch_ = 0;  // number first_ is batch first_batch_, counted over epochs
+  int64_t first_ = 0, first_batch_ = 0;  // batch number first_ is batch first_batch_, counted over
+                                         // all epochs
   int64_t next_to_make_ = 0, next_to_read_ = 0;
-  int64_t oldest_ = 0;  // the one that the caller reads, or will
-  int busy_ = 0;        // workers at work
+  int64_t oldest_ = 0;  // number of the batch that the caller reads, or will read next
+  int busy_ = 0;        // number of workers that are making a batch
   bool seeking_ = false, stop_ = false;
 
   std::vector<std::thread> threads_;

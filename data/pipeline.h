@@ -1,11 +1,11 @@
 #ifndef COTANGENT_DATA_PIPELINE_H_
 #define COTANGENT_DATA_PIPELINE_H_
 
-// Batches of a data set, made ahead of the step that consumes them.
+// Makes the batches of a data set ahead of the training step that uses them.
 //
-// A batch is a pure function of (options.seed, epoch, index in the epoch): its images, their
-// augmentation and their order come out the same whenever and wherever it is made. So a run can be
-// resumed at any step (Seek) and any epoch can be replayed from its number alone.
+// A batch depends on (options.seed, epoch, index in the epoch) only: its images, their order and
+// their augmentation are the same whenever and wherever it is made. A run can therefore be resumed
+// at any step (Seek), and any epoch can be repeated from its number alone.
 //
 //   auto pipeline = Pipeline::Create(&dataset, {.batch_size = 128, .seed = 1});
 //   for (int step = 0; step < steps; ++step) {
@@ -25,118 +25,128 @@
 
 namespace cotangent::data {
 
-// How targets of images are written.
+// The form in which a batch holds the targets of its images.
 enum class TargetFormat {
-  kClassNumbers,  // int32_t
-  kValues,        // f32 [classes]: Dataset::WriteTargets()
+  kClassNumbers,  // int32_t, the number of the class
+  kValues,        // f32 [classes], as Dataset::WriteTargets() writes them
 };
 
 struct PipelineOptions {
   int batch_size = 128;
   uint64_t seed = 0;
-  // A new random order each epoch; otherwise the order of the data set.
+  // Whether each epoch has a new random order; if not, images come in the order of the data set.
   bool shuffle = true;
-  // With `shuffle`: an epoch is as long as ever, but has as many images of each class as of every
-  // other (one more of some): of large classes some are left out, those of small ones come several
-  // times, each as often as any other or once more, augmented anew each time.
+  // Used with `shuffle`: an epoch has its usual length, but the same number of images of each class
+  // (some classes one more). Of large classes some images are left out. Images of small classes
+  // come several times, all of a class equally often or once more, and are augmented anew each
+  // time.
   bool balance_classes = false;
-  // Leaves out the last images of an epoch where they do not fill a batch; otherwise the last batch
-  // is a short one.
+  // Whether to leave out the last images of an epoch if they do not fill a batch; if not, the last
+  // batch is smaller.
   bool drop_last = true;
   Augmentation augmentation = {};
-  // Needs targets in values, of classes or labels.
+  // Mixing needs targets of the form kValues, of classes or labels.
   Mixing mixing = {};
   TargetFormat targets = TargetFormat::kClassNumbers;
-  // Of targets that are numbers: a batch holds (number - mean) / deviation. Empty: the numbers
-  // themselves.
+  // For targets that are numbers: a batch holds (number - mean) / deviation. Empty: the numbers are
+  // not changed.
   std::vector<double> target_mean = {}, target_deviation = {};
   Normalization normalization = {};
   BatchFormat format = BatchFormat::kF32Nchw;
-  // Threads that make batches, each a batch of its own. Batches are the same however many.
+  // Threads that make batches, each its own batch. The batches do not depend on the number of
+  // threads.
   int workers = 1;
-  // Batches in memory beside one for each worker: one that the caller reads, the others ready. At
-  // least 2.
+  // Batches in memory in addition to one for each worker: one that the caller reads, the others
+  // ready. At least 2.
   int buffers = 2;
-  // Makes only the share of rank `rank` of each batch: batch_size / ranks images, from number
-  // rank * batch_size / ranks on. `ranks` must divide the batch size. Needs `drop_last`.
+  // For training with several ranks (processes): makes only the share of rank `rank` of each batch,
+  // which is batch_size / ranks images beginning at image rank * batch_size / ranks. Requires
+  // `drop_last` and a batch size that `ranks` divides.
   int ranks = 1, rank = 0;
 };
 
-// For evaluation: in order, all images, nothing random.
+// Returns options for evaluation: all images in order, without random changes.
 PipelineOptions EvaluationOptions(int batch_size, const Normalization& normalization,
                                   BatchFormat format);
 
-// Makes batches where it is called, in the caller's memory.
+// Makes single batches on the calling thread, in memory of the caller.
 class BatchMaker {
  public:
-  // `dataset` must outlive the maker. kInvalidArgument for options that do not fit the data set.
+  // `dataset` must outlive the maker. Returns kInvalidArgument if the options do not fit the data
+  // set.
   static absl::StatusOr<BatchMaker> Create(const Dataset* dataset, const PipelineOptions& options);
 
   const PipelineOptions& options() const { return options_; }
   int64_t batches_per_epoch() const;
-  // The number of images made for batch `index` of an epoch: the rank's share of batch_size, but
-  // for a short last one.
+  // The number of images made for batch `index` of an epoch: share(), or fewer for a smaller last
+  // batch.
   int SizeOf(int64_t index) const;
-  // What a full batch takes: `images` [share, ...] and `targets` [share].
+  // The bytes of a full batch of share() images, and of its targets.
   int64_t image_bytes() const { return share() * writer_.output_bytes(); }
   int64_t target_bytes() const { return share() * bytes_of_target(); }
-  // Of one image.
+  // The bytes of one image's target.
   int64_t bytes_of_target() const;
-  // The images of a full batch that are this rank's.
+  // The number of images of a full batch that this rank makes.
   int64_t share() const { return options_.batch_size / options_.ranks; }
 
-  // Writes a batch, index in [0, batches_per_epoch()). Of images in memory it allocates nothing
-  // after the first call, and does not fail; others' errors are those of their reader. It keeps the
-  // order of the latest epoch, so only one thread may call it at a time.
+  // Makes a batch; `index` is in [0, batches_per_epoch()). If images lie in memory, it does not
+  // fail, and allocates memory in the first call only; if they are read, it returns the reader's
+  // errors. Only one thread may call it at a time, since the maker stores the order of the latest
+  // epoch.
   absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, void* targets);
 
-  // Writes the images of batch `index` of the data set in order, all placed alike (see
-  // TestTimeViews()); those that are read, by options().workers threads.
+  // Makes batch `index` of the data set in its own order, with the same placement for all images
+  // (see TestTimeViews() in data/augment.h). Images that have to be read are read by
+  // options().workers threads.
   absl::Status MakeView(const Placement& placement, int64_t index, void* images,
                         void* targets) const;
 
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
-  // Of an image of the data set.
+  // Writes the target of image number `image` of the data set.
   void WriteTarget(int64_t image, void* target) const;
-  // Mixes the images of a batch, which lie from place `first` of the epoch's order on.
+  // Mixes the images of a batch; `first` is the place of the batch's first image in the epoch's
+  // order.
   absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
   // Writes the image at place `at` of the epoch's order.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
-  // Brings an image through the chain into `scratch_`; its random numbers are those of `number`.
+  // Applies the transforms of the options to an image, in `scratch_`. `number` selects the random
+  // numbers; it is the image's number, or another one for a repeated image.
   absl::Status TransformImage(int64_t epoch, int64_t image, int64_t number);
 
   const Dataset* dataset_;
   PipelineOptions options_;
   ImageWriter writer_;
-  std::vector<uint8_t> read_;  // An image that was read.
-  Planar scratch_;             // An image that transforms work on.
-  // Of mixed batches, the image before the first and its targets.
+  std::vector<uint8_t> read_;  // the image read last
+  Planar scratch_;             // the image that transforms work on
+  // For mixed batches: the image that the first one is mixed with, and its targets.
   std::vector<std::byte> before_first_;
   std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;
-  std::vector<int32_t> order_;  // The images of epoch `ordered_epoch_` in their order.
-  // Where classes are balanced: how often the image at a place of `order_` came before in the
+  std::vector<int32_t> order_;  // the images of epoch `ordered_epoch_` in their order
+  // If classes are balanced: how often the image at each place of `order_` has come before in the
   // epoch.
   std::vector<int32_t> copy_;
 };
 
-// The same batches, one after the other, made by threads of their own while the caller computes.
+// Yields the batches of all epochs one after the other. Threads of its own make them while the
+// caller computes.
 class Pipeline {
  public:
   struct Batch {
-    const void* images;  // [size, ...] in the format of the options, 64-byte aligned.
-    // [size] as the options' format says.
+    const void* images;  // [size, ...] in the format of the options, 64-byte aligned
+    // [size] targets in the form that the options ask for.
     const void* targets;
     const int32_t* labels() const { return static_cast<const int32_t*>(targets); }
     int size;
     int64_t epoch;
-    int64_t index;             // In the epoch.
-    absl::Status status = {};  // Where an image could not be read; the batch is then of no use.
+    int64_t index;             // number of the batch in its epoch
+    absl::Status status = {};  // an error if an image could not be read; the batch is then not
+                               // usable
   };
 
-  // `dataset` must outlive the pipeline. Starts making batch 0 of epoch 0.
+  // `dataset` must outlive the pipeline. Starts to make batch 0 of epoch 0.
   static absl::StatusOr<std::unique_ptr<Pipeline>> Create(const Dataset* dataset,
                                                           const PipelineOptions& options);
   ~Pipeline();
@@ -145,12 +155,12 @@ class Pipeline {
 
   int64_t batches_per_epoch() const;
 
-  // Waits for the next batch; epoch follows epoch without end. Its memory stays as it is until the
-  // next call of Next() or Seek(). The memory is one of options.workers + options.buffers places
-  // that never move.
+  // Waits for the next batch; after an epoch's last batch comes the first one of the next epoch.
+  // The batch's memory is valid until the next call of Next() or Seek(). It is one of
+  // options.workers + options.buffers blocks of memory, which are used in turn and never move.
   Batch Next();
 
-  // Makes batch `index` of `epoch` the next one, index in [0, batches_per_epoch()).
+  // Makes batch `index` of `epoch` the next one; `index` is in [0, batches_per_epoch()).
   void Seek(int64_t epoch, int64_t index);
 
  private:

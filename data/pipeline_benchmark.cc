@@ -1,4 +1,4 @@
-// How fast batches are made, on one thread: bazel run //data:pipeline_benchmark
+// Measures how fast batches are made: bazel run //data:pipeline_benchmark
 
 #include <cstdint>
 #include <vector>
@@ -11,7 +11,8 @@
 namespace cotangent::data {
 namespace {
 
-// As many images as CIFAR-10 has, so that reading them misses the caches as it does in training.
+// As many images as CIFAR-10 has, so that they do not fit in the processor's caches, as in
+// training.
 const Dataset& LargeDataset() {
   static const Dataset* const dataset = [] {
     const Dataset sample = LoadDataset("sample", "", Split::kTrain).value();

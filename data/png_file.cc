@@ -16,17 +16,19 @@
 namespace cotangent::data {
 namespace {
 
-// Pixels that a byte of a file can stand for at most: deflate makes a byte of 1032, which hold 8
-// pixels each. What claims more is cut short, which shows before memory is asked for.
+// The most pixels that a byte of a file can stand for: deflate expands a byte to at most 1032
+// bytes, with 8 pixels each. A file whose header announces more must be cut short and is refused
+// before memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 1032 * 8;
 constexpr size_t kSignatureBytes = 8;
 
-// libpng reports an error by a function that must not return. Everything with a destructor belongs
-// to the caller of the functions that set the jump.
+// libpng reports an error by calling a function that must not return; ours jumps (longjmp) to the
+// last setjmp. A jump skips destructors, so functions that call setjmp have no objects with
+// destructors; their callers own these.
 struct PngReader {
   png_structp png;
   png_infop info;
-  const uint8_t* next;  // of the file's bytes
+  const uint8_t* next;  // the file's next byte to read
   size_t left;
   jmp_buf jump;
   char message[128];
@@ -58,12 +60,12 @@ bool ReadHeader(PngReader& reader) {
   return true;
 }
 
-// Asks for rows of 8-bit sRGB with alpha, whatever the file holds; tells whether they come whole,
-// one after the other.
+// Asks libpng for rows of 8-bit sRGB with alpha, whatever the file contains. `*is_interlaced` says
+// whether libpng delivers the rows in several passes.
 bool Transform(PngReader& reader, bool* is_interlaced) {
   if (setjmp(reader.jump) != 0) return false;
   png_set_alpha_mode(reader.png, PNG_ALPHA_PNG, PNG_DEFAULT_sRGB);
-  png_set_expand(reader.png);  // palettes, less than 8 bits, transparent colours
+  png_set_expand(reader.png);  // converts palettes, fewer than 8 bits, and transparent colours
   png_set_scale_16(reader.png);
   png_set_gray_to_rgb(reader.png);
   png_set_add_alpha(reader.png, 0xff, PNG_FILLER_AFTER);
@@ -72,7 +74,7 @@ bool Transform(PngReader& reader, bool* is_interlaced) {
   return true;
 }
 
-// Lays a row of RGBA over white.
+// Blends a row of RGBA with white.
 void LayOverWhite(const uint8_t* rgba, size_t width, uint8_t* rgb) {
   for (size_t x = 0; x < width; ++x) {
     const int alpha = rgba[4 * x + 3];
@@ -83,8 +85,8 @@ void LayOverWhite(const uint8_t* rgba, size_t width, uint8_t* rgb) {
   }
 }
 
-// `rgba` takes a row, or where the picture is interlaced all of it, of which every pass fills a
-// part; `rgb` the picture.
+// Reads the picture into `rgb`. `rgba` is a buffer for one row or, if the picture is interlaced,
+// for all rows, since every pass fills a part of them.
 bool ReadPixels(PngReader& reader, bool is_interlaced, uint8_t* rgba, uint8_t* rgb) {
   if (setjmp(reader.jump) != 0) return false;
   const size_t width = png_get_image_width(reader.png, reader.info),
@@ -99,7 +101,7 @@ bool ReadPixels(PngReader& reader, bool is_interlaced, uint8_t* rgba, uint8_t* r
   return true;
 }
 
-// EXIF data may follow the pixels. A file that ends without its end has all its pixels.
+// EXIF data may follow the pixels. A file that is cut short after its pixels is accepted.
 Orientation ReadOrientation(PngReader& reader) {
   if (setjmp(reader.jump) == 0) png_read_end(reader.png, reader.info);
   png_bytep exif = nullptr;

@@ -10,13 +10,14 @@
 
 namespace cotangent::data {
 
-// Whether the bytes begin as those of a PNG do.
+// Returns whether the bytes begin like a PNG file.
 bool IsPng(absl::Span<const uint8_t> bytes);
 
-// Decodes a PNG (see DecodeImage()) and turns it upright as its EXIF orientation says.
+// Decodes a PNG and turns it upright as its EXIF orientation says. For errors see DecodeImage() in
+// data/image_file.h.
 //
-// By libpng's full interface: the simplified one of libpng 1.6.39 gets every second row of
-// interlaced pictures of 16 bits wrong, and mixes transparent pixels in linear light.
+// Uses libpng's full interface, since the simplified one of libpng 1.6.39 decodes every second row
+// of interlaced 16-bit pictures wrongly, and blends transparent pixels in linear light.
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                 absl::string_view source);
 

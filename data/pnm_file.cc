@@ -11,12 +11,12 @@ namespace {
 
 constexpr int64_t kLargestNumber = 1'000'000'000;
 
-// The numbers of the header, one after the other.
+// Reads the numbers of the header one after the other.
 class Header {
  public:
   explicit Header(absl::Span<const uint8_t> bytes) : bytes_(bytes) {}
 
-  // The next number; -1 where there is none.
+  // Returns the next number, or -1 if there is none.
   int64_t Next() {
     SkipSpace();
     int64_t number = -1;
@@ -26,7 +26,8 @@ class Header {
     return number;
   }
 
-  // Where the values begin: after one white-space character.
+  // Returns the offset of the first value, which follows one white-space character after the
+  // header.
   size_t ValuesBegin() const { return at_ + 1; }
 
  private:

@@ -10,13 +10,14 @@
 
 namespace cotangent::data {
 
-// Whether the bytes begin as those of a binary PGM ("P5") or PPM ("P6") do.
+// Returns whether the bytes begin like a binary PGM ("P5") or PPM ("P6") file.
 bool IsPnm(absl::Span<const uint8_t> bytes);
 
-// Decodes a binary PGM (grey) or PPM (red, green, blue): after "P5" or "P6", width, height and the
-// largest value in decimal, with white space and comments (# to the line's end) between them, one
-// white-space character, then rows of values, of two bytes where the largest is above 255. Values
-// become 0 to 255, rounded. https://netpbm.sourceforge.net/doc/ppm.html
+// Decodes a binary PGM (grey) or PPM (red, green, blue). Such a file consists of "P5" or "P6", then
+// width, height and the largest value in decimal, with white space and comments (# to the end of
+// the line) between them, one white-space character, and rows of values, which have two bytes if
+// the largest value is above 255. Values are scaled to 0 to 255 and rounded.
+// https://netpbm.sourceforge.net/doc/ppm.html
 absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                 absl::string_view source);
 

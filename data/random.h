@@ -1,8 +1,8 @@
 #ifndef COTANGENT_DATA_RANDOM_H_
 #define COTANGENT_DATA_RANDOM_H_
 
-// Random numbers that are functions of their coordinates: the number for (seed, purpose, epoch,
-// image) needs none of the numbers before it, so any batch of any epoch can be made alone.
+// Random numbers that depend on coordinates only: the number for (seed, purpose, epoch, image) can
+// be computed without the numbers before it, so any batch of any epoch can be made on its own.
 
 #include <cstdint>
 
@@ -12,7 +12,7 @@ namespace cotangent::data {
 
 using cotangent::SplitMix64;
 
-// What a random number is for: numbers for different purposes are independent.
+// What a random number is used for. Numbers for different purposes are independent of each other.
 enum class Purpose : uint64_t {
   kShuffle = 1,
   kPlacement = 2,

@@ -7,7 +7,7 @@
 namespace cotangent::data {
 namespace {
 
-// row += weight * bytes, or = where it is the first.
+// Adds weight * bytes to `row`, or overwrites `row` with it if `first`.
 void AddRow(const uint8_t* bytes, int count, float weight, bool first, float* row) {
   if (first) {
     for (int i = 0; i < count; ++i) row[i] = weight * static_cast<float>(bytes[i]);
@@ -16,7 +16,7 @@ void AddRow(const uint8_t* bytes, int count, float weight, bool first, float* ro
   }
 }
 
-// Red, green, blue and what follows them in memory: a vector of the compiler's.
+// Red, green, blue and one more number of memory, as a vector of the compiler.
 using Pixel = float __attribute__((vector_size(16)));
 inline Pixel Load(const float* from) {
   Pixel pixel;
@@ -24,7 +24,7 @@ inline Pixel Load(const float* from) {
   return pixel;
 }
 
-// Each output pixel of a row, rounded.
+// Computes the pixels of an output row from `row`, rounded to bytes.
 void AverageColumns(const float* row, const int* firsts, const int* counts, const float* weights,
                     int width, uint8_t* rgb) {
   for (int x = 0; x < width; ++x) {
@@ -66,9 +66,10 @@ void Resampler::Resample(const PictureView& picture, int width, int height, uint
   }
   MakeWeights(picture.width, width, across_);
   MakeWeights(picture.height, height, down_);
-  // Of each output row first the input rows that it averages, then their columns.
+  // For each output row, first the input rows are averaged, then their columns.
   const int values = 3 * picture.width;
-  row_.resize(values + 1);  // A pixel is read as four numbers
+  row_.resize(values + 1);  // a pixel is read as four numbers, so the last one reads one number
+                            // beyond
   const float* weight = down_.weights.data();
   for (int y = 0; y < height; ++y) {
     const uint8_t* from = picture.rgb + down_.firsts[y] * picture.row_bytes;

@@ -1,19 +1,20 @@
 #ifndef COTANGENT_DATA_RESAMPLE_H_
 #define COTANGENT_DATA_RESAMPLE_H_
 
-// Pictures in another size.
+// Resizes pictures.
 
 #include <cstdint>
 #include <vector>
 
 namespace cotangent::data {
 
-// Part of a picture, in pixels.
+// A part of a picture, in pixels.
 struct Rectangle {
   int left = 0, top = 0, width = 0, height = 0;
 };
 
-// Part of a picture in memory, RGB: `row_bytes` bytes from the beginning of one row to the next.
+// A view of a picture, or of a part of one, in memory as RGB. The rows begin `row_bytes` bytes
+// apart.
 struct PictureView {
   const uint8_t* rgb = nullptr;
   int width = 0, height = 0;
@@ -21,27 +22,29 @@ struct PictureView {
 };
 
 enum class Filter {
-  // A triangle as wide as the step between output pixels (or between input pixels, where that is
-  // more), so that making a picture smaller averages instead of skipping: the bilinear filter of
-  // Python's imaging library.
+  // Weights form a triangle whose half width is the distance between output pixels or, if that is
+  // larger, between input pixels. Making a picture smaller thus averages pixels instead of skipping
+  // them. This is the bilinear filter of Pillow, Python's imaging library.
   kAntialiased,
-  // A triangle as wide as the step between input pixels, the four nearest ones, whatever the size:
-  // as OpenCV's INTER_LINEAR and PyTorch's interpolate(mode="bilinear") have it.
+  // Weights form a triangle whose half width is the distance between input pixels: the four nearest
+  // pixels at any size, as in OpenCV's INTER_LINEAR and PyTorch's interpolate(mode="bilinear").
   kBilinear,
 };
 
-// Keeps its memory, so that pictures no larger than one before allocate nothing. Not for two
-// threads at once.
+// Resizes pictures. Keeps its buffers: pictures no larger than an earlier one need no new memory.
+// Not safe for use by two threads at the same time.
 class Resampler {
  public:
   explicit Resampler(Filter filter = Filter::kAntialiased) : filter_(filter) {}
 
-  // Writes [height, width, 3], whose rows begin `row_bytes` apart. The sizes must be positive.
+  // Writes `picture` to `rgb` as [height, width, 3], with rows that begin `row_bytes` bytes apart.
+  // REQUIRES: the sizes are positive.
   void Resample(const PictureView& picture, int width, int height, uint8_t* rgb, int64_t row_bytes);
 
  private:
-  // The input pixels that each output pixel averages: `counts` of them from `firsts` on, whose
-  // weights, which sum to 1, follow one another.
+  // For each output pixel of an axis, the input pixels that it averages: `counts` of them,
+  // beginning at `firsts`. `weights` holds their weights one after the other; those of an output
+  // pixel sum to 1.
   struct Weights {
     std::vector<int> firsts, counts;
     std::vector<float> weights;
@@ -50,7 +53,7 @@ class Resampler {
 
   const Filter filter_;
   Weights across_, down_;
-  std::vector<float> row_;  // of input columns
+  std::vector<float> row_;  // weighted sum of input rows, for one output row
 };
 
 }  // namespace cotangent::data

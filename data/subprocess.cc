@@ -41,8 +41,8 @@ absl::StatusOr<pid_t> Spawn(const Command& command) {
                                    O_WRONLY | O_CREAT | O_TRUNC, 0666);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   posix_spawn_file_actions_addchdir_np(&actions, command.directory.c_str());
-  // A process group of its own: an interrupt from the terminal reaches this program alone, which
-  // then ends the whole group and tidies up.
+  // The program gets its own process group. An interrupt from the terminal then reaches only the
+  // caller, which ends the whole group and cleans up.
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   posix_spawnattr_setpgroup(&attributes, 0);
   std::vector<char*> arguments;
@@ -61,7 +61,7 @@ absl::StatusOr<pid_t> Spawn(const Command& command) {
   return process;
 }
 
-// The lines at the end of what a program printed.
+// Returns the last lines that a program printed.
 std::string LastLines(const std::string& log) {
   constexpr size_t kLines = 3;
   const std::string text = ReadFile(log).value_or("");
@@ -89,7 +89,7 @@ absl::Status Run(const Command& command) {
     usleep(kPollMicroseconds);
   }
   if (ended) {
-    kill(-process, SIGKILL);  // What it may have left behind.
+    kill(-process, SIGKILL);  // processes that it may have left behind
     return absl::CancelledError("interrupted");
   }
   if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0) return absl::OkStatus();

@@ -10,16 +10,17 @@
 namespace cotangent::data {
 
 struct Command {
-  std::vector<std::string> arguments;  // The program, looked for in PATH, and its arguments.
-  std::string directory;               // Where it runs.
-  std::string log;                     // The file that takes what it prints.
-  // Called ten times a second while it runs; returning false ends it and what it has started.
+  std::vector<std::string> arguments;  // the program, which is searched in PATH, and its arguments
+  std::string directory;               // the directory that it runs in
+  std::string log;                     // the file that its output is written to
+  // Called ten times a second while the program runs; returning false ends it and its child
+  // processes.
   std::function<bool()> keep_running;
 };
 
-// Runs a program to its end, without standard input. kNotFound where there is no such program,
-// kCancelled where `keep_running` said so, kUnavailable (with the last lines it printed) where it
-// ends with an error.
+// Runs a program, without standard input, and waits for its end. Returns kNotFound if there is no
+// such program, kCancelled if `keep_running` returned false, and kUnavailable with the last lines
+// that it printed if it fails.
 absl::Status Run(const Command& command);
 
 }  // namespace cotangent::data

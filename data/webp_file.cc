@@ -14,9 +14,9 @@ namespace {
 
 constexpr size_t kRiffHeader = 12, kChunkHeader = 8;
 
-// The content of the EXIF chunk; empty where there is none. A WebP is a RIFF file: chunks of a name
-// of four letters, a length of four bytes, the lowest first, and as many bytes, one more where that
-// is odd.
+// Returns the content of the EXIF chunk, or nothing if there is none. A WebP is a RIFF file: a
+// sequence of chunks, each with a name of four letters, a length of four bytes (little-endian) and
+// that many bytes, plus a padding byte if the length is odd.
 absl::Span<const uint8_t> ExifChunk(absl::Span<const uint8_t> bytes) {
   for (size_t at = kRiffHeader; at + kChunkHeader <= bytes.size();) {
     const uint8_t* const chunk = bytes.data() + at;

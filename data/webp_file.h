@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_WEBP_FILE_H_
 #define COTANGENT_DATA_WEBP_FILE_H_
 
-// WebP pictures, with loss and without; animations are refused.
+// Decodes WebP pictures, lossy and lossless. Animations are refused.
 
 #include <cstdint>
 
@@ -12,9 +12,11 @@
 
 namespace cotangent::data {
 
+// Returns whether the bytes begin like a WebP file.
 bool IsWebp(absl::Span<const uint8_t> bytes);
 
-// See DecodeImage().
+// Decodes a WebP and turns it upright as its EXIF orientation says. For errors see DecodeImage() in
+// data/image_file.h.
 absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                  absl::string_view source);
 

@@ -1,4 +1,4 @@
-// Turned, shifted, scaled and sheared about the centre.
+// Rotates, shifts, scales and shears an image about its centre by random amounts.
 #include "data/augmentation/affine.h"
 
 #include <cmath>
@@ -31,8 +31,10 @@ class AffineTransform final : public Transform {
 }  // namespace
 
 AffineMap MapOf(const AffinePlace& place) {
-  // The picture goes by scale * rotation * shear and then the shift: source s to
+  // The transform maps a source point s (relative to the centre) by shear, rotation, scale and
+  // shift to
   //   t + scale [cos -sin; sin cos] [1 tan(x); tan(y) 1] s.
+  // Warp() takes the inverse map, from output to source.
   const double cos = std::cos(place.degrees * kRadian), sin = std::sin(place.degrees * kRadian);
   const double tan_x = std::tan(place.shear_x * kRadian), tan_y = std::tan(place.shear_y * kRadian);
   const double a = place.scale * (cos - sin * tan_y), b = place.scale * (cos * tan_x - sin);

@@ -1,14 +1,15 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_AFFINE_H_
 #define COTANGENT_DATA_AUGMENTATION_AFFINE_H_
 
-// Where an affine transform puts an image.
+// Computes the affine map of a transform (see Warp() in operations.h) from its angles, shifts and
+// scale.
 
 #include "data/augmentation/operations.h"
 
 namespace cotangent::data {
 
-// Sheared, then turned, scaled and shifted. Angles in degrees, less than 90 for shears, clockwise
-// as seen (y points down); shifts in pixels; the scale is above 0.
+// An image is sheared, then turned, scaled and shifted. Angles are in degrees and clockwise as seen
+// (y points down); shears are below 90 degrees. Shifts are in pixels. The scale is above 0.
 struct AffinePlace {
   double degrees = 0, right = 0, down = 0, scale = 1, shear_x = 0, shear_y = 0;
 };

@@ -1,4 +1,4 @@
-// Makes an image lighter or darker.
+// Makes an image brighter or darker by a random factor.
 #include "data/augmentation/draw.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"

@@ -1,4 +1,4 @@
-// Transforms one after the other.
+// Applies a chain of transforms to an image, one after the other.
 
 #include "data/augmentation/draw.h"
 #include "data/augmentation/transform.h"
@@ -7,7 +7,8 @@ namespace cotangent::data {
 
 namespace {
 
-// A generator for each link, so that one more transform does not change what the others draw.
+// Returns a random generator for one link of the chain. Each link has its own, so that adding a
+// transform at the end does not change what the others draw.
 SplitMix64 GeneratorOf(size_t link, uint64_t seed, int64_t epoch, int64_t image) {
   return SplitMix64(GeneratorAt(seed, Purpose::kTransform, epoch, image).Next() + link);
 }

@@ -1,4 +1,4 @@
-// Raises or lowers the contrast of an image.
+// Raises or lowers the contrast of an image by a random factor.
 #include "data/augmentation/draw.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"

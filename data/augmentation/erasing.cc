@@ -1,4 +1,4 @@
-// Noise in a rectangle.
+// Fills a random rectangle of an image with noise.
 #include "data/augmentation/rectangle.h"
 
 namespace cotangent::data {

@@ -1,4 +1,4 @@
-// Without colour.
+// Replaces the colours of an image by shades of grey.
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"
 

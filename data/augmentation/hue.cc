@@ -1,4 +1,4 @@
-// Other hues.
+// Turns the hues of an image by a random angle.
 #include "data/augmentation/draw.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"

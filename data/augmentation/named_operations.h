@@ -1,27 +1,30 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_NAMED_OPERATIONS_H_
 #define COTANGENT_DATA_AUGMENTATION_NAMED_OPERATIONS_H_
 
-// The 14 operations that RandAugment and TrivialAugment choose from, at magnitudes of one scale.
+// The 14 operations that RandAugment and TrivialAugment choose from. A magnitude from 0 to 30 says
+// how strongly each changes an image.
 
 #include "data/augmentation/transform.h"
 
 namespace cotangent::data {
 
 inline constexpr int kNamedOperations = 14;
-inline constexpr int kMagnitudes = 31;  // 0 to 30
+inline constexpr int kMagnitudes = 31;  // magnitudes are 0 to 30
 
-// The amounts by which operations of the largest magnitude change an image.
+// How much operations of the largest magnitude change an image.
 struct MagnitudeRange {
-  double shear;                     // tangent
+  double shear;                     // tangent of the angle
   double translate_x, translate_y;  // pixels
   double degrees;
-  double factor;  // brightness, colour, contrast and sharpness go by 1 +- this
-  int lost_bits;  // of 8, by posterizing
+  double factor;  // brightness, colour, contrast and sharpness are multiplied by 1 + factor or 1 -
+                  // factor
+  int lost_bits;  // how many of a value's 8 bits posterizing clears
 };
 
-// Operation number 0 to kNamedOperations - 1 (nothing, shears, translations, rotation, brightness,
-// colour, contrast, sharpness, posterizing, solarizing, stretching, equalizing); the sign of those
-// that have one is drawn.
+// Applies an operation. Numbers 0 to kNamedOperations - 1 are, in this order: nothing, shear along
+// x, shear along y, translation along x, translation along y, rotation, brightness, colour,
+// contrast, sharpness, posterizing, solarizing, stretching the contrast, equalizing. Shears,
+// translations, the rotation and the factors of brightness to sharpness have a random sign.
 void ApplyNamedOperation(int operation, int magnitude, const MagnitudeRange& range,
                          SplitMix64& random, Planar& image);
 

@@ -13,7 +13,7 @@ void LookUp(const Table& table, uint8_t* values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) values[i] = table[values[i]];
 }
 
-// The table of base + (v - base) factor.
+// Returns the table that maps v to base + (v - base) factor.
 Table Blend(double base, double factor) {
   Table table;
   for (int v = 0; v < 256; ++v) table[v] = ToByte(base + (v - base) * factor);
@@ -61,13 +61,14 @@ void TurnHue(double turn, Planar& image) {
     const double high = std::max({red, green, blue}), low = std::min({red, green, blue});
     const double chroma = high - low;
     if (chroma == 0) continue;
-    // The hue, in sixths of the circle of colours, counted from red.
+    // The hue, in sixths of the colour circle, beginning at red.
     double hue = high == red     ? (green - blue) / chroma
                  : high == green ? 2 + (blue - red) / chroma
                                  : 4 + (red - green) / chroma;
     hue += 6 * turn;
     hue -= 6 * std::floor(hue / 6);
-    // A channel is `high` within a sixth of the circle of its own hue, `low` beyond two sixths.
+    // A channel has the value `high` if the hue is within a sixth of the circle of the channel's
+    // own colour, and `low` if it is more than two sixths away.
     const auto channel = [&](double own) {
       const double apart = std::abs(hue - own), distance = std::min(apart, 6 - apart);
       return ToByte(high - chroma * std::clamp(distance - 1, 0.0, 1.0));
@@ -156,7 +157,8 @@ void Equalize(Planar& image) {
     for (int64_t i = 0; i < image.plane(); ++i) ++counts[values[i]];
     int last = 255;
     while (counts[last] == 0) --last;
-    // So many pixels go to one step of the output, the brightest value's left out.
+    // Values are assigned so that each output value gets about this many pixels; the pixels of the
+    // brightest value are not counted.
     const int64_t step = (image.plane() - counts[last]) / 255;
     if (step == 0) continue;
     Table table;

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_OPERATIONS_H_
 #define COTANGENT_DATA_AUGMENTATION_OPERATIONS_H_
 
-// What transforms are made of: operations on an image's bytes, nothing random. Values are rounded
+// Deterministic operations on an image's bytes, of which transforms are made. Results are rounded
 // to the nearest byte (halves up) and kept within 0 to 255.
 
 #include <cstdint>
@@ -10,37 +10,39 @@
 
 namespace cotangent::data {
 
-// A real value as a byte.
+// Rounds a real value to a byte, within 0 to 255.
 uint8_t ToByte(double value);
-// 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601) of a pixel, or its one channel.
+// Returns 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601) of a pixel, or its value if the image
+// has one channel only.
 double GreyValue(const Planar& image, int64_t pixel);
 
-void Brighten(double factor, Planar& image);  // v f
+void Brighten(double factor, Planar& image);  // each value v becomes v * factor
 void SetContrast(double factor, Planar& image);
 void Saturate(double factor, Planar& image);
-// `turn` is a share of the circle. In hue, saturation and value as Smith defined them ("Color gamut
-// transform pairs", 1978).
+// Turns the hue of each pixel by `turn` times a full circle, in the model of hue, saturation and
+// value (Smith, "Color gamut transform pairs", 1978).
 void TurnHue(double turn, Planar& image);
 void MakeGrey(Planar& image);
 
-// Output pixel (x, y), measured from the centre of the image, shows the source at
-// (a x + b y + c, d x + e y + f), interpolated linearly between pixels; black beyond the border.
+// Maps output pixels to the source: output pixel (x, y), relative to the centre of the image, shows
+// the source at (a x + b y + c, d x + e y + f). Warp() interpolates linearly between pixels; beyond
+// the border the source is black.
 struct AffineMap {
   double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;
 };
 void Warp(const AffineMap& map, Planar& image);
 
-// v + (s - v) (1 - factor), s the mean of the pixel and its neighbours, itself counted five times
-// of thirteen; the outermost pixels stay.
+// A value v becomes v + (s - v) (1 - factor), where s is the weighted mean of the pixel, with
+// weight 5, and its eight neighbours, with weight 1 each. The outermost pixels do not change.
 void Sharpen(double factor, Planar& image);
-// Keeps the `bits` highest bits of each value, 0 to 8.
+// Keeps the `bits` (0 to 8) highest bits of each value and clears the others.
 void Posterize(int bits, Planar& image);
-// Values of at least `threshold` are taken from 255.
+// Replaces values v of at least `threshold` by 255 - v.
 void Solarize(double threshold, Planar& image);
-// Stretches each channel so that its values go from 0 to 255; a channel of one value stays.
+// Stretches the values of each channel to the range 0 to 255. A channel with a single value stays.
 void AutoContrast(Planar& image);
-// Makes each channel's values about equally frequent, by the table that Python's imaging library
-// and torchvision use.
+// Makes the values of each channel about equally frequent, as Pillow, Python's imaging library, and
+// torchvision do.
 void Equalize(Planar& image);
 
 }  // namespace cotangent::data

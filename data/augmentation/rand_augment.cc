@@ -1,4 +1,5 @@
-// Some of the named operations at one magnitude. Ranges as in torchvision.
+// RandAugment: applies several random operations (named_operations.h) at one magnitude. The ranges
+// are torchvision's.
 #include "data/augmentation/named_operations.h"
 
 namespace cotangent::data {

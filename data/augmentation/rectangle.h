@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_RECTANGLE_H_
 #define COTANGENT_DATA_AUGMENTATION_RECTANGLE_H_
 
-// Random rectangles of an area and a ratio of sides.
+// Draws random rectangles whose area and ratio of sides lie in given ranges.
 
 #include <cmath>
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace cotangent::data {
 
-// One that lies within height x width; nothing where ten tries find none.
+// Returns a rectangle that lies within height x width pixels, or nothing if ten tries find none.
 inline std::optional<Rectangle> DrawRectangle(const AreaRange& range, int height, int width,
                                               SplitMix64& random) {
   for (int tries = 0; tries < 10; ++tries) {

@@ -1,4 +1,4 @@
-// Shows a part of the image, enlarged to the size of the whole.
+// Enlarges a random part of an image to the size of the whole.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +13,8 @@ class ResizedCropTransform final : public Transform {
   explicit ResizedCropTransform(const AreaRange& range) : range_(range) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     const Rectangle part = DrawPart(random, image.height, image.width);
-    // As red, green and blue of each pixel, and back.
+    // The resampler needs red, green and blue of each pixel together; the result is put back in
+    // planes.
     const bool is_grey = image.channels == 1;
     std::vector<uint8_t> rgb(size_t{3} * part.width * part.height), resized(3 * image.plane());
     for (size_t i = 0; i < rgb.size(); ++i) {
@@ -35,7 +36,7 @@ class ResizedCropTransform final : public Transform {
   }
 
  private:
-  // The largest of an allowed ratio in the middle.
+  // Returns the largest rectangle in the middle of the image whose ratio of sides is allowed.
   Rectangle Middle(int height, int width) const {
     const double ratio = static_cast<double>(width) / height;
     const double nearest = std::clamp(ratio, range_.ratio_low, range_.ratio_high);

@@ -1,4 +1,4 @@
-// More or less colour.
+// Makes the colours of an image stronger or weaker by a random factor.
 #include "data/augmentation/draw.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/transform.h"

@@ -1,12 +1,14 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_TRANSFORM_H_
 #define COTANGENT_DATA_AUGMENTATION_TRANSFORM_H_
 
-// Changes of training images, each a file beside this one. They work on bytes and keep the image's
-// size. What a transform draws comes from a generator that is a function of (seed, epoch, image,
-// its place in the chain) alone, so an image comes out the same whenever and wherever it is made.
+// Transforms change training images at random. Each is implemented in a file of its own beside this
+// one. They work on bytes and keep the size of the image. The random numbers of a transform depend
+// on (seed, epoch, image, its place in the chain) only, so an image comes out the same whenever and
+// wherever it is made.
 //
-// Where torchvision has the same transform the formulas are its; intermediate values are rounded to
-// the nearest byte, not cut off, and geometric ones interpolate linearly.
+// Transforms that torchvision has, too, use its formulas, except that intermediate values are
+// rounded to the nearest byte instead of being cut off, and that geometric transforms interpolate
+// linearly.
 
 #include <cstdint>
 #include <memory>
@@ -18,7 +20,7 @@
 
 namespace cotangent::data {
 
-// An image of bytes, [channels, height, width], 1 or 3 channels.
+// An image of bytes, [channels, height, width], with 1 or 3 channels.
 struct Planar {
   int channels = 0, height = 0, width = 0;
   std::vector<uint8_t> bytes;
@@ -33,73 +35,78 @@ class Transform {
   virtual ~Transform() = default;
   virtual void Apply(SplitMix64& random, Planar& image) const = 0;
 
-  // Whether Apply() does nothing but enlarge a part of the image to the whole. Where pictures are
-  // larger than images, such a transform, if it is the first of a chain, draws from the picture as
-  // it is in its file, so that details are not lost twice.
+  // Whether Apply() only enlarges a part of the image to the size of the whole. If such a transform
+  // comes first in a chain and the pictures in the files are larger than the images, the part is
+  // cut from the picture itself, which keeps more details.
   virtual bool is_crop() const { return false; }
-  // The part, of a picture of any size. Apply() draws it in the same way.
+  // Draws the part, of a picture of any size, in pixels. Apply() draws it in the same way.
   virtual Rectangle DrawPart(SplitMix64& /*random*/, int height, int width) const {
     return {0, 0, width, height};
   }
 };
 using TransformPointer = std::shared_ptr<const Transform>;
 
-// A transform that an image goes through with some probability.
+// A transform that is applied with some probability.
 struct ChainLink {
   double probability = 1;
   TransformPointer transform;
 };
 
-// All of them in order from link `first` on, for image number `image` of a data set in an epoch.
+// Applies the transforms from link `first` on, in order, to image number `image` of a data set in
+// an epoch.
 void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoch, int64_t image,
                 Planar& bytes, size_t first = 0);
 
-// Whether the chain begins with a crop.
+// Whether the first transform of the chain is a crop, see Transform::is_crop().
 bool BeginsWithCrop(const std::vector<ChainLink>& chain);
-// What the first link of such a chain shows of a picture of that size: the part that it draws, or
-// nothing where chance leaves it out.
+// For a chain that begins with a crop: returns the part of a picture of that size that the first
+// transform enlarges, or nothing if it is not applied to this image by its probability.
 std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
                                    int64_t epoch, int64_t image, int height, int width);
 
-// Make the transforms. Callers check the amounts.
+// The functions below create the transforms. They do not check their arguments; callers do.
 
-// Colour. The factor f is uniform in [max(0, 1 - amount), 1 + amount].
-TransformPointer Brightness(double amount);  // v f
-TransformPointer Contrast(double amount);    // m + (v - m) f, m the image's mean grey value
-TransformPointer Saturation(double amount);  // g + (v - g) f, g the pixel's grey value
-// Turns each colour's hue by a share of the circle, uniform in [-amount, amount]; amount <= 1/2.
+// Transforms of colour. The factor f is uniform in [max(0, 1 - amount), 1 + amount].
+TransformPointer Brightness(double amount);  // a value v becomes v f
+TransformPointer Contrast(double amount);    // v becomes m + (v - m) f; m is the mean grey value of
+                                             // the image
+TransformPointer Saturation(double amount);  // v becomes g + (v - g) f; g is the grey value of the
+                                             // pixel
+// Turns the hues by a share of the circle, uniform in [-amount, amount]. REQUIRES: amount <= 1/2.
 TransformPointer Hue(double amount);
-// 0.299 red + 0.587 green + 0.114 blue in each channel.
+// Replaces each channel by 0.299 red + 0.587 green + 0.114 blue.
 TransformPointer Grey();
 
-// Upside down.
+// Turns the image upside down.
 TransformPointer VerticalFlip();
 
 struct AffineRange {
-  double degrees = 0;    // turned by an angle in [-degrees, degrees]
-  double translate = 0;  // shifted by at most this share of height and width
+  double degrees = 0;    // rotation by an angle uniform in [-degrees, degrees]
+  double translate = 0;  // shift by at most this share of height and width
   double scale_low = 1, scale_high = 1;
-  double shear = 0;  // degrees, along each axis
+  double shear = 0;  // shear along each axis by an angle uniform in [-shear, shear], in degrees
 };
-// About the centre; what comes from outside is black.
+// Rotates, shifts, scales and shears about the centre. What comes from outside the image is black.
 TransformPointer RandomAffine(const AffineRange& range);
 
 struct AreaRange {
-  double area_low = 0.08, area_high = 1;          // share of the image
-  double ratio_low = 0.75, ratio_high = 4.0 / 3;  // width / height, uniform in its logarithm
+  double area_low = 0.08, area_high = 1;          // the part's area as a share of the image
+  double ratio_low = 0.75, ratio_high = 4.0 / 3;  // width / height of the part; its logarithm is
+                                                  // uniform
 };
-// A part of the image, enlarged to the whole (Szegedy et al., "Going deeper with convolutions",
-// 2015): ten tries to find one that fits, then the largest central one of an allowed ratio.
+// Enlarges a part of the image to the size of the whole (Szegedy et al., "Going deeper with
+// convolutions", 2015). If ten tries find no part that fits, takes the largest central part of an
+// allowed ratio.
 TransformPointer RandomResizedCrop(const AreaRange& range);
-// Noise in a rectangle (Zhong et al., "Random erasing data augmentation", 2020); nothing where ten
-// tries find none that fits.
+// Fills a rectangle with noise (Zhong et al., "Random erasing data augmentation", 2020). Does
+// nothing if ten tries find no rectangle that fits.
 TransformPointer RandomErasing(const AreaRange& range);
 
-// `operations` of 14 one after the other, each at `magnitude` of 0 to 30 (Cubuk et al.,
-// "RandAugment", 2020).
+// Applies `operations` random ones of 14 operations (named_operations.h), one after the other, at
+// `magnitude` from 0 to 30 (Cubuk et al., "RandAugment", 2020).
 TransformPointer RandAugment(int operations, int magnitude);
-// One of the same operations at a random magnitude of a wider range (Mueller and Hutter,
-// "TrivialAugment", 2021).
+// Applies one of the same operations at a random magnitude; its ranges are wider (Mueller and
+// Hutter, "TrivialAugment", 2021).
 TransformPointer TrivialAugment();
 
 }  // namespace cotangent::data

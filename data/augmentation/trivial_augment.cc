@@ -1,4 +1,5 @@
-// One of the named operations at a random magnitude. The paper's wide ranges.
+// TrivialAugment: applies one random operation (named_operations.h) at a random magnitude. The
+// ranges are those that the paper (see transform.h) calls wide.
 #include "data/augmentation/named_operations.h"
 
 namespace cotangent::data {

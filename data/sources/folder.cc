@@ -1,13 +1,13 @@
-// A folder of pictures: a folder for each class, or train/, val/ and test/ with a folder for each
-// class in them. Classes are the names of the folders, sorted by their bytes. Pictures may lie in
-// folders below that of their class. Names that begin with a dot are passed over; links to folders
-// are not followed.
+// A data source given by a folder of pictures. It contains a folder for each class, or the folders
+// train/, val/ and test/ with a folder for each class in them. The classes are the names of the
+// folders, sorted by bytes. Pictures may lie in further folders below that of their class. Names
+// that begin with a dot are skipped, and links to folders are not followed.
 //
-// Batches are drawn from pictures by their numbers: they are numbered in the natural order of their
-// paths below the folders of their classes, 2.png before 10.png, those of equal paths by class. So
-// cat/00017.png follows dog/00016.png, and pictures that were numbered before they were sorted into
-// classes keep their order: CIFAR-10 written out as such files makes the batches that it makes
-// itself.
+// Batches are drawn by the numbers of pictures, so the numbering decides the order of training.
+// Pictures are numbered in the natural order (2.png before 10.png) of their paths below their
+// class's folder, and by class if these paths are equal. So cat/00017.png follows dog/00016.png,
+// and pictures that were numbered before they were sorted into class folders keep their order:
+// CIFAR-10 written out as such files yields the same batches as the built-in source.
 
 #include <algorithm>
 #include <filesystem>
@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The folders in `directory`, sorted.
+// Returns the names of the folders in `directory`, sorted.
 absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   std::vector<std::string> folders;
   std::error_code error;
@@ -47,12 +47,12 @@ struct Entry {
 
 bool ComesBefore(const Entry& a, const Entry& b) {
   if (const int order = NaturalOrder(a.below, b.below); order != 0) return order < 0;
-  // 7.png and 007.png, and the same path in two classes.
+  // The natural order is the same for 7.png and 007.png, and for equal paths in two classes.
   return std::tie(a.below, a.picture.label) < std::tie(b.below, b.picture.label);
 }
 
-// Appends the pictures of the class folders of `directory` in their order; those of folders that
-// are no class are an error.
+// Appends the pictures in the class folders of `directory`, in their order. Returns an error if a
+// folder there is not a class.
 absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
                          const std::vector<std::string>& classes, std::vector<Picture>& pictures) {
   ASSIGN_OR_RETURN(const auto folders, FoldersIn(directory));

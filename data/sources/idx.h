@@ -1,9 +1,10 @@
 #ifndef COTANGENT_DATA_SOURCES_IDX_H_
 #define COTANGENT_DATA_SOURCES_IDX_H_
 
-// IDX files, the format of MNIST and its kin (http://yann.lecun.com/exdb/mnist): two zero bytes, the
-// type of the values (8: unsigned bytes, the only one read here), the number of dimensions, the
-// dimensions as 32-bit big-endian numbers, the values. Plain or compressed by gzip.
+// Reads IDX files, the format of MNIST and similar data sets (http://yann.lecun.com/exdb/mnist):
+// two zero bytes, the type of the values (only 8, unsigned bytes, is supported here), the number of
+// dimensions, the dimensions as 32-bit big-endian numbers, and the values. Files may be compressed
+// by gzip.
 
 #include <cstdint>
 #include <string>
@@ -17,11 +18,12 @@ namespace cotangent::data {
 
 struct IdxArray {
   std::vector<int64_t> shape;
-  std::vector<uint8_t> values;  // as many as the product of the shape
+  std::vector<uint8_t> values;  // row-major; as many as the product of the shape
 };
 
-// Whatever the bytes: an array, or an InvalidArgument error that begins with `source`. Never takes
-// more memory than the header says or a gzip stream of this size can hold.
+// Parses an IDX file, compressed or not. Returns an InvalidArgument error that begins with `source`
+// if the bytes are malformed. Takes no more memory than the values that the bytes contain,
+// decompressed.
 absl::StatusOr<IdxArray> ParseIdx(absl::Span<const uint8_t> bytes, absl::string_view source);
 
 }  // namespace cotangent::data

@@ -20,7 +20,7 @@
 namespace cotangent::data {
 namespace {
 
-// How many pictures that cannot be read are told one by one.
+// How many pictures that cannot be read are reported one by one.
 constexpr int kMostTold = 20;
 
 absl::Status OrSkipIt(const absl::Status& status) {
@@ -28,10 +28,10 @@ absl::Status OrSkipIt(const absl::Status& status) {
       absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
 }
 
-// Decodes pictures when they are asked for, or has them all in memory.
+// Reads pictures from their files when they are needed, or has all of them decoded in memory.
 class PictureReader final : public ImageReader {
  public:
-  // `decoded` is empty or holds all pictures.
+  // `decoded` is empty, or contains all pictures.
   PictureReader(std::vector<Picture> pictures, FitOptions options, bool has_pictures,
                 std::vector<Image> decoded = {})
       : pictures_(std::move(pictures)),
@@ -46,8 +46,8 @@ class PictureReader final : public ImageReader {
 
   bool has_pictures() const override { return has_pictures_; }
 
-  // In place of a picture that has become bad, where such are skipped, comes the next good one of
-  // its class or its targets, so that a run goes on.
+  // If a picture cannot be read and such pictures are to be skipped, the next readable one with the
+  // same class or targets is returned in its place, so that the run goes on.
   absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
     const absl::Status status = ReadOne(index, part, image);
     if (status.ok()) return status;
@@ -96,7 +96,7 @@ class PictureReader final : public ImageReader {
   mutable std::atomic<int> bad_{0};
 };
 
-// Of numbers and texts one after the other.
+// A hash of a sequence of numbers and texts.
 class Hash {
  public:
   void Take(int64_t value) { hash_ = SplitMix64(hash_ + static_cast<uint64_t>(value)).Next(); }
@@ -104,24 +104,25 @@ class Hash {
     for (const unsigned char c : text) Take(int64_t{c});
     Take(static_cast<int64_t>(text.size()));
   }
-  // 16 hexadecimal digits.
+  // Returns 16 hexadecimal digits.
   std::string Text() const { return absl::StrFormat("%016x", hash_); }
 
  private:
   uint64_t hash_ = 0;
 };
 
-// What is made of pictures.
+// Adds how pictures are fitted to the network's input.
 void TakeFit(const FitOptions& options, Hash& hash) {
   for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
     hash.Take(value);
-  // Only where it is not the usual one, so that earlier caches and checkpoints fit.
+  // The usual filter is not added, so that caches and checkpoints of earlier versions remain valid.
   if (options.fit.filter != Filter::kAntialiased)
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// Of names, labels, sizes and times of the files and of what is made of them.
+// Returns a hash of the names, targets, sizes and times of the files and of how pictures are
+// fitted.
 std::string FingerprintOf(const std::vector<Picture>& pictures, const FitOptions& options) {
   Hash hash;
   TakeFit(options, hash);
@@ -243,7 +244,8 @@ absl::Status PictureSource::KeepPictures(Split split, Dataset& dataset) const {
         "note: --cache packs images of one size; the training pictures, of which parts are drawn "
         "at random, are decoded for every batch");
   }
-  // Bytes of the files: mostly fewer than those of the decoded pictures.
+  // The total size of the files, mostly less than that of the decoded pictures: if even the files
+  // exceed the limit, no picture is decoded in vain.
   int64_t file_bytes = 0;
   for (const Picture& picture : pictures(split)) {
     struct stat about = {};
@@ -278,8 +280,8 @@ absl::Status PictureSource::ReadLater(Split split, Dataset& dataset) const {
         absl::StrCat("--cache=", options_.cache, ": ", status.message()));
   }
   const CacheContents contents = {dataset.fingerprint, dataset.size(), dataset.image_bytes()};
-  // One file for a split of a source in a size, whatever has become of its pictures: what changed
-  // is made anew in its place.
+  // The cache's name depends on the source, the split and the fitting, not on the pictures'
+  // contents. If pictures have changed, the file is replaced.
   Hash which;
   which.Take(name);
   which.Take(static_cast<int64_t>(split));

