@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// An image of 1 x height x width whose pixels are 10 * (row + 1) + column.
+// Returns an image of 1 x height x width bytes with the values 10 * (row + 1) + column.
 std::vector<uint8_t> Pixels(int height, int width) {
   std::vector<uint8_t> pixels;
   for (int y = 0; y < height; ++y) {
@@ -25,7 +25,8 @@ std::vector<uint8_t> Pixels(int height, int width) {
   return pixels;
 }
 
-// What an image becomes, as bytes: the normalisation leaves values v / 255.
+// Returns the placed image as bytes. The normalisation only divides by 255, so bytes can be
+// restored.
 std::vector<int> Placed(int height, int width, const Placement& placement) {
   const ImageWriter writer(1, height, width, Normalization(), BatchFormat::kF32Nchw);
   std::vector<float> output(height * width);
@@ -53,7 +54,7 @@ TEST(ImageWriterTest, ReflectionDoesNotRepeatTheBorder) {
 TEST(ImageWriterTest, ZeroPaddingIsBlack) {
   EXPECT_THAT(Placed(2, 3, {.dy = 1, .dx = -2, .padding = Padding::kZero}),
               ElementsAre(0, 0, 20, 0, 0, 0));
-  // Black is a pixel like others: it is normalised.
+  // Black padding is normalised like other pixels.
   const ImageWriter writer(1, 1, 2, {.mean = {0.5}, .deviation = {0.25}}, BatchFormat::kF32Nchw);
   const std::vector<uint8_t> white = {255, 255};
   float output[2];
@@ -62,7 +63,7 @@ TEST(ImageWriterTest, ZeroPaddingIsBlack) {
 }
 
 TEST(ImageWriterTest, MirroringComesBeforeTheShift) {
-  // Padded, mirrored, then cropped at the mirrored place.
+  // The image is padded, mirrored, then cropped at the mirrored place.
   EXPECT_THAT(Placed(1, 4, {.dx = 1, .flip = true}), ElementsAre(12, 13, 12, 11));
 }
 
@@ -108,7 +109,7 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
       EXPECT_EQ(bf16_nhwc[i * channels + c], FloatToBf16(value));
     }
   }
-  // Bottom right, channel 1: source row 4 - 2 = 2, column 0 + 1 = 1.
+  // The last pixel at the bottom right of channel 1 shows source row 4 - 2 = 2, column 0 + 1 = 1.
   const double byte = pixels[plane + 2 * width + 1];
   EXPECT_FLOAT_EQ(nchw[2 * plane - 1], (byte / 255 - 0.48216) / 0.24349);
 }
@@ -122,7 +123,7 @@ TEST(PlacementTest, CropsReachEveryShiftEquallyOften) {
     EXPECT_FALSE(placement.flip);
     EXPECT_EQ(placement.cut_bottom, 0);
   }
-  // 1000 expected, standard deviation 31.
+  // 1000 are expected for each shift; the standard deviation is 31.
   EXPECT_THAT(count, ::testing::Each(::testing::AllOf(::testing::Gt(850), ::testing::Lt(1150))));
 }
 

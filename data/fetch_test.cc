@@ -28,7 +28,7 @@ TEST(Md5Test, KnownDigests) {
   EXPECT_TRUE(absl::IsNotFound(Md5OfFile(path + "nowhere").status()));
 }
 
-// Programs of our own stand in for curl and npm.
+// Shell scripts take the place of the programs curl and npm.
 class FetchTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -66,7 +66,7 @@ TEST_F(FileTest, DirectoriesAndOverlargeFilesAreRefused) {
 TEST_F(FileTest, FailingToWriteLeavesNothing) {
   const absl::Status missing = WriteFileAtomically(JoinPath(directory_, "no/such/dir"), "x");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
-  // A directory cannot be replaced by a file; the temporary file must go.
+  // A file cannot replace a directory that is not empty; the temporary file must be removed.
   ASSERT_TRUE(MakeDirectories(JoinPath(directory_, "d/e")).ok());
   EXPECT_FALSE(WriteFileAtomically(JoinPath(directory_, "d"), "x").ok());
   EXPECT_EQ(EntriesInDirectory(), 1);

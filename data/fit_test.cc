@@ -9,7 +9,7 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 
-// Red is the column, green the row, blue 7.
+// Returns a picture whose red is the column, green the row, and blue 7.
 Image Ramp(int width, int height) {
   Image image = {width, height, {}};
   for (int y = 0; y < height; ++y) {
@@ -28,8 +28,8 @@ TEST(FitTest, APictureOfTheRightSizeStaysAsItIs) {
 }
 
 TEST(FitTest, TheBilinearFilterLooksAtTheNearestPixelsOnly) {
-  // 8 to 2: centres at 1.5 and 5.5, between columns 1 and 2, 5 and 6. The antialiased filter looks at
-  // twice as many pixels as there are to a step; of a ramp it shows the same but for the border.
+  // From 8 to 2 pixels, the centres are at 1.5 and 5.5: between columns 1 and 2, and 5 and 6. The
+  // antialiased filter averages more pixels, so it also sees the changed column 0.
   Image image = Ramp(8, 1);
   image.rgb[0] = 200;
   EXPECT_THAT(FitPicture(image, {3, 1, 2}, {Fit::kStretch, Filter::kBilinear}),
@@ -38,20 +38,20 @@ TEST(FitTest, TheBilinearFilterLooksAtTheNearestPixelsOnly) {
 }
 
 TEST(FitTest, CropTakesTheMiddle) {
-  // 6 x 2: columns 2 and 3.
+  // Of 6 x 2 pixels, columns 2 and 3 are taken.
   EXPECT_THAT(FitPicture(Ramp(6, 2), {3, 2, 2}, Fit::kCrop),
               ElementsAre(2, 3, 2, 3, 0, 0, 1, 1, 7, 7, 7, 7));
-  // 1 x 5: row 2.
+  // Of 1 x 5 pixels, row 2 is taken.
   EXPECT_EQ(FitPicture(Ramp(1, 5), {3, 1, 1}, Fit::kCrop)[1], 2);
 }
 
 TEST(FitTest, PadShowsAllOfItBetweenBlack) {
   const std::vector<uint8_t> padded = FitPicture(Ramp(4, 2), {3, 4, 4}, Fit::kPad);
   for (int x = 0; x < 4; ++x) {
-    EXPECT_EQ(padded[32 + x], 0);       // blue, row 0
-    EXPECT_EQ(padded[32 + 4 + x], 7);   // row 1
-    EXPECT_EQ(padded[32 + 8 + x], 7);   // row 2
-    EXPECT_EQ(padded[32 + 12 + x], 0);  // row 3
+    EXPECT_EQ(padded[32 + x], 0);       // blue of row 0
+    EXPECT_EQ(padded[32 + 4 + x], 7);   // blue of row 1
+    EXPECT_EQ(padded[32 + 8 + x], 7);   // blue of row 2
+    EXPECT_EQ(padded[32 + 12 + x], 0);  // blue of row 3
     EXPECT_EQ(padded[4 + x], x);
   }
 }

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Image number i: bytes i, i + 1, i + 2.
+// Image number i consists of the bytes i, i + 1, i + 2.
 class Counting : public ImageReader {
  public:
   absl::Status Read(int64_t index, uint8_t* image) const override {
@@ -25,7 +25,7 @@ class Counting : public ImageReader {
   int64_t bad_ = -1;
 };
 
-constexpr int64_t kImages = 600;  // more than are written at a time
+constexpr int64_t kImages = 600;  // more than WriteImageCache() decodes before it writes
 
 std::string Path(const std::string& name) {
   const std::string path = ::testing::TempDir() + "/" + name;
@@ -69,7 +69,7 @@ TEST(ImageCache, NoticesWhatWasChanged) {
   EXPECT_TRUE((*cache)->Read(0, image).ok());
   EXPECT_THAT(std::string((*cache)->Read(kImages - 1, image).message()),
               HasSubstr("remove the file"));
-  // In the header, in a checksum, cut short.
+  // Changes a byte in the header, in a checksum and in another one; then the file is cut short.
   for (const size_t at : {size_t{3}, size_t{60}, size_t{200}}) {
     changed = whole;
     changed[at] ^= 1;

@@ -2,7 +2,7 @@
 
 #include <png.h>
 #include <stdio.h>
-// jpeglib.h needs stdio.h before it.
+// jpeglib.h needs stdio.h to be included before it.
 #include <jpeglib.h>
 #include <stdlib.h>
 
@@ -41,7 +41,7 @@ Image Gradient(int width, int height) {
   return image;
 }
 
-// A PNG of any format that libpng's simplified interface knows.
+// Returns a PNG in any format that libpng's simplified interface supports.
 std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
                   const void* colormap = nullptr, int colormap_entries = 0) {
   png_image png;
@@ -122,8 +122,8 @@ TEST(PngTest, GreyAlphaPaletteAndSixteenBits) {
   EXPECT_THAT(Decode(PngOf(1, 1, PNG_FORMAT_LINEAR_RGB, linear)).rgb, ElementsAre(0, 255, 255));
 }
 
-// A PNG by libpng's full interface: any colour type and depth, interlaced or not. Rows are as the
-// file holds them, 16 bits big-endian.
+// Returns a PNG written by libpng's full interface: any colour type and depth, interlaced or not.
+// `rows` has the bytes as the file stores them; 16-bit values are big-endian.
 std::string RawPng(int width, int height, int colour_type, int depth, bool interlaced,
                    std::vector<uint8_t> rows, double gamma = 0) {
   std::string file;
@@ -155,7 +155,7 @@ std::string RawPng(int width, int height, int colour_type, int depth, bool inter
   return file;
 }
 
-// An interlaced picture is the same picture.
+// An interlaced PNG yields the same pixels as one that is not interlaced.
 TEST(PngTest, InterlacedOfEveryKind) {
   constexpr int kWidth = 19, kHeight = 13;
   const std::pair<int, std::vector<int>> kinds[] = {{PNG_COLOR_TYPE_GRAY, {1, 2, 4, 8, 16}},
@@ -183,15 +183,16 @@ TEST(PngTest, InterlacedOfEveryKind) {
   }
 }
 
-// Half black over white is the middle of the values, 128, as viewers show it; mixed in linear light
-// it would be 188.
+// Black with half opacity over white gives the mean of the values, 127 of 255, as viewers show it.
+// Blended in linear light it would be 188.
 TEST(PngTest, TransparencyMixesValues) {
   const std::vector<uint8_t> rgba = {0, 0, 0, 128, 200, 100, 50, 64, 9, 9, 9, 0, 9, 8, 7, 255};
   const Image image = Decode(RawPng(4, 1, PNG_COLOR_TYPE_RGB_ALPHA, 8, false, rgba));
   EXPECT_THAT(image.rgb, ElementsAre(127, 127, 127, 241, 216, 204, 255, 255, 255, 9, 8, 7));
 }
 
-// Values that are linear in light, as gAMA says, become sRGB's: 0.5 is 188, whatever the depth.
+// If gAMA says that values are linear in light, they are converted to sRGB: half intensity becomes
+// 188.
 TEST(PngTest, GammaOfTheFile) {
   const Image linear = Decode(RawPng(2, 1, PNG_COLOR_TYPE_GRAY, 8, false, {128, 255}, 1.0));
   EXPECT_NEAR(linear.rgb[0], 188, 2);
@@ -220,7 +221,7 @@ TEST(PngTest, CorruptBytesNeverCrash) {
 }
 
 TEST(PngTest, AHugePictureIsRefusedBeforeMemoryIsAskedFor) {
-  // The header of a PNG of 100,001 x 100,001 pixels, its CRC made here.
+  // The header of a PNG of 100,001 x 100,001 pixels, with a correct CRC computed below.
   std::string png = EncodePng(Gradient(1, 1)).value();
   const auto put = [&](size_t at, uint32_t value) {
     for (int i = 0; i < 4; ++i) png[at + i] = static_cast<char>(value >> (24 - 8 * i));
@@ -245,12 +246,12 @@ TEST(JpegTest, ColoursAndGrey) {
 }
 
 TEST(JpegTest, FourInks) {
-  // With Adobe's marker the inks are inverted: all at 255 is white paper.
+  // In files with Adobe's marker the inks are inverted: 255 for all inks is white paper.
   const Image white = Decode(JpegOf(8, 8, 4, JCS_CMYK, std::vector<uint8_t>(256, 255)));
   EXPECT_THAT(white.rgb, ::testing::Each(255));
 }
 
-// The TIFF file that is EXIF data: one entry, the orientation.
+// Returns EXIF data, which are a TIFF file, with one entry: the orientation.
 std::string Exif(int orientation, bool big_endian) {
   if (big_endian)
     return std::string("MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0", 19) +
@@ -259,7 +260,7 @@ std::string Exif(int orientation, bool big_endian) {
          static_cast<char>(orientation) + std::string(7, '\0');
 }
 
-// Of every kind of sampling, of progressive ones and grey ones.
+// Tests all kinds of colour sampling, progressive files and grey files.
 TEST(Jpeg, PartsAreTheWholesBitForBit) {
   std::mt19937 random(3);
   for (const bool progressive : {false, true}) {
@@ -320,11 +321,11 @@ std::string WithExifChunk(const std::string& png, const std::string& exif) {
     return std::string{char(n >> 24), char(n >> 16), char(n >> 8), char(n)};
   };
   chunk = number(static_cast<uint32_t>(exif.size())) + chunk + number(~crc);
-  return png.substr(0, 33) + chunk + png.substr(33);  // after the header
+  return png.substr(0, 33) + chunk + png.substr(33);  // after the PNG's signature and header
 }
 
-// Orientations by the standard: where the corners of a picture of 2 x 3, named by their quarter,
-// are shown. Each letter is a pixel; rows from the top.
+// For each orientation 1 to 8, how a stored picture of 2 x 3 pixels, ab/cd/ef, is displayed. Each
+// letter is a pixel; a slash separates rows, from the top.
 TEST(OrientationTest, AsTheStandardSays) {
   const char* const shown[] = {"ab/cd/ef", "ba/dc/fe", "fe/dc/ba", "ef/cd/ab",
                                "ace/bdf",  "eca/fdb",  "fdb/eca",  "bdf/ace"};
@@ -332,7 +333,8 @@ TEST(OrientationTest, AsTheStandardSays) {
   for (char letter : std::string("abcdef"))
     for (int c = 0; c < 3; ++c) stored.rgb.push_back(letter);
   const std::string png = EncodePng(stored).value();
-  // JPEGs of blocks of 16 x 16 pixels of one grey, so that what is lost does not matter.
+  // In the JPEG each letter is a block of 16 x 16 pixels of one grey, so that compression changes
+  // little.
   std::vector<uint8_t> grey;
   for (int i = 0; i < 48 * 32; ++i)
     grey.push_back(static_cast<uint8_t>(40 * ("abcdef"[i / 32 / 16 * 2 + i % 32 / 16] - 'a')));
@@ -364,7 +366,7 @@ TEST(OrientationTest, UnsoundDataSayNothing) {
   for (int orientation : {0, 9, 255})
     EXPECT_EQ(Decode(WithExif(jpeg, Exif(orientation, true))).width, 16);
   std::string far = exif;
-  far[7] = '\x7f';  // the directory's place
+  far[7] = '\x7f';  // the offset of the directory
   EXPECT_EQ(Decode(WithExif(jpeg, far)).width, 16);
 }
 
@@ -400,11 +402,11 @@ TEST(ResizeTest, SameSizeIsTheSame) {
 }
 
 TEST(ResizeTest, SmallerAverages) {
-  // Python's imaging library gives these for the bilinear filter: weights 3 3 1, and 1 3 3,
-  // sevenths.
+  // Pillow, Python's imaging library, gives these values for the bilinear filter: the weights are
+  // 3/7, 3/7, 1/7 and 1/7, 3/7, 3/7.
   const Image row = {4, 1, {0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40}};
   EXPECT_THAT(Resize(row, 2, 1).rgb, ElementsAre(71, 71, 71, 117, 117, 117));
-  // A checkerboard becomes grey, not black or white.
+  // A checkerboard becomes grey, since pixels are averaged and not skipped.
   Image board = {256, 256, {}};
   for (int i = 0; i < 256 * 256; ++i) board.rgb.insert(board.rgb.end(), 3, (i + i / 256) % 2 * 255);
   for (uint8_t value : Resize(board, 32, 32).rgb) EXPECT_NEAR(value, 128, 2);

@@ -49,7 +49,7 @@ Copy Make(BatchMaker& maker, int64_t epoch, int64_t index) {
   return copy;
 }
 
-// A data set of `size` images whose first two bytes are the number of the image.
+// Returns a data set of `size` images whose first two bytes are the image's number, low byte first.
 Dataset Numbered(int size) {
   Dataset dataset;
   dataset.name = "numbered";
@@ -103,7 +103,8 @@ TEST(BatchMakerTest, AnEpochIsAPermutation) {
 }
 
 TEST(BatchMakerTest, EveryImageComesAtEveryPlace) {
-  // Where image 0 lies in 4000 orders of 4 images: 1000 times at each place, standard deviation 27.
+  // The place of image 0 in 4000 random orders of 4 images: 1000 times each place; standard
+  // deviation 27.
   const Dataset dataset = Numbered(4);
   std::vector<int> count(4);
   for (int epoch = 0; epoch < 4000; ++epoch) {
@@ -120,7 +121,7 @@ TEST(BatchMakerTest, WithoutShufflingInOrderWithAShortLastBatch) {
   ASSERT_EQ(images.size(), 25);
   for (int i = 0; i < 25; ++i) EXPECT_EQ(images[i], i);
   EXPECT_EQ(BatchMaker::Create(&dataset, options)->SizeOf(2), 5);
-  // A data set smaller than a batch is one short batch.
+  // A data set with fewer images than a batch gives one small batch.
   const PipelineOptions wide = EvaluationOptions(100, Normalization(), BatchFormat::kF32Nchw);
   EXPECT_EQ(ImagesOfEpoch(dataset, wide, 0).size(), 25);
 }
@@ -182,13 +183,13 @@ TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
   const auto pixel = [&](int image, int y, int x) {
     return images[image * 3072 + y * 32 + x] * 255;
   };
-  // Batch 6 holds images 384 to 399.
+  // Batch 6 contains the images 384 to 399.
   ASSERT_TRUE(
       maker.MakeView({.dy = -1, .dx = -1, .flip = true}, 6, images.data(), labels.data()).ok());
   const uint8_t* source = Sample().image(399);
   EXPECT_EQ(labels[15], Sample().labels[399]);
   EXPECT_NEAR(pixel(15, 10, 10), source[9 * 32 + 20], 1e-3);
-  EXPECT_NEAR(pixel(15, 0, 31), source[1 * 32 + 1], 1e-3);  // Reflected in both directions.
+  EXPECT_NEAR(pixel(15, 0, 31), source[1 * 32 + 1], 1e-3);  // reflected in both directions
 }
 
 TEST(BatchMakerTest, OptionsThatDoNotFit) {
@@ -207,10 +208,11 @@ TEST(BatchMakerTest, OptionsThatDoNotFit) {
   EXPECT_FALSE(BatchMaker::Create(&empty, {}).ok());
 }
 
-class PipelineTest : public ::testing::TestWithParam<int> {};  // The number of buffers.
+class PipelineTest : public ::testing::TestWithParam<int> {};  // the parameter is the number of
+                                                               // buffers
 
 TEST_P(PipelineTest, GivesWhatTheMakerMakes) {
-  PipelineOptions options = Augmented(48);  // 8 batches an epoch.
+  PipelineOptions options = Augmented(48);  // 8 batches per epoch
   options.buffers = GetParam();
   BatchMaker maker = BatchMaker::Create(&Sample(), options).value();
   const auto pipeline = Pipeline::Create(&Sample(), options).value();
@@ -260,7 +262,7 @@ TEST(PipelineTest, ShortLastBatchesAndThenTheNextEpoch) {
 }
 
 TEST(BalancedSampling, ShowsEveryClassEquallyOften) {
-  // 100 images of class 0, 10 of class 1, 3 of class 2, none of class 3.
+  // There are 100 images of class 0, 10 of class 1, 3 of class 2, and none of class 3.
   Dataset dataset = Numbered(113);
   dataset.classes = {"a", "b", "c", "d"};
   for (int i = 0; i < 113; ++i) dataset.labels[i] = i < 100 ? 0 : i < 110 ? 1 : 2;
@@ -278,13 +280,13 @@ TEST(BalancedSampling, ShowsEveryClassEquallyOften) {
       std::memcpy(&byte, batch.images.data() + int64_t{i} * 12 * 4, 4);
       ++of_image[std::lround(255 * byte)];
     }
-    // 113 = 3 * 37 + 2.
+    // The epoch has 113 = 3 * 37 + 2 images, so each class has 37 or 38.
     for (int k = 0; k < 3; ++k) {
       EXPECT_GE(of_class[k], 37);
       EXPECT_LE(of_class[k], 38);
     }
     EXPECT_EQ(of_class[3], 0);
-    // Within a class images differ by one at most.
+    // The images of a class are used equally often, or once more.
     EXPECT_LE(*std::max_element(of_image.begin(), of_image.begin() + 100), 1);
     const auto [least, most] = std::minmax_element(of_image.begin() + 110, of_image.end());
     EXPECT_LE(*most - *least, 1);
@@ -297,7 +299,7 @@ TEST(BalancedSampling, ShowsEveryClassEquallyOften) {
 
 TEST(BalancedSampling, AugmentsCopiesAnew) {
   Dataset dataset = Sample();
-  // One image of class 0, repeated; all others are of class 1.
+  // Only image 7 is of class 0, so it is repeated often; all others are of class 1.
   std::fill(dataset.labels.begin(), dataset.labels.end(), 1);
   dataset.labels[7] = 0;
   PipelineOptions options = Augmented(static_cast<int>(dataset.size()));
@@ -327,7 +329,7 @@ TEST(Transforms, AreTheSameWhoeverMakesTheBatch) {
   EXPECT_EQ(std::memcmp(ahead.images, batch.images.data(), batch.images.size()), 0);
 }
 
-// The sample, read when it is asked for; one image may be bad.
+// Reads the sample's images when they are needed. Image number `bad` cannot be read.
 class SampleReader : public ImageReader {
  public:
   explicit SampleReader(int64_t bad = -1) : bad_(bad) {}
@@ -348,7 +350,7 @@ Dataset ReadSample(int64_t bad = -1) {
   return dataset;
 }
 
-// A batch and its targets as values.
+// A batch whose targets are values.
 struct Valued {
   std::vector<float> images, targets;
   bool operator==(const Valued&) const = default;
@@ -361,7 +363,8 @@ Valued MakeValued(BatchMaker& maker, int64_t epoch, int64_t index) {
   return batch;
 }
 
-// Against the formulas: torchvision's MixUp mixes a batch with batch.roll(1).
+// Compares mixed batches with the formulas. As in torchvision, each image is mixed with the one
+// before it (batch.roll(1)).
 TEST(Mixing, MixesEachImageWithTheOneBeforeIt) {
   constexpr int kBatch = 12;
   PipelineOptions options = Augmented(kBatch);
@@ -421,7 +424,7 @@ TEST(Mixing, SharesOfRanksAreTheBatchOfOneMachine) {
   }
 }
 
-// A rectangle of the other image in either order of the axes and either type.
+// The rectangle shows the other image in both orders of axes and in both element types.
 TEST(Mixing, CutMixIsTheSameInEveryFormat) {
   PipelineOptions options = Augmented(4);
   options.targets = TargetFormat::kValues;
@@ -481,7 +484,7 @@ TEST(Targets, OfNumbersAreScaledAndThoseOfClassesRefused) {
               HasSubstr("only images of classes or labels can be mixed"));
 }
 
-// The sample as pictures in files.
+// Reads the sample's images as if they were pictures in files, of which parts can be cut.
 class SamplePictures final : public SampleReader {
  public:
   bool has_pictures() const override { return true; }
@@ -495,7 +498,8 @@ class SamplePictures final : public SampleReader {
   }
 };
 
-// So of pictures as large as images it makes no difference where the part is drawn.
+// If pictures have the size of the images, it makes no difference whether a part is cut from the
+// picture or from the image.
 TEST(Transforms, ACropDrawsFromThePictureAsFromAnImage) {
   Dataset pictures = ReadSample();
   pictures.reader = std::make_shared<SamplePictures>();

@@ -24,13 +24,13 @@ std::vector<uint8_t> Lossless(const std::vector<uint8_t>& rgba, int width, int h
 }
 
 TEST(Webp, LosslessPixelsComeBackOverWhite) {
-  // Opaque, half transparent, and transparent.
+  // An opaque, a half transparent and a transparent pixel.
   const std::vector<uint8_t> rgba = {10, 20, 30, 255, 0, 100, 200, 128, 1, 2, 3, 0};
   const auto image = DecodeImage(Lossless(rgba, 3, 1), "x.webp");
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_EQ(image->width, 3);
   EXPECT_EQ(image->height, 1);
-  // round(128/255 v + 127/255 255)
+  // The half transparent values are round(128/255 v + 127/255 255).
   EXPECT_THAT(image->rgb, ElementsAre(10, 20, 30, 127, 177, 227, 255, 255, 255));
 }
 
@@ -46,7 +46,8 @@ TEST(Webp, LossyPicturesAreRead) {
 
 TEST(Webp, IsTurnedAsItsExifSays) {
   std::vector<uint8_t> file = Lossless({1, 1, 1, 255, 2, 2, 2, 255}, 2, 1);
-  // TIFF, lowest byte first, one entry: orientation (0x112), SHORT, one value, 6: turned right.
+  // EXIF data: a little-endian TIFF with one entry: orientation (0x112), SHORT, one value, 6: to be
+  // shown turned right.
   const std::vector<uint8_t> exif = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3,
                                      0,   1,   0,  0, 0, 6, 0, 0, 0, 0, 0,    0, 0};
   for (const char c : std::string("EXIF")) file.push_back(c);

@@ -36,7 +36,7 @@ std::string WriteSample(const std::string& path) {
   return data::ReadFile(path).value();
 }
 
-// A file of a header and so many bytes of data, without checksums.
+// Returns a file with the given header and `data_bytes` zero bytes of data; it has no checksums.
 std::string File(const std::string& header, size_t data_bytes) {
   std::string file(8, '\0');
   for (int i = 0; i < 8; ++i)
@@ -146,7 +146,8 @@ TEST(Checkpoint, HostileHeadersAreRefusedWithAReason) {
   }
 }
 
-// A header with a right checksum of its own, whose tensors lie where they cannot.
+// Returns a file whose header has a correct checksum of its own, with `data_bytes` zero bytes of
+// data.
 std::string Signed(json tensors, size_t data_bytes) {
   tensors["__metadata__"] = {
       {"format", "cotangent checkpoint 1"}, {"header_crc32c", "00000000"}, {"crc32c", "{}"}};
@@ -188,7 +189,8 @@ TEST(Checkpoint, ALengthBeyondTheFileAsksForNoMemory) {
   ASSERT_TRUE(
       data::WriteFileAtomically(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}")
           .ok());
-  ASSERT_EQ(truncate(path.c_str(), int64_t{1} << 40), 0);  // a hole
+  ASSERT_EQ(truncate(path.c_str(), int64_t{1} << 40), 0);  // the file's missing bytes are a hole,
+                                                           // so that it takes no space on the disk
   const absl::StatusOr<Checkpoint> read = ReadCheckpoint(path);
   ASSERT_FALSE(read.ok());
   EXPECT_THAT(std::string(read.status().message()), HasSubstr("announce a header"));

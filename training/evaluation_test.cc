@@ -26,7 +26,7 @@ data::Dataset Images() {
   return dataset;
 }
 
-// A linear classifier with the loss `loss`, evaluated on Images() in batches of `batch_size`.
+// Evaluates a linear classifier with the loss `loss` on Images(), in batches of `batch_size`.
 Evaluator::Result EvaluateWith(const std::string& loss, int64_t batch_size) {
   const layers::Network network =
       layers::ParseNetwork("layer { name: \"fc\" linear {} } " + loss).value();
@@ -63,8 +63,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "loss { softmax_cross_entropy { label_smoothing: 0.3 "
                     "class_weight: [1, 0, 3, 0, 0, 8, .1, 1, 1, 5] } }"));
 
-// Two images: the mean by hand, (2 l_0 + 0.5 l_7) / 2.5, of which the images of class 4, weight 0,
-// are no part.
+// With class weights 2 and 0.5, the loss of two images is (2 l_0 + 0.5 l_7) / 2.5. Images of class
+// 4, whose weight is 0, do not change it.
 TEST(LossTest, IsTheWeightedMean) {
   SetThreads(1);
   const std::string weights =

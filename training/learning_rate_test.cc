@@ -11,7 +11,8 @@ namespace cotangent::training {
 namespace {
 
 TEST(SteepestRate, IsWhereACurveFallsSteepest) {
-  // A logistic fall around 1e-3 that breaks away above 1.
+  // The loss falls as a logistic function of the logarithm of the rate, most steeply at 1e-3, and
+  // rises above a rate of 1.
   std::vector<double> rates, losses;
   for (int i = 0; i < 141; ++i) {
     const double magnitude = -6 + i * 0.05;
@@ -46,7 +47,8 @@ TEST(FindLearningRate, ProposesOneForTheSample) {
   ASSERT_TRUE(sweep.ok()) << sweep.status();
   EXPECT_EQ(sweep->field, "train.optimizer.sgd.learning_rate");
   EXPECT_NEAR(sweep->rates.front(), kLowestRate, 1e-12);
-  EXPECT_LT(sweep->rates.size(), kSweepSteps);  // it breaks away before 10
+  EXPECT_LT(sweep->rates.size(), kSweepSteps);  // the sweep ends early, since the loss diverges
+                                                // before the highest rate
   EXPECT_GT(sweep->proposal, 1e-5);
   EXPECT_LT(sweep->proposal, 1e-1);
 }

@@ -104,7 +104,7 @@ TEST_F(TrainingStepTest, AStepThatIsNotFiniteChangesNothingAndIsExplained) {
             states);
   EXPECT_EQ(step->FindNonFinite(1), "the batch of images");
   image = before;
-  // A filter so large that the layer's sums overflow, though it is finite itself.
+  // All weights of this filter are finite, but so large that the sums of the convolution overflow.
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
   std::fill_n(store.values() + slot.offset, slot.size, 3e38f);
   EXPECT_FALSE(step->Run(1).finite);
@@ -117,13 +117,13 @@ TEST_F(TrainingStepTest, AnOverflowInBf16IsExplained) {
   EXPECT_TRUE(step->Run(0).finite);
   layers::ParameterStore& store = step->store();
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
-  // Finite in f32, beyond the largest number of bf16 (3.3895e38).
+  // This number is finite in f32, but larger than the largest number of bf16 (3.3895e38).
   std::fill_n(store.values() + slot.offset, slot.size, 3.4e38f);
   EXPECT_FALSE(step->Run(1).finite);
   EXPECT_EQ(step->FindNonFinite(1), "the result of layer conv2 (convolution)");
 }
 
-// Residual blocks as ResNets have them, with and without a projection.
+// Residual blocks as in ResNets, with and without a projection (1x1 convolution) of the shortcut.
 constexpr char kResidual[] = R"(
 block {
   name: "basic"
@@ -149,7 +149,7 @@ layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
-// An inverted residual block with squeeze-and-excitation.
+// An inverted residual block with squeeze-and-excitation, as in EfficientNet.
 constexpr char kGated[] = R"(
 layer { name: "stem" convolution { channels: 16 kernel: 3 pad: 1 bias: false } }
 layer { name: "expand" convolution { channels: 48 kernel: 1 bias: false } }
@@ -187,7 +187,7 @@ layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
-// Twelve layers, each of which could be computed again from any before.
+// Twelve blocks; any result can be recomputed from that of any earlier block.
 constexpr char kDeep[] = R"(
 block {
   name: "unit"
@@ -206,8 +206,8 @@ std::vector<float> ParametersOf(TrainingStep& step) {
   return std::vector<float>(store.values(), store.values() + store.parameter_floats());
 }
 
-// What is computed again is the same to the bit; a sum over a channel that is taken in one pass with
-// it may be added up in another order.
+// Recomputed results have the same bits. But a sum over a channel that is computed together with a
+// recomputed result may be added up in another order, so later losses can differ slightly.
 TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
   for (const char* text : {kResidual, kGated, kDense, kDeep}) {
     for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
@@ -227,7 +227,7 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
         ASSERT_TRUE(again.ok()) << again.status();
         EXPECT_EQ((*again)->Run(0).loss, losses[0]);
         const double tolerance = precision == ElementType::kF32 ? 1e-6 : 1e-4;
-        // Of the residual network in f32 the losses do not show it.
+        // In the residual network in f32, that difference does not show in the losses.
         const bool is_exact = text == kResidual && precision == ElementType::kF32;
         for (int i = 1; i < 3; ++i)
           EXPECT_NEAR((*again)->Run(i).loss, losses[i], is_exact ? 0 : tolerance) << i;
@@ -241,7 +241,7 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
       network_.mutable_train()->set_recompute(true);
       expect_same(is_mostly_cheap ? bytes * 96 / 100 : bytes);
       if (text != kDeep) continue;
-      // Convolutions too.
+      // With this memory limit, convolutions are recomputed, too.
       const int64_t kib = bytes * 7 / 10 / 1024, fixed = 1 << 20;
       network_.mutable_train()->set_memory(absl::StrCat(kib + fixed / 1024, "KiB"));
       expect_same(kib * 1024 + fixed);
@@ -272,7 +272,7 @@ TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {
   const float without = store.values()[slot.offset];
   ASSERT_TRUE(step->Initialise(&images, data::ComputeNormalization(images)).ok());
   EXPECT_NE(store.values()[slot.offset], without);
-  // The second half of the filters is the first, negated.
+  // By whitening, the second half of the filters is the negated first half.
   EXPECT_EQ(store.values()[slot.offset], -store.values()[slot.offset + slot.size / 2]);
 }
 
@@ -282,7 +282,8 @@ TEST_F(TrainingStepTest, ClassesMustBeThoseOfTheData) {
               HasSubstr("5 classes"));
 }
 
-// Where no layer looks at its batch, four batches of 4 are one of 16.
+// If no layer computes with the whole batch, as batch_norm does, four accumulated batches of 4
+// images give the same update as one batch of 16.
 TEST_F(TrainingStepTest, AccumulatedBatchesAreTheLargerBatch) {
   constexpr int64_t kFloats = 3 * 32 * 32, kParts = 4, kPart = 4;
   const layers::Network plain = *layers::ParseNetwork(R"(

@@ -22,9 +22,9 @@ TEST(Targets, AreWhatTheLossComparesWith) {
   EXPECT_EQ(TargetKindOf(Parse("loss { absolute_error {} }")), data::TargetKind::kNumbers);
 }
 
-// Three images with the label, at ranks 1, 3 and 5 of 5: (1/1 + 2/3 + 3/5) / 3. The second label has
-// two of its images at one score, with one without it: all three are answered at once. Nobody has
-// the third.
+// Label 0 applies to three images, at ranks 1, 3 and 5 of 5: (1/1 + 2/3 + 3/5) / 3. Label 1 applies
+// to two images that share the highest score with a third one, which lacks it: precision 2/3. Label
+// 2 applies to no image.
 TEST(AveragePrecision, IsTheMeanOfPrecisionsAtTheImagesThatHaveTheLabel) {
   const std::vector<float> scores = {5, 2, 0, 4, 2, 1, 3, 2, 2, 2, 1, 3, 1, 0, 4};
   const std::vector<float> targets = {1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0};
@@ -36,7 +36,8 @@ TEST(AveragePrecision, IsTheMeanOfPrecisionsAtTheImagesThatHaveTheLabel) {
 }
 
 TEST(Determination, IsTheShareOfVarianceThatAnswersExplain) {
-  // Targets 1, 2, 3 and 7, 7, 7; errors 0.5, 0, 0.5 and 0.
+  // The first number has targets 1, 2, 3 and errors 0.5, 0, 0.5; the second one 7, 7, 7 without
+  // errors.
   EXPECT_THAT(DeterminationCoefficients({1.5f, 7, 2, 7, 2.5f, 7}, {1, 7, 2, 7, 3, 7}, 2),
               ElementsAre(0.75, 1));
   EXPECT_THAT(DeterminationCoefficients({7, 7, 8}, {7, 7, 7}, 1), ElementsAre(0));

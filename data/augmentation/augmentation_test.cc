@@ -25,7 +25,7 @@ Planar Noise(int channels, int height, int width, uint64_t seed = 1) {
   return image;
 }
 
-// The largest difference of two images in a pixel.
+// Returns the largest absolute difference of two images in any value.
 int Distance(const Planar& a, const Planar& b) {
   EXPECT_EQ(a.bytes.size(), b.bytes.size());
   int most = 0;
@@ -34,7 +34,7 @@ int Distance(const Planar& a, const Planar& b) {
   return most;
 }
 
-// Each pixel by a plain function of its colour, all in shares of 255.
+// Applies `function` to the colour of each pixel, with values as shares of 255.
 template <typename Function>
 Planar ByPixel(const Planar& image, Function function) {
   Planar result = image;
@@ -87,7 +87,8 @@ TEST(Colour, IsWhatTheFormulasSay) {
             1);
 }
 
-// By the textbook's sectors: hue to [0, 1), then p, q, t (Foley and van Dam).
+// Turns a hue by the sectors of the colour hexagon, as in the textbook (Foley and van Dam): the hue
+// in [0, 1), then the values p, q and t.
 void TurnByTheBook(double turn, double (&v)[3]) {
   const double high = std::max({v[0], v[1], v[2]}), low = std::min({v[0], v[1], v[2]});
   if (high == low) return;
@@ -130,7 +131,7 @@ TEST(Warp, TurnsByAQuarterExactly) {
   Warp(MapOf({.degrees = 90}), turned);
   for (int c = 0; c < 3; ++c) {
     for (int y = 0; y < 6; ++y) {
-      // Clockwise as seen: the left column becomes the top row.
+      // Turning is clockwise as seen: the left column becomes the top row.
       for (int x = 0; x < 6; ++x)
         EXPECT_EQ(turned.channel(c)[y * 6 + x], image.channel(c)[(5 - x) * 6 + y]);
     }
@@ -156,7 +157,7 @@ TEST(Warp, UndoesWhatThePictureWentThrough) {
                                Uniform(random, -40, 40),   Uniform(random, -40, 40)};
     const AffineMap map = MapOf(place);
     const double px = Uniform(random, -9, 9), py = Uniform(random, -9, 9);
-    // One after the other: shears, turn, scale, shift.
+    // Applies the steps one after the other: shears, rotation, scale, shift.
     const double radian = std::acos(-1.0) / 180;
     const double sx = px + std::tan(place.shear_x * radian) * py;
     const double sy = py + std::tan(place.shear_y * radian) * px;
@@ -169,7 +170,8 @@ TEST(Warp, UndoesWhatThePictureWentThrough) {
 }
 
 TEST(Warp, InterpolatesLinearly) {
-  // A plane: values 3 x + 5 y. Where all four neighbours are inside, the warped image is the plane.
+  // The values 3 x + 5 y form a plane. Linear interpolation reproduces it where all four neighbours
+  // of a point lie in the image.
   Planar image = {1, 16, 16, {}};
   for (int i = 0; i < 256; ++i)
     image.bytes.push_back(static_cast<uint8_t>(3 * (i % 16) + 5 * (i / 16)));
@@ -204,7 +206,7 @@ TEST(Operations, SharpenIsTheSmoothedImageAtZero) {
   Sharpen(1, same);
   EXPECT_EQ(Distance(same, image), 0);
   Sharpen(0, image);
-  // (10 + 20 + 30 + 40 + 5 * 50 + 60 + 70 + 80 + 99) / 13 = 50.7; the border stays.
+  // (10 + 20 + 30 + 40 + 5 * 50 + 60 + 70 + 80 + 99) / 13 = 50.7. The border does not change.
   EXPECT_THAT(image.bytes, ::testing::ElementsAre(10, 20, 30, 40, 51, 60, 70, 80, 99));
 }
 
@@ -220,7 +222,8 @@ TEST(Operations, EqualizedValuesAreAboutEquallyFrequent) {
 }
 
 TEST(RandomResizedCrop, ShowsThePartThatWasDrawn) {
-  // A plane again: its part, enlarged, is a plane between the part's corners.
+  // The values form a plane, so an enlarged part of the image is a plane between the part's
+  // corners.
   Planar image = {3, 32, 32, {}};
   for (int i = 0; i < 3 * 1024; ++i)
     image.bytes.push_back(static_cast<uint8_t>(4 * (i % 32) + 2 * (i / 32 % 32) + i / 1024));
@@ -289,7 +292,8 @@ TEST(NamedOperations, AreNothingAtMagnitudeZero) {
   const Planar image = Noise(3, 8, 8);
   const MagnitudeRange range = {0.3, 10, 10, 30, 0.9, 4};
   SplitMix64 random(1);
-  // Solarizing at 255, stretching and equalizing have no magnitude in this sense.
+  // Operations 11 to 13 are left out: solarizing at 255, stretching and equalizing change an image
+  // at magnitude 0, too.
   for (int operation = 0; operation < 11; ++operation) {
     Planar changed = image;
     ApplyNamedOperation(operation, 0, range, random, changed);
@@ -328,7 +332,8 @@ TEST(Chain, IsAFunctionOfSeedEpochAndImage) {
 TEST(Chain, EachTransformDrawsForItself) {
   const Planar image = Noise(3, 24, 24);
   Planar two = image, one = image;
-  // A first transform that does nothing leaves the second one's draws as they are.
+  // The first transform draws numbers in one chain and none in the other; the second one draws the
+  // same.
   ApplyChain({{0, TrivialAugment()}, {1, Hue(0.5)}}, 1, 2, 3, two);
   ApplyChain({{1, Brightness(0)}, {1, Hue(0.5)}}, 1, 2, 3, one);
   EXPECT_EQ(Distance(one, two), 0);

@@ -86,8 +86,8 @@ std::vector<DataFile> Files(const std::string& source, const std::vector<Split>&
   return files;
 }
 
-// Files of the right size full of zeros (each image black, each label 0), which take no room on the
-// disk.
+// Tests with files of the right size that are full of zeros (each image is black, each label 0).
+// They are holes, which take no space on the disk.
 class FilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -184,7 +184,7 @@ TEST(CifarTest, ClassesHaveNames) {
   EXPECT_EQ(Cifar100Classes(CifarLabel::kCoarse).size(), 20);
 }
 
-// The sample's first images as a sheet: rewriting it must give the sample's records.
+// A sheet made of the sample's first images must give the sample's records.
 TEST(RecordsFromSheetTest, GivesTheOfficialRecords) {
   const Dataset sample = LoadDataset("sample", "", Split::kTest).value();
   Image sheet = {1024, 3, {}};

@@ -33,7 +33,7 @@ TEST(IdxTest, ReadsShapeAndValues) {
   EXPECT_THAT(array.values, ElementsAre('a', 'b', 'c', 'd', 'e', 'f'));
 }
 
-// gzip -c of Idx({3}, {0, 1, 2}), made by Python's gzip module.
+// The bytes are Idx({3}, {0, 1, 2}), compressed by Python's gzip module.
 TEST(IdxTest, Gzip) {
   const uint8_t gzip[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x63,
                           0x60, 0xe0, 0x60, 0x64, 0x60, 0x60, 0x60, 0x66, 0x60, 0x64, 0x02,

@@ -1,4 +1,4 @@
-// Folders and CSV files of pictures.
+// Tests of data sources that are folders of pictures and CSV files.
 
 #include "data/sources/pictures.h"
 
@@ -30,7 +30,7 @@ class PicturesTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
 
-  // A picture of one colour.
+  // Writes a picture with the same value in all channels of all pixels.
   void Paint(const std::string& path, uint8_t value, int width = 3, int height = 2) {
     const std::string whole = JoinPath(root_, path);
     ASSERT_TRUE(MakeDirectories(std::filesystem::path(whole).parent_path()).ok());
@@ -88,7 +88,7 @@ TEST_F(PicturesTest, AreNumberedInNaturalOrderOverAllClasses) {
                           "a/x2y10.png", "a/x10.png", "b/\xc3\xa4.png"));
 }
 
-// The training images of the sample, written out, in folders that are its classes.
+// Writes the sample's training images as files, in folders named after its classes.
 TEST_F(PicturesTest, ASourceWrittenOutMakesTheBatchesThatItMakesItself) {
   const auto sample = FindSource("sample").value();
   const Dataset images = sample->Load("", Split::kTrain).value();
@@ -273,7 +273,7 @@ TEST(ValidationTest, OfASourceWithoutFiles) {
   EXPECT_EQ(divided->Load("", Split::kTest)->size(), 200);
 }
 
-// Pictures that do not lie in memory.
+// Tests of pictures that are read when they are needed instead of being kept in memory.
 class ReadLaterTest : public PicturesTest {
  protected:
   void SetUp() override {
@@ -290,7 +290,7 @@ class ReadLaterTest : public PicturesTest {
     if (validation > 0) source = WithValidation(source, validation);
     return source->Load("", split);
   }
-  // The first byte of an image; -1 where it cannot be read.
+  // Returns the first byte of an image, or -1 if the image cannot be read.
   static int First(const Dataset& dataset, int64_t index) {
     std::vector<uint8_t> scratch;
     const absl::StatusOr<const uint8_t*> pixels = dataset.Pixels(index, scratch);
@@ -308,8 +308,8 @@ TEST_F(ReadLaterTest, AreTheSamePictures) {
   for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
 }
 
-// A picture twice the size of the image: of a part as large as the image every pixel is shown, in
-// memory or not.
+// The picture has twice the height and width of the image. If the part is as large as the image,
+// each of its pixels appears unchanged, whether pictures are kept in memory or not.
 TEST_F(ReadLaterTest, PartsAreOfThePictureInTheFile) {
   Image large = {8, 8, {}};
   for (int i = 0; i < 3 * 64; ++i) large.rgb.push_back(i);
@@ -339,7 +339,7 @@ TEST_F(ReadLaterTest, PartsAreOfThePictureInTheFile) {
     ASSERT_TRUE(dataset->reader->Read(2, whole).ok());
     PictureFitter(options_.shape, Fit::kStretch).Write(ViewOf(large), fitted);
     EXPECT_EQ(std::vector<uint8_t>(whole, whole + 48), std::vector<uint8_t>(fitted, fitted + 48));
-    // Those of one side are the same.
+    // The readers of training and validation images have whole pictures, too.
     const auto side = Load(Split::kTrain, 0.3);
     EXPECT_TRUE(side->reader->has_pictures());
   }
@@ -368,7 +368,7 @@ TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
   const std::string message(dataset->reader->Read(5, image).message());
   EXPECT_THAT(message, HasSubstr("b/5.png: No such file"));
   EXPECT_THAT(message, HasSubstr("--on_bad_image=skip"));
-  EXPECT_EQ(First(*skipping, 5), 60);  // the next of its class
+  EXPECT_EQ(First(*skipping, 5), 60);  // the value of the next picture of its class
   EXPECT_THAT(said_, HasSubstr("skipped: "));
 }
 

@@ -13,7 +13,8 @@ namespace {
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 
-// The numbers of make_assessment_reference.py.
+// The scores and labels that make_assessment_reference.py uses, too; it computes the expected
+// values.
 struct Example {
   static constexpr int64_t kClasses = 4;
   std::vector<float> scores;
@@ -68,7 +69,7 @@ TEST(AssessmentTest, WilsonsInterval) {
   EXPECT_EQ(WilsonInterval(0, 0).high, 0);
 }
 
-// Three classes, counted by hand: labels 0 0 0 1 1, answers 0 0 1 1 0; nothing of class 2.
+// Counted by hand: three classes, labels 0 0 0 1 1, answers 0 0 1 1 0; no image is of class 2.
 TEST(AssessmentTest, CountsByHand) {
   const std::vector<float> scores = {3, 0, 0, 2, 1, 0, 0, 4, 0, 0, 1, 0, 1, 0, 0};
   const Assessment a = Assess(scores, {0, 0, 0, 1, 1}, 3, false);

@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// CRC-32C bit by bit, from its polynomial alone.
+// Computes the CRC-32C bit by bit from its polynomial.
 uint32_t PlainCrc(const std::string& bytes) {
   uint32_t crc = 0xffffffff;
   for (const char c : bytes) {
@@ -31,7 +31,7 @@ uint64_t Number(const std::string& bytes, size_t at, int size) {
   return value;
 }
 
-// The records of a file, each checksum checked.
+// Returns the records of an event file and checks each checksum.
 std::vector<std::string> Records(const std::string& path) {
   const std::string bytes = *data::ReadFile(path, 1 << 20);
   const auto check = [&](const std::string& part, size_t at) {
@@ -49,8 +49,8 @@ std::vector<std::string> Records(const std::string& path) {
   return records;
 }
 
-// The fields of a message in protobuf's wire format: number, and bytes or (as bytes) 4 or 8 of
-// them.
+// Returns the fields of a message in protobuf's wire format: the field's number, and its value as
+// text for varints and as raw bytes for all others.
 std::vector<std::pair<int, std::string>> Fields(const std::string& message) {
   std::vector<std::pair<int, std::string>> fields;
   size_t at = 0;

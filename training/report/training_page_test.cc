@@ -27,7 +27,7 @@ TEST(TrainingPageTest, MetricsOfARunThatWasKilledAndResumed) {
 }
 
 TEST(TrainingPageTest, TheFirstFiltersByHand) {
-  // Two kernels 1x2 of one input: each has its own range.
+  // Two kernels, 1 x 2, with one input. Each is scaled to its own range.
   const Tiles tiles = DrawFilters({-1, 1, 5, 4}, 2, 1, 1, 2);
   EXPECT_EQ(tiles.width, 2 * 3 + 1);
   EXPECT_EQ(tiles.height, 1 * 2 + 1);

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 std::string Path(const std::string& name) { return "training/weights/testdata/" + name; }
 
-// The class Small of make_testdata.py.
+// The same network as the class Small in tests/weights_from_pytorch/make_testdata.py.
 constexpr char kSmallNetwork[] = R"(
   input { height: 8 width: 8 }
   layer { name: "conv1" convolution { channels: 4 kernel: 3 stride: 2 } }
@@ -57,7 +57,7 @@ std::vector<float> Values(layers::ParameterStore& store, const std::string& name
 }
 
 TEST(InitialWeights, ANetworkAnswersAsInPyTorch) {
-  // What PyTorch computed in double, as make_testdata.py prints it.
+  // The logits that PyTorch computed in double precision; make_testdata.py prints them.
   const std::vector<double> expected = {0.3491958074614766, 0.18603990264090917,
                                         0.37413516098437294, -0.09800461437565026,
                                         0.10049566481602307};
@@ -122,7 +122,8 @@ TEST(InitialWeights, NothingThatFitsIsAnError) {
               HasSubstr("nothing of it fits"));
 }
 
-// Names and shapes of torchvision's and timm's resnet18, from PyTorch's module structure.
+// resnet18_names.txt has the names and shapes of resnet18's tensors in torchvision and timm, as
+// PyTorch lists them.
 TEST(InitialWeights, TheZoosResNet18IsNamedAsInPyTorch) {
   std::ifstream lines(Path("resnet18_names.txt"));
   std::map<std::string, std::vector<int64_t>> pytorch;
@@ -144,7 +145,9 @@ TEST(InitialWeights, TheZoosResNet18IsNamedAsInPyTorch) {
       ++count;
       const auto found = pytorch.find(slot.name);
       ASSERT_NE(found, pytorch.end()) << slot.name;
-      if (slot.name == "conv1.weight") continue;  // 3x3 instead of 7x7, for small images
+      if (slot.name == "conv1.weight")
+        continue;  // the zoo's network has a 3x3 filter here instead
+                   // of 7x7, for small images
       EXPECT_EQ(found->second, std::vector<int64_t>(slot.shape.begin(), slot.shape.end()))
           << slot.name;
     }

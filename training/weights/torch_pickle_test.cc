@@ -12,13 +12,14 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// BINUNICODE.
+// Returns the opcode BINUNICODE with a text of fewer than 256 bytes.
 std::string Text(const std::string& text) {
   return absl::StrCat("X", std::string(1, static_cast<char>(text.size())), std::string(3, '\0'),
                       text);
 }
 
-// A pickle, protocol 2: {"w": a tensor of `shape` in storage "0"}.
+// Returns a pickle of protocol 2 that describes the dictionary {"w": a tensor of `shape` in storage
+// "0"}.
 std::string Pickle(const std::string& shape,
                    const std::string& function = "torch._utils\n_rebuild_tensor_v2\n") {
   const std::string storage = absl::StrCat("(", Text("storage"), "ctorch\nFloatStorage\n",

@@ -1,4 +1,4 @@
-// The files in testdata/ are PyTorch's own (tests/weights_from_pytorch/make_testdata.py).
+// PyTorch wrote the files in testdata/, by tests/weights_from_pytorch/make_testdata.py.
 #include "training/weights/weight_file.h"
 
 #include <cmath>
