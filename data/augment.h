@@ -67,7 +67,8 @@ struct Placement {
   int dx = 0;
   bool flip = false;
   Padding padding = Padding::kReflect;
-  // Output rows [cut_top, cut_bottom) and columns [cut_left, cut_right) are set to the mean.
+  // Output rows [cut_top, cut_bottom) x columns [cut_left, cut_right) are set to the mean by
+  // cutout.
   int cut_top = 0, cut_bottom = 0, cut_left = 0, cut_right = 0;
 };
 
@@ -114,7 +115,7 @@ class ImageWriter {
   int height_;
   int width_;
   BatchFormat format_;
-  // A byte v of channel c becomes v * scale_[c] + offset_[c].
+  // Writing turns a byte v of channel c into v * scale_[c] + offset_[c].
   std::array<float, 3> scale_;
   std::array<float, 3> offset_;
   Converters<float> to_f32_;

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
 TEST(Md5Test, KnownDigests) {
-  // From RFC 1321, appendix A.5.
+  // These digests are from RFC 1321, appendix A.5.
   EXPECT_EQ(Md5(""), "d41d8cd98f00b204e9800998ecf8427e");
   EXPECT_EQ(Md5("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
   const std::string path = JoinPath(::testing::TempDir(), "md5");

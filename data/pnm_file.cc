@@ -42,7 +42,7 @@ class Header {
   }
 
   const absl::Span<const uint8_t> bytes_;
-  size_t at_ = 2;  // after the magic number
+  size_t at_ = 2;  // offset of the next byte to read; it begins after "P5" or "P6"
 };
 
 }  // namespace

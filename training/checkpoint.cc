@@ -30,12 +30,12 @@ constexpr char kFormatKey[] = "format";
 constexpr char kFormat[] = "cotangent checkpoint 1";
 constexpr char kChecksumsKey[] = "crc32c";
 constexpr char kHeaderChecksumKey[] = "header_crc32c";
-// What stands in the header's place of its own checksum while that is computed.
+// Takes the place of the header's checksum in the header while that checksum is computed.
 constexpr char kNoChecksum[] = "00000000";
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr char kBroken[] = "the file is damaged; use an earlier checkpoint";
 constexpr int64_t kLengthBytes = kSafetensorsLengthBytes;
-// Bytes; the tensors' data begins at a multiple of this in the file.
+// The tensors' data begin at a multiple of this many bytes in the file.
 constexpr int64_t kDataAlignment = 64;
 
 absl::Status Damaged(absl::string_view source, absl::string_view finding) {
@@ -44,7 +44,8 @@ absl::Status Damaged(absl::string_view source, absl::string_view finding) {
 
 std::string Hex(uint32_t checksum) { return absl::StrFormat("%08x", checksum); }
 
-// Whether the header's own checksum is right: computed with zeros in its place.
+// Whether the header's checksum is right. It is computed over the header with kNoChecksum in its
+// place.
 bool HeaderIsIntact(std::string header, const std::string& checksum) {
   const std::string field = absl::StrCat("\"", kHeaderChecksumKey, "\":\"", checksum, "\"");
   const size_t place = header.find(field);
@@ -57,7 +58,8 @@ bool HeaderIsIntact(std::string header, const std::string& checksum) {
 
 uint32_t Crc32c(absl::string_view bytes) {
   uint32_t checksum = 0xffffffff;
-  constexpr size_t kPiece = size_t{1} << 30;  // bytes; the library's count is an int
+  constexpr size_t kPiece = size_t{1} << 30;  // bytes per call, since the library counts them by an
+                                              // int
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     auto* piece = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data() + at));
     checksum = crc32_iscsi(piece, static_cast<int>(std::min(kPiece, bytes.size() - at)), checksum);
@@ -117,8 +119,8 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey)))
     return Damaged(source, "the header's checksum is wrong");
 
-  // Every tensor's place is checked, and that they cover the data without gaps, before any byte of
-  // it is looked at.
+  // Before any tensor's data are read: each tensor must lie within the data, and all tensors
+  // together must cover the data without gaps.
   const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
   for (const auto& [name, tensor] : parsed->tensors) {
     if (tensor.dtype != "F32" && tensor.dtype != "I8")
@@ -171,7 +173,7 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
       pread(descriptor, length, kLengthBytes, 0) == kLengthBytes) {
     const int64_t header_bytes = SafetensorsHeaderLength(length);
     if (header_bytes > kLargestSafetensorsHeader || header_bytes > about.st_size - kLengthBytes) {
-      return ParseCheckpoint(std::string(length, kLengthBytes), path);  // says what is wrong
+      return ParseCheckpoint(std::string(length, kLengthBytes), path);  // returns the error
     }
     RETURN_IF_ERROR(CheckMemoryAvailable(about.st_size, path));
   }
@@ -184,7 +186,7 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
   std::vector<absl::string_view> pieces = {"", ""};
   json header = json::object(), checksums = json::object();
   int64_t offset = 0;
-  // Integers last, so that all numbers are aligned.
+  // Integers come after the numbers, so that the numbers stay aligned to 4 bytes.
   std::vector<CheckpointTensor> sorted(tensors.begin(), tensors.end());
   std::stable_partition(sorted.begin(), sorted.end(),
                         [](const CheckpointTensor& tensor) { return tensor.integers == nullptr; });

@@ -100,7 +100,8 @@ struct FoundCheckpoint {
 std::optional<FoundCheckpoint> FindNewestGood(
     const std::string& directory, const std::function<void(const std::string&)>& report);
 
-// Removes all but the `keep` newest checkpoints of a directory.
+// Removes all checkpoints of a directory but the newest `keep`, or the newest one if `keep` is
+// below 1.
 void RemoveOldCheckpoints(const std::string& directory, int keep);
 
 }  // namespace cotangent::training

@@ -75,7 +75,7 @@ TEST(Checkpoint, IntegersComeBackAsWhatTheyStandFor) {
   std::vector<float> values(6);
   read->CopyTo(*read->Find("w"), values.data());
   EXPECT_EQ(values, (std::vector<float>{63.5f, -1.5f, 0, 10, -256, 2}));
-  // Integers without a scale for each row are refused.
+  // Reading a tensor of integers fails if there is no scale for each row.
   for (const std::vector<int64_t>& shape : {std::vector<int64_t>{2, 3}, {3, 2}, {}}) {
     std::vector<CheckpointTensor> tensors = {{"w", shape, nullptr, integers}};
     if (shape.size() == 2 && shape[0] == 3) tensors.push_back({"w.scale", {2}, scales.data()});

@@ -19,7 +19,8 @@
 namespace cotangent::training {
 namespace {
 
-// With the place of the field of the recipe that the message begins with.
+// Returns an error with the place (file, line, column) of the recipe's field that the message
+// begins with.
 absl::Status Bad(const layers::Network& network, const std::string& message) {
   return layers::AtPlace(network, absl::InvalidArgumentError(message));
 }
@@ -41,7 +42,8 @@ absl::Status CheckOptimizer(const ResolvedNetwork& network) {
              absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
 }
 
-// Whether the loss can compare with what the data have; a class does for a label.
+// Returns an error unless the loss can be computed with the data's kind of targets. Data with
+// classes also serve for a loss of labels: the class is then the one label that applies.
 absl::Status CheckTargets(const layers::Network& network, const DataShape& data) {
   const data::TargetKind wanted = TargetKindOf(network);
   const bool is_class = data.targets == data::TargetKind::kClass;

@@ -14,7 +14,7 @@ namespace {
 using layers::Train;
 using Text = Train::Transform;
 
-// Reads one transform of a recipe, and remembers the first amount that is out of range.
+// Reads one transform of a recipe. status() is the error for the first amount that is out of range.
 class TransformReader {
  public:
   explicit TransformReader(std::string path) : path_(std::move(path)) {}
@@ -23,7 +23,7 @@ class TransformReader {
 
  private:
   data::TransformPointer Kind(const Text& text);
-  // `value`, which must lie in [low, high].
+  // Returns `value`; records an error if it is not in [low, high].
   double In(const char* field, double value, double low, double high) {
     if (!(value >= low && value <= high) && status_.ok()) {
       status_ = absl::InvalidArgumentError(
@@ -59,7 +59,7 @@ data::TransformPointer TransformReader::Kind(const Text& text) {
       range.translate = In("affine.translate", affine.translate(), 0, 1);
       range.scale_low = In("affine.scale_low", affine.scale_low(), 0.01, 100);
       range.scale_high = In("affine.scale_high", affine.scale_high(), range.scale_low, 100);
-      // Closer to the right angle the image would be a line.
+      // At 90 degrees the sheared image would degenerate to a line.
       range.shear = In("affine.shear", affine.shear(), 0, 80);
       return data::RandomAffine(range);
     }
@@ -114,7 +114,7 @@ absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network
   augmentation.flip = text.flip() == Train::Augmentation::RANDOM        ? data::Flip::kRandom
                       : text.flip() == Train::Augmentation::ALTERNATING ? data::Flip::kAlternating
                                                                         : data::Flip::kNone;
-  // Beyond what any image can be: the pipeline refuses it with its own message.
+  // Larger than any image, so that the pipeline rejects it with its own message.
   constexpr int64_t kTooMuch = 1 << 20;
   augmentation.crop_padding = static_cast<int>(std::clamp<int64_t>(text.crop(), -1, kTooMuch));
   augmentation.padding = text.crop_border() == Train::Augmentation::REFLECT

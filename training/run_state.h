@@ -25,7 +25,7 @@
 namespace cotangent::training {
 
 struct RunState {
-  int64_t step = 0;   // steps made
+  int64_t step = 0;   // steps made since the run's beginning
   double epochs = 0;  // passes made over the training images; batch sizes may have varied
   double train_seconds = 0;
   double epoch_loss = 0;  // sum of the epoch's finite losses so far, one for each step

@@ -444,7 +444,7 @@ absl::StatusOr<TensorId> TrainingStep::FirstNonFinite(absl::Span<const TensorId>
   TensorId found = layers::kNoTensor;
   while (!among.empty()) {
     const size_t parts = std::min(among.size(), kTensorsAtATime);
-    // The last tensor of each part.
+    // The last tensor of each part; the parts are of nearly equal length.
     std::vector<TensorId> lasts;
     for (size_t i = 1; i <= parts; ++i) lasts.push_back(among[among.size() * i / parts - 1]);
     ASSIGN_OR_RETURN(const std::vector<bool> finite, AreFinite(lasts, step));

@@ -189,7 +189,8 @@ class TrainingStep {
   std::vector<optim::ParameterSlice> slices_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<layers::BuiltNetwork>
-      compiled_;  // with the gradients of the parameters trained now
+      compiled_;  // the graph with the gradients of the parameters that are trained, not frozen, at
+                  // present
   std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // each gradient and the index in
                                                                 // slices_ of its parameter
   std::unique_ptr<layers::Plan> plan_;

@@ -138,7 +138,7 @@ std::vector<double> TopShares(absl::Span<const float> scores, absl::Span<const i
   std::vector<double> top(std::min<int64_t>(5, classes), 0.0);
   for (size_t i = 0; i < labels.size(); ++i) {
     const absl::Span<const float> row = scores.subspan(i * classes, classes);
-    // Counts the classes that rank above the label's.
+    // `before` counts the classes that rank above the image's own class.
     int64_t before = 0;
     for (int64_t k = 0; k < classes; ++k) {
       if (row[k] > row[labels[i]] || (row[k] == row[labels[i]] && k < labels[i])) ++before;

@@ -43,7 +43,7 @@ struct Judgement {
   int64_t image = 0;
   int32_t label = 0, answer = 0;
   double probability = 0;  // probability of the answer
-  double of_label = 0;     // probability of the true class
+  double of_label = 0;     // probability of the image's true class
 };
 
 struct Assessment {

@@ -15,7 +15,7 @@ namespace cotangent::training::report {
 
 struct Evaluation {
   std::string network = {};               // the network's name
-  std::string data = {};                  // "cifar10, test images"
+  std::string data = {};                  // the evaluated images: "cifar10, test images"
   std::string checkpoint = {};            // the path of the checkpoint, or what it is
   std::vector<std::string> classes = {};  // names of the first classes; further ones are called by
                                           // number

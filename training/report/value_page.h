@@ -15,7 +15,8 @@ namespace cotangent::training::report {
 
 struct ValueEvaluation {
   std::string network = {};                            // the network's name
-  std::string data = {};                               // "plants.csv, test images"
+  std::string data = {};                               // the evaluated images: "plants.csv, test
+                                                       // images"
   std::string checkpoint = {};                         // the path of the checkpoint, or what it is
   data::TargetKind kind = data::TargetKind::kNumbers;  // kNumbers or kLabels
   std::vector<std::string> names = {};                 // the names of the labels or numbers
@@ -44,7 +45,7 @@ std::vector<LabelMeasures> MeasuresOfLabels(const ValueEvaluation& evaluation);
 
 // Measures of one number, in the number's own units.
 struct NumberMeasures {
-  double mean = 0, deviation = 0;  // of the targets
+  double mean = 0, deviation = 0;  // mean and standard deviation of the targets
   double mean_error = 0;           // mean of answer - target; its sign tells whether answers are
                                    // too large
   double absolute_error = 0, root_mean_square_error = 0;

@@ -26,7 +26,7 @@ struct Value {
   enum Kind {
     kOpaque,  // None, truth values, fractions and bytes, which are skipped: no tensor depends on
               // them
-    kNumber,  // an integer
+    kNumber,  // an integer, in `number`
     kText,
     kTuple,    // or a list; its elements are `items`
     kDict,     // `items` are key, value, key, value, ...
