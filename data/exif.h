@@ -20,8 +20,7 @@ enum class Orientation {
   kUpsideDown = 3,   // first row at the bottom, first column at the right
   kFlipped = 4,      // first row at the bottom, first column at the left
   kTransposed = 5,   // first row at the left, first column at the top
-  kTurnedLeft = 6,   // first row at the right, first column at the top: to be shown turned right by
-                     // 90 degrees
+  kTurnedLeft = 6,   // first row at the right, first column at the top
   kTransversed = 7,  // first row at the right, first column at the bottom
   kTurnedRight = 8,  // first row at the left, first column at the bottom
 };

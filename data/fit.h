@@ -19,9 +19,7 @@ enum class Fit {
 
 // How a picture is fitted, and the filter that computes pixels from pixels.
 struct Fitting {
-  Fitting(Fit how = Fit::kStretch, Filter filter = Filter::kAntialiased)  // NOLINT: a Fit alone is
-                                                                          // a Fitting with the
-                                                                          // usual filter
+  Fitting(Fit how = Fit::kStretch, Filter filter = Filter::kAntialiased)  // NOLINT: implicit
       : how(how), filter(filter) {}
   Fit how;
   Filter filter;

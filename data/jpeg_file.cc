@@ -170,8 +170,8 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   auto destroyer = absl::MakeCleanup([&reader] { jpeg_destroy_decompress(&reader.jpeg); });
   const auto error = [&] { return UnsoundFile("JPEG", reader.message, source); };
   if (!ReadJpegHeader(reader, bytes)) return error();
-  const Orientation orientation = OrientationOf(reader.jpeg);  // read now, since libjpeg frees the
-                                                               // markers after the last row
+  // Read now, since libjpeg frees the markers after the last row.
+  const Orientation orientation = OrientationOf(reader.jpeg);
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
   const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfByte;

@@ -394,8 +394,8 @@ class Pipeline::Crew {
 
   std::mutex mutex_;  // guards the members below, except threads_
   std::condition_variable room_, filled_;
-  int64_t first_ = 0, first_batch_ = 0;  // batch number first_ is batch first_batch_, counted over
-                                         // all epochs
+  // Batch number first_ is batch first_batch_, counted over all epochs.
+  int64_t first_ = 0, first_batch_ = 0;
   int64_t next_to_make_ = 0, next_to_read_ = 0;
   int64_t oldest_ = 0;  // number of the batch that the caller reads, or will read next
   int busy_ = 0;        // number of workers that are making a batch

@@ -141,9 +141,9 @@ class Pipeline {
     const int32_t* labels() const { return static_cast<const int32_t*>(targets); }
     int size;
     int64_t epoch;
-    int64_t index;             // number of the batch in its epoch
-    absl::Status status = {};  // an error if an image could not be read; the batch is then not
-                               // usable
+    int64_t index;  // number of the batch in its epoch
+    // An error if an image could not be read; the batch is then not usable.
+    absl::Status status = {};
   };
 
   // `dataset` must outlive the pipeline. Starts to make batch 0 of epoch 0.

@@ -208,8 +208,8 @@ TEST(BatchMakerTest, OptionsThatDoNotFit) {
   EXPECT_FALSE(BatchMaker::Create(&empty, {}).ok());
 }
 
-class PipelineTest : public ::testing::TestWithParam<int> {};  // the parameter is the number of
-                                                               // buffers
+// The parameter is the number of buffers.
+class PipelineTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(PipelineTest, GivesWhatTheMakerMakes) {
   PipelineOptions options = Augmented(48);  // 8 batches per epoch

@@ -58,8 +58,7 @@ bool HeaderIsIntact(std::string header, const std::string& checksum) {
 
 uint32_t Crc32c(absl::string_view bytes) {
   uint32_t checksum = 0xffffffff;
-  constexpr size_t kPiece = size_t{1} << 30;  // bytes per call, since the library counts them by an
-                                              // int
+  constexpr size_t kPiece = size_t{1} << 30;  // bytes per call; the library takes an int
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     auto* piece = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data() + at));
     checksum = crc32_iscsi(piece, static_cast<int>(std::min(kPiece, bytes.size() - at)), checksum);

@@ -189,8 +189,8 @@ TEST(Checkpoint, ALengthBeyondTheFileAsksForNoMemory) {
   ASSERT_TRUE(
       data::WriteFileAtomically(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}")
           .ok());
-  ASSERT_EQ(truncate(path.c_str(), int64_t{1} << 40), 0);  // the file's missing bytes are a hole,
-                                                           // so that it takes no space on the disk
+  // Makes the file longer by a hole, which takes no space on the disk.
+  ASSERT_EQ(truncate(path.c_str(), int64_t{1} << 40), 0);
   const absl::StatusOr<Checkpoint> read = ReadCheckpoint(path);
   ASSERT_FALSE(read.ok());
   EXPECT_THAT(std::string(read.status().message()), HasSubstr("announce a header"));

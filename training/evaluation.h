@@ -79,17 +79,17 @@ class Evaluator {
   layers::LossSums SumLosses(const float* scores, const void* targets, int64_t count) const;
 
   int64_t batch_size_ = 0;
-  int threads_ = 1;  // number of threads that decode pictures, where the pictures do not lie in
-                     // memory
+  // Number of threads that decode pictures, if the pictures do not lie in memory.
+  int threads_ = 1;
   std::unique_ptr<layers::BuiltNetwork> network_;
   std::unique_ptr<layers::FoldedGraph> folded_;
-  std::optional<layers::Graph> quantised_;  // the folded graph with quantised layers, if there are
-                                            // any
+  // The folded graph with quantised layers, if there are any.
+  std::optional<layers::Graph> quantised_;
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
-  std::optional<autodiff::symbolic::Program> loss_program_;  // set if the loss is a formula of the
-                                                             // network text
+  // Set if the loss is a formula of the network text.
+  std::optional<autodiff::symbolic::Program> loss_program_;
   data::TargetKind target_kind_ = data::TargetKind::kClass;
   TargetScale target_scale_;
 };

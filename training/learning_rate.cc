@@ -15,10 +15,8 @@
 namespace cotangent::training {
 namespace {
 
-constexpr double kSmoothing = 0.9;  // the weight of the earlier steps in the exponential mean of
-                                    // the loss
-constexpr double kBrokenAway = 3;   // the sweep ends when the smoothed loss exceeds its minimum by
-                                    // this factor
+constexpr double kSmoothing = 0.9;  // weight of the earlier steps in the mean loss
+constexpr double kBrokenAway = 3;   // loss / lowest loss at which the sweep ends
 constexpr size_t kNeighbours = 4;   // points on each side of a point that its slope is fitted to
 
 // Sets the optimizer's learning rate to the lowest one, with a schedule that multiplies it by a

@@ -47,8 +47,8 @@ TEST(FindLearningRate, ProposesOneForTheSample) {
   ASSERT_TRUE(sweep.ok()) << sweep.status();
   EXPECT_EQ(sweep->field, "train.optimizer.sgd.learning_rate");
   EXPECT_NEAR(sweep->rates.front(), kLowestRate, 1e-12);
-  EXPECT_LT(sweep->rates.size(), kSweepSteps);  // the sweep ends early, since the loss diverges
-                                                // before the highest rate
+  // The sweep ends early, since the loss diverges before the highest rate.
+  EXPECT_LT(sweep->rates.size(), kSweepSteps);
   EXPECT_GT(sweep->proposal, 1e-5);
   EXPECT_LT(sweep->proposal, 1e-1);
 }

@@ -58,8 +58,8 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 // A network text that has been checked against some data, and what follows from the two.
 struct ResolvedNetwork {
   layers::Network text;
-  layers::BuiltNetwork built;  // the graph at the recipe's batch size (with several ranks: a rank's
-                               // share), without gradients
+  // The graph at the recipe's batch size (with several ranks: a rank's share), without gradients.
+  layers::BuiltNetwork built;
   optim::RunLength run;
 };
 

@@ -44,9 +44,9 @@ struct RunOptions {
   // or decoded when they are needed or go through transforms, else one. Results do not depend on
   // it.
   int workers = 0;
-  bool exact = false;            // whether to leave out Winograd convolutions, which round more
-  int64_t max_steps = 0;         // if not 0, the run is interrupted after this step, counted from
-                                 // its very beginning
+  bool exact = false;  // whether to leave out Winograd convolutions, which round more
+  // If not 0, the run is interrupted after this step, counted from its very beginning.
+  int64_t max_steps = 0;
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch. The run's end always writes one.
   int keep = 2;                  // how many checkpoints are kept; older ones are removed
   int64_t log_every = 50;        // every how many steps metrics.jsonl gets a line
@@ -74,8 +74,7 @@ struct RunNumbers {
   double images_per_second = 0;
   double train_seconds = 0;  // seconds spent in training steps, including those before a resumption
   double seconds_left = 0;
-  double waiting = 0;  // the share (0 to 1) of training time in which this rank waited for other
-                       // ranks
+  double waiting = 0;  // share (0 to 1) of training time that this rank waited for other ranks
   // The latest evaluation: which images it was on ("validation"; "" before the first), and its
   // loss.
   std::string evaluated_on;
@@ -102,8 +101,8 @@ struct RunResult {
   int64_t best_step = -1;
   double best = 0;
   bool ran_out_of_patience = false;
-  double epochs = 0;         // passes made over the training images, including those before a
-                             // resumption
+  // Passes made over the training images, including those before a resumption.
+  double epochs = 0;
   double train_seconds = 0;  // seconds spent in training steps, including those before a resumption
 };
 

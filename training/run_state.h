@@ -48,10 +48,8 @@ struct RunState {
   bool exact = false;
   int threads = 0;
   std::string build, onednn, processor;
-  absl::flat_hash_map<std::string, std::string> choices;  // the plan's choice of algorithm for each
-                                                          // operation
-  layers::Quantisation quantisation;                      // the scales of a network quantised for
-                                                          // inference; empty if it is not quantised
+  absl::flat_hash_map<std::string, std::string> choices;  // algorithms that the plan chose
+  layers::Quantisation quantisation;                      // scales; empty: not quantised
 };
 
 // Fills in `build`, `onednn` and `processor` for this program and machine.

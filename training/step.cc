@@ -465,8 +465,8 @@ absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const Tenso
     if (t != compiled_->loss) results.push_back({t});
   }
   layers::PlanOptions options = OptionsOfPlan();
-  options.ranks = {1, options.ranks.rank, nullptr};  // other ranks do not take part in this
-                                                     // recomputation
+  // Other ranks do not take part in this recomputation.
+  options.ranks = {1, options.ranks.rank, nullptr};
   ASSIGN_OR_RETURN(std::unique_ptr<layers::Plan> plan,
                    layers::Plan::Compile(graph, results, *store_, *tuner_, options));
   std::copy_n(images(), graph.shape(compiled_->images).NumElements(),

@@ -53,8 +53,7 @@ struct StepOptions {
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
-  absl::flat_hash_map<std::string, std::string> choices;  // algorithms chosen by an earlier plan,
-                                                          // for each operation; they are used again
+  absl::flat_hash_map<std::string, std::string> choices;  // made by an earlier plan; kept
   // The processes (ranks) that train together. The object must outlive the step.
   distributed::Communicator* ranks = &distributed::OneProcess();
   // The type that gradients are sent to other ranks in: f32 or bf16 (distributed/means.h).
@@ -188,11 +187,8 @@ class TrainingStep {
   std::unique_ptr<layers::ParameterStore> store_;
   std::vector<optim::ParameterSlice> slices_;
   std::unique_ptr<optim::Optimizer> optimizer_;
-  std::unique_ptr<layers::BuiltNetwork>
-      compiled_;  // the graph with the gradients of the parameters that are trained, not frozen, at
-                  // present
-  std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // each gradient and the index in
-                                                                // slices_ of its parameter
+  std::unique_ptr<layers::BuiltNetwork> compiled_;  // has gradients of the parameters not frozen
+  std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // each with its parameter's slice
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;

@@ -102,8 +102,8 @@ class Trainer {
   }
 
   const RunOptions& options_;
-  layers::Network network_;  // the network text; normalisation and class weights are written into
-                             // it
+  // The network text; normalisation and class weights are written into it.
+  layers::Network network_;
   layers::Tuner* const tuner_;
   RunObserver& observer_;
   distributed::Communicator& ranks_;
@@ -128,8 +128,7 @@ class Trainer {
   int64_t own_steps_ = 0, own_skipped_ = 0;
   double own_seconds_ = 0;
   std::optional<RankWatch> rank_watch_;  // exists from Run() on
-  double epoch_seconds_ = 0;             // training seconds since the epoch, or the resumption
-                                         // within it, began
+  double epoch_seconds_ = 0;             // seconds since the epoch or the resumption began
   int64_t epoch_steps_ = 0;
   RunResult result_;
   int64_t evaluated_step_ = -1;

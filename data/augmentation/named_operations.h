@@ -16,8 +16,8 @@ struct MagnitudeRange {
   double shear;                     // tangent of the angle
   double translate_x, translate_y;  // pixels
   double degrees;
-  double factor;  // brightness, colour, contrast and sharpness are multiplied by 1 + factor or 1 -
-                  // factor
+  // Brightness, colour, contrast and sharpness are multiplied by 1 + factor or 1 - factor.
+  double factor;
   int lost_bits;  // how many of a value's 8 bits posterizing clears
 };
 

@@ -68,10 +68,8 @@ std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t
 
 // Transforms of colour. The factor f is uniform in [max(0, 1 - amount), 1 + amount].
 TransformPointer Brightness(double amount);  // a value v becomes v f
-TransformPointer Contrast(double amount);    // v becomes m + (v - m) f; m is the mean grey value of
-                                             // the image
-TransformPointer Saturation(double amount);  // v becomes g + (v - g) f; g is the grey value of the
-                                             // pixel
+TransformPointer Contrast(double amount);    // v becomes m + (v - m) f; m: the image's mean grey
+TransformPointer Saturation(double amount);  // v becomes g + (v - g) f; g: the pixel's grey
 // Turns the hues by a share of the circle, uniform in [-amount, amount]. REQUIRES: amount <= 1/2.
 TransformPointer Hue(double amount);
 // Replaces each channel by 0.299 red + 0.587 green + 0.114 blue.
@@ -91,8 +89,7 @@ TransformPointer RandomAffine(const AffineRange& range);
 
 struct AreaRange {
   double area_low = 0.08, area_high = 1;          // the part's area as a share of the image
-  double ratio_low = 0.75, ratio_high = 4.0 / 3;  // width / height of the part; its logarithm is
-                                                  // uniform
+  double ratio_low = 0.75, ratio_high = 4.0 / 3;  // width / height; its logarithm is uniform
 };
 // Enlarges a part of the image to the size of the whole (Szegedy et al., "Going deeper with
 // convolutions", 2015). If ten tries find no part that fits, takes the largest central part of an

@@ -13,11 +13,11 @@
 namespace cotangent::data {
 
 struct Picture {
-  std::string path;                 // path of the file to open
-  std::string name;                 // path below the source's folder
-  int32_t label = 0;                // for sources of classes: the index of the class
-  std::string place;                // where a list mentions the picture, "list.csv:12: ", for
-                                    // errors; or empty
+  std::string path;   // path of the file to open
+  std::string name;   // path below the source's folder
+  int32_t label = 0;  // for sources of classes: the index of the class
+  // Where a list mentions the picture, "list.csv:12: ", for errors; or empty.
+  std::string place;
   std::vector<float> targets = {};  // for sources of labels or numbers: the targets
 };
 

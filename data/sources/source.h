@@ -101,8 +101,8 @@ class Source {
   std::string name;   // the value of --dataset, which checkpoints store
   std::string title;  // "CIFAR-10"
   TargetKind target_kind = TargetKind::kClass;
-  std::vector<std::string> classes;  // the names of the classes (a label is an index into them), of
-                                     // the labels or of the numbers
+  // The names of the classes (a label is an index into them), of the labels or of the numbers.
+  std::vector<std::string> classes;
   int channels = 3, height = 32, width = 32;
   std::optional<Normalization> normalization;  // of the training images, if it is known
 
@@ -112,8 +112,8 @@ class Source {
   int64_t fetch_bytes = 0;  // the most disk space that fetching takes
   // Functions that download the files, tried one after the other until one succeeds.
   std::vector<std::function<absl::Status(FetchSession&)>> origins;
-  std::string by_hand;  // "get X from elsewhere and unpack it into": advice to the user if all
-                        // origins fail
+  // Advice to the user if all origins fail: "get X from elsewhere and unpack it into".
+  std::string by_hand;
 
   const std::vector<DataFile>& files(Split split) const {
     static const auto& none = *new std::vector<DataFile>;

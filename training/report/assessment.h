@@ -74,8 +74,7 @@ struct Assessment {
   std::vector<Judgement> LeastSure(int64_t count) const;
 };
 
-inline constexpr int kReliabilityBins = 15;  // as many as in Guo et al., see calibration_error
-                                             // above
+inline constexpr int kReliabilityBins = 15;  // as in Guo et al., see above
 
 // Assesses answers. `scores` [images, classes] are logits or, with `are_probabilities`,
 // probabilities. `labels` [images] are the true classes, 0 to classes - 1. If several classes are

@@ -17,8 +17,8 @@ namespace {
 // the most frequent confusions has them.
 constexpr int64_t kMostNamedClasses = 12;
 constexpr int64_t kMostConfusions = 20;
-constexpr int64_t kPictures = 24;  // in each gallery; a picture has a few KB, so the page stays
-                                   // below a megabyte
+// Pictures in each gallery. A picture has a few KB, so the page stays below a megabyte.
+constexpr int64_t kPictures = 24;
 
 std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
 std::string Four(double value) { return absl::StrFormat("%.4f", value); }
@@ -110,8 +110,8 @@ std::string ConfusionMatrix(const Evaluation& e) {
 // A table of the pairs (class, answer) that are confused most often.
 std::string MostConfused(const Evaluation& e) {
   const Assessment& a = e.assessment;
-  std::vector<std::pair<int64_t, int64_t>> confused;  // minus the count, then the index of the
-                                                      // matrix cell
+  // Minus the count, then the index of the matrix cell.
+  std::vector<std::pair<int64_t, int64_t>> confused;
   for (int64_t i = 0; i < a.classes * a.classes; ++i) {
     if (i / a.classes != i % a.classes && a.confusion[i] > 0)
       confused.push_back({-a.confusion[i], i});

@@ -17,8 +17,7 @@ struct Evaluation {
   std::string network = {};               // the network's name
   std::string data = {};                  // the evaluated images: "cifar10, test images"
   std::string checkpoint = {};            // the path of the checkpoint, or what it is
-  std::vector<std::string> classes = {};  // names of the first classes; further ones are called by
-                                          // number
+  std::vector<std::string> classes = {};  // names; classes beyond them are numbered
   Assessment assessment = {};
   double loss = 0;                          // the network's own loss, mean over the images
   std::optional<double> tta_accuracy = {};  // accuracy with test-time averaging, if it was measured

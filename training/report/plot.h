@@ -39,11 +39,11 @@ struct HeatMap {
   std::vector<double> values = {};  // [rows, columns]; the first row is drawn on top
   // Numbers written at the ends of the axes, unless the rows or columns have names.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
-  double low = 0, high = 0;             // the values of the lightest and darkest cells; equal: the
-                                        // range of `values`
-  bool numbers = false;                 // whether to write each cell's value in it
-  std::vector<std::string> texts = {};  // [rows, columns] texts to write in the cells instead of
-                                        // values; or empty
+  // The values of the lightest and darkest cells; if they are equal, the range of `values`.
+  double low = 0, high = 0;
+  bool numbers = false;  // whether to write each cell's value in it
+  // [rows, columns] texts to write in the cells instead of values; or empty.
+  std::vector<std::string> texts = {};
   std::vector<std::string> row_names = {}, column_names = {};
 };
 

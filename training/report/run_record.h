@@ -18,8 +18,8 @@ namespace cotangent::training::report {
 struct RunRecordOptions {
   std::string page;             // path of the HTML page; empty: no page
   std::string event_directory;  // directory for event files; empty: no event files
-  std::string metrics;          // path of the run's metrics.jsonl, read at the start to show what a
-                                // resumed run did before
+  // Path of the run's metrics.jsonl, read at the start to show what a resumed run did before.
+  std::string metrics;
   std::function<void(const std::string& line)> say;
 };
 

@@ -25,17 +25,14 @@ using Curves = std::map<std::string, Curve>;
 Curves ParseMetrics(const std::string& text);
 
 struct LayerLine {
-  std::string name = {}, kind = {}, output = {};  // "conv1", "convolution", "32x32x32" (channels x
-                                                  // height x width)
+  std::string name = {}, kind = {}, output = {};  // "conv1", "convolution", "32x32x32"
   int64_t parameters = 0, multiply_adds = 0;
-  std::vector<std::string> inputs = {};  // names of the layers that feed this one; empty: the
-                                         // previous layer
+  std::vector<std::string> inputs = {};  // names of layers; empty: the layer before
 };
 
 struct TrainingPage {
   std::string network = {};  // the network's name
-  std::string state = {};    // "step 300 of 3910, epoch 1.5 of 10, 0:00:03 left", or how the run
-                             // ended
+  std::string state = {};    // "step 300 of 3910, epoch 1.5 of 10, 0:00:03 left", or the end
   bool finished = false;
   std::string recipe = {};  // the network text with all that was resolved
   Curves curves = {};

@@ -16,8 +16,7 @@ namespace {
 
 constexpr int64_t kPictures = 24;      // images in the gallery of the worst answers
 constexpr int64_t kMostPlots = 12;     // plots of answers against targets
-constexpr int64_t kMostPoints = 2000;  // points in each plot, chosen evenly, so that the page stays
-                                       // small
+constexpr int64_t kMostPoints = 2000;  // points in each plot, chosen evenly
 
 using nlohmann::ordered_json;
 

@@ -15,8 +15,7 @@ namespace cotangent::training::report {
 
 struct ValueEvaluation {
   std::string network = {};                            // the network's name
-  std::string data = {};                               // the evaluated images: "plants.csv, test
-                                                       // images"
+  std::string data = {};                               // "plants.csv, test images"
   std::string checkpoint = {};                         // the path of the checkpoint, or what it is
   data::TargetKind kind = data::TargetKind::kNumbers;  // kNumbers or kLabels
   std::vector<std::string> names = {};                 // the names of the labels or numbers
@@ -35,19 +34,18 @@ struct ValueEvaluation {
 
 // Measures of one label. The network is said to answer the label if its probability is above 1/2.
 struct LabelMeasures {
-  int64_t support = 0, answered = 0, right = 0;  // images that have the label; for which it is
-                                                 // answered; both
-  double average_precision = 0;                  // see AveragePrecisions() in training/targets.h;
-                                                 // NaN if no image has the label
-  double precision = 0, recall = 0, f1 = 0;      // 0 if the denominator is 0
+  // Images that have the label; images for which it is answered; both.
+  int64_t support = 0, answered = 0, right = 0;
+  double average_precision = 0;              // NaN if no image has the label
+  double precision = 0, recall = 0, f1 = 0;  // 0 if the denominator is 0
 };
 std::vector<LabelMeasures> MeasuresOfLabels(const ValueEvaluation& evaluation);
 
 // Measures of one number, in the number's own units.
 struct NumberMeasures {
   double mean = 0, deviation = 0;  // mean and standard deviation of the targets
-  double mean_error = 0;           // mean of answer - target; its sign tells whether answers are
-                                   // too large
+  // Mean of answer - target; its sign tells whether answers are too large.
+  double mean_error = 0;
   double absolute_error = 0, root_mean_square_error = 0;
   double r2 = 0;  // see DeterminationCoefficients() in training/targets.h
 };

@@ -145,9 +145,8 @@ TEST(InitialWeights, TheZoosResNet18IsNamedAsInPyTorch) {
       ++count;
       const auto found = pytorch.find(slot.name);
       ASSERT_NE(found, pytorch.end()) << slot.name;
-      if (slot.name == "conv1.weight")
-        continue;  // the zoo's network has a 3x3 filter here instead
-                   // of 7x7, for small images
+      // The zoo's network has a 3x3 filter here instead of 7x7, for small images.
+      if (slot.name == "conv1.weight") continue;
       EXPECT_EQ(found->second, std::vector<int64_t>(slot.shape.begin(), slot.shape.end()))
           << slot.name;
     }

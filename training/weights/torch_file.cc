@@ -146,9 +146,8 @@ absl::Status CheckPlace(const PickledTensor& tensor, int64_t size) {
 
 absl::Status CheckByteOrder(Archive& archive) {
   const absl::StatusOr<std::string> order = archive.Read("byteorder");
-  if (absl::IsNotFound(order.status()))
-    return absl::OkStatus();  // archives written before PyTorch
-                              // 2.1 have no such entry
+  // Archives written before PyTorch 2.1 have no such entry.
+  if (absl::IsNotFound(order.status())) return absl::OkStatus();
   if (!order.ok()) return order.status();
   if (*order == "little") return absl::OkStatus();
   return absl::InvalidArgumentError(

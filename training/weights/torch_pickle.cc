@@ -24,8 +24,8 @@ using Ref = int32_t;
 
 struct Value {
   enum Kind {
-    kOpaque,  // None, truth values, fractions and bytes, which are skipped: no tensor depends on
-              // them
+    // None, truth values, fractions and bytes, which are skipped: no tensor depends on them.
+    kOpaque,
     kNumber,  // an integer, in `number`
     kText,
     kTuple,    // or a list; its elements are `items`

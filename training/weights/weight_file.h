@@ -12,14 +12,8 @@
 
 namespace cotangent::training {
 
-enum class NumberType {
-  kF64,
-  kF32,
-  kF16,
-  kBf16,
-  kOther
-};  // kOther: integers, truth values and
-    // other types
+// The type of a tensor's numbers. kOther stands for integers, truth values and other types.
+enum class NumberType { kF64, kF32, kF16, kBf16, kOther };
 
 // The tensors of a file by name. Numbers keep the file's type until CopyTo() converts them.
 class WeightFile {
