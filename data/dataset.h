@@ -43,8 +43,8 @@ class ImageReader {
   // Whether ReadPart() cuts its parts from the original pictures, which may be larger than the
   // images.
   virtual bool has_pictures() const { return false; }
-  // A function that returns the part to cut from a picture of the given height and width, in
-  // pixels. Without a value the whole picture is fitted as for Read().
+  // A function that returns the part, in pixels, to cut from a picture of the given height and
+  // width. If it returns nothing, the whole picture is fitted as in Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
   // Like Read(), but writes the given part of the picture, stretched to the image's height and
   // width.
@@ -101,9 +101,9 @@ struct Normalization {
 };
 
 // Computes the mean and standard deviation of each channel over the images of `dataset`, in units
-// of the full range of a byte, rounded to five decimals, as usual in publications (CIFAR-10's are
-// kCifar10Normalization). If images have to be read, 512 evenly spaced ones are used, without those
-// that cannot be read. A channel without variation gets the deviation 1.
+// of the full range of a byte (0 to 1) and rounded to five decimals, as they are usually published.
+// If images have to be read, 512 evenly spaced ones are used, without those that cannot be read. A
+// channel without variation gets the deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
 // Returns $XDG_CACHE_HOME/cotangent, or ~/.cache/cotangent if that variable is not an absolute

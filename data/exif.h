@@ -13,7 +13,8 @@
 namespace cotangent::data {
 
 // Where the first stored row and the first stored column belong in the displayed picture. The
-// values are those of the standard.
+// values are those of the standard. kTurnedLeft, for example, is stored turned left by 90 degrees
+// and has to be displayed turned right.
 enum class Orientation {
   kUpright = 1,      // first row at the top, first column at the left
   kMirrored = 2,     // first row at the top, first column at the right

@@ -29,15 +29,15 @@ struct FetchOptions {
 // files.
 bool IsPresent(const Source& source, const std::string& data_dir);
 
-// Returns whether, in addition, each file has its MD5 sum.
+// Returns whether each file exists, has the right size and has the MD5 sum that the source gives.
 bool IsIntact(const Source& source, const std::string& data_dir);
 
 // Downloads the files of a source unless all are there and intact; damaged files are replaced.
 // Returns kInvalidArgument if `data_dir` cannot be created or used.
 absl::Status Fetch(const Source& source, const std::string& data_dir, const FetchOptions& options);
 
-// Like Fetch(), but only checks that the files exist with the right sizes: for programs that are
-// about to use the data.
+// Like Fetch(), but takes the files as intact if they exist with the right sizes. For programs that
+// are about to use the data.
 absl::Status FetchIfMissing(const Source& source, const std::string& data_dir,
                             const FetchOptions& options);
 

@@ -33,10 +33,10 @@ struct DecodedPart {
 // The most pixels of a picture; larger ones are refused before memory is allocated for them.
 inline constexpr int64_t kMaxPixels = 100'000'000;
 
-// The errors below begin with `source`, the name of the picture.
+// The functions below return errors that begin with `source`, the name of the picture.
 //
-// Returns kInvalidArgument if there is no pixel, and kOutOfRange if there are more than
-// `most_pixels`.
+// CheckImageSize() returns kInvalidArgument if there is no pixel, and kOutOfRange if there are more
+// than `most_pixels`.
 absl::Status CheckImageSize(int64_t width, int64_t height, int64_t most_pixels,
                             absl::string_view source);
 // Returns kInvalidArgument if a file of `bytes` bytes is too short for its number of pixels. A byte

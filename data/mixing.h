@@ -39,9 +39,9 @@ struct Mix {
   Rectangle part = {};  // for kCutMix: the part replaced by the other image
 };
 
-// Draws how batch number `batch` of an epoch is mixed; height and width are those of the images.
-// The rectangle of CutMix has sqrt(1 - m) times the image's sides, is centred on a random pixel,
-// and is clipped at the border.
+// Draws how batch number `batch` of an epoch is mixed; `height` and `width` are those of the
+// images. The rectangle of CutMix has sqrt(1 - m) times the sides of the image, is centred on a
+// random pixel, and is clipped at the border; its area then determines Mix::own.
 Mix DrawMix(const Mixing& mixing, int height, int width, uint64_t seed, int64_t epoch,
             int64_t batch);
 

@@ -45,7 +45,8 @@ struct PipelineOptions {
   // batch is smaller.
   bool drop_last = true;
   Augmentation augmentation = {};
-  // Mixing needs targets of the form kValues, of classes or labels.
+  // How images are mixed with each other. Mixing needs targets of the format kValues that are
+  // classes or labels.
   Mixing mixing = {};
   TargetFormat targets = TargetFormat::kClassNumbers;
   // For targets that are numbers: a batch holds (number - mean) / deviation. Empty: the numbers are

@@ -16,7 +16,8 @@ void AddRow(const uint8_t* bytes, int count, float weight, bool first, float* ro
   }
 }
 
-// Red, green, blue and one more number of memory, as a vector of the compiler.
+// A pixel as a vector of four floats: red, green, blue and the next float in memory, which is
+// ignored.
 using Pixel = float __attribute__((vector_size(16)));
 inline Pixel Load(const float* from) {
   Pixel pixel;

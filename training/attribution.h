@@ -4,9 +4,10 @@
 //
 //   (x_i - b_i) * integral over a from 0 to 1 of dF/dx_i (b + a (x - b)),
 //
-// where x is the image and b a baseline: an image that shows nothing, such as a black one. In exact
-// arithmetic all attributions of an image add up to F(x) - F(b). The integral is computed by the
-// midpoint rule; how far the sum misses F(x) - F(b) measures the error of that rule.
+// where x is the image and b a baseline: an image that shows nothing, such as a black one. With the
+// exact integral, the attributions of an image would add up to F(x) - F(b). The integral is
+// computed by the midpoint rule, so the difference between their sum and F(x) - F(b) measures its
+// error.
 #ifndef COTANGENT_TRAINING_ATTRIBUTION_H_
 #define COTANGENT_TRAINING_ATTRIBUTION_H_
 

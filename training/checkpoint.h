@@ -84,15 +84,16 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
 // Returns "DIRECTORY/checkpoint-00001200.safetensors" for step 1200.
 std::string CheckpointPath(const std::string& directory, int64_t step);
 
-// One checkpoint file of a directory. ListCheckpoints() returns the newest (most steps) first.
+// A checkpoint file of a directory. ListCheckpoints() returns all of them, the one with the most
+// steps first.
 struct CheckpointFile {
   std::string path;
   int64_t step = 0;
 };
 std::vector<CheckpointFile> ListCheckpoints(const std::string& directory);
 
-// A checkpoint and where it was found. FindNewestGood() returns the newest undamaged checkpoint of
-// a directory; for every newer, damaged one it calls `report` with one line of text.
+// A checkpoint and the path of its file. FindNewestGood() returns the newest undamaged checkpoint
+// of a directory. For every newer one, which is damaged, it calls `report` with a line of text.
 struct FoundCheckpoint {
   std::string path;
   Checkpoint checkpoint;

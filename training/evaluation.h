@@ -35,12 +35,12 @@ class Evaluator {
   };
 
   // Compiles the network for inference, with batch normalisation folded into the convolution before
-  // it (layers/plan/fold.h). Parameters and statistics lie in `store`, which must outlive the
-  // evaluator.
+  // it (layers/plan/fold.h). Parameters and statistics (running means and variances) lie in
+  // `store`, which must outlive the evaluator.
   //
   // If `quantisation` is not empty and the processor has instructions for 8-bit integers, the
   // layers it names compute with integers, and all other layers in bf16 if the processor has bf16
-  // arithmetic. `store` is not changed by that (layers/plan/quantise.h).
+  // arithmetic. The values in `store` do not change (layers/plan/quantise.h).
   static absl::StatusOr<std::unique_ptr<Evaluator>> Create(
       const layers::Network& network, int64_t classes, int64_t batch_size,
       const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner,

@@ -23,7 +23,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
 
-// The same for a network that has been checked against its data already.
+// Like the function above, for a network that has already been checked against its data, whose
+// shape and classes it then has.
 absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
@@ -33,8 +34,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
-// Result of TimePlan(), which runs a plan several times and takes median times. Its argument `run`
-// runs the plan once, and perhaps an optimizer after it; `number` counts the runs.
+// What TimePlan() returns: median times of several runs of a plan. TimePlan() calls `run(number)`
+// for each of them, which runs the plan and perhaps an optimizer after it.
 struct TimedPlan {
   std::string table;  // one line for each operation, see PlanTable() in plan_report.h
   double convolution_seconds_alone =

@@ -13,17 +13,19 @@
 namespace cotangent::training {
 
 // Parses an amount of memory such as "4GiB", "700 MiB" or "1.5GB" and returns it in bytes. Returns
-// InvalidArgument unless the text is a positive number with one of the units KiB to TiB, KB to TB.
+// InvalidArgument unless the text is a positive number with one of the units KiB, MiB, GiB, TiB
+// (powers of 1024), KB, MB, GB or TB (powers of 1000).
 absl::StatusOr<int64_t> ParseMemory(absl::string_view text);
 // Returns an amount such as "700.0 MiB", rounded up to a tenth.
 std::string MemoryText(int64_t bytes);
 
 // Returns the bytes that train.memory leaves for intermediate results if weights, gradients and the
-// optimizer's state take `fixed_bytes`. Returns 0, which means no limit, if train.memory is not
-// set, and InvalidArgument with the field's place if nothing is left.
+// optimizer's state take `fixed_bytes` bytes. Returns 0, which means no limit, if the network text
+// does not set train.memory. Returns InvalidArgument, with the file, line and column of the field,
+// if nothing is left.
 absl::StatusOr<int64_t> MemoryLeft(const layers::Network& network, int64_t fixed_bytes);
-// The error to report when a plan needs more memory than MemoryLeft(). `of_plan` is the plan's own
-// error; the message names train.memory and what takes how much of it.
+// Returns the error to report when a plan needs more memory than MemoryLeft() allows. `of_plan` is
+// the plan's own error. The message names train.memory and says how much of it is taken by what.
 absl::Status MemoryError(const layers::Network& network, int64_t fixed_bytes,
                          const absl::Status& of_plan);
 

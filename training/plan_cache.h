@@ -14,12 +14,13 @@ namespace cotangent::training {
 // is not set.
 std::string PlanCachePath();
 
-// A layers::Tuner (it chooses algorithms by measuring them) that begins with the times of the cache
-// file. If the file is missing or damaged, the times are measured again.
+// Holds a layers::Tuner, which chooses convolution algorithms by measuring them, and lets it begin
+// with the times in the cache file. If the file is missing or damaged, the times are measured
+// again.
 class CachedTuner {
  public:
-  // While it measures, the tuner says so on standard error, with its progress every ten seconds.
-  // `cancelled` is called between measurements; returning true stops them (layers::TunerWatch).
+  // While it measures, the tuner reports so on standard error, with its progress every ten seconds.
+  // `cancelled` is called before each measurement; if it returns true, measuring stops.
   explicit CachedTuner(int threads, std::function<bool()> cancelled = nullptr);
   // Writes new measurements, if there are any, back to the cache file. A file that cannot be
   // written is not an error: the next run measures again.

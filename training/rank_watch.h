@@ -26,10 +26,10 @@ class RankWatch {
   // calls.
   explicit RankWatch(distributed::Communicator& ranks);
 
-  // Adds to the JSON object `line` the averages per step since the last call:
-  // "communication_seconds", "waited_seconds" and, for each rank, "computing_seconds_by_rank".
-  // Returns a sentence about a rank that the others wait for at the first call that finds it, else
-  // "".
+  // Adds to the JSON object `line` the averages per step since the last call, in seconds:
+  // "communication_seconds", "waited_seconds" and, as a list with a number for each rank,
+  // "computing_seconds_by_rank". When a rank begins to keep the others waiting, returns a sentence
+  // about it, else "".
   std::string Look(const Totals& now, nlohmann::json& line);
 
   // Seconds that this rank had waited for others when the RankWatch was created.

@@ -40,9 +40,8 @@ struct RunOptions {
   RunData data;
   std::string output_dir;
   int threads = 1;
-  // Threads that make batches ahead of the step. 0 means: as many as `threads` if images are read
-  // or decoded when they are needed or go through transforms, else one. Results do not depend on
-  // it.
+  // Threads that make batches ahead of the step. 0 means one thread or, if pictures are decoded
+  // during training or go through transforms, as many as `threads`. Results do not depend on it.
   int workers = 0;
   bool exact = false;  // whether to leave out Winograd convolutions, which round more
   // If not 0, the run is interrupted after this step, counted from its very beginning.

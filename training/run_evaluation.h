@@ -22,8 +22,8 @@ namespace cotangent::training {
 
 class RunEvaluation {
  public:
-  // Starts to read the images that are evaluated during the run in the background. All arguments
-  // but `network`, `normalization` and `options` must outlive the object.
+  // Begins to read, in the background, the images that are evaluated during the run. All arguments
+  // except `network`, `normalization` and `options` must outlive the object.
   RunEvaluation(const layers::Network& network, const RunData& data, const data::Dataset& train_set,
                 const data::Normalization& normalization, const StepOptions& options,
                 TrainingStep& step, layers::Tuner& tuner);
@@ -40,8 +40,9 @@ class RunEvaluation {
   // it returns true, the result is a Cancelled error.
   absl::StatusOr<Evaluator::Result> Watched(const std::function<bool()>& cancelled);
 
-  // Evaluates the images for the end of the run, which are read only then. Uses the parameters in
-  // the checkpoint `best`, or the current ones if that is null.
+  // AtEnd() evaluates the images meant for the end of the run, mostly the test images, which are
+  // read only then. It uses the parameters in the checkpoint `best`, or the current ones if that is
+  // null.
   struct Final {
     // Without test-time averaging. Absent if these images are also the ones evaluated during the
     // run.

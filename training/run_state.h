@@ -1,8 +1,8 @@
-// Converts a training run's progress to and from a checkpoint. Only this module knows the keys of a
-// checkpoint's metadata and the names of its tensors.
+// Stores a training run's progress in a checkpoint and reads it back. Only this module knows the
+// keys of a checkpoint's metadata and the names of its tensors.
 //
-// Tensors are named as follows: parameters and running statistics by their own names, the
-// optimizer's state "optimizer/conv1.weight/momentum", moving averages of the parameters
+// Parameters and running statistics are stored as tensors under their own names, the optimizer's
+// state as "optimizer/conv1.weight/momentum", and moving averages of the parameters as
 // "ema/conv1.weight".
 #ifndef COTANGENT_TRAINING_RUN_STATE_H_
 #define COTANGENT_TRAINING_RUN_STATE_H_

@@ -114,9 +114,9 @@ class TrainingStep {
   // Computes loss and gradients of the batch and makes the update of step number `step`. For steps
   // of one batch, parts() == 1. Allocates no memory.
   Outcome Run(int64_t step);
-  // The same for steps of several batches: RunPart() computes loss and gradients of one batch, for
-  // parts 0 to parts() - 1 in this order; then Update() updates the parameters with the mean of the
-  // gradients.
+  // Run() in pieces, for steps of several batches: RunPart() computes loss and gradients of the
+  // batch in images(), for the parts 0 to parts() - 1 in this order. Update() then updates the
+  // parameters with the mean of their gradients.
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
 
@@ -126,10 +126,11 @@ class TrainingStep {
   // step depends on.
   void CompleteState();
 
-  // Where each gradient lies in memory, and after which operation of the plan it is computed.
+  // Returns where each gradient lies in memory, and after which operation of the plan it is
+  // computed.
   std::vector<distributed::GradientPlace> GradientPlaces() const;
-  // How the gradients of the last step were sent to the other ranks: the bytes and times of each
-  // bucket in the order of sending. Empty with one rank.
+  // LastBuckets() returns how the gradients of the last step were sent to the other ranks: the
+  // bytes and times of each bucket, in the order of sending. Empty with one rank.
   struct BucketTimes {
     int64_t bytes = 0;
     distributed::Means::Record record;

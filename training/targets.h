@@ -24,23 +24,25 @@ struct Measure {
 const Measure& MeasureOf(data::TargetKind kind);
 
 // The scale of targets that are numbers: training uses (number - mean) / deviation. Both lists are
-// empty for other targets, and if the recipe does not set them.
+// empty for other targets, and if the network text does not set them.
 struct TargetScale {
   std::vector<double> mean, deviation;
 
   // Converts a network's results [images, numbers] back to the numbers' own units.
   void Restore(absl::Span<float> answers) const;
 };
-// Returns the scale that the recipe gives. An error that names the field unless it has `count`
-// means and deviations, or none.
+// Returns the scale that the network text gives in train.target_normalisation, or an empty one if
+// it gives none. Returns an error with the place of that field unless it has `count` means and
+// `count` deviations.
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
 // Computes mean and deviation of the training images' targets, rounded to six digits, and writes
-// them into the recipe. Does nothing if the recipe has them already.
+// them into train.target_normalisation of the network text. Does nothing if that is set already.
 void WriteTargetScale(const data::Dataset& images, layers::Network& network);
 
-// Returns for each label its average precision, as scikit-learn's average_precision_score: the
-// mean, over the images that have the label, of the precision among all images whose score is at
-// least as high. NaN if no image has the label. `scores` and `targets` are [images, labels].
+// Returns for each label its average precision, as scikit-learn's average_precision_score: for each
+// image that has the label, the share of images with the label among all images whose score is at
+// least as high; then the mean of these shares. NaN if no image has the label. `scores` and
+// `targets` are [images, labels].
 std::vector<double> AveragePrecisions(absl::Span<const float> scores,
                                       absl::Span<const float> targets, int64_t labels);
 // The mean of AveragePrecisions() over the labels that occur; 0 if none does.

@@ -83,7 +83,8 @@ class Trainer {
   bool IsEpochEnd() const {
     return position() % run_.steps_per_epoch == 0 || position() == run_.total_steps;
   }
-  // Whether the last step of this call of Train() has been made.
+  // Whether the last step of this call of Train() has been made: the schedule is at its end, the
+  // run has run out of patience, or it has reached max_steps.
   bool IsDone() const {
     return position() >= run_.total_steps || IsOutOfPatience() ||
            (options_.max_steps > 0 && state_.step >= options_.max_steps);
@@ -134,8 +135,8 @@ class Trainer {
   int64_t evaluated_step_ = -1;
 };
 
-// Changes the code of an error during the run, so that the program ends with another exit code than
-// for wrong input. Cancelled stays as it is.
+// Makes an error during the run Unavailable, so that the program ends with another exit code than
+// for wrong input. A Cancelled error stays as it is.
 inline absl::Status Running(const absl::Status& status) {
   if (absl::IsCancelled(status)) return status;
   return absl::UnavailableError(status.message());

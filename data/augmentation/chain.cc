@@ -7,8 +7,8 @@ namespace cotangent::data {
 
 namespace {
 
-// Returns a random generator for one link of the chain. Each link has its own, so that adding a
-// transform at the end does not change what the others draw.
+// Returns a random generator for one link (transform) of the chain. Each link has its own, so that
+// its numbers do not depend on how many numbers the links before it have drawn.
 SplitMix64 GeneratorOf(size_t link, uint64_t seed, int64_t epoch, int64_t image) {
   return SplitMix64(GeneratorAt(seed, Purpose::kTransform, epoch, image).Next() + link);
 }

@@ -1,5 +1,5 @@
-// RandAugment: applies several random operations (named_operations.h) at one magnitude. The ranges
-// are torchvision's.
+// RandAugment (Cubuk et al., 2020): applies several random operations (named_operations.h) at one
+// magnitude. The ranges of the magnitudes are torchvision's.
 #include "data/augmentation/named_operations.h"
 
 namespace cotangent::data {

@@ -39,7 +39,8 @@ class Transform {
   // comes first in a chain and the pictures in the files are larger than the images, the part is
   // cut from the picture itself, which keeps more details.
   virtual bool is_crop() const { return false; }
-  // Draws the part, of a picture of any size, in pixels. Apply() draws it in the same way.
+  // For a crop: draws the part of a picture of height x width pixels that is to be enlarged.
+  // Apply() draws it in the same way.
   virtual Rectangle DrawPart(SplitMix64& /*random*/, int height, int width) const {
     return {0, 0, width, height};
   }
@@ -59,8 +60,9 @@ void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoc
 
 // Whether the first transform of the chain is a crop, see Transform::is_crop().
 bool BeginsWithCrop(const std::vector<ChainLink>& chain);
-// For a chain that begins with a crop: returns the part of a picture of that size that the first
-// transform enlarges, or nothing if it is not applied to this image by its probability.
+// Draws what the first transform of a chain that begins with a crop does to a picture of height x
+// width pixels: returns the part that it enlarges, or nothing if, by its probability, it is not
+// applied.
 std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
                                    int64_t epoch, int64_t image, int height, int width);
 

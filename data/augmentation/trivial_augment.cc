@@ -1,5 +1,5 @@
-// TrivialAugment: applies one random operation (named_operations.h) at a random magnitude. The
-// ranges are those that the paper (see transform.h) calls wide.
+// TrivialAugment (Mueller and Hutter, 2021): applies one random operation (named_operations.h) at a
+// random magnitude. The ranges are those that the paper calls wide.
 #include "data/augmentation/named_operations.h"
 
 namespace cotangent::data {

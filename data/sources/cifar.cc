@@ -169,7 +169,7 @@ class Cifar100 final : public Source {
     normalization = Normalization{{0.50707, 0.48655, 0.44092}, {0.26733, 0.25644, 0.27615}};
     folder = "cifar-100-binary";
     fetch_bytes = 360'000'000;
-    // The files have no MD5 sums; only the archive has one.
+    // CIFAR-100's files have no known MD5 sums; the sum of their archive is checked instead.
     const int64_t bytes = CifarRecordBytes(CifarFormat::kCifar100);
     train_files = {{folder + "/train.bin", 50000 * bytes, ""}};
     test_files = {{folder + "/test.bin", 10000 * bytes, ""}};

@@ -47,7 +47,7 @@ struct Entry {
 
 bool ComesBefore(const Entry& a, const Entry& b) {
   if (const int order = NaturalOrder(a.below, b.below); order != 0) return order < 0;
-  // The natural order is the same for 7.png and 007.png, and for equal paths in two classes.
+  // The natural order does not distinguish 7.png from 007.png, nor equal paths in two classes.
   return std::tie(a.below, a.picture.label) < std::tie(b.below, b.picture.label);
 }
 

@@ -170,7 +170,7 @@ class Mnist final : public Source {
   }
 };
 
-// A directory of IDX files of the user.
+// A data source given by the user: a directory of IDX files.
 class IdxDirectory final : public Source {
  public:
   static absl::StatusOr<std::shared_ptr<const Source>> Open(const std::string& directory) {

@@ -111,7 +111,7 @@ class Hash {
   uint64_t hash_ = 0;
 };
 
-// Adds how pictures are fitted to the network's input.
+// Adds to a hash how pictures are fitted to the network's input.
 void TakeFit(const FitOptions& options, Hash& hash) {
   for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})

@@ -64,7 +64,8 @@ class Divided final : public Source {
   }
 
  private:
-  // Reads the images of one split of the divided training images.
+  // For images that are read when they are needed: reads those of one split, training or
+  // validation.
   class SideReader final : public ImageReader {
    public:
     SideReader(std::shared_ptr<const ImageReader> whole, std::vector<int64_t> chosen)
