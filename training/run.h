@@ -95,8 +95,8 @@ struct RunResult {
   Measure measure;  // what `score` and `tta_score` measure
   double score = 0, loss = 0, tta_score = 0;
   // The step with the best evaluation on the validation images, whose checkpoint is
-  // best.safetensors; -1 if there are no validation images. `best` is its loss or, if the recipe
-  // says so, its score.
+  // best.safetensors; -1 if there are no validation images. `best` is the loss of that evaluation
+  // or, if train.evaluation.best of the network text says so, its score.
   int64_t best_step = -1;
   double best = 0;
   bool ran_out_of_patience = false;
@@ -127,17 +127,17 @@ class RunObserver {
   virtual bool Interrupted() { return false; }
 };
 
-// Trains. Returns InvalidArgument or NotFound if something is wrong in the recipe, the data or the
-// checkpoint to resume from; Cancelled if the tuner was cancelled before the first step; other
-// codes for failures during the run. Of errors before the first step all ranks return the same
-// InvalidArgument, NotFound or Cancelled; later errors may occur on one rank only. The output
+// Trains. Returns InvalidArgument or NotFound if something is wrong in the network text, the data
+// or the checkpoint to resume from; Cancelled if the tuner was cancelled before the first step;
+// other codes for failures during the run. Of errors before the first step all ranks return the
+// same InvalidArgument, NotFound or Cancelled; later errors may occur on one rank only. The output
 // directory must be locked (run_directory.h).
 //
 // A run that is resumed from any of its checkpoints ends with the same bits as one that was never
 // interrupted, given the same number of threads and the same processor: batches and dropout masks
-// are functions of seed and step, and the checkpoint holds the optimizer's state and the plan's
-// measured choices of algorithms. If the batch size has changed, the run goes on at the nearest
-// batch of the same epoch, since progress is counted in images, not in steps.
+// are functions of seed and step, and the checkpoint holds the optimizer's state and the measured
+// choices of algorithms. If the batch size has changed, the run goes on at the nearest batch of the
+// same epoch, since progress is counted in images, not in steps.
 absl::StatusOr<RunResult> Train(const RunOptions& options, layers::Tuner* tuner,
                                 RunObserver& observer);
 

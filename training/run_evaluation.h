@@ -36,8 +36,8 @@ class RunEvaluation {
   absl::Status Prepare();
 
   // Evaluates the images that are evaluated during the run, with the current parameters or, if the
-  // recipe keeps moving averages of them, with those. `cancelled` is called before each batch; if
-  // it returns true, the result is a Cancelled error.
+  // optimizer keeps moving averages of them, with those. `cancelled` is called before each batch;
+  // if it returns true, the result is a Cancelled error.
   absl::StatusOr<Evaluator::Result> Watched(const std::function<bool()>& cancelled);
 
   // AtEnd() evaluates the images meant for the end of the run, mostly the test images, which are
@@ -47,7 +47,8 @@ class RunEvaluation {
     // Without test-time averaging. Absent if these images are also the ones evaluated during the
     // run.
     std::optional<Evaluator::Result> plain;
-    // With test-time averaging. Absent if the recipe has none.
+    // With test-time averaging (the mean of predictions for several views of an image). Absent if
+    // the network text asks for none.
     std::optional<Evaluator::Result> averaged;
   };
   absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled,
@@ -75,7 +76,8 @@ class RunEvaluation {
   bool is_prepared_ = false;
   std::future<absl::StatusOr<data::Dataset>> loading_;
   data::Dataset watched_set_;
-  // Parameters of evaluation that are not the step's own: set if the recipe keeps moving averages.
+  // The parameters that evaluation uses if they are not the step's own: set if the optimizer keeps
+  // moving averages.
   std::unique_ptr<layers::ParameterStore> averaged_;
   std::unique_ptr<Evaluator> evaluator_;
 };

@@ -38,7 +38,7 @@ struct RunState {
   double best = std::numeric_limits<double>::infinity();
   int64_t best_step = -1, stale = 0, validated_step = -1;
 
-  // The configuration of the run, and the machine and program that made it.
+  // The configuration of the run, and the computer and program that made it.
   std::string network;  // the network text
   uint64_t seed = 0;
   std::string dataset;               // the name of the data set

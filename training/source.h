@@ -17,9 +17,9 @@ namespace cotangent::training {
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
 // Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to
-// the network's input as `fit` says. If the recipe asks for validation images and the data set has
-// none, some of the training images are set apart. Returns an error if pictures cannot have the
-// channels or size of the network's input.
+// the network's input as `fit` says. If the network text asks for validation images and the data
+// set has none, some of the training images are set apart. Returns an error if pictures cannot have
+// the channels or size of the network's input.
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit);

@@ -14,7 +14,8 @@
 namespace cotangent::training {
 namespace {
 
-// Rounds to six significant digits, so that the value used is the value written into the recipe.
+// Rounds to six significant digits, so that the value used is the one written into the network
+// text.
 double Rounded(double value) {
   return std::strtod(absl::StrFormat("%.6g", value).c_str(), nullptr);
 }

@@ -111,9 +111,9 @@ absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& tra
   return PrepareData();
 }
 
-// Takes the normalisation that the recipe gives, else the one known for the data set, else that of
-// the training images. It is written into the recipe, so that a checkpoint can be used without the
-// data.
+// Takes the normalisation that the network text gives, else the one known for the data set, else
+// that of the training images. It is written into the network text, so that a checkpoint can be
+// used without the data.
 absl::Status Trainer::ResolveNormalization() {
   ASSIGN_OR_RETURN(normalization_,
                    NormalizationOf(network_, options_.data.normalization.has_value()
