@@ -95,8 +95,7 @@ int64_t BytesPerElement(BatchFormat format);
 // the same time; it allocates no memory.
 class ImageWriter {
  public:
-  // The images have 1 or 3 channels, and height and width from 1 to kLargestImageSide
-  // (data/dataset.h).
+  // REQUIRES: 1 or 3 channels; height and width from 1 to kLargestImageSide (data/dataset.h).
   ImageWriter(int channels, int height, int width, const Normalization& normalization,
               BatchFormat format);
 

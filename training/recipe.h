@@ -1,8 +1,9 @@
-// Reads from a network text how the network is to be trained, and checks it against the data. The
-// fields in question, those below `train`, are called the recipe.
+// Reads from a network text (a text file that describes a network and its training) how the network
+// is to be trained, and checks that against the data. The fields in question, those below `train`,
+// are called the recipe.
 //
-// Every error that concerns a field of the recipe names its place: "net.textproto:12:5:
-// train.optimizer.sgd.momentum is 1: expected at least 0 and below 1".
+// Every error that concerns a field of the recipe names its place, as file:line:column:
+// "net.textproto:12:5: train.optimizer.sgd.momentum is 1: expected at least 0 and below 1".
 #ifndef COTANGENT_TRAINING_RECIPE_H_
 #define COTANGENT_TRAINING_RECIPE_H_
 
@@ -55,7 +56,8 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
 // mean and deviation of `train`; `test` is evaluated during the run and at its end.
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 
-// A network text that has been checked against some data, and what follows from the two.
+// A network text that has been checked against some data, the network's graph, and how many steps
+// its training takes.
 struct ResolvedNetwork {
   layers::Network text;
   // The graph at the recipe's batch size (with several ranks: a rank's share), without gradients.

@@ -41,7 +41,7 @@ struct LabelMeasures {
 };
 std::vector<LabelMeasures> MeasuresOfLabels(const ValueEvaluation& evaluation);
 
-// Measures of one number, in the number's own units.
+// How well one number is predicted, in the number's own units (except r2).
 struct NumberMeasures {
   double mean = 0, deviation = 0;  // mean and standard deviation of the targets
   // Mean of answer - target; its sign tells whether answers are too large.
