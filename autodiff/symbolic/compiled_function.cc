@@ -17,7 +17,8 @@ using codegen::VectorProgram;
 
 namespace {
 
-// Outputs from this size on (in elements of all of them together) go past the caches.
+// If all outputs together have at least this many elements, operator() writes them with
+// non-temporal stores, which bypass the caches.
 constexpr int64_t kStreamingElements = int64_t{4} << 20;
 constexpr uintptr_t kCacheLine = 64;
 
@@ -60,8 +61,9 @@ void CompiledFunction::operator()(absl::Span<const float* const> inputs,
   };
   if (size * static_cast<int64_t>(outputs.size()) < kStreamingElements) return run(*cached_, size);
 
-  // Stores past the caches want whole lines: the elements before the first go the usual way. (Where
-  // the outputs differ in alignment, the kernel falls back by itself.)
+  // Non-temporal stores need addresses aligned to a cache line, so ordinary stores write the
+  // elements before the first line boundary of outputs[0]. If another output is aligned
+  // differently, the kernel itself falls back to ordinary stores.
   const uintptr_t into_line = reinterpret_cast<uintptr_t>(outputs[0]) % kCacheLine;
   const int64_t head = into_line == 0 ? 0 : (kCacheLine - into_line) / sizeof(float);
   run(*cached_, head);

@@ -12,8 +12,9 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// Formulas compiled to run over arrays of floats, in one pass: a function, or a function and its
-// derivatives, which share their common subexpressions.
+// Formulas compiled at run time into machine code that computes them over arrays of floats in one
+// pass. Typically the formulas are a function and its derivatives; subexpressions that they share
+// are computed once.
 //
 //   Pool pool;
 //   Expr x = pool.Variable("x");
@@ -21,19 +22,23 @@ namespace cotangent::autodiff::symbolic {
 //   ASSIGN_OR_RETURN(auto silu, CompiledFunction::Compile({f, Differentiate(f, x)}, {x}));
 //   silu({points}, {values, slopes}, 1 << 24);
 //
-// Arithmetic is in f32, elementary functions are good to a few units in the last place
-// (vector_program.h). It refers to nothing in the Pool it was made from; any number of threads may
-// call one at once, each for a range of its own. It starts no threads.
+// Arithmetic is in f32 (32-bit floats). Elementary functions such as exp are accurate to a few
+// units in the last place; autodiff/codegen/vector_program.h lists their errors. A CompiledFunction
+// does not refer to the Pool of its formulas. It starts no threads; several threads may call one
+// CompiledFunction at once if each writes a range of its own.
 class CompiledFunction {
  public:
-  // Errors: a variable of the outputs that `variables` does not list; a constant subexpression
-  // outside its domain.
+  // Compiles `outputs` as functions of `variables` for the instruction set `isa`. Fails if an
+  // output contains a variable that `variables` does not list, an operation that vector programs
+  // lack (gamma, lgamma, polygamma), or a constant subexpression outside its domain, such as
+  // ln(-1).
   static absl::StatusOr<CompiledFunction> Compile(absl::Span<const Expr> outputs,
                                                   absl::Span<const Expr> variables,
                                                   codegen::Isa isa = codegen::BestIsa());
 
-  // outputs[i][j] = output i at (inputs[0][j], inputs[1][j], ...) for 0 <= j < size. An output may
-  // be the same array as an input; other overlaps are not allowed.
+  // Sets outputs[i][j] to the value of output i at (inputs[0][j], inputs[1][j], ...) for 0 <= j <
+  // size. An output array may be the same array as an input; otherwise outputs must not overlap
+  // inputs or each other.
   void operator()(absl::Span<const float* const> inputs, absl::Span<float* const> outputs,
                   int64_t size) const;
 
@@ -43,8 +48,8 @@ class CompiledFunction {
   CompiledFunction() = default;
 
   std::unique_ptr<codegen::VectorKernel> cached_;
-  // Stores past the caches: for arrays far larger than they are, this spares reading what is
-  // overwritten.
+  // The same computation with non-temporal stores, which bypass the caches. For arrays far larger
+  // than the caches this saves reading cache lines that are overwritten anyway.
   std::unique_ptr<codegen::VectorKernel> streaming_;
 };
 

@@ -7,12 +7,13 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Nodes looked at in all to write derivatives into the branches of choices (ThroughChoice), for each
-// node of the formula.
+// How many nodes Sweep::ThroughChoice may visit for each node of the formula (and 20000 in
+// addition) before it uses its cheaper form.
 constexpr size_t kChoiceWork = 64;
 
-// A derivative, and whether a branch not taken makes it 0: then what it is multiplied with may be
-// undefined there.
+// A derivative. If `chosen`, it may be 0 because a branch is not taken. Its factors from the chain
+// rule may then be undefined, so it is multiplied by a strong product, which is 0 wherever a factor
+// is 0.
 struct Slope {
   Expr expr;
   bool chosen = false;
@@ -24,7 +25,7 @@ Expr Product(const Slope& a, const Slope& b) {
 
 Slope Partial(Expr e, size_t i) { return {PartialDerivative(e, i), Info(e.op()).chooses}; }
 
-// d e / d variable for each node of `order`.
+// The derivative by `variable` of each node in `order`.
 absl::flat_hash_map<Expr, Slope> Tangents(absl::Span<const Expr> order, Expr variable) {
   absl::flat_hash_map<Expr, Slope> tangents;
   for (Expr node : order) {
@@ -33,7 +34,8 @@ absl::flat_hash_map<Expr, Slope> Tangents(absl::Span<const Expr> order, Expr var
     if (node == variable) {
       tangent.expr = pool.Constant(1);
     } else if (node.op() == Op::kSelect) {
-      // The branches' derivatives inside the select: what is not taken may be undefined.
+      // Differentiates both branches inside a new select, because the derivative of the branch that
+      // is not taken may be undefined.
       const Slope &taken = tangents[node.arg(2)], &otherwise = tangents[node.arg(3)];
       tangent.expr = Select(node.arg(0), node.arg(1), taken.expr, otherwise.expr);
       tangent.chosen = !tangent.expr.IsZero();
@@ -53,7 +55,8 @@ absl::flat_hash_map<Expr, Slope> Tangents(absl::Span<const Expr> order, Expr var
   return tangents;
 }
 
-// Adjoints by one sweep from the result to the variables.
+// Reverse accumulation: computes the adjoint of each node (the derivative of e by that node) in one
+// sweep from e down to the variables.
 class Sweep {
  public:
   Sweep(Expr e, absl::Span<const Expr> variables) : e_(e), order_(TopologicalOrder(e)) {
@@ -107,8 +110,10 @@ class Sweep {
     if (!term.expr.IsZero()) contributions_[to].push_back(term);
   }
 
-  // The derivatives of both branches inside a choice, which reads best, while that is cheap: it
-  // looks at all below the choice for each variable. Else the branches get their adjoints.
+  // Passes the adjoint of a select node on to what lies below. The preferred form is a select of
+  // the derivatives of both branches, because it reads best; it visits all nodes below once for
+  // each variable. When the work limit is used up, each branch instead gets the adjoint times a
+  // select of 1 and 0.
   void ThroughChoice(Expr node, const Slope& adjoint) {
     const std::vector<Expr> below = TopologicalOrder(node);
     std::vector<Expr> inputs;
@@ -129,7 +134,7 @@ class Sweep {
   const Expr e_;
   const std::vector<Expr> order_;
   std::vector<Expr> variables_;
-  absl::flat_hash_set<Expr> asked_;  // The same.
+  absl::flat_hash_set<Expr> asked_;  // variables_ as a set
   absl::flat_hash_map<Expr, bool> active_;
   absl::flat_hash_map<Expr, std::vector<Slope>> contributions_;
   absl::flat_hash_map<Expr, Expr> adjoints_;
@@ -165,7 +170,8 @@ std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables)
 
 namespace {
 
-// What a node with plain arguments is in plain operations; null where it is plain itself.
+// The operation `op` of the arguments `a`, which are in textbook form already, in textbook form;
+// null if the operation needs no rewriting.
 Expr PlainNode(Op op, absl::Span<const Expr> a) {
   switch (op) {
     case Op::kStrongMul:
@@ -173,7 +179,7 @@ Expr PlainNode(Op op, absl::Span<const Expr> a) {
     case Op::kHypot:
       return Sqrt(Square(a[0]) + Square(a[1]));
     case Op::kMul: {
-      // (1 - u) (1 + u)
+      // (1 - u) (1 + u) becomes 1 - u^2.
       const bool sum = a.size() == 2 && a[1].op() == Op::kAdd && a[1].args().size() == 2;
       if (!sum || !a[1].arg(0).IsOne() || a[0] != 1 - a[1].arg(1)) return Expr();
       return 1 - Square(a[1].arg(1));

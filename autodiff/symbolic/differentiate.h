@@ -6,36 +6,43 @@
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
-// Derivatives as expressions.
+// Derivatives of expressions, as expressions.
 //
-// At kinks they have the values of autodiff/math.h: abs' = sign (0 at 0), sign' = step' = floor' =
-// 0, max and min pass the derivative of their first argument on a tie, select that of the branch
-// taken.
+// At kinks and jumps, where no derivative exists, the functions here use the values that
+// autodiff/math.h fixes: abs' is sign (so 0 at 0); sign', step' and floor' are 0; where the two
+// arguments of max or min are equal, the result is the derivative of the first one; select has the
+// derivative of the branch that it takes.
 //
-// They neither overflow nor cancel where the derivative itself does not, and a branch that is not
-// taken does not spoil them: tanh'(x) is sech(x)^2, the chain rule's factor for a branch that may
-// not be taken is multiplied by Op::kStrongMul. Plain() writes them as textbooks do.
+// The derivatives are written so that evaluating them loses no digits to cancellation and overflows
+// only where the derivative itself does: tanh'(x), for example, is sech(x)^2 and not 1 - tanh(x)^2.
+// A branch that is not taken may be undefined without making the derivative undefined: the chain
+// rule multiplies by Op::kStrongMul there, a product that is 0 wherever one factor is 0. Plain()
+// below turns all of this into textbook form.
 namespace cotangent::autodiff::symbolic {
 
-// d e / d variable. Forward accumulation: one pass over the graph.
+// The derivative of e by `variable`, computed by forward accumulation: one pass over the graph of
+// e.
 Expr Differentiate(Expr e, Expr variable);
 
-// d e / d v for each v. Reverse accumulation: one pass over the graph for all of them, sharing
-// their work.
+// The derivatives of e by each of `variables`, computed by reverse accumulation: one pass over the
+// graph of e yields all of them, and they share subexpressions.
 std::vector<Expr> Gradient(Expr e, absl::Span<const Expr> variables);
 
-// Row i is the gradient of outputs[i].
+// The matrix whose row i is the gradient of outputs[i] by `variables`.
 std::vector<std::vector<Expr>> Jacobian(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables);
 
-// Second derivatives: row i is the gradient of d e / d variables[i]. Symmetric, node by node.
+// The matrix of second derivatives of e: row i is the gradient of the derivative by variables[i].
+// Entries (i, j) and (j, i) are the same node.
 std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables);
 
-// The derivative of one operation by its i-th argument, its arguments held as they are.
+// The derivative of the operation at the root of e by its argument i, with the other arguments held
+// constant.
 Expr PartialDerivative(Expr e, size_t i);
 
-// The same for reading and for f32, without the care: products for strong products, roots for
-// hypot, 1 - tanh(x)^2 for sech(x)^2. Undefined at more points, and worse near them.
+// Rewrites expressions in textbook form: strong products as products, hypot(a, b) as sqrt(a^2 +
+// b^2), sech(x)^2 as 1 - tanh(x)^2, (1 - u)(1 + u) as 1 - u^2. The result is easier to read and
+// cheaper in f32, but it is undefined at more points and less accurate near them.
 Expr Plain(Expr e);
 std::vector<Expr> Plain(absl::Span<const Expr> roots);
 

@@ -13,7 +13,7 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// A subexpression as an error message shows it.
+// The text of a subexpression for an error message, cut to 80 characters.
 std::string Short(Expr e) {
   std::string text = ToText(e);
   if (text.size() > 80) text = absl::StrCat(text.substr(0, 77), "...");
@@ -39,7 +39,8 @@ absl::Status DomainError(Expr culprit, double value, absl::Span<const double> ar
       absl::StrCat(Short(culprit), " ", what, at.empty() ? "" : " at ", absl::StrJoin(at, ", ")));
 }
 
-// The first node that leaves its domain, or, where an output is not finite, that overflows.
+// Returns an error for the first node that is outside its domain or, if an output is not finite,
+// that overflows. Nodes that only a branch not taken uses do not count.
 absl::Status Check(const Program& program, absl::Span<const Expr> order,
                    const std::vector<double>& values) {
   const std::vector<bool> needed = WhatIsTaken(program, values);

@@ -14,51 +14,52 @@
 #include "autodiff/math.h"
 #include "autodiff/symbolic/expression.h"
 
-// The value of an expression, for any scalar: double, dual numbers, tape variables.
+// Evaluates expressions in any scalar type: double, dual numbers, variables on a tape.
 //
 //   auto program = Program::Create({f1, f2}, {w1, w2});
 //   std::vector<double> values = program->Evaluate<double>({1, 2});
 //   std::vector<Dual> duals = program->Evaluate<Dual>(dual_inputs);
 namespace cotangent::autodiff::symbolic {
 
-// Values of variables by name.
+// The value of each variable, by the variable's name.
 using Bindings = absl::flat_hash_map<std::string, double>;
 
-// Expressions laid out for evaluation: each node once, arguments first. Immutable; any number of
-// threads may evaluate one. It refers to nothing in the Pool it was made from.
+// Expressions laid out as a list of steps: one step for each node of their graph, arguments before
+// their users. A Program is immutable, so any number of threads may evaluate it at once. It does
+// not refer to the Pool of its expressions.
 class Program {
  public:
-  // One node: its operation and the slots of its arguments, arguments_begin on, in
-  // argument_slots().
+  // One node. Its arguments are the results of the steps argument_slots()[arguments_begin] to
+  // argument_slots()[arguments_end - 1].
   struct Step {
     Op op;
-    // Known without the point: of a kConstant, and of what is made of constants only. Then `value`
-    // is the node's.
+    // Whether the value depends on no variable. If so, `value` is the node's value.
     bool constant;
     uint32_t arguments_begin;
     uint32_t arguments_end;
-    uint32_t variable;  // Of a kVariable: position in `variables`.
+    uint32_t variable;  // position in `variables`; only for a kVariable
     double value;
-    // Of a kPow the exponent and of a kPolygamma the order, where that is a constant; else NaN.
+    // The exponent of a kPow or the order of a kPolygamma, if it is a constant; otherwise NaN.
     double parameter;
   };
 
-  // Errors: a variable of the outputs that `variables` does not list (says which, and lists those
-  // there are).
+  // Fails if an output contains a variable that `variables` does not list. The message names that
+  // variable and lists `variables`.
   static absl::StatusOr<Program> Create(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables);
 
-  // Output values at a point, given in the order of `variables`. T needs to be made from double,
-  // compare with < and ==, and bring the functions of autodiff/math.h by argument-dependent lookup.
-  // Outside the domain: NaN or infinity. What only a branch that is not taken asks for is not
-  // computed.
+  // Returns the values of the outputs at a point, whose coordinates are in the order of
+  // `variables`. T must be constructible from double, be comparable with < and ==, and have the
+  // functions of autodiff/math.h, found by argument-dependent lookup. Outside the domain a value is
+  // NaN or infinite. Nodes that only a branch not taken uses are not computed.
   template <typename T>
   std::vector<T> Evaluate(absl::Span<const T> point) const;
   template <typename T>
   std::vector<T> Evaluate(const std::vector<T>& point) const {
     return Evaluate<T>(absl::Span<const T>(point));
   }
-  // The value of every node, in the order of steps(), of branches that are not taken too.
+  // Returns the values of all nodes in the order of steps(), including those that only a branch not
+  // taken uses.
   template <typename T>
   std::vector<T> EvaluateAll(absl::Span<const T> point) const;
 
@@ -73,23 +74,25 @@ class Program {
   std::vector<T> EvaluateWhatIsTaken(absl::Span<const T> point) const;
 
   std::vector<uint32_t> outputs_;
-  bool chooses_ = false;  // Whether there is a branch that may not be taken.
+  bool chooses_ = false;  // whether a step is a select or a strong product
 };
 
-// The value at a point, checked. Errors: a variable without a value; outside the domain (says which
-// subexpression, at which value of its argument); overflow (likewise). Branches of select that are
-// not taken may be undefined.
+// Returns the value of `e` at a point, with checks. Fails if a variable has no value in `point`, if
+// a subexpression is outside its domain, or if the result overflows. The message names the
+// subexpression and the values of its arguments. Branches of a select that are not taken may be
+// undefined.
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point);
 absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs, const Bindings& point);
 
-// The nodes, in the order of program.steps(), whose values the outputs depend on at a point where
-// EvaluateAll() gave `values`: all but those of branches that are not taken.
+// For each step of `program`, whether the outputs depend on its value at the point where
+// EvaluateAll() returned `values`. The result is false for steps that only a branch not taken uses.
 std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values);
 
 namespace internal {
 
-// a^exponent: to the last bit the plain function's, so that what rounds down to a whole number there
-// does so here.
+// Returns a^exponent with exactly the bits of the C++ expression a person would write: sqrt(a), a *
+// a, 1 / a or pow(a, exponent). A rounding function such as floor then gives the same integer as in
+// hand-written code.
 template <typename T>
 T ConstantPower(const T& a, double exponent) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
@@ -97,7 +100,8 @@ T ConstantPower(const T& a, double exponent) {
   if (exponent == -0.5) return T(1.0) / sqrt(a);
   if (exponent == 2) return a * a;
   if (exponent == -1) return T(1.0) / a;
-  // Of a double, where T's pow takes one: a constant exponent has no derivative of its own.
+  // Passes the exponent as a double if T's pow accepts one, which spares the derivative by the
+  // exponent: a constant has none.
   if constexpr (requires { T(pow(a, exponent)); }) {
     return T(pow(a, exponent));
   } else {
@@ -105,7 +109,7 @@ T ConstantPower(const T& a, double exponent) {
   }
 }
 
-// 2 / (e^a + e^-a), by the exponential that does not overflow.
+// Returns 2 / (e^a + e^-a), computed from e^-|a|, which does not overflow.
 template <typename T>
 T HyperbolicSecant(const T& a) {
   using namespace autodiff::functions;  // NOLINT
@@ -113,7 +117,7 @@ T HyperbolicSecant(const T& a) {
   return T(2.0) * small / (T(1.0) + small * small);
 }
 
-// a - b floor(a / b), exactly.
+// Returns a - b floor(a / b). fmod computes it from a and b without rounding their quotient.
 template <typename T>
 T Modulo(const T& a, const T& b) {
   using namespace autodiff::functions;  // NOLINT
@@ -136,7 +140,8 @@ T ProductOf(uint32_t count, Argument arg) {
   return product;
 }
 
-// What each operation computes. `arg(i)` is the i-th argument's value.
+// Returns the value of a step at a point. `arg(i)` returns the value of the step's argument i. The
+// formulas for the operations are in operations.inc.
 template <typename T, typename Argument>
 T ApplyStep(const Program::Step& step, absl::Span<const T> point, Argument arg) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
@@ -169,8 +174,9 @@ std::vector<T> Program::EvaluateAll(absl::Span<const T> point) const {
   return values;
 }
 
-// From the outputs down: a choice asks for its condition, then for the branch taken; a strong product
-// for its second factor only where the first is not 0.
+// Walks from the outputs down to what they need. A select first needs the two numbers it compares
+// and then only the branch taken; a strong product needs its second factor only if the first is not
+// 0.
 template <typename T>
 std::vector<T> Program::EvaluateWhatIsTaken(absl::Span<const T> point) const {
   std::vector<T> values(steps_.size(), T(0.0));

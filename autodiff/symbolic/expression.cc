@@ -8,7 +8,7 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// The right operand as a node of the left one's pool.
+// Returns `right` as a node of the pool of `left`.
 Expr Beside(Expr left, Expr right) {
   return &left.pool() == &right.pool() ? right : left.pool().Import(right);
 }
@@ -109,8 +109,7 @@ Expr Mul(absl::Span<const Expr> factors) {
   if (constant.IsZero()) return pool.Constant(0);
   if (kept.size() == 2 && kept[0] == kept[1]) kept = {Pow(kept[0], Number(2))};
   if (kept.empty()) return pool.Constant(constant);
-  // A product of products under a constant stays one node beside its coefficient: 2 * (x * y) is 2
-  // * x * y.
+  // A constant times a product becomes one node: 2 * (x * y) is 2 * x * y.
   if (kept.size() == 1 && kept[0].op() == Op::kMul && !constant.IsOne()) {
     const Expr inner = kept[0];
     kept.assign(inner.args().begin(), inner.args().end());
@@ -147,7 +146,8 @@ Expr Pow(Expr base, Expr exponent) {
     return Pow(base.arg(0), base.arg(1).number() * power);
   }
   if (power.integer()) {
-    // (3 x)^-1 is 1/3 x^-1: constants stay in front.
+    // Moves a constant factor out of an integer power, so that constants stand in front: (3 x)^-1
+    // becomes 1/3 x^-1.
     const auto [coefficient, rest] = SplitCoefficient(base);
     if (coefficient.exact() && !coefficient.IsZero() && !coefficient.IsOne() && !rest.IsOne()) {
       const Number scale = Power(coefficient, power.numerator());

@@ -20,23 +20,24 @@
 //   Expr x = pool.Variable("x");
 //   Expr softsign = x / (1 + Abs(x));
 //
-// Hash-consed: building the same expression twice gives the same node, so `==` is structural
-// equality in one comparison, common subexpressions are shared by construction, and a derivative
-// costs as much as the graph is large, not as its printed text is long. An argument's id() is
-// smaller than the id() of whatever uses it: ascending ids are an evaluation order, and nothing
-// here recurses over the depth of a graph.
+// Hash-consed means that building the same expression twice gives the same node. So `==` tests
+// structural equality in one comparison, common subexpressions are shared by construction, and the
+// cost of a derivative depends on the size of the graph, not on the length of its printed text. The
+// id() of an argument is smaller than the id() of every node that uses it, so ascending ids are an
+// order of evaluation. No function here recurses over the depth of a graph.
 //
-// Building folds what is free to fold and never changes a value: exact constants (2/6 + 1 is 4/3),
-// x + 0, 1 * x, 0 * x, x * x = x^2, integer powers of powers. Everything else stays as written (so
-// a trace shows what the user wrote) until Simplify() is asked for (simplify.h).
+// Building an expression folds only what takes no search: exact constants (2/6 + 1 is 4/3), x + 0,
+// 1 * x, 0 * x, x * x = x^2, integer powers of powers. Folding never changes a value. Everything
+// else stays as written until Simplify() (simplify.h) is called, so that a trace of the computation
+// (trace.h) shows what the user wrote.
 //
-// Lifetime: a Pool owns its nodes; an Expr is a pointer into it and lives no longer than its Pool.
-// Threads: building changes the Pool, so one thread at a time; reading expressions that exist is
-// safe from any number of threads while none builds. Expressions of two pools may be mixed: the
-// right one is copied into the left one's pool.
+// Lifetime: a Pool owns its nodes; an Expr is a pointer into the Pool and must not outlive it.
+// Threads: building an expression changes its Pool, so only one thread may build at a time; any
+// number of threads may read existing expressions while no thread builds. Expressions of two pools
+// may be combined: the right operand is then copied into the left operand's pool.
 namespace cotangent::autodiff::symbolic {
 
-// The operations: an entry each in operations.inc.
+// The operations (kAdd, kSin, ...), one for each entry of operations.inc.
 enum class Op : uint8_t {
 #define OPERATION(op, ...) op,
 #include "autodiff/symbolic/operations.inc"
@@ -50,8 +51,8 @@ inline constexpr int kOpCount = 0
 
 class Pool;
 
-// A handle to a node: copy freely. A default-made Expr is null: it may only be assigned, compared
-// and tested.
+// A handle to a node of a Pool, cheap to copy. A default-constructed Expr is null: it may only be
+// assigned, compared and tested.
 class Expr {
  public:
   Expr() = default;
@@ -59,9 +60,9 @@ class Expr {
   Op op() const;
   absl::Span<const Expr> args() const;
   Expr arg(size_t i) const { return args()[i]; }
-  const Number& number() const;     // Of a kConstant.
-  const std::string& name() const;  // Of a kVariable.
-  uint32_t id() const;              // Position in the pool; arguments come before their users.
+  const Number& number() const;     // only for a kConstant
+  const std::string& name() const;  // only for a kVariable
+  uint32_t id() const;              // position in the pool
   Pool& pool() const;
 
   explicit operator bool() const { return node_ != nullptr; }
@@ -87,7 +88,8 @@ class Expr {
   const Node* node_ = nullptr;
 };
 
-// Owns nodes and makes them unique. Neither copied nor moved.
+// Owns the nodes and keeps them unique: equal expressions are one node. A Pool cannot be copied or
+// moved.
 class Pool {
  public:
   Pool();
@@ -103,10 +105,10 @@ class Pool {
   Expr Pi();
   Expr E();
 
-  // The node itself, nothing folded. Sums and products are the same node in any order of their
-  // arguments.
+  // Returns the node for `op` applied to `args` without folding anything. Two sums or two products
+  // whose arguments differ only in their order are the same node.
   Expr Make(Op op, absl::Span<const Expr> args);
-  // The same expression as a node of this pool.
+  // Returns e as a node of this pool, copied if e belongs to another pool.
   Expr Import(Expr e);
 
   size_t size() const { return nodes_.size(); }
@@ -134,9 +136,10 @@ inline const std::string& Expr::name() const { return node_->name; }
 inline uint32_t Expr::id() const { return node_->id; }
 inline Pool& Expr::pool() const { return *node_->pool; }
 
-// Builders. They fold as described above.
-Expr Add(absl::Span<const Expr> terms);    // At least one.
-Expr Mul(absl::Span<const Expr> factors);  // At least one.
+// Functions and operators that build expressions, with the folding that the head of this file
+// describes.
+Expr Add(absl::Span<const Expr> terms);    // REQUIRES: not empty
+Expr Mul(absl::Span<const Expr> factors);  // REQUIRES: not empty
 Expr Pow(Expr base, Expr exponent);
 Expr Pow(Expr base, const Number& exponent);
 Expr operator+(Expr a, Expr b);
@@ -145,7 +148,7 @@ Expr operator*(Expr a, Expr b);
 Expr operator/(Expr a, Expr b);
 Expr operator-(Expr a);
 
-// Numbers beside expressions: 1 + x, 0.5 * x.
+// Operators for a number and an expression: 1 + x, 0.5 * x.
 inline Expr operator+(double a, Expr b) { return b.pool().Constant(a) + b; }
 inline Expr operator+(Expr a, double b) { return a + a.pool().Constant(b); }
 inline Expr operator-(double a, Expr b) { return b.pool().Constant(a) - b; }
@@ -182,37 +185,38 @@ Expr Abs(Expr a);
 Expr Sign(Expr a);
 Expr Step(Expr a);
 Expr Floor(Expr a);
-Expr Round(Expr a);              // Halves away from 0.
+Expr Round(Expr a);              // rounds halves away from 0
 Expr Hypot(Expr a, Expr b);      // sqrt(a^2 + b^2)
-Expr StrongMul(Expr a, Expr b);  // a * b, but 0 where a or b is.
+Expr StrongMul(Expr a, Expr b);  // a * b, but 0 where a or b is 0
 Expr Polygamma(int n, Expr a);
 Expr Min(Expr a, Expr b);
 Expr Max(Expr a, Expr b);
-// if_less where a < b, otherwise `otherwise`.
+// The value of `if_less` where a < b, of `otherwise` elsewhere.
 Expr Select(Expr a, Expr b, Expr if_less, Expr otherwise);
 Expr Relu(Expr a);  // max(0, a)
 
-// Any operation by its Op, folding as its builder does. `args` as the operation takes them,
-// kConstant, kPi and kVariable excepted.
+// Builds the operation `op` of `args`, with the same folding as the function of that operation
+// above. `op` is not kConstant, kPi or kVariable, and `args` has as many arguments as `op` takes.
 Expr Apply(Op op, absl::Span<const Expr> args);
 
-// All nodes the roots are made of, each once, arguments before their users (roots included).
+// Returns all nodes that the roots consist of (roots included), each once, arguments before their
+// users.
 std::vector<Expr> TopologicalOrder(absl::Span<const Expr> roots);
 std::vector<Expr> TopologicalOrder(Expr root);
-// The variables in it, in order of first appearance in the pool.
+// Returns the variables in the roots, in the order in which they were created in the pool.
 std::vector<Expr> Variables(absl::Span<const Expr> roots);
 std::vector<Expr> Variables(Expr root);
-// Whether `part` occurs in `whole`.
+// Whether `part` is a subexpression of `whole`.
 bool Contains(Expr whole, Expr part);
 
-// `e` with every occurrence of a key replaced by its value, all at once; replaced values are not
-// searched again.
+// Returns `e` with every occurrence of a key of `replacements` replaced by the key's value. All
+// replacements happen at once: keys that occur inside inserted values stay.
 using Substitutions = absl::flat_hash_map<Expr, Expr>;
 Expr Substitute(Expr e, const Substitutions& replacements);
 Expr Substitute(Expr e, Expr from, Expr to);
 
-// Product split into its constant factor and the rest: -2 * x * y is (-2, x * y); the rest of a
-// constant is 1.
+// Splits a product into its constant factor and the rest: -2 * x * y gives (-2, x * y), x gives (1,
+// x), and a constant c gives (c, 1).
 std::pair<Number, Expr> SplitCoefficient(Expr e);
 
 }  // namespace cotangent::autodiff::symbolic

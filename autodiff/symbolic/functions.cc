@@ -7,7 +7,7 @@ namespace {
 
 using Args = absl::Span<const Expr>;
 
-// An operation of the table as a function.
+// Builds the operation `op` (of operations.inc) as a function that formula text may call.
 template <Op op>
 Expr Plain(Args a) {
   return Apply(op, a);
@@ -15,17 +15,18 @@ Expr Plain(Args a) {
 
 Expr LogSumExp(Expr a, Expr b) { return Apply(Op::kLogSumExp, {a, b}); }
 
-// Null where the order is no whole number from 0 to 100.
+// Returns polygamma(order, x), or null if the order is not a constant whole number from 0 to 100.
 Expr PolygammaOf(Args a) {
   if (!a[0].IsConstant() || !a[0].number().integer()) return Expr();
   const int64_t order = a[0].number().numerator();
   return order < 0 || order > 100 ? Expr() : Polygamma(static_cast<int>(order), a[1]);
 }
 
-// Toward 0.
+// Rounds x toward 0.
 Expr Truncated(Expr x) { return Sign(x) * Floor(Abs(x)); }
 
-// The remainder with the dividend's sign. Not |x| and its sign, whose derivative at 0 would be 0.
+// The remainder of x / y with the sign of x. The form sign(x) mod(|x|, |y|) would be shorter, but
+// its derivative by x at x = 0 would be 0 instead of 1.
 Expr Fmod(Expr x, Expr y) {
   const Expr size = Abs(y), zero = x.pool().Constant(0);
   return Select(x, zero, -Apply(Op::kMod, {-x, size}), Apply(Op::kMod, {x, size}));
@@ -39,19 +40,18 @@ Expr Fold(Args args, Expr (*combine)(Expr, Expr)) {
   return result;
 }
 
-// min(1, max(0, x / 6 + 1/2))
 Expr HardSigmoid(Expr x) {
   Pool& pool = x.pool();
   return Min(pool.Constant(1), Max(pool.Constant(0), x / 6 + 0.5));
 }
 
-// Klambauer et al. (2017), arXiv:1706.02515.
+// The scaled ELU with the two constants of Klambauer et al. (2017), arXiv:1706.02515.
 Expr Selu(Expr x) {
   Pool& pool = x.pool();
   return 1.0507009873554805 * Elu(x, pool.Constant(1.6732632423543772));
 }
 
-// Sorted by name.
+// All functions, sorted by name.
 constexpr NamedFunction kFunctions[] = {
     {"abs", 1, 1, [](Args a) { return Abs(a[0]); }},
     {"acos", 1, 1, [](Args a) { return Acos(a[0]); }},

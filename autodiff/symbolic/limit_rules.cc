@@ -7,8 +7,9 @@ namespace {
 
 using Maybe = std::optional<Expr>;
 
-// erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6), B bounded (Abramowitz
-// and Stegun 7.1.23).
+// The rule for erf(u), or for erfc(u) if `complement`. If u grows without bound, the rule uses the
+// asymptotic series for v = |u|, with an unknown bounded B (Abramowitz and Stegun 7.1.23):
+//   erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6)
 Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
   Expr value;
   const std::optional<int> infinite = context.Limit(u, &value);
@@ -22,7 +23,8 @@ Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
   return *infinite < 0 ? tail - 1 : 1 - tail;
 }
 
-// A step function with jumps at whole numbers + offset: its constant value near the limit of u.
+// The rule for a step function with jumps at the whole numbers plus `offset`, such as floor.
+// Returns the constant value that the function has near the limit of u.
 Maybe StepFunction(LimitContext& context, Expr u, double offset, double (*value_of)(double)) {
   Expr value;
   const std::optional<int> infinite = context.Limit(u, &value);
@@ -78,7 +80,8 @@ Maybe LimitOfCbrt(LimitContext& context, Arguments a) {
   return BySign(context, a[0], -Pow(-a[0], third), a[0].pool().Constant(0), Pow(a[0], third));
 }
 
-// Near 1 and -1: asin(u) = pi/2 - 2 asin(sqrt((1 - u)/2)).
+// If u tends to 1, the rule uses asin(u) = pi/2 - 2 asin(sqrt((1 - u)/2)), because asin is analytic
+// at 0 but not at 1. For -1 it uses that asin is odd.
 Maybe LimitOfAsin(LimitContext& context, Arguments a) {
   const Expr u = a[0];
   Expr value;
@@ -119,7 +122,8 @@ Maybe LimitOfTan(LimitContext& context, Arguments a) {
   return Sin(a[0]) / Cos(a[0]);
 }
 
-// ln(u + sqrt(u^2 + 1)), turned so that the sum does not cancel.
+// asinh(u) = ln(u + sqrt(u^2 + 1)) for positive u. For negative u the rule uses -asinh(-u), because
+// the sum would cancel.
 Maybe LimitOfAsinh(LimitContext& context, Arguments a) {
   const auto positive = [](Expr v) { return Ln(v + Sqrt(Square(v) + 1)); };
   return BySign(context, a[0], -positive(-a[0]), a[0].pool().Constant(0), positive(a[0]));

@@ -5,8 +5,10 @@
 
 #include "autodiff/symbolic/operation.h"
 
-// How operations look near a limit (the field `limit` of struct Operation). A rule whose function is
-// undefined there, as a root of what is negative is, gives nothing.
+// The rules for limits in the field `limit` of struct Operation (operation.h). Each rule rewrites
+// an operation with arguments `a` into a form that the limit algorithm (limits.h) can expand, for
+// large values of the limit's variable. A rule returns nothing if the function is undefined there,
+// such as ln of a negative argument, or if that cannot be decided.
 namespace cotangent::autodiff::symbolic {
 
 std::optional<Expr> LimitOfPower(LimitContext& context, Arguments a);
@@ -24,7 +26,8 @@ std::optional<Expr> LimitOfErfc(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfFloor(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfRound(LimitContext& context, Arguments a);
 
-// sin and cos: unknown but bounded where the argument grows without bound.
+// The rule for sin and cos. If the argument grows without bound, the result is an unknown bounded
+// quantity.
 template <Op op>
 std::optional<Expr> LimitOfWave(LimitContext& context, Arguments a) {
   Expr value;
@@ -33,7 +36,8 @@ std::optional<Expr> LimitOfWave(LimitContext& context, Arguments a) {
   return *sign == 0 ? Apply(op, a) : context.Bounded();
 }
 
-// What a piecewise function is, by the eventual sign of u.
+// Returns `negative`, `zero` or `positive`, according to the sign that u has for all large values
+// of the limit's variable. Serves piecewise functions such as abs.
 std::optional<Expr> BySign(LimitContext& context, Expr u, Expr negative, Expr zero, Expr positive);
 std::optional<Expr> BySign(LimitContext& context, Expr u, const Number& negative,
                            const Number& zero, const Number& positive);

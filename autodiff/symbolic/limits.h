@@ -7,19 +7,21 @@
 #include "autodiff/symbolic/expression.h"
 
 // Limits, by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation System,
-// ETH Zurich, 1996): the subexpression that varies most rapidly becomes a small quantity w, the
-// expression a series in w, and the leading term decides or is again a limit problem, of slower
-// growth. Absolute values, min, max, sign, step and select are resolved by the eventual sign of
-// their arguments, erf by its asymptotic series, and a sine or cosine of something that grows
-// without bound is kept as an unknown bounded quantity.
+// ETH Zurich, 1996). The subexpression that varies most rapidly is replaced by a small quantity w,
+// and the expression is expanded into a series in w. Its leading term gives the limit, or its
+// leading coefficient is a limit problem of slower growth. Absolute values, min, max, sign, step
+// and select are resolved by the sign that their arguments eventually have, erf by its asymptotic
+// series. A sine or cosine of an argument that grows without bound becomes an unknown bounded
+// quantity.
 //
-// Every answer but kUnknown is right: a zero test or a sign that cannot be proved gives kUnknown.
+// Every answer other than kUnknown is right. The answer is kUnknown if the algorithm cannot prove a
+// sign or whether a term is zero.
 namespace cotangent::autodiff::symbolic {
 
 struct LimitValue {
   enum class Kind { kFinite, kPlusInfinity, kMinusInfinity, kUnknown };
   Kind kind = Kind::kUnknown;
-  Expr value;  // Of kFinite.
+  Expr value;  // the limit if kind is kFinite
 
   bool known() const { return kind != Kind::kUnknown; }
   bool finite() const { return kind == Kind::kFinite; }
@@ -28,19 +30,20 @@ struct LimitValue {
 // "1/2", "+inf", "-inf", "cannot tell".
 std::string ToText(const LimitValue& limit);
 
-// Whether two limits are known and the same.
+// Whether both limits are known and they are the same.
 bool Same(const LimitValue& a, const LimitValue& b);
 
 enum class Side { kLeft, kRight, kBoth };
 
-// The limit as variable -> point from a side; kBoth: known when both are known and the same. Other
-// variables are parameters: where the answer depends on the sign of one it is kUnknown.
+// The limit of e as `variable` tends to `point` from one side. With Side::kBoth, it is known only
+// if the limits from both sides are known and the same. Other variables are parameters; the limit
+// is kUnknown if it depends on the sign of a parameter.
 LimitValue Limit(Expr e, Expr variable, Expr point, Side side);
 
-// The limit as variable -> +infinity (or -infinity).
+// The limit of e as `variable` tends to +infinity, or to -infinity if not `positive`.
 LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive);
 
-// Where a function of one variable has no derivative, or no value.
+// A point where a function of one variable has no derivative or no value.
 struct NonDifferentiablePoint {
   enum class Kind {
     kKink,      // Continuous, and the slopes from both sides are finite and differ.
@@ -48,18 +51,20 @@ struct NonDifferentiablePoint {
     kJump,      // The limits from both sides, or the value, differ.
     kPole,      // A limit is infinite.
     kEdge,      // Defined on one side only.
-    kUnknown,   // A candidate that could not be decided.
+    kUnknown,   // A point that may be one, which could not be decided.
   };
   Kind kind = Kind::kUnknown;
   Expr point;
   LimitValue left_value, right_value;
-  LimitValue left_slope,
-      right_slope;  // Limits of the derivative: the one-sided derivatives where continuous.
+  // The limits of the derivative from the left and from the right. They are the one-sided
+  // derivatives if the function is continuous at the point.
+  LimitValue left_slope, right_slope;
 };
 
 struct Differentiability {
   std::vector<NonDifferentiablePoint> points;  // Ascending.
-  // Whether these are all. If not, `reason` names the subexpression whose zeros could not be found.
+  // Whether `points` contains all such points. If not, `reason` names the subexpression whose zeros
+  // could not be found.
   bool complete = true;
   std::string reason;
 };

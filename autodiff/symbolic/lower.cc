@@ -27,7 +27,7 @@ class Lowering {
 
  private:
   void CountUses(absl::Span<const Expr> nodes, absl::Span<const Expr> roots);
-  // The product's factors, those of inner products that nothing else uses among them.
+  // The factors of a product. An inner product that has no other user is replaced by its factors.
   std::vector<Expr> Factors(Expr product) const;
   absl::StatusOr<Value> LowerNode(Expr e);
   absl::StatusOr<Value> LowerVariable(Expr e);
@@ -49,7 +49,7 @@ class Lowering {
   absl::flat_hash_map<Expr, int> uses_, divisions_by_;
 };
 
-// A power whose reciprocal is a power with a positive exponent: what stands in a denominator.
+// Whether e is a power with a constant negative exponent, which stands in a denominator.
 bool IsReciprocal(Expr e) {
   return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
 }
@@ -131,7 +131,7 @@ absl::StatusOr<Value> Lowering::LowerNode(Expr e) {
   }
 }
 
-// Terms that are no products first, so that every product becomes part of an FMA.
+// Adds products (and powers) last: each of them then becomes part of a fused multiply-add (FMA).
 Value Lowering::LowerSum(Expr e) {
   double constant = 0;
   std::vector<Expr> terms;
@@ -149,8 +149,9 @@ Value Lowering::LowerSum(Expr e) {
   return sum;
 }
 
-// x * sign(x) is |x|. Constants in one, and one division by all of the denominator; but a
-// denominator that occurs elsewhere too becomes a reciprocal that all of them share.
+// x * sign(x) becomes |x|. All constant factors become one, and all denominators become one
+// division. But a denominator that occurs in other products too becomes a reciprocal that all of
+// them share.
 Value Lowering::LowerProduct(Expr e) {
   double coefficient = 1;
   Value numerator = -1, denominator = -1;

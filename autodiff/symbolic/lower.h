@@ -12,17 +12,20 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// The value of each variable, by name.
+// The value of a vector program that stands for each variable, by the variable's name.
 using VariableValues = absl::flat_hash_map<std::string, codegen::Value>;
 
-// Appends the computation of `e` to a program. Arithmetic is in f32: constants are computed in
-// double first; common subexpressions, also with what the program holds already, are computed once;
-// divisions by the same thing become one reciprocal. Errors: a variable without a value, by name; a
-// constant subexpression outside its domain.
+// Appends instructions that compute `e` to `program`, and returns the value that holds the result.
+// Arithmetic is in f32 (32-bit floats), but constant subexpressions are computed in double first.
+// Common subexpressions are computed once, also those that `program` contains already, and
+// divisions by the same value become one reciprocal. Fails if a variable has no value (the message
+// names it), if a constant subexpression is outside its domain, or if vector programs lack an
+// operation (gamma, lgamma, polygamma).
 absl::StatusOr<codegen::Value> Lower(Expr e, const VariableValues& variables,
                                      codegen::VectorProgram& program);
 
-// Several at once, sharing their work: a formula and its derivatives.
+// Lowers several expressions, such as a formula and its derivatives; what they share is computed
+// once.
 absl::StatusOr<std::vector<codegen::Value>> Lower(absl::Span<const Expr> roots,
                                                   const VariableValues& variables,
                                                   codegen::VectorProgram& program);

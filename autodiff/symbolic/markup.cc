@@ -20,7 +20,7 @@ bool HasNegativeExponent(Expr e) {
   return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
 }
 
-// The constant factor of a product.
+// The constant factor of a product (1 if it has none). A constant is its own constant factor.
 Number LeadingCoefficient(Expr e) {
   if (e.IsConstant()) return e.number();
   return e.op() == Op::kMul && e.arg(0).IsConstant() ? e.arg(0).number() : Number(1);
@@ -32,7 +32,7 @@ bool DecimalText(const Number& n) { return n.ToText().find('/') == std::string::
 
 namespace {
 
-// Precedence of what Write() makes of an expression.
+// How tightly the text binds that Write() produces for an expression.
 Precedence PrecedenceOf(Expr e) {
   switch (e.op()) {
     case Op::kConstant:
@@ -58,16 +58,16 @@ void Append(Pieces* to, Pieces more) { to->insert(to->end(), more.begin(), more.
 
 namespace {
 
-// base^exponent for a positive constant exponent, as a piece.
+// Writes base^exponent for a positive constant exponent. `place` is the precedence that the place
+// asks for; it matters only for exponent 1, where the base stands alone.
 Pieces WritePower(const Markup& markup, Expr base, const Number& exponent, Precedence place) {
   if (exponent.IsOne()) return {Piece(base, place)};
   if (IsRoot(exponent)) return markup.Root(base);
   return markup.Power(base, &exponent, Expr());
 }
 
-// Where a factor stands in a product: numbers (pi, e, sqrt(2)), variables by name, sums, exponentials
-// (e^x, x^y),
-// other functions.
+// Where a factor stands in a product. Groups, in order: 0 numbers (pi, e, sqrt(2)), 1 variables, by
+// name, 2 sums, 3 exponentials (e^x, x^y), 4 other functions.
 struct Place {
   int group = 4;
   std::string letters, subscript;
@@ -75,7 +75,7 @@ struct Place {
 };
 
 Place PlaceOf(Expr factor) {
-  // That of a product is its first factor's.
+  // A product stands where its first factor would stand.
   while (factor.op() == Op::kMul) factor = factor.arg(factor.arg(0).IsConstant() ? 1 : 0);
   const Expr base = factor.op() == Op::kPow ? factor.arg(0) : factor;
   Place place;
@@ -98,8 +98,8 @@ Place PlaceOf(Expr factor) {
 
 using Names = absl::flat_hash_map<Expr, std::string>;
 
-// The factors, those of products among them that have no name included, in the order in which people
-// write them.
+// Returns the factors, except constants, in the order in which people write them. A factor that is
+// itself a product and has no name is replaced by its factors.
 std::vector<Expr> InOrder(absl::Span<const Expr> factors, const Names& named) {
   std::vector<std::pair<Place, Expr>> placed;
   std::vector<Expr> open(factors.rbegin(), factors.rend());
@@ -119,7 +119,8 @@ std::vector<Expr> InOrder(absl::Span<const Expr> factors, const Names& named) {
   return in_order;
 }
 
-// A product, its sign left out.
+// Writes a product without its sign, which the caller writes. Powers with negative exponents become
+// the denominator of a fraction.
 Pieces WriteProduct(const Markup& markup, const Names& named, Expr e) {
   const Number coefficient = Abs(LeadingCoefficient(e));
   Pieces above, below;
@@ -173,7 +174,8 @@ Pieces WriteSum(const Markup& markup, const Names& named, Expr e) {
     const bool negative = LeadingCoefficient(term).sign() < 0;
     if (!pieces.empty()) pieces.push_back(markup.Operator(negative ? '-' : '+'));
     if (!negative) {
-      // A sum that starts with a sum is how text without parentheses parses.
+      // The first term needs no parentheses even if it is a sum: Parse() (parse.h) reads a + b + c
+      // as (a + b) + c.
       pieces.push_back(Piece(term, pieces.empty() ? kSum : kProduct));
     } else {
       if (pieces.empty()) pieces.push_back(markup.Operator('n'));
@@ -216,7 +218,8 @@ Pieces Write(const Markup& markup, const Names& named, Expr e) {
 
 }  // namespace
 
-// Without recursion, so that depth costs memory and not stack.
+// Keeps the parts still to be printed in a vector instead of recursing, so that a deep expression
+// does not overflow the call stack.
 std::string Print(const Markup& markup, Expr root,
                   const absl::flat_hash_map<Expr, std::string>& named) {
   std::string text;
@@ -284,7 +287,8 @@ std::pair<std::string, std::string> SplitSubscript(const std::string& name) {
 
 namespace {
 
-// Nodes written out as trees, as far as `limit`.
+// The number of nodes if the roots are written out as trees, so that a shared node counts as often
+// as it is written. The count stops at `limit`.
 size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size_t limit) {
   absl::flat_hash_map<Expr, size_t> size;
   for (Expr e : order) {
@@ -297,11 +301,12 @@ size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size
   return sum;
 }
 
-// What is written where `e` is read: a denominator is written as its base.
+// The expression whose text appears where `e` is used. For a power with a negative exponent, which
+// is written as a denominator, that is the base.
 Expr Written(Expr e) { return HasNegativeExponent(e) ? e.arg(0) : e; }
 
-// Compound nodes that are written several times, and every 200th level of a deep chain so that its
-// text stays parseable.
+// Returns the subexpressions that get names: those with arguments that would be written several
+// times, and in a deep chain one at every 200th level, because the parser limits nesting.
 std::vector<Expr> WorthNaming(absl::Span<const Expr> order, absl::Span<const Expr> roots) {
   absl::flat_hash_map<Expr, int> users;
   for (Expr e : order) {

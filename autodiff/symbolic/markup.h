@@ -1,5 +1,5 @@
-// How formulas are written, whatever the language: the traversal that puts operands, signs and
-// parentheses in order. print.h is for users.
+// The part of printing that all output languages share: the walk over an expression that places
+// operands, signs and parentheses. For the implementations of printing only; users include print.h.
 #ifndef COTANGENT_AUTODIFF_SYMBOLIC_MARKUP_H_
 #define COTANGENT_AUTODIFF_SYMBOLIC_MARKUP_H_
 
@@ -14,11 +14,12 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// What binds how tightly: a piece in a place that asks for more than it has is put in parentheses.
+// How tightly parts of a formula bind. A part is put in parentheses if its place asks for tighter
+// binding than the part has.
 enum Precedence { kSum = 1, kProduct = 2, kPower = 3, kAtom = 4 };
 
-// What is left to print: a finished string, or an expression with the precedence its place asks
-// for.
+// A part of the output that is still to be printed: either finished text, or an expression with the
+// precedence that its place asks for.
 struct Piece {
   Piece(std::string t) : text(std::move(t)) {}  // NOLINT
   Piece(const char* t) : text(t) {}             // NOLINT
@@ -29,7 +30,8 @@ struct Piece {
 };
 using Pieces = std::vector<Piece>;
 
-// How one output language writes things. The traversal below is the same for all of them.
+// The notation of one output language, such as LaTeX. Print() below walks over an expression in the
+// same way for all languages.
 class Markup {
  public:
   virtual ~Markup() = default;
@@ -40,33 +42,36 @@ class Markup {
   virtual std::string Operator(char op) const = 0;  // '+', '-', 'n' (negation), '*'
   virtual std::string Open() const = 0;
   virtual std::string Close() const = 0;
-  // Factors of the numerator and the denominator.
+  // A fraction with the factors `above` in the numerator and `below` in the denominator.
   virtual Pieces Fraction(Pieces above, Pieces below) const = 0;
-  // The base of a power, in parentheses where it needs them.
+  // The base of a power, in parentheses if it needs them.
   virtual Pieces Base(Expr base) const { return {Piece(base, kAtom)}; }
   virtual Pieces Power(Expr base, const Number* exponent, Expr exponent_expr) const = 0;
   virtual Pieces Root(Expr a) const = 0;
   virtual Pieces Call(Expr e) const = 0;
-  // Whether a fraction needs no parentheses around its parts.
+  // Whether fractions are drawn with a horizontal bar, so that their parts need no parentheses.
   virtual bool Stacked() const = 0;
 };
 
 bool DecimalText(const Number& n);
 void Append(Pieces* to, Pieces more);
-// f(a, b), for what has no notation of its own.
+// The call "name(a, b)" of the operation e, for operations that have no notation of their own.
 Pieces PlainCall(const std::string& name, Expr e, const Markup& markup, const char* comma);
-// A table's "...{0}...{1}..." with the arguments for the numbers.
+// A template such as "\sin\left({0}\right)" from operations.inc, with {0}, {1}, ... replaced by the
+// arguments of e.
 Pieces FilledIn(const char* form, Expr e, const Markup& markup);
 
-// w1 and w_1 are w with subscript 1.
+// Splits the name of a variable into letters and subscript: both w1 and w_1 give ("w", "1").
 std::pair<std::string, std::string> SplitSubscript(const std::string& name);
 
-// `root` in a language. Expressions of `named` are written as their names, but for root itself.
+// Writes `root` in the language of `markup`. Subexpressions that are keys of `named` appear as
+// their names; root itself is always written out.
 std::string Print(const Markup& markup, Expr root,
                   const absl::flat_hash_map<Expr, std::string>& named = {});
 
-// Several at once: u1, u2, ... stand for what they share, where their text would be longer than
-// `least` nodes and much longer than they are.
+// Writes several expressions. If they share subexpressions and their text would be long, the shared
+// subexpressions get the names u1, u2, ... "Long" means more than `least` nodes and more than twice
+// the nodes of the graph, each node counted as often as it is written.
 SharedText PrintShared(const Markup& markup, absl::Span<const Expr> roots, size_t least);
 
 }  // namespace cotangent::autodiff::symbolic

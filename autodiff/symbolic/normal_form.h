@@ -12,24 +12,25 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/polynomial.h"
 
-// The normal form behind Simplify and Equal (simplify.h): a fraction of polynomials over "atoms"
-// (variables, and functions of normal forms), reduced by the relations between atoms that hold at
-// every point of the real domain: exp(a + b) = exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|,
-// sign(u)^3 = sign(u), sqrt(u)^2 = u, and in a full normal form sin^2 = 1 - cos^2, angle sums, ln
-// of products, and everything hyperbolic or sigmoidal written in exp.
+// The normal form of expressions, by which Simplify and Equal (simplify.h) work. It is a fraction
+// of polynomials over "atoms" (variables, and functions of normal forms), reduced by relations
+// between atoms that hold at every point of the real domain: exp(a + b) = exp(a) exp(b), |u|^2 =
+// u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u. A full normal form also uses sin^2 = 1
+// - cos^2, angle sums and logarithms of products, and writes all hyperbolic and sigmoidal functions
+// in exp.
 //
-// Writing u for u wherever an expression contains ln(u) or sqrt(u), u >= 0 is known there and used:
-// the form has the expression's value at every point where that is defined, and may be defined at
-// more (x / x is 1).
+// Where an expression contains ln(u) or sqrt(u), the form uses that u >= 0, because the expression
+// has no value elsewhere. The form has the expression's value at every point where the expression
+// is defined; the form may be defined at more points (x / x becomes 1).
 namespace cotangent::autodiff::symbolic {
 
-// How much work a normal form may take: products and comparisons of two terms, about a microsecond
-// each.
+// A limit on the work that normal forms may take. The unit of work is a product or comparison of
+// two terms of polynomials, about a microsecond.
 class Budget {
  public:
   explicit Budget(int64_t work = 20'000'000) : left_(work) {}
 
-  // False once it is used up, and from then on.
+  // Takes `work` units off the budget. Returns false if the budget is used up.
   bool Spend(int64_t work) {
     left_ -= work;
     return left_ >= 0;
@@ -42,30 +43,31 @@ class Budget {
 
 struct Fraction {
   Polynomial numerator;
-  std::map<Polynomial, int> denominator;  // Primitive factors with their powers.
+  std::map<Polynomial, int> denominator;  // primitive factors with their powers
 };
 
 class Normalizer {
  public:
   enum class Mode {
-    kShallow,  // For people: functions stay as they are written.
-    kFull,     // For deciding equality: as few different functions as possible.
+    kShallow,  // for people to read: functions stay as they are written
+    kFull,     // for deciding equality: as few different functions as possible
   };
-  // A base known to be positive (1) or negative (-1).
+  // Expressions whose sign is known: 1 for positive, -1 for negative.
   using Signs = std::vector<std::pair<Expr, int>>;
 
-  // With a `budget` of nullptr it has one of its own.
+  // If `budget` is null, the Normalizer has a budget of its own.
   Normalizer(Pool& pool, Mode mode, Signs known_signs = {}, Budget* budget = nullptr);
 
-  // Nothing when an intermediate result grows too large, the budget is used up, or a constant is not
-  // exact.
+  // Returns the normal form of e, or nothing if an intermediate result grows too large, the budget
+  // is used up, or a constant is not exact.
   std::optional<Fraction> Normalize(Expr e);
 
-  // Of what Normalize() returned.
+  // IsZero() and ToExpr() take fractions that Normalize() of this object returned.
   bool IsZero(const Fraction& f);
   Expr ToExpr(const Fraction& f);
 
-  // The u whose |u| or sign(u) stood in what was normalized and whose sign is not known.
+  // The expressions u whose sign is unknown and of which |u| or sign(u) occurred in what was
+  // normalized.
   std::vector<Expr> OpenSigns() const;
 
  private:
@@ -73,12 +75,13 @@ class Normalizer {
   struct AtomInfo {
     Expr expr;
     Kind kind = Kind::kPlain;
-    Polynomial base;   // Of kAbs, kSign, kRoot.
-    Atom partner = 0;  // Of kSin: its cosine. Of kSign: its absolute value.
+    Polynomial base;   // the u of |u|, sign(u) or a root of u
+    Atom partner = 0;  // for sin(u) the atom of cos(u), for sign(u) that of |u|
     bool positive = false;
     bool nonnegative = false;
   };
-  // An argument's terms, each a rational coefficient and a monic rest.
+  // The terms of a function's argument, each as a rational coefficient and the rest of the term,
+  // which has coefficient 1.
   using Parts = std::vector<std::pair<Number, Fraction>>;
 
   Atom AtomOf(Expr expr, Kind kind = Kind::kPlain);
@@ -86,7 +89,8 @@ class Normalizer {
   Fraction Constant(const Number& value) const { return {Polynomial(value), {}}; }
   Fraction Convert(Expr e);
   Fraction ConvertNode(Expr e);
-  // The same function by simpler ones, or null when it is simple.
+  // Returns e written in simpler functions (tanh in exp, for example), or null if e is simple
+  // already.
   Expr Expand(Expr e) const;
   Expr WithArguments(Expr e, const std::vector<Fraction>& args);
 
@@ -98,7 +102,7 @@ class Normalizer {
   Fraction RealPower(const Fraction& a, const Number& exponent);
   Fraction NumberPower(const Number& value, const Number& exponent);
   Fraction Cancel(Fraction a);
-  // Applies the relations between atoms.
+  // Applies the relations between atoms that the head of this file lists.
   Fraction Reduce(const Polynomial& p);
   bool ReduceTerm(Monomial* m, std::vector<Fraction>* factors);
 
@@ -115,8 +119,8 @@ class Normalizer {
   Fraction Odd(Op op, const Fraction& a);
   Parts Split(const Fraction& a) const;
 
-  // Sign of a polynomial wherever it is defined and not 0: -1, 1, or 0 when not known. `strict`:
-  // never 0 either.
+  // The sign that p has wherever it is defined and not 0: 1 or -1, or 0 if the sign is not known.
+  // Sets *strict to whether p is known to be never 0 either.
   int KnownSign(const Polynomial& p, bool* strict) const;
   Fraction AbsOfPrimitive(const Polynomial& p, const Number& exponent);
   Fraction SignOfPrimitive(const Polynomial& p);
@@ -125,7 +129,8 @@ class Normalizer {
   Atom RootAtom(const Polynomial& base);
   void AssumePositive(const Polynomial& p);
   Fraction Fail();
-  // Whether so much work is too much; then it fails.
+  // Takes `work` off the budget. If the budget is used up, the normalization fails and the result
+  // is true.
   bool Exceeds(int64_t work);
   void Pythagoras(Polynomial* p);
 
@@ -142,8 +147,8 @@ class Normalizer {
   std::vector<AtomInfo> atoms_;
   absl::flat_hash_map<Expr, Atom> atom_ids_;
   absl::flat_hash_map<Expr, Fraction> memo_;
-  // The largest denominator of the angle's coefficients: sin(x/2) and sin(x) are both written in
-  // sin(x/2).
+  // For each angle the largest denominator of its coefficients: if sin(x/2) and sin(x) both occur,
+  // both are written in sin(x/2) and cos(x/2).
   absl::flat_hash_map<Expr, int64_t> angle_unit_;
   bool may_assume_ = true;
   bool restart_ = false;

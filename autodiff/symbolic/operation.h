@@ -8,83 +8,93 @@
 #include "autodiff/codegen/vector_program.h"
 #include "autodiff/symbolic/expression.h"
 
-// What there is to know about an operation. operations.inc has an entry for each; who parses,
-// evaluates, differentiates, prints, compiles, simplifies or takes limits reads it there.
+// What the library knows about each operation of formulas. operations.inc has one entry (an
+// Operation) for each; the code that parses, evaluates, differentiates, prints, compiles,
+// simplifies and computes limits of expressions reads the entries.
 namespace cotangent::autodiff::symbolic {
 
 using Arguments = absl::Span<const Expr>;
 
 enum class Symmetry { kNone, kEven, kOdd };
-// Of the values, wherever there are any.
+// The range of an operation's values, wherever it is defined.
 enum class Range { kAny, kNotNegative, kPositive };
 
-// What the derivative taken at a kink or jump is (autodiff/math.h), as trace.h tells it.
+// Where an operation has a kink or a jump. trace.h uses this to tell which derivative is taken at
+// such a point (the values are those of autodiff/math.h).
 enum class Kink {
   kNone,
   kCornerAtZero,
   kJumpAtZero,
   kJumpAtIntegers,
   kJumpAtHalves,
-  kJumpAtMultiples,  // of the second argument
-  kTie,
-  kBranch,
+  kJumpAtMultiples,  // at multiples of the second argument
+  kTie,              // where the arguments of min or max are equal
+  kBranch,           // where the condition of a select changes
 };
 
-// Where f(u) may be 0.
+// Where a function f(u) of one argument may be 0: nowhere, where u is 0, or where u is 1.
 enum class Zeros { kUnknown, kNowhere, kWhereArgumentIs, kWhereArgumentIsOne };
 
-// What a rule for limits may ask, as the limit's variable grows without bound.
+// The questions that a rule for limits may ask. The limit's variable grows without bound.
 class LimitContext {
  public:
   virtual ~LimitContext() = default;
-  // The sign for all values of the variable that are large enough; nothing when it cannot be told.
+  // The sign (-1, 0 or 1) that e has for all sufficiently large values of the variable; nothing if
+  // it cannot be determined.
   virtual std::optional<int> EventualSign(Expr e) = 0;
-  // -1 and 1: infinite; 0: finite, with the limit, simplified, in *value; nothing when it cannot be told.
+  // Returns -1 or 1 if e tends to -infinity or +infinity. Returns 0 if e has a finite limit; *value
+  // is then the simplified limit. Returns nothing if the limit cannot be determined.
   virtual std::optional<int> Limit(Expr e, Expr* value) = 0;
-  // The value of an expression without variables.
+  // The value of an expression without variables; nothing if it is not defined.
   virtual std::optional<double> ValueOf(Expr constant) = 0;
-  // An unknown quantity that stays bounded.
+  // A new symbol for an unknown quantity that stays bounded.
   virtual Expr Bounded() = 0;
 };
 
 struct Operation {
-  const char* name;  // In formula text.
-  int arguments;     // -1: two or more.
+  const char* name;  // the function's name in formula text
+  int arguments;     // how many; -1: two or more
 
-  // The value where it is known or simpler than the node, else null. Null where nothing folds.
+  // Returns a constant or simpler expression to which the operation folds when it is built, or null
+  // if it does not fold for these arguments. A null pointer means that it never folds.
   Expr (*fold)(Arguments) = nullptr;
 
-  // The derivative by argument i, in a form that neither overflows nor cancels where the
-  // derivative itself does not.
+  // The derivative of e by its argument i, in a form that neither overflows nor loses digits to
+  // cancellation where the derivative itself does not overflow.
   Expr (*derivative)(Expr e, size_t i) = nullptr;
-  // Whether that derivative is 0 or 1, by which argument is passed on: what is behind the 0 may be
-  // undefined.
+  // Whether the derivative is 1 for the argument that the operation passes on and 0 for the other
+  // (min, max, select). The argument with derivative 0 may then be undefined.
   bool chooses = false;
 
-  // "{0}" is the first argument. MathML null: the name and the arguments in parentheses.
+  // Templates for printing; "{0}" stands for the first argument. If `mathml` is null, MathML has
+  // the name and the arguments in parentheses.
   const char* latex = nullptr;
   const char* mathml = nullptr;
   const char* cpp = nullptr;
 
   Symmetry symmetry = Symmetry::kNone;  // Of one argument.
   Range range = Range::kAny;
-  // An infinite value of finite arguments is a pole and no overflow.
+  // Whether an infinite value at these finite arguments is a pole; if not, it is an overflow. Null:
+  // the operation has no poles.
   bool (*pole)(absl::Span<const double> arguments) = nullptr;
 
-  // Null where compiled code (autodiff/codegen) has no such function.
+  // Appends the operation to a vector program. Null if compiled code (autodiff/codegen) has no such
+  // function.
   codegen::Value (*lower)(codegen::VectorProgram& program,
                           absl::Span<const codegen::Value> arguments) = nullptr;
 
-  // The same by fewer kinds of functions, for deciding equality (normal_form.h); null where it is
-  // one of those.
+  // The operation written in fewer kinds of functions (tanh in exp, for example), for deciding
+  // equality (normal_form.h). Null if the operation is itself one of those functions.
   Expr (*normal)(Arguments) = nullptr;
-  // The same by sums, products, constant powers, exp, ln, and functions analytic at a finite limit
-  // of their argument, wherever the variable is large enough; nothing where it is undefined there
-  // or that cannot be told. Null where none is known.
+  // The operation for large values of the limit's variable, written in sums, products, constant
+  // powers, exp, ln, and functions that are analytic at a finite limit of their argument. Returns
+  // nothing if the operation is undefined there or that cannot be determined. A null pointer means
+  // that no such form is known.
   std::optional<Expr> (*limit)(LimitContext& context, Arguments) = nullptr;
 
-  Zeros zeros = Zeros::kUnknown;  // Of one argument.
-  // Where one of these is 0 the function may fail to be smooth. Null: it is smooth everywhere.
+  Zeros zeros = Zeros::kUnknown;  // for functions of one argument
+  // Expressions that are 0 wherever the function may fail to be smooth, apart from the jumps that
+  // `kink` states. A null pointer means that there are no such points.
   std::vector<Expr> (*suspects)(Arguments) = nullptr;
   Kink kink = Kink::kNone;
 };

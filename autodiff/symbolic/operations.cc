@@ -10,7 +10,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// ---- What the entries of operations.inc are written with ----
+// ---- What the entries of operations.inc use: short names for types, then functions for each field
+// of struct Operation (operation.h) ----
 
 using Args = Arguments;
 using Context = LimitContext;
@@ -24,19 +25,19 @@ Expr Half(Expr beside) { return beside.pool().Constant(Number::Ratio(1, 2)); }
 Expr Two(Expr beside) { return beside.pool().Constant(2); }
 Expr Ten(Expr beside) { return beside.pool().Constant(10); }
 
-// -- fold --
+// -- Functions for the field `fold`, which return null where nothing folds --
 
 Expr FoldSum(Args a) { return Add(a); }
 Expr FoldProduct(Args a) { return Mul(a); }
 Expr FoldPower(Args a) { return Pow(a[0], a[1]); }
 
-// f(0) = value.
+// Folds f(0) to `value`.
 template <int value>
 Expr AtZero(Args a) {
   return a[0].IsZero() ? a[0].pool().Constant(value) : Expr();
 }
 
-// f(1) = value.
+// Folds f(1) to `value`.
 template <int value>
 Expr AtOne(Args a) {
   return a[0].IsOne() ? a[0].pool().Constant(value) : Expr();
@@ -88,7 +89,7 @@ Expr FoldSelect(Args a) {
   return a[0].number() < a[1].number() ? a[2] : a[3];
 }
 
-// -- derivative --
+// -- Functions for the field `derivative`: the derivative of e by its argument i --
 
 Expr One(Expr e, size_t) { return e.pool().Constant(1); }
 Expr Zero(Expr e, size_t) { return e.pool().Constant(0); }
@@ -101,7 +102,9 @@ Expr OtherFactors(Expr e, size_t i) {
   return Mul(others);
 }
 
-// y x^(y-1) is 0 where y is, and x^y ln(x) where x^y is (the table of autodiff/math.h).
+// The derivative of x^y by x is y x^(y-1), which is 0 where y is 0. The derivative by y is x^y
+// ln(x), which is 0 where x^y is 0. Both are fixed by the table of autodiff/math.h and need
+// StrongMul, a product that is 0 wherever a factor is 0.
 Expr PowerDerivative(Expr e, size_t i) {
   const Expr base = e.arg(0), exponent = e.arg(1);
   if (i == 1) return StrongMul(e, Ln(base));
@@ -111,17 +114,19 @@ Expr PowerDerivative(Expr e, size_t i) {
 
 Expr OneMinusSquare(Expr a) { return (1 - a) * (1 + a); }
 
-// 2 / sqrt(pi) * exp(-a^2)
 Expr ErfDerivative(Expr a) { return 2 / Sqrt(a.pool().Pi()) * Exp(-Square(a)); }
 
-// (x, -y) / (x^2 + y^2), whose square would overflow before it does.
+// The derivatives of atan2(y, x) are x / (x^2 + y^2) by y and -y / (x^2 + y^2) by x. Divides by the
+// length twice, because its square could overflow.
 Expr Atan2Derivative(Expr e, size_t i) {
   const Expr length = Hypot(e.arg(0), e.arg(1));
   const Expr slope = e.arg(1 - i) / length / length;
   return i == 0 ? slope : -slope;
 }
 
-// -floor(a / b) by b: a whole number, which no rounding of the quotient moves to its neighbour.
+// The derivatives of mod(a, b) are 1 by a and -floor(a / b) by b. The floor is computed as (a -
+// mod(a, b)) / b, rounded: a plain floor(a / b) can be off by 1, because its quotient is rounded
+// first.
 Expr ModDerivative(Expr e, size_t i) {
   return i == 0 ? One(e, 0) : -Round((e.arg(0) - e) / e.arg(1));
 }
@@ -143,25 +148,27 @@ Expr SelectDerivative(Expr e, size_t i) {
   return Select(e.arg(0), e.arg(1), i == 2 ? one : zero, i == 2 ? zero : one);
 }
 
-// -- pole --
+// -- Functions for the field `pole` --
 
 bool Always(Numbers) { return true; }
 bool NotPositive(Numbers a) { return a[0] <= 0; }
 
-// -- lower --
+// -- Functions for the field `lower`, which append to the vector program p --
 
 codegen::Value LowerCbrt(Program& p, V a) {
   return p.Mul(p.Sign(a[0]), p.Pow(p.Abs(a[0]), p.Constant(1.0f / 3)));
 }
 
-// p.Round() takes halves to even numbers. Every f32 from 2^23 on is whole.
+// Rounds halves away from 0, whereas p.Round() rounds them to even numbers. An f32 from 2^23 on is
+// whole and stays as it is.
 codegen::Value LowerRound(Program& p, V a) {
   const codegen::Value size = p.Abs(a[0]), floor = p.Floor(size);
   const codegen::Value up = p.LessEqual(p.Constant(0.5f), p.Sub(size, floor));
   return p.Mul(p.Sign(a[0]), p.Add(floor, p.Select(up, p.Constant(1), p.Constant(0))));
 }
 
-// The smaller coordinate over the larger, then the octant.
+// Divides the smaller coordinate by the larger one, takes atan of the quotient, and turns the angle
+// into the octant of the point (x, y).
 codegen::Value LowerAtan2(Program& p, codegen::Value y, codegen::Value x) {
   const float pi = std::numbers::pi_v<float>;
   const codegen::Value zero = p.Constant(0), size_y = p.Abs(y), size_x = p.Abs(x);
@@ -175,7 +182,7 @@ codegen::Value LowerAtan2(Program& p, codegen::Value y, codegen::Value x) {
   return p.Select(p.Less(y, zero), p.Neg(angle), angle);
 }
 
-// -- limit --
+// -- Functions for the field `limit` (rules that are longer are in limit_rules.cc) --
 
 template <Op op>
 Maybe Itself(Context&, Args a) {
@@ -192,7 +199,8 @@ Maybe Over(Maybe numerator, Expr denominator) {
   return *numerator / denominator;
 }
 
-// -- suspects --
+// -- Functions for the field `suspects`: expressions whose zeros are points that may not be smooth
+// --
 
 Exprs ArgumentItself(Args a) { return {a[0]}; }
 Exprs BothArguments(Args a) { return {a[0], a[1]}; }
@@ -205,7 +213,7 @@ Exprs SuspectsOfPower(Args a) {
   return {a[0]};
 }
 
-// ---- The table ----
+// ---- The table of all operations ----
 
 constexpr Operation kOperations[] = {
 #define OPERATION(op, text, count, value, ...) \

@@ -62,7 +62,8 @@ class Lexer {
   char Peek(size_t ahead) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
   bool StartsWith(absl::string_view s) const { return text_.substr(at_, s.size()) == s; }
 
-  // Bytes of the UTF-8 character here, so that an error shows it whole.
+  // The length in bytes of the UTF-8 character at the current position, so that an error message
+  // shows the whole character.
   size_t CharacterLength() const {
     return absl::ascii_isascii(text_[at_]) ? 1 : ForeignCharacterAt(text_.substr(at_)).bytes;
   }
@@ -110,13 +111,13 @@ class Lexer {
   int column_ = 1;
 };
 
-// "; did you mean ...?" or nothing when no candidate is near.
+// Returns "; did you mean ...?", or an empty string if no candidate is similar to `word`.
 std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {
   std::string lower = absl::AsciiStrToLower(word);
   const std::string* best = nullptr;
   size_t best_distance = 2 * std::min<size_t>(3, word.size());
   for (const std::string& candidate : candidates) {
-    // Among equally near words the one with the same first letter.
+    // Among equally similar words, prefers the one with the same first letter.
     const size_t distance = 2 * EditDistance(lower, candidate) + (candidate[0] != lower[0]);
     if (distance < best_distance) {
       best_distance = distance;
@@ -160,7 +161,7 @@ class Parser {
   }
 
  private:
-  // Counts nesting for as long as it lives.
+  // Increases the nesting depth by one for as long as the object lives.
   class Depth {
    public:
     explicit Depth(int* depth) : depth_(depth) { ++*depth_; }
@@ -206,7 +207,7 @@ class Parser {
     return absl::OkStatus();
   }
 
-  // name = sum ;
+  // Parses a definition: name = sum ;
   absl::Status Definition() {
     const Token name = token_;
     Advance();
@@ -388,7 +389,7 @@ class Parser {
     return absl::StrCat(f.min_arguments, f.min_arguments == 1 ? " argument" : " arguments");
   }
 
-  // if(a < b, x, y)
+  // Parses a conditional after the word `if`: if(a < b, x, y)
   absl::StatusOr<Expr> If() {
     Advance();
     absl::StatusOr<Expr> a = Sum();

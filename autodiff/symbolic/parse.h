@@ -9,34 +9,38 @@
 #include "absl/strings/string_view.h"
 #include "autodiff/symbolic/expression.h"
 
-// Formula text to expression.
+// Reads formula text into an expression.
 //
-//   x^2*sin(y) + ln(z)                 + - * / ^ (or **), ^ binds tightest and to the right: -x^2 is -(x^2)
-//   u = x + y; u*(u + 1)               named subexpressions, with or without "let"; the last statement is the value
-//   if(a < b, x, y)                    also <=, >, >=; select(a, b, x, y) is the same
-//   |x| is written abs(x), constants pi and e, numbers 12, 0.044715 (read exactly), 1e-3
+//   x^2*sin(y) + ln(z)      operators + - * / ^ (or **); ^ binds tightest and to the right: -x^2
+//                           is -(x^2)
+//   u = x + y; u*(u + 1)    named subexpressions, with or without "let"; the last statement is
+//                           the value
+//   if(a < b, x, y)         also with <=, >, >=; select(a, b, x, y) is the same as with <
+//   abs(x), pi, e           |x| and the constants; numbers are 12, 0.044715 (read exactly), 1e-3
 //
-// Functions: exp exp2 ln (or log) log2 log10 log1p expm1 sqrt cbrt sqr pow hypot sin cos tan asin acos
-// atan atan2(y, x) sinh cosh tanh sech asinh acosh atanh erf erfc gamma lgamma digamma
-// polygamma(n, x) abs sign step (or heaviside) floor ceil round trunc mod(x, y), whose result has y's
-// sign, fmod(x, y), whose result has x's, min max clamp(x, low, high) logsumexp, and the activations
-// relu leaky_relu(x, slope = 0.01) elu(x, alpha = 1) selu sigmoid hard_sigmoid softplus softsign gelu
-// gelu_tanh silu hard_swish mish; min, max, hypot and logsumexp take two or more arguments.
+// Functions: exp exp2 ln (or log) log2 log10 log1p expm1 sqrt cbrt sqr pow hypot sin cos tan asin
+// acos atan atan2(y, x) sinh cosh tanh sech asinh acosh atanh erf erfc gamma lgamma digamma
+// polygamma(n, x) abs sign step (or heaviside) floor ceil round trunc min max clamp(x, low, high)
+// logsumexp, mod(x, y), whose result has the sign of y, and fmod(x, y), whose result has the sign
+// of x. Activations: relu leaky_relu(x, slope = 0.01) elu(x, alpha = 1) selu sigmoid hard_sigmoid
+// softplus softsign gelu gelu_tanh silu hard_swish mish. The functions min, max, hypot and
+// logsumexp take two or more arguments.
 namespace cotangent::autodiff::symbolic {
 
 struct ParseOptions {
-  // The variables a formula may use; any name when not set.
+  // The variables that a formula may use. If not set, any name may be a variable.
   std::optional<std::vector<std::string>> variables;
-  // Parentheses, calls and powers may be nested this deep: what a stack of a few megabytes holds,
-  // with a sanitizer's frames, too.
+  // How deep parentheses, calls and powers may be nested. The parser recurses over them; this depth
+  // fits on a stack of a few megabytes, even with the larger stack frames of a sanitizer build.
   int max_depth = 250;
-  // What stands before "line:column: " in errors, such as a file's name.
+  // The text before ":line:column: " in error messages, such as a file's name.
   std::string source = "formula";
 };
 
-// Errors (InvalidArgument): "formula:1:7: found ')', expected a number, a name, '(' or '-'", an
-// unknown function (with the nearest name), a variable that is not allowed (with those that are), a
-// wrong number of arguments, nesting too deep.
+// Returns InvalidArgument for a syntax error ("formula:1:7: found ')', expected a number, a name,
+// '(' or '-'"), an unknown function (the message names the nearest one), a variable that is not
+// allowed (the message lists those that are), a wrong number of arguments, or nesting that is too
+// deep.
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options = {});
 
 // The names of all functions above, sorted.

@@ -18,7 +18,8 @@ std::set<Atom> AtomsOf(const Polynomial& p) {
   return atoms;
 }
 
-// The lowest exponent of every atom over all terms, 0 for terms without it.
+// For each atom of p, its lowest exponent over all terms; in terms without the atom the exponent is
+// 0. Atoms whose lowest exponent is 0 are left out.
 Monomial LowestExponents(const Polynomial& p) {
   Monomial lowest;
   for (Atom atom : AtomsOf(p)) {
@@ -32,7 +33,8 @@ Monomial LowestExponents(const Polynomial& p) {
   return lowest;
 }
 
-// p as a polynomial in one atom: coefficient polynomials by whole exponent.
+// Returns p as a polynomial in one atom: for each exponent of the atom, which must be whole, the
+// polynomial in the other atoms that multiplies it.
 std::map<int64_t, Polynomial> ByExponent(const Polynomial& p, Atom atom) {
   std::map<int64_t, Polynomial> result;
   for (const auto& [monomial, coefficient] : p.terms()) {
@@ -52,7 +54,8 @@ bool WholeExponents(const Polynomial& p) {
 
 Polynomial Primitive(const Polynomial& p) { return SplitContent(p).primitive; }
 
-// The pseudo-remainder of a by b as polynomials in `atom`; nothing when it grows too large.
+// The pseudo-remainder of a by b as polynomials in `atom`: a division that multiplies a by the
+// leading coefficient of b instead of dividing by it. Nothing if it grows too large.
 std::optional<Polynomial> PseudoRemainder(Polynomial a, const Polynomial& b, Atom atom) {
   const auto divisor = ByExponent(b, atom);
   const int64_t degree = divisor.rbegin()->first;
@@ -206,7 +209,8 @@ Content SplitContent(const Polynomial& p) {
 
 std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b) {
   if (a.IsZero()) return a;
-  // The lowest exponents of a product are the sums of its factors'.
+  // The lowest exponents of a product are the sums of the lowest exponents of its factors. So
+  // `bound` holds the lowest exponents that the quotient may have.
   const Monomial bound = LowestExponents(a) * Power(LowestExponents(b), Number(-1));
   const auto& [leading, leading_coefficient] = b.Leading();
   const Monomial inverse = Power(leading, Number(-1));
@@ -226,7 +230,8 @@ std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b) {
 }
 
 std::optional<Polynomial> SquareRoot(const Polynomial& p) {
-  // Term by term from the leading one: r^2 agrees with p in all terms above what is left.
+  // Computes the root term by term from the leading one: root^2 agrees with p in all terms above
+  // the leading term of `rest`.
   const std::optional<Number> first = ExactRoot(p.Leading().second, 2);
   if (!first.has_value() || p.size() == 2) return std::nullopt;
   Polynomial root(Power(p.Leading().first, Number::Ratio(1, 2)), *first);
@@ -251,8 +256,8 @@ Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
   if (a.size() < 2 || b.size() < 2 || !WholeExponents(a) || !WholeExponents(b)) return one;
   const std::set<Atom> atoms_a = AtomsOf(a), atoms_b = AtomsOf(b);
   for (Atom atom : atoms_a) {
-    // A common divisor is free of an atom that only one of them has: it divides all its
-    // coefficients there.
+    // If only one of the polynomials contains the atom, a common divisor does not contain it. It
+    // then divides every coefficient of that polynomial as a polynomial in the atom.
     if (atoms_b.count(atom) == 0) return Gcd(GcdOfCoefficients(a, atom), b);
   }
   for (Atom atom : atoms_b) {
@@ -266,7 +271,7 @@ Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
   if (ByExponent(*left, main).rbegin()->first < ByExponent(*right, main).rbegin()->first) {
     std::swap(left, right);
   }
-  // Euclid's algorithm on primitive parts.
+  // Euclid's algorithm; each remainder is replaced by its primitive part.
   for (int step = 0; step < 40; ++step) {
     if (ByExponent(*right, main).rbegin()->first == 0) return common;
     std::optional<Polynomial> rest = PseudoRemainder(*left, *right, main);

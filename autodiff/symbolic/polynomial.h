@@ -10,13 +10,15 @@
 
 #include "autodiff/symbolic/number.h"
 
-// Sums of products of numbered indeterminates ("atoms") with rational exponents, negative ones
-// included: 3 x^2 y^-1 - 1/2 x^(1/2). The arithmetic under the normal form (normal_form.h).
+// Polynomials in numbered indeterminates ("atoms") with rational exponents, also negative ones,
+// such as 3 x^2 y^-1 - 1/2 x^(1/2). The normal form of expressions (normal_form.h) computes with
+// them.
 namespace cotangent::autodiff::symbolic {
 
 using Atom = uint32_t;
 
-// Ascending atoms, each with its exponent, none 0. The empty monomial is 1.
+// A product of powers of atoms: atoms in ascending order, each with its exponent, which is not 0.
+// The empty monomial is 1.
 using Monomial = std::vector<std::pair<Atom, Number>>;
 
 Number ExponentOf(const Monomial& m, Atom atom);
@@ -24,8 +26,8 @@ Monomial operator*(const Monomial& a, const Monomial& b);
 Monomial Power(const Monomial& m, const Number& exponent);
 Monomial Without(const Monomial& m, Atom atom);
 
-// Lexicographic: the exponent of the lowest-numbered atom decides first. Compatible with
-// multiplication.
+// Lexicographic order of monomials: the exponent of the lowest-numbered atom decides first. The
+// order of two monomials stays the same if both are multiplied by a third.
 struct MonomialLess {
   bool operator()(const Monomial& a, const Monomial& b) const;
 };
@@ -44,9 +46,9 @@ class Polynomial {
   size_t size() const { return terms_.size(); }
   bool IsZero() const { return terms_.empty(); }
   bool IsOne() const;
-  // The value of a polynomial without atoms.
+  // The value of a polynomial without atoms; nothing if it contains atoms.
   std::optional<Number> AsConstant() const;
-  // Every coefficient and exponent is a fraction without rounding.
+  // Whether all coefficients and exponents are exact (number.h).
   bool Exact() const;
   const std::pair<const Monomial, Number>& Leading() const { return *terms_.rbegin(); }
 
@@ -66,8 +68,10 @@ Polynomial operator*(const Polynomial& a, const Polynomial& b);
 // a * coefficient * monomial
 Polynomial Scale(const Polynomial& a, const Monomial& monomial, const Number& coefficient);
 
-// p = coefficient * monomial * primitive, where the primitive polynomial has coprime integer
-// coefficients, a positive leading one, and no atom divides all its terms. p is not 0 and exact.
+// The parts of p = coefficient * monomial * primitive. The primitive polynomial has coprime integer
+// coefficients and a positive leading coefficient, and no atom divides all its terms.
+//
+// SplitContent() REQUIRES that p is exact and not 0.
 struct Content {
   Number coefficient;
   Monomial monomial;
@@ -75,14 +79,16 @@ struct Content {
 };
 Content SplitContent(const Polynomial& p);
 
-// a / b where it comes out even, with exponents no lower than they have to be. b is not 0.
+// Returns a / b if b divides a, otherwise nothing (also if the division takes too many steps). No
+// atom gets a lower exponent in the quotient than its lowest exponents in a and b require.
+// REQUIRES: b is not 0.
 std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b);
 
-// The primitive q with q^2 = p, for a primitive p that is a square.
+// Returns q with q^2 = p, or nothing if the primitive polynomial p is not a square.
 std::optional<Polynomial> SquareRoot(const Polynomial& p);
 
-// The greatest common divisor of two primitive polynomials whose exponents are whole, primitive
-// itself. 1 also where the computation would grow too large.
+// Returns the greatest common divisor of two primitive polynomials, which is primitive too. Returns
+// 1 also if an exponent is negative or not whole, or if the computation would grow too large.
 Polynomial Gcd(const Polynomial& a, const Polynomial& b);
 
 }  // namespace cotangent::autodiff::symbolic

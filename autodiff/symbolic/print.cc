@@ -50,13 +50,13 @@ constexpr std::array<const char*, 24> kGreekEntities = {
     "&#x3B9;", "&#x3BA;", "&#x3BB;", "&#x3BC;", "&#x3BD;", "&#x3BE;", "&#x3BF;", "&#x3C1;",
     "&#x3C3;", "&#x3C4;", "&#x3C5;", "&#x3C6;", "&#x3C7;", "&#x3C8;", "&#x3C9;", "&#x3B5;"};
 
-// Position in the lists above, or -1.
+// The index of the letter in the two arrays above, or -1 if the name is not a Greek letter's.
 int GreekLetter(const std::string& name) {
   const auto found = std::find(kGreek.begin(), kGreek.end(), name);
   return found == kGreek.end() ? -1 : static_cast<int>(found - kGreek.begin());
 }
 
-// Underscores that are no subscripts.
+// Escapes underscores, because LaTeX reads a plain one as the start of a subscript.
 std::string Escaped(const std::string& name) { return absl::StrReplaceAll(name, {{"_", "\\_"}}); }
 
 class LatexMarkup : public Markup {
@@ -90,7 +90,8 @@ class LatexMarkup : public Markup {
     pieces.push_back("}");
     return pieces;
   }
-  // e^x and 10^{-20} as a base would read e^{x}^{2}.
+  // Puts bases that have a superscript already, such as e^x and 10^{-20}, in parentheses: LaTeX
+  // rejects e^{x}^{2}.
   Pieces Base(Expr base) const override {
     const bool raised =
         (base.op() == Op::kExp && !base.arg(0).IsOne()) ||
@@ -172,7 +173,8 @@ std::string ToText(Expr e) {
   return text + shared.texts[0];
 }
 
-// A list may be longer than a formula.
+// A list of expressions names shared subexpressions only if its text exceeds this many nodes. The
+// limit for a single formula is lower (ToText above).
 constexpr size_t kLongList = 20000;
 
 SharedText ToText(absl::Span<const Expr> expressions) {

@@ -11,12 +11,13 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// Formula text: "x/(1 + abs(x))". Parse() (parse.h) reads it back to the same value. A graph whose
-// text would be long beside its nodes names what is shared: "u1 = x + y; u1^2*sin(u1)".
+// Returns e as formula text: "x/(1 + abs(x))". Parse() (parse.h) reads the text back to the same
+// value. If e shares subexpressions and its text would be long, they get names: "u1 = x + y;
+// u1^2*sin(u1)".
 std::string ToText(Expr e);
 
-// Several at once: what they share, where writing it out each time would make the text long, is
-// named in `definitions` (name and formula, in order).
+// Several expressions as text. If they share subexpressions and the text would be long, the shared
+// ones get names: `definitions` holds pairs of name and formula, in order.
 struct SharedText {
   std::vector<std::pair<std::string, std::string>> definitions;
   std::vector<std::string> texts;
@@ -24,20 +25,23 @@ struct SharedText {
 SharedText ToText(absl::Span<const Expr> expressions);
 SharedText ToLatex(absl::Span<const Expr> expressions);
 
-// LaTeX for math mode: "\frac{x}{1 + \left|x\right|}". Variables w1, w_1 and names of Greek letters
-// read as they should.
+// Returns e in LaTeX for math mode: "\frac{x}{1 + \left|x\right|}". The names w1 and w_1 are
+// written with a subscript, names of Greek letters as those letters.
 std::string ToLatex(Expr e);
 
-// A MathML <math> element (presentation markup, MathML Core), to stand in an HTML page as it is.
+// Returns e as a MathML <math> element (presentation markup, MathML Core) for an HTML page.
 std::string ToMathMl(Expr e);
 
-// The inside of that element, to be put together with other markup.
+// Returns the content of that <math> element, an <mrow>, for use inside other MathML.
 std::string ToMathMlRow(Expr e);
 
-// A C++ function that computes `outputs` from double arguments (`variables`, in order) with <cmath>
-// alone, each shared
-// subexpression once:   std::array<double, 2> NAME(double x, double y) { const double v1 = ...; return {v1, v2}; }
-// A single output returns double. Every variable of the outputs is in `variables`.
+// Returns the source of a C++ function called `name` that computes `outputs` from double arguments,
+// the `variables` in order. It uses only <cmath> and computes each shared subexpression once:
+//
+//   std::array<double, 2> NAME(double x, double y) { const double v1 = ...; return {v1, v2}; }
+//
+// For a single output it returns a double. REQUIRES: `variables` contains every variable of the
+// outputs.
 std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
                   absl::Span<const Expr> variables);
 

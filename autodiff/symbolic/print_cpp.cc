@@ -1,4 +1,4 @@
-// Formulas as C++.
+// Implements ToCpp() of print.h: prints formulas as C++ functions.
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -13,7 +13,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// The C++ expression of one operation over already computed operands.
+// Returns the C++ expression of the operation at the root of e. `operand` holds the C++ text of
+// each of its arguments.
 std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& operand) {
   std::vector<std::string> a;
   for (Expr arg : e.args()) a.push_back(operand.at(arg));
@@ -47,7 +48,8 @@ std::string CppConstant(const Number& n) {
   return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
 }
 
-// Words that are no names in C++, and macros that <cmath> brings.
+// Words that cannot be the name of a variable: C++ keywords, macros that <cmath> or the compiler
+// defines, and names that the generated code uses.
 constexpr const char* kReserved[] = {"alignas",
                                      "alignof",
                                      "and",
@@ -167,13 +169,13 @@ bool Reserved(absl::string_view name) {
   for (const char* word : kReserved) {
     if (name == word) return true;
   }
-  // Names with a leading underscore or two of them belong to the compiler; M_PI and FP_NAN, and
-  // their like, are macros.
+  // C++ reserves names that begin with an underscore or contain two in a row. Names such as M_PI
+  // and FP_NAN are macros.
   return name[0] == '_' || absl::StrContains(name, "__") || absl::StartsWith(name, "M_") ||
          absl::StartsWith(name, "FP_") || absl::StartsWith(name, "MATH_");
 }
 
-// Names for C++: a variable's own where that is one, else with something added.
+// Gives each variable a name in C++: its own name, changed only if C++ does not allow it.
 class CppNames {
  public:
   explicit CppNames(absl::Span<const Expr> variables) {
@@ -196,7 +198,7 @@ class CppNames {
     if (!Reserved(name)) return name;
     std::string other = name + "_";
     if (Reserved(other)) {
-      // Begins as no reserved name does, and has no two underscores in a row.
+      // No reserved name begins with x_; dropping repeated underscores avoids two in a row.
       other = "x_";
       for (const char c : name) {
         if (c != '_' || other.back() != '_') other += c;
@@ -211,8 +213,8 @@ class CppNames {
   int temporaries_ = 0;
 };
 
-// psi_n(x) by its recurrence and its asymptotic series (Abramowitz and Stegun 6.4.6, 6.4.11), which
-// <cmath> has not.
+// The C++ source of the polygamma function psi_n(x), which <cmath> does not have. It uses the
+// recurrence and the asymptotic series of Abramowitz and Stegun (6.4.6, 6.4.11).
 constexpr char kPolygamma[] = R"(double Polygamma(double n, double x) {
   if (x <= 0.0 && x == std::floor(x)) return std::nan("");
   const double bernoulli[] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730,
