@@ -21,7 +21,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// Values and derivatives of formulas of x, compiled, against double.
+// Compares compiled formulas of x and their derivatives, which compute in f32, with an evaluation
+// in double.
 TEST(CompiledFunction, AgreesWithDouble) {
   const char* formulas[] = {"x / (1 + abs(x))",
                             "gelu(x)",
@@ -89,8 +90,8 @@ TEST(CompiledFunction, TakesSeveralVariables) {
   }
 }
 
-// Past the size where stores go around the caches, from an address that is aligned for nothing but
-// floats.
+// The array is larger than the size from which stores bypass the caches. Its address is aligned
+// only for floats.
 TEST(CompiledFunction, StreamsLargeArrays) {
   Pool pool;
   const Expr x = pool.Variable("x");

@@ -94,7 +94,8 @@ TEST(PrintTest, Styles) {
             "  return v2;\n}\n");
 }
 
-// Numbers, variables by name, sums, exponentials, functions; w2 comes before w10.
+// The order of factors is numbers, variables by name, sums, exponentials, other functions. The
+// variable w2 comes before w10.
 TEST(PrintTest, FactorsStandInTheOrderInWhichPeopleWriteThem) {
   Pool pool;
   const Expr x = pool.Variable("x"), y = pool.Variable("y"), w2 = pool.Variable("w2"),
@@ -110,9 +111,9 @@ TEST(PrintTest, FactorsStandInTheOrderInWhichPeopleWriteThem) {
   EXPECT_EQ(ToLatex(y * x), "x \\cdot y");
 }
 
-// Where a superscript follows a superscript, LaTeX stops.
+// Whether a superscript directly follows another superscript, which is an error in LaTeX.
 bool HasDoubleSuperscript(const std::string& latex) {
-  std::vector<bool> raised;  // of each open brace: whether it is a superscript's
+  std::vector<bool> raised;  // for each open brace, whether it opens a superscript
   for (size_t i = 0; i < latex.size(); ++i) {
     if (latex[i] == '{') {
       raised.push_back(i > 0 && latex[i - 1] == '^');

@@ -139,7 +139,7 @@ TEST(NonDifferentiableTest, FindsKinks) {
   EXPECT_EQ(Points("abs(sin(x))"), "more");
 }
 
-// Where a function is not defined near the point it has no limit there.
+// A function that is not defined near a point has no limit there.
 TEST(LimitsTest, NoLimitWhereNothingIsDefined) {
   Pool pool;
   const Expr x = pool.Variable("x");

@@ -69,9 +69,10 @@ std::pair<std::string, std::string> SplitSubscript(const std::string& name);
 std::string Print(const Markup& markup, Expr root,
                   const absl::flat_hash_map<Expr, std::string>& named = {});
 
-// Writes several expressions. If they share subexpressions and their text would be long, the shared
-// subexpressions get the names u1, u2, ... "Long" means more than `least` nodes and more than twice
-// the nodes of the graph, each node counted as often as it is written.
+// Writes several expressions. If their text would be long, subexpressions that it would repeat get
+// the names u1, u2, ... and are written once. The text is long if it has more than `least` nodes,
+// each counted as often as it is written, and more than twice the nodes of the graph, or if the
+// graph itself has at least 2000 and at least `least` nodes.
 SharedText PrintShared(const Markup& markup, absl::Span<const Expr> roots, size_t least);
 
 }  // namespace cotangent::autodiff::symbolic

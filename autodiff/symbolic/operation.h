@@ -72,7 +72,7 @@ struct Operation {
   const char* mathml = nullptr;
   const char* cpp = nullptr;
 
-  Symmetry symmetry = Symmetry::kNone;  // Of one argument.
+  Symmetry symmetry = Symmetry::kNone;  // for functions of one argument
   Range range = Range::kAny;
   // Whether an infinite value at these finite arguments is a pole; if not, it is an overflow. Null:
   // the operation has no poles.

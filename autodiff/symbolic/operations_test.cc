@@ -1,4 +1,5 @@
-// Walks the table of operations: each entry is complete and agrees with itself.
+// Tests every entry of the table of operations (operations.inc): the entry is complete and its
+// fields agree with each other.
 
 #include <cmath>
 #include <string>
@@ -14,7 +15,7 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// The operation of variables a, b, c, d, where it takes those.
+// Returns the operation applied to the variables a, b, c, d, as many as it takes.
 Expr Example(Pool& pool, Op op) {
   if (op == Op::kPolygamma) return Polygamma(1, pool.Variable("a"));
   const int count = Info(op).arguments;
@@ -30,7 +31,8 @@ class OperationTest : public testing::TestWithParam<int> {
   OperationTest()
       : op_(static_cast<Op>(GetParam())), operation_(Info(op_)), e_(Example(pool_, op_)) {}
 
-  // Where all operations are defined and smooth, and where those of a domain around 0 are not.
+  // Points for a, b, c, d such that every operation is defined and smooth at some of them.
+  // Functions whose domain lies around 0, such as asin, are undefined at the last two.
   std::vector<Bindings> Points() const {
     return {{{"a", 0.31}, {"b", 0.73}, {"c", 0.4}, {"d", 0.9}},
             {{"a", -0.42}, {"b", 0.23}, {"c", 1.3}, {"d", -0.2}},
@@ -69,7 +71,7 @@ TEST_P(OperationTest, IsPrinted) {
   EXPECT_FALSE(ToLatex(e_).empty());
   EXPECT_FALSE(ToMathMl(e_).empty());
   const bool structural = op_ == Op::kAdd || op_ == Op::kMul || op_ == Op::kPow ||
-                          op_ == Op::kStrongMul;  // These are printed several at once.
+                          op_ == Op::kStrongMul;  // these are printed by code of their own
   EXPECT_EQ(operation_.latex == nullptr, structural);
   EXPECT_EQ(operation_.cpp == nullptr, structural);
   const std::vector<Expr> variables = Variables(e_);
@@ -107,7 +109,8 @@ TEST_P(OperationTest, SimplerFormsAreEqual) {
 TEST_P(OperationTest, CompiledCodeComputesTheSame) {
   const std::vector<Expr> variables = Variables(e_);
   const auto compiled = CompiledFunction::Compile({e_}, variables);
-  if (operation_.lower == nullptr && !compiled.ok()) return;  // As the gamma functions.
+  if (operation_.lower == nullptr && !compiled.ok())
+    return;  // the gamma functions cannot be compiled
   ASSERT_TRUE(compiled.ok()) << compiled.status();
   for (const Bindings& point : Points()) {
     const auto value = Evaluate(e_, point);

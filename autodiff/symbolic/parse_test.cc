@@ -75,7 +75,8 @@ TEST(ParseTest, ErrorsNameThePlace) {
               HasSubstr("net.textproto:1:1: "));
 }
 
-// What editors, word processors and web pages make of formulas.
+// The parser's messages name the characters that editors, word processors and web pages put into
+// formulas in place of plain ones.
 TEST(ParseTest, CharactersOfEditorsAreNamed) {
   EXPECT_EQ(ErrorOf("\xef\xbb\xbfx^2\r+ 1"), "parsed");  // a byte-order mark, an old Mac's line end
   for (const auto& [formula, error] : std::vector<std::pair<const char*, const char*>>{

@@ -1,4 +1,4 @@
-// Random compositions: what must hold for every expression.
+// Tests properties that hold for every expression on random compositions of all operations.
 
 #include <cmath>
 #include <iostream>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t kSeed = 20240501;
 
-// Any operation applied to random expressions of less depth.
+// Returns a random operation applied to random expressions of less depth.
 Expr Random(Pool& pool, std::mt19937_64& random, int depth) {
   const auto pick = [&](int n) { return static_cast<int>(random() % n); };
   if (depth == 0) {
@@ -41,7 +41,7 @@ Expr Random(Pool& pool, std::mt19937_64& random, int depth) {
       return Select(a, b, Sin(a), b);
     case Op::kPolygamma:
       return Polygamma(pick(3), a);
-    case Op::kStrongMul:  // Printed as a product.
+    case Op::kStrongMul:  // printed as a product, so it reads back as one
       return a * b;
     default:
       break;
@@ -79,7 +79,7 @@ TEST(PropertyTest, SimplifyAndPrintingKeepValues) {
   EXPECT_GT(compared, 4000);
 }
 
-// A limit that is claimed is where the values go.
+// If Limit() returns a limit, the values of the function approach it.
 TEST(PropertyTest, LimitsAreWhereValuesGo) {
   std::mt19937_64 random(kSeed);
   int known = 0, tried = 0;
@@ -93,7 +93,8 @@ TEST(PropertyTest, LimitsAreWhereValuesGo) {
     const LimitValue limit = Limit(e, x, pool.Constant(0), Side::kRight);
     if (!limit.known()) continue;
     ++known;
-    // Near enough for what vanishes with a power of x, or with its logarithm.
+    // Points near enough to 0 for terms that vanish like a power of x; the last one also for terms
+    // that vanish like 1 / ln(x).
     bool approached = false, evaluated = false;
     for (double at : {1e-7, 1e-40, 1e-300}) {
       const auto near = Evaluate(e, {{"x", at}});

@@ -22,7 +22,7 @@ struct Rewritten {
   Expr result;
 };
 
-// Length of the text, roughly: nodes written out as a tree.
+// A rough measure of the length of the text: the number of nodes of e written out as a tree.
 double Cost(Expr e) {
   absl::flat_hash_map<Expr, double> cost;
   for (Expr node : TopologicalOrder(e)) {
@@ -42,7 +42,7 @@ bool IsNegative(Expr e) {
   return SplitCoefficient(e).first.sign() < 0;
 }
 
-// -e, with the sign taken into a sum.
+// Returns -e; a sum gets the sign in each of its terms.
 Expr Negated(Expr e) {
   if (e.op() != Op::kAdd) return -e;
   std::vector<Expr> terms;
@@ -78,7 +78,7 @@ std::optional<Rewritten> RewriteOddOrEven(Expr e) {
   return Rewritten{absl::StrCat(f, "(-u) = ", f, "(u)"), value};
 }
 
-// ln of what it undoes.
+// Rewrites ln of an exponential or of a constant power.
 std::optional<Rewritten> RewriteLn(Expr e) {
   const Expr u = e.arg(0);
   if (u.op() == Op::kExp) return Rewritten{"ln(exp(u)) = u", u.arg(0)};
@@ -128,7 +128,7 @@ std::optional<Rewritten> RewritePow(Expr e) {
   return std::nullopt;
 }
 
-// A rule that applies to the operation at the root, if any.
+// Applies a rule to the operation at the root of e; returns nothing if no rule applies.
 std::optional<Rewritten> RewriteRoot(Expr e) {
   if (auto rewritten = RewriteOddOrEven(e)) return rewritten;
   const Expr u = e.args().empty() ? e : e.arg(0);
@@ -149,7 +149,7 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
       break;
     case Op::kMin:
     case Op::kMax:
-      // A fixed order of the arguments; at a tie they are the same anyway.
+      // Puts the arguments in a fixed order. Where they are equal, the order does not matter.
       if (e.arg(1) < u) return Rewritten{"order of arguments", Apply(e.op(), {e.arg(1), u})};
       break;
     default:
@@ -158,7 +158,8 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
   return std::nullopt;
 }
 
-// The terms of a sum of sums (or the factors of a product of products), in order.
+// Returns the terms of a sum whose terms may be sums too (or the factors of a product of products),
+// in order.
 std::vector<Expr> Flattened(Expr e) {
   std::vector<Expr> parts;
   std::vector<Expr> open(e.args().rbegin(), e.args().rend());
@@ -174,7 +175,8 @@ std::vector<Expr> Flattened(Expr e) {
   return parts;
 }
 
-// 1 + x + x is 1 + 2 x: `e` itself where no two terms are alike.
+// Joins like terms of a sum: 1 + x + x becomes 1 + 2 x. Returns `e` itself if no two terms are
+// alike.
 Expr JoinLikeTerms(Expr e) {
   const std::vector<Expr> terms = Flattened(e);
   std::vector<std::pair<Expr, Number>> joined;
@@ -196,7 +198,8 @@ Expr JoinLikeTerms(Expr e) {
   return Add(sum);
 }
 
-// x y x^2 is x^3 y: `e` itself where no two factors are powers of the same.
+// Joins like powers of a product: x y x^2 becomes x^3 y. Returns `e` itself if no two factors are
+// powers of the same base.
 Expr JoinLikePowers(Expr e) {
   const std::vector<Expr> factors = Flattened(e);
   std::vector<std::pair<Expr, Number>> joined;
@@ -219,7 +222,7 @@ Expr JoinLikePowers(Expr e) {
   return Mul(product);
 }
 
-// Nodes below `e`, itself included, counted as far as `limit`.
+// The number of nodes of `e`, its root included; the count stops at `limit`.
 size_t SizeUpTo(Expr e, size_t limit) {
   absl::flat_hash_set<Expr> seen;
   std::vector<Expr> open = {e};
@@ -248,10 +251,11 @@ class Simplifier {
   }
 
  private:
-  // A sum's normal form looks at all of it: above so many nodes it is left alone.
+  // Collect() computes the normal form, which looks at all nodes of an expression, only for
+  // expressions with at most this many nodes.
   static constexpr size_t kMostNodes = 400;
 
-  // Every node once, arguments first.
+  // Rewrites every node once, arguments before their users.
   void Pass() {
     const std::vector<Expr> order = TopologicalOrder(roots_);
     FindAbsorbed(order);
@@ -304,7 +308,8 @@ class Simplifier {
     }
   }
 
-  // Sums that only sums use, and products that only products do: those see to them.
+  // Finds the sums that only other sums use, and the products that only other products use. Pass()
+  // does not collect their terms, because the sum or product that uses them does.
   void FindAbsorbed(absl::Span<const Expr> order) {
     absorbed_.clear();
     absl::flat_hash_set<Expr> kept(roots_.begin(), roots_.end());
@@ -330,7 +335,7 @@ class Simplifier {
     return form.has_value() ? normalizer.ToExpr(*form) : e;
   }
 
-  // The whole with what has been rewritten so far.
+  // Returns `root` with the nodes replaced that `result` maps to new expressions.
   static Expr Rebuild(Expr root, const std::vector<Expr>& order,
                       absl::flat_hash_map<Expr, Expr> result) {
     for (Expr node : order) {
@@ -353,16 +358,18 @@ class Simplifier {
   absl::flat_hash_set<Expr> absorbed_;
 };
 
-// Random points where both have values.
+// A random point and the values that two expressions have there.
 struct Probe {
   std::vector<double> point;
-  double a;
-  double b;
-  double scale;         // The largest magnitude among all intermediate values.
-  bool defined = true;  // None of the values that count is NaN.
+  double a;             // the value of the first expression
+  double b;             // the value of the second expression
+  double scale;         // the largest magnitude of all intermediate values, at least 1
+  bool defined = true;  // no value is NaN, except in branches that are not taken
 };
 
-// Values at random points; `use` says when it has seen enough.
+// Evaluates a and b at up to `trials` random points and calls `use` with each, until it returns
+// false. Variables in `positive` get positive values. Coordinates are at most 6 in magnitude, or up
+// to 1000 if `far`.
 template <class Use>
 void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive, bool far,
                      Use use) {
@@ -393,7 +400,8 @@ void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive
   }
 }
 
-// Far out only for functions that are defined nowhere near 0: there values overflow and underflow.
+// Returns up to `wanted` random points where both expressions have finite values. Points far from
+// 0, where values overflow and underflow, are tried only if no point near 0 has values.
 std::vector<Probe> ProbePoints(Expr a, Expr b, int wanted, absl::Span<const Expr> positive = {}) {
   std::vector<Probe> probes;
   for (const bool far : {false, true}) {
@@ -414,7 +422,8 @@ bool Differ(const Probe& probe) {
          std::abs(probe.a - probe.b) > tolerance;
 }
 
-// The difference is zero for every choice of the open signs.
+// Whether `difference` is zero for all choices of signs of open[decided], open[decided + 1], ...
+// The signs of the earlier ones are in `signs`.
 bool ZeroInEveryCase(Expr difference, const std::vector<Expr>& open, size_t decided,
                      Normalizer::Signs* signs, Budget* budget) {
   if (decided < open.size()) {
@@ -449,7 +458,8 @@ bool ProvedZero(Expr difference, absl::Span<const Expr> positive, Budget* budget
   const std::vector<Expr> open = normalizer.OpenSigns();
   if (open.empty() || open.size() > 5) return false;
   if (!ZeroInEveryCase(difference, open, 0, &signs, budget)) return false;
-  // Between the cases: by continuity, or where there are jumps, at 0 itself.
+  // The cases leave out the points where an open expression is 0. Without jumps, the difference is
+  // zero there too, by continuity; with jumps, each such point must be tested itself.
   if (!HasJumps(difference)) return true;
   if (depth > 3) return false;
   for (Expr base : open) {
@@ -492,7 +502,9 @@ Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
 
 namespace {
 
-// A value of the variable where e is defined and e with -variable is not.
+// Returns a value of the variable where one of e and `reflected` is defined and the other is not,
+// with the sign that makes e the defined one. `reflected` is e with the variable replaced by its
+// negative.
 std::optional<double> DefinedOnOneSide(Expr e, Expr reflected, Expr variable) {
   const Expr both[] = {e, reflected};
   const std::vector<Expr> variables = Variables(both);
@@ -502,7 +514,8 @@ std::optional<double> DefinedOnOneSide(Expr e, Expr reflected, Expr variable) {
     if (std::isfinite(probe.a) == std::isfinite(probe.b) || ++trials > 20) return true;
     Bindings point;
     for (size_t i = 0; i < variables.size(); ++i) point[variables[i].name()] = probe.point[i];
-    // What overflows is defined.
+    // Evaluate() also fails for a value that overflows, but such a function is defined: only NaN
+    // counts as undefined.
     const bool a_is = Evaluate(e, point).ok(), b_is = Evaluate(reflected, point).ok();
     if (a_is == b_is || !(a_is ? std::isnan(probe.b) : std::isnan(probe.a))) return true;
     found = point[variable.name()] * (a_is ? 1 : -1);
@@ -546,7 +559,7 @@ ParityProof ProveParity(Expr e, Expr variable, Budget* budget) {
     proof.counterexample = *not_even;
     return proof;
   }
-  if (ProbePoints(proof.reflected, e, 1).empty()) return proof;  // Defined nowhere, it seems.
+  if (ProbePoints(proof.reflected, e, 1).empty()) return proof;  // probably defined nowhere
   const Expr target = not_even.has_value() ? -e : e;
   const Expr simplified = Simplify(proof.reflected, &proof.steps, budget);
   if (simplified != target) {

@@ -10,8 +10,8 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// One step of a rewriting: `rule` turned the subexpression `before` into `after`, and with it the
-// whole into `whole`.
+// One step of a rewriting: `rule` turned the subexpression `before` into `after`, which turned the
+// whole expression into `whole`.
 struct RewriteStep {
   std::string rule;  // "|-u| = |u|"
   Expr before;
@@ -19,45 +19,48 @@ struct RewriteStep {
   Expr whole;
 };
 
-// The shortest form found: like terms and powers collected, constants folded exactly, common factors
-// of fractions cancelled, and the identities applied that hold everywhere on the real domain. At
-// every point where Plain(e) (differentiate.h) is defined the result is defined and has the same
-// value; it may be defined at more (x / x is 1). With `steps`, what was done, in order. Where the
-// budget is used up, the form reached by then; budget->exhausted() tells.
+// Returns the shortest form of e that it finds: like terms and powers are collected, constants are
+// folded exactly, common factors of fractions are cancelled, and identities are applied that hold
+// everywhere on the real domain. The result is defined, with the same value, at every point where
+// Plain(e) (differentiate.h) is defined, and may be defined at more (x / x becomes 1). If `steps`
+// is given, appends the rewriting steps in order. If the budget is used up, returns the form
+// reached by then; budget->exhausted() tells.
 Expr Simplify(Expr e, std::vector<RewriteStep>* steps = nullptr, Budget* budget = nullptr);
 
-// Several expressions of one pool: what they share is simplified once.
+// Simplifies several expressions of one pool; what they share is simplified once.
 std::vector<Expr> Simplify(absl::Span<const Expr> roots, Budget* budget = nullptr);
 
 enum class Verdict { kEqual, kDifferent, kUnknown };
 
-// Whether two expressions have the same value wherever both are defined. kEqual is proved (their
-// difference has normal form 0, case by case of the signs in its absolute values), and there is a
-// point where both are defined; kDifferent means that a point was found where they differ by far
-// more than rounding; kUnknown that neither was, or that the budget was used up before. With
-// `positive`, only positive values of those variables count.
+// Whether two expressions have the same value wherever both are defined. kEqual: this is proved
+// (their difference has normal form 0, in each case of the signs of its absolute values), and both
+// are defined at some point. kDifferent: at some point they differ by far more than rounding.
+// kUnknown: neither was found, or the budget was used up before. Variables in `positive` take only
+// positive values.
 Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive = {}, Budget* budget = nullptr);
 
-// e in normal form (normal_form.h): hyperbolic functions, tanh and sigmoid in exp, angle sums
-// expanded. Equal expressions mostly become the same node. `e` itself where the form would grow too
-// large.
+// Returns e in full normal form (normal_form.h): hyperbolic functions and sigmoid written in exp,
+// sines and cosines of sums expanded. Equal expressions mostly become the same node. Returns e
+// itself if the form would grow too large.
 Expr Canonical(Expr e);
 
-// Even and odd functions.
+// Whether a function is even, e(-x) = e(x), or odd, e(-x) = -e(x).
 enum class Parity { kEven, kOdd, kNeither, kUnknown };
 
 struct ParityProof {
   Parity parity = Parity::kUnknown;
-  Expr reflected;                  // e with -variable for the variable
-  std::vector<RewriteStep> steps;  // From `reflected` to e or -e (for kEven and kOdd)
-  // For kNeither: at this value (other variables at values of their own) e(-x) is neither e(x) nor
-  // -e(x), or, at two points, not both times the same; or only one of e(x) and e(-x) is defined.
+  Expr reflected;                  // e with the variable replaced by its negative
+  std::vector<RewriteStep> steps;  // for kEven and kOdd: from `reflected` to e or -e
+  // For kNeither: a value of the variable at which e(-x) differs from e(x), with other variables at
+  // values of their own. At this or another value, e(-x) also differs from -e(x). If `one_sided`: a
+  // value at which e(x) is defined and e(-x) is not.
   double counterexample = 0;
-  bool one_sided = false;  // The latter.
+  bool one_sided = false;
 };
 
-// Proves that e(-x) = e(x) or e(-x) = -e(x), or refutes both: ln(x), defined on one side only, is
-// neither. The zero function is even.
+// Proves that e(-x) = e(x) (even) or e(-x) = -e(x) (odd) for the variable x, or refutes both. A
+// function that is defined on one side of 0 only, such as ln(x), is neither. The zero function
+// counts as even.
 ParityProof ProveParity(Expr e, Expr variable, Budget* budget = nullptr);
 
 }  // namespace cotangent::autodiff::symbolic

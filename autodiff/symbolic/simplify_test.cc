@@ -52,7 +52,7 @@ TEST(SimplifyTest, Identities) {
 }
 
 TEST(SimplifyTest, KeepsWhatHoldsNotEverywhere) {
-  EXPECT_EQ(Simplified("sign(x)^2"), "sign(x)^2");  // 0 at 0.
+  EXPECT_EQ(Simplified("sign(x)^2"), "sign(x)^2");  // not 1, because it is 0 at 0
   EXPECT_EQ(Simplified("asin(sin(x))"), "asin(sin(x))");
   EXPECT_EQ(Simplified("ln(x*y)"), "ln(x*y)");
   EXPECT_EQ(Compare("sign(x)^2", "1"), Verdict::kUnknown);

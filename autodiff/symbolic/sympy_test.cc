@@ -1,4 +1,5 @@
-// What SymPy says, as stored in testdata/sympy_cases.json (testdata/make_sympy_cases.py writes it).
+// Compares derivatives and equality with SymPy's answers. These are stored in
+// testdata/sympy_cases.json, which testdata/make_sympy_cases.py writes.
 
 #include <cmath>
 #include <cstdlib>
@@ -69,7 +70,7 @@ TEST(SympyTest, FindsEqualWhatSympyCallsEqual) {
   EXPECT_GE(equal, pairs.size() * 95 / 100);
 }
 
-// Simplify keeps the value wherever there was one.
+// Simplify() keeps the value at every point where the expression has one.
 TEST(SympyTest, SimplifyKeepsValues) {
   const nlohmann::json pairs = Cases()["pairs"];
   for (const auto& item : pairs) {

@@ -16,14 +16,16 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Whether a node is written inside its only user's formula: the -b of a - b and the b^-1 of a / b.
+// Whether `e` has no row of its own because it is written inside the formula of `user`, its only
+// user: the -b of a - b and the b^-1 of a / b.
 bool WrittenInUser(Expr e, Expr user) {
   if (e.op() == Op::kPow && e.arg(1).IsNumber(-1)) return user.op() == Op::kMul;
   return e.op() == Op::kMul && e.args().size() == 2 && e.arg(0).IsNumber(-1) &&
          user.op() == Op::kAdd && user.arg(0) != e;
 }
 
-// The nodes, in order of evaluation, that the outputs depend on at the point.
+// The nodes that the outputs depend on at the point, in order of evaluation. Nodes that only a
+// branch not taken uses are left out.
 std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                              absl::Span<const double> point) {
   const std::vector<Expr> order = TopologicalOrder(outputs);
@@ -104,7 +106,7 @@ class Tracer {
     trace_.rows.push_back(std::move(row));
   }
 
-  // A name no variable has.
+  // Returns the next of the names v1, v2, ... that no row has yet.
   std::string NextName() {
     while (true) {
       const std::string name = absl::StrCat("v", ++count_);
@@ -112,7 +114,8 @@ class Tracer {
     }
   }
 
-  // The node in terms of named ones, what is written inside it spelled out.
+  // Returns the operation of e as an expression of the names of earlier rows. Arguments that have
+  // no row are spelled out.
   Expr Step(Expr e) {
     std::vector<Expr> args;
     for (Expr arg : e.args()) {
@@ -121,7 +124,7 @@ class Tracer {
         args.push_back(local->second);
       } else if (IsInlined(arg)) {
         args.push_back(Step(arg));
-      } else {  // Of a branch that is not taken: as it is written.
+      } else {  // in a branch that is not taken
         args.push_back(steps_.Import(arg));
       }
     }
@@ -148,7 +151,8 @@ class Tracer {
       const absl::StatusOr<double> slope = Evaluate(Differentiate(step, variable), bindings_);
       const double partial = slope.ok() ? *slope : std::numeric_limits<double>::quiet_NaN();
       row.arguments.push_back({argument, partial});
-      // A derivative that is 0 passes nothing on, and what does not move passes nothing on either.
+      // Skips products with a factor 0, because the other factor may not be finite and the product
+      // would be NaN.
       if (partial == 0) continue;
       for (size_t i = 0; i < variables_.size(); ++i) {
         if (tangents[i] != 0) row.tangents[i] += partial * tangents[i];
@@ -162,7 +166,7 @@ class Tracer {
     return std::any_of(row.tangents.begin(), row.tangents.end(), [](double t) { return t != 0; });
   }
 
-  // Errors: a derivative on the way to an output that is not finite.
+  // Computes the adjoints. Fails if a derivative on the way to an output is not finite.
   absl::Status SweepBack() {
     for (TraceRow& row : trace_.rows) row.adjoints.assign(outputs_.size(), 0);
     for (size_t k = 0; k < outputs_.size(); ++k) {
@@ -188,12 +192,12 @@ class Tracer {
   absl::Span<const Expr> outputs_;
   absl::Span<const Expr> variables_;
   absl::Span<const double> point_;
-  Pool steps_;  // The formulas in terms of v1, v2, ...
+  Pool steps_;  // holds the formulas in terms of v1, v2, ...
   absl::flat_hash_map<Expr, size_t> named_;
   absl::flat_hash_map<Expr, Expr> locals_;
   absl::flat_hash_map<Expr, std::vector<Expr>> users_;
   Bindings bindings_;
-  absl::flat_hash_map<std::string, size_t> row_of_;  // By name.
+  absl::flat_hash_map<std::string, size_t> row_of_;  // the index of the row with a given name
   int count_ = 0;
   Trace trace_;
 };
@@ -204,7 +208,7 @@ std::string Escaped(const std::string& text) {
   return absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}});
 }
 
-// "d f1 = 0.25" for each output that depends on the row.
+// Returns lines such as "df1/dv3 = 0.25", one for each output that depends on the row.
 std::string Adjoints(const TraceRow& row, absl::Span<const std::string> output_names) {
   std::string text;
   for (size_t k = 0; k < output_names.size(); ++k) {

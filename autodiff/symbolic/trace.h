@@ -8,47 +8,49 @@
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
-// A computation as textbooks write it down: every intermediate v1, v2, ... in order, with its
-// formula in terms of earlier ones, its value, its tangents (forward mode: derivatives by each
-// input) and its adjoints (reverse mode: each output's derivative by it). Differences and quotients
-// are one step each.
+// The trace of a computation as textbooks print it: every intermediate value v1, v2, ... in order,
+// with its formula in terms of earlier ones, its value, its tangents (forward mode: its derivatives
+// by each input) and its adjoints (reverse mode: the derivatives of each output by it). A
+// difference or a quotient is one step.
 namespace cotangent::autodiff::symbolic {
 
 struct TraceArgument {
-  size_t row;      // An earlier row.
-  double partial;  // The row's derivative by it, all else held.
+  size_t row;      // the index of an earlier row
+  double partial;  // the row's derivative by that row, its other arguments held constant
 };
 
 struct TraceRow {
   std::string name;     // "w1", "v3"
-  std::string formula;  // "v1*v2"; of an input its name
-  std::string latex;    // The same as LaTeX and MathML.
-  std::string mathml;
-  Expr expr;  // What it computes, in terms of the inputs.
+  std::string formula;  // "v1*v2"; for an input its name
+  std::string latex;    // the formula in LaTeX
+  std::string mathml;   // the formula in MathML
+  Expr expr;            // the row's value as an expression of the inputs
   double value;
-  std::vector<double> tangents;  // By input.
-  std::vector<double> adjoints;  // By output.
+  std::vector<double> tangents;  // the derivatives of the row by each input
+  std::vector<double> adjoints;  // the derivatives of each output by the row
   std::vector<TraceArgument> arguments;
 };
 
 struct Trace {
-  std::vector<TraceRow> rows;  // Inputs first.
+  std::vector<TraceRow> rows;  // inputs first
   size_t input_count = 0;
-  std::vector<size_t> outputs;  // Row of each output.
+  std::vector<size_t> outputs;  // the row of each output
 };
 
-// Errors: as Evaluate (evaluate.h), and a derivative that is not finite (says which subexpression,
-// by what).
+// Traces the computation of `outputs` at a point, whose coordinates are in the order of
+// `variables`. Fails as Evaluate() (evaluate.h) does, and if a derivative is not finite; the
+// message names the subexpression and what it is differentiated by.
 absl::StatusOr<Trace> MakeTrace(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                                 absl::Span<const double> point);
 
-// The trace as a Graphviz graph: a node for each row with formula, value and adjoints, an edge for
-// each argument with its partial derivative. `output_names` as many as outputs ("f1", "f2").
+// Returns the trace as a graph in Graphviz's language: a node for each row with its formula, value
+// and adjoints, and an edge for each argument with its partial derivative. `output_names` has a
+// name for each output ("f1", "f2").
 std::string ToDot(const Trace& trace, absl::Span<const std::string> output_names);
 
-// One sentence for each operation that stands exactly on a kink or jump at the point, saying which
-// side its derivative takes: "abs(x) has a kink at x = 0: the derivative taken there is sign(0) =
-// 0".
+// Returns one sentence for each operation that is exactly on a kink or jump at the point. It says
+// which derivative is taken there: "abs(x) has a kink at x = 0: the derivative taken there is
+// sign(0) = 0".
 std::vector<std::string> KinksAt(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                                  absl::Span<const double> point);
 
