@@ -1,4 +1,5 @@
-// Elements of every type in memory, to and from registers of floats.
+// Emits loads and stores of array elements. Loads convert elements of every type to floats in
+// vector registers, stores convert floats back.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_ELEMENTS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_ELEMENTS_H_
 
@@ -14,12 +15,16 @@ class ElementEmitter : public RegisterEmitter {
   void EmitStore(const Step& step);
 
  private:
-  // Moves up to 15 bytes and touches none beyond: AVX2 has no masks for elements so small.
+  // Emit a load or store of the first `bytes` bytes (at most 15) of a vector, without touching
+  // memory beyond them. AVX2 needs this at the end of a row: it has no masked moves for elements of
+  // less than 4 bytes.
   void LoadPieces(const Xmm& to, const Walk& stream, int across, int bytes);
   void StorePieces(const Xmm& from, const Walk& stream, int across, int bytes);
-  // Rounds to bf16 in the lower 16 bits of each lane, to nearest even; NaN to the quiet NaN.
+  // Emits code that rounds x to bf16, to nearest even, and puts the result in the lower 16 bits of
+  // each lane of `result`. A NaN becomes the quiet NaN 0x7fc0.
   void RoundToBf16(const Xmm& result, const Xmm& x);
-  // Stores x as elements of four bytes as they are, as bf16, and as integers of one byte.
+  // Emit code that stores x: its 4-byte elements unchanged, rounded to bf16, or as integers of one
+  // byte. `streaming` asks for non-temporal stores, which bypass the caches.
   void StoreWords(const Xmm& x, const Walk& stream, bool streaming);
   void StoreBf16(const Xmm& x, const Walk& stream, bool streaming);
   void StoreBytes(const Xmm& x, const Walk& stream, bool is_signed);

@@ -11,7 +11,8 @@ constexpr uint32_t kSignBit = 0x80000000;
 }  // namespace
 
 void InstructionEmitter::EmitCompute(Value v, const Instruction& i) {
-  // dst = f(a, b), b from memory if it is there.
+  // Emits an operation d = f(a, b), which reads b from memory if b is not in a register. If f
+  // commutes, a and b may be exchanged for that.
   const auto binary = [&](auto emit, bool commutes) {
     Value a = i.a, b = i.b;
     if (commutes && FromMemory(a) && !FromMemory(b)) std::swap(a, b);
@@ -109,8 +110,8 @@ void InstructionEmitter::EmitRounding(Value v, const Instruction& i) {
   }
 }
 
-// The three forms of an FMA overwrite one of the factors or the summand; the last operand may be in
-// memory:
+// Emits a fused multiply-add (FMA). Each of its three forms overwrites the register d, which holds
+// a factor or the summand. Only the operand o may be in memory:
 //   132  d = d * o + s    213  d = s * d + o    231  d = s * o + d
 void InstructionEmitter::FusedMultiplyAdd(const Instruction& i, int form, const Xmm& d,
                                           const Xmm& s, const Xbyak::Operand& o) {
@@ -130,7 +131,8 @@ void InstructionEmitter::FusedMultiplyAdd(const Instruction& i, int form, const 
   }
 }
 
-// A factor or summand that ends here gives its register to the result.
+// Emits a fused multiply-add. If nothing reads one of the factors or the summand afterwards, the
+// result overwrites its register.
 void InstructionEmitter::EmitFma(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
   const Value c = i.c;
@@ -160,8 +162,9 @@ void InstructionEmitter::EmitFma(Value v, const Instruction& i) {
   EmitFmaByCopy(v, i, a, b);
 }
 
-// No operand ends here: copies one, best the one that must come from memory anyway. a and b are the
-// factors, b the one in memory if one is.
+// Emits a fused multiply-add whose operands are all read again later, so that one of them has to be
+// copied to the result's register. Prefers an operand that must be loaded from memory anyway. a and
+// b are the factors; if only one of them is in memory, it is b.
 void InstructionEmitter::EmitFmaByCopy(Value v, const Instruction& i, Value a, Value b) {
   const Value c = i.c;
   if (!FromMemory(c) && FromMemory(b)) {
@@ -193,9 +196,10 @@ void InstructionEmitter::EmitFmaByCopy(Value v, const Instruction& i, Value a, V
   FusedMultiplyAdd(i, 231, Vector(d), first, second.operand());
 }
 
-// a * 2^b. AVX-512 has it. Otherwise by the exponent's bits: at once where the result is known to
-// be normal, else in two factors, each within range, so that the last product over- or underflows
-// as it should.
+// Emits a * 2^b. AVX-512 has an instruction for it. For AVX2 the code adds b to the exponent bits
+// of a if the result is known to be a normal number (slot 1). Otherwise it multiplies a by two
+// powers of 2, each within the range of f32, so that the product overflows or underflows only if
+// the result does.
 void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
   const Xmm a = Vector(Read(i.a));
   if (plan_.avx512) {
@@ -225,7 +229,8 @@ void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
 
 void InstructionEmitter::EmitCompare(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
-  // Of vcmpps: false where a number is not one (ordered), and no exception for it (quiet).
+  // A predicate of vcmpps that is false if an operand is NaN ("ordered") and raises no exception
+  // for NaN ("quiet").
   int predicate = i.opcode == Opcode::kLess ? 0x11 : i.opcode == Opcode::kLessEqual ? 0x12 : 0x00;
   if (FromMemory(a) && !FromMemory(b)) {
     std::swap(a, b);

@@ -1,4 +1,4 @@
-// Machine instructions for the operations of a vector program.
+// Emits the machine instructions for each operation of a vector program.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_INSTRUCTIONS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_INSTRUCTIONS_H_
 

@@ -115,7 +115,8 @@ void MemoryEmitter::LoadAhead(const Walk& stream) {
 }
 
 void MemoryEmitter::LoadInvariantPointers() {
-  // Through rdx to the frame first: the registers may be the one that holds the call.
+  // Copies all addresses to the frame before any register gets one, because one of these registers
+  // may be rsi, which holds the KernelCall.
   bool any = false;
   for (int i = 0; i < plan_.program.num_channels(); ++i) {
     if (!plan_.channel_used[i]) continue;
@@ -178,7 +179,7 @@ void MemoryEmitter::AdvanceStream(const Walk& stream) {
   }
 }
 
-// Asks the caches for what lies `ahead` of the vectors side by side.
+// Emits prefetches of the memory that is `ahead` bytes after the body's vectors in this row.
 void MemoryEmitter::PrefetchStream(const Walk& stream) {
   if (stream.gpr >= 0) {
     mov(rax, ptr[rsp + stream.ahead]);
@@ -202,7 +203,7 @@ void MemoryEmitter::LoadFloats(const Xmm& to, const Address& from) {
   } else if (plan_.avx512) {
     vmovups(to | Opmask(kTailMask) | T_z, from);
   } else {
-    // `to` itself carries the mask.
+    // `to` holds the mask first and then the result.
     vmovups(to, LaneMaskAddress(at_.shape.tail));
     vmaskmovps(to, to, from);
   }

@@ -1,9 +1,10 @@
-// The memory of a vector kernel, and the registers that point at it: the stack frame, the arrays
-// that the loop walks along, operands that do not change, constants. The lowest layer of the code
-// generator; those above it emit by its addresses.
+// Emits the code by which a vector kernel addresses its memory: the stack frame, the arrays that
+// the loop walks along, operands that do not change, and constants. This is the lowest layer of the
+// code generator; the layers above it use its addresses.
 //
-// Registers: rdi and rsi are the arguments, rax and rdx scratch, rcx counts, rbp is the column; the
-// others hold addresses.
+// General registers in the generated code: rdi and rsi hold the arguments (the kernel and the
+// KernelCall) at entry; rax and rdx are scratch; rcx counts rows or elements; rbp holds the column.
+// The other registers hold addresses, as do rdi and rsi after entry.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 
@@ -17,23 +18,25 @@
 
 namespace cotangent::autodiff::codegen::jit {
 
-inline constexpr int kTailMask = 1;     // k1: lanes of the last vector that belong to the row
-inline constexpr int kScratchMask = 2;  // k2
+inline constexpr int kTailMask = 1;  // k1: the lanes of a row's last vector that belong to the row
+inline constexpr int kScratchMask = 2;  // k2: for temporary masks
 
-// The memory the assembler writes to is never executed: the finished code is copied out.
+// Allocates the buffer that the assembler writes to. The finished code is copied out of the buffer,
+// so the buffer is never executable.
 class PlainMemory : public Xbyak::Allocator {
  public:
   bool useProtect() const override { return false; }
 };
 
-// Which copy of which step is being emitted.
+// The step that is being emitted, and the vector ("copy") for which it is emitted.
 struct Position {
   Shape shape;
   int step = 0, copy = 0;
 
-  int column() const { return copy % shape.across; }  // of the copy's vector, in vectors
+  // The column of the copy's vector in the body, counted in vectors.
+  int column() const { return copy % shape.across; }
   bool IsLastColumn() const { return column() == shape.across - 1; }
-  // Whether the copy's vector is a row's last and only partly the row's.
+  // Whether the copy's vector is the last of a row and only some of its lanes belong to the row.
   bool IsTail() const { return shape.tail != 0 && IsLastColumn(); }
 };
 
@@ -47,7 +50,8 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   using Ymm = Xbyak::Ymm;
   using Zmm = Xbyak::Zmm;
 
-  // A stream with where its address is at run time. Offsets are those in the frame.
+  // A stream (an input or output array), and where the generated code keeps its address. Offsets
+  // are in bytes from the start of the stack frame.
   struct Walk : Stream {
     int gpr = -1;     // register that holds the address; -1: it is in the frame
     int address = 0;  // offset of the address, without a register
@@ -56,50 +60,59 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
     int ahead = 0;    // offset of the distance to what is prefetched
   };
 
-  // spill_slots: vectors that the frame has room for besides.
+  // `spill_slots` is the number of vectors that the frame has room for when registers run out.
   MemoryEmitter(const KernelPlan& plan, int spill_slots);
 
-  // ---- Entry and exit ----
-  // Saves registers, makes the frame and copies there what the call holds.
+  // ---- Entry and exit of the generated function ----
+
+  // Emits code that saves registers, makes the stack frame and copies the contents of the
+  // KernelCall into it.
   void Prologue();
   void Epilogue();
-  // Jumps where a stream with non-temporal stores, which want aligned addresses, has none.
+  // Emits a jump to `misaligned`, taken if an output that asks for non-temporal stores does not
+  // have the aligned addresses that these need.
   void CheckStreamingAlignment(Label& misaligned);
-  // Points streams at the block of rows, from column rbp on or from its first.
+  // Emits code that sets the address of each stream to the current block of rows: from column rbp
+  // on if `at_column`, otherwise from the first column on.
   void LoadPointers(bool at_column);
 
-  // ---- Streams, at the position ----
+  // ---- Streams, for the vector that is being emitted (at_) ----
   const Walk& Input(int slot) const { return Find(false, slot); }
   const Walk& Output(int slot) const { return Find(true, slot); }
   Address StreamAddress(const Walk& stream, int across, int offset = 0);
-  // After the last vector of a row: on to the next row.
+  // Emits code that moves the stream's address to the next row, if this vector is the last in a row
+  // of the body.
   void AdvanceStream(const Walk& stream);
-  // Loads a vector of floats, of a row's last only the lanes that belong to the row.
+  // Emits a load of a vector of floats. If only some lanes of the vector belong to the row, the
+  // load does not touch memory beyond the row.
   void LoadFloats(const Xmm& to, const Address& from);
 
-  // ---- Operands that do not change, and what the frame holds ----
-  // Whether an instruction can read the value from memory at the position.
+  // ---- Operands that do not change from row to row, and the contents of the frame ----
+
+  // Whether an instruction can read the value from memory for the vector that is being emitted.
   bool HasInvariantAddress(Value v) const;
   Address InvariantAddress(Value v);  // changes rdx
   void LoadInvariant(Value v, int reg);
-  // Bits in every lane, or in each its own.
+  // The address of a constant with the same bits in every lane, and of one with separate bits for
+  // each lane.
   Address ConstantAddress(uint32_t bits);
   Address FullConstantAddress(const std::vector<uint32_t>& lanes);
-  // All bits set in the first `lanes` lanes.
+  // The address of a constant with all bits set in the first `lanes` lanes and none in the others.
   Address LaneMaskAddress(int lanes);
   void BroadcastConstant(const Xmm& to, uint32_t bits);
   Address SpillAddress(int slot) { return ptr[rsp + spill_area_ + slot * 4 * plan_.width]; }
   Address SumAddress(int sum, int across) {
     return ptr[rsp + sum_area_ + (sum * at_.shape.across + across) * 4 * plan_.width];
   }
-  // Where the addresses of the caller's sums and the numbers of rows are.
+  // The places in the frame of the addresses of the caller's sums, of the number of rows left, and
+  // of the number of rows in the current block.
   Address SumPointer(size_t sum) { return ptr[rsp + sum_pointer_[sum]]; }
   Address RowsLeft() { return qword[rsp + rows_slot_]; }
   Address BlockRows() { return qword[rsp + block_rows_slot_]; }
-  void AdvanceBlock(const Walk& stream);  // by BlockRows() rows; changes rax
+  void AdvanceBlock(const Walk& stream);  // moves on by BlockRows() rows; changes rax
   void EmitConstants();
 
-  // Register `reg` as a whole vector.
+  // The vector register with the number `reg` in full width: zmm for AVX-512, ymm for AVX2.
   Xmm Vector(int reg) const {
     return plan_.avx512 ? static_cast<Xmm>(Zmm(reg)) : static_cast<Xmm>(Ymm(reg));
   }

@@ -31,8 +31,8 @@ std::vector<Value> KernelPlan::StepOperands(const Step& step) const {
   return operands;
 }
 
-// Sums follow their values; stores wait for the last load, so that outputs may lie where inputs
-// lay.
+// Adds to a sum right after the step that computes its value. Stores come after the last load, so
+// that an output array may be the same memory as an input array.
 void KernelPlan::ListSteps() {
   const std::vector<Value> schedule = program.Schedule();
   int loads_left = 0;
@@ -119,7 +119,8 @@ Shape KernelPlan::ChooseShape(int vectors, int tail) const {
   Shape shape;
   shape.tail = tail;
   shape.across = std::min(copies, vectors);
-  // Rather no remainder than the widest body.
+  // Prefers a narrower body that divides the row evenly to the widest body with a remainder, as
+  // long as it has more than half the widest body's width.
   for (int across = shape.across; across >= 2 && 2 * across > shape.across; --across) {
     if (vectors % across == 0) {
       shape.across = across;

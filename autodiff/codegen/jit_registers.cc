@@ -19,7 +19,7 @@ void RegisterEmitter::PinRegisters(const Shape& shape) {
   PinInvariants(shape, room - static_cast<int>(sum_registers_.size()), next);
 }
 
-// Returns the lowest register that is taken.
+// Pins running sums to the highest registers. Returns the lowest register pinned.
 int RegisterEmitter::PinSums(const Shape& shape, int room) {
   int next = plan_.vector_registers;
   const int sums = static_cast<int>(plan_.program.sums().size());
@@ -34,14 +34,15 @@ int RegisterEmitter::PinSums(const Shape& shape, int room) {
   return next;
 }
 
-// Most loads saved per register first.
+// Returns the values that do not change from row to row, ordered by how much a register for the
+// value saves, most first.
 std::vector<Value> RegisterEmitter::InvariantsByBenefit(const Shape& shape) const {
   std::vector<std::pair<int, Value>> invariants;  // benefit per register, value
   for (Value v = 0; v < static_cast<Value>(plan_.instructions.size()); ++v) {
     if (!plan_.IsInvariant(v) || plan_.uses[v].empty()) continue;
     int benefit = 0;
     for (const int s : plan_.uses[v]) {
-      // As the first operand of an operation that does not commute it cannot be a memory operand.
+      // Such a use needs the value in a register, while other uses can read it from memory.
       const bool must_load =
           plan_.steps[s].kind != Step::kCompute || plan_.instructions[plan_.steps[s].value].a == v;
       benefit += (must_load ? 3 : 2) * shape.copies();
@@ -84,7 +85,8 @@ void RegisterEmitter::LoadPinned(const Shape& shape) {
   at_.copy = 0;
 }
 
-// Copies share constants and scalars, and the copies of one column share its channel operands.
+// All copies share constants and scalars. Copies in the same column of the body share channel
+// operands. All other values are separate for each copy.
 int RegisterEmitter::Key(Value v) const {
   switch (plan_.instructions[v].opcode) {
     case Opcode::kConstant:
@@ -212,7 +214,7 @@ void RegisterEmitter::Replace(Value dying, Value v) {
   owner_[0][reg] = Key(v);
 }
 
-// Only the pinned stay.
+// Frees all registers except those of pinned values.
 void RegisterEmitter::EndBody() {
   for (auto entry = places_.begin(); entry != places_.end();) {
     if (entry->second.pinned) {

@@ -1,7 +1,7 @@
-// Which value is in which register. What does not change from row to row is pinned to registers
-// before the loop as far as there is room; the rest are given out while the body is emitted. Where
-// there is none left, the value whose next use is farthest gives way (Belady 1966), which for
-// straight-line code is as good as it gets.
+// Decides which value is in which register. Values that do not change from row to row are loaded
+// into registers before the loop, as many as there is room for ("pinned"). All other values get
+// registers while the body is emitted. If none is free, the value that is next read farthest in the
+// future is moved to memory (Belady 1966), which is optimal for straight-line code.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_REGISTERS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_REGISTERS_H_
 
@@ -19,7 +19,7 @@ class RegisterEmitter : public MemoryEmitter {
   int spill_slots_used() const { return spill_slots_used_; }
 
  protected:
-  // An operand in a register or in memory.
+  // An operand, which is in a register or in memory.
   struct Source {
     std::optional<Address> memory;
     Xmm reg;
@@ -30,38 +30,45 @@ class RegisterEmitter : public MemoryEmitter {
 
   using MemoryEmitter::MemoryEmitter;
 
-  // ---- Before the loop ----
-  // Empties all registers and hands out those that copies of this shape leave over: running sums
-  // first, then what saves most loads.
+  // ---- Before the loop: values that stay in registers throughout it ----
+
+  // Marks all registers as empty and pins values to those that the copies of this shape leave free:
+  // first the running sums, then the values whose loads cost most.
   void PinRegisters(const Shape& shape);
   void LoadPinned(const Shape& shape);
 
-  // ---- In the body, at the position ----
+  // ---- In the body, for the step and the copy that are being emitted (at_) ----
   void BeginBody() { next_spill_ = 0; }
   void EndBody();
-  // Registers that Read(), Define() and Scratch() give stay what they are until then.
+  // Ends a step. Until then, registers that Read(), Define() and Scratch() returned are not given
+  // to another value.
   void EndStep() { locked_.clear(); }
 
-  // The register that holds the value, loaded if need be.
+  // Returns the register that holds the value. Emits a load if the value is not in a register.
   int Read(Value v);
-  // The same, or the value's address where it is not in a register.
+  // Like Read(), but returns the value's address if the value is in memory and an instruction can
+  // read it from there.
   Source ReadAny(Value v);
-  // Whether the value is at present to be had from memory only.
+  // Whether the value is in memory and not in a register at present.
   bool FromMemory(Value v) const;
   // Whether nothing reads the value after the current step of the current copy.
   bool DiesHere(Value v) const { return !plan_.IsInvariant(v) && NextUse(Key(v)) == kNever; }
   void Release(Value v);
-  // A register for the value that is computed.
+  // Returns a register for the value that the step computes.
   int Define(Value v);
-  // The same for operations of one instruction: operands that end here may give theirs.
+  // Like Define(), for a step that is a single instruction: the result may get the register of an
+  // operand that nothing reads afterwards.
   int DefineAfter(Value v, const Instruction& i);
-  // Gives the register of `dying`, which nothing reads any more, to the value that is computed.
+  // Gives the register of `dying`, which nothing reads any more, to the value that the step
+  // computes.
   void Replace(Value dying, Value v);
   int Scratch() { return Allocate(false); }
 
-  // ---- Running sums ----
-  // By sum and copy, or by sum and column where registers are scarce (SumsByColumn()); in memory
-  // where they are scarcer.
+  // ---- Registers of running sums ----
+
+  // Each sum of the program has a running sum for each copy. If registers are scarce, it has only
+  // one for each column of the body (SumsByColumn()); if they are scarcer still, running sums are
+  // in memory.
   bool SumsInMemory() const { return sums_in_memory_; }
   bool SumsByColumn() const { return sum_copies_ == at_.shape.across; }
   int sum_copies() const { return sum_copies_; }
@@ -75,9 +82,10 @@ class RegisterEmitter : public MemoryEmitter {
     bool pinned = false;
   };
 
-  // Of a value in the current copy.
+  // The key of a value in the current copy, for places_ and owner_.
   int Key(Value v) const;
-  // When the value is next read after the current step of the current copy, in steps times copies.
+  // When the value with this key is next read, as the number of the step times the number of copies
+  // plus the copy; kNever if it is not read again.
   int NextUse(int key) const;
   int Allocate(bool mask);
   void Evict(bool mask, int reg);
@@ -86,7 +94,8 @@ class RegisterEmitter : public MemoryEmitter {
   std::vector<Value> InvariantsByBenefit(const Shape& shape) const;
 
   std::map<int, Place> places_;  // by key
-  // Keys of the values in vector registers and in mask registers, or one of these.
+  // For each vector register (owner_[0]) and mask register (owner_[1]): the key of the value in it,
+  // or kFree or kReserved.
   static constexpr int kFree = -1, kReserved = -2;
   std::vector<int> owner_[2];
   std::vector<std::pair<bool, int>> locked_;  // whether a mask register, and which

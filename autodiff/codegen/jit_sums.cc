@@ -20,7 +20,8 @@ void SumEmitter::InitializeSums(const Shape& shape) {
 void SumEmitter::EmitSum(const Step& step) {
   const int across = at_.column();
   Xmm x = Vector(Read(step.value));
-  // In a flat kernel the lanes past the end must not count (elsewhere nobody reads them).
+  // In a flat kernel, whose data is one long row, all lanes are added up in the end. So lanes past
+  // the end of the row must not count. With columns, nobody reads the sums of such lanes.
   if (plan_.columns == 0 && at_.shape.tail != 0 && !plan_.avx512) {
     const Xmm masked = Vector(Scratch());
     vandps(masked, x, LaneMaskAddress(1));
@@ -64,8 +65,8 @@ void SumEmitter::FinishSums(const Shape& shape) {
   at_.copy = 0;
 }
 
-// Overwrites `total` and registers 0 to 2: those that are no sums are free here, and pinned ones
-// are loaded again for the next group.
+// Overwrites `total` and vector registers 0 to 2. The code runs after the loop, where registers
+// that hold no sums are free; pinned values are loaded again before the next group of columns.
 void SumEmitter::AddTo(const Address& to, const Xmm& total) {
   const Xmm old = Vector(0);
   if (!at_.IsTail()) {
@@ -96,8 +97,8 @@ void SumEmitter::FinishFlatSums(const Shape& shape) {
         vaddps(Vector(reg), Vector(reg), Vector(SumRegister(i, copy)));
       }
     }
-    // Halve, and halve again. ymm0 and xmm0 are the only registers below 16 used here; no value is
-    // alive.
+    // Adds the upper half of the vector to its lower half until one lane is left. Register 0 may be
+    // overwritten, because no value of the loop's body is alive here.
     vmovaps(Vector(1), Vector(reg));
     if (plan_.avx512) {
       vextractf64x4(ymm0, zmm1, 1);

@@ -1,5 +1,5 @@
-// Running sums of a vector kernel: zero before the loop, added to in the body, and added to the
-// caller's after it.
+// Emits the running sums of a vector kernel. They are 0 before the loop, the loop's body adds to
+// them, and after the loop they are added to the caller's sums.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_SUMS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_SUMS_H_
 
@@ -13,15 +13,16 @@ class SumEmitter : public InstructionEmitter {
 
   void InitializeSums(const Shape& shape);
   void EmitSum(const Step& step);
-  // Adds up the running sums of the rows of a body into those of its first row.
+  // Adds the running sums of the other rows of a body to those of its first row.
   void MergeSums(const Shape& shape);
-  // Adds them to the caller's: by column, or of a flat kernel all lanes together.
+  // Add the running sums to the caller's sums: FinishSums() column by column, FinishFlatSums() all
+  // lanes together (for a flat kernel, whose data is one long row).
   void FinishSums(const Shape& shape);
   void FinishFlatSums(const Shape& shape);
 
  private:
   int sums() const { return static_cast<int>(plan_.program.sums().size()); }
-  // Adds a column's running sums to the caller's.
+  // Adds `total`, the running sums of one vector of columns, to the caller's sums at `to`.
   void AddTo(const Address& to, const Xmm& total);
 };
 

@@ -14,12 +14,13 @@ uint32_t Bits(float x) { return std::bit_cast<uint32_t>(x); }
 float FromBits(uint32_t x) { return std::bit_cast<float>(x); }
 float Truth(bool x) { return FromBits(x ? ~0u : 0u); }
 
-// a * b + c with the product exact: the sum is rounded to double, then to float, which differs from
-// one rounding in about one case of 2^29. Unlike std::fma this is fast without FMA instructions.
+// Returns a * b + c. The product is exact in double; the sum is rounded to double and then to
+// float, which differs from a single rounding in about one of 2^29 cases. Where the processor has
+// no FMA instruction, this is faster than std::fma.
 float MultiplyAdd(double a, double b, double c) { return static_cast<float>(a * b + c); }
 
-// Round half to even by the classical addition of 1.5 * 2^23, exact up to 2^22, past which
-// everything in sight is rounded already.
+// Rounds halves to even. Below 2^22, adding and subtracting 1.5 * 2^23 does that, because the sum
+// has no bits for fractions.
 float RoundHalfEven(float a) {
   const float magic = 0x1.8p23f;
   const float rounded = (a + magic) - magic;
@@ -129,7 +130,8 @@ void Execute(const Instruction& instruction, int n, float* r, const float* a, co
         return FromBits((Bits(a[i]) & Bits(b[i])) | (~Bits(a[i]) & Bits(c[i])));
       });
     default: {
-      // The rare ones one by one; unary operations have no b and no c to read.
+      // Executes the rare operations one element at a time. Missing operands b and c are replaced
+      // by a, which the operation then ignores.
       const float* second = b != nullptr ? b : a;
       const float* third = c != nullptr ? c : a;
       return ForEach(n, r, [&, a](int i) {
@@ -164,7 +166,8 @@ void VectorInterpreter::AssignRegisters(const VectorProgram& program) {
   for (int i = 0; i < end; ++i) {
     const Value value = schedule[i];
     const Instruction& instruction = program.instructions()[value];
-    // The result never shares a register with an operand: the loops then vectorise.
+    // The result never gets the register of an operand, so that the compiler can vectorise the
+    // loops.
     if (free_registers.empty()) free_registers.push_back(num_registers_++);
     place[value] = free_registers.back();
     free_registers.pop_back();
@@ -252,7 +255,8 @@ void VectorInterpreter::RunBlock(const KernelCall& call, float* registers, int64
 }
 
 void VectorInterpreter::Run(const KernelCall& call) const {
-  // Enough for all but the longest formulas.
+  // The number of registers on the stack, enough for all but the longest formulas, whose registers
+  // are on the heap.
   constexpr int kOnStack = 48;
   alignas(64) float stack_registers[kOnStack * kBlock];
   std::vector<float> heap_registers;

@@ -9,11 +9,12 @@
 
 namespace cotangent::autodiff::codegen {
 
-// A VectorProgram run in plain C++, a block of elements at a time: what processors without AVX2 do,
-// and what the compiled kernels are tested against.
+// Runs a VectorProgram in plain C++, a block of elements at a time. Processors without AVX2 use it,
+// and the tests compare the compiled kernels with it.
 class VectorInterpreter {
  public:
-  // `columns` as in KernelOptions.
+  // `columns` is the number of elements in a row; 0 means one row, whose length each call gives
+  // (KernelOptions in vector_kernel.h).
   VectorInterpreter(const VectorProgram& program, int columns);
 
   void Run(const KernelCall& call) const;
@@ -23,7 +24,8 @@ class VectorInterpreter {
  private:
   static constexpr int kBlock = 64;
 
-  // An instruction whose operands are registers: blocks of kBlock floats.
+  // An instruction and the numbers of the registers for its result and its operands (-1: no such
+  // operand). A register is a block of kBlock floats.
   struct Step {
     Instruction instruction;
     int result, a, b, c;

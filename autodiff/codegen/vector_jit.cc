@@ -1,4 +1,5 @@
-// From a VectorProgram to machine code: the loops, put together from what the layers below emit.
+// Compiles a VectorProgram to machine code. This file makes the loops; what stands in them comes
+// from the layers below, each a class in a file of its own:
 //
 //   jit_plan          the steps of the loop's body, and how many vectors it works on at once
 //   jit_memory        the stack frame, the arrays, operands that do not change
@@ -7,9 +8,10 @@
 //   jit_instructions  the program's operations
 //   jit_sums          running sums
 //
-// The program is straight-line, so is the body of the loop: the scheduled operations, each emitted
-// for several vectors at once ("copies") so that the latency of one hides behind the others. Copies
-// lie side by side in a row (up to `across`), and in successive rows (`down`).
+// The program has no branches, and neither has the body of the loop: it holds the program's
+// operations in their scheduled order. Each operation is emitted for several vectors at once
+// ("copies"), so that the copies hide each other's latency. Copies lie side by side in a row
+// (`across` of them) and in successive rows (`down`).
 //
 // A row wider than one body is cut into groups of columns, and the rows into blocks that stay in
 // the first-level cache while the groups pass over them:
@@ -18,10 +20,12 @@
 //     for each group of columns           channels and sums into registers
 //       for each `down` rows, then for each row left over: body
 //
-// Walking so, no line of memory follows its neighbour and the processor foresees none of them:
-// every body asks for what the caller says comes later (KernelCall's aheads).
+// The processor's prefetchers do not recognise this order of memory accesses. So every body
+// prefetches at the distances that the caller gives (load_aheads and store_aheads of KernelCall,
+// vector_kernel.h).
 //
-// A flat kernel is one loop over vectors, then one for single vectors, then the masked rest.
+// A flat kernel, whose data is one long row, is a loop over several vectors at once, a loop over
+// single vectors, and a masked rest.
 
 #include "autodiff/codegen/vector_jit.h"
 
@@ -40,7 +44,8 @@ namespace {
 
 class Assembler : public SumEmitter {
  public:
-  // spill_slots: vectors that the body may spill.
+  // `spill_slots` is the number of vectors that the stack frame has room for when registers run
+  // out.
   Assembler(const KernelPlan& plan, int spill_slots) : SumEmitter(plan, spill_slots) {}
 
   void Assemble();
@@ -50,7 +55,8 @@ class Assembler : public SumEmitter {
   void Loops();
   void FlatLoops();
   void ColumnLoops();
-  // All rows (rcx of them) of one group of columns.
+  // Emits the loop over the rows of one group of columns. The register rcx holds the number of
+  // rows.
   void Group(const Shape& shape);
   void Rows(const Shape& shape);
   void SetTailMask(int lanes);
@@ -65,7 +71,7 @@ void Assembler::Assemble() {
   const bool any_streaming =
       std::any_of(plan_.program.outputs().begin(), plan_.program.outputs().end(),
                   [](const auto& output) { return output.hint == StoreHint::kStreaming; });
-  // Rows that do not fill their vectors are not worth it.
+  // Non-temporal stores do not pay if rows do not fill their vectors.
   if (any_streaming && plan_.columns % plan_.width == 0) {
     Label misaligned;
     CheckStreamingAlignment(misaligned);
@@ -280,7 +286,7 @@ absl::StatusOr<MachineCode> AssembleKernel(const VectorProgram& program,
                                            const KernelOptions& options) {
   const jit::KernelPlan plan(program, options);
   try {
-    // The first round finds out how many spill slots the frame must hold.
+    // The first assembly finds out for how many vectors the frame must have room.
     jit::Assembler draft(plan, /*spill_slots=*/0);
     draft.Assemble();
     if (draft.spill_slots_used() == 0) return draft.Take();

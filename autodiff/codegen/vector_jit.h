@@ -16,8 +16,8 @@ struct MachineCode {
   std::string description;
 };
 
-// Compiles for `options.isa`, at least kAvx2. Fails with ResourceExhausted where the assembler
-// cannot get memory.
+// Compiles a program to machine code for the instruction set options.isa. REQUIRES: options.isa is
+// kAvx2 or better. Fails with ResourceExhausted if the assembler cannot get memory.
 absl::StatusOr<MachineCode> AssembleKernel(const VectorProgram& program,
                                            const KernelOptions& options);
 

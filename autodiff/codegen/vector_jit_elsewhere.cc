@@ -1,4 +1,5 @@
-// Of processors that are not x86-64: there is no assembler, and vector programs are interpreted.
+// Implements vector_jit.h for processors other than x86-64, for which there is no assembler. Vector
+// programs are interpreted there.
 #include "autodiff/codegen/vector_jit.h"
 
 namespace cotangent::autodiff::codegen {

@@ -30,7 +30,8 @@ class InterpretedKernel : public VectorKernel {
   VectorInterpreter interpreter_;
 };
 
-// Code in pages of its own, written first and then made executable: never both at once.
+// A kernel of machine code in memory pages of its own. The pages are first writable and later
+// executable, never both at once.
 class CompiledKernel : public VectorKernel {
  public:
   static absl::StatusOr<std::unique_ptr<VectorKernel>> Load(const MachineCode& code) {

@@ -10,55 +10,58 @@
 
 namespace cotangent::autodiff::codegen {
 
-// What a kernel is compiled for, each including the ones before. kPortable interprets the program
-// in plain C++.
+// The instruction set that a kernel is compiled for; each includes those before it. With kPortable
+// the program is interpreted in plain C++ instead.
 enum class Isa : uint8_t { kPortable, kAvx2, kAvx512, kAvx512Bf16 };
 
 const char* IsaName(Isa isa);
 
-// The best this processor has (kAvx2 means with FMA; kAvx512 means F, BW, DQ and VL). The
-// environment variable COTANGENT_ISA = portable, avx2, avx512 or avx512_bf16 lowers it.
+// The best instruction set that this processor has (kAvx2 includes FMA; kAvx512 means F, BW, DQ and
+// VL), or the one that the environment variable COTANGENT_ISA names (portable, avx2, avx512 or
+// avx512_bf16) if that is lower.
 Isa BestIsa();
 
 struct KernelOptions {
   Isa isa = BestIsa();
 
-  // Elements in a row, any number from 1. 0 makes a flat kernel: one row, whose length is known at
-  // the call only; it has no channel operands, and its sums are over all elements.
+  // The number of elements in a row, 1 or more. 0 makes a flat kernel: its data is one row, whose
+  // length only the call gives; it has no channel operands, and its sums are over all elements.
   int columns = 0;
 };
 
-// The operands of one call, each list in the order the program declared them. Nothing is owned.
+// The operands of one call. Each list is in the order in which the program declared the operands.
+// The caller owns all memory.
 struct KernelCall {
-  int64_t rows = 0;                       // of a flat kernel: its elements
+  int64_t rows = 0;                       // for a flat kernel: the number of elements
   const void* const* loads = nullptr;     // address of the first row's first element
   const int64_t* load_strides = nullptr;  // bytes from a row to the next; unused by flat kernels
   const float* const* channels = nullptr;
   const float* scalars = nullptr;
   void* const* stores = nullptr;
   const int64_t* store_strides = nullptr;
-  float* const* sums = nullptr;  // `columns` floats each (flat: one), added to
+  float* const* sums = nullptr;  // `columns` floats each (flat: one), to which the call adds
 
-  // Bytes from a row to the one the caches are asked for meanwhile, by load and by store; null:
-  // none is. What lies there is not read. Only for rows so wide that they are taken in groups of
-  // columns, a walk through memory that no prefetcher recognises.
+  // For each load and each store, the distance in bytes from a row to memory that the kernel
+  // prefetches while it processes the row; null: no prefetching. Prefetched addresses need not be
+  // readable. Kernels prefetch only if rows are so wide that they are processed in groups of
+  // columns, because the processor's own prefetchers do not recognise that order of accesses.
   const int64_t* load_aheads = nullptr;
   const int64_t* store_aheads = nullptr;
 };
 
-// A program compiled to machine code at run time, or interpreted where the processor has no AVX2.
+// A program compiled to machine code at run time, or interpreted if the processor has no AVX2.
 //
 //   ASSIGN_OR_RETURN(auto kernel, VectorKernel::Compile(program, {.columns = 64}));
 //   (*kernel)({.rows = 1024, .loads = loads, .load_strides = strides, ...});
 //
-// No address needs any alignment; no byte outside the rows is read or written. A call costs some
-// nanoseconds besides its elements, allocates nothing, starts no threads, and any number of threads
-// may call one kernel at once.
+// Arrays need no alignment, and no byte outside the rows is read or written. Besides the time for
+// its elements, a call of a compiled kernel costs some nanoseconds; it allocates nothing and starts
+// no threads. Any number of threads may call one kernel at once.
 class VectorKernel {
  public:
-  // Fails with InvalidArgument where the program and the options contradict each other (a channel
-  // operand in a flat kernel, an isa above what the processor has), and with ResourceExhausted
-  // where memory for code cannot be had.
+  // Fails with InvalidArgument if the program and the options contradict each other (a channel
+  // operand in a flat kernel, an `isa` that the processor does not have), and with
+  // ResourceExhausted if the system grants no memory for the code.
   static absl::StatusOr<std::unique_ptr<VectorKernel>> Compile(const VectorProgram& program,
                                                                const KernelOptions& options = {});
 
@@ -68,7 +71,8 @@ class VectorKernel {
 
   void operator()(const KernelCall& call) const { entry_(this, &call); }
 
-  // "avx512, 64 columns, 4 vectors at once, 14 operations, 312 bytes of code".
+  // A description for people: "avx512, 64 columns, 4 x 1 vectors at once, 14 operations, 0 spills,
+  // 312 bytes of code".
   const std::string& Describe() const { return description_; }
 
  protected:

@@ -1,5 +1,6 @@
-// Compiled kernels against the interpreter: random programs over every element type, row length and
-// instruction set, between canaries.
+// Compares compiled kernels with the interpreter: random programs over every element type, row
+// length and instruction set. Arrays lie between canaries (bytes that must not change) and
+// unreadable pages.
 
 #include "autodiff/codegen/vector_kernel.h"
 
@@ -27,7 +28,7 @@ namespace {
 constexpr ElementType kTypes[] = {ElementType::kF32, ElementType::kBf16, ElementType::kU8,
                                   ElementType::kS32, ElementType::kS8};
 
-// An array that ends where an unreadable page begins and starts after a band of canaries.
+// An array that ends where an unreadable page begins. A band of canary bytes lies before its start.
 class GuardedArray {
  public:
   explicit GuardedArray(size_t size) : size_(size) {
@@ -59,7 +60,7 @@ class GuardedArray {
   char* data_;
 };
 
-// A program and arrays for it. Rows lie `gap` bytes apart.
+// Arrays for a call of a program. Rows lie `gap` bytes apart.
 struct Fixture {
   Fixture(const VectorProgram& program, int columns, int64_t rows, int gap, std::mt19937& random)
       : columns(columns), rows(rows) {
@@ -148,12 +149,14 @@ struct Fixture {
   int64_t rows;
   std::vector<std::unique_ptr<GuardedArray>> loads, stores, channels, sums;
   std::vector<int64_t> load_strides, store_strides;
-  // To where nothing may be read or written, only asked for.
+  // The distance of prefetches. It leads to memory that may not be readable, which a prefetch must
+  // tolerate.
   std::vector<int64_t> aheads = std::vector<int64_t>(256, int64_t{1} << 20);
   std::vector<float> scalars;
 };
 
-// Random programs of well-behaved operations: values stay moderate, so that roundings do too.
+// Returns a random program of operations that keep values moderate, so that rounding errors stay
+// moderate too.
 VectorProgram RandomProgram(std::mt19937& random, bool flat) {
   VectorProgram p;
   const auto pick = [&](int n) { return static_cast<int>(random() % n); };
@@ -254,8 +257,8 @@ VectorProgram RandomProgram(std::mt19937& random, bool flat) {
   return p;
 }
 
-// How far apart two elements are, for their type; comparisons near a threshold may go either way,
-// so the tests allow a few outliers, and want the rest to agree.
+// Whether two elements agree within a tolerance for their type. Comparisons close to a threshold
+// may go either way, so the tests allow a few elements that do not agree.
 bool Near(ElementType type, const char* a, const char* b) {
   float x = 0, y = 0;
   switch (type) {
@@ -278,7 +281,7 @@ bool Near(ElementType type, const char* a, const char* b) {
       return std::abs(int64_t{u} - v) <= 1;
     }
     case ElementType::kF64:
-      return false;  // kernels have none
+      return false;  // kernels do not support it
   }
   return false;
 }
@@ -350,7 +353,8 @@ TEST_P(Kernels, RandomProgramsOverFlatArrays) {
   }
 }
 
-// Thirty values alive across an addition tree that ends with the first: nothing fits in registers.
+// Forty values, and as many masks, are alive until they are added up, the first one last. They do
+// not all fit in registers.
 TEST_P(Kernels, SpillsRegistersAndMasks) {
   for (const int columns : {0, 16, 40}) {
     VectorProgram p;
@@ -384,8 +388,8 @@ TEST_P(Kernels, MoreArraysThanAddressRegisters) {
   }
 }
 
-// Max pooling, 2 x 2, of an image of 4 x 6 pixels with 20 channels, with the position of the
-// maximum in a byte, and back.
+// Max pooling, 2 x 2, of an image of 4 x 6 pixels with 20 channels. It stores the position of each
+// maximum in a byte, by which the second program goes back from outputs to inputs.
 TEST_P(Kernels, PoolsAndUnpools) {
   constexpr int kChannels = 20, kHeight = 4, kWidth = 6;
   VectorProgram pool;
@@ -491,7 +495,8 @@ TEST_P(Kernels, RoundsWhenItStores) {
   EXPECT_THAT(s8, testing::ElementsAre(0, 2, 127, 127, 127, -1, -128, -128, 2, 0));
   constexpr int32_t kLowest = std::numeric_limits<int32_t>::min();
   EXPECT_THAT(s32, testing::ElementsAre(0, 2, 254, 256, kLowest, -1, kLowest, kLowest, 2, 0));
-  // 254.5 = 0x437e8000 lies between 0x437e and 0x437f: to even. 255.5 = 0x437f8000 goes up to 256.
+  // 254.5 = 0x437e8000 lies halfway between the bf16 numbers 0x437e and 0x437f and rounds to the
+  // even one. 255.5 = 0x437f8000 rounds up to 256.
   EXPECT_THAT(bf16,
               testing::ElementsAre(0x3f00, 0x3fc0, 0x437e, 0x4380, 0x5015, 0xbf80, 0xd015,
                                    testing::Truly([](uint16_t x) { return (x & 0x7fff) > 0x7f80; }),

@@ -1,5 +1,6 @@
-// The elementary functions of VectorProgram, written out in its primitives. Coefficients and how
-// good they are: coefficients/minimax.py. Errors of the whole: vector_math_test.cc.
+// The elementary functions of VectorProgram, written in its primitives. coefficients/minimax.py
+// computes the coefficients below and prints the errors of the approximations; vector_math_test.cc
+// measures the errors of the whole functions. Coefficients are listed from the constant term up.
 
 #include <cmath>
 #include <initializer_list>
@@ -14,67 +15,71 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 constexpr float kLog2E = 1.44269504088896341f;
-// ln 2 = kLn2 + kLn2Low to 48 bits; an FMA takes n * kLn2 off without rounding.
+// ln 2 in two parts, whose sum is accurate to 48 bits. A fused multiply-add (FMA) subtracts n *
+// kLn2 without rounding the product.
 constexpr float kLn2 = 0.693147180559945309f;
 constexpr float kLn2Low = -1.90465429995776e-09f;
-// ln 2 with 15 bits, so that n * kLn2Short is exact, and the rest.
+// ln 2 in two parts of which the first has only 15 bits, so that n * kLn2Short is exact for an
+// exponent n.
 constexpr float kLn2Short = 0x1.62e4p-1f;
 constexpr float kLn2Rest = 1.42860682030941723e-06f;
 
-// pi/2 = kHalfPi + kHalfPiLow + kHalfPiLowest to 72 bits.
+// pi/2 in three parts, whose sum is accurate to 72 bits.
 constexpr float kHalfPi = 1.57079632679489662f;
 constexpr float kHalfPiLow = -4.37113882867379e-08f;
 constexpr float kHalfPiLowest = -1.71512446e-15f;
 
-// (e^r - 1 - r) / r^2, |r| <= ln(2)/2.
+// Approximates (e^r - 1 - r) / r^2 by a polynomial in r for |r| <= ln(2)/2.
 constexpr std::initializer_list<float> kExpTail = {
     4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459995e-03f};
 
-// 2^f, |f| <= 1/2.
+// Approximates 2^f by a polynomial in f for |f| <= 1/2.
 constexpr std::initializer_list<float> kExp2 = {
     1.0f, 6.931470037e-01f, 2.402224243e-01f, 5.550733954e-02f, 9.671533480e-03f, 1.326470287e-03f};
 
-// The same within 7.5e-5.
+// Approximates 2^f as kExp2 does, but only within 7.5e-5, for Accuracy::kBf16.
 constexpr std::initializer_list<float> kShortExp2 = {9.999279976e-01f, 6.932610869e-01f,
                                                      2.426120788e-01f, 5.517153442e-02f};
 
-// (log(1 + r) - r + r^2/2) / r^3, |r| <= 1/3.
+// Approximates (log(1 + r) - r + r^2/2) / r^3 by a polynomial in r for |r| <= 1/3.
 constexpr std::initializer_list<float> kLog = {
     3.333322406e-01f, -2.499968857e-01f, 2.001004517e-01f, -1.668546945e-01f,
     1.401090324e-01f, -1.211507320e-01f, 1.396254897e-01f, -1.319189370e-01f};
 
-// (sin(r) - r) / r^3 and (cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4.
+// Approximate (sin(r) - r) / r^3 and (cos(r) - 1 + r^2/2) / r^4 by polynomials in r^2 for |r| <=
+// pi/4.
 constexpr std::initializer_list<float> kSin = {-1.666665524e-01f, 8.332177997e-03f,
                                                -1.951723389e-04f};
 constexpr std::initializer_list<float> kCos = {4.166664556e-02f, -1.388736651e-03f,
                                                2.443837911e-05f};
 
-// tanh(x) = x P(x^2) / Q(x^2), |x| <= 9.02.
+// Approximate tanh(x) by x P(x^2) / Q(x^2) for |x| <= 9.02.
 constexpr std::initializer_list<float> kTanhP = {1.0f, 1.337971389e-01f, 3.494029865e-03f,
                                                  2.058340942e-05f, 1.331898236e-08f};
 constexpr std::initializer_list<float> kTanhQ = {1.0f, 4.671303034e-01f, 2.587105520e-02f,
                                                  3.283085534e-04f, 7.761980783e-07f};
 
-// erf(x) = x P(x^2) / Q(x^2), |x| <= 3.95.
+// Approximate erf(x) by x P(x^2) / Q(x^2) for |x| <= 3.95.
 constexpr std::initializer_list<float> kErfP = {1.128379107e+00f, 1.915513724e-01f,
                                                 5.287558213e-02f, 3.808205482e-03f,
                                                 2.846884890e-04f, 2.025897402e-06f};
 constexpr std::initializer_list<float> kErfQ = {
     1.0f, 5.030906796e-01f, 1.145600602e-01f, 1.505517866e-02f, 1.170735923e-03f, 3.783173088e-05f};
 
-// e^(x^2) erfc(x) = P(x) / Q(x), 0 <= x <= 10.1.
+// Approximate e^(x^2) erfc(x) by P(x) / Q(x) for 0 <= x <= 10.1.
 constexpr std::initializer_list<float> kErfcP = {1.0f, 1.238428831e+00f, 7.316234708e-01f,
                                                  2.292280197e-01f, 3.279845417e-02f};
 constexpr std::initializer_list<float> kErfcQ = {
     1.0f, 2.366808653e+00f, 2.402271748e+00f, 1.325404763e+00f, 4.063225091e-01f, 5.813305080e-02f};
 
-// The same within 2.5e-5.
+// Approximate e^(x^2) erfc(x) as kErfcP and kErfcQ do, but only within 2.5e-5, for Accuracy::kBf16.
 constexpr std::initializer_list<float> kShortErfcP = {1.000024557e+00f, 7.882082462e-01f,
                                                       2.507826090e-01f};
 constexpr std::initializer_list<float> kShortErfcQ = {1.0f, 1.917665362e+00f, 1.407085776e+00f,
                                                       4.440134466e-01f};
 
-// (atan(t) - t) / t^3, |t| <= 1, and (asin(t) - t) / t^3, |t| <= 1/2, in t^2.
+// Approximate (atan(t) - t) / t^3 for |t| <= 1 and (asin(t) - t) / t^3 for |t| <= 1/2 by
+// polynomials in t^2.
 constexpr std::initializer_list<float> kAtan = {
     -3.333315253e-01f, 1.999377310e-01f, -1.421105713e-01f, 1.066600904e-01f,
     -7.552222908e-02f, 4.321195930e-02f, -1.636798494e-02f, 2.920706058e-03f};
@@ -104,7 +109,8 @@ Value VectorProgram::ShortExp(Value x) {
   return Binary(Opcode::kScale, Polynomial(f, kShortExp2), n);
 }
 
-// e^a = 2^n e^r with n = round(a / ln 2). Beyond the clamp the result has become 0 or infinity.
+// Computes e^a as 2^n e^r with n = round(a / ln 2) and r = a - n ln 2. The clamp keeps n in range;
+// beyond the clamp the result is 0 or infinite in any case.
 Value VectorProgram::Exp(Value a) {
   const Instruction inner = Is(a, Opcode::kNeg) ? instructions_[instructions_[a].a] : Instruction{};
   const bool never_positive =
@@ -117,8 +123,9 @@ Value VectorProgram::Exp(Value a) {
   return Binary(Opcode::kScale, ExpOfSmall(r), n);
 }
 
-// a = 2^e (1 + r) with 1 + r in [2/3, 4/3): taking the bits of 2/3 off the bits of a leaves e in
-// the exponent's place, whatever the mantissa.
+// Computes log(a) as e ln 2 + log(1 + r), where a = 2^e (1 + r) and 1 + r is in [2/3, 4/3).
+// Subtracting the bits of 2/3 from the bits of a, as integers, leaves e in the exponent's bits,
+// whatever the mantissa.
 Value VectorProgram::Log(Value a) {
   const Value tiny = Less(a, Constant(std::numeric_limits<float>::min()));
   const Value x = Select(tiny, Mul(a, Constant(0x1p23f)), a);
@@ -133,7 +140,7 @@ Value VectorProgram::Log(Value a) {
   tail = Fma(e, Constant(kLn2Rest), tail);
   tail = Fma(square, Constant(-0.5f), tail);
   Value y = Fma(e, Constant(kLn2Short), Add(r, tail));
-  y = Select(Less(a, Constant(kInfinity)), y, a);  // infinity and NaN stand for themselves
+  y = Select(Less(a, Constant(kInfinity)), y, a);  // infinity and NaN are their own logarithms
   y = Select(Equal(a, Constant(0)), Constant(-kInfinity), y);
   return Select(Less(a, Constant(0)), Constant(kNaN), y);
 }
@@ -158,27 +165,29 @@ Value VectorProgram::Sin(Value a) { return SinOfQuadrant(a, 0); }
 Value VectorProgram::Cos(Value a) { return SinOfQuadrant(a, 1); }
 Value VectorProgram::Tan(Value a) { return Div(Sin(a), Cos(a)); }
 
-// Past the fitted range the quotient is taken at its end, times a/9: above 1, and clamped. The
-// clamp also takes away the roundings that would reach above 1 within the range.
+// For |a| > 9 the polynomials are evaluated at 9 but multiplied by a; the quotient is then above 1,
+// and the clamp makes it 1. The clamp also removes rounding errors that exceed 1 within the range
+// of the approximation.
 Value VectorProgram::Tanh(Value a) {
   const Value square = Min(Constant(81), Mul(a, a));
   const Value y = Div(Mul(a, Polynomial(square, kTanhP)), Polynomial(square, kTanhQ));
   return Clamp(y, -1, 1);
 }
 
-// e^-a, for sigmoid: the clamp keeps it off the ends of f32, where sigmoid is 0 or 1 to all its
-// digits.
+// Computes e^-a for Sigmoid. The clamp keeps the result a normal, finite number; beyond it sigmoid
+// is 0 or 1 up to rounding.
 Value VectorProgram::ExpOfNegative(Value a) {
   const Value x = Clamp(a, -88, 87);
   const Value n = Round(Mul(x, Constant(-kLog2E)));
-  // The product again, unrounded, less n: as good as log2(e) is.
+  // The fused multiply-add computes f = x log2(e) - n without rounding the product, so that f is as
+  // accurate as the constant log2(e).
   const Value f = Fma(x, Constant(-kLog2E), Neg(n));
   const auto& coefficients = accuracy_ == Accuracy::kBf16 ? kShortExp2 : kExp2;
   return Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, coefficients), .b = n});
 }
 
-// sigmoid(-b) is e^-b sigmoid(b): what the derivative sigmoid(b) sigmoid(-b) needs beside
-// sigmoid(b) is one product.
+// If a is -b, computes sigmoid(a) as e^-b sigmoid(b). The derivative sigmoid(b) sigmoid(-b) then
+// needs only products in addition to sigmoid(b).
 Value VectorProgram::Sigmoid(Value a) {
   const Value opposite = WithoutSign(a);
   if (opposite != a) return Mul(ExpOfNegative(opposite), Sigmoid(opposite));
@@ -191,8 +200,9 @@ Value VectorProgram::Erf(Value a) {
   return Clamp(y, -1, 1);
 }
 
-// e^(-a^2) times a quotient; what the rounding of a^2 lost is put back to first order. e^(-a^2)
-// itself stands in the derivative too, and is shared with it.
+// Computes erfc(|a|) as e^(-a^2) times a quotient of polynomials; erfc(-a) is 2 - erfc(a). `lost`
+// is the rounding error of a^2, which a first-order correction removes. The derivative of erfc
+// contains e^(-a^2) too and shares it.
 Value VectorProgram::Erfc(Value a) {
   const Value size = Min(Constant(10.1f), Abs(a));
   const Value square = Mul(a, a);
@@ -208,14 +218,16 @@ Value VectorProgram::Erfc(Value a) {
   return Select(IsNegative(a), Sub(Constant(2), y), y);
 }
 
-// Without the product where a is one with a negative constant.
+// Returns the mask a < 0. If a is x times a negative constant, the mask is 0 < x, which does not
+// need the product.
 Value VectorProgram::IsNegative(Value a) {
   float factor;
   const Value multiple = NegativeMultiple(a, &factor);
   return multiple < 0 ? Less(a, Constant(0)) : Less(Constant(0), multiple);
 }
 
-// e^a - 1 = 2^n (e^r - 1) + (2^n - 1), halved and doubled because 2^n may be 2^128.
+// Computes e^a - 1 as 2^n (e^r - 1) + (2^n - 1). It computes half of that and doubles it, because
+// 2^n may be 2^128, which f32 cannot represent.
 Value VectorProgram::Expm1(Value a) {
   const Value x = Clamp(a, -104, 89);
   const Value n = Round(Mul(x, Constant(kLog2E)));
@@ -228,7 +240,8 @@ Value VectorProgram::Expm1(Value a) {
   return Add(y, y);
 }
 
-// log(w), w = 1 + a rounded, and what the rounding lost, to first order.
+// Computes log(1 + a) as log(w) + lost / w, where w is 1 + a rounded and `lost` is the rounding
+// error, corrected to first order.
 Value VectorProgram::Log1p(Value a) {
   const Value w = Binary(Opcode::kAdd, a, Constant(1));
   const Value lost = Sub(a, Binary(Opcode::kSub, w, Constant(1)));
@@ -242,7 +255,7 @@ Value VectorProgram::CopySign(Value size, Value sign) {
   return Binary(Opcode::kBitOr, size, Binary(Opcode::kBitAnd, sign, ConstantBits(0x80000000)));
 }
 
-// Large arguments by e^(|a|/2) squared, which overflows only where the result does.
+// For |a| > 20 the result is e^(|a|/2) squared and halved, which overflows only if sinh does.
 Value VectorProgram::Sinh(Value a) {
   const Value size = Abs(a);
   const Value e = Expm1(size);
@@ -258,7 +271,8 @@ Value VectorProgram::Cosh(Value a) {
   return Fma(half, root, Div(Constant(0.25f), Mul(half, root)));
 }
 
-// Above 1/2, asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)).
+// Computes asin(t) for |t| <= 1/2. For larger arguments, Asin and Acos use asin(x) = pi/2 - 2
+// asin(sqrt((1 - x)/2)).
 Value VectorProgram::AsinOfSmall(Value t) {
   const Value square = Mul(t, t);
   return Fma(Mul(square, t), Polynomial(square, kAsin), t);
@@ -296,7 +310,8 @@ Value VectorProgram::Atan(Value a) {
   return CopySign(Select(is_large, outer, inner), a);
 }
 
-// asinh(x) = log1p(x + x^2 / (1 + sqrt(1 + x^2))); log(2x) where the square would overflow.
+// Computes asinh(x) as log1p(x + x^2 / (1 + sqrt(1 + x^2))), and as log(2x) for large x, whose
+// square would overflow.
 Value VectorProgram::Asinh(Value a) {
   const Value size = Abs(a);
   const Value square = Mul(size, size);
@@ -330,8 +345,8 @@ Value VectorProgram::IntegerPower(Value a, int exponent) {
   return result;
 }
 
-// |a|^b = e^(b log|a|), with the logarithm and the product in two floats each (a head and a tail),
-// because e^ turns an absolute error into a relative one.
+// Computes |a|^b as e^(b log|a|). The logarithm and the product are sums of two floats each (a head
+// and a tail), because e^ turns their absolute error into a relative error of the result.
 Value VectorProgram::Pow(Value a, Value b) {
   float exponent;
   if (IsConstant(b, &exponent)) {
@@ -352,15 +367,16 @@ Value VectorProgram::Pow(Value a, Value b) {
   const Value e = Add(Unary(Opcode::kFromInteger, bits), Select(tiny, Constant(-23), Constant(0)));
   const Value r = Sub(mantissa, Constant(1));
 
-  // log(1 + r) = r - r^2/2 + ...: head r - half, tail what that rounded away and the rest of the
-  // series.
+  // log(1 + r) = r - r^2/2 + ...: the head is r - half, where `half` is r^2/2. The tail is what
+  // that rounded away and the rest of the series.
   const Value half_r = Mul(r, Constant(0.5f));
   const Value half = Mul(half_r, r);
   const Value half_tail = Emit({.opcode = Opcode::kMulSub, .a = half_r, .b = r, .c = half});
   const Value series_head = Binary(Opcode::kSub, r, half);
   Value series_tail = Sub(Sub(Sub(r, series_head), half), half_tail);
   series_tail = Fma(Mul(Mul(r, r), r), Polynomial(r, kLog), series_tail);
-  // e ln 2 is 0 or greater than the series: no need to ask which is greater (Dekker 1971).
+  // Adds e ln 2 and the series exactly, as a head and a tail. This needs the summand of greater
+  // magnitude first (Dekker 1971), which e ln 2 is, unless it is 0.
   const Value scale = Mul(e, Constant(kLn2Short));
   const Value head = Binary(Opcode::kAdd, scale, series_head);
   Value tail = Sub(series_head, Binary(Opcode::kSub, head, scale));
@@ -376,8 +392,8 @@ Value VectorProgram::Pow(Value a, Value b) {
   f = Add(Fma(n, Constant(-kLn2Low), f), Clamp(product_tail, -1e-3f, 1e-3f));
   Value y = Binary(Opcode::kScale, ExpOfSmall(f), n);
 
-  // The ends: 0 and infinity to a positive or a negative power; negative numbers to integers and
-  // others; x^0 and 1^y.
+  // Special cases: powers of 0 and infinity, infinite exponents, powers of negative numbers with
+  // integer and other exponents, NaN, x^0 and 1^y.
   const Value zero = Constant(0);
   const Value infinity = Constant(kInfinity);
   const Value to_positive = Less(zero, b);

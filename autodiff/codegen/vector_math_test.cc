@@ -1,5 +1,5 @@
-// The elementary functions of the vector kernels against double-precision libm, on every
-// instruction set this machine has.
+// Compares the elementary functions of vector kernels with double-precision libm, on every
+// instruction set that this machine has.
 
 #include <algorithm>
 #include <bit>
@@ -50,12 +50,13 @@ class VectorMath : public testing::TestWithParam<Isa> {
     return y;
   }
 
-  // The largest error in units of the last place of the exact result (of at least `floor`).
+  // Expects errors of at most `bound` units in the last place of the exact result. For exact
+  // results smaller than `floor`, the unit is that of `floor`.
   void ExpectUlps(const char* name, Unary function, double (*exact)(double), float low, float high,
                   double bound, double floor = std::numeric_limits<float>::min()) {
     std::vector<float> x;
     for (int i = 0; i <= 400000; ++i) x.push_back(low + (high - low) * (i / 400000.0));
-    // Also every size of number near zero.
+    // Adds numbers of every magnitude near zero.
     for (float size = 1e-30f; size < high; size *= 1.01f) {
       for (const float v : {size, -size}) {
         if (v >= low) x.push_back(v);
@@ -76,7 +77,7 @@ class VectorMath : public testing::TestWithParam<Isa> {
     EXPECT_LE(worst, bound) << name << " at " << worst_x;
   }
 
-  // As ExpectUlps, the largest error relative to the exact result, of Accuracy::kBf16.
+  // Expects errors of at most 1.2e-4 relative to the exact result, for Accuracy::kBf16.
   void ExpectBf16(const char* name, Unary function, double (*exact)(double), float low,
                   float high) {
     std::vector<float> x;
@@ -117,12 +118,12 @@ TEST_P(VectorMath, Log) {
   ExpectUlps("log", &VectorProgram::Log, std::log, 4, 1e38f, 1.0);
   ExpectValues(&VectorProgram::Log, {1, 0, -0.0f, -1, -kInf, kInf, kNaN},
                {0, -kInf, -kInf, kNaN, kNaN, kInf, kNaN});
-  // Denormals keep their logarithm.
+  // The logarithm of a denormal number is accurate too.
   EXPECT_NEAR(Apply(&VectorProgram::Log, {1e-40f})[0], std::log(static_cast<double>(1e-40f)), 1e-5);
 }
 
 TEST_P(VectorMath, SinAndCos) {
-  // Absolute error: in ulps of numbers just below 1.
+  // The floor of 0.5 makes this an absolute error, in ulps of numbers just below 1.
   ExpectUlps("sin", &VectorProgram::Sin, std::sin, -1e5f, 1e5f, 2, 0.5);
   ExpectUlps("cos", &VectorProgram::Cos, std::cos, -1e5f, 1e5f, 2, 0.5);
   ExpectUlps("sin", &VectorProgram::Sin, std::sin, -3.2f, 3.2f, 1.6, 1e-5);

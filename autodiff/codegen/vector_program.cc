@@ -186,7 +186,7 @@ Value VectorProgram::Shift(Opcode opcode, Value a, int count) {
 Value VectorProgram::Binary(Opcode opcode, Value a, Value b) {
   float x, y;
   const Instruction instruction{.opcode = opcode, .a = a, .b = b};
-  // A comparison of constants stays: there are no constant masks.
+  // Comparisons of constants are not folded, because there are no constant masks.
   if (opcode < Opcode::kLess && IsConstant(a, &x) && IsConstant(b, &y)) {
     return Constant(EvaluateInstruction(instruction, x, y, 0));
   }
@@ -239,7 +239,8 @@ Value VectorProgram::Sub(Value a, Value b) {
   return Binary(Opcode::kSub, a, b);
 }
 
-// x where a is x times a negative constant, with that constant; -1 elsewhere.
+// Returns x if a is x times a negative constant, and stores the constant in *factor. Returns -1
+// otherwise.
 Value VectorProgram::NegativeMultiple(Value a, float* factor) const {
   const Instruction& i = instructions_[a];
   if (i.opcode != Opcode::kMul) return -1;
@@ -257,7 +258,7 @@ Value VectorProgram::WithoutSign(Value a) {
 
 Value VectorProgram::Mul(Value a, Value b) {
   float x;
-  // Squares of c x and of -c x are one.
+  // The squares of c x and of -c x become the same value.
   if (a == b && !IsConstant(a)) {
     const Value positive = WithoutSign(a);
     return Binary(Opcode::kMul, positive, positive);
@@ -270,7 +271,7 @@ Value VectorProgram::Mul(Value a, Value b) {
   if (Is(a, Opcode::kNeg) && Is(b, Opcode::kNeg)) {
     return Mul(instructions_[a].a, instructions_[b].a);
   }
-  // Times a mask.
+  // A product with a select of 0 and 1 becomes a select of 0 and the other factor.
   for (const auto& [select, factor] : {std::pair{a, b}, std::pair{b, a}}) {
     const Instruction i = instructions_[select];
     float yes, no;
@@ -332,7 +333,8 @@ Value VectorProgram::Reciprocal(Value a) { return Div(Constant(1), a); }
 Value VectorProgram::Floor(Value a) { return Unary(Opcode::kFloor, a); }
 Value VectorProgram::Round(Value a) { return Unary(Opcode::kRound, a); }
 
-// Half a unit in the last place that stays, less one where that place is even already.
+// Rounds to nearest even: adds half a unit of the last bit that stays (0x8000), less 1 if that bit
+// is 0, and then clears the lower 16 bits. A NaN stays as it is.
 Value VectorProgram::RoundToBf16(Value a) {
   const Value odd =
       Binary(Opcode::kBitAnd, Shift(Opcode::kShiftRightArithmetic, a, 16), ConstantBits(1));
@@ -344,7 +346,7 @@ Value VectorProgram::RoundToBf16(Value a) {
 Value VectorProgram::Sign(Value a) {
   const Value sign = Binary(Opcode::kBitAnd, a, ConstantBits(0x80000000));
   const Value one = Binary(Opcode::kBitOr, sign, Constant(1));
-  // Zeros and NaNs, which are neither below nor above zero, stand for themselves.
+  // If a is a zero or a NaN, 0 < |a| is false and the result is a itself.
   return Select(Less(Constant(0), Abs(a)), one, a);
 }
 
@@ -386,8 +388,8 @@ void VectorProgram::Sum(Value value) {
 }
 
 std::vector<Value> VectorProgram::Schedule() const {
-  // Registers a value's subtree needs, as if the DAG were a tree (Sethi and Ullman 1970): the
-  // neediest operand goes first.
+  // For each value, the number of registers that computing it needs if the graph is taken as a tree
+  // (Sethi and Ullman 1970). The operand with the greatest need is computed first.
   std::vector<int> need(instructions_.size());
   const auto operands = [this](Value v) {
     std::vector<Value> result;
@@ -422,7 +424,7 @@ std::vector<Value> VectorProgram::Schedule() const {
       }
       stack.push_back({v, true});
       std::vector<Value> inputs = operands(v);
-      // The last pushed is the first visited.
+      // The operand that is pushed last is visited first.
       std::stable_sort(inputs.begin(), inputs.end(),
                        [&](Value x, Value y) { return need[x] < need[y]; });
       for (const Value input : inputs) stack.push_back({input, false});

@@ -10,36 +10,42 @@
 
 namespace cotangent::autodiff::codegen {
 
-// How an operand's elements lie in memory. In registers everything is f32:
+// The types of elements in memory. All arithmetic is in f32 (32-bit floats); loads convert to f32,
+// and stores convert back:
 //
-//   kBf16  upper half of an f32; stored rounded to nearest even (a denormal may become zero, a NaN
-//          stays one)
-//   kU8    0..255; stored rounded to nearest even and clamped, NaN as 0
-//   kS8    -128..127; likewise, NaN as -128
-//   kS32   exact up to 2^24; stored rounded to nearest even, INT32_MIN when outside int32
+//   kF32   unchanged
+//   kBf16  the upper half of an f32; stores round to nearest even (a denormal may become zero, a
+//          NaN stays a NaN)
+//   kU8    0..255; stores round to nearest even and clamp to the range; NaN becomes 0
+//   kS8    -128..127; likewise, but NaN becomes -128
+//   kS32   loads are exact up to 2^24; stores round to nearest even; values outside the range of
+//          int32, and NaN, become INT32_MIN
 //
-// Programs know no kF64.
+// Vector programs do not support kF64.
 using cotangent::ElementType;
 
-// Whether an output is soon read again (kCached) or so large that it should go past the caches
-// (kStreaming: non-temporal stores where the address is aligned for them, ordinary ones elsewhere).
+// Whether an output is read again soon (kCached), or is so large that its stores should bypass the
+// caches (kStreaming). The latter uses non-temporal stores if the address is aligned for them,
+// otherwise ordinary ones.
 enum class StoreHint : uint8_t { kCached, kStreaming };
 
-// How good the elementary functions are. kBf16 is for numbers that are kept in bf16, where a
-// rounding is 2e-3 of the value: Exp, Sigmoid and Erfc, from which most activations and their
-// derivatives are made, are then within 1.2e-4 of theirs, for two thirds of the operations. The
-// other functions stay as they are.
+// The accuracy of the elementary functions. kBf16 is for results that are stored as bf16, which
+// rounds them by up to 2e-3 of their value. With it, Exp, Sigmoid and Erfc, of which most
+// activations and their derivatives are made, have relative errors of up to 1.2e-4 and take two
+// thirds of the operations. The other functions are the same in both.
 enum class Accuracy : uint8_t { kF32, kBf16 };
 
-// A value of a program: every operation gives a new one. Numbers and masks (truth values, from the
-// comparisons) are both Values; which one a Value is, VectorProgram::IsMask tells.
+// The number of a value of a program; every operation of VectorProgram returns one. For each element,
+// a value holds either a float or a truth value (then the value is a "mask", the result of a
+// comparison). VectorProgram::IsMask tells which.
 using Value = int32_t;
 
 // The primitive operations. The elementary functions (Exp, Tanh, ...) are not among them: the
-// builder writes them out in these, so that every back end computes them alike and common parts are
-// shared.
+// builder, VectorProgram, writes them in these primitives, so that every back end computes the same
+// values and functions share common parts.
 enum class Opcode : uint8_t {
-  // Operands of the kernel; `slot` is the position in its list.
+  // Operands of the kernel. The field `slot` of Instruction is the position in the list of operands
+  // of that kind.
   kLoad,
   kLoadChannel,
   kLoadScalar,
@@ -58,10 +64,11 @@ enum class Opcode : uint8_t {
   kMax,  // a > b ? a : b
   kSqrt,
   kFloor,
-  kRound,  // to nearest, ties to even
-  kScale,  // a * 2^b for integral b, correct to overflow and underflow (denormal results may flush
-           // to 0)
-  // On the bits of a float, for the elementary functions.
+  kRound,  // rounds to nearest, ties to even
+  kScale,  // a * 2^b for integral b, also where that overflows or underflows (denormal results may
+           // become 0)
+
+  // Operations on the bits of a float, for the elementary functions.
   kBitAnd,
   kBitOr,
   kBitXor,
@@ -71,7 +78,7 @@ enum class Opcode : uint8_t {
   kShiftRightArithmetic,
   kToInteger,    // float -> int32 bits, to nearest even
   kFromInteger,  // int32 bits -> float
-  // Masks. A comparison with a NaN is false.
+  // Operations with masks. A comparison with a NaN is false.
   kLess,
   kLessEqual,
   kEqual,
@@ -83,10 +90,11 @@ enum class Opcode : uint8_t {
 
 struct Instruction {
   Opcode opcode;
-  ElementType type = ElementType::kF32;  // of kLoad
-  int32_t slot = 0;                      // of the operand loads: index; of the shifts: count
+  ElementType type = ElementType::kF32;  // only for kLoad
+  int32_t slot = 0;                      // for operands: index; for shifts: count; for kScale: 1 if
+                                         // the result is known to be a normal number
   Value a = -1, b = -1, c = -1;          // operands, -1 where there are fewer
-  uint32_t bits = 0;                     // of kConstant: the float's bits
+  uint32_t bits = 0;                     // only for kConstant: the float's bits
 
   friend bool operator==(const Instruction&, const Instruction&) = default;
   template <typename H>
@@ -95,31 +103,34 @@ struct Instruction {
   }
 };
 
-// A straight-line program in f32 that a VectorKernel applies to every element of a block of rows x
-// columns, in one pass over memory: what an elementwise formula, or a chain of elementwise layers,
-// compiles to.
+// A program without branches, in f32 (32-bit floats), that a VectorKernel (vector_kernel.h) applies
+// to every element of a block of rows x columns, in one pass over memory. An elementwise formula or
+// a chain of elementwise layers compiles to such a program.
 //
-// Operands come in four kinds, each numbered from 0 in the order of the calls that declare them:
+// Operands come in four kinds. Except for constants, each kind is numbered from 0 in the order of
+// the calls that declare its operands:
 //
 //   Load         one element per (row, column), from an array with any distance between its rows
 //   LoadChannel  one float per column, the same in every row (a bias; batch norm's scale)
 //   LoadScalar   one float for the whole call (a step size)
-//   Constant     known now
+//   Constant     a float that is known when the program is built
 //
-// and results leave in two: Store (one element per (row, column)) and Sum (per column, over the
-// rows).
+// Results come in two kinds: Store (one element per (row, column)) and Sum (one float per column,
+// the sum over the rows).
 //
-// In a network of NHWC tensors a row is a pixel and the columns are its channels; in the blocked
-// nChw16c layout, a row is a pixel and the columns are 16 channels. Max pooling is a program of
-// four Loads whose addresses differ by a pixel and a line. Example, bias and ReLU:
+// In a network of NHWC tensors, a row is a pixel and the columns are its channels. In the blocked
+// layout nChw16c, a row is a pixel and the columns are 16 of its channels. Max pooling is a program
+// of four Loads whose addresses differ by a pixel and a line. This example adds a bias and applies
+// ReLU:
 //
 //   VectorProgram program;
 //   Value x = program.Add(program.Load(ElementType::kF32), program.LoadChannel());
 //   program.Store(program.Max(program.Constant(0), x), ElementType::kF32);
 //
-// The builder shares equal operations, folds constants, and contracts a * b + c into one rounding:
-// results differ from a plain C++ loop by such roundings. An output may be the very same memory as
-// an input with the same element size (in place); otherwise the two must not overlap.
+// The builder shares equal operations, folds constants, and contracts a * b + c into a fused
+// multiply-add, which rounds once; in this, results differ from a plain C++ loop. An output may be
+// the very same memory as an input with the same element size (in place); otherwise outputs and
+// inputs must not overlap.
 class VectorProgram {
  public:
   explicit VectorProgram(Accuracy accuracy = Accuracy::kF32) : accuracy_(accuracy) {}
@@ -136,20 +147,21 @@ class VectorProgram {
   Value Fma(Value a, Value b, Value c);  // a * b + c
   Value Neg(Value a);
   Value Abs(Value a);
-  // a < b ? a : b and a > b ? a : b: where either is NaN the result is b, so Max(Constant(0), x)
-  // keeps a NaN in x, and Max(x, Constant(0)) hides it.
+  // Min is a < b ? a : b, and Max is a > b ? a : b. If either operand is NaN, the result is b; so
+  // Max(Constant(0), x) keeps a NaN in x, and Max(x, Constant(0)) hides it.
   Value Min(Value a, Value b);
   Value Max(Value a, Value b);
   Value Sqrt(Value a);
   Value Reciprocal(Value a);  // 1 / a, correctly rounded
   Value Floor(Value a);
-  Value Round(Value a);        // ties to even
+  Value Round(Value a);        // to nearest, ties to even
   Value Sign(Value a);         // -1, 0, 1; NaN -> NaN
-  Value RoundToBf16(Value a);  // what storing as kBf16 and loading give; denormals are kept
+  Value RoundToBf16(Value a);  // the value after a store and a load as kBf16; keeps denormals
 
-  // Elementary functions. Errors, with Accuracy::kF32, are the largest found over dense samples
-  // against double (vector_math_test.cc), one ulp being 6e-8 to 1.2e-7 of the value. Infinities,
-  // NaN and the ends of the domain give what <cmath> gives.
+  // Elementary functions. The errors stated are, for Accuracy::kF32, the largest that
+  // vector_math_test.cc finds in dense samples against double. One ulp (unit in the last place) is
+  // 6e-8 to 1.2e-7 of the value. For infinities, NaN and the ends of the domain, results are those
+  // of <cmath>.
   Value Exp(Value a);      // 1 ulp; denormal results may flush to 0
   Value Log(Value a);      // 1 ulp
   Value Sin(Value a);      // 1.2e-7 absolute for |a| <= 1e5; no meaning far beyond
@@ -182,14 +194,15 @@ class VectorProgram {
   Value Not(Value a);
   Value Select(Value mask, Value if_true, Value if_false);
 
-  // Declares the next output stream.
+  // Declares the next output: the kernel stores `value` as `type`.
   void Store(Value value, ElementType type, StoreHint hint = StoreHint::kCached);
 
-  // Declares the next sum: sums[i][column] += the sum of `value` over the rows. In a flat kernel
-  // sums[i][0] += the sum over all elements.
+  // Declares the next sum: the kernel adds the sum of `value` over the rows to sums[i][column],
+  // where i is the number of the sum. A flat kernel (KernelOptions, vector_kernel.h) adds the sum
+  // over all elements to sums[i][0].
   void Sum(Value value);
 
-  // ---- What the back ends read ----
+  // ---- For the back ends, which compile or interpret a program ----
 
   struct Output {
     Value value;
@@ -206,11 +219,11 @@ class VectorProgram {
 
   bool IsMask(Value value) const;
 
-  // The instructions that outputs and sums need, operands before users, ordered to keep few values
-  // alive at a time.
+  // Returns the instructions that outputs and sums need, operands before users, in an order that
+  // keeps few values alive at a time.
   std::vector<Value> Schedule() const;
 
-  // One line per scheduled instruction, as in "v7 = MulAdd v3 v5 v6".
+  // Returns one line for each scheduled instruction, such as "v7 = MulAdd v3 v5 v6".
   std::string DebugString() const;
 
  private:
@@ -223,18 +236,19 @@ class VectorProgram {
   bool Is(Value value, Opcode opcode) const;
   Value NegativeMultiple(Value a, float* factor) const;
   Value WithoutSign(Value a);  // b where a is -b by construction, else a
-  // c[0] + x * (c[1] + x * (...)).
+  // Returns c[0] + x * (c[1] + x * (...)) for coefficients c.
   Value Polynomial(Value x, std::initializer_list<float> coefficients);
   Value Clamp(Value a, float low, float high);  // NaN stays NaN
   Value IntegerPower(Value a, int exponent);
   Value IsNegative(Value a);
   Value ExpOfSmall(Value r);
-  // 2^(x log2(e)), for x that is clamped.
+  // Returns e^x with the accuracy of kBf16. REQUIRES: x is clamped so that e^x is in the range of
+  // f32 or just outside.
   Value ShortExp(Value x);
   Value ExpOfNegative(Value a);
   Value AsinOfSmall(Value t);
   Value CopySign(Value size, Value sign);  // size >= 0
-  // sin(a + quadrants * pi/2).
+  // Returns sin(a + quadrants * pi/2).
   Value SinOfQuadrant(Value a, float quadrants);
 
   Accuracy accuracy_;
@@ -247,8 +261,8 @@ class VectorProgram {
   std::vector<Value> sums_;
 };
 
-// One primitive on one element, as every back end computes it (a mask is any value with all bits
-// set, or zero).
+// Computes one primitive operation on one element, as every back end does. A mask is a float with
+// all bits set (true) or 0 (false).
 float EvaluateInstruction(const Instruction& instruction, float a, float b, float c);
 
 }  // namespace cotangent::autodiff::codegen

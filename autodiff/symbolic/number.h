@@ -49,8 +49,7 @@ class Number {
   friend Number operator+(const Number& a, const Number& b);
   friend Number operator-(const Number& a, const Number& b);
   friend Number operator*(const Number& a, const Number& b);
-  friend Number operator/(const Number& a,
-                          const Number& b);  // REQUIRES: b is not 0 if both are exact
+  friend Number operator/(const Number& a, const Number& b);  // REQUIRES: b is not 0
   Number operator-() const;
   // Whether a and b are both exact or both inexact and have the same value: the exact 1/2 and the
   // inexact 0.5 are different.

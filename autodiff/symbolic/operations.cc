@@ -10,8 +10,9 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// ---- What the entries of operations.inc use: short names for types, then functions for each field
-// of struct Operation (operation.h) ----
+// ---- What the entries of operations.inc use ----
+//
+// First short names for types, then functions for each field of struct Operation (operation.h).
 
 using Args = Arguments;
 using Context = LimitContext;

@@ -502,9 +502,8 @@ Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
 
 namespace {
 
-// Returns a value of the variable where one of e and `reflected` is defined and the other is not,
-// with the sign that makes e the defined one. `reflected` is e with the variable replaced by its
-// negative.
+// Returns a value of the variable at which e is defined and `reflected` is not, or nothing if none
+// is found. `reflected` is e with the variable replaced by its negative.
 std::optional<double> DefinedOnOneSide(Expr e, Expr reflected, Expr variable) {
   const Expr both[] = {e, reflected};
   const std::vector<Expr> variables = Variables(both);
