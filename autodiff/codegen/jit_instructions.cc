@@ -136,8 +136,7 @@ void InstructionEmitter::FusedMultiplyAdd(const Instruction& i, int form, const 
 void InstructionEmitter::EmitFma(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
   const Value c = i.c;
-  if (FromMemory(a) && !FromMemory(b))
-    std::swap(a, b);  // of the factors, the second is the one in memory
+  if (FromMemory(a) && !FromMemory(b)) std::swap(a, b);  // only the second factor may be in memory
   if (DiesHere(c) && c != a && c != b) {
     const int d = Read(c);
     const Xmm first = Vector(Read(a));
@@ -197,9 +196,9 @@ void InstructionEmitter::EmitFmaByCopy(Value v, const Instruction& i, Value a, V
 }
 
 // Emits a * 2^b. AVX-512 has an instruction for it. For AVX2 the code adds b to the exponent bits
-// of a if the result is known to be a normal number (slot 1). Otherwise it multiplies a by two
-// powers of 2, each within the range of f32, so that the product overflows or underflows only if
-// the result does.
+// of a if the result is known to be a normal number (the field `slot` is 1). Otherwise it
+// multiplies a by two powers of 2, each within the range of f32, so that the product overflows or
+// underflows only if the result does.
 void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
   const Xmm a = Vector(Read(i.a));
   if (plan_.avx512) {
@@ -229,8 +228,8 @@ void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
 
 void InstructionEmitter::EmitCompare(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
-  // A predicate of vcmpps that is false if an operand is NaN ("ordered") and raises no exception
-  // for NaN ("quiet").
+  // The predicate tells vcmpps how to compare. These are false if an operand is NaN ("ordered") and
+  // raise no exception for NaN ("quiet").
   int predicate = i.opcode == Opcode::kLess ? 0x11 : i.opcode == Opcode::kLessEqual ? 0x12 : 0x00;
   if (FromMemory(a) && !FromMemory(b)) {
     std::swap(a, b);

@@ -54,10 +54,10 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // are in bytes from the start of the stack frame.
   struct Walk : Stream {
     int gpr = -1;     // register that holds the address; -1: it is in the frame
-    int address = 0;  // offset of the address, without a register
+    int address = 0;  // offset of the address if it has no register
     int stride = 0;   // offset of the distance to the next row
     int block = 0;    // offset of the address of the block of rows, at column 0
-    int ahead = 0;    // offset of the distance to what is prefetched
+    int ahead = 0;    // offset of the distance to the memory to prefetch
   };
 
   // `spill_slots` is the number of vectors that the frame has room for when registers run out.
@@ -89,9 +89,10 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
 
   // ---- Operands that do not change from row to row, and the contents of the frame ----
 
-  // Whether an instruction can read the value from memory for the vector that is being emitted.
+  // Whether the value does not change from row to row and an instruction can read it from memory
+  // for the vector that is being emitted.
   bool HasInvariantAddress(Value v) const;
-  Address InvariantAddress(Value v);  // changes rdx
+  Address InvariantAddress(Value v);  // the emitted code changes rdx
   void LoadInvariant(Value v, int reg);
   // The address of a constant with the same bits in every lane, and of one with separate bits for
   // each lane.

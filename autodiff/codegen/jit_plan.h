@@ -41,7 +41,8 @@ struct Stream {
 struct KernelPlan {
   KernelPlan(const VectorProgram& program, const KernelOptions& options);
 
-  // Whether the value is the same in every row: a constant, a scalar or a channel operand.
+  // Whether the value is the same in every row: a constant, a scalar or a channel operand (one
+  // float for each column).
   bool IsInvariant(Value v) const;
   // Whether the value is in a mask register. AVX2 has none and keeps masks in vector registers.
   bool InMaskRegister(Value v) const { return avx512 && program.IsMask(v); }

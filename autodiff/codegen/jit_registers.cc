@@ -19,7 +19,7 @@ void RegisterEmitter::PinRegisters(const Shape& shape) {
   PinInvariants(shape, room - static_cast<int>(sum_registers_.size()), next);
 }
 
-// Pins running sums to the highest registers. Returns the lowest register pinned.
+// Reserves registers for running sums, from the highest down. Returns the lowest register reserved.
 int RegisterEmitter::PinSums(const Shape& shape, int room) {
   int next = plan_.vector_registers;
   const int sums = static_cast<int>(plan_.program.sums().size());
@@ -42,7 +42,7 @@ std::vector<Value> RegisterEmitter::InvariantsByBenefit(const Shape& shape) cons
     if (!plan_.IsInvariant(v) || plan_.uses[v].empty()) continue;
     int benefit = 0;
     for (const int s : plan_.uses[v]) {
-      // Such a use needs the value in a register, while other uses can read it from memory.
+      // This use needs the value in a register, while other uses can read it from memory.
       const bool must_load =
           plan_.steps[s].kind != Step::kCompute || plan_.instructions[plan_.steps[s].value].a == v;
       benefit += (must_load ? 3 : 2) * shape.copies();
@@ -85,8 +85,9 @@ void RegisterEmitter::LoadPinned(const Shape& shape) {
   at_.copy = 0;
 }
 
-// All copies share constants and scalars. Copies in the same column of the body share channel
-// operands. All other values are separate for each copy.
+// All copies (the vectors that the loop's body works on at once) share constants and scalars.
+// Copies in the same column of the body share channel operands. All other values are separate for
+// each copy.
 int RegisterEmitter::Key(Value v) const {
   switch (plan_.instructions[v].opcode) {
     case Opcode::kConstant:
@@ -214,7 +215,7 @@ void RegisterEmitter::Replace(Value dying, Value v) {
   owner_[0][reg] = Key(v);
 }
 
-// Frees all registers except those of pinned values.
+// Frees all registers except those of pinned values and running sums.
 void RegisterEmitter::EndBody() {
   for (auto entry = places_.begin(); entry != places_.end();) {
     if (entry->second.pinned) {

@@ -1,7 +1,10 @@
 // Decides which value is in which register. Values that do not change from row to row are loaded
 // into registers before the loop, as many as there is room for ("pinned"). All other values get
-// registers while the body is emitted. If none is free, the value that is next read farthest in the
-// future is moved to memory (Belady 1966), which is optimal for straight-line code.
+// registers while the loop's body is emitted. If none is free, the value that is next read farthest
+// in the future is moved to memory (Belady 1966), which is optimal for straight-line code.
+//
+// A body works on several vectors at once, its "copies"; a Shape tells how they are arranged in
+// rows and columns (jit_plan.h).
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_REGISTERS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_REGISTERS_H_
 

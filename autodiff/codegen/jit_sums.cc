@@ -97,8 +97,8 @@ void SumEmitter::FinishFlatSums(const Shape& shape) {
         vaddps(Vector(reg), Vector(reg), Vector(SumRegister(i, copy)));
       }
     }
-    // Adds the upper half of the vector to its lower half until one lane is left. Register 0 may be
-    // overwritten, because no value of the loop's body is alive here.
+    // Adds the upper half of the vector to its lower half until one lane is left. Registers 0 and 1
+    // may be overwritten, because no value of the loop's body is alive here.
     vmovaps(Vector(1), Vector(reg));
     if (plan_.avx512) {
       vextractf64x4(ymm0, zmm1, 1);

@@ -13,7 +13,8 @@ class SumEmitter : public InstructionEmitter {
 
   void InitializeSums(const Shape& shape);
   void EmitSum(const Step& step);
-  // Adds the running sums of the other rows of a body to those of its first row.
+  // A body of the loop works on several rows at once. Adds the running sums that it keeps for its
+  // other rows to those of its first row.
   void MergeSums(const Shape& shape);
   // Add the running sums to the caller's sums: FinishSums() column by column, FinishFlatSums() all
   // lanes together (for a flat kernel, whose data is one long row).

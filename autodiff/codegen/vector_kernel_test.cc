@@ -60,7 +60,7 @@ class GuardedArray {
   char* data_;
 };
 
-// Arrays for a call of a program. Rows lie `gap` bytes apart.
+// Arrays for a call of a program. `gap` bytes lie between the end of a row and the next row.
 struct Fixture {
   Fixture(const VectorProgram& program, int columns, int64_t rows, int gap, std::mt19937& random)
       : columns(columns), rows(rows) {

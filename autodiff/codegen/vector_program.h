@@ -35,9 +35,9 @@ enum class StoreHint : uint8_t { kCached, kStreaming };
 // thirds of the operations. The other functions are the same in both.
 enum class Accuracy : uint8_t { kF32, kBf16 };
 
-// The number of a value of a program; every operation of VectorProgram returns one. For each element,
-// a value holds either a float or a truth value (then the value is a "mask", the result of a
-// comparison). VectorProgram::IsMask tells which.
+// The number of a value of a program; every operation of VectorProgram returns one. For each
+// element, a value holds either a float or a truth value (then the value is a "mask", the result of
+// a comparison). VectorProgram::IsMask tells which.
 using Value = int32_t;
 
 // The primitive operations. The elementary functions (Exp, Tanh, ...) are not among them: the
@@ -65,8 +65,7 @@ enum class Opcode : uint8_t {
   kSqrt,
   kFloor,
   kRound,  // rounds to nearest, ties to even
-  kScale,  // a * 2^b for integral b, also where that overflows or underflows (denormal results may
-           // become 0)
+  kScale,  // a * 2^b for integral b, with overflow and underflow; denormals may become 0
 
   // Operations on the bits of a float, for the elementary functions.
   kBitAnd,
@@ -91,10 +90,11 @@ enum class Opcode : uint8_t {
 struct Instruction {
   Opcode opcode;
   ElementType type = ElementType::kF32;  // only for kLoad
-  int32_t slot = 0;                      // for operands: index; for shifts: count; for kScale: 1 if
-                                         // the result is known to be a normal number
-  Value a = -1, b = -1, c = -1;          // operands, -1 where there are fewer
-  uint32_t bits = 0;                     // only for kConstant: the float's bits
+  // For operands the index, for shifts the count. For kScale 1 if the result is known to be a
+  // normal number.
+  int32_t slot = 0;
+  Value a = -1, b = -1, c = -1;  // operands, -1 where there are fewer
+  uint32_t bits = 0;             // only for kConstant: the float's bits
 
   friend bool operator==(const Instruction&, const Instruction&) = default;
   template <typename H>
@@ -162,15 +162,16 @@ class VectorProgram {
   // vector_math_test.cc finds in dense samples against double. One ulp (unit in the last place) is
   // 6e-8 to 1.2e-7 of the value. For infinities, NaN and the ends of the domain, results are those
   // of <cmath>.
-  Value Exp(Value a);      // 1 ulp; denormal results may flush to 0
-  Value Log(Value a);      // 1 ulp
-  Value Sin(Value a);      // 1.2e-7 absolute for |a| <= 1e5; no meaning far beyond
-  Value Cos(Value a);      // likewise
-  Value Tan(Value a);      // 4 ulp away from its poles and zeros, |a| <= 1e5
-  Value Tanh(Value a);     // 5 ulp; never outside [-1, 1]
-  Value Sigmoid(Value a);  // 1 / (1 + exp(-a)): 5 ulp for a > -10, 1.5e-6 relative down to -87,
-                           // where it stops
-  Value Erf(Value a);      // 5 ulp; never outside [-1, 1]
+  Value Exp(Value a);   // 1 ulp; denormal results may flush to 0
+  Value Log(Value a);   // 1 ulp
+  Value Sin(Value a);   // 1.2e-7 absolute for |a| <= 1e5; no meaning far beyond
+  Value Cos(Value a);   // likewise
+  Value Tan(Value a);   // 4 ulp away from its poles and zeros, |a| <= 1e5
+  Value Tanh(Value a);  // 5 ulp; never outside [-1, 1]
+  // 1 / (1 + exp(-a)): 5 ulp for a > -10. Below that the relative error is 1.5e-6 down to about a =
+  // -87, from where on the result stays the same.
+  Value Sigmoid(Value a);
+  Value Erf(Value a);           // 5 ulp; never outside [-1, 1]
   Value Pow(Value a, Value b);  // 2 ulp; by multiplications for small constant integers b
   Value Expm1(Value a);         // 2 ulp
   Value Log1p(Value a);         // 2 ulp
@@ -242,8 +243,8 @@ class VectorProgram {
   Value IntegerPower(Value a, int exponent);
   Value IsNegative(Value a);
   Value ExpOfSmall(Value r);
-  // Returns e^x with the accuracy of kBf16. REQUIRES: x is clamped so that e^x is in the range of
-  // f32 or just outside.
+  // Returns e^x with the accuracy of kBf16. REQUIRES: -104 <= x <= 89; e^x is 0 or infinite in f32
+  // beyond that.
   Value ShortExp(Value x);
   Value ExpOfNegative(Value a);
   Value AsinOfSmall(Value t);

@@ -11,9 +11,9 @@ namespace {
 // addition) before it uses its cheaper form.
 constexpr size_t kChoiceWork = 64;
 
-// A derivative. If `chosen`, it may be 0 because a branch is not taken. Its factors from the chain
-// rule may then be undefined, so it is multiplied by a strong product, which is 0 wherever a factor
-// is 0.
+// A derivative. If `chosen`, it may be 0 because a branch is not taken. The other factors of the
+// chain rule may then be undefined, so Product() multiplies by StrongMul, which is 0 wherever a
+// factor is 0.
 struct Slope {
   Expr expr;
   bool chosen = false;
@@ -170,8 +170,8 @@ std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables)
 
 namespace {
 
-// The operation `op` of the arguments `a`, which are in textbook form already, in textbook form;
-// null if the operation needs no rewriting.
+// Returns the operation `op` of the arguments `a` in textbook form, or null if the operation needs
+// no rewriting. The arguments are in textbook form already.
 Expr PlainNode(Op op, absl::Span<const Expr> a) {
   switch (op) {
     case Op::kStrongMul:

@@ -27,7 +27,7 @@ struct LimitValue {
   bool finite() const { return kind == Kind::kFinite; }
 };
 
-// "1/2", "+inf", "-inf", "cannot tell".
+// The limit as text: "1/2", "+inf", "-inf" or "cannot tell".
 std::string ToText(const LimitValue& limit);
 
 // Whether both limits are known and they are the same.
@@ -51,7 +51,7 @@ struct NonDifferentiablePoint {
     kJump,      // The limits from both sides, or the value, differ.
     kPole,      // A limit is infinite.
     kEdge,      // Defined on one side only.
-    kUnknown,   // A point that may be one, which could not be decided.
+    kUnknown,   // Possibly such a point; this could not be decided.
   };
   Kind kind = Kind::kUnknown;
   Expr point;
@@ -62,14 +62,14 @@ struct NonDifferentiablePoint {
 };
 
 struct Differentiability {
-  std::vector<NonDifferentiablePoint> points;  // Ascending.
+  std::vector<NonDifferentiablePoint> points;  // in ascending order
   // Whether `points` contains all such points. If not, `reason` names the subexpression whose zeros
   // could not be found.
   bool complete = true;
   std::string reason;
 };
 
-// "kink", "vertical tangent", ...
+// The kind as text: "kink", "vertical tangent", ...
 const char* ToText(NonDifferentiablePoint::Kind kind);
 
 Differentiability NonDifferentiablePoints(Expr e, Expr variable);

@@ -12,7 +12,7 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// The value of a vector program that stands for each variable, by the variable's name.
+// For each variable, by its name, the value of the vector program that holds it.
 using VariableValues = absl::flat_hash_map<std::string, codegen::Value>;
 
 // Appends instructions that compute `e` to `program`, and returns the value that holds the result.

@@ -129,8 +129,8 @@ class Normalizer {
   Atom RootAtom(const Polynomial& base);
   void AssumePositive(const Polynomial& p);
   Fraction Fail();
-  // Takes `work` off the budget. If the budget is used up, the normalization fails and the result
-  // is true.
+  // Takes `work` off the budget, and fails the normalization if the budget is used up. Returns
+  // whether the normalization has failed.
   bool Exceeds(int64_t work);
   void Pythagoras(Polynomial* p);
 

@@ -52,7 +52,7 @@ class Polynomial {
   bool Exact() const;
   const std::pair<const Monomial, Number>& Leading() const { return *terms_.rbegin(); }
 
-  // this += coefficient * monomial
+  // Adds coefficient * monomial to this polynomial.
   void Accumulate(const Monomial& monomial, const Number& coefficient);
 
   friend bool operator==(const Polynomial& a, const Polynomial& b) { return a.terms_ == b.terms_; }
@@ -65,7 +65,7 @@ class Polynomial {
 Polynomial operator+(const Polynomial& a, const Polynomial& b);
 Polynomial operator-(const Polynomial& a, const Polynomial& b);
 Polynomial operator*(const Polynomial& a, const Polynomial& b);
-// a * coefficient * monomial
+// Returns a * coefficient * monomial.
 Polynomial Scale(const Polynomial& a, const Monomial& monomial, const Number& coefficient);
 
 // The parts of p = coefficient * monomial * primitive. The primitive polynomial has coprime integer
@@ -79,9 +79,9 @@ struct Content {
 };
 Content SplitContent(const Polynomial& p);
 
-// Returns a / b if b divides a, otherwise nothing (also if the division takes too many steps). No
-// atom gets a lower exponent in the quotient than its lowest exponents in a and b require.
-// REQUIRES: b is not 0.
+// Returns a / b if b divides a, otherwise nothing (also if the division takes too many steps).
+// Exponents may be negative: for each atom, the lowest exponent in the quotient is that in a minus
+// that in b. REQUIRES: b is not 0.
 std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b);
 
 // Returns q with q^2 = p, or nothing if the primitive polynomial p is not a square.

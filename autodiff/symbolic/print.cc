@@ -173,8 +173,9 @@ std::string ToText(Expr e) {
   return text + shared.texts[0];
 }
 
-// A list of expressions names shared subexpressions only if its text exceeds this many nodes. The
-// limit for a single formula is lower (ToText above).
+// The `least` of PrintShared() (markup.h) for lists of expressions: a list names shared
+// subexpressions only if its text has more nodes than this. For a single formula, ToText() above
+// sets it to 500.
 constexpr size_t kLongList = 20000;
 
 SharedText ToText(absl::Span<const Expr> expressions) {

@@ -12,12 +12,12 @@
 namespace cotangent::autodiff::symbolic {
 
 // Returns e as formula text: "x/(1 + abs(x))". Parse() (parse.h) reads the text back to the same
-// value. If e shares subexpressions and its text would be long, they get names: "u1 = x + y;
+// value. If the text would be long because e shares subexpressions, these get names: "u1 = x + y;
 // u1^2*sin(u1)".
 std::string ToText(Expr e);
 
-// Several expressions as text. If they share subexpressions and the text would be long, the shared
-// ones get names: `definitions` holds pairs of name and formula, in order.
+// Several expressions as text. If the text would be long because they share subexpressions, these
+// get names: `definitions` holds pairs of name and formula, in order.
 struct SharedText {
   std::vector<std::pair<std::string, std::string>> definitions;
   std::vector<std::string> texts;

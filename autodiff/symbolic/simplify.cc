@@ -309,7 +309,7 @@ class Simplifier {
   }
 
   // Finds the sums that only other sums use, and the products that only other products use. Pass()
-  // does not collect their terms, because the sum or product that uses them does.
+  // does not collect the terms of these, because it does so for the sum or product that uses them.
   void FindAbsorbed(absl::Span<const Expr> order) {
     absorbed_.clear();
     absl::flat_hash_set<Expr> kept(roots_.begin(), roots_.end());
