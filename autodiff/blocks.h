@@ -1,8 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_BLOCKS_H_
 #define COTANGENT_AUTODIFF_BLOCKS_H_
 
-// Functions whose parameters come in blocks, as solvers of least squares call them: each block a
-// pointer to so many numbers, the results written through the last pointer.
+// Differentiates functions whose parameters come in blocks, in the form that solvers of least
+// squares use: the function takes one pointer for each block of numbers, and writes its results
+// through the last pointer.
 //
 //   struct Reprojection {
 //     template <class T>
@@ -16,7 +17,8 @@
 //   double* jacobians[] = {by_camera, by_point};
 //   BlockJacobians<2, 9, 3>(Reprojection{...}, blocks, residual, jacobians);
 //
-// InBlocks makes a function of one span (autodiff/function.h) out of it, for every other purpose:
+// InBlocks turns such a function into a function of one span (autodiff/function.h), so that every
+// other function of this library can differentiate it:
 //
 //   Jacobian(InBlocks<2, 9, 3>(Reprojection{...}), x, Mode::kReverse);   // x: camera, then point
 
@@ -32,7 +34,7 @@ namespace cotangent::autodiff {
 
 namespace blocks_internal {
 
-// f(blocks..., results). True but where f returns false.
+// Calls f(blocks..., results). Returns f's own result as a bool, or true if f returns nothing.
 template <class F, class T, std::size_t... I>
 bool Call(const F& f, const std::array<const T*, sizeof...(I)>& blocks, T* results,
           std::index_sequence<I...>) {
@@ -46,9 +48,11 @@ bool Call(const F& f, const std::array<const T*, sizeof...(I)>& blocks, T* resul
 
 }  // namespace blocks_internal
 
-// f's results, of which there are kResults, and for each block of kSizes numbers the kResults by
-// kSizes Jacobian, row after row; null for a block whose Jacobian is not wanted. One evaluation of
-// f with dual numbers. Returns what f returns; false leaves results and Jacobians as they were.
+// Computes f's kResults results and, for each block of kSizes numbers, the Jacobian of the results
+// by that block (kResults by kSizes, row after row), in one evaluation of f with dual numbers. A
+// null pointer in `jacobians` means that the Jacobian of this block is not wanted. Returns what f
+// returns (true if f returns nothing); if f returns false, results and Jacobians are left
+// unchanged.
 template <int kResults, int... kSizes, class F>
 bool BlockJacobians(const F& f, const double* const (&blocks)[sizeof...(kSizes)], double* results,
                     double* const (&jacobians)[sizeof...(kSizes)]) {
@@ -76,7 +80,7 @@ bool BlockJacobians(const F& f, const double* const (&blocks)[sizeof...(kSizes)]
   return true;
 }
 
-// A function of blocks as a function of the blocks one after the other.
+// Wraps a function of blocks as a function of one span that holds the blocks one after the other.
 template <class F, int kResults, int... kSizes>
 class BlockFunction {
  public:

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint32_t kUncolored = 0xffffffff;
 
-// Marks colours forbidden to one vertex after the other without clearing in between.
+// Keeps which colours are forbidden to the current vertex. A mark holds the vertex that it was made
+// for, so that moving on to the next vertex needs no clearing.
 class ForbiddenColors {
  public:
   explicit ForbiddenColors(std::size_t vertices) : forbidden_for_(vertices + 1, kUncolored) {}
@@ -38,8 +39,8 @@ Coloring EachItsOwn(std::size_t columns) {
   return coloring;
 }
 
-// Steps to visit the rows of each column, or, if star, the rows of the rows of each column, and
-// the entries of those.
+// Returns how many steps a colouring takes: for each column, the entries of all rows that it has an
+// entry in. With `star`, it goes one level deeper, to the rows of those entries.
 double Steps(const Pattern& pattern, bool star) {
   std::vector<double> steps(pattern.rows.size());
   for (std::size_t i = 0; i < steps.size(); ++i)
@@ -48,7 +49,7 @@ double Steps(const Pattern& pattern, bool star) {
   for (int depth = 0; depth < (star ? 2 : 1); ++depth) {
     std::vector<double> deeper(steps.size(), 0);
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      // A symmetric pattern's columns are its rows.
+      // The columns of a symmetric pattern are its rows.
       if (star) {
         for (std::uint32_t j : pattern.rows[i]) deeper[i] += steps[j];
       } else {

@@ -1,14 +1,16 @@
 #ifndef COTANGENT_AUTODIFF_COLORING_H_
 #define COTANGENT_AUTODIFF_COLORING_H_
 
-// Which columns of a sparse derivative can be had together.
+// Decides which columns of a sparse derivative can be computed together.
 //
-// Two columns of a Jacobian without a common row do not disturb each other: one product J (e_j +
-// e_k) holds both. Columns that share a row get different colours, and as many products as colours
-// give the whole matrix (Curtis, Powell and Reid, 1974). A Hessian is symmetric, so an entry can be
-// read off at (i, j) or at (j, i), and fewer colours do: a star colouring, in which neighbours
-// differ and no path of four vertices has two colours only (Coleman and More, 1984; the greedy
-// algorithm is 4.1 in Gebremedhin, Manne and Pothen, SIAM Review 47(4), 2005).
+// If two columns j and k of a Jacobian J never have an entry in the same row, one product J (e_j +
+// e_k) shows the entries of both (e_j is the unit vector of column j). So columns that share a row
+// get different colours, and the whole matrix takes as many products as there are colours (Curtis,
+// Powell and Reid, 1974). A Hessian is symmetric: an entry can be read off at (i, j) or at (j, i),
+// so fewer colours suffice. Take the columns as vertices of a graph, joined where the Hessian has
+// an entry: a star colouring gives neighbours different colours, and no path of four vertices has
+// only two colours (Coleman and More, 1984; the greedy algorithm is 4.1 in Gebremedhin, Manne and
+// Pothen, SIAM Review 47(4), 2005).
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +18,7 @@
 
 namespace cotangent::autodiff {
 
-// By row, the columns that may be other than zero, ascending.
+// Lists for each row the columns whose entry may differ from zero, in ascending order.
 struct Pattern {
   std::size_t columns = 0;
   std::vector<std::vector<std::uint32_t>> rows;
@@ -31,18 +33,20 @@ struct Coloring {
   std::uint32_t colors = 0;
 };
 
-// Looking for a colouring stops being worth it: after so many steps, a few seconds' worth; or, for
-// a star colouring, where a quarter of the entries are other than zero.
+// When to stop looking for a colouring: if it would take more than kMostColoringSteps visits of
+// entries (a few seconds), or, for a star colouring, if at least 1 / kDense of the matrix's entries
+// may differ from zero.
 inline constexpr double kMostColoringSteps = 2e9;
 inline constexpr std::size_t kDense = 4;
 
-// No two columns of a colour share a row. Greedy, columns with the most neighbours first. Where
-// there is nothing to win, since a row is full, or it is not worth it, each column has its own
-// colour.
+// Colours the columns so that no two columns of one colour share a row. Greedy: columns with the
+// most neighbours come first. If a row is full, or the colouring would take too many steps
+// (kMostColoringSteps), each column gets a colour of its own.
 Coloring ColorColumns(const Pattern& pattern);
 
-// A star colouring of the graph of a symmetric pattern. Greedy, in the columns' order. Where it is
-// not worth it, one as of columns, which is a star colouring too.
+// Computes a star colouring of the graph of a symmetric pattern. Greedy, in the order of the
+// columns. A dense pattern (kDense) gives each column its own colour; one that would take too many
+// steps is coloured by ColorColumns, whose result is a star colouring too.
 Coloring ColorSymmetric(const Pattern& pattern);
 
 }  // namespace cotangent::autodiff

@@ -35,7 +35,7 @@ absl::StatusOr<ExpressionFunction> ExpressionFunction::Create(
 namespace differentiate_internal {
 namespace {
 
-// "(x0 = 1, x1 = 2, ... 98 more)"
+// Writes a point as "(x0 = 1, x1 = 2, ... 98 more)".
 std::string DescribePoint(std::span<const double> x) {
   constexpr std::size_t kMostShown = 6;
   std::vector<std::string> parts;
@@ -184,13 +184,13 @@ Vector FromRows(const Pattern& pattern, const Coloring& coloring,
   return values;
 }
 
-// Row i of the product with colour c is the sum of row i's entries in columns of that colour: an
-// entry by itself if only one column of row i has the colour. In a star colouring that holds of (i,
-// j) or of (j, i).
+// Row i of the product with colour c is the sum of the entries of row i in columns of colour c. It
+// is a single entry if only one column of row i has that colour. A star colouring guarantees this
+// for (i, j) or for (j, i).
 Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
                      const std::vector<Vector>& products) {
   Vector values;
-  std::vector<std::size_t> columns(coloring.colors, 0);  // of the row, by colour
+  std::vector<std::size_t> columns(coloring.colors, 0);  // of row i, by colour
   for (std::uint32_t i = 0; i < pattern.rows.size(); ++i) {
     for (std::uint32_t j : pattern.rows[i]) ++columns[coloring.color[j]];
     for (std::uint32_t j : pattern.rows[i]) {

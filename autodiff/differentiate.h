@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_DIFFERENTIATE_H_
 #define COTANGENT_AUTODIFF_DIFFERENTIATE_H_
 
-// One door to four ways of differentiating.
+// One interface to four ways of differentiating: numeric, forward, reverse and symbolic.
 //
 //   auto f = [](auto x) {  // autodiff/function.h says what a function is
 //     using namespace cotangent::autodiff::functions;
@@ -10,14 +10,15 @@
 //   const std::vector<double> x = {1, 2};
 //   absl::StatusOr<std::vector<double>> gradient = Gradient(f, x, Mode::kReverse);
 //
-// or of formulas:
+// The same functions differentiate formulas:
 //
 //   symbolic::Pool pool;
 //   ... outputs, variables from symbolic::Parse ...
 //   auto function = ExpressionFunction::Create(outputs, variables);
 //   absl::StatusOr<Matrix> jacobian = Jacobian(*function, x, Mode::kForward);
 //
-// With n inputs and m outputs, in multiples of one evaluation of f (a few, where "1" stands):
+// Cost for n inputs and m outputs, in units of one evaluation of f ("1" stands for a small
+// constant; a sweep is one backward pass over the recorded operations):
 //
 //              numeric   forward   reverse
 //   Gradient   20 n      n / 8     1              and ValueAndGradient
@@ -27,23 +28,25 @@
 //   Hvp        40 n^2    n / 8     1
 //   Hessian    40 n^2    n^2 / 8   n / 4
 //
-// Symbolic mode builds the formulas of the derivatives each time, which costs far more than
-// evaluating them; keep the formulas (autodiff/symbolic) to evaluate them often.
+// Symbolic mode builds the formulas of the derivatives on each call, which costs far more than
+// evaluating them. To evaluate them many times, build them once with autodiff/symbolic.
 //
-// All modes return the same shapes and the same errors, with the same derivatives at kinks
-// (autodiff/math.h):
+// All modes return the same shapes and the same errors, and use the same derivatives at kinks
+// (points where the derivatives from the left and from the right differ; the table in
+// autodiff/math.h lists them):
 //
-//   InvalidArgument  no inputs; an input that is not finite; a direction or weights of the wrong
-//                    size; Gradient, ValueAndGradient, Hessian or Hvp of a function with more than
-//                    one result
-//   OutOfRange       the function is not finite at the point, or a derivative is not: says which
-//                    operation did it, at which value
-//   Unimplemented    symbolic mode, and a function without a symbolic form (the gamma function)
+//   InvalidArgument  There are no inputs; an input is not finite; a direction or the weights have
+//                    the wrong size; or the function of a Gradient, ValueAndGradient, Hessian or
+//                    Hvp has more than one result.
+//   OutOfRange       The function or a derivative is not finite at the point. The message names the
+//                    operation that caused it and the value it was applied to.
+//   Unimplemented    Symbolic mode only: a function has no symbolic form (the gamma function).
 //
-// Functions with state must be safe to call several times. Sparse Jacobians and Hessians:
-// autodiff/sparse.h. Functions of blocks of parameters, f(const T* camera, const T* point, T*
-// residual): autodiff/blocks.h. A derivative inside a function that is itself differentiated is
-// refused at compile time where it would confuse the two: forward/gradient.h says what to write.
+// f is called several times, so a function that keeps state must allow that. Related headers:
+// autodiff/sparse.h for sparse Jacobians and Hessians; autodiff/blocks.h for functions that take
+// several blocks of parameters, f(const T* camera, const T* point, T* residual). Taking a
+// derivative inside a function that is itself being differentiated does not compile where the two
+// derivatives would be confused; forward/gradient.h says what to write instead.
 
 #include <cmath>
 #include <concepts>
@@ -70,21 +73,21 @@ enum class Mode { kNumeric, kForward, kReverse, kSymbolic };
 inline constexpr Mode kAllModes[] = {Mode::kNumeric, Mode::kForward, Mode::kReverse,
                                      Mode::kSymbolic};
 
-// "numeric", ...
+// Returns "numeric", "forward", "reverse" or "symbolic".
 const char* ModeName(Mode mode);
 
-// How to differentiate: a mode, or a mode with particulars.
+// How to differentiate: a mode, and optionally settings for it.
 struct Method {
   Method(Mode mode) : mode(mode) {}  // NOLINT: a mode is a method
 
   Mode mode;
   numeric::Options numeric;
-  // Receives a line for every kink the point sits on, saying which side the derivatives are of.
-  // Costs an evaluation.
+  // If not null, receives one line for every kink at the point, which says from which side the
+  // derivatives are taken. Costs one more evaluation of f.
   std::vector<std::string>* kinks = nullptr;
 };
 
-// Row after row.
+// A dense matrix, stored row after row.
 struct Matrix {
   std::size_t rows = 0;
   std::size_t columns = 0;
@@ -95,12 +98,12 @@ struct Matrix {
   }
 };
 
-// Formulas as a function of all modes.
+// Wraps formulas as a function that every mode can differentiate.
 class ExpressionFunction {
  public:
-  // Errors: an output has a variable that is not in `variables`. The expressions' Pool must outlive
-  // the function, and is added to when the function is differentiated symbolically: one thread at a
-  // time.
+  // Fails if an output contains a variable that is not in `variables`. The Pool of the expressions
+  // must outlive the returned function. Symbolic differentiation adds expressions to that Pool, so
+  // only one thread at a time may use it.
   static absl::StatusOr<ExpressionFunction> Create(std::vector<symbolic::Expr> outputs,
                                                    std::vector<symbolic::Expr> variables);
 
@@ -136,23 +139,23 @@ absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const d
                                  const std::string& which);
 bool AllFinite(std::span<const double> values);
 
-// m by n, at x.
+// Returns the Jacobian at x: m rows (outputs) by n columns (variables).
 absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
                                         const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x);
-// n by n, at x.
+// Returns the n by n Hessian at x.
 absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,
                                        const std::vector<symbolic::Expr>& variables,
                                        std::span<const double> x);
 absl::Status UnsupportedSymbolically(const std::string& name);
 
 Vector Values(const std::vector<numeric::Estimate>& estimates);
-// matrix (m by n) times v.
+// Returns matrix (m by n) times v (n numbers).
 Vector Multiply(const Vector& matrix, std::span<const double> v);
-// matrix^T (n by m) times w.
+// Returns matrix^T (n by m) times w (m numbers); `columns` is n.
 Vector MultiplyTransposed(const Vector& matrix, std::span<const double> w, std::size_t columns);
 
-// f's results at x, all finite.
+// Returns f's results at x, or an error if one of them is not finite.
 template <class F>
 absl::StatusOr<Vector> CheckedValues(const F& f, std::span<const double> x, const Method& how) {
   if (absl::Status status = CheckInputs(x); !status.ok()) return status;
@@ -177,7 +180,7 @@ absl::Status CheckFinite(const F& f, std::span<const double> x, const Vector& de
   return absl::OkStatus();
 }
 
-// f as a plain function for numeric differences.
+// These two wrap f for numeric differences, which evaluate it on plain numbers.
 template <class F>
 numeric::VectorFunction Plain(const F& f) {
   return [&f](std::span<const double> at) { return Outputs<double>(f, at); };
@@ -187,7 +190,9 @@ numeric::ScalarFunction PlainScalar(const F& f) {
   return [&f](std::span<const double> at) { return Outputs<double>(f, at)[0]; };
 }
 
-// f's formulas: its own, or those of the path it takes at x.
+// Passes f's formulas and variables to `use`. An ExpressionFunction has formulas; any other
+// function is run once on symbolic scalars, which yields the formulas of the branches it takes at
+// x.
 template <class F, class Use>
 absl::StatusOr<Vector> WithFormulas(const F& f, std::span<const double> x, Use use) {
   if constexpr (std::same_as<F, ExpressionFunction>) {
@@ -244,13 +249,13 @@ absl::StatusOr<Vector> Checked(const F& f, std::span<const double> x,
 
 }  // namespace differentiate_internal
 
-// f(x): m results.
+// Returns f's m results at x.
 template <class F>
 absl::StatusOr<std::vector<double>> Value(const F& f, std::span<const double> x) {
   return differentiate_internal::CheckedValues(f, x, Mode::kForward);
 }
 
-// The m by n Jacobian at x: row i holds the partial derivatives of result i.
+// Returns the m by n Jacobian at x: row i holds the partial derivatives of result i.
 template <class F>
 absl::StatusOr<Matrix> Jacobian(const F& f, std::span<const double> x, const Method& how) {
   using namespace differentiate_internal;  // NOLINT
@@ -261,7 +266,7 @@ absl::StatusOr<Matrix> Jacobian(const F& f, std::span<const double> x, const Met
   return Matrix{y->size(), x.size(), *std::move(values)};
 }
 
-// The n partial derivatives at x of a function with one result.
+// Returns the n partial derivatives at x of a function with one result.
 template <class F>
 absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double> x,
                                              const Method& how) {
@@ -272,7 +277,7 @@ absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double>
   return Checked(f, x, JacobianValues(f, x, how), x.size());
 }
 
-// The value at x of a function with one result, and its n partial derivatives.
+// Holds the value at x of a function with one result, and its n partial derivatives.
 struct ValueWithGradient {
   double value = 0;
   std::vector<double> gradient;
@@ -290,7 +295,7 @@ absl::StatusOr<ValueWithGradient> ValueAndGradient(const F& f, std::span<const d
   return ValueWithGradient{y->front(), *std::move(gradient)};
 }
 
-// The symmetric n by n Hessian at x of a function with one result.
+// Returns the symmetric n by n Hessian at x of a function with one result.
 template <class F>
 absl::StatusOr<Matrix> Hessian(const F& f, std::span<const double> x, const Method& how) {
   using namespace differentiate_internal;  // NOLINT
@@ -302,7 +307,8 @@ absl::StatusOr<Matrix> Hessian(const F& f, std::span<const double> x, const Meth
   return Matrix{x.size(), x.size(), *std::move(values)};
 }
 
-// J(x) direction: how the m results change along a direction of n entries.
+// Returns the Jacobian at x times `direction` (n numbers): how fast each of the m results changes
+// along that direction.
 template <class F>
 absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x,
                                         std::span<const double> direction, const Method& how) {
@@ -322,7 +328,8 @@ absl::StatusOr<std::vector<double>> Jvp(const F& f, std::span<const double> x,
   return Multiply(*jacobian, direction);
 }
 
-// J(x)^T weights: the gradient of the weighted sum of the m results.
+// Returns the transposed Jacobian at x times `weights` (m numbers): the gradient of the weighted
+// sum of the m results.
 template <class F>
 absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x,
                                         std::span<const double> weights, const Method& how) {
@@ -339,7 +346,7 @@ absl::StatusOr<std::vector<double>> Vjp(const F& f, std::span<const double> x,
   return MultiplyTransposed(*jacobian, weights, x.size());
 }
 
-// H(x) direction for a function with one result.
+// Returns the Hessian at x times `direction` (n numbers), for a function with one result.
 template <class F>
 absl::StatusOr<std::vector<double>> Hvp(const F& f, std::span<const double> x,
                                         std::span<const double> direction, const Method& how) {

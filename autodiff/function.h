@@ -1,9 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_FUNCTION_H_
 #define COTANGENT_AUTODIFF_FUNCTION_H_
 
-// What counts as a function to differentiate: anything callable with a std::span<const S> of its
-// inputs, for each scalar S that a mode calls it with, that returns one S or a container
-// (std::vector, std::array, ...) of them.
+// Defines which functions this library can differentiate: anything that can be called with a
+// std::span<const S> of its inputs and returns one S or a container (std::vector, std::array, ...)
+// of S. It must accept each scalar type S that a mode of differentiation calls it with.
 //
 //   auto f = [](auto x) {                       // x is a std::span<const S>
 //     using namespace cotangent::autodiff::functions;
@@ -32,7 +32,8 @@ using ResultOf = std::invoke_result_t<const F&, std::span<const S>>;
 template <class F, class S>
 concept ScalarValued = std::convertible_to<ResultOf<F, S>, S>;
 
-// f's results at x as a vector, of size 1 for a function that returns one.
+// Returns f's results at x as a vector; a function that returns a single number gives a vector of
+// size 1.
 template <class S, class F>
 std::vector<S> Outputs(const F& f, std::span<const S> x) {
   if constexpr (ScalarValued<F, S>) {

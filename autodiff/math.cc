@@ -6,15 +6,16 @@
 namespace cotangent::autodiff {
 namespace {
 
-// B_2, B_4, ..., B_20.
+// The Bernoulli numbers B_2, B_4, ..., B_20.
 constexpr std::array kBernoulli = {1.0 / 6,       -1.0 / 30,      1.0 / 42, -1.0 / 30,
                                    5.0 / 66,      -691.0 / 2730,  7.0 / 6,  -3617.0 / 510,
                                    43867.0 / 798, -174611.0 / 330};
 
 constexpr int kTerms = static_cast<int>(kBernoulli.size());
 
-// (-1)^(n-1) [ (n-1)! / x^n + n! / (2 x^(n+1)) + sum_k B_2k (2k + n - 1)! / ((2k)! x^(2k+n)) ], for
-// large x.
+// The asymptotic series of polygamma for large x (Abramowitz and Stegun 6.4.11; for n = 0 it is
+// 6.3.18):
+// (-1)^(n-1) [ (n-1)! / x^n + n! / (2 x^(n+1)) + sum_k B_2k (2k + n - 1)! / ((2k)! x^(2k+n)) ].
 double AsymptoticPolygamma(int n, double x) {
   const double inverse_square = 1 / (x * x);
   if (n == 0) {
@@ -36,9 +37,10 @@ double AsymptoticPolygamma(int n, double x) {
   return n % 2 == 1 ? sum : -sum;
 }
 
-// (d/dx)^n cot(pi x) = pi^n P_n(c), c = cot(pi x): P_0 = c, P_(k+1) = -(1 + c^2) P_k'.
+// Returns the n-th derivative of cot(pi x), which is pi^n P_n(c) with c = cot(pi x), P_0 = c and
+// P_(k+1) = -(1 + c^2) P_k'.
 double CotangentDerivative(int n, double x) {
-  // x less its integer, exact: cot has that period.
+  // cot(pi x) has period 1, so the nearest integer is subtracted first, which is exact.
   const double c = 1 / std::tan(std::numbers::pi * (x - std::round(x)));
   std::vector<double> p = {0, 1};
   for (int k = 0; k < n; ++k) {

@@ -1,11 +1,11 @@
 #ifndef COTANGENT_AUTODIFF_MATH_H_
 #define COTANGENT_AUTODIFF_MATH_H_
 
-// The functions that <cmath> lacks and machine learning wants, for the plain numbers `float` and
-// `double`.
+// Functions that machine learning needs and <cmath> lacks (sigmoid, relu, logsumexp, ...), for the
+// plain numbers `float` and `double`.
 //
-// A function written once for every way of differentiating it is a template over its scalar. It
-// asks for the names of this file and calls them unqualified:
+// To be differentiated in every mode, a function is written once as a template over its scalar
+// type. It imports the names of this file and calls them unqualified:
 //
 //   template <class T>
 //   T Score(const T& x, const T& y) {
@@ -13,16 +13,18 @@
 //     return cos(x) * cos(y) + sigmoid(y);
 //   }
 //
-// That brings in the functions of <cmath>, too, for plain numbers. The scalars of the derivatives
-// (forward::Dual, forward::Taylor, reverse::Var, ...) have overloads of the names of <cmath> in
-// their own namespaces, as numbers of other libraries do, so that `using std::cos;` is enough for
-// those. The names of the table, sigmoid, logsumexp and so on, are found only by who asks for them:
-// a program's own template of such a name, called with our scalars, is its own.
+// The using directive also brings in the functions of <cmath> for plain numbers. The scalars that
+// compute derivatives (forward::Dual, forward::Taylor, reverse::Var, ...) overload the names of
+// <cmath> in their own namespaces, as numbers of other libraries do, so `using std::cos;` is enough
+// to call those. The names in the table below are found only through the using directive: if a
+// program has its own template named `sigmoid` and calls it with our scalars, it gets its own.
 //
-// value_of(x) is x without its derivatives: the number by which a comparison is decided, for each
-// scalar as for double.
+// value_of(x) is the plain number in x, without its derivatives. Comparisons of scalars are decided
+// by this number.
 //
-// The same table holds in every mode. y stands for the function's value.
+// The table holds in every mode. y stands for the function's value. A kink is a point where the
+// derivatives from the left and from the right differ; the last column gives the derivative used
+// there.
 //
 //   function            value                               derivative              at its kink
 //   sqr(x)              x x                                 2 x
@@ -41,14 +43,15 @@
 //   digamma(x)          d/dx ln Gamma(x)                    polygamma(1, x)
 //   polygamma(n, x)     (d/dx)^(n+1) ln Gamma(x)            polygamma(n + 1, x)
 //
-// and of <cmath>, at their kinks: abs(x) has derivative sign(x), so 0 at 0; hypot has gradient 0 at
-// the origin, being the abs of two dimensions; max, min, fmax and fmin pass the derivative of their
-// first argument on a tie; clamp(x, low, high) passes x's on the bounds; floor, ceil, round, trunc,
-// rint and nearbyint have derivative 0 everywhere; fmod(x, y) has (1, -trunc(x / y)), remainder(x,
-// y) the same with the nearest integer; copysign(x, y) has sign(x) sign(y) by x and 0 by y. At the
-// edge of a domain derivatives are the one-sided limits (sqrt'(0) = +inf, log'(0) = +inf, acos'(1)
-// = -inf), and outside it NaN. pow(0, y) has derivative by x: 0 for y > 1, 1 for y = 1, +inf for 0
-// < y < 1, 0 for y = 0; by y: 0 for y > 0.
+// Functions of <cmath> have these derivatives at their kinks: abs(x) has derivative sign(x), so 0
+// at 0; hypot has gradient 0 at the origin; max, min, fmax and fmin use the derivative of their
+// first argument if both are equal; clamp(x, low, high) uses the derivative of x on the bounds;
+// floor, ceil, round, trunc, rint and nearbyint have derivative 0 everywhere. The derivatives of
+// fmod(x, y) by x and by y are 1 and -trunc(x / y), those of remainder(x, y) the same with the
+// nearest integer to x / y; those of copysign(x, y) are sign(x) sign(y) and 0. At the edge of a
+// function's domain, the derivative is the limit from inside (sqrt'(0) = +inf, log'(0) = +inf,
+// acos'(1) = -inf); outside the domain it is NaN. The derivative of pow(0, y) by its base is 0 for
+// y > 1, 1 for y = 1, +inf for 0 < y < 1 and 0 for y = 0; its derivative by y is 0 for y > 0.
 //
 // Sources: GELU, Hendrycks and Gimpel (2016), arXiv:1606.08415; SiLU, Elfwing et al. (2018),
 // arXiv:1702.03118; hard-swish, Howard et al. (2019), arXiv:1905.02244; ELU, Clevert et al. (2016),
@@ -65,7 +68,7 @@
 
 namespace cotangent::autodiff {
 
-// sqrt(2 / pi) and the cubic's coefficient in the tanh form of GELU.
+// Constants of the tanh approximation of GELU: sqrt(2 / pi), and the coefficient of x^3.
 inline constexpr double kGeluTanhScale = 0.79788456080286535588;
 inline constexpr double kGeluTanhCubic = 0.044715;
 
@@ -81,7 +84,7 @@ constexpr T sign(T x) {
   return x > 0 ? T(1) : x < 0 ? T(-1) : x;  // keeps NaN and the sign of zero
 }
 
-// Neither branch overflows nor cancels.
+// Both branches take exp of a number that is not positive, so neither overflows.
 template <std::floating_point T>
 T sigmoid(T x) {
   if (x >= 0) return 1 / (1 + std::exp(-x));
@@ -114,13 +117,15 @@ T elu(T x, std::type_identity_t<T> alpha = 1) {
   return x > 0 ? x : alpha * std::expm1(x);
 }
 
-// Phi is written with erfc, which keeps its digits where Phi is small.
+// Writes Phi(x), the normal distribution function, with erfc, which keeps all digits where Phi is
+// small.
 template <std::floating_point T>
 T gelu(T x) {
   return x * (T(0.5) * std::erfc(-x * (std::numbers::sqrt2_v<T> / 2)));
 }
 
-// (1 + tanh(u)) / 2 is sigmoid(2 u), which does not cancel for negative u.
+// Uses (1 + tanh(u)) / 2 = sigmoid(2 u): the left side loses digits by cancellation for negative u,
+// the right side does not.
 template <std::floating_point T>
 T gelu_tanh(T x) {
   return x * sigmoid(T(2 * kGeluTanhScale) * (x + T(kGeluTanhCubic) * x * x * x));
@@ -144,7 +149,7 @@ T logsumexp(T a, std::type_identity_t<T> b) {
   return high + std::log1p(std::exp(-std::abs(a - b)));
 }
 
-// ln(sum e^xi); minus infinity for no terms.
+// Returns ln(sum of e^xi over all i), and minus infinity for an empty span.
 template <std::floating_point T>
 T logsumexp(std::span<const T> x) {
   T high = -std::numeric_limits<T>::infinity();
@@ -172,16 +177,18 @@ template <class T>
 requires std::is_arithmetic_v<T>
 constexpr T value_of(T x) { return x; }
 
-// psi_n(x) for n >= 0: the asymptotic series (Abramowitz and Stegun 6.4.11) after the recurrence
-// psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) has raised x; far below 0 by reflection (6.4.7).
-// NaN at the poles 0, -1, -2, ...
+// Returns the polygamma function psi_n(x) for n >= 0, and NaN at its poles 0, -1, -2, ... The
+// recurrence psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) raises x until the asymptotic series is
+// accurate (Abramowitz and Stegun, Handbook of Mathematical Functions, 6.4.11); far below 0 the
+// reflection formula (6.4.7) is used.
 double polygamma(int n, double x);
 inline double digamma(double x) { return polygamma(0, x); }
 
-// ---- The same names for other scalars ----
+// ---- The same names for the scalars that compute derivatives ----
 //
-// They call CotangentApply(rule::name(), x...), which a scalar has in its own namespace. (The name
-// is not the function's, so that it does not stand in the way of a program's own.)
+// For such a scalar, each function below calls CotangentApply(rule::name(), x...), which the
+// scalar's own namespace defines. This hook is not named after the function itself, so that it does
+// not collide with a program's own function of that name.
 
 namespace rule {
 struct sqr {};
@@ -261,8 +268,9 @@ using std::frexp, std::ilogb, std::ldexp, std::logb, std::modf, std::nextafter, 
 
 }  // namespace functions
 
-// autodiff::sigmoid is functions::sigmoid. (By a directive, not by declarations: those would be
-// found by argument.)
+// Makes functions::sigmoid and the others visible as autodiff::sigmoid. Using declarations would do
+// this too, but argument-dependent lookup would then find these functions in programs that did not
+// ask for them; it ignores using directives.
 using namespace functions;  // NOLINT
 
 }  // namespace cotangent::autodiff

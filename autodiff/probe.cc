@@ -9,7 +9,7 @@ namespace cotangent::autodiff {
 namespace {
 
 std::string Number(double value) {
-  if (std::isnan(value)) return "nan";  // its sign says nothing
+  if (std::isnan(value)) return "nan";  // the sign of NaN means nothing
   char text[32];
   std::snprintf(text, sizeof(text), "%.10g", value);
   return text;
@@ -34,7 +34,7 @@ void AddPairs(Findings& findings, IndexSets::Id a, IndexSets::Id b) {
   }
 }
 
-// "log(-1)", "2 / 0", "pow(0, -1)".
+// Writes an operation with its operands: "log(-1)", "2 / 0", "pow(0, -1)".
 std::string Call(const std::string& name, std::span<const Probe* const> operands) {
   const bool is_operator = name.size() == 1;
   if (is_operator && operands.size() == 2) {
@@ -101,7 +101,7 @@ std::vector<std::uint32_t> IndexSets::Elements(Id set) {
   }
   std::sort(elements.begin(), elements.end());
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
-  // Listed from now on: whoever builds on it need not come this way again.
+  // Stores the list, so that sets that join this one need not walk its parts again.
   sets_[set] = {static_cast<std::uint32_t>(elements_.size()),
                 static_cast<std::uint32_t>(elements.size()), kEmpty, kEmpty};
   elements_.insert(elements_.end(), elements.begin(), elements.end());

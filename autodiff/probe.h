@@ -1,19 +1,20 @@
 #ifndef COTANGENT_AUTODIFF_PROBE_H_
 #define COTANGENT_AUTODIFF_PROBE_H_
 
-// Probe: a scalar that computes nothing but knows. Run a function on Probes and read from its
-// Findings
+// A Probe is a scalar that records facts about the function that it passes through. Run a function
+// on Probes, then read from the Findings
 //
-//   - where it left its domain, and which operation at which value did it ("log(-1) is nan");
+//   - where the function left its domain, by which operation at which value ("log(-1) is nan");
 //   - where a derivative is not finite ("sqrt has an infinite derivative at 0");
-//   - where the point sits on a kink, and which side the derivatives take ("abs(0): derivative 0 is
-//   taken");
+//   - which kinks the point sits on (points where the derivatives from left and right differ), and
+//     which derivative is used there ("abs(0): derivative 0 is taken");
 //   - which results depend on which inputs: the pattern of the Jacobian;
 //   - which inputs meet in a nonlinear operation: the pattern of the Hessian.
 //
-// The patterns hold at the point and wherever the same branches are taken. A set of inputs rides
-// along with every value, each operation's being the union of its operands' (Griewank and Walther,
-// Evaluating Derivatives, 2nd ed., section 7.1; for the Hessian, Walther, ACM TOMS 34(1), 2008).
+// The patterns are valid at the point and wherever the function takes the same branches. Each value
+// carries the set of inputs that it depends on; an operation's set is the union of its operands'
+// sets (Griewank and Walther, Evaluating Derivatives, 2nd ed., section 7.1; for the Hessian,
+// Walther, ACM TOMS 34(1), 2008).
 
 #include <cmath>
 #include <cstddef>
@@ -31,8 +32,9 @@
 
 namespace cotangent::autodiff {
 
-// Sets of inputs. Small ones are lists; the union of larger ones is only noted, so that a sum of n
-// terms costs n and not n^2, and listed when somebody asks.
+// Stores sets of inputs. A small set is a list. The union of larger sets only stores which two sets
+// it joins, and lists its elements when they are asked for: so the sets of a sum of n terms cost
+// O(n), not O(n^2).
 class IndexSets {
  public:
   using Id = std::uint32_t;
@@ -40,13 +42,13 @@ class IndexSets {
 
   Id Single(std::uint32_t index);
   Id Union(Id a, Id b);
-  // Ascending.
+  // Returns the elements in ascending order.
   std::vector<std::uint32_t> Elements(Id set);
 
  private:
   struct Set {
-    std::uint32_t begin = 0, size = 0;  // in elements_
-    Id left = kEmpty, right = kEmpty;   // of a union that is not listed
+    std::uint32_t begin = 0, size = 0;  // the range in elements_, of a listed set
+    Id left = kEmpty, right = kEmpty;   // the two sets that an unlisted union joins
     bool IsListed() const { return left == kEmpty; }
   };
   std::span<const std::uint32_t> List(const Set& set) const {
@@ -56,26 +58,26 @@ class IndexSets {
 
   std::vector<Set> sets_ = std::vector<Set>(1);
   std::vector<std::uint32_t> elements_;
-  std::vector<std::uint32_t> visited_;  // by set: the last question that came by
+  std::vector<std::uint32_t> visited_;  // by set: the last call of Elements that visited it
   std::uint32_t question_ = 0;
 };
 
 struct Findings {
-  static constexpr std::size_t kMostNotes = 8;  // of each kind; a loop would repeat them
+  static constexpr std::size_t kMostNotes = 8;  // at most, of each kind
 
-  std::vector<std::string>
-      domain;  // values and derivatives that are not finite though their arguments are
+  std::vector<std::string> domain;  // operations with a value or derivative that is not finite
   std::vector<std::string> kinks;
-  bool track_pairs = false;  // whether to collect the next
+  bool track_pairs = false;  // whether to fill `neighbours`
   std::vector<std::set<std::uint32_t>>
-      neighbours;  // by input: those it meets in a nonlinear operation, itself included
-  IndexSets sets;  // those of the probes
+      neighbours;  // by input: the inputs that it meets in a nonlinear operation
+  IndexSets sets;  // the sets of inputs that the probes refer to
 
   void AddDomain(std::string note);
   void AddKink(std::string note);
 };
 
-// What the lookup by argument finds for a probe: operators and the names of <cmath>.
+// A namespace of its own, so that argument-dependent lookup for a Probe finds only its operators
+// and the names of <cmath>.
 namespace probing {
 
 class Probe {
@@ -88,16 +90,19 @@ class Probe {
 
   double value() const { return value_; }
   bool IsConstant() const { return inputs_ == IndexSets::kEmpty; }
-  // The inputs it depends on, ascending.
+  // Returns the inputs that this value depends on, in ascending order.
   std::vector<std::uint32_t> Inputs() const;
 
-  // An operation with these operands and this value and these derivatives by them.
+  // Returns the result of an operation: `value`, computed from `operands`, with `derivatives` by
+  // each of them. Records what is not finite and, unless the operation is linear, which inputs
+  // meet.
   static Probe Apply(const char* name, double value, std::span<const double> derivatives,
                      std::span<const Probe* const> operands, bool linear);
-  // The comparison of equals is a kink where the branches meet at an angle.
+  // Records a kink if a and b are equal: a comparison of equal values may choose between branches
+  // whose derivatives differ.
   static void NoteTie(const Probe& a, const Probe& b, const char* relation, bool outcome);
   void NoteKink(const char* name, const std::string& taken) const;
-  // The same dependencies with another value.
+  // Returns another value with the same dependencies.
   Probe WithValue(double value) const;
 
  private:
@@ -121,8 +126,8 @@ using probing::Probe;
 
 namespace probe_internal {
 
-// Value and derivatives by autodiff/forward's rules, so that what is found is what the modes will
-// meet.
+// Computes value and derivatives by the rules of autodiff/forward, so that the findings agree with
+// what the modes compute.
 template <class Rule>
 Probe Unary(const char* name, const Probe& x, Rule rule, bool linear = false) {
   using D = forward::Dual<double, 1>;
@@ -249,7 +254,8 @@ COTANGENT_PROBE_NAMED(silu)
 #undef COTANGENT_PROBE_NAMED
 inline double CotangentApply(functions::rule::value_of, const Probe& x) { return x.value(); }
 
-// Functions with a kink, or a jump, at the points that the condition tells.
+// Functions with a kink or a jump where the condition `at_kink` (or `at_jump`) holds; v is the
+// value of x. The text `taken` says which derivative is used there.
 #define COTANGENT_PROBE_KINKED(signature, name, call, at_kink, linear, taken) \
   inline Probe signature(const Probe& x) {                                    \
     const double v = x.value();                                               \
@@ -340,7 +346,8 @@ COTANGENT_PROBE_BINARY(fmod, std::fmod(u, v) == 0, true,
 COTANGENT_PROBE_BINARY(remainder, 2 * std::abs(std::remainder(u, v)) == std::abs(v), true,
                        "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(copysign, u == 0 || v == 0, true, "derivative 0 is taken")
-// Chosen before std::max and std::min where those are in scope.
+// Overload resolution prefers these two to the templates std::max and std::min where a caller
+// imported those.
 inline Probe max(const Probe& a, const Probe& b) { return max<Probe, Probe>(a, b); }
 inline Probe min(const Probe& a, const Probe& b) { return min<Probe, Probe>(a, b); }
 COTANGENT_PROBE_BINARY(nextafter, false, true, "")
@@ -376,7 +383,7 @@ requires ProbeTriple<A, B, C> Probe clamp(const A& x, const B& low, const C& hig
   return x < low ? Probe(low) : high < x ? Probe(high) : Probe(x);
 }
 
-// One result of many terms.
+// Records ln(sum of e^xi) as one operation with many operands.
 Probe CotangentApply(functions::rule::logsumexp, std::span<const Probe> x);
 
 #define COTANGENT_PROBE_QUESTION(type, name) \
@@ -398,7 +405,8 @@ Stream& operator<<(Stream& out, const X& x) {
 
 }  // namespace probing
 
-// What a function does at x: its results' values and dependencies, and what was met on the way.
+// What a run of a function at x found: the results' values and dependencies, and the findings on
+// the way.
 struct Inspection {
   Findings findings;
   std::vector<double> values;

@@ -1,22 +1,28 @@
 #ifndef COTANGENT_AUTODIFF_SPARSE_H_
 #define COTANGENT_AUTODIFF_SPARSE_H_
 
-// Sparse Jacobians and Hessians: the pattern is given, or detected by running the function once on
-// probes (autodiff/probe.h); columns that do not disturb one another are coloured alike
-// (autodiff/coloring.h) and computed together. A tridiagonal Jacobian of a million rows takes three
-// directions.
+// Sparse Jacobians and Hessians. The caller gives the pattern (the entries that may differ from
+// zero), or it is detected by running the function once on probes (autodiff/probe.h). Columns that
+// never have an entry in the same row get the same colour (autodiff/coloring.h), and one derivative
+// along the sum of their unit vectors computes them all. A tridiagonal Jacobian of a million rows
+// takes three such directions.
 //
-//   forward    colours of columns, eight of them for each evaluation
-//   reverse    Jacobian: colours of rows, one sweep each.
-//              Hessian: a star colouring, eight colours for each recording
-//   symbolic   the formulas of the entries in the pattern
-//   numeric    Jacobian: colours of columns, some twenty evaluations for each.
-//              Hessian: all second differences, the pattern unused
+// How each mode computes the entries (a star colouring is one from which a symmetric matrix can be
+// read off):
 //
-// A pattern may hold more than the true one and must not hold less: an entry outside is taken for
-// zero. A detected pattern holds at x and wherever f takes the same branches.
+//   forward    Jacobian: colours of columns, eight colours in each evaluation.
+//              Hessian: as reverse.
+//   reverse    Jacobian: colours of rows, one backward sweep for each colour.
+//              Hessian: a star colouring, eight colours in each recording.
+//   symbolic   It evaluates the formulas of the entries in the pattern.
+//   numeric    Jacobian: colours of columns, about twenty evaluations for each colour.
+//              Hessian: all second differences; the pattern only selects the entries to return.
 //
-// Errors as in autodiff/differentiate.h, and InvalidArgument for a pattern of another shape than
+// A given pattern may contain entries that are zero, but must not lack one that is not: an entry
+// outside the pattern is taken to be zero. A detected pattern is valid at x and wherever f takes
+// the same branches as at x.
+//
+// Errors are those of autodiff/differentiate.h, and InvalidArgument if the pattern's shape is not
 // the derivative's.
 
 #include <algorithm>
@@ -34,23 +40,24 @@
 
 namespace cotangent::autodiff {
 
-// values[k] is the entry at pattern.rows[i][k - first(i)], row after row.
+// `values` holds the entries row after row: for each row i, one value for each column listed in
+// pattern.rows[i].
 struct SparseMatrix {
   Pattern pattern;
   std::vector<double> values;
-  std::uint32_t colors = 0;  // how many directions, or sweeps, it took; 0 where none were formed
+  std::uint32_t colors = 0;  // directions or sweeps that were used; 0 if none were
 
   Matrix Dense() const;
 };
 
-// Which results depend on which inputs at x.
+// Returns which results depend on which inputs at x.
 template <class F>
 Pattern JacobianPattern(const F& f, std::span<const double> x) {
   return {x.size(), Inspect(f, x).dependencies};
 }
 
-// Which inputs of a function with one result meet in a nonlinear operation at x; the diagonal
-// included.
+// Returns, for a function with one result, the pairs of inputs that meet in a nonlinear operation
+// at x, as a symmetric pattern; it always includes the diagonal.
 template <class F>
 Pattern HessianPattern(const F& f, std::span<const double> x) {
   const Inspection inspection = Inspect(f, x, /*track_pairs=*/true);
@@ -67,17 +74,18 @@ namespace differentiate_internal {
 
 absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t columns);
 
-// The sum of the unit vectors of each colour.
+// Returns, for each colour, the sum of the unit vectors of its columns.
 std::vector<Vector> Seeds(const Coloring& coloring);
 
-// From the product of the Jacobian with each colour's seed: entry (i, j) stands in the product of
-// j's colour.
+// Reads the entries off the products of the Jacobian with each colour's seed: entry (i, j) is row i
+// of the product of column j's colour.
 Vector FromColumns(const Pattern& pattern, const Coloring& coloring,
                    const std::vector<Vector>& products);
-// From the products of the transposed Jacobian: entry (i, j) stands in the product of i's colour.
+// Reads the entries off the products of the transposed Jacobian with the seeds of row colours:
+// entry (i, j) is component j of the product of row i's colour.
 Vector FromRows(const Pattern& pattern, const Coloring& coloring,
                 const std::vector<Vector>& products);
-// From the products of a Hessian, star-coloured.
+// Reads the entries off the products of a Hessian with the seeds of a star colouring.
 Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
                      const std::vector<Vector>& products);
 
@@ -91,8 +99,8 @@ absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::E
 
 inline constexpr int kColorsAtOnce = 8;
 
-// Calls visit(k0, count, at) for groups of seeds, x's duals carrying seeds k0 .. k0 + count - 1 as
-// tangents.
+// Calls visit(k0, count, at) for each group of up to kColorsAtOnce seeds. `at` holds x as dual
+// numbers, whose tangents are the components of seeds k0 .. k0 + count - 1.
 template <class D, class Visit>
 void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Visit visit) {
   for (std::size_t first = 0; first < seeds.size(); first += kColorsAtOnce) {
@@ -106,7 +114,7 @@ void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Vis
   }
 }
 
-// J times each seed.
+// Returns the Jacobian times each seed.
 template <class F>
 std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x,
                                     const std::vector<Vector>& seeds) {
@@ -122,7 +130,7 @@ std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x,
   return products;
 }
 
-// J^T times each seed, recorded once.
+// Returns the transposed Jacobian times each seed. f is recorded once; each seed takes one sweep.
 template <class F>
 std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
                                     const std::vector<Vector>& seeds) {
@@ -141,7 +149,8 @@ std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
   return products;
 }
 
-// H times each seed, forward over reverse.
+// Returns the Hessian times each seed: dual numbers carry the seeds through a recording in reverse
+// mode.
 template <class F>
 std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
                                    const std::vector<Vector>& seeds) {
@@ -163,7 +172,7 @@ std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
 
 }  // namespace differentiate_internal
 
-// The Jacobian at x, with the given pattern or, if that is null, the detected one.
+// Returns the Jacobian at x. Uses the given pattern, or detects one if `pattern` is null.
 template <class F>
 absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> x,
                                             const Method& how, const Pattern* pattern = nullptr) {
@@ -203,8 +212,10 @@ absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> 
   return result;
 }
 
-// The Hessian at x of a function with one result, with the given symmetric pattern or, if that is
-// null, the detected one. Forward mode uses the tape as well: duals of duals cannot be coloured.
+// Returns the Hessian at x of a function with one result. Uses the given symmetric pattern, or
+// detects one if `pattern` is null. Mode::kForward records on a reverse tape as kReverse does:
+// forward mode alone gives products s^T H t of two directions, not the products H s that colouring
+// needs.
 template <class F>
 absl::StatusOr<SparseMatrix> SparseHessian(const F& f, std::span<const double> x, const Method& how,
                                            const Pattern* pattern = nullptr) {

@@ -7,7 +7,7 @@ namespace tracing {
 symbolic::Expr SymbolicScalar::In(SymbolicTrace& trace) const {
   if (expression_) return expression_;
   if (std::isfinite(value_)) return trace.pool.Constant(value_);
-  // Formulas have no infinities; this one is not finite, as the function's value then is not.
+  // Formulas cannot express infinity or NaN: mark the trace and return 0 instead.
   if (trace.unsupported.empty()) trace.unsupported = "a constant that is not finite";
   return trace.pool.Constant(0);
 }

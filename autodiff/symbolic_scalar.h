@@ -1,13 +1,14 @@
 #ifndef COTANGENT_AUTODIFF_SYMBOLIC_SCALAR_H_
 #define COTANGENT_AUTODIFF_SYMBOLIC_SCALAR_H_
 
-// SymbolicScalar: the scalar that turns a function template into formulas.
+// SymbolicScalar: a scalar type that turns a function template into formulas.
 //
-// It carries a value, by which comparisons are decided, and the symbolic expression that the value
-// came from. What comes out is the formula of the path taken at that point: a branch not taken is
-// not in it, and a step function (floor, round, sign, ...) is a constant in it, as is the quotient
-// that fmod cuts off. That is just what differentiating at the point needs. The gamma function and
-// its kin have no symbolic form; using them is noted in the trace.
+// It carries a value, which decides comparisons, and the symbolic expression that computes the
+// value. A function run on SymbolicScalars returns the formula of the path that it takes at that
+// point: the formula has no branch that was not taken, and it contains the result of a step
+// function (floor, round, sign, ...) as a constant, and likewise the whole number of times that
+// fmod subtracts its divisor. This is exactly what differentiation at the point needs. The gamma
+// function and its relatives have no symbolic form; the trace records their use.
 
 #include <cmath>
 #include <concepts>
@@ -26,14 +27,15 @@
 
 namespace cotangent::autodiff {
 
-// Where the expressions of one trace live. `unsupported` names the first function met that has no
-// symbolic form.
+// Owns the expressions of one run of a function. `unsupported` names the first function in it that
+// has no symbolic form, and is empty if there is none.
 struct SymbolicTrace {
   symbolic::Pool pool;
   std::string unsupported;
 };
 
-// What the lookup by argument finds: operators and the names of <cmath>.
+// A namespace of its own, so that argument-dependent lookup finds only the operators and the names
+// of <cmath>.
 namespace tracing {
 
 class SymbolicScalar {
@@ -48,9 +50,10 @@ class SymbolicScalar {
   double value() const { return value_; }
   bool IsConstant() const { return trace_ == nullptr; }
   SymbolicTrace* trace() const { return trace_; }
-  // The expression; a constant becomes one of the given trace.
+  // Returns the expression. A constant has none yet, and gets one in the given trace.
   symbolic::Expr In(SymbolicTrace& trace) const;
-  // The same expression with another value: one that is rounded otherwise.
+  // Returns the same expression with another value, for a function whose formula rounds differently
+  // from its direct computation.
   SymbolicScalar WithValue(double value) const;
 
  private:
@@ -75,12 +78,13 @@ using tracing::SymbolicScalar;
 
 namespace symbolic_internal {
 
-// The function of one argument that formulas know by this name.
+// Applies the formula of this name (autodiff/symbolic/functions.h) to x; `value` is its result.
 SymbolicScalar Named(const char* name, double value, const SymbolicScalar& x);
 SymbolicScalar Unsupported(const char* name, const SymbolicScalar& x);
 
-// build(a, b) on the operands' expressions; a constant if both are. Operands of two traces, of a
-// function and of one around it, have variables of the same names: noted in both.
+// Returns build(a, b) on the operands' expressions, or a constant if both operands are constants.
+// If the operands belong to two traces (a function and another around it), both traces are marked
+// unsupported, since their variables have the same names.
 template <class Build>
 SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScalar& b,
                        Build build) {
@@ -294,7 +298,7 @@ requires SymbolicPair<A, B> SymbolicScalar fdim(const A& a, const B& b) {
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar hypot(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  if (x == 0 && y == 0) return SymbolicScalar(0);  // gradient 0 at the origin
+  if (x == 0 && y == 0) return SymbolicScalar(0);  // at the origin the gradient is 0
   return sqrt(x * x + y * y).WithValue(std::hypot(x.value(), y.value()));
 }
 template <class A, class B, class C>
@@ -303,7 +307,7 @@ requires SymbolicTriple<A, B, C> SymbolicScalar hypot(const A& a, const B& b, co
   if (x == 0 && y == 0 && z == 0) return SymbolicScalar(0);
   return sqrt(x * x + y * y + z * z).WithValue(std::hypot(x.value(), y.value(), z.value()));
 }
-// Whichever of y / x and x / y does not overflow.
+// Uses y / x or x / y, whichever is at most 1 in absolute value and so does not overflow.
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar atan2(const A& a, const B& b) {
   constexpr double kPi = std::numbers::pi;
@@ -380,7 +384,8 @@ Stream& operator<<(Stream& out, const X& x) {
 
 }  // namespace tracing
 
-// f at x as formulas in the trace's pool: the variables x0, x1, ... and the outputs in them.
+// A function's outputs at a point as formulas of the variables x0, x1, ..., in the pool of its
+// trace.
 struct Formulas {
   std::vector<symbolic::Expr> variables;
   std::vector<symbolic::Expr> outputs;

@@ -5,8 +5,8 @@
 //
 // THE MATHEMATICS
 //
-// Adjoin to the real numbers an element e that is not zero but whose square is. A dual number is v
-// + t e, and arithmetic needs no other rule than e^2 = 0:
+// Add to the real numbers an element e that is not zero but whose square is. A dual number is v + t
+// e, and arithmetic needs no other rule than e^2 = 0:
 //
 //   (v + t e) + (w + u e) = (v + w) + (t + u) e
 //   (v + t e) (w + u e)   = v w + (v u + t w) e                        the product rule
@@ -16,8 +16,9 @@
 //
 //   f(v + t e) = f(v) + f'(v) t e                                      the chain rule
 //
-// So whoever computes f at x + 1 e with dual numbers instead of real ones reads f(x) off as the
-// value and f'(x), exact to rounding, as the tangent. By hand, for f(x) = x^2 sin x at x = 2:
+// So to differentiate f, compute f at x + 1 e with dual numbers instead of real ones: the value of
+// the result is f(x), its tangent is f'(x), exact to rounding. By hand, for f(x) = x^2 sin x at x =
+// 2:
 //
 //   x          = 2 + 1 e
 //   x x        = 4 + 4 e
@@ -26,44 +27,47 @@
 //
 // and indeed f'(x) = 2 x sin x + x^2 cos x = 1.972602 at 2.
 //
-// For a function of several variables one carries N such elements, e_1 .. e_N, all products of
-// which are zero. A dual number is then v + t_1 e_1 + ... + t_N e_N; seed x_i with e_i and the
-// result's tangents are the gradient; seed x with a vector's components along a single e and the
-// tangent is the directional derivative, the Jacobian-vector product.
+// For a function of several variables, use N such elements, e_1 .. e_N, all products of which are
+// zero. A dual number is then v + t_1 e_1 + ... + t_N e_N. If each input x_i starts as x_i + e_i,
+// the tangents of the result are the gradient. If each x_i starts as x_i + d_i e with one e, the
+// tangent of the result is the derivative along the direction d, the Jacobian-vector product.
 //
 //   Dual<double, 2> x = Dual<double, 2>::Variable(3.0, 0), y = Dual<double, 2>::Variable(4.0, 1);
 //   auto r = hypot(x, y);            // r.value == 5, r.tangent[0] == 0.6, r.tangent[1] == 0.8
 //
 // HIGHER ORDERS
 //
-// Any T that computes as a number may be the value, so duals nest: in Dual<Dual<double, N>, N> the
-// tangents are dual numbers, whose tangents are second derivatives: r.tangent[i].tangent[j] is an
-// entry of the Hessian. See VariableOf for the seeding, and taylor.h for many derivatives along one
-// direction at less cost.
+// The value may have any type T that computes as a number, so duals nest. In Dual<Dual<double, N>,
+// N> the tangents are dual numbers, whose tangents are second derivatives: r.tangent[i].tangent[j]
+// is an entry of the Hessian. VariableOf makes the inputs for such a computation. taylor.h computes
+// many derivatives along one direction at less cost.
 //
 // COMPARISON
 //
-// ==, <, isnan and their like look at the innermost value alone; a branch is taken as the plain
-// program would take it, and the derivative is that of the branch taken.
+// ==, <, isnan and the like compare only the innermost values. A program therefore takes the same
+// branches as with plain numbers, and the derivative is that of the branch taken.
 //
 // KINKS AND EDGES
 //
-// autodiff/math.h has the table: the derivative at a kink is a fixed member of the subdifferential,
-// at the edge of a domain the one-sided limit, which may be infinite, and outside it NaN. A
-// derivative that is not finite is handed to those directions only in which the argument moves: a
-// constant at the edge of a function's domain spoils nothing. Values are bit for bit those of the
-// plain function, so that a program branches as with plain numbers.
+// autodiff/math.h has the table. The derivative at a kink is a fixed value between the one-sided
+// derivatives; at the edge of a function's domain it is the limit from inside, which may be
+// infinite; outside the domain it is NaN. A derivative that is not finite only enters tangents of
+// directions along which the argument changes: a constant at the edge of a domain spoils no result.
+// Values are bit for bit those of the plain function, so that a program branches as with plain
+// numbers.
 //
 // LEVELS
 //
-// A derivative inside a function that is itself being differentiated needs duals of duals; to mix
-// the two levels' numbers in one type would confuse dv/dx with dv/dy. So forward::Gradient and its
-// kin call a function with duals of a type of its own (the third parameter, kLevelOf<F>): an inner
-// function that uses the outer one's variables as if they were of its level does not compile. Hand
-// the inner Gradient the outer scalars as its point, and it differentiates those.
+// A derivative inside a function that is itself being differentiated needs duals of duals. If the
+// inner and the outer derivative used the same type, they could be mixed up. So forward::Gradient
+// and the functions beside it call a function F with duals of a type of its own (the third
+// parameter, kLevelOf<F>): an inner function that uses the outer one's variables as if they were
+// its own does not compile. Pass the outer function's scalars to the inner Gradient as its point,
+// and it differentiates with those.
 //
-// Duals that somebody seeds by hand are told apart by their types alone, and Dual<double, 1> is the
-// same type in two functions. So a function of T that seeds duals makes them of what it was given,
+// Dual numbers that a program makes by hand have only their types to tell them apart, and
+// Dual<double, 1> is the same type in two functions. So a function template over T should build its
+// duals from T,
 //
 //   template <class T>
 //   T Slope(const T& v) {                       // d(v w)/dw at w = 1, which is v
@@ -74,7 +78,7 @@
 // which is right at every depth; or of a level of its own, Dual<double, 1, &kMine> where `inline
 // constexpr char kMine = 0;`, and then it does not compile where it would mix the two.
 //
-// Duals are not thread-shared state: they may be used wherever a double may.
+// Duals contain no shared state: threads may use them as they use doubles.
 
 #include <cmath>
 #include <compare>
@@ -87,23 +91,25 @@
 
 namespace cotangent::autodiff::forward {
 
-// A tag for the scalars of the function F's derivatives; null for scalars that are of no function.
+// Tags the scalars used to differentiate the function F with &kLevelOf<F>; null for scalars that
+// were made by hand.
 using Level = const char*;
 template <class F>
 inline constexpr char kLevelOf = 0;
 
-// What the lookup by argument finds for a dual number: operators and the names of <cmath>.
+// A namespace of its own, so that argument-dependent lookup for a dual number finds only its
+// operators and the names of <cmath>.
 namespace scalar {
 template <class T, int N, Level kLevel = nullptr>
 struct Dual;
 }  // namespace scalar
 using scalar::Dual;
 
-// With the number of directions chosen at run time. A constant has none.
+// A dual number whose number of directions is chosen at run time. A constant has none.
 template <class T = double>
 using DynamicDual = Dual<T, kDynamic>;
 
-// How deep duals are nested in A: 0 for a plain number.
+// How many levels of duals A nests: 0 for a plain number.
 template <class A>
 inline constexpr int kDepth = 0;
 template <class T, int N, Level kLevel>
@@ -112,7 +118,7 @@ inline constexpr int kDepth<Dual<T, N, kLevel>> = 1 + kDepth<T>;
 template <class A>
 concept DualNumber = (kDepth<A>) > 0;
 
-// The plain number inside A.
+// The type of the plain number inside A.
 template <class A>
 struct RealOf {
   using type = A;
@@ -124,8 +130,8 @@ struct RealOf<Dual<T, N, kLevel>> {
 template <class A>
 using Real = typename RealOf<A>::type;
 
-// The innermost number, by which comparisons are made: plain, or of another kind that duals are
-// made of (reverse::Var), which is then compared in its own way.
+// Returns the innermost value, which decides comparisons. It is a plain number, or another scalar
+// that duals are built on, such as reverse::Var, which has comparisons of its own.
 template <class A>
 constexpr const auto& ValueOf(const A& a) {
   if constexpr (DualNumber<A>) {
@@ -142,15 +148,15 @@ struct scalar::Dual {
 
   // Like a plain number: `Dual x;` is uninitialized, `Dual x{};` zero.
   Dual() = default;
-  // A constant: zero tangents.
+  // Makes a constant: all tangents are zero.
   template <class S>
   requires std::convertible_to<S, T>
   constexpr Dual(const S& constant) : value(constant), tangent{} {}
   Dual(const T& value, const Tangent& tangent) : value(value), tangent(tangent) {}
   Dual(const T& value, Tangent&& tangent) : value(value), tangent(std::move(tangent)) {}
 
-  // The variable of the given direction: tangent 1 there. A DynamicDual is given the number of
-  // directions too.
+  // Makes the variable of the given direction: its tangent is 1 there and 0 elsewhere. A
+  // DynamicDual also needs the number of directions.
   static Dual Variable(const T& value, int direction, int directions = N) {
     return Dual(value, Tangent::Unit(direction, directions));
   }
@@ -159,8 +165,8 @@ struct scalar::Dual {
   Tangent tangent;
 };
 
-// x as the variable of a direction at every level of nesting: in f(VariableOf<D>(x, i)...) for a
-// twice nested D, tangent[i].tangent[j] is the second derivative by x_i and x_j.
+// Makes x the variable of a direction at every level of nesting. If D is nested twice,
+// tangent[i].tangent[j] of f(VariableOf<D>(x, i, n)...) is the second derivative by x_i and x_j.
 template <DualNumber D>
 D VariableOf(const Real<D>& x, int direction, int directions) {
   if constexpr (kDepth<D> == 1) {
@@ -171,7 +177,8 @@ D VariableOf(const Real<D>& x, int direction, int directions) {
   }
 }
 
-// Of two operands, the deeper nested is the result's type; the other is a constant to it.
+// If one operand is nested deeper, it gives the type of the result, and the other is converted to
+// it as a constant.
 template <class A, class B>
 concept DualPair = (DualNumber<A> ||
                     DualNumber<B>)&&(std::same_as<A, B> ||
@@ -181,7 +188,7 @@ template <class A, class B>
 requires DualPair<A, B>
 using Promoted = std::conditional_t<(kDepth<A> >= kDepth<B>), A, B>;
 
-// The constant c as an operand for D's tangents: a plain number stays plain.
+// Converts the constant c for arithmetic with D's value and tangents; a plain number stays plain.
 template <DualNumber D, class C>
 constexpr auto Constant(const C& c) {
   if constexpr (DualNumber<C>) {
@@ -191,7 +198,7 @@ constexpr auto Constant(const C& c) {
   }
 }
 
-// 0 if all of a number's components are finite, else NaN.
+// Returns 0 if all components of a number are finite, and NaN otherwise.
 template <class A>
 [[gnu::always_inline]] inline auto Residue(const A& a) {
   if constexpr (DualNumber<A>) {
@@ -216,7 +223,8 @@ template <class A>
   }
 }
 
-// Whether all components are 0, and stay so.
+// Whether all components are the constant 0. A variable recorded on a tape that merely has the
+// value 0 does not count: its tangent may differ from 0.
 template <class A>
 bool IsZero(const A& a) {
   if constexpr (DualNumber<A>) {
@@ -224,14 +232,15 @@ bool IsZero(const A& a) {
       if (!IsZero(a.tangent[i])) return false;
     }
     return IsZero(a.value);
-  } else if constexpr (requires { a.Index(); }) {  // a variable of a tape
+  } else if constexpr (requires { a.Index(); }) {  // reverse::Var; index 0 means a constant
     return a.Index() == 0 && a.Value() == 0;
   } else {
     return a == 0;
   }
 }
 
-// derivative * tangent, but 0 where the tangent is 0, at each level of nesting.
+// Returns derivative * tangent, but 0 where the tangent is 0, even if the derivative is infinite or
+// NaN; the same at each level of nesting.
 template <class T, class Tangent>
 [[gnu::noinline, gnu::cold]] Tangent Moving(const T& derivative, Tangent tangent) {
   for (int i = 0; i < tangent.size(); ++i) {
@@ -247,12 +256,12 @@ template <class T, class Tangent>
   return tangent;
 }
 
-// f(x) with derivative dfdx by x.
+// Applies the chain rule: returns a dual number of value f, with dfdx times x's tangents.
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x) {
   if constexpr (std::floating_point<typename D::Scalar> && D::Tangent::kOneLane) {
-    D y(f);  // one direction, which a tape knows to be 1
+    D y(f);  // one direction: a test of the tangent, which vanishes where that is a constant 1
     y.tangent[0] = x.tangent[0] == 0 ? 0 : dfdx * x.tangent[0];
     return y;
   }
@@ -261,14 +270,14 @@ template <DualNumber D>
   return D(f, dfdx * x.tangent);
 }
 
-// The same for a derivative that is finite wherever f is.
+// Like Chain, for a derivative that is finite wherever f is.
 template <DualNumber D>
 [[gnu::always_inline]] inline D FiniteChain(const typename D::Scalar& f,
                                             const typename D::Scalar& dfdx, const D& x) {
   return D(f, dfdx * x.tangent);
 }
 
-// f(x, y) with derivatives dfdx and dfdy.
+// Applies the chain rule to f(x, y), with derivatives dfdx by x and dfdy by y.
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x, const typename D::Scalar& dfdy, const D& y) {
@@ -277,7 +286,8 @@ template <DualNumber D>
   return D(f, Combine(dfdx, x.tangent, dfdy, y.tangent));
 }
 
-// (t - q u) / w where 1 / w or q is not finite: not what does not move.
+// Returns the quotient rule's (t - q u) / w where 1 / w or q is not finite. Directions in which
+// neither operand changes keep the tangent 0.
 template <class T, class Tangent>
 [[gnu::noinline, gnu::cold]] Tangent MovingQuotient(const T& w, Tangent t, const T& q,
                                                     const Tangent& u) {
@@ -339,7 +349,8 @@ requires DualPair<A, B>
   }
 }
 
-// (v + t e) / (w + u e) = q + (t - q u) / w e, q = v / w. 1 / w may be infinite where w is not 0.
+// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny, 1 / w is infinite
+// though w is not 0.
 template <class A, class B>
 requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator/(const A& a, const B& b) {
@@ -397,7 +408,7 @@ D operator--(D& a, int) {
   return before;
 }
 
-// Comparison is by value.
+// Comparisons look at the values only.
 template <class A, class B>
 requires DualPair<A, B>
 constexpr bool operator==(const A& a, const B& b) { return ValueOf(a) == ValueOf(b); }
@@ -414,7 +425,7 @@ template <class A, class B>
 requires DualPair<A, B>
 constexpr bool operator>=(const A& a, const B& b) { return ValueOf(a) >= ValueOf(b); }
 
-// "3.63719 [1.9726]"
+// Writes a value and its tangents: "3.63719 [1.9726]".
 template <class Stream, DualNumber D>
 Stream& operator<<(Stream& out, const D& x) {
   out << x.value << " [";

@@ -4,11 +4,13 @@
 // The functions of <cmath> and of autodiff/math.h for dual numbers. Include
 // autodiff/forward/dual.h, not this file.
 //
-// Each is its chain rule and nothing else: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v),
-// f'(v), x), where f(v) is the plain function's value to the last bit and f'(v), where it takes
-// care to compute, stands in slopes.h. Every rule computes in T, which may be a dual number itself.
+// Each function is its chain rule: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v), f'(v), x).
+// Its value f(v) is bit for bit that of the plain function. Derivatives f'(v) that are numerically
+// delicate are in slopes.h. All rules compute in T, the type of the value, which may be a dual
+// number itself.
 //
-// Functions of <cmath> are found by argument; the others answer to the names of autodiff/math.h.
+// Argument-dependent lookup finds the functions of <cmath>. The others are reached through the
+// functions of autodiff/math.h, which call CotangentApply.
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +22,7 @@
 
 namespace cotangent::autodiff::forward {
 
-// f(x, y, z) with its three derivatives.
+// Applies the chain rule to f(x, y, z), with a derivative by each.
 template <DualNumber D>
 D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x,
         const typename D::Scalar& dfdy, const D& y, const typename D::Scalar& dfdz, const D& z) {
@@ -48,7 +50,8 @@ using Deepest = std::conditional_t<kDepth<A> >= kDepth<B> && kDepth<A> >= kDepth
 
 namespace scalar {
 
-// The functions of the innermost plain numbers; those of nested duals are found by their argument.
+// Imports the functions for plain numbers; those for nested duals are found by argument-dependent
+// lookup.
 using std::abs, std::fabs, std::sqrt, std::cbrt, std::hypot, std::pow, std::fma, std::lerp;
 using std::acos, std::asin, std::atan, std::atan2, std::cos, std::sin, std::tan;
 using std::acosh, std::asinh, std::atanh, std::cosh, std::sinh, std::tanh;
@@ -100,8 +103,8 @@ requires std::is_arithmetic_v<S> D pow(S b, const D& y) {
   return Chain<D>(power, log(base) * power, y);
 }
 
-// x^y: y x^(y-1) by x, ln(x) x^y by y, which is NaN for negative x and reaches no direction in
-// which y does not move.
+// The derivative of x^y by x is y x^(y-1), and by y it is ln(x) x^y. The latter is NaN for negative
+// x; it only enters directions along which y changes.
 template <class A, class B>
 requires(DualNumber<A>&& DualNumber<B>&& DualPair<A, B>) Promoted<A, B> pow(const A& a,
                                                                             const B& b) {
@@ -116,7 +119,7 @@ requires(DualNumber<A>&& DualNumber<B>&& DualPair<A, B>) Promoted<A, B> pow(cons
   return Chain<D>(power, by_x, x, by_y, y);
 }
 
-// hypot has gradient (x, y) / hypot(x, y), and 0 at the origin.
+// The gradient of hypot is (x, y) / hypot(x, y), and 0 at the origin.
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> hypot(const A& a, const B& b) {
   using D = Promoted<A, B>;
@@ -134,7 +137,7 @@ requires DualTriple<A, B, C> Deepest<A, B, C> hypot(const A& a, const B& b, cons
   return Chain<D>(length, x.value / length, x, y.value / length, y, z.value / length, z);
 }
 
-// a b + c, the value rounded once.
+// Computes a b + c, with the value rounded once.
 template <class A, class B, class C>
 requires DualTriple<A, B, C> Deepest<A, B, C> fma(const A& a, const B& b, const C& c) {
   using D = Deepest<A, B, C>;
@@ -142,7 +145,7 @@ requires DualTriple<A, B, C> Deepest<A, B, C> fma(const A& a, const B& b, const 
   return Chain<D>(fma(x.value, y.value, z.value), y.value, x, x.value, y, Real<D>(1), z);
 }
 
-// a + t (b - a).
+// Computes a + t (b - a).
 template <class A, class B, class C>
 requires DualTriple<A, B, C> Deepest<A, B, C> lerp(const A& a, const B& b, const C& t) {
   using D = Deepest<A, B, C>;
@@ -212,8 +215,8 @@ D atan(const D& x) {
   return Chain<D>(atan(x.value), slope::Atan(x.value), x);
 }
 
-// The angle of (x, y) has gradient (-y, x) / (x^2 + y^2); NaN at the origin, where there is no
-// angle.
+// atan2 is the angle of the point (x, y); its derivatives by (x, y) are (-y, x) / (x^2 + y^2). At
+// the origin, which has no angle, they are NaN.
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> atan2(const A& a, const B& b) {
   using D = Promoted<A, B>;
@@ -269,7 +272,7 @@ D tgamma(const D& x) {  // Gamma' = Gamma digamma
   return Chain<D>(y, y * typename D::Scalar(functions::digamma(x.value)), x);
 }
 
-// ---- Steps: derivative 0 ----
+// ---- Step functions: derivative 0 ----
 
 #define COTANGENT_STEP(name)    \
   template <DualNumber D>       \
@@ -289,10 +292,11 @@ int ilogb(const D& x) {
   return ilogb(ValueOf(x));
 }
 
-// ---- Remainders, scaling, neighbours ----
+// ---- Remainders, scaling by powers of two, neighbouring numbers ----
 
-// x - q y, q the quotient cut off (rounded, for remainder); found without rounding it to a
-// neighbour.
+// fmod and remainder are x - q y, where q is x / y truncated (fmod) or rounded to the nearest
+// integer (remainder). q is computed from the result, since x / y itself could round to a
+// neighbouring integer.
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> fmod(const A& a, const B& b) {
   using D = Promoted<A, B>;
@@ -308,7 +312,7 @@ requires DualPair<A, B> Promoted<A, B> remainder(const A& a, const B& b) {
   return Chain<D>(remainder(x.value, y.value), Real<D>(1), x, -quotient, y);
 }
 
-// x 2^exponent, also where 2^exponent is no number.
+// Computes x 2^exponent; correct even where 2^exponent alone overflows or vanishes.
 template <DualNumber D>
 D ldexp(const D& x, int exponent) {
   D result = x;
@@ -321,7 +325,7 @@ D scalbn(const D& x, int exponent) {
   return ldexp(x, exponent);
 }
 
-// x = m 2^exponent with 1/2 <= |m| < 1; m' = 2^-exponent.
+// Splits x = m 2^exponent with 1/2 <= |m| < 1 and returns m; its derivative by x is 2^-exponent.
 template <DualNumber D>
 D frexp(const D& x, int* exponent) {
   *exponent = 0;
@@ -330,7 +334,7 @@ D frexp(const D& x, int* exponent) {
   return isfinite(value) ? ldexp(x, -*exponent) : x;
 }
 
-// The fraction has x's derivative, the whole part none.
+// The returned fraction has x's derivative; the whole part has derivative 0.
 template <DualNumber D>
 D modf(const D& x, D* whole) {
   D fraction = x;
@@ -354,7 +358,7 @@ requires DualPair<A, B> Promoted<A, B> nextafter(const A& a, const B& b) {
   return result;
 }
 
-// ---- The larger, the smaller: on a tie the first ----
+// ---- Maximum and minimum: if both are equal, the derivative is the first argument's ----
 
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> max(const A& a, const B& b) {
@@ -367,7 +371,7 @@ requires DualPair<A, B> Promoted<A, B> min(const A& a, const B& b) {
   return b < a ? D(b) : D(a);
 }
 template <class A, class B>
-requires DualPair<A, B> Promoted<A, B> fmax(const A& a, const B& b) {  // a NaN loses
+requires DualPair<A, B> Promoted<A, B> fmax(const A& a, const B& b) {  // ignores a NaN argument
   using D = Promoted<A, B>;
   return isnan(ValueOf(a)) || a < b ? D(b) : D(a);
 }
@@ -388,7 +392,7 @@ requires DualTriple<A, B, C> Deepest<A, B, C> clamp(const A& x, const B& low, co
   return x < low ? D(low) : high < x ? D(high) : D(x);
 }
 
-// ---- Classification, by value ----
+// ---- Classification functions: they look at the value only ----
 
 #define COTANGENT_PREDICATE(type, name) \
   template <DualNumber D>               \
@@ -403,7 +407,7 @@ COTANGENT_PREDICATE(bool, signbit)
 COTANGENT_PREDICATE(int, fpclassify)
 #undef COTANGENT_PREDICATE
 
-// ---- The names of autodiff/math.h ----
+// ---- The functions of autodiff/math.h that <cmath> lacks ----
 
 template <DualNumber D>
 D CotangentApply(functions::rule::sqr, const D& x) {  // (x^2)' = 2 x
@@ -440,7 +444,7 @@ COTANGENT_BY_SLOPE(silu, Silu)
 #undef COTANGENT_BY_SLOPE
 
 template <DualNumber D>
-D CotangentApply(functions::rule::relu, const D& x) {  // -0 is -0, as of plain numbers
+D CotangentApply(functions::rule::relu, const D& x) {  // -0 stays -0, as with plain numbers
   if (x > 0 || isnan(x)) return x;
   return x < 0 ? D(0) : D(ValueOf(x));
 }
@@ -458,7 +462,7 @@ D CotangentApply(functions::rule::hard_swish, const D& x) {
   return x >= 3 ? x : x * (x + Real<D>(3)) / Real<D>(6);
 }
 
-// ln(e^a + e^b) has the softmax of (a, b) for a gradient.
+// The gradient of ln(e^a + e^b) is the softmax of (a, b).
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp, const A& a,
                                                       const B& b) {
@@ -470,7 +474,8 @@ requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp
                   T(functions::sigmoid(T(y.value - x.value))), y);
 }
 
-// Shifted by the largest value, which is a constant: it cancels.
+// Subtracts the largest value, so that exp cannot overflow; it is a constant that cancels in the
+// derivatives.
 template <DualNumber D>
 D CotangentApply(functions::rule::logsumexp, std::span<const D> x) {
   Real<D> high = -std::numeric_limits<Real<D>>::infinity();

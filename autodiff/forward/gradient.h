@@ -1,13 +1,14 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_GRADIENT_H_
 #define COTANGENT_AUTODIFF_FORWARD_GRADIENT_H_
 
-// Gradients, Jacobians and Hessians by dual numbers, for functions as autodiff/function.h describes
-// them. Eight directions are carried at once, so n inputs cost n / 8 evaluations of f, each of a
-// few plain ones. autodiff/differentiate.h offers the same with errors reported, and in the other
-// modes.
+// Gradients, Jacobians and Hessians by dual numbers (autodiff/forward/dual.h), for functions as
+// autodiff/function.h describes them. A dual number carries eight directions at once, so n inputs
+// take n / 8 evaluations of f, each of which costs as much as a few on plain numbers.
+// autodiff/differentiate.h offers the same functions in all modes, and reports errors.
 //
-// The point may be of any scalar S, double above all. With the scalars of a function around this
-// one, the results are such scalars too, and are differentiated with the rest of it:
+// The point may consist of scalars of any type S; usually S is double. Inside a function that is
+// itself being differentiated, pass its scalars as the point: the results are scalars of the same
+// type, so the outer derivative takes them into account:
 //
 //   Gradient([](auto v) {                                    // v^2 at 1: 2
 //     using S = std::decay_t<decltype(v[0])>;
@@ -15,8 +16,8 @@
 //     return v[0] * Gradient(g, std::vector<S>{1.0})[0];     // d(v w)/dw = v
 //   }, std::vector{1.0});
 //
-// With a point of doubles there, the inner derivative would be a constant to the outer function,
-// which it is not: g does not compile with the two levels' numbers mixed.
+// With a point of doubles there, the inner derivative would wrongly be a constant to the outer
+// function. The types prevent this: g does not compile if it mixes numbers of the two levels.
 
 #include <algorithm>
 #include <cstddef>
@@ -32,13 +33,14 @@ namespace cotangent::autodiff::forward {
 
 inline constexpr int kDirectionsAtOnce = 8;
 
-// The scalar of a point: double, or that of the function around.
+// The scalar type of a point X: double for plain numbers, or the scalar of an outer function that
+// is being differentiated.
 template <class X>
 using Element = std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>()))>;
 template <class X>
 using ScalarOf = std::conditional_t<std::is_arithmetic_v<Element<X>>, double, Element<X>>;
 
-// The dual numbers that f is called with: of f's own level.
+// The type D of dual numbers that f is called with. Checks that f accepts it.
 template <class F, class D>
 struct TakenBy {
   static_assert(
@@ -53,14 +55,14 @@ using LevelDual = typename TakenBy<F, Dual<S, N, &kLevelOf<F>>>::type;
 template <class F, class S, int N>
 using LevelDualOfDuals = typename TakenBy<F, Dual<Dual<S, N, &kLevelOf<F>>, 1, &kLevelOf<F>>>::type;
 
-// x as constants.
+// Converts the point x to scalars that are constants (their tangents are zero).
 template <class D, class X>
 std::vector<D> Constants(const X& x) {
   return std::vector<D>(std::begin(x), std::end(x));
 }
 
-// Calls visit(first, results) for every group of directions: results[i].tangent[k] is the
-// derivative of output i by input first + k, for the k < 8 where there is such an input.
+// Calls visit(first, results) for each group of eight inputs: results[i].tangent[k] is the
+// derivative of output i by input first + k. The last group may have fewer than eight.
 template <class F, class X, class Visit>
 void VisitDirections(const F& f, const X& x, Visit visit) {
   using D = LevelDual<F, ScalarOf<X>, kDirectionsAtOnce>;
@@ -75,7 +77,7 @@ void VisitDirections(const F& f, const X& x, Visit visit) {
   }
 }
 
-// The m by n Jacobian, row after row.
+// Returns the m by n Jacobian, row after row.
 template <class F, class X>
 std::vector<ScalarOf<X>> Jacobian(const F& f, const X& x) {
   const std::size_t n = std::size(x);
@@ -91,14 +93,14 @@ std::vector<ScalarOf<X>> Jacobian(const F& f, const X& x) {
   return jacobian;
 }
 
-// The gradient of a function with one result.
+// Returns the gradient of a function with one result.
 template <class F, class X>
 std::vector<ScalarOf<X>> Gradient(const F& f, const X& x) {
   return Jacobian(f, x);
 }
 
-// The value of a function with one result, and its gradient: for n evaluations of f / 8, no more
-// than the gradient alone.
+// Returns the value of a function with one result and computes its gradient. Costs as much as the
+// gradient alone: n / 8 evaluations of f.
 template <class F, class X>
 ScalarOf<X> ValueAndGradient(const F& f, const X& x, std::vector<ScalarOf<X>>& gradient) {
   gradient.resize(std::size(x));
@@ -111,7 +113,7 @@ ScalarOf<X> ValueAndGradient(const F& f, const X& x, std::vector<ScalarOf<X>>& g
   return value;
 }
 
-// J(x) direction: m entries, for one evaluation of f.
+// Returns the Jacobian times `direction` (n entries): m entries. One evaluation of f.
 template <class F>
 std::vector<double> Jvp(const F& f, std::span<const double> x, std::span<const double> direction) {
   using D = LevelDual<F, double, 1>;
@@ -123,8 +125,8 @@ std::vector<double> Jvp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// J(x)^T weights: n entries. Forward mode has to form the Jacobian for it, a group of columns at a
-// time.
+// Returns the transposed Jacobian times `weights` (m entries): n entries. Forward mode computes the
+// Jacobian for this, one group of eight columns at a time.
 template <class F>
 std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const double> weights) {
   std::vector<double> product(x.size(), 0.0);
@@ -138,8 +140,8 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// H(x) direction for a function with one result, by duals of duals: the outer ones carry the
-// direction, the inner ones the inputs.
+// Returns the Hessian times `direction` for a function with one result. It uses duals of duals: the
+// outer tangent carries the direction, the inner tangents the inputs.
 template <class F>
 std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
   using Outer = LevelDualOfDuals<F, double, kDirectionsAtOnce>;
@@ -159,7 +161,7 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// The n by n Hessian, a row for each unit direction.
+// Returns the n by n Hessian, whose rows are products with the unit directions.
 template <class F>
 std::vector<double> Hessian(const F& f, std::span<const double> x) {
   std::vector<double> hessian, direction(x.size(), 0.0);

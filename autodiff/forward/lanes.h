@@ -1,14 +1,15 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_LANES_H_
 #define COTANGENT_AUTODIFF_FORWARD_LANES_H_
 
-// Lanes<T, N>: the N tangents of a dual number, a small vector of which nothing is asked but linear
-// combinations.
+// Lanes<T, N>: the N tangents of a dual number (autodiff/forward/dual.h), as a small vector that
+// only offers linear combinations.
 //
-// For `double` and `float` the lanes are held in 16-byte vectors, the widest that every x86-64 has,
-// and every loop over them is unrolled at compile time, so that a compiler can keep a whole dual
-// number in registers. (A single wide vector type reads simpler; GCC then moves it through memory
-// on processors without such a register.) The padding of an uneven N computes along and is never
-// read. For other T, which are duals themselves, the lanes are an array.
+// For `double` and `float` the lanes are stored in 16-byte vectors, which every x86-64 processor
+// has, and every loop over them is unrolled at compile time, so that a compiler can keep a whole
+// dual number in registers. (One wide vector type would be simpler, but on processors without such
+// a register GCC moves it through memory.) If N does not fill the last vector, its padding is
+// computed along and never read as a lane. For other T, which are dual numbers themselves, the
+// lanes are an array.
 
 #include <algorithm>
 #include <concepts>
@@ -18,7 +19,7 @@
 
 namespace cotangent::autodiff::forward {
 
-// As a number of directions: known only at run time.
+// A value of N: the number of directions is known only at run time.
 inline constexpr int kDynamic = -1;
 
 template <class T, int N>
@@ -47,8 +48,8 @@ class Lanes {
   // Like a plain number: `Lanes a;` is uninitialized, `Lanes a{};` zero.
   Lanes() = default;
 
-  // 1 in lane k, 0 elsewhere. Made a chunk at a time: a lane written alone and read back within its
-  // chunk would stall the processor's store forwarding.
+  // Returns 1 in lane k and 0 elsewhere. It writes whole chunks: if a single lane were written and
+  // its chunk read back, the processor's store forwarding would stall.
   static Lanes Unit(int k, int = N) {
     return Map([&](auto i) __attribute__((always_inline)) {
       if constexpr (kWidth == 1) {
@@ -75,22 +76,23 @@ class Lanes {
   friend Lanes operator-(const Lanes& a) {
     return Map([&](auto i) __attribute__((always_inline)) { return -a.chunk_[i]; });
   }
-  // s a, for s of type T or a plain number.
+  // Returns s a. S is T or a plain number.
   template <class S>
   friend Lanes operator*(const S& s, const Lanes& a) {
     return Map([&](auto i) __attribute__((always_inline)) { return s * a.chunk_[i]; });
   }
-  // s a + t b.
+  // Returns s a + t b.
   friend Lanes Combine(const T& s, const Lanes& a, const T& t, const Lanes& b) {
     return Map([&](auto i)
                    __attribute__((always_inline)) { return s * a.chunk_[i] + t * b.chunk_[i]; });
   }
-  // s (a - t b), the quotient rule's.
+  // Returns s (a - t b), which the quotient rule needs.
   friend Lanes ScaledDifference(const T& s, const Lanes& a, const T& t, const Lanes& b) {
     return Map([&](auto i)
                    __attribute__((always_inline)) { return s * (a.chunk_[i] - t * b.chunk_[i]); });
   }
-  // The sum of the lanes, and of the padding.
+  // Returns the sum of all lanes, padding included: it serves only to find lanes that are not
+  // finite.
   T Total() const {
     Chunk sum = chunk_[0];
     for (int i = 1; i < kChunks; ++i) sum = sum + chunk_[i];
@@ -118,8 +120,8 @@ class Lanes {
   Chunk chunk_[kChunks];
 };
 
-// Lanes counted at run time. No lanes at all stand for zeros, so that a constant costs no memory;
-// where two counts meet, the shorter is continued with zeros.
+// Lanes whose number is known only at run time. An empty object stands for any number of zeros, so
+// that a constant needs no memory; operands of different lengths count as extended with zeros.
 template <class T>
 class Lanes<T, kDynamic> {
  public:
@@ -127,7 +129,7 @@ class Lanes<T, kDynamic> {
 
   Lanes() = default;
 
-  // 1 in lane k of n.
+  // Returns n lanes, with 1 in lane k and 0 elsewhere.
   static Lanes Unit(int k, int n) {
     Lanes unit;
     unit.Resize(n);
@@ -139,7 +141,7 @@ class Lanes<T, kDynamic> {
   T& operator[](int i) { return lane_[i]; }
   T operator[](int i) const { return i < size() ? lane_[i] : T(0); }
 
-  // Makes room for n lanes, zero where they are new.
+  // Changes the number of lanes to n; new lanes are zero.
   void Resize(int n) { lane_.resize(n, T(0)); }
 
   friend Lanes operator+(Lanes a, const Lanes& b) {

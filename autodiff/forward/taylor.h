@@ -1,25 +1,25 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_TAYLOR_H_
 #define COTANGENT_AUTODIFF_FORWARD_TAYLOR_H_
 
-// Truncated Taylor arithmetic: all derivatives up to order K along one line, in O(K^2) operations
-// each, where nesting duals K times would cost 2^K.
+// Truncated Taylor arithmetic: computes all derivatives up to order K along one line. An operation
+// costs O(K^2), where dual numbers nested K times would cost 2^K.
 //
-// A Taylor<T, K> is the polynomial x_0 + x_1 t + ... + x_K t^K, all higher powers dropped. Compute
-// f on x_0 + t: the coefficients of the result are f(x_0), f'(x_0), f''(x_0) / 2!, ..., f^(K)(x_0)
-// / K!. Sums are sums of coefficients, and the product is the polynomials' (Cauchy's): z_k = sum_j
-// x_j y_(k-j). A function y = f(x) that satisfies a first-order differential equation gives its
-// coefficients one after the other from those of x. With x' meaning d/dt:
+// A Taylor<T, K> is the polynomial x_0 + x_1 t + ... + x_K t^K; all higher powers are dropped.
+// Compute f on x_0 + t: the coefficients of the result are f(x_0), f'(x_0), f''(x_0) / 2!, ...,
+// f^(K)(x_0) / K!. A sum adds the coefficients; a product is Cauchy's product of polynomials: z_k =
+// sum_j x_j y_(k-j). If a function y = f(x) satisfies a first-order differential equation, its
+// coefficients follow one after the other from those of x. With ' meaning d/dt:
 //
 //   y = e^x      y' = y x'           k y_k = sum_(j=1..k) j x_j y_(k-j)
 //   y = ln x     x y' = x'           x_0 y_k = x_k - 1/k sum_(j=1..k-1) j y_j x_(k-j)
 //   y = x^a      x y' = a y x'       x_0 y_k = 1/k sum_(j=1..k) (a j - (k - j)) x_j y_(k-j)
 //   y = g(x)     y' = h x'           k y_k = sum_(j=1..k) j x_j h_(k-j), h = g'(x) as a series
 //
-// (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). The h of the last
-// line are those of slopes.h, so that Taylor and dual numbers share them. x_0 is bit for bit the
-// plain function's value, and comparisons look at it alone. Kinks behave as in autodiff/math.h, the
-// series being that of the branch taken. Where a function has no series (sqrt, log, negative powers
-// at x_0 = 0) the coefficients are infinite or NaN from the first that does not exist.
+// (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). The functions h in
+// the last line are those of slopes.h, which Taylor and dual numbers share. x_0 of a result is bit
+// for bit the plain function's value, and comparisons look only at x_0. At a kink (autodiff/math.h)
+// the result is the series of the branch taken. Where a function has no series (sqrt, log, negative
+// powers at x_0 = 0), the coefficients are infinite or NaN from the first one that does not exist.
 
 #include <array>
 #include <cmath>
@@ -50,8 +50,9 @@ namespace taylor {
 
 using namespace functions;  // NOLINT
 
-// The series y with y_0 = value and y' = slope x'; slope's last coefficient is not used. What does
-// not move in x does not meet an infinite slope.
+// Returns the series y with y_0 = value and y' = slope x'; the last coefficient of slope is not
+// used. Coefficients of x that are 0 are skipped, so that an infinite slope does not turn them into
+// NaN.
 template <class T, int K>
 Taylor<T, K> Integrate(const T& value, const Taylor<T, K>& slope, const Taylor<T, K>& x) {
   Taylor<T, K> y(value);
@@ -65,7 +66,7 @@ Taylor<T, K> Integrate(const T& value, const Taylor<T, K>& slope, const Taylor<T
   return y;
 }
 
-// The series y with y_0 = value and y' = y x'.
+// Returns the series y with y_0 = value and y' = y x'.
 template <class T, int K>
 Taylor<T, K> Exponential(const T& value, const Taylor<T, K>& x) {
   Taylor<T, K> y(value);
@@ -79,7 +80,7 @@ Taylor<T, K> Exponential(const T& value, const Taylor<T, K>& x) {
   return y;
 }
 
-// sum_k c_k (x - x_0)^k.
+// Returns the series sum_k c_k (x - x_0)^k.
 template <class T, int K>
 Taylor<T, K> Compose(const std::array<T, K + 1>& c, Taylor<T, K> x) {
   x[0] = T(0);
@@ -99,7 +100,7 @@ Taylor<T, K> WithValue(Taylor<T, K> y, const T& value) {
   return y;
 }
 
-// The first coefficient but x_0 that is not 0; K + 1 for a constant.
+// Returns the index of the first coefficient after x_0 that is not 0; K + 1 for a constant.
 template <class T, int K>
 int Order(const Taylor<T, K>& x) {
   int order = 1;
@@ -107,8 +108,9 @@ int Order(const Taylor<T, K>& x) {
   return order;
 }
 
-// x^a for a constant a, with the value given. At x_0 = 0 only the leading term is told, 0 before
-// the power a t^m is reached and infinite from there.
+// Returns the series of x^a for a constant a; `value` is its coefficient 0. If x_0 = 0 and a is not
+// a whole number >= 0, then x = x_m t^m + ..., and the series in t exists only below the power a m:
+// coefficients are 0 there, and infinite at the multiples of m above.
 template <class T, int K>
 Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   Taylor<T, K> y(value);
@@ -124,7 +126,7 @@ Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   }
   const int order = Order(x);
   if (order > K) return y;
-  if (a >= 0 && floor(a) == a) {  // a polynomial
+  if (a >= 0 && floor(a) == a) {  // x^a is a product of a factors
     if (a * order > K) return y;
     Taylor<T, K> product(1);
     for (int n = 0; a > n; ++n) product = product * x;
@@ -138,7 +140,8 @@ Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   return y;
 }
 
-// Sine and cosine, or their hyperbolic kin, advance together: s' = c x', c' = (-1 or 1) s x'.
+// Sine and cosine, or sinh and cosh, need each other's coefficients: s' = c x', c' = sign s x' with
+// sign -1 for the circular and 1 for the hyperbolic functions.
 template <class T, int K>
 struct SinePair {
   Taylor<T, K> sine, cosine;
@@ -166,7 +169,7 @@ SinePair<T, K> Hyperbolic(const Taylor<T, K>& x) {
   return SinePair<T, K>(sinh(x[0]), cosh(x[0]), 1, x);
 }
 
-// The larger magnitude, by which squares do not overflow.
+// Returns the largest absolute value of the operands: divided by it, their squares do not overflow.
 template <class T, class... X>
 auto Size(const T& x, const X&... more) {
   auto size = std::abs(value_of(x));
@@ -184,7 +187,7 @@ struct scalar::Taylor {
   requires std::convertible_to<S, T>
   constexpr Taylor(const S& constant) : coefficient{} { coefficient[0] = T(constant); }
 
-  // x_0 + t.
+  // Makes the series x_0 + t.
   static Taylor Variable(const T& x) {
     Taylor result(x);
     if constexpr (K >= 1) result[1] = T(1);
@@ -194,7 +197,7 @@ struct scalar::Taylor {
   const T& operator[](int k) const { return coefficient[k]; }
   T& operator[](int k) { return coefficient[k]; }
 
-  // The k-th derivative by t: k! x_k.
+  // Returns the k-th derivative by t: k! x_k.
   T Derivative(int k) const {
     T result = coefficient[k];
     for (int factor = 2; factor <= k; ++factor) result = result * T(factor);
@@ -221,7 +224,7 @@ struct scalar::Taylor {
     }
     return z;
   }
-  // y z = x, solved for z_k.
+  // Solves y z = x for z_0, z_1, ... in turn.
   friend Taylor operator/(const Taylor& x, const Taylor& y) {
     Taylor z;
     for (int k = 0; k <= K; ++k) {
@@ -248,7 +251,7 @@ struct scalar::Taylor {
   friend bool operator<=(const Taylor& x, const Taylor& y) { return x[0] <= y[0]; }
   friend bool operator>=(const Taylor& x, const Taylor& y) { return x[0] >= y[0]; }
 
-  // ---- Functions of several operands: friends, so that each may be a plain number ----
+  // ---- Functions of several operands: friends, so that any operand may be a plain number ----
 
   friend Taylor pow(const Taylor& x, const T& a) {
     using std::pow;
@@ -260,7 +263,7 @@ struct scalar::Taylor {
     if (taylor::Order(a) > K || (x[0] == 0 && a[0] > 0)) return pow(x, a[0]);
     return taylor::Exponential(T(pow(x[0], a[0])), a * log(x));
   }
-  // The root of squares of numbers that are not too large or small for it.
+  // Divides by the largest magnitude first, so that the squares neither overflow nor vanish.
   friend Taylor hypot(const Taylor& x, const Taylor& y) {
     using std::hypot;
     if (x == 0 && y == 0) return Taylor(0);
@@ -273,7 +276,7 @@ struct scalar::Taylor {
     const Taylor size(taylor::Size(x, y, z)), u = x / size, v = y / size, w = z / size;
     return taylor::WithValue(size * sqrt(u * u + v * v + w * w), T(hypot(x[0], y[0], z[0])));
   }
-  // The slope along t is (x y' - y x') / (x^2 + y^2).
+  // The derivative by t is (x y' - y x') / (x^2 + y^2).
   friend Taylor atan2(const Taylor& y, const Taylor& x) {
     using std::atan2;
     return taylor::WithValue(taylor::Integrate(T(0), slope::OverSquaredLength(x, y), y) -
@@ -341,7 +344,7 @@ Taylor<T, K> expm1(const Taylor<T, K>& x) {
   return taylor::WithValue(exp(x), T(expm1(x[0])));
 }
 
-// Those whose derivative is given as a series: y' = slope x'.
+// Functions computed from their derivative as a series: y' = slope x'.
 #define COTANGENT_BY_SLOPE(name, slope)                              \
   template <class T, int K>                                          \
   Taylor<T, K> name(const Taylor<T, K>& x) {                         \
@@ -431,7 +434,7 @@ Taylor<T, K> tgamma(const Taylor<T, K>& x) {
   return taylor::Exponential(T(tgamma(x[0])), lgamma(x));
 }
 
-// ---- Steps, parts of a number ----
+// ---- Step functions, and functions that take a number apart ----
 
 #define COTANGENT_STEP(name)                 \
   template <class T, int K>                  \
@@ -490,7 +493,7 @@ constexpr auto CotangentApply(functions::rule::value_of, const Taylor<T, K>& x) 
   return functions::value_of(x[0]);
 }
 
-// "x_0 + x_1 t + x_2 t^2"
+// Writes a series as "x_0 + x_1 t + x_2 t^2".
 template <class Stream, class T, int K>
 Stream& operator<<(Stream& out, const Taylor<T, K>& x) {
   out << x[0];
@@ -501,7 +504,7 @@ Stream& operator<<(Stream& out, const Taylor<T, K>& x) {
   return out;
 }
 
-// ---- The names of autodiff/math.h ----
+// ---- The functions of autodiff/math.h that <cmath> lacks ----
 
 template <class T, int K>
 Taylor<T, K> CotangentApply(functions::rule::sqr, const Taylor<T, K>& x) {
@@ -558,7 +561,7 @@ Taylor<T, K> CotangentApply(functions::rule::logsumexp, std::span<const Taylor<T
 }  // namespace scalar
 }  // namespace cotangent::autodiff::forward
 
-// A series has the range and precision of its coefficients.
+// A series reports the range and precision of its coefficients.
 template <class T, int K>
 class std::numeric_limits<cotangent::autodiff::forward::Taylor<T, K>>
     : public std::numeric_limits<T> {};

@@ -2,14 +2,14 @@
 #define COTANGENT_AUTODIFF_NUMERIC_COMPLEX_STEP_H_
 
 // The complex-step derivative: f(x + i h) = f(x) + i h f'(x) - h^2 f''(x) / 2 - ..., so f'(x) = Im
-// f(x + i h) / h with an error of h^2. Nothing is subtracted, so h may be 1e-100 and the derivative
-// is exact to rounding (Squire and Trapp, SIAM Review 40(1), 1998). It asks for a function that
-// takes std::complex<double> and is analytic: built from + - * / and the functions <complex> has,
-// with no abs, no comparison and no max.
+// f(x + i h) / h with an error of order h^2. Nothing is subtracted, so h can be as small as 1e-100
+// and the derivative is exact to rounding (Squire and Trapp, SIAM Review 40(1), 1998). The function
+// must take std::complex<double> and be analytic: built from + - * / and the functions that
+// <complex> has, without abs, comparisons or max.
 //
-// A derivative inside a function that is itself differentiated is not one: the step of the function
-// around would be taken for its own. It is NaN, and so is all that hangs on it; take dual numbers
-// (autodiff/forward/gradient.h) there.
+// Calls cannot be nested: inside a function that is itself being differentiated this way, the
+// result is NaN, because the outer function's step would be mistaken for the inner one's. Use dual
+// numbers (autodiff/forward/gradient.h) there.
 
 #include <complex>
 #include <concepts>
@@ -24,7 +24,8 @@ inline constexpr double kComplexStep = 1e-100;
 
 namespace complex_step_internal {
 
-// Whether a function is being differentiated in this thread, for as long as it lives.
+// Marks, while it lives, that this thread is differentiating a function; a second one is an inner
+// level.
 class Level {
  public:
   Level() : is_inner_(std::exchange(is_open_, true)) {}
@@ -43,14 +44,14 @@ class Level {
 
 }  // namespace complex_step_internal
 
-// f'(x), for f from std::complex<double> to the same.
+// Returns f'(x). f maps std::complex<double> to std::complex<double>.
 template <std::invocable<std::complex<double>> F>
 double ComplexStepDerivative(F&& f, double x) {
   const complex_step_internal::Level level;
   return level.Derivative(f(std::complex<double>(x, kComplexStep)));
 }
 
-// The n partial derivatives of f at x, for f from std::span<const std::complex<double>> to
+// Returns the n partial derivatives of f at x. f maps std::span<const std::complex<double>> to
 // std::complex<double>.
 template <std::invocable<std::span<const std::complex<double>>> F>
 std::vector<double> ComplexStepGradient(F&& f, std::span<const double> x) {

@@ -11,8 +11,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Estimate kUnknown = {kNaN, kInfinity};
 
-// Difference quotients for one step, one for each output, and how much rounding may have changed
-// them.
+// The difference quotients of all outputs for one step, and how far rounding may have moved each.
 struct Quotients {
   std::vector<double> value;
   std::vector<double> rounding;
@@ -23,7 +22,7 @@ bool AllFinite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-// Richardson's table for one output: grows by a row a step, and remembers its best entry.
+// Richardson's table for one output: adds one row for each step, and remembers its best entry.
 class Tableau {
  public:
   void AddRow(double quotient, double rounding) {
@@ -33,7 +32,7 @@ class Tableau {
       row.push_back(row[j] + (row[j] - last_[j]) / (power - 1));
       const double difference =
           std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
-      // Neighbours may agree by chance; the rounding of f cannot be beaten.
+      // Neighbours may agree by chance, but no entry is more precise than f's own rounding.
       const double error = difference + 2 * rounding;
       if (error < best_.error) best_ = {row[j + 1], error};
     }
@@ -41,14 +40,16 @@ class Tableau {
     rounding_ = rounding;
   }
 
-  // No shorter step can better it.
+  // Returns whether a shorter step can no longer improve the result: it is within the tolerance, or
+  // rounding is already as large as the error.
   bool Done(double tolerance) const {
     const Estimate result = Result();
     return result.error <= tolerance * std::abs(result.value) || 2 * rounding_ >= result.error;
   }
 
-  // The best entry, doubted as far as the shortest steps contradict it: long steps may agree with
-  // each other and be wrong, on the far side of a kink or over many periods.
+  // Returns the best entry. Its error is at least twice the distance to the last row's first
+  // extrapolation, because quotients of long steps may agree with each other and be wrong: they may
+  // straddle a kink, or span many periods.
   Estimate Result() const {
     if (last_.size() < 2) return kUnknown;  // a single quotient tells nothing about its error
     return {best_.value, std::max(best_.error, 2 * std::abs(best_.value - last_[1]))};
@@ -61,7 +62,7 @@ class Tableau {
   Estimate best_ = kUnknown;
 };
 
-// The limit of the quotients, whose error is a series in even powers of the step.
+// Extrapolates to step 0 the quotients, whose error is a series in even powers of the step.
 std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance) {
   constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 1000;
   std::vector<Tableau> tableaus;
@@ -87,8 +88,9 @@ std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step,
   return result;
 }
 
-// One quotient with its error judged by the step twice as long: the error of order p is their
-// difference over 2^p - 1, taken whole here.
+// Returns one quotient without extrapolation. Its error is estimated as its whole difference from
+// the quotient for the step twice as long; the true error, of order p in the step, is that
+// difference divided by 2^p - 1.
 std::vector<Estimate> Single(const QuotientsOfStep& quotients, double step) {
   const Quotients fine = quotients(step), coarse = quotients(2 * step);
   std::vector<Estimate> result;
@@ -110,11 +112,12 @@ double Magnitude(std::span<const double> x) {
   return largest;
 }
 
-// A power of two, so that x + h is exact more often than not.
+// Rounds a step to a power of two, so that x + h is exact more often.
 double RoundToPowerOfTwo(double h) { return std::exp2(std::round(std::log2(h))); }
 
-// Long enough that f changes, for extrapolation; else the step that balances truncation and
-// rounding at unit curvature.
+// Chooses the first step. Extrapolation starts with one long enough for f to change; the plain
+// schemes take the step that balances truncation and rounding for a function whose curvature is
+// about 1.
 double ChooseStep(const Options& options, double magnitude) {
   if (options.step != 0) return options.step;
   const double scale = std::max(1.0, magnitude);
@@ -136,10 +139,10 @@ std::vector<double> Moved(std::span<const double> x, std::span<const double> dir
   return moved;
 }
 
-// How far rounding moves f near x, by output: at least precision |f|, and more where f cancels
-// inside. Over seven points this close together the fourth differences of a smooth function vanish,
-// those of noise of deviation s have the deviation sqrt(70) s (Hamming; More and Wild, SIAM J. Sci.
-// Comput. 33(3), 2011).
+// Estimates, for each output, how far rounding moves f near x: at least precision |f|, and more
+// where f itself cancels. Over seven points this close together the fourth differences of a smooth
+// function vanish, while those of noise with standard deviation s have the deviation sqrt(70) s
+// (Hamming; More and Wild, SIAM J. Sci. Comput. 33(3), 2011).
 std::vector<double> Noise(const VectorFunction& f, std::span<const double> x,
                           std::span<const double> direction, const std::vector<double>& here,
                           double precision) {
@@ -176,8 +179,8 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
   const bool one_sided = options.scheme == Scheme::kForward;
   const double x_magnitude = Magnitude(x);
   const std::vector<double> noise = Noise(f, x, direction, here, options.precision);
-  // Where x + h rounds, the argument is off by eps |x| and the quotient, about, by the same
-  // relative to h.
+  // Rounding of x + h moves the argument by up to eps |x|, so the quotient has a relative error of
+  // about eps |x| / h.
   const auto quotients = [&](double step) {
     const std::vector<double> ahead = f(Moved(x, direction, step));
     const std::vector<double> behind = one_sided ? here : f(Moved(x, direction, -step));
@@ -206,7 +209,7 @@ std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> 
   std::vector<Estimate> jacobian;
   std::vector<double> direction(n, 0.0);
   for (std::size_t j = 0; j < n; ++j) {
-    // The step is fit to this coordinate, not to the largest.
+    // Choose the step for this coordinate, not for the largest one.
     Options column_options = options;
     if (options.step == 0) column_options.step = ChooseStep(options, std::abs(x[j]));
     direction[j] = 1;
@@ -262,8 +265,8 @@ std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x
         }
         return Quotients{{numerator / area}, {4 * options.precision * largest / area}};
       };
-      // Second differences lose precision twice as fast: a plain one wants the fourth root of it
-      // for a step.
+      // The quotient divides rounding by the step squared, so a plain second difference needs a
+      // longer step: the fourth root of the precision.
       const double scale = std::max(1.0, std::max(std::abs(x[i]), std::abs(x[j])));
       const double plain = options.step != 0
                                ? options.step

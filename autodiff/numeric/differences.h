@@ -6,20 +6,21 @@
 //   forward   (f(x + h) - f(x)) / h             error h f''/2      + 2 eps |f| / h
 //   central   (f(x + h) - f(x - h)) / (2 h)     error h^2 f'''/6   + eps |f| / h
 //
-// The first term shrinks with h and the second grows, so there is a best step: about sqrt(eps) for
-// forward, cbrt(eps) for central differences, good for half and two thirds of the digits. The
-// central difference's error is a series in even powers of h; Richardson's extrapolation computes
-// it for h, h/2, h/4, ... and eliminates one power after the other:
+// The first error term shrinks with h and the second grows, so there is a best step: about
+// sqrt(eps) for forward and cbrt(eps) for central differences, which get about half and two thirds
+// of the digits right. The error of the central difference is a series in even powers of h.
+// Richardson's extrapolation computes the difference for h, h/2, h/4, ... and eliminates one power
+// after the other:
 //
 //   D(k, 0) = central(h / 2^k),   D(k, j) = D(k, j-1) + (D(k, j-1) - D(k-1, j-1)) / (4^j - 1)
 //
-// The entry of the table that differs least from its neighbours is the answer, and that difference
-// its error (C. Ridders, Advances in Engineering Software 4(2), 1982). Nearly all digits come out,
-// for 10 to 20 times the work. Where f is not finite at x + h or x - h the step is halved until it
-// is, so a point near a pole or the edge of a domain is no obstacle. See complex_step.h for a way
-// without subtraction.
+// The result is the entry of this table that differs least from its neighbours, and that difference
+// is its error estimate (C. Ridders, Advances in Engineering Software 4(2), 1982). Nearly all
+// digits are right, for 10 to 20 times as many evaluations. Where f is not finite at x + h or x -
+// h, the step is halved until it is, so the point may lie near a pole or the edge of the domain.
+// complex_step.h has a method without subtraction, for analytic functions.
 //
-// A derivative that cannot be had (f not finite at x, say) is NaN with an infinite error.
+// If a derivative cannot be computed (f is not finite at x, say), it is NaN with an infinite error.
 
 #include <functional>
 #include <limits>
@@ -32,38 +33,39 @@ enum class Scheme { kForward, kCentral, kRichardson };
 
 struct Options {
   Scheme scheme = Scheme::kRichardson;
-  // The step h, for Richardson the first and longest; 0 chooses one.
+  // The step h; Richardson's extrapolation starts with it and halves it. 0 lets the library choose.
   double step = 0;
-  // The relative precision to which f is computed: say 1e-7 for a function that rounds to `float`
-  // inside.
+  // The relative precision of f's results: set it to about 1e-7 for a function that computes in
+  // `float` inside.
   double precision = std::numeric_limits<double>::epsilon();
 };
 
 struct Estimate {
   double value;
-  double error;  // of about this size at most, in absolute value
+  double error;  // estimated bound of the absolute error
 };
 
 using ScalarFunction = std::function<double(std::span<const double>)>;
 using VectorFunction = std::function<std::vector<double>(std::span<const double>)>;
 
-// f'(x).
+// Returns f'(x).
 Estimate Derivative(const std::function<double(double)>& f, double x, const Options& options = {});
 
-// The n partial derivatives of f at x, a vector of n.
+// Returns the n partial derivatives of f at x, where x has n entries.
 std::vector<Estimate> Gradient(const ScalarFunction& f, std::span<const double> x,
                                const Options& options = {});
 
-// The derivative of f along `direction` at x: the Jacobian times the direction, m entries.
+// Returns the derivative of f at x along `direction`: the Jacobian times the direction, m entries.
 std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<const double> x,
                                             std::span<const double> direction,
                                             const Options& options = {});
 
-// The Jacobian of f at x: m rows (outputs) by n columns (inputs), row after row.
+// Returns the Jacobian of f at x: m rows (outputs) by n columns (inputs), row after row.
 std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> x,
                                const Options& options = {});
 
-// The Hessian of f at x, n by n, from second differences of f; symmetric by construction.
+// Returns the Hessian of f at x, n by n, from second differences of f. The result is exactly
+// symmetric.
 std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x,
                               const Options& options = {});
 

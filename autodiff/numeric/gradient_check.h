@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_NUMERIC_GRADIENT_CHECK_H_
 #define COTANGENT_AUTODIFF_NUMERIC_GRADIENT_CHECK_H_
 
-// Is this derivative right? Compares what somebody claims with differences of the function itself,
+// Checks a derivative that somebody computed: compares it with differences of the function itself,
 // and reports the worst entry and how wrong it is:
 //
 //   const auto check = numeric::CheckGradient(loss, weights, gradient);
@@ -20,11 +20,9 @@
 namespace cotangent::autodiff::numeric {
 
 struct CheckOptions {
-  // An entry may be off by tolerance * max(1, |entry|), and by the differences' own error estimate
-  // on top.
+  // An entry may be off by tolerance * max(1, |entry|) plus the error estimate of the differences.
   double tolerance = 1e-7;
-  // Check this many inputs drawn at random rather than all of them; 0 is all. A network has too
-  // many.
+  // If not 0, checks only this many inputs, drawn at random: a network has too many to check all.
   std::size_t most_inputs = 0;
   std::uint64_t seed = 1;
   Options differences = {};
@@ -32,7 +30,7 @@ struct CheckOptions {
 
 struct CheckResult {
   bool ok = true;
-  // The entry furthest from the truth, measured in what it is allowed to be off.
+  // The entry whose error is the largest in proportion to what is allowed.
   std::size_t row = 0;     // output
   std::size_t column = 0;  // input
   double claimed = 0;
@@ -40,15 +38,15 @@ struct CheckResult {
   double off_by = 0;   // |claimed - expected.value|
   double allowed = 0;  // ok means off_by <= allowed for every entry
   std::size_t entries_checked = 0;
-  std::string message;  // one line for a person
+  std::string message;  // the outcome in one line, for a person to read
 };
 
-// Against f's n partial derivatives at x. A gradient of another size than x's is wrong, and so is
-// one that is not finite where the function is.
+// Compares `gradient` with differences of f: n partial derivatives at x. A gradient whose size is
+// not that of x fails, and so does a gradient that is not finite at a point where the function is.
 CheckResult CheckGradient(const ScalarFunction& f, std::span<const double> x,
                           std::span<const double> gradient, const CheckOptions& options = {});
 
-// Against f's Jacobian at x, m by n, row after row.
+// Compares `jacobian` (m by n, row after row) with differences of f at x.
 CheckResult CheckJacobian(const VectorFunction& f, std::span<const double> x,
                           std::span<const double> jacobian, const CheckOptions& options = {});
 
