@@ -1,21 +1,23 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
 #define COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
 
-// The derivatives of functions, as functions of any scalar: of plain numbers, of dual numbers (for
-// second and higher derivatives) and of Taylor series. Include autodiff/forward/dual.h, not this
-// file.
+// The derivatives of functions, computed with any scalar: plain numbers, dual numbers (for second
+// and higher derivatives) and Taylor series. The comment beside each function is its formula.
+// Include autodiff/forward/dual.h, not this file.
 //
-// Each is exact to a few roundings from one end of its function's domain to the other, for float as
-// for double, and smooth wherever the function is, since it is differentiated in its turn. Hence
-// three habits:
+// Each derivative is exact to a few roundings on its function's whole domain, for float and double.
+// It is itself differentiated for higher derivatives, so it is smooth wherever the function is.
+// Hence three rules:
 //
-//   - nothing subtracts nearly equal numbers: near 1, (1 - x)(1 + x), not 1 - x^2;
-//   - nothing overflows where the result does not: 1 / (1 + x^2) is u^2 / (1 + u^2), u = 1 / x, for
-//     |x| > 1; tanh' is 4 e / (1 + e)^2, e = e^(-2 |x|), where cosh would overflow in 1 / cosh^2;
-//   - |x| is written out in branches: abs has no second derivative at 0, sech^2 has. And an even
-//     slope is computed near 0 by an even formula, whose own derivative there does not cancel.
+//   - nothing subtracts nearly equal numbers: near 1, use (1 - x)(1 + x), not 1 - x^2;
+//   - nothing overflows where the result does not: for |x| > 1, 1 / (1 + x^2) is u^2 / (1 + u^2)
+//     with u = 1 / x; tanh' is 4 e / (1 + e)^2 with e = e^(-2 |x|), since in 1 / cosh^2 cosh
+//     overflows;
+//   - |x| is written as two branches: abs has no second derivative at 0, but sech^2 has. And a
+//     derivative that is even in x uses an even formula near 0: its own derivative does not cancel.
 //
-// x + 0 makes a negative zero a positive one: the limit at the edge of a domain is from inside.
+// "x + 0" turns a negative zero into a positive one, so that the derivative at the edge of a domain
+// is the limit from inside.
 
 #include <cmath>
 #include <limits>
@@ -48,7 +50,7 @@ T Log1p(const T& x) {  // 1 / (1 + x), for x >= -1
   return T(Real<T>(1) / (Real<T>(1) + x));
 }
 
-// 1 - x^2, in the form whose value and derivative do not cancel there.
+// Returns 1 - x^2: as a product near 1 and -1, where the subtraction would lose digits.
 template <class T>
 T OneLessSquare(const T& x) {
   if (x < 0.5 && x > -0.5) return T(Real<T>(1) - x * x);
@@ -65,7 +67,8 @@ T Atan(const T& x) {  // 1 / (1 + x^2)
   return T(u * u / (Real<T>(1) + u * u));
 }
 
-// 1 / cosh(x)^2 = 4 e / (1 + e)^2, e = e^(-2 |x|), where cosh(x)^n overflows for some small n.
+// Returns 1 / cosh(x)^2. Far from 0, where a small power of cosh(x) overflows, it is 4 e / (1 +
+// e)^2 with e = e^(-2 |x|).
 template <class T>
 T SquaredSecant(const T& x) {
   constexpr Real<T> kFar = std::numeric_limits<Real<T>>::max_exponent * Real<T>(0.08);
@@ -82,14 +85,14 @@ T Tanh(const T& x) {  // 1 / cosh^2
   return SquaredSecant(x);
 }
 template <class T>
-T Asinh(const T& x) {  // 1 / sqrt(1 + x^2), which is 1 / |x| from where 1 is lost beside x
+T Asinh(const T& x) {  // 1 / sqrt(1 + x^2); for large |x|, where 1 + x^2 rounds to x^2, 1 / |x|
   constexpr Real<T> kLarge = 1 / std::numeric_limits<Real<T>>::epsilon();
   if (x > kLarge) return T(Real<T>(1) / x);
   if (x < -kLarge) return T(Real<T>(-1) / x);
   return T(Real<T>(1) / sqrt(Real<T>(1) + x * x));
 }
 template <class T>
-T Acosh(const T& x) {  // 1 / sqrt((x - 1)(x + 1)), for x >= 1; NaN below, since sqrt(x - 1) is
+T Acosh(const T& x) {  // 1 / sqrt((x - 1)(x + 1)), for x >= 1; below 1 sqrt(x - 1) is NaN
   return T(Real<T>(1) / (sqrt(x - Real<T>(1)) * sqrt(x + Real<T>(1))));
 }
 template <class T>
@@ -98,8 +101,9 @@ T Atanh(const T& x) {  // 1 / (1 - x^2), for |x| <= 1
   return T(Real<T>(1) / OneLessSquare(x));
 }
 
-// e^(-s x^2) for s = 1 or 1/2. What x^2 loses by rounding, multiplied by s x^2 in the exponential's
-// relative error, is put back; where the result is below all numbers it is a plain 0.
+// Returns e^(-s x^2) for s = 1 or 1/2. The exponent s x^2 is large, so the rounding error of x^2
+// would be visible in the result; the last factor corrects it. Where the result is below all
+// numbers, it is 0.
 template <class T>
 T Bell(const T& x, Real<T> s) {
   if (x > 40 || x < -40) return T(0);
@@ -123,8 +127,8 @@ template <class T>
 T Sigmoid(const T& x) {  // sigmoid(x) sigmoid(-x), which is even: 1 / (2 cosh(x / 2))^2
   return T(Real<T>(0.25) * SquaredSecant(T(Real<T>(0.5) * x)));
 }
-// (x s)' with s = sigmoid(u), u = 2 c (x + k x^3): s + x s sigmoid(-u) u'. Beyond 40, where s is 0
-// or 1 to the last bit, u' would overflow.
+// Returns the derivative of x s for s = sigmoid(u) and u = 2 c (x + k x^3), which is s + x s
+// sigmoid(-u) u'. For |x| > 40, s is 0 or 1 to the last bit, and u' could overflow.
 template <class T>
 T GeluTanh(const T& x) {
   using R = Real<T>;
@@ -145,8 +149,9 @@ T Softsign(const T& x) {  // 1 / (1 + |x|)^2
   return T(inverse * inverse);
 }
 
-// x / (x^2 + y^2), of which atan2's gradient is made. Squares that would overflow or vanish, by
-// themselves or in the next derivatives, are taken of numbers divided by the larger one.
+// Returns x / (x^2 + y^2), the building block of atan2's gradient. If the sum of squares could
+// overflow or vanish, here or in the next derivatives, x and y are first divided by the larger of
+// |x| and |y|.
 template <class T>
 T OverSquaredLength(const T& x, const T& y) {
   using R = Real<T>;

@@ -1,14 +1,14 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_ARENA_H_
 #define COTANGENT_AUTODIFF_REVERSE_ARENA_H_
 
-// Room for an array that grows at its end and never moves.
+// Arena: memory for an array that grows at its end and never moves.
 //
-// An arena takes a range of addresses as large as the array may ever become; the system gives
-// memory to those pages only that are written to. So nobody who appends can be interrupted by a
-// move to larger room: a check against the end remains, which leads nowhere but out of the program,
-// and the compiler can keep a loop's variables in registers across it. (Had the check led to a
-// function that returns, all floating-point variables of the loop would live in memory because of
-// it.)
+// An arena reserves a range of addresses as large as the array can ever become; the operating
+// system only gives memory to the pages that are written. So appending never has to move the array
+// to a larger place. All that remains is a check against the end whose failing branch ends the
+// program, and across which the compiler can keep a loop's variables in registers. (If the branch
+// called a function that returns, all floating-point variables of the loop would have to live in
+// memory.)
 
 #include <sys/mman.h>
 
@@ -22,9 +22,9 @@ namespace cotangent::autodiff::reverse {
 
 class Arena {
  public:
-  // Where a system grants no such range (a limit on the address space), a smaller one that it does.
-  // From the thousandth arena on they are small, so that the 128 TiB of addresses that a process
-  // has suffice for as many as the system lets it map.
+  // If the system does not grant the range (because the address space is limited), tries smaller
+  // ones. From the thousandth living arena on, ranges are small, so that the 128 TiB of addresses
+  // of a process suffice for as many arenas as the system lets it map.
   explicit Arena(std::size_t bytes) {
     constexpr std::size_t kSmallest = std::size_t{1} << 20, kSmall = std::size_t{1} << 28;
     constexpr int kLarge = 1000;

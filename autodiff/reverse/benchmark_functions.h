@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_BENCHMARK_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_REVERSE_BENCHMARK_FUNCTIONS_H_
 
-// The four functions whose gradients are timed, each written once as an ordinary template over its
+// The four functions whose gradients the benchmarks time. Each is an ordinary template over its
 // scalar, with plain loops.
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace cotangent::autodiff::reverse::benchmark {
 
-// ln(sum e^xi), for every scalar: the stable form, shifted by the largest term.
+// Returns ln(sum of e^xi). Subtracts the largest term first, so that exp cannot overflow.
 template <class T>
 T LogSumExp(const std::vector<T>& x) {
   using std::exp, std::log, std::max;
@@ -25,7 +25,7 @@ T LogSumExp(const std::vector<T>& x) {
   return high + log(sum);
 }
 
-// The same numbers on every machine, in [-1, 1).
+// Returns pseudo-random numbers in [-1, 1), the same on every machine.
 inline std::vector<double> Noise(std::size_t n, std::uint64_t seed) {
   std::vector<double> noise(n);
   for (double& value : noise) {
@@ -36,10 +36,11 @@ inline std::vector<double> Noise(std::size_t n, std::uint64_t seed) {
   return noise;
 }
 
-// The log-likelihood of n points in d dimensions under a mixture of k Gaussians, as in Srajer,
-// Kukelova and Fitzgibbon, A benchmark of selected algorithmic differentiation tools (2018): by the
-// k logits of the weights, the k means and, per component, the d logarithms of the diagonal and the
-// d (d - 1) / 2 entries below it of the lower triangular square root of the inverse covariance.
+// The log-likelihood of n points in d dimensions under a mixture of k Gaussians (Srajer, Kukelova
+// and Fitzgibbon, A benchmark of selected algorithmic differentiation tools, 2018). Its inputs are
+// the k logits of the weights, the k means and, for each component, a lower triangular square root
+// of the inverse covariance: the logarithms of its d diagonal entries, and the d (d - 1) / 2
+// entries below.
 struct GaussianMixture {
   static constexpr int kDimensions = 10, kComponents = 25, kPoints = 100;
   static constexpr int kBelow = kDimensions * (kDimensions - 1) / 2;
@@ -84,8 +85,8 @@ struct GaussianMixture {
   }
 };
 
-// The squared error of two layers of 64 tanh units, each with 64 inputs and a bias, on one sample,
-// by the weights and biases.
+// The squared error of a network on one sample, as a function of its weights and biases. The
+// network has two layers of 64 tanh units, each with 64 inputs and a bias.
 struct TanhNetwork {
   static constexpr int kWidth = 64, kLayers = 2;
   static constexpr int kSize = kLayers * kWidth * (kWidth + 1);
@@ -120,7 +121,7 @@ struct TanhNetwork {
   }
 };
 
-// The chained Rosenbrock function (Toint 1978).
+// The chained Rosenbrock function (Toint, 1978).
 struct Rosenbrock {
   static constexpr int kSize = 10000;
 
@@ -139,8 +140,8 @@ struct Rosenbrock {
   static constexpr int kOperations = 8 * (kSize - 1);  // -, *, -, *, *, *, +, +
 };
 
-// 20,000 explicit Euler steps of the overdamped pendulum x' = p - k sin x, by its start x, torque p
-// and stiffness k.
+// The final position after 20,000 explicit Euler steps of the overdamped pendulum x' = p - k sin x,
+// as a function of its start x, torque p and stiffness k.
 struct PendulumLoop {
   static constexpr int kSize = 3, kSteps = 20000;
 

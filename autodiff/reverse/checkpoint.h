@@ -4,17 +4,19 @@
 // The gradient of a long loop in bounded memory.
 //
 // A tape of a loop of a million steps holds a million steps. But a step can be recorded again from
-// the state it began in, so it is enough to keep the state at some steps, checkpoints, and to take
-// the loop apart from its end: advance without recording from the nearest checkpoint, record a few
-// steps, sweep them, drop them. With c checkpoints and every step run without recording at most r
-// times, loops of up to binomial(c + r, c) segments can be reversed, and no schedule does better
-// (Griewank and Walther, Algorithm 799: revolve, ACM TOMS 26, 2000): 20 checkpoints and 4 runs
-// reach 10,626 segments. This is that schedule, written as a recursion.
+// the state before it, so it is enough to store the state at some steps, the checkpoints, and to
+// work from the loop's end: advance from the nearest checkpoint without recording, record a few
+// steps (a segment), sweep them backward, drop them. With c checkpoints, and every step run without
+// recording at most r times, loops of up to binomial(c + r, c) segments can be reversed, and no
+// schedule does better (Griewank and Walther, Algorithm 799: revolve, ACM TOMS 26, 2000): 20
+// checkpoints and 4 runs reach 10,626 segments. This file implements that schedule as a recursion.
 //
-//   auto step = [](auto state, auto parameters, std::size_t k) { state[0] += parameters[0] *
-//   sin(state[0]); }; auto loss = [](auto state) { return state[0] * state[0]; };
-//   LoopGradient(step, 1'000'000, state, parameters, loss);     // with 24 checkpoints, 64 steps
-//   recorded at a time
+//   auto step = [](auto state, auto parameters, std::size_t k) {
+//     state[0] += parameters[0] * sin(state[0]);
+//   };
+//   auto loss = [](auto state) { return state[0] * state[0]; };
+//   // With 24 checkpoints, 64 steps recorded at a time:
+//   LoopGradient(step, 1'000'000, state, parameters, loss);
 //
 // Memory: the tape of `steps_per_recording` steps, and `checkpoints` copies of the state.
 
@@ -30,7 +32,7 @@
 namespace cotangent::autodiff::reverse {
 
 struct CheckpointOptions {
-  std::size_t checkpoints = 24;          // states kept at once, beside the first; at least 1
+  std::size_t checkpoints = 24;          // stored states, beside the initial one; at least 1
   std::size_t steps_per_recording = 64;  // steps on the tape at once; at least 1
 };
 
@@ -38,14 +40,14 @@ struct LoopDerivative {
   std::vector<double> final_state;
   std::vector<double> by_state;       // cotangent^T d(final state)/d(initial state)
   std::vector<double> by_parameters;  // cotangent^T d(final state)/d(parameters)
-  std::size_t tape_bytes = 0;         // the largest recording's
+  std::size_t tape_bytes = 0;         // bytes of the largest recording
   std::size_t plain_steps = 0;        // steps run without recording, the first pass included
 };
 
 namespace internal {
 
-// The number of segments that c checkpoints reverse with r runs: binomial(c + r, c), or `most` if
-// that is less.
+// Returns how many segments c checkpoints can reverse with at most r runs of each step: binomial(c
+// + r, c), or `most` if that is smaller.
 inline std::size_t Reach(std::size_t c, std::size_t r, std::size_t most) {
   std::size_t reach = 1;
   for (std::size_t i = 1; i <= std::min(c, r); ++i) {
@@ -61,8 +63,9 @@ class LoopReversal {
   LoopReversal(Step& step, std::span<const double> parameters, const CheckpointOptions& options)
       : step_(step), parameters_(parameters), options_(options) {}
 
-  // Segments [begin, end) of steps_per_recording steps each, of `steps` in all; `state` is that at
-  // the begin. Turns the cotangent of the state at the end into that of the state at the begin.
+  // Reverses segments [begin, end) of steps_per_recording steps each; the loop has `steps` steps in
+  // all, and `state` is the state before segment `begin`. Turns `cotangent` (the derivative by the
+  // state) from that at the end of the segments into that at their begin.
   void Reverse(std::size_t begin, std::size_t end, std::size_t steps, std::vector<double>& state,
                std::size_t checkpoints) {
     while (end - begin > 1) {
@@ -88,14 +91,14 @@ class LoopReversal {
     return std::min(steps, segment * options_.steps_per_recording);
   }
 
-  // How many segments to advance before the next checkpoint: as far as leaves a rest that the
-  // remaining checkpoints reverse with the least number of runs.
+  // Returns how many segments to advance to the next checkpoint: so many that the checkpoints that
+  // are left can reverse the rest with the least number of runs.
   static std::size_t Advance(std::size_t segments, std::size_t checkpoints) {
     if (checkpoints <= 1) return segments - 1;
     std::size_t runs = 1;
     while (Reach(checkpoints, runs, segments) < segments) ++runs;
     const std::size_t before =
-        Reach(checkpoints, runs - 1, segments);  // reversed later, with one run less
+        Reach(checkpoints, runs - 1, segments);  // reversed later, with one run less than the rest
     return std::clamp<std::size_t>(before, 1, segments - 1);
   }
 
@@ -125,9 +128,9 @@ class LoopReversal {
 
 }  // namespace internal
 
-// The vector-Jacobian product of `steps` runs of step(std::span<T> state, std::span<const T>
-// parameters, std::size_t k), k = 0, 1, ..: for the cotangent of the final state (for a scalar
-// function of it, that function's gradient).
+// Returns the vector-Jacobian product of a loop that calls step(std::span<T> state, std::span<const
+// T> parameters, std::size_t k) for k = 0, ..., steps - 1. `cotangent` is the derivative of some
+// scalar by the final state.
 template <class Step>
 LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> state,
                        std::span<const double> parameters, std::span<const double> cotangent,
@@ -146,7 +149,8 @@ LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> s
   return std::move(reversal.result);
 }
 
-// The gradient of loss(std::span<const T> final_state), by the initial state and the parameters.
+// Returns the gradient of loss(std::span<const T> final_state) by the initial state and the
+// parameters of such a loop.
 template <class Step, class Loss>
 LoopDerivative LoopGradient(Step&& step, std::size_t steps, std::span<const double> state,
                             std::span<const double> parameters, Loss&& loss,

@@ -7,7 +7,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// The names of the vector ABI: e for AVX-512, d for AVX2, b for SSE; N the lanes.
+// The C library's names for its vector functions begin with _ZGV, then b for SSE, d for AVX2 or e
+// for AVX-512, then N and the number of lanes.
 #define COTANGENT_DECLARE(name)                                     \
   __m128d _ZGVbN2v_##name(__m128d);                                 \
   __attribute__((target("avx2"))) __m256d _ZGVdN4v_##name(__m256d); \
@@ -51,7 +52,7 @@ COTANGENT_EVALUATE(COTANGENT_FOR_4_LANES, 4, _ZGVdN4v)
 COTANGENT_EVALUATE(COTANGENT_FOR_8_LANES, 8, _ZGVeN8v)
 #undef COTANGENT_EVALUATE
 #else
-// No vector functions: lane by lane.
+// Other processors have no such vector functions: compute one lane at a time.
 #define COTANGENT_EVALUATE(width, rule, value_of, slope_of)                                   \
   void EvaluateLanes(rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope) { \
     for (int lane = 0; lane < width; ++lane) {                                                \

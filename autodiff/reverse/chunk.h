@@ -1,13 +1,14 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
 #define COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
 
-// Doubles that compute as one, for program.h; and the functions that have a vector form.
+// Chunk: a few doubles in one vector register, the arithmetic of program.h; and the functions that
+// have a vector version.
 
 #include <utility>
 
 #include "autodiff/reverse/functions.h"
 
-// What functions are compiled for that compute with 4 and 8 lanes.
+// The instruction sets for which functions on chunks of 4 and 8 doubles are compiled.
 #if defined(__x86_64__)
 #define COTANGENT_FOR_4_LANES [[gnu::target("avx2,fma")]]
 #define COTANGENT_FOR_8_LANES [[gnu::target("avx512f")]]
@@ -18,9 +19,9 @@
 
 namespace cotangent::autodiff::reverse {
 
-// kWidth doubles in one register: 2 on every x86-64 (SSE2) and ARMv8, 4 with AVX2, 8 with AVX-512. Its code
-// is compiled for the instructions of the function that it is inlined into, so all of it is
-// COTANGENT_INLINE.
+// kWidth doubles in one register: 2 on every x86-64 (SSE2) and ARMv8, 4 with AVX2, 8 with AVX-512.
+// All of its functions are COTANGENT_INLINE, because they must be compiled for the instruction set
+// of the function that they are inlined into.
 template <int kWidth>
 struct VectorOf {
   typedef double Aligned __attribute__((vector_size(8 * kWidth), may_alias));
@@ -40,7 +41,7 @@ struct Chunk {
   COTANGENT_INLINE static Chunk Broadcast(double x) {
     return Fill([x](int) __attribute__((always_inline)) { return x; });
   }
-  // f(0), .., f(kWidth - 1).
+  // Returns the chunk f(0), ..., f(kWidth - 1).
   template <class F>
   COTANGENT_INLINE static Chunk Fill(const F& f) {
     return [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
@@ -49,7 +50,7 @@ struct Chunk {
     (std::make_integer_sequence<int, kWidth>());
   }
   COTANGENT_INLINE double operator[](int lane) const { return vector[lane]; }
-  // The sum of the lanes from kFirst to before kEnd.
+  // Returns the sum of lanes kFirst to kEnd - 1.
   template <int kFirst = 0, int kEnd = kWidth>
   COTANGENT_INLINE double Total() const {
     if constexpr (kEnd - kFirst == 1) {
@@ -59,7 +60,7 @@ struct Chunk {
       return Total<kFirst, kMiddle>() + Total<kMiddle, kEnd>();
     }
   }
-  // This, but 0 in lanes where x is 0.
+  // Returns this chunk, with 0 in the lanes where x is 0.
   COTANGENT_INLINE Chunk WhereNonzero(const Chunk& x) const {
     return {x.vector != Vector{} ? vector : Vector{}};
   }
@@ -79,7 +80,7 @@ struct Chunk {
   Vector vector;
 };
 
-// A double by itself.
+// A single double.
 template <>
 struct Chunk<1> {
   COTANGENT_INLINE static Chunk Load(const double* from) { return {*from}; }
@@ -97,11 +98,11 @@ struct Chunk<1> {
   double value;
 };
 
-// The width of the widest chunks that the processor has.
+// Returns the number of doubles in the widest chunk that this processor supports.
 int WidestChunk();
 
-// f(x) and f'(x) in every lane, by the vector functions of the C library (libmvec); within 4 units
-// in the last place of the scalar functions.
+// Compute f(x) and f'(x) in every lane with the vector functions of the C library (libmvec). They
+// are within 4 units in the last place of the scalar functions.
 #define COTANGENT_VECTOR_FUNCTION(name, width) \
   void EvaluateLanes(name##Rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope);
 #define COTANGENT_VECTOR_FUNCTIONS(width) \

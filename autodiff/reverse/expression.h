@@ -1,8 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 #define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 
-// What can be an operand beside a variable, the four operations, and comparisons. node.h tells what
-// they build; the functions are in functions.h. Include autodiff/reverse/tape.h, not this file.
+// Which types can be operands beside a variable; the four operations; and comparisons. node.h
+// describes the nodes that they build, functions.h has the functions. Include
+// autodiff/reverse/tape.h, not this file.
 
 #include <cmath>
 #include <concepts>
@@ -56,7 +57,8 @@ concept Operands = (Active<A> || ...) && (OperandOf<A, TapeOf<A...>> && ...);
 template <class A>
 using Bare = std::remove_cvref_t<A>;
 
-// The node of an operand.
+// Returns the node for an operand: a Constant for a plain number, a Leaf or Temporary for a
+// variable, and the node itself for a node.
 template <class Tape, class A>
 COTANGENT_INLINE auto Lift(A&& a) {
   if constexpr (!Active<Bare<A>>) {
@@ -72,7 +74,8 @@ COTANGENT_INLINE auto Lift(A&& a) {
 template <class Tape, class A>
 using Lifted = decltype(Lift<Tape>(std::declval<A>()));
 
-// What an operator returns: a variable, or for a Recorder the node.
+// Returns what an operator returns: a variable, or the node itself if the tape's operators do not
+// record (FusedTape, Recorder).
 template <class Node>
 COTANGENT_INLINE auto Result(const Node& node) {
   if constexpr (Node::Tape::kOperatorsRecord) {
@@ -82,8 +85,9 @@ COTANGENT_INLINE auto Result(const Node& node) {
   }
 }
 
-// Takes operands that are not read again off the tape, whichever was the last: nothing hangs on
-// them.
+// Removes the rows of temporary operands from the end of the tape: a comparison that used them
+// gives no derivative, so nothing needs them. The order of two rows is not known, so B is tried
+// before and after A.
 template <class Tape, class A>
 COTANGENT_INLINE void Discard(A&& a) {
   if constexpr (Tape::kOperatorsRecord && Active<Bare<A>> && std::is_same_v<A, Bare<A>>)
@@ -96,7 +100,7 @@ COTANGENT_INLINE void Discard(A&& a, B&& b) {
   Discard<Tape, B>(std::forward<B>(b));
 }
 
-// The value of an operand, by which comparisons are made.
+// Returns the value of an operand, which decides comparisons.
 template <class A>
 COTANGENT_INLINE const auto& ValueOf(const A& a) {
   if constexpr (Active<A>) {
@@ -143,10 +147,9 @@ template <class A>
 requires Active<Bare<A>> COTANGENT_INLINE Bare<A>
 operator+(A&& a) { return std::forward<A>(a); }
 
-// A tape may take note of the branch.
-//
-// The last ones are of a number and the answer b to what is asked of it: std::isfinite(a) is b, and
-// so on.
+// What a comparison or question tests. The first six compare two numbers a and b. In the others, b
+// is the answer to a question about a: kIsFinite means that std::isfinite(a) is b, and so on. A
+// tape that notes branches records these.
 enum class Relation {
   kEqual,
   kNotEqual,
@@ -179,7 +182,7 @@ COTANGENT_COMPARISON(<=, kLessEqual)
 COTANGENT_COMPARISON(>=, kGreaterEqual)
 #undef COTANGENT_COMPARISON
 
-// ---- Questions, which a tape may take note of as of comparisons ----
+// ---- Questions about a number, which a tape can record as it records comparisons ----
 
 #define COTANGENT_QUESTION(type, name, relation)                                  \
   template <class A>                                                              \

@@ -1,11 +1,11 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_REVERSE_FUNCTIONS_H_
 
-// The functions of variables. Include autodiff/reverse/tape.h, not this file.
+// The functions of reverse-mode variables. Include autodiff/reverse/tape.h, not this file.
 //
-// To add a function: give it a rule for dual numbers in autodiff/forward/functions.h and name it
-// here: among those of <cmath>, which are found by argument, or among those of autodiff/math.h,
-// which answer to functions::rule.
+// To add a function, give it a rule for dual numbers in autodiff/forward/functions.h, and name it
+// here: with COTANGENT_UNARY and the like if <cmath> has it (argument-dependent lookup finds it),
+// or with COTANGENT_NAMED if autodiff/math.h declares it (it is called through functions::rule).
 
 #include <cmath>
 #include <concepts>
@@ -139,7 +139,8 @@ requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::v
   return value;
 }
 
-// The value is the C library's, bit for bit; the derivative does not wait for it (sin_cos.h).
+// The value is bit for bit the C library's. The derivative is computed independently of it, so that
+// neither waits for the other (sin_cos.h).
 #define COTANGENT_TRIGONOMETRIC(name, slope)                                             \
   struct name##Rule {                                                                    \
     template <class T>                                                                   \
@@ -158,7 +159,7 @@ COTANGENT_TRIGONOMETRIC(cos, -SinAndCos(x).sin)
 #undef COTANGENT_UNARY
 #undef COTANGENT_OF_ONE
 
-// Functions with a parameter that is a plain number.
+// Functions with a parameter that is a plain number: the rule holds the parameter.
 struct LeakyReluRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
@@ -218,7 +219,7 @@ requires Active<Bare<A>> COTANGENT_INLINE auto scalbn(A&& a, int exponent) {
   return ldexp(std::forward<A>(a), exponent);
 }
 
-// x less its whole part.
+// Returns x minus its whole part.
 struct FractionRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
@@ -227,7 +228,7 @@ struct FractionRule {
   }
 };
 
-// The larger of two, as a constant: what logsumexp shifts by.
+// Returns the larger of two values as a constant; logsumexp subtracts it from its arguments.
 struct ShiftRule {
   template <class A, class B>
   COTANGENT_INLINE auto operator()(const A& a, const B& b) const {

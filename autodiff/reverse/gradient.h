@@ -1,17 +1,20 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
 #define COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
 
-// Derivatives of functions by the tape: gradient, Jacobian, products with vectors, Hessian, in the
-// shapes of autodiff/forward/gradient.h. See autodiff/function.h for what counts as a function.
+// Derivatives of functions in reverse mode: gradient, Jacobian, products with vectors, and Hessian.
+// Results have the shapes of autodiff/forward/gradient.h; autodiff/function.h says what a function
+// is.
 //
 //   auto f = [](auto x) { return x[0] * x[1] + sin(x[0]); };
 //   reverse::Gradient(f, std::vector{2.0, 3.0});     // {2.584, 2}
 //
-// Each call uses a tape of its own; GradientInto is given one, whose memory it uses again.
+// Each call uses a tape of its own. GradientInto takes the tape as an argument, to reuse its
+// memory.
 //
-// A call's variables are of a type of their own, so that a function inside a function, which is
-// differentiated by itself, cannot take the outer one's variables for its own: that does not
-// compile. It may be given them as its point, of forward::Gradient (see there).
+// Each function's variables have a type of their own. So if f calls a derivative function on an
+// inner function, the inner one cannot mistake f's variables for its own: that does not compile. To
+// differentiate through an inner derivative, pass f's variables as the point to forward::Gradient,
+// whose header shows how.
 
 #include <algorithm>
 #include <cstddef>
@@ -25,7 +28,7 @@
 
 namespace cotangent::autodiff::reverse {
 
-// f recorded at x on `tape`, which is cleared first.
+// The inputs and outputs of f, recorded at x on `tape`. Record clears the tape first.
 template <class Tape>
 struct Recording {
   using Var = typename Tape::Var;
@@ -45,7 +48,7 @@ Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
   return recorded;
 }
 
-// f(x) of a scalar function, and df/dx into `gradient`, of x's size.
+// Returns f(x) of a scalar function, and writes df/dx to `gradient`, which has x's size.
 template <class Tape, class F>
 double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span<double> gradient) {
   const Recording<Tape> recorded = Record(tape, f, x);
@@ -54,18 +57,18 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
   return recorded.outputs[0].Value();
 }
 
-// The tape for f: of f's own level; without a level if f takes only its variables.
+// The type of tape for f: one of f's own type, or the plain Tape if f only accepts reverse::Var.
 template <class F>
 using LevelTape = std::conditional_t<
     std::is_invocable_v<const F&,
                         std::span<const BasicVar<BasicTape<double, &forward::kLevelOf<F>>>>>,
     BasicTape<double, &forward::kLevelOf<F>>, Tape>;
-// For second derivatives: the tape's numbers carry N directions.
+// The type of tape for second derivatives of f: its numbers are duals with N tangents.
 template <class F, int N>
 using LevelTapeOfDuals =
     BasicTape<forward::Dual<double, N, &forward::kLevelOf<F>>, &forward::kLevelOf<F>>;
 
-// f(x) of a scalar function, and df/dx into `gradient`.
+// Returns f(x) of a scalar function, and sets `gradient` to df/dx.
 template <class F>
 double ValueAndGradient(const F& f, std::span<const double> x, std::vector<double>& gradient) {
   LevelTape<F> tape;
@@ -73,7 +76,7 @@ double ValueAndGradient(const F& f, std::span<const double> x, std::vector<doubl
   return GradientInto(tape, f, x, gradient);
 }
 
-// df/dx of a scalar function.
+// Returns df/dx of a scalar function.
 template <class F>
 std::vector<double> Gradient(const F& f, std::span<const double> x) {
   std::vector<double> gradient;
@@ -81,7 +84,7 @@ std::vector<double> Gradient(const F& f, std::span<const double> x) {
   return gradient;
 }
 
-// The vector-Jacobian product: sum over i of weights[i] df_i/dx, in one sweep.
+// Returns the vector-Jacobian product, the sum over i of weights[i] df_i/dx, in one backward sweep.
 template <class F>
 std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const double> weights) {
   LevelTape<F> tape;
@@ -95,7 +98,7 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// df_i/dx_j at [i * x.size() + j]: recorded once and swept once for each row.
+// Returns df_i/dx_j at index [i * x.size() + j]. f is recorded once; each row takes one sweep.
 template <class F>
 std::vector<double> Jacobian(const F& f, std::span<const double> x) {
   LevelTape<F> tape;
@@ -109,8 +112,9 @@ std::vector<double> Jacobian(const F& f, std::span<const double> x) {
   return jacobian;
 }
 
-// The Hessian of a scalar function times a direction: the gradient's derivative along it, forward
-// over reverse, at a small multiple of the gradient's cost whatever the size of x.
+// Returns the Hessian of a scalar function times a direction: the derivative of the gradient along
+// that direction, by dual numbers on the tape. Costs a small multiple of the gradient, whatever the
+// size of x.
 template <class F>
 std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
   using Tape = LevelTapeOfDuals<F, 1>;
@@ -124,7 +128,8 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// d2f/dx_i dx_j of a scalar function at [i * x.size() + j], four columns for each recording.
+// Returns d2f/dx_i dx_j of a scalar function at index [i * x.size() + j]. Each recording yields
+// four columns.
 template <class F>
 std::vector<double> Hessian(const F& f, std::span<const double> x) {
   constexpr std::size_t kColumns = 4;

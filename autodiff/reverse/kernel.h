@@ -1,19 +1,20 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 #define COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 
-// What the compiler makes of a statement's type for program.h: functions that replay runs of such
-// statements, forth and back, several lanes at once. Include autodiff/reverse/program.h, not this
-// file.
+// Kernels: functions that the compiler generates from a statement's type, to replay runs of such
+// statements forward and backward, several lanes at once. Include autodiff/reverse/program.h, not
+// this file.
 //
-// The lanes of a chunk hold either of two things:
+// The lanes of a chunk (a vector of kWidth doubles) hold one of two things:
 //
 //   points      one statement at kPoints points: every variable has kPoints values side by side,
 //               and a statement's operands are slots;
-//   statements  kWidth statements at one point: a variable has one value, and where the operands of
-//               kWidth statements are found is told by a Place.
+//   statements  kWidth statements at one point: a variable has one value, and a Place tells where
+//               the operands of the kWidth statements are.
 //
-// A reader (PointReader, StatementReader) hides which; the formulas are written once, in Form.
-// Statements that wait for one another can only be replayed one at a time, by chunks of width 1.
+// A reader (PointReader, StatementReader) hides the difference, so that Form holds each formula
+// once. Statements that depend on one another can only be replayed one at a time, by chunks of
+// width 1.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,13 +35,13 @@ class Recorder;
 
 inline constexpr int kPoints = 8;
 
-// A variable's values at kPoints points.
+// The values of one variable at kPoints points.
 struct alignas(64) Pack {
   double lane[kPoints];
 };
 
-// Where the operands of the statements in a chunk are: in one slot, in consecutive slots, or in the
-// slots on a list.
+// Tells where the operands of a chunk's statements are: all in one slot, in consecutive slots, or
+// in the slots on a list.
 class Place {
  public:
   enum Kind : std::uint32_t { kOne, kConsecutive, kListed };
@@ -49,7 +50,7 @@ class Place {
   Place() = default;
   constexpr Place(Kind kind, std::uint32_t index) : bits_(kind << 30 | index) {}
   COTANGENT_INLINE Kind kind() const { return static_cast<Kind>(bits_ >> 30); }
-  // The slot, the first slot, or where the list begins.
+  // Returns the slot, the first slot, or where the list begins.
   COTANGENT_INLINE std::uint32_t index() const { return bits_ & (kLimit - 1); }
   COTANGENT_INLINE bool operator==(const Place& other) const { return bits_ == other.bits_; }
 
@@ -57,9 +58,10 @@ class Place {
   std::uint32_t bits_;
 };
 
-// Statements of the same type one after the other, each with the lanes of a chunk or alone: `count`
-// steps with results in slots from `result` on, or all added to slot `result`. The others are where
-// the first step's operands and saved values begin.
+// A sequence of steps of the same statement type; a step is one chunk of statements, or one
+// statement. There are `count` steps. Their results go to consecutive slots from `result` on, or
+// are all added to slot `result`. The operands and the saved values of the first step begin at
+// `operand` and `saved`.
 struct Kernel;
 struct Run {
   const Kernel* kernel;
@@ -75,8 +77,8 @@ struct PointMachine {
   const std::uint32_t* operand;
 };
 
-// Where results are added to variables (kernels that
-// accumulate), the step's first place is theirs.
+// The memory that kernels work on. If a kernel accumulates (adds its results to variables), the
+// first Place of each step tells where those variables are.
 struct StatementMachine {
   double* value;
   double* adjoint;
@@ -94,15 +96,15 @@ struct Kernel {
   };
 
   bool accumulates;
-  std::uint32_t operands, saved;     // of a statement
-  Ways<PointMachine> points[3];      // for chunks of 2, 4 and 8
-  Ways<StatementMachine> chunks[3];  // the same
-  Ways<StatementMachine> alone;      // of 1
+  std::uint32_t operands, saved;     // how many of each one statement has
+  Ways<PointMachine> points[3];      // for chunks of 2, 4 and 8 lanes
+  Ways<StatementMachine> chunks[3];  // likewise
+  Ways<StatementMachine> alone;      // for a single statement
 
-  static int Variant(int width) { return width / 4; }  // of 2, 4 or 8
+  static int Variant(int width) { return width / 4; }  // width is 2, 4 or 8
 };
 
-// ---- Readers: where a statement's numbers are, in the order in which its formula has them ----
+// ---- Readers: they step through the operands and saved values in the order of the formula ----
 
 template <int kChunkWidth>
 struct PointReader {
@@ -122,7 +124,7 @@ struct PointReader {
   Pack* adjoint;
   Pack* saved;
   const std::uint32_t* operand;
-  int first;  // lane of the packs
+  int first;  // the first lane of each Pack to read
 };
 
 template <int kChunkWidth>
@@ -134,7 +136,8 @@ struct StatementReader {
   COTANGENT_INLINE Chunk Operand() { return Read(value, *operand++); }
   COTANGENT_INLINE Place OperandPlace() const { return *operand; }
   COTANGENT_INLINE double* NextSaved() { return std::exchange(saved, saved + kWidth); }
-  // Leaf K's weights. Those that all go to one slot are kept in `sums` until the slot changes.
+  // Adds leaf K's weights to the adjoints. Weights for one and the same slot are collected in
+  // `sums` until the slot changes.
   template <int K, class Sums>
   COTANGENT_INLINE void Add(Place to, const Chunk& weight, Sums& sums) const {
     if constexpr (kWidth == 1) {
@@ -157,7 +160,7 @@ struct StatementReader {
       return Chunk::Fill([&](int lane) __attribute__((always_inline)) { return from[slot[lane]]; });
     }
   }
-  // To consecutive or listed slots.
+  // Adds to consecutive or listed slots.
   COTANGENT_INLINE void AddTo(double* to, Place place, const Chunk& term) const {
     const std::uint32_t at = place.index();
     if (place.kind() == Place::kConsecutive) {
@@ -174,7 +177,7 @@ struct StatementReader {
   const std::uint32_t* list;
 };
 
-// Sums of weights that go to one slot, for each leaf of a statement.
+// For each leaf of a statement, the sum of the weights that go to one slot.
 template <int kLeaves, int kWidth>
 struct SlotSums {
   template <int L>
@@ -196,7 +199,7 @@ struct SlotSums {
   Chunk<kWidth> sum[kLeaves] = {};
 };
 
-// f(integral_constant<int, 0>), .., f(integral_constant<int, N - 1>).
+// Calls f(integral_constant<int, 0>), ..., f(integral_constant<int, N - 1>).
 template <int N, class F>
 COTANGENT_INLINE void Unrolled(const F& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
@@ -205,19 +208,19 @@ COTANGENT_INLINE void Unrolled(const F& f) {
   (std::make_integer_sequence<int, N>());
 }
 
-// On the way back a statement is computed again: the values of its nodes, in registers, and where
-// its leaves are and the weights that reach them.
+// Working memory of the backward walk, which computes each statement again: the values of its nodes
+// (in registers), where its leaves are, and the weights that reach them.
 template <class Node, class Reader>
 struct Scratch;
 
 // ---- Forms ----
 //
-// For a node type: how many nodes it has (itself the first, numbered from K in the statement; its
-// leaves are numbered from L on), and how many operands (variables and constants, which have slots
-// too) and saved chunks it takes; Record, which writes down the operands; Value, which computes it
-// on the way forth; and on the way back Load, which fills in the values, and Push, which hands on a
-// weight. Functions are computed on the way forth only: their values and derivatives are saved for
-// the way back.
+// A Form describes one type of node in an expression. kNodes counts its nodes (itself first; they
+// are numbered from K, its leaves from L), kOperands its variables and constants (both have slots),
+// kSaved the chunks it saves. Record writes down the operands; Value computes the node on the
+// forward walk. On the backward walk, Load fills in the values and Push hands a weight to the
+// operands. Functions are computed only on the forward walk: their values and derivatives are saved
+// for the backward walk.
 template <class Node>
 struct Form;
 
@@ -256,7 +259,8 @@ struct Form<Constant<Tape>> {
   COTANGENT_INLINE static void Push(const Chunk&, S&) {}
 };
 
-// l op r, where Push is given the weight w and the values of l, r and the node itself.
+// The four operations. The weights for l and r are written in terms of the node's own weight w, the
+// values l and r, and its value y.
 #define COTANGENT_FORM(Op, op, weight_l, weight_r)                                                 \
   template <class A, class B>                                                                      \
   struct Form<Op<A, B>> {                                                                          \
@@ -322,7 +326,7 @@ struct Form<Apply<Rule, Args...>> {
   using Node = Apply<Rule, Args...>;
   static constexpr bool kParameter = !std::is_empty_v<Rule>;
   static constexpr int kArgs = sizeof...(Args), kDirections = Node::kDirections;
-  // The derivatives take the place of nodes after the arguments'.
+  // The derivatives are stored after the values of the arguments' nodes.
   static constexpr int kArgumentNodes = (Form<Args>::kNodes + ...);
   static constexpr int kNodes = 1 + kArgumentNodes + kDirections;
   static constexpr int kOperands = (Form<Args>::kOperands + ...) + kParameter;
@@ -376,7 +380,8 @@ struct Form<Apply<Rule, Args...>> {
     return before;
   }
 
-  // By a vector function where chunk.h has one, else by autodiff/forward's rules a lane at a time.
+  // Uses a vector function where chunk.h has one, and otherwise the rules of autodiff/forward for
+  // one lane at a time.
   template <int kWidth>
   COTANGENT_INLINE static void Evaluate(const Chunk<kWidth>& parameter,
                                         const Chunk<kWidth> (&arg)[kArgs], Chunk<kWidth>& value,
@@ -424,8 +429,8 @@ struct Form<Apply<Rule, Args...>> {
 
 // ---- Kernels ----
 
-// A lane whose result has the adjoint 0 hands nothing on, so that an infinite partial that nothing
-// hangs on does no harm.
+// A lane whose result has the adjoint 0 hands on 0, even if a derivative is infinite, so that no
+// NaN arises from infinity times 0.
 template <class Node, class Reader>
 struct Scratch {
   static constexpr int kLeaves = Node::kLeaves;
@@ -438,8 +443,8 @@ struct Scratch {
       weight[l] = (adjoint * weight[l]).WhereNonzero(adjoint);
     });
   }
-  // Weights of one variable, as in x * x, are added before they are stored: a load from where a
-  // store has just been waits for it.
+  // If neighbouring leaves are the same variable, as in x * x, their weights are added before they
+  // are stored: a load from memory that was just stored to would have to wait for the store.
   template <class Sums>
   COTANGENT_INLINE void AddTo(const Reader& at, Sums& sums) {
     Unrolled<kLeaves>([&](auto l) __attribute__((always_inline)) {
@@ -488,7 +493,7 @@ struct KernelOf {
         double* const adjoint = machine.adjoint[run.result + (kAccumulate ? 0 : i)].lane + first;
         const auto at = At<kWidth>(machine, run, i, first);
         Scratch<Node, PointReader<kWidth>> scratch(at, Chunk<kWidth>::Load(adjoint));
-        // The last use of this adjoint: 0 again for the next points.
+        // This adjoint is not used again; reset it to 0 for the next points.
         if constexpr (!kAccumulate) Chunk<kWidth>{}.Store(adjoint);
         scratch.AddTo(at, none);
       }
@@ -508,7 +513,7 @@ struct KernelOf {
     for (std::uint32_t i = 0; i < run.count; ++i) {
       auto at = At<kWidth>(machine, run, i);
       if constexpr (kAccumulate) {
-        at.adjoint = machine.value;  // what Add adds to
+        at.adjoint = machine.value;  // Add adds to this array
         const Place to = *at.operand++;
         const Chunk<kWidth> term = F::Value(at);
         at.template Add<0>(to, term, sum);
@@ -536,7 +541,7 @@ struct KernelOf {
     });
   }
 
-// For each width a function of its own, compiled for the processors that have it.
+// One function for each width, compiled for the instruction set that has it.
 #define COTANGENT_REPLAY(target_, width)                                             \
   target_ static void PointsForward##width(const PointMachine& m, const Run& run) {  \
     PointsForward<width>(m, run);                                                    \

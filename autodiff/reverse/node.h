@@ -1,29 +1,30 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_NODE_H_
 #define COTANGENT_AUTODIFF_REVERSE_NODE_H_
 
-// What operators on variables build. Include autodiff/reverse/tape.h, not this file.
+// The expression nodes that operators on variables build. Include autodiff/reverse/tape.h, not this
+// file.
 //
-// An operator or function builds a node, whose type spells what it computes:
+// An operator or function builds a node, whose type spells out what it computes:
 //
 //   Product<Leaf, Temporary>,  Apply<SinRule, Leaf>
 //
-// It holds its value and, where it is not evident, its derivative by each operand. On a Tape the
-// node becomes a variable at once, which is what the operator returns: a row of the tape with the
-// derivatives by the operands. An operand that has no name, like a * b in (a * b) * c, is a
-// Temporary, and if its row is the last one, that row is multiplied by the derivative and becomes
-// part of the new one (BasicTape::Write): `y = a * b + sin(a)` is the row (a, b), (b, a), (a, cos a)
-// when the statement ends, not three.
+// The node holds its value and, for functions, its derivative by each operand. On a Tape the
+// operator turns the node into a variable at once and returns that: this adds one row to the tape,
+// with the derivatives by the operands. An operand without a name, like a * b in (a * b) * c, is a
+// Temporary. If its row is the last one on the tape, that row is multiplied by the derivative and
+// becomes part of the new one (BasicTape::Write). So after `y = a * b + sin(a)` the tape has one
+// row, (a, b), (b, a), (a, cos a), not three.
 //
-// On a FusedTape or a replay's Recorder the operators return the nodes themselves, and a statement
-// is one large node
+// On a FusedTape or a replay's Recorder the operators return the nodes themselves, and a whole
+// statement is one large node
 //
 //   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
 //
-// Assigning it to a variable walks it from the top with the weight 1, multiplying by the local
-// derivative on the way down, so that at each leaf arrives dy/d(leaf): the chain rule inside the
-// statement, done by the compiler. Such a node copies what it needs and refers to nothing; but it
-// denotes the variables as they are *now*. There, keep results in the scalar type (`T t = a * b;`),
-// not in `auto`, and give branches of `?:` one type (`c ? T(a * b) : T(a + b)`).
+// When it is assigned to a variable, Push walks it from the top with the weight 1 and multiplies by
+// the local derivatives on the way down, so that dy/d(leaf) arrives at each leaf: the compiler does
+// the chain rule inside the statement. Such a node copies the values that it needs, but it denotes
+// the variables as they are when it is built. In such code, keep results in the scalar type (`T t =
+// a * b;`), not in `auto`, and give both branches of `?:` that type (`c ? T(a * b) : T(a + b)`).
 
 #include <cmath>
 #include <cstdint>
@@ -45,14 +46,16 @@
 
 namespace cotangent::autodiff::reverse {
 
-// What the lookup by argument finds for a variable: operators and the names of <cmath>.
+// A namespace of its own, so that argument-dependent lookup for a variable finds only its operators
+// and the names of <cmath>.
 namespace scalar {
 
 template <class Tape>
 class BasicVar;
 
-// Each node has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight, row), which
-// adds to `row` the derivatives by its leaves, numbered from K on, times `weight`.
+// Each node type has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight,
+// row), which adds `weight` times the derivatives by its leaves to `row`. Leaves are numbered from
+// K on.
 
 template <class TapeType>
 struct Leaf {
@@ -67,13 +70,13 @@ struct Leaf {
   }
 
   Real value;
-  std::uint32_t index;  // of its slot on the tape; 0 for a constant
+  std::uint32_t index;  // slot on the tape; 0 for a constant
 #if COTANGENT_REVERSE_CHECKS
   std::uint32_t owner;  // the tape's serial number
 #endif
 };
 
-// A variable that is not read again (the result of an operator, before it has a name).
+// A variable that is not read again: the result of an operator that no name was given to.
 template <class TapeType>
 struct Temporary : Leaf<TapeType> {
   using typename Leaf<TapeType>::Real;
@@ -84,7 +87,7 @@ struct Temporary : Leaf<TapeType> {
     row.template Add<K>(*this, weight);
   }
 
-  std::uint32_t own;  // its slot if no other variable holds that, or 0
+  std::uint32_t own;  // its slot, or 0 if another variable holds that slot too
 };
 
 template <class TapeType>
@@ -110,7 +113,7 @@ inline constexpr bool kIsConstant<Constant<Tape>> = true;
 
 namespace scalar {
 
-// What the four operations share.
+// The common part of the four operations.
 template <class L, class R>
 struct BinaryNode {
   using Tape = typename L::Tape;
@@ -197,11 +200,11 @@ struct Negative {
   Real value;
 };
 
-// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified; called with dual
-// numbers of one direction for each operand it returns the value and the derivatives together, so
-// there is one table of derivatives, autodiff/forward's, and both modes agree to the last bit, at
-// kinks and at the edges of domains too. (A rule may have Together(x, value, derivative) where
-// plain numbers have a faster way to the same.)
+// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified. Evaluate calls it
+// with dual numbers that have one direction for each operand, which yields the value and all
+// derivatives. So reverse mode shares the derivatives of autodiff/forward, and both modes agree to
+// the last bit, also at kinks and at the edges of domains. (A rule may define Together(x, value,
+// derivative) if there is a faster way for plain numbers.)
 template <class Rule, class... Args>
 struct Apply {
   using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;
@@ -210,7 +213,7 @@ struct Apply {
   static constexpr int kDirections = ((kIsConstant<Args> ? 0 : 1) + ...);
   using Dual = forward::Dual<Real, kDirections>;
 
-  // The number of non-constant arguments, or of leaves, before argument I.
+  // Returns the number of leaves (if `leaves`) or of non-constant arguments before argument I.
   template <int I>
   static constexpr int Before(bool leaves) {
     constexpr bool kConstant[] = {kIsConstant<Args>...};

@@ -46,7 +46,7 @@ bool Holds(Relation relation, double a, double b) {
   return false;
 }
 
-// Whether every comparison comes out as recorded; value(slot) are the values.
+// Returns whether every comparison comes out as recorded. value(slot) returns the value of a slot.
 template <class Value>
 bool BranchesAsRecorded(const std::vector<replay::Branch>& branches, Value value) {
   return std::all_of(branches.begin(), branches.end(), [&](const replay::Branch& branch) {
@@ -54,7 +54,7 @@ bool BranchesAsRecorded(const std::vector<replay::Branch>& branches, Value value
   });
 }
 
-// Packs that hold so many doubles.
+// Returns the number of Packs that hold this many doubles.
 std::size_t PacksOf(std::size_t doubles) { return (doubles + kPoints - 1) / kPoints; }
 
 template <class T>
@@ -93,7 +93,8 @@ std::vector<std::size_t> Program::Gradients(std::span<const double> x, std::span
   return diverged;
 }
 
-// Whether `count` points are sooner done one by one.
+// Returns whether replaying `count` points one by one, in the schedule's order, takes fewer steps
+// than replaying them together.
 bool Program::SchedulePays(std::size_t count) {
   if (statements_ >= replay::Place::kLimit / kPoints) return false;
   if (!schedule_) {
@@ -113,7 +114,7 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   double* const adjoints = point_.adjoint.data()->lane;
   std::ranges::copy(x, values + 1);
   std::ranges::fill(point_.adjoint, Pack{});
-  // A program may save nothing.
+  // A program without functions saves nothing.
   double* const saved = point_.saved.empty() ? nullptr : point_.saved.data()->lane;
   const replay::StatementMachine machine{values, adjoints, saved, schedule.operand.data(),
                                          schedule.list.data()};
@@ -130,7 +131,7 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   return BranchesAsRecorded(schedule.branches, [&](std::uint32_t slot) { return values[slot]; });
 }
 
-// Adjoints are 0 before and after, but for those of constants, which nobody reads.
+// All adjoints are 0 before and after this, except those of constants, which are never read.
 void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
                            std::span<double> gradients, std::span<bool> kept) {
   auto& [value, adjoint, saved] = points_;
@@ -155,7 +156,7 @@ void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
   UnloadGradients(gradients, values.size());
 }
 
-// The inputs have slots 1, 2, ..; lanes without a point repeat the first.
+// The inputs have slots 1, 2, ...; lanes without a point repeat the first point.
 void Program::LoadInputs(std::span<const double> x, std::size_t points) {
   for (std::size_t i = 0; i < inputs_; ++i) {
     for (std::size_t lane = 0; lane < kPoints; ++lane)
@@ -163,8 +164,8 @@ void Program::LoadInputs(std::span<const double> x, std::size_t points) {
   }
 }
 
-// Takes the inputs' adjoints, and leaves 0. A block of inputs at a time, so that all lanes find it
-// in the cache.
+// Copies the inputs' adjoints to `gradients` and resets them to 0. Works on a block of inputs at a
+// time, so that the block stays in the cache for all lanes.
 void Program::UnloadGradients(std::span<double> gradients, std::size_t points) {
   constexpr std::size_t kBlock = 128;
   Pack* const adjoint = points_.adjoint.data() + 1;

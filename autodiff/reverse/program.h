@@ -1,34 +1,35 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_PROGRAM_H_
 #define COTANGENT_AUTODIFF_REVERSE_PROGRAM_H_
 
-// A function recorded once, whose value and gradient are then computed at other points without
-// running it again.
+// A Program records a function once, and then computes its value and gradient at other points
+// without running the function again.
 //
 //   reverse::Program program(f, x);                               // runs f once, at x
 //   program.Gradients(points, values, gradients);                 // at any number of points
 //
-// Each statement of f (see node.h) has become a pair of functions that the compiler made of
-// its expression's type: one computes it, one hands its adjoint to its operands. What is recorded
-// is which pair, and where the operands are; to replay is to walk that list forth and back, with
-// vectors as wide as the processor has. What stands in their lanes depends on the number of points:
+// Recording turns each statement of f (node.h) into two functions that the compiler generates from
+// the type of the statement's expression: one computes the statement, the other hands its adjoint
+// (the derivative of f by its result) to its operands. The recording is the list of these functions
+// with the places of their operands. Replaying walks the list forward and backward, with the widest
+// vectors that the processor has. The lanes of the vectors depend on the number of points:
 //
-//   eight points    are walked at once, each lane one of them: whatever f does, reading the list
-//                   costs an eighth, and a loop in which each step waits for the one before has
-//                   eight steps to work on;
-//   a single point  (or what is left of many) puts eight statements of one type that do not wait
-//                   for one another into the lanes: see schedule.h. This is as fast for sums and
-//                   loops over independent elements. A program whose statements all wait for one
-//                   another has one to work on and gains nothing: replay it at several points.
+//   eight points    are computed at once, one in each lane. Reading the list then costs each point
+//                   an eighth, and even if each step of a loop waits for the one before, the steps
+//                   of eight points are in progress;
+//   a single point  (or fewer than eight that remain) puts eight statements of the same type, which
+//                   do not wait for one another, into the lanes: see schedule.h. For sums and loops
+//                   over independent elements this is as fast. If all statements of a function wait
+//                   for one another, it gains nothing: replay such a function at several points.
 //
-// A recording holds the branches that f took at x. Every comparison is recorded with its outcome,
-// and so is whatever else f asks of a number (signbit, isnan, isfinite, fpclassify, ilogb, frexp's
-// exponent, ...); a point at which one comes out otherwise is not answered but reported, and its
-// results are NaN.
-// abs, max, relu and their like are operations, not branches, and are right on both sides. Numbers
-// that f takes out of its variables by Value() or value_of are constants of the recording.
+// A recording holds the branches that f took at x. It stores every comparison with its outcome, and
+// every other answer that f got about a number (signbit, isnan, isfinite, fpclassify, ilogb,
+// frexp's exponent, ...). If an answer differs at a new point, that point is reported and its
+// results are NaN. Functions such as abs, max and relu are operations, not branches, and are right
+// on both sides. Numbers that f extracts from its variables with Value() or value_of are constants
+// of the recording.
 //
-// A Program is used by one thread at a time. The first single point and the first eight take
-// longer: their working memory, and the schedule, are made then.
+// One thread at a time may use a Program. The first single point and the first eight points take
+// longer, because the working memory and the schedule are made then.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,8 +47,8 @@ namespace cotangent::autodiff::reverse {
 
 class Program {
  public:
-  // Records the scalar function f at x. It is replayed in registers of `width` doubles: 2, 4 or 8,
-  // if the processor has them.
+  // Records the scalar function f at x. Replays use registers of `width` doubles: 2, 4 or 8.
+  // REQUIRES: the processor has such registers.
   template <class F>
   Program(const F& f, std::span<const double> x, int width = WidestChunk())
       : inputs_(x.size()), width_(width) {
@@ -62,22 +63,24 @@ class Program {
     for (const replay::Run& run : listing_.runs) statements_ += run.count;
   }
 
-  // values[p] and the gradient at gradients[p * n ..] for the points x[p * n ..], n the number of
-  // inputs. Returns the points, in order, at which f branches otherwise than where it was recorded;
-  // their results are NaN.
+  // Computes, for each point p at x[p * n ..], where n is the number of inputs, the value values[p]
+  // and the gradient gradients[p * n ..]. Returns, in ascending order, the points at which f
+  // branches otherwise than where it was recorded; their results are NaN.
   std::vector<std::size_t> Gradients(std::span<const double> x, std::span<double> values,
                                      std::span<double> gradients);
 
-  // The bytes of the recording, the schedule, and the working memory.
+  // Returns the bytes of the recording, the schedule and the working memory.
   std::size_t bytes() const;
 
  private:
-  // A value of each slot, an adjoint, and saved values: of one point, or a Pack's of eight.
+  // Values and adjoints by slot, and saved values: for one point, or for eight points (one Pack
+  // each).
   struct Memory {
     std::vector<replay::Pack> value, adjoint, saved;
   };
 
-  // At one point, and at up to eight together; true where f branches as recorded.
+  // Compute one point, or up to eight together. The result, or kept[p], says whether f branches as
+  // recorded.
   bool ReplayPoint(std::span<const double> x, double& value, std::span<double> gradient);
   void ReplayPoints(std::span<const double> x, std::span<double> values,
                     std::span<double> gradients, std::span<bool> kept);

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_RECORDER_H_
 #define COTANGENT_AUTODIFF_REVERSE_RECORDER_H_
 
-// The tape that variables write a replayable program on. Include autodiff/reverse/program.h, not
-// this file.
+// Recorder: the kind of tape on which variables record a program that can be replayed. Include
+// autodiff/reverse/program.h, not this file.
 
 #include <bit>
 #include <cstddef>
@@ -19,14 +19,16 @@
 
 namespace cotangent::autodiff::reverse::replay {
 
-// A comparison of two slots, or what was asked of one, and how it came out.
+// A comparison of slots a and b and its outcome; or, for relations such as kIsFinite, a question
+// about slot a whose answer is in slot b.
 struct Branch {
   Relation relation;
   std::uint32_t a, b;
   bool outcome;
 };
 
-// Statements as they were recorded, in runs of one type. Slots 1, 2, .. are the inputs'.
+// The statements in the order of recording, grouped into runs of one type. The inputs have slots 1,
+// 2, ...
 struct Listing {
   std::vector<Run> runs;
   std::vector<std::uint32_t> operand;
@@ -41,7 +43,7 @@ class Recorder {
   using Real = double;
   using Var = BasicVar<Recorder>;
   static constexpr bool kNotesBranches = true;
-  static constexpr bool kOperatorsRecord = false;  // a statement is a kernel: see kernel.h
+  static constexpr bool kOperatorsRecord = false;  // a statement becomes one kernel (kernel.h)
 
   class Scope {
    public:
@@ -60,7 +62,8 @@ class Recorder {
     return x;
   }
 
-  // The slot of a variable, whose value nobody may add to any more; a constant is given a slot.
+  // Returns the slot of a variable and marks it as read: its value must not grow in place after
+  // that. A constant is given a slot.
   std::uint32_t SlotOf(std::uint32_t index, double value) {
     if (index == 0) {
       const auto [at, is_new] = constant_slot_.try_emplace(std::bit_cast<std::uint64_t>(value), 0);
@@ -84,15 +87,15 @@ class Recorder {
     if (!AnyActive(node)) return 0;
     Recorder& recorder = *current_;
     const std::size_t operand = recorder.listing_.operand.size();
-    // The operands come first: a constant among them takes a slot.
+    // Record the operands first: a constant among them may take a slot.
     Form<Node>::Record(node, recorder);
     const std::uint32_t result = recorder.NewSlot();
     recorder.Append(KernelOf<Node, false>::kKernel, result, operand);
     return result;
   }
 
-  // A sum that has not been read may grow in place; its intermediate values are of no use to
-  // anyone.
+  // Adds a term to y. As long as nothing has read the sum y, it grows in place, because nothing
+  // needs its intermediate value; otherwise the sum gets a new slot.
   template <class Node>
   static std::uint32_t Accumulate(const Leaf<Recorder>& y, bool shared, const Node& term) {
     Recorder& recorder = *current_;
@@ -125,7 +128,7 @@ class Recorder {
     read_.push_back(false);
     return listing_.slots++;
   }
-  // The statement whose operands were recorded from `operand` on.
+  // Adds the statement whose operands were recorded from index `operand` on.
   void Append(const Kernel& kernel, std::uint32_t result, std::size_t operand) {
     std::vector<Run>& runs = listing_.runs;
     const bool continues =
@@ -139,7 +142,7 @@ class Recorder {
     listing_.saved += kernel.saved;
   }
 
-  // Visits a node's leaves.
+  // Stands in for a row of a tape in Push, and calls `visit` for each leaf of a node.
   template <class Visit>
   struct LeafRow {
     template <int K>

@@ -1,25 +1,25 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_ROWS_H_
 #define COTANGENT_AUTODIFF_REVERSE_ROWS_H_
 
-// The rows of a tape, and how they are swept. Include autodiff/reverse/tape.h, which teaches the
-// method, not this file.
+// The rows of a tape, and the backward sweep over them. Include autodiff/reverse/tape.h, which
+// explains the method, not this file.
 //
-// A row is what a statement leaves behind: the slot of its result and (operand's slot, partial)
-// pairs; 12 bytes a pair, 8 a row, and 8 a slot for the adjoint.
+// Each statement adds a row: the slot of its result (the index of its adjoint), and a pair
+// (operand's slot, partial derivative) for each operand. For double, a pair takes 12 bytes, a row
+// 8, and the adjoint of a slot 8.
 //
-// Adding is special. In sum += a * b the new sum's partial by the old one is 1, so both may share a
-// slot: on the way back, when the row's turn comes, the slot holds what hangs on the new sum; the
-// row hands it on to a and b; and with the earlier uses of the old sum added as they come it is the
-// old sum's adjoint. (x += f(x) works too: the slot's adjoint is read before the row adds to it.)
-// And while no other row comes between, sum += a * b only adds its pairs to the row before: a dot
-// product is one row. Sharing is right only as long as no other variable holds the old value's
-// slot, so a copied variable is marked, and += on it starts a new slot. (Who asks for the adjoint
-// of a sum that has grown is answered for its present value; see Adjoint.)
+// Adding in place is special. In sum += a * b, the derivative of the new sum by the old one is 1,
+// so both share a slot. On the way back, when the row's turn comes, the slot holds the adjoint of
+// the new sum, and the row hands it on to a and b; when the earlier uses of the old sum have added
+// theirs, it is the adjoint of the old sum. (x += f(x) works too: the slot's adjoint is read before
+// the row adds to it.) As long as no other row comes between, sum += a * b only adds its pairs to
+// the row before, so a dot product is one row. Sharing is only right while no other variable holds
+// the old value's slot, so a copied variable is marked, and += on it starts a new slot. (The
+// adjoint of a sum that has grown is that of its present value: see BasicTape::Adjoint.)
 //
-// Rows and pairs are kept in arenas (arena.h): nothing is allocated per operation, and Clear keeps
-// the memory, so a tape used again asks the system for nothing at all. Rows are counted in 31 bits,
-// and pairs may take 16 GiB: a program that needs more ends with a message that says so;
-// checkpoint.h differentiates loops of any length in bounded memory.
+// Rows and pairs are kept in arenas (arena.h): no operation allocates memory, and Clear keeps it
+// for the next recording. There can be 2^31 rows, and 16 GiB of pairs; a program that needs more
+// ends with a message. checkpoint.h differentiates loops of any length in bounded memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@
 namespace cotangent::autodiff::reverse {
 namespace scalar {
 
-// What tapes of all levels have in common: the rows, and how they are swept.
+// The part of a tape that does not depend on its level: the rows and their sweep.
 template <class RealType>
 class TapeRows {
  public:
@@ -47,29 +47,30 @@ class TapeRows {
   TapeRows& operator=(const TapeRows&) = delete;
   ~TapeRows() = default;
 
-  // Clears the adjoints, to add seeds and sweep: for several results at once.
+  // Clears the adjoints. To sweep for several results at once, call this, then AddAdjoint for each,
+  // then Sweep.
   void ClearAdjoints() {
     adjoint_.assign(slots(), Real(0));
     seeds_.clear();
   }
   void Sweep();
 
-  // What is recorded: statements, their pairs, and inputs.
+  // The numbers of rows, of pairs, and of inputs that are recorded.
   std::size_t rows() const { return next_row_ - row_begin() - marks_; }
   std::size_t pairs() const { return next_pair_ - pair_begin(); }
   std::size_t inputs() const { return inputs_; }
-  // Bytes that hold it, and the adjoints.
+  // Returns the bytes that hold the rows, the pairs and the adjoints.
   std::size_t bytes() const {
     return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots() * sizeof(Real);
   }
 
-  // A place on the tape to come back to: Rewind forgets what was recorded after it. A variable from
-  // before that was assigned since is void.
+  // A place on the tape; Rewind forgets what was recorded after it. A variable from before the mark
+  // that was assigned since then must not be used any more.
   struct Mark {
     std::size_t rows, pairs, marks, inputs;
   };
   Mark Here() {
-    OpenEmptyRow(NextSlot());  // after which none from before grows
+    OpenEmptyRow(NextSlot());  // so that no earlier row grows any more
     ++marks_;
     return {rows(), pairs(), marks_, inputs_};
   }
@@ -91,16 +92,17 @@ class TapeRows {
     std::uint32_t source;
   };
   using Pair = std::conditional_t<std::is_same_v<Real, double>, PackedPair, AlignedPair>;
-  // Its pairs begin kUnit * begin bytes into the pairs, and end where the next row begins.
+  // A row's pairs begin kUnit * begin bytes after the first pair, and end where the next row's
+  // begin.
   struct RowHead {
     std::uint32_t slot, begin;
   };
   static constexpr std::size_t kUnit = 4;
-  // The longest rows that become part of a sum's, and of any other operation's, which multiplies
-  // all of their partials.
+  // The longest rows, in pairs, that an operation may take into its own row: a sum takes them as
+  // they are, any other operation multiplies all of their partials.
   static constexpr std::ptrdiff_t kAddedUp = 512, kMultiplied = 8;
 
-  // f(0), .., f(N - 1) as constants.
+  // Calls f(0), ..., f(N - 1) with compile-time constants.
   template <int N, class F>
   COTANGENT_INLINE static void Unrolled(F f) {
     [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
@@ -109,13 +111,13 @@ class TapeRows {
     (std::make_integer_sequence<int, N>());
   }
 
-  // The slot of the next input or row that is not the growth of another: they are numbered as they
-  // come.
+  // Returns the slot of the next input or row. Slots are numbered in the order of recording; a row
+  // that adds to another's result takes no new one.
   COTANGENT_INLINE std::uint32_t NextSlot() const {
     return static_cast<std::uint32_t>(next_row_ - row_of_slot_0_);
   }
-  // Each row has a pair or more, and there is room for more rows than pairs: OpenEmptyRow sees to
-  // it that this remains so.
+  // Starts a row. The rows need no check for space: each has at least one pair, and there is room
+  // for more rows than pairs. OpenEmptyRow keeps it so.
   COTANGENT_INLINE void OpenRow(std::uint32_t slot) { *next_row_++ = {slot, Offset()}; }
   void OpenEmptyRow(std::uint32_t slot) {
     if (row_limit_ - next_row_ <= pair_limit_ - next_pair_ + kLongest) Full();
@@ -125,14 +127,15 @@ class TapeRows {
     return reinterpret_cast<Pair*>(reinterpret_cast<char*>(pair_begin()) +
                                    kUnit * static_cast<std::size_t>(row.begin));
   }
-  // The adjoint of slot i is Adjoints()[i].
+  // Returns a pointer p such that p[i] is the adjoint of slot i.
   Real* Adjoints() { return adjoint_.data() - first_slot_; }
-  // The adjoint that a slot has before the last of its rows is swept: that of its present value.
+  // Returns the adjoint that a slot has before the last of its rows is swept, which is that of its
+  // present value.
   Real AdjointOfPresent(std::uint32_t slot) const;
   std::size_t slots() const { return NextSlot() - first_slot_; }
-  // Begins anew with slots from `first` on. Those of a tape inside whose Scope this one's is are
-  // all below, and CheckLevel finds them among this one's operands; and slots that are not there
-  // yet, of a tape inside this one's Scope.
+  // Starts anew, with slots numbered from `first` on. All slots of a tape whose Scope encloses this
+  // one's are below `first`; those of a tape inside this one's Scope are not in use here yet. So
+  // CheckLevel finds both among this tape's operands.
   void BeginAt(std::uint32_t first) {
     first_slot_ = first;
     Rewind({});
@@ -143,10 +146,10 @@ class TapeRows {
       if (pair->source < first_slot_ || pair->source >= NextSlot()) Foreign();
     }
   }
-  // The steps of a loop, x += f(x, p, ..), are rows of the same slot and the same operands one
-  // after the other: their adjoints stay in registers. Sweeps as many such rows as there are from
-  // `row`, whose pairs are before `end`, back; returns the last one done, or the one after `row` if
-  // it is no such step.
+  // The steps of a loop, x += f(x, p, ..), are successive rows with the same slot and the same
+  // operands, so their adjoints can stay in registers. Sweeps such rows backward, beginning with
+  // `row`, whose pairs end at `end`. Returns the last row that was swept, or row + 1 if `row` is no
+  // such step.
   static constexpr int kStepOperands = 4;
   const RowHead* SweepSteps(const RowHead* row, const Pair* end);
   template <int N>
@@ -171,12 +174,13 @@ class TapeRows {
         stderr);
     std::abort();
   }
-  // The first few of both are nobody's: who looks at the last ones finds them where there are none.
+  // The first entries of both arrays are not used, so that code may look at the last pair or row of
+  // an empty tape.
   Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()) + 1; }
   RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()) + kBefore; }
 
   static constexpr std::size_t kArena = std::size_t{1} << 34;  // bytes
-  static constexpr std::size_t kLongest = 1024;                // pairs of a statement
+  static constexpr std::size_t kLongest = 1024;                // most pairs of a statement
   static constexpr std::size_t kBefore = 4;
 
   const Arena pairs_{kArena}, rows_{kArena};
@@ -184,7 +188,7 @@ class TapeRows {
   Pair* const pair_limit_ = next_pair_ + pairs_.bytes() / sizeof(Pair) - kLongest - 1;
   RowHead* next_row_ = row_begin();
   RowHead* const row_limit_ = next_row_ + rows_.bytes() / sizeof(RowHead) - kBefore;
-  std::uint32_t first_slot_ = 1;  // slot 0 is that of all constants
+  std::uint32_t first_slot_ = 1;  // slot 0 is for all constants
   RowHead* row_of_slot_0_ = row_begin() - first_slot_;
   std::size_t marks_ = 0, inputs_ = 0;
   bool was_around_ = false;  // another tape's Scope was opened inside this one's
@@ -261,7 +265,7 @@ const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead
   Real* const adjoint = Adjoints();
   Real weight = adjoint[slot];
   Real sum[N] = {};
-  // The last row of the loop may be followed by others of the slot.
+  // The first row of the loop may be preceded by other rows of the slot.
   const RowHead* const first = row_begin();
   while (!forward::IsZero(weight)) {
     Unrolled<N>([&](auto k) __attribute__((always_inline)) { sum[k] += weight * pair[k].partial; });

@@ -9,17 +9,17 @@
 namespace cotangent::autodiff::reverse::replay {
 namespace {
 
-// From so many terms on a sum is summed eight terms at once.
+// A sum of at least this many terms is scheduled as a long sum, eight terms at once.
 constexpr std::uint32_t kLongSum = 32;
-// Fewer statements are replayed alone.
+// Groups of fewer statements than this are replayed one by one.
 constexpr std::size_t kFewest = 3;
 
 struct Statement {
   const Kernel* kernel;
   std::uint32_t result;
   std::uint32_t level;
-  bool term;            // of a long sum
-  std::size_t operand;  // where its operands begin
+  bool term;            // whether it adds a term to a long sum
+  std::size_t operand;  // index of its first operand in the listing
 };
 
 class Scheduler {
@@ -87,13 +87,15 @@ class Scheduler {
       }
       statement.level = result;
     }
-    // Nobody reads a sum before it has all its terms.
+    // A sum is read only after all of its terms were added, so all its terms may have its final
+    // level.
     for (Statement& statement : statements_) {
       if (statement.term) statement.level = level[statement.result];
     }
   }
 
-  // The slot in the schedule; of constants when they are first asked for.
+  // Returns the new slot for a slot of the listing. A constant gets its new slot when it is first
+  // asked for.
   std::uint32_t NewSlot(std::uint32_t slot) {
     const auto constant = new_slot_[slot] == 0 ? constant_.find(slot) : constant_.end();
     if (constant != constant_.end()) {
@@ -103,7 +105,7 @@ class Scheduler {
     return new_slot_[slot];
   }
 
-  // What the statements of a level are ordered by.
+  // Returns the key that orders the statements of a level.
   auto Key(const Statement& statement) {
     std::uint32_t slot = 0;
     if (statement.term) {
@@ -121,7 +123,7 @@ class Scheduler {
     return std::tuple(kernel, statement.term, slot);
   }
 
-  // Statements of one level.
+  // Places the statements of one level.
   void PlaceLevel(std::span<Statement> level) {
     using Entry = std::pair<decltype(Key(level[0])), const Statement*>;
     std::vector<Entry> entries;
@@ -142,7 +144,7 @@ class Scheduler {
     last_is_open_ = last_is_open_ && schedule_.parts.back().alone;
   }
 
-  // Statements of one level and one type; terms, of one sum.
+  // Places statements of one level and one type; if they add terms to a long sum, all of one sum.
   void PlaceGroup(std::span<const Statement* const> group) {
     if (!group[0]->kernel->accumulates && group.size() >= kFewest) {
       next_slot_ = (next_slot_ + width_ - 1) / width_ * width_;
@@ -186,9 +188,9 @@ class Scheduler {
     last_is_open_ = true;
   }
 
-  // The place of an operand of the step's statements. A lane without a statement reads, and adds 0
-  // to, whatever is there; but what it adds to a sum is no number, and goes to slot 0, which nobody
-  // reads.
+  // Stores where an operand of the step's statements is. A lane without a statement reads any slot,
+  // and adds 0 to it on the way back. But the term that it would add to a sum is garbage, so that
+  // goes to slot 0, which is never read.
   template <class SlotOf>
   void PlaceOperand(std::span<const Statement* const> step, std::uint32_t lanes, bool is_sum,
                     SlotOf slot_of) {
@@ -221,7 +223,7 @@ class Scheduler {
   std::unordered_map<std::uint32_t, double> constant_;
   std::unordered_map<const Kernel*, std::uint32_t> kernel_;
   std::uint32_t next_constant_, next_slot_;
-  bool last_is_open_ = false;  // may grow
+  bool last_is_open_ = false;  // whether Append may extend the last part
 };
 
 }  // namespace

@@ -1,22 +1,22 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_SIN_COS_H_
 #define COTANGENT_AUTODIFF_REVERSE_SIN_COS_H_
 
-// sin x and cos x for derivatives: beside the C library's value of the one, the derivative that the
-// other is.
+// Computes sin x and cos x together, for derivatives: the value of one comes from the C library,
+// and its derivative, which is the other, from here.
 //
-// The C library's functions read the processor's rounding mode, which waits for all arithmetic
-// before it: a loop that calls sin and then cos in each step does them one after the other. Here
-// nothing waits, so the derivative is computed while the next step's value is:
+// The C library's functions read the processor's rounding mode, which waits for all earlier
+// arithmetic; a loop that calls its sin and then its cos runs them one after the other. The code
+// here does not wait, so a derivative is computed while the value of the next step is:
 //
-//   n = x 2/pi rounded,  r = x - n pi/2,  sin x and cos x = sin r or cos r with either sign, by n
-//   mod 4
+//   n = x 2/pi rounded,  r = x - n pi/2,
+//   sin x and cos x are sin r or cos r, with a sign that depends on n mod 4
 //
-// pi/2 is taken in three parts, the first of them such that x less n times it is exact (Cody and
-// Waite, Software Manual for the Elementary Functions, 1980), and sin r and cos r for |r| <= pi/4
-// by their Taylor polynomials, whose remainders are below 1e-18. The results are within 3 units in
-// the last place of the exact ones (2 with fused multiply-add); from |x| = 2^19 on they are the C
-// library's. (A loop of 20,000 pendulum steps with its gradient takes 393 microseconds on a Zen 4;
-// with the C library's sincos 446.)
+// pi/2 is split into three parts; the first is so short that n times it is subtracted from x
+// exactly (Cody and Waite, Software Manual for the Elementary Functions, 1980). For |r| <= pi/4,
+// sin r and cos r are Taylor polynomials with remainders below 1e-18. Results are within 3 units in
+// the last place (2 with fused multiply-add); from |x| = 2^19 on, the C library computes them. (A
+// loop of 20,000 pendulum steps with its gradient takes 393 microseconds on an AMD Zen 4; with the
+// C library's sincos it takes 446.)
 
 #include <bit>
 #include <cmath>
@@ -30,13 +30,13 @@ struct SinCos {
 
 namespace sin_cos {
 
-// a b + c, rounded once where the processor can.
+// Returns a b + c, rounded once if kFused.
 template <bool kFused>
 [[gnu::always_inline]] inline double MultiplyAdd(double a, double b, double c) {
   if constexpr (kFused) {
 #if defined(__x86_64__)
-    // The instruction itself: a function for processors that have it could not be inlined into
-    // those for all.
+    // Writes the instruction itself: a function compiled for processors with FMA could not be
+    // inlined into one compiled for all.
     asm("vfmadd231sd %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
     return c;
 #else
@@ -50,20 +50,22 @@ template <bool kFused>
 template <bool kFused>
 [[gnu::always_inline]] inline SinCos Evaluate(double x) {
   constexpr auto MulAdd = MultiplyAdd<kFused>;
-  // Adding 1.5 2^52 leaves no room for a fraction: rounds, and n stands in the low bits.
+  // At the size of 1.5 2^52 a double has no room for a fraction: adding it rounds to an integer n,
+  // which stands in the low bits of the sum.
   constexpr double kShift = 0x1.8p52, kTwoByPi = 0x1.45f306dc9c883p-1;
   const double shifted = MulAdd(x, kTwoByPi, kShift);
   const std::uint64_t n = std::bit_cast<std::uint64_t>(shifted);
   const double turns = shifted - kShift;
-  // Products that are rounded need parts of pi/2 short enough to leave nothing to round.
+  // Without fused multiply-add the parts must be shorter, so that their products with n need no
+  // rounding.
   constexpr double kPart1 = kFused ? 0x1.921fb54442d18p0 : 0x1.921fb544p0;
   constexpr double kPart2 = kFused ? 0x1.1a62633145c07p-54 : 0x1.0b4611a6p-34;
   constexpr double kPart3 = kFused ? -0x1.f1976b7ed8fbcp-110 : 0x1.3198a2e037073p-69;
   const double head = MulAdd(-turns, kPart2, MulAdd(-turns, kPart1, x));
   const double r = MulAdd(-turns, kPart3, head);
 
-  // Sums by pairs (Estrin), which shortens the wait. The coefficients are 1/3!, 1/5!, .. and 1/4!,
-  // 1/6!, ..
+  // Sums in pairs (Estrin's scheme), which shortens the chain of dependent operations. The
+  // coefficients are 1/3!, 1/5!, ... with alternating signs for sin, and 1/4!, 1/6!, ... for cos.
   const double z = kFused ? head * head : r * r, z2 = z * z, z4 = z2 * z2;
   const double sin_low =
       MulAdd(z2, MulAdd(z, 1. / 362880, -1. / 5040), MulAdd(z, 1. / 120, -1. / 6));
@@ -76,8 +78,8 @@ template <bool kFused>
       MulAdd(z2, 1. / 20922789888000, MulAdd(z, -1. / 87178291200, 1. / 479001600));
   const double cos_r = MulAdd(z2, MulAdd(z4, cos_high, cos_low), MulAdd(z, -0.5, 1.0));
 
-  // sin x = sin r, cos r, -sin r, -cos r and cos x = cos r, -sin r, -cos r, sin r for n = 0, 1, 2,
-  // 3: bitwise, in the registers that the numbers are in.
+  // For n mod 4 = 0, 1, 2, 3, sin x is sin r, cos r, -sin r, -cos r, and cos x is cos r, -sin r,
+  // -cos r, sin r. Bit operations select them without leaving the vector registers.
   typedef double Real __attribute__((vector_size(16)));
   typedef std::uint64_t Bits __attribute__((vector_size(16)));
   const Bits sin_bits = (Bits)Real{sin_r, 0}, cos_bits = (Bits)Real{cos_r, 0};

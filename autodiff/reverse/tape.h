@@ -5,9 +5,9 @@
 //
 // THE MATHEMATICS
 //
-// A program that computes a number y from numbers x1 .. xn does so statement by statement, v =
-// f(u1, .., uk), each of them simple enough that its partial derivatives dv/du1 .. dv/duk are
-// known. The adjoint of an intermediate v is how the result hangs on it:
+// A program computes a number y from numbers x1 .. xn statement by statement, v = f(u1, .., uk),
+// and each statement is so simple that its partial derivatives dv/du1 .. dv/duk are known. The
+// adjoint of an intermediate result v is the derivative of y by v:
 //
 //   adj(v) = dy/dv
 //
@@ -15,15 +15,15 @@
 //
 //   adj(u) = sum over the statements v = f(.., u, ..) of  adj(v) dv/du
 //
-// Start from adj(y) = 1 and take the statements in the *reverse* of the order in which they ran;
-// when a statement's turn comes, all uses of its v lie behind, adj(v) is complete, and what remains
-// is to hand it on:
+// Start from adj(y) = 1 and take the statements in the *reverse* of the order in which they ran.
+// When the turn of a statement comes, all uses of its v have been processed, so adj(v) is complete
+// and can be handed on:
 //
 //   for each operand u:  adj(u) += adj(v) dv/du
 //
-// At the end adj(x1) .. adj(xn) is the gradient: all n derivatives for one sweep whose cost is a
-// small multiple of the program's own, however large n is. By hand, for y = x1 x2 + sin(x1) at (2,
-// 3):
+// At the end adj(x1) .. adj(xn) is the gradient: one backward sweep computes all n derivatives, at
+// a small multiple of the program's own cost, however large n is. By hand, for y = x1 x2 + sin(x1)
+// at (2, 3):
 //
 //   a = x1 x2        partials  3 by x1, 2 by x2          adj(y) = 1
 //   b = sin(x1)      partial   cos 2 = -0.416 by x1      adj(b) = 1, adj(a) = 1
@@ -34,8 +34,8 @@
 //
 // THE TAPE
 //
-// The program runs forward once with the scalar Var, which writes down each statement's partials;
-// Backward reads them from the end:
+// The program runs forward once with the scalar Var, which writes the partial derivatives of each
+// statement to the tape; Backward reads them from the end:
 //
 //   reverse::Tape tape;
 //   reverse::Tape::Scope recording(tape);   // this thread's Vars record on it to the block's end
@@ -47,37 +47,38 @@
 // gradient.h wraps this for functions; program.h records a program that can be run again at other
 // points.
 //
-// A row is what a statement leaves behind: see rows.h. An operator's operands that have no name do
-// not keep their rows, which become part of its own (see node.h), so that the statement above
-// is one row. An operand that a statement mentions twice is one pair wherever the compiler can see
-// that it is the same, or the two mentions come one after the other.
+// Each statement leaves one row on the tape (rows.h). The rows of operands without a name become
+// part of the row of the operator that uses them (node.h), which is why the statement above is one
+// row. If a statement mentions an operand twice, its two (operand, partial) pairs become one when
+// the compiler can see that the operand is the same, or when the two mentions follow one another.
 //
 // WHAT TO KNOW
 //
-// Comparisons are by value and a branch is taken as the plain program would take it; derivatives
-// are those of the branch taken. Kinks and edges of domains: the table in autodiff/math.h, exactly
-// as for dual numbers, since the derivatives of all functions are taken from autodiff/forward. A
-// row whose adjoint is 0 hands nothing on, so that an infinite partial that nothing hangs on does
-// no harm.
+// Comparisons look at values only, so a program takes the same branches as with plain numbers, and
+// the derivatives are those of the branch taken. At kinks and at the edges of domains they are
+// those of the table in autodiff/math.h, exactly as with dual numbers, since all derivatives of
+// functions come from autodiff/forward. A row whose adjoint is 0 hands nothing on: so an infinite
+// partial derivative of a result that y does not depend on does no harm.
 //
-// All operators return variables: `auto t = a * b;`, `c ? a * b : a + b`, std::max(a * b, a + b),
-// functions with several returns mean what they mean for plain numbers. A Var that was moved from
-// may be assigned or destroyed, not read. FusedTape, for programs that do without those, is up to a
-// third faster.
+// All operators return variables. So `auto t = a * b;`, `c ? a * b : a + b`, std::max(a * b, a + b)
+// and functions with several returns mean what they mean for plain numbers. A Var that was moved
+// from may be assigned or destroyed, but not read. FusedTape is up to a third faster, for programs
+// that avoid these constructs.
 //
-// Threads. Each thread has a current tape of its own, and a tape serves one thread at a time. A Var
-// belongs to the tape that was current when it was made: using it while another tape is current,
-// another thread's for example, or none at all, is an error. In debug builds (without NDEBUG; or
-// with COTANGENT_REVERSE_CHECKS=1) the program ends there with a message. In optimised builds a
-// variable of the tape around this one's Scope ends it when the sweep begins (and gradient.h's
-// functions refuse it at compile time); one of another thread's tape, or one that outlives its own
-// and whose slot is another variable's on this tape, is not noticed, and the derivatives are wrong.
-// Tapes of types of their own, BasicTape<double, &kMine>, do not compile where variables would mix
-// (LEVELS in autodiff/forward/dual.h). All translation units of a program must agree on the setting.
+// Threads. Each thread has a current tape, and a tape serves one thread at a time. A Var belongs to
+// the tape that was current when it was made. Using it while another tape is current (of another
+// thread, for example) or none is an error. Debug builds (without NDEBUG, or with
+// COTANGENT_REVERSE_CHECKS=1) then end the program with a message. Optimised builds only notice a
+// variable of a tape whose Scope encloses the current one: the sweep ends the program (and the
+// functions of gradient.h refuse such a use at compile time). They do not notice a variable of
+// another thread's tape, or one that outlives its tape and whose slot now belongs to another
+// variable: the derivatives are then wrong. Variables of tapes with types of their own,
+// BasicTape<double, &kMine>, cannot be mixed: that does not compile (LEVELS in
+// autodiff/forward/dual.h). All translation units of a program must agree on
+// COTANGENT_REVERSE_CHECKS.
 //
 // Higher derivatives: BasicTape<forward::Dual<double, N>> carries N tangents through values,
-// partials and adjoints; the tangents of the adjoints are then Hessian-vector products (forward
-// over reverse).
+// partials and adjoints. The tangents of the adjoints are then Hessian-vector products.
 
 #include <cstddef>
 #include <cstdint>
@@ -102,11 +103,12 @@ inline constexpr bool kIsSum = false;
 template <class L, class R>
 inline constexpr bool kIsSum<Sum<L, R>> = true;
 
-// The tape of the variables BasicVar<BasicTape>. Those of two levels, of a function and of one
-// inside it that is differentiated by itself, are different types: see forward/dual.h.
+// The tape for variables of type BasicVar<BasicTape>. Tapes of different kLevel have variables of
+// different types, so that a function and another inside it, differentiated by itself, cannot mix
+// theirs: see LEVELS in forward/dual.h.
 //
-// kFused: whether the operators build nodes, which become a row when a statement ends, instead of
-// variables; see FusedTape.
+// With kFused the operators build nodes instead of variables, and a statement becomes a row when it
+// ends: see FusedTape.
 template <class RealType, forward::Level kLevel = nullptr, bool kFused = false>
 class BasicTape : public TapeRows<RealType> {
  public:
@@ -115,7 +117,7 @@ class BasicTape : public TapeRows<RealType> {
   static constexpr bool kNotesBranches = false;
   static constexpr bool kOperatorsRecord = !kFused;
 
-  // Makes `tape` the thread's current one for its lifetime, then the one before again.
+  // While it lives, `tape` is the thread's current tape; then the previous one is again.
   class Scope {
    public:
     explicit Scope(BasicTape& tape) : before_(std::exchange(current_, &tape)) {
@@ -131,31 +133,32 @@ class BasicTape : public TapeRows<RealType> {
     BasicTape* const before_;
   };
 
-  // The thread's current tape, or null.
+  // Returns the thread's current tape, or null.
   static BasicTape* Current() { return current_; }
 
-  // A new independent variable. The tape must be the current one.
+  // Returns a new independent variable. REQUIRES: this tape is the current one.
   Var Input(const Real& value) {
     Var x(value);
     MakeInput(x);
     return x;
   }
-  // The same of a constant that there is.
+  // Turns the constant x into an independent variable.
   COTANGENT_INLINE void MakeInput(Var& x) {
     x.Set(this->NextSlot());
     ++inputs_;
     --this->row_of_slot_0_;
   }
 
-  // Computes the adjoints of all rows from d/dy = seed. May be called again, for other results or
-  // seeds.
+  // Computes the adjoints of all rows, starting from the derivative `seed` of some result by y. May
+  // be called again with other arguments.
   void Backward(const Var& y, const Real& seed = Real(1)) {
     this->ClearAdjoints();
     AddAdjoint(y, seed);
     this->Sweep();
   }
 
-  // The same in pieces, for several results at once: ClearAdjoints, add seeds, Sweep.
+  // Backward in steps, for several results at once: ClearAdjoints, then AddAdjoint for each result,
+  // then Sweep.
   void AddAdjoint(const Var& y, const Real& seed) {
     Check(y);
     if (y.Index() == 0) return;
@@ -164,24 +167,26 @@ class BasicTape : public TapeRows<RealType> {
     this->seeds_.push_back({seed, y.Index()});
   }
 
-  // After a sweep: dy/dx, for the value that x has now. 0 for a constant. For an x that += has
-  // changed in place since it was read, whose slot holds the adjoint of its first value, this costs
-  // a sweep down to where it got the present one.
+  // Returns, after a sweep, the derivative by the value that x has now; 0 for a constant. If += has
+  // changed x in place since it was read, its slot holds the adjoint of its first value, and this
+  // function repeats the sweep back to the row that gave x its present value.
   Real Adjoint(const Var& x) const {
     Check(x);
-    const std::uint32_t i = x.Index() - first_slot_;  // of a constant, beyond all
+    const std::uint32_t i =
+        x.Index() - first_slot_;  // wraps around for a constant, beyond the array
     if (i >= this->adjoint_.size()) return Real(0);
     if (x.flags_ & Var::kGrown) [[unlikely]]
       return this->AdjointOfPresent(x.Index());
     return this->adjoint_[i];
   }
 
-  // Forgets all rows and inputs and keeps the memory. Vars made before are void.
+  // Forgets all rows and inputs, but keeps the memory. Vars made before must not be used any more.
   void Clear() { this->BeginAt(first_slot_); }
 
-  // ---- For Var ----
+  // ---- Functions that Var calls ----
 
-  // The slot of a new variable with the node's value; 0 if it mentions constants only.
+  // Adds a row for the node, and returns the slot of a new variable with its value; 0 if it
+  // mentions only constants.
   template <class Node>
   COTANGENT_INLINE static std::uint32_t Record(const Node& node) {
     Row<Node> row;
@@ -190,7 +195,7 @@ class BasicTape : public TapeRows<RealType> {
     return current_->Write(row);
   }
 
-  // y += term. The slot of the new y.
+  // Records y += term, and returns the slot of the new y.
   template <class Node>
   COTANGENT_INLINE static std::uint32_t Accumulate(const Leaf<BasicTape>& y, bool shared,
                                                    const Node& term) {
@@ -198,7 +203,7 @@ class BasicTape : public TapeRows<RealType> {
       if (y.index == 0) return 0;
       if (shared) return Record(Sum<Leaf<BasicTape>, Node>(y, term));
       CheckOwner(y);
-      // A row without operands tells the slot's two values apart.
+      // A row without operands separates the adjoints of the old and the new value.
       if (current_->next_row_[-1].slot != y.index) {
         current_->OpenEmptyRow(y.index);
       }
@@ -226,8 +231,9 @@ class BasicTape : public TapeRows<RealType> {
     }
   }
 
-  // x = y, where x's old value goes: whether y is r + x, or x + r where r has no name, and x could
-  // grow by r.
+  // Called for x = y, when x's old value is lost. If the last row is y's and computes r + x (its
+  // last pair is x with partial 1), turns it into a growth of x's slot by r, as x += r would, and
+  // returns true.
   COTANGENT_INLINE static bool Grows(const Leaf<BasicTape>& x, const Leaf<BasicTape>& y) {
     if (x.index == 0 || current_ == nullptr) return false;
     BasicTape& tape = *current_;
@@ -242,7 +248,7 @@ class BasicTape : public TapeRows<RealType> {
     return true;
   }
 
-  // Takes the last row off the tape if it is that of `slot`.
+  // Removes the last row from the tape if it is the row of `slot`.
   COTANGENT_INLINE static void Discard(std::uint32_t slot) {
     if (slot == 0 || current_ == nullptr || current_->next_row_[-1].slot != slot) return;
     --current_->next_row_;
@@ -264,7 +270,7 @@ class BasicTape : public TapeRows<RealType> {
 
   static inline thread_local constinit BasicTape* current_ = nullptr;
 
-  // The pairs of one statement or operation, not yet on the tape.
+  // The (operand, partial) pairs of one statement or operation that is not yet on the tape.
   template <class Node>
   struct Row {
     static constexpr int N = Node::kLeaves;
@@ -284,8 +290,8 @@ class BasicTape : public TapeRows<RealType> {
       partial[K] = weight;
       source[K] = leaf.index;
     }
-    // Adds the weight to an earlier pair if the compiler knows it to be of the same variable: costs
-    // nothing when run.
+    // Adds the weight to an earlier pair if the compiler knows that this is of the same variable,
+    // so it costs nothing at run time.
     template <int... J>
     COTANGENT_INLINE bool Merge([[maybe_unused]] std::uint32_t index, const Real& weight,
                                 std::integer_sequence<int, J...>) {
@@ -317,7 +323,7 @@ class BasicTape : public TapeRows<RealType> {
     std::uint32_t own[N];
   };
 
-  // Appends the pairs to the last row.
+  // Appends the pairs to the tape's last row.
   template <class Node>
   COTANGENT_INLINE void Append(const Row<Node>& row) {
     constexpr int N = Node::kLeaves;
@@ -338,8 +344,9 @@ class BasicTape : public TapeRows<RealType> {
     this->next_pair_ = pair;
   }
 
-  // Writes an operation's row; returns its slot. The rows of its temporaries become part of it,
-  // their partials times the operation's, if they are the last ones on the tape.
+  // Writes the row of an operation and returns its slot. If the rows of its temporary operands are
+  // the last ones on the tape, they become part of it, with their partials multiplied by the
+  // operation's.
   template <class Node>
   COTANGENT_INLINE std::uint32_t Write(Row<Node>& row) {
     if constexpr (kTemporaries < Node >> 0) {
@@ -355,8 +362,8 @@ class BasicTape : public TapeRows<RealType> {
     return slot;
   }
 
-  // Multiplies the partials of the temporaries' rows, from the last on, and takes the temporaries
-  // out of `row`. The first row that it took, or the end of the rows if none.
+  // Takes the temporaries' rows, from the last one on: multiplies their partials, and removes the
+  // temporaries from `row`. Returns the first row that it took, or the end of the rows if none.
   template <class Node>
   COTANGENT_INLINE RowHead* Absorb(Row<Node>& row) {
     constexpr int N = Node::kLeaves;
@@ -392,7 +399,7 @@ class BasicTape : public TapeRows<RealType> {
     return head;
   }
 
-  // Times a weight that is not finite, except what does not move: as forward mode does.
+  // Multiplies by a weight that is not finite, but leaves partials of 0 at 0, as forward mode does.
   [[gnu::noinline, gnu::cold]] static void MultiplyMoving(Pair* begin, const Pair* end,
                                                           const Real& weight) {
     for (Pair* pair = begin; pair != end; ++pair) {
@@ -400,8 +407,8 @@ class BasicTape : public TapeRows<RealType> {
     }
   }
 
-  // Appends the pairs to the last row, which has some; one of the same variable as that row's last
-  // is added to it.
+  // Appends the pairs to the last row, which is not empty. A pair of the same variable as the row's
+  // last pair is added to that.
   template <class Node>
   COTANGENT_INLINE void AppendMerging(const Row<Node>& row) {
     Pair* pair = this->next_pair_;
@@ -416,8 +423,8 @@ class BasicTape : public TapeRows<RealType> {
     this->next_pair_ = pair;
   }
 
-  // The last row becomes the growth of another slot: part of the row before if that is its too and
-  // is not mentioned.
+  // Makes the last row a growth of `slot`. If the row before it grows the same slot, and the last
+  // row does not read that slot, the two rows become one.
   COTANGENT_INLINE void GiveLastRow(std::uint32_t slot) {
     RowHead& row = next_row_[-1];
     row.slot = slot;
@@ -452,10 +459,11 @@ class BasicTape : public TapeRows<RealType> {
 using Tape = BasicTape<double>;
 using Var = Tape::Var;
 
-// The tape for programs that name every result as a variable, `T t = a * b;`: there the compiler
-// does a statement's chain rule before anything is written, and recording takes 0.7 to 1.0 of the
-// time. `auto t = a * b;` and `c ? a * b : a + b` are nodes there, not variables, which denote their
-// operands as they are when they are read, or do not compile.
+// The tape for programs that give every result a name and type, `T t = a * b;`. The compiler then
+// does the chain rule of a statement before anything is written, and recording takes 0.7 to 1.0 of
+// Tape's time. With this tape, `auto t = a * b;` holds an expression, not a variable: it denotes
+// its operands as they are when it is read. `c ? a * b : a + b` does not compile, because the
+// branches have different types.
 using FusedTape = BasicTape<double, nullptr, true>;
 
 }  // namespace cotangent::autodiff::reverse

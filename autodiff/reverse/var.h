@@ -1,7 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_VAR_H_
 #define COTANGENT_AUTODIFF_REVERSE_VAR_H_
 
-// The scalar that records what is done to it. Include autodiff/reverse/tape.h, not this file.
+// BasicVar: the scalar of reverse mode, which records on a tape what is done to it. Include
+// autodiff/reverse/tape.h, not this file.
 
 #include <concepts>
 #include <cstdint>
@@ -13,9 +14,9 @@
 
 namespace cotangent::autodiff::reverse::scalar {
 
-// A number and the index of its slot on the tape (0: a constant, that no tape knows). It may be
-// used wherever a double may: copied, compared, kept in containers. Every assignment of an
-// expression is a row on the thread's current tape.
+// A number, and the index of the slot under which a tape keeps its adjoint (0 for a constant, which
+// no tape knows). It may be used wherever a double may: copied, compared, kept in containers.
+// Assigning an expression to it adds a row to the thread's current tape.
 template <class TapeType>
 class BasicVar {
  public:
@@ -45,7 +46,8 @@ class BasicVar {
   COTANGENT_INLINE BasicVar& operator=(BasicVar&& other) noexcept {
     value_ = std::move(other.value_);
     if constexpr (Tape::kOperatorsRecord) {
-      // x = x + r, the other way of writing x += r.
+      // x = x + r is another way to write x += r: if no other variable holds x's old slot, it may
+      // grow in place as for += (BasicTape::Grows).
       if (((flags_ & kShared) | other.flags_) == 0 && Tape::Grows(AsLeaf(), other.AsLeaf())) {
         flags_ = kGrown;
         return *this;
@@ -112,7 +114,7 @@ class BasicVar {
   }
 
   COTANGENT_INLINE const Real& Value() const { return value_; }
-  // The slot, 0 for a constant.
+  // Returns the slot on the tape; 0 for a constant.
   COTANGENT_INLINE std::uint32_t Index() const { return index_; }
 
   COTANGENT_INLINE Leaf<Tape> AsLeaf() const {
@@ -130,7 +132,8 @@ class BasicVar {
  private:
   friend Tape;  // sets the slots of inputs
 
-  // Two variables share a slot from here on (see BasicTape::Accumulate).
+  // Marks both variables: they share a slot from now on, so += on one of them must start a new slot
+  // (see BasicTape::Accumulate).
   COTANGENT_INLINE void Share(const BasicVar& other) {
     index_ = other.index_;
     flags_ = other.flags_ |= kShared;
@@ -157,8 +160,8 @@ class BasicVar {
 
   Real value_;
   std::uint32_t index_;
-  // Another variable may hold the slot; += may have changed the value in place (see
-  // BasicTape::Adjoint).
+  // kShared: another variable may hold the same slot. kGrown: += may have changed the value in
+  // place (see BasicTape::Adjoint).
   static constexpr std::uint8_t kShared = 1, kGrown = 2;
   mutable std::uint8_t flags_;
 #if COTANGENT_REVERSE_CHECKS
@@ -166,7 +169,7 @@ class BasicVar {
 #endif
 };
 
-// More special than std::max and std::min, which would otherwise be chosen where both are in scope.
+// Overload resolution prefers these two to std::max and std::min where both are in scope.
 template <class Tape>
 requires requires { typename Tape::Real; }
 COTANGENT_INLINE BasicVar<Tape> max(const BasicVar<Tape>& a, const BasicVar<Tape>& b) {
@@ -186,7 +189,7 @@ requires Operands<Bare<A>, Bare<B>, Bare<C>> COTANGENT_INLINE auto clamp(A&& x, 
   return clamped;
 }
 
-// x = m 2^exponent with 1/2 <= |m| < 1.
+// Splits x = m 2^exponent with 1/2 <= |m| < 1, and returns m.
 template <Active A>
 BasicVar<TapeOf<A>> frexp(const A& a, int* exponent) {
   using Var = BasicVar<TapeOf<A>>;
@@ -197,7 +200,7 @@ BasicVar<TapeOf<A>> frexp(const A& a, int* exponent) {
   return ldexp(x, -*exponent);
 }
 
-// The fraction has x's derivative, the whole part none.
+// The returned fraction has x's derivative; the whole part has derivative 0.
 template <Active A>
 BasicVar<TapeOf<A>> modf(const A& a, BasicVar<TapeOf<A>>* whole) {
   const BasicVar<TapeOf<A>> x(a);
@@ -205,9 +208,9 @@ BasicVar<TapeOf<A>> modf(const A& a, BasicVar<TapeOf<A>>* whole) {
   return Apply<FractionRule, Leaf<TapeOf<A>>>({}, x.AsLeaf());
 }
 
-// ln(sum e^xi), by the stable form: shifted by the largest value, which is a constant to the
-// derivatives because it cancels, and found again where a program is replayed. Two rows for each
-// term. Minus infinity for no terms.
+// Returns ln(sum of e^xi), and minus infinity for no terms. Subtracts the largest value first, so
+// that exp cannot overflow. That value is a constant to the derivatives, because it cancels; if a
+// recorded program is replayed, it is determined anew. Records two rows for each term.
 template <class Tape>
 BasicVar<Tape> CotangentApply(functions::rule::logsumexp, std::span<const BasicVar<Tape>> x) {
   using Var = BasicVar<Tape>;
