@@ -15,7 +15,8 @@ namespace {
 using data::TargetKind;
 using training::report::CsvField;
 
-// The answers' numbers: those of probabilities from the greatest on, else as they are.
+// Returns the order in which to show the answers: probabilities in descending order, numbers as
+// they are.
 std::vector<size_t> Order(TargetKind kind, const std::vector<double>& answers) {
   std::vector<size_t> order(answers.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -25,7 +26,7 @@ std::vector<size_t> Order(TargetKind kind, const std::vector<double>& answers) {
   return order;
 }
 
-// File names are bytes; what is no UTF-8 among them is replaced.
+// File names are bytes: replaces those that are not UTF-8.
 std::string Dump(const nlohmann::ordered_json& value) {
   return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -1,4 +1,5 @@
-// How predict writes what a network answers: lines for people, one JSON object, or CSV.
+// Formats the answers of a network for the program predict: lines for people, one JSON object, or
+// CSV.
 #ifndef COTANGENT_TOOLS_ANSWERS_H_
 #define COTANGENT_TOOLS_ANSWERS_H_
 
@@ -14,16 +15,19 @@ namespace cotangent::tools {
 
 enum class AnswerFormat { kText, kJson, kCsv };
 
-// Of "text", "json" or "csv"; a usage error for any other.
+// Parses "text", "json" or "csv"; any other text is a usage error.
 absl::StatusOr<AnswerFormat> ParseAnswerFormat(absl::string_view text);
 
-// What is written before the first picture, for each, and after the last.
+// Writes the answers: Begin() comes before the first picture, Answer() or Error() for each picture,
+// End() after the last. `top` is how many classes or labels are shown. The formats:
 //
-//   text   PICTURE: cat 0.8123  dog 0.1012      the `top` most probable; numbers: age 34.2  weight 61
+//   text   PICTURE: cat 0.8123  dog 0.1012      The `top` most probable classes or labels.
+//          PICTURE: age 34.2  weight 61         All numbers, if the network answers with numbers.
 //   json   {"pictures": [{"file": "cat.png", "classes": [{"name": "cat", "number": 3,
-//          "probability": 0.8123}, ...]}, ...]}  the `top` most probable; "labels" instead of
-//          "classes", or "numbers" with "value"; {"file", "error"} for a picture that was not read
-//   csv    image,answer,probability,probability of CLASS,...   of labels and numbers without the
+//          "probability": 0.8123}, ...]}, ...]}  The `top` most probable. "labels" stands in place of
+//          "classes", or "numbers" with "value". A picture that was not read has "file" and "error".
+//   csv    image,answer,probability,probability of CLASS,...   All classes. For labels and numbers
+//          the second and third columns are missing. Quoted as RFC 4180 says.
 //          second and third column; all classes; quoted as RFC 4180 has it
 class AnswerWriter {
  public:
@@ -31,9 +35,9 @@ class AnswerWriter {
       : format_(format), kind_(kind), names_(std::move(names)), top_(top) {}
 
   std::string Begin() const;
-  // `answers`: a probability for each class or label, or the numbers.
+  // `answers` holds a probability for each class or label, or the numbers.
   std::string Answer(const std::string& picture, const std::vector<double>& answers);
-  // Nothing but in JSON: errors are said on standard error.
+  // Returns text in JSON only; for the other formats, the caller reports errors on standard error.
   std::string Error(const std::string& picture, const absl::Status& error);
   std::string End() const;
 

@@ -1,4 +1,4 @@
-// Measures how fast a network is trained, or answers, on this machine, with made-up images.
+// Measures on synthetic images how fast a network trains, or answers, on this machine.
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -56,22 +56,22 @@ constexpr char kUsage[] =
     "\n"
     "  benchmark --network=cifar94 --batch_size=128 --precision=bf16 [--inference] [--json]\n";
 
-// Steps that warm caches up and are not counted.
+// The first steps warm up the caches and are not counted.
 constexpr int kWarmUpSteps = 2;
-// The part of the processors that other programs may take before figures count as disturbed.
+// Figures count as disturbed if other programs take more than this share of the processors.
 constexpr double kMostOtherLoad = 0.03;
 
 struct Times {
-  double first_step_seconds = 0;   // from the program's start
-  double step_seconds = 0;         // the median
-  double p99_seconds = 0;          // what 99 of 100 steps take at most
-  double other_load = 0;           // the part of the processors that other programs took
-  double undisturbed_seconds = 0;  // of a step, estimated: the fastest tenth of them
-  double flops = 0;                // of a step
-  training::TimedPlan plan;        // with --explain
+  double first_step_seconds = 0;   // from the start of the program
+  double step_seconds = 0;         // median
+  double p99_seconds = 0;          // 99th percentile
+  double other_load = 0;           // share of the processors that other programs took
+  double undisturbed_seconds = 0;  // 10th percentile: an estimate without other programs
+  double flops = 0;                // floating-point operations of a step
+  training::TimedPlan plan;        // filled in with --explain
 };
 
-// The network of --checkpoint, or that of --network without a store.
+// Returns the network of --checkpoint with its weights, or that of --network without weights.
 absl::StatusOr<training::TrainedNetwork> FindTrained(const CommandLine& line) {
   const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
   if (checkpoint.empty()) {
@@ -148,7 +148,7 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
                                       const training::StepOptions& options,
                                       Clock::time_point program_start,
                                       training::CachedTuner& tuner) {
-  // As many images as make the recipe's schedule of a usual length.
+  // The number of images only sets the length of the recipe's schedule; 50,000 is usual.
   const int64_t images = std::max<int64_t>(50'000, network.train().batch_size());
   absl::StatusOr<std::unique_ptr<training::TrainingStep>> made =
       training::StepOnNoise(network, ClassesOf(network), images, options, tuner.get());
@@ -168,7 +168,7 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
   return times;
 }
 
-// Fills in weights as training begins with.
+// Fills in the weights with which training would begin.
 absl::Status InitialiseTrained(training::TrainedNetwork& trained) {
   const layers::Network& network = trained.network;
   layers::BuildOptions build;

@@ -34,7 +34,7 @@ void OnInterrupt(int signal_number) {
   interrupt_signal = signal_number;
 }
 
-// The flags of the program itself: Abseil has some of its own.
+// Returns the program's own flags, without those that Abseil defines.
 std::vector<std::pair<std::string, absl::CommandLineFlag*>> ProgramFlags() {
   std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags;
   for (const auto& [name, flag] : absl::GetAllFlags()) {
@@ -54,7 +54,7 @@ void PrintUsage(absl::string_view usage) {
   }
 }
 
-// What a flag takes.
+// Describes the values that a flag accepts.
 std::string Expectation(const absl::CommandLineFlag& flag) {
   if (flag.IsOfType<bool>()) return "true or false";
   if (flag.IsOfType<std::string>()) return "a text";
@@ -131,7 +131,7 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage) {
     UsageError(absl::StrCat("the environment variable COTANGENT_ISA is '", isa,
                             "'; expected portable, avx2, avx512 or avx512_bf16, or none"));
   }
-  // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
+  // Paths are relative to the user's directory, but `bazel run` starts programs in another.
   const char* directory = getenv("BUILD_WORKING_DIRECTORY");
   if (directory != nullptr && chdir(directory) != 0)
     UsageError(absl::StrCat("cannot go to the directory ", directory));

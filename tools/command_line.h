@@ -1,4 +1,5 @@
-// What all programs share: flags, places, exit codes, interruption.
+// What all programs share: reading flags, checking paths, exit codes, and handling of
+// interruptions.
 #ifndef COTANGENT_TOOLS_COMMAND_LINE_H_
 #define COTANGENT_TOOLS_COMMAND_LINE_H_
 
@@ -12,63 +13,65 @@
 namespace cotangent::tools {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;         // while running
+inline constexpr int kExitFailed = 1;         // the program failed while it ran
 inline constexpr int kExitUsage = 2;          // the command line or an input file is wrong
 inline constexpr int kExitInterrupted = 130;  // 128 + the signal's number
 
-// Reads the command line into the program's absl flags and returns what are no flags, in order.
-// Understands --flag=value,
-// --flag value, --bool_flag, --nobool_flag, and `--`, after which nothing is a flag. Of repeated
-// flags the last one counts; Values() has all. Prints the usage, or the version, and exits with 0 when
-// --help or --version is given; with kExitUsage and the reason, when a flag is unknown or its value is wrong. Goes to the
-// directory the user stands in where `bazel run` started the program.
+// Reads the command line into the program's absl flags, and returns the arguments that are no
+// flags, in order. Understands --flag=value, --flag value, --bool_flag, --nobool_flag, and `--`,
+// after which nothing is a flag. If a flag is repeated, its last value counts; Values() returns
+// all. With --help or --version, prints the usage or the version and exits with 0. If a flag is
+// unknown or its value is wrong, prints the reason and exits with kExitUsage. If `bazel run`
+// started the program, changes to the directory in which the user called it.
 struct CommandLine {
   std::vector<std::string> arguments;
-  std::map<std::string, std::vector<std::string>> given;  // by flag, its values in order
+  std::map<std::string, std::vector<std::string>> given;  // for each flag, its values in order
 
   bool WasGiven(const std::string& flag) const { return given.count(flag) > 0; }
-  // All values of a flag that may be repeated.
+  // Returns all values of a flag that may be repeated.
   std::vector<std::string> Values(const std::string& flag) const {
     const auto found = given.find(flag);
     return found == given.end() ? std::vector<std::string>() : found->second;
   }
 };
-// Guards the standard streams (standard_streams.h), so it belongs to the beginning of main().
+// Also guards the standard streams (standard_streams.h), so main() should call this first.
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 
-// Prints "cotangent-predict 1.0" (what the program is installed as) and exits with 0.
+// Prints the name under which the program is installed and the version, such as "cotangent-predict
+// 1.0", and exits with 0.
 [[noreturn]] void PrintVersion();
 
-// An error where the command line of `program` has anything but flags.
+// Returns an error if the command line of `program` has arguments that are no flags.
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 
-// "--FLAG=FOUND: expected EXPECTED".
+// Returns the error "--FLAG=FOUND: expected EXPECTED".
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
 
-// An error, before the work begins, where the file that --FLAG=PATH names could not be written
-// after it: its directory is not there, or may not be written to. An empty path is well.
+// Checks, before the work begins, that the file named by --FLAG=PATH can be written after it.
+// Returns an error if its directory does not exist or may not be written to; an empty path is no
+// error.
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 
-// kExitUsage for what is wrong with the command line or an input file (InvalidArgument, NotFound,
-// OutOfRange), else kExitFailed.
+// Returns kExitUsage if the command line or an input file is wrong (InvalidArgument, NotFound,
+// OutOfRange), and kExitFailed otherwise.
 int ExitCodeOf(const absl::Status& status);
 
-// "program: message" on standard error; returns ExitCodeOf(status).
+// Prints "program: message" on standard error, and returns ExitCodeOf(status).
 int Fail(const absl::Status& status);
 
-// From now on the first SIGINT, SIGTERM, SIGHUP or SIGUSR1 (which mpirun passes on to all ranks, and
-// Slurm sends where it is asked to) is noted, and the second ends the process at
-// once. A signal that was ignored when the program started, as under nohup or in a script's
-// background job, stays ignored.
+// After this call, the first SIGINT, SIGTERM, SIGHUP or SIGUSR1 is only recorded, so that the
+// program can end in good order; a second one ends the process at once. (mpirun passes SIGUSR1 on
+// to all ranks, and Slurm can send it.) A signal that was ignored when the program started, as
+// under nohup or in a script's background job, stays ignored.
 void CatchInterrupts();
-// The number of the signal that came, or 0.
+// Returns the number of the signal that came, or 0 if none did.
 int InterruptSignal();
-// The exit code after an interruption: 130 for Ctrl-C, 129 for SIGHUP, else 143, also where the
-// signal came to another rank.
+// Returns the exit code after an interruption: 130 for Ctrl-C, 129 for SIGHUP, and 143 otherwise,
+// also if another rank received the signal.
 int InterruptExitCode();
 
-// As many threads as `requested`, or one for each physical core where that is 0; a usage error
-// below 0 or above 1024.
+// Makes the program compute with `requested` threads, or with one for each physical core if that is
+// 0, and stores the number in *used. Below 0 or above 1024 is a usage error.
 absl::Status UseThreads(int requested, int* used);
 
 }  // namespace cotangent::tools

@@ -11,8 +11,9 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/trace.h"
 
-// What `differentiate` prints: formulas' values and derivatives at a point by finite differences,
-// dual numbers, the tape and the symbolic derivative, side by side.
+// The report that the program `differentiate` prints: values and derivatives of formulas at a
+// point, computed side by side by finite differences, dual numbers, a reverse tape and symbolic
+// differentiation.
 namespace cotangent::tools {
 
 enum class DerivativeMode { kNumeric, kForward, kReverse, kSymbolic };
@@ -20,23 +21,25 @@ enum class DerivativeMode { kNumeric, kForward, kReverse, kSymbolic };
 struct ReportOptions {
   std::vector<DerivativeMode> modes = {DerivativeMode::kNumeric, DerivativeMode::kForward,
                                        DerivativeMode::kReverse, DerivativeMode::kSymbolic};
-  // Step of central differences; 0: Richardson extrapolation, the step chosen.
+  // The step of central differences; 0 stands for Richardson extrapolation with a step of its own
+  // choice.
   double step = 0;
   bool hessian = false;
   bool trace = false;
-  // Whether the derivatives' formulas are wanted; symbolic mode needs them anyway.
+  // Whether to report the formulas of the derivatives; symbolic mode computes them in any case.
   bool formulas = true;
 };
 
-// One derivative by every mode; those not asked for are NaN.
+// One derivative, computed by each mode; NaN for modes that were not requested.
 struct Entry {
   double by_mode[4];     // In the order of DerivativeMode.
-  double numeric_error;  // The estimate that comes with the numeric one.
-  // What it is a sum of, without the signs: over all paths from the variable to the result, the
-  // product of the magnitudes of the derivatives along it. Rounding errors are relative to this.
+  double numeric_error;  // Estimated error of the numeric derivative.
+  // The size of the terms that the derivative is a sum of: over all paths from the variable to the
+  // result, the sum of the products of the magnitudes of the derivatives along the path. Rounding
+  // errors are proportional to this.
   double magnitude;
-  autodiff::symbolic::Expr derivative;  // As evaluated; null where no formulas are wanted.
-  autodiff::symbolic::Expr formula;     // The same simplified, for reading.
+  autodiff::symbolic::Expr derivative;  // As evaluated; null if `formulas` is false.
+  autodiff::symbolic::Expr formula;     // The same, simplified for reading.
 };
 
 struct FunctionReport {
@@ -44,7 +47,7 @@ struct FunctionReport {
   autodiff::symbolic::Expr formula;
   double value;
   std::vector<Entry> gradient;              // By variable.
-  std::vector<std::vector<Entry>> hessian;  // Empty unless asked for.
+  std::vector<std::vector<Entry>> hessian;  // Empty unless it was requested.
 };
 
 struct Report {
@@ -54,31 +57,32 @@ struct Report {
   ReportOptions options;
   std::vector<FunctionReport> functions;
   autodiff::symbolic::Trace trace;
-  std::vector<std::string> notes;  // Kinks the point stands on.
-  // Largest differences over all entries, relative to their magnitude; infinite where a mode's
-  // derivative is not finite.
-  double exact_disagreement = 0;    // Among forward, reverse and symbolic.
-  double numeric_disagreement = 0;  // Of numeric from the others.
+  std::vector<std::string> notes;  // The kinks at the point.
+  // The largest differences between modes over all entries, relative to each entry's magnitude;
+  // infinite if the derivative of some mode is not finite.
+  double exact_disagreement = 0;    // Between forward, reverse and symbolic.
+  double numeric_disagreement = 0;  // Between numeric and the others.
   bool numeric_within_estimate = true;
 
-  // Whether forward, reverse and symbolic are the same but for rounding.
+  // Whether forward, reverse and symbolic agree except for rounding.
   bool agrees() const { return exact_disagreement <= 1e-8; }
 };
 
-// Errors (InvalidArgument or OutOfRange, both about the input): a formula that does not parse or
-// uses a variable without a value (name:line:column), a point outside the domain (which
-// subexpression, at which value), a derivative that is not finite.
+// Errors are InvalidArgument or OutOfRange, and concern the input: a formula that does not parse or
+// uses a variable without a value (the message begins with name:line:column), a point outside the
+// domain (it names the subexpression and its value), or a derivative that is not finite.
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);
 
-// Measures the report's disagreements anew.
+// Computes the report's disagreements again.
 void CompareModes(Report& report);
 
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);
 std::string ReportAsLatex(const Report& report);
-// A C++ function of the variables: values, then the derivatives by each, function after function.
+// Returns the source of a C++ function of the variables. It computes the values, then the
+// derivatives by each variable, one formula after another.
 std::string ReportAsCpp(const Report& report);
 
 }  // namespace cotangent::tools

@@ -16,7 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// The problem set's question 4.
+// The two formulas of question 4 of the problem set (tools/lab/README.md).
 const std::vector<std::string> kFormulas = {"cos(w1)*cos(w2) + sigmoid(w2)",
                                             "ln(w1 + w2) + w1^2*w2"};
 const std::vector<std::pair<std::string, double>> kPoint = {{"w1", 1}, {"w2", 2}};
@@ -112,8 +112,8 @@ void ExpectInEveryMode(const Reported& reported, double tolerance) {
   EXPECT_TRUE(report->agrees()) << reported.formula;
 }
 
-// Inputs that were reported as bugs of other tools. The right values are mathematics, or mpmath's
-// in 50 digits where they have digits.
+// Inputs on which other tools were reported to fail. The expected values follow from mathematics,
+// or were computed by mpmath with 50 digits.
 TEST(ReportedTest, BranchesThatAreNotTakenMayBeUndefined) {
   const double e1 = std::exp(1.0);
   for (const Reported& reported : std::vector<Reported>{
@@ -158,7 +158,7 @@ TEST(ReportedTest, ValuesAreThePlainFunctions) {
                              {"fmod(x,y)", {{"x", -7}, {"y", 3}}, {1, 2}}}) {
     ExpectInEveryMode(reported, 1e-15);
   }
-  // 1e15 and 1e-5 lie just below the logarithm's rounding.
+  // At 1e15 and 1e-5, the last digit depends on how the logarithm is rounded.
   for (double x = 1; x < 1e16; x *= 10) {
     const auto report = MakeReport({"log10(x)"}, {{"x", x}}, {});
     EXPECT_EQ(report->functions[0].value, std::log10(x));
@@ -202,7 +202,8 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_TRUE(report->agrees());
   EXPECT_LT(report->exact_disagreement, 1e-15);
   EXPECT_EQ(report->functions[0].gradient[0].magnitude, 1e-30);
-  // Of each mode, a derivative that is no number, infinite, or off by a part of its small self.
+  // Each mode must be noticed if its derivative is NaN, infinite, or off by a small part of its own
+  // small value.
   const Report right = *report;
   for (const int mode : {1, 2, 3}) {
     for (const double wrong : {std::nan(""), HUGE_VAL, 1e-30 * (1 + 1e-6), 0.0, -1e-30}) {
@@ -223,8 +224,8 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_FALSE(report->numeric_within_estimate);
 }
 
-// A formula of 1,000 variables and one of 200 factors. (Hours, before: each derivative was
-// simplified by itself, looking at all below each node.)
+// A formula of 1,000 variables, and one of 200 factors. (This once took hours, because each
+// derivative was simplified by itself and looked at all nodes below each node.)
 TEST(ReportedTest, LargeFormulasTakeNoTime) {
   std::string sum = "ln(", product;
   std::vector<std::pair<std::string, double>> point;

@@ -1,5 +1,5 @@
-// Values and derivatives of formulas at a point, by four independent methods; and whether those of
-// a network agree:
+// Computes values and derivatives of formulas at a point by four independent methods, or checks
+// that the derivatives of a network agree:
 //
 //   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --step=0.01 --trace
 //   differentiate --network=convnet --check
@@ -76,24 +76,24 @@ constexpr char kUsage[] =
     "\n"
     "Formulas: x^2*sin(y) + ln(z); names for parts: u = x + y; u*(u + 1); if(x < 0, -x, x).\n";
 
-// What is asked of formulas without a point.
+// What to compute; all but kDerivatives work on formulas without a point.
 enum class Command { kDerivatives, kSimplify, kEqual, kParity, kLimit };
 
 struct Arguments {
   std::vector<std::string> formulas;
-  std::vector<std::string> files;  // With a formula each, after those.
+  std::vector<std::string> files;  // Each holds a formula; they come after `formulas`.
   std::vector<std::pair<std::string, double>> point;
   tools::ReportOptions report;
   std::string graph;
   std::string format = "text";
   Command command = Command::kDerivatives;
-  std::string operand;  // Of --parity and --limit.
+  std::string operand;  // The value of --parity or --limit.
   tools::NetworkReportOptions network;
   bool check = false;
   bool help = false;
 };
 
-// At commas outside parentheses: x=max(1,2),y=3 are two.
+// Splits at commas outside parentheses: "x=max(1,2),y=3" has two parts.
 std::vector<std::string> SplitAtCommas(absl::string_view text) {
   std::vector<std::string> parts(1);
   int depth = 0;
@@ -222,7 +222,7 @@ absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) 
   return absl::OkStatus();
 }
 
-// Flags other than paths, patterns and files are of ASCII.
+// Requires that an argument is ASCII (this is not asked of paths, patterns and file names).
 absl::Status CheckCharacters(absl::string_view argument) {
   const size_t at = cotangent::FirstForeignCharacter(argument);
   if (at == absl::string_view::npos) return absl::OkStatus();
@@ -281,7 +281,7 @@ absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
   return absl::OkStatus();
 }
 
-// Whether what was asked for can be done together.
+// Checks that the arguments can be combined.
 absl::Status CheckArguments(const Arguments& arguments) {
   if (arguments.help) return absl::OkStatus();
   if (!arguments.network.network.empty()) {
@@ -334,8 +334,8 @@ int Usage(absl::string_view message) {
 int Fail(const absl::Status& status) {
   fprintf(stderr, "differentiate: %s%s\n", std::string(status.message()).c_str(),
           absl::IsOutOfRange(status) ? "; choose another point with --at" : "");
-  // What is wrong with the input, a directory that is not there included, comes as one of these;
-  // all else is a failure at work.
+  // Errors of the input, including a directory that does not exist, have one of these codes; all
+  // others are failures of the program.
   const bool input =
       absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
   return input ? tools::kExitUsage : tools::kExitFailed;
@@ -401,7 +401,7 @@ int main(int argc, char** argv) {
     fputs(kUsage, stdout);
     return 0;
   }
-  // Paths are relative to where the user stands; `bazel run` starts programs elsewhere.
+  // Paths are relative to the user's directory, but `bazel run` starts programs in another.
   const char* directory = getenv("BUILD_WORKING_DIRECTORY");
   if (directory != nullptr && chdir(directory) != 0) {
     perror(directory);

@@ -1,4 +1,4 @@
-// Measures a trained network on the test images.
+// Measures the accuracy of a trained network on the test images.
 
 #include <stdio.h>
 
@@ -67,7 +67,7 @@ absl::Status CheckFlags() {
   return CanBeWritten("predictions", absl::GetFlag(FLAGS_predictions));
 }
 
-// A PNG file of one image; empty where it cannot be made.
+// Returns one image as the bytes of a PNG file; empty if it cannot be made.
 std::string PngOf(const data::Dataset& dataset, int64_t index) {
   const int64_t plane = dataset.image_bytes() / dataset.channels;
   std::vector<uint8_t> planar, read;
@@ -84,8 +84,8 @@ absl::Status WriteFile(const std::string& path, const std::string& contents) {
   return path.empty() ? absl::OkStatus() : data::WriteFileAtomically(path, contents);
 }
 
-// Writes what the flags ask for; `Found` has ToHtml, ToCsv and ToJson. `line` stands on standard
-// output where JSON does not.
+// Writes the files and formats that the flags ask for. `Found` has ToHtml, ToCsv and ToJson. `line`
+// goes to standard output unless JSON does.
 template <typename Found>
 absl::Status Tell(const Found& found, const std::string& line) {
   const std::string report = absl::GetFlag(FLAGS_report), csv = absl::GetFlag(FLAGS_predictions);

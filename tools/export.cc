@@ -1,4 +1,4 @@
-// Writes a trained network as a file for other programs.
+// Writes a trained network to a file for other programs.
 
 #include <stdio.h>
 
@@ -34,7 +34,8 @@ constexpr char kUsage[] =
     "\n"
     "  export --checkpoint=runs/convnet --format=onnx --output=convnet.onnx [--raw_bytes]\n";
 
-// The accuracy that was measured after the checkpoint's step, if the run's log is beside it.
+// Returns the accuracy that was logged at the checkpoint's step, if the log of the run is in the
+// same directory.
 std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   const std::string directory = std::filesystem::path(found.path).parent_path().string();
   const absl::StatusOr<std::string> log =

@@ -1,4 +1,4 @@
-// Brings a data set onto this machine:
+// Downloads a data set to this machine:
 //
 //   fetch_data --dataset=cifar10 --data_dir=DIR
 

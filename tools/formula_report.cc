@@ -36,7 +36,7 @@ absl::StatusOr<std::vector<Expr>> ParseAll(absl::Span<const std::string> formula
   return parsed;
 }
 
-// What to add to an answer that more work might have changed.
+// Returns a note for an answer that might be better if the search had not been stopped.
 std::string Stopped(const symbolic::Budget& budget) {
   return budget.exhausted() ? " (stopped: it would take long)" : "";
 }

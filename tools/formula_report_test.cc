@@ -35,7 +35,7 @@ TEST(FormulaReportTest, Equality) {
   EXPECT_THAT(*EqualityAsText({"sqrt(x^2)", "x"}, &all), HasSubstr("differ"));
   EXPECT_FALSE(all);
   EXPECT_FALSE(EqualityAsText({"x"}, &all).ok());
-  // Defined nowhere: nothing to prove.
+  // This formula is defined nowhere, so nothing can be proved.
   EXPECT_THAT(*EqualityAsText({"sqrt(-1 - x^2)", "7"}, &all), HasSubstr("cannot tell"));
 }
 

@@ -11,8 +11,8 @@
 namespace cotangent::tools {
 namespace {
 
-// One for the process, never freed: Graphviz 2.42 keeps the name of the font it used last beyond
-// the life of its context, and looks at it in the next.
+// One context for the whole process, never freed: Graphviz 2.42 remembers the font that it used
+// last beyond the life of a context, and looks at it in the next one.
 GVC_t* Context() {
   static GVC_t* const context = gvContext();
   return context;
@@ -25,7 +25,7 @@ struct CloseGraph {
   }
 };
 
-// The type in which Graphviz tells a length: unsigned int before its version 13, size_t since.
+// The type in which Graphviz returns a length: unsigned int before version 13, size_t since then.
 template <class Length>
 Length TypeOfLength(int (*)(GVC_t*, Agraph_t*, const char*, char**, Length*));
 

@@ -8,11 +8,13 @@
 
 namespace cotangent::tools {
 
-// A graph in the DOT language drawn by Graphviz. `format`: "svg", "png", or "dot" (the text itself,
-// laid out). Errors: text that is no graph; a format Graphviz has no plugin for.
+// Draws a graph that is written in the DOT language, with Graphviz. `format` is "svg", "png", or
+// "dot" (the text itself with positions added). Errors: the text is no graph, or Graphviz has no
+// plugin for the format.
 absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string& format);
 
-// Writes the picture to a file whose name ends in .svg, .dot or .png: whole or not at all.
+// Draws the graph into a file whose name ends in .svg, .dot or .png. The file is written completely
+// or not at all.
 absl::Status WriteGraph(const std::string& dot, const std::string& path);
 
 }  // namespace cotangent::tools

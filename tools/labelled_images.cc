@@ -16,7 +16,7 @@
 namespace cotangent::tools {
 namespace {
 
-// The network's label of each class of the source, by name.
+// Returns, for each class of the source, the network's label for the class of the same name.
 absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
                                               const training::TrainedNetwork& trained) {
   std::vector<int32_t> labels;
@@ -39,14 +39,15 @@ absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
   return labels;
 }
 
-// Gives a data set the network's classes (labels, numbers) instead of its own, of which number k is
-// the network's `numbers`[k].
+// Gives a data set the network's classes (or labels, or numbers) instead of its own: class k of the
+// data set is class numbers[k] of the network.
 void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string>& classes,
               data::Dataset& dataset) {
   if (dataset.target_kind == data::TargetKind::kClass) {
     for (int32_t& label : dataset.labels) label = numbers[label];
   } else {
-    // What the data do not have is not true of any image; numbers must be there, LabelsOf() saw to it.
+    // Labels that the data set does not have are 0 (not true of any image). All numbers must be in
+    // the data set; LabelsOf() has checked this.
     std::vector<float> targets(dataset.size() * classes.size());
     for (size_t i = 0; i < dataset.targets.size(); ++i)
       targets[i / numbers.size() * classes.size() + numbers[i % numbers.size()]] =

@@ -1,4 +1,4 @@
-// The labelled pictures that a trained network is measured on or shown.
+// Loads the labelled pictures with which a program measures a trained network.
 #ifndef COTANGENT_TOOLS_LABELLED_IMAGES_H_
 #define COTANGENT_TOOLS_LABELLED_IMAGES_H_
 
@@ -12,21 +12,21 @@
 namespace cotangent::tools {
 
 struct ImageRequest {
-  std::string dataset;   // as --dataset; empty: what the network was trained with
-  std::string data_dir;  // empty: the default one
+  std::string dataset;   // value of --dataset; empty: the network's training data set
+  std::string data_dir;  // empty: the default directory
   int threads = 1;
-  bool skip_bad = false;  // pictures that cannot be read, each with a line on standard error
+  bool skip_bad = false;  // skip unreadable pictures, with a line on standard error for each
   data::Split wanted = data::Split::kTest;
 };
 
 struct Images {
-  data::Dataset dataset;  // labels are the network's, by the classes' names
+  data::Dataset dataset;  // labels are the network's; classes are matched by name
   data::Split split = data::Split::kTest;
 };
 
-// The wanted part of a data set, if it has such a one; else what is watched while training
-// (training/source.h). Errors: InvalidArgument for a data set that the network does not fit: images
-// of another shape, classes it does not know.
+// Returns the wanted part of the data set. If the data set has no such part, returns the part that
+// training evaluates on (training/source.h). InvalidArgument if the network does not fit the data
+// set: images of another shape, or classes that it does not know.
 absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
                                   const ImageRequest& request);
 

@@ -23,7 +23,7 @@ std::string Number(double value, int digits) {
   return absl::StrFormat("%.*g", digits, value == 0 ? 0.0 : value);
 }
 
-// Lines on standard error, every few seconds.
+// Returns a function that prints progress on standard error, at most once in a few seconds.
 std::function<void(const std::string&)> SignsOfLife() {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kEvery(5);

@@ -8,16 +8,16 @@
 #include "absl/status/statusor.h"
 #include "layers/network/network_check.h"
 
-// What `differentiate --network=FILE --check` prints: the derivatives of a network by reverse mode,
-// forward mode and differences, held against each other (layers/network/network_check.h).
+// The report that `differentiate --network=FILE --check` prints: it compares the derivatives of a
+// network by reverse mode, forward mode and differences (layers/network/network_check.h).
 namespace cotangent::tools {
 
 struct NetworkReportOptions {
-  std::string network;                 // of the zoo, or a path
+  std::string network;                 // a name in the zoo (layers/zoo), or a path
   std::vector<std::string> overrides;  // field.path=value
   int64_t batch_size = 4;
   uint64_t seed = 1;
-  int threads = 0;  // 0: one a core
+  int threads = 0;  // 0: one for each core
 };
 
 struct NetworkReport {
@@ -26,8 +26,8 @@ struct NetworkReport {
   layers::NetworkCheck check;
 };
 
-// Errors: those of the network text, its overrides and the number of threads. Standard error is
-// told every few seconds how far it is.
+// Returns errors for a wrong network text, override or number of threads. Reports progress on
+// standard error every few seconds.
 absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& options);
 
 std::string NetworkReportAsText(const NetworkReport& report);

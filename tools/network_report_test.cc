@@ -45,8 +45,9 @@ TEST(NetworkReportTest, SaysWhatDisagrees) {
   EXPECT_THAT(NetworkReportAsText(*report), HasSubstr("reverse, forward and numeric DISAGREE"));
 }
 
-// What f32 cannot know well is no disagreement: a batch norm over two values, of whose gradient
-// cancellation leaves little, and many normalised layers, which amplify rounding.
+// Errors that f32 arithmetic cannot avoid must not count as disagreement: those of a batch norm
+// over two values, whose gradient cancels almost completely, and of many normalised layers, which
+// amplify rounding.
 TEST(NetworkReportTest, ConditioningIsNoFalseAlarm) {
   NetworkReportOptions options;
   options.network = testing::TempDir() + "/norms.textproto";

@@ -1,4 +1,4 @@
-// Says what pictures show.
+// Says what pictures show, by a trained network.
 
 #include <stdio.h>
 
@@ -45,7 +45,7 @@ constexpr char kUsage[] =
     "  predict --checkpoint=runs/convnet IMAGE|DIR... [--format=text|json|csv] "
     "[--explain=out.png]\n";
 
-// e^x_k / sum_j e^x_j.
+// Returns e^x_k / sum_j e^x_j for each score x_k.
 std::vector<double> Softmax(const float* scores, int64_t classes) {
   const float largest = *std::max_element(scores, scores + classes);
   std::vector<double> probabilities(classes);
@@ -56,8 +56,8 @@ std::vector<double> Softmax(const float* scores, int64_t classes) {
   return probabilities;
 }
 
-// What the network says of an image: probabilities of the classes, of each label by itself, or
-// numbers in their own units.
+// Converts the network's scores for one image to answers: a probability for each class, a
+// probability for each label by itself, or numbers in their own units.
 std::vector<double> AnswersOf(const training::Evaluator& evaluator, const float* scores) {
   const int64_t count = evaluator.classes();
   std::vector<float> answers(scores, scores + count);
@@ -70,7 +70,8 @@ std::vector<double> AnswersOf(const training::Evaluator& evaluator, const float*
   return result;
 }
 
-// Where `path` is a folder, the files below it in natural order, else itself.
+// If `path` is a folder, appends the files below it in natural order; otherwise appends `path`
+// itself.
 absl::Status AppendPictures(const std::string& path, std::vector<std::string>& pictures) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) {
@@ -90,8 +91,8 @@ absl::Status AppendPictures(const std::string& path, std::vector<std::string>& p
   return absl::OkStatus();
 }
 
-// What in the image `bytes` the most probable class rests on, compared with a black picture: drawn
-// into the file --explain names, and said in a line.
+// Explains which parts of the image `bytes` the most probable class depends on, compared with a
+// black picture: draws them into the file that --explain names, and prints a line.
 absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::ImageWriter& writer,
                            const data::ImageShape& shape, const std::vector<uint8_t>& bytes,
                            const std::vector<double>& probabilities,
@@ -120,8 +121,8 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
   return absl::OkStatus();
 }
 
-// Writes what the network says of each picture; the status of the first that could not be read, after the others
-// are done.
+// Writes the answers for all pictures. Returns the error of the first picture that could not be
+// read, but only after the others are done.
 absl::Status Predict(const std::vector<std::string>& arguments) {
   if (arguments.empty())
     return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE|DIR...");

@@ -14,7 +14,8 @@ namespace {
 
 constexpr int kBarCells = 20;
 constexpr std::chrono::milliseconds kRedrawEvery(100);
-// How often the machine's load is asked for, and what part of the processors is worth a word.
+// How often to measure the machine's load; and the shares of the processors that other programs
+// must take, and of the time spent waiting for other ranks, to be shown.
 constexpr std::chrono::seconds kLookAtLoadEvery(2);
 constexpr double kMuchOtherWork = 0.05, kMuchWaiting = 0.01;
 
@@ -25,7 +26,7 @@ std::string Duration(double seconds) {
   return absl::StrFormat("%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-// "0.1234", or "none" where no step counts.
+// Returns "0.1234", or "none" if no step gave a finite loss.
 std::string Loss(double loss) {
   return std::isfinite(loss) ? absl::StrFormat("%.4f", loss) : "none";
 }
@@ -61,7 +62,7 @@ void Progress::AtStep(const training::RunNumbers& numbers) {
       numbers.waiting < kMuchWaiting
           ? ""
           : absl::StrFormat("  %.0f%% waiting for other ranks", 100 * numbers.waiting);
-  const double epoch = std::ceil(numbers.epoch);  // the one that is being made, from 1
+  const double epoch = std::ceil(numbers.epoch);  // the current epoch, counted from 1
   const double length = std::min(1.0, numbers.epochs - (epoch - 1));
   const double share = (numbers.epoch - (epoch - 1)) / std::max(length, 1e-9);
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarCells);

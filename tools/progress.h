@@ -1,5 +1,5 @@
-// What a person sees while a network is trained: on a terminal one live line an epoch, elsewhere
-// one plain line an epoch.
+// Shows the progress of training: on a terminal, one live line for each epoch; elsewhere, one plain
+// line for each epoch.
 #ifndef COTANGENT_TOOLS_PROGRESS_H_
 #define COTANGENT_TOOLS_PROGRESS_H_
 
@@ -11,16 +11,17 @@
 
 namespace cotangent::tools {
 
-// On standard error. PlanIsReady() and Interrupted() are for those who derive from it.
+// Writes to standard error. Derived classes override PlanIsReady() and Interrupted().
 class Progress : public training::RunObserver {
  public:
   Progress();
-  // A line of its own, without harm to the live line.
+  // Prints a line of its own above the live line.
   void Say(const std::string& line) override;
-  // Redraws the live line, at most ten times a second. It names the latest evaluation's loss beside
-  // that of the training batches, and says if other programs take much of the processors.
+  // Redraws the live line, at most ten times a second. Beside the loss of the training batches, it
+  // shows the loss of the latest evaluation, and says if other programs take much of the
+  // processors.
   void AtStep(const training::RunNumbers& numbers) override;
-  // Ends the epoch's line.
+  // Finishes the epoch's line.
   void AtEpochEnd(const training::RunNumbers& numbers, const training::RunResult* result) override;
 
  private:
@@ -29,7 +30,7 @@ class Progress : public training::RunObserver {
   const bool is_terminal_;
   bool line_is_open_ = false;
   OtherLoad load_;
-  double other_load_ = 0;  // since it was last looked at
+  double other_load_ = 0;  // share of the processors (0 to 1) when last measured
   std::chrono::steady_clock::time_point looked_at_load_{};
   std::chrono::steady_clock::time_point last_drawn_{};
 };

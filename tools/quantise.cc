@@ -1,4 +1,4 @@
-// Makes a trained network compute with 8-bit integers.
+// Quantises a trained network, so that it computes with 8-bit integers.
 
 #include "inference/quantise/quantise.h"
 
@@ -77,7 +77,8 @@ absl::Status CheckFlags() {
   return CanBeWritten("output", absl::GetFlag(FLAGS_output));
 }
 
-// The score (accuracy, of classes) of the network as `trained.quantisation` has it.
+// Returns the score (for classes, the accuracy) of the network, quantised as `trained.quantisation`
+// says.
 absl::StatusOr<double> AccuracyOf(const training::TrainedNetwork& trained,
                                   const data::Dataset& dataset,
                                   const training::StepOptions& options, layers::Tuner& tuner) {

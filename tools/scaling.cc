@@ -1,5 +1,5 @@
-// Foretells how fast many machines train a network, from this one's times and the network between
-// them.
+// Predicts how fast several machines would train a network, from measurements on this machine and
+// the properties of the network that connects them.
 
 #include "distributed/scaling.h"
 

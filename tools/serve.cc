@@ -1,4 +1,4 @@
-// A trained network behind HTTP.
+// Serves a trained network over HTTP.
 
 #include <signal.h>
 #include <stdio.h>
@@ -76,7 +76,8 @@ absl::StatusOr<inference::ServerOptions> OptionsOfFlags() {
 }
 
 absl::Status Serve() {
-  // Threads that are made from here on leave these signals to this one.
+  // Threads that are started from here on inherit the blocked signals, so this thread receives
+  // them.
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);

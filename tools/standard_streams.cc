@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kExitOutputLost = 1;
 
-// Called by exit(), before it closes the streams.
+// exit() calls this before it closes the streams.
 void CheckStandardOutput(int exit_code, void*) {
   const bool failed_before = ferror(stdout) != 0;
   errno = 0;
@@ -27,8 +27,8 @@ void CheckStandardOutput(int exit_code, void*) {
 }  // namespace
 
 void GuardStandardStreams() {
-  // open() takes the lowest number that is free. Standard output is opened for reading, so that
-  // writing to it fails.
+  // open() uses the lowest free number. It opens standard output for reading, so that writing to it
+  // fails.
   for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
     if (open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY) != descriptor)

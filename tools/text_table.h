@@ -6,8 +6,9 @@
 
 namespace cotangent::tools {
 
-// Rows of cells, indented by two blanks, columns padded to their widest cell: those marked in
-// `left` are left-aligned, the others right-aligned. Every row has at most left.size() cells.
+// Formats rows of cells as a table, indented by two blanks. Columns are padded to their widest
+// cell; those marked in `left` are left-aligned, the others right-aligned. REQUIRES: no row has
+// more than left.size() cells.
 std::string TextTable(const std::vector<std::vector<std::string>>& rows,
                       const std::vector<bool>& left);
 

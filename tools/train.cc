@@ -104,7 +104,7 @@ namespace {
 
 constexpr int kMostWorkers = 256;
 
-// The flags that stand for fields of the network text.
+// Applies the flags that replace fields of the network text.
 absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   layers::Train& train = *network.mutable_train();
   if (line.WasGiven("epochs")) train.set_epochs(absl::GetFlag(FLAGS_epochs));
@@ -150,7 +150,7 @@ absl::Status CheckFlags(const CommandLine& line) {
   const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
-  // Said before the steps that are to be traced, not after them.
+  // Report an unwritable file now, not after the steps that should be traced.
   if (absl::Status status = CanBeWritten("profile", absl::GetFlag(FLAGS_profile)); !status.ok())
     return status;
   return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
@@ -182,7 +182,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(
     network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
   }
   if (!network.ok()) return network.status();
-  // The recipe is resolved in full, so that what is written beside the checkpoints tells all.
+  // Fill in the recipe's defaults, so that the text beside the checkpoints is complete.
   layers::Train& train = *network->mutable_train();
   train.set_epochs(train.epochs());
   train.set_batch_size(train.batch_size());
@@ -192,7 +192,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(
   return network;
 }
 
-// The checkpoint to go on from, if there is to be one.
+// Returns the newest good checkpoint in the output directory, if there is one.
 std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& output_dir) {
   std::optional<training::FoundCheckpoint> found = training::FindNewestGood(output_dir, Say);
   if (found.has_value()) {
@@ -203,8 +203,8 @@ std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& outpu
   return found;
 }
 
-// --init_from and --map, which a resumed run has no use for. What is wrong with them is found on
-// a network that is then thrown away.
+// Reads --init_from and --map, which a resumed run ignores. Errors in them are found by trying them
+// on a parameter store that is then thrown away.
 absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& options) {
   const std::string path = absl::GetFlag(FLAGS_init_from);
   const std::vector<std::string> maps = line.Values("map");
@@ -221,8 +221,8 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
   return training::TakeInitialWeights(*options.init_from, **store).status();
 }
 
-// Network and data, from the checkpoint that is resumed or from the flags. What is wrong with them
-// is said before anything is made or fetched for them.
+// Resolves the network and the data, from the checkpoint that is resumed or from the flags. Errors
+// in them are reported before anything is created or fetched.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
                      std::shared_ptr<const data::Source>& source) {
   absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
@@ -253,8 +253,8 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 
-// What the terminal shows; keeps what was measured for the plan, and the run's record; ends the run
-// at a signal.
+// Shows progress on the terminal, saves the measurements of the planner, keeps the record of the
+// run, and ends the run at a signal.
 class TerminalObserver : public Progress {
  public:
   TerminalObserver(training::CachedTuner& tuner, const std::string& output_dir)
@@ -284,13 +284,13 @@ class TerminalObserver : public Progress {
   const bool records_;
 };
 
-// Of the ranks but the first, whose terminal shows nothing.
+// The observer of all ranks but the first; it shows nothing.
 class SilentObserver : public training::RunObserver {
  public:
   bool Interrupted() override { return InterruptSignal() != 0; }
 };
 
-// The checkpoint that rank 0 found, on all ranks: they need not see its directory.
+// Sends the checkpoint that rank 0 found to all ranks, which may not see its directory.
 absl::Status ShareCheckpoint(training::RunOptions& options) {
   distributed::Communicator& ranks = *options.ranks;
   if (ranks.rank() == 0) options.resume_from = FindCheckpoint(options.output_dir);
@@ -314,18 +314,20 @@ absl::Status ShareCheckpoint(training::RunOptions& options) {
   return absl::OkStatus();
 }
 
-// The exit code of an error that all ranks have; the first tells it.
+// Returns the exit code for an error that all ranks have; rank 0 prints it.
 int FailOnce(distributed::Communicator& ranks, const absl::Status& status) {
   return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
 }
 
-// The exit code of an error that other ranks may not have, and so would wait for this one: it ends
-// them. Where they have it too, as where the loss is not finite, the first tells it for all.
+// Returns the exit code for an error that other ranks may not have. It ends them, since they would
+// wait for this rank. If all have the error (a loss that is not finite, say), rank 0 reports it for
+// all.
 int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
   constexpr unsigned kFirstTellsWithin = 3;  // seconds
   if (ranks.ranks() == 1 || ExitCodeOf(status) == kExitUsage) return FailOnce(ranks, status);
   if (ranks.rank() != 0) {
-    for (unsigned left = kFirstTellsWithin; left > 0;) left = sleep(left);  // whatever signals come
+    for (unsigned left = kFirstTellsWithin; left > 0;)
+      left = sleep(left);  // sleep again if a signal interrupts it
     Say(absl::StrCat("rank ", ranks.rank(), " on ", ranks.host(), " has failed:"));
   }
   const int exit_code = Fail(status);
@@ -333,7 +335,8 @@ int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
   return exit_code;
 }
 
-// "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2 s of training"
+// Returns the last line of a run, such as "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2
+// s of training", where tta is test-time augmentation.
 std::string LastLine(const training::RunResult& result) {
   return absl::StrFormat("%s %s: %.4f (tta %.4f) after %s epochs, %.1f s of training",
                          result.evaluated_on, result.measure.name, result.score, result.tta_score,
@@ -378,7 +381,8 @@ int Train(const training::RunOptions& options) {
   return kExitDone;
 }
 
-// The network alone, without data: of ten classes where neither its text nor data say how many.
+// Describes the network without any data. If its text does not say how many classes it has, it is
+// built for ten.
 int Describe(const CommandLine& line) {
   constexpr int64_t kClasses = 10;
   const absl::StatusOr<layers::Network> network = ResolveNetwork(line, std::nullopt);
@@ -405,8 +409,8 @@ int Explain(const training::RunOptions& options) {
   return kExitDone;
 }
 
-// What an image of a batch is: "cat"; "0.7 cat + 0.3 dog" where images are mixed; "dog + cat" of
-// labels; "weight -0.4 + age 1.2" of numbers, as they are scaled.
+// Returns what an image of a batch shows: "cat"; "0.7 cat + 0.3 dog" if images are mixed; "dog +
+// cat" for labels; "weight -0.4 + age 1.2" for numbers, in scaled units.
 std::string TargetText(const data::Dataset& images, data::TargetFormat format, const char* target) {
   if (format == data::TargetFormat::kClassNumbers) {
     int32_t label = 0;
@@ -427,7 +431,8 @@ std::string TargetText(const data::Dataset& images, data::TargetFormat format, c
   return parts.empty() ? "none" : absl::StrJoin(parts, " + ");
 }
 
-// The picture of the first batch; its labels on standard output, a line a row of the picture.
+// Writes the picture of the first batch, and prints its labels on standard output, one line for
+// each row of the picture.
 int ShowBatch(const training::RunOptions& options) {
   const layers::Network& network = options.network.text;
   const absl::StatusOr<data::Dataset> images = options.data.load(data::Split::kTrain);
@@ -488,7 +493,7 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
                  ElementType sent_gradients) {
   const auto agreed = [&](const absl::Status& here) { return distributed::Agree(ranks, here); };
   absl::Status flags = agreed(CheckFlags(line));
-  // What ranks do next depends on these.
+  // The following steps of all ranks depend on these two flags.
   if (flags.ok())
     flags = distributed::CheckSame(
         ranks, {{"--resume", absl::GetFlag(FLAGS_resume) ? "given" : "not given"},
@@ -548,7 +553,7 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
     if (status.ok()) status = agreed(Resolve(line, options, source));
     if (!status.ok()) return FailOnce(ranks, status);
   }
-  // Rank 0 first: the others of its machine then find the data there.
+  // Rank 0 fetches first, so that the other ranks of its machine find the data there.
   const auto fetch = [&] { return FetchData(*source, DataDirectory()); };
   absl::Status fetched = distributed::AtRankZero(ranks, fetch);
   if (fetched.ok()) fetched = agreed(ranks.rank() == 0 ? absl::OkStatus() : fetch());

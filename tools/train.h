@@ -1,4 +1,4 @@
-// Training from the command line, by one process or by one of several ranks.
+// Training from the command line, by one process or as one rank of several.
 #ifndef COTANGENT_TOOLS_TRAIN_H_
 #define COTANGENT_TOOLS_TRAIN_H_
 
@@ -15,9 +15,9 @@ inline constexpr char kTrainUsage[] =
     "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
     "...\n";
 
-// Trains as the flags say; returns the exit code. Rank 0 alone writes and speaks, but where another
-// rank fails on its own.
-// Ranks send each other their gradients in the given format.
+// Trains as the flags say, and returns the exit code. Only rank 0 writes files and prints, except
+// that a rank which fails alone reports its own error. Ranks send each other gradients in the
+// format `sent_gradients`.
 int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
                  ElementType sent_gradients = ElementType::kF32);
 

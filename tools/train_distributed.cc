@@ -1,4 +1,5 @@
-// Trains a network by several processes: a rank where mpirun or srun starts it, else it starts mpirun.
+// Trains a network in several processes. If mpirun or srun started this program, it is one of the
+// ranks; otherwise it starts mpirun.
 
 #include <limits.h>
 #include <signal.h>
@@ -40,7 +41,7 @@ namespace {
 constexpr int kMostRanks = 1024;
 constexpr useconds_t kLookEvery = 20'000;  // microseconds
 
-// The processors of each NUMA node, as the system lists them: "0-7,16-23".
+// Returns the processors of each NUMA node, in the system's notation: "0-7,16-23".
 std::vector<std::string> NumaNodes() {
   std::vector<std::string> nodes;
   while (true) {
@@ -52,9 +53,10 @@ std::vector<std::string> NumaNodes() {
   return nodes;
 }
 
-// The command that starts the ranks: each gets cores of its own, as many as there are for it, or
-// shares all where they are too few. Where ranks divide among NUMA nodes each keeps to one, and so
-// does its memory, which the system puts where it is first written.
+// Returns the command that starts the ranks. Each rank gets an equal number of cores of its own, or
+// all ranks share all cores if there are fewer cores than ranks. If the ranks divide evenly among
+// the NUMA nodes, each rank stays on one node, and so does its memory, which the system places
+// where it is first written.
 std::vector<std::string> MpirunCommand(int argc, char** argv, int ranks) {
   std::vector<std::string> command = {"mpirun", "--oversubscribe", "-np", absl::StrCat(ranks)};
   if (geteuid() == 0) command.push_back("--allow-run-as-root");
@@ -98,9 +100,9 @@ void DescribeMachine(int ranks, const std::vector<std::string>& command) {
       absl::StrJoin(command, " ").c_str());
 }
 
-// Starts mpirun, passes interruptions on to all ranks and waits for its end. mpirun itself would
-// give ranks one second from SIGTERM to the end, too short for a checkpoint, so it gets SIGUSR1,
-// which it hands to the ranks.
+// Starts mpirun, passes interruptions on to all ranks, and waits for its end. On SIGTERM mpirun
+// would end the ranks within one second, which is too short to write a checkpoint, so it is sent
+// SIGUSR1, which it passes on to the ranks.
 int Launch(int argc, char** argv) {
   int ranks = absl::GetFlag(FLAGS_ranks);
   if (ranks < 0 || ranks > kMostRanks) {
@@ -120,7 +122,7 @@ int Launch(int argc, char** argv) {
   const pid_t child = fork();
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    setpgid(0, 0);  // Ctrl-C comes through this process alone
+    setpgid(0, 0);  // so that Ctrl-C only reaches this process
     execvp(words[0], words.data());
     fprintf(stderr, "train_distributed: mpirun was not found: install Debian's openmpi-bin\n");
     _exit(kExitUsage);

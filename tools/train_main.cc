@@ -1,4 +1,4 @@
-// Trains a network, described by a text file, by one process.
+// Trains a network, described by a text file, in one process.
 
 #include "distributed/communicator.h"
 #include "tools/command_line.h"

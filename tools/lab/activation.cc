@@ -61,14 +61,15 @@ const char* Name(sym::Parity parity) {
   return "";
 }
 
-// "vanishes": the derivative tends to 0 on that side; "explodes": it grows without bound.
+// Returns what happens to the gradient on one side: "vanishes" if g' tends to 0 there, "explodes"
+// if it grows without bound.
 std::string Fate(const sym::LimitValue& slope) {
   if (!slope.known()) return "cannot tell";
   if (!slope.finite()) return "explodes";
   return slope.value.IsZero() ? "vanishes" : "neither";
 }
 
-// g and g' as functions of a number.
+// Evaluates g and g' at a number.
 class Evaluator {
  public:
   Evaluator(Expr g, Expr slope, Expr x) : program_(*sym::Program::Create({g, slope}, {x})) {}
@@ -81,7 +82,8 @@ class Evaluator {
   sym::Program program_;
 };
 
-// sup |g'| over a fine grid, denser near 0, the one-sided limits at infinity and at kinks included.
+// Returns the largest |g'|: over a fine grid that is denser near 0, and the one-sided limits at
+// infinity and at kinks.
 double LargestSlope(const Activation& activation, Expr x, const sym::Differentiability& points) {
   const Evaluator evaluate(activation.g, activation.slope, x);
   double largest = 0;
@@ -120,7 +122,7 @@ Plot CurvePlot(const Activation& activation, Expr x) {
   Plot plot{.title = activation.name, .x_label = "x", .y_label = "", .width = 300, .height = 220};
   Series g{.name = "g", .mark = Mark::kLine}, slope{.name = "g'", .mark = Mark::kDashed};
   for (int i = -200; i <= 200; ++i) {
-    // Past a half step, so that no point falls on a kink.
+    // Shift the grid by half a step, so that no point falls on a kink.
     const double at = (i + 0.5) * 0.025;
     const auto [value, derivative] = evaluate(at);
     g.x.push_back(at);
@@ -134,7 +136,7 @@ Plot CurvePlot(const Activation& activation, Expr x) {
   return plot;
 }
 
-// The mean over a standard normal z of (g(sqrt(q) z)^2, g'(sqrt(q) z)^2).
+// Returns the means of g(sqrt(q) z)^2 and g'(sqrt(q) z)^2 for a standard normal z.
 std::pair<double, double> GaussianMeans(const Evaluator& evaluate, double q) {
   double value = 0, slope = 0, weight = 0;
   for (int i = 0; i < 2000; ++i) {
@@ -148,7 +150,8 @@ std::pair<double, double> GaussianMeans(const Evaluator& evaluate, double q) {
   return {value / weight, slope / weight};
 }
 
-// The weights of kNetworks networks, [layer, out, in] each: normal with variance 1/width.
+// Returns the weights of kNetworks networks, each as [layer, out, in]. They are normal with
+// variance 1/width.
 std::vector<std::vector<float>> RandomWeights() {
   std::mt19937_64 generator(7);
   std::normal_distribution<float> normal(0, 1 / std::sqrt(static_cast<float>(kWidth)));
@@ -161,11 +164,11 @@ std::vector<std::vector<float>> RandomWeights() {
 
 struct DepthCurve {
   std::vector<double>
-      measured;  // |dL/dh_l| / |dL/dh_L| for l = 0 .. L, h_l the input of layer l + 1
-  std::vector<double> predicted;  // the same by mean-field theory
+      measured;  // |dL/dh_l| / |dL/dh_L|, l = 0 .. L; h_l is the input of layer l + 1
+  std::vector<double> predicted;  // the same ratios by mean-field theory
 };
 
-// Gradient norms in networks h_{l+1} = g(W_l h_l) at initialisation.
+// Measures gradient norms at initialisation, in networks h_{l+1} = g(W_l h_l).
 DepthCurve GradientByDepth(const Activation& activation, Expr x,
                            const std::vector<std::vector<float>>& weights) {
   const Evaluator evaluate(activation.g, activation.slope, x);
@@ -242,7 +245,7 @@ Claim OddClaim(Expr g, Expr x, Section& section) {
   return claim;
 }
 
-// g' for x != 0: what symbolic differentiation gives, against the derivation by hand.
+// Compares g' for x != 0 by symbolic differentiation with the derivation by hand.
 Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::Pool& pool,
                       Section& section) {
   const Expr slope = sym::Simplify(sym::Differentiate(g, x));
@@ -265,7 +268,7 @@ Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::P
     for (const double at : {0.0313 * i, -0.0313 * i}) {
       const double h = 1e-5, d = evaluate(at).second;
       const double numeric = (evaluate(at + h).first - evaluate(at - h).first) / (2 * h);
-      // Within reach of a kink the difference quotient is no derivative.
+      // Close to a kink the difference quotient does not approximate the derivative.
       if (std::isfinite(d) && std::isfinite(numeric))
         worst = std::max(worst, std::abs(numeric - d) / (1 + std::abs(d)));
     }
@@ -281,7 +284,7 @@ Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::P
   return claim;
 }
 
-// g'(0): both one-sided limits of the difference quotient, and the limits of g'.
+// Examines g'(0): both one-sided limits of the difference quotient, and the limits of g'.
 Claim DerivativeAtZeroClaim(Expr g, Expr x, sym::Pool& pool, Section& section) {
   const Expr zero = pool.Constant(0);
   const Expr at_zero = sym::Substitute(g, x, zero);
@@ -315,7 +318,7 @@ Claim DerivativeAtZeroClaim(Expr g, Expr x, sym::Pool& pool, Section& section) {
   return claim;
 }
 
-// The limits at infinity, proved, and met by the values at +-1e6.
+// Proves the limits at infinity, and compares them with the values at -1e6 and 1e6.
 Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
   section.Heading("At infinity");
   section.Table({"", InlineMath("x \\to -\\infty"), InlineMath("x \\to +\\infty")},
@@ -347,7 +350,7 @@ Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
     met = met && limit.known();
     claim.numbers.push_back({absl::StrCat(is_slope ? "g'(" : "g(", Short(at), ")"), found});
   }
-  // The default's saturation is part of what is claimed.
+  // For the default activation, the claim includes that it saturates.
   if (by_hand)
     met = met && Fate(a.left_slope) == "vanishes" && Fate(a.right_slope) == "vanishes" &&
           a.left.finite() && a.right.finite();

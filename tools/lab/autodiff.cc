@@ -17,6 +17,9 @@
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 
+// Numbers in parentheses, such as (11), are equations of the problem set (tools/lab/README.md lists
+// them).
+
 namespace cotangent::tools::lab {
 namespace {
 
@@ -30,12 +33,12 @@ const std::vector<double>& Point() {
   return *point;
 }
 
-// A vector function with its Jacobian by hand.
+// A function with several outputs, and its Jacobian derived by hand.
 struct Exercise {
   std::string id, title;
   std::vector<int> value_equations, jacobian_equations;
   std::vector<std::string> formulas, variables, jacobian;
-  std::vector<double> value;  // at (1, 2), by hand
+  std::vector<double> value;  // at (1, 2), computed by hand
 };
 
 struct Formulas {
@@ -59,7 +62,8 @@ std::string Joined(const std::vector<double>& values) {
                        [](std::string* out, double v) { absl::StrAppend(out, Short(v)); });
 }
 
-// The SVG inside a document that Graphviz wrote, its black the page's ink.
+// Draws the graph with Graphviz and returns the SVG element of its document; the page's style
+// colours the lines.
 std::string GraphPicture(const sym::Trace& trace, const std::vector<std::string>& names) {
   const auto svg = DrawGraph(sym::ToDot(trace, names), "svg");
   if (!svg.ok())
@@ -110,7 +114,7 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
                  "The computation graph with values and derivatives at (1, 2).");
   ShowTrace(*trace, exercise, section);
 
-  // The symbolic Jacobian against the one by hand.
+  // Compare the symbolic Jacobian with the one derived by hand.
   const auto symbolic = sym::Jacobian(outputs, variables);
   Claim formulas{absl::StrCat("autodiff.", exercise.id, "_jacobian"), exercise.jacobian_equations,
                  absl::StrCat("the Jacobian of ", absl::StrJoin(exercise.formulas, ", "), " is [",
@@ -130,7 +134,7 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
   report.claims.push_back(formulas);
   section.Table({"", "symbolic derivative"}, rows);
 
-  // Values and derivatives by all modes.
+  // Compute values and derivatives in all modes.
   const auto function = autodiff::ExpressionFunction::Create(outputs, variables);
   if (!function.ok()) return function.status();
   const auto value = autodiff::Value(*function, Point());
@@ -168,8 +172,9 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
     for (const double v : jacobian->values) table.back().push_back(absl::StrFormat("%.12g", v));
     matrices.push_back(*jacobian);
   }
-  // Forward, reverse; extrapolated; central h^2 |f'''| / 6 and forward h |f''| / 2 with generous
-  // second and third derivatives.
+  // Allowed errors in the order of `matrices`: symbolic, forward, reverse, extrapolated, central,
+  // forward difference. The last two have errors h^2 |f'''| / 6 and h |f''| / 2; the factor 10
+  // leaves room for large second and third derivatives.
   const std::vector<double> allowed = {0, 1e-12, 1e-12, 1e-8, 10 * kStep * kStep, 10 * kStep};
   bool agree = value_error < 1e-12;
   for (size_t m = 1; m < matrices.size(); ++m) {
@@ -191,15 +196,15 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
   return absl::OkStatus();
 }
 
-// A row of an evaluation trace as written down by hand.
+// A row of an evaluation trace, written by hand.
 struct HandRow {
-  std::string is;  // in the inputs
+  std::string is;  // formula in the inputs
   double value;
   std::vector<double> tangents, adjoints;
 };
 
-// The largest error of a trace whose rows after its inputs should be these, in any order; infinite
-// if they are others.
+// Compares a trace with rows written by hand: after the inputs, the trace must have these rows, in
+// any order. Returns the largest error; infinite if the rows are others.
 double LargestTraceError(const sym::Trace& trace, const std::vector<HandRow>& rows,
                          const std::vector<std::string>& variables) {
   if (trace.rows.size() != trace.input_count + rows.size()) return INFINITY;
@@ -236,7 +241,7 @@ absl::Status CompareTrace(const Exercise& exercise, const std::vector<HandRow>& 
   return absl::OkStatus();
 }
 
-// (8) to (10): the intermediate variables of (7), and both sweeps over them at (1, 2).
+// Checks (8) to (10): the intermediate variables of (7), and their tangents and adjoints at (1, 2).
 absl::Status ProductGraphClaim(const Exercise& product, const std::string& second_sum,
                                Report& report) {
   Claim claim{"autodiff.product_graph",
@@ -252,7 +257,7 @@ absl::Status ProductGraphClaim(const Exercise& product, const std::string& secon
   return absl::OkStatus();
 }
 
-// The graph that (11) and (12) share, at (1, 2).
+// Checks the computation graph that (11) and (12) share, at (1, 2).
 absl::Status QuestionGraphClaim(const Exercise& question, Report& report) {
   Claim claim{"autodiff.question4_graph",
               {11, 12},
@@ -278,7 +283,8 @@ absl::Status QuestionGraphClaim(const Exercise& question, Report& report) {
   return absl::OkStatus();
 }
 
-// The rest of Taylor's series for differences of (11) and (12) with step 0.01, each entry.
+// For each entry of the Jacobian of (11) and (12), checks that the error of differences with step
+// 0.01 is the next term of the Taylor series.
 absl::Status DifferencesClaim(const Exercise& question, double step, Section& section,
                               Report& report) {
   Claim claim{"autodiff.question4_differences",
@@ -325,7 +331,7 @@ absl::Status DifferencesClaim(const Exercise& question, double step, Section& se
   return absl::OkStatus();
 }
 
-// The V: truncation falls with the step, rounding rises.
+// Measures the error against the step: the truncation error falls with the step, rounding rises.
 absl::Status StepSizeClaim(Section& section, Report& report) {
   const auto f = [](double x) { return std::cos(x) * std::cos(2.0) + std::log(x + 2) + x * x * 2; };
   const double exact = -std::sin(1.0) * std::cos(2.0) + 1.0 / 3 + 4;
@@ -343,7 +349,7 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
     const double forward = std::abs((f(1 + h) - f(1)) / h - exact),
                  central = std::abs((f(1 + h) - f(1 - h)) / (2 * h) - exact);
     for (int k = 0; k < 2; ++k) {
-      // An error of exactly 0 is luck, and has no logarithm.
+      // An error of exactly 0 is chance, and has no logarithm.
       const double error = std::max(k == 0 ? forward : central, 1e-17);
       plot.series[k].x.push_back(h);
       plot.series[k].y.push_back(error);
@@ -353,7 +359,8 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
     const auto at = [&](double h) { return plot.series[k].y[std::lround(-4 * std::log10(h))]; };
     return std::log(at(high) / at(low)) / std::log(high / low);
   };
-  // The best step of the running geometric mean, which single lucky hits do not move.
+  // Returns the step whose running geometric mean of errors is the least; single lucky errors do
+  // not move it.
   const auto best = [&](int k) {
     const auto& y = plot.series[k].y;
     size_t least = 2;
@@ -391,7 +398,7 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
   return absl::OkStatus();
 }
 
-// sum over i of sin(x_i) x_{i+1}: n inputs, one output.
+// The sum over i of sin(x_i) x_{i+1}, with x_{n+1} = x_1: n inputs, one output.
 struct Chain {
   template <class S>
   S operator()(std::span<const S> x) const {
@@ -402,7 +409,7 @@ struct Chain {
   }
 };
 
-// sin(k x), k = 1 .. m: one input, m outputs.
+// The outputs sin(k x) x for k = 1 .. m: one input, m outputs.
 struct Fan {
   int64_t outputs;
   template <class S>
@@ -415,7 +422,7 @@ struct Fan {
   }
 };
 
-// The least of several runs, in microseconds.
+// Returns the least time of several runs, in microseconds.
 double Microseconds(const std::function<void()>& run) {
   double least = INFINITY, spent = 0;
   for (int i = 0; i < 40 && spent < 2e4; ++i) {
@@ -429,8 +436,8 @@ double Microseconds(const std::function<void()>& run) {
   return least;
 }
 
-// The Jacobian's entries by reverse mode into `entries`, on a tape that keeps its memory: a sweep
-// for each output.
+// Writes the entries of the Jacobian by reverse mode to `entries`, with one sweep for each output.
+// The tape keeps its memory between calls.
 template <class F>
 void ReverseJacobian(autodiff::reverse::Tape& tape, const F& f, const std::vector<double>& x,
                      std::vector<double>& entries) {

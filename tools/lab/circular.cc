@@ -17,6 +17,9 @@
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 
+// Numbers in parentheses, such as (13), are equations of the problem set (tools/lab/README.md lists
+// them). C_a is the circulant matrix of the vector a, and S the matrix that shifts a vector by one.
+
 namespace cotangent::tools::lab {
 namespace {
 
@@ -51,7 +54,7 @@ double Milliseconds(Run run) {
       .count();
 }
 
-// The least time of several runs.
+// Returns the least time of several runs, in milliseconds; they end after `budget` milliseconds.
 double Least(const std::function<void()>& run, double budget = 10) {
   double least = INFINITY, spent = 0;
   for (int i = 0; i < 50 && (i < 2 || spent < budget); ++i) {
@@ -62,7 +65,7 @@ double Least(const std::function<void()>& run, double budget = 10) {
   return least;
 }
 
-// C_a S = S C_a entry by entry, for symbols a_0 .. a_{n-1}.
+// Proves C_a S = S C_a entry by entry, for symbols a_0 .. a_{n-1}.
 Claim CommutesSymbolically(double perturbation, Section& section) {
   Claim claim{"circular.commutes",
               {},
@@ -97,7 +100,8 @@ Claim CommutesSymbolically(double perturbation, Section& section) {
   return claim;
 }
 
-// (13) against the matrix product, for symbols a_0 .. a_{n-1} and x_0 .. x_{n-1}.
+// Proves that the matrix product C_a x is the circular convolution (13), for symbols a_0 .. a_{n-1}
+// and x_0 .. x_{n-1}.
 Claim ProductSymbolically(double perturbation) {
   Claim claim{"circular.product",
               {13},
@@ -142,7 +146,7 @@ absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
     Vector a = Random(n, 2 * seed), x = Random(n, 2 * seed + 1), left(n), right(n);
     (*convolver)->Convolve(a, tensor::Shifted(x, 1), absl::MakeSpan(left));
     (*convolver)->Convolve(a, x, absl::MakeSpan(right));
-    // What a matrix with one wrong entry, at the bottom right, would add.
+    // Add what a wrong matrix entry in the last row and column would contribute.
     left[n - 1] += premises.perturbation * x[n - 2];
     right[n - 1] += premises.perturbation * x[n - 1];
     worst = std::max(worst,
@@ -193,11 +197,11 @@ absl::StatusOr<Claim> EigenvalueClaim(double perturbation) {
 
 struct Box {
   std::string name;
-  bool equivariant;  // what it is known to be
+  bool equivariant;  // the right answer: whether it commutes with shifts
   tensor::LinearMap map;
 };
 
-// Maps handed over as black boxes.
+// Linear maps that are examined as black boxes.
 std::vector<Box> Boxes(int64_t n, double perturbation) {
   const Vector a = Random(n, 9);
   auto matrix = std::make_shared<Vector>(tensor::CirculantMatrix<double>(a));
@@ -312,7 +316,7 @@ absl::StatusOr<Claim> DetectionClaim(double perturbation) {
   return claim;
 }
 
-// FFTW itself, as one would call it: two transforms there and one back on its own memory.
+// Calls FFTW directly: two forward transforms and one backward, in memory of its own.
 class ThreeTransforms {
  public:
   explicit ThreeTransforms(int64_t n)
@@ -364,7 +368,7 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
                        Milliseconds([&] { (*convolver)->Convolve(a, x, absl::MakeSpan(result)); }));
     alone = std::min(alone, Milliseconds([&] { transforms.Run(); }));
   }
-  // A few entries of the definition, so that what is timed is also right.
+  // Check a few entries against the definition, so that the timed product is also right.
   double worst = 0;
   for (const int64_t i : {int64_t{0}, n / 3, n - 1}) {
     double sum = 0;
@@ -380,8 +384,9 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
   return claim;
 }
 
-// The least time of oneDNN's convolution of a row of n numbers, continued round the end, with a
-// kernel of n; negative where it has none.
+// Returns the least time, in milliseconds, of oneDNN's convolution of a row of 2n - 1 numbers with
+// a kernel of n, which is as much work as a circular convolution of length n. Negative if oneDNN
+// has none.
 double OneDnnMilliseconds(int64_t n) {
   tensor::ConvolutionShape shape;
   shape.in_width = 2 * n - 1;

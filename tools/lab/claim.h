@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-// What an experiment brings back: claims with their verdicts, and a section of the page.
+// What an experiment returns: claims with their verdicts, and a section of the page.
 namespace cotangent::tools::lab {
 
 enum class Verdict { kHolds, kFails, kSkipped };
@@ -18,12 +18,12 @@ struct Number {
 };
 
 struct Claim {
-  std::string id;              // "activation.odd": the experiment, then the claim
-  std::vector<int> equations;  // Numbers of the table in README.md; none for a claim beside them.
-  std::string statement;       // One line of plain text.
-  std::string formula;         // The same in the notation of mathml.h; may be empty.
-  std::string how;             // "proved symbolically", "measured on 3000 sequences", ...
-  std::vector<Number> numbers = {};  // What the verdict rests on.
+  std::string id;                    // "activation.odd": the experiment, then the claim
+  std::vector<int> equations;        // Numbered as in README.md; empty if the claim is about none.
+  std::string statement;             // One line of plain text.
+  std::string formula;               // The statement in the notation of mathml.h; may be empty.
+  std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...
+  std::vector<Number> numbers = {};  // The measurements behind the verdict.
   Verdict verdict = Verdict::kFails;
 };
 

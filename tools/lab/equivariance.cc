@@ -30,7 +30,8 @@ namespace cotangent::tools::lab {
 namespace {
 
 constexpr int64_t kSize = 32, kPixels = kSize * kSize, kShifts = kPixels, kBatch = 32;
-// Of single precision, through the depth of a network: what counts as no error at all.
+// Errors below this, relative to the result, count as rounding in single precision through the
+// depth of a network.
 constexpr double kRounding = 1e-5;
 
 constexpr char kCircularText[] = R"(
@@ -49,7 +50,7 @@ train {
   optimizer { sgd { learning_rate: 0.05 momentum: 0.9 nesterov: true weight_decay: 5e-4 } schedule { cosine {} } }
 })";
 
-// Circular, but for one step of two pixels in a convolution and one in a pool.
+// A circular network, except for a pool with stride 2 and a convolution with stride 2.
 constexpr char kStridedText[] = R"(
 name: "circular with strides"
 layer { name: "conv1" convolution { channels: 8 kernel: 3 padding: SAME padding_mode: CIRCULAR } }
@@ -61,7 +62,8 @@ layer { name: "pool" global_average_pool {} }
 layer { name: "fc" linear {} }
 )";
 
-// x moved down and right, round the borders.
+// Writes the image shifted down and right to `result`; what leaves at one border returns at the
+// opposite one.
 void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t width, int64_t down,
                 int64_t right, float* result) {
   for (int64_t c = 0; c < channels; ++c) {
@@ -75,20 +77,22 @@ void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t wi
   }
 }
 
-// What one layer does with shifts of the network's input. An error is |F(S x) - S' F(x)| / |F(x)|
-// for the best whole shift S' of the layer's result, of those next to the input's shift scaled to
-// the result's size.
+// How one layer responds to shifts of the network's input. With F(x) the layer's result, the error
+// of a shift S is |F(S x) - S' F(x)| / |F(x)|. S' is the shift of the result that corresponds to S:
+// S scaled to the result's size; if this is not a whole number of pixels, the better of the two
+// neighbours in each direction.
 struct LayerErrors {
   std::string name, kind;
   tensor::Shape shape;
   layers::TensorId tensor = layers::kNoTensor;
   std::vector<double> by_shift =
-      std::vector<double>(kShifts, 0.0);  // [down, right], the mean over the images
+      std::vector<double>(kShifts, 0.0);  // [down, right], mean over the images
 
   int64_t height() const { return shape.rank() == 4 ? shape[2] : 1; }
   int64_t width() const { return shape.rank() == 4 ? shape[3] : 1; }
   int64_t elements() const { return shape.NumElements() / shape[0]; }
-  // Input pixels to a step of the result: 1, 2, 4, ...; 0 where shifts of the result make no sense.
+  // Returns how many input pixels one pixel of the result stands for: 1, 2, 4, ...; 0 if the result
+  // has no pixels to shift, or its size does not divide the input's.
   int64_t step() const {
     return height() > 1 && kSize % height() == 0 && height() == width() ? kSize / height() : 0;
   }
@@ -96,7 +100,7 @@ struct LayerErrors {
   double Mean() const {
     return std::accumulate(by_shift.begin(), by_shift.end(), 0.0) / (kShifts - 1);
   }
-  // Over the shifts by multiples of the step in both directions (`aligned`), or over the others.
+  // Over the shifts by multiples of step() in both directions (`aligned`), or over all others.
   double Largest(bool aligned) const {
     return Extreme(aligned, 0, [](double a, double b) { return std::max(a, b); });
   }
@@ -123,7 +127,7 @@ double SquaredDistance(const float* a, const float* b, int64_t n) {
   return sum;
 }
 
-// |S x - found|^2 for x moved down and right, which need not be made for it.
+// Returns |S x - found|^2, where S shifts x down and right, without making S x.
 double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, int64_t width,
                               int64_t down, int64_t right, const float* found) {
   double sum = 0;
@@ -138,7 +142,7 @@ double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, 
   return sum;
 }
 
-// The whole shifts of a result of `size` pixels that are nearest to an input shift.
+// Returns the whole shifts of a result of `size` pixels that are nearest to a shift of the input.
 std::vector<int64_t> NearestShifts(int64_t shift, int64_t size) {
   const int64_t scaled = shift * size, whole = scaled / kSize;
   if (scaled % kSize == 0) return {whole % size};
@@ -158,8 +162,8 @@ double ErrorOf(const LayerErrors& layer, const float* reference, double norm, co
   return norm > 0 ? std::sqrt(least) / norm : 0;
 }
 
-// The results of layers as tensors of the graph: of each layer the last operation that bears its
-// name.
+// Returns the results of the layers as tensors of the graph: for each layer, the output of the last
+// operation with its name.
 std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
   std::vector<LayerErrors> result;
   for (const layers::LayerRow& row : network.layers) {
@@ -276,7 +280,7 @@ void ShowStudy(const std::string& name, const std::vector<LayerErrors>& study, S
   if (!table_note.empty()) section.Raw("</details>\n");
 }
 
-// ---- The images and the training ----
+// ---- Images and training ----
 
 struct Images {
   data::Dataset train = {}, test = {};
@@ -309,7 +313,8 @@ void Normalise(const uint8_t* bytes, const data::Normalization& n, float* image)
   }
 }
 
-// Test accuracy at shifts (d, d), d = 0 .. 31, of a network trained on the first images.
+// Returns the test accuracy at the shifts (d, d), d = 0 .. 31, of a network trained on the first
+// images of the training set.
 absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, const Images& images,
                                                         int64_t epochs, int threads,
                                                         layers::Tuner* tuner) {
@@ -412,7 +417,7 @@ absl::StatusOr<Claim> AccuracyClaim(const EquivariancePremises& premises,
                    {"circular: most minus least", Spread(*of_circular)},
                    {"convnet: accuracy unshifted", (*of_convnet)[0]},
                    {"convnet: most minus least", Spread(*of_convnet)}};
-  // Two nearly equal scores may change places by rounding.
+  // Rounding may swap two nearly equal scores, so a small change of accuracy is allowed.
   claim.verdict = HoldsIf(Spread(*of_circular) <= 0.01 && Spread(*of_convnet) > 0.03);
   return claim;
 }

@@ -10,16 +10,16 @@ namespace cotangent::tools::lab {
 
 using training::report::EscapeHtml;
 
-// The inside of a MathML <math> element for a formula in a small part of LaTeX's notation:
+// Returns the content of a MathML <math> element for a formula in a small part of LaTeX's notation:
 //
 //   \frac{a}{b}  \sqrt{a}  \hat{w}  \text{for all}  \mathbb{R}  x_1^{2}  {group}
 //   \sum_{t=1}^T \lim_{x \to 0} \max_i          limits stand below and above the sign
 //   \lambda \eta ... (Greek), \le \ge \ne \in \to \cdot \times \pm \infty \nabla \partial \langle \rangle \Vert \vert \quad
 //
-// A command it does not know is set as its name.
+// An unknown command is shown as its name.
 std::string MathRow(absl::string_view notation);
 
-// In a line of text, and on a line of its own.
+// Return a formula within a line of text, or on a line of its own.
 std::string InlineMath(absl::string_view notation);
 std::string DisplayMath(absl::string_view notation);
 

@@ -8,26 +8,27 @@
 
 namespace cotangent::tools::lab {
 
-// The fourteen equations of README.md, in words and notation; number k is at [k - 1].
+// The fourteen equations of README.md, each with a title and in the notation of mathml.h. Equation
+// k is at index k - 1.
 struct Equation {
   std::string title, notation;
 };
 const std::vector<Equation>& Equations();
 
-// "holds", "fails", "skipped".
+// Returns "holds", "fails" or "skipped".
 const char* VerdictName(Verdict verdict);
 
-// What becomes of an equation: fails if a claim on it fails, else skipped if none of its claims was
-// examined, else holds.
+// Returns the verdict on an equation: it fails if a claim about it fails; otherwise it is skipped
+// if no claim about it was examined; otherwise it holds.
 Verdict EquationVerdict(const std::vector<Report>& reports, int equation);
 
-// One HTML page that needs nothing but itself.
+// Returns the reports as one HTML page that needs no other files.
 std::string ToHtml(const std::vector<Report>& reports);
 
-// {"claims": [{"id", "experiment", "equations", "statement", "verdict", "how", "numbers": {...}},
-// ...],
-//  "equations": {"1": {"title", "verdict", "claims": [ids]}, ...}, "experiments": [{"name", "title", "seconds"}, ...]}
-// Numbers that are not finite are null.
+// Returns the reports as JSON; numbers that are not finite are null:
+//   {"claims": [{"id", "experiment", "equations", "statement", "verdict", "how", "numbers": {...}},
+//    ...], "equations": {"1": {"title", "verdict", "claims": [ids]}, ...},
+//    "experiments": [{"name", "title", "seconds"}, ...]}
 std::string ToJson(const std::vector<Report>& reports);
 
 }  // namespace cotangent::tools::lab

@@ -10,8 +10,8 @@
 
 namespace cotangent::tools::lab {
 
-// A random convex function of n variables: a log-sum-exp of affine functions plus a positive
-// quadratic, sum over i of c_i x_i^2 / 2, c_i > 0.
+// A random convex function of n variables: ln(sum over k of exp(affine function k)) plus a positive
+// quadratic, the sum over i of c_i x_i^2 / 2 with c_i > 0.
 struct RandomConvex {
   int n = 0, pieces = 4;
   std::vector<double> slope, offset, curvature;

@@ -12,6 +12,10 @@
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 
+// Numbers in parentheses, such as (6), are equations of the problem set (tools/lab/README.md lists
+// them). The theorem says that after T steps of gradient descent from 0 with step size B / (rho
+// sqrt(T)), the mean of the iterates has an error of at most B rho / sqrt(T).
+
 namespace cotangent::tools::lab {
 namespace {
 
@@ -23,23 +27,23 @@ double Norm(Span v) {
   return std::sqrt(square);
 }
 
-// A convex function with what the theorem needs to know of it.
+// A convex function f with what the theorem assumes about it; w* is its minimiser.
 struct Problem {
   std::string name = {};
   int64_t size = 1;
   double distance = 1;   // B: |w*| <= B
-  double lipschitz = 1;  // rho: no subgradient is longer
-  double least = 0;      // f(w*), or less by no more than `least_error`
+  double lipschitz = 1;  // rho: no subgradient is longer than this
+  double least = 0;      // a lower bound of f(w*), off by at most `least_error`
   double least_error = 0;
   int64_t most_steps = 1'000'000;
   std::function<double(Span)> value = nullptr;
   std::function<void(Span, absl::Span<double>)> gradient = nullptr;
-  std::vector<double> target = {};  // w*, or any other point u: (6) holds for all
+  std::vector<double> target = {};  // the point w* in (6), which holds for any point
   optim::Projection projection =
-      nullptr;  // onto a convex set that holds w*, which the theorem allows
+      nullptr;  // onto a convex set that contains w*; the theorem allows it
 };
 
-// f(mean w) - f(w*) after `steps` at step size eta.
+// Returns f(mean w) - f(w*) after `steps` steps of size eta.
 absl::StatusOr<double> ErrorAfter(const Problem& problem, int64_t steps, double eta) {
   const auto result = optim::Minimise(
       problem.value, problem.gradient, std::vector<double>(problem.size, 0.0),
@@ -48,7 +52,7 @@ absl::StatusOr<double> ErrorAfter(const Problem& problem, int64_t steps, double 
   return result->average_value - problem.least;
 }
 
-// |w - 1|.
+// Returns the problem f(w) = |w - 1|.
 Problem AbsoluteValue() {
   Problem p{.name = "|w - 1|"};
   p.target = {1};
@@ -57,8 +61,8 @@ Problem AbsoluteValue() {
   return p;
 }
 
-// The largest of affine functions with slopes a_k and values chosen such that all are 0 at a point
-// of norm B, where the slopes balance (their mean is 0): its minimum.
+// Returns the largest of 8 affine functions. All are 0 at one random point, and the mean of their
+// slopes is 0, so this point is the minimum; B is its norm.
 Problem MaximumOfAffine() {
   constexpr int kSize = 5, kPieces = 8;
   std::mt19937_64 generator(21);
@@ -96,12 +100,12 @@ Problem MaximumOfAffine() {
   return p;
 }
 
-// The images of two classes as means over 4x4 fields of 8x8 pixels and 3 channels, from -1/2 to
-// 1/2.
+// The images of two classes, each as 48 means over 4x4 fields of 8x8 pixels in 3 channels. The
+// means are scaled to -1/2 .. 1/2.
 struct TwoClasses {
   static constexpr int kFeatures = 48;
   std::vector<double> features;  // [images, kFeatures]
-  // The same, [kFeatures, images]: what is computed for all images at once runs along them.
+  // The same as [kFeatures, images]: loops over all images read it in order.
   std::vector<double> by_feature;
   std::vector<double> labels;  // -1, 1
   std::string source, first, second;
@@ -137,10 +141,10 @@ TwoClasses ReadTwoClasses(const std::string& data_dir) {
   return classes;
 }
 
-// mean over images of ln(1 + exp(-y <w, x>)), over |w| <= B = 10: a line separates so few images,
-// and without that there is no minimum. It is found by projected descent; the gap <w, g> + B |g|
-// bounds how much lower the true minimum can be (Frank and Wolfe's), and is counted against the
-// claim.
+// Returns the problem f(w) = the mean over images of ln(1 + exp(-y <w, x>)), restricted to |w| <= B
+// = 10: a plane separates so few images, so without the restriction f has no minimum. The minimum
+// is computed by projected gradient descent. The true minimum can be lower by at most the
+// Frank-Wolfe gap <w, g> + B |g|, where g is the gradient; this gap is counted against the claim.
 Problem LogisticRegression(const TwoClasses& classes, int64_t most_steps) {
   auto data = std::make_shared<TwoClasses>(classes);
   Problem p{.name = absl::StrCat("logistic regression, ", classes.first, " or ", classes.second),
@@ -154,7 +158,7 @@ Problem LogisticRegression(const TwoClasses& classes, int64_t most_steps) {
         Norm(Span(data->features.data() + i * TwoClasses::kFeatures, TwoClasses::kFeatures)) /
         images;
   }
-  // y <w, x> of every image.
+  // Computes y <w, x> for every image.
   const auto margins = [=](Span w, double* result) {
     std::fill(result, result + images, 0.0);
     for (int k = 0; k < TwoClasses::kFeatures; ++k) {
@@ -195,8 +199,9 @@ Problem LogisticRegression(const TwoClasses& classes, int64_t most_steps) {
   return p;
 }
 
-// max_i w_i over T coordinates, |w*| = B = 1: subgradient t is e_t, so every w_t has a coordinate
-// still at 0, f(w_t) = f(mean w) = 0, and f(w*) = -1 / sqrt(T), at w* = -(1, .., 1) / sqrt(T).
+// Returns the problem f(w) = max_i w_i over T coordinates, for which the theorem's bound is met
+// exactly; |w*| = B = 1. Subgradient t is the unit vector e_t, so every w_t has a coordinate that
+// is still 0, and f(w_t) = f(mean w) = 0, while f(w*) = -1 / sqrt(T) at w* = -(1, .., 1) / sqrt(T).
 Problem WorstCase(int64_t steps) {
   Problem p{.name = "the worst case, max w_i over T coordinates", .size = steps};
   p.least = -1 / std::sqrt(static_cast<double>(steps));
@@ -209,9 +214,8 @@ Problem WorstCase(int64_t steps) {
   return p;
 }
 
-// The same run for T too large for T coordinates a step: coordinate t is touched in step t and
-// never again (it is then negative, those after it 0), so the mean of w over the steps is -eta (T -
-// t) / T there.
+// Returns the error of the same run without storing T coordinates, for large T. Coordinate t
+// changes in step t only, when it becomes -eta. So its mean over w_1 .. w_T is -eta (T - t) / T.
 double WorstCaseError(int64_t steps, double eta) {
   double largest = -INFINITY;
   for (int64_t t = 1; t <= steps; ++t)
@@ -219,7 +223,7 @@ double WorstCaseError(int64_t steps, double eta) {
   return largest + 1 / std::sqrt(static_cast<double>(steps));
 }
 
-// Least squares of ln y on ln x.
+// Returns the slope of the least-squares line of ln y against ln x.
 double FittedSlope(const std::vector<double>& x, const std::vector<double>& y) {
   double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -240,8 +244,8 @@ std::vector<int64_t> StepCounts(int64_t most) {
 }
 
 struct Measurement {
-  Series relative = {};      // error / (B rho) against T
-  double worst = -INFINITY;  // the largest error over the bound claimed
+  Series relative = {};      // error / (B rho), against T
+  double worst = -INFINITY;  // the largest quotient of error and claimed bound
   double slope = 0;
 };
 
@@ -263,7 +267,7 @@ absl::StatusOr<Measurement> Measure(const Problem& problem, double bound_factor)
 struct BothSides {
   double error = 0;  // f(mean w) - f(w*)
   double inner = 0;  // the mean of <w_t - w*, grad f(w_t)>
-  double size = 0;   // of what was added, for rounding
+  double size = 0;   // sum of the absolute terms, as a scale for rounding errors
 };
 
 absl::StatusOr<BothSides> SidesOfConvexity(const Problem& problem, int64_t steps, double eta) {
@@ -284,7 +288,8 @@ absl::StatusOr<BothSides> SidesOfConvexity(const Problem& problem, int64_t steps
   return sides;
 }
 
-// (6), for 17 step sizes and T = 1000: convexity alone, whatever the steps are.
+// Checks (6) for 17 step sizes and T = 1000: it follows from convexity alone, whatever the steps
+// are.
 absl::StatusOr<Claim> ConvexityClaim(const RatePremises& premises,
                                      const std::vector<Problem>& problems, Section& section) {
   const int64_t steps = 1000;
@@ -325,8 +330,8 @@ absl::StatusOr<Claim> ConvexityClaim(const RatePremises& premises,
   return claim;
 }
 
-// What a step size other than eta does, for T = 1000: the bound is then B^2 / (2 eta T) + eta rho^2
-// / 2.
+// Measures the error after T = 1000 steps for other step sizes eta, for which the bound is B^2 / (2
+// eta T) + eta rho^2 / 2.
 absl::StatusOr<Claim> WrongStepClaim(const RatePremises& premises,
                                      const std::vector<Problem>& problems, Section& section) {
   const int64_t steps = 1000;

@@ -10,7 +10,7 @@
 
 namespace cotangent::tools::lab {
 
-// The ids of the claims with a verdict, in order.
+// Returns the ids of the claims that have this verdict, in order.
 inline std::vector<std::string> Ids(const absl::StatusOr<Report>& report, Verdict verdict) {
   std::vector<std::string> ids;
   if (!report.ok()) {

@@ -19,7 +19,8 @@ using training::report::Series;
 using training::report::Short;
 using training::report::ToSvg;
 
-// Builds a section of the page. Text and table cells are HTML: escape what comes from outside.
+// Builds a section of the page. Text and table cells are HTML, so text from outside must be escaped
+// (EscapeHtml).
 class Section {
  public:
   void Heading(absl::string_view text) { absl::StrAppend(&html_, "<h3>", text, "</h3>\n"); }
@@ -34,7 +35,7 @@ class Section {
     absl::StrAppend(&html_, "<figure>", picture, "<figcaption>", caption,
                     "</figcaption></figure>\n");
   }
-  // Figures between these stand beside each other where there is room.
+  // Figures between BeginRow() and EndRow() stand side by side if there is room.
   void BeginRow() { absl::StrAppend(&html_, "<div class=\"row\">\n"); }
   void EndRow() { absl::StrAppend(&html_, "</div>\n"); }
 
