@@ -1,6 +1,6 @@
-// Forward, reverse and symbolic mode agree to 1e-12, relatively, and numeric differences within
-// their own error estimate: on every operation at points all over its domain, and on 10,000 random
-// compositions of operations. Another seed:
+// Checks that forward, reverse and symbolic mode agree to a relative 1e-12, and numeric differences
+// within their own error estimate: on every operation at points all over its domain, and on 10,000
+// random compositions of operations. To use another seed:
 //
 //   bazel test //autodiff:agreement_test --test_arg=--gtest_random_seed=7
 
@@ -24,13 +24,13 @@
 namespace cotangent::autodiff {
 namespace {
 
-// Away from the jumps of floor and its kin.
+// Whether u is away from the jumps of floor, round and the like.
 bool InsideStep(double u) {
   return std::abs(u - std::round(u)) > 0.05 && std::abs(u - std::floor(u) - 0.5) > 0.05;
 }
 
-// Name, operands, where it is defined and differentiable with moderate values (u and v are a's and
-// b's values), formula.
+// For each operation: its name, its number of operands, a condition on the values u and v of a and
+// b (that it is defined, differentiable and of moderate size), and its formula.
 #define COTANGENT_OPERATIONS(X)                                            \
   X(add, 2, true, a + b)                                                   \
   X(subtract, 2, true, a - b)                                              \
@@ -132,8 +132,8 @@ S ApplyOperation(Operation operation, const S& a, const S& b) {
 
 constexpr std::size_t kInputs = 3;
 
-// A straight-line program: registers 0 .. inputs-1 are the inputs, every step appends one; the
-// result is the sum of the last two.
+// A program without branches: registers 0 .. inputs-1 are the inputs, every step appends one
+// register, and the result is the sum of the last two.
 struct RandomProgram {
   struct Step {
     Operation operation;
@@ -149,9 +149,9 @@ struct RandomProgram {
     return S(registers.back() + registers[registers.size() - 2]);
   }
 
-  // What each entry of the gradient is a sum of, without the signs: over all paths from the input
-  // to the result, the product of the magnitudes of the derivatives along it. Where the sum
-  // cancels, its rounding errors are relative to this.
+  // Returns, for each entry of the gradient, the size of the terms that it is a sum of: over all
+  // paths from the input to the result, the sum of the products of the magnitudes of the
+  // derivatives along the path. If the terms cancel, rounding errors are relative to this size.
   std::vector<double> Magnitudes(std::span<const double> x) const {
     using D = forward::Dual<double, 2>;
     std::vector<double> values(x.begin(), x.end());
@@ -191,8 +191,8 @@ struct Sample {
   std::vector<double> x;
 };
 
-// Grows a program whose every intermediate stays inside its operation's domain and of moderate
-// size.
+// Draws a program in which every intermediate result is inside the next operation's domain and of
+// moderate size.
 Sample Draw(std::mt19937_64& random) {
   Sample sample;
   std::uniform_real_distribution<double> coordinate(-2, 2);
@@ -219,8 +219,8 @@ double LargestOf(const std::vector<double>& values) {
   return largest;
 }
 
-// Relative to an entry's magnitudes; an entry that is 0 but for rounding is told from 0 by an
-// absolute 1e-15.
+// Compares the modes, relative to the magnitudes of each entry. An entry that is 0 except for
+// rounding may differ from 0 by 1e-15 in absolute value.
 void ExpectAgreement(const Sample& sample, const std::string& what) {
   constexpr double kTolerance = 1e-12, kLeastMagnitude = 1e-3;
   const auto& [f, x] = sample;
@@ -239,8 +239,8 @@ void ExpectAgreement(const Sample& sample, const std::string& what) {
   const numeric::ScalarFunction plain = [&f = f](std::span<const double> at) { return f(at); };
   const std::vector<numeric::Estimate> differences = numeric::Gradient(plain, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double own_rounding = 16 * std::numeric_limits<double>::epsilon() *
-                                magnitudes[i];  // of what they are compared with
+    const double own_rounding =
+        16 * std::numeric_limits<double>::epsilon() * magnitudes[i];  // of the values compared with
     EXPECT_NEAR(differences[i].value, (*forward)[i], differences[i].error + own_rounding)
         << "numeric by v" << i << ": " << what;
   }
@@ -276,8 +276,8 @@ TEST(AgreementTest, RandomCompositions) {
   constexpr double kSteepest = 1e6;
   for (int compared = 0; compared < 10000;) {
     const Sample sample = Draw(random);
-    // A slope of a million over domains of unit size has singularities too near for any comparison
-    // to be fair.
+    // A slope of a million over domains of size about 1 means that a singularity is too near for a
+    // fair comparison.
     const std::vector<double> slope = forward::Gradient(sample.program, sample.x);
     if (!(LargestOf(slope) < kSteepest)) continue;
     ++compared;

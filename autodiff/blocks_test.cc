@@ -13,7 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 
-// Residuals a b0 - b1 and sin(a c) of the blocks (a), (b0, b1), (c).
+// A function of the blocks (a), (b0, b1), (c) with the residuals a b0 - b1 and sin(a c).
 struct Residuals {
   template <class T>
   bool operator()(const T* a, const T* b, const T* c, T* residual) const {

@@ -19,7 +19,7 @@ Pattern Tridiagonal(std::uint32_t n) {
   return pattern;
 }
 
-// One full row and column beside the diagonal.
+// Returns the pattern of a matrix with a diagonal, a full first row and a full first column.
 Pattern Arrow(std::uint32_t n) {
   Pattern pattern{n, {{}}};
   for (std::uint32_t j = 0; j < n; ++j) pattern.rows[0].push_back(j);
@@ -50,7 +50,8 @@ TEST(ColoringTest, DensePatternsNeedNone) {
   std::vector<std::uint32_t> row(kSize);
   std::iota(row.begin(), row.end(), 0);
   for (std::uint32_t i = 0; i < kSize; ++i) dense.rows.push_back(row);
-  EXPECT_EQ(ColorSymmetric(dense).colors, kSize);  // within a second: 8e12 steps by the star's rule
+  EXPECT_EQ(ColorSymmetric(dense).colors,
+            kSize);  // within a second: a star colouring would take 8e12 steps
   EXPECT_EQ(ColorColumns(dense).colors, kSize);
 }
 

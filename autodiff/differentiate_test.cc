@@ -16,7 +16,7 @@ using testing::IsEmpty;
 class EveryMode : public testing::TestWithParam<Mode> {
  protected:
   Method how() const { return GetParam(); }
-  // What a mode may be off by.
+  // Returns the error that a mode may have.
   double tolerance() const { return GetParam() == Mode::kNumeric ? 1e-7 : 1e-13; }
 
   void ExpectNear(const absl::StatusOr<std::vector<double>>& found,
@@ -38,7 +38,7 @@ class EveryMode : public testing::TestWithParam<Mode> {
 INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kAllModes),
                          [](const auto& info) { return ModeName(info.param); });
 
-// f1 = cos(w1) cos(w2) + sigmoid(w2), f2 = ln(w1 + w2) + w1^2 w2.
+// The two functions f1 = cos(w1) cos(w2) + sigmoid(w2) and f2 = ln(w1 + w2) + w1^2 w2.
 constexpr auto kTextbook = [](auto w) {
   using namespace functions;  // NOLINT
   using S = std::decay_t<decltype(w[0])>;
@@ -105,7 +105,7 @@ TEST_P(EveryMode, SaysWhereTheFunctionOrItsDerivativeIsNotFinite) {
   const absl::Status outside = Gradient(logarithm, std::vector<double>{-1, 2}, how()).status();
   EXPECT_TRUE(absl::IsOutOfRange(outside));
   EXPECT_EQ(outside.message(), "the function is not finite at (x0 = -1, x1 = 2): log(-1) is nan");
-  if (GetParam() == Mode::kNumeric) return;  // differences do not see an edge
+  if (GetParam() == Mode::kNumeric) return;  // differences do not notice the edge of a domain
   const auto root = [](auto x) {
     using std::sqrt;
     return sqrt(x[0]);
@@ -176,9 +176,9 @@ TEST(DifferentiateTest, TheValueWithTheGradient) {
       HasSubstr("ValueAndGradient is of a function with one result"));
 }
 
-// A branch not taken, and a constant at the edge of a domain, have no say in the derivative.
-// d/dv (v d/dw (v + w)) = 1 and d/dv (v d/dw (v w)) = 2 v, in every mode, where the inner derivative
-// is by dual numbers of the outer numbers.
+// Derivatives inside a function that is differentiated, in every mode: d/dv (v d/dw (v + w)) = 1
+// and d/dv (v d/dw (v w)) = 2 v. The inner derivative uses dual numbers built on the outer
+// function's numbers.
 TEST_P(EveryMode, DifferentiatesDerivatives) {
   const auto f = [](auto v) {
     using S = std::decay_t<decltype(v[0])>;
@@ -194,7 +194,7 @@ TEST_P(EveryMode, DifferentiatesDerivatives) {
   EXPECT_NEAR((*jacobian)(1, 0), 3, 1e-9);
 }
 
-// Variables of two functions have the same names.
+// Two functions use the same names for their variables.
 TEST(DifferentiateTest, FormulasOfTwoFunctionsDoNotMix) {
   SymbolicTrace outer, inner;
   const SymbolicScalar v(1, outer.pool.Variable("x"), &outer);

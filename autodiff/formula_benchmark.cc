@@ -1,11 +1,11 @@
-// Compiled formulas against loops written by hand in intrinsics, for activations and their
+// Compares compiled formulas with loops written by hand in intrinsics, for activations and their
 // derivatives.
 //
 //   bazel run //autodiff:formula_benchmark
 //
-// Arguments are (function, elements, isa). At 16 million elements memory is the bound, at 4096
-// arithmetic is. The loops by hand store as CompiledFunction does: past the caches where the array
-// is large.
+// The arguments are (function, elements, isa). At 16 million elements memory is the limit, at 4096
+// arithmetic is. For large arrays the loops by hand write past the caches, as CompiledFunction
+// does.
 
 #include <immintrin.h>
 
@@ -186,7 +186,7 @@ Expr Formula(int function, Expr x) {
   return function % 2 == 0 ? f : symbolic::Differentiate(f, x);
 }
 
-// The arguments on cache lines, as tensors are.
+// Allocates arrays that begin on cache lines, as tensors do.
 std::unique_ptr<float[], void (*)(float*)> Aligned(int64_t n) {
   return {static_cast<float*>(operator new (n * sizeof(float), std::align_val_t{64})),
           [](float* p) { operator delete (p, std::align_val_t{64}); }};

@@ -1,10 +1,10 @@
-// Dual<double, 8> against Ceres Solver's Jet<double, 8>: the reprojection error of bundle
-// adjustment and its derivatives by the camera's eight parameters, the same template for both,
+// Compares Dual<double, 8> with Ceres Solver's Jet<double, 8> on the reprojection error of bundle
+// adjustment and its derivatives by the camera's eight parameters. Both use the same template,
 // compiled with the same flags.
 //
 //   sudo apt-get install libceres-dev
-//   bazel run //autodiff:forward_benchmark -- --benchmark_repetitions=15
-//   --benchmark_enable_random_interleaving=true
+//   bazel run //autodiff:forward_benchmark -- --benchmark_repetitions=15 \
+//       --benchmark_enable_random_interleaving=true
 
 #include <ceres/jet.h>
 
@@ -17,14 +17,15 @@ namespace cotangent::autodiff {
 namespace {
 
 constexpr int kParameters = 8;
-// Angle-axis rotation, translation, focal length, radial distortion.
+// The camera's parameters: rotation as axis times angle, translation, focal length, radial
+// distortion.
 constexpr double kCamera[kParameters] = {0.1, -0.2, 0.3, 0.5, -0.4, -8, 500, -1e-3};
 constexpr double kPoint[3] = {1, 2, -3};
 constexpr double kObserved[2] = {10, 20};
 
-// Where the camera sees the point, less where it was observed, in pixels. Rotation by Rodrigues'
-// formula p cos + (w x p) sin + w (w . p)(1 - cos); projection and distortion as in Snavely, Seitz
-// and Szeliski (2006).
+// Computes the difference, in pixels, between where the camera sees the point and where it was
+// observed. The rotation follows Rodrigues' formula p cos + (w x p) sin + w (w . p)(1 - cos);
+// projection and distortion are those of Snavely, Seitz and Szeliski (2006).
 template <class T>
 [[gnu::noinline]] void ReprojectionError(const T* camera, const double* point,
                                          const double* observed, T* residual) {
@@ -39,7 +40,7 @@ template <class T>
                         w[0] * point[1] - w[1] * point[0]};
     const T along = (w[0] * point[0] + w[1] * point[1] + w[2] * point[2]) * (1.0 - cosine);
     for (int i = 0; i < 3; ++i) p[i] = point[i] * cosine + cross[i] * sine + w[i] * along;
-  } else {  // to first order in the angle
+  } else {  // first-order approximation for small angles
     p[0] = point[0] + camera[1] * point[2] - camera[2] * point[1];
     p[1] = point[1] + camera[2] * point[0] - camera[0] * point[2];
     p[2] = point[2] + camera[0] * point[1] - camera[1] * point[0];

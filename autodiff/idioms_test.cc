@@ -1,5 +1,6 @@
-// A page of what code written for other libraries' scalars does, and for plain numbers, compiled
-// and run with each of our scalars. And names: those of <cmath> are found by argument, no others.
+// Compiles and runs, with each of our scalars, what programs do with plain numbers and with the
+// scalars of other libraries. Also checks names: argument-dependent lookup finds those of <cmath>,
+// and no others.
 
 #include <algorithm>
 #include <array>
@@ -24,7 +25,8 @@
 #include "autodiff/symbolic_scalar.h"
 #include "gtest/gtest.h"
 
-// A program of somebody else's, who has not heard of our names.
+// Stands for a program of another author, who does not know our names and uses some of them
+// himself.
 namespace theirs {
 
 template <class T>
@@ -58,7 +60,7 @@ T sign(const T& x) {
 }
 template <class T>
 T gelu(const T& x) {
-  return x * sigmoid(T(T(1.702) * x));  // of Program: by its own type, not an expression's
+  return x * sigmoid(T(T(1.702) * x));  // for Program: by its own type, not by an expression's
 }
 template <class T>
 T ValueOf(const T& x) {
@@ -116,7 +118,7 @@ T Idioms(const T& x, const T& y) {
   const T largest = max(x, y) + max(x, T(1)) + min(y, T(2)) + (std::max)(x, y);
   const T powers = pow(x, 2) + pow(x, 2.0) + pow(x, T(2)) + pow(x, -1) + pow(2.0, x) + pow(x, y);
   const T positive = x > 0 && x >= y && x != y && !(x == y) ? T(sqrt(x)) : T(-x);
-  const double step = (x > 0) * 2.0 - (y < 0);  // comparisons as numbers
+  const double step = (x > 0) * 2.0 - (y < 0);  // comparisons used as numbers
   const int steps = int(x > y) + int(0 < x) + int(x <= 1.0);
   T cosine = cos(x), sine = sin(T(x + 1)), absolute = abs(-x), unary = +x;
   T between = clamp(x, 0.0, 1.0) + lerp(x, y, 0.5) + clamp(x, T(0), T(1));
@@ -137,8 +139,8 @@ T Idioms(const T& x, const T& y) {
          static_cast<double>(out.str().size() > 3);
 }
 
-// A quadrature and a root by Newton's rule with the derivative by hand: loops, early return,
-// const&.
+// A quadrature, and a root by Newton's method with a derivative written by hand. They use loops, an
+// early return and const&.
 template <class T>
 T Loops(const T& x, const T& y) {
   using std::abs;
@@ -154,7 +156,8 @@ T Loops(const T& x, const T& y) {
   return sum * (y - x) / 4 + root;
 }
 
-// What takes an operator's result to be of the scalar's type: not for a replay's Program.
+// Idioms that need operators to return the scalar's own type; a replay's Program does not support
+// them.
 template <class T>
 T Same(const T& x, const T& y) {
   using std::cos, std::exp, std::max, std::sin;

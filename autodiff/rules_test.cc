@@ -1,6 +1,6 @@
-// Every rule at both ends of its function's domain, in double and in float, against mpmath: by dual
-// numbers, duals of duals, Taylor series, the tape, and the tape of duals. And values, which are
-// those of the plain functions bit for bit.
+// Checks the derivative of every function against mpmath, in double and in float, up to both ends
+// of its domain: by dual numbers, duals of duals, Taylor series, the tape, and the tape of duals.
+// Also checks that values are those of the plain functions, bit for bit.
 
 #include <bit>
 #include <cmath>
@@ -63,8 +63,9 @@ T Call(const std::string& name, const T& x, const T& y) {
   return x;
 }
 
-// Within so many units in the last place of R; a result among the subnormal numbers of R within as
-// many of the smallest normal one's; one beyond the largest may be infinite.
+// Expects an error of at most `units` units in the last place of the type R. For a subnormal result
+// the units are those of the smallest normal number; a result beyond the largest number may be
+// infinite.
 template <class R>
 void ExpectClose(double found, double expected, double units, const std::string& what) {
   using Limits = std::numeric_limits<R>;
@@ -79,8 +80,9 @@ void ExpectClose(double found, double expected, double units, const std::string&
 }
 
 constexpr double kUnits = 24;
-// Values are the plain functions', which is another test's subject: gelu's erfc, for one,
-// multiplies the rounding of its argument by the square of that.
+// Another test checks that values are those of the plain functions; here they only need to be
+// close. gelu, for one, calls erfc, which multiplies the rounding error of its argument by the
+// square of that.
 constexpr double kValueUnits = 4096;
 
 template <class R>
@@ -91,7 +93,7 @@ void CheckUnary(const Row& row) {
   std::ostringstream at_point;
   at_point << row.name << " at " << row.x << (sizeof(R) == 4 ? " (float)" : " (double)") << " by ";
   const std::string what = at_point.str();
-  // gelu_tanh's exponential multiplies the rounding of its cubic by up to 745.
+  // The exponential in gelu_tanh multiplies the rounding error of its cubic by up to 745.
   const double units = std::string(row.name) == "gelu_tanh" ? 4096 : kUnits;
   const D1 dual = Call(row.name, D1::Variable(x, 0));
   ExpectClose<R>(dual.value, row.expected[0], kValueUnits, what + "value");
@@ -126,7 +128,7 @@ TEST(RulesTest, OfTwoOperands) {
     const std::string what = std::string(row.name) + " at " + std::to_string(row.x) + ", " +
                              std::to_string(row.y) + " by ";
     const double units =
-        std::string(row.name) == "pow" ? 4096 : kUnits;  // ln x amplifies roundings
+        std::string(row.name) == "pow" ? 4096 : kUnits;  // ln x amplifies rounding errors
     const D dual = Call(row.name, D::Variable(row.x, 0), D::Variable(row.y, 1));
     const auto f = [&](auto at) { return Call(row.name, at[0], at[1]); };
     const std::vector<double> gradient = reverse::Gradient(f, std::vector{row.x, row.y});
@@ -142,7 +144,7 @@ TEST(RulesTest, OfTwoOperands) {
   }
 }
 
-// A program branches as with plain numbers only if values are the same to the last bit.
+// A program takes the same branches as with plain numbers only if values are equal to the last bit.
 TEST(RulesTest, ValuesAreThoseOfThePlainFunctions) {
   using namespace functions;
   using D1 = forward::Dual<double, 1>;

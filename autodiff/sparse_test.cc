@@ -5,7 +5,7 @@
 namespace cotangent::autodiff {
 namespace {
 
-// Broyden's tridiagonal system (1965).
+// Broyden's tridiagonal system of equations (1965).
 constexpr auto kBroyden = [](auto x) {
   using S = std::decay_t<decltype(x[0])>;
   std::vector<S> residuals;
@@ -18,7 +18,8 @@ constexpr auto kBroyden = [](auto x) {
   return residuals;
 };
 
-// Chained Rosenbrock, every term also meeting the first input: a tridiagonal Hessian with an arrow.
+// The chained Rosenbrock function in which every term also contains the first input: its Hessian is
+// tridiagonal with a full first row and column.
 constexpr auto kArrowedRosenbrock = [](auto x) {
   using S = std::decay_t<decltype(x[0])>;
   S total = 0.0;
@@ -93,7 +94,7 @@ TEST(SparseTest, AKnownPatternIsChecked) {
             "the pattern's row 2 names column 3; expected columns below 3");
 }
 
-// d2/dx_i dx_j (sum x)^2 = 2: dense, so that no colouring is looked for.
+// All second derivatives of (sum x)^2 are 2: the Hessian is dense, so no colouring is searched for.
 TEST(SparseTest, ADenseHessian) {
   const auto f = [](auto x) {
     using S = std::decay_t<decltype(x[0])>;

@@ -24,8 +24,9 @@ absl::StatusOr<AnswerFormat> ParseAnswerFormat(absl::string_view text);
 //   text   PICTURE: cat 0.8123  dog 0.1012      The `top` most probable classes or labels.
 //          PICTURE: age 34.2  weight 61         All numbers, if the network answers with numbers.
 //   json   {"pictures": [{"file": "cat.png", "classes": [{"name": "cat", "number": 3,
-//          "probability": 0.8123}, ...]}, ...]}  The `top` most probable. "labels" stands in place of
-//          "classes", or "numbers" with "value". A picture that was not read has "file" and "error".
+//          "probability": 0.8123}, ...]}, ...]}  The `top` most probable. "labels" stands in place
+//          of "classes", or "numbers" with "value". A picture that was not read has "file" and
+//          "error".
 //   csv    image,answer,probability,probability of CLASS,...   All classes. For labels and numbers
 //          the second and third columns are missing. Quoted as RFC 4180 says.
 //          second and third column; all classes; quoted as RFC 4180 has it

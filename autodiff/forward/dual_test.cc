@@ -13,7 +13,8 @@ using D1 = Dual<double, 1>;
 
 D1 X(double x) { return D1::Variable(x, 0); }
 
-// Derivative and second derivative against central differences of the value and of the derivative.
+// Compares the first and second derivative with central differences of the value and of the
+// derivative.
 template <class F>
 void ExpectDerivatives(const char* name, F f, double x) {
   using D2 = Dual<D1, 1>;
@@ -247,7 +248,8 @@ TEST(DualTest, PartsOfANumber) {
   EXPECT_EQ(out.str(), "3 [0, 1]");
 }
 
-// Mathematics: d/dx x^3 = 12 at -2, where ln x is not defined; the others by the table of math.h.
+// The derivative of x^3 at -2 is 12, though ln x is not defined there. The other values are those
+// of the table in autodiff/math.h.
 TEST(DualTest, OperandsThatDoNotMoveOrAreAtAnEdge) {
   using D = Dual<double, 2>;
   const D cubed = pow(D::Variable(-2, 0), D::Variable(3, 1));
@@ -279,7 +281,8 @@ TEST(DualTest, TheEdgeOfADomainIsApproachedFromInside) {
   }
 }
 
-// d^2/dx^2 fmod(x, y) = 0, d fmod / dy = -trunc(x / y), at every level of nesting.
+// The expected derivatives are d^2/dx^2 fmod(x, y) = 0 and d fmod / dy = -trunc(x / y), at every
+// level of nesting.
 TEST(DualTest, RemaindersOfNestedDuals) {
   using D2 = Dual<Dual<double, 2>, 2>;
   const D2 x = VariableOf<D2>(7.5, 0, 2), y = VariableOf<D2>(2, 1, 2);
@@ -294,7 +297,7 @@ TEST(DualTest, RemaindersOfNestedDuals) {
   EXPECT_EQ(rounded.tangent[1].value, -0.5 - 4 * 2);
 }
 
-// log10(1000) is 3 by the library and 2.9999999999999996 by a quotient of logarithms.
+// log10(1000) is 3 in the C library, but 2.9999999999999996 as a quotient of logarithms.
 TEST(DualTest, BranchesFollowThePlainFunctions) {
   EXPECT_EQ((floor(log10(X(1000))) * X(1000)).tangent[0], 3);
   EXPECT_EQ((floor(log2(X(8))) * X(8)).tangent[0], 3);

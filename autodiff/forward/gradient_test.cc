@@ -52,7 +52,7 @@ TEST(GradientTest, MoreInputsThanDirectionsAtOnce) {
   }
 }
 
-// d/dv (v d/dw (v w)) = 2 v, d/dv (v d/dw (v + w)) = 1.
+// The expected values are d/dv (v d/dw (v w)) = 2 v and d/dv (v d/dw (v + w)) = 1.
 TEST(GradientTest, ADerivativeInsideAFunctionThatIsDifferentiated) {
   const auto product = [](auto v) {
     using S = std::decay_t<decltype(v[0])>;
@@ -76,7 +76,7 @@ concept Adds = requires(A a, B b) {
 
 inline constexpr char kMine = 0;
 
-// Numbers of two levels do not mix where neither is made of the other.
+// Numbers of two levels must not mix, unless one type is built on the other.
 TEST(GradientTest, LevelsAreToldApartByType) {
   const auto outer = [](auto v) { return v[0]; };
   const auto inner = [](auto w) { return w[0]; };
@@ -86,19 +86,19 @@ TEST(GradientTest, LevelsAreToldApartByType) {
   static_assert(!Adds<Outer, Inner>);
   static_assert(!Adds<Outer, LevelDualOfDuals<decltype(inner), double, 8>>);
   static_assert(Adds<Outer, LevelDual<decltype(inner), Outer, 8>>);
-  // Those that somebody seeds by hand are of another level again.
+  // Dual numbers made by hand have yet another level.
   static_assert(!Adds<Outer, Dual<double, 8>> && !Adds<Outer, Dual<double, 1>>);
   static_assert(!Adds<Outer, Dual<Dual<double, 8>, 8>>);
   static_assert(!Adds<Outer, DynamicDual<>> && !Adds<Outer, Taylor<double, 3>>);
   static_assert(!std::is_convertible_v<Outer, Dual<double, 8>>);
   static_assert(!std::is_convertible_v<Dual<double, 8>, Outer>);
   static_assert(Adds<Outer, Dual<Outer, 1>> && Adds<Outer, Taylor<Outer, 3>>);
-  // As are those of different levels of one's own.
+  // So do two types made by hand with different tags.
   using Mine = Dual<double, 1, &kMine>;
   static_assert(Adds<Mine, Mine> && !Adds<Mine, Dual<double, 1>> && !Adds<Mine, Outer>);
 }
 
-// By hand, at any depth: d/dv (v d/dw (v + w)) = 1 and d/dv (v d/dw (v w)) = 2 v.
+// Dual numbers made by hand, at any depth: d/dv (v d/dw (v + w)) = 1 and d/dv (v d/dw (v w)) = 2 v.
 template <class T>
 T BySum(const T& v) {
   using D = Dual<T, 1>;
@@ -127,7 +127,7 @@ TEST(GradientTest, DualsOfAFunctionsOwnNumbersAreRightAtEveryDepth) {
   EXPECT_THAT(Gradient(product, x), ElementsAre(3));
   EXPECT_THAT(Gradient(series, x), ElementsAre(3));
   EXPECT_THAT(Hessian(product, x), ElementsAre(2));
-  // Three deep: d/du (u d/dv (v d/dw (u v w))) = d/du (u 2 u v) = 4 u v, at v = 1.
+  // Three levels: d/du (u d/dv (v d/dw (u v w))) = d/du (u 2 u v) = 4 u v, at v = 1.
   const auto deep = [](auto u) {
     using S = std::decay_t<decltype(u[0])>;
     const auto middle = [&](auto v) {

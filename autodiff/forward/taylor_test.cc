@@ -11,7 +11,7 @@ using D1 = Dual<double, 1>;
 using D2 = Dual<D1, 1>;
 using D3 = Dual<D2, 1>;
 
-// Three derivatives from the series and from thrice nested duals.
+// Compares three derivatives of a Taylor series with those of three nested dual numbers.
 template <class F>
 void ExpectSeriesMatchesNestedDuals(const char* name, F f, double x) {
   const Series series = f(Series::Variable(x));

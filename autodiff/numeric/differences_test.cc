@@ -79,7 +79,8 @@ TEST(DifferencesTest, Hessian) {
   ExpectWithinItsError(hessian[3], std::exp(0.5), 1e-7);
 }
 
-// d/dv (v d/dw (v + w)) = 1, where a step taken for another would say 2.
+// The true derivative d/dv (v d/dw (v + w)) is 1. If the outer step were mistaken for the inner
+// one, it would be 2.
 TEST(ComplexStepTest, InsideAnotherThereIsNone) {
   const auto outer = [](std::complex<double> v) {
     return v * ComplexStepDerivative([&](std::complex<double> w) { return v + w; }, 1.0);

@@ -1,8 +1,8 @@
-// Gradients by ADOL-C and by this tape in turn: medians over the rounds, in microseconds of
-// processor time, and their ratio.
+// Times gradients by ADOL-C and by this project's tape in turn, and prints the medians, in
+// microseconds of processor time, and their ratio.
 //
-// ADOL-C records with keep = 1, so that its reverse sweep needs no forward sweep, and with buffers
-// that hold all of its tape in memory.
+// ADOL-C records with keep = 1, so that its reverse sweep needs no forward sweep before it, and
+// with buffers large enough to hold its whole tape in memory.
 
 #include <adolc/adolc.h>
 #include <time.h>
@@ -16,7 +16,7 @@
 #include "autodiff/reverse/benchmark_functions.h"
 #include "autodiff/reverse/gradient.h"
 
-// By argument the benchmark's max finds this one.
+// Argument-dependent lookup finds this function for the benchmark functions' unqualified max.
 adouble max(const adouble& a, const adouble& b) { return fmax(a, b); }
 
 namespace cotangent::autodiff::reverse::benchmark {

@@ -11,7 +11,8 @@
 namespace cotangent::autodiff::reverse {
 namespace {
 
-// A damped, driven pendulum: angle and speed, by stiffness and damping.
+// A step of a damped, driven pendulum. The state is angle and speed, the parameters are stiffness
+// and damping.
 const auto kStep = [](auto state, auto parameters, std::size_t k) {
   using std::sin;
   const double h = 0.01;

@@ -19,8 +19,8 @@ namespace {
 using namespace reverse;
 using ::testing::ElementsAre;
 
-// Replays f, recorded at the first of `count` points, at all of them together and at each alone,
-// and compares with a tape at each; in registers of every width.
+// Records f at the first of `count` points, replays it at all points together and at each alone, in
+// registers of every width, and compares the results with a tape's at each point.
 template <class F>
 void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t count,
                        double tolerance) {
@@ -82,8 +82,8 @@ TEST(ProgramTest, EveryKindOfStatement) {
   ExpectLikeTheTape(f, {1.3, 1.7}, 21, 1e-12);
 }
 
-// Sums of fewer and more terms than lanes, of the same and of different kinds, whose operands are
-// one variable, neighbours, and neither.
+// Sums with fewer and with more terms than lanes, of equal and of different types, whose operands
+// are one variable, neighbouring variables, or neither.
 TEST(ProgramTest, SumsOfEveryLength) {
   for (int n = 1; n <= 70; ++n) {
     SCOPED_TRACE(n);
@@ -103,7 +103,7 @@ TEST(ProgramTest, SumsOfEveryLength) {
   }
 }
 
-// sqrt has an infinite derivative at 0, which nothing hangs on.
+// sqrt has an infinite derivative at 0, but the result does not depend on that root.
 TEST(ProgramTest, AnAdjointOfZeroHandsNothingOn) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;
@@ -195,7 +195,7 @@ TEST(ProgramTest, AConstantFunction) {
   EXPECT_EQ(gradients[0], 0);
 }
 
-// What f asks of its numbers without comparing them is a branch, too.
+// Questions that f asks about its numbers, without comparing them, are branches too.
 TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
   const auto expect = [](const auto& f, double recorded, double same, double other) {
     Program program(f, std::vector{recorded, 3.0});
@@ -227,7 +227,8 @@ TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
          2, 3, 5);
 }
 
-// isfinite is answered alike at 2 and at 0, though zero is of another class of numbers.
+// isfinite has the same answer at 2 and at 0, though zero is of another class of numbers
+// (fpclassify).
 TEST(ProgramTest, AnswersPointsWhereAQuestionIsAnsweredAlike) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;
@@ -239,7 +240,8 @@ TEST(ProgramTest, AnswersPointsWhereAQuestionIsAnsweredAlike) {
   EXPECT_EQ(values[0], 1);
 }
 
-// Recorded near 1, replayed at 800, where the largest term is another: softmax by hand.
+// Records near 1 and replays at 800, where another term is the largest. The expected gradient is
+// the softmax, computed by hand.
 TEST(ProgramTest, LogSumExpFindsItsShiftAgain) {
   const auto f = [](auto x) { return functions::logsumexp(x); };
   Program program(f, std::vector{1.0, 1.5, 0.5});

@@ -1,5 +1,5 @@
-// The plain function, its gradient with recording, and the gradient replayed (time per point) on
-// the four benchmark functions.
+// Times, on the four benchmark functions, the plain function, its gradient with a recording each
+// time, and its gradient by replaying (time for one point).
 
 #include <cstddef>
 #include <span>

@@ -172,8 +172,7 @@ class BasicTape : public TapeRows<RealType> {
   // function repeats the sweep back to the row that gave x its present value.
   Real Adjoint(const Var& x) const {
     Check(x);
-    const std::uint32_t i =
-        x.Index() - first_slot_;  // wraps around for a constant, beyond the array
+    const std::uint32_t i = x.Index() - first_slot_;  // a constant's wraps around: it is huge
     if (i >= this->adjoint_.size()) return Real(0);
     if (x.flags_ & Var::kGrown) [[unlikely]]
       return this->AdjointOfPresent(x.Index());

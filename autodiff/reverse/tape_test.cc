@@ -41,7 +41,7 @@ using namespace reverse;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 
-// Recorded at x and swept: the value, then the derivatives.
+// Records f at x and sweeps. Returns the value, then the derivatives.
 template <class F, class... X>
 std::vector<double> Differentiate(F f, X... x) {
   Tape tape;
@@ -131,7 +131,8 @@ TEST(TapeTest, CompoundAssignment) {
               ElementsAre(0, 0));
 }
 
-// += shares the slot of the old value; these are the ways in which that could go wrong.
+// += shares the slot of the old value. These cases would break if it were shared when it must not
+// be.
 TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
   const auto copied_before = [](Var x, Var y) {
     Var sum = x * y;
@@ -150,7 +151,7 @@ TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
   EXPECT_THAT(Differentiate(copy_grows, 3, 4), ElementsAre(192, 4 * 16 + 12 * 4, 3 * 16 + 12 * 4));
   const auto used_between = [](Var x, Var y) {
     Var sum = x * x;
-    Var a = sum * y;  // of the old sum: x^2 y
+    Var a = sum * y;  // uses the old sum: x^2 y
     sum += y;
     Var b = sum * y;  // (x^2 + y) y
     sum += a;
@@ -202,7 +203,7 @@ TEST(TapeTest, ADotProductIsOneRow) {
   EXPECT_EQ(tape.Adjoint(a[7]), 1);
 }
 
-// ---- Every function, against dual numbers and central differences ----
+// ---- Every function, compared with dual numbers and central differences ----
 
 struct Function {
   std::string name;
@@ -278,7 +279,7 @@ TEST(TapeTest, EveryFunctionAgreesWithDualNumbersAndDifferences) {
           Differentiate([&](const Var& v) { return f.recorded(v); }, x);
       const auto dual = f.dual(forward::Dual<double, 1>::Variable(x, 0));
       EXPECT_EQ(reverse[0], f.plain(x));
-      if (f.name == "sin" || f.name == "cos") {  // see sin_cos.h
+      if (f.name == "sin" || f.name == "cos") {  // computed apart: see sin_cos.h
         EXPECT_DOUBLE_EQ(reverse[1], dual.tangent[0]);
       } else {
         EXPECT_EQ(reverse[1], dual.tangent[0]);
@@ -344,7 +345,7 @@ TEST(TapeTest, BranchesByValue) {
   EXPECT_EQ(std::numeric_limits<Var>::max(), std::numeric_limits<double>::max());
 }
 
-// ---- Random programs: assignments and compound assignments among a few variables ----
+// ---- Random programs of assignments and compound assignments to a few variables ----
 
 template <class T>
 T RandomProgram(std::uint64_t seed, std::span<const T> inputs) {
@@ -558,7 +559,7 @@ TEST(GradientTest, HessianByForwardOverReverse) {
   }
 }
 
-// The inner square's adjoint is 0 here, its tangent is not.
+// The adjoint of the inner product is 0 here, but its tangent is not.
 TEST(GradientTest, HessianWhereAnAdjointPassesThroughZero) {
   const auto f = [](auto x) {
     std::decay_t<decltype(x[0])> product = x[0] * x[1];
@@ -578,8 +579,8 @@ TEST(GradientTest, LogSumExpOfManyHasTheSoftmaxForItsGradient) {
   EXPECT_THAT(Gradient(f, std::vector{-nothing, -nothing}), ElementsAre(0, 0));
 }
 
-// Loops x += f(x, p, ..) are swept with the adjoints in registers; here beside rows that are no
-// such steps.
+// Loops x += f(x, p, ..) are swept with their adjoints in registers. Here such steps stand beside
+// rows that are not.
 TEST(GradientTest, LoopsOfOneVariable) {
   const auto f = [](auto start) {
     std::decay_t<decltype(start[0])> x = start[0];
@@ -602,7 +603,7 @@ TEST(GradientTest, LoopsOfOneVariable) {
   }
 }
 
-// Mathematics: (x^n)' = n x^(n-1), whatever ln x is.
+// The expected values are n x^(n-1), which does not depend on whether ln x exists.
 TEST(GradientTest, AConstantExponentOfTheTapesType) {
   const auto power = [](double n) {
     return [n](auto x) {
@@ -633,7 +634,7 @@ TEST(GradientTest, LevelsAreToldApartByType) {
   static_assert(Adds<Outer, Outer> && !Adds<Outer, Inner> && !Adds<Outer, Var>);
   const auto of_vars = [](std::span<const Var> x) { return Var(x[0] * x[0]); };
   EXPECT_THAT(Gradient(of_vars, std::vector{3.0}), ElementsAre(6));
-  // d/dv (v d/dw (v w)) = 2 v, forward inside reverse.
+  // The expected value is d/dv (v d/dw (v w)) = 2 v, with forward mode inside reverse mode.
   const auto nested = [](auto v) {
     using S = std::decay_t<decltype(v[0])>;
     const auto product = [&](auto w) { return v[0] * w[0]; };
@@ -642,7 +643,8 @@ TEST(GradientTest, LevelsAreToldApartByType) {
   EXPECT_THAT(Gradient(nested, std::vector{1.0}), ElementsAre(2));
 }
 
-// Of second derivatives, too, whose numbers are duals: none that somebody seeds by hand is one.
+// Second derivatives use dual numbers with a type of their own, which differs from that of duals
+// made by hand.
 TEST(GradientTest, SecondDerivativesHaveDualsOfTheirOwn) {
   const auto f = [](auto v) { return v[0]; };
   using F = decltype(f);
@@ -682,7 +684,7 @@ TEST(TapeDeathTest, AVariableOfTheTapeAroundIsNotTakenForOnesOwn) {
   EXPECT_DEATH(confuse(), "used with a tape that is not its own");
 }
 
-// y = 2 x, z = 3 y, then y changes: the adjoint asked for is that of y as it is now.
+// For y = 2 x and z = 3 y, after which y changes, Adjoint(y) must be that of y as it is now.
 TEST(TapeTest, TheAdjointOfAVariableIsThatOfItsPresentValue) {
   for (const int change : {0, 1, 2, 3}) {
     SCOPED_TRACE(change);
@@ -702,7 +704,7 @@ TEST(TapeTest, TheAdjointOfAVariableIsThatOfItsPresentValue) {
     EXPECT_EQ(tape.Adjoint(x), 2 * y.Value() * (change == 1 ? 3 : 2) + 6);
     EXPECT_EQ(before, 10);
   }
-  // An input that is changed in place.
+  // The same for an input that is changed in place.
   Tape tape;
   Tape::Scope recording(tape);
   Var x = tape.Input(5);
@@ -725,7 +727,7 @@ TEST(TapeTest, TenThousandTapesAtOnce) {
   }
 }
 
-// For the thread sanitizer: std::lgamma writes a global variable.
+// For the thread sanitizer: std::lgamma would write to a global variable.
 TEST(TapeTest, TheGammaFunctionInThreads) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -757,12 +759,12 @@ TEST(SinCosTest, AgreesWithTheLibrary) {
       }
     }
   }
-  // The double next to pi / 2, where the cosine is what pi / 2 lost.
+  // At the double next to pi / 2, the cosine is the rounding error of pi / 2.
   EXPECT_NEAR(SinAndCos(std::numbers::pi / 2).cos, 6.123233995736766e-17, 1e-31);
   EXPECT_TRUE(std::isnan(SinAndCos(HUGE_VAL).sin));
 }
 
-// The rows of operands without names become part of the statement's.
+// The rows of operands without names become part of the statement's row.
 TEST(TapeTest, AStatementIsOneRow) {
   Tape tape;
   Tape::Scope recording(tape);
@@ -773,18 +775,18 @@ TEST(TapeTest, AStatementIsOneRow) {
   EXPECT_EQ(tape.rows(), 1u);
   sum = sum + x * y;
   EXPECT_EQ(tape.rows(), 1u);
-  const bool unused = x * y + z > sin(x) - y * 2;  // no rows are left of what was compared
+  const bool unused = x * y + z > sin(x) - y * 2;  // comparisons leave no rows
   EXPECT_TRUE(unused);
   EXPECT_EQ(functions::value_of(x * y), 6);
   EXPECT_EQ(tape.rows(), 1u);
-  // A product of many factors takes a linear number of pairs and multiplications.
+  // A product of many factors must take a number of pairs that grows linearly.
   Var product = 1;
   const auto before = tape.pairs();
   for (int i = 0; i < 100; ++i) product = std::move(product) * (x + i);
   EXPECT_LE(tape.pairs() - before, 300u);
 }
 
-// Programs of the fused tape get what those of the other do.
+// Programs on the fused tape must get the same derivatives as on the ordinary tape.
 TEST(TapeTest, FusedTapeAgrees) {
   for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     const std::vector<double> x = benchmark::Noise(4, seed);

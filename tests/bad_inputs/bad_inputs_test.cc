@@ -1,4 +1,4 @@
-// Runs the table of bad inputs (see README.md).
+// Runs the table of bad inputs, which README.md describes.
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr double kLongestSeconds = 10;
-constexpr double kPatience = 240;  // for what is no test
+constexpr double kPatience = 240;  // for preparations, in seconds
 const std::set<std::string> kPrograms = {"benchmark",  "differentiate", "evaluate", "export",
                                          "fetch_data", "lab",           "predict",  "quantise",
                                          "serve",      "train"};
@@ -83,7 +83,8 @@ std::vector<Case> AllCases() {
   return cases;
 }
 
-// Commands of a shell that finds the programs, and in $RUN the directory of a finished run.
+// Runs commands in a shell that finds the programs, and that has the directory of a finished run in
+// $RUN.
 class Shell {
  public:
   Shell() : home_(MakeTestDirectory("home")) {
@@ -125,8 +126,8 @@ void TryCase(const Case& c, const Shell& shell) {
     EXPECT_THAT(name, Not(HasSubstr(".tmp-"))) << "half a file";
 }
 
-// Its first word that sets no variable; `env`, before the name of a program that is also a command
-// of the shell's own, counts as such.
+// Returns the program of a command: its first word that sets no variable. A word `env`, which
+// stands before programs whose names are also commands of the shell, is skipped.
 std::string ProgramOf(const std::string& command) {
   std::istringstream words(command);
   std::string word;

@@ -1,4 +1,5 @@
-// Ranks on one machine, as a person starts them: what they compute, and what happens when they break.
+// Tests several ranks on one machine, started as a person starts them: what they compute, and what
+// happens if they break.
 
 #include <dirent.h>
 #include <signal.h>
@@ -40,8 +41,8 @@ train {
 }
 )";
 
-// All that ranks share beyond gradients: batch statistics, dropout, matrices large enough to be
-// shared out.
+// A network in which ranks share more than gradients: batch statistics, dropout, and matrices that
+// are large enough for their update to be divided among the ranks.
 constexpr char kSynchronised[] = R"(
 layer { name: "conv" convolution { channels: 128 kernel: 3 stride: 4 } }
 layer { name: "bn" batch_norm { synchronised: true } }
@@ -94,7 +95,7 @@ class DistributedTest : public ::testing::Test {
     }
     return losses;
   }
-  // The bytes of a tensor of the newest checkpoint.
+  // Returns the values of a tensor of the newest checkpoint.
   std::vector<float> Weights(const std::string& output) const {
     const auto found = training::FindNewestGood(directory_ + "/" + output, [](const auto&) {});
     if (!found.has_value()) return {};
@@ -103,7 +104,7 @@ class DistributedTest : public ::testing::Test {
     found->checkpoint.CopyTo(*tensor, values.data());
     return values;
   }
-  // The process of a rank of the run that stands in a directory.
+  // Returns the process of a rank of the run whose home is this directory.
   static std::vector<pid_t> RankOf(const std::string& directory, int rank) {
     std::vector<pid_t> ranks;
     DIR* const all = opendir("/proc");
@@ -118,7 +119,7 @@ class DistributedTest : public ::testing::Test {
     closedir(all);
     return ranks;
   }
-  // Once the job, whose output is "out", has trained for a while.
+  // Signals rank 1 after the job, whose output is "out", has trained for a while.
   void SignalRankOne(Process& job, int signal_number) const {
     ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience))
         << job.Errors();
@@ -141,7 +142,7 @@ TEST_F(DistributedTest, RanksComputeTheStepsOfOneMachine) {
     for (size_t i = 0; i < one.size(); ++i)
       EXPECT_NEAR(several[i] / one[i], 1, 1e-5) << output << ", step " << i + 1;
   }
-  // The same number of ranks: the same bits.
+  // With the same number of ranks, a run must repeat bit for bit.
   ASSERT_EQ(Train(4, "again").exit_code, 0);
   EXPECT_EQ(Losses("again"), Losses("of4"));
   EXPECT_EQ(Weights("again"), Weights("of4"));
@@ -160,8 +161,8 @@ TEST_F(DistributedTest, ARunGoesOnWithAsManyOrOtherRanks) {
   for (size_t i = 0; i < other.size(); ++i) EXPECT_NEAR(other[i] / whole[i], 1, 1e-5) << i;
 }
 
-// Batch statistics and dropout masks do not depend on how many ranks there are; and matrices that
-// ranks have shared out to update come together again in a checkpoint.
+// Batch statistics and dropout masks must not depend on the number of ranks. Matrices whose update
+// is divided among ranks must be complete in a checkpoint.
 TEST_F(DistributedTest, SynchronisedRanksComputeTheStepsOfOneMachine) {
   WriteFile(directory_ + "/net.textproto", kSynchronised);
   ASSERT_EQ(Train(1, "of1").exit_code, 0);
@@ -184,15 +185,15 @@ TEST_F(DistributedTest, GradientsInBf16TrainAsWellAndAgain) {
   const std::vector<double> exact = Losses("f32"), rounded = Losses("bf16");
   ASSERT_EQ(exact.size(), rounded.size());
   EXPECT_NE(exact, rounded);
-  // The first steps are the same but for rounding; later ones, of few images at a high learning
-  // rate, as two seeds', on the mean.
+  // The first steps must be equal except for rounding. Later losses, of few images at a high
+  // learning rate, differ as those of two seeds do; their means must be close.
   ASSERT_EQ(exact.size(), 50u);
   for (size_t i = 0; i < 9; ++i) EXPECT_NEAR(rounded[i] / exact[i], 1, 1e-3) << i;
   const auto mean_of_last_epoch = [](const std::vector<double>& losses) {
     return std::accumulate(losses.begin() + 25, losses.end(), 0.0) / 25;
   };
   EXPECT_NEAR(mean_of_last_epoch(rounded) / mean_of_last_epoch(exact), 1, 0.02);
-  // A checkpoint has all there is, at the end of an epoch too.
+  // A checkpoint must hold everything, also at the end of an epoch.
   ASSERT_EQ(Train(2, "again", {"--gradients=bf16", "--max_steps=25"}).exit_code, 0);
   ASSERT_EQ(Train(2, "again", {"--gradients=bf16", "--resume"}).exit_code, 0);
   EXPECT_EQ(Losses("again"), rounded);
@@ -227,7 +228,7 @@ TEST_F(DistributedTest, WhatRanksCannotShareIsRefusedOnce) {
 
 TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   const std::string program = Runfile("tools/train_distributed");
-  // --resume on one rank alone.
+  // Give --resume to one of two ranks.
   std::vector<std::string> words = {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none"};
   for (const bool resumes : {true, false}) {
     if (!resumes) words.push_back(":");
@@ -240,7 +241,7 @@ TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   ASSERT_NE(told, std::string::npos) << mixed.errors;
   EXPECT_EQ(mixed.errors.find("--resume here is", told + 1), std::string::npos);
 
-  // As MPICH's mpirun starts its ranks: they would not know of each other.
+  // Start ranks as MPICH's mpirun does: they would not know of each other.
   for (const char* rank : {"0", "1"}) {
     const Outcome other = RunProgram(
         program, {"--network=net.textproto", "--dataset=sample"},
@@ -267,7 +268,7 @@ TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   EXPECT_NE(no_host.exit_code, 0);
 }
 
-// COTANGENT_KILLS=50 in the environment: so many, instead of a few.
+// The environment variable COTANGENT_KILLS sets the number of kills, such as 50; the default is 3.
 TEST_F(DistributedTest, KilledAtRandomAndResumedItEndsWithTheSameBits) {
   const char* const asked = getenv("COTANGENT_KILLS");
   const int kills = asked == nullptr ? 3 : std::stoi(asked);
@@ -276,7 +277,7 @@ TEST_F(DistributedTest, KilledAtRandomAndResumedItEndsWithTheSameBits) {
   std::mt19937 random(1);
   int killed = 0;
   for (int i = 0; i < kills; ++i) {
-    // Each again from the start once it has come to its end.
+    // Every fifth kill begins a new run.
     const std::string output = "killed" + std::to_string(i / 5);
     const size_t before = Losses(output).size(), until = before + 1 + random() % 40;
     Process job(Runfile("tools/train_distributed"), Arguments(2, output, more), Options());

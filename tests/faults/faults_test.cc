@@ -1,5 +1,5 @@
-// What can happen to a run on a shared machine, caused for real: message, exit code and the files
-// that survive.
+// Faults that can happen to a run on a shared machine, caused for real. The tests check the
+// message, the exit code and the files that survive.
 
 #include <linux/capability.h>
 #include <sched.h>
@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 using testing::AssertionResult;
 using testing::ContainsRegex;
 
-// More steps than any test waits for.
+// A number of steps that no test waits for.
 constexpr int64_t kEndless = 10'000'000;
 
 AssertionResult Says(const std::string& text, const std::string& part) {
@@ -42,7 +42,7 @@ AssertionResult Says(const std::string& text, const std::string& part) {
   return testing::AssertionFailure() << "\"" << part << "\" is not said in:\n" << text;
 }
 
-// Nothing half-written, and no lock.
+// Checks that no half-written file and no lock is left in the directory.
 AssertionResult IsTidy(const std::string& directory) {
   for (const std::string& name : FilesIn(directory)) {
     if (name.find(".tmp-") != std::string::npos || name == "lock")
@@ -51,7 +51,7 @@ AssertionResult IsTidy(const std::string& directory) {
   return testing::AssertionSuccess();
 }
 
-// Resumes for a few steps: whether the checkpoints that are there serve.
+// Checks that the checkpoints of a run are usable: resumes it for a few steps.
 AssertionResult CanBeResumed(const TrainingRun& run) {
   const Outcome resumed =
       run.RunToEnd({"--resume", "--max_steps=" + std::to_string(run.NewestStep() + 2)});
@@ -78,7 +78,7 @@ class Endless {
   Process process_;
 };
 
-// ---- Signals
+// ---- Signals ----
 
 void Interrupt(int signal_number, int exit_code) {
   const TrainingRun run(kEndless);
@@ -100,7 +100,7 @@ TEST(Signals, SigtermWritesACheckpoint) { Interrupt(SIGTERM, 143); }
 
 TEST(Signals, TheFirstEndsPlanning) {
   for (const auto& [signal_number, exit_code] : {std::pair(SIGTERM, 143), {SIGINT, 130}}) {
-    // Its convolutions take seconds to be measured.
+    // Measuring the convolutions of this network takes seconds.
     const std::string directory = MakeTestDirectory("run");
     Process process(Runfile("tools/train"),
                     {"--network=resnet18", "--dataset=sample", "--output_dir=out"},
@@ -119,7 +119,8 @@ TEST(Signals, TheFirstEndsPlanning) {
 
 TEST(Signals, ASecondCtrlCEndsAtOnce) {
   const std::string directory = MakeTestDirectory("run");
-  // Steps of seconds, at whose end the first signal is obeyed; two convolutions to be measured.
+  // Each step takes seconds, and the first signal is obeyed at a step's end. Two convolutions have
+  // to be measured.
   WriteFile(directory + "/net.textproto", R"(
 layer { name: "a" convolution { channels: 48 kernel: 7 padding: SAME } }
 layer { name: "b" convolution { channels: 48 kernel: 7 padding: SAME } }
@@ -129,13 +130,14 @@ layer { name: "fc" linear {} })");
                   {"--network=net.textproto", "--dataset=sample", "--output_dir=out",
                    "--batch_size=400", "--log_every=1", "--checkpoint_every=1000000"},
                   {.directory = directory});
-  // By then evaluation is planned, too.
+  // After step 2, evaluation has been planned as well.
   const auto has_begun = [&] {
     return ReadFileOrEmpty(directory + "/out/metrics.jsonl").find("\"step\":2,") !=
            std::string::npos;
   };
   ASSERT_TRUE(process.WaitUntil(has_begun, kPatience)) << process.Errors();
-  // The third step has begun: a signal between the line and the step would be obeyed at once.
+  // Wait until the third step has begun: a signal between the log line and the step would be obeyed
+  // at once.
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   process.Signal(SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -144,12 +146,12 @@ layer { name: "fc" linear {} })");
   const Outcome outcome = process.Wait(kPatience);
   EXPECT_FALSE(outcome.timed_out);
   EXPECT_EQ(outcome.exit_code, 130);
-  // Had it gone on to the end of its step, there would be a checkpoint.
+  // If the process had gone on to the end of its step, it would have written a checkpoint.
   for (const std::string& name : FilesIn(directory + "/out"))
     EXPECT_EQ(name.find("checkpoint"), std::string::npos) << name;
 }
 
-// As nohup and a shell's background jobs start programs.
+// nohup and a shell's background jobs start programs with such signals ignored.
 TEST(Signals, ThatWereIgnoredStayIgnored) {
   const TrainingRun run(kEndless);
   Process::Options options = run.Options();
@@ -165,7 +167,7 @@ TEST(Signals, ThatWereIgnoredStayIgnored) {
   EXPECT_EQ(process.Wait(kPatience).exit_code, 143);
 }
 
-// ---- The output directory
+// ---- The output directory ----
 
 TEST(Lock, ASecondRunIsRefusedAndTheHolderNamed) {
   const TrainingRun run(kEndless);
@@ -212,7 +214,7 @@ TEST(OutputDirectory, RemovedMidRun) {
 TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
   const TrainingRun run(kEndless);
   Process::Options options = run.Options();
-  // The superuser may write everywhere unless this is taken from it.
+  // The superuser may write everywhere, unless this capability is taken away.
   options.before_exec = [] { prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0); };
   Process process(run.program(), run.Arguments(), options);
   const auto has_checkpoint_after = [&](int64_t step) {
@@ -228,8 +230,8 @@ TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
       Says(process.Errors(), "Permission denied; those before it are kept, training goes on"));
   const int64_t newest = run.NewestStep();
   EXPECT_GT(newest, 0);
-  // Half a checkpoint that could be removed no more, as it is left when writing has begun just
-  // before.
+  // Half a checkpoint, as a write leaves it that began just before the directory became read-only,
+  // and that could not be removed.
   std::ofstream(run.output() + "/checkpoint-00000001.safetensors.tmp-1-1") << "half";
   ASSERT_EQ(chmod(run.output().c_str(), 0755), 0);
   EXPECT_TRUE(has_checkpoint_after(newest))
@@ -240,13 +242,14 @@ TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
   EXPECT_TRUE(CanBeResumed(run));
 }
 
-// ---- A full disk
+// ---- A full disk ----
 
 TEST(FullDisk, ForFilesBeyondASize) {
   const TrainingRun run(40);
   Process::Options options = run.Options();
   options.before_exec = [] {
-    // Room for the network's text and some lines, not for a checkpoint.
+    // A file may have 6000 bytes: enough for the network's text and some lines, not for a
+    // checkpoint.
     const rlimit limit = {6000, 6000};
     setrlimit(RLIMIT_FSIZE, &limit);
     signal(SIGXFSZ, SIG_IGN);
@@ -257,13 +260,13 @@ TEST(FullDisk, ForFilesBeyondASize) {
   EXPECT_TRUE(Says(outcome.errors, "File too large; those before it are kept, training goes on"));
   EXPECT_TRUE(IsTidy(run.output()));
   EXPECT_TRUE(run.Checkpoints().empty());
-  // Lines are whole, as many as there was room for.
+  // The log has only whole lines, as many as there was room for.
   const std::string metrics = ReadFileOrEmpty(run.output() + "/metrics.jsonl");
   ASSERT_FALSE(metrics.empty());
   EXPECT_EQ(metrics.back(), '\n');
 }
 
-// A small file system of one's own, which needs the right to mount it.
+// Mounts a small file system for the test, for which the process needs the right to mount.
 class SmallDisk {
  public:
   explicit SmallDisk(const std::string& path) : path_(path) {
@@ -283,7 +286,7 @@ class SmallDisk {
     if (is_mounted_) umount2(path_.c_str(), MNT_DETACH);
   }
   bool is_mounted() const { return is_mounted_; }
-  // Takes all room that is left.
+  // Writes a file that takes all space that is left.
   void Fill() const {
     FILE* file = fopen((path_ + "/filler").c_str(), "wb");
     setvbuf(file, nullptr, _IONBF, 0);
@@ -339,7 +342,7 @@ TEST(FullDisk, ToTheEnd) {
   EXPECT_TRUE(CanBeResumed(run));
 }
 
-// ---- Files that others change
+// ---- Files that other programs change ----
 
 TEST(Checkpoint, DamagedNewestIsReportedAndTheOneBeforeUsed) {
   const TrainingRun undisturbed(30), run(30, &undisturbed);
@@ -357,7 +360,7 @@ TEST(Checkpoint, DamagedNewestIsReportedAndTheOneBeforeUsed) {
             whole.output.substr(0, whole.output.find(',')));
 }
 
-// CIFAR-10 as far as its files' sizes go: black, all of one class.
+// Writes files with the sizes of CIFAR-10's, whose images are all black and of one class.
 std::vector<std::string> MakeBlackData(const TrainingRun& run) {
   const std::string data = run.directory() + "/data/cifar-10-batches-bin/";
   std::vector<std::string> files;
@@ -372,7 +375,7 @@ std::vector<std::string> MakeBlackData(const TrainingRun& run) {
 
 const std::vector<std::string> kBlackData = {"--dataset=cifar10", "--data_dir=data"};
 
-// A run holds its data in memory: whatever `change` does to the files, it goes on.
+// Checks that a run goes on, whatever `change` does to its data files: it holds its data in memory.
 void ChangeDataMidRun(const TrainingRun& run,
                       const std::function<void(const std::string& file)>& change) {
   const std::vector<std::string> files = MakeBlackData(run);
@@ -387,7 +390,7 @@ void ChangeDataMidRun(const TrainingRun& run,
 
 TEST(Data, TruncatedMidRun) {
   const TrainingRun run(kEndless);
-  // Resumed, it would fetch the data again.
+  // The truncated files cannot be used to resume: the program would download the data again.
   ChangeDataMidRun(run, [](const std::string& file) { fs::resize_file(file, 1000); });
 }
 
@@ -396,7 +399,7 @@ TEST(Data, ReplacedMidRun) {
   ChangeDataMidRun(run, [](const std::string& file) {
     fs::copy_file(file, file + ".new");
     std::fstream(file + ".new", std::ios::in | std::ios::out | std::ios::binary)
-        << '\7';  // a label
+        << '\7';  // changes a label
     fs::rename(file + ".new", file);
   });
   const std::string steps = "--max_steps=" + std::to_string(run.NewestStep() + 1);
@@ -406,19 +409,20 @@ TEST(Data, ReplacedMidRun) {
   EXPECT_TRUE(Says(resumed.errors, "note: the checkpoint was made with the training images "));
 }
 
-// ---- Memory and numbers
+// ---- Too little memory; losses that are not finite ----
 
 TEST(Memory, ThatIsNotThereIsNotAskedFor) {
-  // Some 240 GiB for all results together, and 31 GiB for a convolution's input and result: about
-  // as many as a text may ask for.
+  // The first network needs about 240 GiB for all its results together, the second 31 GiB for the
+  // input and result of one convolution: about as much as a network text may ask for.
   std::vector<std::string> texts = {
       "train { batch_size: 5 }\nlayer { pad { pad: 8000 } }\n"
       "layer { name: \"norm\" repeat: 15 batch_norm {} }\n",
       "train { batch_size: 400 }\n"
       "layer { name: \"narrow\" convolution { channels: 10240 kernel: 1 } }\n"
       "layer { name: \"wide\" convolution { channels: 10240 kernel: 1 groups: 10240 } }\n"};
-  // However large the machine, a process gets 8 GiB here; not with a sanitizer, which takes more
-  // for itself, and then only the first is more than any machine has.
+  // The process may use 8 GiB, so that the test fails on no machine for having more. A sanitizer
+  // needs more than that for itself: there is no limit then, and only the first network, which is
+  // larger than any machine, is tried.
   std::function<void()> limit_memory = [] {
     const rlimit limit = {rlim_t{8} << 30, rlim_t{8} << 30};
     setrlimit(RLIMIT_AS, &limit);
@@ -441,7 +445,8 @@ TEST(Memory, ThatIsNotThereIsNotAskedFor) {
   EXPECT_LT(usage.ru_maxrss, 4 << 20) << "KiB: memory was taken before it was seen to be too much";
 }
 
-// So much that the weights after the first step, finite still, make results that are not.
+// A learning rate with which the weights after the first step are finite, but the results they give
+// are not.
 const std::string kFarTooFast = "--set=train.optimizer.sgd.learning_rate=1e37";
 
 TEST(Numbers, ALossThatIsNotFiniteStopsTheRun) {
@@ -491,7 +496,7 @@ TEST(Numbers, ARunThatOnlySkipsHasFailed) {
   EXPECT_EQ(outcome.output, "");
 }
 
-// ---- What keeps a resumed run from the bits of an undisturbed one
+// ---- Differences after which a resumed run cannot repeat the uninterrupted run bit for bit ----
 
 TEST(Resumption, SaysWhatDiffers) {
   const TrainingRun run(30);
@@ -506,7 +511,7 @@ TEST(Resumption, SaysWhatDiffers) {
     EXPECT_TRUE(Says(other, "made with precision f32, this run has bf16: "));
   }
   EXPECT_TRUE(Says(other, "note: the network text differs from the checkpoint's"));
-  // Another build: a program of the same code and other bytes.
+  // Imitates another build: a program with the same code but other bytes.
   const std::string program = run.directory() + "/train";
   fs::copy_file(run.program(), program);
   std::ofstream(program, std::ios::app | std::ios::binary) << '\0';

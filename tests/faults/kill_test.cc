@@ -1,6 +1,6 @@
-// kill -9 at random moments of a run that checkpoints often, again and again, each time resumed.
-// Every resumption starts from a checkpoint that is whole, loses at most one interval, and the run
-// ends with the bits of an undisturbed one.
+// Kills a run that checkpoints often with kill -9 at random moments, and resumes it, many times.
+// Every resumption must start from a complete checkpoint and lose at most the steps since the last
+// one, and the run must end with the same bits as a run that was never killed.
 //
 //   bazel run //tests/faults:kill_test -- --kills=200
 
@@ -26,7 +26,7 @@ namespace {
 int kills = 10;
 
 TEST(Kill, AnywhereAndResumed) {
-  // Long enough that the kills, each a few steps after the last, fall before its end.
+  // Enough steps for all kills to fall before the end of the run, a few steps after one another.
   const int64_t steps = 200 + 100 * static_cast<int64_t>(kills);
   const TrainingRun undisturbed(steps), disturbed(steps, &undisturbed);
   const double patience = kPatience + 0.2 * static_cast<double>(steps);
@@ -38,8 +38,8 @@ TEST(Kill, AnywhereAndResumed) {
   int done = 0, before_first_checkpoint = 0, temporary_files = 0;
   while (done < kills) {
     Process run(disturbed.program(), disturbed.Arguments({"--resume"}), disturbed.Options());
-    // From the first moments, in which the network is planned, to some steps after the next
-    // checkpoint.
+    // Kill it at a time between its first moments, when the network is planned, and a few steps
+    // after its next checkpoint.
     const bool early = random() % 8 == 0;
     if (!early) {
       const bool began = run.WaitUntil([&] { return disturbed.NewestStep() > newest; }, kPatience);
@@ -59,7 +59,7 @@ TEST(Kill, AnywhereAndResumed) {
     for (const std::string& name : FilesIn(disturbed.output()))
       temporary_files += name.find(".tmp-") != std::string::npos;
 
-    // What the killed process has said of where it began, and what it leaves.
+    // Check what the killed process reported about its start, and the files that it leaves.
     EXPECT_EQ(end.errors.find("damaged"), std::string::npos) << end.errors;
     for (const std::string& name : disturbed.Checkpoints()) {
       EXPECT_TRUE(training::ReadCheckpoint(disturbed.output() + "/" + name).ok()) << name;
@@ -85,10 +85,10 @@ TEST(Kill, AnywhereAndResumed) {
   ASSERT_EQ(disturbed.NewestStep(), undisturbed.NewestStep());
   EXPECT_TRUE(TensorsOf(disturbed.LastCheckpoint()) == TensorsOf(undisturbed.LastCheckpoint()))
       << "the weights differ from those of the undisturbed run";
-  // The accuracies, too, to the last digit; not the time.
+  // The accuracies must be equal to the last digit, but not the time.
   EXPECT_EQ(rest.output.substr(0, rest.output.find(',')),
             whole.output.substr(0, whole.output.find(',')));
-  // The log reads as if nothing had happened.
+  // The log must look as if the run had never been killed.
   EXPECT_EQ(disturbed.LoggedSteps(), undisturbed.LoggedSteps());
 }
 

@@ -1,5 +1,6 @@
-// A short training run to be disturbed: a small network with all kinds of state (momentum, batch
-// statistics, moving average, dropout) on the sample, with a checkpoint every few steps.
+// A short training run for tests that disturb it: a small network with all kinds of state
+// (momentum, batch statistics, moving average, dropout) on the sample data, with a checkpoint every
+// few steps.
 #ifndef COTANGENT_TESTS_FAULTS_TRAINING_RUN_H_
 #define COTANGENT_TESTS_FAULTS_TRAINING_RUN_H_
 
@@ -17,14 +18,13 @@ inline constexpr double kPatience = 240;  // seconds
 
 class TrainingRun {
  public:
-  // Runs that are to be compared take the measured times of convolutions, and with them the choice
-  // of their implementations, from one place: `like`, where it is given, the run whose bits are
-  // expected.
+  // If `like` is given, this run uses the same cache of measured convolution times, and so chooses
+  // the same implementations: only then can the two runs be compared bit for bit.
   explicit TrainingRun(int64_t steps, const TrainingRun* like = nullptr);
 
   const std::string& directory() const { return directory_; }
   std::string output() const { return directory_ + "/out"; }
-  // The program's path and its arguments, `more` at their end.
+  // The program's path, and its arguments followed by `more`.
   std::string program() const { return Runfile("tools/train"); }
   std::vector<std::string> Arguments(const std::vector<std::string>& more = {}) const;
   Process::Options Options() const {
@@ -32,16 +32,16 @@ class TrainingRun {
         .directory = directory_, .environment = {"XDG_CACHE_HOME=" + cache_}, .before_exec = {}};
   }
 
-  // Trains to the end, in at most so many seconds.
+  // Trains to the end, for at most `patience` seconds.
   Outcome RunToEnd(const std::vector<std::string>& more = {}, double patience = kPatience) const {
     return RunProgram(program(), Arguments(more), Options(), patience);
   }
-  // The checkpoints there are, oldest first: names.
+  // Returns the file names of the existing checkpoints, oldest first.
   std::vector<std::string> Checkpoints() const;
-  // Of the newest; -1 where there is none.
+  // Returns the step of the newest checkpoint, or -1 if there is none.
   int64_t NewestStep() const;
   std::string LastCheckpoint() const { return output() + "/" + Checkpoints().back(); }
-  // The steps of the lines of steps of metrics.jsonl, in their order.
+  // Returns the steps that metrics.jsonl has lines for, in their order in the file.
   std::vector<int64_t> LoggedSteps() const;
 
  private:
@@ -49,8 +49,8 @@ class TrainingRun {
   const std::string directory_, cache_;
 };
 
-// The bytes of all tensors of a checkpoint (parameters, statistics, optimizer state, averages) by
-// name; none, and the test fails, where it is not whole.
+// Returns the bytes of all tensors of a checkpoint (parameters, statistics, optimizer state,
+// averages) by name. If the checkpoint is damaged, the test fails and the result is empty.
 std::map<std::string, std::string> TensorsOf(const std::string& path);
 
 }  // namespace cotangent::tests

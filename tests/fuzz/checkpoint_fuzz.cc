@@ -1,5 +1,6 @@
-// Checkpoints. No fuzzer guesses a checksum: the header's is made right first, where there is a
-// place for it, so that what lies behind it is reached as well; every input is also read as it is.
+// Reads checkpoints. No fuzzer guesses a checksum, so each input is read twice: as it is, and with
+// a correct checksum of its header (if it has a place for one), so that the code behind that check
+// is reached.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

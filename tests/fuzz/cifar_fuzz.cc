@@ -1,4 +1,4 @@
-// CIFAR records. The first byte says of which format and with which of CIFAR-100's labels.
+// Reads CIFAR records. The first byte chooses the format and which of CIFAR-100's labels to use.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// CSV tables.
+// Reads CSV tables.
 #include <cstddef>
 #include <cstdint>
 

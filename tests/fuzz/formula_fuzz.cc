@@ -1,4 +1,4 @@
-// Formulas: read, printed in every notation, evaluated, differentiated.
+// Parses formulas, prints them in every notation, evaluates and differentiates them.
 #include <cstddef>
 #include <cstdint>
 

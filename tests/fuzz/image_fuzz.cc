@@ -1,4 +1,4 @@
-// PNG and JPEG pictures: decoded and brought to a network's size.
+// Decodes PNG and JPEG pictures and scales them to a network's size.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// A part of a JPEG: four bytes say which, then the file. Where the whole can be decoded, the part
-// is a piece of it, bit for bit.
+// Decodes a part of a JPEG file: the first four bytes choose the part, the rest is the file. If the
+// whole file can be decoded, the part must be equal to that piece of it, bit for bit.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::Span<const uint8_t> bytes(data + 4, size - 4);
   images::Rectangle wanted{};
   const auto choose = [&](int height, int width) -> std::optional<images::Rectangle> {
-    // A byte of 255 reaches to the end.
+    // The byte 255 stands for the far edge.
     const auto cut = [](int extent, int begin, int length, int* from, int* count) {
       *from = std::min(extent - 1, begin * extent / 256);
       *count = std::max(1, (extent - *from) * (length + 1) / 256);
@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   COTANGENT_PROPERTY(found->part->top + wanted.height <= part.height);
   COTANGENT_PROPERTY(part.rgb.size() == size_t{3} * part.width * part.height);
   const absl::StatusOr<images::Image> whole = images::DecodeJpeg(bytes, images::kMaxPixels, "fuzz");
-  if (!whole.ok()) return 0;  // damaged outside of the part
+  if (!whole.ok()) return 0;  // the damage lies outside the part
   for (int y = 0; y < wanted.height; ++y) {
     const auto at = [](const images::Image& image, int top, int left) {
       return image.rgb.data() + 3 * (size_t{1} * top * image.width + left);

@@ -1,4 +1,4 @@
-// Network texts: read, built into a graph, printed and read again.
+// Parses network texts, builds them into a graph, prints them and parses them again.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const std::string printed = layers::NetworkText(*network);
   const absl::StatusOr<layers::Network> again = layers::ParseNetwork(printed, "printed");
-  // What blocks expand to may be longer than what may be read.
+  // The printed text has its blocks expanded, so it may be longer than a text that may be read.
   if (printed.size() <= layers::kLongestNetworkText) {
     COTANGENT_PROPERTY(again.ok());
     COTANGENT_PROPERTY(layers::NetworkText(*again) == printed);

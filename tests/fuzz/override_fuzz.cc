@@ -1,5 +1,5 @@
-// Values of --set, applied to a network with layers of several kinds. An assignment that is refused
-// changes nothing.
+// Applies values of --set to a network with layers of several kinds. An assignment that is refused
+// must change nothing.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,4 +1,4 @@
-// The cache of measured times. What was read, written and read again is the same.
+// Reads the cache of measured times. If it is written and read again, it must be the same.
 #include <cstddef>
 #include <cstdint>
 #include <string>

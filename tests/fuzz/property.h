@@ -1,11 +1,12 @@
-// Properties that a fuzz target claims of whatever it has read.
+// A macro for properties that must hold for every input that a fuzz target has read.
 #ifndef COTANGENT_TESTS_FUZZ_PROPERTY_H_
 #define COTANGENT_TESTS_FUZZ_PROPERTY_H_
 
 #include <stdio.h>
 #include <stdlib.h>
 
-// Ends the process where a property does not hold: a finding, for the fuzzer as for the replay.
+// Ends the process if the condition does not hold. Both a fuzzer and replay_test report this as a
+// failure.
 #define COTANGENT_PROPERTY(condition)                                                \
   do {                                                                               \
     if (!(condition)) {                                                              \

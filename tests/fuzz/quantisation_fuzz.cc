@@ -1,4 +1,5 @@
-// The quantisation in a checkpoint's metadata. What is read is written and read again the same.
+// Reads the quantisation in a checkpoint's metadata. If it is written and read again, it must be
+// the same.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

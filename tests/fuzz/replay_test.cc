@@ -1,5 +1,5 @@
-// Runs a fuzz target over its corpus, and over a fixed number of mutations of it, without a fuzzer.
-// The corpus's directory is the one argument.
+// Runs a fuzz target on its corpus, and on a fixed number of mutations of it, without a fuzzer. The
+// only argument is the directory of the corpus.
 
 #include <stdio.h>
 #include <time.h>
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace {
 
 constexpr int kMutations = 2000;
-// Of the processor's time, so that a busy machine fails no test.
+// Limit of processor time for one input; it is not wall time, so that a busy machine fails no test.
 constexpr double kMostSeconds = 1;
 
 std::string corpus_directory;
@@ -50,7 +50,7 @@ double ProcessorSeconds() {
 void RunInput(const std::string& name, const std::string& bytes) {
   SCOPED_TRACE(name);
   const double start = ProcessorSeconds();
-  // A copy of its own, so that address sanitizer sees the first byte past the end.
+  // A copy of exactly this size, so that the address sanitizer notices a read past the end.
   const std::vector<uint8_t> input(bytes.begin(), bytes.end());
   EXPECT_EQ(LLVMFuzzerTestOneInput(input.data(), input.size()), 0);
   EXPECT_LT(ProcessorSeconds() - start, kMostSeconds);

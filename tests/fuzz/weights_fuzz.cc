@@ -1,5 +1,5 @@
-// Weight files of other programs: safetensors, and torch.save()'s archives, whose pickle is also
-// read by itself, since no fuzzer guesses an archive's checksums.
+// Reads weight files of other programs: safetensors, and the archives of torch.save(). Their pickle
+// is also read on its own, because no fuzzer guesses an archive's checksums.
 #include <cstddef>
 #include <cstdint>
 #include <string>

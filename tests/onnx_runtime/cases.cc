@@ -1,7 +1,8 @@
-// Writes, for check.js, every network of inference/onnx/onnx_cases.h as ONNX, with images and what
-// the planned network answers to them:
+// For check.js, writes every network of inference/onnx/onnx_cases.h as ONNX, with images and the
+// answers of the planned network:
 //
-//   cases DIR       NAME.onnx and NAME.bytes.onnx (--raw_bytes), NAME.images, NAME.bytes, NAME.answers
+//   cases DIR     writes NAME.onnx and NAME.bytes.onnx (--raw_bytes), NAME.images, NAME.bytes and
+//                 NAME.answers
 #include <stdio.h>
 
 #include <cstring>

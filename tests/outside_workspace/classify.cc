@@ -1,6 +1,6 @@
-// Says what a picture shows, with a network that `train` made:
+// Classifies a picture with a network that the program `train` made:
 //
-//   classify runs/mine photo.ppm      (a binary PPM, 8 bits: any decoder of pictures gives such bytes)
+//   classify runs/mine photo.ppm   (a binary PPM with 8 bits a channel; any decoder can make one)
 
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// A network as a function: how its prediction changes along a direction of its parameters, forward,
-// against a difference, and against the gradient that reverse mode gives.
+// Uses a network as a function of its parameters. Compares three derivatives of its prediction
+// along a direction: by forward mode, by a difference, and from the gradient of reverse mode.
 //
 //   cd tests/outside_workspace && bazel run //:network_function
 

@@ -1,6 +1,6 @@
-// Minimises Rosenbrock's function by Newton's method, with the gradient from the tape and the
-// Hessian from dual numbers: a program in a workspace of its own, built with //autodiff/forward and
-// //autodiff/reverse alone.
+// Minimises Rosenbrock's function by Newton's method, with the gradient from reverse mode and the
+// Hessian from dual numbers. The program stands in a workspace of its own, and depends on
+// //autodiff/forward and //autodiff/reverse only.
 //
 //   cd tests/outside_workspace && bazel run //:newton
 

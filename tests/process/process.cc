@@ -54,9 +54,9 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
     if (value != nullptr && !Sets(environment, name)) environment.push_back(name + "=" + value);
   };
   for (const char* name : {"HOME", "XDG_CACHE_HOME"}) set(name, options.directory.c_str());
-  // Threads that wait do not spin: tests share the machine.
+  // Waiting threads sleep instead of spinning, because other tests run on the same machine.
   set("OMP_WAIT_POLICY", "passive");
-  // Sanitizers are told their options by the environment.
+  // The sanitizers read their options from the environment.
   for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"})
     set(name, getenv(name));
   const std::vector<char*> argv = Pointers(words), envp = Pointers(environment);

@@ -1,5 +1,5 @@
-// Programs run as a person runs them: processes with a command line, a directory to stand in, two
-// outputs and an exit code.
+// Runs programs as a person would: as processes with a command line, a current directory, standard
+// output and error, and an exit code.
 #ifndef COTANGENT_TESTS_PROCESS_PROCESS_H_
 #define COTANGENT_TESTS_PROCESS_PROCESS_H_
 
@@ -18,25 +18,25 @@ inline constexpr bool kIsSanitized = false;
 #endif
 
 struct Outcome {
-  int exit_code = -1;  // -1 where a signal ended the process
+  int exit_code = -1;  // -1 if a signal ended the process
   int signal = 0;
   bool timed_out = false;
   std::string output, errors;
 };
 
-// A process with its outputs in files.
+// A process that writes its standard output and standard error to files.
 class Process {
  public:
   struct Options {
     std::string directory = {};  // where it stands; also its $HOME and $XDG_CACHE_HOME unless
                                  // `environment` says otherwise
-    std::vector<std::string> environment = {};  // NAME=value, beside $PATH
-    std::function<void()> before_exec = {};     // in the child: limits and the like
+    std::vector<std::string> environment = {};  // NAME=value, in addition to $PATH
+    std::function<void()> before_exec = {};     // called in the child, to set limits and the like
   };
-  // Starts `program`, a path.
+  // Starts the program at the path `program`.
   Process(const std::string& program, const std::vector<std::string>& arguments,
           const Options& options);
-  // Kills what still runs.
+  // Kills the process if it still runs.
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -44,13 +44,13 @@ class Process {
   pid_t id() const { return id_; }
   bool IsRunning();
   void Signal(int signal_number) const;
-  // What it has written so far.
+  // Return what the process has written so far.
   std::string Output() const;
   std::string Errors() const;
-  // Waits until condition() holds: true, or until the process has ended or so many seconds have
-  // passed: false.
+  // Waits until condition() holds, and returns true. Returns false if the process ends or `seconds`
+  // seconds pass before.
   bool WaitUntil(const std::function<bool()>& condition, double seconds);
-  // Waits for its end; kills it after so many seconds.
+  // Waits for the end of the process; kills it after `seconds` seconds.
   Outcome Wait(double seconds);
 
  private:
@@ -65,15 +65,15 @@ class Process {
 Outcome RunProgram(const std::string& program, const std::vector<std::string>& arguments,
                    const Process::Options& options, double seconds);
 
-// The path of a file among the test's data: "tools/train".
+// Returns the path of a file among the test's data, such as "tools/train".
 std::string Runfile(const std::string& path);
 
-// A new, empty directory for a test, and files in it.
+// Makes a new, empty directory for a test. The functions below read and write files in it.
 std::string MakeTestDirectory(const std::string& name);
 std::string ReadFileOrEmpty(const std::string& path);
 void WriteFile(const std::string& path, const std::string& bytes);
 std::vector<std::string> FilesIn(
-    const std::string& directory);  // names, sorted; directories end with '/'
+    const std::string& directory);  // sorted names; those of directories end with '/'
 
 }  // namespace cotangent::tests
 

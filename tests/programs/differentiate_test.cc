@@ -1,4 +1,4 @@
-// The differentiate program: where formulas come from, what it prints, and how it ends.
+// Tests the program `differentiate`: where its formulas come from, what it prints, and how it ends.
 
 #include <cmath>
 #include <string>
@@ -9,7 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/process/process.h"
 
-// Printed by the program itself (BUILD).
+// The program itself prints this file; see BUILD.
 #include "tests/programs/printed_formulas.inc"
 
 namespace cotangent::tests {
@@ -33,7 +33,7 @@ double SlopeIn(const Outcome& outcome) {
 TEST(Differentiate, ReadsFormulasFromFiles) {
   const std::string directory = MakeTestDirectory("formulas");
   WriteFile(directory + "/plain.txt", "u = x^2;\nu * y\n");
-  // With a byte-order mark and the line ends of other systems.
+  // A file with a byte-order mark and the line ends of Windows.
   WriteFile(directory + "/edited.txt", "\xef\xbb\xbfu = x^2;\r\nu * y\r\n");
   WriteFile(directory + "/empty.txt", " \n");
   WriteFile(directory + "/spaces.txt", "x *\xc2\xa0y");
@@ -94,16 +94,18 @@ TEST(Differentiate, NothingIsLostSilently) {
   }
 }
 
-// Compiled as it was printed, of variables whose names are words of C++, macros of its library, or
-// the compiler's.
+// Compiles C++ code as the program printed it. The variables have names that are keywords of C++,
+// macros of its library, or reserved by the compiler.
 TEST(Differentiate, PrintedCppComputesTheSame) {
-  // int class^2 + x__y / _Exp + exp(v1 std): the value and the derivatives by each.
+  // The formula is int class^2 + x__y / _Exp + exp(v1 std); expected are its value and the
+  // derivative by each variable.
   const auto found = PrintedKeywords(2, 3, 4, 5, 0.5, 1.5);
   const double e = std::exp(0.75);
   const double expected[] = {18 + 0.8 + e, 9, 12, 0.2, -0.16, 1.5 * e, 0.5 * e};
   ASSERT_EQ(found.size(), std::size(expected));
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-14) << i;
-  // polygamma(1, x) at 1 is pi^2 / 6, its slope -2 zeta(3); hypot(M_PI, NAN) at 3, 4.
+  // At 1, polygamma(1, x) is pi^2 / 6 with derivative -2 zeta(3). The second formula is hypot(M_PI,
+  // NAN), with the variables M_PI = 3 and NAN = 4.
   const auto functions = PrintedFunctions(1, 3, 4);
   EXPECT_NEAR(functions[0], 1.6449340668482264, 1e-12);
   EXPECT_NEAR(functions[1], -2.4041138063191886, 1e-12);

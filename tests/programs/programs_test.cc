@@ -1,4 +1,5 @@
-// The programs as a user starts them, on the sample: what they print and leave, how runs go on.
+// Tests the programs as a user starts them, on the sample data: what they print, which files they
+// leave, and how runs are resumed.
 
 #include <stdio.h>
 
@@ -21,8 +22,8 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-// Small, yet with all that a run has to remember: momentum, running statistics, dropout,
-// augmentation, averages.
+// A small network, with everything that a run has to remember: momentum, running statistics,
+// dropout, augmentation, averages.
 constexpr char kNetwork[] = R"(
 name: "small"
 layer { name: "conv1" convolution { channels: 8 kernel: 3 padding: SAME } }
@@ -46,7 +47,8 @@ std::string Prepare(const std::string& name) {
   return directory;
 }
 
-// All from one cache, so that the same implementations of convolutions are chosen.
+// All runs use one cache of measured times, so that they choose the same implementations of
+// convolutions.
 Outcome RunTool(const std::string& program, const std::vector<std::string>& arguments,
                 const std::string& directory) {
   static const std::string* const cache = new std::string(MakeTestDirectory("cache"));
@@ -78,7 +80,7 @@ std::string LastLine(const std::string& text) {
                      end - (begin == std::string::npos ? -1 : begin));
 }
 
-// The tensors at the end of an undisturbed run.
+// Returns the tensors at the end of a run that was not interrupted.
 const std::map<std::string, std::string>& Undisturbed() {
   static const std::map<std::string, std::string> tensors = [] {
     const std::string directory = Prepare("undisturbed");
@@ -135,7 +137,7 @@ TEST(Training, OneSeedGivesOneResultAndAnotherAnother) {
 TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
   const std::string directory = Prepare("resumed");
   ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=3"}), directory).exit_code, 0);
-  // In the middle of an epoch, at its end, and within the last.
+  // Stop in the middle of an epoch, at its end, and in the last epoch.
   for (const char* steps : {"--max_steps=8", "--max_steps=19", "--max_steps=24"}) {
     const Outcome run =
         RunTool("train", {"--resume", "--output_dir=run", "--threads=1", steps}, directory);
@@ -146,13 +148,14 @@ TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
   EXPECT_EQ(TensorsOf(Checkpoint(directory + "/run", kSteps)), Undisturbed());
 }
 
-// Images are counted, not steps: two epochs of five made in batches of 96 (four an epoch) leave
-// three, whatever their batches are. Momentum and Adam, which counts its updates.
+// Progress is counted in images, not in steps: after two of five epochs with batches of 96 (four
+// batches an epoch), three epochs remain, whatever the new batch size is. This is tested with
+// momentum and with Adam, which counts its updates.
 TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
   const std::string directory = Prepare("batches");
   struct Case {
     std::string batch;
-    int steps;  // in all, at the end
+    int steps;  // total number of steps at the end
   };
   for (const Case& c : {Case{"400", 8 + 3}, Case{"40", 8 + 30}, Case{"96", 8 + 12}}) {
     SCOPED_TRACE(c.batch);
@@ -181,7 +184,7 @@ TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
         epoch = json::parse(line)["epoch"].get<double>();
       }
       EXPECT_EQ(epoch, 5);
-      // A further resumption goes on from there.
+      // A second resumption continues from there.
       const Outcome more =
           RunTool("train",
                   {"--resume", "--output_dir=run", "--threads=1", "--batch_size=100", "--epochs=6"},
@@ -207,7 +210,7 @@ TEST(Training, MoreEpochsThanBeforeTellThatTheLearningRateGoesUp) {
       std::regex("note: with 6 epochs, 3 before, the schedule is longer: the learning rate goes up "
                  "from (\\S+) to (\\S+); to keep it: --set (\\S+) --set (\\S+)\n")))
       << longer.errors;
-  // The mend that it names keeps it.
+  // The settings that the message proposes keep the learning rate.
   std::filesystem::remove(Checkpoint(directory + "/run", 25));
   std::vector<std::string> kept = resume;
   kept.push_back("--log_every=1");
@@ -254,12 +257,13 @@ TEST(Training, ValidationChoosesTheBestAndPatienceEndsTheRun) {
   }
   EXPECT_EQ(tests, 1);
   EXPECT_GE(validations, 3);
-  EXPECT_EQ(last_step - best_step, 2 * 6);  // two epochs, 6 steps each
+  EXPECT_EQ(last_step - best_step, 2 * 6);  // two epochs of 6 steps each
   char told[64];
   snprintf(told, sizeof(told), "after step %d, at %.4f", best_step, best);
   EXPECT_THAT(run.errors, HasSubstr(told));
 
-  // Stopped after the best and gone on with, it ends where it ended, with the same best.
+  // A run that is stopped after the best step and then resumed ends at the same step, with the same
+  // best.
   std::vector<std::string> cut = more;
   cut.push_back("--max_steps=" + std::to_string(best_step + 3));
   RunTool("train", TrainArguments("cut", cut), directory);
@@ -293,7 +297,8 @@ TEST(Training, ShowsABatchAndFindsALearningRate) {
       RunTool("train", TrainArguments("run", {"--show_batch=batch.png"}), directory);
   ASSERT_EQ(batch.exit_code, 0) << batch.errors;
   EXPECT_THAT(ReadFileOrEmpty(directory + "/batch.png"), HasSubstr("PNG"));
-  EXPECT_EQ(std::count(batch.output.begin(), batch.output.end(), '\n'), 7);  // 50 in rows of 8
+  EXPECT_EQ(std::count(batch.output.begin(), batch.output.end(), '\n'),
+            7);  // 50 images in rows of 8
   const Outcome rate = RunTool("train", TrainArguments("run", {"--find_learning_rate"}), directory);
   ASSERT_EQ(rate.exit_code, 0) << rate.errors;
   EXPECT_THAT(rate.output, HasSubstr("--set train.optimizer.sgd.learning_rate="));
@@ -339,7 +344,8 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   EXPECT_TRUE(std::regex_search(
       predict.output, std::regex(R"(^black\.png: \w+ [01]\.\d{4}  \w+ 0\.\d{4}  \w+ 0\.\d{4}\n$)")))
       << predict.output;
-  // A folder is what lies below it; what cannot be read is named, and the others are answered.
+  // A folder stands for all files below it. A file that cannot be read is named, and the others are
+  // answered.
   std::filesystem::create_directories(directory + "/many/deep");
   std::filesystem::copy(directory + "/black.png", directory + "/many/10.png");
   std::filesystem::copy(directory + "/black.png", directory + "/many/2.png");
@@ -354,7 +360,7 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   EXPECT_EQ(pictures[0].at("classes").size(), 3u);
   EXPECT_EQ(pictures[1].at("file"), "many/10.png");
   EXPECT_THAT(std::string(pictures[2].at("error")), HasSubstr("none.png"));
-  // What is exported without the optimizer's state predicts the same.
+  // A network that is exported without the optimizer's state predicts the same.
   for (const std::string format : {"safetensors", "onnx"}) {
     const Outcome exported = RunTool(
         "export", {"--checkpoint=run", "--format=" + format, "--output=net." + format}, directory);

@@ -1,6 +1,6 @@
-// The zoo's convnet and resnet20 train as PyTorch trains them: same weights, same batches, the same
-// loss at each of 100 steps. make_reference.py made PyTorch's losses and says what weights and
-// batches both start from.
+// Checks that the zoo's convnet and resnet20 train as in PyTorch: with the same weights and
+// batches, they have the same loss at each of 100 steps. make_reference.py computed PyTorch's
+// losses; it says which weights and batches both use.
 
 #include <algorithm>
 #include <cmath>
@@ -40,7 +40,7 @@ uint64_t Fnv1a(const std::string& name) {
   return value;
 }
 
-// Number i of SplitMix64 from the seed, in [-1, 1).
+// Returns number i of the SplitMix64 generator with this seed, scaled to [-1, 1).
 double SplitMix(uint64_t seed, uint64_t i) {
   uint64_t z = seed + i * 0x9e3779b97f4a7c15ull;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -120,7 +120,7 @@ void ExpectPyTorchsLosses(const std::string& name, double learning_rate) {
   const std::vector<uint8_t> records = ReadBytes("data/testdata/sample_train.bin");
   ASSERT_GE(records.size(), kBatch * kRecordBytes);
   std::ifstream reference(absl::StrCat("tests/pytorch_replication/", name, ".txt"));
-  double worst = 0;  // a difference, relative
+  double worst = 0;  // the largest relative difference
   int64_t at = 0;
   for (int64_t step = 0; step < kSteps; ++step) {
     double expected = 0;

@@ -17,7 +17,8 @@
 namespace cotangent::tests {
 namespace {
 
-// Processor time of one network, by far more than any takes, and time.
+// Limits for one network, in seconds: of processor time, far more than any network takes, and of
+// wall time.
 constexpr unsigned kSecondsOfWork = 60, kSecondsAllowed = 600;
 
 layers::AgreementOptions AgreementOf(const CheckOptions& options) {
@@ -41,7 +42,7 @@ layers::AgreementOptions AgreementOf(const CheckOptions& options) {
 }  // namespace
 
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options) {
-  // What bf16 rounds crosses the kinks of a hinge.
+  // Rounding to bf16 can move a score across a kink of the hinge loss, so use a smooth loss.
   RandomNetwork smooth = network;
   if (options.precision == ElementType::kBf16 && smooth.loss == "hinge {}")
     smooth.loss = "softmax_cross_entropy {}";
@@ -56,7 +57,7 @@ std::string Disagreements(const RandomNetwork& network, const CheckOptions& opti
   std::string all;
   for (int i = 0; i < results.size(); ++i) {
     if (!results.GetTestPartResult(i).failed()) continue;
-    // That something true was expected says nothing here.
+    // Leave out the lines which only say that `true` was expected.
     const std::string end_of_expected = "Expected: true\n";
     const std::string message = results.GetTestPartResult(i).message();
     const size_t end = message.rfind(end_of_expected);
@@ -77,7 +78,7 @@ std::string DisagreementsOfChild(const RandomNetwork& network, const CheckOption
     const std::string found = Disagreements(network, options).substr(0, 4000);
     const bool written =
         write(channel[1], found.data(), found.size()) == static_cast<ssize_t>(found.size());
-    std::exit(written ? 0 : 1);  // frees what there is, where a corrupted heap shows
+    std::exit(written ? 0 : 1);  // frees all memory, which reveals a corrupted heap
   }
   close(channel[1]);
   std::string found;

@@ -1,5 +1,6 @@
-// Whether a network, planned for this machine, computes what the reference computes: its loss, its
-// derivatives in both modes, and second ones.
+// Checks that a network, planned for this machine, computes the same as the reference (plain loops
+// in double precision): its loss, its derivatives in forward and reverse mode, and second
+// derivatives.
 #ifndef COTANGENT_TESTS_RANDOM_NETWORKS_CHECK_H_
 #define COTANGENT_TESTS_RANDOM_NETWORKS_CHECK_H_
 
@@ -13,17 +14,17 @@ namespace cotangent::tests {
 
 struct CheckOptions {
   ElementType precision = ElementType::kF32;
-  uint64_t seed = 1;  // of parameters and images
+  uint64_t seed = 1;  // seed of the parameters and images
 };
 
-// What disagrees, a line each; empty: nothing. In this process.
+// Returns one line for each disagreement; empty if there is none. Runs in this process.
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options);
 
-// The same in a process of its own, so that a crash is an answer too, and one that does not end.
-// Children measure convolutions for themselves; call it before this process has started threads.
+// Does the same in a child process, so that a crash or an endless loop is reported too. The child
+// measures convolutions itself. REQUIRES: this process has not started any threads.
 std::string DisagreementsOfChild(const RandomNetwork& network, const CheckOptions& options);
 
-// A network with as few layers, and each as plain, as still disagrees.
+// Returns a network that still disagrees, with as few and as simple layers as could be found.
 RandomNetwork Shrink(RandomNetwork network, const CheckOptions& options);
 
 }  // namespace cotangent::tests

@@ -13,7 +13,7 @@ namespace {
 using layers::SplitMix;
 
 constexpr int kMostLayers = 7;
-// Of the reference's plain loops on a tape.
+// Limits for a network's size, because the reference computes with plain loops on a tape.
 constexpr int64_t kMostMultiplyAdds = 60'000, kMostElements = 4'000;
 
 class Drawer {
@@ -31,7 +31,8 @@ class Drawer {
                   "hinge {}", "mean_squared_error {}", "focal {}"});
     const int count = 1 + static_cast<int>(random_.Below(kMostLayers));
     network_.layers = {"linear {}"};
-    // Up to so many tries: what does not build, or would take long, is taken out again.
+    // Try to add layers a limited number of times; a layer that does not build or makes the network
+    // large is removed again.
     for (int i = 0; i < 4 * count && static_cast<int>(network_.layers.size()) <= count; ++i)
       TryLayer();
     return network_;
@@ -56,7 +57,7 @@ class Drawer {
     return absl::StrCat(" pad: [", Pick({0, 1, 2}), ", ", Pick({0, 1, 3}), ", ", Pick({0, 1, 2}),
                         ", ", Pick({0, 1, 2}), "]");
   }
-  // The present image.
+  // Returns a kernel as large as the current image.
   std::string WholeImage() const {
     return absl::StrCat("[", image_.rank() == 4 ? image_[2] : 1, ", ",
                         image_.rank() == 4 ? image_[3] : 1, "]");
@@ -66,7 +67,7 @@ class Drawer {
   void TryLayer() {
     absl::StatusOr<layers::BuiltNetwork> before = BuildText(network_);
     const layers::Graph& graph = before->graph;
-    // What comes before the last layer, which is linear.
+    // The new layer's input: the output of the layer before the last, which is linear.
     image_ = before->layers.size() < 2 ? graph.shape(before->images)
                                        : before->layers[before->layers.size() - 2].output;
     const size_t at = network_.layers.size() - 1;
@@ -160,7 +161,8 @@ class Drawer {
                               PickText({"RELU", "TANH", "GELU", "SILU", "LEAKY_RELU"}), " }");
   }
 
-  // A small layer and what it was given, side by side or added.
+  // Returns a block in which the output of a small layer is added to, or concatenated with, its
+  // input.
   std::string Branch() {
     const std::string inside =
         PickText({"activation { kind: TANH }", "batch_norm {}", "average_pool { kernel: 1 }",

@@ -1,7 +1,7 @@
-// Network texts drawn at random, of what networks are seldom made of: every kind of layer at its
+// Draws network texts at random that are unlike usual networks: every kind of layer at its
 // degenerate sizes (one cell, one channel, one class, one image, a kernel as large as the image, a
-// stride larger than the kernel, padding larger than half of it, a window that is the image), alone
-// and one after the other in every order.
+// stride larger than the kernel, padding larger than half the kernel, a window as large as the
+// image), alone and in every order.
 #ifndef COTANGENT_TESTS_RANDOM_NETWORKS_DRAW_H_
 #define COTANGENT_TESTS_RANDOM_NETWORKS_DRAW_H_
 
@@ -16,13 +16,13 @@ namespace cotangent::tests {
 
 struct RandomNetwork {
   int64_t batch = 1, channels = 3, height = 1, width = 1, classes = 2;
-  std::vector<std::string> layers;  // each the text of one
+  std::vector<std::string> layers;  // the text of each layer
   std::string loss;
 
   std::string Text() const;
 };
 
-// The same for the same seed. Every network builds.
+// Returns the same network for the same seed. Every network can be built.
 RandomNetwork DrawNetwork(uint64_t seed);
 
 absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network);

@@ -1,9 +1,9 @@
-// Draws networks at random and tells which of them, planned for this machine, disagree with the
-// reference, each shrunk to the fewest layers that do:
+// Draws networks at random, plans them for this machine, and reports those that disagree with the
+// reference, each reduced to as few layers as still disagree:
 //
 //   bazel run //tests/random_networks -- --count=10000 --seed=1 --isa=avx2 --precision=bf16
 //
-// Exit code 1 if any does.
+// The exit code is 1 if any network disagrees.
 
 #include <cstdio>
 #include <cstdlib>

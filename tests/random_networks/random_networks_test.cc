@@ -1,4 +1,5 @@
-// Networks of few layers at degenerate sizes against the reference. More of them: random_networks.
+// Compares networks of few layers at degenerate sizes with the reference. The program
+// random_networks tries more of them.
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"

@@ -1,21 +1,22 @@
-// OpenMP as thread sanitizer should see it. `--config=tsan` links this file into every program.
+// Tells the thread sanitizer how OpenMP synchronises threads. `--config=tsan` links this file into
+// every program.
 //
-// GCC's OpenMP runtime (libgomp) is not compiled with the sanitizer, and makes its threads wait for
-// each other by system calls that the sanitizer does not know. It would report every number that
-// one parallel region writes and the code after it, or the next region, reads. A suppression would
-// have to name the bodies of parallel regions (`race:._omp_fn.`), and with the false reports hide
-// the true ones: two threads of a region that write to one place.
+// GCC's OpenMP runtime (libgomp) is not compiled with the sanitizer, and its threads wait for each
+// other by system calls that the sanitizer does not know. So the sanitizer would report every
+// number that a parallel region writes and that later code reads. A suppression would have to name
+// the bodies of parallel regions (`race:._omp_fn.`), and would hide the true reports with the false
+// ones: two threads of a region that write to the same place.
 //
-// Instead, the sanitizer is told of what OpenMP promises, as Archer does for LLVM's runtime (Atzeni
-// et al., "ARCHER: effectively spotting data races in large OpenMP applications", 2016). Regions of
-// ours and of oneDNN begin by a call of GOMP_parallel(), and wait within by GOMP_barrier(). Both
-// are wrapped here:
+// Instead, this file tells the sanitizer which order OpenMP guarantees, as Archer does for LLVM's
+// runtime (Atzeni et al., "ARCHER: effectively spotting data races in large OpenMP applications",
+// 2016). Parallel regions of this project and of oneDNN begin with a call of GOMP_parallel() and
+// wait inside with GOMP_barrier(). Both are wrapped here ("->" means "happens before"):
 //
 //   before a region  ->  in each of its threads  ->  after the region
 //   before a barrier, in each thread  ->  after it, in each thread
 //
-// Races between threads of one region stay visible. Our loops have static schedules, which take no
-// other call.
+// Races between threads of one region are still reported. The project's loops have static
+// schedules, which call no other function of the runtime.
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
@@ -34,7 +35,7 @@ void RunBody(void* argument) {
   __tsan_release(&region.end);
 }
 
-// The runtime's own function of a name.
+// Returns the runtime's own function of this name.
 template <typename Function>
 Function* Original(Function*, const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
@@ -60,8 +61,9 @@ void GOMP_barrier() {
   __tsan_acquire(&all);
 }
 
-// What oneDNN, not compiled with the sanitizer either, copies and clears by functions of the C
-// library, which are watched: within its regions it keeps order by atomic variables of its own.
+// oneDNN is not compiled with the sanitizer either, but it calls functions of the C library, which
+// are watched, to copy and clear memory. It orders these calls by atomic variables that the
+// sanitizer does not see.
 const char* __tsan_default_suppressions() { return "called_from_lib:libdnnl.so\n"; }
 
 }  // extern "C"

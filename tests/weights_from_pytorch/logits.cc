@@ -1,4 +1,5 @@
-// Prints what a network of the zoo, or of a text, answers to an image with the weights of a file:
+// Prints the answers to an image of a network (of the zoo, or of a text file) with the weights of a
+// file:
 //
 //   logits NETWORK CLASSES WEIGHTS IMAGE      IMAGE: f32 [C, H, W], little-endian, normalised
 #include <stdio.h>

@@ -35,12 +35,13 @@ const std::vector<std::string>& Networks() {
   return *names;
 }
 
-// What metrics.jsonl tells of a run.
+// The curves that the log of a run, metrics.jsonl, holds.
 struct Metrics {
-  Series loss, accuracy;  // against epochs; the loss at logged steps, the accuracy at evaluations
+  Series loss, accuracy;  // against epochs: the loss of logged steps, the accuracy of evaluations
 };
 
-// Errors: no such file; a line that is no JSON object (says which).
+// Returns an error if the file does not exist or a line is no JSON object; the error names the
+// line.
 absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
   const std::string path = data::JoinPath(directory, "metrics.jsonl");
   const auto text = data::ReadFile(path);
@@ -73,7 +74,7 @@ struct Mistake {
   double confidence;
 };
 
-// A trained network's answers on the test images.
+// How a trained network classifies the test images.
 struct Answers {
   std::vector<std::vector<int64_t>> confusion = std::vector<std::vector<int64_t>>(
       kClasses, std::vector<int64_t>(kClasses));  // [label][prediction]
@@ -81,7 +82,8 @@ struct Answers {
   double accuracy = 0;
 };
 
-// Softmax of ten scores, unless they are probabilities already: the largest and its share.
+// Returns the class with the largest of ten scores, and its probability. The scores are
+// probabilities already, or go through a softmax.
 std::pair<int, double> Decide(const float* scores, bool probabilities) {
   const int best = static_cast<int>(std::max_element(scores, scores + kClasses) - scores);
   if (probabilities) return {best, scores[best]};
@@ -125,7 +127,8 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
   return answers;
 }
 
-// Filters of three channels as a sheet of small images, each stretched to its own range.
+// Draws filters of three channels as a sheet of small images. Each filter's values are scaled to
+// the full range of brightness.
 absl::StatusOr<std::string> FilterSheet(const training::Checkpoint& checkpoint) {
   for (const char* name : {"conv1.weight", "fc1.weight", "fc.weight"}) {
     const auto* const tensor = checkpoint.Find(name);

@@ -14,7 +14,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Runs of three epochs that end at these accuracies.
+// Writes the logs of runs of three epochs that end at these accuracies, and returns their
+// directory.
 std::string Runs(const std::string& name, const std::vector<double>& accuracies) {
   const std::string directory = ::testing::TempDir() + name;
   const char* const networks[] = {"softmax_classifier", "two_layer_net", "convnet"};

@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Sizes at which a test is fast and the order of speeds is clear.
+// Sizes at which the test is fast, and still clear about which method is faster.
 CircularPremises Small(double perturbation = 0) {
   return {.perturbation = perturbation, .large_size = 1 << 14, .measured_size = 256};
 }

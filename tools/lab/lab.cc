@@ -1,4 +1,4 @@
-// The problem set as a laboratory:
+// Runs the experiments of the laboratory on the claims of a problem set (tools/lab/README.md):
 //
 //   lab [experiment...] --output_dir=DIR
 
@@ -82,7 +82,7 @@ std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
   };
 }
 
-// Those asked for, in the order of the laboratory.
+// Returns the experiments that were asked for, in the order of the laboratory.
 absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& all,
                                                const std::vector<std::string>& names) {
   if (names.empty()) return all;
@@ -107,7 +107,8 @@ absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& al
   return chosen;
 }
 
-// An error now, rather than after a minute of experiments, if nothing can be written there.
+// Returns an error now, rather than after a minute of experiments, if nothing can be written to the
+// directory.
 absl::Status CheckWritable(const std::string& directory) {
   if (absl::Status status = data::MakeDirectories(directory); !status.ok())
     return absl::InvalidArgumentError(

@@ -11,6 +11,10 @@
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 
+// The lemma is equation (5) of the problem set (tools/lab/README.md): for w_(t+1) = w_t - eta v_t,
+// w_1 = 0 and any w*, the sum over t = 1 .. T of <w_t - w*, v_t> is at most |w*|^2 / (2 eta) + (eta
+// / 2) sum |v_t|^2.
+
 namespace cotangent::tools::lab {
 namespace {
 
@@ -30,20 +34,20 @@ double SquaredDistance(absl::Span<const double> u, absl::Span<const double> v) {
   return sum;
 }
 
-// Both sides of the lemma for one sequence.
+// The terms on both sides of the lemma for one sequence.
 struct Sides {
-  double inner = 0;     // sum <w_t - w*, v_t>
+  double inner = 0;     // sum of <w_t - w*, v_t>
   double distance = 0;  // |w*|^2 / eta
   double steps = 0;     // eta sum |v_t|^2
   double last = 0;      // |w_{T+1} - w*|^2 / (2 eta)
-  double size = 0;      // sum of absolute values of all that was added, for rounding
+  double size = 0;      // sum of the absolute values of all terms, as a scale for rounding errors
 };
 
-// A rule that fills v_t knowing t, w_t and w*.
+// A rule that chooses v_t; it knows t, w_t and w* (`target`).
 using Adversary = std::function<void(int64_t t, absl::Span<const double> w,
                                      absl::Span<const double> target, absl::Span<double> v)>;
 
-// The updates are optim::Minimise's, its gradient the adversary.
+// Runs the updates with optim::Minimise, which takes the adversary's v_t for the gradient.
 Sides Run(const Adversary& adversary, const Vector& target, double eta, int64_t steps) {
   Sides sides;
   int64_t t = 0;
@@ -109,7 +113,8 @@ std::vector<NamedAdversary> Adversaries(std::mt19937_64& generator) {
   };
 }
 
-// v_t = e_t and w* where T such steps lead: nothing is lost.
+// Returns the case in which both sides are equal: v_t is the unit vector e_t, and w* is the point
+// that T such steps lead to.
 Sides TightCase(int64_t steps, double eta) {
   const Vector target(steps, -eta);
   return Run(
@@ -120,7 +125,7 @@ Sides TightCase(int64_t steps, double eta) {
       target, eta, steps);
 }
 
-// One step of the telescoping sum, coordinate by coordinate.
+// Proves one step of the telescoping sum, in one coordinate.
 Claim IdentityClaim(Section& section) {
   sym::Pool pool;
   const Expr left = *sym::Parse("(w - s)*v", pool);

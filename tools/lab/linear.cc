@@ -13,6 +13,9 @@
 #include "tools/lab/random_convex.h"
 #include "tools/lab/section.h"
 
+// Numbers in parentheses, such as (3), are equations of the problem set (tools/lab/README.md lists
+// them): (2) is the linear model of f, (3) says that it is a lower bound of a convex f.
+
 namespace cotangent::tools::lab {
 namespace {
 
@@ -21,9 +24,10 @@ using sym::Expr;
 
 constexpr char kModel[] = "f(w_t) + \\langle w - w_t, \\nabla f(w_t) \\rangle";
 
-// f and its linear model at a point, both at `at` + distance * direction, |direction| = 1.
+// The values of f and of its linear model at the point `at` + distance * direction, where
+// |direction| = 1.
 struct Models {
-  double value, linear, size;  // size: of what was added, for rounding
+  double value, linear, size;  // size: sum of the absolute terms, for rounding
 };
 
 Models At(const RandomConvex& f, const std::vector<double>& at, double gradient_factor,
@@ -59,7 +63,7 @@ Start RandomStart(std::mt19937_64& generator, int n) {
   return start;
 }
 
-// (2): what the linear model leaves is of second order in the distance.
+// Checks (2): the error of the linear model is of second order in the distance.
 Claim FirstOrderClaim(const LinearPremises& premises) {
   Claim claim{"linear.first_order",
               {2},
@@ -85,7 +89,7 @@ Claim FirstOrderClaim(const LinearPremises& premises) {
   return claim;
 }
 
-// (3) for convex f.
+// Checks (3) for random convex functions.
 Claim LowerBoundClaim(const LinearPremises& premises) {
   Claim claim{"linear.lower_bound",
               {3},
@@ -113,9 +117,10 @@ Claim LowerBoundClaim(const LinearPremises& premises) {
   return claim;
 }
 
-// The converse of (3): with D(w, m) for what f is above its model at m,
+// Proves the converse of (3). D(w, m) is the difference between f(w) and the linear model of f at
+// m. Then
 //   a f(w) + (1 - a) f(u) - f(m) = a D(w, m) + (1 - a) D(u, m),   m = a w + (1 - a) u,
-// so that f is convex if D is nowhere negative. Symbols stand for the values of f.
+// so f is convex if D is nowhere negative. In the proof, symbols stand for the values of f.
 Claim OnlyConvexClaim(Section& section) {
   sym::Pool pool;
   const auto parse = [&pool](absl::string_view text) { return *sym::Parse(text, pool); };
@@ -143,7 +148,7 @@ Claim OnlyConvexClaim(Section& section) {
   return claim;
 }
 
-// A non-convex function crosses one of its tangents.
+// Shows that a function that is not convex falls below one of its tangents.
 Claim CounterexampleClaim(const LinearPremises& premises, Section& section) {
   constexpr double kAt = 0.5;
   Claim claim{"linear.counterexample",
@@ -189,7 +194,7 @@ Claim CounterexampleClaim(const LinearPremises& premises, Section& section) {
   return claim;
 }
 
-// A convex function above three of its linear models.
+// Draws a convex function above three of its linear models.
 std::string Picture() {
   const auto f = [](double w) { return std::log(std::exp(-w) + std::exp(w / 2)) + 0.1 * w * w; };
   const auto slope = [](double w) {

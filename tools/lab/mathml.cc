@@ -46,7 +46,7 @@ class Reader {
  public:
   explicit Reader(absl::string_view text) : text_(text) {}
 
-  // Until the end, or the brace that closes the group.
+  // Reads to the end, or to the brace that closes the group.
   std::string Row() {
     std::string row;
     while (SkipSpace(), at_ < text_.size() && text_[at_] != '}') absl::StrAppend(&row, Scripted());
@@ -64,7 +64,7 @@ class Reader {
     return true;
   }
 
-  // An atom with what is below and above it.
+  // Reads an atom with its subscript and superscript.
   std::string Scripted() {
     bool stacked = false;
     std::string atom = Atom(&stacked), below, above;
@@ -110,14 +110,15 @@ class Reader {
         ++at_;
       return Element("mn", text_.substr(begin, at_ - begin));
     }
-    // One character, which may be several bytes.
+    // Read one character, which may take several bytes (UTF-8).
     const size_t begin = at_++;
     while (at_ < text_.size() && (static_cast<unsigned char>(text_[at_]) & 0xC0) == 0x80) ++at_;
     const absl::string_view character = text_.substr(begin, at_ - begin);
     if (std::isalpha(static_cast<unsigned char>(c))) return Element("mi", character);
     if (c == '-') return Element("mo", "−");
     if (c == '\'') return "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">′</mo>";
-    // Brackets and bars keep the size of the text: fonts without large ones make them ugly.
+    // Brackets and bars keep the size of the text, because in fonts without large ones they would
+    // look ugly when stretched.
     return absl::StrCat("<mo stretchy=\"false\">", EscapeHtml(character), "</mo>");
   }
 
@@ -143,7 +144,7 @@ class Reader {
     return Element(found->second.element, found->second.text);
   }
 
-  // The raw text of a group.
+  // Reads a group in braces and returns its raw text.
   absl::string_view Braced() {
     if (!Consume('{')) return "";
     const size_t begin = at_;

@@ -59,7 +59,7 @@ TEST(MathMl, SetsScriptsFractionsAndLimits) {
   EXPECT_EQ(MathRow("\\sum_{t}"), "<munder><mo>∑</mo><mrow><mi>t</mi></mrow></munder>");
   EXPECT_EQ(MathRow("a < b"), "<mi>a</mi><mo stretchy=\"false\">&lt;</mo><mi>b</mi>");
   EXPECT_EQ(MathRow("g'"), "<mi>g</mi><mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">′</mo>");
-  // Unfinished notation is no reason to crash.
+  // Unfinished notation must not crash the program.
   for (const char* text : {"\\frac{", "x_", "{", "}", "\\", "^"}) MathRow(text);
 }
 

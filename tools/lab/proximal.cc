@@ -23,7 +23,8 @@ using sym::Expr;
 
 constexpr int kSymbolicSize = 3;
 
-// The objective f(w_t) + <w - w_t, grad f(w_t)> + (lambda / 2) |w - w_t|^2 in coordinates.
+// The objective f(w_t) + <w - w_t, grad f(w_t)> + (lambda / 2) |w - w_t|^2, with a variable for
+// each coordinate of w (w), w_t (at) and the gradient (gradient).
 struct Objective {
   Expr value, lambda;
   std::vector<Expr> w, at, gradient;
@@ -43,7 +44,7 @@ Objective MakeObjective(sym::Pool& pool) {
   return o;
 }
 
-// The zero of an expression that is linear in a variable.
+// Solves e = 0 for a variable in which the expression e is linear.
 Expr ZeroOfLinear(Expr e, Expr variable) {
   const Expr slope = sym::Simplify(sym::Differentiate(e, variable));
   const Expr constant = sym::Substitute(e, variable, variable.pool().Constant(0));
@@ -102,9 +103,8 @@ double Norm(const std::vector<double>& v) {
 }
 
 struct StepCheck {
-  double distance =
-      0;  // of gradient descent's step from the minimiser that descent on the objective itself finds
-  double rise = 0;  // |objective(w* + d) - objective(w*) - lambda/2 |d|^2|, relative
+  double distance = 0;  // of the gradient step's result from the minimiser that descent finds
+  double rise = 0;      // relative error of objective(w* + d) - objective(w*) = lambda/2 |d|^2
 };
 
 StepCheck CheckStep(const RandomConvex& f, double lambda, double eta, std::mt19937_64& generator) {
@@ -122,13 +122,13 @@ StepCheck CheckStep(const RandomConvex& f, double lambda, double eta, std::mt199
   const auto objective_gradient = [&](absl::Span<const double> w, absl::Span<double> v) {
     for (int i = 0; i < f.n; ++i) v[i] = gradient[i] + lambda * (w[i] - at[i]);
   };
-  // The minimiser found without the formula: descent on the objective from elsewhere, each step
-  // half the way.
+  // Find the minimiser without the formula: gradient descent on the objective from another point,
+  // in steps that halve the distance.
   std::vector<double> elsewhere(f.n);
   for (double& v : elsewhere) v = normal(generator);
   const auto found = optim::Minimise(objective, objective_gradient, elsewhere,
                                      {.steps = 80, .step_size = optim::ConstantStep(0.5 / lambda)});
-  // One step of gradient descent on f.
+  // Take one step of gradient descent on f.
   const auto f_gradient = [&](absl::Span<const double> w, absl::Span<double> v) {
     const auto g = autodiff::forward::Gradient(f, std::span<const double>(w.data(), w.size()));
     std::copy(g.begin(), g.end(), v.begin());
@@ -174,7 +174,8 @@ Claim StepClaim(const ProximalPremises& premises) {
   return claim;
 }
 
-// The picture in one dimension: f, its linear model and the objective for three lambdas.
+// Draws the case of one dimension: f, its linear model, and the objective for three values of
+// lambda.
 std::string Picture() {
   const auto f = [](double w) { return std::log(std::exp(-w) + std::exp(w / 2)) + 0.1 * w * w; };
   const double at = -1.5, slope = (-std::exp(1.5) + 0.5 * std::exp(-0.75)) /

@@ -19,17 +19,18 @@ using sym::Expr;
 
 double Whole(double w) { return (w - 2) * (w - 2) / 2 + (w + 1) * (w + 1) / 2; }
 
-// f(w - eta f_i'(w)) - f(w), derived from the update.
+// Returns f(w - eta f_i'(w)) - f(w), where f_i is `term`: the increase of f by a step on that term.
 Expr Increase(Expr f, Expr term, Expr w, Expr eta) {
   return sym::Substitute(f, w, w - eta * sym::Differentiate(term, w)) - f;
 }
 
 struct Term {
-  std::string id, name, minimum;  // "first", "(w - 2)^2/2", "2"
-  double at;                      // the minimum
+  std::string id, name, minimum;  // such as "first", "(w - 2)^2/2", "2"
+  double at;                      // the term's minimum
 };
 
-// The increase is eta (f_i')^2 (eta - threshold): its sign is that of eta - threshold.
+// Proves that the increase is eta (f_i')^2 (eta - threshold), so that its sign is that of eta -
+// threshold.
 Claim ThresholdClaim(const Term& term, const std::string& threshold_text, Section& section) {
   sym::Pool pool;
   const Expr w = pool.Variable("w"), eta = pool.Variable("eta");
@@ -123,7 +124,8 @@ struct Stationary {
   std::vector<double> histogram;  // density on 60 cells of [-1, 2]
 };
 
-// Constant-step stochastic gradient descent on a term chosen by a fair coin.
+// Runs stochastic gradient descent with a constant step size eta; a fair coin chooses the term of
+// each step.
 Stationary Simulate(double eta, int64_t steps) {
   std::mt19937_64 generator(17);
   double w = 0.5, sum = 0, squares = 0;
@@ -181,7 +183,8 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
   }
   claim.numbers = {{"largest relative error of the variance", worst},
                    {"steps", static_cast<double>(premises.steps)}};
-  // The samples are correlated over 1/eta steps: of N steps, about N eta / 2 count.
+  // Samples within 1/eta steps of each other are correlated, so N steps count like about N eta / 2
+  // independent ones.
   const double tolerance = 6 / std::sqrt(0.01 * static_cast<double>(premises.steps));
   claim.verdict = HoldsIf(proved && worst < tolerance);
   report.claims.push_back(claim);
