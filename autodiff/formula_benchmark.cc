@@ -39,7 +39,7 @@ constexpr float kGeluScale = 1.59576912f;  // 2 sqrt(2 / pi)
 constexpr float kExp2[] = {1.326470287e-03f, 9.671533480e-03f, 5.550733954e-02f,
                            2.402224243e-01f, 6.931470037e-01f, 1.0f};
 
-// ---- AVX-512 ----
+// ---- The loops by hand in AVX-512 ----
 
 #define TARGET_512 \
   __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"), always_inline)) inline
@@ -97,7 +97,7 @@ __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))) void Loop512(c
   if (streaming) _mm_sfence();
 }
 
-// ---- AVX2 ----
+// ---- The loops by hand in AVX2 ----
 
 #define TARGET_AVX2 __attribute__((target("avx2,fma"), always_inline)) inline
 

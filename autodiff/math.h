@@ -160,7 +160,7 @@ T logsumexp(std::span<const T> x) {
   return high + std::log(sum);
 }
 
-// ln |Gamma(x)|. Unlike std::lgamma it writes no global variable, so threads do not race.
+// Returns ln |Gamma(x)|. Unlike std::lgamma it writes no global variable, so threads do not race.
 template <std::floating_point T>
 T lgamma(T x) {
   int sign;

@@ -29,7 +29,6 @@ absl::StatusOr<AnswerFormat> ParseAnswerFormat(absl::string_view text);
 //          "error".
 //   csv    image,answer,probability,probability of CLASS,...   All classes. For labels and numbers
 //          the second and third columns are missing. Quoted as RFC 4180 says.
-//          second and third column; all classes; quoted as RFC 4180 has it
 class AnswerWriter {
  public:
   AnswerWriter(AnswerFormat format, data::TargetKind kind, std::vector<std::string> names, int top)

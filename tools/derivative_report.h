@@ -38,7 +38,7 @@ struct Entry {
   // result, the sum of the products of the magnitudes of the derivatives along the path. Rounding
   // errors are proportional to this.
   double magnitude;
-  autodiff::symbolic::Expr derivative;  // As evaluated; null if `formulas` is false.
+  autodiff::symbolic::Expr derivative;  // As evaluated; may be null if `formulas` is false.
   autodiff::symbolic::Expr formula;     // The same, simplified for reading.
 };
 

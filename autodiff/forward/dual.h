@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_DUAL_H_
 #define COTANGENT_AUTODIFF_FORWARD_DUAL_H_
 
-// Dual numbers: derivatives by forward accumulation.
+// Dual numbers compute derivatives by forward accumulation.
 //
 // THE MATHEMATICS
 //
@@ -75,8 +75,8 @@
 //     return (v * D::Variable(T(1), 0)).tangent[0];
 //   }
 //
-// which is right at every depth; or of a level of its own, Dual<double, 1, &kMine> where `inline
-// constexpr char kMine = 0;`, and then it does not compile where it would mix the two.
+// which is right at every depth of nesting. Or it can use a type of its own, Dual<double, 1, &kMine>
+// with `inline constexpr char kMine = 0;`: then code that would mix the two does not compile.
 //
 // Duals contain no shared state: threads may use them as they use doubles.
 
@@ -146,7 +146,7 @@ struct scalar::Dual {
   using Scalar = T;
   using Tangent = Lanes<T, N>;
 
-  // Like a plain number: `Dual x;` is uninitialized, `Dual x{};` zero.
+  // As with plain numbers, `Dual x;` is uninitialized, and `Dual x{};` is zero.
   Dual() = default;
   // Makes a constant: all tangents are zero.
   template <class S>

@@ -45,7 +45,7 @@ class Lanes {
  public:
   static constexpr bool kOneLane = N == 1;
 
-  // Like a plain number: `Lanes a;` is uninitialized, `Lanes a{};` zero.
+  // As with plain numbers, `Lanes a;` is uninitialized, and `Lanes a{};` is zero.
   Lanes() = default;
 
   // Returns 1 in lane k and 0 elsewhere. It writes whole chunks: if a single lane were written and

@@ -1,12 +1,12 @@
 #ifndef COTANGENT_AUTODIFF_NUMERIC_DIFFERENCES_H_
 #define COTANGENT_AUTODIFF_NUMERIC_DIFFERENCES_H_
 
-// Derivatives by differences of function values, each with an estimate of its error.
+// Computes derivatives from differences of function values, each with an estimate of its error:
 //
 //   forward   (f(x + h) - f(x)) / h             error h f''/2      + 2 eps |f| / h
 //   central   (f(x + h) - f(x - h)) / (2 h)     error h^2 f'''/6   + eps |f| / h
 //
-// The first error term shrinks with h and the second grows, so there is a best step: about
+// eps is the relative precision of f's values. The first error term shrinks with h and the second grows, so there is a best step: about
 // sqrt(eps) for forward and cbrt(eps) for central differences, which get about half and two thirds
 // of the digits right. The error of the central difference is a series in even powers of h.
 // Richardson's extrapolation computes the difference for h, h/2, h/4, ... and eliminates one power

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_CHECKPOINT_H_
 #define COTANGENT_AUTODIFF_REVERSE_CHECKPOINT_H_
 
-// The gradient of a long loop in bounded memory.
+// Computes the gradient of a long loop in bounded memory.
 //
 // A tape of a loop of a million steps holds a million steps. But a step can be recorded again from
 // the state before it, so it is enough to store the state at some steps, the checkpoints, and to
@@ -18,7 +18,8 @@
 //   // With 24 checkpoints, 64 steps recorded at a time:
 //   LoopGradient(step, 1'000'000, state, parameters, loss);
 //
-// Memory: the tape of `steps_per_recording` steps, and `checkpoints` copies of the state.
+// This needs memory for the tape of `steps_per_recording` steps, and for `checkpoints` + 1 copies of
+// the state.
 
 #include <algorithm>
 #include <cstddef>

@@ -213,7 +213,7 @@ COTANGENT_INLINE void Unrolled(const F& f) {
 template <class Node, class Reader>
 struct Scratch;
 
-// ---- Forms ----
+// ---- Forms: how each type of node is recorded and replayed ----
 //
 // A Form describes one type of node in an expression. kNodes counts its nodes (itself first; they
 // are numbered from K, its leaves from L), kOperands its variables and constants (both have slots),
@@ -427,7 +427,7 @@ struct Form<Apply<Rule, Args...>> {
   }
 };
 
-// ---- Kernels ----
+// ---- Kernels: loops over the statements of a run ----
 
 // A lane whose result has the adjoint 0 hands on 0, even if a derivative is infinite, so that no
 // NaN arises from infinity times 0.

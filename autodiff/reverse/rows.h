@@ -198,7 +198,7 @@ class TapeRows {
 
 }  // namespace scalar
 
-// ---- Implementation ----
+// ---- Implementation of the functions declared above ----
 
 namespace scalar {
 

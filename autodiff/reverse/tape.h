@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_TAPE_H_
 #define COTANGENT_AUTODIFF_REVERSE_TAPE_H_
 
-// A tape: derivatives by reverse accumulation.
+// A tape records a program to compute its derivatives by reverse accumulation.
 //
 // THE MATHEMATICS
 //
@@ -461,8 +461,8 @@ using Var = Tape::Var;
 // The tape for programs that give every result a name and type, `T t = a * b;`. The compiler then
 // does the chain rule of a statement before anything is written, and recording takes 0.7 to 1.0 of
 // Tape's time. With this tape, `auto t = a * b;` holds an expression, not a variable: it denotes
-// its operands as they are when it is read. `c ? a * b : a + b` does not compile, because the
-// branches have different types.
+// its operands as they are at that point, and must be used before they change. `c ? a * b : a + b`
+// does not compile, because the branches have different types.
 using FusedTape = BasicTape<double, nullptr, true>;
 
 }  // namespace cotangent::autodiff::reverse

@@ -1,6 +1,6 @@
-// Trains a small network on data of its own, which never saw a file: images of 8x8 pixels with a
-// horizontal or a vertical bar in noise. The loop is this program's: it fills the planned step's
-// buffers, runs it, and counts with a metric of its own (the share of bars told apart).
+// Trains a small network on images that the program makes itself: 8x8 pixels with a horizontal or a
+// vertical bar in noise. The program has its own training loop: it fills the buffers of the planned
+// step, runs the step, and computes its own metric (the share of images classified correctly).
 //
 //   cd tests/outside_workspace && bazel run //:training_loop
 
@@ -29,7 +29,8 @@ train { batch_size: 32 optimizer { sgd { learning_rate: 0.05 momentum: 0.9 } } }
 constexpr int kBatch = 32, kSide = 8;
 constexpr int64_t kSteps = 150;
 
-// Fills [kBatch, 1, 8, 8] and [kBatch]: label 0 has a bright row, 1 a bright column.
+// Fills the images [kBatch, 1, 8, 8] and the labels [kBatch]: an image of label 0 has a bright row,
+// one of label 1 a bright column.
 void FillBatch(std::mt19937& generator, float* images, int32_t* labels) {
   std::normal_distribution<float> noise(0, 0.5F);
   for (int i = 0; i < kBatch; ++i) {
@@ -44,7 +45,7 @@ void FillBatch(std::mt19937& generator, float* images, int32_t* labels) {
   }
 }
 
-// Prints what went wrong and ends, unless it is a value.
+// Returns the value; if there is an error instead, prints it and ends the program.
 template <typename T>
 T OrExit(absl::StatusOr<T> value) {
   if (!value.ok()) {
@@ -76,7 +77,7 @@ int main() {
       std::printf("step %d  loss %.4f\n", static_cast<int>(number), outcome.loss);
   }
 
-  // The trained parameters, by name, in the network as a function.
+  // Copy the trained parameters, by name, to the network as a function.
   const auto function =
       OrExit(layers::NetworkFunction::Create(text, tuner, {.batch_size = kBatch, .classes = 2}));
   layers::NetworkVector point = function->Zero();

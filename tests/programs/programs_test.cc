@@ -329,7 +329,7 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   const std::string csv = ReadFileOrEmpty(directory + "/out.csv");
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 201);
 
-  // A black picture of one pixel: a PNG written by hand.
+  // The bytes of a PNG file with one black pixel.
   const unsigned char png[] = {0x89, 'P', 'N', 'G', 13,  10,   26,   10,   0,    0,    0,    13,
                                'I',  'H', 'D', 'R', 0,   0,    0,    1,    0,    0,    0,    1,
                                8,    2,   0,   0,   0,   0x90, 0x77, 0x53, 0xde, 0,    0,    0,
