@@ -25,8 +25,7 @@
 #include "autodiff/symbolic_scalar.h"
 #include "gtest/gtest.h"
 
-// Stands for a program of another author, who does not know our names and uses some of them
-// himself.
+// Stands for a program whose author does not know our names, and has functions of the same names.
 namespace theirs {
 
 template <class T>

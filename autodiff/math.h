@@ -268,9 +268,9 @@ using std::frexp, std::ilogb, std::ldexp, std::logb, std::modf, std::nextafter, 
 
 }  // namespace functions
 
-// Makes functions::sigmoid and the others visible as autodiff::sigmoid. Using declarations would do
-// this too, but argument-dependent lookup would then find these functions in programs that did not
-// ask for them; it ignores using directives.
+// Makes functions::sigmoid and the others visible as autodiff::sigmoid. This is a directive,
+// because argument-dependent lookup ignores directives; it would find declared names in programs
+// that did not ask for them.
 using namespace functions;  // NOLINT
 
 }  // namespace cotangent::autodiff

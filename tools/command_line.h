@@ -48,8 +48,8 @@ absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
 
 // Checks, before the work begins, that the file named by --FLAG=PATH can be written after it.
-// Returns an error if its directory does not exist or may not be written to; an empty path is no
-// error.
+// Returns an error if PATH is a directory, or if the directory that should hold the file does not
+// exist or may not be written to. An empty path is no error.
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 
 // Returns kExitUsage if the command line or an input file is wrong (InvalidArgument, NotFound,

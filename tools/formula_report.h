@@ -8,8 +8,8 @@
 
 // What the program `differentiate` reports about formulas when no point is given: short form,
 // equality, parity, limits. All functions take formulas as texts (autodiff/symbolic/parse.h) and
-// return lines of text. They return InvalidArgument for a text that Parse() refuses and for what
-// they describe themselves. "cannot tell" is an answer, not an error.
+// return lines of text. A text that Parse() refuses is an error (InvalidArgument). "cannot tell" is
+// an answer, not an error.
 namespace cotangent::tools {
 
 // Evaluates a formula without variables, such as pi/2. Error messages name `source` as its origin.

@@ -14,8 +14,9 @@ namespace {
 
 constexpr int kBarCells = 20;
 constexpr std::chrono::milliseconds kRedrawEvery(100);
-// How often to measure the machine's load; and the shares of the processors that other programs
-// must take, and of the time spent waiting for other ranks, to be shown.
+// The machine's load is measured every kLookAtLoadEvery. The live line mentions other programs if
+// they take at least the share kMuchOtherWork of the processors, and waiting for other ranks if it
+// takes at least the share kMuchWaiting of the time.
 constexpr std::chrono::seconds kLookAtLoadEvery(2);
 constexpr double kMuchOtherWork = 0.05, kMuchWaiting = 0.01;
 

@@ -161,7 +161,7 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// Returns the n by n Hessian, whose rows are products with the unit directions.
+// Returns the n by n Hessian. Each row is the Hessian times a unit vector.
 template <class F>
 std::vector<double> Hessian(const F& f, std::span<const double> x) {
   std::vector<double> hessian, direction(x.size(), 0.0);

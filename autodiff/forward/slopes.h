@@ -101,9 +101,8 @@ T Atanh(const T& x) {  // 1 / (1 - x^2), for |x| <= 1
   return T(Real<T>(1) / OneLessSquare(x));
 }
 
-// Returns e^(-s x^2) for s = 1 or 1/2. The exponent s x^2 is large, so the rounding error of x^2
-// would be visible in the result; the last factor corrects it. Where the result is below all
-// numbers, it is 0.
+// Returns e^(-s x^2) for s = 1 or 1/2. If the exponent s x^2 is large, the rounding error of x^2 is
+// visible in the result; the last factor corrects it. Results too small for any number are 0.
 template <class T>
 T Bell(const T& x, Real<T> s) {
   if (x > 40 || x < -40) return T(0);

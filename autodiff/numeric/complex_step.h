@@ -24,8 +24,8 @@ inline constexpr double kComplexStep = 1e-100;
 
 namespace complex_step_internal {
 
-// Marks, while it lives, that this thread is differentiating a function; a second one is an inner
-// level.
+// Marks, while it lives, that this thread is differentiating a function. A Level made while another
+// one lives belongs to a derivative inside that function.
 class Level {
  public:
   Level() : is_inner_(std::exchange(is_open_, true)) {}

@@ -70,8 +70,7 @@ std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step,
        ++halvings, step /= 2) {
     const Quotients row = quotients(step);
     if (rows == 0) tableaus.assign(row.value.size(), Tableau());
-    if (!AllFinite(row.value)) {  // a pole, or the edge of the domain: begin anew, because the rows
-                                  // of longer steps mean nothing
+    if (!AllFinite(row.value)) {  // a pole or the domain's edge: begin anew with shorter steps
       rows = 0;
       continue;
     }

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
 #define COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
 
-// Chunk: a few doubles in one vector register, the arithmetic of program.h; and the functions that
-// have a vector version.
+// Chunk: a few doubles in one vector register, with which program.h computes; and functions of all
+// doubles in a chunk.
 
 #include <utility>
 

@@ -1,9 +1,10 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 #define COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 
-// Kernels: functions that the compiler generates from a statement's type, to replay runs of such
-// statements forward and backward, several lanes at once. Include autodiff/reverse/program.h, not
-// this file.
+// Kernels: functions that the compiler generates from the type of a statement (an assignment in the
+// recorded program), to replay runs of such statements forward and backward, several lanes at once.
+// A slot is the index of a value and of its adjoint. Include autodiff/reverse/program.h, not this
+// file.
 //
 // The lanes of a chunk (a vector of kWidth doubles) hold one of two things:
 //

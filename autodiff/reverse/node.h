@@ -22,7 +22,7 @@
 //
 // When it is assigned to a variable, Push walks it from the top with the weight 1 and multiplies by
 // the local derivatives on the way down, so that dy/d(leaf) arrives at each leaf: the compiler does
-// the chain rule inside the statement. Such a node copies the values that it needs, but it denotes
+// the chain rule inside the statement. Such a node copies the values that it needs, so it denotes
 // the variables as they are when it is built. In such code, keep results in the scalar type (`T t =
 // a * b;`), not in `auto`, and give both branches of `?:` that type (`c ? T(a * b) : T(a + b)`).
 

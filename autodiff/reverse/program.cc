@@ -54,7 +54,7 @@ bool BranchesAsRecorded(const std::vector<replay::Branch>& branches, Value value
   });
 }
 
-// Returns the number of Packs that hold this many doubles.
+// Returns the number of Packs (arrays of kPoints doubles) that hold this many doubles.
 std::size_t PacksOf(std::size_t doubles) { return (doubles + kPoints - 1) / kPoints; }
 
 template <class T>
@@ -93,8 +93,9 @@ std::vector<std::size_t> Program::Gradients(std::span<const double> x, std::span
   return diverged;
 }
 
-// Returns whether replaying `count` points one by one, in the schedule's order, takes fewer steps
-// than replaying them together.
+// Returns whether replaying `count` points one by one takes fewer steps than replaying them
+// together. A single point is replayed by a schedule, which computes several statements in one
+// step.
 bool Program::SchedulePays(std::size_t count) {
   if (statements_ >= replay::Place::kLimit / kPoints) return false;
   if (!schedule_) {

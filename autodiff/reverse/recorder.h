@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_RECORDER_H_
 #define COTANGENT_AUTODIFF_REVERSE_RECORDER_H_
 
-// Recorder: the kind of tape on which variables record a program that can be replayed. Include
-// autodiff/reverse/program.h, not this file.
+// Recorder: the kind of tape on which variables record a program that can be replayed. Each value
+// of the program has a number, its slot. Include autodiff/reverse/program.h, not this file.
 
 #include <bit>
 #include <cstddef>

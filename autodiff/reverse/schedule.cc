@@ -105,7 +105,8 @@ class Scheduler {
     return new_slot_[slot];
   }
 
-  // Returns the key that orders the statements of a level.
+  // Returns the key that orders the statements of a level. (schedule.h explains levels: the
+  // statements of one level do not wait for one another.)
   auto Key(const Statement& statement) {
     std::uint32_t slot = 0;
     if (statement.term) {

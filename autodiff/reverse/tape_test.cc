@@ -131,8 +131,8 @@ TEST(TapeTest, CompoundAssignment) {
               ElementsAre(0, 0));
 }
 
-// += shares the slot of the old value. These cases would break if it were shared when it must not
-// be.
+// += gives the sum the slot of the old value (the place of its adjoint on the tape). These cases
+// would go wrong if the slot were shared while another variable needs the old value.
 TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
   const auto copied_before = [](Var x, Var y) {
     Var sum = x * y;
@@ -579,8 +579,8 @@ TEST(GradientTest, LogSumExpOfManyHasTheSoftmaxForItsGradient) {
   EXPECT_THAT(Gradient(f, std::vector{-nothing, -nothing}), ElementsAre(0, 0));
 }
 
-// Loops x += f(x, p, ..) are swept with their adjoints in registers. Here such steps stand beside
-// rows that are not.
+// Successive steps x += f(x, p, ..) of a loop are swept with their adjoints in registers. Here such
+// steps stand between statements of other forms.
 TEST(GradientTest, LoopsOfOneVariable) {
   const auto f = [](auto start) {
     std::decay_t<decltype(start[0])> x = start[0];
@@ -764,7 +764,8 @@ TEST(SinCosTest, AgreesWithTheLibrary) {
   EXPECT_TRUE(std::isnan(SinAndCos(HUGE_VAL).sin));
 }
 
-// The rows of operands without names become part of the statement's row.
+// A statement of several operators leaves one row (a result with its partial derivatives) on the
+// tape: the rows of operands without names become part of it.
 TEST(TapeTest, AStatementIsOneRow) {
   Tape tape;
   Tape::Scope recording(tape);

@@ -420,9 +420,9 @@ TEST(Memory, ThatIsNotThereIsNotAskedFor) {
       "train { batch_size: 400 }\n"
       "layer { name: \"narrow\" convolution { channels: 10240 kernel: 1 } }\n"
       "layer { name: \"wide\" convolution { channels: 10240 kernel: 1 groups: 10240 } }\n"};
-  // The process may use 8 GiB, so that the test fails on no machine for having more. A sanitizer
-  // needs more than that for itself: there is no limit then, and only the first network, which is
-  // larger than any machine, is tried.
+  // Limit the process to 8 GiB, because a machine might have enough memory for these networks. A
+  // sanitizer needs more than 8 GiB for itself; then there is no limit, and only the first network
+  // is tried, which is too large for any machine.
   std::function<void()> limit_memory = [] {
     const rlimit limit = {rlim_t{8} << 30, rlim_t{8} << 30};
     setrlimit(RLIMIT_AS, &limit);

@@ -38,8 +38,8 @@ TEST(Kill, AnywhereAndResumed) {
   int done = 0, before_first_checkpoint = 0, temporary_files = 0;
   while (done < kills) {
     Process run(disturbed.program(), disturbed.Arguments({"--resume"}), disturbed.Options());
-    // Kill it at a time between its first moments, when the network is planned, and a few steps
-    // after its next checkpoint.
+    // Kill the run at a time between its first moments, when the network is planned, and a few
+    // steps after its next checkpoint.
     const bool early = random() % 8 == 0;
     if (!early) {
       const bool began = run.WaitUntil([&] { return disturbed.NewestStep() > newest; }, kPatience);

@@ -28,8 +28,7 @@ struct Outcome {
 class Process {
  public:
   struct Options {
-    std::string directory = {};  // where it stands; also its $HOME and $XDG_CACHE_HOME unless
-                                 // `environment` says otherwise
+    std::string directory = {};  // the current one; by default also $HOME and $XDG_CACHE_HOME
     std::vector<std::string> environment = {};  // NAME=value, in addition to $PATH
     std::function<void()> before_exec = {};     // called in the child, to set limits and the like
   };

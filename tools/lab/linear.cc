@@ -117,8 +117,8 @@ Claim LowerBoundClaim(const LinearPremises& premises) {
   return claim;
 }
 
-// Proves the converse of (3). D(w, m) is the difference between f(w) and the linear model of f at
-// m. Then
+// Proves the converse of (3). D(w, m) is f(w) minus the value at w of the linear model of f at m.
+// Then
 //   a f(w) + (1 - a) f(u) - f(m) = a D(w, m) + (1 - a) D(u, m),   m = a w + (1 - a) u,
 // so f is convex if D is nowhere negative. In the proof, symbols stand for the values of f.
 Claim OnlyConvexClaim(Section& section) {

@@ -61,8 +61,8 @@ Problem AbsoluteValue() {
   return p;
 }
 
-// Returns the largest of 8 affine functions. All are 0 at one random point, and the mean of their
-// slopes is 0, so this point is the minimum; B is its norm.
+// Returns the problem whose f is the largest of 8 affine functions. All of them are 0 at one random
+// point, and the mean of their slopes is 0, so this point is the minimum; B is its norm.
 Problem MaximumOfAffine() {
   constexpr int kSize = 5, kPieces = 8;
   std::mt19937_64 generator(21);
