@@ -59,7 +59,7 @@ T sign(const T& x) {
 }
 template <class T>
 T gelu(const T& x) {
-  return x * sigmoid(T(T(1.702) * x));  // for Program: by its own type, not by an expression's
+  return x * sigmoid(T(T(1.702) * x));  // a T even if x's type makes x * x an expression
 }
 template <class T>
 T ValueOf(const T& x) {

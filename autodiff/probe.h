@@ -63,7 +63,7 @@ class IndexSets {
 };
 
 struct Findings {
-  static constexpr std::size_t kMostNotes = 8;  // at most, of each kind
+  static constexpr std::size_t kMostNotes = 8;  // at most this many notes of each kind
 
   std::vector<std::string> domain;  // operations with a value or derivative that is not finite
   std::vector<std::string> kinks;

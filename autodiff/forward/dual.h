@@ -261,7 +261,7 @@ template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x) {
   if constexpr (std::floating_point<typename D::Scalar> && D::Tangent::kOneLane) {
-    D y(f);  // one direction: a test of the tangent, which vanishes where that is a constant 1
+    D y(f);  // one direction: if its tangent is a constant 1, the compiler drops the test below
     y.tangent[0] = x.tangent[0] == 0 ? 0 : dfdx * x.tangent[0];
     return y;
   }

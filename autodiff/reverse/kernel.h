@@ -98,8 +98,8 @@ struct Kernel {
 
   bool accumulates;
   std::uint32_t operands, saved;     // how many of each one statement has
-  Ways<PointMachine> points[3];      // for chunks of 2, 4 and 8 lanes
-  Ways<StatementMachine> chunks[3];  // likewise
+  Ways<PointMachine> points[3];      // for vectors of 2, 4 and 8 points
+  Ways<StatementMachine> chunks[3];  // for chunks of 2, 4 and 8 statements
   Ways<StatementMachine> alone;      // for a single statement
 
   static int Variant(int width) { return width / 4; }  // width is 2, 4 or 8

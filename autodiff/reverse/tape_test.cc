@@ -586,8 +586,8 @@ TEST(GradientTest, LoopsOfOneVariable) {
     std::decay_t<decltype(start[0])> x = start[0];
     for (int step = 0; step < 40; ++step) {
       if (step < 10) x += 0.1 * start[1] * sin(x);                             // two operands
-      if (step >= 10 && step < 20) x += 0.1 * (start[1] - start[2] * sin(x));  // three
-      if (step >= 20 && step < 30) x += 0.1 * x;                               // itself
+      if (step >= 10 && step < 20) x += 0.1 * (start[1] - start[2] * sin(x));  // three operands
+      if (step >= 20 && step < 30) x += 0.1 * x;                               // only x itself
       if (step == 30) x += start[1];
       if (step > 30) x += 0.1 * x * (step % 2 ? start[1] : start[2]);  // operands that change
     }

@@ -19,7 +19,7 @@ struct Number {
 
 struct Claim {
   std::string id;                    // "activation.odd": the experiment, then the claim
-  std::vector<int> equations;        // Numbered as in README.md; empty if the claim is about none.
+  std::vector<int> equations;        // As numbered in tools/lab/README.md; empty if none.
   std::string statement;             // One line of plain text.
   std::string formula;               // The statement in the notation of mathml.h; may be empty.
   std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...

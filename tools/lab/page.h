@@ -8,8 +8,8 @@
 
 namespace cotangent::tools::lab {
 
-// The fourteen equations of README.md, each with a title and in the notation of mathml.h. Equation
-// k is at index k - 1.
+// The fourteen equations of the problem set (tools/lab/README.md), each with a title and in the
+// notation of mathml.h. Equation k is at index k - 1.
 struct Equation {
   std::string title, notation;
 };
