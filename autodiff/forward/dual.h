@@ -75,8 +75,9 @@
 //     return (v * D::Variable(T(1), 0)).tangent[0];
 //   }
 //
-// which is right at every depth of nesting. Or it can use a type of its own, Dual<double, 1, &kMine>
-// with `inline constexpr char kMine = 0;`: then code that would mix the two does not compile.
+// which is right at every depth of nesting. Or it can use a type of its own, Dual<double, 1,
+// &kMine> with `inline constexpr char kMine = 0;`: then code that would mix the two does not
+// compile.
 //
 // Duals contain no shared state: threads may use them as they use doubles.
 

@@ -6,11 +6,11 @@
 //   forward   (f(x + h) - f(x)) / h             error h f''/2      + 2 eps |f| / h
 //   central   (f(x + h) - f(x - h)) / (2 h)     error h^2 f'''/6   + eps |f| / h
 //
-// eps is the relative precision of f's values. The first error term shrinks with h and the second grows, so there is a best step: about
-// sqrt(eps) for forward and cbrt(eps) for central differences, which get about half and two thirds
-// of the digits right. The error of the central difference is a series in even powers of h.
-// Richardson's extrapolation computes the difference for h, h/2, h/4, ... and eliminates one power
-// after the other:
+// eps is the relative precision of f's values. The first error term shrinks with h and the second
+// grows, so there is a best step: about sqrt(eps) for forward and cbrt(eps) for central
+// differences, which get about half and two thirds of the digits right. The error of the central
+// difference is a series in even powers of h. Richardson's extrapolation computes the difference
+// for h, h/2, h/4, ... and eliminates one power after the other:
 //
 //   D(k, 0) = central(h / 2^k),   D(k, j) = D(k, j-1) + (D(k, j-1) - D(k-1, j-1)) / (4^j - 1)
 //
