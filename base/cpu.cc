@@ -16,7 +16,7 @@ namespace {
 constexpr InstructionSet kAll[] = {InstructionSet::kPortable, InstructionSet::kAvx2,
                                    InstructionSet::kAvx512, InstructionSet::kAvx512Bf16};
 
-// The one that COTANGENT_ISA names, if it names one.
+// Returns the set that COTANGENT_ISA names; nullopt if it is not set or names none.
 std::optional<InstructionSet> Allowed() {
   const char* allowed = std::getenv("COTANGENT_ISA");
   if (allowed == nullptr) return std::nullopt;

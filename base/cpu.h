@@ -1,4 +1,5 @@
-// What the processor can do: the one place that asks it, and that reads COTANGENT_ISA.
+// What the processor can do. Only cpu.cc asks the processor, and only cpu.cc reads the environment
+// variable COTANGENT_ISA.
 #ifndef COTANGENT_BASE_CPU_H_
 #define COTANGENT_BASE_CPU_H_
 
@@ -8,40 +9,43 @@
 
 namespace cotangent {
 
-// Instruction sets that code is written or compiled for, each including those before it.
+// Instruction sets that code is written or compiled for. Each includes the ones before it.
 enum class InstructionSet : uint8_t {
-  kPortable,    // plain C++; on x86 what every x86-64 has (SSE2)
-  kAvx2,        // with FMA: Haswell, Zen and later
-  kAvx512,      // F, BW, DQ and VL: Skylake-X, Zen 4 and later
+  kPortable,    // plain C++; on x86 that is SSE2, which every x86-64 has
+  kAvx2,        // AVX2 and FMA: Intel Haswell, AMD Zen and later
+  kAvx512,      // AVX-512 F, BW, DQ and VL: Intel Skylake-X, AMD Zen 4 and later
   kAvx512Bf16,  // dot products of bfloat16 pairs: Cooper Lake, Zen 4 and later
 };
 
-// "portable", "avx2", "avx512", "avx512_bf16".
+// Returns "portable", "avx2", "avx512" or "avx512_bf16".
 const char* Name(InstructionSet set);
 
-// The widest that both the processor and the operating system support.
+// Returns the widest set that both the processor and the operating system support.
 InstructionSet ProcessorInstructionSet();
 
-// The widest to be used, by every module and by oneDNN: the processor's, or less where the
-// environment variable COTANGENT_ISA names less. Fixed at the first call.
+// Returns the widest set that the program may use: ProcessorInstructionSet(), or a narrower one
+// that the environment variable COTANGENT_ISA names. Every module and oneDNN keep to it. The first
+// call fixes the answer.
 InstructionSet WidestInstructionSet();
 
-// All up to WidestInstructionSet(), widest first. What picks code by instruction set is tested
-// with each of them.
+// Returns all sets up to WidestInstructionSet(), widest first. Tests of code that picks a version
+// by instruction set try each of them.
 std::vector<InstructionSet> AvailableInstructionSets();
 
 inline bool HasAvx2() { return WidestInstructionSet() >= InstructionSet::kAvx2; }
 inline bool HasAvx512() { return WidestInstructionSet() >= InstructionSet::kAvx512; }
 inline bool HasAvx512Bf16() { return WidestInstructionSet() >= InstructionSet::kAvx512Bf16; }
 
-// What COTANGENT_ISA says if it names none of the instruction sets, and so rules nothing out;
-// else "".
+// Returns the value of COTANGENT_ISA if it is not the name of an instruction set (the variable is
+// then ignored); otherwise "".
 std::string UnknownInstructionSet();
 
-// Bytes of a core's second-level cache; 512 KiB where the system does not tell.
+// Returns the size of a core's second-level cache in bytes, or 512 KiB if the system does not
+// report it.
 int64_t SecondCacheBytes();
 
-// "AMD EPYC 9654 96-Core Processor", as the processor tells it; "unknown processor" if it does not.
+// Returns the processor's own name, such as "AMD EPYC 9654 96-Core Processor", or "unknown
+// processor".
 std::string ProcessorName();
 
 }  // namespace cotangent

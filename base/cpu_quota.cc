@@ -9,11 +9,11 @@
 namespace cotangent {
 namespace {
 
-// A control group's place in the kernel's tree, and how that tree is mounted.
+// A control group of this process, and where its tree is mounted.
 struct Hierarchy {
   bool is_version_2 = false;
-  std::string group;        // "/docker/0a1b": of this process
-  std::string mount_root;   // the group that the mount shows
+  std::string group;        // this process's group, such as "/docker/0a1b"
+  std::string mount_root;   // the group that appears at mount_point
   std::string mount_point;  // "/sys/fs/cgroup"
 };
 
@@ -29,11 +29,11 @@ bool HasWord(const std::string& list, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// The hierarchies that may limit processor time: version 2's, and version 1's with the controller
-// cpu.
+// Returns the control groups of this process that may limit processor time: that of version 2, and
+// that of version 1 with the controller "cpu". `root` is put before every path.
 std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
   std::vector<Hierarchy> found;
-  // "4:cpu,cpuacct:/docker/0a1b", of version 2 "0::/docker/0a1b".
+  // A line of version 1 is "4:cpu,cpuacct:/docker/0a1b", the line of version 2 "0::/docker/0a1b".
   std::ifstream groups(root + "/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -42,7 +42,8 @@ std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
     if (controllers.empty() || HasWord(controllers, "cpu"))
       found.push_back({controllers.empty(), line.substr(second + 1), "", ""});
   }
-  // "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw", with optional fields before the dash.
+  // A line is "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw"; optional fields may precede
+  // the dash.
   std::ifstream mounts(root + "/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     const size_t dash = line.find(" - ");
@@ -60,11 +61,12 @@ std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
   return found;
 }
 
-// Quota / period of one group; none where it has no limit or does not tell.
+// Returns quota / period of the group in `directory`, or nullopt if it has no limit or its files
+// cannot be read.
 std::optional<double> QuotaOf(const std::string& directory, bool is_version_2) {
   double quota = 0, period = 0;
   if (is_version_2) {
-    std::ifstream(directory + "/cpu.max") >> quota >> period;  // "max 100000" leaves the quota 0
+    std::ifstream(directory + "/cpu.max") >> quota >> period;  // "max 100000": quota stays 0
   } else {
     std::ifstream(directory + "/cpu.cfs_quota_us") >> quota;  // -1: no limit
     std::ifstream(directory + "/cpu.cfs_period_us") >> period;
@@ -79,8 +81,8 @@ std::optional<double> CpuQuota(const std::string& root) {
   std::optional<double> least;
   for (const Hierarchy& hierarchy : HierarchiesOfProcess(root)) {
     if (hierarchy.mount_point.empty()) continue;
-    // The group's path below the mount. In a container the mount may show another part of the tree:
-    // then its top is ours.
+    // The path of the group below the mount point. Inside a container the mount may show another
+    // part of the tree than /proc/self/cgroup names; then the mount point itself is our group.
     std::string below = hierarchy.group;
     const std::string top = hierarchy.mount_root == "/" ? "" : hierarchy.mount_root;
     below = below.compare(0, top.size(), top) == 0 ? below.substr(top.size()) : "";

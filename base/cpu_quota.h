@@ -1,5 +1,5 @@
-// How much processor time the kernel grants this process: what `docker run --cpus=1.5` and
-// Kubernetes' limits set.
+// The processor time that the kernel grants this process, as set by `docker run --cpus=1.5` or by
+// the limits of a Kubernetes pod.
 #ifndef COTANGENT_BASE_CPU_QUOTA_H_
 #define COTANGENT_BASE_CPU_QUOTA_H_
 
@@ -8,13 +8,13 @@
 
 namespace cotangent {
 
-// Processors' worth of time, 1.5 for one and a half: the least quota / period of this process's
-// control groups and those above them, as far as they can be seen from here. None where there is no
-// limit.
+// Returns the limit in processors (1.5 means one and a half processors' time), or nullopt if there
+// is no limit. It is the smallest quota / period of this process's control groups and of those
+// above them, as far as they are visible to the process.
 //
-// Version 2 (cpu.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us), found by
-// /proc/self/cgroup and /proc/self/mountinfo (cgroups(7), proc(5)). `root` stands before every path
-// that is read: a test's own tree.
+// Reads control groups of version 2 (cpu.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us);
+// /proc/self/cgroup and /proc/self/mountinfo say where they are (cgroups(7), proc(5)). `root` is
+// put before every path that is read, so that a test can supply its own files.
 std::optional<double> CpuQuota(const std::string& root = "");
 
 }  // namespace cotangent

@@ -12,7 +12,7 @@
 namespace cotangent {
 namespace {
 
-// The quota that a tree of these files tells.
+// Returns the quota that CpuQuota() reads from these files (path, text).
 std::optional<double> QuotaIn(const std::map<std::string, std::string>& files) {
   static int count = 0;
   const std::string root =
@@ -57,7 +57,8 @@ TEST(CpuQuotaTest, Version1) {
       {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n"},
       {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"}};
   EXPECT_EQ(QuotaIn(files), 0.5);
-  // The mount shows another part of the tree than the group's.
+  // The group's path is not below the group that is mounted: the mount point is taken for our
+  // group.
   files["/proc/self/cgroup"] = "4:cpu,cpuacct:/../elsewhere\n";
   EXPECT_EQ(QuotaIn(files), 0.5);
   files["/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us"] = "-1\n";

@@ -1,6 +1,7 @@
-// How a loop is written once, compiled for each instruction set, and picked when the program runs:
+// How to write a loop once, compile it for each instruction set, and pick one version when the
+// program runs:
 //
-//   namespace {            // or two sources might compile it with different flags
+//   namespace {            // unnamed: another source may compile the same code with other flags
 //   struct Halve {
 //     static COTANGENT_INLINE void Run(float* values, int64_t size) {
 //   #pragma omp simd
@@ -10,13 +11,13 @@
 //   }  // namespace
 //   auto* halve = LoopFor<Halve>(WidestInstructionSet());   // void (*)(float*, int64_t)
 //
-// The compiler vectorises: a source that has such loops is compiled with LOOP_COPTS of
-// base/dispatch.bzl. These are -O3 -ffp-contract=off -fopenmp-simd: without contraction to fused
-// multiply-adds every instruction set computes the same bits. What Run() calls must be
-// COTANGENT_INLINE, too.
+// LoopFor() relies on the compiler to vectorise, so a source with such loops is compiled with
+// LOOP_COPTS of base/dispatch.bzl: -O3 -ffp-contract=off -fopenmp-simd. Contraction to fused
+// multiply-adds is off so that every instruction set computes the same bits. Functions that Run()
+// calls must be COTANGENT_INLINE, too: otherwise they are compiled for plain x86-64.
 //
-// Kernels written in intrinsics are sources compiled several times: instruction_set_libraries in
-// base/dispatch.bzl.
+// Kernels written in intrinsics are not picked this way: their sources are compiled once for each
+// instruction set (instruction_set_libraries in base/dispatch.bzl).
 #ifndef COTANGENT_BASE_DISPATCH_H_
 #define COTANGENT_BASE_DISPATCH_H_
 
@@ -46,7 +47,7 @@ struct CompiledLoop<Loop, Result (*)(Arguments...)> {
 #endif
 };
 
-// `Loop::Run`, compiled for `instructions`.
+// Returns `Loop::Run` as compiled for `instructions`.
 template <typename Loop>
 typename CompiledLoop<Loop>::Function LoopFor(InstructionSet instructions) {
   using Compiled = CompiledLoop<Loop>;

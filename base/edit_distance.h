@@ -1,4 +1,4 @@
-// How far two words are from each other: what finds the name that was meant by a misspelt one.
+// A distance between words, used to suggest the name that a misspelt one was meant to be.
 #ifndef COTANGENT_BASE_EDIT_DISTANCE_H_
 #define COTANGENT_BASE_EDIT_DISTANCE_H_
 
@@ -7,9 +7,9 @@
 
 namespace cotangent {
 
-// The least number of letters inserted, removed, replaced or swapped with their neighbour that
-// makes one word of the other, no part being changed twice (Damerau's distance in its restricted
-// form, "optimal string alignment"). Takes time and memory of the product of both lengths.
+// Returns the smallest number of edits that turn `a` into `b`. An edit inserts, removes or replaces
+// a letter, or swaps two neighbours; no part is edited twice (this is the restricted Damerau
+// distance, "optimal string alignment"). Time and memory grow with a.size() * b.size().
 size_t EditDistance(std::string_view a, std::string_view b);
 
 }  // namespace cotangent

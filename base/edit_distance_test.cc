@@ -16,7 +16,8 @@ TEST(EditDistanceTest, CountsChangesOfOneLetter) {
   EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
 }
 
-// The restricted form: what was swapped is not changed again ("ca" -> "ac" -> "abc").
+// In the restricted distance letters that were swapped may not be edited again. Otherwise "ca" ->
+// "ac" -> "abc" would make the distance 2.
 TEST(EditDistanceTest, ChangesNoPartTwice) { EXPECT_EQ(EditDistance("ca", "abc"), 3u); }
 
 }  // namespace

@@ -13,10 +13,10 @@ namespace {
 
 constexpr char kByteOrderMark[] = "\xef\xbb\xbf";
 
-// A character of UTF-8.
+// A decoded UTF-8 character.
 struct Character {
   uint32_t code = 0;
-  size_t bytes = 0;  // 0: these bytes are no UTF-8
+  size_t bytes = 0;  // 0: the bytes are not valid UTF-8
 };
 
 Character CharacterAt(absl::string_view text) {
@@ -53,7 +53,8 @@ bool IsDash(uint32_t code) {
   return (code >= 0x2010 && code <= 0x2015) || code == 0x2212 || code == 0xfe63 || code == 0xff0d;
 }
 
-// What is written with plain letters where mathematics has a character of its own.
+// Mathematical characters (`first` to `last`, code points) for which our formulas want plain ASCII:
+// `mend` says what to write instead.
 struct Symbol {
   uint32_t first, last;
   const char* description;

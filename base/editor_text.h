@@ -1,4 +1,5 @@
-// Texts as editors and word processors leave them.
+// Finds and removes characters that editors and word processors put into plain text: byte-order
+// marks, typographic quotes, no-break spaces.
 #ifndef COTANGENT_BASE_EDITOR_TEXT_H_
 #define COTANGENT_BASE_EDITOR_TEXT_H_
 
@@ -9,29 +10,30 @@
 
 namespace cotangent {
 
-// `text` without the UTF-8 byte-order mark at its beginning; lines that end with a carriage return
-// alone end with a newline.
+// Returns `text` without a leading UTF-8 byte-order mark, and with every carriage return that no
+// newline follows (the line end of old Macintosh files) turned into a newline.
 std::string WithoutEditorMarks(absl::string_view text);
 
-// Whether it begins with UTF-16's byte-order mark.
+// Returns whether `text` begins with the byte-order mark of UTF-16, of either byte order.
 bool IsUtf16(absl::string_view text);
 
-// A character of UTF-8 that is not ASCII.
+// Describes a non-ASCII character of a UTF-8 text, for error messages.
 struct ForeignCharacter {
   size_t bytes = 1;
-  bool is_quote = false;    // a typographic one
+  bool is_quote = false;    // a typographic quote
   std::string description;  // "the typographic dash − (U+2212)", "a no-break space (U+00A0)"
-  std::string mend;         // "expected a plain space", "remove it"; empty: none is known
+  std::string mend;         // advice: "expected a plain space", "remove it"; empty if there is none
 };
 
-// The one that `text` begins with; bytes that are no UTF-8 are described as such. REQUIRES: a first
-// byte that is not ASCII.
+// Describes the character at the beginning of `text`, or its first byte if that is not valid UTF-8.
+// REQUIRES: `text` is not empty and its first byte is not ASCII.
 ForeignCharacter ForeignCharacterAt(absl::string_view text);
 
-// "found a no-break space (U+00A0); expected a plain space".
+// Returns a message about the character that ForeignCharacterAt() describes: "found a no-break
+// space (U+00A0); expected a plain space".
 std::string FoundForeignCharacter(absl::string_view text);
 
-// The position of the first that is in `text`, or npos.
+// Returns the position of the first non-ASCII byte in `text`, or npos if there is none.
 size_t FirstForeignCharacter(absl::string_view text);
 
 }  // namespace cotangent

@@ -1,5 +1,5 @@
-// The types of numbers a tensor can hold, and conversion between float and bfloat16: the one place
-// that rounds to bfloat16, but for the registers of vector kernels.
+// The number types that a tensor can hold, and conversion between float and bfloat16. All rounding
+// to bfloat16 happens here, except in vector kernels, which round in registers.
 #ifndef COTANGENT_BASE_ELEMENT_TYPE_H_
 #define COTANGENT_BASE_ELEMENT_TYPE_H_
 
@@ -11,11 +11,11 @@ namespace cotangent {
 
 enum class ElementType : uint8_t {
   kF32,   // float
-  kBf16,  // bfloat16: the upper half of a float
+  kBf16,  // bfloat16: the upper 16 bits of a float
   kS32,   // int32_t
   kU8,    // uint8_t
   kS8,    // int8_t
-  kF64,   // double, for references
+  kF64,   // double, for reference results in tests
 };
 
 // Size of one element in bytes.
@@ -54,9 +54,9 @@ constexpr std::string_view Name(ElementType type) {
   return "?";
 }
 
-// bfloat16 has float's sign and exponent and 7 explicit bits of its mantissa: relative rounding
-// error at most 2^-8. Narrowing rounds to nearest, ties to even; NaN stays NaN (quiet), overflow
-// becomes infinity as in IEEE 754.
+// Rounds to the nearest bfloat16, ties to even. bfloat16 has a float's sign and exponent and 7
+// explicit bits of mantissa, so the relative rounding error is at most 2^-8. A NaN becomes a quiet
+// NaN; a value too large becomes infinity, as in IEEE 754.
 inline uint16_t FloatToBf16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
   uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
@@ -66,8 +66,8 @@ inline uint16_t FloatToBf16(float value) {
 
 inline float Bf16ToFloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
-// A bfloat16 in memory, for kernels that are templates over their storage type: arithmetic happens
-// in float.
+// A bfloat16 as it is stored, for kernels that are templates over their storage type. It converts
+// to and from float; arithmetic is done in float.
 struct Bf16 {
   uint16_t bits;
 
@@ -77,7 +77,7 @@ struct Bf16 {
 };
 static_assert(sizeof(Bf16) == 2);
 
-// The element type that holds a C++ type: ElementTypeOf<float> == ElementType::kF32.
+// The element type that stores the C++ type T: ElementTypeOf<float> == ElementType::kF32.
 template <typename T>
 inline constexpr ElementType ElementTypeOf = ElementType::kF32;
 template <>

@@ -4,8 +4,8 @@
 
 namespace cotangent {
 
-// Greedy with one point of return, the last star: a later star can always take what an earlier one
-// would have.
+// Matches greedily. After a mismatch the last star takes one character more and matching resumes
+// behind it. Earlier stars need not be tried again: whatever they could take, the last one can.
 bool FitsPattern(std::string_view name, std::string_view pattern) {
   size_t n = 0, p = 0, after_star = std::string_view::npos, star_took_to = 0;
   while (n < name.size()) {

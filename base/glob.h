@@ -5,8 +5,8 @@
 
 namespace cotangent {
 
-// Whether all of `name` fits `pattern`, in which `*` stands for any characters, none included, and
-// `?` for any one. Every other character stands for itself.
+// Returns whether the whole of `name` matches `pattern`. In a pattern `*` matches any characters or
+// none, `?` matches exactly one, and every other character matches itself.
 bool FitsPattern(std::string_view name, std::string_view pattern);
 
 }  // namespace cotangent

@@ -24,8 +24,9 @@ double OwnSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// Adds up the lines "cpu0 user nice system idle iowait irq softirq steal ..." of the processors
-// that are `wanted`. Allocates nothing: threads ask while a step runs.
+// Adds up the times of the processors for which wanted(number) holds, from lines "cpu0 user nice
+// system idle iowait irq softirq steal ...". Allocates nothing, since threads call it during a
+// training step.
 template <typename Wanted>
 std::optional<ProcessorTime> Sum(std::string_view proc_stat, const Wanted& wanted) {
   const double tick = 1.0 / static_cast<double>(std::max(1L, sysconf(_SC_CLK_TCK)));
@@ -38,7 +39,7 @@ std::optional<ProcessorTime> Sum(std::string_view proc_stat, const Wanted& wante
       continue;
     const char* at = line.data() + 3;
     const char* const end = line.data() + line.size();
-    uint64_t fields[9] = {};  // the processor's number, then its times
+    uint64_t fields[9] = {};  // the processor's number, then 8 times in clock ticks
     for (uint64_t& field : fields) {
       while (at < end && *at == ' ') ++at;
       const auto [after, error] = std::from_chars(at, end, field);
@@ -62,7 +63,8 @@ std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat) {
 }
 
 std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors) {
-  // A line takes some 100 bytes a processor; what comes after them is of no interest.
+  // 256 KiB hold the lines of about 2600 processors (some 100 bytes each). The processors come
+  // first in the file, so the rest can be cut off.
   static char text[1 << 18];
   static std::mutex mutex;
   const std::lock_guard lock(mutex);

@@ -1,4 +1,4 @@
-// How much of the machine other programs take, by the system's own accounts.
+// How much processor time other programs use, according to the system's accounts.
 #ifndef COTANGENT_BASE_LOAD_H_
 #define COTANGENT_BASE_LOAD_H_
 
@@ -9,31 +9,34 @@
 
 namespace cotangent {
 
-// Processor seconds since the machine started (proc_stat(5)) of the processors given (none: of all),
-// or of all in the text of a /proc/stat given.
+// Processor time since the machine started, in seconds, summed over processors (proc_stat(5)).
 struct ProcessorTime {
-  double busy = 0;   // of any program, the host's other guests ("steal") included
-  double total = 0;  // busy and idle
+  double busy = 0;   // spent on any program, including the host's other guests ("steal")
+  double total = 0;  // busy or idle
 };
-// None where the system does not tell.
+// The times of the given processors, or of all if the set is empty. Returns nullopt if the system
+// does not tell.
 std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors);
+// The times of all processors, from the text of a /proc/stat; nullopt if it cannot be parsed.
 std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat);
 
-// What others than this process took of the processors' time, 0 to 1, between two moments, whichever
-// thread asks: the processors are those that the thread which makes it may run on.
+// Measures the share of processor time that other processes take, from 0 to 1, between calls. It
+// counts the processors on which the thread that constructs it may run; any thread may call it.
 //
-//   OtherLoad load;                       // the first moment
-//   ... load.SinceLast() ...              // 0.35: other work took 35% of the processors
+//   OtherLoad load;                       // measuring begins
+//   ... load.SinceLast() ...              // 0.35: other processes took 35% of the processors' time
 class OtherLoad {
  public:
   OtherLoad();
-  // Since the last call, or the beginning. 0 where the system does not tell, or where less than
-  // 0.05 s of processor time have passed, which are left to the next call.
+  // Returns the share since the last call, or since construction. Returns 0 if the system does not
+  // tell, or if less than 0.05 s of processor time has passed; that time then counts towards the
+  // next call.
   double SinceLast();
+  // The number of processors measured.
   int processors() const;
 
  private:
-  const cpu_set_t processors_ = Processors();  // none where the system does not tell
+  const cpu_set_t processors_ = Processors();  // empty if the system does not tell
   ProcessorTime last_;
   double last_own_ = 0;
 };

@@ -16,8 +16,8 @@ TEST(Load, ProcessorsAreAddedUp) {
       "intr 12 0\n"
       "cpufreq is no processor\n");
   ASSERT_TRUE(time.has_value());
-  EXPECT_NEAR(time->busy, 4.6, 1e-9);    // 160 and 300 ticks of 10 ms; guests count as users
-  EXPECT_NEAR(time->total, 20.1, 1e-9);  // waiting for a disk is idle
+  EXPECT_NEAR(time->busy, 4.6, 1e-9);    // 460 ticks of 10 ms; user time includes guest time
+  EXPECT_NEAR(time->total, 20.1, 1e-9);  // iowait (waiting for a disk) counts as idle
 }
 
 TEST(Load, WhatCannotBeReadIsNoTime) {
@@ -30,11 +30,12 @@ TEST(Load, OwnWorkIsNotOthers) {
   const auto before = ReadProcessorTime(Processors());
   OtherLoad load;
   volatile double x = 1;
-  while (std::clock() - start < 3 * CLOCKS_PER_SEC / 10) x = x * 0.5 + 1;  // of our own time
+  while (std::clock() - start < 3 * CLOCKS_PER_SEC / 10) x = x * 0.5 + 1;  // 0.3 s of our own time
   const double others = load.SinceLast();
   const auto after = ReadProcessorTime(Processors());
   if (!before || !after) GTEST_SKIP() << "no /proc/stat";
-  // All that was busy, less our own 0.3 s, in ticks of 10 ms.
+  // Other processes took at most what was busy minus our own time. That is 0.3 s; 0.1 s leaves room
+  // for the accounts' ticks of 10 ms.
   const double total = after->total - before->total, busy = after->busy - before->busy;
   EXPECT_LE(others, 1.0);
   EXPECT_LE(others * total, busy - 0.1);

@@ -25,7 +25,8 @@ constexpr int64_t kMapFrom = int64_t{1} << 20;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
-// A bare number in a file; nothing if there is no such file, or it says "max".
+// Reads a file that holds just a number. Returns nullopt if there is no such file or it holds
+// something else, such as "max".
 std::optional<int64_t> ReadNumber(const std::string& path) {
   std::ifstream file(path);
   std::string text;
@@ -34,7 +35,8 @@ std::optional<int64_t> ReadNumber(const std::string& path) {
   return number;
 }
 
-// The number after `key` in a file of lines "key number ...".
+// Returns the number after `key` in a file of lines "key number ...", or nullopt if no line begins
+// with `key`.
 std::optional<int64_t> ReadField(const std::string& path, std::string_view key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -43,7 +45,8 @@ std::optional<int64_t> ReadField(const std::string& path, std::string_view key) 
   return std::nullopt;
 }
 
-// What one control group leaves: its limit less its use, with inactive file cache counted as free.
+// Returns the bytes that one control group's memory limit leaves: the limit minus the use, with
+// inactive file cache counted as free. kUnlimited if the group has no limit.
 int64_t LeftInGroup(const std::string& folder, const char* limit_name, const char* usage_name) {
   std::optional<int64_t> limit = ReadNumber(folder + limit_name),
                          usage = ReadNumber(folder + usage_name);
@@ -52,7 +55,9 @@ int64_t LeftInGroup(const std::string& folder, const char* limit_name, const cha
   return std::max<int64_t>(0, *limit - *usage + cache);
 }
 
-// The least that this process's control group (version 2) and its ancestors leave.
+// Returns the smallest number of bytes that the memory limits of this process's control groups
+// leave. Checks the top group of version 1, and in version 2 the process's group and all groups
+// above it.
 int64_t LeftInControlGroups() {
   int64_t left =
       LeftInGroup("/sys/fs/cgroup/memory", "/memory.limit_in_bytes", "/memory.usage_in_bytes");
@@ -68,7 +73,7 @@ int64_t LeftInControlGroups() {
   return left;
 }
 
-// What the limit of address space leaves.
+// Returns the bytes that the limit on address space (RLIMIT_AS) leaves.
 int64_t LeftOfAddressSpace() {
   rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;
@@ -102,8 +107,9 @@ absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
 
 namespace {
 
-// Fresh memory that begins where a huge page can: else its first and last parts would be in small
-// pages. Null if refused.
+// Maps zeroed memory that begins at a multiple of the huge page size; otherwise the first and last
+// part of it would lie in small pages. `bytes` is a multiple of kHugePage. Returns null if the
+// system refuses.
 void* MapAligned(int64_t bytes) {
   char* mapped = static_cast<char*>(
       mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -114,12 +120,12 @@ void* MapAligned(int64_t bytes) {
   return mapped + before;
 }
 
-// Zeroed. Null if refused.
+// Returns zeroed memory, or null if the system refuses.
 void* Allocate(int64_t bytes) {
   if (bytes >= kMapFrom) {
     void* mapped = MapAligned(RoundUp(bytes, kHugePage));
     if (mapped != nullptr)
-      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // a refusal only costs speed
+      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // if refused, only slower
     return mapped;
   }
   const int64_t rounded = RoundUp(std::max<int64_t>(bytes, 1), kAlignment);

@@ -1,4 +1,4 @@
-// Memory for numbers: aligned, in huge pages where there is much of it.
+// Memory for large arrays of numbers: aligned, and in huge pages from 1 MiB on.
 #ifndef COTANGENT_BASE_MEMORY_H_
 #define COTANGENT_BASE_MEMORY_H_
 
@@ -12,29 +12,33 @@
 
 namespace cotangent {
 
-// Every buffer begins on a cache line, which is also an AVX-512 register's width. Bytes.
+// The alignment of every buffer in bytes: a cache line, and also the width of an AVX-512 register.
 inline constexpr int64_t kAlignment = 64;
 
-// Bytes that can still be allocated before the machine swaps or the kernel kills or refuses: the
-// least of MemAvailable and what the process's control groups (file cache counts as free) and its
-// limit of address space (ulimit -v) leave. A large positive number where nothing is known.
+// Returns how many bytes can still be allocated before the machine swaps, or the kernel refuses or
+// kills the process. It is the smallest of MemAvailable (/proc/meminfo), what the memory limits of
+// the process's control groups leave (inactive file cache counts as free), and what its limit on
+// address space (ulimit -v) leaves. Returns the largest int64_t if none of them is known.
 int64_t AvailableMemoryBytes();
 
-// A ResourceExhausted error if `bytes` exceed what is available, naming both figures:
+// Returns a ResourceExhausted error if `bytes` exceeds AvailableMemoryBytes(). The message begins
+// with `needed_by` and names both figures:
 //   "training needs 51.2 GiB of memory; 22.0 GiB are available: use a smaller batch or network"
 absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by);
 
-// Memory as AlignedBuffer has it, of `bytes` as they were allocated. Ends the process where there is
-// none.
+// Allocates zeroed memory with the alignment and huge pages of AlignedBuffer; aborts the process if
+// there is none.
 void* AllocateOrDie(int64_t bytes);
+// Frees memory that AllocateOrDie() returned. `bytes` must be the size that was asked for.
 void Deallocate(void* data, int64_t bytes);
 
-// Owns `size()` bytes, aligned to kAlignment and zeroed. From 1 MiB on they are mapped, with huge
-// pages asked for.
+// Owns `size()` bytes, aligned to kAlignment and zeroed. Buffers of 1 MiB and more are mapped for
+// themselves and ask for huge pages.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Checks the memory available first: asks for nothing it cannot have.
+  // Errors: a negative size, or not enough memory. From 1 MiB on the available memory is checked
+  // first, and `needed_by` names the purpose in the message.
   static absl::StatusOr<AlignedBuffer> Create(int64_t bytes,
                                               std::string_view needed_by = "a buffer");
 
@@ -64,10 +68,10 @@ class AlignedBuffer {
   int64_t size_ = 0;
 };
 
-// An array for large numbers of numbers that are worked through again and again: a std::vector in
-// memory such as AlignedBuffer's. (In pages of 4 KiB a virtual machine reads a twelfth of what it
-// reads in huge ones: Adam's loop over 4 million parameters that were in no cache moved 2 and 24 GB
-// a second on one core of a Sapphire Rapids guest.)
+// A std::vector whose memory has the alignment and huge pages of AlignedBuffer, for long arrays
+// that are read again and again. Huge pages matter in virtual machines: on one core of a Sapphire
+// Rapids guest, Adam's update of 4 million parameters that were in no cache moved 2 GB/s in pages
+// of 4 KiB and 24 GB/s in huge pages.
 template <typename T>
 struct BigAllocator {
   using value_type = T;

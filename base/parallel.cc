@@ -29,16 +29,19 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// How long a thread spins for work, or for the last share, before it sleeps. Waking a thread takes
-// the system 5 to 50 us, longer than most pauses between two operations of a network, so while the
-// machine is ours a thread spins through them; beside other work, whoever spins keeps the processor
-// from the thread that is waited for. Measured on 2 cores of a virtual machine, kernel 6.18.
+// How long a thread spins before it sleeps, when it waits for work or for the last share. Waking a
+// thread takes the system 5 to 50 us, longer than most pauses between two operations of a network,
+// so it spins through them while other programs are quiet. While they are busy, a spinning thread
+// takes the processor from the thread that it waits for. Measured on 2 cores of a virtual machine,
+// kernel 6.18.
 constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
-// How often the system is asked what other work takes, and what of a processor others must leave
-// us to less for the machine not to be ours: an editor and a browser at rest take less.
+// Every kAskEvery the system is asked how much processor time other programs use. They count as
+// busy if they leave our threads more than max(kMostMissing, kMostMissingPerThread * threads)
+// processors too few. (An editor and a browser at rest take less.)
 constexpr milliseconds kAskEvery{100};
 constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
-// Beside other work, after how long a thread that waits looks whether the one it waits for runs.
+// While other programs are busy, a waiting thread checks this often whether the thread that it
+// waits for is running.
 constexpr microseconds kLookEvery{60};
 
 void Pause() {
@@ -49,10 +52,12 @@ void Pause() {
 #endif
 }
 
-// Whether other work wants our processors, or a quota grants less time than our threads would take.
+// Tells whether other programs compete for our processors, or a quota grants less time than our
+// threads would take.
 //
-// What the scheduler keeps a thread waiting (proc_pid_schedstat(5)) does not tell: threads that
-// sleep and wake keep each other waiting where the kernel wakes one on the other's processor.
+// The time that our threads wait to be scheduled (proc_pid_schedstat(5)) is no measure of this:
+// threads that sleep and wake also delay each other, when the kernel wakes one on the other's
+// processor.
 class Disturbance {
  public:
   explicit Disturbance(int threads)
@@ -60,7 +65,8 @@ class Disturbance {
         threads_(threads),
         rationed_(CpuQuota().value_or(threads) < threads) {}
 
-  // Asked by each thread before it waits; cheap enough for that.
+  // Whether that was so at the last check; checks again if kAskEvery has passed. Each thread calls
+  // this before it waits, so it must be cheap.
   bool Lately(Clock::time_point now) {
     if (rationed_) return true;
     Clock::rep due = due_.load(std::memory_order_relaxed);
@@ -86,7 +92,7 @@ class Disturbance {
   std::atomic<bool> disturbed_{false};
 };
 
-// Spins until `ready`, for as long as is worthwhile; whether it is.
+// Spins until ready(), for at most kSpinUndisturbed or kSpinDisturbed. Returns whether it is ready.
 template <typename Ready>
 bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
   if (ready()) return true;
@@ -103,8 +109,8 @@ bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
 
 thread_local bool in_parallel = false;
 
-// Of the calling thread: how many sections it is in, and the processors it had before it was bound
-// to one.
+// For the calling thread: how many ParallelSections it is in, and the processors it could run on
+// before it was bound to one (nullopt if it is not bound).
 thread_local int sections = 0;
 thread_local std::optional<cpu_set_t> unbound;
 
@@ -151,7 +157,7 @@ class Pool {
     pending_.store(static_cast<uint32_t>(shares), std::memory_order_relaxed);
     for (int i = 0; i < threads(); ++i) {
       const auto [begin, end] = PartOf(shares, i, threads());
-      members_[i].unclaimed.store(Pack(begin, end));  // publishes the above
+      members_[i].unclaimed.store(Pack(begin, end));  // publishes share_ and work_, too
     }
     epoch_.fetch_add(1);
     if (sleeping_.load() > 0) WakeSleepers(epoch_, INT_MAX);
@@ -170,15 +176,18 @@ class Pool {
   }
 
   struct alignas(64) Member {
-    std::atomic<uint64_t> unclaimed{0};  // its shares that nobody has taken: begin << 32 | end
+    std::atomic<uint64_t> unclaimed{0};  // own shares not yet taken: begin << 32 | end
     ScheduledThread thread;
   };
   static constexpr int kMostLookedAt = 64;  // threads
   static uint64_t Pack(uint64_t begin, uint64_t end) { return begin << 32 | end; }
 
-  // The first or, for another thread than the one they were dealt to, the last of them; -1 if none
-  // is left. A job whose share is in work does not end: from here until the share is done, share_
-  // and work_ are those of its job, whichever job `unclaimed` belonged to when the thread came.
+  // Takes a share from `unclaimed` and returns it: the first for the thread that the shares were
+  // dealt to (`own`), the last for any other thread; -1 if none is left.
+  //
+  // A thread may come here while the next job is published. That is safe: a job cannot end while
+  // one of its shares is being computed, so share_ and work_ belong to the same job as the share
+  // that was taken.
   static int64_t Claim(std::atomic<uint64_t>& unclaimed, bool own) {
     uint64_t range = unclaimed.load();
     while (true) {
@@ -189,9 +198,9 @@ class Pool {
     }
   }
 
-  // Computes shares until none is left to take: first those dealt to this thread, which are
-  // neighbours and the same from one operation to the next (their numbers may still be in its
-  // caches), then those of others.
+  // Computes shares until none is left: first those dealt to this thread, then those of others. A
+  // thread's own shares are neighbours, and the same in each operation, so its caches may still
+  // hold their numbers.
   void Compute(int thread) {
     const int count = threads();
     Member& self = members_[thread];
@@ -200,16 +209,16 @@ class Pool {
       for (int64_t share; (share = Claim(unclaimed, i == 0)) >= 0;) {
         self.thread.Begin();
         share_(work_, share, thread);
-        // A caller that sleeps waits for 0; of the others nobody need tell it.
+        // A caller that sleeps waits until pending_ is 0; earlier changes need not wake it.
         if (pending_.fetch_sub(1) == 1 && waiting_.load()) WakeSleepers(pending_, 1);
-        self.thread.End();  // after that: nobody need wait while it goes back to its processor
+        self.thread.End();  // only now: nobody waits while this thread returns to its processor
       }
     }
   }
 
-  // Thread `self` is about to sleep until others have finished their shares. One of them that has
-  // not run since `run` was noted has been put aside, and everything waits for it: it goes on here,
-  // on the processor that this thread does not need.
+  // Called by thread `self` before it sleeps until other threads finish their shares. If one of
+  // those has not run since run[i] was noted (its processor time), the system has suspended it, and
+  // all wait for it. This moves it to the processor of `self`, which is about to be free.
   void HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
     for (int i = 0; i < std::min(threads(), kMostLookedAt); ++i) {
       Member& other = members_[i];
@@ -236,7 +245,7 @@ class Pool {
         SleepOn(epoch_, epoch, kLookEvery);
         if (epoch_.load() == epoch && pending_.load() != 0) HelpWhoeverWasPutAside(thread, run);
       }
-      SleepOn(epoch_, epoch);  // not if a job has come since
+      SleepOn(epoch_, epoch);  // returns at once if a job has come since
       sleeping_.fetch_sub(1);
     }
   }
@@ -249,21 +258,21 @@ class Pool {
   std::vector<std::thread> workers_;
   Disturbance disturbance_;
 
-  // The job: written by the caller while no share is in work.
+  // The current job. The caller writes these while no share is being computed.
   parallel::Share share_ = nullptr;
   const void* work_ = nullptr;
   alignas(64) std::atomic<uint32_t> pending_{0};  // shares not done
-  alignas(64) std::atomic<uint32_t> epoch_{0};    // counts jobs: what idle threads watch
+  alignas(64) std::atomic<uint32_t> epoch_{0};    // number of jobs so far; idle threads watch it
   std::atomic<int> sleeping_{0};
   std::atomic<bool> waiting_{false}, stopping_{false};
 };
 
-std::mutex pool_mutex;  // held by the caller whose job it is
+std::mutex pool_mutex;  // held by the caller whose job the threads compute
 std::unique_ptr<Pool>& ThePool() {
   static auto* pool = new std::unique_ptr<Pool>;
   return *pool;
 }
-std::atomic<int> threads_set{0};  // 0: not yet
+std::atomic<int> threads_set{0};  // 0: not set
 
 }  // namespace
 
@@ -272,7 +281,7 @@ int UsefulThreads() {
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
     return std::max<int>(1, static_cast<int>(std::thread::hardware_concurrency()));
-  std::set<std::string> cores;  // each named by the list of its hyperthreads
+  std::set<std::string> cores;  // each core is named by the list of its hyperthreads
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
     std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
@@ -300,7 +309,7 @@ namespace parallel {
 
 void Run(int64_t shares, Share share, const void* work) {
   const int threads = Threads();
-  if (shares > 0xffffffff) std::abort();  // shares of nothing
+  if (shares > 0xffffffff) std::abort();  // does not fit into `unclaimed`
   if (shares > 1 && threads > 1 && !in_parallel && pool_mutex.try_lock()) {
     in_parallel = true;
     std::unique_ptr<Pool>& pool = ThePool();

@@ -1,16 +1,18 @@
-// The one way to compute on several threads.
+// ParallelFor(): the only way in which this project computes on several threads.
 //
 //   ParallelFor(rows, [&](int64_t row) { Scale(row); });        // row by row, in any order
-//   ParallelFor(shares, [&](int64_t share, int thread) { ... });  // thread: whose scratch memory
+//   ParallelFor(shares, [&](int64_t share, int thread) { ... });  // `thread` picks scratch memory
 //
-// Work is handed out share by share to whichever thread is free, so that a thread which the system
-// has put aside holds up no more than the share in its hands, and ends when the last share does,
-// not when every thread has noticed. Nothing may depend on which thread computes a share: what
-// shares sum up, each sums for itself, and the caller adds the sums in order. Cut into a number of
-// shares that follows from the work and Threads() alone, and the same bits come out on a busy
+// A job is cut into shares, and each thread takes the next share when it is free. If the system
+// suspends a thread, only the share it is working on is late. The job ends with its last share,
+// even if some threads have not noticed it yet.
+//
+// Results must not depend on which thread computes a share. If shares contribute to a sum, each
+// share computes its own partial sum, and the caller adds these in order afterwards. If the number
+// of shares depends only on the work and on Threads(), the results are bitwise the same on a busy
 // machine.
 //
-// How threads wait, and what happens beside other work: base/README.md.
+// base/README.md explains how threads wait, and what happens when other programs run.
 #ifndef COTANGENT_BASE_PARALLEL_H_
 #define COTANGENT_BASE_PARALLEL_H_
 
@@ -22,14 +24,14 @@
 
 namespace cotangent {
 
-// How many threads are worth having: the logical processors this process may run on, counting
-// hyperthreads of one core once, and no more than control groups grant time for (base/cpu_quota.h),
-// rounded up. At least 1.
+// Returns how many threads are worth having, at least 1: the number of cores this process may run
+// on (hyperthreads of one core count once), but no more than the processor time its control groups
+// grant (base/cpu_quota.h), rounded up.
 int UsefulThreads();
 
-// Sets and tells how many threads compute, the one that calls ParallelFor() included;
-// UsefulThreads() until set. To be set while nothing is computed, before what is planned for that
-// number is made.
+// Sets or returns the number of threads that compute, including the one that calls ParallelFor().
+// It is UsefulThreads() until set. Call SetThreads() while no ParallelFor() runs, and before
+// creating objects that allocate scratch memory for each thread.
 void SetThreads(int threads);
 int Threads();
 
@@ -41,9 +43,10 @@ void Run(int64_t shares, Share share, const void* work);
 }  // namespace parallel
 
 // Calls work(share) or work(share, thread) for each share from 0 to shares - 1, and returns when
-// all are done. `thread` is in [0, Threads()), and of two shares in work at once it is not the
-// same. One share, or with one thread, or inside another ParallelFor(), or while another caller has
-// the threads: all on the calling thread, in order. Work must not throw.
+// all are done. `thread` is in [0, Threads()); shares that run at the same time have different
+// ones. Everything runs in order on the calling thread, as thread 0, if there is one share or one
+// thread, inside another ParallelFor(), or while another caller uses the threads. Work must not
+// throw.
 template <typename Work>
 void ParallelFor(int64_t shares, const Work& work) {
   static_assert(std::is_invocable_v<const Work&, int64_t, int> ||
@@ -63,9 +66,10 @@ void ParallelFor(int64_t shares, const Work& work) {
   }
 }
 
-// Around jobs that follow each other closely, such as the operations of a step. Beside other work
-// ParallelFor() binds the calling thread to one processor; threads that it makes meanwhile would
-// inherit that, so it lets go at the end of each job or, within a section, at the section's end.
+// Put one around jobs that follow each other closely, such as the operations of a training step.
+// While other programs are busy, ParallelFor() binds the calling thread to one processor. Threads
+// that it creates then would inherit the binding, so it is lifted after each job or, inside a
+// ParallelSection, when the section ends.
 class ParallelSection {
  public:
   ParallelSection();
@@ -74,25 +78,27 @@ class ParallelSection {
   ParallelSection& operator=(const ParallelSection&) = delete;
 };
 
-// Part `index` of [0, total) cut into `parts` nearly equal ranges: [first, second).
+// Returns range number `index` of [0, total) cut into `parts` nearly equal ranges, as [first,
+// second).
 inline std::pair<int64_t, int64_t> PartOf(int64_t total, int64_t index, int64_t parts) {
   const int64_t size = total / parts, longer = total % parts;
   const int64_t begin = index * size + std::min(index, longer);
   return {begin, begin + size + (index < longer ? 1 : 0)};
 }
 
-// Shares for each thread: so many that the last ones leave no thread long without work, and so few
-// that handing them out (some 0.1 us each) does not show.
+// The number of shares per thread. With many shares no thread is long without work at the end; with
+// few, handing them out (about 0.1 us each) costs little.
 inline constexpr int64_t kSharesPerThread = 16;
 
-// The least items of a simple loop that are worth handing to another thread, each of so many
-// elements: 16 Ki elements take some 5 us.
+// Returns the smallest number of items of a simple loop that is worth a share of its own, if each
+// item has `elements` elements: 16 Ki elements, which take about 5 us.
 constexpr int64_t LeastItems(int64_t elements) {
   return std::max<int64_t>(1, (int64_t{1} << 14) / std::max<int64_t>(1, elements));
 }
 
-// Calls work(begin, end) or work(begin, end, thread) for ranges that make up [0, total), each of
-// `least` or more (but the only one), kSharesPerThread for a thread at most.
+// Cuts [0, total) into ranges and calls work(begin, end) or work(begin, end, thread) for each. Each
+// range has at least `least` items, unless there is only one range. There are at most
+// kSharesPerThread ranges per thread, and only one range if there is only one thread.
 template <typename Work>
 void ParallelRanges(int64_t total, int64_t least, const Work& work) {
   if (total <= 0) return;

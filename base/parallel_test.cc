@@ -50,7 +50,8 @@ TEST(Parallel, SharesAtTheSameTimeHaveDifferentThreads) {
   }
 }
 
-// One share takes until another one has run: others must take over what was dealt to its thread.
+// Share 0 waits until all others are done, so the other thread must take the shares that were dealt
+// to share 0's thread.
 TEST(Parallel, AThreadThatIsHeldUpHoldsUpItsShareOnly) {
   SetThreads(2);
   std::atomic<int> done = 0;
@@ -88,14 +89,15 @@ TEST(Parallel, CallersOnSeveralThreadsGetAlong) {
   EXPECT_EQ(sum.load(), 3 * 200 * 45);
 }
 
-// Beside busy processes: results are right, and the caller may run where it might before.
+// While other processes are busy, results stay right, and afterwards the caller may run on the same
+// processors as before.
 TEST(Parallel, BesideOtherWorkTheCallerStaysFree) {
   SetThreads(2);
   std::vector<pid_t> others;
   for (int i = 0; i < 3; ++i) {
     others.push_back(fork());
     if (others.back() != 0) continue;
-    alarm(20);  // whatever becomes of the test
+    alarm(20);  // ends the process even if the test crashes
     while (true) asm volatile("");
   }
   const cpu_set_t before = Processors();
@@ -134,7 +136,7 @@ TEST(Scheduler, ThreadsShareOutProcessorsWhereTheyNeedAll) {
   EXPECT_EQ(only(0, 2), (std::vector<int>{1, 3, 5}));
 }
 
-// A thread that spins on this one's processor goes on elsewhere, and comes back.
+// MoveHere() binds a thread to the caller's processor; End() gives it its own processors back.
 TEST(Scheduler, AThreadIsMovedUntilItsEnd) {
   ScheduledThread scheduled;
   std::atomic<int> phase{0};

@@ -1,5 +1,6 @@
-// What base/parallel.cc asks of the kernel's scheduler: sleeping and waking, and
-// which processor a thread runs on. Linux; whatever a kernel refuses is done without.
+// What base/parallel.cc needs of the Linux scheduler: to put threads to sleep and wake them, and to
+// choose the processors that a thread runs on. If the kernel refuses a request, nothing happens and
+// the program goes on.
 #ifndef COTANGENT_BASE_SCHEDULER_H_
 #define COTANGENT_BASE_SCHEDULER_H_
 
@@ -13,25 +14,28 @@
 
 namespace cotangent {
 
-// Sleeps until woken, or until `at_most` has passed, unless `word` is no longer `expected`
-// (futex(2)).
+// Sleeps until WakeSleepers() is called on the same word, or until `at_most` (less than 1 s) has
+// passed. Returns at once if `word` is not `expected`. May return early (futex(2)).
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected);
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected, std::chrono::nanoseconds at_most);
+// Wakes up to `most` threads that sleep on `word`.
 void WakeSleepers(std::atomic<uint32_t>& word, int most);
 
-// The processors that the calling thread may run on; none where the system does not tell.
+// Returns the processors that the calling thread may run on; an empty set if the system does not
+// tell.
 cpu_set_t Processors();
-// Binds the calling thread to them.
+// Restricts the calling thread to `processors`; does nothing if the set is empty.
 void KeepTo(const cpu_set_t& processors);
-// The processor for thread number `thread` of `threads`, of those given; all of them where there
-// are more than threads.
+// Returns the processors on which thread number `thread` of `threads` should run: one of
+// `processors` or, if there are more processors than threads, all of them.
 cpu_set_t ProcessorOf(int thread, int threads, const cpu_set_t& processors);
 
-// A thread that others may have to wait for, and that they can move to their own processor when the
-// system has put it aside.
+// A thread that other threads wait for. If the system has suspended it, they can move it to their
+// own processor, where it can run at once.
 class ScheduledThread {
  public:
-  // By the thread itself: it is the calling one; and it begins, and ends, what others wait for.
+  // Called by the thread itself. Enter() comes first; Begin() and End() enclose work that others
+  // wait for.
   void Enter();
   void Begin() { state_.store(kWorking, std::memory_order_relaxed); }
   void End() {
@@ -39,22 +43,24 @@ class ScheduledThread {
     if (!state_.compare_exchange_strong(state, kIdle)) Return();
   }
 
-  // By others: whether it is about something that they wait for, and has not been moved.
+  // Called by other threads. Whether the thread is between Begin() and End() and has not been
+  // moved.
   bool IsWorking() const { return state_.load(std::memory_order_relaxed) == kWorking; }
-  // How much processor time it has had, in nanoseconds. Two answers that are equal: it did not run
-  // between.
+  // The processor time of the thread in nanoseconds. If two calls return the same, the thread has
+  // not run between them.
   int64_t TimeRun() const;
-  // Until End() it goes on where the caller, which is about to sleep, has just been.
+  // Moves the thread to the caller's processor until its End(). The caller should be about to
+  // sleep.
   void MoveHere();
 
  private:
   enum State : int { kIdle, kWorking, kBeingMoved, kMoved };
-  void Return();  // to where it was
+  void Return();  // to the processors it had before
 
   pid_t id_ = 0;
   clockid_t clock_ = 0;
   std::atomic<int> state_{kIdle};
-  cpu_set_t processors_;  // before it was moved
+  cpu_set_t processors_;  // those it had before it was moved
 };
 
 }  // namespace cotangent

@@ -1,10 +1,13 @@
-// SplitMix64, for random numbers that anybody can have without those before them.
+// The random number generator SplitMix64. The n-th number of a seed can be computed without those
+// before it.
 //
 // Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014: the generator's
-// states are an arithmetic sequence, and each is hashed by a bijection of 64 bits in which every
-// input bit changes every output bit with probability close to 1/2. Its numbers are part of what a
-// seed means: of shuffled images, of augmentations, of dropout. (Initial weights come from Philox,
-// as a function of a parameter's name: layers/network/initialize.h.)
+// states are an arithmetic sequence. Each state is hashed by a bijection of 64 bits in which every
+// input bit changes every output bit with probability close to 1/2.
+//
+// The order of shuffled images, augmentations and dropout come from this generator, so a seed would
+// mean something else if its numbers changed. (Initial weights come from another generator, Philox:
+// layers/network/initialize.h.)
 #ifndef COTANGENT_BASE_SPLIT_MIX_H_
 #define COTANGENT_BASE_SPLIT_MIX_H_
 
@@ -14,7 +17,7 @@ namespace cotangent {
 
 class SplitMix64 {
  public:
-  // From one state to the next: 2^64 divided by the golden ratio, made odd.
+  // The difference of successive states: 2^64 divided by the golden ratio, made odd.
   static constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
 
   static uint64_t Hash(uint64_t x) {
@@ -27,8 +30,8 @@ class SplitMix64 {
 
   uint64_t Next() { return Hash(state_ += kStep); }
 
-  // Uniform in [0, bound), bound in [1, 2^32]: the high half of a 32 x 32 bit product, whose bias
-  // is below 2^-32 * bound.
+  // Returns a uniform number in [0, bound), for bound in [1, 2^32]. It is the high half of a
+  // product of two 32-bit numbers; each probability is off by less than 2^-32.
   uint32_t Below(uint64_t bound) { return static_cast<uint32_t>(((Next() >> 32) * bound) >> 32); }
 
   bool Coin() { return Next() >> 63; }

@@ -1,13 +1,13 @@
-// Passing errors on.
-//
+// Macros that return errors to the caller.
 //   absl::StatusOr<int> Twice(absl::string_view text) {
 //     RETURN_IF_ERROR(CheckLength(text));               // absl::Status CheckLength(...)
 //     ASSIGN_OR_RETURN(const int value, Parse(text));   // absl::StatusOr<int> Parse(...)
 //     return 2 * value;
 //   }
 //
-// Each is a statement of its own: not the body of an `if` without braces. A declaration with a
-// comma outside parentheses must be an alias first.
+// Each macro is a statement of its own; put braces around it as the body of an `if`. A type with a
+// comma outside parentheses (std::pair<int, int>) cannot be declared in ASSIGN_OR_RETURN; give it
+// an alias first.
 #ifndef COTANGENT_BASE_STATUS_MACROS_H_
 #define COTANGENT_BASE_STATUS_MACROS_H_
 
@@ -16,15 +16,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-// Returns the absl::Status `expression` from the function around if it is an error.
+// Evaluates `expression`, an absl::Status; if it is an error, returns it from the enclosing
+// function.
 #define RETURN_IF_ERROR(expression)                                           \
   do {                                                                        \
     if (absl::Status cotangent_status = (expression); !cotangent_status.ok()) \
       return cotangent_status;                                                \
   } while (false)
 
-// Assigns the value of the absl::StatusOr `expression` to `target`, a variable or a declaration of
-// one, or returns its error from the function around.
+// Evaluates the expression, an absl::StatusOr, and assigns its value to `target`, a variable or a
+// declaration of one; if it is an error, returns that from the enclosing function.
 #define ASSIGN_OR_RETURN(target, ...) \
   COTANGENT_ASSIGN_OR_RETURN(COTANGENT_JOIN(cotangent_status_or_, __LINE__), target, (__VA_ARGS__))
 

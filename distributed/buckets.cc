@@ -7,12 +7,12 @@
 namespace cotangent::distributed {
 namespace {
 
-// A bucket's bytes take so many times as long as what each bucket takes besides.
+// BucketBytes() chooses buckets whose bytes take this many times as long as the latency.
 constexpr double kBytesOverLatency = 8;
 constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
 
-// Of the floats that MeasureLink() sends, and how often. The best of several is taken: ranks do not
-// begin at one time.
+// Sizes in floats of the two messages that MeasureLink() sends, and how often it sends each. It
+// takes the fastest, because ranks do not begin at the same time.
 constexpr int64_t kFew = 256, kMany = int64_t{1} << 20;
 constexpr int kFewTimes = 12, kManyTimes = 4;
 
@@ -48,7 +48,7 @@ int64_t BucketBytes(const Link& link) {
 }
 
 std::vector<Bucket> MakeBuckets(std::vector<GradientPlace> gradients, int64_t bytes, int64_t gap) {
-  // Backpropagation comes to the last first.
+  // Backpropagation computes the gradients of the last parameters first.
   std::sort(gradients.begin(), gradients.end(),
             [](const auto& a, const auto& b) { return a.begin > b.begin; });
   std::vector<Bucket> buckets;

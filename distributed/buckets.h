@@ -1,5 +1,5 @@
-// How gradients are gathered into buckets, each averaged over the ranks at once as soon as the last
-// of it is there.
+// Groups gradients into buckets. Each bucket is averaged over the ranks (the processes that train
+// together) as one message, as soon as the last gradient in it is computed.
 #ifndef COTANGENT_DISTRIBUTED_BUCKETS_H_
 #define COTANGENT_DISTRIBUTED_BUCKETS_H_
 
@@ -12,15 +12,17 @@
 
 namespace cotangent::distributed {
 
-// What the ranks are joined by, as Means see it: small ones take `seconds`, large ones a second for
-// so many bytes more.
+// The time that a mean over the ranks takes (means.h): `seconds` for any size, plus bytes /
+// bytes_per_second.
 struct Link {
   double seconds = 0, bytes_per_second = 0;
 };
-// Measured, the same on all ranks; a call that all make. Takes as long as 16 MB do.
+// Measures the link between the ranks; all ranks must call it, and all get the same result. Takes
+// as long as sending 16 MB.
 Link MeasureLink(Communicator& ranks);
 
-// A gradient's place in the buffer of all, and the operation after which it is there.
+// A gradient's place in the buffer of all gradients, and the index of the operation that computes
+// it.
 struct GradientPlace {
   int64_t begin = 0, size = 0;  // in floats
   size_t operation = 0;
@@ -28,14 +30,16 @@ struct GradientPlace {
 
 struct Bucket {
   Stretch stretch;
-  size_t operation = 0;  // after which all of it is there
+  size_t operation = 0;  // the index of the last operation that computes a part of it
 };
 
-// The least size, in bytes, of buckets that spend most of their time on their bytes.
+// Returns the smallest bucket size, in bytes, at which the time for the bytes dominates
+// `link.seconds`: 8 times as long, but 64 KiB at least and 16 MiB at most.
 int64_t BucketBytes(const Link& link);
 
-// Buckets of at least `bytes` each, where gradients that lie beside each other make so many, in the
-// order in which they are there. Places that are at most `gap` floats apart lie beside each other.
+// Makes buckets from gradients that are neighbours in the buffer, and closes each bucket when it
+// has at least `bytes` bytes. Gradients are neighbours if at most `gap` floats lie between them.
+// Returns the buckets in the order in which they are complete.
 std::vector<Bucket> MakeBuckets(std::vector<GradientPlace> gradients, int64_t bytes, int64_t gap);
 
 }  // namespace cotangent::distributed

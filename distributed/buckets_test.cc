@@ -9,14 +9,15 @@ namespace cotangent::distributed {
 namespace {
 
 TEST(BucketBytesTest, BytesTakeLongerThanTheirCompany) {
-  // 1 Gb/s and 0.4 ms there and back: 0.4 MB; all else within bounds.
+  // At 1 Gb/s (125 MB/s) 8 times 0.4 ms is 0.4 MB. The other two reach the lower and the upper
+  // bound.
   EXPECT_EQ(BucketBytes({0.4e-3, 125e6}), 400'000);
   EXPECT_EQ(BucketBytes({1e-6, 1e9}), 1 << 16);
   EXPECT_EQ(BucketBytes({1, 1e9}), 1 << 24);
 }
 
 TEST(MakeBucketsTest, NeighboursAreGatheredFromTheLast) {
-  // Four gradients of 100 floats, on lines of 16; the second is there last of all.
+  // Four gradients of 100 floats, each aligned to 16 floats. The second is computed last.
   const std::vector<Bucket> buckets =
       MakeBuckets({{0, 100, 8}, {112, 100, 9}, {224, 100, 5}, {336, 100, 4}}, 4 * 150, 15);
   ASSERT_EQ(buckets.size(), 2u);
@@ -31,7 +32,7 @@ TEST(MakeBucketsTest, NeighboursAreGatheredFromTheLast) {
 TEST(MakeBucketsTest, WhatIsNotTrainedIsLeftOut) {
   const std::vector<Bucket> buckets = MakeBuckets({{0, 10, 3}, {100, 10, 7}}, 1 << 20, 15);
   ASSERT_EQ(buckets.size(), 2u);
-  EXPECT_EQ(buckets[0].stretch.begin, 0);  // there first, though it lies before
+  EXPECT_EQ(buckets[0].stretch.begin, 0);  // complete first, though it lies before the other
   EXPECT_EQ(buckets[0].stretch.size, 10);
   EXPECT_EQ(buckets[1].stretch.begin, 100);
 }

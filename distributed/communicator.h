@@ -1,15 +1,16 @@
-// Ranks: the processes that train one network together, on one machine or many.
+// Communication between ranks: the processes that train one network together, on one machine or on
+// many.
 //
-// Every rank calls the same functions in the same order; each call waits for the others'. One
-// process alone is the plain case (OneProcess()), in which a call costs nothing, so that what is
-// written for ranks is written once:
+// Every rank calls the same functions in the same order, and each call waits for the other ranks. A
+// program written for ranks also runs as a single process (OneProcess()), where these calls cost
+// nothing:
 //
 //   void Average(distributed::Communicator& ranks, absl::Span<double> gradient) {
 //     ranks.Sum(gradient);
 //     for (double& value : gradient) value /= ranks.ranks();
 //   }
 //
-// mpi_communicator.h has the ranks of an MPI program; nothing else needs MPI.
+// mpi_communicator.h implements it for the ranks of an MPI program; nothing else needs MPI.
 #ifndef COTANGENT_DISTRIBUTED_COMMUNICATOR_H_
 #define COTANGENT_DISTRIBUTED_COMMUNICATOR_H_
 
@@ -33,37 +34,41 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int ranks() const = 0;
   virtual int rank() const = 0;  // 0 to ranks() - 1
-  // The machine this rank runs on.
+  // The name of the machine this rank runs on.
   virtual std::string host() const = 0;
 
-  // Replaces the numbers by their sums over the ranks, of as many numbers each: the same bits on
-  // all ranks. A rank that keeps the others waiting for half a minute, here, in means or in
-  // broadcasts, has hung: it is named on standard error and the job ends.
+  // Replaces each value by its sum over the ranks. All ranks pass the same number of values and get
+  // the same bits. If a rank keeps the others waiting for half a minute, in Sum(), in Means or in
+  // broadcasts of floats, it is taken to hang: its name is printed on standard error and the job
+  // ends.
   virtual void Sum(absl::Span<double> values) = 0;
-  // Means of stretches of a buffer, which must outlive them, in `format` on their way: kF32 or
-  // kBf16. All is allocated here.
+  // Makes an object that averages stretches of `buffer` over the ranks (means.h). The buffer must
+  // outlive it. Numbers are sent as `format`, kF32 or kBf16. All memory is allocated here.
   virtual std::unique_ptr<Means> MakeMeans(float* buffer, std::vector<Stretch> stretches,
                                            ElementType format) = 0;
-  // Begins to replace the numbers by those of rank `from`, which has them. All ranks begin the same
-  // in the same order, and leave them alone until FinishBroadcasts().
+  // Begins to replace `values` by those of rank `from`. All ranks begin the same broadcasts in the
+  // same order, and must not touch `values` until FinishBroadcasts() has returned.
   virtual void BeginBroadcast(absl::Span<float> values, int from) = 0;
   virtual void FinishBroadcasts() = 0;
-  // Replaces the text, of any length, by that of rank 0. Waits as long as it takes.
+  // Replaces `text`, of any length, by that of rank 0. Waits for the other ranks without a time
+  // limit.
   virtual void Broadcast(std::string& text) = 0;
-  // The small texts of all ranks, by rank. Waits as long as it takes.
+  // Returns the short texts of all ranks, indexed by rank. Waits for the other ranks without a time
+  // limit.
   virtual std::vector<std::string> Gather(const std::string& text) = 0;
 
-  // For how long this rank has waited for others so far, in sums, means and broadcasts.
+  // The seconds that this rank has waited for others so far in Sum(), Means and broadcasts of
+  // floats.
   virtual double SecondsWaited() const = 0;
 
-  // Ends all ranks at once, whatever they do.
+  // Ends the processes of all ranks at once, whatever they are doing.
   [[noreturn]] virtual void Abort(int exit_code) = 0;
 };
 
-// This process, the only rank.
+// The communicator of a process that is the only rank.
 Communicator& OneProcess();
 
-// Replaces a value by that of rank 0.
+// Replaces `value` by that of rank 0.
 template <typename T>
 void BroadcastValue(Communicator& ranks, T& value) {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -72,19 +77,20 @@ void BroadcastValue(Communicator& ranks, T& value) {
   std::memcpy(&value, bytes.data(), sizeof(T));
 }
 
-// Whether it is true on any rank.
+// Returns on all ranks whether `here` is true on any rank.
 bool Any(Communicator& ranks, bool here);
 
-// The same status on all ranks: OK if it is so on all, else that of the first rank where it is not,
-// which the message names unless all say the same: "rank 2 on node7: ...".
+// Returns the same status on all ranks: OK if `here` is OK on all, otherwise that of the first rank
+// where it is not. The message names that rank, as in "rank 2 on node7: ...", unless all ranks have
+// the same error.
 absl::Status Agree(Communicator& ranks, const absl::Status& here);
 
-// Calls work() on rank 0 alone and gives its status to all.
+// Calls work() on rank 0 alone and returns its status on all ranks.
 absl::Status AtRankZero(Communicator& ranks, const std::function<absl::Status()>& work);
 
-// An error, InvalidArgument, on all ranks where a fact (its name, and what it is here) is another on
-// some rank than on rank 0: it names the rank and the first difference. All ranks list the same
-// facts in the same order.
+// Checks that facts, pairs of a name and a value, have the same values on all ranks as on rank 0.
+// If not, returns InvalidArgument on all ranks; the message names a rank that differs and its first
+// difference. All ranks list the same names in the same order.
 using Facts = std::vector<std::pair<std::string, std::string>>;
 absl::Status CheckSame(Communicator& ranks, const Facts& facts);
 

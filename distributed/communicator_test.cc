@@ -13,7 +13,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// Rank 1 of 2, whose partner's texts are given: what rank 0 broadcasts and, in order, gathers.
+// Plays rank 1 of 2. `of_rank_zero` holds the texts that rank 0 broadcasts or contributes to
+// Gather(), in order.
 class SecondOfTwo final : public Communicator {
  public:
   explicit SecondOfTwo(std::vector<std::string> of_rank_zero)
@@ -80,7 +81,7 @@ TEST(AtRankZeroTest, OtherRanksDoNotWork) {
 }
 
 TEST(CheckSameTest, TellsTheFirstLineThatDiffers) {
-  // The host of rank 0, its facts, its status, and its host once more.
+  // Rank 0 sends its host, its two facts, its status (OK), and its host again.
   SecondOfTwo ranks({"first", "7", "a\nb\nc", "", "first"});
   const absl::Status status = CheckSame(ranks, {{"the seed", "7"}, {"the text", "a\nB\nc"}});
   EXPECT_TRUE(absl::IsInvalidArgument(status));

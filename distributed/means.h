@@ -1,21 +1,23 @@
-// Means over the ranks of stretches of one buffer, taken while the caller computes: how gradients
-// are averaged while the rest of backpropagation goes on.
+// Averages stretches of a buffer over the ranks (the processes that train one network together)
+// while the caller computes. Training averages its gradients this way while the rest of
+// backpropagation goes on.
 //
 //   std::unique_ptr<Means> means = ranks.MakeMeans(gradients, {{5000, 3000}, {0, 5000}}, kF32);
-//   ... the numbers from 5000 on are there ...
+//   ... gradients[5000] to [7999] are computed ...
 //   means->Begin(0);
-//   ... the others are, too ...
+//   ... gradients[0] to [4999], too ...
 //   means->Begin(1);
 //   means->Finish();    // gradients now holds the means, the same bits on all ranks
 //
-// A stretch is cut into a share for each rank. Every rank sends its numbers of a share to the rank
-// that has it, which adds them up in the order of the ranks and sends the mean to all: each number
-// crosses a link twice, whatever the number of ranks, and the bits depend on neither the stretches
-// nor on timing.
+// A stretch is cut into one share per rank. Each rank sends its numbers of a share to the rank that
+// owns the share. The owner adds them up in the order of the ranks and sends the mean to all. So
+// each number crosses a link twice, whatever the number of ranks, and the result depends neither on
+// how the buffer is cut into stretches nor on timing.
 //
-// In bf16, what is sent is rounded, and what rounding left over is added to the next numbers of the
-// same place before they are rounded (Seide et al., "1-bit stochastic gradient descent", 2014), once
-// where they are made and once where they are summed: over the steps nothing is lost.
+// In bf16, numbers are rounded before they are sent, and the rounding error is added to the next
+// number of the same place before that is rounded (Seide et al., "1-bit stochastic gradient
+// descent", 2014). This happens to each rank's numbers and again to the means, so that over many
+// steps nothing is lost.
 #ifndef COTANGENT_DISTRIBUTED_MEANS_H_
 #define COTANGENT_DISTRIBUTED_MEANS_H_
 
@@ -29,6 +31,7 @@
 
 namespace cotangent::distributed {
 
+// A range of a buffer.
 struct Stretch {
   int64_t begin = 0, size = 0;  // in floats
 };
@@ -38,34 +41,36 @@ class Means {
   using Clock = std::chrono::steady_clock;
 
   virtual ~Means() = default;
-  // Begins with stretch number `stretch`, which nobody else may touch until Finish(). All ranks
-  // begin the same stretches in the same order, each at most once before Finish().
+  // Begins to average stretch number `stretch` (an index into the stretches given to MakeMeans());
+  // nobody else may touch it until Finish(). All ranks begin the same stretches in the same order,
+  // each at most once before Finish().
   virtual void Begin(size_t stretch) = 0;
-  // Waits until the means of all that was begun are in their place.
+  // Waits until the means of all stretches begun are in the buffer.
   virtual void Finish() = 0;
-  // Drops what rounding has left over: after numbers that were infinite or not a number, and where
-  // a checkpoint is written, which does not hold it.
+  // Sets the rounding errors that are kept for the next step to zero. Call it after infinite or NaN
+  // numbers, and when a checkpoint is written, since checkpoints do not hold them.
   virtual void Forget() = 0;
 
-  // When a stretch was last begun, and when its means were in place.
+  // When a stretch was last begun, and when its means were in the buffer.
   struct Record {
     Clock::time_point begun, ended;
   };
   virtual const std::vector<Record>& records() const = 0;
 };
 
-// For how long any was under way.
+// Returns the seconds during which at least one stretch was between `begun` and `ended`.
 double SecondsUnderWay(const std::vector<Means::Record>& records);
 
-// ---- Loops
+// ---- Loops over the numbers of a stretch
 
 // sum += values.
 void Add(absl::Span<const float> values, float* sum);
 void Add(absl::Span<const Bf16> values, float* sum);
 // values *= factor.
 void Scale(float factor, absl::Span<float> values);
-// rounded = values + remainders, rounded; remainders = what is left.
+// rounded = values + remainders, rounded to bf16; remainders = the rounding errors.
 void RoundWithFeedback(absl::Span<const float> values, float* remainders, Bf16* rounded);
+// wide = values.
 void Widen(absl::Span<const Bf16> values, float* wide);
 
 }  // namespace cotangent::distributed

@@ -1,8 +1,8 @@
-// What mpi_communicator.cc and mpi_means.cc share of MPI.
+// MPI declarations that mpi_communicator.cc and mpi_means.cc share.
 #ifndef COTANGENT_DISTRIBUTED_MPI_CHANNELS_H_
 #define COTANGENT_DISTRIBUTED_MPI_CHANNELS_H_
 
-// MPI's functions in C; those in C++ are gone from the standard.
+// Leaves out MPI's C++ functions, which are no longer in the MPI standard.
 #define OMPI_SKIP_MPICXX 1
 #include <mpi/mpi.h>
 
@@ -12,8 +12,9 @@
 
 namespace cotangent::distributed {
 
-// Collectives of one communicator must be begun in the same order on all ranks; what may overtake
-// each other has one of its own.
+// On one MPI communicator all ranks must begin collective operations in the same order. Operations
+// that may overtake each other (the two halves of Means, and broadcasts) therefore use
+// communicators of their own.
 struct MpiCommunicator::Channels {
   MPI_Comm shares, means, broadcasts;
   std::vector<MPI_Request> broadcasts_under_way;

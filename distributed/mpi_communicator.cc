@@ -20,14 +20,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kTellArrivalAfter(1), kHungAfter(25);
-// A wait begins by asking without pause, then lets others have the processor, then sleeps.
+// Until kEager a wait polls without pause; until kYielding it yields the processor after each poll;
+// then it sleeps kNap after each.
 constexpr std::chrono::milliseconds kEager(2), kYielding(20);
 constexpr int kNap = 200;  // microseconds
-// Of one message: MPI counts in int.
+// Longest message in bytes: MPI counts in int.
 constexpr int64_t kMostBytes = int64_t{1} << 30;
 constexpr int kArrivalTag = 1;
 
-// One pause between two looks at what is waited for since `start`.
+// Pauses between two polls of a wait that began at `start`.
 void Pause(Clock::time_point start) {
   const Clock::duration waited = Clock::now() - start;
   if (waited < kEager) return;
@@ -44,7 +45,7 @@ bool IsDone(MPI_Request& request) {
   return done != 0;
 }
 
-// The first of these in the environment that is a number.
+// Returns the first of these environment variables that is a number; `otherwise` if none is.
 int FirstNumber(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
     const char* const value = getenv(name);
@@ -54,7 +55,7 @@ int FirstNumber(std::initializer_list<const char*> names, int otherwise) {
   return otherwise;
 }
 
-// How many processes whoever started this one says there are.
+// Returns the number of processes that mpirun or srun says it has started; 1 if neither says.
 int StartedRanks() { return FirstNumber({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1); }
 
 }  // namespace
@@ -66,7 +67,7 @@ bool IsStartedAsRank() {
   return false;
 }
 
-// MPI, where it finds itself alone, calls itself rank 0 in the environment: others are asked first.
+// If MPI finds itself alone, it sets its own OMPI_COMM_WORLD_RANK to 0, so PMI_RANK comes first.
 int RankOfStarter() {
   return FirstNumber({"PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}, 0);
 }
@@ -84,7 +85,8 @@ MpiCommunicator::MpiCommunicator() {
 }
 
 MpiCommunicator::~MpiCommunicator() {
-  // What slow waits have told and nobody needed.
+  // Receives the messages of slow waits that nobody has needed; MPI_Finalize() would not end with
+  // them pending.
   Gather("");
   CollectArrivals();
   for (MPI_Comm* own : {&channels_->shares, &channels_->means, &channels_->broadcasts})
@@ -137,7 +139,8 @@ void MpiCommunicator::WaitForRanks(const Ready& ready) {
   bool told = false;
   Wait([&] {
     if (ready()) return true;
-    // A process that was itself stopped knows nothing of the others.
+    // If more than kTellArrivalAfter has passed between two polls, this process itself was stopped
+    // and cannot tell how long others were late, so its wait begins anew.
     const Clock::time_point now = Clock::now();
     if (now - last_look > kTellArrivalAfter) start = now;
     last_look = now;
@@ -146,7 +149,7 @@ void MpiCommunicator::WaitForRanks(const Ready& ready) {
     if (waited < kHungAfter) return false;
     CollectArrivals();
     AbortNamingMissing();
-    start = now;  // all are here: the network is slow
+    start = now;  // nobody is missing: the network is slow
     return false;
   });
   seconds_waited_ += std::chrono::duration<double>(Clock::now() - begin).count();
@@ -182,8 +185,8 @@ void MpiCommunicator::FinishBroadcasts() {
   requests.clear();
 }
 
-// Tells all others that this rank has come to the current wait. Such a message is small enough to be
-// sent without the receiver's doing.
+// Tells all other ranks that this rank has come to the current wait. MPI sends such small messages
+// even if the receiver does not call MPI.
 void MpiCommunicator::TellArrival() {
   for (int to = 0; to < ranks_; ++to) {
     if (to != rank_) MPI_Send(&waits_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);
@@ -202,7 +205,8 @@ void MpiCommunicator::CollectArrivals() {
   }
 }
 
-// The first rank that told to miss another does so for all.
+// Names the ranks that have not come to the current wait, and ends the job; does nothing if all
+// have. The first rank to come here does so for all.
 void MpiCommunicator::AbortNamingMissing() {
   arrived_[rank_] = waits_;
   std::string missing;

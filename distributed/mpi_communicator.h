@@ -1,4 +1,4 @@
-// The ranks of an MPI program, started by mpirun or srun.
+// A Communicator (communicator.h) for the processes of an MPI program, started by mpirun or srun.
 #ifndef COTANGENT_DISTRIBUTED_MPI_COMMUNICATOR_H_
 #define COTANGENT_DISTRIBUTED_MPI_COMMUNICATOR_H_
 
@@ -15,13 +15,15 @@
 
 namespace cotangent::distributed {
 
-// Whether mpirun or srun has started this process.
+// Returns whether mpirun or srun has started this process.
 bool IsStartedAsRank();
-// The rank that whoever started this process gave it, as the environment tells; 0 where it does not.
+// Returns this process's rank according to the environment variables that mpirun or srun set; 0 if
+// there are none.
 int RankOfStarter();
 
-// All processes of the job (MPI_COMM_WORLD). One object a process, from its beginning to its end:
-// MPI begins with it and ends with it. All calls come from one thread; means go on in another.
+// The ranks are all processes of the job (MPI_COMM_WORLD). A process makes one such object, which
+// starts MPI in its constructor and ends it in its destructor. All calls come from one thread; a
+// thread of each Means moves data in the background.
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator();
@@ -29,9 +31,9 @@ class MpiCommunicator final : public Communicator {
   MpiCommunicator(const MpiCommunicator&) = delete;
   MpiCommunicator& operator=(const MpiCommunicator&) = delete;
 
-  // An error where MPI knows of fewer processes than were started, as it does when they are started
-  // by an mpirun of another make than the library, or is not the library that this program was
-  // compiled for. To be looked at before anything else.
+  // Returns an error if MPI sees only this process although several were started (they were started
+  // by the mpirun of another MPI library), or if the MPI library is not the one this program was
+  // compiled for. Call it before anything else.
   absl::Status Check() const;
 
   int ranks() const override { return ranks_; }
@@ -49,23 +51,25 @@ class MpiCommunicator final : public Communicator {
 
  private:
   class MpiMeans;
-  struct Channels;  // MPI's communicators, and what is under way in them
+  struct Channels;  // MPI's communicators, and unfinished broadcasts
   using Ready = std::function<bool()>;
 
-  // Returns when ready(), which is asked with the mutex held, says so.
+  // Waits until ready() returns true. It is called with mutex_ held.
   void Wait(const Ready& ready);
-  // The same for what waits for other ranks in a step: one that hangs is named, and the job ends.
+  // The same for waits within a training step: if another rank does not arrive, prints its name and
+  // ends the job.
   void WaitForRanks(const Ready& ready);
   void CollectArrivals();
+  // Receives the messages of TellArrival(), into arrived_.
   void TellArrival();
   void AbortNamingMissing();
 
   int ranks_ = 1, rank_ = 0;
-  int64_t waits_ = 0;               // how many waits for other ranks were begun
-  std::vector<int64_t> arrived_;    // by rank: the latest wait that it told to be in
+  int64_t waits_ = 0;               // how many WaitForRanks() were begun
+  std::vector<int64_t> arrived_;    // by rank: the latest wait that it said it has reached
   std::vector<std::string> hosts_;  // by rank
   double seconds_waited_ = 0;
-  std::mutex mutex_;  // held by whoever calls MPI
+  std::mutex mutex_;  // held by a thread while it calls MPI
   std::unique_ptr<Channels> channels_;
 };
 

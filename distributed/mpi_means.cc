@@ -93,15 +93,15 @@ void MpiCommunicator::MpiMeans::Advance() {
   }
 }
 
-// The mean of one's own share, in its place in the buffer.
+// Computes the mean of this rank's own share, in its place in the buffer.
 void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
   const int rank = ranks_.rank_;
   const size_t size = part.sizes[rank];
   const int64_t begin = part.stretch.begin + part.begins[rank];
   float* const mean = buffer_ + begin;
   const auto add = [&]<typename T>(const T* received, const T* own) {
-    // In the order of the ranks, and so always to the same bits: what one's own numbers are added
-    // to, where this rank is not the first, is put together where rank 0's have come.
+    // Adds in the order of the ranks, so that the bits are always the same. `mean` holds rank 0's
+    // numbers already; `own` points to this rank's.
     for (int from = 1; from < ranks_.ranks_; ++from)
       Add({from == rank ? own : received + part.begins_in[from], size}, mean);
   };
@@ -112,7 +112,7 @@ void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
     add(received, own);
   } else {
     float* const received = reinterpret_cast<float*>(received_.data()) + part.received;
-    // One's own numbers give their place to those of rank 0, and take theirs.
+    // `mean` gets rank 0's numbers, and this rank's own go to where those were received.
     if (rank != 0) std::swap_ranges(mean, mean + size, received);
     add(received, rank == 0 ? mean : received);
   }

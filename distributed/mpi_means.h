@@ -1,4 +1,4 @@
-// Means over the ranks of an MPI program.
+// Means (means.h) over the ranks of an MPI program.
 #ifndef COTANGENT_DISTRIBUTED_MPI_MEANS_H_
 #define COTANGENT_DISTRIBUTED_MPI_MEANS_H_
 
@@ -12,8 +12,9 @@
 
 namespace cotangent::distributed {
 
-// Open MPI moves data only while it is called. Between two operations of a network lie up to 100 ms,
-// so a thread calls it: it sleeps kNap between two looks, and altogether while nothing is under way.
+// Open MPI moves data only while it is called. Up to 100 ms pass between two operations of a
+// network, so a thread of this object calls it: every kNap while something is under way, and
+// otherwise it sleeps.
 class MpiCommunicator::MpiMeans final : public Means {
  public:
   MpiMeans(MpiCommunicator& ranks, float* buffer, const std::vector<Stretch>& stretches,
@@ -25,24 +26,26 @@ class MpiCommunicator::MpiMeans final : public Means {
   const std::vector<Record>& records() const override { return records_; }
 
  private:
-  // Shares of a stretch by rank, as MPI takes them: in floats from the stretch's begin.
+  // A stretch and how it is cut into shares, one per rank, in the form in which MPI takes it: sizes
+  // and begins in floats, counted from the stretch's begin.
   struct Part {
     Stretch stretch;
-    std::vector<int> sizes, begins;  // of all shares
-    // Of what goes out to those that have the shares, and comes in of one's own: nothing from and to
-    // oneself.
+    std::vector<int> sizes, begins;  // of all shares, by rank
+    // First exchange: how much this rank sends to each rank, and receives of its own share from
+    // each rank, and where in received_. Nothing is sent to itself.
     std::vector<int> sizes_out, sizes_in, begins_in;
-    int64_t received = 0;  // where what comes in begins in received_
+    int64_t received = 0;  // where in received_ the part's numbers begin
     MPI_Request request = MPI_REQUEST_NULL;
   };
-  // What is sent of a number: a float, or two bytes.
+  // The type of the numbers sent: float, or two bytes in bf16.
   bool rounds() const { return format_ == ElementType::kBf16; }
   MPI_Datatype type() const { return rounds() ? MPI_UINT16_T : MPI_FLOAT; }
   char* outgoing(const Part& part) {
     return rounds() ? reinterpret_cast<char*>(rounded_.data() + part.stretch.begin)
                     : reinterpret_cast<char*>(buffer_ + part.stretch.begin);
   }
-  // Goes on with what can go on. With the mutex held.
+  // Takes and sends the means of parts whose numbers have come, and finishes parts whose means have
+  // come. Call with the mutex held.
   void Advance();
   void TakeMean(Part& part);
   void SendMean(Part& part);
@@ -54,11 +57,11 @@ class MpiCommunicator::MpiMeans final : public Means {
   std::vector<Part> parts_;
   std::vector<Record> records_;
   BigVector<char> received_;
-  BigVector<Bf16> rounded_;                // what is sent, laid out as the buffer
-  BigVector<float> left_, left_of_means_;  // by rounding, the same
+  BigVector<Bf16> rounded_;                // the bf16 numbers sent, laid out like buffer_
+  BigVector<float> left_, left_of_means_;  // rounding errors, likewise
 
-  // Parts in the order in which they were begun: the first done_ have their means in place, the
-  // first taken_ have sent them.
+  // Indices of parts in the order in which they were begun. The first taken_ of them have sent
+  // their means, the first done_ have received all means.
   std::vector<size_t> begun_;
   size_t taken_ = 0, done_ = 0;
   bool stopping_ = false;

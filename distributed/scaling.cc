@@ -7,7 +7,7 @@
 namespace cotangent::distributed {
 namespace {
 
-// Gaps between gradients that lie beside each other, floats: a cache line.
+// Gradients with at most this many floats between them are neighbours: they begin at cache lines.
 constexpr int64_t kGap = 15;
 
 }  // namespace
@@ -42,7 +42,7 @@ Prediction Predict(const StepTimes& step, const Cluster& cluster, int64_t bucket
     free_at = std::max(free_at, ends[bucket.operation]) + seconds;
     prediction.communication += seconds;
   }
-  // Loss and statistics are summed meanwhile, when all is computed.
+  // The loss and its statistics are summed over the ranks at the same time, after all is computed.
   Cluster small = cluster;
   small.exchange = Exchange::kTree;
   const double done = std::max(free_at, computed + SecondsOfExchange(small, 0));

@@ -16,7 +16,8 @@ TEST(SecondsOfExchangeTest, IsWhatThePaperSays) {
   EXPECT_EQ(SecondsOfExchange(cluster, 80), 0);
 }
 
-// Two gradients of 1,000 floats, there after seconds 2 and 4 of 4; a second each on the link.
+// Two gradients of 100,000 floats, computed after 2 and 4 of 4 seconds. Each takes a second on the
+// link.
 TEST(PredictTest, WhatComesBeforeTheEndIsHidden) {
   const StepTimes step = {{1, 1, 1, 1}, {{0, 100'000, 3}, {100'000, 100'000, 1}}, 0.5, 10};
   const Cluster cluster = {.ranks = 2, .seconds_per_message = 0, .bytes_per_second = 400'000};
@@ -26,9 +27,9 @@ TEST(PredictTest, WhatComesBeforeTheEndIsHidden) {
   EXPECT_DOUBLE_EQ(prediction.seconds, 5.5);
   EXPECT_DOUBLE_EQ(prediction.images_per_second, 20 / 5.5);
   EXPECT_DOUBLE_EQ(prediction.efficiency, 4.5 / 5.5);
-  // In one bucket both wait for the second.
+  // In one bucket both wait until the second is computed.
   EXPECT_DOUBLE_EQ(Predict(step, cluster, 800'000).waited, 2);
-  // In bf16 half.
+  // bf16 halves the time.
   Cluster bf16 = cluster;
   bf16.bytes_per_number = 2;
   EXPECT_DOUBLE_EQ(Predict(step, bf16, 400'000).waited, 0.5);

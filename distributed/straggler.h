@@ -1,4 +1,4 @@
-// Which rank keeps the others waiting.
+// Finds the rank (process of distributed training) that keeps the others waiting.
 #ifndef COTANGENT_DISTRIBUTED_STRAGGLER_H_
 #define COTANGENT_DISTRIBUTED_STRAGGLER_H_
 
@@ -9,14 +9,14 @@
 
 namespace cotangent::distributed {
 
-// "straggler: rank 3 on node7, 1.8 times the median" where the slowest rank computed for more than
-// kStragglerFactor times as long as the median rank (of an even number, the faster of the two in the
-// middle); else empty. `seconds` and `hosts` are by rank.
+// Returns "straggler: rank 3 on node7, 1.8 times the median" if the slowest rank computed for more
+// than kStragglerFactor times as long as the median rank; otherwise "". `seconds` and `hosts` are
+// by rank. With an even number of ranks the median is the faster of the two in the middle.
 inline constexpr double kStragglerFactor = 1.5;
 std::string DescribeStraggler(const std::vector<double>& seconds,
                               const std::vector<std::string>& hosts);
 
-// The numbers of all ranks, by rank; a call that all make.
+// Returns the numbers `here` of all ranks, by rank; all ranks must call it.
 std::vector<double> GatherNumber(Communicator& ranks, double here);
 
 }  // namespace cotangent::distributed

@@ -1,4 +1,4 @@
-// An arena in which tensors that are never alive together share space.
+// Memory shared by tensors that are not in use at the same time.
 #ifndef COTANGENT_TENSOR_ARENA_H_
 #define COTANGENT_TENSOR_ARENA_H_
 
@@ -12,31 +12,33 @@
 
 namespace cotangent::tensor {
 
-// Lays pieces out so that those whose lifetimes meet do not overlap and the total is small: greedy
-// by size, each piece into the smallest gap that fits among those alive at the same time (Pisarchyk
-// and Lee, "Efficient memory management for deep neural net inference", 2020, section 5.2).
+// Plans where pieces of memory lie, so that pieces in use at the same time do not overlap and the
+// total is small. The algorithm is greedy by size: each piece goes into the smallest gap that fits
+// among the pieces in use at the same time (Pisarchyk and Lee, "Efficient memory management for
+// deep neural net inference", 2020, section 5.2).
 //
 //   ArenaPlanner planner;
 //   int a = planner.Add(bytes, /*first_use=*/0, /*last_use=*/2);
-//   int b = planner.Add(bytes, 3, 4);                               // may take a's place
+//   int b = planner.Add(bytes, 3, 4);                               // may lie where a does
 //   RETURN_IF_ERROR(planner.Plan());
 //   planner.offset(a), planner.offset(b), planner.total()
 class ArenaPlanner {
  public:
-  // A piece alive from step first_use to step last_use, both included. Returns its number, from 0.
+  // Adds a piece that is in use from step first_use to step last_use, both included. Returns its
+  // number, counted from 0.
   int Add(int64_t bytes, int64_t first_use, int64_t last_use);
 
-  // Assigns all offsets. Errors: a negative size, a lifetime that ends before it begins, a total
-  // beyond int64_t.
+  // Assigns all offsets. Errors: a negative size, a last use before the first use, a total beyond
+  // int64_t.
   absl::Status Plan();
 
-  // After Plan().
+  // Byte offset of a piece, and bytes in total. Call Plan() first.
   int64_t offset(int piece) const { return pieces_[piece].offset; }
   int64_t total() const { return total_; }
 
-  // The most bytes alive at any one step: no plan can have a smaller total.
+  // Returns the largest number of bytes in use at any one step. No plan can have a smaller total.
   int64_t LowerBound() const;
-  // The first step at which so many are alive.
+  // Returns the first step at which LowerBound() bytes are in use.
   int64_t Fullest() const;
 
  private:
@@ -49,7 +51,7 @@ class ArenaPlanner {
   int64_t total_ = 0;
 };
 
-// One allocation, cut up as a planner says.
+// One allocation for all pieces of a planner; at(planner.offset(piece)) is where a piece lies.
 class Arena {
  public:
   Arena() = default;

@@ -1,8 +1,8 @@
 // Circulant matrices: the linear maps that commute with shifts, which are the circular
 // convolutions.
 //
-// The circulant matrix of a = (a_0, .., a_{n-1}) holds a in its first column and in every other
-// column the one before, shifted down by one:
+// The circulant matrix C_a of a = (a_0, .., a_{n-1}) has a in its first column. Every other column
+// is the one before it, shifted down by one around the end:
 //
 //   C_a[i][j] = a[(i - j) mod n],     C_a x = a * x,     (a * x)[i] = sum over j of a[(i - j) mod n] x[j]
 //
@@ -33,8 +33,8 @@ namespace cotangent::tensor {
 
 using Complex = std::complex<double>;
 
-// Small dense matrices, row-major [n, n], over any scalar: numbers, or expressions to prove things
-// about. C_a.
+// Returns C_a as a dense row-major [n, n] matrix, over any scalar: numbers, or symbolic expressions
+// for proofs.
 template <typename T>
 std::vector<T> CirculantMatrix(absl::Span<const T> a) {
   const size_t n = a.size();
@@ -46,7 +46,7 @@ std::vector<T> CirculantMatrix(absl::Span<const T> a) {
   return matrix;
 }
 
-// S of size n.
+// Returns the shift matrix S of size n.
 template <typename T>
 std::vector<T> ShiftMatrix(size_t n, const T& zero, const T& one) {
   std::vector<T> e(n, zero);
@@ -54,7 +54,7 @@ std::vector<T> ShiftMatrix(size_t n, const T& zero, const T& one) {
   return CirculantMatrix<T>(e);
 }
 
-// The product of two n x n matrices.
+// Returns the product of two n x n matrices.
 template <typename T>
 std::vector<T> MatrixProduct(absl::Span<const T> a, absl::Span<const T> b, size_t n) {
   std::vector<T> product;
@@ -69,40 +69,42 @@ std::vector<T> MatrixProduct(absl::Span<const T> a, absl::Span<const T> b, size_
   return product;
 }
 
-// S^shift x: x moved `shift` places towards higher indices, around the end; any integer.
+// Returns S^shift x: x moved by `shift` places towards higher indices, around the end. `shift` may
+// be negative.
 std::vector<double> Shifted(absl::Span<const double> x, int64_t shift);
 
-// C_a x by its definition, in n^2 multiply-adds.
+// Returns C_a x computed from the definition, with n^2 multiply-adds.
 std::vector<double> DirectCircularConvolution(absl::Span<const double> a,
                                               absl::Span<const double> x);
 
-// The discrete Fourier transform of real vectors of one length, planned once (FFTW), and what
-// follows from it. Every call works on buffers of the object's own: used by one thread at a time.
+// Computes circular convolutions by discrete Fourier transforms (FFTW), planned once for one length
+// n. Calls use buffers of the object, so only one thread may use it at a time.
 class CircularConvolver {
  public:
   enum class Planning {
-    kQuick,     // FFTW's estimate
-    kMeasured,  // plans are timed first: seconds for large n, a multiple faster after
+    kQuick,     // FFTW's estimate of the fastest plan
+    kMeasured,  // FFTW times plans first: takes seconds for large n, then runs several times faster
   };
-  // Errors: n < 1, or more than memory holds.
+  // Errors: n < 1, or not enough memory.
   static absl::StatusOr<std::unique_ptr<CircularConvolver>> Create(
       int64_t n, Planning planning = Planning::kQuick);
   ~CircularConvolver();
 
   int64_t size() const;
 
-  // C_a x: three transforms. All spans have size(); `result` may be a or x.
+  // Computes result = C_a x by three transforms. All spans have size() elements; `result` may be a
+  // or x.
   void Convolve(absl::Span<const double> a, absl::Span<const double> x, absl::Span<double> result);
-  // The kernel of the products that follow: one transform.
+  // Sets the kernel `a` for Multiply(), by one transform.
   void SetKernel(absl::Span<const double> a);
-  // C_a x for the kernel set: two transforms.
+  // Computes result = C_a x for the kernel that was set, by two transforms.
   void Multiply(absl::Span<const double> x, absl::Span<double> result);
 
-  // A[0] .. A[n - 1].
+  // Returns the eigenvalues A[0], .., A[n - 1] of C_a.
   std::vector<Complex> Eigenvalues(absl::Span<const double> a);
 
-  // The b with C_b = C_a^-1. Error (FailedPrecondition): an eigenvalue no larger than `tolerance`
-  // times the largest; says which.
+  // Returns the b with C_b = C_a^-1. Error (FailedPrecondition): an eigenvalue's absolute value is
+  // at most `tolerance` times the largest; the message says which.
   absl::StatusOr<std::vector<double>> Inverse(absl::Span<const double> a, double tolerance = 1e-14);
 
  private:
@@ -111,35 +113,37 @@ class CircularConvolver {
   std::unique_ptr<State> state_;
 };
 
-// Whether an n x n matrix is circulant.
+// Whether an n x n matrix is circulant, and why not.
 struct CirculantDetection {
   bool circulant = false;
-  std::vector<double> a;  // Its first column, with matrix = C_a, where it is.
-  // Where it is not: the entry furthest from what the first column demands there.
+  std::vector<double> a;  // if circulant: its first column; the matrix is C_a
+  // If not circulant: the entry that differs most from the value that the first column demands.
   int64_t row = 0, column = 0;
   double found = 0, expected = 0;
 };
-// Entries count as equal within tolerance times the largest absolute value. Error: a size that is
-// not n^2.
+// Entries count as equal if they differ by at most `tolerance` times the largest absolute value.
+// Error: `matrix` does not have n^2 elements.
 absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matrix, int64_t n,
                                                    double tolerance = 1e-12);
 
-// The converse: a linear map of R^n, known by its values alone, commutes with shifts if and only if
-// it is C_a for its response a to e_0. For then map(e_j) = map(S^j e_0) = S^j a, column j of C_a,
-// for every j, and the e_j are a basis. All n are tried, so for a linear map the answer is a proof
-// up to the tolerance.
+// Decides whether a linear map of R^n commutes with shifts, and if so, finds the a with map = C_a.
+// Only values of the map are needed. Let a = map(e_0). If the map commutes with shifts, map(e_j) =
+// map(S^j e_0) = S^j a, which is column j of C_a; since the e_j are a basis, map = C_a. The
+// converse is clear. All n basis vectors are tried, so for a linear map the answer is a proof up to
+// the tolerance.
 using LinearMap = std::function<std::vector<double>(absl::Span<const double>)>;
 struct EquivarianceDecision {
   bool equivariant = false;
   std::vector<double> a;  // map(e_0)
-  // Where it is not: map(S^shift input) differs from S^shift map(input), the most at `index`.
+  // If not equivariant: `input` and `shift` for which map(S^shift input) differs from S^shift
+  // map(input), the most at `index`.
   int64_t shift = 0;
   std::vector<double> input;
   int64_t index = 0;
   double found = 0, expected = 0;
 };
-// Errors: n < 1, a map whose results have another size, or that is not linear on two vectors it is
-// tried on.
+// Errors: n < 1, a map whose results have another size than n, or one that is not linear on the two
+// vectors that are tried.
 absl::StatusOr<EquivarianceDecision> DecideShiftEquivariance(const LinearMap& map, int64_t n,
                                                              double tolerance = 1e-12);
 

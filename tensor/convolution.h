@@ -1,22 +1,23 @@
-// Convolution in its three directions, each with every implementation that there is for it on this
-// machine; convolution_family.h tells how those are added.
+// Convolution in its three directions (forward and the two gradients), with every implementation
+// that this machine offers. convolution_family.h explains how to add implementations.
 //
 // Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
 //
 //   out[n, o, y, x] = bias[o] + sum over i, ky, kx of weights[o, i, ky, kx] * in[n, i, y', x']
 //   where y' = y * stride + ky * dilation - pad_top, x' = x * stride + kx * dilation - pad_left
 //
-// (cross-correlation, as every deep learning library has it; in is zero outside its image). It is
-// linear in `in` and in `weights`; the other two directions are its transposes:
+// (This is cross-correlation, as in all deep learning libraries; `in` is zero outside its image.)
+// The result is linear in `in` and in `weights`; the other two directions are the transposes of
+// these linear maps:
 //
 //   in_gradient[n, i, y', x']        sums weights * out_gradient over all (o, ky, kx) that read it
 //   weight_gradient[o, i, ky, kx]    sums in * out_gradient over n, y, x
 //   bias_gradient[o]                 sums out_gradient over n, y, x
 //
-// Which implementation is fastest differs by shape, direction and machine, so the choice is
-// explicit: Candidates() lists what is worth trying, Convolution::Create() builds one, Measure()
-// times it. A linear layer is the case of a kernel as large as its image without padding; it has
-// matrix-product candidates besides.
+// Which implementation is fastest depends on shape, direction and machine, so the caller chooses:
+// Candidates() lists choices that are worth trying, Convolution::Create() makes one, Measure()
+// times it. A linear layer is a convolution whose kernel is as large as the image, without padding;
+// it has additional candidates that run it as a matrix product.
 #ifndef COTANGENT_TENSOR_CONVOLUTION_H_
 #define COTANGENT_TENSOR_CONVOLUTION_H_
 
@@ -38,11 +39,11 @@ namespace cotangent::tensor {
 struct ConvolutionShape {
   int64_t batch = 1;
   int64_t in_channels = 1, out_channels = 1;
-  int64_t groups = 1;  // group g maps the g-th share of the inputs to the g-th of the outputs
+  int64_t groups = 1;  // inputs and outputs are cut into `groups` equal parts; part g maps to g
   int64_t in_height = 1, in_width = 1;
   int64_t kernel_height = 1, kernel_width = 1;
   int64_t stride_height = 1, stride_width = 1;
-  int64_t dilation_height = 1, dilation_width = 1;  // from one kernel cell to the next: 1 is dense
+  int64_t dilation_height = 1, dilation_width = 1;  // distance of neighbouring kernel cells; 1: dense
   int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
 
   int64_t out_height() const;
@@ -53,18 +54,20 @@ struct ConvolutionShape {
     return {out_channels, in_channels / groups, kernel_height, kernel_width};
   }
 
-  // A multiply-add for each kernel cell and output, cells on the padding included: 2 FLOP each.
+  // Multiply-adds of the direct formula, including those on the padding. Each is 2 floating-point
+  // operations.
   int64_t MultiplyAdds() const;
 
-  // Whether the kernel covers the whole image without padding: a linear layer on in_channels *
-  // height * width features.
+  // Whether the kernel covers the whole image without padding. The convolution is then a linear
+  // layer on in_channels * in_height * in_width features.
   bool IsLinear() const;
 
-  // Every size positive (padding: not negative), groups dividing the channels, the kernel inside
-  // the padded image.
+  // Returns an error unless every size is positive, no padding is negative, `groups` divides the
+  // channels, and the kernel fits into the padded image.
   absl::Status Validate() const;
 
-  // "128x24x31x31 -> 64x31x31 k3x3 s1x1 p1,1,1,1", with "g" and "d" where not 1.
+  // Returns "128x24x31x31 -> 64x31x31 k3x3 s1x1 p1,1,1,1" (kernel, stride, padding), followed by
+  // "g" and "d" if groups or dilation are not 1.
   std::string ToString() const;
 
   friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
@@ -74,86 +77,91 @@ enum class Direction : uint8_t { kForward, kInputGradient, kWeightGradient };
 std::string_view Name(Direction direction);  // "forward", "input_gradient", "weight_gradient"
 
 enum class Algorithm : uint8_t {
-  kDirect,    // sums of products as the formula has them, in any order
-  kWinograd,  // F(4x4, 3x3) or F(4, 3): fewer multiplications, larger rounding errors
-  kMatmul,    // linear layers: one matrix product; weights are only permuted to the input's layout
+  kDirect,    // computes the formula's products; sums in any order
+  kWinograd,  // minimal filtering, F(4x4, 3x3) or F(4, 3): fewer products, more rounding
+  kMatmul,    // linear layers as a matrix product; permutes weights to the input's layout
 };
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
 
 // One way to compute one direction of a convolution. `in_*` describe the activations on the input
-// side (in forward, the input gradient in kInputGradient), `out_*` those on the output side.
+// side (in kInputGradient, the gradient of the input), `out_*` those on the output side.
 struct ConvolutionChoice {
   Algorithm algorithm = Algorithm::kDirect;
   Layout in_layout = Layout::kNchw, out_layout = Layout::kNchw;
   ElementType in_type = ElementType::kF32, out_type = ElementType::kF32;
-  std::string implementation;  // its name; empty: oneDNN's first
+  std::string implementation;  // its name; empty: the first that oneDNN offers
 
-  // "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core", which Parse() reads again.
+  // Returns "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core" or the like; Parse() reads
+  // it.
   std::string ToString() const;
   static absl::StatusOr<ConvolutionChoice> Parse(std::string_view text);
 
   friend bool operator==(const ConvolutionChoice&, const ConvolutionChoice&) = default;
 };
 
-// Whether bf16 activations and weights can be computed with here (with AVX-512; fast with
-// AVX512_BF16).
+// Whether this processor can compute with bf16 activations and weights. It needs AVX-512; with
+// AVX512_BF16 it is fast.
 bool Bf16Available();
 
-// A forward convolution of 8-bit integers, each of which stands for itself times a scale:
+// Describes a forward convolution of 8-bit integers. Each integer stands for itself times a scale:
 //
 //   out_scale out = relu(sum of in_scale in * weight_scales[o] weight + bias + addend_scale addend)
 //
-// Activations are u8 or s8; weights are s8, a scale for each output channel; sums are exact in s32.
-// What is stored is rounded to nearest even and clamped to its type.
+// Activations are u8 or s8. Weights are s8, with a scale for each output channel. Sums of products
+// are exact in s32. Results are rounded to the nearest integer (ties to even) and clamped to the
+// range of out_type.
 struct Int8Convolution {
   ElementType in_type = ElementType::kU8;
-  ElementType out_type = ElementType::kF32;    // kU8 or kS8; kF32: real numbers, f32 or bf16
-  ElementType addend_type = ElementType::kU8;  // with an addend, which `out` is as large as
+  ElementType out_type = ElementType::kF32;    // kU8 or kS8; kF32 for real numbers, stored as f32 or bf16
+  ElementType addend_type = ElementType::kU8;  // of Epilogue::addend
   float in_scale = 1, out_scale = 1, addend_scale = 1;
   std::vector<float> weight_scales;
 };
 
-// Whether such convolutions have kernels here that are faster than those of bf16 or f32: with VNNI
+// Whether this processor has 8-bit kernels that are faster than those in bf16 or f32: it has VNNI
 // (AVX-512 or AVX2) or AMX.
 bool Int8Available();
 
-// Candidates() for Epilogue::int8 forward. Empty where !Int8Available(). Create() refuses some of
-// them with Epilogue::addend.
+// Returns the choices for a forward convolution with Epilogue::int8; none if !Int8Available().
+// Convolution::Create() refuses some of them if there is an addend.
 std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
                                               ElementType out_type);
 
-// The choices that are worth measuring on this machine: those made for its widest instruction set,
-// or the best that there are for the shape; plain reference loops only where nothing else exists.
-// Never empty for a valid shape.
-//   precision   kF32: f32 on both sides. kBf16: also bf16 on both sides, and bf16 read with f32
-//               written (out of kForward, in_gradient of kInputGradient). Sums are f32 in any case.
-//   exact       leaves Winograd out.
+// Returns the choices that are worth measuring on this machine: for each pair of element types,
+// those made for the widest instruction set among the kernels that the shape has. Plain reference
+// loops are listed only if nothing else exists. Never empty for a valid shape.
+//   precision   kF32: f32 on both sides. kBf16: additionally bf16 on both sides, and bf16 read with
+//               f32 written (out of kForward, in_gradient of kInputGradient). Sums are always f32.
+//   exact       leaves out Winograd's algorithm, which rounds more.
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
                                           ElementType precision, bool exact);
 
-// What a convolution does to its results before it stores them.
+// What a convolution does to its results before it stores them, in this order: bias, addend, relu,
+// pooling.
 struct Epilogue {
-  // kForward: adds a bias. kWeightGradient: writes the bias gradient, too.
+  // kForward: adds a bias. kWeightGradient: also writes the gradient of the bias.
   bool bias = false;
   bool addend = false;  // kForward: adds a tensor with the shape, layout and type of `out`
-  bool relu = false;    // kForward: then stores max(0, out)
-  // The output side is max-pooled in windows of 2x2, rows and columns that fill none left out:
-  // `out` is [batch, out_channels, out_height / 2, out_width / 2], and `positions`, bytes in NHWC,
-  // tells which cell of its window, 0 to 3 by rows, the number came from. kForward writes both (not
-  // the positions where that pointer is null); the gradients read both, and take the gradient of the
-  // output to be zero in the other cells. Only for choices that CanPool(), without an addend.
+  bool relu = false;    // kForward: replaces negative results by 0
+  // The output side is max-pooled in windows of 2x2; an odd last row or column is left out. `out`
+  // is then [batch, out_channels, out_height / 2, out_width / 2]. `positions`, one byte per element
+  // of `out` in NHWC, says which cell of its window the maximum came from: 0 to 3, row by row.
+  // kForward writes both (only `out` if `positions` is null). The gradients read both, and take the
+  // gradient of all other cells to be zero. Only for choices with CanPool(), without an addend and,
+  // in kWeightGradient, without a bias.
   bool pooled = false;
-  // kForward of a choice of Int8Candidates(): how integers are read and written; must outlive the
-  // convolution. Weights are still packed from f32, and the bias is in f32.
+  // kForward with a choice of Int8Candidates(): how integers are read and written. The object must
+  // outlive the convolution. PackWeights() still takes f32, and the bias is f32.
   const Int8Convolution* int8 = nullptr;
 };
 
-// Whether Create() makes this choice with Epilogue::pooled.
+// Whether Create() accepts this choice with Epilogue::pooled.
 bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 
-// Where a Convolution reads and writes. Activations are in the choice's layouts and types,
-// `weights` is packed; bias is f32 [out_channels]. Bias and addend are needed only where asked for
-// in Create(); the addend is as `out`, and may not be `out` itself.
+// The buffers that Convolution::Run() reads and writes. Activations have the layouts and types of
+// the choice; `weights` are packed; `bias` is f32 [out_channels]. `bias` and `addend` are needed
+// only if the Epilogue asks for them. `addend` has the layout and type of `out` and must be another
+// buffer.
 //
 //                    in        weights   bias      addend    out       scratch
 //   kForward         reads     reads     reads     reads     writes    uses
@@ -164,17 +172,17 @@ struct ConvolutionArguments {
   void* weights = nullptr;
   void* bias = nullptr;
   void* out = nullptr;
-  void* scratch = nullptr;  // scratch_bytes(), aligned to 64; keeps nothing between runs
+  void* scratch = nullptr;  // scratch_bytes() bytes, aligned to 64; holds nothing between runs
   const void* addend = nullptr;
   uint8_t* positions = nullptr;
 };
 
-// One direction of a convolution, ready to run any number of times without allocating. Used by one
-// thread at a time.
+// One direction of a convolution with a fixed choice. Run() can be called any number of times and
+// allocates nothing. Only one thread may use an object at a time.
 class Convolution {
  public:
-  // No epilogue for kInputGradient. Errors: an invalid shape, or a choice that this machine does
-  // not offer for it.
+  // Errors: an invalid shape, or a choice that this machine does not offer for it. kInputGradient
+  // takes no bias, addend or relu.
   static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
                                                              Direction direction,
                                                              const ConvolutionChoice& choice,
@@ -188,18 +196,18 @@ class Convolution {
   int64_t packed_weight_bytes() const;
   int64_t scratch_bytes() const;
 
-  // Whether packed weights are f32 [out, in / groups, height, width] as they are, so that nothing
-  // need be packed.
+  // Whether the packed weights are just f32 [out, in / groups, height, width], so that they need no
+  // packing.
   bool weights_are_plain() const;
 
-  // f32 [out, in / groups, height, width] to the implementation's own layout and type, and the
-  // reverse for kWeightGradient.
+  // PackWeights() converts f32 weights [out, in / groups, height, width] to the implementation's
+  // own layout and type. UnpackWeightGradient() does the reverse for the result of kWeightGradient.
   void PackWeights(const float* oihw, void* packed) const;
   void UnpackWeightGradient(const void* packed, float* oihw) const;
 
   void Run(const ConvolutionArguments& arguments);
 
-  // The name of what runs, such as "jit:avx512_core_bf16".
+  // Returns the name of the kernel that runs, such as "jit:avx512_core_bf16".
   std::string implementation() const;
 
  private:
@@ -208,32 +216,34 @@ class Convolution {
   std::unique_ptr<State> state_;
 };
 
-// bias_gradient[c] = sum of out_gradient over images and pixels, as a pass of its own. Image sums
-// in f32, their sum in f64.
+// Computes bias_gradient[c] = sum of out_gradient over images and pixels. The pixels of an image
+// are summed in f32, the images in f64. Convolution::Run() uses it where the implementation does
+// not compute the bias gradient itself.
 void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient,
                   float* bias_gradient);
 
 struct ConvolutionTime {
-  double run_seconds;  // fastest Run()
-  // Fastest PackWeights() or UnpackWeightGradient(); 0 for plain weights, or without
-  // MeasureOptions::packing.
+  double run_seconds;  // of the fastest Run()
+  // Of the fastest PackWeights() or UnpackWeightGradient(); 0 if weights are plain or
+  // MeasureOptions::packing is false.
   double pack_seconds;
 };
 
 struct MeasureOptions {
-  // Runs after one that warms up. Fewer once `budget_seconds` are spent, but at least two.
+  // Runs after the first, which warms up. Measuring ends earlier when budget_seconds are spent, but
+  // not before two runs.
   int repetitions = 5;
   double budget_seconds = 0.25;
-  // A run that takes longer than this is the last; so is the one that warms up, if it takes twice as
-  // long. In seconds.
+  // In seconds. A run that takes longer than this is the last. If the warming-up run takes more
+  // than twice as long, it is the only one.
   double clearly_slow = std::numeric_limits<double>::infinity();
   bool packing = true;  // times the packing of weights, too
-  // Called before every run and not timed: empties the caches, say.
+  // Called before each run except the first, and not timed; may empty the caches, for example.
   std::function<void()> before_run = nullptr;
 };
 
-// Times a convolution on buffers of the caller's (all that its direction uses, and plain_weights of
-// f32 for packing).
+// Times a convolution. The caller provides all buffers that its direction uses, and
+// `plain_weights`, f32 [out, in / groups, height, width], for packing.
 ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& arguments,
                         float* plain_weights, const MeasureOptions& options = {});
 

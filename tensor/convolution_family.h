@@ -1,9 +1,10 @@
-// Families of implementations of convolutions, which Convolution (convolution.h) chooses from.
+// Families of implementations of convolutions. Convolution (convolution.h) picks one of their
+// choices.
 //
-// A family is a file: a class that computes, and the ConvolutionFamily that tells which
-// convolutions it is for, which of its choices are worth measuring, and makes them. To add one,
-// write its file and name it in convolution_families.cc; convolution_test and
-// convolution_sweep_test then try it on every shape that they know.
+// A family is one source file. It holds a class that computes, and a ConvolutionFamily that says
+// for which convolutions the class works and which of its choices are worth measuring, and that
+// makes them. To add a family, write such a file and list it in convolution_families.cc;
+// convolution_test and convolution_sweep_test then try it on all their shapes.
 #ifndef COTANGENT_TENSOR_CONVOLUTION_FAMILY_H_
 #define COTANGENT_TENSOR_CONVOLUTION_FAMILY_H_
 
@@ -21,7 +22,7 @@
 
 namespace cotangent::tensor {
 
-// What Convolution runs. Functions mean what those of Convolution do.
+// What Convolution runs. Each function means the same as the function of that name in Convolution.
 class ConvolutionImplementation {
  public:
   virtual ~ConvolutionImplementation() = default;
@@ -32,10 +33,10 @@ class ConvolutionImplementation {
   virtual void PackWeights(const float* oihw, void* packed) const = 0;
   // Called for kWeightGradient only.
   virtual void UnpackWeightGradient(const void*, float*) const {}
-  // Forward, a bias and an addend are added where `arguments` has them.
+  // In kForward, adds a bias and an addend if `arguments` has them.
   virtual void Run(const ConvolutionArguments& arguments) const = 0;
-  // Whether Run() of kWeightGradient with Epilogue::bias writes the bias gradient; Convolution sums
-  // it up otherwise.
+  // Whether Run() of kWeightGradient with Epilogue::bias writes the gradient of the bias. If not,
+  // Convolution computes it.
   virtual bool writes_bias_gradient() const { return false; }
 };
 
@@ -45,12 +46,12 @@ struct SideTypes {
   friend bool operator==(const SideTypes&, const SideTypes&) = default;
 };
 
-// What an implementation was made for, from worst to best. Of one convolution's candidates only the
-// best kind is measured.
+// What a kernel was made for, from slowest to fastest. Only candidates of the best kind among those
+// of a convolution are measured.
 enum class KernelKind : uint8_t {
-  kReference,  // plain loops, to test others with
-  kGemm,       // a product of matrices after a copy of the image
-  kPortable,   // kernels for instructions that every processor of the kind has
+  kReference,  // plain loops, for testing
+  kGemm,       // a matrix product after copying the image's pixels together
+  kPortable,   // uses instructions that every processor of this architecture has
   kAvx2,
   kAvx512,
 };
@@ -61,39 +62,41 @@ struct ConvolutionCandidate {
 };
 
 struct ConvolutionFamily {
-  std::string_view name;  // as README.md has it
-  // Of every choice. That of kWinograd rounds more than sums of products do, and is left out where
-  // exact results are asked for.
+  std::string_view name;  // as in tensor/README.md
+  // The algorithm of every choice of the family. Families of kWinograd round more, and are left out
+  // if exact results are asked for.
   Algorithm algorithm;
-  // Whether this processor has the instructions, and the family computes such convolutions.
+  // Whether this processor has the necessary instructions and the family computes such
+  // convolutions.
   bool (*available)(const ConvolutionShape& shape, Direction direction, const SideTypes& types);
-  // The family's choices for convolutions that are available(), best guesses first.
+  // Returns the family's choices for a convolution with available(), those most likely to be fast
+  // first.
   std::vector<ConvolutionCandidate> (*candidates)(const ConvolutionShape& shape,
                                                   Direction direction, const SideTypes& types);
-  // Whether a choice of `algorithm` is the family's, be it worth measuring or not.
+  // Whether a choice with this `algorithm` belongs to the family. It need not be worth measuring.
   bool (*has)(const ConvolutionChoice& choice);
-  // Whether Epilogue::pooled can be had for a shape that is available(). Null: never.
+  // Whether the family supports Epilogue::pooled for a shape with available(). Null: it never does.
   bool (*can_pool)(const ConvolutionShape& shape) = nullptr;
-  // Whether the family is for Epilogue::int8, and for nothing else.
+  // Whether the family is for Epilogue::int8 only; other families never are.
   bool int8 = false;
-  // Makes a choice that the family has() and that is available().
+  // Makes a choice for which has() and available() are true.
   absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> (*create)(
       const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
       const Epilogue& epilogue);
 };
 
-// All of them, in the order in which their candidates are listed.
+// Returns all families, in the order in which their candidates are listed.
 absl::Span<const ConvolutionFamily* const> ConvolutionFamilies();
 
-// The family that makes a choice for a shape; null if none does.
+// Returns the family that makes this choice for this shape, or null if there is none.
 const ConvolutionFamily* FamilyOf(const ConvolutionShape& shape, Direction direction,
                                   const ConvolutionChoice& choice, bool int8);
 
-// Layouts of a linear layer's input in which its features lie in different orders.
+// Returns layouts of a linear layer's input that put its features into different orders.
 std::vector<Layout> LinearLayouts(const ConvolutionShape& shape);
 
-// For families whose two sides are NHWC in one type, by kernels of own_kernels.h: a choice, and a
-// candidate.
+// For families whose two sides are NHWC of the same type and whose kernels come from own_kernels.h:
+// a choice, and the kind of its candidate.
 inline ConvolutionChoice NhwcChoice(Algorithm algorithm, ElementType type, std::string name) {
   return {algorithm, Layout::kNhwc, Layout::kNhwc, type, type, std::move(name)};
 }

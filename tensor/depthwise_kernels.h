@@ -1,8 +1,9 @@
-// Inner loops of depthwise convolution (depthwise.cc), for each instruction set. Channels are the
-// lanes of a register: a depthwise convolution never sums over them.
+// Inner loops of depthwise convolution (depthwise.cc), compiled for each instruction set. The lanes
+// of a register are channels, since a depthwise convolution never sums over channels.
 //
-// Included by a file that is compiled for an instruction set: it must include nothing with inline
-// functions that others share.
+// Files that are compiled for an instruction set include this header, so it must not include
+// headers with inline functions that other files use: the linker might keep the version with
+// instructions that the processor lacks.
 #ifndef COTANGENT_TENSOR_DEPTHWISE_KERNELS_H_
 #define COTANGENT_TENSOR_DEPTHWISE_KERNELS_H_
 
@@ -10,38 +11,40 @@
 
 namespace cotangent::tensor::depthwise_kernels {
 
-// Pixels of one row of results, each of which reads the same taps of the kernel at equal distances:
+// Computes pixels of one row of results. All of them read the same taps (cells of the kernel), at
+// sources a fixed distance apart:
 //
 //   out[p][c] = bias[c] + sum over t < taps of weights[weight_at[t] + c] * source[source_at[t] + p * source_step][c]
 //               (+ addend[p][c]), then max(0, .) if `relu`; for p < pixels, c < channels
 //
-// Sources, addends and results are f32 or bf16, weights, bias and sums f32.
+// Sources, addends and results are f32 or bf16; weights, bias and sums are f32. Offsets and steps
+// are in bytes unless they are in floats.
 struct WeightedSum {
   int64_t channels = 0, pixels = 0, taps = 0;
   const char* source = nullptr;
-  const int64_t* source_at = nullptr;  // bytes, of each tap
-  int64_t source_step = 0;             // bytes, from one pixel to the next
+  const int64_t* source_at = nullptr;  // bytes from `source`, for each tap
+  int64_t source_step = 0;             // bytes from one pixel's source to the next's
   const float* weights = nullptr;
-  const int64_t* weight_at = nullptr;  // floats, of each tap
-  const float* bias = nullptr;         // or null
-  const char* addend = nullptr;        // as `out`, or null
+  const int64_t* weight_at = nullptr;  // floats from `weights`, for each tap
+  const float* bias = nullptr;         // f32 [channels], or null
+  const char* addend = nullptr;        // laid out like `out`, or null
   bool relu = false;
   char* out = nullptr;
-  int64_t out_step = 0;  // bytes
+  int64_t out_step = 0;  // bytes from one pixel's result to the next's
 };
 
-// What a row of output gradients adds to the gradient of some taps:
+// Adds what one row of output gradients contributes to the weight gradient of some taps:
 //
 //   sums[sum_at[t] + c] += sum over p < pixels of source[source_at[t] + p * source_step][c] * gradient[p * gradient_step][c]
 struct Correlation {
   int64_t channels = 0, pixels = 0, taps = 0;
   const char* source = nullptr;
-  const int64_t* source_at = nullptr;  // bytes, of each tap
-  int64_t source_step = 0;             // bytes
+  const int64_t* source_at = nullptr;  // bytes from `source`, for each tap
+  int64_t source_step = 0;             // bytes from one pixel's source to the next's
   const char* gradient = nullptr;
-  int64_t gradient_step = 0;  // bytes
+  int64_t gradient_step = 0;  // bytes from one pixel's gradient to the next's
   float* sums = nullptr;
-  const int64_t* sum_at = nullptr;  // floats, of each tap
+  const int64_t* sum_at = nullptr;  // floats from `sums`, for each tap
 };
 
 struct Kernels {

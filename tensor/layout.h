@@ -1,4 +1,4 @@
-// How a tensor's elements are ordered in memory.
+// The order of a tensor's elements in memory.
 //
 // An image tensor's logical shape is always [batch, channels, height, width]; its layout says where
 // element (n, c, h, w) lies:
@@ -8,9 +8,9 @@
 //   kBlocked8   n, c / 8, h, w, c % 8    oneDNN's nChw8c: a register of 8 channels (AVX2)
 //   kBlocked16  n, c / 16, h, w, c % 16  oneDNN's nChw16c (AVX-512)
 //
-// In the blocked layouts channels are padded up to a multiple of the block, and the padding holds
-// zeros: whoever writes such a tensor writes them too (oneDNN's primitives and this package's
-// kernels do), whoever reads it may rely on them.
+// The blocked layouts pad the channels to a multiple of the block, and the padding holds zeros.
+// Whoever writes such a tensor must write these zeros (oneDNN and this module's kernels do);
+// whoever reads it may rely on them.
 #ifndef COTANGENT_TENSOR_LAYOUT_H_
 #define COTANGENT_TENSOR_LAYOUT_H_
 
@@ -27,24 +27,25 @@ using cotangent::ElementType;
 
 enum class Layout : uint8_t { kNchw, kNhwc, kBlocked8, kBlocked16 };
 
-// "nchw", "nhwc", "nChw8c", "nChw16c".
+// Returns "nchw", "nhwc", "nChw8c" or "nChw16c".
 std::string_view Name(Layout layout);
 
-// Channels rounded up to a multiple of the block in the blocked layouts; unchanged otherwise.
+// Returns the channels in memory: rounded up to a multiple of the block in blocked layouts,
+// `channels` itself in the others.
 int64_t PaddedChannels(int64_t channels, Layout layout);
 
-// Elements in memory, padding included.
+// Returns the number of elements, or bytes, in memory, including padding.
 int64_t StorageElements(const Shape& shape, Layout layout);
 int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type);
 
-// Whether the two layouts put every element of this shape in the same place without padding, so
-// that one may be taken for the other (a 1x1 image is the same in NCHW and NHWC; with channels
-// divisible by 16, in kBlocked16 too).
+// Whether both layouts put every element of this shape in the same place without padding, so that
+// data in one layout can be read as the other. For example, a 1x1 image is the same in NCHW and
+// NHWC, and in kBlocked16 if 16 divides the channels.
 bool SameStorage(const Shape& shape, Layout a, Layout b);
 
-// Offsets, in elements: Offset(n, c, h, w) = n Sn + (c / block) Sc + h Sh + w Sw + c % block.
-// NCHW has block 1; NHWC has block C. In every layout h = width * w, so that pixels p = h * width +
-// w lie evenly spaced.
+// Offsets of elements, counted in elements. With block = 1 for NCHW and block = C for NHWC:
+//   Offset(n, c, h, w) = n * Sn + (c / block) * Sc + h * Sh + w * Sw + c % block
+// In every layout Sh = width * Sw, so pixels number p = h * width + w are evenly spaced.
 struct Strides {
   int64_t n, c_block, h, w;
   int64_t block;
@@ -55,10 +56,10 @@ struct Strides {
 };
 Strides StridesOf(const Shape& shape4d, Layout layout);
 
-// Copies a 4-D tensor from one layout and element type to another, in parallel. f32 and bf16
-// convert into each other; any other type only changes its layout. The destination's padding is set
-// to zero. source and destination must not overlap. Tensors that are not 4-D: give them as
-// [elements, 1, 1, 1].
+// Copies a 4-D tensor to another layout and element type, in parallel. Only f32 and bf16 are
+// converted into each other; tensors of other types keep their type. The destination's padding is
+// set to zero. Source and destination must not overlap. Pass a tensor that is not 4-D as [elements,
+// 1, 1, 1].
 void Reorder(const Shape& shape4d, const void* source, Layout source_layout,
              ElementType source_type, void* destination, Layout destination_layout,
              ElementType destination_type);

@@ -1,6 +1,6 @@
-// Products of a few matrices of a few hundred rows, on all threads: what orthogonalising a gradient
-// takes. Where there is AVX2 by kernels of our own, of which a symmetric result takes half of the
-// time; elsewhere by oneDNN's sgemm.
+// Products of a few matrices of a few hundred rows, on all threads, as needed to orthogonalise a
+// gradient (the Muon optimizer). With AVX2 it uses this module's own kernels, which need half the
+// time for a symmetric result; without AVX2, oneDNN's sgemm.
 #ifndef COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 #define COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 
@@ -8,8 +8,8 @@
 
 namespace cotangent::tensor {
 
-// Element (i, j) is data[i * row + j], or data[j * row + i] if transposed. Rows and columns are
-// those after transposing.
+// A view of a matrix: element (i, j) is data[i * row + j] or, if transposed, data[j * row + i].
+// `rows` and `columns` are those after transposing.
 struct MatrixView {
   const float* data = nullptr;
   int64_t rows = 0, columns = 0;
@@ -21,24 +21,26 @@ struct MatrixView {
 
 enum class ResultForm {
   kGeneral,
-  kSymmetric,  // the caller knows that the result is, as of a a^T, or of polynomials in one symmetric matrix
+  kSymmetric,  // the caller knows that the result is symmetric, such as a a^T or a polynomial in one symmetric matrix
 };
 
-// Products of bf16 take their factors rounded beforehand, two of the depth that is summed over in
-// the place of a float. Where HaveBf16Products(), which are twice as fast; sums are f32.
+// Whether this processor has products in bf16, which are twice as fast. Their factors must be
+// rounded before, by PairColumns() and PairRows(): two bf16 neighbours along the dimension that is
+// summed over take the place of one float. Sums are f32.
 bool HaveBf16Products();
-// Row-major and dense [rows, columns] to pairs of neighbours in a row: [rows, columns / 2 rounded
-// up].
+// Rounds `matrix`, dense row-major [rows, columns], to pairs of neighbours in a row: `pairs` is
+// [rows, columns / 2 rounded up].
 void PairColumns(const float* matrix, int64_t rows, int64_t columns, float* pairs);
-// To pairs of neighbours in a column: [rows / 2 rounded up, columns].
+// The same for pairs of neighbours in a column: `pairs` is [rows / 2 rounded up, columns].
 void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs);
 
-// What the numbers of the factors are: pairs as above are columns of `a` and rows of `b`.
+// What the factors a and b hold: floats, or in `a` the result of PairColumns() and in `b` that of
+// PairRows().
 enum class Factors { kFloats, kBf16Pairs };
 
-// c = alpha a b + beta c, with c [a.rows, b.columns] row-major and dense; where beta is 0, c is not
-// read. Requires a.columns = b.rows. Bitwise the same for any number of threads where there is
-// AVX2.
+// Computes c = alpha a b + beta c. `c` is dense row-major [a.rows, b.columns]; if beta is 0, it is
+// not read. REQUIRES: a.columns = b.rows. With AVX2 the result is bitwise the same for any number
+// of threads.
 void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, float beta, float* c,
                       ResultForm form = ResultForm::kGeneral, Factors factors = Factors::kFloats);
 

@@ -18,7 +18,7 @@
 
 namespace cotangent::tensor::onednn {
 
-// Owns a C handle of oneDNN's.
+// Owns a handle of oneDNN's C interface.
 template <typename Handle, dnnl_status_t (*destroy)(Handle)>
 class Owned {
  public:
@@ -44,7 +44,7 @@ using PostOperations = Owned<dnnl_post_ops_t, dnnl_post_ops_destroy>;
 using PrimitiveDescription = Owned<dnnl_primitive_desc_t, dnnl_primitive_desc_destroy>;
 using PrimitiveHandle = Owned<dnnl_primitive_t, dnnl_primitive_destroy>;
 
-// A convolution's or a product's operands; `bias` may be null.
+// A reference to the memory format of an operand.
 #if DNNL_VERSION_MAJOR >= 3
 using FormatRef = const_dnnl_memory_desc_t;
 #else
@@ -55,7 +55,8 @@ struct Operands {
   FormatRef in, weights, bias, out;
 };
 
-// How a convolution walks over its input; vertical, horizontal. A dilation of 0 is dense.
+// How a convolution moves over its input, as {vertical, horizontal}. A dilation of 0 is dense, as
+// oneDNN counts.
 struct Window {
   dnnl_alg_kind_t algorithm;
   const dnnl_dim_t *strides, *dilations, *pad_begin, *pad_end;
@@ -63,7 +64,7 @@ struct Window {
 
 #if DNNL_VERSION_MAJOR >= 3
 
-// How a tensor lies in memory: dimensions, type, order. Empty, it has size 0.
+// The memory format of a tensor: its dimensions, type and order. An empty format has size 0.
 class Format {
  public:
   static Format WithTag(const std::vector<int64_t>& dims, dnnl_data_type_t type,
@@ -80,7 +81,7 @@ class Format {
                                          dims.data(), type, strides.data());
     return made;
   }
-  // An empty one for null.
+  // Returns a copy, or an empty format for null.
   static Format CopyOf(FormatRef other) {
     Format made;
     if (other != nullptr)
@@ -96,7 +97,8 @@ class Format {
   Owned<dnnl_memory_desc_t, dnnl_memory_desc_destroy> handle_;
 };
 
-// The implementations of an operation in oneDNN's order of preference. Begin, then Next until false.
+// Lists the implementations of an operation, in oneDNN's order of preference: call Begin...(), then
+// Next() until it returns false.
 class Candidates {
  public:
   bool BeginForward(const Operands& o, const Window& w, const_dnnl_primitive_attr_t attributes,
@@ -124,7 +126,7 @@ class Candidates {
   }
   dnnl_primitive_desc_t current() const { return current_.get(); }
   bool Next() { return dnnl_primitive_desc_next_impl(current_.get()) == dnnl_success; }
-  // The current one, which is the caller's from now on.
+  // Returns the current one and gives up its ownership.
   dnnl_primitive_desc_t Take() { return current_.Release(); }
 
  private:
@@ -141,7 +143,8 @@ inline bool AppendRelu(dnnl_post_ops_t post) {
 inline bool AppendSum(dnnl_post_ops_t post, float scale, dnnl_data_type_t type) {
   return dnnl_post_ops_append_sum(post, scale, 0, type) == dnnl_success;
 }
-// By output channel of the weights, which stand first in them or, with groups, second.
+// Scales are per output channel. That is the first dimension of the weights, or with groups the
+// first two (mask 3).
 inline constexpr bool kScalesAreArguments = true;
 inline constexpr int kScalesArgument = DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS;
 inline bool SetScales(dnnl_primitive_attr_t attributes, const std::vector<float>&, bool grouped) {

@@ -1,4 +1,4 @@
-// How the work of a primitive is cut into calls of oneDNN, each of which runs on one thread.
+// How a primitive's work is cut into calls of oneDNN, each of which runs on one thread.
 #ifndef COTANGENT_TENSOR_ONEDNN_PARTS_H_
 #define COTANGENT_TENSOR_ONEDNN_PARTS_H_
 
@@ -10,11 +10,12 @@
 
 namespace cotangent::tensor::onednn {
 
-// What a call computes: images of a convolution or rows of a matrix, and of an image some lines.
+// What one call computes: `rows` images of a convolution, or rows of a matrix, from `row` on. If
+// in_lines_only, it computes just some lines of one image.
 struct Part {
   int64_t row = 0, rows = 0;
-  int64_t in_line = 0, in_lines = 0, out_line = 0, out_lines = 0;  // of convolutions in lines
-  std::array<int64_t, 2> pads = {0, 0};                            // above and below
+  int64_t in_line = 0, in_lines = 0, out_line = 0, out_lines = 0;  // lines read and written, if in_lines_only
+  std::array<int64_t, 2> pads = {0, 0};                            // padding above and below these lines
   bool in_lines_only = false;
 
   bool SamePrimitive(const Part& other) const {
@@ -23,11 +24,11 @@ struct Part {
   }
 };
 
-// As many parts as there is work for: some rows each or, of a forward convolution in NHWC of fewer
-// images than threads, some lines of an image.
+// Cuts the work into parts of some rows each. If a forward convolution in NHWC has fewer images
+// than threads, each part is some lines of an image.
 std::vector<Part> PartsOf(const Description& d);
 
-// The primitive that computes a part.
+// Returns the description of the primitive that computes `part` of `d`.
 Description OfPart(Description d, const Part& part);
 
 bool IsWeightGradient(const Description& d);

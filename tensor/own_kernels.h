@@ -1,5 +1,5 @@
-// Picks, among product_kernels.h, winograd_kernels.h and depthwise_kernels.h, the kernels for the
-// widest instruction set of this processor.
+// Picks the kernels for this processor's widest instruction set from product_kernels.h,
+// winograd_kernels.h and depthwise_kernels.h ("own" as opposed to oneDNN's).
 #ifndef COTANGENT_TENSOR_OWN_KERNELS_H_
 #define COTANGENT_TENSOR_OWN_KERNELS_H_
 
@@ -12,15 +12,16 @@
 
 namespace cotangent::tensor {
 
-// Whether there are kernels for numbers of `type` here: f32 from AVX2 on, bf16 with AVX512_BF16.
+// Whether there are own kernels for numbers of `type` on this processor: for f32 with AVX2, for
+// bf16 with AVX512_BF16.
 bool HaveOwnKernels(ElementType type);
 
-// Require HaveOwnKernels(kF32).
+// REQUIRES: HaveOwnKernels(kF32).
 const product_kernels::Kernels& ProductKernels();
 const winograd::Kernels& WinogradKernels();
 const depthwise_kernels::Kernels& DepthwiseKernels();
 
-// The end of such an implementation's name: "avx2", "avx512", "avx512_bf16".
+// Returns the end of an own implementation's name: "avx2", "avx512" or "avx512_bf16".
 std::string OwnKernelsName(ElementType type);
 
 }  // namespace cotangent::tensor

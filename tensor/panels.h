@@ -1,5 +1,5 @@
-// How the families of convolutions that multiply by product_kernels.h lay out what they multiply:
-// how sizes are rounded, how columns are cut into panels, and how weights lie in a panel.
+// Memory layout of the operands of product_kernels.h, for the convolutions that use it: how sizes
+// are padded, how columns are cut into panels, and how the weights of a panel are ordered.
 #ifndef COTANGENT_TENSOR_PANELS_H_
 #define COTANGENT_TENSOR_PANELS_H_
 
@@ -13,11 +13,11 @@
 
 namespace cotangent::tensor {
 
-// Rounds up so that arrays this many bytes apart do not map to the same cache sets, as those do
-// that lie a power of two apart.
+// Rounds `bytes` up so that arrays this far apart do not map to the same cache sets. Arrays a power
+// of two apart do, and evict each other.
 inline int64_t PadAgainstCacheAliasing(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 
-// Cuts the columns of a product into panels of as many as its kernel computes at once; the last
+// Cuts the columns of a product into panels: the columns that the kernel computes at once. The last
 // panel may have fewer registers.
 class Panels {
  public:
@@ -29,16 +29,16 @@ class Panels {
   int64_t Vectors(int64_t panel) const {
     return std::min(vectors_, DivideUp(columns_ - panel * width(), lanes_));
   }
-  // Columns a panel has room for, those of a register that is not full included.
+  // Columns in memory of a panel, including the unused lanes of its last register.
   int64_t Columns(int64_t panel) const { return Vectors(panel) * lanes_; }
 
  private:
   int64_t lanes_, vectors_, columns_;
 };
 
-// Writes a panel's weights in the order in which a product over `channels` reads them: for each
-// channel, weight(column, channel) of all `columns` in f32; in bf16, for each pair of channels,
-// both weights of each column side by side.
+// Writes a panel's weights in the order in which a product over `channels` reads them. In f32: for
+// each channel c, weight(column, c) of all `columns`. In bf16: for each pair of channels, both
+// weights of each column side by side; weight() must then accept c = channels if channels is odd.
 template <typename Weight>
 void PackSteps(bool bf16, int64_t channels, int64_t columns, Weight weight, char* to) {
   for (int64_t c = 0; c < channels; c += bf16 ? 2 : 1) {

@@ -1,10 +1,10 @@
-// Max and average pooling of any window, stride and padding; global pooling is a window as large as
-// the image.
+// Max and average pooling with any window, stride and padding. Global pooling has a window as large
+// as the image.
 //
-// Image tensors are given in kNchw, kNhwc or blocked layout; input and output have the same layout
-// and element type (f32 or bf16, summed in f32). The kernels run in parallel over images and rows,
-// vectorised over channels (fastest in kNhwc and the blocked layouts). The padding of blocked
-// layouts is written as zero.
+// Input and output have the same layout (kNchw, kNhwc or blocked) and the same element type (f32,
+// or bf16 summed in f32). The work runs in parallel over images and rows, and is vectorised over
+// channels, so it is fastest in kNhwc and the blocked layouts. Channels that pad a blocked layout
+// are written as zero.
 #ifndef COTANGENT_TENSOR_POOL_H_
 #define COTANGENT_TENSOR_POOL_H_
 
@@ -30,31 +30,34 @@ struct PoolShape {
   Shape in() const { return {batch, channels, in_height, in_width}; }
   Shape out() const { return {batch, channels, out_height(), out_width()}; }
 
-  // Every size positive, padding less than the window (so that each window holds at least one true
-  // pixel), the window inside the padded image and of at most 2^31 - 1 cells.
+  // Returns an error unless every size is positive, the padding is less than the window (each
+  // window then holds a true pixel), and the window fits into the padded image and has at most 2^31
+  // - 1 cells.
   absl::Status Validate() const;
   std::string ToString() const;  // "128x64x32x32 -> 16x16 window 2x2 s2x2 p0,0,0,0"
 };
 
-// Max pooling notes for each output element which cell of its window won, row * window_width +
-// column: as u8 where a byte can tell all cells of the window apart, else as s32.
+// Returns the type in which max pooling stores positions. The position of an output element is the
+// cell of its window that holds the maximum, row * window_width + column. Windows of up to 256
+// cells fit into u8.
 constexpr ElementType PositionType(int64_t window_height, int64_t window_width) {
   return window_height * window_width <= 256 ? ElementType::kU8 : ElementType::kS32;
 }
 
-// out[n, c, y, x] = max over the window's true pixels; positions (output's shape and layout,
-// PositionType()) says where: the first in row-major order among equals. A NaN in a window wins.
-// positions may be null where no backward pass follows.
+// out[n, c, y, x] = maximum over the pixels of the window; padding does not count. `positions`
+// (shape and layout of `out`, type PositionType()) receives the cell of the maximum: the first in
+// row-major order among equal ones. If a window holds a NaN, the result is NaN. `positions` may be
+// null if no backward pass follows.
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
                             void* out, void* positions);
 
-// in_gradient at each pixel = sum of out_gradient over the windows it won; zero elsewhere. Every
+// in_gradient[pixel] = sum of out_gradient over the windows whose maximum was at this pixel. Every
 // element is written.
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
                              const void* out_gradient, const void* positions, void* in_gradient);
 
-// out = sum of the window's true pixels / cells, where cells counts the whole window
-// (count_include_pad, PyTorch's default), or the true pixels only.
+// out = sum of the window's pixels / cells. `cells` counts the whole window if count_include_pad
+// (PyTorch's default); otherwise only the cells that are not padding.
 absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout,
                                 ElementType type, const void* in, void* out);
 absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout,

@@ -1,7 +1,9 @@
-// Products of small matrices and what surrounds them, for each instruction set.
+// Products of small matrices, and the steps before and after them, compiled for each instruction
+// set.
 //
-// Included by a file that is compiled for an instruction set: it must include nothing with inline
-// functions that others share.
+// Files that are compiled for an instruction set include this header, so it must not include
+// headers with inline functions that other files use: the linker might keep the version with
+// instructions that the processor lacks.
 #ifndef COTANGENT_TENSOR_PRODUCT_KERNELS_H_
 #define COTANGENT_TENSOR_PRODUCT_KERNELS_H_
 
@@ -9,61 +11,61 @@
 
 namespace cotangent::tensor::product_kernels {
 
-// c[row][lanes * vectors] (+)= sum over k < depth of a[row][k] b[k]. A step of k is one f32 of a
-// row of `a` and of each lane of b, or a pair of bf16 of each.
+// c[row][0 .. lanes * vectors) = sum over k < depth of a[row][k] * b[k][0 .. lanes * vectors),
+// added to c if `accumulate`. An element of a or b is one f32, or a pair of bf16 whose two products
+// are both added. Sums are f32.
 struct Product {
-  int64_t rows = 0, vectors = 0, depth = 0;  // vectors <= Kernels::panel_vectors
+  int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers per row; at most Kernels::panel_vectors
   const char* a = nullptr;
-  int64_t a_row = 0, a_step = 0;  // bytes from one row, and one k, to the next
+  int64_t a_row = 0, a_step = 0;  // bytes from one row, and from one k, to the next
   const char* b = nullptr;
-  int64_t b_step = 0;  // bytes
+  int64_t b_step = 0;  // bytes from one k to the next
   float* c = nullptr;
-  int64_t c_row = 0;  // floats
+  int64_t c_row = 0;  // floats from one row to the next
   bool accumulate = false;
-  // What is to be read next and lies far away, asked for bit by bit while this is computed; or
-  // null.
+  // Memory that the caller reads next: it is prefetched step by step during the product. Null for
+  // none.
   const char* next = nullptr;
   int64_t next_bytes = 0;
 };
 
-// out = sums (+ bias) (+ addend), then max(0, .) if asked for; `out` and `addend`, with rows as far
-// apart, are f32 or bf16; `out` may be `sums`.
+// out = sums + bias + addend, each if given, then max(0, .) if relu. `out` and `addend` are f32 or
+// bf16, with the same distance between rows. `out` may be `sums`.
 struct Results {
   int64_t rows = 0, columns = 0;
   const float* sums = nullptr;
-  int64_t sums_row = 0;         // floats
-  const float* bias = nullptr;  // one a column
+  int64_t sums_row = 0;         // floats from one row to the next
+  const float* bias = nullptr;  // one per column, or null
   const char* addend = nullptr;
   bool relu = false;
   char* out = nullptr;
-  int64_t out_row = 0;  // bytes
+  int64_t out_row = 0;  // bytes from one row to the next, of `out` and `addend`
 };
 
-// The kernels of one instruction set. Only those of AVX-512 may be told bf16, and only where
-// HasAvx512Bf16().
+// The kernels of one instruction set. `bf16` may be true only for those of AVX-512, and only if
+// HasAvx512Bf16() (base/cpu.h).
 struct Kernels {
   const char* isa;  // "avx512", "avx2"
-  int64_t lanes;    // f32 in a register
+  int64_t lanes;    // floats in a register
   int64_t
-      panel_vectors;  // columns of a product, in registers, that go with the others in one sweep over its depth
+      panel_vectors;  // registers of a row of c that the kernel computes at once
 
   void (*multiply)(bool bf16, const Product& product);
   void (*finish)(bool bf16, const Results& results);
-  // to[row] = from[row] for rows of `columns` floats, filled up with zeros to a multiple of
-  // `lanes`.
+  // Copies rows of `columns` floats, padded with zeros to a multiple of `lanes`.
   void (*copy_rows)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to,
                     int64_t to_row);
-  // to[j][i] = from[i][j] for i < rows, j < columns. Rows of `to` are filled up with zeros to a
-  // multiple of `lanes` if `fill`.
+  // to[j][i] = from[i][j] for i < rows, j < columns. If `fill`, rows of `to` are padded with zeros
+  // to a multiple of `lanes`.
   void (*transpose)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to,
                     int64_t to_row, bool fill);
-  // to[i] = the bf16 pair (first[i], second[i]), for i < columns; zeros for `second` where it is
-  // null. AVX-512 only.
+  // to[i] = the bf16 pair (first[i], second[i]), for i < columns. A null `second` counts as zeros.
+  // AVX-512 only.
   void (*pair_rows)(const float* first, const float* second, int64_t columns, float* to) = nullptr;
-  // to[i] = the bf16 pair (from[2 i], from[2 i + 1]), for 2 i < columns; a zero follows an odd last
-  // one. AVX-512 only.
+  // to[i] = the bf16 pair (from[2 i], from[2 i + 1]), for 2 i < columns. If `columns` is odd, the
+  // last pair ends with a zero. AVX-512 only.
   void (*pair_columns)(const float* from, int64_t columns, float* to) = nullptr;
-  // c = alpha t + beta c; c is not read where beta is 0.
+  // c = alpha t + beta c. If beta is 0, c is not read.
   void (*combine)(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row,
                   float beta, float* c, int64_t c_row);
 };

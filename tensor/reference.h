@@ -1,9 +1,9 @@
-// Convolution and pooling as plain loops over any scalar type: the oracle for the kernels.
+// Convolution and pooling as plain loops over any scalar type, to test the kernels against.
 //
-// Tensors are row-major [batch, channels, height, width] and [out, in / groups, height, width]
-// here. Run with double, these check the kernels; run with dual numbers or reverse-mode variables,
-// their derivatives check the gradient kernels. A scalar needs a constructor from double, + and *;
-// pooling also <.
+// Tensors here are row-major [batch, channels, height, width], weights [out, in / groups, height,
+// width]. In double, these functions check the kernels' results; with dual numbers or reverse-mode
+// variables as scalars, their derivatives check the gradient kernels. A scalar type needs a
+// constructor from double, + and *; for max pooling also <.
 #ifndef COTANGENT_TENSOR_REFERENCE_H_
 #define COTANGENT_TENSOR_REFERENCE_H_
 
@@ -15,8 +15,8 @@
 
 namespace cotangent::tensor::reference {
 
-// Calls visit(in_index, weight_index, out_index) for every multiply-add of the convolution that
-// falls on a true pixel.
+// Calls visit(in_index, weight_index, out_index) for every multiply-add of the convolution, except
+// those on the padding.
 template <typename Visit>
 void ForEachMultiplyAdd(const ConvolutionShape& s, Visit visit) {
   const int64_t in_share = s.in_channels / s.groups, out_share = s.out_channels / s.groups;
@@ -42,7 +42,7 @@ void ForEachMultiplyAdd(const ConvolutionShape& s, Visit visit) {
           }
 }
 
-// bias: [out_channels], or empty for none.
+// `bias` is [out_channels], or empty for none.
 template <typename T>
 std::vector<T> ConvolutionForward(const ConvolutionShape& shape, const std::vector<T>& in,
                                   const std::vector<T>& weights, const std::vector<T>& bias = {}) {
@@ -89,8 +89,8 @@ std::vector<T> ConvolutionBiasGradient(const ConvolutionShape& shape,
   return gradient;
 }
 
-// Calls visit(in_index, out_index, first) for every true pixel of every window in row-major order;
-// `first` marks the window's first true pixel.
+// Calls visit(in_index, out_index, first) for every pixel of every window, in row-major order,
+// except padding. `first` marks the first of a window.
 template <typename Visit>
 void ForEachWindowPixel(const PoolShape& s, Visit visit) {
   const int64_t out_height = s.out_height(), out_width = s.out_width();

@@ -1,5 +1,5 @@
-// The extents of a tensor. Images are [batch, channels, height, width], whatever their layout in
-// memory.
+// The sizes of a tensor along its axes. Images are [batch, channels, height, width], whatever their
+// layout in memory.
 #ifndef COTANGENT_TENSOR_SHAPE_H_
 #define COTANGENT_TENSOR_SHAPE_H_
 
@@ -28,20 +28,20 @@ class Shape {
   auto begin() const { return dims_.begin(); }
   auto end() const { return dims_.end(); }
 
-  // The four axes of an image tensor; the rank must be 4.
+  // The sizes of an image tensor. REQUIRES: rank 4.
   int64_t batch() const { return dims_[0]; }
   int64_t channels() const { return dims_[1]; }
   int64_t height() const { return dims_[2]; }
   int64_t width() const { return dims_[3]; }
 
-  // Product of the extents, of a shape that Validate() accepts.
+  // Returns the product of the sizes. REQUIRES: Validate() is OK.
   int64_t NumElements() const;
 
-  // An error if the rank exceeds kMaxRank, an extent is less than 1, or the number of elements
-  // times 8 bytes (the widest element type) does not fit into an int64_t.
+  // Returns an error if the rank exceeds kMaxRank, a size is less than 1, or the elements times 8
+  // bytes (the widest element type) overflow an int64_t.
   absl::Status Validate() const;
 
-  // "[128, 64, 32, 32]"
+  // Returns "[128, 64, 32, 32]" or the like.
   std::string ToString() const;
 
   friend bool operator==(const Shape& a, const Shape& b) { return a.dims_ == b.dims_; }
