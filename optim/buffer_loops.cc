@@ -13,8 +13,8 @@ struct BlendLoop {
   }
 };
 
-// Infinities and NaNs are the floats whose exponent is all ones: as integers without the sign, the
-// largest.
+// Infinities and NaNs are the floats whose exponent bits are all ones. With the sign bit cleared
+// and read as integers, they are kInfinity or larger, and all other floats are smaller.
 constexpr int32_t kSignless = 0x7fffffff;
 constexpr int32_t kInfinity = 0x7f800000;
 

@@ -74,7 +74,8 @@ absl::Status CheckWhole(const OptimizerConfig& config, const RunLength& run) {
   return absl::OkStatus();
 }
 
-// `own` is the Group of the recipe, or null for group 0.
+// Makes the group of `own`, or group 0 if it is null. `place` is its path in the recipe, for
+// errors.
 absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Group* own,
                                          const RunLength& run, const std::string& place,
                                          bool bf16) {

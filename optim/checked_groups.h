@@ -1,5 +1,5 @@
-// What a recipe asks of an optimizer, checked: its groups of parameters, each with a rule and a
-// schedule of its own.
+// Checks the optimizer's part of a recipe (a text file that describes a training run), and makes
+// its groups of parameters, each with its own update rule and schedule.
 #ifndef COTANGENT_OPTIM_CHECKED_GROUPS_H_
 #define COTANGENT_OPTIM_CHECKED_GROUPS_H_
 
@@ -21,16 +21,16 @@ struct ParameterGroup {
   std::unique_ptr<UpdateRule> rule;
   double multiplier = 1;  // of the learning rate
   Schedule schedule;
-  int64_t freeze_step = Optimizer::kNever;  // the first that does not update it
+  int64_t freeze_step = Optimizer::kNever;  // the first step that does not update the group
 };
 
 struct CheckedGroups {
-  std::vector<ParameterGroup> groups;  // the first holds what no Group of the recipe claims
-  std::vector<int> group_of;           // by slice
+  std::vector<ParameterGroup> groups;  // group 0 holds parameters that no Group of the recipe matches
+  std::vector<int> group_of;           // index into `groups`, by slice
 };
 
-// Errors name the field of the recipe, or the parameter, that is wrong. bf16: as Optimizer::Create
-// has it.
+// Makes the groups. An error names the field of the recipe or the parameter that is wrong. `bf16`
+// allows Muon's long matrix products to round to bf16.
 absl::StatusOr<CheckedGroups> MakeGroups(const OptimizerConfig& config,
                                          absl::Span<const ParameterSlice> slices,
                                          const RunLength& run, bool bf16);

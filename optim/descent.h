@@ -1,12 +1,13 @@
 #ifndef COTANGENT_OPTIM_DESCENT_H_
 #define COTANGENT_OPTIM_DESCENT_H_
 
-// Gradient descent on any function of a vector, in double:
+// Gradient descent on any function f of a vector w, in double:
 //
-//   w_{t+1} = P(w_t - eta_t v_t),   v_t = grad f(w_t), or any vector in its stead,   t = 1 .. T.
+//   w_{t+1} = P(w_t - eta_t v_t),   v_t = grad f(w_t) or a vector that replaces it,   t = 1 .. T.
 //
-// For convex f whose subgradients are no longer than rho, started within B of a minimiser w*, the
-// average of the iterates at the constant step eta = B / (rho sqrt(T)) satisfies
+// P is a projection, or nothing. Let f be convex with subgradients no longer than rho, and w_1
+// within distance B of a minimiser w*. Then with the constant step eta = B / (rho sqrt(T)) the
+// average of the iterates satisfies
 //
 //   f((w_1 + ... + w_T) / T) - f(w*) <= B rho / sqrt(T)
 //
@@ -31,20 +32,21 @@
 
 namespace cotangent::optim {
 
-// eta_t for t = 1, 2, ...
+// Returns the step size eta_t for t = 1, 2, ...
 using StepSize = std::function<double(int64_t)>;
 
-// eta.
+// The constant step size eta.
 inline StepSize ConstantStep(double eta) {
   return [eta](int64_t) { return eta; };
 }
 
-// eta / t^power: power 1/2 for convex functions, 1 for strongly convex ones.
+// eta / t^power. Use power 1/2 for convex functions and 1 for strongly convex ones.
 inline StepSize DecayingStep(double eta, double power = 0.5) {
   return [eta, power](int64_t t) { return eta * std::pow(static_cast<double>(t), -power); };
 }
 
-// The step size of the bound above: B / (rho sqrt(T)).
+// The step size of the bound above, B / (rho sqrt(T)), with B = distance, rho = lipschitz, T =
+// steps.
 inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
   return ConstantStep(distance / (lipschitz * std::sqrt(static_cast<double>(steps))));
 }
@@ -52,7 +54,7 @@ inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
 // Replaces w by the nearest point of a convex set.
 using Projection = std::function<void(absl::Span<double>)>;
 
-// Onto the ball of this radius about the origin.
+// Projects onto the ball of this radius around the origin.
 inline Projection OntoBall(double radius) {
   return [radius](absl::Span<double> w) {
     double square = 0;
@@ -63,7 +65,7 @@ inline Projection OntoBall(double radius) {
   };
 }
 
-// Onto the box of points whose every coordinate lies in [low, high].
+// Projects onto the box of points whose coordinates all lie in [low, high].
 inline Projection OntoBox(double low, double high) {
   return [low, high](absl::Span<double> w) {
     for (double& x : w) x = x < low ? low : (x > high ? high : x);
@@ -73,37 +75,37 @@ inline Projection OntoBox(double low, double high) {
 struct DescentOptions {
   int64_t steps = 1000;  // T
   StepSize step_size = ConstantStep(0.01);
-  Projection projection = nullptr;  // none: P(w) = w
-  // Of the T iterates, the share that the average takes in, from the end: 1 for the plain average.
+  Projection projection = nullptr;  // null: P(w) = w
+  // The share of the T iterates, counted from the last, that the average includes; 1 includes all.
   double averaged_share = 1;
-  // Iterates 1, 1 + record_every, ... and the one after the last step are recorded, with their
-  // values; 0 records none.
+  // Records iterates 1, 1 + record_every, ... and the one after the last step, with their values of
+  // f. 0 records nothing.
   int64_t record_every = 0;
-  // Stops early where |v_t| is at most this; negative: never.
+  // Stops early if |v_t| is at most this; negative: never.
   double gradient_tolerance = -1;
 };
 
 struct DescentRecord {
-  int64_t t;  // 1 for the start
+  int64_t t;  // 1 is the start
   std::vector<double> w;
   double value;
 };
 
 struct DescentResult {
-  std::vector<double> last;     // after the last step
-  std::vector<double> average;  // of w_1 .. w_T (or their tail), before each step
+  std::vector<double> last;     // w after the last step
+  std::vector<double> average;  // of w_1 .. w_T or their last part (averaged_share)
   double last_value = 0;
   double average_value = 0;
-  int64_t steps = 0;  // taken
+  int64_t steps = 0;  // steps taken
   bool diverged =
       false;  // stopped since v_t or w was no longer finite; `last` is then the last finite w
   std::vector<DescentRecord> trajectory;
 };
 
-// Minimises `f(absl::Span<const double> w) -> double` from `start` by `gradient(absl::Span<const
-// double> w, absl::Span<double> v)`, which fills v. `f` is called for records and for the two final
-// values only. Errors: no coordinates, no step size, negative steps, averaged_share outside (0, 1],
-// a step size that is negative or not a number (saying at which t).
+// Minimises `f(absl::Span<const double> w) -> double` from `start`. `gradient(absl::Span<const
+// double> w, absl::Span<double> v)` fills in v. `f` is called only for records and for the two
+// final values. Errors: `start` is empty, no step size, negative steps, averaged_share outside (0,
+// 1], or a step size that is negative, infinite or NaN (the message says at which t).
 template <typename Function, typename Gradient>
 absl::StatusOr<DescentResult> Minimise(Function&& f, Gradient&& gradient, std::vector<double> start,
                                        const DescentOptions& options = {}) {
@@ -132,7 +134,7 @@ absl::StatusOr<DescentResult> Minimise(Function&& f, Gradient&& gradient, std::v
   for (int64_t t = 1; t <= options.steps; ++t) {
     if (options.record_every > 0 && (t - 1) % options.record_every == 0) record(t);
     if (t >= first_averaged) {
-      // The running mean: no sum to lose digits in over millions of steps.
+      // A running mean does not lose precision over millions of steps, as a sum would.
       ++averaged;
       for (size_t i = 0; i < w.size(); ++i) {
         result.average[i] += (w[i] - result.average[i]) / static_cast<double>(averaged);

@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 using Vector = absl::Span<const double>;
 using MutableVector = absl::Span<double>;
 
-// (w0 - 1)^2 + 2 (w1 + 3)^2
+// Bowl(w) = (w0 - 1)^2 + 2 (w1 + 3)^2
 double Bowl(Vector w) { return (w[0] - 1) * (w[0] - 1) + 2 * (w[1] + 3) * (w[1] + 3); }
 void BowlGradient(Vector w, MutableVector g) {
   g[0] = 2 * (w[0] - 1);
@@ -34,7 +34,7 @@ TEST(DescentTest, FindsTheMinimumOfABowl) {
 }
 
 TEST(DescentTest, AverageIsOfTheIteratesBeforeEachStep) {
-  // w: 4, 3, 2, 1 and then 0.
+  // The iterates are 4, 3, 2, 1; after the last step w is 0.
   auto slope = [](Vector, MutableVector g) { g[0] = 1; };
   auto line = [](Vector w) { return w[0]; };
   auto all = Minimise(line, slope, {4}, {.steps = 4, .step_size = ConstantStep(1)});

@@ -18,19 +18,19 @@
 namespace cotangent::optim {
 namespace {
 
-// Pieces of state start at multiples of a cache line.
+// Pieces of state start at cache lines; kLine is the number of floats in one.
 constexpr int64_t kLine = kAlignment / sizeof(float);
 
-// Neighbouring parameters of one group, which one loop can run through: their state lies in one
-// piece for each thing the rule keeps. A parameter under a matrix rule is a run of its own.
+// Neighbouring parameters of one group, which one loop can update; for each kind of state their
+// state is also contiguous. A parameter under a matrix rule (Muon) is a run of its own.
 struct Run {
   int group;
-  int64_t begin, size;         // in the parameters
-  int64_t state, state_pitch;  // start of the first piece in the state, distance between pieces
-  int64_t rows, columns;       // under a matrix rule
+  int64_t begin, size;         // floats in the parameters
+  int64_t state, state_pitch;  // start of the first kind's state, and distance between kinds
+  int64_t rows, columns;       // only under a matrix rule
 };
 
-// A part of a run, of at most kUpdateChunk parameters.
+// A part of a run, with at most kUpdateChunk parameters.
 struct Chunk {
   int run;
   int64_t begin, size;
@@ -47,7 +47,7 @@ class FlatOptimizer final : public Optimizer {
         group_of_(std::move(group_of)),
         loops_(BufferLoopsFor()) {}
 
-  // Lays out work and state. An error when there is no memory for the state.
+  // Plans work and state. Returns an error if there is no memory for the state.
   absl::Status Plan();
 
   void Initialise(const float* parameters) override;
@@ -75,12 +75,13 @@ class FlatOptimizer final : public Optimizer {
                                                                            runs_[run].columns);
   }
   void PlanMatrices();
-  // Takes the norm of all gradients in use at `step`; false if one is not finite.
+  // Checks all gradients in use at `step` and computes their norm if needed; returns false if one
+  // is infinite or NaN.
   bool Inspect(const float* gradients, int64_t step);
   void BeginStep(int64_t step);
-  // Updates the matrix number `m` of matrices_ with the scratch memory of `worker`.
+  // Updates the matrix of run matrices_[m] with the scratch memory of thread `worker`.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
-  // Moves slow weights and moving averages towards the parameters of a chunk that was updated.
+  // Moves slow weights and moving averages towards the parameters of a chunk that was just updated.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;
@@ -89,32 +90,32 @@ class FlatOptimizer final : public Optimizer {
   const RunLength run_;
   const std::vector<ParameterSlice> slices_;
   const std::vector<ParameterGroup> groups_;
-  const std::vector<int> group_of_;  // of each slice
+  const std::vector<int> group_of_;  // by slice
 
   std::vector<Run> runs_;
-  std::vector<Chunk> chunks_;         // of the runs whose rule works entry by entry
-  std::vector<Chunk> matrix_chunks_;  // of those under matrix rules
-  std::vector<int> matrices_;         // runs under matrix rules, those with most work first
-  // All runs under matrix rules, with the rank that updates each; matrices_ are this rank's.
+  std::vector<Chunk> chunks_;         // of runs whose rule updates entry by entry
+  std::vector<Chunk> matrix_chunks_;  // of runs under matrix rules
+  std::vector<int> matrices_;         // this rank's runs under matrix rules, those with most work first
+  // If shared out: all runs under matrix rules, each with the rank that updates it.
   std::vector<std::pair<int, int>> owners_;
   OptimizerRanks ranks_;
-  // The first so many of matrices_ are each more work than a thread's share: all threads work on
-  // one at a time. The others go to threads whole.
+  // The first shared_matrices_ of matrices_ are each more work than a thread's share; all threads
+  // work on one of these at a time. Each of the others is updated by one thread.
   int64_t shared_matrices_ = 0;
-  int64_t parameter_size_ = 0;  // of the flat parameter buffer
+  int64_t parameter_size_ = 0;  // of the flat parameter buffer, in floats
 
   AlignedBuffer state_memory_;
   float* state_ = nullptr;
-  int64_t state_size_ = 0;  // floats
-  // Where slow weights and averages, laid out as the parameters, start in the state; -1: there are
-  // none.
+  int64_t state_size_ = 0;  // in floats
+  // Offsets in the state of the slow weights and of the moving averages, both laid out like the
+  // parameters; -1 if there are none.
   int64_t slow_ = -1, average_ = -1;
   std::vector<StateSlice> state_slices_;
 
-  // What a step works with, made beforehand.
+  // Working memory of a step, allocated beforehand.
   std::vector<double> partial_sums_;
-  // [worker][group], of those groups that have matrices; all threads that work on one matrix use
-  // worker 0's.
+  // Indexed [worker][group]; null for groups without matrices. If all threads work on one matrix,
+  // they use worker 0's.
   std::vector<std::vector<std::unique_ptr<MatrixScratch>>> matrix_scratch_;
   const BufferLoops loops_;
   float slow_keep_ = 1, average_keep_ = 1;
@@ -196,8 +197,8 @@ void FlatOptimizer::PlanState() {
             [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
 }
 
-// Matrices go to threads whole where they can: a thread that waits for another's numbers after each
-// of many small products waits longer than it computes.
+// Where possible, a matrix is updated by one thread. If threads share it, they wait for each other
+// after each of many small products, which takes longer than computing.
 void FlatOptimizer::PlanMatrices() {
   if (matrices_.empty()) return;
   std::sort(matrices_.begin(), matrices_.end(), [this](int a, int b) {
@@ -239,7 +240,7 @@ Optimizer::MatrixWork FlatOptimizer::WorkOnMatrices() const {
   return work;
 }
 
-// Each to the rank that has least to do, those with most work first.
+// Gives each matrix, those with most work first, to the rank that has least to do so far.
 void FlatOptimizer::ShareOut(const OptimizerRanks& ranks) {
   if (matrices_.empty()) return;
   ranks_ = ranks;
@@ -307,7 +308,7 @@ bool FlatOptimizer::Inspect(const float* gradients, int64_t step) {
     if (!chunk_finite) finite.store(false, std::memory_order_relaxed);
   });
   if (want_norm) {
-    double sum = 0;  // in the order of the chunks, whichever thread had them
+    double sum = 0;  // in the order of the chunks
     for (double partial : partial_sums_) sum += partial;
     gradient_norm_ = std::sqrt(sum);
   }

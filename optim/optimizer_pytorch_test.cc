@@ -1,4 +1,5 @@
-// Updates and learning rates against PyTorch's own, made by testdata/make_pytorch_updates.py.
+// Compares updates and learning rates with those of PyTorch, which testdata/make_pytorch_updates.py
+// wrote to a file.
 
 #include <algorithm>
 #include <cmath>
@@ -61,7 +62,7 @@ std::vector<RecordedCase> ReadCases() {
   return cases;
 }
 
-// As in the script.
+// The same initial parameters as in make_pytorch_updates.py.
 std::vector<float> InitialParameters() {
   std::vector<float> w(kSize);
   for (int i = 0; i < kSize; ++i) w[i] = (1 + 0.125f * (i % 7)) * (i % 3 == 0 ? -1 : 1);
@@ -77,7 +78,7 @@ void Gradient(const std::vector<float>& w, int step, std::vector<float>& g) {
   }
 }
 
-// The largest difference within a tensor, relative to its largest entry.
+// Returns the largest difference within a tensor, relative to its largest entry.
 double RelativeError(const std::vector<float>& actual, const std::vector<double>& expected,
                      const ParameterSlice& slice) {
   double difference = 0, largest = 0;

@@ -22,7 +22,7 @@ namespace {
 std::atomic<int64_t> allocations{0};
 }  // namespace
 
-// Counts what this test's process allocates through operator new.
+// Counts what this program allocates through operator new.
 __attribute__((noinline)) void* operator new(size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size)) return memory;
@@ -46,7 +46,7 @@ OptimizerConfig Parse(const std::string& text) {
   return config;
 }
 
-// A small network's parameters; between the first two there is a gap, as alignment leaves.
+// The parameters of a small network. There is a gap between the first two, as alignment leaves one.
 std::vector<ParameterSlice> SmallSlices() {
   return {{"conv.weight", {4, 2, 3, 3}, 0, 72},
           {"conv.bias", {4}, 80, 4},
@@ -70,7 +70,8 @@ std::unique_ptr<Optimizer> Make(const std::string& text, const RunLength& run = 
   return *std::move(optimizer);
 }
 
-// The parameters after `steps` steps from Normal(1) along gradients Normal(100 + step).
+// Makes steps [from, to) from parameters `w`, with the gradients Normal(size, 100 + step); returns
+// the parameters.
 std::vector<float> Train(Optimizer& optimizer, int from, int to, std::vector<float> w) {
   for (int step = from; step < to; ++step) {
     const std::vector<float> g = Normal(static_cast<int64_t>(w.size()), 100 + step);
@@ -174,7 +175,7 @@ TEST(OptimizerTest, GroupsHaveRatesSchedulesAndEnds) {
   EXPECT_FLOAT_EQ(w[0], 0.5f);
   EXPECT_FLOAT_EQ(w[80], -1);
   EXPECT_FLOAT_EQ(w[90], 0.95f);
-  g[80] = kNan;  // frozen by then: not looked at
+  g[80] = kNan;  // frozen by then, so not read
   ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 30));
   EXPECT_FLOAT_EQ(w[80], -1);
 }
@@ -237,8 +238,8 @@ TEST(OptimizerTest, MovingAverageWarmsUp) {
 }
 
 TEST(OptimizerTest, LookaheadWithDecayThatGrows) {
-  // Step by step as the reference implementation of the 94% recipe: every 2 steps, and at the end
-  // of a run of 7.
+  // Follows the reference implementation of the recipe for 94% on CIFAR-10: slow weights every 2
+  // steps, and at the end of a run of 7.
   auto optimizer =
       Make("sgd { learning_rate: 1 } lookahead { every: 2 decay: 0.8 decay_power: 3 }", {7, 7});
   std::vector<float> w(kSmallSize, 1.0f), g(kSmallSize, -1.0f);
@@ -292,7 +293,7 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheBits) {
   EXPECT_EQ(one, train(3));
 }
 
-// Threads as ranks. A broadcast is made when all ranks wait for it.
+// Lets threads act as ranks. A broadcast happens when all ranks wait for it.
 class RankThreads {
  public:
   explicit RankThreads(int ranks) : all_(ranks), begun_(ranks) {}

@@ -18,7 +18,8 @@ constexpr float kB = -4.7750f;
 constexpr float kC = 2.0315f;
 constexpr int kStepsPerGram = 5;
 
-// c = beta c + alpha a b for polynomials a, b of one symmetric matrix.
+// c = beta c + alpha a b, where a and b are polynomials of the same symmetric matrix, so c is
+// symmetric.
 void SquareProduct(int64_t side, float alpha, const BigVector<float>& a, const BigVector<float>& b,
                    float beta, BigVector<float>& c) {
   MultiplyMatrices(alpha, {a.data(), side, side, side}, {b.data(), side, side, side}, beta,
@@ -35,7 +36,7 @@ Orthogonaliser::Orthogonaliser(int64_t largest_short_side, int64_t largest_size,
       long_(largest_size),
       bf16_(bf16 && tensor::HaveBf16Products()) {
   if (!bf16_) return;
-  // A side that is odd has a pair more than halves.
+  // These sizes also suffice for odd sides, where the number of pairs is rounded up.
   row_pairs_.resize(largest_size);
   column_pairs_.resize(largest_size);
   polynomial_pairs_.resize(gram_.size());
@@ -108,7 +109,7 @@ void Orthogonaliser::Update(float* matrix, int64_t rows, int64_t columns, int st
   const int64_t side = std::min(rows, columns);
   const MatrixView view = {matrix, rows, columns, columns};
   FormGram(view);
-  double trace = 0;  // of G G^T: |G|^2
+  double trace = 0;  // of G G^T, which is |G|^2
   for (int64_t d = 0; d < side; ++d) trace += gram_[d * side + d];
   const double inverse_norm = 1 / (std::sqrt(trace) + 1e-7);
   const float inverse_square = static_cast<float>(inverse_norm * inverse_norm);

@@ -12,7 +12,7 @@
 namespace cotangent::optim {
 namespace {
 
-// Row-major, in double.
+// A row-major matrix in double.
 struct Matrix {
   int64_t rows, columns;
   std::vector<double> entries;
@@ -42,7 +42,7 @@ Matrix Product(const Matrix& a, const Matrix& b) {
   return c;
 }
 
-// The iteration as its formula reads.
+// Computes the iteration directly by its formula.
 Matrix Reference(Matrix x, int steps) {
   const bool tall = x.rows > x.columns;
   if (tall) x = Transpose(x);
@@ -98,7 +98,8 @@ TEST(OrthogonaliseTest, EqualsTheIterationInDouble) {
   }
 }
 
-// Where there are no products of bf16, this is the test before once more.
+// Compares bf16 with the f32 iteration on the rounded matrix. If the processor has no bf16
+// products, it repeats the test above.
 TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
   for (auto [rows, columns] :
        {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {
@@ -116,8 +117,8 @@ TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
 }
 
 TEST(OrthogonaliseTest, SingularValuesComeOutNearOne) {
-  // If all singular values of X lie in [0.6, 1.25], so do those of X z for unit z: tried on many z,
-  // and the largest by the mean.
+  // If all singular values of X lie in [0.6, 1.25], then so does |z X| for unit vectors z. Checks
+  // this for many z, and the root mean square of the singular values.
   const Matrix x = Orthogonalised(Random(24, 216, 7), 5);
   double mean_square = 0;
   for (double entry : x.entries) mean_square += entry * entry / 24;
@@ -135,7 +136,7 @@ TEST(OrthogonaliseTest, SingularValuesComeOutNearOne) {
 }
 
 TEST(OrthogonaliseTest, DeficientRankStaysBounded) {
-  // 24 x 100 of rank 2, and rows of zeros: what a layer with dead filters has.
+  // 24 x 100 of rank 2, with a row of zeros, as in a layer with a dead filter.
   const Matrix left = Random(24, 2, 3), right = Random(2, 100, 4);
   Matrix g = Product(left, right);
   for (double& entry : g.entries) entry = static_cast<float>(entry);
@@ -144,7 +145,7 @@ TEST(OrthogonaliseTest, DeficientRankStaysBounded) {
     const Matrix x = Orthogonalised(g, steps);
     double square = 0;
     for (double entry : x.entries) square += entry * entry;
-    // Rounding is lifted to 1 as well in time, by 3.4445 a step, but never beyond it.
+    // Rounding errors grow by 3.4445 a step and may also reach 1 in time, but they stay bounded.
     if (steps <= 5) {
       EXPECT_NEAR(std::sqrt(square), std::sqrt(2.0), 0.4) << steps << " steps";
     }

@@ -11,9 +11,9 @@
 
 namespace cotangent::optim {
 
-// The group of each parameter: 0, or 1 + the index of the first of `groups` that it fits. Errors: a
-// pattern or a rank that fits no parameter, a group that no parameter is left for. `place` is the
-// path of the groups' field.
+// Returns the group of each parameter: 1 + the index of the first of `groups` that matches it, or 0
+// if none does. Errors: a pattern or a rank that matches no parameter; a group whose parameters all
+// belong to earlier groups. `place` is the path of the groups' field in the recipe, for errors.
 absl::StatusOr<std::vector<int>> AssignGroups(absl::Span<const ParameterSlice> slices,
                                               absl::Span<const Group* const> groups,
                                               absl::string_view place);

@@ -7,8 +7,8 @@
 
 namespace cotangent::optim {
 
-// A parameter tensor's place in the flat buffer that holds all parameters, and, at the same place,
-// in the one that holds their gradients. Offsets and sizes count floats.
+// The place of a parameter tensor in the flat buffer of all parameters, and of its gradient in the
+// buffer of all gradients. Offset and size are in floats.
 struct ParameterSlice {
   std::string name;            // "conv1.weight"
   std::vector<int64_t> shape;  // [out, in, height, width] for a convolution

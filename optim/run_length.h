@@ -9,19 +9,19 @@
 
 namespace cotangent::optim {
 
-// How long a training run is: what lengths given in epochs or in shares of the run are converted
-// with.
+// The length of a training run; it converts lengths given in epochs or in shares of the run to
+// steps.
 struct RunLength {
   int64_t steps_per_epoch = 0;
   int64_t total_steps = 0;
-  // How many more updates have been made than the number of a step tells: of a run that went on
-  // with larger batches, so that its steps are counted anew by the images behind them. Rules that
-  // count their updates go by it.
+  // For a run that continued with larger batches, whose steps are renumbered by the images seen so
+  // far: how many more updates were made than the number of the step says. Rules that count their
+  // updates (such as Adam) add it.
   int64_t updates_ahead = 0;
 };
 
-// `length` in whole steps, rounded to the nearest. `place` names the field in the error of a length
-// that is empty, negative, not a number or, given as a fraction, above 1.
+// Returns `length` in whole steps, rounded to the nearest. Errors: a length that is empty,
+// negative, not a number or, given as a fraction, above 1; `place` names the field.
 absl::StatusOr<int64_t> StepsOf(const Length& length, const RunLength& run,
                                 absl::string_view place);
 

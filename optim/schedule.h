@@ -11,31 +11,32 @@
 
 namespace cotangent::optim {
 
-// The learning rate of each step as a multiple of the optimizer's learning rate: a pure function of
-// the step, so a resumed run needs no state of it. See ScheduleConfig in optimizer.proto for the
-// formulas.
+// Computes the factor by which the optimizer's learning rate is multiplied at each step. It depends
+// on the step alone, so a resumed run needs no saved state. For the formulas see ScheduleConfig in
+// optimizer.proto.
 class Schedule {
  public:
-  // Constant.
+  // A constant factor of 1.
   Schedule() = default;
 
-  // `place` is the path of `config` in the recipe, for errors: lengths that are missing, negative
-  // or beyond the run, factors that are negative or not numbers, moments that do not rise.
+  // Errors: lengths that are missing, negative or longer than the run; factors that are negative or
+  // not numbers; moments that are not in rising order. `place` is the path of `config` in the
+  // recipe, for errors.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 
-  // The multiple at `step` >= 0. Does not allocate.
+  // Returns the factor at `step` >= 0. Allocates nothing.
   double Multiplier(int64_t step) const;
 
  private:
-  // The multiple `step` steps after the warm-up.
+  // Returns the factor `step` steps after the end of the warm-up.
   double AfterWarmup(int64_t step) const;
   double OneCycleMultiplier(int64_t step) const;
 
   ScheduleConfig config_;
   int64_t warmup_steps_ = 0;
-  int64_t length_ = 0;               // steps of the schedule, or of one `every`
-  std::vector<int64_t> milestones_;  // of multi_step
+  int64_t length_ = 0;               // steps of the schedule, or between two of kind `step`
+  std::vector<int64_t> milestones_;  // steps, for kind `multi_step`
 };
 
 }  // namespace cotangent::optim

@@ -33,7 +33,7 @@ absl::Status ArenaPlanner::Plan() {
   std::stable_sort(by_size.begin(), by_size.end(),
                    [&](int a, int b) { return pieces_[a].bytes > pieces_[b].bytes; });
 
-  std::vector<int> placed;  // by rising offset
+  std::vector<int> placed;  // in order of offset
   total_ = 0;
   for (int index : by_size) {
     Piece& piece = pieces_[index];
@@ -71,7 +71,7 @@ int64_t ArenaPlanner::AliveAt(int64_t step) const {
   return alive;
 }
 
-// The maximum is reached where some piece begins.
+// The maximum occurs at a step where some piece begins.
 int64_t ArenaPlanner::Fullest() const {
   int64_t most = -1, fullest = 0;
   for (const Piece& at : pieces_) {

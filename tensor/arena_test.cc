@@ -55,8 +55,8 @@ TEST(ArenaPlanner, KeepsApartWhatIsAliveTogether) {
 }
 
 TEST(ArenaPlanner, HoldsForwardAndBackwardOfAChain) {
-  // Activation i is written at step i and read again on the way back: all are alive at the turning
-  // point.
+  // Activation i is written at step i and read again on the way back, so all are in use at the
+  // turning point.
   std::vector<Piece> pieces;
   const int64_t layers = 20;
   for (int64_t i = 0; i < layers; ++i) {

@@ -13,7 +13,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// FFTW's planner is not safe to call from two threads, its transforms are.
+// FFTW's planner must not run in two threads at a time; its transforms may.
 std::mutex& PlannerMutex() {
   static auto* const mutex = new std::mutex;
   return *mutex;
@@ -35,7 +35,7 @@ double LargestMagnitude(absl::Span<const double> values) {
 
 struct CircularConvolver::State {
   int64_t n = 0;
-  int64_t half = 0;  // n / 2 + 1 frequencies: the others are their conjugates
+  int64_t half = 0;  // frequencies computed; the others are conjugates
   FftwBuffer<double> time;
   FftwBuffer<fftw_complex> kernel, spectrum;
   fftw_plan forward = nullptr, backward = nullptr;
@@ -46,19 +46,21 @@ struct CircularConvolver::State {
     if (backward != nullptr) fftw_destroy_plan(backward);
   }
 
-  // Whether a plan made for `time` may run on this memory as it is.
+  // Whether a plan that was made for `time` may run on `memory`: it must have the same alignment.
   bool IsAligned(const double* memory) const {
     return fftw_alignment_of(const_cast<double*>(memory)) == fftw_alignment_of(time.get());
   }
 
   void Transform(absl::Span<const double> x, fftw_complex* result) {
-    // FFTW's interface has no const; a real transform out of place leaves its input alone.
+    // FFTW's interface lacks const, but a real transform to another buffer does not change its
+    // input.
     double* in = const_cast<double*>(x.data());
     if (!IsAligned(in)) in = std::copy(x.begin(), x.end(), time.get()) - n;
     fftw_execute_dft_r2c(forward, in, result);
   }
 
-  // spectrum *= kernel / n: FFTW's backward transform is n times the inverse.
+  // spectrum *= kernel / n. The division is needed because FFTW's backward transform yields n times
+  // the inverse.
   void MultiplySpectra() {
     const double scale = 1.0 / static_cast<double>(n);
     for (int64_t k = 0; k < half; ++k) {
@@ -207,7 +209,7 @@ absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matr
 
 namespace {
 
-// An error unless map(2 u + v) = 2 map(u) + map(v) for two vectors without symmetry.
+// Returns an error unless map(2 u + v) = 2 map(u) + map(v) for two vectors without symmetry.
 absl::Status CheckLinear(const LinearMap& map, int64_t n, double tolerance) {
   std::vector<double> u(n), v(n), w(n);
   for (int64_t i = 0; i < n; ++i) {

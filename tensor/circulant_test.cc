@@ -123,7 +123,7 @@ TEST(Circulant, EveryEquivariantMapIsACirculant) {
 }
 
 TEST(Circulant, OthersComeWithAWitness) {
-  // Differences without wrapping around: zero padding.
+  // Differences of neighbours without wrapping around: a convolution with zero padding.
   const LinearMap map = [](absl::Span<const double> x) {
     std::vector<double> y(x.begin(), x.end());
     for (size_t i = 1; i < y.size(); ++i) y[i] -= x[i - 1];

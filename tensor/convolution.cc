@@ -43,8 +43,8 @@ std::vector<ConvolutionCandidate> AllCandidates(const ConvolutionShape& shape, D
   return all;
 }
 
-// Sums columns of [rows, channels], in any layout, in double across images so that large batches
-// lose nothing.
+// Sums out_gradient over images and pixels for each channel, in any layout. Images are added in
+// double, so that large batches lose no precision.
 template <typename T>
 void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) {
   const Strides strides = StridesOf(shape, layout);
@@ -108,7 +108,7 @@ struct Convolution::State {
   Direction direction;
   ConvolutionChoice choice;
   std::unique_ptr<ConvolutionImplementation> implementation;
-  bool sum_bias_gradient;  // in a pass of its own
+  bool sum_bias_gradient;  // Run() computes the bias gradient in a pass of its own
 };
 
 Convolution::Convolution(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -187,7 +187,7 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
     }
   };
   auto fastest = [&](auto function, const std::function<void()>& before) {
-    double best = SecondsOf(function), spent = best;  // the first run warms up
+    double best = SecondsOf(function), spent = best;  // warms up
     if (best > 2 * options.clearly_slow) return best;
     for (int i = 0; i < options.repetitions && (i < 2 || spent < options.budget_seconds); ++i) {
       if (before) before();

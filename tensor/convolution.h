@@ -43,7 +43,7 @@ struct ConvolutionShape {
   int64_t in_height = 1, in_width = 1;
   int64_t kernel_height = 1, kernel_width = 1;
   int64_t stride_height = 1, stride_width = 1;
-  int64_t dilation_height = 1, dilation_width = 1;  // distance of neighbouring kernel cells; 1: dense
+  int64_t dilation_height = 1, dilation_width = 1;  // between kernel cells; 1: dense
   int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
 
   int64_t out_height() const;
@@ -112,7 +112,7 @@ bool Bf16Available();
 // range of out_type.
 struct Int8Convolution {
   ElementType in_type = ElementType::kU8;
-  ElementType out_type = ElementType::kF32;    // kU8 or kS8; kF32 for real numbers, stored as f32 or bf16
+  ElementType out_type = ElementType::kF32;    // kU8, kS8; kF32: real, f32 or bf16
   ElementType addend_type = ElementType::kU8;  // of Epilogue::addend
   float in_scale = 1, out_scale = 1, addend_scale = 1;
   std::vector<float> weight_scales;

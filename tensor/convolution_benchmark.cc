@@ -3,7 +3,7 @@
 //
 //   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
 //
-// With `shape` only the shapes whose name contains it, with `choice` only the candidates whose name
+// `shape` limits it to shapes whose name contains this text, `choice` to candidates whose name
 // does.
 #include <cstdio>
 #include <cstdlib>

@@ -1,9 +1,9 @@
-// Every implementation of convolutions of small and odd shapes, drawn at random, in memory between
-// pages that must not be touched: none reads or writes where it must not, hangs, or computes
-// anything but the plain loops' numbers.
+// Tests every implementation on random small and odd convolutions. Buffers lie between pages that
+// must not be touched, so reads and writes outside them crash. An implementation fails if it
+// crashes, hangs, or computes other numbers than plain loops do.
 //
-// Each shape is tried in a process of its own. COTANGENT_SWEEP=COUNT[,SEED] in the environment
-// tries more than the default number of shapes.
+// Each shape is tried in a child process. The environment variable COTANGENT_SWEEP=COUNT[,SEED]
+// sets the number of shapes (and the seed), to try more than the default.
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -34,15 +34,15 @@ namespace cotangent::tensor {
 namespace {
 
 constexpr int kShapes = 24;
-// Of processor time, by far more than any of these shapes takes; of time, on a machine that others
-// use too.
+// Limits for one shape, far more than any needs: processor time, and elapsed time on a machine that
+// other programs use.
 constexpr unsigned kSecondsOfWork = 30, kSecondsAllowed = 300;
 constexpr int64_t kPage = 4096;
 constexpr unsigned char kFence = 0xa5;
 
-// Bytes aligned to 64 that end, but for less than 64 bytes, where a page begins that cannot be
-// touched; or that begin where one ends. What lies between them and the end of their pages must
-// stay as it is.
+// A buffer aligned to 64 bytes. It ends at most 63 bytes before a page that must not be touched
+// (at_end), or begins after one. The bytes between the buffer and the end of its own pages hold
+// kFence and must keep it.
 class GuardedBuffer {
  public:
   GuardedBuffer(int64_t bytes, bool at_end) : bytes_(bytes) {
@@ -54,7 +54,7 @@ class GuardedBuffer {
     mprotect(pages_ + kPage, inner_, PROT_READ | PROT_WRITE);
     std::memset(pages_ + kPage, kFence, inner_);
     data_ = pages_ + kPage + (at_end ? inner_ - aligned : 0);
-    std::memset(data_, 0xff, bytes_);  // NaN
+    std::memset(data_, 0xff, bytes_);  // bytes of all ones are NaN in f32 and bf16
   }
   GuardedBuffer(const GuardedBuffer&) = delete;
   ~GuardedBuffer() { munmap(pages_, inner_ + 2 * kPage); }
@@ -73,8 +73,9 @@ class GuardedBuffer {
   unsigned char *pages_, *data_;
 };
 
-// These corrupted the heap, or did not end, with AVX2; ended with a segmentation fault with AMX, or
-// bf16 without; had a wrong gradient with AVX-512, or AMX (onednn.cc).
+// oneDNN's kernels failed on these shapes (IsBroken() in onednn.cc lists how): with AVX2 they
+// corrupted the heap or did not end; with AMX, or in bf16 without it, they crashed; with AVX-512 or
+// AMX a gradient was wrong.
 std::vector<ConvolutionShape> KnownShapes() {
   const ConvolutionShape pointwise = {
       .batch = 32, .out_channels = 8, .in_height = 32, .in_width = 32, .stride_width = 2};
@@ -157,13 +158,14 @@ ConvolutionShape RandomShape(uint64_t seed) {
 std::vector<float> RandomValues(int64_t count, uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<float> values(count);
-  // What bf16 holds exactly.
+  // Multiples of 1/64 from -1 to 1, which bf16 holds exactly.
   for (float& value : values)
     value = static_cast<float>(static_cast<int>(random() % 129) - 64) / 64;
   return values;
 }
 
-// What a child process is about to try, for its parent to tell if it does not come back.
+// In memory shared with the parent: what the child is trying, so that the parent can name it if the
+// child crashes; and what went wrong.
 struct Attempt {
   char what[512];
   char wrong[2048];
@@ -184,12 +186,12 @@ void Fill(const std::vector<float>& values, const Shape& shape, Layout layout, E
   Reorder(shape, values.data(), Layout::kNchw, ElementType::kF32, to.data(), layout, type);
 }
 
-// The largest difference, relative to the largest exact value.
+// Returns the largest difference, relative to the largest exact value.
 double ErrorOf(const std::vector<float>& found, const std::vector<double>& exact) {
   double largest = 1e-30, error = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
     largest = std::max(largest, std::abs(exact[i]));
-    // Not std::max: NaN is an error.
+    // Written so that NaN counts as an error; std::max would lose it.
     if (!(std::abs(found[i] - exact[i]) <= error)) error = std::abs(found[i] - exact[i]);
   }
   return error / largest;
@@ -198,7 +200,7 @@ double ErrorOf(const std::vector<float>& found, const std::vector<double>& exact
 struct Problem {
   ConvolutionShape shape;
   std::vector<float> in, weights, out;
-  std::vector<double> exact[3];  // by direction
+  std::vector<double> exact[3];  // plain loops' results, by direction
 };
 
 Problem ProblemOf(const ConvolutionShape& s) {
@@ -292,7 +294,7 @@ void TryAll(uint64_t seed, Attempt& attempt) {
   }
 }
 
-// What goes wrong with a shape; empty: nothing does.
+// Tries the shape of this seed in a child process. Returns what goes wrong, or "".
 std::string FailuresOf(uint64_t seed, Attempt& attempt) {
   attempt = {};
   const pid_t child = fork();
@@ -301,7 +303,7 @@ std::string FailuresOf(uint64_t seed, Attempt& attempt) {
     setrlimit(RLIMIT_CPU, &work);
     alarm(kSecondsAllowed);
     TryAll(seed, attempt);
-    std::exit(0);  // frees what there is, where a corrupted heap shows
+    std::exit(0);  // frees memory: a corrupted heap shows here
   }
   int status = 0;
   waitpid(child, &status, 0);

@@ -20,13 +20,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Largest error allowed, relative to the largest exact value. The last bits of f32 sums differ by
-// their order; Winograd's transforms multiply rounding errors by small constants; a bf16 result is
-// rounded to 8 bits.
+// The largest errors allowed, relative to the largest exact value. Sums in f32 depend on their
+// order in the last bits; Winograd's transforms multiply rounding errors by small constants; bf16
+// results are rounded to 8 significant bits.
 constexpr double kDirectTolerance = 5e-6;
 constexpr double kWinogradTolerance = 1e-5;
 constexpr double kBf16Tolerance = 1.0 / 256;
-// Winograd in bf16 rounds between its transforms.
+// In bf16, Winograd's algorithm also rounds between its transforms.
 constexpr double kBf16WinogradTolerance = 0.02;
 
 std::vector<ConvolutionShape> Shapes() {
@@ -211,7 +211,7 @@ std::vector<ConvolutionShape> Shapes() {
        .kernel_width = 2},
       {.batch = 7, .in_channels = 48, .out_channels = 10},
       {.batch = 1, .in_channels = 1, .out_channels = 1, .in_height = 1, .in_width = 1},
-      // So much work that oneDNN is called several times, the last time for fewer images.
+      // Large enough for several calls of oneDNN, of which the last computes fewer images.
       {.batch = 33,
        .in_channels = 32,
        .out_channels = 32,
@@ -233,7 +233,7 @@ std::vector<ConvolutionShape> Shapes() {
   };
 }
 
-// Numbers of about unit size that f32, or bf16, holds exactly.
+// Normally distributed numbers that `type` (f32 or bf16) holds exactly.
 std::vector<double> Random(int64_t count, ElementType type, int seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -255,7 +255,7 @@ AlignedBuffer BufferOfNan(int64_t bytes) {
   return buffer;
 }
 
-// A tensor in a choice's layout and type.
+// A tensor in the layout and type of a choice.
 struct Activation {
   Shape shape;
   Layout layout;
@@ -279,7 +279,7 @@ struct Activation {
   }
 };
 
-// Largest difference relative to the largest exact value.
+// Returns the largest difference, relative to the largest exact value.
 double Error(const std::vector<float>& found, const std::vector<double>& exact) {
   double largest = 0, difference = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
@@ -295,8 +295,8 @@ struct Errors {
   bool padding_is_zero = true;
 };
 
-// Runs one choice on random numbers, twice (the second time with outputs that hold garbage),
-// against the reference.
+// Compares one choice with the reference on random numbers. It runs twice; the second time the
+// outputs hold other numbers before.
 Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
                            const ConvolutionChoice& choice, bool adds_and_clips = false) {
   const Epilogue epilogue{.bias = direction != Direction::kInputGradient,
@@ -376,7 +376,7 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
 
 TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   SetThreads(2);
-  std::map<std::string, double> largest_error;  // by algorithm and type of the result
+  std::map<std::string, double> largest_error;  // by algorithm and types
   for (const ConvolutionShape& shape : Shapes()) {
     for (Direction direction :
          {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
@@ -402,7 +402,7 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
         EXPECT_TRUE(errors.padding_is_zero);
         if (direction == Direction::kForward) {
           const Errors clipped = RunAgainstReference(shape, direction, choice, true);
-          // Where the sum is a pass of its own, bf16 results are rounded twice.
+          // If the addend is added in a pass of its own, bf16 results are rounded twice.
           const double roundings = result_type == ElementType::kBf16 ? 2 : 1;
           EXPECT_LE(clipped.result, roundings * tolerance) << "with a sum and a ReLU";
           EXPECT_TRUE(clipped.padding_is_zero);
@@ -420,7 +420,8 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   }
 }
 
-// The pooled tensor, and the whole one with zeros where nothing came from.
+// The output side after pooling (`coarse`) and before (`fine`), where cells that no maximum came
+// from are zero.
 struct PooledSide {
   Shape fine, coarse;
   std::vector<uint8_t> positions;  // NHWC
@@ -430,8 +431,8 @@ struct PooledSide {
         coarse({fine[0], fine[1], fine[2] / 2, fine[3] / 2}),
         positions(coarse.NumElements()) {}
 
-  // Calls f(index in the coarse NCHW tensor, that in the fine one of cell 0, index of its
-  // position).
+  // Calls f(index in the coarse NCHW tensor, index in the fine one of the window's cell 0, index of
+  // the position).
   template <typename Function>
   void ForEach(Function f) const {
     int64_t at = 0;
@@ -456,7 +457,7 @@ struct PooledSide {
   }
 };
 
-// Runs a direction, `out` being the whole output side or what is left of it.
+// Runs one direction, with `out` being the whole output side or the pooled one.
 struct PoolRun {
   ConvolutionShape shape;
   Direction direction;
@@ -506,7 +507,7 @@ void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction directio
       ASSERT_EQ(all[corner + side.Cell(side.positions[place])], greatest);
     });
     Activation again{side.coarse, choice.out_layout, choice.out_type};
-    run.Run(true, again, nullptr);  // nobody asks where they came from
+    run.Run(true, again, nullptr);  // without positions
     EXPECT_EQ(again.Get(), values);
     return;
   }
@@ -527,7 +528,7 @@ void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction directio
   }
 }
 
-// To the bit: the same numbers go through the same sums.
+// Bitwise equal, because the same numbers go through the same sums.
 TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
   std::vector<ConvolutionShape> shapes = Shapes();
   ConvolutionShape odd = shapes[0];

@@ -1,15 +1,15 @@
-// Depthwise convolution, where every channel has a kernel of its own (groups = input channels =
-// output channels), in all three directions at about the speed of memory.
+// Depthwise convolution in all three directions, about as fast as memory allows. Every channel has
+// a kernel of its own: groups = input channels = output channels.
 //
-// Images are NHWC, so that neighbouring channels fill a register and every tap of the kernel is one
-// multiply-add of registers. With indices as in convolution.h,
+// Images are NHWC, so neighbouring channels fill a register and every tap (cell of the kernel) is
+// one multiply-add of registers. With the indices of convolution.h:
 //
 //   forward           out[n, y, x, c]          = sum over ky, kx of weights[ky, kx, c] * in[n, y', x', c]
 //   input gradient    in_gradient[n, y', x', c] = sum over the (ky, kx) for which a (y, x) reads (y', x')
 //   weight gradient   weight_gradient[ky, kx, c] = sum over n, y, x of in[n, y', x', c] * out_gradient[n, y, x, c]
-//
-// Along each axis the taps that a result has are found once, when the convolution is made (Taps):
-// the border and the phases of a stride differ only in which taps there are, so that one loop
+// Results at the border, and results between strides in the input gradient, read only some of the
+// taps. The lists of taps along each axis (Taps) are made when the convolution is created, so that
+// a single loop computes all results.
 // computes all of them.
 #include <algorithm>
 #include <cstdint>
@@ -30,23 +30,23 @@
 namespace cotangent::tensor {
 namespace {
 
-// Larger kernels than 11x11 are not depthwise convolutions that anybody has.
+// Kernels larger than 11x11 do not occur in depthwise convolutions.
 constexpr int64_t kMostTaps = 121;
-// Images are summed in so many shares, whatever the number of threads, so that results do not
-// depend on it.
+// For the weight gradient the images are summed in up to this many shares. The number does not
+// depend on the number of threads, so neither do the results.
 constexpr int64_t kMostShares = 16;
-// Work is handed out in at least so many units where there are as many rows.
+// The images' rows are handed out in at least this many parts, if there are as many rows.
 constexpr int64_t kLeastUnits = 32;
 
 class DepthwiseConvolution final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the instructions and the convolution is of the kind. `type` is that
-  // of both sides, NHWC.
+  // Whether this processor has the instructions and the convolution is depthwise. `type` is the
+  // type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // "depthwise:avx2", "depthwise:avx512", "depthwise:avx512_bf16".
+  // Its implementation is "depthwise:avx2", "depthwise:avx512" or "depthwise:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
-  // Requires IsAvailable(). relu: results of kForward are max(0, y).
+  // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).
   DepthwiseConvolution(const ConvolutionShape& shape, Direction direction, ElementType type,
                        bool relu);
 
@@ -54,15 +54,16 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
     return Choice(bf16_ ? ElementType::kBf16 : ElementType::kF32).implementation;
   }
   int64_t packed_weight_bytes() const override { return taps() * row() * 4; }
-  // kWeightGradient: the sums of each share of the images.
+  // In kWeightGradient, room for the sums of each share of the images; otherwise nothing.
   int64_t scratch_bytes() const override;
   void PackWeights(const float* oihw, void* packed) const override;
   void UnpackWeightGradient(const void* packed, float* oihw) const override;
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Along one axis: results `first`, `first + step`, ... (`count` of them) read, by tap, sources
-  // that start at `source` and advance by `source_step`.
+  // Results along one axis that read the same taps: `first`, `first + step`, ... (`count` of them).
+  // By each tap the first result reads index `source`; each further result reads `source_step`
+  // further on.
   struct Tap {
     int64_t kernel, source;
   };
@@ -70,7 +71,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
     int64_t first, step, count, source_step;
     std::vector<Tap> taps;
   };
-  // One row of results.
+  // One row of results: number `index` of those in `rows`.
   struct Line {
     const Taps* rows;
     int64_t index;
@@ -98,10 +99,10 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   const ConvolutionShape shape_;
   const Direction direction_;
   const bool bf16_, relu_;
-  // kForward and kInputGradient: by results. kWeightGradient: columns by tap of the kernel, rows by
-  // row of the output.
+  // kForward and kInputGradient: groups of results with the same taps. kWeightGradient: rows_ are
+  // groups of output rows; columns_ has, for each tap of the kernel, the outputs that use it.
   std::vector<Taps> rows_, columns_;
-  std::vector<Line> lines_;  // the rows of results in order, from the top
+  std::vector<Line> lines_;  // all rows of results, from top to bottom
 };
 
 bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {
@@ -144,9 +145,10 @@ DepthwiseConvolution::Axis DepthwiseConvolution::horizontal() const {
           shape_.stride_width, shape_.dilation_width, shape_.pad_left};
 }
 
-// Output o reads, by tap k, input i = o stride + k dilation - pad; input i is read by output o = (i
-// + pad - k dilation) / stride where that is whole. Results whose taps are alike, neighbours in the
-// one case and one stride apart in the other, go together.
+// Groups the results along an axis by the taps that they read. Output o reads, by tap k, input o
+// stride + k dilation - pad; so input i is read by output (i + pad - k dilation) / stride if that
+// is whole. Results with the same taps are neighbours for outputs, and one stride apart for inputs
+// (`gradient`).
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Axis& a,
                                                                         bool gradient) {
   const int64_t count = gradient ? a.in : a.out, sources = gradient ? a.out : a.in;
@@ -180,7 +182,7 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Ax
   return all;
 }
 
-// For each tap of the kernel: the outputs that read an input by it.
+// Returns for each tap of the kernel the outputs for which it lies inside the input.
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axis& a) {
   std::vector<Taps> all;
   for (int64_t k = 0; k < a.kernel; ++k) {
@@ -262,7 +264,7 @@ void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t
 }
 
 void DepthwiseConvolution::SumAll(const ConvolutionArguments& arguments) const {
-  // Few images are cut along their rows, too.
+  // If there are few images, their rows are divided among threads, too.
   const int64_t height = static_cast<int64_t>(lines_.size()),
                 parts = std::min(height, DivideUp(kLeastUnits, shape_.batch));
   ParallelFor(shape_.batch * parts, [&](int64_t share) {

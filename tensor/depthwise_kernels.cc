@@ -8,7 +8,7 @@ namespace {
 template <bool kBf16>
 inline constexpr int64_t kBytes = kBf16 ? 2 : 4;
 
-// The results of kPixels pixels from `pixel` on, at kVectors registers of channels from `c` on.
+// Computes kPixels pixels from `pixel` on, for kVectors registers of channels from `c` on.
 template <bool kBf16, int kPixels, int kVectors, typename Lanes>
 inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t pixel, int64_t c,
                                                    Lanes lanes) {
@@ -47,9 +47,9 @@ inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t
   }
 }
 
-// kPixels pixels at the channels from `c` on: registers in groups of kVectors while there are as
-// many, then in smaller groups, then what fills none. Neighbours in memory are read one after the
-// other, so that the processor fetches ahead.
+// Computes kPixels pixels for all channels from `c` on: in groups of kVectors registers, then in
+// smaller groups, then the channels that do not fill a register. Reading neighbours in memory one
+// after the other lets the processor fetch ahead.
 template <bool kBf16, int kPixels, int kVectors>
 void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   for (; c + kVectors * kLanes <= s.channels; c += kVectors * kLanes)
@@ -61,8 +61,8 @@ void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   }
 }
 
-// Sums that are formed at once: enough to hide the latency of an addition (4 cycles, 2 a cycle),
-// few enough to stay in registers with their weights.
+// The number of registers of sums computed at once: enough to hide the latency of a multiply-add (4
+// cycles, 2 begun per cycle), and few enough to leave registers for the weights.
 constexpr int kSums = kLanes == 16 ? 24 : 12;
 
 template <bool kBf16>
@@ -74,7 +74,8 @@ void SumRow(const WeightedSum& s) {
   if (pixel < s.pixels) SumPixels<kBf16, 1, 8>(s, pixel);
 }
 
-// Taps [first, first + kTaps) at kVectors registers of channels from `c` on.
+// Adds to the gradients of taps [first, first + kTaps), for kVectors registers of channels from `c`
+// on.
 template <bool kBf16, int kTaps, int kVectors, typename Lanes>
 inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, int64_t first,
                                                          int64_t c, Lanes lanes) {

@@ -1,6 +1,6 @@
 // Forward convolutions of 8-bit integers (Int8Convolution in convolution.h) by oneDNN's kernels, in
-// NHWC. A linear layer is the pointwise convolution of one image, a pixel of which is a row of
-// features.
+// NHWC. A linear layer runs as a pointwise convolution of one image, in which each pixel holds the
+// features of one row of the batch.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -20,7 +20,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// s8 without -128, so that weights and their negatives are alike.
+// The largest weight in s8. -128 is not used, so that the range is symmetric.
 constexpr float kLargestWeight = 127;
 
 int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
@@ -55,7 +55,8 @@ onednn::Description DescriptionOf(const ConvolutionShape& s, const ConvolutionCh
 
 class OneDnnInt8Convolution final : public ConvolutionImplementation {
  public:
-  // Errors: a choice that is not of Int8Candidates(), or scales for another number of channels.
+  // Errors: a choice that is not one of Int8Candidates(), or a number of scales other than the
+  // number of output channels.
   static absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> Create(
       const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
       const Epilogue& epilogue);
@@ -71,7 +72,7 @@ class OneDnnInt8Convolution final : public ConvolutionImplementation {
 
   const ConvolutionShape shape_;
   const std::vector<float> weight_scales_;
-  std::vector<float> bias_factors_;  // from real numbers to what oneDNN adds; empty without a bias
+  std::vector<float> bias_factors_;  // bias times factor is in oneDNN's units; empty without bias
   std::unique_ptr<onednn::Primitive> primitive_;
 };
 
@@ -107,7 +108,7 @@ absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> OneDnnInt8Convolution
   d.with_addend = epilogue.addend;
   d.addend_type = is_real ? choice.out_type : int8.addend_type;
   d.addend_scale = is_real ? 1 : int8.addend_scale / out_scale;
-  // u8 ends at 0 anyway.
+  // Clamping to u8 already replaces negative results by 0.
   d.with_relu = epilogue.relu && choice.out_type != ElementType::kU8;
   auto made = std::unique_ptr<OneDnnInt8Convolution>(new OneDnnInt8Convolution(shape, epilogue));
   ASSIGN_OR_RETURN(made->primitive_, onednn::Primitive::Create(d, choice.implementation));
@@ -126,7 +127,7 @@ void OneDnnInt8Convolution::PackWeights(const float* oihw, void* packed) const {
   for (int64_t i = 0; i < count; ++i) {
     const float scaled = std::nearbyint(oihw[i] / weight_scales_[i / taps]);
     const int64_t tap = i % taps;
-    // A linear layer's features lie as its image does.
+    // The features of a linear layer have the order of its input image, NHWC.
     const int64_t place = shape_.IsLinear() ? i - tap + tap % pixels * channels + tap / pixels : i;
     integers[place] = static_cast<int8_t>(std::clamp(scaled, -kLargestWeight, kLargestWeight));
   }

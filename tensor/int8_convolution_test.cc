@@ -14,7 +14,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// What lies in memory in NHWC, as doubles in NCHW, and the reverse.
+// Converts a buffer in NHWC to doubles in NCHW, and back.
 template <typename T>
 std::vector<double> FromNhwc(const Shape& s, const void* data) {
   const Strides strides = StridesOf(s, Layout::kNhwc);
@@ -53,7 +53,7 @@ struct Case {
   bool with_bias, with_addend, relu;
 };
 
-// The formula of Int8Convolution in double, before it is rounded.
+// Evaluates the formula of Int8Convolution (convolution.h) in double, without rounding the results.
 std::vector<double> Expected(const Case& c, const Int8Convolution& int8,
                              const std::vector<double>& in, const std::vector<float>& weights,
                              const std::vector<float>& bias, const std::vector<double>& addend) {
@@ -138,7 +138,7 @@ void Check(const Case& c) {
                  high = choice.out_type == ElementType::kU8 ? 255 : 127;
     int wrong = 0;
     for (size_t i = 0; i < found.size(); ++i) {
-      // Half a unit by rounding, and what f32 may round differently from double.
+      // Rounding costs half a unit; f32 may round slightly differently from double.
       const double tolerance = !is_real ? 0.501
                                : choice.out_type == ElementType::kBf16
                                    ? 0.006 * std::fabs(expected[i]) + 0.002
@@ -185,7 +185,7 @@ TEST_F(Int8ConvolutionTest, EveryTypeAndEpilogue) {
 
 TEST_F(Int8ConvolutionTest, EveryGeometry) {
   const auto check = [](ConvolutionShape shape) {
-    // Some depthwise kernels take no addend.
+    // Some of oneDNN's depthwise kernels do not support an addend.
     Check(
         {shape, kU8, kU8, kS8, true, shape.groups < shape.in_channels || shape.groups == 1, true});
   };
@@ -226,7 +226,7 @@ TEST_F(Int8ConvolutionTest, EveryGeometry) {
          .pad_right = 1});
 }
 
-// Of one image, threads compute some lines each.
+// Threads each compute some lines of the only image.
 TEST_F(Int8ConvolutionTest, OneImageInLines) {
   for (const int64_t stride : {1, 2}) {
     Check({{.batch = 1,

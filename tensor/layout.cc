@@ -31,7 +31,7 @@ inline To Convert(From value) {
   }
 }
 
-// Both layouts have spans of adjacent channels: copy those span by span, reading in order.
+// For two layouts with spans of adjacent channels: copies span by span, reading in order.
 template <typename From, typename To>
 void CopyChannelSpans(const Shape& shape, const From* source, const Strides& from, To* destination,
                       const Strides& to, int64_t padded_channels) {
@@ -53,7 +53,7 @@ void CopyChannelSpans(const Shape& shape, const From* source, const Strides& fro
   });
 }
 
-// One side is NCHW: transpose in tiles of 16 channels by 16 pixels, which stay in the first-level
+// For NCHW on one side: transposes tiles of 16 channels by 16 pixels, which stay in the first-level
 // cache.
 template <typename From, typename To>
 void TransposeTiles(const Shape& shape, const From* source, const Strides& from, To* destination,
@@ -157,7 +157,7 @@ int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type) {
 bool SameStorage(const Shape& shape, Layout a, Layout b) {
   if (a == b || shape.rank() != 4) return true;
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
-  // A layout is plain [n, c, p] or [n, p, c] where its blocking makes no difference.
+  // A layout equals plain [n, c, p] or [n, p, c] (p: pixel) if its blocks make no difference.
   auto like_nchw = [&](Layout layout) {
     return layout == Layout::kNchw ||
            (pixels == 1 && PaddedChannels(channels, layout) == channels) ||

@@ -17,7 +17,7 @@ std::vector<Shape> Shapes() {
           {2, 1, 6, 7}, {1, 40, 2, 19}, {1, 1, 1, 1}};
 }
 
-// 1, 2, 3, ... in the given layout, by the definition of its offsets; zero in the padding.
+// Stores 1, 2, 3, ... in the order of NCHW at the offsets of `layout`, and zeros in its padding.
 std::vector<float> Counted(const Shape& shape, Layout layout) {
   std::vector<float> stored(StorageElements(shape, layout), 0.0f);
   const Strides strides = StridesOf(shape, layout);

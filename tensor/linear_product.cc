@@ -1,5 +1,5 @@
-// A linear layer as a product of matrices by matrix_product.h. Weights are [out, features], with
-// features in the order in which the input's layout has them:
+// Linear layers as matrix products (matrix_product.h). Weights are [out, features]; features have
+// the order of the input's layout:
 //
 //   forward           out [n, out]       = in [n, features] weights^T, then the epilogue
 //   input gradient    in_gradient        = out_gradient [n, out] weights
@@ -21,13 +21,13 @@ namespace {
 
 class LinearProduct final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the instructions and the convolution is linear. `type` is that of
-  // both sides.
+  // Whether this processor has the instructions and the convolution is a linear layer. `type` is
+  // the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // "product:avx2", "product:avx512".
+  // Its implementation is "product:avx2" or "product:avx512".
   static ConvolutionChoice Choice(Layout in_layout);
 
-  // Requires IsAvailable(). relu: forward, results are max(0, y).
+  // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).
   LinearProduct(const ConvolutionShape& shape, Direction direction, Layout in_layout, bool relu);
 
   std::string implementation() const override { return Choice(in_layout_).implementation; }
@@ -45,7 +45,7 @@ class LinearProduct final : public ConvolutionImplementation {
   const Direction direction_;
   const Layout in_layout_;
   const bool relu_;
-  const int64_t features_;  // of an image, padding of its layout included
+  const int64_t features_;  // per image, including padding of its layout
 };
 
 bool LinearProduct::IsAvailable(const ConvolutionShape& shape, ElementType type) {

@@ -10,15 +10,16 @@
 namespace cotangent::tensor {
 namespace {
 
-// A task makes a block of the result, of kBlock columns and as many or twice as many rows, from
-// pieces of `b` of kDepth rows that stay in the nearest caches.
+// The result is computed in blocks of kBlock columns and kBlock or kMostRows rows, from pieces of
+// `b` of kDepth rows and kBlock columns (64 KiB), which stay in the nearest caches.
 constexpr int64_t kBlock = 64;
 constexpr int64_t kMostRows = 2 * kBlock;
 constexpr int64_t kDepth = 256;
-// Products this small are made by one thread: some 10 us on a core with AVX-512.
+// Products with fewer multiplications run on one thread. This many take about 10 us on a core with
+// AVX-512.
 constexpr double kFewMultiplications = 5e5;
 
-// Elements (row, column) and on.
+// Returns a pointer to element (row, column) of a view.
 const float* At(const MatrixView& m, int64_t row, int64_t column) {
   return m.data + (m.transposed ? column * m.row + row : row * m.row + column);
 }
@@ -27,13 +28,13 @@ struct Block {
   int64_t row, column, rows, columns;
 };
 
-// What a thread works with.
+// The memory that a thread works with.
 struct Work {
   const product_kernels::Kernels& kernels = ProductKernels();
   alignas(64) float panels
-      [kDepth * kBlock];  // kBlock columns of a piece of b, as many at a time as products take
-  alignas(64) float products[kMostRows * kBlock];  // of a block of the result
-  int64_t piece_row = -1, piece_column = -1;       // where in b the panels are from
+      [kDepth * kBlock];  // kBlock columns of a piece of b, one panel of columns after the other
+  alignas(64) float products[kMostRows * kBlock];  // of one block
+  int64_t piece_row = -1, piece_column = -1;       // the piece of b in `panels`
 
   int64_t panel_columns() const { return kernels.panel_vectors * kernels.lanes; }
 };
@@ -54,7 +55,7 @@ void FetchPanels(const MatrixView& b, int64_t row, int64_t rows, int64_t column,
   }
 }
 
-// The products of a block to `c`, in whole registers.
+// Writes the products of a block to `c`, in whole registers.
 void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, const Block& block,
                    Work& work, float* c, int64_t c_row) {
   const int64_t panel_columns = work.panel_columns();
@@ -114,7 +115,7 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const bool symmetric = form == ResultForm::kSymmetric,
              plain = alpha == 1 && beta == 0 && !symmetric;
   const int64_t block_columns = DivideUp(columns, kBlock);
-  // Large blocks where there are enough of them: each fetches its pieces of b anew.
+  // Large blocks if there are enough for all threads: each block copies its pieces of b anew.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
   const auto make_block = [&](int64_t i, int64_t j, Work& work) {
@@ -132,7 +133,7 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
                              c + block.column * columns + block.row, columns, /*fill=*/false);
     }
   };
-  // A share is some blocks below each other, which have the pieces of b in common.
+  // A share is some blocks below each other, which use the same pieces of b.
   const int64_t parts = std::min(block_rows, DivideUp(kSharesPerThread * Threads(), block_columns));
   const double multiplications = static_cast<double>(rows) * columns * a.columns;
   const int64_t shares = multiplications < kFewMultiplications ? 1 : block_columns * parts;

@@ -21,7 +21,7 @@ struct MatrixView {
 
 enum class ResultForm {
   kGeneral,
-  kSymmetric,  // the caller knows that the result is symmetric, such as a a^T or a polynomial in one symmetric matrix
+  kSymmetric,  // the result is known to be symmetric, such as a a^T
 };
 
 // Whether this processor has products in bf16, which are twice as fast. Their factors must be

@@ -23,7 +23,7 @@ double At(const MatrixView& m, int64_t i, int64_t j) {
   return m.transposed ? m.data[j * m.row + i] : m.data[i * m.row + j];
 }
 
-// alpha a b + beta c in double.
+// Computes alpha a b + beta c in double.
 std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixView& b, double beta,
                               const std::vector<float>& c) {
   std::vector<double> result(c.begin(), c.end());
@@ -39,11 +39,11 @@ std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixVie
 }
 
 TEST(MatrixProductTest, EqualsTheSumsInDouble) {
-  // Sizes below, at and above a block of the result and a piece of the sum.
+  // Smaller than, as large as and larger than a block of the result and a piece of the sum.
   for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 256}, {70, 130, 300}}) {
     for (bool transpose_a : {false, true}) {
       for (bool transpose_b : {false, true}) {
-        // Rows a little longer than they need to be.
+        // Stored rows are a little longer than the matrix.
         const int64_t a_row = (transpose_a ? m : k) + 2, b_row = (transpose_b ? k : n) + 3;
         const std::vector<float> a = Random(a_row * (transpose_a ? k : m), 1);
         const std::vector<float> b = Random(b_row * (transpose_b ? n : k), 2);
@@ -61,7 +61,7 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
   }
 }
 
-// What needs neither scaling nor adding is made in place, in blocks of more rows.
+// Results without scaling or adding are computed in place, in blocks of more rows.
 TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
   for (auto [m, n, k] : {std::tuple{5, 8, 3}, {130, 512, 300}, {300, 72, 600}}) {
     for (bool transposed : {false, true}) {

@@ -20,7 +20,7 @@
 namespace cotangent::tensor::onednn {
 namespace {
 
-// What we rule out (cpu.h), oneDNN must not use either.
+// oneDNN must not use instruction sets that the program rules out either (base/cpu.h).
 void LimitInstructionSet() {
   if (HasAvx512Bf16()) return;
   dnnl_set_max_cpu_isa(HasAvx512() ? dnnl_cpu_isa_avx512_core_vnni
@@ -28,7 +28,7 @@ void LimitInstructionSet() {
                                    : dnnl_cpu_isa_sse41);
 }
 
-// The process's one engine: the processor.
+// Returns the process's only engine: the processor.
 dnnl_engine_t Engine() {
   static const dnnl_engine_t engine = [] {
     LimitInstructionSet();
@@ -39,10 +39,10 @@ dnnl_engine_t Engine() {
   return engine;
 }
 
-// While it lives, oneDNN keeps to the calling thread. The library is built for OpenMP, whose
-// threads share work in equal parts and spin at barriers; ours (base/parallel.h) make several
-// smaller calls instead. Primitives are made for the number of threads that is set when they are
-// made.
+// While an object exists, oneDNN runs on the calling thread only. The library is built for OpenMP,
+// whose threads get equal parts of the work and spin at barriers; this module makes several smaller
+// calls on the threads of base/parallel.h instead. A primitive is built for the number of OpenMP
+// threads at that time, so make primitives under it, too.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) {
@@ -56,13 +56,13 @@ class OneThread {
   const int before_;
 };
 
-// A stream (in order, synchronous) for what one thread at a time executes.
+// A stream of oneDNN, in order and synchronous, for the calls of one thread at a time.
 class Stream : public Owned<dnnl_stream_t, dnnl_stream_destroy> {
  public:
   Stream() { dnnl_stream_create(out(), Engine(), dnnl_stream_default_flags); }
 };
 
-// A tensor for oneDNN that is bound to wherever its elements currently are.
+// A tensor of oneDNN, bound before each run to the memory that holds its elements.
 class Memory {
  public:
   void Create(const Format& format) {
@@ -71,7 +71,7 @@ class Memory {
   }
   dnnl_memory_t get() const { return memory_.get(); }
 
-  // Binding anew makes oneDNN 2 clear the padding, so only a change of place is passed on.
+  // Binding makes oneDNN 2 clear the padding, so it happens only when the address changes.
   void Bind(void* data, const Stream& stream) {
     if (data == bound_) return;
     BindBuffer(memory_.get(), data, stream.get());
@@ -136,7 +136,7 @@ std::string ImplementationName(dnnl_primitive_desc_t description) {
   return name;
 }
 
-// Whether a row of windows of the axis lies in the padding as a whole.
+// Whether along this axis the first or the last window lies entirely in the padding.
 bool HasWindowInPadding(const Description& d, int axis) {
   const int64_t in = d.in.dims[2 + axis], out = d.out.dims[2 + axis],
                 kernel = d.weights.dims[d.weights.dims.size() - 2 + axis];
@@ -145,14 +145,13 @@ bool HasWindowInPadding(const Description& d, int axis) {
   return last_begin >= in || first_end <= 0;
 }
 
-// What oneDNN 2.6 offers and does not do (convolution_sweep_test):
-//   * weights' gradients of pointwise convolutions with a stride, of fewer channels than a register
-//     of AVX2 has floats, are written beside the memory that is given, are off by as much as the
-//     result, or do not come back;
-//   * those in bf16 of images that are narrower than the stride are read from nowhere;
-//   * with AMX, those of a single column of windows that reach into the padding on the right are NaN;
-//   * with AMX, a row of windows that lies in the padding as a whole is read from nowhere;
-//   * the input's gradient by Winograd's method takes the padding at the bottom for that at the top.
+// What oneDNN 2.6 offers but computes wrongly (convolution_sweep_test found it):
+//   * With AVX2, weight gradients of pointwise (1x1) convolutions with a stride and fewer than 8
+//     input channels: they write outside their buffer, have huge errors, or do not end.
+//   * Weight gradients in bf16 of images narrower than the stride: they read outside their buffers.
+//   * With AMX, weight gradients of one column of windows that reach into the right padding: NaN.
+//   * With AMX, forward convolutions with a window entirely in the padding: they read outside.
+//   * Winograd's input gradients take the bottom padding for the top padding.
 bool IsBroken(const Description& d, std::string_view implementation) {
   const auto is = [&](std::string_view part) {
     return implementation.find(part) != std::string_view::npos;
@@ -176,10 +175,10 @@ bool IsBroken(const Description& d, std::string_view implementation) {
   }
 }
 
-// Of integers, the addend is what `out` holds before: all implementations take that.
+// With integers, the addend must be in `out` before the run: all implementations support that.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
-// Begins with oneDNN's first implementation; whether there is one.
+// Makes the list of oneDNN's implementations and goes to the first; returns whether there is one.
 bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attributes,
            Candidates& candidates) {
   const Format in = FormatOf(d.in), out = FormatOf(d.out);
@@ -187,7 +186,7 @@ bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attrib
   const Format bias = d.operation == Operation::kMatmul ? RowMajor({1, outputs}, dnnl_f32)
                                                         : RowMajor({outputs}, dnnl_f32);
   const Operands operands = {in.get(), weights, d.with_bias ? bias.get() : nullptr, out.get()};
-  // oneDNN counts the holes between a kernel's cells.
+  // oneDNN counts the cells skipped between those of the kernel.
   const std::array<int64_t, 2> holes = {d.dilations[0] - 1, d.dilations[1] - 1};
   const Window window = {d.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct,
                          d.strides.data(), holes.data(), d.pad_begin.data(), d.pad_end.data()};
@@ -204,8 +203,9 @@ bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attrib
   return false;
 }
 
-// Walks oneDNN's implementations in order until `accept` says yes; whether it ever did. What is
-// accepted is then the caller's. weights_form: the only form of the weights to be taken, or null.
+// Goes through oneDNN's implementations in order until accept() returns true for one, which the
+// caller then owns. Returns whether that happened. If weights_form is not null, only
+// implementations that take this memory format of the weights are considered.
 bool FindImplementation(const Description& d, const Format* weights_form,
                         const std::function<bool(dnnl_primitive_desc_t)>& accept) {
   const OneThread one_thread;
@@ -245,7 +245,7 @@ Format QueryFormat(dnnl_primitive_desc_t description, dnnl_query_t what, int ind
   return Format::CopyOf(dnnl_primitive_desc_query_md(description, what, index));
 }
 
-// A copy from one memory format to another.
+// Copies a tensor from one memory format to another.
 class Reordering {
  public:
   bool Create(const Format& from, const Format& to) {
@@ -325,10 +325,11 @@ std::vector<std::string> Implementations(const Description& description) {
 
 namespace {
 
-// One call of oneDNN's on some rows: images of a convolution, rows of a matrix product.
+// One call of oneDNN on some rows (images of a convolution, or rows of a matrix product) or some
+// lines of one image.
 struct Call {
   dnnl_primitive_t primitive = nullptr;
-  int64_t in_offset = 0, out_offset = 0, out_bytes = 0;  // from the first row
+  int64_t in_offset = 0, out_offset = 0, out_bytes = 0;  // offsets from row 0
   Stream stream;
   Memory in, weights, bias, addend, out, scratch, scales;
   std::vector<dnnl_exec_arg_t> arguments;
@@ -340,20 +341,21 @@ int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 
 struct Primitive::State {
   std::vector<PrimitiveHandle>
-      primitives;  // one for all parts of the work that differ only in where they begin
+      primitives;  // one for all parts that differ only in where they begin
   std::string implementation;
   std::vector<Call> calls;
-  // Of one call; with several, a gradient by the weights has its own weights and bias in each.
+  // Bytes for one call. In a weight gradient each call writes its own weights and bias.
   int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
   bool with_bias = false, with_addend = false, adds_in_place = false, weights_are_plain = false,
        sums_weights = false;
   int threads = 1;
   Reordering packing;
-  std::vector<float> scales;  // where they are arguments
+  std::vector<float> scales;  // if oneDNN takes them as arguments (version 3)
 
   absl::Status AddCalls(const Description& d, std::string_view implementation,
                         const std::vector<Part>& parts);
-  // What computes such a part; its weights are as those of the first.
+  // Makes the primitive for `d`. `weights` receives its weights' format, or, if it is not the first
+  // primitive, gives the format to be used.
   absl::StatusOr<PrimitiveDescription> AddPrimitive(const Description& d, Format& weights);
   absl::Status CreatePacking(const Description& d, const Format& weights);
   void AddCall(const Description& whole, const Part& part, dnnl_primitive_t primitive,
@@ -388,8 +390,7 @@ absl::StatusOr<PrimitiveDescription> Primitive::State::AddPrimitive(const Descri
         QueryFormat(pd, IsWeightGradient(d) ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
     implementation = ImplementationName(pd);
   }
-  // Building the primitive generates its machine code, and for Winograd may need some temporary
-  // memory.
+  // Building the primitive generates its machine code; for Winograd it may also allocate memory.
   PrimitiveHandle primitive;
   if (dnnl_primitive_create(primitive.out(), pd) != dnnl_success)
     return absl::InternalError(absl::StrCat("oneDNN could not build ", ImplementationName(pd)));
@@ -405,7 +406,7 @@ absl::Status Primitive::State::CreatePacking(const Description& d, const Format&
   const Format plain =
       RowMajor(d.weights.dims, d.scales.empty() ? dnnl_f32 : TypeOf(d.weights.type));
   weights_are_plain = d.scales.empty() && dnnl_memory_desc_equal(plain.get(), weights.get());
-  // A matrix product's weights are given with strides; no other form of them is known here.
+  // The weights of a matrix product come with strides; the caller packs them.
   if (!weights_are_plain && d.operation != Operation::kMatmul &&
       !(IsWeightGradient(d) ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
     return absl::InternalError(
@@ -424,7 +425,7 @@ void Primitive::State::AddCall(const Description& whole, const Part& part,
   const Format in = QueryFormat(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
   const Format out = QueryFormat(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
   const Format weights = QueryFormat(pd, weights_query);
-  // Bytes from one row to the next, and from one line to the next in NHWC.
+  // Bytes from one row to the next, and, in NHWC, from one line to the next.
   const auto row_bytes = [&](const Tensor& tensor, const Format& format) {
     if (!tensor.strides.empty()) return tensor.strides[0] * Bytes(tensor.type);
     if (part.in_lines_only) return NumElements(tensor) / tensor.dims[0] * Bytes(tensor.type);
@@ -472,7 +473,7 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
   if (kScalesAreArguments) scales = whole.scales;
   Format weights;
   std::vector<PrimitiveDescription> descriptions;
-  std::vector<size_t> first;  // by primitive: the first part that it computes
+  std::vector<size_t> first;  // by primitive: the first part it computes
   calls.reserve(parts.size());
   for (size_t i = 0; i < parts.size(); ++i) {
     size_t which = 0;
@@ -491,7 +492,8 @@ absl::StatusOr<std::unique_ptr<Primitive>> Primitive::Create(const Description& 
                                                              std::string_view implementation) {
   const OneThread one_thread;
   const int64_t rows = d.in.dims[0];
-  // Some implementations take the whole and not its parts (matrix products of few rows): one call.
+  // Some implementations support the whole operation but not its parts (matrix products of few
+  // rows); those get a single call.
   const std::vector<Part> whole = {{.rows = rows}};
   for (const std::vector<Part>& parts : {PartsOf(d), whole}) {
     auto state = std::make_unique<State>();
@@ -519,7 +521,7 @@ void Primitive::UnpackWeights(const void* packed, float* plain) {
   state_->packing.Run(packed, plain);
 }
 
-// To the first call's gradient, those of the others in their order.
+// Adds the gradients of the other calls to the first call's, in order.
 void Primitive::State::AddSums(void* weights, void* bias, const char* sums) const {
   const auto add = [&](int64_t bytes, int64_t offset, void* total) {
     float* const to = static_cast<float*>(total);
@@ -566,7 +568,7 @@ void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out
 void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
            const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,
            int64_t c_row) {
-  Engine();  // which limits the instruction set
+  Engine();  // limits the instruction set
   const OneThread one_thread;
   dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, a_row, b, b_row,
              beta, c, c_row);

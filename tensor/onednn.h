@@ -1,17 +1,18 @@
-// oneDNN, behind a door: the only engine and stream, and one small wrapper through which every
-// primitive is made. Nothing outside onednn.cc (and onednn_api.h, its private half) includes
-// oneDNN's headers or knows which version of its API is installed: 2.6, or 3. Version 3 has no
-// Winograd convolutions in f32; those of winograd.cc and winograd_rows.cc do their work.
+// The interface to oneDNN: its only engine and stream, and one small wrapper that makes every
+// primitive (oneDNN's word for a prepared operation). Only onednn.cc and its private header
+// onednn_api.h include oneDNN's headers and know which version of its API is installed, 2.6 or 3.
+// Version 3 has no Winograd convolutions in f32; winograd.cc and winograd_rows.cc replace them.
 //
-//   Description d = ...;                            // what to compute, and the layouts fixed already
+//   Description d = ...;                            // what to compute, and layouts that are fixed
 //   for (const std::string& name : Implementations(d)) ...
-//   auto primitive = Primitive::Create(d, name);    // make: the layouts left open are now chosen
-//   (*primitive)->weight_bytes();                   // ask
+//   auto primitive = Primitive::Create(d, name);    // chooses the layouts that d leaves open
+//   (*primitive)->weight_bytes();
 //   (*primitive)->Run(in, weights, bias, addend, out, scratch);
 //
-// oneDNN itself runs on one thread here: a primitive is as many of its calls as base/parallel.h has
-// work for, each on some of the images or of the rows of a matrix; of fewer images than threads,
-// forward in NHWC, on some lines of an image.
+// oneDNN itself runs on one thread here. A primitive makes several calls to it, which
+// base/parallel.h hands out to threads. Each call computes some of the images, or some rows of a
+// matrix; if there are fewer images than threads, a forward call in NHWC computes some lines of an
+// image.
 #ifndef COTANGENT_TENSOR_ONEDNN_H_
 #define COTANGENT_TENSOR_ONEDNN_H_
 
@@ -29,16 +30,17 @@
 
 namespace cotangent::tensor::onednn {
 
-// "2.6.3".
+// Returns oneDNN's version, such as "2.6.3".
 std::string Version();
 
 // Whether oneDNN's bf16 kernels run on this processor.
 bool Bf16Available();
-// Whether its convolutions of 8-bit integers have the processor's instructions for them (VNNI, AMX).
+// Whether oneDNN's 8-bit convolutions can use VNNI or AMX here; and whether an implementation of
+// this name does.
 bool Int8Available();
 bool HasInt8Instructions(std::string_view implementation);
-// Whether, with Description::scales, the bias is added in units of `out`; else in those of the sums
-// of products.
+// With Description::scales: whether the bias is given in units of `out` (oneDNN 3), or in units of
+// the unscaled sums of products (oneDNN 2).
 bool BiasIsScaled();
 
 enum class Operation {
@@ -48,39 +50,41 @@ enum class Operation {
   kMatmul,  // out [m, n] = in [m, k] weights [k, n] + bias [n]
 };
 
-// A tensor as a primitive sees it: where neither layout nor strides are given, the primitive
-// chooses.
+// A tensor as a primitive sees it. If neither layout nor strides are given, the primitive chooses
+// its order in memory.
 struct Tensor {
   std::vector<int64_t> dims;
   ElementType type = ElementType::kF32;
   std::optional<Layout> layout = std::nullopt;  // of a 4-D tensor
-  std::vector<int64_t> strides = {};            // in elements, one a dimension
+  std::vector<int64_t> strides = {};            // in elements, one per dimension
 };
 
 struct Description {
   Operation operation = Operation::kConvolutionForward;
   bool winograd = false;
-  // Convolutions: `in` and `out` are the activations on either side or their gradients. Weights
-  // [out, in, kh, kw], or [groups, out / groups, in / groups, kh, kw].
+  // For convolutions, `in` and `out` are the activations on either side, or their gradients. The
+  // dimensions of weights are [out, in, kh, kw], or with groups [groups, out / groups, in / groups,
+  // kh, kw].
   Tensor in, weights, out;
   bool with_bias = false;
-  bool with_addend = false, with_relu = false;  // forward: post-operations, in this order
-  // Forward convolutions of integers (`in` u8 or s8, weights s8): what a sum of products is worth in
-  // units of `out`, by output channel; and so an addend's number, which is as large as one of `out`.
+  bool with_addend = false, with_relu = false;  // forward: applied in this order
+  // Forward convolutions of integers (`in` u8 or s8, weights s8) multiply their sums by
+  // scales[output channel], which converts them to units of `out`. addend_scale does the same for
+  // the addend, whose type must have the size of `out`'s.
   std::vector<float> scales = {};
   ElementType addend_type = ElementType::kF32;
   float addend_scale = 1;
-  // Convolutions: vertical, horizontal. A dilation of 1 is dense.
+  // For convolutions, as {vertical, horizontal}. A dilation of 1 is dense.
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
 };
 
-// oneDNN's names of the implementations that can do this here, in its own order of preference; its
-// plain reference loops are the last ("ref:any", "ref_...").
+// Returns oneDNN's names of the implementations that can do this on this processor, in oneDNN's
+// order of preference. Its slow reference loops ("ref:any", "ref_...") come last.
 std::vector<std::string> Implementations(const Description& description);
 
 class Primitive {
  public:
-  // implementation: one of Implementations(), or "" for the first.
+  // `implementation` is one of Implementations(), or "" for the first.
   static absl::StatusOr<std::unique_ptr<Primitive>> Create(const Description& description,
                                                            std::string_view implementation);
   ~Primitive();
@@ -89,17 +93,17 @@ class Primitive {
   int64_t weight_bytes() const;
   int64_t scratch_bytes() const;
 
-  // Whether the weights lie in memory as row-major f32.
+  // Whether the primitive takes its weights as row-major f32.
   bool weights_are_plain() const;
 
-  // Row-major f32, or s8 where Description::weights are, to the primitive's own form of the weights;
-  // the reverse for a weight gradient.
+  // PackWeights() converts row-major weights (f32, or s8 if Description::scales is set) to the
+  // primitive's own form. UnpackWeights() does the reverse for a weight gradient.
   void PackWeights(const void* plain, void* packed);
   void UnpackWeights(const void* packed, float* plain);
 
-  // Computes. What is read and what is written follows from the operation; a bias is f32, ignored
-  // unless asked for, and so is an addend. No memory is allocated here beyond oneDNN's own
-  // bookkeeping.
+  // Computes. The operation determines which buffers are read and which are written. `bias` (f32)
+  // and `addend` are ignored unless the Description asks for them. Nothing is allocated except by
+  // oneDNN for its own bookkeeping.
   void Run(void* in, void* weights, void* bias, void* addend, void* out, void* scratch);
 
  private:
@@ -108,8 +112,9 @@ class Primitive {
   std::unique_ptr<State> state_;
 };
 
-// c = alpha op(a) op(b) + beta c in f32, row-major: op(a) [m, k], op(b) [k, n], transposed where
-// told; a row of each is so many floats after the one before.
+// c = alpha op(a) op(b) + beta c, in row-major f32. op(a) is a [m, k] matrix and op(b) [k, n]; op
+// transposes if told to. `a_row`, `b_row` and `c_row` are the floats from one stored row to the
+// next.
 void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
            const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,
            int64_t c_row);

@@ -1,5 +1,5 @@
-// Convolutions by oneDNN in f32 and bf16: its direct kernels, its Winograd kernels (where its
-// version has them), and linear layers as one product of matrices.
+// Convolutions by oneDNN in f32 and bf16: direct kernels, Winograd kernels (in versions that have
+// them), and linear layers as one matrix product.
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -47,8 +47,8 @@ onednn::Description ConvolutionDescription(const ConvolutionShape& s, Direction 
       .pad_end = {s.pad_bottom, s.pad_right}};
 }
 
-// A linear layer as a product of matrices. With features in the order in which the input's layout
-// has them (k, padding included), weights are [out, k]:
+// Describes a linear layer as a matrix product. `k` is the number of features, including padding,
+// in the order of the input's layout. Weights are [out, k]:
 //   forward           out [n, out]       = in [n, k] weights^T
 //   input gradient    in_gradient [n, k] = out_gradient [n, out] weights
 //   weight gradient   [out, k]           = out_gradient^T in
@@ -96,8 +96,8 @@ onednn::Description DescriptionOf(const ConvolutionShape& shape, Direction direc
              : ConvolutionDescription(shape, direction, choice, with_bias);
 }
 
-// By oneDNN's name of an implementation, such as "jit:avx512_core_bf16", "brgconv:avx2", "gemm:jit"
-// or "ref:any".
+// Whether this name of oneDNN's is a matrix product after copying the image ("gemm:jit"), and not a
+// direct kernel such as "jit:avx512_core_bf16" or "brgconv:avx2".
 bool IsGemm(std::string_view implementation) {
   return implementation.find("gemm") != std::string_view::npos &&
          implementation.find("brg") == std::string_view::npos;
@@ -108,15 +108,14 @@ KernelKind KindOf(Algorithm algorithm, std::string_view implementation) {
     return implementation.find(part) != std::string_view::npos;
   };
   if (implementation.rfind("ref", 0) == 0) return KernelKind::kReference;
-  // A linear layer is nothing but a product.
+  // A linear layer is a matrix product, so for kMatmul "gemm" is no detour.
   if (algorithm != Algorithm::kMatmul && IsGemm(implementation)) return KernelKind::kGemm;
   if (names("avx512")) return KernelKind::kAvx512;
   if (names("avx2")) return KernelKind::kAvx2;
   return KernelKind::kPortable;
 }
 
-// out = max(least, out + addend), without the addend where it is null. What is not a number stays
-// so.
+// out = max(least, out + addend), or max(least, out) if addend is null. NaN stays NaN.
 template <typename T>
 void AddAndClip(int64_t count, const T* addend, float least, T* out) {
   const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };
@@ -169,12 +168,12 @@ class OneDnnConvolution final : public ConvolutionImplementation {
   const ConvolutionChoice choice_;
   std::unique_ptr<onednn::Primitive> primitive_;
   bool primitive_has_bias_ = false;
-  // What the primitive cannot do of the epilogue: a pass of its own.
+  // What the epilogue asks for and the primitive cannot do; Run() does it in a pass of its own.
   bool add_after_ = false, clip_after_ = false;
 };
 
-// Asks for a primitive with the whole epilogue, then for one with the bias, then, for a gradient,
-// without.
+// Tries to make a primitive with the whole epilogue, then one with the bias only, then, if there is
+// no bias or in a weight gradient, one without.
 absl::Status OneDnnConvolution::MakePrimitive(const Epilogue& epilogue) {
   const bool weight_gradient = direction_ == Direction::kWeightGradient;
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");
@@ -183,7 +182,8 @@ absl::Status OneDnnConvolution::MakePrimitive(const Epilogue& epilogue) {
   const std::string& name = choice_.implementation;
   if (epilogue.addend || epilogue.relu) {
     description.with_addend = epilogue.addend, description.with_relu = epilogue.relu;
-    // Without AVX-512, oneDNN 2.6's products compute wrong numbers with these for some shapes.
+    // Without AVX-512, oneDNN 2.6's "gemm" kernels compute wrong results with an addend or a relu
+    // for some shapes.
     if (HasAvx512() || !IsGemm(name)) primitive = onednn::Primitive::Create(description, name);
     if (!primitive.ok()) add_after_ = epilogue.addend, clip_after_ = epilogue.relu;
     description.with_addend = description.with_relu = false;
@@ -259,7 +259,7 @@ void OneDnnConvolution::Run(const ConvolutionArguments& a) const {
 
 // ---- The families ---------------------------------------------------------------------------------
 
-using LayoutPair = std::pair<Layout, Layout>;  // of the input and the output side
+using LayoutPair = std::pair<Layout, Layout>;  // of the input side and the output side
 
 std::vector<ConvolutionCandidate> CandidatesIn(const std::vector<LayoutPair>& layouts,
                                                const ConvolutionShape& shape, Direction direction,
@@ -279,7 +279,7 @@ std::vector<ConvolutionCandidate> CandidatesIn(const std::vector<LayoutPair>& la
 std::vector<ConvolutionCandidate> DirectCandidates(const ConvolutionShape& shape,
                                                    Direction direction, const SideTypes& types) {
   using enum Layout;
-  // As a convolution, a linear layer is several times slower than as a product.
+  // A linear layer is several times slower as a convolution than as a matrix product.
   if (shape.IsLinear()) return {};
   return CandidatesIn({{kNhwc, kNhwc},
                        {kBlocked16, kBlocked16},
@@ -315,7 +315,7 @@ bool IsFloatingPoint(const SideTypes& types) {
 constexpr auto kComputesAll = [](const ConvolutionShape&, Direction, const SideTypes& types) {
   return IsFloatingPoint(types);
 };
-// oneDNN itself tells which of its names there are for a shape.
+// Candidates are oneDNN's own names for the shape; Create() fails for others.
 constexpr auto kHasAll = [](const ConvolutionChoice&) { return true; };
 
 }  // namespace

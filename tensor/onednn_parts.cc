@@ -7,20 +7,20 @@
 namespace cotangent::tensor::onednn {
 namespace {
 
-// Multiplications that are worth a call of their own: some 30 us on a core with AVX-512.
+// A call should have at least this many multiplications: about 30 us on a core with AVX-512.
 constexpr double kLeastMultiplications = 2e6;
 constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
-// The same of a part of an image, whose other threads would have nothing to do.
+// The same for some lines of an image, with which threads that would be idle are kept busy.
 constexpr double kLeastForLines = 1e6;
 
-// How many rows a call has: the work is cut so fine that threads can take over from each other, and
-// so coarsely that the weights, which every call reads or, as a gradient, yields for itself, are
-// not what takes the time.
+// Returns how many rows each call gets. There should be enough calls for threads to take over from
+// each other, and few enough that the weights do not dominate the time: each call reads all of them
+// or, in a weight gradient, writes a copy.
 int64_t RowsPerCall(const Description& d) {
   const int64_t rows = d.in.dims[0], threads = Threads();
   if (threads == 1 || rows == 1) return rows;
   const int64_t in = NumElements(d.in), out = NumElements(d.out), weights = NumElements(d.weights);
-  // Each element of the weights meets every pixel, or every row of a matrix.
+  // Each weight is multiplied once per output pixel, or per row of a matrix.
   const double multiplications =
       d.operation == Operation::kMatmul
           ? static_cast<double>(weights) * static_cast<double>(rows)
@@ -33,14 +33,15 @@ int64_t RowsPerCall(const Description& d) {
           : std::clamp((in + out) / weights, threads, kMostCallsPerThread * threads);
   const int64_t calls = std::min({worthwhile, most, rows});
   if (calls <= 1) return rows;
-  // Equal calls need one primitive; unequal ones two.
+  // If all calls have the same size, one primitive serves them all; otherwise two are needed.
   for (int64_t equal = calls; equal >= std::max<int64_t>(2, calls / 2); --equal) {
     if (rows % equal == 0 && equal % threads == 0) return rows / equal;
   }
   return (rows + calls - 1) / calls;
 }
 
-// Lines begin to `end` of the result of an image, and the lines that they are computed from.
+// Returns the part that computes lines [begin, end) of the result of one image, with the input
+// lines that these depend on.
 Part LinesOf(const Description& d, int64_t image, int64_t begin, int64_t end) {
   const int64_t kernel = d.weights.dims[d.weights.dims.size() - 2];
   const int64_t first = begin * d.strides[0] - d.pad_begin[0],

@@ -1,4 +1,5 @@
-// Of processors that are not x86-64: oneDNN's kernels do all.
+// own_kernels.h for processors that are not x86-64: there are no own kernels, oneDNN's do
+// everything.
 #include <cstdlib>
 
 #include "tensor/own_kernels.h"
@@ -7,7 +8,7 @@ namespace cotangent::tensor {
 
 bool HaveOwnKernels(ElementType) { return false; }
 
-// Nobody may ask for what HaveOwnKernels() denies.
+// Never called, since HaveOwnKernels() is false.
 const product_kernels::Kernels& ProductKernels() { std::abort(); }
 const winograd::Kernels& WinogradKernels() { std::abort(); }
 const depthwise_kernels::Kernels& DepthwiseKernels() { std::abort(); }

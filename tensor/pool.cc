@@ -12,20 +12,20 @@
 namespace cotangent::tensor {
 namespace {
 
-// Channels worked on side by side: a register of AVX-512.
+// Channels processed together: the floats of an AVX-512 register.
 constexpr int64_t kLanes = 16;
 
-// One row of pixels in one span of adjacent channels of one image. Output rows for forward, input
-// rows for backward: each element of the result is computed whole from what it depends on, so rows
-// are independent and each is written once.
+// One row of pixels of the tensor that is written, in one span of adjacent channels of one image.
+// In forward these are output rows, in backward input rows. Every element is computed completely
+// from what it depends on, so rows are independent and each is written once.
 struct Row {
   const PoolShape* shape;
-  int64_t y;             // of the row
-  int64_t span;          // adjacent channels
+  int64_t y;             // index of the row
+  int64_t span;          // number of adjacent channels
   int64_t pixel_stride;  // elements from one pixel to the next
-  const void* read;      // the image's other side: input in forward, output gradient in backward
-  void* positions;       // of the output's image
-  void* write;           // the image's side being written
+  const void* read;      // the other side: input in forward, output gradient in backward
+  void* positions;       // of the image's output side
+  void* write;           // the side of the image being written
   bool count_include_pad;
 };
 
@@ -34,15 +34,15 @@ struct Range {
   int64_t size() const { return end - begin; }
 };
 
-// The window's cells that lie on true pixels, for the window at output coordinate `out` along one
-// axis.
+// Returns the cells of a window that do not lie in the padding, along one axis; `out` is the
+// window's output coordinate.
 COTANGENT_INLINE Range CellsOfWindow(int64_t out, int64_t stride, int64_t pad, int64_t window,
                                      int64_t in_extent) {
   const int64_t first = out * stride - pad;
   return {std::max<int64_t>(0, -first), std::min(window, in_extent - first)};
 }
 
-// The output coordinates whose windows cover input coordinate `in` along one axis.
+// Returns the output coordinates of the windows that contain input coordinate `in`, along one axis.
 COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int64_t window,
                                    int64_t out_extent) {
   const int64_t padded = in + pad;
@@ -50,7 +50,8 @@ COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int6
           std::min(out_extent, padded / stride + 1)};
 }
 
-// Calls body(first channel, count) over a row's span, with a constant count wherever possible.
+// Calls body(first channel, count) over a row's channels. `count` is a compile-time constant,
+// except for the last channels.
 template <typename Body>
 COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   int64_t c = 0;
@@ -62,7 +63,7 @@ COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   if (c < span) body(c, span - c);
 }
 
-// P: what positions are stored as.
+// P is the type of stored positions.
 template <typename T, typename P>
 COTANGENT_INLINE void MaxForwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
@@ -86,7 +87,7 @@ COTANGENT_INLINE void MaxForwardRow(const Row& row) {
               const int32_t cell = static_cast<int32_t>(ky * s.window_width + kx);
               for (int64_t i = 0; i < count; ++i) {
                 const float value = static_cast<float>(at[i]);
-                const bool wins = value > best[i] || value != value;  // a NaN wins too
+                const bool wins = value > best[i] || value != value;  // a NaN wins, too
                 best[i] = wins ? value : best[i];
                 position[i] = wins ? cell : position[i];
               }
@@ -123,8 +124,8 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
                   static_cast<P>(ky * s.window_width + x + s.pad_left - out_x * s.stride_width);
               const int64_t at = (out_y * out_width + out_x) * row.pixel_stride + c;
               for (int64_t i = 0; i < count; ++i) {
-                // Read in any case, so that it is no branch that keeps the loop from being
-                // vectorised.
+                // The gradient is read even if it is not used: a branch would keep the loop from
+                // being vectorised.
                 const float gradient = static_cast<float>(out_gradient[at + i]);
                 sum[i] += positions[at + i] == cell ? gradient : 0.0f;
               }
@@ -135,7 +136,7 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
   }
 }
 
-// 1 / cells of the window whose cells on true pixels are given.
+// Returns 1 / cells of a window; `rows` and `columns` are its cells that are not padding.
 COTANGENT_INLINE float Weight(const Row& row, Range rows, Range columns) {
   const int64_t cells = row.count_include_pad ? row.shape->window_height * row.shape->window_width
                                               : rows.size() * columns.size();
@@ -199,7 +200,7 @@ COTANGENT_INLINE void AverageBackwardRow(const Row& row) {
 
 using RowKernel = void (*)(const Row&);
 
-// Index: int32_t for windows with more cells than a byte can tell apart.
+// Index is the type of stored positions.
 template <typename T, typename Index>
 struct MaxForward {
   static COTANGENT_INLINE void Run(const Row& row) { MaxForwardRow<T, Index>(row); }
@@ -227,7 +228,8 @@ RowKernel KernelOf(ElementType type, ElementType positions = ElementType::kU8) {
                                    : LoopFor<Loop<Bf16, int32_t>>(set);
 }
 
-// Runs a kernel over all rows of `written`, in parallel. Positions go with the output side.
+// Runs a kernel over all rows of the tensor `written`, in parallel. Positions have the shape of the
+// output side.
 void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, ElementType type,
                 const Shape& read_shape, const void* read, const Shape& written, void* write,
                 void* positions, bool count_include_pad) {

@@ -60,7 +60,8 @@ std::vector<PoolShape> Shapes() {
        .in_width = 17,
        .window_height = 15,
        .window_width = 17},
-      // 256 cells still have positions in bytes, more in s32; windows of 17 x 20 cells overlap.
+      // Windows of 256 cells store positions in bytes, larger ones in s32; windows of 17 x 20 cells
+      // overlap.
       {.batch = 2,
        .channels = 17,
        .in_height = 16,
@@ -90,7 +91,7 @@ std::vector<PoolShape> Shapes() {
 constexpr Layout kLayouts[] = {Layout::kNchw, Layout::kNhwc, Layout::kBlocked8, Layout::kBlocked16};
 constexpr ElementType kTypes[] = {ElementType::kF32, ElementType::kBf16};
 
-// Numbers that bf16 holds exactly.
+// Normally distributed numbers that bf16 holds exactly.
 std::vector<double> Random(int64_t count, int seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -132,8 +133,8 @@ void ExpectPaddingZero(const std::vector<uint8_t>& stored, const Shape& shape, L
   EXPECT_EQ(Store({plain.begin(), plain.end()}, shape, layout, type), stored);
 }
 
-// The gradient of max pooling: each output's gradient goes to the first pixel that holds its
-// maximum.
+// Computes the gradient of max pooling by plain loops: each output's gradient goes to the first
+// pixel with its maximum.
 std::vector<double> MaxPoolGradient(const PoolShape& shape, const std::vector<double>& in,
                                     const std::vector<double>& out_gradient) {
   std::vector<double> best(out_gradient.size()), gradient(in.size(), 0.0);
@@ -145,8 +146,8 @@ std::vector<double> MaxPoolGradient(const PoolShape& shape, const std::vector<do
   return gradient;
 }
 
-// The gradient of average pooling: each output's gradient goes to its window's pixels in equal
-// parts.
+// Computes the gradient of average pooling by plain loops: each output's gradient is divided
+// equally among its window's pixels.
 std::vector<double> AveragePoolGradient(const PoolShape& shape, bool count_include_pad,
                                         const std::vector<double>& out_gradient) {
   std::vector<double> cells(out_gradient.size(),

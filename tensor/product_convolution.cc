@@ -1,9 +1,9 @@
-// A forward convolution as one product of matrices, pixels by weights, for few pixels and many
-// weights: inference of one image. Such a convolution waits for its weights, which here are read
-// once, in the order in which they lie.
+// Forward convolutions of few pixels and many weights, such as inference of one image, as one
+// matrix product: pixels by weights. The time goes into reading the weights, so they are read only
+// once, in the order in which they lie in memory.
 //
-// Every output pixel's inputs are gathered into a row; a thread multiplies all rows by a panel of
-// output channels at a time.
+// The inputs of each output pixel are gathered into a row. A thread then multiplies all rows by one
+// panel of output channels (panels.h) at a time.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -23,21 +23,22 @@
 namespace cotangent::tensor {
 namespace {
 
-// Of a panel, as much as stays in the nearest cache while all rows pass by.
+// Bytes of a panel that are multiplied with all rows at a time, so that they stay in the nearest
+// cache.
 constexpr int64_t kPieceBytes = 24 << 10;
-// More pixels than this have enough to do with each weight, and other algorithms do it better.
+// With more pixels than this, each weight is used often enough that other algorithms are faster.
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
 class ProductConvolution final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the instructions and the convolution is of the kind. `type` is that
-  // of both sides, NHWC.
+  // Whether this processor has the instructions and the convolution is a suitable one. `type` is
+  // the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
-  // "product:avx2", "product:avx512", "product:avx512_bf16".
+  // Its implementation is "product:avx2", "product:avx512" or "product:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
-  // Requires IsAvailable(). relu: results are max(0, y).
+  // REQUIRES: IsAvailable(). If relu, results are max(0, y).
   ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu);
 
   std::string implementation() const override {
@@ -49,20 +50,20 @@ class ProductConvolution final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // The inputs of output pixel `pixel`, tap by tap.
+  // Writes the inputs of output pixel `pixel` to `row`, tap by tap (a tap is a cell of the kernel).
   void GatherRow(const char* in, int64_t pixel, char* row) const;
-  // A panel's columns for output pixels [first, first + rows).
+  // Computes a panel's output channels for output pixels [first, first + count).
   void MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows,
                      int64_t first, int64_t count, float* sums) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t pixels() const { return shape_.batch * shape_.out_height() * shape_.out_width(); }
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
-  // Steps of a product: one f32, or a pair of bf16, each.
+  // Elements of a row, of 4 bytes: one f32, or a pair of bf16.
   int64_t steps_a_tap() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }
   int64_t depth() const { return taps() * steps_a_tap(); }
   int64_t RowBytes() const { return depth() * 4; }
-  int64_t RowsBytes() const;  // of all rows
+  int64_t RowsBytes() const;  // of all gathered rows
 
   const product_kernels::Kernels& kernels_;
   const Panels panels_;  // of output channels
@@ -143,7 +144,8 @@ void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, in
   const int64_t step_bytes = panels_.Columns(panel) * 4, piece_steps = kPieceBytes / step_bytes;
   for (int64_t k = 0; k < depth(); k += piece_steps) {
     const int64_t piece = std::min(piece_steps, depth() - k);
-    // After a panel's last piece the next panel is read; the very last asks for what it has.
+    // After a panel's last piece the next panel is prefetched; the very last piece prefetches
+    // itself.
     const bool more = k + piece < depth() || panel + 1 < panels_.count();
     const char* const b = weights + k * step_bytes;
     kernels_.multiply(bf16_, {.rows = count,
@@ -185,7 +187,7 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
     for (int64_t i = begin; i < end; ++i)
       GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
   });
-  // Panels are shared out, and pixels where there are too few of those.
+  // Panels are divided among threads, and if there are too few of them, pixels too.
   const int64_t parts = std::min(DivideUp(threads_, panels_.count()), pixels());
   ParallelFor(panels_.count() * parts, [&](int64_t share, int thread) {
     const auto [begin, end] = PartOf(pixels(), share % parts, parts);

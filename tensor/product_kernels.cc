@@ -15,7 +15,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
     for (int v = 0; v < kVectors; ++v)
       sums[r][v] = p.accumulate ? Load(c + r * p.c_row + v * kLanes) : Zero();
   }
-  // The next rows' results, which may be far away, have the time that these rows' sums take.
+  // Prefetches the next rows of c, which may be far away, while these rows are computed.
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
@@ -25,7 +25,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
-  // These rows' part of what is next, a little with every step.
+  // These rows' part of p.next is prefetched a little with every step.
   const char* next = nullptr;
   int64_t next_step = 0;
   if constexpr (kAhead)
@@ -57,7 +57,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
   }
 }
 
-// Rows in blocks of as many as the registers hold.
+// Computes all rows, in blocks of as many as fit into the registers.
 template <bool kBf16, int kRows, int kVectors, bool kAhead>
 void MultiplyRowsAs(const Product& p) {
   int64_t row = 0;
@@ -76,7 +76,7 @@ void MultiplyRows(const Product& p) {
 }
 
 #if defined(__AVX512F__)
-constexpr int64_t kPanelVectors = 4;  // of 32 registers
+constexpr int64_t kPanelVectors = 4;  // of the 32 registers, for the columns of b
 template <bool kBf16>
 void MultiplyColumns(const Product& p) {
   switch (p.vectors) {
@@ -91,7 +91,7 @@ void MultiplyColumns(const Product& p) {
   }
 }
 #else
-constexpr int64_t kPanelVectors = 2;  // of 16 registers
+constexpr int64_t kPanelVectors = 2;  // of the 16 registers, for the columns of b
 template <bool kBf16>
 void MultiplyColumns(const Product& p) {
   p.vectors == 1 ? MultiplyRows<kBf16, 12, 1>(p) : MultiplyRows<kBf16, 6, 2>(p);

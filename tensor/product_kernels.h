@@ -15,7 +15,7 @@ namespace cotangent::tensor::product_kernels {
 // added to c if `accumulate`. An element of a or b is one f32, or a pair of bf16 whose two products
 // are both added. Sums are f32.
 struct Product {
-  int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers per row; at most Kernels::panel_vectors
+  int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers, <= panel_vectors
   const char* a = nullptr;
   int64_t a_row = 0, a_step = 0;  // bytes from one row, and from one k, to the next
   const char* b = nullptr;
@@ -45,10 +45,9 @@ struct Results {
 // The kernels of one instruction set. `bf16` may be true only for those of AVX-512, and only if
 // HasAvx512Bf16() (base/cpu.h).
 struct Kernels {
-  const char* isa;  // "avx512", "avx2"
-  int64_t lanes;    // floats in a register
-  int64_t
-      panel_vectors;  // registers of a row of c that the kernel computes at once
+  const char* isa;        // "avx512", "avx2"
+  int64_t lanes;          // floats in a register
+  int64_t panel_vectors;  // registers of a row of c that the kernel computes at once
 
   void (*multiply)(bool bf16, const Product& product);
   void (*finish)(bool bf16, const Results& results);

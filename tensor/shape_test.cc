@@ -21,7 +21,7 @@ TEST(Shape, RejectsEmptyNegativeAndAbsurdExtents) {
             "shape [4, 0] has the extent 0; every extent must be at least 1");
   EXPECT_FALSE(Shape({-1}).Validate().ok());
   EXPECT_FALSE(Shape({int64_t{1} << 40, int64_t{1} << 40}).Validate().ok());
-  EXPECT_FALSE(Shape({int64_t{1} << 61}).Validate().ok());  // its bytes would not fit
+  EXPECT_FALSE(Shape({int64_t{1} << 61}).Validate().ok());  // too many bytes for an int64_t
   EXPECT_FALSE(Shape({1, 1, 1, 1, 1, 1, 1}).Validate().ok());
 }
 

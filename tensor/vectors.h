@@ -1,6 +1,6 @@
-// A register of floats: loaded and stored as f32 or bf16, whole or in part, and transposed. Sixteen
-// floats in a file that is compiled for AVX-512, eight in one that is compiled for AVX2; only for
-// such files, each of which has its own copy.
+// A register of floats (Vector) and operations on it: loading and storing as f32 or bf16, whole or
+// in part, and transposing. It has 16 floats in a file compiled for AVX-512, 8 in one compiled for
+// AVX2. Only such files may include this header; each gets its own copy of the functions.
 #ifndef COTANGENT_TENSOR_VECTORS_H_
 #define COTANGENT_TENSOR_VECTORS_H_
 
@@ -8,7 +8,8 @@
 
 #include <cstdint>
 
-// What a file that is compiled once for each instruction set calls its table of kernels.
+// The name of a file's table of kernels (`const Kernels kAvx512` or kAvx2). The file is compiled
+// once for each instruction set.
 #if defined(__AVX512F__)
 #define COTANGENT_KERNELS kAvx512
 #else
@@ -18,7 +19,8 @@
 namespace cotangent::tensor {
 namespace {
 
-// Which of a register's numbers are loaded or stored: all, or the first `count`, fewer than all.
+// Which floats of a register are loaded or stored: all of them, or the first `count` (fewer than
+// all; the others are loaded as 0).
 struct FullVector {};
 struct PartialVector {
   int64_t count;
@@ -37,13 +39,14 @@ inline Vector Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
 inline Vector Sub(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
 inline Vector Mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
 inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
-// The second operand where one is not a number.
+// Returns the larger of a and b, or b if either is NaN.
 inline Vector Max(Vector a, Vector b) { return _mm512_max_ps(a, b); }
-// a < b ? x : y.
+// Returns a < b ? x : y for each lane.
 inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
-// Sums of products of bf16 pairs.
+// Returns a b + c, where each lane of a and b is a pair of bf16: the products of both halves are
+// added.
 inline Vector MulAddPairs(Vector a, Vector b, Vector c) {
   return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
 }
@@ -72,7 +75,9 @@ inline void StoreBf16(void* data, Vector x, Lanes lanes) {
   _mm256_mask_storeu_epi16(data, MaskOf(lanes), (__m256i)_mm512_cvtneps_pbh(x));
 }
 
-// Bytes: stored from small whole numbers, and compared with one.
+// StoreBytes() stores lanes that hold small whole numbers as bytes. WhereEqual() compares bytes in
+// memory with `byte`, one per lane; LoadWhere() loads the lanes for which that was true, and 0 for
+// the others.
 template <typename Lanes>
 inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
   _mm512_mask_cvtepi32_storeu_epi8(data, MaskOf(lanes), _mm512_cvtps_epi32(x));
@@ -91,17 +96,17 @@ inline Vector LoadBf16Where(__mmask16 where, const void* data) {
       _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(where, data)), 16));
 }
 
-// bf16 of x and of y side by side in each lane, x first.
+// Returns a pair of bf16 in each lane: x rounded, then y rounded.
 inline Vector Interleave(Vector x, Vector y) {
   const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
   const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(y));
   return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
-// columns[j] lane i = rows[i] lane j. What is not used of `columns` costs nothing where this is
-// inlined.
+// Transposes: lane i of columns[j] = lane j of rows[i]. If this is inlined, elements of `columns`
+// that are not used cost nothing.
 inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {
-  __m512 quads[16];  // quads[4 g + c], 128-bit block b: rows 4 g .. 4 g + 3 of column 4 b + c
+  __m512 quads[16];  // block b of quads[4 g + c]: rows 4 g .. 4 g + 3 of column 4 b + c
 #pragma GCC unroll 4
   for (int g = 0; g < 16; g += 4) {
     const __m512d low_a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g], rows[g + 1]));
@@ -113,7 +118,7 @@ inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector*
     quads[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high_a, high_b));
     quads[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high_a, high_b));
   }
-  constexpr int kEven = 0x88, kOdd = 0xdd;  // blocks 0, 2 and 1, 3 of either
+  constexpr int kEven = 0x88, kOdd = 0xdd;  // 128-bit blocks 0, 2 or 1, 3 of each operand
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) {
     const __m512 even_a = _mm512_shuffle_f32x4(quads[c], quads[4 + c], kEven),
@@ -140,12 +145,12 @@ inline Vector Add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
 inline Vector Sub(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
 inline Vector Mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
 inline Vector MulAdd(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
-// The second operand where one is not a number.
+// Returns the larger of a and b, or b if either is NaN.
 inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
 inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
-// Never called, as kHasBf16 is false; named in templates.
+// Templates name these, but they are never called, since kHasBf16 is false.
 inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
 inline Vector Interleave(Vector x, Vector) { return x; }
 
@@ -186,9 +191,9 @@ inline Vector LoadWhere(__m256i where, const float* data, Lanes lanes) {
 }
 inline Vector LoadBf16Where(__m256i, const void*) { return Zero(); }  // never called
 
-// columns[j] lane i = rows[i] lane j.
+// Transposes: lane i of columns[j] = lane j of rows[i].
 inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {
-  __m256 quads[8];  // quads[4 g + c], 128-bit block b: rows 4 g .. 4 g + 3 of column 4 b + c
+  __m256 quads[8];  // block b of quads[4 g + c]: rows 4 g .. 4 g + 3 of column 4 b + c
 #pragma GCC unroll 2
   for (int g = 0; g < 8; g += 4) {
     const __m256d low_a = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g], rows[g + 1]));
@@ -209,7 +214,7 @@ inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector*
 
 #endif
 
-// Loads and stores as bf16, which only instruction sets with kHasBf16 have, or as f32.
+// Loads or stores as bf16 (only if kHasBf16) or as f32.
 template <bool kBf16, typename Lanes>
 inline Vector LoadAs(const void* data, Lanes lanes) {
   if constexpr (kBf16)
@@ -230,7 +235,7 @@ struct Bool {
   static constexpr bool value = kTruth;
 };
 
-// Calls f(Bool<bf16>()); bf16 is false where this instruction set has none.
+// Calls f(Bool<bf16>()), with false if this instruction set has no bf16.
 template <typename Function>
 inline __attribute__((always_inline)) void WithType(bool bf16, Function f) {
   if constexpr (kHasBf16) {
@@ -239,8 +244,8 @@ inline __attribute__((always_inline)) void WithType(bool bf16, Function f) {
   f(Bool<false>());
 }
 
-// Calls f(i, lanes) for the first of every register of `count` numbers; lanes is FullVector, or
-// PartialVector for the last.
+// Calls f(i, lanes) for every register of `count` numbers, where i is the index of its first
+// number. `lanes` is FullVector, or PartialVector for a last register that is not full.
 template <typename Function>
 inline __attribute__((always_inline)) void ForEachVector(int64_t count, Function f) {
   int64_t i = 0;

@@ -17,23 +17,24 @@ namespace {
 using winograd::kOutputs;
 
 // The constants below, kLeastTilesByThread and kLeastTilesPerTask (winograd.h) and
-// kMostSumsPerThread (winograd_weight_gradient.cc) cut the work so that it stays in caches. They
-// were found by measuring, and are not sharp: for the 3x3 layers of cifar94 and resnet18 on 2 cores
-// of a Sapphire Rapids (2 MiB of second-level cache each, f32, batch 64) half and twice of each
-// change the geometric mean of all layers' times by less than the 10% that two runs differ by,
-// single layers by up to a third. A value that is wrong for a machine costs speed; it also changes
-// the last bits of gradients by the weights, whose sums are cut by it.
+// kMostSumsPerThread (winograd_weight_gradient.cc) cut the work so that it stays in the caches.
+// They were found by measuring and are not critical. On the 3x3 layers of cifar94 and resnet18 (2
+// cores of a Sapphire Rapids, 2 MiB of second-level cache each, f32, batch 64), halving or doubling
+// any of them changes the geometric mean of all layers' times by less than 10%, which is also the
+// difference between two runs, and single layers by up to a third. A wrong value costs speed. It
+// also changes the last bits of weight gradients, since it decides how their sums are cut.
 
-// A thread's tiles are to stay in its second-level cache, of which an eighth is left to weights
-// that pass by; where fewer than kLeastTilesByThread fit, the thread has this much of the last
-// level.
+// A thread's tiles should fit into 7/8 of its second-level cache; the rest is for the weights that
+// are read meanwhile. If fewer than kLeastTilesByThread fit, the thread takes this many bytes of
+// the third-level cache instead.
 constexpr int64_t kL3BytesPerThread = 3 << 20;
-// What all threads have there if they work together. They share as little as they can: numbers
-// that another core has written are slow to come.
+// The bytes of the third-level cache used if all threads work on the same tiles. Threads should
+// share little data: what another core has written is slow to read.
 constexpr int64_t kL3BytesTogether = 8 << 20;
-// More tiles at a time than this save nothing more: weights are loaded once for all of them.
+// More tiles at a time save nothing: weights are already loaded only once for all of them.
 constexpr int64_t kMostTilesByThread = 192;
-// Rows of the product's microkernel (product_kernels.cc); chunks are multiples of it.
+// Rows that the product kernel (product_kernels.cc) computes at once; tiles at a time are a
+// multiple.
 constexpr int64_t kProductRows = 6;
 constexpr int64_t kTilesPerBlock = 48;
 
@@ -73,7 +74,7 @@ int64_t WinogradConvolution::TilesByThread(int64_t tile_bytes, int64_t sums_byte
 }
 
 int64_t WinogradConvolution::TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const {
-  // The sums pass through the caches once a chunk, which should be worth it.
+  // Sums are read and written once per chunk of tiles, so chunks should be at least about as large.
   const int64_t blocks = std::max(kL3BytesTogether, sums_bytes / 2) / (tile_bytes * kTilesPerBlock);
   return std::min(std::max(blocks, int64_t{1}) * kTilesPerBlock, RoundUp(tiles_, 2));
 }
@@ -87,7 +88,7 @@ WinogradConvolution::Tile WinogradConvolution::TileAt(int64_t index) const {
   return {rest / tile_rows_, rest % tile_rows_ * kOutputs, column * kOutputs};
 }
 
-// ---- The family -----------------------------------------------------------------------------------
+// ---- The family of implementations (convolution_family.h) ------------------------------------
 
 namespace {
 
@@ -138,7 +139,7 @@ extern constexpr ConvolutionFamily kWinogradFamily = {
         [](const ConvolutionChoice& choice) {
           return choice == Choice(choice.in_type, false) || choice == Choice(choice.in_type, true);
         },
-    // Tiles of outputs begin where windows do.
+    // Tiles of outputs must begin where windows begin.
     .can_pool =
         [](const ConvolutionShape& s) {
           return s.pad_top == 1 && s.pad_left == 1 && s.out_height() >= 2 && s.out_width() >= 2;

@@ -1,23 +1,28 @@
-// Dense 3x3 convolutions of stride 1 by minimal filtering, F(4x4, 3x3): Lavin and Gray, "Fast
-// algorithms for convolutional neural networks" (2015), after Winograd (1980). A tile of 4x4
-// outputs takes 36 multiplications a pair of channels instead of 144, and those are 36 products of
-// matrices (tiles by channels), one for each "point"; the price is rounding: winograd_matrices.h
-// tells which points lose least.
+// Dense 3x3 convolutions of stride 1 by Winograd's minimal filtering F(4x4, 3x3): Lavin and Gray,
+// "Fast algorithms for convolutional neural networks" (2015), after Winograd (1980).
 //
-// In the three directions, with U = G w G^T, V = B^T x B and matrices over channels and tiles:
+// Images are cut into tiles of 4x4 outputs, which depend on 6x6 inputs. A tile takes 36
+// multiplications per pair of input and output channel, instead of 144. They are 36 matrix products
+// (tiles by channels), one for each of 36 "points", the elements of a transformed tile. The price
+// is larger rounding errors; winograd_matrices.h explains the choice of interpolation points that
+// keeps them small.
+//
+// In the three directions, with x the input, w the weights, dy the output gradient, dw the weight
+// gradient, U = G w G^T and V = B^T x B (G, B, A: winograd_matrices.h):
 //
 //   forward           y  = A^T (sum over input channels of V U) A
-//   input gradient    the same of dy, with the kernel rotated and its channels exchanged
+//   input gradient    like forward, of dy, with the kernel rotated by 180 degrees and its input and
+//                     output channels exchanged
 //   weight gradient   dw = G^T (sum over tiles of V (A dy A^T)) G
 //
-// The first two are winograd_forward.cc's, the third is winograd_weight_gradient.cc's. Pooling at
-// once is winograd_pooling.h's. What one tile takes, by instruction set and element type, is
-// winograd_kernels.h's.
+// winograd_forward.cc computes the first two, winograd_weight_gradient.cc the third.
+// winograd_pooling.h adds max pooling, and winograd_kernels.h has the arithmetic for one tile, by
+// instruction set and element type. V (A dy A^T) and V U are products at each point.
 //
 // Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy
-// are bf16, all sums f32. The largest error, relative to the largest result and against double
-// (convolution_test): 1.7e-6 in f32, where a direct convolution has 1e-6; in bf16 1.5e-2 against
-// 3.5e-3.
+// are bf16, and all sums are f32. Largest errors against double, relative to the largest result
+// (convolution_test): in f32 1.7e-6, and 1e-6 for a direct convolution; in bf16 1.5e-2, and 3.5e-3
+// for a direct one.
 #ifndef COTANGENT_TENSOR_WINOGRAD_H_
 #define COTANGENT_TENSOR_WINOGRAD_H_
 
@@ -33,29 +38,29 @@
 
 namespace cotangent::tensor {
 
-// How a Winograd convolution is asked for.
+// Arguments of the functions that make a Winograd convolution.
 struct WinogradOptions {
   ConvolutionShape shape;
   Direction direction = Direction::kForward;
   ElementType type = ElementType::kF32;  // of both sides
-  std::string implementation = "";       // "wino_4x3:avx512", as choices have it
-  // All threads work on the same tiles at a time; otherwise each, where there are enough tiles, on
-  // tiles of its own.
+  std::string implementation = "";       // "wino_4x3:avx512", as in ConvolutionChoice
+  // All threads work on the same tiles at a time. If false, each thread works on tiles of its own,
+  // if there are enough tiles.
   bool together = false;
   bool relu = false, pooled = false;  // as in Epilogue
 };
 
-// Makes one for as many threads as Threads() says now.
+// These make an implementation for the number of threads that Threads() returns now.
 std::unique_ptr<ConvolutionImplementation> MakeWinogradForward(const WinogradOptions& options);
 std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
     const WinogradOptions& options);
 
-// Whether by default each thread sums a gradient by the weights over tiles of its own, in sums that
-// leave its second-level cache, so that the other way is worth measuring.
+// Whether by default each thread adds up its own weight gradient, and these gradients do not fit
+// into its second-level cache. Then `together` is worth measuring, too.
 bool WeightGradientLeavesCaches(const WinogradOptions& options);
 
-// What the directions share: how the images are cut into tiles, and how many of those are at work
-// at a time.
+// What the directions have in common: how images are cut into tiles, and how many tiles are
+// processed at a time.
 class WinogradConvolution : public ConvolutionImplementation {
  public:
   std::string implementation() const final { return implementation_; }
@@ -63,27 +68,28 @@ class WinogradConvolution : public ConvolutionImplementation {
  protected:
   explicit WinogradConvolution(const WinogradOptions& options);
 
-  // One side of the convolution as images of `channels`.
+  // The images on one side of the convolution.
   struct Side {
     int64_t channels, height, width;
   };
   struct Tile {
-    int64_t image, row, column;  // of its first output
+    int64_t image, row, column;  // row and column of its first output
   };
 
   Tile TileAt(int64_t index) const;
-  // Tiles at a time, if each thread has its own: as many as let the transforms of a tile
-  // (`tile_bytes`) and `sums_bytes` stay in the thread's caches. `shares`: parts that all tiles are
-  // cut into.
+  // Returns how many tiles a thread processes at a time if each has its own: as many as let the
+  // tiles' transforms (`tile_bytes` each) and `sums_bytes` stay in its caches. `shares` is the
+  // number of parts that all tiles are cut into.
   int64_t TilesByThread(int64_t tile_bytes, int64_t sums_bytes, int64_t shares) const;
-  // The same if all threads work on them.
+  // The same if all threads process the same tiles.
   int64_t TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t lanes() const { return products_.lanes; }
-  // Steps of a product over `count` channels or tiles: a number, or a pair of bf16, each.
+  // Length of a matrix product that sums over `count` channels or tiles: in bf16 a step takes two
+  // of them.
   int64_t Depth(int64_t count) const { return bf16_ ? (count + 1) / 2 : count; }
-  // Bytes of zeros that pixels outside the image point at.
+  // Bytes of a buffer of zeros that stands for pixels outside the image.
   int64_t ZeroBytes() const;
 
   const winograd::Kernels& kernels_;
@@ -92,21 +98,22 @@ class WinogradConvolution : public ConvolutionImplementation {
   const Direction direction_;
   const bool bf16_, pooled_;
   const int threads_;
-  Side source_, target_;  // the side that B transforms, and the side that A does
-  const Panels panels_;   // of target channels
+  Side source_, target_;  // transformed by B^T, and by A^T (or A)
+  const Panels panels_;   // of the target's channels
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;
   bool by_thread_ = false;
-  int64_t chunk_ = 0;  // tiles that are in scratch at a time: a thread's, or all threads'
+  int64_t chunk_ = 0;  // tiles in scratch at a time, per thread or in all
 };
 
-// Fewer tiles at a time than this are not worth the loading of their weights.
+// A thread processes at least this many tiles at a time; with fewer, loading the weights takes too
+// long.
 inline constexpr int64_t kLeastTilesByThread = 24;
-// Tiles, or pairs of them, whose transforms are worth another thread.
+// The least number of tiles (or pairs of tiles) to transform that is worth another thread.
 inline constexpr int64_t kLeastTilesPerTask = 4;
 
-// Points at the kSize x kSize pixels from (row, column) on, of image `image` of `images`; at
-// `outside` for those that are not in it.
+// Sets pixels.at to the kSize x kSize pixels of image number `image` from (row, column) on. Pixels
+// outside the image get the address `outside`.
 template <int kSize>
 void PointAt(const char* images, int64_t image, int64_t height, int64_t width, int64_t pixel_bytes,
              int64_t row, int64_t column, const void* outside, winograd::Pixels& pixels) {
@@ -125,8 +132,8 @@ void PointAt(const char* images, int64_t image, int64_t height, int64_t width, i
   }
 }
 
-// Calls transform(i, tile, next) for `count` tiles, which find(i, tile) points at; the last tile's
-// `next` is any.
+// Calls transform(i, tile, next) for i = 0 .. count - 1, where find(i, tile) sets the pointers of
+// tile i and `next` is the following tile, to be prefetched (after the last tile, any).
 template <typename Tile, typename Find, typename Transform>
 void ForEachTile(int64_t count, Find find, Transform transform) {
   if (count == 0) return;

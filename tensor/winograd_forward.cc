@@ -1,5 +1,6 @@
-// Winograd convolutions forward, and their gradients by the input: the same with the kernel rotated
-// and its channels exchanged.
+// Winograd's convolutions (winograd.h) in the forward direction, and their input gradients, which
+// are forward convolutions with the kernel rotated and its input and output channels exchanged.
+// "Source" and "target" are the side that is read and the side that is written.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -16,7 +17,7 @@ using winograd::kInputs;
 using winograd::kOutputs;
 using winograd::kPoints;
 
-// Columns of products that a thread turns into outputs at a time.
+// Columns of products (target channels) that a thread turns into outputs at a time.
 constexpr int64_t kGroupColumns = 64;
 
 class WinogradForward final : public WinogradConvolution {
@@ -31,40 +32,41 @@ class WinogradForward final : public WinogradConvolution {
   }
 
  private:
-  // Transforms tiles [first, first + count) of all; `points` is where that of `first` belongs.
+  // Transforms tiles [first, first + count) of all. `points` is where the first one's result goes.
   void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                        int64_t count, char* points) const;
-  // The same of the gradient of an output that was pooled.
+  // The same if the source is the gradient of a pooled output.
   void TransformPooledSource(const ConvolutionArguments& arguments, const char* zeros,
                              int64_t first, int64_t count, char* points) const;
-  // The products of one panel of target channels at one point, for the first `tiles` in `points`.
+  // Computes the products of one panel of target channels at one point, for the first `tiles` tiles
+  // in `points`.
   void MultiplyPanel(const ConvolutionArguments& arguments, int point, int64_t panel, int64_t tiles,
                      const char* points, float* products) const;
-  // Makes the outputs of tiles [first, first + count) from `channel` on, as many channels as a row
-  // of products has.
+  // Computes the outputs of tiles [first, first + count) for the channels from `channel` on, as
+  // many as a row of products has.
   void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count,
                        int64_t channel, const float* products) const;
-  // The same, pooled.
+  // The same with max pooling.
   void TransformPooledTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count,
                              int64_t channel, const winograd::Finish& finish,
                              const float* products) const;
-  // Each thread transforms a chunk of tiles and multiplies it while it is in its own cache.
+  // Each thread transforms a chunk of tiles and multiplies them while they are in its own cache.
   void RunByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products by points, so that the weights are
-  // read once: for few tiles.
+  // For few tiles: all threads transform one chunk of tiles, then divide its products by points and
+  // panels, so that the weights are read only once.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
-  // Bytes of a tile's numbers at one point, and of all tiles' at one point.
+  // Bytes of one tile at one point, and from one point to the next.
   int64_t SourceRow() const { return Depth(source_.channels) * 4; }
   int64_t SourcePointStride() const {
     return PadAgainstCacheAliasing(RoundUp(chunk_, 2) * SourceRow());
   }
-  // Floats of a tile's products at one point, and of all tiles' at one point.
+  // Floats of one tile's products at one point, and from one point to the next.
   int64_t ProductRow() const;
   int64_t ProductPointStride() const {
     return PadAgainstCacheAliasing(chunk_ * ProductRow() * 4) / 4;
   }
-  int64_t WeightPointStride(int64_t panel) const {  // bytes
+  int64_t WeightPointStride(int64_t panel) const {  // bytes from one point to the next
     return PadAgainstCacheAliasing(Depth(source_.channels) * panels_.Columns(panel) * 4);
   }
 
@@ -94,7 +96,7 @@ int64_t WinogradForward::scratch_bytes() const {
 }
 
 void WinogradForward::PackWeights(const float* oihw, void* packed) const {
-  // Taps of (source channel k, target channel n).
+  // Distances in floats between the taps of source channels k and of target channels n.
   const bool rotated = direction_ == Direction::kInputGradient;
   const int64_t row_stride = rotated ? 9 * target_.channels : 9;
   const int64_t column_stride = rotated ? 9 : 9 * source_.channels;
@@ -144,7 +146,7 @@ void WinogradForward::TransformPooledSource(const ConvolutionArguments& argument
   ForEachTile<winograd::Windows>(
       count,
       [&](int64_t t, winograd::Windows& windows) {
-        // A tile begins a row and a column before a window does.
+        // A tile of inputs begins one row and one column before a window.
         const Tile tile = TileAt(first + t);
         pooled.PointAtWindows<4>(tile.image, tile.row / 2 - 1, tile.column / 2 - 1, 0, zeros,
                                  windows);

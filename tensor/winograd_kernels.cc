@@ -16,8 +16,8 @@ namespace {
   return {(lanes.count + 1) / 2 * 2};
 }
 
-// Calls f(c, at, lanes) for the first of every register of channels, stored at `at` with `size`
-// bytes each.
+// Calls f(c, at, lanes) for every register of channels, where c is its first channel and `at` the
+// address of that channel's point 0. Numbers have `size` bytes.
 template <typename Function>
 inline __attribute__((always_inline)) void ForEachPlace(int64_t channels, char* points,
                                                         const Places& places, int64_t size,
@@ -103,7 +103,8 @@ void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64
   });
 }
 
-// ---- Rows ---------------------------------------------------------------------------------------
+// ---- Rows (winograd_rows.cc)
+// ----------------------------------------------------------------------
 
 template <bool kBf16>
 void TransformInputRowAs(const Pixels& pixels, int64_t channels, char* points,

@@ -1,8 +1,9 @@
-// The arithmetic of winograd.h for one tile at a time, apart from the products of matrices, for
-// each instruction set.
+// The arithmetic of Winograd's convolutions (winograd.h) for one tile at a time, except the matrix
+// products, compiled for each instruction set.
 //
-// Included by a file that is compiled for an instruction set: it must include nothing with inline
-// functions that others share.
+// Files that are compiled for an instruction set include this header, so it must not include
+// headers with inline functions that other files use: the linker might keep the version with
+// instructions that the processor lacks.
 #ifndef COTANGENT_TENSOR_WINOGRAD_KERNELS_H_
 #define COTANGENT_TENSOR_WINOGRAD_KERNELS_H_
 
@@ -10,12 +11,12 @@
 
 namespace cotangent::tensor::winograd {
 
-inline constexpr int kOutputs = 4;                 // a tile's outputs along a side
-inline constexpr int kInputs = 6;                  // the inputs they depend on
-inline constexpr int kPoints = kInputs * kInputs;  // products of a tile
+inline constexpr int kOutputs = 4;                 // outputs of a tile along each side
+inline constexpr int kInputs = 6;                  // inputs that they depend on, along each side
+inline constexpr int kPoints = kInputs * kInputs;  // elements of a transformed tile
 
-// G: a weight's points are these times its three taps. The points of the polynomials are 0, a, -a,
-// b, -b and infinity with a = 2/3 and b = 3/2, whose product is 1: see winograd_matrices.h.
+// The matrix G, which maps the three taps of a row of weights to six points. It follows from the
+// interpolation points 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2 (winograd_matrices.h).
 inline constexpr float kWeightMatrix[kInputs][3] = {{1, 0, 0},
                                                     {-81.0f / 130, -27.0f / 65, -18.0f / 65},
                                                     {-81.0f / 130, 27.0f / 65, -18.0f / 65},
@@ -23,16 +24,16 @@ inline constexpr float kWeightMatrix[kInputs][3] = {{1, 0, 0},
                                                     {8.0f / 65, -12.0f / 65, 18.0f / 65},
                                                     {0, 0, 1}};
 
-// Pixels of one tile: kPoints pointers (inputs) or kOutputs^2 (outputs or their gradients), each to
-// `channels` numbers, f32 or bf16. What lies outside the image points to zeros where it is read,
-// and is null where it is written.
+// Addresses of a tile's pixels: kPoints of them for inputs, kOutputs^2 for outputs or their
+// gradients. Each pixel has `channels` numbers, f32 or bf16. A pixel outside the image has the
+// address of zeros if the tile is read, and null if it is written.
 struct Pixels {
   const void* at[kPoints];
 };
-// What max pooling of windows of 2x2 left of a tile: for each window the greatest number, or its
-// gradient, and as bytes which cell it came from, 0 to 3; the other cells are zero where gradients
-// are read. A tile of outputs has 2x2 windows; a tile of inputs, which begins with the second row
-// and column of a window, 4x4.
+// A tile after max pooling in windows of 2x2. For each window, `value` is the address of the maxima
+// or their gradients, and `position` that of bytes that say which cell each came from, 0 to 3. When
+// gradients are read, the other cells are zero. A tile of outputs has 2x2 windows; a tile of inputs
+// has parts of 4x4, since it begins in the second row and column of a window.
 struct Windows {
   Pixels value, position;
 };
@@ -41,66 +42,67 @@ struct Pair {
   Tile first, second;
 };
 
-// Where a transform stores: channel c of point p lies `p * point + c / width * panel + c % width *
-// (bytes of a number)` bytes on.
+// Where a transform stores its result: channel c of point p lies at byte `p * point + c / width *
+// panel + c % width * (bytes of a number)`.
 struct Places {
   int64_t point = 0, panel = 0;
-  int64_t width = 0;  // channels of a panel: a multiple of a register's numbers, or all
+  int64_t width = 0;  // channels per panel: all, or a multiple of a register's
 };
 
-// What is done to outputs before they are stored.
+// What is added to outputs before they are stored.
 struct Finish {
-  const float* bias = nullptr;  // a float a channel to be added, or null
-  bool add = false;  // the number `addend_offset` bytes from where an output is stored is added
+  const float* bias = nullptr;  // a float for each channel, or null
+  bool add = false;             // adds the number that lies `addend_offset` bytes after the output
   int64_t addend_offset = 0;
   bool relu = false;
 };
 
-// The kernels of one instruction set. Only those of AVX-512 may be told bf16 or take pairs, and
-// only where HasAvx512Bf16(). Every transform of tiles is told which tile its thread comes to next,
-// to ask for it in time.
+// The kernels of one instruction set. `bf16` may be true, and pairs may be used, only with those of
+// AVX-512 and only if HasAvx512Bf16() (base/cpu.h). Transforms of tiles also get the thread's next
+// tile, to prefetch it.
 struct Kernels {
-  // The transformed tile, or the transformed gradient of a tile's outputs, in the pixels' own type;
-  // an odd number of bf16 channels is filled up with a zero.
+  // Transforms a tile of inputs (B^T x B) or of output gradients (A dy A^T), and stores the points
+  // in the pixels' type. An odd number of bf16 channels is followed by a zero.
   template <typename Tile>
   using TransformTile = void(bool bf16, const Tile& tile, const Tile& next, int64_t channels,
                              char* points, const Places& places);
   TransformTile<Pixels>*transform_input = nullptr, *transform_gradient = nullptr;
   TransformTile<Windows>*transform_pooled_input = nullptr, *transform_pooled_gradient = nullptr;
-  // The same of two bf16 tiles, as the reduction over tiles wants them: each channel's two numbers
-  // side by side, as one of four bytes. Null without bf16.
+  // The same for two bf16 tiles, for products that sum over tiles: the two numbers of each channel
+  // lie side by side. Null if the instruction set has no bf16.
   template <typename Tile>
   using TransformPair = void(const Pair<Tile>& tiles, const Pair<Tile>& next, int64_t channels,
                              char* points, const Places& places);
   TransformPair<Pixels>*transform_input_pair = nullptr, *transform_gradient_pair = nullptr;
   TransformPair<Windows>* transform_pooled_gradient_pair = nullptr;
 
-  // The outputs of a tile from its products: points[p] at `points` + p * point_stride floats,
-  // channels in order and filled up to a multiple of the register's numbers.
+  // Computes a tile's outputs (A^T m A) from its products m: those at point p begin at `points` + p
+  // * point_stride floats, with channels in order, padded to full registers.
   void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels,
                            const Finish& finish, const Pixels& tile, const Pixels& next);
-  // The same, max-pooled: writes the greatest output of each window and, unless the pointers to
-  // positions are null, which cell it is in; of equal ones the first.
+  // The same, followed by max pooling: writes the maximum of each window and, unless the position
+  // pointers are null, which cell it is in (the first among equal ones).
   void (*transform_pooled_output)(bool bf16, const float* points, int64_t point_stride,
                                   int64_t channels, const Finish& finish, const Windows& tile,
                                   const Windows& next);
 
-  // The same along a row: kInputs pixels to as many points, and those to kOutputs outputs.
+  // The same along one row only: kInputs pixels to kInputs points, and kInputs products to kOutputs
+  // outputs.
   void (*transform_input_row)(bool bf16, const Pixels& pixels, int64_t channels, char* points,
                               int64_t point_stride);
   void (*transform_output_row)(bool bf16, const float* points, int64_t point_stride,
                                int64_t channels, const Finish& finish, const Pixels& pixels);
 
-  // Transformed weights of one panel of columns in up to `vectors` registers: element (row k,
-  // column n) has its nine taps at plain + k * row_stride + n * column_stride (floats), in reverse
-  // order if `rotated`. Written point by point, each [rows, lanes * vectors] as the b of a
-  // product_kernels::Product wants it.
+  // Transforms the weights of one panel of columns, `vectors` registers wide. Element (row k,
+  // column n) has its nine taps at plain + k * row_stride + n * column_stride (strides in floats);
+  // they are taken in reverse order if `rotated`. The result lies point by point, `point_stride`
+  // bytes apart, each [rows, lanes * vectors] in the form of product_kernels::Product::b.
   void (*transform_weights)(bool bf16, const float* plain, int64_t rows, int64_t columns,
                             int64_t row_stride, int64_t column_stride, bool rotated,
                             int64_t vectors, char* points, int64_t point_stride);
 
-  // Nine taps of each of `columns` weights, `column_stride` floats apart in `plain`, from the
-  // products summed over all tiles.
+  // Computes the nine taps' gradients of `columns` weights from products summed over all tiles,
+  // point_stride floats apart. The weights lie `column_stride` floats apart in `plain`.
   void (*transform_weight_gradient)(const float* points, int64_t point_stride, int64_t columns,
                                     float* plain, int64_t column_stride);
 };

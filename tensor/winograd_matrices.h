@@ -1,8 +1,10 @@
-// The matrices of winograd.h, applied to registers: part of winograd_kernels.cc.
+// The matrices of Winograd's convolutions (winograd.h), applied to registers. Part of
+// winograd_kernels.cc.
 //
-// The points of the polynomials are 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2. Their
-// product is 1, which saves multiplications, and among such points they lose the fewest digits: in
-// bf16 a third of what the usual 0, 1, -1, 2, -2 do.
+// Minimal filtering multiplies polynomials by their values at interpolation points: here 0, a, -a,
+// b, -b and infinity with a = 2/3 and b = 3/2. a b = 1 saves multiplications, and among such points
+// these lose the fewest digits: in bf16 a third of what the usual 0, 1, -1, 2, -2 and infinity
+// lose.
 #ifndef COTANGENT_TENSOR_WINOGRAD_MATRICES_H_
 #define COTANGENT_TENSOR_WINOGRAD_MATRICES_H_
 
@@ -15,13 +17,13 @@ namespace {
 constexpr float kA = 2.0f / 3, kB = 3.0f / 2;
 constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA * kA * kA, kB3 = kB * kB * kB;
 constexpr float kSumOfSquares = kA2 + kB2;
-// 1 / product of (x_i - x_j) over j != i, for x_i = +-a and +-b.
+// 1 / product of (x_i - x_j) over the other finite points x_j, for x_i = +-a and for x_i = +-b.
 constexpr float kNa = 1 / (2 * kA2 * (kA2 - kB2)), kNb = 1 / (2 * kB2 * (kB2 - kA2));
 
 inline Vector MultiplyAdd(Vector a, float b, Vector c) { return MulAdd(a, Set(b), c); }
 inline Vector Scale(Vector a, float b) { return Mul(a, Set(b)); }
 
-// B^T: 6 inputs to 6 points.
+// B^T maps 6 inputs to 6 points.
 struct InputMatrix {
   static constexpr int kFrom = kInputs, kTo = kInputs;
   static inline void Apply(const Vector* d, Vector* t) {
@@ -36,7 +38,7 @@ struct InputMatrix {
   }
 };
 
-// A^T: 6 points to 4 outputs.
+// A^T maps 6 points to 4 outputs.
 struct OutputMatrix {
   static constexpr int kFrom = kInputs, kTo = kOutputs;
   static inline void Apply(const Vector* m, Vector* y) {
@@ -49,7 +51,7 @@ struct OutputMatrix {
   }
 };
 
-// A: the gradients of 4 outputs to 6 points.
+// A maps the gradients of 4 outputs to 6 points.
 struct GradientMatrix {
   static constexpr int kFrom = kOutputs, kTo = kInputs;
   static inline void Apply(const Vector* y, Vector* t) {
@@ -66,7 +68,7 @@ struct GradientMatrix {
   }
 };
 
-// G: 3 taps to 6 points.
+// G maps 3 taps of the kernel to 6 points.
 struct WeightMatrix {
   static constexpr int kFrom = 3, kTo = kInputs;
   static inline void Apply(const Vector* g, Vector* u) {
@@ -83,7 +85,7 @@ struct WeightMatrix {
   }
 };
 
-// G^T: 6 points to the gradients of 3 taps.
+// G^T maps 6 points to the gradients of 3 taps.
 struct WeightGradientMatrix {
   static constexpr int kFrom = kInputs, kTo = 3;
   static inline void Apply(const Vector* p, Vector* g) {
@@ -95,8 +97,8 @@ struct WeightGradientMatrix {
   }
 };
 
-// Applies a matrix to both sides: load(i) gives the i-th of kFrom^2 numbers, sink(i, x) takes the
-// i-th of kTo^2.
+// Applies a matrix M to the columns and rows of a square matrix X: M X M^T. load(i) returns element
+// i of X (row by row, kFrom^2 elements), sink(i, x) receives element i of the result (kTo^2).
 template <typename Matrix, typename Load, typename Sink>
 inline __attribute__((always_inline)) void BothSides(Load load, Sink sink) {
   constexpr int kFrom = Matrix::kFrom, kTo = Matrix::kTo;

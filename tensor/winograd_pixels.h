@@ -1,4 +1,4 @@
-// Tiles of plain pixels, read and written in registers: part of winograd_kernels.cc.
+// Reads and writes tiles of pixels in registers. Part of winograd_kernels.cc.
 #ifndef COTANGENT_TENSOR_WINOGRAD_PIXELS_H_
 #define COTANGENT_TENSOR_WINOGRAD_PIXELS_H_
 
@@ -8,8 +8,8 @@
 namespace cotangent::tensor::winograd {
 namespace {
 
-// Asks for the line at `byte` of every pixel of a tile that is transformed next: tiles are too far
-// apart for the processor to foresee them.
+// Prefetches the cache line at `byte` of every pixel of the tile that is transformed next. Tiles
+// are too far apart for the processor to predict them.
 template <typename Matrix, bool kToWrite = false>
 inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t byte) {
   constexpr int kSide = kToWrite ? Matrix::kTo : Matrix::kFrom;
@@ -23,13 +23,13 @@ inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t 
   Prefetch<Matrix, kToWrite>(next, byte);
 }
 
-// The i-th number of a tile, of the lanes from channel c on.
+// Loads pixel i of a tile, for the channels of one register from channel c on.
 template <typename Matrix, bool kBf16, typename Lanes>
 inline __attribute__((always_inline)) Vector LoadFrom(const Pixels& tile, int i, int64_t c,
                                                       Lanes lanes) {
   return LoadAs<kBf16>(static_cast<const char*>(tile.at[i]) + c * (kBf16 ? 2 : 4), lanes);
 }
-// Outputs before they are stored: y with a bias and an addend, at least `least`.
+// Stores an output: y plus the bias (`shift`) plus the addend, but at least `least`.
 template <bool kBf16, typename Lanes>
 inline __attribute__((always_inline)) void StoreOutput(char* pixel, Vector y, Vector shift,
                                                        Vector least, const Finish& finish,

@@ -1,6 +1,7 @@
-// Winograd convolutions whose output side is max-pooled at once, in windows of 2x2. The whole
-// output never lies in memory: a tile of outputs is four windows, which leave a number and a
-// position each; the gradients of the whole output are made from those while tiles are read.
+// Winograd convolutions with 2x2 max pooling of their output side in the same pass. The unpooled
+// output is never in memory: a tile of outputs consists of four windows, and each leaves a number
+// and a position. For the gradients, the unpooled output gradient is reconstructed from these while
+// tiles are read.
 #ifndef COTANGENT_TENSOR_WINOGRAD_POOLING_H_
 #define COTANGENT_TENSOR_WINOGRAD_POOLING_H_
 
@@ -10,15 +11,16 @@
 
 namespace cotangent::tensor {
 
-// The output side after pooling: numbers of `element_bytes` and, unless null, positions (bytes),
-// each [images, height, width, channels].
+// The output side after pooling: numbers of `element_bytes` bytes and positions (bytes; may be
+// null), each [images, height, width, channels].
 struct PooledImages {
   const char* values;
   const char* positions;
   int64_t channels, height, width;
   int64_t element_bytes;
 
-  // As Run() is told them, of an unpooled side of `channels`, `height` and `width`.
+  // Describes the buffers of Convolution::Run(); channels, height and width are those before
+  // pooling.
   static PooledImages Of(const ConvolutionArguments& arguments, int64_t channels, int64_t height,
                          int64_t width, int64_t element_bytes) {
     return {.values = static_cast<const char*>(arguments.out),
@@ -29,8 +31,8 @@ struct PooledImages {
             .element_bytes = element_bytes};
   }
 
-  // Points at the kSide x kSide windows of image `image` from (row, column) on, in windows, and
-  // from `channel` on; at `outside` for those that are not in the image.
+  // Points at kSide x kSide windows of image number `image`, from channel `channel` on. (row,
+  // column) is the first window's. Windows outside the image get the address `outside`.
   template <int kSide>
   void PointAtWindows(int64_t image, int64_t row, int64_t column, int64_t channel,
                       const void* outside, winograd::Windows& windows) const {

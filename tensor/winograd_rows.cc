@@ -1,12 +1,14 @@
-// Forward 3x3 convolutions of stride 1 by minimal filtering along rows only: F(4, 3) across, all
-// three taps downwards. It takes half of a direct convolution's multiplications where winograd.h
-// takes a quarter, but its weights take twice their plain size where those of winograd.h take four
-// times: of few pixels, as of one image, a convolution waits for its weights.
+// Forward 3x3 convolutions of stride 1 by Winograd's minimal filtering along rows only: F(4, 3)
+// across, and plain sums over the three taps downwards. It takes half of a direct convolution's
+// multiplications (winograd.h takes a quarter), but its weights take only twice their plain size
+// (winograd.h: four times). With few pixels, as in inference of one image, the time goes into
+// reading the weights. A, B and G are the matrices of winograd_matrices.h; four outputs of a row at
+// a time:
 //
-//   y[row] = A^T (sum over taps r and input channels of (B^T x[row + r]) (G w[r]))      for four outputs of a row at a time
+//   y[row] = A^T (sum over taps r and input channels of (B^T x[row + r]) (G w[r]))
 //
-// Activations are NHWC. In f32 everything is f32; in bf16 activations, B^T x and G w are bf16, all
-// sums f32.
+// Activations are NHWC. In f32 everything is f32; in bf16 activations, B^T x and G w are bf16, and
+// all sums are f32.
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -29,21 +31,22 @@ namespace {
 using winograd::kInputs;
 using winograd::kOutputs;
 
-// More pixels than this make up for the reading of larger weights.
+// With more pixels than this, fewer multiplications save more than larger weights cost: winograd.h
+// is faster.
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kTaps = 3;
-// Tiles that are worth another thread: some 5 us of transforms.
+// The least number of tiles that is worth another thread: about 5 us of transforms.
 constexpr int64_t kFewestTiles = 16;
 
 class WinogradRows final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the instructions, and the convolution is of the kind and has few
-  // pixels. `type` is that of both sides.
+  // Whether this processor has the instructions, and the convolution is 3x3 of stride 1 and has few
+  // pixels. `type` is the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
-  // "wino_rows:avx2", "wino_rows:avx512", "wino_rows:avx512_bf16".
+  // Its implementation is "wino_rows:avx2", "wino_rows:avx512" or "wino_rows:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
-  // Requires IsAvailable(). relu: results are max(0, y).
+  // REQUIRES: IsAvailable(). If relu, results are max(0, y).
   WinogradRows(const ConvolutionShape& shape, ElementType type, bool relu);
 
   std::string implementation() const override {
@@ -55,7 +58,7 @@ class WinogradRows final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Four outputs of a row are a tile. Each image has input rows for its output rows and two more.
+  // A tile is four outputs of a row. An image's input rows are its output rows and two more.
   int64_t tiles_a_row() const;
   int64_t in_rows() const { return shape_.out_height() + 2; }
   int64_t in_tiles() const { return shape_.batch * in_rows() * tiles_a_row(); }
@@ -64,21 +67,21 @@ class WinogradRows final : public ConvolutionImplementation {
   void TransformInTile(const char* in, const char* zeros, int64_t tile, char* points) const;
   void TransformOutTile(const ConvolutionArguments& arguments, int64_t tile,
                         const float* products) const;
-  // The products of one panel of output channels at one point.
+  // Computes the products of one panel of output channels at one point.
   void MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points,
                      float* products) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t depth() const {
     return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels;
-  }  // steps of a product for one tap
+  }  // length of the products for one tap
   int64_t TapBytes(int64_t panel) const {
     return depth() * panels_.Columns(panel) * 4;
-  }  // of a panel's weights
+  }  // of the weights of one tap in a panel
   int64_t WeightPointBytes() const;
   int64_t PointBytes() const;    // of all transformed tiles at one point
-  int64_t ProductRow() const;    // floats
-  int64_t ProductPoint() const;  // floats
+  int64_t ProductRow() const;    // floats per tile
+  int64_t ProductPoint() const;  // floats per point
   int64_t ZeroBytes() const;
 
   const winograd::Kernels& kernels_;
@@ -124,7 +127,8 @@ int64_t WinogradRows::scratch_bytes() const {
   return ZeroBytes() + kInputs * (PointBytes() + ProductPoint() * 4);
 }
 
-// Point by point and panel by panel: tap by tap, as the b of a product.
+// Packs the weights point by point and panel by panel, and in a panel tap by tap, in the form of
+// product_kernels::Product::b.
 void WinogradRows::PackWeights(const float* oihw, void* packed) const {
   const int64_t channels = shape_.in_channels;
   ParallelFor(kInputs * panels_.count() * kTaps, [&](int64_t share) {
@@ -169,8 +173,8 @@ void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t pan
     const char* const a = points + point * PointBytes() + image * in_rows() * tiles_a_row() * row;
     for (int64_t tap = 0; tap < kTaps; ++tap) {
       const char* const b = panel_weights + tap * TapBytes(panel);
-      // After the last image what follows in memory is read, but for the very last, which asks for
-      // what it has.
+      // After the last image the next weights in memory are prefetched; the very last product
+      // prefetches its own.
       const bool ends = point + 1 == kInputs && panel + 1 == panels_.count() && tap + 1 == kTaps;
       const char* const next = image + 1 == shape_.batch && !ends ? b + TapBytes(panel) : b;
       products_.multiply(bf16_, {.rows = rows,

@@ -1,5 +1,5 @@
-// Winograd convolutions' gradients by the weights: sums over tiles. bf16 tiles go in pairs, whose
-// numbers lie side by side as a step of a product takes them.
+// Weight gradients of Winograd's convolutions (winograd.h), which are sums over tiles. In bf16,
+// tiles are processed in pairs whose numbers lie side by side, as one step of a product takes them.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -18,9 +18,10 @@ using winograd::kInputs;
 using winograd::kOutputs;
 using winograd::kPoints;
 
-// The most shares of the tiles for each thread. Each has sums of its own, so that a thread that is
-// done early takes another's share; each costs a pass over its sums in the end, so there are fewer
-// where the sums are as many numbers as the transforms of its tiles. Measured as winograd.cc says.
+// The tiles are cut into at most this many shares per thread. Each share has sums of its own, and a
+// thread that is done early takes another share. Each share costs a pass over its sums at the end,
+// so there are fewer shares if the sums are large compared with the transformed tiles. Measured as
+// described in winograd.cc.
 constexpr int64_t kMostSumsPerThread = 4;
 
 class WinogradWeightGradient final : public WinogradConvolution {
@@ -42,33 +43,34 @@ class WinogradWeightGradient final : public WinogradConvolution {
   }
 
  private:
-  // Transforms tiles [first, first + 2 count) on both sides. Gradient: Pixels, or Windows if
-  // pooled.
+  // Transforms `count` pairs of tiles from tile `first` on, on both sides. `Gradient` is Pixels, or
+  // Windows if the output side is pooled.
   template <typename Gradient>
   void TransformPairs(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                       int64_t count, char* in_points, char* out_points) const;
   void TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                       int64_t count, char* in_points, char* out_points) const;
-  // Products of `pairs` pairs of tiles at one point, for the source channels of one panel.
+  // Computes the products of `pairs` pairs of tiles at one point, for the source channels of one
+  // panel.
   void MultiplyPanel(int point, int64_t panel, int64_t pairs, const char* in_points,
                      const char* out_points, float* sums, bool accumulate) const;
-  // Parts of the tiles are summed by whichever thread is free, and the sums added in the end.
+  // Threads sum over shares of the tiles, and these sums are added at the end.
   void RunByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform a chunk, then share out its products: where the sums are larger than the
-  // transforms, or the caches.
+  // All threads transform one chunk of tiles, then divide its products. Used if the sums are larger
+  // than the transformed tiles, or than the caches.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
-  // Both sides lie in panels of `width` channels: all tiles of the first, then those of the next;
-  // each tile, or pair of bf16 tiles, is a step of a product.
+  // Both sides are stored in panels of `width` channels: all tiles of the first panel, then all of
+  // the next. Each tile (in bf16, each pair of tiles) is one step of a product.
   int64_t PanelWidth(int64_t channels) const {
     return std::min(panels_.width(), RoundUp(channels, lanes()));
   }
-  // Bytes of a tile at one point: in one panel, and in all.
+  // Bytes of one tile at one point: in one panel, and in all panels.
   int64_t WidthBytes(int64_t channels) const { return PanelWidth(channels) * element_bytes(); }
   int64_t RowBytes(int64_t channels) const {
     return RoundUp(channels, PanelWidth(channels)) * element_bytes();
   }
-  // Bytes from one point's tiles to the next's.
+  // Bytes from one point's tiles to the next point's.
   int64_t PointStride(int64_t channels) const {
     return PadAgainstCacheAliasing(RoundUp(chunk_, 2) * RowBytes(channels));
   }
@@ -78,7 +80,7 @@ class WinogradWeightGradient final : public WinogradConvolution {
             .width = PanelWidth(channels)};
   }
 
-  int64_t sums_ = 1;  // by_thread_: gradients by the weights of parts of the tiles
+  int64_t sums_ = 1;  // by_thread_: number of shares, each with its own sums
 };
 
 WinogradWeightGradient::WinogradWeightGradient(const WinogradOptions& options)
@@ -132,7 +134,7 @@ void WinogradWeightGradient::TransformPairs(const ConvolutionArguments& argument
   const auto point_at = [&](int64_t t, winograd::Pixels& in, Gradient& out) {
     const Tile tile = TileAt(std::min(t, tiles_ - 1));
     const int64_t below =
-        t < tiles_ ? 0 : source_.height + target_.height;  // a tile beyond the last is all zeros
+        t < tiles_ ? 0 : source_.height + target_.height;  // below the image: all zeros
     PointAt<kInputs>(static_cast<const char*>(arguments.in), tile.image, source_.height,
                      source_.width, source_.channels * element_bytes(), tile.row - pad_top_ + below,
                      tile.column - pad_left_, zeros, in);

@@ -1,5 +1,5 @@
-// The kernel's side of winograd.h: weights to points, and the gradients' points to weights. Part of
-// winograd_kernels.cc.
+// Transforms of the weights for Winograd's convolutions (winograd.h): weights to points, and points
+// to the weights' gradients. Part of winograd_kernels.cc.
 #ifndef COTANGENT_TENSOR_WINOGRAD_WEIGHTS_H_
 #define COTANGENT_TENSOR_WINOGRAD_WEIGHTS_H_
 
@@ -13,7 +13,8 @@ namespace {
 constexpr int kTaps = 9;
 
 #if defined(__AVX512F__)
-// Nine taps in a row to each lane of nine registers; zeros beyond `count` lanes.
+// Loads the nine taps of `count` weights, each at taps + i * stride: tap t of weight i goes to lane
+// i of columns[t]. Lanes from `count` on are 0.
 inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t stride,
                                                     int64_t count, Vector* columns) {
   Vector rows[kLanes];
@@ -23,7 +24,7 @@ inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t s
   Transpose(rows, columns);
 }
 
-// The reverse.
+// The reverse: stores the first `count` lanes.
 inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, float* taps,
                                                      int64_t stride, int64_t count) {
   Vector all[kLanes], rows[kLanes];
@@ -35,7 +36,7 @@ inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, floa
   }
 }
 #else
-// Eight taps fill a register, the ninth goes by itself.
+// Eight taps fill a register; the ninth is loaded separately.
 inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t stride,
                                                     int64_t count, Vector* columns) {
   Vector rows[kLanes];
@@ -64,7 +65,8 @@ inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, floa
 }
 #endif
 
-// The points of `count` weights, each of nine taps in a row at taps + i * stride; zeros beyond.
+// Computes the points of `count` weights, whose nine taps lie at taps + i * stride. Lanes from
+// `count` on are 0.
 inline __attribute__((always_inline)) void TransformTaps(const float* taps, int64_t stride,
                                                          int64_t count, bool rotated,
                                                          Vector* points) {

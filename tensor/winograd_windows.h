@@ -1,4 +1,5 @@
-// Tiles of what a 2x2 max pooling left, read and written in registers: part of winograd_kernels.cc.
+// Reads and writes tiles that were max-pooled in windows of 2x2, in registers. Part of
+// winograd_kernels.cc.
 #ifndef COTANGENT_TENSOR_WINOGRAD_WINDOWS_H_
 #define COTANGENT_TENSOR_WINOGRAD_WINDOWS_H_
 
@@ -10,7 +11,8 @@
 namespace cotangent::tensor::winograd {
 namespace {
 
-// A window's values and, once for as many channels as its line has, its positions.
+// Prefetches the values of a tile's windows, and the positions once per 64 channels (a cache line
+// of bytes).
 template <typename Matrix, bool kToWrite = false>
 inline __attribute__((always_inline)) void Prefetch(const Windows& next, int64_t byte,
                                                     int64_t channel) {

@@ -1,4 +1,4 @@
-// Adagrad. See its message in optimizer.proto.
+// The update rule Adagrad. optimizer.proto documents its settings.
 
 #include <cmath>
 
@@ -10,7 +10,7 @@ namespace {
 struct Coefficients {
   Clipping clipping;
   float learning_rate;
-  float decay;  // decay w joins the gradient
+  float decay;  // weight decay: decay * w is added to the gradient
   float epsilon;
 };
 

@@ -1,4 +1,5 @@
-// Adam and AdamW. See their messages in optimizer.proto.
+// The update rules Adam and AdamW. optimizer.proto documents their settings. m and s are the
+// running means of the gradient and of its square.
 
 #include <cmath>
 #include <type_traits>
@@ -10,17 +11,17 @@ namespace {
 
 struct Coefficients {
   Clipping clipping;
-  float learning_rate;  // with m's correction for its start from 0
-  float decay;          // decay w joins the gradient
+  float learning_rate;  // includes the correction for m's start at 0
+  float decay;          // weight decay: decay * w is added to the gradient
   float shrink;         // w is multiplied by this before its update
   float first_share;    // m += first_share (g - m)
   float second_keep;    // s = second_keep s + second_share g^2
   float second_share;
-  float root_scale;  // the denominator is sqrt(s) root_scale + epsilon
+  float root_scale;  // includes the correction for s; the denominator is sqrt(s) root_scale + epsilon
   float epsilon;
 };
 
-// kLargest: divides by the largest s so far.
+// kLargest: divides by the root of the largest s so far (AMSGrad).
 template <bool kLargest>
 struct AdamLoop {
   static COTANGENT_INLINE void Run(const UpdateRange& r, const Coefficients& coefficients) {

@@ -1,5 +1,5 @@
-// Lion: steps of one size for every parameter, in the direction of the sign of a momentum. See its
-// message in optimizer.proto.
+// The update rule Lion: every parameter changes by the same amount, in the direction of the sign of
+// a momentum m. optimizer.proto documents its settings.
 
 #include "optim/rules/rule.h"
 
@@ -10,7 +10,7 @@ struct Coefficients {
   Clipping clipping;
   float learning_rate;
   float shrink;           // w is multiplied by this before its update
-  float direction_share;  // c = m + direction_share (g - m)
+  float direction_share;  // the direction is the sign of m + direction_share (g - m)
   float momentum_share;   // m += momentum_share (g - m)
 };
 

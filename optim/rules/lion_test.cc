@@ -6,7 +6,7 @@ namespace {
 
 TEST(LionTest, SameBitsEverywhere) { ExpectSameBitsEverywhere("lion { weight_decay: 0.1 }"); }
 
-// Algorithm 2 of the paper, line by line, in double.
+// Compares with algorithm 2 of the paper on Lion, line by line, in double.
 TEST(LionTest, AsInThePaper) {
   constexpr int kSize = 300;
   constexpr double kRate = 0.01, kBeta1 = 0.8, kBeta2 = 0.95, kDecay = 0.2;
@@ -17,7 +17,7 @@ TEST(LionTest, AsInThePaper) {
   std::vector<double> theta(w.begin(), w.end()), m(kSize, 0.0);
   for (int step = 0; step < 50; ++step) {
     std::vector<float> g = Normal(kSize, 100 + step);
-    g[0] = 0;  // No direction at all: the sign of 0 is 0.
+    g[0] = 0;  // the sign of 0 is 0
     ASSERT_TRUE(optimizer->Step(w.data(), g.data(), step));
     for (int i = 0; i < kSize; ++i) {
       const double c = kBeta1 * m[i] + (1 - kBeta1) * g[i];

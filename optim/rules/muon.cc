@@ -1,4 +1,5 @@
-// Muon: momentum whose matrix is orthogonalised. See its message in optimizer.proto.
+// The update rule Muon: the momentum of each matrix is orthogonalised (optim/orthogonalise.h).
+// optimizer.proto documents its settings.
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +19,7 @@ struct Coefficients {
   float direction_momentum;
 };
 
-// Writes the direction to state[1].
+// Updates the momentum and writes the direction to state[1].
 struct DirectionLoop {
   static COTANGENT_INLINE void Run(const UpdateRange& r, const Coefficients& coefficients) {
     const Coefficients c = coefficients;
@@ -119,7 +120,7 @@ class MuonRule final : public MatrixRule {
     return 1;
   }
 
-  // The Frobenius norm; the sum's order does not depend on the number of threads.
+  // Returns the Frobenius norm. The order of its sum does not depend on the number of threads.
   double Norm(const float* values, int64_t size, std::vector<double>& partial_sums) const {
     const int64_t count = (size + kUpdateChunk - 1) / kUpdateChunk;
     ParallelFor(count, [&](int64_t i) {

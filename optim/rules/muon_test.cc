@@ -12,7 +12,8 @@ TEST(MuonTest, SameBitsEverywhere) {
 }
 
 TEST(MuonTest, AsTheRecipeForCifarDoesIt) {
-  // In double: momentum, renormalised weights, orthogonalised update, from the recipe's own lines.
+  // Repeats the update of the recipe for CIFAR-10 in double: momentum, renormalised weights,
+  // orthogonalised direction.
   auto optimizer = MakeOptimizer(
       "muon { learning_rate: 0.24 momentum: 0.6 newton_schulz_steps: 3 renormalise_weights: true } "
       "schedule { polynomial {} }",

@@ -1,4 +1,5 @@
-// RMSProp, plain or centered, with or without momentum. See RmsProp in optimizer.proto.
+// The update rule RMSProp, plain or centered, with or without momentum. RmsProp in optimizer.proto
+// documents its settings. s is the running mean of squared gradients.
 
 #include <cmath>
 
@@ -13,7 +14,7 @@ struct Coefficients {
   float decay;        // weight decay: decay * w is added to the gradient
   float keep, share;  // s = keep s + share g^2
   float epsilon;
-  float momentum;  // v = momentum v + d
+  float momentum;  // v = momentum v + direction
 };
 
 template <bool kCentered, bool kMomentum>
@@ -32,7 +33,7 @@ struct RmsPropLoop {
       float variance = s[i];
       if constexpr (kCentered) {
         mean[i] += c.share * (gradient - mean[i]);
-        // Rounding can take the difference of two nearly equal numbers below zero.
+        // Rounding can make the difference of two nearly equal numbers negative.
         variance -= mean[i] * mean[i];
         variance = variance > 0 ? variance : 0;
       }

@@ -21,13 +21,14 @@ std::vector<RegisteredRule>& RegisteredRules() {
   return rules;
 }
 
-// The field of the oneof `kind` that `message`, an OptimizerConfig or a Group, has set; else null.
+// Returns the rule's field that `message` (an OptimizerConfig or a Group) has set in its oneof
+// `kind`; null if none.
 const FieldDescriptor* ChosenRule(const Message& message) {
   return message.GetReflection()->GetOneofFieldDescriptor(
       message, message.GetDescriptor()->FindOneofByName("kind"));
 }
 
-// Sets the number `name` of the rule that `config` holds.
+// Sets the number `name` among the settings of `config`'s rule (of sgd if it has none).
 void SetInRule(const char* name, double value, OptimizerConfig& config) {
   if (ChosenRule(config) == nullptr) config.mutable_sgd();
   Message* rule = config.GetReflection()->MutableMessage(&config, ChosenRule(config));

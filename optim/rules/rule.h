@@ -1,12 +1,12 @@
 #ifndef COTANGENT_OPTIM_RULES_RULE_H_
 #define COTANGENT_OPTIM_RULES_RULE_H_
 
-// What an update rule is. Each rule is one file beside this one: its settings (a message of
-// optimizer.proto) and their checks, the state it keeps, its loop over the parameters, and a line
+// Update rules. Each rule is one file in this folder, with its settings (a message of
+// optimizer.proto), their checks, the state it keeps and its loop over the parameters. A line
 //
 //   COTANGENT_UPDATE_RULE(SgdRule);
 //
-// that makes it known. Nothing else names a rule. `sgd.cc` is the one to read first.
+// registers it; no other code names a rule. Read sgd.cc first.
 
 #include <cstdint>
 #include <limits>
@@ -24,13 +24,13 @@
 
 namespace cotangent::optim {
 
-// Rules update at most this many parameters a call: what one pass leaves in the second-level cache
-// (parameters, gradients and state, 32 KiB each) is still there for what follows it (slow weights,
-// averages), and handing the pieces out to threads costs nothing beside the work.
+// The largest number of parameters that a rule updates per call. Parameters, gradients and state
+// (32 KiB each) then stay in the second-level cache for what follows (slow weights, averages), and
+// handing pieces out to threads costs little compared with the work.
 constexpr int64_t kUpdateChunk = 8192;
 
-// `size` parameters w, their gradients g, and the pieces of state that belong to them, in the order
-// of UpdateRule::state_names.
+// `size` parameters, their gradients, and their pieces of state in the order of
+// UpdateRule::state_names.
 struct UpdateRange {
   float* parameters;
   const float* gradients;
@@ -38,13 +38,14 @@ struct UpdateRange {
   int64_t size;
 };
 
-// Gradient clipping: what every loop does to a gradient first.
+// Gradient clipping: each rule's loop applies it to the gradients first.
 struct Clipping {
   float scale = 1;
   float bound = std::numeric_limits<float>::infinity();
 };
 
-// g as the rules see it: scaled, then clamped to [-bound, bound], then with decay w added.
+// Returns the gradient that a rule uses: g is scaled, clamped to [-bound, bound], and decay * w is
+// added.
 COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, float decay) {
   g *= clipping.scale;
   g = g > clipping.bound ? clipping.bound : g;
@@ -52,14 +53,14 @@ COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, floa
   return g + decay * w;
 }
 
-// What a rule is told of a step before it updates any parameter.
+// What a rule is told about a step before it updates parameters.
 struct StepInput {
-  int64_t step;          // from 0
-  double learning_rate;  // after groups and schedule
+  int64_t step;          // counts from 0
+  double learning_rate;  // of the group at this step, by its schedule
   Clipping clipping;
 };
 
-// What a rule is made for.
+// Circumstances for which a rule is made.
 struct RuleContext {
   InstructionSet instructions = WidestInstructionSet();
   bool bf16 = false;  // long matrix products may round to bf16
@@ -67,49 +68,51 @@ struct RuleContext {
 
 class MatrixRule;
 
-// A rule with its settings. It works entry by entry and rounds after every operation, so that
-// neither the instruction set nor how a buffer is cut into ranges changes a bit of the result.
+// An update rule with its settings. Rules that update entry by entry round after every operation,
+// so that neither the instruction set nor the cutting of a buffer into ranges changes any bit.
 class UpdateRule {
  public:
   virtual ~UpdateRule() = default;
 
-  // Computes what is the same for all parameters of the step.
+  // Computes what is the same for all parameters in this step.
   virtual void BeginStep(const StepInput& input) = 0;
-  // Updates a range of at most kUpdateChunk parameters. Thread-safe between calls of BeginStep.
+  // Updates a range of at most kUpdateChunk parameters. Several threads may call it after
+  // BeginStep().
   virtual void Update(const UpdateRange& range) const = 0;
-  // This rule, if it updates whole matrices and not ranges.
+  // Returns this rule if it updates whole matrices, null if it updates ranges.
   virtual const MatrixRule* AsMatrixRule() const { return nullptr; }
 
-  std::string name;  // the field of OptimizerConfig that chooses the rule: "sgd"
+  std::string name;  // its field in OptimizerConfig: "sgd"
   double learning_rate = 0;
   double weight_decay = 0;
-  std::vector<std::string> state_names;  // of the pieces of state, at most three: "momentum"
-  double initial_state = 0;              // of every state entry
+  std::vector<std::string> state_names;  // kinds of state kept, at most three: "momentum"
+  double initial_state = 0;              // value of every state entry before the first step
 };
 
-// What a MatrixRule computes with, beside the parameters and their state.
+// Working memory of a MatrixRule, in addition to parameters and state.
 class MatrixScratch {
  public:
   virtual ~MatrixScratch() = default;
 };
 
-// A rule that updates each parameter as one matrix [first extent of the shape, product of the
-// others]. Parameters with fewer than two dimensions are refused.
+// A rule that updates each parameter as one matrix [first dimension, product of the others].
+// Parameters with fewer than two dimensions are refused.
 class MatrixRule : public UpdateRule {
  public:
   void Update(const UpdateRange&) const final {}
   const MatrixRule* AsMatrixRule() const final { return this; }
 
-  // Multiplications of one update: how work is shared between threads.
+  // Returns the multiplications of one update; the optimizer divides work among threads by it.
   virtual double Multiplications(int64_t rows, int64_t columns) const = 0;
-  // For matrices whose shorter side is at most `side` and that have at most `size` entries.
+  // Makes working memory for matrices whose shorter side is at most `side` and that have at most
+  // `size` entries.
   virtual std::unique_ptr<MatrixScratch> MakeScratch(int64_t side, int64_t size) const = 0;
-  // Updates a whole matrix, on all threads if called outside a parallel region.
+  // Updates a whole matrix; uses all threads unless it is called inside a ParallelFor().
   virtual void UpdateMatrix(const UpdateRange& matrix, int64_t rows, int64_t columns,
                             MatrixScratch& scratch) const = 0;
 };
 
-// Rules that are a loop: `Coefficients` is what the loop multiplies with.
+// Base of rules that are a single loop, loop_. BeginStep() sets coefficients_, the numbers it uses.
 template <typename CoefficientsOfLoop>
 class LoopRule : public UpdateRule {
  public:
@@ -121,13 +124,13 @@ class LoopRule : public UpdateRule {
   Coefficients coefficients_;
 };
 
-// Keeps the first complaint about a rule's settings.
+// Checks a rule's settings and keeps the first error.
 class SettingsChecker {
  public:
   explicit SettingsChecker(std::string place) : place_(std::move(place)) {}
 
   void NotNegative(double value, absl::string_view field);
-  // At least 0 and below 1.
+  // Requires 0 <= value < 1.
   void Fraction(double value, absl::string_view field);
   void Require(bool holds, absl::string_view field, double value, absl::string_view expected);
   const absl::Status& status() const { return status_; }
@@ -137,20 +140,20 @@ class SettingsChecker {
   absl::Status status_;
 };
 
-// The rule of `config` (without one: sgd {}), its settings checked; errors name the setting under
-// `place`.
+// Makes the rule that `config` chooses (sgd {} if none) and checks its settings. Errors name the
+// setting by its path, which begins with `place`.
 absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& config,
                                                      absl::string_view place,
                                                      const RuleContext& context = {});
 
-// The rule of `group` of `config`, as an optimizer's text: its own, or the optimizer's with what
-// the group replaces.
+// Returns an OptimizerConfig with the rule of `group`: the group's own rule or, if it has none, the
+// rule of `config` with the group's learning_rate and weight_decay.
 absl::StatusOr<OptimizerConfig> RuleOfGroup(const OptimizerConfig& config, const Group& group,
                                             absl::string_view place);
 
-// Makes a rule known by the message of its settings. A rule's class has a type `Settings`, that
-// message, with the fields learning_rate and weight_decay, and a constructor
-// (const Settings&, const RuleContext&, SettingsChecker&).
+// Registers a rule under the message of its settings. The rule's class must have a type `Settings`
+// (that message, with fields learning_rate and weight_decay) and a constructor (const Settings&,
+// const RuleContext&, SettingsChecker&).
 class RuleRegistration {
  public:
   using Make = std::unique_ptr<UpdateRule> (*)(const google::protobuf::Message& settings,

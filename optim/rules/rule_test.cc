@@ -9,7 +9,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::OneofDescriptor;
 
-// Walks optimizer.proto: what it offers must be there, for whole optimizers and for groups.
+// Goes through optimizer.proto: every rule it offers must exist, for whole optimizers and for
+// groups.
 TEST(RuleTest, EveryRuleOfTheProtoIsKnownAndWorks) {
   const OneofDescriptor* kinds = OptimizerConfig::descriptor()->FindOneofByName("kind");
   ASSERT_GT(kinds->field_count(), 0);

@@ -1,4 +1,5 @@
-// Stochastic gradient descent, with momentum and Nesterov's correction. See Sgd in optimizer.proto.
+// The update rule stochastic gradient descent, with momentum v and Nesterov's correction. Sgd in
+// optimizer.proto documents its settings.
 
 #include "optim/rules/rule.h"
 
@@ -8,8 +9,8 @@ namespace {
 struct Coefficients {
   Clipping clipping;
   float learning_rate;
-  float decay;     // decay w joins the gradient
-  float shrink;    // w is multiplied by this before its update
+  float decay;     // weight decay: decay * w is added to the gradient
+  float shrink;    // decoupled weight decay: w is multiplied by this before its update
   float momentum;  // v = momentum v + gradient_share g
   float gradient_share;
   float direction_gradient;  // w -= learning_rate (direction_gradient g + direction_momentum v)
@@ -70,7 +71,7 @@ class SgdRule final : public LoopRule<Coefficients> {
         .decay = static_cast<float>(decoupled ? 0 : weight_decay),
         .shrink = static_cast<float>(decoupled ? 1 - rate * weight_decay : 1),
         .momentum = static_cast<float>(sgd_.momentum()),
-        // The first gradient enters the momentum undamped, as in PyTorch.
+        // Dampening does not apply to the first gradient, as in PyTorch.
         .gradient_share = static_cast<float>(input.step == 0 ? 1 : 1 - sgd_.dampening()),
         .direction_gradient = sgd_.nesterov() ? 1.0f : 0.0f,
         .direction_momentum = sgd_.nesterov() ? static_cast<float>(sgd_.momentum()) : 1.0f,

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kRows = 17, kColumns = 59, kSize = kRows * kColumns;
 
-// Parameters and state after one update, made in ranges of `cut` parameters.
+// Returns parameters and state after one update, made in ranges of `cut` parameters.
 std::vector<float> AfterUpdate(const std::string& text, InstructionSet instructions, int64_t cut) {
   auto rule = MakeRule(ParseOptimizer(text), "optimizer", {.instructions = instructions});
   EXPECT_TRUE(rule.ok()) << rule.status();
