@@ -1,6 +1,6 @@
-// Counts the allocations of warm calls. oneDNN copies the few arguments of a primitive into a table
-// of its own at every call, which it cannot be kept from: what is as small is left to it, so that
-// no picture, tensor or result can hide there.
+// Counts the allocations of calls after the first. oneDNN copies the arguments of a primitive into
+// a small table in each call, and cannot be told not to. Allocations of that size are tolerated;
+// pictures, tensors and results are larger.
 
 #include <atomic>
 #include <cstddef>
@@ -36,7 +36,7 @@ namespace {
 
 TEST(ClassifierAllocation, WarmCallsAllocateNothing) {
   const std::string path = ::testing::TempDir() + "/warm.safetensors";
-  // No oneDNN in it: nothing at all is allocated.
+  // This network needs no oneDNN, so it allocates nothing at all.
   ASSERT_TRUE(
       WriteInferenceFile(path, MakeTrained("layer { average_pool { kernel: 4 } } "
                                            "layer { activation { kind: GELU } } "

@@ -20,14 +20,15 @@
 namespace cotangent::inference {
 namespace {
 
-// Plans are made for batches of 1, 4, 16, ... pictures and the largest: what is computed in vain,
-// where fewer pictures come than a plan takes, is less than three quarters of it.
+// Plans (networks compiled for a fixed batch size) exist for 1, 4, 16, ... pictures and for
+// batch_size. A batch runs on the smallest plan that holds it, so less than three quarters of a
+// plan's work is wasted on missing pictures.
 constexpr int64_t kBatchFactor = 4;
 
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
 
-// p_k = e^x_k / sum_j e^x_j; in place.
+// p_k = exp(x_k) / sum over j of exp(x_j), in place.
 void Softmax(absl::Span<float> x) {
   const float largest = *std::max_element(x.begin(), x.end());
   double sum = 0;
@@ -68,7 +69,7 @@ class PlannedClassifier : public Classifier {
   absl::Status Plan(const ClassifierOptions& options) {
     training::StepOptions step;
     step.threads = options.threads == 0 ? UsefulThreads() : options.threads;
-    // Where they are as many already, others may be computing with them.
+    // Setting the same number again could disturb others that are computing.
     if (Threads() != step.threads) SetThreads(step.threads);
     const bool is_bf16 = options.precision == Precision::kBf16 && tensor::onednn::Bf16Available();
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
@@ -81,7 +82,7 @@ class PlannedClassifier : public Classifier {
                                       trained_.network, static_cast<int64_t>(classes().size()),
                                       size, step, *trained_.store, *tuner, trained_.quantisation));
       std::fill_n(plan->images(), size * image_bytes_, 0.0f);
-      plan->Run();  // packs the weights
+      plan->Run();  // also packs the weights
       plans_.push_back(std::move(plan));
     }
     tuner.Save();
@@ -114,7 +115,7 @@ class PlannedClassifier : public Classifier {
   }
 
  private:
-  // What a call needs to bring a batch of pictures to size.
+  // Memory that a call needs to resize a batch of pictures.
   struct Scratch {
     Scratch(const data::FitOptions& fit, int64_t bytes)
         : fitter(fit.shape, fit.fit), images(bytes) {}
@@ -125,7 +126,7 @@ class PlannedClassifier : public Classifier {
   std::unique_ptr<Scratch> TakeScratch() {
     const std::lock_guard<std::mutex> lock(scratch_mutex_);
     if (scratch_.empty()) {
-      // Room for all that are under way, so that giving one back allocates nothing.
+      // Reserves a place for every Scratch that exists, so that GiveBack() never allocates.
       scratch_.reserve(static_cast<size_t>(++scratch_made_));
       return std::make_unique<Scratch>(fit_, batch_size() * image_bytes_);
     }
@@ -138,7 +139,7 @@ class PlannedClassifier : public Classifier {
     scratch_.push_back(std::move(scratch));
   }
 
-  // At most a batch.
+  // Classifies at most batch_size() pictures.
   void Compute(absl::Span<const Picture> pictures, Scratch& scratch, absl::Span<float> result) {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const Picture& picture = pictures[i];
@@ -166,10 +167,10 @@ class PlannedClassifier : public Classifier {
   const data::FitOptions fit_;
   const int64_t image_bytes_;
   const data::ImageWriter writer_;
-  std::mutex plan_mutex_;  // of all plans, since each takes all threads
-  std::vector<std::unique_ptr<training::Evaluator>> plans_;  // by batch size
+  std::mutex plan_mutex_;                                    // for all plans: each uses all threads
+  std::vector<std::unique_ptr<training::Evaluator>> plans_;  // in order of batch size
   std::mutex scratch_mutex_;
-  std::vector<std::unique_ptr<Scratch>> scratch_;  // nobody's at the moment
+  std::vector<std::unique_ptr<Scratch>> scratch_;  // those not in use
   int64_t scratch_made_ = 0;
 };
 

@@ -16,7 +16,7 @@ struct cotangent_classifier {
 
 namespace {
 
-// Writes the message, cut to what there is room for; returns the code.
+// Writes the status's message to `error`, cut to `error_bytes`; returns the status's code.
 int Tell(const absl::Status& status, char* error, size_t error_bytes) {
   if (error != nullptr && error_bytes > 0) {
     const size_t bytes = std::min(status.message().size(), error_bytes - 1);

@@ -1,4 +1,4 @@
-/* inference/classifier.h for C, and for whatever can call C. No function throws, exits or prints an error. */
+/* The interface of inference/classifier.h for C and for languages that can call C. No function throws, exits or prints. */
 #ifndef COTANGENT_INFERENCE_CLASSIFIER_C_H_
 #define COTANGENT_INFERENCE_CLASSIFIER_C_H_
 
@@ -11,7 +11,7 @@ extern "C" {
 
 typedef struct cotangent_classifier cotangent_classifier;
 
-/* What went wrong: absl::StatusCode's numbers. */
+/* Result codes, with the numbers of absl::StatusCode. */
 enum {
   COTANGENT_OK = 0,
   COTANGENT_INVALID_ARGUMENT = 3,
@@ -19,20 +19,22 @@ enum {
   COTANGENT_RESOURCE_EXHAUSTED = 8
 };
 
-/* Loads a network; `threads` 0: one a core. Where that fails, returns NULL and writes what was found, expected, and the
-   mend to `error` (UTF-8, ends with 0, cut to `error_bytes`), which may be NULL. */
+/* Loads a network. `threads` is the number of threads that compute; 0 means one per core. `batch_size` is the most
+   pictures computed at once. On failure, returns NULL and writes a message to `error`, unless that is NULL: UTF-8,
+   zero-terminated, cut to `error_bytes`. */
 cotangent_classifier* cotangent_load(const char* path, int threads, int64_t batch_size, char* error,
                                      size_t error_bytes);
-/* NULL is nothing to free. No other call may be under way. */
+/* Frees a classifier; does nothing for NULL. No other call with it may be under way. */
 void cotangent_free(cotangent_classifier* classifier);
 
-/* How many classes there are, and the name of one, which lives as long as the classifier; NULL for a number that is
-   none. */
+/* Returns the number of classes; and the name of class `number` (from 0), valid as long as the classifier, or NULL if
+   there is no such class. */
 int64_t cotangent_classes(const cotangent_classifier* classifier);
 const char* cotangent_class_name(const cotangent_classifier* classifier, int64_t number);
 
-/* Fills in one probability a class for a picture: `height` rows of `width` pixels, a byte each of red, green, blue. Any
-   number of threads may call at the same time. Returns COTANGENT_OK or what went wrong, with `error` as above. */
+/* Writes one probability per class to `probabilities`. The picture is `height` rows of `width` pixels, three bytes each
+   (red, green, blue), without gaps. Several threads may call at the same time. Returns COTANGENT_OK or another result
+   code; on failure writes a message to `error`, as cotangent_load() does. */
 int cotangent_classify(cotangent_classifier* classifier, const uint8_t* rgb, int width, int height,
                        float* probabilities, char* error, size_t error_bytes);
 

@@ -63,7 +63,7 @@ TEST(Classifier, KnowsWhatTheFileSays) {
   EXPECT_EQ((*classifier)->width(), 8);
 }
 
-// Against the evaluator and a softmax in double.
+// Compares with training::Evaluator and a softmax in double.
 TEST(Classifier, AnswersAsTheEvaluatorDoes) {
   const training::TrainedNetwork trained = MakeTrained(kNetwork, kClasses);
   layers::Tuner tuner(1);

@@ -1,5 +1,6 @@
-// A network that cc_network() of network.bzl links into this program. testdata/bright.safetensors is
-// also a file of the format's first days, which later versions must go on reading.
+// Tests a network that cc_network() (network.bzl) links into the program.
+// testdata/bright.safetensors was written in the first days of the file format, so it also tests
+// that such files can still be read.
 #include <string>
 #include <vector>
 

@@ -1,4 +1,4 @@
-// A trained network as a file without what only training needs.
+// Writes a trained network as a file without what only training needs.
 #ifndef COTANGENT_INFERENCE_INFERENCE_FILE_H_
 #define COTANGENT_INFERENCE_INFERENCE_FILE_H_
 
@@ -9,10 +9,11 @@
 
 namespace cotangent::inference {
 
-// Writes a safetensors file of parameters (their moving averages where there are any) and
-// statistics, with network text, normalisation and classes in its metadata: a checkpoint without
-// the optimizer's state, which everything reads that reads checkpoints. The weights of quantised
-// layers become s8, with a scale for each output channel. It appears whole or not at all.
+// Writes a safetensors file: parameters (their moving averages, if the training kept any) and
+// statistics, and in its metadata the network's text, normalisation and classes. It is a checkpoint
+// without the optimizer's state, and can be read wherever checkpoints can. Weights of quantised
+// layers are written as s8 with a scale for each output channel. If writing fails, no partial file
+// remains.
 absl::Status WriteInferenceFile(const std::string& path, const training::TrainedNetwork& trained);
 
 }  // namespace cotangent::inference

@@ -1,4 +1,4 @@
-// Networks as if they were trained, for tests.
+// Makes networks with made-up statistics as if they had been trained, for tests.
 #ifndef COTANGENT_INFERENCE_TRAINED_TESTING_H_
 #define COTANGENT_INFERENCE_TRAINED_TESTING_H_
 
@@ -9,11 +9,11 @@
 
 namespace cotangent::inference {
 
-// A network text with its initial weights, and statistics as after training on something: means
-// near 0, variances near 1, other for each channel. REQUIRES: the text is sound.
+// Makes the network of `text` with its initial weights. Each channel gets other batch statistics,
+// as after training: means near 0 and variances near 1. REQUIRES: `text` is valid.
 training::TrainedNetwork MakeTrained(const std::string& text,
                                      const std::vector<std::string>& classes);
-// The same of a network of the zoo.
+// The same for a network of the zoo (the networks that the program brings along).
 training::TrainedNetwork MakeTrainedFromZoo(const std::string& name, int64_t classes);
 
 }  // namespace cotangent::inference

@@ -25,7 +25,7 @@ struct ParameterGroup {
 };
 
 struct CheckedGroups {
-  std::vector<ParameterGroup> groups;  // group 0 holds parameters that no Group of the recipe matches
+  std::vector<ParameterGroup> groups;  // 0: parameters that no Group of the recipe matches
   std::vector<int> group_of;           // index into `groups`, by slice
 };
 

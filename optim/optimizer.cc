@@ -95,7 +95,7 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Run> runs_;
   std::vector<Chunk> chunks_;         // of runs whose rule updates entry by entry
   std::vector<Chunk> matrix_chunks_;  // of runs under matrix rules
-  std::vector<int> matrices_;         // this rank's runs under matrix rules, those with most work first
+  std::vector<int> matrices_;         // this rank's runs under matrix rules, most work first
   // If shared out: all runs under matrix rules, each with the rank that updates it.
   std::vector<std::pair<int, int>> owners_;
   OptimizerRanks ranks_;

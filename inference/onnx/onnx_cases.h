@@ -1,4 +1,4 @@
-// Networks that together have every layer, for tests of exports.
+// Networks that together contain every layer, to test the export to ONNX.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_CASES_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_CASES_H_
 
@@ -14,7 +14,7 @@ struct OnnxCase {
   training::TrainedNetwork trained;
 };
 
-// A network a layer and a formula, and every network of the zoo.
+// Returns one network per layer and per formula, and every network of the zoo.
 std::vector<OnnxCase> OnnxCases();
 
 }  // namespace cotangent::inference

@@ -28,7 +28,7 @@ constexpr char kImages[] = "images";
 constexpr char kBatch[] = "batch";
 constexpr int64_t kMostBytes = (int64_t{1} << 31) - 1;  // of a protocol buffer
 
-// A tensor whose first extent, the batch, is free.
+// Describes a tensor whose first dimension, the batch, is free; `of_one` has the others.
 void Describe(onnx::ValueInfoProto& value, const std::string& name, int type,
               const std::vector<int64_t>& of_one) {
   value.set_name(name);
@@ -38,8 +38,8 @@ void Describe(onnx::ValueInfoProto& value, const std::string& name, int type,
   for (int64_t extent : of_one) tensor.mutable_shape()->add_dim()->set_dim_value(extent);
 }
 
-// Bytes [batch, height, width, channels] -> (byte / 255 - mean) / deviation [batch, channels,
-// height, width].
+// Adds operators that turn bytes [batch, height, width, channels] into (byte / 255 - mean) /
+// deviation [batch, channels, height, width].
 std::string Normalise(const data::Normalization& normalization, int64_t channels,
                       const std::string& bytes, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
@@ -97,12 +97,13 @@ absl::Status CheckModel(const onnx::ModelProto& model) {
   return absl::OkStatus();
 }
 
-// The nodes that the result needs, in the order in which they can be computed.
+// Returns the nodes that the result depends on, in an order in which they can be computed.
 std::vector<const layers::Node*> NeededFor(const layers::Graph& graph, layers::TensorId result) {
   std::vector<bool> needed(graph.num_tensors(), false);
   needed[result] = true;
   std::vector<const layers::Node*> nodes;
-  // Rewritten nodes may read leaves that stand behind them, which need nothing.
+  // After rewriting, a node may read a leaf (an input or parameter) that comes after it in the
+  // list; leaves need no other nodes.
   for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend(); ++node) {
     if (!needed[node->outputs[0]]) continue;
     for (layers::TensorId t : node->inputs) needed[t] = true;
@@ -158,7 +159,7 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
   const bool ends_with_softmax =
       absl::string_view(built.graph.producer(built.prediction).op->name()) == "softmax";
   const std::string output = onnx.Unique(ends_with_softmax ? "probabilities" : "logits");
-  // The last operator makes the result, whose name is the output's.
+  // The output is the last operator's result, which is renamed to the output's name.
   const std::string result = network.Value(built.prediction);
   onnx::NodeProto* const last =
       graph.node_size() == 0 ? nullptr : graph.mutable_node(graph.node_size() - 1);

@@ -1,5 +1,5 @@
-// A trained network as a file of the Open Neural Network Exchange (https://onnx.ai), which other
-// engines run: ONNX Runtime, on servers, telephones and in browsers, among them.
+// Exports a trained network to a file of the Open Neural Network Exchange, ONNX (https://onnx.ai).
+// Other engines run such files on servers, telephones and in browsers, for example ONNX Runtime.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_EXPORT_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_EXPORT_H_
 
@@ -14,29 +14,33 @@
 namespace cotangent::inference {
 
 struct OnnxOptions {
-  // The input is pictures as decoders give them, bytes [batch, height, width, channels], which the
-  // graph normalises; else f32 [batch, channels, height, width], normalised by the caller with the
-  // mean and deviation of the file's metadata: (byte / 255 - mean) / deviation.
+  // true: the model's input is bytes [batch, height, width, channels], as picture decoders yield
+  // them, and the model normalises them. false: its input is f32 [batch, channels, height, width],
+  // which the caller has normalised with mean and deviation from the file's metadata: (byte / 255 -
+  // mean) / deviation.
   bool raw_bytes = false;
-  // Written into the metadata if given.
+  // Written into the metadata, if given.
   std::optional<double> accuracy;
 };
 
-// The bytes of an ONNX model of operator set 17: input "images", output "logits", or "probabilities"
-// where the network ends with a softmax, both with a free batch. Batch normalisation and what else
-// is affine is folded into the convolutions before it (layers/plan/fold.h). What is quantised is so
-// there, too: QuantizeLinear and DequantizeLinear with s8 weights, around each such layer. Its
-// metadata are texts: classes, mean and deviation (JSON lists), dataset, network (the text),
-// accuracy; targets: "classes", "labels" (a sigmoid of a logit is the probability of its label) or
-// "numbers", which are the results times target_deviation plus target_mean (JSON lists).
+// Returns the bytes of an ONNX model of operator set 17. Its input is named "images", its output
+// "logits", or "probabilities" if the network ends with a softmax; the batch size of both is free.
+// Batch normalisation and other affine operations are folded into the preceding convolutions
+// (layers/plan/fold.h). Quantised layers stay quantised: they have s8 weights, with QuantizeLinear
+// and DequantizeLinear around them.
 //
-// The ONNX project's own checker has passed it. InvalidArgument: a formula with a function that ONNX
-// does not have; a network of more than the 2 GiB that the format can hold.
+// The metadata are texts: classes, mean and deviation (JSON lists), dataset, network (its text),
+// accuracy, and targets. targets is "classes"; "labels" (the sigmoid of a logit is the probability
+// of its label); or "numbers": the output times target_deviation plus target_mean (JSON lists)
+// gives the numbers.
+//
+// The model has passed the ONNX project's own checker. Errors (InvalidArgument): a formula with a
+// function that ONNX lacks; a network larger than the 2 GiB that the format can hold.
 absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
                                        const OnnxOptions& options = {});
 
-// Whether an operation of a graph can be exported, or is known to be of training alone; what is
-// neither was forgotten (onnx_rules.cc).
+// Returns whether onnx_rules.cc lists this operation of a graph: either it can be exported, or it
+// occurs only in training.
 bool IsKnownToOnnx(absl::string_view operation);
 
 }  // namespace cotangent::inference

@@ -31,8 +31,8 @@ class Formula {
  private:
   using Name = std::string;
 
-  // The value of an expression, computed once. Recursion goes as deep as the formula's text nests,
-  // which its parser limits.
+  // Returns the name of an expression's value, which is computed only once. The recursion is as
+  // deep as the formula's text nests, which the parser of formulas limits.
   absl::StatusOr<Name> Value(const Expr& e) {
     if (const auto found = values_.find(e); found != values_.end()) return found->second;
     if (const auto found = operands_.computed.find(e); found != operands_.computed.end())
@@ -42,7 +42,7 @@ class Formula {
     return value;
   }
 
-  // A factor u^-n of a product divides by u^n.
+  // Whether a factor has the form u^-n; the product is then divided by u^n.
   static bool IsDivisor(const Expr& e) {
     return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().ToDouble() < 0;
   }
@@ -59,7 +59,8 @@ class Formula {
     return Add("Pow", {base, Number(exponent)});
   }
 
-  // What of a sum's or a product's arguments does not vary, as one expression; null: there is none.
+  // Combines the arguments of a sum or product that are constant into one expression; null if there
+  // are none.
   Expr ConstantPart(const Expr& e) const {
     std::vector<Expr> constant;
     for (const Expr& argument : e.args()) {
@@ -113,7 +114,7 @@ class Formula {
   absl::flat_hash_map<Expr, Name> values_;
 };
 
-// Functions that are one operator of the same meaning.
+// Returns the ONNX operator that is the same function, or null if there is none.
 const char* OperatorOf(Op op) {
   switch (op) {
     case Op::kExp:
@@ -185,7 +186,7 @@ absl::StatusOr<std::string> Formula::Make(const Expr& e) {
       return Add("Mul", {Add("Log", a), Number(1 / std::log(2.0))});
     case Op::kLog10:
       return Add("Mul", {Add("Log", a), Number(1 / std::log(10.0))});
-    // These two lose, near 0, what their own functions keep: an absolute error of 1e-7.
+    // Near 0 these two are less accurate than log1p and expm1: their absolute error is 1e-7.
     case Op::kLog1p:
       return Add("Log", {Add("Add", {a[0], Number(1)})});
     case Op::kExpm1:

@@ -1,4 +1,4 @@
-// Formulas as ONNX operators.
+// Writes formulas as ONNX operators.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_FORMULA_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_FORMULA_H_
 
@@ -12,16 +12,17 @@
 
 namespace cotangent::inference {
 
-// What a formula is made of.
+// The operands of a formula.
 struct FormulaOperands {
-  // Variables whose values are computed, by name.
+  // Variables whose values the ONNX graph computes, with the names of these values.
   absl::flat_hash_map<autodiff::symbolic::Expr, std::string> computed;
-  // Adds an expression without such variables as a tensor; returns its name.
+  // Adds a constant tensor for an expression without such variables; returns its name.
   std::function<absl::StatusOr<std::string>(const autodiff::symbolic::Expr&)> constant;
 };
 
-// Adds the operators that compute a formula elementwise; returns the name of its value.
-// InvalidArgument, naming the function, for one that is no ONNX operator and not made of some.
+// Adds operators that compute `formula` elementwise; returns the name of the result. Error
+// (InvalidArgument): the formula has a function that neither is an ONNX operator nor can be made of
+// some; the message names it.
 absl::StatusOr<std::string> AddFormula(const autodiff::symbolic::Expr& formula,
                                        const FormulaOperands& operands, OnnxGraph& graph);
 

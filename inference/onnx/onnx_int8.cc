@@ -22,7 +22,7 @@ const tensor::Int8Convolution* Int8Of(const Node& node) {
                                          : nullptr;
 }
 
-// Zero, of u8 or s8: no number is shifted.
+// Returns the name of a zero of type u8 or s8: our integers are not shifted.
 std::string ZeroPoint(bool is_signed, OnnxNetwork& network) {
   const uint8_t zero = 0;
   return network.onnx().Typed(is_signed ? "zero.s8" : "zero.u8", {},
@@ -30,7 +30,7 @@ std::string ZeroPoint(bool is_signed, OnnxNetwork& network) {
                               sizeof(zero));
 }
 
-// DequantizeLinear of known integers with a scale for each of their rows.
+// Adds a DequantizeLinear of constant integers with one scale per row.
 template <typename T>
 std::string DequantisedRows(const std::string& name, const std::vector<int64_t>& shape, int type,
                             const std::vector<T>& integers, const std::vector<float>& scales,
@@ -95,7 +95,7 @@ std::string DequantisedWeight(const Node& node, OnnxNetwork& network) {
 std::string DequantisedBias(const Node& node, OnnxNetwork& network) {
   const std::vector<float> values = network.Constant(node.inputs[2]);
   const tensor::Int8Convolution& int8 = *Int8Of(node);
-  // Units of the sums of products, in which engines add it.
+  // The scale is that of the sums of products, to which engines add the bias.
   std::vector<float> scales;
   std::vector<int32_t> integers;
   for (size_t o = 0; o < values.size(); ++o) {

@@ -1,5 +1,5 @@
-// How a quantised network (layers/plan/quantise.h) is written in ONNX: with QuantizeLinear and
-// DequantizeLinear around its convolutions, which engines turn into convolutions of integers.
+// Writes quantised networks (layers/plan/quantise.h) in ONNX, with QuantizeLinear and
+// DequantizeLinear around their convolutions. Engines turn these into convolutions of integers.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_INT8_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_INT8_H_
 
@@ -13,18 +13,19 @@
 
 namespace cotangent::inference {
 
-// What a tensor's integers stand for, if it holds such.
+// Returns the scale of a tensor that holds integers (number = scale * integer); nullopt for others.
 std::optional<layers::TensorScale> ScaleOf(const layers::Graph& graph, layers::TensorId t);
 
-// The rule of the operation "quantise".
+// Writes the graph operation "quantise" (a rule of onnx_rules.h).
 absl::Status QuantiseRule(const layers::Node& node, OnnxNetwork& network);
 
-// Real numbers from a tensor of integers.
+// Adds an operator that turns a tensor of integers into real numbers; returns their name.
 std::string Dequantised(layers::TensorId t, OnnxNetwork& network);
-// Weights and bias of a convolution of integers, as an operator of real numbers reads them.
+// Return the weights and the bias of an integer convolution as real numbers, for an operator that
+// computes with those.
 std::string DequantisedWeight(const layers::Node& node, OnnxNetwork& network);
 std::string DequantisedBias(const layers::Node& node, OnnxNetwork& network);
-// Integers from the real numbers that a convolution with such a result made.
+// Adds an operator that rounds real numbers to integers of this scale; returns their name.
 std::string Quantised(const layers::TensorScale& scale, const std::string& value,
                       OnnxNetwork& network);
 

@@ -26,7 +26,8 @@ using layers::Shape;
 using layers::TensorId;
 using Attribute = OnnxGraph::Attribute;
 
-// ---- What a node's attributes say ---------------------------------------------------------------
+// ---- Attributes of nodes
+// --------------------------------------------------------------------------
 
 const Expr& FormulaOf(const Node& node) { return node.as<Expr>(); }
 double ConstantOf(const Node& node) { return node.as<double>(); }
@@ -44,8 +45,8 @@ double EpsilonOf(const Node& node) { return node.as<double>(); }
 
 std::vector<int64_t> Dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
-// What an elementwise operation makes of numbers, channel by channel; empty where an operand is
-// none.
+// Evaluates an elementwise operation on constants, channel by channel. Returns nothing if an
+// operand has no numbers.
 std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr>& variables,
                                      const std::vector<std::vector<float>>& operands) {
   size_t count = 1;
@@ -65,7 +66,8 @@ std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr
   return values;
 }
 
-// ---- The rules ----------------------------------------------------------------------------------
+// ---- The rules: each writes one kind of node
+// ------------------------------------------------------
 
 absl::Status Leaf(const Node&, OnnxNetwork&) { return absl::OkStatus(); }
 
@@ -73,7 +75,7 @@ absl::Status Elementwise(const Node& node, OnnxNetwork& network) {
   const layers::Graph& graph = network.graph();
   const TensorId y = node.outputs[0];
   if (!network.Constant(y).empty()) return absl::OkStatus();
-  if (ScaleOf(graph, node.inputs[0]).has_value()) {  // times its scale
+  if (ScaleOf(graph, node.inputs[0]).has_value()) {  // dequantises
     network.Set(y, Dequantised(node.inputs[0], network));
     return absl::OkStatus();
   }
@@ -111,12 +113,12 @@ absl::Status Elementwise(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Of a tensor that may hold integers.
+// Returns the name of a tensor's value as real numbers, even if it holds integers.
 std::string RealValue(TensorId t, OnnxNetwork& network) {
   return ScaleOf(network.graph(), t).has_value() ? Dequantised(t, network) : network.Value(t);
 }
 
-// What a folded convolution does after the product: adds, and cuts off below 0.
+// Adds what a folded convolution does after the product: addend, relu, quantisation.
 void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
   constexpr size_t kAddend = 3;
   if (node.inputs.size() > kAddend)
@@ -152,8 +154,8 @@ absl::Status Convolution(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// dy, w -> dx, which is what a transposed convolution computes. Its geometry is that of the
-// convolution it is the adjoint of.
+// Computes an input gradient, as a transposed convolution does. The node's geometry is that of the
+// convolution whose adjoint it is.
 absl::Status TransposedConvolution(const Node& node, OnnxNetwork& network) {
   const tensor::ConvolutionShape& s = GeometryOf(node);
   const auto beyond = [](int64_t in, int64_t out, int64_t stride, int64_t kernel, int64_t dilation,
@@ -212,13 +214,13 @@ absl::Status AveragePool(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Elements [begin, end) of an axis.
+// Takes elements [begin, end) of an axis.
 std::string Cut(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t begin, int64_t end) {
   return onnx.Add("Slice",
                   {x, onnx.Integers({begin}), onnx.Integers({end}), onnx.Integers({axis})});
 }
 
-// Operator set 17 has no circular padding: what lies on the opposite sides is put beside the image.
+// Pads an axis circularly by concatenation: operator set 17 has no circular padding.
 std::string WrapAxis(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t extent,
                      int64_t before, int64_t after) {
   std::vector<std::string> parts;
@@ -234,7 +236,7 @@ absl::Status Pad(const Node& node, OnnxNetwork& network) {
   const Shape& shape = network.shape(x);
   layers::Padding pad = PaddingOf(node);
   std::string value = network.Value(x);
-  // Negative padding crops, before anything grows.
+  // Negative padding crops; this is done before positive padding is added.
   int64_t height = shape[2], width = shape[3];
   const auto crop = [&](int64_t axis, int64_t& extent, int64_t& before, int64_t& after) {
     const int64_t begin = std::max<int64_t>(0, -before);
@@ -272,7 +274,7 @@ absl::Status Slice(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// The sum over neighbouring channels, as a convolution of one pixel with weights 0 and 1.
+// Sums over neighbouring channels by a 1x1 convolution with weights 0 and 1.
 absl::Status ChannelWindowSum(const Node& node, OnnxNetwork& network) {
   const auto& window = node.as<layers::ChannelWindow>();
   const int64_t channels = network.shape(node.inputs[0])[1];
@@ -289,7 +291,7 @@ absl::Status ChannelWindowSum(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// The channels as a matrix of `groups` rows, transposed.
+// Transposes the channels as a matrix of `groups` rows.
 absl::Status ChannelShuffle(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const Shape& shape = network.shape(node.inputs[0]);
@@ -303,7 +305,7 @@ absl::Status ChannelShuffle(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Each value becomes the mean over its group of channels: a grouped convolution of one pixel.
+// Replaces each value by the mean over its group of channels, by a grouped 1x1 convolution.
 absl::Status GroupMean(const Node& node, OnnxNetwork& network) {
   const int64_t groups = node.as<int64_t>(), channels = network.shape(node.inputs[0])[1];
   const int64_t size = channels / groups;
@@ -316,7 +318,7 @@ absl::Status GroupMean(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// A value of an image and channel, shared out evenly over its window, which is the image.
+// Divides the one value of each image and channel evenly among the pixels of the image.
 absl::Status AverageUnpool(const Node& node, OnnxNetwork& network) {
   const Shape& y = network.shape(node.outputs[0]);
   OnnxGraph& onnx = network.onnx();
@@ -327,7 +329,7 @@ absl::Status AverageUnpool(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Rows times image times columns.
+// Computes row weights * image * column weights^T.
 absl::Status Resample(const Node& node, OnnxNetwork& network) {
   const auto& weights = node.as<layers::ResampleAttributes>();
   OnnxGraph& onnx = network.onnx();
@@ -350,7 +352,7 @@ absl::Status Resample(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// An image's pixels as the rows of a matrix for each head: [N, heads, pixels, depth].
+// Turns an image's pixels into the rows of one matrix per head: [N, heads, pixels, depth].
 std::string Tokens(TensorId image, int64_t heads, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const Shape& s = network.shape(image);
@@ -386,7 +388,7 @@ absl::Status TokenMix(const Node& node, OnnxNetwork& network) {
 
 absl::Status Reshape(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
-  // Parameters have no batch.
+  // Constant tensors have no batch dimension.
   if (const std::vector<float> known = network.Constant(node.inputs[0]); !known.empty()) {
     network.Set(node.outputs[0],
                 onnx.Tensor(onnx.Unique(network.graph().tensor(node.inputs[0]).name),
@@ -394,7 +396,7 @@ absl::Status Reshape(const Node& node, OnnxNetwork& network) {
     return absl::OkStatus();
   }
   std::vector<int64_t> shape = Dims(network.shape(node.outputs[0]));
-  shape[0] = 0;  // as the input's: the batch
+  shape[0] = 0;  // the batch, as in the input
   const std::string x = network.Value(node.inputs[0]);
   network.Set(node.outputs[0], shape.size() == 2 ? onnx.Add("Flatten", {x})
                                                  : onnx.Add("Reshape", {x, onnx.Integers(shape)}));
@@ -422,13 +424,14 @@ absl::Status Softmax(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// ---- The table ----------------------------------------------------------------------------------
+// ---- The table of all rules
+// -----------------------------------------------------------------------
 
 using Rule = absl::Status (*)(const Node&, OnnxNetwork&);
 
 struct Entry {
   absl::string_view operation;
-  Rule rule;  // null: the operation appears only while training
+  Rule rule;  // null: the operation occurs only in training
 };
 
 constexpr Entry kRules[] = {
@@ -455,7 +458,7 @@ constexpr Entry kRules[] = {
     {"layer_norm", LayerNorm},
     {"quantise", QuantiseRule},
     {"softmax", Softmax},
-    // Losses, and what only derivatives and batch statistics are made of.
+    // Losses, batch statistics, and operations that occur only in derivatives.
     {"channel_sum", nullptr},
     {"convolution_weight_gradient", nullptr},
     {"dropout_mask", nullptr},
@@ -519,7 +522,7 @@ std::string OnnxNetwork::ChannelTensor(absl::string_view name, std::vector<float
 std::string OnnxNetwork::Value(TensorId t) {
   if (const auto found = values_.find(t); found != values_.end()) return found->second;
   const std::vector<float> constant = Constant(t);
-  // A bias that folding made is called as layers call theirs.
+  // Folding creates biases; give them the name that layers give theirs.
   std::string name = graph_.tensor(t).name;
   if (absl::EndsWith(name, ".folded_bias"))
     name = absl::StrCat(absl::StripSuffix(name, ".folded_bias"), ".bias");

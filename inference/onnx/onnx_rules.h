@@ -1,4 +1,4 @@
-// How each operation of a network's graph is written in ONNX.
+// Writes each operation of a network's graph in ONNX.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
 
@@ -15,7 +15,7 @@
 
 namespace cotangent::inference {
 
-// A graph on its way to ONNX: which value each of its tensors has become.
+// A graph that is being written in ONNX, with the name of the ONNX value for each of its tensors.
 class OnnxNetwork {
  public:
   OnnxNetwork(const layers::Graph& graph, const layers::ParameterStore& store, OnnxGraph& onnx)
@@ -25,14 +25,15 @@ class OnnxNetwork {
   OnnxGraph& onnx() { return onnx_; }
   const layers::Shape& shape(layers::TensorId t) const { return graph_.shape(t); }
 
-  // The name of a tensor's value. REQUIRES: it was set, or is a parameter or state.
+  // Returns the name of a tensor's value. REQUIRES: Set() was called for it, or it is constant.
   std::string Value(layers::TensorId t);
   void Set(layers::TensorId t, std::string value) { values_[t] = std::move(value); }
 
-  // Numbers that need no picture: of parameters, states, constants, and what is computed elementwise
-  // from such of rank 0 and 1. Empty for others.
+  // Returns a tensor's numbers if they do not depend on the input: parameters, states, constants,
+  // and what is computed elementwise from these if its rank is 0 or 1. Empty for other tensors.
   std::vector<float> Constant(layers::TensorId t) const;
-  // A tensor of one number a channel (or of one number) that broadcasts against rank `rank`.
+  // Adds a tensor of one number per channel (or one number) that broadcasts with tensors of rank
+  // `rank`.
   std::string ChannelTensor(absl::string_view name, std::vector<float> values, int rank);
 
  private:
@@ -42,7 +43,8 @@ class OnnxNetwork {
   absl::flat_hash_map<layers::TensorId, std::string> values_;
 };
 
-// Adds the operators of one node, whose inputs' values are set, and sets those of its outputs.
+// Adds the ONNX operators of a node. The values of its inputs must be set; sets those of its
+// outputs.
 absl::Status AddOnnxOperators(const layers::Node& node, OnnxNetwork& network);
 
 }  // namespace cotangent::inference

@@ -6,9 +6,10 @@
 namespace cotangent::inference {
 namespace {
 
-// Integers above zero of u8 and s8.
+// The largest integers of u8 and s8.
 constexpr double kUnsignedSteps = 255, kSignedSteps = 127;
-// Limits tried, of the largest magnitude, from kSmallestLimit / kLimits to all.
+// Limits that are tried: i / kLimits of the largest magnitude, for i from kSmallestLimit to
+// kLimits.
 constexpr int kLimits = 200, kSmallestLimit = 10;
 
 }  // namespace
@@ -32,8 +33,8 @@ void Histogram::Count(const float* numbers, int64_t count) {
   }
 }
 
-// A number within the limit is off by up to half a unit, evenly; one beyond by what it is beyond. The
-// bins are narrower than a unit where it matters.
+// A number within the limit has an error uniform in half a unit to either side; one beyond the
+// limit, the distance to it. Bins are narrower than a unit where this matters.
 double Histogram::ErrorAt(double limit, double steps) const {
   const double unit = limit / steps, width = largest_ / kBins;
   double error = 0;
@@ -41,7 +42,7 @@ double Histogram::ErrorAt(double limit, double steps) const {
     if (bins_[i] == 0) continue;
     const double magnitude = (i + 0.5) * width;
     const double beyond = std::max(0.0, magnitude - limit);
-    // What is below half a unit becomes zero.
+    // Magnitudes below half a unit are rounded to zero.
     const double off = magnitude < unit / 2 ? magnitude * magnitude : unit * unit / 12;
     error += static_cast<double>(bins_[i]) * (beyond > 0 ? beyond * beyond : off);
   }

@@ -1,4 +1,4 @@
-// The magnitudes of a tensor's numbers, counted, and the integers that suit them best.
+// Counts the magnitudes of a tensor's numbers, and chooses the scale of 8-bit integers for them.
 #ifndef COTANGENT_INFERENCE_QUANTISE_HISTOGRAM_H_
 #define COTANGENT_INFERENCE_QUANTISE_HISTOGRAM_H_
 
@@ -9,7 +9,7 @@
 
 namespace cotangent::inference {
 
-// Shown all numbers twice: first Measure(), for their range, then Count().
+// Must see all numbers twice: first Measure() all, to find their range, then Count() all.
 class Histogram {
  public:
   void Measure(const float* numbers, int64_t count);
@@ -17,18 +17,19 @@ class Histogram {
 
   struct Choice {
     layers::TensorScale scale;
-    double error = 0;  // root mean square of the error over that of the numbers
+    double error = 0;  // root mean square of the error / that of the numbers
   };
-  // percentile as in CalibrationOptions. A tensor of zeros gets a scale of 1 / 255.
+  // Returns the best scale. `percentile` is that of CalibrationOptions (quantise.h). Zeros only:
+  // scale 1 / 255.
   Choice Choose(double percentile) const;
 
  private:
   static constexpr int kBins = 2048;
-  // Mean square error, summed over all numbers, where integers reach to `limit`.
+  // Estimates the sum of squared errors if `steps` integers cover magnitudes up to `limit`.
   double ErrorAt(double limit, double steps) const;
 
-  double least_ = 0, largest_ = 0;  // magnitude
-  std::vector<int64_t> bins_;       // of magnitudes above 0 to largest_
+  double least_ = 0, largest_ = 0;  // least_: the smallest number; largest_: the largest magnitude
+  std::vector<int64_t> bins_;       // counts of nonzero magnitudes, up to largest_
   double squares_ = 0;
 };
 

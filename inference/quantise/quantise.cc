@@ -23,7 +23,8 @@ using layers::TensorId;
 
 constexpr int64_t kBatch = 16;
 
-// The folded network on a batch of pictures, with all tensors that convolutions read and write.
+// The folded network for a batch of pictures; keeps a histogram of every tensor that its
+// convolutions read or write.
 class Watched {
  public:
   static absl::StatusOr<std::unique_ptr<Watched>> Create(const training::TrainedNetwork& trained,
@@ -81,7 +82,7 @@ class Watched {
   std::unique_ptr<layers::Plan> plan_;
 };
 
-// Calls look(...) of Watched::Run for so many pictures, a batch at a time.
+// Runs the network on `count` pictures, a batch at a time; look() is called as in Watched::Run().
 template <typename Look>
 absl::Status ShowPictures(const training::TrainedNetwork& trained, const data::Dataset& dataset,
                           int64_t count, int64_t batch, Watched& watched, Look look) {
@@ -99,7 +100,7 @@ absl::Status ShowPictures(const training::TrainedNetwork& trained, const data::D
   return absl::OkStatus();
 }
 
-// Root mean square of what rounding changes, over that of the weights.
+// Returns the root mean square of the weights' rounding errors / that of the weights.
 double WeightError(const float* weights, int64_t rows, int64_t columns) {
   const std::vector<float> scales = layers::WeightScales(weights, rows, columns);
   double error = 0, squares = 0;

@@ -1,9 +1,10 @@
-// A trained network made to compute with 8-bit integers.
+// Quantisation: makes a trained network compute with 8-bit integers.
 //
-// Batch normalisation is folded into the convolutions first (layers/plan/fold.h). Weights get a
-// scale for each output channel, from their largest magnitude; activations one for each tensor,
-// from pictures that are looked at: u8 where a tensor is never negative, else s8. A layer whose
-// input or weights cannot be rounded so without a large error keeps computing with real numbers.
+// First batch normalisation is folded into the convolutions (layers/plan/fold.h). Weights get a
+// scale for each output channel, from their largest magnitude. Activations get a scale for each
+// tensor, which calibration finds by running the network on pictures; they are u8 if a tensor is
+// never negative, else s8. A layer whose input or weights would be rounded with a large error keeps
+// computing with real numbers.
 #ifndef COTANGENT_INFERENCE_QUANTISE_QUANTISE_H_
 #define COTANGENT_INFERENCE_QUANTISE_QUANTISE_H_
 
@@ -20,24 +21,26 @@
 namespace cotangent::inference {
 
 struct CalibrationOptions {
-  int64_t images = 512;  // that are looked at, evenly spaced over the data set
+  int64_t images = 512;  // number of pictures used, evenly spaced over the data set
   int threads = 1;
-  // What part of a tensor's numbers that are not zero its integers reach to, in percent; 0: as far
-  // as makes the mean square of the error least.
+  // The integers of a tensor cover this percentage of its nonzero numbers; larger ones are cut off.
+  // 0: cover as many as minimises the mean square error.
   double percentile = 0;
-  // Layers with larger errors (QuantisedLayerReport::error) are not quantised.
+  // Layers with a larger error (QuantisedLayerReport::error()) are not quantised.
   double most_error = 0.1;
-  std::vector<std::string> keep;  // globs of layers that are not
+  std::vector<std::string> keep;  // globs: names of layers that are not quantised
 };
 
-// What was found of a layer.
+// What calibration found about a layer.
 struct QuantisedLayerReport {
   std::string layer;
-  // Root mean square of the rounding error over that of the numbers: of its input, weights, output.
+  // Root mean square of the rounding error / that of the numbers; for the layer's input, weights,
+  // output.
   double in_error = 0, weight_error = 0, out_error = 0;
-  std::string kept;  // why it computes with real numbers; empty: it is quantised
+  std::string kept;  // why the layer is not quantised; empty if it is
 
-  // Of its result, about: the errors of input and weights are independent.
+  // Estimates the relative error of the layer's result from those of its input and weights, which
+  // are independent: the root of the sum of their squares.
   double error() const;
 };
 
@@ -47,15 +50,15 @@ struct Calibration {
       layers;  // all convolutions and linear layers that may be, in order
 };
 
-// Looks at what the network computes from pictures of `dataset`, which is of its input's shape.
-// Errors: InvalidArgument for a data set without pictures or of another shape, FailedPrecondition
-// where the network has nothing to quantise.
+// Chooses scales from what the network computes for pictures of `dataset`. Errors: InvalidArgument
+// if the data set has no pictures or another shape than the network's input; FailedPrecondition if
+// the network has no layer that can be quantised.
 absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
                                       const data::Dataset& dataset,
                                       const CalibrationOptions& options, layers::Tuner& tuner);
 
-// Takes the layers with the largest errors, a quarter of those left and at least one, back to real
-// numbers. False where none is left.
+// Stops quantising the layers with the largest errors: a quarter of those still quantised, but at
+// least one. Returns false if none is left.
 bool KeepMore(Calibration& calibration);
 
 }  // namespace cotangent::inference

@@ -46,7 +46,7 @@ absl::StatusOr<Calibration> CalibrateOn(const training::TrainedNetwork& trained,
 }
 
 std::vector<float> Answers(const training::TrainedNetwork& trained, const data::Dataset& dataset) {
-  static auto& tuner = *new layers::Tuner(1);  // the same choices for all
+  static auto& tuner = *new layers::Tuner(1);  // shared, so that all make the same choices
   auto evaluator =
       *training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()),
                                    dataset.size(), {}, *trained.store, tuner, trained.quantisation);
@@ -75,7 +75,7 @@ TEST(Quantise, CalibratesWritesAndReadsBack) {
   const std::vector<float> before = Answers(trained, dataset);
   const absl::StatusOr<Calibration> calibration = CalibrateOn(trained, dataset);
   ASSERT_TRUE(calibration.ok()) << calibration.status();
-  ASSERT_EQ(calibration->layers.size(), 2u);  // not conv1, which reads the images
+  ASSERT_EQ(calibration->layers.size(), 2u);  // conv1 reads the images and is not quantised
   EXPECT_EQ(calibration->layers[0].layer, "conv2");
   EXPECT_EQ(calibration->layers[0].kept, "");
   EXPECT_GT(calibration->layers[0].error(), 1e-4);
@@ -83,7 +83,7 @@ TEST(Quantise, CalibratesWritesAndReadsBack) {
   const layers::QuantisedLayer& conv2 = calibration->quantisation.at("conv2.weight");
   EXPECT_FALSE(conv2.in.is_signed);
   EXPECT_EQ(conv2.out, calibration->quantisation.at("fc.weight").in);
-  EXPECT_EQ(calibration->quantisation.at("fc.weight").out.scale, 0);  // the result
+  EXPECT_EQ(calibration->quantisation.at("fc.weight").out.scale, 0);  // it yields the result
 
   trained.quantisation = calibration->quantisation;
   const std::vector<float> quantised = Answers(trained, dataset);
@@ -101,7 +101,7 @@ TEST(Quantise, CalibratesWritesAndReadsBack) {
   const auto loaded = training::LoadTrained(found->checkpoint, path);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_TRUE(loaded->quantisation == trained.quantisation);
-  // The same integers as before: nothing is rounded twice.
+  // The same integers as before: reading and writing rounds nothing twice.
   if (tensor::Int8Available()) {
     EXPECT_EQ(Answers(*loaded, dataset), quantised);
   }
@@ -168,12 +168,12 @@ TEST(Histogram, ErrorIsThatOfRounding) {
   }
 }
 
-// One number far from all others costs less when it is cut off.
+// An outlier costs less if it is cut off.
 TEST(Histogram, LeavesOutliersOut) {
   std::vector<float> numbers;
   for (int i = 0; i < 100000; ++i) numbers.push_back(static_cast<float>(i % 1000) / 1000);
   numbers.push_back(4);
-  // The limit L with the least (4 - L)^2 + 1e5 (L / 255)^2 / 12.
+  // The best limit L minimises (4 - L)^2 + 1e5 (L / 255)^2 / 12.
   EXPECT_NEAR(Shown(numbers).Choose(0).scale.scale, 3.55f / 255, 0.1f / 255);
   EXPECT_NEAR(Shown(numbers).Choose(100).scale.scale, 4.0f / 255, 1e-6);
   EXPECT_NEAR(Shown(numbers).Choose(50).scale.scale, 0.5f / 255, 1e-4);

@@ -1,4 +1,4 @@
-// Gathers pictures that come one by one, from many threads, into batches.
+// Collects pictures that arrive one by one, on many threads, into batches.
 #ifndef COTANGENT_INFERENCE_SERVER_BATCHER_H_
 #define COTANGENT_INFERENCE_SERVER_BATCHER_H_
 
@@ -19,21 +19,22 @@
 namespace cotangent::inference {
 
 struct BatcherOptions {
-  // How long a picture waits, at most, for others that are on their way when the network is free.
+  // The longest that a picture waits for requests that are still arriving, when the network is
+  // idle.
   absl::Duration delay = absl::Milliseconds(2);
-  int64_t most_waiting = 256;  // pictures
-  // How long a picture waits in all before it is given up.
+  int64_t most_waiting = 256;  // pictures; when more wait, Classify() fails
+  // The longest that a picture waits in all before Classify() fails.
   absl::Duration patience = absl::Seconds(10);
 };
 
 class Batcher {
  public:
   Batcher(std::shared_ptr<Classifier> classifier, const BatcherOptions& options);
-  // Answers what waits, then ends.
+  // Answers all waiting pictures before it ends.
   ~Batcher();
 
-  // A request that is on its way, from its first byte to its answer: pictures that wait are held
-  // back for it.
+  // Stands for a request, from its first byte to its answer. While requests exist whose pictures
+  // have not arrived, waiting pictures are held back for them (up to BatcherOptions::delay).
   class Arrival {
    public:
     explicit Arrival(Batcher& batcher) : batcher_(batcher) { batcher_.CountArrivals(1); }
@@ -45,20 +46,20 @@ class Batcher {
     Batcher& batcher_;
   };
 
-  // The probabilities of a picture's classes, and which network said so.
+  // The probabilities of a picture's classes, and the network that computed them.
   struct Answer {
     std::shared_ptr<const Classifier> classifier;
     std::vector<float> probabilities;
   };
-  // Waits until the picture is classified. Errors: ResourceExhausted where too many wait,
-  // DeadlineExceeded, what the classifier finds.
+  // Waits until the picture is classified. Errors: ResourceExhausted if too many pictures wait,
+  // DeadlineExceeded if it waited too long, or the classifier's own error.
   absl::StatusOr<Answer> Classify(const data::Image& image);
 
-  // Another network from the next batch on. Nothing that waits is lost.
+  // Uses another network from the next batch on. Waiting pictures stay in line.
   void Replace(std::shared_ptr<Classifier> classifier);
   std::shared_ptr<Classifier> classifier() const;
 
-  // Counts since the beginning, and how many pictures wait now.
+  // Batches and pictures computed so far, and pictures waiting now.
   struct Numbers {
     int64_t batches = 0, pictures = 0, waiting = 0;
   };
@@ -75,7 +76,7 @@ class Batcher {
 
   void CountArrivals(int64_t change);
   void Work();
-  // Blocks until there is a batch; empty at the end.
+  // Waits until there is a batch; returns an empty one when the batcher ends.
   std::vector<Item*> NextBatch(std::unique_lock<std::mutex>& lock);
   static void Compute(const std::shared_ptr<Classifier>& classifier,
                       const std::vector<Item*>& batch);
@@ -86,7 +87,7 @@ class Batcher {
   std::shared_ptr<Classifier> classifier_;
   std::deque<Item*> waiting_;
   Numbers numbers_;
-  int64_t arrivals_ = 0;  // those that wait included
+  int64_t arrivals_ = 0;  // requests under way, including those whose pictures wait
   bool stopping_ = false;
   std::thread worker_;
 };

@@ -1,4 +1,4 @@
-// What a server has done, in the text format that Prometheus reads
+// Statistics of a server, in the text format that Prometheus reads
 // (https://prometheus.io/docs/instrumenting/exposition_formats/).
 #ifndef COTANGENT_INFERENCE_SERVER_METRICS_H_
 #define COTANGENT_INFERENCE_SERVER_METRICS_H_
@@ -13,19 +13,19 @@
 
 namespace cotangent::inference {
 
-// For any number of threads.
+// Several threads may use it at the same time.
 class Metrics {
  public:
-  // A request that was answered with this HTTP status after so many seconds.
+  // Counts a request that was answered with this HTTP status after `seconds` seconds.
   void Count(int status, double seconds);
   std::string ToText(const Batcher::Numbers& batcher) const;
 
  private:
-  // Upper bounds of the histogram's cells, in seconds; the last one is infinite.
+  // Upper bounds of the histogram's cells, in seconds. One more cell counts longer requests.
   static constexpr std::array<double, 12> kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                      0.1,   0.25,   0.5,   1,    2.5,   10};
   mutable std::mutex mutex_;
-  std::map<int, int64_t> requests_;  // by status
+  std::map<int, int64_t> requests_;  // by HTTP status
   std::array<int64_t, kBounds.size() + 1> cells_ = {};
   double seconds_ = 0;
 };

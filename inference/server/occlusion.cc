@@ -10,7 +10,8 @@ namespace cotangent::inference {
 namespace {
 
 constexpr int kCells = 7;  // along each side
-// Larger pictures are made so small first: the network sees less anyhow.
+// Larger pictures are first shrunk to this many pixels along their longer side; the network's input
+// is smaller anyway.
 constexpr int kLargestSide = 256;
 
 data::Image Shrunk(const data::Image& image) {
@@ -33,7 +34,7 @@ absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& ima
   int64_t sums[3] = {};
   for (size_t i = 0; i < 3 * pixels; ++i) sums[i % 3] += small.rgb[i];
 
-  // The picture itself, then one with each cell covered.
+  // The picture itself, then one copy for each covered cell.
   std::vector<data::Image> covered(1 + size_t(result.rows) * result.columns, small);
   for (int row = 0; row < result.rows; ++row) {
     for (int column = 0; column < result.columns; ++column) {

@@ -1,4 +1,4 @@
-// Which parts of a picture a network's answer rests on.
+// Finds the parts of a picture that a network's answer depends on.
 #ifndef COTANGENT_INFERENCE_SERVER_OCCLUSION_H_
 #define COTANGENT_INFERENCE_SERVER_OCCLUSION_H_
 
@@ -10,13 +10,13 @@
 
 namespace cotangent::inference {
 
-// Occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding convolutional networks",
-// 2014, section 4.2): the picture is cut into rows x columns cells, each covered in turn by the
-// picture's mean colour; a cell's number is by how much the probability of the most probable
-// class falls. Negative: the class is more probable without it.
+// The result of occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding
+// convolutional networks", 2014, section 4.2). The picture is cut into rows x columns cells, and
+// each cell in turn is covered with the picture's mean colour. `drop` is how much the probability
+// of the most probable class falls; negative if that class becomes more probable.
 struct Occlusion {
   int rows = 0, columns = 0;
-  int top = 0;              // the class's number
+  int top = 0;              // index of the most probable class
   std::vector<float> drop;  // [rows, columns]
 };
 absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& image);

@@ -3,7 +3,7 @@
 
 namespace cotangent::inference {
 
-// page.html.
+// The contents of page.html, the page for trying the network in a browser.
 extern const char kPage[];
 
 }  // namespace cotangent::inference

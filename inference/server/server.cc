@@ -29,7 +29,7 @@ using nlohmann::json;
 constexpr char kJson[] = "application/json; charset=utf-8";
 constexpr int kMostTop = 1000;
 constexpr int kDefaultTop = 5;
-// How long a connection may be idle: a thread waits with it.
+// Seconds that a connection may be idle: it occupies a thread.
 constexpr int kIdleSeconds = 2, kMostRequestsOfConnection = 1'000'000;
 
 constexpr int kOk = 200, kBadRequest = 400, kTooLarge = 413, kUnsupported = 415, kTooMany = 429,
@@ -59,7 +59,7 @@ std::string Text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// A number of the query, or `otherwise`.
+// Returns a number from the request's query, or `otherwise` if it is not there.
 absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name, int otherwise,
                               int least, int most) {
   if (!request.has_param(name)) return otherwise;
@@ -72,12 +72,12 @@ absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name,
   return value;
 }
 
-// A file of a request.
+// A picture file in a request.
 struct Upload {
   std::string name, bytes;
 };
 
-// The classes of a picture, the most probable first.
+// Returns the `top` most probable classes of a picture, the most probable first.
 json Ranking(const Batcher::Answer& answer, int top) {
   const std::vector<float>& p = answer.probabilities;
   std::vector<size_t> order(p.size());
@@ -175,7 +175,7 @@ void HttpServer::AddRoutes() {
                                     const httplib::ContentReader& content) {
     Classify(request, response, content);
   });
-  // What the library refuses by itself: a path that is not there, a body that is too long.
+  // Errors that the HTTP library reports itself: an unknown path, a body that is too long.
   http_.set_error_handler([this](const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(Text({{"error", response.status == kTooLarge
@@ -212,7 +212,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   bool is_whole;
   if (request.is_multipart_form_data()) {
     is_whole = content(
-        [&](const auto& part) {  // whose type has two names, by the version of the library
+        [&](const auto& part) {  // its type's name depends on the library's version
           if (static_cast<int>(uploads.size()) >= options_.most_pictures)
             status =
                 absl::OutOfRangeError(absl::StrCat("more than ", options_.most_pictures,
@@ -227,7 +227,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
     is_whole = content(receive);
   }
   RETURN_IF_ERROR(status);
-  // The library has refused a length that was announced.
+  // The library refuses a body whose announced length is too large.
   if (!is_whole && response.status == kTooLarge) return TooManyBytes();
   if (!is_whole) return absl::InvalidArgumentError("the request ended before it was complete");
   if (uploads.empty())
@@ -242,7 +242,7 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
                                          upload.bytes.size());
   absl::StatusOr<data::Image> image = data::DecodeImage(bytes, upload.name, options_.most_pixels);
   if (!image.ok()) {
-    // Bytes of another kind, or a picture that is damaged.
+    // Tells bytes that are no picture from a damaged picture.
     const bool is_other =
         absl::StrContains(image.status().message(), "pictures of these kinds can be read");
     return is_other ? absl::UnimplementedError(image.status().message()) : image.status();

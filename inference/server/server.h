@@ -1,15 +1,16 @@
-// A trained network behind HTTP:
+// Serves a trained network over HTTP:
 //
-//   GET  /              a page on which one drops or photographs a picture
-//   POST /v1/classify   a picture (raw), or several (multipart/form-data): what they show, as JSON;
-//                       ?top=N classes of each (5), ?explain=1 which parts of it the answer rests on
-//   GET  /v1/network    sizes and classes, as JSON
-//   GET  /healthz       200 while pictures are taken, 503 while the server ends
-//   GET  /metrics       what it has done, for Prometheus
+//   GET  /              a page on which to drop or photograph a picture
+//   POST /v1/classify   classifies a picture (raw) or several (multipart/form-data); returns classes
+//                       as JSON. ?top=N: the N most probable classes (5 if not given); ?explain=1:
+//                       also the parts of the picture that the answer depends on
+//   GET  /v1/network    the network's input size and classes, as JSON
+//   GET  /healthz       200 while requests are accepted, 503 while the server is ending
+//   GET  /metrics       statistics for Prometheus
 //
-// Errors are JSON, {"error": "what was found, and the mend"}: 400 a damaged picture or a wrong
-// parameter, 413 too many bytes or pixels, 415 bytes that are no picture, 429 too many wait already
-// (Retry-After says when to try again), 503 too slow or ending.
+// Errors are JSON: {"error": "what was found and how to mend it"}. Statuses: 400 damaged picture or
+// wrong parameter, 413 too many bytes or pixels, 415 not a picture, 429 too many pictures waiting
+// (Retry-After says when to try again), 503 too slow, or the server is ending.
 #ifndef COTANGENT_INFERENCE_SERVER_SERVER_H_
 #define COTANGENT_INFERENCE_SERVER_SERVER_H_
 
@@ -27,28 +28,28 @@ namespace cotangent::inference {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  int port = 8080;                               // 0: any that is free
-  int connections = 64;                          // that are served at once; others wait
+  int port = 8080;                               // 0: any free port
+  int connections = 64;                          // served at once; further ones wait
   int64_t most_bytes = int64_t{16} << 20;        // of a request
   int64_t most_pixels = 40'000'000;              // of a picture
-  int most_pictures = 64;                        // of a request
-  absl::Duration read_time = absl::Seconds(20);  // for all of a request's body
+  int most_pictures = 64;                        // in a request
+  absl::Duration read_time = absl::Seconds(20);  // to receive a request's body
   BatcherOptions batcher;
 };
 
 class Server {
  public:
-  // Listens. Errors: InvalidArgument for options that make no sense, Unavailable for an address or
-  // port that cannot be had.
+  // Starts to listen. Errors: InvalidArgument for invalid options, Unavailable if the address or
+  // port cannot be used.
   static absl::StatusOr<std::unique_ptr<Server>> Start(std::shared_ptr<Classifier> classifier,
                                                        const ServerOptions& options);
-  // Stop().
+  // Calls Stop().
   virtual ~Server() = default;
 
   virtual int port() const = 0;
-  // Answers from the next batch on with another network. No request is lost.
+  // Answers with another network from the next batch on. No request is lost.
   virtual void Replace(std::shared_ptr<Classifier> classifier) = 0;
-  // Takes no more connections, answers what was begun, and returns.
+  // Accepts no more connections, answers the requests under way, and returns.
   virtual void Stop() = 0;
 };
 

@@ -18,8 +18,8 @@
 namespace cotangent::inference {
 namespace {
 
-// What a client sends in parts: the name that it has from Debian's releases after 13 on, which alone tell
-// their version as a number, and the one before.
+// The type of the parts that a client sends. Its name changed after Debian 13's version of the
+// library; only newer versions define CPPHTTPLIB_VERSION_NUM.
 #ifdef CPPHTTPLIB_VERSION_NUM
 using Parts = httplib::UploadFormDataItems;
 #else
@@ -50,7 +50,7 @@ data::Image Drawn(int side, int seed) {
 
 std::string Png(int side, int seed) { return *data::EncodePng(Drawn(side, seed)); }
 
-// A server on a free port, and a client of it.
+// Runs a server on a free port, and makes clients for it.
 class ServerTest : public ::testing::Test {
  protected:
   void Start(ServerOptions options = {}, std::shared_ptr<Classifier> classifier = nullptr) {
@@ -61,7 +61,7 @@ class ServerTest : public ::testing::Test {
     server_ = *std::move(server);
   }
   httplib::Client Client() const { return httplib::Client("127.0.0.1", server_->port()); }
-  // Status and body.
+  // Returns the status and the body.
   std::pair<int, json> Post(const std::string& body, const std::string& query = "") const {
     httplib::Client client = Client();
     const auto result = client.Post("/v1/classify" + query, body, "application/octet-stream");
@@ -138,10 +138,10 @@ TEST_F(ServerTest, RefusesWhatItShould) {
   httplib::Client client = Client();
   EXPECT_EQ(client.Post("/v1/classify", items)->status, 413);
   EXPECT_EQ(client.Get("/nowhere")->status, 404);
-  EXPECT_EQ(Post(Png(8, 1)).first, 200);  // and goes on
+  EXPECT_EQ(Post(Png(8, 1)).first, 200);  // the server goes on
 }
 
-// Holds a batch back: a request is on its way for so long.
+// Sends a request that takes `time`, so that the server holds back the batch for it.
 void PostSlowly(httplib::Client client, const std::string& body, absl::Duration time, int* status) {
   const auto result = client.Post(
       "/v1/classify", body.size(),
@@ -198,7 +198,7 @@ TEST_F(ServerTest, GathersBatches) {
   EXPECT_LT(std::stoi(metrics.substr(at)), 8);
 }
 
-// The delay is for others that come, not for one that is alone.
+// The delay is for other requests that are arriving; a single one does not wait.
 TEST_F(ServerTest, ALonePictureDoesNotWait) {
   ServerOptions options;
   options.batcher.delay = absl::Seconds(100);
@@ -252,7 +252,7 @@ TEST_F(ServerTest, StopAnswersWhatWasBegun) {
 TEST_F(ServerTest, APortInUseIsAnError) {
   Start();
   ServerOptions options;
-  options.address = "203.0.113.1";  // TEST-NET-3, nobody's
+  options.address = "203.0.113.1";  // TEST-NET-3: belongs to nobody
   const auto server = Server::Start(classifier_, options);
   EXPECT_THAT(server.status().message(), HasSubstr("cannot listen at 203.0.113.1:8080"));
 }

@@ -17,7 +17,7 @@ struct Coefficients {
   float first_share;    // m += first_share (g - m)
   float second_keep;    // s = second_keep s + second_share g^2
   float second_share;
-  float root_scale;  // includes the correction for s; the denominator is sqrt(s) root_scale + epsilon
+  float root_scale;  // of the denominator, sqrt(s) root_scale + epsilon
   float epsilon;
 };
 
