@@ -153,7 +153,8 @@ def row(name, x, derivatives):
 
 
 def main():
-    print("// Made by make_rules.py with mpmath %s. Name, point, value, first, second derivative." % mp.__version__)
+    print("// Made by make_rules.py with mpmath %s. Each row holds a function's name, a point, and there the" % mp.__version__)
+    print("// value and the first and second derivatives.")
     print("constexpr Row kDoubles[] = {")
     for name, (*derivatives, points) in FUNCTIONS.items():
         for x in points:
@@ -171,7 +172,8 @@ def main():
                 continue
             print("    " + row(name, y, derivatives))
     print("};")
-    print("// Name, point, value, derivatives by the first and by the second.")
+    print("// Each row holds a function's name, a point (x, y), and there the value and the derivatives by x and")
+    print("// by y.")
     print("constexpr BinaryRow kBinaries[] = {")
     for name, (*derivatives, points) in BINARY.items():
         for point in points:

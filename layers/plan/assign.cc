@@ -191,7 +191,8 @@ absl::Status Assigner::AddItem(int index, Tuner& tuner) {
 absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   const Node& node = graph_.node(node_index);
   const int index = static_cast<int>(convolutions_.size());
-  Candidate candidate{.node = node_index, .item = item, .sides = SidesOf(node), .choices = {}};
+  Candidate candidate{
+      .node = node_index, .item = item, .sides = SidesOf(node), .choices = {}, .followers = {}};
   const ConvolutionSides& sides = candidate.sides;
   if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_))
     candidate.choices = {{*given}};
