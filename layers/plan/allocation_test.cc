@@ -33,7 +33,7 @@ constexpr size_t kPage = 4096;
 
 // What a library may ask for at once. oneDNN's matrix product for processors without AVX2 copies
 // its factors into blocks it asks for in each call: 100 KiB for these layers.
-size_t MostOfLibraries() { return HasAvx2() ? kPage : 32 * kPage; }
+size_t MostOfLibraries() { return cotangent::HasAvx2() ? kPage : 32 * kPage; }
 
 std::atomic<bool> counting = false;
 std::atomic<int> allocations = 0;  // by all code except the two libraries
