@@ -18,7 +18,7 @@ enum class ElementType : uint8_t {
   kF64,   // double, for reference results in tests
 };
 
-// Size of one element in bytes.
+// Returns the size of one element in bytes.
 constexpr int64_t Bytes(ElementType type) {
   switch (type) {
     case ElementType::kF32:
@@ -35,7 +35,7 @@ constexpr int64_t Bytes(ElementType type) {
   return 0;
 }
 
-// "f32", "bf16", "s32", "u8", "s8", "f64".
+// Returns "f32", "bf16", "s32", "u8", "s8" or "f64".
 constexpr std::string_view Name(ElementType type) {
   switch (type) {
     case ElementType::kF32:

@@ -14,10 +14,11 @@ struct ProcessorTime {
   double busy = 0;   // spent on any program, including the host's other guests ("steal")
   double total = 0;  // busy or idle
 };
-// The times of the given processors, or of all if the set is empty. Returns nullopt if the system
+// Returns the times of the given processors, or of all if the set is empty; nullopt if the system
 // does not tell.
 std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors);
-// The times of all processors, from the text of a /proc/stat; nullopt if it cannot be parsed.
+// Returns the times of all processors from the text of a /proc/stat; nullopt if it cannot be
+// parsed.
 std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat);
 
 // Measures the share of processor time that other processes take, from 0 to 1, between calls. It

@@ -38,9 +38,9 @@ class Communicator {
   virtual std::string host() const = 0;
 
   // Replaces each value by its sum over the ranks. All ranks pass the same number of values and get
-  // the same bits. If a rank keeps the others waiting for half a minute, in Sum(), in Means or in
-  // broadcasts of floats, it is taken to hang: its name is printed on standard error and the job
-  // ends.
+  // the same bits. If a rank keeps the others waiting for about half a minute, in Sum(), in Means
+  // or in broadcasts of floats, it is taken to hang: its name is printed on standard error and the
+  // job ends.
   virtual void Sum(absl::Span<double> values) = 0;
   // Makes an object that averages stretches of `buffer` over the ranks (means.h). The buffer must
   // outlive it. Numbers are sent as `format`, kF32 or kBf16. All memory is allocated here.

@@ -85,8 +85,8 @@ MpiCommunicator::MpiCommunicator() {
 }
 
 MpiCommunicator::~MpiCommunicator() {
-  // Receives the messages of slow waits that nobody has needed; MPI_Finalize() would not end with
-  // them pending.
+  // Receives the messages of TellArrival() that no wait has needed. After Gather() no rank sends
+  // another.
   Gather("");
   CollectArrivals();
   for (MPI_Comm* own : {&channels_->shares, &channels_->means, &channels_->broadcasts})

@@ -53,8 +53,8 @@ class Optimizer {
   // learning rate that is negative or not a number; a momentum outside [0, 1); a pattern that
   // matches no parameter (the message lists their names); Muon for a parameter of one dimension;
   // slices that overlap or whose size is not that of their shape; lengths that do not fit the run.
-  // `bf16` allows Muon's long matrix products to round to bf16 (orthogonalise.h); the network's own
-  // products then usually do, too.
+  // `bf16` allows Muon's long matrix products to round to bf16 (orthogonalise.h), as the network's
+  // own products do.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
                                                            const RunLength& run, bool bf16 = false);

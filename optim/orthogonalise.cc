@@ -87,7 +87,7 @@ void Orthogonaliser::ApplyPolynomial(const MatrixView& matrix, float scale, floa
 
 void Orthogonaliser::Iterate(int64_t side, int steps) {
   for (int i = 0; i < steps; ++i) {
-    // step = a I + b A + c A^2
+    // step_ = a I + b A + c A^2, with A = gram_.
     std::copy_n(gram_.begin(), side * side, step_.begin());
     SquareProduct(side, kC, gram_, gram_, kB, step_);
     for (int64_t d = 0; d < side; ++d) step_[d * side + d] += kA;

@@ -7,10 +7,10 @@
 //   forward           out[n, y, x, c]          = sum over ky, kx of weights[ky, kx, c] * in[n, y', x', c]
 //   input gradient    in_gradient[n, y', x', c] = sum over the (ky, kx) for which a (y, x) reads (y', x')
 //   weight gradient   weight_gradient[ky, kx, c] = sum over n, y, x of in[n, y', x', c] * out_gradient[n, y, x, c]
+//
 // Results at the border, and results between strides in the input gradient, read only some of the
 // taps. The lists of taps along each axis (Taps) are made when the convolution is created, so that
 // a single loop computes all results.
-// computes all of them.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -43,7 +43,8 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   // Whether this processor has the instructions and the convolution is depthwise. `type` is the
   // type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // Its implementation is "depthwise:avx2", "depthwise:avx512" or "depthwise:avx512_bf16".
+  // Returns the choice with the implementation "depthwise:avx2", "depthwise:avx512" or
+  // "depthwise:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).

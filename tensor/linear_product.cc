@@ -24,7 +24,7 @@ class LinearProduct final : public ConvolutionImplementation {
   // Whether this processor has the instructions and the convolution is a linear layer. `type` is
   // the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // Its implementation is "product:avx2" or "product:avx512".
+  // Returns the choice with the implementation "product:avx2" or "product:avx512".
   static ConvolutionChoice Choice(Layout in_layout);
 
   // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).

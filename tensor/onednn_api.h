@@ -1,4 +1,5 @@
-// What oneDNN 2 and oneDNN 3 do differently, behind one set of names. Only onednn.cc includes this.
+// Hides the differences between oneDNN 2 and oneDNN 3 behind one set of names (at the right). Only
+// onednn.cc includes this header.
 //
 //   memory formats    values in 2, handles in 3                                  Format, FormatRef
 //   implementations   an iterator over descriptors in 2, one descriptor that

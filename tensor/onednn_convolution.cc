@@ -257,7 +257,7 @@ void OneDnnConvolution::Run(const ConvolutionArguments& a) const {
   }
 }
 
-// ---- The families ---------------------------------------------------------------------------------
+// ---- The families (convolution_family.h) -------------------------------------------------------
 
 using LayoutPair = std::pair<Layout, Layout>;  // of the input side and the output side
 

@@ -35,7 +35,8 @@ class ProductConvolution final : public ConvolutionImplementation {
   // Whether this processor has the instructions and the convolution is a suitable one. `type` is
   // the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
-  // Its implementation is "product:avx2", "product:avx512" or "product:avx512_bf16".
+  // Returns the choice with the implementation "product:avx2", "product:avx512" or
+  // "product:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results are max(0, y).

@@ -74,7 +74,8 @@ int64_t WinogradConvolution::TilesByThread(int64_t tile_bytes, int64_t sums_byte
 }
 
 int64_t WinogradConvolution::TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const {
-  // Sums are read and written once per chunk of tiles, so chunks should be at least about as large.
+  // Each chunk of tiles reads and writes all sums once. To be worth it, a chunk should have at
+  // least half as many bytes as the sums.
   const int64_t blocks = std::max(kL3BytesTogether, sums_bytes / 2) / (tile_bytes * kTilesPerBlock);
   return std::min(std::max(blocks, int64_t{1}) * kTilesPerBlock, RoundUp(tiles_, 2));
 }

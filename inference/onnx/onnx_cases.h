@@ -14,7 +14,8 @@ struct OnnxCase {
   training::TrainedNetwork trained;
 };
 
-// Returns one network per layer and per formula, and every network of the zoo.
+// Returns one network per layer and per formula, and every network of the zoo (the networks that
+// the program brings along).
 std::vector<OnnxCase> OnnxCases();
 
 }  // namespace cotangent::inference

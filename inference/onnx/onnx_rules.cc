@@ -403,7 +403,8 @@ absl::Status Reshape(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// y = (x - mean) / sqrt(variance + epsilon), over all axes but the first.
+// Computes y = (x - mean) / sqrt(variance + epsilon), with the mean and the variance over all axes
+// but the first.
 absl::Status LayerNorm(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const std::string x = network.Value(node.inputs[0]);

@@ -33,8 +33,9 @@ void Histogram::Count(const float* numbers, int64_t count) {
   }
 }
 
-// A number within the limit has an error uniform in half a unit to either side; one beyond the
-// limit, the distance to it. Bins are narrower than a unit where this matters.
+// A number within the limit has an error of up to half a unit, assumed to be uniformly distributed.
+// A number beyond the limit has its distance from the limit as error. Bins are narrower than a unit
+// where this matters.
 double Histogram::ErrorAt(double limit, double steps) const {
   const double unit = limit / steps, width = largest_ / kBins;
   double error = 0;

@@ -47,7 +47,7 @@ struct QuantisedLayerReport {
 struct Calibration {
   layers::Quantisation quantisation;
   std::vector<QuantisedLayerReport>
-      layers;  // all convolutions and linear layers that may be, in order
+      layers;  // all convolutions and linear layers that could be quantised, in the network's order
 };
 
 // Chooses scales from what the network computes for pictures of `dataset`. Errors: InvalidArgument

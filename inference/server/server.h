@@ -1,7 +1,7 @@
 // Serves a trained network over HTTP:
 //
 //   GET  /              a page on which to drop or photograph a picture
-//   POST /v1/classify   classifies a picture (raw) or several (multipart/form-data); returns classes
+//   POST /v1/classify   classifies a picture (raw) or several (multipart/form-data): their classes
 //                       as JSON. ?top=N: the N most probable classes (5 if not given); ?explain=1:
 //                       also the parts of the picture that the answer depends on
 //   GET  /v1/network    the network's input size and classes, as JSON

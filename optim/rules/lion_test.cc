@@ -6,7 +6,8 @@ namespace {
 
 TEST(LionTest, SameBitsEverywhere) { ExpectSameBitsEverywhere("lion { weight_decay: 0.1 }"); }
 
-// Compares with algorithm 2 of the paper on Lion, line by line, in double.
+// Compares with algorithm 2 of Chen et al., "Symbolic discovery of optimization algorithms" (2023),
+// line by line, in double.
 TEST(LionTest, AsInThePaper) {
   constexpr int kSize = 300;
   constexpr double kRate = 0.01, kBeta1 = 0.8, kBeta2 = 0.95, kDecay = 0.2;
