@@ -65,8 +65,8 @@ class Disturbance {
         threads_(threads),
         rationed_(CpuQuota().value_or(threads) < threads) {}
 
-  // Whether that was so at the last check; checks again if kAskEvery has passed. Each thread calls
-  // this before it waits, so it must be cheap.
+  // Returns what the last check found; checks again if kAskEvery has passed since. Each thread
+  // calls this before it waits, so it must be cheap.
   bool Lately(Clock::time_point now) {
     if (rationed_) return true;
     Clock::rep due = due_.load(std::memory_order_relaxed);

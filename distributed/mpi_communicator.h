@@ -56,8 +56,8 @@ class MpiCommunicator final : public Communicator {
 
   // Waits until ready() returns true. It is called with mutex_ held.
   void Wait(const Ready& ready);
-  // The same for waits within a training step: if another rank does not arrive, prints its name and
-  // ends the job.
+  // Waits like Wait(), but for other ranks within a training step: if one does not arrive, prints
+  // its name and ends the job.
   void WaitForRanks(const Ready& ready);
   void CollectArrivals();
   // Receives the messages of TellArrival(), into arrived_.

@@ -49,7 +49,7 @@ class Classifier {
   // suffice.
   static absl::StatusOr<std::unique_ptr<Classifier>> Load(const std::string& path,
                                                           const ClassifierOptions& options = {});
-  // The same for the bytes of a file; `name` replaces its path in error messages.
+  // Loads a network from the bytes of a file; `name` replaces the path in error messages.
   static absl::StatusOr<std::unique_ptr<Classifier>> LoadBytes(
       std::string bytes, const std::string& name, const ClassifierOptions& options = {});
   virtual ~Classifier() = default;
@@ -72,7 +72,7 @@ class Classifier {
   absl::Status Classify(const Picture& picture, absl::Span<float> probabilities) {
     return ClassifyBatch(absl::MakeConstSpan(&picture, 1), probabilities);
   }
-  // The same for several pictures, which may differ in size. `probabilities` is [pictures,
+  // Classifies several pictures, which may differ in size. `probabilities` is [pictures,
   // classes]. More than batch_size() pictures are computed in several batches.
   virtual absl::Status ClassifyBatch(absl::Span<const Picture> pictures,
                                      absl::Span<float> probabilities) = 0;

@@ -13,7 +13,8 @@ namespace cotangent::inference {
 // as after training: means near 0 and variances near 1. REQUIRES: `text` is valid.
 training::TrainedNetwork MakeTrained(const std::string& text,
                                      const std::vector<std::string>& classes);
-// The same for a network of the zoo (the networks that the program brings along).
+// Does what MakeTrained() does for a network of the zoo (the networks that the program brings
+// along).
 training::TrainedNetwork MakeTrainedFromZoo(const std::string& name, int64_t classes);
 
 }  // namespace cotangent::inference

@@ -40,8 +40,8 @@ constexpr int64_t kLeastUnits = 32;
 
 class DepthwiseConvolution final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the instructions and the convolution is depthwise. `type` is the
-  // type of both sides, which are NHWC.
+  // Whether this processor has the necessary instructions and the convolution is depthwise. `type`
+  // is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // Returns the choice with the implementation "depthwise:avx2", "depthwise:avx512" or
   // "depthwise:avx512_bf16".
@@ -183,7 +183,7 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Ax
   return all;
 }
 
-// Returns for each tap of the kernel the outputs for which it lies inside the input.
+// Returns for each tap of the kernel the outputs whose input by that tap lies inside the image.
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axis& a) {
   std::vector<Taps> all;
   for (int64_t k = 0; k < a.kernel; ++k) {

@@ -31,7 +31,7 @@ bool HaveBf16Products();
 // Rounds `matrix`, dense row-major [rows, columns], to pairs of neighbours in a row: `pairs` is
 // [rows, columns / 2 rounded up].
 void PairColumns(const float* matrix, int64_t rows, int64_t columns, float* pairs);
-// The same for pairs of neighbours in a column: `pairs` is [rows / 2 rounded up, columns].
+// Rounds `matrix` to pairs of neighbours in a column: `pairs` is [rows / 2 rounded up, columns].
 void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs);
 
 // What the factors a and b hold: floats, or in `a` the result of PairColumns() and in `b` that of

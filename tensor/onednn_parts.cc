@@ -10,7 +10,8 @@ namespace {
 // A call should have at least this many multiplications: about 30 us on a core with AVX-512.
 constexpr double kLeastMultiplications = 2e6;
 constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
-// The same for some lines of an image, with which threads that would be idle are kept busy.
+// A call for some lines of an image should have at least this many multiplications. It may have
+// fewer than other calls, because its thread would otherwise be idle.
 constexpr double kLeastForLines = 1e6;
 
 // Returns how many rows each call gets. There should be enough calls for threads to take over from

@@ -25,7 +25,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
-  // These rows' part of p.next is prefetched a little with every step.
+  // Prefetches a part of p.next, the share of these rows, a little with every step.
   const char* next = nullptr;
   int64_t next_step = 0;
   if constexpr (kAhead)

@@ -81,7 +81,7 @@ class WinogradConvolution : public ConvolutionImplementation {
   // tiles' transforms (`tile_bytes` each) and `sums_bytes` stay in its caches. `shares` is the
   // number of parts that all tiles are cut into.
   int64_t TilesByThread(int64_t tile_bytes, int64_t sums_bytes, int64_t shares) const;
-  // The same if all threads process the same tiles.
+  // Returns how many tiles are processed at a time if all threads process the same ones.
   int64_t TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }

@@ -35,7 +35,7 @@ class WinogradForward final : public WinogradConvolution {
   // Transforms tiles [first, first + count) of all. `points` is where the first one's result goes.
   void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                        int64_t count, char* points) const;
-  // The same if the source is the gradient of a pooled output.
+  // Does what TransformSource() does if the source is the gradient of a pooled output.
   void TransformPooledSource(const ConvolutionArguments& arguments, const char* zeros,
                              int64_t first, int64_t count, char* points) const;
   // Computes the products of one panel of target channels at one point, for the first `tiles` tiles
@@ -46,7 +46,7 @@ class WinogradForward final : public WinogradConvolution {
   // many as a row of products has.
   void TransformTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count,
                        int64_t channel, const float* products) const;
-  // The same with max pooling.
+  // Does what TransformTarget() does, and max-pools the outputs.
   void TransformPooledTarget(const ConvolutionArguments& arguments, int64_t first, int64_t count,
                              int64_t channel, const winograd::Finish& finish,
                              const float* products) const;

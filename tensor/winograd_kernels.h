@@ -68,8 +68,8 @@ struct Kernels {
                              char* points, const Places& places);
   TransformTile<Pixels>*transform_input = nullptr, *transform_gradient = nullptr;
   TransformTile<Windows>*transform_pooled_input = nullptr, *transform_pooled_gradient = nullptr;
-  // The same for two bf16 tiles, for products that sum over tiles: the two numbers of each channel
-  // lie side by side. Null if the instruction set has no bf16.
+  // Transforms two bf16 tiles in the same way, for products that sum over tiles: the two numbers of
+  // each channel lie side by side. Null if the instruction set has no bf16.
   template <typename Tile>
   using TransformPair = void(const Pair<Tile>& tiles, const Pair<Tile>& next, int64_t channels,
                              char* points, const Places& places);
@@ -80,14 +80,14 @@ struct Kernels {
   // * point_stride floats, with channels in order, padded to full registers.
   void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels,
                            const Finish& finish, const Pixels& tile, const Pixels& next);
-  // The same, followed by max pooling: writes the maximum of each window and, unless the position
-  // pointers are null, which cell it is in (the first among equal ones).
+  // Computes a tile's outputs and max-pools them: writes the maximum of each window and, unless the
+  // position pointers are null, which cell it is in (the first among equal ones).
   void (*transform_pooled_output)(bool bf16, const float* points, int64_t point_stride,
                                   int64_t channels, const Finish& finish, const Windows& tile,
                                   const Windows& next);
 
-  // The same along one row only: kInputs pixels to kInputs points, and kInputs products to kOutputs
-  // outputs.
+  // Transform along one row only (winograd_rows.cc): kInputs pixels to kInputs points, and kInputs
+  // products to kOutputs outputs.
   void (*transform_input_row)(bool bf16, const Pixels& pixels, int64_t channels, char* points,
                               int64_t point_stride);
   void (*transform_output_row)(bool bf16, const float* points, int64_t point_stride,

@@ -49,7 +49,7 @@ class OnnxGraph {
   // shapes, equal numbers, and equal lists of integers give the same tensor.
   std::string Tensor(absl::string_view name, const std::vector<int64_t>& shape,
                      absl::Span<const float> values);
-  // The same for any type of onnx::TensorProto.
+  // Adds a constant tensor of any type of onnx::TensorProto.
   std::string Typed(absl::string_view name, const std::vector<int64_t>& shape, int type,
                     const void* data, size_t bytes);
   std::string Number(float value);

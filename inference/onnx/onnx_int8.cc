@@ -22,7 +22,8 @@ const tensor::Int8Convolution* Int8Of(const Node& node) {
                                          : nullptr;
 }
 
-// Returns the name of a zero of type u8 or s8: our integers are not shifted.
+// Returns the name of a zero of type u8 or s8, the zero point of our integers: they are not
+// shifted.
 std::string ZeroPoint(bool is_signed, OnnxNetwork& network) {
   const uint8_t zero = 0;
   return network.onnx().Typed(is_signed ? "zero.s8" : "zero.u8", {},
