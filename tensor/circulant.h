@@ -85,7 +85,7 @@ class CircularConvolver {
     kQuick,     // FFTW's estimate of the fastest plan
     kMeasured,  // FFTW times plans first: takes seconds for large n, then runs several times faster
   };
-  // Errors: n < 1, or not enough memory.
+  // Errors: n outside [1, 2^30], or not enough memory.
   static absl::StatusOr<std::unique_ptr<CircularConvolver>> Create(
       int64_t n, Planning planning = Planning::kQuick);
   ~CircularConvolver();
