@@ -13,9 +13,10 @@ class Parser {
     absl::ConsumePrefix(&text_, "\xef\xbb\xbf");
   }
 
-  absl::StatusOr<std::vector<CsvRow>> Parse() {
+  absl::Status Parse(const std::function<absl::Status(const CsvRow& row)>& visit) {
+    CsvRow row;
     while (at_ < text_.size()) {
-      CsvRow row;
+      row.fields.clear();
       row.line = line_;
       bool more = true;
       while (more) {
@@ -27,9 +28,9 @@ class Parser {
       }
       SkipLineEnd();
       const bool is_empty = row.fields.size() == 1 && row.fields[0].empty();
-      if (!is_empty) rows_.push_back(std::move(row));
+      if (!is_empty) RETURN_IF_ERROR(visit(row));
     }
-    return std::move(rows_);
+    return absl::OkStatus();
   }
 
  private:
@@ -77,13 +78,22 @@ class Parser {
   const absl::string_view source_;
   size_t at_ = 0;
   int64_t line_ = 1;
-  std::vector<CsvRow> rows_;
 };
 
 }  // namespace
 
+absl::Status VisitCsvRows(absl::string_view text, absl::string_view source,
+                          const std::function<absl::Status(const CsvRow& row)>& visit) {
+  return Parser(text, source).Parse(visit);
+}
+
 absl::StatusOr<std::vector<CsvRow>> ParseCsv(absl::string_view text, absl::string_view source) {
-  return Parser(text, source).Parse();
+  std::vector<CsvRow> rows;
+  RETURN_IF_ERROR(VisitCsvRows(text, source, [&](const CsvRow& row) {
+    rows.push_back(row);
+    return absl::OkStatus();
+  }));
+  return rows;
 }
 
 }  // namespace cotangent::data

@@ -5,9 +5,11 @@
 // are written in double quotes, and quotes within them are doubled.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -18,9 +20,14 @@ struct CsvRow {
   std::vector<std::string> fields;
 };
 
-// Parses a table. Lines end with \n or \r\n; a byte order mark and empty lines are skipped. Errors
-// begin with `source` and the line; they are a quote that is not closed and text after a closing
-// quote.
+// Parses a table and calls `visit` with each row in turn; the first error that it returns ends the
+// parsing and is returned. Lines end with \n or \r\n; a byte order mark and empty lines are skipped.
+// Errors begin with `source` and the line; they are a quote that is not closed and text after a
+// closing quote.
+absl::Status VisitCsvRows(absl::string_view text, absl::string_view source,
+                          const std::function<absl::Status(const CsvRow& row)>& visit);
+
+// Returns all rows.
 absl::StatusOr<std::vector<CsvRow>> ParseCsv(absl::string_view text, absl::string_view source);
 
 }  // namespace cotangent::data

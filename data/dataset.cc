@@ -34,18 +34,49 @@ void Dataset::WriteTargets(int64_t index, float* to) const {
   }
 }
 
-void Dataset::MoveImage(int64_t from, int64_t to) {
-  const auto count = static_cast<int64_t>(classes.size());
-  labels[to] = labels[from];
-  if (!targets.empty())
-    std::copy_n(targets.begin() + from * count, count, targets.begin() + to * count);
-  if (!names.empty() && from != to) names[to] = std::move(names[from]);
+namespace {
+
+// Some of the images of another reader.
+class SomeReader final : public ImageReader {
+ public:
+  using Indices = std::shared_ptr<const std::vector<int32_t>>;
+  SomeReader(std::shared_ptr<const ImageReader> all, Indices indices)
+      : all_(std::move(all)), indices_(std::move(indices)) {}
+  absl::Status Read(int64_t index, uint8_t* image) const override {
+    return all_->Read((*indices_)[index], image);
+  }
+  bool has_pictures() const override { return all_->has_pictures(); }
+  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+    return all_->ReadPart((*indices_)[index], part, image);
+  }
+
+ private:
+  const std::shared_ptr<const ImageReader> all_;
+  const Indices indices_;
+};
+
+// Leaves rows of `each` values at the indices alone.
+template <typename Value>
+void KeepRows(const std::vector<int32_t>& indices, int64_t each, std::vector<Value>& values) {
+  if (values.empty()) return;
+  auto to = values.begin();
+  for (const int32_t index : indices) to = std::copy_n(values.begin() + index * each, each, to);
+  values.erase(to, values.end());
+  values.shrink_to_fit();
 }
 
-void Dataset::ResizeTo(int64_t size) {
-  labels.resize(size);
-  if (!targets.empty()) targets.resize(size * static_cast<int64_t>(classes.size()));
-  if (!names.empty()) names.resize(size);
+}  // namespace
+
+void Dataset::Keep(std::vector<int32_t> indices) {
+  KeepRows(indices, image_bytes(), images);
+  KeepRows(indices, 1, labels);
+  KeepRows(indices, static_cast<int64_t>(classes.size()), targets);
+  const auto kept = std::make_shared<const std::vector<int32_t>>(std::move(indices));
+  if (reader != nullptr) reader = std::make_shared<SomeReader>(std::move(reader), kept);
+  if (name_of_image != nullptr)
+    name_of_image = [all = std::move(name_of_image), kept](int64_t index) {
+      return all((*kept)[index]);
+    };
 }
 
 namespace {

@@ -72,8 +72,8 @@ struct Dataset {
   // [size, classes]: labels (1 if the label applies, else 0) or numbers; empty if the targets are
   // classes.
   std::vector<float> targets;
-  // [size]: the file that each image comes from, for sources whose images are files; else empty.
-  std::vector<std::string> names;
+  // Returns the file that an image comes from, for sources whose images are files; else null.
+  std::function<std::string(int64_t index)> name_of_image;
 
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
   int64_t image_bytes() const { return int64_t{channels} * height * width; }
@@ -81,16 +81,13 @@ struct Dataset {
   // Returns the pixels of one image, [channels, height, width]. If the image has to be read,
   // `scratch` takes them.
   absl::StatusOr<const uint8_t*> Pixels(int64_t index, std::vector<uint8_t>& scratch) const;
+  // The pixels of an image in memory, [channels, height, width].
+  const uint8_t* image(int64_t index) const { return images.data() + index * image_bytes(); }
   // Writes the image's target as [classes] numbers. For a class these are 1 at its index and 0
   // elsewhere.
   void WriteTargets(int64_t index, float* targets) const;
-  // Copies everything about image `from` but its pixels to the place of image `to`; to <= from.
-  // Together with ResizeTo(), which changes the number of images, it removes images from a data
-  // set.
-  void MoveImage(int64_t from, int64_t to);
-  void ResizeTo(int64_t size);
-  // The pixels of an image in memory, [channels, height, width].
-  const uint8_t* image(int64_t index) const { return images.data() + index * image_bytes(); }
+  // Removes all images but those with these indices, which must be in ascending order.
+  void Keep(std::vector<int32_t> indices);
 };
 
 // A byte v of channel c becomes (v / 255 - mean[c]) / deviation[c]. Images of one channel use the

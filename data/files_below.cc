@@ -3,31 +3,35 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace cotangent::data {
 
 namespace fs = std::filesystem;
 
-bool IsHidden(const std::string& path) {
-  const std::string name = fs::path(path).filename().string();
-  return !name.empty() && name[0] == '.';
+bool IsClutter(const std::string& path) {
+  const std::string name = absl::AsciiStrToLower(fs::path(path).filename().string());
+  if (!name.empty() && name[0] == '.') return true;
+  for (const char* const known : {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}) {
+    if (name == known) return true;
+  }
+  return false;
 }
 
-absl::StatusOr<std::vector<std::string>> FilesBelow(const std::string& directory) {
-  std::vector<std::string> files;
+absl::Status VisitFilesBelow(const std::string& directory,
+                             const std::function<void(const std::string& path)>& visit) {
   std::error_code error;
   for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
-    if (IsHidden(it->path().string())) {
+    if (IsClutter(it->path().string())) {
       it.disable_recursion_pending();
       continue;
     }
     std::error_code ignored;
-    if (!it->is_directory(ignored)) files.push_back(it->path().string());
+    if (!it->is_directory(ignored)) visit(it->path().string());
   }
-  if (error) return UnreadableFolder(directory, error);
-  return files;
+  return error ? UnreadableFolder(directory, error) : absl::OkStatus();
 }
 
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error) {

@@ -3,27 +3,29 @@
 
 // Lists the files of folders of pictures and compares their names.
 
+#include <functional>
 #include <string>
 #include <system_error>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace cotangent::data {
 
-// Returns whether the last component of a path begins with a dot.
-bool IsHidden(const std::string& path);
+// Returns whether the last component of a path is something that systems and programs leave in
+// folders: a name that begins with a dot (.DS_Store, ._photo.jpg), Windows' Thumbs.db and
+// desktop.ini, the folder __MACOSX of archives, @eaDir of network drives.
+bool IsClutter(const std::string& path);
 
 // Compares two names and returns a number below, equal to or above 0. Runs of digits are compared
 // as numbers and everything else byte by byte, so that 2.png comes before 10.png.
 int NaturalOrder(absl::string_view a, absl::string_view b);
 
-// Returns all files below a folder, in the order in which the operating system lists them. Names
-// that begin with a dot are skipped, and links to folders are not followed. Returns InvalidArgument
-// if the folder cannot be read.
-absl::StatusOr<std::vector<std::string>> FilesBelow(const std::string& directory);
+// Calls `visit` with the path of each file below a folder, in the order in which the operating system
+// lists them. Clutter is skipped, and links to folders are not followed. Returns InvalidArgument if
+// the folder cannot be read.
+absl::Status VisitFilesBelow(const std::string& directory,
+                             const std::function<void(const std::string& path)>& visit);
 
 // Returns the error for a folder that cannot be read.
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error);

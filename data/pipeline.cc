@@ -1,13 +1,8 @@
 #include "data/pipeline.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
-#include <new>
 #include <numeric>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -104,25 +99,6 @@ void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32
   copy.resize(order.size());
   for (size_t i = 0; i < places.size(); ++i) std::tie(order[i], copy[i]) = chosen[places[i]];
 }
-
-// 64-byte aligned memory. It is written once when it is allocated, so that the operating system
-// provides the pages before the first batches are made.
-class AlignedBytes {
- public:
-  explicit AlignedBytes(int64_t bytes)
-      : data_(::operator new(bytes, std::align_val_t(64))), bytes_(bytes) {
-    std::memset(data_, 0, bytes_);
-  }
-  AlignedBytes(AlignedBytes&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
-    other.data_ = nullptr;
-  }
-  ~AlignedBytes() { ::operator delete(data_, std::align_val_t(64)); }
-  void* data() const { return data_; }
-
- private:
-  void* data_;
-  int64_t bytes_;
-};
 
 }  // namespace
 
@@ -277,145 +253,31 @@ absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, v
              : absl::OkStatus();
 }
 
-absl::Status BatchMaker::MakeView(const Placement& placement, int64_t index, void* images,
-                                  void* targets) const {
-  const int64_t first = index * options_.batch_size;
-  const int size = SizeOf(index);
-  auto* const output = static_cast<std::byte*>(images);
-  std::vector<absl::Status> statuses(size);
-  std::atomic<int> next{0};
-  const auto make = [&] {
-    std::vector<uint8_t> read;
-    for (int i = next++; i < size; i = next++) {
-      const absl::StatusOr<const uint8_t*> pixels = dataset_->Pixels(first + i, read);
-      statuses[i] = pixels.status();
-      if (pixels.ok()) writer_.Write(*pixels, placement, output + i * writer_.output_bytes());
-      WriteTarget(first + i, static_cast<std::byte*>(targets) + i * bytes_of_target());
-    }
-  };
-  std::vector<std::thread> others;
-  if (!dataset_->is_in_memory()) {
-    for (int t = 1; t < options_.workers; ++t) others.emplace_back(make);
-  }
-  make();
-  for (std::thread& other : others) other.join();
-  for (absl::Status& status : statuses) {
-    if (!status.ok()) return std::move(status);
-  }
-  return absl::OkStatus();
-}
-
-// Makes batches with several threads in a ring of places, each with memory for one batch. Batches
-// are numbered, and batch n lies in place n modulo the number of places. The caller reads one; the
-// batches after it are ready or being made, each by one worker.
-class Pipeline::Crew {
- public:
-  explicit Crew(const BatchMaker& maker)
-      : batches_per_epoch_(maker.batches_per_epoch()), makers_(maker.options().workers, maker) {
-    const PipelineOptions& options = maker.options();
-    for (int i = 0; i < options.workers + options.buffers; ++i) {
-      places_.push_back(
-          {AlignedBytes(maker.image_bytes()), AlignedBytes(maker.target_bytes()), {}});
-    }
-    for (BatchMaker& own : makers_) threads_.emplace_back([this, &own] { Work(own); });
-  }
-
-  ~Crew() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      stop_ = true;
-    }
-    room_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  int64_t batches_per_epoch() const { return batches_per_epoch_; }
-
-  Batch Next() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    const int64_t number = next_to_read_++;
-    oldest_ = number;
-    room_.notify_all();
-    Place& place = PlaceOf(number);
-    filled_.wait(lock, [&] { return place.number == number; });
-    return place.batch;
-  }
-
-  void Seek(int64_t epoch, int64_t index) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    // The batches being made are no longer needed, but their places are in use until they are done.
-    seeking_ = true;
-    filled_.wait(lock, [this] { return busy_ == 0; });
-    seeking_ = false;
-    for (Place& place : places_) place.number = -1;
-    first_ = oldest_ = next_to_read_ = next_to_make_;
-    first_batch_ = epoch * batches_per_epoch_ + index;
-    room_.notify_all();
-  }
-
- private:
-  struct Place {
-    AlignedBytes images;
-    AlignedBytes targets;
-    Batch batch;
-    int64_t number = -1;  // number of the batch in this place; -1: none
-  };
-
-  Place& PlaceOf(int64_t number) { return places_[number % static_cast<int64_t>(places_.size())]; }
-
-  void Work(BatchMaker& maker) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    while (true) {
-      room_.wait(lock, [this] {
-        return stop_ ||
-               (!seeking_ && next_to_make_ - oldest_ < static_cast<int64_t>(places_.size()));
-      });
-      if (stop_) return;
-      const int64_t number = next_to_make_++;
-      const int64_t batch = first_batch_ + (number - first_);
-      const int64_t epoch = batch / batches_per_epoch_, index = batch % batches_per_epoch_;
-      Place& place = PlaceOf(number);
-      ++busy_;
-      lock.unlock();
-      absl::Status status =
-          maker.MakeBatch(epoch, index, place.images.data(), place.targets.data());
-      lock.lock();
-      place.batch = {place.images.data(), place.targets.data(), maker.SizeOf(index), epoch, index,
-                     std::move(status)};
-      place.number = number;
-      --busy_;
-      filled_.notify_all();
-    }
-  }
-
-  const int64_t batches_per_epoch_;
-  std::vector<BatchMaker> makers_;  // one for each worker
-  std::vector<Place> places_;
-
-  std::mutex mutex_;  // guards the members below, except threads_
-  std::condition_variable room_, filled_;
-  // Batch number first_ is batch first_batch_, counted over all epochs.
-  int64_t first_ = 0, first_batch_ = 0;
-  int64_t next_to_make_ = 0, next_to_read_ = 0;
-  int64_t oldest_ = 0;  // number of the batch that the caller reads, or will read next
-  int busy_ = 0;        // number of workers that are making a batch
-  bool seeking_ = false, stop_ = false;
-
-  std::vector<std::thread> threads_;
-};
-
 Pipeline::Pipeline(std::unique_ptr<Crew> crew) : crew_(std::move(crew)) {}
 Pipeline::~Pipeline() = default;
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(const Dataset* dataset,
                                                            const PipelineOptions& options) {
-  absl::StatusOr<BatchMaker> maker = BatchMaker::Create(dataset, options);
-  if (!maker.ok()) return maker.status();
-  return std::unique_ptr<Pipeline>(new Pipeline(std::make_unique<Crew>(*maker)));
+  ASSIGN_OR_RETURN(BatchMaker maker, BatchMaker::Create(dataset, options));
+  Crew::Options crew;
+  crew.batches_per_epoch = maker.batches_per_epoch();
+  crew.image_bytes = maker.image_bytes();
+  crew.target_bytes = maker.target_bytes();
+  crew.places = options.workers + options.buffers;
+  std::vector<Crew::Make> makes;
+  for (int worker = 0; worker < options.workers; ++worker) {
+    // Each has a maker of its own.
+    makes.emplace_back([maker](int64_t epoch, int64_t index, void* images,
+                               void* targets) mutable -> absl::StatusOr<int> {
+      RETURN_IF_ERROR(maker.MakeBatch(epoch, index, images, targets));
+      return maker.SizeOf(index);
+    });
+  }
+  return std::unique_ptr<Pipeline>(new Pipeline(std::make_unique<Crew>(crew, std::move(makes))));
 }
 
-int64_t Pipeline::batches_per_epoch() const { return crew_->batches_per_epoch(); }
-Pipeline::Batch Pipeline::Next() { return crew_->Next(); }
+int64_t Pipeline::batches_per_epoch() const { return crew_->options().batches_per_epoch; }
+Batch Pipeline::Next() { return crew_->Next(); }
 void Pipeline::Seek(int64_t epoch, int64_t index) { crew_->Seek(epoch, index); }
 
 }  // namespace cotangent::data

@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "data/augment.h"
+#include "data/crew.h"
 #include "data/dataset.h"
 #include "data/mixing.h"
 
@@ -96,19 +97,13 @@ class BatchMaker {
   // epoch.
   absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, void* targets);
 
-  // Makes batch `index` of the data set in its own order, with the same placement for all images
-  // (see TestTimeViews() in data/augment.h). Images that have to be read are read by
-  // options().workers threads.
-  absl::Status MakeView(const Placement& placement, int64_t index, void* images,
-                        void* targets) const;
+  // Writes the target of image number `image` of the data set, which takes bytes_of_target().
+  void WriteTarget(int64_t image, void* target) const;
 
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
-  // Writes the target of image number `image` of the data set.
-  void WriteTarget(int64_t image, void* target) const;
-  // Mixes the images of a batch; `first` is the place of the batch's first image in the epoch's
-  // order.
+  // Mixes the images of a batch, which lie from place `first` of the epoch's order on.
   absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
   // Writes the image at place `at` of the epoch's order.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
@@ -135,17 +130,8 @@ class BatchMaker {
 // caller computes.
 class Pipeline {
  public:
-  struct Batch {
-    const void* images;  // [size, ...] in the format of the options, 64-byte aligned
-    // [size] targets in the form that the options ask for.
-    const void* targets;
-    const int32_t* labels() const { return static_cast<const int32_t*>(targets); }
-    int size;
-    int64_t epoch;
-    int64_t index;  // number of the batch in its epoch
-    // An error if an image could not be read; the batch is then not usable.
-    absl::Status status = {};
-  };
+  // Its images are in the format of the options, its targets as these say.
+  using Batch = data::Batch;
 
   // `dataset` must outlive the pipeline. Starts to make batch 0 of epoch 0.
   static absl::StatusOr<std::unique_ptr<Pipeline>> Create(const Dataset* dataset,
@@ -165,7 +151,6 @@ class Pipeline {
   void Seek(int64_t epoch, int64_t index);
 
  private:
-  class Crew;
   explicit Pipeline(std::unique_ptr<Crew> crew);
   std::unique_ptr<Crew> crew_;
 };

@@ -1,9 +1,14 @@
 // Measures how fast batches are made: bazel run //data:pipeline_benchmark
+//
+// With PICTURES=DIR in the environment also from pictures in files.
+
+#include <stdlib.h>
 
 #include <cstdint>
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "data/augmentation/transform.h"
 #include "data/pipeline.h"
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
@@ -71,6 +76,30 @@ void BM_PipelineNext(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 128);
 }
 BENCHMARK(BM_PipelineNext)->UseRealTime();
+
+// Random resized crops of 224x224 from the pictures of the folder that $PICTURES names, decoded anew
+// each time, by one worker.
+void BM_Pictures(benchmark::State& state) {
+  const char* const folder = getenv("PICTURES");
+  if (folder == nullptr) return state.SkipWithError("set PICTURES to a folder of class folders");
+  FitOptions fit;
+  fit.shape = {3, 224, 224};
+  fit.draws_parts = true;
+  fit.most_bytes_in_memory = 0;
+  const Dataset dataset = FindSource(folder).value()->Fitted(fit)->Load("", Split::kTrain).value();
+  PipelineOptions options = Options(BatchFormat::kF32Nchw, false);
+  options.augmentation = {.flip = Flip::kRandom, .chain = {{1, RandomResizedCrop({})}}};
+  BatchMaker maker = BatchMaker::Create(&dataset, options).value();
+  std::vector<uint8_t> images(maker.image_bytes());
+  std::vector<int32_t> labels(128);
+  int64_t step = 0;
+  for (auto _ : state) {
+    maker.MakeBatch(0, step++ % maker.batches_per_epoch(), images.data(), labels.data())
+        .IgnoreError();
+  }
+  state.SetItemsProcessed(state.iterations() * 128);
+}
+BENCHMARK(BM_Pictures)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace cotangent::data

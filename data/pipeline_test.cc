@@ -1,6 +1,7 @@
 #include "data/pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include "data/image_file.h"
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
+#include "data/views.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -175,17 +177,18 @@ TEST(BatchMakerTest, RanksThatDoNotDivideABatchAreRefused) {
 }
 
 TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
-  const BatchMaker maker =
-      BatchMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw))
+  const auto views =
+      ViewMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw))
           .value();
-  std::vector<float> images(maker.image_bytes() / 4);
-  std::vector<int32_t> labels(64);
+  std::vector<float> images(64 * Sample().image_bytes());
   const auto pixel = [&](int image, int y, int x) {
     return images[image * 3072 + y * 32 + x] * 255;
   };
-  // Batch 6 contains the images 384 to 399.
-  ASSERT_TRUE(
-      maker.MakeView({.dy = -1, .dx = -1, .flip = true}, 6, images.data(), labels.data()).ok());
+  // Batch 6 holds images 384 to 399.
+  for (int batch = 0; batch <= 6; ++batch) ASSERT_TRUE(views->Next().ok());
+  EXPECT_EQ(views->size(), 16);
+  views->Write({.dy = -1, .dx = -1, .flip = true}, images.data());
+  const auto* const labels = static_cast<const int32_t*>(views->targets());
   const uint8_t* source = Sample().image(399);
   EXPECT_EQ(labels[15], Sample().labels[399]);
   EXPECT_NEAR(pixel(15, 10, 10), source[9 * 32 + 20], 1e-3);
@@ -544,11 +547,44 @@ TEST(Workers, ABatchWithABadImageSaysSo) {
   EXPECT_TRUE(pipeline->Next().status.ok());
   EXPECT_THAT(std::string(pipeline->Next().status.message()), HasSubstr("bad picture"));
   EXPECT_TRUE(pipeline->Next().status.ok());
-  const BatchMaker maker = *BatchMaker::Create(&read, options);
-  std::vector<float> images(50 * read.image_bytes());
-  std::vector<int32_t> labels(50);
-  EXPECT_TRUE(maker.MakeView({}, 0, images.data(), labels.data()).ok());
-  EXPECT_FALSE(maker.MakeView({}, 1, images.data(), labels.data()).ok());
+  auto views = *ViewMaker::Create(&read, options);
+  EXPECT_TRUE(views->Next().ok());
+  EXPECT_FALSE(views->Next().ok());
+}
+
+// Images that are read make the views that those in memory make, and are read once for all views
+// of a batch, and not once more after the last.
+TEST(Workers, ViewsOfImagesThatAreReadAreTheSame) {
+  class Counting final : public ImageReader {
+   public:
+    absl::Status Read(int64_t index, uint8_t* image) const override {
+      ++reads;
+      std::copy_n(Sample().image(index), Sample().image_bytes(), image);
+      return absl::OkStatus();
+    }
+    mutable std::atomic<int64_t> reads{0};
+  };
+  Dataset read = ReadSample();
+  const auto reader = std::make_shared<Counting>();
+  read.reader = reader;
+  PipelineOptions options = EvaluationOptions(64, {}, BatchFormat::kF32Nchw);
+  auto expected = *ViewMaker::Create(&Sample(), options);
+  options.workers = 3;
+  auto views = *ViewMaker::Create(&read, options);
+  ASSERT_EQ(views->batches(), 7);
+  std::vector<float> images(64 * read.image_bytes()), wanted(64 * read.image_bytes());
+  for (int64_t batch = 0; batch < views->batches(); ++batch) {
+    ASSERT_TRUE(views->Next().ok() && expected->Next().ok());
+    ASSERT_EQ(views->size(), expected->size());
+    ASSERT_EQ(std::memcmp(views->targets(), expected->targets(), 4 * views->size()), 0);
+    for (const View& view : TestTimeViews()) {
+      views->Write(view.placement, images.data());
+      expected->Write(view.placement, wanted.data());
+      ASSERT_EQ(images, wanted);
+    }
+  }
+  views.reset();
+  EXPECT_EQ(reader->reads, 400);
 }
 
 TEST(Workers, NormalisationOfImagesThatAreReadIsTheirs) {

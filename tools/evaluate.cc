@@ -155,7 +155,9 @@ absl::Status Evaluate() {
       "%s %s: %.4f%s, loss %.4f, on %d images", on, training::MeasureOf(kind).name, plain->score,
       tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "", plain->loss,
       dataset.size());
-  const auto name = [&](int64_t i) { return dataset.names.empty() ? "" : dataset.names[i]; };
+  const auto name = [&](int64_t i) {
+    return dataset.name_of_image != nullptr ? dataset.name_of_image(i) : "";
+  };
   const auto png = [&](int64_t i) { return PngOf(dataset, i); };
   const std::string data = absl::StrCat(dataset.name, ", ", on, " images");
   if (kind != data::TargetKind::kClass) {

@@ -78,16 +78,18 @@ absl::Status AppendPictures(const std::string& path, std::vector<std::string>& p
     pictures.push_back(path);
     return absl::OkStatus();
   }
-  absl::StatusOr<std::vector<std::string>> files = data::FilesBelow(path);
-  if (!files.ok()) return files.status();
-  if (files->empty())
+  std::vector<std::string> files;
+  absl::Status status =
+      data::VisitFilesBelow(path, [&](const std::string& file) { files.push_back(file); });
+  if (!status.ok()) return status;
+  if (files.empty())
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": there are no pictures in the folder or below it"));
-  std::sort(files->begin(), files->end(), [](const std::string& a, const std::string& b) {
+  std::sort(files.begin(), files.end(), [](const std::string& a, const std::string& b) {
     const int order = data::NaturalOrder(a, b);
     return order != 0 ? order < 0 : a < b;
   });
-  pictures.insert(pictures.end(), files->begin(), files->end());
+  pictures.insert(pictures.end(), files.begin(), files.end());
   return absl::OkStatus();
 }
 

@@ -73,7 +73,9 @@ ABSL_FLAG(std::string, on_bad_image, "stop",
 ABSL_FLAG(int, workers, 0,
           "threads that make batches ahead of the step; 0: one a core where there is much to do");
 ABSL_FLAG(std::string, cache, "",
-          "a folder for pictures that are decoded and brought to size, for later epochs and runs");
+          "a folder that keeps decoded pictures, brought to size or, for random resized crops, "
+          "whole, for "
+          "later epochs and runs");
 ABSL_FLAG(std::string, on_nonfinite, "stop",
           "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
 ABSL_FLAG(bool, exact, false, "no Winograd convolutions");

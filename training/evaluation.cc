@@ -6,6 +6,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "data/pipeline.h"
+#include "data/views.h"
 #include "layers/ops/loss.h"
 #include "layers/ops/softmax.h"
 #include "tensor/convolution.h"
@@ -114,23 +115,23 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   if (has_values) options.targets = data::TargetFormat::kValues;
   options.target_mean = target_scale_.mean;
   options.target_deviation = target_scale_.deviation;
-  ASSIGN_OR_RETURN(data::BatchMaker maker, data::BatchMaker::Create(&dataset, options));
+  ASSIGN_OR_RETURN(const auto maker, data::ViewMaker::Create(&dataset, options));
   const int64_t classes = network_->classes;
   std::vector<float> scores(batch_size_ * classes), of_all;
-  std::vector<char> targets(maker.target_bytes()), targets_of_all;
+  std::vector<char> targets_of_all;
   int64_t right = 0;
   layers::LossSums loss;
-  for (int64_t batch = 0; batch < maker.batches_per_epoch(); ++batch) {
-    const int64_t size = maker.SizeOf(batch);
+  for (int64_t batch = 0; batch < maker->batches(); ++batch) {
+    RETURN_IF_ERROR(maker->Next());
+    const int64_t size = maker->size();
     std::fill(scores.begin(), scores.end(), 0.0f);
     for (const data::View& view : views) {
       if (cancelled()) return absl::CancelledError("interrupted");
-      absl::Status status = maker.MakeView(view.placement, batch, images(), targets.data());
-      if (!status.ok()) return status;
+      maker->Write(view.placement, images());
       const float* const result = Run();
       for (int64_t i = 0; i < size * classes; ++i) scores[i] += view.weight * result[i];
     }
-    const auto* const labels = reinterpret_cast<const int32_t*>(targets.data());
+    const auto* const labels = static_cast<const int32_t*>(maker->targets());
     for (int64_t i = 0; !has_values && i < size; ++i) {
       const float* const row = scores.data() + i * classes;
       if (std::max_element(row, row + classes) - row == labels[i]) ++right;
@@ -138,9 +139,10 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
     if (has_values || answers != nullptr)
       of_all.insert(of_all.end(), scores.begin(), scores.begin() + size * classes);
     if (has_values)
-      targets_of_all.insert(targets_of_all.end(), targets.begin(),
-                            targets.begin() + size * maker.bytes_of_target());
-    const layers::LossSums of_batch = SumLosses(scores.data(), targets.data(), size);
+      targets_of_all.insert(
+          targets_of_all.end(), static_cast<const char*>(maker->targets()),
+          static_cast<const char*>(maker->targets()) + size * maker->target_bytes());
+    const layers::LossSums of_batch = SumLosses(scores.data(), maker->targets(), size);
     loss.loss += of_batch.loss;
     loss.weight += of_batch.weight;
   }

@@ -17,7 +17,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -88,13 +90,20 @@ absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& pla
       absl::StrCat(place, "the split is \"", text, "\"; expected train, val or test"));
 }
 
+// What a row says of a picture.
 struct Line {
-  Picture picture;
-  std::vector<std::string> labels;  // names: one for classes, any number for labels
-  Split split;
+  std::string name;
+  int64_t number = 0;
+  std::vector<std::string> labels;  // by name: one of classes, any number of labels
+  std::vector<float> values;        // of columns of their own
+  Split split = Split::kTrain;
 };
 
-// Parses the field of a label or number that has a column of its own.
+std::string PlaceOf(const std::string& text, int64_t line) {
+  return absl::StrCat(text, ":", line, ": ");
+}
+
+// The value of a column of its own.
 absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
                                  const std::string& name, const std::string& place) {
   const std::string text = Plain(field);
@@ -118,18 +127,18 @@ absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
 absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKind targets,
                              const std::string& text) {
   Line line;
-  line.picture.place = absl::StrCat(text, ":", row.line, ": ");
+  line.number = row.line;
+  const std::string place = PlaceOf(text, row.line);
   const auto field = [&](int column) {
     return column >= 0 && column < static_cast<int>(row.fields.size()) ? row.fields[column] : "";
   };
-  line.picture.name = field(columns.path);
+  line.name = field(columns.path);
   const std::string label = field(columns.label);
   const bool lacks_label = targets == TargetKind::kClass && label.empty();
-  if (line.picture.name.empty() || lacks_label) {
-    return absl::InvalidArgumentError(absl::StrCat(line.picture.place, "a row of ",
-                                                   row.fields.size(), " columns without ",
-                                                   line.picture.name.empty() ? "a path" : "a label",
-                                                   "; expected path,label or path,label,split"));
+  if (line.name.empty() || lacks_label) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        place, "a row of ", row.fields.size(), " columns without ",
+        line.name.empty() ? "a path" : "a label", "; expected path,label or path,label,split"));
   }
   if (targets == TargetKind::kClass) line.labels = {label};
   if (targets == TargetKind::kLabels) {
@@ -139,38 +148,36 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
     }
   }
   for (size_t k = 0; k < columns.values.size(); ++k) {
-    ASSIGN_OR_RETURN(const auto value, ParseValue(field(columns.values[k]), targets,
-                                                  columns.names[k], line.picture.place));
-    line.picture.targets.push_back(value);
+    ASSIGN_OR_RETURN(const auto value,
+                     ParseValue(field(columns.values[k]), targets, columns.names[k], place));
+    line.values.push_back(value);
   }
-  const fs::path path = fs::path(line.picture.name).lexically_normal();
+  const fs::path path = fs::path(line.name).lexically_normal();
   if (path.is_absolute() || absl::StartsWith(path.string(), "..")) {
     return absl::InvalidArgumentError(absl::StrCat(
-        line.picture.place, "the path ", line.picture.name,
+        place, "the path ", line.name,
         " leads out of the folder "
         "of the CSV file; expected one below it, so that the two can be moved together"));
   }
-  line.picture.path = (fs::path(text).parent_path() / path).string();
-  ASSIGN_OR_RETURN(line.split, ParseSplit(field(columns.split), line.picture.place));
+  ASSIGN_OR_RETURN(line.split, ParseSplit(field(columns.split), place));
   return line;
 }
 
-// Replaces the names of labels by their numbers, which are indices into `names`.
-absl::Status NumberLabels(const std::vector<std::string>& names, TargetKind targets, Line& line) {
-  if (targets == TargetKind::kLabels) line.picture.targets.assign(names.size(), 0.0f);
+// Adds the picture to the list, with numbers in the place of names.
+absl::Status AddPicture(const std::vector<std::string>& names, TargetKind targets, Line line,
+                        const std::string& text, PictureList& pictures) {
+  int32_t number = 0;
+  if (targets == TargetKind::kLabels && line.values.empty()) line.values.assign(names.size(), 0.0f);
   for (const std::string& label : line.labels) {
     const auto found = std::lower_bound(names.begin(), names.end(), label);
     if (found == names.end() || *found != label) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(line.picture.place, "no training picture has the label \"", label, "\""));
+      return absl::InvalidArgumentError(absl::StrCat(
+          PlaceOf(text, line.number), "no training picture has the label \"", label, "\""));
     }
-    const auto number = static_cast<int32_t>(found - names.begin());
-    if (targets == TargetKind::kClass) {
-      line.picture.label = number;
-    } else {
-      line.picture.targets[number] = 1;
-    }
+    number = static_cast<int32_t>(found - names.begin());
+    if (targets == TargetKind::kLabels) line.values[number] = 1;
   }
+  pictures.Add({line.name, targets == TargetKind::kClass ? number : 0, line.number, line.values});
   return absl::OkStatus();
 }
 
@@ -188,33 +195,49 @@ absl::Status CheckColumns(const Columns& columns, TargetKind targets, const std:
       absl::StrCat(place, "a column is missing: there is no ", missing, "; expected ", expected));
 }
 
+// Calls `visit` with each line but that of the names.
+absl::Status VisitLines(const std::string& contents, const std::string& text, TargetKind targets,
+                        std::optional<Columns>& columns,
+                        const std::function<absl::Status(Line line)>& visit) {
+  columns.reset();
+  return VisitCsvRows(contents, text, [&](const CsvRow& row) -> absl::Status {
+    if (!columns.has_value()) {
+      columns = ColumnsOf(row, targets);
+      RETURN_IF_ERROR(CheckColumns(*columns, targets, PlaceOf(text, row.line)));
+      if (columns->is_header) return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(Line line, ReadRow(row, *columns, targets, text));
+    return visit(std::move(line));
+  });
+}
+
+// The file is gone through twice, first for the labels there are, so that no more than one line of
+// it is ever taken apart in memory.
 absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, TargetKind targets) {
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);
   if (!contents.ok()) return absl::InvalidArgumentError(contents.status().message());
-  ASSIGN_OR_RETURN(const auto rows, ParseCsv(*contents, text));
-  if (rows.empty()) return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
-  const Columns columns = ColumnsOf(rows[0], targets);
-  absl::Status status = CheckColumns(columns, targets, absl::StrCat(text, ":", rows[0].line, ": "));
-  if (!status.ok()) return status;
-  std::vector<Line> lines;
+  std::optional<Columns> columns;
   std::set<std::string> labels;
-  for (size_t i = columns.is_header ? 1 : 0; i < rows.size(); ++i) {
-    ASSIGN_OR_RETURN(auto line, ReadRow(rows[i], columns, targets, text));
+  RETURN_IF_ERROR(VisitLines(*contents, text, targets, columns, [&](const Line& line) {
     if (line.split == Split::kTrain) labels.insert(line.labels.begin(), line.labels.end());
-    lines.push_back(std::move(line));
-  }
-  const bool has_own_columns = !columns.values.empty();
+    return absl::OkStatus();
+  }));
+  if (!columns.has_value())
+    return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
   const std::vector<std::string> names =
-      has_own_columns ? columns.names : std::vector<std::string>(labels.begin(), labels.end());
+      columns->values.empty() ? std::vector<std::string>(labels.begin(), labels.end())
+                              : columns->names;
   if (names.empty())
     return absl::InvalidArgumentError(absl::StrCat(text, ": no training picture has a label"));
-  std::vector<Picture> pictures[3];
-  for (Line& line : lines) {
-    if (!has_own_columns) status = NumberLabels(names, targets, line);
-    if (!status.ok()) return status;
-    pictures[static_cast<int>(line.split)].push_back(std::move(line.picture));
-  }
+  const std::string folder = fs::path(text).parent_path().string();
+  const int64_t each = targets == TargetKind::kClass ? 0 : static_cast<int64_t>(names.size());
+  const PictureList none(folder, text, each);
+  PictureList pictures[3] = {none, none, none};
+  RETURN_IF_ERROR(VisitLines(*contents, text, targets, columns, [&](Line line) {
+    PictureList& list = pictures[static_cast<int>(line.split)];
+    return AddPicture(names, targets, std::move(line), text, list);
+  }));
   return PictureSource::Create(text, targets, names, pictures);
 }
 

@@ -1,7 +1,8 @@
-// A data source given by a folder of pictures. It contains a folder for each class, or the folders
-// train/, val/ and test/ with a folder for each class in them. The classes are the names of the
-// folders, sorted by bytes. Pictures may lie in further folders below that of their class. Names
-// that begin with a dot are skipped, and links to folders are not followed.
+// A folder of pictures: a folder for each class, or train/, val/ and test/ (training/, valid/,
+// validation/, testing/, in whatever case) with a folder for each class in them. Classes are the
+// names of the folders, sorted by their bytes. Pictures may lie in folders below that of their
+// class. What systems leave in folders (IsClutter()) is passed over; links to folders are not
+// followed.
 //
 // Batches are drawn by the numbers of pictures, so the numbering decides the order of training.
 // Pictures are numbered in the natural order (2.png before 10.png) of their paths below their
@@ -10,10 +11,14 @@
 // CIFAR-10 written out as such files yields the same batches as the built-in source.
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <numeric>
+#include <optional>
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
@@ -31,7 +36,7 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (it->is_directory(ignored) && !IsHidden(it->path().string()))
+    if (it->is_directory(ignored) && !IsClutter(it->path().string()))
       folders.push_back(it->path().filename().string());
   }
   if (error) return UnreadableFolder(directory.string(), error);
@@ -39,24 +44,31 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   return folders;
 }
 
-// A picture and its path below the folder of its class.
-struct Entry {
-  Picture picture;
-  std::string below;
-};
-
-bool ComesBefore(const Entry& a, const Entry& b) {
-  if (const int order = NaturalOrder(a.below, b.below); order != 0) return order < 0;
-  // The natural order does not distinguish 7.png from 007.png, nor equal paths in two classes.
-  return std::tie(a.below, a.picture.label) < std::tie(b.below, b.picture.label);
+// The pictures' indices in the order that they are numbered in.
+std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::string& prefix,
+                                    const std::vector<std::string>& classes) {
+  // A path below the folder of its class.
+  const auto below = [&](int32_t i) {
+    return pictures.name(i).substr(prefix.size() + classes[pictures.label(i)].size() + 1);
+  };
+  std::vector<int32_t> order(pictures.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    if (const int natural = NaturalOrder(below(a), below(b)); natural != 0) return natural < 0;
+    // 7.png and 007.png, and the same path in two classes.
+    return std::make_tuple(below(a), pictures.label(a)) <
+           std::make_tuple(below(b), pictures.label(b));
+  });
+  return order;
 }
 
-// Appends the pictures in the class folders of `directory`, in their order. Returns an error if a
-// folder there is not a class.
-absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
-                         const std::vector<std::string>& classes, std::vector<Picture>& pictures) {
+// The pictures of the class folders of the folder `prefix`, which is empty or ends with a slash, in
+// `root`; those of folders that are no class are an error.
+absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::string& prefix,
+                                         const std::vector<std::string>& classes) {
+  const fs::path directory = prefix.empty() ? fs::path(root) : fs::path(root) / prefix;
   ASSIGN_OR_RETURN(const auto folders, FoldersIn(directory));
-  std::vector<Entry> entries;
+  PictureList pictures(root);
   for (const std::string& folder : folders) {
     const auto found = std::lower_bound(classes.begin(), classes.end(), folder);
     if (found == classes.end() || *found != folder) {
@@ -64,38 +76,84 @@ absl::Status AppendSplit(const fs::path& root, const fs::path& directory,
           absl::StrCat((directory / folder).string(), ": there is no class \"", folder,
                        "\" among the training pictures; rename the folder or add some"));
     }
-    ASSIGN_OR_RETURN(const auto files, FilesBelow((directory / folder).string()));
-    if (files.empty()) {
+    const int64_t before = pictures.size();
+    const std::string whole = (directory / folder).string();
+    RETURN_IF_ERROR(VisitFilesBelow(whole, [&](const std::string& file) {
+      pictures.Add({absl::StrCat(prefix, folder, file.substr(whole.size())),
+                    static_cast<int32_t>(found - classes.begin())});
+    }));
+    if (pictures.size() == before) {
       return absl::InvalidArgumentError(
-          absl::StrCat((directory / folder).string(),
+          absl::StrCat(whole,
                        ": the folder of a class is empty; remove it or put "
                        "pictures into it"));
     }
-    for (const std::string& file : files) {
-      entries.push_back({{file, fs::path(file).lexically_relative(root).string(),
-                          static_cast<int32_t>(found - classes.begin()), ""},
-                         fs::path(file).lexically_relative(directory / folder).string()});
+  }
+  return pictures.Some(NumberPictures(pictures, prefix, classes));
+}
+
+// The split that a folder of this name holds, as people call them.
+std::optional<Split> SplitNamed(const std::string& folder) {
+  const std::string name = absl::AsciiStrToLower(folder);
+  if (name == "train" || name == "training") return Split::kTrain;
+  if (name == "val" || name == "valid" || name == "validation") return Split::kValidation;
+  if (name == "test" || name == "testing") return Split::kTest;
+  return std::nullopt;
+}
+
+// The folders of the splits, each empty or ending with a slash; nothing where `root`, in which
+// these folders are, holds classes. It holds splits where one is of training images and has folders
+// itself: else "train" is a class, beside "bus" and "tram".
+absl::StatusOr<std::optional<std::array<std::string, 3>>> SplitsIn(
+    const std::string& root, const std::vector<std::string>& folders) {
+  std::array<std::string, 3> splits;
+  std::vector<std::string> others;
+  for (const std::string& folder : folders) {
+    const std::optional<Split> split = SplitNamed(folder);
+    if (!split.has_value()) {
+      others.push_back(folder);
+      continue;
+    }
+    std::string& known = splits[static_cast<int>(*split)];
+    if (!known.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(root, ": the folders ", known, " and ", folder,
+                                                     "/ both hold images of one split; put "
+                                                     "them into one"));
+    }
+    known = absl::StrCat(folder, "/");
+  }
+  if (splits[0].empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(const auto classes, FoldersIn(fs::path(root) / splits[0]));
+  if (classes.empty()) return std::nullopt;
+  for (const std::string& other : others) {
+    std::error_code error;
+    for (const std::string& name : classes) {
+      if (!fs::is_directory(fs::path(root) / other / name, error)) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          (fs::path(root) / other).string(), ": it has a folder \"", name, "\" as ", splits[0],
+          " has, but is none of train, val and test; rename it, or "
+          "move it elsewhere"));
     }
   }
-  std::sort(entries.begin(), entries.end(), ComesBefore);
-  for (Entry& entry : entries) pictures.push_back(std::move(entry.picture));
-  return absl::OkStatus();
+  return splits;
 }
 
 absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text, TargetKind) {
   std::error_code error;
   if (!fs::is_directory(text, error)) return nullptr;
-  const fs::path root = text;
-  const bool divided = fs::is_directory(root / "train", error);
-  ASSIGN_OR_RETURN(const auto classes, FoldersIn(divided ? root / "train" : root));
+  ASSIGN_OR_RETURN(const auto folders, FoldersIn(text));
+  ASSIGN_OR_RETURN(const auto divided, SplitsIn(text, folders));
+  const std::array<std::string, 3> splits = divided.value_or(std::array<std::string, 3>());
+  const int count = divided.has_value() ? 3 : 1;
+  std::vector<std::string> classes = folders;
+  if (divided.has_value()) {
+    ASSIGN_OR_RETURN(classes, FoldersIn(fs::path(text) / splits[0]));
+  }
   if (classes.empty()) return nullptr;
-  std::vector<Picture> pictures[3];
-  const char* const names[3] = {"train", "val", "test"};
-  for (int split = 0; split < (divided ? 3 : 1); ++split) {
-    const fs::path directory = divided ? root / names[split] : root;
-    if (!fs::is_directory(directory, error)) continue;
-    absl::Status status = AppendSplit(root, directory, classes, pictures[split]);
-    if (!status.ok()) return status;
+  PictureList pictures[3];
+  for (int split = 0; split < count; ++split) {
+    if (split > 0 && splits[split].empty()) continue;
+    ASSIGN_OR_RETURN(pictures[split], ListPictures(text, splits[split], classes));
   }
   return PictureSource::Create(text, TargetKind::kClass, classes, pictures);
 }

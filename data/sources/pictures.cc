@@ -6,102 +6,26 @@
 #include <atomic>
 #include <bit>
 #include <filesystem>
-#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "data/file.h"
-#include "data/image_cache.h"
 #include "data/image_file.h"
 #include "data/random.h"
+#include "data/sources/picture_reader.h"
 
 namespace cotangent::data {
 namespace {
 
-// How many pictures that cannot be read are reported one by one.
-constexpr int kMostTold = 20;
-
-absl::Status OrSkipIt(const absl::Status& status) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
-}
-
-// Reads pictures from their files when they are needed, or has all of them decoded in memory.
-class PictureReader final : public ImageReader {
- public:
-  // `decoded` is empty, or contains all pictures.
-  PictureReader(std::vector<Picture> pictures, FitOptions options, bool has_pictures,
-                std::vector<Image> decoded = {})
-      : pictures_(std::move(pictures)),
-        options_(std::move(options)),
-        has_pictures_(has_pictures),
-        decoded_(std::move(decoded)) {}
-
-  absl::Status Read(int64_t index, uint8_t* image) const override {
-    return ReadPart(
-        index, [](int, int) { return std::nullopt; }, image);
-  }
-
-  bool has_pictures() const override { return has_pictures_; }
-
-  // If a picture cannot be read and such pictures are to be skipped, the next readable one with the
-  // same class or targets is returned in its place, so that the run goes on.
-  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
-    const absl::Status status = ReadOne(index, part, image);
-    if (status.ok()) return status;
-    if (!options_.skip_bad) return OrSkipIt(status);
-    if (++bad_ <= kMostTold) options_.say(absl::StrCat("skipped: ", status.message()));
-    const auto count = static_cast<int64_t>(pictures_.size());
-    for (int64_t step = 1; step < std::min(count, kMostTries); ++step) {
-      const int64_t other = (index + step) % count;
-      if (pictures_[other].label == pictures_[index].label &&
-          pictures_[other].targets == pictures_[index].targets && ReadOne(other, part, image).ok())
-        return absl::OkStatus();
-    }
-    return status;
-  }
-
- private:
-  static constexpr int64_t kMostTries = 1000;
-
-  absl::Status ReadOne(int64_t index, const PartOf& part, uint8_t* image) const {
-    if (!decoded_.empty()) {
-      const Image& whole = decoded_[index];
-      Write(whole, part(whole.height, whole.width), image);
-      return absl::OkStatus();
-    }
-    const Picture& picture = pictures_[index];
-    const absl::StatusOr<DecodedPart> decoded = ReadImagePart(picture.path, part);
-    if (!decoded.ok())
-      return absl::InvalidArgumentError(absl::StrCat(picture.place, decoded.status().message()));
-    Write(decoded->image, decoded->part, image);
-    return absl::OkStatus();
-  }
-
-  void Write(const Image& picture, const std::optional<Rectangle>& part, uint8_t* image) const {
-    if (part.has_value()) {
-      PictureFitter(options_.shape, {Fit::kStretch, options_.fit.filter})
-          .Write(ViewOf(picture, *part), image);
-    } else {
-      PictureFitter(options_.shape, options_.fit).Write(ViewOf(picture), image);
-    }
-  }
-
-  const std::vector<Picture> pictures_;
-  const FitOptions options_;
-  const bool has_pictures_;
-  const std::vector<Image> decoded_;
-  mutable std::atomic<int> bad_{0};
-};
-
-// A hash of a sequence of numbers and texts.
+// Of numbers and texts one after the other.
 class Hash {
  public:
   void Take(int64_t value) { hash_ = SplitMix64(hash_ + static_cast<uint64_t>(value)).Next(); }
-  void Take(const std::string& text) {
-    for (const unsigned char c : text) Take(int64_t{c});
+  void Take(absl::string_view text) {
+    for (const char c : text) Take(int64_t{static_cast<unsigned char>(c)});
     Take(static_cast<int64_t>(text.size()));
   }
   // Returns 16 hexadecimal digits.
@@ -116,33 +40,24 @@ void TakeFit(const FitOptions& options, Hash& hash) {
   for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
     hash.Take(value);
-  // The usual filter is not added, so that caches and checkpoints of earlier versions remain valid.
+  // Only where it is not the usual one, so that earlier checkpoints fit.
   if (options.fit.filter != Filter::kAntialiased)
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// Returns a hash of the names, targets, sizes and times of the files and of how pictures are
-// fitted.
-std::string FingerprintOf(const std::vector<Picture>& pictures, const FitOptions& options) {
-  Hash hash;
-  TakeFit(options, hash);
-  for (const Picture& picture : pictures) {
-    struct stat about = {};
-    stat(picture.path.c_str(), &about);
-    hash.Take(picture.name);
-    for (const float target : picture.targets) hash.Take(int64_t{std::bit_cast<uint32_t>(target)});
-    for (const int64_t value : {int64_t{picture.label}, int64_t{about.st_size},
-                                int64_t{about.st_mtim.tv_sec}, int64_t{about.st_mtim.tv_nsec}})
-      hash.Take(value);
+// Of pictures that cannot be read, the error of the first.
+absl::Status FirstError(const std::vector<absl::Status>& statuses) {
+  for (const absl::Status& status : statuses) {
+    if (!status.ok()) return OrSkipIt(status);
   }
-  return hash.Text();
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
     const std::string& text, TargetKind targets, std::vector<std::string> classes,
-    std::vector<Picture> (&pictures)[3]) {
+    PictureList (&pictures)[3]) {
   if (pictures[0].empty())
     return absl::InvalidArgumentError(absl::StrCat(text, ": there are no training pictures in it"));
   if (targets == TargetKind::kClass && classes.size() < 2) {
@@ -156,32 +71,34 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->title = text;
   source->target_kind = targets;
   source->classes = std::move(classes);
-  for (int split = 0; split < 3; ++split) source->pictures_[split] = std::move(pictures[split]);
+  for (int split = 0; split < 3; ++split) {
+    pictures[split].ShrinkToFit();
+    source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));
+  }
   return source;
 }
 
-absl::StatusOr<std::vector<std::string>> PictureSource::ImageNames(Split split) const {
-  std::vector<std::string> names;
-  for (const Picture& picture : pictures(split)) names.push_back(picture.name);
-  return names;
+absl::Status PictureSource::VisitImageNames(
+    Split split, const std::function<void(absl::string_view name)>& visit) const {
+  for (int64_t i = 0; i < pictures(split).size(); ++i) visit(pictures(split).name(i));
+  return absl::OkStatus();
 }
 
 std::vector<absl::Status> PictureSource::ReadAll(Split split,
                                                  const std::function<bool(int64_t, Image)>& take,
                                                  bool stop_at_bad) const {
-  const std::vector<Picture>& list = pictures(split);
-  const int64_t count = static_cast<int64_t>(list.size());
-  std::vector<absl::Status> statuses(count);
+  const PictureList& list = pictures(split);
+  std::vector<absl::Status> statuses(list.size());
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};
   const auto read = [&] {
-    for (int64_t i = next++; i < count && !stop; i = next++) {
-      absl::StatusOr<Image> picture = ReadImage(list[i].path);
+    for (int64_t i = next++; i < list.size() && !stop; i = next++) {
+      absl::StatusOr<Image> picture = ReadImage(list.path(i));
       if (picture.ok()) {
         if (!take(i, *std::move(picture))) stop = true;
       } else {
         statuses[i] =
-            absl::InvalidArgumentError(absl::StrCat(list[i].place, picture.status().message()));
+            absl::InvalidArgumentError(absl::StrCat(list.place(i), picture.status().message()));
         if (stop_at_bad) stop = true;
       }
     }
@@ -196,19 +113,19 @@ std::vector<absl::Status> PictureSource::ReadAll(Split split,
 void PictureSource::RemoveBad(Split split) {
   const std::vector<absl::Status> statuses = ReadAll(
       split, [](int64_t, const Image&) { return true; }, /*stop_at_bad=*/false);
-  std::vector<Picture>& list = pictures_[static_cast<int>(split)];
-  std::vector<Picture> good;
+  std::vector<int32_t> good;
   int bad = 0;
-  for (size_t i = 0; i < list.size(); ++i) {
+  for (size_t i = 0; i < statuses.size(); ++i) {
     if (statuses[i].ok()) {
-      good.push_back(std::move(list[i]));
+      good.push_back(static_cast<int32_t>(i));
     } else if (++bad <= kMostTold) {
       options_.say(absl::StrCat("skipped: ", statuses[i].message()));
     }
   }
-  if (bad > 0)
-    options_.say(absl::StrCat("note: ", bad, " of ", list.size(), " pictures could not be read"));
-  list = std::move(good);
+  if (bad == 0) return;
+  options_.say(absl::StrCat("note: ", bad, " of ", statuses.size(), " pictures could not be read"));
+  pictures_[static_cast<int>(split)] =
+      std::make_shared<const PictureList>(pictures(split).Some(good));
 }
 
 std::shared_ptr<const Source> PictureSource::Fitted(const FitOptions& options) const {
@@ -223,98 +140,148 @@ std::shared_ptr<const Source> PictureSource::Fitted(const FitOptions& options) c
   return fitted;
 }
 
-absl::Status PictureSource::LoadIntoMemory(Split split, Dataset& dataset) const {
-  const int64_t count = dataset.size(), bytes = dataset.image_bytes();
-  dataset.images.resize(count * bytes);
+std::string PictureSource::Fingerprint(Split split, bool as_images) const {
+  const PictureList& list = pictures(split);
+  Hash hash;
+  if (as_images) TakeFit(options_, hash);
+  for (int64_t i = 0; i < list.size(); ++i) {
+    struct stat about = {};
+    stat(list.path(i).c_str(), &about);
+    hash.Take(list.name(i));
+    for (const float target : list.targets(i)) hash.Take(int64_t{std::bit_cast<uint32_t>(target)});
+    for (const int64_t value : {int64_t{list.label(i)}, int64_t{about.st_size},
+                                int64_t{about.st_mtim.tv_sec}, int64_t{about.st_mtim.tv_nsec}})
+      hash.Take(value);
+  }
+  return hash.Text();
+}
+
+absl::StatusOr<std::shared_ptr<const PackedFile>> PictureSource::OpenCache(Split split,
+                                                                           bool as_images) const {
+  if (absl::Status status = MakeDirectories(options_.cache); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--cache=", options_.cache, ": ", status.message()));
+  }
+  const PackedContents contents = {Fingerprint(split, as_images), pictures(split).size()};
+  // One file for a split of a source in a size, whatever has become of its pictures: what changed
+  // is made anew in its place.
+  Hash which;
+  which.Take(name);
+  which.Take(static_cast<int64_t>(split));
+  if (as_images) TakeFit(options_, which);
+  const char* const what = as_images ? "images" : "pictures";
+  const std::string path =
+      JoinPath(options_.cache, absl::StrCat(what, "-", which.Text(), ".cache"));
+  absl::StatusOr<std::shared_ptr<const PackedFile>> file = PackedFile::Open(path, contents);
+  if (!absl::IsNotFound(file.status())) return file;
+  options_.say(
+      absl::StrCat("packing ", contents.records, " ", what, " of ", title, " into ", path));
+  const auto make = [&](int64_t index, std::vector<uint8_t>& record) -> absl::Status {
+    const absl::StatusOr<Image> picture = ReadImage(pictures(split).path(index));
+    if (!picture.ok())
+      return OrSkipIt(absl::InvalidArgumentError(
+          absl::StrCat(pictures(split).place(index), picture.status().message())));
+    if (as_images) {
+      record = FitPicture(*picture, options_.shape, options_.fit);
+    } else {
+      MakeRecord(*picture, record);
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(PackedFile::Write(path, contents, make, options_.threads));
+  file = PackedFile::Open(path, contents);
+  if (file.ok()) options_.say(absl::StrCat("packed: ", (*file)->size_of_all() >> 20, " MiB"));
+  return file;
+}
+
+absl::Status PictureSource::DecodeImages(Split split, Dataset& dataset) const {
+  const int64_t bytes = dataset.image_bytes();
   const auto put = [&](int64_t i, const Image& picture) {
     const std::vector<uint8_t> image = FitPicture(picture, options_.shape, options_.fit);
     std::copy(image.begin(), image.end(), dataset.images.begin() + i * bytes);
     return true;
   };
-  for (const absl::Status& status : ReadAll(split, put, /*stop_at_bad=*/true)) {
-    if (!status.ok()) return OrSkipIt(status);
+  return FirstError(ReadAll(split, put, /*stop_at_bad=*/true));
+}
+
+absl::Status PictureSource::TakeImages(Split split, Dataset& dataset) const {
+  const int64_t bytes = dataset.image_bytes();
+  const bool is_small = dataset.size() <= options_.most_bytes_in_memory / bytes;
+  if (is_small) {
+    dataset.images.resize(dataset.size() * bytes);
+  } else {
+    dataset.fingerprint = Fingerprint(split, /*as_images=*/true);
   }
+  if (options_.cache.empty()) {
+    if (is_small) return DecodeImages(split, dataset);
+    dataset.reader = ReadFromFiles(pictures_[static_cast<int>(split)], options_,
+                                   /*has_pictures=*/false);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(auto file, OpenCache(split, /*as_images=*/true));
+  const auto reader = ReadPackedImages(std::move(file), bytes);
+  if (!is_small) {
+    dataset.reader = reader;
+    return absl::OkStatus();
+  }
+  for (int64_t i = 0; i < dataset.size(); ++i)
+    RETURN_IF_ERROR(reader->Read(i, dataset.images.data() + i * bytes));
   return absl::OkStatus();
 }
 
-absl::Status PictureSource::KeepPictures(Split split, Dataset& dataset) const {
-  dataset.fingerprint = FingerprintOf(pictures(split), options_);
-  if (!options_.cache.empty()) {
-    options_.say(
-        "note: --cache packs images of one size; the training pictures, of which parts are drawn "
-        "at random, are decoded for every batch");
-  }
-  // The total size of the files, mostly less than that of the decoded pictures: if even the files
-  // exceed the limit, no picture is decoded in vain.
+absl::StatusOr<std::vector<Image>> PictureSource::DecodePictures(Split split) const {
+  const PictureList& list = pictures(split);
+  // Bytes of the files: mostly fewer than those of the decoded pictures.
   int64_t file_bytes = 0;
-  for (const Picture& picture : pictures(split)) {
+  for (int64_t i = 0; i < list.size() && file_bytes <= options_.most_bytes_in_memory; ++i) {
     struct stat about = {};
-    if (stat(picture.path.c_str(), &about) == 0) file_bytes += about.st_size;
+    if (stat(list.path(i).c_str(), &about) == 0) file_bytes += about.st_size;
   }
   std::vector<Image> decoded;
-  if (file_bytes <= options_.most_bytes_in_memory) {
-    decoded.resize(dataset.size());
-    std::atomic<int64_t> bytes{0};
-    const auto keep = [&](int64_t i, Image picture) {
-      bytes += static_cast<int64_t>(picture.rgb.size());
-      decoded[i] = std::move(picture);
-      return bytes <= options_.most_bytes_in_memory;
-    };
-    for (const absl::Status& status : ReadAll(split, keep, /*stop_at_bad=*/true)) {
-      if (!status.ok()) return OrSkipIt(status);
-    }
-    if (bytes > options_.most_bytes_in_memory) decoded = {};
-  }
-  dataset.reader = std::make_shared<PictureReader>(pictures(split), options_, /*has_pictures=*/true,
-                                                   std::move(decoded));
-  return absl::OkStatus();
+  if (file_bytes > options_.most_bytes_in_memory) return decoded;
+  decoded.resize(list.size());
+  std::atomic<int64_t> bytes{0};
+  const auto keep = [&](int64_t i, Image picture) {
+    bytes += static_cast<int64_t>(picture.rgb.size());
+    decoded[i] = std::move(picture);
+    return bytes <= options_.most_bytes_in_memory;
+  };
+  RETURN_IF_ERROR(FirstError(ReadAll(split, keep, /*stop_at_bad=*/true)));
+  if (bytes > options_.most_bytes_in_memory) decoded.clear();
+  return decoded;
 }
 
-absl::Status PictureSource::ReadLater(Split split, Dataset& dataset) const {
-  dataset.fingerprint = FingerprintOf(pictures(split), options_);
-  auto files = std::make_shared<PictureReader>(pictures(split), options_, /*has_pictures=*/false);
-  dataset.reader = files;
-  if (options_.cache.empty()) return absl::OkStatus();
-  if (absl::Status status = MakeDirectories(options_.cache); !status.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--cache=", options_.cache, ": ", status.message()));
+absl::Status PictureSource::TakePictures(Split split, Dataset& dataset) const {
+  dataset.fingerprint = Fingerprint(split, /*as_images=*/true);
+  if (options_.cache.empty()) {
+    ASSIGN_OR_RETURN(std::vector<Image> decoded, DecodePictures(split));
+    dataset.reader = decoded.empty() ? ReadFromFiles(pictures_[static_cast<int>(split)], options_,
+                                                     /*has_pictures=*/true)
+                                     : ReadFromMemory(std::move(decoded), options_);
+    return absl::OkStatus();
   }
-  const CacheContents contents = {dataset.fingerprint, dataset.size(), dataset.image_bytes()};
-  // The cache's name depends on the source, the split and the fitting, not on the pictures'
-  // contents. If pictures have changed, the file is replaced.
-  Hash which;
-  which.Take(name);
-  which.Take(static_cast<int64_t>(split));
-  TakeFit(options_, which);
-  const std::string path =
-      JoinPath(options_.cache, absl::StrCat("images-", which.Text(), ".cache"));
-  absl::StatusOr<std::shared_ptr<const ImageReader>> cache = OpenImageCache(path, contents);
-  if (absl::IsNotFound(cache.status())) {
-    options_.say(absl::StrCat("packing ", dataset.size(), " images of ", title, " into ", path,
-                              " (", contents.images * contents.image_bytes >> 20, " MiB)"));
-    if (absl::Status status = WriteImageCache(path, contents, *files, options_.threads);
-        !status.ok())
-      return status;
-    cache = OpenImageCache(path, contents);
+  ASSIGN_OR_RETURN(auto file, OpenCache(split, /*as_images=*/false));
+  if (file->size_of_all() > options_.most_bytes_in_memory) {
+    dataset.reader = ReadPackedPictures(std::move(file), options_);
+    return absl::OkStatus();
   }
-  if (!cache.ok()) return cache.status();
-  dataset.reader = *std::move(cache);
+  std::vector<Image> decoded;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    ASSIGN_OR_RETURN(Image picture, ReadRecord(*file, i));
+    decoded.push_back(std::move(picture));
+  }
+  dataset.reader = ReadFromMemory(std::move(decoded), options_);
   return absl::OkStatus();
 }
 
 absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) const {
   Dataset dataset = EmptyDataset(*this);
-  for (const Picture& picture : pictures(split)) {
-    dataset.labels.push_back(picture.label);
-    dataset.targets.insert(dataset.targets.end(), picture.targets.begin(), picture.targets.end());
-    dataset.names.push_back(picture.name);
-  }
-  const bool is_small = dataset.size() <= options_.most_bytes_in_memory / dataset.image_bytes();
-  absl::Status status = options_.draws_parts && split == Split::kTrain
-                            ? KeepPictures(split, dataset)
-                        : is_small ? LoadIntoMemory(split, dataset)
-                                   : ReadLater(split, dataset);
-  if (!status.ok()) return status;
+  const std::shared_ptr<const PictureList>& list = pictures_[static_cast<int>(split)];
+  dataset.labels = list->labels();
+  dataset.targets = list->targets();
+  dataset.name_of_image = [list](int64_t index) { return std::string(list->name(index)); };
+  RETURN_IF_ERROR(options_.draws_parts && split == Split::kTrain ? TakePictures(split, dataset)
+                                                                 : TakeImages(split, dataset));
   return dataset;
 }
 

@@ -5,42 +5,36 @@
 // are read when a split is loaded.
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "data/image.h"
+#include "data/packed_file.h"
+#include "data/sources/picture_list.h"
 #include "data/sources/source.h"
 
 namespace cotangent::data {
 
-struct Picture {
-  std::string path;   // path of the file to open
-  std::string name;   // path below the source's folder
-  int32_t label = 0;  // for sources of classes: the index of the class
-  // Where a list mentions the picture, "list.csv:12: ", for errors; or empty.
-  std::string place;
-  std::vector<float> targets = {};  // for sources of labels or numbers: the targets
-};
-
 class PictureSource : public Source {
  public:
-  // `text` is the value of --dataset, `classes` are the names of the classes, labels or numbers,
-  // and `pictures` are the pictures of kTrain, kValidation and kTest. Returns an error if there are
-  // no training pictures, or fewer than two classes.
+  // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures`
+  // are those of kTrain, kValidation, kTest, in the order of their numbers. An error where there
+  // are no training pictures or fewer than two classes.
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               TargetKind targets,
                                                               std::vector<std::string> classes,
-                                                              std::vector<Picture> (&pictures)[3]);
+                                                              PictureList (&pictures)[3]);
 
   bool Has(Split split) const override { return !pictures(split).empty(); }
-  absl::StatusOr<int64_t> Size(Split split) const override {
-    return static_cast<int64_t>(pictures(split).size());
-  }
-  absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const override;
+  absl::StatusOr<int64_t> Size(Split split) const override { return pictures(split).size(); }
+  absl::Status VisitImageNames(
+      Split split, const std::function<void(absl::string_view name)>& visit) const override;
   std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
 
-  // Decodes pictures with options.threads threads; the result does not depend on their number. The
-  // images of the split are brought to the network's size and kept in memory or, if they are more
-  // than options.most_bytes_in_memory bytes, read when they are needed.
+  // Decodes on options.threads threads; the result does not depend on how many. The split's images
+  // lie in memory as bytes of the network's size, or are read when they are asked for where these
+  // are more than options.most_bytes_in_memory. With options.cache they come from there.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
@@ -51,20 +45,24 @@ class PictureSource : public Source {
                                     bool stop_at_bad) const;
   // Removes the pictures of a split that cannot be read from the list, and tells the user which.
   void RemoveBad(Split split);
-  // Decodes all images of a split into dataset.images.
-  absl::Status LoadIntoMemory(Split split, Dataset& dataset) const;
-  // Gives the data set a reader of whole pictures, for transforms that cut parts from them. The
-  // decoded pictures are kept in memory if there is room for them.
-  absl::Status KeepPictures(Split split, Dataset& dataset) const;
-  // Gives the data set a reader that reads images when they are needed: from the cache, which is
-  // written if it is missing, or from the picture files.
-  absl::Status ReadLater(Split split, Dataset& dataset) const;
+  // Of names, labels, sizes and times of a split's files, and, `as_images`, of what is made of
+  // them.
+  std::string Fingerprint(Split split, bool as_images) const;
 
-  const std::vector<Picture>& pictures(Split split) const {
-    return pictures_[static_cast<int>(split)];
-  }
+  // Give the data set images of the network's size, or whole pictures for transforms that draw
+  // parts of them: in memory where there is room, else as a reader.
+  absl::Status TakeImages(Split split, Dataset& dataset) const;
+  absl::Status TakePictures(Split split, Dataset& dataset) const;
+  absl::Status DecodeImages(Split split, Dataset& dataset) const;
+  // Empty where they are too large.
+  absl::StatusOr<std::vector<Image>> DecodePictures(Split split) const;
+  // The packed file of a split's images, or of its pictures, in options_.cache; it is written where
+  // it is missing or of other pictures.
+  absl::StatusOr<std::shared_ptr<const PackedFile>> OpenCache(Split split, bool as_images) const;
 
-  std::vector<Picture> pictures_[3];
+  const PictureList& pictures(Split split) const { return *pictures_[static_cast<int>(split)]; }
+
+  std::shared_ptr<const PictureList> pictures_[3];
   FitOptions options_;
 };
 

@@ -2,10 +2,13 @@
 
 #include "data/sources/pictures.h"
 
+#include <malloc.h>
+
 #include <filesystem>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "data/file.h"
 #include "data/fit.h"
 #include "data/image_file.h"
@@ -20,6 +23,12 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+std::vector<std::string> NamesOf(const Dataset& dataset) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < dataset.size(); ++i) names.push_back(dataset.name_of_image(i));
+  return names;
+}
 
 class PicturesTest : public ::testing::Test {
  protected:
@@ -70,7 +79,7 @@ TEST_F(PicturesTest, AFolderForEachClass) {
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->classes, ElementsAre("a", "b c"));
   EXPECT_THAT(dataset->labels, ElementsAre(1, 1, 0));
-  EXPECT_THAT(dataset->names, ElementsAre("b c/1.png", "b c/2.png", "a/deep/er/x.png"));
+  EXPECT_THAT(NamesOf(*dataset), ElementsAre("b c/1.png", "b c/2.png", "a/deep/er/x.png"));
   EXPECT_EQ(dataset->channels, 1);
   EXPECT_EQ(dataset->image(2)[15], 30);
   EXPECT_EQ(dataset->image(0)[0], 10);
@@ -83,7 +92,7 @@ TEST_F(PicturesTest, AreNumberedInNaturalOrderOverAllClasses) {
   for (const char* path : {"a/10.png", "b/9.png", "a/x2y10.png", "b/x2y9.png", "a/x10.png",
                            "b/010.png", "b/10.png", "a/s/1.png", "b/\xc3\xa4.png"})
     Paint(path, 1);
-  EXPECT_THAT(Load("", Split::kTrain)->names,
+  EXPECT_THAT(NamesOf(*Load("", Split::kTrain)),
               ElementsAre("b/9.png", "b/010.png", "a/10.png", "b/10.png", "a/s/1.png", "b/x2y9.png",
                           "a/x2y10.png", "a/x10.png", "b/\xc3\xa4.png"));
 }
@@ -133,8 +142,42 @@ TEST_F(PicturesTest, TrainValAndTest) {
   EXPECT_THAT(Message(""), AllOf(HasSubstr("test/c"), HasSubstr("no class \"c\"")));
 }
 
+// Names as people give them; and "train" is a class where there are no folders in it.
+TEST_F(PicturesTest, SplitsByOtherNames) {
+  Paint("Training/a/1.png", 1);
+  Paint("Training/b/1.png", 2);
+  Paint("valid/b/1.png", 3);
+  Paint("Testing/a/1.png", 4);
+  Paint("notes/1.png", 4);
+  EXPECT_THAT(Load("", Split::kTrain)->classes, ElementsAre("a", "b"));
+  EXPECT_EQ(Load("", Split::kValidation)->image(0)[0], 3);
+  EXPECT_EQ(Load("", Split::kTest)->image(0)[0], 4);
+  Paint("dev/b/1.png", 5);
+  EXPECT_THAT(Message(""), AllOf(HasSubstr("/dev: it has a folder \"b\""), HasSubstr("rename it")));
+  std::filesystem::remove_all(JoinPath(root_, "dev"));
+  Paint("train/a/1.png", 1);
+  EXPECT_THAT(Message(""), HasSubstr("Training/ and train/ both"));
+
+  Paint("traffic/bus/1.png", 1);
+  Paint("traffic/train/1.png", 2);
+  EXPECT_THAT(Load("traffic", Split::kTrain)->classes, ElementsAre("bus", "train"));
+}
+
+TEST_F(PicturesTest, WhatSystemsLeaveInFoldersIsPassedOver) {
+  Paint("a/1.png", 1);
+  Paint("b/1.png", 2);
+  for (const char* path : {"a/Thumbs.db", "b/desktop.ini", "a/._1.png", "__MACOSX/a/1.png",
+                           "b/@eaDir/1.png", ".ipynb_checkpoints/1.png"})
+    Write(path, "x");
+  const auto dataset = Load("", Split::kTrain);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT(dataset->classes, ElementsAre("a", "b"));
+  EXPECT_EQ(dataset->size(), 2);
+}
+
 TEST_F(PicturesTest, BadFoldersAreNamed) {
   EXPECT_THAT(Message("nowhere"), HasSubstr("there is no data set"));
+  EXPECT_THAT(Message(""), HasSubstr("there is no folder in it; expected one for each class"));
   Paint("a/1.png", 1);
   EXPECT_THAT(Message(""), AllOf(HasSubstr("one class only"), HasSubstr("\"a\"")));
   ASSERT_TRUE(MakeDirectories(JoinPath(root_, "b")).ok());
@@ -244,7 +287,12 @@ TEST_F(PicturesTest, ValidationIsAStableShare) {
   };
   paint(0, 200);
   const auto names = [this](Split split) {
-    return WithValidation(FindSource(root_).value(), 0.25)->ImageNames(split).value();
+    std::vector<std::string> all;
+    EXPECT_TRUE(
+        WithValidation(FindSource(root_).value(), 0.25)
+            ->VisitImageNames(split, [&](absl::string_view name) { all.emplace_back(name); })
+            .ok());
+    return all;
   };
   const std::vector<std::string> before = names(Split::kValidation);
   EXPECT_NEAR(static_cast<double>(before.size()), 50, 15);
@@ -257,10 +305,10 @@ TEST_F(PicturesTest, ValidationIsAStableShare) {
   options.shape = {3, 1, 1};
   const auto divided = WithValidation(FindSource(root_).value()->Fitted(options), 0.25);
   const Dataset validation = divided->Load("", Split::kValidation).value();
-  EXPECT_EQ(validation.names, after);
+  EXPECT_EQ(NamesOf(validation), after);
   EXPECT_EQ(validation.size(), divided->Size(Split::kValidation).value());
-  EXPECT_EQ(std::stoi(validation.names[3].substr(2)), validation.image(3)[0]);
-  EXPECT_EQ(validation.labels[3], validation.names[3][0] == 'b');
+  EXPECT_EQ(std::stoi(after[3].substr(2)), validation.image(3)[0]);
+  EXPECT_EQ(validation.labels[3], after[3][0] == 'b');
 }
 
 TEST(ValidationTest, OfASourceWithoutFiles) {
@@ -352,7 +400,7 @@ TEST_F(ReadLaterTest, AreDividedAsThoseInMemory) {
     options_.most_bytes_in_memory = 1 << 20;
     const auto now = Load(split, 0.4);
     ASSERT_TRUE(later.ok() && now.ok());
-    EXPECT_EQ(later->names, now->names);
+    EXPECT_EQ(NamesOf(*later), NamesOf(*now));
     EXPECT_EQ(later->labels, now->labels);
     for (int64_t i = 0; i < now->size(); ++i) EXPECT_EQ(First(*later, i), now->image(i)[0]);
   }
@@ -372,30 +420,106 @@ TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
   EXPECT_THAT(said_, HasSubstr("skipped: "));
 }
 
-TEST_F(ReadLaterTest, TheCacheIsMadeOnceAndAnewWhenPicturesChange) {
-  options_.cache = JoinPath(root_, "cache");
-  for (int time = 0; time < 2; ++time) {
-    const auto dataset = Load();
-    ASSERT_TRUE(dataset.ok()) << dataset.status();
-    for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
+class CacheTest : public ReadLaterTest {
+ protected:
+  void SetUp() override {
+    ReadLaterTest::SetUp();
+    options_.cache = JoinPath(root_, "cache");
   }
-  const auto packings = [this] {
+  int Packings() const {
     int count = 0;
     for (size_t at = said_.find("packing"); at != std::string::npos;
          at = said_.find("packing", at + 1))
       ++count;
     return count;
-  };
-  EXPECT_EQ(packings(), 1);
+  }
+  int Files() const {
+    int files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.cache))
+      files += entry.is_regular_file() ? 1 : 0;
+    return files;
+  }
+};
+
+TEST_F(CacheTest, IsMadeOnceAndAnewWhenPicturesChange) {
+  for (const int64_t most : {0, 1 << 20}) {
+    options_.most_bytes_in_memory = most;
+    const auto dataset = Load();
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+    EXPECT_EQ(dataset->is_in_memory(), most > 0);
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
+  }
+  EXPECT_EQ(Packings(), 1);
   Paint("d/a/2.png", 222, 5, 5);
   const auto changed = Load();
   ASSERT_TRUE(changed.ok()) << changed.status();
   EXPECT_EQ(First(*changed, 2), 222);
-  EXPECT_EQ(packings(), 2);
-  int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(options_.cache))
-    files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(files, 1);
+  EXPECT_EQ(Packings(), 2);
+  EXPECT_EQ(Files(), 1);
+}
+
+// Of transforms that draw parts it holds whole pictures, and parts are the same bytes as those that
+// are cut from the files, in images of any size, whether there is room in memory or not.
+TEST_F(CacheTest, HoldsWholePicturesWherePartsOfThemAreDrawn) {
+  Image large = {9, 7, {}};
+  for (int i = 0; i < 3 * 63; ++i) large.rgb.push_back(static_cast<uint8_t>(37 * i));
+  ASSERT_TRUE(WritePng(JoinPath(root_, "d/a/2.png"), large).ok());
+  options_.draws_parts = true;
+  const std::string cache = options_.cache;
+  const auto read = [&](const std::string& from, int64_t most) {
+    options_.cache = from;
+    options_.most_bytes_in_memory = most;
+    const auto dataset = Load();
+    EXPECT_TRUE(dataset.ok()) << dataset.status();
+    EXPECT_TRUE(dataset->reader->has_pictures());
+    std::vector<uint8_t> bytes(3 * dataset->image_bytes());
+    uint8_t* to = bytes.data();
+    const auto part = [](int, int) { return std::optional<Rectangle>({2, 1, 5, 6}); };
+    EXPECT_TRUE(dataset->reader->ReadPart(2, part, to).ok());
+    EXPECT_TRUE(dataset->reader->Read(2, to + dataset->image_bytes()).ok());
+    EXPECT_TRUE(dataset->reader->Read(5, to + 2 * dataset->image_bytes()).ok());
+    return bytes;
+  };
+  for (const int side : {4, 3}) {
+    options_.shape = {3, side, side};
+    const std::vector<uint8_t> from_files = read("", 0);
+    EXPECT_EQ(read(cache, 0), from_files);
+    EXPECT_EQ(read(cache, 1 << 20), from_files);
+    EXPECT_EQ(read("", 1 << 20), from_files);
+  }
+  options_.cache = cache;
+  EXPECT_EQ(Packings(), 1);
+  EXPECT_EQ(Files(), 1);
+}
+
+int64_t AllocatedBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
+
+// What lies in memory of pictures that are read when they are needed: names and 12 bytes each.
+TEST(PictureListTest, TakesLittleMemory) {
+  constexpr int64_t kPictures = 100'000, kNameBytes = 13;
+  const int64_t before = AllocatedBytes();
+  PictureList all("/folder");
+  for (int64_t i = 0; i < kPictures; ++i) all.Add({absl::StrFormat("a/%07d.png", i), 0});
+  all.ShrinkToFit();
+  EXPECT_LE(AllocatedBytes() - before, kPictures * (kNameBytes + 12) + 4096);
+  EXPECT_EQ(all.path(kPictures - 1), "/folder/a/0099999.png");
+}
+
+TEST(PictureListTest, GivesBackWhatWasAdded) {
+  PictureList list("/folder", "list.csv", 2);
+  const std::vector<float> targets = {1.5f, -2};
+  list.Add({"a/1.png", 3, 12, targets});
+  list.Add({"b/./2.png", 4, 70'000, {}});
+  EXPECT_EQ(list.path(1), "/folder/b/2.png");
+  EXPECT_EQ(list.place(1), "list.csv:70000: ");
+  EXPECT_THAT(list.targets(0), ElementsAre(1.5f, -2));
+  const PictureList some = list.Some({1});
+  EXPECT_EQ(some.size(), 1);
+  EXPECT_EQ(some.name(0), "b/./2.png");
+  EXPECT_EQ(some.label(0), 4);
 }
 
 }  // namespace

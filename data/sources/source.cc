@@ -1,6 +1,7 @@
 #include "data/sources/source.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -52,6 +53,13 @@ absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text
     if (*source != nullptr) return source;
     descriptions.push_back(kind.description);
   }
+  std::error_code error;
+  if (std::filesystem::is_directory(text, error)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        text,
+        ": there is no folder in it; expected one for each class, its pictures inside, "
+        "or train, val and test with such folders"));
+  }
   std::sort(descriptions.begin(), descriptions.end());
   const std::string last = descriptions.back();
   descriptions.pop_back();
@@ -66,11 +74,11 @@ absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& 
   return (*source)->Load(data_dir, split);
 }
 
-absl::StatusOr<std::vector<std::string>> Source::ImageNames(Split split) const {
+absl::Status Source::VisitImageNames(
+    Split split, const std::function<void(absl::string_view name)>& visit) const {
   ASSIGN_OR_RETURN(const int64_t size, Size(split));
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < size; ++i) names.push_back(absl::StrCat(i));
-  return names;
+  for (int64_t i = 0; i < size; ++i) visit(absl::StrCat(i));
+  return absl::OkStatus();
 }
 
 std::string FetchAgain(absl::string_view source, const std::string& data_dir) {

@@ -68,8 +68,9 @@ struct FitOptions {
   // If a split's images of `shape` take more bytes than this, they are not kept in memory but read
   // when they are needed.
   int64_t most_bytes_in_memory = int64_t{256} << 20;
-  // A folder for packed images (image_cache.h): images that are not kept in memory are decoded
-  // once, and again only if their pictures have changed. Empty: no cache.
+  // A folder that keeps decoded pictures (packed_file.h), so that each is decoded once and again only
+  // after its file has changed. With `draws_parts` they are whole pictures, 3 bytes a pixel; else
+  // images of `shape`. Empty: no pictures are kept.
   std::string cache;
 };
 
@@ -88,10 +89,11 @@ class Source {
   // name the file, what was found, what was expected, and a command that helps.
   virtual absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const = 0;
 
-  // Returns a name for each image of a split, without reading the images: paths below the source's
-  // folder if the images are files, else numbers. Paths remain an image's names if other images are
-  // added.
-  virtual absl::StatusOr<std::vector<std::string>> ImageNames(Split split) const;
+  // Calls `visit` with a name for each image of a split, in order, known without reading it, that
+  // stays the image's when others are added: its path below the source's folder, where images are
+  // files; else its number.
+  virtual absl::Status VisitImageNames(
+      Split split, const std::function<void(absl::string_view name)>& visit) const;
 
   // For sources of pictures of any size: returns a source whose images are brought to one size. If
   // bad pictures are to be skipped, all pictures are read at once to find them. Returns null for

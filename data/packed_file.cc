@@ -1,0 +1,215 @@
+#include "data/packed_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <isa-l.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "data/file.h"
+
+namespace cotangent::data {
+namespace {
+
+using Entry = PackedFile::Entry;
+
+constexpr char kMagic[8] = {'C', 'O', 'T', 'P', 'A', 'C', 'K', '2'};
+constexpr int64_t kAlignment = 64;
+
+struct Header {
+  char magic[8];
+  int64_t records, file_bytes;
+  char fingerprint[32];  // the rest zeros
+};
+
+uint32_t Crc(const void* bytes, int64_t count) {
+  // The library leaves to the caller that CRC-32C inverts its initial value and its result. It
+  // counts in an int.
+  constexpr int64_t kMost = int64_t{1} << 30;
+  uint32_t crc = ~0u;
+  auto* next = static_cast<unsigned char*>(const_cast<void*>(bytes));
+  for (; count > 0; next += kMost, count -= kMost)
+    crc = crc32_iscsi(next, static_cast<int>(std::min(count, kMost)), crc);
+  return ~crc;
+}
+
+int64_t RoundedUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// Header, entries and their checksum.
+int64_t FrontBytes(int64_t records) {
+  return static_cast<int64_t>(sizeof(Header) + records * sizeof(Entry) + sizeof(uint32_t));
+}
+
+std::string FrontOf(const PackedContents& contents, const std::vector<Entry>& entries,
+                    int64_t file_bytes) {
+  Header header = {};
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  header.records = contents.records;
+  header.file_bytes = file_bytes;
+  contents.fingerprint.copy(header.fingerprint, sizeof(header.fingerprint));
+  std::string front(reinterpret_cast<const char*>(&header), sizeof(header));
+  front.append(reinterpret_cast<const char*>(entries.data()), sizeof(Entry) * entries.size());
+  const uint32_t checksum = Crc(front.data(), static_cast<int64_t>(front.size()));
+  return front.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
+}
+
+// Reads exactly `count` bytes.
+bool ReadAll(int descriptor, void* bytes, int64_t count, int64_t at) {
+  char* next = static_cast<char*>(bytes);
+  while (count > 0) {
+    const ssize_t got = pread(descriptor, next, count, at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    next += got, at += got, count -= got;
+  }
+  return true;
+}
+
+absl::Status WriteAll(int descriptor, const void* bytes, int64_t count, int64_t at,
+                      const std::string& path) {
+  const char* next = static_cast<const char*>(bytes);
+  while (count > 0) {
+    const ssize_t written = pwrite(descriptor, next, count, at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0)
+      return absl::UnavailableError(
+          FileError(written < 0 ? errno : ENOSPC, "write", path).message());
+    next += written, at += written, count -= written;
+  }
+  return absl::OkStatus();
+}
+
+// Makes records and writes each behind those that were ready before it.
+class Packer {
+ public:
+  Packer(int descriptor, const std::string& path, int64_t records,
+         const PackedFile::MakeRecord& make)
+      : descriptor_(descriptor),
+        path_(path),
+        make_(make),
+        entries_(records),
+        end_(RoundedUp(FrontBytes(records))) {}
+
+  absl::Status Run(int threads) {
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads; ++t) others.emplace_back([this] { Work(); });
+    Work();
+    for (std::thread& other : others) other.join();
+    return std::move(status_);
+  }
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  int64_t file_bytes() const { return end_; }
+
+ private:
+  void Work() {
+    std::vector<uint8_t> bytes;
+    for (int64_t index = Next(); index >= 0; index = Next()) {
+      const absl::Status status = Pack(index, bytes);
+      if (status.ok()) continue;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      // Of several errors that of the first record, whichever thread came upon one first.
+      if (failed_ < 0 || index < failed_) failed_ = index, status_ = status;
+    }
+  }
+
+  // The next record to be made; -1: none.
+  int64_t Next() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return failed_ >= 0 || next_ == static_cast<int64_t>(entries_.size()) ? -1 : next_++;
+  }
+
+  absl::Status Pack(int64_t index, std::vector<uint8_t>& bytes) {
+    RETURN_IF_ERROR(make_(index, bytes));
+    const auto count = static_cast<int64_t>(bytes.size());
+    Entry entry = {0, static_cast<uint32_t>(count), Crc(bytes.data(), count)};
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      entry.offset = end_;
+      end_ += RoundedUp(count);
+    }
+    entries_[index] = entry;
+    return WriteAll(descriptor_, bytes.data(), count, entry.offset, path_);
+  }
+
+  const int descriptor_;
+  const std::string& path_;
+  const PackedFile::MakeRecord& make_;
+  std::vector<Entry> entries_;
+  std::mutex mutex_;  // Guards what follows.
+  int64_t next_ = 0, end_;
+  int64_t failed_ = -1;  // the first record that could not be made
+  absl::Status status_;
+};
+
+}  // namespace
+
+PackedFile::PackedFile(std::string path, int descriptor, std::vector<Entry> entries)
+    : path_(std::move(path)), descriptor_(descriptor), entries_(std::move(entries)) {}
+
+PackedFile::~PackedFile() { close(descriptor_); }
+
+int64_t PackedFile::size_of_all() const {
+  int64_t sum = 0;
+  for (const Entry& entry : entries_) sum += entry.bytes;
+  return sum;
+}
+
+absl::Status PackedFile::Read(int64_t index, uint8_t* bytes) const {
+  const Entry& entry = entries_[index];
+  if (ReadAll(descriptor_, bytes, entry.bytes, entry.offset) &&
+      Crc(bytes, entry.bytes) == entry.checksum)
+    return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      path_, ": image ", index, " is not what was written; remove the file, and it is made anew"));
+}
+
+absl::StatusOr<std::shared_ptr<const PackedFile>> PackedFile::Open(const std::string& path,
+                                                                   const PackedContents& contents) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return absl::NotFoundError(FileError(errno, "read", path).message());
+  auto close_it = absl::MakeCleanup([descriptor] { close(descriptor); });
+  struct stat about;
+  std::string front(FrontBytes(contents.records), '\0');
+  std::vector<Entry> entries(contents.records);
+  const bool is_read = fstat(descriptor, &about) == 0 &&
+                       ReadAll(descriptor, front.data(), static_cast<int64_t>(front.size()), 0);
+  std::memcpy(entries.data(), front.data() + sizeof(Header), sizeof(Entry) * entries.size());
+  // The file's own entries with the header that is expected: one comparison for all of it.
+  if (!is_read || front != FrontOf(contents, entries, about.st_size))
+    return absl::NotFoundError(absl::StrCat(path, ": it is of other images, or damaged"));
+  std::move(close_it).Cancel();
+  return std::shared_ptr<const PackedFile>(new PackedFile(path, descriptor, std::move(entries)));
+}
+
+absl::Status PackedFile::Write(const std::string& path, const PackedContents& contents,
+                               const MakeRecord& make, int threads) {
+  const std::string temporary = absl::StrCat(path, ".tmp-", getpid());
+  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) return absl::UnavailableError(FileError(errno, "write", temporary).message());
+  absl::Cleanup remove = [&] { unlink(temporary.c_str()); };
+  const absl::Cleanup close_it = [descriptor] { close(descriptor); };
+  Packer packer(descriptor, temporary, contents.records, make);
+  RETURN_IF_ERROR(packer.Run(threads));
+  // The last record may end before a multiple of the alignment.
+  if (ftruncate(descriptor, packer.file_bytes()) != 0)
+    return absl::UnavailableError(FileError(errno, "write", temporary).message());
+  const std::string front = FrontOf(contents, packer.entries(), packer.file_bytes());
+  RETURN_IF_ERROR(
+      WriteAll(descriptor, front.data(), static_cast<int64_t>(front.size()), 0, temporary));
+  if (fsync(descriptor) != 0 || rename(temporary.c_str(), path.c_str()) != 0)
+    return absl::UnavailableError(FileError(errno, "write", path).message());
+  std::move(remove).Cancel();
+  return absl::OkStatus();
+}
+
+}  // namespace cotangent::data

@@ -1,0 +1,182 @@
+#include "data/sources/picture_reader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "data/fit.h"
+#include "data/image_file.h"
+
+namespace cotangent::data {
+namespace {
+
+// Writes the part, stretched, or, as the network's text says, all of a picture.
+void WritePart(const Image& picture, const std::optional<Rectangle>& part,
+               const FitOptions& options, uint8_t* image) {
+  if (part.has_value()) {
+    PictureFitter(options.shape, {Fit::kStretch, options.fit.filter})
+        .Write(ViewOf(picture, *part), image);
+  } else {
+    PictureFitter(options.shape, options.fit).Write(ViewOf(picture), image);
+  }
+}
+
+// What reads whole pictures: an image is what is made of all of one.
+class PartReader : public ImageReader {
+ public:
+  absl::Status Read(int64_t index, uint8_t* image) const override {
+    return ReadPart(
+        index, [](int, int) { return std::nullopt; }, image);
+  }
+  bool has_pictures() const override { return true; }
+};
+
+class FileReader final : public PartReader {
+ public:
+  FileReader(std::shared_ptr<const PictureList> pictures, const FitOptions& options,
+             bool has_pictures)
+      : pictures_(std::move(pictures)), options_(options), has_pictures_(has_pictures) {}
+
+  bool has_pictures() const override { return has_pictures_; }
+
+  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+    const absl::Status status = ReadOne(index, part, image);
+    if (status.ok()) return status;
+    if (!options_.skip_bad) return OrSkipIt(status);
+    if (++bad_ <= kMostTold) options_.say(absl::StrCat("skipped: ", status.message()));
+    const int64_t count = pictures_->size();
+    for (int64_t step = 1; step < std::min(count, kMostTries); ++step) {
+      const int64_t other = (index + step) % count;
+      if (pictures_->label(other) == pictures_->label(index) &&
+          pictures_->targets(other) == pictures_->targets(index) &&
+          ReadOne(other, part, image).ok())
+        return absl::OkStatus();
+    }
+    return status;
+  }
+
+ private:
+  static constexpr int64_t kMostTries = 1000;
+
+  absl::Status ReadOne(int64_t index, const PartOf& part, uint8_t* image) const {
+    const absl::StatusOr<DecodedPart> decoded = ReadImagePart(pictures_->path(index), part);
+    if (!decoded.ok())
+      return absl::InvalidArgumentError(
+          absl::StrCat(pictures_->place(index), decoded.status().message()));
+    WritePart(decoded->image, decoded->part, options_, image);
+    return absl::OkStatus();
+  }
+
+  const std::shared_ptr<const PictureList> pictures_;
+  const FitOptions options_;
+  const bool has_pictures_;
+  mutable std::atomic<int> bad_{0};
+};
+
+class MemoryReader final : public PartReader {
+ public:
+  MemoryReader(std::vector<Image> pictures, const FitOptions& options)
+      : pictures_(std::move(pictures)), options_(options) {}
+
+  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+    const Image& picture = pictures_[index];
+    WritePart(picture, part(picture.height, picture.width), options_, image);
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::vector<Image> pictures_;
+  const FitOptions options_;
+};
+
+class PackedPictureReader final : public PartReader {
+ public:
+  PackedPictureReader(std::shared_ptr<const PackedFile> file, const FitOptions& options)
+      : file_(std::move(file)), options_(options) {}
+
+  absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
+    ASSIGN_OR_RETURN(const Image picture, ReadRecord(*file_, index));
+    WritePart(picture, part(picture.height, picture.width), options_, image);
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::shared_ptr<const PackedFile> file_;
+  const FitOptions options_;
+};
+
+class PackedImageReader final : public ImageReader {
+ public:
+  PackedImageReader(std::shared_ptr<const PackedFile> file, int64_t image_bytes)
+      : file_(std::move(file)), image_bytes_(image_bytes) {}
+  absl::Status Read(int64_t index, uint8_t* image) const override {
+    if (file_->size(index) != image_bytes_)
+      return absl::DataLossError(absl::StrCat("record ", index, " of the cache is no image"));
+    return file_->Read(index, image);
+  }
+
+ private:
+  const std::shared_ptr<const PackedFile> file_;
+  const int64_t image_bytes_;
+};
+
+struct Size {
+  int32_t height, width;
+};
+
+}  // namespace
+
+absl::Status OrSkipIt(const absl::Status& status) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), "; or train without such pictures: --on_bad_image=skip"));
+}
+
+std::shared_ptr<const ImageReader> ReadFromFiles(std::shared_ptr<const PictureList> pictures,
+                                                 const FitOptions& options, bool has_pictures) {
+  return std::make_shared<FileReader>(std::move(pictures), options, has_pictures);
+}
+
+std::shared_ptr<const ImageReader> ReadFromMemory(std::vector<Image> pictures,
+                                                  const FitOptions& options) {
+  return std::make_shared<MemoryReader>(std::move(pictures), options);
+}
+
+// The size stands last, so that the record's bytes become the picture's without being moved.
+void MakeRecord(const Image& picture, std::vector<uint8_t>& record) {
+  const Size size = {picture.height, picture.width};
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(&size);
+  record.assign(picture.rgb.begin(), picture.rgb.end());
+  record.insert(record.end(), bytes, bytes + sizeof(size));
+}
+
+absl::StatusOr<Image> ReadRecord(const PackedFile& file, int64_t index) {
+  Image picture;
+  picture.rgb.resize(file.size(index));
+  RETURN_IF_ERROR(file.Read(index, picture.rgb.data()));
+  Size size = {};
+  const int64_t pixels = file.size(index) - static_cast<int64_t>(sizeof(size));
+  if (pixels > 0) {
+    std::memcpy(&size, picture.rgb.data() + pixels, sizeof(size));
+    picture.rgb.resize(pixels);
+  }
+  if (size.height < 1 || size.width < 1 || int64_t{3} * size.height * size.width != pixels)
+    return absl::DataLossError(absl::StrCat("record ", index, " of the cache is no picture"));
+  picture.height = size.height, picture.width = size.width;
+  return picture;
+}
+
+std::shared_ptr<const ImageReader> ReadPackedPictures(std::shared_ptr<const PackedFile> file,
+                                                      const FitOptions& options) {
+  return std::make_shared<PackedPictureReader>(std::move(file), options);
+}
+
+std::shared_ptr<const ImageReader> ReadPackedImages(std::shared_ptr<const PackedFile> file,
+                                                    int64_t image_bytes) {
+  return std::make_shared<PackedImageReader>(std::move(file), image_bytes);
+}
+
+}  // namespace cotangent::data
