@@ -89,6 +89,17 @@ class PlannedClassifier : public Classifier {
     return absl::OkStatus();
   }
 
+  Answers answers() const override {
+    switch (plans_.back()->target_kind()) {
+      case data::TargetKind::kClass:
+        return Answers::kClasses;
+      case data::TargetKind::kLabels:
+        return Answers::kLabels;
+      case data::TargetKind::kNumbers:
+        return Answers::kNumbers;
+    }
+    return Answers::kClasses;
+  }
   const std::vector<std::string>& classes() const override { return trained_.classes; }
   int channels() const override { return fit_.shape.channels; }
   int height() const override { return fit_.shape.height; }
@@ -158,9 +169,19 @@ class PlannedClassifier : public Classifier {
       }
       std::copy_n(plan.Run(), result.size(), result.begin());
     }
-    if (plan.gives_probabilities()) return;
-    for (size_t i = 0; i < pictures.size(); ++i)
-      Softmax(result.subspan(i * classes().size(), classes().size()));
+    switch (answers()) {
+      case Answers::kClasses:
+        if (plan.gives_probabilities()) return;
+        for (size_t i = 0; i < pictures.size(); ++i)
+          Softmax(result.subspan(i * classes().size(), classes().size()));
+        return;
+      case Answers::kLabels:
+        for (float& score : result) score = static_cast<float>(training::Sigmoid(score));
+        return;
+      case Answers::kNumbers:
+        plan.target_scale().Restore(result);
+        return;
+    }
   }
 
   const training::TrainedNetwork trained_;
@@ -179,13 +200,6 @@ absl::StatusOr<std::unique_ptr<Classifier>> Make(const training::Checkpoint& che
                                                  const ClassifierOptions& options) {
   RETURN_IF_ERROR(Check(options));
   ASSIGN_OR_RETURN(training::TrainedNetwork trained, training::LoadTrained(checkpoint, path));
-  const data::TargetKind targets = training::TargetKindOf(trained.network);
-  if (targets != data::TargetKind::kClass) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": the network finds ", data::PluralOf(targets),
-        ", and only networks that tell classes apart are served so; predict and evaluate take it, "
-        "and export writes it as ONNX"));
-  }
   const int64_t channels = trained.network.input().channels();
   if (channels != 1 && channels != 3)
     return absl::InvalidArgumentError(absl::StrCat(path, ": the network takes images of ", channels,
@@ -196,6 +210,12 @@ absl::StatusOr<std::unique_ptr<Classifier>> Make(const training::Checkpoint& che
 }
 
 }  // namespace
+
+const char* Name(Answers answers) {
+  return answers == Answers::kClasses  ? "classes"
+         : answers == Answers::kLabels ? "labels"
+                                       : "numbers";
+}
 
 absl::StatusOr<std::unique_ptr<Classifier>> Classifier::Load(const std::string& path,
                                                              const ClassifierOptions& options) {

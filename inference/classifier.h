@@ -21,6 +21,15 @@ namespace cotangent::inference {
 
 enum class Precision { kF32, kBf16 };
 
+// What a network finds out about a picture, as its loss decided.
+enum class Answers {
+  kClasses,  // which one of several classes it is of: probabilities that sum to 1
+  kLabels,   // which of several labels are true of it, any number of them: a probability for each
+  kNumbers,  // numbers, in their own units
+};
+// "classes", "labels", "numbers".
+const char* Name(Answers answers);
+
 struct ClassifierOptions {
   int threads = 0;                        // 0: one per core. Shared by the whole process.
   int64_t batch_size = 1;                 // the most pictures computed at once
@@ -54,7 +63,8 @@ class Classifier {
       std::string bytes, const std::string& name, const ClassifierOptions& options = {});
   virtual ~Classifier() = default;
 
-  // Names of the classes, in the order of the probabilities.
+  virtual Answers answers() const = 0;
+  // The names of the classes (labels, numbers), in the order of the probabilities (numbers).
   virtual const std::vector<std::string>& classes() const = 0;
   // The network's input: channels, height and width of an image.
   virtual int channels() const = 0;
@@ -62,9 +72,9 @@ class Classifier {
   virtual int width() const = 0;
   virtual int64_t batch_size() const = 0;
 
-  // Computes one probability per class; those of a picture sum to 1. Errors: InvalidArgument for a
-  // picture without pixels or with too many, or if `probabilities` does not have classes().size()
-  // elements.
+  // Fills in one probability a class or label, or the numbers, as answers() says. Errors:
+  // InvalidArgument for a picture without pixels or with too many, or room for other than
+  // classes().size() numbers.
   //
   // Several threads may call at the same time. They resize their pictures in parallel; the network,
   // which uses all threads of the process, computes one batch at a time. Nothing is allocated once

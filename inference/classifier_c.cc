@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "inference/classifier.h"
 
+using cotangent::inference::Answers;
 using cotangent::inference::Classifier;
 
 struct cotangent_classifier {
@@ -40,6 +41,18 @@ cotangent_classifier* cotangent_load(const char* path, int threads, int64_t batc
 }
 
 void cotangent_free(cotangent_classifier* classifier) { delete classifier; }
+
+int cotangent_answers(const cotangent_classifier* classifier) {
+  switch (classifier->classifier->answers()) {
+    case Answers::kClasses:
+      return COTANGENT_CLASSES;
+    case Answers::kLabels:
+      return COTANGENT_LABELS;
+    case Answers::kNumbers:
+      return COTANGENT_NUMBERS;
+  }
+  return COTANGENT_CLASSES;
+}
 
 int64_t cotangent_classes(const cotangent_classifier* classifier) {
   return static_cast<int64_t>(classifier->classifier->classes().size());

@@ -27,14 +27,18 @@ cotangent_classifier* cotangent_load(const char* path, int threads, int64_t batc
 /* Frees a classifier; does nothing for NULL. No other call with it may be under way. */
 void cotangent_free(cotangent_classifier* classifier);
 
-/* Returns the number of classes; and the name of class `number` (from 0), valid as long as the classifier, or NULL if
-   there is no such class. */
+/* What the network finds out about a picture: one class, with probabilities that sum to 1; which labels are true of it,
+   with a probability for each; or numbers, in their own units. */
+enum { COTANGENT_CLASSES = 0, COTANGENT_LABELS = 1, COTANGENT_NUMBERS = 2 };
+int cotangent_answers(const cotangent_classifier* classifier);
+
+/* How many classes (labels, numbers) there are, and the name of one, which lives as long as the classifier; NULL for a number that is
+   none. */
 int64_t cotangent_classes(const cotangent_classifier* classifier);
 const char* cotangent_class_name(const cotangent_classifier* classifier, int64_t number);
 
-/* Writes one probability per class to `probabilities`. The picture is `height` rows of `width` pixels, three bytes each
-   (red, green, blue), without gaps. Several threads may call at the same time. Returns COTANGENT_OK or another result
-   code; on failure writes a message to `error`, as cotangent_load() does. */
+/* Fills in one probability a class or label, or the numbers, for a picture: `height` rows of `width` pixels, a byte each of red, green, blue. Any
+   number of threads may call at the same time. Returns COTANGENT_OK or what went wrong, with `error` as above. */
 int cotangent_classify(cotangent_classifier* classifier, const uint8_t* rgb, int width, int height,
                        float* probabilities, char* error, size_t error_bytes);
 

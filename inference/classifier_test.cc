@@ -1,5 +1,6 @@
 #include "inference/classifier.h"
 
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <string>
@@ -134,6 +135,44 @@ TEST(Classifier, LeavesProbabilitiesAsTheyAre) {
   EXPECT_NEAR(answer[0] + answer[1] + answer[2], 1, 1e-6);
 }
 
+// Against the evaluator's logits and numbers.
+TEST(Classifier, FindsLabelsAndNumbers) {
+  const data::Image image = Drawn(8, 8, 5);
+  const auto answer = [&](const std::string& text, std::vector<float>& logits) {
+    const std::vector<std::string> names = {"age", "height"};
+    const training::TrainedNetwork trained = MakeTrained(text, names);
+    layers::Tuner tuner(1);
+    const auto evaluator =
+        *training::Evaluator::Create(trained.network, 2, 1, {}, *trained.store, tuner);
+    const std::vector<uint8_t> fitted = data::FitPicture(image, {3, 8, 8}, data::Fit::kStretch);
+    const auto& scale = trained.normalization;
+    for (int i = 0; i < 3 * 64; ++i)
+      evaluator->images()[i] =
+          static_cast<float>((fitted[i] / 255.0 - scale.mean[i / 64]) / scale.deviation[i / 64]);
+    const float* const result = evaluator->Run();
+    logits.assign(result, result + 2);
+    const std::string path = ::testing::TempDir() + "/values.safetensors";
+    EXPECT_TRUE(WriteInferenceFile(path, trained).ok());
+    auto classifier = *Classifier::Load(path);
+    EXPECT_EQ(classifier->classes(), names);
+    return std::make_pair(Answer(*classifier, Of(image)), classifier->answers());
+  };
+  const std::string layers = "input { height: 8 width: 8 } layer { linear {} } ";
+  std::vector<float> logits;
+  const auto labels = answer(layers + "loss { binary_cross_entropy {} }", logits);
+  EXPECT_EQ(labels.second, Answers::kLabels);
+  for (int k = 0; k < 2; ++k)
+    EXPECT_NEAR(labels.first[k], 1 / (1 + std::exp(-double{logits[k]})), 1e-6);
+  const auto numbers =
+      answer(layers +
+                 "loss { huber {} } train { target_normalisation { mean: [40, 1.7] "
+                 "deviation: [10, 0.1] } }",
+             logits);
+  EXPECT_EQ(numbers.second, Answers::kNumbers);
+  EXPECT_NEAR(numbers.first[0], 40 + 10 * logits[0], 1e-4);
+  EXPECT_NEAR(numbers.first[1], 1.7 + 0.1 * logits[1], 1e-5);
+}
+
 TEST(Classifier, WhatIsWrongIsAnError) {
   const auto classifier = *Classifier::Load(WriteNetwork("wrong.safetensors"));
   const data::Image image = Drawn(8, 8, 0);
@@ -158,6 +197,7 @@ TEST(Classifier, SpeaksC) {
   EXPECT_THAT(error, HasSubstr("/nowhere/at/all"));
   cotangent_classifier* const classifier = cotangent_load(path.c_str(), 0, 1, error, sizeof(error));
   ASSERT_NE(classifier, nullptr) << error;
+  EXPECT_EQ(cotangent_answers(classifier), COTANGENT_CLASSES);
   EXPECT_EQ(cotangent_classes(classifier), 3);
   EXPECT_STREQ(cotangent_class_name(classifier, 1), "dog");
   EXPECT_EQ(cotangent_class_name(classifier, 3), nullptr);

@@ -56,8 +56,9 @@ absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& ima
   const size_t classes = classifier.classes().size();
   std::vector<float> p(pictures.size() * classes);
   RETURN_IF_ERROR(classifier.ClassifyBatch(pictures, absl::MakeSpan(p)));
-  result.top = static_cast<int>(
-      std::max_element(p.begin(), p.begin() + static_cast<ptrdiff_t>(classes)) - p.begin());
+  if (classifier.answers() != Answers::kNumbers)
+    result.top = static_cast<int>(
+        std::max_element(p.begin(), p.begin() + static_cast<ptrdiff_t>(classes)) - p.begin());
   for (size_t i = 1; i < pictures.size(); ++i)
     result.drop.push_back(p[result.top] - p[i * classes + result.top]);
   return result;

@@ -10,13 +10,13 @@
 
 namespace cotangent::inference {
 
-// The result of occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding
-// convolutional networks", 2014, section 4.2). The picture is cut into rows x columns cells, and
-// each cell in turn is covered with the picture's mean colour. `drop` is how much the probability
-// of the most probable class falls; negative if that class becomes more probable.
+// Occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding convolutional networks",
+// 2014, section 4.2): the picture is cut into rows x columns cells, each covered in turn by the
+// picture's mean colour; a cell's number is by how much the probability of the most probable
+// class or label falls, or the first number. Negative: it is more without the cell.
 struct Occlusion {
   int rows = 0, columns = 0;
-  int top = 0;              // index of the most probable class
+  int top = 0;              // which class, label or number
   std::vector<float> drop;  // [rows, columns]
 };
 absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& image);

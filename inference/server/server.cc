@@ -77,20 +77,25 @@ struct Upload {
   std::string name, bytes;
 };
 
-// Returns the `top` most probable classes of a picture, the most probable first.
+// The classes or labels of a picture, the most probable first, or all its numbers.
 json Ranking(const Batcher::Answer& answer, int top) {
   const std::vector<float>& p = answer.probabilities;
+  json found = json::array();
+  if (answer.classifier->answers() == Answers::kNumbers) {
+    for (size_t k = 0; k < p.size(); ++k)
+      found.push_back({{"name", answer.classifier->classes()[k]}, {"number", k}, {"value", p[k]}});
+    return found;
+  }
   std::vector<size_t> order(p.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const size_t count = std::min<size_t>(static_cast<size_t>(top), p.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(),
                     [&](size_t a, size_t b) { return p[a] != p[b] ? p[a] > p[b] : a < b; });
-  json classes = json::array();
   for (size_t i = 0; i < count; ++i)
-    classes.push_back({{"name", answer.classifier->classes()[order[i]]},
-                       {"number", order[i]},
-                       {"probability", p[order[i]]}});
-  return classes;
+    found.push_back({{"name", answer.classifier->classes()[order[i]]},
+                     {"number", order[i]},
+                     {"probability", p[order[i]]}});
+  return found;
 }
 
 class HttpServer : public Server {
@@ -188,7 +193,8 @@ void HttpServer::AddRoutes() {
 
 json HttpServer::DescribeNetwork() const {
   const std::shared_ptr<Classifier> classifier = batcher_.classifier();
-  return {{"classes", classifier->classes()},
+  return {{"answers", Name(classifier->answers())},
+          {"classes", classifier->classes()},
           {"channels", classifier->channels()},
           {"height", classifier->height()},
           {"width", classifier->width()}};
@@ -248,7 +254,7 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
     return is_other ? absl::UnimplementedError(image.status().message()) : image.status();
   }
   ASSIGN_OR_RETURN(const Batcher::Answer answer, batcher_.Classify(*image));
-  json result = {{"name", upload.name}, {"classes", Ranking(answer, top)}};
+  json result = {{"name", upload.name}, {Name(answer.classifier->answers()), Ranking(answer, top)}};
   if (explain) {
     ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*batcher_.classifier(), *image));
     result["explanation"] = {{"rows", occlusion.rows},

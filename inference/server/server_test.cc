@@ -115,6 +115,27 @@ TEST_F(ServerTest, ExplainsByOcclusion) {
   EXPECT_EQ(explanation["number"], body["pictures"][0]["classes"][0]["number"]);
 }
 
+TEST_F(ServerTest, AnswersWithLabelsAndNumbers) {
+  const auto loaded = [](const std::string& loss) {
+    const std::string path = ::testing::TempDir() + "/values.safetensors";
+    EXPECT_TRUE(
+        WriteInferenceFile(path, MakeTrained(kNetwork + loss, {"age", "height", "weight"})).ok());
+    return std::shared_ptr<Classifier>(*Classifier::Load(path, {.batch_size = 8}));
+  };
+  Start({}, loaded("loss { binary_cross_entropy {} }"));
+  json picture = Post(Png(20, 1), "?top=2&explain=1").second["pictures"][0];
+  ASSERT_EQ(picture["labels"].size(), 2u) << picture;
+  EXPECT_GE(picture["labels"][0]["probability"], picture["labels"][1]["probability"]);
+  EXPECT_EQ(picture["explanation"]["number"], picture["labels"][0]["number"]);
+  EXPECT_EQ(json::parse(Client().Get("/v1/network")->body)["answers"], "labels");
+  server_->Replace(loaded("loss { squared_error {} }"));
+  picture = Post(Png(20, 1), "?top=2&explain=1").second["pictures"][0];
+  ASSERT_EQ(picture["numbers"].size(), 3u) << picture;
+  EXPECT_EQ(picture["numbers"][1]["name"], "height");
+  EXPECT_TRUE(picture["numbers"][1]["value"].is_number());
+  EXPECT_EQ(picture["explanation"]["number"], 0);
+}
+
 TEST_F(ServerTest, RefusesWhatItShould) {
   ServerOptions options;
   options.most_bytes = 20'000;
