@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "data/sources/source.h"
 #include "training/recipe.h"
 #include "training/source.h"
@@ -73,6 +74,11 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
       trained.network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
   if (!status.ok())
     return absl::Status(status.code(), absl::StrCat(name, ": ", std::string(status.message())));
+  if (request.set_apart > 0 && !(*source)->Has(data::Split::kValidation)) {
+    ASSIGN_OR_RETURN(const int64_t size, (*source)->Size(data::Split::kTrain));
+    const double share = static_cast<double>(request.set_apart) / static_cast<double>(size);
+    source = data::WithValidation(*std::move(source), std::clamp(share, 0.1, 0.5));
+  }
   const absl::StatusOr<std::vector<int32_t>> labels = LabelsOf(**source, trained);
   if (!labels.ok()) return labels.status();
   const data::Split split =

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,12 +24,14 @@
 #include "training/plan_cache.h"
 #include "training/recipe.h"
 #include "training/source.h"
+#include "training/targets.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
-ABSL_FLAG(std::string, calibration, "",
-          "the data set whose training images are looked at, and on whose test images accuracy is "
-          "measured; what the network was trained with if not given");
+ABSL_FLAG(
+    std::string, calibration, "",
+    "the data set whose training images are looked at, but for some by whose accuracy is judged "
+    "which layers may be rounded; what the network was trained with if not given");
 ABSL_FLAG(std::string, data_dir, "",
           "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
 ABSL_FLAG(std::string, output, "net.int8.safetensors", "the file to write");
@@ -41,7 +44,8 @@ ABSL_FLAG(double, most_error, 0.1,
           "layers whose rounding changes their results by more than this part of them are kept");
 ABSL_FLAG(
     double, most_loss, 0.3,
-    "points of accuracy that may be lost; while it is more, layers with large errors are kept");
+    "points of accuracy, on images set apart from training images, that may be lost; while it is "
+    "more, layers with large errors are kept");
 ABSL_FLAG(
     std::string, keep, "",
     "a layer that keeps computing with real numbers, such as head or layer4.*; may be repeated");
@@ -58,6 +62,8 @@ constexpr char kUsage[] =
     "--output=convnet.int8.safetensors\n";
 
 constexpr int64_t kBatch = 100;
+// Images that accuracy is judged by: 0.3 points are 15 of them.
+constexpr int64_t kJudgedImages = 5000;
 
 absl::Status CheckFlags() {
   const std::string format = absl::GetFlag(FLAGS_format);
@@ -77,11 +83,10 @@ absl::Status CheckFlags() {
   return CanBeWritten("output", absl::GetFlag(FLAGS_output));
 }
 
-// Returns the score (for classes, the accuracy) of the network, quantised as `trained.quantisation`
-// says.
-absl::StatusOr<double> AccuracyOf(const training::TrainedNetwork& trained,
-                                  const data::Dataset& dataset,
-                                  const training::StepOptions& options, layers::Tuner& tuner) {
+// The score (accuracy, of classes) of the network as `trained.quantisation` has it.
+absl::StatusOr<double> ScoreOf(const training::TrainedNetwork& trained,
+                               const data::Dataset& dataset, const training::StepOptions& options,
+                               layers::Tuner& tuner) {
   ASSIGN_OR_RETURN(
       const auto evaluator,
       training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()),
@@ -102,8 +107,14 @@ void PrintText(const inference::Calibration& calibration) {
   }
 }
 
-void PrintJson(const inference::Calibration& calibration, double before, double after,
-               const std::string& output) {
+// Scores of the network before and after on some images.
+struct Judgement {
+  std::string images;  // which ones
+  double before = 0, after = 0;
+};
+
+void PrintJson(const inference::Calibration& calibration, const Judgement& judged,
+               const std::optional<Judgement>& test, const std::string& output) {
   nlohmann::json layers = nlohmann::json::array();
   for (const inference::QuantisedLayerReport& layer : calibration.layers) {
     layers.push_back({{"layer", layer.layer},
@@ -112,11 +123,80 @@ void PrintJson(const inference::Calibration& calibration, double before, double 
                       {"output_error", layer.out_error},
                       {"kept", layer.kept}});
   }
-  const nlohmann::json object = {{"layers", layers},
-                                 {"accuracy_before", before},
-                                 {"accuracy_after", after},
-                                 {"output", output}};
+  nlohmann::json object = {{"layers", layers},
+                           {"judged_on", judged.images},
+                           {"judged_before", judged.before},
+                           {"judged_after", judged.after},
+                           {"output", output}};
+  if (test.has_value()) {
+    object["accuracy_before"] = test->before;
+    object["accuracy_after"] = test->after;
+  }
   printf("%s\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+// The images that are looked at, those that accuracy is judged by, which are others, and the test
+// images, if there are any, which have no say in anything.
+struct Material {
+  Images shown, judged;
+  std::optional<Images> test;
+};
+
+absl::StatusOr<Material> LoadMaterial(const training::TrainedNetwork& trained, int threads) {
+  ImageRequest request = {.dataset = absl::GetFlag(FLAGS_calibration),
+                          .data_dir = absl::GetFlag(FLAGS_data_dir),
+                          .threads = threads,
+                          .wanted = data::Split::kTrain,
+                          .set_apart = kJudgedImages};
+  Material material;
+  ASSIGN_OR_RETURN(material.shown, LoadImages(trained, request));
+  request.wanted = data::Split::kValidation;
+  ASSIGN_OR_RETURN(material.judged, LoadImages(trained, request));
+  request.wanted = data::Split::kTest;
+  ASSIGN_OR_RETURN(Images test, LoadImages(trained, request));
+  if (test.split == data::Split::kTest) material.test = std::move(test);
+  return material;
+}
+
+// Calibrates, and keeps layers as they are until no more than --most_loss is lost on the judged
+// images.
+absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& material,
+                                                         const std::vector<std::string>& keep,
+                                                         const training::StepOptions& options,
+                                                         training::TrainedNetwork& trained,
+                                                         layers::Tuner& tuner, Judgement& judged) {
+  const inference::CalibrationOptions calibrate = {.images = absl::GetFlag(FLAGS_images),
+                                                   .threads = options.threads,
+                                                   .percentile = absl::GetFlag(FLAGS_percentile),
+                                                   .most_error = absl::GetFlag(FLAGS_most_error),
+                                                   .keep = keep};
+  ASSIGN_OR_RETURN(inference::Calibration calibration,
+                   inference::Calibrate(trained, material.shown.dataset, calibrate, tuner));
+  const data::Dataset& images = material.judged.dataset;
+  judged.images = absl::StrCat(images.size(), " images set apart from training images");
+  ASSIGN_OR_RETURN(judged.before, ScoreOf(trained, images, options, tuner));
+  judged.after = judged.before;
+  while (!calibration.quantisation.empty()) {
+    trained.quantisation = calibration.quantisation;
+    ASSIGN_OR_RETURN(judged.after, ScoreOf(trained, images, options, tuner));
+    const double loss = 100 * (judged.before - judged.after);
+    if (loss <= absl::GetFlag(FLAGS_most_loss)) return calibration;
+    fprintf(stderr, "%zu layers in int8 lose %.2f points on %s; trying fewer\n",
+            calibration.quantisation.size(), loss, judged.images.c_str());
+    inference::KeepMore(calibration);
+  }
+  return calibration;
+}
+
+// On the test images.
+absl::StatusOr<Judgement> Compare(const data::Dataset& test, const training::StepOptions& options,
+                                  training::TrainedNetwork& trained, layers::Tuner& tuner) {
+  Judgement result = {.images = absl::StrCat(test.size(), " test images")};
+  ASSIGN_OR_RETURN(result.after, ScoreOf(trained, test, options, tuner));
+  const layers::Quantisation quantisation = std::exchange(trained.quantisation, {});
+  ASSIGN_OR_RETURN(result.before, ScoreOf(trained, test, options, tuner));
+  trained.quantisation = quantisation;
+  return result;
 }
 
 absl::Status Quantise(const CommandLine& line) {
@@ -131,13 +211,7 @@ absl::Status Quantise(const CommandLine& line) {
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   options.precision = training::PrecisionOf(trained.network);
-  ImageRequest request = {.dataset = absl::GetFlag(FLAGS_calibration),
-                          .data_dir = absl::GetFlag(FLAGS_data_dir),
-                          .threads = options.threads,
-                          .wanted = data::Split::kTrain};
-  ASSIGN_OR_RETURN(const Images shown, LoadImages(trained, request));
-  request.wanted = data::Split::kTest;
-  ASSIGN_OR_RETURN(const Images test, LoadImages(trained, request));
+  ASSIGN_OR_RETURN(const Material material, LoadMaterial(trained, options.threads));
   if (!tensor::Int8Available()) {
     fprintf(stderr,
             "quantise: this processor has no instructions for products of 8-bit integers (VNNI): "
@@ -145,39 +219,36 @@ absl::Status Quantise(const CommandLine& line) {
   }
 
   training::CachedTuner tuner(options.threads);
-  const inference::CalibrationOptions calibrate = {.images = absl::GetFlag(FLAGS_images),
-                                                   .threads = options.threads,
-                                                   .percentile = absl::GetFlag(FLAGS_percentile),
-                                                   .most_error = absl::GetFlag(FLAGS_most_error),
-                                                   .keep = line.Values("keep")};
-  ASSIGN_OR_RETURN(inference::Calibration calibration,
-                   inference::Calibrate(trained, shown.dataset, calibrate, *tuner));
-  ASSIGN_OR_RETURN(const double before, AccuracyOf(trained, test.dataset, options, *tuner));
-  double after = before;
-  while (!calibration.quantisation.empty()) {
-    trained.quantisation = calibration.quantisation;
-    ASSIGN_OR_RETURN(after, AccuracyOf(trained, test.dataset, options, *tuner));
-    if (100 * (before - after) <= absl::GetFlag(FLAGS_most_loss)) break;
-    fprintf(stderr, "%zu layers in int8 lose %.2f points; trying fewer\n",
-            calibration.quantisation.size(), 100 * (before - after));
-    inference::KeepMore(calibration);
-  }
-  tuner.Save();
-  const std::string output = absl::GetFlag(FLAGS_output);
+  Judgement judged;
+  ASSIGN_OR_RETURN(
+      const inference::Calibration calibration,
+      CalibrateAndJudge(material, line.Values("keep"), options, trained, *tuner, judged));
   const bool as_text = absl::GetFlag(FLAGS_format) == "text";
   if (as_text) PrintText(calibration);
   if (calibration.quantisation.empty())
     return absl::FailedPreconditionError(
         "no layer can be quantised without losing more than --most_loss or --most_error allow; "
         "nothing was written");
+  std::optional<Judgement> test;
+  if (material.test.has_value()) {
+    ASSIGN_OR_RETURN(test, Compare(material.test->dataset, options, trained, *tuner));
+  }
+  tuner.Save();
+  const std::string output = absl::GetFlag(FLAGS_output);
   RETURN_IF_ERROR(inference::WriteInferenceFile(output, trained));
   if (!as_text) {
-    PrintJson(calibration, before, after, output);
+    PrintJson(calibration, judged, test, output);
     return absl::OkStatus();
   }
-  printf("%s accuracy: %.4f before, %.4f after, with %zu of %zu layers in int8\n%s\n",
-         std::string(training::NameOf(test.split)).c_str(), before, after,
-         calibration.quantisation.size(), calibration.layers.size(), output.c_str());
+  const std::string measure(training::MeasureOf(training::TargetKindOf(trained.network)).name);
+  const auto print = [&](const Judgement& judgement) {
+    printf("%s on %s: %.4f before, %.4f after\n", measure.c_str(), judgement.images.c_str(),
+           judgement.before, judgement.after);
+  };
+  print(judged);
+  if (test.has_value()) print(*test);
+  printf("%zu of %zu layers in int8: %s\n", calibration.quantisation.size(),
+         calibration.layers.size(), output.c_str());
   return absl::OkStatus();
 }
 
