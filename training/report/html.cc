@@ -14,7 +14,7 @@ constexpr char kStyle[] = R"css(
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 "Source Serif 4", Georgia, "Times New Roman", serif; }
 main, header, footer { max-width: 62rem; margin: 0 auto; padding: 0 1.1rem; }
-h1 { font-size: 2rem; line-height: 1.2; margin: 2rem 0 .4rem; }
+h1 { font-size: 2rem; line-height: 1.2; margin: 2rem 0 .4rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.45rem; margin: 3rem 0 .6rem; padding-top: .8rem; border-top: 2px solid var(--ink); }
 h3 { font-size: 1.1rem; margin: 1.8rem 0 .4rem; }
 p { margin: .6rem 0; max-width: 46rem; }

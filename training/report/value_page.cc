@@ -132,9 +132,9 @@ std::string Gallery(const ValueEvaluation& e) {
         &html, "<figure>", png.empty() ? "" : PngImage(png, 96, image), "<figcaption title=\"",
         EscapeHtml(image), "\">",
         IsOfLabels(e)
-            ? absl::StrFormat("%s %.1f%%; it is%s", name, 100.0 * e.answers[at],
-                              e.targets[at] > 0.5f ? "" : " not")
-            : absl::StrCat(name, " ", Short(e.answers[at]), "; it is ", Short(e.targets[at])),
+            ? absl::StrFormat("%s: %.1f%%, in truth %s", name, 100.0 * e.answers[at],
+                              e.targets[at] > 0.5f ? "yes" : "no")
+            : absl::StrCat(name, ": ", Short(e.answers[at]), ", in truth ", Short(e.targets[at])),
         "</figcaption></figure>\n");
   }
   return html + "</div>\n";
