@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from networks import randomise, resnet18
+from networks import randomise, resnet18, resnet50
 
 
 class Small(nn.Module):
@@ -85,9 +85,10 @@ def main():
     (out / "bomb.pth").write_bytes(bomb.getvalue())
 
     # Names and shapes as torchvision and timm call them.
-    with open(out / "resnet18_names.txt", "w") as names:
-        for name, tensor in resnet18(first_kernel=7, classes=1000).state_dict().items():
-            print(name, *tensor.shape, file=names)
+    for network, module in (("resnet18", resnet18(first_kernel=7, classes=1000)), ("resnet50", resnet50(classes=1000))):
+        with open(out / f"{network}_names.txt", "w") as names:
+            for name, tensor in module.state_dict().items():
+                print(name, *tensor.shape, file=names)
 
 
 if __name__ == "__main__":

@@ -122,39 +122,41 @@ TEST(InitialWeights, NothingThatFitsIsAnError) {
               HasSubstr("nothing of it fits"));
 }
 
-// resnet18_names.txt has the names and shapes of resnet18's tensors in torchvision and timm, as
+// NETWORK_names.txt has the names and shapes of a network's tensors in torchvision and timm, as
 // PyTorch lists them.
-TEST(InitialWeights, TheZoosResNet18IsNamedAsInPyTorch) {
-  std::ifstream lines(Path("resnet18_names.txt"));
-  std::map<std::string, std::vector<int64_t>> pytorch;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string name;
-    words >> name;
-    for (int64_t extent; words >> extent;) pytorch[name].push_back(extent);
-  }
-  layers::BuildOptions options;
-  options.batch_size = 1;
-  options.training = false;
-  options.classes = 1000;
-  const layers::BuiltNetwork built = *layers::Build(*layers::FindNetwork("resnet18"), options);
-  const auto store = *layers::ParameterStore::Create(built.graph);
-  size_t count = 0;
-  for (const auto* slots : {&store->parameters(), &store->states()}) {
-    for (const auto& slot : *slots) {
-      ++count;
-      const auto found = pytorch.find(slot.name);
-      ASSERT_NE(found, pytorch.end()) << slot.name;
-      // The zoo's network has a 3x3 filter here instead of 7x7, for small images.
-      if (slot.name == "conv1.weight") continue;
-      EXPECT_EQ(found->second, std::vector<int64_t>(slot.shape.begin(), slot.shape.end()))
-          << slot.name;
+TEST(InitialWeights, TheZoosResidualNetworksAreNamedAsInPyTorch) {
+  for (const std::string network : {"resnet18", "resnet50"}) {
+    std::ifstream lines(Path(network + "_names.txt"));
+    std::map<std::string, std::vector<int64_t>> pytorch;
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::string name;
+      words >> name;
+      for (int64_t extent; words >> extent;) pytorch[name].push_back(extent);
     }
+    layers::BuildOptions options;
+    options.batch_size = 1;
+    options.training = false;
+    options.classes = 1000;
+    const layers::BuiltNetwork built = *layers::Build(*layers::FindNetwork(network), options);
+    const auto store = *layers::ParameterStore::Create(built.graph);
+    size_t count = 0;
+    for (const auto* slots : {&store->parameters(), &store->states()}) {
+      for (const auto& slot : *slots) {
+        ++count;
+        const auto found = pytorch.find(slot.name);
+        ASSERT_NE(found, pytorch.end()) << network << ": " << slot.name;
+        // The zoo's resnet18 has a 3x3 filter here instead of 7x7, for small images.
+        if (network == "resnet18" && slot.name == "conv1.weight") continue;
+        EXPECT_EQ(found->second, std::vector<int64_t>(slot.shape.begin(), slot.shape.end()))
+            << network << ": " << slot.name;
+      }
+    }
+    size_t counters = 0;
+    for (const auto& [name, shape] : pytorch)
+      counters += name.find("num_batches_tracked") != std::string::npos;
+    EXPECT_EQ(count, pytorch.size() - counters) << network;
   }
-  size_t counters = 0;
-  for (const auto& [name, shape] : pytorch)
-    counters += name.find("num_batches_tracked") != std::string::npos;
-  EXPECT_EQ(count, pytorch.size() - counters);
 }
 
 }  // namespace
