@@ -34,15 +34,12 @@ class Parser {
   }
 
  private:
-  // Whether the text or a line ends here. A \r that no \n follows does not end a line.
-  bool AtEnd() const {
-    return at_ >= text_.size() || text_[at_] == '\n' ||
-           (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n');
-  }
+  // Whether the text or a line ends here.
+  bool AtEnd() const { return at_ >= text_.size() || text_[at_] == '\n' || text_[at_] == '\r'; }
 
   void SkipLineEnd() {
     if (at_ < text_.size() && text_[at_] == '\r') ++at_;
-    if (at_ < text_.size()) ++at_;
+    if (at_ < text_.size() && text_[at_] == '\n') ++at_;
     ++line_;
   }
 

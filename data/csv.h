@@ -21,7 +21,7 @@ struct CsvRow {
 };
 
 // Parses a table and calls `visit` with each row in turn; the first error that it returns ends the
-// parsing and is returned. Lines end with \n or \r\n; a byte order mark and empty lines are skipped.
+// parsing and is returned. Lines end with \n, \r\n or \r; a byte order mark and empty lines are skipped.
 // Errors begin with `source` and the line; they are a quote that is not closed and text after a
 // closing quote.
 absl::Status VisitCsvRows(absl::string_view text, absl::string_view source,

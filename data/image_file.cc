@@ -23,6 +23,22 @@ bool IsJpeg(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
+// What bytes that are no picture of a kind that is read are, by how they begin: ", but a GIF"; else
+// nothing.
+std::string OtherKind(absl::Span<const uint8_t> bytes) {
+  const absl::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto begins = [&](absl::string_view with) { return text.substr(0, with.size()) == with; };
+  if (begins("GIF8")) return ", but a GIF: convert it";
+  if (begins("BM")) return ", but a BMP: convert it";
+  if (begins("II*") || begins(absl::string_view("MM\0*", 4))) return ", but a TIFF: convert it";
+  if (text.size() > 8 && text.substr(4, 4) == "ftyp")
+    return ", but a HEIF or AVIF picture or a film: convert it";
+  if (begins("version https://git-lfs"))
+    return ", but what Git LFS leaves in place of a file: git lfs pull fetches it";
+  if (begins("<!DOCTYPE") || begins("<html")) return ", but a page of the web";
+  return "";
+}
+
 absl::StatusOr<std::string> ReadPictureFile(const std::string& path) {
   absl::StatusOr<std::string> contents = ReadFile(path, kMaxFileBytes);
   if (contents.ok()) return contents;
@@ -46,7 +62,7 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
       absl::StrCat(source,
                    bytes.empty() ? ": the file is empty"
                                  : ": neither a PNG nor a JPEG nor a WebP nor a binary PNM",
-                   "; pictures of these kinds can be read"));
+                   OtherKind(bytes), "; pictures of these kinds can be read"));
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {

@@ -377,6 +377,12 @@ TEST(JpegTest, CutShortAnywhereIsAnError) {
   }
 }
 
+// Some cameras leave out the marker at the end, which no pixel needs.
+TEST(JpegTest, MayLackItsEndMarker) {
+  const std::string jpeg = JpegOf(16, 16, 3, JCS_RGB, Gradient(16, 16).rgb);
+  EXPECT_EQ(Decode(jpeg.substr(0, jpeg.size() - 2)).rgb, Decode(jpeg).rgb);
+}
+
 TEST(JpegTest, CorruptBytesNeverCrash) {
   const std::string jpeg = JpegOf(16, 16, 3, JCS_RGB, Gradient(16, 16).rgb);
   for (size_t i = 3; i < jpeg.size(); ++i) {
@@ -391,6 +397,16 @@ TEST(JpegTest, CorruptBytesNeverCrash) {
 
 TEST(DecodeImageTest, OtherKindsOfFile) {
   EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("test: neither a PNG nor a JPEG"));
+  EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("binary PNM, but a GIF: convert it;"));
+  EXPECT_THAT(DecodeError("BM"), HasSubstr("a BMP"));
+  EXPECT_THAT(DecodeError(std::string("MM\0*", 4)), HasSubstr("a TIFF"));
+  EXPECT_THAT(DecodeError(std::string("\0\0\0\x18"
+                                      "ftypheic",
+                                      12)),
+              HasSubstr("a HEIF"));
+  EXPECT_THAT(DecodeError("abc"), HasSubstr("binary PNM; pictures"));
+  EXPECT_THAT(DecodeError("version https://git-lfs.github.com/spec/v1\n"),
+              HasSubstr("git lfs pull"));
   EXPECT_THAT(DecodeError(""), HasSubstr("empty"));
   EXPECT_THAT(std::string(ReadImage("/nowhere/a.png").status().message()),
               HasSubstr("cannot read /nowhere/a.png"));

@@ -40,7 +40,7 @@ struct JpegReader {
   jpeg_progress_mgr progress;
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
-  bool cut_short;
+  bool ended, lacks_bits;  // what libjpeg warned of
 
   static JpegReader& Of(j_common_ptr jpeg) { return *static_cast<JpegReader*>(jpeg->client_data); }
 
@@ -50,7 +50,14 @@ struct JpegReader {
   }
   // Receives warnings. If a file ends too early, libjpeg warns and invents the missing pixels.
   static void Note(j_common_ptr jpeg, int level) {
-    if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).cut_short = true;
+    if (level >= 0) return;
+    if (jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).ended = true;
+    if (jpeg->err->msg_code == JWRN_HIT_MARKER) Of(jpeg).lacks_bits = true;
+  }
+  // Whether pixels are missing. A picture in one scan of Huffman codes may lack nothing but the
+  // marker at its end, as some cameras leave it out; of others, scans may be missing.
+  bool IsCutShort() const {
+    return ended && (lacks_bits || jpeg.progressive_mode || jpeg.arith_code);
   }
   static void Ignore(j_common_ptr) {}
   // A small file can contain thousands of scans (passes) over a large picture. The number of scans
@@ -197,7 +204,7 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   std::vector<uint8_t> row(width * 4);
   if (!ReadJpegPixels(reader, region.top, region.height, row.data(), image.rgb.data()))
     return error();
-  if (reader.cut_short) return UnsoundFile("JPEG", "it is cut short", source);
+  if (reader.IsCutShort()) return UnsoundFile("JPEG", "it is cut short", source);
   if (can_skip) {
     if (decoded.part.has_value())
       decoded.part->left -= static_cast<int>(left), decoded.part->top -= region.top;

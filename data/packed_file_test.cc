@@ -87,6 +87,26 @@ TEST(PackedFile, NoticesWhatWasChanged) {
   EXPECT_FALSE(PackedFile::Open(path, contents).ok());
 }
 
+// Whichever byte is changed, records are what they were or an error.
+TEST(PackedFile, NoByteOfWhichMatters) {
+  const std::string path = Path("bytes.cache");
+  const PackedContents contents = {"abc", 5};
+  ASSERT_TRUE(PackedFile::Write(path, contents, Make, 1).ok());
+  const std::string whole = ReadFile(path).value();
+  for (size_t at = 0; at < whole.size(); ++at) {
+    std::string changed = whole;
+    changed[at] ^= 0x80;
+    std::ofstream(path, std::ios::binary) << changed;
+    const auto file = PackedFile::Open(path, contents);
+    for (int64_t i = 0; file.ok() && i < contents.records; ++i) {
+      std::vector<uint8_t> record((*file)->size(i));
+      if ((*file)->Read(i, record.data()).ok()) {
+        ASSERT_EQ(record, RecordOf(i));
+      }
+    }
+  }
+}
+
 TEST(PackedFile, ThatIsCutShortWhileItIsReadIsAnError) {
   const std::string path = Path("cut.cache");
   ASSERT_TRUE(PackedFile::Write(path, {"abc", kRecords}, Make, 1).ok());

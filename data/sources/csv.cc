@@ -99,6 +99,17 @@ struct Line {
   Split split = Split::kTrain;
 };
 
+// The mend for a file whose columns have another separator, as spreadsheets write them where the
+// comma stands in numbers; else nothing.
+std::string SeparatorHint(const CsvRow& row) {
+  if (row.fields.size() != 1) return "";
+  for (const auto& [separator, name] : {std::pair(';', "semicolons"), std::pair('\t', "tabs")}) {
+    if (row.fields[0].find(separator) != std::string::npos)
+      return absl::StrCat(", separated by commas; this row has ", name);
+  }
+  return "";
+}
+
 std::string PlaceOf(const std::string& text, int64_t line) {
   return absl::StrCat(text, ":", line, ": ");
 }
@@ -136,9 +147,10 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
   const std::string label = field(columns.label);
   const bool lacks_label = targets == TargetKind::kClass && label.empty();
   if (line.name.empty() || lacks_label) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        place, "a row of ", row.fields.size(), " columns without ",
-        line.name.empty() ? "a path" : "a label", "; expected path,label or path,label,split"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "a row of ", row.fields.size(), " columns without ",
+                     line.name.empty() ? "a path" : "a label",
+                     "; expected path,label or path,label,split", SeparatorHint(row)));
   }
   if (targets == TargetKind::kClass) line.labels = {label};
   if (targets == TargetKind::kLabels) {
@@ -181,7 +193,8 @@ absl::Status AddPicture(const std::vector<std::string>& names, TargetKind target
   return absl::OkStatus();
 }
 
-absl::Status CheckColumns(const Columns& columns, TargetKind targets, const std::string& place) {
+absl::Status CheckColumns(const Columns& columns, TargetKind targets, const CsvRow& row,
+                          const std::string& place) {
   const char* const missing = columns.path < 0                                     ? "\"path\""
                               : targets == TargetKind::kClass && columns.label < 0 ? "\"label\""
                               : columns.label < 0 && columns.values.empty()
@@ -191,8 +204,9 @@ absl::Status CheckColumns(const Columns& columns, TargetKind targets, const std:
   const char* const expected = targets == TargetKind::kNumbers
                                    ? "path,NAME,... or path,NAME,...,split"
                                    : "path,label or path,label,split";
-  return absl::InvalidArgumentError(
-      absl::StrCat(place, "a column is missing: there is no ", missing, "; expected ", expected));
+  return absl::InvalidArgumentError(absl::StrCat(place, "a column is missing: there is no ",
+                                                 missing, "; expected ", expected,
+                                                 SeparatorHint(row)));
 }
 
 // Calls `visit` with each line but that of the names.
@@ -203,7 +217,7 @@ absl::Status VisitLines(const std::string& contents, const std::string& text, Ta
   return VisitCsvRows(contents, text, [&](const CsvRow& row) -> absl::Status {
     if (!columns.has_value()) {
       columns = ColumnsOf(row, targets);
-      RETURN_IF_ERROR(CheckColumns(*columns, targets, PlaceOf(text, row.line)));
+      RETURN_IF_ERROR(CheckColumns(*columns, targets, row, PlaceOf(text, row.line)));
       if (columns->is_header) return absl::OkStatus();
     }
     ASSIGN_OR_RETURN(Line line, ReadRow(row, *columns, targets, text));
@@ -217,6 +231,9 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, T
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);
   if (!contents.ok()) return absl::InvalidArgumentError(contents.status().message());
+  if (absl::StartsWith(*contents, "\xff\xfe") || absl::StartsWith(*contents, "\xfe\xff"))
+    return absl::InvalidArgumentError(
+        absl::StrCat(text, ": the text is in UTF-16; save it as CSV in UTF-8"));
   std::optional<Columns> columns;
   std::set<std::string> labels;
   RETURN_IF_ERROR(VisitLines(*contents, text, targets, columns, [&](const Line& line) {

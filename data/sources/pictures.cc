@@ -45,6 +45,31 @@ void TakeFit(const FitOptions& options, Hash& hash) {
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
+// The text with each byte that is not part of valid UTF-8 replaced by U+FFFD, as checkpoints, which
+// are JSON, hold names: else a network would not know its own classes again.
+std::string ValidUtf8(const std::string& text) {
+  std::string valid;
+  for (size_t at = 0; at < text.size();) {
+    const auto first = static_cast<unsigned char>(text[at]);
+    const size_t length = first < 0x80                     ? 1
+                          : first >= 0xc2 && first < 0xe0  ? 2
+                          : first >= 0xe0 && first < 0xf0  ? 3
+                          : first >= 0xf0 && first <= 0xf4 ? 4
+                                                           : 0;
+    bool is_valid = length > 0 && at + length <= text.size();
+    for (size_t k = 1; is_valid && k < length; ++k)
+      is_valid = (static_cast<unsigned char>(text[at + k]) & 0xc0) == 0x80;
+    if (is_valid) {
+      valid.append(text, at, length);
+      at += length;
+    } else {
+      valid += "\xef\xbf\xbd";
+      ++at;
+    }
+  }
+  return valid;
+}
+
 // Of pictures that cannot be read, the error of the first.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) {
@@ -70,7 +95,7 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
   source->target_kind = targets;
-  source->classes = std::move(classes);
+  for (const std::string& name : classes) source->classes.push_back(ValidUtf8(name));
   for (int split = 0; split < 3; ++split) {
     pictures[split].ShrinkToFit();
     source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));

@@ -175,6 +175,13 @@ TEST_F(PicturesTest, WhatSystemsLeaveInFoldersIsPassedOver) {
   EXPECT_EQ(dataset->size(), 2);
 }
 
+TEST_F(PicturesTest, NamesOfClassesAreValidUtf8) {
+  Paint("\xc3\xa4/1.png", 1);
+  Paint("cl\xff\xc3s/1.png", 2);
+  EXPECT_THAT(Load("", Split::kTrain)->classes,
+              ElementsAre("cl\xef\xbf\xbd\xef\xbf\xbds", "\xc3\xa4"));
+}
+
 TEST_F(PicturesTest, BadFoldersAreNamed) {
   EXPECT_THAT(Message("nowhere"), HasSubstr("there is no data set"));
   EXPECT_THAT(Message(""), HasSubstr("there is no folder in it; expected one for each class"));
@@ -267,6 +274,11 @@ TEST_F(PicturesTest, BadCsvFilesAreNamedWithTheirLine) {
   };
   EXPECT_THAT(message(""), HasSubstr("empty"));
   EXPECT_THAT(message("path,kind\n1.png,a\n"), HasSubstr("list.csv:1: a column is missing"));
+  EXPECT_THAT(message("path;label\n1.png;a\n"), HasSubstr("by commas; this row has semicolons"));
+  EXPECT_THAT(message("1.png\ta\n"), HasSubstr("by commas; this row has tabs"));
+  EXPECT_THAT(message("\xff\xfe"
+                      "1"),
+              HasSubstr("in UTF-16"));
   EXPECT_THAT(message("1.png,a\n2.png\n"),
               HasSubstr("list.csv:2: a row of 1 columns without a label"));
   EXPECT_THAT(message("1.png,a\n\"2.png,b\n"), HasSubstr("list.csv:2: a quote"));
