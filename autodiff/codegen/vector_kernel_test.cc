@@ -472,6 +472,45 @@ TEST_P(Kernels, WorksInPlace) {
   }
 }
 
+// The result is the second operand if either is NaN or they are equal (vector_program.h).
+TEST_P(Kernels, MinAndMaxOfNaN) {
+  VectorProgram p;
+  const Value a = p.Load(ElementType::kF32), b = p.Load(ElementType::kF32);
+  p.Store(p.Min(a, b), ElementType::kF32);
+  p.Store(p.Max(a, b), ElementType::kF32);
+  p.Store(p.Min(p.Constant(2), b), ElementType::kF32);
+  p.Store(p.Max(a, p.Constant(2)), ElementType::kF32);
+  auto kernel = VectorKernel::Compile(p, {.isa = GetParam()});
+  ASSERT_TRUE(kernel.ok());
+  const float nan = std::nanf("");
+  // More than a vector, so that its elements and the rest are tested.
+  std::vector<float> left, right;
+  for (int i = 0; i < 19; ++i) {
+    for (const auto& [x, y] : {std::pair(nan, 1.0f), {1.0f, nan}, {0.0f, -0.0f}, {-0.0f, 0.0f}}) {
+      left.push_back(x);
+      right.push_back(y);
+    }
+  }
+  const size_t n = left.size();
+  std::vector<float> results[4];
+  const void* loads[] = {left.data(), right.data()};
+  void* stores[4];
+  for (int k = 0; k < 4; ++k) {
+    results[k].resize(n);
+    stores[k] = results[k].data();
+  }
+  (**kernel)({.rows = static_cast<int64_t>(n), .loads = loads, .stores = stores});
+  const auto same = [](float x, float y) {
+    return (std::isnan(x) && std::isnan(y)) || (x == y && std::signbit(x) == std::signbit(y));
+  };
+  for (size_t i = 0; i < n; ++i) {
+    EXPECT_PRED2(same, results[0][i], right[i]) << "min of " << left[i] << ", " << right[i];
+    EXPECT_PRED2(same, results[1][i], right[i]) << "max of " << left[i] << ", " << right[i];
+    EXPECT_PRED2(same, results[2][i], 2 < right[i] ? 2 : right[i]) << "min of 2, " << right[i];
+    EXPECT_PRED2(same, results[3][i], left[i] > 2 ? left[i] : 2) << "max of " << left[i] << ", 2";
+  }
+}
+
 TEST_P(Kernels, RoundsWhenItStores) {
   VectorProgram p;
   const Value x = p.Load(ElementType::kF32);
