@@ -1,6 +1,7 @@
 #ifndef COTANGENT_TOOLS_DERIVATIVE_REPORT_H_
 #define COTANGENT_TOOLS_DERIVATIVE_REPORT_H_
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,6 +29,10 @@ struct ReportOptions {
   bool trace = false;
   // Whether to report the formulas of the derivatives; symbolic mode computes them in any case.
   bool formulas = true;
+
+  bool Asked(DerivativeMode mode) const {
+    return std::find(modes.begin(), modes.end(), mode) != modes.end();
+  }
 };
 
 // One derivative, computed by each mode; NaN for modes that were not requested.
@@ -77,6 +82,8 @@ absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
 
 // Computes the report's disagreements again.
 void CompareModes(Report& report);
+
+// ---- Its forms (derivative_report_print.cc) ----
 
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);
