@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -153,6 +154,10 @@ TEST(ReportedTest, ValuesAreThePlainFunctions) {
                              {"floor(hypot(x,y))*x", {{"x", 3}, {"y", 4}}, {5, 0}},
                              {"floor(exp2(x))*x", {{"x", 10}}, {1024}},
                              {"round(x)*x", {{"x", 0.49999999999999994}}, {0}},
+                             {"floor(x/49)*x", {{"x", 49}}, {1}},
+                             {"floor(x/y)*x", {{"x", 49}, {"y", 49}}, {1, 0}},
+                             {"ceil(x/10)*x", {{"x", 70}}, {7}},
+                             {"floor(x/y^2)*y", {{"x", 98}, {"y", 7}}, {0, 2}},
                              {"mod(x,3)", {{"x", 7}}, {1}},
                              {"mod(x,y)", {{"x", -7}, {"y", 3}}, {1, 3}},
                              {"fmod(x,y)", {{"x", -7}, {"y", 3}}, {1, 2}}}) {
@@ -188,11 +193,31 @@ TEST(ReportedTest, TheTableOfMathHAtItsKinks) {
        std::vector<Reported>{{"x^y", {{"x", 0}, {"y", 2}}, {0, 0}},
                              {"x^y", {{"x", 0}, {"y", 1}}, {1, 0}},
                              {"0^x", {{"x", 2}}, {0}},
+                             {"x/x", {{"x", 1e-320}}, {0}},
                              {"hypot(x,y)", {{"x", 0}, {"y", 0}}, {0, 0}},
                              {"abs(x)", {{"x", 0}}, {0}},
                              {"clamp(x,0,1)", {{"x", 1}}, {1}},
                              {"max(x,y)", {{"x", 1}, {"y", 1}}, {1, 0}}}) {
     ExpectInEveryMode(reported, 0);
+  }
+}
+
+// x^y at 0: y (y - 1) x^(y-2), and what is multiplied with ln x is 0 there for y > 1.
+TEST(ReportedTest, SecondDerivativesAtTheEdge) {
+  ReportOptions options;
+  options.hessian = true;
+  options.modes = {DerivativeMode::kForward, DerivativeMode::kReverse, DerivativeMode::kSymbolic};
+  for (const auto& [formula, y, second] : std::vector<std::tuple<std::string, double, double>>{
+           {"x^y", 2, 2}, {"x^y", 3, 0}, {"x^y*exp(y)", 2, 2 * std::exp(2.0)}, {"x^2*y", 3, 6}}) {
+    const auto report = MakeReport({formula}, {{"x", 0}, {"y", y}}, options);
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    EXPECT_TRUE(report->agrees()) << formula;
+    for (int mode = 1; mode < 4; ++mode) {
+      const auto& hessian = report->functions[0].hessian;
+      EXPECT_NEAR(hessian[0][0].by_mode[mode], second, 1e-14 * second) << formula;
+      EXPECT_EQ(hessian[0][1].by_mode[mode], 0) << formula;
+      EXPECT_EQ(hessian[1][1].by_mode[mode], 0) << formula;
+    }
   }
 }
 

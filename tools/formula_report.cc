@@ -62,7 +62,7 @@ absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formu
   std::string text;
   for (size_t k = 0; k < parsed->size(); ++k) {
     symbolic::Budget budget;
-    const Expr simplified = symbolic::Simplify((*parsed)[k], nullptr, &budget);
+    const Expr simplified = symbolic::Shortest((*parsed)[k], &budget);
     absl::StrAppend(&text, NameOf(formulas, k), " = ", ToText(simplified), Stopped(budget), "\n");
   }
   return text;

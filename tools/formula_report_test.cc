@@ -24,6 +24,7 @@ TEST(FormulaReportTest, Constants) {
 
 TEST(FormulaReportTest, ShortForms) {
   EXPECT_EQ(*SimplifiedAsText({"x/x + sin(x)^2 + cos(x)^2"}), "f = 2\n");
+  EXPECT_EQ(*SimplifiedAsText({"sin(pi)*x + tan(pi/4)"}), "f = 1\n");
   EXPECT_EQ(*SimplifiedAsText({"1 + x + x", "x*y*x"}), "f1 = 1 + 2*x\nf2 = x^2*y\n");
 }
 

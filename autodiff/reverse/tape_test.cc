@@ -621,6 +621,17 @@ TEST(GradientTest, AConstantExponentOfTheTapesType) {
   EXPECT_EQ(Gradient(both, std::vector{0.0, 0.5})[1], 0);
 }
 
+// The derivative -1 / x^2 of 1 / x overflows at 1e-200, so both modes give -inf. Both give 0 for
+// what does not move.
+TEST(GradientTest, PartialsThatOverflowAsForwardModes) {
+  const auto logarithm = [](auto x) { return log(1.0 / x[0]); };
+  EXPECT_THAT(forward::Gradient(logarithm, std::vector{1e-200}), ElementsAre(-INFINITY));
+  EXPECT_THAT(Gradient(logarithm, std::vector{1e-200}), ElementsAre(-INFINITY));
+  const auto held = [](auto x) { return log(1.0 / max(1e-200, x[0])); };
+  EXPECT_THAT(forward::Gradient(held, std::vector{0.0}), ElementsAre(0));
+  EXPECT_THAT(Gradient(held, std::vector{0.0}), ElementsAre(0));
+}
+
 template <class A, class B>
 concept Adds = requires(A a, B b) {
   a + b;

@@ -23,6 +23,14 @@ Expr Product(const Slope& a, const Slope& b) {
   return a.chosen || b.chosen ? StrongMul(a.expr, b.expr) : a.expr * b.expr;
 }
 
+// The u of the factors (1 - u) (1 + u), whose product's derivative -2 u the product rule would find
+// by cancellation; else null.
+Expr OfOneMinusSquare(Op op, absl::Span<const Expr> a) {
+  const bool sum = op == Op::kMul && a.size() == 2 && a[1].op() == Op::kAdd &&
+                   a[1].args().size() == 2 && a[1].arg(0).IsOne();
+  return sum && a[0] == 1 - a[1].arg(1) ? a[1].arg(1) : Expr();
+}
+
 Slope Partial(Expr e, size_t i) { return {PartialDerivative(e, i), Info(e.op()).chooses}; }
 
 // The derivative by `variable` of each node in `order`.
@@ -39,6 +47,9 @@ absl::flat_hash_map<Expr, Slope> Tangents(absl::Span<const Expr> order, Expr var
       const Slope &taken = tangents[node.arg(2)], &otherwise = tangents[node.arg(3)];
       tangent.expr = Select(node.arg(0), node.arg(1), taken.expr, otherwise.expr);
       tangent.chosen = !tangent.expr.IsZero();
+    } else if (const Expr u = OfOneMinusSquare(node.op(), node.args())) {
+      const Slope inner = tangents[u];
+      tangent = {Product({-2 * u}, inner), inner.chosen};
     } else {
       std::vector<Expr> terms;
       for (size_t i = 0; i < node.args().size(); ++i) {
@@ -80,6 +91,8 @@ class Sweep {
       adjoints_[node] = adjoint.expr;
       if (node.op() == Op::kSelect) {
         ThroughChoice(node, adjoint);
+      } else if (const Expr u = OfOneMinusSquare(node.op(), node.args())) {
+        Contribute(u, adjoint, {-2 * u});
       } else {
         for (size_t i = 0; i < node.args().size(); ++i) {
           if (active_[node.arg(i)]) Contribute(node.arg(i), adjoint, Partial(node, i));
@@ -180,9 +193,8 @@ Expr PlainNode(Op op, absl::Span<const Expr> a) {
       return Sqrt(Square(a[0]) + Square(a[1]));
     case Op::kMul: {
       // (1 - u) (1 + u) becomes 1 - u^2.
-      const bool sum = a.size() == 2 && a[1].op() == Op::kAdd && a[1].args().size() == 2;
-      if (!sum || !a[1].arg(0).IsOne() || a[0] != 1 - a[1].arg(1)) return Expr();
-      return 1 - Square(a[1].arg(1));
+      const Expr u = OfOneMinusSquare(op, a);
+      return u ? 1 - Square(u) : Expr();
     }
     case Op::kPow:
       if (a[0].op() == Op::kSech && a[1].IsNumber(2)) return 1 - Square(Tanh(a[0].arg(0)));

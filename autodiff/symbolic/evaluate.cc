@@ -1,6 +1,8 @@
 #include "autodiff/symbolic/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "absl/strings/match.h"
@@ -68,6 +70,15 @@ absl::Status Check(const Program& program, absl::Span<const Expr> order,
   return absl::OkStatus();
 }
 
+// Returns the denominator by which a product with the factor n divides. It is 1 if n is a double,
+// or if its numerator or denominator is too large for one.
+double Denominator(const Number& n) {
+  constexpr int64_t kExact = int64_t{1} << 52;
+  if (!n.exact() || std::abs(n.numerator()) >= kExact || n.denominator() >= kExact) return 1;
+  const bool power_of_two = (n.denominator() & (n.denominator() - 1)) == 0;
+  return power_of_two ? 1 : static_cast<double>(n.denominator());
+}
+
 }  // namespace
 
 std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values) {
@@ -128,19 +139,28 @@ absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
     const size_t slot = program.steps_.size();
     if (e.IsConstant()) {
       step.value = e.number().ToDouble();
+      step.parameter = Denominator(e.number());
     } else if (e.op() == Op::kPi) {
       step.value = std::numbers::pi;
     } else if (constant) {
-      step.value = internal::ApplyStep<double>(step, {}, [&](uint32_t i) -> const double& {
-        return program.steps_[program.argument_slots_[step.arguments_begin + i]].value;
-      });
+      step.value = program.ApplyStep<double>(
+          step, {}, [&](uint32_t slot) -> const double& { return program.steps_[slot].value; });
     }
     step.constant = constant;
     program.chooses_ |= e.op() == Op::kSelect || e.op() == Op::kStrongMul;
     slots[e] = static_cast<uint32_t>(slot);
     program.steps_.push_back(step);
   }
-  for (Expr e : outputs) program.outputs_.push_back(slots[e]);
+  program.read_.assign(program.steps_.size(), false);
+  for (const Step& step : program.steps_) {
+    for (uint32_t i = 0; i < step.arguments_end - step.arguments_begin; ++i) {
+      program.read_[program.SlotRead(step, i)] = true;
+    }
+  }
+  for (Expr e : outputs) {
+    program.outputs_.push_back(slots[e]);
+    program.read_[slots[e]] = true;
+  }
   return program;
 }
 

@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +41,13 @@ class Program {
     uint32_t arguments_end;
     uint32_t variable;  // position in `variables`; only for a kVariable
     double value;
-    // The exponent of a kPow or the order of a kPolygamma, if it is a constant; otherwise NaN.
+    // The exponent of a kPow or the order of a kPolygamma, if it is a constant. For a kConstant the
+    // denominator by which products divide, or 1 if `value` is exact or the fraction's integers are
+    // too large for a double. Otherwise NaN.
     double parameter;
+
+    // The numerator of a kConstant: its value is Numerator() / parameter.
+    double Numerator() const { return parameter == 1 ? value : std::rint(value * parameter); }
   };
 
   // Fails if an output contains a variable that `variables` does not list. The message names that
@@ -72,9 +79,34 @@ class Program {
   std::vector<uint32_t> argument_slots_;
   template <typename T>
   std::vector<T> EvaluateWhatIsTaken(absl::Span<const T> point) const;
+  template <typename T>
+  std::vector<T> EvaluateInOrder(absl::Span<const T> point, bool all) const;
+  // `value(slot)` returns the value of the step at that slot.
+  template <typename T, typename Value>
+  T ApplyStep(const Step& step, absl::Span<const T> point, Value value) const;
+  template <typename T, typename Value>
+  T Product(const Step& step, Value value) const;
+  template <typename T, typename Value>
+  T ProductInSteps(const Step& step, Value value, double below) const;
+
+  uint32_t Slot(const Step& step, uint32_t i) const {
+    return argument_slots_[step.arguments_begin + i];
+  }
+  // Whether factor i of a product is a power with a negative exponent. The product then divides by
+  // the power with the opposite exponent.
+  bool Divides(const Step& step, uint32_t i) const {
+    const Step& factor = steps_[Slot(step, i)];
+    return factor.op == Op::kPow && factor.parameter < 0;
+  }
+  // The slot whose value the step reads for its argument i. For a power by which a product divides,
+  // it is that of the base.
+  uint32_t SlotRead(const Step& step, uint32_t i) const {
+    return step.op == Op::kMul && Divides(step, i) ? Slot(steps_[Slot(step, i)], 0) : Slot(step, i);
+  }
 
   std::vector<uint32_t> outputs_;
-  bool chooses_ = false;  // whether a step is a select or a strong product
+  std::vector<bool> read_;  // for each step whether another step or an output reads its value
+  bool chooses_ = false;    // whether a step is a select or a strong product
 };
 
 // Returns the value of `e` at a point, with checks. Fails if a variable has no value in `point`, if
@@ -96,6 +128,7 @@ namespace internal {
 template <typename T>
 T ConstantPower(const T& a, double exponent) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
+  if (exponent == 1) return a;
   if (exponent == 0.5) return sqrt(a);
   if (exponent == -0.5) return T(1.0) / sqrt(a);
   if (exponent == 2) return a * a;
@@ -133,21 +166,104 @@ T SumOf(uint32_t count, Argument arg) {
   return sum;
 }
 
-template <typename T, typename Argument>
-T ProductOf(uint32_t count, Argument arg) {
-  T product = arg(0);
-  for (uint32_t i = 1; i < count; ++i) product = product * arg(i);
-  return product;
+template <typename T>
+bool IsFinite(const T& x) {
+  constexpr double kMax = std::numeric_limits<double>::max();
+  return !(T(kMax) < x) && !(x < T(-kMax)) && x == x;
 }
 
-// Returns the value of a step at a point. `arg(i)` returns the value of the step's argument i. The
+// Whether x is finite, and not so small that a double holds only some of its digits.
+template <typename T>
+bool IsNormal(const T& x) {
+  constexpr double kMin = std::numeric_limits<double>::min();
+  return IsFinite(x) && !(x < T(kMin) && T(-kMin) < x);
+}
+
+// Returns numerator / base^exponent for exponent > 0. If the power overflows or underflows, divides
+// by parts of it one after the other.
+template <typename T>
+T DividedByPower(const T& numerator, const T& base, double exponent) {
+  const T power = ConstantPower<T>(base, exponent);
+  if (exponent <= 1 || IsNormal(power)) return T(numerator / power);
+  const double part = exponent >= 2 ? std::floor(exponent / 2) : exponent / 2;
+  return DividedByPower<T>(DividedByPower<T>(numerator, base, part), base, exponent - part);
+}
+
+}  // namespace internal
+
+// Returns the product of the factors. Divides by powers with negative exponents, and by the
+// denominators of constants, so that x/49 is the double x / 49 and not x times the rounded 1/49,
+// and x/y is right where 1/y overflows.
+template <typename T, typename Value>
+T Program::Product(const Step& step, Value value) const {
+  using internal::ConstantPower;
+  double below = 1;  // the product of the constants in the denominator
+  std::optional<T> numerator, denominator;
+  const auto times = [](std::optional<T>* product, const T& factor) {
+    *product = product->has_value() ? T(**product * factor) : factor;
+  };
+  for (uint32_t i = 0; i < step.arguments_end - step.arguments_begin; ++i) {
+    const Step& factor = steps_[Slot(step, i)];
+    if (factor.op == Op::kConstant) {
+      below *= factor.parameter;
+      if (factor.Numerator() != 1) times(&numerator, T(factor.Numerator()));
+    } else if (!Divides(step, i)) {
+      times(&numerator, value(Slot(step, i)));
+    } else if (factor.constant) {
+      below *= ConstantPower<double>(steps_[Slot(factor, 0)].value, -factor.parameter);
+    } else {
+      times(&denominator, ConstantPower<T>(value(Slot(factor, 0)), -factor.parameter));
+    }
+  }
+  if (!numerator.has_value()) numerator = T(1.0);
+  if (!denominator.has_value()) return below == 1 ? *numerator : T(*numerator / below);
+  if (below != 1) denominator = T(below * *denominator);
+  if (internal::IsNormal(*denominator)) return T(*numerator / *denominator);
+  return ProductInSteps<T>(step, value, below);
+}
+
+// The same for a denominator that overflows or underflows: cancels x/x, and divides by the other
+// factors of the denominator one after the other. `below` is the product of the constants in it.
+template <typename T, typename Value>
+T Program::ProductInSteps(const Step& step, Value value, double below) const {
+  const uint32_t count = step.arguments_end - step.arguments_begin;
+  std::vector<bool> left_out(count, false);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!Divides(step, i) || steps_[Slot(step, i)].parameter != -1) continue;
+    const uint32_t base = Slot(steps_[Slot(step, i)], 0);
+    if (value(base) == T(0.0) || !internal::IsFinite(value(base))) continue;
+    for (uint32_t k = 0; k < count && !left_out[i]; ++k) {
+      if (!left_out[k] && Slot(step, k) == base) left_out[i] = left_out[k] = true;
+    }
+  }
+  T result(1.0);
+  for (uint32_t i = 0; i < count; ++i) {
+    const Step& factor = steps_[Slot(step, i)];
+    if (left_out[i] || Divides(step, i)) continue;
+    result = factor.op == Op::kConstant ? T(factor.Numerator() * result)
+                                        : T(result * value(Slot(step, i)));
+  }
+  if (below != 1) result = result / below;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Step& factor = steps_[Slot(step, i)];
+    if (left_out[i] || !Divides(step, i) || factor.constant) continue;
+    result = internal::DividedByPower<T>(result, value(Slot(factor, 0)), -factor.parameter);
+  }
+  return result;
+}
+
+// Returns the value of a step at a point. `value(slot)` returns the value of an earlier step. The
 // formulas for the operations are in operations.inc.
-template <typename T, typename Argument>
-T ApplyStep(const Program::Step& step, absl::Span<const T> point, Argument arg) {
+template <typename T, typename Value>
+T Program::ApplyStep(const Step& step, absl::Span<const T> point, Value value) const {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
+  using namespace internal;             // NOLINT
   if (step.constant) return T(step.value);
   if (step.op == Op::kVariable) return point[step.variable];
+  if (step.op == Op::kMul) return Product<T>(step, value);
   const uint32_t count = step.arguments_end - step.arguments_begin;
+  const auto arg = [&](uint32_t i) -> const T& { return value(Slot(step, i)); };
+  const auto product = [&] { return Product<T>(step, value); };
   [[maybe_unused]] const T &a = arg(0), &b = arg(count > 1 ? 1 : 0), &c = arg(count > 2 ? 2 : 0),
                            &d = arg(count > 3 ? 3 : 0);
   switch (step.op) {
@@ -160,18 +276,25 @@ T ApplyStep(const Program::Step& step, absl::Span<const T> point, Argument arg) 
   return T(0.0);
 }
 
-}  // namespace internal
+// Evaluates the steps in order. If not `all`, leaves out the steps that nothing reads.
+template <typename T>
+std::vector<T> Program::EvaluateInOrder(absl::Span<const T> point, bool all) const {
+  std::vector<T> values;
+  values.reserve(steps_.size());
+  for (size_t slot = 0; slot < steps_.size(); ++slot) {
+    if (!all && !read_[slot]) {
+      values.push_back(T(0.0));
+      continue;
+    }
+    values.push_back(
+        ApplyStep<T>(steps_[slot], point, [&](uint32_t of) -> const T& { return values[of]; }));
+  }
+  return values;
+}
 
 template <typename T>
 std::vector<T> Program::EvaluateAll(absl::Span<const T> point) const {
-  std::vector<T> values;
-  values.reserve(steps_.size());
-  for (const Step& step : steps_) {
-    values.push_back(internal::ApplyStep<T>(step, point, [&](uint32_t i) -> const T& {
-      return values[argument_slots_[step.arguments_begin + i]];
-    }));
-  }
-  return values;
+  return EvaluateInOrder(point, /*all=*/true);
 }
 
 // Walks from the outputs down to what they need. A select first needs the two numbers it compares
@@ -185,7 +308,7 @@ std::vector<T> Program::EvaluateWhatIsTaken(absl::Span<const T> point) const {
   while (!open.empty()) {
     const uint32_t slot = open.back();
     const Step& step = steps_[slot];
-    const auto argument = [&](uint32_t i) { return argument_slots_[step.arguments_begin + i]; };
+    const auto argument = [&](uint32_t i) { return SlotRead(step, i); };
     const auto ask = [&](uint32_t i) {
       if (!done[argument(i)]) open.push_back(argument(i));
     };
@@ -206,15 +329,15 @@ std::vector<T> Program::EvaluateWhatIsTaken(absl::Span<const T> point) const {
     open.pop_back();
     if (done[slot]) continue;
     done[slot] = true;
-    values[slot] = internal::ApplyStep<T>(
-        step, point, [&](uint32_t i) -> const T& { return values[argument(i)]; });
+    values[slot] = ApplyStep<T>(step, point, [&](uint32_t of) -> const T& { return values[of]; });
   }
   return values;
 }
 
 template <typename T>
 std::vector<T> Program::Evaluate(absl::Span<const T> point) const {
-  const std::vector<T> values = chooses_ ? EvaluateWhatIsTaken<T>(point) : EvaluateAll<T>(point);
+  const std::vector<T> values =
+      chooses_ ? EvaluateWhatIsTaken<T>(point) : EvaluateInOrder<T>(point, /*all=*/false);
   std::vector<T> result;
   result.reserve(outputs_.size());
   for (uint32_t slot : outputs_) result.push_back(values[slot]);

@@ -67,6 +67,16 @@ std::pair<Number, Expr> SplitCoefficient(Expr e) {
   return {e.arg(0).number(), rest.size() == 1 ? rest[0] : pool.Make(Op::kMul, rest)};
 }
 
+namespace {
+
+// (base, constant exponent) with base^exponent = e.
+std::pair<Expr, Number> SplitPower(Expr e) {
+  if (e.op() == Op::kPow && e.arg(1).IsConstant()) return {e.arg(0), e.arg(1).number()};
+  return {e, 1};
+}
+
+}  // namespace
+
 Expr Add(absl::Span<const Expr> terms) {
   Pool& pool = terms[0].pool();
   Number constant = 0;
@@ -108,6 +118,14 @@ Expr Mul(absl::Span<const Expr> factors) {
   }
   if (constant.IsZero()) return pool.Constant(0);
   if (kept.size() == 2 && kept[0] == kept[1]) kept = {Pow(kept[0], Number(2))};
+  if (kept.size() == 2) {
+    // x * x^-2 is x^-1, which is defined where they are.
+    const auto [base, power] = SplitPower(kept[0]);
+    const auto [other, exponent] = SplitPower(kept[1]);
+    if (base == other && power.integer() && exponent.integer() && (power + exponent).sign() < 0) {
+      kept = {Pow(base, power + exponent)};
+    }
+  }
   if (kept.empty()) return pool.Constant(constant);
   // A constant times a product becomes one node: 2 * (x * y) is 2 * x * y.
   if (kept.size() == 1 && kept[0].op() == Op::kMul && !constant.IsOne()) {

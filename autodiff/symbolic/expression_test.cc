@@ -76,6 +76,14 @@ TEST(ExpressionTest, DepthCostsNoStack) {
   EXPECT_GT(ToText(e).size(), 100000u);
 }
 
+TEST(PrintTest, AConstantIsNotTakenForAVariable) {
+  Pool pool;
+  const Expr e = pool.Variable("e"), pi = pool.Variable("pi");
+  EXPECT_EQ(ToText(e * pool.E()), "exp(1)*e");
+  EXPECT_EQ(ToText(pi + pool.Pi()), "pi + acos(-1)");
+  EXPECT_EQ(ToText(pool.Variable("x") * pool.E()), "e*x");
+}
+
 TEST(PrintTest, Styles) {
   Pool pool;
   const Expr x = pool.Variable("x");

@@ -24,11 +24,13 @@ Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
 }
 
 // The rule for a step function with jumps at the whole numbers plus `offset`, such as floor.
-// Returns the constant value that the function has near the limit of u.
+// Returns the constant value that the function has near the limit of u, or u minus a bounded
+// quantity if u tends to infinity.
 Maybe StepFunction(LimitContext& context, Expr u, double offset, double (*value_of)(double)) {
   Expr value;
   const std::optional<int> infinite = context.Limit(u, &value);
-  if (!infinite.has_value() || *infinite != 0) return std::nullopt;
+  if (!infinite.has_value()) return std::nullopt;
+  if (*infinite != 0) return u - context.Bounded();
   const std::optional<double> number = context.ValueOf(value);
   if (!number.has_value()) return std::nullopt;
   const double jump = std::round(*number - offset) + offset;
@@ -113,6 +115,26 @@ Maybe LimitOfAtan(LimitContext& context, Arguments a) {
   if (*infinite == 0) return Atan(a[0]);
   const Expr quarter = a[0].pool().Pi() / 2;
   return (*infinite > 0 ? quarter : -quarter) - Atan(1 / a[0]);
+}
+
+// atan(y / x), turned by pi where x is negative.
+Maybe LimitOfAtan2(LimitContext& context, Arguments a) {
+  const std::optional<int> up = context.EventualSign(a[0]), right = context.EventualSign(a[1]);
+  if (!up.has_value() || !right.has_value() || (*up == 0 && *right == 0)) return std::nullopt;
+  Pool& pool = a[0].pool();
+  const Expr turned = pool.Constant(*up < 0 ? -1 : 1) * pool.Pi();
+  if (*up == 0) return *right > 0 ? pool.Constant(0) : pool.Pi();
+  if (*right == 0) return turned / 2;
+  const Maybe angle = LimitOfAtan(context, {a[0] / a[1]});
+  if (!angle.has_value() || *right > 0) return angle;
+  return *angle + turned;
+}
+
+// u - v floor(u / v).
+Maybe LimitOfMod(LimitContext& context, Arguments a) {
+  const Maybe floor = LimitOfFloor(context, {a[0] / a[1]});
+  if (!floor.has_value()) return std::nullopt;
+  return a[0] - a[1] * *floor;
 }
 
 Maybe LimitOfTan(LimitContext& context, Arguments a) {

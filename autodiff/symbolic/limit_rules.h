@@ -17,6 +17,7 @@ std::optional<Expr> LimitOfCbrt(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfAsin(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfAcos(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfAtan(LimitContext& context, Arguments a);
+std::optional<Expr> LimitOfAtan2(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfTan(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfAsinh(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfAcosh(LimitContext& context, Arguments a);
@@ -25,6 +26,7 @@ std::optional<Expr> LimitOfErf(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfErfc(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfFloor(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfRound(LimitContext& context, Arguments a);
+std::optional<Expr> LimitOfMod(LimitContext& context, Arguments a);
 
 // The rule for sin and cos. If the argument grows without bound, the result is an unknown bounded
 // quantity.

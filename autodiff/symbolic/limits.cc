@@ -12,6 +12,7 @@
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
+#include "autodiff/symbolic/series.h"
 #include "autodiff/symbolic/simplify.h"
 
 namespace cotangent::autodiff::symbolic {
@@ -23,13 +24,6 @@ constexpr int kMaxWork = 3000;
 constexpr int kMaxDepth = 40;
 constexpr char kBounded[] = "bounded quantity ";  // No formula can name a variable so.
 
-// sum of coefficient * w^exponent with coefficients that vary more slowly than any power of w, up
-// to O(w^order).
-struct Series {
-  std::map<Number, Expr> terms;
-  std::optional<Number> order;  // Not set: exact.
-};
-
 // Limits as t -> +infinity.
 class Gruntz : public LimitContext {
  public:
@@ -40,7 +34,7 @@ class Gruntz : public LimitContext {
     if (!prepared.has_value()) return {};
     LimitValue limit = Lim(*prepared);
     if (limit.finite()) {
-      limit.value = Simplify(limit.value);
+      limit.value = Shortest(limit.value);
       if (HasBounded(limit.value) || !WellDefined(limit.value)) return {};
     }
     return limit;
@@ -60,15 +54,38 @@ class Gruntz : public LimitContext {
 
   // ---- Preparation: nothing is left but + * constant powers, exp, ln, and analytic functions at finite limits ----
 
+  // Of a choice, the branch only that is taken in the end: the other may be undefined.
   std::optional<Expr> Prepare(Expr e) {
     absl::flat_hash_map<Expr, Expr> result;
-    for (Expr node : TopologicalOrder(e)) {
-      std::vector<Expr> args;
-      for (Expr arg : node.args()) args.push_back(result[arg]);
-      const std::optional<Expr> prepared =
-          node.args().empty() ? node : PrepareNode(node.op(), args);
-      if (!prepared.has_value()) return std::nullopt;
-      result[node] = *prepared;
+    std::vector<Expr> open = {e};
+    const auto ask = [&](absl::Span<const Expr> args) {
+      const size_t before = open.size();
+      for (Expr arg : args) {
+        if (!result.contains(arg)) open.push_back(arg);
+      }
+      return open.size() > before;
+    };
+    while (!open.empty()) {
+      const Expr node = open.back();
+      const bool choice = node.op() == Op::kSelect;
+      if (!result.contains(node)) {
+        if (ask(choice ? node.args().first(2) : node.args())) continue;
+        std::optional<Expr> prepared = node;
+        if (choice) {
+          const std::optional<int> sign = EventualSign(result[node.arg(0)] - result[node.arg(1)]);
+          if (!sign.has_value()) return std::nullopt;
+          const Expr branch = node.arg(*sign < 0 ? 2 : 3);
+          if (ask({branch})) continue;
+          prepared = result[branch];
+        } else if (!node.args().empty()) {
+          std::vector<Expr> args;
+          for (Expr arg : node.args()) args.push_back(result[arg]);
+          prepared = PrepareNode(node.op(), args);
+        }
+        if (!prepared.has_value()) return std::nullopt;
+        result[node] = *prepared;
+      }
+      open.pop_back();
     }
     return result[e];
   }
@@ -324,81 +341,6 @@ class Gruntz : public LimitContext {
     return true;
   }
 
-  static void Truncate(Series* s, size_t terms) {
-    if (s->order.has_value()) s->terms.erase(s->terms.lower_bound(*s->order), s->terms.end());
-    if (s->terms.size() <= terms) return;
-    const auto cut = std::next(s->terms.begin(), terms);
-    s->order = cut->first;
-    s->terms.erase(cut, s->terms.end());
-  }
-
-  static void LowerOrder(Series* s, const std::optional<Number>& order) {
-    if (order.has_value() && (!s->order.has_value() || *order < *s->order)) s->order = order;
-  }
-
-  Series Plus(const Series& a, const Series& b, size_t terms) {
-    Series sum = a;
-    LowerOrder(&sum, b.order);
-    for (const auto& [exponent, coefficient] : b.terms) {
-      const auto [place, inserted] = sum.terms.try_emplace(exponent, coefficient);
-      if (inserted) continue;
-      place->second = Simplify(place->second + coefficient);
-      if (place->second.IsZero()) sum.terms.erase(place);
-    }
-    Truncate(&sum, terms);
-    return sum;
-  }
-
-  Series Times(const Series& a, const Series& b, size_t terms) {
-    Series product;
-    const auto lowest = [](const Series& s) {
-      return s.terms.empty() ? s.order : std::optional<Number>(s.terms.begin()->first);
-    };
-    const std::optional<Number> low_a = lowest(a), low_b = lowest(b);
-    if (!low_a.has_value() || !low_b.has_value()) return product;  // Exactly 0.
-    if (a.order.has_value()) LowerOrder(&product, *a.order + *low_b);
-    if (b.order.has_value()) LowerOrder(&product, *b.order + *low_a);
-    for (const auto& [ea, ca] : a.terms) {
-      for (const auto& [eb, cb] : b.terms) {
-        const Number exponent = ea + eb;
-        if (product.order.has_value() && !(exponent < *product.order)) continue;
-        const auto [place, inserted] = product.terms.try_emplace(exponent, ca * cb);
-        if (!inserted) place->second = place->second + ca * cb;
-      }
-    }
-    for (auto place = product.terms.begin(); place != product.terms.end();) {
-      place->second = Simplify(place->second);
-      place = place->second.IsZero() ? product.terms.erase(place) : std::next(place);
-    }
-    Truncate(&product, terms);
-    return product;
-  }
-
-  Series Of(Expr coefficient) {
-    Series s;
-    if (!coefficient.IsZero()) s.terms[Number(0)] = coefficient;
-    return s;
-  }
-
-  // sum a[n] delta^n for a delta of positive exponents.
-  Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms) {
-    Series sum = Of(a[0]);
-    Series power = Of(pool_.Constant(1));
-    for (size_t n = 1; n < a.size(); ++n) {
-      power = Times(power, delta, terms);
-      sum = Plus(sum, Times(power, Of(a[n]), terms), terms);
-    }
-    // What is left out begins with delta^size.
-    const std::optional<Number> low =
-        delta.terms.empty() ? delta.order : std::optional<Number>(delta.terms.begin()->first);
-    if (low.has_value()) {
-      LowerOrder(&sum, *low * Number(static_cast<int64_t>(a.size())));
-      LowerOrder(&sum, delta.order);
-    }
-    Truncate(&sum, terms);
-    return sum;
-  }
-
   // s = c w^k (1 + delta): the leading term and delta.
   struct Lead {
     Number exponent;
@@ -493,7 +435,7 @@ class Gruntz : public LimitContext {
                (series[arg].terms.empty() || series[arg].terms.begin()->first.IsZero());
       });
       if (free && !Contains(node, w)) {
-        series[node] = Of(node);
+        series[node] = SeriesOf(node);
         continue;
       }
       std::optional<Series> result;
@@ -542,146 +484,6 @@ class Gruntz : public LimitContext {
   int small_ = 0;
 };
 
-// ---- Zeros, for the places where a function may fail to be differentiable ----
-
-struct ZeroSet {
-  std::vector<Expr> points;
-  bool complete = true;
-};
-
-void Join(ZeroSet* all, const ZeroSet& more) {
-  all->points.insert(all->points.end(), more.points.begin(), more.points.end());
-  all->complete &= more.complete;
-}
-
-// The zeros of a x^2 + b x + c with constant coefficients without variables.
-ZeroSet QuadraticZeros(Expr a, Expr b, Expr c) {
-  ZeroSet zeros;
-  const Expr discriminant = Simplify(Square(b) - 4 * a * c);
-  const absl::StatusOr<double> value = Evaluate(discriminant, Bindings());
-  if (!value.ok()) return {{}, false};
-  if (discriminant.IsZero()) return {{Simplify(-b / (2 * a))}, true};
-  if (*value < 0) return zeros;
-  for (int sign : {-1, 1})
-    zeros.points.push_back(Simplify((sign * Sqrt(discriminant) - b) / (2 * a)));
-  return zeros;
-}
-
-// The branches a piecewise operation chooses between; empty for others.
-std::vector<Expr> Branches(Expr node) {
-  switch (node.op()) {
-    case Op::kAbs:
-      return {node.arg(0), -node.arg(0)};
-    case Op::kMin:
-    case Op::kMax:
-      return {node.arg(0), node.arg(1)};
-    case Op::kSelect:
-      return {node.arg(2), node.arg(3)};
-    default:
-      return {};
-  }
-}
-
-// Points among which all zeros of u are, as long as they are isolated.
-ZeroSet ZerosOf(Expr u, Expr x) {
-  u = Simplify(u);
-  if (!Contains(u, x)) return {};
-  for (Expr node : TopologicalOrder(u)) {
-    if (node == u || !Contains(node, x)) continue;
-    ZeroSet zeros;
-    const std::vector<Expr> branches = Branches(node);
-    for (Expr branch : branches) Join(&zeros, ZerosOf(Substitute(u, node, branch), x));
-    if (!branches.empty()) return zeros;
-  }
-  if (u == x) return {{x.pool().Constant(0)}, true};
-  switch (u.op()) {
-    case Op::kMul: {
-      ZeroSet zeros;
-      for (Expr factor : u.args()) Join(&zeros, ZerosOf(factor, x));
-      return zeros;
-    }
-    case Op::kPow:
-      if (!u.arg(1).IsConstant()) return {};
-      return u.arg(1).number().sign() > 0 ? ZerosOf(u.arg(0), x) : ZeroSet();
-    default:
-      break;
-  }
-  switch (Info(u.op()).zeros) {
-    case Zeros::kUnknown:
-      break;
-    case Zeros::kNowhere:
-      return {};
-    case Zeros::kWhereArgumentIs:
-      return ZerosOf(u.arg(0), x);
-    case Zeros::kWhereArgumentIsOne:
-      return ZerosOf(u.arg(0) - 1, x);
-  }
-  if (u.op() == Op::kAdd) {
-    // A positive constant and terms that are never negative.
-    bool none = true, strict = false;
-    for (Expr term : u.args()) {
-      const auto [coefficient, rest] = SplitCoefficient(term);
-      const bool even_power =
-          rest.op() == Op::kPow && rest.arg(1).IsConstant() &&
-          (!rest.arg(1).number().integer() || rest.arg(1).number().numerator() % 2 == 0);
-      const bool positive = rest.IsOne() || Info(rest.op()).range == Range::kPositive;
-      none &= coefficient.sign() > 0 && (positive || even_power || rest.op() == Op::kAbs);
-      strict |= positive;
-    }
-    if (none && strict) return {};
-    // c + d f(v) = 0 with f = exp: v = ln(-c/d).
-    if (u.args().size() == 2) {
-      for (int i : {0, 1}) {
-        const auto [d, f] = SplitCoefficient(u.arg(i));
-        const Expr c = u.arg(1 - i);
-        if (f.op() != Op::kExp || !c.IsConstant()) continue;
-        const Number ratio = -c.number() / d;
-        if (ratio.sign() <= 0) return {};
-        return ZerosOf(f.arg(0) - Ln(x.pool().Constant(ratio)), x);
-      }
-    }
-  }
-  const Expr slope = Simplify(Differentiate(u, x));
-  const Expr at_zero = Simplify(Substitute(u, x, x.pool().Constant(0)));
-  if (!Contains(slope, x)) {
-    if (!Variables(slope).empty() || !Variables(at_zero).empty()) return {{}, false};
-    return {{Simplify(-at_zero / slope)}, true};
-  }
-  const Expr curvature = Simplify(Differentiate(slope, x));
-  if (!Contains(curvature, x) && Variables(u).size() == 1) {
-    return QuadraticZeros(Simplify(curvature / 2),
-                          Simplify(Substitute(slope, x, x.pool().Constant(0))), at_zero);
-  }
-  return {{}, false};
-}
-
-// What must not be 0 (or is a place to look at when it is) for each operation to be smooth.
-std::vector<Expr> Suspects(Expr node) {
-  const auto suspects = Info(node.op()).suspects;
-  return suspects == nullptr ? std::vector<Expr>() : suspects(node.args());
-}
-
-NonDifferentiablePoint::Kind Classify(const NonDifferentiablePoint& p,
-                                      const absl::StatusOr<double>& value, bool* smooth) {
-  using PointKind = NonDifferentiablePoint::Kind;
-  *smooth = false;
-  const auto infinite = [](const LimitValue& v) { return v.known() && !v.finite(); };
-  if (infinite(p.left_value) || infinite(p.right_value)) return PointKind::kPole;
-  if (p.left_value.known() != p.right_value.known()) return PointKind::kEdge;
-  if (!p.left_value.known()) return PointKind::kUnknown;
-  if (!Same(p.left_value, p.right_value)) {
-    const Verdict verdict = Equal(p.left_value.value, p.right_value.value);
-    return verdict == Verdict::kDifferent ? PointKind::kJump : PointKind::kUnknown;
-  }
-  const absl::StatusOr<double> limit = Evaluate(p.left_value.value, Bindings());
-  if (!value.ok() || !limit.ok()) return PointKind::kUnknown;
-  if (std::abs(*value - *limit) > 1e-9 * (1 + std::abs(*limit))) return PointKind::kJump;
-  if (!p.left_slope.known() || !p.right_slope.known()) return PointKind::kUnknown;
-  if (infinite(p.left_slope) || infinite(p.right_slope)) return PointKind::kVertical;
-  if (Same(p.left_slope, p.right_slope)) *smooth = true;
-  return PointKind::kKink;
-}
-
 }  // namespace
 
 std::string ToText(const LimitValue& limit) {
@@ -701,24 +503,6 @@ std::string ToText(const LimitValue& limit) {
 bool Same(const LimitValue& a, const LimitValue& b) {
   if (!a.known() || a.kind != b.kind) return false;
   return !a.finite() || a.value == b.value || Equal(a.value, b.value) == Verdict::kEqual;
-}
-
-const char* ToText(NonDifferentiablePoint::Kind kind) {
-  switch (kind) {
-    case NonDifferentiablePoint::Kind::kKink:
-      return "kink";
-    case NonDifferentiablePoint::Kind::kVertical:
-      return "vertical tangent";
-    case NonDifferentiablePoint::Kind::kJump:
-      return "jump";
-    case NonDifferentiablePoint::Kind::kPole:
-      return "pole";
-    case NonDifferentiablePoint::Kind::kEdge:
-      return "edge of the domain";
-    case NonDifferentiablePoint::Kind::kUnknown:
-      break;
-  }
-  return "undecided";
 }
 
 LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive) {
@@ -741,52 +525,6 @@ LimitValue Limit(Expr e, Expr variable, Expr point, Side side) {
   const Expr t = pool.Variable("variable of a limit");
   const Expr near = side == Side::kRight ? point + 1 / t : point - 1 / t;
   return Gruntz(pool, t).Run(Substitute(e, variable, near));
-}
-
-Differentiability NonDifferentiablePoints(Expr e, Expr variable) {
-  Differentiability result;
-  variable = e.pool().Import(variable);
-  std::vector<std::pair<double, Expr>> candidates;
-  for (Expr node : TopologicalOrder(e)) {
-    if (!Contains(node, variable)) continue;
-    const Kink kink = Info(node.op()).kink;
-    bool found = kink != Kink::kJumpAtIntegers && kink != Kink::kJumpAtHalves &&
-                 kink != Kink::kJumpAtMultiples;
-    for (Expr suspect : Suspects(node)) {
-      const ZeroSet zeros = ZerosOf(suspect, variable);
-      found &= zeros.complete;
-      for (Expr point : zeros.points) {
-        const absl::StatusOr<double> at = Evaluate(point, Bindings());
-        if (!at.ok()) {
-          found = false;
-          continue;
-        }
-        const bool known = std::any_of(candidates.begin(), candidates.end(), [&](const auto& c) {
-          return std::abs(c.first - *at) <= 1e-12 * (1 + std::abs(*at));
-        });
-        if (!known) candidates.emplace_back(*at, point);
-      }
-    }
-    if (!found) {
-      result.complete = false;
-      result.reason = absl::StrCat("cannot tell where ", ToText(node), " is differentiable");
-    }
-  }
-  std::sort(candidates.begin(), candidates.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  const Expr derivative = Simplify(Differentiate(e, variable));
-  for (const auto& [at, where] : candidates) {
-    NonDifferentiablePoint point;
-    point.point = where;
-    point.left_value = Limit(e, variable, where, Side::kLeft);
-    point.right_value = Limit(e, variable, where, Side::kRight);
-    point.left_slope = Limit(derivative, variable, where, Side::kLeft);
-    point.right_slope = Limit(derivative, variable, where, Side::kRight);
-    bool smooth;
-    point.kind = Classify(point, Evaluate(e, {{variable.name(), at}}), &smooth);
-    if (!smooth) result.points.push_back(point);
-  }
-  return result;
 }
 
 }  // namespace cotangent::autodiff::symbolic

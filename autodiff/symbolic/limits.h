@@ -2,7 +2,6 @@
 #define COTANGENT_AUTODIFF_SYMBOLIC_LIMITS_H_
 
 #include <string>
-#include <vector>
 
 #include "autodiff/symbolic/expression.h"
 
@@ -42,37 +41,6 @@ LimitValue Limit(Expr e, Expr variable, Expr point, Side side);
 
 // The limit of e as `variable` tends to +infinity, or to -infinity if not `positive`.
 LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive);
-
-// A point where a function of one variable has no derivative or no value.
-struct NonDifferentiablePoint {
-  enum class Kind {
-    kKink,      // Continuous, and the slopes from both sides are finite and differ.
-    kVertical,  // Continuous, and a slope is infinite.
-    kJump,      // The limits from both sides, or the value, differ.
-    kPole,      // A limit is infinite.
-    kEdge,      // Defined on one side only.
-    kUnknown,   // Possibly such a point; this could not be decided.
-  };
-  Kind kind = Kind::kUnknown;
-  Expr point;
-  LimitValue left_value, right_value;
-  // The limits of the derivative from the left and from the right. They are the one-sided
-  // derivatives if the function is continuous at the point.
-  LimitValue left_slope, right_slope;
-};
-
-struct Differentiability {
-  std::vector<NonDifferentiablePoint> points;  // in ascending order
-  // Whether `points` contains all such points. If not, `reason` names the subexpression whose zeros
-  // could not be found.
-  bool complete = true;
-  std::string reason;
-};
-
-// The kind as text: "kink", "vertical tangent", ...
-const char* ToText(NonDifferentiablePoint::Kind kind);
-
-Differentiability NonDifferentiablePoints(Expr e, Expr variable);
 
 }  // namespace cotangent::autodiff::symbolic
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "autodiff/symbolic/differentiability.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
@@ -137,6 +138,29 @@ TEST(NonDifferentiableTest, FindsKinks) {
   EXPECT_EQ(Points("tanh(x)"), "all");
   EXPECT_EQ(Points("gelu(x)"), "all");
   EXPECT_EQ(Points("abs(sin(x))"), "more");
+}
+
+TEST(LimitTest, OfStepsAndAngles) {
+  EXPECT_EQ(AtInfinity("floor(x)/x"), "1");
+  EXPECT_EQ(AtInfinity("floor(x/2)"), "+inf");
+  EXPECT_EQ(AtInfinity("x - floor(x)"), "cannot tell");
+  EXPECT_EQ(At("x/2*floor(3/x)", "0", Side::kRight), "3/2");
+  EXPECT_EQ(At("floor(sin(x)/x)", "0", Side::kBoth), "0");
+  EXPECT_EQ(At("mod(x, 3)", "3", Side::kLeft), "3");
+  EXPECT_EQ(At("mod(x, 3)", "3", Side::kRight), "0");
+  EXPECT_EQ(At("fmod(x, 3)", "4", Side::kBoth), "1");
+  EXPECT_EQ(At("atan2(1, x)", "0", Side::kBoth), "pi/2");
+  EXPECT_EQ(At("atan2(x, -1)", "0", Side::kLeft), "-pi");
+  EXPECT_EQ(At("atan2(x, -1)", "0", Side::kRight), "pi");
+  EXPECT_EQ(At("atan2(x, x)", "0", Side::kLeft), "-3*pi/4");
+  EXPECT_EQ(At("tan(x)/tan(3*x)", "pi/2", Side::kBoth), "3");
+}
+
+TEST(LimitTest, OfTheBranchThatIsTaken) {
+  EXPECT_EQ(At("if(x < 0, ln(-x), x)", "0", Side::kRight), "0");
+  EXPECT_EQ(At("if(x < 0, ln(-x), x)", "0", Side::kLeft), "-inf");
+  EXPECT_EQ(AtInfinity("if(x > 3, 1/x, sqrt(-x))"), "0");
+  EXPECT_EQ(AtInfinity("if(x > 3, sqrt(-x), 1/x)"), "cannot tell");
 }
 
 // A function that is not defined near a point has no limit there.

@@ -65,6 +65,9 @@ class Normalizer {
   // IsZero() and ToExpr() take fractions that Normalize() of this object returned.
   bool IsZero(const Fraction& f);
   Expr ToExpr(const Fraction& f);
+  // Whether the numerator is a polynomial in variables that is not the zero polynomial. The
+  // expression is then different from 0 almost everywhere.
+  bool IsNonzeroPolynomial(const Fraction& f) const;
 
   // The expressions u whose sign is unknown and of which |u| or sign(u) occurred in what was
   // normalized.
@@ -84,30 +87,53 @@ class Normalizer {
   // which has coefficient 1.
   using Parts = std::vector<std::pair<Number, Fraction>>;
 
-  Atom AtomOf(Expr expr, Kind kind = Kind::kPlain);
-  Fraction OfAtom(Atom atom, const Number& exponent = 1) const;
-  Fraction Constant(const Number& value) const { return {Polynomial(value), {}}; }
+  static constexpr size_t kMaxTerms = 1500;
+
+  // ---- Fractions (normal_form.cc) ----
+
   Fraction Convert(Expr e);
   Fraction ConvertNode(Expr e);
   // Returns e written in simpler functions (tanh in exp, for example), or null if e is simple
   // already.
   Expr Expand(Expr e) const;
-  Expr WithArguments(Expr e, const std::vector<Fraction>& args);
-
+  Fraction Constant(const Number& value) const { return {Polynomial(value), {}}; }
   Fraction Plus(const Fraction& a, const Fraction& b);
   Fraction Times(const Fraction& a, const Fraction& b);
   Fraction Minus(const Fraction& a) const;
   Fraction Invert(const Fraction& a);
   Fraction WholePower(const Fraction& a, int64_t n);
-  Fraction RealPower(const Fraction& a, const Number& exponent);
-  Fraction NumberPower(const Number& value, const Number& exponent);
   Fraction Cancel(Fraction a);
+  Fraction Fail();
+  // Takes `work` off the budget, and fails the normalization if the budget is used up. Returns
+  // whether the normalization has failed.
+  bool Exceeds(int64_t work);
+
+  // ---- Atoms (normal_form_atoms.cc) ----
+
+  Atom AtomOf(Expr expr, Kind kind = Kind::kPlain);
+  Atom AbsAtom(const Polynomial& base);
+  Atom SignAtom(const Polynomial& base);
+  Atom RootAtom(const Polynomial& base);
+  Fraction OfAtom(Atom atom, const Number& exponent = 1) const;
+  void AssumePositive(const Polynomial& p);
+  // The sign that p has wherever it is defined and not 0: 1 or -1, or 0 if the sign is not known.
+  // Sets *strict to whether p is known to be never 0 either.
+  int KnownSign(const Polynomial& p, bool* strict) const;
   // Applies the relations between atoms that the head of this file lists.
   Fraction Reduce(const Polynomial& p);
   bool ReduceTerm(Monomial* m, std::vector<Fraction>* factors);
 
+  // ---- Powers and signs (normal_form_powers.cc) ----
+
+  Fraction NumberPower(const Number& value, const Number& exponent);
+  Fraction RealPower(const Fraction& a, const Number& exponent);
+  Fraction AbsOfPrimitive(const Polynomial& p, const Number& exponent);
+  Fraction SignOfPrimitive(const Polynomial& p);
   Fraction Absolute(const Fraction& a);
   Fraction Signum(const Fraction& a);
+
+  // ---- Functions (normal_form_functions.cc) ----
+
   Fraction Exponential(const Fraction& a);
   Fraction Logarithm(const Fraction& a);
   Fraction LogarithmOfNumber(const Number& value);
@@ -117,23 +143,12 @@ class Normalizer {
   Fraction ArcSine(const Fraction& a);
   Fraction ArcTangent(const Fraction& a);
   Fraction Odd(Op op, const Fraction& a);
+  Fraction FloorOf(const Fraction& a);
   Parts Split(const Fraction& a) const;
 
-  // The sign that p has wherever it is defined and not 0: 1 or -1, or 0 if the sign is not known.
-  // Sets *strict to whether p is known to be never 0 either.
-  int KnownSign(const Polynomial& p, bool* strict) const;
-  Fraction AbsOfPrimitive(const Polynomial& p, const Number& exponent);
-  Fraction SignOfPrimitive(const Polynomial& p);
-  Atom AbsAtom(const Polynomial& base);
-  Atom SignAtom(const Polynomial& base);
-  Atom RootAtom(const Polynomial& base);
-  void AssumePositive(const Polynomial& p);
-  Fraction Fail();
-  // Takes `work` off the budget, and fails the normalization if the budget is used up. Returns
-  // whether the normalization has failed.
-  bool Exceeds(int64_t work);
-  void Pythagoras(Polynomial* p);
+  // ---- Expressions again (normal_form_expression.cc) ----
 
+  void Pythagoras(Polynomial* p);
   Expr PolynomialToExpr(const Polynomial& p);
   Expr MonomialToExpr(const Monomial& m, const Number& coefficient);
   Expr PowerOfAtom(Atom atom, const Number& exponent);

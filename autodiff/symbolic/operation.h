@@ -62,8 +62,8 @@ struct Operation {
   // The derivative of e by its argument i, in a form that neither overflows nor loses digits to
   // cancellation where the derivative itself does not overflow.
   Expr (*derivative)(Expr e, size_t i) = nullptr;
-  // Whether the derivative is 1 for the argument that the operation passes on and 0 for the other
-  // (min, max, select). The argument with derivative 0 may then be undefined.
+  // Whether an argument by which the derivative is 0 may be undefined: the branch of a min, max or
+  // select that is not taken, and the other factor of a strong product that is 0.
   bool chooses = false;
 
   // Templates for printing; "{0}" stands for the first argument. If `mathml` is null, MathML has

@@ -1,6 +1,7 @@
 #include "autodiff/symbolic/parse.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -207,6 +208,17 @@ class Parser {
     return absl::OkStatus();
   }
 
+  // Whether the constants of a sum or product, folded into one, are still finite.
+  static bool Representable(Expr e) {
+    const absl::Span<const Expr> terms = e.op() == Op::kAdd ? e.args() : absl::MakeConstSpan(&e, 1);
+    return absl::c_all_of(
+        terms, [](Expr term) { return std::isfinite(SplitCoefficient(term).first.ToDouble()); });
+  }
+
+  absl::Status BeyondNumbers(const Token& at, const std::string& what) const {
+    return Error(at, absl::StrCat(what, " is beyond the range of numbers (4.9e-324 to 1.8e308)"));
+  }
+
   // Parses a definition: name = sum ;
   absl::Status Definition() {
     const Token name = token_;
@@ -244,11 +256,12 @@ class Parser {
   absl::StatusOr<Expr> Sum() {
     absl::StatusOr<Expr> left = Product();
     while (left.ok() && (IsSymbol(token_, "+") || IsSymbol(token_, "-"))) {
-      const bool minus = token_.text == "-";
+      const Token op = token_;
       Advance();
       absl::StatusOr<Expr> right = Product();
       if (!right.ok()) return right;
-      left = minus ? *left - *right : *left + *right;
+      left = op.text == "-" ? *left - *right : *left + *right;
+      if (!Representable(*left)) return BeyondNumbers(op, "the sum of the constants");
     }
     return left;
   }
@@ -261,7 +274,11 @@ class Parser {
       absl::StatusOr<Expr> right = Unary();
       if (!right.ok()) return right;
       if (op.text == "/" && right->IsZero()) return Error(op, "division by zero");
+      const bool vanishes = left->IsZero() || right->IsZero();
       left = op.text == "*" ? *left * *right : *left / *right;
+      if (!Representable(*left) || (!vanishes && left->IsZero())) {
+        return BeyondNumbers(op, "the product of the constants");
+      }
     }
     return left;
   }
@@ -305,6 +322,12 @@ class Parser {
       Advance();
       const std::optional<Number> number = Number::FromText(token.text);
       if (!number.has_value()) return Error(token, absl::StrCat("'", token.text, "' is no number"));
+      const std::string digits = token.text.substr(0, token.text.find_first_of("eE"));
+      const bool vanished =
+          number->IsZero() && digits.find_first_of("123456789") != std::string::npos;
+      if (vanished || !std::isfinite(number->ToDouble())) {
+        return BeyondNumbers(token, absl::StrCat("'", token.text, "'"));
+      }
       return pool_.Constant(*number);
     }
     if (IsSymbol(token, "(")) {

@@ -98,6 +98,20 @@ TEST(ParseTest, CharactersOfEditorsAreNamed) {
   }
 }
 
+TEST(ParseTest, ConstantsBeyondTheRangeOfNumbers) {
+  const auto error = [](const char* text) {
+    Pool pool;
+    return std::string(Parse(text, pool).status().message());
+  };
+  const std::string beyond = " is beyond the range of numbers (4.9e-324 to 1.8e308)";
+  EXPECT_EQ(error("x + 1e400"), "formula:1:5: '1e400'" + beyond);
+  EXPECT_EQ(error("1e-400*x"), "formula:1:1: '1e-400'" + beyond);
+  EXPECT_EQ(error("1e200*x*1e200"), "formula:1:8: the product of the constants" + beyond);
+  EXPECT_EQ(error("1e-200*x*1e-200"), "formula:1:9: the product of the constants" + beyond);
+  EXPECT_EQ(error("1e308 + 1e308 + x"), "formula:1:7: the sum of the constants" + beyond);
+  EXPECT_EQ(error("0*1e-300*1e-300*x + 0e5 + 1e300*x/1e300"), "");
+}
+
 TEST(ParseTest, DeepNestingIsAnError) {
   EXPECT_THAT(ErrorOf(std::string(100000, '(') + "x" + std::string(100000, ')')),
               HasSubstr("formula:1:251: nested more than 250 deep"));

@@ -15,6 +15,9 @@
 // them.
 namespace cotangent::autodiff::symbolic {
 
+inline bool IsEven(const Number& n) { return n.integer() && n.numerator() % 2 == 0; }
+inline bool IsOdd(const Number& n) { return n.integer() && n.numerator() % 2 != 0; }
+
 using Atom = uint32_t;
 
 // A product of powers of atoms: atoms in ascending order, each with its exponent, which is not 0.

@@ -13,10 +13,18 @@ namespace {
 
 class TextMarkup : public Markup {
  public:
+  // A variable may be named as a constant is: then the constant is written as a function's value.
+  explicit TextMarkup(absl::Span<const Expr> expressions) {
+    for (Expr variable : Variables(expressions)) {
+      if (variable.name() == "pi") pi_ = "acos(-1)";
+      if (variable.name() == "e") e_ = "exp(1)";
+    }
+  }
+
   std::string Constant(const Number& n) const override { return n.ToText(); }
   std::string Name(const std::string& name) const override { return name; }
-  std::string Pi() const override { return "pi"; }
-  std::string E() const override { return "e"; }
+  std::string Pi() const override { return pi_; }
+  std::string E() const override { return e_; }
   std::string Operator(char op) const override {
     return op == '*' ? "*" : op == 'n' ? "-" : op == '+' ? " + " : " - ";
   }
@@ -39,6 +47,9 @@ class TextMarkup : public Markup {
             ", ",  Piece(e.arg(3), kSum), ")"};
   }
   bool Stacked() const override { return false; }
+
+ private:
+  std::string pi_ = "pi", e_ = "e";
 };
 
 constexpr std::array<const char*, 24> kGreek = {
@@ -165,7 +176,7 @@ class MathMlMarkup : public Markup {
 }  // namespace
 
 std::string ToText(Expr e) {
-  const SharedText shared = PrintShared(TextMarkup(), absl::MakeConstSpan(&e, 1), 500);
+  const SharedText shared = PrintShared(TextMarkup({e}), absl::MakeConstSpan(&e, 1), 500);
   std::string text;
   for (const auto& [name, formula] : shared.definitions) {
     absl::StrAppend(&text, name, " = ", formula, "; ");
@@ -179,7 +190,7 @@ std::string ToText(Expr e) {
 constexpr size_t kLongList = 20000;
 
 SharedText ToText(absl::Span<const Expr> expressions) {
-  return PrintShared(TextMarkup(), expressions, kLongList);
+  return PrintShared(TextMarkup(expressions), expressions, kLongList);
 }
 
 SharedText ToLatex(absl::Span<const Expr> expressions) {

@@ -57,8 +57,7 @@ bool NeverNegative(Expr e) {
     case Op::kPi:
       return true;
     case Op::kPow:
-      return e.arg(1).IsConstant() &&
-             (!e.arg(1).number().integer() || e.arg(1).number().numerator() % 2 == 0);
+      return e.arg(1).IsConstant() && (!e.arg(1).number().integer() || IsEven(e.arg(1).number()));
     case Op::kMax:
       return e.arg(0).IsZero() || e.arg(1).IsZero();
     default:
@@ -84,7 +83,7 @@ std::optional<Rewritten> RewriteLn(Expr e) {
   if (u.op() == Op::kExp) return Rewritten{"ln(exp(u)) = u", u.arg(0)};
   if (u.op() == Op::kPow && u.arg(1).IsConstant()) {
     const Number& n = u.arg(1).number();
-    const bool even = n.integer() && n.numerator() % 2 == 0;
+    const bool even = IsEven(n);
     const bool plain = !even || NeverNegative(u.arg(0));
     return Rewritten{plain ? "ln(u^n) = n ln(u)" : "ln(u^n) = n ln|u| for even n",
                      u.arg(1) * Ln(plain ? u.arg(0) : Abs(u.arg(0)))};
@@ -106,7 +105,7 @@ std::optional<Rewritten> RewritePow(Expr e) {
   const Expr base = e.arg(0);
   if (!e.arg(1).IsConstant() || !e.arg(1).number().exact()) return std::nullopt;
   const Number& n = e.arg(1).number();
-  const bool even = n.integer() && n.numerator() % 2 == 0;
+  const bool even = IsEven(n);
   if (base.op() == Op::kAbs && even) return Rewritten{"|u|^2 = u^2", Pow(base.arg(0), n)};
   if (base.op() == Op::kExp) {
     return Rewritten{"exp(u)^n = exp(n u)", Exp(e.arg(1) * base.arg(0))};
@@ -118,7 +117,7 @@ std::optional<Rewritten> RewritePow(Expr e) {
     return std::nullopt;
   }
   const Number& m = base.arg(1).number();
-  const bool inner_even = m.integer() && m.numerator() % 2 == 0;
+  const bool inner_even = IsEven(m);
   if (inner_even && !n.integer()) {
     const Expr u = base.arg(0);
     return Rewritten{m * n == Number(1) ? "sqrt(u^2) = |u|" : "(u^m)^n = |u|^(m n) for even m",
@@ -358,7 +357,7 @@ class Simplifier {
   absl::flat_hash_set<Expr> absorbed_;
 };
 
-// A random point and the values that two expressions have there.
+// A point and the values that two expressions have there.
 struct Probe {
   std::vector<double> point;
   double a;             // the value of the first expression
@@ -366,6 +365,20 @@ struct Probe {
   double scale;         // the largest magnitude of all intermediate values, at least 1
   bool defined = true;  // no value is NaN, except in branches that are not taken
 };
+
+// Fills in all of *probe but the point. If `finite`, the values count as undefined where an
+// intermediate value is infinite.
+void EvaluateAt(const Program& program, bool finite, Probe* probe) {
+  const std::vector<double> values = program.EvaluateAll<double>(probe->point);
+  probe->a = values[program.outputs()[0]];
+  probe->b = values[program.outputs()[1]];
+  probe->scale = 1;
+  const std::vector<bool> taken = WhatIsTaken(program, values);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) probe->scale = std::max(probe->scale, std::abs(values[i]));
+    probe->defined &= !taken[i] || (finite ? std::isfinite(values[i]) : !std::isnan(values[i]));
+  }
+}
 
 // Evaluates a and b at up to `trials` random points and calls `use` with each, until it returns
 // false. Variables in `positive` get positive values. Coordinates are at most 6 in magnitude, or up
@@ -387,17 +400,35 @@ void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive
       if (trial % 3 == 0 || absl::c_linear_search(positive, variable)) u = std::abs(u);
       probe.point.push_back(u);
     }
-    const std::vector<double> values = program->EvaluateAll<double>(probe.point);
-    probe.a = values[program->outputs()[0]];
-    probe.b = values[program->outputs()[1]];
-    probe.scale = 1;
-    const std::vector<bool> taken = WhatIsTaken(*program, values);
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (std::isfinite(values[i])) probe.scale = std::max(probe.scale, std::abs(values[i]));
-      probe.defined &= !taken[i] || !std::isnan(values[i]);
-    }
+    EvaluateAt(*program, /*finite=*/false, &probe);
     if (!use(std::move(probe))) return;
   }
+}
+
+// Returns points where two functions that are equal almost everywhere may differ: where powers have
+// whole exponents and where piecewise functions change. Only points are returned where both
+// expressions and all their intermediate values are finite.
+std::vector<Probe> SpecialPoints(Expr a, Expr b, absl::Span<const Expr> positive) {
+  const Expr both[] = {a, b};
+  const std::vector<Expr> variables = Variables(both);
+  const absl::StatusOr<Program> program = Program::Create(both, variables);
+  std::vector<Probe> probes;
+  if (!program.ok()) return probes;
+  constexpr double kValues[] = {0,    1,     -1,      0.5,      -0.5,    2, -2, 1.5,  -1.5,
+                                0.25, -0.25, 1.0 / 3, -1.0 / 3, 2.0 / 3, 3, -3, 0.75, -0.75};
+  constexpr size_t kCount = std::size(kValues);
+  std::mt19937_64 random(20240301);
+  for (size_t trial = 0; trial < (variables.size() > 1 ? 6 * kCount : kCount); ++trial) {
+    Probe probe;
+    for (size_t i = 0; i < variables.size(); ++i) {
+      double u = kValues[(trial + (i == 0 ? 0 : random())) % kCount];
+      if (absl::c_linear_search(positive, variables[i])) u = u == 0 ? 4 : std::abs(u);
+      probe.point.push_back(u);
+    }
+    EvaluateAt(*program, /*finite=*/true, &probe);
+    if (probe.defined) probes.push_back(std::move(probe));
+  }
+  return probes;
 }
 
 // Returns up to `wanted` random points where both expressions have finite values. Points far from
@@ -448,6 +479,17 @@ bool HasJumps(Expr e) {
   });
 }
 
+// (variable, value) for which a base that is linear in one of its variables is 0.
+std::optional<std::pair<Expr, Expr>> Root(Expr base) {
+  for (Expr variable : Variables(base)) {
+    const Expr slope = Simplify(Differentiate(base, variable));
+    if (!slope.IsConstant() || !slope.number().exact() || slope.IsZero()) continue;
+    const Expr at_zero = Substitute(base, variable, base.pool().Constant(0));
+    return std::pair(variable, Simplify(at_zero / -slope));
+  }
+  return std::nullopt;
+}
+
 bool ProvedZero(Expr difference, absl::Span<const Expr> positive, Budget* budget, int depth = 0) {
   Normalizer::Signs signs;
   for (Expr variable : positive) signs.emplace_back(variable, 1);
@@ -463,13 +505,18 @@ bool ProvedZero(Expr difference, absl::Span<const Expr> positive, Budget* budget
   if (!HasJumps(difference)) return true;
   if (depth > 3) return false;
   for (Expr base : open) {
-    if (!base.IsVariable()) return false;
-    if (!ProvedZero(Substitute(difference, base, difference.pool().Constant(0)), positive, budget,
-                    depth + 1)) {
-      return false;
-    }
+    const auto root = Root(base);
+    if (!root.has_value()) return false;
+    const Expr there = Substitute(difference, root->first, root->second);
+    if (!ProvedZero(there, positive, budget, depth + 1)) return false;
   }
   return true;
+}
+
+bool ProvedNonzero(Expr difference, Budget* budget) {
+  Normalizer normalizer(difference.pool(), Normalizer::Mode::kShallow, {}, budget);
+  const std::optional<Fraction> form = normalizer.Normalize(difference);
+  return form.has_value() && normalizer.IsNonzeroPolynomial(*form);
 }
 
 }  // namespace
@@ -488,15 +535,25 @@ Expr Canonical(Expr e) {
   return form.has_value() ? normalizer.ToExpr(*form) : e;
 }
 
+Expr Shortest(Expr e, Budget* budget) {
+  const Expr simple = Simplify(e, nullptr, budget);
+  if (budget != nullptr && budget->exhausted()) return simple;
+  const Expr canonical = Simplify(Canonical(e), nullptr, budget);
+  return Cost(canonical) < Cost(simple) ? canonical : simple;
+}
+
 Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
   Budget own;
   if (budget == nullptr) budget = &own;
   b = a.pool().Import(b);
   if (a == b) return Verdict::kEqual;
   const std::vector<Probe> probes = ProbePoints(a, b, 8, positive);
-  if (absl::c_any_of(probes, Differ)) return Verdict::kDifferent;
+  if (absl::c_any_of(probes, Differ) || absl::c_any_of(SpecialPoints(a, b, positive), Differ)) {
+    return Verdict::kDifferent;
+  }
   if (!probes.empty() && ProvedZero(a - b, positive, budget)) return Verdict::kEqual;
   if (absl::c_any_of(ProbePoints(a, b, 200, positive), Differ)) return Verdict::kDifferent;
+  if (!probes.empty() && ProvedNonzero(a - b, budget)) return Verdict::kDifferent;
   return Verdict::kUnknown;
 }
 
@@ -546,8 +603,11 @@ ParityProof ProveParity(Expr e, Expr variable, Budget* budget) {
     const Expr both[] = {proof.reflected, other};
     const std::vector<Expr> variables = Variables(both);
     const size_t position = absl::c_find(variables, variable) - variables.begin();
-    for (const Probe& probe : ProbePoints(proof.reflected, other, 60)) {
-      if (Differ(probe)) return position < variables.size() ? probe.point[position] : 0;
+    for (const auto& probes :
+         {ProbePoints(proof.reflected, other, 60), SpecialPoints(proof.reflected, other, {})}) {
+      for (const Probe& probe : probes) {
+        if (Differ(probe)) return position < variables.size() ? probe.point[position] : 0;
+      }
     }
     return std::nullopt;
   };

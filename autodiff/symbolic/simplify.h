@@ -30,6 +30,10 @@ Expr Simplify(Expr e, std::vector<RewriteStep>* steps = nullptr, Budget* budget 
 // Simplifies several expressions of one pool; what they share is simplified once.
 std::vector<Expr> Simplify(absl::Span<const Expr> roots, Budget* budget = nullptr);
 
+// The shorter one of Simplify(e) and the simplified Canonical(e). The latter knows more relations:
+// it finds that sin(pi) is 0 and exp(2 ln(x)) is x^2.
+Expr Shortest(Expr e, Budget* budget = nullptr);
+
 enum class Verdict { kEqual, kDifferent, kUnknown };
 
 // Whether two expressions have the same value wherever both are defined. kEqual: this is proved

@@ -55,8 +55,24 @@ TEST(SimplifyTest, KeepsWhatHoldsNotEverywhere) {
   EXPECT_EQ(Simplified("sign(x)^2"), "sign(x)^2");  // not 1, because it is 0 at 0
   EXPECT_EQ(Simplified("asin(sin(x))"), "asin(sin(x))");
   EXPECT_EQ(Simplified("ln(x*y)"), "ln(x*y)");
-  EXPECT_EQ(Compare("sign(x)^2", "1"), Verdict::kUnknown);
+  EXPECT_EQ(Compare("sign(x)^2", "1"), Verdict::kDifferent);
+  // Roots of what is negative are undefined.
+  for (const char* undefined :
+       {"sqrt(-4)", "(-8)^(1/3)", "(-1)^0.5", "sqrt(-x^2)", "sqrt(-4*exp(x))"}) {
+    EXPECT_NE(Simplified(undefined).find_first_of("-"), std::string::npos) << undefined;
+    EXPECT_NE(Compare(undefined, "2"), Verdict::kEqual) << undefined;
+  }
   EXPECT_EQ(Compare("sqrt(x^2)", "x"), Verdict::kDifferent);
+}
+
+TEST(SimplifyTest, ShortestUsesMoreRelations) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"sin(pi) + tan(pi/4)", "1"},     {"exp(2*ln(x))", "x^2"}, {"log10(1000)*log2(8)", "9"},
+      {"ln(x*y) - ln(x) - ln(y)", "0"}, {"sin(asin(x))", "x"},   {"x + x*sin(x)", "x + x*sin(x)"}};
+  for (const auto& [text, shortest] : cases) {
+    Pool pool;
+    EXPECT_EQ(ToText(Shortest(*Parse(text, pool))), shortest) << text;
+  }
 }
 
 TEST(EqualTest, FindsEqual) {
@@ -87,6 +103,8 @@ TEST(EqualTest, FindsEqual) {
       {"8^x", "2^(3*x)"},
       {"abs(x*y)", "abs(x)*abs(y)"},
       {"softplus(x)", "max(x, 0) + log1p(exp(-abs(x)))"},
+      {"floor(x + 7/2)", "3 + floor(x + 1/2)"},
+      {"select(x, y, x, y)", "min(x, y)"},
   };
   for (const auto& [a, b] : pairs) EXPECT_EQ(Compare(a, b), Verdict::kEqual) << a << " = " << b;
 }
@@ -97,6 +115,14 @@ TEST(EqualTest, FindsDifferent) {
   EXPECT_EQ(Compare("tanh(x)", "erf(x)"), Verdict::kDifferent);
   EXPECT_EQ(Compare("abs(x)", "x"), Verdict::kDifferent);
   EXPECT_EQ(Compare("x*y", "x + y"), Verdict::kDifferent);
+  // At single points only: x = -1, y = 1/2; x = 0; x = -1/2.
+  EXPECT_EQ(Compare("(x^2)^y", "x^(2*y)"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("if(x >= 0, 1, 0)", "step(x)"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("round(x)", "floor(x + 0.5)"), Verdict::kDifferent);
+  // By less than rounding near 0.
+  EXPECT_EQ(Compare("1e-15*x", "0"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("x + 1e-12", "x"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("1/3", "0.333333333333333333"), Verdict::kDifferent);
 }
 
 TEST(SimplifyTest, SecondDerivativesStaySmall) {

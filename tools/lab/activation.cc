@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/differentiability.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/limits.h"

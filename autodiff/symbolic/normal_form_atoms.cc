@@ -1,0 +1,175 @@
+#include "autodiff/symbolic/normal_form.h"
+#include "autodiff/symbolic/operation.h"
+
+// Atoms: what is known of their signs, and the relations between them.
+namespace cotangent::autodiff::symbolic {
+
+Atom Normalizer::AtomOf(Expr expr, Kind kind) {
+  const auto [place, inserted] = atom_ids_.try_emplace(expr, static_cast<Atom>(atoms_.size()));
+  if (inserted) {
+    AtomInfo info;
+    info.expr = expr;
+    info.kind = kind;
+    const Range range = Info(expr.op()).range;
+    info.positive = range == Range::kPositive || expr.op() == Op::kPi;
+    info.nonnegative = info.positive || range == Range::kNotNegative;
+    atoms_.push_back(info);
+  }
+  return place->second;
+}
+
+Fraction Normalizer::OfAtom(Atom atom, const Number& exponent) const {
+  if (exponent.IsZero()) return Constant(1);
+  return {Polynomial({{atom, exponent}}, 1), {}};
+}
+
+Atom Normalizer::AbsAtom(const Polynomial& base) {
+  const Atom atom = AtomOf(Abs(PolynomialToExpr(base)), Kind::kAbs);
+  atoms_[atom].base = base;
+  return atom;
+}
+
+Atom Normalizer::SignAtom(const Polynomial& base) {
+  const Atom atom = AtomOf(Sign(PolynomialToExpr(base)), Kind::kSign);
+  atoms_[atom].base = base;
+  const Atom partner = AbsAtom(base);
+  atoms_[atom].partner = partner;
+  return atom;
+}
+
+// Stands for the polynomial itself, to be taken to a power between 0 and 1.
+Atom Normalizer::RootAtom(const Polynomial& base) {
+  const Atom atom =
+      AtomOf(pool_.Make(Op::kPow, {PolynomialToExpr(base), pool_.Constant(1)}), Kind::kRoot);
+  atoms_[atom].base = base;
+  atoms_[atom].nonnegative = true;
+  return atom;
+}
+
+void Normalizer::AssumePositive(const Polynomial& p) {
+  if (signs_.count(p) > 0) return;
+  signs_[p] = 1;
+  restart_ = true;
+}
+
+std::vector<Expr> Normalizer::OpenSigns() const {
+  std::vector<Expr> open;
+  for (const AtomInfo& info : atoms_) {
+    if (info.kind == Kind::kAbs && signs_.count(info.base) == 0) open.push_back(info.expr.arg(0));
+  }
+  return open;
+}
+
+int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
+  *strict = false;
+  if (const auto found = signs_.find(p); found != signs_.end()) return found->second;
+  int common = 0;
+  for (const auto& [monomial, coefficient] : p.terms()) {
+    int sign = coefficient.sign();
+    bool strictly = true;
+    for (const auto& [atom, exponent] : monomial) {
+      const AtomInfo& info = atoms_[atom];
+      const auto known = signs_.find(Polynomial({{atom, Number(1)}}, 1));
+      if (known != signs_.end()) {
+        if (!IsEven(exponent)) sign *= known->second;
+        strictly = strictly && false;
+      } else if (!info.positive) {
+        strictly = false;
+        if (!info.nonnegative && exponent.integer() && !IsEven(exponent)) return 0;
+      }
+    }
+    if (common != 0 && sign != common) return 0;
+    common = sign;
+    *strict |= strictly;
+  }
+  return common;
+}
+
+// Rewrites one offending factor of the monomial; what it becomes is appended to `factors`. False
+// when there is none.
+bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
+  for (size_t i = 0; i < m->size(); ++i) {
+    const auto [atom, exponent] = (*m)[i];
+    const AtomInfo info = atoms_[atom];  // A copy: what follows may add atoms.
+    const auto replace_exponent = [&](const Number& by) {
+      *m = Without(*m, atom);
+      if (!by.IsZero()) *m = *m * Monomial{{atom, by}};
+    };
+    if (info.kind == Kind::kRoot) {
+      const Number whole = Floor(exponent);
+      if (whole.IsZero()) continue;
+      replace_exponent(exponent - whole);
+      factors->push_back(WholePower({info.base, {}}, whole.numerator()));
+      return true;
+    }
+    if (info.kind == Kind::kAbs) {
+      if (const auto known = signs_.find(info.base); known != signs_.end()) {
+        replace_exponent(0);
+        factors->push_back(AbsOfPrimitive(info.base, exponent));
+        return true;
+      }
+      const Number half = Floor(exponent / Number(2));
+      if (half.IsZero()) continue;
+      replace_exponent(exponent - Number(2) * half);
+      factors->push_back(WholePower({info.base, {}}, 2 * half.numerator()));
+      return true;
+    }
+    if (info.kind == Kind::kSin && mode_ == Mode::kFull && exponent.integer() &&
+        exponent.numerator() >= 2) {
+      replace_exponent(exponent - Number(2));
+      factors->push_back({Polynomial(Number(1)) - Polynomial({{info.partner, Number(2)}}, 1), {}});
+      return true;
+    }
+    if (info.kind == Kind::kSign && exponent.integer()) {
+      if (exponent.sign() < 0 || exponent.numerator() > 2) {
+        replace_exponent(IsEven(exponent) ? (exponent.sign() < 0 ? 0 : 2) : 1);
+        return true;
+      }
+      // sign(u) |u| = u and sign(u)^2 |u| = |u|.
+      if (ExponentOf(*m, info.partner) == Number(1)) {
+        replace_exponent(0);
+        if (IsOdd(exponent)) {
+          *m = Without(*m, info.partner);
+          factors->push_back({info.base, {}});
+        }
+        return true;
+      }
+      // sign(u) u = |u| and sign(u)^2 u = u, for an atom u.
+      if (info.base.size() != 1) continue;
+      const Atom base = info.base.Leading().first[0].first;
+      if (ExponentOf(*m, base).sign() > 0) {
+        replace_exponent(0);
+        if (IsOdd(exponent))
+          *m = *m * Monomial{{base, Number(-1)}} * Monomial{{info.partner, Number(1)}};
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+Fraction Normalizer::Reduce(const Polynomial& p) {
+  if (failed_) return {};
+  if (p.size() > 4 * kMaxTerms) return Fail();
+  Polynomial plain;
+  std::vector<Fraction> rest;
+  for (const auto& [monomial, coefficient] : p.terms()) {
+    Monomial m = monomial;
+    std::vector<Fraction> factors;
+    while (ReduceTerm(&m, &factors)) {
+      if (failed_) return {};
+    }
+    if (factors.empty()) {
+      plain.Accumulate(m, coefficient);
+      continue;
+    }
+    Fraction term{Polynomial(m, coefficient), {}};
+    for (const Fraction& factor : factors) term = Times(term, factor);
+    rest.push_back(std::move(term));
+  }
+  Fraction sum{plain, {}};
+  for (const Fraction& term : rest) sum = Plus(sum, term);
+  return sum;
+}
+
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,41 @@
+#ifndef COTANGENT_AUTODIFF_SYMBOLIC_SERIES_H_
+#define COTANGENT_AUTODIFF_SYMBOLIC_SERIES_H_
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "autodiff/symbolic/expression.h"
+
+// Truncated series in a small quantity w, with which limits.cc computes limits.
+namespace cotangent::autodiff::symbolic {
+
+// A sum of terms coefficient * w^exponent, plus O(w^order). The coefficients are expressions that
+// vary more slowly than any power of w.
+struct Series {
+  std::map<Number, Expr> terms;  // coefficients by exponents, in ascending order
+  std::optional<Number> order;   // not set if the sum is exact
+
+  // The exponent of the first term, or `order` if there are no terms. Nothing if the series is 0.
+  std::optional<Number> LowestExponent() const;
+  // Sets `order` to `to` if that is lower.
+  void LowerOrder(const std::optional<Number>& to);
+  // Keeps at most `count` terms, and none whose exponent is `order` or higher.
+  void Truncate(size_t count);
+};
+
+// The series coefficient * w^0.
+Series SeriesOf(Expr coefficient);
+
+// The sum and the product, truncated to at most `terms` terms. The functions simplify the
+// coefficients and drop those that become 0, but a coefficient may be 0 without being recognised as
+// such.
+Series Plus(const Series& a, const Series& b, size_t terms);
+Series Times(const Series& a, const Series& b, size_t terms);
+// The sum of a[n] delta^n. All exponents of delta are positive.
+Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms);
+
+}  // namespace cotangent::autodiff::symbolic
+
+#endif  // COTANGENT_AUTODIFF_SYMBOLIC_SERIES_H_
