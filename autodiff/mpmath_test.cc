@@ -3,6 +3,7 @@
 // use all functions that formulas know. Errors are relative to the sum of the magnitudes of all
 // paths from an input to the result.
 
+#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <string>
@@ -52,6 +53,21 @@ TEST(MpmathTest, ValuesAndDerivatives) {
           << text << " by "
           << "xyz"[i] << ", numeric";
     }
+  }
+}
+
+TEST(MpmathTest, NamesEveryFunction) {
+  std::ifstream file("autodiff/testdata/mpmath_cases.json");
+  std::string all;
+  for (const nlohmann::json& json : nlohmann::json::parse(file)) {
+    all += " " + json["formula"].get<std::string>();
+  }
+  for (const std::string& name : symbolic::FunctionNames()) {
+    int used = 0;
+    for (size_t at = all.find(name + "("); at != std::string::npos;
+         at = all.find(name + "(", at + 1))
+      used += !std::isalnum(static_cast<unsigned char>(all[at - 1])) && all[at - 1] != '_';
+    EXPECT_GE(used, 2) << name;
   }
 }
 

@@ -81,23 +81,16 @@ def fmod(u, v):
     return u - v * (mp.floor(q) if q > 0 else mp.ceil(q))
 
 
-def tie(f):
-    def g(u, v):
-        away(u - v, 0)
-        return f(u, v)
-    return g
-
-
 def gamma_like(f):
     def g(u):
-        need(u > mpf("0.05"))
+        need(u > mpf("0.05") or abs(u - mp.nint(u)) > mpf("0.05"))
         return f(u)
     return g
 
 
-def hypot(u, v):
-    need(abs(u) + abs(v) > mpf("0.01"))
-    return mp.sqrt(u * u + v * v)
+def hypot(*u):
+    need(sum(abs(ui) for ui in u) > mpf("0.01"))
+    return mp.sqrt(sum(ui * ui for ui in u))
 
 
 def atan2(u, v):
@@ -125,6 +118,30 @@ def clamp(u, low, high):
     return min(max(u, low), high)
 
 
+def leaky_relu(u, slope=mpf(1) / 100):
+    return u if away(u, 0) > 0 else slope * u
+
+
+def logsumexp(*u):
+    return mp.log(sum(mp.exp(ui) for ui in u))
+
+
+def many(f):
+    """min or max of several, no two of them alike."""
+    def g(*u):
+        for i, ui in enumerate(u):
+            away(ui, *u[:i])
+        return f(u)
+    return g
+
+
+def choice(less):
+    def g(a, b, c, d):
+        away(a - b, 0)
+        return c if (a < b) == less else d
+    return g
+
+
 def cbrt(u):
     away(u, 0)
     return mp.sign(u) * mp.cbrt(abs(u))
@@ -132,7 +149,7 @@ def cbrt(u):
 
 UNARY = {
     "exp": mp.exp, "exp2": lambda u: mp.power(2, u), "expm1": mp.expm1,
-    "ln": positive(mp.log), "log2": positive(lambda u: mp.log(u) / mp.log(2)),
+    "ln": positive(mp.log), "log": positive(mp.log), "log2": positive(lambda u: mp.log(u) / mp.log(2)),
     "log10": positive(lambda u: mp.log(u) / mp.log(10)), "log1p": lambda u: positive(mp.log)(1 + u),
     "sqrt": positive(mp.sqrt), "cbrt": cbrt, "sqr": lambda u: u * u,
     "sin": mp.sin, "cos": mp.cos, "tan": lambda u: divide(mp.sin(u), mp.cos(u)),
@@ -140,13 +157,15 @@ UNARY = {
     "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "sech": mp.sech, "asinh": mp.asinh,
     "acosh": inside(mp.acosh, 1, mp.inf), "atanh": inside(mp.atanh, -1, 1),
     "erf": mp.erf, "erfc": mp.erfc,
-    "gamma": gamma_like(mp.gamma), "lgamma": gamma_like(mp.loggamma), "digamma": gamma_like(mp.digamma),
+    "gamma": gamma_like(mp.gamma), "lgamma": gamma_like(lambda u: mp.log(abs(mp.gamma(u)))),
+    "digamma": gamma_like(mp.digamma),
     "abs": lambda u: abs(away(u, 0)), "sign": lambda u: mp.sign(away(u, 0)),
     "step": lambda u: mpf(1) if away(u, 0) > 0 else mpf(0),
+    "heaviside": lambda u: mpf(1) if away(u, 0) > 0 else mpf(0),
     "floor": lambda u: mp.floor(off_integers(u)), "ceil": lambda u: mp.ceil(off_integers(u)),
     "trunc": lambda u: mp.sign(u) * mp.floor(abs(off_integers(u))), "round": round_half_away,
     "relu": lambda u: max(away(u, 0), mpf(0)),
-    "leaky_relu": lambda u: u if away(u, 0) > 0 else u / 100, "elu": elu,
+    "leaky_relu": leaky_relu, "elu": elu, "-": lambda u: -u,
     "selu": lambda u: mpf(1.0507009873554805) * elu(u, mpf(1.6732632423543772)),
     "sigmoid": sigmoid, "hard_sigmoid": lambda u: min(max(away(u, -3, 3) / 6 + mpf(1) / 2, 0), mpf(1)),
     "softplus": lambda u: mp.log1p(mp.exp(u)), "softsign": lambda u: u / (1 + abs(away(u, 0))),
@@ -156,45 +175,75 @@ UNARY = {
 }
 BINARY = {
     "+": lambda u, v: u + v, "-": lambda u, v: u - v, "*": lambda u, v: u * v, "/": divide, "^": power,
-    "min": tie(min), "max": tie(max), "hypot": hypot, "atan2": atan2, "mod": mod, "fmod": fmod,
-    "logsumexp": lambda u, v: mp.log(mp.exp(u) + mp.exp(v)),
+    "pow": power, "atan2": atan2, "mod": mod, "fmod": fmod,
 }
+SEVERAL = {"min": many(min), "max": many(max), "hypot": hypot, "logsumexp": logsumexp}
 WHOLE = {2: "^2", 3: "^3", -1: "^(-1)", -2: "^(-2)"}
+BROKEN = {"^0.5": mpf("0.5"), "^1.5": mpf("1.5"), "^(-0.5)": mpf("-0.5"), "^(1/3)": mpf(1) / 3, "^(-2.25)": mpf("-2.25")}
+CONDITIONS = {"<": True, "<=": True, ">": False, ">=": False}
+
+
+def leaf(rng):
+    if rng.random() < 0.75:
+        name = rng.choice(VARIABLES)
+        return (name, name, [])
+    text = rng.choice(["2", "3", "0.5", "1.25", "pi", "7/4", "e"])
+    value = mp.pi if text == "pi" else mp.e if text == "e" else mpf(7) / 4 if text == "7/4" else mpf(text)
+    return (f"({text})" if "/" in text else text, lambda: value, [])
+
+
+def of_one(rng, a):
+    """An operation of one operand."""
+    kind = rng.random()
+    if kind < 0.72:
+        name = rng.choice(sorted(UNARY))
+        return (f"({name}{a[0]})" if name == "-" else f"{name}({a[0]})", UNARY[name], [a])
+    if kind < 0.80:
+        n = rng.choice(sorted(WHOLE))
+        return (f"({a[0]}){WHOLE[n]}", lambda u: divide(mpf(1), u) ** -n if n < 0 else u ** n, [a])
+    if kind < 0.84:
+        text = rng.choice(sorted(BROKEN))
+        return (f"({a[0]}){text}", lambda u: power(u, BROKEN[text]), [a])
+    if kind < 0.87:
+        base = rng.choice(["2", "0.5", "10"])
+        return (f"{base}^({a[0]})", lambda u: mp.power(mpf(base), u), [a])
+    if kind < 0.90:
+        return (f"clamp({a[0]}, -1, 2)", lambda u: clamp(u, mpf(-1), mpf(2)), [a])
+    if kind < 0.95:
+        n = rng.randint(0, 3)
+        return (f"polygamma({n}, {a[0]})", gamma_like(lambda u: mp.polygamma(n, u)), [a])
+    slope = mpf("0.25")
+    name, f = rng.choice([("elu", elu), ("leaky_relu", leaky_relu)])
+    return (f"{name}({a[0]}, 0.25)", lambda u: f(u, slope), [a])
+
+
+def of_several(rng, draw_operand):
+    kind = rng.random()
+    if kind < 0.15:
+        parts = [draw_operand() for _ in range(4)]
+        texts = [p[0] for p in parts]
+        if rng.random() < 0.3:
+            return ("select({}, {}, {}, {})".format(*texts), choice(True), parts)
+        sign = rng.choice(sorted(CONDITIONS))
+        return ("if({} {} {}, {}, {})".format(texts[0], sign, *texts[1:]), choice(CONDITIONS[sign]), parts)
+    if kind < 0.35:
+        name = rng.choice(sorted(SEVERAL))
+        parts = [draw_operand() for _ in range(rng.randint(2, 3))]
+        return ("{}({})".format(name, ", ".join(p[0] for p in parts)), SEVERAL[name], parts)
+    name = rng.choice(sorted(BINARY))
+    a, b = draw_operand(), draw_operand()
+    text = f"({a[0]})^({b[0]})" if name == "^" else f"({a[0]} {name} {b[0]})" if len(name) == 1 else \
+        f"{name}({a[0]}, {b[0]})"
+    return (text, BINARY[name], [a, b])
 
 
 def draw(rng, depth):
     """(text, function of the children's values, children)."""
     if depth == 0 or (depth < 4 and rng.random() < 0.12):
-        if rng.random() < 0.75:
-            name = rng.choice(VARIABLES)
-            return (name, name, [])
-        text = rng.choice(["2", "3", "0.5", "1.25", "pi", "7/4"])
-        value = mp.pi if text == "pi" else mpf(7) / 4 if text == "7/4" else mpf(text)
-        return (f"({text})" if "/" in text else text, lambda: value, [])
-    kind = rng.random()
-    if kind < 0.5:
-        name = rng.choice(sorted(UNARY))
-        a = draw(rng, depth - 1)
-        return (f"{name}({a[0]})", UNARY[name], [a])
-    if kind < 0.57:
-        n = rng.choice(sorted(WHOLE))
-        a = draw(rng, depth - 1)
-        return (f"({a[0]}){WHOLE[n]}", lambda u: divide(mpf(1), u) ** -n if n < 0 else u ** n, [a])
-    if kind < 0.62:
-        parts = [draw(rng, depth - 1) for _ in range(4)]
-        texts = [p[0] for p in parts]
-        def choose(a, b, c, d):
-            away(a - b, 0)
-            return c if a < b else d
-        return ("if({} < {}, {}, {})".format(*texts), choose, parts)
-    if kind < 0.65:
-        a = draw(rng, depth - 1)
-        return (f"clamp({a[0]}, -1, 2)", lambda u: clamp(u, mpf(-1), mpf(2)), [a])
-    name = rng.choice(sorted(BINARY))
-    a, b = draw(rng, depth - 1), draw(rng, depth - 1)
-    text = f"({a[0]} {name} {b[0]})" if len(name) == 1 and name != "^" else \
-        f"({a[0]})^({b[0]})" if name == "^" else f"{name}({a[0]}, {b[0]})"
-    return (text, BINARY[name], [a, b])
+        return leaf(rng)
+    if rng.random() < 0.6:
+        return of_one(rng, draw(rng, depth - 1))
+    return of_several(rng, lambda: draw(rng, depth - 1))
 
 
 def value_of(tree, point):
