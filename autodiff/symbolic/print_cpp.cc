@@ -1,5 +1,9 @@
 // Implements ToCpp() of print.h: prints formulas as C++ functions.
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
@@ -13,22 +17,62 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
+using Operands = absl::flat_hash_map<Expr, std::string>;
+
+std::string CppConstant(const Number& n) {
+  std::string text = absl::StrFormat("%.17g", n.ToDouble());
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
+}
+
+// Whether a product divides by the power that is its factor, and does not read the factor itself.
+bool IsDivisor(Expr product, Expr factor) {
+  return product.op() == Op::kMul && factor.op() == Op::kPow && factor.arg(1).IsConstant() &&
+         factor.arg(1).number().sign() < 0;
+}
+
+// base^exponent for a positive exponent.
+std::string CppPower(const std::string& base, const Number& exponent) {
+  if (exponent.IsOne()) return base;
+  if (exponent == Number(2)) return absl::StrCat(base, " * ", base);
+  if (exponent == Number::Ratio(1, 2)) return absl::StrCat("std::sqrt(", base, ")");
+  return absl::StrCat("std::pow(", base, ", ", CppConstant(exponent), ")");
+}
+
+// The product as one quotient, which has the value that a person's x / 49 has.
+std::string CppProduct(Expr e, const Operands& operand) {
+  std::vector<std::string> above, below;
+  for (Expr factor : e.args()) {
+    if (IsDivisor(e, factor)) {
+      below.push_back(CppPower(operand.at(factor.arg(0)), -factor.arg(1).number()));
+    } else if (factor.IsConstant() && factor.number().exact()) {
+      const Number& n = factor.number();
+      if (!n.IsInteger(n.denominator())) above.push_back(CppConstant(Number(n.numerator())));
+      if (n.denominator() != 1) below.push_back(CppConstant(Number(n.denominator())));
+    } else {
+      above.push_back(operand.at(factor));
+    }
+  }
+  if (above.empty()) above.push_back("1.0");
+  const std::string top = absl::StrJoin(above, " * ");
+  if (below.empty()) return top;
+  const std::string bottom = absl::StrJoin(below, " * ");
+  const bool plain = bottom.find(" * ") == std::string::npos;
+  return absl::StrCat(top, " / ", plain ? bottom : absl::StrCat("(", bottom, ")"));
+}
+
 // Returns the C++ expression of the operation at the root of e. `operand` holds the C++ text of
-// each of its arguments.
-std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& operand) {
+// each argument that the operation reads.
+std::string CppOperation(Expr e, const Operands& operand) {
+  if (e.op() == Op::kMul) return CppProduct(e, operand);
   std::vector<std::string> a;
   for (Expr arg : e.args()) a.push_back(operand.at(arg));
   switch (e.op()) {
     case Op::kAdd:
       return absl::StrJoin(a, " + ");
-    case Op::kMul:
-      return absl::StrJoin(a, " * ");
     case Op::kPow:
       if (e.arg(1).IsNumber(-1)) return absl::StrCat("1.0 / ", a[0]);
-      if (e.arg(1).IsNumber(2)) return absl::StrCat(a[0], " * ", a[0]);
-      if (e.arg(1).IsConstant() && e.arg(1).number() == Number::Ratio(1, 2)) {
-        return absl::StrCat("std::sqrt(", a[0], ")");
-      }
+      if (e.arg(1).IsConstant()) return CppPower(a[0], e.arg(1).number());
       return absl::StrCat("std::pow(", a[0], ", ", a[1], ")");
     case Op::kStrongMul:
       return absl::StrFormat("(%s == 0.0 || %s == 0.0 ? 0.0 : %s * %s)", a[0], a[1], a[0], a[1]);
@@ -40,12 +84,6 @@ std::string CppOperation(Expr e, const absl::flat_hash_map<Expr, std::string>& o
       return text;
     }
   }
-}
-
-std::string CppConstant(const Number& n) {
-  std::string text = absl::StrFormat("%.17g", n.ToDouble());
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
 }
 
 // Words that cannot be the name of a variable: C++ keywords, macros that <cmath> or the compiler
@@ -234,19 +272,32 @@ constexpr char kPolygamma[] = R"(double Polygamma(double n, double x) {
 
 )";
 
+// Returns the nodes whose values the outputs need, in the order of evaluation.
+std::vector<Expr> NodesRead(absl::Span<const Expr> outputs) {
+  absl::flat_hash_set<Expr> read(outputs.begin(), outputs.end());
+  std::vector<Expr> order = TopologicalOrder(outputs);
+  for (size_t i = order.size(); i-- > 0;) {
+    if (!read.contains(order[i])) continue;
+    for (Expr arg : order[i].args()) read.insert(IsDivisor(order[i], arg) ? arg.arg(0) : arg);
+  }
+  order.erase(std::remove_if(order.begin(), order.end(), [&](Expr e) { return !read.contains(e); }),
+              order.end());
+  return order;
+}
+
 }  // namespace
 
 std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
                   absl::Span<const Expr> variables) {
   std::vector<std::string> parameters;
-  absl::flat_hash_map<Expr, std::string> operand;
+  Operands operand;
   CppNames names(variables);
   for (Expr variable : variables) {
     operand[variable] = names.Of(variable);
     parameters.push_back(absl::StrCat("double ", names.Of(variable)));
   }
   std::string before, body;
-  for (Expr e : TopologicalOrder(outputs)) {
+  for (Expr e : NodesRead(outputs)) {
     if (e.op() == Op::kPolygamma) before = kPolygamma;
     if (e.IsConstant()) {
       operand[e] = CppConstant(e.number());

@@ -538,7 +538,10 @@ Expr Canonical(Expr e) {
 Expr Shortest(Expr e, Budget* budget) {
   const Expr simple = Simplify(e, nullptr, budget);
   if (budget != nullptr && budget->exhausted()) return simple;
-  const Expr canonical = Simplify(Canonical(e), nullptr, budget);
+  Normalizer normalizer(e.pool(), Normalizer::Mode::kFull, {}, budget);
+  const std::optional<Fraction> form = normalizer.Normalize(e);
+  if (!form.has_value()) return simple;
+  const Expr canonical = Simplify(normalizer.ToExpr(*form), nullptr, budget);
   return Cost(canonical) < Cost(simple) ? canonical : simple;
 }
 

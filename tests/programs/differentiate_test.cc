@@ -111,6 +111,13 @@ TEST(Differentiate, PrintedCppComputesTheSame) {
   EXPECT_NEAR(functions[1], -2.4041138063191886, 1e-12);
   const double hypotenuse[] = {5, 0, 0.6, 0.8};
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(functions[4 + i], hypotenuse[i], 1e-14) << i;
+  // 49 * (1 / 49) is below 1, and 490 * (1 / 7) / 1 above 70: values, then derivatives by x and y.
+  const auto quotients = PrintedQuotients(49, 1);
+  const double whole[] = {49, 1, 0, 70, 0, 70};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(quotients[i], whole[i]) << i;
+  EXPECT_NEAR(quotients[6], 1.0 / 49, 1e-16);  // 1 / (x sqrt(y))
+  EXPECT_NEAR(quotients[7], -1.0 / (49 * 49), 1e-17);
+  EXPECT_NEAR(quotients[8], -0.5 / 49, 1e-16);
 }
 
 }  // namespace
