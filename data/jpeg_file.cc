@@ -86,6 +86,9 @@ bool ReadJpegHeader(JpegReader& reader, absl::Span<const uint8_t> bytes) {
   const bool four_inks =
       reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
   reader.jpeg.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
+  // Guesses the coefficients that scans of a progressive file do not bring, from neighbouring
+  // blocks: a part would then differ from the same piece of the whole.
+  reader.jpeg.do_block_smoothing = FALSE;
   return true;
 }
 
