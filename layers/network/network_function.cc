@@ -146,8 +146,7 @@ absl::Status NetworkFunction::Run(std::unique_ptr<Plan>& plan, const std::vector
   }
   const auto give = [&](TensorId input, const auto& values) {
     using Value = std::decay_t<decltype(values[0])>;
-    if (void* to = plan->input(input); to != nullptr)
-      std::copy(values.begin(), values.end(), static_cast<Value*>(to));
+    std::copy(values.begin(), values.end(), static_cast<Value*>(plan->input(input)));
   };
   give(network_.images, point_.images);
   if (const std::vector<float> one_hot = targets(); !one_hot.empty()) {

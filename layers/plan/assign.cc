@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/cpu.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "tensor/pool.h"
@@ -250,6 +251,8 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   const Shape shape = AsImage(graph_.shape(t));
+  // A pass computes with registers of 16 floats then, of which a block of 8 fills half.
+  if (format.layout == Layout::kBlocked8 && HasAvx512()) return false;
   if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2)
     return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
   return true;

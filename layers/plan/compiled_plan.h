@@ -57,9 +57,7 @@ class CompiledPlan : public Plan {
 
   absl::Status Prepare(const Graph& graph, Tuner& tuner);
 
-  void* input(TensorId input) override {
-    return versions_[input].empty() ? nullptr : Data(versions_[input][0].place);
-  }
+  void* input(TensorId input) override { return Data(versions_[input][0].place); }
   const float* result(TensorId t) const override {
     return reinterpret_cast<const float*>(Data(result_place_.at(t)));
   }

@@ -126,6 +126,9 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
     for (const Format& format : assignment.formats[t]) versions_[t].push_back({format, {}, -1});
   }
+  for (TensorId t : graph_.inputs()) {
+    if (versions_[t].empty()) versions_[t].emplace_back();  // nobody needs it, but it may be given
+  }
   for (int i = 0; i < last_item_; ++i) {
     const Item& item = schedule.items[i];
     for (TensorId t : item.writes) {

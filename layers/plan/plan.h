@@ -73,8 +73,8 @@ class Plan {
                                                        const PlanOptions& options);
   virtual ~Plan() = default;
 
-  // Where the caller must write an input before Run(): images as f32 in NCHW, labels as int32. Null
-  // if no result depends on it.
+  // Where the caller must write an input before Run(): images as f32 in NCHW, labels as int32. There
+  // is memory for it even if no result depends on it.
   virtual void* input(TensorId input) = 0;
   // Runs the whole plan. `step`, the number of the training step, seeds the dropout masks.
   virtual void Run(int64_t step) = 0;

@@ -13,7 +13,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/cpu.h"
 #include "base/parallel.h"
@@ -337,10 +336,20 @@ TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   const auto store = Made(ParameterStore::Create(b.graph()));
   Tuner measured(1), misled(1);
   Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
-  const std::string text = absl::StrReplaceAll(
-      measured.ToText(),
-      {{"jit", "imaginary"}, {"brg", "imaginary"}, {"gemm", "imaginary"}, {"ref", "imaginary"}});
-  ASSERT_NE(text, measured.ToText());
+  // Every choice by an implementation that there is not, as measured beside nothing.
+  std::string text;
+  int changed = 0;
+  const std::string measured_text = measured.ToText();
+  for (const absl::string_view line : absl::StrSplit(measured_text, '\n')) {
+    std::vector<std::string> fields = absl::StrSplit(line, '\t');
+    if (fields.size() == 7) {
+      fields[5] = fields[5].substr(0, fields[5].rfind(' ')) + " imaginary";
+      fields[6] = "0.00";
+      ++changed;
+    }
+    absl::StrAppend(&text, absl::StrJoin(fields, "\t"), "\n");
+  }
+  ASSERT_GE(changed, 2);
   misled.Restore(text);
   const auto plan = Made(Plan::Compile(b.graph(), {{y}}, *store, misled, {}));
   for (const auto& [operation, choice] : plan->choices())
@@ -459,6 +468,27 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
     EXPECT_GT(largest, 0);
     for (size_t k = 0; k < results[false][i].size(); ++k)
       EXPECT_NEAR(results[true][i][k], results[false][i][k], 1e-4 * largest) << "result " << i;
+  }
+}
+
+// With AVX-512, oneDNN is fast with such groups in blocks of 8 channels, which passes there cannot
+// read.
+TEST(PlanTest, GroupsOfHalfARegister) {
+  for (const int64_t groups : {2, 5, 6}) {
+    for (const int64_t stride : {1, 2}) {
+      SCOPED_TRACE(absl::StrCat(groups, " groups, stride ", stride));
+      Builder b;
+      const int64_t channels = 8 * groups;
+      const TensorId x = b.Convolution(b.graph().Input("x", {4, 3, 3, 3}), channels, 1);
+      const TensorId w = b.graph().Parameter("w", {channels, 8, 3, 3});
+      const TensorId y = Made(Convolution(b.graph(), "grouped", b.Activation(x), w,
+                                          {.stride_height = stride,
+                                           .stride_width = stride,
+                                           .groups = groups,
+                                           .padding = {1, 1, 1, 1}}));
+      ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(b.BatchNorm(y), 4)),
+                       {.gradient_tolerance = 5e-4, .second_derivatives = false});
+    }
   }
 }
 
