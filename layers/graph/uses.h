@@ -28,7 +28,9 @@ class Uses {
       if (!needed_[i]) continue;
       for (TensorId t : node.inputs) {
         readers_[t].push_back(i);
-        needed_[graph.tensor(t).node] = true;
+        // Leaves may come after the nodes that read them (Graph::ReplaceNode).
+        const int maker = graph.tensor(t).node;
+        needed_[maker] = maker < i || !is_known(graph.node(maker));
       }
     }
   }

@@ -250,7 +250,9 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
         const TensorId weight,
         b.AddParameter(absl::StrCat(field, ".weight"), {out, channels, 1, 1},
                        text.has_weight_init(), text.weight_init(), otherwise, channels, out));
-    ASSIGN_OR_RETURN(TensorId y, Convolution(b.graph(), b.name(), x, weight, {}));
+    // A name of its own, because what is chosen for a convolution is kept by name (plan/assign.h).
+    ASSIGN_OR_RETURN(TensorId y,
+                     Convolution(b.graph(), absl::StrCat(b.name(), ".", field), x, weight, {}));
     if (!text.bias()) return y;
     ASSIGN_OR_RETURN(const TensorId bias,
                      b.AddParameter(absl::StrCat(field, ".bias"), {out}, false, {},

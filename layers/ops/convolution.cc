@@ -47,7 +47,21 @@ class ConvolutionKind : public OperationOf<Derived> {
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     e.out(node, 0) = static_cast<const Derived*>(this)->template Plain<T>(
         node.as<ConvolutionAttributes>().shape, e.in(node, 0), e.in(node, 1));
+    if (node.op == kConvolution && node.inputs.size() > 2) AddFolded(node, e);
     return absl::OkStatus();
+  }
+
+ private:
+  // What a folded graph (plan/fold.h) has in the convolution: a bias, an addend and a ReLU.
+  template <class T>
+  static void AddFolded(const Node& node, Evaluation<T>& e) {
+    const TensorId y = node.outputs[0];
+    for (int64_t i = 0; i < e.Elements(y); ++i) {
+      T& value = e.values[y][i];
+      value = value + e.in(node, 2)[i / e.Pixels(y) % e.Channels(y)];
+      if (node.inputs.size() > 3) value = value + e.in(node, 3)[i];
+      if (node.as<ConvolutionAttributes>().relu && value < T(0)) value = T(0);
+    }
   }
 };
 

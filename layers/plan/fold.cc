@@ -18,45 +18,6 @@ namespace cotangent::layers {
 
 namespace symbolic = autodiff::symbolic;
 
-namespace {
-
-// The function slope * y + offset of a variable y.
-struct Affine {
-  Expr slope, offset;
-};
-
-// Splits expression e into slope and offset as a function of y; nullopt if e is not written as an
-// affine function of y.
-std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
-  symbolic::Pool& pool = y.pool();
-  if (e == y) return Affine{pool.Constant(1), pool.Constant(0)};
-  if (!symbolic::Contains(e, y)) return Affine{pool.Constant(0), e};
-  if (e.op() == symbolic::Op::kAdd) {
-    Affine sum{pool.Constant(0), pool.Constant(0)};
-    for (const Expr& argument : e.args()) {
-      const std::optional<Affine> part = AffineIn(argument, y);
-      if (!part) return std::nullopt;
-      sum = {sum.slope + part->slope, sum.offset + part->offset};
-    }
-    return sum;
-  }
-  if (e.op() != symbolic::Op::kMul) return std::nullopt;
-  Expr factor = pool.Constant(1);
-  std::optional<Affine> part;
-  for (const Expr& argument : e.args()) {
-    if (!symbolic::Contains(argument, y)) {
-      factor = factor * argument;
-    } else if (part) {
-      return std::nullopt;
-    } else if (part = AffineIn(argument, y); !part) {
-      return std::nullopt;
-    }
-  }
-  return Affine{part->slope * factor, part->offset * factor};
-}
-
-}  // namespace
-
 // Does the rewriting: visits the convolutions of the copied graph and folds into each what can be
 // folded.
 class Folder {
@@ -67,12 +28,18 @@ class Folder {
         result_(result),
         y_(graph_.pool().Variable("y")),
         uses_(graph_, {result}),
+        channels_(graph_),
         taken_(graph_.nodes().size(), false) {}
 
   absl::Status Run() {
     const int count = static_cast<int>(graph_.nodes().size());
+    // From the end: of several sums in a row the last is all of them.
+    for (int i = count - 1; i >= 0; --i) {
+      if (uses_.IsNeeded(i) && !taken_[i]) Merge(i);
+    }
     for (int i = 0; i < count; ++i) {
-      if (!uses_.IsNeeded(i) || graph_.node(i).op != kConvolution) continue;
+      const bool is_dead = taken_[i] && !merged_.contains(i);
+      if (is_dead || !uses_.IsNeeded(i) || graph_.node(i).op != kConvolution) continue;
       if (absl::Status status = Fold(i); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -82,57 +49,47 @@ class Folder {
   // What has been folded into a convolution so far, and the tensor that it then computes.
   struct Chain {
     TensorId end;
-    Expr value;  // in y and variables of VariableOf(); without addend and ReLU
+    Expr value;  // in y and the variables of channels_; without addend and ReLU
     TensorId addend = kNoTensor;
     bool relu = false;
     std::vector<int> nodes = {};
   };
 
+  // Makes one convolution of a sum of several.
+  void Merge(int index);
   absl::Status Fold(int convolution);
   // Folds the operation that reads the chain's end, if it is the only reader and can be folded.
-  bool Extend(Chain& chain) const;
-  bool ExtendByChannels(const Node& node, Chain& chain) const;
-  std::optional<Expr> ChannelExpression(TensorId t) const;
-  Expr VariableOf(TensorId t) const {
-    const Expr variable = graph_.pool().Variable(absl::StrCat("t", t));
-    variable_tensors_[variable] = t;
-    return variable;
-  }
+  bool Extend(Chain& chain);
+  bool ExtendByChannels(const Node& node, Chain& chain);
 
   FoldedGraph& folded_;
   Graph& graph_;
   const TensorId result_;
   const Expr y_;
   const Uses uses_;
+  ChannelExpressions channels_;
   std::vector<bool> taken_;  // by node: whether it is folded into a convolution
-  mutable absl::flat_hash_map<Expr, TensorId> variable_tensors_;
+  absl::flat_hash_map<int, MergedBranches> merged_;  // by the node that computes all
 };
 
-// A channel vector or scalar as an expression in parameters and states; nullopt if it depends on
-// anything else.
-std::optional<Expr> Folder::ChannelExpression(TensorId t) const {
-  const Node& node = graph_.producer(t);
-  if (graph_.shape(t).rank() > 1) return std::nullopt;
-  if (node.op == kParameter || node.op == kState) return VariableOf(t);
-  if (node.op == kConstant) return graph_.pool().Constant(node.as<double>());
-  if (node.op != kElementwise) return std::nullopt;
-  symbolic::Substitutions operands;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const std::optional<Expr> operand = ChannelExpression(node.inputs[i]);
-    if (!operand) return std::nullopt;
-    operands[graph_.Operand(static_cast<int>(i))] = *operand;
-  }
-  return symbolic::Substitute(node.as<Expr>(), operands);
+void Folder::Merge(int index) {
+  std::optional<MergedBranches> merged = MergeBranches(graph_, uses_, index, taken_, channels_);
+  if (!merged) return;
+  for (int node : merged->nodes) taken_[node] = true;
+  Node node = graph_.node(merged->convolution);
+  node.outputs = graph_.node(index).outputs;
+  graph_.ReplaceNode(index, std::move(node));
+  merged_.emplace(index, *std::move(merged));
 }
 
 // Folds an elementwise operation on the chain's end, channel vectors and scalars, if it is affine
 // in the chain's end.
-bool Folder::ExtendByChannels(const Node& node, Chain& chain) const {
+bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   if (chain.addend != kNoTensor) return false;
   symbolic::Substitutions operands;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const std::optional<Expr> operand =
-        node.inputs[i] == chain.end ? chain.value : ChannelExpression(node.inputs[i]);
+        node.inputs[i] == chain.end ? chain.value : channels_.Of(node.inputs[i]);
     if (!operand) return false;
     operands[graph_.Operand(static_cast<int>(i))] = *operand;
   }
@@ -142,7 +99,7 @@ bool Folder::ExtendByChannels(const Node& node, Chain& chain) const {
   return true;
 }
 
-bool Folder::Extend(Chain& chain) const {
+bool Folder::Extend(Chain& chain) {
   if (chain.relu || chain.end == result_ || uses_.readers(chain.end).size() != 1) return false;
   const int index = uses_.readers(chain.end)[0];
   const Node& node = graph_.node(index);
@@ -176,15 +133,23 @@ absl::Status Folder::Fold(int index) {
   // Stop before a sum whose other summand is the convolution's own input, because the convolution
   // would need that tensor in two formats.
   for (Chain longer = chain; Extend(longer) && longer.addend != x;) chain = longer;
-  if (chain.nodes.empty()) return absl::OkStatus();
+  const auto merged = merged_.find(index);
+  if (chain.nodes.empty() && merged == merged_.end()) return absl::OkStatus();
   for (int node : chain.nodes) taken_[node] = true;
 
   const Affine affine = *AffineIn(chain.value, y_);
+  std::vector<Branch> branches = {{.weight = weight}};
+  std::vector<Expr> values = {affine.slope, affine.offset};
+  if (merged != merged_.end()) {
+    branches = merged->second.branches;
+    values.clear();
+    for (const Expr& slope : merged->second.slopes) values.push_back(affine.slope * slope);
+    values.push_back(affine.slope * merged->second.offset + affine.offset);
+  }
   std::vector<TensorId> operands;
-  const std::vector<Expr> variables = symbolic::Variables({affine.slope, affine.offset});
-  for (const Expr& variable : variables) operands.push_back(variable_tensors_.at(variable));
-  absl::StatusOr<symbolic::Program> program =
-      symbolic::Program::Create({affine.slope, affine.offset}, variables);
+  const std::vector<Expr> variables = symbolic::Variables(values);
+  for (const Expr& variable : variables) operands.push_back(channels_.TensorOf(variable));
+  absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(values, variables);
   if (!program.ok()) return program.status();
 
   // The bias is named after the weight, not the layer, because a layer may have several weights.
@@ -198,7 +163,8 @@ absl::Status Folder::Fold(int index) {
   if (chain.addend != kNoTensor) inputs.push_back(chain.addend);
   graph_.ReplaceNode(graph_.tensor(chain.end).node,
                      {kConvolution, convolution.name, std::move(inputs), {chain.end}, attributes});
-  folded_.convolutions_.push_back({weight, bias, std::move(operands), *std::move(program)});
+  folded_.convolutions_.push_back(
+      {weight, bias, std::move(branches), std::move(operands), *std::move(program)});
   return absl::OkStatus();
 }
 
@@ -226,6 +192,11 @@ void FoldedGraph::Update() {
   for (const FoldedConvolution& convolution : convolutions_) UpdateConvolution(convolution);
 }
 
+// Of one output channel; a linear layer's is as many inputs of one pixel.
+FoldedGraph::Kernel FoldedGraph::KernelOf(const Shape& weight) {
+  return weight.rank() == 4 ? Kernel{weight[1], weight[2], weight[3]} : Kernel{weight[1], 1, 1};
+}
+
 void FoldedGraph::UpdateConvolution(const FoldedConvolution& convolution) {
   const ParameterStore::Slot& weight =
       *store_->FindParameter(graph_.tensor(convolution.weight).name);
@@ -243,15 +214,39 @@ void FoldedGraph::UpdateConvolution(const FoldedConvolution& convolution) {
     operands.push_back({(is_state ? store_->state_values() : store_->values()) + slot.offset,
                         graph_.shape(t).rank() == 0});
   }
-  const int64_t channels = bias.size, taps = weight.size / channels;
-  std::vector<double> point(operands.size());
-  for (int64_t c = 0; c < channels; ++c) {
+  const Kernel whole = KernelOf(weight.shape);
+  std::vector<double> point(operands.size()), row(weight.size / bias.size);
+  for (int64_t c = 0; c < bias.size; ++c) {
     for (size_t i = 0; i < operands.size(); ++i)
       point[i] = operands[i].values[operands[i].is_number ? 0 : c];
     const std::vector<double> affine = convolution.affine.Evaluate(point);
-    float* row = store_->values() + weight.offset + c * taps;
-    for (int64_t k = 0; k < taps; ++k) row[k] = static_cast<float>(affine[0] * row[k]);
-    store_->values()[bias.offset + c] = static_cast<float>(affine[1]);
+    std::fill(row.begin(), row.end(), 0);
+    for (size_t k = 0; k < convolution.branches.size(); ++k)
+      AddBranch(convolution.branches[k], c, affine[k], whole, row);
+    float* const made = store_->values() + weight.offset + c * (weight.size / bias.size);
+    std::transform(row.begin(), row.end(), made, [](double w) { return static_cast<float>(w); });
+    store_->values()[bias.offset + c] = static_cast<float>(affine.back());
+  }
+}
+
+void FoldedGraph::AddBranch(const Branch& branch, int64_t channel, double slope,
+                            const Kernel& whole, std::vector<double>& row) const {
+  const auto at = [&](int64_t input, int64_t y, int64_t x) -> double& {
+    return row[(input * whole.height + branch.row + y * branch.row_step) * whole.width +
+               branch.column + x * branch.column_step];
+  };
+  if (branch.weight == kNoTensor) {
+    at(channel % whole.inputs, 0, 0) += slope;
+    return;
+  }
+  const ParameterStore::Slot& weight = *source_.FindParameter(graph_.tensor(branch.weight).name);
+  const Kernel kernel = KernelOf(weight.shape);
+  const float* from =
+      source_.values() + weight.offset + channel * kernel.inputs * kernel.height * kernel.width;
+  for (int64_t input = 0; input < kernel.inputs; ++input) {
+    for (int64_t y = 0; y < kernel.height; ++y) {
+      for (int64_t x = 0; x < kernel.width; ++x) at(input, y, x) += slope * *from++;
+    }
   }
 }
 

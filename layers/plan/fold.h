@@ -4,7 +4,7 @@
 // after a convolution y = w * x computes a y + b, where a and b are constants of each channel. That
 // is a convolution with the weights a w and the bias b. A following sum with another tensor (a
 // residual connection) and a ReLU are then computed on the convolution's results before they are
-// stored.
+// stored. A sum of several convolutions of one tensor becomes one convolution (branches.h).
 //
 // The constants a and b are found from the formulas of the graph's elementwise operations: the
 // formulas are composed symbolically and then split into slope and offset. So any arithmetic that
@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "layers/graph/graph.h"
+#include "layers/plan/branches.h"
 #include "layers/plan/parameters.h"
 
 namespace cotangent::layers {
@@ -40,15 +41,24 @@ class FoldedGraph {
 
  private:
   // How to compute weights and bias of a folded convolution: for each output channel, `affine`
-  // computes {a, b} from the values of the tensors `operands` at that channel.
+  // computes the factor of each branch, then b, from the values of the tensors `operands` at that
+  // channel.
   struct FoldedConvolution {
     TensorId weight, bias;
+    std::vector<Branch> branches;
     std::vector<TensorId> operands;
     autodiff::symbolic::Program affine;
   };
+  struct Kernel {
+    int64_t inputs, height, width;
+  };
 
   FoldedGraph(const Graph& graph, const ParameterStore& source) : graph_(graph), source_(source) {}
+  static Kernel KernelOf(const Shape& weight);
   void UpdateConvolution(const FoldedConvolution& convolution);
+  // Adds `slope` times the branch's kernel to that of an output channel.
+  void AddBranch(const Branch& branch, int64_t channel, double slope, const Kernel& whole,
+                 std::vector<double>& row) const;
 
   Graph graph_;
   const ParameterStore& source_;

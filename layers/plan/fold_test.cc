@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
+#include "layers/graph/uses.h"
 #include "layers/network/build.h"
 #include "layers/network/network_text.h"
 #include "layers/ops/convolution.h"
@@ -107,6 +110,16 @@ TEST_P(FoldZoo, ComputesTheSame) {
   EXPECT_LT(zoo.Difference(), 1e-5);
 }
 
+// What is chosen for a convolution is kept in checkpoints by the convolution's name.
+TEST_P(FoldZoo, ConvolutionsHaveNamesOfTheirOwn) {
+  const auto network = Build(*FindNetwork(GetParam()), {.batch_size = 2});
+  ASSERT_TRUE(network.ok()) << network.status();
+  std::set<std::string> names;
+  for (const Node& node : network->graph.nodes()) {
+    if (node.op == kConvolution) EXPECT_TRUE(names.insert(node.name).second) << node.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Zoo, FoldZoo, ::testing::ValuesIn(ZooNames()),
                          [](const auto& info) { return info.param; });
 
@@ -167,6 +180,61 @@ TEST(Fold, OnlyWhatNobodyElseReads) {
   EXPECT_LT(net.Difference(), 1e-5);
 }
 
+TEST(Fold, BranchesOfOneTensorAreOneConvolution) {
+  const std::string rep =
+      "layer { name: 'stem' convolution { channels: 16 kernel: 3 pad: 1 } } layer { name: 'act' "
+      "activation { kind: RELU } } "
+      "layer { name: 'c3' convolution { channels: 16 kernel: 3 pad: 1 groups: %G bias: false } } "
+      "layer { name: 'b3' batch_norm {} } "
+      "layer { name: 'c1' input: 'act' convolution { channels: 16 kernel: 1 groups: %G } } "
+      "layer { name: 'b1' batch_norm {} } layer { name: 'b0' input: 'act' batch_norm {} } "
+      "layer { name: 'sum' input: 'b3' input: 'b1' input: 'b0' add {} } "
+      "layer { name: 'r' activation { kind: RELU } } layer { linear {} }";
+  for (const char* groups : {"1", "4", "16"}) {
+    Case net = OfText(absl::StrReplaceAll(rep, {{"%G", groups}}));
+    EXPECT_EQ(net.folded->size(), 3) << groups;
+    EXPECT_LT(net.Difference(), 1e-5) << groups;
+    int convolutions = 0;
+    const Uses uses(net.folded->graph(), {net.network.prediction});
+    for (size_t i = 0; i < net.folded->graph().nodes().size(); ++i)
+      convolutions += uses.IsNeeded(static_cast<int>(i)) &&
+                      net.folded->graph().node(static_cast<int>(i)).op == kConvolution;
+    EXPECT_EQ(convolutions, 3) << groups;
+  }
+}
+
+// Sums within sums, strides, kernels that are wide and high, dilated ones in dense ones.
+TEST(Fold, BranchesOfAllSizes) {
+  Case net = OfText(
+      "layer { name: 'stem' convolution { channels: 6 kernel: 3 pad: 1 } } layer { name: 'x' "
+      "activation { kind: TANH } } "
+      "layer { name: 'big' convolution { channels: 8 kernel: 5 stride: 2 pad: 2 } } "
+      "layer { name: 'wide' input: 'x' convolution { channels: 8 kernel: [1, 3] stride: 2 pad: [0, "
+      "1] } } layer { name: 'bn' batch_norm {} } "
+      "layer { name: 'holes' input: 'x' convolution { channels: 8 kernel: 3 dilation: 2 stride: 2 "
+      "pad: 2 } } layer { name: 'half' activation { formula: '1 - x / 2' } } "
+      "layer { name: 'point' input: 'x' convolution { channels: 8 kernel: 1 stride: 2 bias: false "
+      "} } "
+      "layer { name: 'two' input: 'big' input: 'bn' add {} } layer { name: 'three' input: 'two' "
+      "input: 'half' add {} } layer { name: 'bn3' batch_norm {} } "
+      "layer { name: 'four' input: 'point' input: 'bn3' add {} } layer { linear {} }");
+  EXPECT_EQ(net.folded->size(), 3);
+  EXPECT_LT(net.Difference(), 1e-5);
+}
+
+// Kernels that do not lie within the largest, and convolutions of different tensors, stay as they are.
+TEST(Fold, BranchesThatDoNotFit) {
+  Case net = OfText(
+      "layer { name: 'stem' convolution { channels: 6 kernel: 3 pad: 1 } } layer { name: 'x' "
+      "activation { kind: TANH } } "
+      "layer { name: 'a' convolution { channels: 6 kernel: [3, 1] pad: [1, 0] } } "
+      "layer { name: 'b' input: 'x' convolution { channels: 6 kernel: [1, 3] pad: [0, 1] } } "
+      "layer { name: 'c' convolution { channels: 6 kernel: 3 pad: 1 } } "
+      "layer { name: 'sum' input: 'a' input: 'b' add {} } layer { name: 'sum2' input: 'sum' input: "
+      "'c' add {} } layer { linear {} }");
+  EXPECT_LT(net.Difference(), 1e-5);
+}
+
 TEST(Fold, TwoConvolutionsOfOneSum) {
   Case net = OfText(
       "layer { name: 'stem' convolution { channels: 16 kernel: 3 pad: 1 } } "
@@ -176,7 +244,7 @@ TEST(Fold, TwoConvolutionsOfOneSum) {
       "'bn2' batch_norm {} } "
       "layer { name: 'sum' input: 'bn' input: 'bn2' add {} } layer { name: 'sum2' input: 'sum' "
       "input: 'stem' add {} } layer { activation { kind: RELU } } layer { linear {} }");
-  EXPECT_EQ(net.folded->size(), 4);
+  EXPECT_EQ(net.folded->size(), 3);
   EXPECT_LT(net.Difference(), 1e-5);
 }
 
