@@ -86,6 +86,15 @@ constexpr LayerCase kLayers[] = {
     {"attention",
      "layer { convolution { channels: 6 kernel: 3 stride: 2 } } layer { position {} } "
      "layer { attention { heads: 2 } } layer { drop_path { rate: 0.2 } }"},
+    {"class_token",
+     "layer { convolution { channels: 6 kernel: 3 stride: 2 } } layer { class_token {} } "
+     "layer { attention { heads: 3 } } layer { token {} }"},
+    {"branches",
+     "layer { name: \"stem\" convolution { channels: 5 kernel: 3 pad: 1 } } "
+     "layer { name: \"a\" convolution { channels: 5 kernel: 3 pad: 1 } } layer { name: \"bn\" "
+     "batch_norm {} } "
+     "layer { name: \"b\" input: \"stem\" convolution { channels: 5 kernel: 1 } } "
+     "layer { input: \"bn\" input: \"b\" input: \"stem\" add {} }"},
     {"formula_powers", "layer { activation { formula: \"(1 + x^2)^-0.5 - x^3 / 7 + 2^x\" } }"},
     {"formula_functions",
      "layer { activation { formula: \"sin(x) * cos(x) + tan(x / 4) + asin(x / 9) + acos(x / 9) + "

@@ -90,9 +90,45 @@ CASES = [
     (one("attention { heads: 2 }"), (4, 2, 3), [(12, 4, 1, 1), (12,), (4, 4, 1, 1), (4,)],
      lambda x, *p: attention(x, 2, *p)),
     (one("position {}"), (2, 2, 3), [(2, 2, 3)], lambda x, w: x + w),
+    (one("class_token {}"), (3, 2, 2), [(3,)],
+     lambda x, w: torch.cat([w.reshape(1, 3, 1).expand(2, 3, 1), x.flatten(2)], 2).unsqueeze(2)),
+    (one("token { index: 4 }"), (3, 2, 3), [], lambda x: x[:, :, 1:2, 1:2]),
     (one("activation { kind: HARD_SIGMOID }"), (3, 2, 2), [], F.hardsigmoid),
     (one("activation { kind: HARD_SWISH }"), (3, 2, 2), [], F.hardswish),
     (one("activation { kind: RELU6 }"), (3, 2, 2), [], F.relu6),
+    # What was reported of other libraries: a last window that would begin in the padding (tracel-ai/burn#5791), windows
+    # beyond the padded image (onnx/onnx#5276, apple/coremltools#2844), overlapping windows with padding
+    # (pytorch/pytorch#188344), columns that no kernel reaches (pytorch/pytorch#25101), a 2x2 image in one pixel
+    # (pytorch/pytorch#30565), groups of one number (pytorch/pytorch#19250).
+    (one("max_pool { kernel: 2 pad: 1 ceil: true }"), (2, 5, 4), [],
+     lambda x: F.max_pool2d(x, 2, 2, 1, ceil_mode=True)),
+    (one("average_pool { kernel: 2 pad: 1 ceil: true }"), (2, 5, 4), [],
+     lambda x: F.avg_pool2d(x, 2, 2, 1, ceil_mode=True)),
+    (one("average_pool { kernel: 2 stride: 3 ceil: true }"), (1, 7, 7), [],
+     lambda x: F.avg_pool2d(x, 2, 3, ceil_mode=True)),
+    (one("average_pool { kernel: [1, 7] stride: [1, 3] pad: [0, 3] ceil: true }"), (1, 2, 9), [],
+     lambda x: F.avg_pool2d(x, (1, 7), (1, 3), (0, 3), ceil_mode=True)),
+    (one("average_pool { kernel: 2 stride: 1 pad: 1 }"), (2, 4, 4), [],
+     lambda x: F.avg_pool2d(x, 2, 1, 1)),
+    (one("convolution { channels: 2 kernel: 5 stride: 3 pad: 1 }"), (2, 8, 9), [(2, 2, 5, 5), (2,)],
+     lambda x, w, b: F.conv2d(x, w, b, 3, 1)),
+    (one("convolution { channels: 4 kernel: [2, 3] stride: [1, 2] dilation: [2, 1] groups: 2 }"),
+     (4, 4, 6), [(4, 2, 2, 3), (4,)], lambda x, w, b: F.conv2d(x, w, b, (1, 2), 0, (2, 1), 2)),
+    (one("transposed_convolution { channels: 2 kernel: 2 stride: 2 output_padding: 1 }"), (3, 2, 3),
+     [(3, 2, 2, 2), (2,)], lambda x, w, b: F.conv_transpose2d(x, w, b, 2, 0, 1)),
+    (one("transposed_convolution { channels: 4 kernel: 3 stride: 2 pad: 1 output_padding: [1, 0] "
+         "dilation: [1, 2] groups: 2 }"), (2, 3, 2), [(2, 2, 3, 3), (4,)],
+     lambda x, w, b: F.conv_transpose2d(x, w, b, 2, 1, (1, 0), 2, (1, 2))),
+    (one("resize { size: 1 mode: BILINEAR }"), (1, 2, 2), [],
+     lambda x: F.interpolate(x, (1, 1), mode="bilinear", align_corners=False)),
+    (one("group_norm { groups: 3 }"), (3, 1, 1), [(3,), (3,)],
+     lambda x, w, b: F.group_norm(x, 3, w, b)),
+    (one("attention { heads: 1 }"), (3, 1, 1), [(9, 3, 1, 1), (9,), (3, 3, 1, 1), (3,)],
+     lambda x, *p: attention(x, 1, *p)),
+    (one("adaptive_average_pool { size: [3, 5] }"), (2, 2, 4), [],
+     lambda x: F.adaptive_avg_pool2d(x, (3, 5))),
+    (one("local_response_norm { size: 4 }"), (6, 1, 2), [],
+     lambda x: F.local_response_norm(x, 4)),
 ]
 
 
