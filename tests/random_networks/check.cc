@@ -4,14 +4,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
+#include "layers/graph/reference.h"
+#include "layers/plan/fold.h"
+#include "layers/plan/parameters.h"
 #include "layers/plan/plan_testing.h"
 
 namespace cotangent::tests {
@@ -41,6 +47,80 @@ layers::AgreementOptions AgreementOf(const CheckOptions& options) {
 
 }  // namespace
 
+namespace {
+
+using Values = std::vector<double>;
+
+// The prediction for given parameters and images, in double; shake: every parameter is off by as much,
+// relative to itself.
+Values Predict(const layers::Graph& graph, const layers::BuiltNetwork& network,
+               const layers::ParameterStore& store, const Values& images, double shake,
+               uint64_t seed) {
+  layers::SplitMix random(seed);
+  layers::ReferenceEvaluator<double> reference(graph);
+  const auto give = [&](const layers::ParameterStore::Slot& slot, layers::TensorId t,
+                        const float* from) {
+    Values values(from, from + slot.size);
+    for (double& value : values) value *= 1 + (random.Uniform() < 0 ? -shake : shake);
+    reference.Give(t, std::move(values));
+  };
+  for (layers::TensorId t : graph.parameters()) {
+    const layers::ParameterStore::Slot& slot = *store.FindParameter(graph.tensor(t).name);
+    give(slot, t, store.values() + slot.offset);
+  }
+  for (layers::TensorId t : graph.states()) {
+    const layers::ParameterStore::Slot& slot = *store.FindState(graph.tensor(t).name);
+    give(slot, t, store.state_values() + slot.offset);
+  }
+  reference.Give(network.images, images);
+  const absl::Status status = reference.Compute({network.prediction});
+  EXPECT_TRUE(status.ok()) << status;
+  return status.ok() ? reference.values(network.prediction) : Values();
+}
+
+double Distance(const Values& a, const Values& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
+}
+
+// Inference, with all that folds folded, is the training graph in evaluation mode: what the folded
+// graph says, and what a plan of it computes.
+void ExpectInferenceAgrees(const RandomNetwork& network, const CheckOptions& options) {
+  const absl::StatusOr<layers::BuiltNetwork> built = BuildText(network, /*training=*/false);
+  ASSERT_TRUE(built.ok()) << built.status();
+  const auto store = layers::ParameterStore::Create(built->graph);
+  ASSERT_TRUE(store.ok()) << store.status();
+  layers::SplitMix random(options.seed);
+  for (int64_t i = 0; i < (*store)->parameter_floats(); ++i)
+    (*store)->values()[i] = static_cast<float>(random.Uniform());
+  for (const layers::ParameterStore::Slot& slot : (*store)->states()) {
+    for (int64_t i = 0; i < slot.size; ++i)
+      (*store)->state_values()[slot.offset + i] = static_cast<float>(1.5 + 0.5 * random.Uniform());
+  }
+  Values images(built->graph.shape(built->images).NumElements());
+  for (double& pixel : images) pixel = random.Uniform();
+  auto folded = layers::FoldedGraph::Create(built->graph, built->prediction, **store);
+  ASSERT_TRUE(folded.ok()) << folded.status();
+  (*folded)->Update();
+  const Values expected = Predict(built->graph, *built, **store, images, 0, 0),
+               found = Predict((*folded)->graph(), *built, (*folded)->store(), images, 0, 0);
+  // Folded weights are rounded to f32.
+  constexpr double kRounding = 1e-7;
+  double allowed = 1e-5 * std::max(Distance(expected, Values(expected.size(), 0.0)), 1e-3);
+  for (uint64_t k = 1; k <= 8; ++k)
+    allowed += 2 * Distance(expected, Predict(built->graph, *built, **store, images, kRounding, k));
+  const double error = Distance(found, expected);
+  EXPECT_TRUE(error <= allowed) << "folded for inference: error " << error << ", allowed "
+                                << allowed;
+  layers::Graph plain = (*folded)->graph();
+  layers::AgreementOptions agreement = AgreementOf(options);
+  agreement.derivatives = false;
+  layers::ExpectPlanAgrees(plain, built->prediction, agreement);
+}
+
+}  // namespace
+
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options) {
   // Rounding to bf16 can move a score across a kink of the hinge loss, so use a smooth loss.
   RandomNetwork smooth = network;
@@ -53,6 +133,7 @@ std::string Disagreements(const RandomNetwork& network, const CheckOptions& opti
     testing::ScopedFakeTestPartResultReporter capture(
         testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &results);
     layers::ExpectPlanAgrees(built->graph, built->loss, AgreementOf(options));
+    ExpectInferenceAgrees(smooth, options);
   }
   std::string all;
   for (int i = 0; i < results.size(); ++i) {

@@ -87,7 +87,7 @@ class Drawer {
   }
 
   std::string DrawLayer() {
-    switch (random_.Below(16)) {
+    switch (random_.Below(26)) {
       case 0:
       case 1:
       case 2:
@@ -98,7 +98,8 @@ class Drawer {
       case 5: {
         const std::string kind = PickText({"max_pool", "average_pool"});
         const std::string counting =
-            kind == "average_pool" && Seldom() ? " count_padding: false" : "";
+            absl::StrCat(kind == "average_pool" && Seldom() ? " count_padding: false" : "",
+                         Seldom() ? " ceil: true" : "");
         return absl::StrCat(kind, " { kernel: ", Kernel(),
                             Often() ? "" : absl::StrCat(" stride: ", Two({1, 2, 3})),
                             Seldom() ? " padding: SAME" : Pad(), counting, " }");
@@ -111,7 +112,7 @@ class Drawer {
       case 9:
         return "batch_norm {}";
       case 10:
-        return "layer_norm {}";
+        return PickText({"layer_norm {}", "layer_norm { axes: CHANNELS }"});
       case 11:
       case 12:
         return Activation();
@@ -124,13 +125,43 @@ class Drawer {
                    : absl::StrCat("pad { pad: [", Pick({-1, 0, 1}), ", ", Pick({0, 1, 2}), ", ",
                                   Pick({-1, 0, 1}), ", ", Pick({0, 1}),
                                   "] mode: ", PickText({"ZEROS", "CIRCULAR", "REFLECT"}), " }");
+      case 15:
+        return absl::StrCat("group_norm { groups: ", Divisor(), " }");
+      case 16:
+        return PickText({"scale {}", "scale { per_channel: false }", "prelu {}",
+                         "prelu { per_channel: false }", "position {}"});
+      case 17:
+        return Seldom() ? absl::StrCat("channel_shuffle { groups: ", Divisor(), " }")
+                        : absl::StrCat("slice { begin: ", Pick({0, 1, 3}),
+                                       Often() ? "" : " channels: 2", " }");
+      case 18:
+        return absl::StrCat("resize { ", Often() ? "size: " : "times: ", Two({1, 2, 3, 5}),
+                            " mode: ", PickText({"NEAREST", "BILINEAR"}), " }");
+      case 19:
+        return absl::StrCat("adaptive_average_pool { size: ", Two({1, 2, 3, 4}), " }");
+      case 20:
+        if (Pixels() > 16) return "token { index: 1 }";
+        return PickText({"class_token {}", "token {}"});
+      case 21:
+        if (Pixels() > 16) return Convolution();
+        return absl::StrCat("attention { heads: ", Divisor(), Often() ? "" : " bias: false", " }");
+      case 22:
+        return PickText({"drop_path { rate: 0.4 }", "local_response_norm { size: 3 }",
+                         "local_response_norm { size: 4 alpha: 0.5 }", "softmax {}"});
       default:
         return Branch();
     }
   }
+  int64_t Channels() const { return image_.rank() == 4 ? image_[1] : 1; }
+  int64_t Pixels() const { return image_.rank() == 4 ? image_[2] * image_[3] : 1; }
+  // Of the present channels.
+  int64_t Divisor() {
+    const int64_t divisor = Pick({1, 2, 3, 4});
+    return Channels() % divisor == 0 ? divisor : Seldom() ? 1 : Channels();
+  }
 
   std::string Convolution() {
-    const int64_t channels = image_.rank() == 4 ? image_[1] : 1;
+    const int64_t channels = Channels();
     std::string text = absl::StrCat("convolution { channels: ");
     if (Seldom())
       absl::StrAppend(&text, channels * Pick({1, 2}), " groups: ", channels);
@@ -158,19 +189,50 @@ class Drawer {
                      "activation { formula: \"",
                      PickText({"x / (1 + abs(x))", "x^2 - x", "max(x, 0.5 * x)", "sin(x)"}), "\" }")
                : absl::StrCat("activation { kind: ",
-                              PickText({"RELU", "TANH", "GELU", "SILU", "LEAKY_RELU"}), " }");
+                              PickText({"RELU", "TANH", "GELU", "SILU", "LEAKY_RELU", "ELU",
+                                        "GELU_TANH", "SOFTPLUS", "SOFTSIGN", "HARD_SWISH", "MISH",
+                                        "HARD_SIGMOID", "RELU6"}),
+                              " }");
   }
 
-  // Returns a block in which the output of a small layer is added to, or concatenated with, its
-  // input.
+  // Returns a layer whose output has the shape of its input.
+  std::string Inside() {
+    const std::string channels = absl::StrCat("convolution { channels: ", Channels());
+    switch (random_.Below(9)) {
+      case 0:
+        return absl::StrCat(channels, " kernel: 3 padding: SAME }");
+      case 1:
+        return absl::StrCat(channels, " kernel: 1 bias: false }");
+      case 2:
+        return absl::StrCat(channels, " kernel: ", Two({1, 3, 5}),
+                            " padding: SAME groups: ", Seldom() ? Channels() : Divisor(), " }");
+      default:
+        return PickText({"activation { kind: TANH }", "batch_norm {}", "average_pool { kernel: 1 }",
+                         "max_pool { kernel: 1 }", "max_pool { kernel: 3 stride: 1 pad: 1 }",
+                         "activation { formula: \"x * x\" }"});
+    }
+  }
+
+  // Returns a block in which the outputs of one or two small layers are added to, multiplied with or
+  // concatenated with its input, or in which the input's means gate it.
   std::string Branch() {
-    const std::string inside =
-        PickText({"activation { kind: TANH }", "batch_norm {}", "average_pool { kernel: 1 }",
-                  "max_pool { kernel: 1 }", "max_pool { kernel: 3 stride: 1 pad: 1 }",
-                  "activation { formula: \"x * x\" }"});
-    return absl::StrCat("sequence { layer { name: \"f\" ", inside,
-                        " } layer { input: \"f\" input: \"input\" ", PickText({"add", "concat"}),
-                        " {} } }");
+    const std::string f = absl::StrCat("layer { name: \"f\" ", Inside(), " }");
+    const std::string together = PickText({"add", "concat", "concat", "multiply"});
+    switch (random_.Below(4)) {
+      case 0:
+        return absl::StrCat(
+            "sequence { layer { name: \"f\" global_average_pool {} } layer { input: "
+            "\"input\" input: \"f\" ",
+            PickText({"multiply {}", "elementwise { formula: \"a * sigmoid(b)\" }"}), " } }");
+      case 1:
+        return absl::StrCat("sequence { ", f, " layer { name: \"g\" input: \"input\" ", Inside(),
+                            " } layer { name: \"h\" ", PickText({"batch_norm {}", "scale {}"}),
+                            " } layer { input: \"h\" input: \"f\" ",
+                            Often() ? "input: \"input\" " : "", together, " {} } }");
+      default:
+        return absl::StrCat("sequence { ", f, " layer { input: \"f\" input: \"input\" ", together,
+                            " {} } }");
+    }
   }
 
   SplitMix random_;
@@ -190,10 +252,13 @@ std::string RandomNetwork::Text() const {
 
 RandomNetwork DrawNetwork(uint64_t seed) { return Drawer(seed).Draw(); }
 
-absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network) {
+absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network, bool training) {
   const absl::StatusOr<layers::Network> parsed = layers::ParseNetwork(network.Text());
   if (!parsed.ok()) return parsed.status();
-  return layers::Build(*parsed, {.batch_size = network.batch, .classes = network.classes});
+  return layers::Build(*parsed, {.batch_size = network.batch,
+                                 .training = training,
+                                 .with_loss = training,
+                                 .classes = network.classes});
 }
 
 }  // namespace cotangent::tests

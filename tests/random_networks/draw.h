@@ -25,7 +25,8 @@ struct RandomNetwork {
 // Returns the same network for the same seed. Every network can be built.
 RandomNetwork DrawNetwork(uint64_t seed);
 
-absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network);
+// As it is trained with its loss, or as it answers without.
+absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network, bool training = true);
 
 }  // namespace cotangent::tests
 

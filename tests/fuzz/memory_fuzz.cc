@@ -1,0 +1,23 @@
+// What --memory and train.memory say. What is read is positive, and what it is told as is read again
+// as no less.
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "tests/fuzz/property.h"
+#include "training/memory.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  namespace training = cotangent::training;
+  const auto bytes =
+      training::ParseMemory(absl::string_view(reinterpret_cast<const char*>(data), size));
+  if (!bytes.ok()) {
+    COTANGENT_PROPERTY(!bytes.status().message().empty());
+    return 0;
+  }
+  COTANGENT_PROPERTY(*bytes > 0);
+  if (*bytes > int64_t{1} << 62) return 0;  // rounded up it may be beyond what can be told
+  const auto again = training::ParseMemory(training::MemoryText(*bytes));
+  COTANGENT_PROPERTY(again.ok() && *again >= *bytes);
+  return 0;
+}
