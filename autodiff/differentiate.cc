@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "autodiff/sparse.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff {
 
@@ -27,9 +28,8 @@ const char* ModeName(Mode mode) {
 absl::StatusOr<ExpressionFunction> ExpressionFunction::Create(
     std::vector<symbolic::Expr> outputs, std::vector<symbolic::Expr> variables) {
   if (outputs.empty()) return absl::InvalidArgumentError("a function needs at least one formula");
-  absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs, variables);
-  if (!program.ok()) return program.status();
-  return ExpressionFunction(*std::move(program), std::move(outputs), std::move(variables));
+  ASSIGN_OR_RETURN(symbolic::Program program, symbolic::Program::Create(outputs, variables));
+  return ExpressionFunction(std::move(program), std::move(outputs), std::move(variables));
 }
 
 namespace differentiate_internal {
@@ -53,9 +53,8 @@ std::string Causes(const Inspection& inspection) {
 absl::StatusOr<Vector> EvaluateAt(const std::vector<symbolic::Expr>& outputs,
                                   const std::vector<symbolic::Expr>& variables,
                                   std::span<const double> x) {
-  const absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(outputs, variables);
-  if (!program.ok()) return program.status();
-  return program->Evaluate<double>(absl::Span<const double>(x.data(), x.size()));
+  ASSIGN_OR_RETURN(const symbolic::Program program, symbolic::Program::Create(outputs, variables));
+  return program.Evaluate<double>(absl::Span<const double>(x.data(), x.size()));
 }
 
 std::vector<symbolic::Expr> Flattened(const std::vector<std::vector<symbolic::Expr>>& rows) {

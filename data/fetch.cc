@@ -114,11 +114,10 @@ class Fetcher final : public FetchSession {
 
   absl::Status Download(const std::string& url, const std::string& file,
                         const std::string& expected_md5) override {
-    absl::Status status =
+    RETURN_IF_ERROR(
         RunProgram({"curl", "--fail", "--location", "--silent", "--show-error", "--connect-timeout",
                     "10", "--speed-limit", "2000", "--speed-time", "30", "--output", file, url},
-                   file);
-    if (!status.ok()) return status;
+                   file));
     ASSIGN_OR_RETURN(const std::string md5, Md5OfFile(InWorkDir(file)));
     if (md5 == expected_md5) return absl::OkStatus();
     return absl::DataLossError(absl::StrCat("what came from ", url, " has the MD5 ", md5,

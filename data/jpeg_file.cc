@@ -161,10 +161,9 @@ Rectangle Widened(const Rectangle& part, int width, int height) {
 
 absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                  absl::string_view source) {
-  absl::StatusOr<DecodedPart> whole =
-      DecodeJpegPart(bytes, most_pixels, source, [](int, int) { return std::nullopt; });
-  if (!whole.ok()) return whole.status();
-  return std::move(whole->image);
+  ASSIGN_OR_RETURN(DecodedPart whole, DecodeJpegPart(bytes, most_pixels, source,
+                                                     [](int, int) { return std::nullopt; }));
+  return std::move(whole.image);
 }
 
 absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int64_t most_pixels,

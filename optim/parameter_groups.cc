@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/glob.h"
+#include "base/status_macros.h"
 
 namespace cotangent::optim {
 namespace {
@@ -61,8 +62,7 @@ absl::StatusOr<std::vector<int>> AssignGroups(absl::Span<const ParameterSlice> s
   for (size_t g = 0; g < groups.size(); ++g) {
     const Group& group = *groups[g];
     const std::string field = absl::StrCat(place, "[", g, "]");
-    absl::Status status = CheckGroup(slices, group, field);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(CheckGroup(slices, group, field));
     bool fits_any = false, takes_any = false;
     for (size_t i = 0; i < slices.size(); ++i) {
       if (!FitsName(slices[i], group) || !FitsRank(slices[i], group)) continue;

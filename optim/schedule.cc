@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace cotangent::optim {
 namespace {
@@ -29,17 +30,16 @@ absl::StatusOr<Schedule> Schedule::Create(const ScheduleConfig& config, const Ru
   schedule.config_ = config;
   if (config.has_warmup()) {
     const std::string warmup = absl::StrCat(place, ".warmup");
-    auto steps = StepsOf(config.warmup().length(), run, absl::StrCat(warmup, ".length"));
-    if (!steps.ok()) return steps.status();
-    if (*steps >= run.total_steps) {
+    ASSIGN_OR_RETURN(auto steps,
+                     StepsOf(config.warmup().length(), run, absl::StrCat(warmup, ".length")));
+    if (steps >= run.total_steps) {
       return absl::InvalidArgumentError(
-          absl::StrCat(warmup, ".length is ", *steps, " steps, but the whole run has ",
+          absl::StrCat(warmup, ".length is ", steps, " steps, but the whole run has ",
                        run.total_steps, ": shorten it or train for longer"));
     }
-    schedule.warmup_steps_ = *steps;
-    absl::Status status =
-        CheckFactor(config.warmup().start_factor(), absl::StrCat(warmup, ".start_factor"));
-    if (!status.ok()) return status;
+    schedule.warmup_steps_ = steps;
+    RETURN_IF_ERROR(
+        CheckFactor(config.warmup().start_factor(), absl::StrCat(warmup, ".start_factor")));
   }
 
   const int64_t rest = run.total_steps - schedule.warmup_steps_;
@@ -48,32 +48,29 @@ absl::StatusOr<Schedule> Schedule::Create(const ScheduleConfig& config, const Ru
     schedule.length_ = rest;
     const std::string field = absl::StrCat(place, ".", name, ".length");
     if (kind.has_length()) {
-      auto steps = StepsOf(kind.length(), run, field);
-      if (!steps.ok()) return steps.status();
-      schedule.length_ = *steps;
+      ASSIGN_OR_RETURN(auto steps, StepsOf(kind.length(), run, field));
+      schedule.length_ = steps;
     }
     if (schedule.length_ > 0) return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat(field, " comes to no steps: expected at least one"));
   };
 
-  absl::Status status;
   switch (config.kind_case()) {
     case ScheduleConfig::kStep: {
-      status = CheckFactor(config.step().factor(), absl::StrCat(place, ".step.factor"));
-      if (!status.ok()) return status;
-      auto every = StepsOf(config.step().every(), run, absl::StrCat(place, ".step.every"));
-      if (!every.ok()) return every.status();
-      if (*every == 0) {
+      RETURN_IF_ERROR(CheckFactor(config.step().factor(), absl::StrCat(place, ".step.factor")));
+      ASSIGN_OR_RETURN(auto every,
+                       StepsOf(config.step().every(), run, absl::StrCat(place, ".step.every")));
+      if (every == 0) {
         return absl::InvalidArgumentError(
             absl::StrCat(place, ".step.every comes to no steps: expected at least one"));
       }
-      schedule.length_ = *every;
+      schedule.length_ = every;
       break;
     }
     case ScheduleConfig::kMultiStep: {
-      status = CheckFactor(config.multi_step().factor(), absl::StrCat(place, ".multi_step.factor"));
-      if (!status.ok()) return status;
+      RETURN_IF_ERROR(
+          CheckFactor(config.multi_step().factor(), absl::StrCat(place, ".multi_step.factor")));
       if (config.multi_step().at().empty()) {
         return absl::InvalidArgumentError(
             absl::StrCat(place,
@@ -82,48 +79,48 @@ absl::StatusOr<Schedule> Schedule::Create(const ScheduleConfig& config, const Ru
       }
       for (int i = 0; i < config.multi_step().at_size(); ++i) {
         const std::string field = absl::StrCat(place, ".multi_step.at[", i, "]");
-        auto at = StepsOf(config.multi_step().at(i), run, field);
-        if (!at.ok()) return at.status();
-        if (!schedule.milestones_.empty() && *at <= schedule.milestones_.back()) {
+        ASSIGN_OR_RETURN(auto at, StepsOf(config.multi_step().at(i), run, field));
+        if (!schedule.milestones_.empty() && at <= schedule.milestones_.back()) {
           return absl::InvalidArgumentError(
-              absl::StrCat(field, " is step ", *at, ", not after the one before it, which is step ",
+              absl::StrCat(field, " is step ", at, ", not after the one before it, which is step ",
                            schedule.milestones_.back(), ": list them in rising order"));
         }
-        schedule.milestones_.push_back(*at);
+        schedule.milestones_.push_back(at);
       }
       break;
     }
     case ScheduleConfig::kCosine:
-      status = CheckFactor(config.cosine().end_factor(), absl::StrCat(place, ".cosine.end_factor"));
-      if (status.ok()) status = set_length(config.cosine(), "cosine");
+      RETURN_IF_ERROR(
+          CheckFactor(config.cosine().end_factor(), absl::StrCat(place, ".cosine.end_factor")));
+      RETURN_IF_ERROR(set_length(config.cosine(), "cosine"));
       break;
     case ScheduleConfig::kOneCycle: {
       const auto& cycle = config.one_cycle();
       const std::string field = absl::StrCat(place, ".one_cycle");
-      status = CheckFactor(cycle.start_factor(), absl::StrCat(field, ".start_factor"));
-      if (status.ok()) status = CheckFactor(cycle.end_factor(), absl::StrCat(field, ".end_factor"));
-      if (status.ok() && !(cycle.rise() > 0 && cycle.rise() < 1)) {
-        status = absl::InvalidArgumentError(
+      RETURN_IF_ERROR(CheckFactor(cycle.start_factor(), absl::StrCat(field, ".start_factor")));
+      RETURN_IF_ERROR(CheckFactor(cycle.end_factor(), absl::StrCat(field, ".end_factor")));
+      if (!(cycle.rise() > 0 && cycle.rise() < 1)) {
+        return absl::InvalidArgumentError(
             absl::StrCat(field, ".rise is ", cycle.rise(), ": expected a share between 0 and 1"));
       }
-      if (status.ok()) status = set_length(cycle, "one_cycle");
+      RETURN_IF_ERROR(set_length(cycle, "one_cycle"));
       break;
     }
     case ScheduleConfig::kPolynomial: {
       const auto& polynomial = config.polynomial();
-      status = CheckFactor(polynomial.end_factor(), absl::StrCat(place, ".polynomial.end_factor"));
-      if (status.ok() && !(polynomial.power() > 0 && std::isfinite(polynomial.power()))) {
-        status = absl::InvalidArgumentError(absl::StrCat(
+      RETURN_IF_ERROR(
+          CheckFactor(polynomial.end_factor(), absl::StrCat(place, ".polynomial.end_factor")));
+      if (!(polynomial.power() > 0 && std::isfinite(polynomial.power()))) {
+        return absl::InvalidArgumentError(absl::StrCat(
             place, ".polynomial.power is ", polynomial.power(), ": expected a number above 0"));
       }
-      if (status.ok()) status = set_length(polynomial, "polynomial");
+      RETURN_IF_ERROR(set_length(polynomial, "polynomial"));
       break;
     }
     case ScheduleConfig::kConstant:
     case ScheduleConfig::KIND_NOT_SET:
       break;
   }
-  if (!status.ok()) return status;
   return schedule;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/round_up.h"
+#include "base/status_macros.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -85,10 +86,9 @@ int64_t ArenaPlanner::Fullest() const {
 int64_t ArenaPlanner::LowerBound() const { return AliveAt(Fullest()); }
 
 absl::StatusOr<Arena> Arena::Create(const ArenaPlanner& planner, std::string_view needed_by) {
-  absl::StatusOr<AlignedBuffer> buffer = AlignedBuffer::Create(planner.total(), needed_by);
-  if (!buffer.ok()) return buffer.status();
+  ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::Create(planner.total(), needed_by));
   Arena arena;
-  arena.buffer_ = *std::move(buffer);
+  arena.buffer_ = std::move(buffer);
   return arena;
 }
 

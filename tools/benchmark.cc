@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/load.h"
+#include "base/status_macros.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
@@ -75,24 +76,21 @@ struct Times {
 absl::StatusOr<training::TrainedNetwork> FindTrained(const CommandLine& line) {
   const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
   if (checkpoint.empty()) {
-    absl::StatusOr<layers::Network> network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
-    if (!network.ok()) return network.status();
+    ASSIGN_OR_RETURN(layers::Network network, layers::FindNetwork(absl::GetFlag(FLAGS_network)));
     training::TrainedNetwork trained;
-    trained.network = *std::move(network);
+    trained.network = std::move(network);
     return trained;
   }
   if (!absl::GetFlag(FLAGS_inference) || line.WasGiven("network"))
     return absl::InvalidArgumentError(
         "--checkpoint is measured with --inference, and stands for --network");
-  absl::StatusOr<training::FoundCheckpoint> found = training::OpenCheckpoint(checkpoint);
-  if (!found.ok()) return found.status();
-  return training::LoadTrained(found->checkpoint, found->path);
+  ASSIGN_OR_RETURN(training::FoundCheckpoint found, training::OpenCheckpoint(checkpoint));
+  return training::LoadTrained(found.checkpoint, found.path);
 }
 
 absl::StatusOr<training::TrainedNetwork> ResolveNetwork(const CommandLine& line) {
-  absl::StatusOr<training::TrainedNetwork> trained = FindTrained(line);
-  if (!trained.ok()) return trained.status();
-  layers::Network* const network = &trained->network;
+  ASSIGN_OR_RETURN(training::TrainedNetwork trained, FindTrained(line));
+  layers::Network* const network = &trained.network;
   layers::Train& train = *network->mutable_train();
   if (line.WasGiven("batch_size")) train.set_batch_size(absl::GetFlag(FLAGS_batch_size));
   if (line.WasGiven("precision")) {
@@ -129,7 +127,7 @@ absl::StatusOr<Times> Measure(Clock::time_point program_start,
   for (int64_t i = 0;
        i < kWarmUpSteps + absl::GetFlag(FLAGS_steps) || total < absl::GetFlag(FLAGS_seconds); ++i) {
     const Clock::time_point start = Clock::now();
-    if (absl::Status status = step(); !status.ok()) return status;
+    RETURN_IF_ERROR(step());
     if (i == 0) times.first_step_seconds = Seconds(Clock::now() - program_start);
     if (i == kWarmUpSteps - 1) load.SinceLast();
     if (i < kWarmUpSteps) continue;
@@ -150,10 +148,10 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
                                       training::CachedTuner& tuner) {
   // The number of images only sets the length of the recipe's schedule; 50,000 is usual.
   const int64_t images = std::max<int64_t>(50'000, network.train().batch_size());
-  absl::StatusOr<std::unique_ptr<training::TrainingStep>> made =
-      training::StepOnNoise(network, ClassesOf(network), images, options, tuner.get());
-  if (!made.ok()) return made.status();
-  training::TrainingStep& step = **made;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<training::TrainingStep> made,
+      training::StepOnNoise(network, ClassesOf(network), images, options, tuner.get()));
+  training::TrainingStep& step = *made;
   int64_t number = 0;
   absl::StatusOr<Times> times = Measure(program_start, [&]() -> absl::Status {
     if (!step.Run(number++).finite)
@@ -176,13 +174,9 @@ absl::Status InitialiseTrained(training::TrainedNetwork& trained) {
   build.training = false;
   build.classes = ClassesOf(network);
   trained.classes.resize(build.classes);
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(network, build);
-  if (!built.ok()) return built.status();
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
-      layers::ParameterStore::Create(built->graph);
-  if (!store.ok()) return store.status();
-  training::InitialiseStore(*built, network.train().seed(), **store);
-  trained.store = *std::move(store);
+  ASSIGN_OR_RETURN(layers::BuiltNetwork built, layers::Build(network, build));
+  ASSIGN_OR_RETURN(trained.store, layers::ParameterStore::Create(built.graph));
+  training::InitialiseStore(built, network.train().seed(), *trained.store);
   return absl::OkStatus();
 }
 
@@ -191,13 +185,14 @@ absl::StatusOr<Times> MeasureInference(training::TrainedNetwork& trained,
                                        Clock::time_point program_start,
                                        training::CachedTuner& tuner) {
   if (trained.store == nullptr) {
-    if (absl::Status status = InitialiseTrained(trained); !status.ok()) return status;
+    RETURN_IF_ERROR(InitialiseTrained(trained));
   }
-  absl::StatusOr<std::unique_ptr<training::Evaluator>> made = training::Evaluator::Create(
-      trained.network, static_cast<int64_t>(trained.classes.size()),
-      trained.network.train().batch_size(), options, *trained.store, *tuner, trained.quantisation);
-  if (!made.ok()) return made.status();
-  training::Evaluator& evaluator = **made;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<training::Evaluator> made,
+      training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()),
+                                  trained.network.train().batch_size(), options, *trained.store,
+                                  *tuner, trained.quantisation));
+  training::Evaluator& evaluator = *made;
   training::FillWithNoise(
       evaluator.images(),
       evaluator.network().graph.shape(evaluator.network().images).NumElements());

@@ -27,6 +27,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/editor_text.h"
+#include "base/status_macros.h"
 #include "tools/command_line.h"
 #include "tools/derivative_report.h"
 #include "tools/formula_report.h"
@@ -132,10 +133,9 @@ absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
             absl::StrCat("--at: ", name, " is not a finite number; give it one"));
       }
     } else {
-      const absl::StatusOr<double> constant =
-          tools::ConstantFromText(sides[1], absl::StrCat("--at: ", name));
-      if (!constant.ok()) return constant.status();
-      value = *constant;
+      ASSIGN_OR_RETURN(const double constant,
+                       tools::ConstantFromText(sides[1], absl::StrCat("--at: ", name)));
+      value = constant;
     }
     arguments->point.emplace_back(name, value);
   }
@@ -235,7 +235,7 @@ absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
   for (absl::string_view flag :
        {"--at=", "--mode=", "--step=", "--format=", "--parity=", "--limit="}) {
     if (!absl::StartsWith(argument, flag)) continue;
-    if (absl::Status status = CheckCharacters(argument); !status.ok()) return status;
+    RETURN_IF_ERROR(CheckCharacters(argument));
   }
   if (argument == "--help" || argument == "-h") {
     arguments->help = true;
@@ -317,12 +317,12 @@ absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
     if (flags && argument == "--") {
       flags = false;
     } else if (flags && (absl::StartsWith(argument, "--") || argument == "-h")) {
-      if (absl::Status status = ParseFlag(argument, &arguments); !status.ok()) return status;
+      RETURN_IF_ERROR(ParseFlag(argument, &arguments));
     } else {
       arguments.formulas.emplace_back(argument);
     }
   }
-  if (absl::Status status = CheckArguments(arguments); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckArguments(arguments));
   return arguments;
 }
 

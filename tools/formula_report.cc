@@ -12,6 +12,7 @@
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
+#include "base/status_macros.h"
 
 namespace cotangent::tools {
 namespace {
@@ -29,9 +30,8 @@ absl::StatusOr<std::vector<Expr>> ParseAll(absl::Span<const std::string> formula
   for (size_t k = 0; k < formulas.size(); ++k) {
     symbolic::ParseOptions options;
     options.source = NameOf(formulas, k);
-    const absl::StatusOr<Expr> formula = symbolic::Parse(formulas[k], pool, options);
-    if (!formula.ok()) return formula.status();
-    parsed.push_back(*formula);
+    ASSIGN_OR_RETURN(const Expr formula, symbolic::Parse(formulas[k], pool, options));
+    parsed.push_back(formula);
   }
   return parsed;
 }
@@ -48,21 +48,19 @@ absl::StatusOr<double> ConstantFromText(const std::string& text, const std::stri
   symbolic::ParseOptions options;
   options.variables.emplace();
   options.source = source;
-  const absl::StatusOr<Expr> formula = symbolic::Parse(text, pool, options);
-  if (!formula.ok()) return formula.status();
-  const absl::StatusOr<double> value = symbolic::Evaluate(*formula, symbolic::Bindings());
+  ASSIGN_OR_RETURN(const Expr formula, symbolic::Parse(text, pool, options));
+  const absl::StatusOr<double> value = symbolic::Evaluate(formula, symbolic::Bindings());
   if (value.ok()) return value;
   return absl::InvalidArgumentError(absl::StrCat(source, ": ", value.status().message()));
 }
 
 absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formulas) {
   symbolic::Pool pool;
-  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
-  if (!parsed.ok()) return parsed.status();
+  ASSIGN_OR_RETURN(const std::vector<Expr> parsed, ParseAll(formulas, pool));
   std::string text;
-  for (size_t k = 0; k < parsed->size(); ++k) {
+  for (size_t k = 0; k < parsed.size(); ++k) {
     symbolic::Budget budget;
-    const Expr simplified = symbolic::Shortest((*parsed)[k], &budget);
+    const Expr simplified = symbolic::Shortest(parsed[k], &budget);
     absl::StrAppend(&text, NameOf(formulas, k), " = ", ToText(simplified), Stopped(budget), "\n");
   }
   return text;
@@ -73,13 +71,12 @@ absl::StatusOr<std::string> EqualityAsText(absl::Span<const std::string> formula
     return absl::InvalidArgumentError("--equal: found one formula, expected two or more");
   }
   symbolic::Pool pool;
-  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
-  if (!parsed.ok()) return parsed.status();
+  ASSIGN_OR_RETURN(const std::vector<Expr> parsed, ParseAll(formulas, pool));
   std::string text;
   *all = true;
-  for (size_t k = 1; k < parsed->size(); ++k) {
+  for (size_t k = 1; k < parsed.size(); ++k) {
     symbolic::Budget budget;
-    const symbolic::Verdict verdict = symbolic::Equal((*parsed)[0], (*parsed)[k], {}, &budget);
+    const symbolic::Verdict verdict = symbolic::Equal(parsed[0], parsed[k], {}, &budget);
     *all &= verdict == symbolic::Verdict::kEqual;
     absl::StrAppend(
         &text, "f1 and f", k + 1,
@@ -94,11 +91,10 @@ absl::StatusOr<std::string> EqualityAsText(absl::Span<const std::string> formula
 absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
                                          const std::string& variable) {
   symbolic::Pool pool;
-  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
-  if (!parsed.ok()) return parsed.status();
+  ASSIGN_OR_RETURN(const std::vector<Expr> parsed, ParseAll(formulas, pool));
   std::string text;
-  for (size_t k = 0; k < parsed->size(); ++k) {
-    const Expr formula = (*parsed)[k];
+  for (size_t k = 0; k < parsed.size(); ++k) {
+    const Expr formula = parsed[k];
     Expr by = pool.Variable(variable);
     if (variable.empty()) {
       const std::vector<Expr> variables = symbolic::Variables(formula);
@@ -153,20 +149,18 @@ absl::StatusOr<std::string> LimitAsText(absl::Span<const std::string> formulas,
   if (!infinite && absl::ConsumeSuffix(&at, "+")) side = symbolic::Side::kRight;
   if (!infinite && absl::ConsumeSuffix(&at, "-")) side = symbolic::Side::kLeft;
   symbolic::Pool pool;
-  const absl::StatusOr<std::vector<Expr>> parsed = ParseAll(formulas, pool);
-  if (!parsed.ok()) return parsed.status();
+  ASSIGN_OR_RETURN(const std::vector<Expr> parsed, ParseAll(formulas, pool));
   Expr point = pool.Constant(0);
   if (!infinite) {
     symbolic::ParseOptions options;
     options.source = "--limit";
-    const absl::StatusOr<Expr> value = symbolic::Parse(at, pool, options);
-    if (!value.ok()) return value.status();
-    point = *value;
+    ASSIGN_OR_RETURN(const Expr value, symbolic::Parse(at, pool, options));
+    point = value;
   }
   std::string text;
   const Expr variable = pool.Variable(name);
-  for (size_t k = 0; k < parsed->size(); ++k) {
-    const Expr formula = (*parsed)[k];
+  for (size_t k = 0; k < parsed.size(); ++k) {
+    const Expr formula = parsed[k];
     const symbolic::LimitValue limit =
         infinite ? symbolic::LimitAtInfinity(formula, variable, at != "-inf")
                  : symbolic::Limit(formula, variable, point, side);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
@@ -37,33 +38,30 @@ std::function<void(const std::string&)> SignsOfLife() {
 }  // namespace
 
 absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& options) {
-  absl::StatusOr<layers::Network> network = layers::FindNetwork(options.network);
-  if (!network.ok()) return network.status();
+  ASSIGN_OR_RETURN(layers::Network network, layers::FindNetwork(options.network));
   for (const std::string& assignment : options.overrides) {
-    if (absl::Status status = layers::ApplyOverride(*network, assignment); !status.ok())
-      return status;
+    RETURN_IF_ERROR(layers::ApplyOverride(network, assignment));
   }
   int threads;
-  if (absl::Status status = UseThreads(options.threads, &threads); !status.ok()) return status;
+  RETURN_IF_ERROR(UseThreads(options.threads, &threads));
   training::CachedTuner tuner(threads);
   layers::NetworkFunctionOptions of_function;
   of_function.batch_size = options.batch_size;
   of_function.seed = options.seed;
   of_function.threads = threads;
-  absl::StatusOr<std::unique_ptr<layers::NetworkFunction>> function =
-      layers::NetworkFunction::Create(*network, *tuner, of_function);
-  if (!function.ok()) return function.status();
-  (*function)->SetToRandomPoint(options.seed);
+  ASSIGN_OR_RETURN(const std::unique_ptr<layers::NetworkFunction> function,
+                   layers::NetworkFunction::Create(network, *tuner, of_function));
+  function->SetToRandomPoint(options.seed);
   layers::NetworkCheckOptions of_check;
   of_check.seed = options.seed;
   of_check.progress = SignsOfLife();
-  absl::StatusOr<layers::NetworkCheck> check = layers::CheckNetwork(**function, of_check);
+  absl::StatusOr<layers::NetworkCheck> check = layers::CheckNetwork(*function, of_check);
   tuner.Save();
   if (!check.ok()) return check.status();
   NetworkReport report;
-  report.network = network->name().empty() ? options.network : network->name();
+  report.network = network.name().empty() ? options.network : network.name();
   report.batch_size = options.batch_size;
-  report.parameters = static_cast<int64_t>((*function)->point().parameters.size());
+  report.parameters = static_cast<int64_t>(function->point().parameters.size());
   report.check = *std::move(check);
   return report;
 }

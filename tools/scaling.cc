@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
@@ -59,17 +60,16 @@ absl::StatusOr<std::vector<int>> Ranks() {
 }
 
 absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
-  absl::StatusOr<layers::Network> network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
-  if (!network.ok()) return network.status();
-  network->mutable_train()->set_batch_size(absl::GetFlag(FLAGS_batch_size));
+  ASSIGN_OR_RETURN(layers::Network network, layers::FindNetwork(absl::GetFlag(FLAGS_network)));
+  network.mutable_train()->set_batch_size(absl::GetFlag(FLAGS_batch_size));
   const std::string precision = absl::GetFlag(FLAGS_precision);
   if (!precision.empty() && precision != "f32" && precision != "bf16")
     return FlagError("precision", precision, "f32 or bf16");
   if (!precision.empty())
-    network->mutable_train()->set_precision(precision == "bf16" ? layers::Train::BF16
-                                                                : layers::Train::F32);
+    network.mutable_train()->set_precision(precision == "bf16" ? layers::Train::BF16
+                                                               : layers::Train::F32);
   for (const std::string& assignment : line.Values("set")) {
-    if (absl::Status status = layers::ApplyOverride(*network, assignment); !status.ok())
+    if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok())
       return status;
   }
   return network;

@@ -66,11 +66,10 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
 absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner) {
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
-      TrainingStep::Create(std::move(network), options, tuner);
-  if (!made.ok()) return made.status();
-  TrainingStep& step = **made;
-  if (absl::Status status = step.Initialise(nullptr, {}); !status.ok()) return status;
+  ASSIGN_OR_RETURN(std::unique_ptr<TrainingStep> made,
+                   TrainingStep::Create(std::move(network), options, tuner));
+  TrainingStep& step = *made;
+  RETURN_IF_ERROR(step.Initialise(nullptr, {}));
   RETURN_IF_ERROR(step.Prepare(0));
   const layers::Graph& graph = step.network().graph;
   FillWithNoise(step.images(), graph.shape(step.network().images).NumElements());
@@ -115,10 +114,9 @@ TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) 
 
 absl::StatusOr<std::string> Explain(ResolvedNetwork network, const StepOptions& options,
                                     layers::Tuner* tuner) {
-  absl::StatusOr<std::unique_ptr<TrainingStep>> made =
-      StepOnNoise(std::move(network), options, tuner);
-  if (!made.ok()) return made.status();
-  return TimePlan((*made)->plan(), [&](int64_t number) { (*made)->Run(number); }).table;
+  ASSIGN_OR_RETURN(std::unique_ptr<TrainingStep> made,
+                   StepOnNoise(std::move(network), options, tuner));
+  return TimePlan(made->plan(), [&](int64_t number) { made->Run(number); }).table;
 }
 
 }  // namespace cotangent::training

@@ -63,11 +63,10 @@ absl::Status CheckTargets(const layers::Network& network, const DataShape& data)
 
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
                                const std::string& data_dir) {
-  const absl::StatusOr<int64_t> images = source->Size(data::Split::kTrain);
-  if (!images.ok()) return images.status();
+  ASSIGN_OR_RETURN(const int64_t images, source->Size(data::Split::kTrain));
   RunData data;
   data.name = source->name;
-  data.shape = {*images,          static_cast<int64_t>(source->classes.size()),
+  data.shape = {images,           static_cast<int64_t>(source->classes.size()),
                 source->channels, source->height,
                 source->width,    source->target_kind};
   data.classes = source->classes;
@@ -216,9 +215,7 @@ absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& netwo
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(take(recipe.mean(), normalization.mean, "mean", false));
-  if (absl::Status status = take(recipe.deviation(), normalization.deviation, "deviation", true);
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(take(recipe.deviation(), normalization.deviation, "deviation", true));
   return normalization;
 }
 

@@ -155,14 +155,13 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network) {
 
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization) {
-  absl::StatusOr<data::Augmentation> augmentation = AugmentationOf(network);
-  if (!augmentation.ok()) return augmentation.status();
+  ASSIGN_OR_RETURN(data::Augmentation augmentation, AugmentationOf(network));
   const Train& train = network.train();
   data::PipelineOptions options;
   options.batch_size = static_cast<int>(train.batch_size() * train.accumulate());
   options.seed = train.seed();
   options.balance_classes = train.sampling() == Train::BALANCED;
-  options.augmentation = *std::move(augmentation);
+  options.augmentation = std::move(augmentation);
   ASSIGN_OR_RETURN(options.mixing, MixingOf(network));
   if (TargetKindOf(network) != data::TargetKind::kClass || options.mixing.is_used())
     options.targets = data::TargetFormat::kValues;

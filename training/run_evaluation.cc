@@ -90,9 +90,8 @@ absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<boo
 absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bool()>& cancelled,
                                                           const FoundCheckpoint* best) {
   Final result;
-  const absl::Status status =
-      distributed::AtRankZero(*options_.ranks, [&] { return AtEndHere(cancelled, best, result); });
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(
+      distributed::AtRankZero(*options_.ranks, [&] { return AtEndHere(cancelled, best, result); }));
   distributed::BroadcastValue(*options_.ranks, result);
   return result;
 }
@@ -111,8 +110,7 @@ absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
     evaluator_->ParametersChanged();
   };
   if (best != nullptr) {
-    absl::Status status = RestoreForInference(best->checkpoint, best->path, store());
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(RestoreForInference(best->checkpoint, best->path, store()));
   }
   data::Dataset final_set;
   const data::Dataset* images = &WatchedSet();

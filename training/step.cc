@@ -185,8 +185,7 @@ absl::Status TrainingStep::Initialise(const data::Dataset* images,
 absl::Status TrainingStep::Prepare(int64_t step) {
   if (plan_ != nullptr && step >= prepared_from_ && step < prepared_until_) return absl::OkStatus();
   distributed::Communicator& ranks = *options_.ranks;
-  const absl::Status status = distributed::AtRankZero(ranks, [&] { return Compile(step); });
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(distributed::AtRankZero(ranks, [&] { return Compile(step); }));
   TakeChoicesOfRankZero();
   const absl::Status agreed =
       distributed::Agree(ranks, ranks.rank() == 0 ? absl::OkStatus() : Compile(step));

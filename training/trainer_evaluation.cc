@@ -33,10 +33,9 @@ absl::Status Trainer::Evaluate(bool is_last) {
                {"train_loss", Numbers().loss},
                {"checkpoint_seconds", save_seconds_}};
   if (evaluated_step_ != state_.step) {
-    const absl::StatusOr<Evaluator::Result> watched =
-        evaluation_->Watched([this] { return observer_.Interrupted(); });
-    if (!watched.ok()) return watched.status();
-    Take(*watched, options_.data.watched, line);
+    ASSIGN_OR_RETURN(const Evaluator::Result watched,
+                     evaluation_->Watched([this] { return observer_.Interrupted(); }));
+    Take(watched, options_.data.watched, line);
     evaluated_step_ = state_.step;
     // A run that is cut short within an epoch is evaluated where an uninterrupted run would not be,
     // so this evaluation must not count when the run is resumed.
@@ -51,14 +50,14 @@ absl::Status Trainer::Evaluate(bool is_last) {
 
 absl::Status Trainer::EvaluateAtEnd(json& line) {
   const std::optional<FoundCheckpoint> best = BestForTheEnd();
-  const absl::StatusOr<RunEvaluation::Final> final = evaluation_->AtEnd(
-      [this] { return observer_.Interrupted(); }, best.has_value() ? &*best : nullptr);
-  if (!final.ok()) return final.status();
+  ASSIGN_OR_RETURN(const RunEvaluation::Final final,
+                   evaluation_->AtEnd([this] { return observer_.Interrupted(); },
+                                      best.has_value() ? &*best : nullptr));
   if (options_.data.final == data::Split::kTest)
     line["test_step"] = best.has_value() ? state_.best_step : state_.step;
-  Take(final->plain.value_or(Evaluator::Result{result_.score, result_.loss}), options_.data.final,
+  Take(final.plain.value_or(Evaluator::Result{result_.score, result_.loss}), options_.data.final,
        line);
-  result_.tta_score = final->averaged.has_value() ? final->averaged->score : result_.score;
+  result_.tta_score = final.averaged.has_value() ? final.averaged->score : result_.score;
   line[absl::StrCat("tta_", result_.measure.key)] = result_.tta_score;
   return absl::OkStatus();
 }

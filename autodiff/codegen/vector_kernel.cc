@@ -11,6 +11,7 @@
 #include "autodiff/codegen/vector_interpreter.h"
 #include "autodiff/codegen/vector_jit.h"
 #include "base/cpu.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff::codegen {
 namespace {
@@ -90,9 +91,8 @@ absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const Vector
   if (options.isa == Isa::kPortable) {
     return std::make_unique<InterpretedKernel>(program, options.columns);
   }
-  const absl::StatusOr<MachineCode> code = AssembleKernel(program, options);
-  if (!code.ok()) return code.status();
-  return CompiledKernel::Load(*code);
+  ASSIGN_OR_RETURN(const MachineCode code, AssembleKernel(program, options));
+  return CompiledKernel::Load(code);
 }
 
 }  // namespace cotangent::autodiff::codegen

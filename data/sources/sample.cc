@@ -1,6 +1,7 @@
 // The data source "sample": 400 training and 200 test images of CIFAR-10, 40 and 20 of each class,
 // which are part of the program.
 
+#include "base/status_macros.h"
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
 
@@ -26,9 +27,8 @@ class Sample final : public Source {
 
   absl::StatusOr<Dataset> Load(const std::string&, Split split) const override {
     Dataset dataset = EmptyDataset(*this);
-    absl::Status status = AppendCifarRecords(Bytes(split), CifarFormat::kCifar10, CifarLabel::kFine,
-                                             "the built-in sample", 0, dataset);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(AppendCifarRecords(Bytes(split), CifarFormat::kCifar10, CifarLabel::kFine,
+                                       "the built-in sample", 0, dataset));
     return dataset;
   }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/graph/uses.h"
 
@@ -35,7 +36,7 @@ absl::StatusOr<std::vector<TensorId>> Forward(Graph& graph, absl::Span<const Ten
     }
     if (!reached || !needed) continue;
     ForwardRule rule(graph, node, std::move(inputs), std::move(wanted));
-    if (absl::Status status = node.op->Jvp(rule); !status.ok()) return status;
+    RETURN_IF_ERROR(node.op->Jvp(rule));
     for (size_t k = 0; k < node.outputs.size(); ++k) tangents[node.outputs[k]] = rule.made[k];
   }
   std::vector<TensorId> results;

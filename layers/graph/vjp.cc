@@ -6,14 +6,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/elementwise.h"
 
 namespace cotangent::layers {
 namespace {
-
-#define RETURN_IF_ERROR(expression) \
-  if (absl::Status status = (expression); !status.ok()) return status
 
 // Collects the cotangents that the rules contribute to each tensor, visiting the nodes from the
 // last to the first.
@@ -56,9 +54,8 @@ absl::StatusOr<TensorId> Reverse::CotangentOf(TensorId t) {
   std::vector<TensorId>& terms = terms_[t];
   if (terms.empty()) return kNoTensor;
   if (terms.size() > 1) {
-    absl::StatusOr<TensorId> sum = Add(graph_, graph_.tensor(t).name, terms);
-    if (!sum.ok()) return sum;
-    terms = {*sum};
+    ASSIGN_OR_RETURN(TensorId sum, Add(graph_, graph_.tensor(t).name, terms));
+    terms = {sum};
   }
   return terms[0];
 }
@@ -73,9 +70,8 @@ absl::StatusOr<std::vector<TensorId>> Reverse::Run(absl::Span<const TensorId> ou
   for (int node = last; node >= 0; --node) RETURN_IF_ERROR(Visit(node));
   std::vector<TensorId> results;
   for (TensorId t : with_respect_to) {
-    absl::StatusOr<TensorId> cotangent = CotangentOf(t);
-    if (!cotangent.ok()) return cotangent.status();
-    results.push_back(*cotangent);
+    ASSIGN_OR_RETURN(TensorId cotangent, CotangentOf(t));
+    results.push_back(cotangent);
   }
   return results;
 }
@@ -99,10 +95,9 @@ absl::Status Reverse::Visit(int index) {
   std::vector<TensorId> cotangents;
   bool any = false;
   for (TensorId output : node.outputs) {
-    absl::StatusOr<TensorId> cotangent = CotangentOf(output);
-    if (!cotangent.ok()) return cotangent.status();
-    cotangents.push_back(*cotangent);
-    any = any || *cotangent != kNoTensor;
+    ASSIGN_OR_RETURN(TensorId cotangent, CotangentOf(output));
+    cotangents.push_back(cotangent);
+    any = any || cotangent != kNoTensor;
   }
   if (!any) return absl::OkStatus();
   Rule rule(*this, node, std::move(cotangents));

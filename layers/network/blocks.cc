@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "layers/network/fragment_parser.h"
 #include "layers/network/nearest_name.h"
 #include "layers/network/network_text.h"
@@ -91,14 +92,13 @@ class Reader {
 
   absl::StatusOr<Network> Read() {
     std::string rest(source_.text());
-    if (absl::Status status = TakeBlocks(rest); !status.ok()) return status;
+    RETURN_IF_ERROR(TakeBlocks(rest));
     Network network;
     const Fragment fragment(source_, std::move(rest));
-    if (absl::Status status = ParseFragment(fragment, "network", network); !status.ok())
-      return status;
+    RETURN_IF_ERROR(ParseFragment(fragment, "network", network));
     if (network.block_size() > 0)
       return source_.Error(0, "write each block as 'block { ... }', not as a list");
-    if (absl::Status status = Expand(*network.mutable_layer(), 0); !status.ok()) return status;
+    RETURN_IF_ERROR(Expand(*network.mutable_layer(), 0));
     return network;
   }
 
@@ -125,7 +125,7 @@ class Reader {
       }
       if (close >= tokens.size())
         return source_.Error(tokens[open].begin, "this block is not closed; expected a '}' for it");
-      if (absl::Status status = NoteBlock(tokens, open, close); !status.ok()) return status;
+      RETURN_IF_ERROR(NoteBlock(tokens, open, close));
       for (size_t at = tokens[i].begin; at < tokens[close].end; ++at) {
         if (!absl::ascii_isspace(rest[at])) rest[at] = ' ';
       }
@@ -184,7 +184,7 @@ class Reader {
                          " levels; expected a flatter network"));
       }
       if (layer.has_use()) {
-        if (absl::Status status = ExpandUse(layer, depth); !status.ok()) return status;
+        RETURN_IF_ERROR(ExpandUse(layer, depth));
       } else if (absl::Status status =
                      Expand(*layer.mutable_sequence()->mutable_layer(), depth + 1);
                  !status.ok()) {
@@ -214,9 +214,8 @@ class Reader {
     const bool counts = Counts(block);
     if (!counts || !layer.has_repeat() || layer.repeat() < 1) {
       if (counts) values->insert({{"index", "0"}, {"count", "1"}});
-      absl::StatusOr<Layer::Sequence> sequence = Expanded(layer, block, name, *values, depth);
-      if (!sequence.ok()) return sequence.status();
-      *layer.mutable_sequence() = *std::move(sequence);
+      ASSIGN_OR_RETURN(Layer::Sequence sequence, Expanded(layer, block, name, *values, depth));
+      *layer.mutable_sequence() = std::move(sequence);
       return absl::OkStatus();
     }
     // The block uses $index or $count, so its copies differ and each is expanded by itself. The
@@ -226,13 +225,12 @@ class Reader {
     for (int64_t i = 0; i < layer.repeat(); ++i) {
       std::map<std::string, std::string> own = *values;
       own.emplace("index", absl::StrCat(i));
-      absl::StatusOr<Layer::Sequence> sequence = Expanded(layer, block, name, own, depth);
-      if (!sequence.ok()) return sequence.status();
+      ASSIGN_OR_RETURN(Layer::Sequence sequence, Expanded(layer, block, name, own, depth));
       Layer& copy = *copies.add_layer();
       copy.set_name(absl::StrCat(i));
       copy.set_place(layer.place());
       *copy.mutable_frozen() = layer.frozen();
-      *copy.mutable_sequence() = *std::move(sequence);
+      *copy.mutable_sequence() = std::move(sequence);
     }
     layer.clear_repeat();
     layer.clear_frozen();
@@ -260,18 +258,18 @@ class Reader {
       return absl::InvalidArgumentError(absl::StrCat(layer.place(), ": ", message));
     };
     const std::string with = absl::StrJoin(values, ", ", absl::PairFormatter("="));
-    absl::StatusOr<Fragment> fragment =
+    ASSIGN_OR_RETURN(
+        Fragment fragment,
         Fragment::Substitute(source_, block.begin, block.end, values,
                              absl::StrCat(" (in block '", name, "'", with.empty() ? "" : " with ",
                                           with.substr(0, 200), ", used at ", layer.place(), ")"),
-                             kLongestExpandedText - std::min(expanded_, kLongestExpandedText));
-    if (!fragment.ok()) return fragment.status();
-    expanded_ += fragment->text().size() + 1;
+                             kLongestExpandedText - std::min(expanded_, kLongestExpandedText)));
+    expanded_ += fragment.text().size() + 1;
     if (expanded_ > kLongestExpandedText) return error(kTooLong);
     Block body;
-    if (absl::Status status = ParseFragment(*fragment, "block", body); !status.ok()) return status;
+    RETURN_IF_ERROR(ParseFragment(fragment, "block", body));
     active_.push_back(name);
-    if (absl::Status status = Expand(*body.mutable_layer(), depth + 1); !status.ok()) return status;
+    RETURN_IF_ERROR(Expand(*body.mutable_layer(), depth + 1));
     active_.pop_back();
     Layer::Sequence sequence;
     sequence.mutable_layer()->Swap(body.mutable_layer());

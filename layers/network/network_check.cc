@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/status_macros.h"
 #include "layers/graph/reference.h"
 #include "layers/network/initialize.h"
 
@@ -133,43 +134,38 @@ class Checker {
 };
 
 absl::StatusOr<NetworkCheck> Checker::Run() {
-  absl::StatusOr<NetworkOutput> value = function_.Value();
-  if (!value.ok()) return value.status();
-  auto masks = function_.DropoutMasks();
-  if (!masks.ok()) return masks.status();
-  masks_ = *std::move(masks);
+  ASSIGN_OR_RETURN(NetworkOutput value, function_.Value());
+  ASSIGN_OR_RETURN(auto masks, function_.DropoutMasks());
+  masks_ = std::move(masks);
   GiveLeaves(function_.Zero(), 0, at_point_);
-  if (absl::Status status = at_point_.Compute({function_.network().loss}); !status.ok())
-    return status;
-  check_.loss = value->loss, check_.reference_loss = at_point_.values(function_.network().loss)[0];
+  RETURN_IF_ERROR(at_point_.Compute({function_.network().loss}));
+  check_.loss = value.loss, check_.reference_loss = at_point_.values(function_.network().loss)[0];
   if (!std::isfinite(check_.loss) || !std::isfinite(check_.reference_loss)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the loss is not finite at this point: ", check_.loss, " in f32, ",
                      check_.reference_loss, " in f64"));
   }
-  if (absl::Status status = Slopes(); !status.ok()) return status;
-  if (absl::Status status = Hessian(); !status.ok()) return status;
-  if (absl::Status status = Rounding(); !status.ok()) return status;
+  RETURN_IF_ERROR(Slopes());
+  RETURN_IF_ERROR(Hessian());
+  RETURN_IF_ERROR(Rounding());
   Judge();
   return std::move(check_);
 }
 
 absl::Status Checker::Slopes() {
-  absl::StatusOr<NetworkVector> gradient = function_.Gradient();
-  if (!gradient.ok()) return gradient.status();
-  gradient_ = *std::move(gradient);
+  ASSIGN_OR_RETURN(NetworkVector gradient, function_.Gradient());
+  gradient_ = std::move(gradient);
   for (const Leaf& leaf : leaves_) {
     Tell("slopes of parameter", check_.rows.size() + 1, leaves_.size());
     NetworkCheckRow row{.name = leaf.name, .shape = leaf.shape};
     NetworkVector tangent = function_.Zero();
     const std::vector<float> signs = SlopeDirection(leaf);
     std::copy(signs.begin(), signs.end(), leaf.Of(tangent).begin());
-    absl::StatusOr<NetworkOutput> along = function_.Jvp(tangent);
-    if (!along.ok()) return along.status();
+    ASSIGN_OR_RETURN(NetworkOutput along, function_.Jvp(tangent));
     row.gradient_norm = Norm(leaf.Of(gradient_));
-    row.reverse = Dot(leaf.Of(gradient_), signs), row.forward = along->loss;
+    row.reverse = Dot(leaf.Of(gradient_), signs), row.forward = along.loss;
     for (double step : kValueSteps) {
-      if (absl::Status status = Numeric(leaf, signs, step, row); !status.ok()) return status;
+      RETURN_IF_ERROR(Numeric(leaf, signs, step, row));
       if (!row.at_kink) break;
     }
     check_.rows.push_back(std::move(row));
@@ -182,9 +178,8 @@ absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> directio
   double above[2], below[2];
   for (int k = 0; k < 2; ++k) {
     for (const double sign : {1.0, -1.0}) {
-      absl::StatusOr<double> loss = LossAt(leaf, direction, sign * (k + 1) * h);
-      if (!loss.ok()) return loss.status();
-      (sign > 0 ? above : below)[k] = *loss;
+      ASSIGN_OR_RETURN(double loss, LossAt(leaf, direction, sign * (k + 1) * h));
+      (sign > 0 ? above : below)[k] = loss;
     }
   }
   const double here = check_.reference_loss;
@@ -250,7 +245,7 @@ absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float>
   reference.Give(leaf.tensor, std::move(moved));
   GiveLabels(reference);
   if (!depends[loss]) return check_.reference_loss;
-  if (absl::Status status = reference.Compute({loss}); !status.ok()) return status;
+  RETURN_IF_ERROR(reference.Compute({loss}));
   return reference.values(loss)[0];
 }
 
@@ -262,7 +257,7 @@ absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& dir
   for (TensorId t : function_.gradients()) {
     if (t != kNoTensor) wanted.push_back(t);
   }
-  if (absl::Status status = reference.Compute(wanted); !status.ok()) return status;
+  RETURN_IF_ERROR(reference.Compute(wanted));
   std::vector<Values> gradient;
   for (size_t k = 0; k < leaves_.size(); ++k) {
     const TensorId t = function_.gradients()[k];
@@ -274,13 +269,11 @@ absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& dir
 
 absl::StatusOr<std::vector<Values>> Checker::GradientDifference(const NetworkVector& direction,
                                                                 double step) const {
-  absl::StatusOr<std::vector<Values>> above = GradientAt(direction, step),
-                                      below = GradientAt(direction, -step);
-  if (!above.ok()) return above.status();
-  if (!below.ok()) return below.status();
-  for (size_t k = 0; k < above->size(); ++k) {
-    for (size_t i = 0; i < (*above)[k].size(); ++i)
-      (*above)[k][i] = ((*above)[k][i] - (*below)[k][i]) / (2 * step);
+  ASSIGN_OR_RETURN(std::vector<Values> above, GradientAt(direction, step));
+  ASSIGN_OR_RETURN(const std::vector<Values> below, GradientAt(direction, -step));
+  for (size_t k = 0; k < above.size(); ++k) {
+    for (size_t i = 0; i < above[k].size(); ++i)
+      above[k][i] = (above[k][i] - below[k][i]) / (2 * step);
   }
   return above;
 }
@@ -360,8 +353,7 @@ absl::Status Checker::Rounding() {
 
 absl::Status Checker::RoundingOf() {
   const NetworkVector v = Direction("v"), u = Direction("u");
-  absl::StatusOr<NetworkVector> gradient = function_.Gradient();
-  if (!gradient.ok()) return gradient.status();
+  ASSIGN_OR_RETURN(NetworkVector gradient, function_.Gradient());
   absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
   if (!along_v.ok()) return along_v.status();
   if (!along_u.ok()) return along_u.status();
@@ -372,10 +364,9 @@ absl::Status Checker::RoundingOf() {
     NetworkVector tangent = function_.Zero();
     const std::vector<float> signs = SlopeDirection(leaf);
     std::copy(signs.begin(), signs.end(), leaf.Of(tangent).begin());
-    absl::StatusOr<NetworkOutput> along = function_.Jvp(tangent);
-    if (!along.ok()) return along.status();
-    row.rounding = std::max({row.rounding, std::abs(Dot(leaf.Of(*gradient), signs) - row.reverse),
-                             std::abs(along->loss - row.forward)});
+    ASSIGN_OR_RETURN(NetworkOutput along, function_.Jvp(tangent));
+    row.rounding = std::max({row.rounding, std::abs(Dot(leaf.Of(gradient), signs) - row.reverse),
+                             std::abs(along.loss - row.forward)});
     const auto product = leaf.Of(*along_v), before = leaf.Of(hessian_v_);
     Values change;
     for (size_t i = 0; i < product.size(); ++i)

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/editor_text.h"
+#include "base/status_macros.h"
 #include "google/protobuf/text_format.h"
 #include "layers/network/blocks.h"
 #include "layers/network/editor_text.h"
@@ -33,7 +34,7 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
                      kLongestNetworkText));
   }
   const Source source(file, WithoutEditorMarks(text));
-  if (absl::Status status = CheckCharacters(source); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckCharacters(source));
   return ReadNetwork(source);
 }
 

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "google/protobuf/text_format.h"
 #include "layers/network/fragment_parser.h"
 #include "layers/network/nearest_name.h"
@@ -176,20 +177,18 @@ bool HasUse(const RepeatedPtrField<Layer>& layers) {
 }  // namespace
 
 absl::Status ApplyOverride(Network& network, absl::string_view assignment) {
-  auto split = SplitAssignment(assignment);
-  if (!split.ok()) return split.status();
+  ASSIGN_OR_RETURN(auto split, SplitAssignment(assignment));
   Network changed = network;
   Message* message = &changed;
   std::string inside = "network";
-  const std::vector<Step>& steps = split->first;
+  const std::vector<Step>& steps = split.first;
   for (size_t i = 0; i < steps.size(); ++i) {
-    absl::StatusOr<const FieldDescriptor*> field =
-        FindField(*message, inside, steps[i], assignment);
-    if (!field.ok()) return field.status();
-    inside = (*field)->name();
+    ASSIGN_OR_RETURN(const FieldDescriptor* field,
+                     FindField(*message, inside, steps[i], assignment));
+    inside = field->name();
     const bool is_last = i + 1 == steps.size();
     if (is_last && !steps[i].selector) {
-      if (absl::Status status = Assign(*message, *field, split->second, assignment); !status.ok())
+      if (absl::Status status = Assign(*message, field, split.second, assignment); !status.ok())
         return status;
       break;
     }
@@ -198,9 +197,8 @@ absl::Status ApplyOverride(Network& network, absl::string_view assignment) {
                                               "' cannot be replaced; set the whole list ", inside,
                                               "=[...], or a field of it"));
     }
-    absl::StatusOr<Message*> next = Descend(*message, *field, steps[i], assignment);
-    if (!next.ok()) return next.status();
-    message = *next;
+    ASSIGN_OR_RETURN(Message * next, Descend(*message, field, steps[i], assignment));
+    message = next;
   }
   if (changed.block_size() > 0 || HasUse(changed.layer())) {
     return BadPath(assignment,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
 #include "layers/ops/pool_window.h"
@@ -65,10 +66,8 @@ class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
     return absl::OkStatus();
   }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.inputs[0]);
-    if (!shape.ok()) return shape.status();
-    return [shape = *shape, buffer = kernel.buffer, node = kernel.node,
-            type = kernel.precision](int64_t) {
+    ASSIGN_OR_RETURN(const tensor::PoolShape shape, Validated(kernel, kernel.node.inputs[0]));
+    return [shape, buffer = kernel.buffer, node = kernel.node, type = kernel.precision](int64_t) {
       (void)tensor::AveragePoolForward(shape, node.as<PoolWindow>().count_padding,
                                        tensor::Layout::kNhwc, type, buffer(node.inputs[0]).data,
                                        buffer(node.outputs[0]).data);
@@ -134,10 +133,9 @@ const Op kAveragePool = &average_pool, kAverageUnpool = &average_unpool;
 
 absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, TensorId x,
                                      const PoolWindow& window) {
-  absl::StatusOr<Shape> out = PooledShape(graph, name, x, window);
-  if (!out.ok()) return out.status();
-  if (IsIdentity(graph.shape(x), *out, window)) return x;
-  return graph.AddNode(kAveragePool, name, {x}, window, *out);
+  ASSIGN_OR_RETURN(Shape out, PooledShape(graph, name, x, window));
+  if (IsIdentity(graph.shape(x), out, window)) return x;
+  return graph.AddNode(kAveragePool, name, {x}, window, out);
 }
 
 absl::StatusOr<TensorId> GlobalAveragePool(Graph& graph, absl::string_view name, TensorId x) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer.h"
@@ -27,26 +28,24 @@ absl::StatusOr<TensorId> BatchNorm(Graph& graph, absl::string_view name, TensorI
       return Invalid(name,
                      "batch normalisation needs more than one value a channel in training: use a "
                      "larger batch or larger images");
-    absl::StatusOr<MomentsResult> moments = Moments(graph, name, x);
-    if (!moments.ok()) return moments.status();
-    if (options.synchronised) *moments = MomentsOverRanks(graph, name, *moments);
-    mean = moments->mean, variance = moments->variance;
+    ASSIGN_OR_RETURN(MomentsResult moments, Moments(graph, name, x));
+    if (options.synchronised) moments = MomentsOverRanks(graph, name, moments);
+    mean = moments.mean, variance = moments.variance;
     const Expr running = graph.Operand(0), batch = graph.Operand(1);
     const double m = options.momentum, unbiased = static_cast<double>(count) / (count - 1);
-    absl::StatusOr<TensorId> new_mean =
-        Elementwise(graph, name, (1 - m) * running + m * batch, {options.running_mean, mean});
-    if (!new_mean.ok()) return new_mean;
-    absl::StatusOr<TensorId> new_variance =
-        Elementwise(graph, name, (1 - m) * running + m * unbiased * batch,
-                    {options.running_variance, variance});
-    if (!new_variance.ok()) return new_variance;
-    graph.UpdateState(options.running_mean, *new_mean);
-    graph.UpdateState(options.running_variance, *new_variance);
+    ASSIGN_OR_RETURN(TensorId new_mean, Elementwise(graph, name, (1 - m) * running + m * batch,
+                                                    {options.running_mean, mean}));
+    ASSIGN_OR_RETURN(TensorId new_variance,
+                     Elementwise(graph, name, (1 - m) * running + m * unbiased * batch,
+                                 {options.running_variance, variance}));
+    graph.UpdateState(options.running_mean, new_mean);
+    graph.UpdateState(options.running_variance, new_variance);
   }
-  absl::StatusOr<TensorId> inverse = Elementwise(
-      graph, name, 1 / autodiff::symbolic::Sqrt(graph.Operand(0) + options.epsilon), {variance});
-  if (!inverse.ok()) return inverse;
-  std::vector<TensorId> operands = {x, mean, *inverse};
+  ASSIGN_OR_RETURN(
+      TensorId inverse,
+      Elementwise(graph, name, 1 / autodiff::symbolic::Sqrt(graph.Operand(0) + options.epsilon),
+                  {variance}));
+  std::vector<TensorId> operands = {x, mean, inverse};
   Expr y = (graph.Operand(0) - graph.Operand(1)) * graph.Operand(2);
   if (options.scale != kNoTensor) {
     y = y * graph.Operand(static_cast<int>(operands.size()));

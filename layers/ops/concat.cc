@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/elementwise.h"
@@ -78,9 +79,9 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
     for (TensorId x : rule.node.inputs) {
       const int64_t channels = ChannelsOf(rule.shape(x));
       if (rule.Needs(x)) {
-        absl::StatusOr<TensorId> dx = Slice(rule.graph, rule.node.name, rule.d[0], begin, channels);
-        if (!dx.ok()) return dx.status();
-        rule.Contribute(x, *dx);
+        ASSIGN_OR_RETURN(TensorId dx,
+                         Slice(rule.graph, rule.node.name, rule.d[0], begin, channels));
+        rule.Contribute(x, dx);
       }
       begin += channels;
     }

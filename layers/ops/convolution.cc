@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
 #include "layers/ops/pad.h"
@@ -137,7 +138,7 @@ const Op kConvolution = &forward, kConvolutionInputGradient = &input_gradient,
 
 absl::StatusOr<TensorId> Convolution(Graph& graph, absl::string_view name, TensorId x, TensorId w,
                                      const ConvolutionOptions& options) {
-  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
   const Shape& in = graph.shape(x);
   const Shape& kernel = graph.shape(w);
   if (kernel.rank() != 4)
@@ -177,7 +178,7 @@ absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view n
                                                TensorId w, const ConvolutionOptions& options,
                                                int64_t output_padding_height,
                                                int64_t output_padding_width) {
-  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
   const Shape& in = graph.shape(x);
   const Shape& kernel = graph.shape(w);
   if (kernel.rank() != 4 || kernel[0] != in[1] || options.groups < 1 ||

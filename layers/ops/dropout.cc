@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
 #include "base/split_mix.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/combine.h"
@@ -73,7 +74,7 @@ absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, Tenso
 
 absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorId images,
                                    double rate) {
-  if (absl::Status status = NeedsImages(graph, name, images); !status.ok()) return status;
+  RETURN_IF_ERROR(NeedsImages(graph, name, images));
   if (!(rate >= 0 && rate < 1))
     return Invalid(name, absl::StrCat("rate ", rate, " must be at least 0 and below 1"));
   const Shape shape = {graph.shape(images)[0], graph.shape(images)[1], 1, 1};

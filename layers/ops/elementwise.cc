@@ -11,6 +11,7 @@
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/lower.h"
 #include "autodiff/symbolic/parse.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
@@ -69,9 +70,8 @@ absl::StatusOr<TensorId> SumToChannels(Graph& graph, const std::string& name, Ex
   }
   if (inside.empty())
     return absl::InternalError(absl::StrCat(name, ": a cotangent vanished from its own product"));
-  absl::StatusOr<TensorId> summand = Elementwise(graph, name, symbolic::Mul(inside), operands);
-  if (!summand.ok()) return summand;
-  absl::StatusOr<TensorId> sum = ChannelSum(graph, name, *summand);
+  ASSIGN_OR_RETURN(TensorId summand, Elementwise(graph, name, symbolic::Mul(inside), operands));
+  absl::StatusOr<TensorId> sum = ChannelSum(graph, name, summand);
   if (!sum.ok() || outside.empty()) return sum;
   // The factors outside the sum use no full-size tensor. A full-size operand would still give the
   // product the full shape, so the unused operands are replaced by the sum.
@@ -160,9 +160,8 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
     std::vector<Expr> variables;
     for (size_t i = 0; i < node.inputs.size(); ++i)
       variables.push_back(e.graph.Operand(static_cast<int>(i)));
-    const absl::StatusOr<symbolic::Program> program =
-        symbolic::Program::Create({node.as<Expr>()}, variables);
-    if (!program.ok()) return program.status();
+    ASSIGN_OR_RETURN(const symbolic::Program program,
+                     symbolic::Program::Create({node.as<Expr>()}, variables));
     const TensorId out = node.outputs[0];
     const Shape& shape = e.shape(out);
     const int64_t pixels = shape.rank() >= 2 ? e.Pixels(out) : 1,
@@ -175,7 +174,7 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
         const int64_t index = e.shape(x).rank() == 0 ? 0 : per_channel ? i / pixels % channels : i;
         point.push_back(e.values[x][index]);
       }
-      y.push_back(program->template Evaluate<T>(point)[0]);
+      y.push_back(program.template Evaluate<T>(point)[0]);
     }
     e.values[out] = std::move(y);
     return absl::OkStatus();
@@ -184,10 +183,9 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int, int cell) const override {
     absl::flat_hash_map<std::string, autodiff::codegen::Value> bindings;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      absl::StatusOr<autodiff::codegen::Value> value =
-          pass.ValueOf(node.inputs[i], pass.IsFine(node.outputs[0]) ? cell : -1);
-      if (!value.ok()) return value;
-      bindings[absl::StrCat("a", i)] = *value;
+      ASSIGN_OR_RETURN(autodiff::codegen::Value value,
+                       pass.ValueOf(node.inputs[i], pass.IsFine(node.outputs[0]) ? cell : -1));
+      bindings[absl::StrCat("a", i)] = value;
     }
     return symbolic::Lower(node.as<Expr>(), bindings, pass.program);
   }
@@ -270,10 +268,9 @@ absl::StatusOr<TensorId> Add(Graph& graph, absl::string_view name, std::vector<T
   // operands.
   constexpr size_t kMostTerms = 8;
   while (terms.size() > kMostTerms) {
-    absl::StatusOr<TensorId> sum = Add(graph, name, {terms.end() - kMostTerms, terms.end()});
-    if (!sum.ok()) return sum;
+    ASSIGN_OR_RETURN(TensorId sum, Add(graph, name, {terms.end() - kMostTerms, terms.end()}));
     terms.resize(terms.size() - kMostTerms);
-    terms.push_back(*sum);
+    terms.push_back(sum);
   }
   if (terms.size() == 1) return terms[0];
   std::vector<Expr> operands;

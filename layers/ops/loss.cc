@@ -18,6 +18,7 @@
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/lower.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/rules.h"
@@ -410,10 +411,10 @@ class LossOperation : public OperationWithKernel<LossOperation> {
       return absl::UnimplementedError("a loss has no derivative by its targets");
     RuleBuilder rules(rule.graph, rule.node.name);
     if (rule.d[0] != kNoTensor) {
-      absl::StatusOr<TensorId> scaled = Elementwise(
-          rule.graph, rule.node.name, rules.a(0) * rules.a(1), {rule.out(1), rule.d[0]});
-      if (!scaled.ok()) return scaled.status();
-      rule.Contribute(prediction, *scaled);
+      ASSIGN_OR_RETURN(TensorId scaled,
+                       Elementwise(rule.graph, rule.node.name, rules.a(0) * rules.a(1),
+                                   {rule.out(1), rule.d[0]}));
+      rule.Contribute(prediction, scaled);
     }
     if (rule.d[1] == kNoTensor || !rule.Needs(prediction)) return absl::OkStatus();
     const TensorId along = LossHessianProduct(rules, rule.node, rule.d[1]);
@@ -445,17 +446,16 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     std::vector<T> gradient;
     if (a.kind == LossKind::kFormula) {
       const Expr prediction = e.graph.Operand(0), target = e.graph.Operand(1);
-      const absl::StatusOr<autodiff::symbolic::Program> program =
-          autodiff::symbolic::Program::Create(
-              {a.formula, autodiff::symbolic::Differentiate(a.formula, prediction)},
-              {prediction, target});
-      if (!program.ok()) return program.status();
+      ASSIGN_OR_RETURN(const autodiff::symbolic::Program program,
+                       autodiff::symbolic::Program::Create(
+                           {a.formula, autodiff::symbolic::Differentiate(a.formula, prediction)},
+                           {prediction, target}));
       const T share(1.0 / x.size());
       for (size_t i = 0; i < x.size(); ++i) {
         const T target =
             has_targets ? targets[i]
                         : T(labels[i / classes] == static_cast<int64_t>(i) % classes ? 1.0 : 0.0);
-        const std::vector<T> both = program->template Evaluate<T>(std::vector<T>{x[i], target});
+        const std::vector<T> both = program.template Evaluate<T>(std::vector<T>{x[i], target});
         loss = loss + share * both[0];
         gradient.push_back(share * both[1]);
       }
@@ -503,19 +503,17 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     codegen::VectorProgram program;
     const absl::flat_hash_map<std::string, codegen::Value> operands = {
         {"a0", program.Load(ElementType::kF32)}, {"a1", program.Load(ElementType::kF32)}};
-    absl::StatusOr<codegen::Value> value = symbolic::Lower(attributes.formula, operands, program);
-    if (!value.ok()) return value.status();
-    absl::StatusOr<codegen::Value> slope = symbolic::Lower(
-        symbolic::Plain(symbolic::Differentiate(attributes.formula, kernel.graph.Operand(0))) *
-            (1.0 / count),
-        operands, program);
-    if (!slope.ok()) return slope.status();
-    program.Store(*slope, ElementType::kF32);
-    program.Sum(*value);
-    absl::StatusOr<std::unique_ptr<codegen::VectorKernel>> compiled =
-        codegen::VectorKernel::Compile(program);
-    if (!compiled.ok()) return compiled.status();
-    std::shared_ptr<codegen::VectorKernel> compiled_kernel = *std::move(compiled);
+    ASSIGN_OR_RETURN(codegen::Value value, symbolic::Lower(attributes.formula, operands, program));
+    ASSIGN_OR_RETURN(codegen::Value slope,
+                     symbolic::Lower(symbolic::Plain(symbolic::Differentiate(
+                                         attributes.formula, kernel.graph.Operand(0))) *
+                                         (1.0 / count),
+                                     operands, program));
+    program.Store(slope, ElementType::kF32);
+    program.Sum(value);
+    ASSIGN_OR_RETURN(std::unique_ptr<codegen::VectorKernel> compiled,
+                     codegen::VectorKernel::Compile(program));
+    std::shared_ptr<codegen::VectorKernel> compiled_kernel = std::move(compiled);
     auto one_hot = std::make_shared<std::vector<float>>(has_targets ? 0 : count);
     return [buffer = kernel.buffer, compiled_kernel, one_hot, prediction, labels, loss, gradient,
             count, classes, has_targets](int64_t) {

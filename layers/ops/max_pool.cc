@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
 #include "layers/ops/pool_window.h"
@@ -136,26 +137,23 @@ class MaxPoolOperation : public WindowedOperation<MaxPoolOperation> {
     const bool position = output == 1;
     autodiff::codegen::Value best = -1, place = pass.program.Constant(0);
     for (int cell = 0; cell < pass.cells(); ++cell) {
-      absl::StatusOr<autodiff::codegen::Value> value = pass.ValueOf(node.inputs[0], cell);
-      if (!value.ok()) return value;
+      ASSIGN_OR_RETURN(autodiff::codegen::Value value, pass.ValueOf(node.inputs[0], cell));
       if (cell == 0) {
-        best = *value;
+        best = value;
         continue;
       }
       if (position) {
-        const autodiff::codegen::Value better = pass.program.Less(best, *value);
+        const autodiff::codegen::Value better = pass.program.Less(best, value);
         place = pass.program.Select(better, pass.program.Constant(static_cast<float>(cell)), place);
       }
-      best = pass.program.Max(best, *value);
+      best = pass.program.Max(best, value);
     }
     return position ? place : best;
   }
 
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.inputs[0]);
-    if (!shape.ok()) return shape.status();
-    return [shape = *shape, buffer = kernel.buffer, node = kernel.node,
-            type = kernel.precision](int64_t) {
+    ASSIGN_OR_RETURN(const tensor::PoolShape shape, Validated(kernel, kernel.node.inputs[0]));
+    return [shape, buffer = kernel.buffer, node = kernel.node, type = kernel.precision](int64_t) {
       (void)tensor::MaxPoolForward(shape, tensor::Layout::kNhwc, type, buffer(node.inputs[0]).data,
                                    buffer(node.outputs[0]).data, buffer(node.outputs[1]).data);
     };
@@ -187,22 +185,19 @@ class MaxPoolGatherOperation : public WindowedOperation<MaxPoolGatherOperation> 
   }
 
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int, int) const override {
-    absl::StatusOr<autodiff::codegen::Value> position = pass.ValueOf(node.inputs[1], -1);
-    if (!position.ok()) return position;
+    ASSIGN_OR_RETURN(autodiff::codegen::Value position, pass.ValueOf(node.inputs[1], -1));
     autodiff::codegen::Value result = pass.program.Constant(0);
     for (int cell = 0; cell < pass.cells(); ++cell) {
-      absl::StatusOr<autodiff::codegen::Value> value = pass.ValueOf(node.inputs[0], cell);
-      if (!value.ok()) return value;
+      ASSIGN_OR_RETURN(autodiff::codegen::Value value, pass.ValueOf(node.inputs[0], cell));
       result = pass.program.Select(
-          pass.program.Equal(*position, pass.program.Constant(static_cast<float>(cell))), *value,
+          pass.program.Equal(position, pass.program.Constant(static_cast<float>(cell))), value,
           result);
     }
     return result;
   }
 
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.inputs[0]);
-    if (!shape.ok()) return shape.status();
+    RETURN_IF_ERROR(Validated(kernel, kernel.node.inputs[0]).status());
     return [buffer = kernel.buffer, node = kernel.node](int64_t) {
       Gather(node.as<PoolWindow>(), buffer(node.inputs[0]), buffer(node.inputs[1]),
              buffer(node.outputs[0]));
@@ -237,12 +232,10 @@ class MaxUnpoolOperation : public WindowedOperation<MaxUnpoolOperation> {
 
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int, int cell) const override {
     if (pass.is_remainder()) return pass.program.Constant(0);
-    absl::StatusOr<autodiff::codegen::Value> gradient = pass.ValueOf(node.inputs[0], -1);
-    if (!gradient.ok()) return gradient;
-    absl::StatusOr<autodiff::codegen::Value> position = pass.ValueOf(node.inputs[1], -1);
-    if (!position.ok()) return position;
+    ASSIGN_OR_RETURN(autodiff::codegen::Value gradient, pass.ValueOf(node.inputs[0], -1));
+    ASSIGN_OR_RETURN(autodiff::codegen::Value position, pass.ValueOf(node.inputs[1], -1));
     return pass.program.Select(
-        pass.program.Equal(*position, pass.program.Constant(static_cast<float>(cell))), *gradient,
+        pass.program.Equal(position, pass.program.Constant(static_cast<float>(cell))), gradient,
         pass.program.Constant(0));
   }
 
@@ -267,11 +260,10 @@ const Op kMaxPool = &max_pool, kMaxPoolGather = &max_pool_gather, kMaxUnpool = &
 
 absl::StatusOr<MaxPoolResult> MaxPool(Graph& graph, absl::string_view name, TensorId x,
                                       const PoolWindow& window) {
-  absl::StatusOr<Shape> out = PooledShape(graph, name, x, window);
-  if (!out.ok()) return out.status();
-  if (IsIdentity(graph.shape(x), *out, window)) return MaxPoolResult{x, kNoTensor};
+  ASSIGN_OR_RETURN(Shape out, PooledShape(graph, name, x, window));
+  if (IsIdentity(graph.shape(x), out, window)) return MaxPoolResult{x, kNoTensor};
   const std::vector<TensorId> made =
-      graph.AddNode(kMaxPool, name, {x}, window, {{"", *out}, {".position", *out}});
+      graph.AddNode(kMaxPool, name, {x}, window, {{"", out}, {".position", out}});
   return MaxPoolResult{made[0], made[1]};
 }
 

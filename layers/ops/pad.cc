@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
 #include "layers/plan/kernel.h"
@@ -199,7 +200,7 @@ PadMode PadModeOf(Layer::PaddingMode mode) {
 
 absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
                              const Padding& padding) {
-  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
   const Shape& in = graph.shape(x);
   const Shape out = {in[0], in[1], in[2] + padding.top + padding.bottom,
                      in[3] + padding.left + padding.right};

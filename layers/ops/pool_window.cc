@@ -3,13 +3,14 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/ops/checks.h"
 
 namespace cotangent::layers {
 
 absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, TensorId x,
                                   const PoolWindow& window) {
-  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
   const Shape& in = graph.shape(x);
   const int64_t height = WindowSteps(in[2], window.height, window.stride_height, window.padding.top,
                                      window.padding.bottom);

@@ -1,5 +1,6 @@
 #include "layers/ops/quantise.h"
 
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/plan/pass_context.h"
 
@@ -32,13 +33,12 @@ class QuantiseOperation : public OperationOfPasses<QuantiseOperation> {
   }
 
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int, int cell) const override {
-    absl::StatusOr<autodiff::codegen::Value> x =
-        pass.ValueOf(node.inputs[0], pass.IsFine(node.outputs[0]) ? cell : -1);
-    if (!x.ok()) return x;
+    ASSIGN_OR_RETURN(autodiff::codegen::Value x,
+                     pass.ValueOf(node.inputs[0], pass.IsFine(node.outputs[0]) ? cell : -1));
     auto& p = pass.program;
     const auto& attributes = node.as<QuantiseAttributes>();
     const float low = attributes.is_signed ? -128 : 0, high = attributes.is_signed ? 127 : 255;
-    const auto rounded = p.Round(p.Mul(*x, p.Constant(1 / attributes.scale)));
+    const auto rounded = p.Round(p.Mul(x, p.Constant(1 / attributes.scale)));
     return p.Min(p.Max(rounded, p.Constant(low)), p.Constant(high));
   }
 };

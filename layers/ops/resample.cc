@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
@@ -166,7 +167,7 @@ AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stri
 
 absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId x,
                                   AxisWeights rows, AxisWeights columns) {
-  if (absl::Status status = NeedsImages(graph, name, x); !status.ok()) return status;
+  RETURN_IF_ERROR(NeedsImages(graph, name, x));
   const Shape in = graph.shape(x);
   if (rows.from != in[2] || columns.from != in[3])
     return Invalid(name, absl::StrCat("weights for ", rows.from, "x", columns.from,

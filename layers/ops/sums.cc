@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/concat.h"
@@ -141,15 +142,12 @@ absl::StatusOr<MomentsResult> Moments(Graph& graph, absl::string_view name, Tens
   if (const Node& node = graph.producer(x); node.op == kConcat) {
     std::vector<TensorId> means, variances;
     for (TensorId part : std::vector<TensorId>(node.inputs)) {
-      absl::StatusOr<MomentsResult> moments = Moments(graph, name, part);
-      if (!moments.ok()) return moments;
-      means.push_back(moments->mean), variances.push_back(moments->variance);
+      ASSIGN_OR_RETURN(MomentsResult moments, Moments(graph, name, part));
+      means.push_back(moments.mean), variances.push_back(moments.variance);
     }
-    absl::StatusOr<TensorId> mean = Concat(graph, name, std::move(means));
-    if (!mean.ok()) return mean.status();
-    absl::StatusOr<TensorId> variance = Concat(graph, name, std::move(variances));
-    if (!variance.ok()) return variance.status();
-    return MomentsResult{*mean, *variance};
+    ASSIGN_OR_RETURN(TensorId mean, Concat(graph, name, std::move(means)));
+    ASSIGN_OR_RETURN(TensorId variance, Concat(graph, name, std::move(variances)));
+    return MomentsResult{mean, variance};
   }
   const Shape channels = {graph.shape(x)[1]};
   const std::vector<TensorId> made =

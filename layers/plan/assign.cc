@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/cpu.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "tensor/pool.h"
@@ -114,13 +115,12 @@ class Assigner {
 
   absl::StatusOr<Assignment> Run(Tuner& tuner) {
     for (size_t i = 0; i < schedule_.items.size(); ++i) {
-      if (absl::Status status = AddItem(static_cast<int>(i), tuner); !status.ok()) return status;
+      RETURN_IF_ERROR(AddItem(static_cast<int>(i), tuner));
     }
     for (bool done = false; !done;) {
       ChooseBest();
-      const absl::StatusOr<bool> possible = DropWhatCannotBeMade(tuner);
-      if (!possible.ok()) return possible.status();
-      done = *possible;
+      ASSIGN_OR_RETURN(const bool possible, DropWhatCannotBeMade(tuner));
+      done = possible;
     }
     Assignment result;
     result.formats.resize(graph_.num_tensors());
@@ -198,10 +198,10 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_))
     candidate.choices = {{*given}};
   if (candidate.choices.empty()) {
-    absl::StatusOr<std::vector<MeasuredChoice>> measured =
-        tuner.Measure(node.as<ConvolutionAttributes>().shape, sides.direction, UseOf(node, use_));
-    if (!measured.ok()) return measured.status();
-    candidate.choices = *std::move(measured);
+    ASSIGN_OR_RETURN(
+        std::vector<MeasuredChoice> measured,
+        tuner.Measure(node.as<ConvolutionAttributes>().shape, sides.direction, UseOf(node, use_)));
+    candidate.choices = std::move(measured);
     const auto cannot_pool = [&](const MeasuredChoice& c) {
       return !tensor::CanPool(node.as<ConvolutionAttributes>().shape, c.choice);
     };
@@ -423,10 +423,9 @@ absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
     if (!c.choices.empty()) continue;
     if (std::exchange(c.measured_anew, true)) return made;
     tuner.Forget(shape, c.sides.direction, use);
-    absl::StatusOr<std::vector<MeasuredChoice>> measured =
-        tuner.Measure(shape, c.sides.direction, use);
-    if (!measured.ok()) return measured.status();
-    c.choices = *std::move(measured);
+    ASSIGN_OR_RETURN(std::vector<MeasuredChoice> measured,
+                     tuner.Measure(shape, c.sides.direction, use));
+    c.choices = std::move(measured);
   }
   return possible;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/plan/buffer.h"
 
 namespace cotangent::layers {
@@ -14,7 +15,7 @@ absl::StatusOr<int64_t> LayOut(const Graph& graph, const std::vector<TensorId>& 
   int64_t offset = 0;
   for (TensorId t : tensors) {
     const tensor::Shape& shape = graph.shape(t);
-    if (absl::Status status = shape.Validate(); !status.ok()) return status;
+    RETURN_IF_ERROR(shape.Validate());
     const auto [entry, is_new] =
         index.try_emplace(graph.tensor(t).name, static_cast<int>(slots.size()));
     if (!is_new)
@@ -30,21 +31,18 @@ absl::StatusOr<int64_t> LayOut(const Graph& graph, const std::vector<TensorId>& 
 
 absl::StatusOr<std::unique_ptr<ParameterStore>> ParameterStore::Create(const Graph& graph) {
   auto store = std::make_unique<ParameterStore>();
-  absl::StatusOr<int64_t> parameters =
-      LayOut(graph, graph.parameters(), store->parameters_, store->parameter_index_);
-  if (!parameters.ok()) return parameters.status();
-  absl::StatusOr<int64_t> states =
-      LayOut(graph, graph.states(), store->states_, store->state_index_);
-  if (!states.ok()) return states.status();
-  store->parameter_floats_ = *parameters, store->state_floats_ = *states;
-  const std::pair<AlignedBuffer*, int64_t> wanted[] = {{&store->values_, *parameters},
-                                                       {&store->gradients_, *parameters},
-                                                       {&store->state_values_, *states}};
+  ASSIGN_OR_RETURN(int64_t parameters,
+                   LayOut(graph, graph.parameters(), store->parameters_, store->parameter_index_));
+  ASSIGN_OR_RETURN(int64_t states,
+                   LayOut(graph, graph.states(), store->states_, store->state_index_));
+  store->parameter_floats_ = parameters, store->state_floats_ = states;
+  const std::pair<AlignedBuffer*, int64_t> wanted[] = {{&store->values_, parameters},
+                                                       {&store->gradients_, parameters},
+                                                       {&store->state_values_, states}};
   for (const auto& [buffer, floats] : wanted) {
-    absl::StatusOr<AlignedBuffer> made =
-        AlignedBuffer::Create(floats * 4 + 64, "the network's parameters");
-    if (!made.ok()) return made.status();
-    *buffer = *std::move(made);
+    ASSIGN_OR_RETURN(AlignedBuffer made,
+                     AlignedBuffer::Create(floats * 4 + 64, "the network's parameters"));
+    *buffer = std::move(made);
   }
   return store;
 }

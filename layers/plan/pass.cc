@@ -15,6 +15,7 @@
 #include "autodiff/codegen/vector_kernel.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/plan/pass_emitter.h"
 
@@ -300,15 +301,12 @@ class CompiledPass : public PassKernel {
 
   absl::Status Prepare(const Schedule& schedule, const FormatOf& format_of,
                        const StoreFormatsOf& store_formats_of) {
-    if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, false); !status.ok())
-      return status;
+    RETURN_IF_ERROR(AddRegion(schedule, format_of, store_formats_of, false));
     const bool has_rest =
         pass_.HasWindow() && (pass_.domain[2] * pass_.window_height < pass_.fine[2] ||
                               pass_.domain[3] * pass_.window_width < pass_.fine[3]);
     if (has_rest && TouchesFine()) {
-      if (absl::Status status = AddRegion(schedule, format_of, store_formats_of, true);
-          !status.ok())
-        return status;
+      RETURN_IF_ERROR(AddRegion(schedule, format_of, store_formats_of, true));
     }
     const int64_t channels = pass_.domain.rank() >= 2 ? pass_.domain[1] : 1;
     sum_stride_ = AlignFloats(channels);
@@ -316,10 +314,10 @@ class CompiledPass : public PassKernel {
       most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
     if (threads_ > 1 && pass_.domain.NumElements() >= kFewestElements)
       shares_ = threads_ * (most_sums_ > 0 ? kSummingSharesPerThread : kSharesPerThread);
-    absl::StatusOr<AlignedBuffer> partial = AlignedBuffer::Create(
-        std::max<int64_t>(64, 4 * shares_ * regions_.size() * most_sums_ * sum_stride_));
-    if (!partial.ok()) return partial.status();
-    partial_ = *std::move(partial);
+    ASSIGN_OR_RETURN(AlignedBuffer partial,
+                     AlignedBuffer::Create(std::max<int64_t>(
+                         64, 4 * shares_ * regions_.size() * most_sums_ * sum_stride_)));
+    partial_ = std::move(partial);
     shifts_.assign(ShiftOf(graph_, pass_, -1) * sum_stride_, 0.0f);
     return absl::OkStatus();
   }
@@ -372,12 +370,11 @@ class CompiledPass : public PassKernel {
       // pass touches bf16 tensors, which is known only when everything has been emitted.
       if (accuracy == codegen::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
       emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
-      if (absl::Status status = emitter->Emit(store_formats_of); !status.ok()) return status;
+      RETURN_IF_ERROR(emitter->Emit(store_formats_of));
     }
-    absl::StatusOr<std::unique_ptr<Region>> region =
-        Region::Compile(*std::move(emitter), graph_, pass_, remainder);
-    if (!region.ok()) return region.status();
-    regions_.push_back(*std::move(region));
+    ASSIGN_OR_RETURN(std::unique_ptr<Region> region,
+                     Region::Compile(*std::move(emitter), graph_, pass_, remainder));
+    regions_.push_back(std::move(region));
     return absl::OkStatus();
   }
 
@@ -476,8 +473,7 @@ absl::StatusOr<std::unique_ptr<PassKernel>> PassKernel::Compile(
     const Graph& graph, const Pass& pass, const Schedule& schedule, const FormatOf& format_of,
     const StoreFormatsOf& store_formats_of, int threads) {
   auto compiled = std::make_unique<CompiledPass>(graph, pass, threads);
-  if (absl::Status status = compiled->Prepare(schedule, format_of, store_formats_of); !status.ok())
-    return status;
+  RETURN_IF_ERROR(compiled->Prepare(schedule, format_of, store_formats_of));
   return compiled;
 }
 

@@ -2,6 +2,8 @@
 
 #include "layers/plan/pass_emitter.h"
 
+#include "base/status_macros.h"
+
 namespace cotangent::layers {
 
 namespace codegen = autodiff::codegen;
@@ -69,9 +71,8 @@ absl::Status Emitter::EmitSum(const Node& node, int index) {
     shift = program.LoadChannel();
   }
   for (int cell = 0; cell < count; ++cell) {
-    absl::StatusOr<Value> value = ValueOf(x, fine ? cell : -1);
-    if (!value.ok()) return value.status();
-    const Value summand = moments ? program.Sub(*value, shift) : *value;
+    ASSIGN_OR_RETURN(Value value, ValueOf(x, fine ? cell : -1));
+    const Value summand = moments ? program.Sub(value, shift) : value;
     sum = cell == 0 ? summand : program.Add(sum, summand);
     squares = cell == 0 ? program.Mul(summand, summand) : program.Fma(summand, summand, squares);
   }
@@ -89,8 +90,7 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
     const bool fine = IsFine(t);
     if (remainder_ && !fine) continue;
     for (int cell = 0; cell < (fine ? cells() : 1); ++cell) {
-      absl::StatusOr<Value> value = ValueOf(t, fine ? cell : -1);
-      if (!value.ok()) return value.status();
+      ASSIGN_OR_RETURN(Value value, ValueOf(t, fine ? cell : -1));
       int version = 0;
       for (const Format& format : store_formats_of(t)) {
         stores.push_back({.tensor = t,
@@ -98,12 +98,12 @@ absl::Status Emitter::Emit(const PassKernel::StoreFormatsOf& store_formats_of) {
                           .access = fine ? Access::kFine : Access::kCoarse,
                           .cell = fine ? cell : -1,
                           .format = format});
-        program.Store(*value, format.type);
+        program.Store(value, format.type);
       }
     }
   }
   for (int index : pass_.sums) {
-    if (absl::Status status = EmitSum(graph_.node(index), index); !status.ok()) return status;
+    RETURN_IF_ERROR(EmitSum(graph_.node(index), index));
   }
   if (loads.size() > kMaxOperands || stores.size() > kMaxOperands ||
       channels.size() > kMaxOperands || sums.size() > kMaxOperands) {

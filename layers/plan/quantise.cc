@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/uses.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
@@ -36,7 +37,7 @@ class Quantiser {
       const auto found = quantisation_.find(c.weight);
       if (found == quantisation_.end() || found->second.in.scale == 0) continue;
       layers[c.node] = &found->second;
-      if (absl::Status status = Note(c, found->second); !status.ok()) return status;
+      RETURN_IF_ERROR(Note(c, found->second));
     }
     // Nodes are inserted on the way: `original` counts the nodes of the graph as it was, `at` is
     // the current index of that node.
@@ -69,10 +70,10 @@ class Quantiser {
       forms_.try_emplace(t, Forms{scale});
       return absl::OkStatus();
     };
-    if (absl::Status status = note(c.in, layer.in); !status.ok()) return status;
+    RETURN_IF_ERROR(note(c.in, layer.in));
     if (c.addend != kNoTensor && (layer.addend.scale == 0 || c.out == result_))
       return absl::OkStatus();
-    if (absl::Status status = note(c.addend, layer.addend); !status.ok()) return status;
+    RETURN_IF_ERROR(note(c.addend, layer.addend));
     return note(c.out, layer.out);
   }
 

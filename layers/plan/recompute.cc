@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/graph/uses.h"
 #include "layers/plan/assign.h"
@@ -93,9 +94,8 @@ absl::Status Recomputer::Prepare() {
   for (size_t i = 0; i < graph_.nodes().size(); ++i) {
     if (forward_uses.IsNeeded(static_cast<int>(i))) end_ = static_cast<int>(i) + 1;
   }
-  absl::StatusOr<Schedule> schedule = Fuse(graph_, results_);
-  if (!schedule.ok()) return schedule.status();
-  schedule_ = *std::move(schedule);
+  ASSIGN_OR_RETURN(Schedule schedule, Fuse(graph_, results_));
+  schedule_ = std::move(schedule);
   is_result_.assign(Tensors(), false);
   for (TensorId t : results_) is_result_[t] = true;
   for (const StateUpdate& update : graph_.state_updates()) is_result_[update.value] = true;
@@ -149,13 +149,12 @@ Graph Recomputer::Rewrite(const std::vector<bool>& again) const {
 
 absl::StatusOr<Recomputer::Choice> Recomputer::Judge(std::vector<bool> again) const {
   const Graph graph = Rewrite(again);
-  const absl::StatusOr<Schedule> schedule = Fuse(graph, results_);
-  if (!schedule.ok()) return schedule.status();
-  const int items = static_cast<int>(schedule->items.size());
+  ASSIGN_OR_RETURN(const Schedule schedule, Fuse(graph, results_));
+  const int items = static_cast<int>(schedule.items.size());
   std::vector<int> made(graph.num_tensors(), -1), last(graph.num_tensors(), -1);
   for (int i = 0; i < items; ++i) {
-    for (TensorId t : schedule->items[i].writes) made[t] = last[t] = i;
-    for (TensorId t : schedule->items[i].reads) last[t] = i;
+    for (TensorId t : schedule.items[i].writes) made[t] = last[t] = i;
+    for (TensorId t : schedule.items[i].reads) last[t] = i;
   }
   std::vector<int64_t> change(items + 1, 0);
   for (TensorId t = 0; t < graph.num_tensors(); ++t) {
@@ -263,9 +262,8 @@ absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, 
         if (node >= begin && node < cut) again[t] = last_forward[t] < cut;
       }
       begin = cut;
-      absl::StatusOr<Choice> choice = Judge(again);
-      if (!choice.ok()) return choice.status();
-      if (choice->peak < best.peak) best = *std::move(choice);
+      ASSIGN_OR_RETURN(Choice choice, Judge(again));
+      if (choice.peak < best.peak) best = std::move(choice);
       if (best.peak <= most_bytes) return best;
     }
   }
@@ -278,26 +276,24 @@ absl::StatusOr<int64_t> ComputeAgain(const std::vector<TensorId>& results,
                                      const RecomputeOptions& options, Graph& graph) {
   Recomputer recomputer(graph, results, options.precision);
   if (!recomputer.has_gradients()) return 0;
-  if (absl::Status status = recomputer.Prepare(); !status.ok()) return status;
-  absl::StatusOr<Recomputer::Choice> best = recomputer.Nothing();
-  if (!best.ok()) return best.status();
+  RETURN_IF_ERROR(recomputer.Prepare());
+  ASSIGN_OR_RETURN(Recomputer::Choice best, recomputer.Nothing());
   const int64_t most =
       options.most_bytes > 0 ? options.most_bytes : std::numeric_limits<int64_t>::max();
-  const auto consider = [&](absl::StatusOr<Recomputer::Choice> choice) -> absl::Status {
-    if (!choice.ok()) return choice.status();
-    if (choice->peak < best->peak) best = std::move(choice);
+  const auto consider = [&](absl::StatusOr<Recomputer::Choice> possible) -> absl::Status {
+    ASSIGN_OR_RETURN(Recomputer::Choice choice, std::move(possible));
+    if (choice.peak < best.peak) best = std::move(choice);
     return absl::OkStatus();
   };
   for (const Recompute how : {Recompute::kIfCheap, Recompute::kIfSmaller}) {
-    if (how > options.recompute && best->peak <= most) continue;
-    if (absl::Status status = consider(recomputer.Cheap(how)); !status.ok()) return status;
+    if (how > options.recompute && best.peak <= most) continue;
+    RETURN_IF_ERROR(consider(recomputer.Cheap(how)));
   }
-  if (best->peak > most) {
-    if (absl::Status status = consider(recomputer.WithinBudget(most, *best)); !status.ok())
-      return status;
+  if (best.peak > most) {
+    RETURN_IF_ERROR(consider(recomputer.WithinBudget(most, best)));
   }
-  const int64_t peak = best->peak;
-  graph = recomputer.Rewrite(best->again);
+  const int64_t peak = best.peak;
+  graph = recomputer.Rewrite(best.again);
   return peak;
 }
 

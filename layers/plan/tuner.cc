@@ -22,6 +22,7 @@
 #include "base/load.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/plan/watchdog.h"
 #include "tensor/onednn.h"
 
@@ -95,7 +96,7 @@ class TunerWorkspace {
     status.Update(Grow(weights_, convolution.packed_weight_bytes(), ElementType::kU8));
     status.Update(
         Grow(scratch_, std::max<int64_t>(convolution.scratch_bytes(), 64), ElementType::kU8));
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(status);
     return ConvolutionArguments{
         .in = in.data(), .weights = weights_.data(), .out = out.data(), .scratch = scratch_.data()};
   }
@@ -123,9 +124,8 @@ class TunerWorkspace {
   static absl::Status Grow(AlignedBuffer& buffer, int64_t bytes, ElementType type) {
     if (buffer.size() >= bytes) return absl::OkStatus();
     buffer = {};
-    absl::StatusOr<AlignedBuffer> made = AlignedBuffer::Create(bytes, "measuring convolutions");
-    if (!made.ok()) return made.status();
-    buffer = *std::move(made);
+    ASSIGN_OR_RETURN(AlignedBuffer made, AlignedBuffer::Create(bytes, "measuring convolutions"));
+    buffer = std::move(made);
     if (Bytes(type) > 1) Fill(buffer, type);
     return absl::OkStatus();
   }
@@ -220,11 +220,11 @@ absl::StatusOr<int64_t> TemporaryBytes(const ConvolutionShape& shape, Direction 
                                        const tensor::ConvolutionChoice& choice,
                                        const ConvolutionUse& use) {
   const tensor::Int8Convolution int8 = AnyScales(shape, choice, use);
-  const absl::StatusOr<std::unique_ptr<Convolution>> whole =
-      Convolution::Create(shape, direction, choice, {.int8 = IsInt8(use) ? &int8 : nullptr});
-  if (!whole.ok()) return whole.status();
-  const int64_t packed = (*whole)->weights_are_plain() ? 0 : (*whole)->packed_weight_bytes();
-  return (*whole)->scratch_bytes() + packed;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Convolution> whole,
+      Convolution::Create(shape, direction, choice, {.int8 = IsInt8(use) ? &int8 : nullptr}));
+  const int64_t packed = whole->weights_are_plain() ? 0 : whole->packed_weight_bytes();
+  return whole->scratch_bytes() + packed;
 }
 
 bool Faster(const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; }
@@ -344,16 +344,15 @@ absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shap
     }
   });
   const tensor::Int8Convolution int8 = AnyScales(shape, choice, use);
-  absl::StatusOr<std::unique_ptr<Convolution>> convolution =
-      Convolution::Create(shape, direction, choice, {.int8 = IsInt8(use) ? &int8 : nullptr});
-  if (!convolution.ok()) return convolution.status();
-  absl::StatusOr<ConvolutionArguments> arguments = workspace_->Fit(**convolution);
-  if (!arguments.ok()) return arguments.status();
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Convolution> convolution,
+      Convolution::Create(shape, direction, choice, {.int8 = IsInt8(use) ? &int8 : nullptr}));
+  ASSIGN_OR_RETURN(ConvolutionArguments arguments, workspace_->Fit(*convolution));
   if (direction != Direction::kWeightGradient)
-    (*convolution)->PackWeights(workspace_->plain(), arguments->weights);
+    convolution->PackWeights(workspace_->plain(), arguments.weights);
   options.packing = !use.constant_weights;
-  if (AreFarAway(**convolution, use)) options.before_run = [&] { workspace_->EmptyCaches(); };
-  return tensor::Measure(**convolution, *arguments, workspace_->plain(), options);
+  if (AreFarAway(*convolution, use)) options.before_run = [&] { workspace_->EmptyCaches(); };
+  return tensor::Measure(*convolution, arguments, workspace_->plain(), options);
 }
 
 std::string Tuner::RefusedKey(Direction direction, const tensor::ConvolutionChoice& choice) const {
@@ -423,9 +422,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
                                                               const ConvolutionUse& use) {
   if (workspace_ == nullptr) workspace_ = std::make_unique<TunerWorkspace>();
   bool screened = false;
-  const absl::StatusOr<std::vector<MeasuredChoice>> candidates =
-      InTheRunning(shape, direction, use, &screened);
-  if (!candidates.ok()) return candidates.status();
+  ASSIGN_OR_RETURN(const std::vector<MeasuredChoice> candidates,
+                   InTheRunning(shape, direction, use, &screened));
   const ConvolutionShape sample = WithLessWork(shape, kEnoughFlops, kEnoughBytes, kFewestImages);
   std::vector<MeasuredChoice> measured;
   absl::Status last;
@@ -436,7 +434,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
     // needed; each goes through all candidates, so that none is timed only in the worst moments.
     if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
     std::vector<MeasuredChoice> again;
-    for (const MeasuredChoice& candidate : round == 0 ? *candidates : measured) {
+    for (const MeasuredChoice& candidate : round == 0 ? candidates : measured) {
       if (Cancelled()) return CancelledStatus();
       const absl::StatusOr<tensor::ConvolutionTime> time =
           Time(sample, direction, candidate.choice, use,

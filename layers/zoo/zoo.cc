@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "layers/network/nearest_name.h"
 #include "layers/network/network_text.h"
 
@@ -63,9 +64,8 @@ absl::StatusOr<Network> FindNetwork(absl::string_view name_or_path, absl::string
   const bool is_path = absl::StrContains(name, "/") || absl::StrContains(name, ".");
   const std::string path =
       directory.empty() || absl::StartsWith(name, "/") ? name : absl::StrCat(directory, "/", name);
-  absl::StatusOr<std::string> text = is_path ? ReadText(path) : ZooText(name);
-  if (!text.ok()) return text.status();
-  return ParseNetwork(*text, is_path ? name : absl::StrCat(name, ".textproto"));
+  ASSIGN_OR_RETURN(std::string text, is_path ? ReadText(path) : ZooText(name));
+  return ParseNetwork(text, is_path ? name : absl::StrCat(name, ".textproto"));
 }
 
 }  // namespace cotangent::layers

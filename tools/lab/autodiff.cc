@@ -13,6 +13,7 @@
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
 #include "autodiff/symbolic/trace.h"
+#include "base/status_macros.h"
 #include "tools/graph_picture.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
@@ -50,9 +51,9 @@ absl::StatusOr<Formulas> ParseExercise(const Exercise& exercise, sym::Pool& pool
   for (const std::string& name : exercise.variables)
     formulas.variables.push_back(pool.Variable(name));
   for (const std::string& formula : exercise.formulas) {
-    const auto parsed = sym::Parse(formula, pool, {.variables = exercise.variables});
-    if (!parsed.ok()) return parsed.status();
-    formulas.outputs.push_back(*parsed);
+    ASSIGN_OR_RETURN(const auto parsed,
+                     sym::Parse(formula, pool, {.variables = exercise.variables}));
+    formulas.outputs.push_back(parsed);
   }
   return formulas;
 }
@@ -97,9 +98,8 @@ void ShowTrace(const sym::Trace& trace, const Exercise& exercise, Section& secti
 
 absl::Status RunExercise(const Exercise& exercise, Section& section, Report& report) {
   sym::Pool pool;
-  const auto parsed = ParseExercise(exercise, pool);
-  if (!parsed.ok()) return parsed.status();
-  const auto& [outputs, variables] = *parsed;
+  ASSIGN_OR_RETURN(const auto parsed, ParseExercise(exercise, pool));
+  const auto& [outputs, variables] = parsed;
   section.Heading(exercise.title);
   std::vector<std::string> names;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -108,11 +108,10 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
     section.MathMl(absl::StrCat("<math display=\"block\">", MathRow(name + " = "),
                                 sym::ToMathMlRow(outputs[i]), "</math>"));
   }
-  const auto trace = sym::MakeTrace(outputs, variables, Point());
-  if (!trace.ok()) return trace.status();
-  section.Figure(GraphPicture(*trace, names),
+  ASSIGN_OR_RETURN(const auto trace, sym::MakeTrace(outputs, variables, Point()));
+  section.Figure(GraphPicture(trace, names),
                  "The computation graph with values and derivatives at (1, 2).");
-  ShowTrace(*trace, exercise, section);
+  ShowTrace(trace, exercise, section);
 
   // Compare the symbolic Jacobian with the one derived by hand.
   const auto symbolic = sym::Jacobian(outputs, variables);
@@ -135,18 +134,16 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
   section.Table({"", "symbolic derivative"}, rows);
 
   // Compute values and derivatives in all modes.
-  const auto function = autodiff::ExpressionFunction::Create(outputs, variables);
-  if (!function.ok()) return function.status();
-  const auto value = autodiff::Value(*function, Point());
-  if (!value.ok()) return value.status();
+  ASSIGN_OR_RETURN(const auto function, autodiff::ExpressionFunction::Create(outputs, variables));
+  ASSIGN_OR_RETURN(const auto value, autodiff::Value(function, Point()));
   Claim modes{absl::StrCat("autodiff.", exercise.id, "_modes"), exercise.value_equations,
               absl::StrCat("at (1, 2) the value is (", Joined(exercise.value),
                            "), and forward, reverse and symbolic Jacobians agree to 1e-12, "
                            "numeric ones within their error"),
               "", "computed by all four modes"};
   double value_error = 0;
-  for (size_t i = 0; i < value->size(); ++i)
-    value_error = std::max(value_error, std::abs((*value)[i] - exercise.value[i]));
+  for (size_t i = 0; i < value.size(); ++i)
+    value_error = std::max(value_error, std::abs(value[i] - exercise.value[i]));
   modes.numbers.push_back({"largest error of the value", value_error});
   std::vector<std::vector<std::string>> table;
   std::vector<autodiff::Matrix> matrices;
@@ -155,22 +152,20 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
            {"forward", Mode::kForward},
            {"reverse", Mode::kReverse},
            {"numeric, extrapolated", Mode::kNumeric}}) {
-    const auto jacobian = autodiff::Jacobian(*function, Point(), method);
-    if (!jacobian.ok()) return jacobian.status();
+    ASSIGN_OR_RETURN(const auto jacobian, autodiff::Jacobian(function, Point(), method));
     table.push_back({name});
-    for (const double v : jacobian->values) table.back().push_back(absl::StrFormat("%.12g", v));
-    matrices.push_back(*jacobian);
+    for (const double v : jacobian.values) table.back().push_back(absl::StrFormat("%.12g", v));
+    matrices.push_back(jacobian);
   }
   for (const auto& [name, scheme] :
        {std::pair("numeric, central, step 0.01", autodiff::numeric::Scheme::kCentral),
         std::pair("numeric, forward, step 0.01", autodiff::numeric::Scheme::kForward)}) {
     autodiff::Method method = Mode::kNumeric;
     method.numeric = {.scheme = scheme, .step = kStep};
-    const auto jacobian = autodiff::Jacobian(*function, Point(), method);
-    if (!jacobian.ok()) return jacobian.status();
+    ASSIGN_OR_RETURN(const auto jacobian, autodiff::Jacobian(function, Point(), method));
     table.push_back({name});
-    for (const double v : jacobian->values) table.back().push_back(absl::StrFormat("%.12g", v));
-    matrices.push_back(*jacobian);
+    for (const double v : jacobian.values) table.back().push_back(absl::StrFormat("%.12g", v));
+    matrices.push_back(jacobian);
   }
   // Allowed errors in the order of `matrices`: symbolic, forward, reverse, extrapolated, central,
   // forward difference. The last two have errors h^2 |f'''| / 6 and h |f''| / 2; the factor 10
@@ -229,13 +224,11 @@ double LargestTraceError(const sym::Trace& trace, const std::vector<HandRow>& ro
 absl::Status CompareTrace(const Exercise& exercise, const std::vector<HandRow>& rows,
                           Claim& claim) {
   sym::Pool pool;
-  const auto formulas = ParseExercise(exercise, pool);
-  if (!formulas.ok()) return formulas.status();
-  const auto trace = sym::MakeTrace(formulas->outputs, formulas->variables, Point());
-  if (!trace.ok()) return trace.status();
-  const double error = LargestTraceError(*trace, rows, exercise.variables);
+  ASSIGN_OR_RETURN(const auto formulas, ParseExercise(exercise, pool));
+  ASSIGN_OR_RETURN(const auto trace, sym::MakeTrace(formulas.outputs, formulas.variables, Point()));
+  const double error = LargestTraceError(trace, rows, exercise.variables);
   claim.how = "the trace, row by row, against the one written down by hand";
-  claim.numbers = {{"intermediates", static_cast<double>(trace->rows.size() - trace->input_count)},
+  claim.numbers = {{"intermediates", static_cast<double>(trace.rows.size() - trace.input_count)},
                    {"largest error", error}};
   claim.verdict = HoldsIf(error < 1e-14);
   return absl::OkStatus();
@@ -252,7 +245,7 @@ absl::Status ProductGraphClaim(const Exercise& product, const std::string& secon
               ""};
   const std::vector<HandRow> rows = {
       {"x + y", 3, {1, 1}, {3}}, {second_sum, 3, {0, 1}, {3}}, {"(x + y)*(y + 1)", 9, {3, 6}, {1}}};
-  if (absl::Status status = CompareTrace(product, rows, claim); !status.ok()) return status;
+  RETURN_IF_ERROR(CompareTrace(product, rows, claim));
   report.claims.push_back(std::move(claim));
   return absl::OkStatus();
 }
@@ -278,7 +271,7 @@ absl::Status QuestionGraphClaim(const Exercise& question, Report& report) {
       {"w1^2", 1, {2, 0}, {0, 2}},
       {"w1^2*w2", 2, {4, 1}, {0, 1}},
       {"ln(w1 + w2) + w1^2*w2", std::log(3.0) + 2, {third + 4, third + 1}, {0, 1}}};
-  if (absl::Status status = CompareTrace(question, rows, claim); !status.ok()) return status;
+  RETURN_IF_ERROR(CompareTrace(question, rows, claim));
   report.claims.push_back(std::move(claim));
   return absl::OkStatus();
 }
@@ -295,19 +288,18 @@ absl::Status DifferencesClaim(const Exercise& question, double step, Section& se
               "- f(w - h)}{2 h} = f' + \\frac{h^2}{6} f''' + O(h^4)",
               "measured at (1, 2), each entry, against symbolic derivatives"};
   sym::Pool pool;
-  const auto formulas = ParseExercise(question, pool);
-  if (!formulas.ok()) return formulas.status();
+  ASSIGN_OR_RETURN(const auto formulas, ParseExercise(question, pool));
   double forward_rest = 0, central_rest = 0;
   std::vector<std::vector<std::string>> table;
-  for (size_t k = 0; k < formulas->outputs.size(); ++k) {
-    for (size_t v = 0; v < formulas->variables.size(); ++v) {
+  for (size_t k = 0; k < formulas.outputs.size(); ++k) {
+    for (size_t v = 0; v < formulas.variables.size(); ++v) {
       const auto at = [&](Expr e, double shift) {
         std::vector<double> w = Point();
         w[v] += shift;
         return sym::Evaluate(e, {{question.variables[0], w[0]}, {question.variables[1], w[1]}})
             .value_or(NAN);
       };
-      const Expr f = formulas->outputs[k], variable = formulas->variables[v];
+      const Expr f = formulas.outputs[k], variable = formulas.variables[v];
       const Expr first = sym::Differentiate(f, variable);
       const Expr second = sym::Differentiate(first, variable);
       const Expr third = sym::Differentiate(second, variable);
@@ -533,7 +525,7 @@ absl::StatusOr<Report> RunAutodiff(const AutodiffPremises& premises) {
            [&] { return QuestionGraphClaim(question, report); },
            [&] { return DifferencesClaim(question, premises.step, section, report); },
            [&] { return StepSizeClaim(section, report); }}) {
-    if (absl::Status status = step(); !status.ok()) return status;
+    RETURN_IF_ERROR(step());
   }
   CostClaim(premises.largest_size, section, report);
   report.body = section.html();

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/file.h"
@@ -44,11 +45,10 @@ struct Metrics {
 // line.
 absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
   const std::string path = data::JoinPath(directory, "metrics.jsonl");
-  const auto text = data::ReadFile(path);
-  if (!text.ok()) return text.status();
+  ASSIGN_OR_RETURN(const auto text, data::ReadFile(path));
   Metrics metrics;
   int number = 0;
-  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     ++number;
     if (line.empty()) continue;
     const auto json =
@@ -94,10 +94,9 @@ std::pair<int, double> Decide(const float* scores, bool probabilities) {
 
 absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Dataset& test,
                                int threads, layers::Tuner& tuner) {
-  auto evaluator =
-      training::Evaluator::Create(trained.network, kClasses, kBatch,
-                                  {.threads = threads, .choices = {}}, *trained.store, tuner);
-  if (!evaluator.ok()) return evaluator.status();
+  ASSIGN_OR_RETURN(auto evaluator, training::Evaluator::Create(trained.network, kClasses, kBatch,
+                                                               {.threads = threads, .choices = {}},
+                                                               *trained.store, tuner));
   Answers answers;
   for (int64_t first = 0; first < test.size(); first += kBatch) {
     const int64_t count = std::min(kBatch, test.size() - first);
@@ -105,15 +104,15 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
       const uint8_t* const bytes = test.image(first + k);
       for (int64_t i = 0; i < 3 * kPixels; ++i) {
         const int64_t c = i / kPixels;
-        (*evaluator)->images()[k * 3 * kPixels + i] =
+        evaluator->images()[k * 3 * kPixels + i] =
             static_cast<float>((bytes[i] / 255.0 - trained.normalization.mean[c]) /
                                trained.normalization.deviation[c]);
       }
     }
-    const float* const scores = (*evaluator)->Run();
+    const float* const scores = evaluator->Run();
     for (int64_t k = 0; k < count; ++k) {
       const auto [prediction, confidence] =
-          Decide(scores + k * kClasses, (*evaluator)->gives_probabilities());
+          Decide(scores + k * kClasses, evaluator->gives_probabilities());
       const int label = test.labels[first + k];
       ++answers.confusion[label][prediction];
       if (prediction == label)
@@ -155,9 +154,8 @@ absl::StatusOr<std::string> FilterSheet(const training::Checkpoint& checkpoint) 
             static_cast<uint8_t>(std::lround(255 * (filter[i] - *low) / range));
       }
     }
-    const auto png = data::EncodePng(sheet);
-    if (!png.ok()) return png.status();
-    return PngImage(*png, sheet.width * (side > 16 ? 2 : 5),
+    ASSIGN_OR_RETURN(const auto png, data::EncodePng(sheet));
+    return PngImage(png, sheet.width * (side > 16 ? 2 : 5),
                     absl::StrCat("the weights ", name, " as images"));
   }
   return absl::NotFoundError("no first layer that sees images");
@@ -209,21 +207,18 @@ void ShowAnswers(const std::string& name, const Answers& answers,
 absl::Status TrainMissing(const CifarPremises& premises, const std::string& name,
                           layers::Tuner* tuner) {
   training::RunOptions options;
-  auto network = layers::FindNetwork(name);
-  if (!network.ok()) return network.status();
-  const auto source = data::FindSource("cifar10");
-  if (!source.ok()) return source.status();
-  auto run_data = training::DataOf(*source, premises.data_dir);
-  if (!run_data.ok()) return run_data.status();
-  options.data = *std::move(run_data);
-  auto resolved = training::Resolve(*network, options.data.shape);
-  if (!resolved.ok()) return resolved.status();
-  options.network = *std::move(resolved);
+  ASSIGN_OR_RETURN(auto network, layers::FindNetwork(name));
+  ASSIGN_OR_RETURN(const auto source, data::FindSource("cifar10"));
+  ASSIGN_OR_RETURN(auto run_data, training::DataOf(source, premises.data_dir));
+  options.data = std::move(run_data);
+  ASSIGN_OR_RETURN(auto resolved, training::Resolve(network, options.data.shape));
+  options.network = std::move(resolved);
   options.output_dir = data::JoinPath(premises.runs_dir, name);
   options.threads = premises.threads;
-  auto lock = training::DirectoryLock::Acquire(
-      options.output_dir, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
-  if (!lock.ok()) return lock.status();
+  ASSIGN_OR_RETURN(
+      auto lock, training::DirectoryLock::Acquire(options.output_dir, [](const std::string& line) {
+        fprintf(stderr, "%s\n", line.c_str());
+      }));
   Progress progress;
   return training::Train(options, tuner, progress).status();
 }
@@ -343,12 +338,10 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
         missing = absl::StrCat("no checkpoint in ", data::JoinPath(premises.runs_dir, run.name));
       continue;
     }
-    auto trained = training::LoadTrained(found->checkpoint, found->path);
-    if (!trained.ok()) return trained.status();
-    auto answers = Answer(*trained, *test, premises.threads, *tuner);
-    if (!answers.ok()) return answers.status();
-    ShowAnswers(run.name, *answers, found->checkpoint, *test, section);
-    run.answers = *std::move(answers);
+    ASSIGN_OR_RETURN(auto trained, training::LoadTrained(found->checkpoint, found->path));
+    ASSIGN_OR_RETURN(auto answers, Answer(trained, *test, premises.threads, *tuner));
+    ShowAnswers(run.name, answers, found->checkpoint, *test, section);
+    run.answers = std::move(answers);
   }
   tuner.Save();
   AddClaims(runs, runs.size() == Networks().size(), missing, report);

@@ -12,6 +12,7 @@
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
 #include "base/memory.h"
+#include "base/status_macros.h"
 #include "tensor/circulant.h"
 #include "tensor/convolution.h"
 #include "tools/lab/experiments.h"
@@ -139,21 +140,20 @@ absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
               absl::StrCat("C_a S x = S C_a x at n = ", n),
               "C_a S x = S C_a x",
               "measured for 5 random a and x"};
-  auto convolver = CircularConvolver::Create(n);
-  if (!convolver.ok()) return convolver.status();
+  ASSIGN_OR_RETURN(auto convolver, CircularConvolver::Create(n));
   double worst = 0, inverse_error = 0;
   for (uint64_t seed = 0; seed < 5; ++seed) {
     Vector a = Random(n, 2 * seed), x = Random(n, 2 * seed + 1), left(n), right(n);
-    (*convolver)->Convolve(a, tensor::Shifted(x, 1), absl::MakeSpan(left));
-    (*convolver)->Convolve(a, x, absl::MakeSpan(right));
+    convolver->Convolve(a, tensor::Shifted(x, 1), absl::MakeSpan(left));
+    convolver->Convolve(a, x, absl::MakeSpan(right));
     // Add what a wrong matrix entry in the last row and column would contribute.
     left[n - 1] += premises.perturbation * x[n - 2];
     right[n - 1] += premises.perturbation * x[n - 1];
     worst = std::max(worst,
                      LargestDifference(left, tensor::Shifted(right, 1)) / LargestMagnitude(left));
-    const auto b = (*convolver)->Inverse(a);
+    const auto b = convolver->Inverse(a);
     if (!b.ok()) continue;
-    (*convolver)->Convolve(*b, right, absl::MakeSpan(left));
+    convolver->Convolve(*b, right, absl::MakeSpan(left));
     if (premises.perturbation == 0)
       inverse_error = std::max(inverse_error, LargestDifference(left, x));
   }
@@ -174,9 +174,8 @@ absl::StatusOr<Claim> EigenvalueClaim(double perturbation) {
   const Vector a = Random(n, 77);
   Vector matrix = tensor::CirculantMatrix<double>(a);
   matrix[n * n - 1] += perturbation;
-  auto convolver = CircularConvolver::Create(n);
-  if (!convolver.ok()) return convolver.status();
-  const std::vector<tensor::Complex> eigenvalues = (*convolver)->Eigenvalues(a);
+  ASSIGN_OR_RETURN(auto convolver, CircularConvolver::Create(n));
+  const std::vector<tensor::Complex> eigenvalues = convolver->Eigenvalues(a);
   double worst = 0;
   for (int64_t k = 0; k < n; ++k) {
     for (int64_t i = 0; i < n; ++i) {
@@ -266,29 +265,26 @@ absl::StatusOr<Claim> ConverseClaim(double perturbation, Section& section) {
   std::vector<std::vector<std::string>> rows;
   bool holds = true;
   for (const Box& box : Boxes(n, perturbation)) {
-    const auto decision = tensor::DecideShiftEquivariance(box.map, n);
-    if (!decision.ok()) return decision.status();
-    holds = holds && decision->equivariant == box.equivariant;
+    ASSIGN_OR_RETURN(const auto decision, tensor::DecideShiftEquivariance(box.map, n));
+    holds = holds && decision.equivariant == box.equivariant;
     std::string evidence;
-    if (decision->equivariant) {
+    if (decision.equivariant) {
       const Vector x = Random(n, 123);
       const double difference =
-          LargestDifference(box.map(x), tensor::DirectCircularConvolution(decision->a, x));
+          LargestDifference(box.map(x), tensor::DirectCircularConvolution(decision.a, x));
       holds = holds && difference < 1e-12;
       evidence =
-          absl::StrCat("a = (", Short(decision->a[0]), ", ", Short(decision->a[1]),
+          absl::StrCat("a = (", Short(decision.a[0]), ", ", Short(decision.a[1]),
                        ", …); on a random input C<sub>a</sub> differs by ", Short(difference));
     } else {
-      const double found =
-          box.map(tensor::Shifted(decision->input, decision->shift))[decision->index];
+      const double found = box.map(tensor::Shifted(decision.input, decision.shift))[decision.index];
       const double expected =
-          tensor::Shifted(box.map(decision->input), decision->shift)[decision->index];
+          tensor::Shifted(box.map(decision.input), decision.shift)[decision.index];
       holds = holds && found != expected;
-      evidence =
-          absl::StrCat("shift e<sub>0</sub> by ", decision->shift, ": entry ", decision->index,
-                       " is ", Short(found), " instead of ", Short(expected));
+      evidence = absl::StrCat("shift e<sub>0</sub> by ", decision.shift, ": entry ", decision.index,
+                              " is ", Short(found), " instead of ", Short(expected));
     }
-    rows.push_back({EscapeHtml(box.name), decision->equivariant ? "yes" : "no", evidence});
+    rows.push_back({EscapeHtml(box.name), decision.equivariant ? "yes" : "no", evidence});
   }
   section.Table({"map", "commutes with shifts", "evidence"}, rows);
   claim.numbers.push_back({"maps decided", static_cast<double>(rows.size())});
@@ -357,15 +353,14 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
       absl::StrCat("the product at n = ", n, " takes at most twice FFTW's own three transforms"),
       "",
       "measured in turns, planned alike, least of 15 each"};
-  auto convolver = CircularConvolver::Create(n);
-  if (!convolver.ok()) return convolver.status();
+  ASSIGN_OR_RETURN(auto convolver, CircularConvolver::Create(n));
   ThreeTransforms transforms(n);
   const Vector a = Random(n, 1), x = Random(n, 2);
   Vector result(n);
   double product = INFINITY, alone = INFINITY;
   for (int i = 0; i < 15; ++i) {
-    product = std::min(product,
-                       Milliseconds([&] { (*convolver)->Convolve(a, x, absl::MakeSpan(result)); }));
+    product =
+        std::min(product, Milliseconds([&] { convolver->Convolve(a, x, absl::MakeSpan(result)); }));
     alone = std::min(alone, Milliseconds([&] { transforms.Run(); }));
   }
   // Check a few entries against the definition, so that the timed product is also right.
@@ -432,13 +427,12 @@ absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
   for (int64_t n = 16; n <= largest; n *= 4) {
     const Vector a = Random(n, 1), x = Random(n, 2);
     Vector result(n);
-    auto convolver = CircularConvolver::Create(n);
-    if (!convolver.ok()) return convolver.status();
+    ASSIGN_OR_RETURN(auto convolver, CircularConvolver::Create(n));
     const auto add = [&](int series, double time) {
       plot.series[series].x.push_back(static_cast<double>(n));
       plot.series[series].y.push_back(time);
     };
-    add(0, Least([&] { (*convolver)->Convolve(a, x, absl::MakeSpan(result)); }));
+    add(0, Least([&] { convolver->Convolve(a, x, absl::MakeSpan(result)); }));
     if (n <= 4096) {
       const Vector matrix = tensor::CirculantMatrix<double>(a);
       add(1, Least([&] {
@@ -491,9 +485,8 @@ absl::StatusOr<Report> RunCircular(const CircularPremises& premises) {
                            Step([&] { return ConverseClaim(premises.perturbation, section); }),
                            Step([&] { return FourierSpeedClaim(premises.large_size); }),
                            Step([&] { return SpeedBySize(premises.large_size, section); })}) {
-    const auto claim = step();
-    if (!claim.ok()) return claim.status();
-    report.claims.push_back(*claim);
+    ASSIGN_OR_RETURN(const auto claim, step());
+    report.claims.push_back(claim);
   }
   report.body = section.html();
   return report;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/sources/cifar.h"
@@ -184,28 +185,30 @@ std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
 absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& text,
                                                       const std::vector<std::vector<float>>& images,
                                                       int threads, layers::Tuner& tuner) {
-  auto network = layers::Build(text, {.batch_size = kBatch, .training = false, .with_loss = false});
-  if (!network.ok()) return network.status();
-  std::vector<LayerErrors> result = LayersOf(*network);
+  ASSIGN_OR_RETURN(
+      auto network,
+      layers::Build(text, {.batch_size = kBatch, .training = false, .with_loss = false}));
+  std::vector<LayerErrors> result = LayersOf(network);
   std::vector<layers::PlanResult> wanted;
   for (const LayerErrors& layer : result) wanted.push_back({layer.tensor});
-  auto store = layers::ParameterStore::Create(network->graph);
-  if (!store.ok()) return store.status();
-  for (const layers::ParameterSpec& parameter : network->parameters) {
-    const auto* const slot = (*store)->FindParameter(parameter.name);
-    layers::Initialize(parameter, 1, absl::MakeSpan((*store)->values() + slot->offset, slot->size));
+  ASSIGN_OR_RETURN(const auto store, layers::ParameterStore::Create(network.graph));
+  for (const layers::ParameterSpec& parameter : network.parameters) {
+    const auto* const slot = store->FindParameter(parameter.name);
+    layers::Initialize(parameter, 1, absl::MakeSpan(store->values() + slot->offset, slot->size));
   }
-  for (const layers::StateSpec& state : network->states) {
-    const auto* const slot = (*store)->FindState(state.name);
-    std::fill_n((*store)->state_values() + slot->offset, slot->size,
+  for (const layers::StateSpec& state : network.states) {
+    const auto* const slot = store->FindState(state.name);
+    std::fill_n(store->state_values() + slot->offset, slot->size,
                 static_cast<float>(state.initial_value));
   }
-  auto plan = layers::Plan::Compile(
-      network->graph, wanted, **store, tuner,
-      {.exact = true, .threads = threads, .ranks = {}, .constant_parameters = true, .choices = {}});
-  if (!plan.ok()) return plan.status();
+  ASSIGN_OR_RETURN(auto plan, layers::Plan::Compile(network.graph, wanted, *store, tuner,
+                                                    {.exact = true,
+                                                     .threads = threads,
+                                                     .ranks = {},
+                                                     .constant_parameters = true,
+                                                     .choices = {}}));
 
-  float* const input = static_cast<float*>((*plan)->input(network->images));
+  float* const input = static_cast<float*>(plan->input(network.images));
   for (const std::vector<float>& image : images) {
     std::vector<std::vector<float>> references(result.size());
     std::vector<double> norms(result.size());
@@ -214,9 +217,9 @@ absl::StatusOr<std::vector<LayerErrors>> StudyNetwork(const layers::Network& tex
         ShiftImage(image.data(), 3, kSize, kSize, (first + k) / kSize, (first + k) % kSize,
                    input + k * 3 * kPixels);
       }
-      (*plan)->Run(0);
+      plan->Run(0);
       for (size_t l = 0; l < result.size(); ++l) {
-        const float* const values = (*plan)->result(result[l].tensor);
+        const float* const values = plan->result(result[l].tensor);
         const int64_t n = result[l].elements();
         if (first == 0) {
           references[l].assign(values, values + n);
@@ -322,30 +325,26 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
   text.mutable_train()->set_batch_size(batch);
   const training::StepOptions options{.exact = true, .threads = threads, .choices = {}};
   text.mutable_train()->set_epochs(static_cast<double>(epochs));
-  auto network = training::Resolve(text, {.images = used});
-  if (!network.ok()) return network.status();
-  const optim::RunLength run = network->run;
-  auto step = training::TrainingStep::Create(*std::move(network), options, tuner);
-  if (!step.ok()) return step.status();
-  if (absl::Status status = (*step)->Initialise(nullptr, images.normalization); !status.ok())
-    return status;
+  ASSIGN_OR_RETURN(auto network, training::Resolve(text, {.images = used}));
+  const optim::RunLength run = network.run;
+  ASSIGN_OR_RETURN(auto step, training::TrainingStep::Create(std::move(network), options, tuner));
+  RETURN_IF_ERROR(step->Initialise(nullptr, images.normalization));
   std::vector<int64_t> order(used);
   std::iota(order.begin(), order.end(), 0);
   std::mt19937_64 generator(1);
   for (int64_t s = 0; s < run.total_steps; ++s) {
-    if (absl::Status status = (*step)->Prepare(s); !status.ok()) return status;
+    RETURN_IF_ERROR(step->Prepare(s));
     if (s % run.steps_per_epoch == 0) std::shuffle(order.begin(), order.end(), generator);
     for (int64_t k = 0; k < batch; ++k) {
       const int64_t image = order[s % run.steps_per_epoch * batch + k];
-      Normalise(images.train.image(image), images.normalization,
-                (*step)->images() + k * 3 * kPixels);
-      (*step)->labels()[k] = images.train.labels[image];
+      Normalise(images.train.image(image), images.normalization, step->images() + k * 3 * kPixels);
+      step->labels()[k] = images.train.labels[image];
     }
-    if (!(*step)->Run(s).finite)
+    if (!step->Run(s).finite)
       return absl::InternalError(absl::StrCat("training ", text.name(), " diverged at step ", s));
   }
-  auto evaluator = training::Evaluator::Create(text, 10, batch, options, (*step)->store(), *tuner);
-  if (!evaluator.ok()) return evaluator.status();
+  ASSIGN_OR_RETURN(auto evaluator,
+                   training::Evaluator::Create(text, 10, batch, options, step->store(), *tuner));
   const int64_t tested = std::min<int64_t>(images.test.size(), 500) / batch * batch;
   std::vector<double> accuracy(kSize);
   std::vector<float> image(3 * kPixels);
@@ -354,9 +353,9 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
     for (int64_t first = 0; first < tested; first += batch) {
       for (int64_t k = 0; k < batch; ++k) {
         Normalise(images.test.image(first + k), images.normalization, image.data());
-        ShiftImage(image.data(), 3, kSize, kSize, d, d, (*evaluator)->images() + k * 3 * kPixels);
+        ShiftImage(image.data(), 3, kSize, kSize, d, d, evaluator->images() + k * 3 * kPixels);
       }
-      const float* const scores = (*evaluator)->Run();
+      const float* const scores = evaluator->Run();
       for (int64_t k = 0; k < batch; ++k) {
         const float* const row = scores + k * 10;
         right += std::max_element(row, row + 10) - row == images.test.labels[first + k];
@@ -382,20 +381,19 @@ absl::StatusOr<Claim> AccuracyClaim(const EquivariancePremises& premises,
       "convnet's",
       "",
       absl::StrCat("measured: both trained on images of ", images.source, ", tested at 32 shifts")};
-  auto convnet = layers::FindNetwork("convnet");
-  if (!convnet.ok()) return convnet.status();
-  const auto of_circular =
-      AccuracyUnderShifts(circular, images, premises.training_epochs, premises.threads, tuner);
-  if (!of_circular.ok()) return of_circular.status();
-  const auto of_convnet =
-      AccuracyUnderShifts(*convnet, images, premises.training_epochs, premises.threads, tuner);
-  if (!of_convnet.ok()) return of_convnet.status();
+  ASSIGN_OR_RETURN(auto convnet, layers::FindNetwork("convnet"));
+  ASSIGN_OR_RETURN(
+      const auto of_circular,
+      AccuracyUnderShifts(circular, images, premises.training_epochs, premises.threads, tuner));
+  ASSIGN_OR_RETURN(
+      const auto of_convnet,
+      AccuracyUnderShifts(convnet, images, premises.training_epochs, premises.threads, tuner));
   Plot plot{.title = "Test accuracy of shifted images",
             .x_label = "shift down and right, pixels",
             .y_label = "test accuracy",
             .width = 560};
-  plot.series = {{.name = "circular", .y = *of_circular, .mark = Mark::kLinePoints},
-                 {.name = "convnet", .y = *of_convnet, .mark = Mark::kLinePoints}};
+  plot.series = {{.name = "circular", .y = of_circular, .mark = Mark::kLinePoints},
+                 {.name = "convnet", .y = of_convnet, .mark = Mark::kLinePoints}};
   for (Series& series : plot.series) {
     for (int64_t d = 0; d < kSize; ++d) series.x.push_back(static_cast<double>(d));
   }
@@ -413,12 +411,12 @@ absl::StatusOr<Claim> AccuracyClaim(const EquivariancePremises& premises,
     }
     return rows;
   }());
-  claim.numbers = {{"circular: accuracy unshifted", (*of_circular)[0]},
-                   {"circular: most minus least", Spread(*of_circular)},
-                   {"convnet: accuracy unshifted", (*of_convnet)[0]},
-                   {"convnet: most minus least", Spread(*of_convnet)}};
+  claim.numbers = {{"circular: accuracy unshifted", of_circular[0]},
+                   {"circular: most minus least", Spread(of_circular)},
+                   {"convnet: accuracy unshifted", of_convnet[0]},
+                   {"convnet: most minus least", Spread(of_convnet)}};
   // Rounding may swap two nearly equal scores, so a small change of accuracy is allowed.
-  claim.verdict = HoldsIf(Spread(*of_circular) <= 0.01 && Spread(*of_convnet) > 0.03);
+  claim.verdict = HoldsIf(Spread(of_circular) <= 0.01 && Spread(of_convnet) > 0.03);
   return claim;
 }
 
@@ -490,21 +488,20 @@ Claim PaddingClaim(const std::vector<LayerErrors>& convnet) {
 
 absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
   Report report{"equivariance", "Question 5 (c): what this says about architectures"};
-  const auto images = ReadImages(premises.data_dir);
-  if (!images.ok()) return images.status();
+  ASSIGN_OR_RETURN(const auto images, ReadImages(premises.data_dir));
   std::vector<std::vector<float>> chosen(premises.images, std::vector<float>(3 * kPixels));
   for (int64_t i = 0; i < premises.images; ++i)
-    Normalise(images->test.image(i), images->normalization, chosen[i].data());
-  const auto circular = layers::ParseNetwork(
-      premises.circular_text.empty() ? kCircularText : premises.circular_text, "circular");
-  if (!circular.ok()) return circular.status();
-  const auto strided = layers::ParseNetwork(kStridedText, "strided");
-  if (!strided.ok()) return strided.status();
+    Normalise(images.test.image(i), images.normalization, chosen[i].data());
+  ASSIGN_OR_RETURN(
+      const auto circular,
+      layers::ParseNetwork(premises.circular_text.empty() ? kCircularText : premises.circular_text,
+                           "circular"));
+  ASSIGN_OR_RETURN(const auto strided, layers::ParseNetwork(kStridedText, "strided"));
 
   Section section;
   section.Text(absl::StrCat(
       "A layer F commutes with shifts if shifting the image shifts its result: ",
-      InlineMath("F(S x) = S F(x)"), ". Below, images of ", images->source,
+      InlineMath("F(S x) = S F(x)"), ". Below, images of ", images.source,
       " are moved, round the borders, by each of 32 x 32 shifts, and ",
       InlineMath("\\Vert F(S x) - S' F(x) \\Vert / \\Vert F(x) \\Vert"),
       " is taken for every layer F of networks at initialisation, where ", InlineMath("S'"),
@@ -513,11 +510,10 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
       "steps of more than a pixel one at shifts that are no multiples."));
   training::CachedTuner tuner(premises.threads);
   std::vector<std::pair<std::string, layers::Network>> networks = {
-      {"circular", *circular}, {"circular with strides", *strided}};
+      {"circular", circular}, {"circular with strides", strided}};
   for (const std::string& name : premises.networks) {
-    auto network = layers::FindNetwork(name);
-    if (!network.ok()) return network.status();
-    networks.push_back({name, *std::move(network)});
+    ASSIGN_OR_RETURN(auto network, layers::FindNetwork(name));
+    networks.push_back({name, std::move(network)});
   }
   Claim compared{
       "equivariance.networks",
@@ -542,9 +538,9 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
   compared.verdict = HoldsIf(alone);
   report.claims.push_back(compared);
   if (premises.training_epochs > 0) {
-    const auto accuracy = AccuracyClaim(premises, *circular, *images, tuner.get(), section);
-    if (!accuracy.ok()) return accuracy.status();
-    report.claims.push_back(*accuracy);
+    ASSIGN_OR_RETURN(const auto accuracy,
+                     AccuracyClaim(premises, circular, images, tuner.get(), section));
+    report.claims.push_back(accuracy);
   }
   tuner.Save();
   report.body = section.html();

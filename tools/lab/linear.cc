@@ -9,6 +9,7 @@
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
+#include "base/status_macros.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/random_convex.h"
 #include "tools/lab/section.h"
@@ -229,9 +230,9 @@ std::string Picture() {
 
 absl::StatusOr<Report> RunLinear(const LinearPremises& premises) {
   sym::Pool pool;
-  const auto parsed =
-      sym::Parse(premises.counterexample, pool, {.variables = std::vector<std::string>{"w"}});
-  if (!parsed.ok()) return parsed.status();
+  RETURN_IF_ERROR(
+      sym::Parse(premises.counterexample, pool, {.variables = std::vector<std::string>{"w"}})
+          .status());
   Report report{"linear", "Question 3: the linear model of a function"};
   Section section;
   section.Text("Gradient descent sees of f no more than its value and slope where it stands:");

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/sources/source.h"
 #include "optim/descent.h"
@@ -45,11 +46,12 @@ struct Problem {
 
 // Returns f(mean w) - f(w*) after `steps` steps of size eta.
 absl::StatusOr<double> ErrorAfter(const Problem& problem, int64_t steps, double eta) {
-  const auto result = optim::Minimise(
-      problem.value, problem.gradient, std::vector<double>(problem.size, 0.0),
-      {.steps = steps, .step_size = optim::ConstantStep(eta), .projection = problem.projection});
-  if (!result.ok()) return result.status();
-  return result->average_value - problem.least;
+  ASSIGN_OR_RETURN(const auto result, optim::Minimise(problem.value, problem.gradient,
+                                                      std::vector<double>(problem.size, 0.0),
+                                                      {.steps = steps,
+                                                       .step_size = optim::ConstantStep(eta),
+                                                       .projection = problem.projection}));
+  return result.average_value - problem.least;
 }
 
 // Returns the problem f(w) = |w - 1|.
@@ -254,11 +256,11 @@ absl::StatusOr<Measurement> Measure(const Problem& problem, double bound_factor)
   for (const int64_t steps : StepCounts(problem.most_steps)) {
     const double scale = problem.distance * problem.lipschitz,
                  root = std::sqrt(static_cast<double>(steps));
-    const auto error = ErrorAfter(problem, steps, problem.distance / (problem.lipschitz * root));
-    if (!error.ok()) return error.status();
-    m.worst = std::max(m.worst, *error / (bound_factor * scale / root));
+    ASSIGN_OR_RETURN(const auto error,
+                     ErrorAfter(problem, steps, problem.distance / (problem.lipschitz * root)));
+    m.worst = std::max(m.worst, error / (bound_factor * scale / root));
     m.relative.x.push_back(static_cast<double>(steps));
-    m.relative.y.push_back(*error / scale);
+    m.relative.y.push_back(error / scale);
   }
   m.slope = FittedSlope(m.relative.x, m.relative.y);
   return m;
@@ -280,11 +282,12 @@ absl::StatusOr<BothSides> SidesOfConvexity(const Problem& problem, int64_t steps
     sides.inner += inner / steps;
     sides.size += std::abs(inner) / steps;
   };
-  const auto result = optim::Minimise(
-      problem.value, gradient, std::vector<double>(problem.size, 0.0),
-      {.steps = steps, .step_size = optim::ConstantStep(eta), .projection = problem.projection});
-  if (!result.ok()) return result.status();
-  sides.error = result->average_value - at_target;
+  ASSIGN_OR_RETURN(const auto result,
+                   optim::Minimise(problem.value, gradient, std::vector<double>(problem.size, 0.0),
+                                   {.steps = steps,
+                                    .step_size = optim::ConstantStep(eta),
+                                    .projection = problem.projection}));
+  sides.error = result.average_value - at_target;
   return sides;
 }
 
@@ -316,9 +319,9 @@ absl::StatusOr<Claim> ConvexityClaim(const RatePremises& premises,
     const double right = problem.distance / (problem.lipschitz * std::sqrt(steps));
     double closest = INFINITY;
     for (int e = -8; e <= 8; ++e) {
-      const auto sides = SidesOfConvexity(problem, steps, std::pow(10, e / 4.0) * right);
-      if (!sides.ok()) return sides.status();
-      const double slack = (premises.inner_factor * sides->inner - sides->error) / sides->size;
+      ASSIGN_OR_RETURN(const auto sides,
+                       SidesOfConvexity(problem, steps, std::pow(10, e / 4.0) * right));
+      const double slack = (premises.inner_factor * sides.inner - sides.error) / sides.size;
       worst = std::max(worst, -slack);
       closest = std::min(closest, slack);
     }
@@ -356,10 +359,10 @@ absl::StatusOr<Claim> WrongStepClaim(const RatePremises& premises,
         bound.y.push_back(limit);
         continue;
       }
-      const auto error =
-          ErrorAfter(all[k], steps, factor * all[k].distance / (all[k].lipschitz * root));
-      if (!error.ok()) return error.status();
-      const double relative = *error / (all[k].distance * all[k].lipschitz);
+      ASSIGN_OR_RETURN(
+          const auto error,
+          ErrorAfter(all[k], steps, factor * all[k].distance / (all[k].lipschitz * root)));
+      const double relative = error / (all[k].distance * all[k].lipschitz);
       worst = std::max(worst, relative / limit);
       plot.series.back().x.push_back(factor);
       plot.series.back().y.push_back(relative);
@@ -422,14 +425,13 @@ absl::StatusOr<Report> RunRate(const RatePremises& premises) {
   double worst = -INFINITY;
   std::vector<std::vector<std::string>> rows;
   for (const Problem& problem : problems) {
-    const auto m = Measure(problem, premises.bound_factor);
-    if (!m.ok()) return m.status();
-    worst = std::max(worst, m->worst);
-    bound.numbers.push_back({absl::StrCat(problem.name, ": largest error over bound"), m->worst});
-    bound.numbers.push_back({absl::StrCat(problem.name, ": fitted slope"), m->slope});
+    ASSIGN_OR_RETURN(const auto m, Measure(problem, premises.bound_factor));
+    worst = std::max(worst, m.worst);
+    bound.numbers.push_back({absl::StrCat(problem.name, ": largest error over bound"), m.worst});
+    bound.numbers.push_back({absl::StrCat(problem.name, ": fitted slope"), m.slope});
     rows.push_back({EscapeHtml(problem.name), Short(problem.distance), Short(problem.lipschitz),
-                    Short(m->worst), Short(m->slope)});
-    plot.series.push_back(m->relative);
+                    Short(m.worst), Short(m.slope)});
+    plot.series.push_back(m.relative);
   }
   bound.numbers.push_back(
       {"logistic regression: gap that its minimum is known to", problems[2].least_error});
@@ -448,9 +450,8 @@ absl::StatusOr<Report> RunRate(const RatePremises& premises) {
     const double root = std::sqrt(static_cast<double>(steps)),
                  error = WorstCaseError(steps, 1 / root);
     if (steps <= 1000) {
-      const auto dense = ErrorAfter(WorstCase(steps), steps, 1 / root);
-      if (!dense.ok()) return dense.status();
-      disagreement = std::max(disagreement, std::abs(*dense - error) * root);
+      ASSIGN_OR_RETURN(const auto dense, ErrorAfter(WorstCase(steps), steps, 1 / root));
+      disagreement = std::max(disagreement, std::abs(dense - error) * root);
     }
     tight_worst = std::max(tight_worst, std::abs(error * root / premises.bound_factor - 1));
     worst = std::max(worst, error * root / premises.bound_factor);
@@ -481,12 +482,10 @@ absl::StatusOr<Report> RunRate(const RatePremises& premises) {
   section.Text(absl::StrCat(
       "In the worst case step t goes along coordinate t, and the lemma gives nothing away: ",
       InlineMath("w_{T+1} = w^*"), "."));
-  auto convexity = ConvexityClaim(premises, problems, section);
-  if (!convexity.ok()) return convexity.status();
-  report.claims.push_back(*convexity);
-  auto other = WrongStepClaim(premises, problems, section);
-  if (!other.ok()) return other.status();
-  report.claims.push_back(*other);
+  ASSIGN_OR_RETURN(auto convexity, ConvexityClaim(premises, problems, section));
+  report.claims.push_back(convexity);
+  ASSIGN_OR_RETURN(auto other, WrongStepClaim(premises, problems, section));
+  report.claims.push_back(other);
   report.body = section.html();
   return report;
 }
