@@ -1,4 +1,4 @@
-// Losses: their kernels, their reference implementation, and their second derivatives. N is the
+// The loss as an operation: its reference implementation, its derivatives and its kernel. N is the
 // number of images and K that of classes. Targets [N, K] are shares of the classes, or numbers.
 
 #include "layers/ops/loss.h"
@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +20,8 @@
 #include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
+#include "layers/ops/loss_hessian.h"
+#include "layers/ops/loss_rows.h"
 #include "layers/ops/rules.h"
 #include "layers/ops/softmax.h"
 #include "layers/plan/kernel.h"
@@ -30,251 +31,6 @@ namespace {
 
 namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
-
-// labels [N] or targets [N, K] -> [N, K]. A label becomes a row with 1 in the column of its class
-// and 0 elsewhere; targets stay as they are. Each column is then multiplied by the weight of its
-// class. The attribute is the LossAttributes of the loss.
-extern const Op kWeightedTargets;
-
-// Whether the loss compares predictions with targets [N, K] rather than labels [N].
-bool HasTargets(const Graph& graph, const Node& loss) {
-  return graph.shape(loss.inputs[1]).rank() == 2;
-}
-
-// ---- Second derivatives of losses, as graphs ----
-
-// Returns `quotient` where `divisor`, a sum of weights, is above 0, and 0 elsewhere. The loss of a
-// batch whose weights are all 0 is defined to be 0.
-Expr WhereWeighted(RuleBuilder& rules, const Expr& divisor, const Expr& quotient) {
-  symbolic::Pool& pool = rules.graph().pool();
-  return symbolic::Select(pool.Constant(0), divisor, quotient, pool.Constant(0));
-}
-
-// The targets [N, K] of the loss: given ones, or one-hot rows made from labels.
-TensorId TargetsOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
-  if (HasTargets(rules.graph(), loss)) return loss.inputs[1];
-  return rules.graph().AddNode(kWeightedTargets, rules.name(), {loss.inputs[1]}, LossAttributes{},
-                               Shape(shape));
-}
-
-// The weight of each image in the mean loss, [N]. With labels: the weight of the label's class,
-// divided by the sum of these weights over the batch. With targets: 1 / N.
-TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
-  if (loss.as<LossAttributes>().class_weights.empty() || HasTargets(rules.graph(), loss))
-    return Constant(rules.graph(), 1.0 / shape[0], {shape[0]});
-  const TensorId weighted = rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape);
-  const TensorId weights = PerImage(rules, shape).Sum(rules.a(0), {weighted});
-  return rules.Elementwise(WhereWeighted(rules, rules.a(1), rules.a(0) / rules.a(1)),
-                           {weights, rules.Sum(weighted)}, {shape[0]});
-}
-
-// The Hessian of softmax cross-entropy by the prediction, times t [N, K]. The gradient of an image
-// is its share (SharesOf) times (T p - q), where p is the softmax, q the smoothed target weighted
-// by class, and T the sum of q. So the Hessian is share T times the Jacobian of the softmax.
-TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape,
-                                    TensorId t) {
-  const LossAttributes& attributes = loss.as<LossAttributes>();
-  const TensorId probabilities = rules.Like(kSoftmax, loss, {loss.inputs[0]}, shape);
-  const TensorId along = rules.Like(kSoftmaxGradient, loss, {t, probabilities}, shape);
-  PerImage image(rules, shape);
-  const TensorId share = SharesOf(rules, loss, shape);
-  const std::vector<double>& weights = attributes.class_weights;
-  const double smoothing = attributes.label_smoothing;
-  const double all = weights.empty() ? static_cast<double>(shape[1])
-                                     : std::accumulate(weights.begin(), weights.end(), 0.0);
-  const double spread = smoothing / shape[1] * all;
-  TensorId factor = share;
-  if (HasTargets(rules.graph(), loss)) {
-    const TensorId weighted = rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape);
-    const TensorId sums =
-        image.Sum((1 - smoothing) * rules.a(0) + spread * rules.a(1), {weighted, loss.inputs[1]});
-    factor = rules.Elementwise(rules.a(0) * rules.a(1), {share, sums}, {shape[0]});
-  } else if (!weights.empty()) {
-    const TensorId total = rules.Sum(rules.Like(kWeightedTargets, loss, {loss.inputs[1]}, shape));
-    factor = rules.Elementwise(
-        WhereWeighted(rules, rules.a(1), (1 - smoothing) * rules.a(0) + spread / rules.a(1)),
-        {share, total}, {shape[0]});
-  }
-  return image.Map(rules.a(0) * rules.a(1), {along, factor});
-}
-
-// The Hessian of the focal loss by the prediction x, times t [N, K]. Per class, let y be the target
-// (one-hot for a label), p the softmax, r = 1 - p and l = ln p; S is the sum over the classes. The
-// gradient of an image is its share (SharesOf) times
-//   u - p S(u),  u = y (gamma r^(gamma - 1) p l - r^gamma),
-// and its derivative along x' = t, with a prime for derivatives, follows from p' = p l' and
-//   l' = x' - S(p x'),
-//   u' = y (gamma r^(gamma - 1) p (2 + l) - gamma (gamma - 1) r^(gamma - 2) p^2 l) l'.
-TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape, TensorId t) {
-  const double gamma = loss.as<LossAttributes>().gamma;
-  const Expr a0 = rules.a(0), a1 = rules.a(1), a2 = rules.a(2), a3 = rules.a(3), a4 = rules.a(4),
-             a5 = rules.a(5);
-  symbolic::Pool& pool = rules.graph().pool();
-  const TensorId p = rules.Like(kSoftmax, loss, {loss.inputs[0]}, shape),
-                 targets = TargetsOf(rules, loss, shape);
-  PerImage image(rules, shape);
-  const TensorId mean_along = image.Sum(a0 * a1, {p, t});
-  const TensorId log_along = image.Map(a0 - a1, {t, mean_along});
-  // Keeps x away from zero, where negative powers and logarithms are infinite. The factors that
-  // multiply them are zero there.
-  const auto at_least = [&](const Expr& x, double least) {
-    return symbolic::Max(x, pool.Constant(least));
-  };
-  const auto power = [&](const Expr& base, double exponent) {
-    return symbolic::Pow(base, pool.Constant(exponent));
-  };
-  const Expr q = at_least(a1, 1e-30), r = at_least(1 - a1, 1e-12);
-  const Expr log =
-      symbolic::Select(pool.Constant(0.5), a1, symbolic::Log1p(a1 - 1), symbolic::Ln(q));
-  const TensorId u = rules.Elementwise(
-      a0 * (gamma * power(r, gamma - 1) * q * log - power(r, gamma)), {targets, p}, shape);
-  const TensorId u_along =
-      rules.Elementwise(a0 * a2 *
-                            (gamma * power(r, gamma - 1) * q * (2 + log) -
-                             gamma * (gamma - 1) * power(r, gamma - 2) * q * q * log),
-                        {targets, p, log_along}, shape);
-  const TensorId sum = image.Sum(a0, {u}), sum_along = image.Sum(a0, {u_along});
-  return image.Map(a5 * (a0 - a1 * a2 - a1 * a3 * a4),
-                   {u_along, p, sum_along, log_along, sum, SharesOf(rules, loss, shape)});
-}
-
-// The Hessian of a loss by its prediction, times t [N, K]; kNoTensor if the Hessian is zero. A
-// Hessian is symmetric, so reverse and forward mode both use this product.
-TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t) {
-  const LossAttributes& attributes = loss.as<LossAttributes>();
-  const Shape shape = rules.graph().shape(loss.inputs[0]);
-  switch (attributes.kind) {
-    case LossKind::kSoftmaxCrossEntropy:
-      return CrossEntropyHessianProduct(rules, loss, shape, t);
-    case LossKind::kHinge:
-      return kNoTensor;
-    case LossKind::kMeanSquaredError:
-      return PerImage(rules, shape)
-          .Map(rules.a(0) * rules.a(1) * (2.0 / shape[1]), {t, SharesOf(rules, loss, shape)});
-    case LossKind::kFocal:
-      return FocalHessianProduct(rules, loss, shape, t);
-    case LossKind::kFormula: {
-      const Expr second = symbolic::Plain(symbolic::Differentiate(
-          symbolic::Plain(symbolic::Differentiate(attributes.formula, rules.a(0))), rules.a(0)));
-      if (second.IsZero()) return kNoTensor;
-      return rules.Elementwise(second * rules.a(2) * (1.0 / shape.NumElements()),
-                               {loss.inputs[0], TargetsOf(rules, loss, shape), t}, shape);
-    }
-  }
-  return kNoTensor;
-}
-
-// ---- Kernels: the losses of single images, and their gradients ----
-
-double WeightOf(const LossAttributes& attributes, int32_t label) {
-  return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label];
-}
-
-// Softmax cross-entropy with label smoothing s, as PyTorch's cross_entropy: ((1 - s) w_y (-log p_y)
-// + s / K sum_k w_k (-log p_k)) / total_weight, for the label y, class weights w and softmax p.
-// Writes the gradient by x. The other functions named ...Row do the same for their losses.
-double CrossEntropyRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
-                       double total_weight, float* gradient) {
-  const double log_sum = LogSumExp(x, classes), s = a.label_smoothing;
-  double loss = 0, target_sum = 0;
-  for (int64_t k = 0; k < classes; ++k) {
-    const double t = (s / classes) * WeightOf(a, static_cast<int32_t>(k)) +
-                     (k == label ? (1 - s) * WeightOf(a, label) : 0);
-    loss += t * (log_sum - x[k]);
-    target_sum += t;
-  }
-  for (int64_t k = 0; k < classes; ++k) {
-    const double t = (s / classes) * WeightOf(a, static_cast<int32_t>(k)) +
-                     (k == label ? (1 - s) * WeightOf(a, label) : 0);
-    gradient[k] = static_cast<float>((std::exp(x[k] - log_sum) * target_sum - t) / total_weight);
-  }
-  return loss / total_weight;
-}
-
-double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
-                double total_weight, float* gradient) {
-  double loss = 0, active = 0;
-  const double weight = WeightOf(a, label) / total_weight;
-  for (int64_t k = 0; k < classes; ++k) {
-    const double slack = a.margin + x[k] - x[label];
-    const bool counts = k != label && !(slack <= 0);
-    if (counts) loss += slack, active += 1;
-    gradient[k] = static_cast<float>(counts ? weight : 0);
-  }
-  gradient[label] = static_cast<float>(-active * weight);
-  return loss * weight;
-}
-
-// The mean over the classes of (x - t)^2, where t is the one-hot vector of the label, as PyTorch's
-// mse_loss; weighted by the label's class.
-double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
-                           double total_weight, float* gradient) {
-  const double weight = WeightOf(a, label) / total_weight / classes;
-  double loss = 0;
-  for (int64_t k = 0; k < classes; ++k) {
-    const double difference = x[k] - (k == label ? 1.0 : 0.0);
-    loss += difference * difference;
-    gradient[k] = static_cast<float>(2 * difference * weight);
-  }
-  return loss * weight;
-}
-
-// The focal loss (1 - p)^gamma (-log p), where p is the softmax probability of the label (Lin et
-// al., "Focal loss for dense object detection", 2017); weighted by the label's class.
-double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
-                double total_weight, float* gradient) {
-  const double log_sum = LogSumExp(x, classes), weight = WeightOf(a, label) / total_weight;
-  const double log_p = x[label] - log_sum, p = std::exp(log_p), rest = -std::expm1(log_p);
-  const double power = std::pow(rest, a.gamma);
-  // The derivative by log p: d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
-  const double inner = rest > 0 ? a.gamma * std::pow(rest, a.gamma - 1) * p * log_p : 0;
-  const double slope = (inner - power) * weight;
-  for (int64_t k = 0; k < classes; ++k)
-    gradient[k] = static_cast<float>(slope * ((k == label ? 1.0 : 0.0) - std::exp(x[k] - log_sum)));
-  return -power * log_p * weight;
-}
-
-double LossRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
-               double total_weight, float* gradient) {
-  switch (a.kind) {
-    case LossKind::kSoftmaxCrossEntropy:
-      return CrossEntropyRow(a, x, classes, label, total_weight, gradient);
-    case LossKind::kHinge:
-      return HingeRow(a, x, classes, label, total_weight, gradient);
-    case LossKind::kMeanSquaredError:
-      return MeanSquaredErrorRow(a, x, classes, label, total_weight, gradient);
-    case LossKind::kFocal:
-      return FocalRow(a, x, classes, label, total_weight, gradient);
-    case LossKind::kFormula:
-      break;
-  }
-  return 0;
-}
-
-// The contribution of one image with targets [K] to the mean loss over `images` images; writes its
-// gradient by x. `row` [K] is scratch memory.
-double TargetRow(const LossAttributes& a, const float* x, int64_t classes, const float* targets,
-                 double images, float* gradient, std::vector<float>& row) {
-  double loss = 0;
-  std::fill_n(gradient, classes, 0.0f);
-  if (a.kind == LossKind::kMeanSquaredError) {
-    const double share = 1 / (images * static_cast<double>(classes));
-    for (int64_t k = 0; k < classes; ++k) {
-      const double difference = static_cast<double>(x[k]) - targets[k];
-      loss += share * difference * difference;
-      gradient[k] = static_cast<float>(2 * share * difference);
-    }
-    return loss;
-  }
-  row.resize(classes);
-  for (int64_t k = 0; k < classes; ++k) {
-    if (targets[k] == 0) continue;
-    const double of_class = LossRow(a, x, classes, static_cast<int32_t>(k), images, row.data());
-    loss += targets[k] * of_class;
-    for (int64_t j = 0; j < classes; ++j) gradient[j] += targets[k] * row[j];
-  }
-  return loss;
-}
 
 // ---- The reference implementation of losses ----
 
@@ -356,50 +112,7 @@ std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::v
   return {loss, gradient};
 }
 
-// ---- The operations weighted_targets and loss ----
-
-class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
- public:
-  const char* name() const override { return "weighted_targets"; }
-  absl::Status Vjp(ReverseRule&) const override { return absl::OkStatus(); }
-  absl::Status Jvp(ForwardRule&) const override { return absl::OkStatus(); }
-  template <class T>
-  absl::Status Compute(const Node& node, Evaluation<T>& e) const {
-    const std::vector<double>& weights = node.as<LossAttributes>().class_weights;
-    const int64_t classes = e.Channels(node.outputs[0]);
-    std::vector<T> y = e.Zeros(node.outputs[0]);
-    const auto weight = [&](int64_t k) { return T(weights.empty() ? 1.0 : weights[k]); };
-    if (e.graph.shape(node.inputs[0]).rank() == 2) {
-      for (size_t i = 0; i < y.size(); ++i)
-        y[i] = e.values[node.inputs[0]][i] * weight(static_cast<int64_t>(i) % classes);
-    } else {
-      const std::vector<int64_t>& labels = e.indices[node.inputs[0]];
-      for (size_t n = 0; n < labels.size(); ++n) y[n * classes + labels[n]] = weight(labels[n]);
-    }
-    e.out(node, 0) = std::move(y);
-    return absl::OkStatus();
-  }
-  absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    return [buffer = kernel.buffer, node = kernel.node](int64_t) {
-      const std::vector<double>& weights = node.as<LossAttributes>().class_weights;
-      const Buffer from = buffer(node.inputs[0]), y = buffer(node.outputs[0]);
-      const int64_t classes = y.shape[1];
-      const auto weight = [&](int64_t k) {
-        return weights.empty() ? 1.0f : static_cast<float>(weights[k]);
-      };
-      if (from.shape.rank() == 2) {
-        for (int64_t i = 0; i < y.shape.NumElements(); ++i)
-          y.as<float>()[i] = from.as<float>()[i] * weight(i % classes);
-        return;
-      }
-      SetToZero(y);
-      for (int64_t n = 0; n < y.shape[0]; ++n) {
-        const int32_t label = from.as<int32_t>()[n];
-        y.as<float>()[n * classes + label] = weight(label);
-      }
-    };
-  }
-};
+// ---- The operation ----
 
 class LossOperation : public OperationWithKernel<LossOperation> {
  public:
@@ -537,9 +250,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
   }
 };
 
-const WeightedTargetsOperation weighted_targets;
 const LossOperation loss_operation;
-const Op kWeightedTargets = &weighted_targets;
 
 }  // namespace
 
