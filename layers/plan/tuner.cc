@@ -35,7 +35,7 @@ using tensor::ConvolutionShape;
 using tensor::Direction;
 
 // Candidates are timed on fewer images than the full batch, in two rounds. The first round uses
-// little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kHopeless times
+// little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kScreeningSlack times
 // the fastest. The second uses enough work (kEnoughFlops, kEnoughBytes) that a larger batch would
 // tell no more; the bytes exceed what caches hold for a thread. A small batch is unfair to
 // candidates with costs that do not grow with the batch, so the first round drops only clearly slow
@@ -43,12 +43,12 @@ using tensor::Direction;
 constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
 constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
 constexpr int64_t kFewestImages = 16, kFewestFirstImages = 4;
-constexpr double kHopeless = 1.6, kHopelessNearby = 1.3;
+constexpr double kScreeningSlack = 1.6, kSimilarShapeSlack = 1.3;
 // A candidate whose first run is slower than the fastest by this factor, on little work or in the
 // second round, is not run again.
 constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
 // Two shapes are similar if their sizes differ by no more than this factor. A candidate that took
-// more than kHopelessNearby times the fastest for one shape is not tried for a similar one.
+// more than kSimilarShapeSlack times the fastest for one shape is not tried for a similar one.
 constexpr double kSimilar = 2;
 // Limits of disturbed measurements: the part of the processors that other work may take before a
 // measurement counts as disturbed, and how many rounds a disturbed measurement takes at most.
@@ -387,7 +387,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const Convolutio
       continue;
     std::vector<MeasuredChoice> candidates;
     for (const MeasuredChoice& c : other.choices) {
-      if (c.seconds <= kHopelessNearby * other.choices[0].seconds &&
+      if (c.seconds <= kSimilarShapeSlack * other.choices[0].seconds &&
           std::find(all.begin(), all.end(), c.choice) != all.end())
         candidates.push_back(c);
     }
@@ -413,7 +413,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const Convolutio
   }
   if (candidates.empty()) return last;
   std::stable_sort(candidates.begin(), candidates.end(), Faster);
-  while (candidates.back().seconds > kHopeless * candidates[0].seconds) candidates.pop_back();
+  while (candidates.back().seconds > kScreeningSlack * candidates[0].seconds) candidates.pop_back();
   return candidates;
 }
 
