@@ -88,8 +88,9 @@ std::optional<double> CpuQuota(const std::string& root) {
     below = below.compare(0, top.size(), top) == 0 ? below.substr(top.size()) : "";
     if (below.find("..") != std::string::npos) below.clear();
     while (true) {
-      if (const std::optional<double> quota =
-              QuotaOf(root + hierarchy.mount_point + below, hierarchy.is_version_2))
+      std::string directory = root;
+      directory.append(hierarchy.mount_point).append(below);
+      if (const std::optional<double> quota = QuotaOf(directory, hierarchy.is_version_2))
         least = std::min(least.value_or(*quota), *quota);
       const size_t slash = below.rfind('/');
       if (slash == std::string::npos) break;

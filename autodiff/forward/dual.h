@@ -170,7 +170,7 @@ struct scalar::Dual {
 // tangent[i].tangent[j] of f(VariableOf<D>(x, i, n)...) is the second derivative by x_i and x_j.
 template <DualNumber D>
 D VariableOf(const Real<D>& x, int direction, int directions) {
-  if constexpr (kDepth<D> == 1) {
+  if constexpr (kDepth<D> == 1) {  // NOLINT(bugprone-branch-clone): the types differ
     return D::Variable(x, direction, directions);
   } else {
     return D::Variable(VariableOf<typename D::Scalar>(x, direction, directions), direction,
@@ -212,7 +212,7 @@ template <class A>
     return residue;
   } else {
     const auto value = functions::value_of(a);
-    return value - value;
+    return value - value;  // NOLINT(misc-redundant-expression): NaN where it is not finite
   }
 }
 template <class A>

@@ -30,7 +30,7 @@ struct LaneStorage {
 
 template <std::floating_point T, int N>
 requires(N > 1 && sizeof(T) <= 8) struct LaneStorage<T, N> {
-  typedef T Chunk __attribute__((vector_size(16)));
+  using Chunk __attribute__((vector_size(16))) = T;
   static constexpr int kWidth = 16 / sizeof(T);
 };
 

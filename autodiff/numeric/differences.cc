@@ -145,12 +145,12 @@ std::vector<double> Moved(std::span<const double> x, std::span<const double> dir
 std::vector<double> Noise(const VectorFunction& f, std::span<const double> x,
                           std::span<const double> direction, const std::vector<double>& here,
                           double precision) {
-  constexpr int kPoints = 7;
+  constexpr int kPoints = 7, kMiddle = kPoints / 2;
   constexpr double kDeviations = 3, kFourthDifferenceOfNoise = 8.366600265340756;  // sqrt(70)
   const double spacing = std::exp2(-36) * std::max(1.0, Magnitude(x)) / Magnitude(direction);
   std::vector<std::vector<double>> samples;
   for (int k = 0; k < kPoints; ++k)
-    samples.push_back(f(Moved(x, direction, (k - kPoints / 2) * spacing)));
+    samples.push_back(f(Moved(x, direction, (k - kMiddle) * spacing)));
   std::vector<double> noise;
   for (std::size_t i = 0; i < here.size(); ++i) {
     double largest = 0;

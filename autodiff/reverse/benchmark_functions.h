@@ -151,7 +151,7 @@ struct PendulumLoop {
   T operator()(std::span<const T> start) const {
     using std::sin;
     T x = start[0];
-    const T torque = start[1], stiffness = start[2];
+    const T &torque = start[1], &stiffness = start[2];
     for (int step = 0; step < kSteps; ++step) x += 0.001 * (torque - stiffness * sin(x));
     return x;
   }

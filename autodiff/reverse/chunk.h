@@ -24,8 +24,8 @@ namespace cotangent::autodiff::reverse {
 // of the function that they are inlined into.
 template <int kWidth>
 struct VectorOf {
-  typedef double Aligned __attribute__((vector_size(8 * kWidth), may_alias));
-  typedef double Unaligned __attribute__((vector_size(8 * kWidth), may_alias, aligned(8)));
+  using Aligned __attribute__((vector_size(8 * kWidth), may_alias)) = double;
+  using Unaligned __attribute__((vector_size(8 * kWidth), may_alias, aligned(8))) = double;
 };
 
 template <int kWidth>

@@ -151,8 +151,8 @@ void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
     run->kernel->points[variant].backward(machine, *run);
   for (std::size_t p = 0; p < values.size(); ++p) {
     values[p] = value[output_].lane[p];
-    kept[p] = BranchesAsRecorded(listing_.branches,
-                                 [&](std::uint32_t slot) { return value[slot].lane[p]; });
+    kept[p] = BranchesAsRecorded(
+        listing_.branches, [&, &value = value](std::uint32_t slot) { return value[slot].lane[p]; });
   }
   UnloadGradients(gradients, values.size());
 }

@@ -151,6 +151,9 @@ class Recorder {
     }
     Visit visit;
   };
+  template <class Visit>
+  LeafRow(Visit) -> LeafRow<Visit>;
+
   template <class Node>
   static bool AnyActive(const Node& node) {
     bool any = false;

@@ -80,8 +80,8 @@ template <bool kFused>
 
   // For n mod 4 = 0, 1, 2, 3, sin x is sin r, cos r, -sin r, -cos r, and cos x is cos r, -sin r,
   // -cos r, sin r. Bit operations select them without leaving the vector registers.
-  typedef double Real __attribute__((vector_size(16)));
-  typedef std::uint64_t Bits __attribute__((vector_size(16)));
+  using Real __attribute__((vector_size(16))) = double;
+  using Bits __attribute__((vector_size(16))) = std::uint64_t;
   const Bits sin_bits = (Bits)Real{sin_r, 0}, cos_bits = (Bits)Real{cos_r, 0};
   const Bits odd{-(n & 1), 0}, sin_sign{(n & 2) << 62, 0}, cos_sign{((n + 1) & 2) << 62, 0};
   const Bits s = ((sin_bits & ~odd) | (cos_bits & odd)) ^ sin_sign,

@@ -251,7 +251,7 @@ std::optional<Polynomial> SquareRoot(const Polynomial& p) {
 }
 
 Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
-  const Polynomial one(Number(1));
+  Polynomial one(Number(1));
   if (a == b) return a;
   if (a.size() < 2 || b.size() < 2 || !WholeExponents(a) || !WholeExponents(b)) return one;
   const std::set<Atom> atoms_a = AtomsOf(a), atoms_b = AtomsOf(b);
@@ -265,7 +265,7 @@ Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
   }
   const Atom main = *atoms_a.begin();
   const Polynomial content_a = GcdOfCoefficients(a, main), content_b = GcdOfCoefficients(b, main);
-  const Polynomial common = Gcd(content_a, content_b);
+  Polynomial common = Gcd(content_a, content_b);
   std::optional<Polynomial> left = Divide(a, content_a), right = Divide(b, content_b);
   if (!left.has_value() || !right.has_value()) return one;
   if (ByExponent(*left, main).rbegin()->first < ByExponent(*right, main).rbegin()->first) {

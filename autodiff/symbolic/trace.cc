@@ -29,7 +29,7 @@ bool WrittenInUser(Expr e, Expr user) {
 // branch not taken uses are left out.
 std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                              absl::Span<const double> point) {
-  const std::vector<Expr> order = TopologicalOrder(outputs);
+  std::vector<Expr> order = TopologicalOrder(outputs);
   const absl::StatusOr<Program> program = Program::Create(outputs, variables);
   if (!program.ok()) return order;
   const std::vector<bool> taken = WhatIsTaken(*program, program->EvaluateAll<double>(point));
@@ -110,7 +110,7 @@ class Tracer {
   // Returns the next of the names v1, v2, ... that no row has yet.
   std::string NextName() {
     while (true) {
-      const std::string name = absl::StrCat("v", ++count_);
+      std::string name = absl::StrCat("v", ++count_);
       if (!row_of_.contains(name)) return name;
     }
   }
