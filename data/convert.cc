@@ -10,7 +10,8 @@ namespace cotangent::data {
 namespace {
 
 constexpr int kLanes = 16;
-typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+using Bytes __attribute__((vector_size(kLanes))) = uint8_t;
+
 template <typename Vector, typename T>
 COTANGENT_INLINE void Load(const T* from, Vector& vector) {
   std::memcpy(&vector, from, sizeof(vector));
@@ -36,17 +37,21 @@ COTANGENT_INLINE void Planar(const ByteRows& rows, int64_t channel_stride, Eleme
   }
 }
 
-// Interleaves three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... to r0 g0 b0 r1 ...: the first
-// shuffle puts red and green in their places, the second puts blue between them.
+// Lane i of the result is lane kFrom[i] of a followed by b.
+template <int... kFrom>
+COTANGENT_INLINE Bytes Shuffle(const Bytes& a, const Bytes& b) {
+  return __builtin_shufflevector(a, b, kFrom...);
+}
+
+// Interleaves three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... to r0 g0 b0 r1 ...: the inner
+// shuffle puts red and green in their places, the outer one puts blue between them.
 COTANGENT_INLINE void Interleave(const Bytes& r, const Bytes& g, const Bytes& b, Bytes (&out)[3]) {
-  constexpr Bytes kRedGreen[3] = {{0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5},
-                                  {21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26},
-                                  {0, 11, 27, 0, 12, 28, 0, 13, 29, 0, 14, 30, 0, 15, 31, 0}};
-  constexpr Bytes kBlue[3] = {{0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15},
-                              {0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14, 15},
-                              {26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14, 31}};
-  for (int i = 0; i < 3; ++i)
-    out[i] = __builtin_shuffle(__builtin_shuffle(r, g, kRedGreen[i]), b, kBlue[i]);
+  out[0] = Shuffle<0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15>(
+      Shuffle<0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5>(r, g), b);
+  out[1] = Shuffle<0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14, 15>(
+      Shuffle<21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26>(r, g), b);
+  out[2] = Shuffle<26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14, 31>(
+      Shuffle<0, 11, 27, 0, 12, 28, 0, 13, 29, 0, 14, 30, 0, 15, 31, 0>(r, g), b);
 }
 
 template <typename Element>

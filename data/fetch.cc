@@ -307,7 +307,7 @@ absl::Status Fetch(const Source& source, const std::string& data_dir, const Fetc
 
 absl::Status FetchIfMissing(const Source& source, const std::string& data_dir,
                             const FetchOptions& options) {
-  const absl::Status found = CheckFiles(source, data_dir, /*check_md5=*/false);
+  absl::Status found = CheckFiles(source, data_dir, /*check_md5=*/false);
   if (found.ok()) return found;
   std::error_code error;
   const std::string folder = JoinPath(data_dir, source.folder);
