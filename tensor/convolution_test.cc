@@ -457,7 +457,8 @@ struct PooledSide {
   }
 };
 
-// Runs one direction, with `out` being the whole output side or the pooled one.
+// Runs a convolution in one direction, plain or with max pooling. The argument `out` of Run() is
+// its output side, which the gradients read: PooledSide::fine if plain, coarse if pooled.
 struct PoolRun {
   ConvolutionShape shape;
   Direction direction;

@@ -26,7 +26,8 @@ std::vector<size_t> Order(TargetKind kind, const std::vector<double>& answers) {
   return order;
 }
 
-// File names are bytes: replaces those that are not UTF-8.
+// Returns `value` as JSON text on one line. JSON must be UTF-8, but file names may hold any bytes:
+// sequences that are not UTF-8 are replaced by U+FFFD.
 std::string Dump(const nlohmann::ordered_json& value) {
   return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -48,7 +48,7 @@ class RunEvaluation {
     // run.
     std::optional<Evaluator::Result> plain;
     // With test-time averaging (the mean of predictions for several views of an image). Absent if
-    // the network text asks for none.
+    // `network` does not ask for such averaging.
     std::optional<Evaluator::Result> averaged;
   };
   absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled,

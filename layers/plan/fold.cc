@@ -82,8 +82,8 @@ void Folder::Merge(int index) {
   merged_.emplace(index, *std::move(merged));
 }
 
-// Folds an elementwise operation on the chain's end, channel vectors and scalars, if it is affine
-// in the chain's end.
+// Extends chain.value by `node` if each operand of the node is the chain's end, a channel vector or
+// a scalar, and the new value is affine in y, the convolution's result. Returns whether it did.
 bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   if (chain.addend != kNoTensor) return false;
   symbolic::Substitutions operands;

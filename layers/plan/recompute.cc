@@ -23,7 +23,8 @@ namespace {
 constexpr double kPeakBytesPerMoved = 0.5;
 // The numbers of segments that are tried to meet a memory budget.
 constexpr int kSegments[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
-// A cut may deviate from the equal division of the network by up to this part of a segment.
+// Where one segment ends and the next begins (Cuts()) is searched around the point that divides the
+// bytes of the forward computation equally, up to this fraction of a segment away.
 constexpr double kSearched = 0.4;
 
 class Recomputer {

@@ -51,7 +51,8 @@ train {
   optimizer { sgd { learning_rate: 0.05 momentum: 0.9 nesterov: true weight_decay: 5e-4 } schedule { cosine {} } }
 })";
 
-// A circular network, except for a pool with stride 2 and a convolution with stride 2.
+// All convolutions pad circularly, as in kCircularText, but pool1 and conv2 have stride 2, so the
+// network does not commute with every shift.
 constexpr char kStridedText[] = R"(
 name: "circular with strides"
 layer { name: "conv1" convolution { channels: 8 kernel: 3 padding: SAME padding_mode: CIRCULAR } }
