@@ -40,10 +40,7 @@ std::string Md5(absl::string_view bytes) {
 
 absl::StatusOr<std::string> Md5OfFile(const std::string& path) {
   std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "rbe"), fclose);
-  if (file == nullptr) {
-    file.release();
-    return FileError(errno, "read", path);
-  }
+  if (file == nullptr) return FileError(errno, "read", path);
   Digest digest;
   std::vector<char> buffer(1 << 20);
   while (const size_t size = fread(buffer.data(), 1, buffer.size(), file.get()))

@@ -85,7 +85,7 @@ absl::Status Agree(Communicator& ranks, const absl::Status& here) {
   const auto failed = std::find_if(texts.begin(), texts.end(),
                                    [](const std::string& text) { return !text.empty(); });
   if (failed == texts.end()) return absl::OkStatus();
-  const absl::Status status = FromText(*failed);
+  absl::Status status = FromText(*failed);
   if (std::all_of(texts.begin(), texts.end(),
                   [&](const std::string& text) { return text == *failed; }))
     return status;

@@ -22,10 +22,7 @@ Table Blend(double base, double factor) {
 
 }  // namespace
 
-uint8_t ToByte(double value) {
-  // NOLINTNEXTLINE(bugprone-incorrect-roundings): several times faster than std::lround
-  return static_cast<uint8_t>(std::clamp(value, 0.0, 255.0) + 0.5);
-}
+uint8_t ToByte(double value) { return static_cast<uint8_t>(std::clamp(value, 0.0, 255.0) + 0.5); }
 
 double GreyValue(const Planar& image, int64_t pixel) {
   if (image.channels == 1) return image.bytes[pixel];

@@ -49,7 +49,7 @@ absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
 // Returns the path of the file NAME in a directory, or of NAME.gz, or "" if there is neither.
 std::string PlainOrGzip(const std::string& directory, const std::string& name) {
   for (const std::string& candidate : {name, name + ".gz"}) {
-    const std::string path = JoinPath(directory, candidate);
+    std::string path = JoinPath(directory, candidate);
     std::error_code error;
     if (std::filesystem::exists(path, error)) return path;
   }
