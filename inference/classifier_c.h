@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 
+/* NOLINTNEXTLINE(modernize-use-using): this is C */
 typedef struct cotangent_classifier cotangent_classifier;
 
 /* Result codes, with the numbers of absl::StatusCode. */

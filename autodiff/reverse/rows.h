@@ -235,7 +235,7 @@ void TapeRows<Real>::Sweep() {
 template <class Real>
 const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead* row,
                                                                    const Pair* end) {
-  switch (end - PairsOf(*row)) {
+  switch (end - PairsOf(*row)) {  // NOLINT(bugprone-branch-clone): the numbers differ
     case 1:
       return SweepSteps<1>(row, end);
     case 2:

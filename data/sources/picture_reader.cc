@@ -44,7 +44,7 @@ class FileReader final : public PartReader {
   bool has_pictures() const override { return has_pictures_; }
 
   absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
-    const absl::Status status = ReadOne(index, part, image);
+    absl::Status status = ReadOne(index, part, image);
     if (status.ok()) return status;
     if (!options_.skip_bad) return OrSkipIt(status);
     if (++bad_ <= kMostTold) options_.say(absl::StrCat("skipped: ", status.message()));

@@ -510,7 +510,7 @@ std::vector<float> OnnxNetwork::Constant(TensorId t) const {
   return EvaluateByChannel(FormulaOf(node), variables, operands);
 }
 
-std::string OnnxNetwork::ChannelTensor(absl::string_view name, std::vector<float> values,
+std::string OnnxNetwork::ChannelTensor(absl::string_view name, const std::vector<float>& values,
                                        int rank) {
   std::vector<int64_t> dims;
   if (values.size() > 1) {

@@ -34,7 +34,7 @@ class OnnxNetwork {
   std::vector<float> Constant(layers::TensorId t) const;
   // Adds a tensor of one number per channel (or one number) that broadcasts with tensors of rank
   // `rank`.
-  std::string ChannelTensor(absl::string_view name, std::vector<float> values, int rank);
+  std::string ChannelTensor(absl::string_view name, const std::vector<float>& values, int rank);
 
  private:
   const layers::Graph& graph_;
