@@ -180,8 +180,7 @@ absl::Status BatchMaker::TransformImage(int64_t epoch, int64_t image, int64_t nu
     const auto part = [&](int height, int width) {
       return FirstCrop(chain, options_.seed, epoch, number, height, width);
     };
-    absl::Status status = dataset_->reader->ReadPart(image, part, scratch_.bytes.data());
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(dataset_->reader->ReadPart(image, part, scratch_.bytes.data()));
     first = 1;
   } else {
     ASSIGN_OR_RETURN(const uint8_t* pixels, dataset_->Pixels(image, read_));
@@ -244,8 +243,7 @@ absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, v
       const uint8_t* next = dataset_->image(order_[first + i + 1]);
       for (int64_t at = 0; at < dataset_->image_bytes(); at += 64) __builtin_prefetch(next + at);
     }
-    absl::Status status = MakeImage(epoch, first + i, output + i * writer_.output_bytes());
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(MakeImage(epoch, first + i, output + i * writer_.output_bytes()));
     WriteTarget(order_[first + i], static_cast<std::byte*>(targets) + i * bytes_of_target());
   }
   return options_.mixing.is_used()

@@ -13,6 +13,7 @@
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/simplify.h"
+#include "base/status_macros.h"
 
 namespace cotangent::tools {
 namespace {
@@ -121,19 +122,18 @@ class ReportMaker {
   }
 
   absl::StatusOr<Report> Run(absl::Span<const std::string> formulas) {
-    if (absl::Status status = ParseAll(formulas); !status.ok()) return status;
-    absl::StatusOr<symbolic::Trace> trace =
-        symbolic::MakeTrace(outputs_, variables_, report_.point);
-    if (!trace.ok()) return trace.status();
-    report_.trace = *std::move(trace);
+    RETURN_IF_ERROR(ParseAll(formulas));
+    ASSIGN_OR_RETURN(symbolic::Trace trace,
+                     symbolic::MakeTrace(outputs_, variables_, report_.point));
+    report_.trace = std::move(trace);
     report_.notes = symbolic::KinksAt(outputs_, variables_, report_.point);
     for (size_t k = 0; k < outputs_.size(); ++k) {
       report_.functions[k].value = report_.trace.rows[report_.trace.outputs[k]].value;
     }
-    if (absl::Status status = Jacobian(); !status.ok()) return status;
+    RETURN_IF_ERROR(Jacobian());
     if (report_.options.hessian) {
       for (size_t k = 0; k < outputs_.size(); ++k) {
-        if (absl::Status status = Hessian(k); !status.ok()) return status;
+        RETURN_IF_ERROR(Hessian(k));
       }
     }
     if (report_.options.formulas) SimplifyAll();
@@ -149,10 +149,9 @@ class ReportMaker {
       symbolic::ParseOptions parse;
       parse.variables = report_.variables;
       parse.source = function.name;
-      absl::StatusOr<Expr> formula = symbolic::Parse(formulas[k], *report_.pool, parse);
-      if (!formula.ok()) return formula.status();
-      function.formula = *formula;
-      outputs_.push_back(*formula);
+      ASSIGN_OR_RETURN(Expr formula, symbolic::Parse(formulas[k], *report_.pool, parse));
+      function.formula = formula;
+      outputs_.push_back(formula);
       report_.functions.push_back(std::move(function));
     }
     return absl::OkStatus();
@@ -176,10 +175,9 @@ class ReportMaker {
     for (FunctionReport& function : report_.functions) {
       for (Entry& entry : function.gradient) entries.push_back(&entry);
     }
-    const absl::StatusOr<symbolic::Program> program =
-        symbolic::Program::Create(outputs_, variables_);
-    if (!program.ok()) return program.status();
-    const FormulaFunction f{&*program};
+    ASSIGN_OR_RETURN(const symbolic::Program program,
+                     symbolic::Program::Create(outputs_, variables_));
+    const FormulaFunction f{&program};
     const std::span<const double> x(report_.point);
     if (report_.options.Asked(DerivativeMode::kNumeric)) {
       FillNumeric(autodiff::numeric::Jacobian([&](std::span<const double> at) { return f(at); }, x,
@@ -220,10 +218,9 @@ class ReportMaker {
     for (std::vector<Entry>& row : function.hessian) {
       for (Entry& entry : row) entries.push_back(&entry);
     }
-    const absl::StatusOr<symbolic::Program> program =
-        symbolic::Program::Create({function.formula}, variables_);
-    if (!program.ok()) return program.status();
-    const ScalarFormula f{&*program};
+    ASSIGN_OR_RETURN(const symbolic::Program program,
+                     symbolic::Program::Create({function.formula}, variables_));
+    const ScalarFormula f{&program};
     const std::span<const double> x(report_.point);
     if (report_.options.Asked(DerivativeMode::kNumeric)) {
       FillNumeric(autodiff::numeric::Hessian([&](std::span<const double> at) { return f(at); }, x,

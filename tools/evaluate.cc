@@ -12,6 +12,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/image_file.h"
 #include "tools/command_line.h"
@@ -62,8 +63,7 @@ absl::Status CheckFlags() {
   if (absl::GetFlag(FLAGS_batch_size) < 0)
     return FlagError("batch_size", absl::StrCat(absl::GetFlag(FLAGS_batch_size)),
                      "1 or more images");
-  if (absl::Status status = CanBeWritten("report", absl::GetFlag(FLAGS_report)); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CanBeWritten("report", absl::GetFlag(FLAGS_report)));
   return CanBeWritten("predictions", absl::GetFlag(FLAGS_predictions));
 }
 
@@ -89,10 +89,8 @@ absl::Status WriteFile(const std::string& path, const std::string& contents) {
 template <typename Found>
 absl::Status Tell(const Found& found, const std::string& line) {
   const std::string report = absl::GetFlag(FLAGS_report), csv = absl::GetFlag(FLAGS_predictions);
-  if (absl::Status status = WriteFile(report, report.empty() ? "" : ToHtml(found)); !status.ok())
-    return status;
-  if (absl::Status status = WriteFile(csv, csv.empty() ? "" : ToCsv(found)); !status.ok())
-    return status;
+  RETURN_IF_ERROR(WriteFile(report, report.empty() ? "" : ToHtml(found)));
+  RETURN_IF_ERROR(WriteFile(csv, csv.empty() ? "" : ToCsv(found)));
   if (absl::GetFlag(FLAGS_format) == "json") {
     fputs(ToJson(found).c_str(), stdout);
     return absl::OkStatus();
@@ -102,58 +100,51 @@ absl::Status Tell(const Found& found, const std::string& line) {
 }
 
 absl::Status Evaluate() {
-  if (absl::Status status = CheckFlags(); !status.ok()) return status;
-  absl::StatusOr<training::FoundCheckpoint> checkpoint =
-      training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
-  if (!checkpoint.ok()) return checkpoint.status();
-  absl::StatusOr<training::TrainedNetwork> trained =
-      training::LoadTrained(checkpoint->checkpoint, checkpoint->path);
-  if (!trained.ok()) return trained.status();
+  RETURN_IF_ERROR(CheckFlags());
+  ASSIGN_OR_RETURN(training::FoundCheckpoint checkpoint,
+                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
+  ASSIGN_OR_RETURN(training::TrainedNetwork trained,
+                   training::LoadTrained(checkpoint.checkpoint, checkpoint.path));
   training::StepOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
-      !status.ok())
-    return status;
-  options.precision = training::PrecisionOf(trained->network);
+  RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
+  options.precision = training::PrecisionOf(trained.network);
   options.exact = absl::GetFlag(FLAGS_exact);
   const ImageRequest request = {.dataset = absl::GetFlag(FLAGS_dataset),
                                 .data_dir = absl::GetFlag(FLAGS_data_dir),
                                 .threads = options.threads,
                                 .skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip"};
-  absl::StatusOr<Images> images = LoadImages(*trained, request);
-  if (!images.ok()) return images.status();
-  const data::Dataset& dataset = images->dataset;
+  ASSIGN_OR_RETURN(Images images, LoadImages(trained, request));
+  const data::Dataset& dataset = images.dataset;
 
   const int64_t given = absl::GetFlag(FLAGS_batch_size);
-  const int64_t batch = given != 0 ? given : trained->network.train().batch_size();
-  const auto classes = static_cast<int64_t>(trained->classes.size());
+  const int64_t batch = given != 0 ? given : trained.network.train().batch_size();
+  const auto classes = static_cast<int64_t>(trained.classes.size());
   training::CachedTuner tuner(options.threads);
   absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
-      Evaluator::Create(trained->network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),
-                        options, *trained->store, *tuner, trained->quantisation);
+      Evaluator::Create(trained.network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),
+                        options, *trained.store, *tuner, trained.quantisation);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
   const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,
                            std::vector<float>* answers) {
     return (*evaluator)
         ->Evaluate(
-            dataset, trained->normalization, training::ViewsOf(averaging), [] { return false; },
+            dataset, trained.normalization, training::ViewsOf(averaging), [] { return false; },
             answers);
   };
   std::vector<float> answers;
-  absl::StatusOr<Evaluator::Result> plain = measure(layers::Train::Evaluation::NONE, &answers);
-  if (!plain.ok()) return plain.status();
+  ASSIGN_OR_RETURN(Evaluator::Result plain, measure(layers::Train::Evaluation::NONE, &answers));
   std::optional<double> tta_score;
   if (absl::GetFlag(FLAGS_tta)) {
-    absl::StatusOr<Evaluator::Result> averaged =
-        measure(training::TestTimeAveragingOf(trained->network), nullptr);
-    if (!averaged.ok()) return averaged.status();
-    tta_score = averaged->score;
+    ASSIGN_OR_RETURN(Evaluator::Result averaged,
+                     measure(training::TestTimeAveragingOf(trained.network), nullptr));
+    tta_score = averaged.score;
   }
-  const std::string on(training::NameOf(images->split));
+  const std::string on(training::NameOf(images.split));
   const data::TargetKind kind = (*evaluator)->target_kind();
   const std::string line = absl::StrFormat(
-      "%s %s: %.4f%s, loss %.4f, on %d images", on, training::MeasureOf(kind).name, plain->score,
-      tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "", plain->loss,
+      "%s %s: %.4f%s, loss %.4f, on %d images", on, training::MeasureOf(kind).name, plain.score,
+      tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "", plain.loss,
       dataset.size());
   const auto name = [&](int64_t i) {
     return dataset.name_of_image != nullptr ? dataset.name_of_image(i) : "";
@@ -161,14 +152,14 @@ absl::Status Evaluate() {
   const auto png = [&](int64_t i) { return PngOf(dataset, i); };
   const std::string data = absl::StrCat(dataset.name, ", ", on, " images");
   if (kind != data::TargetKind::kClass) {
-    training::report::ValueEvaluation found = {.network = trained->network.name(),
+    training::report::ValueEvaluation found = {.network = trained.network.name(),
                                                .data = data,
-                                               .checkpoint = checkpoint->path,
+                                               .checkpoint = checkpoint.path,
                                                .kind = kind,
-                                               .names = trained->classes,
+                                               .names = trained.classes,
                                                .answers = std::move(answers),
                                                .targets = {},
-                                               .loss = plain->loss,
+                                               .loss = plain.loss,
                                                .tta_score = tta_score,
                                                .name = name,
                                                .png = png};
@@ -181,13 +172,13 @@ absl::Status Evaluate() {
     return Tell(found, line);
   }
   const training::report::Evaluation found = {
-      .network = trained->network.name(),
+      .network = trained.network.name(),
       .data = data,
-      .checkpoint = checkpoint->path,
-      .classes = trained->classes,
+      .checkpoint = checkpoint.path,
+      .classes = trained.classes,
       .assessment = training::report::Assess(answers, dataset.labels, classes,
                                              (*evaluator)->gives_probabilities()),
-      .loss = plain->loss,
+      .loss = plain.loss,
       .tta_accuracy = tta_score,
       .name = name,
       .png = png};

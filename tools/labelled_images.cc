@@ -79,15 +79,14 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
     const double share = static_cast<double>(request.set_apart) / static_cast<double>(size);
     source = data::WithValidation(*std::move(source), std::clamp(share, 0.1, 0.5));
   }
-  const absl::StatusOr<std::vector<int32_t>> labels = LabelsOf(**source, trained);
-  if (!labels.ok()) return labels.status();
+  ASSIGN_OR_RETURN(const std::vector<int32_t> labels, LabelsOf(**source, trained));
   const data::Split split =
       (*source)->Has(request.wanted) ? request.wanted : training::WatchedSplit(**source);
-  absl::StatusOr<data::Dataset> dataset =
-      (*source)->Load(request.data_dir.empty() ? data::DefaultDataDir() : request.data_dir, split);
-  if (!dataset.ok()) return dataset.status();
-  Renumber(*labels, trained.classes, *dataset);
-  return Images{*std::move(dataset), split};
+  ASSIGN_OR_RETURN(
+      data::Dataset dataset,
+      (*source)->Load(request.data_dir.empty() ? data::DefaultDataDir() : request.data_dir, split));
+  Renumber(labels, trained.classes, dataset);
+  return Images{std::move(dataset), split};
 }
 
 }  // namespace cotangent::tools

@@ -14,6 +14,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/status_macros.h"
 #include "data/files_below.h"
 #include "data/fit.h"
 #include "data/image_file.h"
@@ -79,9 +80,8 @@ absl::Status AppendPictures(const std::string& path, std::vector<std::string>& p
     return absl::OkStatus();
   }
   std::vector<std::string> files;
-  absl::Status status =
-      data::VisitFilesBelow(path, [&](const std::string& file) { files.push_back(file); });
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(
+      data::VisitFilesBelow(path, [&](const std::string& file) { files.push_back(file); }));
   if (files.empty())
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": there are no pictures in the folder or below it"));
@@ -111,10 +111,9 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
       std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
   const training::Attribution found = (*attributor)->Attribute(image, black, answer);
   const std::string path = absl::GetFlag(FLAGS_explain);
-  const absl::Status status =
+  RETURN_IF_ERROR(
       data::WritePng(path, training::report::DrawAttribution(bytes, shape.channels, shape.height,
-                                                             shape.width, found.values));
-  if (!status.ok()) return status;
+                                                             shape.width, found.values)));
   printf(
       "%s: red speaks for %s, blue against it; its score is %.4g, %+.4g beside a black picture's, "
       "the attributions sum to %+.4g (%.2g%% off, %d steps)\n",
@@ -128,47 +127,41 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
 absl::Status Predict(const std::vector<std::string>& arguments) {
   if (arguments.empty())
     return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE|DIR...");
-  const absl::StatusOr<AnswerFormat> format = ParseAnswerFormat(absl::GetFlag(FLAGS_format));
-  if (!format.ok()) return format.status();
+  ASSIGN_OR_RETURN(const AnswerFormat format, ParseAnswerFormat(absl::GetFlag(FLAGS_format)));
   std::vector<std::string> paths;
   for (const std::string& argument : arguments) {
-    if (absl::Status status = AppendPictures(argument, paths); !status.ok()) return status;
+    RETURN_IF_ERROR(AppendPictures(argument, paths));
   }
   const bool explains = !absl::GetFlag(FLAGS_explain).empty();
-  if (explains && (paths.size() != 1 || *format != AnswerFormat::kText))
+  if (explains && (paths.size() != 1 || format != AnswerFormat::kText))
     return FlagError("explain", absl::GetFlag(FLAGS_explain),
                      "one picture, to be explained, and --format=text");
-  if (absl::Status status = CanBeWritten("explain", absl::GetFlag(FLAGS_explain)); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CanBeWritten("explain", absl::GetFlag(FLAGS_explain)));
   const int top = absl::GetFlag(FLAGS_top);
   if (top < 1)
     return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
-  absl::StatusOr<training::FoundCheckpoint> found =
-      training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint));
-  if (!found.ok()) return found.status();
-  absl::StatusOr<training::TrainedNetwork> trained =
-      training::LoadTrained(found->checkpoint, found->path);
-  if (!trained.ok()) return trained.status();
+  ASSIGN_OR_RETURN(training::FoundCheckpoint found,
+                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
+  ASSIGN_OR_RETURN(training::TrainedNetwork trained,
+                   training::LoadTrained(found.checkpoint, found.path));
   training::StepOptions options;
-  if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   training::CachedTuner tuner(options.threads);
   absl::StatusOr<std::unique_ptr<training::Evaluator>> evaluator =
-      training::Evaluator::Create(trained->network, static_cast<int64_t>(trained->classes.size()),
-                                  1, options, *trained->store, *tuner, trained->quantisation);
+      training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()), 1,
+                                  options, *trained.store, *tuner, trained.quantisation);
   tuner.Save();
   if (!evaluator.ok()) return evaluator.status();
 
-  const auto& input = trained->network.input();
-  const data::FitOptions fit = training::FitOptionsOf(trained->network);
+  const auto& input = trained.network.input();
+  const data::FitOptions fit = training::FitOptionsOf(trained.network);
   if (fit.shape.channels != 1 && fit.shape.channels != 3) {
     return absl::InvalidArgumentError(absl::StrCat("the network takes images of ", input.channels(),
                                                    " channels; pictures have 1 or 3"));
   }
   const data::ImageWriter writer(fit.shape.channels, fit.shape.height, fit.shape.width,
-                                 trained->normalization, data::BatchFormat::kF32Nchw);
-  AnswerWriter answer_writer(*format, (*evaluator)->target_kind(), trained->classes, top);
+                                 trained.normalization, data::BatchFormat::kF32Nchw);
+  AnswerWriter answer_writer(format, (*evaluator)->target_kind(), trained.classes, top);
   fputs(answer_writer.Begin().c_str(), stdout);
   absl::Status first_error;
   for (const std::string& path : paths) {
@@ -188,9 +181,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
     const std::vector<double> answers = AnswersOf(**evaluator, (*evaluator)->Run());
     fputs(answer_writer.Answer(path, answers).c_str(), stdout);
     if (!explains) continue;
-    const absl::Status status =
-        ExplainAnswer(*trained, writer, fit.shape, bytes, answers, options, tuner);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(ExplainAnswer(trained, writer, fit.shape, bytes, answers, options, tuner));
   }
   fputs(answer_writer.End().c_str(), stdout);
   return first_error;

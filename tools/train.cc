@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
 #include "data/file.h"
@@ -126,14 +127,13 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
       layers::NotePlace(network, absl::StrCat("train.", flag), absl::StrCat("--", flag));
   }
   for (const std::string& assignment : line.Values("set")) {
-    if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok())
-      return status;
+    RETURN_IF_ERROR(layers::ApplyOverride(network, assignment));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckFlags(const CommandLine& line) {
-  if (absl::Status status = TakesFlagsOnly(line, "train"); !status.ok()) return status;
+  RETURN_IF_ERROR(TakesFlagsOnly(line, "train"));
   if (absl::GetFlag(FLAGS_max_steps) < 0)
     return FlagError("max_steps", absl::StrCat(absl::GetFlag(FLAGS_max_steps)), "0 or more steps");
   if (absl::GetFlag(FLAGS_checkpoint_every) < 0)
@@ -153,8 +153,7 @@ absl::Status CheckFlags(const CommandLine& line) {
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
   // Report an unwritable file now, not after the steps that should be traced.
-  if (absl::Status status = CanBeWritten("profile", absl::GetFlag(FLAGS_profile)); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
   return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
 }
 
@@ -176,10 +175,9 @@ absl::StatusOr<layers::Network> ResolveNetwork(
     const CommandLine& line, const std::optional<training::FoundCheckpoint>& found) {
   absl::StatusOr<layers::Network> network;
   if (found.has_value() && !line.WasGiven("network")) {
-    absl::StatusOr<training::RunState> state =
-        training::ReadRunState(found->checkpoint, found->path);
-    if (!state.ok()) return state.status();
-    network = layers::ParseNetwork(state->network, absl::StrCat(found->path, " (its network)"));
+    ASSIGN_OR_RETURN(training::RunState state,
+                     training::ReadRunState(found->checkpoint, found->path));
+    network = layers::ParseNetwork(state.network, absl::StrCat(found->path, " (its network)"));
   } else {
     network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
   }
@@ -190,7 +188,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(
   train.set_batch_size(train.batch_size());
   train.set_seed(train.seed());
   train.set_precision(train.precision());
-  if (absl::Status status = ApplyFlags(line, *network); !status.ok()) return status;
+  RETURN_IF_ERROR(ApplyFlags(line, *network));
   return network;
 }
 
@@ -214,9 +212,8 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
     return maps.empty() ? absl::OkStatus()
                         : FlagError("map", maps.front(), "--init_from=FILE as well");
   }
-  absl::StatusOr<training::InitialWeights> initial = training::ReadInitialWeights(path, maps);
-  if (!initial.ok()) return initial.status();
-  options.init_from = *std::move(initial);
+  ASSIGN_OR_RETURN(training::InitialWeights initial, training::ReadInitialWeights(path, maps));
+  options.init_from = std::move(initial);
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
       layers::ParameterStore::Create(options.network.built.graph);
   if (!store.ok()) return store.status();
@@ -227,31 +224,27 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
 // in them are reported before anything is created or fetched.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
                      std::shared_ptr<const data::Source>& source) {
-  absl::StatusOr<layers::Network> network = ResolveNetwork(line, options.resume_from);
-  if (!network.ok()) return network.status();
+  ASSIGN_OR_RETURN(layers::Network network, ResolveNetwork(line, options.resume_from));
   std::string name = absl::GetFlag(FLAGS_dataset);
   if (options.resume_from.has_value() && !line.WasGiven("dataset")) {
-    absl::StatusOr<training::RunState> state =
-        training::ReadRunState(options.resume_from->checkpoint, options.resume_from->path);
-    if (!state.ok()) return state.status();
-    name = state->dataset;
+    ASSIGN_OR_RETURN(
+        training::RunState state,
+        training::ReadRunState(options.resume_from->checkpoint, options.resume_from->path));
+    name = state.dataset;
   }
-  data::FitOptions fit = training::FitOptionsOf(*network);
+  data::FitOptions fit = training::FitOptionsOf(network);
   fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
   if (options.ranks->rank() == 0) fit.say = Say;
   fit.threads = options.threads;
   fit.cache = absl::GetFlag(FLAGS_cache);
-  absl::StatusOr<std::shared_ptr<const data::Source>> known =
-      training::OpenSource(*network, name, fit);
-  if (!known.ok()) return known.status();
-  source = *known;
-  absl::StatusOr<training::RunData> data = training::DataOf(source, DataDirectory());
-  if (!data.ok()) return data.status();
-  options.data = *std::move(data);
-  absl::StatusOr<training::ResolvedNetwork> resolved =
-      training::Resolve(*network, options.data.shape);
-  if (!resolved.ok()) return resolved.status();
-  options.network = *std::move(resolved);
+  ASSIGN_OR_RETURN(std::shared_ptr<const data::Source> known,
+                   training::OpenSource(network, name, fit));
+  source = known;
+  ASSIGN_OR_RETURN(training::RunData data, training::DataOf(source, DataDirectory()));
+  options.data = std::move(data);
+  ASSIGN_OR_RETURN(training::ResolvedNetwork resolved,
+                   training::Resolve(network, options.data.shape));
+  options.network = std::move(resolved);
   return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 
@@ -309,10 +302,9 @@ absl::Status ShareCheckpoint(training::RunOptions& options) {
   if (!status.ok()) return status;
   ranks.Broadcast(bytes);
   if (ranks.rank() == 0) return absl::OkStatus();
-  absl::StatusOr<training::Checkpoint> checkpoint =
-      training::ParseCheckpoint(std::move(bytes), path);
-  if (!checkpoint.ok()) return checkpoint.status();
-  options.resume_from = training::FoundCheckpoint{path, *std::move(checkpoint)};
+  ASSIGN_OR_RETURN(training::Checkpoint checkpoint,
+                   training::ParseCheckpoint(std::move(bytes), path));
+  options.resume_from = training::FoundCheckpoint{path, std::move(checkpoint)};
   return absl::OkStatus();
 }
 

@@ -36,10 +36,9 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
                                                    {made.graph.Operand(0), made.graph.Operand(1)}));
   }
 
-  absl::StatusOr<std::unique_ptr<layers::FoldedGraph>> folded =
-      layers::FoldedGraph::Create(made.graph, made.prediction, store);
-  if (!folded.ok()) return folded.status();
-  evaluator->folded_ = *std::move(folded);
+  ASSIGN_OR_RETURN(std::unique_ptr<layers::FoldedGraph> folded,
+                   layers::FoldedGraph::Create(made.graph, made.prediction, store));
+  evaluator->folded_ = std::move(folded);
   layers::PlanOptions plan;
   plan.precision = options.precision;
   plan.exact = options.exact;

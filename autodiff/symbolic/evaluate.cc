@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
+#include "base/status_macros.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -181,21 +182,19 @@ absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs,
     variables.push_back(variable);
     at.push_back(found->second);
   }
-  absl::StatusOr<Program> program = Program::Create(outputs, variables);
-  if (!program.ok()) return program.status();
-  const std::vector<double> values = program->EvaluateAll<double>(at);
-  if (absl::Status status = Check(*program, TopologicalOrder(outputs), values); !status.ok()) {
+  ASSIGN_OR_RETURN(Program program, Program::Create(outputs, variables));
+  const std::vector<double> values = program.EvaluateAll<double>(at);
+  if (absl::Status status = Check(program, TopologicalOrder(outputs), values); !status.ok()) {
     return status;
   }
   std::vector<double> result;
-  for (uint32_t slot : program->outputs()) result.push_back(values[slot]);
+  for (uint32_t slot : program.outputs()) result.push_back(values[slot]);
   return result;
 }
 
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point) {
-  absl::StatusOr<std::vector<double>> values = Evaluate(absl::MakeConstSpan(&e, 1), point);
-  if (!values.ok()) return values.status();
-  return values->front();
+  ASSIGN_OR_RETURN(std::vector<double> values, Evaluate(absl::MakeConstSpan(&e, 1), point));
+  return values.front();
 }
 
 }  // namespace cotangent::autodiff::symbolic

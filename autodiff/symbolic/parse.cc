@@ -143,7 +143,7 @@ class Parser {
           token_.kind == TokenKind::kName && token_.text == "let" && next_.kind == TokenKind::kName;
       if (let) Advance();
       if (token_.kind == TokenKind::kName && IsSymbol(next_, "=")) {
-        if (absl::Status status = Definition(); !status.ok()) return status;
+        RETURN_IF_ERROR(Definition());
         continue;
       }
       if (let) return Unexpected("'=' after the name that 'let' defines", next_);

@@ -41,16 +41,15 @@ absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text
                                                          TargetKind targets) {
   std::vector<std::string> descriptions;
   for (const Kind& kind : Kinds()) {
-    absl::StatusOr<std::shared_ptr<const Source>> source = kind.open(text, targets);
-    if (!source.ok()) return source;
-    if (*source != nullptr && targets == TargetKind::kNumbers &&
-        (*source)->target_kind != TargetKind::kNumbers) {
+    ASSIGN_OR_RETURN(std::shared_ptr<const Source> source, kind.open(text, targets));
+    if (source != nullptr && targets == TargetKind::kNumbers &&
+        source->target_kind != TargetKind::kNumbers) {
       return absl::InvalidArgumentError(absl::StrCat(
           text,
           ": its images have classes, and the loss is of numbers; take a CSV file of path and "
           "number, or a loss of classes: softmax_cross_entropy {}"));
     }
-    if (*source != nullptr) return source;
+    if (source != nullptr) return source;
     descriptions.push_back(kind.description);
   }
   std::error_code error;
@@ -69,9 +68,8 @@ absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text
 
 absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& data_dir,
                                     Split split) {
-  const auto source = FindSource(text);
-  if (!source.ok()) return source.status();
-  return (*source)->Load(data_dir, split);
+  ASSIGN_OR_RETURN(const auto source, FindSource(text));
+  return source->Load(data_dir, split);
 }
 
 absl::Status Source::VisitImageNames(

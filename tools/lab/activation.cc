@@ -12,6 +12,7 @@
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
+#include "base/status_macros.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 
@@ -445,11 +446,10 @@ absl::StatusOr<Report> RunActivation(const ActivationPremises& premises) {
   Report report{"activation", "Question 2: an activation function"};
   sym::Pool pool;
   const Expr x = pool.Variable("x");
-  const auto parsed =
-      sym::Parse(premises.formula, pool,
-                 {.variables = std::vector<std::string>{"x"}, .source = "--activation"});
-  if (!parsed.ok()) return parsed.status();
-  const Expr g = *parsed;
+  ASSIGN_OR_RETURN(const auto parsed, sym::Parse(premises.formula, pool,
+                                                 {.variables = std::vector<std::string>{"x"},
+                                                  .source = "--activation"}));
+  const Expr g = parsed;
   if (sym::Variables(g).empty())
     return absl::InvalidArgumentError("--activation: the formula has no x in it");
 
