@@ -441,6 +441,25 @@ TEST(Programs, BenchmarkPrintsOneObject) {
   }
 }
 
+// A network of 3000 layers in a row is planned in seconds: like layers are measured once.
+TEST(Programs, ADeepNetworkIsPlannedInSeconds) {
+  const std::string directory = Prepare("deep");
+  WriteFile(directory + "/deep.textproto",
+            "layer { name: \"stem\" convolution { channels: 4 kernel: 8 stride: 8 } }\n"
+            "layer { name: \"body\" repeat: 1000 sequence {\n"
+            "  layer { name: \"conv\" convolution { channels: 4 kernel: 3 pad: 1 bias: false } }\n"
+            "  layer { name: \"norm\" batch_norm {} }\n"
+            "  layer { name: \"act\" activation { kind: RELU } }\n"
+            "} }\n"
+            "layer { name: \"fc\" linear {} }\n");
+  const Outcome plan = RunTool("train",
+                               {"--network=./deep.textproto", "--dataset=sample", "--threads=1",
+                                "--batch_size=8", "--explain"},
+                               directory);
+  EXPECT_FALSE(plan.timed_out);
+  EXPECT_EQ(plan.exit_code, 0) << plan.errors;
+}
+
 TEST(Programs, ExplainAndProfileTellWhatAStepDoes) {
   const std::string directory = Prepare("explain");
   const Outcome explain = RunTool(
