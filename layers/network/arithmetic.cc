@@ -104,7 +104,7 @@ absl::StatusOr<Number> Read(absl::string_view text) {
 // The shortest decimal text that gives the same double when read again.
 std::string ShortestDecimal(double value) {
   for (int digits = 15; digits < 17; ++digits) {
-    const std::string text = absl::StrFormat("%.*g", digits, value);
+    std::string text = absl::StrFormat("%.*g", digits, value);
     double again = 0;
     if (absl::SimpleAtod(text, &again) && again == value) return text;
   }
@@ -194,7 +194,7 @@ class Parser {
                     absl::InvalidArgumentError(absl::StrCat(
                         "'", name, "' is no parameter of this block; ", Suggestion(name, names))));
     }
-    const absl::StatusOr<Number> number = Read(value->second);
+    absl::StatusOr<Number> number = Read(value->second);
     if (number.ok()) return number;
     return Placed(begin, absl::InvalidArgumentError(
                              absl::StrCat("parameter '", name, "' is ", value->second,

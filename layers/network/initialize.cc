@@ -95,8 +95,9 @@ void FillSinusoidal(const tensor::Shape& shape, absl::Span<float> values) {
   const int64_t channels = shape[0], height = shape[1], width = shape[2], half = channels / 2;
   for (int64_t c = 0; c < channels; ++c) {
     const int64_t within = c < half ? c : c - half, size = c < half ? half : channels - half;
+    const int64_t pair = within / 2;
     const double frequency =
-        std::pow(10000.0, -2.0 * static_cast<double>(within / 2) / static_cast<double>(size));
+        std::pow(10000.0, -2.0 * static_cast<double>(pair) / static_cast<double>(size));
     for (int64_t i = 0; i < height * width; ++i) {
       const double angle = static_cast<double>(c < half ? i / width : i % width) * frequency;
       values[c * height * width + i] =

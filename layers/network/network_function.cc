@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/jvp.h"
 #include "layers/graph/vjp.h"
 #include "layers/network/initialize.h"
@@ -13,13 +14,12 @@ namespace cotangent::layers {
 
 absl::StatusOr<std::unique_ptr<NetworkFunction>> NetworkFunction::Create(
     const Network& network, Tuner& tuner, const NetworkFunctionOptions& options) {
-  absl::StatusOr<BuiltNetwork> built = Build(
-      network,
-      {.batch_size = options.batch_size, .training = options.training, .classes = options.classes});
-  if (!built.ok()) return built.status();
+  ASSIGN_OR_RETURN(BuiltNetwork built, Build(network, {.batch_size = options.batch_size,
+                                                       .training = options.training,
+                                                       .classes = options.classes}));
   auto function = std::unique_ptr<NetworkFunction>(new NetworkFunction(tuner, options));
-  function->network_ = *std::move(built);
-  if (absl::Status status = function->BuildDerivatives(); !status.ok()) return status;
+  function->network_ = std::move(built);
+  RETURN_IF_ERROR(function->BuildDerivatives());
   return function;
 }
 
@@ -58,9 +58,8 @@ absl::Status NetworkFunction::BuildDerivatives() {
   if (!derivative.ok()) return derivative.status();
   hessian_products_ = *std::move(derivative);
 
-  absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(graph);
-  if (!store.ok()) return store.status();
-  store_ = *std::move(store);
+  ASSIGN_OR_RETURN(std::unique_ptr<ParameterStore> store, ParameterStore::Create(graph));
+  store_ = std::move(store);
   for (const StateSpec& state : network_.states) {
     const ParameterStore::Slot& slot = *store_->FindState(state.name);
     std::fill_n(store_->state_values() + slot.offset, slot.size,
@@ -83,7 +82,7 @@ absl::Status NetworkFunction::CheckSizes(const NetworkVector& vector) const {
 }
 
 absl::Status NetworkFunction::SetPoint(NetworkVector point, absl::Span<const int32_t> labels) {
-  if (absl::Status status = CheckSizes(point); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckSizes(point));
   if (labels.size() != labels_.size())
     return absl::InvalidArgumentError(
         absl::StrCat("found ", labels.size(), " labels for a batch of ", labels_.size()));
@@ -139,10 +138,9 @@ absl::Status NetworkFunction::Run(std::unique_ptr<Plan>& plan, const std::vector
     options.exact = true;
     options.threads = options_.threads;
     options.seed = options_.seed;
-    absl::StatusOr<std::unique_ptr<Plan>> compiled =
-        Plan::Compile(graph, wanted, *store_, tuner_, options);
-    if (!compiled.ok()) return compiled.status();
-    plan = *std::move(compiled);
+    ASSIGN_OR_RETURN(std::unique_ptr<Plan> compiled,
+                     Plan::Compile(graph, wanted, *store_, tuner_, options));
+    plan = std::move(compiled);
   }
   const auto give = [&](TensorId input, const auto& values) {
     using Value = std::decay_t<decltype(values[0])>;
@@ -191,23 +189,18 @@ NetworkOutput NetworkFunction::Output(const Plan* plan, TensorId prediction, Ten
 }
 
 absl::StatusOr<NetworkOutput> NetworkFunction::Value() {
-  if (absl::Status status = Run(value_plan_, {network_.loss, network_.prediction}, nullptr, {});
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(Run(value_plan_, {network_.loss, network_.prediction}, nullptr, {}));
   return Output(value_plan_.get(), network_.prediction, network_.loss);
 }
 
 absl::StatusOr<NetworkVector> NetworkFunction::Gradient() {
-  if (absl::Status status = Run(gradient_plan_, gradients_, nullptr, {}); !status.ok())
-    return status;
+  RETURN_IF_ERROR(Run(gradient_plan_, gradients_, nullptr, {}));
   return ByLeaf(gradient_plan_.get(), gradients_);
 }
 
 absl::StatusOr<NetworkOutput> NetworkFunction::Jvp(const NetworkVector& tangent) {
-  if (absl::Status status = CheckSizes(tangent); !status.ok()) return status;
-  if (absl::Status status = Run(jvp_plan_, {loss_along_, prediction_along_}, &tangent, {});
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckSizes(tangent));
+  RETURN_IF_ERROR(Run(jvp_plan_, {loss_along_, prediction_along_}, &tangent, {}));
   return Output(jvp_plan_.get(), prediction_along_, loss_along_);
 }
 
@@ -218,21 +211,19 @@ absl::StatusOr<NetworkVector> NetworkFunction::Vjp(absl::Span<const float> cotan
                                                    " numbers, expected one for each of the ", size,
                                                    " of the prediction"));
   }
-  if (absl::Status status = Run(vjp_plan_, pulled_back_, nullptr, cotangent); !status.ok())
-    return status;
+  RETURN_IF_ERROR(Run(vjp_plan_, pulled_back_, nullptr, cotangent));
   return ByLeaf(vjp_plan_.get(), pulled_back_);
 }
 
 absl::StatusOr<NetworkVector> NetworkFunction::Hvp(const NetworkVector& tangent) {
-  if (absl::Status status = CheckSizes(tangent); !status.ok()) return status;
-  if (absl::Status status = Run(hvp_plan_, hessian_products_, &tangent, {}); !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckSizes(tangent));
+  RETURN_IF_ERROR(Run(hvp_plan_, hessian_products_, &tangent, {}));
   return ByLeaf(hvp_plan_.get(), hessian_products_);
 }
 
 absl::StatusOr<std::vector<std::pair<TensorId, std::vector<float>>>>
 NetworkFunction::DropoutMasks() {
-  if (absl::Status status = Run(mask_plan_, masks_, nullptr, {}); !status.ok()) return status;
+  RETURN_IF_ERROR(Run(mask_plan_, masks_, nullptr, {}));
   std::vector<std::pair<TensorId, std::vector<float>>> masks;
   for (TensorId t : masks_) {
     const float* mask = mask_plan_->result(t);

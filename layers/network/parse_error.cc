@@ -15,7 +15,6 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 
 std::vector<std::string> ValueNames(const FieldDescriptor* field) {
   std::vector<std::string> names;

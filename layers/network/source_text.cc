@@ -122,9 +122,7 @@ absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin
     }
     if (quote != 0 && text[i] == '\\' && i + 1 < end)
       result.text_ += text[i++];
-    else if (text[i] == '\n')
-      quote = 0;
-    else if (quote != 0 && text[i] == quote)
+    else if (text[i] == '\n' || (quote != 0 && text[i] == quote))
       quote = 0;
     else if (quote == 0 && (text[i] == '"' || text[i] == '\''))
       quote = text[i];

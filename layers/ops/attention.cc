@@ -223,7 +223,8 @@ absl::StatusOr<TensorId> Attend(Graph& graph, absl::string_view name, TensorId q
   ASSIGN_OR_RETURN(TensorId q, Slice(graph, name, qkv, 0, channels));
   ASSIGN_OR_RETURN(const TensorId k, Slice(graph, name, qkv, channels, channels));
   ASSIGN_OR_RETURN(const TensorId v, Slice(graph, name, qkv, 2 * channels, channels));
-  const double scale = 1 / std::sqrt(static_cast<double>(channels / heads));
+  const int64_t channels_a_head = channels / heads;
+  const double scale = 1 / std::sqrt(static_cast<double>(channels_a_head));
   ASSIGN_OR_RETURN(q, Elementwise(graph, name, graph.Operand(0) * scale, {q}));
   const TensorId scores =
       graph.AddNode(kTokenScores, name, {q, k}, heads, Shape({shape[0] * heads * pixels, pixels}));

@@ -71,7 +71,7 @@ absl::Status LayerBuilder::CheckResult(std::initializer_list<int64_t> one_image)
   return absl::OkStatus();
 }
 
-absl::StatusOr<TensorId> LayerBuilder::AddParameter(absl::string_view field, Shape shape,
+absl::StatusOr<TensorId> LayerBuilder::AddParameter(absl::string_view field, const Shape& shape,
                                                     bool is_given, const Initialiser& given,
                                                     const Initialiser& otherwise, int64_t fan_in,
                                                     int64_t fan_out) {

@@ -78,7 +78,7 @@ class LayerBuilder {
 
   // Adds a learnt tensor named "<layer>.<field>". If `is_given`, the text specifies the initialiser
   // `given`; otherwise the default `otherwise` is used.
-  absl::StatusOr<TensorId> AddParameter(absl::string_view field, Shape shape, bool is_given,
+  absl::StatusOr<TensorId> AddParameter(absl::string_view field, const Shape& shape, bool is_given,
                                         const Initialiser& given, const Initialiser& otherwise,
                                         int64_t fan_in, int64_t fan_out);
   // The parameter that was added last.

@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/uses.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
@@ -40,7 +41,7 @@ class Folder {
     for (int i = 0; i < count; ++i) {
       const bool is_dead = taken_[i] && !merged_.contains(i);
       if (is_dead || !uses_.IsNeeded(i) || graph_.node(i).op != kConvolution) continue;
-      if (absl::Status status = Fold(i); !status.ok()) return status;
+      RETURN_IF_ERROR(Fold(i));
     }
     return absl::OkStatus();
   }
@@ -149,8 +150,7 @@ absl::Status Folder::Fold(int index) {
   std::vector<TensorId> operands;
   const std::vector<Expr> variables = symbolic::Variables(values);
   for (const Expr& variable : variables) operands.push_back(channels_.TensorOf(variable));
-  absl::StatusOr<symbolic::Program> program = symbolic::Program::Create(values, variables);
-  if (!program.ok()) return program.status();
+  ASSIGN_OR_RETURN(symbolic::Program program, symbolic::Program::Create(values, variables));
 
   // The bias is named after the weight, not the layer, because a layer may have several weights.
   const std::string& of_weight = graph_.tensor(convolution.inputs[1]).name;
@@ -164,7 +164,7 @@ absl::Status Folder::Fold(int index) {
   graph_.ReplaceNode(graph_.tensor(chain.end).node,
                      {kConvolution, convolution.name, std::move(inputs), {chain.end}, attributes});
   folded_.convolutions_.push_back(
-      {weight, bias, std::move(branches), std::move(operands), *std::move(program)});
+      {weight, bias, std::move(branches), std::move(operands), std::move(program)});
   return absl::OkStatus();
 }
 
@@ -172,10 +172,9 @@ absl::StatusOr<std::unique_ptr<FoldedGraph>> FoldedGraph::Create(const Graph& gr
                                                                  TensorId result,
                                                                  const ParameterStore& source) {
   auto folded = std::unique_ptr<FoldedGraph>(new FoldedGraph(graph, source));
-  if (absl::Status status = Folder(*folded, result).Run(); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(folded->graph_);
-  if (!store.ok()) return store.status();
-  folded->store_ = *std::move(store);
+  RETURN_IF_ERROR(Folder(*folded, result).Run());
+  ASSIGN_OR_RETURN(std::unique_ptr<ParameterStore> store, ParameterStore::Create(folded->graph_));
+  folded->store_ = std::move(store);
   return folded;
 }
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "layers/plan/assign.h"
@@ -45,16 +46,15 @@ absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   const int64_t most = options_.most_arena_bytes;
   int64_t asked = most, least = 0;  // bytes
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if (absl::Status status = Lay(pooled, wanted, asked, tuner); !status.ok()) return status;
+    RETURN_IF_ERROR(Lay(pooled, wanted, asked, tuner));
     if (most == 0 || planner_.total() <= most) break;
     if (least == 0 || planner_.total() < least) least = planner_.total();
     if (attempt + 1 == kAttempts) return TooMuch(least);
     asked = std::max<int64_t>(1, asked * most / planner_.total() / 100 * 99);
   }
-  absl::StatusOr<tensor::Arena> arena =
-      tensor::Arena::Create(planner_, "the plan of this network at this batch size");
-  if (!arena.ok()) return arena.status();
-  arena_ = *std::move(arena);
+  ASSIGN_OR_RETURN(tensor::Arena arena,
+                   tensor::Arena::Create(planner_, "the plan of this network at this batch size"));
+  arena_ = std::move(arena);
   for (Step& step : steps_) {
     if (step.bind) step.bind();
   }
@@ -67,26 +67,25 @@ absl::Status CompiledPlan::Lay(const Graph& graph, std::vector<TensorId> wanted,
   versions_.clear(), views_.clear(), result_place_.clear(), last_operation_.clear();
   planner_ = {}, steps_.clear(), choices_.clear();
   if (options_.recompute != Recompute::kNever || most_bytes > 0) {
-    const absl::StatusOr<int64_t> bytes =
-        ComputeAgain(wanted, {options_.recompute, most_bytes, options_.precision}, graph_);
-    if (!bytes.ok()) return bytes.status();
+    ASSIGN_OR_RETURN(
+        const int64_t bytes,
+        ComputeAgain(wanted, {options_.recompute, most_bytes, options_.precision}, graph_));
   }
-  absl::StatusOr<Schedule> schedule = Fuse(graph_, wanted);
-  if (!schedule.ok()) return schedule.status();
-  absl::StatusOr<Assignment> assignment = Assign(graph_, *schedule, tuner, options_);
+  ASSIGN_OR_RETURN(Schedule schedule, Fuse(graph_, wanted));
+  absl::StatusOr<Assignment> assignment = Assign(graph_, schedule, tuner, options_);
   tuner.FreeMemory();
   if (!assignment.ok()) return assignment.status();
-  last_item_ = static_cast<int>(schedule->items.size());
-  NoteUses(*schedule, *assignment);
-  if (absl::Status status = PlaceOutside(); !status.ok()) return status;
+  last_item_ = static_cast<int>(schedule.items.size());
+  NoteUses(schedule, *assignment);
+  RETURN_IF_ERROR(PlaceOutside());
 
-  FindViews(*schedule);
+  FindViews(schedule);
   PlaceInArena();
   for (int i = 0; i < last_item_; ++i) {
-    const Item& item = schedule->items[i];
+    const Item& item = schedule.items[i];
     absl::Status status;
     if (item.node < 0) {
-      status = AddPass(item, i, *schedule);
+      status = AddPass(item, i, schedule);
     } else if (IsConvolution(graph_.node(item.node).op)) {
       status = AddConvolution(item, i, assignment->choices.at(item.node));
     } else {
@@ -98,7 +97,7 @@ absl::Status CompiledPlan::Lay(const Graph& graph, std::vector<TensorId> wanted,
   AddStateUpdates();
   AddResultCopies();
   if (last_item_ > 0)
-    fullest_ = NameOf(schedule->items[std::min<int64_t>(planner_.Fullest(), last_item_ - 1)]);
+    fullest_ = NameOf(schedule.items[std::min<int64_t>(planner_.Fullest(), last_item_ - 1)]);
   return planner_.Plan();
 }
 
@@ -284,7 +283,7 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::Compile(const Graph& graph,
                                                     ParameterStore& store, Tuner& tuner,
                                                     const PlanOptions& options) {
   auto plan = std::make_unique<CompiledPlan>(results, store, options);
-  if (absl::Status status = plan->Prepare(graph, tuner); !status.ok()) return status;
+  RETURN_IF_ERROR(plan->Prepare(graph, tuner));
   return plan;
 }
 

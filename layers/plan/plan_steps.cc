@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "layers/plan/compiled_plan.h"
@@ -113,10 +114,10 @@ absl::Status CompiledPlan::AddPass(const Item& item, int index, const Schedule& 
     for (const Version& version : versions_[t]) formats.push_back(version.format);
     return formats;
   };
-  absl::StatusOr<std::unique_ptr<PassKernel>> kernel = PassKernel::Compile(
-      graph_, item.pass, schedule, format_of, store_formats_of, options_.threads);
-  if (!kernel.ok()) return kernel.status();
-  std::shared_ptr<PassKernel> pass = *std::move(kernel);
+  ASSIGN_OR_RETURN(std::unique_ptr<PassKernel> kernel,
+                   PassKernel::Compile(graph_, item.pass, schedule, format_of, store_formats_of,
+                                       options_.threads));
+  std::shared_ptr<PassKernel> pass = std::move(kernel);
   Step step;
   const auto formats = [&](const std::vector<TensorId>& tensors) {
     std::string text;
@@ -155,10 +156,10 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   const Node& node = graph_.node(item.node);
   const ConvolutionSides sides = SidesOf(node);
   const tensor::Epilogue epilogue = EpilogueOf(node);
-  absl::StatusOr<std::unique_ptr<tensor::Convolution>> made = tensor::Convolution::Create(
-      node.as<ConvolutionAttributes>().shape, sides.direction, choice, epilogue);
-  if (!made.ok()) return made.status();
-  std::shared_ptr<tensor::Convolution> convolution = *std::move(made);
+  ASSIGN_OR_RETURN(std::unique_ptr<tensor::Convolution> made,
+                   tensor::Convolution::Create(node.as<ConvolutionAttributes>().shape,
+                                               sides.direction, choice, epilogue));
+  std::shared_ptr<tensor::Convolution> convolution = std::move(made);
   choices_[ChoiceKey(node)] = choice.ToString();
 
   const Format in_format{choice.in_layout, choice.in_type},
@@ -275,9 +276,8 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   }
   step.description = {node.name, node.op->name(), "", "", 0, bytes};
   Context context(*this, item.node, index, buffer);
-  absl::StatusOr<Kernel> kernel = node.op->Bind(context);
-  if (!kernel.ok()) return kernel.status();
-  step.run = *std::move(kernel);
+  ASSIGN_OR_RETURN(Kernel kernel, node.op->Bind(context));
+  step.run = std::move(kernel);
   steps_.push_back(std::move(step));
   return absl::OkStatus();
 }

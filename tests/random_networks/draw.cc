@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/plan_testing.h"
 
@@ -253,12 +254,11 @@ std::string RandomNetwork::Text() const {
 RandomNetwork DrawNetwork(uint64_t seed) { return Drawer(seed).Draw(); }
 
 absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network, bool training) {
-  const absl::StatusOr<layers::Network> parsed = layers::ParseNetwork(network.Text());
-  if (!parsed.ok()) return parsed.status();
-  return layers::Build(*parsed, {.batch_size = network.batch,
-                                 .training = training,
-                                 .with_loss = training,
-                                 .classes = network.classes});
+  ASSIGN_OR_RETURN(const layers::Network parsed, layers::ParseNetwork(network.Text()));
+  return layers::Build(parsed, {.batch_size = network.batch,
+                                .training = training,
+                                .with_loss = training,
+                                .classes = network.classes});
 }
 
 }  // namespace cotangent::tests
