@@ -16,7 +16,8 @@ namespace {
 constexpr InstructionSet kAll[] = {InstructionSet::kPortable, InstructionSet::kAvx2,
                                    InstructionSet::kAvx512, InstructionSet::kAvx512Bf16};
 
-// Returns the set that COTANGENT_ISA names; nullopt if it is not set or names none.
+// Returns the instruction set that COTANGENT_ISA names; nullopt if the variable is not set or is
+// not the name of a set.
 std::optional<InstructionSet> Allowed() {
   const char* allowed = std::getenv("COTANGENT_ISA");
   if (allowed == nullptr) return std::nullopt;

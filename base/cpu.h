@@ -1,5 +1,6 @@
-// What the processor can do. Only cpu.cc asks the processor, and only cpu.cc reads the environment
-// variable COTANGENT_ISA.
+// Tells which instructions the processor has, how large its second-level cache is, and its name.
+// Only cpu.cc asks the processor, and only cpu.cc reads the environment variable COTANGENT_ISA,
+// which limits the instructions that the program uses.
 #ifndef COTANGENT_BASE_CPU_H_
 #define COTANGENT_BASE_CPU_H_
 
@@ -24,8 +25,8 @@ const char* Name(InstructionSet set);
 InstructionSet ProcessorInstructionSet();
 
 // Returns the widest set that the program may use: ProcessorInstructionSet(), or a narrower one
-// that the environment variable COTANGENT_ISA names. Every module and oneDNN keep to it. The first
-// call fixes the answer.
+// that the environment variable COTANGENT_ISA names. Neither our own code nor oneDNN uses a wider
+// one. The first call reads the variable; all later calls return the same answer.
 InstructionSet WidestInstructionSet();
 
 // Returns all sets up to WidestInstructionSet(), widest first. Tests of code that picks a version

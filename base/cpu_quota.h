@@ -1,5 +1,5 @@
-// The processor time that the kernel grants this process, as set by `docker run --cpus=1.5` or by
-// the limits of a Kubernetes pod.
+// Reads how much processor time the kernel grants this process. `docker run --cpus=1.5` or the
+// limits of a Kubernetes pod set such a limit.
 #ifndef COTANGENT_BASE_CPU_QUOTA_H_
 #define COTANGENT_BASE_CPU_QUOTA_H_
 

@@ -53,8 +53,8 @@ bool IsDash(uint32_t code) {
   return (code >= 0x2010 && code <= 0x2015) || code == 0x2212 || code == 0xfe63 || code == 0xff0d;
 }
 
-// Mathematical characters (`first` to `last`, code points) for which our formulas want plain ASCII:
-// `mend` says what to write instead.
+// A range of mathematical characters (code points `first` to `last`) that formulas may not contain:
+// `description` names them, `mend` says what plain ASCII to write instead.
 struct Symbol {
   uint32_t first, last;
   const char* description;

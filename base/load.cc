@@ -63,8 +63,8 @@ std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat) {
 }
 
 std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors) {
-  // 256 KiB hold the lines of about 2600 processors (some 100 bytes each). The processors come
-  // first in the file, so the rest can be cut off.
+  // 256 KiB hold the lines of about 2600 processors (some 100 bytes each). These lines come first
+  // in /proc/stat, so the rest of the file can be cut off.
   static char text[1 << 18];
   static std::mutex mutex;
   const std::lock_guard lock(mutex);

@@ -1,4 +1,4 @@
-// How much processor time other programs use, according to the system's accounts.
+// Measures how much processor time other programs use, according to the kernel's statistics.
 #ifndef COTANGENT_BASE_LOAD_H_
 #define COTANGENT_BASE_LOAD_H_
 
@@ -21,19 +21,20 @@ std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors);
 // parsed.
 std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat);
 
-// Measures the share of processor time that other processes take, from 0 to 1, between calls. It
-// counts the processors on which the thread that constructs it may run; any thread may call it.
+// Measures the share of processor time, from 0 to 1, that other processes take between two calls of
+// SinceLast(). Only those processors count on which the constructing thread may run. Any thread may
+// call SinceLast().
 //
 //   OtherLoad load;                       // measuring begins
 //   ... load.SinceLast() ...              // 0.35: other processes took 35% of the processors' time
 class OtherLoad {
  public:
   OtherLoad();
-  // Returns the share since the last call, or since construction. Returns 0 if the system does not
-  // tell, or if less than 0.05 s of processor time has passed; that time then counts towards the
-  // next call.
+  // Returns the share of processor time that other processes took since the last call, or since
+  // construction. Returns 0 if the system does not tell, or if less than 0.05 s of processor time
+  // has passed; that time then counts towards the next call.
   double SinceLast();
-  // The number of processors measured.
+  // Returns the number of processors whose time is measured.
   int processors() const;
 
  private:

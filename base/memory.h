@@ -32,13 +32,14 @@ void* AllocateOrDie(int64_t bytes);
 // Frees memory that AllocateOrDie() returned. `bytes` must be the size that was asked for.
 void Deallocate(void* data, int64_t bytes);
 
-// Owns `size()` bytes, aligned to kAlignment and zeroed. Buffers of 1 MiB and more are mapped for
-// themselves and ask for huge pages.
+// Owns `size()` bytes, aligned to kAlignment and zeroed. A buffer of 1 MiB or more gets a memory
+// mapping of its own (mmap), for which the system is asked to use huge pages.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Errors: a negative size, or not enough memory. From 1 MiB on the available memory is checked
-  // first, and `needed_by` names the purpose in the message.
+  // Allocates a buffer of `bytes` zeros. Errors: `bytes` is negative, or there is not enough
+  // memory. From 1 MiB on, the available memory is checked first; `needed_by` names the buffer's
+  // purpose in the error message.
   static absl::StatusOr<AlignedBuffer> Create(int64_t bytes,
                                               std::string_view needed_by = "a buffer");
 

@@ -92,7 +92,8 @@ class Disturbance {
   std::atomic<bool> disturbed_{false};
 };
 
-// Spins until ready(), for at most kSpinUndisturbed or kSpinDisturbed. Returns whether it is ready.
+// Spins until ready() returns true, for at most kSpinUndisturbed or, while other programs are busy,
+// kSpinDisturbed. Returns what ready() returned last.
 template <typename Ready>
 bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
   if (ready()) return true;
@@ -109,8 +110,8 @@ bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
 
 thread_local bool in_parallel = false;
 
-// For the calling thread: how many ParallelSections it is in, and the processors it could run on
-// before it was bound to one (nullopt if it is not bound).
+// State of the calling thread: how many ParallelSections it is in, and the processors it could run
+// on before it was bound to one (nullopt if it is not bound).
 thread_local int sections = 0;
 thread_local std::optional<cpu_set_t> unbound;
 
@@ -209,16 +210,18 @@ class Pool {
       for (int64_t share; (share = Claim(unclaimed, i == 0)) >= 0;) {
         self.thread.Begin();
         share_(work_, share, thread);
-        // A caller that sleeps waits until pending_ is 0; earlier changes need not wake it.
+        // A sleeping caller of ParallelFor() waits until pending_ is 0, so only the last share
+        // wakes it.
         if (pending_.fetch_sub(1) == 1 && waiting_.load()) WakeSleepers(pending_, 1);
         self.thread.End();  // only now: nobody waits while this thread returns to its processor
       }
     }
   }
 
-  // Called by thread `self` before it sleeps until other threads finish their shares. If one of
-  // those has not run since run[i] was noted (its processor time), the system has suspended it, and
-  // all wait for it. This moves it to the processor of `self`, which is about to be free.
+  // Thread `self` calls this before it sleeps until other threads finish their shares. run[i] is
+  // the processor time that thread i had used earlier. If a thread with unfinished shares has not
+  // run since, the system has suspended it while all wait for it. The function moves that thread to
+  // the processor of `self`, which is about to be free.
   void HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
     for (int i = 0; i < std::min(threads(), kMostLookedAt); ++i) {
       Member& other = members_[i];

@@ -66,10 +66,10 @@ void ParallelFor(int64_t shares, const Work& work) {
   }
 }
 
-// Put one around jobs that follow each other closely, such as the operations of a training step.
-// While other programs are busy, ParallelFor() binds the calling thread to one processor. Threads
-// that it creates then would inherit the binding, so it is lifted after each job or, inside a
-// ParallelSection, when the section ends.
+// A scope for jobs (calls of ParallelFor()) that follow each other closely, such as the operations
+// of a training step. While other programs are busy, ParallelFor() binds the calling thread to one
+// processor. Threads that the caller creates then would inherit this binding, so it is lifted after
+// each job or, inside a ParallelSection, when the section ends.
 class ParallelSection {
  public:
   ParallelSection();
@@ -78,16 +78,16 @@ class ParallelSection {
   ParallelSection& operator=(const ParallelSection&) = delete;
 };
 
-// Returns range number `index` of [0, total) cut into `parts` nearly equal ranges, as [first,
-// second).
+// Cuts [0, total) into `parts` ranges whose sizes differ by at most 1, and returns range number
+// `index` as a pair: its first element and the element after its last.
 inline std::pair<int64_t, int64_t> PartOf(int64_t total, int64_t index, int64_t parts) {
   const int64_t size = total / parts, longer = total % parts;
   const int64_t begin = index * size + std::min(index, longer);
   return {begin, begin + size + (index < longer ? 1 : 0)};
 }
 
-// The number of shares per thread. With many shares no thread is long without work at the end; with
-// few, handing them out (about 0.1 us each) costs little.
+// The number of shares per thread that ParallelRanges() makes. With many shares no thread is long
+// without work at the end; with few, handing them out (about 0.1 us each) costs little.
 inline constexpr int64_t kSharesPerThread = 16;
 
 // Returns the smallest number of items of a simple loop that is worth a share of its own, if each

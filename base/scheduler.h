@@ -1,6 +1,6 @@
-// What base/parallel.cc needs of the Linux scheduler: to put threads to sleep and wake them, and to
-// choose the processors that a thread runs on. If the kernel refuses a request, nothing happens and
-// the program goes on.
+// Calls of the Linux scheduler that base/parallel.cc needs: they put threads to sleep and wake
+// them, and choose the processors that a thread runs on. If the kernel refuses a request, the
+// functions do nothing and report no error.
 #ifndef COTANGENT_BASE_SCHEDULER_H_
 #define COTANGENT_BASE_SCHEDULER_H_
 
@@ -14,8 +14,9 @@
 
 namespace cotangent {
 
-// Sleeps until WakeSleepers() is called on the same word, or until `at_most` (less than 1 s) has
-// passed. Returns at once if `word` is not `expected`. May return early (futex(2)).
+// Puts the calling thread to sleep until WakeSleepers() is called on the same word, or until
+// `at_most` (less than 1 s) has passed. Returns at once if the value of `word` is not `expected`.
+// May return early (futex(2)).
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected);
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected, std::chrono::nanoseconds at_most);
 // Wakes up to `most` threads that sleep on `word`.
@@ -30,12 +31,12 @@ void KeepTo(const cpu_set_t& processors);
 // `processors` or, if there are more processors than threads, all of them.
 cpu_set_t ProcessorOf(int thread, int threads, const cpu_set_t& processors);
 
-// A thread that other threads wait for. If the system has suspended it, they can move it to their
-// own processor, where it can run at once.
+// A thread that other threads wait for. If the system has suspended it, a waiting thread can move
+// it to the processor that the waiting thread runs on, where it can continue at once.
 class ScheduledThread {
  public:
-  // Called by the thread itself. Enter() comes first; Begin() and End() enclose work that others
-  // wait for.
+  // Only the thread itself calls these three functions. Enter() comes first; Begin() and End()
+  // enclose work that other threads wait for.
   void Enter();
   void Begin() { state_.store(kWorking, std::memory_order_relaxed); }
   void End() {
@@ -43,11 +44,11 @@ class ScheduledThread {
     if (!state_.compare_exchange_strong(state, kIdle)) Return();
   }
 
-  // Called by other threads. Whether the thread is between Begin() and End() and has not been
-  // moved.
+  // Other threads call the functions from here on. IsWorking() returns whether the thread is
+  // between Begin() and End() and has not been moved.
   bool IsWorking() const { return state_.load(std::memory_order_relaxed) == kWorking; }
-  // The processor time of the thread in nanoseconds. If two calls return the same, the thread has
-  // not run between them.
+  // Returns the processor time that the thread has used, in nanoseconds. If two calls return the
+  // same number, the thread has not run between them.
   int64_t TimeRun() const;
   // Moves the thread to the caller's processor until its End(). The caller should be about to
   // sleep.

@@ -1,13 +1,13 @@
-// The random number generator SplitMix64. The n-th number of a seed can be computed without those
-// before it.
+// The random number generator SplitMix64. The n-th number that follows from a seed can be computed
+// without the numbers before it.
 //
 // Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014: the generator's
 // states are an arithmetic sequence. Each state is hashed by a bijection of 64 bits in which every
 // input bit changes every output bit with probability close to 1/2.
 //
-// The order of shuffled images, augmentations and dropout come from this generator, so a seed would
-// mean something else if its numbers changed. (Initial weights come from another generator, Philox:
-// layers/network/initialize.h.)
+// The order of shuffled images, augmentations and dropout come from this generator. If its numbers
+// changed, training with the same seed would give other results. (Initial weights come from another
+// generator, Philox: layers/network/initialize.h.)
 #ifndef COTANGENT_BASE_SPLIT_MIX_H_
 #define COTANGENT_BASE_SPLIT_MIX_H_
 

@@ -7,7 +7,8 @@
 namespace cotangent::distributed {
 namespace {
 
-// BucketBytes() chooses buckets whose bytes take this many times as long as the latency.
+// BucketBytes() chooses the size of a bucket so that sending its bytes takes this many times as
+// long as the link's latency.
 constexpr double kBytesOverLatency = 8;
 constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
 

@@ -12,7 +12,8 @@
 
 namespace cotangent::distributed {
 
-// The time that a mean over the ranks takes (means.h): `seconds` for any size, plus bytes /
+// The time that averaging a message over the ranks takes (means.h): `seconds` for any size, plus
+// its bytes
 // bytes_per_second.
 struct Link {
   double seconds = 0, bytes_per_second = 0;
@@ -33,8 +34,9 @@ struct Bucket {
   size_t operation = 0;  // the index of the last operation that computes a part of it
 };
 
-// Returns the smallest bucket size, in bytes, at which the time for the bytes dominates
-// `link.seconds`: 8 times as long, but 64 KiB at least and 16 MiB at most.
+// Returns the size of a bucket in bytes for which sending the bytes takes 8 times as long as the
+// latency `link.seconds`, but at least 64 KiB and at most 16 MiB. Smaller buckets would spend more
+// of their time on latency.
 int64_t BucketBytes(const Link& link);
 
 // Makes buckets from gradients that are neighbours in the buffer, and closes each bucket when it

@@ -40,7 +40,7 @@ class Alone final : public Communicator {
   void Abort(int exit_code) override { exit(exit_code); }
 };
 
-// Encodes a status: its code as a character, then the message; "" for OK.
+// Encodes a status as text: its code as one character, then its message; OK is the empty text.
 std::string ToText(const absl::Status& status) {
   if (status.ok()) return "";
   return absl::StrCat(std::string(1, static_cast<char>(status.code())),
@@ -56,7 +56,8 @@ std::string RankOn(int rank, const std::string& host) {
   return absl::StrCat("rank ", rank, " on ", host);
 }
 
-// Returns the first line in which the texts differ, from each; an error message quotes only these.
+// Returns the first line of `a` and the first line of `b` in which the two texts differ; an error
+// message quotes only these lines.
 std::pair<std::string, std::string> FirstDifference(const std::string& a, const std::string& b) {
   const std::vector<std::string> of_a = absl::StrSplit(a, '\n'), of_b = absl::StrSplit(b, '\n');
   for (size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {

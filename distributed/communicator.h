@@ -39,15 +39,17 @@ class Communicator {
 
   // Replaces each value by its sum over the ranks. All ranks pass the same number of values and get
   // the same bits. If a rank keeps the others waiting for about half a minute, in Sum(), in Means
-  // or in broadcasts of floats, it is taken to hang: its name is printed on standard error and the
-  // job ends.
+  // or in broadcasts of floats, it is taken to hang: the rank's name is printed on standard error
+  // and the job ends.
   virtual void Sum(absl::Span<double> values) = 0;
-  // Makes an object that averages stretches of `buffer` over the ranks (means.h). The buffer must
-  // outlive it. Numbers are sent as `format`, kF32 or kBf16. All memory is allocated here.
+  // Makes an object that averages stretches (ranges) of `buffer` over the ranks (means.h). The
+  // buffer must outlive the object. Numbers are sent as `format`, kF32 or kBf16. All memory is
+  // allocated here.
   virtual std::unique_ptr<Means> MakeMeans(float* buffer, std::vector<Stretch> stretches,
                                            ElementType format) = 0;
-  // Begins to replace `values` by those of rank `from`. All ranks begin the same broadcasts in the
-  // same order, and must not touch `values` until FinishBroadcasts() has returned.
+  // Begins to replace `values` on all ranks by the `values` of rank `from`. All ranks begin the
+  // same broadcasts in the same order, and must not touch `values` until FinishBroadcasts() has
+  // returned.
   virtual void BeginBroadcast(absl::Span<float> values, int from) = 0;
   virtual void FinishBroadcasts() = 0;
   // Replaces `text`, of any length, by that of rank 0. Waits for the other ranks without a time
@@ -57,8 +59,8 @@ class Communicator {
   // limit.
   virtual std::vector<std::string> Gather(const std::string& text) = 0;
 
-  // The seconds that this rank has waited for others so far in Sum(), Means and broadcasts of
-  // floats.
+  // Returns the seconds that this rank has waited for other ranks so far in Sum(), Means and
+  // broadcasts of floats.
   virtual double SecondsWaited() const = 0;
 
   // Ends the processes of all ranks at once, whatever they are doing.

@@ -31,7 +31,7 @@
 
 namespace cotangent::distributed {
 
-// A range of a buffer.
+// A range of the buffer that is averaged as a whole.
 struct Stretch {
   int64_t begin = 0, size = 0;  // in floats
 };
@@ -51,14 +51,15 @@ class Means {
   // numbers, and when a checkpoint is written, since checkpoints do not hold them.
   virtual void Forget() = 0;
 
-  // When a stretch was last begun, and when its means were in the buffer.
+  // When averaging of a stretch last began, and when its means were in the buffer.
   struct Record {
     Clock::time_point begun, ended;
   };
   virtual const std::vector<Record>& records() const = 0;
 };
 
-// Returns the seconds during which at least one stretch was between `begun` and `ended`.
+// Returns the seconds during which at least one record's stretch was being averaged (the length of
+// the union of the intervals from `begun` to `ended`).
 double SecondsUnderWay(const std::vector<Means::Record>& records);
 
 // ---- Loops over the numbers of a stretch

@@ -20,15 +20,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kTellArrivalAfter(1), kHungAfter(25);
-// Until kEager a wait polls without pause; until kYielding it yields the processor after each poll;
-// then it sleeps kNap after each.
+// How a wait polls MPI: for the first kEager without pause; until kYielding it yields the processor
+// after each poll; from then on it sleeps kNap after each poll.
 constexpr std::chrono::milliseconds kEager(2), kYielding(20);
 constexpr int kNap = 200;  // microseconds
-// Longest message in bytes: MPI counts in int.
+// The longest message in bytes. MPI counts elements in int.
 constexpr int64_t kMostBytes = int64_t{1} << 30;
 constexpr int kArrivalTag = 1;
 
-// Pauses between two polls of a wait that began at `start`.
+// Pauses after a poll of MPI, as kEager, kYielding and kNap say, in a wait that began at `start`.
 void Pause(Clock::time_point start) {
   const Clock::duration waited = Clock::now() - start;
   if (waited < kEager) return;
@@ -45,7 +45,8 @@ bool IsDone(MPI_Request& request) {
   return done != 0;
 }
 
-// Returns the first of these environment variables that is a number; `otherwise` if none is.
+// Returns the value of the first of these environment variables that is a number; `otherwise` if
+// none of them is.
 int FirstNumber(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
     const char* const value = getenv(name);
@@ -85,8 +86,8 @@ MpiCommunicator::MpiCommunicator() {
 }
 
 MpiCommunicator::~MpiCommunicator() {
-  // Receives the messages of TellArrival() that no wait has needed. After Gather() no rank sends
-  // another.
+  // Receives the messages of TellArrival() that no wait has received yet. After Gather() no rank
+  // sends another message.
   Gather("");
   CollectArrivals();
   for (MPI_Comm* own : {&channels_->shares, &channels_->means, &channels_->broadcasts})
@@ -140,7 +141,7 @@ void MpiCommunicator::WaitForRanks(const Ready& ready) {
   Wait([&] {
     if (ready()) return true;
     // If more than kTellArrivalAfter has passed between two polls, this process itself was stopped
-    // and cannot tell how long others were late, so its wait begins anew.
+    // and cannot tell how late other ranks are, so the time of its wait begins anew.
     const Clock::time_point now = Clock::now();
     if (now - last_look > kTellArrivalAfter) start = now;
     last_look = now;
@@ -206,7 +207,7 @@ void MpiCommunicator::CollectArrivals() {
 }
 
 // Names the ranks that have not come to the current wait, and ends the job; does nothing if all
-// have. The first rank to come here does so for all.
+// have. The first rank whose wait takes too long does this for all ranks.
 void MpiCommunicator::AbortNamingMissing() {
   arrived_[rank_] = waits_;
   std::string missing;

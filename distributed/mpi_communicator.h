@@ -54,13 +54,14 @@ class MpiCommunicator final : public Communicator {
   struct Channels;  // MPI's communicators, and unfinished broadcasts
   using Ready = std::function<bool()>;
 
-  // Waits until ready() returns true. It is called with mutex_ held.
+  // Waits until ready() returns true. Wait() holds mutex_ while it calls ready().
   void Wait(const Ready& ready);
-  // Waits like Wait(), but for other ranks within a training step: if one does not arrive, prints
-  // its name and ends the job.
+  // Waits like Wait(), but for other ranks within a training step: if a rank does not arrive in
+  // time, prints that rank's name and ends the job.
   void WaitForRanks(const Ready& ready);
   void CollectArrivals();
-  // Receives the messages of TellArrival(), into arrived_.
+  // Tells all other ranks that this rank has reached the current wait. (CollectArrivals() receives
+  // these messages and stores them in arrived_.)
   void TellArrival();
   void AbortNamingMissing();
 

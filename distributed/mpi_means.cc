@@ -93,7 +93,7 @@ void MpiCommunicator::MpiMeans::Advance() {
   }
 }
 
-// Computes the mean of this rank's own share, in its place in the buffer.
+// Computes the mean of this rank's own share, and writes it to the share's place in the buffer.
 void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
   const int rank = ranks_.rank_;
   const size_t size = part.sizes[rank];
@@ -112,7 +112,7 @@ void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
     add(received, own);
   } else {
     float* const received = reinterpret_cast<float*>(received_.data()) + part.received;
-    // `mean` gets rank 0's numbers, and this rank's own go to where those were received.
+    // Rank 0's numbers go to `mean`, and this rank's own to the place where rank 0's were received.
     if (rank != 0) std::swap_ranges(mean, mean + size, received);
     add(received, rank == 0 ? mean : received);
   }

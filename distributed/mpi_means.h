@@ -12,9 +12,10 @@
 
 namespace cotangent::distributed {
 
-// Open MPI moves data only while it is called. Up to 100 ms pass between two operations of a
-// network, so a thread of this object calls it: every kNap while something is under way, and
-// otherwise it sleeps.
+// Averages stretches of a buffer in the background. Open MPI moves data only while the program
+// calls an MPI function. Up to 100 ms pass between two operations of a network, so a thread of this
+// object calls MPI again and again, with short pauses, while a mean is being computed; otherwise
+// the thread sleeps.
 class MpiCommunicator::MpiMeans final : public Means {
  public:
   MpiMeans(MpiCommunicator& ranks, float* buffer, const std::vector<Stretch>& stretches,
@@ -26,26 +27,28 @@ class MpiCommunicator::MpiMeans final : public Means {
   const std::vector<Record>& records() const override { return records_; }
 
  private:
-  // A stretch and how it is cut into shares, one per rank, in the form in which MPI takes it: sizes
-  // and begins in floats, counted from the stretch's begin.
+  // A stretch (a range of the buffer) and how it is cut into shares, one per rank. MPI takes them
+  // as sizes and begins, in floats, counted from the stretch's begin.
   struct Part {
     Stretch stretch;
     std::vector<int> sizes, begins;  // of all shares, by rank
-    // First exchange: how much this rank sends to each rank, and receives of its own share from
-    // each rank, and where in received_. Nothing is sent to itself.
+    // For the first exchange, in which each rank gets all ranks' numbers of its own share. By rank:
+    // how many numbers this rank sends, how many it receives, and where in received_ these begin. A
+    // rank sends nothing to itself.
     std::vector<int> sizes_out, sizes_in, begins_in;
     int64_t received = 0;  // where in received_ the part's numbers begin
     MPI_Request request = MPI_REQUEST_NULL;
   };
-  // The type of the numbers sent: float, or two bytes in bf16.
+  // rounds() returns whether numbers are rounded to bf16 before they are sent. type() returns the
+  // MPI type of a number sent: float, or two bytes for bf16.
   bool rounds() const { return format_ == ElementType::kBf16; }
   MPI_Datatype type() const { return rounds() ? MPI_UINT16_T : MPI_FLOAT; }
   char* outgoing(const Part& part) {
     return rounds() ? reinterpret_cast<char*>(rounded_.data() + part.stretch.begin)
                     : reinterpret_cast<char*>(buffer_ + part.stretch.begin);
   }
-  // Takes and sends the means of parts whose numbers have come, and finishes parts whose means have
-  // come. Call with the mutex held.
+  // Computes and sends the means of parts for which all ranks' numbers have arrived, and finishes
+  // parts whose means have arrived. The caller must hold the mutex.
   void Advance();
   void TakeMean(Part& part);
   void SendMean(Part& part);
@@ -60,8 +63,8 @@ class MpiCommunicator::MpiMeans final : public Means {
   BigVector<Bf16> rounded_;                // the bf16 numbers sent, laid out like buffer_
   BigVector<float> left_, left_of_means_;  // rounding errors, likewise
 
-  // Indices of parts in the order in which they were begun. The first taken_ of them have sent
-  // their means, the first done_ have received all means.
+  // Indices of parts in the order in which they were begun. For the first taken_ of these parts,
+  // this rank has sent the means of its share; for the first done_, it has received all means.
   std::vector<size_t> begun_;
   size_t taken_ = 0, done_ = 0;
   bool stopping_ = false;

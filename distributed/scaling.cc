@@ -7,7 +7,8 @@
 namespace cotangent::distributed {
 namespace {
 
-// Gradients with at most this many floats between them are neighbours: they begin at cache lines.
+// Gradients with at most this many floats between them count as neighbours. Each gradient begins at
+// a cache line (16 floats), so up to 15 floats may lie between two of them.
 constexpr int64_t kGap = 15;
 
 }  // namespace
@@ -42,7 +43,8 @@ Prediction Predict(const StepTimes& step, const Cluster& cluster, int64_t bucket
     free_at = std::max(free_at, ends[bucket.operation]) + seconds;
     prediction.communication += seconds;
   }
-  // The loss and its statistics are summed over the ranks at the same time, after all is computed.
+  // After all gradients are computed, the loss and its statistics are also summed over the ranks,
+  // at the same time as the last buckets. The message is so small that its bytes do not count.
   Cluster small = cluster;
   small.exchange = Exchange::kTree;
   const double done = std::max(free_at, computed + SecondsOfExchange(small, 0));

@@ -40,7 +40,8 @@ struct Cluster {
   int bytes_per_number = 4;  // of a gradient: 4 in f32, 2 in bf16
 };
 
-// Returns the seconds that the mean of `bytes` bytes takes.
+// Returns the seconds that computing the mean of a message of `bytes` bytes over the cluster's
+// ranks takes.
 double SecondsOfExchange(const Cluster& cluster, double bytes);
 
 struct Prediction {
@@ -50,8 +51,8 @@ struct Prediction {
   double communication = 0;      // seconds during which gradients are sent
   double waited = 0;             // seconds of communication that computing does not hide
 };
-// Predicts a step with buckets of at least `bucket_bytes` bytes (counted in f32); 0 means the size
-// that BucketBytes() gives for the cluster's link.
+// Predicts the time of a training step with buckets of at least `bucket_bytes` bytes (counted in
+// f32); 0 means the size that BucketBytes() gives for the cluster's link.
 Prediction Predict(const StepTimes& step, const Cluster& cluster, int64_t bucket_bytes = 0);
 
 }  // namespace cotangent::distributed

@@ -16,7 +16,7 @@ inline constexpr double kStragglerFactor = 1.5;
 std::string DescribeStraggler(const std::vector<double>& seconds,
                               const std::vector<std::string>& hosts);
 
-// Returns the numbers `here` of all ranks, by rank; all ranks must call it.
+// Returns the values of `here` on all ranks, indexed by rank; all ranks must call it.
 std::vector<double> GatherNumber(Communicator& ranks, double here);
 
 }  // namespace cotangent::distributed

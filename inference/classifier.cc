@@ -28,7 +28,8 @@ constexpr int64_t kBatchFactor = 4;
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
 
-// p_k = exp(x_k) / sum over j of exp(x_j), in place.
+// The softmax, in place: p_k = exp(x_k)
+// sum over j of exp(x_j).
 void Softmax(absl::Span<float> x) {
   const float largest = *std::max_element(x.begin(), x.end());
   double sum = 0;
@@ -69,7 +70,7 @@ class PlannedClassifier : public Classifier {
   absl::Status Plan(const ClassifierOptions& options) {
     training::StepOptions step;
     step.threads = options.threads == 0 ? UsefulThreads() : options.threads;
-    // Setting the same number again could disturb others that are computing.
+    // Setting the same number of threads again could disturb other threads that are computing.
     if (Threads() != step.threads) SetThreads(step.threads);
     const bool is_bf16 = options.precision == Precision::kBf16 && tensor::onednn::Bf16Available();
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
@@ -126,7 +127,7 @@ class PlannedClassifier : public Classifier {
   }
 
  private:
-  // Memory that a call needs to resize a batch of pictures.
+  // The memory that one call needs to resize a batch of pictures.
   struct Scratch {
     Scratch(const data::FitOptions& fit, int64_t bytes)
         : fitter(fit.shape, fit.fit), images(bytes) {}
@@ -137,7 +138,8 @@ class PlannedClassifier : public Classifier {
   std::unique_ptr<Scratch> TakeScratch() {
     const std::lock_guard<std::mutex> lock(scratch_mutex_);
     if (scratch_.empty()) {
-      // Reserves a place for every Scratch that exists, so that GiveBack() never allocates.
+      // Reserves room in scratch_ for every Scratch that exists, so that GiveBack() never
+      // allocates.
       scratch_.reserve(static_cast<size_t>(++scratch_made_));
       return std::make_unique<Scratch>(fit_, batch_size() * image_bytes_);
     }
@@ -150,7 +152,7 @@ class PlannedClassifier : public Classifier {
     scratch_.push_back(std::move(scratch));
   }
 
-  // Classifies at most batch_size() pictures.
+  // Classifies at most batch_size() pictures, as one batch.
   void Compute(absl::Span<const Picture> pictures, Scratch& scratch, absl::Span<float> result) {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const Picture& picture = pictures[i];

@@ -21,13 +21,14 @@ namespace cotangent::inference {
 
 enum class Precision { kF32, kBf16 };
 
-// What a network finds out about a picture, as its loss decided.
+// The kind of results that a network computes for a picture. The loss that it was trained with
+// determines the kind.
 enum class Answers {
   kClasses,  // which one of several classes it is of: probabilities that sum to 1
   kLabels,   // which of several labels are true of it, any number of them: a probability for each
   kNumbers,  // numbers, in their own units
 };
-// "classes", "labels", "numbers".
+// Returns "classes", "labels" or "numbers".
 const char* Name(Answers answers);
 
 struct ClassifierOptions {
@@ -64,7 +65,8 @@ class Classifier {
   virtual ~Classifier() = default;
 
   virtual Answers answers() const = 0;
-  // The names of the classes (labels, numbers), in the order of the probabilities (numbers).
+  // Returns the names of the classes (or labels, or numbers), in the order in which Classify()
+  // writes their probabilities (or numbers).
   virtual const std::vector<std::string>& classes() const = 0;
   // The network's input: channels, height and width of an image.
   virtual int channels() const = 0;
@@ -72,13 +74,13 @@ class Classifier {
   virtual int width() const = 0;
   virtual int64_t batch_size() const = 0;
 
-  // Fills in one probability a class or label, or the numbers, as answers() says. Errors:
-  // InvalidArgument for a picture without pixels or with too many, or room for other than
-  // classes().size() numbers.
+  // Writes one probability for each class or label, or the numbers, as answers() says. Errors:
+  // InvalidArgument for a picture without pixels or with too many, or if `probabilities` does not
+  // have classes().size() elements.
   //
   // Several threads may call at the same time. They resize their pictures in parallel; the network,
-  // which uses all threads of the process, computes one batch at a time. Nothing is allocated once
-  // there have been as many simultaneous calls, with pictures as large, as there will ever be.
+  // which uses all threads of the process, computes one batch at a time. Memory is allocated only
+  // when there are more simultaneous calls, or larger pictures, than ever before.
   absl::Status Classify(const Picture& picture, absl::Span<float> probabilities) {
     return ClassifyBatch(absl::MakeConstSpan(&picture, 1), probabilities);
   }

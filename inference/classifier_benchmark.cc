@@ -1,7 +1,7 @@
-// What a Classifier adds to the plan that it runs: bazel run //inference:classifier_benchmark
-//
-// BM_Plan runs the plan alone, BM_Classify the same network on a picture of its size; the difference
-// is what bringing a picture to size, normalising it, the softmax and the locks take.
+// Measures the time that a Classifier takes in addition to the plan (the compiled network) that it
+// runs: bazel run //inference:classifier_benchmark
+// BM_Plan runs the plan alone, BM_Classify classifies a picture with the same network. The
+// difference is the time for resizing the picture, normalising it, the softmax and the locks.
 
 #include <string>
 #include <vector>

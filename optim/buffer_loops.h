@@ -9,8 +9,9 @@
 
 namespace cotangent::optim {
 
-// What one pass over some gradients finds. The last bits of sum_of_squares depend on the
-// instruction set and on how a buffer is cut into pieces.
+// A summary of a range of gradients: the sum of their squares, and whether all of them are finite.
+// The last bits of sum_of_squares depend on the instruction set and on how a buffer is cut into
+// pieces.
 struct GradientSummary {
   double sum_of_squares;
   bool finite;

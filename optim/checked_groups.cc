@@ -74,8 +74,8 @@ absl::Status CheckWhole(const OptimizerConfig& config, const RunLength& run) {
   return absl::OkStatus();
 }
 
-// Makes the group of `own`, or group 0 if it is null. `place` is its path in the recipe, for
-// errors.
+// Makes the group that `own` describes, or group 0 if `own` is null. `place` is the path of `own`
+// in the recipe, for error messages.
 absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Group* own,
                                          const RunLength& run, const std::string& place,
                                          bool bf16) {

@@ -1,5 +1,5 @@
-// Checks the optimizer's part of a recipe (a text file that describes a training run), and makes
-// its groups of parameters, each with its own update rule and schedule.
+// Checks the optimizer's part of a recipe (a text file that describes a training run), and divides
+// the network's parameters into groups, each with its own update rule and schedule.
 #ifndef COTANGENT_OPTIM_CHECKED_GROUPS_H_
 #define COTANGENT_OPTIM_CHECKED_GROUPS_H_
 
@@ -29,8 +29,9 @@ struct CheckedGroups {
   std::vector<int> group_of;           // index into `groups`, by slice
 };
 
-// Makes the groups. An error names the field of the recipe or the parameter that is wrong. `bf16`
-// allows Muon's long matrix products to round to bf16.
+// Makes the groups that `config` describes. An error names the field of the recipe or the parameter
+// that is wrong. `bf16` allows the rule Muon to round the factors of its long matrix products to
+// bf16.
 absl::StatusOr<CheckedGroups> MakeGroups(const OptimizerConfig& config,
                                          absl::Span<const ParameterSlice> slices,
                                          const RunLength& run, bool bf16);

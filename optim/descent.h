@@ -45,13 +45,14 @@ inline StepSize DecayingStep(double eta, double power = 0.5) {
   return [eta, power](int64_t t) { return eta * std::pow(static_cast<double>(t), -power); };
 }
 
-// The step size of the bound above, B / (rho sqrt(T)), with B = distance, rho = lipschitz, T =
+// The step size B
+// (rho sqrt(T)) of the bound at the head of this file, with B = distance, rho = lipschitz, T =
 // steps.
 inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
   return ConstantStep(distance / (lipschitz * std::sqrt(static_cast<double>(steps))));
 }
 
-// Replaces w by the nearest point of a convex set.
+// A function that replaces w by the nearest point of a convex set.
 using Projection = std::function<void(absl::Span<double>)>;
 
 // Projects onto the ball of this radius around the origin.
@@ -134,7 +135,8 @@ absl::StatusOr<DescentResult> Minimise(Function&& f, Gradient&& gradient, std::v
   for (int64_t t = 1; t <= options.steps; ++t) {
     if (options.record_every > 0 && (t - 1) % options.record_every == 0) record(t);
     if (t >= first_averaged) {
-      // A running mean does not lose precision over millions of steps, as a sum would.
+      // The average is updated as a running mean, which does not lose precision over millions of
+      // steps, as a sum would.
       ++averaged;
       for (size_t i = 0; i < w.size(); ++i) {
         result.average[i] += (w[i] - result.average[i]) / static_cast<double>(averaged);

@@ -21,8 +21,9 @@ namespace {
 // Pieces of state start at cache lines; kLine is the number of floats in one.
 constexpr int64_t kLine = kAlignment / sizeof(float);
 
-// Neighbouring parameters of one group, which one loop can update; for each kind of state their
-// state is also contiguous. A parameter under a matrix rule (Muon) is a run of its own.
+// Neighbouring parameters of one group, which one loop can update. For each kind of state, the
+// state of these parameters is also contiguous. A parameter under a matrix rule (Muon) is a run of
+// its own.
 struct Run {
   int group;
   int64_t begin, size;         // floats in the parameters
@@ -81,7 +82,8 @@ class FlatOptimizer final : public Optimizer {
   void BeginStep(int64_t step);
   // Updates the matrix of run matrices_[m] with the scratch memory of thread `worker`.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
-  // Moves slow weights and moving averages towards the parameters of a chunk that was just updated.
+  // Moves the slow weights and moving averages of a chunk towards the chunk's parameters, which
+  // were just updated.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;
@@ -96,11 +98,12 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Chunk> chunks_;         // of runs whose rule updates entry by entry
   std::vector<Chunk> matrix_chunks_;  // of runs under matrix rules
   std::vector<int> matrices_;         // this rank's runs under matrix rules, most work first
-  // If shared out: all runs under matrix rules, each with the rank that updates it.
+  // After ShareOut(): all runs under matrix rules, each with the rank that updates it.
   std::vector<std::pair<int, int>> owners_;
   OptimizerRanks ranks_;
-  // The first shared_matrices_ of matrices_ are each more work than a thread's share; all threads
-  // work on one of these at a time. Each of the others is updated by one thread.
+  // Each of the first shared_matrices_ entries of matrices_ is more work than one thread's part of
+  // the whole; all threads work together on one of these matrices at a time. Each of the other
+  // matrices is updated by one thread.
   int64_t shared_matrices_ = 0;
   int64_t parameter_size_ = 0;  // of the flat parameter buffer, in floats
 
@@ -112,10 +115,10 @@ class FlatOptimizer final : public Optimizer {
   int64_t slow_ = -1, average_ = -1;
   std::vector<StateSlice> state_slices_;
 
-  // Working memory of a step, allocated beforehand.
+  // Working memory of Step(), allocated in Plan().
   std::vector<double> partial_sums_;
-  // Indexed [worker][group]; null for groups without matrices. If all threads work on one matrix,
-  // they use worker 0's.
+  // Indexed [worker][group], where a worker is a thread; null for groups without matrices. If all
+  // threads work on one matrix, they use the memory of worker 0.
   std::vector<std::vector<std::unique_ptr<MatrixScratch>>> matrix_scratch_;
   const BufferLoops loops_;
   float slow_keep_ = 1, average_keep_ = 1;
@@ -197,8 +200,8 @@ void FlatOptimizer::PlanState() {
             [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
 }
 
-// Where possible, a matrix is updated by one thread. If threads share it, they wait for each other
-// after each of many small products, which takes longer than computing.
+// Where possible, a matrix is updated by one thread. If several threads work on one matrix, they
+// wait for each other after each of many small products, which takes longer than computing.
 void FlatOptimizer::PlanMatrices() {
   if (matrices_.empty()) return;
   std::sort(matrices_.begin(), matrices_.end(), [this](int a, int b) {
@@ -240,7 +243,8 @@ Optimizer::MatrixWork FlatOptimizer::WorkOnMatrices() const {
   return work;
 }
 
-// Gives each matrix, those with most work first, to the rank that has least to do so far.
+// Gives each matrix to the rank that has the least work so far. The matrices with most work come
+// first.
 void FlatOptimizer::ShareOut(const OptimizerRanks& ranks) {
   if (matrices_.empty()) return;
   ranks_ = ranks;

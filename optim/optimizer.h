@@ -25,13 +25,14 @@ struct StateSlice {
   int64_t size = 0;
 };
 
-// The ranks (processes) that train together: all make the same steps from the same gradients.
+// The ranks that train one network together: processes that all make the same steps from the same
+// gradients.
 struct OptimizerRanks {
   int ranks = 1, rank = 0;
-  // Begins to replace `numbers` by those of rank `from`. All ranks make the same calls in the same
-  // order.
+  // Begins to replace `numbers` on this rank by the `numbers` of rank `from`. All ranks make the
+  // same calls in the same order.
   std::function<void(absl::Span<float> numbers, int from)> begin_broadcast;
-  // Waits for all broadcasts that have begun.
+  // Waits until all broadcasts that have begun are complete.
   std::function<void()> finish_broadcasts;
 };
 
@@ -72,27 +73,29 @@ class Optimizer {
   // not depend on timing: two runs with the same number of threads give the same bits.
   virtual bool Step(float* parameters, const float* gradients, int64_t step) = 0;
 
-  // What it would save and cost to divide the matrix updates (Muon's) among ranks: multiply-adds of
-  // all matrix updates of a step, and bytes of their parameters. Both are 0 if no rule updates
-  // matrices.
+  // The work that ShareOut() can divide among ranks, and what this costs: the multiply-adds of all
+  // matrix updates (those of the rule Muon) of a step, and the bytes of the parameters that the
+  // ranks then send each other. Both are 0 if no rule updates matrices.
   struct MatrixWork {
     double multiply_adds = 0;
     int64_t bytes = 0;
   };
   virtual MatrixWork WorkOnMatrices() const = 0;
-  // Divides the matrices among ranks, as evenly as whole matrices allow. From then on all ranks
-  // call Step(); each updates only its own matrices and receives the other matrices' parameters
-  // from their ranks. All parameters are the same as before, but the state of a matrix is only
-  // right on its own rank until GatherState().
+  // Divides the matrices (the parameters that Muon updates) among ranks, as evenly as whole
+  // matrices allow. From then on all ranks call Step(); each updates only its own matrices and
+  // receives the other matrices' parameters from their ranks. All parameters are the same as
+  // without the division, but until GatherState() the state of a matrix is only right on the rank
+  // that updates it.
   virtual void ShareOut(const OptimizerRanks& ranks) = 0;
-  // Sends the state of all matrices to all ranks. All ranks must call it.
+  // Sends the state of every matrix from the rank that updates it to all other ranks. All ranks
+  // must call it.
   virtual void GatherState() = 0;
 
   // Returns the name of the first trainable parameter with a gradient that is infinite or NaN.
   virtual std::optional<std::string> FindNonFinite(const float* gradients) const = 0;
 
-  // Returns the Euclidean norm of the whole gradient at the last Step(), before clipping. Only
-  // known if the recipe sets clip_norm.
+  // Returns the Euclidean norm of the gradient of all parameters at the last Step(), before
+  // clipping. Returns nullopt unless the recipe sets clip_norm.
   virtual std::optional<double> GradientNorm() const = 0;
 
   // Returns the parameters that evaluation should use: their moving average if there is one,
@@ -100,12 +103,13 @@ class Optimizer {
   // the next Step().
   virtual const float* EvaluationParameters(const float* parameters) = 0;
 
-  // The state, and its pieces in order of offset. There may be padding between pieces.
+  // State() returns the flat buffer of the optimizer's state, StateSlices() its pieces in order of
+  // offset. There may be padding between pieces.
   virtual absl::Span<float> State() = 0;
   virtual absl::Span<const StateSlice> StateSlices() const = 0;
 
-  // Returns the number of groups. Group 0 has the parameters that no Group of the recipe matches;
-  // group i + 1 is the recipe's i-th.
+  // Returns the number of groups of parameters. Group 0 has the parameters that no Group of the
+  // recipe matches; group i + 1 belongs to the recipe's Group number i, counted from 0.
   virtual int GroupCount() const = 0;
   // Returns the group's patterns, joined, or "default" for group 0.
   virtual const std::string& GroupName(int group) const = 0;

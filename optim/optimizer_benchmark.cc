@@ -43,7 +43,7 @@ void BM_Step(benchmark::State& state, const std::string& text) {
   RunSteps(state, text, {{"weight", {11000000}, 0, 11000000}});
 }
 
-// Muon on the filters of the network that reaches 94% on CIFAR-10.
+// Measures a step of the rule Muon on the filters of the network that reaches 94% on CIFAR-10.
 void BM_Muon(benchmark::State& state) {
   std::vector<ParameterSlice> slices;
   int64_t offset = 0;

@@ -18,8 +18,8 @@ constexpr float kB = -4.7750f;
 constexpr float kC = 2.0315f;
 constexpr int kStepsPerGram = 5;
 
-// c = beta c + alpha a b, where a and b are polynomials of the same symmetric matrix, so c is
-// symmetric.
+// Computes c = beta c + alpha a b, where a, b and c are polynomials of the same symmetric matrix.
+// The result is therefore symmetric, and only half of it is computed.
 void SquareProduct(int64_t side, float alpha, const BigVector<float>& a, const BigVector<float>& b,
                    float beta, BigVector<float>& c) {
   MultiplyMatrices(alpha, {a.data(), side, side, side}, {b.data(), side, side, side}, beta,
@@ -36,7 +36,8 @@ Orthogonaliser::Orthogonaliser(int64_t largest_short_side, int64_t largest_size,
       long_(largest_size),
       bf16_(bf16 && tensor::HaveBf16Products()) {
   if (!bf16_) return;
-  // These sizes also suffice for odd sides, where the number of pairs is rounded up.
+  // Two bf16 take the place of one float, so these sizes would suffice twice over for even sides.
+  // They also suffice for odd sides, where the number of pairs is rounded up.
   row_pairs_.resize(largest_size);
   column_pairs_.resize(largest_size);
   polynomial_pairs_.resize(gram_.size());
@@ -87,7 +88,8 @@ void Orthogonaliser::ApplyPolynomial(const MatrixView& matrix, float scale, floa
 
 void Orthogonaliser::Iterate(int64_t side, int steps) {
   for (int i = 0; i < steps; ++i) {
-    // step_ = a I + b A + c A^2, with A = gram_.
+    // Computes step_ = a I + b A + c A^2, with A = gram_ and the coefficients a, b, c of
+    // orthogonalise.h.
     std::copy_n(gram_.begin(), side * side, step_.begin());
     SquareProduct(side, kC, gram_, gram_, kB, step_);
     for (int64_t d = 0; d < side; ++d) step_[d * side + d] += kA;

@@ -41,11 +41,11 @@ class Orthogonaliser {
  private:
   // Computes gram_ = M M^T, or M^T M if the matrix M has fewer columns than rows.
   void FormGram(const tensor::MatrixView& matrix);
-  // result = keep * result + scale * Q M, or M Q if M has fewer columns than rows. M must be the
-  // matrix that FormGram() was called with last.
+  // Computes result = keep * result + scale * Q M, or with M Q if M has fewer columns than rows. M
+  // must be the matrix that FormGram() was called with last.
   void ApplyPolynomial(const tensor::MatrixView& matrix, float scale, float keep, float* result);
-  // Views of that matrix in bf16 pairs, as FormGram() stored it: pairs of neighbours in a row, or
-  // in a column.
+  // Return views of the matrix that FormGram() was called with last, rounded to bf16 pairs (two
+  // bf16 numbers in the place of one float): pairs of neighbours in a row, or in a column.
   tensor::MatrixView RowPairs(const tensor::MatrixView& matrix) const;
   tensor::MatrixView ColumnPairs(const tensor::MatrixView& matrix) const;
   // Makes `steps` steps of the iteration from gram_; polynomial_ becomes Q.
@@ -54,7 +54,8 @@ class Orthogonaliser {
   BigVector<float> gram_, step_, polynomial_, product_;  // [short side, short side]
   BigVector<float> long_;                                // [rows, columns]
   const bool bf16_;
-  // With bf16: the matrix in pairs along rows and along columns, and Q along one of them.
+  // Used only with bf16: the matrix in pairs along its rows, the matrix in pairs along its columns,
+  // and Q in pairs.
   BigVector<float> row_pairs_, column_pairs_, polynomial_pairs_;
 };
 

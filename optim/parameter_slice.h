@@ -7,8 +7,8 @@
 
 namespace cotangent::optim {
 
-// The place of a parameter tensor in the flat buffer of all parameters, and of its gradient in the
-// buffer of all gradients. Offset and size are in floats.
+// Where a parameter tensor lies in the flat buffer of all parameters, which is also where its
+// gradient lies in the buffer of all gradients. Offset and size are in floats.
 struct ParameterSlice {
   std::string name;            // "conv1.weight"
   std::vector<int64_t> shape;  // [out, in, height, width] for a convolution

@@ -14,9 +14,9 @@ namespace cotangent::optim {
 struct RunLength {
   int64_t steps_per_epoch = 0;
   int64_t total_steps = 0;
-  // For a run that was resumed with larger batches. Its steps are then renumbered by the images
-  // seen so far, so more updates have been made than the step's number says: this many more. Update
-  // rules that count updates (such as Adam) get the sum of both.
+  // How many more updates have been made than the number of the step says. This is not 0 for a run
+  // that was resumed with larger batches, since its steps are renumbered by the images seen so far.
+  // Update rules that count updates (such as Adam) get the sum of the step's number and this one.
   int64_t updates_ahead = 0;
 };
 

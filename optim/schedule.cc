@@ -16,7 +16,8 @@ absl::Status CheckFactor(double factor, absl::string_view place) {
       absl::StrCat(place, " is ", factor, ": expected a number from 0 upwards"));
 }
 
-// Goes from `from` (s = 0) to `to` (s = 1) along half a cosine.
+// Returns a value that goes from `from` (at s = 0) to `to` (at s = 1) along half a period of the
+// cosine.
 double CosineBetween(double from, double to, double s) {
   const double cosine = std::cos(std::numbers::pi * s);
   return from * ((1 + cosine) / 2) + to * ((1 - cosine) / 2);
@@ -43,7 +44,7 @@ absl::StatusOr<Schedule> Schedule::Create(const ScheduleConfig& config, const Ru
   }
 
   const int64_t rest = run.total_steps - schedule.warmup_steps_;
-  // Sets length_ to the given length or, if there is none, to the rest of the run.
+  // Sets length_ to the schedule's own length or, if the recipe gives none, to the rest of the run.
   auto set_length = [&](const auto& kind, absl::string_view name) -> absl::Status {
     schedule.length_ = rest;
     const std::string field = absl::StrCat(place, ".", name, ".length");
@@ -157,7 +158,8 @@ double Schedule::AfterWarmup(int64_t step) const {
   return 1;
 }
 
-// Counts as PyTorch does: the peak is at step rise * length - 1, the end at step length - 1.
+// Counts steps as PyTorch does: the factor has its peak at step rise * length - 1 and reaches its
+// final value at step length - 1.
 double Schedule::OneCycleMultiplier(int64_t step) const {
   const auto& cycle = config_.one_cycle();
   const double last = std::max(1.0, static_cast<double>(length_ - 1));

@@ -25,11 +25,11 @@ class Schedule {
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 
-  // Returns the factor at `step` >= 0. Allocates nothing.
+  // Returns the factor for the learning rate at `step` >= 0. Allocates nothing.
   double Multiplier(int64_t step) const;
 
  private:
-  // Returns the factor `step` steps after the end of the warm-up.
+  // Returns the factor for the learning rate `step` steps after the end of the warm-up.
   double AfterWarmup(int64_t step) const;
   double OneCycleMultiplier(int64_t step) const;
 

@@ -224,14 +224,14 @@ void BiasGradient(const Shape& shape, Layout layout, ElementType type, const voi
 
 struct ConvolutionTime {
   double run_seconds;  // of the fastest Run()
-  // Of the fastest PackWeights() or UnpackWeightGradient(); 0 if weights are plain or
-  // MeasureOptions::packing is false.
+  // Seconds of the fastest PackWeights() or, for kWeightGradient, UnpackWeightGradient(); 0 if the
+  // weights are plain or MeasureOptions::packing is false.
   double pack_seconds;
 };
 
 struct MeasureOptions {
-  // Runs after the first, which warms up. Measuring ends earlier when budget_seconds are spent, but
-  // not before two runs.
+  // The number of timed runs, after a first run that warms up. Measuring ends earlier when
+  // budget_seconds are spent, but not before two runs.
   int repetitions = 5;
   double budget_seconds = 0.25;
   // In seconds. A run that takes longer than this is the last. If the warming-up run takes more

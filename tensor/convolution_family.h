@@ -22,7 +22,8 @@
 
 namespace cotangent::tensor {
 
-// What Convolution runs. Each function means the same as the function of that name in Convolution.
+// The interface of a family's class, through which Convolution runs it. Each function means the
+// same as the function of that name in Convolution.
 class ConvolutionImplementation {
  public:
   virtual ~ConvolutionImplementation() = default;
@@ -40,14 +41,14 @@ class ConvolutionImplementation {
   virtual bool writes_bias_gradient() const { return false; }
 };
 
-// The element types of the input and the output side.
+// The element types of a convolution's two sides: its input and its output, or their gradients.
 struct SideTypes {
   ElementType in, out;
   friend bool operator==(const SideTypes&, const SideTypes&) = default;
 };
 
-// What a kernel was made for, from slowest to fastest. Only candidates of the best kind among those
-// of a convolution are measured.
+// The kind of processor that a kernel was written for, from slowest to fastest. Among the
+// candidates for a convolution, only those of the fastest kind are measured.
 enum class KernelKind : uint8_t {
   kReference,  // plain loops, for testing
   kGemm,       // a matrix product after copying the image's pixels together
@@ -66,18 +67,21 @@ struct ConvolutionFamily {
   // The algorithm of every choice of the family. Families of kWinograd round more, and are left out
   // if exact results are asked for.
   Algorithm algorithm;
-  // Whether this processor has the necessary instructions and the family computes such
-  // convolutions.
+  // Returns whether this processor has the necessary instructions and the family can compute this
+  // direction of this shape with these types.
   bool (*available)(const ConvolutionShape& shape, Direction direction, const SideTypes& types);
-  // Returns the family's choices for a convolution with available(), those most likely to be fast
-  // first.
+  // Returns the family's choices for a convolution for which available() is true, those most likely
+  // to be fast first.
   std::vector<ConvolutionCandidate> (*candidates)(const ConvolutionShape& shape,
                                                   Direction direction, const SideTypes& types);
-  // Whether a choice with this `algorithm` belongs to the family. It need not be worth measuring.
+  // Returns whether a choice with this `algorithm` belongs to the family. A choice may belong to it
+  // without being worth measuring.
   bool (*has)(const ConvolutionChoice& choice);
-  // Whether the family supports Epilogue::pooled for a shape with available(). Null: it never does.
+  // Returns whether the family supports Epilogue::pooled for a shape for which available() is true.
+  // Null: it never does.
   bool (*can_pool)(const ConvolutionShape& shape) = nullptr;
-  // Whether the family is for Epilogue::int8 only; other families never are.
+  // True: the family computes only convolutions with Epilogue::int8. False: it computes only those
+  // without.
   bool int8 = false;
   // Makes a choice for which has() and available() are true.
   absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> (*create)(
@@ -95,8 +99,8 @@ const ConvolutionFamily* FamilyOf(const ConvolutionShape& shape, Direction direc
 // Returns layouts of a linear layer's input that put its features into different orders.
 std::vector<Layout> LinearLayouts(const ConvolutionShape& shape);
 
-// For families whose two sides are NHWC of the same type and whose kernels come from own_kernels.h:
-// a choice, and the kind of its candidate.
+// NhwcChoice() makes a choice whose two sides are NHWC of the same type. OwnKernelKind() returns
+// the kind of candidates whose kernels come from own_kernels.h.
 inline ConvolutionChoice NhwcChoice(Algorithm algorithm, ElementType type, std::string name) {
   return {algorithm, Layout::kNhwc, Layout::kNhwc, type, type, std::move(name)};
 }

@@ -24,9 +24,9 @@ enum class ResultForm {
   kSymmetric,  // the result is known to be symmetric, such as a a^T
 };
 
-// Whether this processor has products in bf16, which are twice as fast. Their factors must be
-// rounded before, by PairColumns() and PairRows(): two bf16 neighbours along the dimension that is
-// summed over take the place of one float. Sums are f32.
+// Returns whether this processor has products in bf16, which are twice as fast. Their factors must
+// be rounded before, by PairColumns() and PairRows(): two bf16 neighbours along the dimension that
+// is summed over take the place of one float. Sums are f32.
 bool HaveBf16Products();
 // Rounds `matrix`, dense row-major [rows, columns], to pairs of neighbours in a row: `pairs` is
 // [rows, columns / 2 rounded up].

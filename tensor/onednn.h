@@ -35,12 +35,12 @@ std::string Version();
 
 // Whether oneDNN's bf16 kernels run on this processor.
 bool Bf16Available();
-// Whether oneDNN's 8-bit convolutions can use VNNI or AMX here; and whether an implementation of
-// this name does.
+// Int8Available() returns whether oneDNN's 8-bit convolutions can use VNNI or AMX on this
+// processor; HasInt8Instructions() returns whether the implementation of this name uses them.
 bool Int8Available();
 bool HasInt8Instructions(std::string_view implementation);
-// With Description::scales: whether the bias is given in units of `out` (oneDNN 3), or in units of
-// the unscaled sums of products (oneDNN 2).
+// Returns, for convolutions with Description::scales, in which units the bias is given: true
+// (oneDNN 3): in units of `out`; false (oneDNN 2): in units of the unscaled sums of products.
 bool BiasIsScaled();
 
 enum class Operation {

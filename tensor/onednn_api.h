@@ -127,7 +127,7 @@ class Candidates {
   }
   dnnl_primitive_desc_t current() const { return current_.get(); }
   bool Next() { return dnnl_primitive_desc_next_impl(current_.get()) == dnnl_success; }
-  // Returns the current one and gives up its ownership.
+  // Returns the current implementation's descriptor and gives up its ownership.
   dnnl_primitive_desc_t Take() { return current_.Release(); }
 
  private:
@@ -144,8 +144,8 @@ inline bool AppendRelu(dnnl_post_ops_t post) {
 inline bool AppendSum(dnnl_post_ops_t post, float scale, dnnl_data_type_t type) {
   return dnnl_post_ops_append_sum(post, scale, 0, type) == dnnl_success;
 }
-// Scales are per output channel. That is the first dimension of the weights, or with groups the
-// first two (mask 3).
+// Sums of products have a scale for each output channel. Output channels are the first dimension of
+// the weights (mask 1) or, with groups, the first two (mask 3).
 inline constexpr bool kScalesAreArguments = true;
 inline constexpr int kScalesArgument = DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS;
 inline bool SetScales(dnnl_primitive_attr_t attributes, const std::vector<float>&, bool grouped) {

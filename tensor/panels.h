@@ -29,7 +29,8 @@ class Panels {
   int64_t Vectors(int64_t panel) const {
     return std::min(vectors_, DivideUp(columns_ - panel * width(), lanes_));
   }
-  // Columns in memory of a panel, including the unused lanes of its last register.
+  // Returns the number of columns that a panel occupies in memory, including the unused lanes of
+  // its last register.
   int64_t Columns(int64_t panel) const { return Vectors(panel) * lanes_; }
 
  private:

@@ -23,8 +23,8 @@ struct Product {
   float* c = nullptr;
   int64_t c_row = 0;  // floats from one row to the next
   bool accumulate = false;
-  // Memory that the caller reads next: it is prefetched step by step during the product. Null for
-  // none.
+  // The memory that the caller reads after this product. The product prefetches it step by step.
+  // Null: nothing is prefetched.
   const char* next = nullptr;
   int64_t next_bytes = 0;
 };

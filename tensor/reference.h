@@ -42,7 +42,7 @@ void ForEachMultiplyAdd(const ConvolutionShape& s, Visit visit) {
           }
 }
 
-// `bias` is [out_channels], or empty for none.
+// Computes a convolution. `bias` has out_channels elements, or is empty if there is no bias.
 template <typename T>
 std::vector<T> ConvolutionForward(const ConvolutionShape& shape, const std::vector<T>& in,
                                   const std::vector<T>& weights, const std::vector<T>& bias = {}) {

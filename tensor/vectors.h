@@ -150,7 +150,8 @@ inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
 inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
-// Templates name these, but they are never called, since kHasBf16 is false.
+// Templates mention these functions in branches that are not taken, since kHasBf16 is false; they
+// are never called.
 inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
 inline Vector Interleave(Vector x, Vector) { return x; }
 
@@ -214,7 +215,7 @@ inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector*
 
 #endif
 
-// Loads or stores as bf16 (only if kHasBf16) or as f32.
+// Load or store floats as bf16 (only if kHasBf16) or as f32, as kBf16 says.
 template <bool kBf16, typename Lanes>
 inline Vector LoadAs(const void* data, Lanes lanes) {
   if constexpr (kBf16)

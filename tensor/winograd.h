@@ -44,13 +44,13 @@ struct WinogradOptions {
   Direction direction = Direction::kForward;
   ElementType type = ElementType::kF32;  // of both sides
   std::string implementation = "";       // "wino_4x3:avx512", as in ConvolutionChoice
-  // All threads work on the same tiles at a time. If false, each thread works on tiles of its own,
-  // if there are enough tiles.
+  // true: all threads work on the same tiles at a time. false: each thread works on tiles of its
+  // own, if there are enough tiles.
   bool together = false;
   bool relu = false, pooled = false;  // as in Epilogue
 };
 
-// These make an implementation for the number of threads that Threads() returns now.
+// Make an implementation for the number of threads that Threads() returns now.
 std::unique_ptr<ConvolutionImplementation> MakeWinogradForward(const WinogradOptions& options);
 std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
     const WinogradOptions& options);
@@ -59,8 +59,8 @@ std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
 // into its second-level cache. Then `together` is worth measuring, too.
 bool WeightGradientLeavesCaches(const WinogradOptions& options);
 
-// What the directions have in common: how images are cut into tiles, and how many tiles are
-// processed at a time.
+// The base of all directions: cuts images into tiles, and chooses how many tiles are processed at a
+// time.
 class WinogradConvolution : public ConvolutionImplementation {
  public:
   std::string implementation() const final { return implementation_; }

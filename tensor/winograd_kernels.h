@@ -49,7 +49,7 @@ struct Places {
   int64_t width = 0;  // channels per panel: all, or a multiple of a register's
 };
 
-// What is added to outputs before they are stored.
+// The bias, addend and relu that are applied to outputs before they are stored.
 struct Finish {
   const float* bias = nullptr;  // a float for each channel, or null
   bool add = false;             // adds the number that lies `addend_offset` bytes after the output

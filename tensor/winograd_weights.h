@@ -24,7 +24,8 @@ inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t s
   Transpose(rows, columns);
 }
 
-// The reverse: stores the first `count` lanes.
+// The reverse of LoadTaps(): lane i of columns[t] is stored as tap t of weight i, for the first
+// `count` weights.
 inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, float* taps,
                                                      int64_t stride, int64_t count) {
   Vector all[kLanes], rows[kLanes];
@@ -36,7 +37,7 @@ inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, floa
   }
 }
 #else
-// Eight taps fill a register; the ninth is loaded separately.
+// LoadTaps() for registers of 8 floats: eight taps fill a register; the ninth is loaded separately.
 inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t stride,
                                                     int64_t count, Vector* columns) {
   Vector rows[kLanes];

@@ -28,7 +28,8 @@ constexpr char kImages[] = "images";
 constexpr char kBatch[] = "batch";
 constexpr int64_t kMostBytes = (int64_t{1} << 31) - 1;  // of a protocol buffer
 
-// Describes a tensor whose first dimension, the batch, is free; `of_one` has the others.
+// Describes an input or output of the model. Its first dimension, the batch, is free; `of_one`
+// lists the other dimensions.
 void Describe(onnx::ValueInfoProto& value, const std::string& name, int type,
               const std::vector<int64_t>& of_one) {
   value.set_name(name);
@@ -102,8 +103,9 @@ std::vector<const layers::Node*> NeededFor(const layers::Graph& graph, layers::T
   std::vector<bool> needed(graph.num_tensors(), false);
   needed[result] = true;
   std::vector<const layers::Node*> nodes;
-  // After rewriting, a node may read a leaf (an input or parameter) that comes after it in the
-  // list; leaves need no other nodes.
+  // When the graph was rewritten (by folding, for example), a node may read a leaf (an input or
+  // parameter) that comes after it in the list. Leaves depend on no other nodes, so the order is
+  // still right.
   for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend(); ++node) {
     if (!needed[node->outputs[0]]) continue;
     for (layers::TensorId t : node->inputs) needed[t] = true;
@@ -159,7 +161,8 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
   const bool ends_with_softmax =
       absl::string_view(built.graph.producer(built.prediction).op->name()) == "softmax";
   const std::string output = onnx.Unique(ends_with_softmax ? "probabilities" : "logits");
-  // The output is the last operator's result, which is renamed to the output's name.
+  // The output of the model is the result of the last operator, which is renamed to the output's
+  // name.
   const std::string result = network.Value(built.prediction);
   onnx::NodeProto* const last =
       graph.node_size() == 0 ? nullptr : graph.mutable_node(graph.node_size() - 1);

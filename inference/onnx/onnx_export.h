@@ -19,7 +19,7 @@ struct OnnxOptions {
   // which the caller has normalised with mean and deviation from the file's metadata: (byte / 255 -
   // mean) / deviation.
   bool raw_bytes = false;
-  // Written into the metadata, if given.
+  // The accuracy to write into the file's metadata, if given.
   std::optional<double> accuracy;
 };
 

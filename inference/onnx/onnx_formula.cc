@@ -31,8 +31,9 @@ class Formula {
  private:
   using Name = std::string;
 
-  // Returns the name of an expression's value, which is computed only once. The recursion is as
-  // deep as the formula's text nests, which the parser of formulas limits.
+  // Returns the name of the ONNX value of an expression; each expression is computed only once. The
+  // recursion is as deep as the formula's parentheses nest, and the parser of formulas limits that
+  // depth.
   absl::StatusOr<Name> Value(const Expr& e) {
     if (const auto found = values_.find(e); found != values_.end()) return found->second;
     if (const auto found = operands_.computed.find(e); found != operands_.computed.end())
@@ -42,7 +43,7 @@ class Formula {
     return value;
   }
 
-  // Whether a factor has the form u^-n; the product is then divided by u^n.
+  // Returns whether a factor of a product has the form u^-n; the product is then divided by u^n.
   static bool IsDivisor(const Expr& e) {
     return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().ToDouble() < 0;
   }
@@ -59,8 +60,8 @@ class Formula {
     return Add("Pow", {base, Number(exponent)});
   }
 
-  // Combines the arguments of a sum or product that are constant into one expression; null if there
-  // are none.
+  // Combines the constant arguments of a sum or product into one expression; returns null if no
+  // argument is constant.
   Expr ConstantPart(const Expr& e) const {
     std::vector<Expr> constant;
     for (const Expr& argument : e.args()) {
@@ -114,7 +115,7 @@ class Formula {
   absl::flat_hash_map<Expr, Name> values_;
 };
 
-// Returns the ONNX operator that is the same function, or null if there is none.
+// Returns the name of the ONNX operator that computes this function, or null if there is none.
 const char* OperatorOf(Op op) {
   switch (op) {
     case Op::kExp:
@@ -186,7 +187,8 @@ absl::StatusOr<std::string> Formula::Make(const Expr& e) {
       return Add("Mul", {Add("Log", a), Number(1 / std::log(2.0))});
     case Op::kLog10:
       return Add("Mul", {Add("Log", a), Number(1 / std::log(10.0))});
-    // Near 0 these two are less accurate than log1p and expm1: their absolute error is 1e-7.
+    // ONNX has neither log1p nor expm1. Near 0 these replacements are less accurate: their absolute
+    // error is 1e-7.
     case Op::kLog1p:
       return Add("Log", {Add("Add", {a[0], Number(1)})});
     case Op::kExpm1:

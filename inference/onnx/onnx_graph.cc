@@ -64,7 +64,7 @@ std::string OnnxGraph::Typed(absl::string_view name, const std::vector<int64_t>&
 }
 
 std::string OnnxGraph::Number(float value) {
-  // Numbers with equal bits share one tensor.
+  // Equal numbers (with equal bits) share one constant tensor.
   std::string& known = known_[absl::StrCat("number ", std::bit_cast<uint32_t>(value))];
   if (!known.empty()) return known;
   known = Unique(absl::StrCat("number ", value));

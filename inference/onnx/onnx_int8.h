@@ -19,13 +19,15 @@ std::optional<layers::TensorScale> ScaleOf(const layers::Graph& graph, layers::T
 // Writes the graph operation "quantise" (a rule of onnx_rules.h).
 absl::Status QuantiseRule(const layers::Node& node, OnnxNetwork& network);
 
-// Adds an operator that turns a tensor of integers into real numbers; returns their name.
+// Adds an operator that turns a tensor of integers into real numbers; returns the name of the
+// result.
 std::string Dequantised(layers::TensorId t, OnnxNetwork& network);
-// Return the weights and the bias of an integer convolution as real numbers, for an operator that
-// computes with those.
+// Return the names of an integer convolution's weights and bias as real numbers, for an operator
+// that computes with real numbers.
 std::string DequantisedWeight(const layers::Node& node, OnnxNetwork& network);
 std::string DequantisedBias(const layers::Node& node, OnnxNetwork& network);
-// Adds an operator that rounds real numbers to integers of this scale; returns their name.
+// Adds an operator that rounds real numbers to integers with this scale; returns the name of the
+// result.
 std::string Quantised(const layers::TensorScale& scale, const std::string& value,
                       OnnxNetwork& network);
 

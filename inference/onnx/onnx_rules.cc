@@ -45,8 +45,8 @@ double EpsilonOf(const Node& node) { return node.as<double>(); }
 
 std::vector<int64_t> Dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
-// Evaluates an elementwise operation on constants, channel by channel. Returns nothing if an
-// operand has no numbers.
+// Evaluates an elementwise operation on constants, channel by channel. Returns an empty vector if
+// an operand is not constant.
 std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr>& variables,
                                      const std::vector<std::vector<float>>& operands) {
   size_t count = 1;
@@ -154,8 +154,8 @@ absl::Status Convolution(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Computes an input gradient, as a transposed convolution does. The node's geometry is that of the
-// convolution whose adjoint it is.
+// Computes the input gradient of a convolution, which is also what a transposed convolution does.
+// The node's geometry is that of the convolution.
 absl::Status TransposedConvolution(const Node& node, OnnxNetwork& network) {
   const tensor::ConvolutionShape& s = GeometryOf(node);
   const auto beyond = [](int64_t in, int64_t out, int64_t stride, int64_t kernel, int64_t dilation,
@@ -214,13 +214,13 @@ absl::Status AveragePool(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Takes elements [begin, end) of an axis.
+// Adds an operator that takes elements [begin, end) of an axis.
 std::string Cut(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t begin, int64_t end) {
   return onnx.Add("Slice",
                   {x, onnx.Integers({begin}), onnx.Integers({end}), onnx.Integers({axis})});
 }
 
-// Pads an axis circularly by concatenation: operator set 17 has no circular padding.
+// Pads an axis circularly by concatenating slices, since operator set 17 has no circular padding.
 std::string WrapAxis(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t extent,
                      int64_t before, int64_t after) {
   std::vector<std::string> parts;
@@ -236,7 +236,7 @@ absl::Status Pad(const Node& node, OnnxNetwork& network) {
   const Shape& shape = network.shape(x);
   layers::Padding pad = PaddingOf(node);
   std::string value = network.Value(x);
-  // Negative padding crops; this is done before positive padding is added.
+  // Negative padding crops the image. This is done before positive padding is added.
   int64_t height = shape[2], width = shape[3];
   const auto crop = [&](int64_t axis, int64_t& extent, int64_t& before, int64_t& after) {
     const int64_t begin = std::max<int64_t>(0, -before);
@@ -329,7 +329,7 @@ absl::Status AverageUnpool(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Computes row weights * image * column weights^T.
+// Computes row weights * image * column weights^T for each channel.
 absl::Status Resample(const Node& node, OnnxNetwork& network) {
   const auto& weights = node.as<layers::ResampleAttributes>();
   OnnxGraph& onnx = network.onnx();
@@ -388,7 +388,7 @@ absl::Status TokenMix(const Node& node, OnnxNetwork& network) {
 
 absl::Status Reshape(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
-  // Constant tensors have no batch dimension.
+  // Constant tensors have no batch dimension, so a constant is added in its new shape.
   if (const std::vector<float> known = network.Constant(node.inputs[0]); !known.empty()) {
     network.Set(node.outputs[0],
                 onnx.Tensor(onnx.Unique(network.graph().tensor(node.inputs[0]).name),
@@ -459,7 +459,8 @@ constexpr Entry kRules[] = {
     {"layer_norm", LayerNorm},
     {"quantise", QuantiseRule},
     {"softmax", Softmax},
-    // Losses, batch statistics, and operations that occur only in derivatives.
+    // Operations without a rule: losses, batch statistics, and operations that occur only in
+    // derivatives. None of them is exported.
     {"channel_sum", nullptr},
     {"convolution_weight_gradient", nullptr},
     {"dropout_mask", nullptr},

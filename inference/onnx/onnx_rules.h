@@ -29,8 +29,9 @@ class OnnxNetwork {
   std::string Value(layers::TensorId t);
   void Set(layers::TensorId t, std::string value) { values_[t] = std::move(value); }
 
-  // Returns a tensor's numbers if they do not depend on the input: parameters, states, constants,
-  // and what is computed elementwise from these if its rank is 0 or 1. Empty for other tensors.
+  // Returns a tensor's numbers if they do not depend on the network's input: those of parameters,
+  // states and constants, and those of tensors of rank 0 or 1 that are computed elementwise from
+  // such tensors. Returns an empty vector for other tensors.
   std::vector<float> Constant(layers::TensorId t) const;
   // Adds a tensor of one number per channel (or one number) that broadcasts with tensors of rank
   // `rank`.
@@ -43,8 +44,8 @@ class OnnxNetwork {
   absl::flat_hash_map<layers::TensorId, std::string> values_;
 };
 
-// Adds the ONNX operators of a node. The values of its inputs must be set; sets those of its
-// outputs.
+// Adds the ONNX operators of a node. Set() must have been called for the node's inputs; this
+// function calls it for the outputs.
 absl::Status AddOnnxOperators(const layers::Node& node, OnnxNetwork& network);
 
 }  // namespace cotangent::inference

@@ -8,8 +8,8 @@ namespace {
 
 // The largest integers of u8 and s8.
 constexpr double kUnsignedSteps = 255, kSignedSteps = 127;
-// Limits that are tried: i / kLimits of the largest magnitude, for i from kSmallestLimit to
-// kLimits.
+// Choose() tries the limits i
+// kLimits of the largest magnitude, for i from kSmallestLimit to kLimits.
 constexpr int kLimits = 200, kSmallestLimit = 10;
 
 }  // namespace

@@ -9,7 +9,8 @@
 
 namespace cotangent::inference {
 
-// Must see all numbers twice: first Measure() all, to find their range, then Count() all.
+// Counts how often each magnitude occurs. The caller passes all numbers twice: first to Measure(),
+// which finds their range, then to Count().
 class Histogram {
  public:
   void Measure(const float* numbers, int64_t count);
@@ -19,8 +20,9 @@ class Histogram {
     layers::TensorScale scale;
     double error = 0;  // root mean square of the error / that of the numbers
   };
-  // Returns the best scale. `percentile` is that of CalibrationOptions (quantise.h). Zeros only:
-  // scale 1 / 255.
+  // Returns the best scale. `percentile` is that of CalibrationOptions (quantise.h). If all numbers
+  // are zero, the scale is 1
+  // 255.
   Choice Choose(double percentile) const;
 
  private:

@@ -23,8 +23,8 @@ using layers::TensorId;
 
 constexpr int64_t kBatch = 16;
 
-// The folded network for a batch of pictures; keeps a histogram of every tensor that its
-// convolutions read or write.
+// The network after folding, compiled for a batch of pictures. Keeps a histogram of every tensor
+// that its convolutions read or write.
 class Watched {
  public:
   static absl::StatusOr<std::unique_ptr<Watched>> Create(const training::TrainedNetwork& trained,

@@ -23,8 +23,8 @@ namespace cotangent::inference {
 struct CalibrationOptions {
   int64_t images = 512;  // number of pictures used, evenly spaced over the data set
   int threads = 1;
-  // The integers of a tensor cover this percentage of its nonzero numbers; larger ones are cut off.
-  // 0: cover as many as minimises the mean square error.
+  // The percentage of a tensor's nonzero numbers whose magnitudes the 8-bit integers cover; larger
+  // magnitudes are clamped. 0: the range is chosen that minimises the mean square error.
   double percentile = 0;
   // Layers with a larger error (QuantisedLayerReport::error()) are not quantised.
   double most_error = 0.1;
@@ -34,8 +34,8 @@ struct CalibrationOptions {
 // What calibration found about a layer.
 struct QuantisedLayerReport {
   std::string layer;
-  // Root mean square of the rounding error / that of the numbers; for the layer's input, weights,
-  // output.
+  // Root mean square of the rounding error, divided by that of the numbers themselves: for the
+  // layer's input, weights and output.
   double in_error = 0, weight_error = 0, out_error = 0;
   std::string kept;  // why the layer is not quantised; empty if it is
 
@@ -58,7 +58,7 @@ absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
                                       const CalibrationOptions& options, layers::Tuner& tuner);
 
 // Stops quantising the layers with the largest errors: a quarter of those still quantised, but at
-// least one. Returns false if none is left.
+// least one. Returns false if no quantised layer is left.
 bool KeepMore(Calibration& calibration);
 
 }  // namespace cotangent::inference

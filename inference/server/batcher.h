@@ -30,11 +30,12 @@ struct BatcherOptions {
 class Batcher {
  public:
   Batcher(std::shared_ptr<Classifier> classifier, const BatcherOptions& options);
-  // Answers all waiting pictures before it ends.
+  // Answers all waiting pictures before destruction ends.
   ~Batcher();
 
-  // Stands for a request, from its first byte to its answer. While requests exist whose pictures
-  // have not arrived, waiting pictures are held back for them (up to BatcherOptions::delay).
+  // One Arrival exists for each request, from the request's first byte to its answer. While there
+  // are requests whose pictures have not arrived, the batcher holds waiting pictures back, to
+  // compute all of them in one batch (but no longer than BatcherOptions::delay).
   class Arrival {
    public:
     explicit Arrival(Batcher& batcher) : batcher_(batcher) { batcher_.CountArrivals(1); }
@@ -55,7 +56,8 @@ class Batcher {
   // DeadlineExceeded if it waited too long, or the classifier's own error.
   absl::StatusOr<Answer> Classify(const data::Image& image);
 
-  // Uses another network from the next batch on. Waiting pictures stay in line.
+  // Uses another network from the next batch on. Waiting pictures are not lost: the new network
+  // classifies them.
   void Replace(std::shared_ptr<Classifier> classifier);
   std::shared_ptr<Classifier> classifier() const;
 

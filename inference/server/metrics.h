@@ -13,7 +13,7 @@
 
 namespace cotangent::inference {
 
-// Several threads may use it at the same time.
+// Counts requests and their durations. Several threads may use an object at the same time.
 class Metrics {
  public:
   // Counts a request that was answered with this HTTP status after `seconds` seconds.

@@ -34,7 +34,7 @@ absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& ima
   int64_t sums[3] = {};
   for (size_t i = 0; i < 3 * pixels; ++i) sums[i % 3] += small.rgb[i];
 
-  // The picture itself, then copies of it, each with one cell covered.
+  // `covered` holds the picture itself, then copies of it, each with one cell covered.
   std::vector<data::Image> covered(1 + size_t(result.rows) * result.columns, small);
   for (int row = 0; row < result.rows; ++row) {
     for (int column = 0; column < result.columns; ++column) {

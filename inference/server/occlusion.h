@@ -10,10 +10,11 @@
 
 namespace cotangent::inference {
 
-// Occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding convolutional networks",
-// 2014, section 4.2): the picture is cut into rows x columns cells, each covered in turn by the
-// picture's mean colour; a cell's number is by how much the probability of the most probable
-// class or label falls, or the first number. Negative: it is more without the cell.
+// The result of occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding
+// convolutional networks", 2014, section 4.2). The picture is cut into rows x columns cells. Each
+// cell in turn is covered with the picture's mean colour; `drop` says by how much this lowers the
+// probability of the most probable class or label (or the first number, if the network computes
+// numbers). A negative drop means that covering the cell raises it.
 struct Occlusion {
   int rows = 0, columns = 0;
   int top = 0;              // which class, label or number

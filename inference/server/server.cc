@@ -29,7 +29,7 @@ using nlohmann::json;
 constexpr char kJson[] = "application/json; charset=utf-8";
 constexpr int kMostTop = 1000;
 constexpr int kDefaultTop = 5;
-// Seconds that a connection may be idle: it occupies a thread.
+// A connection is closed after this many idle seconds, since it occupies a thread.
 constexpr int kIdleSeconds = 2, kMostRequestsOfConnection = 1'000'000;
 
 constexpr int kOk = 200, kBadRequest = 400, kTooLarge = 413, kUnsupported = 415, kTooMany = 429,
@@ -59,7 +59,7 @@ std::string Text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Returns a number from the request's query, or `otherwise` if it is not there.
+// Returns a number from the request's query, or `otherwise` if the query does not contain it.
 absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name, int otherwise,
                               int least, int most) {
   if (!request.has_param(name)) return otherwise;
@@ -77,7 +77,7 @@ struct Upload {
   std::string name, bytes;
 };
 
-// The classes or labels of a picture, the most probable first, or all its numbers.
+// Returns the classes or labels of a picture as JSON, the most probable first, or all its numbers.
 json Ranking(const Batcher::Answer& answer, int top) {
   const std::vector<float>& p = answer.probabilities;
   json found = json::array();
@@ -180,7 +180,8 @@ void HttpServer::AddRoutes() {
                                     const httplib::ContentReader& content) {
     Classify(request, response, content);
   });
-  // Errors that the HTTP library reports itself: an unknown path, a body that is too long.
+  // The HTTP library reports some errors itself: an unknown path, a body that is too long. This
+  // adds a JSON message to them.
   http_.set_error_handler([this](const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(Text({{"error", response.status == kTooLarge
@@ -233,7 +234,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
     is_whole = content(receive);
   }
   RETURN_IF_ERROR(status);
-  // The library refuses a body whose announced length is too large.
+  // The HTTP library refuses a body whose announced length is too large.
   if (!is_whole && response.status == kTooLarge) return TooManyBytes();
   if (!is_whole) return absl::InvalidArgumentError("the request ended before it was complete");
   if (uploads.empty())
@@ -248,7 +249,7 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
                                          upload.bytes.size());
   absl::StatusOr<data::Image> image = data::DecodeImage(bytes, upload.name, options_.most_pixels);
   if (!image.ok()) {
-    // Tells bytes that are no picture from a damaged picture.
+    // Distinguishes bytes that are no picture at all from a picture that is damaged.
     const bool is_other =
         absl::StrContains(image.status().message(), "pictures of these kinds can be read");
     return is_other ? absl::UnimplementedError(image.status().message()) : image.status();

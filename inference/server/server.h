@@ -44,7 +44,7 @@ class Server {
   // port cannot be used.
   static absl::StatusOr<std::unique_ptr<Server>> Start(std::shared_ptr<Classifier> classifier,
                                                        const ServerOptions& options);
-  // Calls Stop().
+  // Stops the server, as Stop() does.
   virtual ~Server() = default;
 
   virtual int port() const = 0;

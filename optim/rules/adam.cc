@@ -21,7 +21,8 @@ struct Coefficients {
   float epsilon;
 };
 
-// kLargest: divides by the root of the largest s so far (AMSGrad).
+// If kLargest, the loop divides by the square root of the largest s so far (AMSGrad) instead of
+// that of the current s.
 template <bool kLargest>
 struct AdamLoop {
   static COTANGENT_INLINE void Run(const UpdateRange& r, const Coefficients& coefficients) {

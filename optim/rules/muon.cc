@@ -19,7 +19,7 @@ struct Coefficients {
   float direction_momentum;
 };
 
-// Updates the momentum and writes the direction to state[1].
+// Updates the momentum and writes the direction (the matrix to be orthogonalised) to state[1].
 struct DirectionLoop {
   static COTANGENT_INLINE void Run(const UpdateRange& r, const Coefficients& coefficients) {
     const Coefficients c = coefficients;
@@ -120,7 +120,8 @@ class MuonRule final : public MatrixRule {
     return 1;
   }
 
-  // Returns the Frobenius norm. The order of its sum does not depend on the number of threads.
+  // Returns the Frobenius norm of `size` values. The order in which their squares are added does
+  // not depend on the number of threads.
   double Norm(const float* values, int64_t size, std::vector<double>& partial_sums) const {
     const int64_t count = (size + kUpdateChunk - 1) / kUpdateChunk;
     ParallelFor(count, [&](int64_t i) {

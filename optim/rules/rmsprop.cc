@@ -33,7 +33,8 @@ struct RmsPropLoop {
       float variance = s[i];
       if constexpr (kCentered) {
         mean[i] += c.share * (gradient - mean[i]);
-        // Rounding can make the difference of two nearly equal numbers negative.
+        // Rounding can make this difference of two nearly equal numbers negative; a variance cannot
+        // be.
         variance -= mean[i] * mean[i];
         variance = variance > 0 ? variance : 0;
       }

@@ -29,8 +29,8 @@ namespace cotangent::optim {
 // handing pieces out to threads costs little compared with the work.
 constexpr int64_t kUpdateChunk = 8192;
 
-// `size` parameters, their gradients, and their pieces of state in the order of
-// UpdateRule::state_names.
+// A range of `size` parameters, with their gradients and their pieces of the optimizer's state in
+// the order of UpdateRule::state_names.
 struct UpdateRange {
   float* parameters;
   const float* gradients;
@@ -38,7 +38,8 @@ struct UpdateRange {
   int64_t size;
 };
 
-// Gradient clipping: each rule's loop applies it to the gradients first.
+// How gradients are clipped: multiplied by `scale`, then clamped to [-bound, bound]. Each rule's
+// loop does this first.
 struct Clipping {
   float scale = 1;
   float bound = std::numeric_limits<float>::infinity();
@@ -53,14 +54,14 @@ COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, floa
   return g + decay * w;
 }
 
-// What a rule is told about a step before it updates parameters.
+// What the optimizer passes to a rule at the beginning of a step.
 struct StepInput {
   int64_t step;          // counts from 0
   double learning_rate;  // of the group at this step, by its schedule
   Clipping clipping;
 };
 
-// Circumstances for which a rule is made.
+// The instruction set and the precision for which a rule is made.
 struct RuleContext {
   InstructionSet instructions = WidestInstructionSet();
   bool bf16 = false;  // long matrix products may round to bf16
@@ -74,7 +75,7 @@ class UpdateRule {
  public:
   virtual ~UpdateRule() = default;
 
-  // Computes what is the same for all parameters in this step.
+  // Prepares a step: computes the numbers that are the same for all parameters.
   virtual void BeginStep(const StepInput& input) = 0;
   // Updates a range of at most kUpdateChunk parameters. Several threads may call it after
   // BeginStep().
@@ -89,7 +90,7 @@ class UpdateRule {
   double initial_state = 0;              // value of every state entry before the first step
 };
 
-// Working memory of a MatrixRule, in addition to parameters and state.
+// Working memory that a MatrixRule needs in addition to parameters and state.
 class MatrixScratch {
  public:
   virtual ~MatrixScratch() = default;
@@ -112,7 +113,8 @@ class MatrixRule : public UpdateRule {
                             MatrixScratch& scratch) const = 0;
 };
 
-// Base of rules that are a single loop, loop_. BeginStep() sets coefficients_, the numbers it uses.
+// Base of rules that update all parameters by one loop, the function loop_. The rule's BeginStep()
+// sets coefficients_, which the loop reads.
 template <typename CoefficientsOfLoop>
 class LoopRule : public UpdateRule {
  public:

@@ -71,7 +71,7 @@ class SgdRule final : public LoopRule<Coefficients> {
         .decay = static_cast<float>(decoupled ? 0 : weight_decay),
         .shrink = static_cast<float>(decoupled ? 1 - rate * weight_decay : 1),
         .momentum = static_cast<float>(sgd_.momentum()),
-        // Dampening does not apply to the first gradient, as in PyTorch.
+        // Dampening does not apply to the first gradient of a run, as in PyTorch.
         .gradient_share = static_cast<float>(input.step == 0 ? 1 : 1 - sgd_.dampening()),
         .direction_gradient = sgd_.nesterov() ? 1.0f : 0.0f,
         .direction_momentum = sgd_.nesterov() ? static_cast<float>(sgd_.momentum()) : 1.0f,

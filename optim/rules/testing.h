@@ -22,8 +22,7 @@ OptimizerConfig ParseOptimizer(const std::string& text);
 std::unique_ptr<Optimizer> MakeOptimizer(const std::string& text, std::vector<int64_t> shape);
 
 // Expects that one update by the rule in `text` gives the same bits in parameters and state with
-// every instruction set and, except for matrix rules, for every cutting of the parameters into
-// ranges.
+// every instruction set and, except for matrix rules, however the parameters are cut into ranges.
 void ExpectSameBitsEverywhere(const std::string& text);
 
 // Expects that the rule in `text` is refused with an error that contains `message`.
