@@ -34,8 +34,8 @@ TEST(Load, OwnWorkIsNotOthers) {
   const double others = load.SinceLast();
   const auto after = ReadProcessorTime(Processors());
   if (!before || !after) GTEST_SKIP() << "no /proc/stat";
-  // Other processes took at most what was busy minus our own time. That is 0.3 s; 0.1 s leaves room
-  // for the accounts' ticks of 10 ms.
+  // Other processes took at most the processors' busy time minus our own 0.3 s. The test demands
+  // only 0.1 s less than the busy time, since the kernel counts in ticks of 10 ms.
   const double total = after->total - before->total, busy = after->busy - before->busy;
   EXPECT_LE(others, 1.0);
   EXPECT_LE(others * total, busy - 0.1);

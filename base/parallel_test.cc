@@ -89,8 +89,8 @@ TEST(Parallel, CallersOnSeveralThreadsGetAlong) {
   EXPECT_EQ(sum.load(), 3 * 200 * 45);
 }
 
-// While other processes are busy, results stay right, and afterwards the caller may run on the same
-// processors as before.
+// While other processes are busy, results are correct, and afterwards the caller may run on the
+// same processors as before.
 TEST(Parallel, BesideOtherWorkTheCallerStaysFree) {
   SetThreads(2);
   std::vector<pid_t> others;

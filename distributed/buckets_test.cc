@@ -9,8 +9,8 @@ namespace cotangent::distributed {
 namespace {
 
 TEST(BucketBytesTest, BytesTakeLongerThanTheirCompany) {
-  // At 1 Gb/s (125 MB/s) 8 times 0.4 ms is 0.4 MB. The other two reach the lower and the upper
-  // bound.
+  // At 1 Gb/s (125 MB/s), sending takes 8 times the latency of 0.4 ms for 0.4 MB. The other two
+  // links reach the lower and the upper bound.
   EXPECT_EQ(BucketBytes({0.4e-3, 125e6}), 400'000);
   EXPECT_EQ(BucketBytes({1e-6, 1e9}), 1 << 16);
   EXPECT_EQ(BucketBytes({1, 1e9}), 1 << 24);

@@ -27,9 +27,10 @@ TEST(PredictTest, WhatComesBeforeTheEndIsHidden) {
   EXPECT_DOUBLE_EQ(prediction.seconds, 5.5);
   EXPECT_DOUBLE_EQ(prediction.images_per_second, 20 / 5.5);
   EXPECT_DOUBLE_EQ(prediction.efficiency, 4.5 / 5.5);
-  // In one bucket both wait until the second is computed.
+  // In one bucket, both gradients wait until the second is computed, and then take 2 seconds on the
+  // link.
   EXPECT_DOUBLE_EQ(Predict(step, cluster, 800'000).waited, 2);
-  // bf16 halves the time.
+  // bf16 halves the time on the link.
   Cluster bf16 = cluster;
   bf16.bytes_per_number = 2;
   EXPECT_DOUBLE_EQ(Predict(step, bf16, 400'000).waited, 0.5);

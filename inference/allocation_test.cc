@@ -1,6 +1,6 @@
-// Counts the allocations of calls after the first. oneDNN copies the arguments of a primitive into
-// a small table in each call, and cannot be told not to. Allocations of that size are tolerated;
-// pictures, tensors and results are larger.
+// Counts the allocations of calls after the first, which may not allocate. oneDNN is an exception:
+// it copies the arguments of a primitive into a small table in each call, and cannot be told not
+// to. Allocations of that size are tolerated; pictures, tensors and results are larger.
 
 #include <atomic>
 #include <cstddef>

@@ -64,7 +64,8 @@ TEST(Classifier, KnowsWhatTheFileSays) {
   EXPECT_EQ((*classifier)->width(), 8);
 }
 
-// Compares with training::Evaluator and a softmax in double.
+// Compares a classifier's probabilities with the logits of training::Evaluator and a softmax in
+// double.
 TEST(Classifier, AnswersAsTheEvaluatorDoes) {
   const training::TrainedNetwork trained = MakeTrained(kNetwork, kClasses);
   layers::Tuner tuner(1);
@@ -135,7 +136,7 @@ TEST(Classifier, LeavesProbabilitiesAsTheyAre) {
   EXPECT_NEAR(answer[0] + answer[1] + answer[2], 1, 1e-6);
 }
 
-// Against the evaluator's logits and numbers.
+// Compares the classifier's labels and numbers with the logits and numbers of the evaluator.
 TEST(Classifier, FindsLabelsAndNumbers) {
   const data::Image image = Drawn(8, 8, 5);
   const auto answer = [&](const std::string& text, std::vector<float>& logits) {

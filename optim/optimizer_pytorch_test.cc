@@ -62,7 +62,7 @@ std::vector<RecordedCase> ReadCases() {
   return cases;
 }
 
-// The same initial parameters as in make_pytorch_updates.py.
+// Returns the same initial parameters as make_pytorch_updates.py uses.
 std::vector<float> InitialParameters() {
   std::vector<float> w(kSize);
   for (int i = 0; i < kSize; ++i) w[i] = (1 + 0.125f * (i % 7)) * (i % 3 == 0 ? -1 : 1);
@@ -78,7 +78,7 @@ void Gradient(const std::vector<float>& w, int step, std::vector<float>& g) {
   }
 }
 
-// Returns the largest difference within a tensor, relative to its largest entry.
+// Returns the largest difference within one tensor, divided by the tensor's largest absolute value.
 double RelativeError(const std::vector<float>& actual, const std::vector<double>& expected,
                      const ParameterSlice& slice) {
   double difference = 0, largest = 0;

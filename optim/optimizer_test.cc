@@ -46,7 +46,8 @@ OptimizerConfig Parse(const std::string& text) {
   return config;
 }
 
-// The parameters of a small network. There is a gap between the first two, as alignment leaves one.
+// The parameters of a small network. There is a gap between the first two, such as alignment
+// leaves.
 std::vector<ParameterSlice> SmallSlices() {
   return {{"conv.weight", {4, 2, 3, 3}, 0, 72},
           {"conv.bias", {4}, 80, 4},
@@ -238,8 +239,8 @@ TEST(OptimizerTest, MovingAverageWarmsUp) {
 }
 
 TEST(OptimizerTest, LookaheadWithDecayThatGrows) {
-  // Follows the reference implementation of the recipe for 94% on CIFAR-10: slow weights every 2
-  // steps, and at the end of a run of 7.
+  // Compares with the reference implementation of the recipe for 94% on CIFAR-10. It updates its
+  // slow weights every 2 steps, and at the end of a run (here of 7 steps).
   auto optimizer =
       Make("sgd { learning_rate: 1 } lookahead { every: 2 decay: 0.8 decay_power: 3 }", {7, 7});
   std::vector<float> w(kSmallSize, 1.0f), g(kSmallSize, -1.0f);
@@ -293,7 +294,7 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheBits) {
   EXPECT_EQ(one, train(3));
 }
 
-// Lets threads act as ranks. A broadcast happens when all ranks wait for it.
+// Lets threads act as ranks. The broadcasts take place when all ranks wait for them.
 class RankThreads {
  public:
   explicit RankThreads(int ranks) : all_(ranks), begun_(ranks) {}

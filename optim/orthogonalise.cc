@@ -19,7 +19,7 @@ constexpr float kC = 2.0315f;
 constexpr int kStepsPerGram = 5;
 
 // Computes c = beta c + alpha a b, where a, b and c are polynomials of the same symmetric matrix.
-// The result is therefore symmetric, and only half of it is computed.
+// The result is therefore symmetric, so MultiplyMatrices() needs to compute only half of it.
 void SquareProduct(int64_t side, float alpha, const BigVector<float>& a, const BigVector<float>& b,
                    float beta, BigVector<float>& c) {
   MultiplyMatrices(alpha, {a.data(), side, side, side}, {b.data(), side, side, side}, beta,

@@ -42,7 +42,7 @@ Matrix Product(const Matrix& a, const Matrix& b) {
   return c;
 }
 
-// Computes the iteration directly by its formula.
+// Computes `steps` steps of the Newton-Schulz iteration directly by its formula.
 Matrix Reference(Matrix x, int steps) {
   const bool tall = x.rows > x.columns;
   if (tall) x = Transpose(x);
@@ -98,8 +98,8 @@ TEST(OrthogonaliseTest, EqualsTheIterationInDouble) {
   }
 }
 
-// Compares bf16 with the f32 iteration on the rounded matrix. If the processor has no bf16
-// products, it repeats the test above.
+// Compares the result with bf16 to the f32 iteration on the matrix rounded to bf16. If the
+// processor has no bf16 products, this test repeats the test above.
 TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
   for (auto [rows, columns] :
        {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {
@@ -136,7 +136,7 @@ TEST(OrthogonaliseTest, SingularValuesComeOutNearOne) {
 }
 
 TEST(OrthogonaliseTest, DeficientRankStaysBounded) {
-  // 24 x 100 of rank 2, with a row of zeros, as in a layer with a dead filter.
+  // A matrix of 24 x 100 and rank 2 with a row of zeros, such as a layer with a dead filter has.
   const Matrix left = Random(24, 2, 3), right = Random(2, 100, 4);
   Matrix g = Product(left, right);
   for (double& entry : g.entries) entry = static_cast<float>(entry);
@@ -145,7 +145,8 @@ TEST(OrthogonaliseTest, DeficientRankStaysBounded) {
     const Matrix x = Orthogonalised(g, steps);
     double square = 0;
     for (double entry : x.entries) square += entry * entry;
-    // Rounding errors grow by 3.4445 a step and may also reach 1 in time, but they stay bounded.
+    // Rounding errors, too, are multiplied by 3.4445 in each step. After enough steps they reach 1,
+    // but they stay bounded.
     if (steps <= 5) {
       EXPECT_NEAR(std::sqrt(square), std::sqrt(2.0), 0.4) << steps << " steps";
     }

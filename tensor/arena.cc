@@ -72,7 +72,7 @@ int64_t ArenaPlanner::AliveAt(int64_t step) const {
   return alive;
 }
 
-// The maximum occurs at a step where some piece begins.
+// The number of bytes in use can only rise where a piece begins, so only such steps are examined.
 int64_t ArenaPlanner::Fullest() const {
   int64_t most = -1, fullest = 0;
   for (const Piece& at : pieces_) {

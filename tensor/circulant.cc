@@ -46,7 +46,8 @@ struct CircularConvolver::State {
     if (backward != nullptr) fftw_destroy_plan(backward);
   }
 
-  // Whether a plan that was made for `time` may run on `memory`: it must have the same alignment.
+  // Returns whether a plan that was made for the buffer `time` may run on `memory`, which must have
+  // the same alignment as that buffer.
   bool IsAligned(const double* memory) const {
     return fftw_alignment_of(const_cast<double*>(memory)) == fftw_alignment_of(time.get());
   }
@@ -59,8 +60,8 @@ struct CircularConvolver::State {
     fftw_execute_dft_r2c(forward, in, result);
   }
 
-  // spectrum *= kernel / n. The division is needed because FFTW's backward transform yields n times
-  // the inverse.
+  // Multiplies the spectrum by kernel
+  // n. The division is needed because FFTW's backward transform yields n times the inverse.
   void MultiplySpectra() {
     const double scale = 1.0 / static_cast<double>(n);
     for (int64_t k = 0; k < half; ++k) {

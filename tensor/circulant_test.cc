@@ -123,7 +123,8 @@ TEST(Circulant, EveryEquivariantMapIsACirculant) {
 }
 
 TEST(Circulant, OthersComeWithAWitness) {
-  // Differences of neighbours without wrapping around: a convolution with zero padding.
+  // This map takes differences of neighbours without wrapping around: a convolution with zero
+  // padding, which does not commute with shifts.
   const LinearMap map = [](absl::Span<const double> x) {
     std::vector<double> y(x.begin(), x.end());
     for (size_t i = 1; i < y.size(); ++i) y[i] -= x[i - 1];

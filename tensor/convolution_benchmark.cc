@@ -4,7 +4,7 @@
 //   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
 //
 // `shape` limits it to shapes whose name contains this text, `choice` to candidates whose name
-// does.
+// contains that text.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

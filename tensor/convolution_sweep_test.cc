@@ -34,8 +34,8 @@ namespace cotangent::tensor {
 namespace {
 
 constexpr int kShapes = 24;
-// Limits for one shape, far more than any needs: processor time, and elapsed time on a machine that
-// other programs use.
+// Limits for one shape: seconds of processor time, and seconds of elapsed time on a machine that
+// other programs use. Both are far more than any shape needs.
 constexpr unsigned kSecondsOfWork = 30, kSecondsAllowed = 300;
 constexpr int64_t kPage = 4096;
 constexpr unsigned char kFence = 0xa5;
@@ -158,14 +158,14 @@ ConvolutionShape RandomShape(uint64_t seed) {
 std::vector<float> RandomValues(int64_t count, uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<float> values(count);
-  // Multiples of 1/64 from -1 to 1, which bf16 holds exactly.
+  // Fills in multiples of 1/64 from -1 to 1, which bf16 holds exactly.
   for (float& value : values)
     value = static_cast<float>(static_cast<int>(random() % 129) - 64) / 64;
   return values;
 }
 
-// In memory shared with the parent: what the child is trying, so that the parent can name it if the
-// child crashes; and what went wrong.
+// Lies in memory that child and parent share: what the child is trying, so that the parent can name
+// it if the child crashes, and what went wrong.
 struct Attempt {
   char what[512];
   char wrong[2048];
@@ -186,12 +186,13 @@ void Fill(const std::vector<float>& values, const Shape& shape, Layout layout, E
   Reorder(shape, values.data(), Layout::kNchw, ElementType::kF32, to.data(), layout, type);
 }
 
-// Returns the largest difference, relative to the largest exact value.
+// Returns the largest difference between `found` and `exact`, divided by the largest absolute value
+// in `exact`.
 double ErrorOf(const std::vector<float>& found, const std::vector<double>& exact) {
   double largest = 1e-30, error = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
     largest = std::max(largest, std::abs(exact[i]));
-    // Written so that NaN counts as an error; std::max would lose it.
+    // The condition is written so that NaN counts as an error; std::max would lose it.
     if (!(std::abs(found[i] - exact[i]) <= error)) error = std::abs(found[i] - exact[i]);
   }
   return error / largest;
@@ -294,7 +295,8 @@ void TryAll(uint64_t seed, Attempt& attempt) {
   }
 }
 
-// Tries the shape of this seed in a child process. Returns what goes wrong, or "".
+// Tries the shape of this seed in a child process. Returns a description of what goes wrong, or ""
+// if nothing does.
 std::string FailuresOf(uint64_t seed, Attempt& attempt) {
   attempt = {};
   const pid_t child = fork();

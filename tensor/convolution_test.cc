@@ -211,7 +211,8 @@ std::vector<ConvolutionShape> Shapes() {
        .kernel_width = 2},
       {.batch = 7, .in_channels = 48, .out_channels = 10},
       {.batch = 1, .in_channels = 1, .out_channels = 1, .in_height = 1, .in_width = 1},
-      // Large enough for several calls of oneDNN, of which the last computes fewer images.
+      // This batch is large enough for several calls of oneDNN, of which the last computes fewer
+      // images than the others.
       {.batch = 33,
        .in_channels = 32,
        .out_channels = 32,
@@ -233,7 +234,7 @@ std::vector<ConvolutionShape> Shapes() {
   };
 }
 
-// Normally distributed numbers that `type` (f32 or bf16) holds exactly.
+// Returns normally distributed numbers that `type` (f32 or bf16) holds exactly.
 std::vector<double> Random(int64_t count, ElementType type, int seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -279,7 +280,8 @@ struct Activation {
   }
 };
 
-// Returns the largest difference, relative to the largest exact value.
+// Returns the largest difference between `found` and `exact`, divided by the largest absolute value
+// in `exact`.
 double Error(const std::vector<float>& found, const std::vector<double>& exact) {
   double largest = 0, difference = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
@@ -295,8 +297,9 @@ struct Errors {
   bool padding_is_zero = true;
 };
 
-// Compares one choice with the reference on random numbers. It runs twice; the second time the
-// outputs hold other numbers before.
+// Compares one choice with the reference on random numbers. The convolution runs twice; before the
+// second run its output buffers are filled with other numbers, so that a run which does not write
+// all outputs fails.
 Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
                            const ConvolutionChoice& choice, bool adds_and_clips = false) {
   const Epilogue epilogue{.bias = direction != Direction::kInputGradient,
@@ -402,7 +405,8 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
         EXPECT_TRUE(errors.padding_is_zero);
         if (direction == Direction::kForward) {
           const Errors clipped = RunAgainstReference(shape, direction, choice, true);
-          // If the addend is added in a pass of its own, bf16 results are rounded twice.
+          // If the addend is added in a separate loop after the convolution, bf16 results are
+          // rounded twice.
           const double roundings = result_type == ElementType::kBf16 ? 2 : 1;
           EXPECT_LE(clipped.result, roundings * tolerance) << "with a sum and a ReLU";
           EXPECT_TRUE(clipped.padding_is_zero);
@@ -420,8 +424,8 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   }
 }
 
-// The output side after pooling (`coarse`) and before (`fine`), where cells that no maximum came
-// from are zero.
+// The output side before pooling (`fine`) and after pooling (`coarse`). In `fine`, the cells of a
+// window that are not its maximum are zero.
 struct PooledSide {
   Shape fine, coarse;
   std::vector<uint8_t> positions;  // NHWC
@@ -529,7 +533,7 @@ void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction directio
   }
 }
 
-// Bitwise equal, because the same numbers go through the same sums.
+// The results of both must be bitwise equal, because the same numbers are added in the same order.
 TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
   std::vector<ConvolutionShape> shapes = Shapes();
   ConvolutionShape odd = shapes[0];

@@ -32,10 +32,12 @@ namespace {
 
 // Kernels larger than 11x11 do not occur in depthwise convolutions.
 constexpr int64_t kMostTaps = 121;
-// For the weight gradient the images are summed in up to this many shares. The number does not
-// depend on the number of threads, so neither do the results.
+// For the weight gradient, the images are divided into up to this many shares. Each share has a sum
+// of its own, and these are added at the end. The number does not depend on the number of threads,
+// so neither do the results.
 constexpr int64_t kMostShares = 16;
-// The images' rows are handed out in at least this many parts, if there are as many rows.
+// The rows of all images are divided among threads in at least this many parts, if there are as
+// many rows.
 constexpr int64_t kLeastUnits = 32;
 
 class DepthwiseConvolution final : public ConvolutionImplementation {
@@ -55,7 +57,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
     return Choice(bf16_ ? ElementType::kBf16 : ElementType::kF32).implementation;
   }
   int64_t packed_weight_bytes() const override { return taps() * row() * 4; }
-  // In kWeightGradient, room for the sums of each share of the images; otherwise nothing.
+  // In kWeightGradient, the bytes that the sums of all shares of the images take; otherwise 0.
   int64_t scratch_bytes() const override;
   void PackWeights(const float* oihw, void* packed) const override;
   void UnpackWeightGradient(const void* packed, float* oihw) const override;
@@ -72,7 +74,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
     int64_t first, step, count, source_step;
     std::vector<Tap> taps;
   };
-  // One row of results: number `index` of those in `rows`.
+  // One row of results: result number `index` of those that `rows` describes.
   struct Line {
     const Taps* rows;
     int64_t index;
@@ -100,8 +102,9 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   const ConvolutionShape shape_;
   const Direction direction_;
   const bool bf16_, relu_;
-  // kForward and kInputGradient: groups of results with the same taps. kWeightGradient: rows_ are
-  // groups of output rows; columns_ has, for each tap of the kernel, the outputs that use it.
+  // kForward and kInputGradient: results along each axis, grouped by the taps that they read.
+  // kWeightGradient: rows_ groups the output rows in the same way; columns_ has, for each tap of
+  // the kernel, the outputs that use this tap.
   std::vector<Taps> rows_, columns_;
   std::vector<Line> lines_;  // all rows of results, from top to bottom
 };
@@ -146,10 +149,10 @@ DepthwiseConvolution::Axis DepthwiseConvolution::horizontal() const {
           shape_.stride_width, shape_.dilation_width, shape_.pad_left};
 }
 
-// Groups the results along an axis by the taps that they read. Output o reads, by tap k, input o
-// stride + k dilation - pad; so input i is read by output (i + pad - k dilation) / stride if that
-// is whole. Results with the same taps are neighbours for outputs, and one stride apart for inputs
-// (`gradient`).
+// Groups the results along an axis by the taps that they read. By tap k, output o reads input o
+// stride + k dilation - pad. So input i is read by output (i + pad - k dilation)
+// stride, if that is a whole number. Results with the same taps are neighbours if the results are
+// outputs, and one stride apart if they are input gradients (`gradient`).
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Axis& a,
                                                                         bool gradient) {
   const int64_t count = gradient ? a.in : a.out, sources = gradient ? a.out : a.in;
@@ -265,7 +268,7 @@ void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t
 }
 
 void DepthwiseConvolution::SumAll(const ConvolutionArguments& arguments) const {
-  // If there are few images, their rows are divided among threads, too.
+  // If there are few images, the rows of each image are divided among threads, too.
   const int64_t height = static_cast<int64_t>(lines_.size()),
                 parts = std::min(height, DivideUp(kLeastUnits, shape_.batch));
   ParallelFor(shape_.batch * parts, [&](int64_t share) {

@@ -61,8 +61,8 @@ void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   }
 }
 
-// The number of registers of sums computed at once: enough to hide the latency of a multiply-add (4
-// cycles, 2 begun per cycle), and few enough to leave registers for the weights.
+// The number of registers that hold sums at the same time: enough to hide the latency of a
+// multiply-add (4 cycles, 2 begun per cycle), and few enough to leave registers for the weights.
 constexpr int kSums = kLanes == 16 ? 24 : 12;
 
 template <bool kBf16>
@@ -74,8 +74,8 @@ void SumRow(const WeightedSum& s) {
   if (pixel < s.pixels) SumPixels<kBf16, 1, 8>(s, pixel);
 }
 
-// Adds to the gradients of taps [first, first + kTaps), for kVectors registers of channels from `c`
-// on.
+// Adds the contributions of one row to the gradients of taps [first, first + kTaps), for kVectors
+// registers of channels from `c` on.
 template <bool kBf16, int kTaps, int kVectors, typename Lanes>
 inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, int64_t first,
                                                          int64_t c, Lanes lanes) {

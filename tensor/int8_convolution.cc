@@ -108,7 +108,7 @@ absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> OneDnnInt8Convolution
   d.with_addend = epilogue.addend;
   d.addend_type = is_real ? choice.out_type : int8.addend_type;
   d.addend_scale = is_real ? 1 : int8.addend_scale / out_scale;
-  // Clamping to u8 already replaces negative results by 0.
+  // With u8 results no relu is needed: clamping to u8 already replaces negative results by 0.
   d.with_relu = epilogue.relu && choice.out_type != ElementType::kU8;
   auto made = std::unique_ptr<OneDnnInt8Convolution>(new OneDnnInt8Convolution(shape, epilogue));
   ASSIGN_OR_RETURN(made->primitive_, onednn::Primitive::Create(d, choice.implementation));

@@ -14,7 +14,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// Converts a buffer in NHWC to doubles in NCHW, and back.
+// Convert a buffer in NHWC to doubles in NCHW, and back.
 template <typename T>
 std::vector<double> FromNhwc(const Shape& s, const void* data) {
   const Strides strides = StridesOf(s, Layout::kNhwc);
@@ -138,7 +138,8 @@ void Check(const Case& c) {
                  high = choice.out_type == ElementType::kU8 ? 255 : 127;
     int wrong = 0;
     for (size_t i = 0; i < found.size(); ++i) {
-      // Rounding costs half a unit; f32 may round slightly differently from double.
+      // The tolerance in units of the output type: rounding to an integer costs half a unit, and
+      // f32 may round slightly differently from double.
       const double tolerance = !is_real ? 0.501
                                : choice.out_type == ElementType::kBf16
                                    ? 0.006 * std::fabs(expected[i]) + 0.002
@@ -226,7 +227,7 @@ TEST_F(Int8ConvolutionTest, EveryGeometry) {
          .pad_right = 1});
 }
 
-// Threads each compute some lines of the only image.
+// The only image is divided among threads, each of which computes some lines.
 TEST_F(Int8ConvolutionTest, OneImageInLines) {
   for (const int64_t stride : {1, 2}) {
     Check({{.batch = 1,

@@ -31,7 +31,8 @@ inline To Convert(From value) {
   }
 }
 
-// For two layouts with spans of adjacent channels: copies span by span, reading in order.
+// Copies between two layouts that both store spans of adjacent channels: span by span, in the order
+// of the source's memory.
 template <typename From, typename To>
 void CopyChannelSpans(const Shape& shape, const From* source, const Strides& from, To* destination,
                       const Strides& to, int64_t padded_channels) {
@@ -53,8 +54,8 @@ void CopyChannelSpans(const Shape& shape, const From* source, const Strides& fro
   });
 }
 
-// For NCHW on one side: transposes tiles of 16 channels by 16 pixels, which stay in the first-level
-// cache.
+// Copies to or from NCHW by transposing tiles of 16 channels by 16 pixels, which stay in the
+// first-level cache.
 template <typename From, typename To>
 void TransposeTiles(const Shape& shape, const From* source, const Strides& from, To* destination,
                     const Strides& to, int64_t padded_channels) {
@@ -157,7 +158,8 @@ int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type) {
 bool SameStorage(const Shape& shape, Layout a, Layout b) {
   if (a == b || shape.rank() != 4) return true;
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
-  // A layout equals plain [n, c, p] or [n, p, c] (p: pixel) if its blocks make no difference.
+  // A layout is the same as plain [n, c, p] or [n, p, c] (n: image, c: channel, p: pixel) if
+  // cutting the channels into blocks makes no difference.
   auto like_nchw = [&](Layout layout) {
     return layout == Layout::kNchw ||
            (pixels == 1 && PaddedChannels(channels, layout) == channels) ||

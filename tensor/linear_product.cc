@@ -1,5 +1,5 @@
-// Linear layers as matrix products (matrix_product.h). Weights are [out, features]; features have
-// the order of the input's layout:
+// Linear layers as matrix products (matrix_product.h). Weights are [out, features]. The features
+// have the order in which the layout of the input stores them:
 //
 //   forward           out [n, out]       = in [n, features] weights^T, then the epilogue
 //   input gradient    in_gradient        = out_gradient [n, out] weights

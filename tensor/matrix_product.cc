@@ -28,7 +28,7 @@ struct Block {
   int64_t row, column, rows, columns;
 };
 
-// The memory that a thread works with.
+// The buffers that a thread needs to compute blocks of the result.
 struct Work {
   const product_kernels::Kernels& kernels = ProductKernels();
   alignas(64) float panels
@@ -55,7 +55,8 @@ void FetchPanels(const MatrixView& b, int64_t row, int64_t rows, int64_t column,
   }
 }
 
-// Writes the products of a block to `c`, in whole registers.
+// Computes the product of a block's rows of a and columns of b, and writes it to `c`, in whole
+// registers.
 void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, const Block& block,
                    Work& work, float* c, int64_t c_row) {
   const int64_t panel_columns = work.panel_columns();
@@ -115,7 +116,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const bool symmetric = form == ResultForm::kSymmetric,
              plain = alpha == 1 && beta == 0 && !symmetric;
   const int64_t block_columns = DivideUp(columns, kBlock);
-  // Large blocks if there are enough for all threads: each block copies its pieces of b anew.
+  // Blocks are large if there are enough large ones for all threads, since each block copies its
+  // pieces of b anew.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
   const auto make_block = [&](int64_t i, int64_t j, Work& work) {
@@ -133,7 +135,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
                              c + block.column * columns + block.row, columns, /*fill=*/false);
     }
   };
-  // A share is some blocks below each other, which use the same pieces of b.
+  // A part is some blocks below each other, which use the same pieces of b; a share is one or more
+  // parts.
   const int64_t parts = std::min(block_rows, DivideUp(kSharesPerThread * Threads(), block_columns));
   const double multiplications = static_cast<double>(rows) * columns * a.columns;
   const int64_t shares = multiplications < kFewMultiplications ? 1 : block_columns * parts;

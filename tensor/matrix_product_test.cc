@@ -39,11 +39,12 @@ std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixVie
 }
 
 TEST(MatrixProductTest, EqualsTheSumsInDouble) {
-  // Smaller than, as large as and larger than a block of the result and a piece of the sum.
+  // These sizes are smaller than, as large as and larger than a block of the result (64 x 64) and a
+  // piece of the sum (256).
   for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 256}, {70, 130, 300}}) {
     for (bool transpose_a : {false, true}) {
       for (bool transpose_b : {false, true}) {
-        // Stored rows are a little longer than the matrix.
+        // The rows in memory are a little longer than the rows of the matrix.
         const int64_t a_row = (transpose_a ? m : k) + 2, b_row = (transpose_b ? k : n) + 3;
         const std::vector<float> a = Random(a_row * (transpose_a ? k : m), 1);
         const std::vector<float> b = Random(b_row * (transpose_b ? n : k), 2);
@@ -61,7 +62,8 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
   }
 }
 
-// Results without scaling or adding are computed in place, in blocks of more rows.
+// Products with alpha = 1 and beta = 0 are written directly to the result, in blocks of more rows
+// than others.
 TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
   for (auto [m, n, k] : {std::tuple{5, 8, 3}, {130, 512, 300}, {300, 72, 600}}) {
     for (bool transposed : {false, true}) {

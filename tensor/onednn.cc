@@ -40,9 +40,9 @@ dnnl_engine_t Engine() {
 }
 
 // While an object exists, oneDNN runs on the calling thread only. The library is built for OpenMP,
-// whose threads get equal parts of the work and spin at barriers; this module makes several smaller
-// calls on the threads of base/parallel.h instead. A primitive is built for the number of OpenMP
-// threads at that time, so make primitives under it, too.
+// whose threads get equal parts of the work and spin at barriers; this module instead makes several
+// smaller calls of oneDNN on the threads of base/parallel.h. oneDNN builds a primitive for the
+// number of OpenMP threads at that time, so an object must also exist while a primitive is made.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) {
@@ -175,7 +175,8 @@ bool IsBroken(const Description& d, std::string_view implementation) {
   }
 }
 
-// With integers, the addend must be in `out` before the run: all implementations support that.
+// Returns whether the addend must be copied to `out` before the run. This is so for convolutions of
+// integers, since all implementations support it.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
 // Makes the list of oneDNN's implementations and goes to the first; returns whether there is one.
@@ -186,7 +187,7 @@ bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attrib
   const Format bias = d.operation == Operation::kMatmul ? RowMajor({1, outputs}, dnnl_f32)
                                                         : RowMajor({outputs}, dnnl_f32);
   const Operands operands = {in.get(), weights, d.with_bias ? bias.get() : nullptr, out.get()};
-  // oneDNN counts the cells skipped between those of the kernel.
+  // oneDNN counts as dilation the cells skipped between two cells of the kernel, so 0 is dense.
   const std::array<int64_t, 2> holes = {d.dilations[0] - 1, d.dilations[1] - 1};
   const Window window = {d.winograd ? dnnl_convolution_winograd : dnnl_convolution_direct,
                          d.strides.data(), holes.data(), d.pad_begin.data(), d.pad_end.data()};
@@ -203,9 +204,9 @@ bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attrib
   return false;
 }
 
-// Goes through oneDNN's implementations in order until accept() returns true for one, which the
-// caller then owns. Returns whether that happened. If weights_form is not null, only
-// implementations that take this memory format of the weights are considered.
+// Goes through oneDNN's implementations in order until accept() returns true for one; accept() then
+// owns that implementation's descriptor. Returns whether accept() returned true. If weights_form is
+// not null, only implementations that take this memory format of the weights are considered.
 bool FindImplementation(const Description& d, const Format* weights_form,
                         const std::function<bool(dnnl_primitive_desc_t)>& accept) {
   const OneThread one_thread;
@@ -344,7 +345,7 @@ struct Primitive::State {
       primitives;  // one for all parts that differ only in where they begin
   std::string implementation;
   std::vector<Call> calls;
-  // Bytes for one call. In a weight gradient each call writes its own weights and bias.
+  // Bytes that each call needs. In a weight gradient each call writes weights and bias of its own.
   int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
   bool with_bias = false, with_addend = false, adds_in_place = false, weights_are_plain = false,
        sums_weights = false;
@@ -354,8 +355,8 @@ struct Primitive::State {
 
   absl::Status AddCalls(const Description& d, std::string_view implementation,
                         const std::vector<Part>& parts);
-  // Makes the primitive for `d`. `weights` receives its weights' format, or, if it is not the first
-  // primitive, gives the format to be used.
+  // Makes the primitive for `d`. The first primitive chooses the memory format of the weights,
+  // which is stored in `weights`; further primitives use that format.
   absl::StatusOr<PrimitiveDescription> AddPrimitive(const Description& d, Format& weights);
   absl::Status CreatePacking(const Description& d, const Format& weights);
   void AddCall(const Description& whole, const Part& part, dnnl_primitive_t primitive,
@@ -425,7 +426,8 @@ void Primitive::State::AddCall(const Description& whole, const Part& part,
   const Format in = QueryFormat(pd, input_gradient ? dnnl_query_diff_src_md : dnnl_query_src_md);
   const Format out = QueryFormat(pd, forward ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
   const Format weights = QueryFormat(pd, weights_query);
-  // Bytes from one row to the next, and, in NHWC, from one line to the next.
+  // row_bytes() returns the bytes from one row to the next. line_bytes() returns those from one
+  // line of an image to the next in NHWC, or 0 if the part is not just some lines.
   const auto row_bytes = [&](const Tensor& tensor, const Format& format) {
     if (!tensor.strides.empty()) return tensor.strides[0] * Bytes(tensor.type);
     if (part.in_lines_only) return NumElements(tensor) / tensor.dims[0] * Bytes(tensor.type);
@@ -521,7 +523,8 @@ void Primitive::UnpackWeights(const void* packed, float* plain) {
   state_->packing.Run(packed, plain);
 }
 
-// Adds the gradients of the other calls to the first call's, in order.
+// Adds the gradients that the other calls computed to those of the first call, in the order of the
+// calls.
 void Primitive::State::AddSums(void* weights, void* bias, const char* sums) const {
   const auto add = [&](int64_t bytes, int64_t offset, void* total) {
     float* const to = static_cast<float*>(total);

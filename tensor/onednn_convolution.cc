@@ -96,8 +96,8 @@ onednn::Description DescriptionOf(const ConvolutionShape& shape, Direction direc
              : ConvolutionDescription(shape, direction, choice, with_bias);
 }
 
-// Whether this name of oneDNN's is a matrix product after copying the image ("gemm:jit"), and not a
-// direct kernel such as "jit:avx512_core_bf16" or "brgconv:avx2".
+// Returns whether this name of oneDNN's means a matrix product after copying the image
+// ("gemm:jit"), and not a direct kernel such as "jit:avx512_core_bf16" or "brgconv:avx2".
 bool IsGemm(std::string_view implementation) {
   return implementation.find("gemm") != std::string_view::npos &&
          implementation.find("brg") == std::string_view::npos;
@@ -108,7 +108,8 @@ KernelKind KindOf(Algorithm algorithm, std::string_view implementation) {
     return implementation.find(part) != std::string_view::npos;
   };
   if (implementation.rfind("ref", 0) == 0) return KernelKind::kReference;
-  // A linear layer is a matrix product, so for kMatmul "gemm" is no detour.
+  // For kMatmul, an implementation with "gemm" in its name copies nothing, since a linear layer is
+  // a matrix product; so it does not count as kGemm.
   if (algorithm != Algorithm::kMatmul && IsGemm(implementation)) return KernelKind::kGemm;
   if (names("avx512")) return KernelKind::kAvx512;
   if (names("avx2")) return KernelKind::kAvx2;
@@ -168,12 +169,14 @@ class OneDnnConvolution final : public ConvolutionImplementation {
   const ConvolutionChoice choice_;
   std::unique_ptr<onednn::Primitive> primitive_;
   bool primitive_has_bias_ = false;
-  // What the epilogue asks for and the primitive cannot do; Run() does it in a pass of its own.
+  // The steps of the epilogue that the primitive cannot do: adding the addend, and relu. Run() does
+  // them afterwards, in another loop over the results.
   bool add_after_ = false, clip_after_ = false;
 };
 
-// Tries to make a primitive with the whole epilogue, then one with the bias only, then, if there is
-// no bias or in a weight gradient, one without.
+// Tries to make a primitive with the whole epilogue, then a primitive with the bias only. If that
+// fails, too, and there is no bias or the direction is kWeightGradient, makes a primitive without
+// any of it.
 absl::Status OneDnnConvolution::MakePrimitive(const Epilogue& epilogue) {
   const bool weight_gradient = direction_ == Direction::kWeightGradient;
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");
@@ -315,7 +318,8 @@ bool IsFloatingPoint(const SideTypes& types) {
 constexpr auto kComputesAll = [](const ConvolutionShape&, Direction, const SideTypes& types) {
   return IsFloatingPoint(types);
 };
-// Candidates are oneDNN's own names for the shape; Create() fails for others.
+// A choice with the right algorithm always belongs to the family. Choices are named after oneDNN's
+// own implementations, and Create() fails for a name that oneDNN does not offer for the shape.
 constexpr auto kHasAll = [](const ConvolutionChoice&) { return true; };
 
 }  // namespace

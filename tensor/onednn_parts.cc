@@ -10,18 +10,19 @@ namespace {
 // A call should have at least this many multiplications: about 30 us on a core with AVX-512.
 constexpr double kLeastMultiplications = 2e6;
 constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
-// A call for some lines of an image should have at least this many multiplications. It may have
-// fewer than other calls, because its thread would otherwise be idle.
+// A call for some lines of an image should have at least this many multiplications. The limit is
+// lower than for other calls, because the call's thread would otherwise be idle.
 constexpr double kLeastForLines = 1e6;
 
-// Returns how many rows each call gets. There should be enough calls for threads to take over from
-// each other, and few enough that the weights do not dominate the time: each call reads all of them
-// or, in a weight gradient, writes a copy.
+// Returns how many rows each call gets. Calls should be so many that threads which are done early
+// can take some from slower ones, and so few that the weights do not dominate the time: each call
+// reads all weights or, in a weight gradient, writes a copy of them.
 int64_t RowsPerCall(const Description& d) {
   const int64_t rows = d.in.dims[0], threads = Threads();
   if (threads == 1 || rows == 1) return rows;
   const int64_t in = NumElements(d.in), out = NumElements(d.out), weights = NumElements(d.weights);
-  // Each weight is multiplied once per output pixel, or per row of a matrix.
+  // Counts the multiplications: each weight is multiplied once per output pixel, or per row of a
+  // matrix.
   const double multiplications =
       d.operation == Operation::kMatmul
           ? static_cast<double>(weights) * static_cast<double>(rows)
@@ -34,7 +35,8 @@ int64_t RowsPerCall(const Description& d) {
           : std::clamp((in + out) / weights, threads, kMostCallsPerThread * threads);
   const int64_t calls = std::min({worthwhile, most, rows});
   if (calls <= 1) return rows;
-  // If all calls have the same size, one primitive serves them all; otherwise two are needed.
+  // If all calls have the same number of rows, a single primitive serves all of them; otherwise two
+  // are needed. So a number of calls is preferred that divides the rows evenly.
   for (int64_t equal = calls; equal >= std::max<int64_t>(2, calls / 2); --equal) {
     if (rows % equal == 0 && equal % threads == 0) return rows / equal;
   }

@@ -12,12 +12,13 @@
 namespace cotangent::tensor {
 namespace {
 
-// Channels processed together: the floats of an AVX-512 register.
+// The number of channels processed together: the floats of an AVX-512 register.
 constexpr int64_t kLanes = 16;
 
-// One row of pixels of the tensor that is written, in one span of adjacent channels of one image.
-// In forward these are output rows, in backward input rows. Every element is computed completely
-// from what it depends on, so rows are independent and each is written once.
+// One row of pixels of the tensor that is written (the output in the forward direction, the input
+// gradient in the backward direction), for one span of adjacent channels of one image. All that
+// contributes to an element of the row is summed at once, so rows are independent of each other and
+// each is written once.
 struct Row {
   const PoolShape* shape;
   int64_t y;             // index of the row
@@ -50,8 +51,8 @@ COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int6
           std::min(out_extent, padded / stride + 1)};
 }
 
-// Calls body(first channel, count) over a row's channels. `count` is a compile-time constant,
-// except for the last channels.
+// Calls body(first channel, count) for every group of kLanes channels of a row. `count` is a
+// compile-time constant, except for the last group, which may be smaller.
 template <typename Body>
 COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   int64_t c = 0;
@@ -63,7 +64,7 @@ COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   if (c < span) body(c, span - c);
 }
 
-// P is the type of stored positions.
+// Computes a row of max pooling. T is the type of the numbers, P the type of stored positions.
 template <typename T, typename P>
 COTANGENT_INLINE void MaxForwardRow(const Row& row) {
   const PoolShape& s = *row.shape;

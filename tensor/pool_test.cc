@@ -91,7 +91,7 @@ std::vector<PoolShape> Shapes() {
 constexpr Layout kLayouts[] = {Layout::kNchw, Layout::kNhwc, Layout::kBlocked8, Layout::kBlocked16};
 constexpr ElementType kTypes[] = {ElementType::kF32, ElementType::kBf16};
 
-// Normally distributed numbers that bf16 holds exactly.
+// Returns normally distributed numbers that bf16 holds exactly.
 std::vector<double> Random(int64_t count, int seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;

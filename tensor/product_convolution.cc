@@ -23,10 +23,11 @@
 namespace cotangent::tensor {
 namespace {
 
-// Bytes of a panel that are multiplied with all rows at a time, so that they stay in the nearest
-// cache.
+// The bytes of a panel's weights that are multiplied with all rows before the next ones, so that
+// they stay in the nearest cache.
 constexpr int64_t kPieceBytes = 24 << 10;
-// With more pixels than this, each weight is used often enough that other algorithms are faster.
+// The largest number of output pixels for this algorithm. With more pixels, each weight is used so
+// often that other algorithms are faster.
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
@@ -52,7 +53,8 @@ class ProductConvolution final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Writes the inputs of output pixel `pixel` to `row`, tap by tap (a tap is a cell of the kernel).
+  // Writes the inputs of output pixel `pixel` to `row`, tap by tap (a tap is a cell of the kernel,
+  // with all input channels).
   void GatherRow(const char* in, int64_t pixel, char* row) const;
   // Computes a panel's output channels for output pixels [first, first + count).
   void MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows,
@@ -61,7 +63,8 @@ class ProductConvolution final : public ConvolutionImplementation {
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t pixels() const { return shape_.batch * shape_.out_height() * shape_.out_width(); }
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
-  // Elements of a row, of 4 bytes: one f32, or a pair of bf16.
+  // The number of elements that one tap, and a whole row, take. An element has 4 bytes: one f32, or
+  // a pair of bf16.
   int64_t steps_a_tap() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }
   int64_t depth() const { return taps() * steps_a_tap(); }
   int64_t RowBytes() const { return depth() * 4; }
@@ -146,8 +149,8 @@ void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, in
   const int64_t step_bytes = panels_.Columns(panel) * 4, piece_steps = kPieceBytes / step_bytes;
   for (int64_t k = 0; k < depth(); k += piece_steps) {
     const int64_t piece = std::min(piece_steps, depth() - k);
-    // After a panel's last piece the next panel is prefetched; the very last piece prefetches
-    // itself.
+    // After a panel's last piece the first piece of the next panel is prefetched. The very last
+    // piece has no successor and prefetches itself.
     const bool more = k + piece < depth() || panel + 1 < panels_.count();
     const char* const b = weights + k * step_bytes;
     kernels_.multiply(bf16_, {.rows = count,
@@ -189,7 +192,8 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
     for (int64_t i = begin; i < end; ++i)
       GatherRow(static_cast<const char*>(arguments.in), i, rows + i * RowBytes());
   });
-  // Panels are divided among threads, and if there are too few of them, pixels too.
+  // Panels are divided among threads. If there are fewer panels than threads, the pixels are
+  // divided, too.
   const int64_t parts = std::min(DivideUp(threads_, panels_.count()), pixels());
   ParallelFor(panels_.count() * parts, [&](int64_t share, int thread) {
     const auto [begin, end] = PartOf(pixels(), share % parts, parts);

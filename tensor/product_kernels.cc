@@ -25,7 +25,8 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
-  // Prefetches a part of p.next, the share of these rows, a little with every step.
+  // With each step of the sum, prefetches a little of the memory p.next. These kRows rows prefetch
+  // their share of it.
   const char* next = nullptr;
   int64_t next_step = 0;
   if constexpr (kAhead)
@@ -57,7 +58,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
   }
 }
 
-// Computes all rows, in blocks of as many as fit into the registers.
+// Computes all rows of the product, in blocks of as many rows as fit into the registers.
 template <bool kBf16, int kRows, int kVectors, bool kAhead>
 void MultiplyRowsAs(const Product& p) {
   int64_t row = 0;

@@ -31,10 +31,11 @@ constexpr int64_t kL3BytesPerThread = 3 << 20;
 // The bytes of the third-level cache used if all threads work on the same tiles. Threads should
 // share little data: what another core has written is slow to read.
 constexpr int64_t kL3BytesTogether = 8 << 20;
-// More tiles at a time save nothing: weights are already loaded only once for all of them.
+// The most tiles that a thread processes at a time. More would save nothing: with this many, the
+// time for loading the weights is already small.
 constexpr int64_t kMostTilesByThread = 192;
-// Rows that the product kernel (product_kernels.cc) computes at once; tiles at a time are a
-// multiple.
+// The product kernel (product_kernels.cc) computes this many rows at once, and each tile is a row.
+// So the number of tiles processed at a time is a multiple of it.
 constexpr int64_t kProductRows = 6;
 constexpr int64_t kTilesPerBlock = 48;
 
@@ -140,7 +141,8 @@ extern constexpr ConvolutionFamily kWinogradFamily = {
         [](const ConvolutionChoice& choice) {
           return choice == Choice(choice.in_type, false) || choice == Choice(choice.in_type, true);
         },
-    // Tiles of outputs must begin where windows begin.
+    // The input gradient (winograd_forward.cc) relies on a padding of 1: then each tile of output
+    // gradients that it reads begins one row and one column before a pooling window.
     .can_pool =
         [](const ConvolutionShape& s) {
           return s.pad_top == 1 && s.pad_left == 1 && s.out_height() >= 2 && s.out_width() >= 2;

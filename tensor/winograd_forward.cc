@@ -1,6 +1,10 @@
 // Winograd's convolutions (winograd.h) in the forward direction, and their input gradients, which
 // are forward convolutions with the kernel rotated and its input and output channels exchanged.
-// "Source" and "target" are the side that is read and the side that is written.
+//
+// "Source" is the side of the convolution that is read, "target" the side that is written. A tile
+// is 4x4 pixels of the target with the 6x6 pixels of the source that they depend on. A point is one
+// of the 36 elements of a transformed tile. A panel is the target channels that the product kernel
+// computes at once, and a chunk is the tiles that are processed at a time.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -32,7 +36,8 @@ class WinogradForward final : public WinogradConvolution {
   }
 
  private:
-  // Transforms tiles [first, first + count) of all. `points` is where the first one's result goes.
+  // Transforms tiles [first, first + count) of the source. The result of the first of them goes to
+  // `points`.
   void TransformSource(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                        int64_t count, char* points) const;
   // Does what TransformSource() does if the source is the gradient of a pooled output.
@@ -56,12 +61,14 @@ class WinogradForward final : public WinogradConvolution {
   // panels, so that the weights are read only once.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
-  // Bytes of one tile at one point, and from one point to the next.
+  // SourceRow(): bytes of one tile at one point. SourcePointStride(): bytes from one point of a
+  // chunk to the next.
   int64_t SourceRow() const { return Depth(source_.channels) * 4; }
   int64_t SourcePointStride() const {
     return PadAgainstCacheAliasing(RoundUp(chunk_, 2) * SourceRow());
   }
-  // Floats of one tile's products at one point, and from one point to the next.
+  // The same for the products, in floats: those of one tile at one point, and from one point to the
+  // next.
   int64_t ProductRow() const;
   int64_t ProductPointStride() const {
     return PadAgainstCacheAliasing(chunk_ * ProductRow() * 4) / 4;
@@ -96,7 +103,8 @@ int64_t WinogradForward::scratch_bytes() const {
 }
 
 void WinogradForward::PackWeights(const float* oihw, void* packed) const {
-  // Distances in floats between the taps of source channels k and of target channels n.
+  // Distances in floats between the taps of neighbouring source channels (row_stride) and of
+  // neighbouring target channels (column_stride).
   const bool rotated = direction_ == Direction::kInputGradient;
   const int64_t row_stride = rotated ? 9 * target_.channels : 9;
   const int64_t column_stride = rotated ? 9 : 9 * source_.channels;
@@ -146,7 +154,7 @@ void WinogradForward::TransformPooledSource(const ConvolutionArguments& argument
   ForEachTile<winograd::Windows>(
       count,
       [&](int64_t t, winograd::Windows& windows) {
-        // A tile of inputs begins one row and one column before a window.
+        // A tile of the source begins one row and one column before a pooling window.
         const Tile tile = TileAt(first + t);
         pooled.PointAtWindows<4>(tile.image, tile.row / 2 - 1, tile.column / 2 - 1, 0, zeros,
                                  windows);

@@ -2,10 +2,13 @@
 // across, and plain sums over the three taps downwards. It takes half of a direct convolution's
 // multiplications (winograd.h takes a quarter), but its weights take only twice their plain size
 // (winograd.h: four times). With few pixels, as in inference of one image, the time goes into
-// reading the weights. A, B and G are the matrices of winograd_matrices.h; four outputs of a row at
-// a time:
+// reading the weights. A, B and G are the matrices of winograd_matrices.h; four outputs of a row (a
+// tile) are computed at a time:
 //
 //   y[row] = A^T (sum over taps r and input channels of (B^T x[row + r]) (G w[r]))
+//
+// A "point" is one of the six elements of B^T x. A "panel" is the output channels that the product
+// kernel computes at once (panels.h).
 //
 // Activations are NHWC. In f32 everything is f32; in bf16 activations, B^T x and G w are bf16, and
 // all sums are f32.
@@ -31,8 +34,8 @@ namespace {
 using winograd::kInputs;
 using winograd::kOutputs;
 
-// With more pixels than this, fewer multiplications save more than larger weights cost: winograd.h
-// is faster.
+// The largest number of pixels for this algorithm. With more pixels, winograd.h is faster: its
+// fewer multiplications save more time than its larger weights cost.
 constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kTaps = 3;
 // The least number of tiles that is worth another thread: about 5 us of transforms.
@@ -59,7 +62,8 @@ class WinogradRows final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // A tile is four outputs of a row. An image's input rows are its output rows and two more.
+  // A tile is four outputs of a row. For each image two more rows of inputs than of outputs are
+  // transformed.
   int64_t tiles_a_row() const;
   int64_t in_rows() const { return shape_.out_height() + 2; }
   int64_t in_tiles() const { return shape_.batch * in_rows() * tiles_a_row(); }
@@ -174,8 +178,8 @@ void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t pan
     const char* const a = points + point * PointBytes() + image * in_rows() * tiles_a_row() * row;
     for (int64_t tap = 0; tap < kTaps; ++tap) {
       const char* const b = panel_weights + tap * TapBytes(panel);
-      // After the last image the next weights in memory are prefetched; the very last product
-      // prefetches its own.
+      // After the last image the next weights in memory are prefetched. The very last product has
+      // no successor and prefetches its own weights.
       const bool ends = point + 1 == kInputs && panel + 1 == panels_.count() && tap + 1 == kTaps;
       const char* const next = image + 1 == shape_.batch && !ends ? b + TapBytes(panel) : b;
       products_.multiply(bf16_, {.rows = rows,

@@ -1,5 +1,9 @@
 // Weight gradients of Winograd's convolutions (winograd.h), which are sums over tiles. In bf16,
 // tiles are processed in pairs whose numbers lie side by side, as one step of a product takes them.
+//
+// A tile is 4x4 pixels of the output side with the 6x6 pixels of the input side that they depend
+// on. A point is one of the 36 elements of a transformed tile. A panel is some adjacent channels
+// that the product kernel processes at once, and a chunk is the tiles that are processed at a time.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -19,8 +23,8 @@ using winograd::kOutputs;
 using winograd::kPoints;
 
 // The tiles are cut into at most this many shares per thread. Each share has sums of its own, and a
-// thread that is done early takes another share. Each share costs a pass over its sums at the end,
-// so there are fewer shares if the sums are large compared with the transformed tiles. Measured as
+// thread that is done early takes another share. At the end the sums of all shares are added, so
+// there are fewer shares if the sums are large compared with the transformed tiles. Measured as
 // described in winograd.cc.
 constexpr int64_t kMostSumsPerThread = 4;
 
@@ -54,10 +58,11 @@ class WinogradWeightGradient final : public WinogradConvolution {
   // panel.
   void MultiplyPanel(int point, int64_t panel, int64_t pairs, const char* in_points,
                      const char* out_points, float* sums, bool accumulate) const;
-  // Threads sum over shares of the tiles, and these sums are added at the end.
+  // Each thread computes sums over its shares of the tiles; at the end the sums of all shares are
+  // added.
   void RunByThread(const ConvolutionArguments& arguments) const;
-  // All threads transform one chunk of tiles, then divide its products. Used if the sums are larger
-  // than the transformed tiles, or than the caches.
+  // All threads transform one chunk of tiles, then divide the chunk's products among each other.
+  // Used if the sums are larger than the transformed tiles, or than the caches.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
   // Both sides are stored in panels of `width` channels: all tiles of the first panel, then all of
@@ -65,7 +70,8 @@ class WinogradWeightGradient final : public WinogradConvolution {
   int64_t PanelWidth(int64_t channels) const {
     return std::min(panels_.width(), RoundUp(channels, lanes()));
   }
-  // Bytes of one tile at one point: in one panel, and in all panels.
+  // Bytes of one tile at one point: WidthBytes() those in one panel, RowBytes() those in all
+  // panels.
   int64_t WidthBytes(int64_t channels) const { return PanelWidth(channels) * element_bytes(); }
   int64_t RowBytes(int64_t channels) const {
     return RoundUp(channels, PanelWidth(channels)) * element_bytes();

@@ -34,7 +34,7 @@ std::vector<std::string> Operators(const onnx::ModelProto& model) {
   return operators;
 }
 
-// Fails for a new operation until onnx_rules.cc lists it.
+// This test fails when an operation is added to the library, until onnx_rules.cc lists it.
 TEST(OnnxExport, EveryOperationIsKnown) {
   for (const layers::Op op : layers::AllOperations()) {
     EXPECT_TRUE(IsKnownToOnnx(op->name()))

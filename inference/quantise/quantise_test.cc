@@ -101,7 +101,8 @@ TEST(Quantise, CalibratesWritesAndReadsBack) {
   const auto loaded = training::LoadTrained(found->checkpoint, path);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_TRUE(loaded->quantisation == trained.quantisation);
-  // The same integers as before: reading and writing rounds nothing twice.
+  // The network that was written to a file and read again computes with the same integers: nothing
+  // is rounded twice.
   if (tensor::Int8Available()) {
     EXPECT_EQ(Answers(*loaded, dataset), quantised);
   }
@@ -168,7 +169,7 @@ TEST(Histogram, ErrorIsThatOfRounding) {
   }
 }
 
-// An outlier costs less if it is cut off.
+// Cutting off an outlier costs less than covering it.
 TEST(Histogram, LeavesOutliersOut) {
   std::vector<float> numbers;
   for (int i = 0; i < 100000; ++i) numbers.push_back(static_cast<float>(i % 1000) / 1000);

@@ -219,7 +219,7 @@ TEST_F(ServerTest, GathersBatches) {
   EXPECT_LT(std::stoi(metrics.substr(at)), 8);
 }
 
-// The delay is for other requests that are arriving; a single one does not wait.
+// The delay gives other requests that are arriving time to arrive; a single request does not wait.
 TEST_F(ServerTest, ALonePictureDoesNotWait) {
   ServerOptions options;
   options.batcher.delay = absl::Seconds(100);
