@@ -9,7 +9,7 @@
 namespace cotangent {
 namespace {
 
-// A control group of this process, and where its tree is mounted.
+// A control group of this process, and the place where the tree of control groups is mounted.
 struct Hierarchy {
   bool is_version_2 = false;
   std::string group;        // this process's group, such as "/docker/0a1b"

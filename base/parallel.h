@@ -3,9 +3,9 @@
 //   ParallelFor(rows, [&](int64_t row) { Scale(row); });        // row by row, in any order
 //   ParallelFor(shares, [&](int64_t share, int thread) { ... });  // `thread` picks scratch memory
 //
-// A job is cut into shares, and each thread takes the next share when it is free. If the system
-// suspends a thread, only the share it is working on is late. The job ends with its last share,
-// even if some threads have not noticed it yet.
+// A job (one call) consists of shares (calls of the function), and each thread takes the next share
+// when it is free. If the system suspends a thread, only the share that it works on is late. The job
+// ends when its last share is done, even if some threads have not woken up for it.
 //
 // Results must not depend on which thread computes a share. If shares contribute to a sum, each
 // share computes its own partial sum, and the caller adds these in order afterwards. If the number

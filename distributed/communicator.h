@@ -70,7 +70,7 @@ class Communicator {
 // The communicator of a process that is the only rank.
 Communicator& OneProcess();
 
-// Replaces `value` by that of rank 0.
+// Replaces `value` on all ranks by its value on rank 0.
 template <typename T>
 void BroadcastValue(Communicator& ranks, T& value) {
   static_assert(std::is_trivially_copyable_v<T>);

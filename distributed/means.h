@@ -62,16 +62,17 @@ class Means {
 // the union of the intervals from `begun` to `ended`).
 double SecondsUnderWay(const std::vector<Means::Record>& records);
 
-// ---- Loops over the numbers of a stretch
+// ---- Functions for implementations of Means: arithmetic on the numbers of a stretch -------------
 
-// sum += values.
+// Computes sum += values.
 void Add(absl::Span<const float> values, float* sum);
 void Add(absl::Span<const Bf16> values, float* sum);
-// values *= factor.
+// Computes values *= factor.
 void Scale(float factor, absl::Span<float> values);
-// rounded = values + remainders, rounded to bf16; remainders = the rounding errors.
+// Sets rounded = values + remainders, rounded to bf16, and remainders = the rounding errors of this
+// step.
 void RoundWithFeedback(absl::Span<const float> values, float* remainders, Bf16* rounded);
-// wide = values.
+// Sets wide = values, converted to float.
 void Widen(absl::Span<const Bf16> values, float* wide);
 
 }  // namespace cotangent::distributed

@@ -67,7 +67,7 @@ class MpiCommunicator final : public Communicator {
 
   int ranks_ = 1, rank_ = 0;
   int64_t waits_ = 0;               // how many WaitForRanks() were begun
-  std::vector<int64_t> arrived_;    // by rank: the latest wait that it said it has reached
+  std::vector<int64_t> arrived_;    // by rank: the latest wait that the rank has reached
   std::vector<std::string> hosts_;  // by rank
   double seconds_waited_ = 0;
   std::mutex mutex_;  // held by a thread while it calls MPI

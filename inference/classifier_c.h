@@ -33,12 +33,12 @@ void cotangent_free(cotangent_classifier* classifier);
 enum { COTANGENT_CLASSES = 0, COTANGENT_LABELS = 1, COTANGENT_NUMBERS = 2 };
 int cotangent_answers(const cotangent_classifier* classifier);
 
-/* How many classes (labels, numbers) there are, and the name of one, which lives as long as the classifier; NULL for a number that is
-   none. */
+/* How many classes (labels, numbers) there are, and the name of one, which lives as long as the classifier; NULL if there is no class
+   of this number. */
 int64_t cotangent_classes(const cotangent_classifier* classifier);
 const char* cotangent_class_name(const cotangent_classifier* classifier, int64_t number);
 
-/* Fills in one probability a class or label, or the numbers, for a picture: `height` rows of `width` pixels, a byte each of red, green, blue. Any
+/* Writes to `probabilities` one probability per class or label, or the numbers, for a picture: `height` rows of `width` pixels, a byte each of red, green, blue. Any
    number of threads may call at the same time. Returns COTANGENT_OK or what went wrong, with `error` as above. */
 int cotangent_classify(cotangent_classifier* classifier, const uint8_t* rgb, int width, int height,
                        float* probabilities, char* error, size_t error_bytes);

@@ -1,4 +1,4 @@
-// Writes a trained network as a file without what only training needs.
+// Writes a trained network to a file, without the data that only training needs.
 #ifndef COTANGENT_INFERENCE_INFERENCE_FILE_H_
 #define COTANGENT_INFERENCE_INFERENCE_FILE_H_
 

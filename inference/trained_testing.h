@@ -9,8 +9,8 @@
 
 namespace cotangent::inference {
 
-// Makes the network of `text` with its initial weights. Each channel gets other batch statistics,
-// as after training: means near 0 and variances near 1. REQUIRES: `text` is valid.
+// Makes the network of `text` with its initial weights. Each channel gets different batch
+// statistics, as after training: means near 0 and variances near 1. REQUIRES: `text` is valid.
 training::TrainedNetwork MakeTrained(const std::string& text,
                                      const std::vector<std::string>& classes);
 // Does what MakeTrained() does for a network of the zoo (the networks that the program brings

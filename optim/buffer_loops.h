@@ -18,7 +18,7 @@ struct GradientSummary {
 };
 
 struct BufferLoops {
-  // average = keep * average + (1 - keep) * values
+  // Computes average = keep * average + (1 - keep) * values.
   void (*blend)(float* average, const float* values, int64_t size, float keep);
   GradientSummary (*summarise)(const float* gradients, int64_t size);
   bool (*all_finite)(const float* values, int64_t size);

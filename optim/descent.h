@@ -94,7 +94,7 @@ struct DescentRecord {
 
 struct DescentResult {
   std::vector<double> last;     // w after the last step
-  std::vector<double> average;  // of w_1 .. w_T or their last part (averaged_share)
+  std::vector<double> average;  // the mean of w_1 .. w_T or their last part (averaged_share)
   double last_value = 0;
   double average_value = 0;
   int64_t steps = 0;  // steps taken

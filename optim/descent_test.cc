@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 using Vector = absl::Span<const double>;
 using MutableVector = absl::Span<double>;
 
-// Bowl(w) = (w0 - 1)^2 + 2 (w1 + 3)^2
+// Returns (w0 - 1)^2 + 2 (w1 + 3)^2, which is least at w = (1, -3).
 double Bowl(Vector w) { return (w[0] - 1) * (w[0] - 1) + 2 * (w[1] + 3) * (w[1] + 3); }
 void BowlGradient(Vector w, MutableVector g) {
   g[0] = 2 * (w[0] - 1);

@@ -117,8 +117,8 @@ class FlatOptimizer final : public Optimizer {
 
   // Working memory of Step(), allocated in Plan().
   std::vector<double> partial_sums_;
-  // Indexed [worker][group], where a worker is a thread; null for groups without matrices. If all
-  // threads work on one matrix, they use the memory of worker 0.
+  // Working memory of matrix rules, indexed [worker][group], where a worker is a thread; null for
+  // groups without matrices. If all threads work on one matrix, they use the memory of worker 0.
   std::vector<std::vector<std::unique_ptr<MatrixScratch>>> matrix_scratch_;
   const BufferLoops loops_;
   float slow_keep_ = 1, average_keep_ = 1;

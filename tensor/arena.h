@@ -32,7 +32,8 @@ class ArenaPlanner {
   // int64_t.
   absl::Status Plan();
 
-  // Byte offset of a piece, and bytes in total. Call Plan() first.
+  // offset() returns where a piece begins, and total() the size of the memory for all pieces, in
+  // bytes. Call Plan() first.
   int64_t offset(int piece) const { return pieces_[piece].offset; }
   int64_t total() const { return total_; }
 

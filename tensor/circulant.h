@@ -113,7 +113,7 @@ class CircularConvolver {
   std::unique_ptr<State> state_;
 };
 
-// Whether an n x n matrix is circulant, and why not.
+// The answer of DetectCirculant(): whether an n x n matrix is circulant, and if not, why not.
 struct CirculantDetection {
   bool circulant = false;
   std::vector<double> a;  // if circulant: its first column; the matrix is C_a

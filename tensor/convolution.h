@@ -58,8 +58,8 @@ struct ConvolutionShape {
   // operations.
   int64_t MultiplyAdds() const;
 
-  // Whether the kernel covers the whole image without padding. The convolution is then a linear
-  // layer on in_channels * in_height * in_width features.
+  // Returns whether the kernel covers the whole image without padding. The convolution is then a
+  // linear layer on in_channels * in_height * in_width features.
   bool IsLinear() const;
 
   // Returns an error unless every size is positive, no padding is negative, `groups` divides the
@@ -89,7 +89,7 @@ struct ConvolutionChoice {
   Algorithm algorithm = Algorithm::kDirect;
   Layout in_layout = Layout::kNchw, out_layout = Layout::kNchw;
   ElementType in_type = ElementType::kF32, out_type = ElementType::kF32;
-  std::string implementation;  // its name; empty: the first that oneDNN offers
+  std::string implementation;  // name of the implementation; empty: oneDNN's first
 
   // Returns "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core" or the like; Parse() reads
   // it.
@@ -99,8 +99,8 @@ struct ConvolutionChoice {
   friend bool operator==(const ConvolutionChoice&, const ConvolutionChoice&) = default;
 };
 
-// Whether this processor can compute with bf16 activations and weights. It needs AVX-512; with
-// AVX512_BF16 it is fast.
+// Returns whether this processor can compute with bf16 activations and weights. It needs AVX-512;
+// with AVX512_BF16 it is fast.
 bool Bf16Available();
 
 // Describes a forward convolution of 8-bit integers. Each integer stands for itself times a scale:
@@ -118,8 +118,8 @@ struct Int8Convolution {
   std::vector<float> weight_scales;
 };
 
-// Whether this processor has 8-bit kernels that are faster than those in bf16 or f32: it has VNNI
-// (AVX-512 or AVX2) or AMX.
+// Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32: it
+// has VNNI (AVX-512 or AVX2) or AMX.
 bool Int8Available();
 
 // Returns the choices for a forward convolution with Epilogue::int8; none if !Int8Available().
@@ -155,7 +155,7 @@ struct Epilogue {
   const Int8Convolution* int8 = nullptr;
 };
 
-// Whether Create() accepts this choice with Epilogue::pooled.
+// Returns whether Create() accepts this choice with Epilogue::pooled.
 bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 
 // The buffers that Convolution::Run() reads and writes. Activations have the layouts and types of
@@ -196,8 +196,8 @@ class Convolution {
   int64_t packed_weight_bytes() const;
   int64_t scratch_bytes() const;
 
-  // Whether the packed weights are just f32 [out, in / groups, height, width], so that they need no
-  // packing.
+  // Returns whether the packed weights are just f32 [out, in / groups, height, width], so that they
+  // need no packing.
   bool weights_are_plain() const;
 
   // PackWeights() converts f32 weights [out, in / groups, height, width] to the implementation's

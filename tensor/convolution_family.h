@@ -32,12 +32,12 @@ class ConvolutionImplementation {
   virtual int64_t scratch_bytes() const = 0;
   virtual bool weights_are_plain() const { return false; }
   virtual void PackWeights(const float* oihw, void* packed) const = 0;
-  // Called for kWeightGradient only.
+  // Converts a weight gradient to plain f32. Convolution calls it for kWeightGradient only.
   virtual void UnpackWeightGradient(const void*, float*) const {}
-  // In kForward, adds a bias and an addend if `arguments` has them.
+  // Computes the convolution. In kForward, adds a bias and an addend if `arguments` has them.
   virtual void Run(const ConvolutionArguments& arguments) const = 0;
-  // Whether Run() of kWeightGradient with Epilogue::bias writes the gradient of the bias. If not,
-  // Convolution computes it.
+  // Returns whether Run() of kWeightGradient with Epilogue::bias writes the gradient of the bias.
+  // If not, Convolution computes it.
   virtual bool writes_bias_gradient() const { return false; }
 };
 

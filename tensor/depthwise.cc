@@ -42,8 +42,8 @@ constexpr int64_t kLeastUnits = 32;
 
 class DepthwiseConvolution final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the necessary instructions and the convolution is depthwise. `type`
-  // is the type of both sides, which are NHWC.
+  // Returns whether this processor has the necessary instructions and the convolution is depthwise.
+  // `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // Returns the choice with the implementation "depthwise:avx2", "depthwise:avx512" or
   // "depthwise:avx512_bf16".

@@ -38,9 +38,9 @@ int64_t PaddedChannels(int64_t channels, Layout layout);
 int64_t StorageElements(const Shape& shape, Layout layout);
 int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type);
 
-// Whether both layouts put every element of this shape in the same place without padding, so that
-// data in one layout can be read as the other. For example, a 1x1 image is the same in NCHW and
-// NHWC, and in kBlocked16 if 16 divides the channels.
+// Returns whether both layouts put every element of this shape in the same place without padding,
+// so that data in one layout can be read as the other. For example, a 1x1 image is the same in NCHW
+// and NHWC, and in kBlocked16 if 16 divides the channels.
 bool SameStorage(const Shape& shape, Layout a, Layout b);
 
 // Offsets of elements, counted in elements. With block = 1 for NCHW and block = C for NHWC:

@@ -21,8 +21,8 @@ namespace {
 
 class LinearProduct final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the necessary instructions and the convolution is a linear layer.
-  // `type` is the type of both sides.
+  // Returns whether this processor has the necessary instructions and the convolution is a linear
+  // layer. `type` is the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // Returns the choice with the implementation "product:avx2" or "product:avx512".
   static ConvolutionChoice Choice(Layout in_layout);

@@ -56,7 +56,7 @@ class OneThread {
   const int before_;
 };
 
-// A stream of oneDNN, in order and synchronous, for the calls of one thread at a time.
+// A stream of oneDNN: runs calls at once and in order. Only one thread at a time may use it.
 class Stream : public Owned<dnnl_stream_t, dnnl_stream_destroy> {
  public:
   Stream() { dnnl_stream_create(out(), Engine(), dnnl_stream_default_flags); }
@@ -136,7 +136,7 @@ std::string ImplementationName(dnnl_primitive_desc_t description) {
   return name;
 }
 
-// Whether along this axis the first or the last window lies entirely in the padding.
+// Returns whether along this axis the first or the last window lies entirely in the padding.
 bool HasWindowInPadding(const Description& d, int axis) {
   const int64_t in = d.in.dims[2 + axis], out = d.out.dims[2 + axis],
                 kernel = d.weights.dims[d.weights.dims.size() - 2 + axis];

@@ -33,7 +33,7 @@ namespace cotangent::tensor::onednn {
 // Returns oneDNN's version, such as "2.6.3".
 std::string Version();
 
-// Whether oneDNN's bf16 kernels run on this processor.
+// Returns whether oneDNN's bf16 kernels run on this processor.
 bool Bf16Available();
 // Int8Available() returns whether oneDNN's 8-bit convolutions can use VNNI or AMX on this
 // processor; HasInt8Instructions() returns whether the implementation of this name uses them.
@@ -93,7 +93,7 @@ class Primitive {
   int64_t weight_bytes() const;
   int64_t scratch_bytes() const;
 
-  // Whether the primitive takes its weights as row-major f32.
+  // Returns whether the primitive takes its weights as row-major f32.
   bool weights_are_plain() const;
 
   // PackWeights() converts row-major weights (f32, or s8 if Description::scales is set) to the

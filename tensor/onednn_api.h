@@ -56,8 +56,8 @@ struct Operands {
   FormatRef in, weights, bias, out;
 };
 
-// How a convolution moves over its input, as {vertical, horizontal}. A dilation of 0 is dense, as
-// oneDNN counts.
+// The algorithm of a convolution, and how its kernel moves over the input, as {vertical,
+// horizontal}. A dilation of 0 is dense, as oneDNN counts.
 struct Window {
   dnnl_alg_kind_t algorithm;
   const dnnl_dim_t *strides, *dilations, *pad_begin, *pad_end;

@@ -116,7 +116,7 @@ KernelKind KindOf(Algorithm algorithm, std::string_view implementation) {
   return KernelKind::kPortable;
 }
 
-// out = max(least, out + addend), or max(least, out) if addend is null. NaN stays NaN.
+// Computes out = max(least, out + addend), or max(least, out) if addend is null. NaN stays NaN.
 template <typename T>
 void AddAndClip(int64_t count, const T* addend, float least, T* out) {
   const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };

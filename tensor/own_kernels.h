@@ -12,11 +12,11 @@
 
 namespace cotangent::tensor {
 
-// Whether there are own kernels for numbers of `type` on this processor: for f32 with AVX2, for
-// bf16 with AVX512_BF16.
+// Returns whether there are own kernels for numbers of `type` on this processor: for f32 with AVX2,
+// for bf16 with AVX512_BF16.
 bool HaveOwnKernels(ElementType type);
 
-// REQUIRES: HaveOwnKernels(kF32).
+// Return the kernels for this processor's widest instruction set. REQUIRES: HaveOwnKernels(kF32).
 const product_kernels::Kernels& ProductKernels();
 const winograd::Kernels& WinogradKernels();
 const depthwise_kernels::Kernels& DepthwiseKernels();

@@ -1,5 +1,5 @@
-// own_kernels.h for processors that are not x86-64: there are no own kernels, oneDNN's do
-// everything.
+// Implements own_kernels.h for processors that are not x86-64. There are no own kernels for such
+// processors; oneDNN's kernels compute everything.
 #include <cstdlib>
 
 #include "tensor/own_kernels.h"
@@ -8,7 +8,7 @@ namespace cotangent::tensor {
 
 bool HaveOwnKernels(ElementType) { return false; }
 
-// Never called, since HaveOwnKernels() is false.
+// These functions are never called, since HaveOwnKernels() returns false.
 const product_kernels::Kernels& ProductKernels() { std::abort(); }
 const winograd::Kernels& WinogradKernels() { std::abort(); }
 const depthwise_kernels::Kernels& DepthwiseKernels() { std::abort(); }

@@ -201,7 +201,8 @@ COTANGENT_INLINE void AverageBackwardRow(const Row& row) {
 
 using RowKernel = void (*)(const Row&);
 
-// Index is the type of stored positions.
+// The loops of pooling over a row, for LoopFor(). T is the element type, Index the type of stored
+// positions.
 template <typename T, typename Index>
 struct MaxForward {
   static COTANGENT_INLINE void Run(const Row& row) { MaxForwardRow<T, Index>(row); }

@@ -51,8 +51,8 @@ constexpr ElementType PositionType(int64_t window_height, int64_t window_width) 
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
                             void* out, void* positions);
 
-// in_gradient[pixel] = sum of out_gradient over the windows whose maximum was at this pixel. Every
-// element is written.
+// Computes in_gradient[pixel] = sum of out_gradient over the windows whose maximum was at this
+// pixel. Every element of in_gradient is written.
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
                              const void* out_gradient, const void* positions, void* in_gradient);
 

@@ -33,9 +33,9 @@ constexpr int64_t kMostRowsBytes = 16 << 20;
 
 class ProductConvolution final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the necessary instructions and the convolution is forward, without
-  // groups, not a linear layer, and of few pixels. `type` is the type of both sides, which are
-  // NHWC.
+  // Returns whether this processor has the necessary instructions and the convolution is forward,
+  // without groups, not a linear layer, and of few pixels. `type` is the type of both sides, which
+  // are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
   // Returns the choice with the implementation "product:avx2", "product:avx512" or
   // "product:avx512_bf16".

@@ -11,9 +11,9 @@
 
 namespace cotangent::tensor::product_kernels {
 
-// c[row][0 .. lanes * vectors) = sum over k < depth of a[row][k] * b[k][0 .. lanes * vectors),
-// added to c if `accumulate`. An element of a or b is one f32, or a pair of bf16 whose two products
-// are both added. Sums are f32.
+// Arguments of a product: c[row][0 .. lanes * vectors) = sum over k < depth of a[row][k] * b[k][0
+// .. lanes * vectors), added to c if `accumulate`. An element of a or b is one f32, or a pair of
+// bf16 whose two products are both added. Sums are f32.
 struct Product {
   int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers, <= panel_vectors
   const char* a = nullptr;
@@ -29,8 +29,9 @@ struct Product {
   int64_t next_bytes = 0;
 };
 
-// out = sums + bias + addend, each if given, then max(0, .) if relu. `out` and `addend` are f32 or
-// bf16, with the same distance between rows. `out` may be `sums`.
+// Arguments of the step after a product: out = sums + bias + addend (bias and addend if given),
+// then max(0, .) if relu. `out` and `addend` are f32 or bf16, with the same distance between rows.
+// `out` may be `sums`.
 struct Results {
   int64_t rows = 0, columns = 0;
   const float* sums = nullptr;

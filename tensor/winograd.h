@@ -55,8 +55,8 @@ std::unique_ptr<ConvolutionImplementation> MakeWinogradForward(const WinogradOpt
 std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
     const WinogradOptions& options);
 
-// Whether by default each thread adds up its own weight gradient, and these gradients do not fit
-// into its second-level cache. Then `together` is worth measuring, too.
+// Returns whether by default each thread adds up its own weight gradient, and these gradients do
+// not fit into its second-level cache. Then `together` is worth measuring, too.
 bool WeightGradientLeavesCaches(const WinogradOptions& options);
 
 // The base of all directions: cuts images into tiles, and chooses how many tiles are processed at a
@@ -73,7 +73,7 @@ class WinogradConvolution : public ConvolutionImplementation {
     int64_t channels, height, width;
   };
   struct Tile {
-    int64_t image, row, column;  // row and column of its first output
+    int64_t image, row, column;  // row and column of the tile's first output
   };
 
   Tile TileAt(int64_t index) const;
@@ -86,10 +86,11 @@ class WinogradConvolution : public ConvolutionImplementation {
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t lanes() const { return products_.lanes; }
-  // Length of a matrix product that sums over `count` channels or tiles: in bf16 a step takes two
-  // of them.
+  // Returns the number of steps of a matrix product that sums over `count` channels or tiles: in
+  // bf16 each step takes two of them.
   int64_t Depth(int64_t count) const { return bf16_ ? (count + 1) / 2 : count; }
-  // Bytes of a buffer of zeros that stands for pixels outside the image.
+  // Returns the size in bytes of the buffer of zeros that is read in place of pixels outside the
+  // image.
   int64_t ZeroBytes() const;
 
   const winograd::Kernels& kernels_;
@@ -109,7 +110,7 @@ class WinogradConvolution : public ConvolutionImplementation {
 // A thread processes at least this many tiles at a time; with fewer, loading the weights takes too
 // long.
 inline constexpr int64_t kLeastTilesByThread = 24;
-// The least number of tiles (or pairs of tiles) to transform that is worth another thread.
+// The number of tiles (or pairs of tiles) to transform from which another thread is worth using.
 inline constexpr int64_t kLeastTilesPerTask = 4;
 
 // Sets pixels.at to the kSize x kSize pixels of image number `image` from (row, column) on. Pixels

@@ -9,7 +9,7 @@
 namespace cotangent::tensor::winograd {
 namespace {
 
-// ---- Tiles --------------------------------------------------------------------------------------
+// ---- Transforms of whole tiles, along columns and rows ------------------------------------------
 
 [[maybe_unused]] inline FullVector FilledUp(FullVector lanes) { return lanes; }
 [[maybe_unused]] inline PartialVector FilledUp(PartialVector lanes) {
@@ -103,8 +103,7 @@ void TransformOutput(bool bf16, const float* points, int64_t point_stride, int64
   });
 }
 
-// ---- Rows (winograd_rows.cc)
-// ----------------------------------------------------------------------
+// ---- Transforms along rows only, for winograd_rows.cc -------------------------------------------
 
 template <bool kBf16>
 void TransformInputRowAs(const Pixels& pixels, int64_t channels, char* points,

@@ -43,8 +43,8 @@ constexpr int64_t kFewestTiles = 16;
 
 class WinogradRows final : public ConvolutionImplementation {
  public:
-  // Whether this processor has the necessary instructions, and the convolution is 3x3 of stride 1
-  // and has few pixels. `type` is the type of both sides.
+  // Returns whether this processor has the necessary instructions, and the convolution is 3x3 of
+  // stride 1 and has few pixels. `type` is the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
   // Returns the choice with the implementation "wino_rows:avx2", "wino_rows:avx512" or
   // "wino_rows:avx512_bf16".

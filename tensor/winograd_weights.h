@@ -66,8 +66,8 @@ inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, floa
 }
 #endif
 
-// Computes the points of `count` weights, whose nine taps lie at taps + i * stride. Lanes from
-// `count` on are 0.
+// Computes the points (the 36 elements of G w G^T) of `count` weights, whose nine taps lie at taps
+// + i * stride. Lanes from `count` on are 0.
 inline __attribute__((always_inline)) void TransformTaps(const float* taps, int64_t stride,
                                                          int64_t count, bool rotated,
                                                          Vector* points) {

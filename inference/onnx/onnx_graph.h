@@ -55,7 +55,8 @@ class OnnxGraph {
   std::string Number(float value);
   std::string Integers(const std::vector<int64_t>& values);
 
-  // Returns a name that is not in use: `name`, or `name` with a number.
+  // Returns a name that is not in use: `name` itself or, if it is taken, `name` followed by a
+  // number.
   std::string Unique(absl::string_view name);
   onnx::GraphProto& proto() { return graph_; }
 

@@ -26,8 +26,7 @@ using layers::Shape;
 using layers::TensorId;
 using Attribute = OnnxGraph::Attribute;
 
-// ---- Attributes of nodes
-// --------------------------------------------------------------------------
+// ---- Functions that read a node's attributes ----------------------------------------------------
 
 const Expr& FormulaOf(const Node& node) { return node.as<Expr>(); }
 double ConstantOf(const Node& node) { return node.as<double>(); }
@@ -66,8 +65,7 @@ std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr
   return values;
 }
 
-// ---- The rules: each writes one kind of node
-// ------------------------------------------------------
+// ---- The rules: each adds the ONNX operators of one kind of node --------------------------------
 
 absl::Status Leaf(const Node&, OnnxNetwork&) { return absl::OkStatus(); }
 
@@ -291,7 +289,7 @@ absl::Status ChannelWindowSum(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Transposes the channels as a matrix of `groups` rows.
+// Reorders the channels: regards them as a matrix [groups, channels / groups] and transposes it.
 absl::Status ChannelShuffle(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const Shape& shape = network.shape(node.inputs[0]);
@@ -425,8 +423,7 @@ absl::Status Softmax(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// ---- The table of all rules
-// -----------------------------------------------------------------------
+// ---- The table that gives each operation its rule -----------------------------------------------
 
 using Rule = absl::Status (*)(const Node&, OnnxNetwork&);
 

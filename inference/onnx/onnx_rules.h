@@ -1,4 +1,4 @@
-// Writes each operation of a network's graph in ONNX.
+// Translates each operation of a network's graph into ONNX operators.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
 
