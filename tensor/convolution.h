@@ -136,8 +136,8 @@ std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, Ele
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
                                           ElementType precision, bool exact);
 
-// What a convolution does to its results before it stores them, in this order: bias, addend, relu,
-// pooling.
+// The operations that a convolution applies to its results before it stores them, in this order:
+// bias, addend, relu, pooling.
 struct Epilogue {
   // kForward: adds a bias. kWeightGradient: also writes the gradient of the bias.
   bool bias = false;
@@ -234,8 +234,8 @@ struct MeasureOptions {
   // budget_seconds are spent, but not before two runs.
   int repetitions = 5;
   double budget_seconds = 0.25;
-  // In seconds. A run that takes longer than this is the last. If the warming-up run takes more
-  // than twice as long, it is the only one.
+  // The number of seconds from which a run counts as slow. A run that takes longer is the last. If
+  // the warming-up run takes more than twice as long, it is the only run.
   double clearly_slow = std::numeric_limits<double>::infinity();
   bool packing = true;  // times the packing of weights, too
   // Called before each run except the first, and not timed; may empty the caches, for example.

@@ -32,9 +32,9 @@ namespace {
 
 // Kernels larger than 11x11 do not occur in depthwise convolutions.
 constexpr int64_t kMostTaps = 121;
-// For the weight gradient, the images are divided into up to this many shares. Each share has a sum
-// of its own, and these are added at the end. The number does not depend on the number of threads,
-// so neither do the results.
+// For the weight gradient, the images are divided into up to this many shares. Each share has its
+// own sum of gradients, and the sums are added at the end. The number does not depend on the number
+// of threads, so the results do not depend on it, either.
 constexpr int64_t kMostShares = 16;
 // The rows of all images are divided among threads in at least this many parts, if there are as
 // many rows.

@@ -116,8 +116,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const bool symmetric = form == ResultForm::kSymmetric,
              plain = alpha == 1 && beta == 0 && !symmetric;
   const int64_t block_columns = DivideUp(columns, kBlock);
-  // Blocks are large if there are enough large ones for all threads, since each block copies its
-  // pieces of b anew.
+  // Each block copies the pieces of b that it needs, so large blocks copy less. They are used if
+  // there are at least two for each thread.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
   const auto make_block = [&](int64_t i, int64_t j, Work& work) {

@@ -34,8 +34,8 @@ void PairColumns(const float* matrix, int64_t rows, int64_t columns, float* pair
 // Rounds `matrix` to pairs of neighbours in a column: `pairs` is [rows / 2 rounded up, columns].
 void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs);
 
-// What the factors a and b hold: floats, or in `a` the result of PairColumns() and in `b` that of
-// PairRows().
+// The form of the factors a and b: floats, or bf16 pairs that PairColumns() (for a) and PairRows()
+// (for b) made.
 enum class Factors { kFloats, kBf16Pairs };
 
 // Computes c = alpha a b + beta c. `c` is dense row-major [a.rows, b.columns]; if beta is 0, it is

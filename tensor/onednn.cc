@@ -345,7 +345,8 @@ struct Primitive::State {
       primitives;  // one for all parts that differ only in where they begin
   std::string implementation;
   std::vector<Call> calls;
-  // Bytes that each call needs. In a weight gradient each call writes weights and bias of its own.
+  // The bytes of weights, bias and scratch memory that each call needs. In a weight gradient each
+  // call writes to its own copy of weights and bias.
   int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
   bool with_bias = false, with_addend = false, adds_in_place = false, weights_are_plain = false,
        sums_weights = false;

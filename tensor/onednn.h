@@ -74,7 +74,7 @@ struct Description {
   std::vector<float> scales = {};
   ElementType addend_type = ElementType::kF32;
   float addend_scale = 1;
-  // For convolutions, as {vertical, horizontal}. A dilation of 1 is dense.
+  // Parameters of a convolution, as {vertical, horizontal}. A dilation of 1 is dense.
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
 };
 

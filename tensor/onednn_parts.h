@@ -10,8 +10,8 @@
 
 namespace cotangent::tensor::onednn {
 
-// What one call computes: `rows` images of a convolution, or rows of a matrix, from `row` on. If
-// in_lines_only, it computes just some lines of one image.
+// The work of one call of oneDNN: `rows` images of a convolution, or rows of a matrix, from `row`
+// on. If in_lines_only, the call computes just some lines of one image.
 struct Part {
   int64_t row = 0, rows = 0;
   int64_t in_line = 0, in_lines = 0, out_line = 0, out_lines = 0;  // if in_lines_only

@@ -25,8 +25,8 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
-  // With each step of the sum, prefetches a little of the memory p.next. These kRows rows prefetch
-  // their share of it.
+  // Each step of the sum prefetches a little of the memory p.next; all steps for these kRows rows
+  // together prefetch kRows / p.rows of it.
   const char* next = nullptr;
   int64_t next_step = 0;
   if constexpr (kAhead)

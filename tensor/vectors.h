@@ -19,8 +19,8 @@
 namespace cotangent::tensor {
 namespace {
 
-// Which floats of a register are loaded or stored: all of them, or the first `count` (fewer than
-// all; the others are loaded as 0).
+// These types say which floats of a register are loaded or stored: all of them, or the first
+// `count` (fewer than all; the other floats are loaded as 0).
 struct FullVector {};
 struct PartialVector {
   int64_t count;

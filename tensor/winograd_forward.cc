@@ -57,8 +57,8 @@ class WinogradForward final : public WinogradConvolution {
                              const float* products) const;
   // Each thread transforms a chunk of tiles and multiplies them while they are in its own cache.
   void RunByThread(const ConvolutionArguments& arguments) const;
-  // For few tiles: all threads transform one chunk of tiles, then divide its products by points and
-  // panels, so that the weights are read only once.
+  // Used for few tiles: all threads transform one chunk of tiles, then divide the chunk's products
+  // among each other by points and panels, so that the weights are read only once.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
   // SourceRow(): bytes of one tile at one point. SourcePointStride(): bytes from one point of a
@@ -67,8 +67,8 @@ class WinogradForward final : public WinogradConvolution {
   int64_t SourcePointStride() const {
     return PadAgainstCacheAliasing(RoundUp(chunk_, 2) * SourceRow());
   }
-  // The same for the products, in floats: those of one tile at one point, and from one point to the
-  // next.
+  // ProductRow(): floats of one tile's products at one point. ProductPointStride(): floats from the
+  // products at one point of a chunk to those at the next.
   int64_t ProductRow() const;
   int64_t ProductPointStride() const {
     return PadAgainstCacheAliasing(chunk_ * ProductRow() * 4) / 4;

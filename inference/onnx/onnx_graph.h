@@ -45,8 +45,9 @@ class OnnxGraph {
   // before each axis, then that after each axis.
   std::string AddPad(const std::string& x, const std::vector<int64_t>& pads, bool reflect);
 
-  // These add constant tensors and return their names. A tensor is added only once: equal names and
-  // shapes, equal numbers, and equal lists of integers give the same tensor.
+  // The functions from here to Integers() add constant tensors and return their names. Equal names
+  // and shapes, equal numbers, and equal lists of integers give the same tensor, which is added
+  // only once.
   std::string Tensor(absl::string_view name, const std::vector<int64_t>& shape,
                      absl::Span<const float> values);
   // Adds a constant tensor of any type of onnx::TensorProto.

@@ -31,7 +31,7 @@ struct CalibrationOptions {
   std::vector<std::string> keep;  // globs: names of layers that are not quantised
 };
 
-// What calibration found about a layer.
+// The rounding errors that calibration measured for a layer, and whether the layer is quantised.
 struct QuantisedLayerReport {
   std::string layer;
   // Root mean square of the rounding error, divided by that of the numbers themselves: for the

@@ -54,7 +54,8 @@ COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, floa
   return g + decay * w;
 }
 
-// What the optimizer passes to a rule at the beginning of a step.
+// The step's number, learning rate and clipping, which the optimizer passes to a rule at the
+// beginning of a step.
 struct StepInput {
   int64_t step;          // counts from 0
   double learning_rate;  // of the group at this step, by its schedule
