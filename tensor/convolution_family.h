@@ -47,8 +47,9 @@ struct SideTypes {
   friend bool operator==(const SideTypes&, const SideTypes&) = default;
 };
 
-// The kind of processor that a kernel was written for, from slowest to fastest. Among the
-// candidates for a convolution, only those of the fastest kind are measured.
+// The kinds of kernels, from slowest to fastest: by method, or by the instruction set that a kernel
+// was written for. Among the candidates for a convolution, only those of the fastest kind are
+// measured.
 enum class KernelKind : uint8_t {
   kReference,  // plain loops, for testing
   kGemm,       // a matrix product after copying the image's pixels together
