@@ -42,7 +42,8 @@ Batch Crew::Next() {
 
 void Crew::Seek(int64_t epoch, int64_t index) {
   std::unique_lock<std::mutex> lock(mutex_);
-  // What is being made is of no use any more, but its places are taken until it is done.
+  // Batches that workers are making now are useless after the jump, but the workers still write to
+  // their places. Wait until they have finished.
   seeking_ = true;
   filled_.wait(lock, [this] { return busy_ == 0; });
   seeking_ = false;

@@ -1,7 +1,8 @@
 #ifndef COTANGENT_DATA_CREW_H_
 #define COTANGENT_DATA_CREW_H_
 
-// Batches made ahead of whoever takes them, by threads, in memory that never moves.
+// Makes batches in worker threads before the caller asks for them. The memory of the batches is
+// allocated once and does not move.
 
 #include <condition_variable>
 #include <cstddef>
@@ -23,11 +24,12 @@ struct Batch {
   const int32_t* labels() const { return static_cast<const int32_t*>(targets); }
   int size;
   int64_t epoch;
-  int64_t index;             // In the epoch.
-  absl::Status status = {};  // Where an image could not be read; the batch is then of no use.
+  int64_t index;             // of the batch within its epoch
+  absl::Status status = {};  // an error: an image was unreadable; ignore the batch
 };
 
-// 64-byte aligned memory, touched when made so that the first batches do not wait for the system.
+// Memory aligned to 64 bytes. The constructor fills it with zeros, so that the operating system
+// provides its pages then and not while the first batches are made.
 class AlignedBytes {
  public:
   explicit AlignedBytes(int64_t bytes);
@@ -39,27 +41,30 @@ class AlignedBytes {
   void* data_;
 };
 
-// Places in a ring, each for one batch; batches have numbers, and number n lies at n modulo the
-// places. The caller reads one; those after it are ready or being made, each by one worker.
+// The worker threads and a ring of places; a place is memory for one batch. Batches are numbered in
+// the order in which they are made; batch number n lies in place n modulo Options::places. While
+// the caller reads one batch, workers fill the other places with the next batches.
 class Crew {
  public:
-  // Writes batch `index` of an epoch and returns how many images it has. One worker calls it.
+  // A function that writes batch `index` of an epoch and returns how many images the batch has.
+  // Each worker has its own function.
   using Make =
       std::function<absl::StatusOr<int>(int64_t epoch, int64_t index, void* images, void* targets)>;
   struct Options {
     int64_t batches_per_epoch = 0;
-    bool one_epoch = false;                     // makes no batch after the first epoch's
-    int64_t image_bytes = 0, target_bytes = 0;  // of a full batch
+    bool one_epoch = false;                     // no batch is made after the first epoch
+    int64_t image_bytes = 0, target_bytes = 0;  // bytes of a full batch
     int places = 2;
   };
-  // One worker for each of `makes`. Starts with batch 0 of epoch 0.
+  // Starts one worker thread for each function in `makes`. The first batch is batch 0 of epoch 0.
   Crew(const Options& options, std::vector<Make> makes);
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
   const Options& options() const { return options_; }
-  // Waits for the next batch, whose memory stays as it is until the next call of Next() or Seek().
+  // Waits for the next batch and returns it. Its memory stays unchanged until the next call of
+  // Next() or Seek().
   Batch Next();
   // Makes batch `index` of `epoch` the next one.
   void Seek(int64_t epoch, int64_t index);
@@ -69,10 +74,10 @@ class Crew {
     AlignedBytes images;
     AlignedBytes targets;
     Batch batch;
-    int64_t number = -1;  // of the batch that it holds
+    int64_t number = -1;  // the number of the batch in this place; -1: none
   };
   Place& PlaceOf(int64_t number) { return places_[number % static_cast<int64_t>(places_.size())]; }
-  // Whether there is a place for the next batch, and a batch to be made.
+  // Returns whether a worker may begin the next batch: a place is free and the epochs go on.
   bool HasWork() const;
   void Work(const Make& make);
 
@@ -80,12 +85,12 @@ class Crew {
   const std::vector<Make> makes_;
   std::vector<Place> places_;
 
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // guards the members from here to stop_, and places_
   std::condition_variable room_, filled_;
-  int64_t first_ = 0, first_batch_ = 0;  // number first_ is batch first_batch_, counted over epochs
+  int64_t first_ = 0, first_batch_ = 0;  // batch number first_ is batch first_batch_ of all epochs
   int64_t next_to_make_ = 0, next_to_read_ = 0;
-  int64_t oldest_ = 0;  // the one that the caller reads, or will
-  int busy_ = 0;        // workers at work
+  int64_t oldest_ = 0;  // number of the batch that the caller reads now or next
+  int busy_ = 0;        // number of workers that are making a batch
   bool seeking_ = false, stop_ = false;
 
   std::vector<std::thread> threads_;

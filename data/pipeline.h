@@ -103,7 +103,8 @@ class BatchMaker {
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
-  // Mixes the images of a batch, which lie from place `first` of the epoch's order on.
+  // Mixes the images of a batch with one another, and their targets. The batch begins at place
+  // `first` of the epoch's order.
   absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
   // Writes the image at place `at` of the epoch's order.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
@@ -116,7 +117,8 @@ class BatchMaker {
   ImageWriter writer_;
   std::vector<uint8_t> read_;  // the image read last
   Planar scratch_;             // the image that transforms work on
-  // For mixed batches: the image that the first one is mixed with, and its targets.
+  // For mixed batches: the image that the batch's first image is mixed with (the batch's last image
+  // before any mixing), and that image's targets.
   std::vector<std::byte> before_first_;
   std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;
@@ -126,11 +128,12 @@ class BatchMaker {
   std::vector<int32_t> copy_;
 };
 
-// Yields the batches of all epochs one after the other. Threads of its own make them while the
-// caller computes.
+// Yields the batches of all epochs one after the other. The pipeline's own threads make them while
+// the caller computes.
 class Pipeline {
  public:
-  // Its images are in the format of the options, its targets as these say.
+  // A batch of images in the format PipelineOptions::format, with targets in the format
+  // PipelineOptions::targets.
   using Batch = data::Batch;
 
   // `dataset` must outlive the pipeline. Starts to make batch 0 of epoch 0.

@@ -1,12 +1,14 @@
 #ifndef COTANGENT_DATA_VIEWS_H_
 #define COTANGENT_DATA_VIEWS_H_
 
-// The batches of a data set in order, for evaluation.
+// Makes the batches of a data set in order, for evaluation. Each batch can be written several times
+// with different placements (shifted or mirrored, see Placement in data/augment.h); one such
+// version of the images is called a view.
 //
 //   auto views = ViewMaker::Create(&dataset, EvaluationOptions(100, normalization, format));
 //   for (int64_t i = 0; i < (*views)->batches(); ++i) {
 //     if (absl::Status status = (*views)->Next(); !status.ok()) return status;
-//     (*views)->Write({}, images);   // of batch number i: (*views)->size() images
+//     (*views)->Write({}, images);   // writes the (*views)->size() images of batch i
 //   }
 
 #include <cstdint>
@@ -24,33 +26,35 @@ namespace cotangent::data {
 
 class ViewMaker {
  public:
-  // `dataset` must outlive it. Of images that are not in memory, options.workers threads read
-  // batches ahead, and each image once for all its views.
+  // `dataset` must outlive the result. If the images are not in memory, options.workers threads
+  // read batches in advance; each image is read once, however many views of it are written.
   static absl::StatusOr<std::unique_ptr<ViewMaker>> Create(const Dataset* dataset,
                                                            const PipelineOptions& options);
 
   int64_t batches() const { return maker_.batches_per_epoch(); }
-  int64_t target_bytes() const { return maker_.bytes_of_target(); }  // of one image
+  int64_t target_bytes() const { return maker_.bytes_of_target(); }  // bytes of one image's target
 
-  // Goes on to the next batch, at first batch 0; not after the last. Errors are those of the
-  // images' reader.
+  // Goes on to the next batch; the first call goes to batch 0. REQUIRES: at most batches() calls.
+  // Returns an error if the data set's reader cannot read an image of the batch.
   absl::Status Next();
-  // Of this batch.
+  // The number of images in the current batch, and their targets.
   int size() const { return maker_.SizeOf(index_); }
   const void* targets() const { return targets_; }
-  // Writes its images, all placed alike (see TestTimeViews()).
+  // Writes the images of the current batch to `images`, all with the same placement, for example
+  // that of one of TestTimeViews() (data/augment.h).
   void Write(const Placement& placement, void* images) const;
 
  private:
   ViewMaker(const Dataset* dataset, BatchMaker maker);
-  // Reads the images of a batch as they are in the data set.
+  // Reads the images of batch `index` as bytes, without placement or normalisation, and writes
+  // their targets. Returns the number of images.
   absl::StatusOr<int> ReadBatch(int64_t index, void* images, void* targets) const;
   void WriteTargets(int64_t index, void* targets) const;
 
   const Dataset* const dataset_;
   const BatchMaker maker_;
   const ImageWriter writer_;
-  std::vector<char> own_targets_;  // where there is no crew
+  std::vector<char> own_targets_;  // targets of the batch, if the images are in memory
   std::unique_ptr<Crew> crew_;
   int64_t index_ = -1;
   const uint8_t* images_ = nullptr;

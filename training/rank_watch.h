@@ -14,16 +14,16 @@ namespace cotangent::training {
 
 class RankWatch {
  public:
-  // Sums of one rank since the run began: seconds spent in training steps; the part of them spent
-  // waiting for other ranks; the part during which gradients were on their way to other ranks; and
-  // the number of steps.
+  // Sums of one rank since the run began. `seconds`: time in training steps. `waited`: the part of
+  // that time spent waiting for other ranks. `under_way`: the part during which gradients were on
+  // their way to other ranks. `steps`: the number of training steps.
   struct Totals {
     double seconds = 0, waited = 0, under_way = 0;
     int64_t steps = 0;
   };
 
-  // To be created before the first step. `ranks` must outlive it. All ranks must make the same
-  // calls.
+  // REQUIRES: no training step has been made yet, and `ranks` outlives the RankWatch. All ranks
+  // must make the same calls in the same order, since Look() exchanges numbers between ranks.
   explicit RankWatch(distributed::Communicator& ranks);
 
   // Adds to the JSON object `line` the averages per step since the last call, in seconds:

@@ -53,7 +53,8 @@ struct StepOptions {
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
-  absl::flat_hash_map<std::string, std::string> choices;  // made by an earlier plan; kept
+  absl::flat_hash_map<std::string, std::string>
+      choices;  // algorithms that an earlier plan chose; they are used again
   // The processes (ranks) that train together. The object must outlive the step.
   distributed::Communicator* ranks = &distributed::OneProcess();
   // The type that gradients are sent to other ranks in: f32 or bf16 (distributed/means.h).
@@ -95,8 +96,8 @@ class TrainingStep {
   // measures the algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled
   // if the tuner was cancelled.
   absl::Status Prepare(int64_t step);
-  // The first later step for which Prepare() must compile another plan, since parameters are frozen
-  // then.
+  // The first later step for which Prepare() must compile another plan, because other parameters are
+  // frozen from then on.
   int64_t PreparedUntil() const { return prepared_until_; }
 
   // The number of batches in one step: train.accumulate of the network text. Their gradients are
@@ -170,12 +171,14 @@ class TrainingStep {
   void BeginBuckets(size_t operation);
   void ShareOutMatrices();
   void AverageOverRanks();
-  // Replaces a stretch of the last part's gradients by the mean over all parts of the step.
+  // Replaces the `size` gradients of the last part from number `begin` on by their means over all
+  // parts of the step.
   void AddEarlierParts(int64_t begin, int64_t size);
   // Returns in words where the first number that is not finite is computed; empty if there is none.
   std::string FindNonFiniteTensor(int64_t step);
   // Searches `among`, tensors in the order in which they are computed, for one that is not finite
-  // although the tensor before it is. Returns kNoTensor if no tensor it looks at is not finite.
+  // although the tensor before it is finite. Returns kNoTensor if all tensors that it looks at are
+  // finite.
   absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
                                                   int64_t step);
   // Computes the step again and returns for each of `tensors` whether all its numbers are finite.
@@ -194,8 +197,8 @@ class TrainingStep {
   int64_t prepared_from_ = 0, prepared_until_ = 0;
   std::vector<float> states_before_;
   double loss_sum_ = 0;            // sum over the parts of the step so far
-  BigVector<float> gradient_sum_;  // the same for the gradients; used with several parts only
-  std::vector<double> averaged_;   // the loss, then the running statistics; of all ranks
+  BigVector<float> gradient_sum_;  // the same sum of gradients; used with several parts only
+  std::vector<double> averaged_;   // loss, then running statistics, averaged over ranks
 
   std::optional<distributed::Link> link_;
   std::vector<distributed::Bucket> buckets_;  // empty with one rank
