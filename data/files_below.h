@@ -21,8 +21,9 @@ bool IsClutter(const std::string& path);
 // as numbers and everything else byte by byte, so that 2.png comes before 10.png.
 int NaturalOrder(absl::string_view a, absl::string_view b);
 
-// Calls `visit` with the path of each file below a folder, in the order in which the operating system
-// lists them. Clutter is skipped, and links to folders are not followed. Returns InvalidArgument if
+// Calls `visit` with the path of each file in a folder and its subfolders, in the order in which
+// the operating system lists the files. Files and folders for which IsClutter() is true are
+// skipped, and links to folders are not followed. Returns InvalidArgument if
 // the folder cannot be read.
 absl::Status VisitFilesBelow(const std::string& directory,
                              const std::function<void(const std::string& path)>& visit);

@@ -28,12 +28,12 @@ constexpr int64_t kAlignment = 64;
 struct Header {
   char magic[8];
   int64_t records, file_bytes;
-  char fingerprint[32];  // the rest zeros
+  char fingerprint[32];  // padded with zeros
 };
 
 uint32_t Crc(const void* bytes, int64_t count) {
-  // The library leaves to the caller that CRC-32C inverts its initial value and its result. It
-  // counts in an int.
+  // crc32_iscsi() does not invert the initial value and the result, as CRC-32C requires, so this
+  // function does. It takes the number of bytes as an int, hence the pieces of at most kMost bytes.
   constexpr int64_t kMost = int64_t{1} << 30;
   uint32_t crc = ~0u;
   auto* next = static_cast<unsigned char*>(const_cast<void*>(bytes));
@@ -44,7 +44,7 @@ uint32_t Crc(const void* bytes, int64_t count) {
 
 int64_t RoundedUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-// Header, entries and their checksum.
+// Returns the size in bytes of the header, the entries and their checksum.
 int64_t FrontBytes(int64_t records) {
   return static_cast<int64_t>(sizeof(Header) + records * sizeof(Entry) + sizeof(uint32_t));
 }
@@ -62,7 +62,7 @@ std::string FrontOf(const PackedContents& contents, const std::vector<Entry>& en
   return front.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
 }
 
-// Reads exactly `count` bytes.
+// Reads `count` bytes from offset `at` of the file. Returns false if that fails or the file ends.
 bool ReadAll(int descriptor, void* bytes, int64_t count, int64_t at) {
   char* next = static_cast<char*>(bytes);
   while (count > 0) {
@@ -88,7 +88,8 @@ absl::Status WriteAll(int descriptor, const void* bytes, int64_t count, int64_t 
   return absl::OkStatus();
 }
 
-// Makes records and writes each behind those that were ready before it.
+// Makes records on several threads. A thread writes each record, when it is made, behind all
+// records that were made before.
 class Packer {
  public:
   Packer(int descriptor, const std::string& path, int64_t records,
@@ -117,12 +118,13 @@ class Packer {
       const absl::Status status = Pack(index, bytes);
       if (status.ok()) continue;
       const std::lock_guard<std::mutex> lock(mutex_);
-      // Of several errors that of the first record, whichever thread came upon one first.
+      // If several records fail, the error of the lowest record number is kept, whichever thread
+      // failed first.
       if (failed_ < 0 || index < failed_) failed_ = index, status_ = status;
     }
   }
 
-  // The next record to be made; -1: none.
+  // Returns the number of the next record to make; -1 if none is left or one has failed.
   int64_t Next() {
     const std::lock_guard<std::mutex> lock(mutex_);
     return failed_ >= 0 || next_ == static_cast<int64_t>(entries_.size()) ? -1 : next_++;
@@ -145,9 +147,9 @@ class Packer {
   const std::string& path_;
   const PackedFile::MakeRecord& make_;
   std::vector<Entry> entries_;
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // guards the members below
   int64_t next_ = 0, end_;
-  int64_t failed_ = -1;  // the first record that could not be made
+  int64_t failed_ = -1;  // the lowest number of a record that failed; -1: none
   absl::Status status_;
 };
 
@@ -184,7 +186,8 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PackedFile::Open(const std::st
   const bool is_read = fstat(descriptor, &about) == 0 &&
                        ReadAll(descriptor, front.data(), static_cast<int64_t>(front.size()), 0);
   std::memcpy(entries.data(), front.data() + sizeof(Header), sizeof(Entry) * entries.size());
-  // The file's own entries with the header that is expected: one comparison for all of it.
+  // FrontOf() builds what the file's front must be: the expected header, the entries that the file
+  // holds, and their checksum. One comparison thus checks header, length and checksum.
   if (!is_read || front != FrontOf(contents, entries, about.st_size))
     return absl::NotFoundError(absl::StrCat(path, ": it is of other images, or damaged"));
   std::move(close_it).Cancel();
@@ -200,7 +203,8 @@ absl::Status PackedFile::Write(const std::string& path, const PackedContents& co
   const absl::Cleanup close_it = [descriptor] { close(descriptor); };
   Packer packer(descriptor, temporary, contents.records, make);
   RETURN_IF_ERROR(packer.Run(threads));
-  // The last record may end before a multiple of the alignment.
+  // The file's length is a multiple of kAlignment, but the last record may end before it. The rest
+  // is filled with zeros.
   if (ftruncate(descriptor, packer.file_bytes()) != 0)
     return absl::UnavailableError(FileError(errno, "write", temporary).message());
   const std::string front = FrontOf(contents, packer.entries(), packer.file_bytes());

@@ -4,15 +4,15 @@
 // Records of bytes (images brought to a network's size, or decoded pictures) packed into one file,
 // so that later epochs and runs need not make them again.
 //
-// Records are read from the file when they are asked for. The system keeps of it in memory what
-// there is room for, as it does of a mapped file; but what is in its memory is not counted as the
-// program's, and a file that is cut short meanwhile is an error, where a mapped one would end the
-// program.
+// Read() reads a record from the file with pread(). The file is not mapped into memory, for two
+// reasons: the operating system's page cache, which keeps parts of the file in free memory, is not
+// counted as memory of the program; and if the file is cut short while it is open, Read() returns
+// an error, whereas access to mapped memory would end the program.
 //
-// A file is: a header (Header in packed_file.cc: magic number, number of records, length of the
-// file, fingerprint of what it was made from), an Entry for each record (where it is, its bytes,
-// their CRC-32C), the CRC-32C of all before; then the records, each from a multiple of 64 bytes on,
-// in the order in which they were made. It appears whole or not at all.
+// A packed file consists of a header (Header in packed_file.cc: magic number, number of records,
+// length of the file, fingerprint), an Entry for each record, the CRC-32C checksum of header and
+// entries, and then the records. Each record begins at a multiple of 64 bytes; records lie in the
+// order in which the threads finished them. Write() creates either the whole file or none.
 
 #include <cstdint>
 #include <functional>
@@ -26,21 +26,24 @@
 namespace cotangent::data {
 
 struct PackedContents {
-  std::string fingerprint;  // of what records are made from; at most 32 bytes
+  std::string fingerprint;  // identifies the records' sources; at most 32 bytes
   int64_t records = 0;
 };
 
 class PackedFile {
  public:
-  // kNotFound unless the file is there, its header is sound and names these contents.
+  // Opens the file for Read(). Returns kNotFound if the file does not exist, if its header, entries
+  // or length are damaged, or if its fingerprint or number of records is not that of `contents`.
   static absl::StatusOr<std::shared_ptr<const PackedFile>> Open(const std::string& path,
                                                                 const PackedContents& contents);
 
-  // Makes record number `index`: fills `bytes`, which hold another one before, with less than 4 GiB.
+  // A function that makes record number `index` and replaces `bytes`, which may still hold an
+  // earlier record, by its contents: less than 4 GiB.
   using MakeRecord = std::function<absl::Status(int64_t index, std::vector<uint8_t>& bytes)>;
-  // Writes a file of all records, made on `threads` threads, in the memory of a record for each.
-  // Errors: the first of `make`; kUnavailable where the file cannot be written (a full disk, say).
-  // After an error no file is left.
+  // Makes all records on `threads` threads, each of which holds one record in memory at a time, and
+  // writes them to a file. Returns the error of `make` for the lowest record number that failed, or
+  // kUnavailable if the file cannot be written (for example, on a full disk). After an error, no
+  // unfinished file is left.
   static absl::Status Write(const std::string& path, const PackedContents& contents,
                             const MakeRecord& make, int threads);
 
@@ -48,13 +51,15 @@ class PackedFile {
   PackedFile(const PackedFile&) = delete;
   PackedFile& operator=(const PackedFile&) = delete;
 
-  // Bytes of a record, and of all.
+  // The size in bytes of record `index`, and the sum of the sizes of all records.
   int64_t size(int64_t index) const { return entries_[index].bytes; }
   int64_t size_of_all() const;
-  // Writes the bytes of a record and compares their checksum. Any number of threads may call it.
-  // kDataLoss says how to mend a damaged file.
+  // Copies record `index` to `bytes`, which has room for size(index) bytes, and verifies its
+  // checksum. Several threads may call it at the same time. If the record is damaged, returns
+  // kDataLoss with a message that tells the user to remove the file.
   absl::Status Read(int64_t index, uint8_t* bytes) const;
 
+  // Position and size of a record in the file, in bytes, and the CRC-32C checksum of its bytes.
   struct Entry {
     int64_t offset;
     uint32_t bytes, checksum;

@@ -208,7 +208,7 @@ void BatchMaker::WriteTarget(int64_t image, void* target) const {
         static_cast<float>((values[k] - options_.target_mean[k]) / options_.target_deviation[k]);
 }
 
-// Mixes from the last image to the first, so that each image is mixed with an unmixed one.
+// Goes from the last image to the first, so that each image is mixed with one not yet mixed itself.
 absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, void* images,
                                   float* targets) {
   const Mix mix =
@@ -238,7 +238,8 @@ absl::Status BatchMaker::MakeBatch(int64_t epoch, int64_t index, void* images, v
   const int size = SizeOf(index);
   auto* output = static_cast<std::byte*>(images);
   for (int i = 0; i < size; ++i) {
-    // Shuffled images lie anywhere in memory: the next one is requested while this one is written.
+    // Shuffled images lie anywhere in memory, so the processor is asked to load the next image into
+    // its cache while this image is written.
     if (i + 1 < size && dataset_->is_in_memory()) {
       const uint8_t* next = dataset_->image(order_[first + i + 1]);
       for (int64_t at = 0; at < dataset_->image_bytes(); at += 64) __builtin_prefetch(next + at);
@@ -264,7 +265,7 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Create(const Dataset* datase
   crew.places = options.workers + options.buffers;
   std::vector<Crew::Make> makes;
   for (int worker = 0; worker < options.workers; ++worker) {
-    // Each has a maker of its own.
+    // Each worker has its own copy of `maker`, since only one thread may call a BatchMaker.
     makes.emplace_back([maker](int64_t epoch, int64_t index, void* images,
                                void* targets) mutable -> absl::StatusOr<int> {
       RETURN_IF_ERROR(maker.MakeBatch(epoch, index, images, targets));

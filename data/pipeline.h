@@ -103,8 +103,8 @@ class BatchMaker {
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
-  // Mixes the images of a batch with one another, and their targets. The batch begins at place
-  // `first` of the epoch's order.
+  // Mixes the images of a batch with one another, and their targets. This rank's share of the
+  // batch begins at place `first` of the epoch's order.
   absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
   // Writes the image at place `at` of the epoch's order.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
@@ -117,8 +117,8 @@ class BatchMaker {
   ImageWriter writer_;
   std::vector<uint8_t> read_;  // the image read last
   Planar scratch_;             // the image that transforms work on
-  // For mixed batches: the image that the batch's first image is mixed with (the batch's last image
-  // before any mixing), and that image's targets.
+  // For mixed batches: the image that the batch's first image is mixed with (the image before it
+  // in the whole batch of all ranks; for its first image, the last), and that image's targets.
   std::vector<std::byte> before_first_;
   std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;

@@ -96,8 +96,8 @@ class TrainingStep {
   // measures the algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled
   // if the tuner was cancelled.
   absl::Status Prepare(int64_t step);
-  // The first later step for which Prepare() must compile another plan, because other parameters are
-  // frozen from then on.
+  // The first later step for which Prepare() must compile another plan, because other
+  // parameters are frozen from then on.
   int64_t PreparedUntil() const { return prepared_until_; }
 
   // The number of batches in one step: train.accumulate of the network text. Their gradients are

@@ -1,10 +1,11 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_TRANSFORM_H_
 #define COTANGENT_DATA_AUGMENTATION_TRANSFORM_H_
 
-// Transforms change training images at random. Each is implemented in a file of its own beside this
-// one. They work on bytes and keep the size of the image. The random numbers of a transform depend
-// on (seed, epoch, image, its place in the chain) only, so an image comes out the same whenever and
-// wherever it is made.
+// Transforms change training images at random. A chain is a list of transforms that are applied one
+// after the other; each of them is a link. Each transform is implemented in a file of its own
+// beside this one. They work on bytes and keep the size of the image. The random numbers of a
+// transform depend on (seed, epoch, image, its place in the chain) only, so an image comes out the
+// same whenever and wherever it is made.
 //
 // Transforms that torchvision has, too, use its formulas, except that intermediate values are
 // rounded to the nearest byte instead of being cut off, and that geometric transforms interpolate
@@ -58,7 +59,7 @@ struct ChainLink {
 void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoch, int64_t image,
                 Planar& bytes, size_t first = 0);
 
-// Whether the first transform of the chain is a crop, see Transform::is_crop().
+// Returns whether the first transform of the chain is a crop, see Transform::is_crop().
 bool BeginsWithCrop(const std::vector<ChainLink>& chain);
 // Draws what the first transform of a chain that begins with a crop does to a picture of height x
 // width pixels: returns the part that it enlarges, or nothing if, by its probability, it is not
@@ -104,8 +105,8 @@ TransformPointer RandomErasing(const AreaRange& range);
 // Applies `operations` random ones of 14 operations (named_operations.h), one after the other, at
 // `magnitude` from 0 to 30 (Cubuk et al., "RandAugment", 2020).
 TransformPointer RandAugment(int operations, int magnitude);
-// Applies one of the same operations at a random magnitude; its ranges are wider (Mueller and
-// Hutter, "TrivialAugment", 2021).
+// Applies one of the 14 operations of RandAugment(), at a random magnitude from wider ranges
+// (Mueller and Hutter, "TrivialAugment", 2021).
 TransformPointer TrivialAugment();
 
 }  // namespace cotangent::data

@@ -19,7 +19,7 @@ struct Number {
 
 struct Claim {
   std::string id;                    // "activation.odd": the experiment, then the claim
-  std::vector<int> equations;        // As numbered in tools/lab/README.md; empty if none.
+  std::vector<int> equations;        // their numbers in tools/lab/README.md; may be empty
   std::string statement;             // One line of plain text.
   std::string formula;               // The statement in the notation of mathml.h; may be empty.
   std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...
