@@ -1,5 +1,5 @@
-// What all programs share: reading flags, checking paths, exit codes, and handling of
-// interruptions.
+// Functions that all programs of this directory use: they read flags, check paths, determine the
+// exit code and handle interruptions.
 #ifndef COTANGENT_TOOLS_COMMAND_LINE_H_
 #define COTANGENT_TOOLS_COMMAND_LINE_H_
 
@@ -71,7 +71,7 @@ int InterruptSignal();
 int InterruptExitCode();
 
 // Makes the program compute with `requested` threads, or with one for each physical core if that is
-// 0, and stores the number in *used. Below 0 or above 1024 is a usage error.
+// 0, and stores the number in *used. Returns a usage error if `requested` is below 0 or above 1024.
 absl::Status UseThreads(int requested, int* used);
 
 }  // namespace cotangent::tools

@@ -1,4 +1,5 @@
-// Checkpoints: what a training run saves so that it can go on, or be used, later.
+// Writes and reads checkpoints: files in which a training run saves its state, so that the run can
+// be continued, or its network used, later.
 //
 // A checkpoint is a safetensors file (weights/safetensors.h describes the format), so that other
 // programs can read it. Its metadata hold a checksum (CRC-32C) of every tensor and of the header,

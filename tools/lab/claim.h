@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-// What an experiment returns: claims with their verdicts, and a section of the page.
+// Defines what an experiment returns: claims with their verdicts, and a section of the page.
 namespace cotangent::tools::lab {
 
 enum class Verdict { kHolds, kFails, kSkipped };
