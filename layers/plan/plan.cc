@@ -67,9 +67,9 @@ absl::Status CompiledPlan::Lay(const Graph& graph, std::vector<TensorId> wanted,
   versions_.clear(), views_.clear(), result_place_.clear(), last_operation_.clear();
   planner_ = {}, steps_.clear(), choices_.clear();
   if (options_.recompute != Recompute::kNever || most_bytes > 0) {
-    ASSIGN_OR_RETURN(
-        const int64_t bytes,
-        ComputeAgain(wanted, {options_.recompute, most_bytes, options_.precision}, graph_));
+    RETURN_IF_ERROR(
+        ComputeAgain(wanted, {options_.recompute, most_bytes, options_.precision}, graph_)
+            .status());
   }
   ASSIGN_OR_RETURN(Schedule schedule, Fuse(graph_, wanted));
   absl::StatusOr<Assignment> assignment = Assign(graph_, schedule, tuner, options_);
