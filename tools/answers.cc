@@ -52,7 +52,7 @@ std::string AnswerWriter::Begin() const {
 }
 
 std::string AnswerWriter::Element(const std::string& json) {
-  const std::string element = absl::StrCat(is_first_ ? "\n  " : ",\n  ", json);
+  std::string element = absl::StrCat(is_first_ ? "\n  " : ",\n  ", json);
   is_first_ = false;
   return element;
 }

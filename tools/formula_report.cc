@@ -49,7 +49,7 @@ absl::StatusOr<double> ConstantFromText(const std::string& text, const std::stri
   options.variables.emplace();
   options.source = source;
   ASSIGN_OR_RETURN(const Expr formula, symbolic::Parse(text, pool, options));
-  const absl::StatusOr<double> value = symbolic::Evaluate(formula, symbolic::Bindings());
+  absl::StatusOr<double> value = symbolic::Evaluate(formula, symbolic::Bindings());
   if (value.ok()) return value;
   return absl::InvalidArgumentError(absl::StrCat(source, ": ", value.status().message()));
 }
@@ -116,11 +116,10 @@ absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
         absl::StrAppend(&text, " is odd in ", by.name(), " (proved)\n");
         break;
       case symbolic::Parity::kNeither:
-        absl::StrAppend(
-            &text, " is neither even nor odd in ", by.name(),
-            absl::StrFormat(proof.one_sided ? ": it is defined at %s = %.6g only on that side\n"
-                                            : ": see %s = %.6g\n",
-                            by.name(), proof.counterexample));
+        absl::StrAppend(&text, " is neither even nor odd in ", by.name(),
+                        proof.one_sided ? ": it is defined at " : ": see ", by.name(), " = ",
+                        absl::StrFormat("%.6g", proof.counterexample),
+                        proof.one_sided ? " only on that side\n" : "\n");
         break;
       case symbolic::Parity::kUnknown:
         absl::StrAppend(&text, ": cannot tell", Stopped(budget), "\n");

@@ -51,7 +51,7 @@ absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string&
 namespace {
 
 absl::Status WritePicture(const std::string& path, const std::string& picture) {
-  const absl::Status status = data::WriteFileAtomically(path, picture);
+  absl::Status status = data::WriteFileAtomically(path, picture);
   if (status.ok()) return status;
   return absl::Status(
       status.code(),

@@ -294,12 +294,10 @@ absl::Status ShareCheckpoint(training::RunOptions& options) {
   if (!is_found || ranks.ranks() == 1) return absl::OkStatus();
   std::string path = ranks.rank() == 0 ? options.resume_from->path : "", bytes;
   ranks.Broadcast(path);
-  const absl::Status status = distributed::AtRankZero(ranks, [&] {
-    absl::StatusOr<std::string> read = data::ReadFile(path);
-    if (read.ok()) bytes = *std::move(read);
-    return read.status();
-  });
-  if (!status.ok()) return status;
+  RETURN_IF_ERROR(distributed::AtRankZero(ranks, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(bytes, data::ReadFile(path));
+    return absl::OkStatus();
+  }));
   ranks.Broadcast(bytes);
   if (ranks.rank() == 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(training::Checkpoint checkpoint,
@@ -535,11 +533,10 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
     return finds_rate ? FindLearningRate(options) : ShowBatch(options);
   }
   std::unique_ptr<training::DirectoryLock> lock;
-  const absl::Status locked = distributed::AtRankZero(ranks, [&] {
-    auto acquired = training::DirectoryLock::Acquire(options.output_dir, Say);
-    if (acquired.ok()) lock = *std::move(acquired);
-    if (acquired.ok()) training::RemoveTemporaryFiles(options.output_dir);
-    return acquired.status();
+  const absl::Status locked = distributed::AtRankZero(ranks, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(lock, training::DirectoryLock::Acquire(options.output_dir, Say));
+    training::RemoveTemporaryFiles(options.output_dir);
+    return absl::OkStatus();
   });
   if (!locked.ok()) return FailOnce(ranks, locked);
   if (resumes) {
@@ -554,7 +551,7 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
   if (!fetched.ok())
     return absl::IsCancelled(fetched) ? InterruptExitCode() : FailOnce(ranks, fetched);
   if (!options.resume_from.has_value()) {
-    const absl::Status status = distributed::AtRankZero(ranks, [&] {
+    const absl::Status status = distributed::AtRankZero(ranks, [&]() -> absl::Status {
       absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
       if (aside.ok() && !aside->empty())
         Say(absl::StrCat("the files of an earlier run are now in ", *aside));

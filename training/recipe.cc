@@ -34,7 +34,7 @@ absl::Status CheckOptimizer(const ResolvedNetwork& network) {
         {spec.name, {spec.shape.begin(), spec.shape.end()}, offset, size, spec.trainable});
     offset += size;
   }
-  const absl::Status status =
+  absl::Status status =
       optim::Optimizer::Check(network.text.train().optimizer(), slices, network.run);
   if (status.ok()) return status;
   const bool has_path = absl::StartsWith(status.message(), "optimizer.");

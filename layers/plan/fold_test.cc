@@ -116,7 +116,8 @@ TEST_P(FoldZoo, ConvolutionsHaveNamesOfTheirOwn) {
   ASSERT_TRUE(network.ok()) << network.status();
   std::set<std::string> names;
   for (const Node& node : network->graph.nodes()) {
-    if (node.op == kConvolution) EXPECT_TRUE(names.insert(node.name).second) << node.name;
+    if (node.op != kConvolution) continue;
+    EXPECT_TRUE(names.insert(node.name).second) << node.name;
   }
 }
 
