@@ -53,8 +53,8 @@ class Operation;  // declared in layers/graph/operation.h
 // address.
 using Op = const Operation*;
 
-// The parameters of an operation that are not tensors, such as the stride of a convolution: an
-// immutable value of whatever type T the operation chooses. Copies share the value.
+// Holds the parameters of an operation that are not tensors, such as the stride of a convolution,
+// as an immutable value of a type T that the operation chooses. Copies share the value.
 class Attributes {
  public:
   Attributes() = default;
@@ -75,16 +75,17 @@ class Attributes {
 
 struct Node {
   Op op;
-  std::string name;  // name of the layer it belongs to, for messages, plans and traces
+  std::string name;  // name of the node's layer, shown in messages, plans and traces
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
   Attributes attributes;
-  // True for a copy that recomputes a forward result during the backward computation, to save
-  // memory (layers/plan/recompute.h). A plan schedules it as late as possible.
+  // True: the node is a copy that recomputes the result of a forward node during the backward
+  // computation, to save memory (layers/plan/recompute.h). A plan schedules such a node as late as
+  // possible.
   bool recomputed = false;
   // For a recomputed copy: the original tensor. The copy must equal the stored original bit for
-  // bit, so it is rounded to the format in which the original is stored. kNoTensor: the original is
-  // not stored either, or this node is no copy.
+  // bit, so the copy is rounded to the format in which the original is stored. kNoTensor means that
+  // the original is not stored either, or that this node is no copy.
   TensorId again_of = kNoTensor;
 
   template <class T>
@@ -96,7 +97,7 @@ struct Node {
 struct TensorInfo {
   std::string name;  // "conv1.weight" for a parameter, otherwise the layer's name
   Shape shape;
-  int node = -1;  // index of the node that produces it
+  int node = -1;  // index of the node that produces the tensor
 };
 
 // At the end of each training step the plan copies the value of tensor `value` into the state
@@ -125,33 +126,34 @@ class Graph {
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                    Attributes attributes, Shape shape);
   // Adds a node with several outputs. Output k is named by the node's name followed by
-  // outputs[k].suffix, such as ".position". An equal node is reused here too.
+  // outputs[k].suffix, such as ".position". Here, too, an existing node is returned instead of a
+  // new one if its operation, key and inputs are equal; shapes are not compared.
   struct Output {
     absl::string_view suffix;
     Shape shape;
   };
   std::vector<TensorId> AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                                 Attributes attributes, const std::vector<Output>& outputs);
-  // Replaces node `index` by an operation that computes the same outputs; for rewrites. REQUIRES:
-  // each input of the new node is produced before position `index`, or is a leaf.
+  // Replaces node `index` by `node`, which must compute the same outputs; plans use this to rewrite
+  // graphs. REQUIRES: each input of the new node is produced before position `index`, or is a leaf.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
-  // Inserts a node with one output before node `index`; for rewrites. REQUIRES: its inputs are
-  // produced before that position. The indices of node `index` and of all later nodes grow by 1;
-  // tensor ids do not change.
+  // Inserts a new node with one output before node `index`; plans use this to rewrite graphs.
+  // REQUIRES: the inputs of the new node are produced before that position. The indices of node
+  // `index` and of all later nodes grow by 1; tensor ids do not change.
   TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
                       Attributes attributes, Shape shape);
-  // A node for InsertNodes(), which inserts many at once. It has one output, which gets the name
-  // and shape of the existing tensor `like`. The output of insertions[k] gets the id num_tensors()
-  // + k, where num_tensors() is the count before the call.
+  // A node for InsertNodes(), which inserts many at once. The node has one output, which gets the
+  // name and shape of the existing tensor `like`. The output of insertions[k] gets the id count +
+  // k, where `count` is num_tensors() before the call.
   struct Insertion {
-    Node node;  // its `outputs` are empty; InsertNodes() fills them
+    Node node;  // `outputs` is empty here; InsertNodes() fills it
     TensorId like;
   };
   // Inserts the nodes before node `index`. The indices of that node and of all later nodes grow by
   // insertions.size(); tensor ids do not change.
   void InsertNodes(int index, std::vector<Insertion> insertions);
-  // The variable a<i> of elementwise formulas, and the pool of expressions in which this graph's
-  // formulas live.
+  // Operand(i) returns the variable a<i> of elementwise formulas. pool() returns the pool of
+  // expressions that owns the formulas of this graph.
   Expr Operand(int i) const { return pool_->Variable(absl::StrCat("a", i)); }
   autodiff::symbolic::Pool& pool() const { return *pool_; }
 
@@ -177,7 +179,9 @@ class Graph {
   std::vector<TensorInfo> tensors_;
   std::vector<TensorId> parameters_, states_, inputs_;
   std::vector<StateUpdate> state_updates_;
-  absl::flat_hash_map<std::string, TensorId> interned_;  // output of each distinct node
+  // The first output of each node whose operation defines a key, by a text that identifies the
+  // node.
+  absl::flat_hash_map<std::string, TensorId> interned_;
 };
 
 // The three kinds of leaves. Inputs are the batch (images, labels); parameters are learnt; states

@@ -1,9 +1,9 @@
 // Forward-mode differentiation of a graph along a direction. The derivative is itself a graph.
 //
 // Each kind of operation has a rule (Operation::Jvp in layers/graph/operation.h) that adds the
-// operations which compute the tangents of its outputs from those of its inputs. Applied to the
-// graph of a gradient (layers/graph/vjp.h) it gives the Hessian-vector product, forward over
-// reverse mode:
+// operations which compute the tangents of its outputs from those of its inputs.
+// JacobianVectorProduct() of the graph of a gradient (layers/graph/vjp.h) gives the Hessian-vector
+// product, forward over reverse mode:
 //
 //   gradient = Gradient(graph, loss, parameters);
 //   hessian_times_v = JacobianVectorProduct(graph, gradient, parameters, v);
@@ -22,9 +22,11 @@ namespace cotangent::layers {
 // for every k. Returns the tensors that will hold the results, each with the shape of its output. A
 // result is kNoTensor if the output depends on none of with_respect_to, or if the derivative is
 // zero everywhere. tangents[i] must have the shape of with_respect_to[i]. An output may be
-// kNoTensor, as in the result of VectorJacobianProduct(); its result is kNoTensor too. At a kink
-// the derivative is that of the branch that gave the value: of the winning maximum, or of the side
-// of 0 that autodiff/symbolic chooses for abs and max.
+// kNoTensor, as in the result of VectorJacobianProduct(); its result is kNoTensor too.
+//
+// At a kink, where no derivative exists, the derivative of one branch is used: max pooling uses the
+// element that it chose as the maximum, and formulas use the values that
+// autodiff/symbolic/differentiate.h lists (for abs(x) at x = 0, for example, the derivative is 0).
 absl::StatusOr<std::vector<TensorId>> JacobianVectorProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> with_respect_to,
     absl::Span<const TensorId> tangents);

@@ -1,9 +1,9 @@
 // The interface that every kind of operation implements: its derivatives, its reference
 // implementation, and how a plan runs it. Code that walks a graph calls these virtual functions.
 //
-// Each kind of operation has its own file in layers/ops/. It derives a class from Operation, or
-// from one of the base classes at the end of this file, which implement what many operations have
-// in common. It creates exactly one object of that class:
+// Each kind of operation has its own file in layers/ops/. The file derives a class from Operation,
+// or from one of the base classes at the end of this header, which implement what many operations
+// have in common. The file creates exactly one object of its class:
 //
 //   class Swish : public OperationWithKernel<Swish> { ... };
 //   const Swish swish;                      // in ops/swish.cc
@@ -46,7 +46,8 @@ class ReverseRule {
       : graph(graph), node(node), d(std::move(cotangents)) {}
   virtual ~ReverseRule() = default;
 
-  // Whether the cotangent of `input` is needed. Contribute() ignores the inputs that are not.
+  // Whether the cotangent of `input` is needed. Contribute() ignores inputs whose cotangents are
+  // not needed.
   virtual bool Needs(TensorId input) const = 0;
   virtual void Contribute(TensorId input, TensorId cotangent) = 0;
   TensorId in(int i) const { return node.inputs[i]; }
@@ -60,7 +61,8 @@ class ReverseRule {
 
   Graph& graph;
   const Node& node;
-  const std::vector<TensorId> d;  // by output; kNoTensor: zero. At least one is not kNoTensor
+  // The cotangent of each output; kNoTensor means zero. At least one is not kNoTensor.
+  const std::vector<TensorId> d;
 };
 
 // The argument of an operation's forward-mode rule: a node and the tangents of its inputs. The rule
@@ -84,8 +86,9 @@ class ForwardRule {
 
   Graph& graph;
   const Node& node;
-  const std::vector<TensorId> d;   // by input; kNoTensor: zero. At least one is not kNoTensor
-  const std::vector<bool> wanted;  // by output: whether its tangent is needed
+  // The tangent of each input; kNoTensor means zero. At least one is not kNoTensor.
+  const std::vector<TensorId> d;
+  const std::vector<bool> wanted;  // by output: whether the rule must make its tangent
   std::vector<TensorId> made;      // by output: the tangent that the rule made; kNoTensor: zero
 };
 
@@ -101,7 +104,7 @@ struct Evaluation {
 
   const Graph& graph;
   std::vector<Values> values;                 // by tensor id
-  std::vector<std::vector<int64_t>> indices;  // by tensor id: labels, and positions of maxima
+  std::vector<std::vector<int64_t>> indices;  // by tensor id: class numbers, positions of maxima
 
   const Values& in(const Node& node, int i) const { return values[node.inputs[i]]; }
   Values& out(const Node& node, int k) { return values[node.outputs[k]]; }
@@ -120,9 +123,10 @@ struct Evaluation {
 using Dual = autodiff::forward::Dual<double, 1>;
 using Tape = autodiff::reverse::BasicTape<Dual>;
 
-// ---- Types that the rules of operations use, and class Operation ----
+// ---- The interface Operation, and the types that its functions use ----
 
-// In which format a plan stores a tensor, unless a fused pass or a convolution chooses another one.
+// Says in which format a plan stores a tensor, unless a fused pass or a convolution chooses another
+// one.
 enum class Storage {
   // 4-D images: NHWC, in the plan's precision (f32 or bf16). All other tensors: f32, row-major.
   kActivations,
@@ -140,7 +144,8 @@ enum class Storage {
   kSignedBytes,
 };
 
-// Pixels added at each side of an image, and the geometry of pooling windows that slide over it.
+// Padding is the number of pixels added at each side of an image. PoolWindow is the geometry of
+// pooling windows that slide over the image, in pixels.
 struct Padding {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
@@ -154,10 +159,10 @@ struct PoolWindow {
 // operations element by element, without storing the values between them (layers/plan/fusion.h).
 struct PassRole {
   enum Kind {
-    // It is not fused; it runs alone, by its own kernel.
+    // The operation is not fused; it runs alone, by its own kernel.
     kNone,
-    // An element of the result depends on the same element of each input, on its channel's value of
-    // a [C] input, or on a scalar input.
+    // An element of the result depends only on the same element of each input; of an input [C], on
+    // the value of the element's channel; of a scalar input, on its value.
     kPointwise,
     // Sums its one input over each channel.
     kSum,
@@ -165,15 +170,16 @@ struct PassRole {
     kMoments,
     // Pools, or undoes pooling, in windows that tile the image (see `window`).
     kPooling,
-    // Reads one value per image and channel and uses it at every pixel. The input must be in
-    // memory.
+    // Reads one value per image and channel and uses it at every pixel. The input must be a stored
+    // tensor.
     kSpread,
   } kind = kNone;
-  // Only for kPooling: the windows, the tensor of full resolution (`fine`) and the pooled one
+  // Only for kPooling: the windows, the tensor of full resolution (`fine`) and the pooled tensor
   // (`coarse`).
   const PoolWindow* window = nullptr;
   TensorId fine = kNoTensor, coarse = kNoTensor;
-  bool is_free = false;  // costs nothing (a constant): passes compute it anew
+  // True for constants: passes compute the value again wherever it is used instead of storing it.
+  bool is_free = false;
 };
 
 // Tensor `part` equals some consecutive channels of tensor `whole`, beginning with channel number
@@ -204,10 +210,12 @@ class Operation {
   virtual absl::Status Evaluate(const Node& node, Evaluation<Dual>& evaluation) const = 0;
   virtual absl::Status Evaluate(const Node& node, Evaluation<Tape::Var>& evaluation) const = 0;
 
-  // How a plan runs the operation. Role() says whether it takes part in fused passes. If so, Emit()
-  // adds the code that computes one element of output number `output` to the pass; if that output
-  // has the full resolution of a pooling in the pass, `cell` is the cell of the window, otherwise
-  // -1. If not, Bind() returns the function that computes the whole operation.
+  // How a plan runs the operation. Role() says whether the operation takes part in fused passes. If
+  // it does, Emit() adds to `pass` the code that computes one element of output number `output`,
+  // and returns the number of that value in the pass's program. If the output has the resolution
+  // before a pooling of the pass, `cell` says which cell of the pooling window the element is;
+  // otherwise `cell` is -1. If the operation does not take part in passes, Bind() returns the
+  // function that computes the whole operation.
   virtual PassRole Role(const Graph& graph, const Node& node) const = 0;
   virtual absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output,
                                    int cell) const = 0;
@@ -221,14 +229,14 @@ class Operation {
   // A text that identifies the attributes: nodes with the same operation, key, inputs and shape are
   // merged into one. nullopt: nodes of this kind are never merged.
   virtual std::optional<std::string> Key(const Attributes&) const { return std::nullopt; }
-  // Whether the values come from outside or from a random generator. Then references need them as
-  // given values, and derivatives stop here.
+  // Whether the values come from outside or from a random generator. If so, the reference
+  // implementation must be given the values, and derivatives stop at this node.
   virtual bool is_leaf() const { return false; }
   // For a leaf: whether the values exist before a plan runs. False for leaves that the plan itself
   // draws, such as dropout masks.
   virtual bool is_given() const { return false; }
-  // Whether it is cheap enough to recompute the result during the backward computation, instead of
-  // keeping it in memory: one more pass over its inputs is enough.
+  // Whether recomputing the result during the backward computation costs little, so that the result
+  // need not be kept in memory: one more pass over the inputs is enough.
   virtual bool is_cheap() const { return false; }
   // The pairs of tensors of this node of which one may be placed inside the other in memory, which
   // saves a copy. The node's kernel must then accept buffers that are part of a wider tensor

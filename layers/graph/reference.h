@@ -41,22 +41,22 @@ class ReferenceEvaluator {
                     .values = std::vector<Values>(graph.num_tensors()),
                     .indices = std::vector<std::vector<int64_t>>(graph.num_tensors())} {}
 
-  // Sets the values of a tensor. Required for inputs, parameters, states and dropout masks. If set
-  // for any other tensor, the operation that produces it is not computed.
+  // Sets the values of a tensor. Inputs, parameters, states and dropout masks must be set. If any
+  // other tensor is set, the operation that produces it is not computed.
   void Give(TensorId t, Values values) { evaluation_.values[t] = std::move(values); }
   // Sets the class numbers of a label tensor.
   void GiveLabels(TensorId t, std::vector<int64_t> labels) {
     evaluation_.indices[t] = std::move(labels);
   }
 
-  // Computes the results and all tensors they depend on. Returns an error if a leaf has no value,
-  // or a tensor has the wrong number of values.
+  // Computes `results` and all tensors that the results depend on. Returns an error if a leaf has
+  // no value, or a tensor has the wrong number of values.
   absl::Status Compute(absl::Span<const TensorId> results);
 
   // The values of a tensor that was given or computed.
   const Values& values(TensorId t) const { return evaluation_.values[t]; }
-  // For the second output of a max pooling: for each window, the index (row-major) of the cell in
-  // it that holds the maximum.
+  // For the second output of a max pooling: for each window, the row-major index within the window
+  // of the cell that holds the maximum.
   const std::vector<int64_t>& positions(TensorId t) const { return evaluation_.indices[t]; }
 
  private:

@@ -12,8 +12,8 @@ namespace cotangent::layers {
 
 class Uses {
  public:
-  // `is_known(node)` says whether a node's outputs are available already; then neither this node,
-  // nor what only it reads, counts as needed. `results` may contain kNoTensor.
+  // `is_known(node)` says whether a node's outputs are available already. If they are, neither that
+  // node nor the nodes that only it reads count as needed. `results` may contain kNoTensor.
   template <class IsKnown>
   Uses(const Graph& graph, absl::Span<const TensorId> results, IsKnown is_known)
       : needed_(graph.nodes().size(), false),
@@ -44,7 +44,7 @@ class Uses {
   const std::vector<int>& readers(TensorId t) const { return readers_[t]; }
   // Whether t itself is needed, and not only another output of the same node.
   bool IsWanted(TensorId t) const { return is_result_[t] || !readers_[t].empty(); }
-  // Whether t is needed by that node and by nothing else.
+  // Whether the node with index `node` reads t exactly once and nothing else needs t.
   bool IsOnlyFor(int node, TensorId t) const {
     return !is_result_[t] && readers_[t].size() == 1 && readers_[t][0] == node;
   }

@@ -1,4 +1,4 @@
-// Registration of activations: formulas in x that a network text can select by name.
+// Registers activations: formulas in x that a network text can select by name.
 #ifndef COTANGENT_LAYERS_OPS_ACTIVATION_H_
 #define COTANGENT_LAYERS_OPS_ACTIVATION_H_
 

@@ -8,14 +8,15 @@
 
 namespace cotangent::layers {
 
-// A tensor whose elements are 0 with probability `rate` and otherwise 1 / (1 - rate). A plan draws
-// it anew in every step. Derivatives treat it as constant; the reference (layers/graph/reference.h)
-// must be given its values.
+// The operation that makes a tensor whose elements are 0 with probability `rate` and otherwise 1 /
+// (1 - rate). A plan draws the elements anew in every step. Derivatives treat them as constants;
+// the reference (layers/graph/reference.h) must be given their values.
 extern const Op kDropoutMask;
+// Makes a mask with the shape of `like` and one draw per element.
 absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, TensorId like,
                                      double rate);
-// One draw per image of `images` [N, C, H, W], repeated for all channels: the result is [N, C, 1,
-// 1].
+// Makes a mask with one draw per image of `images` [N, C, H, W], repeated for all channels: the
+// result is [N, C, 1, 1].
 absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorId images,
                                    double rate);
 

@@ -16,17 +16,18 @@
 
 namespace cotangent::layers {
 
-// Inputs a0, a1, ..., each of the shape of the result, or [C] (one value per channel, axis 1), or
-// [] (one value). The attribute is the formula, an Expr in the variables Graph::Operand().
+// Applies a formula to inputs a0, a1, ..., each of the shape of the result, or [C] (one value per
+// channel, axis 1), or [] (one value). The attribute is the formula, an Expr in the variables
+// Graph::Operand().
 extern const Op kElementwise;
-// A tensor whose elements are all the same number. The attribute is that number, a double.
+// Makes a tensor whose elements are all the same number. The attribute is that number, a double.
 extern const Op kConstant;
 
-// Adds the formula in a0, a1, ... of these operands. The result has the shape of the operand of
-// highest rank; each other operand has that shape too, or is [C] or [].
+// Adds an operation that applies a formula in a0, a1, ... to these operands. The result has the
+// shape of the operand of highest rank; each other operand has that shape too, or is [C] or [].
 absl::StatusOr<TensorId> Elementwise(Graph& graph, absl::string_view name, const Expr& formula,
                                      std::vector<TensorId> operands);
-// The same, with the formula as text in named variables:
+// Adds the same operation for a formula that is given as text in named variables:
 //   Formula(g, "act", "x / (1 + abs(x))", {{"x", x}})
 absl::StatusOr<TensorId> Formula(Graph& graph, absl::string_view name, absl::string_view text,
                                  const std::vector<std::pair<std::string, TensorId>>& operands);

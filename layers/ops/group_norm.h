@@ -12,18 +12,18 @@
 
 namespace cotangent::layers {
 
-// (x - mean) / sqrt(variance + epsilon) for x [N, C, H, W], where the C channels are divided into
-// `groups` groups of equal size. Mean and biased variance are taken over all pixels of a group in
-// each image.
+// Returns (x - mean) / sqrt(variance + epsilon) for x [N, C, H, W], where the C channels are
+// divided into `groups` groups of equal size. Mean and biased variance are taken over all pixels of
+// a group in each image.
 absl::StatusOr<TensorId> GroupNorm(Graph& graph, absl::string_view name, TensorId x, int64_t groups,
                                    double epsilon);
-// (x - mean) / sqrt(variance + epsilon) with mean and variance taken over all channels of each
-// pixel.
+// Returns (x - mean) / sqrt(variance + epsilon) with mean and biased variance taken over all
+// channels of each pixel.
 absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorId x,
                                    double epsilon);
 
-// scale * x + shift, with vectors `scale` and `shift` [C] that hold one value per channel.
-// kNoTensor: leave out that step.
+// Returns scale * x + shift, with vectors `scale` and `shift` [C] that hold one value per channel.
+// A vector that is kNoTensor is left out.
 absl::StatusOr<TensorId> ScaledAndShifted(Graph& graph, absl::string_view name, TensorId x,
                                           std::pair<TensorId, TensorId> scale_and_shift);
 

@@ -27,16 +27,17 @@
 namespace cotangent::layers {
 
 // The result of a layer. Flattening an image only sets `is_flattened`: the tensor keeps its shape
-// [N, C, H, W] until a layer asks for the flat form by LayerBuilder::Flat(). A linear layer does
-// not need it.
+// [N, C, H, W] until a layer asks for the flat form by LayerBuilder::Flat(). A linear layer works
+// without the flat form.
 struct Value {
   TensorId id = kNoTensor;
   bool is_flattened = false;
   std::string maker = "";  // name of the layer that made it, for messages
 };
 
-// What a layer's function can read of the network, and how it adds to it. Error messages say what
-// was found and what was expected; the caller adds the layer's name and its place in the text.
+// Gives a layer's function access to the layer's inputs and to the options, and adds the layer's
+// operations and parameters to the network. Error messages say what was found and what was
+// expected; the caller adds the layer's name and its place in the text.
 class LayerBuilder {
  public:
   // `parameters` is the running count of learnt numbers in the network.
@@ -62,8 +63,8 @@ class LayerBuilder {
   LayerRow& row() { return row_; }
 
   const Shape& shape(const Value& value) const { return built_.graph.shape(value.id); }
-  // The shape of one image's value as the user knows it: without the batch axis, and flat if
-  // flattened.
+  // The shape of one image's value as the user knows it, as text: without the batch axis, and flat
+  // if the value is flattened.
   std::string Seen(const Value& value) const;
   // The inputs with their shapes, for messages: "'conv1' [8, 4, 4], 'conv2' [8, 2, 2]".
   std::string ListShapes() const;
@@ -107,8 +108,8 @@ class LayerBuilder {
                      DefaultBiasInitialiser(weight.fan_in), weight.fan_in, weight.fan_out));
     return PlusBias(y, bias);
   }
-  // Adds the scale and shift parameters [channels] of a normalisation layer, as far as the text
-  // asks for them; kNoTensor stands for one that it does not want.
+  // Adds those of the parameters scale and shift [channels] of a normalisation layer that the text
+  // asks for. Returns kNoTensor in place of a parameter that the text does not ask for.
   template <typename Text>
   absl::StatusOr<std::pair<TensorId, TensorId>> ScaleAndShift(const Text& text, int64_t channels) {
     if (!(text.epsilon() >= 0) || !std::isfinite(text.epsilon()))

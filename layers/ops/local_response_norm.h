@@ -7,7 +7,8 @@
 namespace cotangent::layers {
 
 // The attributes of the operation channel_window_sum, which replaces each channel by a sum of
-// neighbouring channels: the numbers of channels before and after it that the sum includes.
+// neighbouring channels: how many channels before and how many after it are added to the channel
+// itself.
 struct ChannelWindow {
   int64_t before, after;
 };

@@ -12,8 +12,8 @@
 
 namespace cotangent::layers {
 
-// prediction [N, K], labels [N] or targets [N, K] -> the mean loss [] and its gradient by the
-// prediction, [N, K].
+// The operation that computes a loss. Inputs: the prediction [N, K], and labels [N] or targets [N,
+// K]. Outputs: the mean loss [] and its gradient by the prediction [N, K].
 extern const Op kLoss;
 
 enum class LossKind { kSoftmaxCrossEntropy, kHinge, kMeanSquaredError, kFocal, kFormula };
@@ -35,15 +35,16 @@ struct LossAttributes {
 // [N, K].
 //
 // For the mean squared error and for a formula, predictions are compared with targets element by
-// element. For the other losses, the targets of an image are shares of the classes: its loss is the
-// sum over the classes of share times the loss that the class would have as a label. Class weights
-// multiply the terms of their classes (softmax cross-entropy only), but the sum over the batch is
-// divided by the number of images, not by the weights, as in PyTorch's cross_entropy with
-// probabilities.
+// element. For the other losses, the targets of an image are shares of the classes: the loss of the
+// image is the sum over the classes of the share times the loss that the image would have with that
+// class as its label. Class weights multiply the terms of their classes (softmax cross-entropy
+// only), but the sum over the batch is divided by the number of images, not by the weights, as in
+// PyTorch's cross_entropy with probabilities.
 absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId prediction,
                                 TensorId labels, const LossAttributes& loss);
 
-// What predictions are compared with. Exactly one of the two pointers is not null.
+// What predictions are compared with: class numbers or targets. Exactly one of the two pointers is
+// not null.
 struct LossTargets {
   const int32_t* labels = nullptr;  // [N]
   const float* shares = nullptr;    // [N, K]

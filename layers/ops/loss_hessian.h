@@ -10,8 +10,8 @@ namespace cotangent::layers {
 // Whether the loss compares predictions with targets [N, K] rather than labels [N].
 bool HasTargets(const Graph& graph, const Node& loss);
 
-// The Hessian of a loss by its prediction, times t [N, K]; kNoTensor if the Hessian is zero. A
-// Hessian is symmetric, so reverse and forward mode both use this product.
+// Adds the product of the Hessian of a loss by its prediction with t [N, K]; returns kNoTensor if
+// the Hessian is zero. A Hessian is symmetric, so reverse and forward mode both use this product.
 TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t);
 
 }  // namespace cotangent::layers

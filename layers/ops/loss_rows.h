@@ -1,6 +1,7 @@
-// The losses of single images and their gradients, which a batch's loss is made of. x holds an
-// image's predictions [K]; K, the number of classes, is called `classes`. Formulas are no losses of
-// single images: see loss.cc.
+// Computes the losses of single images and their gradients; the loss of a batch is their sum. In
+// each function, x holds an image's predictions [K], and `classes` is K, the number of classes.
+// Losses given by a formula (LossKind::kFormula) are computed in loss.cc instead, for a whole batch
+// at once.
 #ifndef COTANGENT_LAYERS_OPS_LOSS_ROWS_H_
 #define COTANGENT_LAYERS_OPS_LOSS_ROWS_H_
 
@@ -14,13 +15,13 @@ namespace cotangent::layers {
 // The weight of a class; 1 if the loss has no class weights.
 double WeightOf(const LossAttributes& attributes, int32_t label);
 
-// The contribution of an image with a label to the mean loss over a batch whose weights sum to
-// total_weight. Writes the gradient [K] of that contribution by x.
+// Returns the contribution of an image with a label to the mean loss over a batch whose weights sum
+// to total_weight. Writes the gradient [K] of that contribution by x.
 double LossRow(const LossAttributes& attributes, const float* x, int64_t classes, int32_t label,
                double total_weight, float* gradient);
 
-// The contribution of an image with targets [K] to the mean loss over `images` images. Writes the
-// gradient [K] of that contribution by x. `row` is scratch memory.
+// Returns the contribution of an image with targets [K] to the mean loss over a batch of `images`
+// images. Writes the gradient [K] of that contribution by x. `row` is scratch memory.
 double TargetRow(const LossAttributes& attributes, const float* x, int64_t classes,
                  const float* targets, double images, float* gradient, std::vector<float>& row);
 

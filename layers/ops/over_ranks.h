@@ -18,14 +18,14 @@ namespace cotangent::layers {
 
 extern const Op kMeanOverRanks, kMomentsOverRanks;
 
-// The mean over the ranks of each of these f32 vectors, which may differ in length. All of them are
-// exchanged in one message.
+// Returns the mean over the ranks of each of these f32 vectors, which may differ in length. All of
+// them are exchanged in one message.
 std::vector<TensorId> MeanOverRanks(Graph& graph, absl::string_view name,
                                     const std::vector<TensorId>& vectors);
 
-// Mean and biased variance [C] of the whole batch, from the mean m_r and variance v_r of each
-// rank's equal share: the mean over r of m_r, and the mean over r of v_r + (m_r - mean)^2. Both are
-// exchanged in one message, in double.
+// Returns the mean and the biased variance [C] of the whole batch, from the mean m_r and variance
+// v_r of each rank's equal share: the mean over r of m_r, and the mean over r of v_r + (m_r -
+// mean)^2. Both are exchanged in one message, in double.
 MomentsResult MomentsOverRanks(Graph& graph, absl::string_view name, const MomentsResult& own);
 
 }  // namespace cotangent::layers

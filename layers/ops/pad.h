@@ -17,7 +17,8 @@ struct PadAttributes {
   Padding padding;
 };
 
-// [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative numbers crop.
+// Pads: [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative numbers of `padding`
+// crop.
 absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
                              const Padding& padding);
 

@@ -24,12 +24,14 @@ bool Tiles(const PoolWindow& window);
 // The geometry in the form that kernels and references use. `fine` is the shape before pooling.
 tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);
 
-// How many elements the last window of an axis reaches beyond the image and its padding when the
-// number of windows is rounded up, as by ceil_mode in PyTorch. A window must begin inside the image
-// or the padding before it; one that would not is left out, and the result is then 0.
+// Returns how many elements the last window of an axis reaches beyond the image and its padding if
+// the number of windows is rounded up, as by ceil_mode in PyTorch. A window must begin inside the
+// image or the padding before it. If the additional window would not, it is left out and the result
+// is 0.
 int64_t Beyond(int64_t size, int64_t extent, int64_t stride, int64_t before, int64_t after);
 
-// The pooling window that a layer's text asks for, checked against the shape of its input.
+// Returns the pooling window that a layer's text asks for, or an error if it does not fit the shape
+// of the layer's input.
 template <typename Text>
 absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
                                         const LayerBuilder& b) {

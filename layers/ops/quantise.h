@@ -7,8 +7,8 @@
 
 namespace cotangent::layers {
 
-// x / scale, rounded to the nearest integer (ties to even) and clamped to 0..255 or, if signed, to
-// -128..127. It is a step function, so its derivative is zero.
+// The operation that computes x / scale, rounded to the nearest integer (ties to even) and clamped
+// to 0..255 or, if signed, to -128..127. It is a step function, so its derivative is zero.
 extern const Op kQuantise;
 
 struct QuantiseAttributes {

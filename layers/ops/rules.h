@@ -20,8 +20,9 @@
 
 namespace cotangent::layers {
 
-// Adds operations for the layer `name`. REQUIRES: the shapes fit. After a first error every
-// function returns kNoTensor, so check status() once at the end.
+// Adds operations that belong to the layer `name`. REQUIRES: the shapes of the operands fit each
+// other. After a first error every function returns kNoTensor, so it is enough to check status()
+// once at the end.
 class RuleBuilder {
  public:
   RuleBuilder(Graph& graph, std::string name) : graph_(graph), name_(std::move(name)) {}
@@ -54,7 +55,8 @@ class RuleBuilder {
   absl::Status status_;
 };
 
-// Formulas over tensors [N, ...] of one shape and vectors [N], which hold one value per image.
+// Applies formulas to tensors [N, ...] of one shape and to vectors [N], which hold one value per
+// image.
 class PerImage {
  public:
   PerImage(RuleBuilder& rules, const Shape& shape)

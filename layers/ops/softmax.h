@@ -17,12 +17,13 @@ extern const Op kSoftmaxGradient;  // dy, y -> dx = y (dy - sum_j dy_j y_j)
 
 absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId x);
 
-// log(sum_k exp(x_k)) of `count` numbers, without overflow.
+// Returns log(sum_k exp(x_k)) of `count` numbers, without overflow.
 double LogSumExp(const float* x, int64_t count);
 
-// The logarithms of the softmax: ln p_k = x_k - ln sum_j exp(x_j). They and their derivatives stay
-// finite where p_k itself underflows. To avoid overflow, the largest x is subtracted first; the
-// terms cancel, so neither the value nor any derivative changes.
+// Returns the logarithms of the softmax of the predictions x [K] of one image: ln p_k = x_k - ln
+// sum_j exp(x_j). The logarithms and their derivatives stay finite where p_k itself underflows. To
+// avoid overflow, the largest x is subtracted first; it cancels, so neither the values nor their
+// derivatives change.
 template <class T>
 std::vector<T> LogProbabilities(const std::vector<T>& x) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
@@ -36,7 +37,7 @@ std::vector<T> LogProbabilities(const std::vector<T>& x) {
   return logs;
 }
 
-// The softmax p_k.
+// Returns the softmax p_k of the predictions x [K] of one image.
 template <class T>
 std::vector<T> Probabilities(const std::vector<T>& x) {
   using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
