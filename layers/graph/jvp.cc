@@ -10,8 +10,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Makes tangents node by node, from the first operation to the last. Visits only nodes that depend
-// on `with_respect_to` and that an output depends on.
+// Computes the tangents node by node, from the first operation to the last. Visits only the nodes
+// that depend on `with_respect_to` and that an output depends on.
 absl::StatusOr<std::vector<TensorId>> Forward(Graph& graph, absl::Span<const TensorId> outputs,
                                               absl::Span<const TensorId> with_respect_to,
                                               absl::Span<const TensorId> given) {

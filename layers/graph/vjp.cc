@@ -30,7 +30,7 @@ class Reverse {
   void Contribute(TensorId to, TensorId cotangent) {
     if (needed_[to]) terms_[to].push_back(cotangent);
   }
-  // The sum of all cotangents contributed to t; kNoTensor if there are none.
+  // Returns the sum of all cotangents contributed to t, or kNoTensor if there are none.
   absl::StatusOr<TensorId> CotangentOf(TensorId t);
   absl::Status Visit(int node);
 
@@ -76,7 +76,8 @@ absl::StatusOr<std::vector<TensorId>> Reverse::Run(absl::Span<const TensorId> ou
   return results;
 }
 
-// The view of one node that its rule gets. Its contributions go to the enclosing Reverse object.
+// The ReverseRule that the rule of one node gets. It passes contributions on to the enclosing
+// Reverse object.
 class Reverse::Rule : public ReverseRule {
  public:
   Rule(Reverse& reverse, const Node& node, std::vector<TensorId> cotangents)

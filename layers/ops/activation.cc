@@ -1,4 +1,4 @@
-// The built-in activations and their layer.
+// The built-in activations, and the layer `activation`.
 
 #include "layers/ops/activation.h"
 
@@ -22,8 +22,9 @@ std::map<int, const char*>& Formulas() {
   return formulas;
 }
 
-// The formula of an activation layer: its own if it has one, otherwise that of its kind, with the
-// layer's numbers in place of `slope` and `alpha`. Empty if no formula is registered for the kind.
+// Returns the formula of an activation layer: the one in its text, or else the one registered for
+// its kind, with the numbers of the text in place of `slope` and `alpha`. Returns "" if no formula
+// is registered for the kind.
 std::string FormulaOf(const Layer::Activation& text) {
   if (text.has_formula()) return text.formula();
   const auto known = Formulas().find(text.kind());

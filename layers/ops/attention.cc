@@ -25,9 +25,9 @@ namespace cotangent::layers {
 namespace {
 
 // The sizes of attention's matrices. An image tensor [N, C, H, W] is treated as N heads matrices
-// [pixels, d], one for each image and head. The weights between pixels are one tensor [N heads
-// pixels, pixels], which holds a matrix [pixels, pixels] for each. The attribute of all three
-// operations of this file is the number of heads, an int64_t.
+// [pixels, d], one for each image and head. The attention weights, one for each pair of pixels, are
+// one tensor [N heads pixels, pixels], which holds a matrix [pixels, pixels] for each image and
+// head. The attribute of all three operations of this file is the number of heads, an int64_t.
 struct Sizes {
   Sizes(int64_t heads, const Shape& image)
       : heads(heads),
@@ -43,7 +43,7 @@ struct Sizes {
   int64_t heads, pixels, channels, depth, matrices;
 };
 
-// Gives access to the matrices of one factor or product as f32, one matrix at a time; row() is the
+// Gives access to the matrices of one factor or product as f32, one matrix at a time. row() is the
 // number of floats from one row to the next. An f32 tensor is used in place; a bf16 tensor is
 // converted from and to scratch memory.
 class Matrices {
@@ -63,8 +63,8 @@ class Matrices {
     });
     return scratch;
   }
-  // Place() says where to write matrix m; Written() must follow, which converts the matrix to the
-  // tensor's type.
+  // Place() returns the address at which to write matrix m. Written() must be called afterwards; it
+  // converts the matrix to the tensor's type.
   float* Place(int64_t m, float* scratch) const {
     return is_f32() ? buffer_.as<float>() + At(m) : scratch;
   }
@@ -92,8 +92,8 @@ class Matrices {
   const bool is_image_;
 };
 
-// The kernel for the matrix products y = a b, one for each image and head; a or b is transposed if
-// the flags say so.
+// Returns the kernel for the matrix products y = a b, one for each image and head. If a flag is
+// set, the transpose of a or b is used.
 Kernel ProductKernel(KernelContext& kernel, const Shape& image, bool transpose_a,
                      bool transpose_b) {
   const Sizes sizes(kernel.node.as<int64_t>(), image);
@@ -118,8 +118,8 @@ Kernel ProductKernel(KernelContext& kernel, const Shape& image, bool transpose_a
 
 extern const Op kTokenScores, kTokenMix, kTokenMixTransposed;
 
-// Base of the three products of attention. Each is linear in both factors, so its derivatives are
-// products of the same three kinds.
+// Base of the three products of attention. Each product is linear in both factors, so its
+// derivatives are products of the same three kinds.
 template <class Derived>
 class Bilinear : public OperationWithKernel<Derived> {
  public:
@@ -136,7 +136,8 @@ class Bilinear : public OperationWithKernel<Derived> {
   }
 };
 
-// a, b [N, C, H, W] -> s [N heads pixels, pixels] with s_ij = sum_c a_ic b_jc.
+// Computes a, b [N, C, H, W] -> s [N heads pixels, pixels] with s_ij = sum_c a_ic b_jc for each
+// image and head.
 class TokenScores : public Bilinear<TokenScores> {
  public:
   const char* name() const override { return "token_scores"; }
@@ -168,8 +169,8 @@ class TokenScores : public Bilinear<TokenScores> {
   }
 };
 
-// p [N heads pixels, pixels], v [N, C, H, W] -> y with y_ic = sum_j p_ij v_jc. If `transposed`:
-// sum_j p_ji v_jc.
+// Computes p [N heads pixels, pixels], v [N, C, H, W] -> y with y_ic = sum_j p_ij v_jc for each
+// image and head; if `transposed`, y_ic = sum_j p_ji v_jc.
 template <bool transposed>
 class TokenMix : public Bilinear<TokenMix<transposed>> {
  public:

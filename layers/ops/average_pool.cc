@@ -1,5 +1,5 @@
-// Average pooling and its adjoint. "Fine" tensors have the resolution before pooling, "coarse" ones
-// that after it.
+// Average pooling and its adjoint. A "fine" tensor has the resolution before pooling, a "coarse"
+// tensor the resolution after it.
 
 #include "layers/ops/average_pool.h"
 
@@ -75,8 +75,8 @@ class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
   }
 };
 
-// The adjoint of average pooling. For global pooling it broadcasts one value per image and channel
-// to all pixels, which a fused pass can do; otherwise it has a kernel.
+// The adjoint of average pooling. For global pooling the adjoint broadcasts one value per image and
+// channel to all pixels, which a fused pass can do; for any other pooling it has a kernel.
 class AverageUnpoolOperation : public OperationOf<AverageUnpoolOperation> {
  public:
   const char* name() const override { return "average_unpool"; }
@@ -157,7 +157,7 @@ absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, Tens
                        Shape({in[0], in[1], height, width}));
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -58,7 +58,7 @@ absl::StatusOr<TensorId> BatchNorm(Graph& graph, absl::string_view name, TensorI
   return Elementwise(graph, name, y, std::move(operands));
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

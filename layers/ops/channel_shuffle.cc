@@ -17,13 +17,14 @@ namespace {
 
 extern const Op kChannelShuffle;
 
-// The channel of x that becomes channel c of the result.
+// Returns the number of the channel of x that becomes channel c of the result.
 int64_t SourceOf(int64_t c, int64_t groups, int64_t channels) {
   return c % groups * (channels / groups) + c / groups;
 }
 
-// The attribute is the number of groups, an int64_t. The inverse of the permutation, which is also
-// its adjoint, is the same operation with channels / groups groups.
+// Permutes the channels. The attribute is the number of groups, an int64_t. The inverse of the
+// permutation, which is also its adjoint, is the same operation with channels / groups as the
+// number of groups.
 class ChannelShuffleOperation : public OperationWithKernel<ChannelShuffleOperation> {
  public:
   const char* name() const override { return "channel_shuffle"; }

@@ -63,8 +63,8 @@ absl::StatusOr<Value> MultiplyLayer(const Layer&, LayerBuilder& b) {
   return b.Made(Elementwise(b.graph(), b.name(), autodiff::symbolic::Mul(operands), factors));
 }
 
-// The variables of an elementwise layer's formula: the first input is a, the second b, and so on.
-// The letter e is left out because it is Euler's number in formulas.
+// The names of the variables in an elementwise layer's formula: the first input is a, the second b,
+// and so on. The letter e is left out because it is Euler's number in formulas.
 constexpr char kVariables[] = "abcdfghijklmn";
 
 absl::StatusOr<Value> ElementwiseLayer(const Layer& layer, LayerBuilder& b) {

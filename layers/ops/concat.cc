@@ -1,5 +1,5 @@
-// Joins and slices channels. A part is a tensor whose channels are some of the channels of the
-// whole.
+// Joins and slices channels. A "part" is a tensor whose channels are some consecutive channels of a
+// tensor called the "whole".
 
 #include "layers/ops/concat.h"
 
@@ -21,7 +21,7 @@ namespace {
 
 extern const Op kSlice, kUnslice;
 
-// The axis along which tensors are joined: axis 1, or the only axis of a vector.
+// Returns the axis along which tensors are joined: axis 1, or the only axis of a vector.
 int64_t AxisOf(const Shape& shape) { return shape.rank() == 1 ? 0 : 1; }
 int64_t ChannelsOf(const Shape& shape) { return shape[static_cast<int>(AxisOf(shape))]; }
 
@@ -46,8 +46,8 @@ void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, in
   });
 }
 
-// Calls visit(index in `whole`, index in `part`) for every element of `part`, which is the channels
-// of `whole` that begin with channel `begin`.
+// Calls visit(index in `whole`, index in `part`) for every element of `part`, whose channels are
+// the channels of `whole` from channel `begin` on.
 template <class T, class Visit>
 void ForEachOfSlice(const Evaluation<T>& e, TensorId whole, TensorId part, int64_t begin,
                     Visit visit) {
@@ -224,7 +224,7 @@ absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x,
   return graph.AddNode(kSlice, name, {x}, begin, out);
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

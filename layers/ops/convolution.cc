@@ -20,8 +20,9 @@ namespace {
 
 using tensor::ConvolutionShape;
 
-// Base of the three convolution operations. Each is linear in both of its inputs. Their kernels are
-// chosen for the whole graph at once (layers/plan/assign.h), so they have no Bind() of their own.
+// Base of the three convolution operations. Each operation is linear in both of its inputs. A plan
+// chooses the kernels of all convolutions of a graph together (layers/plan/assign.h), so these
+// operations have no Bind() of their own.
 template <class Derived>
 class ConvolutionKind : public OperationOf<Derived> {
  public:
@@ -192,9 +193,9 @@ absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view n
       output_padding_width >= std::max(options.stride_width, options.dilation_width)) {
     return Invalid(name, "output_padding must be smaller than the stride or the dilation");
   }
-  // output_padding adds rows at the bottom and columns at the right of the result. Where `padding`
-  // cropped rows or columns there, these come back. Any further ones are reached by no position of
-  // the kernel, so they are zero and are appended at the end.
+  // output_padding adds rows at the bottom and columns at the right of the result. The first of
+  // these are rows and columns that `padding` would otherwise crop there. No position of the kernel
+  // reaches the others, so they are zero and are appended at the end.
   const Padding& padding = options.padding;
   const Padding unreached = {0, std::max<int64_t>(0, output_padding_height - padding.bottom), 0,
                              std::max<int64_t>(0, output_padding_width - padding.right)};
@@ -245,7 +246,7 @@ absl::StatusOr<TensorId> Linear(Graph& graph, absl::string_view name, TensorId x
   return graph.AddNode(kConvolution, name, {x, w}, attributes, out);
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -23,9 +23,9 @@ struct MaskAttributes {
   bool per_image;  // the same draw for all elements of an image
 };
 
-// Draws the mask of one step. The draw with number i depends only on (seed, stream, step, i). i
-// counts through the batch of all ranks (processes that share the batch), so an image gets the same
-// mask whichever rank computes it.
+// Draws the mask of one step. The draw with number i depends only on (seed, stream, step, i). The
+// numbers i count through the images of all ranks (processes that share the batch), so an image
+// gets the same mask whichever rank computes it.
 void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step, int rank,
           const Buffer& mask) {
   const double rate = attributes.rate;
@@ -81,7 +81,7 @@ absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorI
   return graph.AddNode(kDropoutMask, name, {}, MaskAttributes{rate, true}, shape);
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

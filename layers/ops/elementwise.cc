@@ -25,7 +25,7 @@ namespace {
 namespace symbolic = autodiff::symbolic;
 
 // Rewrites the formula so that its operands are exactly the tensors that it uses, each once and in
-// ascending order of their ids. So equal computations become equal nodes, which the graph merges.
+// ascending order of tensor id. Equal computations then become equal nodes, which the graph merges.
 Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands) {
   std::vector<TensorId> used;
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -47,8 +47,8 @@ Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands
 }
 
 // Sums `integrand` over each channel, after moving the factors that are constant within a channel
-// out of the sum. In the gradient of batch normalisation, several sums then become the same two,
-// which are computed only once.
+// out of the sum. In the gradient of batch normalisation, several sums then become only two
+// different ones, and the graph computes each of these once.
 absl::StatusOr<TensorId> SumToChannels(Graph& graph, const std::string& name, Expr integrand,
                                        const std::vector<TensorId>& operands) {
   const TensorId full = operands.back();  // the cotangent has the full shape
@@ -73,8 +73,8 @@ absl::StatusOr<TensorId> SumToChannels(Graph& graph, const std::string& name, Ex
   ASSIGN_OR_RETURN(TensorId summand, Elementwise(graph, name, symbolic::Mul(inside), operands));
   absl::StatusOr<TensorId> sum = ChannelSum(graph, name, summand);
   if (!sum.ok() || outside.empty()) return sum;
-  // The factors outside the sum use no full-size tensor. A full-size operand would still give the
-  // product the full shape, so the unused operands are replaced by the sum.
+  // The factors outside the sum use no full-size operand, but an unused full-size operand in the
+  // list would still give the product the full shape. So such operands are replaced by the sum.
   std::vector<TensorId> channel_operands = operands;
   for (TensorId& t : channel_operands) {
     if (graph.shape(t).rank() >= 2) t = *sum;
@@ -95,7 +95,7 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
   }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kPointwise}; }
 
-  // A tensor computed from weights alone is stored like weights: f32, row-major.
+  // A result is stored like weights (f32, row-major) if one of its 4-D inputs is.
   Storage StorageOf(const Graph& graph, const Node& node, int) const override {
     for (TensorId t : node.inputs) {
       if (graph.shape(t).rank() != 4) continue;
@@ -287,7 +287,7 @@ TensorId Constant(Graph& graph, double value, Shape shape) {
   return graph.AddNode(kConstant, "constant", {}, value, std::move(shape));
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

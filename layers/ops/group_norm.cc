@@ -20,8 +20,9 @@ namespace {
 
 extern const Op kGroupMean;
 
-// Replaces each value by the mean over the channels of its group at its pixel. This is a symmetric
-// projection, so it is its own adjoint. The attribute is the number of groups, an int64_t.
+// Replaces each value by the mean, at the same pixel, over the channels of the value's group. This
+// operation is a symmetric projection, so it is its own adjoint. The attribute is the number of
+// groups, an int64_t.
 class GroupMeanOperation : public OperationWithKernel<GroupMeanOperation> {
  public:
   const char* name() const override { return "group_mean"; }
@@ -77,8 +78,8 @@ class GroupMeanOperation : public OperationWithKernel<GroupMeanOperation> {
 const GroupMeanOperation group_mean;
 const Op kGroupMean = &group_mean;
 
-// (x - mean) / sqrt(variance + epsilon). mean_of(t) adds the operations that compute the mean of t
-// over its group, at every element.
+// Returns (x - mean) / sqrt(variance + epsilon). mean_of(t) must add the operations that compute,
+// at every element, the mean of t over the element's group.
 template <typename MeanOf>
 absl::StatusOr<TensorId> Normalize(Graph& graph, absl::string_view name, TensorId x, double epsilon,
                                    MeanOf mean_of) {
@@ -131,7 +132,7 @@ absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorI
   });
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

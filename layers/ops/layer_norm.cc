@@ -1,5 +1,5 @@
-// Layer normalisation and its gradient (see layer_norm.h). y is the result, g or dy the cotangent
-// of y.
+// Layer normalisation and its gradient (see layer_norm.h). In the formulas, y is the result, and g
+// or dy is the cotangent of y.
 
 #include "layers/ops/layer_norm.h"
 
@@ -20,10 +20,11 @@ namespace {
 
 extern const Op kLayerNorm, kLayerNormGradient;
 
-// The Jacobian of the gradient operation by its operand y, times t; if `adjoint`, the transposed
-// Jacobian times t. With r the inverse deviation and M the mean over an image:
+// Adds the operations that multiply t by the Jacobian of the gradient operation by its operand y,
+// or, if `adjoint`, by the transposed Jacobian. With r the inverse deviation and M the mean over an
+// image:
 //   dx = r (g - M(g) - y M(g y))           J t = -r (t M(g y) + y M(g t))
-// The transposed Jacobian exchanges g and y in the last term.
+// The transposed Jacobian has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
   const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;
@@ -34,7 +35,7 @@ TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool
                    {t, along_y, outer, along_t, node.inputs[2]});
 }
 
-// y = (x - mean) * inverse_deviation. For each image, `mean` and `inverse_deviation` = 1 /
+// Computes y = (x - mean) * inverse_deviation. For each image, `mean` and `inverse_deviation` = 1 /
 // sqrt(variance + epsilon) are taken over all axes but the first.
 void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* mean,
                       float* inverse_deviation) {
@@ -89,15 +90,15 @@ void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_d
   });
 }
 
-// x -> y, mean [N], inverse deviation [N]; without scale and shift. The attribute is epsilon, a
-// double.
+// Computes x -> y, mean [N], inverse deviation [N], without scale and shift. The attribute is
+// epsilon, a double.
 class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
  public:
   const char* name() const override { return "layer_norm"; }
 
-  // The gradient by x from the cotangents of all three outputs, with r the inverse deviation,
-  // d_mean and d_r the cotangents of mean and r, M the mean over an image and K its number of
-  // elements: dx = r (dy - M(dy) - y M(dy y)) + d_mean / K - r^2 y d_r / K.
+  // Adds the gradient by x from the cotangents of all three outputs: dx = r (dy - M(dy) - y M(dy
+  // y)) + d_mean / K - r^2 y d_r / K. Here r is the inverse deviation, d_mean and d_r are the
+  // cotangents of mean and r, M is the mean over an image and K the number of elements of an image.
   absl::Status Vjp(ReverseRule& rule) const override {
     const Node& node = rule.node;
     const TensorId x = node.inputs[0], y = node.outputs[0], inverse = node.outputs[2];
@@ -115,8 +116,9 @@ class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
     return rules.status();
   }
 
-  // With a prime for tangents: y' = r (x' - M(x') - y M(y x')), mean' = M(x'), r' = -r^2 M(y x').
-  // The Jacobian of y is symmetric, so y' is computed by the gradient operation.
+  // A prime denotes a tangent; r is the inverse deviation and M the mean over an image. Then y' = r
+  // (x' - M(x') - y M(y x')), mean' = M(x'), r' = -r^2 M(y x'). The Jacobian of y is symmetric, so
+  // y' is computed by the gradient operation.
   absl::Status Jvp(ForwardRule& rule) const override {
     const Node& node = rule.node;
     RuleBuilder rules(rule.graph, node.name);
@@ -167,7 +169,7 @@ class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
   }
 };
 
-// The gradient of y by x, as an operation: dy, y, inverse deviation -> dx.
+// Computes the gradient by x: dy, y, inverse deviation -> dx.
 class LayerNormGradientOperation : public OperationWithKernel<LayerNormGradientOperation> {
  public:
   const char* name() const override { return "layer_norm_gradient"; }
@@ -177,7 +179,7 @@ class LayerNormGradientOperation : public OperationWithKernel<LayerNormGradientO
     const TensorId g = node.inputs[0], y = node.inputs[1], inverse = node.inputs[2],
                    dx = node.outputs[0];
     RuleBuilder rules(rule.graph, node.name);
-    // In g, the operation is linear and symmetric, so it is its own adjoint.
+    // The operation is linear and symmetric in g, so for this input it is its own adjoint.
     if (rule.Needs(g))
       rule.Contribute(g, rule.Like(kLayerNormGradient, {rule.d[0], y, inverse}, g));
     if (rule.Needs(y)) rule.Contribute(y, GradientByOutput(rules, node, rule.d[0], true));
@@ -248,7 +250,7 @@ absl::StatusOr<TensorId> LayerNorm(Graph& graph, absl::string_view name, TensorI
                        {{"", in}, {".mean", batch}, {".inverse_deviation", batch}})[0];
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -59,7 +59,7 @@ void CheckConvolution(const ConvolutionCase& c, const AgreementOptions& agreemen
 
 TEST_P(ConvolutionTest, Exact) { CheckConvolution(GetParam(), {}); }
 TEST_P(ConvolutionTest, Fast) {
-  // Winograd's transforms lose some precision, so the tolerance is larger.
+  // Winograd's algorithm is less precise than other convolutions, so the tolerance is larger.
   CheckConvolution(GetParam(), {.exact = false, .threads = 2, .forward_tolerance = 1e-4});
 }
 TEST_P(ConvolutionTest, Bf16) { CheckConvolution(GetParam(), InBf16()); }
@@ -136,12 +136,12 @@ INSTANTIATE_TEST_SUITE_P(
             8, 16, 3, {.stride_height = 2, .stride_width = 2, .padding = {1, 1, 1, 1}}, 1, 1},
         TransposedCase{8, 8, 3, {.groups = 4, .padding = {1, 1, 1, 1}}, 0, 0},
         TransposedCase{8, 8, 3, {.dilation_height = 2, .dilation_width = 2}, 0, 0},
-        // With rows or columns at the end that no kernel position reaches.
+        // The last rows or columns of these results are reached by no kernel position.
         TransposedCase{3, 4, 2, {.stride_height = 2, .stride_width = 2}, 1, 1},
         TransposedCase{3, 4, 1, {.stride_height = 3, .stride_width = 3}, 2, 0},
         TransposedCase{
             8, 8, 3, {.stride_height = 2, .stride_width = 4, .padding = {1, 0, 1, 1}}, 1, 3},
-        // With output padding larger than the stride but smaller than the dilation.
+        // The output padding is larger than the stride but smaller than the dilation.
         TransposedCase{
             4, 8, 3, {.dilation_height = 3, .dilation_width = 3, .padding = {0, 1, 1, 0}}, 2, 1},
         TransposedCase{5,
@@ -212,7 +212,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, PoolTest,
     testing::Values(PoolCase{Shape{2, 8, 6, 6}, PoolWindow{2, 2, 2, 2}},
                     PoolCase{Shape{2, 24, 31, 31},
-                             PoolWindow{2, 2, 2, 2}},  // 15 windows and a remainder
+                             PoolWindow{2, 2, 2, 2}},  // windows leave one row uncovered
                     PoolCase{Shape{1, 3, 5, 7}, PoolWindow{2, 2, 2, 2}},
                     PoolCase{Shape{1, 16, 7, 7}, PoolWindow{3, 3, 3, 3}},
                     PoolCase{Shape{1, 16, 7, 8}, PoolWindow{3, 3, 2, 2, {1, 1, 1, 1}}},
@@ -221,14 +221,14 @@ INSTANTIATE_TEST_SUITE_P(
                     PoolCase{Shape{3, 16, 4, 5}, PoolWindow{4, 5, 1, 1}},  // global
                     PoolCase{Shape{2, 8, 6, 5}, PoolWindow{2, 1, 2, 1}},
                     PoolCase{Shape{2, 3, 20, 17},
-                             PoolWindow{20, 17, 20, 17}},  // more cells than a byte can tell apart
+                             PoolWindow{20, 17, 20, 17}},  // a position does not fit into a byte
                     PoolCase{Shape{1, 2, 24, 20}, PoolWindow{18, 17, 3, 2, {1, 2, 3, 0}}},
                     PoolCase{Shape{2, 8, 3, 5}, PoolWindow{1, 1, 1, 1}},  // nothing to pool
                     PoolCase{Shape{2, 8, 1, 1}, PoolWindow{1, 1, 1, 1}},
                     PoolCase{Shape{2, 3, 1, 1}, PoolWindow{1, 1, 2, 3}},
                     PoolCase{Shape{2, 3, 5, 4}, PoolWindow{1, 1, 2, 3}}));
 
-// Combines each kind of fused pass, before and after, with poolings whose windows are one cell.
+// Puts poolings whose windows are one cell between fused passes of each kind.
 TEST(PoolTest, OfOneCellAmongPasses) {
   const auto after = [](Graph& graph, int kind, TensorId x) -> TensorId {
     const int64_t channels = graph.shape(x)[1];
@@ -260,7 +260,7 @@ TEST(PoolTest, OfOneCellAmongPasses) {
         SCOPED_TRACE(absl::StrCat("extent ", extent, ", kind ", kind));
         const bool is_max = kind % 2 == 0;
         if (kind / 2 % 4 == 3 && kind / 8 == 3)
-          continue;  // after two normalisations the gradient is little more than rounding errors
+          continue;  // after two normalisations rounding errors dominate the gradient
         Graph graph;
         TensorId x = after(graph, kind / 2 % 4, graph.Input("x", {5, 8, extent, extent}));
         for (int i = 0; i < 2; ++i)
@@ -272,7 +272,7 @@ TEST(PoolTest, OfOneCellAmongPasses) {
   }
 }
 
-// Two poolings with equal windows and equal results, but inputs of different sizes.
+// Two poolings have equal windows and equal result sizes, but inputs of different sizes.
 TEST(PoolTest, EqualResultsOfUnequalImages) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 5, 5});
@@ -448,8 +448,8 @@ TEST(ConcatTest, OfVectors) {
   ExpectPlanAgrees(graph, Made(Formula(graph, "y", "x * s * s", {{"x", x}, {"s", part}})));
 }
 
-// Tensors that are stored inside a wider one: parts that are joined twice, cut out, and normalised
-// one by one.
+// Uses tensors that are stored inside a wider one: parts that are joined twice, sliced, and
+// normalised one by one.
 TEST(ConcatTest, OfWhatPassesMake) {
   for (const AgreementOptions& agreement : {AgreementOptions{.threads = 2}, InBf16()}) {
     Graph graph;
@@ -542,7 +542,7 @@ TEST(LossTest, All) {
   }
 }
 
-// Losses with targets [N, K] instead of labels, for those losses that accept them.
+// Checks losses with targets [N, K] instead of labels, for those losses that accept targets.
 TEST(LossTest, OfTargets) {
   for (size_t i = 0; i < Losses().size(); ++i) {
     SCOPED_TRACE(absl::StrCat("loss ", i));
@@ -558,7 +558,7 @@ TEST(LossTest, OfTargets) {
   }
 }
 
-// Expected values: cross_entropy and mse_loss of PyTorch 2.14.1, in double.
+// The expected values are those of cross_entropy and mse_loss of PyTorch 2.14.1, in double.
 TEST(LossTest, OfTargetsIsPyTorchs) {
   float x[6] = {1.5f, -0.25f, 0.75f, -1, 2, 0.5f}, gradient[6], loss;
   const float t[6] = {0.7f, 0.3f, 0, 0, 0.25f, 0.75f};
@@ -577,7 +577,7 @@ TEST(LossTest, OfTargetsIsPyTorchs) {
          {0.059146472, -0.235420193, 0.176273722, 0.001015476, 0.096821993, -0.097837469});
   expect({.kind = LossKind::kMeanSquaredError}, 0.938333333,
          {0.266666667, -0.183333333, 0.25, -0.333333333, 0.583333333, -0.083333333});
-  // PyTorch lacks these two losses; the expected values follow from their definitions, computed
+  // PyTorch lacks the next two losses; the expected values follow from their definitions, computed
   // with PyTorch's functions.
   expect({.kind = LossKind::kFocal, .gamma = 2}, 0.742211219,
          {0.057767248, -0.149825455, 0.092058206, 0.017982391, 0.345278616, -0.363261007});
@@ -599,7 +599,7 @@ TEST(LossTest, OfABatchWithoutWeightIsZero) {
   }
 }
 
-// Gradients of losses can be differentiated in forward and in reverse mode, twice.
+// The gradient of a loss can be differentiated in forward and in reverse mode, twice.
 TEST(GradientTest, OfLossesHasDerivatives) {
   for (size_t i = 0; i < Losses().size(); ++i) {
     if (Losses()[i].kind == LossKind::kHinge) continue;

@@ -1,7 +1,7 @@
 // Local response normalisation: Krizhevsky, Sutskever and Hinton, "ImageNet classification with
 // deep convolutional neural networks" (2012), section 3.3, in PyTorch's form: y = x (k + alpha
-// m)^-beta, where m is the mean of x^2 over `size` channels around the channel of x. Channels
-// before the first and after the last count as zeros.
+// m)^-beta. For each element, m is the mean of x^2 at the same pixel over `size` channels around
+// the element's own. Channels before the first and after the last count as zeros.
 
 #include "layers/ops/local_response_norm.h"
 
@@ -23,8 +23,8 @@ namespace {
 
 extern const Op kChannelWindowSum;
 
-// y_c = x_{c - before} + ... + x_{c + after} at every pixel. The adjoint is the same operation with
-// `before` and `after` exchanged.
+// Computes y_c = x_{c - before} + ... + x_{c + after} at every pixel. The adjoint is the same
+// operation with `before` and `after` exchanged.
 class ChannelWindowSum : public OperationWithKernel<ChannelWindowSum> {
  public:
   const char* name() const override { return "channel_window_sum"; }

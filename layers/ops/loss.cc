@@ -1,5 +1,6 @@
 // The loss as an operation: its reference implementation, its derivatives and its kernel. N is the
-// number of images and K that of classes. Targets [N, K] are shares of the classes, or numbers.
+// number of images and K the number of classes. Targets [N, K] are shares of the classes (which
+// usually sum to 1), or arbitrary numbers.
 
 #include "layers/ops/loss.h"
 
@@ -34,8 +35,8 @@ namespace symbolic = autodiff::symbolic;
 
 // ---- The reference implementation of losses ----
 
-// The loss of one image with a label, weighted by class but not divided by the weight of the batch,
-// and its gradient by x.
+// Returns the loss of one image with a label and the gradient of this loss by the predictions x
+// [K]. Both are weighted by class but not divided by the sum of the weights of the batch.
 template <class T>
 std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vector<T>& x,
                                        int64_t label) {
@@ -78,7 +79,8 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
       const std::vector<T> p = Probabilities(x);
       const T rest = T(1.0) - p[label], log_p = LogProbabilities(x)[label];
       loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log_p);
-      // The derivative by ln p of the label, of which d ln p / d x_k = [k = label] - p_k.
+      // The derivative of the loss by ln p of the label; ln p itself has the derivative d ln p / d
+      // x_k = [k = label] - p_k.
       const T slope =
           T(weight(label)) *
           (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
@@ -91,7 +93,7 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
   return {loss, gradient};
 }
 
-// The loss of one image with targets [K], and its gradient by x.
+// Returns the loss of one image with targets [K], and its gradient by the predictions x [K].
 template <class T>
 std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::vector<T>& x,
                                            const T* targets) {
@@ -112,7 +114,7 @@ std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::v
   return {loss, gradient};
 }
 
-// ---- The operation ----
+// ---- The operation `loss` ----
 
 class LossOperation : public OperationWithKernel<LossOperation> {
  public:
@@ -191,8 +193,8 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     return absl::OkStatus();
   }
 
-  // Losses given by a formula run as one compiled loop over all predictions and targets; the other
-  // losses run image by image.
+  // A loss given by a formula runs as one compiled loop over all predictions and targets. Any other
+  // loss runs image by image.
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     const LossAttributes attributes = kernel.node.as<LossAttributes>();
     const TensorId prediction = kernel.node.inputs[0], labels = kernel.node.inputs[1],

@@ -1,4 +1,4 @@
-// Second derivatives of losses, as graphs. N is the number of images and K that of classes.
+// Second derivatives of losses, as graphs. N is the number of images and K the number of classes.
 
 #include "layers/ops/loss_hessian.h"
 
@@ -19,9 +19,9 @@ namespace {
 
 namespace symbolic = autodiff::symbolic;
 
-// labels [N] or targets [N, K] -> [N, K]. A label becomes a row with 1 in the column of its class
-// and 0 elsewhere; targets stay as they are. Each column is then multiplied by the weight of its
-// class. The attribute is the LossAttributes of the loss.
+// Computes labels [N] or targets [N, K] -> [N, K]. A label becomes a row with 1 in the column of
+// its class and 0 elsewhere; targets stay as they are. Each column is then multiplied by the weight
+// of its class. The attribute is the LossAttributes of the loss.
 class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
  public:
   const char* name() const override { return "weighted_targets"; }
@@ -68,22 +68,22 @@ class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOpera
 const WeightedTargetsOperation weighted_targets;
 const Op kWeightedTargets = &weighted_targets;
 
-// Returns `quotient` where `divisor`, a sum of weights, is above 0, and 0 elsewhere. The loss of a
-// batch whose weights are all 0 is defined to be 0.
+// Returns the formula that is `quotient` where `divisor`, a sum of weights, is above 0, and 0
+// elsewhere. The loss of a batch whose weights are all 0 is defined to be 0.
 Expr WhereWeighted(RuleBuilder& rules, const Expr& divisor, const Expr& quotient) {
   symbolic::Pool& pool = rules.graph().pool();
   return symbolic::Select(pool.Constant(0), divisor, quotient, pool.Constant(0));
 }
 
-// The targets [N, K] of the loss: given ones, or one-hot rows made from labels.
+// Returns the targets [N, K] of the loss: the given ones, or one-hot rows made from the labels.
 TensorId TargetsOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
   if (HasTargets(rules.graph(), loss)) return loss.inputs[1];
   return rules.graph().AddNode(kWeightedTargets, rules.name(), {loss.inputs[1]}, LossAttributes{},
                                Shape(shape));
 }
 
-// The weight of each image in the mean loss, [N]. With labels: the weight of the label's class,
-// divided by the sum of these weights over the batch. With targets: 1 / N.
+// Returns the weight of each image in the mean loss, [N]. With labels it is the weight of the
+// label's class divided by the sum of these weights over the batch. With targets it is 1 / N.
 TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
   if (loss.as<LossAttributes>().class_weights.empty() || HasTargets(rules.graph(), loss))
     return Constant(rules.graph(), 1.0 / shape[0], {shape[0]});
@@ -93,9 +93,10 @@ TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
                            {weights, rules.Sum(weighted)}, {shape[0]});
 }
 
-// The Hessian of softmax cross-entropy by the prediction, times t [N, K]. The gradient of an image
-// is its share (SharesOf) times (T p - q), where p is the softmax, q the smoothed target weighted
-// by class, and T the sum of q. So the Hessian is share T times the Jacobian of the softmax.
+// Returns the Hessian of softmax cross-entropy by the prediction, times t [N, K]. The gradient of
+// an image is its share (SharesOf) times (T p - q), where p is the softmax, q the smoothed target
+// weighted by class, and T the sum of q. So the Hessian is the share times T times the Jacobian of
+// the softmax.
 TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape,
                                     TensorId t) {
   const LossAttributes& attributes = loss.as<LossAttributes>();
@@ -123,11 +124,11 @@ TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const 
   return image.Map(rules.a(0) * rules.a(1), {along, factor});
 }
 
-// The Hessian of the focal loss by the prediction x, times t [N, K]. Per class, let y be the target
-// (one-hot for a label), p the softmax, r = 1 - p and l = ln p; S is the sum over the classes. The
-// gradient of an image is its share (SharesOf) times
+// Returns the Hessian of the focal loss by the prediction x, times t [N, K]. Per class, let y be
+// the target (one-hot for a label), p the softmax, r = 1 - p and l = ln p; S is the sum over the
+// classes. The gradient of an image is its share (SharesOf) times
 //   u - p S(u),  u = y (gamma r^(gamma - 1) p l - r^gamma),
-// and its derivative along x' = t, with a prime for derivatives, follows from p' = p l' and
+// and its derivative along x' = t (a prime denotes a derivative) follows from p' = p l' and
 //   l' = x' - S(p x'),
 //   u' = y (gamma r^(gamma - 1) p (2 + l) - gamma (gamma - 1) r^(gamma - 2) p^2 l) l'.
 TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape, TensorId t) {
@@ -140,8 +141,8 @@ TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& 
   PerImage image(rules, shape);
   const TensorId mean_along = image.Sum(a0 * a1, {p, t});
   const TensorId log_along = image.Map(a0 - a1, {t, mean_along});
-  // Keeps x away from zero, where negative powers and logarithms are infinite. The factors that
-  // multiply them are zero there.
+  // at_least(x, least) keeps x away from zero, where negative powers and logarithms are infinite.
+  // The factors that multiply such powers and logarithms are zero there.
   const auto at_least = [&](const Expr& x, double least) {
     return symbolic::Max(x, pool.Constant(least));
   };

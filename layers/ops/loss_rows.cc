@@ -1,4 +1,5 @@
-// The losses of single images and their gradients.
+// The losses of single images and their gradients. In each function, x holds an image's predictions
+// [K].
 
 #include "layers/ops/loss_rows.h"
 
@@ -14,8 +15,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Softmax cross-entropy with targets t_k, for the softmax p: the sum over k of t_k (-log p_k), divided
-// by total_weight. Writes the gradient by x.
+// Returns softmax cross-entropy with targets t_k, for the softmax p: the sum over k of t_k (-log
+// p_k), divided by total_weight. Writes the gradient by x.
 template <class Target>
 double CrossEntropy(const float* x, int64_t classes, const Target& target, double total_weight,
                     float* gradient) {
@@ -33,9 +34,10 @@ double CrossEntropy(const float* x, int64_t classes, const Target& target, doubl
   return loss / total_weight;
 }
 
-// Softmax cross-entropy with label smoothing s, as PyTorch's cross_entropy: ((1 - s) w_y (-log p_y)
-// + s / K sum_k w_k (-log p_k)) / total_weight, for the label y, class weights w and softmax p.
-// Writes the gradient by x. The other functions named ...Row do the same for their losses.
+// Returns softmax cross-entropy with label smoothing s, as PyTorch's cross_entropy does: ((1 - s)
+// w_y (-log p_y) + s / K sum_k w_k (-log p_k)) / total_weight, for the label y, class weights w and
+// softmax p. Writes the gradient by x. Each other function named ...Row also returns a loss divided
+// by total_weight and writes its gradient.
 double CrossEntropyRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                        double total_weight, float* gradient) {
   const double s = a.label_smoothing;
@@ -46,8 +48,8 @@ double CrossEntropyRow(const LossAttributes& a, const float* x, int64_t classes,
   return CrossEntropy(x, classes, target, total_weight, gradient);
 }
 
-// Softmax cross-entropy with targets [K]: the sum over the classes of target times the loss that
-// the class would have as a label.
+// Returns softmax cross-entropy with targets [K], divided by the number of images: the sum over the
+// classes of the target times the loss that the image would have with that class as its label.
 double CrossEntropyOfTargets(const LossAttributes& a, const float* x, int64_t classes,
                              const float* targets, double images, float* gradient) {
   const double s = a.label_smoothing, all = std::accumulate(targets, targets + classes, 0.0);
@@ -71,8 +73,8 @@ double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_
   return loss * weight;
 }
 
-// The mean over the classes of (x - t)^2, where t is the one-hot vector of the label, as PyTorch's
-// mse_loss; weighted by the label's class.
+// Returns the mean over the classes of (x - t)^2, as PyTorch's mse_loss does, weighted by the
+// label's class. t is the one-hot vector of the label.
 double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                            double total_weight, float* gradient) {
   const double weight = WeightOf(a, label) / total_weight / classes;
@@ -85,8 +87,8 @@ double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t clas
   return loss * weight;
 }
 
-// The focal loss (1 - p)^gamma (-log p), where p is the softmax probability of the label (Lin et
-// al., "Focal loss for dense object detection", 2017); weighted by the label's class.
+// Returns the focal loss (1 - p)^gamma (-log p), weighted by the label's class, where p is the
+// softmax probability of the label (Lin et al., "Focal loss for dense object detection", 2017).
 double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                 double total_weight, float* gradient) {
   const double log_sum = LogSumExp(x, classes), weight = WeightOf(a, label) / total_weight;

@@ -1,6 +1,6 @@
-// Max pooling, and the operations of its derivatives. "Fine" tensors have the resolution before
-// pooling, "coarse" ones that after it. A position is the index of the maximum within its window,
-// in row-major order.
+// Max pooling, and the operations of its derivatives. A "fine" tensor has the resolution before
+// pooling, a "coarse" tensor the resolution after it. A position is the index of the maximum within
+// its window, in row-major order.
 
 #include "layers/ops/max_pool.h"
 
@@ -47,8 +47,8 @@ void Gather(const PoolWindow& window, const Buffer& x, const Buffer& position, c
   });
 }
 
-// Calls visit(index in `fine`, index of the window) for the pixel at which each window's maximum
-// lies.
+// Calls visit(index in `fine`, index of the window) for each window, with the pixel of `fine` that
+// holds the window's maximum.
 template <class T, class Visit>
 void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, TensorId position,
                     Visit visit) {
@@ -65,8 +65,8 @@ void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, Ten
   }
 }
 
-// Base of the three operations, which share their windows. If the windows tile the image, they take
-// part in fused passes; otherwise they have kernels.
+// Base of the three operations, which have the same windows. If the windows tile the image, the
+// operations take part in fused passes; otherwise they have kernels.
 template <class Derived>
 class WindowedOperation : public OperationOf<Derived> {
  public:
@@ -81,7 +81,7 @@ class WindowedOperation : public OperationOf<Derived> {
   }
 
  protected:
-  // The geometry of the pooling, or an error if the kernels do not support it.
+  // Returns the geometry of the pooling, or an error if the kernels do not support it.
   static absl::StatusOr<tensor::PoolShape> Validated(const KernelContext& kernel, TensorId fine) {
     const tensor::PoolShape shape =
         PoolShapeOf(kernel.node.as<PoolWindow>(), kernel.graph.shape(fine));
@@ -131,8 +131,8 @@ class MaxPoolOperation : public WindowedOperation<MaxPoolOperation> {
     return absl::OkStatus();
   }
 
-  // Emits the maximum of the window, or its position if `output` is 1. Of equal values the first in
-  // row-major order wins.
+  // Emits the maximum of the window, or the maximum's position if `output` is 1. Among equal values
+  // the first in row-major order is the maximum.
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output, int) const override {
     const bool position = output == 1;
     autodiff::codegen::Value best = -1, place = pass.program.Constant(0);
@@ -267,7 +267,7 @@ absl::StatusOr<MaxPoolResult> MaxPool(Graph& graph, absl::string_view name, Tens
   return MaxPoolResult{made[0], made[1]};
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -9,7 +9,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Compares with torch.nn.Mish() of PyTorch 2.14.1 in float64, and with its derivative.
+// Compares values and derivatives of Mish with those of torch.nn.Mish() of PyTorch 2.14.1 in
+// float64.
 TEST(MishTest, AsInPyTorch) {
   const absl::StatusOr<Network> network = ParseNetwork(
       "input { channels: 6 height: 1 width: 1 classes: 6 }\n"

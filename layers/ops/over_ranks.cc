@@ -1,5 +1,5 @@
-// Means and moments over ranks, which are processes that share each batch. m_r and v_r are the mean
-// and variance of rank r's share (see over_ranks.h).
+// Means and moments (mean and variance) over ranks, which are processes that share each batch. m_r
+// and v_r are the mean and variance of rank r's share (see over_ranks.h).
 
 #include "layers/ops/over_ranks.h"
 
@@ -17,7 +17,7 @@
 namespace cotangent::layers {
 namespace {
 
-// Averages those of `d` that are not kNoTensor over the ranks; kNoTensor stays kNoTensor.
+// Returns the mean over the ranks of each tensor in `d`; kNoTensor stays kNoTensor.
 std::vector<TensorId> MeansOf(Graph& graph, const std::string& name,
                               const std::vector<TensorId>& d) {
   std::vector<TensorId> present;
@@ -85,9 +85,10 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
   const char* name() const override { return "moments_over_ranks"; }
   Storage StorageOf(const Graph&, const Node&, int) const override { return Storage::kPlain; }
 
-  // Let A and B be the means over the ranks of the cotangents of the result's mean and variance.
-  // The cotangent of m_r is then A + 2 (m_r - mean) B, and that of v_r is B. (The variance depends
-  // on m_r also through the mean, but that term vanishes because the deviations sum to 0.)
+  // Let A and B be the means, over the ranks, of the cotangents of the result's mean and variance.
+  // Then the cotangent of m_r is A + 2 (m_r - mean) B, and the cotangent of v_r is B. (The variance
+  // depends on m_r also through the mean, but that term vanishes because the deviations m_r - mean
+  // sum to 0.)
   absl::Status Vjp(ReverseRule& rule) const override {
     const std::vector<TensorId> d = MeansOf(rule.graph, rule.node.name, rule.d);
     RuleBuilder rules(rule.graph, rule.node.name);
@@ -99,7 +100,7 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
                                       {rule.in(0), rule.out(0), d[1]}, rule.shape(rule.in(0))));
     return rules.status();
   }
-  // With a prime for tangents: mean' is the mean over the ranks of m_r', and variance' the mean of
+  // A prime denotes a tangent: mean' is the mean over the ranks of m_r', and variance' the mean of
   // v_r' + 2 (m_r - mean) m_r'.
   absl::Status Jvp(ForwardRule& rule) const override {
     RuleBuilder rules(rule.graph, rule.node.name);
@@ -115,7 +116,7 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
     return absl::OkStatus();
   }
 
-  // The reference has only one rank, so it copies its inputs.
+  // The reference has only one rank, so Compute() copies the inputs to the outputs.
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     e.out(node, 0) = e.in(node, 0);
@@ -136,7 +137,8 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
         std::copy_n(variance, channels, variance_of_all);
         return;
       }
-      // Doubles are precise enough for E[x^2] - E[x]^2: little is lost when the two terms cancel.
+      // Doubles are precise enough to compute the variance as E[x^2] - E[x]^2: little is lost when
+      // the two terms cancel.
       for (int64_t c = 0; c < channels; ++c) {
         const double m = mean[c];
         sums[c] = m;

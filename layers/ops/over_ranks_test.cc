@@ -37,7 +37,7 @@ TEST(OverRanksTest, AloneVectorsAreTheirOwnMeans) {
                                            {x, moments.mean, moments.variance, means[0]})));
 }
 
-// Simulates ranks by threads: each sum waits until all threads have given their values.
+// Simulates ranks by threads: each call of Sum() waits until all threads have given their values.
 class Threads {
  public:
   explicit Threads(int count) : count_(count), all_(count), values_(count) {}
@@ -66,8 +66,8 @@ struct Outcome {
 
 constexpr int64_t kChannels = 5, kPixels = 9, kPerImage = kChannels * kPixels;
 
-// Batch-normalises the images of one rank, multiplies each image by a random mask and its number in
-// the batch, and computes the gradient of the sum.
+// Batch-normalises the images of one rank, multiplies each image by a random mask and by the
+// image's number in the batch, and computes the gradient of the sum of the results.
 Outcome Normalise(const std::vector<float>& images, const PlanRanks& ranks) {
   const int64_t count = static_cast<int64_t>(images.size()) / kPerImage;
   Graph graph;
@@ -117,7 +117,8 @@ TEST(OverRanksTest, SynchronisedRanksNormaliseAsOneMachine) {
   constexpr int kRanks = 3, kImagesOfRank = 2;
   SplitMix random(5);
   std::vector<float> images(kRanks * kImagesOfRank * kPerImage);
-  for (size_t i = 0; i < images.size(); ++i)  // channels far from 0, ranks far apart
+  // Values of channel c on rank r differ from 10 c + r by at most 1.
+  for (size_t i = 0; i < images.size(); ++i)
     images[i] = static_cast<float>(random.Uniform() + 10.0 * (i / kPixels % kChannels) +
                                    i / (kImagesOfRank * kPerImage));
   const Outcome whole = Normalise(images, {});

@@ -1,4 +1,4 @@
-// Padding and its adjoint.
+// Padding of images, and its adjoint.
 
 #include "layers/ops/pad.h"
 
@@ -20,8 +20,9 @@ namespace {
 
 extern const Op kPad, kUnpad;
 
-// The row or column of the image that row or column `index` of the padded image copies. Indices
-// below 0 and from `size` on lie in the padding. -1 stands for a row or column of zeros.
+// Returns the row or column of the image (of `size` rows or columns) that row or column `index` of
+// the padded image copies. Indices below 0 and from `size` on lie in the padding. -1 stands for a
+// row or column of zeros.
 int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   if (index >= 0 && index < size) return index;
   switch (mode) {
@@ -35,8 +36,8 @@ int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   return -1;
 }
 
-// The rows or columns of the padded image that are copies of one row or column of the image: at
-// most three, because the padding is no longer than the image.
+// The rows or columns of the padded image that are copies of a given row or column of the image.
+// There are at most three, because the padding is no longer than the image.
 struct Copies {
   std::array<int64_t, 3> at;
   int count = 0;
@@ -112,7 +113,8 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
 template <class T, class Visit>
 void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, TensorId outer,
                    Visit visit) {
-  // The row or column of `inner` that row or column `index` of `outer` copies; -1 if none.
+  // Returns the row or column of `inner` that row or column `index` of `outer` copies; -1 if there
+  // is none.
   const auto source = [&](int64_t index, int64_t size) -> int64_t {
     if (node.as<PadAttributes>().mode == PadMode::kCircular) return (index + size) % size;
     if (node.as<PadAttributes>().mode == PadMode::kReflect)
@@ -157,7 +159,7 @@ class PadOperation : public OperationWithKernel<PadOperation> {
   }
 };
 
-// The adjoint of padding: each pixel becomes the sum of its copies.
+// The adjoint of padding: each pixel of the result is the sum of its copies in the padded image.
 class UnpadOperation : public OperationWithKernel<UnpadOperation> {
  public:
   const char* name() const override { return "unpad"; }
@@ -218,7 +220,7 @@ absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, P
   return graph.AddNode(kPad, name, {x}, PadAttributes{mode, padding}, out);
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -18,8 +18,8 @@ absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, Te
                                     window.padding.right);
   if (height < 1 || width < 1)
     return WindowDoesNotFit(graph, name, "window", window.height, window.width, x, window.padding);
-  // The checks spare the bottom and right: where the output size is rounded up, the last window may
-  // hold mostly padding there, as long as it begins inside the image.
+  // These checks leave out the bottom and the right: if the output size is rounded up, the last
+  // window may hold mostly padding there, as long as the window begins inside the image.
   if (window.padding.top * 2 > window.height || window.padding.left * 2 > window.width ||
       (height - 1) * window.stride_height - window.padding.top >= in[2] ||
       (width - 1) * window.stride_width - window.padding.left >= in[3]) {
@@ -40,12 +40,12 @@ bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window) {
   return window.height == 1 && window.width == 1 && in == out;
 }
 
-// The largest window, in cells, that a fused pass handles. The code of the pass grows with each
-// cell.
+// The largest number of cells of a window that a fused pass handles. The code of the pass grows
+// with each cell.
 constexpr int kMostCells = 9;
 
-// Windows of one cell are excluded because a pass ignores them (Pass::HasWindow) and then could not
-// tell tensors before and after pooling apart.
+// Windows of one cell do not count as tiles: a pass ignores such windows (Pass::HasWindow) and then
+// could not tell tensors before and after pooling apart.
 bool Tiles(const PoolWindow& window) {
   const int64_t cells = window.height * window.width;
   return window.stride_height == window.height && window.stride_width == window.width &&

@@ -1,5 +1,5 @@
-// Position embedding: a learnt tensor that is added to every image, so that pixels know where they
-// are.
+// Position embedding: a learnt tensor that is added to every image, so that layers can tell where
+// in the image a pixel is.
 
 #include <utility>
 
@@ -20,8 +20,8 @@ absl::StatusOr<Value> PositionLayer(const Layer& layer, LayerBuilder& b) {
   ASSIGN_OR_RETURN(TensorId weight,
                    b.AddParameter("weight", {shape[1], shape[2], shape[3]}, text.has_weight_init(),
                                   text.weight_init(), usual, count, count));
-  // The sum adds a separate value at each element, the same for all images. Flattened to [N, C H
-  // W], that is the addition of a bias.
+  // The sum adds a separate learnt value to each element of an image, the same values for all
+  // images. For images flattened to [N, C H W], this is the addition of a bias.
   Graph& graph = b.graph();
   ASSIGN_OR_RETURN(weight, Reshape(graph, b.name(), weight, {count}));
   ASSIGN_OR_RETURN(TensorId x, Reshape(graph, b.name(), b.input().id, {shape[0], count}));

@@ -1,5 +1,5 @@
-// Compares layers with results of PyTorch (made by pytorch_numbers.py), and their plans with the
-// reference.
+// Compares layers with results of PyTorch (made by pytorch_numbers.py), and compares compiled plans
+// of these layers with the reference evaluator.
 
 #include <cmath>
 #include <cstdint>
@@ -33,7 +33,7 @@ const std::vector<Case>& Cases() {
   return cases;
 }
 
-// The values that pytorch_numbers.py puts into its tensors.
+// Returns the values with which pytorch_numbers.py fills its tensors.
 std::vector<double> Filled(int64_t count, int64_t a, int64_t m, double shift, double scale) {
   std::vector<double> values;
   for (int64_t i = 0; i < count; ++i)
@@ -152,8 +152,8 @@ TEST(Multiply, SaysWhichShapesDoNotFit) {
             "convolution changes the channels");
 }
 
-// Drop path keeps all images in inference. In training it drops whole images; the mean stays the
-// same.
+// In inference, drop path keeps all images. In training, it drops whole images and scales the
+// others so that the mean over many images stays the same.
 TEST(DropPath, KeepsOrDropsWholeImages) {
   const absl::StatusOr<Network> network = ParseNetwork(
       "input { channels: 3 height: 2 width: 2 classes: 12 }\n"

@@ -8,7 +8,7 @@
 namespace cotangent::layers {
 namespace {
 
-// Quantisation is a step function with derivative zero, so the derivative of x times q(x) is q(x).
+// Quantisation q is a step function with derivative zero, so the derivative of x q(x) is q(x).
 TEST(QuantiseTest, PlansAgree) {
   for (const bool is_signed : {false, true}) {
     Graph graph;

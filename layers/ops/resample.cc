@@ -1,5 +1,5 @@
 // Resampling of images by a sparse matrix of weights for each axis (see resample.h), and the layers
-// made of it.
+// built from this operation.
 
 #include "layers/ops/resample.h"
 
@@ -69,8 +69,8 @@ class ResampleOperation : public OperationWithKernel<ResampleOperation> {
   }
 
  private:
-  // The number of channels processed at a time; their sums fit into registers and the first-level
-  // cache.
+  // The number of channels that Run() processes at a time. The sums of so many channels fit into
+  // registers and the first-level cache.
   static constexpr int64_t kChannels = 64;
 
   static void Run(const ResampleAttributes& weights, const Buffer& x, const Buffer& y) {
@@ -115,7 +115,7 @@ AxisWeights Weights(int64_t from, int64_t to, TermsOf terms_of) {
   return weights;
 }
 
-// A row with the weight 1 / total at each pixel in [begin, end).
+// Returns a row of the matrix with the weight 1 / total at each pixel in [begin, end).
 std::vector<AxisWeights::Term> Mean(int64_t begin, int64_t end, int64_t total) {
   std::vector<AxisWeights::Term> terms;
   for (int64_t i = begin; i < end; ++i) terms.push_back({i, 1.0 / static_cast<double>(total)});
@@ -178,7 +178,7 @@ absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId
                        ResampleAttributes{std::move(rows), std::move(columns)}, out);
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Reshaping, and the layer `flatten`.
+// The operation that reshapes a tensor, and the layer `flatten`.
 
 #include "layers/ops/reshape.h"
 
@@ -78,7 +78,7 @@ absl::StatusOr<TensorId> Reshape(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kReshape, name, {x}, {}, std::move(to));
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

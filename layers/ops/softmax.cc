@@ -1,4 +1,5 @@
-// Softmax and its gradient (see softmax.h). y is the result, g the cotangent of y.
+// Softmax and its gradient (see softmax.h). In the formulas, y is the result and g the cotangent of
+// y.
 
 #include "layers/ops/softmax.h"
 
@@ -18,10 +19,10 @@
 namespace cotangent::layers {
 namespace {
 
-// The Jacobian of the gradient operation by its operand y, times t; if `adjoint`, the transposed
-// Jacobian times t. With S the sum over the classes of an image:
+// Adds the operations that multiply t by the Jacobian of the gradient operation by its operand y,
+// or, if `adjoint`, by the transposed Jacobian. With S the sum over the classes of an image:
 //   dx = y (g - S(g y))                    J t = t (g - S(g y)) - y S(g t)
-// The transposed Jacobian exchanges g and y in the last term.
+// The transposed Jacobian has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
   const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;
@@ -156,7 +157,7 @@ absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kSoftmax, name, {x}, {}, graph.shape(x));
 }
 
-// ---- Building layers of a network text from these operations ----
+// ---- Layers of a network text that are built from these operations ----
 
 namespace {
 

@@ -21,7 +21,7 @@ class ChannelSumOperation : public OperationOfPasses<ChannelSumOperation> {
   std::optional<std::string> Key(const Attributes&) const override { return ""; }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kSum}; }
 
-  // The adjoint of the sum is a broadcast: an elementwise copy of the [C] cotangent to the shape of
+  // The adjoint of the sum is a broadcast: an elementwise copy of the cotangent [C] to the shape of
   // x.
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId x = rule.in(0);
@@ -79,7 +79,7 @@ class MomentsOperation : public OperationOfPasses<MomentsOperation> {
     return absl::OkStatus();
   }
 
-  // With a prime for tangents and M the mean over a channel:
+  // A prime denotes a tangent, and M is the mean over a channel:
   //   mean' = M(x'), variance' = 2 M((x - mean) x').
   absl::Status Jvp(ForwardRule& rule) const override {
     RuleBuilder rules(rule.graph, rule.node.name);
@@ -137,8 +137,7 @@ absl::StatusOr<MomentsResult> Moments(Graph& graph, absl::string_view name, Tens
     return Invalid(name,
                    absl::StrCat("needs a channel axis; found shape ", graph.shape(x).ToString()));
   // The moments of concatenated channels are the concatenated moments of the parts. So a network
-  // that concatenates again and again, such as DenseNet, computes the moments of each part only
-  // once.
+  // that concatenates repeatedly, such as DenseNet, computes the moments of each part only once.
   if (const Node& node = graph.producer(x); node.op == kConcat) {
     std::vector<TensorId> means, variances;
     for (TensorId part : std::vector<TensorId>(node.inputs)) {

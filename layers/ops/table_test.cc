@@ -1,4 +1,4 @@
-// All operations there are, whatever file they are in.
+// Checks that some test has compared every operation of the program with the reference.
 
 #include <set>
 #include <string>
