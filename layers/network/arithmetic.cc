@@ -1,4 +1,4 @@
-// A recursive-descent parser that evaluates arithmetic; its grammar is in arithmetic.h.
+// Evaluates arithmetic by a recursive-descent parser; its grammar is in arithmetic.h.
 
 #include "layers/network/arithmetic.h"
 
@@ -38,7 +38,8 @@ absl::Status TooLarge() {
   return absl::InvalidArgumentError("this becomes too large; expected numbers of at most 64 bits");
 }
 
-// The fraction n / d in lowest terms, or an error if it exceeds 64 bits. REQUIRES: d is not 0.
+// Returns the fraction n / d in lowest terms, or an error if it exceeds 64 bits. REQUIRES: d is not
+// 0.
 absl::StatusOr<Number> Fraction(Wide n, Wide d) {
   if (d < 0) n = -n, d = -d;
   Wide a = n < 0 ? -n : n, b = d;
@@ -101,7 +102,8 @@ absl::StatusOr<Number> Read(absl::string_view text) {
   return number;
 }
 
-// The shortest decimal text that gives the same double when read again.
+// Returns the shortest decimal text, of 15 to 17 digits, that gives the same double when read
+// again.
 std::string ShortestDecimal(double value) {
   for (int digits = 15; digits < 17; ++digits) {
     std::string text = absl::StrFormat("%.*g", digits, value);
@@ -230,7 +232,8 @@ class Parser {
     return result;
   }
 
-  // Turns a double that was rounded into an exact whole number, unless it is too large.
+  // Turns a double without a fractional part into an exact whole number, unless the double is too
+  // large.
   static Number Whole(const Number& x) {
     if (x.is_exact() || std::abs(x.decimal) > 0x1p53) return x;
     return {static_cast<int64_t>(x.decimal), 1, 0};

@@ -1,5 +1,5 @@
-// Expands the blocks of a network text: named groups of layers with parameters (`$name`) that `use`
-// inserts, once or several times.
+// Expands the blocks of a network text. A block is a named group of layers with parameters
+// (`$name`); each `use` of the block inserts the layers once or several times.
 
 #include "layers/network/blocks.h"
 
@@ -48,7 +48,7 @@ std::string ContentOf(const Token& string) {
 
 bool IsWordCharacter(char c) { return absl::ascii_isalnum(c) || c == '_'; }
 
-// Whether `word` occurs in `text` as a whole word: "count", but not as a part of "count_padding".
+// Whether `word` occurs in `text` as a whole word: "count" does not occur in "count_padding".
 bool HasWord(absl::string_view text, absl::string_view word) {
   for (size_t at = text.find(word); at != absl::string_view::npos; at = text.find(word, at + 1)) {
     const size_t end = at + word.size();
@@ -103,7 +103,7 @@ class Reader {
   }
 
  private:
-  // Records all blocks of the text, and blanks them out of `rest`.
+  // Records all blocks of the text, and replaces them in `rest` by spaces.
   absl::Status TakeBlocks(std::string& rest) {
     const std::vector<Token> tokens = Tokenize(source_.text());
     int depth = 0;
@@ -218,8 +218,8 @@ class Reader {
       *layer.mutable_sequence() = std::move(sequence);
       return absl::OkStatus();
     }
-    // The block uses $index or $count, so its copies differ and each is expanded by itself. The
-    // copies get the names that equal copies would have.
+    // The block's text contains $index or $count, so its copies differ, and each copy is expanded
+    // by itself. The copies get the names that equal copies would have.
     values->emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {
@@ -238,7 +238,8 @@ class Reader {
     return absl::OkStatus();
   }
 
-  // Whether the block's text depends on the number of the copy (`$index`) or of copies (`$count`).
+  // Whether the block's text depends on the number of the copy (`$index`) or on the number of
+  // copies (`$count`).
   bool Counts(const BlockText& block) const {
     const absl::string_view text = source_.text().substr(block.begin, block.end - block.begin);
     for (const char* word : {"index", "count"}) {
@@ -249,7 +250,7 @@ class Reader {
     return false;
   }
 
-  // The layers that a use of the block stands for, with these values of its parameters.
+  // Returns the layers that a use of the block stands for if its parameters have these values.
   absl::StatusOr<Layer::Sequence> Expanded(const Layer& layer, const BlockText& block,
                                            const std::string& name,
                                            const std::map<std::string, std::string>& values,

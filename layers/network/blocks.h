@@ -1,4 +1,5 @@
-// Reads a network text and expands its blocks: parts that are defined once and used by name.
+// Reads a network text and expands its blocks. A block is a group of layers that is defined once
+// and inserted by its name.
 #ifndef COTANGENT_LAYERS_NETWORK_BLOCKS_H_
 #define COTANGENT_LAYERS_NETWORK_BLOCKS_H_
 
@@ -8,7 +9,7 @@
 
 namespace cotangent::layers {
 
-// Parses the text; every `use` of a block is replaced by a sequence of the block's layers.
+// Parses the text and replaces every `use` of a block by a sequence of the block's layers.
 absl::StatusOr<Network> ReadNetwork(const Source& source);
 
 }  // namespace cotangent::layers

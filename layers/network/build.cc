@@ -1,4 +1,5 @@
-// Builds the graph of a network text, layer by layer in the order in which they can be computed.
+// Builds the graph of a network text, layer by layer, in an order in which the layers can be
+// computed.
 
 #include "layers/network/build.h"
 
@@ -123,13 +124,13 @@ class Builder {
   absl::Status InLayer(const Layer& layer, const std::string& name,
                        const absl::Status& status) const {
     absl::string_view message = status.message();
-    // Errors of graph operations begin with the layer's name; it is not repeated.
+    // Errors of graph operations begin with the layer's name, which this message has already.
     if (absl::StartsWith(message, absl::StrCat(name, ": "))) message.remove_prefix(name.size() + 2);
     return Error(absl::StrCat(layer.place(), layer.place().empty() ? "" : ": ", "layer '", name,
                               "': ", message));
   }
 
-  // Builds one copy of a layer (a layer with `repeat` has several).
+  // Builds one copy of a layer. (A layer with `repeat` has several copies.)
   absl::StatusOr<Value> One(const Layer& layer, const std::string& name,
                             const std::vector<Value>& inputs) {
     if (++layers_ > kMostLayers)

@@ -27,7 +27,7 @@ absl::StatusOr<BuiltNetwork> BuildText(absl::string_view text, BuildOptions opti
   return Build(*network, options);
 }
 
-// The shape of the result of the last of `layers`, for a batch of 2.
+// Returns the shape of the result of the last of `layers`, for a batch of 2.
 std::string ShapeAfter(absl::string_view layers) {
   BuildOptions options;
   options.batch_size = 2;
@@ -165,7 +165,7 @@ TEST(Build, DefaultInitialisersArePyTorchs) {
               1e-12);
 }
 
-// A network with an error, and the beginning of the message that it must cause.
+// A network with an error, and the beginning of the message that the error must cause.
 struct Bad {
   std::string text;
   std::string message;
@@ -352,8 +352,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { linear {} } input { channels: 1000 width: 16384 height: 16384 }",
             "a batch of 128 images 1000x16384x16384 is too large; use a smaller batch_size"}));
 
-// Expected values: the means, for the x and t below, of binary_cross_entropy_with_logits, mse_loss,
-// l1_loss and huber_loss(delta=0.8) of PyTorch 2.14.1, in double.
+// Compares losses with binary_cross_entropy_with_logits, mse_loss, l1_loss and
+// huber_loss(delta=0.8) of PyTorch 2.14.1: the expected values are their means, in double, for the
+// x and t below.
 TEST(LossText, OfLabelsAndNumbersIsPyTorchs) {
   const double x[] = {1.5, -0.25, 0.75, -1, 2, 0.5}, t[] = {0.7, 0.3, 0, 0, 0.25, 0.75};
   const auto mean = [&](const std::string& text) {

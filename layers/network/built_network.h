@@ -13,15 +13,15 @@ namespace cotangent::layers {
 
 struct BuildOptions {
   int64_t batch_size = 128;
-  // True: batch normalisation uses the statistics of the batch and updates the running ones, and
-  // dropout drops values. False: as for inference.
+  // True: batch normalisation uses the statistics of the batch and updates the running statistics,
+  // and dropout drops values. False: the network is built for inference.
   bool training = true;
   // Whether the graph has labels as an input and computes the loss.
   bool with_loss = true;
   // The number of processes that compute a batch together, each on `batch_size` images.
   int ranks = 1;
-  // The data set's number of classes (or labels, or numbers to predict); used if the text does not
-  // say how many.
+  // The data set's number of classes (or of labels, or of numbers to predict); used if the text
+  // does not give the number.
   int64_t classes = 10;
 };
 
@@ -33,7 +33,7 @@ struct StateSpec {
   TensorId tensor = kNoTensor;
 };
 
-// A row of the table that `train --describe` prints: a layer.
+// A layer, as a row of the table that `train --describe` prints.
 struct LayerRow {
   std::string name;           // "layer1.0.conv1"
   std::string kind;           // "convolution", "relu"
@@ -45,11 +45,11 @@ struct LayerRow {
 struct BuiltNetwork {
   Graph graph;
   TensorId images = kNoTensor;  // [N, C, H, W]
-  // Only with a loss. Usually class numbers, int32 [N]. Targets, f32 [N, classes], if the loss is
-  // one of labels or numbers, or if the training mixes images.
+  // kNoTensor without a loss. Usually class numbers, int32 [N]. If the loss compares with several
+  // labels or numbers per image, or if the training mixes images: targets, f32 [N, classes].
   TensorId labels = kNoTensor;
   TensorId prediction = kNoTensor;  // [N, classes]
-  TensorId loss = kNoTensor;        // []
+  TensorId loss = kNoTensor;        // a scalar []; kNoTensor without a loss
   int64_t classes = 0;              // length of a prediction: number of classes, labels or numbers
   std::vector<ParameterSpec> parameters;  // in the order of the layers
   std::vector<StateSpec> states;

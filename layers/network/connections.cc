@@ -88,7 +88,8 @@ absl::StatusOr<std::vector<int>> EvaluationOrder(const Layers& layers,
   for (int root = 0; root < static_cast<int>(reads.size()); ++root) {
     if (states[root] != kNew) continue;
     std::vector<std::pair<int, size_t>> path = {
-        {root, 0}};  // a layer, and how many of its inputs are done
+        // Each entry is a layer and the number of its inputs that are done.
+        {root, 0}};
     states[root] = kActive;
     while (!path.empty()) {
       auto& [layer, next] = path.back();

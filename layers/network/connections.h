@@ -1,4 +1,5 @@
-// Finds out which layers of a sequence read which other layers, and in what order to compute them.
+// Finds out which layers of a sequence read which other layers, and in what order to compute the
+// layers.
 #ifndef COTANGENT_LAYERS_NETWORK_CONNECTIONS_H_
 #define COTANGENT_LAYERS_NETWORK_CONNECTIONS_H_
 
@@ -13,10 +14,11 @@ namespace cotangent::layers {
 
 using Layers = google::protobuf::RepeatedPtrField<Layer>;
 
-// The name of the layer's kind, such as "max_pool"; empty if it has none.
+// Returns the name of the layer's kind, such as "max_pool"; empty if the layer has no kind.
 std::string KindName(const Layer& layer);
 
-// The names of the layers. A layer without a name is named by its kind and its number.
+// Returns the names of the layers. A layer without a name is named by its kind and a number that
+// counts the unnamed layers of that kind, such as "max_pool2".
 absl::StatusOr<std::vector<std::string>> NamesOf(const Layers& layers);
 
 // For each layer i, the positions of the layers that it reads; -1 stands for the input of the
@@ -25,8 +27,9 @@ using Connections = std::vector<std::vector<int>>;
 // Returns an error if an input names no layer, or if nothing reads a layer's result.
 absl::StatusOr<Connections> Connect(const Layers& layers, const std::vector<std::string>& names);
 
-// An order of the layers' positions in which every layer comes after those it reads; where
-// possible, that of the text. Returns an error if layers read each other in a cycle.
+// Returns an order of the layers' positions in which every layer comes after those that it reads.
+// Where possible, it is the order of the text. Returns an error if layers read each other in a
+// cycle.
 absl::StatusOr<std::vector<int>> EvaluationOrder(const Layers& layers,
                                                  const std::vector<std::string>& names,
                                                  const Connections& reads);

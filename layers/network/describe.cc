@@ -13,7 +13,7 @@ namespace {
 constexpr int kColumns = 6;
 using Cells = std::array<std::string, kColumns>;
 
-// Writes 1234567 as "1,234,567".
+// Returns 1234567 as "1,234,567".
 std::string Grouped(int64_t number) {
   const std::string digits = absl::StrCat(number);
   std::string grouped;
@@ -24,14 +24,14 @@ std::string Grouped(int64_t number) {
   return grouped;
 }
 
-// The memory of this many f32 numbers, as text.
+// Returns the memory of this many f32 numbers, as text.
 std::string Memory(int64_t floats) {
   const double kibibytes = static_cast<double>(floats) * 4 / 1024;
   return kibibytes < 1024 ? absl::StrFormat("%.1f KiB", kibibytes)
                           : absl::StrFormat("%.1f MiB", kibibytes / 1024);
 }
 
-// A line of the table: texts are aligned to the left, numbers to the right.
+// Returns a line of the table, with texts aligned to the left and numbers to the right.
 std::string Row(const Cells& cells, const std::array<size_t, kColumns>& widths) {
   std::string line;
   for (int i = 0; i < kColumns; ++i) {

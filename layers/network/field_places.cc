@@ -1,5 +1,5 @@
-// Remembers where in a network text each field of the training settings stands, so that errors
-// found later can say so.
+// Remembers where each field of the training settings stands in a network text, so that errors
+// found later can name the place.
 
 #include <algorithm>
 #include <string>
@@ -16,7 +16,7 @@ bool IsOfPath(char c) {
   return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '[' || c == ']';
 }
 
-// Whether `path` is the same as `whole`, or the path of a part that contains it.
+// Whether `path` equals `whole`, or is the path of a part that contains the field at `whole`.
 bool Holds(absl::string_view path, absl::string_view whole) {
   if (!absl::StartsWith(whole, path)) return false;
   return whole.size() == path.size() || whole[path.size()] == '.' || whole[path.size()] == '[';
@@ -41,8 +41,8 @@ absl::Status AtPlace(const Network& network, const absl::Status& error) {
   const absl::string_view path = message.substr(0, end - message.begin());
   const Network::FieldPlace* nearest = nullptr;
   for (const Network::FieldPlace& noted : network.field_place()) {
-    // If the elements of a list are given one by one, the place of the list is that of its first
-    // element.
+    // If the elements of a list are given one by one, the place of the first element stands for the
+    // place of the list.
     if (!Holds(noted.path(), path) && noted.path() != absl::StrCat(path, "[0]")) continue;
     if (nearest == nullptr || noted.path().size() > nearest->path().size()) nearest = &noted;
   }

@@ -1,4 +1,4 @@
-// Parses pieces of network texts by protobuf's text parser, and stores in the messages where their
+// Parses pieces of network texts by protobuf's text parser, and records in the messages where their
 // layers and fields stand in the file.
 
 #include "layers/network/fragment_parser.h"
@@ -19,7 +19,7 @@ using google::protobuf::Reflection;
 using google::protobuf::RepeatedPtrField;
 using google::protobuf::TextFormat;
 
-// The place at which the quoted text that is the value of `field` begins.
+// Returns the place at which the value of `field`, a quoted text, begins.
 std::string PlaceOfText(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
                         const Descriptor* message, absl::string_view field) {
   const TextFormat::ParseLocation at =
@@ -61,7 +61,8 @@ void NotePlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& paren
   }
 }
 
-// Records the places of all fields of `message`, whose path is `path`, and of all fields in them.
+// Records the places of all fields of `message`, including the fields of messages inside it. `path`
+// is the path of `message`, such as "train.optimizer".
 void NoteFieldPlaces(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
                      const Message& message, const std::string& path, Network& network) {
   const Reflection* reflection = message.GetReflection();

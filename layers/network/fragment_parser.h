@@ -1,5 +1,5 @@
-// Parses pieces of network texts into messages, and records in the layers where they stand in the
-// file.
+// Parses pieces of network texts into messages, and records in each layer where the layer stands in
+// the file.
 #ifndef COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
 #define COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
 
@@ -30,7 +30,7 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   std::optional<Found> found;
 };
 
-// A field that only ParseNetwork() may set, but that a text sets, and its place.
+// A field that a text sets although only ParseNetwork() may set it, and its place in the text.
 struct HiddenField {
   const google::protobuf::FieldDescriptor* field;
   google::protobuf::TextFormat::ParseLocation at;
@@ -38,12 +38,12 @@ struct HiddenField {
 std::optional<HiddenField> FindHiddenField(const google::protobuf::Message& message,
                                            const google::protobuf::TextFormat::ParseInfoTree& tree);
 
-// Returns the error for such a field: the same as for a field that does not exist.
+// Returns the error for such a field: the error that a field which does not exist would cause.
 absl::Status RefuseHiddenField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                                absl::string_view root_name, const HiddenField& hidden);
 
-// Parses a Network or Block, which messages call `root_name`. Sets the `place` fields that later
-// error messages need.
+// Parses a Network or Block; error messages call it `root_name`. Sets the fields `place`,
+// `formula_place` and `field_place`, which later error messages need.
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Network& network);
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Block& block);
 

@@ -12,10 +12,11 @@
 namespace cotangent::layers {
 namespace {
 
-// A range of fewer random numbers than this is not worth a thread of its own.
+// Each thread of a loop draws at least this many random numbers, or a thread would cost more than
+// it saves.
 constexpr int64_t kFewestDrawn = 512;
 
-// The hash function FNV-1a.
+// Returns the FNV-1a hash of the text.
 uint64_t Hash(absl::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
@@ -37,8 +38,8 @@ double Gain(const Initialiser::Kaiming& kaiming) {
   return 1;
 }
 
-// The standard deviation that a Kaiming initialiser aims for. XavierDeviation() is the same for
-// Xavier initialisers.
+// Returns the standard deviation that a Kaiming initialiser aims for. XavierDeviation() does the
+// same for Xavier initialisers.
 double KaimingDeviation(const Initialiser::Kaiming& kaiming, const ParameterSpec& parameter) {
   const int64_t fan = kaiming.mode() == Initialiser::FAN_IN ? parameter.fan_in : parameter.fan_out;
   return Gain(kaiming) / std::sqrt(static_cast<double>(fan));
@@ -69,7 +70,7 @@ void FillNormal(const RandomStream& random, double mean, double deviation,
 }
 
 // Draws by inversion, as torch.nn.init.trunc_normal_ does: draws a probability uniformly between
-// those of the two bounds and finds its quantile by bisection.
+// the probabilities of the two bounds, and finds its quantile by bisection.
 void FillTruncatedNormal(const RandomStream& random, const Initialiser::TruncatedNormal& text,
                          absl::Span<float> values) {
   const auto probability = [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); };
@@ -114,7 +115,8 @@ void FillIdentity(const tensor::Shape& shape, absl::Span<float> values) {
   for (int64_t i = 0; i < std::min(shape[0], shape[1]); ++i) values[i * shape[1] + i] = 1;
 }
 
-// Makes filter i copy channel i: the weight at the middle of its kernel is 1.
+// Makes filter i copy channel i: the filter's weight for channel i at the middle of the kernel is
+// 1.
 void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac,
                const RandomStream& random, absl::Span<float> values) {
   const tensor::Shape& shape = parameter.shape;
@@ -170,7 +172,7 @@ void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
   }
 }
 
-// The standard deviation as torch.Tensor.std computes it, with n - 1 in the denominator.
+// Returns the standard deviation as torch.Tensor.std computes it, with n - 1 in the denominator.
 double Deviation(absl::Span<const float> values) {
   const double n = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
@@ -215,16 +217,17 @@ void Diagonalize(int n, std::vector<double>& a, std::vector<double>& v) {
   }
 }
 
-// The mean of p p^T over all patches p of kernel_height x kernel_width pixels: [n, n], with n the
-// number of elements of a patch. For patches along a line of the image, element i of all of them is
-// a contiguous row of the image, so each entry is a sum of dot products of rows.
+// Returns the mean of p p^T over all patches p of kernel_height x kernel_width pixels: [n, n],
+// where n is the number of elements of a patch. The patches at one height of an image lie side by
+// side, so the values of their element i are contiguous in the image, and each entry of the result
+// is a sum of dot products of such rows.
 std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape,
                                  int64_t kernel_height, int64_t kernel_width) {
   const int64_t channels = shape.channels(), height = shape.height(), width = shape.width();
   const int64_t n = channels * kernel_height * kernel_width, length = width - kernel_width + 1;
-  // The images are divided into a fixed number of parts, whose sums are added in order, so the
-  // result does not depend on the number of threads. If the matrix is large, there is one part
-  // only, to save memory.
+  // The images are divided into a fixed number of parts, and the sums of the parts are added in
+  // order, so the result does not depend on the number of threads. If the matrix is large, there is
+  // only one part, to save memory.
   const int count = n <= 256 ? 32 : 1;
   std::vector<std::vector<double>> parts(count, std::vector<double>(n * n));
   ParallelFor(count, [&](int64_t part) {
@@ -288,8 +291,8 @@ absl::Status CheckInitialiser(const ParameterSpec& parameter) {
   const auto& truncated = initialiser.truncated_normal();
   if (!(truncated.deviation() > 0))
     return error("the deviation of truncated_normal is not positive; expected more than 0");
-  // Farther than 6 deviations from the mean, an interval has so little probability that its random
-  // numbers could hardly be told apart.
+  // An interval more than 6 deviations away from the mean has so little probability that random
+  // numbers in it could hardly be told apart.
   const double nearest =
       std::max({truncated.low() - truncated.mean(), truncated.mean() - truncated.high(), 0.0});
   if (!(truncated.low() < truncated.high()) || nearest > 6 * truncated.deviation()) {

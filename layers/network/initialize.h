@@ -1,4 +1,4 @@
-// Initial values of parameters, before the first training step.
+// Computes the initial values of parameters, before the first training step.
 #ifndef COTANGENT_LAYERS_NETWORK_INITIALIZE_H_
 #define COTANGENT_LAYERS_NETWORK_INITIALIZE_H_
 
@@ -18,36 +18,36 @@ namespace cotangent::layers {
 struct ParameterSpec {
   std::string name;  // the name that PyTorch would give it: "layer1.0.conv1.weight"
   tensor::Shape shape;
-  // Complete: if the text gives no initialiser, it is the layer's default.
+  // The initialiser to use: the one in the text, or the layer's default if the text gives none.
   Initialiser initialiser;
-  // The layer's default. Initialiser `dirac` can fill its remaining filters by it.
+  // The layer's default. The initialiser `dirac` can fill the filters that copy no channel with it.
   Initialiser default_initialiser;
-  // The numbers of inputs and outputs of a unit, as for Initialiser in network.proto. A bias has
-  // those of its weight.
+  // The numbers of inputs and outputs of a unit, as network.proto defines them at Initialiser. A
+  // bias has the fan_in and fan_out of its weight.
   int64_t fan_in = 1, fan_out = 1;
   bool trainable = true;  // false: keeps its initial values
-  int tensor = -1;        // its TensorId in the graph
+  int tensor = -1;        // the parameter's TensorId in the graph
 };
 
 // Returns an error if the initialiser does not suit the parameter's shape or has an invalid number.
-// The message is meant to follow the name of the field, such as "bias_init".
+// The message does not name the field; callers put the name, such as "bias_init", in front.
 absl::Status CheckInitialiser(const ParameterSpec& parameter);
 
-// Writes the initial values, shape.NumElements() of them in row-major order. They depend only on
-// the seed and the parameter's name, so a layer keeps its values when other layers are added. The
+// Writes the initial values, shape.NumElements() of them in row-major order. The values depend only
+// on the seed and the parameter, so a layer keeps its values when other layers are added. The
 // initialiser `whiten`, which needs images (see Whiten() below), is replaced by the layer's default
 // here.
 void Initialize(const ParameterSpec& parameter, uint64_t seed, absl::Span<float> values);
 
-// Initialises all parameters, whose values follow each other in `values`.
+// Initialises all parameters. Their values follow each other in `values`, without gaps.
 void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed,
                 absl::Span<float> values);
 
 // Computes filters of the given shape, [2 C K_h K_w, C, K_h, K_w], that whiten patches of images.
-// Let v_i be the eigenvectors of the patches' second moments (1/n) sum p p^T, and l_i the
-// eigenvalues in ascending order. The filters are v_i / sqrt(l_i + epsilon), followed by the same
-// filters negated. `images` [N, C, H, W] are row-major and normalised as the network will see them.
-// All patches at stride 1 are used.
+// All n patches p of K_h x K_w pixels (stride 1) are used. Let v_i be the eigenvectors of the
+// patches' second moments (1/n) sum p p^T, and l_i the eigenvalues in ascending order. The filters
+// are v_i / sqrt(l_i + epsilon), followed by the same filters negated. `images` [N, C, H, W] are
+// row-major and normalised as the network will see them.
 absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape,
                     double epsilon, const tensor::Shape& shape, absl::Span<float> filters);
 

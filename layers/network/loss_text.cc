@@ -10,7 +10,7 @@ namespace cotangent::layers {
 
 namespace {
 
-// The Huber loss of d = prediction - target: d^2 / 2 up to |d| = delta, and linear beyond.
+// Returns the Huber loss of d = prediction - target: d^2 / 2 up to |d| = delta, and linear beyond.
 Expr HuberFormula(const Expr& d, double delta, autodiff::symbolic::Pool& pool) {
   using autodiff::symbolic::Abs;
   return autodiff::symbolic::Select(Abs(d), pool.Constant(delta), d * d * 0.5,

@@ -11,20 +11,20 @@
 
 namespace cotangent::layers {
 
-// What a loss compares the prediction for an image with.
+// Says with what a loss compares the prediction for an image.
 enum class TargetKind {
   kClass,    // one of several classes
   kLabels,   // several labels at once: 1 for each that applies, 0 for the others
   kNumbers,  // arbitrary numbers
 };
 TargetKind TargetKindOf(const Loss& text);
-// The word for messages: "classes", "labels" or "numbers".
+// Returns the word for messages: "classes", "labels" or "numbers".
 const char* TargetNames(TargetKind kind);
 // Whether training mixes the images of a batch (and so their targets) with each other.
 bool MixesImages(const Network& network);
 
-// Reads the loss and checks it against the number of classes. The expression of a formula is made
-// in `pool`.
+// Reads the loss and checks it against the number of classes. If the loss is given by a formula,
+// its expression is created in `pool`.
 absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
                                          autodiff::symbolic::Pool& pool);
 

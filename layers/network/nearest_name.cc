@@ -13,12 +13,12 @@
 namespace cotangent::layers {
 namespace {
 
-// Only this many characters of a name are compared; misspelled names are shorter.
+// The number of characters of a name that are compared. Misspelled names are shorter.
 constexpr size_t kLongestCompared = 100;
 
-// Names that PyTorch (classes and arguments) and Caffe (layers and fields) use, in lower case
-// without `_`, and our names for the same. A name may be listed several times; the first of our
-// names that is among the known ones is suggested.
+// Pairs a name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, in lower
+// case without `_`, with our name for the same thing. A name of theirs may be listed several times;
+// the first of our names that is among the known names is suggested.
 struct Alias {
   const char* theirs;
   const char* ours;

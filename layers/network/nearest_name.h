@@ -9,15 +9,15 @@
 
 namespace cotangent::layers {
 
-// Returns the name of which `found` is most likely a misspelling; empty if none is close enough.
-// The distance is the number of letters inserted, removed, replaced or swapped with their
-// neighbour, ignoring case. It may be at most a third of the longer name's length, or 2 if that is
-// more.
+// Returns the name of which `found` is most likely a misspelling; empty if no name is close enough.
+// The distance of two names is the number of letters inserted, removed, replaced or swapped with
+// their neighbour, ignoring case. It may be at most a third of the length of the longer name, or 2
+// if that is more.
 std::string NearestName(absl::string_view found, const std::vector<std::string>& names);
 
-// Returns the end of an error message about the unknown name `found`. It is "did you mean 'relu'?"
-// if PyTorch or Caffe use `found` for one of `names`, or if one of them is spelled similarly;
-// otherwise "known are: add, concat, ...".
+// Returns the end of an error message about the unknown name `found`: "did you mean 'relu'?" if
+// PyTorch or Caffe use `found` for one of `names`, or if one of `names` is spelled similarly;
+// otherwise "known are: add, concat, ...", or "none is known here" if `names` is empty.
 std::string Suggestion(absl::string_view found, const std::vector<std::string>& names);
 
 }  // namespace cotangent::layers

@@ -20,24 +20,24 @@ namespace {
 using Values = std::vector<double>;
 using Reference = ReferenceEvaluator<double>;
 
-// Step sizes. Differences of the loss use the next shorter step if a kink shows; a shorter step
-// does not cross the kink, unless the point lies on it. Differences of gradients, which jump at
-// kinks, use a short step from the start.
+// Step sizes. If differences of the loss show a kink, the next shorter step is tried; a shorter
+// step does not cross the kink, unless the point lies on it. Differences of gradients, which jump
+// at kinks, use a short step from the start.
 constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
 // The rounding error of a loss in f64 is about this many units in the last place.
 constexpr double kLossRounding = 32;
 // To estimate rounding errors in f32, the point is moved kRoundingTries times, by kRounding
 // relative to its values (two units in the last place). The tolerated error is kRoundingSlack times
-// the largest change seen. For random changes, three tries see less than a third of the standard
-// deviation about once in a hundred times.
+// the largest change seen. If the changes were normally distributed, the largest of three would be
+// less than a third of the standard deviation about once in 60 times.
 constexpr int kRoundingTries = 3;
 constexpr float kRounding = 0x1p-22f;
 constexpr double kRoundingSlack = 8;
-// If the average slope of a parameter is less than this share of the largest one, its deviations
-// are measured relative to this share.
+// If the average slope of a parameter is less than this share of the largest average slope of any
+// parameter, the parameter's deviations are measured relative to this share of the largest one.
 constexpr double kLeastShare = 0.01;
 
-// A vector with random entries +-1 / sqrt(count).
+// Returns a vector with random entries +-1 / sqrt(count).
 std::vector<float> Signs(uint64_t seed, const std::string& name, int64_t count) {
   const RandomStream random(seed, name);
   const float size = static_cast<float>(1 / std::sqrt(static_cast<double>(count)));
@@ -60,7 +60,7 @@ double Norm(const Values& a) {
   return std::sqrt(sum);
 }
 
-// A parameter tensor, or the images, with its place in a NetworkVector.
+// A parameter tensor, or the images, and its offset in a NetworkVector.
 struct Leaf {
   std::string name;
   Shape shape;
@@ -99,8 +99,8 @@ class Checker {
   absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
                        NetworkCheckRow& row);
   absl::Status Hessian();
-  // Measures how much the plan's f32 results change if the point moves by about as much as rounding
-  // moves it.
+  // Measures how much the plan's f32 results change if the point is moved by about as much as
+  // rounding moves it. RoundingOf() measures this at one moved point.
   absl::Status Rounding();
   absl::Status RoundingOf();
   std::vector<float> SlopeDirection(const Leaf& leaf) const {
@@ -115,8 +115,8 @@ class Checker {
   void GiveLeaves(const NetworkVector& direction, double step, Reference& reference) const;
   absl::StatusOr<double> LossAt(const Leaf& leaf, absl::Span<const float> direction,
                                 double step) const;
-  // GradientAt() is the gradient at point + step * direction, in f64, by leaf; GradientDifference()
-  // is the central difference of two such gradients.
+  // GradientAt() returns the gradient at point + step * direction, in f64, by leaf.
+  // GradientDifference() returns the central difference of two such gradients.
   absl::StatusOr<std::vector<Values>> GradientAt(const NetworkVector& direction, double step) const;
   absl::StatusOr<std::vector<Values>> GradientDifference(const NetworkVector& direction,
                                                          double step) const;
@@ -127,7 +127,7 @@ class Checker {
   const Graph& graph_;
   const std::vector<Leaf> leaves_;
   std::vector<std::pair<TensorId, std::vector<float>>> masks_;
-  Reference at_point_;  // at the function's point; holds all values up to the loss
+  Reference at_point_;  // has the values of all tensors up to the loss, at the function's point
   NetworkVector gradient_, hessian_v_;
   double symmetry_bound_ = 0, symmetry_rounding_ = 0;
   NetworkCheck check_;
@@ -185,9 +185,9 @@ absl::Status Checker::Numeric(const Leaf& leaf, absl::Span<const float> directio
   const double here = check_.reference_loss;
   const double slope = (above[0] - below[0]) / (2 * h),
                wide_slope = (above[1] - below[1]) / (4 * h);
-  // The difference of the one-sided slopes has two parts: the jump at a kink, and a part from the
-  // curvature, which is proportional to the step. Combining the steps h and 2h cancels the second
-  // part.
+  // The difference of the one-sided slopes has two parts: the jump at a kink, and a part that comes
+  // from the curvature and is proportional to the step. Combining the steps h and 2h cancels the
+  // second part.
   const double jump =
       2 * (above[0] - 2 * here + below[0]) / h - (above[1] - 2 * here + below[1]) / (2 * h);
   const double rounding =
@@ -222,8 +222,8 @@ void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference&
   for (const auto& [t, mask] : masks_) reference.Give(t, Values(mask.begin(), mask.end()));
 }
 
-// The loss at point + step * direction, where `direction` moves only this leaf. Tensors that do not
-// depend on the leaf keep the values that they have at the point.
+// Returns the loss at point + step * direction, where `direction` moves only this leaf. Tensors
+// that do not depend on the leaf keep the values that they have at the point.
 absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float> direction,
                                        double step) const {
   const TensorId loss = function_.network().loss;
@@ -316,8 +316,9 @@ absl::Status Checker::Hessian() {
     }
     const double scale = std::max(
         row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
-    // A kink adds twice as much to the difference over h as to that over 2h, so their distance is
-    // half of the error that it causes. The factor 4 leaves some room.
+    // A kink adds twice as much to the difference over h as to the difference over 2h, so the
+    // distance between these differences is half of the error that the kink causes. The factor 4
+    // leaves some room.
     row.hessian_scale = scale > 0 ? scale : 1;
     row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
     row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;

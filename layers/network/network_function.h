@@ -13,10 +13,11 @@
 //   auto curvature = (*f)->Hvp(v);      // Hessian of the loss times v: forward over reverse mode
 //
 // Each derivative is a graph (layers/graph/jvp.h, layers/graph/vjp.h) that is compiled when it is
-// first used, in f32 with exact convolutions. Whatever the number of parameters, a value costs one
-// forward pass, a gradient about three, a Jacobian-vector product about two, and a Hessian-vector
-// product about six. Dropout masks are the same in every call. Running statistics, which batch
-// normalisation uses only if `training` is false, have the network's initial values.
+// first used, in f32 with exact convolutions. Whatever the number of parameters, a gradient takes
+// about three times as long as a value, a Jacobian-vector product about twice as long, and a
+// Hessian-vector product about six times as long. Dropout masks are the same in every call. Running
+// statistics, which batch normalisation uses only if `training` is false, have the network's
+// initial values.
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_FUNCTION_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_FUNCTION_H_
 
@@ -37,7 +38,7 @@
 
 namespace cotangent::layers {
 
-// A point of the function's domain, or a vector in it, such as a direction or a gradient.
+// A point of the function's domain, or a vector in the domain, such as a direction or a gradient.
 // `parameters` holds all parameters, each row-major, in the order of NetworkFunction::parameters();
 // `images` is [N, C, H, W], row-major.
 struct NetworkVector {
@@ -52,9 +53,9 @@ struct NetworkOutput {
 
 struct NetworkFunctionOptions {
   int64_t batch_size = 2;
-  int64_t classes = 10;  // used if the text does not say how many
-  // True: batch normalisation uses the batch's statistics, and dropout drops values. False: as in
-  // inference.
+  int64_t classes = 10;  // used if the text does not give the number
+  // True: batch normalisation uses the batch's statistics, and dropout drops values. False: the
+  // network computes as in inference.
   bool training = true;
   uint64_t seed = 1;  // seed of the dropout masks
   int threads = 1;
@@ -69,18 +70,19 @@ class NetworkFunction {
   struct Part {
     std::string name;
     Shape shape;
-    int64_t offset = 0;  // index of its first element in NetworkVector::parameters
+    int64_t offset = 0;  // index of the part's first element in NetworkVector::parameters
     int64_t size = 0;
   };
   const std::vector<Part>& parameters() const { return parts_; }
   NetworkVector Zero() const;
 
-  // Sets the point at which values and derivatives are computed, and its labels. Before the first
-  // call all of them are 0. Returns InvalidArgument if a size does not fit or a label is not a
-  // class number.
+  // Sets the point at which values and derivatives are computed, and the labels. Before the first
+  // call, all numbers and labels are 0. Returns InvalidArgument if a size does not fit or a label
+  // is not a class number.
   absl::Status SetPoint(NetworkVector point, absl::Span<const int32_t> labels);
-  // Sets a random point: the network's initial values, each moved a little (normal, with deviation
-  // 0.1 / sqrt(fan in)) so that nothing is exactly zero; images of normal noise; random labels.
+  // Sets a random point: the network's initial values, each moved a little (by normal noise of
+  // deviation 0.1 / sqrt(fan in)) so that nothing is exactly zero; images of normal noise; random
+  // labels.
   void SetToRandomPoint(uint64_t seed);
   const NetworkVector& point() const { return point_; }
   const std::vector<int32_t>& labels() const { return labels_; }
@@ -98,9 +100,9 @@ class NetworkFunction {
   // The Hessian of the loss, times `tangent`.
   absl::StatusOr<NetworkVector> Hvp(const NetworkVector& tangent);
 
-  // Access for code that computes the same by other means. leaves() are the parameters in the order
-  // of parameters(), then the images; gradients() are the tensors of the loss's gradient by each of
-  // them, kNoTensor for zero; DropoutMasks() are the masks in use.
+  // These functions serve code that computes the same values by other means. leaves() are the
+  // parameters in the order of parameters(), then the images; gradients() are the tensors of the
+  // loss's gradient by each leaf, kNoTensor for zero; DropoutMasks() returns the masks in use.
   const BuiltNetwork& network() const { return network_; }
   const std::vector<TensorId>& leaves() const { return leaves_; }
   const std::vector<TensorId>& gradients() const { return gradients_; }
@@ -127,7 +129,7 @@ class NetworkFunction {
   std::unique_ptr<ParameterStore> store_;
   std::vector<TensorId> leaves_, tangents_, masks_;
   TensorId cotangent_ = kNoTensor;
-  std::vector<TensorId> gradients_, pulled_back_, hessian_products_;  // by leaf
+  std::vector<TensorId> gradients_, pulled_back_, hessian_products_;  // one tensor for each leaf
   TensorId prediction_along_ = kNoTensor, loss_along_ = kNoTensor;
   std::unique_ptr<Plan> value_plan_, gradient_plan_, jvp_plan_, vjp_plan_, hvp_plan_, mask_plan_;
 };

@@ -1,6 +1,6 @@
-// Tests derivatives of whole networks: forward mode against dual numbers in double, reverse mode
-// against forward mode, and Hessians by their symmetry and by differences. Also tests that
-// CheckNetwork() reports wrong derivatives and raises no false alarms.
+// Tests derivatives of whole networks. Forward mode is compared with dual numbers in double, and
+// reverse mode with forward mode; Hessians are checked by their symmetry and by differences. Other
+// tests check that CheckNetwork() reports wrong derivatives and raises no false alarms.
 
 #include "layers/network/network_function.h"
 
@@ -100,8 +100,8 @@ void ExpectDuality(NetworkFunction& function) {
       << hessian_u.status();
   EXPECT_GT(std::abs(along->loss), 0);
   EXPECT_GT(Norm(*hessian_v), 0);
-  // The slope along a random direction is about its length times the root mean square of the
-  // gradient's entries.
+  // The slope along a random direction is about the length of the direction times the root mean
+  // square of the gradient's entries.
   const double numbers = static_cast<double>(u.parameters.size() + u.images.size());
   const auto expect_near = [&](double a, double b, double norm) {
     EXPECT_NEAR(a, b, 2e-3 * norm * Norm(v) / std::sqrt(numbers));
@@ -148,7 +148,7 @@ TEST(NetworkFunctionTest, ForwardModeIsThatOfDualNumbers) {
     EXPECT_NEAR(value->prediction[i], reference.values(network.prediction)[i].value, 1e-5);
     EXPECT_NEAR(along->prediction[i], reference.values(network.prediction)[i].tangent[0], 1e-4);
   }
-  // Dual numbers through the gradient's graph also give the Hessian times v.
+  // Dual numbers in the reference evaluation of the gradient's graph also give the Hessian times v.
   double off = 0, norm = 0;
   for (size_t k = 0; k < function->parameters().size(); ++k) {
     const NetworkFunction::Part& part = function->parameters()[k];
@@ -166,8 +166,8 @@ TEST(NetworkFunctionTest, DualityOfTheZoo) {
     SCOPED_TRACE(name);
     const absl::StatusOr<Network> network = FindNetwork(name);
     ASSERT_TRUE(network.ok()) << network.status();
-    // Skip large images: 224x224 pixels take a minute, and after 53 normalised layers rounding in
-    // f32 changes slopes by up to 1%.
+    // Large images are skipped: with 224x224 pixels a network takes a minute, and after 53
+    // normalised layers rounding in f32 changes slopes by up to 1%.
     if (network->input().height() > 64) continue;
     ExpectDuality(*FunctionOf(network));
   }

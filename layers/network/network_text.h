@@ -38,13 +38,13 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
 // exist.
 absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 
-// Records that the training field at `path`, such as "train.epochs", was set outside of the text,
-// by what `place` names, such as "--epochs". ApplyOverride() does this itself.
+// Records that the training field at `path`, such as "train.epochs", was set outside of the text;
+// `place` says by what, such as "--epochs". ApplyOverride() records this itself.
 void NotePlace(Network& network, absl::string_view path, absl::string_view place);
 
 // If the error begins with the path of a training field ("train.optimizer.sgd.momentum is 1; ..."),
-// puts the place of that field in front, or the place of the nearest enclosing part that has one.
-// Returns other errors unchanged.
+// puts in front the place of that field, or of the nearest enclosing part that has a place. Returns
+// other errors unchanged.
 absl::Status AtPlace(const Network& network, const absl::Status& error);
 
 // Prints the network as a text, without places. ParseNetwork() reads the same network from it.

@@ -82,7 +82,7 @@ TEST(ParseNetwork, SurvivesAnything) {
   EXPECT_TRUE(ParseNetwork("").ok());
 }
 
-// Byte-order marks and carriage returns are ignored, and do not shift the places in messages.
+// Byte-order marks and carriage returns must be ignored, and must not shift the places in messages.
 TEST(ParseNetwork, ReadsWhatEditorsAddToTexts) {
   const std::string mark = "\xef\xbb\xbf", plain = "name: \"n\"\nlayer { linear {} }\n";
   const std::string expected = NetworkText(*ParseNetwork(plain));
@@ -99,7 +99,7 @@ TEST(ParseNetwork, ReadsWhatEditorsAddToTexts) {
   EXPECT_TRUE(ParseNetwork("# “quoted” – and\u00a0spaced\nname: \"ü“\"").ok());
 }
 
-// A text with an error, and the complete message that it must cause.
+// A text with an error, and the complete message that the error must cause.
 struct Bad {
   const char* text;
   const char* message;
@@ -166,7 +166,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { name: conv1 }", "net:1:15: 'name' expects a text in quotes, but found conv1"},
         Bad{"layer { name: \"a\" name: \"b\" }",
             "net:1:19: 'name' is given twice in 'layer'; expected once"},
-        // ParseNetwork() sets these fields itself, so for a text they do not exist.
+        // ParseNetwork() sets these fields itself. If a text sets them, the error says that they do
+        // not exist.
         Bad{"loss { formula { text: \"x\"\n place: \"here\" } }",
             "net:2:2: 'formula' has no field 'place'; known are: text"},
         Bad{"block { name: \"b\" layer { activation { formula: \"x\" formula_place: \"p\" } } }\n"

@@ -78,8 +78,8 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::s
                               Suggestion(step.field, FieldNames(message.GetDescriptor()))));
 }
 
-// The element of a repeated message field that the step selects, by the element's `name` or by
-// position.
+// Returns the element of a repeated message field that the step selects by the element's `name` or
+// by its position.
 absl::StatusOr<Message*> Select(Message& parent, const FieldDescriptor* field, const Step& step,
                                 absl::string_view assignment) {
   const Reflection* reflection = parent.GetReflection();
@@ -106,8 +106,9 @@ absl::StatusOr<Message*> Select(Message& parent, const FieldDescriptor* field, c
                                           "'; ", Suggestion(*step.selector, names)));
 }
 
-// Goes one step down, to the message in `field`. Returns an error if `field` belongs to a oneof of
-// which another member is set: setting a field inside it would not select it.
+// Returns the message in `field`, for the next step of the path. Returns an error if `field`
+// belongs to a oneof of which another member is set: setting a field inside `field` would not
+// select it.
 absl::StatusOr<Message*> Descend(Message& message, const FieldDescriptor* field, const Step& step,
                                  absl::string_view assignment) {
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {

@@ -1,5 +1,5 @@
-// Finds out, from protobuf's error message and the text around its place, what is wrong with a
-// network text.
+// Finds out what is wrong with a network text, from protobuf's error message and from the text
+// around the place of the error.
 
 #include "layers/network/parse_error.h"
 
@@ -60,8 +60,8 @@ std::vector<std::string> Quoted(absl::string_view message) {
   return quoted;
 }
 
-// The parser reports some words only after reading on. Finds the last occurrence of such a word up
-// to `offset`.
+// Returns the last place, up to `offset`, at which `word` occurs; `offset` if there is none. The
+// parser reports some words only after it has read on, so `offset` lies after such a word.
 size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   size_t found = offset;
   for (const Token& token : Tokenize(text)) {
@@ -71,7 +71,7 @@ size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   return found;
 }
 
-// The text at a byte: a token, or a whole number with its sign and decimals.
+// Returns the text at a byte: a token, or a whole number with its sign and decimals.
 absl::string_view FoundAt(absl::string_view text, size_t offset) {
   for (const Token& token : Tokenize(text)) {
     if (token.end <= offset) continue;

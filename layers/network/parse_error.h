@@ -13,23 +13,25 @@
 
 namespace cotangent::layers {
 
-// How deep protobuf messages may be nested. A sequence nests two messages, the training settings a
-// few more.
+// The largest depth to which protobuf messages may be nested. A sequence nests two messages, and
+// the training settings nest a few more.
 inline constexpr int kDeepestMessage = 4 * kDeepestNesting;
 // Fields with numbers from this one on are set by ParseNetwork() only; texts may not set them.
 inline constexpr int kFirstHiddenField = 100;
 
 // The names of those fields of a message that texts may set.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
-// Describes what values a field accepts, such as "a whole number".
+// Describes what values the field accepts, such as "a whole number".
 std::string Expectation(const google::protobuf::FieldDescriptor* field);
 
-// Returns an error such as "'layer' has no field 'colour'; ...". `name` is at byte `begin` of the
-// fragment, whose text is a message of the type `root`.
+// Returns an error such as "'layer' has no field 'colour'; ...". `name` is the unknown name, at
+// byte `begin` of the fragment. The text of the fragment is a message of the type `root`, which
+// errors call `root_name`.
 absl::Status NoSuchField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                          absl::string_view root_name, size_t begin, absl::string_view name);
 
-// Returns the error to show for protobuf's `message` about the byte `offset` of the fragment.
+// Returns the error to show to the user in place of protobuf's `message` about the byte `offset` of
+// the fragment.
 absl::Status Explain(const Fragment& fragment, const google::protobuf::Descriptor* root,
                      absl::string_view root_name, size_t offset, absl::string_view message);
 

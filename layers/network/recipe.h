@@ -7,7 +7,7 @@
 
 namespace cotangent::layers {
 
-// Checks the numbers in `train` except the optimizer's: sizes, augmentation, normalisation.
+// Checks the numbers in `train` except those of the optimizer: sizes, augmentation, normalisation.
 absl::Status CheckRecipe(const Network& network);
 
 }  // namespace cotangent::layers

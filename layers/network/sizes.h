@@ -22,15 +22,16 @@ namespace cotangent::layers {
 
 inline absl::Status Error(absl::string_view message) { return absl::InvalidArgumentError(message); }
 
-// a * b * ..., or limit + 1 if the product exceeds `limit`. REQUIRES: no factor is negative.
+// Returns a * b * ..., or limit + 1 if the product exceeds `limit`. REQUIRES: no factor is
+// negative.
 int64_t Product(std::initializer_list<int64_t> factors, int64_t limit);
-// The shape without the batch axis, as text: "[3, 32, 32]".
+// Returns the shape without the batch axis, as text: "[3, 32, 32]".
 std::string OfOneImage(const Shape& shape);
 
 struct Pair {
   int64_t height, width;
 };
-// The pair as text: "3x5".
+// Returns the pair as text: "3x5".
 std::string Times(Pair pair);
 
 using Numbers = google::protobuf::RepeatedField<int64_t>;
@@ -40,10 +41,12 @@ absl::StatusOr<Pair> PairOf(absl::string_view field, const Numbers& values, Pair
 absl::StatusOr<Pair> KernelOf(const Numbers& values);
 absl::StatusOr<Padding> PadOf(const Numbers& values, int64_t least);
 bool HasPadding(const Padding& padding);
-// The padding before and after for which the number of windows is ceil(size / stride).
+// Returns the padding before and after an axis with which the number of windows is ceil(size /
+// stride).
 std::pair<int64_t, int64_t> SamePadding(int64_t size, int64_t extent, int64_t stride);
 
-// A window that slides over an image, checked to fit.
+// The geometry of a window that slides over an image. WindowOf() returns an error if the window
+// does not fit.
 struct Window {
   Pair extent, stride;  // `extent` includes the dilation
   Padding padding;

@@ -1,5 +1,5 @@
-// Substitutes parameters in pieces of a network text, and finds for each byte of the result its
-// place in the file.
+// Substitutes parameters in pieces of a network text, and finds for each byte of the result the
+// place in the file from which it comes.
 
 #include "layers/network/source_text.h"
 
@@ -32,7 +32,8 @@ size_t EndOfLine(absl::string_view text, size_t begin) {
   return std::min(text.find('\n', begin), text.size());
 }
 
-// The position after the closing quote, or the end of the line if there is none.
+// Returns the position after the closing quote, or the end of the line if there is no closing
+// quote.
 size_t EndOfString(absl::string_view text, size_t begin) {
   for (size_t i = begin + 1; i < text.size() && text[i] != '\n'; ++i) {
     if (text[i] == '\\')
@@ -43,7 +44,8 @@ size_t EndOfString(absl::string_view text, size_t begin) {
   return EndOfLine(text, begin);
 }
 
-// The position of the ')' that closes the '(' at `open`, in the same line; npos if there is none.
+// Returns the position of the ')' that closes the '(' at `open`, in the same line; npos if there is
+// none.
 size_t ClosingParenthesis(absl::string_view text, size_t open) {
   int depth = 0;
   for (size_t i = open; i < text.size() && text[i] != '\n'; ++i) {
@@ -81,7 +83,7 @@ absl::StatusOr<Fragment> Fragment::Substitute(const Source& source, size_t begin
   Fragment result(source, "");
   result.purpose_ = std::move(purpose);
   result.segments_ = {{0, begin, true}};
-  char quote = 0;  // the quote of the string that we are in, or 0
+  char quote = 0;  // the quote that opened the string around byte i, or 0
   for (size_t i = begin; i < end;) {
     if (quote == 0 && text[i] == '#') {
       i = std::min(EndOfLine(text, i), end);

@@ -1,5 +1,5 @@
-// Texts that are made from other texts, with a way back: where each byte comes from in the
-// original.
+// Texts that are made from other texts, and that know for each byte the place in the original text
+// from which it comes.
 #ifndef COTANGENT_LAYERS_NETWORK_SOURCE_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_SOURCE_TEXT_H_
 
@@ -22,7 +22,7 @@ class Source {
   Source(absl::string_view file, absl::string_view text);
 
   absl::string_view text() const { return text_; }
-  // The place of a byte as "file:line:column", counted from 1.
+  // Returns the place of a byte as "file:line:column", counted from 1.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
@@ -32,11 +32,12 @@ class Source {
   std::vector<size_t> line_starts_;
 };
 
-// A piece of a Source in which parameters are replaced by their values. The Source must outlive it.
+// A piece of a Source in which parameters are replaced by their values. The Source must outlive the
+// Fragment.
 class Fragment {
  public:
-  // A fragment of the whole source. `text` has the length of the source's text and equals it,
-  // except for parts that are blanked out.
+  // Makes a fragment of the whole source. `text` has the length of the source's text and equals it,
+  // except that some parts may be replaced by spaces.
   Fragment(const Source& source, std::string text);
   // Takes the bytes [begin, end) of `source`. Replaces every `$name` outside comments by its value,
   // and every `$(...)` by the value of its arithmetic (arithmetic.h). Error messages about the
@@ -47,17 +48,17 @@ class Fragment {
                                              std::string purpose, size_t longest);
 
   const std::string& text() const { return text_; }
-  // The byte at a line and column as protobuf counts them: both from 0, and a tab moves to the next
-  // multiple of 8 columns.
+  // Returns the index of the byte at a line and column as protobuf counts them: both from 0, and a
+  // tab moves to the next multiple of 8 columns.
   size_t OffsetOf(int line, int column) const;
-  // The place in the source, as "file:line:column", from which a byte of text() comes.
+  // Returns the place in the source, as "file:line:column", from which a byte of text() comes.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
  private:
-  // The part of text_ from `at` to the `at` of the next segment. If `copied`, it was copied from
-  // the source from byte `origin` on; otherwise all of it is the value of the parameter at byte
-  // `origin`.
+  // Describes the part of text_ from byte `at` up to the `at` of the next segment. If `copied`, the
+  // part was copied from the source from byte `origin` on; otherwise the whole part is the value of
+  // the parameter or arithmetic at byte `origin`.
   struct Segment {
     size_t at;
     size_t origin;
@@ -85,8 +86,8 @@ struct Token {
   bool Closes() const { return Is("}") || Is(">"); }
 };
 
-// Splits `text` into tokens, which refer to it. This never fails: a string without a closing quote
-// ends with its line.
+// Splits `text` into tokens, whose `text` points into it. Tokenize() never fails: a string without
+// a closing quote ends with its line.
 std::vector<Token> Tokenize(absl::string_view text);
 
 }  // namespace cotangent::layers

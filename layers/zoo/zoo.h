@@ -11,10 +11,10 @@
 
 namespace cotangent::layers {
 
-// The names of all these networks ("cifar94", "convnet", ...), sorted.
+// Returns the names of all networks of layers/zoo ("cifar94", "convnet", ...), sorted.
 std::vector<std::string> ZooNames();
 
-// The network text of this name, or an error that suggests the most similar name.
+// Returns the network text of this name, or an error that suggests the most similar name.
 absl::StatusOr<std::string> ZooText(absl::string_view name);
 
 // Finds and parses a network. A name that contains '/' or '.' is the path of a text file, relative

@@ -47,8 +47,9 @@ TEST(Zoo, HasTheNetworks) {
                           "softmax_classifier", "two_layer_net", "vgg", "wide_resnet"));
 }
 
-// Expected: sum(p.numel() for p in net.parameters()) of the same networks in PyTorch. For cifar94
-// the 1152 scales of its normalisations are left out, which exist in PyTorch but are not learnt.
+// The expected numbers are sum(p.numel() for p in net.parameters()) of the same networks in
+// PyTorch. For cifar94 the 1152 scales of its normalisations are left out, which exist in PyTorch
+// but are not learnt.
 TEST(Zoo, HasPyTorchsNumberOfParameters) {
   const std::map<std::string, int64_t> expected = {
       {"softmax_classifier", 30730}, {"two_layer_net", 1578506},
@@ -126,7 +127,7 @@ TEST(Zoo, ResolvedTextBuildsTheSame) {
   }
 }
 
-// The example in layers/README.md builds, and its overrides of fields work.
+// Checks that the example in layers/README.md builds, and that its overrides of fields work.
 TEST(Readme, ExampleBuilds) {
   std::ifstream file("layers/README.md");
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
