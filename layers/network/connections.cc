@@ -88,7 +88,7 @@ absl::StatusOr<std::vector<int>> EvaluationOrder(const Layers& layers,
   for (int root = 0; root < static_cast<int>(reads.size()); ++root) {
     if (states[root] != kNew) continue;
     std::vector<std::pair<int, size_t>> path = {
-        // Each entry is a layer and the number of its inputs that are done.
+        // A layer, and the number of its inputs that are done.
         {root, 0}};
     states[root] = kActive;
     while (!path.empty()) {

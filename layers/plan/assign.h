@@ -34,28 +34,29 @@ struct ConvolutionSides {
 };
 bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);
-// The format in which the convolution reads or writes its activation t.
+// Returns the format in which the convolution reads or writes its activation t.
 Format FormatAt(const Node& node, const tensor::ConvolutionChoice& choice, TensorId t);
-// What the convolution does to its results before it stores them: bias, addend, ReLU, pooling,
+// Says what the convolution does to its results before it stores them: bias, addend, ReLU, pooling,
 // rounding.
 tensor::Epilogue EpilogueOf(const Node& node);
-// The key of this convolution in PlanOptions::choices, such as "conv1 forward".
+// Returns the key of this convolution in PlanOptions::choices, such as "conv1 forward".
 std::string ChoiceKey(const Node& node);
 
 struct Assignment {
-  // By tensor: the formats in which it is stored. Passes read the first. Empty if it is not stored.
+  // By tensor: the formats in which the tensor is stored; empty if it is not stored. Passes read
+  // the first of several formats.
   std::vector<std::vector<Format>> formats;
   absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;  // by node index of the convolution
 };
 
-// The format in which operations other than convolutions and passes need tensor t.
+// Returns the format in which operations other than convolutions and passes need tensor t.
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision);
 // Whether two formats store tensors of this shape identically. Different layouts can do so, for
 // example if an image is a single pixel.
 bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 
-// Whether the implementation that is fastest for this convolution, or that options.choices names,
-// can also do the max pooling that follows (pooling.h).
+// Whether a convolution can also do the max pooling that follows it (pooling.h), by the
+// implementation that options.choices names for it, or else by the fastest one.
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,

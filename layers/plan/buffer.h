@@ -27,9 +27,10 @@ struct Buffer {
   char* data = nullptr;
   tensor::Shape shape;
   Format format;
-  // If not 0: the tensor is a part of a wider tensor in NHWC with this many channels, of which it
-  // is some consecutive ones. So this is the number of elements from one pixel to the next. Only
-  // passes and operations with Views() get such buffers.
+  // If not 0, the tensor consists of some consecutive channels of a wider NHWC tensor and is stored
+  // inside that tensor. of_channels is then the number of channels of the wider tensor, and so the
+  // number of elements from one pixel to the next. Only passes and operations with Views()
+  // (layers/graph/operation.h) get such buffers.
   int64_t of_channels = 0;
 
   template <typename T>
@@ -46,8 +47,8 @@ struct Buffer {
   }
 };
 
-// The shape of an image tensor [N, C, H, W] with the same elements in the same order. Tensors of
-// lower rank become images of one pixel.
+// Returns the shape of an image tensor [N, C, H, W] with the same elements in the same order.
+// Tensors of lower rank become images of one pixel.
 inline tensor::Shape AsImage(const tensor::Shape& shape) {
   if (shape.rank() == 4) return shape;
   return shape.rank() == 2 ? tensor::Shape({shape[0], shape[1], 1, 1})

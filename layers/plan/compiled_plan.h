@@ -1,6 +1,7 @@
 // The class behind Plan::Compile(): plan.cc decides where tensors are stored, and plan_steps.cc
 // makes the steps that compute them. An item is an entry of the schedule (fusion.h): an operation
-// or a fused pass. A step is what the plan runs: an item, or a conversion between formats.
+// or a fused pass. A step is an item or a conversion between formats; a plan runs its steps one
+// after the other.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 
@@ -28,17 +29,18 @@ namespace cotangent::layers {
 // A place in memory. It lies in the arena, the single block of memory that holds all intermediate
 // tensors, or outside of it (in the ParameterStore or the caller's memory).
 struct Place {
-  // The piece's number in planner_, or -1: outside the arena.
+  // The number of the piece of memory in planner_, which divides the arena into pieces; -1: outside
+  // the arena. Before the memory is planned, NoteUses() keeps here the item that writes the tensor.
   int piece = -1;
   char* outside = nullptr;  // the address, if piece < 0
   int64_t offset = 0;       // bytes from the beginning of the piece
 };
 
-// A stored copy of a tensor in one format. A tensor may be stored in several formats.
+// A stored copy of a tensor in one format. A tensor may have several versions.
 struct Version {
   Format format;
   Place place;
-  // The number of the last item of the schedule that uses it.
+  // The number of the last item of the schedule that uses this version.
   int last_use = -1;
   int64_t of_channels = 0;  // see Buffer::of_channels
 };
@@ -79,7 +81,8 @@ class CompiledPlan : public Plan {
 
  private:
   class Context;
-  // Returns the buffer of a tensor of an operation, in the format that the operation needs.
+  // A function that returns the buffer of a tensor of an operation, in the format that the
+  // operation needs.
   using BufferFunction = std::function<Buffer(TensorId)>;
 
   char* Data(const Place& place) const {
@@ -101,7 +104,7 @@ class CompiledPlan : public Plan {
   void FindViews(const Schedule& schedule);
   absl::Status TooMuch(int64_t least) const;
   std::string NameOf(const Item& item) const;
-  // The version of the wider tensor within which a tensor of views_ is stored.
+  // Returns the version of the wider tensor inside which a tensor of views_ is stored.
   Version& RootVersion(TensorId part) {
     const TensorId root = RootOf(views_, part).tensor;
     return versions_[root][VersionIn(root, versions_[part][0].format)];
@@ -113,14 +116,14 @@ class CompiledPlan : public Plan {
   Place Persistent(int64_t bytes) {
     return {planner_.Add(std::max<int64_t>(bytes, 64), 0, last_item_)};
   }
-  // The index of t's version in this format, or -1.
+  // Returns the index of t's version in this format, or -1 if there is none.
   int VersionIn(TensorId t, const Format& format) const;
-  // Returns where item number `item` can read t in this format: the stored version, or a temporary
-  // that a conversion step fills, which is added here.
+  // Returns the place at which item number `item` can read t in this format: the stored version, or
+  // a temporary copy. For a temporary copy, ReadAs() adds a step that fills it by conversion.
   Place ReadAs(TensorId t, const Format& format, int item);
-  // Returns where item number `item` should write t in this format: the stored version, or a
-  // temporary. For a temporary, the conversion to the stored version is appended to `after`; the
-  // caller adds these steps after its own.
+  // Returns the place at which item number `item` should write t in this format: the stored
+  // version, or a temporary copy. For a temporary copy, a step that converts it to the stored
+  // version is appended to `after`; the caller adds these steps after its own.
   Place WriteAs(TensorId t, const Format& format, int item, std::vector<Step>& after);
   Step ReorderStep(TensorId t, Place from, Format from_format, Place to, Format to_format) const;
 
@@ -140,7 +143,8 @@ class CompiledPlan : public Plan {
   void NoteLastOperation(const Item& item);
   std::string LayersOf(const Item& item) const;
 
-  // A copy of the given graph, which pooling and recomputation rewrite first.
+  // A copy of the graph given to Prepare(); pooling and recomputation rewrite the copy before it is
+  // scheduled.
   Graph graph_;
   std::vector<PlanResult> results_;
   ParameterStore& store_;
@@ -149,7 +153,7 @@ class CompiledPlan : public Plan {
   std::vector<std::vector<Version>> versions_;  // by tensor; empty if it is not stored
   std::map<TensorId, ChannelView> views_;       // by part: the wider tensor that contains it
   std::map<TensorId, Place> result_place_;
-  std::map<TensorId, size_t> last_operation_;  // by result with a destination
+  std::map<TensorId, size_t> last_operation_;  // by each result that has a destination
   tensor::ArenaPlanner planner_;
   std::string fullest_;  // name of the item during which most memory is in use
   tensor::Arena arena_;

@@ -33,7 +33,7 @@ class FoldedGraph {
 
   const Graph& graph() const { return graph_; }
   // The parameters of the folded graph. They are zero until Update() computes them from the current
-  // values in `source`. Call Update() again whenever those change.
+  // values in `source`. Call Update() again whenever the values in `source` change.
   ParameterStore& store() { return *store_; }
   void Update();
   // The number of convolutions into which something was folded.

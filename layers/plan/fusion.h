@@ -11,12 +11,15 @@
 // backward computation: one that sums and one that stores.
 //
 // A tensor that the backward computation recomputes (recompute.h) is computed as late as possible.
-// When an operation of the backward computation needs it, other sums and stores that read the same
-// tensors and are ready by then are put into the same pass.
+// When an operation of the backward computation needs such a tensor, the tensor gets a pass, and
+// other sums and stores that read the same tensors and can already be computed are put into this
+// pass, too.
 //
-// The result of a fused operation is stored only if an operation that is not fused reads it, if it
-// is a result of the graph, if it is per-channel (tiny), or if several passes would otherwise
-// recompute it from three or more tensors.
+// The result of a fused operation is stored if an operation reads it that is not fused, or that
+// broadcasts it to all pixels; if it is a result of the graph; if it is per-channel (tiny); if a
+// recomputed copy of it exists; or if several operations read it and recomputing it would read
+// three or more tensors. It is also stored if a pass would otherwise have too many operands or
+// poolings of different geometry.
 #ifndef COTANGENT_LAYERS_PLAN_FUSION_H_
 #define COTANGENT_LAYERS_PLAN_FUSION_H_
 
@@ -30,9 +33,9 @@
 namespace cotangent::layers {
 
 struct Pass {
-  // The pass loops over the elements of the shape `domain`. If it contains a max pooling, `domain`
-  // is the pooled shape and `fine` the shape before pooling; to each element of the domain belong
-  // window_height x window_width elements of tensors of the shape `fine`.
+  // The pass loops over the elements of the shape `domain`. If the pass contains a max pooling,
+  // `domain` is the pooled shape and `fine` the shape before pooling. To each element of the domain
+  // then belong window_height x window_width elements of each tensor of the shape `fine`.
   Shape domain;
   Shape fine;
   int64_t window_height = 1, window_width = 1;
@@ -46,7 +49,7 @@ struct Pass {
 struct Item {
   int node = -1;  // index of the operation; -1: a pass
   Pass pass;
-  std::vector<TensorId> reads, writes;  // stored tensors that it uses
+  std::vector<TensorId> reads, writes;  // stored tensors that the item uses
 };
 
 struct Schedule {

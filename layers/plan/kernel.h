@@ -1,5 +1,5 @@
-// The information that an operation gets when a plan is made if it runs alone, by its own kernel,
-// and helpers for such kernels.
+// Declares what an operation is told when a plan is made, if the operation runs alone, by its own
+// kernel; and helpers for such kernels.
 //
 // Images are in NHWC, in f32 or bf16; all other tensors, features [N, K] included, are row-major
 // f32, except labels, positions and quantised tensors (see Operation::StorageOf in
@@ -32,7 +32,7 @@ class KernelContext {
   const uint64_t seed;          // of the plan
   const PlanRanks& ranks;       // of the plan
   const std::function<Buffer(TensorId)>
-      buffer;  // of an input or output; callable when the plan runs
+      buffer;  // of an input or output; call it only while the plan runs
 
  protected:
   KernelContext(const Graph& graph, const Node& node, int index, ElementType precision,

@@ -14,10 +14,11 @@
 
 namespace cotangent::layers {
 
-// In each buffer, a tensor begins on a cache line. The gaps between tensors are zero and never
-// written.
+// In each buffer, a tensor begins on a cache line (64 bytes). The gaps between tensors are zero and
+// never written.
 class ParameterStore {
  public:
+  // Says where one tensor lies in its buffer.
   struct Slot {
     std::string name;
     tensor::Shape shape;
@@ -36,8 +37,8 @@ class ParameterStore {
   }
   const Slot* FindState(absl::string_view name) const { return Find(state_index_, states_, name); }
 
-  // The flat buffers: values and gradients have parameter_floats() floats each, state_values has
-  // state_floats().
+  // These functions return the flat buffers. values() and gradients() have parameter_floats()
+  // floats each, state_values() has state_floats().
   float* values() { return values_.as<float>(); }
   float* gradients() { return gradients_.as<float>(); }
   float* state_values() { return state_values_.as<float>(); }

@@ -21,8 +21,8 @@ class PassKernel {
   // The format of a stored tensor. Formats are known before addresses, so a pass is compiled first
   // and gets the addresses later by Bind().
   using FormatOf = std::function<Format(TensorId)>;
-  // All the formats in which a tensor that the pass stores must be written (readers may need
-  // several).
+  // Returns all formats in which the pass must write a stored tensor; there may be several, because
+  // different readers need different formats.
   using StoreFormatsOf = std::function<std::vector<Format>(TensorId)>;
 
   static absl::StatusOr<std::unique_ptr<PassKernel>> Compile(const Graph& graph, const Pass& pass,
@@ -32,8 +32,9 @@ class PassKernel {
                                                              int threads);
   virtual ~PassKernel() = default;
 
-  // Sets the addresses of all tensors. Call it before the first Run(), and again when a tensor
-  // moves. buffer_of(t, k) is the k-th stored version of t.
+  // Sets the addresses of all tensors. Call Bind() before the first Run(), and again when a tensor
+  // moves. buffer_of(t, k) is the k-th stored version of t, where a version is a copy in one
+  // format.
   virtual void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) = 0;
   virtual void Run() = 0;
 

@@ -1,6 +1,6 @@
-// What an operation's Emit() sees while a fused pass is translated into a vector program. A fused
-// pass is a loop over memory that computes several operations element by element (fusion.h). A pass
-// that contains a pooling loops over the pooled elements.
+// Declares what an operation's Emit() sees while a fused pass is translated into a vector program.
+// A fused pass is a loop over memory that computes several operations element by element
+// (fusion.h). A pass that contains a pooling loops over the pooled elements.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 #define COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 
@@ -15,9 +15,9 @@ class PassContext {
   explicit PassContext(autodiff::codegen::Accuracy accuracy) : program(accuracy) {}
   virtual ~PassContext() = default;
 
-  // The value of an element of t: loaded from memory, or computed by the operation that produces t.
-  // If t has the resolution before the pass's pooling and the pass loops over pooled elements,
-  // `cell` is the cell of the window; otherwise -1.
+  // Returns the value of an element of t: loaded from memory, or computed by the operation that
+  // produces t. If t has the resolution before the pass's pooling and the pass loops over pooled
+  // elements, `cell` is the number of the element's cell in the window; otherwise `cell` is -1.
   virtual absl::StatusOr<autodiff::codegen::Value> ValueOf(TensorId t, int cell) = 0;
   // Loads the value of a stored tensor [N, C, 1, 1] at the current image and channel.
   virtual autodiff::codegen::Value LoadSpread(TensorId t) = 0;
@@ -25,7 +25,7 @@ class PassContext {
   // cells of a window.
   virtual bool IsFine(TensorId t) const = 0;
   virtual int cells() const = 0;
-  // Whether this program is for the elements at the bottom and right that no window covers.
+  // Whether this program is for the elements at the bottom and right that no pooling window covers.
   virtual bool is_remainder() const = 0;
 
   autodiff::codegen::VectorProgram program;

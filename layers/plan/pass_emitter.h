@@ -1,7 +1,8 @@
-// Translates a fused pass into a vector program: what it loads, computes, stores and sums for one
-// element. A fused pass is a loop over the elements of its domain that computes several operations
-// (fusion.h); if it contains a pooling, the domain is the pooled image. "Moments" are the mean and
-// variance of each channel, computed from sums of values minus a "shift".
+// Translates a fused pass into a vector program: what the pass loads, computes, stores and sums for
+// one element. A fused pass is a loop over the elements of its domain that computes several
+// operations (fusion.h); if it contains a pooling, the domain is the pooled image. "Moments" are
+// the mean and variance of each channel. They are computed from sums of values minus a "shift", one
+// number per channel that is near the channel's mean, because that loses less precision.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 #define COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 
@@ -24,7 +25,7 @@ namespace cotangent::layers {
 // The largest number of operands of each kind (loads, stores, channels, ...) in a program.
 inline constexpr int kMaxOperands = 64;
 
-// How an operand's position in its tensor follows the pass's position in its domain.
+// Says how an operand's position in its tensor follows the pass's position in its domain.
 enum class Access {
   kCoarse,  // the tensor has the shape of the domain
   kFine,    // before pooling: at `cell` of the window of the domain's element
@@ -33,24 +34,25 @@ enum class Access {
 
 struct Operand {
   TensorId tensor = kNoTensor;
-  int version = 0;  // index of the stored version
+  int version = 0;  // index among the stored versions (copies in different formats) of the tensor
   Access access = Access::kCoarse;
   int cell = -1;
   Format format;
   bool is_blocked = false;
-  // Address and distances in bytes, set when the pass is bound to buffers: from one image, block of
-  // channels, line and pixel (row of the kernel) to the next.
+  // Set when the pass is bound to buffers: the address of the operand, and the distances in bytes
+  // from one image, block of channels, line of pixels, and pixel to the next. (The compiled kernel
+  // calls the channels of one pixel a row.)
   char* base = nullptr;
   int64_t step_image = 0, step_block = 0, step_line = 0, step_row = 0;
 };
 
 bool IsMoments(const Graph& graph, const Node& node);
-// The number of this node among the moments of its pass, counted from 0. With index -1: how many
-// moments the pass has.
+// Returns the number of node `index` among the moments of its pass, counted from 0. With index -1,
+// returns how many moments the pass has.
 int ShiftOf(const Graph& graph, const Pass& pass, int index);
 
-// Translates the operations of a pass into a program. If `remainder`, the program is for the
-// elements before pooling that no window covers.
+// Translates the operations of a pass into a program. If `remainder` is true, the program is for
+// those elements before pooling that no window covers.
 class Emitter : public PassContext {
  public:
   Emitter(const Graph& graph, const Pass& pass, const Schedule& schedule,
@@ -85,7 +87,8 @@ class Emitter : public PassContext {
   }
 
   std::vector<Operand> loads, stores;
-  // An operand with one value per channel: a tensor, or the shift of some moments (see SumOutput).
+  // An operand with one value per channel: a tensor, or, if `shift` is not -1, the shift of the
+  // moments with that number.
   struct ChannelOperand {
     TensorId tensor;
     int shift = -1;
@@ -95,8 +98,10 @@ class Emitter : public PassContext {
   struct SumOutput {
     int node;
     bool squares;
-    int shift = -1;  // of moments: number of the value per channel subtracted before summing
-    int cells = 1;   // values that each row of the kernel adds to it
+    // Only for moments: their number, which selects the shift that is subtracted before summing;
+    // otherwise -1.
+    int shift = -1;
+    int cells = 1;  // values that one row of the kernel adds to the sum
   };
   std::vector<SumOutput> sums;
 

@@ -44,7 +44,7 @@ struct PlanOptions {
 };
 
 // A tensor whose value can be read after Run(). If `destination` is not null, the value is written
-// there as row-major f32; otherwise it is kept in the arena.
+// there as row-major f32; otherwise the arena keeps the value.
 struct PlanResult {
   TensorId tensor;
   float* destination = nullptr;
@@ -78,27 +78,28 @@ class Plan {
   virtual void* input(TensorId input) = 0;
   // Runs the whole plan. `step`, the number of the training step, seeds the dropout masks.
   virtual void Run(int64_t step) = 0;
-  // Sets a function that Run() calls after each operation, with the operation's number in
-  // Describe(). It lets callers use a result before the run has ended, for example to send
-  // gradients to other ranks.
+  // Sets a function that Run() calls after each operation, with the operation's index in
+  // Describe(). The function lets callers use a result before the run has ended, for example to
+  // send gradients to other ranks.
   virtual void CallAfterOperations(std::function<void(size_t operation)> call) = 0;
-  // The number of the last operation that writes or reads a result with a destination. After it,
-  // the destination holds the final value, and the caller may change it.
+  // Returns the index in Describe() of the last operation that writes or reads a result with a
+  // destination. After that operation, the destination holds the final value, and the caller may
+  // change it.
   virtual size_t LastOperationOf(TensorId result) const = 0;
   // The address of a result after Run(); row-major f32.
   virtual const float* result(TensorId tensor) const = 0;
-  // Must be called when parameters change although constant_parameters is set: the next Run() then
+  // Must be called when parameters change although constant_parameters is true: the next Run() then
   // packs the weights again.
   virtual void ParametersChanged() = 0;
 
   virtual int64_t arena_bytes() const = 0;
   virtual std::vector<Description> Describe() const = 0;
-  // The seconds that each operation took in the last Run() after EnableTiming(), in the order of
-  // Describe().
+  // seconds() returns how long each operation took in the last Run() after EnableTiming(), in
+  // seconds, in the order of Describe().
   virtual void EnableTiming() = 0;
   virtual const std::vector<double>& seconds() const = 0;
-  // Runs a single operation of Describe(), to time it alone. It works on whatever the last Run()
-  // left in memory.
+  // Runs the single operation with this index in Describe(), to time it alone. The operation works
+  // on whatever the last Run() left in memory.
   virtual void RunAlone(size_t operation) = 0;
   // The implementations in use. They can be stored with a checkpoint and passed to a later plan as
   // PlanOptions::choices.

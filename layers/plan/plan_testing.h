@@ -46,8 +46,9 @@ struct AgreementOptions {
   int threads = 1;
   uint64_t seed = 1;
   bool derivatives = true;
-  // The error is the largest deviation, relative to the largest magnitude of the tensor. If
-  // `by_norm`, it is the Euclidean norm of the deviations, relative to that of the tensor.
+  // How the error of a tensor is measured: as the largest deviation, relative to the largest
+  // magnitude in the tensor; if `by_norm`, as the Euclidean norm of the deviations, relative to the
+  // norm of the tensor.
   bool by_norm = false;
   double forward_tolerance = 1e-5;
   double gradient_tolerance = 1e-4;  // of the gradient that a plan computes
@@ -67,8 +68,9 @@ inline constexpr double kShakes = 16;
 //     mode) when the reference computes them in double: the gradient built by vjp.h, the derivative
 //     of y along a random direction built by jvp.h, and the derivative of the gradient along it,
 //     which is the Hessian-vector product.
-//   * The same derivative graphs, computed by a plan, agree with it too.
-// Adds the operations of the derivatives to the graph.
+//   * The same derivative graphs, computed by a plan, agree with the reference's own
+//     differentiation too.
+// ExpectPlanAgrees() adds the operations of the derivatives to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
 
 // The names of all operations that ExpectPlanAgrees() has checked so far in this program.

@@ -19,9 +19,9 @@ namespace cotangent::layers {
 //      becomes kConvolution...Gradient(.. dz .., position), pooled
 //
 // This happens where the pooling has windows of 2x2 that tile the image, nothing else reads y (or
-// dy), and can_pool(node) is true for every convolution concerned: it says whether the convolution,
-// given as it was before, can pool and is then fast. Forward and backward computation are rewritten
-// independently of each other.
+// dy), and can_pool(node) is true for every convolution concerned. can_pool() gets the convolution
+// as it is before the rewrite and says whether it can pool and is then fast. Forward and backward
+// computation are rewritten independently of each other.
 void PoolInConvolutions(absl::Span<const TensorId> results,
                         const std::function<bool(const Node&)>& can_pool, Graph& graph);
 

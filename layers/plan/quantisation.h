@@ -8,7 +8,7 @@
 
 namespace cotangent::layers {
 
-// How the numbers of a tensor become integers: each is rounded to a multiple of `scale`.
+// Says how the numbers of a tensor become integers: each is rounded to a multiple of `scale`.
 struct TensorScale {
   float scale = 0;  // 0: the tensor is not quantised
   bool is_signed = false;
@@ -18,13 +18,15 @@ struct TensorScale {
 
 struct QuantisedLayer {
   TensorScale in, out;
-  TensorScale addend;  // of a residual sum; then all three are set, or only `in`
+  // Only for a convolution that also adds another tensor (a residual sum). If `addend` or `out` has
+  // no scale then, the convolution quantises its input only.
+  TensorScale addend;
 
   friend bool operator==(const QuantisedLayer&, const QuantisedLayer&) = default;
 };
 
-// By the name of a convolution's weight, such as "conv1.weight". Convolutions that are not in the
-// map compute with real numbers.
+// The quantised layers, by the name of the convolution's weight, such as "conv1.weight".
+// Convolutions that are not in the map compute with real numbers.
 using Quantisation = std::map<std::string, QuantisedLayer>;
 
 }  // namespace cotangent::layers

@@ -1,4 +1,4 @@
-// Describes the ranks: processes that compute each batch together, every one its share of the
+// Describes the ranks: the processes that compute each batch together, each one its share of the
 // images.
 #ifndef COTANGENT_LAYERS_PLAN_RANKS_H_
 #define COTANGENT_LAYERS_PLAN_RANKS_H_
@@ -9,8 +9,8 @@
 
 namespace cotangent::layers {
 
-// Of N images per rank, rank r has the images r N to (r + 1) N - 1 of the batch. The defaults mean
-// a single process.
+// Each rank has N images: rank r has the images r N to (r + 1) N - 1 of the batch. The defaults
+// stand for a single process.
 struct PlanRanks {
   int ranks = 1, rank = 0;
   // Replaces each number by its sum over the ranks; all ranks get bit-identical sums. Operations

@@ -25,12 +25,14 @@ struct ConvolutionUse {
   // Only for convolutions of integers: the type of the results; kF32: real numbers.
   ElementType out_type = ElementType::kF32;
   bool exact = false;
-  // If false, the time includes packing the weights (or unpacking their gradient) in every run. If
-  // true, weights are packed once and this time does not count.
+  // If false, weights change between runs, and the time includes packing the weights (or unpacking
+  // their gradient) in every run. If true, weights are packed once, and the time of packing does
+  // not count.
   bool constant_weights = false;
-  // For constant weights: how many times the plain size of all weights of the network fits into the
-  // cache, from 0 to kMostRoom. An implementation that packs weights to more than `room` times
-  // their plain size has to fetch them from memory in every run, so it is measured that way.
+  // For constant weights: how many times the weights of the whole network, unpacked, fit into the
+  // cache, from 0 to kMostRoom. If an implementation packs weights to more than `room` times their
+  // unpacked size, every run has to fetch them from memory, so the implementation is measured with
+  // empty caches.
   int room = 0;
 
   friend bool operator==(const ConvolutionUse&, const ConvolutionUse&) = default;
@@ -42,7 +44,7 @@ struct MeasuredChoice {
   // The time of one run at the full batch, including packing or unpacking of weights that change.
   double seconds = 0;
   int64_t temporary_bytes = 0;  // scratch memory and packed weights during a run
-  double other_load = 0;        // part of the processors that other work took meanwhile
+  double other_load = 0;        // share of the processors (0 to 1) that other work took meanwhile
 };
 
 // Callbacks of a tuner while it measures, which may take minutes.
@@ -53,24 +55,25 @@ struct TunerWatch {
   // error.
   std::function<bool()> cancelled = nullptr;
   // Called on another thread if a candidate, named in the message, does not end within a time
-  // limit. Only ending the process stops it. ToText() already records the candidate then, so a
-  // tuner that restores the text does not try it again.
+  // limit. Only ending the process stops such a candidate. ToText() already records the candidate
+  // then, so a tuner that restores the text does not try it again.
   std::function<void(const std::string& message)> stuck = nullptr;
 };
 
 class TunerWorkspace;
 
-// Times each candidate once per (processor, oneDNN version, threads, shape, direction, use). The
-// times can be saved as text, one line per candidate. A later run that restores them measures only
-// what is missing, and what was measured while other work took more of the processors than now.
+// Measures the times of candidates (implementations and formats) for convolutions, once per
+// (processor, oneDNN version, threads, shape, direction, use). The times can be saved as text, one
+// line per candidate. A later run that restores the text measures only what is missing from it, and
+// what was measured while other work took more of the processors than now.
 class Tuner {
  public:
   explicit Tuner(int threads, TunerWatch watch = {});
   ~Tuner();
 
   // Adds the times in `text`, made by ToText(). They replace known times of the same convolutions,
-  // unless the known ones were measured beside less other work. Unreadable lines are ignored; the
-  // candidates in them are measured again.
+  // unless the known times were measured while other work took less of the processors. Unreadable
+  // lines are ignored; the candidates in them are measured again.
   void Restore(absl::string_view text);
   // All known times, including those of other machines that were restored.
   std::string ToText() const;
@@ -88,7 +91,7 @@ class Tuner {
     known_.erase(Key(shape, direction, use));
   }
 
-  // Frees the memory that measuring keeps: images and weights for the largest convolution measured.
+  // Frees the memory that measuring uses: images and weights for the largest convolution measured.
   void FreeMemory();
 
   double seconds_spent() const { return seconds_spent_; }
@@ -125,7 +128,7 @@ class Tuner {
     std::vector<MeasuredChoice> choices;
     bool screened;  // true: all candidates were tried on little work first
   };
-  std::vector<MeasuredShape> measured_shapes_;  // by this object, not restored
+  std::vector<MeasuredShape> measured_shapes_;  // measured by this object, not restored
   std::unique_ptr<TunerWorkspace> workspace_;
   int measured_ = 0;  // number of convolutions measured
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;

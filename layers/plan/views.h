@@ -1,4 +1,5 @@
-// Avoids copies in concatenation and slicing: tensors that are stored as part of a wider tensor.
+// Avoids copies in concatenation and slicing: decides which tensors are stored as part of a wider
+// tensor.
 #ifndef COTANGENT_LAYERS_PLAN_VIEWS_H_
 #define COTANGENT_LAYERS_PLAN_VIEWS_H_
 
@@ -12,22 +13,23 @@
 
 namespace cotangent::layers {
 
-// What is known about stored tensors before they are placed in memory; all vectors are by tensor
-// id.
+// Says what is known about stored tensors before they are placed in memory. All vectors are indexed
+// by tensor id.
 struct Residence {
   std::vector<std::vector<Format>> formats;
-  std::vector<int> last_use;   // the last item that reads it in the format that operations use
+  std::vector<int> last_use;   // number of the last item of the schedule that uses the tensor
   std::vector<bool> is_fixed;  // results, and tensors outside the arena: they cannot be moved
 };
 
-// Finds the tensors that can be stored inside a wider one; returns their views by part. Such a part
-// is written and read only by passes and by operations that move whole channels, because these
-// accept buffers whose pixels are farther apart than the part is wide. The wider tensor may itself
-// be part of another.
+// Finds the tensors ("parts") that can be stored inside a wider tensor; returns the view of each
+// part. A part is written and read only by passes and by operations that move whole channels,
+// because these accept buffers whose pixels are farther apart than the part is wide. The wider
+// tensor may itself be part of another.
 std::map<TensorId, ChannelView> FindViews(const Graph& graph, const Schedule& schedule,
                                           const Residence& residence, ElementType precision);
 
-// The outermost tensor that contains t, and the number of the channel in it with which t begins.
+// The outermost tensor that contains t, and the number of that tensor's channel with which t
+// begins.
 struct ViewRoot {
   TensorId tensor;
   int64_t channel;
