@@ -1,9 +1,10 @@
 // Counts all memory allocations of the process while a network trains.
 //
-// Cotangent itself must allocate nothing. Two libraries do and cannot be kept from it: oneDNN's
-// dnnl_primitive_execute copies its few arguments into a table, and OpenMP's runtime makes a record
-// for a team of threads whose size differs from the last. Their allocations are counted separately,
-// and each must be smaller than a page (MostOfLibraries()), so no tensor can hide among them.
+// Cotangent itself must allocate nothing while it trains. Two libraries allocate memory and cannot
+// be kept from it: oneDNN's dnnl_primitive_execute copies its few arguments into a table, and
+// OpenMP's runtime makes a record for each team of threads whose size differs from that of the last
+// team. These allocations are counted separately, and each must be smaller than a page
+// (MostOfLibraries()), so that no tensor can hide among them.
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -31,8 +32,9 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
-// What a library may ask for at once. oneDNN's matrix product for processors without AVX2 copies
-// its factors into blocks it asks for in each call: 100 KiB for these layers.
+// Returns the most bytes that a library may request at once. oneDNN's matrix product for processors
+// without AVX2 copies its factors into blocks that it allocates in each call: 100 KiB for these
+// layers.
 size_t MostOfLibraries() { return cotangent::HasAvx2() ? kPage : 32 * kPage; }
 
 std::atomic<bool> counting = false;
@@ -55,7 +57,7 @@ bool IsLibrary(void* const* frames, int count) {
 
 // Records an allocation. Called by the functions below, each of which adds one stack frame.
 [[gnu::noinline]] void Count(size_t size) {
-  // Stops counting meanwhile, because looking at the stack may allocate too.
+  // Counting stops meanwhile, because looking at the stack may allocate memory, too.
   if (!counting.exchange(false)) return;
   void* frames[6];
   const int count = backtrace(frames, 6);
@@ -69,7 +71,7 @@ bool IsLibrary(void* const* frames, int count) {
 
 }  // namespace
 
-// Replacements for the functions of the C library, used by the whole process; operator new calls
+// Replacements for functions of the C library, which the whole process uses; operator new calls
 // malloc.
 extern "C" {
 void* __libc_malloc(size_t size);

@@ -24,8 +24,8 @@ using tensor::ConvolutionChoice;
 using tensor::Direction;
 using tensor::Layout;
 
-// The approximate cost of moving a byte. It only serves to weigh conversions against measured
-// times.
+// The approximate time in seconds that it takes to move a byte. It only serves to weigh conversions
+// against measured times.
 constexpr double kSecondsPerByte = 1 / 12e9;
 // The price of a byte of the plan's peak memory, in seconds per training step. At this price, a
 // tenth of resnet18's memory is worth some 2% of the time of its training step.
@@ -54,8 +54,8 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
 }
 
 // Whether the convolution can be created with this implementation. A convolution of integers must
-// do its whole epilogue (bias, addend, ReLU, rounding) itself, so its epilogue is checked too; that
-// of any other convolution does not matter here.
+// do its whole epilogue (bias, addend, ReLU, rounding) itself, so its epilogue is checked too; the
+// epilogue of any other convolution does not matter here.
 absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
   const tensor::Epilogue whole = EpilogueOf(node);
   const tensor::Epilogue epilogue = whole.int8 != nullptr ? whole : tensor::Epilogue{};
@@ -64,7 +64,7 @@ absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
       .status();
 }
 
-// The choice given in options.choices, if its implementation exists on this machine.
+// Returns the choice given in options.choices, if its implementation exists on this machine.
 std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions& options) {
   const auto given = options.choices.find(ChoiceKey(node));
   if (given == options.choices.end()) return std::nullopt;
@@ -73,21 +73,22 @@ std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions
   return *choice;
 }
 
-// The conditions under which this convolution is measured; `use` holds those of the whole graph.
+// Returns the conditions under which this convolution is measured; `use` holds the conditions that
+// all convolutions of the graph share.
 ConvolutionUse UseOf(const Node& node, ConvolutionUse use) {
   if (const auto& int8 = node.as<ConvolutionAttributes>().int8; int8 != nullptr)
     use.precision = int8->in_type, use.out_type = int8->out_type;
   return use;
 }
 
-// Which operations write and read a stored tensor.
+// Says which operations write and read a stored tensor.
 struct Use {
   enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
   int convolution = -1;                   // if a convolution makes it: its index in convolutions_
-  int made = 0;                           // number of the item that makes it
-  std::vector<int> convolutions;          // indices of the convolutions that read it
-  int passes = 0, operations = 0;         // how many of them read it
-  int last_pass = 0, last_operation = 0;  // the last items that do
+  int made = 0;                           // number of the item that makes the tensor
+  std::vector<int> convolutions;          // indices of the convolutions that read the tensor
+  int passes = 0, operations = 0;         // how many passes and other operations read it
+  int last_pass = 0, last_operation = 0;  // numbers of the last items that do
 };
 
 struct Candidate {
@@ -97,9 +98,9 @@ struct Candidate {
   size_t chosen = 0;
   bool measured_anew = false;
   // For a convolution that recomputes another one: the index of the original, whose choice it must
-  // share so that results are equal to the bit. Otherwise -1.
+  // have, too, so that both results are equal to the bit. For any other convolution: -1.
   int leader = -1;
-  std::vector<int> followers;  // indices of its recomputed copies, which get the same choice
+  std::vector<int> followers;  // indices of its recomputed copies, which get its choice
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
 };
@@ -171,7 +172,7 @@ class Assigner {
   const ConvolutionUse use_;
   std::vector<Candidate> convolutions_;
   std::vector<Use> uses_;
-  std::vector<int64_t> alive_;  // bytes in the arena while an item runs
+  std::vector<int64_t> alive_;  // by item: bytes in the arena while the item runs
 };
 
 absl::Status Assigner::AddItem(int index, Tuner& tuner) {
@@ -209,8 +210,8 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
       candidate.choices.erase(
           std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
           candidate.choices.end());
-    // Where there is a choice, leave out implementations whose formats passes cannot read directly.
-    // The conversion that they need never pays.
+    // If some implementations have formats that passes can read directly, all others are dropped:
+    // the conversion that they need never pays.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
               !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
@@ -309,8 +310,8 @@ double Assigner::CostOf(TensorId t) const {
 }
 
 // Adds the bytes of tensor t to alive_, or subtracts them if `sign` is -1. Each format occupies
-// memory from the item that makes the tensor to the last item that reads it in this format. Passes,
-// and readers of formats that are not stored, read the first format.
+// memory from the item that makes the tensor to the last item that reads the tensor in this format.
+// Passes, and readers that need a format that is not stored, read the first format.
 void Assigner::Account(TensorId t, int64_t sign) {
   const Use& use = uses_[t];
   const Shape& shape = graph_.shape(t);
@@ -347,9 +348,9 @@ void Assigner::AccountAll() {
   }
 }
 
-// A smooth measure of the peak memory in bytes: the power mean of alive_ with exponent 32. The
-// plain maximum would hardly guide the search, because where several items need nearly as much, no
-// single change lowers it.
+// Returns a smooth measure of the peak memory in bytes: the power mean of alive_ with exponent 32.
+// The plain maximum would hardly guide the search: if several items need nearly as much memory, no
+// single change lowers the maximum.
 double Assigner::Peak() const {
   const auto largest = std::max_element(alive_.begin(), alive_.end());
   if (largest == alive_.end() || *largest <= 0) return 0;
@@ -372,9 +373,10 @@ double Assigner::TotalCost() const {
   return seconds;
 }
 
-// Improving one convolution at a time ends at a choice that no single change improves, though
-// several changes together might. So the search begins at three choices: the fastest implementation
-// of each convolution, and the fastest with all images in NHWC or all in the blocked layout.
+// Improving one convolution at a time ends at choices that no single change improves, though
+// several changes together might. So the search begins at three starting points: the fastest
+// implementation of each convolution, and the fastest with all images in NHWC or all in the blocked
+// layout.
 void Assigner::ChooseBest() {
   std::vector<size_t> best;
   double least = std::numeric_limits<double>::infinity();
@@ -404,8 +406,8 @@ void Assigner::ChooseBest() {
 }
 
 // Times from a restored file may name implementations that cannot be created on this machine.
-// Returns true if all chosen ones can be; otherwise drops those that cannot, and the caller chooses
-// again.
+// Returns true if all chosen implementations can be created. Otherwise drops those that cannot and
+// returns false; the caller then chooses again.
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {

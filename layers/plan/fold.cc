@@ -1,6 +1,6 @@
-// Folds the operations that follow a convolution y, up to an addend and a ReLU, into the
-// convolution. While it does so, the value of these operations is kept as a symbolic expression in
-// y and in parameters (see fold.h).
+// Folds the operations that follow a convolution with the result y, up to an addend and a ReLU,
+// into the convolution. Meanwhile the value that these operations compute is kept as a symbolic
+// expression in y and in parameters (see fold.h).
 
 #include "layers/plan/fold.h"
 
@@ -47,7 +47,8 @@ class Folder {
   }
 
  private:
-  // What has been folded into a convolution so far, and the tensor that it then computes.
+  // A chain of operations after a convolution, each of which reads the result of the one before. It
+  // holds what has been folded so far, and `end`, the tensor that the folded convolution computes.
   struct Chain {
     TensorId end;
     Expr value;  // in y and the variables of channels_; without addend and ReLU
@@ -110,7 +111,7 @@ bool Folder::Extend(Chain& chain) {
   const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.as<Expr>();
   const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
   if (ExtendByChannels(node, chain)) {
-    // ExtendByChannels() has updated chain.value; nothing else is to be recorded.
+    // ExtendByChannels() has updated chain.value; only the node remains to be recorded, below.
   } else if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
     chain.relu = true;
   } else if (formula == a0 + a1 && node.inputs.size() == 2 && is_full(node.inputs[0]) &&
@@ -131,7 +132,7 @@ absl::Status Folder::Fold(int index) {
       uses_.readers(weight).size() != 1)
     return absl::OkStatus();
   Chain chain{convolution.outputs[0], y_};
-  // Stop before a sum whose other summand is the convolution's own input, because the convolution
+  // Stops before a sum whose other summand is the convolution's own input, because the convolution
   // would need that tensor in two formats.
   for (Chain longer = chain; Extend(longer) && longer.addend != x;) chain = longer;
   const auto merged = merged_.find(index);

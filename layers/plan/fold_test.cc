@@ -21,7 +21,7 @@ namespace cotangent::layers {
 namespace {
 
 // Fills the store with values that keep activations of order one: weights scaled by their fan-in,
-// variances from 0.5 to 2, other values around zero, and scales of both signs.
+// variances from 0.5 to 2, scales of both signs, and other values around zero.
 void FillAtRandom(ParameterStore& store) {
   SplitMix random(7);
   for (const ParameterStore::Slot& slot : store.parameters()) {
@@ -132,8 +132,9 @@ TEST(Fold, InBf16) {
   EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(ElementType::kBf16, true), 0.1);
 }
 
-// In a residual network, every convolution takes in its normalisation and its ReLU, and one per
-// block also the sum. A normalisation after a pooling stays.
+// In a residual network, the normalisation and the ReLU after each convolution are folded into it,
+// and in each block the sum is folded into one convolution. A normalisation after a pooling is not
+// folded.
 TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
   const Case zoo = Case::Of(*FindNetwork("resnet18"));
   EXPECT_EQ(zoo.folded->size(), 21);

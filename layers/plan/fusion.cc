@@ -1,8 +1,8 @@
 // Schedules a graph (see fusion.h). The result is a list of items, each a single operation or a
 // pass: a loop over memory that computes several fused operations element by element. First
-// ChooseMemory() decides which tensors are stored; then Demand() schedules a tensor after
-// everything that it needs. A tensor is "recomputed" if the backward computation computes it again
-// to save memory (layers/plan/recompute.h).
+// ChooseMemory() decides which tensors are stored. Then Demand() schedules each result, after the
+// tensors that are needed to compute it. A tensor is "recomputed" if the backward computation
+// computes it again to save memory (layers/plan/recompute.h).
 
 #include "layers/plan/fusion.h"
 
@@ -17,23 +17,24 @@
 namespace cotangent::layers {
 namespace {
 
-// A pass with more operands than this runs out of registers and of hardware prefetchers.
+// The largest number of operands of a pass. With more, it would run out of registers and of
+// hardware prefetchers.
 constexpr int kMostOperands = 16;
 
-// The largest numbers of loads and stores that a pass can have (pass.cc), and of loads that one
-// tensor or sum may need. Where a tensor would need more, some of its inputs are stored and loaded
-// instead of recomputed.
+// The largest numbers of loads and stores that a pass can have (pass.cc), and the largest number of
+// loads that computing one tensor or sum may take. If a tensor would need more loads, some inputs
+// of its operation are stored and loaded instead of recomputed.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
-// What a pass must read and compute to make one tensor or sum, called the root: the part of the
-// graph from the root back to stored tensors.
+// The cone of a tensor or sum, called the root, is the part of the graph from the root back to
+// stored tensors: what a pass must read and compute to make the root.
 struct Cone {
-  std::vector<TensorId> leaves;  // the stored tensors that it reads
-  // Those of them that it broadcasts from one pixel to a whole image. They must be complete in
-  // memory before the pass begins, so the same pass cannot store them.
+  std::vector<TensorId> leaves;  // the stored tensors that the cone reads
+  // Those stored tensors that the cone broadcasts from one pixel to a whole image. They must be
+  // complete in memory before the pass begins, so the same pass cannot store them.
   std::vector<TensorId> spread;
   std::optional<PassRole> pooling;  // a pooling operation inside, if any
-  bool several_windows = false;     // poolings of different geometry inside: impossible in one pass
+  bool several_windows = false;     // poolings of different geometry: impossible in one pass
 };
 
 class Fuser {
@@ -58,8 +59,8 @@ class Fuser {
   int LeafCount(TensorId t);
   void KeepWindowsApart(const Node& node);
   void KeepConesSmall(const Node& node);
-  // The number of operands that these tensors take in the pass: an image before pooling takes one
-  // per cell of the window.
+  // Returns the number of operands that these tensors take in the pass. Next to a pooling, an image
+  // takes one operand for each cell of the window.
   int OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
   void DemandOperation(int node);
@@ -78,8 +79,8 @@ class Fuser {
     const PassRole::Kind kind = RoleOf(node).kind;
     return kind == PassRole::kSum || kind == PassRole::kMoments;
   }
-  // The shape over which the pass that computes `root` loops. For a sum it is the shape of the
-  // summed tensor.
+  // Returns the shape over which the pass that computes `root` loops. For a sum it is the shape of
+  // the summed tensor.
   const Shape& RangeOf(TensorId root) const {
     const Node& node = graph_.producer(root);
     return graph_.shape(IsSum(node) ? node.inputs[0] : root);
@@ -90,14 +91,15 @@ class Fuser {
   Schedule schedule_;
   const Uses uses_;
   std::vector<bool> has_copy_;  // by tensor: whether a copy is recomputed later
-  // While recomputed tensors are scheduled, the first item whose pass they may join; -1 means none,
-  // so they get new passes.
+  // While recomputed tensors are scheduled, the first item whose pass they may join. With -1, they
+  // get new passes.
   int late_ = -1;
   std::vector<int> made_by_;  // by tensor: the item that makes it, or:
   static constexpr int kFromOutside = -1, kNotScheduled = -2;
 };
 
-// The number of distinct stored tensors that computing t reads; a pooling counts as two more.
+// Returns the number of distinct stored tensors that computing t reads, without scalars and channel
+// vectors. A pooling counts as two more.
 int Fuser::LeafCount(TensorId t) {
   const Cone cone = ConeOf(t);
   int count = 0;
@@ -105,8 +107,8 @@ int Fuser::LeafCount(TensorId t) {
   return count + (cone.pooling.has_value() ? 2 : 0);
 }
 
-// Poolings of different geometry cannot share a pass. If `node` would bring them together, its
-// inputs that contain pooling are stored in memory.
+// Poolings of different geometry cannot share a pass. If `node` would combine such poolings, those
+// of its inputs that contain a pooling are stored in memory.
 void Fuser::KeepWindowsApart(const Node& node) {
   if (node.outputs.empty() || !IsFusible(node) || !ConeOf(node.outputs[0]).several_windows) return;
   for (TensorId t : node.inputs) {
@@ -198,8 +200,8 @@ void Fuser::Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) co
   for (TensorId input : node.inputs) Walk(input, cone, seen);
 }
 
-// Finds everything that computing `root` in a pass involves. For a sum, that is the computation of
-// the summed tensor.
+// Returns everything that a pass must read and compute for `root`. For a sum, that is what it must
+// read and compute for the summed tensor.
 Cone Fuser::ConeOf(TensorId root) const {
   Cone cone;
   absl::flat_hash_set<TensorId> seen;
@@ -252,8 +254,8 @@ void Fuser::DemandOperation(int index) {
   schedule_.items.push_back(std::move(item));
 }
 
-// Whether t is already computed, or can be computed from what is by passes and by operations that
-// only move channels.
+// Whether t is already computed, or can be computed, from tensors that are, by passes and by
+// operations that only move channels.
 bool Fuser::IsReady(TensorId t, int depth) const {
   constexpr int kDeepest = 4;
   const Node& node = graph_.producer(t);
@@ -267,9 +269,9 @@ bool Fuser::IsReady(TensorId t, int depth) const {
 }
 
 // Operation `node`, usually the gradient of a convolution by its weights, is about to be scheduled.
-// It reads the recomputed tensors `again` and a cotangent. Other operations that read the cotangent
-// lead to sums and stores that read the same tensors from which `again` is recomputed. If these
-// sums and stores are scheduled now, they share a pass with the recomputation.
+// It reads the recomputed tensors `again` and a cotangent. From other operations that read this
+// cotangent, sums and stores follow that read the same tensors from which `again` is recomputed. If
+// these sums and stores are scheduled now, they share a pass with the recomputation.
 void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
   absl::flat_hash_set<TensorId> sources, seen;
   for (TensorId t : again) {
@@ -307,7 +309,8 @@ void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
       if (shares && is_ready) beside.push_back(t);
     }
   }
-  // Schedules what these tensors read first, so that a single pass afterwards can compute them all.
+  // First schedules the tensors that `beside` reads, so that a single pass afterwards can compute
+  // all of `beside`.
   for (TensorId t : beside) {
     for (TensorId leaf : ConeOf(t).leaves) {
       if (std::find(beside.begin(), beside.end(), leaf) == beside.end()) Demand(leaf);
@@ -328,9 +331,10 @@ Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
   return pass;
 }
 
-// Whether `root` can be computed in this pass. The pass must loop over its range; every tensor that
-// it reads must be available before the pass or stored by it; it must share a tensor with the pass;
-// and the number of operands must stay within the limits.
+// Whether this pass can compute `root`, whose cone is given. The pass must loop over the range of
+// `root`; every tensor that the cone reads must be available before the pass, or be stored by the
+// pass; the cone and the pass must have a tensor in common; and the number of operands must stay
+// within the limits.
 bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) const {
   const Pass wanted = NewPass(cone, root);
   const Pass& pass = item.pass;
@@ -397,7 +401,7 @@ void Fuser::FinishPass(Item& item) {
   for (int sum : item.pass.sums) {
     for (TensorId output : graph_.node(sum).outputs) item.writes.push_back(output);
   }
-  // Tensors that the pass stores itself are in registers, so it does not read them.
+  // The pass keeps tensors that it stores itself in registers, so it does not read them.
   item.reads.erase(std::remove_if(item.reads.begin(), item.reads.end(),
                                   [&](TensorId t) {
                                     return std::find(item.writes.begin(), item.writes.end(), t) !=

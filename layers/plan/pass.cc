@@ -1,7 +1,7 @@
 // Compiles and runs fused passes (see pass.h). A pass loops over the elements of its domain in
-// rows: a row is the channels of one pixel, or a block of them. If the pass contains a pooling,
-// "fine" tensors have the resolution before it. Several threads run shares of the domain; each sums
-// into its own memory. "Moments" are the mean and variance of each channel.
+// rows: a row is the channels of one pixel, or a block of these channels. If the pass contains a
+// pooling, "fine" tensors have the resolution before the pooling. Several threads run shares of the
+// domain; each share sums into its own memory. "Moments" are the mean and variance of each channel.
 
 #include "layers/plan/pass.h"
 
@@ -26,10 +26,12 @@ namespace codegen = autodiff::codegen;
 using codegen::VectorKernel;
 using tensor::Layout;
 
-// The bytes that a call of the kernel touches, where rows may be divided anywhere. They should stay
-// in the second-level cache while the kernel goes over them once per group of columns.
+// The bytes that one call of the kernel touches, if rows may be divided anywhere. These bytes
+// should stay in the second-level cache while the kernel processes them once for each group of
+// columns.
 constexpr int64_t kBlockBytes = 128 << 10;
-// How many rows ahead the kernel prefetches. A pass with windows prefetches one line ahead instead.
+// The number of rows ahead that the kernel prefetches. A pass with windows prefetches one line of
+// windows ahead instead.
 constexpr int64_t kRowsAhead = 16;
 // Passes over fewer elements than this run on one thread. A pass with sums is divided into
 // kSummingSharesPerThread shares per thread; one thread adds up their partial sums in the end.
@@ -39,7 +41,7 @@ constexpr int64_t kSummingSharesPerThread = 6;
 // value near each channel's mean.
 constexpr int64_t kImagesSampled = 4;
 
-// Whether all operands are row-major. Weights are 4-D but row-major, so a pass over them treats
+// Whether all operands are row-major. Weights are 4-D but row-major, so a pass over weights treats
 // them as one long row.
 bool AllPlain(const std::vector<Operand>& operands) {
   return std::all_of(operands.begin(), operands.end(), [](const Operand& o) {
@@ -56,7 +58,7 @@ int64_t BlockOf(const std::vector<Operand>& operands) {
 }
 
 // A compiled program with the region of the domain over which it runs: all windows, or the
-// remainder that no window covers.
+// remainder (the pixels that no window covers).
 class Region {
  public:
   static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph,
@@ -74,7 +76,7 @@ class Region {
     return region;
   }
 
-  // `shifts` holds, for each of the pass's moments, a row of `stride` floats: the value per channel
+  // `shifts` holds one row of `stride` floats for each of the pass's moments: the value per channel
   // that is subtracted before summing.
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of, const float* shifts,
             int64_t stride) {
@@ -89,7 +91,8 @@ class Region {
     for (TensorId t : e_.scalars) scalar_data_.push_back(buffer_of(t, 0).as<const float>());
   }
 
-  // Runs part `share` of `shares`. Adds each sum to its row of `sum_stride` floats in `sums`.
+  // Runs part number `share` of `shares` parts of the region. Adds each sum to its row of
+  // `sum_stride` floats in `sums`.
   void Run(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   // Runs on one pixel in the middle of each of a few images from all over the batch. Returns the
   // number of these pixels.
@@ -128,12 +131,13 @@ class Region {
   void RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
-  // Calls the kernel on `rows` consecutive rows (a row is the channels of one pixel), of which the
-  // first is at (image, channel block, line, row).
+  // Calls the kernel on `rows` consecutive rows, of which the first is at (image, channel block,
+  // line, row). A row is the channels of one pixel.
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
   int64_t RowBytes() const;
-  // The distance in bytes from an operand's current element to the element to be prefetched.
+  // Returns the distance in bytes from an operand's current element to the element to be
+  // prefetched.
   int64_t Ahead(const Operand& o) const { return by_line_ ? o.step_line : kRowsAhead * o.step_row; }
 
   Emitter e_;
@@ -155,8 +159,8 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
     operand.step_row = size;
     return;
   }
-  // A tensor that is not 4-D counts as images of one pixel, for which row-major and NHWC are the
-  // same.
+  // A tensor that is not 4-D is treated as images of one pixel, for which row-major and NHWC are
+  // the same.
   const bool is_image = buffer.shape.rank() == 4;
   Shape shape = is_image
                     ? buffer.shape
@@ -166,7 +170,7 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
       shape,
       is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
   operand.step_image = strides.n * size;
-  // A block has `columns_` channels. In NHWC it is a part of a pixel, so blocks are that many
+  // A block has `columns_` channels. In NHWC a block is a part of a pixel, so blocks are that many
   // elements apart.
   operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
   operand.step_line = strides.h * size;
@@ -222,7 +226,7 @@ void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64
                                         .load_aheads = load_aheads.data(),
                                         .store_aheads = store_aheads.data()});
   if (!is_tail) return;
-  // Blocked layouts pad the last block with channels that must be zero.
+  // Blocked layouts pad the last block with channels, which must be zero.
   for (size_t i = 0; i < e_.stores.size(); ++i) {
     if (!e_.stores[i].is_blocked) continue;
     const int64_t size = Bytes(e_.stores[i].format.type);
@@ -246,9 +250,9 @@ void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_st
     Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
 }
 
-// Goes image by image and channel block by channel block. With windows it also goes line by line,
-// because the step from the last window of a line to the first window of the next line differs from
-// the step between windows.
+// Calls the kernel for each image and each block of channels. With windows it calls the kernel for
+// each line, too, because the step from the last window of a line to the first window of the next
+// line differs from the step between windows.
 void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t tasks = batch_ * blocks_;
   const auto [begin, end] = PartOf(tasks, share, shares);
@@ -263,7 +267,8 @@ void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_st
   }
 }
 
-// Covers the lines below the last window, and the ends of all other lines.
+// Covers the lines below the last window, and the pixels to the right of the last window in all
+// other lines.
 void Region::RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t covered_height = pass_.domain[2] * pass_.window_height,
                 covered_width = pass_.domain[3] * pass_.window_width;
@@ -366,8 +371,9 @@ class CompiledPass : public PassKernel {
                          const StoreFormatsOf& store_formats_of, bool remainder) {
     std::optional<Emitter> emitter;
     for (const codegen::Accuracy accuracy : {codegen::Accuracy::kF32, codegen::Accuracy::kBf16}) {
-      // The second attempt allows bf16 accuracy. It is made if the first one has shown that the
-      // pass touches bf16 tensors, which is known only when everything has been emitted.
+      // The first attempt computes in f32 accuracy, the second one in bf16 accuracy. The second
+      // attempt is made if the first has shown that the pass touches bf16 tensors, which is known
+      // only when everything has been emitted.
       if (accuracy == codegen::Accuracy::kBf16 && !emitter->TouchesBf16()) break;
       emitter.emplace(graph_, pass_, schedule, format_of, remainder, accuracy);
       RETURN_IF_ERROR(emitter->Emit(store_formats_of));
@@ -392,11 +398,12 @@ class CompiledPass : public PassKernel {
     return partial_.as<float>() + (share * regions_.size() + region) * most_sums_ * sum_stride_;
   }
 
-  // Chooses a value m per channel near its mean, around which moments are summed. With M the mean
-  // over a channel, the variance is M((x - m)^2) - M(x - m)^2; if m is near the mean, the two terms
-  // hardly cancel. With m = 0 and a mean of 10,000 standard deviations, no digit of the variance
-  // would be left in f32. By Chebyshev's inequality, at most 1 / k^2 of a channel's values are more
-  // than k standard deviations from the mean, so the mean of a small sample is near enough.
+  // Chooses for each channel a value m near its mean; moments are summed over x - m. With M the
+  // mean over a channel, the variance is M((x - m)^2) - M(x - m)^2; if m is near the mean, the two
+  // terms hardly cancel. With m = 0 and a mean of 10,000 standard deviations, no digit of the
+  // variance would be left in f32. By Chebyshev's inequality, at most 1 / k^2 of a channel's values
+  // are more than k standard deviations from the mean, so the mean of a small sample is near
+  // enough.
   void ChooseShifts() {
     if (shifts_.empty()) return;
     std::fill(shifts_.begin(), shifts_.end(), 0.0f);
@@ -420,8 +427,9 @@ class CompiledPass : public PassKernel {
     }
   }
 
-  // The total of sum number `sum` for one channel, over all shares and regions. The region of the
-  // remainder has only the sums over tensors before pooling, so its sums are matched by node.
+  // Returns the total of sum number `sum` for one channel, over all shares and regions. The region
+  // of the remainder has only the sums over tensors before pooling, so its sums are matched by
+  // node.
   double Total(size_t sum, int64_t channel) {
     double total = 0;
     for (size_t region = 0; region < regions_.size(); ++region) {
@@ -445,10 +453,10 @@ class CompiledPass : public PassKernel {
           out.first[channel] = static_cast<float>(total);
           continue;
         }
-        // Mean and mean square of the values minus the shift.
+        // The mean and the mean square of the values minus the shift.
         const double mean = total / out.count, mean_square = Total(sum + 1, channel) / out.count;
         out.first[channel] = static_cast<float>(out.shift[channel] + mean);
-        // std::max(0, variance) would turn NaN into 0; NaN must stay NaN.
+        // std::max(0, variance) would turn NaN into 0, but NaN must stay NaN.
         const double variance = mean_square - mean * mean;
         out.variance[channel] = static_cast<float>(variance < 0 ? 0 : variance);
       }

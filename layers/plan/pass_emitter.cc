@@ -53,7 +53,8 @@ absl::StatusOr<Value> Emitter::Compute(TensorId t, int cell) {
   const Node& node = graph_.producer(t);
   const int output = t == node.outputs[0] ? 0 : 1;
   absl::StatusOr<Value> value = node.op->Emit(*this, node, output, cell);
-  // A recomputed value must be equal to the stored original, so it is rounded to bf16 if that was.
+  // A recomputed value must equal the stored original, so it is rounded to bf16 if the original is
+  // stored in bf16.
   if (value.ok() && node.again_of != kNoTensor &&
       format_of_(node.again_of).type == ElementType::kBf16)
     return program.RoundToBf16(*value);

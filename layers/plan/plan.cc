@@ -1,6 +1,6 @@
 // The first part of compiling a plan: schedules the graph, chooses formats, and places every stored
 // tensor in memory. An item is an entry of the schedule: an operation or a fused pass. A version is
-// a copy of a tensor in one format (compiled_plan.h).
+// a stored copy of a tensor in one format (compiled_plan.h).
 
 #include "layers/plan/plan.h"
 
@@ -28,14 +28,14 @@ constexpr int64_t kMebibyte = 1 << 20;
 
 }  // namespace
 
-// The memory of a plan is known only when the plan is made. If it exceeds the budget, the next
-// attempt asks recomputation for a budget that is smaller in proportion.
+// How much memory a plan takes is known only when the plan is made. If a plan takes more than the
+// budget, the next attempt gives recomputation a budget that is smaller in proportion.
 absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   constexpr int kAttempts = 6;
   Graph pooled = graph;
-  // Results are ordered like the parameters, the loss first. Gradients are requested in reverse
-  // order, so each is computed as soon as backpropagation reaches its layer, and the tensors that
-  // it needs can be freed.
+  // results_ are ordered like the parameters, after the loss. Gradients are requested in reverse
+  // order, so that each is computed as soon as backpropagation reaches its layer and the tensors
+  // that it needs can be freed.
   std::vector<TensorId> wanted;
   for (const PlanResult& result : results_) wanted.push_back(result.tensor);
   if (!wanted.empty()) std::reverse(wanted.begin() + 1, wanted.end());
@@ -118,8 +118,9 @@ std::string CompiledPlan::NameOf(const Item& item) const {
                         : absl::StrCat(LayersOf(item), " (pass)");
 }
 
-// Lists the versions (formats) of every stored tensor, with the items that write them first and use
-// them last. For a tensor made before the plan begins, the first item is 0.
+// Lists the versions of every stored tensor, with the items that write them first and use them
+// last. Until PlaceInArena() runs, Version::place.piece holds the number of the item that writes
+// the version, or -1 if the tensor is made before the plan begins.
 void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignment) {
   versions_.resize(graph_.num_tensors());
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
@@ -167,8 +168,7 @@ void CompiledPlan::NoteLastOperation(const Item& item) {
   }
 }
 
-// Parameters and states are stored in the ParameterStore. A result with a destination is computed
-// there directly.
+// Parameters and states are stored in the ParameterStore.
 absl::Status CompiledPlan::PlaceOutside() {
   const auto place = [&](TensorId t, float* data) {
     if (versions_[t].empty()) versions_[t].push_back({});
@@ -206,7 +206,7 @@ void CompiledPlan::FindViews(const Schedule& schedule) {
   for (const PlanResult& result : results_) residence.is_fixed[result.tensor] = true;
   for (const StateUpdate& update : graph_.state_updates()) residence.is_fixed[update.value] = true;
   views_ = layers::FindViews(graph_, schedule, residence, options_.precision);
-  // The wider tensor must be alive whenever one of its parts is.
+  // The wider tensor must be in memory whenever one of its parts is.
   for (const auto& [part, view] : views_) {
     Version& whole = RootVersion(part);
     whole.place.piece = std::min(whole.place.piece, versions_[part][0].place.piece);
@@ -214,6 +214,8 @@ void CompiledPlan::FindViews(const Schedule& schedule) {
   }
 }
 
+// A result with a destination is computed there directly if its format is row-major f32. All other
+// stored tensors get memory in the arena.
 void CompiledPlan::PlaceInArena() {
   std::map<TensorId, float*> destinations;
   for (const PlanResult& result : results_) {

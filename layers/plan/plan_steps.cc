@@ -62,8 +62,8 @@ std::string CompiledPlan::LayersOf(const Item& item) const {
   return absl::StrJoin(names, ",");
 }
 
-// Whether the pass can treat all its tensors as one row of numbers: all are row-major, and nothing
-// depends on channels or windows.
+// Whether the pass can treat all its tensors as one row of numbers: all tensors are row-major, and
+// nothing depends on channels or windows.
 bool CompiledPlan::IsPlainPass(const Item& item) const {
   if (item.pass.HasWindow() || !item.pass.sums.empty()) return false;
   for (const auto* tensors : {&item.reads, &item.writes}) {
@@ -77,8 +77,8 @@ bool CompiledPlan::IsPlainPass(const Item& item) const {
   return true;
 }
 
-// Images from outside are NCHW, but a pass needs the channels of a pixel side by side (NHWC).
-// Converts such tensors of the pass.
+// Converts the images of a pass that are stored in NCHW, such as those from outside, because a pass
+// needs the channels of a pixel side by side (NHWC). Returns the converted copies.
 CompiledPlan::Elsewhere CompiledPlan::MoveForPass(const Item& item, int index,
                                                   std::vector<Step>& after) {
   Elsewhere moved;
@@ -184,7 +184,7 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   if (epilogue.pooled && sides.direction != Direction::kForward) {
     positions = ReadAs(sides.positions, byte_format, index);
   } else if (epilogue.pooled && versions_[sides.positions][0].last_use > index) {
-    // (Without backpropagation nothing reads the positions, so they are not written.)
+    // (Without backpropagation nothing reads the positions; then they are not written.)
     positions = WriteAs(sides.positions, byte_format, index, after);
   }
   const bool packs_once = options_.constant_parameters && !is_gradient &&
@@ -295,8 +295,8 @@ void CompiledPlan::AddStateUpdates() {
   steps_.push_back(std::move(step));
 }
 
-// Copies results that could not be computed at their destination, or not in the format that is
-// wanted (row-major f32).
+// Copies those results that could not be computed at their destination, or that are not stored as
+// row-major f32.
 void CompiledPlan::AddResultCopies() {
   const Format plain{tensor::Layout::kNchw, ElementType::kF32};
   for (const PlanResult& result : results_) {

@@ -1,5 +1,5 @@
-// Compares plans of whole networks with the reference: operations that fusion combines, tensors
-// stored in several formats, second derivatives, and random networks.
+// Compares plans of whole networks with the reference. The networks have operations that fusion
+// combines, tensors stored in several formats, or second derivatives, or are random.
 
 #include "layers/plan/plan.h"
 
@@ -108,7 +108,8 @@ const std::vector<AgreementOptions>& Ways() {
 TEST(PlanTest, PoolingsInARow) {
   for (const std::string between : {"", "tanh(x)"}) {
     for (AgreementOptions way : Ways()) {
-      // In bf16, two different values of a window may become equal, so the maximum may move.
+      // In bf16, two different values of a window may become equal, so the position of the maximum
+      // may change.
       if (way.by_norm) way.gradient_tolerance = 0.2;
       Builder b;
       TensorId x = b.MaxPool(b.Activation(b.graph().Input("x", {2, 8, 13, 12})), 2, 2);
@@ -129,7 +130,7 @@ TEST(PlanTest, PoolsOfDifferentGeometryAdded) {
   ExpectPlanAgrees(b.graph(), Made(Add(b.graph(), "sum", {a, c})));
 }
 
-// A sum with more operands than one pass may have.
+// Plans a sum with more operands than one pass may have.
 TEST(PlanTest, ManyOperands) {
   for (const AgreementOptions& way : Ways()) {
     Builder b;
@@ -145,8 +146,8 @@ TEST(PlanTest, ManyOperands) {
   }
 }
 
-// Next to a pooling, each stored tensor counts once per cell of the window. Here this makes more
-// stores than one pass may have.
+// In a pass with a pooling, each stored tensor counts once per cell of the window. In this network
+// that makes more stores than one pass may have.
 TEST(PlanTest, ManyStoresBesideAPool) {
   for (const int64_t window : {2, 3}) {
     Builder b;
@@ -194,8 +195,8 @@ TEST(PlanTest, ResidualBlock) {
 }
 
 // After the operation that LastOperationOf() names, a result is final, and changing it does not
-// affect other results. (That operation may be a reader: the gradients of batch norm's parameters
-// are read again by the gradients of earlier layers.)
+// affect other results. (That operation may be one that reads the result: the gradients of batch
+// norm's parameters are read again by the gradients of earlier layers.)
 TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
   for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
     Builder b;
@@ -242,9 +243,9 @@ TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
   }
 }
 
-// The variance of numbers far from zero. If it were computed in f32 as M(x^2) - M(x)^2, with M the
-// mean, rounding would destroy it when the mean is many deviations from 0. The expected values are
-// computed in double.
+// Checks the variance of numbers far from zero. If it were computed in f32 as M(x^2) - M(x)^2, with
+// M the mean, rounding would destroy it when the mean is many deviations from 0. The expected
+// values are computed in double.
 TEST(PlanTest, MomentsOfNumbersFarFromZero) {
   for (const double mean : {0.0, 300.0, 1e4, -1e5}) {
     for (const int64_t window : {1, 2}) {
@@ -282,7 +283,8 @@ TEST(PlanTest, MomentsOfNumbersFarFromZero) {
           for_each([&](double v) { sum += v / kCount; });
           for_each([&](double v) { squares += (v - sum) * (v - sum) / kCount; });
           EXPECT_NEAR(plan->result(moments.mean)[c], sum, 1e-7 * std::abs(sum) + 1e-6);
-          // The tolerance allows for a sum of 4,158 numbers in f32, added one after the other.
+          // The tolerance allows for the rounding errors of a sum of 4,158 numbers in f32, added
+          // one after the other.
           EXPECT_NEAR(plan->result(moments.variance)[c], squares, 1e-4 * squares)
               << "channel " << c;
         }
@@ -318,7 +320,8 @@ TEST(PlanTest, SecondDerivatives) {
     const TensorId y =
         b.Convolution(Made(Pad(graph, "pad", h, PadMode::kReflect, {1, 1, 1, 1})), 8, 3);
     const TensorId seed = graph.Input("seed", graph.shape(y));
-    // Differentiates a gradient, once that by the image and once that by the first weight.
+    // Differentiates a gradient: once the gradient by the image, and once the gradient by the first
+    // weight.
     for (const TensorId t : {x, graph.parameters()[0]}) {
       Graph copy = graph;
       const std::vector<TensorId> gradient = Made(VectorJacobianProduct(copy, {y}, {seed}, {t}));
@@ -327,8 +330,8 @@ TEST(PlanTest, SecondDerivatives) {
   }
 }
 
-// A restored plan cache may name implementations that do not exist here, for example from another
-// build of oneDNN.
+// A restored plan cache may name implementations that do not exist in this process, for example
+// because another build of oneDNN wrote it.
 TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   Builder b;
   const TensorId y = b.Loss(
@@ -375,8 +378,7 @@ TEST(PlanTest, ConstantWeightsAreMeasuredByThemselves) {
   EXPECT_TRUE(absl::StrContains(measured(640, true), " constant weights, room 0\t"));  // 14 MiB
 }
 
-// Of several equally fast choices, the plan takes the one that needs the least memory while it
-// runs.
+// Among equally fast choices, the plan takes the one with which it needs the least memory.
 TEST(PlanTest, MemoryDecidesBetweenEquals) {
   Builder b;
   const TensorId y = b.Activation(b.Convolution(b.graph().Input("x", {2, 16, 12, 12}), 16, 3));
@@ -547,8 +549,8 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
         Made(Reshape(b.graph(), "flat", y, {b.graph().shape(y)[0], b.graph().shape(y)[1]})));
   }
   options.seed = seed;
-  // Normalises the features, so that the softmax does not saturate; its curvature would be lost in
-  // rounding.
+  // Normalises the features, so that the softmax does not saturate. The curvature of a saturated
+  // softmax would be lost in rounding.
   const TensorId features =
       Made(LayerNorm(b.graph(), "normal", Made(Concat(b.graph(), "ends", ends)), 1e-2));
   ExpectPlanAgrees(b.graph(), b.Loss(b.Linear(features, 5)), options);

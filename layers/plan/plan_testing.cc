@@ -40,7 +40,7 @@ bool IsLabels(const Graph& graph, TensorId t) {
   return graph.producer(t).op == kInput && graph.shape(t).rank() == 1;
 }
 
-// The values of tensors that are given from outside, by tensor.
+// The values of the tensors that are given from outside, by tensor.
 struct Leaves {
   absl::flat_hash_map<TensorId, Values> values;
   absl::flat_hash_map<TensorId, std::vector<int64_t>> labels;
@@ -73,16 +73,18 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
   for (const auto& [t, labels] : leaves.labels) reference.GiveLabels(t, labels);
 }
 
-// The factor that turns an allowance for f32 results into one for results in double.
+// The factor by which an allowance for f32 results is multiplied to get the allowance for results
+// in double.
 constexpr double kDoubleOfShake = 1e-6;
-// The number of random disturbances from which a result's conditioning is measured.
+// The number of random disturbances by which a result's sensitivity to rounding is measured.
 constexpr uint64_t kShakings = 24;
-// Results that nearly cancel to zero have no scale of their own. Their error is judged relative to
-// this part of the largest magnitude among the derivatives of the same kind.
+// A result that nearly cancels to zero has no scale of its own. Its error is judged relative to
+// this share of the largest magnitude among the derivatives of the same kind.
 constexpr double kLeastScale = 0.3;
 
-// Fails the test if `found` deviates from `expected` by more than the tolerance. `allowance` is an
-// additional error that is accepted; it is computed only if the tolerance alone is exceeded.
+// Fails the test if `found` deviates from `expected` by more than the tolerance. `allowance`
+// returns an additional error that is accepted; it is called only if the error exceeds the
+// tolerance.
 void ExpectNear(
     const std::string& what, const Values& found, const Values& expected, double tolerance,
     bool by_norm = false, const std::function<double()>& allowance = [] { return 0.0; }) {
@@ -97,7 +99,8 @@ void ExpectNear(
   }
   const double scale = by_norm ? std::sqrt(squares) : largest,
                error = by_norm ? std::sqrt(error_squares) : worst;
-  // A tensor that is zero apart from rounding errors has no scale of its own, so 1e-3 is the least.
+  // A tensor that is zero apart from rounding errors has no scale of its own, so its scale is taken
+  // to be 1e-3 at least.
   double allowed = tolerance * std::max(scale, 1e-3);
   if (error <= allowed) return;
   allowed += allowance();
@@ -107,8 +110,8 @@ void ExpectNear(
                                 << expected[at];
 }
 
-// The distance between two values of a tensor, by norm or by the largest difference, as in
-// ExpectNear().
+// Returns the distance between two values of a tensor: the norm of their difference or the largest
+// difference, as ExpectNear() measures it.
 double DistanceOf(const Values& a, const Values& b, bool by_norm) {
   double largest = 0, squares = 0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -130,9 +133,9 @@ void Shake(double relative, SplitMix& random, Values& values) {
 }
 
 // Measures how much each result changes if every leaf and every intermediate value in its
-// computation changes at random by the relative amount options.shake. Rounding errors may change
-// the result as much, however ill-conditioned it is. It measures when it is first asked;
-// `undisturbed` holds the results without such changes.
+// computation changes at random by the relative amount options.shake. Rounding errors may change a
+// result by as much, even if the result is ill-conditioned. The changes are measured when
+// Allowance() is first called; `undisturbed` holds the results without them.
 class Conditioning {
  public:
   Conditioning(const Graph& graph, const Leaves& leaves, std::vector<TensorId> results,
@@ -143,7 +146,7 @@ class Conditioning {
         undisturbed_(undisturbed),
         options_(options) {}
 
-  // The additional error that result t is allowed because of rounding.
+  // Returns the additional error that result t is allowed because of rounding.
   double Allowance(TensorId t) {
     if (options_.shake == 0) return 0;
     if (allowances_.empty()) Measure();
@@ -191,8 +194,9 @@ std::string NameOf(const Graph& graph, TensorId t) {
   return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString());
 }
 
-// Derivatives of y: its derivative along the tangents; the gradient of <cotangent, y> by each
-// tensor in `with_respect_to`; and the derivative of this gradient along the tangents.
+// The derivatives of y: `tangent`, its derivative along the tangents; `gradient`, the gradient of
+// <cotangent, y> by each tensor in `with_respect_to`; and `hessian_product`, the derivative of this
+// gradient along the tangents.
 struct Derivatives {
   Values tangent;
   std::vector<Values> gradient, hessian_product;
@@ -251,7 +255,8 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
                    const AgreementOptions& options) {
   PlanValues found;
   SetThreads(options.threads);
-  // Tests with the same number of threads share a tuner, so that each convolution is measured once.
+  // Tests with the same number of threads use the same tuner, so that each convolution is measured
+  // only once.
   static auto& tuners = *new std::map<int, Tuner>();
   Tuner& tuner = tuners.try_emplace(options.threads, options.threads).first->second;
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(graph);
@@ -270,7 +275,8 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
       Plan::Compile(graph, wanted, **store, tuner, plan_options);
   EXPECT_TRUE(plan.ok()) << plan.status();
   if (!plan.ok()) return found;
-  // Runs twice, the first time with other values: nothing may be left over from the first run.
+  // The plan runs twice, the first time with other values, to show that nothing is left over from
+  // the first run.
   for (int run = 0; run < 2; ++run) {
     for (const auto& [t, values] : leaves.values) {
       const Op op = graph.producer(t).op;
@@ -301,8 +307,8 @@ std::set<std::string>& Checked() {
   return checked;
 }
 
-// The prediction that the graph's loss reads; its number of classes bounds the labels. kNoTensor if
-// the graph has no loss.
+// Returns the prediction that the graph's loss reads, whose number of classes bounds the labels;
+// kNoTensor if the graph has no loss.
 TensorId PredictionOfLoss(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     if (node.op == kLoss) return node.inputs[0];
@@ -342,8 +348,8 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     gradients = Built(is_scalar ? Gradient(graph, y, with_respect_to)
                                 : VectorJacobianProduct(graph, {y}, {cotangent}, with_respect_to));
     for (TensorId t : with_respect_to) {
-      // A one-dimensional input would be taken for labels, so the tangents of other leaves are
-      // states.
+      // A one-dimensional input would be taken for labels, so the tangents of leaves that are no
+      // inputs are states.
       const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
       tangents.push_back(graph.producer(t).op == kInput ? graph.Input(name, graph.shape(t))
                                                         : graph.State(name, graph.shape(t)));
@@ -353,7 +359,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
       products = Built(JacobianVectorProduct(graph, gradients, with_respect_to, tangents));
   }
 
-  // The reference cannot draw dropout masks, so it gets those that the plan has drawn.
+  // The reference cannot draw dropout masks, so it gets the masks that the plan has drawn.
   std::vector<TensorId> results = {y};
   for (const auto* derivatives : {&gradients, &along, &products}) {
     std::copy_if(derivatives->begin(), derivatives->end(), std::back_inserter(results),
@@ -412,7 +418,7 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
     expect("gradient", what, gradients[i], truth.gradient[i], options.rule_tolerance,
            options.gradient_tolerance, LargestOf(truth.gradient, options.by_norm));
     if (!options.second_derivatives) continue;
-    // In a Hessian product larger terms cancel, so its tolerance is larger.
+    // The terms of a Hessian product are larger and cancel, so its tolerance is larger.
     expect("Hessian product", what, products[i], truth.hessian_product[i],
            10 * options.rule_tolerance, options.hessian_tolerance,
            LargestOf(truth.hessian_product, options.by_norm));

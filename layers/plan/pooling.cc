@@ -1,5 +1,5 @@
-// Moves max poolings into convolutions. Names as in pooling.h: y is the convolution's result before
-// pooling, z the pooled one, dy and dz their cotangents.
+// Moves max poolings into convolutions. As in pooling.h, y is the convolution's result before
+// pooling and z the pooled result; dy and dz are their cotangents.
 
 #include "layers/plan/pooling.h"
 
@@ -18,8 +18,8 @@ bool IsTwoByTwo(const PoolWindow& w) {
          w.padding.top == 0 && w.padding.bottom == 0 && w.padding.left == 0 && w.padding.right == 0;
 }
 
-// Puts the pooled convolution in place of the pooling's node. The original convolution stays in the
-// graph, but nothing reads it any more.
+// Puts the pooled convolution in the place of the pooling's node. The original convolution stays in
+// the graph, but nothing reads it any more.
 void PoolForward(int pool, Graph& graph) {
   Node node = graph.producer(graph.node(pool).inputs[0]);
   node.outputs = graph.node(pool).outputs;
@@ -29,7 +29,8 @@ void PoolForward(int pool, Graph& graph) {
   graph.ReplaceNode(pool, std::move(node));
 }
 
-// Makes the gradient that reads dy read dz and the positions instead, from which dy was computed.
+// Makes a gradient that reads dy read dz and the positions of the maxima instead, from which
+// `unpool` computes dy.
 void PoolBackward(const Node& unpool, int reader, Graph& graph) {
   Node node = graph.node(reader);
   std::replace(node.inputs.begin(), node.inputs.end(), unpool.outputs[0], unpool.inputs[0]);

@@ -39,8 +39,8 @@ class Quantiser {
       layers[c.node] = &found->second;
       RETURN_IF_ERROR(Note(c, found->second));
     }
-    // Nodes are inserted on the way: `original` counts the nodes of the graph as it was, `at` is
-    // the current index of that node.
+    // Rewrite() and TakeReal() insert nodes: `original` is the index of a node in the graph as it
+    // was, `at` is the current index of the same node.
     const int count = static_cast<int>(graph_.nodes().size());
     for (int original = 0, at = 0; original < count; ++original, ++at) {
       const auto layer = layers.find(original);
@@ -54,7 +54,8 @@ class Quantiser {
   }
 
  private:
-  // A quantised tensor: its scale, and its two forms in the graph.
+  // A quantised tensor: its scale, and the tensors that hold its integers and the real numbers for
+  // which they stand.
   struct Forms {
     TensorScale scale;
     TensorId integers = kNoTensor, real = kNoTensor;
@@ -77,8 +78,8 @@ class Quantiser {
     return note(c.out, layer.out);
   }
 
-  // Returns the tensor of t's integers, for the node at index `at`. If it has to be inserted before
-  // that node, `at` moves along.
+  // Returns the tensor of t's integers, for the node at index `at`. If that tensor has to be
+  // inserted before the node, `at` grows by 1.
   TensorId Integers(TensorId t, int& at) {
     Forms& forms = forms_.at(t);
     if (forms.integers == kNoTensor) {
@@ -89,7 +90,8 @@ class Quantiser {
     return forms.integers;
   }
 
-  // Returns the real numbers for which the integers of t stand; t itself if there are no integers.
+  // Returns the real numbers for which the integers of t stand, or t itself if there are no
+  // integers. If a node has to be inserted before the node at index `at`, `at` grows by 1.
   TensorId Real(TensorId t, int& at) {
     const auto found = forms_.find(t);
     if (found == forms_.end() || found->second.integers == kNoTensor) return t;

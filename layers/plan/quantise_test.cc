@@ -62,7 +62,7 @@ class Case {
     return QuantisableConvolutions(folded_->graph(), network_.prediction);
   }
 
-  // Sets the scale of each tensor by its largest magnitude.
+  // Returns the scale of each tensor by its largest magnitude.
   Quantisation Calibrate() {
     std::vector<PlanResult> results = {{network_.prediction}};
     for (const QuantisableConvolution& c : Convolutions()) {
@@ -130,7 +130,7 @@ class Case {
   std::unique_ptr<FoldedGraph> folded_;
 };
 
-// The root mean square of a - b, divided by the root mean square of a.
+// Returns the root mean square of a - b, divided by the root mean square of a.
 double RelativeError(const std::vector<float>& a, const std::vector<float>& b) {
   double off = 0, size = 0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -176,14 +176,14 @@ TEST_F(QuantiseGraphTest, ResidualNetwork) {
   const double error = RelativeError(plain.result, quantised.result);
   EXPECT_LT(error, 0.03);
   EXPECT_GT(error, 1e-5);
-  // u8: "c1", and whichever of "c2" and "down" adds the other. "c3" adds its own input, for which
-  // it needs a separate pass.
+  // u8: "c1", and either "c2" or "down", whichever adds the result of the other. "c3" adds its own
+  // input, which takes a separate pass.
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/u8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/s8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "pass nhwc/u8 nhwc/s8 -> "), 1);
 }
 
-// This network has passes between its convolutions; they read and write integers.
+// The passes between the convolutions of this network read and write integers.
 TEST_F(QuantiseGraphTest, PassesReadAndWriteIntegers) {
   Case network(R"(
     layer { name: "c0" convolution { channels: 8 kernel: 3 } } layer { activation { kind: GELU } }

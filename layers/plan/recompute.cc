@@ -1,6 +1,7 @@
 // Decides which results of the forward computation are recomputed during backpropagation (see
 // recompute.h). A tensor is "stored" if it is in memory, and "inlined" if passes compute it where
-// they need it; "late" means in the backward computation.
+// they need it. A "pass" is one loop over memory that computes several operations (fusion.h).
+// "Late" means in the backward computation, and "again" marks tensors that are recomputed.
 
 #include "layers/plan/recompute.h"
 
@@ -21,10 +22,11 @@ namespace {
 // The cost of moving a byte, expressed in bytes of peak memory: half a byte, which is the ratio of
 // kSecondsPerByte to kSecondsPerPeakByte in assign.cc.
 constexpr double kPeakBytesPerMoved = 0.5;
-// The numbers of segments that are tried to meet a memory budget.
+// The numbers of segments that are tried to meet a memory budget. A segment is a part of the
+// forward computation; see WithinBudget().
 constexpr int kSegments[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
-// Where one segment ends and the next begins (Cuts()) is searched around the point that divides the
-// bytes of the forward computation equally, up to this fraction of a segment away.
+// Cuts() searches the end of each segment around the point that would make all segments equal in
+// bytes, up to this fraction of a segment away from it.
 constexpr double kSearched = 0.4;
 
 class Recomputer {
@@ -32,8 +34,8 @@ class Recomputer {
   Recomputer(const Graph& graph, const std::vector<TensorId>& results, ElementType precision)
       : graph_(graph), results_(results), precision_(precision) {}
 
-  // Finds out where the forward computation ends, what can be recomputed, and what the backward
-  // computation reads.
+  // Finds out where the forward computation ends, which tensors can be recomputed, and which
+  // tensors the backward computation reads.
   absl::Status Prepare();
   bool has_gradients() const {
     return results_.size() > 1 && graph_.shape(results_[0]).rank() == 0;
@@ -44,10 +46,10 @@ class Recomputer {
     int64_t peak = 0;         // bytes
   };
   absl::StatusOr<Choice> Nothing() const { return Judge(std::vector<bool>(Tensors(), false)); }
-  // Recomputes what takes one pass.
+  // Recomputes those tensors that one pass can recompute, as far as `how` allows.
   absl::StatusOr<Choice> Cheap(Recompute how) const;
-  // Recomputes as much as meets the budget; if none does, returns the choice that needs the least
-  // memory.
+  // Recomputes enough to meet the budget. If no choice that was tried meets it, returns the choice
+  // that needs the least memory.
   absl::StatusOr<Choice> WithinBudget(int64_t most_bytes, Choice best) const;
   Graph Rewrite(const std::vector<bool>& again) const;
 
@@ -198,10 +200,10 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
       if (!is_read_late[leaf]) saved -= static_cast<double>(BytesOf(graph_, leaf));
       read += static_cast<double>(BytesOf(graph_, leaf));
     }
-    // The bytes that recomputing t moves through memory. If only passes read t, each of them
-    // computes t itself and reads the leaves instead. If an operation reads t, t must be stored
-    // again; if no pass reads it too (is_shared), a pass that reads the same leaves at that time
-    // can store it.
+    // `moved` is the number of bytes that recomputing t moves through memory in addition. If only
+    // passes read t, each of them computes t itself and reads the leaves instead. If an operation
+    // reads t, t must be stored again. If no pass reads t as well (is_shared), a pass that reads
+    // the same leaves at that time can store t, so the leaves need not be read once more.
     const bool is_shared = IsOfPass(t) && !is_read_late_by_[kPasses][t];
     const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
                          : is_shared                       ? bytes
@@ -213,15 +215,16 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
   return Judge(std::move(again));
 }
 
-// Finds positions in the forward computation, as node indices, at which few bytes of tensors are in
-// use by later forward nodes.
+// Returns the positions in the forward computation, as node indices, at which one segment ends and
+// the next begins. They are chosen so that later forward nodes use few bytes of the tensors
+// computed before.
 std::vector<int> Recomputer::Cuts(int segments) const {
   std::vector<int> last_forward(Tensors(), -1);
   for (int i = 0; i < end_; ++i) {
     for (TensorId t : graph_.node(i).inputs) last_forward[t] = i;
   }
   std::vector<int64_t> crossing(end_ + 1, 0),
-      made(end_ + 1, 0);  // bytes; made: by all nodes before
+      made(end_ + 1, 0);  // bytes in use at a node; bytes made by all nodes before it
   for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
     if (!CanBeComputedAgain(t)) continue;
     const int64_t bytes = BytesOf(graph_, t);
@@ -253,7 +256,8 @@ absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, 
   const std::vector<bool> cheap = best.again;
   for (const int segments : kSegments) {
     if (segments > end_) break;
-    // The earliest segments wait longest for backpropagation, so they are recomputed first.
+    // The first segments occupy memory longest before backpropagation reaches them, so they are
+    // recomputed first.
     std::vector<bool> again = cheap;
     int begin = 0;
     for (const int cut : Cuts(segments)) {

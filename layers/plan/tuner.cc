@@ -35,33 +35,35 @@ using tensor::ConvolutionShape;
 using tensor::Direction;
 
 // Candidates are timed on fewer images than the full batch, in two rounds. The first round uses
-// little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kScreeningSlack times
-// the fastest. The second uses enough work (kEnoughFlops, kEnoughBytes) that a larger batch would
-// tell no more; the bytes exceed what caches hold for a thread. A small batch is unfair to
-// candidates with costs that do not grow with the batch, so the first round drops only clearly slow
-// ones.
+// little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kScreeningSlack
+// times as long as the fastest. The second round uses enough work (kEnoughFlops, kEnoughBytes) that
+// a larger batch would change little; these bytes exceed the caches of a thread. A small batch is
+// unfair to candidates with costs that do not grow with the batch, so the first round drops only
+// candidates that are clearly slow.
 constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
 constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
 constexpr int64_t kFewestImages = 16, kFewestFirstImages = 4;
 constexpr double kScreeningSlack = 1.6, kSimilarShapeSlack = 1.3;
-// A candidate whose first run is slower than the fastest by this factor, on little work or in the
-// second round, is not run again.
+// A candidate whose first run takes this many times as long as the fastest one is not run again:
+// kFirstClearlySlower holds in the first round, kClearlySlower in the second.
 constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
 // Two shapes are similar if their sizes differ by no more than this factor. A candidate that took
-// more than kSimilarShapeSlack times the fastest for one shape is not tried for a similar one.
+// more than kSimilarShapeSlack times as long as the fastest for one shape is not tried for a
+// similar one.
 constexpr double kSimilar = 2;
-// Limits of disturbed measurements: the part of the processors that other work may take before a
-// measurement counts as disturbed, and how many rounds a disturbed measurement takes at most.
-// (kLookAtLoad, below, is how long the load is watched.)
+// Limits for measurements that other work disturbs: the share of the processors that other work may
+// take before a measurement counts as disturbed, and how many rounds a disturbed measurement takes
+// at most. (kLookAtLoad, below, says how long the load is watched.)
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
-// The time limit of a candidate, some hundred times what it should take, and the word that marks a
-// candidate in the text that exceeded it.
+// The time limit of a candidate in seconds, some hundred times what it should take; and the word
+// that marks in the text a candidate that exceeded the limit.
 constexpr int kMostSeconds = 120;
 constexpr char kRefused[] = "never";
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr std::chrono::milliseconds kLookAtLoad{100};
-// More bytes than the caches hold: for each thread, and for all threads together.
+// More bytes than the caches hold: the caches of one thread, and the caches of all threads
+// together.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
 // More bytes than any machine has. A larger number in a restored text makes the line invalid.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
@@ -77,12 +79,13 @@ std::string MachineKey(int threads) {
 
 }  // namespace
 
-// Memory for the candidates, one after the other, filled with small numbers that are neither zero
-// nor denormal, since both could change the speed. The memory is reused, because fresh pages and
-// filling take as long as the runs.
+// Memory that one candidate after the other uses. It is filled with small numbers that are neither
+// zero nor denormal, since both could change the speed. The memory is reused, because allocating
+// and filling new memory takes as long as the runs.
 class TunerWorkspace {
  public:
-  // Pointers into memory that is large enough, valid until the next call.
+  // Returns pointers into memory that is large enough for this convolution. They are valid until
+  // the next call.
   absl::StatusOr<ConvolutionArguments> Fit(const Convolution& convolution) {
     const ConvolutionShape& shape = convolution.shape();
     const tensor::ConvolutionChoice& choice = convolution.choice();
@@ -102,8 +105,8 @@ class TunerWorkspace {
   }
   float* plain() { return plain_.as<float>(); }
 
-  // Reads more bytes than the caches hold, on all threads, so that they contain nothing of the
-  // candidate.
+  // Reads more bytes than the caches hold, on all threads, so that the caches contain nothing that
+  // the candidate uses.
   void EmptyCaches() {
     if (!Grow(other_, std::min(kMoreThanOwnCaches * Threads(), kMoreThanAllCaches),
               ElementType::kF32)
@@ -114,13 +117,13 @@ class TunerWorkspace {
     ParallelRanges(count / 16, 1, [&](int64_t begin, int64_t end) {
       float sum = 0;
       for (int64_t i = begin; i < end; ++i) sum += numbers[16 * i];
-      sum_.store(sum, std::memory_order_relaxed);  // so that the compiler keeps the reads
+      sum_.store(sum, std::memory_order_relaxed);  // the store makes the compiler keep the reads
     });
   }
 
  private:
-  // Makes the buffer at least `bytes` large, filled with small numbers of this type; buffers of
-  // bytes are filled with zeros.
+  // Makes the buffer at least `bytes` large and fills it with small numbers of this type; buffers
+  // of 8-bit types are filled with zeros.
   static absl::Status Grow(AlignedBuffer& buffer, int64_t bytes, ElementType type) {
     if (buffer.size() >= bytes) return absl::OkStatus();
     buffer = {};
@@ -168,8 +171,8 @@ ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops, double 
 bool SimilarSizes(int64_t a, int64_t b) {
   return static_cast<double>(std::max(a, b)) <= kSimilar * static_cast<double>(std::min(a, b));
 }
-// Kernels work on vectors of 16 channels and treat the rest separately, so shapes with and without
-// a rest are not similar.
+// Kernels work on vectors of 16 channels and treat the remaining channels separately, so a shape
+// with a multiple of 16 channels is not similar to a shape without.
 bool SimilarChannels(int64_t a, int64_t b) {
   return SimilarSizes(a, b) && (a % 16 == 0) == (b % 16 == 0);
 }
@@ -198,7 +201,7 @@ bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
 
 bool IsInt8(const ConvolutionUse& use) { return Bytes(use.precision) == 1; }
 
-// Any scales for a convolution of integers: its speed does not depend on them.
+// Returns arbitrary scales for a convolution of integers, whose speed does not depend on them.
 tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
                                   const tensor::ConvolutionChoice& choice,
                                   const ConvolutionUse& use) {
@@ -207,15 +210,15 @@ tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
           .weight_scales = std::vector<float>(shape.out_channels, 1.0f)};
 }
 
-// Estimates the time of a full batch of `shape` from a run of `sample`, the same shape with fewer
-// images. Weights are packed once per batch.
+// Returns the estimated time in seconds of a full batch of `shape`, from the time of a run of
+// `sample`, the same shape with fewer images. Weights are packed once per batch.
 double AtFullBatch(const tensor::ConvolutionTime& time, const ConvolutionShape& shape,
                    const ConvolutionShape& sample) {
   return time.pack_seconds +
          time.run_seconds * static_cast<double>(shape.batch) / static_cast<double>(sample.batch);
 }
 
-// The bytes of scratch memory and packed weights that a choice needs while it runs.
+// Returns the bytes of scratch memory and packed weights that a choice needs while it runs.
 absl::StatusOr<int64_t> TemporaryBytes(const ConvolutionShape& shape, Direction direction,
                                        const tensor::ConvolutionChoice& choice,
                                        const ConvolutionUse& use) {
@@ -251,8 +254,8 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
 }
 
 // A line of the text holds, separated by tabs: machine, shape, direction and use, seconds,
-// temporary bytes, choice, and the part of the processors that other work took meanwhile.
-// Candidates that exceeded the time limit have lines of the form that RefusedKey() makes.
+// temporary bytes, choice, and the share of the processors that other work took meanwhile.
+// RefusedKey() makes the lines for candidates that exceeded the time limit.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
@@ -273,7 +276,7 @@ void Tuner::Restore(absl::string_view text) {
           {*choice, seconds, bytes, other_load});
   }
   for (auto& [key, choices] : restored) {
-    // Keep the known times if they were measured under less load.
+    // The known times are kept if they were measured under less load.
     const auto known = known_.find(key);
     if (known == known_.end() || choices[0].other_load <= known->second[0].other_load)
       known_[key] = std::move(choices);
@@ -314,8 +317,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   return measured;
 }
 
-// Times that were measured beside other work are measured again, once, by a run beside which there
-// is less than half as much.
+// Whether known times should be measured again. Times that were measured while other work took part
+// of the processors are measured again, once, if other work now takes less than half as much.
 bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices) {
   if (choices[0].other_load < kMostOtherLoad || measured_here_.contains(key)) return false;
   if (!load_now_) {
@@ -326,7 +329,8 @@ bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<Measure
   return *load_now_ < choices[0].other_load / 2;
 }
 
-// Times a run, and the packing of its weights or unpacking of their gradient if they change.
+// Measures the time of a run; if weights change between runs, also the time to pack them or to
+// unpack their gradient.
 absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shape,
                                                     Direction direction,
                                                     const tensor::ConvolutionChoice& choice,
@@ -360,7 +364,7 @@ std::string Tuner::RefusedKey(Direction direction, const tensor::ConvolutionChoi
                       "\t0\t", choice.ToString(), "\t0");
 }
 
-// The candidates, except those that did not end in time before.
+// Returns the candidates, except those that exceeded the time limit before.
 std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape& shape,
                                                          Direction direction,
                                                          const ConvolutionUse& use) const {
@@ -373,9 +377,9 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
   return all;
 }
 
-// The candidates worth timing exactly, fastest first. If a similar shape was measured before, these
-// are the candidates that were fast there, in the same order. Otherwise every candidate is timed on
-// little work, and the slow ones are dropped.
+// Returns the candidates worth timing exactly, fastest first. If a similar shape was measured
+// before, these are the candidates that were fast for that shape, in the same order. Otherwise
+// every candidate is timed on little work, and the slow ones are dropped.
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
                                                                 Direction direction,
                                                                 const ConvolutionUse& use,
@@ -430,8 +434,9 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   double fastest = kNever;  // seconds of a run of the sample
   OtherLoad load;
   for (int round = 0; round == 0 || (round < kMostRounds && measured.size() > 1); ++round) {
-    // The least of several times is hardly disturbed by other work. Under load, more rounds are
-    // needed; each goes through all candidates, so that none is timed only in the worst moments.
+    // Other work hardly disturbs the least of several times. Under load, more rounds are needed.
+    // Each round goes through all candidates, so that no candidate is timed only in the worst
+    // moments.
     if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
     std::vector<MeasuredChoice> again;
     for (const MeasuredChoice& candidate : round == 0 ? candidates : measured) {

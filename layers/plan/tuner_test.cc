@@ -53,7 +53,7 @@ std::set<std::string> MeasuredNames(Tuner& tuner, const tensor::ConvolutionShape
 TEST(Tuner, DoesNotTryAgainWhatDidNotComeBack) {
   Tuner first(1);
   MeasuredNames(first, kShape);
-  // The text of a tuner whose fastest candidate exceeded the time limit.
+  // Makes the text of a tuner whose fastest candidate exceeded the time limit.
   const std::string text = first.ToText();
   const std::vector<std::string> lines = absl::StrSplit(text, '\n');
   const std::vector<std::string> fields = absl::StrSplit(lines[1], '\t');

@@ -41,8 +41,9 @@ std::map<TensorId, ChannelView> FindViews(const Graph& graph, const Schedule& sc
     if (own != std::vector<Format>{format} ||
         std::find(wider.begin(), wider.end(), format) == wider.end())
       return false;
-    // A slice that is stored inside the wider tensor keeps all of it alive. That is accepted if the
-    // slice is at least half of it, or if the wider tensor is used as long in any case.
+    // If a slice is stored inside the wider tensor, the whole wider tensor stays in memory as long
+    // as the slice is used. That is accepted if the slice is at least half of the wider tensor, or
+    // if the wider tensor is used as long in any case.
     const bool is_cut_out = graph.producer(view.part).inputs == std::vector<TensorId>{view.whole};
     return !is_cut_out || 2 * part[1] >= whole[1] ||
            residence.last_use[view.whole] >= residence.last_use[view.part];
