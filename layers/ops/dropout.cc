@@ -24,8 +24,8 @@ struct MaskAttributes {
 };
 
 // Draws the mask of one step. The draw with number i depends only on (seed, stream, step, i). The
-// numbers i count through the images of all ranks (processes that share the batch), so an image
-// gets the same mask whichever rank computes it.
+// numbers i continue from one rank to the next (ranks are processes that share the batch), so an
+// image gets the same mask whichever rank computes it.
 void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step, int rank,
           const Buffer& mask) {
   const double rate = attributes.rate;

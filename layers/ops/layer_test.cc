@@ -212,7 +212,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, PoolTest,
     testing::Values(PoolCase{Shape{2, 8, 6, 6}, PoolWindow{2, 2, 2, 2}},
                     PoolCase{Shape{2, 24, 31, 31},
-                             PoolWindow{2, 2, 2, 2}},  // windows leave one row uncovered
+                             PoolWindow{2, 2, 2, 2}},  // leaves a row and a column over
                     PoolCase{Shape{1, 3, 5, 7}, PoolWindow{2, 2, 2, 2}},
                     PoolCase{Shape{1, 16, 7, 7}, PoolWindow{3, 3, 3, 3}},
                     PoolCase{Shape{1, 16, 7, 8}, PoolWindow{3, 3, 2, 2, {1, 1, 1, 1}}},

@@ -17,8 +17,8 @@ struct PadAttributes {
   Padding padding;
 };
 
-// Pads: [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative numbers of `padding`
-// crop.
+// Pads: [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative numbers in `padding`
+// crop the image.
 absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
                              const Padding& padding);
 

@@ -254,8 +254,8 @@ void Fuser::DemandOperation(int index) {
   schedule_.items.push_back(std::move(item));
 }
 
-// Whether t is already computed, or can be computed, from tensors that are, by passes and by
-// operations that only move channels.
+// Whether t is already computed, or whether passes and operations that only move channels can
+// compute t from tensors that are already computed.
 bool Fuser::IsReady(TensorId t, int depth) const {
   constexpr int kDeepest = 4;
   const Node& node = graph_.producer(t);
