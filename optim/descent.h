@@ -45,9 +45,8 @@ inline StepSize DecayingStep(double eta, double power = 0.5) {
   return [eta, power](int64_t t) { return eta * std::pow(static_cast<double>(t), -power); };
 }
 
-// The step size B
-// (rho sqrt(T)) of the bound at the head of this file, with B = distance, rho = lipschitz, T =
-// steps.
+// The step size B / (rho sqrt(T)) of the bound at the head of this file, with B = distance,
+// rho = lipschitz and T = steps.
 inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
   return ConstantStep(distance / (lipschitz * std::sqrt(static_cast<double>(steps))));
 }

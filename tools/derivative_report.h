@@ -83,7 +83,7 @@ absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
 // Computes the report's disagreements again.
 void CompareModes(Report& report);
 
-// ---- Its forms (derivative_report_print.cc) ----
+// ---- The report as text, JSON, LaTeX and C++ (derivative_report_print.cc) ----
 
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);

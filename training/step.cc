@@ -201,7 +201,8 @@ std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
   return places;
 }
 
-// All ranks use the buckets of rank 0 and send them in the same order.
+// Every rank makes the buckets for itself, from its own plan and the measured link, which is the
+// same on all ranks. It is an error if the order of the gradients differs.
 absl::Status TrainingStep::PlanBuckets() {
   distributed::Communicator& ranks = *options_.ranks;
   if (!link_.has_value()) {

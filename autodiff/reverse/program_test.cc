@@ -103,7 +103,8 @@ TEST(ProgramTest, SumsOfEveryLength) {
   }
 }
 
-// sqrt has an infinite derivative at 0, but the result does not depend on that root.
+// sqrt has an infinite derivative at 0, but every root is multiplied by x[9] = 0. So its adjoint is
+// 0, and the gradient must be 0, not 0 times infinity.
 TEST(ProgramTest, AnAdjointOfZeroHandsNothingOn) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;

@@ -1,8 +1,9 @@
-// For check.js, writes every network of inference/onnx/onnx_cases.h as ONNX, with images and the
-// answers of the planned network:
+// For check.js, writes every network of inference/onnx/onnx_cases.h as ONNX, with random images and
+// the answers that training::Evaluator computes for them:
 //
-//   cases DIR     writes NAME.onnx and NAME.bytes.onnx (--raw_bytes), NAME.images, NAME.bytes and
-//                 NAME.answers
+//   cases DIR     writes NAME.onnx and NAME.bytes.onnx (exported with OnnxOptions::raw_bytes);
+//                 the images as f32 [N, C, H, W] in NAME.images, and as bytes, pixel by pixel, in
+//                 NAME.bytes; and NAME.answers
 #include <stdio.h>
 
 #include <cstring>
