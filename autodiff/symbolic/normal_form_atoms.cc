@@ -91,7 +91,7 @@ bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
   for (size_t i = 0; i < m->size(); ++i) {
     const auto [atom, exponent] = (*m)[i];
     const AtomInfo info = atoms_[atom];  // A copy: what follows may add atoms.
-    const auto replace_exponent = [&](const Number& by) {
+    const auto replace_exponent = [m, atom = atom](const Number& by) {
       *m = Without(*m, atom);
       if (!by.IsZero()) *m = *m * Monomial{{atom, by}};
     };
