@@ -49,8 +49,7 @@ absl::StatusOr<Schedule> Schedule::Create(const ScheduleConfig& config, const Ru
     schedule.length_ = rest;
     const std::string field = absl::StrCat(place, ".", name, ".length");
     if (kind.has_length()) {
-      ASSIGN_OR_RETURN(auto steps, StepsOf(kind.length(), run, field));
-      schedule.length_ = steps;
+      ASSIGN_OR_RETURN(schedule.length_, StepsOf(kind.length(), run, field));
     }
     if (schedule.length_ > 0) return absl::OkStatus();
     return absl::InvalidArgumentError(

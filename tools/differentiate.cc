@@ -133,9 +133,7 @@ absl::Status ParsePoint(absl::string_view text, Arguments* arguments) {
             absl::StrCat("--at: ", name, " is not a finite number; give it one"));
       }
     } else {
-      ASSIGN_OR_RETURN(const double constant,
-                       tools::ConstantFromText(sides[1], absl::StrCat("--at: ", name)));
-      value = constant;
+      ASSIGN_OR_RETURN(value, tools::ConstantFromText(sides[1], absl::StrCat("--at: ", name)));
     }
     arguments->point.emplace_back(name, value);
   }

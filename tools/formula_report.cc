@@ -153,8 +153,7 @@ absl::StatusOr<std::string> LimitAsText(absl::Span<const std::string> formulas,
   if (!infinite) {
     symbolic::ParseOptions options;
     options.source = "--limit";
-    ASSIGN_OR_RETURN(const Expr value, symbolic::Parse(at, pool, options));
-    point = value;
+    ASSIGN_OR_RETURN(point, symbolic::Parse(at, pool, options));
   }
   std::string text;
   const Expr variable = pool.Variable(name);

@@ -212,8 +212,7 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
     return maps.empty() ? absl::OkStatus()
                         : FlagError("map", maps.front(), "--init_from=FILE as well");
   }
-  ASSIGN_OR_RETURN(training::InitialWeights initial, training::ReadInitialWeights(path, maps));
-  options.init_from = std::move(initial);
+  ASSIGN_OR_RETURN(options.init_from, training::ReadInitialWeights(path, maps));
   absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
       layers::ParameterStore::Create(options.network.built.graph);
   if (!store.ok()) return store.status();
@@ -237,14 +236,10 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   if (options.ranks->rank() == 0) fit.say = Say;
   fit.threads = options.threads;
   fit.cache = absl::GetFlag(FLAGS_cache);
-  ASSIGN_OR_RETURN(std::shared_ptr<const data::Source> known,
-                   training::OpenSource(network, name, fit));
-  source = known;
+  ASSIGN_OR_RETURN(source, training::OpenSource(network, name, fit));
   ASSIGN_OR_RETURN(training::RunData data, training::DataOf(source, DataDirectory()));
   options.data = std::move(data);
-  ASSIGN_OR_RETURN(training::ResolvedNetwork resolved,
-                   training::Resolve(network, options.data.shape));
-  options.network = std::move(resolved);
+  ASSIGN_OR_RETURN(options.network, training::Resolve(network, options.data.shape));
   return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 

@@ -44,9 +44,7 @@ absl::StatusOr<CompiledFunction> CompiledFunction::Compile(absl::Span<const Expr
   CompiledFunction function;
   for (const auto& [hint, kernel] : {std::pair{StoreHint::kCached, &function.cached_},
                                      std::pair{StoreHint::kStreaming, &function.streaming_}}) {
-    ASSIGN_OR_RETURN(std::unique_ptr<VectorKernel> compiled,
-                     CompileKernel(outputs, variables, isa, hint));
-    *kernel = std::move(compiled);
+    ASSIGN_OR_RETURN(*kernel, CompileKernel(outputs, variables, isa, hint));
   }
   return function;
 }

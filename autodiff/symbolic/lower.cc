@@ -87,12 +87,10 @@ absl::StatusOr<std::vector<Value>> Lowering::Run(absl::Span<const Expr> roots) {
     const absl::Span<const Expr> args = e.args();
     if (e.op() != Op::kVariable &&
         std::all_of(args.begin(), args.end(), [this](Expr a) { return IsConstant(a); })) {
-      ASSIGN_OR_RETURN(const double value, Evaluate(e, Bindings()));
-      constants_[e] = value;
+      ASSIGN_OR_RETURN(constants_[e], Evaluate(e, Bindings()));
       continue;
     }
-    ASSIGN_OR_RETURN(const Value value, LowerNode(e));
-    values_[e] = value;
+    ASSIGN_OR_RETURN(values_[e], LowerNode(e));
   }
   std::vector<Value> results;
   for (const Expr root : roots) results.push_back(At(root));

@@ -242,8 +242,7 @@ class Parser {
           name, absl::StrCat("'", name.text,
                              "' was used as a variable before this definition; define it first"));
     }
-    ASSIGN_OR_RETURN(Expr value, Sum());
-    named_[name.text] = value;
+    ASSIGN_OR_RETURN(named_[name.text], Sum());
     if (token_.kind == TokenKind::kEnd) {
       return Error(token_, absl::StrCat("found the end of the formula, expected ';' and the "
                                         "expression that uses '",

@@ -140,8 +140,7 @@ class Tracer {
     row.latex = ToLatex(step);
     row.mathml = ToMathMlRow(step);
     row.expr = e;
-    ASSIGN_OR_RETURN(double value, Evaluate(step, bindings_));
-    row.value = value;
+    ASSIGN_OR_RETURN(row.value, Evaluate(step, bindings_));
     row.tangents.assign(variables_.size(), 0);
     for (Expr variable : Variables(step)) {
       const auto found = row_of_.find(variable.name());

@@ -214,8 +214,7 @@ class Reader {
     const bool counts = Counts(block);
     if (!counts || !layer.has_repeat() || layer.repeat() < 1) {
       if (counts) values->insert({{"index", "0"}, {"count", "1"}});
-      ASSIGN_OR_RETURN(Layer::Sequence sequence, Expanded(layer, block, name, *values, depth));
-      *layer.mutable_sequence() = std::move(sequence);
+      ASSIGN_OR_RETURN(*layer.mutable_sequence(), Expanded(layer, block, name, *values, depth));
       return absl::OkStatus();
     }
     // The block's text contains $index or $count, so its copies differ, and each copy is expanded

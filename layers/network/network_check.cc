@@ -135,8 +135,7 @@ class Checker {
 
 absl::StatusOr<NetworkCheck> Checker::Run() {
   ASSIGN_OR_RETURN(NetworkOutput value, function_.Value());
-  ASSIGN_OR_RETURN(auto masks, function_.DropoutMasks());
-  masks_ = std::move(masks);
+  ASSIGN_OR_RETURN(masks_, function_.DropoutMasks());
   GiveLeaves(function_.Zero(), 0, at_point_);
   RETURN_IF_ERROR(at_point_.Compute({function_.network().loss}));
   check_.loss = value.loss, check_.reference_loss = at_point_.values(function_.network().loss)[0];
@@ -153,8 +152,7 @@ absl::StatusOr<NetworkCheck> Checker::Run() {
 }
 
 absl::Status Checker::Slopes() {
-  ASSIGN_OR_RETURN(NetworkVector gradient, function_.Gradient());
-  gradient_ = std::move(gradient);
+  ASSIGN_OR_RETURN(gradient_, function_.Gradient());
   for (const Leaf& leaf : leaves_) {
     Tell("slopes of parameter", check_.rows.size() + 1, leaves_.size());
     NetworkCheckRow row{.name = leaf.name, .shape = leaf.shape};

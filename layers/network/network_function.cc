@@ -58,8 +58,7 @@ absl::Status NetworkFunction::BuildDerivatives() {
   if (!derivative.ok()) return derivative.status();
   hessian_products_ = *std::move(derivative);
 
-  ASSIGN_OR_RETURN(std::unique_ptr<ParameterStore> store, ParameterStore::Create(graph));
-  store_ = std::move(store);
+  ASSIGN_OR_RETURN(store_, ParameterStore::Create(graph));
   for (const StateSpec& state : network_.states) {
     const ParameterStore::Slot& slot = *store_->FindState(state.name);
     std::fill_n(store_->state_values() + slot.offset, slot.size,
@@ -138,9 +137,7 @@ absl::Status NetworkFunction::Run(std::unique_ptr<Plan>& plan, const std::vector
     options.exact = true;
     options.threads = options_.threads;
     options.seed = options_.seed;
-    ASSIGN_OR_RETURN(std::unique_ptr<Plan> compiled,
-                     Plan::Compile(graph, wanted, *store_, tuner_, options));
-    plan = std::move(compiled);
+    ASSIGN_OR_RETURN(plan, Plan::Compile(graph, wanted, *store_, tuner_, options));
   }
   const auto give = [&](TensorId input, const auto& values) {
     using Value = std::decay_t<decltype(values[0])>;

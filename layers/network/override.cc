@@ -198,8 +198,7 @@ absl::Status ApplyOverride(Network& network, absl::string_view assignment) {
                                               "' cannot be replaced; set the whole list ", inside,
                                               "=[...], or a field of it"));
     }
-    ASSIGN_OR_RETURN(Message * next, Descend(*message, field, steps[i], assignment));
-    message = next;
+    ASSIGN_OR_RETURN(message, Descend(*message, field, steps[i], assignment));
   }
   if (changed.block_size() > 0 || HasUse(changed.layer())) {
     return BadPath(assignment,

@@ -120,8 +120,7 @@ class Assigner {
     }
     for (bool done = false; !done;) {
       ChooseBest();
-      ASSIGN_OR_RETURN(const bool possible, DropWhatCannotBeMade(tuner));
-      done = possible;
+      ASSIGN_OR_RETURN(done, DropWhatCannotBeMade(tuner));
     }
     Assignment result;
     result.formats.resize(graph_.num_tensors());
@@ -199,10 +198,8 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   if (const std::optional<ConvolutionChoice> given = GivenChoice(node, options_))
     candidate.choices = {{*given}};
   if (candidate.choices.empty()) {
-    ASSIGN_OR_RETURN(
-        std::vector<MeasuredChoice> measured,
-        tuner.Measure(node.as<ConvolutionAttributes>().shape, sides.direction, UseOf(node, use_)));
-    candidate.choices = std::move(measured);
+    ASSIGN_OR_RETURN(candidate.choices, tuner.Measure(node.as<ConvolutionAttributes>().shape,
+                                                      sides.direction, UseOf(node, use_)));
     const auto cannot_pool = [&](const MeasuredChoice& c) {
       return !tensor::CanPool(node.as<ConvolutionAttributes>().shape, c.choice);
     };
@@ -425,9 +422,7 @@ absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
     if (!c.choices.empty()) continue;
     if (std::exchange(c.measured_anew, true)) return made;
     tuner.Forget(shape, c.sides.direction, use);
-    ASSIGN_OR_RETURN(std::vector<MeasuredChoice> measured,
-                     tuner.Measure(shape, c.sides.direction, use));
-    c.choices = std::move(measured);
+    ASSIGN_OR_RETURN(c.choices, tuner.Measure(shape, c.sides.direction, use));
   }
   return possible;
 }

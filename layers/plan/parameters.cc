@@ -40,9 +40,7 @@ absl::StatusOr<std::unique_ptr<ParameterStore>> ParameterStore::Create(const Gra
                                                        {&store->gradients_, parameters},
                                                        {&store->state_values_, states}};
   for (const auto& [buffer, floats] : wanted) {
-    ASSIGN_OR_RETURN(AlignedBuffer made,
-                     AlignedBuffer::Create(floats * 4 + 64, "the network's parameters"));
-    *buffer = std::move(made);
+    ASSIGN_OR_RETURN(*buffer, AlignedBuffer::Create(floats * 4 + 64, "the network's parameters"));
   }
   return store;
 }

@@ -319,10 +319,8 @@ class CompiledPass : public PassKernel {
       most_sums_ = std::max<int64_t>(most_sums_, region->sums().size());
     if (threads_ > 1 && pass_.domain.NumElements() >= kFewestElements)
       shares_ = threads_ * (most_sums_ > 0 ? kSummingSharesPerThread : kSharesPerThread);
-    ASSIGN_OR_RETURN(AlignedBuffer partial,
-                     AlignedBuffer::Create(std::max<int64_t>(
-                         64, 4 * shares_ * regions_.size() * most_sums_ * sum_stride_)));
-    partial_ = std::move(partial);
+    ASSIGN_OR_RETURN(partial_, AlignedBuffer::Create(std::max<int64_t>(
+                                   64, 4 * shares_ * regions_.size() * most_sums_ * sum_stride_)));
     shifts_.assign(ShiftOf(graph_, pass_, -1) * sum_stride_, 0.0f);
     return absl::OkStatus();
   }

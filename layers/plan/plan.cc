@@ -52,9 +52,8 @@ absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
     if (attempt + 1 == kAttempts) return TooMuch(least);
     asked = std::max<int64_t>(1, asked * most / planner_.total() / 100 * 99);
   }
-  ASSIGN_OR_RETURN(tensor::Arena arena,
+  ASSIGN_OR_RETURN(arena_,
                    tensor::Arena::Create(planner_, "the plan of this network at this batch size"));
-  arena_ = std::move(arena);
   for (Step& step : steps_) {
     if (step.bind) step.bind();
   }

@@ -276,8 +276,7 @@ absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   }
   step.description = {node.name, node.op->name(), "", "", 0, bytes};
   Context context(*this, item.node, index, buffer);
-  ASSIGN_OR_RETURN(Kernel kernel, node.op->Bind(context));
-  step.run = std::move(kernel);
+  ASSIGN_OR_RETURN(step.run, node.op->Bind(context));
   steps_.push_back(std::move(step));
   return absl::OkStatus();
 }

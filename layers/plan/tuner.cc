@@ -127,8 +127,7 @@ class TunerWorkspace {
   static absl::Status Grow(AlignedBuffer& buffer, int64_t bytes, ElementType type) {
     if (buffer.size() >= bytes) return absl::OkStatus();
     buffer = {};
-    ASSIGN_OR_RETURN(AlignedBuffer made, AlignedBuffer::Create(bytes, "measuring convolutions"));
-    buffer = std::move(made);
+    ASSIGN_OR_RETURN(buffer, AlignedBuffer::Create(bytes, "measuring convolutions"));
     if (Bytes(type) > 1) Fill(buffer, type);
     return absl::OkStatus();
   }

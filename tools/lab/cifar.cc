@@ -209,10 +209,8 @@ absl::Status TrainMissing(const CifarPremises& premises, const std::string& name
   training::RunOptions options;
   ASSIGN_OR_RETURN(auto network, layers::FindNetwork(name));
   ASSIGN_OR_RETURN(const auto source, data::FindSource("cifar10"));
-  ASSIGN_OR_RETURN(auto run_data, training::DataOf(source, premises.data_dir));
-  options.data = std::move(run_data);
-  ASSIGN_OR_RETURN(auto resolved, training::Resolve(network, options.data.shape));
-  options.network = std::move(resolved);
+  ASSIGN_OR_RETURN(options.data, training::DataOf(source, premises.data_dir));
+  ASSIGN_OR_RETURN(options.network, training::Resolve(network, options.data.shape));
   options.output_dir = data::JoinPath(premises.runs_dir, name);
   options.threads = premises.threads;
   ASSIGN_OR_RETURN(
