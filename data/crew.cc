@@ -1,22 +1,15 @@
 #include "data/crew.h"
 
-#include <cstring>
 #include <utility>
 
 namespace cotangent::data {
 
-AlignedBytes::AlignedBytes(int64_t bytes) : data_(::operator new(bytes, std::align_val_t(64))) {
-  std::memset(data_, 0, bytes);
-}
-
-AlignedBytes::AlignedBytes(AlignedBytes&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)) {}
-
 Crew::Crew(const Options& options, std::vector<Make> makes)
     : options_(options), makes_(std::move(makes)) {
   for (int i = 0; i < options_.places; ++i) {
-    places_.push_back(
-        {AlignedBytes(options_.image_bytes), AlignedBytes(options_.target_bytes), {}});
+    places_.push_back({BigVector<std::byte>(options_.image_bytes),
+                       BigVector<std::byte>(options_.target_bytes),
+                       {}});
   }
   for (const Make& make : makes_) threads_.emplace_back([this, &make] { Work(make); });
 }

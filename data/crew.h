@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
-#include <new>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/memory.h"
 
 namespace cotangent::data {
 
@@ -26,19 +26,6 @@ struct Batch {
   int64_t epoch;
   int64_t index;             // of the batch within its epoch
   absl::Status status = {};  // an error: an image was unreadable; ignore the batch
-};
-
-// Memory aligned to 64 bytes. The constructor fills it with zeros, so that the operating system
-// provides its pages then and not while the first batches are made.
-class AlignedBytes {
- public:
-  explicit AlignedBytes(int64_t bytes);
-  AlignedBytes(AlignedBytes&& other) noexcept;
-  ~AlignedBytes() { ::operator delete(data_, std::align_val_t(64)); }
-  void* data() const { return data_; }
-
- private:
-  void* data_;
 };
 
 // The worker threads and a ring of places; a place is memory for one batch. Batches are numbered in
@@ -71,8 +58,7 @@ class Crew {
 
  private:
   struct Place {
-    AlignedBytes images;
-    AlignedBytes targets;
+    BigVector<std::byte> images, targets;
     Batch batch;
     int64_t number = -1;  // the number of the batch in this place; -1: none
   };

@@ -14,6 +14,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "base/round_up.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 
@@ -42,7 +43,7 @@ uint32_t Crc(const void* bytes, int64_t count) {
   return ~crc;
 }
 
-int64_t RoundedUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t RoundedUp(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 
 // Returns the size in bytes of the header, the entries and their checksum.
 int64_t FrontBytes(int64_t records) {

@@ -28,6 +28,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/editor_text.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "data/sources/pictures.h"
@@ -231,7 +232,7 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, T
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);
   if (!contents.ok()) return absl::InvalidArgumentError(contents.status().message());
-  if (absl::StartsWith(*contents, "\xff\xfe") || absl::StartsWith(*contents, "\xfe\xff"))
+  if (IsUtf16(*contents))
     return absl::InvalidArgumentError(
         absl::StrCat(text, ": the text is in UTF-16; save it as CSV in UTF-8"));
   std::optional<Columns> columns;
