@@ -20,8 +20,9 @@ std::vector<TensorId> Graph::AddNode(Op op, absl::string_view name, std::vector<
   const std::optional<std::string> key = op->Key(attributes);
   TensorId* known = nullptr;
   if (key.has_value()) {
-    const auto [entry, is_new] = interned_.try_emplace(
-        absl::StrCat(op->name(), ":", *key, ":", absl::StrJoin(inputs, ",")), kNoTensor);
+    std::string made = absl::StrCat(op->name(), ":", *key, ":", absl::StrJoin(inputs, ","));
+    for (const Output& output : outputs) absl::StrAppend(&made, ":", output.shape.ToString());
+    const auto [entry, is_new] = interned_.try_emplace(std::move(made), kNoTensor);
     if (!is_new) return producer(entry->second).outputs;
     known = &entry->second;
   }
@@ -35,19 +36,8 @@ std::vector<TensorId> Graph::AddNode(Op op, absl::string_view name, std::vector<
 
 TensorId Graph::AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                         Attributes attributes, Shape shape) {
-  const std::optional<std::string> key = op->Key(attributes);
-  TensorId* known = nullptr;
-  if (key.has_value()) {
-    const auto [entry, is_new] = interned_.try_emplace(
-        absl::StrCat(op->name(), ":", *key, ":", absl::StrJoin(inputs, ","), ":", shape.ToString()),
-        kNoTensor);
-    if (!is_new) return entry->second;
-    known = &entry->second;
-  }
-  nodes_.push_back({op, std::string(name), std::move(inputs), {}, std::move(attributes)});
-  const TensorId made = NewTensor(name, std::move(shape), static_cast<int>(nodes_.size()) - 1);
-  if (known != nullptr) *known = made;
-  return made;
+  const std::vector<Output> outputs = {{"", std::move(shape)}};
+  return AddNode(op, name, std::move(inputs), std::move(attributes), outputs)[0];
 }
 
 TensorId Graph::InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,

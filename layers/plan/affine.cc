@@ -35,6 +35,17 @@ std::optional<Affine> AffineIn(const Expr& e, const Expr& y) {
   return Affine{part->slope * factor, part->offset * factor};
 }
 
+std::optional<Expr> Expanded(const Graph& graph, const Node& node,
+                             const std::function<std::optional<Expr>(TensorId t)>& of) {
+  symbolic::Substitutions operands;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const std::optional<Expr> operand = of(node.inputs[i]);
+    if (!operand) return std::nullopt;
+    operands[graph.Operand(static_cast<int>(i))] = *operand;
+  }
+  return symbolic::Substitute(node.as<Expr>(), operands);
+}
+
 std::optional<Expr> ChannelExpressions::Of(TensorId t) {
   const Node& node = graph_.producer(t);
   if (graph_.shape(t).rank() > 1) return std::nullopt;
@@ -45,13 +56,7 @@ std::optional<Expr> ChannelExpressions::Of(TensorId t) {
   }
   if (node.op == kConstant) return graph_.pool().Constant(node.as<double>());
   if (node.op != kElementwise) return std::nullopt;
-  symbolic::Substitutions operands;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const std::optional<Expr> operand = Of(node.inputs[i]);
-    if (!operand) return std::nullopt;
-    operands[graph_.Operand(static_cast<int>(i))] = *operand;
-  }
-  return symbolic::Substitute(node.as<Expr>(), operands);
+  return Expanded(graph_, node, [this](TensorId input) { return Of(input); });
 }
 
 }  // namespace cotangent::layers

@@ -3,6 +3,7 @@
 #ifndef COTANGENT_LAYERS_PLAN_AFFINE_H_
 #define COTANGENT_LAYERS_PLAN_AFFINE_H_
 
+#include <functional>
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
@@ -17,6 +18,11 @@ struct Affine {
 
 // The expression as an affine function of y, if it is written as one.
 std::optional<Affine> AffineIn(const Expr& e, const Expr& y);
+
+// The result of the elementwise operation `node` as an expression, where of(t) gives the expression
+// of its input t; none if it gives none for one of them.
+std::optional<Expr> Expanded(const Graph& graph, const Node& node,
+                             const std::function<std::optional<Expr>(TensorId t)>& of);
 
 // Channel vectors and numbers of a graph as expressions in variables that stand for its parameters
 // and states.

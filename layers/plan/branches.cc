@@ -112,14 +112,7 @@ std::optional<Expr> Merger::Expand(TensorId t, int reader) {
 }
 
 std::optional<Expr> Merger::ExpandOperation(int index) {
-  const Node& node = graph_.node(index);
-  symbolic::Substitutions operands;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const std::optional<Expr> operand = Expand(node.inputs[i], index);
-    if (!operand) return std::nullopt;
-    operands[graph_.Operand(static_cast<int>(i))] = *operand;
-  }
-  return symbolic::Substitute(node.as<Expr>(), operands);
+  return Expanded(graph_, graph_.node(index), [&](TensorId t) { return Expand(t, index); });
 }
 
 // The kernel of convolution `node`, or of the input itself (-1), in that of `host`.

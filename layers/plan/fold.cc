@@ -88,16 +88,10 @@ void Folder::Merge(int index) {
 // a scalar, and the new value is affine in y, the convolution's result. Returns whether it did.
 bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   if (chain.addend != kNoTensor) return false;
-  symbolic::Substitutions operands;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const std::optional<Expr> operand =
-        node.inputs[i] == chain.end ? chain.value : channels_.Of(node.inputs[i]);
-    if (!operand) return false;
-    operands[graph_.Operand(static_cast<int>(i))] = *operand;
-  }
-  const Expr value = symbolic::Substitute(node.as<Expr>(), operands);
-  if (!AffineIn(value, y_)) return false;
-  chain.value = value;
+  const std::optional<Expr> value = Expanded(
+      graph_, node, [&](TensorId t) { return t == chain.end ? chain.value : channels_.Of(t); });
+  if (!value || !AffineIn(*value, y_)) return false;
+  chain.value = *value;
   return true;
 }
 
@@ -174,8 +168,7 @@ absl::StatusOr<std::unique_ptr<FoldedGraph>> FoldedGraph::Create(const Graph& gr
                                                                  const ParameterStore& source) {
   auto folded = std::unique_ptr<FoldedGraph>(new FoldedGraph(graph, source));
   RETURN_IF_ERROR(Folder(*folded, result).Run());
-  ASSIGN_OR_RETURN(std::unique_ptr<ParameterStore> store, ParameterStore::Create(folded->graph_));
-  folded->store_ = std::move(store);
+  ASSIGN_OR_RETURN(folded->store_, ParameterStore::Create(folded->graph_));
   return folded;
 }
 

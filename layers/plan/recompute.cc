@@ -69,8 +69,7 @@ class Recomputer {
     return IsForward(t) && schedule_.in_memory[t] && is_read_late_[t] && !is_result_[t] &&
            node.outputs.size() == 1 && !node.op->is_leaf() && graph_.shape(t).rank() >= 2;
   }
-  bool IsOfPass(TensorId t) const {
-    const Node& node = graph_.producer(t);
+  bool IsOfPass(const Node& node) const {
     return node.op->Role(graph_, node).kind != PassRole::kNone;
   }
   // Finds the stored tensors that recomputing t reads, if the tensors marked in `again` are
@@ -83,7 +82,8 @@ class Recomputer {
   const Graph& graph_;
   const std::vector<TensorId>& results_;
   const ElementType precision_;
-  int end_ = 0;  // nodes from this index on belong to the backward computation
+  int end_ = 0;                    // nodes from this index on belong to the backward computation
+  std::vector<int> last_forward_;  // by tensor: the last forward node that reads it; -1: none
   Schedule schedule_;
   std::vector<bool> is_result_, is_read_late_;  // by tensor
   enum { kPasses, kOperations };
@@ -97,8 +97,11 @@ absl::Status Recomputer::Prepare() {
   for (size_t i = 0; i < graph_.nodes().size(); ++i) {
     if (forward_uses.IsNeeded(static_cast<int>(i))) end_ = static_cast<int>(i) + 1;
   }
-  ASSIGN_OR_RETURN(Schedule schedule, Fuse(graph_, results_));
-  schedule_ = std::move(schedule);
+  last_forward_.assign(Tensors(), -1);
+  for (int i = 0; i < end_; ++i) {
+    for (TensorId t : graph_.node(i).inputs) last_forward_[t] = i;
+  }
+  ASSIGN_OR_RETURN(schedule_, Fuse(graph_, results_));
   is_result_.assign(Tensors(), false);
   for (TensorId t : results_) is_result_[t] = true;
   for (const StateUpdate& update : graph_.state_updates()) is_result_[update.value] = true;
@@ -113,8 +116,7 @@ absl::Status Recomputer::Prepare() {
     if (!is_late) continue;
     for (TensorId t : node.inputs) {
       is_read_late_[t] = true;
-      const bool is_of_pass = node.op->Role(graph_, node).kind != PassRole::kNone;
-      is_read_late_by_[is_of_pass ? kPasses : kOperations][t] = true;
+      is_read_late_by_[IsOfPass(node) ? kPasses : kOperations][t] = true;
     }
   }
   return absl::OkStatus();
@@ -204,7 +206,7 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
     // passes read t, each of them computes t itself and reads the leaves instead. If an operation
     // reads t, t must be stored again. If no pass reads t as well (is_shared), a pass that reads
     // the same leaves at that time can store t, so the leaves need not be read once more.
-    const bool is_shared = IsOfPass(t) && !is_read_late_by_[kPasses][t];
+    const bool is_shared = IsOfPass(graph_.producer(t)) && !is_read_late_by_[kPasses][t];
     const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
                          : is_shared                       ? bytes
                                                            : bytes + read;
@@ -219,10 +221,6 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
 // the next begins. They are chosen so that later forward nodes use few bytes of the tensors
 // computed before.
 std::vector<int> Recomputer::Cuts(int segments) const {
-  std::vector<int> last_forward(Tensors(), -1);
-  for (int i = 0; i < end_; ++i) {
-    for (TensorId t : graph_.node(i).inputs) last_forward[t] = i;
-  }
   std::vector<int64_t> crossing(end_ + 1, 0),
       made(end_ + 1, 0);  // bytes in use at a node; bytes made by all nodes before it
   for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
@@ -230,7 +228,7 @@ std::vector<int> Recomputer::Cuts(int segments) const {
     const int64_t bytes = BytesOf(graph_, t);
     const int node = graph_.tensor(t).node;
     made[node + 1] += bytes;
-    for (int i = node + 1; i <= last_forward[t]; ++i) crossing[i] += bytes;
+    for (int i = node + 1; i <= last_forward_[t]; ++i) crossing[i] += bytes;
   }
   for (int i = 1; i <= end_; ++i) made[i] += made[i - 1];
   std::vector<int> cuts;
@@ -249,10 +247,6 @@ std::vector<int> Recomputer::Cuts(int segments) const {
 }
 
 absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, Choice best) const {
-  std::vector<int> last_forward(Tensors(), -1);
-  for (int i = 0; i < end_; ++i) {
-    for (TensorId t : graph_.node(i).inputs) last_forward[t] = i;
-  }
   const std::vector<bool> cheap = best.again;
   for (const int segments : kSegments) {
     if (segments > end_) break;
@@ -264,7 +258,7 @@ absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, 
       for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
         if (!CanBeComputedAgain(t)) continue;
         const int node = graph_.tensor(t).node;
-        if (node >= begin && node < cut) again[t] = last_forward[t] < cut;
+        if (node >= begin && node < cut) again[t] = last_forward_[t] < cut;
       }
       begin = cut;
       ASSIGN_OR_RETURN(Choice choice, Judge(again));
