@@ -47,7 +47,7 @@ Architecture: $architecture
 Maintainer: The engineers of Cotangent <cotangent@packages.invalid>
 Section: science
 Priority: optional
-Depends: ${depends#shlibs:Depends=}
+Depends: ${depends#shlibs:Depends=}, libgvc6 | graphviz
 Recommends: ca-certificates, curl
 Suggests: g++, cmake, pkg-config, libabsl-dev, libdnnl-dev, libisal-dev, libjpeg-dev, libpng-dev, libprotobuf-dev, libwebp-dev, libzip-dev
 Installed-Size: $(du --summarize --apparent-size "$root/usr" | cut -f1)
