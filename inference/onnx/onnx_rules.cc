@@ -233,7 +233,16 @@ absl::Status Pad(const Node& node, OnnxNetwork& network) {
   const TensorId x = node.inputs[0];
   const Shape& shape = network.shape(x);
   layers::Padding pad = PaddingOf(node);
-  std::string value = network.Value(x);
+  std::string value;
+  if (const std::vector<float> constant = network.Constant(x); constant.size() == 1) {
+    // A constant is a single number elsewhere. Here it needs rows and columns; elementwise
+    // operations, the only ones that read constants, broadcast it over batch and channels.
+    const std::vector<float> plane(shape[2] * shape[3], constant[0]);
+    value = onnx.Tensor(onnx.Unique(absl::StrCat(node.name, ".constant")),
+                        {1, 1, shape[2], shape[3]}, plane);
+  } else {
+    value = network.Value(x);
+  }
   // Negative padding crops the image. This is done before positive padding is added.
   int64_t height = shape[2], width = shape[3];
   const auto crop = [&](int64_t axis, int64_t& extent, int64_t& before, int64_t& after) {
