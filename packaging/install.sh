@@ -47,6 +47,7 @@ while IFS=$'\t' read -r file destination; do
   chmod "$mode" "$stage/$destination"
 done <"@MANIFEST@"
 
+trap 'fail "cannot write into $root: is the disk full? Nothing was installed" 1' ERR
 # A pkg-config file for each library, and one CMake package whose components they are.
 mkdir -p "$stage/$libdir/pkgconfig" "$stage/$libdir/cmake/cotangent"
 config=$stage/$libdir/cmake/cotangent/cotangentConfig.cmake
@@ -97,9 +98,11 @@ foreach(_component ${cotangent_FIND_COMPONENTS})
 endforeach()
 CMAKE
 
+(cd "$stage" && find . -type d -print0) | (cd "$root" && xargs --null mkdir -p 2>/dev/null)
+trap - ERR
+
 # From here on only names change.
 (cd "$stage" && find . '(' -type f -o -type l ')' -print0) | while IFS= read -r -d '' file; do
-  mkdir -p "$root/${file%/*}"
   mv --force "$stage/$file" "$root/$file"
 done
 echo "installed in $root: $(ls "$root/bin" | grep --count '^cotangent-') programs, libraries ${!flags[*]} libcotangent.so"
