@@ -17,4 +17,10 @@ _MODULES = {
 }
 
 def abseil(name):
-    system_library(name = name, package = "libabsl-dev", header = "absl/status/status.h", pkg_config = _MODULES)
+    system_library(
+        name = name,
+        package = "libabsl-dev",
+        header = "absl/status/status.h",
+        minimum = "20220623",
+        pkg_config = _MODULES,
+    )

@@ -8,5 +8,6 @@ def protobuf(name):
         package = "libprotobuf-dev protobuf-compiler",
         header = "google/protobuf/message.h",
         pkg_config = {"protobuf": ["protobuf"]},
+        minimum = "3.21",
         program = "protoc",
     )

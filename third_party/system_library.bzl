@@ -9,6 +9,35 @@ def _fail_missing(ctx, what):
         package = ctx.attr.package,
     ))
 
+# The numbers of a version such as "3.21.12", which Starlark compares as lists.
+def _numbers(version):
+    return [int(part) for part in version.strip().split(".") if part.isdigit()]
+
+# The version that pkg-config tells, or else the header, by its "#define ..._VERSION_MAJOR 2" and ..._MINOR.
+def _installed_version(ctx):
+    if ctx.attr.pkg_config:
+        module = ctx.attr.pkg_config.values()[0][0]
+        return ctx.execute(["pkg-config", "--modversion", module]).stdout.strip()
+    header = ctx.attr.version_header
+    version = {}
+    for line in ctx.read(_include_path(ctx, header) + "/" + header).splitlines():
+        for part in ["MAJOR", "MINOR"]:
+            if line.startswith("#define") and "_VERSION_%s " % part in line:
+                version[part] = line.split(" ")[-1]
+    return "{MAJOR}.{MINOR}".format(**version)
+
+def _check_version(ctx):
+    installed = _installed_version(ctx)
+    if _numbers(installed) >= _numbers(ctx.attr.minimum):
+        return
+    fail(("\n\n{name}: version {installed} was found, at least {minimum} is needed.\n" +
+          "Install a newer one, such as Debian 12's and later releases':\n\n    sudo apt-get install {package}\n").format(
+        name = ctx.name,
+        installed = installed,
+        minimum = ctx.attr.minimum,
+        package = ctx.attr.package,
+    ))
+
 def _include_path(ctx, header):
     machine = ctx.execute(["uname", "-m"]).stdout.strip()
     for folder in ["/usr/include", "/usr/include/%s-linux-gnu" % machine, "/usr/local/include"]:
@@ -38,6 +67,8 @@ def _system_library_impl(ctx):
             repr(linkopts),
             repr(ctx.attr.target_deps.get(target, [])),
         ))
+    if ctx.attr.minimum:
+        _check_version(ctx)
     if ctx.attr.program:
         program = ctx.which(ctx.attr.program)
         if not program:
@@ -58,6 +89,8 @@ system_library = repository_rule(
         "linkopts": attr.string_list_dict(doc = "Target name to its link flags."),
         "pkg_config": attr.string_list_dict(doc = "Target name to the pkg-config modules that give its link flags."),
         "target_deps": attr.string_list_dict(doc = "Target name to further dependencies."),
+        "minimum": attr.string(doc = "The oldest version that will do."),
+        "version_header": attr.string(doc = "Without pkg_config, the header that defines the version."),
         "program": attr.string(doc = "A program that comes with the library; its version is target `version`."),
     },
 )
