@@ -2,6 +2,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 #endif
 #include <unistd.h>
 
@@ -14,7 +15,8 @@ namespace cotangent {
 namespace {
 
 constexpr InstructionSet kAll[] = {InstructionSet::kPortable, InstructionSet::kAvx2,
-                                   InstructionSet::kAvx512, InstructionSet::kAvx512Bf16};
+                                   InstructionSet::kAvx512, InstructionSet::kAvx512Bf16,
+                                   InstructionSet::kAmx};
 
 // Returns the instruction set that COTANGENT_ISA names; nullopt if the variable is not set or is
 // not the name of a set.
@@ -27,10 +29,23 @@ std::optional<InstructionSet> Allowed() {
   return std::nullopt;
 }
 
+#if defined(__x86_64__)
+// Returns whether the processor has AMX for bfloat16, and Linux, once asked, lets this process use
+// its tiles. (Intel's manual, volume 2, CPUID leaf 7; Linux, Documentation/arch/x86/xstate.rst.)
+bool MayUseTiles() {
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // bits of EDX of leaf 7
+  constexpr int64_t kRequestPermission = 0x1023, kTileData = 18;
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
+
 }  // namespace
 
 const char* Name(InstructionSet set) {
-  constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_bf16"};
+  constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_bf16", "amx"};
   return kNames[static_cast<int>(set)];
 }
 
@@ -42,8 +57,9 @@ InstructionSet ProcessorInstructionSet() {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
     return InstructionSet::kAvx2;
-  return __builtin_cpu_supports("avx512bf16") ? InstructionSet::kAvx512Bf16
-                                              : InstructionSet::kAvx512;
+  if (!__builtin_cpu_supports("avx512bf16")) return InstructionSet::kAvx512;
+  static const bool may_use_tiles = MayUseTiles();
+  return may_use_tiles ? InstructionSet::kAmx : InstructionSet::kAvx512Bf16;
 #else
   return InstructionSet::kPortable;
 #endif

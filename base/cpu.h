@@ -16,9 +16,10 @@ enum class InstructionSet : uint8_t {
   kAvx2,        // AVX2 and FMA: Intel Haswell, AMD Zen and later
   kAvx512,      // AVX-512 F, BW, DQ and VL: Intel Skylake-X, AMD Zen 4 and later
   kAvx512Bf16,  // dot products of bfloat16 pairs: Cooper Lake, Zen 4 and later
+  kAmx,         // products of tiles of 16 x 32 bfloat16: Sapphire Rapids and later
 };
 
-// Returns "portable", "avx2", "avx512" or "avx512_bf16".
+// Returns "portable", "avx2", "avx512", "avx512_bf16" or "amx".
 const char* Name(InstructionSet set);
 
 // Returns the widest set that both the processor and the operating system support.
@@ -36,6 +37,7 @@ std::vector<InstructionSet> AvailableInstructionSets();
 inline bool HasAvx2() { return WidestInstructionSet() >= InstructionSet::kAvx2; }
 inline bool HasAvx512() { return WidestInstructionSet() >= InstructionSet::kAvx512; }
 inline bool HasAvx512Bf16() { return WidestInstructionSet() >= InstructionSet::kAvx512Bf16; }
+inline bool HasAmx() { return WidestInstructionSet() >= InstructionSet::kAmx; }
 
 // Returns the value of COTANGENT_ISA if it is not the name of an instruction set (the variable is
 // then ignored); otherwise "".

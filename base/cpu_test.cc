@@ -11,6 +11,7 @@ namespace {
 TEST(Cpu, InstructionSetsInclude) {
   EXPECT_TRUE(!HasAvx512() || HasAvx2());
   EXPECT_TRUE(!HasAvx512Bf16() || HasAvx512());
+  EXPECT_TRUE(!HasAmx() || HasAvx512Bf16());
   EXPECT_LE(WidestInstructionSet(), ProcessorInstructionSet());
   EXPECT_EQ(AvailableInstructionSets().front(), WidestInstructionSet());
   EXPECT_EQ(AvailableInstructionSets().back(), InstructionSet::kPortable);

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -64,13 +65,18 @@ class CompiledKernel : public VectorKernel {
   size_t size_;
 };
 
-Isa ProcessorIsa() { return static_cast<Isa>(ProcessorInstructionSet()); }
+// Returns the widest set that programs are compiled for among those that `set` includes.
+Isa IsaWithin(InstructionSet set) {
+  return static_cast<Isa>(std::min(set, InstructionSet::kAvx512Bf16));
+}
+
+Isa ProcessorIsa() { return IsaWithin(ProcessorInstructionSet()); }
 
 }  // namespace
 
 const char* IsaName(Isa isa) { return Name(static_cast<InstructionSet>(isa)); }
 
-Isa BestIsa() { return static_cast<Isa>(WidestInstructionSet()); }
+Isa BestIsa() { return IsaWithin(WidestInstructionSet()); }
 
 absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const VectorProgram& program,
                                                                     const KernelOptions& options) {
