@@ -3,8 +3,9 @@
 //
 //   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
 //
-// `shape` limits it to shapes whose name contains this text, `choice` to candidates whose name
-// contains that text.
+// `shape` limits it to shapes whose name contains this text, `choice` to candidates whose direction
+// and name, such as "weight_gradient direct nhwc/bf16 nhwc/bf16 outer_product:amx", contain that
+// text.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -61,6 +62,15 @@ std::vector<NamedShape> Shapes() {
       {"resnet18 512@4", Square(512, 512, 4, 3, 1)},
       {"resnet18 64->128 s2", Square(64, 128, 32, 3, 1, 2)},
       {"resnet18 64->128 1x1 s2", Square(64, 128, 32, 1, 0, 2)},
+      {"resnet50 64->256@56", Square(64, 256, 56, 1, 0)},
+      {"resnet50 256->64@56", Square(256, 64, 56, 1, 0)},
+      {"resnet50 512->128@28", Square(512, 128, 28, 1, 0)},
+      {"resnet50 256@14", Square(256, 256, 14, 3, 1)},
+      {"resnet50 256->1024@14", Square(256, 1024, 14, 1, 0)},
+      {"resnet50 256@28 s2", Square(256, 256, 28, 3, 1, 2)},
+      {"resnet50 512->1024@28 1x1 s2", Square(512, 1024, 28, 1, 0, 2)},
+      {"resnet50 512@7", Square(512, 512, 7, 3, 1)},
+      {"resnet50 2048->512@7", Square(2048, 512, 7, 1, 0)},
       {"depthwise 64@32", Square(64, 64, 32, 3, 1, 1, 64)},
       {"depthwise 64@32 s2", Square(64, 64, 32, 3, 1, 2, 64)},
       {"depthwise 96@32 5x5", Square(96, 96, 32, 5, 2, 1, 96)},
@@ -99,7 +109,8 @@ AlignedBuffer Filled(int64_t bytes, ElementType type) {
 void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision,
                 const std::string& filter) {
   for (const ConvolutionChoice& choice : Candidates(shape, direction, precision, /*exact=*/false)) {
-    if (choice.ToString().find(filter) == std::string::npos) continue;
+    const std::string name = std::string(Name(direction)) + " " + choice.ToString();
+    if (name.find(filter) == std::string::npos) continue;
     absl::StatusOr<std::unique_ptr<Convolution>> convolution =
         Convolution::Create(shape, direction, choice);
     if (!convolution.ok()) {

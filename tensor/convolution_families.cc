@@ -7,22 +7,23 @@
 namespace cotangent::tensor {
 
 extern const ConvolutionFamily kWinogradFamily, kWinogradRowsFamily, kDepthwiseFamily,
-    kProductFamily, kLinearProductFamily, kOneDnnDirectFamily, kOneDnnWinogradFamily,
-    kOneDnnMatmulFamily, kOneDnnInt8Family;
+    kOuterProductFamily, kShiftedProductFamily, kProductFamily, kLinearProductFamily,
+    kOneDnnDirectFamily, kOneDnnWinogradFamily, kOneDnnMatmulFamily, kOneDnnInt8Family;
 
 absl::Span<const ConvolutionFamily* const> ConvolutionFamilies() {
   static constexpr const ConvolutionFamily* kFamilies[] = {
-      &kWinogradFamily,       &kWinogradRowsFamily,  &kDepthwiseFamily,
-      &kProductFamily,        &kLinearProductFamily, &kOneDnnDirectFamily,
-      &kOneDnnWinogradFamily, &kOneDnnMatmulFamily,  &kOneDnnInt8Family};
+      &kWinogradFamily,       &kWinogradRowsFamily, &kDepthwiseFamily,     &kOuterProductFamily,
+      &kShiftedProductFamily, &kProductFamily,      &kLinearProductFamily, &kOneDnnDirectFamily,
+      &kOneDnnWinogradFamily, &kOneDnnMatmulFamily, &kOneDnnInt8Family};
   return kFamilies;
 }
 
 const ConvolutionFamily* FamilyOf(const ConvolutionShape& shape, Direction direction,
                                   const ConvolutionChoice& choice, bool int8) {
   for (const ConvolutionFamily* family : ConvolutionFamilies()) {
-    if (family->int8 == int8 && family->algorithm == choice.algorithm && family->has(choice) &&
-        family->available(shape, direction, {choice.in_type, choice.out_type})) {
+    if (family->int8 == int8 && family->algorithm == choice.algorithm &&
+        family->available(shape, direction, {choice.in_type, choice.out_type}) &&
+        family->has(choice)) {
       return family;
     }
   }

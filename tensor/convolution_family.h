@@ -76,7 +76,7 @@ struct ConvolutionFamily {
   std::vector<ConvolutionCandidate> (*candidates)(const ConvolutionShape& shape,
                                                   Direction direction, const SideTypes& types);
   // Returns whether a choice with this `algorithm` belongs to the family. A choice may belong to it
-  // without being worth measuring.
+  // without being worth measuring. Called only where available() is true.
   bool (*has)(const ConvolutionChoice& choice);
   // Returns whether the family supports Epilogue::pooled for a shape for which available() is true.
   // Null: it never does.

@@ -424,6 +424,56 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   }
 }
 
+// Products of tiles cut channels, pixels and taps into blocks; these shapes have several of each, and
+// last ones that are not full.
+TEST(Convolution, ProductsOfTilesMatchTheReference) {
+  if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
+  for (const ConvolutionShape& shape : {
+           ConvolutionShape{.batch = 3,
+          .in_channels = 530,
+          .out_channels = 140,
+          .in_height = 5,
+          .in_width = 6,
+          .kernel_height = 2,
+          .kernel_width = 2,
+          .pad_bottom = 1,
+          .pad_left = 1},
+           ConvolutionShape{
+               .batch = 2, .in_channels = 9, .out_channels = 530, .in_height = 19, .in_width = 23},
+           ConvolutionShape{.batch = 2,
+           .in_channels = 40,
+           .out_channels = 150,
+           .in_height = 31,
+           .in_width = 33,
+           .kernel_height = 3,
+           .kernel_width = 5,
+           .stride_height = 2,
+           .stride_width = 3,
+           .dilation_height = 3,
+           .pad_top = 4,
+           .pad_right = 2},
+       }) {
+    int own = 0;
+    for (Direction direction :
+         {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+      for (const ConvolutionChoice& choice :
+           Candidates(shape, direction, ElementType::kBf16, false)) {
+        if (choice.implementation.find("_product:amx") == std::string::npos) continue;
+        SCOPED_TRACE(shape.ToString() + " " + std::string(Name(direction)) + ": " +
+                     choice.ToString());
+        const ElementType result_type =
+            direction == Direction::kForward ? choice.out_type : choice.in_type;
+        const bool rounded =
+            result_type == ElementType::kBf16 && direction != Direction::kWeightGradient;
+        EXPECT_LE(RunAgainstReference(shape, direction, choice).result,
+                  rounded ? kBf16Tolerance : kDirectTolerance);
+        ++own;
+      }
+    }
+    EXPECT_EQ(own, shape.stride_height == 1 ? 5 : 3);
+  }
+}
+
 // The output side before pooling (`fine`) and after pooling (`coarse`). In `fine`, the cells of a
 // window that are not its maximum are zero.
 struct PooledSide {

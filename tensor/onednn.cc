@@ -22,10 +22,11 @@ namespace {
 
 // oneDNN must not use instruction sets that the program rules out either (base/cpu.h).
 void LimitInstructionSet() {
-  if (HasAvx512Bf16()) return;
-  dnnl_set_max_cpu_isa(HasAvx512() ? dnnl_cpu_isa_avx512_core_vnni
-                       : HasAvx2() ? dnnl_cpu_isa_avx2_vnni
-                                   : dnnl_cpu_isa_sse41);
+  if (WidestInstructionSet() == ProcessorInstructionSet()) return;
+  dnnl_set_max_cpu_isa(HasAvx512Bf16() ? dnnl_cpu_isa_avx512_core_bf16
+                       : HasAvx512()   ? dnnl_cpu_isa_avx512_core_vnni
+                       : HasAvx2()     ? dnnl_cpu_isa_avx2_vnni
+                                       : dnnl_cpu_isa_sse41);
 }
 
 // Returns the process's only engine: the processor.

@@ -1,0 +1,411 @@
+// Convolutions in bf16 as sums of shifted products: forward with a stride of 1, and gradients by the
+// inputs with any stride. A convolution reads one side, the source, and writes the other, the
+// target. Each cell of the kernel (a tap) contributes the product of the source, shifted by the
+// tap, and the tap's weights.
+//
+// With a stride, the target of a gradient falls apart into phases: pixels whose coordinates leave
+// the same remainder when divided by the stride. Each phase has its own taps and is a convolution
+// with a stride of 1.
+//
+// Pixels of both sides are numbered as if each image had some more rows and columns, the gap, that
+// are zero in the source and unused in the target. A tap then means adding one number, its shift, to
+// a pixel's number, and a pixel outside the image is one in a gap: the one at the end of a row serves
+// as the beginning of the next row, too. A share of the work is a block of target pixels by some
+// groups of channels. It copies the source's pixels that it needs, gaps as zeros, and multiplies.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/cpu.h"
+#include "base/element_type.h"
+#include "base/parallel.h"
+#include "base/round_up.h"
+#include "tensor/convolution_family.h"
+#include "tensor/own_kernels.h"
+#include "tensor/panels.h"
+#include "tensor/tile_kernels.h"
+
+namespace cotangent::tensor {
+namespace {
+
+using tile_kernels::kGroup;
+using tile_kernels::kStep;
+using tile_kernels::kTileBytes;
+
+// The target pixels of a block, and the most groups of channels: their sums (0.3 MiB) must stay in
+// a core's second-level cache.
+constexpr int64_t kPixels = 128;
+constexpr int64_t kLargeGroups = 32, kLargeCacheBytes = 1 << 20;
+// The steps that are multiplied at a time: enough that loading and storing sums costs little, and
+// few enough that two groups of the weights stay in the nearest cache.
+constexpr int64_t kSteps = 8;
+// The most bytes of source pixels that a block may need. A large dilation on a large image needs
+// more.
+constexpr int64_t kMostSourceBytes = 1 << 20;
+// Fewer channels than this would mostly multiply the zeros that fill their step or group.
+constexpr int64_t kLeastChannels = 8;
+
+// A cell of the kernel along one axis, and where the source pixel lies relative to the target's.
+struct AxisTap {
+  int64_t cell, shift;
+};
+// One axis of a phase: the target's pixels `first`, first + step, and so on.
+struct AxisPhase {
+  int64_t first, step, count;
+  std::vector<AxisTap> taps;
+};
+// One axis of the convolution, of the image or of its kernel.
+struct Axis {
+  int64_t source, target, kernel, stride, dilation, pad;
+  std::vector<AxisPhase> phases;
+  int64_t extent;  // of the source with its gap
+};
+
+// For each target pixel j of phase `first`, pixel stride j + first of the input, the tap of kernel
+// cell k reads the output pixel o for which o * stride + k * dilation - pad is that pixel.
+void AddGradientPhases(Axis& axis) {
+  for (int64_t first = 0; first < std::min(axis.stride, axis.target); ++first) {
+    AxisPhase phase = {first, axis.stride, DivideUp(axis.target - first, axis.stride), {}};
+    for (int64_t k = 0; k < axis.kernel; ++k) {
+      const int64_t distance = first + axis.pad - k * axis.dilation;
+      if (distance % axis.stride == 0) phase.taps.push_back({k, distance / axis.stride});
+    }
+    axis.phases.push_back(std::move(phase));
+  }
+}
+
+Axis MakeAxis(Direction direction, int64_t in, int64_t out, int64_t kernel, int64_t stride,
+              int64_t dilation, int64_t pad) {
+  Axis axis = {in, out, kernel, stride, dilation, pad, {}, 0};
+  if (direction == Direction::kForward) {
+    AxisPhase phase = {0, 1, out, {}};
+    for (int64_t k = 0; k < kernel; ++k) phase.taps.push_back({k, k * dilation - pad});
+    axis.phases.push_back(std::move(phase));
+  } else {
+    std::swap(axis.source, axis.target);
+    AddGradientPhases(axis);
+  }
+  int64_t gap = 0;
+  for (const AxisPhase& phase : axis.phases) {
+    for (const AxisTap& tap : phase.taps)
+      gap = std::max({gap, -tap.shift, phase.count + tap.shift - axis.source});
+  }
+  axis.extent = axis.source + gap;
+  for (const AxisPhase& phase : axis.phases) axis.extent = std::max(axis.extent, phase.count);
+  return axis;
+}
+
+class ShiftedProduct final : public ConvolutionImplementation {
+ public:
+  // Returns whether this processor has the necessary instructions, the convolution is of a kind
+  // that this file is about and has one group and enough channels. The source must be bf16.
+  static bool IsAvailable(const ConvolutionShape& shape, Direction direction,
+                          const SideTypes& types);
+  // Returns the choice with the implementation "shifted_product:amx", both sides of which are NHWC.
+  static ConvolutionChoice Choice(const SideTypes& types);
+
+  // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).
+  ShiftedProduct(const ConvolutionShape& shape, Direction direction, const SideTypes& types,
+                 bool relu);
+
+  std::string implementation() const override { return Choice(types_).implementation; }
+  int64_t packed_weight_bytes() const override { return taps() * TapBytes(); }
+  int64_t scratch_bytes() const override { return threads_ * ThreadBytes(); }
+  void PackWeights(const float* oihw, void* packed) const override;
+  void Run(const ConvolutionArguments& arguments) const override;
+
+ private:
+  struct Tap {
+    int64_t cell;   // of the kernel, row by row
+    int64_t shift;  // from the number of a target pixel to that of its source pixel
+  };
+  struct Phase {
+    AxisPhase rows, columns;
+    std::vector<Tap> taps;
+    int64_t least_shift = 0, most_shift = 0;
+  };
+  // Target pixels [pixel, pixel + kPixels) of a phase, and some groups of the target's channels.
+  struct Block {
+    const Phase* phase;
+    int64_t pixel, group, groups;
+  };
+  // A pixel's place by its number.
+  struct Place {
+    int64_t image, y, x;
+  };
+
+  Place PlaceOf(int64_t pixel) const;
+  // Copies `count` source pixels from number `first` on to `rows`, RowBytes() each.
+  void CopySource(const char* source, int64_t first, int64_t count, char* rows) const;
+  void Multiply(const ConvolutionArguments& arguments, const Block& block, char* rows,
+                float* sums) const;
+  // Calls f(run, y, x, count) for each row of target pixels in a block: `count` pixels of the phase
+  // from number block.pixel + run on, of which the first lies at (y, x) of the target's image.
+  template <typename Function>
+  void ForEachRun(const Block& block, Function f) const;
+  // Writes a block's sums, or zeros if no tap contributes to its phase.
+  void StoreBlock(const ConvolutionArguments& arguments, const Block& block,
+                  const float* sums) const;
+  // Copies the weights of all taps, for the source channels of one step and the target channels of
+  // one group, to values[tap][source channel][target channel], with zeros where there are none.
+  void CopyWeights(const float* oihw, int64_t step, int64_t group, float* values) const;
+
+  bool forward() const { return direction_ == Direction::kForward; }
+  int64_t source_channels() const { return forward() ? shape_.in_channels : shape_.out_channels; }
+  int64_t target_channels() const { return forward() ? shape_.out_channels : shape_.in_channels; }
+  ElementType target_type() const { return forward() ? types_.out : types_.in; }
+  int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
+  int64_t steps() const { return DivideUp(source_channels(), kStep); }
+  int64_t groups() const { return DivideUp(target_channels(), kGroup); }
+  int64_t TapBytes() const { return steps() * groups() * kTileBytes; }
+  int64_t RowBytes() const { return PadAgainstCacheAliasing(steps() * kStep * 2); }
+  int64_t SumsRow() const { return (groups_ + 1) * kGroup; }  // not a power of two apart
+  int64_t ThreadBytes() const { return source_rows_ * RowBytes() + kPixels * SumsRow() * 4; }
+  int64_t pixels() const { return shape_.batch * rows_.extent * columns_.extent; }
+
+  const tile_kernels::Kernels& kernels_ = TileKernels();
+  const ConvolutionShape shape_;
+  const Direction direction_;
+  const SideTypes types_;
+  const bool relu_;
+  const int threads_ = Threads();
+  const Axis rows_, columns_;
+  std::vector<Phase> phases_;
+  int64_t source_rows_ = 0;  // the most source pixels that a block needs
+  int64_t groups_;           // of a block, at most
+};
+
+ShiftedProduct::ShiftedProduct(const ConvolutionShape& shape, Direction direction,
+                               const SideTypes& types, bool relu)
+    : shape_(shape),
+      direction_(direction),
+      types_(types),
+      relu_(relu),
+      rows_(MakeAxis(direction, shape.in_height, shape.out_height(), shape.kernel_height,
+                     shape.stride_height, shape.dilation_height, shape.pad_top)),
+      columns_(MakeAxis(direction, shape.in_width, shape.out_width(), shape.kernel_width,
+                        shape.stride_width, shape.dilation_width, shape.pad_left)) {
+  for (const AxisPhase& row : rows_.phases) {
+    for (const AxisPhase& column : columns_.phases) {
+      Phase phase = {row, column, {}};
+      for (const AxisTap& y : row.taps) {
+        for (const AxisTap& x : column.taps) {
+          phase.taps.push_back(
+              {y.cell * shape.kernel_width + x.cell, y.shift * columns_.extent + x.shift});
+          phase.least_shift = std::min(phase.least_shift, phase.taps.back().shift);
+          phase.most_shift = std::max(phase.most_shift, phase.taps.back().shift);
+        }
+      }
+      source_rows_ = std::max(source_rows_, kPixels + phase.most_shift - phase.least_shift);
+      phases_.push_back(std::move(phase));
+    }
+  }
+  const int64_t most_groups =
+      SecondCacheBytes() > kLargeCacheBytes ? kLargeGroups : kLargeGroups / 2;
+  groups_ = DivideUp(groups(), DivideUp(groups(), most_groups));
+}
+
+bool ShiftedProduct::IsAvailable(const ConvolutionShape& s, Direction direction,
+                                 const SideTypes& types) {
+  if (!HasAmx() || s.groups != 1 || s.IsLinear() ||
+      std::min(s.in_channels, s.out_channels) < kLeastChannels) {
+    return false;
+  }
+  const auto is_real = [](ElementType type) {
+    return type == ElementType::kF32 || type == ElementType::kBf16;
+  };
+  if (direction == Direction::kWeightGradient) return false;
+  const bool forward = direction == Direction::kForward;
+  if (forward && (s.stride_height != 1 || s.stride_width != 1)) return false;
+  if ((forward ? types.in : types.out) != ElementType::kBf16) return false;
+  if (!is_real(forward ? types.out : types.in)) return false;
+  const ShiftedProduct made(s, direction, types, /*relu=*/false);
+  return made.source_rows_ * made.RowBytes() <= kMostSourceBytes;
+}
+
+ConvolutionChoice ShiftedProduct::Choice(const SideTypes& types) {
+  return {Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc,
+          types.in,           types.out,     "shifted_product:amx"};
+}
+
+void ShiftedProduct::CopyWeights(const float* oihw, int64_t step, int64_t group,
+                                 float* values) const {
+  const int64_t taps = this->taps(), in_channels = shape_.in_channels;
+  const int64_t sources = std::min(kStep, source_channels() - step * kStep),
+                targets = std::min(kGroup, target_channels() - group * kGroup);
+  std::memset(values, 0, taps * kStep * kGroup * 4);
+  for (int64_t s = 0; s < sources; ++s) {
+    for (int64_t t = 0; t < targets; ++t) {
+      const int64_t source = step * kStep + s, target = group * kGroup + t;
+      const float* const from =
+          oihw + (forward() ? target * in_channels + source : source * in_channels + target) * taps;
+      for (int64_t tap = 0; tap < taps; ++tap) values[(tap * kStep + s) * kGroup + t] = from[tap];
+    }
+  }
+}
+
+// The weights of a tap are cut into pieces of kSteps steps, as Multiply() reads them.
+void ShiftedProduct::PackWeights(const float* oihw, void* packed) const {
+  ParallelFor(steps() * groups(), [&](int64_t share) {
+    const int64_t step = share / groups(), group = share % groups();
+    const int64_t piece = step / kSteps * kSteps, piece_steps = std::min(kSteps, steps() - piece);
+    std::vector<float> values(taps() * kStep * kGroup);
+    CopyWeights(oihw, step, group, values.data());
+    for (int64_t tap = 0; tap < taps(); ++tap) {
+      char* const tile = static_cast<char*>(packed) + tap * TapBytes() +
+                         (piece * groups() + group * piece_steps + step - piece) * kTileBytes;
+      const float* const from = values.data() + tap * kStep * kGroup;
+      for (int64_t pair = 0; pair < kStep / 2; ++pair) {
+        ProductKernels().pair_rows(from + 2 * pair * kGroup, from + (2 * pair + 1) * kGroup, kGroup,
+                                   reinterpret_cast<float*>(tile) + pair * kGroup);
+      }
+    }
+  });
+}
+
+ShiftedProduct::Place ShiftedProduct::PlaceOf(int64_t pixel) const {
+  const int64_t image_pixels = rows_.extent * columns_.extent;
+  int64_t image = pixel / image_pixels;
+  if (image * image_pixels > pixel) --image;  // rounds down
+  const int64_t rest = pixel - image * image_pixels;
+  return {image, rest / columns_.extent, rest % columns_.extent};
+}
+
+void ShiftedProduct::CopySource(const char* source, int64_t first, int64_t count,
+                                char* rows) const {
+  const int64_t bytes = source_channels() * 2, row_bytes = RowBytes();
+  Place at = PlaceOf(first);
+  for (int64_t i = 0; i < count; ++i, rows += row_bytes) {
+    const bool inside =
+        at.image >= 0 && at.image < shape_.batch && at.y < rows_.source && at.x < columns_.source;
+    const int64_t filled = inside ? bytes : 0;
+    if (inside) {
+      const int64_t pixel = (at.image * rows_.source + at.y) * columns_.source + at.x;
+      std::memcpy(rows, source + pixel * bytes, bytes);
+    }
+    std::memset(rows + filled, 0, steps() * kStep * 2 - filled);
+    if (++at.x < columns_.extent) continue;
+    at.x = 0;
+    if (++at.y < rows_.extent) continue;
+    at.y = 0, ++at.image;
+  }
+}
+
+void ShiftedProduct::Multiply(const ConvolutionArguments& arguments, const Block& block, char* rows,
+                              float* sums) const {
+  const Phase& phase = *block.phase;
+  CopySource(static_cast<const char*>(forward() ? arguments.in : arguments.out),
+             block.pixel + phase.least_shift, kPixels + phase.most_shift - phase.least_shift, rows);
+  bool accumulate = false;
+  for (int64_t step = 0; step < steps(); step += kSteps) {
+    const int64_t piece_steps = std::min(kSteps, steps() - step);
+    for (const Tap& tap : phase.taps) {
+      kernels_.multiply(
+          {.left_groups = kPixels / kGroup,
+           .right_groups = block.groups,
+           .steps = piece_steps,
+           .left = rows + (tap.shift - phase.least_shift) * RowBytes() + step * kStep * 2,
+           .left_row = RowBytes(),
+           .left_step = kStep * 2,
+           .left_group = kGroup * RowBytes(),
+           .right = static_cast<const char*>(arguments.weights) + tap.cell * TapBytes() +
+                    (step * groups() + block.group * piece_steps) * kTileBytes,
+           .c = sums,
+           .c_row = SumsRow(),
+           .accumulate = accumulate});
+      accumulate = true;
+    }
+  }
+}
+
+template <typename Function>
+void ShiftedProduct::ForEachRun(const Block& block, Function f) const {
+  const AxisPhase& rows = block.phase->rows;
+  const AxisPhase& columns = block.phase->columns;
+  const int64_t end = std::min(kPixels, pixels() - block.pixel);
+  for (int64_t run = 0; run < end;) {
+    const Place at = PlaceOf(block.pixel + run);
+    const int64_t rest = std::min(columns_.extent - at.x, end - run);
+    const int64_t count = std::min(columns.count - at.x, rest);
+    if (at.y < rows.count && count > 0) {
+      f(run, at.image * rows_.target + rows.first + at.y * rows.step,
+        columns.first + at.x * columns.step, count);
+    }
+    run += rest;
+  }
+}
+
+void ShiftedProduct::StoreBlock(const ConvolutionArguments& arguments, const Block& block,
+                                const float* sums) const {
+  const int64_t channel = block.group * kGroup,
+                channels = std::min(block.groups * kGroup, target_channels() - channel);
+  const int64_t element = Bytes(target_type()), pixel_bytes = target_channels() * element,
+                run_step = block.phase->columns.step * pixel_bytes;
+  char* const target = static_cast<char*>(forward() ? arguments.out : arguments.in);
+  const bool has_bias = forward() && arguments.bias != nullptr;
+  ForEachRun(block, [&](int64_t run, int64_t row, int64_t x, int64_t count) {
+    const int64_t at = (row * columns_.target + x) * pixel_bytes + channel * element;
+    if (block.phase->taps.empty()) {
+      for (int64_t i = 0; i < count; ++i)
+        std::memset(target + at + i * run_step, 0, channels * element);
+      return;
+    }
+    ProductKernels().finish(
+        target_type() == ElementType::kBf16,
+        {.rows = count,
+         .columns = channels,
+         .sums = sums + run * SumsRow(),
+         .sums_row = SumsRow(),
+         .bias = has_bias ? static_cast<const float*>(arguments.bias) + channel : nullptr,
+         .addend = forward() && arguments.addend != nullptr
+                       ? static_cast<const char*>(arguments.addend) + at
+                       : nullptr,
+         .relu = relu_,
+         .out = target + at,
+         .out_row = run_step});
+  });
+}
+
+void ShiftedProduct::Run(const ConvolutionArguments& arguments) const {
+  const int64_t pixel_blocks = DivideUp(pixels(), kPixels),
+                group_blocks = DivideUp(groups(), groups_);
+  ParallelFor(phases_.size() * pixel_blocks * group_blocks, [&](int64_t share, int thread) {
+    const int64_t group = share % group_blocks * groups_, rest = share / group_blocks;
+    const Block block = {&phases_[rest / pixel_blocks], rest % pixel_blocks * kPixels, group,
+                         std::min(groups_, groups() - group)};
+    char* const rows = static_cast<char*>(arguments.scratch) + thread * ThreadBytes();
+    float* const sums = reinterpret_cast<float*>(rows + source_rows_ * RowBytes());
+    if (!block.phase->taps.empty()) Multiply(arguments, block, rows, sums);
+    StoreBlock(arguments, block, sums);
+  });
+}
+
+}  // namespace
+
+extern constexpr ConvolutionFamily kShiftedProductFamily = {
+    .name = "shifted product",
+    .algorithm = Algorithm::kDirect,
+    .available = ShiftedProduct::IsAvailable,
+    .candidates =
+        [](const ConvolutionShape&, Direction, const SideTypes& types) {
+          return std::vector<ConvolutionCandidate>{
+              {ShiftedProduct::Choice(types), KernelKind::kAvx512}};
+        },
+    .has =
+        [](const ConvolutionChoice& choice) {
+          return choice == ShiftedProduct::Choice({choice.in_type, choice.out_type});
+        },
+    .create =
+        [](const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
+           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
+      return std::make_unique<ShiftedProduct>(
+          shape, direction, SideTypes{choice.in_type, choice.out_type}, epilogue.relu);
+    },
+};
+
+}  // namespace cotangent::tensor
