@@ -33,9 +33,9 @@ struct Coloring {
   std::uint32_t colors = 0;
 };
 
-// When to stop looking for a colouring: if it would take more than kMostColoringSteps visits of
-// entries (a few seconds), or, for a star colouring, if at least 1 / kDense of the matrix's entries
-// may differ from zero.
+// Limits of the search for a colouring. It gives up if it would visit the pattern's entries more
+// than kMostColoringSteps times (a few seconds). A star colouring is not tried at all if at least
+// one in kDense of the matrix's entries may differ from zero.
 inline constexpr double kMostColoringSteps = 2e9;
 inline constexpr std::size_t kDense = 4;
 
@@ -45,8 +45,9 @@ inline constexpr std::size_t kDense = 4;
 Coloring ColorColumns(const Pattern& pattern);
 
 // Computes a star colouring of the graph of a symmetric pattern. Greedy, in the order of the
-// columns. A dense pattern (kDense) gives each column its own colour; one that would take too many
-// steps is coloured by ColorColumns, whose result is a star colouring too.
+// columns. A dense pattern (kDense) gives each column its own colour; a pattern that would take too
+// many steps (kMostColoringSteps) is coloured by ColorColumns, whose result is a star colouring
+// too.
 Coloring ColorSymmetric(const Pattern& pattern);
 
 }  // namespace cotangent::autodiff

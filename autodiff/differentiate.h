@@ -46,7 +46,7 @@
 // autodiff/sparse.h for sparse Jacobians and Hessians; autodiff/blocks.h for functions that take
 // several blocks of parameters, f(const T* camera, const T* point, T* residual). Taking a
 // derivative inside a function that is itself being differentiated does not compile where the two
-// derivatives would be confused; forward/gradient.h says what to write instead.
+// derivatives would be confused; autodiff/forward/gradient.h says what to write instead.
 
 #include <cmath>
 #include <concepts>
@@ -76,7 +76,7 @@ inline constexpr Mode kAllModes[] = {Mode::kNumeric, Mode::kForward, Mode::kReve
 // Returns "numeric", "forward", "reverse" or "symbolic".
 const char* ModeName(Mode mode);
 
-// How to differentiate: a mode, and optionally settings for it.
+// Says how to differentiate: a mode, and optionally settings for it.
 struct Method {
   Method(Mode mode) : mode(mode) {}  // NOLINT: a mode is a method
 
@@ -180,7 +180,7 @@ absl::Status CheckFinite(const F& f, std::span<const double> x, const Vector& de
   return absl::OkStatus();
 }
 
-// These two wrap f for numeric differences, which evaluate it on plain numbers.
+// Plain and PlainScalar wrap f for numeric differences, which evaluate it on plain numbers.
 template <class F>
 numeric::VectorFunction Plain(const F& f) {
   return [&f](std::span<const double> at) { return Outputs<double>(f, at); };

@@ -1,11 +1,12 @@
 #ifndef COTANGENT_AUTODIFF_MATH_H_
 #define COTANGENT_AUTODIFF_MATH_H_
 
-// Functions that machine learning needs and <cmath> lacks (sigmoid, relu, logsumexp, ...), for the
-// plain numbers `float` and `double`.
+// Defines functions that machine learning needs and <cmath> lacks (sigmoid, relu, logsumexp, ...),
+// for the plain numbers `float` and `double`.
 //
-// To be differentiated in every mode, a function is written once as a template over its scalar
-// type. It imports the names of this file and calls them unqualified:
+// To be differentiated in every mode (numeric, forward, reverse, symbolic), a function is written
+// once as a template over its scalar type. It imports the names of this file and calls them
+// unqualified:
 //
 //   template <class T>
 //   T Score(const T& x, const T& y) {
@@ -16,8 +17,9 @@
 // The using directive also brings in the functions of <cmath> for plain numbers. The scalars that
 // compute derivatives (forward::Dual, forward::Taylor, reverse::Var, ...) overload the names of
 // <cmath> in their own namespaces, as numbers of other libraries do, so `using std::cos;` is enough
-// to call those. The names in the table below are found only through the using directive: if a
-// program has its own template named `sigmoid` and calls it with our scalars, it gets its own.
+// to call those overloads. The names in the table below are found only through the using directive:
+// if a program has its own template named `sigmoid` and calls it with our scalars, that template is
+// called.
 //
 // value_of(x) is the plain number in x, without its derivatives. Comparisons of scalars are decided
 // by this number.
@@ -187,7 +189,7 @@ inline double digamma(double x) { return polygamma(0, x); }
 // ---- The same names for the scalars that compute derivatives ----
 //
 // For such a scalar, each function below calls CotangentApply(rule::name(), x...), which the
-// scalar's own namespace defines. This hook is not named after the function itself, so that it does
+// scalar's own namespace defines. The hook is called CotangentApply, not `sigmoid`, so that it does
 // not collide with a program's own function of that name.
 
 namespace rule {
@@ -268,9 +270,9 @@ using std::frexp, std::ilogb, std::ldexp, std::logb, std::modf, std::nextafter, 
 
 }  // namespace functions
 
-// Makes functions::sigmoid and the others visible as autodiff::sigmoid. This is a directive,
-// because argument-dependent lookup ignores directives; it would find declared names in programs
-// that did not ask for them.
+// Makes functions::sigmoid and the others visible as autodiff::sigmoid. A using directive is right
+// here, because argument-dependent lookup ignores it. Using declarations would let that lookup find
+// the names in programs that did not ask for them.
 using namespace functions;  // NOLINT
 
 }  // namespace cotangent::autodiff

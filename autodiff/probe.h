@@ -76,8 +76,8 @@ struct Findings {
   void AddKink(std::string note);
 };
 
-// A namespace of its own, so that argument-dependent lookup for a Probe finds only its operators
-// and the names of <cmath>.
+// A separate namespace, so that argument-dependent lookup for a Probe finds only the operators and
+// the names of <cmath> that are declared in it.
 namespace probing {
 
 class Probe {
@@ -94,15 +94,15 @@ class Probe {
   std::vector<std::uint32_t> Inputs() const;
 
   // Returns the result of an operation: `value`, computed from `operands`, with `derivatives` by
-  // each of them. Records what is not finite and, unless the operation is linear, which inputs
-  // meet.
+  // each of them. Records the value or a derivative if it is not finite. Unless the operation is
+  // `linear`, also records that the inputs of its operands meet in a nonlinear operation.
   static Probe Apply(const char* name, double value, std::span<const double> derivatives,
                      std::span<const Probe* const> operands, bool linear);
   // Records a kink if a and b are equal: a comparison of equal values may choose between branches
   // whose derivatives differ.
   static void NoteTie(const Probe& a, const Probe& b, const char* relation, bool outcome);
   void NoteKink(const char* name, const std::string& taken) const;
-  // Returns another value with the same dependencies.
+  // Returns a Probe with the given value that depends on the same inputs as this one.
   Probe WithValue(double value) const;
 
  private:
@@ -254,8 +254,8 @@ COTANGENT_PROBE_NAMED(silu)
 #undef COTANGENT_PROBE_NAMED
 inline double CotangentApply(functions::rule::value_of, const Probe& x) { return x.value(); }
 
-// Functions with a kink or a jump where the condition `at_kink` (or `at_jump`) holds; v is the
-// value of x. The text `taken` says which derivative is used there.
+// Defines a function that has a kink or a jump where the condition `at_kink` (or `at_jump`) holds;
+// in that condition, v is the value of x. The text `taken` says which derivative is used there.
 #define COTANGENT_PROBE_KINKED(signature, name, call, at_kink, linear, taken) \
   inline Probe signature(const Probe& x) {                                    \
     const double v = x.value();                                               \
@@ -346,8 +346,8 @@ COTANGENT_PROBE_BINARY(fmod, std::fmod(u, v) == 0, true,
 COTANGENT_PROBE_BINARY(remainder, 2 * std::abs(std::remainder(u, v)) == std::abs(v), true,
                        "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(copysign, u == 0 || v == 0, true, "derivative 0 is taken")
-// Overload resolution prefers these two to the templates std::max and std::min where a caller
-// imported those.
+// Where a caller has imported the templates std::max and std::min, overload resolution prefers
+// these two functions, which are no templates.
 inline Probe max(const Probe& a, const Probe& b) { return max<Probe, Probe>(a, b); }
 inline Probe min(const Probe& a, const Probe& b) { return min<Probe, Probe>(a, b); }
 COTANGENT_PROBE_BINARY(nextafter, false, true, "")
@@ -405,8 +405,8 @@ Stream& operator<<(Stream& out, const X& x) {
 
 }  // namespace probing
 
-// What a run of a function at x found: the results' values and dependencies, and the findings on
-// the way.
+// Holds what one run of a function at x found: the values of its results, the inputs that each
+// result depends on, and the findings on the way.
 struct Inspection {
   Findings findings;
   std::vector<double> values;

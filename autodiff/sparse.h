@@ -1,11 +1,11 @@
 #ifndef COTANGENT_AUTODIFF_SPARSE_H_
 #define COTANGENT_AUTODIFF_SPARSE_H_
 
-// Sparse Jacobians and Hessians. The caller gives the pattern (the entries that may differ from
-// zero), or it is detected by running the function once on probes (autodiff/probe.h). Columns that
-// never have an entry in the same row get the same colour (autodiff/coloring.h), and one derivative
-// along the sum of their unit vectors computes them all. A tridiagonal Jacobian of a million rows
-// takes three such directions.
+// Computes sparse Jacobians and Hessians. The caller gives the pattern (the entries that may differ
+// from zero), or the pattern is detected by running the function once on probes (autodiff/probe.h).
+// Columns that never have an entry in the same row get the same colour (autodiff/coloring.h), and
+// one derivative along the sum of their unit vectors computes all columns of that colour. A
+// tridiagonal Jacobian of a million rows takes three such directions.
 //
 // How each mode computes the entries (a star colouring is one from which a symmetric matrix can be
 // read off):
@@ -50,7 +50,7 @@ struct SparseMatrix {
   Matrix Dense() const;
 };
 
-// Returns which results depend on which inputs at x.
+// Returns the pattern of the Jacobian at x: row i lists the inputs that result i depends on.
 template <class F>
 Pattern JacobianPattern(const F& f, std::span<const double> x) {
   return {x.size(), Inspect(f, x).dependencies};
@@ -74,15 +74,15 @@ namespace differentiate_internal {
 
 absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t columns);
 
-// Returns, for each colour, the sum of the unit vectors of its columns.
+// Returns each colour's seed: the sum of the unit vectors of the columns that have this colour.
 std::vector<Vector> Seeds(const Coloring& coloring);
 
-// Reads the entries off the products of the Jacobian with each colour's seed: entry (i, j) is row i
-// of the product of column j's colour.
+// Reads the entries off the products of the Jacobian with each colour's seed: entry (i, j) is
+// component i of the product for column j's colour.
 Vector FromColumns(const Pattern& pattern, const Coloring& coloring,
                    const std::vector<Vector>& products);
 // Reads the entries off the products of the transposed Jacobian with the seeds of row colours:
-// entry (i, j) is component j of the product of row i's colour.
+// entry (i, j) is component j of the product for row i's colour.
 Vector FromRows(const Pattern& pattern, const Coloring& coloring,
                 const std::vector<Vector>& products);
 // Reads the entries off the products of a Hessian with the seeds of a star colouring.

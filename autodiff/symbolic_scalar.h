@@ -34,8 +34,8 @@ struct SymbolicTrace {
   std::string unsupported;
 };
 
-// A namespace of its own, so that argument-dependent lookup finds only the operators and the names
-// of <cmath>.
+// A separate namespace, so that argument-dependent lookup for a SymbolicScalar finds only the
+// operators and the names of <cmath> that are declared in it.
 namespace tracing {
 
 class SymbolicScalar {

@@ -4,7 +4,8 @@
 //
 // General registers in the generated code: rdi and rsi hold the arguments (the kernel and the
 // KernelCall) at entry; rax and rdx are scratch; rcx counts rows or elements; rbp holds the column.
-// The other registers hold addresses, as do rdi and rsi after entry.
+// The other registers hold addresses, as do rdi and rsi after entry. The loop works on the rows in
+// blocks: it finishes one block of rows before it goes on to the next (vector_jit.cc).
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 

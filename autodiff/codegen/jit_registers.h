@@ -1,7 +1,8 @@
-// Decides which value is in which register. Values that do not change from row to row are loaded
-// into registers before the loop, as many as there is room for ("pinned"). All other values get
-// registers while the loop's body is emitted. If none is free, the value that is next read farthest
-// in the future is moved to memory (Belady 1966), which is optimal for straight-line code.
+// Decides which value is in which register. Of the values that do not change from row to row, as
+// many as there is room for are loaded into registers before the loop; these values are called
+// pinned. All other values get registers while the loop's body is emitted. If none is free, the
+// value that is next read farthest in the future is moved to memory (Belady 1966), which is optimal
+// for straight-line code.
 //
 // A body works on several vectors at once, its "copies"; a Shape tells how they are arranged in
 // rows and columns (jit_plan.h).
@@ -52,7 +53,7 @@ class RegisterEmitter : public MemoryEmitter {
   // Like Read(), but returns the value's address if the value is in memory and an instruction can
   // read it from there.
   Source ReadAny(Value v);
-  // Whether the value is in memory and not in a register at present.
+  // Returns whether the value is in memory and not in a register at present.
   bool FromMemory(Value v) const;
   // Whether nothing reads the value after the current step of the current copy.
   bool DiesHere(Value v) const { return !plan_.IsInvariant(v) && NextUse(Key(v)) == kNever; }
@@ -69,9 +70,9 @@ class RegisterEmitter : public MemoryEmitter {
 
   // ---- Registers of running sums ----
 
-  // Each sum of the program has a running sum for each copy. If registers are scarce, it has only
-  // one for each column of the body (SumsByColumn()); if they are scarcer still, running sums are
-  // in memory.
+  // Each sum of the program has a running sum for each copy. If registers are scarce, a sum has
+  // only one running sum for each column of the body (SumsByColumn()); if they are scarcer still,
+  // running sums are in memory.
   bool SumsInMemory() const { return sums_in_memory_; }
   bool SumsByColumn() const { return sum_copies_ == at_.shape.across; }
   int sum_copies() const { return sum_copies_; }
@@ -87,8 +88,8 @@ class RegisterEmitter : public MemoryEmitter {
 
   // The key of a value in the current copy, for places_ and owner_.
   int Key(Value v) const;
-  // When the value with this key is next read, as the number of the step times the number of copies
-  // plus the copy; kNever if it is not read again.
+  // Returns when the value with this key is next read, as the number of the step times the number
+  // of copies plus the copy; kNever if it is not read again.
   int NextUse(int key) const;
   int Allocate(bool mask);
   void Evict(bool mask, int reg);

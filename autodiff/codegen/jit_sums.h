@@ -13,17 +13,18 @@ class SumEmitter : public InstructionEmitter {
 
   void InitializeSums(const Shape& shape);
   void EmitSum(const Step& step);
-  // A body of the loop works on several rows at once. Adds the running sums that it keeps for its
-  // other rows to those of its first row.
+  // Emits code that adds the running sums of the body's other rows to those of its first row. (The
+  // loop's body works on several rows at once.)
   void MergeSums(const Shape& shape);
-  // Add the running sums to the caller's sums: FinishSums() column by column, FinishFlatSums() all
-  // lanes together (for a flat kernel, whose data is one long row).
+  // Emit code that adds the running sums to the caller's sums: FinishSums() column by column,
+  // FinishFlatSums() all lanes together (for a flat kernel, whose data is one long row).
   void FinishSums(const Shape& shape);
   void FinishFlatSums(const Shape& shape);
 
  private:
   int sums() const { return static_cast<int>(plan_.program.sums().size()); }
-  // Adds `total`, the running sums of one vector of columns, to the caller's sums at `to`.
+  // Emits code that adds `total`, the running sums of one vector of columns, to the caller's sums
+  // at `to`.
   void AddTo(const Address& to, const Xmm& total);
 };
 

@@ -16,9 +16,9 @@ enum class Isa : uint8_t { kPortable, kAvx2, kAvx512, kAvx512Bf16 };
 
 const char* IsaName(Isa isa);
 
-// The best instruction set that this processor has (kAvx2 includes FMA; kAvx512 means F, BW, DQ and
-// VL), or the one that the environment variable COTANGENT_ISA names (portable, avx2, avx512 or
-// avx512_bf16) if that is lower.
+// Returns the best instruction set that this processor has (kAvx2 includes FMA; kAvx512 means F,
+// BW, DQ and VL), or the one that the environment variable COTANGENT_ISA names (portable, avx2,
+// avx512 or avx512_bf16) if that is lower.
 Isa BestIsa();
 
 struct KernelOptions {

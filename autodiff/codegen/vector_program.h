@@ -25,12 +25,12 @@ namespace cotangent::autodiff::codegen {
 using cotangent::ElementType;
 
 // Whether an output is read again soon (kCached), or is so large that its stores should bypass the
-// caches (kStreaming). The latter uses non-temporal stores if the address is aligned for them,
-// otherwise ordinary ones.
+// caches (kStreaming). With kStreaming, the kernel uses non-temporal stores if the address is
+// aligned for them, otherwise ordinary stores.
 enum class StoreHint : uint8_t { kCached, kStreaming };
 
 // The accuracy of the elementary functions. kBf16 is for results that are stored as bf16, which
-// rounds them by up to 2e-3 of their value. With it, Exp, Sigmoid and Erfc, of which most
+// rounds them by up to 2e-3 of their value. With kBf16, Exp, Sigmoid and Erfc, of which most
 // activations and their derivatives are made, have relative errors of up to 1.2e-4 and take two
 // thirds of the operations. The other functions are the same in both.
 enum class Accuracy : uint8_t { kF32, kBf16 };

@@ -92,25 +92,25 @@
 
 namespace cotangent::autodiff::forward {
 
-// Tags the scalars used to differentiate the function F with &kLevelOf<F>; null for scalars that
-// were made by hand.
+// A Level tags a type of scalars. &kLevelOf<F> is the tag of the scalars that differentiate the
+// function F; null is the tag of scalars that a program makes by hand.
 using Level = const char*;
 template <class F>
 inline constexpr char kLevelOf = 0;
 
-// A namespace of its own, so that argument-dependent lookup for a dual number finds only its
-// operators and the names of <cmath>.
+// A separate namespace, so that argument-dependent lookup for a dual number finds only the
+// operators and the names of <cmath> that are declared in it.
 namespace scalar {
 template <class T, int N, Level kLevel = nullptr>
 struct Dual;
 }  // namespace scalar
 using scalar::Dual;
 
-// A dual number whose number of directions is chosen at run time. A constant has none.
+// A dual number whose number of directions is chosen at run time. A constant has no directions.
 template <class T = double>
 using DynamicDual = Dual<T, kDynamic>;
 
-// How many levels of duals A nests: 0 for a plain number.
+// The number of levels of duals that A nests: 0 for a plain number, 1 for Dual<double, N>.
 template <class A>
 inline constexpr int kDepth = 0;
 template <class T, int N, Level kLevel>
@@ -224,8 +224,8 @@ template <class A>
   }
 }
 
-// Whether all components are the constant 0. A variable recorded on a tape that merely has the
-// value 0 does not count: its tangent may differ from 0.
+// Returns whether all components are the constant 0. A variable recorded on a tape that merely has
+// the value 0 does not count: its tangent may differ from 0.
 template <class A>
 bool IsZero(const A& a) {
   if constexpr (DualNumber<A>) {
@@ -350,8 +350,8 @@ requires DualPair<A, B>
   }
 }
 
-// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny, 1 / w is infinite
-// though w is not 0.
+// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny, 1 / w may be infinite
+// though w is not 0; then MovingQuotient divides by w itself.
 template <class A, class B>
 requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator/(const A& a, const B& b) {

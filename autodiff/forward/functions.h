@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_FORWARD_FUNCTIONS_H_
 
-// The functions of <cmath> and of autodiff/math.h for dual numbers. Include
+// Defines the functions of <cmath> and of autodiff/math.h for dual numbers. Include
 // autodiff/forward/dual.h, not this file.
 //
 // Each function is its chain rule: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v), f'(v), x).
@@ -22,7 +22,7 @@
 
 namespace cotangent::autodiff::forward {
 
-// Applies the chain rule to f(x, y, z), with a derivative by each.
+// Applies the chain rule to f(x, y, z), with derivatives dfdx by x, dfdy by y and dfdz by z.
 template <DualNumber D>
 D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x,
         const typename D::Scalar& dfdy, const D& y, const typename D::Scalar& dfdz, const D& z) {
@@ -358,7 +358,7 @@ requires DualPair<A, B> Promoted<A, B> nextafter(const A& a, const B& b) {
   return result;
 }
 
-// ---- Maximum and minimum: if both are equal, the derivative is the first argument's ----
+// ---- Maximum and minimum: of two equal arguments, the first gives the derivative ----
 
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> max(const A& a, const B& b) {
@@ -474,8 +474,8 @@ requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp
                   T(functions::sigmoid(T(y.value - x.value))), y);
 }
 
-// Subtracts the largest value, so that exp cannot overflow; it is a constant that cancels in the
-// derivatives.
+// Subtracts the largest value, so that exp cannot overflow. It is subtracted as a constant, because
+// it cancels in the derivatives.
 template <DualNumber D>
 D CotangentApply(functions::rule::logsumexp, std::span<const D> x) {
   Real<D> high = -std::numeric_limits<Real<D>>::infinity();

@@ -1,9 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_GRADIENT_H_
 #define COTANGENT_AUTODIFF_FORWARD_GRADIENT_H_
 
-// Gradients, Jacobians and Hessians by dual numbers (autodiff/forward/dual.h), for functions as
-// autodiff/function.h describes them. A dual number carries eight directions at once, so n inputs
-// take n / 8 evaluations of f, each of which costs as much as a few on plain numbers.
+// Computes gradients, Jacobians and Hessians by dual numbers (autodiff/forward/dual.h), for
+// functions as autodiff/function.h describes them. A dual number carries eight directions at once,
+// so n inputs take n / 8 evaluations of f, each of which costs as much as a few on plain numbers.
 // autodiff/differentiate.h offers the same functions in all modes, and reports errors.
 //
 // The point may consist of scalars of any type S; usually S is double. Inside a function that is
@@ -17,7 +17,8 @@
 //   }, std::vector{1.0});
 //
 // With a point of doubles there, the inner derivative would wrongly be a constant to the outer
-// function. The types prevent this: g does not compile if it mixes numbers of the two levels.
+// function. The types prevent this: g does not compile if it mixes the outer function's scalars
+// with its own.
 
 #include <algorithm>
 #include <cstddef>

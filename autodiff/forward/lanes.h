@@ -7,9 +7,9 @@
 // For `double` and `float` the lanes are stored in 16-byte vectors, which every x86-64 processor
 // has, and every loop over them is unrolled at compile time, so that a compiler can keep a whole
 // dual number in registers. (One wide vector type would be simpler, but on processors without such
-// a register GCC moves it through memory.) If N does not fill the last vector, its padding is
-// computed along and never read as a lane. For other T, which are dual numbers themselves, the
-// lanes are an array.
+// a register GCC moves it through memory.) If N does not fill the last vector, the unused elements
+// of that vector (its padding) are computed like the others but never read as lanes. For other T,
+// which are dual numbers themselves, the lanes are an array.
 
 #include <algorithm>
 #include <concepts>
@@ -19,7 +19,7 @@
 
 namespace cotangent::autodiff::forward {
 
-// A value of N: the number of directions is known only at run time.
+// The value of N which means that the number of directions is known only at run time.
 inline constexpr int kDynamic = -1;
 
 template <class T, int N>

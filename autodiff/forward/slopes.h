@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
 #define COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
 
-// The derivatives of functions, computed with any scalar: plain numbers, dual numbers (for second
+// Computes the derivatives of functions, with any scalar: plain numbers, dual numbers (for second
 // and higher derivatives) and Taylor series. The comment beside each function is its formula.
 // Include autodiff/forward/dual.h, not this file.
 //

@@ -109,8 +109,9 @@ int Order(const Taylor<T, K>& x) {
 }
 
 // Returns the series of x^a for a constant a; `value` is its coefficient 0. If x_0 = 0 and a is not
-// a whole number >= 0, then x = x_m t^m + ..., and the series in t exists only below the power a m:
-// coefficients are 0 there, and infinite at the multiples of m above.
+// a whole number >= 0, then x = x_m t^m + ..., and the series in t exists only below the power with
+// exponent p = a m: coefficients with an index below p are 0, and those at the multiples of m above
+// p are infinite.
 template <class T, int K>
 Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   Taylor<T, K> y(value);
@@ -169,7 +170,8 @@ SinePair<T, K> Hyperbolic(const Taylor<T, K>& x) {
   return SinePair<T, K>(sinh(x[0]), cosh(x[0]), 1, x);
 }
 
-// Returns the largest absolute value of the operands: divided by it, their squares do not overflow.
+// Returns the largest absolute value of the operands. After division by it, their squares do not
+// overflow.
 template <class T, class... X>
 auto Size(const T& x, const X&... more) {
   auto size = std::abs(value_of(x));
@@ -344,7 +346,7 @@ Taylor<T, K> expm1(const Taylor<T, K>& x) {
   return taylor::WithValue(exp(x), T(expm1(x[0])));
 }
 
-// Functions computed from their derivative as a series: y' = slope x'.
+// Defines functions that are computed from the series of their derivative: y' = slope x'.
 #define COTANGENT_BY_SLOPE(name, slope)                              \
   template <class T, int K>                                          \
   Taylor<T, K> name(const Taylor<T, K>& x) {                         \

@@ -41,8 +41,9 @@ struct CheckResult {
   std::string message;  // the outcome in one line, for a person to read
 };
 
-// Compares `gradient` with differences of f: n partial derivatives at x. A gradient whose size is
-// not that of x fails, and so does a gradient that is not finite at a point where the function is.
+// Compares `gradient` (the n partial derivatives that somebody claims for f at x) with differences
+// of f. A gradient whose size is not that of x fails, and so does a gradient that is not finite at
+// a point where the function is.
 CheckResult CheckGradient(const ScalarFunction& f, std::span<const double> x,
                           std::span<const double> gradient, const CheckOptions& options = {});
 

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_BENCHMARK_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_REVERSE_BENCHMARK_FUNCTIONS_H_
 
-// The four functions whose gradients the benchmarks time. Each is an ordinary template over its
-// scalar, with plain loops.
+// Defines the four functions whose gradients the benchmarks time. Each is an ordinary template over
+// its scalar, with plain loops.
 
 #include <algorithm>
 #include <cmath>
@@ -121,7 +121,8 @@ struct TanhNetwork {
   }
 };
 
-// The chained Rosenbrock function (Toint, 1978).
+// The chained Rosenbrock function, the sum over i of 100 (x_(i+1) - x_i^2)^2 + (1 - x_i)^2 (Toint,
+// 1978).
 struct Rosenbrock {
   static constexpr int kSize = 10000;
 

@@ -42,7 +42,7 @@ struct LoopDerivative {
   std::vector<double> by_state;       // cotangent^T d(final state)/d(initial state)
   std::vector<double> by_parameters;  // cotangent^T d(final state)/d(parameters)
   std::size_t tape_bytes = 0;         // bytes of the largest recording
-  std::size_t plain_steps = 0;        // steps run without recording, the first pass included
+  std::size_t plain_steps = 0;        // steps run without recording, with the loop's first run
 };
 
 namespace internal {
@@ -65,8 +65,8 @@ class LoopReversal {
       : step_(step), parameters_(parameters), options_(options) {}
 
   // Reverses segments [begin, end) of steps_per_recording steps each; the loop has `steps` steps in
-  // all, and `state` is the state before segment `begin`. Turns `cotangent` (the derivative by the
-  // state) from that at the end of the segments into that at their begin.
+  // all, and `state` is the state before segment `begin`. Turns `cotangent` from the derivative by
+  // the state after these segments into the derivative by the state before them.
   void Reverse(std::size_t begin, std::size_t end, std::size_t steps, std::vector<double>& state,
                std::size_t checkpoints) {
     while (end - begin > 1) {
@@ -92,8 +92,8 @@ class LoopReversal {
     return std::min(steps, segment * options_.steps_per_recording);
   }
 
-  // Returns how many segments to advance to the next checkpoint: so many that the checkpoints that
-  // are left can reverse the rest with the least number of runs.
+  // Returns how many segments lie before the next checkpoint: so many that the checkpoints that are
+  // left can reverse the segments after it with the least number of runs.
   static std::size_t Advance(std::size_t segments, std::size_t checkpoints) {
     if (checkpoints <= 1) return segments - 1;
     std::size_t runs = 1;
@@ -151,7 +151,7 @@ LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> s
 }
 
 // Returns the gradient of loss(std::span<const T> final_state) by the initial state and the
-// parameters of such a loop.
+// parameters of a loop that LoopVjp describes.
 template <class Step, class Loss>
 LoopDerivative LoopGradient(Step&& step, std::size_t steps, std::span<const double> state,
                             std::span<const double> parameters, Loss&& loss,

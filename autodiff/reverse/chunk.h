@@ -1,14 +1,15 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
 #define COTANGENT_AUTODIFF_REVERSE_CHUNK_H_
 
-// Chunk: a few doubles in one vector register, with which program.h computes; and functions of all
-// doubles in a chunk.
+// Defines Chunk, a few doubles in one vector register, and functions that compute on all doubles of
+// a chunk at once. program.h replays recorded programs with chunks.
 
 #include <utility>
 
 #include "autodiff/reverse/functions.h"
 
-// The instruction sets for which functions on chunks of 4 and 8 doubles are compiled.
+// These macros name the instruction sets for which functions on chunks of 4 and 8 doubles are
+// compiled.
 #if defined(__x86_64__)
 #define COTANGENT_FOR_4_LANES [[gnu::target("avx2,fma")]]
 #define COTANGENT_FOR_8_LANES [[gnu::target("avx512f")]]
@@ -19,9 +20,9 @@
 
 namespace cotangent::autodiff::reverse {
 
-// kWidth doubles in one register: 2 on every x86-64 (SSE2) and ARMv8, 4 with AVX2, 8 with AVX-512.
-// All of its functions are COTANGENT_INLINE, because they must be compiled for the instruction set
-// of the function that they are inlined into.
+// The type of one vector register with kWidth doubles: 2 on every x86-64 (SSE2) and ARMv8, 4 with
+// AVX2, 8 with AVX-512. All functions of Chunk, which holds such a vector, are COTANGENT_INLINE,
+// because they must be compiled for the instruction set of the function that they are inlined into.
 template <int kWidth>
 struct VectorOf {
   using Aligned __attribute__((vector_size(8 * kWidth), may_alias)) = double;
@@ -80,7 +81,7 @@ struct Chunk {
   Vector vector;
 };
 
-// A single double.
+// A chunk of a single double, which needs no vector register.
 template <>
 struct Chunk<1> {
   COTANGENT_INLINE static Chunk Load(const double* from) { return {*from}; }
@@ -101,8 +102,8 @@ struct Chunk<1> {
 // Returns the number of doubles in the widest chunk that this processor supports.
 int WidestChunk();
 
-// Compute f(x) and f'(x) in every lane with the vector functions of the C library (libmvec). They
-// are within 4 units in the last place of the scalar functions.
+// Compute f(x) and f'(x) in every lane with the vector functions of the C library (libmvec). The
+// results are within 4 units in the last place of those of the scalar functions.
 #define COTANGENT_VECTOR_FUNCTION(name, width) \
   void EvaluateLanes(name##Rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope);
 #define COTANGENT_VECTOR_FUNCTIONS(width) \

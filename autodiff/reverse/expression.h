@@ -1,9 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 #define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 
-// Which types can be operands beside a variable; the four operations; and comparisons. node.h
-// describes the nodes that they build, functions.h has the functions. Include
-// autodiff/reverse/tape.h, not this file.
+// Defines which types can be operands beside a variable, the four arithmetic operators, and
+// comparisons. node.h describes the nodes that the operators build; functions.h has the functions.
+// Include autodiff/reverse/tape.h, not this file.
 
 #include <cmath>
 #include <concepts>
@@ -85,9 +85,9 @@ COTANGENT_INLINE auto Result(const Node& node) {
   }
 }
 
-// Removes the rows of temporary operands from the end of the tape: a comparison that used them
-// gives no derivative, so nothing needs them. The order of two rows is not known, so B is tried
-// before and after A.
+// Removes the tape rows of operands that are temporaries (results without a name) from the end of
+// the tape: a comparison has no derivative, so nothing needs these rows. Only the last row can be
+// removed, and either operand's may be the last, so b is tried before and after a.
 template <class Tape, class A>
 COTANGENT_INLINE void Discard(A&& a) {
   if constexpr (Tape::kOperatorsRecord && Active<Bare<A>> && std::is_same_v<A, Bare<A>>)
@@ -147,9 +147,9 @@ template <class A>
 requires Active<Bare<A>> COTANGENT_INLINE Bare<A>
 operator+(A&& a) { return std::forward<A>(a); }
 
-// What a comparison or question tests. The first six compare two numbers a and b. In the others, b
-// is the answer to a question about a: kIsFinite means that std::isfinite(a) is b, and so on. A
-// tape that notes branches records these.
+// Says what a comparison or question tests. The first six relations compare two numbers a and b. In
+// the others, b is the answer to a question about a: kIsFinite means that std::isfinite(a) is b,
+// and so on. A tape with kNotesBranches records each test with its outcome.
 enum class Relation {
   kEqual,
   kNotEqual,

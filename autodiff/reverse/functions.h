@@ -1,7 +1,7 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_FUNCTIONS_H_
 #define COTANGENT_AUTODIFF_REVERSE_FUNCTIONS_H_
 
-// The functions of reverse-mode variables. Include autodiff/reverse/tape.h, not this file.
+// Defines the functions of reverse-mode variables. Include autodiff/reverse/tape.h, not this file.
 //
 // To add a function, give it a rule for dual numbers in autodiff/forward/functions.h, and name it
 // here: with COTANGENT_UNARY and the like if <cmath> has it (argument-dependent lookup finds it),
@@ -139,8 +139,8 @@ requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::v
   return value;
 }
 
-// The value is bit for bit the C library's. The derivative is computed independently of it, so that
-// neither waits for the other (sin_cos.h).
+// Defines sin or cos. The value is bit for bit the C library's. The derivative, `slope`, is
+// computed independently of the value, so that neither waits for the other (sin_cos.h).
 #define COTANGENT_TRIGONOMETRIC(name, slope)                                             \
   struct name##Rule {                                                                    \
     template <class T>                                                                   \
@@ -159,7 +159,8 @@ COTANGENT_TRIGONOMETRIC(cos, -SinAndCos(x).sin)
 #undef COTANGENT_UNARY
 #undef COTANGENT_OF_ONE
 
-// Functions with a parameter that is a plain number: the rule holds the parameter.
+// leaky_relu, elu and polygamma have a parameter that is a plain number. Their rules hold that
+// parameter.
 struct LeakyReluRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {

@@ -1,9 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
 #define COTANGENT_AUTODIFF_REVERSE_GRADIENT_H_
 
-// Derivatives of functions in reverse mode: gradient, Jacobian, products with vectors, and Hessian.
-// Results have the shapes of autodiff/forward/gradient.h; autodiff/function.h says what a function
-// is.
+// Computes derivatives of functions in reverse mode: gradient, Jacobian, products with vectors, and
+// Hessian. Results have the shapes of autodiff/forward/gradient.h; autodiff/function.h says what a
+// function is.
 //
 //   auto f = [](auto x) { return x[0] * x[1] + sin(x[0]); };
 //   reverse::Gradient(f, std::vector{2.0, 3.0});     // {2.584, 2}
@@ -28,7 +28,8 @@
 
 namespace cotangent::autodiff::reverse {
 
-// The inputs and outputs of f, recorded at x on `tape`. Record clears the tape first.
+// Holds the inputs and outputs of a function f that Record recorded at x on `tape`. Record clears
+// the tape first.
 template <class Tape>
 struct Recording {
   using Var = typename Tape::Var;
@@ -57,7 +58,8 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
   return recorded.outputs[0].Value();
 }
 
-// The type of tape for f: one of f's own type, or the plain Tape if f only accepts reverse::Var.
+// The type of tape for f: a type that only f uses, or the plain Tape if f only accepts
+// reverse::Var.
 template <class F>
 using LevelTape = std::conditional_t<
     std::is_invocable_v<const F&,

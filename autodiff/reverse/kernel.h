@@ -1,10 +1,10 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 #define COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 
-// Kernels: functions that the compiler generates from the type of a statement (an assignment in the
-// recorded program), to replay runs of such statements forward and backward, several lanes at once.
-// A slot is the index of a value and of its adjoint. Include autodiff/reverse/program.h, not this
-// file.
+// Defines kernels: functions that the compiler generates from the type of a statement (an
+// assignment in the recorded program), to replay runs of such statements forward and backward,
+// several lanes at once. A slot is the index of a value and of its adjoint. Include
+// autodiff/reverse/program.h, not this file.
 //
 // The lanes of a chunk (a vector of kWidth doubles) hold one of two things:
 //
@@ -51,7 +51,8 @@ class Place {
   Place() = default;
   constexpr Place(Kind kind, std::uint32_t index) : bits_(kind << 30 | index) {}
   COTANGENT_INLINE Kind kind() const { return static_cast<Kind>(bits_ >> 30); }
-  // Returns the slot, the first slot, or where the list begins.
+  // Returns the one slot, the first of the consecutive slots, or the index at which the list of
+  // slots begins, according to kind().
   COTANGENT_INLINE std::uint32_t index() const { return bits_ & (kLimit - 1); }
   COTANGENT_INLINE bool operator==(const Place& other) const { return bits_ == other.bits_; }
 
@@ -59,9 +60,9 @@ class Place {
   std::uint32_t bits_;
 };
 
-// A sequence of steps of the same statement type; a step is one chunk of statements, or one
-// statement. There are `count` steps. Their results go to consecutive slots from `result` on, or
-// are all added to slot `result`. The operands and the saved values of the first step begin at
+// A Run is a sequence of `count` steps of the same statement type; a step is one chunk of
+// statements, or one statement. The results of the steps go to consecutive slots from `result` on,
+// or are all added to slot `result`. The operands and the saved values of the first step begin at
 // `operand` and `saved`.
 struct Kernel;
 struct Run {
@@ -178,7 +179,7 @@ struct StatementReader {
   const std::uint32_t* list;
 };
 
-// For each leaf of a statement, the sum of the weights that go to one slot.
+// Holds, for each leaf (variable) of a statement, the sum of the weights that go to one slot.
 template <int kLeaves, int kWidth>
 struct SlotSums {
   template <int L>
@@ -209,8 +210,9 @@ COTANGENT_INLINE void Unrolled(const F& f) {
   (std::make_integer_sequence<int, N>());
 }
 
-// Working memory of the backward walk, which computes each statement again: the values of its nodes
-// (in registers), where its leaves are, and the weights that reach them.
+// The working memory of the backward walk, which computes each statement again. It holds the values
+// of the statement's nodes (in registers), the places of its leaves, and the weights that reach the
+// leaves.
 template <class Node, class Reader>
 struct Scratch;
 
@@ -430,8 +432,8 @@ struct Form<Apply<Rule, Args...>> {
 
 // ---- Kernels: loops over the statements of a run ----
 
-// A lane whose result has the adjoint 0 hands on 0, even if a derivative is infinite, so that no
-// NaN arises from infinity times 0.
+// In a lane whose result has the adjoint 0, all leaves get the weight 0, even if a derivative is
+// infinite, so that no NaN arises from infinity times 0.
 template <class Node, class Reader>
 struct Scratch {
   static constexpr int kLeaves = Node::kLeaves;
@@ -542,7 +544,8 @@ struct KernelOf {
     });
   }
 
-// One function for each width, compiled for the instruction set that has it.
+// Defines one function for each width, compiled for the instruction set that has registers of this
+// width.
 #define COTANGENT_REPLAY(target_, width)                                             \
   target_ static void PointsForward##width(const PointMachine& m, const Run& run) {  \
     PointsForward<width>(m, run);                                                    \

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_NODE_H_
 #define COTANGENT_AUTODIFF_REVERSE_NODE_H_
 
-// The expression nodes that operators on variables build. Include autodiff/reverse/tape.h, not this
-// file.
+// Defines the expression nodes that operators on variables build. Include autodiff/reverse/tape.h,
+// not this file.
 //
 // An operator or function builds a node, whose type spells out what it computes:
 //
@@ -46,8 +46,8 @@
 
 namespace cotangent::autodiff::reverse {
 
-// A namespace of its own, so that argument-dependent lookup for a variable finds only its operators
-// and the names of <cmath>.
+// A separate namespace, so that argument-dependent lookup for a variable finds only the operators
+// and the names of <cmath> that are declared in it.
 namespace scalar {
 
 template <class Tape>
@@ -113,7 +113,7 @@ inline constexpr bool kIsConstant<Constant<Tape>> = true;
 
 namespace scalar {
 
-// The common part of the four operations.
+// The common part of the nodes for the four arithmetic operations: operands and value.
 template <class L, class R>
 struct BinaryNode {
   using Tape = typename L::Tape;
@@ -200,11 +200,12 @@ struct Negative {
   Real value;
 };
 
-// Any function of <cmath> or autodiff/math.h. Rule()(x...) calls it unqualified. Evaluate calls it
-// with dual numbers that have one direction for each operand, which yields the value and all
-// derivatives. So reverse mode shares the derivatives of autodiff/forward, and both modes agree to
-// the last bit, also at kinks and at the edges of domains. (A rule may define Together(x, value,
-// derivative) if there is a faster way for plain numbers.)
+// The node for a call of any function of <cmath> or autodiff/math.h. Rule()(x...) calls the
+// function unqualified. Evaluate calls the function with dual numbers that have one direction for
+// each operand, which yields the value and all derivatives. So reverse mode shares the derivatives
+// of autodiff/forward, and both modes agree to the last bit, also at kinks and at the edges of
+// domains. (A rule may define Together(x, value, derivative) if there is a faster way for plain
+// numbers.)
 template <class Rule, class... Args>
 struct Apply {
   using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;

@@ -79,8 +79,9 @@ class Program {
     std::vector<replay::Pack> value, adjoint, saved;
   };
 
-  // Compute one point, or up to eight together. The result, or kept[p], says whether f branches as
-  // recorded.
+  // ReplayPoint computes one point and returns whether f branches there as recorded. ReplayPoints
+  // computes up to eight points together and sets kept[p] to whether f branches as recorded at
+  // point p.
   bool ReplayPoint(std::span<const double> x, double& value, std::span<double> gradient);
   void ReplayPoints(std::span<const double> x, std::span<double> values,
                     std::span<double> gradients, std::span<bool> kept);

@@ -27,8 +27,8 @@ struct Branch {
   bool outcome;
 };
 
-// The statements in the order of recording, grouped into runs of one type. The inputs have slots 1,
-// 2, ...
+// A recorded program: its statements in the order of recording, grouped into runs of statements of
+// one type. The inputs have slots 1, 2, ...
 struct Listing {
   std::vector<Run> runs;
   std::vector<std::uint32_t> operand;
@@ -94,8 +94,8 @@ class Recorder {
     return result;
   }
 
-  // Adds a term to y. As long as nothing has read the sum y, it grows in place, because nothing
-  // needs its intermediate value; otherwise the sum gets a new slot.
+  // Adds a term to y. As long as nothing has read the sum y, the new sum takes the slot of the old
+  // one, because nothing needs the old value; otherwise the new sum gets a new slot.
   template <class Node>
   static std::uint32_t Accumulate(const Leaf<Recorder>& y, bool shared, const Node& term) {
     Recorder& recorder = *current_;

@@ -1,21 +1,22 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_ROWS_H_
 #define COTANGENT_AUTODIFF_REVERSE_ROWS_H_
 
-// The rows of a tape, and the backward sweep over them. Include autodiff/reverse/tape.h, which
-// explains the method, not this file.
+// Defines the rows of a tape, and the backward sweep over them. Include autodiff/reverse/tape.h,
+// which explains the method, not this file.
 //
 // Each statement adds a row: the slot of its result (the index of its adjoint), and a pair
 // (operand's slot, partial derivative) for each operand. For double, a pair takes 12 bytes, a row
 // 8, and the adjoint of a slot 8.
 //
 // Adding in place is special. In sum += a * b, the derivative of the new sum by the old one is 1,
-// so both share a slot. On the way back, when the row's turn comes, the slot holds the adjoint of
-// the new sum, and the row hands it on to a and b; when the earlier uses of the old sum have added
-// theirs, it is the adjoint of the old sum. (x += f(x) works too: the slot's adjoint is read before
-// the row adds to it.) As long as no other row comes between, sum += a * b only adds its pairs to
-// the row before, so a dot product is one row. Sharing is only right while no other variable holds
-// the old value's slot, so a copied variable is marked, and += on it starts a new slot. (The
-// adjoint of a sum that has grown is that of its present value: see BasicTape::Adjoint.)
+// so both share a slot. When the backward sweep reaches this row, the slot holds the adjoint of the
+// new sum, and the row hands it on to a and b. The rows that used the old sum lie before this one;
+// after the sweep has passed them too, the slot holds the adjoint of the old sum. (x += f(x) works
+// too: the slot's adjoint is read before the row adds to it.) As long as no other row comes
+// between, sum += a * b only adds its pairs to the row before, so a dot product is one row. Sharing
+// is only right while no other variable holds the old value's slot, so a copied variable is marked,
+// and += on it starts a new slot. (The adjoint of a sum that has grown is that of its present
+// value: see BasicTape::Adjoint.)
 //
 // Rows and pairs are kept in arenas (arena.h): no operation allocates memory, and Clear keeps it
 // for the next recording. There can be 2^31 rows, and 16 GiB of pairs; a program that needs more
@@ -36,7 +37,8 @@
 namespace cotangent::autodiff::reverse {
 namespace scalar {
 
-// The part of a tape that does not depend on its level: the rows and their sweep.
+// The part of a tape that does not depend on the tape's level (the type tag of
+// autodiff/forward/dual.h): the rows and their sweep.
 template <class RealType>
 class TapeRows {
  public:
@@ -55,7 +57,7 @@ class TapeRows {
   }
   void Sweep();
 
-  // The numbers of rows, of pairs, and of inputs that are recorded.
+  // Return the numbers of rows, of pairs, and of inputs that are recorded.
   std::size_t rows() const { return next_row_ - row_begin() - marks_; }
   std::size_t pairs() const { return next_pair_ - pair_begin(); }
   std::size_t inputs() const { return inputs_; }
@@ -64,8 +66,8 @@ class TapeRows {
     return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots() * sizeof(Real);
   }
 
-  // A place on the tape; Rewind forgets what was recorded after it. A variable from before the mark
-  // that was assigned since then must not be used any more.
+  // A place on the tape; Rewind forgets what was recorded after it. After Rewind, a variable must
+  // not be used any more if it was assigned after the mark, even if it was made before it.
   struct Mark {
     std::size_t rows, pairs, marks, inputs;
   };
@@ -98,8 +100,9 @@ class TapeRows {
     std::uint32_t slot, begin;
   };
   static constexpr std::size_t kUnit = 4;
-  // The longest rows, in pairs, that an operation may take into its own row: a sum takes them as
-  // they are, any other operation multiplies all of their partials.
+  // The length, in pairs, of the longest operand's row that an operation may take into its own row:
+  // kAddedUp for a sum, which leaves the partials as they are, and kMultiplied for any other
+  // operation, which multiplies each of them.
   static constexpr std::ptrdiff_t kAddedUp = 512, kMultiplied = 8;
 
   // Calls f(0), ..., f(N - 1) with compile-time constants.
@@ -112,12 +115,12 @@ class TapeRows {
   }
 
   // Returns the slot of the next input or row. Slots are numbered in the order of recording; a row
-  // that adds to another's result takes no new one.
+  // that adds in place to the result of another row takes no new slot.
   COTANGENT_INLINE std::uint32_t NextSlot() const {
     return static_cast<std::uint32_t>(next_row_ - row_of_slot_0_);
   }
-  // Starts a row. The rows need no check for space: each has at least one pair, and there is room
-  // for more rows than pairs. OpenEmptyRow keeps it so.
+  // Starts a row. There is no check for space: each row has at least one pair, and there is room
+  // for more rows than pairs. OpenEmptyRow, whose row has no pair, checks that this stays so.
   COTANGENT_INLINE void OpenRow(std::uint32_t slot) { *next_row_++ = {slot, Offset()}; }
   void OpenEmptyRow(std::uint32_t slot) {
     if (row_limit_ - next_row_ <= pair_limit_ - next_pair_ + kLongest) Full();
@@ -133,9 +136,9 @@ class TapeRows {
   // present value.
   Real AdjointOfPresent(std::uint32_t slot) const;
   std::size_t slots() const { return NextSlot() - first_slot_; }
-  // Starts anew, with slots numbered from `first` on. All slots of a tape whose Scope encloses this
-  // one's are below `first`; those of a tape inside this one's Scope are not in use here yet. So
-  // CheckLevel finds both among this tape's operands.
+  // Empties the tape, with slots then numbered from `first` on. All slots of a tape whose Scope
+  // encloses this one's are below `first`; those of a tape inside this one's Scope are not in use
+  // here yet. So CheckLevel recognises a variable of either tape if it is an operand on this tape.
   void BeginAt(std::uint32_t first) {
     first_slot_ = first;
     Rewind({});

@@ -5,9 +5,10 @@
 // autodiff/reverse/program.h, not this file.
 //
 // A statement's level is one more than the highest level among its operands, so the statements of
-// one level do not wait for one another. Those of one type are grouped into chunks (kernel.h): a
-// loop that computes something for i = 1, 2, ... is replayed for up to eight values of i together.
-// Three rules make the operands of a chunk lie side by side in memory:
+// one level do not wait for one another. Statements of one level and one type are grouped into
+// chunks, vectors of statements that are replayed together (kernel.h): a loop that computes
+// something for i = 1, 2, ... is replayed for up to eight values of i together. Three rules make
+// the operands of a chunk lie side by side in memory:
 //
 //   - the statements of a level are ordered by the slot of their first variable;
 //   - results get new slots, in the order of the schedule;

@@ -6,7 +6,8 @@
 //
 // The C library's functions read the processor's rounding mode, which waits for all earlier
 // arithmetic; a loop that calls its sin and then its cos runs them one after the other. The code
-// here does not wait, so a derivative is computed while the value of the next step is:
+// here does not wait, so a derivative is computed while the C library computes the value of the
+// next step. The method:
 //
 //   n = x 2/pi rounded,  r = x - n pi/2,
 //   sin x and cos x are sin r or cos r, with a sign that depends on n mod 4
@@ -50,8 +51,8 @@ template <bool kFused>
 template <bool kFused>
 [[gnu::always_inline]] inline SinCos Evaluate(double x) {
   constexpr auto MulAdd = MultiplyAdd<kFused>;
-  // At the size of 1.5 2^52 a double has no room for a fraction: adding it rounds to an integer n,
-  // which stands in the low bits of the sum.
+  // A double as large as kShift = 1.5 2^52 has no bits for a fraction. So adding kShift rounds x
+  // 2/pi to an integer n, which stands in the low bits of the sum.
   constexpr double kShift = 0x1.8p52, kTwoByPi = 0x1.45f306dc9c883p-1;
   const double shifted = MulAdd(x, kTwoByPi, kShift);
   const std::uint64_t n = std::bit_cast<std::uint64_t>(shifted);

@@ -104,8 +104,8 @@ template <class L, class R>
 inline constexpr bool kIsSum<Sum<L, R>> = true;
 
 // The tape for variables of type BasicVar<BasicTape>. Tapes of different kLevel have variables of
-// different types, so that a function and another inside it, differentiated by itself, cannot mix
-// theirs: see LEVELS in forward/dual.h.
+// different types, so that a function cannot mix its variables with those of a function inside it
+// that is differentiated on its own: see LEVELS in autodiff/forward/dual.h.
 //
 // With kFused the operators build nodes instead of variables, and a statement becomes a row when it
 // ends: see FusedTape.
@@ -117,7 +117,8 @@ class BasicTape : public TapeRows<RealType> {
   static constexpr bool kNotesBranches = false;
   static constexpr bool kOperatorsRecord = !kFused;
 
-  // While it lives, `tape` is the thread's current tape; then the previous one is again.
+  // While a Scope lives, `tape` is the thread's current tape; afterwards the previous tape is
+  // current again.
   class Scope {
    public:
     explicit Scope(BasicTape& tape) : before_(std::exchange(current_, &tape)) {
@@ -157,8 +158,8 @@ class BasicTape : public TapeRows<RealType> {
     this->Sweep();
   }
 
-  // Backward in steps, for several results at once: ClearAdjoints, then AddAdjoint for each result,
-  // then Sweep.
+  // Adds `seed` to the adjoint of y. To sweep for several results at once, call ClearAdjoints, then
+  // AddAdjoint for each result, then Sweep.
   void AddAdjoint(const Var& y, const Real& seed) {
     Check(y);
     if (y.Index() == 0) return;
@@ -184,8 +185,8 @@ class BasicTape : public TapeRows<RealType> {
 
   // ---- Functions that Var calls ----
 
-  // Adds a row for the node, and returns the slot of a new variable with its value; 0 if it
-  // mentions only constants.
+  // Adds a row for the node, and returns the slot of a new variable with the node's value, or 0 if
+  // the node mentions only constants.
   template <class Node>
   COTANGENT_INLINE static std::uint32_t Record(const Node& node) {
     Row<Node> row;
@@ -231,8 +232,8 @@ class BasicTape : public TapeRows<RealType> {
   }
 
   // Called for x = y, when x's old value is lost. If the last row is y's and computes r + x (its
-  // last pair is x with partial 1), turns it into a growth of x's slot by r, as x += r would, and
-  // returns true.
+  // last pair is x with partial 1), turns that row into an addition of r to x's slot in place, as x
+  // += r would, and returns true.
   COTANGENT_INLINE static bool Grows(const Leaf<BasicTape>& x, const Leaf<BasicTape>& y) {
     if (x.index == 0 || current_ == nullptr) return false;
     BasicTape& tape = *current_;
@@ -289,8 +290,8 @@ class BasicTape : public TapeRows<RealType> {
       partial[K] = weight;
       source[K] = leaf.index;
     }
-    // Adds the weight to an earlier pair if the compiler knows that this is of the same variable,
-    // so it costs nothing at run time.
+    // Adds the weight to an earlier pair if the compiler knows that the pair is of the same
+    // variable; so the test costs nothing at run time.
     template <int... J>
     COTANGENT_INLINE bool Merge([[maybe_unused]] std::uint32_t index, const Real& weight,
                                 std::integer_sequence<int, J...>) {
@@ -344,8 +345,8 @@ class BasicTape : public TapeRows<RealType> {
   }
 
   // Writes the row of an operation and returns its slot. If the rows of its temporary operands are
-  // the last ones on the tape, they become part of it, with their partials multiplied by the
-  // operation's.
+  // the last ones on the tape, they become part of the new row, with their partials multiplied by
+  // the operation's.
   template <class Node>
   COTANGENT_INLINE std::uint32_t Write(Row<Node>& row) {
     if constexpr (kTemporaries < Node >> 0) {
@@ -361,8 +362,9 @@ class BasicTape : public TapeRows<RealType> {
     return slot;
   }
 
-  // Takes the temporaries' rows, from the last one on: multiplies their partials, and removes the
-  // temporaries from `row`. Returns the first row that it took, or the end of the rows if none.
+  // Takes the rows of temporary operands into `row`, from the tape's last row backward: multiplies
+  // their partials, and removes the temporaries from `row`. Returns the first of these rows, or the
+  // end of all rows if there are none.
   template <class Node>
   COTANGENT_INLINE RowHead* Absorb(Row<Node>& row) {
     constexpr int N = Node::kLeaves;
@@ -398,7 +400,8 @@ class BasicTape : public TapeRows<RealType> {
     return head;
   }
 
-  // Multiplies by a weight that is not finite, but leaves partials of 0 at 0, as forward mode does.
+  // Multiplies the partials of [begin, end) by a weight that is not finite, but leaves partials of
+  // 0 at 0, as forward mode does.
   [[gnu::noinline, gnu::cold]] static void MultiplyMoving(Pair* begin, const Pair* end,
                                                           const Real& weight) {
     for (Pair* pair = begin; pair != end; ++pair) {
@@ -406,8 +409,8 @@ class BasicTape : public TapeRows<RealType> {
     }
   }
 
-  // Appends the pairs to the last row, which is not empty. A pair of the same variable as the row's
-  // last pair is added to that.
+  // Appends the pairs to the last row, which is not empty. A pair whose variable is that of the
+  // row's last pair is added to that last pair.
   template <class Node>
   COTANGENT_INLINE void AppendMerging(const Row<Node>& row) {
     Pair* pair = this->next_pair_;
@@ -422,8 +425,8 @@ class BasicTape : public TapeRows<RealType> {
     this->next_pair_ = pair;
   }
 
-  // Makes the last row a growth of `slot`. If the row before it grows the same slot, and the last
-  // row does not read that slot, the two rows become one.
+  // Makes the last row add to `slot` in place, as += does. If the row before it has the same slot,
+  // and the last row does not read that slot, the two rows become one.
   COTANGENT_INLINE void GiveLastRow(std::uint32_t slot) {
     RowHead& row = next_row_[-1];
     row.slot = slot;

@@ -169,7 +169,7 @@ class BasicVar {
 #endif
 };
 
-// Overload resolution prefers these two to std::max and std::min where both are in scope.
+// Overload resolution prefers these two functions to std::max and std::min where both are in scope.
 template <class Tape>
 requires requires { typename Tape::Real; }
 COTANGENT_INLINE BasicVar<Tape> max(const BasicVar<Tape>& a, const BasicVar<Tape>& b) {
@@ -210,7 +210,8 @@ BasicVar<TapeOf<A>> modf(const A& a, BasicVar<TapeOf<A>>* whole) {
 
 // Returns ln(sum of e^xi), and minus infinity for no terms. Subtracts the largest value first, so
 // that exp cannot overflow. That value is a constant to the derivatives, because it cancels; if a
-// recorded program is replayed, it is determined anew. Records two rows for each term.
+// recorded program is replayed, the largest value is determined anew. Records two rows for each
+// term.
 template <class Tape>
 BasicVar<Tape> CotangentApply(functions::rule::logsumexp, std::span<const BasicVar<Tape>> x) {
   using Var = BasicVar<Tape>;

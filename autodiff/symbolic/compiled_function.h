@@ -12,9 +12,9 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// Formulas compiled at run time into machine code that computes them over arrays of floats in one
-// pass. Typically the formulas are a function and its derivatives; subexpressions that they share
-// are computed once.
+// A CompiledFunction holds formulas compiled at run time into machine code that computes them over
+// arrays of floats in one pass. Typically the formulas are a function and its derivatives;
+// subexpressions that they share are computed once.
 //
 //   Pool pool;
 //   Expr x = pool.Variable("x");

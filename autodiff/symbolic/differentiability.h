@@ -7,9 +7,9 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/limits.h"
 
-// The points where a function is not differentiable. The operations of a formula name expressions
-// at whose zeros they may not be smooth (`suspects` in operation.h); the limits of value and slope
-// from both sides of such a zero then tell what kind of point it is.
+// Finds the points where a function is not differentiable. The operations of a formula name
+// expressions at whose zeros they may not be smooth (`suspects` in operation.h); the limits of
+// value and slope from both sides of such a zero then tell what kind of point it is.
 namespace cotangent::autodiff::symbolic {
 
 // A point where a function of one variable has no derivative or no value.
@@ -38,7 +38,7 @@ struct Differentiability {
   std::string reason;
 };
 
-// The kind as text: "kink", "vertical tangent", ...
+// Returns the kind as text: "kink", "vertical tangent", ...
 const char* ToText(NonDifferentiablePoint::Kind kind);
 
 Differentiability NonDifferentiablePoints(Expr e, Expr variable);

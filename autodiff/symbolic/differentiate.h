@@ -6,7 +6,7 @@
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
-// Derivatives of expressions, as expressions.
+// Computes derivatives of expressions, as expressions.
 //
 // At kinks and jumps, where no derivative exists, the functions here use the values that
 // autodiff/math.h fixes: abs' is sign (so 0 at 0); sign', step' and floor' are 0; where the two
@@ -20,24 +20,24 @@
 // below turns all of this into textbook form.
 namespace cotangent::autodiff::symbolic {
 
-// The derivative of e by `variable`, computed by forward accumulation: one pass over the graph of
-// e.
+// Returns the derivative of e by `variable`, computed by forward accumulation: one pass over the
+// graph of e.
 Expr Differentiate(Expr e, Expr variable);
 
-// The derivatives of e by each of `variables`, computed by reverse accumulation: one pass over the
-// graph of e yields all of them, and they share subexpressions.
+// Returns the derivatives of e by each of `variables`, computed by reverse accumulation: one pass
+// over the graph of e yields all of them, and they share subexpressions.
 std::vector<Expr> Gradient(Expr e, absl::Span<const Expr> variables);
 
-// The matrix whose row i is the gradient of outputs[i] by `variables`.
+// Returns the matrix whose row i is the gradient of outputs[i] by `variables`.
 std::vector<std::vector<Expr>> Jacobian(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables);
 
-// The matrix of second derivatives of e: row i is the gradient of the derivative by variables[i].
-// Entries (i, j) and (j, i) are the same node.
+// Returns the matrix of second derivatives of e: row i is the gradient of the derivative by
+// variables[i]. Entries (i, j) and (j, i) are the same node.
 std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables);
 
-// The derivative of the operation at the root of e by its argument i, with the other arguments held
-// constant.
+// Returns the derivative of the operation at the root of e by its argument i, with the other
+// arguments held constant.
 Expr PartialDerivative(Expr e, size_t i);
 
 // Rewrites expressions in textbook form: strong products as products, hypot(a, b) as sqrt(a^2 +

@@ -92,14 +92,14 @@ class Program {
   uint32_t Slot(const Step& step, uint32_t i) const {
     return argument_slots_[step.arguments_begin + i];
   }
-  // Whether factor i of a product is a power with a negative exponent. The product then divides by
-  // the power with the opposite exponent.
+  // Returns whether factor i of a product is a power with a negative exponent. The product then
+  // divides by the power with the opposite exponent.
   bool Divides(const Step& step, uint32_t i) const {
     const Step& factor = steps_[Slot(step, i)];
     return factor.op == Op::kPow && factor.parameter < 0;
   }
-  // The slot whose value the step reads for its argument i. For a power by which a product divides,
-  // it is that of the base.
+  // Returns the slot whose value the step reads for its argument i. If a product divides by a
+  // power, this is the slot of the power's base.
   uint32_t SlotRead(const Step& step, uint32_t i) const {
     return step.op == Op::kMul && Divides(step, i) ? Slot(steps_[Slot(step, i)], 0) : Slot(step, i);
   }
@@ -116,7 +116,7 @@ class Program {
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point);
 absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs, const Bindings& point);
 
-// For each step of `program`, whether the outputs depend on its value at the point where
+// Returns, for each step of `program`, whether the outputs depend on its value at the point where
 // EvaluateAll() returned `values`. The result is false for steps that only a branch not taken uses.
 std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values);
 
@@ -172,7 +172,7 @@ bool IsFinite(const T& x) {
   return !(T(kMax) < x) && !(x < T(-kMax)) && x == x;
 }
 
-// Whether x is finite, and not so small that a double holds only some of its digits.
+// Returns whether x is finite, and not so small that a double holds only some of its digits.
 template <typename T>
 bool IsNormal(const T& x) {
   constexpr double kMin = std::numeric_limits<double>::min();
@@ -222,8 +222,9 @@ T Program::Product(const Step& step, Value value) const {
   return ProductInSteps<T>(step, value, below);
 }
 
-// The same for a denominator that overflows or underflows: cancels x/x, and divides by the other
-// factors of the denominator one after the other. `below` is the product of the constants in it.
+// Returns the same product as Product() if the denominator overflows or underflows: cancels x/x,
+// and divides by the other factors of the denominator one after the other. `below` is the product
+// of the constants in the denominator.
 template <typename T, typename Value>
 T Program::ProductInSteps(const Step& step, Value value, double below) const {
   const uint32_t count = step.arguments_end - step.arguments_begin;
@@ -297,9 +298,9 @@ std::vector<T> Program::EvaluateAll(absl::Span<const T> point) const {
   return EvaluateInOrder(point, /*all=*/true);
 }
 
-// Walks from the outputs down to what they need. A select first needs the two numbers it compares
-// and then only the branch taken; a strong product needs its second factor only if the first is not
-// 0.
+// Evaluates only the steps that the outputs need, walking from the outputs down. A select first
+// needs the two numbers it compares and then only the branch taken; a strong product needs its
+// second factor only if the first is not 0.
 template <typename T>
 std::vector<T> Program::EvaluateWhatIsTaken(absl::Span<const T> point) const {
   std::vector<T> values(steps_.size(), T(0.0));

@@ -191,7 +191,7 @@ Expr StrongMul(Expr a, Expr b);  // a * b, but 0 where a or b is 0
 Expr Polygamma(int n, Expr a);
 Expr Min(Expr a, Expr b);
 Expr Max(Expr a, Expr b);
-// The value of `if_less` where a < b, of `otherwise` elsewhere.
+// Builds the expression that equals `if_less` where a < b and `otherwise` elsewhere.
 Expr Select(Expr a, Expr b, Expr if_less, Expr otherwise);
 Expr Relu(Expr a);  // max(0, a)
 
@@ -206,7 +206,7 @@ std::vector<Expr> TopologicalOrder(Expr root);
 // Returns the variables in the roots, in the order in which they were created in the pool.
 std::vector<Expr> Variables(absl::Span<const Expr> roots);
 std::vector<Expr> Variables(Expr root);
-// Whether `part` is a subexpression of `whole`.
+// Returns whether `part` is a subexpression of `whole`.
 bool Contains(Expr whole, Expr part);
 
 // Returns `e` with every occurrence of a key of `replacements` replaced by the key's value. All

@@ -4,7 +4,7 @@
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
-// The functions that formula text may call (relu, gelu, ...), built from the operations of
+// Lists the functions that formula text may call (relu, gelu, ...), built from the operations of
 // expression.h. The parser looks names up in this table. Values, and derivatives at kinks, are
 // those of autodiff/math.h.
 namespace cotangent::autodiff::symbolic {

@@ -5,10 +5,10 @@
 
 #include "autodiff/symbolic/operation.h"
 
-// The rules for limits in the field `limit` of struct Operation (operation.h). Each rule rewrites
-// an operation with arguments `a` into a form that the limit algorithm (limits.h) can expand, for
-// large values of the limit's variable. A rule returns nothing if the function is undefined there,
-// such as ln of a negative argument, or if that cannot be decided.
+// Declares the rules for limits in the field `limit` of struct Operation (operation.h). Each rule
+// rewrites an operation with arguments `a` into a form that the limit algorithm (limits.h) can
+// expand, for large values of the limit's variable. A rule returns nothing if the function is
+// undefined there, such as ln of a negative argument, or if that cannot be decided.
 namespace cotangent::autodiff::symbolic {
 
 std::optional<Expr> LimitOfPower(LimitContext& context, Arguments a);

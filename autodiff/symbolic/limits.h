@@ -5,13 +5,13 @@
 
 #include "autodiff/symbolic/expression.h"
 
-// Limits, by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation System,
-// ETH Zurich, 1996). The subexpression that varies most rapidly is replaced by a small quantity w,
-// and the expression is expanded into a series in w. Its leading term gives the limit, or its
-// leading coefficient is a limit problem of slower growth. Absolute values, min, max, sign, step
-// and select are resolved by the sign that their arguments eventually have, erf by its asymptotic
-// series. A sine or cosine of an argument that grows without bound becomes an unknown bounded
-// quantity.
+// Computes limits by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation
+// System, ETH Zurich, 1996). The subexpression that varies most rapidly is replaced by a small
+// quantity w, and the expression is expanded into a series in w. Its leading term gives the limit,
+// or its leading coefficient is a limit problem of slower growth. Absolute values, min, max, sign,
+// step and select are resolved by the sign that their arguments eventually have, erf by its
+// asymptotic series. A sine or cosine of an argument that grows without bound becomes an unknown
+// bounded quantity.
 //
 // Every answer other than kUnknown is right. The answer is kUnknown if the algorithm cannot prove a
 // sign or whether a term is zero.
@@ -26,20 +26,20 @@ struct LimitValue {
   bool finite() const { return kind == Kind::kFinite; }
 };
 
-// The limit as text: "1/2", "+inf", "-inf" or "cannot tell".
+// Returns the limit as text: "1/2", "+inf", "-inf" or "cannot tell".
 std::string ToText(const LimitValue& limit);
 
-// Whether both limits are known and they are the same.
+// Returns whether both limits are known and are the same.
 bool Same(const LimitValue& a, const LimitValue& b);
 
 enum class Side { kLeft, kRight, kBoth };
 
-// The limit of e as `variable` tends to `point` from one side. With Side::kBoth, it is known only
-// if the limits from both sides are known and the same. Other variables are parameters; the limit
-// is kUnknown if it depends on the sign of a parameter.
+// Returns the limit of e as `variable` tends to `point` from one side. With Side::kBoth, the limit
+// is known only if the limits from both sides are known and the same. Other variables are
+// parameters; the limit is kUnknown if it depends on the sign of a parameter.
 LimitValue Limit(Expr e, Expr variable, Expr point, Side side);
 
-// The limit of e as `variable` tends to +infinity, or to -infinity if not `positive`.
+// Returns the limit of e as `variable` tends to +infinity, or to -infinity if not `positive`.
 LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive);
 
 }  // namespace cotangent::autodiff::symbolic

@@ -12,7 +12,7 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// For each variable, by its name, the value of the vector program that holds it.
+// Maps the name of each variable to the value of the vector program that holds the variable.
 using VariableValues = absl::flat_hash_map<std::string, codegen::Value>;
 
 // Appends instructions that compute `e` to `program`, and returns the value that holds the result.
@@ -24,8 +24,8 @@ using VariableValues = absl::flat_hash_map<std::string, codegen::Value>;
 absl::StatusOr<codegen::Value> Lower(Expr e, const VariableValues& variables,
                                      codegen::VectorProgram& program);
 
-// Lowers several expressions, such as a formula and its derivatives; what they share is computed
-// once.
+// Appends instructions that compute several expressions, such as a formula and its derivatives;
+// subexpressions that they share are computed once.
 absl::StatusOr<std::vector<codegen::Value>> Lower(absl::Span<const Expr> roots,
                                                   const VariableValues& variables,
                                                   codegen::VectorProgram& program);

@@ -55,10 +55,11 @@ class Markup {
 
 bool DecimalText(const Number& n);
 void Append(Pieces* to, Pieces more);
-// The call "name(a, b)" of the operation e, for operations that have no notation of their own.
+// Returns the call "name(a, b)" of the operation e, for operations that have no notation of their
+// own.
 Pieces PlainCall(const std::string& name, Expr e, const Markup& markup, const char* comma);
-// A template such as "\sin\left({0}\right)" from operations.inc, with {0}, {1}, ... replaced by the
-// arguments of e.
+// Returns a template such as "\sin\left({0}\right)" from operations.inc, with {0}, {1}, ...
+// replaced by the arguments of e.
 Pieces FilledIn(const char* form, Expr e, const Markup& markup);
 
 // Splits the name of a variable into letters and subscript: both w1 and w_1 give ("w", "1").

@@ -12,12 +12,12 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/polynomial.h"
 
-// The normal form of expressions, by which Simplify and Equal (simplify.h) work. It is a fraction
-// of polynomials over "atoms" (variables, and functions of normal forms), reduced by relations
-// between atoms that hold at every point of the real domain: exp(a + b) = exp(a) exp(b), |u|^2 =
-// u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u. A full normal form also uses sin^2 = 1
-// - cos^2, angle sums and logarithms of products, and writes all hyperbolic and sigmoidal functions
-// in exp.
+// Computes the normal form of expressions, by which Simplify and Equal (simplify.h) work. A normal
+// form is a fraction of polynomials over "atoms" (variables, and functions of normal forms),
+// reduced by relations between atoms that hold at every point of the real domain: exp(a + b) =
+// exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u. A full normal
+// form also uses sin^2 = 1 - cos^2, angle sums and logarithms of products, and writes all
+// hyperbolic and sigmoidal functions in exp.
 //
 // Where an expression contains ln(u) or sqrt(u), the form uses that u >= 0, because the expression
 // has no value elsewhere. The form has the expression's value at every point where the expression
@@ -65,12 +65,12 @@ class Normalizer {
   // IsZero() and ToExpr() take fractions that Normalize() of this object returned.
   bool IsZero(const Fraction& f);
   Expr ToExpr(const Fraction& f);
-  // Whether the numerator is a polynomial in variables that is not the zero polynomial. The
+  // Returns whether the numerator is a polynomial in variables that is not the zero polynomial. The
   // expression is then different from 0 almost everywhere.
   bool IsNonzeroPolynomial(const Fraction& f) const;
 
-  // The expressions u whose sign is unknown and of which |u| or sign(u) occurred in what was
-  // normalized.
+  // Returns the expressions u whose sign is unknown although |u| or sign(u) occurred in a
+  // normalized expression.
   std::vector<Expr> OpenSigns() const;
 
  private:
@@ -116,8 +116,8 @@ class Normalizer {
   Atom RootAtom(const Polynomial& base);
   Fraction OfAtom(Atom atom, const Number& exponent = 1) const;
   void AssumePositive(const Polynomial& p);
-  // The sign that p has wherever it is defined and not 0: 1 or -1, or 0 if the sign is not known.
-  // Sets *strict to whether p is known to be never 0 either.
+  // Returns the sign that p has wherever it is defined and not 0: 1 or -1, or 0 if the sign is not
+  // known. Sets *strict to whether p is also known to be nowhere 0.
   int KnownSign(const Polynomial& p, bool* strict) const;
   // Applies the relations between atoms that the head of this file lists.
   Fraction Reduce(const Polynomial& p);
@@ -146,7 +146,7 @@ class Normalizer {
   Fraction FloorOf(const Fraction& a);
   Parts Split(const Fraction& a) const;
 
-  // ---- Expressions again (normal_form_expression.cc) ----
+  // ---- From fractions back to expressions (normal_form_expression.cc) ----
 
   void Pythagoras(Polynomial* p);
   Expr PolynomialToExpr(const Polynomial& p);

@@ -17,13 +17,13 @@ class Number {
   Number(int64_t integer) : numerator_(integer) {}  // NOLINT: 2 * x should read as such
   Number(int integer) : numerator_(integer) {}      // NOLINT
 
-  // The fraction numerator / denominator. REQUIRES: denominator is not 0.
+  // Returns the fraction numerator / denominator. REQUIRES: denominator is not 0.
   static Number Ratio(int64_t numerator, int64_t denominator);
-  // The fraction that a person means by this double: its shortest decimal form ("0.1" is 1/10) if
-  // that is exact as a Number, otherwise an inexact Number. ToDouble() returns `value` in both
-  // cases.
+  // Returns the fraction that a person means by this double: its shortest decimal form ("0.1" is
+  // 1/10) if that is exact as a Number, otherwise an inexact Number. ToDouble() returns `value` in
+  // both cases.
   static Number FromDouble(double value);
-  // An inexact Number that holds `value`; for 0 the exact 0.
+  // Returns an inexact Number that holds `value`, but the exact 0 if `value` is 0.
   static Number Inexact(double value);
   // Reads decimal text such as 12, 0.044715 or 1e-3, exactly if it fits. Returns nothing if the
   // text is not a number.
@@ -41,9 +41,9 @@ class Number {
   bool IsOne() const { return exact_ && numerator_ == 1 && denominator_ == 1; }
   bool IsInteger(int64_t value) const { return integer() && numerator_ == value; }
 
-  // The text of the number, such as 3 or -1/3. A fraction with a denominator above 99 and a short
-  // decimal form is written as a decimal, such as 0.044715. Parse() (parse.h) reads the text back
-  // to the same value; an inexact Number prints as many digits as that needs.
+  // Returns the text of the number, such as 3 or -1/3. A fraction with a denominator above 99 and a
+  // short decimal form is written as a decimal, such as 0.044715. Parse() (parse.h) reads the text
+  // back to the same value; an inexact Number prints as many digits as that needs.
   std::string ToText() const;
 
   friend Number operator+(const Number& a, const Number& b);
@@ -51,8 +51,8 @@ class Number {
   friend Number operator*(const Number& a, const Number& b);
   friend Number operator/(const Number& a, const Number& b);  // REQUIRES: b is not 0
   Number operator-() const;
-  // Whether a and b are both exact or both inexact and have the same value: the exact 1/2 and the
-  // inexact 0.5 are different.
+  // Returns whether a and b are both exact or both inexact and have the same value: the exact 1/2
+  // and the inexact 0.5 are different.
   friend bool operator==(const Number& a, const Number& b);
   friend bool operator!=(const Number& a, const Number& b) { return !(a == b); }
   friend bool operator<(const Number& a, const Number& b);
@@ -72,7 +72,7 @@ class Number {
 Number Abs(const Number& a);
 Number Min(const Number& a, const Number& b);
 Number Max(const Number& a, const Number& b);
-// The largest integer that is not above `a`.
+// Returns the largest integer that is not above `a`.
 Number Floor(const Number& a);
 // Returns a^n. REQUIRES: a is not 0 if n < 0.
 Number Power(const Number& a, int64_t n);

@@ -8,8 +8,8 @@
 #include "autodiff/codegen/vector_program.h"
 #include "autodiff/symbolic/expression.h"
 
-// What the library knows about each operation of formulas. operations.inc has one entry (an
-// Operation) for each; the code that parses, evaluates, differentiates, prints, compiles,
+// Describes each operation of formulas to the rest of the library. operations.inc has one entry (an
+// Operation) for each operation; the code that parses, evaluates, differentiates, prints, compiles,
 // simplifies and computes limits of expressions reads the entries.
 namespace cotangent::autodiff::symbolic {
 
@@ -63,7 +63,8 @@ struct Operation {
   // cancellation where the derivative itself does not overflow.
   Expr (*derivative)(Expr e, size_t i) = nullptr;
   // Whether an argument by which the derivative is 0 may be undefined: the branch of a min, max or
-  // select that is not taken, and the other factor of a strong product that is 0.
+  // select that is not taken, or one factor of a strong product (kStrongMul in operations.inc)
+  // whose other factor is 0.
   bool chooses = false;
 
   // Templates for printing; "{0}" stands for the first argument. If `mathml` is null, MathML has

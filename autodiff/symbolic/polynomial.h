@@ -10,9 +10,9 @@
 
 #include "autodiff/symbolic/number.h"
 
-// Polynomials in numbered indeterminates ("atoms") with rational exponents, also negative ones,
-// such as 3 x^2 y^-1 - 1/2 x^(1/2). The normal form of expressions (normal_form.h) computes with
-// them.
+// Defines polynomials in numbered indeterminates ("atoms") with rational exponents, also negative
+// ones, such as 3 x^2 y^-1 - 1/2 x^(1/2). The normal form of expressions (normal_form.h) computes
+// with them.
 namespace cotangent::autodiff::symbolic {
 
 inline bool IsEven(const Number& n) { return n.integer() && n.numerator() % 2 == 0; }
@@ -49,9 +49,9 @@ class Polynomial {
   size_t size() const { return terms_.size(); }
   bool IsZero() const { return terms_.empty(); }
   bool IsOne() const;
-  // The value of a polynomial without atoms; nothing if it contains atoms.
+  // Returns the value of a polynomial without atoms, and nothing if the polynomial contains atoms.
   std::optional<Number> AsConstant() const;
-  // Whether all coefficients and exponents are exact (number.h).
+  // Returns whether all coefficients and exponents are exact (number.h).
   bool Exact() const;
   const std::pair<const Monomial, Number>& Leading() const { return *terms_.rbegin(); }
 
@@ -83,8 +83,8 @@ struct Content {
 Content SplitContent(const Polynomial& p);
 
 // Returns a / b if b divides a, otherwise nothing (also if the division takes too many steps).
-// Exponents may be negative: for each atom, the lowest exponent in the quotient is that in a minus
-// that in b. REQUIRES: b is not 0.
+// Exponents may be negative: the lowest exponent of an atom in the quotient is the atom's lowest
+// exponent in a minus its lowest exponent in b. REQUIRES: b is not 0.
 std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b);
 
 // Returns q with q^2 = p, or nothing if the primitive polynomial p is not a square.

@@ -12,12 +12,12 @@
 namespace cotangent::autodiff::symbolic {
 
 // Returns e as formula text: "x/(1 + abs(x))". Parse() (parse.h) reads the text back to the same
-// value. If the text would be long because e shares subexpressions, these get names: "u1 = x + y;
-// u1^2*sin(u1)".
+// value. If the text would be long because subexpressions occur several times in e, these
+// subexpressions get names: "u1 = x + y; u1^2*sin(u1)".
 std::string ToText(Expr e);
 
-// Several expressions as text. If the text would be long because they share subexpressions, these
-// get names: `definitions` holds pairs of name and formula, in order.
+// Holds several expressions as text. If the text would be long because subexpressions occur several
+// times, these subexpressions get names: `definitions` holds pairs of name and formula, in order.
 struct SharedText {
   std::vector<std::pair<std::string, std::string>> definitions;
   std::vector<std::string> texts;

@@ -25,15 +25,16 @@ struct Series {
   void Truncate(size_t count);
 };
 
-// The series coefficient * w^0.
+// Returns the series coefficient * w^0.
 Series SeriesOf(Expr coefficient);
 
-// The sum and the product, truncated to at most `terms` terms. The functions simplify the
-// coefficients and drop those that become 0, but a coefficient may be 0 without being recognised as
-// such.
+// Return the sum (Plus) and the product (Times) of two series, truncated to at most `terms` terms.
+// The functions simplify the coefficients and drop those that become 0, but a coefficient may be 0
+// without being recognised as such.
 Series Plus(const Series& a, const Series& b, size_t terms);
 Series Times(const Series& a, const Series& b, size_t terms);
-// The sum of a[n] delta^n. All exponents of delta are positive.
+// Returns the sum over n of a[n] delta^n, truncated likewise. REQUIRES: all exponents of delta are
+// positive.
 Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms);
 
 }  // namespace cotangent::autodiff::symbolic

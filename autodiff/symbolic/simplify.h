@@ -27,20 +27,20 @@ struct RewriteStep {
 // reached by then; budget->exhausted() tells.
 Expr Simplify(Expr e, std::vector<RewriteStep>* steps = nullptr, Budget* budget = nullptr);
 
-// Simplifies several expressions of one pool; what they share is simplified once.
+// Simplifies several expressions of one pool; subexpressions that they share are simplified once.
 std::vector<Expr> Simplify(absl::Span<const Expr> roots, Budget* budget = nullptr);
 
-// The shorter one of Simplify(e) and the simplified Canonical(e). The latter knows more relations:
-// it finds that sin(pi) is 0 and exp(2 ln(x)) is x^2.
+// Returns the shorter one of Simplify(e) and the simplified Canonical(e). Canonical knows more
+// relations: it finds that sin(pi) is 0 and exp(2 ln(x)) is x^2.
 Expr Shortest(Expr e, Budget* budget = nullptr);
 
 enum class Verdict { kEqual, kDifferent, kUnknown };
 
-// Whether two expressions have the same value wherever both are defined. kEqual: this is proved
-// (their difference has normal form 0, in each case of the signs of its absolute values), and both
-// are defined at some point. kDifferent: at some point they differ by far more than rounding.
-// kUnknown: neither was found, or the budget was used up before. Variables in `positive` take only
-// positive values.
+// Decides whether two expressions have the same value wherever both are defined. kEqual: this is
+// proved (their difference has normal form 0, in each case of the signs of its absolute values),
+// and both are defined at some point. kDifferent: at some point they differ by far more than
+// rounding. kUnknown: neither was found, or the budget was used up before. Variables in `positive`
+// take only positive values.
 Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive = {}, Budget* budget = nullptr);
 
 // Returns e in full normal form (normal_form.h): hyperbolic functions and sigmoid written in exp,
@@ -55,8 +55,8 @@ struct ParityProof {
   Parity parity = Parity::kUnknown;
   Expr reflected;                  // e with the variable replaced by its negative
   std::vector<RewriteStep> steps;  // for kEven and kOdd: from `reflected` to e or -e
-  // For kNeither: a value of the variable at which e(-x) differs from e(x), with other variables at
-  // values of their own. At this or another value, e(-x) also differs from -e(x). If `one_sided`: a
+  // For kNeither: a value of the variable at which e(-x) differs from e(x), for some values of the
+  // other variables. At this or another value, e(-x) also differs from -e(x). If `one_sided`: a
   // value at which e(x) is defined and e(-x) is not.
   double counterexample = 0;
   bool one_sided = false;
