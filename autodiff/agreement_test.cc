@@ -24,13 +24,14 @@
 namespace cotangent::autodiff {
 namespace {
 
-// Whether u is away from the jumps of floor, round and the like.
+// Returns whether u is away from the jumps of floor, round and the like.
 bool InsideStep(double u) {
   return std::abs(u - std::round(u)) > 0.05 && std::abs(u - std::floor(u) - 0.5) > 0.05;
 }
 
-// For each operation: its name, its number of operands, a condition on the values u and v of a and
-// b (that it is defined, differentiable and of moderate size), and its formula.
+// For each operation: its name, its number of operands, a condition on the values u and v of its
+// operands a and b under which the operation is defined, differentiable and of moderate size, and
+// its formula.
 #define COTANGENT_OPERATIONS(X)                                            \
   X(add, 2, true, a + b)                                                   \
   X(subtract, 2, true, a - b)                                              \

@@ -39,8 +39,9 @@ Coloring EachItsOwn(std::size_t columns) {
   return coloring;
 }
 
-// Returns how many steps a colouring takes: for each column, the entries of all rows that it has an
-// entry in. With `star`, it goes one level deeper, to the rows of those entries.
+// Returns how many steps a colouring takes. For each column, these are all entries of the rows in
+// which the column has an entry. With `star`, the count goes one level deeper: each of those
+// entries counts as the number of entries in its own column.
 double Steps(const Pattern& pattern, bool star) {
   std::vector<double> steps(pattern.rows.size());
   for (std::size_t i = 0; i < steps.size(); ++i)

@@ -183,9 +183,9 @@ Vector FromRows(const Pattern& pattern, const Coloring& coloring,
   return values;
 }
 
-// Row i of the product with colour c is the sum of the entries of row i in columns of colour c. It
-// is a single entry if only one column of row i has that colour. A star colouring guarantees this
-// for (i, j) or for (j, i).
+// Row i of the product with colour c is the sum of the entries of row i in columns of colour c. The
+// sum is a single entry if only one entry of row i is in a column of that colour. A star colouring
+// guarantees this for at least one of the entries (i, j) and (j, i).
 Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
                      const std::vector<Vector>& products) {
   Vector values;

@@ -1,5 +1,6 @@
-// Functions of formulas at both ends of their domains, in every exact mode, against mpmath
-// (testdata/rules.inc); and quotients, whose values are the plain ones bit for bit.
+// Compares the derivatives of functions in formulas, in every exact mode and up to both ends of
+// their domains, with mpmath's (testdata/rules.inc). Also checks that quotients have the values of
+// plain divisions, bit for bit.
 
 #include <cmath>
 #include <limits>
@@ -40,8 +41,8 @@ bool Finite(double expected) {
   return std::abs(expected) < std::numeric_limits<double>::max() * (1 - 1e-5);
 }
 
-// Within so many units in the last place of what is as large as `size`; numbers below the normal
-// ones may be 0.
+// Expects an error of at most `units` units in the last place of the larger of |expected| and
+// `size`. A result below the smallest normal number may be 0.
 void ExpectClose(double found, double expected, double units, const std::string& what,
                  double size = 0) {
   using Limits = std::numeric_limits<double>;
@@ -52,14 +53,16 @@ void ExpectClose(double found, double expected, double units, const std::string&
 TEST(FormulaRulesTest, FromOneEndOfTheDomainToTheOther) {
   for (const Row& row : kDoubles) {
     if (!Finite(row.expected[0]) || !Finite(row.expected[1])) continue;
-    // In the formula that gelu_tanh stands for, x^3 overflows. The derivative of softsign is a
-    // difference, 1/(1 + |x|) - |x|/(1 + |x|)^2.
+    // Skips points where the formulas behind two functions fail: in that of gelu_tanh, x^3
+    // overflows; the derivative of softsign is the difference 1/(1 + |x|) - |x|/(1 + |x|)^2, which
+    // cancels.
     if (std::string(row.name) == "gelu_tanh" && std::abs(row.x) > 1e100) continue;
     if (std::string(row.name) == "softsign" && std::abs(row.x) > 1e3) continue;
     symbolic::Pool pool;
     const std::string text = NameInFormulas(row.name) + "(x)";
     const ExpressionFunction f = Function(text, pool);
-    // Of gelu_tanh and gelu an exponential multiplies the rounding of its argument.
+    // gelu and gelu_tanh contain an exponential, which multiplies the rounding error of its
+    // argument.
     const double units = text.compare(0, 4, "gelu") == 0 ? 4096 : 64;
     for (const Mode mode : kExactModes) {
       const std::string what = text + " at " + std::to_string(row.x) + ", " + ModeName(mode);
@@ -69,7 +72,8 @@ TEST(FormulaRulesTest, FromOneEndOfTheDomainToTheOther) {
       if (!Finite(row.expected[2])) continue;
       const auto hessian = Hessian(f, std::vector{row.x, 0.0}, mode);
       ASSERT_TRUE(hessian.ok()) << what << ": " << hessian.status();
-      // Second derivatives are sums of terms as large as the first over x or over 1.
+      // A second derivative is a sum of terms about as large as the first derivative, divided by
+      // |x| if |x| > 1. Rounding errors are relative to these terms.
       const double size = std::abs(row.expected[1]) / std::max(1.0, std::abs(row.x));
       ExpectClose((*hessian)(0, 0), row.expected[2], 16 * units, what + ", second", size);
     }
@@ -92,7 +96,8 @@ TEST(FormulaRulesTest, OfTwoOperands) {
   }
 }
 
-// 49 * (1 / 49) is below 1, 70 * 0.1 above 7.
+// A product with a rounded reciprocal differs from the quotient: 49 * (1 / 49) is below 1, and 70 *
+// 0.1 is above 7.
 TEST(FormulaRulesTest, QuotientsAreThePlainOnes) {
   symbolic::Pool pool;
   const ExpressionFunction by_variable = Function("x/y", pool);
@@ -114,7 +119,8 @@ TEST(FormulaRulesTest, QuotientsAreThePlainOnes) {
   }
 }
 
-// Mathematics: where a divisor's square or reciprocal is no number and the derivative is.
+// In these cases the square or the reciprocal of a divisor overflows or underflows, but the
+// derivative does not. The expected values are exact mathematics.
 TEST(FormulaRulesTest, QuotientsNeitherOverflowNorVanish) {
   const struct {
     const char* text;

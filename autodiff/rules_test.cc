@@ -81,8 +81,8 @@ void ExpectClose(double found, double expected, double units, const std::string&
 
 constexpr double kUnits = 24;
 // Another test checks that values are those of the plain functions; here they only need to be
-// close. gelu, for one, calls erfc, which multiplies the rounding error of its argument by the
-// square of that.
+// close. gelu, for one, calls erfc, which multiplies the rounding error of its argument by about
+// the square of the argument.
 constexpr double kValueUnits = 4096;
 
 template <class R>

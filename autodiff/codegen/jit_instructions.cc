@@ -228,8 +228,8 @@ void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
 
 void InstructionEmitter::EmitCompare(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
-  // The predicate tells vcmpps how to compare. These are false if an operand is NaN ("ordered") and
-  // raise no exception for NaN ("quiet").
+  // The predicate tells vcmpps how to compare. The predicates used here are false if an operand is
+  // NaN ("ordered") and raise no exception for NaN ("quiet").
   int predicate = i.opcode == Opcode::kLess ? 0x11 : i.opcode == Opcode::kLessEqual ? 0x12 : 0x00;
   if (FromMemory(a) && !FromMemory(b)) {
     std::swap(a, b);

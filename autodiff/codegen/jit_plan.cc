@@ -31,8 +31,9 @@ std::vector<Value> KernelPlan::StepOperands(const Step& step) const {
   return operands;
 }
 
-// Adds to a sum right after the step that computes its value. Stores come after the last load, so
-// that an output array may be the same memory as an input array.
+// Lists the steps of the loop's body. A step that adds to a sum follows right after the step that
+// computes the added value. Stores come after the last load, so that an output array may be the
+// same memory as an input array.
 void KernelPlan::ListSteps() {
   const std::vector<Value> schedule = program.Schedule();
   int loads_left = 0;

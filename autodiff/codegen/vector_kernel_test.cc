@@ -472,7 +472,8 @@ TEST_P(Kernels, WorksInPlace) {
   }
 }
 
-// The result is the second operand if either is NaN or they are equal (vector_program.h).
+// The result of Min and Max is the second operand if either operand is NaN or both are equal
+// (vector_program.h).
 TEST_P(Kernels, MinAndMaxOfNaN) {
   VectorProgram p;
   const Value a = p.Load(ElementType::kF32), b = p.Load(ElementType::kF32);
@@ -483,7 +484,8 @@ TEST_P(Kernels, MinAndMaxOfNaN) {
   auto kernel = VectorKernel::Compile(p, {.isa = GetParam()});
   ASSERT_TRUE(kernel.ok());
   const float nan = std::nanf("");
-  // More than a vector, so that its elements and the rest are tested.
+  // There are more elements than a vector has, so that both whole vectors and the rest of the row
+  // are tested.
   std::vector<float> left, right;
   for (int i = 0; i < 19; ++i) {
     for (const auto& [x, y] : {std::pair(nan, 1.0f), {1.0f, nan}, {0.0f, -0.0f}, {-0.0f, 0.0f}}) {

@@ -368,7 +368,7 @@ Value VectorProgram::Pow(Value a, Value b) {
   const Value r = Sub(mantissa, Constant(1));
 
   // log(1 + r) = r - r^2/2 + ...: the head is r - half, where `half` is r^2/2. The tail is what
-  // that rounded away and the rest of the series.
+  // this subtraction rounded away, plus the rest of the series.
   const Value half_r = Mul(r, Constant(0.5f));
   const Value half = Mul(half_r, r);
   const Value half_tail = Emit({.opcode = Opcode::kMulSub, .a = half_r, .b = r, .c = half});

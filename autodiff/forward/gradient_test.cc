@@ -76,8 +76,8 @@ concept Adds = requires(A a, B b) {
 
 inline constexpr char kMine = 0;
 
-// Each differentiated function has dual numbers of its own type (its level). Those of two levels
-// must not mix, unless one type is built on the other.
+// Each differentiated function has dual numbers of its own type (its level). Dual numbers of two
+// levels must not mix, unless one type is built on the other.
 TEST(GradientTest, LevelsAreToldApartByType) {
   const auto outer = [](auto v) { return v[0]; };
   const auto inner = [](auto w) { return w[0]; };
@@ -87,7 +87,7 @@ TEST(GradientTest, LevelsAreToldApartByType) {
   static_assert(!Adds<Outer, Inner>);
   static_assert(!Adds<Outer, LevelDualOfDuals<decltype(inner), double, 8>>);
   static_assert(Adds<Outer, LevelDual<decltype(inner), Outer, 8>>);
-  // Dual numbers made by hand are of no function's level.
+  // Dual numbers made by hand belong to no function's level.
   static_assert(!Adds<Outer, Dual<double, 8>> && !Adds<Outer, Dual<double, 1>>);
   static_assert(!Adds<Outer, Dual<Dual<double, 8>, 8>>);
   static_assert(!Adds<Outer, DynamicDual<>> && !Adds<Outer, Taylor<double, 3>>);

@@ -11,7 +11,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Estimate kUnknown = {kNaN, kInfinity};
 
-// The difference quotients of all outputs for one step, and how far rounding may have moved each.
+// The difference quotients of all outputs for one step, and for each quotient a bound on the error
+// from rounding.
 struct Quotients {
   std::vector<double> value;
   std::vector<double> rounding;
@@ -40,8 +41,8 @@ class Tableau {
     rounding_ = rounding;
   }
 
-  // Returns whether a shorter step can no longer improve the result: it is within the tolerance, or
-  // rounding is already as large as the error.
+  // Returns whether a shorter step can no longer improve the result: the error is within the
+  // tolerance, or rounding is already as large as the error.
   bool Done(double tolerance) const {
     const Estimate result = Result();
     return result.error <= tolerance * std::abs(result.value) || 2 * rounding_ >= result.error;
@@ -114,7 +115,7 @@ double Magnitude(std::span<const double> x) {
 // Rounds a step to a power of two, so that x + h is exact more often.
 double RoundToPowerOfTwo(double h) { return std::exp2(std::round(std::log2(h))); }
 
-// Chooses the first step. Extrapolation starts with one long enough for f to change; the plain
+// Chooses the first step. Extrapolation starts with a step long enough for f to change; the plain
 // schemes take the step that balances truncation and rounding for a function whose curvature is
 // about 1.
 double ChooseStep(const Options& options, double magnitude) {
@@ -208,7 +209,7 @@ std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> 
   std::vector<Estimate> jacobian;
   std::vector<double> direction(n, 0.0);
   for (std::size_t j = 0; j < n; ++j) {
-    // Choose the step for this coordinate, not for the largest one.
+    // Chooses the step by the size of this coordinate, not by that of the largest one.
     Options column_options = options;
     if (options.step == 0) column_options.step = ChooseStep(options, std::abs(x[j]));
     direction[j] = 1;

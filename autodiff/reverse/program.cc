@@ -132,7 +132,8 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   return BranchesAsRecorded(schedule.branches, [&](std::uint32_t slot) { return values[slot]; });
 }
 
-// All adjoints are 0 before and after this, except those of constants, which are never read.
+// All adjoints are 0 before and after this function, except those of constants, which are never
+// read.
 void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
                            std::span<double> gradients, std::span<bool> kept) {
   auto& [value, adjoint, saved] = points_;

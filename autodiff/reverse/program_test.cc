@@ -82,8 +82,8 @@ TEST(ProgramTest, EveryKindOfStatement) {
   ExpectLikeTheTape(f, {1.3, 1.7}, 21, 1e-12);
 }
 
-// Sums with fewer and with more terms than lanes, of equal and of different types, whose operands
-// are one variable, neighbouring variables, or neither.
+// Tests sums with fewer and with more terms than lanes, of equal and of different types, whose
+// operands are one variable, neighbouring variables, or neither.
 TEST(ProgramTest, SumsOfEveryLength) {
   for (int n = 1; n <= 70; ++n) {
     SCOPED_TRACE(n);

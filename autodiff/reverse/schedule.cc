@@ -145,7 +145,8 @@ class Scheduler {
     last_is_open_ = last_is_open_ && schedule_.parts.back().alone;
   }
 
-  // Places statements of one level and one type; if they add terms to a long sum, all of one sum.
+  // Places statements of one level and one type. If they add terms to long sums, all of them add to
+  // the same sum.
   void PlaceGroup(std::span<const Statement* const> group) {
     if (!group[0]->kernel->accumulates && group.size() >= kFewest) {
       next_slot_ = (next_slot_ + width_ - 1) / width_ * width_;
@@ -190,8 +191,8 @@ class Scheduler {
   }
 
   // Stores where an operand of the step's statements is. A lane without a statement reads any slot,
-  // and adds 0 to it on the way back. But the term that it would add to a sum is garbage, so that
-  // goes to slot 0, which is never read.
+  // and adds 0 to it on the way back. But in a long sum, the term of a lane without a statement is
+  // garbage, so it is added to slot 0, which is never read.
   template <class SlotOf>
   void PlaceOperand(std::span<const Statement* const> step, std::uint32_t lanes, bool is_sum,
                     SlotOf slot_of) {

@@ -621,8 +621,8 @@ TEST(GradientTest, AConstantExponentOfTheTapesType) {
   EXPECT_EQ(Gradient(both, std::vector{0.0, 0.5})[1], 0);
 }
 
-// The derivative -1 / x^2 of 1 / x overflows at 1e-200, so both modes give -inf. Both give 0 for
-// what does not move.
+// The derivative -1 / x^2 of 1 / x overflows at 1e-200, so both modes give -inf. Both give 0 if the
+// operand does not depend on the input.
 TEST(GradientTest, PartialsThatOverflowAsForwardModes) {
   const auto logarithm = [](auto x) { return log(1.0 / x[0]); };
   EXPECT_THAT(forward::Gradient(logarithm, std::vector{1e-200}), ElementsAre(-INFINITY));

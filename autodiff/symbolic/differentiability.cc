@@ -24,7 +24,7 @@ void Join(ZeroSet* all, const ZeroSet& more) {
   all->complete &= more.complete;
 }
 
-// The zeros of a x^2 + b x + c with constant coefficients without variables.
+// Returns the zeros of a x^2 + b x + c, whose coefficients contain no variables.
 ZeroSet QuadraticZeros(Expr a, Expr b, Expr c) {
   ZeroSet zeros;
   const Expr discriminant = Simplify(Square(b) - 4 * a * c);
@@ -37,7 +37,8 @@ ZeroSet QuadraticZeros(Expr a, Expr b, Expr c) {
   return zeros;
 }
 
-// The branches a piecewise operation chooses between; empty for others.
+// Returns the branches between which a piecewise operation chooses, and nothing for other
+// operations.
 std::vector<Expr> Branches(Expr node) {
   switch (node.op()) {
     case Op::kAbs:
@@ -52,7 +53,8 @@ std::vector<Expr> Branches(Expr node) {
   }
 }
 
-// Points among which all zeros of u are, as long as they are isolated.
+// Returns points that include all isolated zeros of u as a function of x; some of the points may be
+// no zeros. `complete` is false if zeros may be missing.
 ZeroSet ZerosOf(Expr u, Expr x) {
   u = Simplify(u);
   if (!Contains(u, x)) return {};
@@ -87,7 +89,7 @@ ZeroSet ZerosOf(Expr u, Expr x) {
       return ZerosOf(u.arg(0) - 1, x);
   }
   if (u.op() == Op::kAdd) {
-    // A positive constant and terms that are never negative.
+    // A sum of a positive term and terms that are never negative has no zeros.
     bool none = true, strict = false;
     for (Expr term : u.args()) {
       const auto [coefficient, rest] = SplitCoefficient(term);
@@ -98,7 +100,7 @@ ZeroSet ZerosOf(Expr u, Expr x) {
       strict |= positive;
     }
     if (none && strict) return {};
-    // c + d f(v) = 0 with f = exp: v = ln(-c/d).
+    // c + d exp(v) is 0 where v = ln(-c/d).
     if (u.args().size() == 2) {
       for (int i : {0, 1}) {
         const auto [d, f] = SplitCoefficient(u.arg(i));
@@ -124,7 +126,7 @@ ZeroSet ZerosOf(Expr u, Expr x) {
   return {{}, false};
 }
 
-// What must not be 0 (or is a place to look at when it is) for each operation to be smooth.
+// Returns the expressions at whose zeros the operation at the root of `node` may not be smooth.
 std::vector<Expr> Suspects(Expr node) {
   const auto suspects = Info(node.op()).suspects;
   return suspects == nullptr ? std::vector<Expr>() : suspects(node.args());

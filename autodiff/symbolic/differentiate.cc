@@ -23,8 +23,8 @@ Expr Product(const Slope& a, const Slope& b) {
   return a.chosen || b.chosen ? StrongMul(a.expr, b.expr) : a.expr * b.expr;
 }
 
-// The u of the factors (1 - u) (1 + u), whose product's derivative -2 u the product rule would find
-// by cancellation; else null.
+// Returns u if the operation is the product (1 - u) (1 + u), else null. The derivative of that
+// product is -2 u u', in which the product rule would lose digits by cancellation.
 Expr OfOneMinusSquare(Op op, absl::Span<const Expr> a) {
   const bool sum = op == Op::kMul && a.size() == 2 && a[1].op() == Op::kAdd &&
                    a[1].args().size() == 2 && a[1].arg(0).IsOne();
@@ -33,7 +33,7 @@ Expr OfOneMinusSquare(Op op, absl::Span<const Expr> a) {
 
 Slope Partial(Expr e, size_t i) { return {PartialDerivative(e, i), Info(e.op()).chooses}; }
 
-// The derivative by `variable` of each node in `order`.
+// Returns the derivative by `variable` of each node in `order`.
 absl::flat_hash_map<Expr, Slope> Tangents(absl::Span<const Expr> order, Expr variable) {
   absl::flat_hash_map<Expr, Slope> tangents;
   for (Expr node : order) {
@@ -123,7 +123,7 @@ class Sweep {
     if (!term.expr.IsZero()) contributions_[to].push_back(term);
   }
 
-  // Passes the adjoint of a select node on to what lies below. The preferred form is a select of
+  // Passes the adjoint of a select node on to the nodes below it. The preferred form is a select of
   // the derivatives of both branches, because it reads best; it visits all nodes below once for
   // each variable. When the work limit is used up, each branch instead gets the adjoint times a
   // select of 1 and 0.

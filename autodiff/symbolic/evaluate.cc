@@ -16,7 +16,7 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// The text of a subexpression for an error message, cut to 80 characters.
+// Returns the text of a subexpression for an error message, cut to 80 characters.
 std::string Short(Expr e) {
   std::string text = ToText(e);
   if (text.size() > 80) text = absl::StrCat(text.substr(0, 77), "...");

@@ -69,7 +69,8 @@ std::pair<Number, Expr> SplitCoefficient(Expr e) {
 
 namespace {
 
-// (base, constant exponent) with base^exponent = e.
+// Returns (base, exponent) with base^exponent = e. The exponent is a constant; it is 1 if e is no
+// power.
 std::pair<Expr, Number> SplitPower(Expr e) {
   if (e.op() == Op::kPow && e.arg(1).IsConstant()) return {e.arg(0), e.arg(1).number()};
   return {e, 1};
@@ -119,7 +120,7 @@ Expr Mul(absl::Span<const Expr> factors) {
   if (constant.IsZero()) return pool.Constant(0);
   if (kept.size() == 2 && kept[0] == kept[1]) kept = {Pow(kept[0], Number(2))};
   if (kept.size() == 2) {
-    // x * x^-2 is x^-1, which is defined where they are.
+    // x * x^-2 becomes x^-1, which is defined where both factors are.
     const auto [base, power] = SplitPower(kept[0]);
     const auto [other, exponent] = SplitPower(kept[1]);
     if (base == other && power.integer() && exponent.integer() && (power + exponent).sign() < 0) {

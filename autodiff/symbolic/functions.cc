@@ -25,8 +25,8 @@ Expr PolygammaOf(Args a) {
 // Rounds x toward 0.
 Expr Truncated(Expr x) { return Sign(x) * Floor(Abs(x)); }
 
-// The remainder of x / y with the sign of x. The form sign(x) mod(|x|, |y|) would be shorter, but
-// its derivative by x at x = 0 would be 0 instead of 1.
+// Returns the remainder of x / y with the sign of x. The form sign(x) mod(|x|, |y|) would be
+// shorter, but its derivative by x at x = 0 would be 0 instead of 1.
 Expr Fmod(Expr x, Expr y) {
   const Expr size = Abs(y), zero = x.pool().Constant(0);
   return Select(x, zero, -Apply(Op::kMod, {-x, size}), Apply(Op::kMod, {x, size}));

@@ -83,7 +83,7 @@ Maybe LimitOfCbrt(LimitContext& context, Arguments a) {
 }
 
 // If u tends to 1, the rule uses asin(u) = pi/2 - 2 asin(sqrt((1 - u)/2)), because asin is analytic
-// at 0 but not at 1. For -1 it uses that asin is odd.
+// at 0 but not at 1. If u tends to -1, the rule uses that asin is odd.
 Maybe LimitOfAsin(LimitContext& context, Arguments a) {
   const Expr u = a[0];
   Expr value;
@@ -117,7 +117,7 @@ Maybe LimitOfAtan(LimitContext& context, Arguments a) {
   return (*infinite > 0 ? quarter : -quarter) - Atan(1 / a[0]);
 }
 
-// atan(y / x), turned by pi where x is negative.
+// The rule for atan2(y, x): the limit of atan(y / x), plus or minus pi where x is negative.
 Maybe LimitOfAtan2(LimitContext& context, Arguments a) {
   const std::optional<int> up = context.EventualSign(a[0]), right = context.EventualSign(a[1]);
   if (!up.has_value() || !right.has_value() || (*up == 0 && *right == 0)) return std::nullopt;
@@ -130,7 +130,7 @@ Maybe LimitOfAtan2(LimitContext& context, Arguments a) {
   return *angle + turned;
 }
 
-// u - v floor(u / v).
+// The rule for mod(u, v), which is u - v floor(u / v).
 Maybe LimitOfMod(LimitContext& context, Arguments a) {
   const Maybe floor = LimitOfFloor(context, {a[0] / a[1]});
   if (!floor.has_value()) return std::nullopt;

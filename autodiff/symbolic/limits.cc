@@ -22,9 +22,13 @@ using Kind = LimitValue::Kind;
 
 constexpr int kMaxWork = 3000;
 constexpr int kMaxDepth = 40;
-constexpr char kBounded[] = "bounded quantity ";  // No formula can name a variable so.
+constexpr char kBounded[] = "bounded quantity ";  // formulas have no such names
 
-// Limits as t -> +infinity.
+// Computes limits as t -> +infinity by Gruntz's algorithm (limits.h). Words used below: e, u and h
+// are expressions in t. Two expressions that grow or vanish belong to the same comparability class
+// if the quotient of their logarithms has a finite limit other than 0. The most rapid class of e is
+// rewritten in powers of one of its members, the small quantity w = exp(h), which tends to 0. The
+// series of e in w then gives the limit.
 class Gruntz : public LimitContext {
  public:
   Gruntz(Pool& pool, Expr t) : pool_(pool), t_(t) {}
@@ -52,9 +56,12 @@ class Gruntz : public LimitContext {
 
   bool Constant(Expr e) const { return !Contains(e, t_); }
 
-  // ---- Preparation: nothing is left but + * constant powers, exp, ln, and analytic functions at finite limits ----
+  // ---- Preparation: writes e in sums, products, constant powers, exp, ln and analytic functions
+  // ----
 
-  // Of a choice, the branch only that is taken in the end: the other may be undefined.
+  // Returns e with every operation rewritten by its limit rule (operation.h), or nothing if a rule
+  // fails. A select is replaced by the branch that it takes for all large t, because the other
+  // branch may be undefined.
   std::optional<Expr> Prepare(Expr e) {
     absl::flat_hash_map<Expr, Expr> result;
     std::vector<Expr> open = {e};
@@ -116,9 +123,9 @@ class Gruntz : public LimitContext {
 
   Expr Bounded() override { return pool_.Variable(absl::StrCat(kBounded, ++bounded_)); }
 
-  // ---- Signs and zeros ----
+  // ---- Signs and zeros of expressions for all large t ----
 
-  // Nothing when it can be neither proved nor refuted.
+  // Returns whether e is 0, or nothing if that can be neither proved nor refuted.
   std::optional<bool> IsZero(Expr e) {
     if (e.IsConstant()) return e.IsZero();
     if (Spend(1)) return std::nullopt;
@@ -165,9 +172,9 @@ class Gruntz : public LimitContext {
     return EventualSign(leading->second);
   }
 
-  // ---- Growth ----
+  // ---- Growth: limits, and which subexpressions vary most rapidly ----
 
-  // Whether the allowance of work is used up.
+  // Counts `work` units of work; returns whether more than kMaxWork units were spent.
   bool Spend(int work) { return (work_ += work) > kMaxWork; }
 
   LimitValue Lim(Expr e) {
@@ -198,7 +205,8 @@ class Gruntz : public LimitContext {
 
   Expr LogOf(Expr e) { return e.op() == Op::kExp ? e.arg(0) : Ln(e); }
 
-  // exp(c t^k), k > 0: where comparing with t begins.
+  // Returns whether e is exp(c t^k) with k > 0, which varies more rapidly than t itself. Faster()
+  // needs this to compare an exponential with t without computing a limit.
   bool OutgrowsT(Expr e) const {
     if (e.op() != Op::kExp) return false;
     const Expr u = SplitCoefficient(e.arg(0)).second;
@@ -206,7 +214,8 @@ class Gruntz : public LimitContext {
                        u.arg(1).number().sign() > 0);
   }
 
-  // The faster of two comparability classes, or both where they are one.
+  // Returns the class that varies more rapidly, or the union of a and b if they belong to one
+  // class. Returns nothing if that cannot be decided.
   std::optional<Set> Faster(const Set& a, const Set& b) {
     if (a.empty()) return b;
     if (b.empty()) return a;
@@ -230,7 +239,8 @@ class Gruntz : public LimitContext {
     return *zero ? b : both;
   }
 
-  // The subexpressions of e that vary most rapidly: t itself, or exponentials that grow or vanish.
+  // Returns the subexpressions of e in the most rapid class: t itself, or exponentials that grow
+  // without bound or vanish. The set is empty if e does not contain t.
   std::optional<Set> MostRapid(Expr e) {
     absl::flat_hash_map<Expr, Set> sets;
     for (Expr node : TopologicalOrder(e)) {
@@ -258,7 +268,8 @@ class Gruntz : public LimitContext {
     return sets[e];
   }
 
-  // exp(t) for t throughout: limits stay the same, growth gains a level.
+  // Returns e with exp(t) in place of t. The limit stays the same, but what varied like t now
+  // varies like an exponential.
   Expr MoveUp(Expr e) {
     absl::flat_hash_map<Expr, Expr> result;
     for (Expr node : TopologicalOrder(e)) {
@@ -277,20 +288,21 @@ class Gruntz : public LimitContext {
     return result[e];
   }
 
-  // (exponent, coefficient) of the leading term in a quantity that vanishes, for an e that is not
+  // Returns (exponent, coefficient) of the leading term of e as a series in w. REQUIRES: e is not
   // 0.
   std::optional<std::pair<Number, Expr>> LeadingTerm(Expr e) {
     if (Spend(5)) return std::nullopt;
     std::optional<Set> rapid = MostRapid(e);
     if (!rapid.has_value() || rapid->empty()) return std::nullopt;
-    // Logarithms of t alone need several levels.
+    // Replaces t by exp(t) until t itself is not in the most rapid class. An e that contains only
+    // logarithms of t, such as ln(ln(t)), needs this several times.
     for (int level = 0; std::find(rapid->begin(), rapid->end(), t_) != rapid->end(); ++level) {
       if (level > 5) return std::nullopt;
       e = MoveUp(e);
       rapid = MostRapid(e);
       if (!rapid.has_value() || rapid->empty()) return std::nullopt;
     }
-    // w = exp(h) -> 0, with the simplest member of the class.
+    // The simplest member of the class, or its reciprocal, becomes w = exp(h), which tends to 0.
     const Expr simplest = *std::min_element(rapid->begin(), rapid->end());
     const LimitValue limit = Lim(simplest.arg(0));
     if (!limit.known() || limit.finite()) return std::nullopt;
@@ -307,7 +319,8 @@ class Gruntz : public LimitContext {
     return std::nullopt;
   }
 
-  // Every member exp(u) of the class as exp(u - c h) w^c, c = lim u / h.
+  // Returns e with every member exp(u) of the class `rapid` written as exp(u - c h) w^c, where c is
+  // the limit of u / h. Returns nothing if c is not an exact number other than 0.
   std::optional<Expr> InTermsOf(Expr e, const Set& rapid, Expr w, Expr h) {
     absl::flat_hash_map<Expr, Expr> result;
     for (Expr node : TopologicalOrder(e)) {
@@ -326,9 +339,10 @@ class Gruntz : public LimitContext {
     return result[e];
   }
 
-  // ---- Series in w ----
+  // ---- Series of expressions in the small quantity w ----
 
-  // Drops leading coefficients that are 0 in disguise. False when one cannot be decided.
+  // Drops leading terms whose coefficient is 0, though it is not written as 0. Returns false if it
+  // cannot be decided whether a coefficient is 0.
   bool Settle(Series* s) {
     while (!s->terms.empty()) {
       const auto first = s->terms.begin();
@@ -341,7 +355,8 @@ class Gruntz : public LimitContext {
     return true;
   }
 
-  // s = c w^k (1 + delta): the leading term and delta.
+  // A series written as coefficient * w^exponent * (1 + delta), where delta has only positive
+  // powers of w.
   struct Lead {
     Number exponent;
     Expr coefficient;
@@ -396,7 +411,8 @@ class Gruntz : public LimitContext {
     return Compose(a, lead->delta, terms);
   }
 
-  // f(c0 + delta) by Taylor's series of a function analytic at c0.
+  // Returns the series of op(s) by Taylor's series at c0, the term of s with w^0. Returns nothing
+  // if s has negative powers of w or the function is not analytic at c0.
   std::optional<Series> AnalyticOf(Op op, Series s, size_t terms) {
     if (!Settle(&s)) return std::nullopt;
     if (!s.terms.empty() && s.terms.begin()->first.sign() < 0) return std::nullopt;
@@ -477,7 +493,7 @@ class Gruntz : public LimitContext {
   Pool& pool_;
   const Expr t_;
   absl::flat_hash_map<Expr, LimitValue> limits_;
-  absl::flat_hash_map<Expr, std::optional<int>> signs_;  // Nothing while one is being found.
+  absl::flat_hash_map<Expr, std::optional<int>> signs_;  // nothing while FindSign runs
   int work_ = 0;
   int depth_ = 0;
   int bounded_ = 0;

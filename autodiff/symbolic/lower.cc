@@ -28,7 +28,8 @@ class Lowering {
 
  private:
   void CountUses(absl::Span<const Expr> nodes, absl::Span<const Expr> roots);
-  // The factors of a product. An inner product that has no other user is replaced by its factors.
+  // Returns the factors of a product. An inner product that has no other user is replaced by its
+  // factors.
   std::vector<Expr> Factors(Expr product) const;
   absl::StatusOr<Value> LowerNode(Expr e);
   absl::StatusOr<Value> LowerVariable(Expr e);
@@ -50,7 +51,7 @@ class Lowering {
   absl::flat_hash_map<Expr, int> uses_, divisions_by_;
 };
 
-// Whether e is a power with a constant negative exponent, which stands in a denominator.
+// Returns whether e is a power with a constant negative exponent, which stands in a denominator.
 bool IsReciprocal(Expr e) {
   return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
 }

@@ -20,7 +20,8 @@ bool HasNegativeExponent(Expr e) {
   return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().sign() < 0;
 }
 
-// The constant factor of a product (1 if it has none). A constant is its own constant factor.
+// Returns the constant factor of a product (1 if it has none). A constant is its own constant
+// factor.
 Number LeadingCoefficient(Expr e) {
   if (e.IsConstant()) return e.number();
   return e.op() == Op::kMul && e.arg(0).IsConstant() ? e.arg(0).number() : Number(1);
@@ -32,7 +33,7 @@ bool DecimalText(const Number& n) { return n.ToText().find('/') == std::string::
 
 namespace {
 
-// How tightly the text binds that Write() produces for an expression.
+// Returns how tightly the text binds that Write() produces for an expression.
 Precedence PrecedenceOf(Expr e) {
   switch (e.op()) {
     case Op::kConstant:
@@ -287,8 +288,8 @@ std::pair<std::string, std::string> SplitSubscript(const std::string& name) {
 
 namespace {
 
-// The number of nodes if the roots are written out as trees, so that a shared node counts as often
-// as it is written. The count stops at `limit`.
+// Returns the number of nodes if the roots are written out as trees, so that a shared node counts
+// as often as it is written. The count stops at `limit`.
 size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size_t limit) {
   absl::flat_hash_map<Expr, size_t> size;
   for (Expr e : order) {
@@ -301,8 +302,8 @@ size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size
   return sum;
 }
 
-// The expression whose text appears where `e` is used. For a power with a negative exponent, which
-// is written as a denominator, that is the base.
+// Returns the expression whose text appears where `e` is used. For a power with a negative
+// exponent, which is written as a denominator, that is the base.
 Expr Written(Expr e) { return HasNegativeExponent(e) ? e.arg(0) : e; }
 
 // Returns the subexpressions that get names: those with arguments that would be written several

@@ -9,8 +9,8 @@ namespace {
 
 constexpr int kMaxRestarts = 12;
 
-// Whether a choice between branches guards a logarithm or a root: then what they imply holds in the
-// branch only.
+// Returns whether a branch of a select contains a logarithm or a root. That its argument is not
+// negative then holds only where the branch is taken.
 bool GuardsDomains(Expr e) {
   for (Expr node : TopologicalOrder(e)) {
     if (node.op() != Op::kSelect) continue;
@@ -55,8 +55,8 @@ Fraction Normalizer::Fail() {
 
 std::optional<Fraction> Normalizer::Normalize(Expr e) {
   may_assume_ = may_assume_ && !GuardsDomains(e);
-  // Variables first and by name, so that the form does not depend on how the expression was
-  // written.
+  // Makes the atoms of variables first, in the order of their names, so that the normal form does
+  // not depend on how the expression was written.
   std::vector<Expr> variables = Variables(e);
   std::sort(variables.begin(), variables.end(), [](Expr a, Expr b) { return a.name() < b.name(); });
   for (Expr variable : variables) AtomOf(variable);
@@ -79,7 +79,7 @@ std::optional<Fraction> Normalizer::Normalize(Expr e) {
   return std::nullopt;
 }
 
-// ---- Field arithmetic ----
+// ---- Arithmetic of fractions ----
 
 Fraction Normalizer::Minus(const Fraction& a) const {
   return {Scale(a.numerator, {}, Number(-1)), a.denominator};
@@ -122,7 +122,7 @@ Fraction Normalizer::Times(const Fraction& a, const Fraction& b) {
   return product.denominator.empty() ? product : Cancel(std::move(product));
 }
 
-// Divides out what numerator and denominator share.
+// Divides numerator and denominator by their common factors.
 Fraction Normalizer::Cancel(Fraction a) {
   if (failed_) return {};
   if (a.numerator.size() > kMaxTerms || !a.numerator.Exact()) return Fail();
@@ -132,7 +132,8 @@ Fraction Normalizer::Cancel(Fraction a) {
   while (!open.empty()) {
     auto [factor, power] = open.back();
     open.pop_back();
-    // A division, and a greatest common divisor, whose steps are about as many as there are terms.
+    // The work is that of a division and of a greatest common divisor, which takes about as many
+    // steps as the smaller polynomial has terms.
     if (Exceeds(a.numerator.size() * factor.size() *
                 (1 + std::min(a.numerator.size(), factor.size())))) {
       return {};
@@ -189,7 +190,7 @@ Fraction Normalizer::WholePower(const Fraction& a, int64_t n) {
   return result;
 }
 
-// ---- From expressions ----
+// ---- From expressions to fractions ----
 
 Expr Normalizer::Expand(Expr e) const {
   if (e.op() == Op::kPow && !e.arg(1).IsConstant()) return Exp(e.arg(1) * Ln(e.arg(0)));
@@ -281,7 +282,8 @@ bool Normalizer::IsNonzeroPolynomial(const Fraction& f) const {
 
 bool Normalizer::IsZero(const Fraction& f) {
   if (f.numerator.IsZero()) return true;
-  // Powers of sines below 0 hide the relation sin^2 = 1 - cos^2: multiply them away.
+  // Negative powers of sines hide the relation sin^2 = 1 - cos^2, so multiplies the numerator by
+  // powers of these sines until no exponent is negative.
   std::map<Atom, Number> lowest;
   for (const auto& [monomial, coefficient] : f.numerator.terms()) {
     for (const auto& [atom, exponent] : monomial) {

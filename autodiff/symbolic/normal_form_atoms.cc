@@ -1,7 +1,7 @@
 #include "autodiff/symbolic/normal_form.h"
 #include "autodiff/symbolic/operation.h"
 
-// Atoms: what is known of their signs, and the relations between them.
+// Creates atoms, keeps what is known of their signs, and applies the relations between atoms.
 namespace cotangent::autodiff::symbolic {
 
 Atom Normalizer::AtomOf(Expr expr, Kind kind) {
@@ -37,7 +37,8 @@ Atom Normalizer::SignAtom(const Polynomial& base) {
   return atom;
 }
 
-// Stands for the polynomial itself, to be taken to a power between 0 and 1.
+// Returns the atom that stands for the polynomial `base` where it is the base of a root: the atom
+// occurs with exponents between 0 and 1 only.
 Atom Normalizer::RootAtom(const Polynomial& base) {
   const Atom atom =
       AtomOf(pool_.Make(Op::kPow, {PolynomialToExpr(base), pool_.Constant(1)}), Kind::kRoot);
@@ -85,12 +86,12 @@ int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
   return common;
 }
 
-// Rewrites one offending factor of the monomial; what it becomes is appended to `factors`. False
-// when there is none.
+// Rewrites one factor of the monomial to which a relation between atoms applies, and appends the
+// result to `factors`. Returns false if there is no such factor.
 bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
   for (size_t i = 0; i < m->size(); ++i) {
     const auto [atom, exponent] = (*m)[i];
-    const AtomInfo info = atoms_[atom];  // A copy: what follows may add atoms.
+    const AtomInfo info = atoms_[atom];  // a copy, because the code below may add atoms
     const auto replace_exponent = [m, atom = atom](const Number& by) {
       *m = Without(*m, atom);
       if (!by.IsZero()) *m = *m * Monomial{{atom, by}};
@@ -125,7 +126,7 @@ bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
         replace_exponent(IsEven(exponent) ? (exponent.sign() < 0 ? 0 : 2) : 1);
         return true;
       }
-      // sign(u) |u| = u and sign(u)^2 |u| = |u|.
+      // Uses sign(u) |u| = u and sign(u)^2 |u| = |u|.
       if (ExponentOf(*m, info.partner) == Number(1)) {
         replace_exponent(0);
         if (IsOdd(exponent)) {
@@ -134,7 +135,7 @@ bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
         }
         return true;
       }
-      // sign(u) u = |u| and sign(u)^2 u = u, for an atom u.
+      // Uses sign(u) u = |u| and sign(u)^2 u = u, for an atom u.
       if (info.base.size() != 1) continue;
       const Atom base = info.base.Leading().first[0].first;
       if (ExponentOf(*m, base).sign() > 0) {

@@ -3,10 +3,11 @@
 
 #include "autodiff/symbolic/normal_form.h"
 
-// Normal forms as expressions again.
+// Turns normal forms back into expressions.
 namespace cotangent::autodiff::symbolic {
 
-// Uses k (m - m sin^2 - m cos^2) = 0 (and the hyperbolic one) wherever that leaves fewer terms.
+// Subtracts k (m - m sin^2 - m cos^2), which is 0, from *p for monomials m and numbers k, wherever
+// that leaves fewer terms. Does the same with k (m + m sinh^2 - m cosh^2).
 void Normalizer::Pythagoras(Polynomial* p) {
   std::set<Expr> angles;
   const size_t atoms = atoms_.size();
@@ -20,7 +21,7 @@ void Normalizer::Pythagoras(Polynomial* p) {
     const Atom second = AtomOf(pool_.Make(circular ? Op::kCos : Op::kCosh, {expr.arg(0)}),
                                circular ? Kind::kCos : Kind::kPlain);
     const Number sign = circular ? 1 : -1;
-    // m - sign * m first^2 - m second^2 = 0.
+    // The relation is m - sign * m first^2 - m second^2 = 0.
     const Monomial square1 = {{first, Number(2)}}, square2 = {{second, Number(2)}};
     std::vector<Monomial> bases;
     for (const auto& [monomial, coefficient] : p->terms()) {
@@ -61,7 +62,7 @@ Expr Normalizer::PowerOfAtom(Atom atom, const Number& exponent) {
 
 Expr Normalizer::MonomialToExpr(const Monomial& m, const Number& coefficient) {
   std::vector<Expr> factors = {pool_.Constant(coefficient)};
-  std::vector<Expr> exponents;  // All exponentials as one.
+  std::vector<Expr> exponents;  // of all exponentials, which become one
   for (const auto& [atom, exponent] : m) {
     if (atoms_[atom].kind == Kind::kExp) {
       exponents.push_back(pool_.Constant(exponent) * atoms_[atom].expr.arg(0));

@@ -5,7 +5,7 @@
 
 #include "autodiff/symbolic/normal_form.h"
 
-// Exponentials, logarithms and circular functions of normal forms.
+// Computes exponentials, logarithms and circular functions of normal forms.
 namespace cotangent::autodiff::symbolic {
 
 Normalizer::Parts Normalizer::Split(const Fraction& a) const {
@@ -16,14 +16,14 @@ Normalizer::Parts Normalizer::Split(const Fraction& a) const {
   return parts;
 }
 
-// exp(sum c t) as the product of exp(t)^c.
+// Returns exp(a) as the product of exp(t)^c over the terms c t of a, where c is the coefficient.
 Fraction Normalizer::Exponential(const Fraction& a) {
   Fraction result = Constant(1);
   for (const auto& [coefficient, rest] : Split(a)) {
     const Monomial& m = rest.numerator.Leading().first;
     if (mode_ == Mode::kFull && rest.denominator.empty() && m.size() == 1 && m[0].second.IsOne() &&
         atoms_[m[0].first].expr.op() == Op::kLn) {
-      // exp(c ln(u)) = u^c.
+      // Uses exp(c ln(u)) = u^c.
       const Fraction u = Convert(atoms_[m[0].first].expr.arg(0));
       result = Times(result, coefficient.integer() ? WholePower(u, coefficient.numerator())
                                                    : RealPower(u, coefficient));
@@ -56,8 +56,8 @@ Fraction Normalizer::LogarithmOfNumber(const Number& value) {
   return result;
 }
 
-// ln of a product as the sum of the logarithms of its factors' absolute values: equal wherever
-// ln(a) is defined.
+// Returns ln(a) as the sum of the logarithms of the absolute values of a's factors. The sum equals
+// ln(a) wherever ln(a) is defined.
 Fraction Normalizer::Logarithm(const Fraction& a) {
   if (failed_ || a.numerator.IsZero()) return Fail();
   const Content content = SplitContent(a.numerator);
@@ -94,7 +94,7 @@ Fraction Normalizer::Logarithm(const Fraction& a) {
   return result;
 }
 
-// (sin, cos) of multiple * pi.
+// Returns (sin, cos) of multiple * pi.
 std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
   const Number twelfths = multiple * Number(12);
   if (!twelfths.integer()) {
@@ -102,7 +102,7 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
     return {OfAtom(AtomOf(pool_.Make(Op::kSin, {angle}))),
             OfAtom(AtomOf(pool_.Make(Op::kCos, {angle})))};
   }
-  // sin of 0, 15, ..., 90 degrees.
+  // Returns the sine of k times 15 degrees.
   const auto sine = [&](int64_t k) -> Fraction {
     const Fraction half = Constant(Number::Ratio(1, 2));
     const Fraction root2 = NumberPower(Number(2), Number::Ratio(1, 2));
@@ -135,7 +135,9 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
   return {of(twelfths.numerator()), of(twelfths.numerator() + 6)};
 }
 
-// (sin, cos) of coefficient * part, by multiples of the smallest angle in use.
+// Returns (sin, cos) of coefficient * part. Writes them in the sine and cosine of part / unit, of
+// which the angle is a whole multiple; `unit` (angle_unit_) is a common denominator of all
+// coefficients of this part.
 std::pair<Fraction, Fraction> Normalizer::SinCosOfPart(const Fraction& part,
                                                        const Number& coefficient) {
   const Expr angle = ToExpr(part);
@@ -194,7 +196,8 @@ std::pair<Fraction, Fraction> Normalizer::SinCos(const Fraction& a) {
   return {sum_s, sum_c};
 }
 
-// An odd function: its argument's leading coefficient is made positive.
+// Returns op(a) for an odd function `op`, written with an argument whose leading coefficient is
+// positive: f(-u) becomes -f(u).
 Fraction Normalizer::Odd(Op op, const Fraction& a) {
   if (failed_ || a.numerator.IsZero()) return {};
   const bool negative = a.numerator.Leading().second.sign() < 0;
@@ -203,7 +206,7 @@ Fraction Normalizer::Odd(Op op, const Fraction& a) {
   return negative ? Minus(f) : f;
 }
 
-// floor(u + n) = floor(u) + n.
+// Returns floor(a). Uses floor(u + n) = floor(u) + n to take whole numbers n out of a.
 Fraction Normalizer::FloorOf(const Fraction& a) {
   Fraction rest = a;
   Number whole = 0;

@@ -4,10 +4,10 @@
 
 #include "autodiff/symbolic/normal_form.h"
 
-// Powers, absolute values and signs, factor by factor.
+// Computes powers, absolute values and signs of normal forms, factor by factor.
 namespace cotangent::autodiff::symbolic {
 
-// value^exponent for value > 0, by prime factors.
+// Returns value^exponent for value > 0, as the product of the powers of its prime factors.
 Fraction Normalizer::NumberPower(const Number& value, const Number& exponent) {
   Fraction result = Constant(1);
   for (const int side : {1, -1}) {
@@ -29,13 +29,14 @@ Fraction Normalizer::NumberPower(const Number& value, const Number& exponent) {
   return result;
 }
 
-// a^exponent for an exponent that is not whole; a >= 0 wherever that is defined.
+// Returns a^exponent for an exponent that is not whole. Such a power is defined only where a >= 0.
 Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
   if (failed_) return {};
   if (a.numerator.IsZero()) return exponent.sign() > 0 ? Fraction() : Fail();
   Content content = SplitContent(a.numerator);
   Fraction result = NumberPower(Abs(content.coefficient), exponent);
-  // Factors with their powers; those of even power or known sign cannot make a negative.
+  // The factors of a with their powers. Where a factor with an odd power has an unknown sign, its
+  // index is added to `open`; all other factors have a known sign.
   std::vector<std::pair<Polynomial, Number>> factors;
   for (const auto& [atom, power] : content.monomial) {
     factors.emplace_back(Polynomial({{atom, Number(1)}}, 1), power);
@@ -61,10 +62,11 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
       sign *= known;
     }
   }
-  if (open.empty() && sign < 0) return Fail();  // A root of what is never positive.
+  if (open.empty() && sign < 0) return Fail();  // a root of a negative number
   if (open.size() == 1 && sign > 0 && may_assume_) AssumePositive(factors[open[0]].first);
   if (open.size() == 1 && sign < 0) {
-    // (-u)^r stays a root of -u.
+    // Here a is -u times positive factors. So u is not positive, and the power becomes one of the
+    // root atom of -u.
     Polynomial& factor = factors[open[0]].first;
     const Atom root = RootAtom(Scale(factor, {}, Number(-1)));
     result = Times(result, Reduce(Polynomial({{root, factors[open[0]].second * exponent}}, 1)));
@@ -76,7 +78,7 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
   return result;
 }
 
-// |p|^exponent for a primitive polynomial or a single atom.
+// Returns |p|^exponent for a p that is a primitive polynomial or a single atom.
 Fraction Normalizer::AbsOfPrimitive(const Polynomial& p, const Number& exponent) {
   if (exponent.IsZero()) return Constant(1);
   if (IsEven(exponent)) return WholePower({p, {}}, exponent.numerator());

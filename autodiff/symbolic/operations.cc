@@ -10,7 +10,7 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// ---- What the entries of operations.inc use ----
+// ---- Types and functions that the entries of operations.inc use ----
 //
 // First short names for types, then functions for each field of struct Operation (operation.h).
 
@@ -200,8 +200,7 @@ Maybe Over(Maybe numerator, Expr denominator) {
   return *numerator / denominator;
 }
 
-// -- Functions for the field `suspects`: expressions whose zeros are points that may not be smooth
-// --
+// -- Functions for the field `suspects`: expressions at whose zeros e may not be smooth --
 
 Exprs ArgumentItself(Args a) { return {a[0]}; }
 Exprs BothArguments(Args a) { return {a[0], a[1]}; }

@@ -18,8 +18,8 @@ std::set<Atom> AtomsOf(const Polynomial& p) {
   return atoms;
 }
 
-// For each atom of p, its lowest exponent over all terms; in terms without the atom the exponent is
-// 0. Atoms whose lowest exponent is 0 are left out.
+// Returns, for each atom of p, its lowest exponent over all terms; in terms without the atom the
+// exponent is 0. Atoms whose lowest exponent is 0 are left out.
 Monomial LowestExponents(const Polynomial& p) {
   Monomial lowest;
   for (Atom atom : AtomsOf(p)) {
@@ -54,8 +54,9 @@ bool WholeExponents(const Polynomial& p) {
 
 Polynomial Primitive(const Polynomial& p) { return SplitContent(p).primitive; }
 
-// The pseudo-remainder of a by b as polynomials in `atom`: a division that multiplies a by the
-// leading coefficient of b instead of dividing by it. Nothing if it grows too large.
+// Returns the pseudo-remainder of a by b as polynomials in `atom`: the remainder of a division that
+// multiplies a by the leading coefficient of b instead of dividing by it. Returns nothing if the
+// polynomials grow too large.
 std::optional<Polynomial> PseudoRemainder(Polynomial a, const Polynomial& b, Atom atom) {
   const auto divisor = ByExponent(b, atom);
   const int64_t degree = divisor.rbegin()->first;
@@ -256,8 +257,8 @@ Polynomial Gcd(const Polynomial& a, const Polynomial& b) {
   if (a.size() < 2 || b.size() < 2 || !WholeExponents(a) || !WholeExponents(b)) return one;
   const std::set<Atom> atoms_a = AtomsOf(a), atoms_b = AtomsOf(b);
   for (Atom atom : atoms_a) {
-    // If only one of the polynomials contains the atom, a common divisor does not contain it. It
-    // then divides every coefficient of that polynomial as a polynomial in the atom.
+    // If only one of the polynomials contains the atom, a common divisor does not contain it. The
+    // divisor then divides every coefficient of that polynomial as a polynomial in the atom.
     if (atoms_b.count(atom) == 0) return Gcd(GcdOfCoefficients(a, atom), b);
   }
   for (Atom atom : atoms_b) {

@@ -13,7 +13,8 @@ namespace {
 
 class TextMarkup : public Markup {
  public:
-  // A variable may be named as a constant is: then the constant is written as a function's value.
+  // A variable may have the name of a constant (pi or e). The constant is then written as acos(-1)
+  // or exp(1).
   explicit TextMarkup(absl::Span<const Expr> expressions) {
     for (Expr variable : Variables(expressions)) {
       if (variable.name() == "pi") pi_ = "acos(-1)";
@@ -61,7 +62,8 @@ constexpr std::array<const char*, 24> kGreekEntities = {
     "&#x3B9;", "&#x3BA;", "&#x3BB;", "&#x3BC;", "&#x3BD;", "&#x3BE;", "&#x3BF;", "&#x3C1;",
     "&#x3C3;", "&#x3C4;", "&#x3C5;", "&#x3C6;", "&#x3C7;", "&#x3C8;", "&#x3C9;", "&#x3B5;"};
 
-// The index of the letter in the two arrays above, or -1 if the name is not a Greek letter's.
+// Returns the index of the letter in the two arrays above, or -1 if the name is not a Greek
+// letter's.
 int GreekLetter(const std::string& name) {
   const auto found = std::find(kGreek.begin(), kGreek.end(), name);
   return found == kGreek.end() ? -1 : static_cast<int>(found - kGreek.begin());

@@ -25,13 +25,14 @@ std::string CppConstant(const Number& n) {
   return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
 }
 
-// Whether a product divides by the power that is its factor, and does not read the factor itself.
+// Returns whether the product divides by `factor`, a power with a negative exponent. The C++ text
+// then reads the power's base instead of the power.
 bool IsDivisor(Expr product, Expr factor) {
   return product.op() == Op::kMul && factor.op() == Op::kPow && factor.arg(1).IsConstant() &&
          factor.arg(1).number().sign() < 0;
 }
 
-// base^exponent for a positive exponent.
+// Returns the C++ text of base^exponent for a positive exponent.
 std::string CppPower(const std::string& base, const Number& exponent) {
   if (exponent.IsOne()) return base;
   if (exponent == Number(2)) return absl::StrCat(base, " * ", base);
@@ -39,7 +40,8 @@ std::string CppPower(const std::string& base, const Number& exponent) {
   return absl::StrCat("std::pow(", base, ", ", CppConstant(exponent), ")");
 }
 
-// The product as one quotient, which has the value that a person's x / 49 has.
+// Returns the C++ text of a product, written as one quotient: x times the constant 1/49 becomes x /
+// 49, which has the same bits as a person's x / 49.
 std::string CppProduct(Expr e, const Operands& operand) {
   std::vector<std::string> above, below;
   for (Expr factor : e.args()) {

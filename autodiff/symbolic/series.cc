@@ -71,7 +71,7 @@ Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms) {
     power = Times(power, delta, terms);
     sum = Plus(sum, Times(power, SeriesOf(a[n]), terms), terms);
   }
-  // What is left out begins with delta^size.
+  // The terms that are left out begin with delta^(a.size()), which sets the order of the sum.
   if (const std::optional<Number> low = delta.LowestExponent(); low.has_value()) {
     sum.LowerOrder(*low * Number(static_cast<int64_t>(a.size())));
     sum.LowerOrder(delta.order);

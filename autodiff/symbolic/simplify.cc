@@ -22,7 +22,8 @@ struct Rewritten {
   Expr result;
 };
 
-// A rough measure of the length of the text: the number of nodes of e written out as a tree.
+// Returns a rough measure of the length of the text of e: the number of nodes of e written out as a
+// tree.
 double Cost(Expr e) {
   absl::flat_hash_map<Expr, double> cost;
   for (Expr node : TopologicalOrder(e)) {
@@ -221,7 +222,7 @@ Expr JoinLikePowers(Expr e) {
   return Mul(product);
 }
 
-// The number of nodes of `e`, its root included; the count stops at `limit`.
+// Returns the number of nodes of `e`, its root included; the count stops at `limit`.
 size_t SizeUpTo(Expr e, size_t limit) {
   absl::flat_hash_set<Expr> seen;
   std::vector<Expr> open = {e};
@@ -453,8 +454,8 @@ bool Differ(const Probe& probe) {
          std::abs(probe.a - probe.b) > tolerance;
 }
 
-// Whether `difference` is zero for all choices of signs of open[decided], open[decided + 1], ...
-// The signs of the earlier ones are in `signs`.
+// Returns whether `difference` is zero for all choices of signs of open[decided], open[decided +
+// 1], ... The signs of the earlier ones are in `signs`.
 bool ZeroInEveryCase(Expr difference, const std::vector<Expr>& open, size_t decided,
                      Normalizer::Signs* signs, Budget* budget) {
   if (decided < open.size()) {
@@ -479,7 +480,8 @@ bool HasJumps(Expr e) {
   });
 }
 
-// (variable, value) for which a base that is linear in one of its variables is 0.
+// Returns a variable of `base` and its value for which `base` is 0, if `base` is linear in that
+// variable; returns nothing if there is no such variable.
 std::optional<std::pair<Expr, Expr>> Root(Expr base) {
   for (Expr variable : Variables(base)) {
     const Expr slope = Simplify(Differentiate(base, variable));

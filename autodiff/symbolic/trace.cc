@@ -17,16 +17,16 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Whether `e` has no row of its own because it is written inside the formula of `user`, its only
-// user: the -b of a - b and the b^-1 of a / b.
+// Returns whether `e` has no row of its own because it is written inside the formula of `user`, its
+// only user: the -b of a - b and the b^-1 of a / b.
 bool WrittenInUser(Expr e, Expr user) {
   if (e.op() == Op::kPow && e.arg(1).IsNumber(-1)) return user.op() == Op::kMul;
   return e.op() == Op::kMul && e.args().size() == 2 && e.arg(0).IsNumber(-1) &&
          user.op() == Op::kAdd && user.arg(0) != e;
 }
 
-// The nodes that the outputs depend on at the point, in order of evaluation. Nodes that only a
-// branch not taken uses are left out.
+// Returns the nodes that the outputs depend on at the point, in order of evaluation. Nodes that
+// only a branch not taken uses are left out.
 std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                              absl::Span<const double> point) {
   std::vector<Expr> order = TopologicalOrder(outputs);
