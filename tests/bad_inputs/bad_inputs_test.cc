@@ -1,4 +1,5 @@
-// Runs the table of bad inputs, which README.md describes.
+// Runs every case of the table of bad inputs (cases/*.txt), which README.md beside this file
+// describes.
 
 #include <dirent.h>
 #include <stdlib.h>

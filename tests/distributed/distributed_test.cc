@@ -1,5 +1,5 @@
-// Tests several ranks on one machine, started as a person starts them: what they compute, and what
-// happens if they break.
+// Tests training by several ranks (processes) on one machine, started as a person starts them: what
+// the ranks compute, and what happens if one of them fails.
 
 #include <dirent.h>
 #include <signal.h>
@@ -104,7 +104,7 @@ class DistributedTest : public ::testing::Test {
     found->checkpoint.CopyTo(*tensor, values.data());
     return values;
   }
-  // Returns the process of a rank of the run whose home is this directory.
+  // Returns the process ids of the given rank of the run whose $HOME is this directory.
   static std::vector<pid_t> RankOf(const std::string& directory, int rank) {
     std::vector<pid_t> ranks;
     DIR* const all = opendir("/proc");

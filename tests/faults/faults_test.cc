@@ -1,5 +1,5 @@
-// Faults that can happen to a run on a shared machine, caused for real. The tests check the
-// message, the exit code and the files that survive.
+// Causes faults that can happen to a run on a shared machine: signals, a full disk, changed files.
+// The tests check the message, the exit code and the files that survive.
 
 #include <linux/capability.h>
 #include <sched.h>
@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 using testing::AssertionResult;
 using testing::ContainsRegex;
 
-// A number of steps that no test waits for.
+// A number of steps so large that no run reaches it during a test.
 constexpr int64_t kEndless = 10'000'000;
 
 AssertionResult Says(const std::string& text, const std::string& part) {
@@ -78,7 +78,7 @@ class Endless {
   Process process_;
 };
 
-// ---- Signals ----
+// ---- Signals sent to a run ----
 
 void Interrupt(int signal_number, int exit_code) {
   const TrainingRun run(kEndless);
@@ -100,7 +100,8 @@ TEST(Signals, SigtermWritesACheckpoint) { Interrupt(SIGTERM, 143); }
 
 TEST(Signals, TheFirstEndsPlanning) {
   for (const auto& [signal_number, exit_code] : {std::pair(SIGTERM, 143), {SIGINT, 130}}) {
-    // Measuring the convolutions of this network takes seconds.
+    // Measuring the convolutions of this network takes seconds, so the signal comes before
+    // training.
     const std::string directory = MakeTestDirectory("run");
     Process process(Runfile("tools/train"),
                     {"--network=resnet18", "--dataset=sample", "--output_dir=out"},
@@ -151,7 +152,7 @@ layer { name: "fc" linear {} })");
     EXPECT_EQ(name.find("checkpoint"), std::string::npos) << name;
 }
 
-// nohup and a shell's background jobs start programs with such signals ignored.
+// nohup and shells start programs with some signals ignored; the program must not change that.
 TEST(Signals, ThatWereIgnoredStayIgnored) {
   const TrainingRun run(kEndless);
   Process::Options options = run.Options();
@@ -167,7 +168,7 @@ TEST(Signals, ThatWereIgnoredStayIgnored) {
   EXPECT_EQ(process.Wait(kPatience).exit_code, 143);
 }
 
-// ---- The output directory ----
+// ---- The output directory: its lock and its permissions ----
 
 TEST(Lock, ASecondRunIsRefusedAndTheHolderNamed) {
   const TrainingRun run(kEndless);
@@ -230,8 +231,8 @@ TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
       Says(process.Errors(), "Permission denied; those before it are kept, training goes on"));
   const int64_t newest = run.NewestStep();
   EXPECT_GT(newest, 0);
-  // Half a checkpoint, as a write leaves it that began just before the directory became read-only,
-  // and that could not be removed.
+  // Leaves half a checkpoint, as a write does that began just before the directory became read-only
+  // and so could not remove its file.
   std::ofstream(run.output() + "/checkpoint-00000001.safetensors.tmp-1-1") << "half";
   ASSERT_EQ(chmod(run.output().c_str(), 0755), 0);
   EXPECT_TRUE(has_checkpoint_after(newest))
@@ -266,7 +267,8 @@ TEST(FullDisk, ForFilesBeyondASize) {
   EXPECT_EQ(metrics.back(), '\n');
 }
 
-// Mounts a small file system for the test, for which the process needs the right to mount.
+// Mounts a small file system for a test. is_mounted() is false if the process lacks the right to
+// mount.
 class SmallDisk {
  public:
   explicit SmallDisk(const std::string& path) : path_(path) {
@@ -412,8 +414,9 @@ TEST(Data, ReplacedMidRun) {
 // ---- Too little memory; losses that are not finite ----
 
 TEST(Memory, ThatIsNotThereIsNotAskedFor) {
-  // The first network needs about 240 GiB for all its results together, the second 31 GiB for the
-  // input and result of one convolution: about as much as a network text may ask for.
+  // The first network needs about 240 GiB for all its results together. The second needs 31 GiB for
+  // the input and the result of one convolution, which is about the most that a network text may
+  // ask for.
   std::vector<std::string> texts = {
       "train { batch_size: 5 }\nlayer { pad { pad: 8000 } }\n"
       "layer { name: \"norm\" repeat: 15 batch_norm {} }\n",

@@ -1,6 +1,6 @@
 // Kills a run that checkpoints often with kill -9 at random moments, and resumes it, many times.
 // Every resumption must start from a complete checkpoint and lose at most the steps since the last
-// one, and the run must end with the same bits as a run that was never killed.
+// checkpoint. The run must end with the same bits as a run that was never killed.
 //
 //   bazel run //tests/faults:kill_test -- --kills=200
 
@@ -26,7 +26,8 @@ namespace {
 int kills = 10;
 
 TEST(Kill, AnywhereAndResumed) {
-  // Enough steps for all kills to fall before the end of the run, a few steps after one another.
+  // There are enough steps for all kills to come before the end of the run, each a few steps after
+  // the one before.
   const int64_t steps = 200 + 100 * static_cast<int64_t>(kills);
   const TrainingRun undisturbed(steps), disturbed(steps, &undisturbed);
   const double patience = kPatience + 0.2 * static_cast<double>(steps);
@@ -85,7 +86,8 @@ TEST(Kill, AnywhereAndResumed) {
   ASSERT_EQ(disturbed.NewestStep(), undisturbed.NewestStep());
   EXPECT_TRUE(TensorsOf(disturbed.LastCheckpoint()) == TensorsOf(undisturbed.LastCheckpoint()))
       << "the weights differ from those of the undisturbed run";
-  // The accuracies must be equal to the last digit, but not the time.
+  // The accuracies must be equal to the last digit. The time, which stands after the comma, may
+  // differ.
   EXPECT_EQ(rest.output.substr(0, rest.output.find(',')),
             whole.output.substr(0, whole.output.find(',')));
   // The log must look as if the run had never been killed.

@@ -1,4 +1,4 @@
-// Reads CSV tables.
+// Reads the input as a CSV table.
 #include <cstddef>
 #include <cstdint>
 

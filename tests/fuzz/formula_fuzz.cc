@@ -1,4 +1,4 @@
-// Parses formulas, prints them in every notation, evaluates and differentiates them.
+// Parses the input as a formula, prints it in every notation, evaluates and differentiates it.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Reads IDX files, plain and compressed.
+// Reads the input as an IDX file (the format of MNIST), plain and compressed.
 #include <cstddef>
 #include <cstdint>
 

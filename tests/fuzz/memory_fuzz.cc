@@ -1,5 +1,5 @@
-// What --memory and train.memory say. What is read is positive, and what it is told as is read again
-// as no less.
+// Reads the input as the text of --memory or train.memory. A number of bytes that is read must be
+// positive; printed and read again, it must not become smaller.
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   COTANGENT_PROPERTY(*bytes > 0);
-  if (*bytes > int64_t{1} << 62) return 0;  // rounded up it may be beyond what can be told
+  if (*bytes > int64_t{1} << 62) return 0;  // the printed number, rounded up, may overflow
   const auto again = training::ParseMemory(training::MemoryText(*bytes));
   COTANGENT_PROPERTY(again.ok() && *again >= *bytes);
   return 0;

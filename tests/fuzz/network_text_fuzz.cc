@@ -1,4 +1,5 @@
-// Parses network texts, builds them into a graph, prints them and parses them again.
+// Parses the input as a network text, builds it into a graph, prints it and parses the printed text
+// again.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -18,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const std::string printed = layers::NetworkText(*network);
   const absl::StatusOr<layers::Network> again = layers::ParseNetwork(printed, "printed");
-  // The printed text has its blocks expanded, so it may be longer than a text that may be read.
+  // The printed text has its blocks expanded, so it may be longer than the longest text that the
+  // parser accepts.
   if (printed.size() <= layers::kLongestNetworkText) {
     COTANGENT_PROPERTY(again.ok());
     COTANGENT_PROPERTY(layers::NetworkText(*again) == printed);

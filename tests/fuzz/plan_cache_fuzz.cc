@@ -1,4 +1,5 @@
-// Reads the cache of measured times. If it is written and read again, it must be the same.
+// Reads a cache of measured times from the input. The cache must be the same after it is written
+// and read again.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,4 +1,4 @@
-// A macro for properties that must hold for every input that a fuzz target has read.
+// Defines a macro for properties that must hold for every input that a fuzz target has read.
 #ifndef COTANGENT_TESTS_FUZZ_PROPERTY_H_
 #define COTANGENT_TESTS_FUZZ_PROPERTY_H_
 

@@ -1,5 +1,5 @@
-// Reads the quantisation in a checkpoint's metadata. If it is written and read again, it must be
-// the same.
+// Reads the input as the quantisation in a checkpoint's metadata. The quantisation must be the same
+// after it is written and read again.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace {
 
 constexpr int kMutations = 2000;
-// Limit of processor time for one input; it is not wall time, so that a busy machine fails no test.
+// The limit of processor time for one input, in seconds. It does not limit wall time, so that no
+// test fails because the machine is busy.
 constexpr double kMostSeconds = 1;
 
 std::string corpus_directory;
@@ -50,7 +51,8 @@ double ProcessorSeconds() {
 void RunInput(const std::string& name, const std::string& bytes) {
   SCOPED_TRACE(name);
   const double start = ProcessorSeconds();
-  // A copy of exactly this size, so that the address sanitizer notices a read past the end.
+  // The copy has exactly the input's size, so that the address sanitizer notices a read past its
+  // end.
   const std::vector<uint8_t> input(bytes.begin(), bytes.end());
   EXPECT_EQ(LLVMFuzzerTestOneInput(input.data(), input.size()), 0);
   EXPECT_LT(ProcessorSeconds() - start, kMostSeconds);

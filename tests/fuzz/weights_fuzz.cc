@@ -1,5 +1,5 @@
-// Reads weight files of other programs: safetensors, and the archives of torch.save(). Their pickle
-// is also read on its own, because no fuzzer guesses an archive's checksums.
+// Reads weight files of other programs: safetensors, and the archives of torch.save(). The pickle
+// inside such an archive is also read on its own, because no fuzzer guesses an archive's checksums.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -22,7 +22,7 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-// A small network, with everything that a run has to remember: momentum, running statistics,
+// A small network whose checkpoint has to hold every kind of state: momentum, running statistics,
 // dropout, augmentation, averages.
 constexpr char kNetwork[] = R"(
 name: "small"
@@ -47,8 +47,8 @@ std::string Prepare(const std::string& name) {
   return directory;
 }
 
-// All runs use one cache of measured times, so that they choose the same implementations of
-// convolutions.
+// Runs a program. All runs use one cache of measured times, so that they choose the same
+// implementations of convolutions.
 Outcome RunTool(const std::string& program, const std::vector<std::string>& arguments,
                 const std::string& directory) {
   static const std::string* const cache = new std::string(MakeTestDirectory("cache"));
@@ -149,8 +149,8 @@ TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
 }
 
 // Progress is counted in images, not in steps: after two of five epochs with batches of 96 (four
-// batches an epoch), three epochs remain, whatever the new batch size is. This is tested with
-// momentum and with Adam, which counts its updates.
+// batches an epoch), three epochs remain, whatever the new batch size is. The test uses momentum
+// and Adam, because Adam counts its updates.
 TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
   const std::string directory = Prepare("batches");
   struct Case {
@@ -397,8 +397,8 @@ TEST(Programs, QuantiseWritesWhatAllOthersRead) {
   ASSERT_EQ(quantise.exit_code, 0) << quantise.errors;
   EXPECT_TRUE(std::regex_search(quantise.output, std::regex(R"(\nfc +\d.*int8\n)")))
       << quantise.output;
-  // What may be lost is judged by training images that calibration did not look at; test images are
-  // measured, and decide nothing.
+  // quantise decides by the accuracy on training images that calibration did not use. The accuracy
+  // on test images is printed, but decides nothing.
   EXPECT_TRUE(std::regex_search(
       quantise.output, std::regex(R"(accuracy on \d+ images set apart from training images: )"
                                   R"(\d\.\d{4} before, \d\.\d{4} after\n)"

@@ -23,8 +23,8 @@
 namespace cotangent::tests {
 namespace {
 
-// Limits for one network, in seconds: of processor time, far more than any network takes, and of
-// wall time.
+// Limits for one network, in seconds: kSecondsOfWork of processor time, far more than any network
+// takes, and kSecondsAllowed of wall time.
 constexpr unsigned kSecondsOfWork = 60, kSecondsAllowed = 600;
 
 layers::AgreementOptions AgreementOf(const CheckOptions& options) {
@@ -51,8 +51,8 @@ namespace {
 
 using Values = std::vector<double>;
 
-// The prediction for given parameters and images, in double; shake: every parameter is off by as much,
-// relative to itself.
+// Computes the network's prediction for the given parameters and images, in double. Every parameter
+// and state is first multiplied by 1 + shake or 1 - shake, at random.
 Values Predict(const layers::Graph& graph, const layers::BuiltNetwork& network,
                const layers::ParameterStore& store, const Values& images, double shake,
                uint64_t seed) {
@@ -84,8 +84,9 @@ double Distance(const Values& a, const Values& b) {
   return largest;
 }
 
-// Inference, with all that folds folded, is the training graph in evaluation mode: what the folded
-// graph says, and what a plan of it computes.
+// Checks the graph for inference after folding, which merges batch normalisations into the weights
+// before them. The folded graph, computed by the reference and by a plan, must give the same
+// prediction as the unfolded graph.
 void ExpectInferenceAgrees(const RandomNetwork& network, const CheckOptions& options) {
   const absl::StatusOr<layers::BuiltNetwork> built = BuildText(network, /*training=*/false);
   ASSERT_TRUE(built.ok()) << built.status();
@@ -105,7 +106,8 @@ void ExpectInferenceAgrees(const RandomNetwork& network, const CheckOptions& opt
   (*folded)->Update();
   const Values expected = Predict(built->graph, *built, **store, images, 0, 0),
                found = Predict((*folded)->graph(), *built, (*folded)->store(), images, 0, 0);
-  // Folded weights are rounded to f32.
+  // Folded weights are rounded to f32. So the allowed error includes the effect of a relative
+  // change of kRounding in every parameter.
   constexpr double kRounding = 1e-7;
   double allowed = 1e-5 * std::max(Distance(expected, Values(expected.size(), 0.0)), 1e-3);
   for (uint64_t k = 1; k <= 8; ++k)

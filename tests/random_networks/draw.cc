@@ -14,7 +14,8 @@ namespace {
 using layers::SplitMix;
 
 constexpr int kMostLayers = 7;
-// Limits for a network's size, because the reference computes with plain loops on a tape.
+// Limits for a network's size, in multiply-adds and in elements of all layer outputs, because the
+// reference computes with plain loops on a tape.
 constexpr int64_t kMostMultiplyAdds = 60'000, kMostElements = 4'000;
 
 class Drawer {
@@ -68,7 +69,8 @@ class Drawer {
   void TryLayer() {
     absl::StatusOr<layers::BuiltNetwork> before = BuildText(network_);
     const layers::Graph& graph = before->graph;
-    // The new layer's input: the output of the layer before the last, which is linear.
+    // The new layer goes before the last layer, which is linear. So its input is the output of the
+    // layer before the last.
     image_ = before->layers.size() < 2 ? graph.shape(before->images)
                                        : before->layers[before->layers.size() - 2].output;
     const size_t at = network_.layers.size() - 1;
@@ -155,7 +157,7 @@ class Drawer {
   }
   int64_t Channels() const { return image_.rank() == 4 ? image_[1] : 1; }
   int64_t Pixels() const { return image_.rank() == 4 ? image_[2] * image_[3] : 1; }
-  // Of the present channels.
+  // Returns a divisor of the number of channels of the current image.
   int64_t Divisor() {
     const int64_t divisor = Pick({1, 2, 3, 4});
     return Channels() % divisor == 0 ? divisor : Seldom() ? 1 : Channels();

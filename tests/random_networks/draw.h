@@ -22,10 +22,11 @@ struct RandomNetwork {
   std::string Text() const;
 };
 
-// Returns the same network for the same seed. Every network can be built.
+// Returns a random network, the same for the same seed. Every network that it returns can be built.
 RandomNetwork DrawNetwork(uint64_t seed);
 
-// As it is trained with its loss, or as it answers without.
+// Builds the network's graph: with its loss for training, or without a loss for prediction if
+// `training` is false.
 absl::StatusOr<layers::BuiltNetwork> BuildText(const RandomNetwork& network, bool training = true);
 
 }  // namespace cotangent::tests

@@ -1,5 +1,5 @@
 // Compares networks of few layers at degenerate sizes with the reference. The program
-// random_networks tries more of them.
+// random_networks tries more such networks.
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"

@@ -1,4 +1,4 @@
-// Leaks that the leak sanitizer should not report. `--config=asan` links this file into every
+// Lists leaks that the leak sanitizer should not report. `--config=asan` links this file into every
 // program.
 //
 // Graphviz, and the libraries with which it draws text, keep fonts until the process ends, and

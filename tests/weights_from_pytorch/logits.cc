@@ -1,5 +1,5 @@
-// Prints the answers to an image of a network (of the zoo, or of a text file) with the weights of a
-// file:
+// Prints what a network answers to an image. The network is one of the zoo or a text file; its
+// weights come from a file:
 //
 //   logits NETWORK CLASSES WEIGHTS IMAGE      IMAGE: f32 [C, H, W], little-endian, normalised
 #include <stdio.h>
