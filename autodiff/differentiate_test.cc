@@ -16,7 +16,7 @@ using testing::IsEmpty;
 class EveryMode : public testing::TestWithParam<Mode> {
  protected:
   Method how() const { return GetParam(); }
-  // Returns the error that a mode may have.
+  // Returns the largest error that is allowed in the tested mode.
   double tolerance() const { return GetParam() == Mode::kNumeric ? 1e-7 : 1e-13; }
 
   void ExpectNear(const absl::StatusOr<std::vector<double>>& found,
@@ -194,7 +194,8 @@ TEST_P(EveryMode, DifferentiatesDerivatives) {
   EXPECT_NEAR((*jacobian)(1, 0), 3, 1e-9);
 }
 
-// Two functions use the same names for their variables.
+// Two functions use the same names for their variables, so a formula that mixes them must be marked
+// as unsupported.
 TEST(DifferentiateTest, FormulasOfTwoFunctionsDoNotMix) {
   SymbolicTrace outer, inner;
   const SymbolicScalar v(1, outer.pool.Variable("x"), &outer);

@@ -138,8 +138,8 @@ T Idioms(const T& x, const T& y) {
          static_cast<double>(out.str().size() > 3);
 }
 
-// A quadrature, and a root by Newton's method with a derivative written by hand. They use loops, an
-// early return and const&.
+// A quadrature, and a root by Newton's method with a derivative written by hand. The code uses
+// loops, an early return and const&.
 template <class T>
 T Loops(const T& x, const T& y) {
   using std::abs;

@@ -13,9 +13,10 @@ constexpr std::array kBernoulli = {1.0 / 6,       -1.0 / 30,      1.0 / 42, -1.0
 
 constexpr int kTerms = static_cast<int>(kBernoulli.size());
 
-// The asymptotic series of polygamma for large x (Abramowitz and Stegun 6.4.11; for n = 0 it is
-// 6.3.18):
-// (-1)^(n-1) [ (n-1)! / x^n + n! / (2 x^(n+1)) + sum_k B_2k (2k + n - 1)! / ((2k)! x^(2k+n)) ].
+// Computes polygamma(n, x) for large x by its asymptotic series (Abramowitz and Stegun, Handbook of
+// Mathematical Functions, 6.4.11; 6.3.18 for n = 0):
+//
+//   (-1)^(n-1) [ (n-1)! / x^n + n! / (2 x^(n+1)) + sum_k B_2k (2k + n - 1)! / ((2k)! x^(2k+n)) ]
 double AsymptoticPolygamma(int n, double x) {
   const double inverse_square = 1 / (x * x);
   if (n == 0) {

@@ -101,7 +101,8 @@ std::vector<std::uint32_t> IndexSets::Elements(Id set) {
   }
   std::sort(elements.begin(), elements.end());
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
-  // Stores the list, so that sets that join this one need not walk its parts again.
+  // Stores the list, so that later calls for this set, or for unions with it, need not collect its
+  // elements again.
   sets_[set] = {static_cast<std::uint32_t>(elements_.size()),
                 static_cast<std::uint32_t>(elements.size()), kEmpty, kEmpty};
   elements_.insert(elements_.end(), elements.begin(), elements.end());

@@ -78,7 +78,8 @@ using tracing::SymbolicScalar;
 
 namespace symbolic_internal {
 
-// Applies the formula of this name (autodiff/symbolic/functions.h) to x; `value` is its result.
+// Applies the function `name` of formulas (autodiff/symbolic/functions.h) to x; `value` is the
+// result.
 SymbolicScalar Named(const char* name, double value, const SymbolicScalar& x);
 SymbolicScalar Unsupported(const char* name, const SymbolicScalar& x);
 

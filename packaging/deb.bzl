@@ -1,4 +1,4 @@
-"""A Debian package of what //:install installs."""
+"""Makes a Debian package of the files that //:install installs."""
 
 def _deb_impl(ctx):
     package = ctx.actions.declare_file("cotangent_%s_%s.deb" % (ctx.attr.version, ctx.attr.architecture))

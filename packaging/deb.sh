@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# deb.sh INSTALL VERSION COPYRIGHT README MAN_SH OUTPUT: a Debian package of all that INSTALL (//:install's script) installs, with
-# manual pages made of the programs' own --help. What it depends on is what the programs are linked with on the release it is
-# built on.
+# deb.sh INSTALL VERSION COPYRIGHT README MAN_SH OUTPUT: makes the Debian package OUTPUT of all files that INSTALL (the script of
+# //:install) installs. Manual pages are made from the programs' own --help. The package depends on the libraries that the programs
+# are linked with, in the versions of the Debian release on which it is built.
 set -euo pipefail
 
 install=$PWD/$1 version=$2 copyright=$PWD/$3 readme=$PWD/$4 man=$PWD/$5 output=$PWD/$6
@@ -15,7 +15,7 @@ architecture=$(dpkg --print-architecture)
 libraries=lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}  # 1 January 2026: the same bytes, whenever it is built
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}  # 1 January 2026, so that every build gives the same bytes
 umask 022
 
 root=$work/package
@@ -37,7 +37,7 @@ cotangent ($version) unstable; urgency=low
  -- The engineers of Cotangent <cotangent@packages.invalid>  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
 CHANGES
 
-# dpkg-shlibdeps wants a source package's control file.
+# dpkg-shlibdeps needs the control file of a source package.
 printf 'Source: cotangent\n\nPackage: cotangent\nArchitecture: any\n' >"$work/debian/control"
 depends=$(cd "$work" && dpkg-shlibdeps -O "$root"/usr/bin/* "$root/usr/$libraries"/*.so.*.*)
 cat >"$root/DEBIAN/control" <<CONTROL
@@ -61,5 +61,5 @@ printf 'libcotangent 1 cotangent (>= %s)\n' "$version" >"$root/DEBIAN/shlibs"
 printf 'activate-noawait ldconfig\n' >"$root/DEBIAN/triggers"
 (cd "$root" && find usr -type f -print0 | sort --zero-terminated | xargs --null md5sum >DEBIAN/md5sums)
 find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-# The programs have much in common, which xz finds across files in its largest dictionary.
+# The programs share much code. With its largest dictionary (-z9), xz finds repetitions across them.
 dpkg-deb --root-owner-group -Zxz -z9 --build "$root" "$output" >&2

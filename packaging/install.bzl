@@ -1,4 +1,4 @@
-"""What `bazel run //:install -- --prefix=DIR` copies: programs, libraries, headers, and what CMake and pkg-config read."""
+"""Collects the files that `bazel run //:install -- --prefix=DIR` copies: programs, libraries, headers, and link flags for CMake and pkg-config."""
 
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
 load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
@@ -19,7 +19,8 @@ def _installed_library_impl(ctx):
         for library in linker_input.libraries:
             objects += library.objects or library.pic_objects or []
 
-    # One object, so that what registers itself (an optimizer's rule) is not left out where nothing names it.
+    # All objects are linked into one. So a linker cannot leave out an object to which nothing refers by name, such as an optimizer's
+    # rule that registers itself.
     archive = ctx.actions.declare_file("lib%s.a" % ctx.label.name)
     whole = ctx.actions.declare_file(ctx.label.name + ".o")
     ctx.actions.run_shell(
@@ -58,7 +59,7 @@ def _install_impl(ctx):
                 seen[header.short_path] = True
                 _add(files, lines, header, "include/cotangent/" + header.short_path)
 
-        # name, then what a program links with beside the library itself
+        # The file lists the flags for the system's libraries that a program must link with in addition to this library.
         description = ctx.actions.declare_file(library.label.name + ".link_flags")
         ctx.actions.write(description, " ".join(component.link_flags) + "\n")
         files.append(description)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the programs, libraries and headers of Cotangent:   bazel run //:install -- --prefix=DIR   (default /usr/local)
-# --libdir=DIR, relative to the prefix, is where libraries go (default lib).
-# All files are copied beside the prefix's own first and then renamed, so that a full disk leaves nothing half installed.
-# DESTDIR, as packagers use it, is put before the prefix.
+# --libdir=DIR is the folder for libraries, relative to the prefix (default lib).
+# All files are first copied to a temporary folder in the prefix and then renamed, so that a full disk leaves nothing half installed.
+# If the environment variable DESTDIR is set, it is put before the prefix, as packagers expect.
 set -euo pipefail
 
 prefix=/usr/local
@@ -48,7 +48,7 @@ while IFS=$'\t' read -r file destination; do
 done <"@MANIFEST@"
 
 trap 'fail "cannot write into $root: is the disk full? Nothing was installed" 1' ERR
-# A pkg-config file for each library, and one CMake package whose components they are.
+# Write a pkg-config file for each library, and one CMake package that has the libraries as its components.
 mkdir -p "$stage/$libdir/pkgconfig" "$stage/$libdir/cmake/cotangent"
 config=$stage/$libdir/cmake/cotangent/cotangentConfig.cmake
 {
@@ -73,7 +73,7 @@ set(cotangent_${component}_FOUND TRUE)
 CMAKE
 done
 
-# The shared library, for C.
+# Write the links, the pkg-config file and the CMake component of the shared library for C.
 ln -s "libcotangent.so.$version" "$stage/$libdir/libcotangent.so.1"
 ln -s libcotangent.so.1 "$stage/$libdir/libcotangent.so"
 printf '%s\n' "prefix=$prefix" "libdir=\${prefix}/$libdir" 'includedir=${prefix}/include/cotangent' "Name: cotangent" \
@@ -101,7 +101,7 @@ CMAKE
 (cd "$stage" && find . -type d -print0) | (cd "$root" && xargs --null mkdir -p 2>/dev/null)
 trap - ERR
 
-# From here on only names change.
+# Everything is copied; from here on, files are only renamed.
 (cd "$stage" && find . '(' -type f -o -type l ')' -print0) | while IFS= read -r -d '' file; do
   mv --force "$stage/$file" "$root/$file"
 done

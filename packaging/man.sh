@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# man.sh PROGRAM VERSION: writes PROGRAM's manual page, made of what its --help says: a sentence, how it is called (lines that
-# begin with the program's name), then flags, each with its text behind it or, in paragraphs of their own, anything else.
+# man.sh PROGRAM VERSION: writes PROGRAM's manual page to standard output. It is made from the output of --help, which consists of a
+# sentence, the ways to call the program (lines that begin with its name), then flags, each followed by its text, and paragraphs
+# about anything else.
 set -euo pipefail
 
 program=$1 version=$2
 installed=$(basename "$program")
 "$program" --help | awk -v installed="$installed" -v version="$version" -v day="$(date --utc --date="@${SOURCE_DATE_EPOCH:-0}" +%F)" '
-  # A text as troff shows it: no macro at its beginning, a minus that can be copied.
+  # Returns the text in a form that troff prints unchanged: a leading . or quote is no macro, and a minus can be copied.
   function shown(text) {
     gsub(/\\/, "\\e", text)
     gsub(/-/, "\\-", text)

@@ -1,3 +1,3 @@
-"""The version: of the programs (--version), of what //:install writes and of the package."""
+"""The version of Cotangent, for --version of the programs, for the files that //:install writes and for the Debian package."""
 
 VERSION = "1.0"

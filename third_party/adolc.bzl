@@ -1,4 +1,4 @@
-"""ADOL-C (Debian: libadolc-dev), which only a benchmark uses: nothing else needs the package."""
+"""ADOL-C (Debian: libadolc-dev), which only //autodiff/reverse:adolc_benchmark needs."""
 
 load(":system_library.bzl", "system_library")
 

@@ -1,6 +1,7 @@
-"""The rule sets that Bazel itself asks for, in WORKSPACE, from Debian's Bazel packages instead of the network."""
+"""Defines the repositories of rules that Bazel itself needs in a WORKSPACE, from Debian's Bazel packages instead of the network."""
 
-# Repository to its folder: absolute ones are of the packages that bazelw installs, the others of this folder's stand-ins.
+# Maps each repository to its folder. Absolute folders come from the Debian packages that bazelw installs; relative ones are
+# stand-ins in third_party/.
 _BAZEL_4 = {
     "bazel_skylib": "/usr/share/bazel/tools/skylib",
     "platforms": "/usr/share/bazel/platforms",
@@ -28,10 +29,10 @@ def bazel_rules(cotangent = ""):
     """Defines the repositories.
 
     Args:
-      cotangent: where Cotangent is from a workspace that uses it, with a slash at its end.
+      cotangent: the path from the calling workspace to Cotangent's folder, with a slash at its end; empty in Cotangent itself.
     """
 
-    # Debian's Bazels do not tell their version; native.module_name came with Bazel 6.
+    # Debian's builds of Bazel do not report their version, so the code tests for native.module_name, which came with Bazel 6.
     modern = hasattr(native, "module_name")
     for name, folder in (_BAZEL_7 if modern else _BAZEL_4).items():
         if not folder.startswith("/"):

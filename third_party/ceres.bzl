@@ -1,6 +1,6 @@
 """Ceres Solver's jet.h (Debian: libceres-dev), the dual numbers that autodiff/forward is timed against.
 
-Only the benchmark asks for it, and only when it is built by name: the rest of the repository builds without.
+Only //autodiff:forward_benchmark needs it. That target is built only if it is named, so all other targets build without the package.
 """
 
 load(":system_library.bzl", "system_library")

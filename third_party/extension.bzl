@@ -1,4 +1,4 @@
-"""The libraries of the system as a module extension (Bazel 7 and later)."""
+"""Defines the libraries of the system by a module extension (Bazel 7 and later)."""
 
 load(":libraries.bzl", libraries = "system_libraries")
 

@@ -1,4 +1,4 @@
-"""All libraries of the system that Cotangent is built on, for WORKSPACE and for extension.bzl."""
+"""Lists all libraries of the system that Cotangent is built on, for WORKSPACE and for extension.bzl."""
 
 load(":abseil.bzl", "abseil")
 load(":adolc.bzl", "adolc")
@@ -19,7 +19,7 @@ load(":openssl.bzl", "openssl")
 load(":protobuf.bzl", "protobuf")
 load(":xbyak.bzl", "xbyak")
 
-# Repository to the macro that makes it. MODULE.bazel names them once more.
+# Maps each repository to the macro that makes it. MODULE.bazel must list the same repositories.
 _LIBRARIES = {
     "abseil": abseil,
     "adolc": adolc,

@@ -1,4 +1,4 @@
-"""Open MPI (Debian: libopenmpi-dev), which only training on several machines uses: nothing else needs the package."""
+"""Open MPI (Debian: libopenmpi-dev), which only training on several machines needs."""
 
 load(":system_library.bzl", "system_library")
 

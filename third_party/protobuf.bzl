@@ -1,4 +1,4 @@
-"""Protocol Buffers (Debian: libprotobuf-dev, protobuf-compiler). Messages become libraries by proto.bzl."""
+"""Protocol Buffers (Debian: libprotobuf-dev, protobuf-compiler). proto.bzl compiles messages into libraries."""
 
 load(":system_library.bzl", "system_library")
 

@@ -1,4 +1,4 @@
-"""A library of the system as a Bazel repository: checks that it is there, says which package brings it."""
+"""Wraps a library of the system as a Bazel repository. If the library is missing, the build fails and names its Debian package."""
 
 def _fail_missing(ctx, what):
     fail(("\n\n{name}: {what} was not found.\n" +
@@ -74,7 +74,7 @@ def _system_library_impl(ctx):
         if not program:
             _fail_missing(ctx, "program " + ctx.attr.program)
 
-        # An input of what the program makes, so that another version makes it anew.
+        # Rules that run the program have this file among their inputs, so that they run again after the program was updated.
         ctx.file("version.txt", ctx.execute([program, "--version"]).stdout)
         targets.append('filegroup(name = "version", srcs = ["version.txt"])')
     ctx.file("WORKSPACE", "workspace(name = {})\n".format(repr(ctx.name)))

@@ -1,4 +1,4 @@
-"""Xbyak, the run-time assembler oneDNN itself is built on (Debian: libxbyak-dev; headers only)."""
+"""Xbyak, the run-time assembler on which oneDNN itself is built (Debian: libxbyak-dev; headers only)."""
 
 load(":system_library.bzl", "system_library")
 

@@ -34,10 +34,11 @@ struct Position {
   Shape shape;
   int step = 0, copy = 0;
 
-  // The column of the copy's vector in the body, counted in vectors.
+  // Returns the column of the copy's vector in the loop's body, counted in vectors.
   int column() const { return copy % shape.across; }
   bool IsLastColumn() const { return column() == shape.across - 1; }
-  // Whether the copy's vector is the last of a row and only some of its lanes belong to the row.
+  // Returns whether the copy's vector is the last of a row and only some of its lanes belong to the
+  // row.
   bool IsTail() const { return shape.tail != 0 && IsLastColumn(); }
 };
 
@@ -90,31 +91,32 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
 
   // ---- Operands that do not change from row to row, and the contents of the frame ----
 
-  // Whether the value does not change from row to row and an instruction can read it from memory
-  // for the vector that is being emitted.
+  // Returns whether the value does not change from row to row and an instruction can read it from
+  // memory for the vector that is being emitted.
   bool HasInvariantAddress(Value v) const;
   Address InvariantAddress(Value v);  // the emitted code changes rdx
   void LoadInvariant(Value v, int reg);
-  // The address of a constant with the same bits in every lane, and of one with separate bits for
-  // each lane.
+  // ConstantAddress() returns the address of a constant with the same bits in every lane, and
+  // FullConstantAddress() that of a constant with separate bits for each lane.
   Address ConstantAddress(uint32_t bits);
   Address FullConstantAddress(const std::vector<uint32_t>& lanes);
-  // The address of a constant with all bits set in the first `lanes` lanes and none in the others.
+  // Returns the address of a constant with all bits set in the first `lanes` lanes and none in the
+  // others.
   Address LaneMaskAddress(int lanes);
   void BroadcastConstant(const Xmm& to, uint32_t bits);
   Address SpillAddress(int slot) { return ptr[rsp + spill_area_ + slot * 4 * plan_.width]; }
   Address SumAddress(int sum, int across) {
     return ptr[rsp + sum_area_ + (sum * at_.shape.across + across) * 4 * plan_.width];
   }
-  // The places in the frame of the addresses of the caller's sums, of the number of rows left, and
-  // of the number of rows in the current block.
+  // Return the places in the frame of the addresses of the caller's sums, of the number of rows
+  // left, and of the number of rows in the current block.
   Address SumPointer(size_t sum) { return ptr[rsp + sum_pointer_[sum]]; }
   Address RowsLeft() { return qword[rsp + rows_slot_]; }
   Address BlockRows() { return qword[rsp + block_rows_slot_]; }
   void AdvanceBlock(const Walk& stream);  // moves on by BlockRows() rows; changes rax
   void EmitConstants();
 
-  // The vector register with the number `reg` in full width: zmm for AVX-512, ymm for AVX2.
+  // Returns the vector register with the number `reg` in full width: zmm for AVX-512, ymm for AVX2.
   Xmm Vector(int reg) const {
     return plan_.avx512 ? static_cast<Xmm>(Zmm(reg)) : static_cast<Xmm>(Ymm(reg));
   }

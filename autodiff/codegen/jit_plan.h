@@ -41,14 +41,15 @@ struct Stream {
 struct KernelPlan {
   KernelPlan(const VectorProgram& program, const KernelOptions& options);
 
-  // Whether the value is the same in every row: a constant, a scalar or a channel operand (one
-  // float for each column).
+  // Returns whether the value is the same in every row: a constant, a scalar or a channel operand
+  // (one float for each column).
   bool IsInvariant(Value v) const;
-  // Whether the value is in a mask register. AVX2 has none and keeps masks in vector registers.
+  // Returns whether the value is in a mask register. AVX2 has no mask registers; its masks are in
+  // vector registers.
   bool InMaskRegister(Value v) const { return avx512 && program.IsMask(v); }
   std::vector<Value> StepOperands(const Step& step) const;
-  // The largest number of values of one copy that are alive at the same time (computed, and read
-  // again later): Peak() counts vector registers, MaskPeak() mask registers.
+  // Return the largest number of values of one copy that are alive at the same time (computed, and
+  // read again later): Peak() counts vector registers, MaskPeak() mask registers.
   int Peak() const;
   int MaskPeak() const;
   // Returns the shape with as many copies as the registers allow. A row has `vectors` vectors;

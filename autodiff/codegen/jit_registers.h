@@ -55,7 +55,7 @@ class RegisterEmitter : public MemoryEmitter {
   Source ReadAny(Value v);
   // Returns whether the value is in memory and not in a register at present.
   bool FromMemory(Value v) const;
-  // Whether nothing reads the value after the current step of the current copy.
+  // Returns whether nothing reads the value after the current step of the current copy.
   bool DiesHere(Value v) const { return !plan_.IsInvariant(v) && NextUse(Key(v)) == kNever; }
   void Release(Value v);
   // Returns a register for the value that the step computes.
@@ -86,7 +86,7 @@ class RegisterEmitter : public MemoryEmitter {
     bool pinned = false;
   };
 
-  // The key of a value in the current copy, for places_ and owner_.
+  // Returns the key of a value in the current copy, for places_ and owner_.
   int Key(Value v) const;
   // Returns when the value with this key is next read, as the number of the step times the number
   // of copies plus the copy; kNever if it is not read again.

@@ -71,8 +71,8 @@ class VectorKernel {
 
   void operator()(const KernelCall& call) const { entry_(this, &call); }
 
-  // A description for people: "avx512, 64 columns, 4 x 1 vectors at once, 14 operations, 0 spills,
-  // 312 bytes of code".
+  // Returns a description for people: "avx512, 64 columns, 4 x 1 vectors at once, 14 operations, 0
+  // spills, 312 bytes of code".
   const std::string& Describe() const { return description_; }
 
  protected:

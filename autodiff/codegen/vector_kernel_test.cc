@@ -149,8 +149,8 @@ struct Fixture {
   int64_t rows;
   std::vector<std::unique_ptr<GuardedArray>> loads, stores, channels, sums;
   std::vector<int64_t> load_strides, store_strides;
-  // The distance of prefetches. It leads to memory that may not be readable, which a prefetch must
-  // tolerate.
+  // The distances, in bytes, at which the kernel prefetches. They lead to memory that may not be
+  // readable, which a prefetch must tolerate.
   std::vector<int64_t> aheads = std::vector<int64_t>(256, int64_t{1} << 20);
   std::vector<float> scalars;
 };
@@ -257,8 +257,8 @@ VectorProgram RandomProgram(std::mt19937& random, bool flat) {
   return p;
 }
 
-// Whether two elements agree within a tolerance for their type. Comparisons close to a threshold
-// may go either way, so the tests allow a few elements that do not agree.
+// Returns whether two elements agree within a tolerance for their type. Comparisons close to a
+// threshold may go either way, so the tests allow a few elements that do not agree.
 bool Near(ElementType type, const char* a, const char* b) {
   float x = 0, y = 0;
   switch (type) {

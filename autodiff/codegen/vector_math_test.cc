@@ -123,7 +123,7 @@ TEST_P(VectorMath, Log) {
 }
 
 TEST_P(VectorMath, SinAndCos) {
-  // The floor of 0.5 makes this an absolute error, in ulps of numbers just below 1.
+  // With `floor` = 0.5, the bound is an absolute error, in ulps of numbers just below 1.
   ExpectUlps("sin", &VectorProgram::Sin, std::sin, -1e5f, 1e5f, 2, 0.5);
   ExpectUlps("cos", &VectorProgram::Cos, std::cos, -1e5f, 1e5f, 2, 0.5);
   ExpectUlps("sin", &VectorProgram::Sin, std::sin, -3.2f, 3.2f, 1.6, 1e-5);

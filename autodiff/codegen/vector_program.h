@@ -24,8 +24,8 @@ namespace cotangent::autodiff::codegen {
 // Vector programs do not support kF64.
 using cotangent::ElementType;
 
-// Whether an output is read again soon (kCached), or is so large that its stores should bypass the
-// caches (kStreaming). With kStreaming, the kernel uses non-temporal stores if the address is
+// Says whether an output is read again soon (kCached), or is so large that its stores should bypass
+// the caches (kStreaming). With kStreaming, the kernel uses non-temporal stores if the address is
 // aligned for them, otherwise ordinary stores.
 enum class StoreHint : uint8_t { kCached, kStreaming };
 
@@ -169,7 +169,7 @@ class VectorProgram {
   Value Tan(Value a);   // 4 ulp away from its poles and zeros, |a| <= 1e5
   Value Tanh(Value a);  // 5 ulp; never outside [-1, 1]
   // 1 / (1 + exp(-a)): 5 ulp for a > -10. Below that the relative error is 1.5e-6 down to about a =
-  // -87, from where on the result stays the same.
+  // -87; for smaller a the result does not change any more.
   Value Sigmoid(Value a);
   Value Erf(Value a);           // 5 ulp; never outside [-1, 1]
   Value Pow(Value a, Value b);  // 2 ulp; by multiplications for small constant integers b

@@ -297,7 +297,8 @@ TEST(DualTest, RemaindersOfNestedDuals) {
   EXPECT_EQ(rounded.tangent[1].value, -0.5 - 4 * 2);
 }
 
-// log10(1000) is 3 in the C library, but 2.9999999999999996 as a quotient of logarithms.
+// log10(1000) is 3 in the C library, but 2.9999999999999996 as a quotient of logarithms, whose
+// floor would be 2.
 TEST(DualTest, BranchesFollowThePlainFunctions) {
   EXPECT_EQ((floor(log10(X(1000))) * X(1000)).tangent[0], 3);
   EXPECT_EQ((floor(log2(X(8))) * X(8)).tangent[0], 3);

@@ -175,7 +175,7 @@ struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
     const Real by_l = weight / this->r.Value();
     this->l.template Push<K>(by_l, row);
     if constexpr (R::kLeaves > 0) {
-      // 1 / r may overflow where (l / r) / r does not.
+      // by_l is weight / r. If it overflows, by_r is computed in an order that may not overflow.
       const bool overflows = !forward::AllFinite(by_l);
       const Real by_r =
           overflows ? Real(-(weight * this->value) / this->r.Value()) : Real(-by_l * this->value);

@@ -115,7 +115,7 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   double* const adjoints = point_.adjoint.data()->lane;
   std::ranges::copy(x, values + 1);
   std::ranges::fill(point_.adjoint, Pack{});
-  // A program without functions saves nothing.
+  // A program without functions saves nothing; `saved` is then empty.
   double* const saved = point_.saved.empty() ? nullptr : point_.saved.data()->lane;
   const replay::StatementMachine machine{values, adjoints, saved, schedule.operand.data(),
                                          schedule.list.data()};

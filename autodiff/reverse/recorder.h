@@ -142,7 +142,8 @@ class Recorder {
     listing_.saved += kernel.saved;
   }
 
-  // Stands in for a row of a tape in Push, and calls `visit` for each leaf of a node.
+  // A stand-in for the row of a tape, to which a node's Push adds the node's leaves (node.h). It
+  // calls `visit` for each leaf.
   template <class Visit>
   struct LeafRow {
     template <int K>

@@ -268,7 +268,8 @@ const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead
   Real* const adjoint = Adjoints();
   Real weight = adjoint[slot];
   Real sum[N] = {};
-  // The first row of the loop may be preceded by other rows of the slot.
+  // Rows before the loop's first may have the same slot but other operands: the sweep of this loop
+  // ends there.
   const RowHead* const first = row_begin();
   while (!forward::IsZero(weight)) {
     Unrolled<N>([&](auto k) __attribute__((always_inline)) { sum[k] += weight * pair[k].partial; });

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_SIN_COS_H_
 #define COTANGENT_AUTODIFF_REVERSE_SIN_COS_H_
 
-// Computes sin x and cos x together, for derivatives: the value of one comes from the C library,
-// and its derivative, which is the other, from here.
+// Computes sin x and cos x together, for derivatives. If a program records sin x, the value comes
+// from the C library and the derivative, cos x, from this file; likewise for cos x.
 //
 // The C library's functions read the processor's rounding mode, which waits for all earlier
 // arithmetic; a loop that calls its sin and then its cos runs them one after the other. The code

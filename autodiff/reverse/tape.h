@@ -173,7 +173,7 @@ class BasicTape : public TapeRows<RealType> {
   // function repeats the sweep back to the row that gave x its present value.
   Real Adjoint(const Var& x) const {
     Check(x);
-    const std::uint32_t i = x.Index() - first_slot_;  // a constant's wraps around: it is huge
+    const std::uint32_t i = x.Index() - first_slot_;  // a constant's 0 wraps around to a huge i
     if (i >= this->adjoint_.size()) return Real(0);
     if (x.flags_ & Var::kGrown) [[unlikely]]
       return this->AdjointOfPresent(x.Index());
@@ -362,9 +362,9 @@ class BasicTape : public TapeRows<RealType> {
     return slot;
   }
 
-  // Takes the rows of temporary operands into `row`, from the tape's last row backward: multiplies
-  // their partials, and removes the temporaries from `row`. Returns the first of these rows, or the
-  // end of all rows if there are none.
+  // Takes over the tape rows of the temporary operands of `row`, from the tape's last row backward:
+  // multiplies the partials of these rows where they are, and removes the temporaries from `row`.
+  // Returns the first row that was taken over, or the end of all rows if there is none.
   template <class Node>
   COTANGENT_INLINE RowHead* Absorb(Row<Node>& row) {
     constexpr int N = Node::kLeaves;

@@ -559,7 +559,7 @@ TEST(GradientTest, HessianByForwardOverReverse) {
   }
 }
 
-// The adjoint of the inner product is 0 here, but its tangent is not.
+// The adjoint of `product` is 0 here, but the tangent of that adjoint is not.
 TEST(GradientTest, HessianWhereAnAdjointPassesThroughZero) {
   const auto f = [](auto x) {
     std::decay_t<decltype(x[0])> product = x[0] * x[1];
@@ -695,7 +695,8 @@ TEST(TapeDeathTest, AVariableOfTheTapeAroundIsNotTakenForOnesOwn) {
   EXPECT_DEATH(confuse(), "used with a tape that is not its own");
 }
 
-// For y = 2 x and z = 3 y, after which y changes, Adjoint(y) must be that of y as it is now.
+// For y = 2 x and z = 3 y, after which y changes, Adjoint(y) must be the derivative by the present
+// value of y.
 TEST(TapeTest, TheAdjointOfAVariableIsThatOfItsPresentValue) {
   for (const int change : {0, 1, 2, 3}) {
     SCOPED_TRACE(change);
@@ -738,7 +739,8 @@ TEST(TapeTest, TenThousandTapesAtOnce) {
   }
 }
 
-// For the thread sanitizer: std::lgamma would write to a global variable.
+// The thread sanitizer would report a race here if lgamma called std::lgamma, which writes to a
+// global variable.
 TEST(TapeTest, TheGammaFunctionInThreads) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

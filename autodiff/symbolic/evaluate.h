@@ -46,7 +46,7 @@ class Program {
     // too large for a double. Otherwise NaN.
     double parameter;
 
-    // The numerator of a kConstant: its value is Numerator() / parameter.
+    // Returns the numerator of a kConstant, whose value is Numerator() / parameter.
     double Numerator() const { return parameter == 1 ? value : std::rint(value * parameter); }
   };
 
@@ -150,7 +150,7 @@ T HyperbolicSecant(const T& a) {
   return T(2.0) * small / (T(1.0) + small * small);
 }
 
-// Returns a - b floor(a / b). fmod computes it from a and b without rounding their quotient.
+// Returns a - b floor(a / b). Uses fmod, which does not round the quotient a / b.
 template <typename T>
 T Modulo(const T& a, const T& b) {
   using namespace autodiff::functions;  // NOLINT

@@ -119,7 +119,7 @@ TEST(PrintTest, FactorsStandInTheOrderInWhichPeopleWriteThem) {
   EXPECT_EQ(ToLatex(y * x), "x \\cdot y");
 }
 
-// Whether a superscript directly follows another superscript, which is an error in LaTeX.
+// Returns whether a superscript directly follows another superscript, which is an error in LaTeX.
 bool HasDoubleSuperscript(const std::string& latex) {
   std::vector<bool> raised;  // for each open brace, whether it opens a superscript
   for (size_t i = 0; i < latex.size(); ++i) {

@@ -56,8 +56,7 @@ class Gruntz : public LimitContext {
 
   bool Constant(Expr e) const { return !Contains(e, t_); }
 
-  // ---- Preparation: writes e in sums, products, constant powers, exp, ln and analytic functions
-  // ----
+  // ---- Preparation: writes e in few kinds of operations (limit in operation.h) ----
 
   // Returns e with every operation rewritten by its limit rule (operation.h), or nothing if a rule
   // fails. A select is replaced by the branch that it takes for all large t, because the other

@@ -42,14 +42,15 @@ class Markup {
   virtual std::string Operator(char op) const = 0;  // '+', '-', 'n' (negation), '*'
   virtual std::string Open() const = 0;
   virtual std::string Close() const = 0;
-  // A fraction with the factors `above` in the numerator and `below` in the denominator.
+  // Returns a fraction with the factors `above` in the numerator and `below` in the denominator.
   virtual Pieces Fraction(Pieces above, Pieces below) const = 0;
-  // The base of a power, in parentheses if it needs them.
+  // Returns the base of a power, in parentheses if it needs them.
   virtual Pieces Base(Expr base) const { return {Piece(base, kAtom)}; }
   virtual Pieces Power(Expr base, const Number* exponent, Expr exponent_expr) const = 0;
   virtual Pieces Root(Expr a) const = 0;
   virtual Pieces Call(Expr e) const = 0;
-  // Whether fractions are drawn with a horizontal bar, so that their parts need no parentheses.
+  // Returns whether fractions are drawn with a horizontal bar, so that their parts need no
+  // parentheses.
   virtual bool Stacked() const = 0;
 };
 

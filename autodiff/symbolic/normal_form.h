@@ -162,7 +162,7 @@ class Normalizer {
   std::vector<AtomInfo> atoms_;
   absl::flat_hash_map<Expr, Atom> atom_ids_;
   absl::flat_hash_map<Expr, Fraction> memo_;
-  // For each angle the largest denominator of its coefficients: if sin(x/2) and sin(x) both occur,
+  // For each angle, a common denominator of its coefficients: if sin(x/2) and sin(x) both occur,
   // both are written in sin(x/2) and cos(x/2).
   absl::flat_hash_map<Expr, int64_t> angle_unit_;
   bool may_assume_ = true;

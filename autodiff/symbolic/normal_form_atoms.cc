@@ -37,8 +37,8 @@ Atom Normalizer::SignAtom(const Polynomial& base) {
   return atom;
 }
 
-// Returns the atom that stands for the polynomial `base` where it is the base of a root: the atom
-// occurs with exponents between 0 and 1 only.
+// Returns the atom that stands for the polynomial `base` where it is the base of a root: after
+// Reduce(), the atom has exponents between 0 and 1 only.
 Atom Normalizer::RootAtom(const Polynomial& base) {
   const Atom atom =
       AtomOf(pool_.Make(Op::kPow, {PolynomialToExpr(base), pool_.Constant(1)}), Kind::kRoot);

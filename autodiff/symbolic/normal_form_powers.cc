@@ -35,8 +35,8 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
   if (a.numerator.IsZero()) return exponent.sign() > 0 ? Fraction() : Fail();
   Content content = SplitContent(a.numerator);
   Fraction result = NumberPower(Abs(content.coefficient), exponent);
-  // The factors of a with their powers. Where a factor with an odd power has an unknown sign, its
-  // index is added to `open`; all other factors have a known sign.
+  // The factors of a with their powers. Only a factor with an odd power can be negative. If its
+  // sign is known, `sign` is multiplied by it; if not, the factor's index is added to `open`.
   std::vector<std::pair<Polynomial, Number>> factors;
   for (const auto& [atom, power] : content.monomial) {
     factors.emplace_back(Polynomial({{atom, Number(1)}}, 1), power);
@@ -65,8 +65,8 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
   if (open.empty() && sign < 0) return Fail();  // a root of a negative number
   if (open.size() == 1 && sign > 0 && may_assume_) AssumePositive(factors[open[0]].first);
   if (open.size() == 1 && sign < 0) {
-    // Here a is -u times positive factors. So u is not positive, and the power becomes one of the
-    // root atom of -u.
+    // Here a is -u times factors that are not negative, where u is a power of the factor of unknown
+    // sign. So -u is not negative, and the result contains a root of it.
     Polynomial& factor = factors[open[0]].first;
     const Atom root = RootAtom(Scale(factor, {}, Number(-1)));
     result = Times(result, Reduce(Polynomial({{root, factors[open[0]].second * exponent}}, 1)));

@@ -31,11 +31,11 @@ class Number {
 
   bool exact() const { return exact_; }
   bool integer() const { return exact_ && denominator_ == 1; }
-  // The parts of an exact fraction; meaningless for an inexact Number.
+  // Return the parts of an exact fraction; they are meaningless for an inexact Number.
   int64_t numerator() const { return numerator_; }
   int64_t denominator() const { return denominator_; }
   double ToDouble() const;
-  // The sign of the number: -1, 0 or 1.
+  // Returns the sign of the number: -1, 0 or 1.
   int sign() const;
   bool IsZero() const { return sign() == 0; }
   bool IsOne() const { return exact_ && numerator_ == 1 && denominator_ == 1; }

@@ -19,8 +19,8 @@ enum class Symmetry { kNone, kEven, kOdd };
 // The range of an operation's values, wherever it is defined.
 enum class Range { kAny, kNotNegative, kPositive };
 
-// Where an operation has a kink or a jump. trace.h uses this to tell which derivative is taken at
-// such a point (the values are those of autodiff/math.h).
+// Says where an operation has a kink or a jump. trace.h uses this to tell which derivative is taken
+// at such a point (the values are those of autodiff/math.h).
 enum class Kink {
   kNone,
   kCornerAtZero,
@@ -32,22 +32,22 @@ enum class Kink {
   kBranch,           // where the condition of a select changes
 };
 
-// Where a function f(u) of one argument may be 0: nowhere, where u is 0, or where u is 1.
+// Says where a function f(u) of one argument may be 0: nowhere, where u is 0, or where u is 1.
 enum class Zeros { kUnknown, kNowhere, kWhereArgumentIs, kWhereArgumentIsOne };
 
 // The questions that a rule for limits may ask. The limit's variable grows without bound.
 class LimitContext {
  public:
   virtual ~LimitContext() = default;
-  // The sign (-1, 0 or 1) that e has for all sufficiently large values of the variable; nothing if
-  // it cannot be determined.
+  // Returns the sign (-1, 0 or 1) that e has for all sufficiently large values of the limit's
+  // variable, or nothing if it cannot be determined.
   virtual std::optional<int> EventualSign(Expr e) = 0;
   // Returns -1 or 1 if e tends to -infinity or +infinity. Returns 0 if e has a finite limit; *value
   // is then the simplified limit. Returns nothing if the limit cannot be determined.
   virtual std::optional<int> Limit(Expr e, Expr* value) = 0;
-  // The value of an expression without variables; nothing if it is not defined.
+  // Returns the value of an expression without variables, or nothing if it is not defined.
   virtual std::optional<double> ValueOf(Expr constant) = 0;
-  // A new symbol for an unknown quantity that stays bounded.
+  // Returns a new symbol for an unknown quantity that stays bounded.
   virtual Expr Bounded() = 0;
 };
 
@@ -59,8 +59,8 @@ struct Operation {
   // if it does not fold for these arguments. A null pointer means that it never folds.
   Expr (*fold)(Arguments) = nullptr;
 
-  // The derivative of e by its argument i, in a form that neither overflows nor loses digits to
-  // cancellation where the derivative itself does not overflow.
+  // Returns the derivative of e by its argument i, in a form that neither overflows nor loses
+  // digits to cancellation where the derivative itself does not overflow.
   Expr (*derivative)(Expr e, size_t i) = nullptr;
   // Whether an argument by which the derivative is 0 may be undefined: the branch of a min, max or
   // select that is not taken, or one factor of a strong product (kStrongMul in operations.inc)
@@ -75,27 +75,28 @@ struct Operation {
 
   Symmetry symmetry = Symmetry::kNone;  // for functions of one argument
   Range range = Range::kAny;
-  // Whether an infinite value at these finite arguments is a pole; if not, it is an overflow. Null:
-  // the operation has no poles.
+  // Returns whether an infinite value at these finite arguments is a pole; if it is not, the value
+  // overflowed. A null pointer means that the operation has no poles.
   bool (*pole)(absl::Span<const double> arguments) = nullptr;
 
-  // Appends the operation to a vector program. Null if compiled code (autodiff/codegen) has no such
-  // function.
+  // Appends the operation to a vector program. A null pointer means that compiled code
+  // (autodiff/codegen) has no such function.
   codegen::Value (*lower)(codegen::VectorProgram& program,
                           absl::Span<const codegen::Value> arguments) = nullptr;
 
-  // The operation written in fewer kinds of functions (tanh in exp, for example), for deciding
-  // equality (normal_form.h). Null if the operation is itself one of those functions.
+  // Returns the operation written in fewer kinds of functions (tanh in exp, for example), for
+  // deciding equality (normal_form.h). A null pointer means that the operation is itself one of
+  // those functions.
   Expr (*normal)(Arguments) = nullptr;
-  // The operation for large values of the limit's variable, written in sums, products, constant
-  // powers, exp, ln, and functions that are analytic at a finite limit of their argument. Returns
-  // nothing if the operation is undefined there or that cannot be determined. A null pointer means
-  // that no such form is known.
+  // Returns the operation for large values of the limit's variable, written in sums, products,
+  // constant powers, exp, ln, and functions that are analytic at a finite limit of their argument.
+  // Returns nothing if the operation is undefined there or that cannot be determined. A null
+  // pointer means that no such form is known.
   std::optional<Expr> (*limit)(LimitContext& context, Arguments) = nullptr;
 
   Zeros zeros = Zeros::kUnknown;  // for functions of one argument
-  // Expressions that are 0 wherever the function may fail to be smooth, apart from the jumps that
-  // `kink` states. A null pointer means that there are no such points.
+  // Returns expressions one of which is 0 wherever the function may fail to be smooth, apart from
+  // the jumps that `kink` states. A null pointer means that there are no such points.
   std::vector<Expr> (*suspects)(Arguments) = nullptr;
   Kink kink = Kink::kNone;
 };

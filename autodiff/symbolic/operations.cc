@@ -26,7 +26,7 @@ Expr Half(Expr beside) { return beside.pool().Constant(Number::Ratio(1, 2)); }
 Expr Two(Expr beside) { return beside.pool().Constant(2); }
 Expr Ten(Expr beside) { return beside.pool().Constant(10); }
 
-// -- Functions for the field `fold`, which return null where nothing folds --
+// -- Functions for the field `fold`, which return null if the operation does not fold --
 
 Expr FoldSum(Args a) { return Add(a); }
 Expr FoldProduct(Args a) { return Mul(a); }
@@ -117,8 +117,8 @@ Expr OneMinusSquare(Expr a) { return (1 - a) * (1 + a); }
 
 Expr ErfDerivative(Expr a) { return 2 / Sqrt(a.pool().Pi()) * Exp(-Square(a)); }
 
-// The derivatives of atan2(y, x) are x / (x^2 + y^2) by y and -y / (x^2 + y^2) by x. Divides by the
-// length twice, because its square could overflow.
+// The derivatives of atan2(y, x) are x / (x^2 + y^2) by y and -y / (x^2 + y^2) by x. The code
+// divides by the length twice, because the square of the length could overflow.
 Expr Atan2Derivative(Expr e, size_t i) {
   const Expr length = Hypot(e.arg(0), e.arg(1));
   const Expr slope = e.arg(1 - i) / length / length;
@@ -149,7 +149,7 @@ Expr SelectDerivative(Expr e, size_t i) {
   return Select(e.arg(0), e.arg(1), i == 2 ? one : zero, i == 2 ? zero : one);
 }
 
-// -- Functions for the field `pole` --
+// -- Functions for the field `pole`: whether an infinite value is a pole --
 
 bool Always(Numbers) { return true; }
 bool NotPositive(Numbers a) { return a[0] <= 0; }

@@ -64,8 +64,8 @@ class Lexer {
   char Peek(size_t ahead) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
   bool StartsWith(absl::string_view s) const { return text_.substr(at_, s.size()) == s; }
 
-  // The length in bytes of the UTF-8 character at the current position, so that an error message
-  // shows the whole character.
+  // Returns the length in bytes of the UTF-8 character at the current position, so that an error
+  // message shows the whole character.
   size_t CharacterLength() const {
     return absl::ascii_isascii(text_[at_]) ? 1 : ForeignCharacterAt(text_.substr(at_)).bytes;
   }
@@ -208,7 +208,8 @@ class Parser {
     return absl::OkStatus();
   }
 
-  // Whether the constants of a sum or product, folded into one, are still finite.
+  // Returns whether the constant factor of every term of e is finite. The constants were folded, so
+  // they may have overflowed.
   static bool Representable(Expr e) {
     const absl::Span<const Expr> terms = e.op() == Op::kAdd ? e.args() : absl::MakeConstSpan(&e, 1);
     return absl::c_all_of(

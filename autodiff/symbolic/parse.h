@@ -43,7 +43,7 @@ struct ParseOptions {
 // deep.
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options = {});
 
-// The names of all functions above, sorted.
+// Returns the names of all functions that the head of this file lists, sorted.
 std::vector<std::string> FunctionNames();
 
 }  // namespace cotangent::autodiff::symbolic

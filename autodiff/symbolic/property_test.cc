@@ -93,8 +93,8 @@ TEST(PropertyTest, LimitsAreWhereValuesGo) {
     const LimitValue limit = Limit(e, x, pool.Constant(0), Side::kRight);
     if (!limit.known()) continue;
     ++known;
-    // Points near enough to 0 for terms that vanish like a power of x; the last one also for terms
-    // that vanish like 1 / ln(x).
+    // At these points, terms that vanish like a power of x are small. At the last point, terms that
+    // vanish like 1 / ln(x) are small too.
     bool approached = false, evaluated = false;
     for (double at : {1e-7, 1e-40, 1e-300}) {
       const auto near = Evaluate(e, {{"x", at}});

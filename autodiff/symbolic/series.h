@@ -17,9 +17,10 @@ struct Series {
   std::map<Number, Expr> terms;  // coefficients by exponents, in ascending order
   std::optional<Number> order;   // not set if the sum is exact
 
-  // The exponent of the first term, or `order` if there are no terms. Nothing if the series is 0.
+  // Returns the exponent of the first term, or `order` if there are no terms, or nothing if the
+  // series is 0.
   std::optional<Number> LowestExponent() const;
-  // Sets `order` to `to` if that is lower.
+  // Sets `order` to `to` if `to` is lower.
   void LowerOrder(const std::optional<Number>& to);
   // Keeps at most `count` terms, and none whose exponent is `order` or higher.
   void Truncate(size_t count);

@@ -502,8 +502,8 @@ bool ProvedZero(Expr difference, absl::Span<const Expr> positive, Budget* budget
   const std::vector<Expr> open = normalizer.OpenSigns();
   if (open.empty() || open.size() > 5) return false;
   if (!ZeroInEveryCase(difference, open, 0, &signs, budget)) return false;
-  // The cases leave out the points where an open expression is 0. Without jumps, the difference is
-  // zero there too, by continuity; with jumps, each such point must be tested itself.
+  // The cases leave out the points where an expression of `open` is 0. Without jumps, the
+  // difference is zero there too, by continuity; with jumps, each such point must be tested itself.
   if (!HasJumps(difference)) return true;
   if (depth > 3) return false;
   for (Expr base : open) {

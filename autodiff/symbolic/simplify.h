@@ -48,7 +48,7 @@ Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive = {}, Budget* budg
 // itself if the form would grow too large.
 Expr Canonical(Expr e);
 
-// Whether a function is even, e(-x) = e(x), or odd, e(-x) = -e(x).
+// Says whether a function e(x) is even, e(-x) = e(x), or odd, e(-x) = -e(x).
 enum class Parity { kEven, kOdd, kNeither, kUnknown };
 
 struct ParityProof {

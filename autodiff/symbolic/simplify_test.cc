@@ -56,7 +56,7 @@ TEST(SimplifyTest, KeepsWhatHoldsNotEverywhere) {
   EXPECT_EQ(Simplified("asin(sin(x))"), "asin(sin(x))");
   EXPECT_EQ(Simplified("ln(x*y)"), "ln(x*y)");
   EXPECT_EQ(Compare("sign(x)^2", "1"), Verdict::kDifferent);
-  // Roots of what is negative are undefined.
+  // Roots of negative numbers are undefined, so Simplify() must keep the minus sign.
   for (const char* undefined :
        {"sqrt(-4)", "(-8)^(1/3)", "(-1)^0.5", "sqrt(-x^2)", "sqrt(-4*exp(x))"}) {
     EXPECT_NE(Simplified(undefined).find_first_of("-"), std::string::npos) << undefined;

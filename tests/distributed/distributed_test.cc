@@ -228,7 +228,7 @@ TEST_F(DistributedTest, WhatRanksCannotShareIsRefusedOnce) {
 
 TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   const std::string program = Runfile("tools/train_distributed");
-  // Give --resume to one of two ranks.
+  // Gives --resume to only one of two ranks, which must be refused.
   std::vector<std::string> words = {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none"};
   for (const bool resumes : {true, false}) {
     if (!resumes) words.push_back(":");
@@ -241,7 +241,8 @@ TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   ASSERT_NE(told, std::string::npos) << mixed.errors;
   EXPECT_EQ(mixed.errors.find("--resume here is", told + 1), std::string::npos);
 
-  // Start ranks as MPICH's mpirun does: they would not know of each other.
+  // Starts ranks as MPICH's mpirun does. Such ranks do not know of each other, so they must refuse
+  // to train.
   for (const char* rank : {"0", "1"}) {
     const Outcome other = RunProgram(
         program, {"--network=net.textproto", "--dataset=sample"},

@@ -24,7 +24,7 @@ class TrainingRun {
 
   const std::string& directory() const { return directory_; }
   std::string output() const { return directory_ + "/out"; }
-  // The program's path, and its arguments followed by `more`.
+  // Return the program's path, and the program's arguments followed by `more`.
   std::string program() const { return Runfile("tools/train"); }
   std::vector<std::string> Arguments(const std::vector<std::string>& more = {}) const;
   Process::Options Options() const {

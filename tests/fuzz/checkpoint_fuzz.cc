@@ -1,6 +1,6 @@
 // Reads checkpoints. No fuzzer guesses a checksum, so each input is read twice: as it is, and with
-// a correct checksum of its header (if the input is long enough to hold a checksum), so that the
-// code behind that check is reached.
+// a correct checksum of its header (if the header has a field for one), so that the code behind
+// that check is reached.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -184,7 +184,7 @@ TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
         epoch = json::parse(line)["epoch"].get<double>();
       }
       EXPECT_EQ(epoch, 5);
-      // A second resumption continues from there.
+      // A second resumption continues where the first one ended.
       const Outcome more =
           RunTool("train",
                   {"--resume", "--output_dir=run", "--threads=1", "--batch_size=100", "--epochs=6"},

@@ -20,8 +20,9 @@ struct CheckOptions {
 // Returns one line for each disagreement; empty if there is none. Runs in this process.
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options);
 
-// Does the same in a child process, so that a crash or an endless loop is reported too. The child
-// measures convolutions itself. REQUIRES: this process has not started any threads.
+// Returns the same as Disagreements(), computed in a child process, so that a crash or an endless
+// loop is reported too. The child measures convolutions itself. REQUIRES: this process has not
+// started any threads.
 std::string DisagreementsOfChild(const RandomNetwork& network, const CheckOptions& options);
 
 // Returns a network that still disagrees, with as few and as simple layers as could be found.

@@ -1,4 +1,4 @@
-"""Stands in for rules_cc: the rules that Bazel 4.2 has built in, under the names others load."""
+"""Stands in for rules_cc: gives the C++ rules that are built into Bazel 4.2 the names under which BUILD files load them."""
 
 cc_binary = native.cc_binary
 cc_import = native.cc_import
