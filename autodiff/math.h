@@ -24,9 +24,10 @@
 // value_of(x) is the plain number in x, without its derivatives. Comparisons of scalars are decided
 // by this number.
 //
-// The table holds in every mode. y stands for the function's value. A kink is a point where the
-// derivatives from the left and from the right differ; the last column gives the derivative used
-// there.
+// The table holds in every mode. y stands for the function's value; Phi and phi are the
+// distribution function and the density of the standard normal distribution. A kink is a point
+// where the derivatives from the left and from the right differ; the last column gives the
+// derivative used there.
 //
 //   function            value                               derivative              at its kink
 //   sqr(x)              x x                                 2 x

@@ -71,7 +71,8 @@ void Assembler::Assemble() {
   const bool any_streaming =
       std::any_of(plan_.program.outputs().begin(), plan_.program.outputs().end(),
                   [](const auto& output) { return output.hint == StoreHint::kStreaming; });
-  // Non-temporal stores do not pay if rows do not fill their vectors.
+  // Non-temporal stores are used only if every vector of a row is full; they do not pay for partly
+  // filled vectors.
   if (any_streaming && plan_.columns % plan_.width == 0) {
     Label misaligned;
     CheckStreamingAlignment(misaligned);

@@ -19,7 +19,7 @@
 //   a single point  (or fewer than eight that remain) puts eight statements of the same type, which
 //                   do not wait for one another, into the lanes: see schedule.h. For sums and loops
 //                   over independent elements this is as fast. If all statements of a function wait
-//                   for one another, it gains nothing: replay such a function at several points.
+//                   for one another, this gains nothing: replay such a function at several points.
 //
 // A recording holds the branches that f took at x. It stores every comparison with its outcome, and
 // every other answer that f got about a number (signbit, isnan, isfinite, fpclassify, ilogb,

@@ -228,8 +228,8 @@ TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
          2, 3, 5);
 }
 
-// isfinite has the same answer at 2 and at 0, though zero is of another class of numbers
-// (fpclassify).
+// isfinite has the same answer at 2 and at 0, so the recording is valid at 0, though fpclassify
+// would tell the two numbers apart.
 TEST(ProgramTest, AnswersPointsWhereAQuestionIsAnsweredAlike) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;

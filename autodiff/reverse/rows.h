@@ -18,9 +18,9 @@
 // and += on it starts a new slot. (The adjoint of a sum that has grown is that of its present
 // value: see BasicTape::Adjoint.)
 //
-// Rows and pairs are kept in arenas (arena.h): no operation allocates memory, and Clear keeps it
-// for the next recording. There can be 2^31 rows, and 16 GiB of pairs; a program that needs more
-// ends with a message. checkpoint.h differentiates loops of any length in bounded memory.
+// Rows and pairs are kept in arenas (arena.h): no operation allocates memory, and Clear keeps the
+// arenas for the next recording. There can be 2^31 rows, and 16 GiB of pairs; a program that needs
+// more ends with a message. checkpoint.h differentiates loops of any length in bounded memory.
 
 #include <cstddef>
 #include <cstdint>

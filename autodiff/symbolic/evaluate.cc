@@ -43,7 +43,7 @@ absl::Status DomainError(Expr culprit, double value, absl::Span<const double> ar
 }
 
 // Returns an error for the first node that is outside its domain or, if an output is not finite,
-// that overflows. Nodes that only a branch not taken uses do not count.
+// for the first node that overflows. Nodes that only a branch not taken uses do not count.
 absl::Status Check(const Program& program, absl::Span<const Expr> order,
                    const std::vector<double>& values) {
   const std::vector<bool> needed = WhatIsTaken(program, values);

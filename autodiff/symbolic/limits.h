@@ -7,11 +7,11 @@
 
 // Computes limits by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation
 // System, ETH Zurich, 1996). The subexpression that varies most rapidly is replaced by a small
-// quantity w, and the expression is expanded into a series in w. Its leading term gives the limit,
-// or its leading coefficient is a limit problem of slower growth. Absolute values, min, max, sign,
-// step and select are resolved by the sign that their arguments eventually have, erf by its
-// asymptotic series. A sine or cosine of an argument that grows without bound becomes an unknown
-// bounded quantity.
+// quantity w, and the expression is expanded into a series in w. The leading term of the series
+// gives the limit: 0, infinity, or the limit of its coefficient, which grows more slowly. Absolute
+// values, min, max, sign, step and select are resolved by the sign that their arguments eventually
+// have, erf by its asymptotic series. A sine or cosine of an argument that grows without bound
+// becomes an unknown bounded quantity.
 //
 // Every answer other than kUnknown is right. The answer is kUnknown if the algorithm cannot prove a
 // sign or whether a term is zero.

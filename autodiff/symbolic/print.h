@@ -32,7 +32,8 @@ std::string ToLatex(Expr e);
 // Returns e as a MathML <math> element (presentation markup, MathML Core) for an HTML page.
 std::string ToMathMl(Expr e);
 
-// Returns the content of that <math> element, an <mrow>, for use inside other MathML.
+// Returns the content of the <math> element that ToMathMl() returns, an <mrow>, for use inside
+// other MathML.
 std::string ToMathMlRow(Expr e);
 
 // Returns the source of a C++ function called `name` that computes `outputs` from double arguments,

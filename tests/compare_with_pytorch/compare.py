@@ -26,15 +26,15 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 NETWORKS = ("cifar94", "vgg", "resnet18", "resnet20", "convnet")
-# Of these no promise is made yet.
+# Networks for which no ratio is promised yet.
 MORE_NETWORKS = ("mobilenet_v3_small", "convnext", "efficientnet", "wide_resnet", "densenet", "resnet50")
 ANSWERING = ("cifar94", "resnet18")
 TRAINING_VARIANTS = ("nhwc", "nchw")
 INFERENCE_VARIANTS = ("nhwc", "nchw", "frozen-nhwc", "frozen-nchw", "compiled-nhwc", "compiled-nchw")
-# A variant this far behind the best of the first round is measured no more.
+# A variant whose speed in the first round is below this fraction of the best is not measured in later rounds.
 HOPELESS = 0.75
 
-# What is promised: the geometric mean of the ratios, and the least of them.
+# The promised limits for training: of the geometric mean of all ratios, and of the smallest ratio.
 TRAINING_LIMITS = {"f32": (2.5, 1.8), "bf16": (1.5, 1.15)}
 MEMORY_LIMIT = 0.6
 INFERENCE_LIMIT = 1.3
@@ -115,7 +115,7 @@ class Sides:
                 log = (pathlib.Path(directory) / "metrics.jsonl").read_text().splitlines()
             lines = [json.loads(line) for line in log]
             seconds = [line["train_seconds"] for line in lines if "learning_rate" in line]
-            # The first steps warm caches up.
+            # Leaves out the first steps, which warm caches up.
             times = [after - before for before, after in zip(seconds[2:], seconds[3:])]
             return {"images_per_second": batch / statistics.median(times)}
 
@@ -235,7 +235,7 @@ def compare_inference(options, sides, limits):
                 programs = {"Cotangent": sides.ours(network, batch, precision, inference=True)}
                 for variant in INFERENCE_VARIANTS:
                     programs[variant] = sides.theirs(network, batch, precision, variant, inference=True)
-                # ONNX Runtime has no bf16 for CPUs: its f32 is its best.
+                # ONNX Runtime has no bf16 for CPUs, so it is compared in f32.
                 programs["onnxruntime"] = sides.theirs(network, batch, "f32", "onnxruntime", inference=True)
                 rivals = INFERENCE_VARIANTS + ("onnxruntime",)
                 figures = in_turn(options, f"inference {network} {precision} batch {batch}", programs, rivals)

@@ -325,7 +325,7 @@ def export_to_onnx(options, path):
     try:
         import onnx
     except ImportError:
-        # The exporter asks it only for functions to add, of which these networks have none.
+        # The exporter calls this only to add functions, of which these networks have none.
         nothing = types.SimpleNamespace(graph=types.SimpleNamespace(node=[]))
         sys.modules["onnx"] = types.ModuleType("onnx")
         sys.modules["onnx"].load_model_from_string = lambda _: nothing
@@ -339,7 +339,7 @@ def onnxruntime_inference(options):
         sys.exit("ONNX Runtime has no bf16 convolutions for CPUs")
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "network.onnx")
-        # In a process of its own: PyTorch's memory and threads are none of ONNX Runtime's.
+        # Runs in a separate process, so that PyTorch's memory and threads do not count for ONNX Runtime.
         exporter = os.fork()
         if exporter == 0:
             export_to_onnx(options, path)

@@ -131,7 +131,8 @@ layer { name: "fc" linear {} })");
                   {"--network=net.textproto", "--dataset=sample", "--output_dir=out",
                    "--batch_size=400", "--log_every=1", "--checkpoint_every=1000000"},
                   {.directory = directory});
-  // After step 2, evaluation has been planned as well.
+  // After step 2, evaluation has been planned as well, so the signals below come during a training
+  // step.
   const auto has_begun = [&] {
     return ReadFileOrEmpty(directory + "/out/metrics.jsonl").find("\"step\":2,") !=
            std::string::npos;

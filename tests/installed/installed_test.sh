@@ -23,7 +23,7 @@ code=0
 "$prefix/bin/cotangent-differentiate" "x^2" --at=x=3 | grep -q "6" || fail "the installed program does not differentiate"
 [ -z "$(find "$prefix" -name '.cotangent-*')" ] || fail "the stage was left behind"
 
-# A prefix with a space is CMake's to handle; pkg-config's files are given to compilers unquoted.
+# CMake is tested with a space in the prefix. pkg-config is not, because compilers get its output unquoted.
 plain="$TEST_TMPDIR/prefix"
 "$install" --prefix="$plain"
 export PKG_CONFIG_PATH="$plain/lib/pkgconfig"
@@ -44,7 +44,7 @@ code=0
 "$TEST_TMPDIR/classify" "$TEST_TMPDIR/nowhere" "$TEST_TMPDIR/picture.ppm" 2>"$TEST_TMPDIR/errors" || code=$?
 [ $code = 2 ] && grep -q nowhere "$TEST_TMPDIR/errors" || fail "a checkpoint that is not there is not refused"
 
-# C, by the shared library, which shows its own functions and nothing of what it is made of.
+# Builds a C program with the shared library, which must export its own functions and no others.
 cat >"$TEST_TMPDIR/classes.c" <<'C'
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 //   npm install --ignore-scripts onnxruntime-node@1.30.0
 //   node check.js DIR
 //
-// Fails where an answer is off by more than 1e-4 of the largest of its image, or a probability by more than 1e-4.
+// Fails if an answer is off by more than 1e-4 of the largest answer for the same image, or a probability by more than 1e-4.
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -1,6 +1,7 @@
-# Sourced by the programs beside it: roots of other releases of Debian, made by debootstrap.
+# Functions for the programs in this folder, which source this file: they make root folders of other Debian releases with
+# debootstrap and run commands in them.
 
-# The part of the calling program's beginning that is its usage.
+# Prints the comment at the head of the calling program as its usage, and exits.
 usage() {
   sed --quiet '2,/^set/s/^# \{0,1\}//p' "$0" >&2
   exit 2
@@ -16,7 +17,7 @@ leave_root() {
   for place in "${mounted[@]}"; do umount "$place" 2>/dev/null || umount --lazy "$place"; done
 }
 
-# enter_root RELEASE NAME: $root is PORTABILITY_ROOT/NAME from now on, a root of that release, made where there is none.
+# enter_root RELEASE NAME: sets $root to PORTABILITY_ROOT/NAME, the root of that release, and makes the root if it does not exist.
 enter_root() {
   local release=$1 program script mirror
   program=tests/portability/$(basename "$0")
@@ -29,7 +30,7 @@ enter_root() {
     exit 2
   }
   root=${PORTABILITY_ROOT:-/var/tmp/cotangent-portability}/$2
-  # A release younger than debootstrap is made as unstable is.
+  # debootstrap does not know releases newer than itself; they are made like unstable.
   script=/usr/share/debootstrap/scripts/$release
   [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
   mirror=$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
@@ -44,18 +45,19 @@ enter_root() {
   mount_in -t proc proc proc
   mount_in --bind /dev dev
   cp /etc/resolv.conf "$root/etc/resolv.conf"
-  # A mirror may be a snapshot, whose lists have run out.
+  # The mirror may be a snapshot, whose package lists have passed their expiry date.
   echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90snapshot"
 }
 
-# Runs a command of bash in the root, in a folder of it; HOME and PATH are all that its environment has, and what is named before.
+# in_root FOLDER [NAME=VALUE...] COMMAND: runs a command of bash in a folder of the root. Its environment has HOME, PATH and the
+# given variables only.
 in_root() {
   local folder=$1
   shift
   chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "${@:1:$#-1}" bash -c "cd '$folder' && ${!#}"
 }
 
-# The commit this checkout stands at, and nothing that lies about here, as /src/cotangent in the root.
+# Copies the current commit of this checkout, without uncommitted files, to /src/cotangent in the root.
 clone_into_root() {
   rm -rf "$root/src/cotangent"
   mkdir -p "$root/src"

@@ -9,6 +9,6 @@ if grep -vE '^//autodiff(/forward|/reverse)?:|^//base:cpu$|^@[^/]*(abseil|bazel_
   exit 1
 fi
 
-# The runfiles hold only what the test names as data: including anything else fails here.
+# The runfiles contain only the files that the test lists as data, so the compilation fails if a file includes any other.
 "${CXX:-g++}" -std=c++20 -O1 -I. tests/outside_workspace/newton.cc autodiff/math.cc -o "$TEST_TMPDIR/newton"
 "$TEST_TMPDIR/newton"
