@@ -44,8 +44,8 @@ absl::Status Damaged(absl::string_view source, absl::string_view finding) {
 
 std::string Hex(uint32_t checksum) { return absl::StrFormat("%08x", checksum); }
 
-// Whether the header's checksum is right. It is computed over the header with kNoChecksum in its
-// place.
+// Whether the header's checksum is `checksum`. The checksum is computed over the header with
+// kNoChecksum written in the checksum's place.
 bool HeaderIsIntact(std::string header, const std::string& checksum) {
   const std::string field = absl::StrCat("\"", kHeaderChecksumKey, "\":\"", checksum, "\"");
   const size_t place = header.find(field);
@@ -58,7 +58,7 @@ bool HeaderIsIntact(std::string header, const std::string& checksum) {
 
 uint32_t Crc32c(absl::string_view bytes) {
   uint32_t checksum = 0xffffffff;
-  constexpr size_t kPiece = size_t{1} << 30;  // bytes per call; the library takes an int
+  constexpr size_t kPiece = size_t{1} << 30;  // bytes per call: the library takes an int as length
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     auto* piece = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data() + at));
     checksum = crc32_iscsi(piece, static_cast<int>(std::min(kPiece, bytes.size() - at)), checksum);
@@ -118,8 +118,8 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey)))
     return Damaged(source, "the header's checksum is wrong");
 
-  // Before any tensor's data are read: each tensor must lie within the data, and all tensors
-  // together must cover the data without gaps.
+  // All places are checked before any data are read: each tensor must lie within the data, and all
+  // tensors together must cover the data without gaps.
   const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
   for (const auto& [name, tensor] : parsed->tensors) {
     if (tensor.dtype != "F32" && tensor.dtype != "I8")

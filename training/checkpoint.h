@@ -28,8 +28,9 @@ struct CheckpointTensor {
   std::string name;
   std::vector<int64_t> shape;
   const float* data = nullptr;
-  // Set instead of `data` for a tensor of integers. Such a tensor needs a second one beside it,
-  // named with kScaleSuffix, which holds for each row the number that the integer 1 stands for.
+  // Set instead of `data` for a tensor of integers. The checkpoint must then also contain a tensor
+  // with the same name and kScaleSuffix, which holds for each row the number that the integer 1
+  // stands for.
   const int8_t* integers = nullptr;
 };
 // For a tensor of integers "conv1.weight" [rows, ...] the scales are the tensor
@@ -85,8 +86,8 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
 // Returns "DIRECTORY/checkpoint-00001200.safetensors" for step 1200.
 std::string CheckpointPath(const std::string& directory, int64_t step);
 
-// A checkpoint file of a directory. ListCheckpoints() returns all of them, the one with the most
-// steps first.
+// A checkpoint file of a run. ListCheckpoints() returns all checkpoint files of a directory, the
+// one of the latest step first.
 struct CheckpointFile {
   std::string path;
   int64_t step = 0;
@@ -94,7 +95,8 @@ struct CheckpointFile {
 std::vector<CheckpointFile> ListCheckpoints(const std::string& directory);
 
 // A checkpoint and the path of its file. FindNewestGood() returns the newest undamaged checkpoint
-// of a directory. For every newer one, which is damaged, it calls `report` with a line of text.
+// of a directory, or nothing if there is none. For each damaged checkpoint that is newer, it calls
+// `report` with a line of text.
 struct FoundCheckpoint {
   std::string path;
   Checkpoint checkpoint;

@@ -46,8 +46,8 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   plan.constant_parameters = true;
   plan.choices = options.choices;
   if (!quantisation.empty() && tensor::Int8Available()) {
-    // The scales of quantised weights are computed from the folded weights, so these must be up to
-    // date.
+    // The scales of quantised weights are computed from the folded weights, which must therefore be
+    // up to date.
     evaluator->folded_->Update();
     evaluator->parameters_changed_ = false;
     evaluator->quantised_ = evaluator->folded_->graph();

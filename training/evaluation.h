@@ -49,7 +49,8 @@ class Evaluator {
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
   data::TargetKind target_kind() const { return target_kind_; }
-  // For targets that are numbers: the mean and deviation by which the network's results are scaled.
+  // If targets are numbers: mean and deviation by which the network's results are converted to the
+  // numbers' units. Empty for other targets.
   const TargetScale& target_scale() const { return target_scale_; }
   // Whether the network ends with a softmax, so that its results are probabilities, not logits.
   bool gives_probabilities() const;
@@ -66,8 +67,8 @@ class Evaluator {
   // Evaluates all images of a data set. Each image's result is the weighted mean over `views`,
   // which are shifted or mirrored versions of the image. `cancelled` is called before each batch;
   // if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is null, it
-  // receives the averaged results [images, classes]; targets that are numbers are in their own
-  // units there.
+  // receives the averaged results [images, classes]; results that are numbers are converted to the
+  // numbers' own units.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,

@@ -23,8 +23,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(const layers::Network&
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
 
-// Like the function above, for a network that has already been checked against its data, whose
-// shape and classes it then has.
+// Like the function above, for a network that has already been checked against its data. The image
+// shape and the number of classes are those of the data.
 absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork network,
                                                           const StepOptions& options,
                                                           layers::Tuner* tuner);
@@ -34,14 +34,15 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
-// What TimePlan() returns: median times of several runs of a plan. TimePlan() calls `run(number)`
-// for each of them, which runs the plan and perhaps an optimizer after it.
+// What TimePlan() measures in several calls of `run(number)`, each of which runs the plan and
+// perhaps an optimizer after it. All times are medians over the calls.
 struct TimedPlan {
   std::string table;  // one line for each operation, see PlanTable() in plan_report.h
   double convolution_seconds_alone =
       0;  // the sum over the convolutions of the plan, each run repeatedly by itself
 };
-// Median seconds of each operation of the plan, and of all else that `run` does (`rest`).
+// `operations` are the median seconds of each operation of the plan, `rest` the median seconds of
+// everything else that `run` does.
 struct MeasuredTimes {
   std::vector<double> operations;
   double rest = 0;

@@ -15,11 +15,11 @@
 namespace cotangent::training {
 namespace {
 
-constexpr double kSmoothing = 0.9;  // weight of the earlier steps in the mean loss
-constexpr double kBrokenAway = 3;   // loss / lowest loss at which the sweep ends
+constexpr double kSmoothing = 0.9;  // weight of the earlier steps in the smoothed loss
+constexpr double kBrokenAway = 3;   // the sweep ends when loss / lowest loss exceeds this
 constexpr size_t kNeighbours = 4;   // points on each side of a point that its slope is fitted to
 
-// Sets the optimizer's learning rate to the lowest one, with a schedule that multiplies it by a
+// Sets the optimizer's learning rate to kLowestRate, with a schedule that multiplies it by a
 // constant at every step. Returns the path of the learning rate's field in the network text.
 std::string PrepareRecipe(layers::Network& network) {
   optim::OptimizerConfig& optimizer = *network.mutable_train()->mutable_optimizer();

@@ -66,7 +66,7 @@ CachedTuner::CachedTuner(int threads, std::function<bool()> cancelled)
 
 void CachedTuner::Save() {
   if (!tuner_.changed()) return;
-  // Another program may have saved measurements since this one read the file; both are kept.
+  // Another program may have saved measurements since this program read the file; both are kept.
   const std::string mine = tuner_.ToText();
   tuner_.Restore(ReadCache());
   tuner_.Restore(mine);

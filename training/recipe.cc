@@ -19,8 +19,8 @@
 namespace cotangent::training {
 namespace {
 
-// Returns an error with the place (file, line, column) of the recipe's field that the message
-// begins with.
+// Returns an InvalidArgument error. `message` begins with the name of a field of the recipe; the
+// place of that field (file, line, column) is put before it.
 absl::Status Bad(const layers::Network& network, const std::string& message) {
   return layers::AtPlace(network, absl::InvalidArgumentError(message));
 }
@@ -42,8 +42,8 @@ absl::Status CheckOptimizer(const ResolvedNetwork& network) {
              absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
 }
 
-// Returns an error unless the loss can be computed with the data's kind of targets. Data with
-// classes also serve for a loss of labels: the class is then the one label that applies.
+// Returns an error unless the loss can be computed with the data's kind of targets. Images with
+// classes also serve for a loss of labels: the image's class is then its only label.
 absl::Status CheckTargets(const layers::Network& network, const DataShape& data) {
   const data::TargetKind wanted = TargetKindOf(network);
   const bool is_class = data.targets == data::TargetKind::kClass;

@@ -46,14 +46,15 @@ struct RunData {
   std::optional<data::Normalization> normalization;
   // The splits that are evaluated during the run (`watched`) and at its end (`final`).
   data::Split watched = data::Split::kTest, final = data::Split::kTest;
-  // Reads the images of a split. It is called from a thread of its own.
+  // Reads the images of a split. The function is called from a thread of its own.
   std::function<absl::StatusOr<data::Dataset>(data::Split)> load;
 };
-// The data of `source`, whose downloaded files lie in the directory `data_dir`.
+// Returns the data of `source`, whose downloaded files lie in the directory `data_dir`.
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
                                const std::string& data_dir);
-// The data of a program that has its images, all of one size, in memory. They are normalised by the
-// mean and deviation of `train`; `test` is evaluated during the run and at its end.
+// Returns the data of a program that holds its images, all of one size, in memory. The images are
+// normalised by the mean and deviation of `train`; `test` is evaluated during the run and at its
+// end.
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 
 // A network text that has been checked against some data, the network's graph, and how many steps
@@ -77,8 +78,8 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
 
 // Returns an error unless the network takes images of the data's size.
 absl::Status CheckImages(const layers::Network& network, const DataShape& data);
-// Returns an error unless the network has as many results as the data have classes (labels,
-// numbers).
+// Returns an error unless the network has as many results as the data have classes or, for targets
+// of another kind, labels or numbers.
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
                           data::TargetKind targets = data::TargetKind::kClass);
 
@@ -106,15 +107,15 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization);
 
-// The element type of the recipe's `precision`. If that is bf16 and the processor has no bf16
-// arithmetic, returns f32 and says so on standard error.
+// Returns the element type that the recipe's field `precision` names. If that is bf16 and the
+// processor has no bf16 arithmetic, returns f32 and says so on standard error.
 ElementType PrecisionOf(const layers::Network& network);
 
-// The views of an image whose predictions are averaged; for NONE the unchanged image only.
+// Returns the views of an image whose predictions are averaged; for NONE the unchanged image only.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
-// The test-time averaging that the recipe asks for. If it does not say, FLIP for a network that is
-// trained with mirrored images, else NONE: a network that has not seen mirror images (of digits,
-// say) cannot be expected to recognise them.
+// Returns the test-time averaging that the recipe asks for. If the recipe does not say, returns
+// FLIP for a network that is trained with mirrored images, else NONE: a network that has not seen
+// mirror images (of digits, say) cannot be expected to recognise them.
 layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
 
 }  // namespace cotangent::training

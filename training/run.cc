@@ -14,7 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A trace shows these steps of the process, counted from 0. The first two only warm up caches.
+// A trace shows these steps of the process, counted from 0. The first two steps only warm up caches
+// and are left out.
 constexpr int64_t kFirstTracedStep = 2, kTracedSteps = 3;
 
 }  // namespace
@@ -82,7 +83,8 @@ absl::Status Trainer::MakeStep() {
 
 absl::Status Trainer::AtEpochEnd() {
   const bool evaluates = IsEvaluationDue();
-  // If evaluations can end the run, the checkpoint must contain this epoch's evaluation.
+  // If evaluations can end the run, the checkpoint is written after this epoch's evaluation, since
+  // it must contain that evaluation's result.
   const bool is_validated = options_.data.watched == data::Split::kValidation;
   if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {
@@ -144,8 +146,8 @@ absl::StatusOr<RunResult> Trainer::Run() {
   }
   rank_watch_.emplace(ranks_);
   absl::Status status;
-  // A run that was interrupted during an evaluation makes that evaluation now: whether the run ends
-  // may depend on it.
+  // A run that was interrupted during an evaluation makes that evaluation now, since its result may
+  // end the run.
   if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
       IsEvaluationDue() && state_.validated_step != state_.step)
     status = Evaluate(false);

@@ -44,7 +44,8 @@ struct RunOptions {
   // during training or go through transforms, as many as `threads`. Results do not depend on it.
   int workers = 0;
   bool exact = false;  // whether to leave out Winograd convolutions, which round more
-  // If not 0, the run is interrupted after this step, counted from its very beginning.
+  // If not 0, the run is interrupted after the step with this number. Steps are counted from the
+  // run's first one, before any resumption.
   int64_t max_steps = 0;
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch. The run's end always writes one.
   int keep = 2;                  // how many checkpoints are kept; older ones are removed
@@ -65,7 +66,7 @@ struct RunOptions {
 
 // The progress of a run.
 struct RunNumbers {
-  int64_t step = 0;   // steps made since the run's very beginning
+  int64_t step = 0;   // steps made since the run's first one, before any resumption
   double epoch = 0;   // passes made over the training images, including those before a resumption
   double epochs = 0;  // passes that the whole run makes; may be fractional
   double loss = 0;    // mean over the epoch so far of finite losses; NaN if there are none
@@ -74,8 +75,8 @@ struct RunNumbers {
   double train_seconds = 0;  // seconds spent in training steps, including those before a resumption
   double seconds_left = 0;
   double waiting = 0;  // share (0 to 1) of training time that this rank waited for other ranks
-  // The latest evaluation: which images it was on ("validation"; "" before the first), and its
-  // loss.
+  // The latest evaluation: the images that were evaluated ("validation"; "" before the first
+  // evaluation), and the loss on them.
   std::string evaluated_on;
   double evaluated_loss = 0;
 };

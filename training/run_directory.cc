@@ -29,8 +29,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kLargestMetrics = int64_t{1} << 32;
 
-// Whether the path still names the file behind the descriptor. If not, the lock's last holder
-// removed the file after this process opened it.
+// Whether the path still names the file behind the descriptor. If not, the process that held the
+// lock last removed the file after this process had opened it.
 bool IsStill(const std::string& path, int descriptor) {
   struct stat by_path, by_descriptor;
   return stat(path.c_str(), &by_path) == 0 && fstat(descriptor, &by_descriptor) == 0 &&
@@ -201,8 +201,8 @@ absl::Status MetricsLog::WritePending() {
 
 absl::Status MetricsLog::Flush() {
   RETURN_IF_ERROR(WritePending());
-  // Writes to a file in a directory that was removed succeed, so the missing link has to be
-  // checked.
+  // The operating system reports no error for writes to a file whose directory was removed, so the
+  // number of links to the file has to be checked.
   struct stat about;
   if (fstat(descriptor_, &about) == 0 && about.st_nlink == 0)
     return data::FileError(ENOENT, "write", path_);

@@ -12,7 +12,7 @@ namespace cotangent::training {
 namespace {
 
 // Evaluation uses batches as large as in training, whose convolutions have been measured already.
-// If that is fewer images than this constant, it uses four times the constant.
+// If training batches are smaller than kSmallestBatch images, it uses 4 * kSmallestBatch.
 constexpr int64_t kSmallestBatch = 32;
 
 }  // namespace

@@ -74,8 +74,8 @@ std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
 double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr); }
 
-// Copies tensors of the checkpoint into the slots of the same names. Unless `prefix` is empty, a
-// tensor named `prefix` + name is preferred.
+// Copies tensors of the checkpoint into the slots (parameters or statistics in `values`) of the
+// same names. Unless `prefix` is empty, a tensor named `prefix` + name is preferred.
 absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
                          const std::vector<ParameterStore::Slot>& slots, const std::string& prefix,
                          float* values) {
@@ -253,8 +253,8 @@ std::string ChecksumOf(const data::Dataset& dataset) {
   const auto bytes = [](const std::vector<uint8_t>& values) {
     return absl::string_view(reinterpret_cast<const char*>(values.data()), values.size());
   };
-  // The lowest bytes of all labels come first and the higher bytes of labels above 255 last, so
-  // that data sets with few classes keep the checksum that earlier versions computed.
+  // The lowest bytes of all labels come first. The higher bytes of labels above 255 come last, so
+  // that data sets of few classes keep the checksum that earlier versions computed.
   std::vector<uint8_t> labels(dataset.labels.begin(), dataset.labels.end());
   for (float target : dataset.targets) {
     const auto bits = std::bit_cast<uint32_t>(target);

@@ -32,9 +32,10 @@ struct RunState {
   int64_t epoch_losses = 0;
   int64_t skipped = 0;
   double learning_rate = 0;  // that of the last step
-  // Evaluations on the validation images: the best value so far (loss, or minus the accuracy, so
-  // that less is better), the step after which it was found, how many evaluations since then were
-  // not better (`stale`), and the step of the latest one. Steps are -1 before the first evaluation.
+  // Evaluations on the validation images: the best value so far (the loss or, if
+  // train.evaluation.best says SCORE, minus the score, so that less is better), the step after
+  // which it was found, how many evaluations since then were not better (`stale`), and the step of
+  // the latest evaluation. Steps are -1 before the first evaluation.
   double best = std::numeric_limits<double>::infinity();
   int64_t best_step = -1, stale = 0, validated_step = -1;
 

@@ -12,8 +12,9 @@
 
 namespace cotangent::training {
 
-// Returns how pictures are fitted to the network's input: its size and channels, and whether
-// pictures are stretched, cropped or padded. Unreadable pictures are errors, and one thread reads.
+// Returns how pictures are fitted to the network's input: to what size and number of channels, and
+// whether they are stretched, cropped or padded. In the result, unreadable pictures are errors and
+// one thread reads.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
 // Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to

@@ -75,7 +75,8 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, Elemen
       absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }
 
-// Returns "0+640 640+128 ...": the begin and size of each stretch, in numbers.
+// Returns "0+640 640+128 ...": the begin and size of each stretch (range of consecutive gradients),
+// counted in numbers.
 std::string Text(const std::vector<distributed::Stretch>& stretches) {
   return absl::StrJoin(stretches, " ", [](std::string* text, const distributed::Stretch& stretch) {
     absl::StrAppend(text, stretch.begin, "+", stretch.size);
@@ -201,8 +202,9 @@ std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
   return places;
 }
 
-// Every rank makes the buckets for itself, from its own plan and the measured link, which is the
-// same on all ranks. It is an error if the order of the gradients differs.
+// Every rank computes the buckets from its own plan and from the measured link, which is the same
+// on all ranks. Ranks whose gradients are computed in different orders would get different buckets;
+// that is an error.
 absl::Status TrainingStep::PlanBuckets() {
   distributed::Communicator& ranks = *options_.ranks;
   if (!link_.has_value()) {
@@ -221,9 +223,9 @@ absl::Status TrainingStep::PlanBuckets() {
   return absl::OkStatus();
 }
 
-// With optimizers that compute with whole matrices, lets each rank compute only its share of the
-// matrices and send the results to the others, if that is faster than computing all on every rank.
-// Rank 0 decides.
+// Some optimizers compute with whole matrices. For these, lets each rank compute only its share of
+// the matrices and send the results to the others, if rank 0 finds that faster than computing all
+// matrices on every rank.
 void TrainingStep::ShareOutMatrices() {
   distributed::Communicator& ranks = *options_.ranks;
   const optim::Optimizer::MatrixWork work = optimizer_->WorkOnMatrices();
@@ -275,7 +277,8 @@ std::string TrainingStep::DescribeBuckets() const {
       Name(options_.sent_gradients), buckets_.size());
 }
 
-// The choices are sent as lines "operation TAB choice".
+// Makes all ranks use the algorithms that rank 0 chose. They are sent as lines "operation TAB
+// choice".
 void TrainingStep::TakeChoicesOfRankZero() {
   std::string text;
   for (const auto& [operation, choice] : options_.choices)
@@ -410,11 +413,12 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
 }
 
 // Computing every result in one plan would take too much memory, and one plan per result too much
-// time in a network of thousands of layers. So FirstNonFinite() divides the sequence of results:
-// between a finite result and a later one that is not lies a first one that is not, which is found
-// by looking at the ends of kTensorsAtATime equal parts, over and over. The trouble begins there if
-// everything the result is computed from is finite. If not, the search continues among the tensors
-// it is computed from.
+// time in a network of thousands of layers. FirstNonFinite() therefore searches by division.
+// Between a finite result and a later result that is not finite lies a first one that is not
+// finite. To find it, the sequence is divided into kTensorsAtATime equal parts; the last results of
+// the parts tell in which part it lies, and that part is divided again. If everything that the
+// result found is computed from is finite, the result is where the trouble begins. If not, the
+// search continues among the tensors that it is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))

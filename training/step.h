@@ -96,7 +96,7 @@ class TrainingStep {
   // measures the algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled
   // if the tuner was cancelled.
   absl::Status Prepare(int64_t step);
-  // The first later step for which Prepare() must compile another plan, because other
+  // Returns the first later step for which Prepare() must compile another plan, because other
   // parameters are frozen from then on.
   int64_t PreparedUntil() const { return prepared_until_; }
 
@@ -112,19 +112,19 @@ class TrainingStep {
   bool takes_values() const {
     return network_.built.graph.shape(network_.built.labels).rank() == 2;
   }
-  // Computes loss and gradients of the batch and makes the update of step number `step`. For steps
-  // of one batch, parts() == 1. Allocates no memory.
+  // Computes loss and gradients of the batch and makes the update of step number `step`. REQUIRES:
+  // the step has one batch, that is, parts() == 1. Allocates no memory.
   Outcome Run(int64_t step);
   // Run() in pieces, for steps of several batches: RunPart() computes loss and gradients of the
-  // batch in images(), for the parts 0 to parts() - 1 in this order. Update() then updates the
-  // parameters with the mean of their gradients.
+  // batch in images(); it is called for part 0 to parts() - 1, in this order. Update() then updates
+  // the parameters with the mean of the parts' gradients.
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
 
-  // Prepares for writing a checkpoint; all ranks must call it. It gathers the optimizer's state,
-  // which may be distributed over the ranks, and discards the rounding errors of sent gradients
-  // that would be added to the next step's. Afterwards the state in memory is all that the next
-  // step depends on.
+  // Prepares for writing a checkpoint; all ranks must call it. Gathers the optimizer's state, which
+  // may be distributed over the ranks. Discards the rounding errors of sent gradients, which would
+  // otherwise be added to the next step's gradients. Afterwards the parameters, statistics and
+  // optimizer's state in memory are all that the next step depends on.
   void CompleteState();
 
   // Returns where each gradient lies in memory, and after which operation of the plan it is
@@ -140,7 +140,8 @@ class TrainingStep {
   // Returns a line such as "2 ranks, 12 us and 4.10 GB/s between them: 10.8 MB of gradients (f32)
   // in 9 buckets"; empty with one rank.
   std::string DescribeBuckets() const;
-  // The seconds in which gradients were on their way to other ranks, over all steps so far.
+  // Returns the total seconds, over all steps so far, in which gradients were on their way to other
+  // ranks.
   double SecondsUnderWay() const { return seconds_under_way_; }
 
   // To be called after a step whose outcome was not finite. Returns a text that names the
@@ -165,8 +166,8 @@ class TrainingStep {
   // Bytes of weights, gradients, statistics and the optimizer's state.
   int64_t FixedBytes() const;
   void TakeChoicesOfRankZero();
-  // Divides the gradients into buckets and lets the plan start sending each when it has been
-  // computed.
+  // Divides the gradients into buckets and tells the plan to start sending each bucket when its
+  // last gradient has been computed.
   absl::Status PlanBuckets();
   void BeginBuckets(size_t operation);
   void ShareOutMatrices();
@@ -176,9 +177,9 @@ class TrainingStep {
   void AddEarlierParts(int64_t begin, int64_t size);
   // Returns in words where the first number that is not finite is computed; empty if there is none.
   std::string FindNonFiniteTensor(int64_t step);
-  // Searches `among`, tensors in the order in which they are computed, for one that is not finite
-  // although the tensor before it is finite. Returns kNoTensor if all tensors that it looks at are
-  // finite.
+  // Searches `among`, tensors in the order in which they are computed, for one that holds a number
+  // that is not finite although the tensor before it holds none. Returns kNoTensor if all tensors
+  // that it looks at are finite.
   absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
                                                   int64_t step);
   // Computes the step again and returns for each of `tensors` whether all its numbers are finite.

@@ -61,7 +61,7 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 
-// The probability of a label whose logit is x.
+// Returns 1 / (1 + exp(-x)): the probability of a label whose logit is x.
 double Sigmoid(double x);
 
 }  // namespace cotangent::training

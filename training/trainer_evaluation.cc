@@ -37,8 +37,8 @@ absl::Status Trainer::Evaluate(bool is_last) {
                      evaluation_->Watched([this] { return observer_.Interrupted(); }));
     Take(watched, options_.data.watched, line);
     evaluated_step_ = state_.step;
-    // A run that is cut short within an epoch is evaluated where an uninterrupted run would not be,
-    // so this evaluation must not count when the run is resumed.
+    // A run that is interrupted within an epoch is evaluated at a step where an uninterrupted run
+    // is not. That evaluation must not count when the run is resumed.
     if (options_.data.watched == data::Split::kValidation && IsEpochEnd()) NoteValidation();
   }
   if (is_last) {
@@ -63,8 +63,8 @@ absl::Status Trainer::EvaluateAtEnd(json& line) {
 }
 
 // If there are validation and test images, the test images are evaluated with the parameters that
-// did best on the validation images. Returns their checkpoint, or nothing if the current parameters
-// are these.
+// did best on the validation images. Returns the checkpoint of those parameters, or nothing if they
+// are the current ones.
 std::optional<FoundCheckpoint> Trainer::BestForTheEnd() {
   if (options_.data.watched != data::Split::kValidation ||
       options_.data.final != data::Split::kTest || ranks_.rank() != 0 || state_.best_step < 0 ||

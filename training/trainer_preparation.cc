@@ -18,12 +18,13 @@
 namespace cotangent::training {
 namespace {
 
-// The user is told that the learning rate has gone up if it has by more than this factor.
+// The user is told if the learning rate has gone up by more than this factor.
 constexpr double kJump = 1.01;
 
 }  // namespace
 
-// Waits until the training images are read. A second call does nothing.
+// Waits until the training images are read, and moves them into train_set_. A second call does
+// nothing.
 absl::Status Trainer::TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading) {
   if (!loading.valid()) return absl::OkStatus();
   ASSIGN_OR_RETURN(train_set_, loading.get());
@@ -71,7 +72,7 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
   if (options_.resume_from.has_value()) {
     RETURN_IF_ERROR(Resume(*options_.resume_from));
   }
-  // Class weights are computed from the images and belong to the network that is compiled.
+  // Class weights are computed from the images, and the network is compiled with them.
   if (network_.train().class_weight() == layers::Train::BALANCED) {
     RETURN_IF_ERROR(TakeTrainSet(train_loading));
     WriteBalancedWeights(train_set_, network_);

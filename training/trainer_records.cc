@@ -35,8 +35,8 @@ void Trainer::Save() {
   }
   saved_step_ = state_.step;
   if (ranks_.rank() != 0) return;
-  // A full disk, say, kept the last checkpoint from being written and may have kept its temporary
-  // file from being removed.
+  // Something, such as a full disk, kept the last checkpoint from being written. It may also have
+  // kept the checkpoint's temporary file from being removed.
   if (failed_before) RemoveTemporaryFiles(options_.output_dir);
   RemoveOldCheckpoints(options_.output_dir, options_.keep);
 }

@@ -28,10 +28,10 @@ double LogSumExp(absl::Span<const float> scores, bool are_probabilities, double 
   return largest + std::log(sum);
 }
 
-// The mean log loss, and its slope: the derivative with respect to the inverse temperature b = 1 /
-// T. The loss of an image with scores z is lse(b z) - b z_label, where lse is the logarithm of the
-// sum of exponentials. It is convex in b; its slope is E[z] - z_label, the mean being over
-// softmax(b z).
+// The mean log loss of the scores divided by a temperature T, and its slope: the derivative with
+// respect to b = 1 / T. The loss of an image with scores z is lse(b z) - b z_label, where lse is
+// the logarithm of the sum of exponentials. It is convex in b; its slope is E[z] - z_label, where
+// the expectation E is over classes with the probabilities softmax(b z).
 struct Loss {
   double value = 0, slope = 0;
 };
@@ -55,9 +55,9 @@ Loss LogLoss(absl::Span<const float> scores, absl::Span<const int32_t> labels, i
   return {loss.value / n, loss.slope / n};
 }
 
-// Bisects the logarithm of the temperature T, since the slope with respect to 1 / T grows with 1 /
-// T. If the loss is least beyond the limits 0.01 and 100 (as when every answer is right), returns a
-// limit.
+// Returns the temperature T with the least mean log loss, by bisecting log T: the slope with
+// respect to 1 / T grows with 1 / T. If the loss is least beyond the limits 0.01 and 100 (as when
+// every answer is right), returns the nearer limit.
 double BestTemperature(absl::Span<const float> scores, absl::Span<const int32_t> labels,
                        int64_t classes, bool are_probabilities) {
   double low = std::log(1e-2), high = std::log(1e2);

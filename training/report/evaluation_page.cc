@@ -13,8 +13,8 @@
 namespace cotangent::training::report {
 namespace {
 
-// With more classes than this, the drawn confusion matrix has no names and numbers; the table of
-// the most frequent confusions has them.
+// With more classes than this, the picture of the confusion matrix shows neither names nor numbers;
+// the table of the most frequent confusions still shows both.
 constexpr int64_t kMostNamedClasses = 12;
 constexpr int64_t kMostConfusions = 20;
 // Pictures in each gallery. A picture has a few KB, so the page stays below a megabyte.
@@ -91,8 +91,8 @@ std::string ConfusionMatrix(const Evaluation& e) {
   }
   if (named) {
     for (int64_t k = 0; k < a.classes; ++k) {
-      // Long names would push the matrix off the page, so they are cut here; the tables show them
-      // in full.
+      // Long names would push the matrix off the page, so they are shortened here; the tables show
+      // them in full.
       std::string name = e.ClassName(k);
       if (name.size() > 16) name = absl::StrCat(WholeLetters(name, 15), "~");
       map.row_names.push_back(name);

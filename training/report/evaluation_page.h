@@ -14,15 +14,17 @@
 namespace cotangent::training::report {
 
 struct Evaluation {
-  std::string network = {};               // the network's name
-  std::string data = {};                  // the evaluated images: "cifar10, test images"
-  std::string checkpoint = {};            // the path of the checkpoint, or what it is
-  std::vector<std::string> classes = {};  // names; classes beyond them are numbered
+  std::string network = {};     // the network's name
+  std::string data = {};        // the evaluated images: "cifar10, test images"
+  std::string checkpoint = {};  // path of the checkpoint file
+  std::vector<std::string> classes =
+      {};  // names of the classes; classes beyond the list are called "class K"
   Assessment assessment = {};
   double loss = 0;                          // the network's own loss, mean over the images
   std::optional<double> tta_accuracy = {};  // accuracy with test-time averaging, if it was measured
-  // Functions of an image's number. `name` returns the name of its file, or "" if it has none (it
-  // is then called by its number). `png` returns the image as PNG, or "" if it cannot be shown.
+  // Functions of an image's number. `name` returns the name of the image's file, or "" if the image
+  // has none; pages then show the number. `png` returns the image as PNG, or "" if it cannot be
+  // shown.
   std::function<std::string(int64_t image)> name = nullptr;
   std::function<std::string(int64_t image)> png = nullptr;
 

@@ -52,7 +52,8 @@ class Axis {
   double low_, high_, begin_, end_;
 };
 
-// Unless a range is given (low < high), computes the range of the values and widens it a little.
+// Computes the range of the values and widens it a little, unless *low < *high: then the caller has
+// given a range.
 void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values,
                bool logarithmic, double* low, double* high) {
   if (*low < *high) return;
@@ -83,7 +84,8 @@ std::string Text(double x, double y, absl::string_view anchor, absl::string_view
                       anchor, "\" class=\"", css_class, "\">", EscapeHtml(text), "</text>");
 }
 
-// The label of a tick; on logarithmic axes far from 1, as 10 with a raised exponent.
+// Writes the label of a tick. On a logarithmic axis, values far from 1 are written as 10 with a
+// raised exponent.
 std::string TickLabel(double x, double y, absl::string_view anchor, double value,
                       bool logarithmic) {
   const double decade = std::log10(std::abs(value));
@@ -160,8 +162,8 @@ int ColourOf(const Plot& plot, size_t index) {
                                         : static_cast<int>(index % 8);
 }
 
-// Appends the names of the series above the frame, as many in a row as fit. Returns the height
-// used, in pixels.
+// Appends a legend above the frame: the names of the series, as many in a row as fit. Returns the
+// height used, in pixels.
 double Legend(const Plot& plot, double top, std::string* svg) {
   double x = kLeft, y = top;
   bool any = false;

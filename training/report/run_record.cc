@@ -66,8 +66,8 @@ std::vector<LayerLine> LayersOf(const layers::BuiltNetwork& network) {
   std::set<std::string> known = {"input"};
   for (const layers::LayerRow& row : network.layers) known.insert(row.name);
   const layers::Graph& graph = network.graph;
-  // The name of the layer that computes a tensor, "input" for the images, or "" if the page shows
-  // neither.
+  // Returns the name of the layer that computes a tensor, "input" for the images, or "" for a
+  // tensor whose layer the page does not show.
   const auto owner = [&](layers::TensorId t) -> std::string {
     if (t == network.images) return "input";
     const std::string& name = graph.producer(t).name;

@@ -30,7 +30,7 @@ class RunRecord {
 
   void Begins(const RunBeginning& beginning);
   void AtMetrics(const RunNumbers& numbers, const std::string& line, bool is_evaluation);
-  // Marks the page as finished; it then says `how` the run ended.
+  // Marks the page as finished. The page then shows `how`, a text that says how the run ended.
   void Ended(const std::string& how);
 
  private:

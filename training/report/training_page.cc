@@ -49,7 +49,7 @@ std::string CurveFigure(const Curves& curves, const std::string& title, const st
 std::string GradientFigure(const std::vector<std::pair<std::string, Curve>>& norms) {
   if (norms.empty()) return "";
   Plot plot{.title = "Gradients", .x_label = "step", .y_label = "norm", .log_y = true};
-  // Of many parameters at most eight are drawn, spread evenly over the depth of the network.
+  // At most eight parameters are drawn, spread evenly over the depth of the network.
   const size_t shown = std::min<size_t>(8, norms.size());
   for (size_t i = 0; i < shown; ++i) {
     const auto& [name, curve] = norms[shown == 1 ? 0 : i * (norms.size() - 1) / (shown - 1)];
@@ -119,7 +119,7 @@ std::string DrawLayers(const std::vector<LayerLine>& layers) {
                         " ", top(from) + kHeight, "V", top(i), "\"/>\n");
         continue;
       }
-      // The arrow passes the boxes between on the right, in one of six lanes.
+      // The arrow passes on the right of the boxes between the two layers, in one of six lanes.
       const double lane = x + kStep * (1 + lanes++ % 6);
       absl::StrAppend(&arrows, "<path class=\"line\" style=\"stroke:var(--c0)\" d=\"M", x, " ",
                       top(from) + kHeight / 2, "H", lane, "V", top(i) + kHeight / 2, "H", x,
@@ -145,7 +145,8 @@ Tiles DrawFilters(absl::Span<const float> weights, int64_t out, int64_t in, int6
   const int64_t cells = height * width;
   for (int64_t k = 0; k < count; ++k) {
     const absl::Span<const float> kernel = weights.subspan(k * in * cells, in * cells);
-    // The red, green or blue of a cell; or the mean over all inputs, for all three colours.
+    // Returns the red, green or blue of a cell if the kernel has three inputs; else the mean over
+    // all inputs, for each colour.
     const auto value = [&](int64_t cell, int colour) {
       if (in == 3) return static_cast<double>(kernel[colour * cells + cell]);
       double sum = 0;

@@ -27,14 +27,14 @@ Curves ParseMetrics(const std::string& text);
 struct LayerLine {
   std::string name = {}, kind = {}, output = {};  // "conv1", "convolution", "32x32x32"
   int64_t parameters = 0, multiply_adds = 0;
-  std::vector<std::string> inputs = {};  // names of layers; empty: the layer before
+  std::vector<std::string> inputs = {};  // layers that feed this one; empty: the layer before
 };
 
 struct TrainingPage {
   std::string network = {};  // the network's name
-  std::string state = {};    // "step 300 of 3910, epoch 1.5 of 10, 0:00:03 left", or the end
+  std::string state = {};    // "step 300 of 3910, epoch 1.5 of 10, ...", or how the run ended
   bool finished = false;
-  std::string recipe = {};  // the network text with all that was resolved
+  std::string recipe = {};  // the network text, with normalisation and class weights filled in
   Curves curves = {};
   std::vector<LayerLine> layers = {};
   std::string filters_png = {};  // the filters of the first convolution as PNG, or ""

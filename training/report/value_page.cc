@@ -90,8 +90,8 @@ std::string Scatter(const ValueEvaluation& e, int64_t k) {
       "</figure>\n");
 }
 
-// The size of an error: a difference of probabilities for labels, and a number of standard
-// deviations of the targets for numbers.
+// The error in one label or number of one image. `size` is a difference of probabilities for
+// labels, and an error divided by the standard deviation of the targets for numbers.
 struct Mistake {
   double size = 0;
   int64_t image = 0, name = 0;
@@ -104,7 +104,7 @@ std::vector<Mistake> WorstAnswers(const ValueEvaluation& e) {
     for (int64_t k = 0; k < e.count(); ++k)
       scale[k] = measures[k].deviation > 0 ? measures[k].deviation : 1;
   }
-  // For each image the label or number with its largest error.
+  // Keeps for each image the label or number with the largest error.
   std::vector<Mistake> worst;
   for (int64_t i = 0; i < e.images(); ++i) {
     Mistake here{-1, i, 0};

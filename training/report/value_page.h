@@ -16,15 +16,16 @@ namespace cotangent::training::report {
 struct ValueEvaluation {
   std::string network = {};                            // the network's name
   std::string data = {};                               // "plants.csv, test images"
-  std::string checkpoint = {};                         // the path of the checkpoint, or what it is
+  std::string checkpoint = {};                         // path of the checkpoint file
   data::TargetKind kind = data::TargetKind::kNumbers;  // kNumbers or kLabels
   std::vector<std::string> names = {};                 // the names of the labels or numbers
   std::vector<float> answers = {};  // [images, names]: probabilities, or numbers in their own units
   std::vector<float> targets = {};  // [images, names]: 1 or 0, or numbers
   double loss = 0;                  // the network's own loss, mean over the images
   std::optional<double> tta_score = {};  // score with test-time averaging, if it was measured
-  // Functions of an image's number. `name` returns the name of its file, or "" if it has none (it
-  // is then called by its number). `png` returns the image as PNG, or "" if it cannot be shown.
+  // Functions of an image's number. `name` returns the name of the image's file, or "" if the image
+  // has none; pages then show the number. `png` returns the image as PNG, or "" if it cannot be
+  // shown.
   std::function<std::string(int64_t image)> name = nullptr;
   std::function<std::string(int64_t image)> png = nullptr;
 
@@ -34,7 +35,8 @@ struct ValueEvaluation {
 
 // Measures of one label. The network is said to answer the label if its probability is above 1/2.
 struct LabelMeasures {
-  // Images that have the label; images for which it is answered; both.
+  // `support`: images that have the label. `answered`: images for which the network answers the
+  // label. `right`: images counted in both.
   int64_t support = 0, answered = 0, right = 0;
   double average_precision = 0;              // NaN if no image has the label
   double precision = 0, recall = 0, f1 = 0;  // 0 if the denominator is 0
@@ -44,7 +46,7 @@ std::vector<LabelMeasures> MeasuresOfLabels(const ValueEvaluation& evaluation);
 // How well one number is predicted, in the number's own units (except r2).
 struct NumberMeasures {
   double mean = 0, deviation = 0;  // mean and standard deviation of the targets
-  // Mean of answer - target; its sign tells whether answers are too large.
+  // Mean of (answer - target): positive if the answers are too large on average.
   double mean_error = 0;
   double absolute_error = 0, root_mean_square_error = 0;
   double r2 = 0;  // see DeterminationCoefficients() in training/targets.h

@@ -104,7 +104,7 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
-// Copies tensors of a file into a store and records the outcome for each.
+// Copies tensors of a file into a store and records what became of each.
 class Taker {
  public:
   Taker(const WeightFile& file, const std::map<std::string, std::string>& names)

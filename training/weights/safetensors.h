@@ -21,7 +21,8 @@
 
 namespace cotangent::training {
 
-// A file whose header is larger (bytes), or names more tensors, is refused before it is read.
+// A file whose header is longer than this many bytes, or names more tensors than this, is refused
+// before its tensors are read.
 inline constexpr int64_t kLargestSafetensorsHeader = int64_t{64} << 20;
 inline constexpr int64_t kMostSafetensorsTensors = 100'000;
 

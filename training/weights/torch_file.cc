@@ -71,7 +71,7 @@ class Archive {
                        " is compressed, which PyTorch does not do; save the weights again "
                        "with torch.save()"));
     }
-    // Entries that overlap can be larger in total than the file; refusing that bounds the memory
+    // Entries that overlap can be larger in total than the file. Refusing these bounds the memory
     // taken.
     if (about.size > static_cast<uint64_t>(left_))
       return absl::InvalidArgumentError(

@@ -24,7 +24,8 @@ using Ref = int32_t;
 
 struct Value {
   enum Kind {
-    // None, truth values, fractions and bytes, which are skipped: no tensor depends on them.
+    // None, truth values, fractions and bytes. Their values are not kept, since no tensor depends
+    // on them.
     kOpaque,
     kNumber,  // an integer, in `number`
     kText,
@@ -45,8 +46,8 @@ constexpr absl::string_view kRebuildParameter = "torch._utils._rebuild_parameter
 constexpr absl::string_view kOrderedDict = "collections.OrderedDict";
 constexpr absl::string_view kSize = "torch.Size";
 
-// Longer names and lists of arguments are refused, so that a pickle cannot fill the memory by
-// copying one again and again.
+// Longer names and longer lists of arguments are refused. Otherwise a pickle could fill the memory
+// by copying a long one again and again.
 constexpr size_t kLongestName = 256, kMostArguments = 8, kStorageParts = 5;
 
 bool IsAllowed(absl::string_view name) {
