@@ -87,8 +87,8 @@ Placement PlacementOf(const Augmentation& augmentation, int height, int width, u
                       int64_t epoch, int64_t image) {
   Placement placement;
   placement.padding = augmentation.padding;
-  // Every number is drawn even if its option is off, so that turning an option on does not change
-  // what the others draw.
+  // Every number is drawn even if its option is off, so that turning one option on does not change
+  // the numbers drawn for the others.
   SplitMix64 random = GeneratorAt(seed, Purpose::kPlacement, epoch, image);
   const int padding = augmentation.crop_padding;
   placement.dy = static_cast<int>(random.Below(2 * padding + 1)) - padding;

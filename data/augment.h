@@ -36,8 +36,8 @@ enum class Flip {
 };
 
 enum class Padding {
-  // Mirrored at the outermost pixel, which is not repeated: pixels 0 1 2 3 become 2 1 | 0 1 2 3 | 2
-  // 1.
+  // Mirrored at the outermost pixel, which is not repeated:
+  // pixels 0 1 2 3 become 2 1 | 0 1 2 3 | 2 1.
   kReflect,
   // Black pixels; black refers to bytes, before normalisation.
   kZero,

@@ -37,7 +37,7 @@ COTANGENT_INLINE void Planar(const ByteRows& rows, int64_t channel_stride, Eleme
   }
 }
 
-// Lane i of the result is lane kFrom[i] of a followed by b.
+// Lane i of the result is lane kFrom[i] of the lanes of a followed by those of b.
 template <int... kFrom>
 COTANGENT_INLINE Bytes Shuffle(const Bytes& a, const Bytes& b) {
   return __builtin_shufflevector(a, b, kFrom...);

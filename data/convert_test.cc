@@ -13,7 +13,7 @@ constexpr float kOffset[3] = {-1.98f, -1.97f, -1.71f};
 
 template <typename Element>
 Element Expected(uint8_t byte, int channel) {
-  const float product = byte * kScale[channel];  // rounded, as by -ffp-contract=off
+  const float product = byte * kScale[channel];  // rounded, as with -ffp-contract=off
   const float value = product + kOffset[channel];
   if constexpr (sizeof(Element) == 4) return value;
   return FloatToBf16(value);

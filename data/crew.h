@@ -73,7 +73,7 @@ class Crew {
 
   std::mutex mutex_;  // guards the members from here to stop_, and places_
   std::condition_variable room_, filled_;
-  int64_t first_ = 0, first_batch_ = 0;  // batch number first_ is batch first_batch_ of all epochs
+  int64_t first_ = 0, first_batch_ = 0;  // batch first_ is number first_batch_ since epoch 0
   int64_t next_to_make_ = 0, next_to_read_ = 0;
   int64_t oldest_ = 0;  // number of the batch that the caller reads now or next
   int busy_ = 0;        // number of workers that are making a batch

@@ -20,10 +20,10 @@ struct CsvRow {
   std::vector<std::string> fields;
 };
 
-// Parses a table and calls `visit` with each row in turn; the first error that it returns ends the
-// parsing and is returned. Lines end with \n, \r\n or \r; a byte order mark and empty lines are skipped.
-// Errors begin with `source` and the line; they are a quote that is not closed and text after a
-// closing quote.
+// Parses a table and calls `visit` with each row in turn. If `visit` returns an error, parsing ends
+// and the error is returned. Lines end with \n, \r\n or \r; a byte order mark and empty lines are
+// skipped. Other errors are a quote that is not closed, and text after a closing quote; they begin
+// with `source` and the line.
 absl::Status VisitCsvRows(absl::string_view text, absl::string_view source,
                           const std::function<absl::Status(const CsvRow& row)>& visit);
 

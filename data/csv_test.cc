@@ -22,7 +22,7 @@ TEST(CsvTest, RowsFieldsAndLines) {
   EXPECT_EQ(rows[2].line, 5);
   EXPECT_THAT(rows[2].fields, ElementsAre("last", "\xc3\xa4"));
   EXPECT_EQ(ParseCsv("", "t")->size(), 0);
-  // As old systems end lines.
+  // Old systems end lines with \r.
   const auto returns = ParseCsv("a,b\rc,d\r", "t").value();
   ASSERT_EQ(returns.size(), 2);
   EXPECT_EQ(returns[1].line, 2);

@@ -36,7 +36,7 @@ void Dataset::WriteTargets(int64_t index, float* to) const {
 
 namespace {
 
-// Some of the images of another reader.
+// Reads images number `indices` of another reader.
 class SomeReader final : public ImageReader {
  public:
   using Indices = std::shared_ptr<const std::vector<int32_t>>;
@@ -55,7 +55,7 @@ class SomeReader final : public ImageReader {
   const Indices indices_;
 };
 
-// Leaves rows of `each` values at the indices alone.
+// Keeps only the rows with these indices; a row is `each` consecutive values.
 template <typename Value>
 void KeepRows(const std::vector<int32_t>& indices, int64_t each, std::vector<Value>& values) {
   if (values.empty()) return;
@@ -84,7 +84,8 @@ namespace {
 // Rounds to five decimals.
 double Rounded(double value) { return std::round(value * 1e5) / 1e5; }
 
-// Returns up to 512 evenly spaced images of a data set whose images are read, in memory.
+// Returns, in memory, up to 512 evenly spaced images of a data set that reads its images from
+// files. Images that cannot be read are left out.
 Dataset Some(const Dataset& dataset) {
   constexpr int64_t kSome = 512;
   Dataset some;

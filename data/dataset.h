@@ -43,8 +43,8 @@ class ImageReader {
   // Whether ReadPart() cuts its parts from the original pictures, which may be larger than the
   // images.
   virtual bool has_pictures() const { return false; }
-  // A function that returns the part, in pixels, to cut from a picture of the given height and
-  // width. If it returns nothing, the whole picture is fitted as in Read().
+  // A function that is called with a picture's height and width and returns the part, in pixels, to
+  // cut from it. If it returns nothing, the whole picture is fitted as in Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
   // Like Read(), but writes the given part of the picture, stretched to the image's height and
   // width.

@@ -27,8 +27,8 @@ Orientation ExifOrientation(absl::Span<const uint8_t> exif) {
   const bool big_endian = exif[0] == 'M' && exif[1] == 'M';
   if (!big_endian && !(exif[0] == 'I' && exif[1] == 'I')) return Orientation::kUpright;
   if (NumberAt(exif, 2, 2, big_endian) != 42) return Orientation::kUpright;
-  // The first directory: its number of entries, then the entries, each with a tag, type, count and
-  // value.
+  // Reads the first directory of the TIFF data: the number of entries, then the entries, each with
+  // a tag, type, count and value.
   const size_t directory = NumberAt(exif, 4, 4, big_endian);
   if (directory > exif.size() - 2) return Orientation::kUpright;
   const size_t entries = NumberAt(exif, directory, 2, big_endian);
@@ -58,7 +58,8 @@ Image Upright(Image stored, Orientation orientation) {
   uint8_t* to = shown.rgb.data();
   for (int y = 0; y < shown.height; ++y) {
     for (int x = 0; x < shown.width; ++x, to += 3) {
-      // The stored row and column that belong at (x, y) of the displayed picture.
+      // `row` and `column` are the place, in the stored picture, of pixel (x, y) of the displayed
+      // picture.
       const int row = swaps_axes ? x : y, column = swaps_axes ? y : x;
       const size_t from = size_t(from_bottom ? stored.height - 1 - row : row) * stored.width +
                           (from_right ? stored.width - 1 - column : column);

@@ -5,10 +5,10 @@
 //
 // A source's origins (such as its authors' server and a package) are tried in turn. Whatever the
 // origin, all files are checked against the MD5 sums that the source gives. Files are downloaded
-// and unpacked in a temporary directory inside the data directory and moved into place when they
-// are complete and checked, so an interruption, a full disk or a lost connection leaves nothing
-// behind. What a killed run has left, the next run removes. Two runs in the same directory take
-// turns.
+// and unpacked in a temporary directory inside the data directory, and moved into place when they
+// are complete and checked. An interruption, a full disk or a lost connection therefore leaves
+// nothing behind; what a killed run leaves is removed by the next run. Two runs in the same
+// directory wait for each other.
 
 #include <functional>
 #include <string>

@@ -13,11 +13,11 @@ namespace cotangent::data {
 
 enum class Fit {
   kStretch,  // height and width are scaled independently
-  kCrop,     // takes the largest part in the middle of the picture that has the image's proportions
-  kPad,      // scales the whole picture to fit, in the middle, with black at two sides
+  kCrop,     // takes the largest middle part of the picture with the image's proportions
+  kPad,      // scales the picture to fit and adds black on two opposite sides
 };
 
-// How a picture is fitted, and the filter that computes pixels from pixels.
+// How a picture is fitted to an image's size, and the filter that computes the image's pixels.
 struct Fitting {
   Fitting(Fit how = Fit::kStretch, Filter filter = Filter::kAntialiased)  // NOLINT: implicit
       : how(how), filter(filter) {}

@@ -20,11 +20,11 @@ struct Image {
   std::vector<uint8_t> rgb;  // [height, width, 3]
 };
 
-// A function that returns the part wanted of a picture of the given height and width; without a
-// value, the whole picture.
+// A function that is called with the height and width of a picture and returns the part of it that
+// is wanted; no value stands for the whole picture.
 using ChoosePart = std::function<std::optional<Rectangle>(int height, int width)>;
-// A decoded picture or part of one. If `part` has a value, it is the place of the wanted part
-// within `image`; else all of the picture was wanted, and `image` is all of it.
+// A decoded picture, or part of one. If `part` has a value, it is the place within `image` of the
+// part that was wanted, and `image` may show more. Without a value, `image` is the whole picture.
 struct DecodedPart {
   Image image;
   std::optional<Rectangle> part;

@@ -23,24 +23,24 @@ namespace {
 // block of 8 x 8 pixels. A file whose header announces more must be cut short and is refused before
 // memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 8 * 64;
-// Arithmetic codes have no such limit. This one is 16 times that of Huffman codes; it keeps a file
-// of a few hundred bytes from taking seconds to decode.
+// For arithmetic codes there is no such limit. This limit, 16 times that of Huffman codes, keeps a
+// file of a few hundred bytes from taking seconds to decode.
 constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfByte;
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr unsigned kMostMarkerBytes = 0xffff;
 constexpr char kExifId[6] = "Exif\0";
 
-// libjpeg reports an error by calling a function that must not return; ours jumps (longjmp) to the
-// last setjmp. A jump skips destructors, so functions that call setjmp have no objects with
-// destructors; their callers own these.
+// libjpeg reports an error by calling a function that must not return; the one set here jumps
+// (longjmp) to the last setjmp. A jump skips destructors, so functions that call setjmp have no
+// objects with destructors; their callers own such objects.
 struct JpegReader {
   jpeg_decompress_struct jpeg;
   jpeg_error_mgr errors;
   jpeg_progress_mgr progress;
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
-  bool ended, lacks_bits;  // what libjpeg warned of
+  bool ended, lacks_bits;  // set by libjpeg's warnings, see Note()
 
   static JpegReader& Of(j_common_ptr jpeg) { return *static_cast<JpegReader*>(jpeg->client_data); }
 
@@ -54,8 +54,9 @@ struct JpegReader {
     if (jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).ended = true;
     if (jpeg->err->msg_code == JWRN_HIT_MARKER) Of(jpeg).lacks_bits = true;
   }
-  // Whether pixels are missing. A picture in one scan of Huffman codes may lack nothing but the
-  // marker at its end, as some cameras leave it out; of others, scans may be missing.
+  // Whether pixels are missing. If the file ends too early, a picture in one scan of Huffman codes
+  // may lack only the marker at its end, which some cameras leave out. Progressive and
+  // arithmetic-coded pictures may lack whole scans, so they always count as cut short.
   bool IsCutShort() const {
     return ended && (lacks_bits || jpeg.progressive_mode || jpeg.arith_code);
   }
@@ -86,8 +87,8 @@ bool ReadJpegHeader(JpegReader& reader, absl::Span<const uint8_t> bytes) {
   const bool four_inks =
       reader.jpeg.jpeg_color_space == JCS_CMYK || reader.jpeg.jpeg_color_space == JCS_YCCK;
   reader.jpeg.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
-  // Guesses the coefficients that scans of a progressive file do not bring, from neighbouring
-  // blocks: a part would then differ from the same piece of the whole.
+  // Smoothing would guess coefficients that a progressive file lacks, from neighbouring blocks. A
+  // part of the picture, decoded by itself, would then differ from the same piece of the whole.
   reader.jpeg.do_block_smoothing = FALSE;
   return true;
 }
@@ -106,8 +107,8 @@ Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
 }
 
 // If colours have fewer samples than pixels, libjpeg interpolates them between neighbouring blocks.
-// A part is decoded with this many pixels around it, so that its own pixels do not depend on where
-// the decoded region ends.
+// A part is decoded with this many pixels around it on each side, so that the part's own pixels do
+// not depend on where the decoded region ends.
 constexpr int kMargin = 16;
 
 // Starts decoding `*columns` columns from column `*left` on. Both are extended to whole blocks.
@@ -179,7 +180,7 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   auto destroyer = absl::MakeCleanup([&reader] { jpeg_destroy_decompress(&reader.jpeg); });
   const auto error = [&] { return UnsoundFile("JPEG", reader.message, source); };
   if (!ReadJpegHeader(reader, bytes)) return error();
-  // Read now, since libjpeg frees the markers after the last row.
+  // The orientation is read now, since libjpeg frees the markers after the last row.
   const Orientation orientation = OrientationOf(reader.jpeg);
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));

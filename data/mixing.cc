@@ -49,7 +49,8 @@ void MixImageOf(const Mix& mix, bool channels_last, int channels, int height, in
       Put(own * ToFloat(image[i]) + rest * ToFloat(other[i]), image[i]);
     return;
   }
-  // Copies rows: of each channel's plane, or of all channels at once if channels are last.
+  // Copies the rectangle row by row: for each channel's plane, or for all channels at once if
+  // channels are last.
   const int planes = channels_last ? 1 : channels, values = channels_last ? channels : 1;
   for (int plane = 0; plane < planes; ++plane) {
     for (int y = mix.part.top; y < mix.part.top + mix.part.height; ++y) {

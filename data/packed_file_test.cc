@@ -68,7 +68,7 @@ TEST(PackedFile, NoticesWhatWasChanged) {
   ASSERT_TRUE(PackedFile::Write(path, contents, Make, 1).ok());
   const std::string whole = ReadFile(path).value();
   std::string changed = whole;
-  changed[whole.size() - 128] ^= 1;  // in the last record, of 99 bytes
+  changed[whole.size() - 128] ^= 1;  // a byte of the last record, which has 99 bytes
   ASSERT_TRUE(WriteFileAtomically(path, changed).ok());
   const auto file = PackedFile::Open(path, contents);
   ASSERT_TRUE(file.ok());
@@ -76,7 +76,7 @@ TEST(PackedFile, NoticesWhatWasChanged) {
   EXPECT_TRUE((*file)->Read(1, record).ok());
   EXPECT_THAT(std::string((*file)->Read(kRecords - 1, record).message()),
               HasSubstr("remove the file"));
-  // In the header, in an entry, cut short.
+  // A changed byte in the header or in an entry is found when the file is opened.
   for (const size_t at : {size_t{3}, size_t{60}, size_t{200}}) {
     changed = whole;
     changed[at] ^= 1;
@@ -87,7 +87,7 @@ TEST(PackedFile, NoticesWhatWasChanged) {
   EXPECT_FALSE(PackedFile::Open(path, contents).ok());
 }
 
-// Whichever byte is changed, records are what they were or an error.
+// If any byte of the file is changed, a record is either unchanged or an error.
 TEST(PackedFile, NoByteOfWhichMatters) {
   const std::string path = Path("bytes.cache");
   const PackedContents contents = {"abc", 5};

@@ -144,8 +144,8 @@ void BatchMaker::OrderEpoch(int64_t epoch) {
   if (options_.balance_classes) {
     OrderBalanced(*dataset_, random, order_, copy_);
   } else {
-    // Always begins with the original order, so that an epoch's order does not depend on other
-    // epochs.
+    // Shuffling always begins with the original order, so that an epoch's order does not depend on
+    // other epochs.
     std::iota(order_.begin(), order_.end(), 0);
     Shuffle(random, order_);
   }
@@ -208,7 +208,8 @@ void BatchMaker::WriteTarget(int64_t image, void* target) const {
         static_cast<float>((values[k] - options_.target_mean[k]) / options_.target_deviation[k]);
 }
 
-// Goes from the last image to the first, so that each image is mixed with one not yet mixed itself.
+// Mixes the images from the last to the first, so that each image is mixed with one that is not yet
+// mixed itself.
 absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, void* images,
                                   float* targets) {
   const Mix mix =

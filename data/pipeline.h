@@ -37,10 +37,10 @@ struct PipelineOptions {
   uint64_t seed = 0;
   // Whether each epoch has a new random order; if not, images come in the order of the data set.
   bool shuffle = true;
-  // Used with `shuffle`: an epoch has its usual length, but the same number of images of each class
-  // (some classes one more). Of large classes some images are left out. Images of small classes
-  // come several times, all of a class equally often or once more, and are augmented anew each
-  // time.
+  // Used with `shuffle`: an epoch has as many images as the data set, but the same number from each
+  // class (or one more from some classes). Some images of large classes are left out. Images of
+  // small classes come several times, all images of a class equally often or once more, and are
+  // augmented anew each time.
   bool balance_classes = false;
   // Whether to leave out the last images of an epoch if they do not fill a batch; if not, the last
   // batch is smaller.
@@ -58,8 +58,8 @@ struct PipelineOptions {
   // Threads that make batches, each its own batch. The batches do not depend on the number of
   // threads.
   int workers = 1;
-  // Batches in memory in addition to one for each worker: one that the caller reads, the others
-  // ready. At least 2.
+  // Batches in memory in addition to one for each worker. The caller reads one of them; the others
+  // are finished and wait. At least 2.
   int buffers = 2;
   // For training with several ranks (processes): makes only the share of rank `rank` of each batch,
   // which is batch_size / ranks images beginning at image rank * batch_size / ranks. Requires
@@ -117,8 +117,9 @@ class BatchMaker {
   ImageWriter writer_;
   std::vector<uint8_t> read_;  // the image read last
   Planar scratch_;             // the image that transforms work on
-  // For mixed batches: the image that the batch's first image is mixed with (the image before it
-  // in the whole batch of all ranks; for its first image, the last), and that image's targets.
+  // Used if batches are mixed: the image that this rank's first image of the batch is mixed with,
+  // and that image's targets. It is the image before it in the whole batch of all ranks; for the
+  // first image of the whole batch, it is the batch's last image.
   std::vector<std::byte> before_first_;
   std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;

@@ -1,6 +1,7 @@
 // Measures how fast batches are made: bazel run //data:pipeline_benchmark
 //
-// With PICTURES=DIR in the environment also from pictures in files.
+// With PICTURES=DIR in the environment, also measures batches made from the picture files in the
+// folder DIR.
 
 #include <stdlib.h>
 
@@ -77,8 +78,8 @@ void BM_PipelineNext(benchmark::State& state) {
 }
 BENCHMARK(BM_PipelineNext)->UseRealTime();
 
-// Random resized crops of 224x224 from the pictures of the folder that $PICTURES names, decoded anew
-// each time, by one worker.
+// Measures random resized crops of 224 x 224 pixels from the pictures of the folder that $PICTURES
+// names. One worker decodes each picture anew each time.
 void BM_Pictures(benchmark::State& state) {
   const char* const folder = getenv("PICTURES");
   if (folder == nullptr) return state.SkipWithError("set PICTURES to a folder of class folders");

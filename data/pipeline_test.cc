@@ -552,8 +552,8 @@ TEST(Workers, ABatchWithABadImageSaysSo) {
   EXPECT_FALSE(views->Next().ok());
 }
 
-// Images that are read make the views that those in memory make, and are read once for all views
-// of a batch, and not once more after the last.
+// Images that are read from files make the same views as images in memory. Each image is read once
+// for all views of a batch, and nothing is read after the last batch.
 TEST(Workers, ViewsOfImagesThatAreReadAreTheSame) {
   class Counting final : public ImageReader {
    public:

@@ -22,9 +22,9 @@ namespace {
 constexpr int64_t kMostPixelsOfByte = 1032 * 8;
 constexpr size_t kSignatureBytes = 8;
 
-// libpng reports an error by calling a function that must not return; ours jumps (longjmp) to the
-// last setjmp. A jump skips destructors, so functions that call setjmp have no objects with
-// destructors; their callers own these.
+// libpng reports an error by calling a function that must not return; the one set here jumps
+// (longjmp) to the last setjmp. A jump skips destructors, so functions that call setjmp have no
+// objects with destructors; their callers own such objects.
 struct PngReader {
   png_structp png;
   png_infop info;

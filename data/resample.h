@@ -42,9 +42,9 @@ class Resampler {
   void Resample(const PictureView& picture, int width, int height, uint8_t* rgb, int64_t row_bytes);
 
  private:
-  // For each output pixel of an axis, the input pixels that it averages: `counts` of them,
-  // beginning at `firsts`. `weights` holds their weights one after the other; those of an output
-  // pixel sum to 1.
+  // For each output pixel of an axis, the input pixels whose weighted mean it is: `counts` of them,
+  // beginning at `firsts`. `weights` holds the weights of all output pixels one after the other;
+  // those of one output pixel sum to 1.
   struct Weights {
     std::vector<int> firsts, counts;
     std::vector<float> weights;

@@ -13,8 +13,8 @@ struct Command {
   std::vector<std::string> arguments;  // the program, which is searched in PATH, and its arguments
   std::string directory;               // the directory that it runs in
   std::string log;                     // the file that its output is written to
-  // Called ten times a second while the program runs; returning false ends it and its child
-  // processes.
+  // Called ten times a second while the program runs. If it returns false, the program and its
+  // child processes are ended.
   std::function<bool()> keep_running;
 };
 

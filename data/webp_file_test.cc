@@ -46,8 +46,8 @@ TEST(Webp, LossyPicturesAreRead) {
 
 TEST(Webp, IsTurnedAsItsExifSays) {
   std::vector<uint8_t> file = Lossless({1, 1, 1, 255, 2, 2, 2, 255}, 2, 1);
-  // EXIF data: a little-endian TIFF with one entry: orientation (0x112), SHORT, one value, 6: to be
-  // shown turned right.
+  // EXIF data, a little-endian TIFF with one entry: tag 0x112 (orientation), type SHORT, one value,
+  // 6, which means that the picture is to be displayed turned right.
   const std::vector<uint8_t> exif = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3,
                                      0,   1,   0,  0, 0, 6, 0, 0, 0, 0, 0,    0, 0};
   for (const char c : std::string("EXIF")) file.push_back(c);

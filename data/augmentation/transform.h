@@ -40,8 +40,8 @@ class Transform {
   // comes first in a chain and the pictures in the files are larger than the images, the part is
   // cut from the picture itself, which keeps more details.
   virtual bool is_crop() const { return false; }
-  // For a crop: draws the part of a picture of height x width pixels that is to be enlarged.
-  // Apply() draws it in the same way.
+  // For a crop (is_crop() is true): draws the part, of a picture of height x width pixels, that is
+  // to be enlarged. Apply() draws the part of its image in the same way.
   virtual Rectangle DrawPart(SplitMix64& /*random*/, int height, int width) const {
     return {0, 0, width, height};
   }
@@ -61,9 +61,9 @@ void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoc
 
 // Returns whether the first transform of the chain is a crop, see Transform::is_crop().
 bool BeginsWithCrop(const std::vector<ChainLink>& chain);
-// Draws what the first transform of a chain that begins with a crop does to a picture of height x
-// width pixels: returns the part that it enlarges, or nothing if, by its probability, it is not
-// applied.
+// For a chain whose first transform is a crop: returns the part that this transform enlarges of a
+// picture of height x width pixels. Returns nothing if the transform is not applied this time
+// because its probability is below 1.
 std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
                                    int64_t epoch, int64_t image, int height, int width);
 

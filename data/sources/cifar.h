@@ -5,8 +5,8 @@
 // from Tiny Images", 2009). Both data sets have 50,000 training and 10,000 test images of 32 x 32
 // pixels. Their binary files are sequences of records of fixed size:
 //
-//   CIFAR-10    label (0..9)                               1024 red, 1024 green, 1024 blue   3073 bytes
-//   CIFAR-100   coarse label (0..19), fine label (0..99)   1024 red, 1024 green, 1024 blue   3074 bytes
+//   CIFAR-10    label (0..9)                            1024 red, 1024 green, 1024 blue   3073 bytes
+//   CIFAR-100   coarse (0..19) and fine label (0..99)   1024 red, 1024 green, 1024 blue   3074 bytes
 
 #include <cstdint>
 #include <string>
@@ -35,9 +35,9 @@ enum class CifarLabel { kFine, kCoarse };
 std::vector<std::string> Cifar10Classes();
 std::vector<std::string> Cifar100Classes(CifarLabel label);
 
-// Appends the records in `bytes` to `dataset`; the number of its `classes` limits the labels.
-// `bytes` must contain complete records. Errors name `source` and the number of the record, counted
-// from `first_record`.
+// Appends the records in `bytes` to `dataset`. A label must be below the number of
+// `dataset.classes`, and `bytes` must contain complete records; otherwise the error names `source`
+// and the number of the record, counted from `first_record`.
 absl::Status AppendCifarRecords(absl::Span<const uint8_t> bytes, CifarFormat format,
                                 CifarLabel label, absl::string_view source, int64_t first_record,
                                 Dataset& dataset);

@@ -1,16 +1,18 @@
 // A data source given by a CSV file that lists pictures. Each line has the path of a picture,
 // relative to the CSV file's folder, the target (what a network is to predict), and perhaps a
-// split: train, val (or validation) or test; train if there is none. A first line with the names of
-// the columns ("path", "file", "filename" or "image"; "label", "labels" or "class"; "split") allows
-// any order of columns; without it, path, label and split are the first three columns. The
-// network's loss decides which kind of target is read:
+// split: train, val (or validation) or test; a line without a split is for training. The first line
+// may name the columns: "path", "file", "filename" or "image" for the path; "label", "labels" or
+// "class" for the target; "split" for the split. The columns can then have any order. If no line
+// names the columns, path, label and split are the first three columns. The network's loss decides
+// which kind of target is read:
 //
-//   a class     the field "label". The classes are those of the training pictures, sorted by bytes.
-//   labels      the field "label", which lists labels as in "dog;cat", or none; labels are sorted
-//               like classes. If the first line has no such column, each other column is a label
-//               with the column's name and contains 1 or 0, or nothing, which means 0.
-//   numbers     all columns except path and split, with the columns' names. Without a first line of
-//               names, the second column, which is then called "value".
+//   a class     The field "label". The classes are those of the training pictures, sorted by bytes.
+//   labels      The field "label", which lists any number of labels, as in "dog;cat"; labels are
+//               sorted like classes. If the first line names no such column, each column beside
+//               path and split is a label with the column's name; its fields are 1 or 0, or empty,
+//               which means 0.
+//   numbers     All columns beside path and split, with the columns' names. If no line names the
+//               columns, the second column, which is then called "value".
 
 #include "data/csv.h"
 
@@ -42,7 +44,8 @@ namespace fs = std::filesystem;
 struct Columns {
   int path = 0, label = 1, split = 2;
   bool is_header = false;  // whether the first row contains names of columns
-  // Labels and numbers with a column each: the columns and their names. `label` is then -1.
+  // Labels or numbers that have a column each: the indices of the columns, and their names. If
+  // there are such columns, `label` is -1.
   std::vector<int> values;
   std::vector<std::string> names;
 };
@@ -91,17 +94,18 @@ absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& pla
       absl::StrCat(place, "the split is \"", text, "\"; expected train, val or test"));
 }
 
-// What a row says of a picture.
+// The contents of one row of the table, which describes one picture.
 struct Line {
   std::string name;
   int64_t number = 0;
-  std::vector<std::string> labels;  // by name: one of classes, any number of labels
-  std::vector<float> values;        // of columns of their own
+  std::vector<std::string> labels;  // names: one for a class, any number for labels
+  std::vector<float> values;        // of labels or numbers that have a column each
   Split split = Split::kTrain;
 };
 
-// The mend for a file whose columns have another separator, as spreadsheets write them where the
-// comma stands in numbers; else nothing.
+// Returns, for a row with one field only, a hint that its columns seem to be separated by
+// semicolons or tabs, as spreadsheets write them in countries with decimal commas. Returns "" if
+// there is neither.
 std::string SeparatorHint(const CsvRow& row) {
   if (row.fields.size() != 1) return "";
   for (const auto& [separator, name] : {std::pair(';', "semicolons"), std::pair('\t', "tabs")}) {
@@ -115,7 +119,7 @@ std::string PlaceOf(const std::string& text, int64_t line) {
   return absl::StrCat(text, ":", line, ": ");
 }
 
-// The value of a column of its own.
+// Parses a field of a column that stands for one label or number.
 absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
                                  const std::string& name, const std::string& place) {
   const std::string text = Plain(field);
@@ -176,7 +180,8 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
   return line;
 }
 
-// Adds the picture to the list, with numbers in the place of names.
+// Adds the picture of `line` to the list, with the numbers of its class or labels instead of the
+// names.
 absl::Status AddPicture(const std::vector<std::string>& names, TargetKind targets, Line line,
                         const std::string& text, PictureList& pictures) {
   int32_t number = 0;
@@ -210,7 +215,7 @@ absl::Status CheckColumns(const Columns& columns, TargetKind targets, const CsvR
                                                  SeparatorHint(row)));
 }
 
-// Calls `visit` with each line but that of the names.
+// Parses the table and calls `visit` with each line except the one that names the columns.
 absl::Status VisitLines(const std::string& contents, const std::string& text, TargetKind targets,
                         std::optional<Columns>& columns,
                         const std::function<absl::Status(Line line)>& visit) {
@@ -226,8 +231,8 @@ absl::Status VisitLines(const std::string& contents, const std::string& text, Ta
   });
 }
 
-// The file is gone through twice, first for the labels there are, so that no more than one line of
-// it is ever taken apart in memory.
+// Parses the table twice: first to collect the labels, then to list the pictures. Thus only one
+// parsed line is in memory at a time.
 absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, TargetKind targets) {
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);

@@ -1,13 +1,14 @@
-// A folder of pictures: a folder for each class, or train/, val/ and test/ (training/, valid/,
-// validation/, testing/, in whatever case) with a folder for each class in them. Classes are the
-// names of the folders, sorted by their bytes. Pictures may lie in folders below that of their
-// class. What systems leave in folders (IsClutter()) is passed over; links to folders are not
+// A data source given by a folder of pictures. The folder contains a folder for each class, or the
+// folders train/, val/ and test/ (also training/, valid/, validation/ or testing/, in upper or
+// lower case), which contain a folder for each class. Classes are the names of the folders, sorted
+// by their bytes. Pictures may lie in subfolders of their class's folder. Files that systems leave
+// in folders (IsClutter() in data/files_below.h) are skipped, and links to folders are not
 // followed.
 //
 // Batches are drawn by the numbers of pictures, so the numbering decides the order of training.
 // Pictures are numbered in the natural order (2.png before 10.png) of their paths below their
-// class's folder, and by class if these paths are equal. So cat/00017.png follows dog/00016.png,
-// and pictures that were numbered before they were sorted into class folders keep their order:
+// class's folder; equal paths are ordered by class. So cat/00017.png follows dog/00016.png, and
+// pictures that had numbers as names before they were sorted into class folders keep their order:
 // CIFAR-10 written out as such files yields the same batches as the built-in source.
 
 #include <algorithm>
@@ -44,10 +45,10 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   return folders;
 }
 
-// The pictures' indices in the order that they are numbered in.
+// Returns the pictures' indices in the order in which the pictures are numbered.
 std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::string& prefix,
                                     const std::vector<std::string>& classes) {
-  // A path below the folder of its class.
+  // Returns a picture's path below the folder of its class.
   const auto below = [&](int32_t i) {
     return pictures.name(i).substr(prefix.size() + classes[pictures.label(i)].size() + 1);
   };
@@ -55,15 +56,17 @@ std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::stri
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
     if (const int natural = NaturalOrder(below(a), below(b)); natural != 0) return natural < 0;
-    // 7.png and 007.png, and the same path in two classes.
+    // Names such as 7.png and 007.png are equal in natural order; they are ordered by bytes, and
+    // equal paths by class.
     return std::make_tuple(below(a), pictures.label(a)) <
            std::make_tuple(below(b), pictures.label(b));
   });
   return order;
 }
 
-// The pictures of the class folders of the folder `prefix`, which is empty or ends with a slash, in
-// `root`; those of folders that are no class are an error.
+// Lists the pictures of the class folders in the folder `prefix` of `root`. `prefix` is empty or
+// ends with a slash. A folder that is not one of `classes`, or that contains no pictures, is an
+// error.
 absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::string& prefix,
                                          const std::vector<std::string>& classes) {
   const fs::path directory = prefix.empty() ? fs::path(root) : fs::path(root) / prefix;
@@ -92,7 +95,8 @@ absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::str
   return pictures.Some(NumberPictures(pictures, prefix, classes));
 }
 
-// The split that a folder of this name holds, as people call them.
+// Returns the split that a folder of this name holds, or nothing if the name is not that of a
+// split.
 std::optional<Split> SplitNamed(const std::string& folder) {
   const std::string name = absl::AsciiStrToLower(folder);
   if (name == "train" || name == "training") return Split::kTrain;
@@ -101,9 +105,10 @@ std::optional<Split> SplitNamed(const std::string& folder) {
   return std::nullopt;
 }
 
-// The folders of the splits, each empty or ending with a slash; nothing where `root`, in which
-// these folders are, holds classes. It holds splits where one is of training images and has folders
-// itself: else "train" is a class, beside "bus" and "tram".
+// Returns the names of the folders of the three splits, each empty or ending with a slash.
+// `folders` are the folders in `root`. Returns nothing if `folders` are classes: if none of them
+// has the name of the training split, or that one contains no folders, as when "train" is a class
+// beside "bus" and "tram".
 absl::StatusOr<std::optional<std::array<std::string, 3>>> SplitsIn(
     const std::string& root, const std::vector<std::string>& folders) {
   std::array<std::string, 3> splits;

@@ -1,10 +1,12 @@
 #ifndef COTANGENT_DATA_SOURCES_PICTURE_LIST_H_
 #define COTANGENT_DATA_SOURCES_PICTURE_LIST_H_
 
-// Which files are the pictures of a split, and what there is to be found out about each.
+// Lists the picture files of a split (training, validation or test images). Each picture has a
+// target, which is what a network is to predict about it: a class, labels or numbers.
 //
-// This is all that lies in memory of pictures that are read when they are asked for, so it is kept
-// small: the bytes of its name and twelve more for a picture of a class.
+// If pictures are read only when a batch needs them, the list is all that lies in memory, so it is
+// kept small: a picture with a class takes the bytes of its name and twelve more, or sixteen if a
+// file lists the pictures.
 
 #include <cstdint>
 #include <string>
@@ -18,19 +20,20 @@ namespace cotangent::data {
 
 class PictureList {
  public:
-  // Names are below `folder`. `listed_in` is the file, if any, whose lines name the pictures, and
-  // `targets` how many numbers stand for what there is to be found out about each; of classes 0.
+  // Pictures have names relative to `folder`. `listed_in` is the file, such as a CSV file, whose
+  // lines name the pictures; empty: there is none. `targets` is the number of labels or numbers of
+  // each picture; it is 0 for classes.
   explicit PictureList(std::string folder = "", std::string listed_in = "", int64_t targets = 0)
       : folder_(std::move(folder)), listed_in_(std::move(listed_in)), targets_each_(targets) {}
 
   struct Picture {
     absl::string_view name;
-    int32_t label = 0;                     // of classes
-    int64_t line = 0;                      // of `listed_in`
-    absl::Span<const float> targets = {};  // of labels and numbers
+    int32_t label = 0;                     // the number of the class, if the target is a class
+    int64_t line = 0;                      // the line of `listed_in` that names the picture
+    absl::Span<const float> targets = {};  // labels (1 or 0) or numbers
   };
   void Add(const Picture& picture);
-  // Gives back memory that was kept for more.
+  // Gives back memory that was reserved for more pictures. To be called after the last Add().
   void ShrinkToFit();
 
   int64_t size() const { return static_cast<int64_t>(labels_.size()); }
@@ -40,21 +43,22 @@ class PictureList {
   const std::vector<int32_t>& labels() const { return labels_; }
   absl::Span<const float> targets(int64_t index) const;
   const std::vector<float>& targets() const { return targets_; }
-  // As it is opened.
+  // Returns the path by which the picture is opened.
   std::string path(int64_t index) const;
-  // Where it is mentioned, "list.csv:12: ", for errors; or nothing.
+  // Returns the place that names the picture, such as "list.csv:12: ", to begin errors with; "" if
+  // the pictures are not listed in a file.
   std::string place(int64_t index) const;
   Picture operator[](int64_t index) const;
 
-  // A list of some of the pictures, in the order of `indices`.
+  // Returns a list of the pictures with these indices, in the order of `indices`.
   PictureList Some(absl::Span<const int32_t> indices) const;
 
  private:
   std::string folder_, listed_in_;
   int64_t targets_each_;
-  std::string names_;           // one after the other
-  std::vector<int64_t> ends_;   // of each in `names_`
-  std::vector<int32_t> lines_;  // of `listed_in_`, else empty
+  std::string names_;           // the names one after the other
+  std::vector<int64_t> ends_;   // the end of each name in `names_`
+  std::vector<int32_t> lines_;  // the pictures' lines in `listed_in_`, if there is one
   std::vector<int32_t> labels_;
   std::vector<float> targets_;
 };

@@ -14,7 +14,8 @@
 namespace cotangent::data {
 namespace {
 
-// Writes the part, stretched, or, as the network's text says, all of a picture.
+// Writes the part of the picture, stretched to the image's size; without a part, writes the whole
+// picture, fitted as `options` say.
 void WritePart(const Image& picture, const std::optional<Rectangle>& part,
                const FitOptions& options, uint8_t* image) {
   if (part.has_value()) {
@@ -25,7 +26,7 @@ void WritePart(const Image& picture, const std::optional<Rectangle>& part,
   }
 }
 
-// What reads whole pictures: an image is what is made of all of one.
+// A reader that makes images from whole pictures. Reading without a part shows the whole picture.
 class PartReader : public ImageReader {
  public:
   absl::Status Read(int64_t index, uint8_t* image) const override {
@@ -145,7 +146,8 @@ std::shared_ptr<const ImageReader> ReadFromMemory(std::vector<Image> pictures,
   return std::make_shared<MemoryReader>(std::move(pictures), options);
 }
 
-// The size stands last, so that the record's bytes become the picture's without being moved.
+// The size comes last, so that ReadRecord() can use the record's bytes as the picture's pixels
+// without moving them.
 void MakeRecord(const Image& picture, std::vector<uint8_t>& record) {
   const Size size = {picture.height, picture.width};
   const auto* const bytes = reinterpret_cast<const uint8_t*>(&size);

@@ -1,7 +1,8 @@
 #ifndef COTANGENT_DATA_SOURCES_PICTURE_READER_H_
 #define COTANGENT_DATA_SOURCES_PICTURE_READER_H_
 
-// Images that are made from pictures when they are asked for.
+// Creates ImageReaders (data/dataset.h) that make images from pictures when a batch needs them. A
+// picture is what a file holds, of any size; an image has the network's size.
 
 #include <cstdint>
 #include <memory>
@@ -17,30 +18,33 @@
 
 namespace cotangent::data {
 
-// How many pictures that cannot be read are told one by one.
+// Errors of unreadable pictures that are reported one by one; further errors are not reported.
 inline constexpr int kMostTold = 20;
 
-// The error of a picture that cannot be read, with a way out.
+// Returns the error of a picture that cannot be read, with the advice to skip such pictures.
 absl::Status OrSkipIt(const absl::Status& status);
 
-// From the pictures' files. Where `options.skip_bad`, in place of a picture that has become bad
-// comes the next good one of its class or its targets, so that a run goes on. With `has_pictures`
-// parts of them may be read.
+// Reads images from the pictures' files. If `options.skip_bad` and a picture cannot be read any
+// more, the next readable picture of the same class or targets takes its place, so that a run goes
+// on. `has_pictures` is what the reader's has_pictures() returns: whether parts of pictures may be
+// read.
 std::shared_ptr<const ImageReader> ReadFromFiles(std::shared_ptr<const PictureList> pictures,
                                                  const FitOptions& options, bool has_pictures);
 
-// Parts of pictures that lie in memory.
+// Reads images, and parts of pictures, from pictures that lie in memory.
 std::shared_ptr<const ImageReader> ReadFromMemory(std::vector<Image> pictures,
                                                   const FitOptions& options);
 
-// A packed file's record of a whole picture: its pixels, then its height and width as 32-bit numbers.
+// Writes a whole picture as a record of a packed file (data/packed_file.h), and reads it back. The
+// record holds the pixels, then height and width as 32-bit numbers.
 void MakeRecord(const Image& picture, std::vector<uint8_t>& record);
 absl::StatusOr<Image> ReadRecord(const PackedFile& file, int64_t index);
-// Parts of the pictures in a file of such records.
+// Reads images, and parts of pictures, from a file of the records that MakeRecord() makes.
 std::shared_ptr<const ImageReader> ReadPackedPictures(std::shared_ptr<const PackedFile> file,
                                                       const FitOptions& options);
 
-// From a file whose records are images of the network's size, `image_bytes` each.
+// Reads images from a packed file whose records are images of the network's size, `image_bytes`
+// bytes each.
 std::shared_ptr<const ImageReader> ReadPackedImages(std::shared_ptr<const PackedFile> file,
                                                     int64_t image_bytes);
 

@@ -20,7 +20,7 @@
 namespace cotangent::data {
 namespace {
 
-// Of numbers and texts one after the other.
+// A hash of numbers and texts that are taken one after the other.
 class Hash {
  public:
   void Take(int64_t value) { hash_ = SplitMix64(hash_ + static_cast<uint64_t>(value)).Next(); }
@@ -40,13 +40,14 @@ void TakeFit(const FitOptions& options, Hash& hash) {
   for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
     hash.Take(value);
-  // Only where it is not the usual one, so that earlier checkpoints fit.
+  // The usual filter adds nothing to the hash, so that fingerprints in earlier checkpoints stay
+  // valid.
   if (options.fit.filter != Filter::kAntialiased)
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// The text with each byte that is not part of valid UTF-8 replaced by U+FFFD, as checkpoints, which
-// are JSON, hold names: else a network would not know its own classes again.
+// Returns the text with each byte that is not part of valid UTF-8 replaced by U+FFFD. Checkpoints,
+// which are JSON, hold names in this form; a network would otherwise not recognise its own classes.
 std::string ValidUtf8(const std::string& text) {
   std::string valid;
   for (size_t at = 0; at < text.size();) {
@@ -70,7 +71,7 @@ std::string ValidUtf8(const std::string& text) {
   return valid;
 }
 
-// Of pictures that cannot be read, the error of the first.
+// Returns the error of the first picture that could not be read, or OK.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) {
     if (!status.ok()) return OrSkipIt(status);
@@ -188,8 +189,9 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PictureSource::OpenCache(Split
         absl::StrCat("--cache=", options_.cache, ": ", status.message()));
   }
   const PackedContents contents = {Fingerprint(split, as_images), pictures(split).size()};
-  // One file for a split of a source in a size, whatever has become of its pictures: what changed
-  // is made anew in its place.
+  // The file's name depends on the source, the split and, for images, how they are fitted, but not
+  // on the pictures' contents. If pictures have changed, the new file therefore replaces the old
+  // one.
   Hash which;
   which.Take(name);
   which.Take(static_cast<int64_t>(split));
@@ -256,7 +258,8 @@ absl::Status PictureSource::TakeImages(Split split, Dataset& dataset) const {
 
 absl::StatusOr<std::vector<Image>> PictureSource::DecodePictures(Split split) const {
   const PictureList& list = pictures(split);
-  // Bytes of the files: mostly fewer than those of the decoded pictures.
+  // Bytes of the picture files. The decoded pictures mostly take more, so if the files do not fit
+  // in memory, nothing is decoded.
   int64_t file_bytes = 0;
   for (int64_t i = 0; i < list.size() && file_bytes <= options_.most_bytes_in_memory; ++i) {
     struct stat about = {};

@@ -1,8 +1,10 @@
 #ifndef COTANGENT_DATA_SOURCES_PICTURES_H_
 #define COTANGENT_DATA_SOURCES_PICTURES_H_
 
-// The base of data sources whose images are picture files: a list of files and their targets. Files
-// are read when a split is loaded.
+// The base of data sources whose images are picture files. Such a source is a list of files with
+// their targets: what a network is to predict about each. The files are read when a split is
+// loaded, or later when a batch needs them. A picture is what a file holds, of any size; an image
+// has the network's size.
 
 #include <functional>
 #include <memory>
@@ -18,9 +20,10 @@ namespace cotangent::data {
 
 class PictureSource : public Source {
  public:
-  // `text` is what --dataset said; `classes` the names of what there is to be found out; `pictures`
-  // are those of kTrain, kValidation, kTest, in the order of their numbers. An error where there
-  // are no training pictures or fewer than two classes.
+  // `text` is the value of --dataset; `classes` are the names of the classes, labels or numbers to
+  // be predicted; `pictures` are the lists for kTrain, kValidation and kTest, in this order.
+  // Returns InvalidArgument if there are no training pictures or, for classes, fewer than two
+  // classes.
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               TargetKind targets,
                                                               std::vector<std::string> classes,
@@ -32,9 +35,10 @@ class PictureSource : public Source {
       Split split, const std::function<void(absl::string_view name)>& visit) const override;
   std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
 
-  // Decodes on options.threads threads; the result does not depend on how many. The split's images
-  // lie in memory as bytes of the network's size, or are read when they are asked for where these
-  // are more than options.most_bytes_in_memory. With options.cache they come from there.
+  // Reads a split with options.threads threads; the result does not depend on their number. If the
+  // split's images take at most options.most_bytes_in_memory bytes, they are kept in memory;
+  // otherwise they are read when they are needed. If options.cache is set, images come from a
+  // packed file in that folder, which is written if it is missing.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
@@ -43,21 +47,23 @@ class PictureSource : public Source {
   // `stop_at_bad`, a picture could not be read. Returns a status for each picture.
   std::vector<absl::Status> ReadAll(Split split, const std::function<bool(int64_t, Image)>& take,
                                     bool stop_at_bad) const;
-  // Removes the pictures of a split that cannot be read from the list, and tells the user which.
+  // Removes unreadable pictures from a split's list, and reports them to the user.
   void RemoveBad(Split split);
-  // Of names, labels, sizes and times of a split's files, and, `as_images`, of what is made of
-  // them.
+  // Returns a hash of the names, targets, sizes and times of a split's files. If `as_images`, the
+  // hash also covers how pictures are fitted to images.
   std::string Fingerprint(Split split, bool as_images) const;
 
-  // Give the data set images of the network's size, or whole pictures for transforms that draw
-  // parts of them: in memory where there is room, else as a reader.
+  // Give the data set its images: TakeImages() images of the network's size, TakePictures() whole
+  // pictures for transforms that draw parts of them. Both keep them in memory if there is room, and
+  // otherwise set dataset.reader.
   absl::Status TakeImages(Split split, Dataset& dataset) const;
   absl::Status TakePictures(Split split, Dataset& dataset) const;
   absl::Status DecodeImages(Split split, Dataset& dataset) const;
-  // Empty where they are too large.
+  // Decodes all pictures of a split. Returns an empty list if they take more bytes than
+  // options_.most_bytes_in_memory.
   absl::StatusOr<std::vector<Image>> DecodePictures(Split split) const;
-  // The packed file of a split's images, or of its pictures, in options_.cache; it is written where
-  // it is missing or of other pictures.
+  // Opens the packed file, in the folder options_.cache, of a split's images (if `as_images`) or
+  // whole pictures. Writes the file first if it is missing, damaged, or made from other pictures.
   absl::StatusOr<std::shared_ptr<const PackedFile>> OpenCache(Split split, bool as_images) const;
 
   const PictureList& pictures(Split split) const { return *pictures_[static_cast<int>(split)]; }

@@ -142,7 +142,7 @@ TEST_F(PicturesTest, TrainValAndTest) {
   EXPECT_THAT(Message(""), AllOf(HasSubstr("test/c"), HasSubstr("no class \"c\"")));
 }
 
-// Names as people give them; and "train" is a class where there are no folders in it.
+// Tests other names of the splits, and that "train" is a class if its folder contains no folders.
 TEST_F(PicturesTest, SplitsByOtherNames) {
   Paint("Training/a/1.png", 1);
   Paint("Training/b/1.png", 2);
@@ -368,8 +368,8 @@ TEST_F(ReadLaterTest, AreTheSamePictures) {
   for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
 }
 
-// The picture has twice the height and width of the image. If the part is as large as the image,
-// each of its pixels appears unchanged, whether pictures are kept in memory or not.
+// Picture 2 has twice the height and width of the images. A part as large as an image shows the
+// picture's pixels unchanged, whether pictures are kept in memory or not.
 TEST_F(ReadLaterTest, PartsAreOfThePictureInTheFile) {
   Image large = {8, 8, {}};
   for (int i = 0; i < 3 * 64; ++i) large.rgb.push_back(i);
@@ -470,8 +470,8 @@ TEST_F(CacheTest, IsMadeOnceAndAnewWhenPicturesChange) {
   EXPECT_EQ(Files(), 1);
 }
 
-// Of transforms that draw parts it holds whole pictures, and parts are the same bytes as those that
-// are cut from the files, in images of any size, whether there is room in memory or not.
+// If transforms draw parts, the cache holds whole pictures. Parts have the same bytes as if they
+// were cut from the picture files, whether the pictures fit in memory or not.
 TEST_F(CacheTest, HoldsWholePicturesWherePartsOfThemAreDrawn) {
   Image large = {9, 7, {}};
   for (int i = 0; i < 3 * 63; ++i) large.rgb.push_back(static_cast<uint8_t>(37 * i));
@@ -509,7 +509,7 @@ int64_t AllocatedBytes() {
   return static_cast<int64_t>(info.uordblks + info.hblkhd);
 }
 
-// What lies in memory of pictures that are read when they are needed: names and 12 bytes each.
+// Pictures that are read when they are needed take the bytes of their names and 12 more in memory.
 TEST(PictureListTest, TakesLittleMemory) {
   constexpr int64_t kPictures = 100'000, kNameBytes = 13;
   const int64_t before = AllocatedBytes();

@@ -68,9 +68,9 @@ struct FitOptions {
   // If a split's images of `shape` take more bytes than this, they are not kept in memory but read
   // when they are needed.
   int64_t most_bytes_in_memory = int64_t{256} << 20;
-  // A folder that keeps decoded pictures (packed_file.h), so that each is decoded once and again only
-  // after its file has changed. With `draws_parts` they are whole pictures, 3 bytes a pixel; else
-  // images of `shape`. Empty: no pictures are kept.
+  // A folder that keeps decoded pictures (packed_file.h), so that each picture is decoded once, and
+  // again only after its file has changed. With `draws_parts` whole pictures are kept, 3 bytes for
+  // each pixel; otherwise images of `shape`. Empty: no pictures are kept.
   std::string cache;
 };
 
@@ -89,9 +89,9 @@ class Source {
   // name the file, what was found, what was expected, and a command that helps.
   virtual absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const = 0;
 
-  // Calls `visit` with a name for each image of a split, in order, known without reading it, that
-  // stays the image's when others are added: its path below the source's folder, where images are
-  // files; else its number.
+  // Calls `visit` with a name for each image of a split, in order, without reading the image. An
+  // image keeps its name when other images are added to the data set: the name is the image's path
+  // below the source's folder if images are files, else its number.
   virtual absl::Status VisitImageNames(
       Split split, const std::function<void(absl::string_view name)>& visit) const;
 
