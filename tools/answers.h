@@ -18,8 +18,9 @@ enum class AnswerFormat { kText, kJson, kCsv };
 // Parses "text", "json" or "csv"; any other text is a usage error.
 absl::StatusOr<AnswerFormat> ParseAnswerFormat(absl::string_view text);
 
-// Writes the answers: Begin() comes before the first picture, Answer() or Error() for each picture,
-// End() after the last. `top` is how many classes or labels are shown. The formats:
+// Formats the answers. Begin() is called before the first picture, Answer() or Error() for each
+// picture, and End() after the last; each returns text to be printed. `top` is how many classes or
+// labels are shown. The formats:
 //
 //   text   PICTURE: cat 0.8123  dog 0.1012      The `top` most probable classes or labels.
 //          PICTURE: age 34.2  weight 61         All numbers, if the network answers with numbers.

@@ -1,4 +1,4 @@
-// Measures on synthetic images how fast a network trains, or answers, on this machine.
+// Measures, on synthetic images, how fast a network trains or answers on this machine.
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -59,7 +59,7 @@ constexpr char kUsage[] =
 
 // The first steps warm up the caches and are not counted.
 constexpr int kWarmUpSteps = 2;
-// Figures count as disturbed if other programs take more than this share of the processors.
+// A measurement counts as disturbed if other programs take more than this share of the processors.
 constexpr double kMostOtherLoad = 0.03;
 
 struct Times {
@@ -146,7 +146,8 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
                                       const training::StepOptions& options,
                                       Clock::time_point program_start,
                                       training::CachedTuner& tuner) {
-  // The number of images only sets the length of the recipe's schedule; 50,000 is usual.
+  // The number of images only determines the length of the learning rate's schedule; 50,000 is
+  // usual.
   const int64_t images = std::max<int64_t>(50'000, network.train().batch_size());
   ASSIGN_OR_RETURN(
       const std::unique_ptr<training::TrainingStep> made,

@@ -34,7 +34,8 @@ struct CommandLine {
     return found == given.end() ? std::vector<std::string>() : found->second;
   }
 };
-// Also guards the standard streams (standard_streams.h), so main() should call this first.
+// Reads the command line as described above; `usage` is the text that --help prints. Also guards
+// the standard streams (standard_streams.h), so main() should call this first.
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 
 // Prints the name under which the program is installed and the version, such as "cotangent-predict
@@ -47,9 +48,9 @@ absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 // Returns the error "--FLAG=FOUND: expected EXPECTED".
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
 
-// Checks, before the work begins, that the file named by --FLAG=PATH can be written after it.
-// Returns an error if PATH is a directory, or if the directory that should hold the file does not
-// exist or may not be written to. An empty path is no error.
+// Checks, before the work begins, that the work's result can be written to the file named by
+// --FLAG=PATH. Returns an error if PATH is a directory, or if the directory that should hold the
+// file does not exist or may not be written to. An empty path is no error.
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 
 // Returns kExitUsage if the command line or an input file is wrong (InvalidArgument, NotFound,
@@ -67,7 +68,7 @@ void CatchInterrupts();
 // Returns the number of the signal that came, or 0 if none did.
 int InterruptSignal();
 // Returns the exit code after an interruption: 130 for Ctrl-C, 129 for SIGHUP, and 143 otherwise,
-// also if another rank received the signal.
+// for example if only another rank received a signal.
 int InterruptExitCode();
 
 // Makes the program compute with `requested` threads, or with one for each physical core if that is

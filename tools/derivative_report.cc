@@ -23,7 +23,8 @@ using symbolic::Expr;
 
 constexpr size_t kNumeric = static_cast<size_t>(DerivativeMode::kNumeric);
 
-// The formulas as a function of any scalar (autodiff/function.h).
+// All formulas as one function with a result for each formula, for any scalar type S (see
+// autodiff/function.h).
 struct FormulaFunction {
   const symbolic::Program* program;
   template <class S>
@@ -32,7 +33,7 @@ struct FormulaFunction {
   }
 };
 
-// The same of one formula, one result.
+// A program of one formula as a function with one result, for any scalar type S.
 struct ScalarFormula {
   const symbolic::Program* program;
   template <class S>
@@ -74,7 +75,8 @@ void FillNumeric(const std::vector<autodiff::numeric::Estimate>& values,
   }
 }
 
-// By the formulas as they were derived: simplified ones may cancel or overflow.
+// Evaluates the derivatives' formulas as they were derived. Simplified formulas are not used, since
+// they may suffer from cancellation or overflow.
 absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const> entries) {
   std::vector<Expr> derivatives;
   for (Entry* entry : entries) derivatives.push_back(entry->derivative);
@@ -87,8 +89,8 @@ absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const>
   return absl::OkStatus();
 }
 
-// Over all paths from each input to each output, the product of the derivatives' magnitudes: a row
-// for each output.
+// Returns Entry::magnitude for each output (rows) and input (columns): the sum, over all paths from
+// the input to the output, of the product of the magnitudes of the derivatives along the path.
 std::vector<std::vector<double>> PathMagnitudes(const symbolic::Trace& trace) {
   std::vector<std::vector<double>> of_row;
   for (const symbolic::TraceRow& row : trace.rows) {
@@ -237,9 +239,9 @@ class ReportMaker {
     return absl::OkStatus();
   }
 
-  // The formulas for reading, as far as that goes.
+  // Simplifies the derivatives' formulas for reading; stops after a limited amount of work.
   void SimplifyAll() {
-    constexpr int64_t kWork = 1'000'000;  // Half a second.
+    constexpr int64_t kWork = 1'000'000;  // about half a second
     std::vector<Entry*> entries;
     for (FunctionReport& function : report_.functions) {
       for (Entry& entry : function.gradient) entries.push_back(&entry);
@@ -264,7 +266,8 @@ class ReportMaker {
   symbolic::Bindings bindings_;
 };
 
-// Differences of function values see nothing much smaller than `numeric_scale`.
+// Updates the report's disagreements with one entry. Rounding of function values limits numeric
+// derivatives, so their differences count relative to `numeric_scale` at least.
 void CompareEntry(const Entry& entry, double numeric_scale, Report& report) {
   for (size_t a = 0; a < 4; ++a) {
     for (size_t b = a + 1; b < 4; ++b) {

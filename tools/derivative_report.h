@@ -22,8 +22,8 @@ enum class DerivativeMode { kNumeric, kForward, kReverse, kSymbolic };
 struct ReportOptions {
   std::vector<DerivativeMode> modes = {DerivativeMode::kNumeric, DerivativeMode::kForward,
                                        DerivativeMode::kReverse, DerivativeMode::kSymbolic};
-  // The step of central differences; 0 stands for Richardson extrapolation with a step of its own
-  // choice.
+  // The step h of central differences; 0 stands for Richardson extrapolation, which chooses its own
+  // step.
   double step = 0;
   bool hessian = false;
   bool trace = false;
@@ -39,20 +39,21 @@ struct ReportOptions {
 struct Entry {
   double by_mode[4];     // In the order of DerivativeMode.
   double numeric_error;  // Estimated error of the numeric derivative.
-  // The size of the terms that the derivative is a sum of: over all paths from the variable to the
-  // result, the sum of the products of the magnitudes of the derivatives along the path. Rounding
-  // errors are proportional to this.
+  // The size of the terms whose sum the derivative is. For each path from the variable to the
+  // result in the computation graph, the magnitudes of the derivatives along the path are
+  // multiplied; `magnitude` is the sum of these products. Rounding errors of the derivative are
+  // proportional to it.
   double magnitude;
-  autodiff::symbolic::Expr derivative;  // As evaluated; may be null if `formulas` is false.
-  autodiff::symbolic::Expr formula;     // The same, simplified for reading.
+  autodiff::symbolic::Expr derivative;  // as symbolic mode evaluates it; null if not computed
+  autodiff::symbolic::Expr formula;     // `derivative`, simplified for reading
 };
 
 struct FunctionReport {
   std::string name;  // f, or f1, f2, ...
   autodiff::symbolic::Expr formula;
   double value;
-  std::vector<Entry> gradient;              // By variable.
-  std::vector<std::vector<Entry>> hessian;  // Empty unless it was requested.
+  std::vector<Entry> gradient;              // one entry for each variable
+  std::vector<std::vector<Entry>> hessian;  // [variable][variable]; empty unless it was requested
 };
 
 struct Report {
@@ -62,25 +63,27 @@ struct Report {
   ReportOptions options;
   std::vector<FunctionReport> functions;
   autodiff::symbolic::Trace trace;
-  std::vector<std::string> notes;  // The kinks at the point.
-  // The largest differences between modes over all entries, relative to each entry's magnitude;
-  // infinite if the derivative of some mode is not finite.
-  double exact_disagreement = 0;    // Between forward, reverse and symbolic.
-  double numeric_disagreement = 0;  // Between numeric and the others.
+  std::vector<std::string> notes;  // on kinks at the point, and on formulas that are not simplified
+  // The largest differences between modes over all entries, relative to each entry's magnitude.
+  // Infinite if a mode's derivative is not finite.
+  double exact_disagreement = 0;    // between forward, reverse and symbolic
+  double numeric_disagreement = 0;  // between numeric and the other modes
   bool numeric_within_estimate = true;
 
   // Whether forward, reverse and symbolic agree except for rounding.
   bool agrees() const { return exact_disagreement <= 1e-8; }
 };
 
-// Errors are InvalidArgument or OutOfRange, and concern the input: a formula that does not parse or
-// uses a variable without a value (the message begins with name:line:column), a point outside the
-// domain (it names the subexpression and its value), or a derivative that is not finite.
+// Makes the report on formulas at a point. Errors are InvalidArgument or OutOfRange and concern the
+// input: a formula that does not parse or uses a variable without a value (the message begins with
+// name:line:column), a point outside a formula's domain (the message names the subexpression and
+// its value), or a derivative that is not finite.
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);
 
-// Computes the report's disagreements again.
+// Computes `exact_disagreement`, `numeric_disagreement` and `numeric_within_estimate` from the
+// report's entries.
 void CompareModes(Report& report);
 
 // ---- The report as text, JSON, LaTeX and C++ (derivative_report_print.cc) ----

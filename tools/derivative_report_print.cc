@@ -11,7 +11,7 @@
 #include "tools/derivative_report.h"
 #include "tools/text_table.h"
 
-// A report in each of its forms.
+// Prints a report (derivative_report.h) as text, JSON, LaTeX and C++.
 namespace cotangent::tools {
 namespace {
 
@@ -76,7 +76,7 @@ std::string DerivativesTable(const Report& report) {
   return TextTable(rows, left);
 }
 
-// Every derivative with its name, in the order in which they are printed.
+// Returns every derivative with its name, in the order in which they are printed.
 std::vector<std::pair<std::string, const Entry*>> Named(const Report& report) {
   std::vector<std::pair<std::string, const Entry*>> named;
   for (const FunctionReport& f : report.functions) {
@@ -154,7 +154,8 @@ std::string Agreement(const Report& report) {
   return text;
 }
 
-// Texts by entry, and a list of what they share.
+// The formulas of all entries as text and LaTeX, and the definitions of the subexpressions that
+// several formulas share.
 class JsonFormulas {
  public:
   explicit JsonFormulas(const Report& report) {
@@ -275,7 +276,7 @@ std::string ReportAsLatex(const Report& report) {
   for (const auto& [part, formula] : shared.definitions) {
     absl::StrAppend(&text, part, " &= ", formula, " \\\\\n");
   }
-  size_t next = 0;  // In the order of Formulas().
+  size_t next = 0;  // counts the formulas in the order of Formulas()
   for (const FunctionReport& f : report.functions) {
     for (size_t j = 0; j < f.gradient.size(); ++j) {
       absl::StrAppend(

@@ -202,7 +202,8 @@ TEST(ReportedTest, TheTableOfMathHAtItsKinks) {
   }
 }
 
-// x^y at 0: y (y - 1) x^(y-2), and what is multiplied with ln x is 0 there for y > 1.
+// At x = 0, for y > 1: the second derivative of x^y by x is y (y - 1) x^(y-2), and terms with a
+// factor ln x are 0.
 TEST(ReportedTest, SecondDerivativesAtTheEdge) {
   ReportOptions options;
   options.hessian = true;

@@ -1,7 +1,7 @@
 // Computes values and derivatives of formulas at a point by four independent methods, or checks
 // that the derivatives of a network agree:
 //
-//   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --step=0.01 --trace
+//   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --trace
 //   differentiate --network=convnet --check
 
 #include <errno.h>
@@ -82,13 +82,13 @@ enum class Command { kDerivatives, kSimplify, kEqual, kParity, kLimit };
 
 struct Arguments {
   std::vector<std::string> formulas;
-  std::vector<std::string> files;  // Each holds a formula; they come after `formulas`.
+  std::vector<std::string> files;  // each holds a formula; they come after `formulas`
   std::vector<std::pair<std::string, double>> point;
   tools::ReportOptions report;
   std::string graph;
   std::string format = "text";
   Command command = Command::kDerivatives;
-  std::string operand;  // The value of --parity or --limit.
+  std::string operand;  // the value of --parity or --limit
   tools::NetworkReportOptions network;
   bool check = false;
   bool help = false;
@@ -332,8 +332,8 @@ int Usage(absl::string_view message) {
 int Fail(const absl::Status& status) {
   fprintf(stderr, "differentiate: %s%s\n", std::string(status.message()).c_str(),
           absl::IsOutOfRange(status) ? "; choose another point with --at" : "");
-  // Errors of the input, including a directory that does not exist, have one of these codes; all
-  // others are failures of the program.
+  // Errors that concern the input, including a directory that does not exist, have one of these
+  // codes. Errors with other codes are failures of the program.
   const bool input =
       absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsOutOfRange(status);
   return input ? tools::kExitUsage : tools::kExitFailed;

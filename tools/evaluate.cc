@@ -1,4 +1,5 @@
-// Measures the accuracy of a trained network on the test images.
+// Measures how good a trained network's answers are: its accuracy (or mean average precision, or
+// R2) on the test images.
 
 #include <stdio.h>
 
@@ -84,8 +85,8 @@ absl::Status WriteFile(const std::string& path, const std::string& contents) {
   return path.empty() ? absl::OkStatus() : data::WriteFileAtomically(path, contents);
 }
 
-// Writes the files and formats that the flags ask for. `Found` has ToHtml, ToCsv and ToJson. `line`
-// goes to standard output unless JSON does.
+// Writes the HTML page and the CSV file that the flags ask for. On standard output goes JSON if
+// --format says so, else `line`. `Found` is a type with functions ToHtml(), ToCsv() and ToJson().
 template <typename Found>
 absl::Status Tell(const Found& found, const std::string& line) {
   const std::string report = absl::GetFlag(FLAGS_report), csv = absl::GetFlag(FLAGS_predictions);

@@ -34,8 +34,8 @@ constexpr char kUsage[] =
     "\n"
     "  export --checkpoint=runs/convnet --format=onnx --output=convnet.onnx [--raw_bytes]\n";
 
-// Returns the accuracy that was logged at the checkpoint's step, if the log of the run is in the
-// same directory.
+// Returns the accuracy that the run logged at the checkpoint's step. Returns nothing if there is no
+// log in the checkpoint's directory, or no accuracy for that step in it.
 std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   const std::string directory = std::filesystem::path(found.path).parent_path().string();
   const absl::StatusOr<std::string> log =

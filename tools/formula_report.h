@@ -18,8 +18,8 @@ absl::StatusOr<double> ConstantFromText(const std::string& text, const std::stri
 // Returns each formula's short form.
 absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formulas);
 
-// Says whether the second formula equals the first, the third the first, and so on. REQUIRES: at
-// least two formulas; fewer are an error. Sets *all to whether every equality was proved.
+// Says whether the second formula equals the first, whether the third equals the first, and so on.
+// Returns an error for fewer than two formulas. Sets *all to whether every equality was proved.
 absl::StatusOr<std::string> EqualityAsText(absl::Span<const std::string> formulas, bool* all);
 
 // Says whether each formula is even or odd in `variable`; an empty name stands for the formula's

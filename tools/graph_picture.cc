@@ -11,8 +11,8 @@
 namespace cotangent::tools {
 namespace {
 
-// One context for the whole process, never freed: Graphviz 2.42 remembers the font that it used
-// last beyond the life of a context, and looks at it in the next one.
+// Returns one context for the whole process, which is never freed: Graphviz 2.42 keeps a pointer to
+// the font that it used last, even after the context is freed, and reads it in the next context.
 GVC_t* Context() {
   static GVC_t* const context = gvContext();
   return context;

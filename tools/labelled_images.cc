@@ -40,15 +40,15 @@ absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
   return labels;
 }
 
-// Gives a data set the network's classes (or labels, or numbers) instead of its own: class k of the
+// Gives a data set the network's classes (or labels, or numbers) instead of its own. Class k of the
 // data set is class numbers[k] of the network.
 void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string>& classes,
               data::Dataset& dataset) {
   if (dataset.target_kind == data::TargetKind::kClass) {
     for (int32_t& label : dataset.labels) label = numbers[label];
   } else {
-    // Labels that the data set does not have are 0 (not true of any image). All numbers must be in
-    // the data set; LabelsOf() has checked this.
+    // Labels that the data set does not have are set to 0, which means that they do not apply.
+    // Targets that are numbers must all be in the data set; LabelsOf() has checked this.
     std::vector<float> targets(dataset.size() * classes.size());
     for (size_t i = 0; i < dataset.targets.size(); ++i)
       targets[i / numbers.size() * classes.size() + numbers[i % numbers.size()]] =

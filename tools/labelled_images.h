@@ -17,8 +17,9 @@ struct ImageRequest {
   int threads = 1;
   bool skip_bad = false;  // skip unreadable pictures, with a line on standard error for each
   data::Split wanted = data::Split::kTest;
-  // Of sources without validation images: so many of the training images are set apart as such,
-  // those of a tenth to a half of them that a hash of their names chooses. 0: none.
+  // Used if the source has no validation images: the number of training images to set apart as
+  // validation images. A hash of an image's name decides which. At least a tenth and at most half
+  // of the training images are set apart. 0: none.
   int64_t set_apart = 0;
 };
 

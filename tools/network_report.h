@@ -8,8 +8,9 @@
 #include "absl/status/statusor.h"
 #include "layers/network/network_check.h"
 
-// The report that `differentiate --network=FILE --check` prints: it compares the derivatives of a
-// network by reverse mode, forward mode and differences (layers/network/network_check.h).
+// The report that `differentiate --network=FILE --check` prints: it compares a network's
+// derivatives by reverse mode, forward mode and finite differences
+// (layers/network/network_check.h).
 namespace cotangent::tools {
 
 struct NetworkReportOptions {

@@ -1,4 +1,4 @@
-// Says what pictures show, by a trained network.
+// Predicts what pictures show, with a trained network.
 
 #include <stdio.h>
 
@@ -93,8 +93,9 @@ absl::Status AppendPictures(const std::string& path, std::vector<std::string>& p
   return absl::OkStatus();
 }
 
-// Explains which parts of the image `bytes` the most probable class depends on, compared with a
-// black picture: draws them into the file that --explain names, and prints a line.
+// Explains on which parts of an image the most probable class depends, compared with a black
+// picture. `bytes` is the image as [channels, height, width]. Draws these parts into the file that
+// --explain names, and prints a line about them.
 absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::ImageWriter& writer,
                            const data::ImageShape& shape, const std::vector<uint8_t>& bytes,
                            const std::vector<double>& probabilities,

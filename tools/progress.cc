@@ -63,7 +63,7 @@ void Progress::AtStep(const training::RunNumbers& numbers) {
       numbers.waiting < kMuchWaiting
           ? ""
           : absl::StrFormat("  %.0f%% waiting for other ranks", 100 * numbers.waiting);
-  const double epoch = std::ceil(numbers.epoch);  // the current epoch, counted from 1
+  const double epoch = std::ceil(numbers.epoch);  // the number of the current epoch, counted from 1
   const double length = std::min(1.0, numbers.epochs - (epoch - 1));
   const double share = (numbers.epoch - (epoch - 1)) / std::max(length, 1e-9);
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarCells);

@@ -62,7 +62,8 @@ constexpr char kUsage[] =
     "--output=convnet.int8.safetensors\n";
 
 constexpr int64_t kBatch = 100;
-// Images that accuracy is judged by: 0.3 points are 15 of them.
+// The number of images on which the loss of accuracy is judged: 0.3 percentage points are 15
+// images.
 constexpr int64_t kJudgedImages = 5000;
 
 absl::Status CheckFlags() {
@@ -83,7 +84,8 @@ absl::Status CheckFlags() {
   return CanBeWritten("output", absl::GetFlag(FLAGS_output));
 }
 
-// The score (accuracy, of classes) of the network as `trained.quantisation` has it.
+// Returns the score (the accuracy, for classes) of the network with the layers quantised that
+// `trained.quantisation` names.
 absl::StatusOr<double> ScoreOf(const training::TrainedNetwork& trained,
                                const data::Dataset& dataset, const training::StepOptions& options,
                                layers::Tuner& tuner) {
@@ -107,9 +109,9 @@ void PrintText(const inference::Calibration& calibration) {
   }
 }
 
-// Scores of the network before and after on some images.
+// Scores of the network on the same images, before and after quantisation.
 struct Judgement {
-  std::string images;  // which ones
+  std::string images;  // describes the images, for people
   double before = 0, after = 0;
 };
 
@@ -135,8 +137,9 @@ void PrintJson(const inference::Calibration& calibration, const Judgement& judge
   printf("%s\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-// The images that are looked at, those that accuracy is judged by, which are others, and the test
-// images, if there are any, which have no say in anything.
+// The images that calibration looks at (`shown`), other images on which the loss of accuracy is
+// judged (`judged`), and the test images, if there are any. The test images influence nothing; the
+// accuracy on them is only reported.
 struct Material {
   Images shown, judged;
   std::optional<Images> test;
@@ -158,8 +161,8 @@ absl::StatusOr<Material> LoadMaterial(const training::TrainedNetwork& trained, i
   return material;
 }
 
-// Calibrates, and keeps layers as they are until no more than --most_loss is lost on the judged
-// images.
+// Chooses which layers to quantise. As long as the network loses more than --most_loss percentage
+// points on the judged images, more layers are kept as they are.
 absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& material,
                                                          const std::vector<std::string>& keep,
                                                          const training::StepOptions& options,
@@ -188,7 +191,7 @@ absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& materia
   return calibration;
 }
 
-// On the test images.
+// Compares the scores on the test images.
 absl::StatusOr<Judgement> Compare(const data::Dataset& test, const training::StepOptions& options,
                                   training::TrainedNetwork& trained, layers::Tuner& tuner) {
   Judgement result = {.images = absl::StrCat(test.size(), " test images")};

@@ -1,5 +1,5 @@
-// Predicts how fast several machines would train a network, from measurements on this machine and
-// the properties of the network that connects them.
+// Predicts how fast several machines would train a network. Uses measurements on this machine and
+// the properties of the network that connects the machines.
 
 #include "distributed/scaling.h"
 

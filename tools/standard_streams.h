@@ -12,8 +12,9 @@ namespace cotangent::tools {
 // error, and an exit code of 0 becomes 1.
 //
 // Standard streams that are closed are opened on /dev/null. Otherwise the next file that the
-// program opens, say metrics.jsonl, would get the stream's number, and all that is printed. Reading
-// then finds the end of input; errors vanish; output is lost, which is noticed as above.
+// program opens, say metrics.jsonl, would get the stream's number and receive everything that is
+// printed. Reading from such a stream finds the end of input. Error messages written to it vanish.
+// Output written to it is lost, which is noticed as above.
 void GuardStandardStreams();
 
 }  // namespace cotangent::tools

@@ -203,8 +203,8 @@ std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& outpu
   return found;
 }
 
-// Reads --init_from and --map, which a resumed run ignores. Errors in them are found by trying them
-// on a parameter store that is then thrown away.
+// Reads the file of --init_from and the maps of --map, which a resumed run ignores. Finds errors in
+// them by applying them to a parameter store that is then thrown away.
 absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& options) {
   const std::string path = absl::GetFlag(FLAGS_init_from);
   const std::vector<std::string> maps = line.Values("map");
@@ -219,8 +219,8 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
   return training::TakeInitialWeights(*options.init_from, **store).status();
 }
 
-// Resolves the network and the data, from the checkpoint that is resumed or from the flags. Errors
-// in them are reported before anything is created or fetched.
+// Determines the network and the data from the checkpoint that is resumed, or from the flags.
+// Errors in either are reported before anything is created or fetched.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
                      std::shared_ptr<const data::Source>& source) {
   ASSIGN_OR_RETURN(layers::Network network, ResolveNetwork(line, options.resume_from));
@@ -243,8 +243,8 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 
-// Shows progress on the terminal, saves the measurements of the planner, keeps the record of the
-// run, and ends the run at a signal.
+// Shows progress on the terminal, saves the tuner's measurements, keeps the run's HTML page and
+// event files up to date, and ends the run at a signal.
 class TerminalObserver : public Progress {
  public:
   TerminalObserver(training::CachedTuner& tuner, const std::string& output_dir)
@@ -306,9 +306,10 @@ int FailOnce(distributed::Communicator& ranks, const absl::Status& status) {
   return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
 }
 
-// Returns the exit code for an error that other ranks may not have. It ends them, since they would
-// wait for this rank. If all have the error (a loss that is not finite, say), rank 0 reports it for
-// all.
+// Returns the exit code for an error that other ranks may not have; for wrong input it does the
+// same as FailOnce(). Ends the other ranks, since they would wait for this rank. Ranks other than 0
+// first wait kFirstTellsWithin seconds: if all ranks have the error (a loss that is not finite,
+// say), rank 0 reports it and ends them within that time.
 int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
   constexpr unsigned kFirstTellsWithin = 3;  // seconds
   if (ranks.ranks() == 1 || ExitCodeOf(status) == kExitUsage) return FailOnce(ranks, status);
@@ -368,8 +369,8 @@ int Train(const training::RunOptions& options) {
   return kExitDone;
 }
 
-// Describes the network without any data. If its text does not say how many classes it has, it is
-// built for ten.
+// Prints a description of the network, without any data. If the network text does not say how many
+// classes there are, the network is built for ten.
 int Describe(const CommandLine& line) {
   constexpr int64_t kClasses = 10;
   const absl::StatusOr<layers::Network> network = ResolveNetwork(line, std::nullopt);

@@ -100,9 +100,9 @@ void DescribeMachine(int ranks, const std::vector<std::string>& command) {
       absl::StrJoin(command, " ").c_str());
 }
 
-// Starts mpirun, passes interruptions on to all ranks, and waits for its end. On SIGTERM mpirun
-// would end the ranks within one second, which is too short to write a checkpoint, so it is sent
-// SIGUSR1, which it passes on to the ranks.
+// Starts mpirun, passes interruptions on to all ranks, and waits for the end of mpirun. After
+// SIGTERM mpirun would end the ranks within one second, which is too short to write a checkpoint.
+// So mpirun is sent SIGUSR1 instead, which it passes on to the ranks.
 int Launch(int argc, char** argv) {
   int ranks = absl::GetFlag(FLAGS_ranks);
   if (ranks < 0 || ranks > kMostRanks) {

@@ -5,8 +5,8 @@
 // from Tiny Images", 2009). Both data sets have 50,000 training and 10,000 test images of 32 x 32
 // pixels. Their binary files are sequences of records of fixed size:
 //
-//   CIFAR-10    label (0..9)                            1024 red, 1024 green, 1024 blue   3073 bytes
-//   CIFAR-100   coarse (0..19) and fine label (0..99)   1024 red, 1024 green, 1024 blue   3074 bytes
+//   CIFAR-10    label (0..9)                            1024 red, 1024 green, 1024 blue  3073 bytes
+//   CIFAR-100   coarse (0..19) and fine label (0..99)   1024 red, 1024 green, 1024 blue  3074 bytes
 
 #include <cstdint>
 #include <string>

@@ -84,7 +84,7 @@ class Evaluator {
   sym::Program program_;
 };
 
-// Returns the largest |g'|: over a fine grid that is denser near 0, and the one-sided limits at
+// Returns the largest |g'| over a fine grid that is denser near 0 and over the one-sided limits at
 // infinity and at kinks.
 double LargestSlope(const Activation& activation, Expr x, const sym::Differentiability& points) {
   const Evaluator evaluate(activation.g, activation.slope, x);
@@ -247,7 +247,7 @@ Claim OddClaim(Expr g, Expr x, Section& section) {
   return claim;
 }
 
-// Compares g' for x != 0 by symbolic differentiation with the derivation by hand.
+// Compares symbolic differentiation with the derivation of g' by hand, for x != 0.
 Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::Pool& pool,
                       Section& section) {
   const Expr slope = sym::Simplify(sym::Differentiate(g, x));

@@ -167,9 +167,10 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
     for (const double v : jacobian.values) table.back().push_back(absl::StrFormat("%.12g", v));
     matrices.push_back(jacobian);
   }
-  // Allowed errors in the order of `matrices`: symbolic, forward, reverse, extrapolated, central,
-  // forward difference. The last two have errors h^2 |f'''| / 6 and h |f''| / 2; the factor 10
-  // leaves room for large second and third derivatives.
+  // Allowed errors in the order of `matrices`: symbolic, forward, reverse, extrapolated
+  // differences, central differences, forward differences. With step h, the last two have errors of
+  // h^2 |f'''| / 6 and h |f''| / 2; the factor 10 leaves room for large second and third
+  // derivatives.
   const std::vector<double> allowed = {0, 1e-12, 1e-12, 1e-8, 10 * kStep * kStep, 10 * kStep};
   bool agree = value_error < 1e-12;
   for (size_t m = 1; m < matrices.size(); ++m) {
@@ -234,7 +235,8 @@ absl::Status CompareTrace(const Exercise& exercise, const std::vector<HandRow>& 
   return absl::OkStatus();
 }
 
-// Checks (8) to (10): the intermediate variables of (7), and their tangents and adjoints at (1, 2).
+// Checks the computation graph of equation (7), which (8) to (10) describe: the intermediate
+// variables, and their tangents and adjoints at (1, 2).
 absl::Status ProductGraphClaim(const Exercise& product, const std::string& second_sum,
                                Report& report) {
   Claim claim{"autodiff.product_graph",
@@ -323,7 +325,8 @@ absl::Status DifferencesClaim(const Exercise& question, double step, Section& se
   return absl::OkStatus();
 }
 
-// Measures the error against the step: the truncation error falls with the step, rounding rises.
+// Measures how the error of differences depends on the step: the truncation error falls with the
+// step, the rounding error rises.
 absl::Status StepSizeClaim(Section& section, Report& report) {
   const auto f = [](double x) { return std::cos(x) * std::cos(2.0) + std::log(x + 2) + x * x * 2; };
   const double exact = -std::sin(1.0) * std::cos(2.0) + 1.0 / 3 + 4;
@@ -341,7 +344,7 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
     const double forward = std::abs((f(1 + h) - f(1)) / h - exact),
                  central = std::abs((f(1 + h) - f(1 - h)) / (2 * h) - exact);
     for (int k = 0; k < 2; ++k) {
-      // An error of exactly 0 is chance, and has no logarithm.
+      // An error of exactly 0 is due to chance and has no logarithm, so errors are at least 1e-17.
       const double error = std::max(k == 0 ? forward : central, 1e-17);
       plot.series[k].x.push_back(h);
       plot.series[k].y.push_back(error);
@@ -351,8 +354,8 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
     const auto at = [&](double h) { return plot.series[k].y[std::lround(-4 * std::log10(h))]; };
     return std::log(at(high) / at(low)) / std::log(high / low);
   };
-  // Returns the step whose running geometric mean of errors is the least; single lucky errors do
-  // not move it.
+  // Returns the step at which the geometric mean of the errors of five neighbouring steps is least.
+  // A single error that happens to be small hardly moves this step.
   const auto best = [&](int k) {
     const auto& y = plot.series[k].y;
     size_t least = 2;

@@ -36,13 +36,13 @@ const std::vector<std::string>& Networks() {
   return *names;
 }
 
-// The curves that the log of a run, metrics.jsonl, holds.
+// The curves in a run's log, the file metrics.jsonl.
 struct Metrics {
-  Series loss, accuracy;  // against epochs: the loss of logged steps, the accuracy of evaluations
+  Series loss, accuracy;  // against epochs; loss of the logged steps, accuracy of the evaluations
 };
 
-// Returns an error if the file does not exist or a line is no JSON object; the error names the
-// line.
+// Reads the log of the run in `directory`. Returns an error if the file does not exist or if a line
+// is not a JSON object; the error names the line.
 absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
   const std::string path = data::JoinPath(directory, "metrics.jsonl");
   ASSIGN_OR_RETURN(const auto text, data::ReadFile(path));

@@ -55,7 +55,8 @@ double Milliseconds(Run run) {
       .count();
 }
 
-// Returns the least time of several runs, in milliseconds; they end after `budget` milliseconds.
+// Returns the least time of several runs, in milliseconds. There are at least 2 and at most 50
+// runs; no run begins after a total of `budget` milliseconds.
 double Least(const std::function<void()>& run, double budget = 10) {
   double least = INFINITY, spent = 0;
   for (int i = 0; i < 50 && (i < 2 || spent < budget); ++i) {
@@ -146,7 +147,7 @@ absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
     Vector a = Random(n, 2 * seed), x = Random(n, 2 * seed + 1), left(n), right(n);
     convolver->Convolve(a, tensor::Shifted(x, 1), absl::MakeSpan(left));
     convolver->Convolve(a, x, absl::MakeSpan(right));
-    // Add what a wrong matrix entry in the last row and column would contribute.
+    // Perturb the matrix entry in the last row and column: add what it contributes to the products.
     left[n - 1] += premises.perturbation * x[n - 2];
     right[n - 1] += premises.perturbation * x[n - 1];
     worst = std::max(worst,
@@ -312,7 +313,7 @@ absl::StatusOr<Claim> DetectionClaim(double perturbation) {
   return claim;
 }
 
-// Calls FFTW directly: two forward transforms and one backward, in memory of its own.
+// Calls FFTW directly: two forward transforms and one backward, in memory that it allocates.
 class ThreeTransforms {
  public:
   explicit ThreeTransforms(int64_t n)

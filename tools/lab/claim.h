@@ -20,10 +20,10 @@ struct Number {
 struct Claim {
   std::string id;                    // "activation.odd": the experiment, then the claim
   std::vector<int> equations;        // their numbers in tools/lab/README.md; may be empty
-  std::string statement;             // One line of plain text.
-  std::string formula;               // The statement in the notation of mathml.h; may be empty.
+  std::string statement;             // one line of plain text
+  std::string formula;               // the statement in the notation of mathml.h; may be empty
   std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...
-  std::vector<Number> numbers = {};  // The measurements behind the verdict.
+  std::vector<Number> numbers = {};  // the measurements behind the verdict
   Verdict verdict = Verdict::kFails;
 };
 

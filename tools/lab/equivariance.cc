@@ -31,8 +31,8 @@ namespace cotangent::tools::lab {
 namespace {
 
 constexpr int64_t kSize = 32, kPixels = kSize * kSize, kShifts = kPixels, kBatch = 32;
-// Errors below this, relative to the result, count as rounding in single precision through the
-// depth of a network.
+// Errors below this, relative to the result's norm, count as rounding in single precision over the
+// layers of a network.
 constexpr double kRounding = 1e-5;
 
 constexpr char kCircularText[] = R"(
@@ -79,10 +79,10 @@ void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t wi
   }
 }
 
-// How one layer responds to shifts of the network's input. With F(x) the layer's result, the error
-// of a shift S is |F(S x) - S' F(x)| / |F(x)|. S' is the shift of the result that corresponds to S:
-// S scaled to the result's size; if this is not a whole number of pixels, the better of the two
-// neighbours in each direction.
+// How one layer responds to shifts of the network's input. If F(x) is the layer's result for the
+// input x, the error of a shift S is |F(S x) - S' F(x)| / |F(x)|. S' is the shift of the result
+// that corresponds to S: S scaled to the result's size. If that is not a whole number of pixels, S'
+// is the better of the two neighbouring whole shifts in each direction.
 struct LayerErrors {
   std::string name, kind;
   tensor::Shape shape;
@@ -102,7 +102,8 @@ struct LayerErrors {
   double Mean() const {
     return std::accumulate(by_shift.begin(), by_shift.end(), 0.0) / (kShifts - 1);
   }
-  // Over the shifts by multiples of step() in both directions (`aligned`), or over all others.
+  // Returns the largest error over the shifts by multiples of step() in both directions (if
+  // `aligned`), or over all other shifts. Least() returns the least error.
   double Largest(bool aligned) const {
     return Extreme(aligned, 0, [](double a, double b) { return std::max(a, b); });
   }
@@ -144,7 +145,8 @@ double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, 
   return sum;
 }
 
-// Returns the whole shifts of a result of `size` pixels that are nearest to a shift of the input.
+// Returns the whole shifts, in pixels of a result with `size` pixels, that are nearest to a shift
+// of the input by `shift` of its kSize pixels.
 std::vector<int64_t> NearestShifts(int64_t shift, int64_t size) {
   const int64_t scaled = shift * size, whole = scaled / kSize;
   if (scaled % kSize == 0) return {whole % size};
@@ -164,8 +166,8 @@ double ErrorOf(const LayerErrors& layer, const float* reference, double norm, co
   return norm > 0 ? std::sqrt(least) / norm : 0;
 }
 
-// Returns the results of the layers as tensors of the graph: for each layer, the output of the last
-// operation with its name.
+// Returns the layers of the network. The tensor of each layer is the output of the last operation
+// with the layer's name; the errors are 0.
 std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
   std::vector<LayerErrors> result;
   for (const layers::LayerRow& row : network.layers) {
@@ -284,7 +286,7 @@ void ShowStudy(const std::string& name, const std::vector<LayerErrors>& study, S
   if (!table_note.empty()) section.Raw("</details>\n");
 }
 
-// ---- Images and training ----
+// ---- Images for the experiment, and training on them ----
 
 struct Images {
   data::Dataset train = {}, test = {};

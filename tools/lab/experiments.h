@@ -8,15 +8,15 @@
 #include "absl/status/statusor.h"
 #include "tools/lab/claim.h"
 
-// The ten experiments of the laboratory. Each takes the assumptions of its claims as `premises`, so
-// that a test or a reader can replace one by a wrong one and see the claim fail, and returns a
-// report. A claim that fails is a result; an error (absl::Status) means that the experiment could
-// not be run. Numbers in parentheses are equations of the problem set (tools/lab/README.md lists
-// them).
+// The ten experiments of the laboratory, which examines the claims of a problem set
+// (tools/lab/README.md). Each takes the assumptions of its claims as `premises` and returns a
+// report, so that a test or a reader can replace an assumption by a wrong one and see the claim
+// fail. A claim that fails is a result; an error (absl::Status) means that the experiment could not
+// be run. Numbers in parentheses are equations of the problem set.
 namespace cotangent::tools::lab {
 
-// 1. Studies an activation function: its symmetry, derivative and limits, beside those of seven
-// known ones, and how they change gradients in deep networks.
+// 1. Studies an activation function and seven well-known ones: symmetry, derivatives, limits, and
+// how they change gradients in deep networks.
 struct ActivationPremises {
   std::string formula = "x/(1 + abs(x))";  // in x
   // g'(x) for x != 0, derived by hand; empty if nobody has derived it by hand.
@@ -25,8 +25,8 @@ struct ActivationPremises {
 // Returns an error if the formula does not parse or has other variables ("--activation:1:5: ...").
 absl::StatusOr<Report> RunActivation(const ActivationPremises& premises = {});
 
-// 2. Studies the linear model of a function, f(w_t) + <w - w_t, grad f(w_t)>: its error, and that
-// it is a lower bound of f exactly if f is convex.
+// 2. Studies the linear model of a function f at a point w_t, f(w_t) + <w - w_t, grad f(w_t)>: its
+// error, and that it is a lower bound of f at every w_t exactly if f is convex.
 struct LinearPremises {
   double gradient_factor = 1;  // factor on the gradient in the model; 1 is right
   int64_t functions = 300;
@@ -35,15 +35,16 @@ struct LinearPremises {
 // Returns an error if the counterexample does not parse.
 absl::StatusOr<Report> RunLinear(const LinearPremises& premises = {});
 
-// 3. A step of gradient descent minimises the linear model plus lambda/2 times the squared
-// distance.
+// 3. Checks that a step of gradient descent goes to the minimum of the linear model of f (see 2)
+// plus lambda/2 times the squared distance from w_t.
 struct ProximalPremises {
   std::string step = "1/lambda";  // the step size eta, as a formula in lambda
   int64_t functions = 300;
 };
 absl::StatusOr<Report> RunProximal(const ProximalPremises& premises = {});
 
-// 4. The lemma, which bounds the sum over t of <w_t - w*, v_t> for steps w_(t+1) = w_t - eta v_t.
+// 4. Checks the lemma that bounds the sum over t of <w_t - w*, v_t> for steps w_(t+1) = w_t - eta
+// v_t from w_1 = 0 and any point w*.
 struct LemmaPremises {
   double distance_factor =
       0.5;  // bound: distance_factor |w*|^2 / eta + step_factor eta sum |v_t|^2
@@ -52,8 +53,8 @@ struct LemmaPremises {
 };
 absl::StatusOr<Report> RunLemma(const LemmaPremises& premises = {});
 
-// 5. The rate of gradient descent: after T steps the error is at most B rho / sqrt(T), where |w*|
-// <= B and no gradient is longer than rho.
+// 5. Measures the rate of gradient descent: after T steps the error is at most B rho / sqrt(T),
+// where |w*| <= B for the minimiser w*, and no gradient is longer than rho.
 struct RatePremises {
   double bound_factor = 1;  // factor on the bound B rho / sqrt(T); 1 is right
   double inner_factor = 1;  // factor on the mean of <w_t - w*, grad f(w_t)>; 1 is right
@@ -76,7 +77,7 @@ struct AutodiffPremises {
 };
 absl::StatusOr<Report> RunAutodiff(const AutodiffPremises& premises = {});
 
-// 7. Circulant matrices are exactly the linear maps that commute with shifts.
+// 7. Checks that circulant matrices are exactly the linear maps that commute with shifts.
 struct CircularPremises {
   double perturbation = 0;          // added to one entry of each matrix that should be circulant
   int64_t large_size = 1 << 20;     // length at which the product by Fourier transform is timed
@@ -98,7 +99,7 @@ struct EquivariancePremises {
 };
 absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises = {});
 
-// 9. A step of stochastic gradient descent on one term of a sum can increase the sum.
+// 9. Studies when a step of stochastic gradient descent on one term of a sum increases the sum.
 struct SgdPremises {
   // A step on the term increases f if and only if eta is above this threshold (unless the term's
   // slope is 0).

@@ -43,7 +43,7 @@ struct Sides {
   double size = 0;      // sum of the absolute values of all terms, as a scale for rounding errors
 };
 
-// A rule that chooses v_t; it knows t, w_t and w* (`target`).
+// An adversary is a rule that chooses v_t; the rule knows t, w_t and w* (`target`).
 using Adversary = std::function<void(int64_t t, absl::Span<const double> w,
                                      absl::Span<const double> target, absl::Span<double> v)>;
 
@@ -113,8 +113,8 @@ std::vector<NamedAdversary> Adversaries(std::mt19937_64& generator) {
   };
 }
 
-// Returns the case in which both sides are equal: v_t is the unit vector e_t, and w* is the point
-// that T such steps lead to.
+// Returns both sides of the lemma for the case in which they are equal: v_t is the unit vector e_t,
+// and w* is the point to which `steps` such steps of size eta lead.
 Sides TightCase(int64_t steps, double eta) {
   const Vector target(steps, -eta);
   return Run(
@@ -125,7 +125,7 @@ Sides TightCase(int64_t steps, double eta) {
       target, eta, steps);
 }
 
-// Proves one step of the telescoping sum, in one coordinate.
+// Proves the identity whose sum over all steps and coordinates gives the lemma.
 Claim IdentityClaim(Section& section) {
   sym::Pool pool;
   const Expr left = *sym::Parse("(w - s)*v", pool);

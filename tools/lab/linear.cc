@@ -28,7 +28,7 @@ constexpr char kModel[] = "f(w_t) + \\langle w - w_t, \\nabla f(w_t) \\rangle";
 // The values of f and of its linear model at the point `at` + distance * direction, where
 // |direction| = 1.
 struct Models {
-  double value, linear, size;  // size: sum of the absolute terms, for rounding
+  double value, linear, size;  // size: sum of the absolute terms, a scale for rounding errors
 };
 
 Models At(const RandomConvex& f, const std::vector<double>& at, double gradient_factor,

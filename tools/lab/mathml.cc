@@ -117,8 +117,8 @@ class Reader {
     if (std::isalpha(static_cast<unsigned char>(c))) return Element("mi", character);
     if (c == '-') return Element("mo", "−");
     if (c == '\'') return "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">′</mo>";
-    // Brackets and bars keep the size of the text, because in fonts without large ones they would
-    // look ugly when stretched.
+    // Brackets and bars keep the size of the text: fonts without large brackets would stretch small
+    // ones, which looks ugly.
     return absl::StrCat("<mo stretchy=\"false\">", EscapeHtml(character), "</mo>");
   }
 

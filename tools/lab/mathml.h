@@ -14,12 +14,13 @@ using training::report::EscapeHtml;
 //
 //   \frac{a}{b}  \sqrt{a}  \hat{w}  \text{for all}  \mathbb{R}  x_1^{2}  {group}
 //   \sum_{t=1}^T \lim_{x \to 0} \max_i          limits stand below and above the sign
-//   \lambda \eta ... (Greek), \le \ge \ne \in \to \cdot \times \pm \infty \nabla \partial \langle \rangle \Vert \vert \quad
+//   \lambda \eta ... (Greek letters), \le \ge \ne \in \to \cdot \times \pm \infty \nabla \partial
+//   \langle \rangle \Vert \vert \quad
 //
 // An unknown command is shown as its name.
 std::string MathRow(absl::string_view notation);
 
-// Return a formula within a line of text, or on a line of its own.
+// InlineMath() returns a formula within a line of text, DisplayMath() one on a line of its own.
 std::string InlineMath(absl::string_view notation);
 std::string DisplayMath(absl::string_view notation);
 

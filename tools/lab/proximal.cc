@@ -23,8 +23,8 @@ using sym::Expr;
 
 constexpr int kSymbolicSize = 3;
 
-// The objective f(w_t) + <w - w_t, grad f(w_t)> + (lambda / 2) |w - w_t|^2, with a variable for
-// each coordinate of w (w), w_t (at) and the gradient (gradient).
+// The objective f(w_t) + <w - w_t, grad f(w_t)> + (lambda / 2) |w - w_t|^2 as an expression, with a
+// variable for each coordinate of w (`w`), of w_t (`at`) and of grad f(w_t) (`gradient`).
 struct Objective {
   Expr value, lambda;
   std::vector<Expr> w, at, gradient;
@@ -44,7 +44,7 @@ Objective MakeObjective(sym::Pool& pool) {
   return o;
 }
 
-// Solves e = 0 for a variable in which the expression e is linear.
+// Returns the value of `variable` for which the expression e, which is linear in it, is 0.
 Expr ZeroOfLinear(Expr e, Expr variable) {
   const Expr slope = sym::Simplify(sym::Differentiate(e, variable));
   const Expr constant = sym::Substitute(e, variable, variable.pool().Constant(0));
@@ -103,7 +103,7 @@ double Norm(const std::vector<double>& v) {
 }
 
 struct StepCheck {
-  double distance = 0;  // of the gradient step's result from the minimiser that descent finds
+  double distance = 0;  // from the gradient step's result to the minimiser found by descent
   double rise = 0;      // relative error of objective(w* + d) - objective(w*) = lambda/2 |d|^2
 };
 

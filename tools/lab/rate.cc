@@ -28,7 +28,7 @@ double Norm(Span v) {
   return std::sqrt(square);
 }
 
-// A convex function f with what the theorem assumes about it; w* is its minimiser.
+// A convex function f and the constants of the theorem about it; w* is the minimiser of f.
 struct Problem {
   std::string name = {};
   int64_t size = 1;
@@ -102,14 +102,14 @@ Problem MaximumOfAffine() {
   return p;
 }
 
-// The images of two classes, each as 48 means over 4x4 fields of 8x8 pixels in 3 channels. The
-// means are scaled to -1/2 .. 1/2.
+// The images of two classes. Each image is given by 48 features: means over 4x4 fields of 8x8
+// pixels in 3 channels, scaled to -1/2 .. 1/2.
 struct TwoClasses {
   static constexpr int kFeatures = 48;
   std::vector<double> features;  // [images, kFeatures]
-  // The same as [kFeatures, images]: loops over all images read it in order.
+  // The same numbers as [kFeatures, images], so that loops over all images read them in order.
   std::vector<double> by_feature;
-  std::vector<double> labels;  // -1, 1
+  std::vector<double> labels;  // 1 for the first class, -1 for the second
   std::string source, first, second;
 };
 
@@ -216,8 +216,9 @@ Problem WorstCase(int64_t steps) {
   return p;
 }
 
-// Returns the error of the same run without storing T coordinates, for large T. Coordinate t
-// changes in step t only, when it becomes -eta. So its mean over w_1 .. w_T is -eta (T - t) / T.
+// Returns the error of gradient descent on WorstCase() without storing T coordinates, for large T.
+// Coordinate t changes in step t only, when it becomes -eta, so its mean over w_1 .. w_T is -eta (T
+// - t) / T.
 double WorstCaseError(int64_t steps, double eta) {
   double largest = -INFINITY;
   for (int64_t t = 1; t <= steps; ++t)
@@ -269,7 +270,7 @@ absl::StatusOr<Measurement> Measure(const Problem& problem, double bound_factor)
 struct BothSides {
   double error = 0;  // f(mean w) - f(w*)
   double inner = 0;  // the mean of <w_t - w*, grad f(w_t)>
-  double size = 0;   // sum of the absolute terms, as a scale for rounding errors
+  double size = 0;   // sum of the absolute terms, a scale for rounding errors
 };
 
 absl::StatusOr<BothSides> SidesOfConvexity(const Problem& problem, int64_t steps, double eta) {
