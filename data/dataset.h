@@ -40,8 +40,8 @@ class ImageReader {
   // at the same time. Errors depend on where the images come from.
   virtual absl::Status Read(int64_t index, uint8_t* image) const = 0;
 
-  // Whether ReadPart() cuts its parts from the original pictures, which may be larger than the
-  // images.
+  // Returns whether ReadPart() cuts its parts from the original pictures, which may be larger than
+  // the images.
   virtual bool has_pictures() const { return false; }
   // A function that is called with a picture's height and width and returns the part, in pixels, to
   // cut from it. If it returns nothing, the whole picture is fitted as in Read().
@@ -81,7 +81,7 @@ struct Dataset {
   // Returns the pixels of one image, [channels, height, width]. If the image has to be read,
   // `scratch` takes them.
   absl::StatusOr<const uint8_t*> Pixels(int64_t index, std::vector<uint8_t>& scratch) const;
-  // The pixels of an image in memory, [channels, height, width].
+  // Returns the pixels of an image in memory, [channels, height, width].
   const uint8_t* image(int64_t index) const { return images.data() + index * image_bytes(); }
   // Writes the image's target as [classes] numbers. For a class these are 1 at its index and 0
   // elsewhere.

@@ -36,8 +36,8 @@ bool IsIntact(const Source& source, const std::string& data_dir);
 // Returns kInvalidArgument if `data_dir` cannot be created or used.
 absl::Status Fetch(const Source& source, const std::string& data_dir, const FetchOptions& options);
 
-// Like Fetch(), but takes the files as intact if they exist with the right sizes. For programs that
-// are about to use the data.
+// Fetches like Fetch(), but takes existing files of the right sizes as intact, without computing
+// their MD5 sums. For programs that are about to use the data.
 absl::Status FetchIfMissing(const Source& source, const std::string& data_dir,
                             const FetchOptions& options);
 

@@ -26,7 +26,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes 
 // If `path` is a pipe or a device (/dev/stdout), the contents are just written to it.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents);
 
-// Like the function above, for contents that consist of several pieces.
+// Writes a file like the function above, from contents that consist of several pieces.
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::Span<const absl::string_view> pieces);
 

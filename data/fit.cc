@@ -12,7 +12,8 @@ int Scaled(int64_t numerator, int64_t factor, int64_t denominator) {
       std::max<int64_t>(1, (2 * numerator * factor + denominator) / (2 * denominator)));
 }
 
-// Whether a picture has a larger ratio of width to height than an image of this width and height.
+// Returns whether a picture has a larger ratio of width to height than an image of this width and
+// height.
 bool IsWide(const PictureView& picture, int width, int height) {
   return int64_t{picture.width} * height > int64_t{picture.height} * width;
 }

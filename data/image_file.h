@@ -39,7 +39,8 @@ absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChooseP
 // Resizes a picture with Resampler (data/resample.h). REQUIRES: width and height are positive.
 Image Resize(const Image& image, int width, int height);
 
-// Convert between Image and the order of a data set: planes of bytes, [3, height, width].
+// ToPlanar() converts a picture to the order of a data set, planes of bytes [3, height, width];
+// FromPlanar() converts such planes back.
 std::vector<uint8_t> ToPlanar(const Image& image);
 Image FromPlanar(absl::Span<const uint8_t> planar, int width, int height);
 

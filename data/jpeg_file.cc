@@ -54,9 +54,9 @@ struct JpegReader {
     if (jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).ended = true;
     if (jpeg->err->msg_code == JWRN_HIT_MARKER) Of(jpeg).lacks_bits = true;
   }
-  // Whether pixels are missing. If the file ends too early, a picture in one scan of Huffman codes
-  // may lack only the marker at its end, which some cameras leave out. Progressive and
-  // arithmetic-coded pictures may lack whole scans, so they always count as cut short.
+  // Returns whether pixels are missing. If the file ends too early, a picture in one scan of
+  // Huffman codes may lack only the marker at its end, which some cameras leave out. Progressive
+  // and arithmetic-coded pictures may lack whole scans, so they always count as cut short.
   bool IsCutShort() const {
     return ended && (lacks_bits || jpeg.progressive_mode || jpeg.arith_code);
   }
@@ -146,7 +146,8 @@ bool ReadJpegPixels(JpegReader& reader, JDIMENSION top, JDIMENSION rows, uint8_t
   return true;
 }
 
-// Whether the bytes end with the marker that ends a JPEG. If not, the file may be cut short.
+// Returns whether the bytes end with the marker that ends a JPEG. If not, the file may be cut
+// short.
 bool HasItsEnd(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= 2 && bytes[bytes.size() - 2] == 0xff && bytes[bytes.size() - 1] == 0xd9;
 }

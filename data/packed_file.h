@@ -51,7 +51,7 @@ class PackedFile {
   PackedFile(const PackedFile&) = delete;
   PackedFile& operator=(const PackedFile&) = delete;
 
-  // The size in bytes of record `index`, and the sum of the sizes of all records.
+  // Return the size in bytes of record `index`, and the sum of the sizes of all records.
   int64_t size(int64_t index) const { return entries_[index].bytes; }
   int64_t size_of_all() const;
   // Copies record `index` to `bytes`, which has room for size(index) bytes, and verifies its

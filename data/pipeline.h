@@ -80,15 +80,15 @@ class BatchMaker {
 
   const PipelineOptions& options() const { return options_; }
   int64_t batches_per_epoch() const;
-  // The number of images made for batch `index` of an epoch: share(), or fewer for a smaller last
-  // batch.
+  // Returns the number of images made for batch `index` of an epoch: share(), or fewer for a
+  // smaller last batch.
   int SizeOf(int64_t index) const;
-  // The bytes of a full batch of share() images, and of its targets.
+  // Return the bytes of a full batch of share() images, and the bytes of its targets.
   int64_t image_bytes() const { return share() * writer_.output_bytes(); }
   int64_t target_bytes() const { return share() * bytes_of_target(); }
-  // The bytes of one image's target.
+  // Returns the bytes of one image's target.
   int64_t bytes_of_target() const;
-  // The number of images of a full batch that this rank makes.
+  // Returns the number of images that this rank makes of a full batch.
   int64_t share() const { return options_.batch_size / options_.ranks; }
 
   // Makes a batch; `index` is in [0, batches_per_epoch()). If images lie in memory, it does not

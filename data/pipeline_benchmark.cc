@@ -17,7 +17,7 @@
 namespace cotangent::data {
 namespace {
 
-// As many images as CIFAR-10 has, so that they do not fit in the processor's caches, as in
+// Returns as many images as CIFAR-10 has, so that they do not fit in the processor's caches, as in
 // training.
 const Dataset& LargeDataset() {
   static const Dataset* const dataset = [] {

@@ -101,7 +101,8 @@ bool ReadPixels(PngReader& reader, bool is_interlaced, uint8_t* rgba, uint8_t* r
   return true;
 }
 
-// EXIF data may follow the pixels. A file that is cut short after its pixels is accepted.
+// Returns the orientation in the file's EXIF data, which may follow the pixels. A file that is cut
+// short after its pixels is accepted.
 Orientation ReadOrientation(PngReader& reader) {
   if (setjmp(reader.jump) == 0) png_read_end(reader.png, reader.info);
   png_bytep exif = nullptr;

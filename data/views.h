@@ -37,7 +37,7 @@ class ViewMaker {
   // Goes on to the next batch; the first call goes to batch 0. REQUIRES: at most batches() calls.
   // Returns an error if the data set's reader cannot read an image of the batch.
   absl::Status Next();
-  // The number of images in the current batch, and their targets.
+  // Return the number of images in the current batch, and their targets.
   int size() const { return maker_.SizeOf(index_); }
   const void* targets() const { return targets_; }
   // Writes the images of the current batch to `images`, all with the same placement, for example

@@ -14,7 +14,8 @@ namespace {
 
 constexpr int kExitOutputLost = 1;
 
-// exit() calls this before it closes the streams.
+// Reports output that could not be written. exit() calls this function before it closes the
+// streams.
 void CheckStandardOutput(int exit_code, void*) {
   const bool failed_before = ferror(stdout) != 0;
   errno = 0;

@@ -33,7 +33,8 @@ struct Attribution {
   int steps = 0;  // number of points on the way from b to x at which gradients were computed
 
   double Sum() const;
-  // |Sum() - (score - baseline_score)|, divided by |score - baseline_score| unless that is 0.
+  // Returns |Sum() - (score - baseline_score)|, divided by |score - baseline_score| unless that is
+  // 0.
   double Error() const;
 };
 

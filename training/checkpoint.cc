@@ -44,8 +44,8 @@ absl::Status Damaged(absl::string_view source, absl::string_view finding) {
 
 std::string Hex(uint32_t checksum) { return absl::StrFormat("%08x", checksum); }
 
-// Whether the header's checksum is `checksum`. The checksum is computed over the header with
-// kNoChecksum written in the checksum's place.
+// Returns whether the header's checksum is `checksum`. The checksum is computed over the header
+// with kNoChecksum written in the checksum's place.
 bool HeaderIsIntact(std::string header, const std::string& checksum) {
   const std::string field = absl::StrCat("\"", kHeaderChecksumKey, "\":\"", checksum, "\"");
   const size_t place = header.find(field);

@@ -51,7 +51,7 @@ class Checkpoint {
   const Metadata& metadata() const { return metadata_; }
   // Returns the value of a metadata entry, or "" if there is no such entry.
   std::string Get(const std::string& key) const;
-  // The tensors by their names.
+  // Returns the tensors by their names.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   const Tensor* Find(const std::string& name) const;
   // Copies the numbers of a tensor of this checkpoint to `destination`, as f32. Integers are
@@ -74,7 +74,8 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
 // has been found plausible and enough memory is free.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 
-// The CRC-32C checksum of the iSCSI standard (RFC 3720), which uses Castagnoli's polynomial.
+// Returns the CRC-32C checksum of the iSCSI standard (RFC 3720), which uses Castagnoli's
+// polynomial.
 uint32_t Crc32c(absl::string_view bytes);
 
 // Writes a checkpoint; the file appears whole or not at all. The file is then read back, and

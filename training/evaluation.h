@@ -49,13 +49,14 @@ class Evaluator {
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
   data::TargetKind target_kind() const { return target_kind_; }
-  // If targets are numbers: mean and deviation by which the network's results are converted to the
-  // numbers' units. Empty for other targets.
+  // Returns the mean and deviation by which results that are numbers are converted to the numbers'
+  // units. Empty for targets of other kinds.
   const TargetScale& target_scale() const { return target_scale_; }
-  // Whether the network ends with a softmax, so that its results are probabilities, not logits.
+  // Returns whether the network ends with a softmax, so that its results are probabilities, not
+  // logits.
   bool gives_probabilities() const;
-  // The memory that the caller fills with images before Run(): [batch_size, channels, height,
-  // width].
+  // Returns the memory that the caller fills with images before Run(): [batch_size, channels,
+  // height, width].
   float* images() { return static_cast<float*>(plan_->input(network_->images)); }
   // Computes and returns the network's results for images(): [batch_size, classes].
   const float* Run();

@@ -19,11 +19,11 @@ namespace cotangent::training {
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
                       double update_seconds, double alone);
 
-// Whether an operation is a convolution: forward, or one of its gradients.
+// Returns whether an operation is a convolution: forward, or one of its gradients.
 bool IsConvolution(const layers::Plan::Description& operation);
 
-// The number of floating point operations in one run of the plan. Only convolutions and matrix
-// products are counted.
+// Returns the number of floating point operations in one run of the plan. Only convolutions and
+// matrix products are counted.
 double PlanFlops(const layers::Plan& plan);
 
 // Collects training steps as events of the Trace Event Format, which chrome://tracing and

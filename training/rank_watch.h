@@ -32,7 +32,7 @@ class RankWatch {
   // about it, else "".
   std::string Look(const Totals& now, nlohmann::json& line);
 
-  // Seconds that this rank had waited for others when the RankWatch was created.
+  // Returns the seconds that this rank had waited for others when the RankWatch was created.
   double waited_before() const { return waited_before_; }
 
  private:

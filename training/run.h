@@ -111,9 +111,10 @@ struct RunResult {
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
-  // A message for the user, such as a note or that a checkpoint could not be written.
+  // Passes on a message for the user, such as a note, or an error in writing a checkpoint.
   virtual void Say(const std::string& /*line*/) {}
-  // The first step has been compiled; the caller may save the measured times of its convolutions.
+  // Called when the first step has been compiled; the observer may save the measured times of the
+  // step's convolutions.
   virtual void PlanIsReady() {}
   // Called once, before the first step.
   virtual void Begins(const RunBeginning& /*beginning*/) {}

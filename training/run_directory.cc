@@ -29,8 +29,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kLargestMetrics = int64_t{1} << 32;
 
-// Whether the path still names the file behind the descriptor. If not, the process that held the
-// lock last removed the file after this process had opened it.
+// Returns whether the path still names the file behind the descriptor. If not, the process that
+// held the lock last removed the file after this process had opened it.
 bool IsStill(const std::string& path, int descriptor) {
   struct stat by_path, by_descriptor;
   return stat(path.c_str(), &by_path) == 0 && fstat(descriptor, &by_descriptor) == 0 &&

@@ -33,7 +33,7 @@ struct RunState {
   int64_t skipped = 0;
   double learning_rate = 0;  // that of the last step
   // Evaluations on the validation images: the best value so far (the loss or, if
-  // train.evaluation.best says SCORE, minus the score, so that less is better), the step after
+  // train.evaluation.best says ACCURACY, minus the score, so that less is better), the step after
   // which it was found, how many evaluations since then were not better (`stale`), and the step of
   // the latest evaluation. Steps are -1 before the first evaluation.
   double best = std::numeric_limits<double>::infinity();
@@ -57,8 +57,8 @@ struct RunState {
 void DescribeMachine(RunState& state);
 
 Metadata ToMetadata(const RunState& state);
-// `path` names the checkpoint in error messages. Returns InvalidArgument if the metadata have no
-// step.
+// Reads the run's state from a checkpoint's metadata. `path` names the checkpoint in error
+// messages. Returns InvalidArgument if the metadata have no step.
 absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::string& path);
 
 // Compares the configuration of a checkpoint with that of the run resumed from it. Returns one line

@@ -100,12 +100,12 @@ class TrainingStep {
   // parameters are frozen from then on.
   int64_t PreparedUntil() const { return prepared_until_; }
 
-  // The number of batches in one step: train.accumulate of the network text. Their gradients are
-  // averaged.
+  // Returns the number of batches in one step: train.accumulate of the network text. The gradients
+  // of these batches are averaged.
   int64_t parts() const { return text().train().accumulate(); }
-  // The memory that the caller fills with the next batch of N images: images() is f32 [N, C, H, W],
-  // and labels() holds class numbers [N]. If takes_values(), because the loss compares with values,
-  // the caller fills targets() with f32 [N, classes] instead of labels().
+  // Return the memory that the caller fills with the next batch of N images: images() is f32 [N, C,
+  // H, W], and labels() holds class numbers [N]. If takes_values(), because the loss compares with
+  // values, the caller fills targets() with f32 [N, classes] instead of labels().
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
   int32_t* labels() { return static_cast<int32_t*>(targets()); }
   void* targets() { return plan_->input(compiled_->labels); }
@@ -148,13 +148,13 @@ class TrainingStep {
   // parameter, layer or gradient in which the first number that is not finite was computed. Slow.
   std::string FindNonFinite(int64_t step);
 
-  // The network's graph without gradients.
+  // Returns the network's graph without gradients.
   const layers::BuiltNetwork& network() const { return network_.built; }
   layers::ParameterStore& store() { return *store_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
   layers::Plan& plan() { return *plan_; }
   const std::vector<optim::ParameterSlice>& slices() const { return slices_; }
-  // The algorithms chosen for all plans so far: a choice for each operation.
+  // Returns the algorithms chosen for all plans so far: a choice for each operation.
   const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
 
  private:
@@ -163,7 +163,7 @@ class TrainingStep {
   const layers::Network& text() const { return network_.text; }
   layers::PlanOptions OptionsOfPlan() const;
   absl::Status Compile(int64_t step);
-  // Bytes of weights, gradients, statistics and the optimizer's state.
+  // Returns the bytes of weights, gradients, statistics and the optimizer's state.
   int64_t FixedBytes() const;
   void TakeChoicesOfRankZero();
   // Divides the gradients into buckets and tells the plan to start sending each bucket when its

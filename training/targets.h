@@ -45,7 +45,7 @@ void WriteTargetScale(const data::Dataset& images, layers::Network& network);
 // `targets` are [images, labels].
 std::vector<double> AveragePrecisions(absl::Span<const float> scores,
                                       absl::Span<const float> targets, int64_t labels);
-// The mean of AveragePrecisions() over the labels that occur; 0 if none does.
+// Returns the mean of AveragePrecisions() over the labels that occur; 0 if none does.
 double MeanAveragePrecision(absl::Span<const float> scores, absl::Span<const float> targets,
                             int64_t labels);
 
@@ -56,12 +56,12 @@ double MeanAveragePrecision(absl::Span<const float> scores, absl::Span<const flo
 std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
                                               absl::Span<const float> targets, int64_t numbers);
 
-// The measure that MeasureOf() names, for labels and numbers; `answers` and `targets` are [images,
-// count].
+// Returns the measure that MeasureOf() names, for labels and numbers; `answers` and `targets` are
+// [images, count].
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 
-// Returns 1 / (1 + exp(-x)): the probability of a label whose logit is x.
+// Returns 1 / (1 + exp(-x)), the probability of a label whose logit is x.
 double Sigmoid(double x);
 
 }  // namespace cotangent::training

@@ -73,8 +73,8 @@ class Trainer {
   void Save();
   RunNumbers Numbers() const;
 
-  // How many steps of the schedule are done. Differs from state_.step only if the run was resumed
-  // with another batch size.
+  // Returns how many steps of the schedule are done. Differs from state_.step only if the run was
+  // resumed with another batch size.
   int64_t position() const { return state_.step - run_.updates_ahead; }
   double Epochs() const {
     return static_cast<double>(position()) / static_cast<double>(run_.steps_per_epoch);
@@ -83,8 +83,8 @@ class Trainer {
   bool IsEpochEnd() const {
     return position() % run_.steps_per_epoch == 0 || position() == run_.total_steps;
   }
-  // Whether the last step of this call of Train() has been made: the schedule is at its end, the
-  // run has run out of patience, or it has reached max_steps.
+  // Returns whether the last step of this call of Train() has been made: the schedule is at its
+  // end, the run has run out of patience, or it has reached max_steps.
   bool IsDone() const {
     return position() >= run_.total_steps || IsOutOfPatience() ||
            (options_.max_steps > 0 && state_.step >= options_.max_steps);
@@ -93,7 +93,8 @@ class Trainer {
     const int64_t patience = network_.train().stop().patience();
     return patience > 0 && state_.stale >= patience;
   }
-  // To be called at the end of an epoch only.
+  // Returns whether an evaluation is due at the end of this epoch. REQUIRES: an epoch has just
+  // ended.
   bool IsEvaluationDue() const {
     const int64_t every = network_.train().evaluation().every_epochs();
     return every > 0 && Epoch() % every == 0 && !IsDone();

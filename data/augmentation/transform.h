@@ -36,9 +36,9 @@ class Transform {
   virtual ~Transform() = default;
   virtual void Apply(SplitMix64& random, Planar& image) const = 0;
 
-  // Whether Apply() only enlarges a part of the image to the size of the whole. If such a transform
-  // comes first in a chain and the pictures in the files are larger than the images, the part is
-  // cut from the picture itself, which keeps more details.
+  // Returns whether Apply() only enlarges a part of the image to the size of the whole. If such a
+  // transform comes first in a chain, and the pictures in the files are larger than the images, the
+  // part is cut from the picture itself, which keeps more details.
   virtual bool is_crop() const { return false; }
   // For a crop (is_crop() is true): draws the part, of a picture of height x width pixels, that is
   // to be enlarged. Apply() draws the part of its image in the same way.
@@ -87,7 +87,8 @@ struct AffineRange {
   double scale_low = 1, scale_high = 1;
   double shear = 0;  // shear along each axis by an angle uniform in [-shear, shear], in degrees
 };
-// Rotates, shifts, scales and shears about the centre. What comes from outside the image is black.
+// Rotates, shifts, scales and shears an image about its centre. Places of the result that show what
+// lies outside the image are black.
 TransformPointer RandomAffine(const AffineRange& range);
 
 struct AreaRange {

@@ -7,7 +7,8 @@
 namespace cotangent::data {
 namespace {
 
-// FNV-1a (Fowler, Noll, Vo), then mixed, since its high bits hardly depend on the last letters.
+// Returns the FNV-1a hash (Fowler, Noll, Vo) of a name, hashed once more, since the high bits of
+// FNV-1a hardly depend on the last letters.
 uint64_t HashOf(absl::string_view name) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;

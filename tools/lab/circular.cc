@@ -201,7 +201,7 @@ struct Box {
   tensor::LinearMap map;
 };
 
-// Linear maps that are examined as black boxes.
+// Returns linear maps, which the experiment examines as black boxes.
 std::vector<Box> Boxes(int64_t n, double perturbation) {
   const Vector a = Random(n, 9);
   auto matrix = std::make_shared<Vector>(tensor::CirculantMatrix<double>(a));

@@ -107,7 +107,7 @@ std::string ConfusionMatrix(const Evaluation& e) {
                       named ? "; the number says how many" : "", ".</figcaption></figure>\n");
 }
 
-// A table of the pairs (class, answer) that are confused most often.
+// Returns an HTML table of the pairs (class, answer) that are confused most often.
 std::string MostConfused(const Evaluation& e) {
   const Assessment& a = e.assessment;
   // Minus the count, then the index of the matrix cell.
