@@ -15,8 +15,8 @@ namespace {
 constexpr int kBarCells = 20;
 constexpr std::chrono::milliseconds kRedrawEvery(100);
 // The machine's load is measured every kLookAtLoadEvery. The live line mentions other programs if
-// they take at least the share kMuchOtherWork of the processors, and waiting for other ranks if it
-// takes at least the share kMuchWaiting of the time.
+// they take at least the share kMuchOtherWork of the processors. It mentions waiting for other
+// ranks (processes that train together) if that takes at least the share kMuchWaiting of the time.
 constexpr std::chrono::seconds kLookAtLoadEvery(2);
 constexpr double kMuchOtherWork = 0.05, kMuchWaiting = 0.01;
 

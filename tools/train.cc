@@ -274,7 +274,7 @@ class TerminalObserver : public Progress {
   const bool records_;
 };
 
-// The observer of all ranks but the first; it shows nothing.
+// The observer of all ranks (processes that train together) but the first. It shows nothing.
 class SilentObserver : public training::RunObserver {
  public:
   bool Interrupted() override { return InterruptSignal() != 0; }

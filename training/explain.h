@@ -1,4 +1,5 @@
-// Runs training steps on random images, to measure how long each part of a step takes.
+// Runs training steps on random images, to measure how long each part of a step takes. A plan
+// (layers/plan/plan.h) is a network compiled for this machine, as a sequence of operations.
 #ifndef COTANGENT_TRAINING_EXPLAIN_H_
 #define COTANGENT_TRAINING_EXPLAIN_H_
 

@@ -1,4 +1,7 @@
 // Limits the memory that training takes to what `train { memory: ... }` of a network text says.
+//
+// A plan (layers/plan/plan.h) is a network compiled for this machine; compiling it determines how
+// much memory its intermediate results take.
 #ifndef COTANGENT_TRAINING_MEMORY_H_
 #define COTANGENT_TRAINING_MEMORY_H_
 

@@ -1,4 +1,5 @@
-// Reports what a compiled plan does and how long each part takes, as a table or as a trace file.
+// Reports what a plan does and how long each part takes, as a table or as a trace file. A plan
+// (layers/plan/plan.h) is a network compiled for this machine, as a sequence of operations.
 #ifndef COTANGENT_TRAINING_PLAN_REPORT_H_
 #define COTANGENT_TRAINING_PLAN_REPORT_H_
 

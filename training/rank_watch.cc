@@ -20,8 +20,8 @@ std::string RankWatch::Look(const Totals& now, nlohmann::json& line) {
   const std::vector<double> of_ranks = distributed::GatherNumber(ranks_, computed);
   line["computing_seconds_by_rank"] = of_ranks;
   const std::string straggler = distributed::DescribeStraggler(of_ranks, hosts_);
-  // No slow rank is reported at the first call, which covers the first steps: each rank then still
-  // prepares other things.
+  // No slow rank is reported at the first call, which covers the first steps: in these, each rank
+  // also prepares other things.
   const bool tells = last_.steps > 0 && !straggler.empty() && !was_straggler_;
   was_straggler_ = !straggler.empty();
   last_ = now;

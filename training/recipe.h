@@ -44,7 +44,8 @@ struct RunData {
   // Used if the recipe gives no normalisation. If neither does, the mean and deviation of the
   // training images are computed.
   std::optional<data::Normalization> normalization;
-  // The splits that are evaluated during the run (`watched`) and at its end (`final`).
+  // The splits (training, validation or test images) that are evaluated during the run (`watched`)
+  // and at its end (`final`).
   data::Split watched = data::Split::kTest, final = data::Split::kTest;
   // Reads the images of a split. The function is called from a thread of its own.
   std::function<absl::StatusOr<data::Dataset>(data::Split)> load;

@@ -97,7 +97,8 @@ absl::Status Trainer::AtEpochEnd() {
   return absl::OkStatus();
 }
 
-// The time spent waiting for the slowest rank counts as training time.
+// The time spent waiting for the slowest rank (a process that takes part in the training) counts as
+// training time.
 bool Trainer::AnyInterrupted() {
   const Clock::time_point start = Clock::now();
   const bool interrupted = distributed::Any(ranks_, observer_.Interrupted());

@@ -202,9 +202,10 @@ std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
   return places;
 }
 
-// Every rank computes the buckets from its own plan and from the measured link, which is the same
-// on all ranks. Ranks whose gradients are computed in different orders would get different buckets;
-// that is an error.
+// Every rank (process that takes part in the training) computes the buckets, the pieces in which
+// gradients are sent, from its own plan and from the speed of the link between ranks, which is
+// measured once for all. Ranks whose gradients are computed in different orders would get different
+// buckets; that is an error.
 absl::Status TrainingStep::PlanBuckets() {
   distributed::Communicator& ranks = *options_.ranks;
   if (!link_.has_value()) {

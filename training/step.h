@@ -1,4 +1,5 @@
-// TrainingStep: a network with its parameters, its optimizer and the compiled training step.
+// TrainingStep: a network with its parameters, its optimizer and its compiled training step. A plan
+// (layers/plan/plan.h) is a network compiled for this machine, as a sequence of operations.
 //
 // A program with its own data and its own training loop uses it like this:
 //

@@ -46,8 +46,8 @@ absl::Status Trainer::Prepare() {
                                 {{"the checksum of the training images", state_.data_checksum}});
 }
 
-// Returns an error unless all ranks have the same settings, without which they would compute
-// different steps.
+// Returns an error unless all ranks (processes that train together) have the same settings; with
+// different ones they would compute different steps.
 absl::Status Trainer::CheckRanks() const {
   RunState machine;
   DescribeMachine(machine);

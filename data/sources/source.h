@@ -1,10 +1,10 @@
 #ifndef COTANGENT_DATA_SOURCES_SOURCE_H_
 #define COTANGENT_DATA_SOURCES_SOURCE_H_
 
-// The base class of all sources of data sets. Each kind of source is implemented in a file of its
-// own beside this one. The file contains the source's name, the shape of its images, its classes,
-// its files with sizes and checksums, where they are downloaded from and how they are read, and a
-// line
+// The base class of all sources of data sets. A source has up to three splits: training, validation
+// and test images. Each kind of source is implemented in a file of its own beside this one. The
+// file contains the source's name, the shape of its images, its classes, its files with sizes and
+// checksums, where they are downloaded from and how they are read, and a line
 //
 //   COTANGENT_SOURCE(OpenMnist, "mnist");
 //
