@@ -7,29 +7,33 @@
 namespace cotangent::data {
 
 absl::StatusOr<std::unique_ptr<ViewMaker>> ViewMaker::Create(const Dataset* dataset,
-                                                             const PipelineOptions& options) {
+                                                             const PipelineOptions& options,
+                                                             int64_t first, int64_t every) {
   ASSIGN_OR_RETURN(BatchMaker maker, BatchMaker::Create(dataset, options));
-  return std::unique_ptr<ViewMaker>(new ViewMaker(dataset, std::move(maker)));
+  return std::unique_ptr<ViewMaker>(new ViewMaker(dataset, std::move(maker), first, every));
 }
 
-ViewMaker::ViewMaker(const Dataset* dataset, BatchMaker maker)
+ViewMaker::ViewMaker(const Dataset* dataset, BatchMaker maker, int64_t first, int64_t every)
     : dataset_(dataset),
       maker_(std::move(maker)),
       writer_(dataset->channels, dataset->height, dataset->width, maker_.options().normalization,
-              maker_.options().format) {
+              maker_.options().format),
+      every_(every),
+      index_(first - every) {
   const PipelineOptions& options = maker_.options();
   if (dataset->is_in_memory()) {
     own_targets_.resize(maker_.target_bytes());
     return;
   }
+  if (first >= batches()) return;
   Crew::Options crew;
-  crew.batches_per_epoch = batches();
+  crew.batches_per_epoch = (batches() - first + every - 1) / every;
   crew.one_epoch = true;
   crew.image_bytes = options.batch_size * dataset->image_bytes();
   crew.target_bytes = maker_.target_bytes();
   crew.places = options.workers + options.buffers;
-  const Crew::Make make = [this](int64_t, int64_t index, void* images, void* targets) {
-    return ReadBatch(index, images, targets);
+  const Crew::Make make = [=, this](int64_t, int64_t index, void* images, void* targets) {
+    return ReadBatch(first + index * every, images, targets);
   };
   crew_ = std::make_unique<Crew>(crew, std::vector<Crew::Make>(options.workers, make));
 }
@@ -51,7 +55,7 @@ absl::StatusOr<int> ViewMaker::ReadBatch(int64_t index, void* images, void* targ
 }
 
 absl::Status ViewMaker::Next() {
-  ++index_;
+  index_ += every_;
   if (crew_ == nullptr) {
     images_ = dataset_->image(index_ * maker_.options().batch_size);
     WriteTargets(index_, own_targets_.data());

@@ -28,13 +28,19 @@ class ViewMaker {
  public:
   // `dataset` must outlive the result. If the images are not in memory, options.workers threads
   // read batches in advance; each image is read once, however many views of it are written.
+  //
+  // Makes the batches `first`, `first` + `every`, `first` + 2 `every`, ... of the data set. Ranks
+  // (processes) that share out the batches pass their rank and the number of ranks.
   static absl::StatusOr<std::unique_ptr<ViewMaker>> Create(const Dataset* dataset,
-                                                           const PipelineOptions& options);
+                                                           const PipelineOptions& options,
+                                                           int64_t first = 0, int64_t every = 1);
 
+  // The number of batches of the data set, including those that this object leaves out.
   int64_t batches() const { return maker_.batches_per_epoch(); }
   int64_t target_bytes() const { return maker_.bytes_of_target(); }  // bytes of one image's target
 
-  // Goes on to the next batch; the first call goes to batch 0. REQUIRES: at most batches() calls.
+  // Goes on to the next batch; the first call goes to batch `first`. REQUIRES: there is such a
+  // batch.
   // Returns an error if the data set's reader cannot read an image of the batch.
   absl::Status Next();
   // Return the number of images in the current batch, and their targets.
@@ -45,7 +51,7 @@ class ViewMaker {
   void Write(const Placement& placement, void* images) const;
 
  private:
-  ViewMaker(const Dataset* dataset, BatchMaker maker);
+  ViewMaker(const Dataset* dataset, BatchMaker maker, int64_t first, int64_t every);
   // Reads the images of batch `index` as bytes, without placement or normalisation, and writes
   // their targets. Returns the number of images.
   absl::StatusOr<int> ReadBatch(int64_t index, void* images, void* targets) const;
@@ -56,7 +62,8 @@ class ViewMaker {
   const ImageWriter writer_;
   std::vector<char> own_targets_;  // targets of the batch, if the images are in memory
   std::unique_ptr<Crew> crew_;
-  int64_t index_ = -1;
+  const int64_t every_;
+  int64_t index_;  // of the current batch in the data set
   const uint8_t* images_ = nullptr;
   const void* targets_ = nullptr;
 };

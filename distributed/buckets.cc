@@ -4,6 +4,8 @@
 #include <chrono>
 #include <memory>
 
+#include "distributed/straggler.h"
+
 namespace cotangent::distributed {
 namespace {
 
@@ -12,20 +14,25 @@ namespace {
 constexpr double kBytesOverLatency = 8;
 constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
 
-// Sizes in floats of the two messages that MeasureLink() sends, and how often it sends each. It
-// takes the fastest, because ranks do not begin at the same time.
+// Sizes in floats of the two messages that MeasureLink() sends, and how often it sends each.
 constexpr int64_t kFew = 256, kMany = int64_t{1} << 20;
-constexpr int kFewTimes = 12, kManyTimes = 4;
+constexpr int kFewTimes = 21, kManyTimes = 7;
 
-double BestSeconds(Means& means, size_t stretch, int times) {
-  double best = 1e9;
+// Returns the median of several times that the slowest rank takes for the mean of a stretch. The
+// ranks begin together, since gathering the times of the mean before makes them wait for each
+// other.
+double MedianSeconds(Communicator& ranks, Means& means, size_t stretch, int times) {
+  std::vector<double> seconds;
   for (int i = 0; i < times; ++i) {
     means.Begin(stretch);
     means.Finish();
     const Means::Record& record = means.records()[stretch];
-    best = std::min(best, std::chrono::duration<double>(record.ended - record.begun).count());
+    const std::vector<double> of_ranks =
+        GatherNumber(ranks, std::chrono::duration<double>(record.ended - record.begun).count());
+    seconds.push_back(*std::max_element(of_ranks.begin(), of_ranks.end()));
   }
-  return best;
+  std::nth_element(seconds.begin(), seconds.begin() + times / 2, seconds.end());
+  return seconds[times / 2];
 }
 
 }  // namespace
@@ -35,8 +42,8 @@ Link MeasureLink(Communicator& ranks) {
   const std::unique_ptr<Means> means =
       ranks.MakeMeans(buffer.data(), {{0, kFew}, {0, kMany}}, ElementType::kF32);
   Link link;
-  link.seconds = BestSeconds(*means, 0, kFewTimes);
-  const double more = BestSeconds(*means, 1, kManyTimes) - link.seconds;
+  link.seconds = MedianSeconds(ranks, *means, 0, kFewTimes);
+  const double more = MedianSeconds(ranks, *means, 1, kManyTimes) - link.seconds;
   link.bytes_per_second =
       static_cast<double>((kMany - kFew) * sizeof(float)) / std::max(more, 1e-6);
   BroadcastValue(ranks, link);

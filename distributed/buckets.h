@@ -13,13 +13,13 @@
 namespace cotangent::distributed {
 
 // The time that averaging a message over the ranks takes (means.h): `seconds` for any size, plus
-// its bytes
-// bytes_per_second.
+// its bytes / bytes_per_second.
 struct Link {
   double seconds = 0, bytes_per_second = 0;
 };
-// Measures the link between the ranks; all ranks must call it, and all get the same result. Takes
-// as long as sending 16 MB.
+// Measures the link between the ranks: the median of several times for a short and for a long
+// message, each the time of the slowest rank. All ranks must call it, and all get the same result.
+// Takes as long as averaging 30 MB.
 Link MeasureLink(Communicator& ranks);
 
 // A gradient's place in the buffer of all gradients, and the index of the operation that computes

@@ -19,7 +19,8 @@ double SecondsOfExchange(const Cluster& cluster, double bytes) {
   if (cluster.ranks == 1) return 0;
   switch (cluster.exchange) {
     case Exchange::kDirect:
-      return 2 * message + 2 * volume * (ranks - 1) / ranks;
+      return 2 * message + 2 * (ranks - 2) * cluster.seconds_between_messages +
+             2 * volume * (ranks - 1) / ranks;
     case Exchange::kRing:
       return 2 * (ranks - 1) * message + 2 * volume * (ranks - 1) / ranks;
     case Exchange::kTree:

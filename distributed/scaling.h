@@ -4,8 +4,8 @@
 // In the model a rank computes its operations one after the other. A bucket of gradients
 // (buckets.h) is sent as soon as it is computed and the link is free, so buckets follow each other
 // on the link. The step ends when the last bucket has arrived and the parameters are updated. The
-// model leaves out ranks of different speed, links shared by several machines, and the processor
-// time that sending takes.
+// model leaves out ranks of different speed, links shared by several machines, and that a processor
+// which sends does not compute meanwhile.
 #ifndef COTANGENT_DISTRIBUTED_SCALING_H_
 #define COTANGENT_DISTRIBUTED_SCALING_H_
 
@@ -25,19 +25,22 @@ struct StepTimes {
 };
 
 // How a mean of n bytes over P ranks is computed. Each line gives its time if a message takes `a`
-// seconds plus 1 / b seconds per byte in each direction (Thakur, Rabenseifner and Gropp,
-// "Optimization of collective communication operations in MPICH", 2005):
+// seconds plus 1 / b seconds per byte in each direction, and a rank begins to send messages at
+// least `g` seconds apart (Thakur, Rabenseifner and Gropp, "Optimization of collective
+// communication operations in MPICH", 2005; g is the gap of Culler et al., "LogP", 1993):
 enum class Exchange {
-  kDirect,  // each rank owns a share, as in means.h: 2 a + 2 n (P - 1) / P / b
-  kRing,    // shares go from neighbour to neighbour: 2 (P - 1) a + 2 n (P - 1) / P / b
-  kTree,    // sums go up a binary tree, the mean down: 2 ceil(log2 P) (a + n / b)
+  // Each rank owns a share, as in means.h: 2 a + 2 (P - 2) g + 2 n (P - 1) / P / b
+  kDirect,
+  kRing,  // shares go from neighbour to neighbour: 2 (P - 1) a + 2 n (P - 1) / P / b
+  kTree,  // sums go up a binary tree, the mean down: 2 ceil(log2 P) (a + n / b)
 };
 
 struct Cluster {
   int ranks = 2;
   Exchange exchange = Exchange::kDirect;
-  double seconds_per_message = 0, bytes_per_second = 0;
-  int bytes_per_number = 4;  // of a gradient: 4 in f32, 2 in bf16
+  double seconds_per_message = 0, bytes_per_second = 0;  // a, b
+  double seconds_between_messages = 0;                   // g
+  int bytes_per_number = 4;                              // of a gradient: 4 in f32, 2 in bf16
 };
 
 // Returns the seconds that computing the mean of a message of `bytes` bytes over the cluster's

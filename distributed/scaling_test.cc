@@ -8,6 +8,8 @@ namespace {
 TEST(SecondsOfExchangeTest, IsWhatThePaperSays) {
   Cluster cluster = {.ranks = 8, .seconds_per_message = 1, .bytes_per_second = 10};
   EXPECT_DOUBLE_EQ(SecondsOfExchange(cluster, 80), 2 + 2 * 8 * 7.0 / 8);
+  cluster.seconds_between_messages = 0.25;
+  EXPECT_DOUBLE_EQ(SecondsOfExchange(cluster, 80), 2 + 3 + 2 * 8 * 7.0 / 8);
   cluster.exchange = Exchange::kRing;
   EXPECT_DOUBLE_EQ(SecondsOfExchange(cluster, 80), 14 + 2 * 8 * 7.0 / 8);
   cluster.exchange = Exchange::kTree;

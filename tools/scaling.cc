@@ -29,8 +29,12 @@ ABSL_FLAG(std::string, network, "resnet18", "a network of the zoo, or the path o
 ABSL_FLAG(int64_t, batch_size, 128, "images a rank and step");
 ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
 ABSL_FLAG(int, threads, 0, "threads of a rank that compute; 0: one a core");
-ABSL_FLAG(double, gigabits, 10, "what the network between ranks carries a second, each way");
+ABSL_FLAG(
+    std::string, gigabits, "10",
+    "what the network between ranks carries a second, each way; by commas for several tables");
 ABSL_FLAG(double, microseconds, 100, "what a message takes, there alone");
+ABSL_FLAG(double, microseconds_between, 5,
+          "what passes between two messages that a rank begins to send; 5: a system call of TCP");
 ABSL_FLAG(std::string, ranks, "2,4,8,16,32,64,128,256,512,1024", "how many ranks, by commas");
 ABSL_FLAG(int64_t, bucket_bytes, 0,
           "the least bytes of gradients sent together; 0: as training chooses for the network");
@@ -47,6 +51,19 @@ constexpr char kUsage[] =
     "\n"
     "  scaling --network=resnet18 --batch_size=128 --gigabits=10 --microseconds=100\n";
 constexpr int kMostRanks = 1 << 20;
+constexpr double kMostGigabits = 1e6, kMostMicroseconds = 1e9;
+
+absl::StatusOr<std::vector<double>> Gigabits() {
+  std::vector<double> all;
+  for (absl::string_view text : absl::StrSplit(absl::GetFlag(FLAGS_gigabits), ',')) {
+    double gigabits = 0;
+    if (!absl::SimpleAtod(text, &gigabits) || !(gigabits > 0) || gigabits > kMostGigabits)
+      return FlagError("gigabits", absl::GetFlag(FLAGS_gigabits),
+                       "numbers above 0, at most 1e6, as 1,10,25");
+    all.push_back(gigabits);
+  }
+  return all;
+}
 
 absl::StatusOr<std::vector<int>> Ranks() {
   std::vector<int> all;
@@ -93,8 +110,7 @@ absl::StatusOr<distributed::StepTimes> MeasureStep(const layers::Network& networ
 
 std::string Percent(double share) { return absl::StrFormat("%.1f%%", 100 * share); }
 
-void Print(const distributed::StepTimes& step, const std::vector<int>& ranks) {
-  using distributed::Exchange;
+void PrintStep(const distributed::StepTimes& step) {
   double computed = step.update;
   for (double seconds : step.operations) computed += seconds;
   double floats = 0;
@@ -103,9 +119,16 @@ void Print(const distributed::StepTimes& step, const std::vector<int>& ranks) {
   printf(
       "a rank alone: %.1f images/s, %.1f ms a step, of them %.1f ms the update; %.1f MB of "
       "gradients "
-      "in f32\n%g Gb/s, %g us a message\n\n",
-      step.images / computed, computed * 1e3, step.update * 1e3, floats * 4e-6,
-      absl::GetFlag(FLAGS_gigabits), absl::GetFlag(FLAGS_microseconds));
+      "in f32\n",
+      step.images / computed, computed * 1e3, step.update * 1e3, floats * 4e-6);
+}
+
+void PrintPredictions(const distributed::StepTimes& step, double gigabits,
+                      const std::vector<int>& ranks) {
+  using distributed::Exchange;
+  const double message = absl::GetFlag(FLAGS_microseconds),
+               between = absl::GetFlag(FLAGS_microseconds_between);
+  printf("\n%g Gb/s, %g us a message, %g us between two\n\n", gigabits, message, between);
   std::vector<std::vector<std::string>> rows = {{"ranks", "gradients", "exchange", "images/s",
                                                  "efficiency", "ms a step", "ms under way",
                                                  "hidden"}};
@@ -114,11 +137,9 @@ void Print(const distributed::StepTimes& step, const std::vector<int>& ranks) {
       for (const auto& [exchange, name] :
            {std::pair(Exchange::kDirect, "direct"), std::pair(Exchange::kRing, "ring"),
             std::pair(Exchange::kTree, "tree")}) {
-        const distributed::Prediction p =
-            distributed::Predict(step,
-                                 {count, exchange, absl::GetFlag(FLAGS_microseconds) * 1e-6,
-                                  absl::GetFlag(FLAGS_gigabits) * 1e9 / 8, bytes},
-                                 absl::GetFlag(FLAGS_bucket_bytes));
+        const distributed::Prediction p = distributed::Predict(
+            step, {count, exchange, message * 1e-6, gigabits * 1e9 / 8, between * 1e-6, bytes},
+            absl::GetFlag(FLAGS_bucket_bytes));
         const double hidden =
             p.communication > 0 ? std::max(0.0, 1 - p.waited / p.communication) : 1;
         rows.push_back({absl::StrCat(count), bytes == 4 ? "f32" : "bf16", name,
@@ -136,12 +157,14 @@ int Main(const CommandLine& line) {
   if (absl::GetFlag(FLAGS_batch_size) < 1)
     return Fail(
         FlagError("batch_size", absl::StrCat(absl::GetFlag(FLAGS_batch_size)), "1 or more images"));
-  if (!(absl::GetFlag(FLAGS_gigabits) > 0) || absl::GetFlag(FLAGS_gigabits) > 1e6)
-    return Fail(FlagError("gigabits", absl::StrCat(absl::GetFlag(FLAGS_gigabits)),
-                          "a number above 0, at most 1e6"));
-  if (!(absl::GetFlag(FLAGS_microseconds) >= 0) || absl::GetFlag(FLAGS_microseconds) > 1e9)
-    return Fail(FlagError("microseconds", absl::StrCat(absl::GetFlag(FLAGS_microseconds)),
-                          "a number from 0 to 1e9"));
+  for (const auto& [flag, value] :
+       {std::pair("microseconds", absl::GetFlag(FLAGS_microseconds)),
+        std::pair("microseconds_between", absl::GetFlag(FLAGS_microseconds_between))}) {
+    if (!(value >= 0) || value > kMostMicroseconds)
+      return Fail(FlagError(flag, absl::StrCat(value), "a number from 0 to 1e9"));
+  }
+  const absl::StatusOr<std::vector<double>> gigabits = Gigabits();
+  if (!gigabits.ok()) return Fail(gigabits.status());
   if (absl::GetFlag(FLAGS_bucket_bytes) < 0)
     return Fail(FlagError("bucket_bytes", absl::StrCat(absl::GetFlag(FLAGS_bucket_bytes)),
                           "0 or more bytes"));
@@ -156,7 +179,8 @@ int Main(const CommandLine& line) {
   options.precision = training::PrecisionOf(*network);
   const absl::StatusOr<distributed::StepTimes> step = MeasureStep(*network, options);
   if (!step.ok()) return Fail(step.status());
-  Print(*step, *ranks);
+  PrintStep(*step);
+  for (const double speed : *gigabits) PrintPredictions(*step, speed, *ranks);
   return kExitDone;
 }
 

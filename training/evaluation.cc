@@ -19,6 +19,7 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   auto evaluator = std::unique_ptr<Evaluator>(new Evaluator);
   evaluator->batch_size_ = batch_size;
   evaluator->threads_ = std::max(1, options.threads);
+  evaluator->ranks_ = options.ranks;
   layers::BuildOptions build;
   build.batch_size = batch_size;
   build.training = false;
@@ -102,6 +103,79 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
   return {sum / static_cast<double>(classes), static_cast<double>(count)};
 }
 
+// Every rank fills in its own batches; everything else is 0 until AddOverRanks(). Sums are added up
+// in the order of the batches, whichever rank has computed them, so that their bits do not depend on
+// the number of ranks.
+struct Evaluator::Findings {
+  struct Batch {
+    double right = 0, loss = 0, weight = 0;  // number of right answers; layers::LossSums
+  };
+  static_assert(sizeof(Batch) == 3 * sizeof(double));
+
+  Findings(int64_t batches, int64_t floats_of_batch, bool keeps_answers, bool keeps_targets)
+      : batches(batches),
+        floats(floats_of_batch),
+        answers(keeps_answers ? batches * floats : 0),
+        targets(keeps_targets ? batches * floats : 0) {}
+
+  void AddOverRanks(distributed::Communicator& ranks) {
+    if (batches.empty()) return;
+    ranks.Sum({&batches[0].right, 3 * batches.size()});
+    for (std::vector<float>* numbers : {&answers, &targets}) {
+      for (size_t begin = 0, batch = 0; begin < numbers->size(); begin += floats, ++batch) {
+        ranks.BeginBroadcast({numbers->data() + begin, static_cast<size_t>(floats)},
+                             static_cast<int>(batch % ranks.ranks()));
+      }
+    }
+    ranks.FinishBroadcasts();
+  }
+
+  std::vector<Batch> batches;
+  int64_t floats;                       // answers in a full batch
+  std::vector<float> answers, targets;  // [batches, images of a batch, classes], or empty
+};
+
+// `scores` and `targets` are those of the `size` images of batch number `batch`.
+void Evaluator::EvaluateBatch(const float* scores, const void* targets, int64_t size, int64_t batch,
+                              Findings& findings) const {
+  const int64_t classes = network_->classes;
+  Findings::Batch& found = findings.batches[batch];
+  if (target_kind_ == data::TargetKind::kClass) {
+    const auto* const labels = static_cast<const int32_t*>(targets);
+    for (int64_t i = 0; i < size; ++i) {
+      const float* const row = scores + i * classes;
+      if (std::max_element(row, row + classes) - row == labels[i]) found.right += 1;
+    }
+  }
+  const int64_t begin = batch * findings.floats;
+  if (!findings.answers.empty())
+    std::copy_n(scores, size * classes, findings.answers.begin() + begin);
+  if (!findings.targets.empty()) {
+    std::copy_n(static_cast<const float*>(targets), size * classes,
+                findings.targets.begin() + begin);
+  }
+  const layers::LossSums loss = SumLosses(scores, targets, size);
+  found.loss = loss.loss;
+  found.weight = loss.weight;
+}
+
+Evaluator::Result Evaluator::Conclude(const Findings& findings, int64_t images) const {
+  Findings::Batch sum;
+  for (const Findings::Batch& batch : findings.batches) {
+    sum.right += batch.right;
+    sum.loss += batch.loss;
+    sum.weight += batch.weight;
+  }
+  Result result = {sum.right / static_cast<double>(images),
+                   sum.weight > 0 ? sum.loss / sum.weight : 0};
+  if (target_kind_ != data::TargetKind::kClass) {
+    const size_t count = images * network_->classes;
+    result.score = Score(target_kind_, {findings.answers.data(), count},
+                         {findings.targets.data(), count}, network_->classes);
+  }
+  return result;
+}
+
 absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset,
                                                       const data::Normalization& normalization,
                                                       const std::vector<data::View>& views,
@@ -114,46 +188,34 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   if (has_values) options.targets = data::TargetFormat::kValues;
   options.target_mean = target_scale_.mean;
   options.target_deviation = target_scale_.deviation;
-  ASSIGN_OR_RETURN(const auto maker, data::ViewMaker::Create(&dataset, options));
-  const int64_t classes = network_->classes;
-  std::vector<float> scores(batch_size_ * classes), of_all;
-  std::vector<char> targets_of_all;
-  int64_t right = 0;
-  layers::LossSums loss;
-  for (int64_t batch = 0; batch < maker->batches(); ++batch) {
-    RETURN_IF_ERROR(maker->Next());
-    const int64_t size = maker->size();
+  const int64_t rank = ranks_->rank(), ranks = ranks_->ranks(), classes = network_->classes;
+  ASSIGN_OR_RETURN(const auto maker, data::ViewMaker::Create(&dataset, options, rank, ranks));
+  std::vector<float> scores(batch_size_ * classes);
+  Findings findings(maker->batches(), batch_size_ * classes, has_values || answers != nullptr,
+                    has_values);
+  absl::Status status;
+  // In each round every rank evaluates one batch; in the last one, some ranks may have none.
+  for (int64_t first = 0; first < maker->batches(); first += ranks) {
+    const bool has_batch = first + rank < maker->batches();
+    if (has_batch) status = maker->Next();
+    const int64_t size = has_batch ? maker->size() : 0;
     std::fill(scores.begin(), scores.end(), 0.0f);
     for (const data::View& view : views) {
-      if (cancelled()) return absl::CancelledError("interrupted");
+      if (status.ok() && cancelled()) status = absl::CancelledError("interrupted");
+      if (distributed::Any(*ranks_, !status.ok())) return distributed::Agree(*ranks_, status);
+      if (!has_batch) continue;
       maker->Write(view.placement, images());
       const float* const result = Run();
       for (int64_t i = 0; i < size * classes; ++i) scores[i] += view.weight * result[i];
     }
-    const auto* const labels = static_cast<const int32_t*>(maker->targets());
-    for (int64_t i = 0; !has_values && i < size; ++i) {
-      const float* const row = scores.data() + i * classes;
-      if (std::max_element(row, row + classes) - row == labels[i]) ++right;
-    }
-    if (has_values || answers != nullptr)
-      of_all.insert(of_all.end(), scores.begin(), scores.begin() + size * classes);
-    if (has_values)
-      targets_of_all.insert(
-          targets_of_all.end(), static_cast<const char*>(maker->targets()),
-          static_cast<const char*>(maker->targets()) + size * maker->target_bytes());
-    const layers::LossSums of_batch = SumLosses(scores.data(), maker->targets(), size);
-    loss.loss += of_batch.loss;
-    loss.weight += of_batch.weight;
+    if (has_batch) EvaluateBatch(scores.data(), maker->targets(), size, first + rank, findings);
   }
-  Result result = {static_cast<double>(right) / static_cast<double>(dataset.size()),
-                   loss.weight > 0 ? loss.loss / loss.weight : 0};
-  if (has_values) {
-    const auto* const values = reinterpret_cast<const float*>(targets_of_all.data());
-    result.score = Score(target_kind_, of_all, absl::MakeConstSpan(values, of_all.size()), classes);
-  }
+  findings.AddOverRanks(*ranks_);
+  const Result result = Conclude(findings, dataset.size());
   if (answers != nullptr) {
-    target_scale_.Restore(absl::MakeSpan(of_all));
-    *answers = std::move(of_all);
+    findings.answers.resize(dataset.size() * classes);
+    target_scale_.Restore(absl::MakeSpan(findings.answers));
+    *answers = std::move(findings.answers);
   }
   return result;
 }

@@ -13,6 +13,7 @@
 #include "autodiff/symbolic/evaluate.h"
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "distributed/communicator.h"
 #include "layers/network/build.h"
 #include "layers/network/network.pb.h"
 #include "layers/ops/loss.h"
@@ -66,10 +67,15 @@ class Evaluator {
   const layers::BuiltNetwork& network() const { return *network_; }
 
   // Evaluates all images of a data set. Each image's result is the weighted mean over `views`,
-  // which are shifted or mirrored versions of the image. `cancelled` is called before each batch;
-  // if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is null, it
-  // receives the averaged results [images, classes]; results that are numbers are converted to the
-  // numbers' own units.
+  // which are shifted or mirrored versions of the image. `cancelled` is called before each view of
+  // a batch; if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is
+  // null, it receives the averaged results [images, classes]; results that are numbers are converted
+  // to the numbers' own units.
+  //
+  // With several ranks (processes; StepOptions::ranks), all call it with the same data set, and
+  // each evaluates every ranks-th batch. All get the same result, in the bits that one process with
+  // batches of this size would compute, or the same error. After each view the ranks wait for each
+  // other, so that a rank that hangs is found.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,
@@ -77,12 +83,19 @@ class Evaluator {
       std::vector<float>* answers = nullptr);
 
  private:
+  // What is summed or kept of the images, by batch.
+  struct Findings;
+
   Evaluator() = default;
+  void EvaluateBatch(const float* scores, const void* targets, int64_t size, int64_t batch,
+                     Findings& findings) const;
+  Result Conclude(const Findings& findings, int64_t images) const;
   layers::LossSums SumLosses(const float* scores, const void* targets, int64_t count) const;
 
   int64_t batch_size_ = 0;
   // Number of threads that decode pictures, if the pictures do not lie in memory.
   int threads_ = 1;
+  distributed::Communicator* ranks_ = nullptr;
   std::unique_ptr<layers::BuiltNetwork> network_;
   std::unique_ptr<layers::FoldedGraph> folded_;
   // The folded graph with quantised layers, if there are any.

@@ -7,9 +7,7 @@
 namespace cotangent::training {
 
 RankWatch::RankWatch(distributed::Communicator& ranks)
-    : ranks_(ranks), hosts_(ranks.Gather(ranks.host())), waited_before_(ranks.SecondsWaited()) {
-  last_.waited = waited_before_;
-}
+    : ranks_(ranks), hosts_(ranks.Gather(ranks.host())) {}
 
 std::string RankWatch::Look(const Totals& now, nlohmann::json& line) {
   const double steps = static_cast<double>(std::max<int64_t>(1, now.steps - last_.steps)),

@@ -32,13 +32,9 @@ class RankWatch {
   // about it, else "".
   std::string Look(const Totals& now, nlohmann::json& line);
 
-  // Returns the seconds that this rank had waited for others when the RankWatch was created.
-  double waited_before() const { return waited_before_; }
-
  private:
   distributed::Communicator& ranks_;
   const std::vector<std::string> hosts_;  // the host of each rank
-  const double waited_before_;
   Totals last_;
   bool was_straggler_ = false;
 };

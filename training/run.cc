@@ -32,6 +32,7 @@ absl::Status Trainer::HandleNonFinite(float loss) {
       observer_.Say(absl::StrCat(where, "; step skipped, as are all further ones of this kind"));
     return absl::OkStatus();
   }
+  FinishSaving();
   const std::vector<CheckpointFile> files = ListCheckpoints(options_.output_dir);
   return absl::AbortedError(absl::StrCat(
       where, "; first not finite: ", step_->FindNonFinite(position()),
@@ -41,7 +42,7 @@ absl::Status Trainer::HandleNonFinite(float loss) {
 }
 
 absl::Status Trainer::MakeStep() {
-  const Clock::time_point start = Clock::now();
+  const Moment start = Now();
   const int64_t position = this->position();
   if (absl::Status status = step_->Prepare(position); !status.ok()) return Running(status);
   const bool is_traced = !options_.profile_path.empty() && own_steps_ >= kFirstTracedStep &&
@@ -63,7 +64,7 @@ absl::Status Trainer::MakeStep() {
   }
   const TrainingStep::Outcome outcome = step_->Update(position);
   if (is_traced) {
-    trace_.AddStep(step_->plan(), state_.step, start, batch_ready, Clock::now());
+    trace_.AddStep(step_->plan(), state_.step, start.time, batch_ready, Clock::now());
     for (const TrainingStep::BucketTimes& bucket : step_->LastBuckets())
       trace_.AddBucket(state_.step, bucket.bytes, bucket.record.begun, bucket.record.ended);
   }
@@ -75,7 +76,7 @@ absl::Status Trainer::MakeStep() {
   }
   state_.learning_rate = step_->optimizer().LearningRate(position);
   ++state_.step, ++own_steps_, ++epoch_steps_;
-  CountSeconds(SecondsSince(start));
+  CountSince(start);
   if (options_.log_every > 0 && (state_.step % options_.log_every == 0 || state_.step == 1))
     LogStep(outcome.loss);
   return absl::OkStatus();
@@ -100,14 +101,16 @@ absl::Status Trainer::AtEpochEnd() {
 // The time spent waiting for the slowest rank (a process that takes part in the training) counts as
 // training time.
 bool Trainer::AnyInterrupted() {
-  const Clock::time_point start = Clock::now();
+  const Moment start = Now();
   const bool interrupted = distributed::Any(ranks_, observer_.Interrupted());
-  CountSeconds(SecondsSince(start));
+  CountSince(start);
   return interrupted;
 }
 
-void Trainer::CountSeconds(double seconds) {
+void Trainer::CountSince(const Moment& start) {
+  const double seconds = SecondsSince(start.time);
   state_.train_seconds += seconds, own_seconds_ += seconds, epoch_seconds_ += seconds;
+  own_waited_ += ranks_.SecondsWaited() - start.waited;
 }
 
 // Makes one step and does what is due after it. Returns Cancelled if compiling the step was
@@ -116,6 +119,7 @@ absl::Status Trainer::Advance() {
   if (position() % run_.steps_per_epoch == 0)
     state_.epoch_loss = 0, state_.epoch_losses = 0, epoch_seconds_ = 0, epoch_steps_ = 0;
   RETURN_IF_ERROR(MakeStep());
+  NoteWhatIsSaved();
   if (own_steps_ == 1) {
     // Evaluation is prepared early, so that faulty test images or too little memory show at once.
     RETURN_IF_ERROR(evaluation_->Prepare());
@@ -154,7 +158,9 @@ absl::StatusOr<RunResult> Trainer::Run() {
     status = Evaluate(false);
   while (!IsDone() && status.ok()) status = Advance();
   if (!status.ok() && !absl::IsCancelled(status)) return status;
+  FinishSaving();  // if this step's checkpoint could not be written, it is tried again
   Save();
+  FinishSaving();
   bool is_cut_short = !IsDone();
   if (!is_cut_short) {
     if (IsOutOfPatience())
@@ -166,6 +172,7 @@ absl::StatusOr<RunResult> Trainer::Run() {
     is_cut_short = absl::IsCancelled(status);
     if (!is_cut_short) observer_.AtEpochEnd(Numbers(), &result_);
   }
+  NoteBestSaved();
   if (metrics_ != nullptr) {
     if (absl::Status status = metrics_->Flush(); !status.ok()) return Running(status);
   }

@@ -56,9 +56,9 @@ struct RunOptions {
   // Values that replace the initial parameters and statistics. Not used if a run is resumed.
   std::optional<InitialWeights> init_from;
   // The processes (ranks) that train together. Each calls Train() with the same options and
-  // computes its share of every batch. Only rank 0 writes files, logs and evaluates. The other
-  // ranks' observers are only asked whether they are interrupted; if one is, the run ends on all
-  // ranks.
+  // computes its share of every batch and of every evaluation. Only rank 0 writes files and logs.
+  // The other ranks' observers are only asked whether they are interrupted; if one is, the run ends
+  // on all ranks.
   distributed::Communicator* ranks = &distributed::OneProcess();
   // The type that gradients are sent to other ranks in: kF32 or kBf16 (distributed/means.h).
   ElementType sent_gradients = ElementType::kF32;

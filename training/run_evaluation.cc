@@ -11,9 +11,16 @@
 namespace cotangent::training {
 namespace {
 
-// Evaluation uses batches as large as in training, whose convolutions have been measured already.
-// If training batches are smaller than kSmallestBatch images, it uses 4 * kSmallestBatch.
+// Evaluation uses batches as large as a rank's share in training, whose convolutions have been
+// measured already. If that is fewer than kSmallestBatch images, it uses 4 * kSmallestBatch.
 constexpr int64_t kSmallestBatch = 32;
+
+// Returns an error unless all ranks evaluate the same images.
+absl::Status CheckSameImages(distributed::Communicator& ranks, const data::Dataset& images) {
+  if (ranks.ranks() == 1) return absl::OkStatus();
+  return distributed::CheckSame(ranks,
+                                {{"the checksum of the images to evaluate", ChecksumOf(images)}});
+}
 
 }  // namespace
 
@@ -28,8 +35,7 @@ RunEvaluation::RunEvaluation(const layers::Network& network, const RunData& data
       options_(options),
       step_(step),
       tuner_(tuner) {
-  if (data_.watched != data::Split::kTrain && options.ranks->rank() == 0)
-    loading_ = Load(data_.watched);
+  if (data_.watched != data::Split::kTrain) loading_ = Load(data_.watched);
 }
 
 std::future<absl::StatusOr<data::Dataset>> RunEvaluation::Load(data::Split split) const {
@@ -38,10 +44,14 @@ std::future<absl::StatusOr<data::Dataset>> RunEvaluation::Load(data::Split split
 
 absl::Status RunEvaluation::Prepare() {
   if (is_prepared_) return absl::OkStatus();
-  const absl::Status status =
-      distributed::AtRankZero(*options_.ranks, [this] { return PrepareHere(); });
-  is_prepared_ = status.ok();
-  return status;
+  distributed::Communicator& ranks = *options_.ranks;
+  RETURN_IF_ERROR(distributed::AtRankZero(ranks, [this] { return PrepareHere(); }));
+  if (ranks.rank() == 0) options_.choices = evaluator_->plan().choices();
+  ShareChoices(ranks, options_.choices);
+  RETURN_IF_ERROR(distributed::Agree(ranks, PrepareHere()));
+  RETURN_IF_ERROR(CheckSameImages(ranks, WatchedSet()));
+  is_prepared_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status RunEvaluation::PrepareHere() {
@@ -54,7 +64,7 @@ absl::Status RunEvaluation::PrepareHere() {
     ASSIGN_OR_RETURN(averaged_, layers::ParameterStore::Create(step_.network().graph));
     store = averaged_.get();
   }
-  int64_t batch = network_.train().batch_size();
+  int64_t batch = network_.train().batch_size() / options_.ranks->ranks();
   if (batch < kSmallestBatch) batch = 4 * kSmallestBatch;
   ASSIGN_OR_RETURN(evaluator_, Evaluator::Create(network_, data_.shape.classes,
                                                  std::min(batch, WatchedSet().size()), options_,
@@ -73,32 +83,31 @@ void RunEvaluation::TakeParameters() {
 }
 
 absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<bool()>& cancelled) {
-  Evaluator::Result result;
-  const absl::Status status = distributed::AtRankZero(*options_.ranks, [&]() -> absl::Status {
-    RETURN_IF_ERROR(PrepareHere());
-    TakeParameters();
-    const absl::StatusOr<Evaluator::Result> here = evaluator_->Evaluate(
-        WatchedSet(), normalization_, ViewsOf(layers::Train::Evaluation::NONE), cancelled);
-    if (here.ok()) result = *here;
-    return here.status();
-  });
-  if (!status.ok()) return status;
-  distributed::BroadcastValue(*options_.ranks, result);
-  return result;
+  RETURN_IF_ERROR(Prepare());
+  TakeParameters();
+  return evaluator_->Evaluate(WatchedSet(), normalization_,
+                              ViewsOf(layers::Train::Evaluation::NONE), cancelled);
+}
+
+// Replaces the parameters and statistics that evaluation uses by those of rank 0's checkpoint
+// `best`, if rank 0 has one.
+absl::Status RunEvaluation::TakeBest(const FoundCheckpoint* best) {
+  distributed::Communicator& ranks = *options_.ranks;
+  bool has_best = best != nullptr;
+  distributed::BroadcastValue(ranks, has_best);
+  if (!has_best) return absl::OkStatus();
+  RETURN_IF_ERROR(distributed::AtRankZero(
+      ranks, [&] { return RestoreForInference(best->checkpoint, best->path, store()); }));
+  ranks.BeginBroadcast({store().values(), static_cast<size_t>(store().parameter_floats())}, 0);
+  ranks.BeginBroadcast({store().state_values(), static_cast<size_t>(store().state_floats())}, 0);
+  ranks.FinishBroadcasts();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bool()>& cancelled,
                                                           const FoundCheckpoint* best) {
   Final result;
-  RETURN_IF_ERROR(
-      distributed::AtRankZero(*options_.ranks, [&] { return AtEndHere(cancelled, best, result); }));
-  distributed::BroadcastValue(*options_.ranks, result);
-  return result;
-}
-
-absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
-                                      const FoundCheckpoint* best, Final& result) {
-  RETURN_IF_ERROR(PrepareHere());
+  RETURN_IF_ERROR(Prepare());
   TakeParameters();
   // The parameters and statistics of training are put back when this function returns.
   const std::vector<float> values(store().values(), store().values() + store().parameter_floats());
@@ -109,23 +118,24 @@ absl::Status RunEvaluation::AtEndHere(const std::function<bool()>& cancelled,
     std::copy(states.begin(), states.end(), store().state_values());
     evaluator_->ParametersChanged();
   };
-  if (best != nullptr) {
-    RETURN_IF_ERROR(RestoreForInference(best->checkpoint, best->path, store()));
-  }
+  RETURN_IF_ERROR(TakeBest(best));
   data::Dataset final_set;
   const data::Dataset* images = &WatchedSet();
   if (data_.final != data_.watched) {
-    ASSIGN_OR_RETURN(final_set, data_.load(data_.final));
+    absl::StatusOr<data::Dataset> loaded = data_.load(data_.final);
+    RETURN_IF_ERROR(distributed::Agree(*options_.ranks, loaded.status()));
+    final_set = *std::move(loaded);
     images = &final_set;
+    RETURN_IF_ERROR(CheckSameImages(*options_.ranks, *images));
     ASSIGN_OR_RETURN(result.plain,
                      evaluator_->Evaluate(*images, normalization_,
                                           ViewsOf(layers::Train::Evaluation::NONE), cancelled));
   }
   const auto averaging = TestTimeAveragingOf(network_);
-  if (averaging == layers::Train::Evaluation::NONE) return absl::OkStatus();
+  if (averaging == layers::Train::Evaluation::NONE) return result;
   ASSIGN_OR_RETURN(result.averaged,
                    evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging), cancelled));
-  return absl::OkStatus();
+  return result;
 }
 
 }  // namespace cotangent::training

@@ -28,8 +28,8 @@ class RunEvaluation {
                 const data::Normalization& normalization, const StepOptions& options,
                 TrainingStep& step, layers::Tuner& tuner);
 
-  // With several ranks (processes that train together), all ranks make the same calls: rank 0
-  // evaluates and sends the result to the others.
+  // With several ranks (processes that train together), all ranks make the same calls, and each
+  // evaluates its share of the images. All get the same results and errors.
 
   // Waits for the images and compiles the evaluation; a second call does nothing. Called early in a
   // run, so that errors in the images or too little memory show at once.
@@ -42,7 +42,7 @@ class RunEvaluation {
 
   // AtEnd() evaluates the images meant for the end of the run, mostly the test images, which are
   // read only then. It uses the parameters in the checkpoint `best`, or the current ones if that is
-  // null.
+  // null; with several ranks, what rank 0 passes counts.
   struct Final {
     // Without test-time averaging. Absent if these images are also the ones evaluated during the
     // run.
@@ -57,8 +57,7 @@ class RunEvaluation {
  private:
   std::future<absl::StatusOr<data::Dataset>> Load(data::Split split) const;
   absl::Status PrepareHere();
-  absl::Status AtEndHere(const std::function<bool()>& cancelled, const FoundCheckpoint* best,
-                         Final& result);
+  absl::Status TakeBest(const FoundCheckpoint* best);
   // The parameters that evaluation uses: the moving averages if there are any, else the step's own.
   layers::ParameterStore& store() { return averaged_ != nullptr ? *averaged_ : step_.store(); }
   void TakeParameters();
@@ -70,7 +69,7 @@ class RunEvaluation {
   const RunData& data_;
   const data::Dataset& train_set_;
   const data::Normalization normalization_;
-  const StepOptions options_;
+  StepOptions options_;
   TrainingStep& step_;
   layers::Tuner& tuner_;
   bool is_prepared_ = false;

@@ -158,6 +158,21 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
   return step;
 }
 
+// The choices are sent as lines "operation TAB choice".
+void ShareChoices(distributed::Communicator& ranks,
+                  absl::flat_hash_map<std::string, std::string>& choices) {
+  std::string text;
+  for (const auto& [operation, choice] : choices)
+    absl::StrAppend(&text, operation, "\t", choice, "\n");
+  ranks.Broadcast(text);
+  choices.clear();
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> entry =
+        absl::StrSplit(line, absl::MaxSplits('\t', 1));
+    choices.insert(entry);
+  }
+}
+
 void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
                      layers::ParameterStore& store) {
   for (const layers::ParameterSpec& parameter : network.parameters) {
@@ -187,7 +202,7 @@ absl::Status TrainingStep::Prepare(int64_t step) {
   if (plan_ != nullptr && step >= prepared_from_ && step < prepared_until_) return absl::OkStatus();
   distributed::Communicator& ranks = *options_.ranks;
   RETURN_IF_ERROR(distributed::AtRankZero(ranks, [&] { return Compile(step); }));
-  TakeChoicesOfRankZero();
+  ShareChoices(ranks, options_.choices);
   const absl::Status agreed =
       distributed::Agree(ranks, ranks.rank() == 0 ? absl::OkStatus() : Compile(step));
   return agreed.ok() && ranks.ranks() > 1 ? PlanBuckets() : agreed;
@@ -276,21 +291,6 @@ std::string TrainingStep::DescribeBuckets() const {
       "in %d buckets",
       options_.ranks->ranks(), link_->seconds * 1e6, link_->bytes_per_second * 1e-9, megabytes,
       Name(options_.sent_gradients), buckets_.size());
-}
-
-// Makes all ranks use the algorithms that rank 0 chose. They are sent as lines "operation TAB
-// choice".
-void TrainingStep::TakeChoicesOfRankZero() {
-  std::string text;
-  for (const auto& [operation, choice] : options_.choices)
-    absl::StrAppend(&text, operation, "\t", choice, "\n");
-  options_.ranks->Broadcast(text);
-  options_.choices.clear();
-  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    const std::pair<std::string, std::string> entry =
-        absl::StrSplit(line, absl::MaxSplits('\t', 1));
-    options_.choices.insert(entry);
-  }
 }
 
 absl::Status TrainingStep::Compile(int64_t step) {

@@ -48,6 +48,10 @@ namespace cotangent::training {
 void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
                      layers::ParameterStore& store);
 
+// Replaces a plan's choices of algorithms on all ranks by those of rank 0, which has measured them.
+void ShareChoices(distributed::Communicator& ranks,
+                  absl::flat_hash_map<std::string, std::string>& choices);
+
 // Options of TrainingStep and Evaluator. Those not explained here have the meaning they have in
 // layers::PlanOptions (layers/plan/plan.h).
 struct StepOptions {
@@ -166,7 +170,6 @@ class TrainingStep {
   absl::Status Compile(int64_t step);
   // Returns the bytes of weights, gradients, statistics and the optimizer's state.
   int64_t FixedBytes() const;
-  void TakeChoicesOfRankZero();
   // Divides the gradients into buckets and tells the plan to start sending each bucket when its
   // last gradient has been computed.
   absl::Status PlanBuckets();

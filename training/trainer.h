@@ -16,6 +16,7 @@
 #include "data/dataset.h"
 #include "data/pipeline.h"
 #include "nlohmann/json.hpp"
+#include "training/checkpoint_writer.h"
 #include "training/plan_report.h"
 #include "training/rank_watch.h"
 #include "training/run.h"
@@ -25,6 +26,9 @@
 #include "training/step.h"
 
 namespace cotangent::training {
+
+// The file of the parameters that did best on the validation images.
+inline constexpr char kBestCheckpoint[] = "best.safetensors";
 
 class Trainer {
  public:
@@ -55,7 +59,14 @@ class Trainer {
   absl::Status Advance();
   absl::Status MakeStep();
   bool AnyInterrupted();
-  void CountSeconds(double seconds);
+  // A moment of this process: the time, and the seconds it had waited for other ranks until then.
+  struct Moment {
+    std::chrono::steady_clock::time_point time;
+    double waited = 0;
+  };
+  Moment Now() const { return {std::chrono::steady_clock::now(), ranks_.SecondsWaited()}; }
+  // Counts the time since `start` as training time.
+  void CountSince(const Moment& start);
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
@@ -69,8 +80,19 @@ class Trainer {
   // writes best.safetensors; if not, counts it as stale.
   void NoteValidation();
   void Log(const nlohmann::json& object, bool is_evaluation);
-  absl::Status Write(const std::string& path);
+  // Begins to write a checkpoint file of the current state, or with one rank writes it; rank 0
+  // only.
+  std::shared_future<absl::Status> BeginToWrite(const std::string& path);
+  // Begins to write the checkpoint of this step, if that has not been done. With several ranks
+  // training goes on meanwhile; a job that is killed may have written only the one before.
   void Save();
+  // Waits until the checkpoint that Save() has begun is written; then all ranks know how that went.
+  void FinishSaving();
+  // Take note of a checkpoint, or of best.safetensors, that has been begun; they wait for its end,
+  // if need be. Rank 0 only.
+  void NoteSaved();
+  void NoteBestSaved();
+  void NoteWhatIsSaved();  // calls both if there is no need to wait
   RunNumbers Numbers() const;
 
   // Returns how many steps of the schedule are done. Differs from state_.step only if the run was
@@ -124,11 +146,18 @@ class Trainer {
   std::optional<RunState> before_;  // the state in the checkpoint that the run was resumed from
 
   // The following members concern this process only, not the run before a resumption.
-  int64_t saved_step_ = -1;
+  int64_t saved_step_ = -1;  // the last step whose checkpoint was begun and has not failed
+  bool is_saving_ = false;   // from Save() to FinishSaving()
+  CheckpointWriter writer_;
+  // On rank 0, files that are being written: a checkpoint, and best.safetensors of step
+  // `best_saving_step_`. Not valid if there are none.
+  std::shared_future<absl::Status> saving_, best_saving_;
+  int64_t saving_step_ = -1, best_saving_step_ = -1;
   absl::Status save_status_, log_status_;
-  double save_seconds_ = 0;  // seconds spent writing checkpoints
+  double save_seconds_ = 0;  // seconds that training has stood still for checkpoints
   int64_t own_steps_ = 0, own_skipped_ = 0;
-  double own_seconds_ = 0;
+  double own_seconds_ = 0;  // seconds spent in training steps
+  double own_waited_ = 0;   // the part of own_seconds_ that this rank waited for others
   std::optional<RankWatch> rank_watch_;  // exists from Run() on
   double epoch_seconds_ = 0;             // seconds since the epoch or the resumption began
   int64_t epoch_steps_ = 0;

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,8 +13,6 @@ namespace cotangent::training {
 namespace {
 
 using nlohmann::json;
-
-constexpr char kBestCheckpoint[] = "best.safetensors";
 
 }  // namespace
 
@@ -70,6 +69,7 @@ std::optional<FoundCheckpoint> Trainer::BestForTheEnd() {
       options_.data.final != data::Split::kTest || ranks_.rank() != 0 || state_.best_step < 0 ||
       state_.best_step == state_.step)
     return std::nullopt;
+  NoteBestSaved();
   const std::string path = data::JoinPath(options_.output_dir, kBestCheckpoint);
   absl::StatusOr<Checkpoint> best = ReadCheckpoint(path);
   const absl::StatusOr<RunState> state =
@@ -91,12 +91,18 @@ void Trainer::NoteValidation() {
   state_.best = now;
   state_.best_step = state_.step;
   state_.stale = 0;
+  const auto start = std::chrono::steady_clock::now();
   step_->CompleteState();
-  const absl::Status status = distributed::AtRankZero(
-      ranks_, [this] { return Write(data::JoinPath(options_.output_dir, kBestCheckpoint)); });
-  if (!status.ok())
-    observer_.Say(absl::StrCat("no ", kBestCheckpoint, " of step ", state_.step, ": ",
-                               status.message(), "; training goes on"));
+  // Other ranks wait for rank 0 without a time limit, since the last best.safetensors may still be
+  // under way.
+  distributed::AtRankZero(ranks_, [this] {
+    NoteBestSaved();
+    best_saving_step_ = state_.step;
+    best_saving_ = BeginToWrite(data::JoinPath(options_.output_dir, kBestCheckpoint));
+    return absl::OkStatus();
+  }).IgnoreError();
+  save_seconds_ += SecondsSince(start);
+  NoteWhatIsSaved();
 }
 
 }  // namespace cotangent::training

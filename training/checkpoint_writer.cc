@@ -1,0 +1,67 @@
+#include "training/checkpoint_writer.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/memory.h"
+
+namespace cotangent::training {
+namespace {
+
+int64_t BytesOf(const CheckpointTensor& tensor) {
+  int64_t bytes = tensor.integers != nullptr ? 1 : sizeof(float);
+  for (const int64_t extent : tensor.shape) bytes *= extent;
+  return bytes;
+}
+
+// Copies the numbers of tensors to `memory`, which has room for them, and returns the tensors there.
+std::vector<CheckpointTensor> CopyOf(absl::Span<const CheckpointTensor> tensors, char* memory) {
+  std::vector<CheckpointTensor> copies(tensors.begin(), tensors.end());
+  // All tensors of floats come first, so that they stay aligned.
+  for (const bool copies_floats : {true, false}) {
+    for (CheckpointTensor& tensor : copies) {
+      if (copies_floats != (tensor.integers == nullptr)) continue;
+      const int64_t bytes = BytesOf(tensor);
+      if (copies_floats) {
+        std::memcpy(memory, tensor.data, bytes);
+        tensor.data = reinterpret_cast<const float*>(memory);
+      } else {
+        std::memcpy(memory, tensor.integers, bytes);
+        tensor.integers = reinterpret_cast<const int8_t*>(memory);
+      }
+      memory += bytes;
+    }
+  }
+  return copies;
+}
+
+}  // namespace
+
+std::shared_future<absl::Status> CheckpointWriter::Begin(
+    std::string path, Metadata metadata, absl::Span<const CheckpointTensor> tensors) {
+  int64_t bytes = 0;
+  for (const CheckpointTensor& tensor : tensors) bytes += BytesOf(tensor);
+  absl::StatusOr<AlignedBuffer> memory =
+      AlignedBuffer::Create(bytes, "a copy of the checkpoint's tensors");
+  if (!memory.ok()) return Write(path, metadata, tensors);
+  std::vector<CheckpointTensor> copies = CopyOf(tensors, memory->as<char>());
+  last_ = std::async(std::launch::async, [before = last_, path = std::move(path),
+                                          metadata = std::move(metadata),
+                                          memory = *std::move(memory), copies = std::move(copies)] {
+            if (before.valid()) before.wait();
+            return WriteCheckpoint(path, metadata, copies);
+          }).share();
+  return last_;
+}
+
+std::shared_future<absl::Status> CheckpointWriter::Write(
+    const std::string& path, const Metadata& metadata, absl::Span<const CheckpointTensor> tensors) {
+  if (last_.valid()) last_.wait();
+  std::promise<absl::Status> written;
+  written.set_value(WriteCheckpoint(path, metadata, tensors));
+  return last_ = written.get_future().share();
+}
+
+}  // namespace cotangent::training
