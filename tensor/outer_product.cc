@@ -9,6 +9,7 @@
 // chunk) as tile_kernels.h asks, multiplies them, and goes on with the next chunk. At the end the
 // sums of all parts are added in order.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -122,6 +123,7 @@ class OuterProduct final : public ConvolutionImplementation {
   const int64_t pixels_, taps_, groups_a_tap_;
   int64_t row_groups_, column_groups_;  // of a block, at most
   int64_t row_blocks_, column_blocks_, chunks_, parts_;
+  std::array<int64_t, kChunk / kStep> step_bytes_;  // to each step of a packed group
 };
 
 OuterProduct::OuterProduct(const ConvolutionShape& shape)
@@ -136,6 +138,7 @@ OuterProduct::OuterProduct(const ConvolutionShape& shape)
   column_blocks_ = DivideUp(columns(), most_columns);
   column_groups_ = DivideUp(columns(), column_blocks_);
   chunks_ = DivideUp(pixels_, kChunk);
+  for (size_t step = 0; step < step_bytes_.size(); ++step) step_bytes_[step] = step * kTileBytes;
   const int64_t shares = threads_ == 1 ? 1 : kShares * threads_;
   parts_ = std::clamp<int64_t>(DivideUp(shares, row_blocks_ * column_blocks_), 1,
                                std::min(chunks_, 1 + kMostSumsBytes / SumsBytes()));
@@ -207,8 +210,8 @@ void OuterProduct::MultiplyChunk(const ConvolutionArguments& arguments, const ch
                      .right_groups = block.column_count,
                      .steps = steps,
                      .left = work.left,
+                     .left_steps = step_bytes_.data(),
                      .left_row = kTileBytes / kGroup,
-                     .left_step = kTileBytes,
                      .left_group = steps * kTileBytes,
                      .right = work.right,
                      .c = work.sums,

@@ -41,9 +41,9 @@ using tile_kernels::kTileBytes;
 // a core's second-level cache.
 constexpr int64_t kPixels = 128;
 constexpr int64_t kLargeGroups = 32, kLargeCacheBytes = 1 << 20;
-// The steps that are multiplied at a time: enough that loading and storing sums costs little, and
-// few enough that two groups of the weights stay in the nearest cache.
-constexpr int64_t kSteps = 8;
+// The most steps that are multiplied at a time: enough that loading and storing sums costs little,
+// and few enough that two groups of the weights stay in the nearest cache.
+constexpr int64_t kMostSteps = 12;
 // The most bytes of source pixels that a block may need. A large dilation on a large image needs
 // more.
 constexpr int64_t kMostSourceBytes = 1 << 20;
@@ -114,20 +114,24 @@ class ShiftedProduct final : public ConvolutionImplementation {
                  bool relu);
 
   std::string implementation() const override { return Choice(types_).implementation; }
-  int64_t packed_weight_bytes() const override { return taps() * TapBytes(); }
+  int64_t packed_weight_bytes() const override { return taps() * steps() * groups() * kTileBytes; }
   int64_t scratch_bytes() const override { return threads_ * ThreadBytes(); }
   void PackWeights(const float* oihw, void* packed) const override;
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  struct Tap {
-    int64_t cell;   // of the kernel, row by row
-    int64_t shift;  // from the number of a target pixel to that of its source pixel
-  };
+  // A phase sums over its taps and, in each, over all source channels: kStep channels are a step.
+  // Its steps are cut into pieces, which are multiplied one after the other.
   struct Phase {
     AxisPhase rows, columns;
-    std::vector<Tap> taps;
     int64_t least_shift = 0, most_shift = 0;
+    std::vector<int64_t> steps;  // bytes from the first source pixel that a block needs
+    int64_t first_tile = 0;      // in the packed weights, counted in tiles of one group
+    int64_t pieces() const { return DivideUp(static_cast<int64_t>(steps.size()), kMostSteps); }
+  };
+  // Where the packed weights of a step begin, for group 0, and the steps of its piece.
+  struct PackedStep {
+    int64_t offset, piece_steps;
   };
   // Target pixels [pixel, pixel + kPixels) of a phase, and some groups of the target's channels.
   struct Block {
@@ -139,6 +143,7 @@ class ShiftedProduct final : public ConvolutionImplementation {
     int64_t image, y, x;
   };
 
+  void AddPhase(const AxisPhase& rows, const AxisPhase& columns);
   Place PlaceOf(int64_t pixel) const;
   // Copies `count` source pixels from number `first` on to `rows`, RowBytes() each.
   void CopySource(const char* source, int64_t first, int64_t count, char* rows) const;
@@ -151,18 +156,17 @@ class ShiftedProduct final : public ConvolutionImplementation {
   // Writes a block's sums, or zeros if no tap contributes to its phase.
   void StoreBlock(const ConvolutionArguments& arguments, const Block& block,
                   const float* sums) const;
-  // Copies the weights of all taps, for the source channels of one step and the target channels of
-  // one group, to values[tap][source channel][target channel], with zeros where there are none.
-  void CopyWeights(const float* oihw, int64_t step, int64_t group, float* values) const;
+  // Packs the weights of a tap from the source channels of one step to the target channels of one
+  // group, with zeros where there are none.
+  void PackTile(const float* oihw, int64_t tap, int64_t step, int64_t group, float* tile) const;
 
   bool forward() const { return direction_ == Direction::kForward; }
   int64_t source_channels() const { return forward() ? shape_.in_channels : shape_.out_channels; }
   int64_t target_channels() const { return forward() ? shape_.out_channels : shape_.in_channels; }
   ElementType target_type() const { return forward() ? types_.out : types_.in; }
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
-  int64_t steps() const { return DivideUp(source_channels(), kStep); }
+  int64_t steps() const { return DivideUp(source_channels(), kStep); }  // of a tap
   int64_t groups() const { return DivideUp(target_channels(), kGroup); }
-  int64_t TapBytes() const { return steps() * groups() * kTileBytes; }
   int64_t RowBytes() const { return PadAgainstCacheAliasing(steps() * kStep * 2); }
   int64_t SumsRow() const { return (groups_ + 1) * kGroup; }  // not a power of two apart
   int64_t ThreadBytes() const { return source_rows_ * RowBytes() + kPixels * SumsRow() * 4; }
@@ -176,8 +180,9 @@ class ShiftedProduct final : public ConvolutionImplementation {
   const int threads_ = Threads();
   const Axis rows_, columns_;
   std::vector<Phase> phases_;
-  int64_t source_rows_ = 0;  // the most source pixels that a block needs
-  int64_t groups_;           // of a block, at most
+  std::vector<PackedStep> packed_steps_;  // [tap][step]
+  int64_t source_rows_ = 0;               // the most source pixels that a block needs
+  int64_t groups_;                        // of a block, at most
 };
 
 ShiftedProduct::ShiftedProduct(const ConvolutionShape& shape, Direction direction,
@@ -190,24 +195,46 @@ ShiftedProduct::ShiftedProduct(const ConvolutionShape& shape, Direction directio
                      shape.stride_height, shape.dilation_height, shape.pad_top)),
       columns_(MakeAxis(direction, shape.in_width, shape.out_width(), shape.kernel_width,
                         shape.stride_width, shape.dilation_width, shape.pad_left)) {
-  for (const AxisPhase& row : rows_.phases) {
-    for (const AxisPhase& column : columns_.phases) {
-      Phase phase = {row, column, {}};
-      for (const AxisTap& y : row.taps) {
-        for (const AxisTap& x : column.taps) {
-          phase.taps.push_back(
-              {y.cell * shape.kernel_width + x.cell, y.shift * columns_.extent + x.shift});
-          phase.least_shift = std::min(phase.least_shift, phase.taps.back().shift);
-          phase.most_shift = std::max(phase.most_shift, phase.taps.back().shift);
-        }
-      }
-      source_rows_ = std::max(source_rows_, kPixels + phase.most_shift - phase.least_shift);
-      phases_.push_back(std::move(phase));
-    }
-  }
+  for (const AxisPhase& rows : rows_.phases)
+    for (const AxisPhase& columns : columns_.phases) AddPhase(rows, columns);
   const int64_t most_groups =
       SecondCacheBytes() > kLargeCacheBytes ? kLargeGroups : kLargeGroups / 2;
   groups_ = DivideUp(groups(), DivideUp(groups(), most_groups));
+}
+
+void ShiftedProduct::AddPhase(const AxisPhase& rows, const AxisPhase& columns) {
+  Phase phase;
+  phase.rows = rows, phase.columns = columns;
+  const auto shift_of = [&](const AxisTap& y, const AxisTap& x) {
+    return y.shift * columns_.extent + x.shift;
+  };
+  for (const AxisTap& y : rows.taps) {
+    for (const AxisTap& x : columns.taps) {
+      phase.least_shift = std::min(phase.least_shift, shift_of(y, x));
+      phase.most_shift = std::max(phase.most_shift, shift_of(y, x));
+    }
+  }
+  source_rows_ = std::max(source_rows_, kPixels + phase.most_shift - phase.least_shift);
+  if (!phases_.empty()) phase.first_tile = phases_.back().first_tile + phases_.back().steps.size();
+
+  const int64_t count = rows.taps.size() * columns.taps.size() * steps();
+  const int64_t pieces = std::max<int64_t>(1, DivideUp(count, kMostSteps));
+  int64_t piece = 0;
+  packed_steps_.resize(taps() * steps());
+  for (const AxisTap& y : rows.taps) {
+    for (const AxisTap& x : columns.taps) {
+      for (int64_t step = 0; step < steps(); ++step) {
+        const int64_t index = phase.steps.size();
+        if (index == PartOf(count, piece, pieces).second) ++piece;
+        const auto [begin, end] = PartOf(count, piece, pieces);
+        packed_steps_[(y.cell * shape_.kernel_width + x.cell) * steps() + step] = {
+            .offset = ((phase.first_tile + begin) * groups() + index - begin) * kTileBytes,
+            .piece_steps = end - begin};
+        phase.steps.push_back((shift_of(y, x) - phase.least_shift) * RowBytes() + step * kStep * 2);
+      }
+    }
+  }
+  phases_.push_back(std::move(phase));
 }
 
 bool ShiftedProduct::IsAvailable(const ConvolutionShape& s, Direction direction,
@@ -233,37 +260,33 @@ ConvolutionChoice ShiftedProduct::Choice(const SideTypes& types) {
           types.in,           types.out,     "shifted_product:amx"};
 }
 
-void ShiftedProduct::CopyWeights(const float* oihw, int64_t step, int64_t group,
-                                 float* values) const {
-  const int64_t taps = this->taps(), in_channels = shape_.in_channels;
+void ShiftedProduct::PackTile(const float* oihw, int64_t tap, int64_t step, int64_t group,
+                              float* tile) const {
+  const int64_t out_stride = shape_.in_channels * taps(), in_stride = taps();
+  const int64_t source_stride = forward() ? in_stride : out_stride,
+                target_stride = forward() ? out_stride : in_stride;
   const int64_t sources = std::min(kStep, source_channels() - step * kStep),
                 targets = std::min(kGroup, target_channels() - group * kGroup);
-  std::memset(values, 0, taps * kStep * kGroup * 4);
-  for (int64_t s = 0; s < sources; ++s) {
-    for (int64_t t = 0; t < targets; ++t) {
-      const int64_t source = step * kStep + s, target = group * kGroup + t;
-      const float* const from =
-          oihw + (forward() ? target * in_channels + source : source * in_channels + target) * taps;
-      for (int64_t tap = 0; tap < taps; ++tap) values[(tap * kStep + s) * kGroup + t] = from[tap];
+  const float* const from =
+      oihw + step * kStep * source_stride + group * kGroup * target_stride + tap;
+  for (int64_t s = 0; s < kStep; s += 2, tile += kGroup) {
+    float pair[2][kGroup] = {};
+    for (int64_t half = 0; half < 2 && s + half < sources; ++half) {
+      for (int64_t t = 0; t < targets; ++t)
+        pair[half][t] = from[(s + half) * source_stride + t * target_stride];
     }
+    ProductKernels().pair_rows(pair[0], pair[1], kGroup, tile);
   }
 }
 
-// The weights of a tap are cut into pieces of kSteps steps, as Multiply() reads them.
 void ShiftedProduct::PackWeights(const float* oihw, void* packed) const {
   ParallelFor(steps() * groups(), [&](int64_t share) {
     const int64_t step = share / groups(), group = share % groups();
-    const int64_t piece = step / kSteps * kSteps, piece_steps = std::min(kSteps, steps() - piece);
-    std::vector<float> values(taps() * kStep * kGroup);
-    CopyWeights(oihw, step, group, values.data());
     for (int64_t tap = 0; tap < taps(); ++tap) {
-      char* const tile = static_cast<char*>(packed) + tap * TapBytes() +
-                         (piece * groups() + group * piece_steps + step - piece) * kTileBytes;
-      const float* const from = values.data() + tap * kStep * kGroup;
-      for (int64_t pair = 0; pair < kStep / 2; ++pair) {
-        ProductKernels().pair_rows(from + 2 * pair * kGroup, from + (2 * pair + 1) * kGroup, kGroup,
-                                   reinterpret_cast<float*>(tile) + pair * kGroup);
-      }
+      const PackedStep& at = packed_steps_[tap * steps() + step];
+      char* const tile =
+          static_cast<char*>(packed) + at.offset + group * at.piece_steps * kTileBytes;
+      PackTile(oihw, tap, step, group, reinterpret_cast<float*>(tile));
     }
   });
 }
@@ -301,25 +324,23 @@ void ShiftedProduct::Multiply(const ConvolutionArguments& arguments, const Block
   const Phase& phase = *block.phase;
   CopySource(static_cast<const char*>(forward() ? arguments.in : arguments.out),
              block.pixel + phase.least_shift, kPixels + phase.most_shift - phase.least_shift, rows);
-  bool accumulate = false;
-  for (int64_t step = 0; step < steps(); step += kSteps) {
-    const int64_t piece_steps = std::min(kSteps, steps() - step);
-    for (const Tap& tap : phase.taps) {
-      kernels_.multiply(
-          {.left_groups = kPixels / kGroup,
-           .right_groups = block.groups,
-           .steps = piece_steps,
-           .left = rows + (tap.shift - phase.least_shift) * RowBytes() + step * kStep * 2,
-           .left_row = RowBytes(),
-           .left_step = kStep * 2,
-           .left_group = kGroup * RowBytes(),
-           .right = static_cast<const char*>(arguments.weights) + tap.cell * TapBytes() +
-                    (step * groups() + block.group * piece_steps) * kTileBytes,
-           .c = sums,
-           .c_row = SumsRow(),
-           .accumulate = accumulate});
-      accumulate = true;
-    }
+  const char* const weights = static_cast<const char*>(arguments.weights);
+  for (int64_t piece = 0; piece < phase.pieces(); ++piece) {
+    const auto [begin, end] = PartOf(phase.steps.size(), piece, phase.pieces());
+    const int64_t steps = end - begin;
+    kernels_.multiply(
+        {.left_groups = kPixels / kGroup,
+         .right_groups = block.groups,
+         .steps = steps,
+         .left = rows,
+         .left_steps = phase.steps.data() + begin,
+         .left_row = RowBytes(),
+         .left_group = kGroup * RowBytes(),
+         .right =
+             weights + ((phase.first_tile + begin) * groups() + block.group * steps) * kTileBytes,
+         .c = sums,
+         .c_row = SumsRow(),
+         .accumulate = piece > 0});
   }
 }
 
@@ -350,7 +371,7 @@ void ShiftedProduct::StoreBlock(const ConvolutionArguments& arguments, const Blo
   const bool has_bias = forward() && arguments.bias != nullptr;
   ForEachRun(block, [&](int64_t run, int64_t row, int64_t x, int64_t count) {
     const int64_t at = (row * columns_.target + x) * pixel_bytes + channel * element;
-    if (block.phase->taps.empty()) {
+    if (block.phase->steps.empty()) {
       for (int64_t i = 0; i < count; ++i)
         std::memset(target + at + i * run_step, 0, channels * element);
       return;
@@ -380,7 +401,7 @@ void ShiftedProduct::Run(const ConvolutionArguments& arguments) const {
                          std::min(groups_, groups() - group)};
     char* const rows = static_cast<char*>(arguments.scratch) + thread * ThreadBytes();
     float* const sums = reinterpret_cast<float*>(rows + source_rows_ * RowBytes());
-    if (!block.phase->taps.empty()) Multiply(arguments, block, rows, sums);
+    if (!block.phase->steps.empty()) Multiply(arguments, block, rows, sums);
     StoreBlock(arguments, block, sums);
   });
 }

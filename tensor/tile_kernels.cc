@@ -80,7 +80,7 @@ constexpr TileConfiguration kFullTiles;
 template <bool kTwoLeft, bool kTwoRight>
 COTANGENT_AMX void MultiplyTiles(const Product& p, int64_t left_group, int64_t right_group) {
   const int64_t right_bytes = p.steps * kTileBytes, c_row = p.c_row * 4;
-  const char* left = p.left + left_group * p.left_group;
+  const char* const first = p.left + left_group * p.left_group;
   const char* right = p.right + right_group * right_bytes;
   float* const c = p.c + left_group * kGroup * p.c_row + right_group * kGroup;
   float* const c_below = c + kGroup * p.c_row;
@@ -95,7 +95,8 @@ COTANGENT_AMX void MultiplyTiles(const Product& p, int64_t left_group, int64_t r
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t step = 0; step < p.steps; ++step, left += p.left_step, right += kTileBytes) {
+  for (int64_t step = 0; step < p.steps; ++step, right += kTileBytes) {
+    const char* const left = first + p.left_steps[step];
     _tile_loadd(4, left, p.left_row);
     _tile_loadd(6, right, 64);
     _tile_dpbf16ps(0, 4, 6);

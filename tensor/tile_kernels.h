@@ -4,8 +4,8 @@
 // The rows of the left side, the columns of the right side and of c are cut into groups of kGroup.
 // What is summed over is cut into steps of kStep, and each step into pairs of neighbours:
 //
-//   left    a tile has 16 rows of 32 numbers, that is of 16 pairs. The distances between rows,
-//           steps and groups are the caller's; PackLeft() puts tiles one after the other
+//   left    a tile has 16 rows of 32 numbers, that is of 16 pairs. Where the rows, steps and groups
+//           lie is up to the caller; pack_left() puts tiles one after the other
 //   right   a tile has 16 rows, one for each pair, of 16 columns: the pair of column 0, of column
 //           1 and so on. The tiles of all steps of a group follow each other, then those of the
 //           next group
@@ -35,7 +35,8 @@ struct Rows {
 struct Product {
   int64_t left_groups = 0, right_groups = 0, steps = 0;
   const char* left = nullptr;
-  int64_t left_row = 0, left_step = 0, left_group = 0;  // bytes from one to the next
+  const int64_t* left_steps = nullptr;   // bytes from `left` to each step
+  int64_t left_row = 0, left_group = 0;  // bytes from one to the next
   const char* right = nullptr;
   float* c = nullptr;
   int64_t c_row = 0;  // floats from one row of c to the next
