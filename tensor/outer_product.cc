@@ -110,7 +110,10 @@ class OuterProduct final : public ConvolutionImplementation {
   int64_t columns() const { return taps_ * groups_a_tap_; }
   int64_t SumsRow() const { return (column_groups_ + 1) * kGroup; }  // not a power of two apart
   int64_t SumsBytes() const { return RoundUp(weights() * 4, 64); }
-  int64_t ZeroBytes() const { return RoundUp(shape_.in_channels * 2, 64); }
+  // Zeros for the channels of a pixel of either side.
+  int64_t ZeroBytes() const {
+    return RoundUp(std::max(shape_.in_channels, shape_.out_channels) * 2, 64);
+  }
   int64_t PackedBytes(int64_t groups) const { return groups * kChunk / kStep * kTileBytes; }
   int64_t ThreadBytes() const {
     return PackedBytes(row_groups_) + PackedBytes(column_groups_) +
@@ -195,15 +198,16 @@ void OuterProduct::MultiplyChunk(const ConvolutionArguments& arguments, const ch
   const char* rows[kChunk];
   const int64_t steps = DivideUp(count, kStep), channel = block.row_first * kGroup,
                 out_bytes = shape_.out_channels * 2;
+  std::fill(rows + count, rows + steps * kStep, zeros);
   for (int64_t i = 0; i < count; ++i)
     rows[i] = static_cast<const char*>(arguments.out) + (first + i) * out_bytes + channel * 2;
   kernels_.pack_left(
-      {rows, count, std::min(block.row_count * kGroup, shape_.out_channels - channel)}, work.left);
+      {rows, steps, std::min(block.row_count * kGroup, shape_.out_channels - channel)}, work.left);
   ForEachTap(block, [&](const Columns& columns, int64_t group) {
     FindInputs(static_cast<const char*>(arguments.in), zeros, columns.tap, first, count, rows);
     for (int64_t i = 0; i < count; ++i) rows[i] += columns.channel() * 2;
     kernels_.pack_right(
-        {rows, count, std::min(columns.count * kGroup, shape_.in_channels - columns.channel())},
+        {rows, steps, std::min(columns.count * kGroup, shape_.in_channels - columns.channel())},
         work.right + group * steps * kTileBytes);
   });
   kernels_.multiply({.left_groups = block.row_count,

@@ -11,50 +11,28 @@ constexpr int64_t kPairs = kStep / 2;  // in a step
 constexpr int64_t kTileFloats = kTileBytes / 4;
 static_assert(kGroup == kLanes && kPairs == kLanes);
 
-// Returns the pair (first[i], second[i]) in each lane i. A null `second` counts as zeros.
+// Returns the pair (first[i], second[i]) in each lane i.
 template <typename Lanes>
 inline __attribute__((always_inline)) Vector LoadPairs(const char* first, const char* second,
                                                        Lanes lanes) {
-  const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(MaskOf(lanes), first));
-  if (second == nullptr) return _mm512_castsi512_ps(low);
-  const __m512i high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(MaskOf(lanes), second));
+  const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(MaskOf(lanes), first)),
+                high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(MaskOf(lanes), second));
   return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
-// Loads one step of one group: pairs[k] holds rows first + 2 k and first + 2 k + 1.
-template <typename Lanes>
-inline __attribute__((always_inline)) void LoadStep(const Rows& all, int64_t first, int64_t column,
-                                                    Lanes lanes, Vector* pairs) {
-  const char* const* const rows = all.rows + first;
-  const int64_t count = all.count - first, offset = 2 * column;
-  if (count >= kStep) {
-#pragma GCC unroll 16
-    for (int64_t k = 0; k < kPairs; ++k)
-      pairs[k] = LoadPairs(rows[2 * k] + offset, rows[2 * k + 1] + offset, lanes);
-    return;
-  }
-  for (int64_t k = 0; k < kPairs; ++k) {
-    if (2 * k >= count) {
-      pairs[k] = Zero();
-    } else {
-      const bool has_second = 2 * k + 1 < count;
-      pairs[k] =
-          LoadPairs(rows[2 * k] + offset, has_second ? rows[2 * k + 1] + offset : nullptr, lanes);
-    }
-  }
-}
-
 template <bool kLeft>
-void Pack(const Rows& rows, char* to) {
-  const int64_t steps = (rows.count + kStep - 1) / kStep;
-  for (int64_t step = 0; step < steps; ++step) {
+void Pack(const Rows& all, char* to) {
+  for (int64_t step = 0; step < all.steps; ++step) {
+    const char* const* const rows = all.rows + step * kStep;
     ForEachVector(
-        rows.columns, [&](int64_t column, auto lanes) __attribute__((always_inline)) {
-          float* const tile =
-              reinterpret_cast<float*>(to) + (column / kGroup * steps + step) * kTileFloats;
-          Vector pairs[kLanes], columns[kLanes];
-          LoadStep(rows, step * kStep, column, lanes, pairs);
+        all.columns, [&](int64_t column, auto lanes) __attribute__((always_inline)) {
+          Vector pairs[kPairs], columns[kLanes];
+#pragma GCC unroll 16
+          for (int k = 0; k < kPairs; ++k)
+            pairs[k] = LoadPairs(rows[2 * k] + 2 * column, rows[2 * k + 1] + 2 * column, lanes);
           if constexpr (kLeft) Transpose(pairs, columns);
+          float* const tile =
+              reinterpret_cast<float*>(to) + (column / kGroup * all.steps + step) * kTileFloats;
 #pragma GCC unroll 16
           for (int r = 0; r < kLanes; ++r) Store(tile + r * kLanes, kLeft ? columns[r] : pairs[r]);
         });

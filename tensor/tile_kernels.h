@@ -23,11 +23,11 @@ namespace cotangent::tensor::tile_kernels {
 inline constexpr int64_t kGroup = 16, kStep = 32;
 inline constexpr int64_t kTileBytes = kGroup * kStep * 2;
 
-// Vectors to sum over, such as the channels of pixels: `count` rows of `columns` bf16, at rows[0],
-// rows[1] and so on.
+// Vectors to sum over, such as the channels of pixels: kStep rows of `columns` bf16 for each step, at
+// rows[0], rows[1] and so on.
 struct Rows {
   const char* const* rows = nullptr;
-  int64_t count = 0, columns = 0;
+  int64_t steps = 0, columns = 0;
 };
 
 // Arguments of a product. c has kGroup left_groups rows and kGroup right_groups columns; the product
@@ -46,7 +46,7 @@ struct Product {
 // The kernels. Packed memory and c are aligned to 64 bytes, c_row is a multiple of 16.
 struct Kernels {
   // Pack rows as tiles of either side, which then sum over rows: columns become rows of the left
-  // side, or columns of the right side. The last step and the last group are filled with zeros. A
+  // side, or columns of the right side. The last group is filled with zeros. A
   // group of the left side takes as many bytes as one of the right side: kTileBytes a step.
   void (*pack_left)(const Rows& rows, char* to);
   void (*pack_right)(const Rows& rows, char* to);
