@@ -1,10 +1,12 @@
 #include "inference/server/server.h"
 
 #include <httplib.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <numeric>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "data/image_file.h"
+#include "inference/server/doorkeeper.h"
 #include "inference/server/metrics.h"
 #include "inference/server/occlusion.h"
 #include "inference/server/page.h"
@@ -114,6 +117,12 @@ class HttpServer : public Server {
     http_.set_keep_alive_timeout(kIdleSeconds);
     http_.set_keep_alive_max_count(kMostRequestsOfConnection);
     http_.set_tcp_nodelay(true);
+    // The library's own options would let several servers listen at one port.
+    http_.set_socket_options([this](int socket) {
+      const int yes = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+      listening_ = socket;
+    });
     AddRoutes();
     port_ = options_.port == 0 ? http_.bind_to_any_port(options_.address) : options_.port;
     if (port_ <= 0 || (options_.port != 0 && !http_.bind_to_port(options_.address, port_)))
@@ -121,6 +130,14 @@ class HttpServer : public Server {
           absl::StrCat("cannot listen at ", options_.address, ":", options_.port,
                        ": is another program using it, or is the address not this machine's? "
                        "Choose another --port or --address"));
+    // The HTTP library lets few connections wait until they are accepted; others would be told to
+    // try again in a second.
+    listen(listening_, SOMAXCONN);
+    // A little more than read_time, so that Receive() is the one to say that a body took too long.
+    doorkeeper_ = std::make_unique<Doorkeeper>(
+        DoorkeeperOptions{.port = port_,
+                          .patience = options_.read_time + absl::Seconds(1),
+                          .threads = options_.connections});
     listener_ = std::thread([this] { http_.listen_after_bind(); });
     while (!http_.is_running()) absl::SleepFor(absl::Milliseconds(1));
     return absl::OkStatus();
@@ -134,6 +151,7 @@ class HttpServer : public Server {
     stopping_ = true;
     http_.stop();
     if (listener_.joinable()) listener_.join();
+    doorkeeper_.reset();
   }
 
  private:
@@ -147,6 +165,9 @@ class HttpServer : public Server {
     return absl::OutOfRangeError(absl::StrCat("a request of more than ", options_.most_bytes,
                                               " bytes; make the picture smaller"));
   }
+  static absl::Status TooSlow() {
+    return absl::DeadlineExceededError("the request took too long to arrive");
+  }
   absl::StatusOr<json> Describe(const Upload& upload, int top, bool explain);
   json DescribeNetwork() const;
 
@@ -154,6 +175,8 @@ class HttpServer : public Server {
   Batcher batcher_;
   Metrics metrics_;
   httplib::Server http_;
+  int listening_ = -1;  // the socket
+  std::unique_ptr<Doorkeeper> doorkeeper_;
   std::thread listener_;
   std::atomic<bool> stopping_ = false;
   int port_ = 0;
@@ -211,8 +234,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   const auto receive = [&](const char* data, size_t size) {
     bytes += static_cast<int64_t>(size);
     if (bytes > options_.most_bytes) status = TooManyBytes();
-    if (absl::Now() > deadline)
-      status = absl::DeadlineExceededError("the request took too long to arrive");
+    if (absl::Now() > deadline) status = TooSlow();
     if (status.ok()) uploads.back().bytes.append(data, size);
     return status.ok();
   };
@@ -236,6 +258,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   RETURN_IF_ERROR(status);
   // The HTTP library refuses a body whose announced length is too large.
   if (!is_whole && response.status == kTooLarge) return TooManyBytes();
+  if (!is_whole && absl::Now() > deadline) return TooSlow();  // the doorkeeper ended it
   if (!is_whole) return absl::InvalidArgumentError("the request ended before it was complete");
   if (uploads.empty())
     return absl::InvalidArgumentError(
@@ -270,8 +293,10 @@ void HttpServer::Classify(const httplib::Request& request, httplib::Response& re
                           const httplib::ContentReader& content) {
   const absl::Time start = absl::Now();
   const Batcher::Arrival arrival(batcher_);
+  std::optional<Doorkeeper::Service> service;
   const auto answer = [&]() -> absl::StatusOr<json> {
     ASSIGN_OR_RETURN(const std::vector<Upload> uploads, Receive(request, response, content));
+    service.emplace(*doorkeeper_, request.remote_port);
     ASSIGN_OR_RETURN(const int top, Parameter(request, "top", kDefaultTop, 1, kMostTop));
     ASSIGN_OR_RETURN(const int explain, Parameter(request, "explain", 0, 0, 1));
     json pictures = json::array();

@@ -1,6 +1,10 @@
 #include "inference/server/server.h"
 
+#include <arpa/inet.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -8,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "data/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -64,6 +70,7 @@ class ServerTest : public ::testing::Test {
   // Returns the status and the body.
   std::pair<int, json> Post(const std::string& body, const std::string& query = "") const {
     httplib::Client client = Client();
+    client.set_read_timeout(60);
     const auto result = client.Post("/v1/classify" + query, body, "application/octet-stream");
     if (!result) return {0, json(httplib::to_string(result.error()))};
     return {result->status, json::parse(result->body, nullptr, false)};
@@ -270,9 +277,52 @@ TEST_F(ServerTest, StopAnswersWhatWasBegun) {
   EXPECT_FALSE(Client().Get("/healthz"));
 }
 
+// Connects to a server, sends `bytes`, and returns the socket.
+int Begin(int port, const std::string& bytes) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(send(client, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  return client;
+}
+
+// Clients that are silent, that never end their headers, and that never end a body occupy all
+// threads and send a byte now and then; the server ends them and answers others.
+TEST_F(ServerTest, EndsWhatNeverEnds) {
+  ServerOptions options;
+  options.connections = 2;
+  options.read_time = absl::Seconds(5);
+  Start(options);
+  constexpr char kBegins[] = "POST /v1/classify HTTP/1.1\r\n";
+  std::vector<int> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(Begin(server_->port(), ""));
+    clients.push_back(Begin(server_->port(), kBegins));
+    clients.push_back(Begin(server_->port(), absl::StrCat(kBegins, "Content-Length: 9\r\n\r\n")));
+  }
+  std::atomic<bool> going = true;
+  std::thread drip([&] {
+    while (going) {
+      for (int client : clients) send(client, "x", 1, MSG_NOSIGNAL);
+      absl::SleepFor(absl::Milliseconds(900));
+    }
+  });
+  EXPECT_EQ(Post(Png(8, 1)).first, 200);
+  going = false;
+  drip.join();
+  for (int client : clients) close(client);
+}
+
 TEST_F(ServerTest, APortInUseIsAnError) {
   Start();
   ServerOptions options;
+  options.port = server_->port();
+  EXPECT_THAT(Server::Start(classifier_, options).status().message(),
+              HasSubstr("is another program using it"));
+  options.port = 8080;
   options.address = "203.0.113.1";  // TEST-NET-3: belongs to nobody
   const auto server = Server::Start(classifier_, options);
   EXPECT_THAT(server.status().message(), HasSubstr("cannot listen at 203.0.113.1:8080"));
