@@ -474,6 +474,31 @@ TEST(Convolution, ProductsOfTilesMatchTheReference) {
   }
 }
 
+// What oneDNN calls its AMX kernels differs between its versions.
+TEST(Convolution, OneDnnsTileKernelsAreCandidates) {
+  if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
+  const ConvolutionShape shape = {.batch = 4,
+                                  .in_channels = 64,
+                                  .out_channels = 64,
+                                  .in_height = 16,
+                                  .in_width = 16,
+                                  .kernel_height = 3,
+                                  .kernel_width = 3,
+                                  .pad_top = 1,
+                                  .pad_bottom = 1,
+                                  .pad_left = 1,
+                                  .pad_right = 1};
+  for (Direction direction :
+       {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+    const std::vector<ConvolutionChoice> choices =
+        Candidates(shape, direction, ElementType::kBf16, false);
+    EXPECT_TRUE(std::any_of(choices.begin(), choices.end(), [](const ConvolutionChoice& choice) {
+      return choice.implementation.find("amx") != std::string::npos &&
+             choice.implementation.find("_product:") == std::string::npos;
+    })) << Name(direction);
+  }
+}
+
 // The output side before pooling (`fine`) and after pooling (`coarse`). In `fine`, the cells of a
 // window that are not its maximum are zero.
 struct PooledSide {

@@ -298,7 +298,7 @@ bool Bf16Available() {
 
 bool HasInt8Instructions(std::string_view implementation) {
   return implementation.find("vnni") != std::string_view::npos ||
-         implementation.find("amx_int8") != std::string_view::npos;
+         implementation.find("amx") != std::string_view::npos;  // "amx_int8" in oneDNN 2
 }
 
 bool Int8Available() {

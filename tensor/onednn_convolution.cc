@@ -111,7 +111,8 @@ KernelKind KindOf(Algorithm algorithm, std::string_view implementation) {
   // For kMatmul, an implementation with "gemm" in its name copies nothing, since a linear layer is
   // a matrix product; so it does not count as kGemm.
   if (algorithm != Algorithm::kMatmul && IsGemm(implementation)) return KernelKind::kGemm;
-  if (names("avx512")) return KernelKind::kAvx512;
+  // In oneDNN 3, AVX-512 with AMX is called "avx10_1_512_amx".
+  if (names("avx512") || names("avx10")) return KernelKind::kAvx512;
   if (names("avx2")) return KernelKind::kAvx2;
   return KernelKind::kPortable;
 }
