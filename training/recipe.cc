@@ -73,9 +73,8 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
   data.normalization = source->normalization;
   data.watched = WatchedSplit(*source);
   data.final = source->Has(data::Split::kTest) ? data::Split::kTest : data.watched;
-  data.load = [source = std::move(source), data_dir](data::Split split) {
-    return source->Load(data_dir, split);
-  };
+  data.load = [source, data_dir](data::Split split) { return source->Load(data_dir, split); };
+  data.describe_copies = [source = std::move(source)] { return DescribeCopies(*source); };
   return data;
 }
 

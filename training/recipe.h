@@ -49,6 +49,9 @@ struct RunData {
   data::Split watched = data::Split::kTest, final = data::Split::kTest;
   // Reads the images of a split. The function is called from a thread of its own.
   std::function<absl::StatusOr<data::Dataset>(data::Split)> load;
+  // Returns notes on images of `watched` and `final` that are training images, too; empty if there
+  // are none. It is called from a thread of its own. May be null.
+  std::function<std::vector<std::string>()> describe_copies;
 };
 // Returns the data of `source`, whose downloaded files lie in the directory `data_dir`.
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,

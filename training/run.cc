@@ -149,6 +149,9 @@ absl::StatusOr<RunResult> Trainer::Run() {
         "evaluating on the test images as the run goes on; to choose by their figures would be to "
         "learn from them: --validation=0.1 sets training images apart for that");
   }
+  if (copies_.valid()) {
+    for (const std::string& note : copies_.get()) observer_.Say(note);
+  }
   rank_watch_.emplace(ranks_);
   absl::Status status;
   // A run that was interrupted during an evaluation makes that evaluation now, since its result may

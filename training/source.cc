@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "data/sources/copies.h"
 #include "training/targets.h"
 
 namespace cotangent::training {
@@ -73,6 +74,20 @@ data::Split WatchedSplit(const data::Source& source) {
     if (source.Has(split)) return split;
   }
   return data::Split::kTrain;
+}
+
+std::vector<std::string> DescribeCopies(const data::Source& source) {
+  std::vector<std::string> notes;
+  for (data::Split split : {data::Split::kValidation, data::Split::kTest}) {
+    if (!source.Has(split)) continue;
+    const absl::StatusOr<data::Copies> copies = data::FindCopies(source, split);
+    if (!copies.ok() || copies->count == 0) continue;
+    notes.push_back(absl::StrCat(
+        "note: ", copies->count, " of ", copies->compared, " ", NameOf(split),
+        " images are training images, too, byte for byte (the first: ", copies->held_back, " is ",
+        copies->training, "); the network knows them by heart: remove one of each pair"));
+  }
+  return notes;
 }
 
 absl::string_view NameOf(data::Split split) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -28,6 +29,10 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
 // Returns the split that is evaluated during training: the validation images if there are any, else
 // the test images, else the training images.
 data::Split WatchedSplit(const data::Source& source);
+
+// Returns a sentence for each of validation and test images of which some are training images, too,
+// byte for byte: how many, and the first. Pictures that cannot be read are left out.
+std::vector<std::string> DescribeCopies(const data::Source& source);
 
 // Returns "training", "validation" or "test".
 absl::string_view NameOf(data::Split split);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -136,6 +137,7 @@ class Trainer {
   StepOptions step_options_;
   data::Normalization normalization_;
   data::Dataset train_set_;
+  std::future<std::vector<std::string>> copies_;  // RunData::describe_copies; rank 0 only
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<data::Pipeline> pipeline_;
   std::unique_ptr<RunEvaluation> evaluation_;

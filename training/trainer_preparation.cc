@@ -35,6 +35,8 @@ absl::Status Trainer::Prepare() {
   // The images are read while the step is compiled.
   std::future<absl::StatusOr<data::Dataset>> train_loading =
       std::async(std::launch::async, [this] { return options_.data.load(data::Split::kTrain); });
+  if (options_.data.describe_copies != nullptr && ranks_.rank() == 0)
+    copies_ = std::async(std::launch::async, options_.data.describe_copies);
   RETURN_IF_ERROR(distributed::Agree(ranks_, PrepareStep(train_loading)));
   RETURN_IF_ERROR(CheckRanks());
   if (!IsDone()) {

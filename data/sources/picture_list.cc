@@ -31,9 +31,9 @@ absl::Span<const float> PictureList::targets(int64_t index) const {
   return absl::MakeConstSpan(targets_).subspan(index * targets_each_, targets_each_);
 }
 
-std::string PictureList::path(int64_t index) const {
+std::string PictureList::PathOf(absl::string_view name) const {
   namespace fs = std::filesystem;
-  return (fs::path(folder_) / fs::path(std::string(name(index))).lexically_normal()).string();
+  return (fs::path(folder_) / fs::path(std::string(name)).lexically_normal()).string();
 }
 
 std::string PictureList::place(int64_t index) const {

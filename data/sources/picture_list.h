@@ -44,7 +44,9 @@ class PictureList {
   absl::Span<const float> targets(int64_t index) const;
   const std::vector<float>& targets() const { return targets_; }
   // Returns the path by which the picture is opened.
-  std::string path(int64_t index) const;
+  std::string path(int64_t index) const { return PathOf(name(index)); }
+  // Returns the path of a picture of this name, which need not be in the list.
+  std::string PathOf(absl::string_view name) const;
   // Returns the place that names the picture, such as "list.csv:12: ", to begin errors with; "" if
   // the pictures are not listed in a file.
   std::string place(int64_t index) const;

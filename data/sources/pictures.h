@@ -33,6 +33,9 @@ class PictureSource : public Source {
   absl::StatusOr<int64_t> Size(Split split) const override { return pictures(split).size(); }
   absl::Status VisitImageNames(
       Split split, const std::function<void(absl::string_view name)>& visit) const override;
+  std::string FileOf(absl::string_view image_name) const override {
+    return pictures(Split::kTrain).PathOf(image_name);
+  }
   std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
 
   // Reads a split with options.threads threads; the result does not depend on their number. If the

@@ -95,9 +95,13 @@ class Source {
   virtual absl::Status VisitImageNames(
       Split split, const std::function<void(absl::string_view name)>& visit) const;
 
+  // Returns the path of the file that an image of this name (see VisitImageNames()) comes from; an
+  // empty text for sources whose images are not files of their own.
+  virtual std::string FileOf(absl::string_view /*image_name*/) const { return ""; }
+
   // For sources of pictures of any size: returns a source whose images are brought to one size. If
-  // bad pictures are to be skipped, all pictures are read at once to find them. Returns null for
-  // sources whose images have a fixed size.
+  // bad pictures are to be skipped, all but the pictures of a training split that is too large for
+  // memory are read at once to find them. Returns null for sources whose images have a fixed size.
   virtual std::shared_ptr<const Source> Fitted(const FitOptions&) const { return nullptr; }
 
   std::string name;   // the value of --dataset, which checkpoints store

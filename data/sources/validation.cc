@@ -36,6 +36,10 @@ class Divided final : public Source {
     });
   }
 
+  std::string FileOf(absl::string_view image_name) const override {
+    return whole_->FileOf(image_name);
+  }
+
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override {
     if (split == Split::kTest) return whole_->Load(data_dir, split);
     ASSIGN_OR_RETURN(Dataset dataset, whole_->Load(data_dir, Split::kTrain));

@@ -276,6 +276,22 @@ TEST(Training, ValidationChoosesTheBestAndPatienceEndsTheRun) {
         << name;
 }
 
+TEST(Training, TellsOfTestImagesThatAreTrainingImages) {
+  const std::string directory = Prepare("copies");
+  std::ofstream list(directory + "/list.csv");
+  for (const char* const name : {"1.ppm", "2.ppm", "3.ppm"})
+    std::ofstream(directory + "/" + name) << "P6 1 1 255 " << name[0] << "bc";
+  list << "1.ppm,a\n2.ppm,b\n3.ppm,a,test\n2.ppm,b,test\n";
+  list.close();
+  const Outcome run = RunTool(
+      "train",
+      {"--network=softmax_classifier", "--dataset=list.csv", "--epochs=1", "--batch_size=1"},
+      directory);
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_THAT(run.errors, HasSubstr("note: 1 of 2 test images are training images, too"));
+  EXPECT_THAT(run.errors, HasSubstr("(the first: 2.ppm is 2.ppm)"));
+}
+
 TEST(Training, KeepsAPageAndEventFiles) {
   const std::string directory = Prepare("record");
   const Outcome run =

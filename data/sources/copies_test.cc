@@ -1,0 +1,105 @@
+#include "data/sources/copies.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "data/file.h"
+#include "gtest/gtest.h"
+
+namespace cotangent::data {
+namespace {
+
+class CopiesTest : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::remove_all(root_); }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  // What the file holds need not be a picture: none is decoded.
+  void Write(const std::string& path, const std::string& bytes) {
+    const std::string whole = JoinPath(root_, path);
+    ASSERT_TRUE(MakeDirectories(std::filesystem::path(whole).parent_path()).ok());
+    ASSERT_TRUE(WriteFileAtomically(whole, bytes).ok());
+  }
+  Copies Find(Split held_back) { return FindCopies(*FindSource(root_).value(), held_back).value(); }
+
+  const std::string root_ = JoinPath(::testing::TempDir(), "copies_test");
+};
+
+TEST_F(CopiesTest, AreOfTheSameBytesWhateverTheirNamesAndClasses) {
+  Write("train/a/1.png", "one");
+  Write("train/a/2.png", "two");
+  Write("train/b/3.png", "three");
+  Write("test/a/7.png", "2.0");
+  Write("test/b/8.png", "two");
+  Write("test/b/9.png", "three");
+  const Copies copies = Find(Split::kTest);
+  EXPECT_EQ(copies.compared, 3);
+  EXPECT_EQ(copies.count, 2);
+  EXPECT_EQ(copies.held_back, JoinPath(root_, "test/b/8.png"));
+  EXPECT_EQ(copies.training, JoinPath(root_, "train/a/2.png"));
+  EXPECT_EQ(Find(Split::kValidation).compared, 0);
+}
+
+// Two files of one length that begin and end alike, by more bytes than are hashed.
+TEST_F(CopiesTest, AreTheSameInTheMiddleToo) {
+  const std::string end(5000, 'x');
+  Write("train/a/1.png", absl::StrCat(end, "a", end));
+  Write("train/b/1.png", absl::StrCat(end, "b", end));
+  Write("test/a/1.png", absl::StrCat(end, "c", end));
+  Write("test/b/1.png", absl::StrCat(end, "b", end));
+  const Copies copies = Find(Split::kTest);
+  EXPECT_EQ(copies.count, 1);
+  EXPECT_EQ(copies.held_back, JoinPath(root_, "test/b/1.png"));
+  EXPECT_EQ(copies.training, JoinPath(root_, "train/b/1.png"));
+}
+
+TEST_F(CopiesTest, WhatCannotBeReadIsNone) {
+  Write("train/a/1.png", "");
+  Write("train/b/1.png", "one");
+  Write("test/a/1.png", "");
+  Write("test/b/1.png", "one");
+  ASSERT_EQ(symlink("nowhere", JoinPath(root_, "test/a/2.png").c_str()), 0);
+  ASSERT_EQ(mkfifo(JoinPath(root_, "test/a/3.png").c_str(), 0600), 0);
+  const Copies copies = Find(Split::kTest);
+  EXPECT_EQ(copies.compared, 4);
+  EXPECT_EQ(copies.count, 1);
+}
+
+TEST_F(CopiesTest, OfImagesThatWereSetApart) {
+  for (int i = 0; i < 100; ++i) {
+    for (const char* const name : {"a", "b"})
+      Write(absl::StrCat(name, "/", i, ".png"), std::to_string(i));
+  }
+  const auto divided = WithValidation(FindSource(root_).value(), 0.2);
+  const Copies copies = FindCopies(*divided, Split::kValidation).value();
+  EXPECT_EQ(copies.compared, divided->Size(Split::kValidation).value());
+  EXPECT_GT(copies.count, 0);
+  EXPECT_LE(copies.count, copies.compared);
+}
+
+// The training images are 15,000; so are the test images, every one a copy, of which 10,000 are
+// compared.
+TEST_F(CopiesTest, OfManyPicturesSomeAreCompared) {
+  std::string list = "path,label,split\n";
+  Write("1.png", "one");
+  Write("2.png", "two");
+  for (int i = 0; i < 15000; ++i)
+    absl::StrAppend(&list, "1.png,a,\n2.png,b,", i % 2 == 0 ? "test" : "", "\n");
+  Write("list.csv", list);
+  const auto source = FindSource(JoinPath(root_, "list.csv")).value();
+  EXPECT_EQ(FindCopies(*source, Split::kTest)->compared, 7500);
+  EXPECT_EQ(FindCopies(*source, Split::kTest)->count, 7500);
+  for (int i = 0; i < 7500; ++i) absl::StrAppend(&list, "1.png,a,test\n");
+  Write("list.csv", list);
+  const auto more = FindSource(JoinPath(root_, "list.csv")).value();
+  EXPECT_EQ(FindCopies(*more, Split::kTest)->compared, 10000);
+}
+
+TEST(CopiesOfTest, SourcesWithoutFilesHaveNone) {
+  EXPECT_EQ(FindCopies(*FindSource("sample").value(), Split::kTest)->count, 0);
+}
+
+}  // namespace
+}  // namespace cotangent::data
