@@ -189,7 +189,12 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PackedFile::Open(const std::st
   std::memcpy(entries.data(), front.data() + sizeof(Header), sizeof(Entry) * entries.size());
   // FrontOf() builds what the file's front must be: the expected header, the entries that the file
   // holds, and their checksum. One comparison thus checks header, length and checksum.
-  if (!is_read || front != FrontOf(contents, entries, about.st_size))
+  const auto lies_in_file = [&](const Entry& entry) {
+    return entry.offset >= FrontBytes(contents.records) &&
+           entry.offset <= about.st_size - int64_t{entry.bytes};
+  };
+  if (!is_read || front != FrontOf(contents, entries, about.st_size) ||
+      !std::all_of(entries.begin(), entries.end(), lies_in_file))
     return absl::NotFoundError(absl::StrCat(path, ": it is of other images, or damaged"));
   std::move(close_it).Cancel();
   return std::shared_ptr<const PackedFile>(new PackedFile(path, descriptor, std::move(entries)));
