@@ -39,7 +39,7 @@ figure > svg { width: 100%; max-width: 42rem; height: auto; display: block; }
 img.pixels { image-rendering: pixelated; max-width: 100%; height: auto; }
 svg text { font-family: system-ui, "Helvetica Neue", Arial, sans-serif; fill: var(--ink); }
 svg .title { font-size: 13px; font-weight: 600; } svg .label { font-size: 12px; } svg .tick { font-size: 11px; fill: var(--soft); }
-svg .legend { font-size: 12px; } svg .cell { font-size: 10px; }
+svg .legend { font-size: 12px; } svg .cell { font-size: 10px; paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; }
 svg .grid { stroke: var(--faint); stroke-width: 1; } svg .frame { fill: none; stroke: var(--soft); stroke-width: 1; }
 svg .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .claims { list-style: none; padding: 0; margin: 1rem 0; }
