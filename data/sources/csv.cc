@@ -44,6 +44,8 @@ namespace fs = std::filesystem;
 struct Columns {
   int path = 0, label = 1, split = 2;
   bool is_header = false;  // whether the first row contains names of columns
+  int count = 3;           // how many columns a row may have
+  std::string twice;       // the name of a column that there are two of
   // Labels or numbers that have a column each: the indices of the columns, and their names. If
   // there are such columns, `label` is -1.
   std::vector<int> values;
@@ -60,10 +62,15 @@ Columns ColumnsOf(const CsvRow& first, TargetKind targets) {
       {"image", &Columns::path},   {"label", &Columns::label}, {"class", &Columns::label},
       {"labels", &Columns::label}, {"split", &Columns::split},
   };
-  Columns columns = {-1, -1, -1, false, {}, {}};
-  for (size_t i = 0; i < first.fields.size(); ++i) {
+  Columns columns;
+  columns.path = columns.label = columns.split = -1;
+  columns.count = static_cast<int>(first.fields.size());
+  for (int i = 0; i < columns.count; ++i) {
     const auto name = kNames.find(Plain(first.fields[i]));
-    if (name != kNames.end()) columns.*(name->second) = static_cast<int>(i);
+    if (name == kNames.end()) continue;
+    int& column = columns.*(name->second);
+    if (column >= 0) columns.twice = first.fields[i];
+    column = i;
   }
   columns.is_header = columns.path >= 0 || columns.label >= 0;
   if (!columns.is_header) {
@@ -77,7 +84,7 @@ Columns ColumnsOf(const CsvRow& first, TargetKind targets) {
   if (targets == TargetKind::kClass || (targets == TargetKind::kLabels && columns.label >= 0))
     return columns;
   columns.label = -1;
-  for (int i = 0; i < static_cast<int>(first.fields.size()); ++i) {
+  for (int i = 0; i < columns.count; ++i) {
     if (i == columns.path || i == columns.split) continue;
     columns.values.push_back(i);
     columns.names.emplace_back(absl::StripAsciiWhitespace(first.fields[i]));
@@ -119,6 +126,20 @@ std::string PlaceOf(const std::string& text, int64_t line) {
   return absl::StrCat(text, ":", line, ": ");
 }
 
+// Returns an error if the row has more fields than there are columns, as it has where a field with
+// a comma lacks its quotes. Empty fields at its end do no harm.
+absl::Status CheckLength(const CsvRow& row, const Columns& columns, const std::string& place) {
+  for (size_t i = columns.count; i < row.fields.size(); ++i) {
+    if (row.fields[i].empty()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "a row of ", row.fields.size(), " columns; expected ",
+                     columns.is_header ? absl::StrCat(columns.count, ", as the first line has")
+                                       : "path,label or path,label,split",
+                     ", and quotes around a field that holds a comma"));
+  }
+  return absl::OkStatus();
+}
+
 // Parses a field of a column that stands for one label or number.
 absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
                                  const std::string& name, const std::string& place) {
@@ -145,6 +166,7 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
   Line line;
   line.number = row.line;
   const std::string place = PlaceOf(text, row.line);
+  RETURN_IF_ERROR(CheckLength(row, columns, place));
   const auto field = [&](int column) {
     return column >= 0 && column < static_cast<int>(row.fields.size()) ? row.fields[column] : "";
   };
@@ -201,6 +223,10 @@ absl::Status AddPicture(const std::vector<std::string>& names, TargetKind target
 
 absl::Status CheckColumns(const Columns& columns, TargetKind targets, const CsvRow& row,
                           const std::string& place) {
+  if (columns.is_header && !columns.twice.empty())
+    return absl::InvalidArgumentError(absl::StrCat(place, "there are two columns for what \"",
+                                                   columns.twice,
+                                                   "\" holds; rename the one that does not count"));
   const char* const missing = columns.path < 0                                     ? "\"path\""
                               : targets == TargetKind::kClass && columns.label < 0 ? "\"label\""
                               : columns.label < 0 && columns.values.empty()
@@ -240,14 +266,29 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, T
   if (IsUtf16(*contents))
     return absl::InvalidArgumentError(
         absl::StrCat(text, ": the text is in UTF-16; save it as CSV in UTF-8"));
+  if (const size_t zero = contents->find('\0'); zero != std::string::npos) {
+    const auto line = 1 + std::count(contents->begin(), contents->begin() + zero, '\n');
+    return absl::InvalidArgumentError(absl::StrCat(
+        PlaceOf(text, line), "a byte 0, which no text has; save the table as CSV in UTF-8"));
+  }
   std::optional<Columns> columns;
   std::set<std::string> labels;
+  int64_t lines = 0, training = 0;
   RETURN_IF_ERROR(VisitLines(*contents, text, targets, columns, [&](const Line& line) {
-    if (line.split == Split::kTrain) labels.insert(line.labels.begin(), line.labels.end());
+    ++lines;
+    if (line.split != Split::kTrain) return absl::OkStatus();
+    ++training;
+    labels.insert(line.labels.begin(), line.labels.end());
     return absl::OkStatus();
   }));
-  if (!columns.has_value())
-    return absl::InvalidArgumentError(absl::StrCat(text, ": the file is empty"));
+  if (lines == 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat(text, columns.has_value() ? ": there is no line below the names of the columns"
+                                               : ": the file is empty"));
+  if (training == 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat(text, ": there are no training pictures in it: the split of all ", lines,
+                     " lines is val or test"));
   const std::vector<std::string> names =
       columns->values.empty() ? std::vector<std::string>(labels.begin(), labels.end())
                               : columns->names;

@@ -31,14 +31,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Returns the names of the folders in `directory`, sorted.
+// Returns the names of the folders in `directory`, sorted. A link that leads nowhere, or to itself,
+// is an error, since it may have been a folder.
 absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   std::vector<std::string> folders;
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (it->is_directory(ignored) && !IsClutter(it->path().string()))
-      folders.push_back(it->path().filename().string());
+    if (IsClutter(it->path().string())) continue;
+    std::error_code failure;
+    const fs::file_status status = it->status(failure);
+    if (!fs::exists(status)) {
+      if (!it->is_symlink(error)) return UnreadableFolder(directory.string(), failure);
+      return absl::InvalidArgumentError(absl::StrCat(
+          it->path().string(), ": a link that cannot be followed",
+          failure ? absl::StrCat(" (", failure.message(), ")") : "", "; mend or remove it"));
+    }
+    if (fs::is_directory(status)) folders.push_back(it->path().filename().string());
   }
   if (error) return UnreadableFolder(directory.string(), error);
   std::sort(folders.begin(), folders.end());

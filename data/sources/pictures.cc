@@ -71,6 +71,17 @@ std::string ValidUtf8(const std::string& text) {
   return valid;
 }
 
+// Returns the text with U+FFFD for each control character: names of classes stand in lines and
+// tables, and a terminal would obey an escape sequence in one.
+std::string WithoutControls(const std::string& text) {
+  std::string plain;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    plain += byte < 0x20 || byte == 0x7f ? "\xef\xbf\xbd" : std::string(1, c);
+  }
+  return plain;
+}
+
 // Returns the error of the first picture that could not be read, or OK.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) {
@@ -96,7 +107,8 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
   source->target_kind = targets;
-  for (const std::string& name : classes) source->classes.push_back(ValidUtf8(name));
+  for (const std::string& name : classes)
+    source->classes.push_back(WithoutControls(ValidUtf8(name)));
   for (int split = 0; split < 3; ++split) {
     pictures[split].ShrinkToFit();
     source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));

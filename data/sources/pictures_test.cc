@@ -175,11 +175,13 @@ TEST_F(PicturesTest, WhatSystemsLeaveInFoldersIsPassedOver) {
   EXPECT_EQ(dataset->size(), 2);
 }
 
-TEST_F(PicturesTest, NamesOfClassesAreValidUtf8) {
+TEST_F(PicturesTest, NamesOfClassesAreValidUtf8OfOneLine) {
   Paint("\xc3\xa4/1.png", 1);
   Paint("cl\xff\xc3s/1.png", 2);
-  EXPECT_THAT(Load("", Split::kTrain)->classes,
-              ElementsAre("cl\xef\xbf\xbd\xef\xbf\xbds", "\xc3\xa4"));
+  Paint("a\x1b[31m\n/1.png", 3);
+  EXPECT_THAT(
+      Load("", Split::kTrain)->classes,
+      ElementsAre("a\xef\xbf\xbd[31m\xef\xbf\xbd", "cl\xef\xbf\xbd\xef\xbf\xbds", "\xc3\xa4"));
 }
 
 TEST_F(PicturesTest, BadFoldersAreNamed) {
@@ -203,6 +205,11 @@ TEST_F(PicturesTest, LoopsOfLinksAreNotFollowed) {
   Paint("b/1.png", 1);
   std::filesystem::create_directory_symlink(root_, JoinPath(root_, "a/loop"));
   EXPECT_EQ(Load("", Split::kTrain)->size(), 2);
+  for (const char* const target : {"nowhere", "c"}) {
+    std::filesystem::create_symlink(target, JoinPath(root_, "c"));
+    EXPECT_THAT(Message(""), HasSubstr("/c: a link that cannot be followed"));
+    std::filesystem::remove(JoinPath(root_, "c"));
+  }
 }
 
 TEST_F(PicturesTest, ACsvFile) {
@@ -287,6 +294,16 @@ TEST_F(PicturesTest, BadCsvFilesAreNamedWithTheirLine) {
   EXPECT_THAT(message("/1.png,a\n"), HasSubstr("leads out"));
   EXPECT_THAT(message("1.png,a,dev\n"), HasSubstr("list.csv:1: the split is \"dev\""));
   EXPECT_THAT(message("1.png,a\n2.png,b\n3.png,c,test\n"), HasSubstr("list.csv:3: no training"));
+  EXPECT_THAT(message("path,label\n1.png,a\n2.png,b, too\n"),
+              HasSubstr("list.csv:3: a row of 3 columns; expected 2, as the first line has"));
+  EXPECT_THAT(message("1.png,a\n2.png,b,test,c\n"), HasSubstr("list.csv:2: a row of 4 columns"));
+  EXPECT_THAT(message("path,label,class\n1.png,a,b\n"),
+              HasSubstr("list.csv:1: there are two columns for what \"class\" holds"));
+  EXPECT_THAT(message(std::string("1.png,a\n2\0.png,b\n", 16)),
+              HasSubstr("list.csv:2: a byte 0, which no text has"));
+  EXPECT_THAT(message("path,label\n"), HasSubstr("list.csv: there is no line below the names"));
+  EXPECT_THAT(message("1.png,a,val\n2.png,b,test\n"),
+              HasSubstr("no training pictures in it: the split of all 2 lines"));
   EXPECT_THAT(message("1.png,a\n2.png,b\n"),
               AllOf(HasSubstr("list.csv:1: "), HasSubstr("1.png: No such file")));
 }
