@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 
@@ -14,8 +15,32 @@ namespace cotangent::data {
 absl::StatusOr<const uint8_t*> Dataset::Pixels(int64_t index, std::vector<uint8_t>& scratch) const {
   if (is_in_memory()) return image(index);
   scratch.resize(image_bytes());
-  RETURN_IF_ERROR(reader->Read(index, scratch.data()));
+  RETURN_IF_ERROR(Read(index, scratch.data()));
   return scratch.data();
+}
+
+absl::Status Dataset::Read(int64_t index, uint8_t* image, const ImageReader::PartOf* part) const {
+  constexpr int kMostTries = 100;
+  const auto read = [&](int64_t which) {
+    return part == nullptr ? reader->Read(which, image) : reader->ReadPart(which, *part, image);
+  };
+  absl::Status status = read(index);
+  // Damage to a packed file (kDataLoss) is no image's fault.
+  if (status.ok() || skipped == nullptr || !absl::IsInvalidArgument(status)) return status;
+  skipped->Note(status);
+  const auto each = static_cast<int64_t>(targets.empty() ? 0 : classes.size());
+  const auto targets_of = [&](int64_t which) { return targets.begin() + which * each; };
+  int tries = 0;
+  for (int64_t step = 1; step < size() && tries < kMostTries; ++step) {
+    const int64_t other = (index + step) % size();
+    if (labels[other] != labels[index] ||
+        !std::equal(targets_of(index), targets_of(index) + each, targets_of(other)))
+      continue;
+    ++tries;
+    if (read(other).ok()) return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), "; nor can others with its label be read in its place"));
 }
 
 const char* PluralOf(TargetKind kind) {

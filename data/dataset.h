@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "data/resample.h"
+#include "data/skipped_images.h"
 
 namespace cotangent::data {
 
@@ -68,6 +69,11 @@ struct Dataset {
   // Identifies images that `reader` reads: a hash of the names, labels, sizes and times of their
   // files.
   std::string fingerprint;
+  // If set, an image that `reader` cannot read is replaced by the next one of this data set (the
+  // first follows the last) that has its label and targets and can be read, and is reported here.
+  // The replacement depends on nothing but the files, so batches remain functions of seed, epoch
+  // and index. If null, such an image is an error.
+  std::shared_ptr<SkippedImages> skipped;
   std::vector<int32_t> labels;  // [size]; all 0 if the targets are labels or numbers
   // [size, classes]: labels (1 if the label applies, else 0) or numbers; empty if the targets are
   // classes.
@@ -81,6 +87,9 @@ struct Dataset {
   // Returns the pixels of one image, [channels, height, width]. If the image has to be read,
   // `scratch` takes them.
   absl::StatusOr<const uint8_t*> Pixels(int64_t index, std::vector<uint8_t>& scratch) const;
+  // Writes an image that is not in memory, or with `part` a part of its picture (see ImageReader).
+  // Several threads may call it at the same time.
+  absl::Status Read(int64_t index, uint8_t* image, const ImageReader::PartOf* part = nullptr) const;
   // Returns the pixels of an image in memory, [channels, height, width].
   const uint8_t* image(int64_t index) const { return images.data() + index * image_bytes(); }
   // Writes the image's target as [classes] numbers. For a class these are 1 at its index and 0

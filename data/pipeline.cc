@@ -177,10 +177,10 @@ absl::Status BatchMaker::TransformImage(int64_t epoch, int64_t image, int64_t nu
   scratch_.bytes.resize(dataset_->image_bytes());
   size_t first = 0;
   if (BeginsWithCrop(chain) && dataset_->reader != nullptr && dataset_->reader->has_pictures()) {
-    const auto part = [&](int height, int width) {
+    const ImageReader::PartOf part = [&](int height, int width) {
       return FirstCrop(chain, options_.seed, epoch, number, height, width);
     };
-    RETURN_IF_ERROR(dataset_->reader->ReadPart(image, part, scratch_.bytes.data()));
+    RETURN_IF_ERROR(dataset_->Read(image, scratch_.bytes.data(), &part));
     first = 1;
   } else {
     ASSIGN_OR_RETURN(const uint8_t* pixels, dataset_->Pixels(image, read_));

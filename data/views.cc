@@ -47,8 +47,8 @@ void ViewMaker::WriteTargets(int64_t index, void* targets) const {
 absl::StatusOr<int> ViewMaker::ReadBatch(int64_t index, void* images, void* targets) const {
   const int64_t first = index * maker_.options().batch_size;
   for (int i = 0; i < maker_.SizeOf(index); ++i) {
-    RETURN_IF_ERROR(dataset_->reader->Read(
-        first + i, static_cast<uint8_t*>(images) + i * dataset_->image_bytes()));
+    RETURN_IF_ERROR(
+        dataset_->Read(first + i, static_cast<uint8_t*>(images) + i * dataset_->image_bytes()));
   }
   WriteTargets(index, targets);
   return maker_.SizeOf(index);

@@ -1,7 +1,6 @@
 #include "data/sources/picture_reader.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -26,6 +25,21 @@ void WritePart(const Image& picture, const std::optional<Rectangle>& part,
   }
 }
 
+struct Size {
+  int32_t height, width;
+};
+
+// Returns the error that a record holds; kDataLoss if it holds neither an error nor a picture.
+absl::Status ErrorOf(const std::vector<uint8_t>& record, int64_t index) {
+  size_t end = record.size();
+  while (end > 0 && record[end - 1] == 0) --end;
+  if (end == 0 || record.size() - end < sizeof(Size))
+    return absl::DataLossError(absl::StrCat("record ", index, " of the cache is no picture"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(std::string(record.begin(), record.begin() + static_cast<int64_t>(end)),
+                   " (when the cache was made)"));
+}
+
 // A reader that makes images from whole pictures. Reading without a part shows the whole picture.
 class PartReader : public ImageReader {
  public:
@@ -45,37 +59,20 @@ class FileReader final : public PartReader {
   bool has_pictures() const override { return has_pictures_; }
 
   absl::Status ReadPart(int64_t index, const PartOf& part, uint8_t* image) const override {
-    absl::Status status = ReadOne(index, part, image);
-    if (status.ok()) return status;
-    if (!options_.skip_bad) return OrSkipIt(status);
-    if (++bad_ <= kMostTold) options_.say(absl::StrCat("skipped: ", status.message()));
-    const int64_t count = pictures_->size();
-    for (int64_t step = 1; step < std::min(count, kMostTries); ++step) {
-      const int64_t other = (index + step) % count;
-      if (pictures_->label(other) == pictures_->label(index) &&
-          pictures_->targets(other) == pictures_->targets(index) &&
-          ReadOne(other, part, image).ok())
-        return absl::OkStatus();
-    }
-    return status;
-  }
-
- private:
-  static constexpr int64_t kMostTries = 1000;
-
-  absl::Status ReadOne(int64_t index, const PartOf& part, uint8_t* image) const {
     const absl::StatusOr<DecodedPart> decoded = ReadImagePart(pictures_->path(index), part);
-    if (!decoded.ok())
-      return absl::InvalidArgumentError(
+    if (!decoded.ok()) {
+      const auto error = absl::InvalidArgumentError(
           absl::StrCat(pictures_->place(index), decoded.status().message()));
+      return options_.skip_bad ? error : OrSkipIt(error);
+    }
     WritePart(decoded->image, decoded->part, options_, image);
     return absl::OkStatus();
   }
 
+ private:
   const std::shared_ptr<const PictureList> pictures_;
   const FitOptions options_;
   const bool has_pictures_;
-  mutable std::atomic<int> bad_{0};
 };
 
 class MemoryReader final : public PartReader {
@@ -115,18 +112,15 @@ class PackedImageReader final : public ImageReader {
   PackedImageReader(std::shared_ptr<const PackedFile> file, int64_t image_bytes)
       : file_(std::move(file)), image_bytes_(image_bytes) {}
   absl::Status Read(int64_t index, uint8_t* image) const override {
-    if (file_->size(index) != image_bytes_)
-      return absl::DataLossError(absl::StrCat("record ", index, " of the cache is no image"));
-    return file_->Read(index, image);
+    if (file_->size(index) == image_bytes_) return file_->Read(index, image);
+    std::vector<uint8_t> record(file_->size(index));
+    RETURN_IF_ERROR(file_->Read(index, record.data()));
+    return ErrorOf(record, index);
   }
 
  private:
   const std::shared_ptr<const PackedFile> file_;
   const int64_t image_bytes_;
-};
-
-struct Size {
-  int32_t height, width;
 };
 
 }  // namespace
@@ -165,10 +159,19 @@ absl::StatusOr<Image> ReadRecord(const PackedFile& file, int64_t index) {
     std::memcpy(&size, picture.rgb.data() + pixels, sizeof(size));
     picture.rgb.resize(pixels);
   }
-  if (size.height < 1 || size.width < 1 || int64_t{3} * size.height * size.width != pixels)
-    return absl::DataLossError(absl::StrCat("record ", index, " of the cache is no picture"));
+  if (size.height < 1 || size.width < 1 || int64_t{3} * size.height * size.width != pixels) {
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(&size);
+    picture.rgb.insert(picture.rgb.end(), bytes, bytes + (pixels > 0 ? sizeof(size) : 0));
+    return ErrorOf(picture.rgb, index);
+  }
   picture.height = size.height, picture.width = size.width;
   return picture;
+}
+
+void MakeErrorRecord(const absl::Status& error, int64_t image_bytes, std::vector<uint8_t>& record) {
+  record.assign(error.message().begin(), error.message().end());
+  record.resize(record.size() + sizeof(Size));
+  if (static_cast<int64_t>(record.size()) == image_bytes) record.push_back(0);
 }
 
 std::shared_ptr<const ImageReader> ReadPackedPictures(std::shared_ptr<const PackedFile> file,

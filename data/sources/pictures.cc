@@ -172,10 +172,28 @@ std::shared_ptr<const Source> PictureSource::Fitted(const FitOptions& options) c
   fitted->channels = options.shape.channels;
   fitted->height = options.shape.height;
   fitted->width = options.shape.width;
-  if (options.skip_bad) {
-    for (Split split : {Split::kTrain, Split::kValidation, Split::kTest}) fitted->RemoveBad(split);
+  if (!options.skip_bad) return fitted;
+  for (Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
+    if (split != Split::kTrain || fitted->IsSmall(split)) fitted->RemoveBad(split);
   }
   return fitted;
+}
+
+bool PictureSource::IsSmall(Split split) const {
+  const PictureList& list = pictures(split);
+  if (!DrawsParts(split)) {
+    // Of a size that has not been checked yet, so the product may be large.
+    const double bytes = 1.0 * channels * height * width * static_cast<double>(list.size());
+    return bytes <= static_cast<double>(options_.most_bytes_in_memory);
+  }
+  // Bytes of the picture files. The decoded pictures mostly take more, so if the files do not fit
+  // in memory, nothing is decoded.
+  int64_t file_bytes = 0;
+  for (int64_t i = 0; i < list.size() && file_bytes <= options_.most_bytes_in_memory; ++i) {
+    struct stat about = {};
+    if (stat(list.path(i).c_str(), &about) == 0) file_bytes += about.st_size;
+  }
+  return file_bytes <= options_.most_bytes_in_memory;
 }
 
 std::string PictureSource::Fingerprint(Split split, bool as_images) const {
@@ -217,10 +235,12 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PictureSource::OpenCache(Split
       absl::StrCat("packing ", contents.records, " ", what, " of ", title, " into ", path));
   const auto make = [&](int64_t index, std::vector<uint8_t>& record) -> absl::Status {
     const absl::StatusOr<Image> picture = ReadImage(pictures(split).path(index));
-    if (!picture.ok())
-      return OrSkipIt(absl::InvalidArgumentError(
-          absl::StrCat(pictures(split).place(index), picture.status().message())));
-    if (as_images) {
+    if (!picture.ok()) {
+      const auto error = absl::InvalidArgumentError(
+          absl::StrCat(pictures(split).place(index), picture.status().message()));
+      if (!options_.skip_bad) return OrSkipIt(error);
+      MakeErrorRecord(error, as_images ? int64_t{channels} * height * width : 0, record);
+    } else if (as_images) {
       record = FitPicture(*picture, options_.shape, options_.fit);
     } else {
       MakeRecord(*picture, record);
@@ -245,7 +265,7 @@ absl::Status PictureSource::DecodeImages(Split split, Dataset& dataset) const {
 
 absl::Status PictureSource::TakeImages(Split split, Dataset& dataset) const {
   const int64_t bytes = dataset.image_bytes();
-  const bool is_small = dataset.size() <= options_.most_bytes_in_memory / bytes;
+  const bool is_small = IsSmall(split);
   if (is_small) {
     dataset.images.resize(dataset.size() * bytes);
   } else {
@@ -269,17 +289,9 @@ absl::Status PictureSource::TakeImages(Split split, Dataset& dataset) const {
 }
 
 absl::StatusOr<std::vector<Image>> PictureSource::DecodePictures(Split split) const {
-  const PictureList& list = pictures(split);
-  // Bytes of the picture files. The decoded pictures mostly take more, so if the files do not fit
-  // in memory, nothing is decoded.
-  int64_t file_bytes = 0;
-  for (int64_t i = 0; i < list.size() && file_bytes <= options_.most_bytes_in_memory; ++i) {
-    struct stat about = {};
-    if (stat(list.path(i).c_str(), &about) == 0) file_bytes += about.st_size;
-  }
   std::vector<Image> decoded;
-  if (file_bytes > options_.most_bytes_in_memory) return decoded;
-  decoded.resize(list.size());
+  if (!IsSmall(split)) return decoded;
+  decoded.resize(pictures(split).size());
   std::atomic<int64_t> bytes{0};
   const auto keep = [&](int64_t i, Image picture) {
     bytes += static_cast<int64_t>(picture.rgb.size());
@@ -301,7 +313,8 @@ absl::Status PictureSource::TakePictures(Split split, Dataset& dataset) const {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(auto file, OpenCache(split, /*as_images=*/false));
-  if (file->size_of_all() > options_.most_bytes_in_memory) {
+  // Records of errors, which only splits have that are not small, are for the reader.
+  if (file->size_of_all() > options_.most_bytes_in_memory || !IsSmall(split)) {
     dataset.reader = ReadPackedPictures(std::move(file), options_);
     return absl::OkStatus();
   }
@@ -320,8 +333,9 @@ absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) con
   dataset.labels = list->labels();
   dataset.targets = list->targets();
   dataset.name_of_image = [list](int64_t index) { return std::string(list->name(index)); };
-  RETURN_IF_ERROR(options_.draws_parts && split == Split::kTrain ? TakePictures(split, dataset)
-                                                                 : TakeImages(split, dataset));
+  RETURN_IF_ERROR(DrawsParts(split) ? TakePictures(split, dataset) : TakeImages(split, dataset));
+  if (options_.skip_bad && dataset.reader != nullptr)
+    dataset.skipped = std::make_shared<SkippedImages>(options_.say);
   return dataset;
 }
 

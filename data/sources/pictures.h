@@ -52,6 +52,10 @@ class PictureSource : public Source {
                                     bool stop_at_bad) const;
   // Removes unreadable pictures from a split's list, and reports them to the user.
   void RemoveBad(Split split);
+  // Returns whether a split's images, or the files of its pictures if parts of them are drawn, take
+  // at most options_.most_bytes_in_memory.
+  bool IsSmall(Split split) const;
+  bool DrawsParts(Split split) const { return options_.draws_parts && split == Split::kTrain; }
   // Returns a hash of the names, targets, sizes and times of a split's files. If `as_images`, the
   // hash also covers how pictures are fitted to images.
   std::string Fingerprint(Split split, bool as_images) const;

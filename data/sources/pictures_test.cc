@@ -12,6 +12,7 @@
 #include "data/file.h"
 #include "data/fit.h"
 #include "data/image_file.h"
+#include "data/sources/picture_reader.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -449,6 +450,44 @@ TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
   EXPECT_THAT(said_, HasSubstr("skipped: "));
 }
 
+// The bad picture is not looked for at the start. It is told once, and in its place comes the same
+// picture every time, one of its own side where images are set apart for validation.
+TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
+  options_.skip_bad = true;
+  Write("d/a/3.png", "no picture");
+  const auto dataset = Load();
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->size(), 8);
+  EXPECT_THAT(said_, IsEmpty());
+  for (int epoch = 0; epoch < 2; ++epoch) EXPECT_EQ(First(*dataset, 3), 0);
+  EXPECT_EQ(said_.find("skipped: "), said_.rfind("skipped: "));
+  EXPECT_THAT(said_, HasSubstr("a/3.png: neither"));
+
+  for (const Split split : {Split::kTrain, Split::kValidation}) {
+    const Dataset side = Load(split, 0.4).value();
+    const std::vector<std::string> names = NamesOf(side);
+    for (int64_t i = 0; i < side.size(); ++i) {
+      const int value = First(side, i);
+      if (value < 0) continue;  // there is no other picture of its class on this side
+      EXPECT_THAT(names, Contains(absl::StrCat(value < 40 ? "a/" : "b/", value / 10, ".png")));
+    }
+  }
+  for (int i = 0; i < 3; ++i) Write(absl::StrCat("d/a/", i, ".png"), "no picture");
+  EXPECT_EQ(First(*dataset, 3), -1);
+  EXPECT_EQ(First(*dataset, 4), 40);
+}
+
+// Validation and test images are evaluated, so none may stand for another.
+TEST_F(ReadLaterTest, BadPicturesThatAreEvaluatedAreLeftOut) {
+  options_.skip_bad = true;
+  for (const char* const name : {"train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"})
+    Paint(absl::StrCat("s/", name), 1);
+  Write("s/test/b/2.png", "no picture");
+  const auto source = FindSource(JoinPath(root_, "s")).value()->Fitted(options_);
+  EXPECT_EQ(source->Size(Split::kTest).value(), 2);
+  EXPECT_THAT(said_, HasSubstr("1 of 3 pictures could not be read"));
+}
+
 class CacheTest : public ReadLaterTest {
  protected:
   void SetUp() override {
@@ -519,6 +558,31 @@ TEST_F(CacheTest, HoldsWholePicturesWherePartsOfThemAreDrawn) {
   options_.cache = cache;
   EXPECT_EQ(Packings(), 1);
   EXPECT_EQ(Files(), 1);
+}
+
+TEST_F(CacheTest, HoldsTheErrorOfABadPicture) {
+  options_.skip_bad = true;
+  Write("d/a/3.png", "no picture");
+  for (const bool draws_parts : {false, true}) {
+    options_.draws_parts = draws_parts;
+    const Dataset dataset = Load().value();
+    said_.clear();
+    EXPECT_EQ(First(dataset, 2), 20);
+    EXPECT_EQ(First(dataset, 3), 0);
+    EXPECT_THAT(said_, AllOf(HasSubstr("a/3.png: neither"), HasSubstr("when the cache was made")));
+  }
+  options_.skip_bad = false;
+  const Dataset dataset = Load().value();
+  EXPECT_EQ(First(dataset, 3), -1);
+}
+
+// A record of an error is never as long as an image.
+TEST(ErrorRecordTest, IsNoImage) {
+  for (int64_t image_bytes = 1; image_bytes < 40; ++image_bytes) {
+    std::vector<uint8_t> record;
+    MakeErrorRecord(absl::InvalidArgumentError("3.png: no picture"), image_bytes, record);
+    EXPECT_NE(static_cast<int64_t>(record.size()), image_bytes);
+  }
 }
 
 int64_t AllocatedBytes() {

@@ -60,8 +60,8 @@ struct FitOptions {
   // dataset.h). If so, whole pictures instead of images of `shape` are kept in memory if there is
   // room for them; if not, each is decoded when a batch needs it.
   bool draws_parts = false;
-  // Whether pictures that cannot be read are left out and reported by `say`, instead of being an
-  // error.
+  // Whether pictures that cannot be read are left out (or, in a training split that is too large
+  // for memory, replaced: Dataset::skipped) and reported by `say`, instead of being an error.
   bool skip_bad = false;
   std::function<void(const std::string& line)> say = [](const std::string&) {};
   int threads = 1;
