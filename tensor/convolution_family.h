@@ -107,6 +107,33 @@ inline ConvolutionChoice NhwcChoice(Algorithm algorithm, ElementType type, std::
 }
 inline KernelKind OwnKernelKind() { return HasAvx512() ? KernelKind::kAvx512 : KernelKind::kAvx2; }
 
+// Returns a family of own kernels with a single choice for each type, which both sides have, in
+// NHWC. The class T has
+//   static bool IsAvailable(const ConvolutionShape&, Direction, ElementType);
+//   static ConvolutionChoice Choice(ElementType);
+//   T(const ConvolutionShape&, Direction, ElementType, bool relu);  // if relu: max(0, y)
+template <class T>
+constexpr ConvolutionFamily NhwcFamily(std::string_view name, Algorithm algorithm) {
+  return {
+      .name = name,
+      .algorithm = algorithm,
+      .available =
+          [](const ConvolutionShape& shape, Direction direction, const SideTypes& types) {
+            return types.in == types.out && T::IsAvailable(shape, direction, types.in);
+          },
+      .candidates =
+          [](const ConvolutionShape&, Direction, const SideTypes& types) {
+            return std::vector<ConvolutionCandidate>{{T::Choice(types.in), OwnKernelKind()}};
+          },
+      .has = [](const ConvolutionChoice& choice) { return choice == T::Choice(choice.in_type); },
+      .create = [](const ConvolutionShape& shape, Direction direction,
+                   const ConvolutionChoice& choice, const Epilogue& epilogue)
+          -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
+        return std::make_unique<T>(shape, direction, choice.in_type, epilogue.relu);
+      },
+  };
+}
+
 }  // namespace cotangent::tensor
 
 #endif  // COTANGENT_TENSOR_CONVOLUTION_FAMILY_H_

@@ -44,7 +44,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is depthwise.
   // `type` is the type of both sides, which are NHWC.
-  static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
+  static bool IsAvailable(const ConvolutionShape& shape, Direction, ElementType type);
   // Returns the choice with the implementation "depthwise:avx2", "depthwise:avx512" or
   // "depthwise:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
@@ -109,7 +109,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   std::vector<Line> lines_;  // all rows of results, from top to bottom
 };
 
-bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, ElementType type) {
+bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, Direction, ElementType type) {
   return HaveOwnKernels(type) && s.groups > 1 && s.groups == s.in_channels &&
          s.groups == s.out_channels && s.kernel_height * s.kernel_width <= kMostTaps;
 }
@@ -332,28 +332,7 @@ void DepthwiseConvolution::Run(const ConvolutionArguments& arguments) const {
 
 }  // namespace
 
-extern constexpr ConvolutionFamily kDepthwiseFamily = {
-    .name = "depthwise",
-    .algorithm = Algorithm::kDirect,
-    .available =
-        [](const ConvolutionShape& shape, Direction, const SideTypes& types) {
-          return types.in == types.out && DepthwiseConvolution::IsAvailable(shape, types.in);
-        },
-    .candidates =
-        [](const ConvolutionShape&, Direction, const SideTypes& types) {
-          return std::vector<ConvolutionCandidate>{
-              {DepthwiseConvolution::Choice(types.in), OwnKernelKind()}};
-        },
-    .has =
-        [](const ConvolutionChoice& choice) {
-          return choice == DepthwiseConvolution::Choice(choice.in_type);
-        },
-    .create =
-        [](const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
-           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
-      return std::make_unique<DepthwiseConvolution>(shape, direction, choice.in_type,
-                                                    epilogue.relu);
-    },
-};
+extern constexpr ConvolutionFamily kDepthwiseFamily =
+    NhwcFamily<DepthwiseConvolution>("depthwise", Algorithm::kDirect);
 
 }  // namespace cotangent::tensor

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
+#include "base/status_macros.h"
 #include "tensor/convolution_family.h"
 #include "tensor/onednn.h"
 
@@ -120,17 +121,18 @@ KernelKind KindOf(Algorithm algorithm, std::string_view implementation) {
 // Computes out = max(least, out + addend), or max(least, out) if addend is null. NaN stays NaN.
 template <typename T>
 void AddAndClip(int64_t count, const T* addend, float least, T* out) {
-  const auto clipped = [least](float y) { return static_cast<T>(y < least ? least : y); };
-  ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
-    if (addend == nullptr) {
+  const auto clip = [&](auto value_at) {
+    ParallelRanges(count, LeastItems(1), [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = clipped(static_cast<float>(out[i]));
-    } else {
-#pragma omp simd
-      for (int64_t i = begin; i < end; ++i)
-        out[i] = clipped(static_cast<float>(out[i]) + static_cast<float>(addend[i]));
-    }
-  });
+      for (int64_t i = begin; i < end; ++i) {
+        const float y = value_at(i);
+        out[i] = static_cast<T>(y < least ? least : y);
+      }
+    });
+  };
+  const auto result = [out](int64_t i) { return static_cast<float>(out[i]); };
+  if (addend == nullptr) return clip(result);
+  clip([result, addend](int64_t i) { return result(i) + static_cast<float>(addend[i]); });
 }
 
 class OneDnnConvolution final : public ConvolutionImplementation {
@@ -198,8 +200,7 @@ absl::Status OneDnnConvolution::MakePrimitive(const Epilogue& epilogue) {
     primitive_has_bias_ = false;
     primitive = onednn::Primitive::Create(DescriptionOf(shape_, direction_, choice_, false), name);
   }
-  if (!primitive.ok()) return primitive.status();
-  primitive_ = *std::move(primitive);
+  ASSIGN_OR_RETURN(primitive_, std::move(primitive));
   return absl::OkStatus();
 }
 

@@ -15,10 +15,7 @@
 #include "base/element_type.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
-#include "tensor/convolution_family.h"
-#include "tensor/own_kernels.h"
-#include "tensor/panels.h"
-#include "tensor/product_kernels.h"
+#include "tensor/panel_convolution.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -26,12 +23,9 @@ namespace {
 // The bytes of a panel's weights that are multiplied with all rows before the next ones, so that
 // they stay in the nearest cache.
 constexpr int64_t kPieceBytes = 24 << 10;
-// The largest number of output pixels for this algorithm. With more pixels, each weight is used so
-// often that other algorithms are faster.
-constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
-class ProductConvolution final : public ConvolutionImplementation {
+class ProductConvolution final : public PanelConvolution {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is forward,
   // without groups, not a linear layer, and of few pixels. `type` is the type of both sides, which
@@ -42,7 +36,8 @@ class ProductConvolution final : public ConvolutionImplementation {
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results are max(0, y).
-  ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu);
+  ProductConvolution(const ConvolutionShape& shape, Direction, ElementType type, bool relu)
+      : PanelConvolution(shape, type, relu) {}
 
   std::string implementation() const override {
     return Choice(bf16_ ? ElementType::kBf16 : ElementType::kF32).implementation;
@@ -60,21 +55,11 @@ class ProductConvolution final : public ConvolutionImplementation {
   void MultiplyPanel(const ConvolutionArguments& arguments, int64_t panel, const char* rows,
                      int64_t first, int64_t count, float* sums) const;
 
-  int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   int64_t pixels() const { return shape_.batch * shape_.out_height() * shape_.out_width(); }
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
-  // The number of elements that one tap, and a whole row, take. An element has 4 bytes: one f32, or
-  // a pair of bf16.
-  int64_t steps_a_tap() const { return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels; }
-  int64_t depth() const { return taps() * steps_a_tap(); }
+  int64_t depth() const { return taps() * channel_steps(); }  // steps of the product over a row
   int64_t RowBytes() const { return depth() * 4; }
   int64_t RowsBytes() const;  // of all gathered rows
-
-  const product_kernels::Kernels& kernels_;
-  const Panels panels_;  // of output channels
-  const ConvolutionShape shape_;
-  const bool bf16_, relu_;
-  const int threads_;
 };
 
 bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction,
@@ -82,7 +67,7 @@ bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direct
   if (!HaveOwnKernels(type) || direction != Direction::kForward || s.groups != 1 || s.IsLinear())
     return false;
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
-  return pixels <= kMostPixels &&
+  return pixels <= kMostPanelPixels &&
          pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
 }
 
@@ -90,17 +75,9 @@ ConvolutionChoice ProductConvolution::Choice(ElementType type) {
   return NhwcChoice(Algorithm::kDirect, type, "product:" + OwnKernelsName(type));
 }
 
-ProductConvolution::ProductConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
-    : kernels_(ProductKernels()),
-      panels_(kernels_, shape.out_channels),
-      shape_(shape),
-      bf16_(type == ElementType::kBf16),
-      relu_(relu),
-      threads_(Threads()) {}
-
 int64_t ProductConvolution::RowsBytes() const { return RoundUp(pixels() * RowBytes(), 64); }
 int64_t ProductConvolution::packed_weight_bytes() const {
-  return depth() * RoundUp(shape_.out_channels, kernels_.lanes) * 4;
+  return depth() * RoundUp(shape_.out_channels, products_.lanes) * 4;
 }
 int64_t ProductConvolution::scratch_bytes() const {
   return RowsBytes() + threads_ * pixels() * panels_.width() * 4;
@@ -117,7 +94,7 @@ void ProductConvolution::PackWeights(const float* oihw, void* packed) const {
                                                      : 0.0f;
     };
     PackSteps(bf16_, channels, columns, weight,
-              static_cast<char*>(packed) + (first * depth() + tap * steps_a_tap() * columns) * 4);
+              static_cast<char*>(packed) + (first * depth() + tap * channel_steps() * columns) * 4);
   });
 }
 
@@ -125,7 +102,7 @@ void ProductConvolution::GatherRow(const char* in, int64_t pixel, char* row) con
   const int64_t width = shape_.out_width(), height = shape_.out_height();
   const int64_t top = pixel / width % height * shape_.stride_height - shape_.pad_top;
   const int64_t left = pixel % width * shape_.stride_width - shape_.pad_left;
-  const int64_t bytes = shape_.in_channels * element_bytes(), tap_bytes = steps_a_tap() * 4;
+  const int64_t bytes = shape_.in_channels * element_bytes(), tap_bytes = channel_steps() * 4;
   const char* const image =
       in + pixel / (width * height) * shape_.in_height * shape_.in_width * bytes;
   for (int64_t r = 0; r < shape_.kernel_height; ++r) {
@@ -153,36 +130,36 @@ void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, in
     // piece has no successor and prefetches itself.
     const bool more = k + piece < depth() || panel + 1 < panels_.count();
     const char* const b = weights + k * step_bytes;
-    kernels_.multiply(bf16_, {.rows = count,
-                              .vectors = vectors,
-                              .depth = piece,
-                              .a = rows + first * RowBytes() + k * 4,
-                              .a_row = RowBytes(),
-                              .a_step = 4,
-                              .b = b,
-                              .b_step = step_bytes,
-                              .c = sums,
-                              .c_row = panels_.width(),
-                              .accumulate = k > 0,
-                              .next = more ? b + piece * step_bytes : b,
-                              .next_bytes = piece * step_bytes});
+    products_.multiply(bf16_, {.rows = count,
+                               .vectors = vectors,
+                               .depth = piece,
+                               .a = rows + first * RowBytes() + k * 4,
+                               .a_row = RowBytes(),
+                               .a_step = 4,
+                               .b = b,
+                               .b_step = step_bytes,
+                               .c = sums,
+                               .c_row = panels_.width(),
+                               .accumulate = k > 0,
+                               .next = more ? b + piece * step_bytes : b,
+                               .next_bytes = piece * step_bytes});
   }
   const int64_t channel = panel * panels_.width(),
                 offset = (first * shape_.out_channels + channel) * element_bytes();
   const auto from_here = [&](const void* data) {
     return data == nullptr ? nullptr : static_cast<const char*>(data) + offset;
   };
-  kernels_.finish(bf16_, {.rows = count,
-                          .columns = std::min(panels_.width(), shape_.out_channels - channel),
-                          .sums = sums,
-                          .sums_row = panels_.width(),
-                          .bias = arguments.bias == nullptr
-                                      ? nullptr
-                                      : static_cast<const float*>(arguments.bias) + channel,
-                          .addend = from_here(arguments.addend),
-                          .relu = relu_,
-                          .out = static_cast<char*>(arguments.out) + offset,
-                          .out_row = shape_.out_channels * element_bytes()});
+  products_.finish(bf16_, {.rows = count,
+                           .columns = std::min(panels_.width(), shape_.out_channels - channel),
+                           .sums = sums,
+                           .sums_row = panels_.width(),
+                           .bias = arguments.bias == nullptr
+                                       ? nullptr
+                                       : static_cast<const float*>(arguments.bias) + channel,
+                           .addend = from_here(arguments.addend),
+                           .relu = relu_,
+                           .out = static_cast<char*>(arguments.out) + offset,
+                           .out_row = shape_.out_channels * element_bytes()});
 }
 
 void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
@@ -204,28 +181,7 @@ void ProductConvolution::Run(const ConvolutionArguments& arguments) const {
 
 }  // namespace
 
-extern constexpr ConvolutionFamily kProductFamily = {
-    .name = "product",
-    .algorithm = Algorithm::kDirect,
-    .available =
-        [](const ConvolutionShape& shape, Direction direction, const SideTypes& types) {
-          return types.in == types.out &&
-                 ProductConvolution::IsAvailable(shape, direction, types.in);
-        },
-    .candidates =
-        [](const ConvolutionShape&, Direction, const SideTypes& types) {
-          return std::vector<ConvolutionCandidate>{
-              {ProductConvolution::Choice(types.in), OwnKernelKind()}};
-        },
-    .has =
-        [](const ConvolutionChoice& choice) {
-          return choice == ProductConvolution::Choice(choice.in_type);
-        },
-    .create =
-        [](const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
-           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
-      return std::make_unique<ProductConvolution>(shape, choice.in_type, epilogue.relu);
-    },
-};
+extern constexpr ConvolutionFamily kProductFamily =
+    NhwcFamily<ProductConvolution>("product", Algorithm::kDirect);
 
 }  // namespace cotangent::tensor

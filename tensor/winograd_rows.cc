@@ -22,10 +22,7 @@
 #include "base/element_type.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
-#include "tensor/convolution_family.h"
-#include "tensor/own_kernels.h"
-#include "tensor/panels.h"
-#include "tensor/product_kernels.h"
+#include "tensor/panel_convolution.h"
 #include "tensor/winograd_kernels.h"
 
 namespace cotangent::tensor {
@@ -34,14 +31,11 @@ namespace {
 using winograd::kInputs;
 using winograd::kOutputs;
 
-// The largest number of pixels for this algorithm. With more pixels, winograd.h is faster: its
-// fewer multiplications save more time than its larger weights cost.
-constexpr int64_t kMostPixels = 1100;
 constexpr int64_t kTaps = 3;
 // The least number of tiles that is worth another thread: about 5 us of transforms.
 constexpr int64_t kFewestTiles = 16;
 
-class WinogradRows final : public ConvolutionImplementation {
+class WinogradRows final : public PanelConvolution {
  public:
   // Returns whether this processor has the necessary instructions, and the convolution is 3x3 of
   // stride 1 and has few pixels. `type` is the type of both sides.
@@ -51,7 +45,8 @@ class WinogradRows final : public ConvolutionImplementation {
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results are max(0, y).
-  WinogradRows(const ConvolutionShape& shape, ElementType type, bool relu);
+  WinogradRows(const ConvolutionShape& shape, Direction, ElementType type, bool relu)
+      : PanelConvolution(shape, type, relu), kernels_(WinogradKernels()) {}
 
   std::string implementation() const override {
     return Choice(bf16_ ? ElementType::kBf16 : ElementType::kF32).implementation;
@@ -76,12 +71,8 @@ class WinogradRows final : public ConvolutionImplementation {
   void MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points,
                      float* products) const;
 
-  int64_t element_bytes() const { return bf16_ ? 2 : 4; }
-  int64_t depth() const {
-    return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels;
-  }  // length of the products for one tap
   int64_t TapBytes(int64_t panel) const {
-    return depth() * panels_.Columns(panel) * 4;
+    return channel_steps() * panels_.Columns(panel) * 4;
   }  // of the weights of one tap in a panel
   int64_t WeightPointBytes() const;
   int64_t PointBytes() const;    // of all transformed tiles at one point
@@ -90,37 +81,25 @@ class WinogradRows final : public ConvolutionImplementation {
   int64_t ZeroBytes() const;
 
   const winograd::Kernels& kernels_;
-  const product_kernels::Kernels& products_;
-  const Panels panels_;  // of output channels
-  const ConvolutionShape shape_;
-  const bool bf16_, relu_;
-  const int threads_;
 };
 
 bool WinogradRows::IsAvailable(const ConvolutionShape& s, Direction direction, ElementType type) {
   return HaveOwnKernels(type) && direction == Direction::kForward && s.kernel_height == 3 &&
          s.kernel_width == 3 && s.stride_height == 1 && s.stride_width == 1 &&
          s.dilation_height == 1 && s.dilation_width == 1 && s.groups == 1 &&
-         s.batch * s.out_height() * s.out_width() <= kMostPixels;
+         s.batch * s.out_height() * s.out_width() <= kMostPanelPixels;
 }
 
 ConvolutionChoice WinogradRows::Choice(ElementType type) {
   return NhwcChoice(Algorithm::kWinograd, type, "wino_rows:" + OwnKernelsName(type));
 }
 
-WinogradRows::WinogradRows(const ConvolutionShape& shape, ElementType type, bool relu)
-    : kernels_(WinogradKernels()),
-      products_(ProductKernels()),
-      panels_(products_, shape.out_channels),
-      shape_(shape),
-      bf16_(type == ElementType::kBf16),
-      relu_(relu),
-      threads_(Threads()) {}
-
 int64_t WinogradRows::tiles_a_row() const { return DivideUp(shape_.out_width(), kOutputs); }
-int64_t WinogradRows::WeightPointBytes() const { return kTaps * depth() * ProductRow() * 4; }
+int64_t WinogradRows::WeightPointBytes() const {
+  return kTaps * channel_steps() * ProductRow() * 4;
+}
 int64_t WinogradRows::PointBytes() const {
-  return PadAgainstCacheAliasing(in_tiles() * depth() * 4);
+  return PadAgainstCacheAliasing(in_tiles() * channel_steps() * 4);
 }
 int64_t WinogradRows::ProductRow() const { return RoundUp(shape_.out_channels, products_.lanes); }
 int64_t WinogradRows::ProductPoint() const {
@@ -147,7 +126,7 @@ void WinogradRows::PackWeights(const float* oihw, void* packed) const {
       return matrix[0] * taps[0] + matrix[1] * taps[1] + matrix[2] * taps[2];
     };
     char* const to = static_cast<char*>(packed) + point * WeightPointBytes() +
-                     kTaps * depth() * first * 4 + tap * TapBytes(panel);
+                     kTaps * channel_steps() * first * 4 + tap * TapBytes(panel);
     PackSteps(bf16_, channels, panels_.Columns(panel), weight, to);
   });
 }
@@ -164,16 +143,16 @@ void WinogradRows::TransformInTile(const char* in, const char* zeros, int64_t ti
     const bool inside = y >= 0 && y < shape_.in_height && x + i >= 0 && x + i < shape_.in_width;
     pixels.at[i] = inside ? line + i * bytes : zeros;
   }
-  kernels_.transform_input_row(bf16_, pixels, shape_.in_channels, points + tile * depth() * 4,
-                               PointBytes());
+  kernels_.transform_input_row(bf16_, pixels, shape_.in_channels,
+                               points + tile * channel_steps() * 4, PointBytes());
 }
 
 void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t panel,
                                  const char* points, float* products) const {
-  const int64_t vectors = panels_.Vectors(panel), row = depth() * 4,
+  const int64_t vectors = panels_.Vectors(panel), row = channel_steps() * 4,
                 rows = shape_.out_height() * tiles_a_row();
   const char* const panel_weights =
-      weights + point * WeightPointBytes() + kTaps * depth() * panel * panels_.width() * 4;
+      weights + point * WeightPointBytes() + kTaps * channel_steps() * panel * panels_.width() * 4;
   for (int64_t image = 0; image < shape_.batch; ++image) {
     const char* const a = points + point * PointBytes() + image * in_rows() * tiles_a_row() * row;
     for (int64_t tap = 0; tap < kTaps; ++tap) {
@@ -184,7 +163,7 @@ void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t pan
       const char* const next = image + 1 == shape_.batch && !ends ? b + TapBytes(panel) : b;
       products_.multiply(bf16_, {.rows = rows,
                                  .vectors = vectors,
-                                 .depth = depth(),
+                                 .depth = channel_steps(),
                                  .a = a + tap * tiles_a_row() * row,
                                  .a_row = row,
                                  .a_step = 4,
@@ -237,27 +216,7 @@ void WinogradRows::Run(const ConvolutionArguments& arguments) const {
 
 }  // namespace
 
-extern constexpr ConvolutionFamily kWinogradRowsFamily = {
-    .name = "Winograd along rows",
-    .algorithm = Algorithm::kWinograd,
-    .available =
-        [](const ConvolutionShape& shape, Direction direction, const SideTypes& types) {
-          return types.in == types.out && WinogradRows::IsAvailable(shape, direction, types.in);
-        },
-    .candidates =
-        [](const ConvolutionShape&, Direction, const SideTypes& types) {
-          return std::vector<ConvolutionCandidate>{
-              {WinogradRows::Choice(types.in), OwnKernelKind()}};
-        },
-    .has =
-        [](const ConvolutionChoice& choice) {
-          return choice == WinogradRows::Choice(choice.in_type);
-        },
-    .create =
-        [](const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
-           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
-      return std::make_unique<WinogradRows>(shape, choice.in_type, epilogue.relu);
-    },
-};
+extern constexpr ConvolutionFamily kWinogradRowsFamily =
+    NhwcFamily<WinogradRows>("Winograd along rows", Algorithm::kWinograd);
 
 }  // namespace cotangent::tensor
