@@ -11,9 +11,10 @@
 namespace cotangent {
 namespace {
 
-constexpr char kByteOrderMark[] = "\xef\xbb\xbf";
+constexpr char kByteOrderMark[] = "\xef\xbb\xbf", kReplacementCharacter[] = "\xef\xbf\xbd";
 
-// A decoded UTF-8 character.
+// A decoded UTF-8 character. Overlong forms, surrogates and codes above U+10FFFF are not valid (RFC
+// 3629).
 struct Character {
   uint32_t code = 0;
   size_t bytes = 0;  // 0: the bytes are not valid UTF-8
@@ -30,6 +31,9 @@ Character CharacterAt(absl::string_view text) {
     if (byte(i) >> 6 != 2) return {};
     code = code << 6 | (byte(i) & 0x3f);
   }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // by number of bytes
+  const bool is_surrogate = code >= 0xd800 && code < 0xe000;
+  if (code < kLeast[bytes] || is_surrogate || code > 0x10ffff) return {};
   return {code, bytes};
 }
 
@@ -98,6 +102,16 @@ std::string WithoutEditorMarks(absl::string_view text) {
     if (plain[i] == '\r' && (i + 1 == plain.size() || plain[i + 1] != '\n')) plain[i] = '\n';
   }
   return plain;
+}
+
+std::string ValidUtf8(absl::string_view text) {
+  std::string valid;
+  while (!text.empty()) {
+    const size_t bytes = CharacterAt(text).bytes;
+    absl::StrAppend(&valid, bytes == 0 ? kReplacementCharacter : text.substr(0, bytes));
+    text.remove_prefix(std::max<size_t>(bytes, 1));
+  }
+  return valid;
 }
 
 bool IsUtf16(absl::string_view text) {

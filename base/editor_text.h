@@ -1,5 +1,5 @@
 // Finds and removes characters that editors and word processors put into plain text: byte-order
-// marks, typographic quotes, no-break spaces.
+// marks, typographic quotes, no-break spaces, bytes that are not UTF-8.
 #ifndef COTANGENT_BASE_EDITOR_TEXT_H_
 #define COTANGENT_BASE_EDITOR_TEXT_H_
 
@@ -13,6 +13,9 @@ namespace cotangent {
 // Returns `text` without a leading UTF-8 byte-order mark, and with every carriage return that no
 // newline follows (the line end of old Macintosh files) turned into a newline.
 std::string WithoutEditorMarks(absl::string_view text);
+
+// Returns `text` with each byte that is not part of a valid UTF-8 character replaced by U+FFFD.
+std::string ValidUtf8(absl::string_view text);
 
 // Returns whether `text` begins with the byte-order mark of UTF-16, of either byte order.
 bool IsUtf16(absl::string_view text);

@@ -14,7 +14,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "base/memory_text.h"
 #include "base/round_up.h"
 #include "base/status_macros.h"
 
@@ -81,12 +81,6 @@ int64_t LeftOfAddressSpace() {
   return std::max<int64_t>(0, static_cast<int64_t>(limit.rlim_cur) - used);
 }
 
-std::string Readable(int64_t bytes) {
-  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
-  return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes)
-                          : absl::StrFormat("%.1f GiB", mebibytes / 1024);
-}
-
 }  // namespace
 
 int64_t AvailableMemoryBytes() {
@@ -101,8 +95,8 @@ absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
   const int64_t available = AvailableMemoryBytes();
   if (bytes <= available) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrCat(std::string(needed_by), " needs ", Readable(bytes), " of memory; ",
-                   Readable(available), " are available: use a smaller batch or network"));
+      absl::StrCat(std::string(needed_by), " needs ", MemoryText(bytes), " of memory; ",
+                   MemoryText(available), " are available: use a smaller batch or network"));
 }
 
 namespace {
@@ -139,7 +133,7 @@ void* Allocate(int64_t bytes) {
 void* AllocateOrDie(int64_t bytes) {
   void* data = Allocate(bytes);
   if (data != nullptr) return data;
-  fprintf(stderr, "out of memory: %s were asked for\n", Readable(bytes).c_str());
+  fprintf(stderr, "out of memory: %s were asked for\n", MemoryText(bytes).c_str());
   abort();
 }
 
@@ -161,7 +155,7 @@ absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(int64_t bytes, std::string_v
   buffer.data_ = Allocate(bytes);
   if (buffer.data_ == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat(std::string(needed_by), " needs ",
-                                                     Readable(bytes),
+                                                     MemoryText(bytes),
                                                      " of memory, which the system refused"));
   }
   buffer.size_ = bytes;

@@ -5,13 +5,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "base/memory_text.h"
 #include "layers/network/network_text.h"
 
 namespace cotangent::training {
 namespace {
-
-constexpr int64_t kMebibyte = 1 << 20;
 
 struct Unit {
   absl::string_view name;
@@ -44,10 +42,6 @@ absl::StatusOr<int64_t> ParseMemory(absl::string_view text) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("\"", text, "\"; expected a number and its unit, \"4GiB\" or \"700MiB\""));
-}
-
-std::string MemoryText(int64_t bytes) {
-  return absl::StrFormat("%.1f MiB", std::ceil(static_cast<double>(bytes) / kMebibyte * 10) / 10);
 }
 
 absl::StatusOr<int64_t> MemoryLeft(const layers::Network& network, int64_t fixed_bytes) {

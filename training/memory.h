@@ -19,8 +19,6 @@ namespace cotangent::training {
 // InvalidArgument unless the text is a positive number with one of the units KiB, MiB, GiB, TiB
 // (powers of 1024), KB, MB, GB or TB (powers of 1000).
 absl::StatusOr<int64_t> ParseMemory(absl::string_view text);
-// Returns an amount such as "700.0 MiB", rounded up to a tenth.
-std::string MemoryText(int64_t bytes);
 
 // Returns the bytes that train.memory leaves for intermediate results if weights, gradients and the
 // optimizer's state take `fixed_bytes` bytes. Returns 0, which means no limit, if the network text

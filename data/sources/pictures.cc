@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/editor_text.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "data/image_file.h"
@@ -46,43 +47,7 @@ void TakeFit(const FitOptions& options, Hash& hash) {
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// Returns the text with each byte that is not part of valid UTF-8 replaced by U+FFFD. Checkpoints,
-// which are JSON, hold names in this form; a network would otherwise not recognise its own classes.
-std::string ValidUtf8(const std::string& text) {
-  std::string valid;
-  for (size_t at = 0; at < text.size();) {
-    const auto first = static_cast<unsigned char>(text[at]);
-    const size_t length = first < 0x80                     ? 1
-                          : first >= 0xc2 && first < 0xe0  ? 2
-                          : first >= 0xe0 && first < 0xf0  ? 3
-                          : first >= 0xf0 && first <= 0xf4 ? 4
-                                                           : 0;
-    bool is_valid = length > 0 && at + length <= text.size();
-    for (size_t k = 1; is_valid && k < length; ++k)
-      is_valid = (static_cast<unsigned char>(text[at + k]) & 0xc0) == 0x80;
-    if (is_valid) {
-      valid.append(text, at, length);
-      at += length;
-    } else {
-      valid += "\xef\xbf\xbd";
-      ++at;
-    }
-  }
-  return valid;
-}
-
-// Returns the text with U+FFFD for each control character: names of classes stand in lines and
-// tables, and a terminal would obey an escape sequence in one.
-std::string WithoutControls(const std::string& text) {
-  std::string plain;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    plain += byte < 0x20 || byte == 0x7f ? "\xef\xbf\xbd" : std::string(1, c);
-  }
-  return plain;
-}
-
-// Returns the error of the first picture that could not be read, or OK.
+// Of pictures that cannot be read, the error of the first.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) {
     if (!status.ok()) return OrSkipIt(status);
@@ -107,8 +72,9 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
   source->target_kind = targets;
-  for (const std::string& name : classes)
-    source->classes.push_back(WithoutControls(ValidUtf8(name)));
+  // Checkpoints are JSON and hold these names; what they cannot hold, the network would not know
+  // again.
+  for (const std::string& name : classes) source->classes.push_back(ValidUtf8(name));
   for (int split = 0; split < 3; ++split) {
     pictures[split].ShrinkToFit();
     source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));

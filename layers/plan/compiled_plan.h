@@ -98,7 +98,7 @@ class CompiledPlan : public Plan {
     return {Data(place), graph_.shape(t), format};
   }
 
-  absl::Status Lay(const Graph& graph, std::vector<TensorId> wanted, int64_t most_bytes,
+  absl::Status Lay(const Graph& graph, const std::vector<TensorId>& wanted, int64_t most_bytes,
                    Tuner& tuner);
   absl::Status PlaceOutside();
   void FindViews(const Schedule& schedule);

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "base/memory_text.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "layers/graph/operation.h"
@@ -22,11 +22,6 @@
 #include "layers/plan/recompute.h"
 
 namespace cotangent::layers {
-namespace {
-
-constexpr int64_t kMebibyte = 1 << 20;
-
-}  // namespace
 
 // How much memory a plan takes is known only when the plan is made. If a plan takes more than the
 // budget, the next attempt gives recomputation a budget that is smaller in proportion.
@@ -60,8 +55,8 @@ absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   return absl::OkStatus();
 }
 
-absl::Status CompiledPlan::Lay(const Graph& graph, std::vector<TensorId> wanted, int64_t most_bytes,
-                               Tuner& tuner) {
+absl::Status CompiledPlan::Lay(const Graph& graph, const std::vector<TensorId>& wanted,
+                               int64_t most_bytes, Tuner& tuner) {
   graph_ = graph;
   versions_.clear(), views_.clear(), result_place_.clear(), last_operation_.clear();
   planner_ = {}, steps_.clear(), choices_.clear();
@@ -73,7 +68,7 @@ absl::Status CompiledPlan::Lay(const Graph& graph, std::vector<TensorId> wanted,
   ASSIGN_OR_RETURN(Schedule schedule, Fuse(graph_, wanted));
   absl::StatusOr<Assignment> assignment = Assign(graph_, schedule, tuner, options_);
   tuner.FreeMemory();
-  if (!assignment.ok()) return assignment.status();
+  RETURN_IF_ERROR(assignment.status());
   last_item_ = static_cast<int>(schedule.items.size());
   NoteUses(schedule, *assignment);
   RETURN_IF_ERROR(PlaceOutside());
@@ -101,12 +96,9 @@ absl::Status CompiledPlan::Lay(const Graph& graph, std::vector<TensorId> wanted,
 }
 
 absl::Status CompiledPlan::TooMuch(int64_t least) const {
-  const auto mebibytes = [](int64_t bytes) {
-    return absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / kMebibyte);
-  };
   return absl::OutOfRangeError(absl::StrCat(
-      "for intermediate results ", mebibytes(options_.most_arena_bytes), " are left, and ",
-      mebibytes(least),
+      "for intermediate results ", MemoryText(options_.most_arena_bytes), " are left, and ",
+      MemoryText(least),
       " are the least that was found, however much is computed again; most is needed at '",
       fullest_, "'"));
 }

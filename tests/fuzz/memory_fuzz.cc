@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "base/memory_text.h"
 #include "tests/fuzz/property.h"
 #include "training/memory.h"
 
@@ -16,8 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   COTANGENT_PROPERTY(*bytes > 0);
-  if (*bytes > int64_t{1} << 62) return 0;  // the printed number, rounded up, may overflow
-  const auto again = training::ParseMemory(training::MemoryText(*bytes));
+  if (*bytes > int64_t{1} << 62) return 0;  // rounded up it may be beyond what can be told
+  const auto again = training::ParseMemory(cotangent::MemoryText(*bytes));
   COTANGENT_PROPERTY(again.ok() && *again >= *bytes);
   return 0;
 }

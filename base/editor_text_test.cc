@@ -1,0 +1,32 @@
+#include "base/editor_text.h"
+
+#include "gtest/gtest.h"
+
+namespace cotangent {
+namespace {
+
+TEST(ValidUtf8, KeepsWhatIsValidAndReplacesEachOtherByte) {
+  constexpr char kReplaced[] = "\xef\xbf\xbd";
+  EXPECT_EQ(ValidUtf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"),
+            "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+  EXPECT_EQ(ValidUtf8(""), "");
+  // A byte that continues nothing, one that begins nothing, and a character that is cut short.
+  for (const char* text : {"\x80", "\xff", "\xc3", "\xf8"}) EXPECT_EQ(ValidUtf8(text), kReplaced);
+  EXPECT_EQ(ValidUtf8("\xe2\x82"), std::string(kReplaced) + kReplaced);
+  EXPECT_EQ(ValidUtf8("\xc3s"), std::string(kReplaced) + "s");
+}
+
+// RFC 3629, section 3.
+TEST(ValidUtf8, RefusesOverlongFormsSurrogatesAndWhatIsBeyondUnicode) {
+  for (const char* text :
+       {"\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+    const std::string valid = ValidUtf8(text);
+    EXPECT_EQ(valid.substr(0, 3), "\xef\xbf\xbd") << text;
+    EXPECT_EQ(ForeignCharacterAt(text).bytes, 1) << text;
+  }
+  for (const char* text : {"\xe0\xa0\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
+    EXPECT_EQ(ValidUtf8(text), text);
+}
+
+}  // namespace
+}  // namespace cotangent
