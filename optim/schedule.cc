@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -23,98 +25,120 @@ double CosineBetween(double from, double to, double s) {
   return from * ((1 + cosine) / 2) + to * ((1 - cosine) / 2);
 }
 
+// Each of the functions below checks a part of the config, whose path is `place`, and returns what
+// it says in steps.
+
+absl::StatusOr<int64_t> WarmupSteps(const ScheduleConfig::Warmup& warmup, const RunLength& run,
+                                    absl::string_view place) {
+  const std::string field = absl::StrCat(place, ".length");
+  ASSIGN_OR_RETURN(const int64_t steps, StepsOf(warmup.length(), run, field));
+  if (steps >= run.total_steps) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, " is ", steps, " steps, but the whole run has ", run.total_steps,
+                     ": shorten it or train for longer"));
+  }
+  RETURN_IF_ERROR(CheckFactor(warmup.start_factor(), absl::StrCat(place, ".start_factor")));
+  return steps;
+}
+
+absl::Status NoSteps(absl::string_view field) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " comes to no steps: expected at least one"));
+}
+
+// `rest` is the length if the recipe gives none: the rest of the run.
+template <typename Kind>
+absl::StatusOr<int64_t> LengthOf(const Kind& kind, const RunLength& run, int64_t rest,
+                                 absl::string_view place) {
+  const std::string field = absl::StrCat(place, ".length");
+  int64_t length = rest;
+  if (kind.has_length()) {
+    ASSIGN_OR_RETURN(length, StepsOf(kind.length(), run, field));
+  }
+  return length > 0 ? absl::StatusOr<int64_t>(length) : NoSteps(field);
+}
+
+absl::StatusOr<int64_t> StepsBetween(const ScheduleConfig::Step& step, const RunLength& run,
+                                     absl::string_view place) {
+  RETURN_IF_ERROR(CheckFactor(step.factor(), absl::StrCat(place, ".factor")));
+  const std::string field = absl::StrCat(place, ".every");
+  ASSIGN_OR_RETURN(const int64_t every, StepsOf(step.every(), run, field));
+  return every > 0 ? absl::StatusOr<int64_t>(every) : NoSteps(field);
+}
+
+absl::StatusOr<std::vector<int64_t>> Milestones(const ScheduleConfig::MultiStep& multi_step,
+                                                const RunLength& run, absl::string_view place) {
+  RETURN_IF_ERROR(CheckFactor(multi_step.factor(), absl::StrCat(place, ".factor")));
+  if (multi_step.at().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        place, " has no `at`: expected at least one moment, such as at { epochs: 10 }"));
+  }
+  std::vector<int64_t> milestones;
+  for (int i = 0; i < multi_step.at_size(); ++i) {
+    const std::string field = absl::StrCat(place, ".at[", i, "]");
+    ASSIGN_OR_RETURN(const int64_t at, StepsOf(multi_step.at(i), run, field));
+    if (!milestones.empty() && at <= milestones.back()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, " is step ", at, ", not after the one before it, which is step ",
+                       milestones.back(), ": list them in rising order"));
+    }
+    milestones.push_back(at);
+  }
+  return milestones;
+}
+
+absl::Status CheckOneCycle(const ScheduleConfig::OneCycle& cycle, absl::string_view place) {
+  RETURN_IF_ERROR(CheckFactor(cycle.start_factor(), absl::StrCat(place, ".start_factor")));
+  RETURN_IF_ERROR(CheckFactor(cycle.end_factor(), absl::StrCat(place, ".end_factor")));
+  if (cycle.rise() > 0 && cycle.rise() < 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(place, ".rise is ", cycle.rise(), ": expected a share between 0 and 1"));
+}
+
+absl::Status CheckPolynomial(const ScheduleConfig::Polynomial& polynomial,
+                             absl::string_view place) {
+  RETURN_IF_ERROR(CheckFactor(polynomial.end_factor(), absl::StrCat(place, ".end_factor")));
+  if (polynomial.power() > 0 && std::isfinite(polynomial.power())) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(place, ".power is ", polynomial.power(), ": expected a number above 0"));
+}
+
 }  // namespace
 
 absl::StatusOr<Schedule> Schedule::Create(const ScheduleConfig& config, const RunLength& run,
                                           absl::string_view place) {
   Schedule schedule;
   schedule.config_ = config;
+  const auto field = [place](absl::string_view name) { return absl::StrCat(place, ".", name); };
   if (config.has_warmup()) {
-    const std::string warmup = absl::StrCat(place, ".warmup");
-    ASSIGN_OR_RETURN(auto steps,
-                     StepsOf(config.warmup().length(), run, absl::StrCat(warmup, ".length")));
-    if (steps >= run.total_steps) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(warmup, ".length is ", steps, " steps, but the whole run has ",
-                       run.total_steps, ": shorten it or train for longer"));
-    }
-    schedule.warmup_steps_ = steps;
-    RETURN_IF_ERROR(
-        CheckFactor(config.warmup().start_factor(), absl::StrCat(warmup, ".start_factor")));
+    ASSIGN_OR_RETURN(schedule.warmup_steps_, WarmupSteps(config.warmup(), run, field("warmup")));
   }
-
   const int64_t rest = run.total_steps - schedule.warmup_steps_;
-  // Sets length_ to the schedule's own length or, if the recipe gives none, to the rest of the run.
-  auto set_length = [&](const auto& kind, absl::string_view name) -> absl::Status {
-    schedule.length_ = rest;
-    const std::string field = absl::StrCat(place, ".", name, ".length");
-    if (kind.has_length()) {
-      ASSIGN_OR_RETURN(schedule.length_, StepsOf(kind.length(), run, field));
-    }
-    if (schedule.length_ > 0) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, " comes to no steps: expected at least one"));
-  };
-
   switch (config.kind_case()) {
     case ScheduleConfig::kStep: {
-      RETURN_IF_ERROR(CheckFactor(config.step().factor(), absl::StrCat(place, ".step.factor")));
-      ASSIGN_OR_RETURN(auto every,
-                       StepsOf(config.step().every(), run, absl::StrCat(place, ".step.every")));
-      if (every == 0) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(place, ".step.every comes to no steps: expected at least one"));
-      }
-      schedule.length_ = every;
+      ASSIGN_OR_RETURN(schedule.length_, StepsBetween(config.step(), run, field("step")));
       break;
     }
     case ScheduleConfig::kMultiStep: {
-      RETURN_IF_ERROR(
-          CheckFactor(config.multi_step().factor(), absl::StrCat(place, ".multi_step.factor")));
-      if (config.multi_step().at().empty()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(place,
-                         ".multi_step has no `at`: expected at least one moment, such as "
-                         "at { epochs: 10 }"));
-      }
-      for (int i = 0; i < config.multi_step().at_size(); ++i) {
-        const std::string field = absl::StrCat(place, ".multi_step.at[", i, "]");
-        ASSIGN_OR_RETURN(auto at, StepsOf(config.multi_step().at(i), run, field));
-        if (!schedule.milestones_.empty() && at <= schedule.milestones_.back()) {
-          return absl::InvalidArgumentError(
-              absl::StrCat(field, " is step ", at, ", not after the one before it, which is step ",
-                           schedule.milestones_.back(), ": list them in rising order"));
-        }
-        schedule.milestones_.push_back(at);
-      }
+      ASSIGN_OR_RETURN(schedule.milestones_,
+                       Milestones(config.multi_step(), run, field("multi_step")));
       break;
     }
-    case ScheduleConfig::kCosine:
-      RETURN_IF_ERROR(
-          CheckFactor(config.cosine().end_factor(), absl::StrCat(place, ".cosine.end_factor")));
-      RETURN_IF_ERROR(set_length(config.cosine(), "cosine"));
+    case ScheduleConfig::kCosine: {
+      RETURN_IF_ERROR(CheckFactor(config.cosine().end_factor(), field("cosine.end_factor")));
+      ASSIGN_OR_RETURN(schedule.length_, LengthOf(config.cosine(), run, rest, field("cosine")));
       break;
+    }
     case ScheduleConfig::kOneCycle: {
-      const auto& cycle = config.one_cycle();
-      const std::string field = absl::StrCat(place, ".one_cycle");
-      RETURN_IF_ERROR(CheckFactor(cycle.start_factor(), absl::StrCat(field, ".start_factor")));
-      RETURN_IF_ERROR(CheckFactor(cycle.end_factor(), absl::StrCat(field, ".end_factor")));
-      if (!(cycle.rise() > 0 && cycle.rise() < 1)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(field, ".rise is ", cycle.rise(), ": expected a share between 0 and 1"));
-      }
-      RETURN_IF_ERROR(set_length(cycle, "one_cycle"));
+      RETURN_IF_ERROR(CheckOneCycle(config.one_cycle(), field("one_cycle")));
+      ASSIGN_OR_RETURN(schedule.length_,
+                       LengthOf(config.one_cycle(), run, rest, field("one_cycle")));
       break;
     }
     case ScheduleConfig::kPolynomial: {
-      const auto& polynomial = config.polynomial();
-      RETURN_IF_ERROR(
-          CheckFactor(polynomial.end_factor(), absl::StrCat(place, ".polynomial.end_factor")));
-      if (!(polynomial.power() > 0 && std::isfinite(polynomial.power()))) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            place, ".polynomial.power is ", polynomial.power(), ": expected a number above 0"));
-      }
-      RETURN_IF_ERROR(set_length(polynomial, "polynomial"));
+      RETURN_IF_ERROR(CheckPolynomial(config.polynomial(), field("polynomial")));
+      ASSIGN_OR_RETURN(schedule.length_,
+                       LengthOf(config.polynomial(), run, rest, field("polynomial")));
       break;
     }
     case ScheduleConfig::kConstant:

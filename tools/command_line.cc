@@ -145,6 +145,14 @@ void PrintVersion() {
   exit(kExitDone);
 }
 
+int RunProgram(int argc, char** argv, absl::string_view usage, absl::string_view program,
+               absl::Status (*run)(const CommandLine& line)) {
+  const CommandLine line = ParseCommandLine(argc, argv, usage);
+  absl::Status status = TakesFlagsOnly(line, program);
+  if (status.ok()) status = run(line);
+  return status.ok() ? kExitDone : Fail(status);
+}
+
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program) {
   if (line.arguments.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("what is ", line.arguments[0], "? ", program,

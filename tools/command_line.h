@@ -45,6 +45,11 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 // Returns an error if the command line of `program` has arguments that are no flags.
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 
+// The main() of a program that takes flags only and exits with 0 unless `run` fails. `program` is
+// its name.
+int RunProgram(int argc, char** argv, absl::string_view usage, absl::string_view program,
+               absl::Status (*run)(const CommandLine& line));
+
 // Returns the error "--FLAG=FOUND: expected EXPECTED".
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
 

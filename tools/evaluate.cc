@@ -100,7 +100,70 @@ absl::Status Tell(const Found& found, const std::string& line) {
   return absl::OkStatus();
 }
 
-absl::Status Evaluate() {
+// What an evaluation found, besides the answers.
+struct Measured {
+  const std::string& checkpoint;
+  const training::TrainedNetwork& trained;
+  const Images& images;
+  Evaluator::Result plain;
+  std::optional<double> tta_score;
+
+  int64_t size() const { return images.dataset.size(); }
+  int64_t classes() const { return static_cast<int64_t>(trained.classes.size()); }
+  std::string Data() const {
+    return absl::StrCat(images.dataset.name, ", ", training::NameOf(images.split), " images");
+  }
+  std::string Line(data::TargetKind kind) const {
+    return absl::StrFormat("%s %s: %.4f%s, loss %.4f, on %d images", training::NameOf(images.split),
+                           training::MeasureOf(kind).name, plain.score,
+                           tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "",
+                           plain.loss, size());
+  }
+  std::string NameOfImage(int64_t i) const {
+    return images.dataset.name_of_image != nullptr ? images.dataset.name_of_image(i) : "";
+  }
+};
+
+absl::Status TellClasses(const Measured& m, bool gives_probabilities,
+                         const std::vector<float>& answers) {
+  const training::report::Evaluation found = {
+      .network = m.trained.network.name(),
+      .data = m.Data(),
+      .checkpoint = m.checkpoint,
+      .classes = m.trained.classes,
+      .assessment = training::report::Assess(answers, m.images.dataset.labels, m.classes(),
+                                             gives_probabilities),
+      .loss = m.plain.loss,
+      .tta_accuracy = m.tta_score,
+      .name = [&m](int64_t i) { return m.NameOfImage(i); },
+      .png = [&m](int64_t i) { return PngOf(m.images.dataset, i); }};
+  return Tell(found, m.Line(data::TargetKind::kClass));
+}
+
+// `kind` is kLabels or kNumbers.
+absl::Status TellValues(const Measured& m, data::TargetKind kind, std::vector<float> answers) {
+  if (kind == data::TargetKind::kLabels) {
+    for (float& answer : answers) answer = static_cast<float>(training::Sigmoid(answer));
+  }
+  std::vector<float> targets(m.size() * m.classes());
+  for (int64_t i = 0; i < m.size(); ++i)
+    m.images.dataset.WriteTargets(i, targets.data() + i * m.classes());
+  const training::report::ValueEvaluation found = {
+      .network = m.trained.network.name(),
+      .data = m.Data(),
+      .checkpoint = m.checkpoint,
+      .kind = kind,
+      .names = m.trained.classes,
+      .answers = std::move(answers),
+      .targets = std::move(targets),
+      .loss = m.plain.loss,
+      .tta_score = m.tta_score,
+      .name = [&m](int64_t i) { return m.NameOfImage(i); },
+      .png = [&m](int64_t i) { return PngOf(m.images.dataset, i); }};
+  return Tell(found, m.Line(kind));
+}
+
+absl::Status Evaluate(const CommandLine&) {
   RETURN_IF_ERROR(CheckFlags());
   ASSIGN_OR_RETURN(training::FoundCheckpoint checkpoint,
                    training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
@@ -125,7 +188,7 @@ absl::Status Evaluate() {
       Evaluator::Create(trained.network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),
                         options, *trained.store, *tuner, trained.quantisation);
   tuner.Save();
-  if (!evaluator.ok()) return evaluator.status();
+  RETURN_IF_ERROR(evaluator.status());
   const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,
                            std::vector<float>* answers) {
     return (*evaluator)
@@ -141,49 +204,10 @@ absl::Status Evaluate() {
                      measure(training::TestTimeAveragingOf(trained.network), nullptr));
     tta_score = averaged.score;
   }
-  const std::string on(training::NameOf(images.split));
-  const data::TargetKind kind = (*evaluator)->target_kind();
-  const std::string line = absl::StrFormat(
-      "%s %s: %.4f%s, loss %.4f, on %d images", on, training::MeasureOf(kind).name, plain.score,
-      tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "", plain.loss,
-      dataset.size());
-  const auto name = [&](int64_t i) {
-    return dataset.name_of_image != nullptr ? dataset.name_of_image(i) : "";
-  };
-  const auto png = [&](int64_t i) { return PngOf(dataset, i); };
-  const std::string data = absl::StrCat(dataset.name, ", ", on, " images");
-  if (kind != data::TargetKind::kClass) {
-    training::report::ValueEvaluation found = {.network = trained.network.name(),
-                                               .data = data,
-                                               .checkpoint = checkpoint.path,
-                                               .kind = kind,
-                                               .names = trained.classes,
-                                               .answers = std::move(answers),
-                                               .targets = {},
-                                               .loss = plain.loss,
-                                               .tta_score = tta_score,
-                                               .name = name,
-                                               .png = png};
-    if (kind == data::TargetKind::kLabels) {
-      for (float& answer : found.answers) answer = static_cast<float>(training::Sigmoid(answer));
-    }
-    found.targets.resize(dataset.size() * classes);
-    for (int64_t i = 0; i < dataset.size(); ++i)
-      dataset.WriteTargets(i, found.targets.data() + i * classes);
-    return Tell(found, line);
-  }
-  const training::report::Evaluation found = {
-      .network = trained.network.name(),
-      .data = data,
-      .checkpoint = checkpoint.path,
-      .classes = trained.classes,
-      .assessment = training::report::Assess(answers, dataset.labels, classes,
-                                             (*evaluator)->gives_probabilities()),
-      .loss = plain.loss,
-      .tta_accuracy = tta_score,
-      .name = name,
-      .png = png};
-  return Tell(found, line);
+  const Measured measured = {checkpoint.path, trained, images, plain, tta_score};
+  return (*evaluator)->target_kind() == data::TargetKind::kClass
+             ? TellClasses(measured, (*evaluator)->gives_probabilities(), answers)
+             : TellValues(measured, (*evaluator)->target_kind(), std::move(answers));
 }
 
 }  // namespace
@@ -191,8 +215,5 @@ absl::Status Evaluate() {
 
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
-  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
-  if (absl::Status status = TakesFlagsOnly(line, "evaluate"); !status.ok()) return Fail(status);
-  const absl::Status status = Evaluate();
-  return status.ok() ? kExitDone : Fail(status);
+  return RunProgram(argc, argv, kUsage, "evaluate", Evaluate);
 }

@@ -54,7 +54,7 @@ std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   return accuracy;
 }
 
-absl::Status Export() {
+absl::Status Export(const CommandLine&) {
   const std::string format = absl::GetFlag(FLAGS_format);
   if (format != "onnx" && format != "safetensors")
     return absl::InvalidArgumentError(
@@ -86,8 +86,5 @@ absl::Status Export() {
 
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
-  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
-  if (absl::Status status = TakesFlagsOnly(line, "export"); !status.ok()) return Fail(status);
-  const absl::Status status = Export();
-  return status.ok() ? kExitDone : Fail(status);
+  return RunProgram(argc, argv, kUsage, "export", Export);
 }

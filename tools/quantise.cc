@@ -260,8 +260,5 @@ absl::Status Quantise(const CommandLine& line) {
 
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
-  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
-  if (absl::Status status = TakesFlagsOnly(line, "quantise"); !status.ok()) return Fail(status);
-  const absl::Status status = Quantise(line);
-  return status.ok() ? kExitDone : Fail(status);
+  return RunProgram(argc, argv, kUsage, "quantise", Quantise);
 }

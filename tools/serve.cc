@@ -75,9 +75,9 @@ absl::StatusOr<inference::ServerOptions> OptionsOfFlags() {
   return options;
 }
 
-absl::Status Serve() {
-  // Threads that are started from here on inherit the blocked signals, so only this thread receives
-  // these signals.
+absl::Status Serve(const CommandLine&) {
+  // Threads that are started from here on inherit the blocked signals, so this thread receives
+  // them.
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
@@ -112,8 +112,5 @@ absl::Status Serve() {
 
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
-  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
-  if (absl::Status status = TakesFlagsOnly(line, "serve"); !status.ok()) return Fail(status);
-  const absl::Status status = Serve();
-  return status.ok() ? kExitDone : Fail(status);
+  return RunProgram(argc, argv, kUsage, "serve", Serve);
 }

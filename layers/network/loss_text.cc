@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/parse.h"
+#include "base/status_macros.h"
 #include "layers/ops/layer.h"
 
 namespace cotangent::layers {
@@ -15,6 +16,43 @@ Expr HuberFormula(const Expr& d, double delta, autodiff::symbolic::Pool& pool) {
   using autodiff::symbolic::Abs;
   return autodiff::symbolic::Select(Abs(d), pool.Constant(delta), d * d * 0.5,
                                     delta * (Abs(d) - delta / 2));
+}
+
+absl::StatusOr<LossAttributes> ParseSoftmaxCrossEntropy(const Loss::SoftmaxCrossEntropy& text,
+                                                        int64_t classes) {
+  LossAttributes attributes;
+  attributes.kind = LossKind::kSoftmaxCrossEntropy;
+  attributes.label_smoothing = text.label_smoothing();
+  attributes.class_weights.assign(text.class_weight().begin(), text.class_weight().end());
+  if (!(attributes.label_smoothing >= 0 && attributes.label_smoothing <= 1)) {
+    return Error(
+        absl::StrCat("loss: label_smoothing is ", attributes.label_smoothing, "; expected 0 to 1"));
+  }
+  if (!attributes.class_weights.empty() &&
+      static_cast<int64_t>(attributes.class_weights.size()) != classes) {
+    return Error(absl::StrCat("loss: there are ", attributes.class_weights.size(),
+                              " class weights for ", classes, " classes; expected one for each"));
+  }
+  for (double weight : attributes.class_weights) {
+    if (!(weight >= 0) || !std::isfinite(weight))
+      return Error(absl::StrCat("loss: a class weight is ", weight, "; expected 0 or more"));
+  }
+  return attributes;
+}
+
+// Returns the formula of the loss in the operands a0 (the prediction) and a1 (the target).
+absl::StatusOr<Expr> ParseFormula(const Loss::Formula& text, autodiff::symbolic::Pool& pool) {
+  autodiff::symbolic::ParseOptions options;
+  options.variables = {"prediction", "target"};
+  const absl::StatusOr<Expr> formula = autodiff::symbolic::Parse(text.text(), pool, options);
+  if (!formula.ok()) return FormulaError(text.place(), "formula of the loss", formula.status());
+  const Expr prediction = pool.Variable("prediction"), target = pool.Variable("target");
+  if (!autodiff::symbolic::Contains(*formula, prediction)) {
+    return Error(absl::StrCat("the loss \"", text.text(),
+                              "\" does not depend on prediction; expected that in it"));
+  }
+  return autodiff::symbolic::Substitute(
+      *formula, {{prediction, pool.Variable("a0")}, {target, pool.Variable("a1")}});
 }
 
 }  // namespace
@@ -59,27 +97,8 @@ absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
   };
   switch (text.kind_case()) {
     case Loss::KIND_NOT_SET:
-    case Loss::kSoftmaxCrossEntropy: {
-      const auto& entropy = text.softmax_cross_entropy();
-      attributes.kind = LossKind::kSoftmaxCrossEntropy;
-      attributes.label_smoothing = entropy.label_smoothing();
-      attributes.class_weights.assign(entropy.class_weight().begin(), entropy.class_weight().end());
-      if (!(attributes.label_smoothing >= 0 && attributes.label_smoothing <= 1)) {
-        return Error(absl::StrCat("loss: label_smoothing is ", attributes.label_smoothing,
-                                  "; expected 0 to 1"));
-      }
-      if (!attributes.class_weights.empty() &&
-          static_cast<int64_t>(attributes.class_weights.size()) != classes) {
-        return Error(absl::StrCat("loss: there are ", attributes.class_weights.size(),
-                                  " class weights for ", classes,
-                                  " classes; expected one for each"));
-      }
-      for (double weight : attributes.class_weights) {
-        if (!(weight >= 0) || !std::isfinite(weight))
-          return Error(absl::StrCat("loss: a class weight is ", weight, "; expected 0 or more"));
-      }
-      break;
-    }
+    case Loss::kSoftmaxCrossEntropy:
+      return ParseSoftmaxCrossEntropy(text.softmax_cross_entropy(), classes);
     case Loss::kHinge:
       attributes.kind = LossKind::kHinge;
       attributes.margin = text.hinge().margin();
@@ -112,20 +131,8 @@ absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
       break;
     }
     case Loss::kFormula: {
-      attributes.kind = LossKind::kFormula;
-      autodiff::symbolic::ParseOptions options;
-      options.variables = {"prediction", "target"};
-      absl::StatusOr<Expr> formula =
-          autodiff::symbolic::Parse(text.formula().text(), pool, options);
-      if (!formula.ok())
-        return FormulaError(text.formula().place(), "formula of the loss", formula.status());
-      if (!autodiff::symbolic::Contains(*formula, pool.Variable("prediction"))) {
-        return Error(absl::StrCat("the loss \"", text.formula().text(),
-                                  "\" does not depend on prediction; expected that in it"));
-      }
-      attributes.formula = autodiff::symbolic::Substitute(
-          *formula, {{pool.Variable("prediction"), pool.Variable("a0")},
-                     {pool.Variable("target"), pool.Variable("a1")}});
+      ASSIGN_OR_RETURN(const Expr formula, ParseFormula(text.formula(), pool));
+      by_formula(formula);
       break;
     }
   }

@@ -194,6 +194,47 @@ std::string NameOf(const Graph& graph, TensorId t) {
   return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString());
 }
 
+// The derivatives of y that the rules of the graph's operations build, as tensors of the graph.
+// They are as in Derivatives, below; kNoTensor if a derivative is zero.
+struct BuiltDerivatives {
+  std::vector<TensorId> with_respect_to;  // the leaves
+  TensorId cotangent = kNoTensor;         // of y; kNoTensor if y is a scalar
+  std::vector<TensorId> tangents;         // of the leaves
+  std::vector<TensorId> gradients, along, products;
+};
+
+std::vector<TensorId> Built(absl::StatusOr<std::vector<TensorId>> derivatives) {
+  EXPECT_TRUE(derivatives.ok()) << derivatives.status();
+  return derivatives.value();
+}
+
+// Adds the derivatives that the options ask for to the graph.
+BuiltDerivatives BuildDerivatives(Graph& graph, TensorId y, const AgreementOptions& options) {
+  BuiltDerivatives built;
+  for (const Node& node : graph.nodes()) {
+    const TensorId t = node.outputs.empty() ? kNoTensor : node.outputs[0];
+    if (node.op == kParameter || (node.op == kInput && !IsLabels(graph, t)))
+      built.with_respect_to.push_back(t);
+  }
+  if (!options.derivatives) return built;
+  const std::vector<TensorId>& leaves = built.with_respect_to;
+  const bool is_scalar = graph.shape(y).rank() == 0;
+  if (!is_scalar) built.cotangent = graph.Input("cotangent", graph.shape(y));
+  built.gradients = Built(is_scalar ? Gradient(graph, y, leaves)
+                                    : VectorJacobianProduct(graph, {y}, {built.cotangent}, leaves));
+  for (TensorId t : leaves) {
+    // A one-dimensional input would be taken for labels, so the tangents of leaves that are no
+    // inputs are states.
+    const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
+    built.tangents.push_back(graph.producer(t).op == kInput ? graph.Input(name, graph.shape(t))
+                                                            : graph.State(name, graph.shape(t)));
+  }
+  built.along = Built(JacobianVectorProduct(graph, {y}, leaves, built.tangents));
+  if (options.second_derivatives)
+    built.products = Built(JacobianVectorProduct(graph, built.gradients, leaves, built.tangents));
+  return built;
+}
+
 // The derivatives of y: `tangent`, its derivative along the tangents; `gradient`, the gradient of
 // <cotangent, y> by each tensor in `with_respect_to`; and `hessian_product`, the derivative of this
 // gradient along the tangents.
@@ -316,9 +357,42 @@ TensorId PredictionOfLoss(const Graph& graph) {
   return kNoTensor;
 }
 
-std::vector<TensorId> Built(absl::StatusOr<std::vector<TensorId>> derivatives) {
-  EXPECT_TRUE(derivatives.ok()) << derivatives.status();
-  return derivatives.value();
+// Compares the built derivatives, as the reference and as the plan computed them, with those of the
+// tape.
+void ExpectDerivativesAgree(const Graph& graph, const Leaves& leaves, TensorId y,
+                            const BuiltDerivatives& built, const PlanValues& found,
+                            const ReferenceEvaluator<double>& reference, Conditioning& conditioning,
+                            const AgreementOptions& options) {
+  const Derivatives truth =
+      DerivativesByTape(graph, leaves, y, built.cotangent, built.with_respect_to, built.tangents);
+  const auto expect = [&](const std::string& kind, const std::string& what, TensorId derivative,
+                          const Values& expected, double rule_tolerance, double tolerance,
+                          double largest) {
+    if (derivative == kNoTensor) {
+      EXPECT_TRUE(std::all_of(expected.begin(), expected.end(), [](double g) { return g == 0; }))
+          << kind << " of " << what << ": none was built";
+      return;
+    }
+    const double least = options.shake > 0 ? kLeastScale * tolerance * largest : 0;
+    ExpectNear(absl::StrCat("rules, ", kind, " of ", what), reference.values(derivative), expected,
+               rule_tolerance, false,
+               [&] { return kDoubleOfShake * (conditioning.Allowance(derivative) + least); });
+    ExpectNear(absl::StrCat("plan, ", kind, " of ", what), found.results.at(derivative), expected,
+               tolerance, options.by_norm,
+               [&] { return conditioning.Allowance(derivative) + least; });
+  };
+  expect("tangent", NameOf(graph, y), built.along[0], truth.tangent, options.rule_tolerance,
+         options.gradient_tolerance, LargestOf({truth.tangent}, options.by_norm));
+  for (size_t i = 0; i < built.with_respect_to.size(); ++i) {
+    const std::string what = NameOf(graph, built.with_respect_to[i]);
+    expect("gradient", what, built.gradients[i], truth.gradient[i], options.rule_tolerance,
+           options.gradient_tolerance, LargestOf(truth.gradient, options.by_norm));
+    if (!options.second_derivatives) continue;
+    // The terms of a Hessian product are larger and cancel, so its tolerance is larger.
+    expect("Hessian product", what, built.products[i], truth.hessian_product[i],
+           10 * options.rule_tolerance, options.hessian_tolerance,
+           LargestOf(truth.hessian_product, options.by_norm));
+  }
 }
 
 }  // namespace
@@ -334,34 +408,10 @@ AgreementOptions InBf16() {
 }
 
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options) {
-  std::vector<TensorId> with_respect_to;
-  for (const Node& node : graph.nodes()) {
-    const TensorId t = node.outputs.empty() ? kNoTensor : node.outputs[0];
-    if (node.op == kParameter || (node.op == kInput && !IsLabels(graph, t)))
-      with_respect_to.push_back(t);
-  }
-  TensorId cotangent = kNoTensor;
-  std::vector<TensorId> gradients, tangents, along, products;
-  if (options.derivatives) {
-    const bool is_scalar = graph.shape(y).rank() == 0;
-    if (!is_scalar) cotangent = graph.Input("cotangent", graph.shape(y));
-    gradients = Built(is_scalar ? Gradient(graph, y, with_respect_to)
-                                : VectorJacobianProduct(graph, {y}, {cotangent}, with_respect_to));
-    for (TensorId t : with_respect_to) {
-      // A one-dimensional input would be taken for labels, so the tangents of leaves that are no
-      // inputs are states.
-      const std::string name = absl::StrCat("tangent ", t, " of ", graph.tensor(t).name);
-      tangents.push_back(graph.producer(t).op == kInput ? graph.Input(name, graph.shape(t))
-                                                        : graph.State(name, graph.shape(t)));
-    }
-    along = Built(JacobianVectorProduct(graph, {y}, with_respect_to, tangents));
-    if (options.second_derivatives)
-      products = Built(JacobianVectorProduct(graph, gradients, with_respect_to, tangents));
-  }
-
+  const BuiltDerivatives built = BuildDerivatives(graph, y, options);
   // The reference cannot draw dropout masks, so it gets the masks that the plan has drawn.
   std::vector<TensorId> results = {y};
-  for (const auto* derivatives : {&gradients, &along, &products}) {
+  for (const auto* derivatives : {&built.gradients, &built.along, &built.products}) {
     std::copy_if(derivatives->begin(), derivatives->end(), std::back_inserter(results),
                  [](TensorId t) { return t != kNoTensor; });
   }
@@ -392,37 +442,8 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options)
                options.forward_tolerance, options.by_norm,
                [&] { return conditioning.Allowance(update.value); });
   }
-  if (!options.derivatives) return;
-  const Derivatives truth =
-      DerivativesByTape(graph, leaves, y, cotangent, with_respect_to, tangents);
-  const auto expect = [&](const std::string& kind, const std::string& what, TensorId derivative,
-                          const Values& expected, double rule_tolerance, double tolerance,
-                          double largest) {
-    if (derivative == kNoTensor) {
-      EXPECT_TRUE(std::all_of(expected.begin(), expected.end(), [](double g) { return g == 0; }))
-          << kind << " of " << what << ": none was built";
-      return;
-    }
-    const double least = options.shake > 0 ? kLeastScale * tolerance * largest : 0;
-    ExpectNear(absl::StrCat("rules, ", kind, " of ", what), reference.values(derivative), expected,
-               rule_tolerance, false,
-               [&] { return kDoubleOfShake * (conditioning.Allowance(derivative) + least); });
-    ExpectNear(absl::StrCat("plan, ", kind, " of ", what), found.results.at(derivative), expected,
-               tolerance, options.by_norm,
-               [&] { return conditioning.Allowance(derivative) + least; });
-  };
-  expect("tangent", NameOf(graph, y), along[0], truth.tangent, options.rule_tolerance,
-         options.gradient_tolerance, LargestOf({truth.tangent}, options.by_norm));
-  for (size_t i = 0; i < with_respect_to.size(); ++i) {
-    const std::string what = NameOf(graph, with_respect_to[i]);
-    expect("gradient", what, gradients[i], truth.gradient[i], options.rule_tolerance,
-           options.gradient_tolerance, LargestOf(truth.gradient, options.by_norm));
-    if (!options.second_derivatives) continue;
-    // The terms of a Hessian product are larger and cancel, so its tolerance is larger.
-    expect("Hessian product", what, products[i], truth.hessian_product[i],
-           10 * options.rule_tolerance, options.hessian_tolerance,
-           LargestOf(truth.hessian_product, options.by_norm));
-  }
+  if (options.derivatives)
+    ExpectDerivativesAgree(graph, leaves, y, built, found, reference, conditioning, options);
 }
 
 }  // namespace cotangent::layers
