@@ -105,10 +105,7 @@ Image FromPlanar(absl::Span<const uint8_t> planar, int width, int height) {
 }
 
 absl::StatusOr<std::string> EncodePng(const Image& image) {
-  if (absl::Status status =
-          CheckImageSize(image.width, image.height, kMaxPixels, "the PNG to write");
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckImageSize(image.width, image.height, kMaxPixels, "the PNG to write"));
   png_image png;
   std::memset(&png, 0, sizeof(png));
   png.version = PNG_IMAGE_VERSION;

@@ -186,11 +186,8 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   const int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
   const int64_t most = reader.jpeg.arith_code ? kMostPixelsOfArithmeticByte : kMostPixelsOfByte;
-  if (absl::Status status =
-          CheckFileLength(width, height, static_cast<int64_t>(bytes.size()), most, "JPEG", source);
-      !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(
+      CheckFileLength(width, height, static_cast<int64_t>(bytes.size()), most, "JPEG", source));
   // If the picture has to be turned, or may be cut short, it is decoded whole.
   const bool can_skip = orientation == Orientation::kUpright && HasItsEnd(bytes);
   DecodedPart decoded;

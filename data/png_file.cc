@@ -132,11 +132,8 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, int64_t most_pi
   const int64_t width = png_get_image_width(reader.png, reader.info),
                 height = png_get_image_height(reader.png, reader.info);
   RETURN_IF_ERROR(CheckImageSize(width, height, most_pixels, source));
-  if (absl::Status status = CheckFileLength(width, height, static_cast<int64_t>(bytes.size()),
-                                            kMostPixelsOfByte, "PNG", source);
-      !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(CheckFileLength(width, height, static_cast<int64_t>(bytes.size()),
+                                  kMostPixelsOfByte, "PNG", source));
   bool is_interlaced = false;
   if (!Transform(reader, &is_interlaced)) return error();
   Image image = {static_cast<int>(width), static_cast<int>(height),

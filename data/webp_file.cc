@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "data/exif.h"
 
 namespace cotangent::data {
@@ -54,9 +55,7 @@ absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, int64_t most_p
     return absl::InvalidArgumentError(
         absl::StrCat(source, ": an animation; save one of its pictures"));
   }
-  if (absl::Status status = CheckImageSize(features.width, features.height, most_pixels, source);
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckImageSize(features.width, features.height, most_pixels, source));
   std::vector<uint8_t> rgba(size_t{4} * features.width * features.height);
   if (WebPDecodeRGBAInto(bytes.data(), bytes.size(), rgba.data(), rgba.size(),
                          4 * features.width) == nullptr) {

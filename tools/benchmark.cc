@@ -105,9 +105,7 @@ absl::StatusOr<training::TrainedNetwork> ResolveNetwork(const CommandLine& line)
     layers::NotePlace(*network, "train.memory", "--memory");
   }
   for (const std::string& assignment : line.Values("set")) {
-    if (absl::Status status = layers::ApplyOverride(*network, assignment); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(layers::ApplyOverride(*network, assignment));
   }
   return trained;
 }

@@ -67,24 +67,23 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
   fit.skip_bad = request.skip_bad;
   fit.say = [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); };
   const std::string& name = request.dataset.empty() ? trained.dataset : request.dataset;
-  absl::StatusOr<std::shared_ptr<const data::Source>> source =
-      training::OpenSource(trained.network, name, fit);
-  if (!source.ok()) return source.status();
+  ASSIGN_OR_RETURN(std::shared_ptr<const data::Source> source,
+                   training::OpenSource(trained.network, name, fit));
   const absl::Status status = training::CheckImages(
-      trained.network, {0, 0, (*source)->channels, (*source)->height, (*source)->width});
+      trained.network, {0, 0, source->channels, source->height, source->width});
   if (!status.ok())
     return absl::Status(status.code(), absl::StrCat(name, ": ", std::string(status.message())));
-  if (request.set_apart > 0 && !(*source)->Has(data::Split::kValidation)) {
-    ASSIGN_OR_RETURN(const int64_t size, (*source)->Size(data::Split::kTrain));
+  if (request.set_apart > 0 && !source->Has(data::Split::kValidation)) {
+    ASSIGN_OR_RETURN(const int64_t size, source->Size(data::Split::kTrain));
     const double share = static_cast<double>(request.set_apart) / static_cast<double>(size);
-    source = data::WithValidation(*std::move(source), std::clamp(share, 0.1, 0.5));
+    source = data::WithValidation(std::move(source), std::clamp(share, 0.1, 0.5));
   }
-  ASSIGN_OR_RETURN(const std::vector<int32_t> labels, LabelsOf(**source, trained));
+  ASSIGN_OR_RETURN(const std::vector<int32_t> labels, LabelsOf(*source, trained));
   const data::Split split =
-      (*source)->Has(request.wanted) ? request.wanted : training::WatchedSplit(**source);
+      source->Has(request.wanted) ? request.wanted : training::WatchedSplit(*source);
   ASSIGN_OR_RETURN(
       data::Dataset dataset,
-      (*source)->Load(request.data_dir.empty() ? data::DefaultDataDir() : request.data_dir, split));
+      source->Load(request.data_dir.empty() ? data::DefaultDataDir() : request.data_dir, split));
   Renumber(labels, trained.classes, dataset);
   return Images{std::move(dataset), split};
 }

@@ -57,7 +57,7 @@ absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& opti
   of_check.progress = SignsOfLife();
   absl::StatusOr<layers::NetworkCheck> check = layers::CheckNetwork(*function, of_check);
   tuner.Save();
-  if (!check.ok()) return check.status();
+  RETURN_IF_ERROR(check.status());
   NetworkReport report;
   report.network = network.name().empty() ? options.network : network.name();
   report.batch_size = options.batch_size;

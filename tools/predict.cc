@@ -104,7 +104,7 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
   absl::StatusOr<std::unique_ptr<training::Attributor>> attributor =
       training::Attributor::Create(trained.network, classes, options, *trained.store, *tuner);
   tuner.Save();
-  if (!attributor.ok()) return attributor.status();
+  RETURN_IF_ERROR(attributor.status());
   std::vector<float> image(bytes.size()), black(bytes.size());
   writer.Write(bytes.data(), {}, image.data());
   writer.Write(std::vector<uint8_t>(bytes.size(), 0).data(), {}, black.data());

@@ -86,8 +86,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
     network.mutable_train()->set_precision(precision == "bf16" ? layers::Train::BF16
                                                                : layers::Train::F32);
   for (const std::string& assignment : line.Values("set")) {
-    if (absl::Status status = layers::ApplyOverride(network, assignment); !status.ok())
-      return status;
+    RETURN_IF_ERROR(layers::ApplyOverride(network, assignment));
   }
   return network;
 }
@@ -101,7 +100,7 @@ absl::StatusOr<distributed::StepTimes> MeasureStep(const layers::Network& networ
       network, network.input().has_classes() ? network.input().classes() : kClasses,
       std::max(kImages, batch), options, tuner.get());
   tuner.Save();
-  if (!step.ok()) return step.status();
+  RETURN_IF_ERROR(step.status());
   const training::MeasuredTimes times =
       training::MeasureTimes((*step)->plan(), [&](int64_t number) { (*step)->Run(number); });
   return distributed::StepTimes{times.operations, (*step)->GradientPlaces(), times.rest,

@@ -181,7 +181,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(
   } else {
     network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
   }
-  if (!network.ok()) return network.status();
+  RETURN_IF_ERROR(network.status());
   // Fill in the recipe's defaults, so that the text beside the checkpoints is complete.
   layers::Train& train = *network->mutable_train();
   train.set_epochs(train.epochs());
@@ -213,10 +213,9 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
                         : FlagError("map", maps.front(), "--init_from=FILE as well");
   }
   ASSIGN_OR_RETURN(options.init_from, training::ReadInitialWeights(path, maps));
-  absl::StatusOr<std::unique_ptr<layers::ParameterStore>> store =
-      layers::ParameterStore::Create(options.network.built.graph);
-  if (!store.ok()) return store.status();
-  return training::TakeInitialWeights(*options.init_from, **store).status();
+  ASSIGN_OR_RETURN(const std::unique_ptr<layers::ParameterStore> store,
+                   layers::ParameterStore::Create(options.network.built.graph));
+  return training::TakeInitialWeights(*options.init_from, *store).status();
 }
 
 // Determines the network and the data from the checkpoint that is resumed, or from the flags.
@@ -475,6 +474,35 @@ int FindLearningRate(const training::RunOptions& options) {
   return status.ok() ? kExitDone : Fail(status);
 }
 
+// Locks the output directory, reads the checkpoint to go on from if the run resumes, fetches the
+// data, and sets the files of an earlier run aside. `source` is null before if the run resumes, and
+// the source of the data afterwards. `lock` is null on all ranks but rank 0.
+absl::Status PrepareRun(const CommandLine& line, bool resumes, training::RunOptions& options,
+                        std::shared_ptr<const data::Source>& source,
+                        std::unique_ptr<training::DirectoryLock>& lock) {
+  distributed::Communicator& ranks = *options.ranks;
+  const auto agreed = [&](const absl::Status& here) { return distributed::Agree(ranks, here); };
+  RETURN_IF_ERROR(distributed::AtRankZero(ranks, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(lock, training::DirectoryLock::Acquire(options.output_dir, Say));
+    training::RemoveTemporaryFiles(options.output_dir);
+    return absl::OkStatus();
+  }));
+  if (resumes) {
+    RETURN_IF_ERROR(agreed(ShareCheckpoint(options)));
+    RETURN_IF_ERROR(agreed(Resolve(line, options, source)));
+  }
+  // Rank 0 fetches first, so that the other ranks of its machine find the data there.
+  const auto fetch = [&] { return FetchData(*source, DataDirectory()); };
+  RETURN_IF_ERROR(distributed::AtRankZero(ranks, fetch));
+  RETURN_IF_ERROR(agreed(ranks.rank() == 0 ? absl::OkStatus() : fetch()));
+  if (options.resume_from.has_value()) return absl::OkStatus();
+  return distributed::AtRankZero(ranks, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string aside, training::SetEarlierRunAside(options.output_dir));
+    if (!aside.empty()) Say(absl::StrCat("the files of an earlier run are now in ", aside));
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
@@ -529,32 +557,8 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
     return finds_rate ? FindLearningRate(options) : ShowBatch(options);
   }
   std::unique_ptr<training::DirectoryLock> lock;
-  const absl::Status locked = distributed::AtRankZero(ranks, [&]() -> absl::Status {
-    ASSIGN_OR_RETURN(lock, training::DirectoryLock::Acquire(options.output_dir, Say));
-    training::RemoveTemporaryFiles(options.output_dir);
-    return absl::OkStatus();
-  });
-  if (!locked.ok()) return FailOnce(ranks, locked);
-  if (resumes) {
-    absl::Status status = agreed(ShareCheckpoint(options));
-    if (status.ok()) status = agreed(Resolve(line, options, source));
-    if (!status.ok()) return FailOnce(ranks, status);
-  }
-  // Rank 0 fetches first, so that the other ranks of its machine find the data there.
-  const auto fetch = [&] { return FetchData(*source, DataDirectory()); };
-  absl::Status fetched = distributed::AtRankZero(ranks, fetch);
-  if (fetched.ok()) fetched = agreed(ranks.rank() == 0 ? absl::OkStatus() : fetch());
-  if (!fetched.ok())
-    return absl::IsCancelled(fetched) ? InterruptExitCode() : FailOnce(ranks, fetched);
-  if (!options.resume_from.has_value()) {
-    const absl::Status status = distributed::AtRankZero(ranks, [&]() -> absl::Status {
-      absl::StatusOr<std::string> aside = training::SetEarlierRunAside(options.output_dir);
-      if (aside.ok() && !aside->empty())
-        Say(absl::StrCat("the files of an earlier run are now in ", *aside));
-      return aside.status();
-    });
-    if (!status.ok()) return FailOnce(ranks, status);
-  }
+  if (absl::Status status = PrepareRun(line, resumes, options, source, lock); !status.ok())
+    return absl::IsCancelled(status) ? InterruptExitCode() : FailOnce(ranks, status);
   options.max_steps = absl::GetFlag(FLAGS_max_steps);
   options.checkpoint_every = absl::GetFlag(FLAGS_checkpoint_every);
   options.keep = absl::GetFlag(FLAGS_keep);

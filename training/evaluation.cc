@@ -52,10 +52,8 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
     evaluator->folded_->Update();
     evaluator->parameters_changed_ = false;
     evaluator->quantised_ = evaluator->folded_->graph();
-    if (absl::Status status = layers::QuantiseGraph(
-            quantisation, made.prediction, evaluator->folded_->store(), *evaluator->quantised_);
-        !status.ok())
-      return status;
+    RETURN_IF_ERROR(layers::QuantiseGraph(quantisation, made.prediction,
+                                          evaluator->folded_->store(), *evaluator->quantised_));
     if (tensor::Bf16Available()) plan.precision = ElementType::kBf16;
   }
   const layers::Graph& graph =

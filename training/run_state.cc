@@ -100,11 +100,8 @@ absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
 
 absl::Status CopyParametersAndStates(const Checkpoint& checkpoint, const std::string& path,
                                      const std::string& parameter_prefix, ParameterStore& store) {
-  if (absl::Status status =
-          CopyTensors(checkpoint, path, store.parameters(), parameter_prefix, store.values());
-      !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(
+      CopyTensors(checkpoint, path, store.parameters(), parameter_prefix, store.values()));
   return CopyTensors(checkpoint, path, store.states(), "", store.state_values());
 }
 

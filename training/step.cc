@@ -133,9 +133,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
                                                                    layers::Tuner* tuner) {
   auto step = std::unique_ptr<TrainingStep>(new TrainingStep(std::move(network), options, tuner));
   const layers::BuiltNetwork& built = step->network_.built;
-  if (absl::Status status = CheckMemoryForLargestConvolution(built.graph, options.precision);
-      !status.ok())
-    return status;
+  RETURN_IF_ERROR(CheckMemoryForLargestConvolution(built.graph, options.precision));
   ASSIGN_OR_RETURN(step->store_, layers::ParameterStore::Create(built.graph));
   absl::flat_hash_map<std::string, const layers::ParameterSpec*> specs;
   for (const layers::ParameterSpec& spec : built.parameters) specs[spec.name] = &spec;
@@ -327,8 +325,7 @@ absl::Status TrainingStep::Compile(int64_t step) {
   absl::StatusOr<std::unique_ptr<layers::Plan>> plan =
       layers::Plan::Compile(compiled_->graph, results, *store_, *tuner_, options);
   if (absl::IsOutOfRange(plan.status())) return MemoryError(text(), FixedBytes(), plan.status());
-  if (!plan.ok()) return plan.status();
-  plan_ = *std::move(plan);
+  ASSIGN_OR_RETURN(plan_, std::move(plan));
   prepared_from_ = step, prepared_until_ = until;
   for (const auto& [operation, choice] : plan_->choices()) options_.choices[operation] = choice;
   return absl::OkStatus();

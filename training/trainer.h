@@ -56,6 +56,9 @@ class Trainer {
   void CompareWithResumed() const;
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
   absl::Status ResolveNormalization();
+  // Initialises the weights, or takes those of --init_from. A resumed run has its weights already;
+  // it says what differs from before.
+  absl::Status PrepareWeights();
   absl::Status PrepareData();
   absl::Status Advance();
   absl::Status MakeStep();

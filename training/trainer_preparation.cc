@@ -102,16 +102,21 @@ absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& tra
   state_.exact = options_.exact;
   state_.threads = options_.threads;
   DescribeMachine(state_);
+  RETURN_IF_ERROR(PrepareWeights());
+  return PrepareData();
+}
+
+absl::Status Trainer::PrepareWeights() {
   if (before_.has_value()) {
     CompareWithResumed();
-  } else if (absl::Status status = step_->Initialise(&train_set_, normalization_); !status.ok()) {
-    return status;
-  } else if (options_.init_from.has_value()) {
-    ASSIGN_OR_RETURN(std::string report, TakeInitialWeights(*options_.init_from, step_->store()));
-    observer_.Say(report);
-    step_->optimizer().Initialise(step_->store().values());
+    return absl::OkStatus();
   }
-  return PrepareData();
+  RETURN_IF_ERROR(step_->Initialise(&train_set_, normalization_));
+  if (!options_.init_from.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::string report, TakeInitialWeights(*options_.init_from, step_->store()));
+  observer_.Say(report);
+  step_->optimizer().Initialise(step_->store().values());
+  return absl::OkStatus();
 }
 
 // Takes the normalisation that the network text gives, else the one known for the data set, else

@@ -184,9 +184,7 @@ absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs,
   }
   ASSIGN_OR_RETURN(Program program, Program::Create(outputs, variables));
   const std::vector<double> values = program.EvaluateAll<double>(at);
-  if (absl::Status status = Check(program, TopologicalOrder(outputs), values); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(Check(program, TopologicalOrder(outputs), values));
   std::vector<double> result;
   for (uint32_t slot : program.outputs()) result.push_back(values[slot]);
   return result;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "data/file.h"
 #include "data/fit.h"
 #include "data/image_file.h"
@@ -55,14 +56,13 @@ class PicturesTest : public ::testing::Test {
   }
   absl::StatusOr<Dataset> Load(const std::string& path, Split split, bool skip_bad = false,
                                int threads = 1) {
-    const auto source = FindSource(JoinPath(root_, path));
-    if (!source.ok()) return source.status();
+    ASSIGN_OR_RETURN(const std::shared_ptr<const Source> source, FindSource(JoinPath(root_, path)));
     FitOptions options;
     options.shape = {1, 4, 4};
     options.skip_bad = skip_bad;
     options.threads = threads;
     options.say = [this](const std::string& line) { said_ += line + "\n"; };
-    return (*source)->Fitted(options)->Load("", split);
+    return source->Fitted(options)->Load("", split);
   }
   std::string Message(const std::string& path) {
     return std::string(Load(path, Split::kTrain).status().message());
@@ -234,11 +234,11 @@ TEST_F(PicturesTest, ACsvFileOfLabelsAndOfNumbers) {
   Paint("two.png", 2);
   const auto load = [this](const std::string& text, TargetKind targets) -> absl::StatusOr<Dataset> {
     Write("list.csv", text);
-    const auto source = FindSource(JoinPath(root_, "list.csv"), targets);
-    if (!source.ok()) return source.status();
+    ASSIGN_OR_RETURN(const std::shared_ptr<const Source> source,
+                     FindSource(JoinPath(root_, "list.csv"), targets));
     FitOptions options;
     options.shape = {1, 1, 1};
-    return (*source)->Fitted(options)->Load("", Split::kTrain);
+    return source->Fitted(options)->Load("", Split::kTrain);
   };
   const auto message = [&](const std::string& text, TargetKind targets) {
     return std::string(load(text, targets).status().message());

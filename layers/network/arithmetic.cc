@@ -277,7 +277,7 @@ absl::StatusOr<std::string> EvaluateArithmetic(absl::string_view text,
   Parser parser(text, values);
   const absl::StatusOr<Number> result = parser.Parse();
   error_at = parser.error_at();
-  if (!result.ok()) return result.status();
+  RETURN_IF_ERROR(result.status());
   if (result->denominator == 1) return absl::StrCat(result->numerator);
   return ShortestDecimal(result->value());
 }

@@ -185,10 +185,8 @@ class Reader {
       }
       if (layer.has_use()) {
         RETURN_IF_ERROR(ExpandUse(layer, depth));
-      } else if (absl::Status status =
-                     Expand(*layer.mutable_sequence()->mutable_layer(), depth + 1);
-                 !status.ok()) {
-        return status;
+      } else {
+        RETURN_IF_ERROR(Expand(*layer.mutable_sequence()->mutable_layer(), depth + 1));
       }
     }
     return absl::OkStatus();
@@ -209,20 +207,20 @@ class Reader {
       return error(absl::StrCat("block '", name, "' uses itself: ", absl::StrJoin(active_, " -> "),
                                 " -> ", name, "; take this use out of it"));
     }
-    absl::StatusOr<std::map<std::string, std::string>> values = Arguments(layer, name, block);
-    if (!values.ok()) return values.status();
+    using Values = std::map<std::string, std::string>;
+    ASSIGN_OR_RETURN(Values values, Arguments(layer, name, block));
     const bool counts = Counts(block);
     if (!counts || !layer.has_repeat() || layer.repeat() < 1) {
-      if (counts) values->insert({{"index", "0"}, {"count", "1"}});
-      ASSIGN_OR_RETURN(*layer.mutable_sequence(), Expanded(layer, block, name, *values, depth));
+      if (counts) values.insert({{"index", "0"}, {"count", "1"}});
+      ASSIGN_OR_RETURN(*layer.mutable_sequence(), Expanded(layer, block, name, values, depth));
       return absl::OkStatus();
     }
     // The block's text contains $index or $count, so its copies differ, and each copy is expanded
     // by itself. The copies get the names that equal copies would have.
-    values->emplace("count", absl::StrCat(layer.repeat()));
+    values.emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {
-      std::map<std::string, std::string> own = *values;
+      Values own = values;
       own.emplace("index", absl::StrCat(i));
       ASSIGN_OR_RETURN(Layer::Sequence sequence, Expanded(layer, block, name, own, depth));
       Layer& copy = *copies.add_layer();

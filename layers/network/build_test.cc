@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/expression.h"
+#include "base/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/network/loss_text.h"
@@ -22,9 +23,8 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 absl::StatusOr<BuiltNetwork> BuildText(absl::string_view text, BuildOptions options = {}) {
-  auto network = ParseNetwork(text, "net");
-  if (!network.ok()) return network.status();
-  return Build(*network, options);
+  ASSIGN_OR_RETURN(const Network network, ParseNetwork(text, "net"));
+  return Build(network, options);
 }
 
 // Returns the shape of the result of the last of `layers`, for a batch of 2.

@@ -288,29 +288,25 @@ NetworkVector Checker::Direction(const std::string& name) const {
 
 absl::Status Checker::Hessian() {
   const NetworkVector v = Direction("v"), u = Direction("u");
-  absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
-  if (!along_v.ok()) return along_v.status();
-  if (!along_u.ok()) return along_u.status();
+  ASSIGN_OR_RETURN(NetworkVector along_v, function_.Hvp(v));
+  ASSIGN_OR_RETURN(NetworkVector along_u, function_.Hvp(u));
   Tell("differences of gradients,", 1, 2);
-  absl::StatusOr<std::vector<Values>> near = GradientDifference(v, kGradientStep),
-                                      wide = GradientDifference(v, 2 * kGradientStep);
-  if (!near.ok()) return near.status();
-  if (!wide.ok()) return wide.status();
-  hessian_v_ = *along_v;
+  ASSIGN_OR_RETURN(const std::vector<Values> near, GradientDifference(v, kGradientStep));
+  ASSIGN_OR_RETURN(const std::vector<Values> wide, GradientDifference(v, 2 * kGradientStep));
+  hessian_v_ = along_v;
   double largest = 0;
   for (size_t k = 0; k < leaves_.size(); ++k) {
     NetworkCheckRow& row = check_.rows[k];
-    row.hessian_norm = Norm((*near)[k]);
-    largest =
-        std::max(largest, row.hessian_norm / std::sqrt(static_cast<double>((*near)[k].size())));
+    row.hessian_norm = Norm(near[k]);
+    largest = std::max(largest, row.hessian_norm / std::sqrt(static_cast<double>(near[k].size())));
   }
   for (size_t k = 0; k < leaves_.size(); ++k) {
     NetworkCheckRow& row = check_.rows[k];
-    const auto product = leaves_[k].Of(*along_v);
+    const auto product = leaves_[k].Of(along_v);
     Values off, error;
     for (size_t i = 0; i < product.size(); ++i) {
-      off.push_back(product[i] - (*near)[k][i]);
-      error.push_back((*near)[k][i] - (*wide)[k][i]);
+      off.push_back(product[i] - near[k][i]);
+      error.push_back(near[k][i] - wide[k][i]);
     }
     const double scale = std::max(
         row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
@@ -321,8 +317,8 @@ absl::Status Checker::Hessian() {
     row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
     row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;
     check_.u_hessian_v += Dot(leaves_[k].Of(u), product),
-        check_.v_hessian_u += Dot(leaves_[k].Of(v), leaves_[k].Of(*along_u));
-    symmetry_bound_ += std::max(Norm(product), Norm(leaves_[k].Of(*along_u))) /
+        check_.v_hessian_u += Dot(leaves_[k].Of(v), leaves_[k].Of(along_u));
+    symmetry_bound_ += std::max(Norm(product), Norm(leaves_[k].Of(along_u))) /
                        std::sqrt(static_cast<double>(product.size()));
   }
   const double difference = std::abs(check_.u_hessian_v - check_.v_hessian_u);
@@ -353,9 +349,8 @@ absl::Status Checker::Rounding() {
 absl::Status Checker::RoundingOf() {
   const NetworkVector v = Direction("v"), u = Direction("u");
   ASSIGN_OR_RETURN(NetworkVector gradient, function_.Gradient());
-  absl::StatusOr<NetworkVector> along_v = function_.Hvp(v), along_u = function_.Hvp(u);
-  if (!along_v.ok()) return along_v.status();
-  if (!along_u.ok()) return along_u.status();
+  ASSIGN_OR_RETURN(NetworkVector along_v, function_.Hvp(v));
+  ASSIGN_OR_RETURN(NetworkVector along_u, function_.Hvp(u));
   double u_hessian_v = 0, v_hessian_u = 0;
   for (size_t k = 0; k < leaves_.size(); ++k) {
     const Leaf& leaf = leaves_[k];
@@ -366,12 +361,12 @@ absl::Status Checker::RoundingOf() {
     ASSIGN_OR_RETURN(NetworkOutput along, function_.Jvp(tangent));
     row.rounding = std::max({row.rounding, std::abs(Dot(leaf.Of(gradient), signs) - row.reverse),
                              std::abs(along.loss - row.forward)});
-    const auto product = leaf.Of(*along_v), before = leaf.Of(hessian_v_);
+    const auto product = leaf.Of(along_v), before = leaf.Of(hessian_v_);
     Values change;
     for (size_t i = 0; i < product.size(); ++i)
       change.push_back(static_cast<double>(product[i]) - before[i]);
     row.hessian_rounding = std::max(row.hessian_rounding, Norm(change));
-    u_hessian_v += Dot(leaf.Of(u), product), v_hessian_u += Dot(leaf.Of(v), leaf.Of(*along_u));
+    u_hessian_v += Dot(leaf.Of(u), product), v_hessian_u += Dot(leaf.Of(v), leaf.Of(along_u));
   }
   symmetry_rounding_ = std::max({symmetry_rounding_, std::abs(u_hessian_v - check_.u_hessian_v),
                                  std::abs(v_hessian_u - check_.v_hessian_u)});

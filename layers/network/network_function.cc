@@ -43,20 +43,14 @@ absl::Status NetworkFunction::BuildDerivatives() {
   point_.images.resize(graph.shape(network_.images).NumElements());
   labels_.resize(options_.batch_size);
 
-  absl::StatusOr<std::vector<TensorId>> derivative =
-      layers::Gradient(graph, network_.loss, leaves_);
-  if (!derivative.ok()) return derivative.status();
-  gradients_ = *std::move(derivative);
-  derivative = VectorJacobianProduct(graph, {network_.prediction}, {cotangent_}, leaves_);
-  if (!derivative.ok()) return derivative.status();
-  pulled_back_ = *std::move(derivative);
-  derivative =
-      JacobianVectorProduct(graph, {network_.prediction, network_.loss}, leaves_, tangents_);
-  if (!derivative.ok()) return derivative.status();
-  prediction_along_ = (*derivative)[0], loss_along_ = (*derivative)[1];
-  derivative = JacobianVectorProduct(graph, gradients_, leaves_, tangents_);
-  if (!derivative.ok()) return derivative.status();
-  hessian_products_ = *std::move(derivative);
+  ASSIGN_OR_RETURN(gradients_, layers::Gradient(graph, network_.loss, leaves_));
+  ASSIGN_OR_RETURN(pulled_back_,
+                   VectorJacobianProduct(graph, {network_.prediction}, {cotangent_}, leaves_));
+  ASSIGN_OR_RETURN(
+      const std::vector<TensorId> along,
+      JacobianVectorProduct(graph, {network_.prediction, network_.loss}, leaves_, tangents_));
+  prediction_along_ = along[0], loss_along_ = along[1];
+  ASSIGN_OR_RETURN(hessian_products_, JacobianVectorProduct(graph, gradients_, leaves_, tangents_));
 
   ASSIGN_OR_RETURN(store_, ParameterStore::Create(graph));
   for (const StateSpec& state : network_.states) {

@@ -189,8 +189,7 @@ absl::Status ApplyOverride(Network& network, absl::string_view assignment) {
     inside = field->name();
     const bool is_last = i + 1 == steps.size();
     if (is_last && !steps[i].selector) {
-      if (absl::Status status = Assign(*message, field, split.second, assignment); !status.ok())
-        return status;
+      RETURN_IF_ERROR(Assign(*message, field, split.second, assignment));
       break;
     }
     if (is_last) {

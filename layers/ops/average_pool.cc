@@ -114,10 +114,8 @@ class AverageUnpoolOperation : public OperationOf<AverageUnpoolOperation> {
                             pass.program.Constant(static_cast<float>(1 / cells)));
   }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.outputs[0]);
-    if (!shape.ok()) return shape.status();
-    return [shape = *shape, buffer = kernel.buffer, node = kernel.node,
-            type = kernel.precision](int64_t) {
+    ASSIGN_OR_RETURN(const tensor::PoolShape shape, Validated(kernel, kernel.node.outputs[0]));
+    return [shape, buffer = kernel.buffer, node = kernel.node, type = kernel.precision](int64_t) {
       (void)tensor::AveragePoolBackward(shape, node.as<PoolWindow>().count_padding,
                                         tensor::Layout::kNhwc, type, buffer(node.inputs[0]).data,
                                         buffer(node.outputs[0]).data);

@@ -128,9 +128,9 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
       } else {
         RuleBuilder rules(graph, node.name);
         cotangent = rules.Sum(rules.Elementwise(derivative * seed, operands, result));
-        if (!rules.status().ok()) return rules.status();
+        RETURN_IF_ERROR(rules.status());
       }
-      if (!cotangent.ok()) return cotangent.status();
+      RETURN_IF_ERROR(cotangent.status());
       rule.Contribute(input, *cotangent);
     }
     return absl::OkStatus();

@@ -240,10 +240,8 @@ class MaxUnpoolOperation : public WindowedOperation<MaxUnpoolOperation> {
   }
 
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
-    const absl::StatusOr<tensor::PoolShape> shape = Validated(kernel, kernel.node.outputs[0]);
-    if (!shape.ok()) return shape.status();
-    return [shape = *shape, buffer = kernel.buffer, node = kernel.node,
-            type = kernel.precision](int64_t) {
+    ASSIGN_OR_RETURN(const tensor::PoolShape shape, Validated(kernel, kernel.node.outputs[0]));
+    return [shape, buffer = kernel.buffer, node = kernel.node, type = kernel.precision](int64_t) {
       (void)tensor::MaxPoolBackward(shape, tensor::Layout::kNhwc, type, buffer(node.inputs[0]).data,
                                     buffer(node.inputs[1]).data, buffer(node.outputs[0]).data);
     };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/rules.h"
 #include "layers/plan/kernel.h"
@@ -111,7 +112,7 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
                                               {rule.in(0), rule.out(0), rule.d[0]},
                                               rule.shape(rule.in(0))));
     const TensorId variance = of_variance.size() == 1 ? of_variance[0] : rules.Add(of_variance);
-    if (!rules.status().ok()) return rules.status();
+    RETURN_IF_ERROR(rules.status());
     rule.made = MeansOf(rule.graph, rule.node.name, {rule.d[0], variance});
     return absl::OkStatus();
   }

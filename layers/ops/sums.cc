@@ -74,7 +74,7 @@ class MomentsOperation : public OperationOfPasses<MomentsOperation> {
                        {x, node.outputs[0], rule.d[1], rule.d[0]});
     }
 
-    if (!dx.ok()) return dx.status();
+    RETURN_IF_ERROR(dx.status());
     rule.Contribute(x, *dx);
     return absl::OkStatus();
   }

@@ -63,6 +63,7 @@ class Folder {
   // Folds the operation that reads the chain's end, if it is the only reader and can be folded.
   bool Extend(Chain& chain);
   bool ExtendByChannels(const Node& node, Chain& chain);
+  bool ExtendByReluOrAddend(const Node& node, Chain& chain);
 
   FoldedGraph& folded_;
   Graph& graph_;
@@ -95,6 +96,22 @@ bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   return true;
 }
 
+// Extends the chain by `node` if it is a ReLU, or the sum of the chain's end and another tensor of
+// its shape. Returns whether it did.
+bool Folder::ExtendByReluOrAddend(const Node& node, Chain& chain) {
+  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.as<Expr>();
+  if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
+    chain.relu = true;
+    return true;
+  }
+  const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
+  if (formula != a0 + a1 || node.inputs.size() != 2 || !is_full(node.inputs[0]) ||
+      !is_full(node.inputs[1]) || chain.addend != kNoTensor)
+    return false;
+  chain.addend = node.inputs[0] == chain.end ? node.inputs[1] : node.inputs[0];
+  return true;
+}
+
 bool Folder::Extend(Chain& chain) {
   if (chain.relu || chain.end == result_ || uses_.readers(chain.end).size() != 1) return false;
   const int index = uses_.readers(chain.end)[0];
@@ -102,18 +119,7 @@ bool Folder::Extend(Chain& chain) {
   if (taken_[index] || node.op != kElementwise ||
       !(graph_.shape(node.outputs[0]) == graph_.shape(chain.end)))
     return false;
-  const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.as<Expr>();
-  const auto is_full = [&](TensorId t) { return graph_.shape(t) == graph_.shape(chain.end); };
-  if (ExtendByChannels(node, chain)) {
-    // ExtendByChannels() has updated chain.value; only the node remains to be recorded, below.
-  } else if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
-    chain.relu = true;
-  } else if (formula == a0 + a1 && node.inputs.size() == 2 && is_full(node.inputs[0]) &&
-             is_full(node.inputs[1]) && chain.addend == kNoTensor) {
-    chain.addend = node.inputs[0] == chain.end ? node.inputs[1] : node.inputs[0];
-  } else {
-    return false;
-  }
+  if (!ExtendByChannels(node, chain) && !ExtendByReluOrAddend(node, chain)) return false;
   chain.nodes.push_back(index);
   chain.end = node.outputs[0];
   return true;

@@ -64,15 +64,12 @@ class Region {
   static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph,
                                                          const Pass& pass, bool remainder) {
     auto region = std::unique_ptr<Region>(new Region(std::move(emitter), graph, pass, remainder));
-    absl::StatusOr<std::unique_ptr<VectorKernel>> kernel =
-        VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->columns_)});
-    if (!kernel.ok()) return kernel.status();
-    region->kernel_ = *std::move(kernel);
+    const auto compile = [&](int64_t columns) {
+      return VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(columns)});
+    };
+    ASSIGN_OR_RETURN(region->kernel_, compile(region->columns_));
     if (region->tail_ == 0) return region;
-    kernel =
-        VectorKernel::Compile(region->e_.program, {.columns = static_cast<int>(region->tail_)});
-    if (!kernel.ok()) return kernel.status();
-    region->tail_kernel_ = *std::move(kernel);
+    ASSIGN_OR_RETURN(region->tail_kernel_, compile(region->tail_));
     return region;
   }
 

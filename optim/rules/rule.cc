@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace cotangent::optim {
 namespace {
@@ -66,7 +67,7 @@ absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& conf
     if (known.settings() != settings.GetDescriptor()) continue;
     SettingsChecker check(absl::StrCat(place, ".", chosen->name()));
     std::unique_ptr<UpdateRule> rule = known.make(settings, context, check);
-    if (!check.status().ok()) return check.status();
+    RETURN_IF_ERROR(check.status());
     rule->name = chosen->name();
     return rule;
   }

@@ -302,8 +302,7 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
     const std::string directory = data::JoinPath(premises.runs_dir, name);
     auto metrics = ReadMetrics(directory);
     if (absl::IsNotFound(metrics.status()) && premises.train && test.ok()) {
-      if (absl::Status status = TrainMissing(premises, name, tuner.get()); !status.ok())
-        return status;
+      RETURN_IF_ERROR(TrainMissing(premises, name, tuner.get()));
       metrics = ReadMetrics(directory);
     }
     if (absl::IsNotFound(metrics.status())) {
@@ -313,7 +312,7 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
                          ": give --train, or --runs_dir with the output directories of train");
       continue;
     }
-    if (!metrics.ok()) return metrics.status();
+    RETURN_IF_ERROR(metrics.status());
     Run run{name, *std::move(metrics), std::nullopt};
     run.metrics.loss.name = run.metrics.accuracy.name = name;
     run.metrics.accuracy.mark = Mark::kLinePoints;

@@ -302,14 +302,13 @@ absl::StatusOr<Claim> DetectionClaim(double perturbation) {
               "tried on a circulant and on one with a wrong entry"};
   Vector matrix = tensor::CirculantMatrix<double>(Random(n, 5));
   matrix[3 * n + 3] += perturbation;
-  const auto whole = tensor::DetectCirculant(matrix, n);
+  ASSIGN_OR_RETURN(const auto whole, tensor::DetectCirculant(matrix, n));
   matrix[7 * n + 20] += 1e-3;
-  const auto broken = tensor::DetectCirculant(matrix, n);
-  if (!whole.ok()) return whole.status();
-  claim.numbers = {{"row found", static_cast<double>(broken->row)},
-                   {"column found", static_cast<double>(broken->column)}};
+  ASSIGN_OR_RETURN(const auto broken, tensor::DetectCirculant(matrix, n));
+  claim.numbers = {{"row found", static_cast<double>(broken.row)},
+                   {"column found", static_cast<double>(broken.column)}};
   claim.verdict =
-      HoldsIf(whole->circulant && !broken->circulant && broken->row == 7 && broken->column == 20);
+      HoldsIf(whole.circulant && !broken.circulant && broken.row == 7 && broken.column == 20);
   return claim;
 }
 

@@ -303,10 +303,8 @@ absl::StatusOr<Images> ReadImages(const std::string& data_dir) {
     test = data::LoadDataset("sample", "", data::Split::kTest);
     images.source = "the sample of CIFAR-10";
   }
-  if (!train.ok()) return train.status();
-  if (!test.ok()) return test.status();
-  images.train = *std::move(train);
-  images.test = *std::move(test);
+  ASSIGN_OR_RETURN(images.train, std::move(train));
+  ASSIGN_OR_RETURN(images.test, std::move(test));
   return images;
 }
 

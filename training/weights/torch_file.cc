@@ -2,6 +2,7 @@
 // PREFIX/byteorder, and PREFIX/data/KEY for each storage, an array of numbers that tensors share.
 #include <zip.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -148,60 +149,63 @@ absl::Status CheckByteOrder(Archive& archive) {
   const absl::StatusOr<std::string> order = archive.Read("byteorder");
   // Archives written before PyTorch 2.1 have no such entry.
   if (absl::IsNotFound(order.status())) return absl::OkStatus();
-  if (!order.ok()) return order.status();
+  RETURN_IF_ERROR(order.status());
   if (*order == "little") return absl::OkStatus();
   return absl::InvalidArgumentError(
       "the numbers are not little-endian; save the weights again on such a machine");
 }
 
-absl::StatusOr<std::string> ReadPickle(Archive& archive) {
-  absl::StatusOr<std::string> pickle = archive.Read(kPickle);
-  if (!pickle.ok()) return absl::InvalidArgumentError(pickle.status().message());
-  return pickle;
-}
+// The tensors and storages of a WeightFile.
+struct Contents {
+  std::map<std::string, WeightFile::Tensor> tensors;
+  std::vector<std::string> storages;
+};
 
-}  // namespace
+absl::StatusOr<Contents> ReadContents(absl::string_view bytes) {
+  ASSIGN_OR_RETURN(Archive archive, Archive::Open(bytes));
+  ASSIGN_OR_RETURN(const std::string pickle, archive.Read(kPickle));
+  RETURN_IF_ERROR(CheckByteOrder(archive));
+  ASSIGN_OR_RETURN(const std::vector<PickledTensor> tensors, ReadTorchPickle(pickle));
 
-absl::StatusOr<WeightFile> ParseTorchWeights(absl::string_view bytes, absl::string_view source) {
-  const auto named = [&](const absl::Status& status) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": ", status.message()));
-  };
-  absl::StatusOr<Archive> archive = Archive::Open(bytes);
-  if (!archive.ok()) return named(archive.status());
-  absl::StatusOr<std::string> pickle = ReadPickle(*archive);
-  if (!pickle.ok()) return named(pickle.status());
-  if (absl::Status status = CheckByteOrder(*archive); !status.ok()) return named(status);
-  absl::StatusOr<std::vector<PickledTensor>> tensors = ReadTorchPickle(*pickle);
-  if (!tensors.ok()) return named(tensors.status());
-
-  WeightFile file;
+  Contents contents;
   absl::flat_hash_map<std::string, int> storages;
-  for (const PickledTensor& tensor : *tensors) {
+  for (const PickledTensor& tensor : tensors) {
     const StorageType* type = nullptr;
     for (const StorageType& known : kStorageTypes) {
       if (known.name == tensor.storage_type) type = &known;
     }
     if (type == nullptr || type->type == NumberType::kOther) {
       // Counters and masks are listed, but their numbers are not read.
-      file.tensors_[tensor.name] = {NumberType::kOther, tensor.shape, 0, 0, 0, {}};
+      contents.tensors[tensor.name] = {NumberType::kOther, tensor.shape, 0, 0, 0, {}};
       continue;
     }
     const auto [place, is_new] =
-        storages.try_emplace(tensor.storage, static_cast<int>(file.storages_.size()));
+        storages.try_emplace(tensor.storage, static_cast<int>(contents.storages.size()));
     if (is_new) {
-      absl::StatusOr<std::string> storage = archive->Read(absl::StrCat("data/", tensor.storage));
-      if (!storage.ok()) return named(storage.status());
-      file.storages_.push_back(*std::move(storage));
+      ASSIGN_OR_RETURN(contents.storages.emplace_back(),
+                       archive.Read(absl::StrCat("data/", tensor.storage)));
     }
-    const int64_t size = static_cast<int64_t>(file.storages_[place->second].size()) / type->bytes;
-    if (absl::Status status = CheckPlace(tensor, size); !status.ok()) return named(status);
-    file.tensors_[tensor.name] = {type->type,
-                                  tensor.shape,
-                                  ElementsOf(tensor.shape, size),
-                                  place->second,
-                                  tensor.offset * type->bytes,
-                                  tensor.strides};
+    const int64_t size =
+        static_cast<int64_t>(contents.storages[place->second].size()) / type->bytes;
+    RETURN_IF_ERROR(CheckPlace(tensor, size));
+    contents.tensors[tensor.name] = {type->type,
+                                     tensor.shape,
+                                     ElementsOf(tensor.shape, size),
+                                     place->second,
+                                     tensor.offset * type->bytes,
+                                     tensor.strides};
   }
+  return contents;
+}
+
+}  // namespace
+
+absl::StatusOr<WeightFile> ParseTorchWeights(absl::string_view bytes, absl::string_view source) {
+  absl::StatusOr<Contents> contents = ReadContents(bytes);
+  if (!contents.ok())
+    return absl::InvalidArgumentError(absl::StrCat(source, ": ", contents.status().message()));
+  WeightFile file;
+  file.tensors_ = std::move(contents->tensors), file.storages_ = std::move(contents->storages);
   return file;
 }
 
