@@ -55,14 +55,14 @@ class OuterProduct final : public ConvolutionImplementation {
            std::min(shape.in_channels, shape.out_channels) >= kLeastChannels;
   }
   // Returns the choice with the implementation "outer_product:amx".
-  static ConvolutionChoice Choice() {
-    return NhwcChoice(Algorithm::kDirect, ElementType::kBf16, "outer_product:amx");
+  static ConvolutionChoice Choice(ElementType type) {
+    return NhwcChoice(Algorithm::kDirect, type, "outer_product:amx");
   }
 
   // REQUIRES: IsAvailable().
-  explicit OuterProduct(const ConvolutionShape& shape);
+  OuterProduct(const ConvolutionShape& shape, Direction direction, ElementType type, bool relu);
 
-  std::string implementation() const override { return Choice().implementation; }
+  std::string implementation() const override { return Choice(ElementType::kBf16).implementation; }
   int64_t packed_weight_bytes() const override { return weights() * 4; }
   int64_t scratch_bytes() const override {
     return ZeroBytes() + (parts_ - 1) * SumsBytes() + threads_ * ThreadBytes();
@@ -129,7 +129,7 @@ class OuterProduct final : public ConvolutionImplementation {
   std::array<int64_t, kChunk / kStep> step_bytes_;  // to each step of a packed group
 };
 
-OuterProduct::OuterProduct(const ConvolutionShape& shape)
+OuterProduct::OuterProduct(const ConvolutionShape& shape, Direction, ElementType, bool)
     : shape_(shape),
       pixels_(shape.batch * shape.out_height() * shape.out_width()),
       taps_(shape.kernel_height * shape.kernel_width),
@@ -285,22 +285,7 @@ void OuterProduct::UnpackWeightGradient(const void* packed, float* oihw) const {
 
 }  // namespace
 
-extern constexpr ConvolutionFamily kOuterProductFamily = {
-    .name = "outer product",
-    .algorithm = Algorithm::kDirect,
-    .available =
-        [](const ConvolutionShape& shape, Direction direction, const SideTypes& types) {
-          return types.in == types.out && OuterProduct::IsAvailable(shape, direction, types.in);
-        },
-    .candidates =
-        [](const ConvolutionShape&, Direction, const SideTypes&) {
-          return std::vector<ConvolutionCandidate>{{OuterProduct::Choice(), KernelKind::kAvx512}};
-        },
-    .has = [](const ConvolutionChoice& choice) { return choice == OuterProduct::Choice(); },
-    .create = [](const ConvolutionShape& shape, Direction, const ConvolutionChoice&,
-                 const Epilogue&) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
-      return std::make_unique<OuterProduct>(shape);
-    },
-};
+extern constexpr ConvolutionFamily kOuterProductFamily =
+    NhwcFamily<OuterProduct>("outer product", Algorithm::kDirect);
 
 }  // namespace cotangent::tensor
