@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/limits.h"
 #include "autodiff/symbolic/parse.h"
@@ -159,16 +160,30 @@ absl::StatusOr<std::string> LimitAsText(absl::Span<const std::string> formulas,
   const Expr variable = pool.Variable(name);
   for (size_t k = 0; k < parsed.size(); ++k) {
     const Expr formula = parsed[k];
-    const symbolic::LimitValue limit =
-        infinite ? symbolic::LimitAtInfinity(formula, variable, at != "-inf")
-                 : symbolic::Limit(formula, variable, point, side);
-    absl::StrAppend(&text, "limit of ", NameOf(formulas, k), " as ", name, " -> ",
-                    place.substr(equals + 1), ": ", ToText(limit), "\n");
-    if (!limit.known() && !infinite && side == symbolic::Side::kBoth) {
-      for (const auto& [which, sign] :
-           {std::pair{symbolic::Side::kLeft, "-"}, std::pair{symbolic::Side::kRight, "+"}}) {
-        absl::StrAppend(&text, "  from ", place.substr(equals + 1), sign, ": ",
-                        ToText(symbolic::Limit(formula, variable, point, which)), "\n");
+    const auto answer = [&](absl::string_view where, const symbolic::LimitValue& limit,
+                            const symbolic::Budget& budget) {
+      absl::StrAppend(&text, where, ": ", ToText(limit), limit.known() ? "" : Stopped(budget),
+                      "\n");
+    };
+    const std::string to = place.substr(equals + 1);
+    const std::string head =
+        absl::StrCat("limit of ", NameOf(formulas, k), " as ", name, " -> ", to);
+    symbolic::Budget left_work(symbolic::kLimitWork), right_work(symbolic::kLimitWork);
+    if (infinite) {
+      answer(head, symbolic::LimitAtInfinity(formula, variable, at != "-inf", &left_work),
+             left_work);
+    } else if (side != symbolic::Side::kBoth) {
+      answer(head, symbolic::Limit(formula, variable, point, side, &left_work), left_work);
+    } else {
+      const symbolic::LimitValue left =
+          symbolic::Limit(formula, variable, point, symbolic::Side::kLeft, &left_work);
+      const symbolic::LimitValue right =
+          symbolic::Limit(formula, variable, point, symbolic::Side::kRight, &right_work);
+      const bool same = symbolic::Same(left, right);
+      answer(head, same ? left : symbolic::LimitValue(), right_work);
+      if (!same) {
+        answer(absl::StrCat("  from ", to, "-"), left, left_work);
+        answer(absl::StrCat("  from ", to, "+"), right, right_work);
       }
     }
   }

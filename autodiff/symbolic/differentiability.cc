@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"

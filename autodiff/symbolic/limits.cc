@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
@@ -31,14 +32,15 @@ constexpr char kBounded[] = "bounded quantity ";  // formulas have no such names
 // series of e in w then gives the limit.
 class Gruntz : public LimitContext {
  public:
-  Gruntz(Pool& pool, Expr t) : pool_(pool), t_(t) {}
+  Gruntz(Pool& pool, Expr t, Budget* budget)
+      : pool_(pool), t_(t), budget_(budget == nullptr ? &own_budget_ : budget) {}
 
   LimitValue Run(Expr e) {
     const std::optional<Expr> prepared = Prepare(e);
     if (!prepared.has_value()) return {};
     LimitValue limit = Lim(*prepared);
     if (limit.finite()) {
-      limit.value = Shortest(limit.value);
+      limit.value = Shortest(limit.value, budget_);
       if (HasBounded(limit.value) || !WellDefined(limit.value)) return {};
     }
     return limit;
@@ -110,7 +112,7 @@ class Gruntz : public LimitContext {
     const LimitValue limit = Lim(e);
     if (!limit.known()) return std::nullopt;
     if (!limit.finite()) return limit.kind == Kind::kPlusInfinity ? 1 : -1;
-    *value = Simplify(limit.value);
+    *value = Simplified(limit.value);
     return 0;
   }
 
@@ -128,7 +130,7 @@ class Gruntz : public LimitContext {
   std::optional<bool> IsZero(Expr e) {
     if (e.IsConstant()) return e.IsZero();
     if (Spend(1)) return std::nullopt;
-    switch (Equal(e, pool_.Constant(0), absl::MakeConstSpan(&t_, 1))) {
+    switch (Equal(e, pool_.Constant(0), absl::MakeConstSpan(&t_, 1), budget_)) {
       case Verdict::kEqual:
         return true;
       case Verdict::kDifferent:
@@ -160,7 +162,7 @@ class Gruntz : public LimitContext {
   }
 
   std::optional<int> FindSign(Expr e) {
-    e = Simplify(e);
+    e = Simplified(e);
     if (Constant(e)) return SignOfConstant(e);
     if (e == t_) return 1;
     const std::optional<bool> zero = IsZero(e);
@@ -173,11 +175,14 @@ class Gruntz : public LimitContext {
 
   // ---- Growth: limits, and which subexpressions vary most rapidly ----
 
-  // Counts `work` units of work; returns whether more than kMaxWork units were spent.
-  bool Spend(int work) { return (work_ += work) > kMaxWork; }
+  // Counts `work` units of work; returns whether more than kMaxWork units were spent, or the budget
+  // for normal forms is used up.
+  bool Spend(int work) { return (work_ += work) > kMaxWork || budget_->exhausted(); }
+
+  Expr Simplified(Expr e) { return Simplify(e, nullptr, budget_); }
 
   LimitValue Lim(Expr e) {
-    e = Simplify(e);
+    e = Simplified(e);
     if (Constant(e)) return {Kind::kFinite, e};
     if (e == t_) return {Kind::kPlusInfinity, Expr()};
     if (const auto found = limits_.find(e); found != limits_.end()) return found->second;
@@ -331,9 +336,9 @@ class Gruntz : public LimitContext {
       }
       const LimitValue c = Lim(node.arg(0) / h);
       if (!c.finite()) return std::nullopt;
-      const Expr power = Simplify(c.value);
+      const Expr power = Simplified(c.value);
       if (!power.IsConstant() || !power.number().exact() || power.IsZero()) return std::nullopt;
-      result[node] = Exp(Simplify(args[0] - power * h)) * Pow(w, power.number());
+      result[node] = Exp(Simplified(args[0] - power * h)) * Pow(w, power.number());
     }
     return result[e];
   }
@@ -345,7 +350,7 @@ class Gruntz : public LimitContext {
   bool Settle(Series* s) {
     while (!s->terms.empty()) {
       const auto first = s->terms.begin();
-      first->second = Simplify(first->second);
+      first->second = Simplified(first->second);
       const std::optional<bool> zero = IsZero(first->second);
       if (!zero.has_value()) return false;
       if (!*zero) return true;
@@ -367,7 +372,7 @@ class Gruntz : public LimitContext {
     s.terms.erase(s.terms.begin());
     Series inverse;
     inverse.terms[-lead.exponent] = 1 / lead.coefficient;
-    lead.delta = Times(s, inverse, terms);
+    lead.delta = Times(s, inverse, terms, budget_);
     if (s.terms.empty() && s.order.has_value()) lead.delta.order = *s.order - lead.exponent;
     return lead;
   }
@@ -392,10 +397,10 @@ class Gruntz : public LimitContext {
       if (coefficient.IsZero()) break;
     }
     Series scale;
-    scale.terms[lead->exponent * exponent] = Simplify(Pow(lead->coefficient, exponent));
-    Series sum = Compose(binomial, lead->delta, terms);
+    scale.terms[lead->exponent * exponent] = Simplified(Pow(lead->coefficient, exponent));
+    Series sum = Compose(binomial, lead->delta, terms, budget_);
     if (coefficient.IsZero() && !lead->delta.order.has_value()) sum.order.reset();
-    return Times(scale, sum, terms);
+    return Times(scale, sum, terms, budget_);
   }
 
   std::optional<Series> LogarithmOf(const Series& s, Expr h, size_t terms) {
@@ -403,11 +408,11 @@ class Gruntz : public LimitContext {
     if (!lead.has_value()) return std::nullopt;
     const std::optional<int> sign = EventualSign(lead->coefficient);
     if (!sign.has_value() || *sign <= 0) return std::nullopt;
-    std::vector<Expr> a = {Simplify(Ln(lead->coefficient) + pool_.Constant(lead->exponent) * h)};
+    std::vector<Expr> a = {Simplified(Ln(lead->coefficient) + pool_.Constant(lead->exponent) * h)};
     for (int n = 1; n <= static_cast<int>(terms); ++n) {
       a.push_back(pool_.Constant(Number::Ratio(n % 2 == 1 ? 1 : -1, n)));
     }
-    return Compose(a, lead->delta, terms);
+    return Compose(a, lead->delta, terms, budget_);
   }
 
   // Returns the series of op(s) by Taylor's series at c0, the term of s with w^0. Returns nothing
@@ -426,14 +431,14 @@ class Gruntz : public LimitContext {
     Expr derivative = Apply(op, {u});
     Number factorial = 1;
     for (size_t n = 0; n <= terms; ++n) {
-      const Expr at = Simplify(Substitute(derivative, u, c0));
+      const Expr at = Simplified(Substitute(derivative, u, c0));
       if (!WellDefined(at)) return std::nullopt;
-      a.push_back(Simplify(pool_.Constant(Number(1) / factorial) * at));
-      derivative = Simplify(Differentiate(derivative, u));
+      a.push_back(Simplified(pool_.Constant(Number(1) / factorial) * at));
+      derivative = Simplified(Differentiate(derivative, u));
       factorial = factorial * Number(static_cast<int64_t>(n + 1));
       if (s.terms.empty() && !s.order.has_value()) break;
     }
-    Series result = Compose(a, s, terms);
+    Series result = Compose(a, s, terms, budget_);
     return result;
   }
 
@@ -460,8 +465,8 @@ class Gruntz : public LimitContext {
           result = series[node.arg(0)];
           for (size_t i = 1; i < node.args().size(); ++i) {
             const Series& next = series[node.arg(i)];
-            result =
-                node.op() == Op::kAdd ? Plus(*result, next, terms) : Times(*result, next, terms);
+            result = node.op() == Op::kAdd ? Plus(*result, next, terms, budget_)
+                                           : Times(*result, next, terms, budget_);
           }
           break;
         case Op::kPow:
@@ -493,6 +498,8 @@ class Gruntz : public LimitContext {
   const Expr t_;
   absl::flat_hash_map<Expr, LimitValue> limits_;
   absl::flat_hash_map<Expr, std::optional<int>> signs_;  // nothing while FindSign runs
+  Budget own_budget_{kLimitWork};
+  Budget* const budget_;
   int work_ = 0;
   int depth_ = 0;
   int bounded_ = 0;
@@ -520,18 +527,18 @@ bool Same(const LimitValue& a, const LimitValue& b) {
   return !a.finite() || a.value == b.value || Equal(a.value, b.value) == Verdict::kEqual;
 }
 
-LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive) {
+LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive, Budget* budget) {
   Pool& pool = e.pool();
   variable = pool.Import(variable);
   const Expr t = pool.Variable("variable of a limit");
-  return Gruntz(pool, t).Run(Substitute(e, variable, positive ? t : -t));
+  return Gruntz(pool, t, budget).Run(Substitute(e, variable, positive ? t : -t));
 }
 
-LimitValue Limit(Expr e, Expr variable, Expr point, Side side) {
+LimitValue Limit(Expr e, Expr variable, Expr point, Side side, Budget* budget) {
   if (side == Side::kBoth) {
-    const LimitValue left = Limit(e, variable, point, Side::kLeft);
+    const LimitValue left = Limit(e, variable, point, Side::kLeft, budget);
     if (!left.known()) return left;
-    const LimitValue right = Limit(e, variable, point, Side::kRight);
+    const LimitValue right = Limit(e, variable, point, Side::kRight, budget);
     return Same(left, right) ? left : LimitValue();
   }
   Pool& pool = e.pool();
@@ -539,7 +546,7 @@ LimitValue Limit(Expr e, Expr variable, Expr point, Side side) {
   point = pool.Import(point);
   const Expr t = pool.Variable("variable of a limit");
   const Expr near = side == Side::kRight ? point + 1 / t : point - 1 / t;
-  return Gruntz(pool, t).Run(Substitute(e, variable, near));
+  return Gruntz(pool, t, budget).Run(Substitute(e, variable, near));
 }
 
 }  // namespace cotangent::autodiff::symbolic

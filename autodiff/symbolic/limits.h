@@ -1,9 +1,11 @@
 #ifndef COTANGENT_AUTODIFF_SYMBOLIC_LIMITS_H_
 #define COTANGENT_AUTODIFF_SYMBOLIC_LIMITS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "autodiff/symbolic/expression.h"
+#include "autodiff/symbolic/normal_form.h"
 
 // Computes limits by Gruntz's algorithm (D. Gruntz, On Computing Limits in a Symbolic Manipulation
 // System, ETH Zurich, 1996). The subexpression that varies most rapidly is replaced by a small
@@ -14,7 +16,7 @@
 // becomes an unknown bounded quantity.
 //
 // Every answer other than kUnknown is right. The answer is kUnknown if the algorithm cannot prove a
-// sign or whether a term is zero.
+// sign or whether a term is zero, or if the budget is used up before; budget->exhausted() tells.
 namespace cotangent::autodiff::symbolic {
 
 struct LimitValue {
@@ -32,15 +34,18 @@ std::string ToText(const LimitValue& limit);
 // Returns whether both limits are known and are the same.
 bool Same(const LimitValue& a, const LimitValue& b);
 
+// The work of a limit for which no budget is given: about a second.
+inline constexpr int64_t kLimitWork = 700'000;
+
 enum class Side { kLeft, kRight, kBoth };
 
 // Returns the limit of e as `variable` tends to `point` from one side. With Side::kBoth, the limit
 // is known only if the limits from both sides are known and the same. Other variables are
 // parameters; the limit is kUnknown if it depends on the sign of a parameter.
-LimitValue Limit(Expr e, Expr variable, Expr point, Side side);
+LimitValue Limit(Expr e, Expr variable, Expr point, Side side, Budget* budget = nullptr);
 
 // Returns the limit of e as `variable` tends to +infinity, or to -infinity if not `positive`.
-LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive);
+LimitValue LimitAtInfinity(Expr e, Expr variable, bool positive, Budget* budget = nullptr);
 
 }  // namespace cotangent::autodiff::symbolic
 

@@ -163,6 +163,22 @@ TEST(LimitTest, OfTheBranchThatIsTaken) {
   EXPECT_EQ(AtInfinity("if(x > 3, sqrt(-x), 1/x)"), "cannot tell");
 }
 
+// Sixty functions of functions: what cannot be told within the budget is not told. (Some of these
+// took from 20 seconds to more than a minute, since each simplification had a budget of its own.)
+TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
+  for (const char* step : {"tanh(u)", "sqrt(1 + u)", "gelu(u)", "sigmoid(u)*u", "u + sin(u)"}) {
+    Pool pool;
+    const Expr x = pool.Variable("x"), u = pool.Variable("u"), f = *Parse(step, pool);
+    Expr nested = x;
+    for (int i = 0; i < 60; ++i) nested = Substitute(f, u, nested);
+    Budget budget(20000);
+    const LimitValue limit = Limit(nested, x, pool.Constant(0), Side::kRight, &budget);
+    EXPECT_FALSE(limit.known()) << step << ": " << ToText(limit);
+    EXPECT_TRUE(budget.exhausted()) << step;
+    EXPECT_GT(budget.left(), -200000) << step;
+  }
+}
+
 // A function that is not defined near a point has no limit there.
 TEST(LimitsTest, NoLimitWhereNothingIsDefined) {
   Pool pool;

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/limits.h"
 #include "autodiff/symbolic/operation.h"

@@ -29,20 +29,20 @@ Series SeriesOf(Expr coefficient) {
   return s;
 }
 
-Series Plus(const Series& a, const Series& b, size_t terms) {
+Series Plus(const Series& a, const Series& b, size_t terms, Budget* budget) {
   Series sum = a;
   sum.LowerOrder(b.order);
   for (const auto& [exponent, coefficient] : b.terms) {
     const auto [place, inserted] = sum.terms.try_emplace(exponent, coefficient);
     if (inserted) continue;
-    place->second = Simplify(place->second + coefficient);
+    place->second = Simplify(place->second + coefficient, nullptr, budget);
     if (place->second.IsZero()) sum.terms.erase(place);
   }
   sum.Truncate(terms);
   return sum;
 }
 
-Series Times(const Series& a, const Series& b, size_t terms) {
+Series Times(const Series& a, const Series& b, size_t terms, Budget* budget) {
   Series product;
   const std::optional<Number> low_a = a.LowestExponent(), low_b = b.LowestExponent();
   if (!low_a.has_value() || !low_b.has_value()) return product;  // Exactly 0.
@@ -57,19 +57,19 @@ Series Times(const Series& a, const Series& b, size_t terms) {
     }
   }
   for (auto place = product.terms.begin(); place != product.terms.end();) {
-    place->second = Simplify(place->second);
+    place->second = Simplify(place->second, nullptr, budget);
     place = place->second.IsZero() ? product.terms.erase(place) : std::next(place);
   }
   product.Truncate(terms);
   return product;
 }
 
-Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms) {
+Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms, Budget* budget) {
   Series sum = SeriesOf(a[0]);
   Series power = SeriesOf(a[0].pool().Constant(1));
   for (size_t n = 1; n < a.size(); ++n) {
-    power = Times(power, delta, terms);
-    sum = Plus(sum, Times(power, SeriesOf(a[n]), terms), terms);
+    power = Times(power, delta, terms, budget);
+    sum = Plus(sum, Times(power, SeriesOf(a[n]), terms, budget), terms, budget);
   }
   // The terms that are left out begin with delta^(a.size()), which sets the order of the sum.
   if (const std::optional<Number> low = delta.LowestExponent(); low.has_value()) {

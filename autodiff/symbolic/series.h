@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "autodiff/symbolic/expression.h"
+#include "autodiff/symbolic/normal_form.h"
 
 // Truncated series in a small quantity w, with which limits.cc computes limits.
 namespace cotangent::autodiff::symbolic {
@@ -31,12 +32,12 @@ Series SeriesOf(Expr coefficient);
 
 // Return the sum (Plus) and the product (Times) of two series, truncated to at most `terms` terms.
 // The functions simplify the coefficients and drop those that become 0, but a coefficient may be 0
-// without being recognised as such.
-Series Plus(const Series& a, const Series& b, size_t terms);
-Series Times(const Series& a, const Series& b, size_t terms);
+// without being recognised as such, the more so when the budget is used up.
+Series Plus(const Series& a, const Series& b, size_t terms, Budget* budget);
+Series Times(const Series& a, const Series& b, size_t terms, Budget* budget);
 // Returns the sum over n of a[n] delta^n, truncated likewise. REQUIRES: all exponents of delta are
 // positive.
-Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms);
+Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms, Budget* budget);
 
 }  // namespace cotangent::autodiff::symbolic
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "gtest/gtest.h"

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"

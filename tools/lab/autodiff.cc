@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "autodiff/differentiate.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"

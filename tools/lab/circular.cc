@@ -8,9 +8,9 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/print.h"
-#include "autodiff/symbolic/simplify.h"
 #include "base/memory.h"
 #include "base/status_macros.h"
 #include "tensor/circulant.h"

@@ -4,9 +4,9 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
-#include "autodiff/symbolic/simplify.h"
 #include "optim/descent.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"

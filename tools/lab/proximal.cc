@@ -6,6 +6,7 @@
 #include "autodiff/forward/gradient.h"
 #include "autodiff/reverse/gradient.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
