@@ -91,6 +91,8 @@ T Idioms(const T& x, const T& y) {
   using std::abs, std::cos, std::exp, std::log, std::pow, std::sin, std::sqrt;
   using std::frexp, std::modf, std::nextafter, std::logb, std::ilogb, std::ldexp, std::scalbn;
   using std::isfinite, std::isinf, std::isnan, std::isnormal, std::signbit, std::fpclassify;
+  using std::isgreater, std::isgreaterequal, std::isless, std::islessequal, std::islessgreater;
+  using std::isunordered, std::lround, std::llround, std::lrint, std::llrint;
   using std::max, std::min, std::swap, std::clamp, std::lerp, std::hypot, std::fma;
   T a = 0.0, b = T(0), c(1), d{};
   d = 2;
@@ -127,15 +129,18 @@ T Idioms(const T& x, const T& y) {
   const T mantissa = frexp(x, &exponent);
   const T fraction = modf(x, &whole);
   const T neighbour = nextafter(x, y) + logb(x) + ldexp(x, 2) + scalbn(x, 1);
+  const auto whole_numbers = lround(x) * 2 + llround(T(y * 9)) + lrint(x) + llrint(T(-y));
+  const int ordered = isgreater(x, y) + 2 * isgreaterequal(y, 1.0) + 4 * isless(0.5, x) +
+                      8 * islessequal(x, y) + 16 * islessgreater(x, x) + 32 * isunordered(x, y);
   const bool normal = isnormal(x) && isfinite(x) && !isnan(x) && !isinf(x) && !signbit(x) &&
                       fpclassify(x) == FP_NORMAL && ilogb(x) >= -10;
   std::ostringstream out;
   out << x << ' ' << x * y << ' ' << T(x + y) << ' ' << -x;
   const T limits = x < std::numeric_limits<T>::max() ? x : y;
-  return a + b + c + total + named[1] + pair.first + array[0] + largest + powers + positive + step +
-         steps + cosine + sine + absolute + unary + between + length + mantissa + exponent + whole +
-         fraction + neighbour + (normal ? 1 : 0) + limits + log(exp(x)) +
-         static_cast<double>(out.str().size() > 3);
+  return a + b + c + static_cast<double>(whole_numbers + ordered) + total + named[1] + pair.first +
+         array[0] + largest + powers + positive + step + steps + cosine + sine + absolute + unary +
+         between + length + mantissa + exponent + whole + fraction + neighbour + (normal ? 1 : 0) +
+         limits + log(exp(x)) + static_cast<double>(out.str().size() > 3);
 }
 
 // A quadrature, and a root by Newton's method with a derivative written by hand. The code uses

@@ -42,7 +42,8 @@
 //   gelu_tanh(x)        x/2 (1 + tanh(c (x + 0.044715 x^3))), c = sqrt(2 / pi)
 //   silu(x)             x sigmoid(x)                        sigmoid(x) (1 + x sigmoid(-x))
 //   hard_swish(x)       x min(max(x + 3, 0), 6) / 6         (2 x + 3) / 6 inside    0 at -3, 1 at 3
-//   logsumexp(a, b)     ln(e^a + e^b)                       sigmoid(a - b), sigmoid(b - a)
+//   logsumexp(a, b)     ln(e^a + e^b)                       sigmoid(a - b), sigmoid(b - a); equal
+//                                                           infinities share it
 //   digamma(x)          d/dx ln Gamma(x)                    polygamma(1, x)
 //   polygamma(n, x)     (d/dx)^(n+1) ln Gamma(x)            polygamma(n + 1, x)
 //
@@ -74,6 +75,34 @@ namespace cotangent::autodiff {
 // Constants of the tanh approximation of GELU: sqrt(2 / pi), and the coefficient of x^3.
 inline constexpr double kGeluTanhScale = 0.79788456080286535588;
 inline constexpr double kGeluTanhCubic = 0.044715;
+
+// Defines, for a scalar that computes derivatives, the functions of <cmath> that compare two
+// numbers and those that round to an integer, in terms of the scalar's operators and its round and
+// rint. Pair<A, B> and One<A> are concepts of the operands.
+#define COTANGENT_COMPARING_FUNCTION(Pair, name, outcome) \
+  template <class A, class B>                             \
+  requires Pair<A, B>                                     \
+  bool name(const A& a, const B& b) { return outcome; }
+#define COTANGENT_COMPARING_FUNCTIONS(Pair)                      \
+  COTANGENT_COMPARING_FUNCTION(Pair, isgreater, a > b)           \
+  COTANGENT_COMPARING_FUNCTION(Pair, isgreaterequal, a >= b)     \
+  COTANGENT_COMPARING_FUNCTION(Pair, isless, a < b)              \
+  COTANGENT_COMPARING_FUNCTION(Pair, islessequal, a <= b)        \
+  COTANGENT_COMPARING_FUNCTION(Pair, islessgreater, a<b || a> b) \
+  COTANGENT_COMPARING_FUNCTION(Pair, isunordered, !(a <= b) && !(a > b))
+// `noted` is for replays: they record the comparison and report a point with another integer.
+#define COTANGENT_ROUNDING_FUNCTION(One, type, name, rounded) \
+  template <One A>                                            \
+  type name(const A& a) {                                     \
+    const auto whole = functions::value_of(rounded(a));       \
+    [[maybe_unused]] const bool noted = rounded(a) == whole;  \
+    return std::name(whole);                                  \
+  }
+#define COTANGENT_ROUNDING_FUNCTIONS(One)                     \
+  COTANGENT_ROUNDING_FUNCTION(One, long, lround, round)       \
+  COTANGENT_ROUNDING_FUNCTION(One, long long, llround, round) \
+  COTANGENT_ROUNDING_FUNCTION(One, long, lrint, rint)         \
+  COTANGENT_ROUNDING_FUNCTION(One, long long, llrint, rint)
 
 namespace functions {
 
@@ -268,6 +297,8 @@ using std::erf, std::erfc, std::tgamma;
 using std::exp, std::exp2, std::expm1, std::log, std::log10, std::log1p, std::log2;
 using std::fpclassify, std::isfinite, std::isinf, std::isnan, std::isnormal, std::signbit;
 using std::frexp, std::ilogb, std::ldexp, std::logb, std::modf, std::nextafter, std::scalbn;
+using std::isgreater, std::isgreaterequal, std::isless, std::islessequal, std::islessgreater;
+using std::isunordered, std::llrint, std::llround, std::lrint, std::lround;
 
 }  // namespace functions
 

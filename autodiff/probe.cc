@@ -187,7 +187,11 @@ Probe CotangentApply(functions::rule::logsumexp, std::span<const Probe> x) {
     operands.push_back(&xi);
   }
   const double sum = functions::logsumexp(std::span<const double>(values));
-  for (double value : values) derivatives.push_back(std::exp(value - sum));
+  const auto ties = std::count(values.begin(), values.end(), sum);
+  for (double value : values) {
+    derivatives.push_back(std::isinf(sum) ? (value == sum ? 1.0 / ties : 0)
+                                          : std::exp(value - sum));
+  }
   return Probe::Apply("logsumexp", sum, derivatives, operands, false);
 }
 

@@ -395,7 +395,12 @@ COTANGENT_PROBE_QUESTION(bool, isnormal)
 COTANGENT_PROBE_QUESTION(bool, signbit)
 COTANGENT_PROBE_QUESTION(int, fpclassify)
 COTANGENT_PROBE_QUESTION(int, ilogb)
+COTANGENT_PROBE_QUESTION(long, lround)
+COTANGENT_PROBE_QUESTION(long long, llround)
+COTANGENT_PROBE_QUESTION(long, lrint)
+COTANGENT_PROBE_QUESTION(long long, llrint)
 #undef COTANGENT_PROBE_QUESTION
+COTANGENT_COMPARING_FUNCTIONS(ProbePair)
 
 template <class Stream, std::same_as<Probe> X>
 Stream& operator<<(Stream& out, const X& x) {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <random>
+#include <span>
 #include <sstream>
 #include <string>
 
@@ -142,6 +143,47 @@ TEST(RulesTest, OfTwoOperands) {
       ExpectClose<double>(i == 0 ? by_x[1] : by_y[1], row.expected[1 + i], units, what + "series");
     }
   }
+}
+
+// Equal infinities share the derivative, like any other equal numbers; two or more terms give the
+// same.
+TEST(RulesTest, LogSumExpOfInfinities) {
+  using namespace functions;
+  const auto two = [](auto x) { return logsumexp(x[0], x[1]); };
+  const auto many = [](auto x) {
+    using S = std::decay_t<decltype(x[0])>;
+    return S(logsumexp(std::span<const S>(x.data(), x.size())));
+  };
+  const struct {
+    double x, y, value, by_x, by_y;
+  } cases[] = {{-kInf, -kInf, -kInf, 0.5, 0.5},
+               {kInf, kInf, kInf, 0.5, 0.5},
+               {kInf, 1, kInf, 1, 0},
+               {-kInf, 1, 1, 0, 1},
+               {-kInf, kInf, kInf, 0, 1}};
+  const auto check = [&](const auto& f, const char* name) {
+    using D = forward::Dual<double, 2>;
+    using D2 = forward::Dual<D, 2>;
+    using Series = forward::Taylor<double, 1>;
+    for (const auto& c : cases) {
+      SCOPED_TRACE(testing::Message() << name << " of " << c.x << ", " << c.y);
+      const std::vector<D> duals = {D::Variable(c.x, 0), D::Variable(c.y, 1)};
+      const D dual = f(std::span<const D>(duals));
+      EXPECT_EQ(dual.value, c.value);
+      EXPECT_EQ(dual.tangent[0], c.by_x);
+      EXPECT_EQ(dual.tangent[1], c.by_y);
+      const std::vector<D2> nested = {forward::VariableOf<D2>(c.x, 0, 2),
+                                      forward::VariableOf<D2>(c.y, 1, 2)};
+      EXPECT_EQ(f(std::span<const D2>(nested)).tangent[1].value, c.by_y);
+      const std::vector<Series> series = {Series::Variable(c.x), Series(c.y)};
+      EXPECT_EQ(f(std::span<const Series>(series))[1], c.by_x);
+      const std::vector<double> gradient = reverse::Gradient(f, std::vector{c.x, c.y});
+      EXPECT_EQ(gradient[0], c.by_x);
+      EXPECT_EQ(gradient[1], c.by_y);
+    }
+  };
+  check(two, "two");
+  check(many, "many");
 }
 
 // A program takes the same branches as with plain numbers only if values are equal to the last bit.

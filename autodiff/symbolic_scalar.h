@@ -299,25 +299,19 @@ requires SymbolicPair<A, B> SymbolicScalar fdim(const A& a, const B& b) {
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar hypot(const A& a, const B& b) {
   const SymbolicScalar x(a), y(b);
-  if (x == 0 && y == 0) return SymbolicScalar(0);  // at the origin the gradient is 0
-  return sqrt(x * x + y * y).WithValue(std::hypot(x.value(), y.value()));
+  return symbolic_internal::Combine(std::hypot(x.value(), y.value()), x, y, symbolic::Hypot);
 }
 template <class A, class B, class C>
 requires SymbolicTriple<A, B, C> SymbolicScalar hypot(const A& a, const B& b, const C& c) {
   const SymbolicScalar x(a), y(b), z(c);
-  if (x == 0 && y == 0 && z == 0) return SymbolicScalar(0);
-  return sqrt(x * x + y * y + z * z).WithValue(std::hypot(x.value(), y.value(), z.value()));
+  return hypot(hypot(x, y), z).WithValue(std::hypot(x.value(), y.value(), z.value()));
 }
-// Uses y / x or x / y, whichever is at most 1 in absolute value and so does not overflow.
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar atan2(const A& a, const B& b) {
-  constexpr double kPi = std::numbers::pi;
   const SymbolicScalar y(a), x(b);
-  const double value = std::atan2(y.value(), x.value());
-  if (std::abs(y.value()) > std::abs(x.value()))
-    return (std::copysign(kPi / 2, y.value()) - atan(x / y)).WithValue(value);
-  const SymbolicScalar angle = atan(y / x);
-  return (x > 0 ? angle : angle + std::copysign(kPi, y.value())).WithValue(value);
+  return symbolic_internal::Combine(std::atan2(y.value(), x.value()), y, x, [](auto s, auto t) {
+    return symbolic::Apply(symbolic::Op::kAtan2, {s, t});
+  });
 }
 template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar fmod(const A& a, const B& b) {
@@ -339,8 +333,10 @@ template <class A, class B>
 requires SymbolicPair<A, B> SymbolicScalar CotangentApply(functions::rule::logsumexp, const A& a,
                                                           const B& b) {
   const SymbolicScalar x(a), y(b);
-  return (x < y ? y + functions::softplus(x - y) : x + functions::softplus(y - x))
-      .WithValue(functions::logsumexp(x.value(), y.value()));
+  return symbolic_internal::Combine(functions::logsumexp(x.value(), y.value()), x, y,
+                                    [](auto s, auto t) {
+                                      return symbolic::Apply(symbolic::Op::kLogSumExp, {s, t});
+                                    });
 }
 inline SymbolicScalar CotangentApply(functions::rule::logsumexp,
                                      std::span<const SymbolicScalar> x) {
@@ -376,6 +372,10 @@ COTANGENT_SYMBOLIC_QUESTION(bool, signbit)
 COTANGENT_SYMBOLIC_QUESTION(int, fpclassify)
 COTANGENT_SYMBOLIC_QUESTION(int, ilogb)
 #undef COTANGENT_SYMBOLIC_QUESTION
+template <class A>
+concept ASymbolicScalar = std::same_as<A, SymbolicScalar>;
+COTANGENT_COMPARING_FUNCTIONS(SymbolicPair)
+COTANGENT_ROUNDING_FUNCTIONS(ASymbolicScalar)
 
 template <class Stream, std::same_as<SymbolicScalar> X>
 Stream& operator<<(Stream& out, const X& x) {

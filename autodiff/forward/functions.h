@@ -407,6 +407,9 @@ COTANGENT_PREDICATE(bool, signbit)
 COTANGENT_PREDICATE(int, fpclassify)
 #undef COTANGENT_PREDICATE
 
+COTANGENT_COMPARING_FUNCTIONS(DualPair)
+COTANGENT_ROUNDING_FUNCTIONS(DualNumber)
+
 // ---- The functions of autodiff/math.h that <cmath> lacks ----
 
 template <DualNumber D>
@@ -462,25 +465,36 @@ D CotangentApply(functions::rule::hard_swish, const D& x) {
   return x >= 3 ? x : x * (x + Real<D>(3)) / Real<D>(6);
 }
 
-// The gradient of ln(e^a + e^b) is the softmax of (a, b).
+// The gradient of ln(e^a + e^b) is the softmax of (a, b): (1/2, 1/2) for two equal infinities, as
+// for any other equal numbers.
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp, const A& a,
                                                       const B& b) {
   using D = Promoted<A, B>;
   using T = typename D::Scalar;
   const D x(a), y(b);
-  return Chain<D>(T(functions::logsumexp(x.value, y.value)),
-                  T(functions::sigmoid(T(x.value - y.value))), x,
-                  T(functions::sigmoid(T(y.value - x.value))), y);
+  const bool tie = x == y && isinf(ValueOf(x));
+  const T gap = tie ? T(0) : T(x.value - y.value);
+  return Chain<D>(T(functions::logsumexp(x.value, y.value)), T(functions::sigmoid(gap)), x,
+                  T(functions::sigmoid(T(-gap))), y);
 }
 
 // Subtracts the largest value, so that exp cannot overflow. It is subtracted as a constant, because
-// it cancels in the derivatives.
+// it cancels in the derivatives. An infinite result
+// is the mean of the terms that are infinite likewise, which share the derivative.
 template <DualNumber D>
 D CotangentApply(functions::rule::logsumexp, std::span<const D> x) {
   Real<D> high = -std::numeric_limits<Real<D>>::infinity();
   for (const D& xi : x) high = ValueOf(xi) > high || isnan(xi) ? ValueOf(xi) : high;
-  if (!isfinite(high)) return D(high);
+  if (isnan(high) || x.empty()) return D(high);
+  if (isinf(high)) {
+    D sum(0);
+    int terms = 0;
+    for (const D& xi : x) {
+      if (ValueOf(xi) == high) sum += xi, ++terms;
+    }
+    return sum / static_cast<Real<D>>(terms);
+  }
   D sum(0);
   for (const D& xi : x) sum += exp(xi - high);
   return log(sum) + high;

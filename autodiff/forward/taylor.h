@@ -319,9 +319,16 @@ struct scalar::Taylor {
   friend Taylor clamp(const Taylor& x, const Taylor& low, const Taylor& high) {
     return x < low ? low : high < x ? high : x;
   }
+  friend bool isgreater(const Taylor& x, const Taylor& y) { return x > y; }
+  friend bool isgreaterequal(const Taylor& x, const Taylor& y) { return x >= y; }
+  friend bool isless(const Taylor& x, const Taylor& y) { return x < y; }
+  friend bool islessequal(const Taylor& x, const Taylor& y) { return x <= y; }
+  friend bool islessgreater(const Taylor& x, const Taylor& y) { return x < y || x > y; }
+  friend bool isunordered(const Taylor& x, const Taylor& y) { return isnan(x) || isnan(y); }
   friend Taylor CotangentApply(functions::rule::logsumexp, const Taylor& x, const Taylor& y) {
-    return taylor::WithValue(taylor::Integrate(T(0), functions::sigmoid(x - y), x) +
-                                 taylor::Integrate(T(0), functions::sigmoid(y - x), y),
+    const Taylor gap = x == y && isinf(x) ? Taylor(0) : x - y;
+    return taylor::WithValue(taylor::Integrate(T(0), functions::sigmoid(gap), x) +
+                                 taylor::Integrate(T(0), functions::sigmoid(-gap), y),
                              T(functions::logsumexp(x[0], y[0])));
   }
 
@@ -488,6 +495,10 @@ COTANGENT_PREDICATE(bool, isnormal)
 COTANGENT_PREDICATE(bool, signbit)
 COTANGENT_PREDICATE(int, fpclassify)
 COTANGENT_PREDICATE(int, ilogb)
+COTANGENT_PREDICATE(long, lround)
+COTANGENT_PREDICATE(long long, llround)
+COTANGENT_PREDICATE(long, lrint)
+COTANGENT_PREDICATE(long long, llrint)
 #undef COTANGENT_PREDICATE
 
 template <class T, int K>
@@ -554,7 +565,15 @@ Taylor<T, K> CotangentApply(functions::rule::logsumexp, std::span<const Taylor<T
     const R value = functions::value_of(xi);
     high = value > high || std::isnan(value) ? value : high;
   }
-  if (!std::isfinite(high)) return Taylor<T, K>(high);
+  if (std::isnan(high) || x.empty()) return Taylor<T, K>(high);
+  if (std::isinf(high)) {  // the mean of the terms that are infinite likewise
+    Taylor<T, K> sum(0);
+    int terms = 0;
+    for (const auto& xi : x) {
+      if (functions::value_of(xi) == high) sum += xi, ++terms;
+    }
+    return taylor::WithValue(sum / T(terms), T(high));
+  }
   Taylor<T, K> sum(0);
   for (const auto& xi : x) sum += exp(xi - high);
   return log(sum) + high;

@@ -220,6 +220,11 @@ requires Active<Bare<A>> COTANGENT_INLINE auto scalbn(A&& a, int exponent) {
   return ldexp(std::forward<A>(a), exponent);
 }
 
+template <class A, class B>
+concept OperandPair = Operands<Bare<A>, Bare<B>>;
+COTANGENT_COMPARING_FUNCTIONS(OperandPair)
+COTANGENT_ROUNDING_FUNCTIONS(Active)
+
 // Returns x minus its whole part.
 struct FractionRule {
   template <class T>

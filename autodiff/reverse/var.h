@@ -227,8 +227,15 @@ BasicVar<Tape> CotangentApply(functions::rule::logsumexp, std::span<const BasicV
     for (const Var& xi : x) largest = xi.Value() > largest || isnan(xi) ? xi.Value() : largest;
     high = forward::ValueOf(largest);
   }
-  if (!isfinite(high)) return Var(high.Value());
+  if (isnan(high)) return Var(high.Value());
   Var sum = 0;
+  if (isinf(high)) {  // the mean of the terms that are infinite likewise
+    int terms = 0;
+    for (const Var& xi : x) {
+      if (xi == high) sum += xi, ++terms;
+    }
+    return sum / terms;
+  }
   for (const Var& xi : x) sum += exp(xi - high);
   return log(sum) + high;
 }

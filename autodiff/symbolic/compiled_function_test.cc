@@ -1,6 +1,7 @@
 #include "autodiff/symbolic/compiled_function.h"
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "autodiff/symbolic/functions.h"
 #include "autodiff/symbolic/lower.h"
 #include "autodiff/symbolic/parse.h"
+#include "autodiff/symbolic/print.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -69,6 +71,34 @@ TEST(CompiledFunction, AgreesWithDouble) {
         EXPECT_NEAR(y[i], want[0], 1e-6 + 3e-6 * std::fabs(want[0])) << "at " << x[i];
         EXPECT_NEAR(slope[i], want[1], 1e-6 + 3e-6 * std::fabs(want[1])) << "at " << x[i];
       }
+    }
+  }
+}
+
+// A NaN stays a NaN, whichever operand it is, interpreted as compiled. (The values are those of
+// numpy's and PyTorch's maximum and minimum.)
+TEST(CompiledFunction, MaxAndMinKeepNaN) {
+  Pool pool;
+  const Expr x = pool.Variable("x"), y = pool.Variable("y");
+  std::vector<Expr> formulas;
+  for (const char* text :
+       {"max(0, x)", "max(x, 0)", "min(0, x)", "min(x, 0)", "max(x, y)", "max(y, x)", "min(x, y)",
+        "min(y, x)", "relu(x)", "min(max(x, 0), 6)", "max(y, max(x, 1))"}) {
+    formulas.push_back(*Parse(text, pool));
+  }
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> xs(37, nan), ys(37, 2);
+  const auto program = Program::Create(formulas, {x, y});
+  ASSERT_TRUE(program.ok());
+  const std::vector<double> interpreted = program->Evaluate<double>(std::vector<double>{nan, 2});
+  for (const Isa isa : {Isa::kPortable, BestIsa()}) {
+    for (size_t i = 0; i < formulas.size(); ++i) {
+      std::vector<float> result(37, 1);
+      const auto compiled = CompiledFunction::Compile({formulas[i]}, {x, y}, isa);
+      ASSERT_TRUE(compiled.ok()) << compiled.status();
+      (*compiled)({xs.data(), ys.data()}, {result.data()}, result.size());
+      EXPECT_TRUE(std::isnan(result[0]) && std::isnan(result[36])) << ToText(formulas[i]);
+      EXPECT_TRUE(std::isnan(interpreted[i])) << ToText(formulas[i]);
     }
   }
 }

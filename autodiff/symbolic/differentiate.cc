@@ -190,7 +190,9 @@ Expr PlainNode(Op op, absl::Span<const Expr> a) {
     case Op::kStrongMul:
       return a[0] * a[1];
     case Op::kHypot:
-      return Sqrt(Square(a[0]) + Square(a[1]));
+    case Op::kSoftsign:
+    case Op::kGeluTanh:
+      return Info(op).normal(a);
     case Op::kMul: {
       // (1 - u) (1 + u) becomes 1 - u^2.
       const Expr u = OfOneMinusSquare(op, a);

@@ -87,7 +87,7 @@ class Program {
   template <typename T, typename Value>
   T Product(const Step& step, Value value) const;
   template <typename T, typename Value>
-  T ProductInSteps(const Step& step, Value value, double below) const;
+  T ProductInSteps(const Step& step, Value value) const;
 
   uint32_t Slot(const Step& step, uint32_t i) const {
     return argument_slots_[step.arguments_begin + i];
@@ -142,10 +142,12 @@ T ConstantPower(const T& a, double exponent) {
   }
 }
 
-// Returns 2 / (e^a + e^-a), computed from e^-|a|, which does not overflow.
+// Returns 1 / cosh(a). Far from 0, where cosh(a) may overflow, it is 2 / (e^a + e^-a), computed
+// from e^-|a|; near 0 the derivative of that would cancel.
 template <typename T>
 T HyperbolicSecant(const T& a) {
   using namespace autodiff::functions;  // NOLINT
+  if (a < T(20.0) && T(-20.0) < a) return T(1.0) / cosh(a);
   const T small = exp(a < T(0.0) ? T(a) : T(-a));
   return T(2.0) * small / (T(1.0) + small * small);
 }
@@ -216,17 +218,21 @@ T Program::Product(const Step& step, Value value) const {
     }
   }
   if (!numerator.has_value()) numerator = T(1.0);
-  if (!denominator.has_value()) return below == 1 ? *numerator : T(*numerator / below);
-  if (below != 1) denominator = T(below * *denominator);
-  if (internal::IsNormal(*denominator)) return T(*numerator / *denominator);
-  return ProductInSteps<T>(step, value, below);
+  const bool divided = below != 1 || denominator.has_value();
+  if (!divided) return *numerator;
+  if (internal::IsFinite(*numerator)) {
+    if (!denominator.has_value()) return T(*numerator / below);
+    if (below != 1) denominator = T(below * *denominator);
+    if (internal::IsNormal(*denominator)) return T(*numerator / *denominator);
+  }
+  return ProductInSteps<T>(step, value);
 }
 
-// Returns the same product as Product() if the denominator overflows or underflows: cancels x/x,
-// and divides by the other factors of the denominator one after the other. `below` is the product
-// of the constants in the denominator.
+// Returns the same product as Product() if the numerator overflows, or if the denominator overflows
+// or underflows: cancels x/x, multiplies by fractions as they are, and divides by the other factors
+// of the denominator one after the other.
 template <typename T, typename Value>
-T Program::ProductInSteps(const Step& step, Value value, double below) const {
+T Program::ProductInSteps(const Step& step, Value value) const {
   const uint32_t count = step.arguments_end - step.arguments_begin;
   std::vector<bool> left_out(count, false);
   for (uint32_t i = 0; i < count; ++i) {
@@ -241,13 +247,15 @@ T Program::ProductInSteps(const Step& step, Value value, double below) const {
   for (uint32_t i = 0; i < count; ++i) {
     const Step& factor = steps_[Slot(step, i)];
     if (left_out[i] || Divides(step, i)) continue;
-    result = factor.op == Op::kConstant ? T(factor.Numerator() * result)
-                                        : T(result * value(Slot(step, i)));
+    if (factor.op != Op::kConstant) {
+      result = result * value(Slot(step, i));
+    } else {
+      result = factor.Numerator() == 1 ? T(result / factor.parameter) : T(factor.value * result);
+    }
   }
-  if (below != 1) result = result / below;
   for (uint32_t i = 0; i < count; ++i) {
     const Step& factor = steps_[Slot(step, i)];
-    if (left_out[i] || !Divides(step, i) || factor.constant) continue;
+    if (left_out[i] || !Divides(step, i)) continue;
     result = internal::DividedByPower<T>(result, value(Slot(factor, 0)), -factor.parameter);
   }
   return result;

@@ -77,7 +77,7 @@ constexpr NamedFunction kFunctions[] = {
     {"fmod", 2, 2, [](Args a) { return Fmod(a[0], a[1]); }},
     {"gamma", 1, 1, Plain<Op::kGamma>},
     {"gelu", 1, 1, [](Args a) { return Gelu(a[0]); }},
-    {"gelu_tanh", 1, 1, [](Args a) { return GeluTanh(a[0]); }},
+    {"gelu_tanh", 1, 1, Plain<Op::kGeluTanh>},
     {"hard_sigmoid", 1, 1, [](Args a) { return HardSigmoid(a[0]); }},
     {"hard_swish", 1, 1, [](Args a) { return HardSwish(a[0]); }},
     {"heaviside", 1, 1, [](Args a) { return Step(a[0]); }},
@@ -108,7 +108,7 @@ constexpr NamedFunction kFunctions[] = {
     {"sin", 1, 1, [](Args a) { return Sin(a[0]); }},
     {"sinh", 1, 1, [](Args a) { return Sinh(a[0]); }},
     {"softplus", 1, 1, [](Args a) { return Softplus(a[0]); }},
-    {"softsign", 1, 1, [](Args a) { return Softsign(a[0]); }},
+    {"softsign", 1, 1, Plain<Op::kSoftsign>},
     {"sqr", 1, 1, [](Args a) { return Square(a[0]); }},
     {"sqrt", 1, 1, [](Args a) { return Sqrt(a[0]); }},
     {"step", 1, 1, [](Args a) { return Step(a[0]); }},
@@ -130,13 +130,10 @@ const NamedFunction* FindFunction(const char* name) {
 
 Expr LeakyRelu(Expr x, Expr slope) { return Select(x.pool().Constant(0), x, x, slope * x); }
 Expr Elu(Expr x, Expr alpha) { return Select(x.pool().Constant(0), x, x, alpha * Expm1(x)); }
-Expr Softsign(Expr x) { return x / (1 + Abs(x)); }
+Expr Softsign(Expr x) { return Apply(Op::kSoftsign, {x}); }
 Expr Gelu(Expr x) { return 0.5 * (x * Erfc(-x / Sqrt(x.pool().Constant(2)))); }
 
-Expr GeluTanh(Expr x) {
-  const Expr scale = 2 * Sqrt(2 / x.pool().Pi());
-  return x * Sigmoid(scale * (x + 0.044715 * Pow(x, Number(3))));
-}
+Expr GeluTanh(Expr x) { return Apply(Op::kGeluTanh, {x}); }
 
 Expr Silu(Expr x) { return x * Sigmoid(x); }
 

@@ -57,7 +57,10 @@ bool IsReciprocal(Expr e) {
 }
 
 void Lowering::CountUses(absl::Span<const Expr> nodes, absl::Span<const Expr> roots) {
-  for (const Expr root : roots) ++uses_[root];
+  for (const Expr root : roots) {
+    ++uses_[root];
+    if (IsReciprocal(root)) ++divisions_by_[root.arg(0)];
+  }
   for (const Expr e : nodes) {
     for (const Expr argument : e.args()) {
       ++uses_[argument];

@@ -36,8 +36,6 @@ class Budget {
     return left_ >= 0;
   }
   bool exhausted() const { return left_ < 0; }
-  // What is left of the work; below 0 by what was spent beyond it.
-  int64_t left() const { return left_; }
 
  private:
   int64_t left_;

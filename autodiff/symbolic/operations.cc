@@ -2,6 +2,7 @@
 #include <limits>
 #include <numbers>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "autodiff/symbolic/limit_rules.h"
@@ -149,12 +150,36 @@ Expr SelectDerivative(Expr e, size_t i) {
   return Select(e.arg(0), e.arg(1), i == 2 ? one : zero, i == 2 ? zero : one);
 }
 
+Expr GeluTanhArgument(Expr x) {
+  return 2 * Sqrt(2 / x.pool().Pi()) * (x + 0.044715 * Pow(x, Number(3)));
+}
+
+// The derivative of x s for s = sigmoid(u) is s + x s sigmoid(-u) u'. Where s sigmoid(-u) is 0, u'
+// may overflow.
+Expr GeluTanhDerivative(Expr e, size_t) {
+  const Expr x = e.arg(0), u = GeluTanhArgument(x), s = Sigmoid(u);
+  const Expr slope = 2 * Sqrt(2 / x.pool().Pi()) * (1 + 3 * 0.044715 * Square(x));
+  return s + StrongMul(s * Sigmoid(-u), x * slope);
+}
+
 // -- Functions for the field `pole`: whether an infinite value is a pole --
 
 bool Always(Numbers) { return true; }
 bool NotPositive(Numbers a) { return a[0] <= 0; }
 
 // -- Functions for the field `lower`, which append to the vector program p --
+
+// Min and Max of the vector program p return the second operand if either is NaN. A constant goes
+// first: it is no NaN.
+codegen::Value KeepingNaN(Program& p, codegen::Value (Program::*f)(codegen::Value, codegen::Value),
+                          codegen::Value a, codegen::Value b) {
+  const auto constant = [&p](codegen::Value v) {
+    return p.instructions()[v].opcode == codegen::Opcode::kConstant;
+  };
+  if (constant(b)) std::swap(a, b);
+  if (constant(a)) return (p.*f)(a, b);
+  return p.Select(p.Equal(a, a), (p.*f)(a, b), a);
+}
 
 codegen::Value LowerCbrt(Program& p, V a) {
   return p.Mul(p.Sign(a[0]), p.Pow(p.Abs(a[0]), p.Constant(1.0f / 3)));

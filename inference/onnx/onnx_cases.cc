@@ -110,6 +110,9 @@ constexpr LayerCase kLayers[] = {
     {"formula_others",
      "layer { activation { formula: \"hypot(x, 2) + cbrt(x) + erfc(x) + exp(-x) + expm1(x / 2)\" } "
      "}"},
+    {"formula_activations",
+     "layer { activation { formula: \"softsign(x) - gelu_tanh(x) * silu(x) + mish(x) + "
+     "softplus(x)\" } }"},
     {"formula_branches",
      "layer { activation { formula: \"select(x, 0.5, min(x, 0), max(x, 1)) / (2 + sqrt(abs(x)))\" "
      "} }"},

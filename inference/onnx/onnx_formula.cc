@@ -126,6 +126,8 @@ const char* OperatorOf(Op op) {
       return "Sigmoid";
     case Op::kSoftplus:
       return "Softplus";
+    case Op::kSoftsign:
+      return "Softsign";
     case Op::kSin:
       return "Sin";
     case Op::kCos:
@@ -200,6 +202,11 @@ absl::StatusOr<std::string> Formula::Make(const Expr& e) {
     case Op::kLogSumExp:  // max(a, b) + ln(1 + e^-|a - b|)
       return Add("Add",
                  {Add("Max", a), Add("Softplus", {Add("Neg", {Add("Abs", {Add("Sub", a)})})})});
+    case Op::kGeluTanh: {  // x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))
+      const Name cube = Add("Mul", {Power(a[0], 2), a[0]});
+      const Name sum = Add("Add", {a[0], Add("Mul", {cube, Number(0.044715)})});
+      return Add("Mul", {a[0], Add("Sigmoid", {Add("Mul", {sum, Number(1.5957691216057308)})})});
+    }
     case Op::kCbrt:
       return Add("Mul", {Add("Sign", a), Add("Pow", {Add("Abs", a), Number(1.0 / 3)})});
     case Op::kHypot:
