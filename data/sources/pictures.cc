@@ -47,7 +47,18 @@ void TakeFit(const FitOptions& options, Hash& hash) {
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// Of pictures that cannot be read, the error of the first.
+// Returns the text with U+FFFD for each control character: names of classes stand in lines and
+// tables, and a terminal would obey an escape sequence in one.
+std::string WithoutControls(const std::string& text) {
+  std::string plain;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    plain += byte < 0x20 || byte == 0x7f ? "\xef\xbf\xbd" : std::string(1, c);
+  }
+  return plain;
+}
+
+// Returns the error of the first picture that could not be read, or OK.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) {
     if (!status.ok()) return OrSkipIt(status);
@@ -74,7 +85,8 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->target_kind = targets;
   // Checkpoints are JSON and hold these names; what they cannot hold, the network would not know
   // again.
-  for (const std::string& name : classes) source->classes.push_back(ValidUtf8(name));
+  for (const std::string& name : classes)
+    source->classes.push_back(WithoutControls(ValidUtf8(name)));
   for (int split = 0; split < 3; ++split) {
     pictures[split].ShrinkToFit();
     source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));
