@@ -17,13 +17,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/cpu.h"
 #include "base/element_type.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
 #include "tensor/convolution_family.h"
 #include "tensor/own_kernels.h"
 #include "tensor/tile_kernels.h"
+#include "tensor/tiled_convolution.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -34,25 +34,20 @@ using tile_kernels::kTileBytes;
 
 // The pixels of a chunk: enough that loading and storing sums costs little.
 constexpr int64_t kChunk = 256;
-// The most groups of channels in a block's rows and columns. The more there are, the less often
-// pixels are packed again for another block; a block's sums and packed pixels must stay in a core's
-// second-level cache: 0.6 MiB, or 0.3 with half as many columns.
+// The most groups of channels in a block's rows. The more there are, the less often pixels are packed
+// again for another block.
 constexpr int64_t kRowGroups = 8;
-constexpr int64_t kLargeColumnGroups = 32, kLargeCacheBytes = 1 << 20;
 // The shares per thread to aim for if the sums of all parts fit into kMostSumsBytes.
 constexpr int64_t kShares = 4;
 constexpr int64_t kMostSumsBytes = 8 << 20;
-// Fewer channels than this would mostly multiply the zeros that fill their group.
-constexpr int64_t kLeastChannels = 8;
 
 class OuterProduct final : public ConvolutionImplementation {
  public:
   // Returns whether this processor has the necessary instructions and the convolution has one group
   // and enough channels. `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type) {
-    return type == ElementType::kBf16 && HasAmx() && direction == Direction::kWeightGradient &&
-           shape.groups == 1 && !shape.IsLinear() &&
-           std::min(shape.in_channels, shape.out_channels) >= kLeastChannels;
+    return type == ElementType::kBf16 && direction == Direction::kWeightGradient &&
+           SuitsTiles(shape);
   }
   // Returns the choice with the implementation "outer_product:amx".
   static ConvolutionChoice Choice(ElementType type) {
@@ -134,11 +129,9 @@ OuterProduct::OuterProduct(const ConvolutionShape& shape, Direction, ElementType
       pixels_(shape.batch * shape.out_height() * shape.out_width()),
       taps_(shape.kernel_height * shape.kernel_width),
       groups_a_tap_(DivideUp(shape.in_channels, kGroup)) {
-  const int64_t most_columns =
-      SecondCacheBytes() > kLargeCacheBytes ? kLargeColumnGroups : kLargeColumnGroups / 2;
   const int64_t rows = DivideUp(shape.out_channels, kGroup);
   row_blocks_ = DivideUp(rows, kRowGroups), row_groups_ = DivideUp(rows, row_blocks_);
-  column_blocks_ = DivideUp(columns(), most_columns);
+  column_blocks_ = DivideUp(columns(), MostColumnGroups());
   column_groups_ = DivideUp(columns(), column_blocks_);
   chunks_ = DivideUp(pixels_, kChunk);
   for (size_t step = 0; step < step_bytes_.size(); ++step) step_bytes_[step] = step * kTileBytes;

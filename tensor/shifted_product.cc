@@ -21,7 +21,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/cpu.h"
 #include "base/element_type.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
@@ -29,6 +28,7 @@
 #include "tensor/own_kernels.h"
 #include "tensor/panels.h"
 #include "tensor/tile_kernels.h"
+#include "tensor/tiled_convolution.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -37,18 +37,14 @@ using tile_kernels::kGroup;
 using tile_kernels::kStep;
 using tile_kernels::kTileBytes;
 
-// The target pixels of a block, and the most groups of channels: their sums (0.3 MiB) must stay in
-// a core's second-level cache.
+// The target pixels of a block.
 constexpr int64_t kPixels = 128;
-constexpr int64_t kLargeGroups = 32, kLargeCacheBytes = 1 << 20;
 // The most steps that are multiplied at a time: enough that loading and storing sums costs little,
 // and few enough that two groups of the weights stay in the nearest cache.
 constexpr int64_t kMostSteps = 12;
 // The most bytes of source pixels that a block may need. A large dilation on a large image needs
 // more.
 constexpr int64_t kMostSourceBytes = 1 << 20;
-// Fewer channels than this would mostly multiply the zeros that fill their step or group.
-constexpr int64_t kLeastChannels = 8;
 
 // A cell of the kernel along one axis, and where the source pixel lies relative to the target's.
 struct AxisTap {
@@ -197,9 +193,7 @@ ShiftedProduct::ShiftedProduct(const ConvolutionShape& shape, Direction directio
                         shape.stride_width, shape.dilation_width, shape.pad_left)) {
   for (const AxisPhase& rows : rows_.phases)
     for (const AxisPhase& columns : columns_.phases) AddPhase(rows, columns);
-  const int64_t most_groups =
-      SecondCacheBytes() > kLargeCacheBytes ? kLargeGroups : kLargeGroups / 2;
-  groups_ = DivideUp(groups(), DivideUp(groups(), most_groups));
+  groups_ = DivideUp(groups(), DivideUp(groups(), MostColumnGroups()));
 }
 
 void ShiftedProduct::AddPhase(const AxisPhase& rows, const AxisPhase& columns) {
@@ -217,21 +211,23 @@ void ShiftedProduct::AddPhase(const AxisPhase& rows, const AxisPhase& columns) {
   source_rows_ = std::max(source_rows_, kPixels + phase.most_shift - phase.least_shift);
   if (!phases_.empty()) phase.first_tile = phases_.back().first_tile + phases_.back().steps.size();
 
-  const int64_t count = rows.taps.size() * columns.taps.size() * steps();
-  const int64_t pieces = std::max<int64_t>(1, DivideUp(count, kMostSteps));
-  int64_t piece = 0;
-  packed_steps_.resize(taps() * steps());
+  std::vector<int64_t> places;  // of the phase's steps in packed_steps_
   for (const AxisTap& y : rows.taps) {
     for (const AxisTap& x : columns.taps) {
+      const int64_t cell = y.cell * shape_.kernel_width + x.cell;
       for (int64_t step = 0; step < steps(); ++step) {
-        const int64_t index = phase.steps.size();
-        if (index == PartOf(count, piece, pieces).second) ++piece;
-        const auto [begin, end] = PartOf(count, piece, pieces);
-        packed_steps_[(y.cell * shape_.kernel_width + x.cell) * steps() + step] = {
-            .offset = ((phase.first_tile + begin) * groups() + index - begin) * kTileBytes,
-            .piece_steps = end - begin};
+        places.push_back(cell * steps() + step);
         phase.steps.push_back((shift_of(y, x) - phase.least_shift) * RowBytes() + step * kStep * 2);
       }
+    }
+  }
+  packed_steps_.resize(taps() * steps());
+  for (int64_t piece = 0; piece < phase.pieces(); ++piece) {
+    const auto [begin, end] = PartOf(phase.steps.size(), piece, phase.pieces());
+    for (int64_t i = begin; i < end; ++i) {
+      packed_steps_[places[i]] = {
+          .offset = ((phase.first_tile + begin) * groups() + i - begin) * kTileBytes,
+          .piece_steps = end - begin};
     }
   }
   phases_.push_back(std::move(phase));
@@ -239,10 +235,7 @@ void ShiftedProduct::AddPhase(const AxisPhase& rows, const AxisPhase& columns) {
 
 bool ShiftedProduct::IsAvailable(const ConvolutionShape& s, Direction direction,
                                  const SideTypes& types) {
-  if (!HasAmx() || s.groups != 1 || s.IsLinear() ||
-      std::min(s.in_channels, s.out_channels) < kLeastChannels) {
-    return false;
-  }
+  if (!SuitsTiles(s)) return false;
   const auto is_real = [](ElementType type) {
     return type == ElementType::kF32 || type == ElementType::kBf16;
   };
