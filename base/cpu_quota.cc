@@ -42,8 +42,8 @@ std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
     if (controllers.empty() || HasWord(controllers, "cpu"))
       found.push_back({controllers.empty(), line.substr(second + 1), "", ""});
   }
-  // A line is "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw"; optional fields may precede
-  // the dash.
+  // A line of mountinfo is "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw"; optional fields
+  // may precede the dash.
   std::ifstream mounts(root + "/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     const size_t dash = line.find(" - ");
@@ -82,7 +82,8 @@ std::optional<double> CpuQuota(const std::string& root) {
   for (const Hierarchy& hierarchy : HierarchiesOfProcess(root)) {
     if (hierarchy.mount_point.empty()) continue;
     // The path of the group below the mount point. Inside a container the mount may show another
-    // part of the tree than /proc/self/cgroup names; then the mount point itself is our group.
+    // part of the tree than /proc/self/cgroup names; then the mount point itself is taken for this
+    // process's group.
     std::string below = hierarchy.group;
     const std::string top = hierarchy.mount_root == "/" ? "" : hierarchy.mount_root;
     below = below.compare(0, top.size(), top) == 0 ? below.substr(top.size()) : "";

@@ -9,12 +9,12 @@
 namespace cotangent {
 
 // Returns the limit in processors (1.5 means one and a half processors' time), or nullopt if there
-// is no limit. It is the smallest quota / period of this process's control groups and of those
-// above them, as far as they are visible to the process.
+// is no limit. The limit is the smallest ratio quota / period among this process's control groups
+// and the groups above them, as far as the process can see these groups.
 //
 // Reads control groups of version 2 (cpu.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us);
-// /proc/self/cgroup and /proc/self/mountinfo say where they are (cgroups(7), proc(5)). `root` is
-// put before every path that is read, so that a test can supply its own files.
+// /proc/self/cgroup and /proc/self/mountinfo say where these files are (cgroups(7), proc(5)).
+// `root` is put before every path that is read, so that a test can supply its own files.
 std::optional<double> CpuQuota(const std::string& root = "");
 
 }  // namespace cotangent

@@ -12,7 +12,7 @@
 namespace cotangent {
 namespace {
 
-// Returns the quota that CpuQuota() reads from these files (path, text).
+// Returns the limit that CpuQuota() reads from `files`, which maps a path to the file's text.
 std::optional<double> QuotaIn(const std::map<std::string, std::string>& files) {
   static int count = 0;
   const std::string root =
@@ -57,8 +57,8 @@ TEST(CpuQuotaTest, Version1) {
       {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n"},
       {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"}};
   EXPECT_EQ(QuotaIn(files), 0.5);
-  // The group's path is not below the group that is mounted: the mount point is taken for our
-  // group.
+  // The group's path is not below mount_root (here /docker/0a1b), so the mount point is taken for
+  // the process's group.
   files["/proc/self/cgroup"] = "4:cpu,cpuacct:/../elsewhere\n";
   EXPECT_EQ(QuotaIn(files), 0.5);
   files["/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us"] = "-1\n";

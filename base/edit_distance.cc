@@ -6,7 +6,7 @@
 namespace cotangent {
 
 size_t EditDistance(std::string_view a, std::string_view b) {
-  // d[i][j] is the distance between the first i letters of a and the first j letters of b.
+  // d[i][j] is the distance between the first i bytes of a and the first j bytes of b.
   std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
   for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;

@@ -8,7 +8,7 @@
 namespace cotangent {
 
 // Returns the smallest number of edits that turn `a` into `b`. An edit inserts, removes or replaces
-// a letter, or swaps two neighbours; no part is edited twice (this is the restricted Damerau
+// a byte, or swaps two neighbouring bytes; no byte is edited twice (this is the restricted Damerau
 // distance, "optimal string alignment"). Time and memory grow with a.size() * b.size().
 size_t EditDistance(std::string_view a, std::string_view b);
 

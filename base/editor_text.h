@@ -22,7 +22,7 @@ bool IsUtf16(absl::string_view text);
 
 // Describes a non-ASCII character of a UTF-8 text, for error messages.
 struct ForeignCharacter {
-  size_t bytes = 1;
+  size_t bytes = 1;         // length in UTF-8; 1 for a byte that is not valid UTF-8
   bool is_quote = false;    // a typographic quote
   std::string description;  // "the typographic dash − (U+2212)", "a no-break space (U+00A0)"
   std::string mend;         // advice: "expected a plain space", "remove it"; empty if there is none
@@ -36,7 +36,7 @@ ForeignCharacter ForeignCharacterAt(absl::string_view text);
 // space (U+00A0); expected a plain space".
 std::string FoundForeignCharacter(absl::string_view text);
 
-// Returns the position of the first non-ASCII byte in `text`, or npos if there is none.
+// Returns the index (from 0) of the first non-ASCII byte in `text`, or npos if there is none.
 size_t FirstForeignCharacter(absl::string_view text);
 
 }  // namespace cotangent

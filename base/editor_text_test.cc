@@ -10,13 +10,14 @@ TEST(ValidUtf8, KeepsWhatIsValidAndReplacesEachOtherByte) {
   EXPECT_EQ(ValidUtf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"),
             "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
   EXPECT_EQ(ValidUtf8(""), "");
-  // A byte that continues nothing, one that begins nothing, and a character that is cut short.
+  // A continuation byte without a first byte (0x80), bytes that begin no character (0xff, 0xf8),
+  // and a first byte whose continuation is missing (0xc3).
   for (const char* text : {"\x80", "\xff", "\xc3", "\xf8"}) EXPECT_EQ(ValidUtf8(text), kReplaced);
   EXPECT_EQ(ValidUtf8("\xe2\x82"), std::string(kReplaced) + kReplaced);
   EXPECT_EQ(ValidUtf8("\xc3s"), std::string(kReplaced) + "s");
 }
 
-// RFC 3629, section 3.
+// Tests the sequences that RFC 3629, section 3, forbids, and their valid neighbours.
 TEST(ValidUtf8, RefusesOverlongFormsSurrogatesAndWhatIsBeyondUnicode) {
   for (const char* text :
        {"\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {

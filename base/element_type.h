@@ -55,8 +55,8 @@ constexpr std::string_view Name(ElementType type) {
 }
 
 // Rounds to the nearest bfloat16, ties to even. bfloat16 has a float's sign and exponent and 7
-// explicit bits of mantissa, so the relative rounding error is at most 2^-8. A NaN becomes a quiet
-// NaN; a value too large becomes infinity, as in IEEE 754.
+// explicit bits of mantissa, so the relative rounding error of a normal number is at most 2^-8. A
+// NaN becomes a quiet NaN; a value too large becomes infinity, as in IEEE 754.
 inline uint16_t FloatToBf16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
   uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
@@ -77,7 +77,8 @@ struct Bf16 {
 };
 static_assert(sizeof(Bf16) == 2);
 
-// The element type that stores the C++ type T: ElementTypeOf<float> == ElementType::kF32.
+// The element type that stores the C++ type T: ElementTypeOf<float> == ElementType::kF32. It is
+// kF32 also for types that have no specialisation below.
 template <typename T>
 inline constexpr ElementType ElementTypeOf = ElementType::kF32;
 template <>

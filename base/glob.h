@@ -6,7 +6,7 @@
 namespace cotangent {
 
 // Returns whether the whole of `name` matches `pattern`. In a pattern `*` matches any characters or
-// none, `?` matches exactly one, and every other character matches itself.
+// none, `?` matches exactly one, and every other character matches itself. A character is a byte.
 bool FitsPattern(std::string_view name, std::string_view pattern);
 
 }  // namespace cotangent

@@ -31,8 +31,8 @@ class OtherLoad {
  public:
   OtherLoad();
   // Returns the share of processor time that other processes took since the last call, or since
-  // construction. Returns 0 if the system does not tell, or if less than 0.05 s of processor time
-  // has passed; that time then counts towards the next call.
+  // construction. Returns 0 if /proc/stat cannot be read, or if less than 0.05 s has passed (busy
+  // and idle, summed over the processors); that time then counts towards the next call.
   double SinceLast();
   // Returns the number of processors whose time is measured.
   int processors() const;
@@ -40,7 +40,7 @@ class OtherLoad {
  private:
   const cpu_set_t processors_ = Processors();  // empty if the system does not tell
   ProcessorTime last_;
-  double last_own_ = 0;
+  double last_own_ = 0;  // processor time of this process at the last call, in seconds
 };
 
 }  // namespace cotangent

@@ -21,7 +21,7 @@
 namespace cotangent {
 namespace {
 
-constexpr int64_t kMapFrom = int64_t{1} << 20;
+constexpr int64_t kMapFrom = int64_t{1} << 20;  // bytes from which buffers are mapped by mmap()
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
@@ -102,8 +102,8 @@ absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by) {
 namespace {
 
 // Maps zeroed memory that begins at a multiple of the huge page size; otherwise the first and last
-// part of it would lie in small pages. `bytes` is a multiple of kHugePage. Returns null if the
-// system refuses.
+// part of the memory would lie in small pages. `bytes` is a multiple of kHugePage. Returns null if
+// the system refuses.
 void* MapAligned(int64_t bytes) {
   char* mapped = static_cast<char*>(
       mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -119,7 +119,7 @@ void* Allocate(int64_t bytes) {
   if (bytes >= kMapFrom) {
     void* mapped = MapAligned(RoundUp(bytes, kHugePage));
     if (mapped != nullptr)
-      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // if refused, only slower
+      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // if refused: slower pages
     return mapped;
   }
   const int64_t rounded = RoundUp(std::max<int64_t>(bytes, 1), kAlignment);

@@ -17,8 +17,8 @@ inline constexpr int64_t kAlignment = 64;
 
 // Returns how many bytes can still be allocated before the machine swaps, or the kernel refuses or
 // kills the process. It is the smallest of MemAvailable (/proc/meminfo), what the memory limits of
-// the process's control groups leave (inactive file cache counts as free), and what its limit on
-// address space (ulimit -v) leaves. Returns the largest int64_t if none of them is known.
+// the process's control groups leave (inactive file cache counts as free), and what the process's
+// limit on address space (ulimit -v) leaves. Returns the largest int64_t if none of these is known.
 int64_t AvailableMemoryBytes();
 
 // Returns a ResourceExhausted error if `bytes` exceeds AvailableMemoryBytes(). The message begins
@@ -27,9 +27,10 @@ int64_t AvailableMemoryBytes();
 absl::Status CheckMemoryAvailable(int64_t bytes, std::string_view needed_by);
 
 // Allocates zeroed memory with the alignment and huge pages of AlignedBuffer; aborts the process if
-// there is none.
+// the system refuses.
 void* AllocateOrDie(int64_t bytes);
-// Frees memory that AllocateOrDie() returned. `bytes` must be the size that was asked for.
+// Frees memory that AllocateOrDie() returned. `bytes` must be the size that was passed to
+// AllocateOrDie().
 void Deallocate(void* data, int64_t bytes);
 
 // Owns `size()` bytes, aligned to kAlignment and zeroed. A buffer of 1 MiB or more gets a memory
@@ -78,7 +79,7 @@ struct BigAllocator {
   using value_type = T;
   BigAllocator() = default;
   template <typename U>
-  BigAllocator(const BigAllocator<U>&) {}  // NOLINT(google-explicit-constructor): of allocators
+  BigAllocator(const BigAllocator<U>&) {}  // NOLINT(google-explicit-constructor): required
   T* allocate(size_t count) {
     return static_cast<T*>(AllocateOrDie(static_cast<int64_t>(count * sizeof(T))));
   }

@@ -7,8 +7,8 @@
 
 namespace cotangent {
 
-// Returns an amount such as "700.0 MiB" or, from 1024 MiB on, "4.5 GiB". It is rounded up to a
-// tenth, so that it is enough where somebody allows as much.
+// Returns an amount such as "700.0 MiB" or, from 1024 MiB on, "4.5 GiB". Rounds up to a tenth, so
+// that a limit set to the amount shown is large enough.
 std::string MemoryText(int64_t bytes);
 
 }  // namespace cotangent

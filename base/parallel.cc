@@ -31,13 +31,13 @@ using std::chrono::milliseconds;
 
 // How long a thread spins before it sleeps, when it waits for work or for the last share. Waking a
 // thread takes the system 5 to 50 us, longer than most pauses between two operations of a network,
-// so it spins through them while other programs are quiet. While they are busy, a spinning thread
-// takes the processor from the thread that it waits for. Measured on 2 cores of a virtual machine,
-// kernel 6.18.
+// so threads spin during such pauses while other programs are quiet. While other programs are busy,
+// a spinning thread takes the processor from the thread that it waits for. Measured on 2 cores of a
+// virtual machine, kernel 6.18.
 constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
-// Every kAskEvery the system is asked how much processor time other programs use. They count as
-// busy if they leave our threads more than max(kMostMissing, kMostMissingPerThread * threads)
-// processors too few. (An editor and a browser at rest take less.)
+// Every kAskEvery the system is asked how much processor time other programs use. Other programs
+// count as busy if they leave our threads more than max(kMostMissing, kMostMissingPerThread *
+// threads) processors too few. (An editor and a browser at rest take less.)
 constexpr milliseconds kAskEvery{100};
 constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
 // While other programs are busy, a waiting thread checks this often whether the thread that it
@@ -55,9 +55,9 @@ void Pause() {
 // Tells whether other programs compete for our processors, or a quota grants less time than our
 // threads would take.
 //
-// The time that our threads wait to be scheduled (proc_pid_schedstat(5)) is no measure of this:
-// threads that sleep and wake also delay each other, when the kernel wakes one on the other's
-// processor.
+// The time that our threads wait to be scheduled (proc_pid_schedstat(5)) does not show whether
+// other programs compete: threads that sleep and wake also delay each other, when the kernel wakes
+// one on the other's processor.
 class Disturbance {
  public:
   explicit Disturbance(int threads)
@@ -158,7 +158,7 @@ class Pool {
     pending_.store(static_cast<uint32_t>(shares), std::memory_order_relaxed);
     for (int i = 0; i < threads(); ++i) {
       const auto [begin, end] = PartOf(shares, i, threads());
-      members_[i].unclaimed.store(Pack(begin, end));  // publishes share_ and work_, too
+      members_[i].unclaimed.store(Pack(begin, end));  // publishes share_, work_, too
     }
     epoch_.fetch_add(1);
     if (sleeping_.load() > 0) WakeSleepers(epoch_, INT_MAX);
@@ -180,7 +180,7 @@ class Pool {
     std::atomic<uint64_t> unclaimed{0};  // own shares not yet taken: begin << 32 | end
     ScheduledThread thread;
   };
-  static constexpr int kMostLookedAt = 64;  // threads
+  static constexpr int kMostLookedAt = 64;  // threads that a waiting thread examines
   static uint64_t Pack(uint64_t begin, uint64_t end) { return begin << 32 | end; }
 
   // Takes a share from `unclaimed` and returns it: the first for the thread that the shares were
@@ -213,15 +213,15 @@ class Pool {
         // A sleeping caller of ParallelFor() waits until pending_ is 0, so only the last share
         // wakes it.
         if (pending_.fetch_sub(1) == 1 && waiting_.load()) WakeSleepers(pending_, 1);
-        self.thread.End();  // only now: nobody waits while this thread returns to its processor
+        self.thread.End();  // last: nobody waits while this thread moves back
       }
     }
   }
 
   // Thread `self` calls this before it sleeps until other threads finish their shares. run[i] is
-  // the processor time that thread i had used earlier. If a thread with unfinished shares has not
-  // run since, the system has suspended it while all wait for it. The function moves that thread to
-  // the processor of `self`, which is about to be free.
+  // the processor time in ns that thread i had used at the previous call (0 at first). If a thread
+  // that is computing a share has not run since, the system has suspended it while all wait for it.
+  // The function moves that thread to the processor of `self`, which is about to be free.
   void HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
     for (int i = 0; i < std::min(threads(), kMostLookedAt); ++i) {
       Member& other = members_[i];

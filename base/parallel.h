@@ -1,11 +1,11 @@
-// ParallelFor(): the only way in which this project computes on several threads.
+// ParallelFor() divides a computation among threads.
 //
 //   ParallelFor(rows, [&](int64_t row) { Scale(row); });        // row by row, in any order
 //   ParallelFor(shares, [&](int64_t share, int thread) { ... });  // `thread` picks scratch memory
 //
 // A job (one call) consists of shares (calls of the function), and each thread takes the next share
-// when it is free. If the system suspends a thread, only the share that it works on is late. The job
-// ends when its last share is done, even if some threads have not woken up for it.
+// when it is free. If the system suspends a thread, only the share that it works on is late. The
+// job ends when its last share is done, even if some threads have not woken up for it.
 //
 // Results must not depend on which thread computes a share. If shares contribute to a sum, each
 // share computes its own partial sum, and the caller adds these in order afterwards. If the number
@@ -68,8 +68,8 @@ void ParallelFor(int64_t shares, const Work& work) {
 
 // A scope for jobs (calls of ParallelFor()) that follow each other closely, such as the operations
 // of a training step. While other programs are busy, ParallelFor() binds the calling thread to one
-// processor. Threads that the caller creates then would inherit this binding, so it is lifted after
-// each job or, inside a ParallelSection, when the section ends.
+// processor. Threads that the caller creates then would inherit this binding, so ParallelFor()
+// removes the binding after each job or, inside a ParallelSection, when the section ends.
 class ParallelSection {
  public:
   ParallelSection();
@@ -86,8 +86,9 @@ inline std::pair<int64_t, int64_t> PartOf(int64_t total, int64_t index, int64_t 
   return {begin, begin + size + (index < longer ? 1 : 0)};
 }
 
-// The number of shares per thread that ParallelRanges() makes. With many shares no thread is long
-// without work at the end; with few, handing them out (about 0.1 us each) costs little.
+// The number of shares per thread that ParallelRanges() makes. The more shares, the shorter is the
+// time at the end of a job in which some threads have no work; the fewer, the less time handing
+// them out (about 0.1 us each) takes.
 inline constexpr int64_t kSharesPerThread = 16;
 
 // Returns the smallest number of items of a simple loop that is worth a share of its own, if each

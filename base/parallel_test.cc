@@ -51,7 +51,7 @@ TEST(Parallel, SharesAtTheSameTimeHaveDifferentThreads) {
 }
 
 // Share 0 waits until all others are done, so the other thread must take the shares that were dealt
-// to share 0's thread.
+// to the thread of share 0.
 TEST(Parallel, AThreadThatIsHeldUpHoldsUpItsShareOnly) {
   SetThreads(2);
   std::atomic<int> done = 0;

@@ -56,12 +56,12 @@ class ScheduledThread {
 
  private:
   enum State : int { kIdle, kWorking, kBeingMoved, kMoved };
-  void Return();  // moves the thread back to the processors it had before
+  void Return();  // moves the thread back to the processors it had before MoveHere()
 
   pid_t id_ = 0;
   clockid_t clock_ = 0;
   std::atomic<int> state_{kIdle};
-  cpu_set_t processors_;  // the processors it had before it was moved
+  cpu_set_t processors_;  // the processors that the thread had before it was moved
 };
 
 }  // namespace cotangent

@@ -5,9 +5,9 @@
 // states are an arithmetic sequence. Each state is hashed by a bijection of 64 bits in which every
 // input bit changes every output bit with probability close to 1/2.
 //
-// The order of shuffled images, augmentations and dropout come from this generator. If its numbers
-// changed, training with the same seed would give other results. (Initial weights come from another
-// generator, Philox: layers/network/initialize.h.)
+// Training draws the order of images, augmentations and dropout masks from this generator. If its
+// numbers changed, training with the same seed would give other results. (Initial weights come from
+// another generator, Philox: layers/network/initialize.h.)
 #ifndef COTANGENT_BASE_SPLIT_MIX_H_
 #define COTANGENT_BASE_SPLIT_MIX_H_
 

@@ -25,7 +25,8 @@
   } while (false)
 
 // Evaluates the expression, an absl::StatusOr, and assigns its value to `target`, a variable or a
-// declaration of one; if it is an error, returns that from the enclosing function.
+// declaration of one; if the StatusOr holds an error, returns the error from the enclosing
+// function.
 #define ASSIGN_OR_RETURN(target, ...) \
   COTANGENT_ASSIGN_OR_RETURN(COTANGENT_JOIN(cotangent_status_or_, __LINE__), target, (__VA_ARGS__))
 
