@@ -18,9 +18,9 @@ constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
 constexpr int64_t kFew = 256, kMany = int64_t{1} << 20;
 constexpr int kFewTimes = 21, kManyTimes = 7;
 
-// Returns the median of several times that the slowest rank takes for the mean of a stretch. The
-// ranks begin together, since gathering the times of the mean before makes them wait for each
-// other.
+// Averages stretch number `stretch` of `means` `times` times and returns the median of the seconds;
+// each time is that of the slowest rank. All ranks begin an average together, since GatherNumber()
+// makes them wait for each other after the average before.
 double MedianSeconds(Communicator& ranks, Means& means, size_t stretch, int times) {
   std::vector<double> seconds;
   for (int i = 0; i < times; ++i) {

@@ -40,7 +40,7 @@ class Alone final : public Communicator {
   void Abort(int exit_code) override { exit(exit_code); }
 };
 
-// Encodes a status as text: its code as one character, then its message; OK is the empty text.
+// Encodes a status as text: its code as one byte, then its message; OK is the empty text.
 std::string ToText(const absl::Status& status) {
   if (status.ok()) return "";
   return absl::StrCat(std::string(1, static_cast<char>(status.code())),

@@ -10,7 +10,8 @@
 //     for (double& value : gradient) value /= ranks.ranks();
 //   }
 //
-// mpi_communicator.h implements it for the ranks of an MPI program; nothing else needs MPI.
+// mpi_communicator.h implements Communicator for the ranks of an MPI program; nothing else needs
+// MPI.
 #ifndef COTANGENT_DISTRIBUTED_COMMUNICATOR_H_
 #define COTANGENT_DISTRIBUTED_COMMUNICATOR_H_
 
@@ -39,8 +40,8 @@ class Communicator {
 
   // Replaces each value by its sum over the ranks. All ranks pass the same number of values and get
   // the same bits. If a rank keeps the others waiting for about half a minute, in Sum(), in Means
-  // or in broadcasts of floats, it is taken to hang: the rank's name is printed on standard error
-  // and the job ends.
+  // or in broadcasts of floats, the others conclude that this rank hangs: one of them prints its
+  // number and machine on standard error and ends the job.
   virtual void Sum(absl::Span<double> values) = 0;
   // Makes an object that averages stretches (ranges) of `buffer` over the ranks (means.h). The
   // buffer must outlive the object. Numbers are sent as `format`, kF32 or kBf16. All memory is
@@ -90,7 +91,7 @@ absl::Status Agree(Communicator& ranks, const absl::Status& here);
 // Calls work() on rank 0 alone and returns its status on all ranks.
 absl::Status AtRankZero(Communicator& ranks, const std::function<absl::Status()>& work);
 
-// Checks that facts, pairs of a name and a value, have the same values on all ranks as on rank 0.
+// Checks that `facts`, pairs of a name and a value, have the same values on all ranks as on rank 0.
 // If not, returns InvalidArgument on all ranks; the message names a rank that differs and its first
 // difference. All ranks list the same names in the same order.
 using Facts = std::vector<std::pair<std::string, std::string>>;

@@ -42,8 +42,8 @@ class Means {
 
   virtual ~Means() = default;
   // Begins to average stretch number `stretch` (an index into the stretches given to MakeMeans());
-  // nobody else may touch it until Finish(). All ranks begin the same stretches in the same order,
-  // each at most once before Finish().
+  // the caller must not touch the stretch's numbers until Finish() has returned. All ranks begin
+  // the same stretches in the same order, each at most once before Finish().
   virtual void Begin(size_t stretch) = 0;
   // Waits until the means of all stretches begun are in the buffer.
   virtual void Finish() = 0;
@@ -51,10 +51,11 @@ class Means {
   // numbers, and when a checkpoint is written, since checkpoints do not hold them.
   virtual void Forget() = 0;
 
-  // When averaging of a stretch last began, and when its means were in the buffer.
+  // When the last averaging of a stretch began, and when its means were in the buffer.
   struct Record {
     Clock::time_point begun, ended;
   };
+  // Returns a record for each stretch, in the order of the stretches given to MakeMeans().
   virtual const std::vector<Record>& records() const = 0;
 };
 
@@ -69,8 +70,8 @@ void Add(absl::Span<const float> values, float* sum);
 void Add(absl::Span<const Bf16> values, float* sum);
 // Computes values *= factor.
 void Scale(float factor, absl::Span<float> values);
-// Sets rounded = values + remainders, rounded to bf16, and remainders = the rounding errors of this
-// step.
+// Sets rounded = values + remainders, rounded to bf16, and remainders = the errors of this
+// rounding.
 void RoundWithFeedback(absl::Span<const float> values, float* remainders, Bf16* rounded);
 // Sets wide = values, converted to float.
 void Widen(absl::Span<const Bf16> values, float* wide);

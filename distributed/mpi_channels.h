@@ -12,9 +12,9 @@
 
 namespace cotangent::distributed {
 
-// On one MPI communicator all ranks must begin collective operations in the same order. The two
-// halves of Means, and broadcasts, may begin in a different order on different ranks. Therefore
-// each of them has an MPI communicator of its own.
+// On one MPI communicator all ranks must begin collective operations in the same order. The
+// exchange of shares and the exchange of means (means.h), and broadcasts, may begin in a different
+// order on different ranks. Therefore each of the three has an MPI communicator of its own.
 struct MpiCommunicator::Channels {
   MPI_Comm shares, means, broadcasts;
   std::vector<MPI_Request> broadcasts_under_way;

@@ -19,6 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Times in a wait for other ranks: after kTellArrivalAfter a rank tells the others that it is
+// waiting, too; after kHungAfter it ends the job if some ranks have not begun to wait.
 constexpr std::chrono::seconds kTellArrivalAfter(1), kHungAfter(25);
 // How a wait polls MPI: for the first kEager without pause; until kYielding it yields the processor
 // after each poll; from then on it sleeps kNap after each poll.
@@ -186,8 +188,7 @@ void MpiCommunicator::FinishBroadcasts() {
   requests.clear();
 }
 
-// Tells all other ranks that this rank has come to the current wait. MPI sends such small messages
-// even if the receiver does not call MPI.
+// MPI sends such small messages even if the receiver does not call MPI.
 void MpiCommunicator::TellArrival() {
   for (int to = 0; to < ranks_; ++to) {
     if (to != rank_) MPI_Send(&waits_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);
@@ -206,8 +207,8 @@ void MpiCommunicator::CollectArrivals() {
   }
 }
 
-// Names the ranks that have not come to the current wait, and ends the job; does nothing if all
-// have. The first rank whose wait takes too long does this for all ranks.
+// Prints the names of the ranks that have not reached the current wait, and ends the job; does
+// nothing if all have. The first rank whose wait takes too long does this for all ranks.
 void MpiCommunicator::AbortNamingMissing() {
   arrived_[rank_] = waits_;
   std::string missing;

@@ -56,19 +56,20 @@ class MpiCommunicator final : public Communicator {
 
   // Waits until ready() returns true. Wait() holds mutex_ while it calls ready().
   void Wait(const Ready& ready);
-  // Waits like Wait(), but for other ranks within a training step: if a rank does not arrive in
-  // time, prints that rank's name and ends the job.
+  // Waits like Wait(), but for other ranks within a training step, and adds the time to
+  // seconds_waited_. If the wait lasts 25 s and some ranks have not begun the same wait, prints the
+  // numbers and machines of those ranks on standard error and ends the job.
   void WaitForRanks(const Ready& ready);
   void CollectArrivals();
-  // Tells all other ranks that this rank has reached the current wait. (CollectArrivals() receives
-  // these messages and stores them in arrived_.)
+  // Sends waits_ to all other ranks: this rank has begun the wait of that number. CollectArrivals()
+  // receives the messages that have come from other ranks and stores the numbers in arrived_.
   void TellArrival();
   void AbortNamingMissing();
 
   int ranks_ = 1, rank_ = 0;
-  int64_t waits_ = 0;               // how many WaitForRanks() were begun
-  std::vector<int64_t> arrived_;    // by rank: the latest wait that the rank has reached
-  std::vector<std::string> hosts_;  // by rank
+  int64_t waits_ = 0;               // number of calls of WaitForRanks() so far
+  std::vector<int64_t> arrived_;    // by rank: the largest number received from its TellArrival()
+  std::vector<std::string> hosts_;  // names of the machines, by rank
   double seconds_waited_ = 0;
   std::mutex mutex_;  // held by a thread while it calls MPI
   std::unique_ptr<Channels> channels_;

@@ -9,7 +9,7 @@
 namespace cotangent::distributed {
 namespace {
 
-constexpr int kNap = 100;  // microseconds
+constexpr int kNap = 100;  // microseconds between two polls of MPI
 
 bool IsDone(MPI_Request& request) {
   int done = 0;
@@ -112,7 +112,8 @@ void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
     add(received, own);
   } else {
     float* const received = reinterpret_cast<float*>(received_.data()) + part.received;
-    // Rank 0's numbers go to `mean`, and this rank's own to the place where rank 0's were received.
+    // Swaps rank 0's numbers into `mean`, and this rank's own into the place where rank 0's were
+    // received.
     if (rank != 0) std::swap_ranges(mean, mean + size, received);
     add(received, rank == 0 ? mean : received);
   }

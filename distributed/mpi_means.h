@@ -13,9 +13,9 @@
 namespace cotangent::distributed {
 
 // Averages stretches of a buffer in the background. Open MPI moves data only while the program
-// calls an MPI function. Up to 100 ms pass between two operations of a network, so a thread of this
-// object calls MPI again and again, with short pauses, while a mean is being computed; otherwise
-// the thread sleeps.
+// calls an MPI function. An operation of a network may compute for up to 100 ms without such a
+// call, so a thread of this object calls MPI again and again, with short pauses, while a mean is
+// being computed; otherwise the thread sleeps.
 class MpiCommunicator::MpiMeans final : public Means {
  public:
   MpiMeans(MpiCommunicator& ranks, float* buffer, const std::vector<Stretch>& stretches,
@@ -27,8 +27,8 @@ class MpiCommunicator::MpiMeans final : public Means {
   const std::vector<Record>& records() const override { return records_; }
 
  private:
-  // A stretch (a range of the buffer) and how it is cut into shares, one per rank. MPI takes them
-  // as sizes and begins, in floats, counted from the stretch's begin.
+  // A stretch (a range of the buffer) and how it is cut into shares, one per rank. Sizes and begins
+  // are counted in numbers (floats or bf16), `begins` from the begin of the stretch.
   struct Part {
     Stretch stretch;
     std::vector<int> sizes, begins;  // of all shares, by rank
@@ -36,7 +36,7 @@ class MpiCommunicator::MpiMeans final : public Means {
     // how many numbers this rank sends, how many it receives, and where in received_ these begin. A
     // rank sends nothing to itself.
     std::vector<int> sizes_out, sizes_in, begins_in;
-    int64_t received = 0;  // where in received_ the part's numbers begin
+    int64_t received = 0;  // where in received_ the part begins, in numbers
     MPI_Request request = MPI_REQUEST_NULL;
   };
   // rounds() returns whether numbers are rounded to bf16 before they are sent. type() returns the
@@ -47,8 +47,10 @@ class MpiCommunicator::MpiMeans final : public Means {
     return rounds() ? reinterpret_cast<char*>(rounded_.data() + part.stretch.begin)
                     : reinterpret_cast<char*>(buffer_ + part.stretch.begin);
   }
-  // Computes and sends the means of parts for which all ranks' numbers have arrived, and finishes
-  // parts whose means have arrived. The caller must hold the mutex.
+  // Advances the parts, in the order in which they were begun. If all ranks' numbers of this rank's
+  // share have arrived, computes the share's mean and begins to send it to all ranks. If the means
+  // of all shares have arrived, the buffer receives them, and the part is done. The caller must
+  // hold ranks_.mutex_.
   void Advance();
   void TakeMean(Part& part);
   void SendMean(Part& part);
@@ -60,11 +62,13 @@ class MpiCommunicator::MpiMeans final : public Means {
   std::vector<Part> parts_;
   std::vector<Record> records_;
   BigVector<char> received_;
-  BigVector<Bf16> rounded_;                // the bf16 numbers sent, laid out like buffer_
-  BigVector<float> left_, left_of_means_;  // rounding errors, likewise
+  BigVector<Bf16> rounded_;  // the bf16 numbers sent, laid out like buffer_
+  // Rounding errors of the numbers sent and of the means sent, laid out like buffer_.
+  BigVector<float> left_, left_of_means_;
 
-  // Indices of parts in the order in which they were begun. For the first taken_ of these parts,
-  // this rank has sent the means of its share; for the first done_, it has received all means.
+  // Indices of the parts begun since the last Finish(), in order. For the first taken_ of these
+  // parts, this rank has begun to send the mean of its share; for the first done_, it has received
+  // all means.
   std::vector<size_t> begun_;
   size_t taken_ = 0, done_ = 0;
   bool stopping_ = false;

@@ -4,8 +4,8 @@
 // In the model a rank computes its operations one after the other. A bucket of gradients
 // (buckets.h) is sent as soon as it is computed and the link is free, so buckets follow each other
 // on the link. The step ends when the last bucket has arrived and the parameters are updated. The
-// model leaves out ranks of different speed, links shared by several machines, and that a processor
-// which sends does not compute meanwhile.
+// model neglects that ranks may differ in speed, that several machines may share a link, and that a
+// processor which sends does not compute meanwhile.
 #ifndef COTANGENT_DISTRIBUTED_SCALING_H_
 #define COTANGENT_DISTRIBUTED_SCALING_H_
 
@@ -21,7 +21,7 @@ struct StepTimes {
   std::vector<double> operations;        // seconds of each operation, in order
   std::vector<GradientPlace> gradients;  // each with the operation that computes it
   double update = 0;                     // seconds of the optimizer, which runs on every rank
-  double images = 0;                     // per rank and step
+  double images = 0;                     // of one rank in one step
 };
 
 // How a mean of n bytes over P ranks is computed. Each line gives its time if a message takes `a`
