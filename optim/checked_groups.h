@@ -25,13 +25,13 @@ struct ParameterGroup {
 };
 
 struct CheckedGroups {
-  std::vector<ParameterGroup> groups;  // 0: parameters that no Group of the recipe matches
+  std::vector<ParameterGroup> groups;  // groups[0]: parameters that no Group of the recipe matches
   std::vector<int> group_of;           // index into `groups`, by slice
 };
 
 // Makes the groups that `config` describes. An error names the field of the recipe or the parameter
-// that is wrong. `bf16` allows the rule Muon to round the factors of its long matrix products to
-// bf16.
+// that is wrong. `bf16` allows the rule Muon to round the factors of its largest matrix products to
+// bf16 (orthogonalise.h).
 absl::StatusOr<CheckedGroups> MakeGroups(const OptimizerConfig& config,
                                          absl::Span<const ParameterSlice> slices,
                                          const RunLength& run, bool bf16);

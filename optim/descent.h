@@ -5,7 +5,7 @@
 //
 //   w_{t+1} = P(w_t - eta_t v_t),   v_t = grad f(w_t) or a vector that replaces it,   t = 1 .. T.
 //
-// P is a projection, or nothing. Let f be convex with subgradients no longer than rho, and w_1
+// P is a projection, or the identity. Let f be convex with subgradients no longer than rho, and w_1
 // within distance B of a minimiser w*. Then with the constant step eta = B / (rho sqrt(T)) the
 // average of the iterates satisfies
 //
@@ -32,21 +32,22 @@
 
 namespace cotangent::optim {
 
-// Returns the step size eta_t for t = 1, 2, ...
+// A function that returns the step size eta_t for t = 1, 2, ...
 using StepSize = std::function<double(int64_t)>;
 
-// The constant step size eta.
+// Returns the step size that is `eta` at every t.
 inline StepSize ConstantStep(double eta) {
   return [eta](int64_t) { return eta; };
 }
 
-// eta / t^power. Use power 1/2 for convex functions and 1 for strongly convex ones.
+// Returns the step size eta / t^power. Use power 1/2 for convex functions and 1 for strongly convex
+// ones.
 inline StepSize DecayingStep(double eta, double power = 0.5) {
   return [eta, power](int64_t t) { return eta * std::pow(static_cast<double>(t), -power); };
 }
 
-// The step size B / (rho sqrt(T)) of the bound at the head of this file, with B = distance,
-// rho = lipschitz and T = steps.
+// Returns the constant step size B / (rho sqrt(T)) of the bound at the head of this file, with B =
+// distance, rho = lipschitz and T = steps.
 inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
   return ConstantStep(distance / (lipschitz * std::sqrt(static_cast<double>(steps))));
 }
@@ -81,7 +82,8 @@ struct DescentOptions {
   // Records iterates 1, 1 + record_every, ... and the one after the last step, with their values of
   // f. 0 records nothing.
   int64_t record_every = 0;
-  // Stops early if |v_t| is at most this; negative: never.
+  // v_t| is at most this; negative: never.|Stops early if the Euclidean norm of v_t is at most
+  // this; negative: never.|v_t| is at most this; negative: never.
   double gradient_tolerance = -1;
 };
 
@@ -97,8 +99,9 @@ struct DescentResult {
   double last_value = 0;
   double average_value = 0;
   int64_t steps = 0;  // steps taken
-  bool diverged =
-      false;  // stopped since v_t or w was no longer finite; `last` is then the last finite w
+  // Whether the descent stopped because v_t or w was no longer finite; `last` is then the last
+  // finite w.
+  bool diverged = false;
   std::vector<DescentRecord> trajectory;
 };
 

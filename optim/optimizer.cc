@@ -26,12 +26,13 @@ constexpr int64_t kLine = kAlignment / sizeof(float);
 // its own.
 struct Run {
   int group;
-  int64_t begin, size;         // floats in the parameters
-  int64_t state, state_pitch;  // start of the first kind's state, and distance between kinds
+  int64_t begin, size;         // in the flat parameter buffer, in floats
+  int64_t state, state_pitch;  // in State(): begin of the first kind, distance of kinds
   int64_t rows, columns;       // only under a matrix rule
 };
 
-// A part of a run, with at most kUpdateChunk parameters.
+// A part of run number `run` with at most kUpdateChunk parameters: a range of the flat parameter
+// buffer, in floats.
 struct Chunk {
   int run;
   int64_t begin, size;
@@ -97,13 +98,14 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Run> runs_;
   std::vector<Chunk> chunks_;         // of runs whose rule updates entry by entry
   std::vector<Chunk> matrix_chunks_;  // of runs under matrix rules
-  std::vector<int> matrices_;         // this rank's runs under matrix rules, most work first
-  // After ShareOut(): all runs under matrix rules, each with the rank that updates it.
+  std::vector<int> matrices_;         // this rank's runs under matrix rules, by falling work
+  // After ShareOut(): pairs of a run under a matrix rule (an index into runs_) and the rank that
+  // updates it.
   std::vector<std::pair<int, int>> owners_;
   OptimizerRanks ranks_;
-  // Each of the first shared_matrices_ entries of matrices_ is more work than one thread's part of
-  // the whole; all threads work together on one of these matrices at a time. Each of the other
-  // matrices is updated by one thread.
+  // Each of the first shared_matrices_ entries of matrices_ is more work than an equal part of all
+  // matrix work for each thread; all threads work together on one of these matrices at a time. Each
+  // of the other matrices is updated by one thread.
   int64_t shared_matrices_ = 0;
   int64_t parameter_size_ = 0;  // of the flat parameter buffer, in floats
 

@@ -20,7 +20,7 @@ namespace cotangent::optim {
 // One piece of the optimizer's state, such as the momentum of one parameter.
 struct StateSlice {
   std::string name;       // the parameter's name and the kind of state: "conv1.weight/momentum"
-  int64_t parameter = 0;  // index of its ParameterSlice, which also has the shape
+  int64_t parameter = 0;  // index of the ParameterSlice given to Create()
   int64_t offset = 0;     // in State(), in floats
   int64_t size = 0;
 };
@@ -45,8 +45,9 @@ struct OptimizerRanks {
 //   (*optimizer)->Initialise(parameters);            // or: fill State() from a checkpoint
 //   for (int64_t step = 0; step < total_steps; ++step) {
 //     ... gradients of the batch ...
-//     if (!(*optimizer)->Step(parameters, gradients, step)) ... name
-//     (*optimizer)->FindNonFinite(gradients) ...
+//     if (!(*optimizer)->Step(parameters, gradients, step)) {
+//       ... report (*optimizer)->FindNonFinite(gradients) ...
+//     }
 //   }
 class Optimizer {
  public:
@@ -54,8 +55,8 @@ class Optimizer {
   // learning rate that is negative or not a number; a momentum outside [0, 1); a pattern that
   // matches no parameter (the message lists their names); Muon for a parameter of one dimension;
   // slices that overlap or whose size is not that of their shape; lengths that do not fit the run.
-  // `bf16` allows Muon's long matrix products to round to bf16 (orthogonalise.h), as the network's
-  // own products do.
+  // `bf16` allows Muon's largest matrix products to round to bf16 (orthogonalise.h), as the
+  // network's own products do.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
                                                            const RunLength& run, bool bf16 = false);
@@ -111,17 +112,19 @@ class Optimizer {
   // Returns the number of groups of parameters. Group 0 has the parameters that no Group of the
   // recipe matches; group i + 1 belongs to the recipe's Group number i, counted from 0.
   virtual int GroupCount() const = 0;
-  // Returns the group's patterns, joined, or "default" for group 0.
+  // Returns the group's patterns, separated by spaces; "rank" and its numbers of dimensions if it
+  // has no pattern; "default" for group 0.
   virtual const std::string& GroupName(int group) const = 0;
-  // Returns the group of slice number `parameter` of those given to Create().
+  // Returns the group of the ParameterSlice with index `parameter` (from 0) among those given to
+  // Create().
   virtual int GroupOf(int64_t parameter) const = 0;
   // Returns the learning rate of a group at `step`.
   virtual double LearningRate(int64_t step, int group = 0) const = 0;
 
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  // Returns the first step from which slice number `parameter` is no longer updated: 0 if it is
-  // frozen or not trainable, kNever for most. From that step on its gradient is not read and need
-  // not be computed.
+  // Returns the first step from which the ParameterSlice with index `parameter` is no longer
+  // updated: 0 if it is frozen or not trainable, kNever for most. From that step on its gradient is
+  // not read and need not be computed.
   virtual int64_t FreezeStep(int64_t parameter) const = 0;
 };
 

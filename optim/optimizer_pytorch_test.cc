@@ -1,5 +1,5 @@
 // Compares updates and learning rates with those of PyTorch, which testdata/make_pytorch_updates.py
-// wrote to a file.
+// wrote to testdata/pytorch_updates.txt.
 
 #include <algorithm>
 #include <cmath>

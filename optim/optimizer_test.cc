@@ -46,8 +46,8 @@ OptimizerConfig Parse(const std::string& text) {
   return config;
 }
 
-// The parameters of a small network. There is a gap between the first two, such as alignment
-// leaves.
+// The parameters of a small network. There is a gap between the first two, as alignment would
+// cause.
 std::vector<ParameterSlice> SmallSlices() {
   return {{"conv.weight", {4, 2, 3, 3}, 0, 72},
           {"conv.bias", {4}, 80, 4},
@@ -239,8 +239,8 @@ TEST(OptimizerTest, MovingAverageWarmsUp) {
 }
 
 TEST(OptimizerTest, LookaheadWithDecayThatGrows) {
-  // Compares with the reference implementation of the recipe for 94% on CIFAR-10. It updates its
-  // slow weights every 2 steps, and at the end of a run (here of 7 steps).
+  // Repeats in double what the published recipe for 94% on CIFAR-10 does: slow weights are updated
+  // every 2 steps, and at the end of a run (here of 7 steps).
   auto optimizer =
       Make("sgd { learning_rate: 1 } lookahead { every: 2 decay: 0.8 decay_power: 3 }", {7, 7});
   std::vector<float> w(kSmallSize, 1.0f), g(kSmallSize, -1.0f);

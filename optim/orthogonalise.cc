@@ -16,10 +16,11 @@ using tensor::ResultForm;
 constexpr float kA = 3.4445f;
 constexpr float kB = -4.7750f;
 constexpr float kC = 2.0315f;
-constexpr int kStepsPerGram = 5;
+constexpr int kStepsPerGram = 5;  // steps of the iteration until A is computed anew
 
 // Computes c = beta c + alpha a b, where a, b and c are polynomials of the same symmetric matrix.
-// The result is therefore symmetric, so MultiplyMatrices() needs to compute only half of it.
+// The result is therefore symmetric, so MultiplyMatrices() needs to compute only half of the
+// result.
 void SquareProduct(int64_t side, float alpha, const BigVector<float>& a, const BigVector<float>& b,
                    float beta, BigVector<float>& c) {
   MultiplyMatrices(alpha, {a.data(), side, side, side}, {b.data(), side, side, side}, beta,
@@ -36,8 +37,8 @@ Orthogonaliser::Orthogonaliser(int64_t largest_short_side, int64_t largest_size,
       long_(largest_size),
       bf16_(bf16 && tensor::HaveBf16Products()) {
   if (!bf16_) return;
-  // Two bf16 take the place of one float, so these sizes would suffice twice over for even sides.
-  // They also suffice for odd sides, where the number of pairs is rounded up.
+  // A pair of bf16 takes the place of one float, so for even sides half of each size would be
+  // enough. For odd sides the number of pairs is rounded up; the whole size is always enough.
   row_pairs_.resize(largest_size);
   column_pairs_.resize(largest_size);
   polynomial_pairs_.resize(gram_.size());

@@ -20,8 +20,8 @@ namespace cotangent::optim {
 // After k steps X = Q_k G / |G|, where Q_k is a polynomial in A_0 = G G^T / |G|^2, and A_k = Q_k
 // A_0 Q_k. So only A_0 and the final product involve the long side of the matrix; the iteration
 // itself runs on square matrices of the short side. Rounding errors in A_0 act like small singular
-// values that G does not have, and grow by a^2 in each step. So after every five steps the long
-// product Q G is computed, and A anew from it.
+// values that G does not have, and grow by a^2 in each step. So after every five steps X = Q G is
+// computed, and A anew from X.
 //
 // With bf16, the two products with the long side round G and Q to bf16. The result is that of a
 // matrix within bf16 rounding of G, within 1% for up to five steps. The iteration itself stays in
@@ -32,9 +32,9 @@ class Orthogonaliser {
   // largest_size entries. `bf16` has an effect only if the processor has bf16 products.
   Orthogonaliser(int64_t largest_short_side, int64_t largest_size, bool bf16 = false);
 
-  // result = keep * result + scale * orthogonalised matrix. Both are row-major [rows, columns];
-  // `matrix` may be overwritten. For a matrix of zeros the second term is 0. Allocates nothing and
-  // uses all threads.
+  // Computes result = keep * result + scale * (orthogonalised `matrix`) with `steps` steps of the
+  // iteration. `matrix` and `result` are row-major [rows, columns]; `matrix` may be overwritten.
+  // For a matrix of zeros the second term is 0. Allocates nothing and uses all threads.
   void Update(float* matrix, int64_t rows, int64_t columns, int steps, float scale, float keep,
               float* result);
 
@@ -44,8 +44,8 @@ class Orthogonaliser {
   // Computes result = keep * result + scale * Q M, or with M Q if M has fewer columns than rows. M
   // must be the matrix that FormGram() was called with last.
   void ApplyPolynomial(const tensor::MatrixView& matrix, float scale, float keep, float* result);
-  // Return views of the matrix that FormGram() was called with last, rounded to bf16 pairs (two
-  // bf16 numbers in the place of one float): pairs of neighbours in a row, or in a column.
+  // Return views of bf16 copies of `matrix`, which must be the matrix that FormGram() was called
+  // with last. Two bf16 numbers take the place of one float: neighbours in a row, or in a column.
   tensor::MatrixView RowPairs(const tensor::MatrixView& matrix) const;
   tensor::MatrixView ColumnPairs(const tensor::MatrixView& matrix) const;
   // Makes `steps` steps of the iteration from gram_; polynomial_ becomes Q.

@@ -25,8 +25,8 @@ double CosineBetween(double from, double to, double s) {
   return from * ((1 + cosine) / 2) + to * ((1 - cosine) / 2);
 }
 
-// Each of the functions below checks a part of the config, whose path is `place`, and returns what
-// it says in steps.
+// The functions below each check one part of a ScheduleConfig; `place` is the part's path in the
+// recipe. Those that return numbers return lengths or milestones in steps.
 
 absl::StatusOr<int64_t> WarmupSteps(const ScheduleConfig::Warmup& warmup, const RunLength& run,
                                     absl::string_view place) {
@@ -46,7 +46,8 @@ absl::Status NoSteps(absl::string_view field) {
       absl::StrCat(field, " comes to no steps: expected at least one"));
 }
 
-// `rest` is the length if the recipe gives none: the rest of the run.
+// Returns the length of a schedule of this kind in steps: the one that the recipe gives or, by
+// default, `rest`, the steps after the warm-up.
 template <typename Kind>
 absl::StatusOr<int64_t> LengthOf(const Kind& kind, const RunLength& run, int64_t rest,
                                  absl::string_view place) {
@@ -181,8 +182,8 @@ double Schedule::AfterWarmup(int64_t step) const {
   return 1;
 }
 
-// Counts steps as PyTorch does: the factor has its peak at step rise * length - 1 and reaches its
-// final value at step length - 1.
+// Counts steps as PyTorch's OneCycleLR does: the factor has its peak at step rise * length - 1 and
+// reaches its final value at step length - 1.
 double Schedule::OneCycleMultiplier(int64_t step) const {
   const auto& cycle = config_.one_cycle();
   const double last = std::max(1.0, static_cast<double>(length_ - 1));

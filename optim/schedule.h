@@ -19,9 +19,9 @@ class Schedule {
   // A constant factor of 1.
   Schedule() = default;
 
-  // Errors: lengths that are missing, negative or longer than the run; factors that are negative or
-  // not numbers; moments that are not in rising order. `place` is the path of `config` in the
-  // recipe, for errors.
+  // Errors: lengths that are missing, 0 or negative; a warm-up that is not shorter than the run;
+  // factors that are negative or not numbers; milestones that are not in rising order. `place` is
+  // the path of `config` in the recipe, for errors.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 
@@ -35,8 +35,8 @@ class Schedule {
 
   ScheduleConfig config_;
   int64_t warmup_steps_ = 0;
-  int64_t length_ = 0;               // steps of the schedule, or between two of kind `step`
-  std::vector<int64_t> milestones_;  // steps, for kind `multi_step`
+  int64_t length_ = 0;               // steps after the warm-up; kind `step`: between two changes
+  std::vector<int64_t> milestones_;  // kind `multi_step`: steps from the warm-up's end
 };
 
 }  // namespace cotangent::optim

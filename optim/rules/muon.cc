@@ -19,7 +19,8 @@ struct Coefficients {
   float direction_momentum;
 };
 
-// Updates the momentum and writes the direction (the matrix to be orthogonalised) to state[1].
+// Updates the momentum and writes the direction (the matrix to be orthogonalised) to state[1], here
+// scratch memory.
 struct DirectionLoop {
   static COTANGENT_INLINE void Run(const UpdateRange& r, const Coefficients& coefficients) {
     const Coefficients c = coefficients;

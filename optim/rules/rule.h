@@ -65,7 +65,7 @@ struct StepInput {
 // The instruction set and the precision for which a rule is made.
 struct RuleContext {
   InstructionSet instructions = WidestInstructionSet();
-  bool bf16 = false;  // long matrix products may round to bf16
+  bool bf16 = false;  // MatrixRule: large products may round to bf16
 };
 
 class MatrixRule;
@@ -150,7 +150,8 @@ absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& conf
                                                      const RuleContext& context = {});
 
 // Returns an OptimizerConfig with the rule of `group`: the group's own rule or, if it has none, the
-// rule of `config` with the group's learning_rate and weight_decay.
+// rule of `config` with the group's learning_rate and weight_decay. Error: the group has a rule of
+// its own and also one of these two fields; `place` is its path in the recipe.
 absl::StatusOr<OptimizerConfig> RuleOfGroup(const OptimizerConfig& config, const Group& group,
                                             absl::string_view place);
 
