@@ -4,7 +4,7 @@
 // reads tensors and makes tensors; each tensor has one producer and a fixed shape. The kinds of
 // operation are few, and their derivatives are built from the same kinds (vector-Jacobian products
 // in vjp.h, Jacobian-vector products in jvp.h). So derivatives of any order are graphs too. The
-// kinds that most networks consist of:
+// kinds that most networks consist of (declared in layers/ops/):
 //
 //   * kElementwise applies a formula of autodiff/symbolic, in the variables a0, a1, ..., at every
 //     element. Each operand has the shape of the result, or [C] (one value per channel, axis 1), or
@@ -127,7 +127,7 @@ class Graph {
                    Attributes attributes, Shape shape);
   // Adds a node with several outputs. Output k is named by the node's name followed by
   // outputs[k].suffix, such as ".position". Here, too, an existing node is returned instead of a
-  // new one if its operation, key and inputs are equal; shapes are not compared.
+  // new one if its operation, key, inputs and output shapes are equal.
   struct Output {
     absl::string_view suffix;
     Shape shape;
@@ -179,8 +179,8 @@ class Graph {
   std::vector<TensorInfo> tensors_;
   std::vector<TensorId> parameters_, states_, inputs_;
   std::vector<StateUpdate> state_updates_;
-  // The first output of each node whose operation defines a key, by a text that identifies the
-  // node.
+  // For each node whose operation defines a key: a text of the operation, key, inputs and output
+  // shapes, mapped to the node's first output.
   absl::flat_hash_map<std::string, TensorId> interned_;
 };
 

@@ -170,8 +170,8 @@ struct PassRole {
     kMoments,
     // Pools, or undoes pooling, in windows that tile the image (see `window`).
     kPooling,
-    // Reads one value per image and channel and uses it at every pixel. The input must be a stored
-    // tensor.
+    // Reads one value per image and channel and uses it at every pixel. The input must be stored in
+    // memory; the pass that reads it cannot compute it.
     kSpread,
   } kind = kNone;
   // Only for kPooling: the windows, the tensor of full resolution (`fine`) and the pooled tensor

@@ -1,5 +1,5 @@
-// Reverse-mode differentiation of graphs (see vjp.h). The cotangent of a tensor is the derivative
-// of the final result by that tensor.
+// Reverse-mode differentiation of graphs (see vjp.h). The cotangent of a tensor t is the derivative
+// of sum_k <cotangents[k], outputs[k]> by t.
 
 #include "layers/graph/vjp.h"
 

@@ -22,7 +22,8 @@ absl::StatusOr<std::vector<TensorId>> VectorJacobianProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> cotangents,
     absl::Span<const TensorId> with_respect_to);
 
-// The gradient of a scalar: the vector-Jacobian product with the cotangent 1.
+// Returns the gradient of the tensor `scalar`, of shape []: its vector-Jacobian product with the
+// cotangent 1. As above, the result for a tensor that `scalar` does not depend on is kNoTensor.
 absl::StatusOr<std::vector<TensorId>> Gradient(Graph& graph, TensorId scalar,
                                                absl::Span<const TensorId> with_respect_to);
 

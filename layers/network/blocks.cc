@@ -216,7 +216,8 @@ class Reader {
       return absl::OkStatus();
     }
     // The block's text contains $index or $count, so its copies differ, and each copy is expanded
-    // by itself. The copies get the names that equal copies would have.
+    // by itself. Copy i is named "i", which gives its layers the same full names ("stage.0.conv")
+    // as those of a layer that Build() repeats.
     values.emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {

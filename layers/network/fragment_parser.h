@@ -38,7 +38,7 @@ struct HiddenField {
 std::optional<HiddenField> FindHiddenField(const google::protobuf::Message& message,
                                            const google::protobuf::TextFormat::ParseInfoTree& tree);
 
-// Returns the error for such a field: the error that a field which does not exist would cause.
+// Returns the error for a hidden field: the error that a field which does not exist would cause.
 absl::Status RefuseHiddenField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                                absl::string_view root_name, const HiddenField& hidden);
 

@@ -115,8 +115,9 @@ void FillIdentity(const tensor::Shape& shape, absl::Span<float> values) {
   for (int64_t i = 0; i < std::min(shape[0], shape[1]); ++i) values[i * shape[1] + i] = 1;
 }
 
-// Makes filter i copy channel i: the filter's weight for channel i at the middle of the kernel is
-// 1.
+// Makes filter i copy channel i: its weight for channel i at the middle of the kernel is 1, its
+// other weights are 0. If there are more filters than channels, the others are 0, or with
+// `default_others` keep the values of the default initialiser.
 void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac,
                const RandomStream& random, absl::Span<float> values) {
   const tensor::Shape& shape = parameter.shape;

@@ -20,7 +20,8 @@ struct ParameterSpec {
   tensor::Shape shape;
   // The initialiser to use: the one in the text, or the layer's default if the text gives none.
   Initialiser initialiser;
-  // The layer's default. The initialiser `dirac` can fill the filters that copy no channel with it.
+  // The layer's default. With Dirac.default_others, `dirac` uses it for filters that copy no
+  // channel.
   Initialiser default_initialiser;
   // The numbers of inputs and outputs of a unit, as network.proto defines them at Initialiser. A
   // bias has the fan_in and fan_out of its weight.

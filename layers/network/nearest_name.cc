@@ -13,7 +13,7 @@
 namespace cotangent::layers {
 namespace {
 
-// The number of characters of a name that are compared. Misspelled names are shorter.
+// Only this many bytes at the beginning of each name are compared, which bounds the work.
 constexpr size_t kLongestCompared = 100;
 
 // Pairs a name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, in lower

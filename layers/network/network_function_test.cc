@@ -26,7 +26,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// A network with every kind of layer.
+// A network with many kinds of layers.
 constexpr char kAllLayers[] = R"text(
 input { channels: 3 height: 12 width: 12 classes: 5 }
 layer { name: "conv1" convolution { channels: 8 kernel: 3 pad: 1 } }

@@ -47,7 +47,7 @@ void NotePlace(Network& network, absl::string_view path, absl::string_view place
 // other errors unchanged.
 absl::Status AtPlace(const Network& network, const absl::Status& error);
 
-// Prints the network as a text, without places. ParseNetwork() reads the same network from it.
+// Returns the network as a text, without places. ParseNetwork() reads the same network from it.
 std::string NetworkText(const Network& network);
 
 }  // namespace cotangent::layers

@@ -41,14 +41,14 @@ absl::StatusOr<Pair> PairOf(absl::string_view field, const Numbers& values, Pair
 absl::StatusOr<Pair> KernelOf(const Numbers& values);
 absl::StatusOr<Padding> PadOf(const Numbers& values, int64_t least);
 bool HasPadding(const Padding& padding);
-// Returns the padding before and after an axis with which the number of windows is ceil(size /
-// stride).
+// Returns the padding before and after an axis of `size` pixels with which the number of windows of
+// `extent` pixels is ceil(size / stride).
 std::pair<int64_t, int64_t> SamePadding(int64_t size, int64_t extent, int64_t stride);
 
-// The geometry of a window that slides over an image. WindowOf() returns an error if the window
-// does not fit.
+// The geometry of a window that slides over an image. `out` is the number of windows along each
+// axis.
 struct Window {
-  Pair extent, stride;  // `extent` includes the dilation
+  Pair extent, stride;  // in pixels; `extent` includes the gaps of a dilated kernel
   Padding padding;
   Pair out;
 };

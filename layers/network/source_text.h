@@ -22,7 +22,8 @@ class Source {
   Source(absl::string_view file, absl::string_view text);
 
   absl::string_view text() const { return text_; }
-  // Returns the place of a byte as "file:line:column", counted from 1.
+  // Returns the place of the byte at `offset` (counted from 0) as "file:line:column". Lines and
+  // columns are counted from 1, columns in bytes.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
@@ -51,7 +52,8 @@ class Fragment {
   // Returns the index of the byte at a line and column as protobuf counts them: both from 0, and a
   // tab moves to the next multiple of 8 columns.
   size_t OffsetOf(int line, int column) const;
-  // Returns the place in the source, as "file:line:column", from which a byte of text() comes.
+  // Returns the place in the source from which byte `offset` of text() comes, as Source::Place()
+  // does.
   std::string Place(size_t offset) const;
   absl::Status Error(size_t offset, absl::string_view message) const;
 
