@@ -252,7 +252,8 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
         const TensorId weight,
         b.AddParameter(absl::StrCat(field, ".weight"), {out, channels, 1, 1},
                        text.has_weight_init(), text.weight_init(), otherwise, channels, out));
-    // A name of its own, because what is chosen for a convolution is kept by name (plan/assign.h).
+    // The convolution gets a name of its own, because a plan stores the implementation that it
+    // chooses for a convolution under the convolution's name (ChoiceKey() in layers/plan/assign.h).
     ASSIGN_OR_RETURN(TensorId y,
                      Convolution(b.graph(), absl::StrCat(b.name(), ".", field), x, weight, {}));
     if (!text.bias()) return y;

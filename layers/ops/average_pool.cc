@@ -155,7 +155,7 @@ absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, Tens
                        Shape({in[0], in[1], height, width}));
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layers of layers/network/network.proto that are built from the operations above ----
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Average pooling, and its adjoint for global pooling.
+// Average pooling, and the adjoint of global average pooling.
 #ifndef COTANGENT_LAYERS_OPS_AVERAGE_POOL_H_
 #define COTANGENT_LAYERS_OPS_AVERAGE_POOL_H_
 

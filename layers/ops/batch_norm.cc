@@ -58,7 +58,7 @@ absl::StatusOr<TensorId> BatchNorm(Graph& graph, absl::string_view name, TensorI
   return Elementwise(graph, name, y, std::move(operands));
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that is built from BatchNorm() ----
 
 namespace {
 

@@ -13,8 +13,9 @@ namespace cotangent::layers {
 // An InvalidArgument error with the text "<layer>: <message>".
 absl::Status Invalid(absl::string_view layer, absl::string_view message);
 absl::Status NeedsImages(const Graph& graph, absl::string_view layer, TensorId x);
-// The output length of a window that slides over `in` elements with `before` and `after` padding
-// elements at the ends; 0 if the window does not fit.
+// Returns the number of positions of a window of `window` elements that slides by `stride` over
+// `in` elements with `before` and `after` padding elements at the ends; 0 if the window does not
+// fit.
 int64_t WindowSteps(int64_t in, int64_t window, int64_t stride, int64_t before, int64_t after);
 absl::Status WindowDoesNotFit(const Graph& graph, absl::string_view layer, absl::string_view what,
                               int64_t window_height, int64_t window_width, TensorId x,

@@ -1,4 +1,5 @@
-// Tokens beside the pixels of an image: one that is learnt, and taking one out.
+// The layers `class_token`, which puts a learnt token before the pixels of an image, and `token`,
+// which takes out one pixel. A token is the vector of channels of one pixel.
 
 #include <utility>
 
@@ -23,7 +24,8 @@ absl::StatusOr<Value> ClassTokenLayer(const Layer& layer, LayerBuilder& b) {
   ASSIGN_OR_RETURN(const TensorId weight,
                    b.AddParameter("weight", {channels}, text.has_weight_init(), text.weight_init(),
                                   usual, channels, channels));
-  // The pixels after a zero, and the weight where there are no pixels.
+  // Pads the pixels by one pixel of zeros in front, and adds the weight where is_pixel is 0, which
+  // is at that one pixel.
   Graph& graph = b.graph();
   const Shape row = {shape[0], channels, 1, pixels};
   const auto after_zero = [&](TensorId x) {

@@ -224,7 +224,7 @@ absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x,
   return graph.AddNode(kSlice, name, {x}, begin, out);
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layers of layers/network/network.proto that are built from the operations above ----
 
 namespace {
 

@@ -54,7 +54,8 @@ class ConvolutionKind : public OperationOf<Derived> {
   }
 
  private:
-  // What a folded graph (plan/fold.h) has in the convolution: a bias, an addend and a ReLU.
+  // Adds what a folded graph (plan/fold.h) computes in the convolution: a bias, an addend and a
+  // ReLU.
   template <class T>
   static void AddFolded(const Node& node, Evaluation<T>& e) {
     const TensorId y = node.outputs[0];
@@ -246,7 +247,7 @@ absl::StatusOr<TensorId> Linear(Graph& graph, absl::string_view name, TensorId x
   return graph.AddNode(kConvolution, name, {x, w}, attributes, out);
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layers of layers/network/network.proto that are built from the operations above ----
 
 namespace {
 

@@ -81,7 +81,7 @@ absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorI
   return graph.AddNode(kDropoutMask, name, {}, MaskAttributes{rate, true}, shape);
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layers of layers/network/network.proto that are built from the operation above ----
 
 namespace {
 

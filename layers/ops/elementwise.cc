@@ -287,7 +287,7 @@ TensorId Constant(Graph& graph, double value, Shape shape) {
   return graph.AddNode(kConstant, "constant", {}, value, std::move(shape));
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that is built from Add() ----
 
 namespace {
 

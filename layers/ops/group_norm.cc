@@ -132,7 +132,7 @@ absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorI
   });
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that is built from GroupNorm() ----
 
 namespace {
 

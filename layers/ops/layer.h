@@ -40,7 +40,7 @@ struct Value {
 // expected; the caller adds the layer's name and its place in the text.
 class LayerBuilder {
  public:
-  // `parameters` is the running count of learnt numbers in the network.
+  // `parameters` counts the learnt numbers of the whole network; AddParameter() adds to it.
   LayerBuilder(const std::string& name, const std::vector<Value>& inputs,
                const BuildOptions& options, BuiltNetwork& built, int64_t& parameters, LayerRow& row)
       : name_(name),
@@ -73,8 +73,8 @@ class LayerBuilder {
   absl::StatusOr<TensorId> Flat(const Value& value);
   absl::Status NeedImage(const Value& value) const;
   absl::Status NeedSeveral() const;
-  // Returns an error if a result with these sizes per image would be absurdly large. Call it before
-  // the result is created.
+  // Returns an error if a result with these sizes per image would have more than kMostElements
+  // elements (layers/network/limits.h) for the whole batch. Call it before the result is created.
   absl::Status CheckResult(std::initializer_list<int64_t> one_image) const;
 
   // Adds a learnt tensor named "<layer>.<field>". If `is_given`, the text specifies the initialiser

@@ -250,7 +250,7 @@ absl::StatusOr<TensorId> LayerNorm(Graph& graph, absl::string_view name, TensorI
                        {{"", in}, {".mean", batch}, {".inverse_deviation", batch}})[0];
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that is built from LayerNorm() or PixelNorm() ----
 
 namespace {
 

@@ -228,7 +228,8 @@ INSTANTIATE_TEST_SUITE_P(
                     PoolCase{Shape{2, 3, 1, 1}, PoolWindow{1, 1, 2, 3}},
                     PoolCase{Shape{2, 3, 5, 4}, PoolWindow{1, 1, 2, 3}}));
 
-// Puts poolings whose windows are one cell between fused passes of each kind.
+// Places two poolings with windows of 1x1 pixels between any two of: nothing, a formula, a
+// convolution, a batch normalisation.
 TEST(PoolTest, OfOneCellAmongPasses) {
   const auto after = [](Graph& graph, int kind, TensorId x) -> TensorId {
     const int64_t channels = graph.shape(x)[1];
@@ -272,7 +273,7 @@ TEST(PoolTest, OfOneCellAmongPasses) {
   }
 }
 
-// Two poolings have equal windows and equal result sizes, but inputs of different sizes.
+// Pools tensors of 5x5 and 4x4 pixels in windows of 2x2. Both results have 2x2 pixels.
 TEST(PoolTest, EqualResultsOfUnequalImages) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 5, 5});
@@ -558,7 +559,8 @@ TEST(LossTest, OfTargets) {
   }
 }
 
-// The expected values are those of cross_entropy and mse_loss of PyTorch 2.14.1, in double.
+// The expected values are those of cross_entropy and mse_loss of PyTorch 2.14.1, in double, except
+// where a comment says otherwise.
 TEST(LossTest, OfTargetsIsPyTorchs) {
   float x[6] = {1.5f, -0.25f, 0.75f, -1, 2, 0.5f}, gradient[6], loss;
   const float t[6] = {0.7f, 0.3f, 0, 0, 0.25f, 0.75f};
@@ -599,7 +601,8 @@ TEST(LossTest, OfABatchWithoutWeightIsZero) {
   }
 }
 
-// The gradient of a loss can be differentiated in forward and in reverse mode, twice.
+// Takes the gradient of a loss for the result y of ExpectPlanAgrees(), which differentiates y in
+// reverse and in forward mode, and then once more (the Hessian-vector product of y).
 TEST(GradientTest, OfLossesHasDerivatives) {
   for (size_t i = 0; i < Losses().size(); ++i) {
     if (Losses()[i].kind == LossKind::kHinge) continue;

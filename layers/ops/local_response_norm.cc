@@ -1,7 +1,8 @@
 // Local response normalisation: Krizhevsky, Sutskever and Hinton, "ImageNet classification with
-// deep convolutional neural networks" (2012), section 3.3, in PyTorch's form: y = x (k + alpha
-// m)^-beta. For each element, m is the mean of x^2 at the same pixel over `size` channels around
-// the element's own. Channels before the first and after the last count as zeros.
+// deep convolutional neural networks" (2012), section 3.3, in PyTorch's form:
+//   y = x (k + alpha m)^-beta
+// For each element, m is the mean of x^2 at the same pixel over `size` channels around the
+// element's own. Channels before the first and after the last count as zeros.
 
 #include "layers/ops/local_response_norm.h"
 

@@ -65,8 +65,8 @@ void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, Ten
   }
 }
 
-// Base of the three operations, which have the same windows. If the windows tile the image, the
-// operations take part in fused passes; otherwise they have kernels.
+// Base of max pooling, gather and unpool, whose attribute is the PoolWindow. If the windows tile
+// the image, these operations take part in fused passes; otherwise they have kernels.
 template <class Derived>
 class WindowedOperation : public OperationOf<Derived> {
  public:
@@ -265,7 +265,7 @@ absl::StatusOr<MaxPoolResult> MaxPool(Graph& graph, absl::string_view name, Tens
   return MaxPoolResult{made[0], made[1]};
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layers of layers/network/network.proto that are built from the operations above ----
 
 namespace {
 

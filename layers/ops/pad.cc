@@ -220,7 +220,7 @@ absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, P
   return graph.AddNode(kPad, name, {x}, PadAttributes{mode, padding}, out);
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that is built from Pad() ----
 
 namespace {
 

@@ -76,7 +76,7 @@ TEST_P(PyTorchTest, GivesTheSameNumbers) {
   for (const auto& gradient : GetParam().gradients) expected.push_back(gradient);
   ASSERT_EQ(results.size(), expected.size());
   for (size_t r = 0; r < results.size(); ++r) {
-    if (results[r] == kNoTensor) {  // what nothing depends on
+    if (results[r] == kNoTensor) {  // the prediction does not depend on this leaf
       for (const double gradient : expected[r]) EXPECT_NEAR(gradient, 0, 1e-12);
       continue;
     }

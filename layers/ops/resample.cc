@@ -178,7 +178,7 @@ absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId
                        ResampleAttributes{std::move(rows), std::move(columns)}, out);
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layers of layers/network/network.proto that are built from Resample() ----
 
 namespace {
 

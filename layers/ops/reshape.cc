@@ -15,7 +15,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Whether both are images of as many pixels, each with the same channels, in the same order.
+// Whether reshaping a to b changes only the height and width of images: both have rank 4 and the
+// same numbers of images and channels.
 bool KeepsPixels(const Shape& a, const Shape& b) {
   return a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[1] == b[1];
 }
@@ -78,7 +79,7 @@ absl::StatusOr<TensorId> Reshape(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kReshape, name, {x}, {}, std::move(to));
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that stands for a reshape ----
 
 namespace {
 

@@ -157,7 +157,7 @@ absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kSoftmax, name, {x}, {}, graph.shape(x));
 }
 
-// ---- Layers of a network text that are built from these operations ----
+// ---- The layer of layers/network/network.proto that is built from Softmax() ----
 
 namespace {
 
