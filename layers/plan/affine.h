@@ -1,5 +1,6 @@
-// What a graph's elementwise operations do to a tensor, channel by channel, as far as it is affine:
-// for rewrites that move it into a convolution's weights.
+// Describes elementwise operations of a graph as affine functions of a tensor, y -> slope * y +
+// offset with a slope and an offset per channel. Folding (fold.h, branches.h) moves such operations
+// into the weights and the bias of a convolution.
 #ifndef COTANGENT_LAYERS_PLAN_AFFINE_H_
 #define COTANGENT_LAYERS_PLAN_AFFINE_H_
 
@@ -11,28 +12,30 @@
 
 namespace cotangent::layers {
 
-// slope * y + offset.
+// The affine function slope * y + offset of y.
 struct Affine {
   Expr slope, offset;
 };
 
-// The expression as an affine function of y, if it is written as one.
+// Returns `e` as an affine function of y, if `e` is y, does not contain y, or consists of sums of
+// affine terms and products with at most one factor that contains y; otherwise nullopt.
 std::optional<Affine> AffineIn(const Expr& e, const Expr& y);
 
-// The result of the elementwise operation `node` as an expression, where of(t) gives the expression
-// of its input t; none if it gives none for one of them.
+// Returns the result of the elementwise operation `node` as an expression, where of(t) gives the
+// expression of its input t. Returns nullopt if of(t) is nullopt for an input.
 std::optional<Expr> Expanded(const Graph& graph, const Node& node,
                              const std::function<std::optional<Expr>(TensorId t)>& of);
 
-// Channel vectors and numbers of a graph as expressions in variables that stand for its parameters
-// and states.
+// Expresses channel vectors [C] and scalars [] of a graph by variables that stand for the graph's
+// parameters and states.
 class ChannelExpressions {
  public:
   explicit ChannelExpressions(const Graph& graph) : graph_(graph) {}
 
-  // None if t is made of anything else.
+  // Returns nullopt unless t is computed from parameters, states and constants of rank 0 or 1 by
+  // elementwise operations alone.
   std::optional<Expr> Of(TensorId t);
-  // What a variable stands for.
+  // Returns the parameter or state for which a variable stands.
   TensorId TensorOf(const Expr& variable) const { return tensors_.at(variable); }
 
  private:

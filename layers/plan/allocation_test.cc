@@ -109,7 +109,7 @@ int posix_memalign(void** pointer, size_t alignment, size_t size) {
 namespace cotangent::layers {
 namespace {
 
-// A network with every kind of layer that has its own kernel.
+// A network with many kinds of layers, among them those that have kernels of their own.
 constexpr char kNetwork[] = R"(
 name: "all"
 input { channels: 3 height: 12 width: 12 }

@@ -88,7 +88,7 @@ struct Use {
   int made = 0;                           // number of the item that makes the tensor
   std::vector<int> convolutions;          // indices of the convolutions that read the tensor
   int passes = 0, operations = 0;         // how many passes and other operations read it
-  int last_pass = 0, last_operation = 0;  // numbers of the last items that do
+  int last_pass = 0, last_operation = 0;  // numbers of the last items that read it
 };
 
 struct Candidate {
@@ -249,7 +249,7 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   const Shape shape = AsImage(graph_.shape(t));
-  // A pass computes with registers of 16 floats then, of which a block of 8 fills half.
+  // With AVX-512, a pass computes in vectors of 16 floats; a block of 8 channels fills half of one.
   if (format.layout == Layout::kBlocked8 && HasAvx512()) return false;
   if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2)
     return tensor::SameStorage(shape, format.layout, Layout::kNhwc);

@@ -13,8 +13,8 @@ namespace symbolic = autodiff::symbolic;
 
 namespace {
 
-// A kernel along one axis: its taps are at `dilation` from each other, the first `pad` before the
-// pixel that the result is of.
+// The geometry of a kernel along one axis: `taps` cells, which read pixels at distances of
+// `dilation`. For result number i, the first cell reads pixel i * stride - pad.
 struct Axis {
   int64_t taps, pad, dilation;
 };
@@ -25,8 +25,9 @@ Axis Horizontal(const tensor::ConvolutionShape& s) {
   return {s.kernel_width, s.pad_left, s.dilation_width};
 }
 
-// Where a kernel's first tap is among those of a larger one, and how many of those its taps are
-// apart; none if they fall between or beside them.
+// The cell of a large kernel in which the first cell of a small kernel lies, and the number of
+// cells of the large kernel from one cell of the small one to the next. PlaceIn() returns nullopt
+// if a cell of the small kernel reads a pixel that no cell of the large one reads.
 struct AxisPlace {
   int64_t first, step;
 };
@@ -52,15 +53,19 @@ class Merger {
     return graph_.node(node).as<ConvolutionAttributes>().shape;
   }
   int Maker(TensorId t) const { return graph_.tensor(t).node; }
-  // Whether t is made for `reader` alone, and for nothing else so far.
+  // Whether t has the shape of the sum, only `reader` reads t, and t's node is not folded
+  // elsewhere.
   bool IsInside(TensorId t, int reader) const {
     return graph_.shape(t) == graph_.shape(graph_.node(index_).outputs[0]) &&
            uses_.IsOnlyFor(reader, t) && !is_taken_[Maker(t)];
   }
   bool IsPlainConvolution(int node) const;
-  // What the first convolution in the sum reads.
+  // Returns the input of a plain convolution from which t, which `reader` reads, is computed within
+  // the sum; kNoTensor if there is none.
   TensorId FindInput(TensorId t, int reader) const;
-  // t in the variables of RootOf() and of channels_.
+  // Returns t, which `reader` reads, as an expression in the variables RootOf() of convolutions and
+  // of input_, and in the variables of channels_; nullopt if anything else is in it. Records the
+  // convolutions, nodes and use of input_ that it meets.
   std::optional<Expr> Expand(TensorId t, int reader);
   std::optional<Expr> ExpandOperation(int node);
   Expr RootOf(TensorId t) const { return graph_.pool().Variable(absl::StrCat("branch", t)); }
@@ -115,7 +120,8 @@ std::optional<Expr> Merger::ExpandOperation(int index) {
   return Expanded(graph_, graph_.node(index), [&](TensorId t) { return Expand(t, index); });
 }
 
-// The kernel of convolution `node`, or of the input itself (-1), in that of `host`.
+// Returns the place of the kernel of convolution `node`, or of the kernel 1 of the input (`node` is
+// -1), in the kernel of convolution `host`; nullopt if the kernel does not fit there.
 std::optional<Branch> Merger::BranchOf(int host, int node) const {
   const tensor::ConvolutionShape& large = ShapeOf(host);
   Axis vertical = {1, 0, 1}, horizontal = {1, 0, 1};

@@ -1,12 +1,14 @@
-// Branches that become one convolution, as a network of the kind of RepVGG has them while it trains
-// (Ding et al., "RepVGG: making VGG-style ConvNets great again", 2021, section 3.3).
+// Finds sums of several convolutions of one tensor that can become one convolution, as networks of the
+// kind of RepVGG have them while they train (Ding et al., "RepVGG: making VGG-style ConvNets great
+// again", 2021, section 3.3).
 //
 //   sum over k of s_k (w_k * x) + s x + b  =  (sum over k of s_k w_k + s 1) * x + b
 //
-// Two convolutions of one tensor or more, and the tensor itself, each with what is affine behind it
-// (batch normalisation, a bias), are added: kernels of all sizes are placed in the largest, and the
-// tensor itself is a kernel of one cell that passes on its own channel. (One convolution and the tensor
-// itself, a residual, stay two: integers of 8 bits would not hold 1 beside a convolution's weights.)
+// Here w_k * x are two or more convolutions of the tensor x, and s x may be missing. The channel
+// vectors s_k, s and b come from the affine operations after each convolution (batch normalisation, a
+// bias). Smaller kernels are placed within the largest one; 1 is a kernel of one cell that passes on
+// each channel as it is. A sum of x and only one convolution, as in a residual network, is not merged:
+// 8-bit integers with one scale per channel could not represent both the 1 and the weights.
 #ifndef COTANGENT_LAYERS_PLAN_BRANCHES_H_
 #define COTANGENT_LAYERS_PLAN_BRANCHES_H_
 
@@ -20,23 +22,24 @@
 
 namespace cotangent::layers {
 
-// A kernel in the largest one of a sum.
+// A term of the sum, and the place of its kernel in the largest kernel, in cells of the latter.
 struct Branch {
-  TensorId weight = kNoTensor;            // kNoTensor: of the tensor itself
-  int64_t row = 0, column = 0;            // where its first row and column lie in the largest
-  int64_t row_step = 1, column_step = 1;  // from one of its rows (columns) to the next there
+  TensorId weight = kNoTensor;            // of the convolution; kNoTensor: the term is x
+  int64_t row = 0, column = 0;            // where the kernel's first row and column lie
+  int64_t row_step = 1, column_step = 1;  // from a row (column) of the kernel to the next
 };
 
 struct MergedBranches {
-  int convolution = -1;          // the node with the largest kernel, whose shape all has
-  std::vector<Branch> branches;  // that convolution's first
-  std::vector<Expr> slopes;      // of the branches, one value a channel
+  int convolution = -1;  // the node with the largest kernel; the merged one has its attributes
+  std::vector<Branch> branches;  // the first is that of `convolution`
+  std::vector<Expr> slopes;      // of the branches: s_k, and s for x; one value per channel
   Expr offset;
-  std::vector<int> nodes;  // what the sum replaces, itself included
+  std::vector<int> nodes;  // the nodes that the merged convolution replaces, the sum included
 };
 
-// The elementwise operation `index` as such a sum of two branches or more, if it is one and nothing
-// else reads what it is made of. is_taken: nodes that are something else already.
+// Returns the sum that the elementwise operation number `index` computes, if it can become one
+// convolution and nothing else reads its intermediate results; otherwise nullopt. is_taken[i] is true
+// if node i has already been folded into another convolution.
 std::optional<MergedBranches> MergeBranches(const Graph& graph, const Uses& uses, int index,
                                             const std::vector<bool>& is_taken,
                                             ChannelExpressions& channels);

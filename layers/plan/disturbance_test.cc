@@ -1,5 +1,6 @@
-// The same weights, to the bit, whether other work takes the processors meanwhile or not: whoever
-// computes which share, sums are formed in the same order (base/parallel.h).
+// Tests that training gives the same weights, to the bit, whether or not other work takes the
+// processors meanwhile: a loop is divided into the same shares and sums are added in the same
+// order, whichever thread computes a share (base/parallel.h).
 
 #include <atomic>
 #include <cstring>
@@ -23,8 +24,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Convolutions of all families, sums over channels, images and pixels, and what goes by shares of
-// its own; large enough for several threads.
+// A network with dense, strided, depthwise and 1x1 convolutions, with sums over channels, images
+// and pixels, and with attention; its tensors are large enough to be divided among several threads.
 constexpr char kNetwork[] =
     "input { channels: 3 height: 16 width: 16 classes: 10 } "
     "layer { name: 'stem' convolution { channels: 24 kernel: 3 pad: 1 } } "
@@ -46,7 +47,7 @@ constexpr char kNetwork[] =
 constexpr int64_t kBatch = 12;
 constexpr int kSteps = 4;
 
-// Takes processor time for as long as it lives.
+// Keeps two threads busy until it is destroyed.
 class OtherWork {
  public:
   OtherWork() {
@@ -68,8 +69,9 @@ class OtherWork {
 
 using Choices = absl::flat_hash_map<std::string, std::string>;
 
-// The parameters and running statistics after kSteps steps, with the given choices, or, where there
-// are none, with what is measured, which are the choices then.
+// Returns the parameters and running statistics after kSteps steps. The plan uses the
+// implementations of convolutions in `choices` and measures those of convolutions that are not in
+// it. On return, `choices` holds all implementations in use.
 std::vector<float> Train(ElementType precision, int threads, Choices& choices) {
   const absl::StatusOr<Network> network = ParseNetwork(kNetwork);
   EXPECT_TRUE(network.ok()) << network.status();

@@ -34,7 +34,8 @@ class Folder {
 
   absl::Status Run() {
     const int count = static_cast<int>(graph_.nodes().size());
-    // From the end: of several sums in a row the last is all of them.
+    // Goes from the last node to the first, because the last of several sums in a row contains the
+    // others.
     for (int i = count - 1; i >= 0; --i) {
       if (uses_.IsNeeded(i) && !taken_[i]) Merge(i);
     }
@@ -57,7 +58,8 @@ class Folder {
     std::vector<int> nodes = {};
   };
 
-  // Makes one convolution of a sum of several.
+  // Replaces node `index` by a convolution if the node computes a sum of convolutions that can be
+  // merged.
   void Merge(int index);
   absl::Status Fold(int convolution);
   // Folds the operation that reads the chain's end, if it is the only reader and can be folded.
@@ -72,7 +74,7 @@ class Folder {
   const Uses uses_;
   ChannelExpressions channels_;
   std::vector<bool> taken_;  // by node: whether it is folded into a convolution
-  absl::flat_hash_map<int, MergedBranches> merged_;  // by the node that computes all
+  absl::flat_hash_map<int, MergedBranches> merged_;  // by the node that is replaced
 };
 
 void Folder::Merge(int index) {
@@ -191,7 +193,8 @@ void FoldedGraph::Update() {
   for (const FoldedConvolution& convolution : convolutions_) UpdateConvolution(convolution);
 }
 
-// Of one output channel; a linear layer's is as many inputs of one pixel.
+// Returns the size of the kernel of one output channel. Weights of a linear layer, of rank 2, count
+// as a kernel of one pixel.
 FoldedGraph::Kernel FoldedGraph::KernelOf(const Shape& weight) {
   return weight.rank() == 4 ? Kernel{weight[1], weight[2], weight[3]} : Kernel{weight[1], 1, 1};
 }

@@ -40,9 +40,10 @@ class FoldedGraph {
   int size() const { return static_cast<int>(convolutions_.size()); }
 
  private:
-  // How to compute weights and bias of a folded convolution: for each output channel, `affine`
-  // computes the factor of each branch, then b, from the values of the tensors `operands` at that
-  // channel.
+  // How to compute weights and bias of a folded convolution. For each output channel, `affine`
+  // computes from the values of the tensors `operands` at that channel first the factor of each
+  // branch, then the bias. A branch is a kernel that the convolution's weights contain: several
+  // kernels if the convolution replaces a sum of convolutions, otherwise one.
   struct FoldedConvolution {
     TensorId weight, bias;
     std::vector<Branch> branches;
@@ -56,7 +57,8 @@ class FoldedGraph {
   FoldedGraph(const Graph& graph, const ParameterStore& source) : graph_(graph), source_(source) {}
   static Kernel KernelOf(const Shape& weight);
   void UpdateConvolution(const FoldedConvolution& convolution);
-  // Adds `slope` times the branch's kernel to that of an output channel.
+  // Adds `slope` times the branch's kernel to `row`, the weights of output channel `channel`.
+  // `whole` is the size of the kernel of these weights.
   void AddBranch(const Branch& branch, int64_t channel, double slope, const Kernel& whole,
                  std::vector<double>& row) const;
 

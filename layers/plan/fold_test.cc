@@ -110,7 +110,8 @@ TEST_P(FoldZoo, ComputesTheSame) {
   EXPECT_LT(zoo.Difference(), 1e-5);
 }
 
-// What is chosen for a convolution is kept in checkpoints by the convolution's name.
+// Checkpoints store the implementation chosen for a convolution under the convolution's name, so names
+// must differ.
 TEST_P(FoldZoo, ConvolutionsHaveNamesOfTheirOwn) {
   const auto network = Build(*FindNetwork(GetParam()), {.batch_size = 2});
   ASSERT_TRUE(network.ok()) << network.status();
@@ -205,7 +206,8 @@ TEST(Fold, BranchesOfOneTensorAreOneConvolution) {
   }
 }
 
-// Sums within sums, strides, kernels that are wide and high, dilated ones in dense ones.
+// Merges sums within sums, convolutions with stride 2, a kernel of one row, a kernel of one cell, and
+// a dilated kernel within a dense one.
 TEST(Fold, BranchesOfAllSizes) {
   Case net = OfText(
       "layer { name: 'stem' convolution { channels: 6 kernel: 3 pad: 1 } } layer { name: 'x' "
@@ -224,7 +226,8 @@ TEST(Fold, BranchesOfAllSizes) {
   EXPECT_LT(net.Difference(), 1e-5);
 }
 
-// Kernels that do not lie within the largest, and convolutions of different tensors, stay as they are.
+// A sum is not merged if a kernel does not lie within the largest one, or if convolutions read
+// different tensors.
 TEST(Fold, BranchesThatDoNotFit) {
   Case net = OfText(
       "layer { name: 'stem' convolution { channels: 6 kernel: 3 pad: 1 } } layer { name: 'x' "

@@ -17,13 +17,13 @@
 namespace cotangent::layers {
 namespace {
 
-// The largest number of operands of a pass. With more, it would run out of registers and of
+// The largest number of operands of a pass. With more, the pass would run out of registers and of
 // hardware prefetchers.
 constexpr int kMostOperands = 16;
 
 // The largest numbers of loads and stores that a pass can have (pass.cc), and the largest number of
 // loads that computing one tensor or sum may take. If a tensor would need more loads, some inputs
-// of its operation are stored and loaded instead of recomputed.
+// of its operation are stored and loaded instead of computed in the same pass.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
 // The cone of a tensor or sum, called the root, is the part of the graph from the root back to
@@ -90,7 +90,7 @@ class Fuser {
   const std::vector<TensorId> results_;
   Schedule schedule_;
   const Uses uses_;
-  std::vector<bool> has_copy_;  // by tensor: whether a copy is recomputed later
+  std::vector<bool> has_copy_;  // by tensor: whether the backward computation recomputes it
   // While recomputed tensors are scheduled, the first item whose pass they may join. With -1, they
   // get new passes.
   int late_ = -1;
@@ -269,9 +269,10 @@ bool Fuser::IsReady(TensorId t, int depth) const {
 }
 
 // Operation `node`, usually the gradient of a convolution by its weights, is about to be scheduled.
-// It reads the recomputed tensors `again` and a cotangent. From other operations that read this
-// cotangent, sums and stores follow that read the same tensors from which `again` is recomputed. If
-// these sums and stores are scheduled now, they share a pass with the recomputation.
+// It reads the recomputed tensors `again` and a cotangent. Another operation that reads this
+// cotangent, usually the gradient of the convolution by its input, leads to sums and stores that
+// read the same tensors from which `again` is recomputed. If these sums and stores are scheduled
+// now, they share a pass with the recomputation.
 void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
   absl::flat_hash_set<TensorId> sources, seen;
   for (TensorId t : again) {

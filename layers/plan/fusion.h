@@ -8,18 +8,20 @@
 // computes any number of fused operations element by element in registers, and stores tensors and
 // per-channel sums. For example, a batch normalisation with its activation and residual sum is one
 // pass in the forward computation (after the pass that computes its moments) and two in the
-// backward computation: one that sums and one that stores.
+// backward computation: one that sums the gradients of scale and shift over each channel, and one
+// that stores the gradients of its inputs.
 //
-// A tensor that the backward computation recomputes (recompute.h) is computed as late as possible.
-// When an operation of the backward computation needs such a tensor, the tensor gets a pass, and
+// To save memory, the backward computation may compute a tensor of the forward computation once
+// more instead of reading the stored tensor (recompute.h). Such a copy is computed as late as
+// possible. When an operation of the backward computation needs a copy, the copy gets a pass, and
 // other sums and stores that read the same tensors and can already be computed are put into this
 // pass, too.
 //
 // The result of a fused operation is stored if an operation reads it that is not fused, or that
-// broadcasts it to all pixels; if it is a result of the graph; if it is per-channel (tiny); if a
-// recomputed copy of it exists; or if several operations read it and recomputing it would read
-// three or more tensors. It is also stored if a pass would otherwise have too many operands or
-// poolings of different geometry.
+// broadcasts it to all pixels; if it is a result of the graph; if it is per-channel (tiny); if the
+// backward computation has a copy of it; or if several operations read it and each of their passes
+// would have to read three or more tensors to compute it. It is also stored if a pass would
+// otherwise have too many operands or poolings of different geometry.
 #ifndef COTANGENT_LAYERS_PLAN_FUSION_H_
 #define COTANGENT_LAYERS_PLAN_FUSION_H_
 

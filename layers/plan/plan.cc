@@ -28,9 +28,9 @@ namespace cotangent::layers {
 absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   constexpr int kAttempts = 6;
   Graph pooled = graph;
-  // results_ are ordered like the parameters, after the loss. Gradients are requested in reverse
-  // order, so that each is computed as soon as backpropagation reaches its layer and the tensors
-  // that it needs can be freed.
+  // If there are gradients, they follow the loss in results_, in the order of the parameters. They
+  // are requested in reverse order, so that each is computed as soon as backpropagation reaches its
+  // layer and the tensors that it needs can be freed.
   std::vector<TensorId> wanted;
   for (const PlanResult& result : results_) wanted.push_back(result.tensor);
   if (!wanted.empty()) std::reverse(wanted.begin() + 1, wanted.end());
@@ -118,7 +118,7 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
     for (const Format& format : assignment.formats[t]) versions_[t].push_back({format, {}, -1});
   }
   for (TensorId t : graph_.inputs()) {
-    if (versions_[t].empty()) versions_[t].emplace_back();  // nobody needs it, but it may be given
+    if (versions_[t].empty()) versions_[t].emplace_back();  // not read, but the caller may write it
   }
   for (int i = 0; i < last_item_; ++i) {
     const Item& item = schedule.items[i];

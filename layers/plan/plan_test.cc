@@ -43,7 +43,8 @@ T Made(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-// Builds layers that have their own parameters, named by a running number.
+// Builds layers with parameters of their own. The names of layers and parameters end with a number,
+// counted from 1, that no other name has.
 class Builder {
  public:
   Graph& graph() { return graph_; }
@@ -339,7 +340,8 @@ TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   const auto store = Made(ParameterStore::Create(b.graph()));
   Tuner measured(1), misled(1);
   Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
-  // Every choice by an implementation that there is not, as measured beside nothing.
+  // Replaces the implementation in every line by one that does not exist, and the load of other
+  // work during the measurement by 0, so that Restore() prefers these lines.
   std::string text;
   int changed = 0;
   const std::string measured_text = measured.ToText();
@@ -473,8 +475,8 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   }
 }
 
-// With AVX-512, oneDNN is fast with such groups in blocks of 8 channels, which passes there cannot
-// read.
+// With AVX-512, oneDNN computes convolutions with 8 channels per group fast in blocks of 8
+// channels, a layout that passes cannot read on such a processor.
 TEST(PlanTest, GroupsOfHalfARegister) {
   for (const int64_t groups : {2, 5, 6}) {
     for (const int64_t stride : {1, 2}) {

@@ -194,8 +194,9 @@ std::string NameOf(const Graph& graph, TensorId t) {
   return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString());
 }
 
-// The derivatives of y that the rules of the graph's operations build, as tensors of the graph.
-// They are as in Derivatives, below; kNoTensor if a derivative is zero.
+// The derivatives of y that the rules of the graph's operations build, as tensors of the graph;
+// kNoTensor if a derivative is zero. `along`, `gradients` and `products` correspond to the fields
+// `tangent`, `gradient` and `hessian_product` of Derivatives, below.
 struct BuiltDerivatives {
   std::vector<TensorId> with_respect_to;  // the leaves
   TensorId cotangent = kNoTensor;         // of y; kNoTensor if y is a scalar

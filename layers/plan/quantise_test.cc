@@ -62,7 +62,8 @@ class Case {
     return QuantisableConvolutions(folded_->graph(), network_.prediction);
   }
 
-  // Returns the scale of each tensor by its largest magnitude.
+  // Computes the tensors in real numbers once and returns the scales of each convolution's tensors:
+  // the largest magnitude divided by 127 (s8) or 255 (u8, for tensors that are never negative).
   Quantisation Calibrate() {
     std::vector<PlanResult> results = {{network_.prediction}};
     for (const QuantisableConvolution& c : Convolutions()) {
@@ -176,8 +177,8 @@ TEST_F(QuantiseGraphTest, ResidualNetwork) {
   const double error = RelativeError(plain.result, quantised.result);
   EXPECT_LT(error, 0.03);
   EXPECT_GT(error, 1e-5);
-  // u8: "c1", and either "c2" or "down", whichever adds the result of the other. "c3" adds its own
-  // input, which takes a separate pass.
+  // Two convolutions store u8: "c1", and of "c2" and "down" the one that adds the result of the
+  // other. "c3" adds its own input, which takes a separate pass.
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/u8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/s8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "pass nhwc/u8 nhwc/s8 -> "), 1);
