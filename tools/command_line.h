@@ -17,12 +17,7 @@ inline constexpr int kExitFailed = 1;         // the program failed while it ran
 inline constexpr int kExitUsage = 2;          // the command line or an input file is wrong
 inline constexpr int kExitInterrupted = 130;  // 128 + the signal's number
 
-// Reads the command line into the program's absl flags, and returns the arguments that are no
-// flags, in order. Understands --flag=value, --flag value, --bool_flag, --nobool_flag, and `--`,
-// after which nothing is a flag. If a flag is repeated, its last value counts; Values() returns
-// all. With --help or --version, prints the usage or the version and exits with 0. If a flag is
-// unknown or its value is wrong, prints the reason and exits with kExitUsage. If `bazel run`
-// started the program, changes to the directory in which the user called it.
+// The command line, as ParseCommandLine() has read it.
 struct CommandLine {
   std::vector<std::string> arguments;
   std::map<std::string, std::vector<std::string>> given;  // for each flag, its values in order
@@ -34,8 +29,14 @@ struct CommandLine {
     return found == given.end() ? std::vector<std::string>() : found->second;
   }
 };
-// Reads the command line as described above; `usage` is the text that --help prints. Also guards
-// the standard streams (standard_streams.h), so main() should call this first.
+// Reads the command line into the program's absl flags, and returns the arguments that are no
+// flags, in order. Understands --flag=value, --flag value, --bool_flag, --nobool_flag, and `--`,
+// after which nothing is a flag. If a flag is repeated, its last value counts;
+// CommandLine::Values() returns all. With --help or --version, prints the usage or the version and
+// exits with 0; `usage` is the text that --help prints. If a flag is unknown or its value is wrong,
+// prints the reason and exits with kExitUsage. If `bazel run` started the program, changes to the
+// directory in which the user called it. Also guards the standard streams (standard_streams.h), so
+// main() should call this first.
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 
 // Prints the name under which the program is installed and the version, such as "cotangent-predict

@@ -60,7 +60,7 @@ autodiff::numeric::Options NumericOptions(const ReportOptions& options) {
   return result;
 }
 
-// Fills one mode's column of `entries`, row after row.
+// Stores values[i] as the derivative that this mode computed for entries[i].
 void Fill(DerivativeMode mode, const std::vector<double>& values,
           absl::Span<Entry* const> entries) {
   for (size_t i = 0; i < entries.size(); ++i)

@@ -42,7 +42,7 @@ struct Entry {
   // The size of the terms whose sum the derivative is. For each path from the variable to the
   // result in the computation graph, the magnitudes of the derivatives along the path are
   // multiplied; `magnitude` is the sum of these products. Rounding errors of the derivative are
-  // proportional to it.
+  // proportional to `magnitude`.
   double magnitude;
   autodiff::symbolic::Expr derivative;  // as symbolic mode evaluates it; null if not computed
   autodiff::symbolic::Expr formula;     // `derivative`, simplified for reading

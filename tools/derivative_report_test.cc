@@ -113,8 +113,8 @@ void ExpectInEveryMode(const Reported& reported, double tolerance) {
   EXPECT_TRUE(report->agrees()) << reported.formula;
 }
 
-// Inputs on which other tools were reported to fail. The expected values follow from mathematics,
-// or were computed by mpmath with 50 digits.
+// The tests named ReportedTest use inputs on which other tools were reported to fail. The expected
+// values follow from mathematics, or were computed by mpmath with 50 digits.
 TEST(ReportedTest, BranchesThatAreNotTakenMayBeUndefined) {
   const double e1 = std::exp(1.0);
   for (const Reported& reported : std::vector<Reported>{
@@ -228,8 +228,8 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_TRUE(report->agrees());
   EXPECT_LT(report->exact_disagreement, 1e-15);
   EXPECT_EQ(report->functions[0].gradient[0].magnitude, 1e-30);
-  // Each mode must be noticed if its derivative is NaN, infinite, or off by a small part of its own
-  // small value.
+  // CompareModes() must notice a mode whose derivative is NaN, infinite, or wrong by a small part
+  // of the derivative's own small value.
   const Report right = *report;
   for (const int mode : {1, 2, 3}) {
     for (const double wrong : {std::nan(""), HUGE_VAL, 1e-30 * (1 + 1e-6), 0.0, -1e-30}) {

@@ -220,7 +220,7 @@ absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) 
   return absl::OkStatus();
 }
 
-// Requires that an argument is ASCII (this is not asked of paths, patterns and file names).
+// Returns an error unless the argument is ASCII. Paths, patterns and file names are not checked.
 absl::Status CheckCharacters(absl::string_view argument) {
   const size_t at = cotangent::FirstForeignCharacter(argument);
   if (at == absl::string_view::npos) return absl::OkStatus();

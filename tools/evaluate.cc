@@ -85,8 +85,8 @@ absl::Status WriteFile(const std::string& path, const std::string& contents) {
   return path.empty() ? absl::OkStatus() : data::WriteFileAtomically(path, contents);
 }
 
-// Writes the HTML page and the CSV file that the flags ask for. On standard output goes JSON if
-// --format says so, else `line`. `Found` is a type with functions ToHtml(), ToCsv() and ToJson().
+// Writes the HTML page and the CSV file that the flags ask for. Prints JSON on standard output if
+// --format=json, otherwise `line`. `Found` is a type with functions ToHtml(), ToCsv() and ToJson().
 template <typename Found>
 absl::Status Tell(const Found& found, const std::string& line) {
   const std::string report = absl::GetFlag(FLAGS_report), csv = absl::GetFlag(FLAGS_predictions);
@@ -140,7 +140,7 @@ absl::Status TellClasses(const Measured& m, bool gives_probabilities,
   return Tell(found, m.Line(data::TargetKind::kClass));
 }
 
-// `kind` is kLabels or kNumbers.
+// Does the same as TellClasses() for a network that answers with labels or numbers (`kind`).
 absl::Status TellValues(const Measured& m, data::TargetKind kind, std::vector<float> answers) {
   if (kind == data::TargetKind::kLabels) {
     for (float& answer : answers) answer = static_cast<float>(training::Sigmoid(answer));

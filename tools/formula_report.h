@@ -15,7 +15,7 @@ namespace cotangent::tools {
 // Evaluates a formula without variables, such as pi/2. Error messages name `source` as its origin.
 absl::StatusOr<double> ConstantFromText(const std::string& text, const std::string& source);
 
-// Returns each formula's short form.
+// Returns each formula in the shortest equal form that was found.
 absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formulas);
 
 // Says whether the second formula equals the first, whether the third equals the first, and so on.

@@ -28,8 +28,8 @@ void CheckStandardOutput(int exit_code, void*) {
 }  // namespace
 
 void GuardStandardStreams() {
-  // open() uses the lowest free number. It opens standard output for reading, so that writing to it
-  // fails.
+  // open() uses the lowest free number. Standard output is opened for reading only, so that writing
+  // to it fails.
   for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
     if (open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY) != descriptor)

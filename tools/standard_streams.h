@@ -13,8 +13,8 @@ namespace cotangent::tools {
 //
 // Standard streams that are closed are opened on /dev/null. Otherwise the next file that the
 // program opens, say metrics.jsonl, would get the stream's number and receive everything that is
-// printed. Reading from such a stream finds the end of input. Error messages written to it vanish.
-// Output written to it is lost, which is noticed as above.
+// printed. After this, standard input is at its end, error messages vanish, and writing to standard
+// output fails, which is reported as above.
 void GuardStandardStreams();
 
 }  // namespace cotangent::tools

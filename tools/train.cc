@@ -323,7 +323,7 @@ int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
 }
 
 // Returns the last line of a run, such as "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2
-// s of training", where tta is test-time augmentation.
+// s of training", where tta is the accuracy with answers averaged over views of each image.
 std::string LastLine(const training::RunResult& result) {
   return absl::StrFormat("%s %s: %.4f (tta %.4f) after %s epochs, %.1f s of training",
                          result.evaluated_on, result.measure.name, result.score, result.tta_score,
@@ -475,8 +475,9 @@ int FindLearningRate(const training::RunOptions& options) {
 }
 
 // Locks the output directory, reads the checkpoint to go on from if the run resumes, fetches the
-// data, and sets the files of an earlier run aside. `source` is null before if the run resumes, and
-// the source of the data afterwards. `lock` is null on all ranks but rank 0.
+// data, and sets the files of an earlier run aside. If the run resumes, `source` is null before the
+// call; afterwards `source` is the source of the data in any case. `lock` is null on all ranks but
+// rank 0.
 absl::Status PrepareRun(const CommandLine& line, bool resumes, training::RunOptions& options,
                         std::shared_ptr<const data::Source>& source,
                         std::unique_ptr<training::DirectoryLock>& lock) {

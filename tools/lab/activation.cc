@@ -353,7 +353,7 @@ Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
     met = met && limit.known();
     claim.numbers.push_back({absl::StrCat(is_slope ? "g'(" : "g(", Short(at), ")"), found});
   }
-  // For the default activation, the claim includes that it saturates.
+  // For the default activation, whose derivative is given, the claim includes that g saturates.
   if (by_hand)
     met = met && Fate(a.left_slope) == "vanishes" && Fate(a.right_slope) == "vanishes" &&
           a.left.finite() && a.right.finite();

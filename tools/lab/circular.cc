@@ -56,7 +56,7 @@ double Milliseconds(Run run) {
 }
 
 // Returns the least time of several runs, in milliseconds. There are at least 2 and at most 50
-// runs; no run begins after a total of `budget` milliseconds.
+// runs; after the second, no run begins once the runs have taken `budget` milliseconds.
 double Least(const std::function<void()>& run, double budget = 10) {
   double least = INFINITY, spent = 0;
   for (int i = 0; i < 50 && (i < 2 || spent < budget); ++i) {

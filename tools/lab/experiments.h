@@ -92,7 +92,7 @@ struct EquivariancePremises {
   // The text of a network whose convolutions are all circular and have stride 1; empty for the
   // laboratory's own.
   std::string circular_text;
-  int64_t images = 1;           // for each network; each image is shifted by every shift
+  int64_t images = 1;           // images per network, each shifted by every shift
   int64_t training_epochs = 5;  // for the networks whose accuracy on shifted images is measured
   std::string data_dir;
   int threads = 2;
