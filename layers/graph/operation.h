@@ -229,7 +229,7 @@ class Operation {
   // A text that identifies the attributes: nodes with the same operation, key, inputs and shape are
   // merged into one. nullopt: nodes of this kind are never merged.
   virtual std::optional<std::string> Key(const Attributes&) const { return std::nullopt; }
-  // Whether the values come from outside or from a random generator. If so, the reference
+  // Whether the outputs' values come from outside or from a random generator. If so, the reference
   // implementation must be given the values, and derivatives stop at this node.
   virtual bool is_leaf() const { return false; }
   // For a leaf: whether the values exist before a plan runs. False for leaves that the plan itself

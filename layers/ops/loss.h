@@ -62,7 +62,7 @@ void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
 // batches. Does not support kFormula.
 struct LossSums {
   double loss = 0;    // sum over the images of loss times weight of the label's class
-  double weight = 0;  // sum of these weights; with shares, the number of images
+  double weight = 0;  // sum of these weights; for targets: number of images
 };
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
                    const LossTargets& targets);

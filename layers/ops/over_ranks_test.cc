@@ -66,8 +66,8 @@ struct Outcome {
 
 constexpr int64_t kChannels = 5, kPixels = 9, kPerImage = kChannels * kPixels;
 
-// Batch-normalises the images of one rank, multiplies each image by a random mask and by the
-// image's number in the batch, and computes the gradient of the sum of the results.
+// Batch-normalises the images of one rank, multiplies the cube of each result by the element of a
+// random mask, and computes the gradients of the sum of all these products.
 Outcome Normalise(const std::vector<float>& images, const PlanRanks& ranks) {
   const int64_t count = static_cast<int64_t>(images.size()) / kPerImage;
   Graph graph;

@@ -17,8 +17,8 @@ struct Affine {
   Expr slope, offset;
 };
 
-// Returns `e` as an affine function of y, if `e` is y, does not contain y, or consists of sums of
-// affine terms and products with at most one factor that contains y; otherwise nullopt.
+// Returns `e` as an affine function of y, if `e` is built from y and expressions without y by sums
+// and by products in which at most one factor contains y; otherwise nullopt.
 std::optional<Affine> AffineIn(const Expr& e, const Expr& y);
 
 // Returns the result of the elementwise operation `node` as an expression, where of(t) gives the

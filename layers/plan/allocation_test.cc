@@ -33,16 +33,16 @@ namespace {
 constexpr size_t kPage = 4096;
 
 // Returns the most bytes that a library may request at once. oneDNN's matrix product for processors
-// without AVX2 copies its factors into blocks that it allocates in each call: 100 KiB for these
-// layers.
+// without AVX2 copies its factors into blocks that it allocates in each call: 100 KiB for the
+// layers of this test.
 size_t MostOfLibraries() { return cotangent::HasAvx2() ? kPage : 32 * kPage; }
 
 std::atomic<bool> counting = false;
 std::atomic<int> allocations = 0;  // by all code except the two libraries
 std::atomic<size_t> largest_of_libraries = 0;
 
-// Whether the code that called malloc or new, at most a few frames up the stack, belongs to oneDNN
-// or OpenMP.
+// Whether oneDNN or OpenMP requested an allocation, directly or through libstdc++. `frames` holds
+// the `count` return addresses on the stack, the innermost first.
 bool IsLibrary(void* const* frames, int count) {
   for (int i = 0; i < count; ++i) {
     Dl_info info;
@@ -57,7 +57,7 @@ bool IsLibrary(void* const* frames, int count) {
 
 // Records an allocation. Called by the functions below, each of which adds one stack frame.
 [[gnu::noinline]] void Count(size_t size) {
-  // Counting stops meanwhile, because looking at the stack may allocate memory, too.
+  // Counting is off during backtrace(), which may allocate memory, too.
   if (!counting.exchange(false)) return;
   void* frames[6];
   const int count = backtrace(frames, 6);

@@ -24,8 +24,8 @@ using tensor::ConvolutionChoice;
 using tensor::Direction;
 using tensor::Layout;
 
-// The approximate time in seconds that it takes to move a byte. It only serves to weigh conversions
-// against measured times.
+// The approximate time in seconds that it takes to move a byte. This constant only serves to weigh
+// conversions against measured times.
 constexpr double kSecondsPerByte = 1 / 12e9;
 // The price of a byte of the plan's peak memory, in seconds per training step. At this price, a
 // tenth of resnet18's memory is worth some 2% of the time of its training step.
@@ -97,8 +97,8 @@ struct Candidate {
   std::vector<MeasuredChoice> choices;
   size_t chosen = 0;
   bool measured_anew = false;
-  // For a convolution that recomputes another one: the index of the original, whose choice it must
-  // have, too, so that both results are equal to the bit. For any other convolution: -1.
+  // For a convolution that recomputes another one: the index of the original. Both must have the
+  // same choice, so that their results are equal to the bit. For any other convolution: -1.
   int leader = -1;
   std::vector<int> followers;  // indices of its recomputed copies, which get its choice
 

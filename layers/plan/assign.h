@@ -2,12 +2,13 @@
 // element type) in which every tensor is stored.
 //
 // A schedule (fusion.h) is a list of items, each a single operation or a fused pass over memory.
-// Formats belong to the tensors at each convolution, not to the whole network, because fused passes
-// can read and write any layout. The cost to minimise is the sum of the measured times of the
-// convolutions, the time of the conversions between them, and a price in seconds for the peak of
-// memory in use, scratch memory included. A pass may store its result in several formats; a tensor
-// that a convolution writes is converted for readers that need another format. The minimum is
-// searched by coordinate descent, starting from the fastest implementation of each convolution.
+// Each convolution chooses the formats of its own tensors; the network has no common format,
+// because fused passes can read and write many layouts. The cost to minimise is the sum of the
+// measured times of the convolutions, the time of the conversions between them, and a price in
+// seconds for the peak of memory in use, scratch memory included. A pass may store its result in
+// several formats; a tensor that a convolution writes is converted for readers that need another
+// format. The minimum is searched by coordinate descent from several starting points, such as the
+// fastest implementation of each convolution.
 #ifndef COTANGENT_LAYERS_PLAN_ASSIGN_H_
 #define COTANGENT_LAYERS_PLAN_ASSIGN_H_
 

@@ -118,7 +118,7 @@ TEST(Disturbance, ChangesNoBit) {
       SCOPED_TRACE(absl::StrCat(std::string(Name(precision)), ", ", threads, " threads"));
       Choices choices;
       const std::vector<float> alone = Train(precision, threads, choices);
-      for (const float value : alone) ASSERT_EQ(value, value);  // a number
+      for (const float value : alone) ASSERT_EQ(value, value);  // fails if NaN
       const OtherWork work;
       const std::vector<float> beside = Train(precision, threads, choices);
       ASSERT_EQ(alone.size(), beside.size());

@@ -91,8 +91,8 @@ class Fuser {
   Schedule schedule_;
   const Uses uses_;
   std::vector<bool> has_copy_;  // by tensor: whether the backward computation recomputes it
-  // While recomputed tensors are scheduled, the first item whose pass they may join. With -1, they
-  // get new passes.
+  // While recomputed tensors are scheduled: the index of the first item whose pass they may join.
+  // -1: they get new passes.
   int late_ = -1;
   std::vector<int> made_by_;  // by tensor: the item that makes it, or:
   static constexpr int kFromOutside = -1, kNotScheduled = -2;
@@ -234,7 +234,7 @@ void Fuser::DemandOperation(int index) {
   for (TensorId input : node.inputs) {
     if (!is_recomputed(input)) Demand(input);
   }
-  // Recomputed tensors come last, because they occupy memory from the moment they are computed.
+  // Schedules recomputed inputs last, because they occupy memory from the moment they are computed.
   std::vector<TensorId> again;
   for (TensorId input : node.inputs) {
     if (is_recomputed(input) && made_by_[input] == kNotScheduled) again.push_back(input);

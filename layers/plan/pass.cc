@@ -26,9 +26,9 @@ namespace codegen = autodiff::codegen;
 using codegen::VectorKernel;
 using tensor::Layout;
 
-// The bytes that one call of the kernel touches, if rows may be divided anywhere. These bytes
-// should stay in the second-level cache while the kernel processes them once for each group of
-// columns.
+// About how many bytes one call of the kernel touches at most if RunRange() divides the rows. These
+// bytes should stay in the second-level cache while the kernel processes them once for each group
+// of columns.
 constexpr int64_t kBlockBytes = 128 << 10;
 // The number of rows ahead that the kernel prefetches. A pass with windows prefetches one line of
 // windows ahead instead.

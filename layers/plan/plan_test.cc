@@ -341,7 +341,7 @@ TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   Tuner measured(1), misled(1);
   Made(Plan::Compile(b.graph(), {{y}}, *store, measured, {}));
   // Replaces the implementation in every line by one that does not exist, and the load of other
-  // work during the measurement by 0, so that Restore() prefers these lines.
+  // work during the measurement by 0, so that the tuner does not measure again by itself.
   std::string text;
   int changed = 0;
   const std::string measured_text = measured.ToText();

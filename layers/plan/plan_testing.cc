@@ -73,8 +73,8 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
   for (const auto& [t, labels] : leaves.labels) reference.GiveLabels(t, labels);
 }
 
-// The factor by which an allowance for f32 results is multiplied to get the allowance for results
-// in double.
+// The factor that turns the allowance for rounding errors of a result in f32
+// (Conditioning::Allowance()) into the allowance for the same result in double.
 constexpr double kDoubleOfShake = 1e-6;
 // The number of random disturbances by which a result's sensitivity to rounding is measured.
 constexpr uint64_t kShakings = 24;
@@ -303,7 +303,7 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
   Tuner& tuner = tuners.try_emplace(options.threads, options.threads).first->second;
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(graph);
   EXPECT_TRUE(store.ok()) << store.status();
-  // Gives every second result a destination, so that both kinds are tested.
+  // Gives every second result a destination, so that results with and without one are tested.
   std::vector<std::vector<float>> destinations;
   std::vector<PlanResult> wanted;
   for (TensorId t : results) destinations.emplace_back(graph.shape(t).NumElements(), NAN);

@@ -20,7 +20,7 @@ namespace cotangent::layers {
 //
 // This happens where the pooling has windows of 2x2 that tile the image, nothing else reads y (or
 // dy), and can_pool(node) is true for every convolution concerned. can_pool() gets the convolution
-// as it is before the rewrite and says whether it can pool and is then fast. Forward and backward
+// as it is before the rewrite and says whether that convolution should pool. Forward and backward
 // computation are rewritten independently of each other.
 void PoolInConvolutions(absl::Span<const TensorId> results,
                         const std::function<bool(const Node&)>& can_pool, Graph& graph);

@@ -34,30 +34,30 @@ using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
 
-// Candidates are timed on fewer images than the full batch, in two rounds. The first round uses
+// Candidates are timed on fewer images than the full batch, in two stages. The first stage uses
 // little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kScreeningSlack
-// times as long as the fastest. The second round uses enough work (kEnoughFlops, kEnoughBytes) that
+// times as long as the fastest. The second stage uses enough work (kEnoughFlops, kEnoughBytes) that
 // a larger batch would change little; these bytes exceed the caches of a thread. A small batch is
-// unfair to candidates with costs that do not grow with the batch, so the first round drops only
+// unfair to candidates with costs that do not grow with the batch, so the first stage drops only
 // candidates that are clearly slow.
 constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
 constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
 constexpr int64_t kFewestImages = 16, kFewestFirstImages = 4;
 constexpr double kScreeningSlack = 1.6, kSimilarShapeSlack = 1.3;
 // A candidate whose first run takes this many times as long as the fastest one is not run again:
-// kFirstClearlySlower holds in the first round, kClearlySlower in the second.
+// kFirstClearlySlower holds in the first stage, kClearlySlower in the second.
 constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
 // Two shapes are similar if their sizes differ by no more than this factor. A candidate that took
 // more than kSimilarShapeSlack times as long as the fastest for one shape is not tried for a
 // similar one.
 constexpr double kSimilar = 2;
 // Limits for measurements that other work disturbs: the share of the processors that other work may
-// take before a measurement counts as disturbed, and how many rounds a disturbed measurement takes
-// at most. (kLookAtLoad, below, says how long the load is watched.)
+// take before a measurement counts as disturbed, and how often at most the second stage times all
+// candidates if it is disturbed. (kLookAtLoad, below, says how long the load is watched.)
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
-// The time limit of a candidate in seconds, some hundred times what it should take; and the word
-// that marks in the text a candidate that exceeded the limit.
+// The time limit of a candidate in seconds, about a hundred times what a candidate should take; and
+// the word that marks in the text a candidate that exceeded the limit.
 constexpr int kMostSeconds = 120;
 constexpr char kRefused[] = "never";
 constexpr double kNever = std::numeric_limits<double>::infinity();
