@@ -271,7 +271,7 @@ Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::P
     for (const double at : {0.0313 * i, -0.0313 * i}) {
       const double h = 1e-5, d = evaluate(at).second;
       const double numeric = (evaluate(at + h).first - evaluate(at - h).first) / (2 * h);
-      // Close to a kink the difference quotient does not approximate the derivative.
+      // Skips points at which the derivative or the difference quotient is not finite.
       if (std::isfinite(d) && std::isfinite(numeric))
         worst = std::max(worst, std::abs(numeric - d) / (1 + std::abs(d)));
     }

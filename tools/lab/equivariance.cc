@@ -82,7 +82,7 @@ void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t wi
 // How one layer responds to shifts of the network's input. If F(x) is the layer's result for the
 // input x, the error of a shift S is |F(S x) - S' F(x)| / |F(x)|. S' is the shift of the result
 // that corresponds to S: S scaled to the result's size. If that is not a whole number of pixels, S'
-// is the better of the two neighbouring whole shifts in each direction.
+// is the neighbouring whole shift that has the smallest error.
 struct LayerErrors {
   std::string name, kind;
   tensor::Shape shape;
