@@ -33,7 +33,7 @@ struct FormulaFunction {
   }
 };
 
-// A program of one formula as a function with one result, for any scalar type S.
+// The program of a single formula as a function with one result, for any scalar type S.
 struct ScalarFormula {
   const symbolic::Program* program;
   template <class S>

@@ -161,8 +161,8 @@ absl::StatusOr<Material> LoadMaterial(const training::TrainedNetwork& trained, i
   return material;
 }
 
-// Chooses which layers to quantise. As long as the network loses more than --most_loss percentage
-// points on the judged images, more layers are kept as they are.
+// Chooses which layers to quantise. As long as quantisation costs more than --most_loss percentage
+// points of the score on material.judged, more layers are left unquantised.
 absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& material,
                                                          const std::vector<std::string>& keep,
                                                          const training::StepOptions& options,
@@ -191,7 +191,7 @@ absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& materia
   return calibration;
 }
 
-// Compares the scores on the test images.
+// Computes the scores on the test images with and without quantisation.
 absl::StatusOr<Judgement> Compare(const data::Dataset& test, const training::StepOptions& options,
                                   training::TrainedNetwork& trained, layers::Tuner& tuner) {
   Judgement result = {.images = absl::StrCat(test.size(), " test images")};

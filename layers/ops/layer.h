@@ -63,8 +63,8 @@ class LayerBuilder {
   LayerRow& row() { return row_; }
 
   const Shape& shape(const Value& value) const { return built_.graph.shape(value.id); }
-  // The shape of one image's value as the user knows it, as text: without the batch axis, and flat
-  // if the value is flattened.
+  // The shape of the value as messages show it, for example "[8, 4, 4]": without the batch axis,
+  // and of rank 1 if the value is flattened.
   std::string Seen(const Value& value) const;
   // The inputs with their shapes, for messages: "'conv1' [8, 4, 4], 'conv2' [8, 2, 2]".
   std::string ListShapes() const;

@@ -29,8 +29,8 @@ void PoolForward(int pool, Graph& graph) {
   graph.ReplaceNode(pool, std::move(node));
 }
 
-// Makes a gradient that reads dy read dz and the positions of the maxima instead, from which
-// `unpool` computes dy.
+// Changes the gradient at node `reader`, which reads dy, so that it reads the inputs of `unpool`
+// instead: dz and the positions of the maxima.
 void PoolBackward(const Node& unpool, int reader, Graph& graph) {
   Node node = graph.node(reader);
   std::replace(node.inputs.begin(), node.inputs.end(), unpool.outputs[0], unpool.inputs[0]);

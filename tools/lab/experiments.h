@@ -101,8 +101,9 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises = {}
 
 // 9. Studies when a step of stochastic gradient descent on one term of a sum increases the sum.
 struct SgdPremises {
-  // A step on the term increases f if and only if eta is above this threshold (unless the term's
-  // slope is 0).
+  // The sum is f(w) = (w - 2)^2/2 + (w + 1)^2/2. A step of size eta on its first term increases f if
+  // and only if eta is above first_threshold, or if on its second term, above second_threshold
+  // (unless the term's slope is 0).
   std::string first_threshold = "(2*w - 1)/(w - 2)";
   std::string second_threshold = "(2*w - 1)/(w + 1)";
   std::string variance =
