@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -97,6 +98,112 @@ void ShowTrace(const sym::Trace& trace, const Exercise& exercise, Section& secti
   section.Table(header, rows);
 }
 
+// Returns the name of entry k of the Jacobian, by rows, such as "∂f1/∂w2".
+std::string PartialName(const Exercise& exercise, const std::vector<std::string>& names, size_t k) {
+  return absl::StrCat("∂", names[k / exercise.variables.size()], "/∂",
+                      exercise.variables[k % exercise.variables.size()]);
+}
+
+// Compares the symbolic Jacobian, row by row, with the one derived by hand, and shows it. `names` are
+// those of the outputs.
+Claim JacobianClaim(const Exercise& exercise, const std::vector<Expr>& outputs,
+                    const std::vector<Expr>& variables, const std::vector<std::string>& names,
+                    sym::Pool& pool, Section& section) {
+  Claim claim{absl::StrCat("autodiff.", exercise.id, "_jacobian"), exercise.jacobian_equations,
+              absl::StrCat("the Jacobian of ", absl::StrJoin(exercise.formulas, ", "), " is [",
+                           absl::StrJoin(exercise.jacobian, "; "), "]"),
+              "", "proved: the derivation by hand is symbolically equal to differentiation"};
+  const auto symbolic = sym::Jacobian(outputs, variables);
+  bool equal = exercise.jacobian.size() == outputs.size() * variables.size();
+  std::vector<std::vector<std::string>> rows;
+  for (size_t k = 0; equal && k < exercise.jacobian.size(); ++k) {
+    const Expr found = symbolic[k / variables.size()][k % variables.size()];
+    const auto by_hand = sym::Parse(exercise.jacobian[k], pool, {.variables = exercise.variables});
+    equal = by_hand.ok() && sym::Equal(found, *by_hand) == sym::Verdict::kEqual;
+    rows.push_back({PartialName(exercise, names, k), sym::ToMathMl(sym::Simplify(found))});
+  }
+  claim.verdict = HoldsIf(equal);
+  section.Table({"", "symbolic derivative"}, rows);
+  return claim;
+}
+
+// A Jacobian at Point(), computed in one mode. `allowed` bounds its errors relative to the symbolic
+// Jacobian, or absolute where that is below 1.
+struct ModeJacobian {
+  std::string mode;
+  double allowed;
+  autodiff::Matrix matrix;
+};
+
+// Returns the Jacobians in all modes, the symbolic one first. With step h, central differences have
+// errors of h^2 |f'''| / 6 and forward differences h |f''| / 2; the factor 10 leaves room for large
+// second and third derivatives.
+absl::StatusOr<std::vector<ModeJacobian>> JacobiansInAllModes(
+    const autodiff::ExpressionFunction& function) {
+  const auto differences = [](autodiff::numeric::Scheme scheme) {
+    autodiff::Method method = Mode::kNumeric;
+    method.numeric = {.scheme = scheme, .step = kStep};
+    return method;
+  };
+  const std::tuple<const char*, autodiff::Method, double> modes[] = {
+      {"symbolic", Mode::kSymbolic, 0},
+      {"forward", Mode::kForward, 1e-12},
+      {"reverse", Mode::kReverse, 1e-12},
+      {"numeric, extrapolated", Mode::kNumeric, 1e-8},
+      {"numeric, central, step 0.01", differences(autodiff::numeric::Scheme::kCentral),
+       10 * kStep * kStep},
+      {"numeric, forward, step 0.01", differences(autodiff::numeric::Scheme::kForward), 10 * kStep},
+  };
+  std::vector<ModeJacobian> jacobians;
+  for (const auto& [name, method, allowed] : modes) {
+    ASSIGN_OR_RETURN(const auto jacobian, autodiff::Jacobian(function, Point(), method));
+    jacobians.push_back({name, allowed, jacobian});
+  }
+  return jacobians;
+}
+
+// Compares the value with the one computed by hand, and the Jacobians of all modes with the symbolic
+// one.
+absl::StatusOr<Claim> ModesClaim(const Exercise& exercise, const std::vector<Expr>& outputs,
+                                 const std::vector<Expr>& variables,
+                                 const std::vector<std::string>& names, Section& section) {
+  Claim claim{absl::StrCat("autodiff.", exercise.id, "_modes"), exercise.value_equations,
+              absl::StrCat("at (1, 2) the value is (", Joined(exercise.value),
+                           "), and forward, reverse and symbolic Jacobians agree to 1e-12, "
+                           "numeric ones within their error"),
+              "", "computed by all four modes"};
+  ASSIGN_OR_RETURN(const auto function, autodiff::ExpressionFunction::Create(outputs, variables));
+  ASSIGN_OR_RETURN(const auto value, autodiff::Value(function, Point()));
+  double value_error = 0;
+  for (size_t i = 0; i < value.size(); ++i)
+    value_error = std::max(value_error, std::abs(value[i] - exercise.value[i]));
+  claim.numbers.push_back({"largest error of the value", value_error});
+  bool agree = value_error < 1e-12;
+
+  ASSIGN_OR_RETURN(const auto jacobians, JacobiansInAllModes(function));
+  const std::vector<double>& symbolic = jacobians[0].matrix.values;
+  std::vector<std::vector<std::string>> table;
+  for (const ModeJacobian& jacobian : jacobians) {
+    double worst = 0;
+    table.push_back({jacobian.mode});
+    for (size_t k = 0; k < symbolic.size(); ++k) {
+      const double found = jacobian.matrix.values[k];
+      table.back().push_back(absl::StrFormat("%.12g", found));
+      worst = std::max(worst, std::abs(found - symbolic[k]) / std::max(1.0, std::abs(symbolic[k])));
+    }
+    agree = agree && worst <= jacobian.allowed;
+    if (&jacobian != &jacobians[0]) {
+      claim.numbers.push_back(
+          {absl::StrCat(jacobian.mode, ": largest relative difference from symbolic"), worst});
+    }
+  }
+  claim.verdict = HoldsIf(agree);
+  std::vector<std::string> header = {"mode"};
+  for (size_t k = 0; k < symbolic.size(); ++k) header.push_back(PartialName(exercise, names, k));
+  section.Table(header, table);
+  return claim;
+}
+
 absl::Status RunExercise(const Exercise& exercise, Section& section, Report& report) {
   sym::Pool pool;
   ASSIGN_OR_RETURN(const auto parsed, ParseExercise(exercise, pool));
@@ -113,83 +220,9 @@ absl::Status RunExercise(const Exercise& exercise, Section& section, Report& rep
   section.Figure(GraphPicture(trace, names),
                  "The computation graph with values and derivatives at (1, 2).");
   ShowTrace(trace, exercise, section);
-
-  // Compare the symbolic Jacobian with the one derived by hand.
-  const auto symbolic = sym::Jacobian(outputs, variables);
-  Claim formulas{absl::StrCat("autodiff.", exercise.id, "_jacobian"), exercise.jacobian_equations,
-                 absl::StrCat("the Jacobian of ", absl::StrJoin(exercise.formulas, ", "), " is [",
-                              absl::StrJoin(exercise.jacobian, "; "), "]"),
-                 "", "proved: the derivation by hand is symbolically equal to differentiation"};
-  bool equal = exercise.jacobian.size() == outputs.size() * variables.size();
-  std::vector<std::vector<std::string>> rows;
-  for (size_t k = 0; equal && k < exercise.jacobian.size(); ++k) {
-    const Expr found = symbolic[k / variables.size()][k % variables.size()];
-    const auto by_hand = sym::Parse(exercise.jacobian[k], pool, {.variables = exercise.variables});
-    equal = by_hand.ok() && sym::Equal(found, *by_hand) == sym::Verdict::kEqual;
-    rows.push_back({absl::StrCat("∂", names[k / variables.size()], "/∂",
-                                 exercise.variables[k % variables.size()]),
-                    sym::ToMathMl(sym::Simplify(found))});
-  }
-  formulas.verdict = HoldsIf(equal);
-  report.claims.push_back(formulas);
-  section.Table({"", "symbolic derivative"}, rows);
-
-  // Compute values and derivatives in all modes.
-  ASSIGN_OR_RETURN(const auto function, autodiff::ExpressionFunction::Create(outputs, variables));
-  ASSIGN_OR_RETURN(const auto value, autodiff::Value(function, Point()));
-  Claim modes{absl::StrCat("autodiff.", exercise.id, "_modes"), exercise.value_equations,
-              absl::StrCat("at (1, 2) the value is (", Joined(exercise.value),
-                           "), and forward, reverse and symbolic Jacobians agree to 1e-12, "
-                           "numeric ones within their error"),
-              "", "computed by all four modes"};
-  double value_error = 0;
-  for (size_t i = 0; i < value.size(); ++i)
-    value_error = std::max(value_error, std::abs(value[i] - exercise.value[i]));
-  modes.numbers.push_back({"largest error of the value", value_error});
-  std::vector<std::vector<std::string>> table;
-  std::vector<autodiff::Matrix> matrices;
-  for (const auto& [name, method] : std::vector<std::pair<std::string, autodiff::Method>>{
-           {"symbolic", Mode::kSymbolic},
-           {"forward", Mode::kForward},
-           {"reverse", Mode::kReverse},
-           {"numeric, extrapolated", Mode::kNumeric}}) {
-    ASSIGN_OR_RETURN(const auto jacobian, autodiff::Jacobian(function, Point(), method));
-    table.push_back({name});
-    for (const double v : jacobian.values) table.back().push_back(absl::StrFormat("%.12g", v));
-    matrices.push_back(jacobian);
-  }
-  for (const auto& [name, scheme] :
-       {std::pair("numeric, central, step 0.01", autodiff::numeric::Scheme::kCentral),
-        std::pair("numeric, forward, step 0.01", autodiff::numeric::Scheme::kForward)}) {
-    autodiff::Method method = Mode::kNumeric;
-    method.numeric = {.scheme = scheme, .step = kStep};
-    ASSIGN_OR_RETURN(const auto jacobian, autodiff::Jacobian(function, Point(), method));
-    table.push_back({name});
-    for (const double v : jacobian.values) table.back().push_back(absl::StrFormat("%.12g", v));
-    matrices.push_back(jacobian);
-  }
-  // Allowed errors in the order of `matrices`: symbolic, forward, reverse, extrapolated
-  // differences, central differences, forward differences. With step h, the last two have errors of
-  // h^2 |f'''| / 6 and h |f''| / 2; the factor 10 leaves room for large second and third
-  // derivatives.
-  const std::vector<double> allowed = {0, 1e-12, 1e-12, 1e-8, 10 * kStep * kStep, 10 * kStep};
-  bool agree = value_error < 1e-12;
-  for (size_t m = 1; m < matrices.size(); ++m) {
-    double worst = 0;
-    for (size_t k = 0; k < matrices[0].values.size(); ++k) {
-      const double reference = matrices[0].values[k];
-      worst = std::max(
-          worst, std::abs(matrices[m].values[k] - reference) / std::max(1.0, std::abs(reference)));
-    }
-    agree = agree && worst <= allowed[m];
-    modes.numbers.push_back(
-        {absl::StrCat(table[m][0], ": largest relative difference from symbolic"), worst});
-  }
-  modes.verdict = HoldsIf(agree);
+  report.claims.push_back(JacobianClaim(exercise, outputs, variables, names, pool, section));
+  ASSIGN_OR_RETURN(const Claim modes, ModesClaim(exercise, outputs, variables, names, section));
   report.claims.push_back(modes);
-  std::vector<std::string> header = {"mode"};
-  for (const auto& row : rows) header.push_back(row[0]);
-  section.Table(header, table);
   return absl::OkStatus();
 }
 

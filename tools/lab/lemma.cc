@@ -155,6 +155,49 @@ Claim IdentityClaim(Section& section) {
   return claim;
 }
 
+// What runs against the adversaries have shown.
+struct Measured {
+  // Relative to the terms added: the largest violation of the lemma, and the largest difference
+  // between what the lemma gives away and |w_{T+1} - w*|^2 / (2 eta).
+  double worst_violation = -INFINITY, worst_slack = 0;
+  // By adversary: the number of sequences, the least slack relative to the right side, and both
+  // sides of the first sequences whose left side is positive.
+  std::vector<int64_t> counts;
+  std::vector<double> closest;
+  std::vector<Series> points;
+};
+
+constexpr int64_t kMostPoints = 60;  // sequences drawn of an adversary
+
+Measured MeasureSequences(const LemmaPremises& premises,
+                          const std::vector<NamedAdversary>& adversaries,
+                          std::mt19937_64& generator) {
+  Measured m;
+  m.counts.resize(adversaries.size());
+  m.closest.resize(adversaries.size(), INFINITY);
+  for (const auto& adversary : adversaries)
+    m.points.push_back({.name = adversary.name, .mark = Mark::kPoints});
+  for (int64_t i = 0; i < premises.sequences; ++i) {
+    const size_t kind = i % adversaries.size();
+    Vector target(1 + generator() % 40);
+    for (double& x : target) x = std::normal_distribution<double>(0, 3)(generator);
+    const double eta = std::exp(std::uniform_real_distribution<double>(-5, 0)(generator));
+    const Sides sides =
+        Run(adversaries[kind].fill, target, eta, 1 + static_cast<int64_t>(generator() % 200));
+    const double bound =
+        premises.distance_factor * sides.distance + premises.step_factor * sides.steps;
+    const double slack = bound - sides.inner;
+    m.worst_violation = std::max(m.worst_violation, -slack / sides.size);
+    m.worst_slack = std::max(m.worst_slack, std::abs(slack - sides.last) / sides.size);
+    m.closest[kind] = std::min(m.closest[kind], slack / (bound > 0 ? bound : 1));
+    if (++m.counts[kind] <= kMostPoints && sides.inner > 0) {
+      m.points[kind].x.push_back(bound);
+      m.points[kind].y.push_back(sides.inner);
+    }
+  }
+  return m;
+}
+
 }  // namespace
 
 absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
@@ -172,9 +215,7 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
 
   std::mt19937_64 generator(3);
   const std::vector<NamedAdversary> adversaries = Adversaries(generator);
-  double worst_violation = -INFINITY, worst_slack = 0;
-  std::vector<int64_t> counts(adversaries.size());
-  std::vector<double> closest(adversaries.size(), INFINITY);
+  const Measured m = MeasureSequences(premises, adversaries, generator);
   Plot plot{.title = "Both sides of the lemma",
             .x_label = "right side",
             .y_label = "left side",
@@ -182,28 +223,7 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
             .log_y = true,
             .width = 560,
             .height = 420};
-  for (const auto& adversary : adversaries)
-    plot.series.push_back({.name = adversary.name, .mark = Mark::kPoints});
-  const auto take = [&](const Sides& sides, size_t kind) {
-    const double bound =
-        premises.distance_factor * sides.distance + premises.step_factor * sides.steps;
-    const double slack = bound - sides.inner;
-    worst_violation = std::max(worst_violation, -slack / sides.size);
-    worst_slack = std::max(worst_slack, std::abs(slack - sides.last) / sides.size);
-    closest[kind] = std::min(closest[kind], slack / (bound > 0 ? bound : 1));
-    if (++counts[kind] <= 60 && sides.inner > 0) {
-      plot.series[kind].x.push_back(bound);
-      plot.series[kind].y.push_back(sides.inner);
-    }
-  };
-  for (int64_t i = 0; i < premises.sequences; ++i) {
-    const size_t kind = i % adversaries.size();
-    Vector target(1 + generator() % 40);
-    for (double& x : target) x = std::normal_distribution<double>(0, 3)(generator);
-    const double eta = std::exp(std::uniform_real_distribution<double>(-5, 0)(generator));
-    take(Run(adversaries[kind].fill, target, eta, 1 + static_cast<int64_t>(generator() % 200)),
-         kind);
-  }
+  plot.series = m.points;
   const Sides tight = TightCase(400, 0.05);
   const double tight_slack = (premises.distance_factor * tight.distance +
                               premises.step_factor * tight.steps - tight.inner) /
@@ -216,24 +236,25 @@ absl::StatusOr<Report> RunLemma(const LemmaPremises& premises) {
       lemma,
       absl::StrCat("measured on ", premises.sequences, " sequences, random and adversarial")};
   bound.numbers = {{"sequences", static_cast<double>(premises.sequences)},
-                   {"largest violation, relative to the terms added", worst_violation},
+                   {"largest violation, relative to the terms added", m.worst_violation},
                    {"slack of the sequence that makes it tight, relative", tight_slack}};
-  bound.verdict = HoldsIf(worst_violation <= 1e-13 && std::abs(tight_slack) < 1e-12);
+  bound.verdict = HoldsIf(m.worst_violation <= 1e-13 && std::abs(tight_slack) < 1e-12);
   Claim slack{
       "lemma.slack",
       {5},
       "what is given away is exactly |w_{T+1} - w*|^2/(2 eta)",
       "\\text{right side} - \\text{left side} = \\frac{\\Vert w_{T+1} - w^* \\Vert^2}{2 \\eta}",
       "measured on the same sequences"};
-  slack.numbers = {{"largest error, relative to the terms added", worst_slack}};
-  slack.verdict = HoldsIf(worst_slack <= 1e-13);
+  slack.numbers = {{"largest error, relative to the terms added", m.worst_slack}};
+  slack.verdict = HoldsIf(m.worst_slack <= 1e-13);
   report.claims.push_back(bound);
   report.claims.push_back(slack);
 
   section.Heading("Measured");
   std::vector<std::vector<std::string>> rows;
   for (size_t k = 0; k < adversaries.size(); ++k) {
-    rows.push_back({EscapeHtml(adversaries[k].name), absl::StrCat(counts[k]), Short(closest[k])});
+    rows.push_back(
+        {EscapeHtml(adversaries[k].name), absl::StrCat(m.counts[k]), Short(m.closest[k])});
   }
   rows.push_back({absl::StrCat(InlineMath("v_t = e_t, w^* = -\\eta \\sum_t e_t"), ", T = 400"), "1",
                   Short(tight_slack)});

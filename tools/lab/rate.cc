@@ -390,6 +390,74 @@ absl::StatusOr<Claim> WrongStepClaim(const RatePremises& premises,
   return claim;
 }
 
+// What the claims about the bound B rho / sqrt(T) have in common.
+struct RateEvidence {
+  Plot plot;  // errors over B rho against T, a line a function
+  std::vector<std::vector<std::string>> rows = {};  // of the table of functions
+  double worst = -INFINITY;                         // the largest error over bound
+};
+
+// Runs gradient descent on the problems. The claim's last number and verdict, which depend on the
+// worst case, too, are the caller's.
+absl::StatusOr<Claim> BoundClaim(const RatePremises& premises, const char* rate,
+                                 const std::vector<Problem>& problems, RateEvidence& evidence) {
+  Claim claim{"rate.bound",
+              {},
+              "f(mean w) - f(w*) <= B rho / sqrt(T) for eta = B / (rho sqrt(T))",
+              rate,
+              absl::StrCat("measured on three convex functions and a worst case, T from 10 to ",
+                           premises.most_steps)};
+  for (const Problem& problem : problems) {
+    ASSIGN_OR_RETURN(const auto m, Measure(problem, premises.bound_factor));
+    evidence.worst = std::max(evidence.worst, m.worst);
+    claim.numbers.push_back({absl::StrCat(problem.name, ": largest error over bound"), m.worst});
+    claim.numbers.push_back({absl::StrCat(problem.name, ": fitted slope"), m.slope});
+    evidence.rows.push_back({EscapeHtml(problem.name), Short(problem.distance),
+                             Short(problem.lipschitz), Short(m.worst), Short(m.slope)});
+    evidence.plot.series.push_back(m.relative);
+  }
+  claim.numbers.push_back(
+      {"logistic regression: gap that its minimum is known to", problems[2].least_error});
+  return claim;
+}
+
+// Runs the function whose error equals the bound, by its closed form and, for few steps, in T
+// coordinates.
+absl::StatusOr<Claim> TightClaim(const RatePremises& premises, RateEvidence& evidence) {
+  Claim claim{"rate.tight",
+              {},
+              "the rate cannot be improved: max w_i over T coordinates has an error of exactly B "
+              "rho / sqrt(T)",
+              "f(w) = \\max_{1 \\le i \\le T} w_i: \\quad f(\\bar{w}) - f(w^*) = \\frac{B "
+              "\\rho}{\\sqrt{T}}",
+              "measured, T from 10 to 10^6"};
+  Series errors{.name = "the worst case", .mark = Mark::kLinePoints},
+      bounds{.name = "bound", .mark = Mark::kDashed, .colour = 7};
+  double deviation = 0, disagreement = 0;
+  for (const int64_t steps : StepCounts(premises.most_steps)) {
+    const double root = std::sqrt(static_cast<double>(steps)),
+                 error = WorstCaseError(steps, 1 / root);
+    if (steps <= 1000) {
+      ASSIGN_OR_RETURN(const auto dense, ErrorAfter(WorstCase(steps), steps, 1 / root));
+      disagreement = std::max(disagreement, std::abs(dense - error) * root);
+    }
+    deviation = std::max(deviation, std::abs(error * root / premises.bound_factor - 1));
+    evidence.worst = std::max(evidence.worst, error * root / premises.bound_factor);
+    errors.x.push_back(static_cast<double>(steps)), errors.y.push_back(error);
+    bounds.x.push_back(static_cast<double>(steps)),
+        bounds.y.push_back(premises.bound_factor / root);
+  }
+  const double slope = FittedSlope(errors.x, errors.y);
+  evidence.rows.push_back({"the worst case", "1", "1", Short(deviation + 1), Short(slope)});
+  evidence.plot.series.push_back(errors);
+  evidence.plot.series.push_back(bounds);
+  claim.numbers = {{"largest deviation of error over bound from 1", deviation},
+                   {"fitted slope", slope},
+                   {"deviation of the run in T coordinates (T <= 1000)", disagreement}};
+  claim.verdict = HoldsIf(deviation < 1e-9 && std::abs(slope + 0.5) < 1e-3 && disagreement < 1e-9);
+  return claim;
+}
+
 }  // namespace
 
 absl::StatusOr<Report> RunRate(const RatePremises& premises) {
@@ -410,76 +478,27 @@ absl::StatusOr<Report> RunRate(const RatePremises& premises) {
                                    LogisticRegression(classes, premises.most_steps)};
   for (Problem& problem : problems) problem.most_steps = premises.most_steps;
 
-  Plot plot{.title = "Error of the averaged iterate",
-            .x_label = "steps T",
-            .y_label = "error / (B rho)",
-            .log_x = true,
-            .log_y = true,
-            .width = 640,
-            .height = 420};
-  Claim bound{"rate.bound",
-              {},
-              "f(mean w) - f(w*) <= B rho / sqrt(T) for eta = B / (rho sqrt(T))",
-              rate,
-              absl::StrCat("measured on three convex functions and a worst case, T from 10 to ",
-                           premises.most_steps)};
-  double worst = -INFINITY;
-  std::vector<std::vector<std::string>> rows;
-  for (const Problem& problem : problems) {
-    ASSIGN_OR_RETURN(const auto m, Measure(problem, premises.bound_factor));
-    worst = std::max(worst, m.worst);
-    bound.numbers.push_back({absl::StrCat(problem.name, ": largest error over bound"), m.worst});
-    bound.numbers.push_back({absl::StrCat(problem.name, ": fitted slope"), m.slope});
-    rows.push_back({EscapeHtml(problem.name), Short(problem.distance), Short(problem.lipschitz),
-                    Short(m.worst), Short(m.slope)});
-    plot.series.push_back(m.relative);
-  }
-  bound.numbers.push_back(
-      {"logistic regression: gap that its minimum is known to", problems[2].least_error});
-
-  Claim tight{"rate.tight",
-              {},
-              "the rate cannot be improved: max w_i over T coordinates has an error of exactly B "
-              "rho / sqrt(T)",
-              "f(w) = \\max_{1 \\le i \\le T} w_i: \\quad f(\\bar{w}) - f(w^*) = \\frac{B "
-              "\\rho}{\\sqrt{T}}",
-              "measured, T from 10 to 10^6"};
-  Series tight_series{.name = "the worst case", .mark = Mark::kLinePoints},
-      bound_series{.name = "bound", .mark = Mark::kDashed, .colour = 7};
-  double tight_worst = 0, disagreement = 0;
-  for (const int64_t steps : StepCounts(premises.most_steps)) {
-    const double root = std::sqrt(static_cast<double>(steps)),
-                 error = WorstCaseError(steps, 1 / root);
-    if (steps <= 1000) {
-      ASSIGN_OR_RETURN(const auto dense, ErrorAfter(WorstCase(steps), steps, 1 / root));
-      disagreement = std::max(disagreement, std::abs(dense - error) * root);
-    }
-    tight_worst = std::max(tight_worst, std::abs(error * root / premises.bound_factor - 1));
-    worst = std::max(worst, error * root / premises.bound_factor);
-    tight_series.x.push_back(static_cast<double>(steps)), tight_series.y.push_back(error);
-    bound_series.x.push_back(static_cast<double>(steps)),
-        bound_series.y.push_back(premises.bound_factor / root);
-  }
-  const double slope = FittedSlope(tight_series.x, tight_series.y);
-  rows.push_back({"the worst case", "1", "1", Short(tight_worst + 1), Short(slope)});
-  plot.series.push_back(tight_series);
-  plot.series.push_back(bound_series);
-  tight.numbers = {{"largest deviation of error over bound from 1", tight_worst},
-                   {"fitted slope", slope},
-                   {"deviation of the run in T coordinates (T <= 1000)", disagreement}};
-  tight.verdict =
-      HoldsIf(tight_worst < 1e-9 && std::abs(slope + 0.5) < 1e-3 && disagreement < 1e-9);
-  bound.numbers.push_back({"largest error over bound", worst});
-  bound.verdict = HoldsIf(worst <= 1 + 1e-9);
+  RateEvidence evidence{.plot = {.title = "Error of the averaged iterate",
+                                 .x_label = "steps T",
+                                 .y_label = "error / (B rho)",
+                                 .log_x = true,
+                                 .log_y = true,
+                                 .width = 640,
+                                 .height = 420}};
+  ASSIGN_OR_RETURN(Claim bound, BoundClaim(premises, rate, problems, evidence));
+  ASSIGN_OR_RETURN(const Claim tight, TightClaim(premises, evidence));
+  bound.numbers.push_back({"largest error over bound", evidence.worst});
+  bound.verdict = HoldsIf(evidence.worst <= 1 + 1e-9);
   report.claims.push_back(bound);
   report.claims.push_back(tight);
 
-  section.Figure(ToSvg(plot), absl::StrCat("The logistic regression is on ", classes.source, ", ",
-                                           classes.labels.size(),
-                                           " images as means over 4 x 4 fields in 3 colours, with "
-                                           "its iterates projected onto the ball of radius B."));
+  section.Figure(
+      ToSvg(evidence.plot),
+      absl::StrCat("The logistic regression is on ", classes.source, ", ", classes.labels.size(),
+                   " images as means over 4 x 4 fields in 3 colours, with "
+                   "its iterates projected onto the ball of radius B."));
   section.Table({"function", "B", InlineMath("\\rho"), "largest error / bound", "fitted slope"},
-                rows);
+                evidence.rows);
   section.Text(absl::StrCat(
       "In the worst case step t goes along coordinate t, and the lemma gives nothing away: ",
       InlineMath("w_{T+1} = w^*"), "."));
