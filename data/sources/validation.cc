@@ -1,5 +1,6 @@
 // Sets some of a source's training images apart for validation.
 
+#include "base/fnv.h"
 #include "base/status_macros.h"
 #include "data/random.h"
 #include "data/sources/source.h"
@@ -7,13 +8,8 @@
 namespace cotangent::data {
 namespace {
 
-// Returns the FNV-1a hash (Fowler, Noll, Vo) of a name, hashed once more, since the high bits of
-// FNV-1a hardly depend on the last letters.
-uint64_t HashOf(absl::string_view name) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return SplitMix64::Hash(hash);
-}
+// Hashes a name twice, since the high bits of FNV-1a hardly depend on the last letters.
+uint64_t HashOf(absl::string_view name) { return SplitMix64::Hash(Fnv1a(name)); }
 
 class Divided final : public Source {
  public:

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "base/fnv.h"
 #include "base/parallel.h"
 
 namespace cotangent::layers {
@@ -15,13 +16,6 @@ namespace {
 // Each thread of a loop draws at least this many random numbers, or a thread would cost more than
 // it saves.
 constexpr int64_t kFewestDrawn = 512;
-
-// Returns the FNV-1a hash of the text.
-uint64_t Hash(absl::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
-  return hash;
-}
 
 double Gain(const Initialiser::Kaiming& kaiming) {
   switch (kaiming.nonlinearity()) {
@@ -366,7 +360,7 @@ absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_s
 
 RandomStream::RandomStream(uint64_t seed, absl::string_view stream)
     : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
-      stream_{static_cast<uint32_t>(Hash(stream)), static_cast<uint32_t>(Hash(stream) >> 32)} {}
+      stream_{static_cast<uint32_t>(Fnv1a(stream)), static_cast<uint32_t>(Fnv1a(stream) >> 32)} {}
 
 RandomStream::Block RandomStream::BlockAt(uint64_t i) const {
   uint32_t c[4] = {static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), stream_[0],
