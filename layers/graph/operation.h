@@ -38,18 +38,9 @@ class PassContext;    // declared in layers/plan/pass_context.h
 
 // ---- Derivatives: what the rules of an operation receive ----
 
-// The argument of an operation's reverse-mode rule: a node and the cotangents of its outputs. The
-// rule adds operations to the graph and contributes a cotangent to each input that needs one.
-class ReverseRule {
+// What the arguments of both derivative rules have: the node, and ways to read and extend its graph.
+class Rule {
  public:
-  ReverseRule(Graph& graph, const Node& node, std::vector<TensorId> cotangents)
-      : graph(graph), node(node), d(std::move(cotangents)) {}
-  virtual ~ReverseRule() = default;
-
-  // Whether the cotangent of `input` is needed. Contribute() ignores inputs whose cotangents are
-  // not needed.
-  virtual bool Needs(TensorId input) const = 0;
-  virtual void Contribute(TensorId input, TensorId cotangent) = 0;
   TensorId in(int i) const { return node.inputs[i]; }
   TensorId out(int k) const { return node.outputs[k]; }
   const Shape& shape(TensorId t) const { return graph.shape(t); }
@@ -61,33 +52,39 @@ class ReverseRule {
 
   Graph& graph;
   const Node& node;
-  // The cotangent of each output; kNoTensor means zero. At least one is not kNoTensor.
+  // In reverse mode the cotangent of each output, in forward mode the tangent of each input;
+  // kNoTensor means zero. At least one is not kNoTensor.
   const std::vector<TensorId> d;
+
+ protected:
+  Rule(Graph& graph, const Node& node, std::vector<TensorId> derivatives)
+      : graph(graph), node(node), d(std::move(derivatives)) {}
+};
+
+// The argument of an operation's reverse-mode rule: a node and the cotangents of its outputs. The
+// rule adds operations to the graph and contributes a cotangent to each input that needs one.
+class ReverseRule : public Rule {
+ public:
+  ReverseRule(Graph& graph, const Node& node, std::vector<TensorId> cotangents)
+      : Rule(graph, node, std::move(cotangents)) {}
+  virtual ~ReverseRule() = default;
+
+  // Whether the cotangent of `input` is needed. Contribute() ignores inputs whose cotangents are
+  // not needed.
+  virtual bool Needs(TensorId input) const = 0;
+  virtual void Contribute(TensorId input, TensorId cotangent) = 0;
 };
 
 // The argument of an operation's forward-mode rule: a node and the tangents of its inputs. The rule
 // adds operations to the graph and stores the tangents of the outputs in `made`.
-class ForwardRule {
+class ForwardRule : public Rule {
  public:
   ForwardRule(Graph& graph, const Node& node, std::vector<TensorId> tangents,
               std::vector<bool> wanted)
-      : graph(graph),
-        node(node),
-        d(std::move(tangents)),
+      : Rule(graph, node, std::move(tangents)),
         wanted(std::move(wanted)),
         made(node.outputs.size(), kNoTensor) {}
 
-  TensorId in(int i) const { return node.inputs[i]; }
-  TensorId out(int k) const { return node.outputs[k]; }
-  const Shape& shape(TensorId t) const { return graph.shape(t); }
-  TensorId Like(Op op, std::vector<TensorId> inputs, TensorId like) {
-    return graph.AddNode(op, node.name, std::move(inputs), node.attributes, Shape(shape(like)));
-  }
-
-  Graph& graph;
-  const Node& node;
-  // The tangent of each input; kNoTensor means zero. At least one is not kNoTensor.
-  const std::vector<TensorId> d;
   const std::vector<bool> wanted;  // by output: whether the rule must make its tangent
   std::vector<TensorId> made;      // by output: the tangent that the rule made; kNoTensor: zero
 };
@@ -281,6 +278,29 @@ class OperationOfPasses : public OperationOf<Derived> {
  public:
   absl::StatusOr<std::function<void(int64_t)>> Bind(KernelContext&) const final {
     return absl::InternalError(absl::StrCat(this->name(), " has no kernel of its own"));
+  }
+};
+
+// An operation with one input and one output that is linear in the input: its Jacobian-vector product
+// is the operation itself. Base is OperationOf<Derived> or a base class derived from it.
+template <class Base>
+class LinearOperation : public Base {
+ public:
+  absl::Status Jvp(ForwardRule& rule) const final {
+    rule.made[0] = rule.Like(this, {rule.d[0]}, rule.out(0));
+    return absl::OkStatus();
+  }
+};
+
+// A linear operation whose adjoint, its vector-Jacobian product, is an operation with the same
+// attributes.
+template <class Base>
+class LinearWithAdjoint : public LinearOperation<Base> {
+ public:
+  virtual Op adjoint() const = 0;
+  absl::Status Vjp(ReverseRule& rule) const final {
+    rule.Contribute(rule.in(0), rule.Like(adjoint(), {rule.d[0]}, rule.in(0)));
+    return absl::OkStatus();
   }
 };
 

@@ -44,18 +44,11 @@ absl::StatusOr<tensor::PoolShape> Validated(const KernelContext& kernel, TensorI
   return shape;
 }
 
-class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
+class AveragePoolOperation : public LinearWithAdjoint<OperationWithKernel<AveragePoolOperation>> {
  public:
   const char* name() const override { return "average_pool"; }
   bool is_cheap() const override { return true; }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kAverageUnpool, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kAveragePool, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kAverageUnpool; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> y = e.Zeros(node.outputs[0]);
@@ -77,18 +70,11 @@ class AveragePoolOperation : public OperationWithKernel<AveragePoolOperation> {
 
 // The adjoint of average pooling. For global pooling the adjoint broadcasts one value per image and
 // channel to all pixels, which a fused pass can do; for any other pooling it has a kernel.
-class AverageUnpoolOperation : public OperationOf<AverageUnpoolOperation> {
+class AverageUnpoolOperation : public LinearWithAdjoint<OperationOf<AverageUnpoolOperation>> {
  public:
   const char* name() const override { return "average_unpool"; }
   bool is_cheap() const override { return true; }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kAveragePool, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kAverageUnpool, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kAveragePool; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> dx = e.Zeros(node.outputs[0]);

@@ -25,7 +25,8 @@ int64_t SourceOf(int64_t c, int64_t groups, int64_t channels) {
 // Permutes the channels. The attribute is the number of groups, an int64_t. The inverse of the
 // permutation, which is also its adjoint, is the same operation with channels / groups as the
 // number of groups.
-class ChannelShuffleOperation : public OperationWithKernel<ChannelShuffleOperation> {
+class ChannelShuffleOperation
+    : public LinearOperation<OperationWithKernel<ChannelShuffleOperation>> {
  public:
   const char* name() const override { return "channel_shuffle"; }
   bool is_cheap() const override { return true; }
@@ -34,10 +35,6 @@ class ChannelShuffleOperation : public OperationWithKernel<ChannelShuffleOperati
     const Shape shape = rule.shape(rule.in(0));
     rule.Contribute(rule.in(0), rule.graph.AddNode(kChannelShuffle, rule.node.name, {rule.d[0]},
                                                    shape[1] / rule.node.as<int64_t>(), shape));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kChannelShuffle, {rule.d[0]}, rule.out(0));
     return absl::OkStatus();
   }
 

@@ -123,21 +123,14 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
 };
 
 // The attribute of slice and unslice is the first channel of the slice, an int64_t.
-class SliceOperation : public OperationWithKernel<SliceOperation> {
+class SliceOperation : public LinearWithAdjoint<OperationWithKernel<SliceOperation>> {
  public:
   const char* name() const override { return "slice"; }
   bool is_cheap() const override { return true; }
   std::vector<ChannelView> Views(const Graph&, const Node& node) const override {
     return {{node.outputs[0], node.inputs[0], node.as<int64_t>()}};
   }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kUnslice, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kSlice, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kUnslice; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> y = e.Zeros(node.outputs[0]);
@@ -155,17 +148,10 @@ class SliceOperation : public OperationWithKernel<SliceOperation> {
 };
 
 // The adjoint of slice: all channels outside the slice are zero.
-class UnsliceOperation : public OperationWithKernel<UnsliceOperation> {
+class UnsliceOperation : public LinearWithAdjoint<OperationWithKernel<UnsliceOperation>> {
  public:
   const char* name() const override { return "unslice"; }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kSlice, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kUnslice, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kSlice; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> y = e.Zeros(node.outputs[0]);

@@ -23,18 +23,11 @@ extern const Op kGroupMean;
 // Replaces each value by the mean, at the same pixel, over the channels of the value's group. This
 // operation is a symmetric projection, so it is its own adjoint. The attribute is the number of
 // groups, an int64_t.
-class GroupMeanOperation : public OperationWithKernel<GroupMeanOperation> {
+class GroupMeanOperation : public LinearWithAdjoint<OperationWithKernel<GroupMeanOperation>> {
  public:
   const char* name() const override { return "group_mean"; }
 
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kGroupMean, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kGroupMean, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kGroupMean; }
 
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {

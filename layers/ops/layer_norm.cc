@@ -41,25 +41,22 @@ void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* m
                       float* inverse_deviation) {
   const int64_t count = ElementsPerImage(x);
   WithElementType(x, [&]<typename T>(T*) {
-    ParallelRanges(
-        x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
-        [&](int64_t begin, int64_t end) {
-          for (int64_t n = begin; n < end; ++n) {
-            const T* in = x.as<T>() + n * count;
-            T* out = y.as<T>() + n * count;
-            double sum = 0, squares = 0;
-            for (int64_t i = 0; i < count; ++i) sum += static_cast<float>(in[i]);
-            const double m = sum / count;
-            for (int64_t i = 0; i < count; ++i)
-              squares += (static_cast<float>(in[i]) - m) * (static_cast<float>(in[i]) - m);
-            const double inverse = 1 / std::sqrt(squares / count + epsilon);
-            mean[n] = static_cast<float>(m);
-            inverse_deviation[n] = static_cast<float>(inverse);
-            for (int64_t i = 0; i < count; ++i)
-              out[i] =
-                  static_cast<T>(static_cast<float>((static_cast<float>(in[i]) - m) * inverse));
-          }
-        });
+    ParallelRanges(x.shape[0], LeastItems(count), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        const T* in = x.as<T>() + n * count;
+        T* out = y.as<T>() + n * count;
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < count; ++i) sum += static_cast<float>(in[i]);
+        const double m = sum / count;
+        for (int64_t i = 0; i < count; ++i)
+          squares += (static_cast<float>(in[i]) - m) * (static_cast<float>(in[i]) - m);
+        const double inverse = 1 / std::sqrt(squares / count + epsilon);
+        mean[n] = static_cast<float>(m);
+        inverse_deviation[n] = static_cast<float>(inverse);
+        for (int64_t i = 0; i < count; ++i)
+          out[i] = static_cast<T>(static_cast<float>((static_cast<float>(in[i]) - m) * inverse));
+      }
+    });
   });
 }
 
@@ -68,25 +65,23 @@ void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_d
                        const Buffer& dx) {
   const int64_t count = ElementsPerImage(y);
   WithElementType(y, [&]<typename T>(T*) {
-    ParallelRanges(
-        y.shape[0], LeastItems(y.shape.NumElements() / y.shape[0]),
-        [&](int64_t begin, int64_t end) {
-          for (int64_t n = begin; n < end; ++n) {
-            const T* g = dy.as<T>() + n * count;
-            const T* out = y.as<T>() + n * count;
-            double sum = 0, product = 0;
-            for (int64_t i = 0; i < count; ++i) {
-              sum += static_cast<float>(g[i]);
-              product += static_cast<double>(static_cast<float>(g[i])) * static_cast<float>(out[i]);
-            }
-            const float mean = static_cast<float>(sum / count),
-                        slope = static_cast<float>(product / count), inverse = inverse_deviation[n];
-            T* to = dx.as<T>() + n * count;
-            for (int64_t i = 0; i < count; ++i)
-              to[i] = static_cast<T>(
-                  inverse * (static_cast<float>(g[i]) - mean - static_cast<float>(out[i]) * slope));
-          }
-        });
+    ParallelRanges(y.shape[0], LeastItems(count), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        const T* g = dy.as<T>() + n * count;
+        const T* out = y.as<T>() + n * count;
+        double sum = 0, product = 0;
+        for (int64_t i = 0; i < count; ++i) {
+          sum += static_cast<float>(g[i]);
+          product += static_cast<double>(static_cast<float>(g[i])) * static_cast<float>(out[i]);
+        }
+        const float mean = static_cast<float>(sum / count),
+                    slope = static_cast<float>(product / count), inverse = inverse_deviation[n];
+        T* to = dx.as<T>() + n * count;
+        for (int64_t i = 0; i < count; ++i)
+          to[i] = static_cast<T>(
+              inverse * (static_cast<float>(g[i]) - mean - static_cast<float>(out[i]) * slope));
+      }
+    });
   });
 }
 

@@ -26,7 +26,7 @@ extern const Op kChannelWindowSum;
 
 // Computes y_c = x_{c - before} + ... + x_{c + after} at every pixel. The adjoint is the same
 // operation with `before` and `after` exchanged.
-class ChannelWindowSum : public OperationWithKernel<ChannelWindowSum> {
+class ChannelWindowSum : public LinearOperation<OperationWithKernel<ChannelWindowSum>> {
  public:
   const char* name() const override { return "channel_window_sum"; }
 
@@ -35,10 +35,6 @@ class ChannelWindowSum : public OperationWithKernel<ChannelWindowSum> {
     rule.Contribute(rule.in(0), rule.graph.AddNode(kChannelWindowSum, rule.node.name, {rule.d[0]},
                                                    ChannelWindow{window.after, window.before},
                                                    Shape(rule.shape(rule.in(0)))));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kChannelWindowSum, {rule.d[0]}, rule.out(0));
     return absl::OkStatus();
   }
 

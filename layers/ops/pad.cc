@@ -57,26 +57,23 @@ Copies CopiesOf(PadMode mode, int64_t index, int64_t size, int64_t before, int64
 void PadForward(PadMode mode, const Padding& padding, const Buffer& x, const Buffer& y) {
   const int64_t channels = x.shape[1], height = Height(y), width = Width(y);
   WithElementType(x, [&]<typename T>(T*) {
-    ParallelRanges(
-        x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
-        [&](int64_t begin, int64_t end) {
-          for (int64_t n = begin; n < end; ++n) {
-            for (int64_t h = 0; h < height; ++h) {
-              const int64_t from_h = SourceIndex(mode, h - padding.top, Height(x));
-              for (int64_t w = 0; w < width; ++w) {
-                const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
-                T* to = y.as<T>() + ((n * height + h) * width + w) * channels;
-                if (from_h < 0 || from_w < 0) {
-                  std::memset(to, 0, channels * sizeof(T));
-                } else {
-                  std::memcpy(to,
-                              x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
-                              channels * sizeof(T));
-                }
-              }
+    ParallelRanges(x.shape[0], LeastItems(ElementsPerImage(x)), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        for (int64_t h = 0; h < height; ++h) {
+          const int64_t from_h = SourceIndex(mode, h - padding.top, Height(x));
+          for (int64_t w = 0; w < width; ++w) {
+            const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
+            T* to = y.as<T>() + ((n * height + h) * width + w) * channels;
+            if (from_h < 0 || from_w < 0) {
+              std::memset(to, 0, channels * sizeof(T));
+            } else {
+              std::memcpy(to, x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
+                          channels * sizeof(T));
             }
           }
-        });
+        }
+      }
+    });
   });
 }
 
@@ -131,18 +128,11 @@ void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, Ten
   }
 }
 
-class PadOperation : public OperationWithKernel<PadOperation> {
+class PadOperation : public LinearWithAdjoint<OperationWithKernel<PadOperation>> {
  public:
   const char* name() const override { return "pad"; }
   bool is_cheap() const override { return true; }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kUnpad, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kPad, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kUnpad; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> y = e.Zeros(node.outputs[0]);
@@ -160,17 +150,10 @@ class PadOperation : public OperationWithKernel<PadOperation> {
 };
 
 // The adjoint of padding: each pixel of the result is the sum of its copies in the padded image.
-class UnpadOperation : public OperationWithKernel<UnpadOperation> {
+class UnpadOperation : public LinearWithAdjoint<OperationWithKernel<UnpadOperation>> {
  public:
   const char* name() const override { return "unpad"; }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kPad, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kUnpad, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kPad; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> y = e.Zeros(node.outputs[0]);

@@ -21,7 +21,7 @@ namespace {
 extern const Op kResample;
 
 // The operation is linear. Its adjoint is the same operation with both matrices transposed.
-class ResampleOperation : public OperationWithKernel<ResampleOperation> {
+class ResampleOperation : public LinearOperation<OperationWithKernel<ResampleOperation>> {
  public:
   const char* name() const override { return "resample"; }
   bool is_cheap() const override { return true; }
@@ -32,10 +32,6 @@ class ResampleOperation : public OperationWithKernel<ResampleOperation> {
                                                    ResampleAttributes{weights.rows.Transposed(),
                                                                       weights.columns.Transposed()},
                                                    Shape(rule.shape(rule.in(0)))));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kResample, {rule.d[0]}, rule.out(0));
     return absl::OkStatus();
   }
 

@@ -21,17 +21,10 @@ bool KeepsPixels(const Shape& a, const Shape& b) {
   return a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[1] == b[1];
 }
 
-class ReshapeOperation : public OperationWithKernel<ReshapeOperation> {
+class ReshapeOperation : public LinearWithAdjoint<OperationWithKernel<ReshapeOperation>> {
  public:
   const char* name() const override { return "reshape"; }
-  absl::Status Vjp(ReverseRule& rule) const override {
-    rule.Contribute(rule.in(0), rule.Like(kReshape, {rule.d[0]}, rule.in(0)));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kReshape, {rule.d[0]}, rule.out(0));
-    return absl::OkStatus();
-  }
+  Op adjoint() const override { return kReshape; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     std::vector<T> y = e.Zeros(node.outputs[0]);

@@ -15,7 +15,7 @@
 namespace cotangent::layers {
 namespace {
 
-class ChannelSumOperation : public OperationOfPasses<ChannelSumOperation> {
+class ChannelSumOperation : public LinearOperation<OperationOfPasses<ChannelSumOperation>> {
  public:
   const char* name() const override { return "channel_sum"; }
   std::optional<std::string> Key(const Attributes&) const override { return ""; }
@@ -27,10 +27,6 @@ class ChannelSumOperation : public OperationOfPasses<ChannelSumOperation> {
     const TensorId x = rule.in(0);
     rule.Contribute(x, rule.graph.AddNode(kElementwise, rule.node.name, {rule.d[0]},
                                           rule.graph.Operand(0), Shape(rule.shape(x))));
-    return absl::OkStatus();
-  }
-  absl::Status Jvp(ForwardRule& rule) const override {
-    rule.made[0] = rule.Like(kChannelSum, {rule.d[0]}, rule.out(0));
     return absl::OkStatus();
   }
 
