@@ -79,6 +79,15 @@ std::vector<InstructionSet> AvailableInstructionSets() {
   return available;
 }
 
+std::string InstructionSetNames() {
+  std::string names;
+  for (InstructionSet set : kAll) {
+    names += names.empty() ? "" : set == std::end(kAll)[-1] ? " or " : ", ";
+    names += Name(set);
+  }
+  return names;
+}
+
 std::string UnknownInstructionSet() {
   const char* allowed = std::getenv("COTANGENT_ISA");
   return allowed == nullptr || Allowed() ? "" : allowed;

@@ -39,6 +39,9 @@ inline bool HasAvx512() { return WidestInstructionSet() >= InstructionSet::kAvx5
 inline bool HasAvx512Bf16() { return WidestInstructionSet() >= InstructionSet::kAvx512Bf16; }
 inline bool HasAmx() { return WidestInstructionSet() >= InstructionSet::kAmx; }
 
+// Returns the names of all instruction sets as a list: "portable, avx2, ... or amx".
+std::string InstructionSetNames();
+
 // Returns the value of COTANGENT_ISA if it is not the name of an instruction set (the variable is
 // then ignored); otherwise "".
 std::string UnknownInstructionSet();

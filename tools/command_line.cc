@@ -128,8 +128,8 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage) {
     line.given[std::string(flag->Name())].push_back(value);
   }
   if (const std::string isa = UnknownInstructionSet(); !isa.empty()) {
-    UsageError(absl::StrCat("the environment variable COTANGENT_ISA is '", isa,
-                            "'; expected portable, avx2, avx512 or avx512_bf16, or none"));
+    UsageError(absl::StrCat("the environment variable COTANGENT_ISA is '", isa, "'; expected ",
+                            InstructionSetNames(), ", or none"));
   }
   // Paths are relative to the user's directory, but `bazel run` starts programs in another.
   const char* directory = getenv("BUILD_WORKING_DIRECTORY");
