@@ -13,9 +13,8 @@
 namespace cotangent::tools {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;         // the program failed while it ran
-inline constexpr int kExitUsage = 2;          // the command line or an input file is wrong
-inline constexpr int kExitInterrupted = 130;  // ended by SIGINT: 128 + 2
+inline constexpr int kExitFailed = 1;  // the program failed while it ran
+inline constexpr int kExitUsage = 2;   // the command line or an input file is wrong
 
 // The command line, as ParseCommandLine() has read it.
 struct CommandLine {

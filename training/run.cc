@@ -194,7 +194,6 @@ absl::StatusOr<RunResult> Trainer::Run() {
   result_.interrupted = is_cut_short;
   result_.best_step = state_.best_step;
   result_.best = IsBestByLoss() ? state_.best : -state_.best;
-  result_.ran_out_of_patience = IsOutOfPatience();
   result_.epochs = Epochs();
   result_.train_seconds = state_.train_seconds;
   return result_;

@@ -100,7 +100,6 @@ struct RunResult {
   // or, if train.evaluation.best of the network text says so, its score.
   int64_t best_step = -1;
   double best = 0;
-  bool ran_out_of_patience = false;
   // Passes made over the training images, including those before a resumption.
   double epochs = 0;
   double train_seconds = 0;  // seconds spent in training steps, including those before a resumption

@@ -140,12 +140,6 @@ bool Polynomial::IsOne() const {
   return size() == 1 && Leading().first.empty() && Leading().second.IsOne();
 }
 
-std::optional<Number> Polynomial::AsConstant() const {
-  if (IsZero()) return Number(0);
-  if (size() == 1 && Leading().first.empty()) return Leading().second;
-  return std::nullopt;
-}
-
 bool Polynomial::Exact() const {
   for (const auto& [monomial, coefficient] : terms_) {
     if (!coefficient.exact()) return false;

@@ -49,8 +49,6 @@ class Polynomial {
   size_t size() const { return terms_.size(); }
   bool IsZero() const { return terms_.empty(); }
   bool IsOne() const;
-  // Returns the value of a polynomial without atoms, and nothing if the polynomial contains atoms.
-  std::optional<Number> AsConstant() const;
   // Returns whether all coefficients and exponents are exact (number.h).
   bool Exact() const;
   const std::pair<const Monomial, Number>& Leading() const { return *terms_.rbegin(); }

@@ -96,8 +96,6 @@ class Region {
   int64_t RunSample(float* sums, int64_t sum_stride) const;
 
   const std::vector<Emitter::SumOutput>& sums() const { return e_.sums; }
-  const std::vector<Operand>& loads() const { return e_.loads; }
-  const std::vector<Operand>& stores() const { return e_.stores; }
   std::string Describe() const { return kernel_->Describe(); }
 
  private:
@@ -323,12 +321,7 @@ class CompiledPass : public PassKernel {
   }
 
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) override {
-    bytes_ = 0;
     for (const auto& region : regions_) region->Bind(buffer_of, shifts_.data(), sum_stride_);
-    for (const Operand& operand : regions_[0]->loads())
-      bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
-    for (const Operand& operand : regions_[0]->stores())
-      bytes_ += operand.cell > 0 ? 0 : buffer_of(operand.tensor, operand.version).bytes();
     sum_outputs_.clear();
     for (const Emitter::SumOutput& sum : regions_[0]->sums()) {
       if (sum.squares) continue;
@@ -350,7 +343,6 @@ class CompiledPass : public PassKernel {
     Combine();
   }
 
-  int64_t bytes_moved() const override { return bytes_; }
   std::string Describe() const override { return regions_[0]->Describe(); }
 
  private:
@@ -466,7 +458,7 @@ class CompiledPass : public PassKernel {
   std::vector<SumOutput> sum_outputs_;
   AlignedBuffer partial_;
   std::vector<float> shifts_;  // one row of values per channel for each of the moments
-  int64_t sum_stride_ = 0, most_sums_ = 0, bytes_ = 0;
+  int64_t sum_stride_ = 0, most_sums_ = 0;
   int64_t shares_ = 1;  // parts into which the domain is divided; each has its own sums
 };
 

@@ -38,9 +38,7 @@ class PassKernel {
   virtual void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) = 0;
   virtual void Run() = 0;
 
-  // bytes_moved() is the number of bytes that one run reads and writes. Describe() describes the
-  // compiled kernel.
-  virtual int64_t bytes_moved() const = 0;
+  // Describes the compiled kernel.
   virtual std::string Describe() const = 0;
 };
 

@@ -62,8 +62,8 @@ class Plan {
     double bytes = 0;
   };
 
-  // Compiles the graph. The graph and `store` must outlive the plan; the store must contain the
-  // parameters and states of the graph, by name. At the end of each Run() the plan carries out the
+  // Compiles a copy of the graph. `store` must outlive the plan; it must contain the parameters and
+  // states of the graph, by name. At the end of each Run() the plan carries out the
   // graph's state updates. Returns OutOfRange if the arena cannot be made as small as
   // most_arena_bytes; the message names the smallest size that was found and the operation that
   // needs most.

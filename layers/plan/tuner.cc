@@ -303,11 +303,9 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   const auto known = known_.find(key);
   if (known != known_.end() && !IsWorthAnotherLook(key, known->second)) return known->second;
   if (watch_.before_measuring) watch_.before_measuring(measured_++);
-  const auto start = std::chrono::steady_clock::now();
   OtherLoad load;
   absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, use);
   measured_here_.insert(key);
-  seconds_spent_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!measured.ok()) return measured;
   const double other_load = load.SinceLast();
   for (MeasuredChoice& choice : *measured) choice.other_load = other_load;

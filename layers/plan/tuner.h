@@ -94,8 +94,6 @@ class Tuner {
   // Frees the memory that measuring uses: images and weights for the largest convolution measured.
   void FreeMemory();
 
-  double seconds_spent() const { return seconds_spent_; }
-
  private:
   std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction,
                   const ConvolutionUse& use) const;
@@ -136,7 +134,6 @@ class Tuner {
   absl::flat_hash_set<std::string> refused_;  // lines of the text for candidates that did not end
   std::optional<double> load_now_;
   bool changed_ = false;
-  double seconds_spent_ = 0;
 };
 
 }  // namespace cotangent::layers

@@ -423,15 +423,12 @@ absl::StatusOr<PickledTensor> Describe(const Unpickler& values, const std::strin
     return broken();
   const Value& storage = values[tensor.items[0]];
   if (storage.kind != Value::kStorage || storage.items.size() != kStorageParts) return broken();
-  const Value &type = values[storage.items[1]], &key = values[storage.items[2]],
-              &size = values[storage.items[4]];
-  if (type.kind != Value::kName || key.kind != Value::kText || size.kind != Value::kNumber)
-    return broken();
+  const Value &type = values[storage.items[1]], &key = values[storage.items[2]];
+  if (type.kind != Value::kName || key.kind != Value::kText) return broken();
   PickledTensor result;
   result.name = name;
   result.storage_type = type.text.substr(type.text.rfind('.') + 1);
   result.storage = key.text;
-  result.storage_size = size.number;
   result.offset = values[tensor.items[1]].number;
   ASSIGN_OR_RETURN(result.shape, Numbers(values, tensor.items[2]));
   ASSIGN_OR_RETURN(result.strides, Numbers(values, tensor.items[3]));

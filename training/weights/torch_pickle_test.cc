@@ -36,7 +36,6 @@ TEST(TorchPickle, NamesTensors) {
   EXPECT_EQ(tensor.name, "w");
   EXPECT_EQ(tensor.storage_type, "FloatStorage");
   EXPECT_EQ(tensor.storage, "0");
-  EXPECT_EQ(tensor.storage_size, 6);
   EXPECT_THAT(tensor.shape, ElementsAre(3, 2));
   EXPECT_THAT(tensor.strides, ElementsAre(2, 1));
 }
