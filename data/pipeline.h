@@ -10,7 +10,7 @@
 //   auto pipeline = Pipeline::Create(&dataset, {.batch_size = 128, .seed = 1});
 //   for (int step = 0; step < steps; ++step) {
 //     Pipeline::Batch batch = (*pipeline)->Next();   // the next one is being made meanwhile
-//     Train(batch.images, batch.labels);
+//     Train(batch.images, batch.labels());
 //   }
 
 #include <cstddef>

@@ -28,8 +28,7 @@ constexpr int64_t kBatchFactor = 4;
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
 
-// The softmax, in place: p_k = exp(x_k)
-// sum over j of exp(x_j).
+// The softmax, in place: p_k = exp(x_k) / sum over j of exp(x_j).
 void Softmax(absl::Span<float> x) {
   const float largest = *std::max_element(x.begin(), x.end());
   double sum = 0;

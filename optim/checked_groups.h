@@ -30,8 +30,8 @@ struct CheckedGroups {
 };
 
 // Makes the groups that `config` describes. An error names the field of the recipe or the parameter
-// that is wrong. `bf16` allows the rule Muon to round the factors of its largest matrix products to
-// bf16 (orthogonalise.h).
+// that is wrong. `bf16` allows rules for matrices (rules/rule.h) to round the factors of their
+// largest matrix products to bf16.
 absl::StatusOr<CheckedGroups> MakeGroups(const OptimizerConfig& config,
                                          absl::Span<const ParameterSlice> slices,
                                          const RunLength& run, bool bf16);

@@ -53,10 +53,11 @@ class Optimizer {
  public:
   // Errors (InvalidArgument) name the field, what was found and what is allowed. Examples: a
   // learning rate that is negative or not a number; a momentum outside [0, 1); a pattern that
-  // matches no parameter (the message lists their names); Muon for a parameter of one dimension;
+  // matches no parameter (the message lists their names); a rule for matrices
+  // (rules/rule.h) for a parameter of one dimension;
   // slices that overlap or whose size is not that of their shape; lengths that do not fit the run.
-  // `bf16` allows Muon's largest matrix products to round to bf16 (orthogonalise.h), as the
-  // network's own products do.
+  // `bf16` allows the largest matrix products of such rules to round to bf16, as the network's own
+  // products do.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
                                                            const RunLength& run, bool bf16 = false);
@@ -75,14 +76,14 @@ class Optimizer {
   virtual bool Step(float* parameters, const float* gradients, int64_t step) = 0;
 
   // The work that ShareOut() can divide among ranks, and what this costs: the multiply-adds of all
-  // matrix updates (those of the rule Muon) of a step, and the bytes of the parameters that the
+  // updates by rules for matrices in a step, and the bytes of the parameters that the
   // ranks then send each other. Both are 0 if no rule updates matrices.
   struct MatrixWork {
     double multiply_adds = 0;
     int64_t bytes = 0;
   };
   virtual MatrixWork WorkOnMatrices() const = 0;
-  // Divides the matrices (the parameters that Muon updates) among ranks, as evenly as whole
+  // Divides the matrices (the parameters that rules for matrices update) among ranks, as evenly as whole
   // matrices allow. From then on all ranks call Step(); each updates only its own matrices and
   // receives the other matrices' parameters from their ranks. All parameters are the same as
   // without the division, but until GatherState() the state of a matrix is only right on the rank
