@@ -12,7 +12,7 @@ namespace cotangent::data {
 namespace {
 
 constexpr int kLargestSide = kLargestImageSide;
-constexpr int kRowsPerBand = 8;
+constexpr int kRowsPerBand = 8;  // rows that WriteAs() places before it converts them
 
 // Returns the source row or column shown at position `at` if a side of `size` pixels is padded by
 // reflection. REQUIRES: |at| < 2 * size - 1.
@@ -22,8 +22,8 @@ int Reflect(int at, int size) {
   return at >= size ? 2 * (size - 1) - at : at;
 }
 
-// Copy short runs of bytes, forwards or mirrored. For so few bytes memcpy with a variable length
-// spends more time on choosing a method than on copying.
+// CopyForwards() and CopyMirrored() copy `count` bytes, usually a few dozen. For so few bytes
+// memcpy with a variable length spends more time on choosing a method than on copying.
 void CopyForwards(const uint8_t* from, int count, uint8_t* to) {
   if (count < 16) {
     for (int i = 0; i < count; ++i) to[i] = from[i];

@@ -25,8 +25,8 @@ std::vector<uint8_t> Pixels(int height, int width) {
   return pixels;
 }
 
-// Returns the placed image as bytes. The normalisation only divides by 255, so bytes can be
-// restored.
+// Returns the image Pixels(height, width) after ImageWriter has placed it. The normalisation only
+// divides by 255, so the bytes can be restored from the floats.
 std::vector<int> Placed(int height, int width, const Placement& placement) {
   const ImageWriter writer(1, height, width, Normalization(), BatchFormat::kF32Nchw);
   std::vector<float> output(height * width);
@@ -123,7 +123,7 @@ TEST(PlacementTest, CropsReachEveryShiftEquallyOften) {
     EXPECT_FALSE(placement.flip);
     EXPECT_EQ(placement.cut_bottom, 0);
   }
-  // 1000 are expected for each shift; the standard deviation is 31.
+  // Each of the 25 shifts is expected for 1000 images, with a standard deviation of 31.
   EXPECT_THAT(count, ::testing::Each(::testing::AllOf(::testing::Gt(850), ::testing::Lt(1150))));
 }
 

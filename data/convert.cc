@@ -37,7 +37,8 @@ COTANGENT_INLINE void Planar(const ByteRows& rows, int64_t channel_stride, Eleme
   }
 }
 
-// Lane i of the result is lane kFrom[i] of the lanes of a followed by those of b.
+// Returns a vector whose lane i is lane kFrom[i] of the 32 lanes of `a` (0 to 15) and `b` (16 to
+// 31).
 template <int... kFrom>
 COTANGENT_INLINE Bytes Shuffle(const Bytes& a, const Bytes& b) {
   return __builtin_shufflevector(a, b, kFrom...);

@@ -11,7 +11,8 @@
 
 namespace cotangent::data {
 
-// One to three channels of bytes. A byte of channel c is converted to byte * scale[c] + offset[c].
+// Rows of bytes of one or three channels. A byte of channel c is converted to byte * scale[c] +
+// offset[c].
 struct ByteRows {
   const uint8_t* bytes;  // row y of channel c begins at bytes + c * channel_stride + y * width
   int64_t channel_stride;

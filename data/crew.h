@@ -19,13 +19,13 @@
 namespace cotangent::data {
 
 struct Batch {
-  const void* images;   // [size, ...], 64-byte aligned
+  const void* images;   // [size, ...], aligned to 64 bytes
   const void* targets;  // [size, ...]
   const int32_t* labels() const { return static_cast<const int32_t*>(targets); }
   int size;
   int64_t epoch;
   int64_t index;             // of the batch within its epoch
-  absl::Status status = {};  // an error: an image was unreadable; ignore the batch
+  absl::Status status = {};  // if not OK, an image could not be read; ignore the batch
 };
 
 // The worker threads and a ring of places; a place is memory for one batch. Batches are numbered in
@@ -33,8 +33,8 @@ struct Batch {
 // the caller reads one batch, workers fill the other places with the next batches.
 class Crew {
  public:
-  // A function that writes batch `index` of an epoch and returns how many images the batch has.
-  // Each worker has its own function.
+  // A function that makes batch `index` of an epoch: writes its images and targets, and returns the
+  // number of images. Each worker has its own function.
   using Make =
       std::function<absl::StatusOr<int>(int64_t epoch, int64_t index, void* images, void* targets)>;
   struct Options {
@@ -53,7 +53,7 @@ class Crew {
   // Waits for the next batch and returns it. Its memory stays unchanged until the next call of
   // Next() or Seek().
   Batch Next();
-  // Makes batch `index` of `epoch` the next one.
+  // Makes batch `index` of `epoch` the one that Next() returns next.
   void Seek(int64_t epoch, int64_t index);
 
  private:
@@ -63,7 +63,8 @@ class Crew {
     int64_t number = -1;  // the number of the batch in this place; -1: none
   };
   Place& PlaceOf(int64_t number) { return places_[number % static_cast<int64_t>(places_.size())]; }
-  // Returns whether a worker may begin the next batch: a place is free and the epochs go on.
+  // Returns whether a worker may begin the next batch: no Seek() waits, a place is free, and the
+  // batch belongs to an epoch that is to be made.
   bool HasWork() const;
   void Work(const Make& make);
 
@@ -73,7 +74,8 @@ class Crew {
 
   std::mutex mutex_;  // guards the members from here to stop_, and places_
   std::condition_variable room_, filled_;
-  int64_t first_ = 0, first_batch_ = 0;  // batch first_ is number first_batch_ since epoch 0
+  // The batch numbered first_ is batch first_batch_ counted from batch 0 of epoch 0.
+  int64_t first_ = 0, first_batch_ = 0;
   int64_t next_to_make_ = 0, next_to_read_ = 0;
   int64_t oldest_ = 0;  // number of the batch that the caller reads now or next
   int busy_ = 0;        // number of workers that are making a batch

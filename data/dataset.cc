@@ -25,7 +25,7 @@ absl::Status Dataset::Read(int64_t index, uint8_t* image, const ImageReader::Par
     return part == nullptr ? reader->Read(which, image) : reader->ReadPart(which, *part, image);
   };
   absl::Status status = read(index);
-  // Damage to a packed file (kDataLoss) is no image's fault.
+  // kDataLoss means that a packed file is damaged; no other image is tried then.
   if (status.ok() || skipped == nullptr || !absl::IsInvalidArgument(status)) return status;
   skipped->Note(status);
   const auto each = static_cast<int64_t>(targets.empty() ? 0 : classes.size());
@@ -61,7 +61,7 @@ void Dataset::WriteTargets(int64_t index, float* to) const {
 
 namespace {
 
-// Reads images number `indices` of another reader.
+// Image number i of this reader is image number indices[i] of the reader `all`.
 class SomeReader final : public ImageReader {
  public:
   using Indices = std::shared_ptr<const std::vector<int32_t>>;

@@ -47,8 +47,8 @@ class ImageReader {
   // A function that is called with a picture's height and width and returns the part, in pixels, to
   // cut from it. If it returns nothing, the whole picture is fitted as in Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
-  // Like Read(), but writes the given part of the picture, stretched to the image's height and
-  // width.
+  // Like Read(), but writes the part of the picture that `part` returns, stretched to the image's
+  // height and width.
   virtual absl::Status ReadPart(int64_t index, const PartOf& /*part*/, uint8_t* image) const {
     return Read(index, image);
   }
@@ -57,8 +57,8 @@ class ImageReader {
 struct Dataset {
   std::string name;  // the value of --dataset
   TargetKind target_kind = TargetKind::kClass;
-  // The names of the classes (a label in `labels` is an index into them), of the labels or of the
-  // numbers.
+  // The names of the classes (`labels` holds indices into them), or of the labels or numbers that
+  // are the targets.
   std::vector<std::string> classes;
   int channels = 3;  // 1 or 3
   int height = 32;
@@ -69,10 +69,10 @@ struct Dataset {
   // Identifies images that `reader` reads: a hash of the names, labels, sizes and times of their
   // files.
   std::string fingerprint;
-  // If set, an image that `reader` cannot read is replaced by the next one of this data set (the
-  // first follows the last) that has its label and targets and can be read, and is reported here.
-  // The replacement depends on nothing but the files, so batches remain functions of seed, epoch
-  // and index. If null, such an image is an error.
+  // If set, an image that `reader` cannot read is reported here and replaced by the next image of
+  // this data set (the first follows the last) that has the same label and targets and can be read;
+  // at most 100 such images are tried. The replacement depends on nothing but the files, so batches
+  // remain functions of seed, epoch and index. If null, an image that cannot be read is an error.
   std::shared_ptr<SkippedImages> skipped;
   std::vector<int32_t> labels;  // [size]; all 0 if the targets are labels or numbers
   // [size, classes]: labels (1 if the label applies, else 0) or numbers; empty if the targets are
@@ -84,11 +84,11 @@ struct Dataset {
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
   int64_t image_bytes() const { return int64_t{channels} * height * width; }
   bool is_in_memory() const { return reader == nullptr; }
-  // Returns the pixels of one image, [channels, height, width]. If the image has to be read,
-  // `scratch` takes them.
+  // Returns the pixels of one image, [channels, height, width]. If the image has to be read, the
+  // pixels are written to `scratch`.
   absl::StatusOr<const uint8_t*> Pixels(int64_t index, std::vector<uint8_t>& scratch) const;
-  // Writes an image that is not in memory, or with `part` a part of its picture (see ImageReader).
-  // Several threads may call it at the same time.
+  // Reads an image that is not in memory, or with `part` a part of its picture (see ImageReader),
+  // and writes it to `image`. Several threads may call it at the same time.
   absl::Status Read(int64_t index, uint8_t* image, const ImageReader::PartOf* part = nullptr) const;
   // Returns the pixels of an image in memory, [channels, height, width].
   const uint8_t* image(int64_t index) const { return images.data() + index * image_bytes(); }

@@ -154,8 +154,8 @@ class Fetcher final : public FetchSession {
     return Install();
   }
 
-  // Runs a program in the working directory. The size of its file or folder `watched` is the
-  // progress reported.
+  // Runs a program in the working directory. The size of the file or folder `watched` in that
+  // directory is reported as progress.
   absl::Status RunProgram(std::vector<std::string> arguments, absl::string_view watched) {
     // Every three seconds a line tells how many megabytes (10^6 bytes) have been received.
     auto next_report = std::chrono::steady_clock::now() + std::chrono::seconds(3);
@@ -175,7 +175,7 @@ class Fetcher final : public FetchSession {
     return status;
   }
 
-  // Waits until a file that tar has written has reached the disk.
+  // Waits until a downloaded or unpacked file has reached the disk.
   static absl::Status Sync(const std::string& path) {
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     const bool synced = descriptor >= 0 && fsync(descriptor) == 0;
@@ -247,7 +247,8 @@ absl::Status WaitForLock(int descriptor, const std::string& data_dir, const Fetc
   return absl::OkStatus();
 }
 
-// Marks an unusable directory as a mistake of the caller, but not if the disk is full.
+// Returns kInvalidArgument with advice for an error about the data directory; returns the error of
+// a full disk (kResourceExhausted) unchanged.
 absl::Status Unusable(const absl::Status& status) {
   if (absl::IsResourceExhausted(status)) return status;
   return absl::InvalidArgumentError(

@@ -17,14 +17,15 @@ namespace cotangent::data {
 // desktop.ini, the folder __MACOSX of archives, @eaDir of network drives.
 bool IsClutter(const std::string& path);
 
-// Compares two names and returns a number below, equal to or above 0. Runs of digits are compared
-// as numbers and everything else byte by byte, so that 2.png comes before 10.png.
+// Returns a negative number if `a` comes before `b`, 0 if neither does, and a positive number
+// otherwise. Runs of digits are compared as numbers and everything else byte by byte, so that 2.png
+// comes before 10.png, and neither of 7.png and 007.png comes first.
 int NaturalOrder(absl::string_view a, absl::string_view b);
 
 // Calls `visit` with the path of each file in a folder and its subfolders, in the order in which
 // the operating system lists the files. Files and folders for which IsClutter() is true are
-// skipped, and links to folders are not followed. Returns InvalidArgument if
-// the folder cannot be read.
+// skipped, and links to folders are not followed. Returns InvalidArgument if a folder cannot be
+// read.
 absl::Status VisitFilesBelow(const std::string& directory,
                              const std::function<void(const std::string& path)>& visit);
 

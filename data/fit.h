@@ -49,9 +49,9 @@ class PictureFitter {
   std::vector<uint8_t> fitted_;  // [height, width, 3]
 };
 
-// Fits one picture.
+// Returns one picture fitted to `shape`, as bytes [channels, height, width].
 std::vector<uint8_t> FitPicture(const Image& picture, const ImageShape& shape, Fitting fitting);
-// Returns a view of the whole picture, and one of a part of it.
+// Return a view of the whole picture, or of a part of it.
 PictureView ViewOf(const Image& picture);
 PictureView ViewOf(const Image& picture, const Rectangle& part);
 

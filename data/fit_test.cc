@@ -28,8 +28,9 @@ TEST(FitTest, APictureOfTheRightSizeStaysAsItIs) {
 }
 
 TEST(FitTest, TheBilinearFilterLooksAtTheNearestPixelsOnly) {
-  // From 8 to 2 pixels, the centres are at 1.5 and 5.5: between columns 1 and 2, and 5 and 6. The
-  // antialiased filter averages more pixels, so it also sees the changed column 0.
+  // If 8 pixels become 2, the centres of the new pixels lie at columns 1.5 and 5.5 of the old ones,
+  // counted from 0. The antialiased filter averages more pixels, so it also sees the changed column
+  // 0.
   Image image = Ramp(8, 1);
   image.rgb[0] = 200;
   EXPECT_THAT(FitPicture(image, {3, 1, 2}, {Fit::kStretch, Filter::kBilinear}),

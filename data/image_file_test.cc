@@ -41,7 +41,7 @@ Image Gradient(int width, int height) {
   return image;
 }
 
-// Returns a PNG in any format that libpng's simplified interface supports.
+// Returns a PNG with pixels in `format`, any format that libpng's simplified interface supports.
 std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
                   const void* colormap = nullptr, int colormap_entries = 0) {
   png_image png;
@@ -59,6 +59,8 @@ std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
   return encoded;
 }
 
+// Returns a JPEG. Of `pixels_of_colour` pixels (1, 2 side by side, or a square of 4), the file
+// stores one sample of colour.
 std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
                    const std::vector<uint8_t>& samples, bool progressive = false,
                    int pixels_of_colour = 4) {
@@ -260,7 +262,8 @@ std::string Exif(int orientation, bool big_endian) {
          static_cast<char>(orientation) + std::string(7, '\0');
 }
 
-// Tests all kinds of colour sampling, progressive files and grey files.
+// A part that ReadImagePart() reads has the same pixels as that part of the whole picture.
+// `pixels_of_colour` is that of JpegOf(); 0 stands for a grey file here.
 TEST(Jpeg, PartsAreTheWholesBitForBit) {
   std::mt19937 random(3);
   for (const bool progressive : {false, true}) {

@@ -95,7 +95,7 @@ bool ReadJpegHeader(JpegReader& reader, absl::Span<const uint8_t> bytes) {
 
 // Returns the orientation in the first EXIF marker, or kUpright if there is none.
 Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
-  const absl::string_view id(kExifId, sizeof(kExifId));  // with its terminating zero and one more
+  const absl::string_view id(kExifId, sizeof(kExifId));  // "Exif" and two zero bytes
   for (const jpeg_marker_struct* marker = jpeg.marker_list; marker != nullptr;
        marker = marker->next) {
     const absl::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
@@ -119,8 +119,8 @@ bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   return true;
 }
 
-// Reads rows [top, top + rows) into `rgb`. `row` is a buffer for one row in the file's own colours,
-// used for CMYK only.
+// Reads rows [top, top + rows) into `rgb`. `row` is a buffer for one row of four inks (CMYK); it is
+// used only for files in CMYK.
 bool ReadJpegPixels(JpegReader& reader, JDIMENSION top, JDIMENSION rows, uint8_t* row,
                     uint8_t* rgb) {
   if (setjmp(reader.jump) != 0) return false;

@@ -8,8 +8,8 @@
 
 namespace cotangent::data {
 
-// Returns the MD5 of bytes or of a file as 32 hexadecimal digits. It detects accidental damage; it
-// does not protect against someone who forges a file.
+// Return the MD5 sum of bytes or of a file as 32 hexadecimal digits. An MD5 sum detects accidental
+// damage; it does not protect against someone who forges a file.
 std::string Md5(absl::string_view bytes);
 absl::StatusOr<std::string> Md5OfFile(const std::string& path);
 

@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_MIXING_H_
 #define COTANGENT_DATA_MIXING_H_
 
-// Mixes the images of a batch with one another, and their targets likewise.
+// Mixes the images of a batch with one another, and their targets in the same way.
 //
 // Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018): an image is replaced by m times
 // itself plus 1 - m times another image. Yun et al., "CutMix" (2019): a rectangle of the image is
@@ -35,7 +35,7 @@ absl::Status Validate(const Mixing& mixing);
 struct Mix {
   enum class Kind { kNone, kMixup, kCutMix };
   Kind kind = Kind::kNone;
-  double own = 1;       // the share of the image itself in its target; the other image has the rest
+  double own = 1;       // the image's own share of its mixed target; the other image has 1 - own
   Rectangle part = {};  // for kCutMix: the part replaced by the other image
 };
 
@@ -45,11 +45,12 @@ struct Mix {
 Mix DrawMix(const Mixing& mixing, int height, int width, uint64_t seed, int64_t epoch,
             int64_t batch);
 
-// Mixes `other` into `image`. Both have the format in which ImageWriter (data/augment.h) writes
-// images.
+// Mixes `other` into `image`, as `mix` says. Both have the format in which ImageWriter
+// (data/augment.h) writes images.
 void MixImage(const Mix& mix, BatchFormat format, int channels, int height, int width, void* image,
               const void* other);
-// Mixes targets in the same way. Both have `count` numbers.
+// Replaces `targets` by mix.own * targets + (1 - mix.own) * other, unless the batch is not mixed.
+// Both have `count` numbers.
 void MixTargets(const Mix& mix, int64_t count, float* targets, const float* other);
 
 }  // namespace cotangent::data

@@ -89,8 +89,8 @@ absl::Status WriteAll(int descriptor, const void* bytes, int64_t count, int64_t 
   return absl::OkStatus();
 }
 
-// Makes records on several threads. A thread writes each record, when it is made, behind all
-// records that were made before.
+// Makes records on several threads. When a thread has made a record, it writes the record behind
+// all records that were made before.
 class Packer {
  public:
   Packer(int descriptor, const std::string& path, int64_t records,
@@ -187,7 +187,7 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PackedFile::Open(const std::st
   const bool is_read = fstat(descriptor, &about) == 0 &&
                        ReadAll(descriptor, front.data(), static_cast<int64_t>(front.size()), 0);
   std::memcpy(entries.data(), front.data() + sizeof(Header), sizeof(Entry) * entries.size());
-  // FrontOf() builds what the file's front must be: the expected header, the entries that the file
+  // FrontOf() builds what the file must begin with: the expected header, the entries that the file
   // holds, and their checksum. One comparison thus checks header, length and checksum.
   const auto lies_in_file = [&](const Entry& entry) {
     return entry.offset >= FrontBytes(contents.records) &&

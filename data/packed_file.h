@@ -33,8 +33,8 @@ struct PackedContents {
 class PackedFile {
  public:
   // Opens the file for Read(). Returns kNotFound if the file does not exist, if its header, entries
-  // or length are damaged, if an entry is of bytes outside the file (so that no record is larger
-  // than the file), or if its fingerprint or number of records is not that of `contents`.
+  // or length are damaged, if an entry points outside the file (so that no record is larger than
+  // the file), or if its fingerprint or number of records is not that of `contents`.
   static absl::StatusOr<std::shared_ptr<const PackedFile>> Open(const std::string& path,
                                                                 const PackedContents& contents);
 

@@ -118,14 +118,14 @@ class BatchMaker {
   std::vector<uint8_t> read_;  // the image read last
   Planar scratch_;             // the image that transforms work on
   // Used if batches are mixed: the image that this rank's first image of the batch is mixed with,
-  // and that image's targets. It is the image before it in the whole batch of all ranks; for the
-  // first image of the whole batch, it is the batch's last image.
+  // and that other image's targets. The other image is the one before the first in the batch of all
+  // ranks or, if there is none before it, the last image of that batch.
   std::vector<std::byte> before_first_;
   std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;
   std::vector<int32_t> order_;  // the images of epoch `ordered_epoch_` in their order
-  // If classes are balanced: how often the image at each place of `order_` has come before in the
-  // epoch.
+  // If classes are balanced: for each place of `order_`, how often its image occurs at earlier
+  // draws of the epoch (0 for its first copy).
   std::vector<int32_t> copy_;
 };
 

@@ -17,8 +17,8 @@
 namespace cotangent::data {
 namespace {
 
-// Returns as many images as CIFAR-10 has, so that they do not fit in the processor's caches, as in
-// training.
+// Returns the sample's 400 images repeated 125 times: 50,000 images, as many as CIFAR-10 has. They
+// do not fit in the processor's caches, as in training.
 const Dataset& LargeDataset() {
   static const Dataset* const dataset = [] {
     const Dataset sample = LoadDataset("sample", "", Split::kTrain).value();
@@ -78,8 +78,8 @@ void BM_PipelineNext(benchmark::State& state) {
 }
 BENCHMARK(BM_PipelineNext)->UseRealTime();
 
-// Measures random resized crops of 224 x 224 pixels from the pictures of the folder that $PICTURES
-// names. One worker decodes each picture anew each time.
+// Measures batches of 128 random resized crops of 224 x 224 pixels from the pictures of the folder
+// that $PICTURES names. The calling thread decodes each picture again for each batch.
 void BM_Pictures(benchmark::State& state) {
   const char* const folder = getenv("PICTURES");
   if (folder == nullptr) return state.SkipWithError("set PICTURES to a folder of class folders");

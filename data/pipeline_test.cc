@@ -105,8 +105,8 @@ TEST(BatchMakerTest, AnEpochIsAPermutation) {
 }
 
 TEST(BatchMakerTest, EveryImageComesAtEveryPlace) {
-  // The place of image 0 in 4000 random orders of 4 images: 1000 times each place; standard
-  // deviation 27.
+  // Counts at which of the 4 places of an epoch image 0 comes, over 4000 epochs. Each place is
+  // expected 1000 times, with a standard deviation of 27.
   const Dataset dataset = Numbered(4);
   std::vector<int> count(4);
   for (int epoch = 0; epoch < 4000; ++epoch) {
@@ -353,7 +353,7 @@ Dataset ReadSample(int64_t bad = -1) {
   return dataset;
 }
 
-// A batch whose targets are values.
+// A batch whose targets have the format TargetFormat::kValues.
 struct Valued {
   std::vector<float> images, targets;
   bool operator==(const Valued&) const = default;
@@ -366,8 +366,8 @@ Valued MakeValued(BatchMaker& maker, int64_t epoch, int64_t index) {
   return batch;
 }
 
-// Compares mixed batches with the formulas. As in torchvision, each image is mixed with the one
-// before it (batch.roll(1)).
+// Compares mixed batches with the formulas of data/mixing.h. As in torchvision, each image is mixed
+// with the one before it (batch.roll(1)).
 TEST(Mixing, MixesEachImageWithTheOneBeforeIt) {
   constexpr int kBatch = 12;
   PipelineOptions options = Augmented(kBatch);
@@ -427,7 +427,7 @@ TEST(Mixing, SharesOfRanksAreTheBatchOfOneMachine) {
   }
 }
 
-// The rectangle shows the other image in both orders of axes and in both element types.
+// Compares CutMix in bf16 with channels last to CutMix in f32 with channels first.
 TEST(Mixing, CutMixIsTheSameInEveryFormat) {
   PipelineOptions options = Augmented(4);
   options.targets = TargetFormat::kValues;
@@ -501,8 +501,8 @@ class SamplePictures final : public SampleReader {
   }
 };
 
-// If pictures have the size of the images, it makes no difference whether a part is cut from the
-// picture or from the image.
+// If pictures have the size of the images, a part cut from the picture equals the part cut from the
+// image.
 TEST(Transforms, ACropDrawsFromThePictureAsFromAnImage) {
   Dataset pictures = ReadSample();
   pictures.reader = std::make_shared<SamplePictures>();
@@ -552,7 +552,7 @@ TEST(Workers, ABatchWithABadImageSaysSo) {
   EXPECT_FALSE(views->Next().ok());
 }
 
-// Images that are read from files make the same views as images in memory. Each image is read once
+// Images that an ImageReader reads make the same views as images in memory. Each image is read once
 // for all views of a batch, and nothing is read after the last batch.
 TEST(Workers, ViewsOfImagesThatAreReadAreTheSame) {
   class Counting final : public ImageReader {

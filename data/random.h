@@ -21,6 +21,8 @@ enum class Purpose : uint64_t {
   kMix = 5
 };
 
+// Returns a generator for these coordinates. `image` is the number of an image or, for kMix, of a
+// batch. Coordinates that a purpose does not use are 0.
 inline SplitMix64 GeneratorAt(uint64_t seed, Purpose purpose, int64_t epoch, int64_t image) {
   uint64_t state = 0;
   for (uint64_t coordinate : {seed, static_cast<uint64_t>(purpose), static_cast<uint64_t>(epoch),

@@ -69,7 +69,7 @@ void Resampler::Resample(const PictureView& picture, int width, int height, uint
   MakeWeights(picture.height, height, down_);
   // For each output row, first the input rows are averaged, then their columns.
   const int values = 3 * picture.width;
-  row_.resize(values + 1);  // a pixel is read as four numbers
+  row_.resize(values + 1);  // Load() reads one float more than a pixel has
   const float* weight = down_.weights.data();
   for (int y = 0; y < height; ++y) {
     const uint8_t* from = picture.rgb + down_.firsts[y] * picture.row_bytes;

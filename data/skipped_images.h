@@ -10,18 +10,19 @@
 
 namespace cotangent::data {
 
-// How many images that cannot be read are told one by one.
+// How many images that cannot be read are reported one by one.
 inline constexpr int kMostTold = 20;
 
-// Tells the user of images that cannot be read and are replaced: of the first kMostTold with their
-// errors, then of their number whenever it has doubled. An image that several epochs ask for is
-// told once. Several threads may call it at the same time.
+// Reports to the user that images cannot be read and are replaced: the first kMostTold one by one
+// with their errors, then only the number of such images, whenever it reaches 40, 80, 160 and so
+// on. An image that several epochs ask for is reported once. Several threads may call Note() at the
+// same time.
 class SkippedImages {
  public:
   using Say = std::function<void(const std::string& line)>;
   explicit SkippedImages(Say say) : say_(std::move(say)) {}
 
-  // `error` names the image.
+  // Reports `error`, whose message names the image, unless the same message was reported before.
   void Note(const absl::Status& error);
 
  private:

@@ -25,7 +25,7 @@ namespace cotangent::data {
 namespace {
 
 constexpr useconds_t kPollMicroseconds = 100'000;
-constexpr int kPollsBeforeKill = 20;
+constexpr int kPollsBeforeKill = 20;  // polls that send SIGTERM before later ones send SIGKILL
 
 absl::StatusOr<pid_t> Spawn(const Command& command) {
   posix_spawn_file_actions_t actions;

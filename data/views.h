@@ -40,8 +40,7 @@ class ViewMaker {
   int64_t target_bytes() const { return maker_.bytes_of_target(); }  // bytes of one image's target
 
   // Goes on to the next batch; the first call goes to batch `first`. REQUIRES: there is such a
-  // batch.
-  // Returns an error if the data set's reader cannot read an image of the batch.
+  // batch. Returns an error if the data set's reader cannot read an image of the batch.
   absl::Status Next();
   // Return the number of images in the current batch, and their targets.
   int size() const { return maker_.SizeOf(index_); }
@@ -63,7 +62,7 @@ class ViewMaker {
   std::vector<char> own_targets_;  // targets of the batch, if the images are in memory
   std::unique_ptr<Crew> crew_;
   const int64_t every_;
-  int64_t index_;  // of the current batch in the data set
+  int64_t index_;  // index of the current batch in the data set, from 0
   const uint8_t* images_ = nullptr;
   const void* targets_ = nullptr;
 };

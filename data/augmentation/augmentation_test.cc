@@ -34,7 +34,7 @@ int Distance(const Planar& a, const Planar& b) {
   return most;
 }
 
-// Applies `function` to the colour of each pixel, with values as shares of 255.
+// Applies `function` to the colour of each pixel, given as three values from 0 to 1 (bytes / 255).
 template <typename Function>
 Planar ByPixel(const Planar& image, Function function) {
   Planar result = image;
@@ -87,8 +87,8 @@ TEST(Colour, IsWhatTheFormulasSay) {
             1);
 }
 
-// Turns a hue by the sectors of the colour hexagon, as in the textbook (Foley and van Dam): the hue
-// in [0, 1), then the values p, q and t.
+// Turns the hue of the colour `v` (red, green, blue from 0 to 1) by `turn` times a full circle, by
+// the sectors of the colour hexagon (Foley and van Dam, "Computer Graphics").
 void TurnByTheBook(double turn, double (&v)[3]) {
   const double high = std::max({v[0], v[1], v[2]}), low = std::min({v[0], v[1], v[2]});
   if (high == low) return;
@@ -222,8 +222,8 @@ TEST(Operations, EqualizedValuesAreAboutEquallyFrequent) {
 }
 
 TEST(RandomResizedCrop, ShowsThePartThatWasDrawn) {
-  // The values form a plane, so an enlarged part of the image is a plane between the part's
-  // corners.
+  // The values are a linear function of x and y, so those of an enlarged part are linear between
+  // the part's corners.
   Planar image = {3, 32, 32, {}};
   for (int i = 0; i < 3 * 1024; ++i)
     image.bytes.push_back(static_cast<uint8_t>(4 * (i % 32) + 2 * (i / 32 % 32) + i / 1024));
@@ -332,8 +332,8 @@ TEST(Chain, IsAFunctionOfSeedEpochAndImage) {
 TEST(Chain, EachTransformDrawsForItself) {
   const Planar image = Noise(3, 24, 24);
   Planar two = image, one = image;
-  // The first transform draws numbers in one chain and none in the other; the second one draws the
-  // same.
+  // The first transform draws numbers in one chain (`one`) and none in the other (`two`); the
+  // second transform must draw the same numbers in both.
   ApplyChain({{0, TrivialAugment()}, {1, Hue(0.5)}}, 1, 2, 3, two);
   ApplyChain({{1, Brightness(0)}, {1, Hue(0.5)}}, 1, 2, 3, one);
   EXPECT_EQ(Distance(one, two), 0);

@@ -157,8 +157,8 @@ void Equalize(Planar& image) {
     for (int64_t i = 0; i < image.plane(); ++i) ++counts[values[i]];
     int last = 255;
     while (counts[last] == 0) --last;
-    // Each value of the output is to have about this many pixels. The pixels of the brightest value
-    // are not counted, as in Pillow.
+    // The number of pixels that each value of the output should have. The pixels of the brightest
+    // value are not counted, as in Pillow.
     const int64_t step = (image.plane() - counts[last]) / 255;
     if (step == 0) continue;
     Table table;

@@ -1,5 +1,5 @@
 // RandAugment (Cubuk et al., 2020): applies several random operations (named_operations.h) at one
-// magnitude. The ranges of the magnitudes are torchvision's.
+// magnitude. The changes at the largest magnitude (MagnitudeRange) are torchvision's.
 #include "data/augmentation/named_operations.h"
 
 namespace cotangent::data {

@@ -3,9 +3,9 @@
 
 // Transforms change training images at random. A chain is a list of transforms that are applied one
 // after the other; each of them is a link. Each transform is implemented in a file of its own
-// beside this one. They work on bytes and keep the size of the image. The random numbers of a
-// transform depend on (seed, epoch, image, its place in the chain) only, so an image comes out the
-// same whenever and wherever it is made.
+// beside this one. Transforms work on bytes and keep the size of the image. The random numbers of a
+// transform depend on (seed, epoch, image, its place in the chain) only, so the result for an image
+// does not depend on when and where it is computed.
 //
 // Transforms that torchvision has, too, use its formulas, except that intermediate values are
 // rounded to the nearest byte instead of being cut off, and that geometric transforms interpolate
@@ -34,14 +34,15 @@ struct Planar {
 class Transform {
  public:
   virtual ~Transform() = default;
+  // Changes the image, with numbers drawn from `random`.
   virtual void Apply(SplitMix64& random, Planar& image) const = 0;
 
   // Returns whether Apply() only enlarges a part of the image to the size of the whole. If such a
   // transform comes first in a chain, and the pictures in the files are larger than the images, the
   // part is cut from the picture itself, which keeps more details.
   virtual bool is_crop() const { return false; }
-  // For a crop (is_crop() is true): draws the part, of a picture of height x width pixels, that is
-  // to be enlarged. Apply() draws the part of its image in the same way.
+  // For a crop (is_crop() is true): draws and returns the part to be enlarged of a picture of
+  // height x width pixels. Apply() draws the part of its image in the same way.
   virtual Rectangle DrawPart(SplitMix64& /*random*/, int height, int width) const {
     return {0, 0, width, height};
   }
@@ -67,7 +68,7 @@ bool BeginsWithCrop(const std::vector<ChainLink>& chain);
 std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
                                    int64_t epoch, int64_t image, int height, int width);
 
-// The functions below create the transforms. They do not check their arguments; callers do.
+// The functions below create the transforms. They do not check their arguments; callers must.
 
 // Transforms of colour. The factor f is uniform in [max(0, 1 - amount), 1 + amount].
 TransformPointer Brightness(double amount);  // a value v becomes v f

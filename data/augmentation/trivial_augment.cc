@@ -1,5 +1,6 @@
 // TrivialAugment (Mueller and Hutter, 2021): applies one random operation (named_operations.h) at a
-// random magnitude. The ranges are those that the paper calls wide.
+// random magnitude. The changes at the largest magnitude (MagnitudeRange) are those of the space
+// that the paper calls wide.
 #include "data/augmentation/named_operations.h"
 
 namespace cotangent::data {

@@ -87,7 +87,7 @@ std::vector<DataFile> Files(const std::string& source, const std::vector<Split>&
 }
 
 // Tests with files of the right size that are full of zeros (each image is black, each label 0).
-// They are holes, which take no space on the disk.
+// The files are sparse, so they take no space on the disk.
 class FilesTest : public ::testing::Test {
  protected:
   void SetUp() override {

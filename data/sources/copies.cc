@@ -50,7 +50,8 @@ struct Picture {
   std::string copy;  // the path of a training picture with the same bytes
 };
 
-// Finds a picture by the length of its file, then by a hash of length and ends.
+// Finds pictures that may have the same bytes as a file: by the length of the file, then by a hash
+// of its length and of its first and last bytes (EndsOf()).
 class Index {
  public:
   explicit Index(const std::vector<Picture>& pictures) {
@@ -61,8 +62,8 @@ class Index {
     }
   }
 
-  // Calls `is_same` with the number of each picture that may be the same as the file; those of
-  // which it says so are not found again.
+  // Calls `is_same` with the index of each picture that may have the same bytes as the file.
+  // Pictures for which it returns true are removed, so that later calls do not find them.
   template <typename IsSame>
   void Take(const std::string& path, const IsSame& is_same) {
     const std::optional<int64_t> length = LengthOf(path);

@@ -1,8 +1,9 @@
 #ifndef COTANGENT_DATA_SOURCES_COPIES_H_
 #define COTANGENT_DATA_SOURCES_COPIES_H_
 
-// Finds pictures that a network is both trained and evaluated on. It knows their answers by heart,
-// so the figures of an evaluation are better than they would be on new pictures.
+// Finds pictures that are both in the training split and in a split that is held back for
+// evaluation. The network has learnt their targets in training, so an evaluation on them gives
+// better figures than one on new pictures.
 
 #include <cstdint>
 #include <string>
@@ -15,7 +16,8 @@ namespace cotangent::data {
 struct Copies {
   int64_t compared = 0;  // pictures of the held-back split that were compared
   int64_t count = 0;     // those of them that are training pictures, too
-  // The files of the first of these pictures, and of the training picture that is the same.
+  // The path of the first of these `count` pictures, and of a training picture with the same bytes;
+  // both empty if there is none.
   std::string held_back, training;
 };
 

@@ -16,7 +16,7 @@ class CopiesTest : public ::testing::Test {
   void SetUp() override { std::filesystem::remove_all(root_); }
   void TearDown() override { std::filesystem::remove_all(root_); }
 
-  // What the file holds need not be a picture: none is decoded.
+  // `bytes` need not be a picture, since FindCopies() decodes none.
   void Write(const std::string& path, const std::string& bytes) {
     const std::string whole = JoinPath(root_, path);
     ASSERT_TRUE(MakeDirectories(std::filesystem::path(whole).parent_path()).ok());
@@ -42,7 +42,8 @@ TEST_F(CopiesTest, AreOfTheSameBytesWhateverTheirNamesAndClasses) {
   EXPECT_EQ(Find(Split::kValidation).compared, 0);
 }
 
-// Two files of one length that begin and end alike, by more bytes than are hashed.
+// The files have the same length and the same first and last 5000 bytes, more than the 4096 that
+// are hashed; they differ in one byte between these.
 TEST_F(CopiesTest, AreTheSameInTheMiddleToo) {
   const std::string end(5000, 'x');
   Write("train/a/1.png", absl::StrCat(end, "a", end));
@@ -79,8 +80,8 @@ TEST_F(CopiesTest, OfImagesThatWereSetApart) {
   EXPECT_LE(copies.count, copies.compared);
 }
 
-// The training images are 15,000; so are the test images, every one a copy, of which 10,000 are
-// compared.
+// There are first 7500 test images, then 15,000, of which 10,000 are compared. Each is a copy of a
+// training image.
 TEST_F(CopiesTest, OfManyPicturesSomeAreCompared) {
   std::string list = "path,label,split\n";
   Write("1.png", "one");

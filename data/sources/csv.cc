@@ -104,7 +104,7 @@ absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& pla
 // The contents of one row of the table, which describes one picture.
 struct Line {
   std::string name;
-  int64_t number = 0;
+  int64_t number = 0;               // of the line in the file, from 1
   std::vector<std::string> labels;  // names: one for a class, any number for labels
   std::vector<float> values;        // of labels or numbers that have a column each
   Split split = Split::kTrain;

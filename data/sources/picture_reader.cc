@@ -25,6 +25,7 @@ void WritePart(const Image& picture, const std::optional<Rectangle>& part,
   }
 }
 
+// The end of a record that holds a picture: the picture's size in pixels.
 struct Size {
   int32_t height, width;
 };

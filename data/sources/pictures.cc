@@ -47,8 +47,8 @@ void TakeFit(const FitOptions& options, Hash& hash) {
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// Returns the text with U+FFFD for each control character: names of classes stand in lines and
-// tables, and a terminal would obey an escape sequence in one.
+// Returns the text with U+FFFD in place of each control character. Names of classes are printed in
+// lines and tables, and a terminal would obey an escape sequence in a name.
 std::string WithoutControls(const std::string& text) {
   std::string plain;
   for (const char c : text) {
@@ -83,8 +83,8 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
   source->target_kind = targets;
-  // Checkpoints are JSON and hold these names; what they cannot hold, the network would not know
-  // again.
+  // Checkpoints store these names in JSON, which holds valid UTF-8 only. With other bytes in them,
+  // the names in a checkpoint would differ from those of the data set.
   for (const std::string& name : classes)
     source->classes.push_back(WithoutControls(ValidUtf8(name)));
   for (int split = 0; split < 3; ++split) {
@@ -160,7 +160,8 @@ std::shared_ptr<const Source> PictureSource::Fitted(const FitOptions& options) c
 bool PictureSource::IsSmall(Split split) const {
   const PictureList& list = pictures(split);
   if (!DrawsParts(split)) {
-    // Of a size that has not been checked yet, so the product may be large.
+    // The height and width have not been checked yet, so the product may be too large for an
+    // integer.
     const double bytes = 1.0 * channels * height * width * static_cast<double>(list.size());
     return bytes <= static_cast<double>(options_.most_bytes_in_memory);
   }
@@ -291,7 +292,8 @@ absl::Status PictureSource::TakePictures(Split split, Dataset& dataset) const {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(auto file, OpenCache(split, /*as_images=*/false));
-  // Records of errors, which only splits have that are not small, are for the reader.
+  // If bad pictures are skipped, the cache of a split that is not small may have records of errors,
+  // which the reader returns when such a record is read.
   if (file->size_of_all() > options_.most_bytes_in_memory || !IsSmall(split)) {
     dataset.reader = ReadPackedPictures(std::move(file), options_);
     return absl::OkStatus();

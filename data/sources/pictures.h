@@ -38,10 +38,11 @@ class PictureSource : public Source {
   }
   std::shared_ptr<const Source> Fitted(const FitOptions& options) const override;
 
-  // Reads a split with options.threads threads; the result does not depend on their number. If the
-  // split's images take at most options.most_bytes_in_memory bytes, they are kept in memory;
-  // otherwise they are read when they are needed. If options.cache is set, images come from a
-  // packed file in that folder, which is written if it is missing.
+  // Reads a split; "options" are those given to Fitted(). The result does not depend on
+  // options.threads, the number of threads. If the split's images take at most
+  // options.most_bytes_in_memory bytes, they are kept in memory; otherwise they are read when they
+  // are needed. If options.cache is set, images come from a packed file in that folder, which is
+  // written if it is missing.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:

@@ -417,7 +417,8 @@ TEST_F(ReadLaterTest, PartsAreOfThePictureInTheFile) {
     ASSERT_TRUE(dataset->reader->Read(2, whole).ok());
     PictureFitter(options_.shape, Fit::kStretch).Write(ViewOf(large), fitted);
     EXPECT_EQ(std::vector<uint8_t>(whole, whole + 48), std::vector<uint8_t>(fitted, fitted + 48));
-    // The readers of training and validation images have whole pictures, too.
+    // If images are set apart for validation, the reader of the training images has whole pictures,
+    // too.
     const auto side = Load(Split::kTrain, 0.3);
     EXPECT_TRUE(side->reader->has_pictures());
   }
@@ -450,8 +451,9 @@ TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
   EXPECT_THAT(said_, HasSubstr("skipped: "));
 }
 
-// The bad picture is not looked for at the start. It is told once, and in its place comes the same
-// picture every time, one of its own side where images are set apart for validation.
+// Bad pictures are not searched for when the data set is loaded. A bad picture is reported once,
+// and the same other picture replaces it every time; if images are set apart for validation, the
+// other picture is of the same split.
 TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
   options_.skip_bad = true;
   Write("d/a/3.png", "no picture");
@@ -477,7 +479,7 @@ TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
   EXPECT_EQ(First(*dataset, 4), 40);
 }
 
-// Validation and test images are evaluated, so none may stand for another.
+// Figures are computed of validation and test images, so no such image may be replaced by another.
 TEST_F(ReadLaterTest, BadPicturesThatAreEvaluatedAreLeftOut) {
   options_.skip_bad = true;
   for (const char* const name : {"train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"})

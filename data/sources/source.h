@@ -35,7 +35,7 @@ struct DataFile {
 // The tools that a source downloads its files with; fetch.h implements them. Programs run in
 // `directory()`, which is empty at first and is removed when the fetch ends. The source puts its
 // files there, under their paths. The errors kUnavailable, kNotFound and kDataLoss mean that
-// another origin may help.
+// another of the source's `origins` may succeed.
 class FetchSession {
  public:
   virtual ~FetchSession() = default;
@@ -64,7 +64,7 @@ struct FitOptions {
   // for memory, replaced: Dataset::skipped) and reported by `say`, instead of being an error.
   bool skip_bad = false;
   std::function<void(const std::string& line)> say = [](const std::string&) {};
-  int threads = 1;
+  int threads = 1;  // threads that decode pictures
   // If a split's images of `shape` take more bytes than this, they are not kept in memory but read
   // when they are needed.
   int64_t most_bytes_in_memory = int64_t{256} << 20;
@@ -107,7 +107,8 @@ class Source {
   std::string name;   // the value of --dataset, which checkpoints store
   std::string title;  // "CIFAR-10"
   TargetKind target_kind = TargetKind::kClass;
-  // The names of the classes (a label is an index into them), of the labels or of the numbers.
+  // The names of the classes (Dataset::labels holds indices into them), or of the labels or numbers
+  // that are the targets.
   std::vector<std::string> classes;
   int channels = 3, height = 32, width = 32;
   std::optional<Normalization> normalization;  // of the training images, if it is known

@@ -60,7 +60,7 @@ class Divided final : public Source {
   }
 
   const std::shared_ptr<const Source> whole_;
-  const uint64_t bound_;
+  const uint64_t bound_;  // images whose HashOf() is below this are validation images
 };
 
 }  // namespace
